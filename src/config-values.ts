@@ -1,0 +1,70 @@
+import { BlockList, isIP } from "node:net";
+import { z } from "zod";
+
+type Default<Schema extends z.ZodType> = z.ZodDefault<Schema>;
+type Transformed<Out> = z.ZodPipe<z.ZodString, z.ZodTransform<Out, string>>;
+
+/** A text for which `holds` must be true; `error` says what it must be. */
+export function checked(holds: (value: string) => boolean, error: string): z.ZodString {
+  return z.string().refine(holds, { error });
+}
+
+/** A whole number within bounds, both included. */
+export function wholeNumber(min: number, max: number, standard: number): Default<Transformed<number>> {
+  const inRange = (value: string): boolean =>
+    /^\d{1,12}$/.test(value) && Number(value) >= min && Number(value) <= max;
+  return checked(inRange, `must be a whole number from ${min} to ${max}`).transform(Number).default(standard);
+}
+
+/** `true` or `false`, spelled so. `z.coerce.boolean()` would take the text "false" for true. */
+export function flag(standard: boolean): Default<Transformed<boolean>> {
+  return checked((value) => value === "true" || value === "false", "must be true or false")
+    .transform((value) => value === "true")
+    .default(standard);
+}
+
+/** Items separated by commas, for each of which `holds` must be true. Absent means none. */
+export function list(holds: (item: string) => boolean, error: string): Default<Transformed<string[]>> {
+  return checked((value) => splitList(value).every(holds), error)
+    .transform(splitList)
+    .default([]);
+}
+
+/** Splits at commas, trims, and drops empty items. */
+export function splitList(value: string): string[] {
+  return value
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+}
+
+/** An http or https URL to which paths can be appended. */
+export function isBaseUrl(value: string): boolean {
+  const url = URL.parse(value);
+  if (url === null || !/^https?:$/.test(url.protocol)) return false;
+  return url.username + url.password + url.search + url.hash === "";
+}
+
+export function isRedisUrl(value: string): boolean {
+  const protocol = URL.parse(value)?.protocol;
+  return protocol === "redis:" || protocol === "rediss:";
+}
+
+/** An origin as browsers send it (scheme, host, port, nothing more), or `*`. */
+export function isOrigin(value: string): boolean {
+  return value === "*" || URL.parse(value)?.origin === value;
+}
+
+/** An address, a CIDR network, or one of the names that proxy-addr knows. */
+export function isNetwork(value: string): boolean {
+  if (["loopback", "linklocal", "uniquelocal"].includes(value)) return true;
+  const [address = "", bits = "0", ...rest] = value.split("/");
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0 || !/^\d{1,3}$/.test(bits)) return false;
+  try {
+    new BlockList().addSubnet(address, Number(bits), family === 4 ? "ipv4" : "ipv6");
+    return true;
+  } catch {
+    return false;
+  }
+}

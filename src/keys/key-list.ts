@@ -1,0 +1,56 @@
+import { hash } from "node:crypto";
+
+/** A gateway key as it is kept: its name, and the SHA-256 digest of its secret. The secret itself is not kept. */
+export interface KeyEntry {
+  readonly name: string;
+  /** 32 bytes. */
+  readonly digest: Buffer;
+}
+
+const NAME = /^[\w.-]{1,64}$/;
+const SECRET = /^[\x21-\x7e]{1,512}$/;
+const DIGEST = /^sha256=([0-9a-f]{64})$/i;
+
+/**
+ * Digest of a key's secret, as it is stored and compared.
+ * @param secret the text after `Bearer `.
+ */
+export function digestOf(secret: string): Buffer {
+  // The one-shot hash costs about half of createHash().update().digest().
+  return hash("sha256", secret, "buffer");
+}
+
+/**
+ * Reads the items of `GATEWAY_API_KEYS`: `name:secret` or `name:sha256=<64 hex digits>`.
+ * @returns the keys, and one sentence per mistake; sentences name the item by its place, never by its text.
+ */
+export function parseKeyList(items: readonly string[]): { entries: KeyEntry[]; mistakes: string[] } {
+  const entries: KeyEntry[] = [];
+  const mistakes: string[] = [];
+  for (const [index, item] of items.entries()) {
+    const entry = parseEntry(item);
+    const place = `GATEWAY_API_KEYS item ${index + 1}`;
+    if (typeof entry === "string") mistakes.push(`${place} ${entry}`);
+    else if (entries.some((other) => other.name === entry.name))
+      mistakes.push(`${place} repeats the name of another key`);
+    else if (entries.some((other) => other.digest.equals(entry.digest)))
+      mistakes.push(`${place} repeats the secret of another key`);
+    else entries.push(entry);
+  }
+  return { entries, mistakes };
+}
+
+function parseEntry(item: string): KeyEntry | string {
+  const colon = item.indexOf(":");
+  const name = item.slice(0, colon);
+  const secret = item.slice(colon + 1);
+  if (colon < 1 || !NAME.test(name))
+    return "must be name:sk-... with a name of up to 64 letters, digits, '.', '_' or '-'";
+  if (!secret.startsWith("sha256=")) {
+    return SECRET.test(secret)
+      ? { name, digest: digestOf(secret) }
+      : "has a secret that is empty or has characters no Authorization header can carry";
+  }
+  const hex = DIGEST.exec(secret)?.[1];
+  return hex ? { name, digest: Buffer.from(hex, "hex") } : "has a sha256= that is not 64 hexadecimal digits";
+}

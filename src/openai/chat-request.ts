@@ -1,0 +1,42 @@
+import { checkChatRequest, type ChatFields } from "./chat-schema.ts";
+import { parseJsonObject } from "./json-object.ts";
+import { forwardedModelId } from "./model-id.ts";
+import { cutInPlace, prefixSpan } from "./splice.ts";
+import type { Span, TopLevelFields } from "./top-level-fields.ts";
+
+/** A chat completion request that may be forwarded. */
+export interface ChatRequest {
+  /** The first model the caller named, as it was written; undefined when a preset stands in. */
+  readonly modelAsked: string | undefined;
+  /** The same under OpenRouter's name. */
+  readonly modelSent: string | undefined;
+  readonly stream: boolean;
+  /** The caller's bytes but for the optional prefix of model ids. */
+  readonly body: Buffer;
+}
+
+/**
+ * Checks the body of a chat completion and takes the optional prefix off its model ids, in place.
+ * @param body the raw bytes; must not be used after.
+ * @throws GatewayError 400 that names the first fault.
+ */
+export function readChatRequest(body: Buffer): ChatRequest {
+  const { value, fields } = parseJsonObject(body);
+  const request = checkChatRequest(value);
+  const modelAsked = request.model ?? request.models?.[0];
+  return {
+    modelAsked,
+    modelSent: modelAsked === undefined ? undefined : forwardedModelId(modelAsked),
+    stream: request.stream === true,
+    body: cutInPlace(body, prefixSpans(body, request, fields)),
+  };
+}
+
+function prefixSpans(body: Buffer, request: ChatFields, fields: TopLevelFields): Span[] {
+  const ids = fields.models.map((span, index) => ({ span, id: request.models?.[index] }));
+  if (fields.model) ids.push({ span: fields.model, id: request.model ?? undefined });
+  return ids
+    .map(({ span, id }) => (id === undefined ? undefined : prefixSpan(body, span, id)))
+    .filter((span) => span !== undefined)
+    .toSorted((a, b) => a.start - b.start);
+}
