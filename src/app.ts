@@ -1,0 +1,129 @@
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { Redis } from "ioredis";
+import type { Logger } from "pino";
+import type { Config } from "./config.ts";
+import { answerClientError } from "./http/client-error.ts";
+import { allowOrigins } from "./http/cors.ts";
+import { closeIdleConnections, type Drain } from "./http/drain.ts";
+import { answerAnyError, handleErrors, refuseUnknownUrls } from "./http/error-handler.ts";
+import { beginExchange, trackExchanges, type Report } from "./http/exchange.ts";
+import { setOwnHeaders } from "./http/own-headers.ts";
+import { continueWhenAccepted, keepBodiesRaw } from "./http/raw-json.ts";
+import { requestIdOf } from "./http/request-id.ts";
+import { refuseRepeatedHeaders } from "./http/single-headers.ts";
+import { authenticate } from "./keys/authenticate.ts";
+import type { KeyStore } from "./keys/key-store.ts";
+import type { InFlight } from "./limits/in-flight.ts";
+import { addressOf, createLimit, type Limit } from "./limits/rate-limit.ts";
+import { logExchange } from "./logger.ts";
+import { chatCompletions } from "./routes/chat-completions.ts";
+import { health } from "./routes/health.ts";
+import { models } from "./routes/models.ts";
+import { redisAnswers } from "./store/redis.ts";
+import { ModelCatalog } from "./upstream/model-catalog.ts";
+import type { Upstream } from "./upstream/openrouter.ts";
+
+/** Longer than the 60 s after which load balancers let go of an idle connection: the server must not close it first. */
+const KEEP_ALIVE_MS = 75_000;
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 120_000;
+const TIMEOUT_CHECK_MS = 3_000;
+const MODEL_ID_MAX = 512;
+/** Requests per window and address that fail to log in or ask for nothing, when `RATE_LIMIT_MAX` is 0. */
+const STRAY_MAX = 600;
+
+/** All that the app needs from outside; it never listens and never reads the environment. */
+export interface AppDependencies {
+  readonly config: Config;
+  readonly keys: KeyStore;
+  readonly upstream: Upstream;
+  readonly redis: Redis | undefined;
+  readonly logger: Logger;
+  readonly drain: Drain;
+  readonly inFlight: InFlight;
+}
+
+/** Builds the gateway's HTTP app. What is registered here, in this order, is the way of a request. */
+export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
+  const { config, keys, upstream, redis, logger, drain, inFlight } = deps;
+  const report: Report = (exchange) => {
+    inFlight.leave(exchange);
+    logExchange(logger, exchange);
+  };
+  const app = createServer(config, logger, report);
+  trackExchanges(app, report);
+  setOwnHeaders(app, drain);
+  handleErrors(app, logger);
+  refuseRepeatedHeaders(app);
+  await allowOrigins(app, config.corsOrigins);
+  const limits = await createLimits(app, config, redis);
+  refuseUnknownUrls(app, limits.unknownUrls);
+  keepBodiesRaw(app);
+  continueWhenAccepted(app);
+  closeIdleConnections(app);
+  app.decorateRequest("caller");
+
+  const { openrouterApiKey, allowAnonymous, clientStallTimeoutMs } = config;
+  const { appUrl, appTitle } = config.upstream;
+  const ownsAccount = openrouterApiKey !== undefined;
+  const admit = [
+    authenticate({ openrouterApiKey, keys, allowAnonymous, failedLogins: limits.failedLogins }),
+    limits.enforcePerKey,
+  ];
+  const catalog = new ModelCatalog(upstream, ownsAccount ? `Bearer ${openrouterApiKey}` : undefined);
+  health(app, { drain, stores: redis ? { redis: () => redisAnswers(redis) } : {} });
+  chatCompletions(app, { admit, inFlight, upstream, ownsAccount, clientStallTimeoutMs, appUrl, appTitle });
+  models(app, { admit, catalog });
+  return app;
+}
+
+function createServer(config: Config, logger: Logger, report: Report): FastifyInstance {
+  return fastify({
+    logger: false,
+    genReqId: requestIdOf,
+    bodyLimit: config.bodyLimitBytes,
+    trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    forceCloseConnections: "idle",
+    // Closing is announced by Drain; a 503 from Fastify would meet requests that could still be served.
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: MODEL_ID_MAX },
+    clientErrorHandler: (error, socket) => {
+      const answered = answerClientError(error, socket);
+      logger.info(
+        {
+          request_id: answered.requestId,
+          status: answered.error.status,
+          outcome: "rejected",
+          error: answered.error.code,
+        },
+        "request",
+      );
+    },
+    frameworkErrors: (error, request, reply) => {
+      beginExchange(request, reply, report);
+      reply.header("x-request-id", request.id);
+      answerAnyError(error, request, reply, logger);
+    },
+  });
+}
+
+async function createLimits(app: FastifyInstance, config: Config, redis: Redis | undefined) {
+  const { max, windowMs } = config.rateLimit;
+  const perAddress = { max: max || STRAY_MAX, windowMs, keyOf: addressOf, redis };
+  const perKey: Limit = await createLimit(app, {
+    name: "key",
+    max,
+    windowMs,
+    keyOf: ({ caller }) => caller.limitKey,
+    redis,
+  });
+  return {
+    failedLogins: await createLimit(app, { name: "failed-login", ...perAddress }),
+    unknownUrls: await createLimit(app, { name: "unknown-url", ...perAddress }),
+    enforcePerKey: (request: FastifyRequest, reply: FastifyReply) => perKey.consume(request, reply),
+  };
+}

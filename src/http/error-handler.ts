@@ -1,0 +1,61 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Logger } from "pino";
+import { GatewayError } from "../errors.ts";
+import type { Limit } from "../limits/rate-limit.ts";
+import { answerError } from "./answer-error.ts";
+
+/** Turns everything that is thrown on the way of a request into an answer in OpenAI's shape. */
+export function handleErrors(app: FastifyInstance, logger: Logger): void {
+  app.setErrorHandler((error, request, reply) => answerAnyError(error, request, reply, logger));
+}
+
+/** As {@link handleErrors}, for one error. */
+export function answerAnyError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  logger: Logger,
+): void {
+  const answer = toGatewayError(error);
+  if (answer.code === "internal_error")
+    logger.error({ err: error, request_id: request.id }, "internal error");
+  answerError(request, reply, answer);
+}
+
+/** Answers a URL that no route has, before its body is read; addresses that keep asking are held off. */
+export function refuseUnknownUrls(app: FastifyInstance, unknownUrls: Limit): void {
+  app.addHook("onRequest", async (request) => {
+    if (!request.is404) return;
+    await unknownUrls.consume(request);
+    throw new GatewayError(
+      "unknown_url",
+      "There is nothing at this URL; the API is at /openai/v1/chat/completions and /openai/v1/models.",
+    );
+  });
+}
+
+function toGatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
+  switch (code) {
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return new GatewayError(
+        "request_too_large",
+        "The request body is larger than this gateway takes; send less, or have BODY_LIMIT_BYTES raised.",
+      );
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return new GatewayError(
+        "unsupported_media_type",
+        "Send the body as Content-Type: application/json, in UTF-8.",
+      );
+    case "FST_ERR_BAD_URL":
+      return new GatewayError("bad_request", "The URL of the request is not valid.");
+    default:
+  }
+  if (typeof statusCode === "number" && statusCode >= 400 && statusCode < 500) {
+    return new GatewayError("bad_request", "The request could not be read.", { cause: error });
+  }
+  return new GatewayError("internal_error", "The gateway failed; the failure has been logged.", {
+    cause: error,
+  });
+}

@@ -1,0 +1,113 @@
+import type { ServerResponse } from "node:http";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { ErrorSource, GatewayError } from "../errors.ts";
+import type { Usage } from "../usage/usage.ts";
+
+/** How a request ended. `rejected`: the gateway answered itself, before or instead of upstream. */
+export type Outcome = "complete" | "upstream_error" | "client_gone" | "rejected";
+
+/** What is known of one request: filled in on its way, read once when it has ended by whoever reports it. */
+export class Exchange {
+  readonly requestId: string;
+  readonly method: string;
+  /** The pattern of the route, never the URL: a URL can carry what a caller should not have put there. */
+  route = "";
+  keyName: string | undefined = undefined;
+  modelAsked: string | undefined = undefined;
+  modelSent: string | undefined = undefined;
+  stream = false;
+  status = 0;
+  outcome: Outcome | undefined = undefined;
+  errorCode: string | undefined = undefined;
+  errorSource: ErrorSource | undefined = undefined;
+  /** System or library code of what lies under the error, such as ECONNREFUSED. */
+  errorCause: string | undefined = undefined;
+  /** The upstream answer ended cleanly but without its last part, such as `data: [DONE]`. */
+  incomplete = false;
+  bytesIn = 0;
+  bytesOut = 0;
+  generationId: string | undefined = undefined;
+  usage: Usage | undefined = undefined;
+  retries = 0;
+  /** Called once when the response has ended or its connection is gone, before the report: the last word on the above. */
+  settle: (() => void) | undefined = undefined;
+  /** `performance.now()` of the beginning, of the first upstream byte relayed (0: none was), and of the end. */
+  readonly startedAt: number = performance.now();
+  firstByteAt = 0;
+  endedAt = 0;
+  #ownMs = 0;
+  #ownSince = this.startedAt;
+
+  constructor(requestId: string, method: string) {
+    this.requestId = requestId;
+    this.method = method;
+  }
+
+  /** The answer is, or ends with, this error. */
+  fail(error: GatewayError): void {
+    this.errorCode = error.code;
+    this.errorSource = error.source;
+    this.errorCause = causeOf(error.cause);
+    this.outcome = error.source === "upstream" ? "upstream_error" : "rejected";
+  }
+
+  /** From here on the caller or upstream is waited for, not the gateway. */
+  waitsForOthers(): void {
+    this.#ownMs += performance.now() - this.#ownSince;
+  }
+
+  /** From here on the gateway works again. */
+  works(): void {
+    this.#ownSince = performance.now();
+  }
+
+  /** Time that the gateway itself has added so far, in ms. Call while it works. */
+  ownMs(): number {
+    return this.#ownMs + performance.now() - this.#ownSince;
+  }
+}
+
+/** A code or a class name; never a message, which can quote what must not be logged. */
+function causeOf(cause: unknown): string | undefined {
+  if (!(cause instanceof Error)) return undefined;
+  return "code" in cause && typeof cause.code === "string" ? cause.code : cause.name;
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    exchange: Exchange;
+  }
+}
+
+/** Told once of every request, when its response has ended or its connection is gone. */
+export type Report = (exchange: Exchange) => void;
+
+/** Begins the record of a request. Fastify's own hooks do not run for one that was aborted, nor on a hijacked reply. */
+export function beginExchange(request: FastifyRequest, reply: FastifyReply, report: Report): void {
+  const exchange = new Exchange(request.id, request.method);
+  exchange.route = request.routeOptions.url ?? "";
+  request.exchange = exchange;
+  reply.raw.once("close", () => {
+    finish(exchange, reply.raw);
+    report(exchange);
+  });
+}
+
+/** Gives every request an {@link Exchange}, `request.exchange`. */
+export function trackExchanges(app: FastifyInstance, report: Report): void {
+  app.decorateRequest("exchange");
+  app.addHook("onRequest", (request, reply, done) => {
+    beginExchange(request, reply, report);
+    done();
+  });
+}
+
+function finish(exchange: Exchange, response: ServerResponse): void {
+  exchange.endedAt = performance.now();
+  exchange.settle?.();
+  exchange.status = response.headersSent ? response.statusCode : 0;
+  if (exchange.outcome === undefined) {
+    const answered = response.statusCode < 400 ? "complete" : "rejected";
+    exchange.outcome = response.writableFinished ? answered : "client_gone";
+  }
+}

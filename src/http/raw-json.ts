@@ -1,0 +1,52 @@
+import type { FastifyInstance, onRequestHookHandler } from "fastify";
+import { GatewayError } from "../errors.ts";
+
+/** `application/json`, parameters allowed; what follows the type must be a parameter (CVE-2026-3419). */
+const JSON_TYPE = /^application\/json[ \t]*(?:;|$)/i;
+const CHARSET = /;[ \t]*charset[ \t]*=[ \t]*"?([^\s";]+)/i;
+
+/** Gives handlers the body as the bytes that came, and accepts no other kind of body. */
+export function keepBodiesRaw(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
+    request.exchange.works();
+    request.exchange.bytesIn = body.length;
+    done(null, body);
+  });
+  app.addHook("preParsing", (request, reply, _payload, done) => {
+    request.exchange.waitsForOthers();
+    // Node would say "go on" before anyone has looked at the request: see continueWhenAccepted().
+    if (request.headers.expect?.toLowerCase() === "100-continue") reply.raw.writeContinue();
+    done();
+  });
+}
+
+/**
+ * Lets a caller that waits for `100 Continue` send its body only when authorisation and limits have let it in. Without
+ * this, Node answers 100 by itself and a refused upload of many megabytes arrives anyway.
+ */
+export function continueWhenAccepted(app: FastifyInstance): void {
+  app.server.on("checkContinue", (request, response) => app.server.emit("request", request, response));
+}
+
+/** Refuses, before the body is read, one that is not plain UTF-8 JSON. */
+export const requireJson: onRequestHookHandler = (request, _reply, done) => {
+  const type = request.headers["content-type"] ?? "";
+  const charset = CHARSET.exec(type)?.[1]?.toLowerCase() ?? "utf-8";
+  const encoding = request.headers["content-encoding"]?.toLowerCase() ?? "identity";
+  if (!JSON_TYPE.test(type) || (charset !== "utf-8" && charset !== "utf8")) {
+    done(
+      new GatewayError(
+        "unsupported_media_type",
+        "Send the body as Content-Type: application/json, in UTF-8.",
+      ),
+    );
+  } else if (encoding !== "identity") {
+    done(
+      new GatewayError(
+        "unsupported_content_encoding",
+        "Send the body uncompressed, without Content-Encoding.",
+      ),
+    );
+  } else done();
+};

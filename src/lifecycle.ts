@@ -1,0 +1,43 @@
+import type { Logger } from "pino";
+import type { Config } from "./config.ts";
+import type { Gateway } from "./gateway.ts";
+
+/** npm passes a terminal's Ctrl-C on to a process that has had it already: that is not a second one. */
+const SAME_SIGNAL_MS = 100;
+const AFTER_CRASH_MS = 10_000;
+
+/**
+ * Ends the process in order on SIGTERM and SIGINT, at once on a second signal, and after an error that nobody caught.
+ * SIGINT is a person at a terminal, behind whom no load balancer stands: it skips the drain.
+ */
+export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger): void {
+  let stoppingSince: number | undefined;
+  const stop = (how: { drainMs: number; graceMs: number; exitCode: number }): void => {
+    stoppingSince = performance.now();
+    gateway.stop(how).then(
+      () => process.exit(how.exitCode),
+      (error: unknown) => {
+        logger.fatal({ err: error }, "stopping failed");
+        process.exit(1);
+      },
+    );
+  };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stoppingSince === undefined) {
+      logger.info({ signal }, "stopping");
+      stop({
+        drainMs: signal === "SIGINT" ? 0 : config.drainMs,
+        graceMs: config.shutdownGraceMs,
+        exitCode: 0,
+      });
+    } else if (signal !== "SIGINT" || performance.now() - stoppingSince > SAME_SIGNAL_MS) process.exit(1);
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+  const onCrash = (error: unknown): void => {
+    logger.fatal({ err: error }, "uncaught error; stopping");
+    if (stoppingSince === undefined) stop({ drainMs: 0, graceMs: AFTER_CRASH_MS, exitCode: 1 });
+  };
+  process.on("uncaughtException", onCrash);
+  process.on("unhandledRejection", onCrash);
+}

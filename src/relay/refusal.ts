@@ -1,0 +1,47 @@
+import { GatewayError } from "../errors.ts";
+import type { UpstreamHead } from "../upstream/openrouter.ts";
+
+/**
+ * Decides whether an answer of upstream's is fit to be relayed. Statuses and bodies of errors are the caller's to see;
+ * not fit is only what no API client could read, what would lead it elsewhere, and what is said about our own key.
+ * @param ownsAccount the gateway's own key was sent. @returns the error to answer instead, or undefined to relay.
+ */
+export function refusalOf(head: UpstreamHead, ownsAccount: boolean): GatewayError | undefined {
+  const { status } = head;
+  if (status === 401 && ownsAccount) {
+    return new GatewayError(
+      "upstream_auth_failed",
+      "OpenRouter refused the gateway's own key; the operator has to set a valid OPENROUTER_API_KEY.",
+    );
+  }
+  if (status >= 300 && status < 400) {
+    return new GatewayError(
+      "upstream_bad_response",
+      "OpenRouter answered with a redirect, which the gateway does not follow.",
+    );
+  }
+  if (status > 599) {
+    return new GatewayError("upstream_bad_response", "OpenRouter answered with a status that is not HTTP.");
+  }
+  const type = head.headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  if (status >= 400) return type === "text/html" ? pageInstead(head) : undefined;
+  return type === "application/json" || type === "text/event-stream"
+    ? undefined
+    : new GatewayError(
+        "upstream_bad_response",
+        "OpenRouter answered with something that is neither JSON nor an event stream; the request may have been billed.",
+      );
+}
+
+/** An error page of the edge in front of OpenRouter: its status is kept, the HTML is not. */
+function pageInstead({ status, headers }: UpstreamHead): GatewayError {
+  const retryAfter = headers["retry-after"];
+  return new GatewayError(
+    "upstream_error",
+    `OpenRouter's edge answered with status ${status} and a web page.`,
+    {
+      status,
+      headers: retryAfter === undefined ? {} : { "retry-after": retryAfter },
+    },
+  );
+}

@@ -1,0 +1,54 @@
+import type { FastifyInstance, onRequestAsyncHookHandler } from "fastify";
+import { toUpstream } from "../http/headers.ts";
+import { requireJson } from "../http/raw-json.ts";
+import type { InFlight } from "../limits/in-flight.ts";
+import { readChatRequest } from "../openai/chat-request.ts";
+import { Relay } from "../relay/relay.ts";
+import type { Upstream } from "../upstream/openrouter.ts";
+import { allowOnly } from "./allow-only.ts";
+
+const URL = "/openai/v1/chat/completions";
+
+export interface ChatCompletionsOptions {
+  /** Authorise and limit, in this order, before the body is read. */
+  readonly admit: onRequestAsyncHookHandler[];
+  readonly inFlight: InFlight;
+  readonly upstream: Upstream;
+  readonly ownsAccount: boolean;
+  readonly clientStallTimeoutMs: number;
+  readonly appUrl: string | undefined;
+  readonly appTitle: string | undefined;
+}
+
+/** `POST /openai/v1/chat/completions`: the caller's bytes to OpenRouter, OpenRouter's bytes to the caller. */
+export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOptions): void {
+  const { admit, inFlight, upstream, appUrl, appTitle } = options;
+  allowOnly(app, URL, ["POST"]);
+  app.post(URL, {
+    onRequest: [
+      ...admit,
+      requireJson,
+      (request, _reply, done) => {
+        inFlight.enter(request.exchange);
+        done();
+      },
+    ],
+    handler: (request, reply) => {
+      const { exchange, caller } = request;
+      const { body, modelAsked, modelSent, stream } = readChatRequest(
+        (request.body as Buffer | undefined) ?? Buffer.alloc(0),
+      );
+      Object.assign(exchange, { modelAsked, modelSent, stream });
+      const headers = toUpstream(request.headers, {
+        authorization: caller.authorization,
+        referer: appUrl,
+        title: appTitle,
+      });
+      const relay = new Relay(request, reply, options);
+      inFlight.hold(exchange, relay);
+      relay.start((sink) =>
+        upstream.send({ method: "POST", path: "/chat/completions", headers, body }, sink),
+      );
+    },
+  });
+}

@@ -1,0 +1,67 @@
+/** What one generation used and cost, as OpenRouter says. */
+export interface Usage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly cachedTokens: number;
+  readonly reasoningTokens: number;
+  /** US dollars; undefined when upstream did not say. */
+  readonly costUsd: number | undefined;
+}
+
+const KEY = Buffer.from('"usage":');
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/**
+ * Reads the last usage object in the last bytes of an answer, streamed or not: OpenRouter sends usage in the last chunk
+ * of a stream and at the end of a JSON answer. The bytes are searched and only the object is parsed.
+ * @param tail the end of the answer. @returns undefined when there is none, or none that can be read.
+ */
+export function readUsage(tail: Buffer): Usage | undefined {
+  // A quote inside a JSON string is escaped, so the unescaped key cannot be part of a text that a model wrote.
+  const key = tail.lastIndexOf(KEY);
+  if (key === -1) return undefined;
+  const start = tail.indexOf(OPEN_BRACE, key);
+  const end = start === -1 ? -1 : endOfObject(tail, start);
+  if (end === -1) return undefined;
+  try {
+    return toUsage(JSON.parse(tail.toString("utf8", start, end)) as unknown);
+  } catch {
+    return undefined;
+  }
+}
+
+function endOfObject(json: Buffer, start: number): number {
+  let depth = 0;
+  let inString = false;
+  for (let at = start; at < json.length; at++) {
+    const byte = json[at];
+    if (byte === QUOTE) inString = !inString;
+    else if (inString) at += byte === BACKSLASH ? 1 : 0;
+    else if (byte === OPEN_BRACE) depth++;
+    else if (byte === CLOSE_BRACE && --depth === 0) return at + 1;
+  }
+  return -1;
+}
+
+function toUsage(value: unknown): Usage | undefined {
+  const usage = record(value);
+  if (usage["prompt_tokens"] === undefined && usage["cost"] === undefined) return undefined;
+  return {
+    promptTokens: count(usage["prompt_tokens"]) ?? 0,
+    completionTokens: count(usage["completion_tokens"]) ?? 0,
+    cachedTokens: count(record(usage["prompt_tokens_details"])["cached_tokens"]) ?? 0,
+    reasoningTokens: count(record(usage["completion_tokens_details"])["reasoning_tokens"]) ?? 0,
+    costUsd: count(usage["cost"]),
+  };
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function count(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined;
+}
