@@ -1,0 +1,53 @@
+import { onTestFinished } from "vitest";
+import { loadConfig } from "../../src/config.ts";
+import { type Gateway, startGateway } from "../../src/gateway.ts";
+import { createLogger } from "../../src/logger.ts";
+import { until } from "./until.ts";
+
+export const ACCOUNT_KEY = "sk-or-account-0123456789";
+export const CALLER_KEY = "sk-caller-0123456789";
+
+export type LogRecord = Readonly<Record<string, unknown>>;
+
+export interface TestGateway extends Gateway {
+  readonly port: number;
+  /** Every log line so far, parsed. */
+  readonly logs: readonly LogRecord[];
+  /** Waits for the one line of a request. */
+  requestLog(label: string, matches?: (record: LogRecord) => boolean): Promise<LogRecord>;
+}
+
+/**
+ * A gateway on a free port that owns an account, in front of `upstreamBaseUrl`, and stops when the test is over.
+ * @param env what differs from that; undefined takes a variable out.
+ */
+export async function startTestGateway(
+  upstreamBaseUrl: string,
+  env: Record<string, string | undefined> = {},
+): Promise<TestGateway> {
+  const logs: LogRecord[] = [];
+  const write = (line: string): void => void logs.push(JSON.parse(line) as LogRecord);
+  const config = loadConfig({
+    PORT: "0",
+    OPENROUTER_API_KEY: ACCOUNT_KEY,
+    GATEWAY_API_KEYS: `team:${CALLER_KEY}`,
+    OPENROUTER_BASE_URL: upstreamBaseUrl,
+    ...env,
+  });
+  const gateway = await startGateway(config, createLogger("debug", { write }));
+  let stopped: Promise<void> | undefined;
+  const stop = (options: { drainMs: number; graceMs: number }): Promise<void> =>
+    (stopped ??= gateway.stop(options));
+  onTestFinished(() => stop({ drainMs: 0, graceMs: 0 }));
+  return {
+    url: gateway.url,
+    port: Number(new URL(gateway.url).port),
+    logs,
+    stop,
+    requestLog: (label, matches = () => true) =>
+      until(
+        () => logs.find((record) => record["msg"] === "request" && matches(record)),
+        `log line of ${label}`,
+      ),
+  };
+}

@@ -1,0 +1,113 @@
+import { connect, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
+import { until } from "./until.ts";
+
+/** A response as it stood on the wire. */
+export interface RawResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** The body so far, chunk framing taken off. */
+  readonly body: Buffer;
+  /** The body is known to be whole: its length is reached or its terminating chunk has come. */
+  readonly complete: boolean;
+}
+
+/** A caller with a socket and nothing between it and the wire. */
+export class RawClient {
+  readonly socket: Socket;
+  #received: Buffer[] = [];
+  /** The connection has ended, cleanly or not. */
+  closed = false;
+  /** The code of the error it ended with, if any. */
+  error: string | undefined;
+
+  constructor(port: number) {
+    this.socket = connect(port, "127.0.0.1");
+    this.socket.setNoDelay(true);
+    this.socket.on("data", (chunk: Buffer) => this.#received.push(chunk));
+    this.socket.on("error", (error: NodeJS.ErrnoException) => (this.error = error.code));
+    this.socket.on("close", () => (this.closed = true));
+    onTestFinished(() => void this.socket.destroy());
+  }
+
+  /** Every byte received so far. */
+  get received(): Buffer {
+    if (this.#received.length > 1) this.#received = [Buffer.concat(this.#received)];
+    return this.#received[0] ?? Buffer.alloc(0);
+  }
+
+  send(bytes: string | Uint8Array): void {
+    this.socket.write(bytes);
+  }
+
+  /** Sends `POST path` with a JSON body. */
+  post(path: string, body: string | Uint8Array, headers: Record<string, string> = {}): void {
+    const length = Buffer.byteLength(body);
+    const lines = Object.entries({
+      host: "gateway",
+      "content-type": "application/json",
+      "content-length": String(length),
+      ...headers,
+    });
+    this.send(
+      `POST ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`,
+    );
+    this.send(body);
+  }
+
+  /** The first response so far, once its head is there. */
+  response(): RawResponse | undefined {
+    return parseResponse(this.received);
+  }
+
+  /** Waits for a response whose body is whole. */
+  async whole(label: string, deadlineMs?: number): Promise<RawResponse> {
+    const done = (): RawResponse | undefined => {
+      const response = this.response();
+      if (!response?.complete && this.closed)
+        throw new Error(`${label}: the connection ended before the response did`);
+      return response?.complete ? response : undefined;
+    };
+    return until(done, `whole response of ${label}`, deadlineMs);
+  }
+
+  /** Waits for the connection to end and gives what had come of the response. */
+  async ended(label: string, deadlineMs?: number): Promise<RawResponse | undefined> {
+    await until(() => this.closed, `end of the connection of ${label}`, deadlineMs);
+    return this.response();
+  }
+}
+
+/** Parses the first response in `bytes`. @returns undefined while its head is not whole. */
+export function parseResponse(bytes: Buffer): RawResponse | undefined {
+  const headEnd = bytes.indexOf("\r\n\r\n");
+  if (headEnd === -1) return undefined;
+  const [statusLine = "", ...lines] = bytes.toString("latin1", 0, headEnd).split("\r\n");
+  const headers: Record<string, string> = {};
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, colon).toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
+  }
+  const status = Number(statusLine.split(" ")[1]);
+  const rest = bytes.subarray(headEnd + 4);
+  if (status === 100) return parseResponse(rest);
+  if (headers["transfer-encoding"] === "chunked") return { status, headers, ...unchunk(rest) };
+  const length = headers["content-length"] === undefined ? Infinity : Number(headers["content-length"]);
+  return { status, headers, body: rest.subarray(0, length), complete: rest.length >= length };
+}
+
+function unchunk(bytes: Buffer): { body: Buffer; complete: boolean } {
+  const parts: Buffer[] = [];
+  let at = 0;
+  for (;;) {
+    const lineEnd = bytes.indexOf("\r\n", at);
+    if (lineEnd === -1) break;
+    const size = Number.parseInt(bytes.toString("latin1", at, lineEnd), 16);
+    if (size === 0) return { body: Buffer.concat(parts), complete: true };
+    parts.push(bytes.subarray(lineEnd + 2, lineEnd + 2 + size));
+    at = lineEnd + 2 + size + 2;
+  }
+  return { body: Buffer.concat(parts), complete: false };
+}

@@ -1,0 +1,104 @@
+import { createServer, type AddressInfo, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
+
+/** A request as it arrived at upstream. */
+export interface SeenByUpstream {
+  readonly line: string;
+  /** Names in lower case; repeats joined with a comma. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+export interface ScriptedUpstream {
+  readonly baseUrl: string;
+  readonly port: number;
+  /** Whole requests, in order. */
+  readonly seen: readonly SeenByUpstream[];
+  /** Connections opened, and those still open. */
+  connections: number;
+  readonly open: ReadonlySet<Socket>;
+}
+
+/** What upstream does with a request: write bytes to the socket, or leave it. */
+export type Script = (socket: Socket, request: SeenByUpstream) => void;
+
+/** An upstream that reads whole requests and answers each with whatever bytes the script writes. */
+export async function startScriptedUpstream(script: Script): Promise<ScriptedUpstream> {
+  const seen: SeenByUpstream[] = [];
+  const open = new Set<Socket>();
+  const server = createServer((socket) => {
+    upstream.connections++;
+    open.add(socket);
+    socket.setNoDelay(true);
+    socket.on("error", () => {});
+    socket.on("close", () => open.delete(socket));
+    let pending: Buffer[] = [];
+    socket.on("data", (bytes: Buffer) => {
+      pending.push(bytes);
+      const request = parseRequest(Buffer.concat(pending));
+      if (!request) return;
+      pending = [];
+      seen.push(request);
+      script(socket, request);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    for (const socket of open) socket.destroy();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const upstream = { baseUrl: `http://127.0.0.1:${port}/api/v1`, port, seen, connections: 0, open };
+  return upstream;
+}
+
+function parseRequest(bytes: Buffer): SeenByUpstream | undefined {
+  const headEnd = bytes.indexOf("\r\n\r\n");
+  if (headEnd === -1) return undefined;
+  const [line = "", ...lines] = bytes.toString("latin1", 0, headEnd).split("\r\n");
+  const headers: Record<string, string> = {};
+  for (const header of lines) {
+    const colon = header.indexOf(":");
+    const name = header.slice(0, colon).toLowerCase();
+    const value = header.slice(colon + 1).trim();
+    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
+  }
+  const body = bytes.subarray(headEnd + 4);
+  return body.length < Number(headers["content-length"] ?? 0) ? undefined : { line, headers, body };
+}
+
+/** The bytes of a whole response with a length. */
+export function responseBytes(
+  status: number,
+  headers: Record<string, string>,
+  body: string | Uint8Array = "",
+): Buffer {
+  const lines = Object.entries({ "content-length": String(Buffer.byteLength(body)), ...headers });
+  return Buffer.concat([
+    Buffer.from(
+      `HTTP/1.1 ${status} Status\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`,
+      "latin1",
+    ),
+    Buffer.from(body),
+  ]);
+}
+
+/** The head of a chunked response. */
+export function chunkedHead(
+  headers: Record<string, string> = { "content-type": "text/event-stream" },
+  status = 200,
+): string {
+  const lines = Object.entries({ ...headers, "transfer-encoding": "chunked" });
+  return `HTTP/1.1 ${status} Status\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
+}
+
+/** One chunk of a chunked body. */
+export function chunk(bytes: string | Uint8Array): Buffer {
+  return Buffer.concat([
+    Buffer.from(`${Buffer.byteLength(bytes).toString(16)}\r\n`),
+    Buffer.from(bytes),
+    Buffer.from("\r\n"),
+  ]);
+}
+
+export const LAST_CHUNK = "0\r\n\r\n";
