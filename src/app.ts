@@ -93,15 +93,7 @@ function createServer(config: Config, logger: Logger, report: Report): FastifyIn
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MODEL_ID_MAX },
     clientErrorHandler: (error, socket) => {
       const answered = answerClientError(error, socket);
-      logger.info(
-        {
-          request_id: answered.requestId,
-          status: answered.error.status,
-          outcome: "rejected",
-          error: answered.error.code,
-        },
-        "request",
-      );
+      if (answered) logger.info(answered, "request");
     },
     frameworkErrors: (error, request, reply) => {
       beginExchange(request, reply, report);

@@ -1,30 +1,51 @@
+import { randomUUID } from "node:crypto";
+import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { GatewayError } from "../errors.ts";
-import { requestIdOf } from "./request-id.ts";
+import { replyUnderWay } from "./exchange.ts";
+
+/** What the log says of bytes that never became a request. */
+interface ClientErrorRecord {
+  readonly request_id: string;
+  readonly status: number;
+  readonly outcome: "rejected";
+  readonly error: string;
+}
 
 /**
- * Answers bytes that never became a request: broken HTTP, headers that are too long, a request that took too long to
- * arrive. The connection always closes, because nothing after the fault can be trusted. No byte is echoed.
- * @param error Node's parser error. @returns what was answered and under which id, for the log.
+ * Answers bytes that Node cannot read as HTTP: a broken request line or body, headers that are too long, a request that
+ * took too long to arrive. The connection always closes, because nothing after the fault can be trusted. No byte is
+ * echoed, and nothing is written once an answer has begun: it would end up inside that answer.
+ * @param error Node's parser error.
+ * @returns what to log of bytes that never became a request; a request that did has a line of its own.
  */
 export function answerClientError(
   error: Error & { code?: string },
   socket: Socket,
-): { error: GatewayError; requestId: string } {
-  const answer = toGatewayError(error);
-  const requestId = requestIdOf({ headers: {} });
-  if (socket.writable && error.code !== "ECONNRESET") {
-    const body = answer.toJson();
-    const reason =
-      { 400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large" }[answer.status] ??
-      "";
-    socket.write(
-      `HTTP/1.1 ${answer.status} ${reason}\r\nconnection: close\r\ncontent-type: application/json\r\n` +
-        `content-length: ${Buffer.byteLength(body)}\r\nx-request-id: ${requestId}\r\n\r\n${body}`,
-    );
+): ClientErrorRecord | undefined {
+  const reply = replyUnderWay(socket);
+  if (!socket.writable || error.code === "ECONNRESET" || reply?.raw.headersSent) {
+    socket.destroy();
+    return undefined;
   }
-  socket.destroySoon();
-  return { error: answer, requestId };
+  const answer = toGatewayError(error);
+  const body = answer.toJson();
+  const requestId = reply?.request.id ?? randomUUID();
+  reply?.request.exchange.fail(answer);
+  const head = {
+    connection: "close",
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+    "x-request-id": requestId,
+  };
+  if (reply) {
+    reply.hijack().raw.writeHead(answer.status, head).end(body);
+    return undefined;
+  }
+  const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`);
+  const statusLine = `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}\r\n`;
+  socket.end(`${statusLine}${lines.join("")}\r\n${body}`, () => socket.destroy());
+  return { request_id: requestId, status: answer.status, outcome: "rejected", error: answer.code };
 }
 
 function toGatewayError({ code }: Error & { code?: string }): GatewayError {

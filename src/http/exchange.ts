@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ErrorSource, GatewayError } from "../errors.ts";
 import type { Usage } from "../usage/usage.ts";
@@ -82,12 +83,22 @@ declare module "fastify" {
 /** Told once of every request, when its response has ended or its connection is gone. */
 export type Report = (exchange: Exchange) => void;
 
+const underWay = new WeakMap<Socket, FastifyReply>();
+
+/** The reply to the request that is under way on a connection, if there is one. */
+export function replyUnderWay(socket: Socket): FastifyReply | undefined {
+  return underWay.get(socket);
+}
+
 /** Begins the record of a request. Fastify's own hooks do not run for one that was aborted, nor on a hijacked reply. */
 export function beginExchange(request: FastifyRequest, reply: FastifyReply, report: Report): void {
   const exchange = new Exchange(request.id, request.method);
   exchange.route = request.routeOptions.url ?? "";
   request.exchange = exchange;
+  const { socket } = request.raw;
+  underWay.set(socket, reply);
   reply.raw.once("close", () => {
+    underWay.delete(socket);
     finish(exchange, reply.raw);
     report(exchange);
   });

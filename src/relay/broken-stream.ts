@@ -18,9 +18,12 @@ export function breakOff(response: ServerResponse, lastEvent?: string): void {
   if (lastEvent !== undefined) response.write(lastEvent);
   const linger = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once("close", () => clearTimeout(linger));
-  // HTTP/1.0 has no chunks: there the end of the connection is the end of the body, and only a reset says "broken".
-  if (response.req.httpVersionMinor === 0) socket.write("", () => socket.resetAndDestroy());
-  else socket.destroySoon();
+  // Node holds back what is written until the end of the tick, and would drop it if the socket ended before.
+  process.nextTick(() => {
+    // HTTP/1.0 has no chunks: there the end of the connection is the end of the body, and only a reset says "broken".
+    if (response.req.httpVersionMinor === 0) socket.write("", () => socket.resetAndDestroy());
+    else socket.destroySoon();
+  });
 }
 
 /** The event that tells a reader of a stream why it ends here. Never `[DONE]`. */

@@ -1,0 +1,139 @@
+// What a request asks the simulator to do: `<behaviour>[:key=value[,key=value…]]`, read from the header
+// `x-simulate` or from a model named `sim/<behaviour>[:…]`. Every option has a default here, and nowhere else.
+
+const COMMON_DEFAULTS = {
+  /** content events in a stream */
+  events: 6,
+  /** wait before anything is answered */
+  delayMs: 0,
+  /** wait between data events, or between the pieces of a JSON answer; 0 writes everything at once */
+  gapMs: 0,
+  /** extra content in each content event */
+  padBytes: 0,
+  /** write the body in pieces of so many bytes, each its own socket write; 0 does not split */
+  split: 0,
+  /** how often the keep-alive unit precedes the JSON of an unstreamed answer */
+  whitespace: 2,
+  /** comment lines in a stream: one before the first data, the others between data */
+  comments: 3,
+};
+
+// `after` counts the data events (in a JSON answer: the keep-alive units) sent whole before the fault, comments not
+// counted; `half=1` adds half of the next one. `[DONE]`, or the JSON document, never leaves whole before a fault.
+const OWN_DEFAULTS = {
+  ok: {},
+  /** OpenRouter's error of a status; Retry-After in seconds, -1 for none; metadata of about so many bytes */
+  error: { status: 500, retryAfter: -1, metadataBytes: 0 },
+  /** a chunk with `error`, then [DONE]; in a JSON answer a 200 with whitespace and only `error` */
+  "error-midstream": { after: 2, status: 502 },
+  /** a FIN without the terminating chunk */
+  cut: { after: 2, half: 0 },
+  /** a TCP reset; before any head with `head=0` or `after=-1` */
+  reset: { after: 2, half: 0, head: 1 },
+  /** a FIN before any head */
+  close: {},
+  /** silence for ever after a good beginning */
+  stall: { after: 2, half: 0 },
+  /** never a head */
+  hang: {},
+  /** at least so many bytes, as fast as the reader takes them */
+  flood: { bytes: 64 * 1024 * 1024 },
+  /** a page as Cloudflare sends */
+  html: { status: 502 },
+  /** a stream, whatever was asked for */
+  "sse-for-json": {},
+  /** JSON, whatever was asked for */
+  "json-for-sse": {},
+  /** a stream that ends cleanly without [DONE] */
+  "no-done": {},
+  /** neither chunked nor with a length: the body ends with the connection, by a reset if `reset=1`; -1 sends all */
+  "close-delimited": { after: -1, reset: 0 },
+  /** a redirect to /api/v1/redirect-target, which shows in `seen` if anyone follows it */
+  redirect: { status: 307 },
+  /** bytes that are not HTTP */
+  garbage: {},
+  /** a first chunk with `choices: []` and the request body under `debug` */
+  debug: {},
+  /** the usage chunk of a stream has `choices: []` */
+  "empty-choices": {},
+  /** a stream with CRLF line ends */
+  crlf: {},
+  /** 413 before the body is read; the connection closes `lingerMs` later */
+  "early-413": { lingerMs: 100 },
+  /** `error` for the first `times` requests with this `id`, then `ok` */
+  flaky: { times: 1, status: 429, retryAfter: 0, id: "default" },
+};
+
+type OwnDefaults = typeof OWN_DEFAULTS;
+type Widened<T> = { readonly [K in keyof T]: T[K] extends string ? string : number };
+
+/** Options that every behaviour takes; `…Ms` are milliseconds, `…Bytes` bytes, the others counts. */
+export type CommonOptions = Widened<typeof COMMON_DEFAULTS>;
+
+/** The name of something the simulator can do. */
+export type BehaviourName = keyof OwnDefaults;
+
+/** A behaviour with all its options filled in; `name` tells which `own` options there are. */
+export type Plan = {
+  [N in BehaviourName]: {
+    readonly name: N;
+    readonly own: Widened<OwnDefaults[N]>;
+    readonly common: CommonOptions;
+  };
+}[BehaviourName];
+
+/** Why a text names no behaviour, said for the person who wrote it. */
+export interface Mistake {
+  readonly mistake: string;
+}
+
+/** All behaviours, in the order of their table. */
+export const BEHAVIOUR_NAMES = Object.keys(OWN_DEFAULTS) as BehaviourName[];
+
+/** The behaviour of a request that asks for none. */
+export const PLAIN: Plan = { name: "ok", own: {}, common: COMMON_DEFAULTS };
+
+// Node's timers turn anything longer into 1 ms.
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+function readNumber(key: string, text: string, fallback: number): number | string {
+  const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+  const least = key === "after" || fallback === -1 ? -1 : 0;
+  const most = key.endsWith("Ms") ? LONGEST_TIMER_MS : Number.MAX_SAFE_INTEGER;
+  if (!(value >= least && value <= most)) return `must be a whole number from ${least} to ${most}`;
+  if (key === "status" && (value < 200 || value > 599)) return "must be a status from 200 to 599";
+  return value;
+}
+
+/**
+ * Reads `<behaviour>[:key=value[,key=value…]]`.
+ * @returns the plan, or the mistake with the known names when behaviour, option or value is none of them
+ */
+export function parseBehaviour(text: string): Plan | Mistake {
+  const colon = text.indexOf(":");
+  const name = (colon < 0 ? text : text.slice(0, colon)).trim();
+  if (!Object.hasOwn(OWN_DEFAULTS, name)) {
+    return { mistake: `Unknown behaviour "${name}"; known: ${BEHAVIOUR_NAMES.join(", ")}` };
+  }
+  const own: Record<string, number | string> = { ...OWN_DEFAULTS[name as BehaviourName] };
+  const common: Record<string, number | string> = { ...COMMON_DEFAULTS };
+  const assignments = colon < 0 ? [] : text.slice(colon + 1).split(",");
+  const mistake = (what: string): Mistake => {
+    const known = [...Object.keys(own), ...Object.keys(common)].join(", ");
+    return { mistake: `${what}; options of behaviour "${name}": ${known}` };
+  };
+  for (const assignment of assignments) {
+    const [key = "", value = ""] = assignment.split("=", 2).map((part) => part.trim());
+    const target = Object.hasOwn(own, key) ? own : common;
+    const fallback = Object.hasOwn(target, key) ? target[key] : undefined;
+    if (fallback === undefined) return mistake(`Unknown option "${key}"`);
+    if (typeof fallback === "string") {
+      target[key] = value;
+      continue;
+    }
+    const parsed = readNumber(key, value, fallback);
+    if (typeof parsed === "string") return mistake(`Option "${key}" ${parsed}`);
+    target[key] = parsed;
+  }
+  return { name, own, common } as unknown as Plan;
+}

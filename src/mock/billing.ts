@@ -1,0 +1,176 @@
+// Who used how much: the rule for tokens, the price of an answer, and the ledger `GET /generation` reads.
+import type { Model } from "./catalog.ts";
+
+/** One answer being generated; it is in the ledger only once it is settled. */
+export interface Generation {
+  readonly id: string;
+  readonly model: Model;
+  /** the model as the request named it */
+  readonly requestedModel: string;
+  readonly streamed: boolean;
+  readonly promptTokens: number;
+  /** how many of the first completion characters are reasoning */
+  readonly reasoningChars: number;
+  readonly finishReason: string;
+  readonly nativeFinishReason: string;
+  readonly startedAtMs: number;
+}
+
+/** What an answer cost, as the ledger keeps it; money in nanodollars (1e-9 USD). */
+export interface Charge {
+  readonly generation: Generation;
+  readonly completionTokens: number;
+  readonly reasoningTokens: number;
+  readonly nanodollars: number;
+  readonly cancelled: boolean;
+  readonly endedAtMs: number;
+}
+
+/** The simulator's stated rule: four characters (UTF-16 code units) are one token, rounded up. */
+export function tokensOf(chars: number): number {
+  return Math.ceil(chars / 4);
+}
+
+/** Nanodollars as the float of USD in `usage.cost`; `Math.round(usd * 1e9)` gives the same nanodollars back. */
+export function usdOf(nanodollars: number): number {
+  return nanodollars / 1e9;
+}
+
+interface Bill {
+  readonly completionTokens: number;
+  readonly reasoningTokens: number;
+  readonly promptNanodollars: number;
+  readonly completionNanodollars: number;
+}
+
+function billOf({ model, promptTokens, reasoningChars }: Generation, completionChars: number): Bill {
+  const completionTokens = tokensOf(completionChars);
+  return {
+    completionTokens,
+    reasoningTokens: tokensOf(Math.min(reasoningChars, completionChars)),
+    promptNanodollars: promptTokens * model.promptNanodollars,
+    completionNanodollars: completionTokens * model.completionNanodollars,
+  };
+}
+
+/** The `usage` object after `completionChars` characters of completion, reasoning included. */
+export function usageOf(generation: Generation, completionChars: number): Record<string, unknown> {
+  const { promptTokens } = generation;
+  const bill = billOf(generation, completionChars);
+  const cost = usdOf(bill.promptNanodollars + bill.completionNanodollars);
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: bill.completionTokens,
+    total_tokens: promptTokens + bill.completionTokens,
+    cost,
+    is_byok: false,
+    prompt_tokens_details: { cached_tokens: 0, cache_write_tokens: 0, audio_tokens: 0, video_tokens: 0 },
+    cost_details: {
+      upstream_inference_cost: cost,
+      upstream_inference_prompt_cost: usdOf(bill.promptNanodollars),
+      upstream_inference_completions_cost: usdOf(bill.completionNanodollars),
+    },
+    completion_tokens_details: { reasoning_tokens: bill.reasoningTokens, image_tokens: 0, audio_tokens: 0 },
+  };
+}
+
+// Enough for any test; a benchmark of millions of requests must not fill the memory.
+const MOST_CHARGES = 50_000;
+
+/** All settled generations and their sums. */
+export class Ledger {
+  readonly #charges = new Map<string, Charge>();
+  readonly #byModel = new Map<string, number>();
+  #nanodollars = 0;
+
+  /** The sum of everything billed, in nanodollars. */
+  get nanodollars(): number {
+    return this.#nanodollars;
+  }
+
+  /** Nanodollars billed for each model, under the name the requests used. */
+  byModel(): Record<string, number> {
+    return Object.fromEntries(this.#byModel);
+  }
+
+  /** Bills a generation for its prompt and `completionChars` characters; call it once for each. */
+  settle(generation: Generation, completionChars: number, cancelled: boolean): void {
+    const { completionTokens, reasoningTokens, ...bill } = billOf(generation, completionChars);
+    const nanodollars = bill.promptNanodollars + bill.completionNanodollars;
+    const endedAtMs = Date.now();
+    const charge = { generation, completionTokens, reasoningTokens, nanodollars, cancelled, endedAtMs };
+    this.#charges.set(generation.id, charge);
+    this.#nanodollars += nanodollars;
+    const { requestedModel } = generation;
+    this.#byModel.set(requestedModel, (this.#byModel.get(requestedModel) ?? 0) + nanodollars);
+    if (this.#charges.size > MOST_CHARGES) {
+      for (const oldest of this.#charges.keys()) {
+        this.#charges.delete(oldest);
+        break;
+      }
+    }
+  }
+
+  /** What a generation was billed; undefined while it runs, and for answers that are never billed. */
+  find(id: string): Charge | undefined {
+    return this.#charges.get(id);
+  }
+}
+
+// Fields that the simulator has nothing to say about.
+const UNKNOWN = {
+  upstream_id: null,
+  request_id: null,
+  session_id: null,
+  provider_responses: null,
+  router: null,
+  preset_id: null,
+  service_tier: null,
+  app_id: null,
+  origin: "",
+  http_referer: null,
+  user_agent: null,
+  external_user: null,
+  moderation_latency: null,
+  web_search_engine: null,
+  cache_discount: null,
+};
+
+/** The body of `GET /generation` for a settled generation, field for field as OpenRouter's API description has it. */
+export function generationBody(charge: Charge): string {
+  const { generation, completionTokens, reasoningTokens, nanodollars, cancelled, endedAtMs } = charge;
+  const { promptTokens, startedAtMs } = generation;
+  return JSON.stringify({
+    data: {
+      ...UNKNOWN,
+      id: generation.id,
+      api_type: "completions",
+      model: generation.model.canonicalSlug,
+      provider_name: generation.model.provider,
+      data_region: "global",
+      created_at: new Date(startedAtMs).toISOString(),
+      streamed: generation.streamed,
+      cancelled,
+      finish_reason: cancelled ? null : generation.finishReason,
+      native_finish_reason: cancelled ? null : generation.nativeFinishReason,
+      latency: endedAtMs - startedAtMs,
+      generation_time: endedAtMs - startedAtMs,
+      tokens_prompt: promptTokens,
+      tokens_completion: completionTokens,
+      native_tokens_prompt: promptTokens,
+      native_tokens_completion: completionTokens,
+      native_tokens_reasoning: reasoningTokens,
+      native_tokens_cached: 0,
+      native_tokens_completion_images: 0,
+      num_media_prompt: 0,
+      num_media_completion: 0,
+      num_input_audio_prompt: 0,
+      num_search_results: 0,
+      num_fetches: 0,
+      is_byok: false,
+      total_cost: usdOf(nanodollars),
+      usage: usdOf(nanodollars),
+      upstream_inference_cost: usdOf(nanodollars),
+    },
+  });
+}

@@ -1,0 +1,179 @@
+// The models this simulator sells and their prices. Ids, slugs and prices are those of OpenRouter's own list, the
+// prices written as whole nanodollars (1e-9 USD) per token, so that money is added up in integers.
+import { BEHAVIOUR_NAMES } from "./behaviour.ts";
+
+/** A model as it is billed; prices are nanodollars per token. */
+export interface Model {
+  readonly id: string;
+  /** the dated name that answers carry in their `model` */
+  readonly canonicalSlug: string;
+  readonly name: string;
+  readonly provider: string;
+  readonly contextLength: number;
+  readonly promptNanodollars: number;
+  readonly completionNanodollars: number;
+}
+
+type Row = [string, string, string, string, number, number, number];
+
+const ROWS: readonly Row[] = [
+  ["openai/gpt-4o-mini", "openai/gpt-4o-mini", "OpenAI: GPT-4o-mini", "OpenAI", 128_000, 150, 600],
+  ["openai/gpt-4o", "openai/gpt-4o", "OpenAI: GPT-4o", "OpenAI", 128_000, 2_500, 10_000],
+  ["openai/gpt-5-mini", "openai/gpt-5-mini-2025-08-07", "OpenAI: GPT-5 Mini", "OpenAI", 400_000, 250, 2_000],
+  ["~openai/gpt-latest", "~openai/gpt-latest", "OpenAI GPT Latest", "OpenAI", 1_050_000, 5_000, 30_000],
+  [
+    "google/gemini-3-flash-preview",
+    "google/gemini-3-flash-preview-20251217",
+    "Google: Gemini 3 Flash Preview",
+    "Google AI Studio",
+    1_048_576,
+    500,
+    3_000,
+  ],
+  [
+    "anthropic/claude-haiku-4.5",
+    "anthropic/claude-4.5-haiku-20251001",
+    "Anthropic: Claude Haiku 4.5",
+    "Anthropic",
+    200_000,
+    1_000,
+    5_000,
+  ],
+  [
+    "anthropic/claude-sonnet-4.5",
+    "anthropic/claude-4.5-sonnet-20250929",
+    "Anthropic: Claude Sonnet 4.5",
+    "Amazon Bedrock",
+    1_000_000,
+    3_000,
+    15_000,
+  ],
+  ["deepseek/deepseek-r1", "deepseek/deepseek-r1", "DeepSeek: R1", "DeepSeek", 64_000, 700, 2_500],
+  ["qwen/qwen3-32b", "qwen/qwen3-32b-04-28", "Qwen: Qwen3 32B", "DeepInfra", 131_072, 80, 280],
+  [
+    "meta-llama/llama-3.3-70b-instruct",
+    "meta-llama/llama-3.3-70b-instruct",
+    "Meta: Llama 3.3 70B Instruct",
+    "Together",
+    131_072,
+    100,
+    320,
+  ],
+  [
+    "meta-llama/llama-3.3-70b-instruct:free",
+    "meta-llama/llama-3.3-70b-instruct",
+    "Meta: Llama 3.3 70B Instruct (free)",
+    "Together",
+    131_072,
+    0,
+    0,
+  ],
+  ...BEHAVIOUR_NAMES.map((name): Row => [
+    `sim/${name}`,
+    `sim/${name}`,
+    `Simulator: ${name}`,
+    "Simulator",
+    1_000_000,
+    1_000,
+    2_000,
+  ]),
+];
+
+const MODELS = new Map<string, Model>(
+  ROWS.map(([id, canonicalSlug, name, provider, contextLength, promptNanodollars, completionNanodollars]) => [
+    id,
+    { id, canonicalSlug, name, provider, contextLength, promptNanodollars, completionNanodollars },
+  ]),
+);
+
+/** What routers (`openrouter/auto`) and bare presets answer with and are billed as. */
+const ROUTED = MODELS.get("openai/gpt-4o-mini");
+const ROUTER = "openrouter/auto";
+
+const VARIANTS = new Set(["free", "online", "nitro", "floor", "thinking", "extended", "exacto"]);
+
+/**
+ * Finds what a requested model id is served and billed as; variants (`:free` costs nothing) and `@preset/…` count.
+ * @returns undefined when OpenRouter would answer "… is not a valid model ID"
+ */
+export function resolveModel(id: string): Model | undefined {
+  const listed = MODELS.get(id);
+  if (listed !== undefined) return listed;
+  const [plain = "", preset] = id.split("@preset/", 2);
+  if (plain === "" && preset) return ROUTED;
+  if (plain.startsWith("sim/")) return MODELS.get(plain.split(":", 1)[0] ?? "");
+  const [base = "", variant] = plain.split(":", 2);
+  const known = base === ROUTER ? ROUTED : MODELS.get(base);
+  if (known === undefined || (variant !== undefined && !VARIANTS.has(variant))) return undefined;
+  return variant === "free" ? { ...known, promptNanodollars: 0, completionNanodollars: 0 } : known;
+}
+
+/** Nanodollars as the decimal string of USD that price lists carry: 150 -> "0.00000015". */
+function usdText(nanodollars: number): string {
+  const text = (nanodollars / 1e9).toFixed(9).replace(/\.?0+$/, "");
+  return text === "" ? "0" : text;
+}
+
+const PARAMETERS = [
+  "max_tokens",
+  "reasoning",
+  "response_format",
+  "seed",
+  "stop",
+  "structured_outputs",
+  "temperature",
+  "tool_choice",
+  "tools",
+  "top_p",
+];
+
+function listEntry(model: Model, prompt: string, completion: string): Record<string, unknown> {
+  return {
+    id: model.id,
+    canonical_slug: model.canonicalSlug,
+    hugging_face_id: null,
+    name: model.name,
+    created: 1_760_000_000,
+    description: `${model.name}, simulated.`,
+    context_length: model.contextLength,
+    architecture: {
+      modality: "text->text",
+      input_modalities: ["text"],
+      output_modalities: ["text"],
+      tokenizer: "Other",
+      instruct_type: null,
+    },
+    pricing: { prompt, completion },
+    top_provider: {
+      context_length: model.contextLength,
+      max_completion_tokens: 16_384,
+      is_moderated: false,
+    },
+    per_request_limits: null,
+    supported_parameters: PARAMETERS,
+    default_parameters: {},
+    expiration_date: null,
+    links: { details: `/api/v1/models/${model.id}/endpoints` },
+  };
+}
+
+function listAll(): Record<string, unknown>[] {
+  const entries = [...MODELS.values()].map((model) =>
+    listEntry(model, usdText(model.promptNanodollars), usdText(model.completionNanodollars)),
+  );
+  if (ROUTED === undefined) return entries;
+  // A router's price is not known beforehand, which OpenRouter writes as "-1".
+  const router = {
+    ...ROUTED,
+    id: ROUTER,
+    canonicalSlug: ROUTER,
+    name: "Auto Router",
+    contextLength: 2_000_000,
+  };
+  return [...entries, listEntry(router, "-1", "-1")];
+}
+
+const LIST = listAll();
+
+/** The body of `GET /models`, in the shape of OpenRouter's (no `object`, no `owned_by`). */
+export const MODEL_LIST = JSON.stringify({ data: LIST, total_count: LIST.length, links: { next: null } });

@@ -1,0 +1,175 @@
+// POST /chat/completions: from the body to the answer.
+import { type Mistake, PLAIN, type Plan, parseBehaviour } from "./behaviour.ts";
+import { type Generation, tokensOf } from "./billing.ts";
+import { type Model, resolveModel } from "./catalog.ts";
+import { type Piece, jsonPieces, streamPieces, withKeepAlive } from "./completion.ts";
+import { type Reply, floodReply, makeReply, randomId } from "./content.ts";
+import { deliver, deliverPart } from "./delivery.ts";
+import { USER_ID, errorObject } from "./errors.ts";
+import { type Exchange, pause } from "./exchange.ts";
+import { charsWithin, failingStream } from "./partial.ts";
+import { type EarlyPlan, refusalOf, refuseEarly } from "./refusals.ts";
+import { type ChatRequest, readChatRequest } from "./request.ts";
+
+/** An answer that is ready to be sent. */
+interface Answer {
+  readonly generation: Generation;
+  readonly pieces: readonly Piece[];
+  readonly billed: boolean;
+}
+
+const FLOOD_UNITS = 1500;
+
+/** Answers one chat request. */
+export async function answerChat(exchange: Exchange): Promise<void> {
+  const header = exchange.req.headers["x-simulate"];
+  const told = typeof header === "string" ? parseBehaviour(header) : undefined;
+  if (told && "name" in told && told.name === "early-413") return refuseEarly(exchange, told);
+  let early: EarlyPlan | undefined;
+  const body = await exchange.readBody((start) => {
+    early = told === undefined ? earlyPlan(start) : undefined;
+    return early !== undefined;
+  });
+  if (early) return refuseEarly(exchange, early);
+  if (body === undefined) return undefined;
+  const parsed = parseJson(body);
+  const request = readChatRequest(parsed);
+  if (request === undefined) return exchange.sendError(400, { message: "Invalid JSON body" });
+  exchange.seen.model = request.model;
+  const plan = told ?? planOfModel(request.model);
+  const refused = { userId: USER_ID };
+  if ("mistake" in plan) return exchange.sendError(400, { ...refused, message: plan.mistake });
+  if (!request.hasMessages)
+    return exchange.sendError(400, { ...refused, message: 'Input required: specify "messages"' });
+  if (request.model === undefined)
+    return exchange.sendError(400, { ...refused, message: "No models provided" });
+  const model = resolveModel(request.model);
+  const message = `${request.model} is not a valid model ID`;
+  if (model === undefined) return exchange.sendError(400, { ...refused, message });
+  const refusal = refusalOf(exchange, plan);
+  if (refusal === undefined) return give(exchange, prepare(request, model, plan, parsed), plan);
+  await pause(plan.common.delayMs);
+  return exchange.isOpen ? refusal() : undefined;
+}
+
+/** `early-413` must be known before the body has been read, so its model is looked for in the first bytes. */
+function earlyPlan(start: Buffer): EarlyPlan | undefined {
+  if (!start.includes('"sim/early-413')) return undefined;
+  const plan = parseBehaviour(/"sim\/(early-413[^"]*)"/.exec(start.toString("latin1"))?.[1] ?? "");
+  return "name" in plan && plan.name === "early-413" ? plan : undefined;
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString()) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function planOfModel(model: string | undefined): Plan | Mistake {
+  return model?.startsWith("sim/") ? parseBehaviour(model.slice(4)) : PLAIN;
+}
+
+function isStreamed(request: ChatRequest, plan: Plan): boolean {
+  if (plan.name === "sse-for-json") return true;
+  return plan.name === "json-for-sse" ? false : request.streamed;
+}
+
+function newGeneration(request: ChatRequest, model: Model, reply: Reply, streamed: boolean): Generation {
+  const startedAtMs = Date.now();
+  const isCall = reply.toolCall !== undefined;
+  return {
+    id: `gen-${Math.floor(startedAtMs / 1000)}-${randomId(20)}`,
+    model,
+    requestedModel: request.model ?? model.id,
+    streamed,
+    promptTokens: tokensOf(request.promptChars),
+    reasoningChars: reply.reasoning.reduce((sum, text) => sum + text.length, 0),
+    finishReason: isCall ? "tool_calls" : "stop",
+    nativeFinishReason: isCall ? "tool_calls" : "stop",
+    startedAtMs,
+  };
+}
+
+function prepare(request: ChatRequest, model: Model, plan: Plan, body: unknown): Answer {
+  const { common } = plan;
+  const streamed = isStreamed(request, plan);
+  const reasons = request.wantsReasoning || model.id.includes("deepseek-r1");
+  const floods = streamed && plan.name === "flood";
+  const reply = floods ? floodReply(plan.own.bytes) : makeReply(request, reasons, common);
+  const generation = newGeneration(request, model, reply, streamed);
+  if (streamed) {
+    const echo = plan.name === "debug" || request.echoesBody ? body : undefined;
+    const style = { done: plan.name !== "no-done", emptyChoices: plan.name === "empty-choices", echo };
+    const pieces = streamPieces(generation, reply, common.comments, style);
+    return { generation, pieces: restyled(generation, pieces, plan), billed: true };
+  }
+  const keepAlive = { count: common.whitespace, units: 1 };
+  if (plan.name === "error-midstream") {
+    const document = JSON.stringify({ error: errorObject(plan.own.status) });
+    return { generation, pieces: withKeepAlive(document, 0, keepAlive), billed: false };
+  }
+  if (plan.name === "flood") {
+    keepAlive.units = FLOOD_UNITS;
+    keepAlive.count = Math.ceil(plan.own.bytes / (FLOOD_UNITS * 11));
+  }
+  return { generation, pieces: jsonPieces(generation, reply, keepAlive), billed: true };
+}
+
+function restyled(generation: Generation, pieces: readonly Piece[], plan: Plan): readonly Piece[] {
+  if (plan.name === "error-midstream") {
+    return failingStream(generation, pieces, plan.own.after, plan.own.status);
+  }
+  if (plan.name !== "crlf") return pieces;
+  return pieces.map((piece) => ({ ...piece, text: piece.text.replaceAll("\n", "\r\n") }));
+}
+
+function headOf({ id, model, streamed }: Generation): string[] {
+  const head = ["X-Generation-Id", id, "X-Provider-Name", model.provider];
+  return streamed
+    ? ["Content-Type", "text/event-stream", "Cache-Control", "no-cache", ...head]
+    : ["Content-Type", "application/json", ...head];
+}
+
+/** Sends an answer, or what the plan leaves of it, and bills it. */
+async function give(exchange: Exchange, answer: Answer, plan: Plan): Promise<void> {
+  const { generation, pieces, billed } = answer;
+  const { ledger } = exchange.journal;
+  const wholeChars = pieces.at(-1)?.chars ?? 0;
+  exchange.seen.generationId = generation.id;
+  exchange.whenCutShort = () => {
+    // OpenRouter stops generating when a stream is abandoned; an unstreamed request runs on and is billed whole.
+    const chars = generation.streamed ? charsWithin(pieces, exchange.seen.bytesSent) : wholeChars;
+    if (billed) ledger.settle(generation, chars, generation.streamed && exchange.seen.aborted);
+  };
+  await pause(plan.common.delayMs);
+  if (!exchange.isOpen) return;
+  if (plan.name === "close-delimited") exchange.res.useChunkedEncodingByDefault = false;
+  exchange.writeHead(200, headOf(generation));
+  if (await broke(exchange, pieces, plan)) return;
+  await deliver(exchange, pieces, plan.common);
+  if (!exchange.isOpen) return;
+  // Billed before the end is sent, so that whoever has read the end finds the bill.
+  exchange.whenCutShort = undefined;
+  if (billed) ledger.settle(generation, wholeChars, false);
+  exchange.end();
+}
+
+/** Sends the part of an answer that its fault allows, and breaks off; false when there is no such fault. */
+async function broke(exchange: Exchange, pieces: readonly Piece[], plan: Plan): Promise<boolean> {
+  if (plan.name === "cut" || plan.name === "reset" || plan.name === "stall") {
+    await deliverPart(exchange, pieces, plan.own, plan.common);
+  } else if (plan.name === "close-delimited" && (plan.own.after >= 0 || plan.own.reset > 0)) {
+    const { after } = plan.own;
+    if (after < 0) await deliver(exchange, pieces, plan.common);
+    else await deliverPart(exchange, pieces, { after, half: 0 }, plan.common);
+  } else {
+    return false;
+  }
+  const resets = plan.name === "reset" || (plan.name === "close-delimited" && plan.own.reset > 0);
+  if (plan.name !== "stall") {
+    exchange.breakOff((socket) => (resets ? socket.resetAndDestroy() : socket.destroySoon()));
+  }
+  return true;
+}

@@ -1,0 +1,174 @@
+// Answers as bytes to send, in OpenRouter's form. Each JSON text is put together from parts that are serialised once
+// for a whole answer, because a benchmark's upstream must not be its bottleneck.
+import { type Generation, usageOf } from "./billing.ts";
+import { type Reply, wholeText } from "./content.ts";
+
+/** A part of a body that is sent as one: an event, a comment, a keep-alive unit, a JSON document. */
+export interface Piece {
+  readonly text: string;
+  /** false for comments, which faults do not count and gaps do not precede */
+  readonly isData: boolean;
+  /** completion characters the reader has once it has this piece */
+  readonly chars: number;
+}
+
+/** How a stream differs from the usual one. */
+export interface StreamStyle {
+  readonly done: boolean;
+  readonly emptyChoices: boolean;
+  /** the request body to show in a debug chunk before all others */
+  readonly echo: unknown;
+}
+
+const COMMENT = ": OPENROUTER PROCESSING\n\n";
+/** The last bytes of every stream. */
+export const DONE = "data: [DONE]\n\n";
+const KEEP_ALIVE = "\n         \n";
+
+/** Everything of a chunk up to its `choices`. */
+export function chunkHead(generation: Generation): string {
+  const { id, model, startedAtMs } = generation;
+  const names = `"model":${JSON.stringify(model.canonicalSlug)},"provider":${JSON.stringify(model.provider)}`;
+  const created = Math.floor(startedAtMs / 1000);
+  return `data: {"id":"${id}","object":"chat.completion.chunk","created":${created},${names},`;
+}
+
+function quotedFinish({ finishReason, nativeFinishReason }: Generation): string {
+  return `"finish_reason":"${finishReason}","native_finish_reason":"${nativeFinishReason}"`;
+}
+
+/** The deltas of a reply, each with the completion characters that are out once it is sent. */
+function deltasOf(reply: Reply): [delta: string, chars: number][] {
+  const deltas: [string, number][] = [];
+  let chars = 0;
+  for (const text of reply.reasoning) {
+    chars += text.length;
+    const quoted = JSON.stringify(text);
+    const details = `[{"type":"reasoning.text","text":${quoted},"format":"unknown","index":0}]`;
+    deltas.push([
+      `"content":"","role":"assistant","reasoning":${quoted},"reasoning_details":${details}`,
+      chars,
+    ]);
+  }
+  const { toolCall, padding } = reply;
+  if (toolCall !== undefined) {
+    const named = `"function":{"name":${JSON.stringify(toolCall.name)},"arguments":""}`;
+    const call = `{"index":0,"id":"${toolCall.id}","type":"function",${named}}`;
+    chars += toolCall.name.length;
+    deltas.push([`"content":null,"role":"assistant","tool_calls":[${call}]`, chars]);
+  }
+  let previous: string | undefined;
+  let delta = "";
+  for (const text of reply.pieces) {
+    chars += text.length + padding.length;
+    // A flood says the same thing thousands of times; sharing one string keeps it out of memory.
+    if (text !== previous) {
+      const quoted = `${JSON.stringify(text).slice(0, -1)}${padding}"`;
+      const calls = `"tool_calls":[{"index":0,"function":{"arguments":${quoted}}}]`;
+      delta = toolCall
+        ? `"content":null,"role":"assistant",${calls}`
+        : `"content":${quoted},"role":"assistant"`;
+      previous = text;
+    }
+    deltas.push([delta, chars]);
+  }
+  return deltas;
+}
+
+/** Puts one comment before the first data and spreads the others evenly between the rest. */
+function withComments(data: readonly Piece[], comments: number): Piece[] {
+  const pieces: Piece[] = [];
+  let placed = 0;
+  for (const [i, piece] of data.entries()) {
+    const chars = data[i - 1]?.chars ?? 0;
+    for (const due = Math.ceil((comments * (i + 1)) / data.length); placed < due; placed++) {
+      pieces.push({ text: COMMENT, isData: false, chars });
+    }
+    pieces.push(piece);
+  }
+  return pieces;
+}
+
+/** The events of a streamed answer, from the first comment to `[DONE]`. */
+export function streamPieces(
+  generation: Generation,
+  reply: Reply,
+  comments: number,
+  style: StreamStyle,
+): Piece[] {
+  const head = chunkHead(generation);
+  const data: Piece[] = [];
+  if (style.echo !== undefined) {
+    const debug = JSON.stringify({ echo_upstream_body: style.echo });
+    data.push({ text: `${head}"choices":[],"debug":${debug}}\n\n`, isData: true, chars: 0 });
+  }
+  const open = `${head}"choices":[{"index":0,"delta":{`;
+  const running = `},"finish_reason":null,"native_finish_reason":null}]}\n\n`;
+  let previous = "";
+  let text = "";
+  for (const [delta, chars] of deltasOf(reply)) {
+    if (delta !== previous) text = open + delta + running;
+    previous = delta;
+    data.push({ text, isData: true, chars });
+  }
+  const chars = data.at(-1)?.chars ?? 0;
+  const last = `{"index":0,"delta":{"content":"","role":"assistant"},${quotedFinish(generation)}}`;
+  const usage = `"service_tier":null,"choices":[${style.emptyChoices ? "" : last}],"usage":${JSON.stringify(usageOf(generation, chars))}`;
+  data.push({ text: `${head}"choices":[${last}]}\n\n`, isData: true, chars });
+  data.push({ text: `${head}${usage}}\n\n`, isData: true, chars });
+  if (style.done) data.push({ text: DONE, isData: true, chars });
+  return withComments(data, comments);
+}
+
+/** How much keep-alive whitespace precedes a JSON document: `count` pieces of `units` units each. */
+export interface KeepAlive {
+  readonly count: number;
+  readonly units: number;
+}
+
+/** A JSON document after its keep-alive whitespace. */
+export function withKeepAlive(document: string, chars: number, { count, units }: KeepAlive): Piece[] {
+  const text = KEEP_ALIVE.repeat(units);
+  const whitespace = Array.from({ length: count }, () => ({ text, isData: true, chars: 0 }));
+  return [...whitespace, { text: document, isData: true, chars }];
+}
+
+/** An unstreamed answer: keep-alive whitespace, then the JSON. */
+export function jsonPieces(generation: Generation, reply: Reply, keepAlive: KeepAlive): Piece[] {
+  const { id, model, startedAtMs, finishReason, nativeFinishReason } = generation;
+  const { toolCall } = reply;
+  const text = wholeText(reply);
+  const reasoning = reply.reasoning.join("");
+  const call = toolCall && { index: 0, id: toolCall.id, type: "function" };
+  const message = {
+    role: "assistant",
+    content: call ? null : text,
+    refusal: null,
+    reasoning: reasoning === "" ? null : reasoning,
+    ...(reasoning !== "" && {
+      reasoning_details: [{ type: "reasoning.text", text: reasoning, format: "unknown", index: 0 }],
+    }),
+    ...(call && { tool_calls: [{ ...call, function: { name: toolCall?.name, arguments: text } }] }),
+  };
+  const chars = reasoning.length + (toolCall?.name.length ?? 0) + text.length;
+  const body = {
+    id,
+    object: "chat.completion",
+    created: Math.floor(startedAtMs / 1000),
+    model: model.canonicalSlug,
+    provider: model.provider,
+    system_fingerprint: null,
+    service_tier: null,
+    choices: [
+      {
+        index: 0,
+        logprobs: null,
+        finish_reason: finishReason,
+        native_finish_reason: nativeFinishReason,
+        message,
+      },
+    ],
+    usage: usageOf(generation, chars),
+  };
+  return withKeepAlive(JSON.stringify(body), chars, keepAlive);
+}

@@ -1,0 +1,75 @@
+// What the simulated model says: text, reasoning and tool calls, cut into the pieces a stream sends one by one.
+import { randomUUID } from "node:crypto";
+import type { CommonOptions } from "./behaviour.ts";
+import { instanceOf } from "./instance.ts";
+import type { ChatRequest } from "./request.ts";
+
+/** A call of a function, with its arguments as JSON text. */
+export interface ToolCall {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** An answer before it is put into chunks or JSON. */
+export interface Reply {
+  /** the content, or the arguments of the tool call, in the order of the stream */
+  readonly pieces: readonly string[];
+  /** follows each piece; plain ASCII that needs no escaping in JSON */
+  readonly padding: string;
+  readonly reasoning: readonly string[];
+  readonly toolCall: ToolCall | undefined;
+}
+
+/** Up to 32 random letters and digits; `randomUUID` because it draws its randomness in bulk. */
+export function randomId(length: number): string {
+  return randomUUID().replaceAll("-", "").slice(0, length);
+}
+
+// Long prompts are echoed in part: the answer is for reading, and its size has options of its own.
+const MOST_ECHOED_CHARS = 400;
+const FILLER = " … und so weiter 🌊 等等";
+const REASONING = ["The user wrote something; ", "I shall echo it, with a wave 🌊."];
+
+/** Cuts a text into `count` pieces (at least one), never inside a character; surplus pieces are empty. */
+function cutUp(text: string, count: number): string[] {
+  const characters = Array.from(text);
+  const at = (i: number): number => Math.floor((i * characters.length) / count);
+  return Array.from({ length: count }, (_, i) => characters.slice(at(i), at(i + 1)).join(""));
+}
+
+function echoText(lastUserText: string, events: number): string {
+  // A cut surrogate pair would be an unpaired surrogate, which UTF-8 cannot carry.
+  const echoed = lastUserText.slice(0, MOST_ECHOED_CHARS).toWellFormed();
+  const text = `Echo: ${echoed} — ¡olé! 👋🏽 你好`;
+  // Twice as many code units as events are enough code points for each event to have one.
+  return text.length < 2 * events ? text + FILLER.repeat(Math.ceil((2 * events) / FILLER.length)) : text;
+}
+
+/** Makes up the answer to a request; the same request and options give the same text. */
+export function makeReply(request: ChatRequest, reasons: boolean, common: CommonOptions): Reply {
+  const count = Math.max(common.events, 1);
+  const reasoning = reasons ? REASONING : [];
+  const { tool, contentSchema } = request;
+  const schema = tool === undefined ? contentSchema : (tool.parameters ?? { type: "object" });
+  // Padding would break the JSON of arguments and of structured content, so those have none.
+  if (schema !== undefined) {
+    const pieces = cutUp(JSON.stringify(instanceOf(schema)), count);
+    const toolCall = tool && { id: `call_${randomId(24)}`, name: tool.name };
+    return { pieces, padding: "", reasoning, toolCall };
+  }
+  const pieces = cutUp(echoText(request.lastUserText, count), count);
+  return { pieces, padding: ".".repeat(common.padBytes), reasoning, toolCall: undefined };
+}
+
+/** The content, or the arguments of the tool call, in one string. */
+export function wholeText({ pieces, padding }: Reply): string {
+  return padding === "" ? pieces.join("") : pieces.map((piece) => piece + padding).join("");
+}
+
+const FLOOD_PIECE_CHARS = 16 * 1024;
+
+/** An answer of at least `bytes` bytes, in pieces of 16 KiB. */
+export function floodReply(bytes: number): Reply {
+  const pieces = Array.from({ length: Math.ceil(bytes / FLOOD_PIECE_CHARS) }, () => "");
+  return { pieces, padding: "~".repeat(FLOOD_PIECE_CHARS), reasoning: [], toolCall: undefined };
+}

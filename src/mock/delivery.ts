@@ -1,0 +1,55 @@
+// How an answer's pieces get onto the wire: at once, one by one, or split where no event or character ends.
+import type { CommonOptions } from "./behaviour.ts";
+import type { Piece } from "./completion.ts";
+import { type Exchange, nextTurn, pause } from "./exchange.ts";
+import { firstData } from "./partial.ts";
+
+/** How fast, and in what portions: the options `gapMs` and `split`. */
+export type Pace = Pick<CommonOptions, "gapMs" | "split">;
+
+// A usual answer is one write; a large one is written in batches, waiting where the reader is slower.
+const BATCH_PIECES = 64;
+
+/** Writes in parts of `split` bytes, each in a turn of its own so that it is a socket write of its own. */
+async function writeSplit(exchange: Exchange, bytes: Buffer, split: number): Promise<void> {
+  for (let at = 0; at < bytes.length && exchange.isOpen; at += split) {
+    if (at > 0) await nextTurn();
+    exchange.write(bytes.subarray(at, at + split));
+  }
+}
+
+/**
+ * Writes pieces with a gap before each data piece but the first; without gap and split in one single write.
+ * Returns early when the client leaves. Does not end the answer.
+ */
+export async function deliver(exchange: Exchange, pieces: readonly Piece[], pace: Pace): Promise<void> {
+  const step = pace.gapMs > 0 ? 1 : BATCH_PIECES;
+  let started = false;
+  for (let i = 0; i < pieces.length; i += step) {
+    const batch = pieces.slice(i, i + step);
+    if (pace.gapMs > 0 && batch[0]?.isData) {
+      if (started) await pause(pace.gapMs);
+      started = true;
+    }
+    if (exchange.res.writableNeedDrain) await exchange.whenWritable();
+    if (!exchange.isOpen) return;
+    const bytes = Buffer.from(batch.map((piece) => piece.text).join(""));
+    if (pace.split > 0) await writeSplit(exchange, bytes, pace.split);
+    else exchange.write(bytes);
+  }
+}
+
+/** Writes the head, `after` data pieces and, if `half`, half of the next one; never the last piece whole. */
+export async function deliverPart(
+  exchange: Exchange,
+  pieces: readonly Piece[],
+  part: { readonly after: number; readonly half: number },
+  pace: Pace,
+): Promise<void> {
+  const { sent, next = pieces.at(-1) } = firstData(pieces.slice(0, -1), Math.max(part.after, 0));
+  exchange.res.flushHeaders();
+  await deliver(exchange, sent, pace);
+  if (part.half === 0 || next === undefined) return;
+  const bytes = Buffer.from(next.text);
+  exchange.write(bytes.subarray(0, bytes.length >> 1));
+}

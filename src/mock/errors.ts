@@ -1,0 +1,93 @@
+// The error bodies OpenRouter answers with. Messages are those of its OpenAPI description, except for 412 and 504,
+// which only its guides mention. The HTTP status equals `error.code` unless another status was already sent.
+
+const MESSAGES: Readonly<Record<number, string>> = {
+  400: "Invalid request parameters",
+  401: "Missing Authentication header",
+  402: "Insufficient credits. Add more using https://openrouter.ai/credits",
+  403: "Request blocked: prompt injection patterns detected",
+  404: "Resource not found",
+  408: "Operation timed out. Please try again later.",
+  412: "Precondition failed",
+  413: "Request payload too large",
+  422: "Invalid argument",
+  429: "Rate limit exceeded",
+  500: "Internal Server Error",
+  502: "Provider returned error",
+  503: "Service temporarily unavailable",
+  504: "Provider timed out",
+  524: "Request timed out. Please try again later.",
+  529: "Provider returned error",
+};
+
+const METADATA: Readonly<Record<number, Record<string, unknown>>> = {
+  403: { patterns: ["ignore all previous instructions"] },
+  429: { headers: { "X-RateLimit-Limit": "20", "X-RateLimit-Remaining": "0" } },
+  502: { provider_name: "Simulator", raw: '{"error":{"message":"upstream failed"}}' },
+  529: { provider_name: "Simulator", raw: '{"error":{"message":"overloaded"}}' },
+};
+
+/** What may differ from the usual body of a status. */
+export interface ErrorDetails {
+  readonly message?: string;
+  /** adds `metadata.file_annotations` of that many bytes, as errors after file parsing have them */
+  readonly metadataBytes?: number;
+  /** adds `user_id`, which OpenRouter does once it knows who asks */
+  readonly userId?: string;
+}
+
+/** The account all simulated keys belong to. */
+export const USER_ID = "user_2sImUlAtOr0000000000000000";
+
+/** The `error` object itself, as it also stands inside a stream's chunk or after the keep-alive whitespace. */
+export function errorObject(status: number, details: ErrorDetails = {}): Record<string, unknown> {
+  const padding = details.metadataBytes ?? 0;
+  const metadata = {
+    ...METADATA[status],
+    ...(padding > 0 && { file_annotations: [{ type: "file", text: "x".repeat(padding) }] }),
+  };
+  return {
+    message: details.message ?? MESSAGES[status] ?? "Provider returned error",
+    code: status,
+    ...(Object.keys(metadata).length > 0 && details.message === undefined && { metadata }),
+  };
+}
+
+/** The whole body of an error answer. */
+export function errorBody(status: number, details: ErrorDetails = {}): string {
+  return JSON.stringify({
+    error: errorObject(status, details),
+    ...(details.userId !== undefined && { user_id: details.userId }),
+  });
+}
+
+/** The headers of an error answer beyond the usual ones; `retryAfter` in seconds, below 0 for none. */
+export function errorHeaders(status: number, retryAfter: number): string[] {
+  const headers = retryAfter < 0 ? [] : ["Retry-After", String(retryAfter)];
+  if (status === 429) {
+    const resetMs = Date.now() + Math.max(retryAfter, 1) * 1000;
+    headers.push(
+      "X-RateLimit-Limit",
+      "20",
+      "X-RateLimit-Remaining",
+      "0",
+      "X-RateLimit-Reset",
+      String(resetMs),
+    );
+  }
+  return headers;
+}
+
+/** A page like the ones Cloudflare puts in front of OpenRouter, without any JSON in it. */
+export function cloudflarePage(status: number): string {
+  return `<!DOCTYPE html>
+<html lang="en-US">
+<head><title>openrouter.ai | ${status}: Bad gateway</title><meta charset="UTF-8" /></head>
+<body>
+<div id="cf-wrapper"><h1>Error ${status}</h1>
+<p>The web server reported an error &mdash; please try again in a few minutes.</p>
+<p>Cloudflare Ray ID: <strong>8f0000000000sim</strong></p></div>
+</body>
+</html>
+`;
+}

@@ -1,0 +1,163 @@
+// One request and its answer. Every byte goes out through here, so that bytes, endings and aborts are counted once.
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { type ErrorDetails, errorBody, errorHeaders } from "./errors.ts";
+import type { Journal, SeenRequest } from "./journal.ts";
+
+// As recorded from OpenRouter, which has Cloudflare before it. A gateway may let only the last two through.
+const COOKIE = "__cf_bm=simulated; path=/; HttpOnly; Secure; SameSite=None";
+const USUAL_HEADERS = [
+  ["Set-Cookie", COOKIE],
+  ["Server", "cloudflare"],
+  ["Access-Control-Allow-Origin", "*"],
+  ["Access-Control-Expose-Headers", "X-Generation-Id,cf-ray"],
+  ["Referrer-Policy", "no-referrer, strict-origin-when-cross-origin"],
+  ["X-Content-Type-Options", "nosniff"],
+].flat();
+
+/** One request from its head to the end of its answer. */
+export class Exchange {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly journal: Journal;
+  readonly seen: SeenRequest;
+  /** called once if the answer did not come to its end, whoever broke it; billing listens here */
+  whenCutShort: (() => void) | undefined;
+  #closed = false;
+  #breaking = false;
+
+  constructor(req: IncomingMessage, res: ServerResponse, journal: Journal) {
+    this.req = req;
+    this.res = res;
+    this.journal = journal;
+    this.seen = {
+      method: req.method ?? "",
+      url: req.url ?? "",
+      headers: req.headers,
+      rawHeaders: req.rawHeaders,
+      body: Buffer.alloc(0),
+      model: undefined,
+      aborted: false,
+      startedAtMs: Date.now(),
+      bytesSent: 0,
+    };
+    journal.add(this.seen);
+    res.once("close", () => this.#close());
+  }
+
+  /** Whether the connection still takes an answer. */
+  get isOpen(): boolean {
+    return !this.#closed;
+  }
+
+  #close(): void {
+    this.#closed = true;
+    const now = Date.now();
+    this.seen.endedAtMs = now;
+    if (this.res.writableFinished && !this.#breaking) {
+      this.journal.completed += 1;
+      return;
+    }
+    if (this.#breaking) {
+      this.journal.broken += 1;
+    } else {
+      this.seen.aborted = true;
+      this.seen.abortedAtMs = now;
+      this.journal.aborted += 1;
+    }
+    this.whenCutShort?.();
+  }
+
+  #count(bytes: number): void {
+    this.seen.bytesSent += bytes;
+    this.journal.bytesOut += bytes;
+  }
+
+  /** Reads the body. Undefined when the client left, or when `isEnough` says so of its first bytes. */
+  readBody(isEnough: (start: Buffer) => boolean): Promise<Buffer | undefined> {
+    const { req, journal } = this;
+    return new Promise((resolve) => {
+      const chunks: Buffer[] = [];
+      req.on("data", (chunk: Buffer) => {
+        journal.bytesIn += chunk.length;
+        if (chunks.push(chunk) === 1 && isEnough(chunk)) {
+          req.pause();
+          resolve(undefined);
+        }
+      });
+      req.once("end", () => {
+        const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
+        if (journal.keepSeen > 0) this.seen.body = body;
+        resolve(body);
+      });
+      req.once("error", () => resolve(undefined));
+    });
+  }
+
+  /** Prepares the head; it leaves with the first bytes of the body, or with `res.flushHeaders()`. */
+  writeHead(status: number, headers: readonly string[]): void {
+    const ray = `${randomUUID().slice(0, 8)}-SIM`;
+    this.res.writeHead(status, [...headers, "CF-Ray", ray, ...USUAL_HEADERS]);
+  }
+
+  /** Hands bytes to the socket; false when it has enough for now. Does nothing once the client has left. */
+  write(bytes: Buffer | string): boolean {
+    if (this.#closed) return false;
+    this.#count(Buffer.byteLength(bytes));
+    return this.res.write(bytes);
+  }
+
+  /** Ends the answer properly. */
+  end(bytes: Buffer | string = ""): void {
+    if (this.#closed) return;
+    this.#count(Buffer.byteLength(bytes));
+    this.res.end(bytes);
+  }
+
+  /** Answers with JSON in one go; no Content-Length, as OpenRouter. */
+  sendJson(status: number, body: string, headers: readonly string[] = []): void {
+    if (this.#closed) return;
+    this.writeHead(status, ["Content-Type", "application/json", ...headers]);
+    this.end(body);
+  }
+
+  /** Answers with OpenRouter's error of that status; `retryAfter` in seconds, none when below 0. */
+  sendError(status: number, details: ErrorDetails = {}, retryAfter = -1): void {
+    this.sendJson(status, errorBody(status, details), errorHeaders(status, retryAfter));
+  }
+
+  /** Breaks the connection on purpose, once everything written so far has been handed to the system. */
+  breakOff(how: (socket: Socket) => void): void {
+    const { socket } = this.req;
+    if (this.#closed) return;
+    this.#breaking = true;
+    // The response corks the socket until the end of this turn; an empty write queues behind what it holds.
+    socket.write("", () => setImmediate(() => how(socket)));
+  }
+
+  /** Resolves when the socket takes bytes again, or when the client has left. */
+  whenWritable(): Promise<void> {
+    const { res } = this;
+    return new Promise((resolve) => {
+      const settle = (): void => {
+        res.off("drain", settle);
+        res.off("close", settle);
+        resolve();
+      };
+      res.on("drain", settle);
+      res.on("close", settle);
+    });
+  }
+}
+
+/** Waits without keeping the process alive; 0 or less does not wait. */
+export function pause(durationMs: number): Promise<void> {
+  if (durationMs <= 0) return Promise.resolve();
+  return new Promise((resolve) => void setTimeout(resolve, durationMs).unref());
+}
+
+/** Waits for the event loop's next turn, so that what is written after is a socket write of its own. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}

@@ -1,0 +1,84 @@
+// What the simulator saw and did: the list tests look into, and the counters.
+import type { IncomingHttpHeaders } from "node:http";
+import { Ledger } from "./billing.ts";
+
+/** One request as it arrived, and how its answer went; times are milliseconds since the epoch. */
+export interface SeenRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly rawHeaders: string[];
+  /** empty until it has arrived whole, and when no requests are kept */
+  body: Buffer;
+  model: string | undefined;
+  /** the client left before the answer ended */
+  aborted: boolean;
+  readonly startedAtMs: number;
+  endedAtMs?: number;
+  abortedAtMs?: number;
+  generationId?: string;
+  /** body bytes of the answer that were handed to the socket */
+  bytesSent: number;
+}
+
+/** Counters since the start or the last reset; `requests` = `active` + `completed` + `aborted` + `broken`. */
+export interface SimulatorStats {
+  readonly requests: number;
+  readonly active: number;
+  readonly completed: number;
+  /** the client left first */
+  readonly aborted: number;
+  /** the simulator broke the connection, because a fault asked for it */
+  readonly broken: number;
+  /** request bodies */
+  readonly bytesIn: number;
+  /** answer bodies, as handed to the socket */
+  readonly bytesOut: number;
+  readonly billedNanodollars: number;
+  /** nanodollars by the model name that requests used */
+  readonly billedByModel: Readonly<Record<string, number>>;
+}
+
+/** Everything that a reset forgets. Requests that run across a reset go on in the old journal. */
+export class Journal {
+  readonly seen: SeenRequest[] = [];
+  readonly ledger = new Ledger();
+  /** how often `flaky` has failed already, by its id */
+  readonly flakyFailures = new Map<string, number>();
+  readonly keepSeen: number;
+  requests = 0;
+  completed = 0;
+  aborted = 0;
+  broken = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+
+  /** @param keepSeen how many requests, with their bodies, to remember */
+  constructor(keepSeen: number) {
+    this.keepSeen = keepSeen;
+  }
+
+  /** Counts a request and remembers it; the oldest one is forgotten when there are too many. */
+  add(request: SeenRequest): void {
+    this.requests += 1;
+    if (this.keepSeen === 0) return;
+    this.seen.push(request);
+    if (this.seen.length > this.keepSeen) this.seen.shift();
+  }
+
+  /** The counters as they are now. */
+  stats(): SimulatorStats {
+    const { requests, completed, aborted, broken, bytesIn, bytesOut, ledger } = this;
+    return {
+      requests,
+      active: requests - completed - aborted - broken,
+      completed,
+      aborted,
+      broken,
+      bytesIn,
+      bytesOut,
+      billedNanodollars: ledger.nanodollars,
+      billedByModel: ledger.byModel(),
+    };
+  }
+}

@@ -1,0 +1,39 @@
+// `npm run mock`: the simulator as a process of its own, for demos, benchmarks and tests without a network.
+import { parseArgs } from "node:util";
+import { type Simulator, startSimulator } from "./simulator.ts";
+
+const DEFAULT_PORT = "9180";
+// sysexits.h EX_CONFIG, as the gateway itself exits when told something it cannot do.
+const BAD_CONFIGURATION = 78;
+
+async function start(): Promise<Simulator> {
+  const { values } = parseArgs({
+    options: {
+      port: { type: "string", default: DEFAULT_PORT },
+      host: { type: "string", default: "127.0.0.1" },
+      "generation-delay-ms": { type: "string", default: "2000" },
+      "keep-seen": { type: "string", default: "1000" },
+    },
+  });
+  const port = wholeNumber("--port", values.port);
+  const generationDelayMs = wholeNumber("--generation-delay-ms", values["generation-delay-ms"]);
+  const keepSeen = wholeNumber("--keep-seen", values["keep-seen"]);
+  return startSimulator({ host: values.host, port, generationDelayMs, keepSeen });
+}
+
+function wholeNumber(flag: string, text: string): number {
+  if (!/^\d+$/.test(text)) throw new Error(`${flag} must be a whole number, not "${text}"`);
+  return Number(text);
+}
+
+try {
+  const simulator = await start();
+  const { baseUrl } = simulator;
+  process.stdout.write(
+    `OpenRouter simulator at ${baseUrl}: start the gateway with OPENROUTER_BASE_URL=${baseUrl}, or give a client this base URL and any key.\n`,
+  );
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => void simulator.close());
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = BAD_CONFIGURATION;
+}

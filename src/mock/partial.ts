@@ -1,0 +1,44 @@
+// Parts of an answer: what faults send of it, and what of it an abandoned request had been sent.
+import { type Generation, usageOf } from "./billing.ts";
+import { DONE, type Piece, chunkHead } from "./completion.ts";
+import { errorObject } from "./errors.ts";
+
+/** The pieces up to and with the `count`th data piece, and the piece after them. */
+export function firstData(
+  pieces: readonly Piece[],
+  count: number,
+): { sent: Piece[]; next: Piece | undefined } {
+  let end = 0;
+  for (let seen = 0; end < pieces.length; end++) {
+    if (pieces[end]?.isData && ++seen > count) break;
+  }
+  return { sent: pieces.slice(0, end), next: pieces[end] };
+}
+
+/** A stream that fails after `count` data events: a chunk with `error` and the usage so far, then `[DONE]`. */
+export function failingStream(
+  generation: Generation,
+  pieces: readonly Piece[],
+  count: number,
+  status: number,
+): Piece[] {
+  const { sent } = firstData(pieces, count);
+  const chars = sent.at(-1)?.chars ?? 0;
+  const error = JSON.stringify(errorObject(status));
+  const choice = `{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null,"native_finish_reason":null,"logprobs":null}`;
+  const usage = JSON.stringify(usageOf(generation, chars));
+  const text = `${chunkHead(generation)}"error":${error},"choices":[${choice}],"usage":${usage}}\n\n`;
+  return [...sent, { text, isData: true, chars }, { text: DONE, isData: true, chars }];
+}
+
+/** The completion characters within the first `bytesSent` bytes of a body made of these pieces. */
+export function charsWithin(pieces: readonly Piece[], bytesSent: number): number {
+  let chars = 0;
+  let end = 0;
+  for (const piece of pieces) {
+    end += Buffer.byteLength(piece.text);
+    if (end > bytesSent) break;
+    chars = piece.chars;
+  }
+  return chars;
+}

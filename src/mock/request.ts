@@ -1,0 +1,87 @@
+// The few things of a chat request that change the simulator's answer. It is read as loosely as OpenRouter reads it:
+// a field of an unexpected type is as good as absent.
+
+/** A function the model is to call, with the JSON schema of its arguments. */
+export interface FunctionTool {
+  readonly name: string;
+  readonly parameters: unknown;
+}
+
+/** A chat request as far as the simulator looks at it. */
+export interface ChatRequest {
+  /** `model`, or the first of `models` */
+  readonly model: string | undefined;
+  readonly streamed: boolean;
+  readonly hasMessages: boolean;
+  /** characters of text in all messages */
+  readonly promptChars: number;
+  readonly lastUserText: string;
+  /** the function to call; undefined when the answer is to be text */
+  readonly tool: FunctionTool | undefined;
+  /** the schema the content must conform to; undefined for plain text */
+  readonly contentSchema: unknown;
+  readonly wantsReasoning: boolean;
+  readonly echoesBody: boolean;
+}
+
+type Fields = Record<string, unknown>;
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === "object" && value !== null ? (value as Fields) : {};
+}
+
+function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function textOf(content: unknown): string {
+  if (typeof content === "string") return content;
+  const texts = listOf(content).map((part) => fieldsOf(part)["text"]);
+  return texts.filter((text) => typeof text === "string").join("");
+}
+
+function chosenTool(body: Fields, lastRole: unknown): FunctionTool | undefined {
+  const choice = body["tool_choice"];
+  if (choice === "none" || lastRole === "tool") return undefined;
+  const wanted = fieldsOf(fieldsOf(choice)["function"])["name"];
+  for (const tool of listOf(body["tools"])) {
+    const { name, parameters } = fieldsOf(fieldsOf(tool)["function"]);
+    if (typeof name === "string" && (wanted === undefined || wanted === name)) return { name, parameters };
+  }
+  return undefined;
+}
+
+const ANY_OBJECT = { type: "object", properties: { ok: { const: true } } };
+
+function contentSchema(format: Fields): unknown {
+  if (format["type"] === "json_object") return ANY_OBJECT;
+  if (format["type"] === "json_schema") return fieldsOf(format["json_schema"])["schema"] ?? ANY_OBJECT;
+  return undefined;
+}
+
+function wantsReasoning(reasoning: Fields | undefined): boolean {
+  if (reasoning === undefined) return false;
+  return reasoning["enabled"] !== false && reasoning["exclude"] !== true && reasoning["effort"] !== "none";
+}
+
+/** Reads a parsed body; undefined when it is not a JSON object. */
+export function readChatRequest(value: unknown): ChatRequest | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const body = value as Fields;
+  const messages = listOf(body["messages"]).map(fieldsOf);
+  const texts = messages.map((message) => textOf(message["content"]));
+  const lastUser = messages.findLastIndex((message) => message["role"] === "user");
+  const models = [body["model"], ...listOf(body["models"])];
+  const { reasoning } = body;
+  return {
+    model: models.find((model) => typeof model === "string"),
+    streamed: body["stream"] === true,
+    hasMessages: Array.isArray(body["messages"]),
+    promptChars: texts.reduce((sum, text) => sum + text.length, 0),
+    lastUserText: texts[lastUser] ?? "",
+    tool: chosenTool(body, messages.at(-1)?.["role"]),
+    contentSchema: contentSchema(fieldsOf(body["response_format"])),
+    wantsReasoning: wantsReasoning(reasoning == null ? undefined : fieldsOf(reasoning)),
+    echoesBody: fieldsOf(body["debug"])["echo_upstream_body"] === true,
+  };
+}

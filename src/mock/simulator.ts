@@ -1,0 +1,182 @@
+// A stand-in for OpenRouter: a real HTTP server that answers as OpenRouter does, bills as it does, and fails in every
+// way it is asked to (see `behaviour.ts`). Needs nothing but Node.
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { generationBody, usdOf } from "./billing.ts";
+import { MODEL_LIST } from "./catalog.ts";
+import { answerChat } from "./chat.ts";
+import { USER_ID } from "./errors.ts";
+import { Exchange } from "./exchange.ts";
+import { Journal, type SeenRequest, type SimulatorStats } from "./journal.ts";
+
+/** How to start a simulator. */
+export interface SimulatorOptions {
+  /** default 127.0.0.1 */
+  readonly host?: string;
+  /** default 0, any free port */
+  readonly port?: number;
+  /** accepted keys; any bearer if absent */
+  readonly apiKeys?: readonly string[];
+  /** how long after a request ended `GET /generation` starts to know it; some 20 s in reality, default 2000 */
+  readonly generationDelayMs?: number;
+  /** how many requests, with their bodies, to remember; default 1000, 0 for benchmarks */
+  readonly keepSeen?: number;
+}
+
+/** A running simulator. */
+export interface Simulator {
+  readonly origin: string;
+  /** `origin` + `/api/v1`: what goes into a client's base URL */
+  readonly baseUrl: string;
+  /** the requests remembered since the start or the last reset, oldest first */
+  readonly seen: readonly SeenRequest[];
+  stats(): SimulatorStats;
+  /** nanodollars billed for a generation; undefined while it runs and for what is never billed */
+  billed(generationId: string): number | undefined;
+  /** forgets requests, counters, bills and failures */
+  reset(): void;
+  /** stops listening and destroys open connections */
+  close(): Promise<void>;
+}
+
+type Settings = Required<Omit<SimulatorOptions, "apiKeys">> & {
+  readonly apiKeys: ReadonlySet<string> | undefined;
+};
+
+const API = "/api/v1";
+
+/**
+ * Starts a simulator.
+ * @throws the error of `listen`, for example EADDRINUSE
+ */
+export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+  const settings: Settings = {
+    host: options.host ?? "127.0.0.1",
+    port: options.port ?? 0,
+    apiKeys: options.apiKeys && new Set(options.apiKeys),
+    generationDelayMs: options.generationDelayMs ?? 2000,
+    keepSeen: options.keepSeen ?? 1000,
+  };
+  let journal = new Journal(settings.keepSeen);
+  const reset = (): void => {
+    journal = new Journal(settings.keepSeen);
+  };
+  const server = createServer((req, res) => {
+    if (req.url?.startsWith("/__simulator/")) control(req, res, journal, reset);
+    else void serve(new Exchange(req, res, journal), settings);
+  });
+  // A body or a pause between requests may take as long as a test or a benchmark wants.
+  server.requestTimeout = 0;
+  server.keepAliveTimeout = 60_000;
+  await listen(server, settings);
+  const { port } = server.address() as AddressInfo;
+  const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host;
+  const origin = `http://${host}:${port}`;
+  return {
+    origin,
+    baseUrl: origin + API,
+    get seen() {
+      return journal.seen;
+    },
+    stats: () => journal.stats(),
+    billed: (id) => journal.ledger.find(id)?.nanodollars,
+    reset,
+    close: () => close(server),
+  };
+}
+
+// Thousands of clients may connect at the same moment; Node's default backlog of 511 would make some wait a second.
+const BACKLOG = 8192;
+
+function listen(server: Server, { host, port }: Settings): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port, backlog: BACKLOG }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+function control(req: IncomingMessage, res: ServerResponse, journal: Journal, reset: () => void): void {
+  const wanted = `${req.method} ${req.url}`;
+  req.resume();
+  if (wanted === "POST /__simulator/reset") reset();
+  else if (wanted !== "GET /__simulator/stats") res.statusCode = 404;
+  res.setHeader("Content-Type", "application/json");
+  res.end(JSON.stringify(wanted === "GET /__simulator/stats" ? journal.stats() : {}));
+}
+
+async function serve(exchange: Exchange, settings: Settings): Promise<void> {
+  try {
+    await route(exchange, settings);
+  } catch (error) {
+    // A mistake in the simulator itself: said where the one who debugs it looks.
+    const message = `The simulator failed: ${error instanceof Error ? error.stack : String(error)}`;
+    if (exchange.res.headersSent) exchange.res.destroy();
+    else exchange.sendError(500, { message });
+  }
+}
+
+async function route(exchange: Exchange, settings: Settings): Promise<void> {
+  const { method, url } = exchange.seen;
+  const [path, query] = url.split("?", 2);
+  // The list of models is public upstream.
+  if (method === "GET" && path === `${API}/models`) return exchange.sendJson(200, MODEL_LIST);
+  const key = /^Bearer +(.+)$/i.exec(exchange.req.headers.authorization ?? "")?.[1];
+  if (key === undefined) return exchange.sendError(401);
+  if (settings.apiKeys?.has(key) === false) return exchange.sendError(401, { message: "User not found." });
+  switch (`${method} ${path}`) {
+    case `POST ${API}/chat/completions`:
+      return answerChat(exchange);
+    case `GET ${API}/key`:
+      return exchange.sendJson(200, keyBody(key, exchange.journal.ledger.nanodollars));
+    case `GET ${API}/generation`:
+      return sendGeneration(exchange, new URLSearchParams(query).get("id") ?? "", settings.generationDelayMs);
+    default:
+      return exchange.sendError(404);
+  }
+}
+
+function sendGeneration(exchange: Exchange, id: string, generationDelayMs: number): void {
+  const charge = exchange.journal.ledger.find(id);
+  const knownAtMs = charge ? charge.endedAtMs + generationDelayMs : Number.POSITIVE_INFINITY;
+  if (charge && Date.now() >= knownAtMs) exchange.sendJson(200, generationBody(charge));
+  else exchange.sendError(404, { message: `Generation ${id} not found` });
+}
+
+const KEY_LIMIT_USD = 100;
+
+function keyBody(key: string, nanodollars: number): string {
+  const usage = usdOf(nanodollars);
+  return JSON.stringify({
+    data: {
+      label: `${key.slice(0, 12)}...${key.slice(-3)}`,
+      creator_user_id: USER_ID,
+      limit: KEY_LIMIT_USD,
+      limit_remaining: usdOf(KEY_LIMIT_USD * 1e9 - nanodollars),
+      limit_reset: null,
+      usage,
+      usage_daily: usage,
+      usage_weekly: usage,
+      usage_monthly: usage,
+      byok_usage: 0,
+      byok_usage_daily: 0,
+      byok_usage_weekly: 0,
+      byok_usage_monthly: 0,
+      include_byok_in_limit: false,
+      is_free_tier: false,
+      is_management_key: false,
+      is_provisioning_key: false,
+      expires_at: null,
+      rate_limit: { requests: -1, interval: "10s", note: "This field is deprecated and safe to ignore." },
+    },
+  });
+}

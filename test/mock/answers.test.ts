@@ -1,0 +1,189 @@
+import { expect, test } from "vitest";
+import { chat, complete, errorOf, eventsOf, rawChat, simulate, stream, within } from "./support.ts";
+
+const WEATHER = {
+  type: "function",
+  function: {
+    name: "weather",
+    parameters: {
+      type: "object",
+      properties: { city: { type: "string" }, days: { type: "integer" } },
+      required: ["city", "days"],
+    },
+  },
+};
+
+test("an unstreamed answer is keep-alive whitespace, then JSON, without a length", async () => {
+  const simulator = await simulate();
+  const answer = await chat(simulator, {});
+  const text = await answer.text();
+  expect(answer.headers.get("content-type")).toBe("application/json");
+  expect(answer.headers.has("content-length")).toBe(false);
+  expect(text).toMatch(/^(\n {9}\n)+\{"id":"gen-\d+-\w{20}"/);
+  expect(JSON.parse(text)).toMatchObject({
+    id: answer.headers.get("x-generation-id"),
+    object: "chat.completion",
+    model: "openai/gpt-4o-mini",
+    provider: "OpenAI",
+    choices: [{ index: 0, finish_reason: "stop", message: { role: "assistant", reasoning: null } }],
+    usage: { is_byok: false, prompt_tokens: 3 },
+  });
+  expect(text).toContain("Echo: Grüße, 世界 🎉");
+});
+
+test("answers carry the headers a gateway must keep to itself, and harmless ones", async () => {
+  const { headers } = await chat(await simulate(), {});
+  expect(headers.get("set-cookie")).toMatch(/^__cf_bm=/);
+  expect(headers.get("server")).toBe("cloudflare");
+  expect(headers.get("cf-ray")).not.toBeNull();
+  expect(headers.get("access-control-allow-origin")).toBe("*");
+  expect(headers.get("x-provider-name")).toBe("OpenAI");
+});
+
+test("a stream begins with a comment, repeats the last chunk with usage and ends in [DONE]", async () => {
+  const simulator = await simulate();
+  const answer = await chat(simulator, { stream: true });
+  const text = await answer.text();
+  expect(answer.headers.get("content-type")).toBe("text/event-stream");
+  expect(answer.headers.get("cache-control")).toBe("no-cache");
+  expect(text.startsWith(": OPENROUTER PROCESSING\n\ndata: {")).toBe(true);
+  expect(text.indexOf(": OPENROUTER", 30)).toBeGreaterThan(0);
+  expect(text.endsWith("}\n\ndata: [DONE]\n\n")).toBe(true);
+  const events = eventsOf(text);
+  const [beforeLast, last] = events.slice(-2);
+  expect(beforeLast?.choices).toEqual(last?.choices);
+  expect(last?.choices[0]?.finish_reason).toBe("stop");
+  expect(last?.usage?.completion_tokens).toBeGreaterThan(0);
+  expect(events).toHaveLength(6 + 2);
+});
+
+test("streamed and unstreamed answers say and cost the same", async () => {
+  const simulator = await simulate();
+  const fields = { model: "sim/ok:events=40,padBytes=10" };
+  const whole = await complete(simulator, fields);
+  const events = eventsOf(await stream(simulator, fields));
+  const text = events.map((event) => event.choices[0]?.delta.content).join("");
+  expect(text).toBe(whole.choices[0]?.message.content);
+  expect(events.at(-1)?.usage).toEqual(whole.usage);
+});
+
+test("a tool is called with arguments that fit its schema", async () => {
+  const tools = [{ type: "openrouter:web_search" }, WEATHER];
+  const [choice] = (await complete(await simulate(), { tools })).choices;
+  expect(choice).toMatchObject({ finish_reason: "tool_calls", message: { content: null } });
+  const [call] = choice?.message.tool_calls ?? [];
+  expect(JSON.parse(call?.function.arguments ?? "")).toEqual({ city: "Zürich 🗼", days: 1 });
+});
+
+test("a streamed tool call has its name first and its arguments in fragments", async () => {
+  const events = eventsOf(await stream(await simulate(), { tools: [WEATHER] }));
+  const calls = events.flatMap((event) => event.choices[0]?.delta.tool_calls ?? []);
+  expect(calls[0]).toMatchObject({ function: { name: "weather", arguments: "" } });
+  expect(calls[0]?.id).toMatch(/^call_/);
+  expect(calls.length).toBeGreaterThan(3);
+  const text = calls.map((call) => call.function.arguments).join("");
+  expect(JSON.parse(text)).toEqual({ city: "Zürich 🗼", days: 1 });
+  expect(events.at(-1)?.choices[0]?.finish_reason).toBe("tool_calls");
+});
+
+test("no tool is called after a tool's result, nor when tool_choice says none", async () => {
+  const simulator = await simulate();
+  const messages = [
+    { role: "user", content: "?" },
+    { role: "tool", content: "17 °C" },
+  ];
+  const answers = [
+    await complete(simulator, { tools: [WEATHER], messages }),
+    await complete(simulator, { tools: [WEATHER], tool_choice: "none" }),
+  ];
+  for (const answer of answers) expect(answer.choices[0]?.message.content).toMatch(/^Echo: /);
+});
+
+test("structured output conforms to its schema", async () => {
+  const simulator = await simulate();
+  const schema = { type: "object", properties: { n: { type: "integer", minimum: 7 } }, required: ["n"] };
+  const asked = [{ type: "json_schema", json_schema: { name: "x", schema } }, { type: "json_object" }];
+  const contents = await Promise.all(
+    asked.map(
+      async (format) => (await complete(simulator, { response_format: format })).choices[0]?.message.content,
+    ),
+  );
+  expect(contents).toEqual(['{"n":7}', '{"ok":true}']);
+});
+
+test("reasoning models reason, and others when asked to", async () => {
+  const simulator = await simulate();
+  const bodies = [{ model: "deepseek/deepseek-r1:free" }, { reasoning: { effort: "low" } }];
+  for (const body of bodies) {
+    const whole = await complete(simulator, body);
+    expect(whole.choices[0]?.message).toMatchObject({ reasoning_details: [{ type: "reasoning.text" }] });
+    const events = eventsOf(await stream(simulator, body));
+    const reasoning = events.map((event) => event.choices[0]?.delta.reasoning ?? "").join("");
+    expect(reasoning).toBe(whole.choices[0]?.message.reasoning);
+  }
+});
+
+function anonymous(body: string): string {
+  return body.replaceAll(/gen-\d+-\w+|"created":\d+/g, "");
+}
+
+test.each([1, 7, 64])("a body split into writes of %i bytes is the same body", async (split) => {
+  const simulator = await simulate();
+  const text = await stream(simulator, { model: `sim/ok:split=${split}` });
+  const usual = await stream(simulator, { model: "sim/ok" });
+  expect(anonymous(text)).toBe(anonymous(usual));
+});
+
+test("a split body arrives in many reads, some of which end inside a character", async () => {
+  const simulator = await simulate();
+  const { reads } = await rawChat(simulator, { model: "sim/ok:split=1", stream: true }, (text) =>
+    text.endsWith("\r\n0\r\n\r\n"),
+  );
+  expect(reads.length).toBeGreaterThan(50);
+  expect(reads.filter((read) => read.toString().includes("\u{FFFD}"))).not.toHaveLength(0);
+});
+
+test("whitespace trickles in gaps before a slow JSON answer", async () => {
+  const simulator = await simulate();
+  const startedAtMs = performance.now();
+  const answer = await chat(simulator, { model: "sim/ok:whitespace=4,gapMs=10" });
+  const headAtMs = performance.now();
+  const text = await within("slow JSON", answer.text());
+  expect(text.startsWith("\n         \n".repeat(4) + "{")).toBe(true);
+  expect(performance.now() - startedAtMs).toBeGreaterThan(38);
+  expect(performance.now() - headAtMs).toBeGreaterThan(20);
+});
+
+test.each([
+  ["", "Invalid JSON body"],
+  ["[]", "Invalid JSON body"],
+  ["{}", 'Input required: specify "messages"'],
+  ['{"messages":[]}', "No models provided"],
+  ['{"messages":[],"model":"x/y"}', "x/y is not a valid model ID"],
+  ['{"messages":[],"model":"openrouter/openai/gpt-4o"}', "openrouter/openai/gpt-4o is not a valid model ID"],
+  ['{"messages":[],"model":"sim/ok:colour=1"}', 'Unknown option "colour"'],
+])("%j is refused with %s", async (body, message) => {
+  const simulator = await simulate();
+  const refused = await errorOf(await chat(simulator, {}, { body }));
+  expect(refused.status).toBe(400);
+  expect(refused.body.error.code).toBe(400);
+  expect(refused.body.error.message).toContain(message);
+});
+
+test.each([
+  "openai/gpt-4o:online",
+  "openai/gpt-4o@preset/x",
+  "@preset/x",
+  "openrouter/auto",
+  "~openai/gpt-latest",
+])("%s is a model", async (model) => {
+  expect((await chat(await simulate(), { model })).status).toBe(200);
+});
+
+test("the first of models stands in for an absent model", async () => {
+  const answer = await complete(await simulate(), {
+    model: undefined,
+    models: ["anthropic/claude-haiku-4.5"],
+  });
+  expect(answer.model).toBe("anthropic/claude-4.5-haiku-20251001");
+});
