@@ -1,0 +1,126 @@
+import { expect, test } from "vitest";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { until } from "../support/until.ts";
+
+const OK_ANSWER = responseBytes(200, { "content-type": "application/json" }, "{}");
+const MEGABYTE = Buffer.alloc(1_048_576, 0x20);
+
+function head(headers: Record<string, string>): string {
+  const lines = Object.entries({ host: "gateway", "content-type": "application/json", ...headers });
+  return `POST ${CHAT_PATH} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
+}
+
+test.each([
+  ["an unknown key", 401, { "content-length": "50000000", authorization: "Bearer sk-wrong" }],
+  ["an unknown key and no length", 401, { "transfer-encoding": "chunked", authorization: "Bearer sk-wrong" }],
+  ["a length over the limit", 413, { "content-length": "500000000", ...AUTHORIZATION }],
+  ["a compressed body", 415, { "content-length": "50000000", "content-encoding": "br", ...AUTHORIZATION }],
+])(
+  "a request with %s is answered before a byte of its body has been sent, and its connection closes",
+  async (title, status, headers) => {
+    const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
+    const gateway = await startTestGateway(upstream.baseUrl);
+    const client = new RawClient(gateway.port);
+    client.send(head(headers));
+    const response = await client.whole(title, 1_000);
+    expect(response.status).toBe(status);
+    expect(response.headers["connection"]).toBe("close");
+    await client.ended(title);
+    expect(client.error).toBeUndefined();
+  },
+);
+
+test("a caller in the middle of a long upload gets the refusal, and little of the upload is read", async () => {
+  const upstream = await startScriptedUpstream(() => {});
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const client = new RawClient(gateway.port);
+  client.send(head({ "content-length": String(50 * MEGABYTE.length), authorization: "Bearer sk-wrong" }));
+  for (let sent = 0; sent < 50; sent++) client.send(MEGABYTE);
+  expect((await client.whole("the refused upload", 1_000)).status).toBe(401);
+  // What has left the client is in the buffers of the two kernels; the rest waits for a reader that never comes.
+  expect(client.socket.bytesWritten - client.socket.writableLength).toBeLessThan(12 * MEGABYTE.length);
+});
+
+test("a refused request with a short body keeps its connection", async () => {
+  const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const client = new RawClient(gateway.port);
+  client.post(CHAT_PATH, chatBody(), { authorization: "Bearer sk-wrong" });
+  expect((await client.whole("the refusal")).headers["connection"]).toBe("keep-alive");
+  const refusal = client.received.length;
+  client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+  await until(() => client.received.subarray(refusal).includes("200 OK"), "an answer on the same connection");
+});
+
+test("100 Continue is said to a request that is let in, and never before a refusal", async () => {
+  const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const refused = new RawClient(gateway.port);
+  const body = chatBody();
+  refused.send(head({ expect: "100-continue", "content-length": String(body.length) }));
+  expect((await refused.whole("the refusal")).status).toBe(401);
+  expect(refused.received.includes("100 Continue")).toBe(false);
+  const accepted = new RawClient(gateway.port);
+  accepted.send(head({ expect: "100-continue", "content-length": String(body.length), ...AUTHORIZATION }));
+  await until(() => accepted.received.includes("100 Continue"), "leave to send the body");
+  accepted.send(body);
+  expect((await accepted.whole("the answer")).status).toBe(200);
+});
+
+test("two Authorization headers are refused, because proxies disagree on which of them counts", async () => {
+  const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
+  const client = new RawClient(gateway.port);
+  const body = chatBody();
+  client.send(
+    head({ "content-length": String(body.length), ...AUTHORIZATION }).replace(
+      "\r\n\r\n",
+      "\r\nAuthorization: Bearer sk-2\r\n\r\n",
+    ) + body,
+  );
+  expect((await client.whole("two keys")).status).toBe(400);
+});
+
+test.each([
+  ["broken HTTP", "GET / HTP/1.1\r\n\r\n", 400, "bad_request"],
+  [
+    "headers that are too long",
+    `GET /healthz HTTP/1.1\r\nhost: g\r\nx-long: ${"x".repeat(20_000)}\r\n\r\n`,
+    431,
+    "headers_too_large",
+  ],
+])(
+  "%s is answered in OpenAI's shape, logged, and its connection closes",
+  async (title, bytes, status, code) => {
+    const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
+    const client = new RawClient(gateway.port);
+    client.send(bytes);
+    const response = await client.ended(title);
+    expect(response?.status).toBe(status);
+    expect(JSON.parse(response?.body.toString() ?? "")).toMatchObject({
+      error: { code, type: "invalid_request_error", param: null },
+    });
+    expect(await gateway.requestLog(title)).toMatchObject({
+      status,
+      outcome: "rejected",
+      request_id: response?.headers["x-request-id"],
+    });
+  },
+);
+
+test("garbage behind a request that is being answered breaks that answer off instead of writing into it", async () => {
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: 1\n\n"),
+  );
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const client = new RawClient(gateway.port);
+  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
+  await until(() => client.response()?.body.includes("data: 1"), "the stream");
+  client.send("\u0000\u0001 not HTTP\r\n\r\n");
+  const response = await client.ended("the stream");
+  expect(response?.complete).toBe(false);
+  expect(response?.body.toString()).toBe("data: 1\n\n");
+  await until(() => upstream.open.size === 0, "upstream to be let go");
+});

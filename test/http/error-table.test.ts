@@ -1,0 +1,84 @@
+import { expect, test } from "vitest";
+import { type Ask, ask } from "../support/ask.ts";
+import { chatBody } from "../support/chat.ts";
+import { ACCOUNT_KEY, CALLER_KEY, startTestGateway } from "../support/gateway.ts";
+import { startScriptedUpstream } from "../support/scripted-upstream.ts";
+
+interface Expected {
+  readonly param?: string;
+  readonly headers?: Record<string, string>;
+}
+
+type Row = [title: string, answer: string, request: Ask, expected?: Expected];
+
+const key = (authorization: string | undefined): Ask => ({ headers: { authorization } });
+const type = (contentType: string | undefined): Ask => ({ headers: { "content-type": contentType } });
+const body = (fields: Record<string, unknown>): Ask => ({ body: chatBody(fields) });
+const twice = chatBody().replace("{", '{"mod\\u0065l":"a/b",');
+const deep = `{"a":${"[".repeat(512)}${"]".repeat(512)}}`;
+
+/** What the gateway answers by itself: upstream must not hear of it. */
+const ROWS: Row[] = [
+  ["no key", "401 invalid_api_key", key(undefined), { headers: { "www-authenticate": "Bearer" } }],
+  ["an unknown key", "401 invalid_api_key", key("Bearer sk-unknown")],
+  ["upstream's key as a key", "401 invalid_api_key", key(`Bearer ${ACCOUNT_KEY}`)],
+  ["a scheme that is not Bearer", "401 invalid_api_key", key(`Basic ${CALLER_KEY}`)],
+  ["an SQL string as key", "401 invalid_api_key", key("Bearer ' OR '1'='1")],
+  ["a body that is not JSON", "400 invalid_json", { body: '{"model":' }],
+  ["an empty body", "400 invalid_json", { body: "" }],
+  ["a body that is not an object", "400 invalid_json", { body: "[]" }],
+  ["invalid UTF-8", "400 invalid_utf8", { body: Buffer.from('{"model":"\xff"}', "latin1") }],
+  ["a duplicate field", "400 duplicate_field", { body: twice }, { param: "model" }],
+  ["nesting over 512 levels", "400 json_too_deep", { body: deep }],
+  ["a wrong type", "400 invalid_type", body({ temperature: "hot" }), { param: "temperature" }],
+  [
+    "a missing parameter",
+    "400 missing_required_parameter",
+    body({ messages: [{}] }),
+    { param: "messages[0].role" },
+  ],
+  ["a value out of range", "400 invalid_value", body({ top_p: 2 }), { param: "top_p" }],
+  ["no model at all", "400 missing_required_parameter", body({ model: null }), { param: "model" }],
+  ["another content type", "415 unsupported_media_type", type("text/plain")],
+  ["no content type", "415 unsupported_media_type", type(undefined)],
+  ["something behind the content type", "415 unsupported_media_type", type("application/json garbage")],
+  ["another charset", "415 unsupported_media_type", type("application/json; charset=utf-16")],
+  ["a compressed body", "415 unsupported_content_encoding", { headers: { "content-encoding": "gzip" } }],
+  ["a body over the limit", "413 request_too_large", body({ user: "x".repeat(100_000) })],
+  ["an unknown URL", "404 unknown_url", { path: "/v1/chat/completions" }],
+  ["a URL that is not valid", "400 bad_request", { path: "/openai/v1/models/%zz" }],
+  ["another method", "405 method_not_allowed", { method: "GET" }, { headers: { allow: "POST" } }],
+  [
+    "a method that models do not take",
+    "405 method_not_allowed",
+    { path: "/openai/v1/models" },
+    { headers: { allow: "GET" } },
+  ],
+];
+
+const typeOf = (status: number): string =>
+  status === 401 ? "authentication_error" : "invalid_request_error";
+
+test.each(ROWS)("%s is answered with %s", async (title, answer, request, expected = {}) => {
+  const upstream = await startScriptedUpstream((socket) => socket.destroy());
+  const gateway = await startTestGateway(upstream.baseUrl, { BODY_LIMIT_BYTES: "10000" });
+  const response = await ask(gateway.port, request);
+  const [status, code] = [Number(answer.slice(0, 3)), answer.slice(4)];
+  expect(response.status).toBe(status);
+  expect(JSON.parse(response.body.toString())).toEqual({
+    error: { message: expect.any(String), type: typeOf(status), param: expected.param ?? null, code },
+  });
+  expect(response.headers).toMatchObject({
+    "content-type": "application/json",
+    "x-request-id": expect.stringMatching(/^[\w.-]{1,64}$/),
+    ...expected.headers,
+  });
+  expect(response.body.includes(CALLER_KEY) || response.body.includes("sk-unknown")).toBe(false);
+  expect(upstream.connections).toBe(0);
+  expect(await gateway.requestLog(title)).toMatchObject({
+    outcome: "rejected",
+    status,
+    error: code,
+    level: 30,
+  });
+});

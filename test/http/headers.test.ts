@@ -1,0 +1,138 @@
+import { expect, test } from "vitest";
+import { ask } from "../support/ask.ts";
+import { ACCOUNT_KEY, startTestGateway } from "../support/gateway.ts";
+import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+
+const JSON_TYPE = { "content-type": "application/json" };
+const answering = (headers: Record<string, string> = {}) =>
+  startScriptedUpstream((socket) => socket.write(responseBytes(200, { ...JSON_TYPE, ...headers }, "{}")));
+
+test("upstream gets the headers it reads and the gateway's key, and nothing else of the caller's", async () => {
+  const upstream = await answering();
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const passing = {
+    accept: "application/json",
+    "http-referer": "https://app.example",
+    "x-title": "App",
+    "x-openrouter-title": "App 2",
+    "x-openrouter-categories": "cli",
+    "x-openrouter-metadata": "enabled",
+    "x-openrouter-cache": "true",
+    "x-openrouter-cache-ttl": "60",
+    "x-openrouter-cache-clear": "true",
+    "x-session-id": "s-1",
+    "x-anthropic-beta": "b-1",
+  };
+  const stopped = {
+    cookie: "a=b",
+    "proxy-authorization": "Basic eDp5",
+    "x-api-key": "sk-1",
+    "x-forwarded-for": "1.2.3.4",
+    "x-openrouter-fusion-depth": "0",
+    "x-openrouter-advisor-depth": "0",
+    "x-openrouter-subagent-depth": "0",
+    "openai-organization": "org",
+    "x-stainless-retry-count": "0",
+    "user-agent": "OpenAI/JS",
+    "accept-encoding": "gzip",
+    te: "trailers",
+  };
+  await ask(gateway.port, { headers: { ...passing, ...stopped } });
+  expect(upstream.seen[0]?.headers).toEqual({
+    ...passing,
+    ...JSON_TYPE,
+    host: `127.0.0.1:${upstream.port}`,
+    connection: "keep-alive",
+    authorization: `Bearer ${ACCOUNT_KEY}`,
+    "user-agent": "sluice",
+    "accept-encoding": "identity",
+    "content-length": expect.any(String),
+  });
+});
+
+test("attribution comes from the configuration only when the caller sends none", async () => {
+  const upstream = await answering();
+  const gateway = await startTestGateway(upstream.baseUrl, {
+    APP_URL: "https://ours.example",
+    APP_TITLE: "Ours",
+  });
+  await ask(gateway.port);
+  await ask(gateway.port, { headers: { "http-referer": "https://theirs.example", "x-title": "Theirs" } });
+  await ask(gateway.port, { headers: { "x-openrouter-title": "Theirs" } });
+  expect(
+    upstream.seen.map(({ headers }) => [
+      headers["http-referer"],
+      headers["x-title"],
+      headers["x-openrouter-title"],
+    ]),
+  ).toEqual([
+    ["https://ours.example", "Ours", undefined],
+    ["https://theirs.example", "Theirs", undefined],
+    ["https://ours.example", undefined, "Theirs"],
+  ]);
+});
+
+test("an answer keeps its headers but for those of upstream's connection, site and edge", async () => {
+  const passing = {
+    "x-generation-id": "gen-1",
+    "x-provider-name": "Some",
+    "x-openrouter-cache-status": "HIT",
+    "x-content-type-options": "nosniff",
+  };
+  const stopped = {
+    "set-cookie": "__cf_bm=1",
+    server: "cloudflare",
+    "cf-ray": "1",
+    "alt-svc": "h3",
+    "access-control-allow-origin": "*",
+    "proxy-authenticate": "Basic",
+    connection: "keep-alive, x-hop",
+    "x-hop": "1",
+    "x-request-id": "theirs",
+    "strict-transport-security": "max-age=1",
+  };
+  const upstream = await answering({ ...passing, ...stopped });
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const { headers } = await ask(gateway.port);
+  expect(headers).toEqual({
+    ...passing,
+    ...JSON_TYPE,
+    date: expect.any(String),
+    connection: "keep-alive",
+    "keep-alive": "timeout=75",
+    "transfer-encoding": "chunked",
+    "x-accel-buffering": "no",
+    "x-request-id": expect.stringMatching(/^[0-9a-f-]{36}$/),
+    "server-timing": expect.stringMatching(/^gateway;dur=\d+\.\d{3}$/),
+  });
+});
+
+test("an event stream is marked as one that must not be held back", async () => {
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(responseBytes(200, { "content-type": "text/event-stream" }, "data: [DONE]\n\n")),
+  );
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const { headers } = await ask(gateway.port);
+  expect(headers).toMatchObject({ "x-accel-buffering": "no", "cache-control": "no-cache" });
+  expect(headers["content-length"]).toBeUndefined();
+});
+
+test("a caller's request id is taken when it is a safe token, and replaced when it is not", async () => {
+  const upstream = await answering();
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const idFor = async (id: string) =>
+    (await ask(gateway.port, { headers: { "x-request-id": id } })).headers["x-request-id"];
+  expect(await idFor("trace-1.a_B")).toBe("trace-1.a_B");
+  for (const unsafe of ["a b", "x".repeat(65), "é", '"}', "a,b"])
+    expect(await idFor(unsafe)).toMatch(/^[0-9a-f-]{36}$/);
+  await gateway.requestLog("the safe id", (record) => record["request_id"] === "trace-1.a_B");
+});
+
+test("server-timing tells the gateway's own time, not that of a slow upload or a slow upstream", async () => {
+  const upstream = await startScriptedUpstream((socket) => {
+    setTimeout(() => socket.write(responseBytes(200, JSON_TYPE, "{}")), 400);
+  });
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const { headers } = await ask(gateway.port);
+  expect(Number(headers["server-timing"]?.split("=")[1])).toBeLessThan(200);
+});

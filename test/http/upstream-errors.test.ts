@@ -1,0 +1,124 @@
+import { expect, test } from "vitest";
+import { ask } from "../support/ask.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { responseBytes, type Script, startScriptedUpstream } from "../support/scripted-upstream.ts";
+
+const JSON_TYPE = { "content-type": "application/json" };
+const TWO_LENGTHS = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab";
+
+type Row = [title: string, answer: string, script: Script];
+
+/** The request reached upstream, and no answer of upstream's can be relayed. */
+const ROWS: Row[] = [
+  ["closes without a byte", "502 upstream_disconnected", (socket) => socket.end()],
+  ["resets without a byte", "502 upstream_disconnected", (socket) => socket.resetAndDestroy()],
+  [
+    "closes within its head",
+    "502 upstream_disconnected",
+    (socket) => socket.end("HTTP/1.1 200 OK\r\ncontent-ty"),
+  ],
+  ["never answers", "504 upstream_timeout", () => {}],
+  ["does not speak HTTP", "502 upstream_bad_response", (socket) => socket.write("SSH-2.0-OpenSSH_9.2\r\n")],
+  ["sends two lengths", "502 upstream_bad_response", (socket) => socket.write(TWO_LENGTHS)],
+  [
+    "redirects",
+    "502 upstream_bad_response",
+    (socket) => socket.write(responseBytes(302, { location: "http://127.0.0.1:1/" })),
+  ],
+  [
+    "answers 200 with a page",
+    "502 upstream_bad_response",
+    (socket) => socket.write(responseBytes(200, { "content-type": "text/html" }, "<html>")),
+  ],
+  [
+    "answers 200 without a type",
+    "502 upstream_bad_response",
+    (socket) => socket.write(responseBytes(200, {}, "{}")),
+  ],
+  [
+    "answers with a status that is none",
+    "502 upstream_bad_response",
+    (socket) => socket.write(responseBytes(999, JSON_TYPE, "{}")),
+  ],
+  [
+    "refuses the gateway's own key",
+    "502 upstream_auth_failed",
+    (socket) => socket.write(responseBytes(401, JSON_TYPE, "{}")),
+  ],
+];
+
+test.each(ROWS)(
+  "an upstream that %s ends in %s, was asked once, and the SDK is told not to retry",
+  async (title, answer, script) => {
+    const upstream = await startScriptedUpstream(script);
+    const gateway = await startTestGateway(upstream.baseUrl, { UPSTREAM_HEADERS_TIMEOUT_MS: "800" });
+    const response = await ask(gateway.port);
+    const [status, code] = [Number(answer.slice(0, 3)), answer.slice(4)];
+    expect(response.status).toBe(status);
+    expect(JSON.parse(response.body.toString())).toEqual({
+      error: { message: expect.any(String), type: "upstream_error", param: null, code },
+    });
+    expect(response.headers).toMatchObject({
+      ...JSON_TYPE,
+      "x-should-retry": "false",
+      "x-request-id": expect.any(String),
+    });
+    expect(upstream.seen.length).toBe(1);
+    expect(await gateway.requestLog(title)).toMatchObject({
+      outcome: "upstream_error",
+      status,
+      error: code,
+      level: 40,
+    });
+  },
+);
+
+test("a page of the edge in front of upstream keeps its status and retry-after, and becomes an error an SDK can read", async () => {
+  const page = responseBytes(
+    524,
+    { "content-type": "text/html; charset=UTF-8", "retry-after": "7" },
+    "<html>timeout</html>",
+  );
+  const upstream = await startScriptedUpstream((socket) => socket.write(page));
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const response = await ask(gateway.port);
+  expect([response.status, response.headers["retry-after"], response.headers["content-type"]]).toEqual([
+    524,
+    "7",
+    "application/json",
+  ]);
+  expect(JSON.parse(response.body.toString())).toMatchObject({
+    error: { type: "upstream_error", code: "upstream_error" },
+  });
+});
+
+test.each([400, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 529])(
+  "upstream's own %i passes with its body, type and retry-after",
+  async (status) => {
+    const body = `{"error":{"code":${status},"message":"its own words","metadata":{"raw":1.0}},"user_id":"user_1"}`;
+    const answer = responseBytes(status, { ...JSON_TYPE, "retry-after": "3" }, body);
+    const upstream = await startScriptedUpstream((socket) => socket.write(answer));
+    const gateway = await startTestGateway(upstream.baseUrl);
+    const response = await ask(gateway.port);
+    expect([response.status, response.body.toString()]).toEqual([status, body]);
+    expect(response.headers).toMatchObject({
+      ...JSON_TYPE,
+      "retry-after": "3",
+      "x-request-id": expect.any(String),
+    });
+    expect(upstream.seen.length).toBe(1);
+    expect(await gateway.requestLog("upstream's error")).toMatchObject({ outcome: "upstream_error", status });
+  },
+);
+
+test("callers with keys of their own get upstream's 401 as it is", async () => {
+  const body = '{"error":{"message":"User not found.","code":401}}';
+  const upstream = await startScriptedUpstream((socket) => socket.write(responseBytes(401, JSON_TYPE, body)));
+  const gateway = await startTestGateway(upstream.baseUrl, {
+    OPENROUTER_API_KEY: undefined,
+    GATEWAY_API_KEYS: undefined,
+  });
+  const response = await ask(gateway.port, { headers: { authorization: "Bearer sk-or-v1-own" } });
+  expect([response.status, response.body.toString()]).toEqual([401, body]);
+  expect(upstream.seen[0]?.headers["authorization"]).toBe("Bearer sk-or-v1-own");
+});

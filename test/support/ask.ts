@@ -1,0 +1,31 @@
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "./chat.ts";
+import { RawClient, type RawResponse } from "./raw-client.ts";
+
+/** A request as it differs from a valid chat completion; a header that is undefined is left out. */
+export interface Ask {
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers?: Record<string, string | undefined>;
+  readonly body?: string | Buffer;
+}
+
+/** Sends one request over a connection of its own and waits for the whole answer. */
+export async function ask(
+  port: number,
+  { method = "POST", path = CHAT_PATH, headers = {}, body = chatBody() }: Ask = {},
+): Promise<RawResponse> {
+  const all = {
+    host: "gateway",
+    "content-type": "application/json",
+    ...AUTHORIZATION,
+    "content-length": String(Buffer.byteLength(body)),
+    ...headers,
+  };
+  const lines = Object.entries(all).filter(([, value]) => value !== undefined);
+  const client = new RawClient(port);
+  client.send(
+    `${method} ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`,
+  );
+  client.send(body);
+  return client.whole(`${method} ${path}`);
+}
