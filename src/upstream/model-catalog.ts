@@ -25,19 +25,28 @@ export interface ModelList {
 export class ModelCatalog {
   readonly #upstream: Upstream;
   readonly #authorization: string | undefined;
+  readonly #now: () => number;
   #list: ModelList | undefined = undefined;
   #freshUntil = 0;
   #fetching: Promise<ModelList> | undefined = undefined;
 
-  /** @param authorization sent upstream; the list is public and needs none. */
-  constructor(upstream: Upstream, authorization: string | undefined) {
+  /**
+   * @param authorization sent upstream; the list is public and needs none.
+   * @param now a clock in ms that never goes back.
+   */
+  constructor(
+    upstream: Upstream,
+    authorization: string | undefined,
+    now: () => number = () => performance.now(),
+  ) {
     this.#upstream = upstream;
     this.#authorization = authorization;
+    this.#now = now;
   }
 
   /** @throws GatewayError when upstream fails and there is no list of before. */
   async list(): Promise<ModelList> {
-    if (this.#list && performance.now() < this.#freshUntil) return this.#list;
+    if (this.#list && this.#now() < this.#freshUntil) return this.#list;
     this.#fetching ??= this.#refresh().finally(() => {
       this.#fetching = undefined;
     });
@@ -56,10 +65,10 @@ export class ModelCatalog {
   async #refresh(): Promise<ModelList> {
     try {
       this.#list = toList(await this.#fetch());
-      this.#freshUntil = performance.now() + MAX_AGE_MS;
+      this.#freshUntil = this.#now() + MAX_AGE_MS;
       return this.#list;
     } catch (error) {
-      this.#freshUntil = performance.now() + RETRY_AFTER_MS;
+      this.#freshUntil = this.#now() + RETRY_AFTER_MS;
       throw error;
     }
   }

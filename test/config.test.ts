@@ -1,0 +1,178 @@
+import { expect, test } from "vitest";
+import { ConfigError, loadConfig } from "../src/config.ts";
+import { digestOf } from "../src/keys/key-list.ts";
+
+const SECRET = "s3cr3t-do-not-show";
+
+function mistakesOf(environment: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes;
+    throw error;
+  }
+  return [];
+}
+
+test("with nothing set, callers bring their own OpenRouter keys and everything has a default", () => {
+  expect(loadConfig({})).toEqual({
+    host: "127.0.0.1",
+    port: 8080,
+    openrouterApiKey: undefined,
+    gatewayKeys: [],
+    allowAnonymous: false,
+    upstream: {
+      baseUrl: "https://openrouter.ai/api/v1",
+      connectTimeoutMs: 5_000,
+      headersTimeoutMs: 900_000,
+      idleTimeoutMs: 300_000,
+      appUrl: undefined,
+      appTitle: undefined,
+    },
+    rateLimit: { max: 0, windowMs: 60_000 },
+    redisUrl: undefined,
+    trustProxy: [],
+    bodyLimitBytes: 67_108_864,
+    maxInFlight: 10_000,
+    clientStallTimeoutMs: 60_000,
+    drainMs: 2_000,
+    shutdownGraceMs: 600_000,
+    logLevel: "info",
+    corsOrigins: [],
+  });
+});
+
+test("OpenRouter is given longer than the 600 s that the SDKs wait", () => {
+  expect(loadConfig({}).upstream.headersTimeoutMs).toBeGreaterThan(600_000);
+});
+
+const EVERYTHING = {
+  HOST: "::",
+  PORT: "0",
+  OPENROUTER_API_KEY: "sk-or-v1-x",
+  OPENROUTER_BASE_URL: "http://127.0.0.1:9/api/v1//",
+  GATEWAY_API_KEYS: " team:sk-a , ,ci:sk-b,",
+  ALLOW_ANONYMOUS: "true",
+  RATE_LIMIT_MAX: "7",
+  RATE_LIMIT_WINDOW_MS: "8",
+  REDIS_URL: "rediss://user:pw@example.com:6379/0",
+  TRUST_PROXY: "loopback, 10.0.0.0/8,2001:db8::/32 ,192.0.2.1",
+  BODY_LIMIT_BYTES: "9",
+  MAX_IN_FLIGHT: "10",
+  UPSTREAM_CONNECT_TIMEOUT_MS: "11",
+  UPSTREAM_HEADERS_TIMEOUT_MS: "12",
+  UPSTREAM_IDLE_TIMEOUT_MS: "13",
+  CLIENT_STALL_TIMEOUT_MS: "14",
+  DRAIN_MS: "0",
+  SHUTDOWN_GRACE_MS: "15",
+  LOG_LEVEL: "silent",
+  CORS_ORIGINS: "https://app.example.com,http://localhost:3000",
+  APP_URL: "https://example.com/app",
+  APP_TITLE: "My app: the 2nd",
+};
+
+test("every variable reaches its place, and space around values does not matter", () => {
+  const spaced = Object.fromEntries(Object.entries(EVERYTHING).map(([name, value]) => [name, ` ${value}\n`]));
+  const expected = {
+    host: "::",
+    port: 0,
+    openrouterApiKey: "sk-or-v1-x",
+    gatewayKeys: [
+      { name: "team", digest: digestOf("sk-a") },
+      { name: "ci", digest: digestOf("sk-b") },
+    ],
+    allowAnonymous: true,
+    upstream: {
+      baseUrl: "http://127.0.0.1:9/api/v1",
+      connectTimeoutMs: 11,
+      headersTimeoutMs: 12,
+      idleTimeoutMs: 13,
+      appUrl: "https://example.com/app",
+      appTitle: "My app: the 2nd",
+    },
+    rateLimit: { max: 7, windowMs: 8 },
+    redisUrl: "rediss://user:pw@example.com:6379/0",
+    trustProxy: ["loopback", "10.0.0.0/8", "2001:db8::/32", "192.0.2.1"],
+    bodyLimitBytes: 9,
+    maxInFlight: 10,
+    clientStallTimeoutMs: 14,
+    drainMs: 0,
+    shutdownGraceMs: 15,
+    logLevel: "silent",
+    corsOrigins: ["https://app.example.com", "http://localhost:3000"],
+  };
+  expect(loadConfig(EVERYTHING)).toEqual(expected);
+  expect(loadConfig(spaced)).toEqual(expected);
+});
+
+test("empty values and values of white space count as unset", () => {
+  for (const value of ["", " \t "]) {
+    const blank = Object.fromEntries(Object.keys(EVERYTHING).map((name) => [name, value]));
+    expect(loadConfig(blank)).toEqual(loadConfig({}));
+  }
+});
+
+test("unknown names are ignored", () => {
+  expect(loadConfig({ PATH: "/bin", openrouter_api_key: "x", __proto__: "x" })).toEqual(loadConfig({}));
+});
+
+test("the configuration cannot be changed", () => {
+  const config = loadConfig(EVERYTHING);
+  const { upstream, rateLimit, trustProxy, corsOrigins, gatewayKeys } = config;
+  const parts = { config, upstream, rateLimit, trustProxy, corsOrigins, gatewayKeys };
+  expect(Object.entries(parts).filter(([, part]) => !Object.isFrozen(part))).toEqual([]);
+});
+
+test("every mistake is named at once, each with its variable, and no value with any of them", () => {
+  const values: Record<string, string> = {
+    HOST: `http://${SECRET}/`,
+    PORT: `80${SECRET}`,
+    OPENROUTER_API_KEY: `sk or ${SECRET}`,
+    OPENROUTER_BASE_URL: `https://user:${SECRET}@openrouter.ai/api/v1`,
+    GATEWAY_API_KEYS: `team:${SECRET},team:${SECRET}2,${SECRET}3,bad name:${SECRET}4,x:sha256=${SECRET}`,
+    ALLOW_ANONYMOUS: SECRET,
+    RATE_LIMIT_MAX: SECRET,
+    RATE_LIMIT_WINDOW_MS: SECRET,
+    REDIS_URL: `http://:${SECRET}@example.com`,
+    TRUST_PROXY: SECRET,
+    BODY_LIMIT_BYTES: SECRET,
+    MAX_IN_FLIGHT: SECRET,
+    UPSTREAM_CONNECT_TIMEOUT_MS: SECRET,
+    UPSTREAM_HEADERS_TIMEOUT_MS: SECRET,
+    UPSTREAM_IDLE_TIMEOUT_MS: SECRET,
+    CLIENT_STALL_TIMEOUT_MS: SECRET,
+    DRAIN_MS: SECRET,
+    SHUTDOWN_GRACE_MS: SECRET,
+    LOG_LEVEL: SECRET,
+    CORS_ORIGINS: `https://${SECRET}.example.com/path`,
+    APP_URL: SECRET,
+    APP_TITLE: `${SECRET}é`,
+  };
+  const mistakes = mistakesOf(values);
+  const named = new Set(mistakes.map((mistake) => mistake.split(" ", 1)[0]));
+  expect(Object.keys(values).filter((name) => !named.has(name))).toEqual([]);
+  expect(mistakes.filter((mistake) => mistake.startsWith("GATEWAY_API_KEYS item"))).toHaveLength(4);
+  expect(mistakes.join("\n")).not.toContain(SECRET);
+  expect(() => loadConfig(values)).toThrow(`has ${mistakes.length} mistake(s)`);
+  expect(() => loadConfig(values)).toThrow(mistakes.join("\n  - "));
+});
+
+test.each([{ GATEWAY_API_KEYS: undefined }, { GATEWAY_API_KEYS: "" }, { GATEWAY_API_KEYS: " , ," }])(
+  "an account that nobody may use is a mistake: %j",
+  ({ GATEWAY_API_KEYS: keys = "" }) => {
+    const mistakes = mistakesOf({ OPENROUTER_API_KEY: SECRET, GATEWAY_API_KEYS: keys });
+    expect(mistakes).toEqual([expect.stringMatching(/GATEWAY_API_KEYS.*ALLOW_ANONYMOUS=true/)]);
+    expect(mistakes.join()).not.toContain(SECRET);
+  },
+);
+
+test("an account may be opened to anyone, but only in so many words", () => {
+  expect(loadConfig({ OPENROUTER_API_KEY: "x", ALLOW_ANONYMOUS: "true" }).allowAnonymous).toBe(true);
+  expect(mistakesOf({ OPENROUTER_API_KEY: "x", ALLOW_ANONYMOUS: "false" })).toHaveLength(1);
+});
+
+test("gateway keys without an account are a mistake: they would be forwarded", () => {
+  const mistakes = mistakesOf({ GATEWAY_API_KEYS: `team:${SECRET}` });
+  expect(mistakes).toEqual([expect.stringContaining("without OPENROUTER_API_KEY")]);
+  expect(mistakes.join()).not.toContain(SECRET);
+});

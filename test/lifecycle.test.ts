@@ -1,0 +1,106 @@
+import { expect, test } from "vitest";
+import { ask } from "./support/ask.ts";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "./support/chat.ts";
+import { startTestGateway } from "./support/gateway.ts";
+import { RawClient } from "./support/raw-client.ts";
+import {
+  chunk,
+  chunkedHead,
+  LAST_CHUNK,
+  responseBytes,
+  startScriptedUpstream,
+} from "./support/scripted-upstream.ts";
+import { until, within } from "./support/until.ts";
+
+const EVENT = 'data: {"choices":[]}\n\n';
+const DONE = "data: [DONE]\n\n";
+const READY = { method: "GET", path: "/readyz", body: "" };
+
+/** An upstream whose streams end when the test says so; a plain call is answered at once. */
+async function heldUpstream() {
+  const held: (() => void)[] = [];
+  const upstream = await startScriptedUpstream((socket, { body }) => {
+    if (!body.includes('"stream":true')) {
+      socket.write(responseBytes(200, { "content-type": "application/json" }, "{}"));
+      return;
+    }
+    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(EVENT)]));
+    held.push(() => socket.write(Buffer.concat([chunk(DONE), Buffer.from(LAST_CHUNK)])));
+  });
+  return { upstream, finish: () => held.forEach((end) => end()) };
+}
+
+async function startStream(port: number): Promise<RawClient> {
+  const client = new RawClient(port);
+  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
+  await until(() => client.response()?.body.length, "the stream to begin");
+  return client;
+}
+
+test("while it drains, a gateway is not ready, serves on, and asks for every connection to be closed", async () => {
+  const { upstream, finish } = await heldUpstream();
+  const gateway = await startTestGateway(upstream.baseUrl);
+  expect((await ask(gateway.port, READY)).status).toBe(200);
+  const stream = await startStream(gateway.port);
+  const stopped = gateway.stop({ drainMs: 600, graceMs: 5_000 });
+  const ready = await ask(gateway.port, READY);
+  expect([ready.status, JSON.parse(ready.body.toString())]).toMatchObject([503, { draining: true }]);
+  expect((await ask(gateway.port, { ...READY, path: "/healthz" })).status).toBe(200);
+  for (const request of [
+    {},
+    { body: "{" },
+    { headers: { authorization: "Bearer sk-wrong" } },
+    { path: "/nothing" },
+  ]) {
+    expect((await ask(gateway.port, request)).headers["connection"]).toBe("close");
+  }
+  expect((await ask(gateway.port)).status).toBe(200);
+  setTimeout(finish, 800);
+  expect((await stream.whole("the stream")).body.toString()).toBe(EVENT + DONE);
+  await within(stopped, "the gateway to stop", 2_000);
+});
+
+test("after the drain nothing new is taken, idle connections close at once, and the stop ends with the last stream", async () => {
+  const { upstream, finish } = await heldUpstream();
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const idle = new RawClient(gateway.port);
+  idle.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+  await idle.whole("an answer before");
+  const stream = await startStream(gateway.port);
+  const stopped = gateway.stop({ drainMs: 0, graceMs: 5_000 });
+  await idle.ended("the idle connection", 1_000);
+  const late = new RawClient(gateway.port);
+  await until(() => late.closed, "the refusal of a new connection", 1_000);
+  expect(stream.closed).toBe(false);
+  const finished = performance.now();
+  finish();
+  await within(stopped, "the gateway to stop", 2_000);
+  expect(performance.now() - finished).toBeLessThan(1_000);
+  expect(stream.response()?.body.toString()).toBe(EVENT + DONE);
+});
+
+test("a stream that outlives the grace time is told so and broken off, and upstream is aborted", async () => {
+  const { upstream } = await heldUpstream();
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const stream = await startStream(gateway.port);
+  await within(gateway.stop({ drainMs: 0, graceMs: 200 }), "the gateway to stop", 3_000);
+  const response = await stream.ended("the broken stream");
+  expect(response?.body.toString()).toMatch(/"code":"shutting_down"}}\n\n$/);
+  expect(response?.complete).toBe(false);
+  await until(() => upstream.open.size === 0, "upstream to be let go");
+  expect(await gateway.requestLog("the cut stream", (log) => log["route"] === CHAT_PATH)).toMatchObject({
+    error: "shutting_down",
+  });
+});
+
+test("a plain call that waits when the grace time ends gets 503", async () => {
+  const upstream = await startScriptedUpstream(() => {});
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const client = new RawClient(gateway.port);
+  client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+  await until(() => upstream.seen.length === 1, "the request at upstream");
+  await within(gateway.stop({ drainMs: 0, graceMs: 100 }), "the gateway to stop", 3_000);
+  const response = await client.ended("the waiting call");
+  expect(response?.status).toBe(503);
+  expect(JSON.parse(response?.body.toString() ?? "")).toMatchObject({ error: { code: "shutting_down" } });
+});

@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { ask } from "../support/ask.ts";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { RawClient } from "../support/raw-client.ts";
+import {
+  chunk,
+  chunkedHead,
+  responseBytes,
+  type Script,
+  startScriptedUpstream,
+} from "../support/scripted-upstream.ts";
+import { until } from "../support/until.ts";
+
+test("one request more than may be under way is turned away at once, and its place is free when another ends", async () => {
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk("data: 1\n\n")])),
+  );
+  const gateway = await startTestGateway(upstream.baseUrl, { MAX_IN_FLIGHT: "2" });
+  const streams = [new RawClient(gateway.port), new RawClient(gateway.port)];
+  for (const stream of streams) stream.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
+  await until(() => streams.every((stream) => stream.response()), "two streams");
+  const refused = await ask(gateway.port);
+  expect([refused.status, refused.headers["retry-after"]]).toEqual([503, "1"]);
+  expect(JSON.parse(refused.body.toString())).toMatchObject({
+    error: { type: "server_error", code: "overloaded" },
+  });
+  expect((await ask(gateway.port, { method: "GET", path: "/readyz", body: "" })).status).toBe(200);
+  streams[0]?.socket.resetAndDestroy();
+  const next = new RawClient(gateway.port);
+  await until(async () => {
+    const status = (await ask(gateway.port, { body: "{}" })).status;
+    return status === 400;
+  }, "the free place");
+  next.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
+  expect((await until(() => next.response(), "a stream in the free place")).status).toBe(200);
+});
+
+test("every way in which a request can end gives its place back", async () => {
+  const endings: Script[] = [
+    (socket) => socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+    (socket) => socket.write(responseBytes(500, { "content-type": "application/json" }, "{}")),
+    (socket) => socket.resetAndDestroy(),
+    (socket) => socket.end(Buffer.concat([Buffer.from(chunkedHead()), chunk("data: 1\n\n")])),
+    (socket) => socket.write(responseBytes(200, { "content-type": "text/html" }, "<p>")),
+    () => {},
+  ];
+  let asked = 0;
+  const upstream = await startScriptedUpstream((...seen) => endings[asked++ % endings.length]?.(...seen));
+  const gateway = await startTestGateway(upstream.baseUrl, { MAX_IN_FLIGHT: "1" });
+  for (let sent = 0; sent < 3 * endings.length; sent++) {
+    const before = asked;
+    await until(async () => {
+      const client = new RawClient(gateway.port);
+      client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+      await until(() => client.closed || client.response() || asked > before, "an answer or upstream");
+      if (client.response()?.status === 503) return false;
+      if (asked % endings.length === 0) client.socket.resetAndDestroy();
+      else await until(() => client.closed || client.response()?.complete, "the end of the answer");
+      return true;
+    }, `a place after ending ${sent}`);
+  }
+  expect(asked).toBe(3 * endings.length);
+});

@@ -1,0 +1,121 @@
+import { expect, test } from "vitest";
+import { ask } from "../support/ask.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+
+const upstreamThatAnswers = () =>
+  startScriptedUpstream((socket) =>
+    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+  );
+
+test("a key gets as many requests in a window as it may, then 429 in the terms of the SDKs", async () => {
+  const upstream = await upstreamThatAnswers();
+  const gateway = await startTestGateway(upstream.baseUrl, {
+    RATE_LIMIT_MAX: "3",
+    RATE_LIMIT_WINDOW_MS: "120000",
+  });
+  const answers = [];
+  for (let sent = 0; sent < 5; sent++) answers.push(await ask(gateway.port));
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429, 429]);
+  expect(answers[1]?.headers).toMatchObject({
+    "x-ratelimit-limit": "3",
+    "x-ratelimit-remaining": "1",
+    "x-ratelimit-reset": "120",
+    "x-ratelimit-limit-requests": "3",
+    "x-ratelimit-remaining-requests": "1",
+    "x-ratelimit-reset-requests": "120s",
+  });
+  expect(answers[3]?.headers).toMatchObject({
+    "retry-after": "60",
+    "retry-after-ms": "60000",
+    "x-ratelimit-remaining": "0",
+  });
+  expect(JSON.parse(answers[3]?.body.toString() ?? "")).toMatchObject({
+    error: { type: "rate_limit_error", code: "rate_limit_exceeded" },
+  });
+  expect(upstream.seen.length).toBe(3);
+});
+
+test("one key's requests do not count against another's", async () => {
+  const upstream = await upstreamThatAnswers();
+  const gateway = await startTestGateway(upstream.baseUrl, {
+    RATE_LIMIT_MAX: "1",
+    GATEWAY_API_KEYS: "a:sk-a,b:sk-b",
+  });
+  const statusFor = async (key: string) =>
+    (await ask(gateway.port, { headers: { authorization: `Bearer ${key}` } })).status;
+  expect([await statusFor("sk-a"), await statusFor("sk-a"), await statusFor("sk-b")]).toEqual([
+    200, 429, 200,
+  ]);
+});
+
+test("a window ends", async () => {
+  const upstream = await upstreamThatAnswers();
+  const gateway = await startTestGateway(upstream.baseUrl, {
+    RATE_LIMIT_MAX: "1",
+    RATE_LIMIT_WINDOW_MS: "200",
+  });
+  await ask(gateway.port);
+  await expect.poll(async () => (await ask(gateway.port)).status, { timeout: 3_000 }).toBe(200);
+});
+
+test.each([
+  ["failed logins", { headers: { authorization: "Bearer sk-wrong" } }, 401],
+  ["unknown URLs", { path: "/admin.php" }, 404],
+])("%s are limited per address, and a valid key is served all the same", async (_, request, status) => {
+  const upstream = await upstreamThatAnswers();
+  const gateway = await startTestGateway(upstream.baseUrl, { RATE_LIMIT_MAX: "2" });
+  const statuses = [];
+  for (let sent = 0; sent < 4; sent++) statuses.push((await ask(gateway.port, request)).status);
+  expect(statuses).toEqual([status, status, 429, 429]);
+  expect((await ask(gateway.port)).status).toBe(200);
+});
+
+test("callers behind a trusted proxy are told apart by the address it gives, and by nothing a stranger gives", async () => {
+  const limited = { RATE_LIMIT_MAX: "1" };
+  const statusFrom = async (port: number, address: string) =>
+    (await ask(port, { path: "/nothing", headers: { "x-forwarded-for": address } })).status;
+  const trusting = await startTestGateway("http://127.0.0.1:9/api/v1", {
+    ...limited,
+    TRUST_PROXY: "loopback",
+  });
+  expect([
+    await statusFrom(trusting.port, "198.51.100.1"),
+    await statusFrom(trusting.port, "198.51.100.2"),
+  ]).toEqual([404, 404]);
+  expect(await statusFrom(trusting.port, "198.51.100.1")).toBe(429);
+  const wary = await startTestGateway("http://127.0.0.1:9/api/v1", limited);
+  expect([await statusFrom(wary.port, "198.51.100.1"), await statusFrom(wary.port, "198.51.100.2")]).toEqual([
+    404, 429,
+  ]);
+});
+
+test("a caller with addresses of one IPv6 network is one caller", async () => {
+  const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", {
+    RATE_LIMIT_MAX: "1",
+    TRUST_PROXY: "loopback",
+  });
+  const statusFrom = async (address: string) =>
+    (await ask(gateway.port, { path: "/nothing", headers: { "x-forwarded-for": address } })).status;
+  expect([
+    await statusFrom("2001:db8::1"),
+    await statusFrom("2001:db8::2"),
+    await statusFrom("2001:db8:0:1::1"),
+  ]).toEqual([404, 429, 404]);
+});
+
+test("health checks and preflights are not limited", async () => {
+  const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", {
+    RATE_LIMIT_MAX: "1",
+    CORS_ORIGINS: "https://app.example",
+  });
+  const preflight = {
+    origin: "https://app.example",
+    "access-control-request-method": "POST",
+    authorization: undefined,
+  };
+  for (let sent = 0; sent < 4; sent++) {
+    expect((await ask(gateway.port, { method: "GET", path: "/readyz", body: "" })).status).toBe(200);
+    expect((await ask(gateway.port, { method: "OPTIONS", body: "", headers: preflight })).status).toBe(204);
+  }
+});

@@ -1,0 +1,39 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { runNode } from "../support/process.ts";
+import { until } from "../support/until.ts";
+
+/** The command between `curl` and the end of its paragraph. */
+function curlCommand(text: string): string {
+  return /curl -N [\s\S]*?(?=\n\n|\n```)/.exec(text)?.[0] ?? "";
+}
+
+/** Runs a curl command; where there is no curl, sends what it would send. */
+async function runCurl(command: string): Promise<string> {
+  const { stdout, error } = spawnSync("curl", ["--version"], { encoding: "utf8" });
+  if (!error && stdout) return spawnSync("sh", ["-c", command], { encoding: "utf8", timeout: 10_000 }).stdout;
+  process.stderr.write("\nThere is no curl here: its command line was read, not run.\n\n");
+  const headers = [...command.matchAll(/-H "([^:]+): ([^"]+)"/g)].map(
+    ([, name = "", value = ""]): [string, string] => [name, value],
+  );
+  const url = /http\S+/.exec(command)?.[0] ?? "";
+  const answer = await fetch(url, { method: "POST", headers, body: /-d '([^']+)'/.exec(command)?.[1] ?? "" });
+  return answer.text();
+}
+
+test("the demo prints a curl line that works as pasted, and the README's works against it too", async () => {
+  const demo = runNode("src/demo.ts", { PORT: "0" });
+  await until(() => demo.stdout().includes("Ctrl-C"), "the demo to be ready", 10_000);
+  const base = /http:\/\/127\.0\.0\.1:\d+/.exec(demo.stdout())?.[0] ?? "";
+  const readme = readFileSync("README.md", "utf8").replace(/http:\/\/(localhost|127\.0\.0\.1):8080/g, base);
+  for (const text of [demo.stdout(), readme]) {
+    const command = curlCommand(text);
+    expect(command).toContain(base);
+    const answer = await runCurl(command);
+    expect(answer).toMatch(/^: OPENROUTER PROCESSING\n\n/);
+    expect(answer.endsWith("data: [DONE]\n\n")).toBe(true);
+  }
+  demo.child.kill("SIGINT");
+  expect(await demo.exit("the demo", 5_000)).toBe(0);
+});

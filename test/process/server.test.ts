@@ -1,0 +1,143 @@
+import { expect, test } from "vitest";
+import { ask } from "../support/ask.ts";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
+import { listeningPort, runNode } from "../support/process.ts";
+import { RawClient } from "../support/raw-client.ts";
+import {
+  chunk,
+  chunkedHead,
+  LAST_CHUNK,
+  type ScriptedUpstream,
+  startScriptedUpstream,
+} from "../support/scripted-upstream.ts";
+import { until } from "../support/until.ts";
+
+const SERVER = "src/server.ts";
+const READY = { method: "GET", path: "/readyz", body: "" };
+const EVENT = "data: {}\n\n";
+const DONE = "data: [DONE]\n\n";
+
+const env = (upstream: ScriptedUpstream, more: Record<string, string> = {}) => ({
+  PORT: "0",
+  OPENROUTER_API_KEY: ACCOUNT_KEY,
+  GATEWAY_API_KEYS: `team:${CALLER_KEY}`,
+  OPENROUTER_BASE_URL: upstream.baseUrl,
+  ...more,
+});
+
+/** An upstream whose streams go on until `finish()`. */
+async function heldUpstream() {
+  const held: (() => void)[] = [];
+  const upstream = await startScriptedUpstream((socket) => {
+    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(EVENT)]));
+    held.push(() => socket.write(Buffer.concat([chunk(DONE), Buffer.from(LAST_CHUNK)])));
+  });
+  return { upstream, finish: () => held.forEach((end) => end()) };
+}
+
+async function startStream(port: number): Promise<RawClient> {
+  const client = new RawClient(port);
+  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
+  await until(() => client.response()?.body.length, "the stream to begin");
+  return client;
+}
+
+test("a wrong configuration exits 78 and lists every mistake, without a value or a stack", async () => {
+  const server = runNode(SERVER, {
+    PORT: "80800",
+    RATE_LIMIT_MAX: "-1",
+    OPENROUTER_BASE_URL: "openrouter.ai",
+    OPENROUTER_API_KEY: "sk-or-secret value",
+    GATEWAY_API_KEYS: "nameless-secret",
+    TRUST_PROXY: "true",
+  });
+  expect(await server.exit("the misconfigured server")).toBe(78);
+  for (const name of [
+    "PORT",
+    "RATE_LIMIT_MAX",
+    "OPENROUTER_BASE_URL",
+    "OPENROUTER_API_KEY",
+    "GATEWAY_API_KEYS",
+    "TRUST_PROXY",
+  ]) {
+    expect(server.stderr()).toMatch(new RegExp(`- ${name}\\b.* must `));
+  }
+  expect(server.stderr()).not.toMatch(/secret|80800|\n +at /);
+});
+
+test("an account that nobody may use exits 78 and says how to mend it", async () => {
+  const server = runNode(SERVER, { OPENROUTER_API_KEY: ACCOUNT_KEY });
+  expect(await server.exit("the account without keys")).toBe(78);
+  expect(server.stderr()).toMatch(/GATEWAY_API_KEYS=name:sk-.*ALLOW_ANONYMOUS=true/);
+});
+
+test("a port that is taken exits 1 with one line", async () => {
+  const { upstream } = await heldUpstream();
+  const server = runNode(SERVER, env(upstream, { PORT: String(upstream.port) }));
+  expect(await server.exit("the second on one port")).toBe(1);
+  expect(server.stderr()).toMatch(/^sluice cannot start: .*EADDRINUSE.*\n$/);
+});
+
+test("SIGTERM drains: not ready at once, still serving, the running stream whole, then exit 0", async () => {
+  const { upstream, finish } = await heldUpstream();
+  const server = runNode(SERVER, env(upstream, { DRAIN_MS: "700" }));
+  const port = await listeningPort(server);
+  const stream = await startStream(port);
+  server.child.kill("SIGTERM");
+  await until(async () => (await ask(port, READY)).status === 503, "readiness to fail", 500);
+  expect((await ask(port, { body: "{}" })).headers["connection"]).toBe("close");
+  await until(
+    () =>
+      new RawClient(port).ended("a new connection", 100).then(
+        () => true,
+        () => false,
+      ),
+    "the listener to close",
+    3_000,
+  );
+  finish();
+  expect((await stream.whole("the stream")).body.toString()).toBe(EVENT + DONE);
+  expect(await server.exit("the drained server", 3_000)).toBe(0);
+  expect(server.stdout()).toMatch(/"outcome":"complete"/);
+});
+
+test("SIGINT skips the drain", async () => {
+  const { upstream } = await heldUpstream();
+  const server = runNode(SERVER, env(upstream, { DRAIN_MS: "60000" }));
+  await listeningPort(server);
+  server.child.kill("SIGINT");
+  expect(await server.exit("the interrupted server", 2_000)).toBe(0);
+});
+
+test("a second signal exits at once, streams or not", async () => {
+  const { upstream } = await heldUpstream();
+  const server = runNode(SERVER, env(upstream));
+  await startStream(await listeningPort(server));
+  server.child.kill("SIGTERM");
+  await until(() => server.stdout().includes('"stopping"'), "the first signal to be heard");
+  server.child.kill("SIGTERM");
+  expect(await server.exit("the twice signalled server", 1_000)).toBe(1);
+});
+
+test("a stream that outlives the grace time does not keep the process", async () => {
+  const { upstream } = await heldUpstream();
+  const server = runNode(SERVER, env(upstream, { DRAIN_MS: "0", SHUTDOWN_GRACE_MS: "300" }));
+  const stream = await startStream(await listeningPort(server));
+  server.child.kill("SIGTERM");
+  expect(await server.exit("the server with a long stream", 3_000)).toBe(0);
+  expect((await stream.ended("the long stream"))?.complete).toBe(false);
+});
+
+test("the secrets it was given are nowhere in what a process writes", async () => {
+  const { upstream, finish } = await heldUpstream();
+  const server = runNode(SERVER, env(upstream, { LOG_LEVEL: "trace" }));
+  const port = await listeningPort(server);
+  await startStream(port);
+  finish();
+  await ask(port, { headers: { authorization: "Bearer sk-mistyped-secret" } });
+  server.child.kill("SIGINT");
+  await server.exit("the server");
+  for (const secret of [ACCOUNT_KEY, CALLER_KEY, "sk-mistyped"])
+    expect(server.stdout() + server.stderr()).not.toContain(secret);
+});

@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { ask } from "../support/ask.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { until } from "../support/until.ts";
+
+interface TestRedis {
+  readonly url: string;
+  readonly process: ChildProcess;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A real Redis of this test's own. */
+async function startRedis(port?: number): Promise<TestRedis> {
+  const own = port ?? (await freePort());
+  const dir = await mkdtemp(join(tmpdir(), "sluice-redis-"));
+  const redis = spawn(
+    "redis-server",
+    ["--port", String(own), "--bind", "127.0.0.1", "--save", "", "--dir", dir],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  let ready = false;
+  redis.stdout.on("data", (line: Buffer) => (ready ||= line.includes("Ready to accept")));
+  onTestFinished(async () => {
+    redis.kill("SIGKILL");
+    await rm(dir, { recursive: true, force: true });
+  });
+  await until(() => ready, "redis-server (apt-get install redis-server)");
+  return { url: `redis://127.0.0.1:${own}`, process: redis };
+}
+
+const upstreamThatAnswers = () =>
+  startScriptedUpstream((socket) =>
+    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+  );
+const READY = { method: "GET", path: "/readyz", body: "" };
+
+test("replicas on one Redis admit together exactly as many requests as the limit allows", async () => {
+  const redis = await startRedis();
+  const upstream = await upstreamThatAnswers();
+  const env = { REDIS_URL: redis.url, RATE_LIMIT_MAX: "20" };
+  const replicas = await Promise.all([
+    startTestGateway(upstream.baseUrl, env),
+    startTestGateway(upstream.baseUrl, env),
+  ]);
+  await until(
+    async () =>
+      (await Promise.all(replicas.map(({ port }) => ask(port, READY)))).every(({ status }) => status === 200),
+    "Redis to be reached",
+  );
+  const answers = await Promise.all(
+    Array.from({ length: 80 }, (_, index) => ask(replicas[index % 2]?.port ?? 0)),
+  );
+  expect(answers.filter(({ status }) => status === 200).length).toBe(20);
+  expect(answers.filter(({ status }) => status === 429).length).toBe(60);
+  expect(upstream.seen.length).toBe(20);
+});
+
+test("while Redis is stopped requests go on under a limit of this process, and readiness tells the truth", async () => {
+  const redis = await startRedis();
+  const upstream = await upstreamThatAnswers();
+  const gateway = await startTestGateway(upstream.baseUrl, { REDIS_URL: redis.url, RATE_LIMIT_MAX: "3" });
+  await until(async () => (await ask(gateway.port, READY)).status === 200, "Redis to be reached");
+  redis.process.kill("SIGSTOP");
+  const started = performance.now();
+  const statuses = [];
+  for (let sent = 0; sent < 5; sent++) statuses.push((await ask(gateway.port)).status);
+  expect(statuses).toEqual([200, 200, 200, 429, 429]);
+  expect(performance.now() - started).toBeLessThan(3_000);
+  const ready = await ask(gateway.port, READY);
+  expect([ready.status, JSON.parse(ready.body.toString())]).toMatchObject([503, { failing: ["redis"] }]);
+  redis.process.kill("SIGCONT");
+  await until(async () => (await ask(gateway.port, READY)).status === 200, "Redis to be back");
+});
+
+test("a gateway starts without its Redis, never shows Redis's words, and counts there when it comes", async () => {
+  const port = await freePort();
+  const upstream = await upstreamThatAnswers();
+  const gateway = await startTestGateway(upstream.baseUrl, {
+    REDIS_URL: `redis://127.0.0.1:${port}`,
+    RATE_LIMIT_MAX: "2",
+  });
+  const answers = [];
+  for (let sent = 0; sent < 3; sent++) answers.push(await ask(gateway.port));
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 429]);
+  expect(answers.map(({ body }) => body.toString()).join("")).not.toMatch(
+    /redis|stream|writeable|timed out/i,
+  );
+  expect((await ask(gateway.port, READY)).status).toBe(503);
+  await startRedis(port);
+  await until(async () => (await ask(gateway.port, READY)).status === 200, "Redis to be found", 8_000);
+  expect((await ask(gateway.port)).status).toBe(200);
+});

@@ -1,0 +1,133 @@
+import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import { expect, test } from "vitest";
+import { ask } from "../support/ask.ts";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { until } from "../support/until.ts";
+
+const OK_ANSWER = responseBytes(200, { "content-type": "application/json" }, "{}");
+
+const read = (name: string) => readFileSync(new URL(`../fixtures/tls/self-signed.${name}`, import.meta.url));
+
+/** A port on which nothing listens, and a way to make something listen there later. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+test("an upstream that cannot be reached is tried three times, then said to be safe to try again", async () => {
+  const gateway = await startTestGateway(`http://127.0.0.1:${await freePort()}/api/v1`);
+  const response = await ask(gateway.port);
+  expect(response.status).toBe(502);
+  expect(JSON.parse(response.body.toString())).toMatchObject({ error: { code: "upstream_unreachable" } });
+  expect(response.headers["x-should-retry"]).toBeUndefined();
+  expect(await gateway.requestLog("the unreachable upstream")).toMatchObject({
+    retries: 2,
+    cause: "ECONNREFUSED",
+  });
+});
+
+test("an upstream that can be reached at the second try is asked once", async () => {
+  const port = await freePort();
+  const gateway = await startTestGateway(`http://127.0.0.1:${port}/api/v1`);
+  const client = new RawClient(gateway.port);
+  client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+  // The first attempt has been refused by now or will be within a moment; the next comes 50 ms later or more.
+  let asked = 0;
+  const server = createServer((socket) =>
+    socket.once("data", () => {
+      asked++;
+      socket.end(OK_ANSWER);
+    }),
+  );
+  await new Promise<void>((resolve) => setTimeout(() => server.listen(port, "127.0.0.1", resolve), 30));
+  expect((await client.whole("the retried request")).status).toBe(200);
+  expect(asked).toBe(1);
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test("a host that does not exist is unreachable", async () => {
+  const gateway = await startTestGateway("http://no-such-host.invalid/api/v1");
+  const response = await ask(gateway.port);
+  expect(JSON.parse(response.body.toString())).toMatchObject({ error: { code: "upstream_unreachable" } });
+});
+
+test("a certificate that cannot be trusted ends at once and is not tried again", async () => {
+  let connections = 0;
+  const server = createTlsServer({ key: read("key"), cert: read("pem") });
+  server.on("connection", () => connections++);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const gateway = await startTestGateway(
+    `https://localhost:${(server.address() as AddressInfo).port}/api/v1`,
+  );
+  const response = await ask(gateway.port);
+  expect(JSON.parse(response.body.toString())).toMatchObject({ error: { code: "upstream_unreachable" } });
+  expect(await gateway.requestLog("the certificate")).toMatchObject({ cause: "DEPTH_ZERO_SELF_SIGNED_CERT" });
+  expect(connections).toBe(1);
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test("a caller who leaves while upstream is being reached is not asked for upstream at all", async () => {
+  const port = await freePort();
+  const gateway = await startTestGateway(`http://127.0.0.1:${port}/api/v1`);
+  const client = new RawClient(gateway.port);
+  client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+  await until(
+    () => client.socket.bytesWritten > 0 && client.socket.writableLength === 0,
+    "the request to be sent",
+  );
+  setTimeout(() => client.socket.resetAndDestroy(), 20);
+  expect(await gateway.requestLog("the caller who left")).toMatchObject({ outcome: "client_gone" });
+});
+
+test("a request on a connection that upstream has just closed is not sent twice", async () => {
+  const upstream = await startScriptedUpstream((socket, { line }) => {
+    // Answers, then closes while the gateway believes the connection to be good for another request.
+    socket.write(OK_ANSWER);
+    if (line) setTimeout(() => socket.destroy(), 1);
+  });
+  const gateway = await startTestGateway(upstream.baseUrl);
+  for (let sent = 1; sent <= 40; sent++) {
+    const { status } = await ask(gateway.port);
+    expect([200, 502]).toContain(status);
+    expect(upstream.seen.length).toBeLessThanOrEqual(sent);
+  }
+});
+
+test("interim answers are not relayed, and the final one is", async () => {
+  const hint = "HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\n\r\n";
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(Buffer.concat([Buffer.from(hint + hint), OK_ANSWER])),
+  );
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const response = await ask(gateway.port);
+  expect([response.status, response.body.toString(), response.headers["link"]]).toEqual([
+    200,
+    "{}",
+    undefined,
+  ]);
+});
+
+test("an answer that upstream stages on an idle connection is never given to the next request", async () => {
+  let answers = 0;
+  const upstream = await startScriptedUpstream((socket) => {
+    const own = responseBytes(200, { "content-type": "application/json" }, `{"answer":${++answers}}`);
+    socket.write(own);
+    setTimeout(
+      () => socket.write(responseBytes(200, { "content-type": "application/json" }, '{"answer":"staged"}')),
+      5,
+    );
+  });
+  const gateway = await startTestGateway(upstream.baseUrl);
+  for (let sent = 1; sent <= 5; sent++) {
+    expect((await ask(gateway.port)).body.toString()).toBe(`{"answer":${sent}}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+});
