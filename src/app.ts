@@ -10,7 +10,7 @@ import { beginExchange, trackExchanges, type Report } from "./http/exchange.ts";
 import { setOwnHeaders } from "./http/own-headers.ts";
 import { continueWhenAccepted, keepBodiesRaw } from "./http/raw-json.ts";
 import { requestIdOf } from "./http/request-id.ts";
-import { refuseRepeatedHeaders } from "./http/single-headers.ts";
+import { refuseAmbiguousRequests } from "./http/ambiguous-requests.ts";
 import { authenticate } from "./keys/authenticate.ts";
 import type { KeyStore } from "./keys/key-store.ts";
 import type { InFlight } from "./limits/in-flight.ts";
@@ -54,7 +54,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   trackExchanges(app, report);
   setOwnHeaders(app, drain);
   handleErrors(app, logger);
-  refuseRepeatedHeaders(app);
+  refuseAmbiguousRequests(app);
   await allowOrigins(app, config.corsOrigins);
   const limits = await createLimits(app, config, redis);
   refuseUnknownUrls(app, limits.unknownUrls);

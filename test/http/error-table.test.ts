@@ -47,7 +47,7 @@ const ROWS: Row[] = [
   ["a body over the limit", "413 request_too_large", body({ user: "x".repeat(100_000) })],
   ["an unknown URL", "404 unknown_url", { path: "/v1/chat/completions" }],
   ["a URL that is not valid", "400 bad_request", { path: "/openai/v1/models/%zz" }],
-  ["another method", "405 method_not_allowed", { method: "GET" }, { headers: { allow: "POST" } }],
+  ["another method", "405 method_not_allowed", { method: "GET", body: "" }, { headers: { allow: "POST" } }],
   [
     "a method that models do not take",
     "405 method_not_allowed",
