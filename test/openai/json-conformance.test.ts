@@ -62,36 +62,28 @@ test("UTF-16 and a byte order mark are refused", () => {
   expect(outcomeOf(Buffer.from('\ufeff{"model":"a/b"}'))).toBe("invalid_json");
 });
 
+const PIECES = String.raw`{ } [ ] : , " \ / 0 1 9 e E + - . true null "a" "model" \u0041 \ud800 é`.split(" ");
+
 test("whatever is made of JSON's characters is taken exactly when JSON.parse takes it", () => {
-  const piece = fc.constantFrom(
-    ...'{}[]:,"\\/ \n\t0123456789eE+-.',
-    "true",
-    "null",
-    '"a"',
-    String.raw`\u0041`,
-    String.raw`\ud800`,
-    '"model"',
-    "é",
-    "\u0001",
-  );
-  fc.assert(
+  const piece = fc.constantFrom(...PIECES, " ", "\n", "\t", "\u0001");
+  const wrong = fc.check(
     fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
       const body = around(pieces.join(""));
       const outcome = outcomeOf(body);
-      if (!parses(body)) expect(outcome).toBe("invalid_json");
-      else if (outcome !== "duplicate_field") expect(outcome).toBe(body.toString("latin1"));
+      return parses(body)
+        ? [body.toString("latin1"), "duplicate_field"].includes(outcome)
+        : outcome === "invalid_json";
     }),
     { numRuns: 20_000 },
   );
+  expect(wrong.counterexample).toBeNull();
 });
 
 test("any bytes at all are an answer, never a crash", () => {
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
-      expect(["invalid_json", "invalid_utf8", "missing_required_parameter"]).toContain(
-        outcomeOf(Buffer.from(bytes)),
-      );
-    }),
+  const codes = ["invalid_json", "invalid_utf8", "missing_required_parameter"];
+  const wrong = fc.check(
+    fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => codes.includes(outcomeOf(Buffer.from(bytes)))),
     { numRuns: 5_000 },
   );
+  expect(wrong.counterexample).toBeNull();
 });
