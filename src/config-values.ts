@@ -58,9 +58,10 @@ export function isOrigin(value: string): boolean {
 /** An address, a CIDR network, or one of the names that proxy-addr knows. */
 export function isNetwork(value: string): boolean {
   if (["loopback", "linklocal", "uniquelocal"].includes(value)) return true;
-  const [address = "", bits = "0", ...rest] = value.split("/");
+  const [address = "", bits = "32", ...rest] = value.split("/");
   const family = isIP(address);
-  if (family === 0 || rest.length > 0 || !/^\d{1,3}$/.test(bits)) return false;
+  // A network of everybody would let every caller forge its address.
+  if (family === 0 || rest.length > 0 || !/^[1-9]\d{0,2}$/.test(bits)) return false;
   try {
     new BlockList().addSubnet(address, Number(bits), family === 4 ? "ipv4" : "ipv6");
     return true;

@@ -129,16 +129,16 @@ export function loadConfig(record: Readonly<Record<string, string | undefined>>)
   const mistakes = parsed.success
     ? []
     : parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);
-  const keys = parseKeyList(splitList(given["GATEWAY_API_KEYS"] ?? ""));
-  mistakes.push(...keys.mistakes, ...contradictions(given));
+  const keyItems = splitList(given["GATEWAY_API_KEYS"] ?? "");
+  const keys = parseKeyList(keyItems);
+  mistakes.push(...keys.mistakes, ...contradictions(given, keyItems.length > 0));
   if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes);
   return Object.freeze(toConfig(parsed.data, keys.entries));
 }
 
 /** Mistakes that no single variable shows. */
-function contradictions(given: Readonly<Record<string, string | undefined>>): string[] {
+function contradictions(given: Readonly<Record<string, string | undefined>>, keyed: boolean): string[] {
   const owned = given["OPENROUTER_API_KEY"] !== undefined;
-  const keyed = given["GATEWAY_API_KEYS"] !== undefined;
   if (owned && !keyed && given["ALLOW_ANONYMOUS"] !== "true") {
     return [
       "OPENROUTER_API_KEY is set but nobody may use it: set GATEWAY_API_KEYS=name:sk-... (one or more, separated by commas), " +
@@ -159,7 +159,7 @@ function toConfig(env: Environment, gatewayKeys: readonly KeyEntry[]): Config {
     host: env.HOST,
     port: env.PORT,
     openrouterApiKey: env.OPENROUTER_API_KEY,
-    gatewayKeys,
+    gatewayKeys: Object.freeze(gatewayKeys),
     allowAnonymous: env.ALLOW_ANONYMOUS,
     upstream: Object.freeze({
       baseUrl: env.OPENROUTER_BASE_URL,

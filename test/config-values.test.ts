@@ -78,6 +78,7 @@ const BAD: readonly (readonly [name: string, values: readonly string[]])[] = [
       "https://",
       "https://u@openrouter.ai/api/v1",
       "https://u:p@openrouter.ai/api/v1",
+      "https://:p@openrouter.ai/api/v1",
       "https://openrouter.ai/api/v1?x=1",
       "https://openrouter.ai/api/v1#x",
     ],

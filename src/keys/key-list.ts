@@ -46,7 +46,7 @@ function parseEntry(item: string): KeyEntry | string {
   const secret = item.slice(colon + 1);
   if (colon < 1 || !NAME.test(name))
     return "must be name:sk-... with a name of up to 64 letters, digits, '.', '_' or '-'";
-  if (!secret.startsWith("sha256=")) {
+  if (!/^sha256=/i.test(secret)) {
     return SECRET.test(secret)
       ? { name, digest: digestOf(secret) }
       : "has a secret that is empty or has characters no Authorization header can carry";

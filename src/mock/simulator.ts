@@ -23,6 +23,13 @@ export interface SimulatorOptions {
   readonly keepSeen?: number;
 }
 
+/**
+ * Answers a chat request instead of the simulator, with whatever bytes at whatever times.
+ * @param exchange the request, and the way to answer it or to break it off.
+ * @param body the request's body, whole.
+ */
+export type Interceptor = (exchange: Exchange, body: Buffer) => void | Promise<void>;
+
 /** A running simulator. */
 export interface Simulator {
   readonly origin: string;
@@ -33,6 +40,8 @@ export interface Simulator {
   stats(): SimulatorStats;
   /** nanodollars billed for a generation; undefined while it runs and for what is never billed */
   billed(generationId: string): number | undefined;
+  /** hands every POST to /chat/completions to `interceptor`, whatever its key, until called without one */
+  intercept(interceptor?: Interceptor): void;
   /** forgets requests, counters, bills and failures */
   reset(): void;
   /** stops listening and destroys open connections */
@@ -61,9 +70,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const reset = (): void => {
     journal = new Journal(settings.keepSeen);
   };
+  let intercepting: Interceptor | undefined;
   const server = createServer((req, res) => {
     if (req.url?.startsWith("/__simulator/")) control(req, res, journal, reset);
-    else void serve(new Exchange(req, res, journal), settings);
+    else void serve(new Exchange(req, res, journal), settings, intercepting);
   });
   // A body or a pause between requests may take as long as a test or a benchmark wants.
   server.requestTimeout = 0;
@@ -80,6 +90,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
     stats: () => journal.stats(),
     billed: (id) => journal.ledger.find(id)?.nanodollars,
+    intercept: (interceptor) => void (intercepting = interceptor),
     reset,
     close: () => close(server),
   };
@@ -114,9 +125,15 @@ function control(req: IncomingMessage, res: ServerResponse, journal: Journal, re
   res.end(JSON.stringify(wanted === "GET /__simulator/stats" ? journal.stats() : {}));
 }
 
-async function serve(exchange: Exchange, settings: Settings): Promise<void> {
+async function serve(exchange: Exchange, settings: Settings, interceptor?: Interceptor): Promise<void> {
   try {
-    await route(exchange, settings);
+    const { method, url } = exchange.seen;
+    if (interceptor && method === "POST" && url.split("?", 1)[0] === `${API}/chat/completions`) {
+      const body = await exchange.readBody(() => false);
+      if (body !== undefined) await interceptor(exchange, body);
+    } else {
+      await route(exchange, settings);
+    }
   } catch (error) {
     // A mistake in the simulator itself: said where the one who debugs it looks.
     const message = `The simulator failed: ${error instanceof Error ? error.stack : String(error)}`;

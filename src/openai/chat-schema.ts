@@ -1,16 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import {
-  byType,
-  type Fault,
-  filledText,
-  firstFault,
-  flag,
-  items,
-  number,
-  object,
-  text,
-  whole,
-} from "./loose-schema.ts";
+import { byType, type Fault, firstFault, flag, items, number, object, text, whole } from "./loose-schema.ts";
 
 /**
  * What OpenRouter documents of a chat completion request: types and ranges of the fields it names. New fields, roles,
@@ -24,9 +13,9 @@ const part = object({
   image_url: byType(
     { string: text, object: object({ url: text, detail: text.nullish() }) },
     "an object with a url",
-  ).optional(),
+  ).nullish(),
   input_audio: object().nullish(),
-  video_url: byType({ string: text, object: object({ url: text }) }, "an object with a url").optional(),
+  video_url: byType({ string: text, object: object({ url: text }) }, "an object with a url").nullish(),
   file: object().nullish(),
   cache_control: object().nullish(),
 });
@@ -55,7 +44,7 @@ const tool = object({
     description: text.nullish(),
     parameters: object().nullish(),
     strict: flag.nullish(),
-  }).optional(),
+  }).nullish(),
 });
 
 const sampling = {
@@ -68,8 +57,8 @@ const sampling = {
   presence_penalty: number(-2, 2).nullish(),
   repetition_penalty: number(0, 2).nullish(),
   seed: whole(-Infinity).nullish(),
-  max_tokens: whole(1).nullish(),
-  max_completion_tokens: whole(1).nullish(),
+  max_tokens: whole(0).nullish(),
+  max_completion_tokens: whole(0).nullish(),
   n: whole(1).nullish(),
   logprobs: flag.nullish(),
   top_logprobs: whole(0, 20).nullish(),
@@ -84,8 +73,8 @@ const sampling = {
 };
 
 const routing = {
-  model: filledText.nullish(),
-  models: items(filledText).nullish(),
+  model: text.nullish(),
+  models: items(text).nullish(),
   preset: text.nullish(),
   route: text.nullish(),
   provider: object().nullish(),

@@ -44,7 +44,6 @@ const wrongType = (message: string): Fault => ({ path: [], message, wrongType: t
 const wrongValue = (message: string): Fault => ({ path: [], message, wrongType: false });
 
 export const text: z.ZodString = z.string({ error: "must be a string" });
-export const filledText: z.ZodString = text.min(1, { error: "must not be empty" });
 export const flag: z.ZodBoolean = z.boolean({ error: "must be true or false" });
 
 /** An object of which the named fields fit and all others pass. */

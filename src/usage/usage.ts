@@ -13,6 +13,7 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const SPACES: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
 /**
  * Reads the last usage object in the last bytes of an answer, streamed or not: OpenRouter sends usage in the last chunk
@@ -21,13 +22,26 @@ const BACKSLASH = 0x5c;
  */
 export function readUsage(tail: Buffer): Usage | undefined {
   // A quote inside a JSON string is escaped, so the unescaped key cannot be part of a text that a model wrote.
-  const key = tail.lastIndexOf(KEY);
-  if (key === -1) return undefined;
-  const start = tail.indexOf(OPEN_BRACE, key);
-  const end = start === -1 ? -1 : endOfObject(tail, start);
-  if (end === -1) return undefined;
+  for (let key = tail.lastIndexOf(KEY); key !== -1; key = key === 0 ? -1 : tail.lastIndexOf(KEY, key - 1)) {
+    const start = key + KEY.length + leadingSpace(tail, key + KEY.length);
+    // `"usage":null` stands in every chunk before the last.
+    if (tail[start] !== OPEN_BRACE) continue;
+    const end = endOfObject(tail, start);
+    const usage = end === -1 ? undefined : parseUsage(tail.toString("utf8", start, end));
+    if (usage) return usage;
+  }
+  return undefined;
+}
+
+function leadingSpace(json: Buffer, from: number): number {
+  let length = 0;
+  while (SPACES.has(json[from + length] ?? 0)) length++;
+  return length;
+}
+
+function parseUsage(json: string): Usage | undefined {
   try {
-    return toUsage(JSON.parse(tail.toString("utf8", start, end)) as unknown);
+    return toUsage(JSON.parse(json));
   } catch {
     return undefined;
   }

@@ -77,6 +77,10 @@ test("repeated keys at deeper levels pass: only the top level is read by the gat
   expect(readChatRequest(Buffer.from(body)).body.toString()).toBe(body);
 });
 
+test("a byte order mark is called by its name, because nobody can see it", () => {
+  expect(refusalOf(`\ufeff${withFields({})}`).message).toContain("byte order mark");
+});
+
 test("512 open brackets pass", () => {
   expect(readChatRequest(Buffer.from(nested(512))).body.toString()).toBe(nested(512));
 });
@@ -116,8 +120,8 @@ const TOOL_SCHEMA =
 
 test("a tool schema with __proto__ passes and changes nothing", () => {
   const before = Object.getOwnPropertyNames(Object.prototype);
-  const function_ = `{"name":"f","parameters":${TOOL_SCHEMA},"__proto__":{"name":1}}`;
-  const body = `{"model":"a/b","__proto__":{"stream":true},"messages":[{"role":"user","__proto__":{"content":7}}],"tools":[{"type":"function","function":${function_},"constructor":{"prototype":{"polluted":1}}}]}`;
+  const definition = `{"name":"f","parameters":${TOOL_SCHEMA},"__proto__":{"name":1}}`;
+  const body = `{"model":"a/b","__proto__":{"stream":true},"messages":[{"role":"user","__proto__":{"content":7}}],"tools":[{"type":"function","function":${definition},"constructor":{"prototype":{"polluted":1}}}]}`;
   const request = readChatRequest(Buffer.from(body));
   expect(request.body.toString()).toBe(body);
   expect(request.stream).toBe(false);

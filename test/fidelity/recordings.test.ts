@@ -1,0 +1,59 @@
+import process from "node:process";
+import { expect, test } from "vitest";
+import { answersChanged, inOneWrite, OWN_KEYS, requestsChanged } from "../fixtures/replay.ts";
+import { DIRECTORY, prefixedRequests, recordedAnswers, recordedRequests } from "./recordings.ts";
+
+const missing = recordedRequests.length === 0;
+const TIMEOUT_MS = 120_000;
+
+test("recorded exchanges are here to be replayed, or it is said loudly that they are not", async ({
+  annotate,
+}) => {
+  if (missing) {
+    const warning = `NOT CHECKED: there are no recordings in ${DIRECTORY}; only the project's own fixtures were tried`;
+    console.warn(`\n${"!".repeat(warning.length)}\n${warning}\n${"!".repeat(warning.length)}\n`);
+    await annotate(warning);
+  }
+  const mayBeMissing = !process.env["CI"] && !process.env["RECORDINGS_DIR"];
+  expect(!missing || mayBeMissing).toBe(true);
+});
+
+test.skipIf(missing)(
+  "every recorded request reaches upstream bit for bit",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    expect(recordedRequests.length).toBeGreaterThan(300);
+    expect(await requestsChanged(recordedRequests)).toEqual([]);
+  },
+);
+
+test.skipIf(missing)(
+  "every recorded request with the optional prefix before its model reaches upstream without it",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const cut = prefixedRequests.filter(
+      ({ asked, sent }) => sent.length === asked.length - "openrouter/".length,
+    );
+    expect(cut.length).toBeGreaterThan(200);
+    expect(await requestsChanged(prefixedRequests)).toEqual([]);
+  },
+);
+
+test.skipIf(missing)(
+  "every recorded answer that comes in one write reaches the caller bit for bit",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const answers = recordedAnswers.filter(({ status }) => status !== 401);
+    expect(answers.length).toBeGreaterThan(300);
+    expect(await answersChanged(answers, inOneWrite)).toEqual([]);
+  },
+);
+
+test.skipIf(missing)(
+  "every recorded answer, also to a wrong key, reaches a caller with a key of its own bit for bit",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    expect(recordedAnswers.map(({ status }) => status)).toContain(401);
+    expect(await answersChanged(recordedAnswers, inOneWrite, OWN_KEYS)).toEqual([]);
+  },
+);

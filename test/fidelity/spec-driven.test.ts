@@ -1,0 +1,171 @@
+import { expect, test } from "vitest";
+import { GatewayError } from "../../src/errors.ts";
+import { readChatRequest } from "../../src/openai/chat-request.ts";
+import { Generator, Spec } from "./spec.ts";
+
+const spec = new Spec();
+const chatRequest = spec.named("ChatRequest");
+
+type Fields = Record<string, unknown>;
+
+/** Refusal of a request as `code param`, or nothing when it passes with its bytes as they were. */
+function refusalOf(request: Fields): string | undefined {
+  const body = Buffer.from(JSON.stringify(request));
+  const before = Buffer.from(body);
+  try {
+    const forwarded = readChatRequest(body).body;
+    return forwarded.equals(before) ? undefined : "changed";
+  } catch (error) {
+    if (error instanceof GatewayError) return `${error.code} ${error.param}`;
+    throw error;
+  }
+}
+
+/** A request that the description allows and that names a model and says something. */
+function requestOf(generator: Generator): Fields {
+  const request = generator.object(chatRequest, 6);
+  const messages = request["messages"] as unknown[];
+  return {
+    ...request,
+    model: "openai/gpt-4o",
+    messages: messages.length > 0 ? messages : [{ role: "user", content: "Hello" }],
+  };
+}
+
+test("thousands of requests that OpenRouter's description allows pass with every byte as it was", () => {
+  const refused: string[] = [];
+  for (let seed = 1; seed <= 5_000; seed++) {
+    const request = requestOf(new Generator(spec, seed));
+    const refusal = refusalOf(request);
+    if (refusal !== undefined)
+      refused.push(`seed ${seed}: ${refusal}: ${JSON.stringify(request).slice(0, 300)}`);
+  }
+  expect(refused).toEqual([]);
+});
+
+test("every field that the description names is tried alone, with every variant it has", () => {
+  const refused: string[] = [];
+  for (const [name, schema] of Object.entries(chatRequest.properties ?? {})) {
+    for (let seed = 1; seed <= 200; seed++) {
+      const value = new Generator(spec, seed).value(schema);
+      // Not one without a model, or without a message.
+      if ((name === "messages" || name === "model") && (value as string | unknown[]).length === 0) continue;
+      const refusal = refusalOf({
+        model: "openai/gpt-4o",
+        messages: [{ role: "user", content: "Hello" }],
+        [name]: value,
+      });
+      if (refusal !== undefined) refused.push(`${name} ${JSON.stringify(value)?.slice(0, 200)}: ${refusal}`);
+    }
+  }
+  expect(refused).toEqual([]);
+});
+
+const BASE: Fields = { model: "openai/gpt-4o", messages: [{ role: "user", content: "Hello" }] };
+const ask = (message: Fields): Fields => ({ ...BASE, messages: [message] });
+
+/** The description forbids these; OpenRouter's prose, OpenAI or recorded traffic has them. */
+const ALLOWED_BEYOND: [why: string, request: Fields][] = [
+  ["a preset alone stands for a model", { preset: "mine", messages: BASE["messages"] }],
+  ["models[] alone stands for a model", { models: ["a/b", "c/d"], messages: BASE["messages"] }],
+  ["a role that is new", ask({ role: "critic", content: "x" })],
+  ["a part type that is new", ask({ role: "user", content: [{ type: "hologram", hologram: {} }] })],
+  [
+    "an assistant message without content",
+    ask({
+      role: "assistant",
+      tool_calls: [{ id: "1", type: "function", function: { name: "f", arguments: "{}" } }],
+    }),
+  ],
+  ["a user message with null content", ask({ role: "user", content: null })],
+  ["stream: null", { ...BASE, stream: null }],
+  ["tools: null", { ...BASE, tools: null }],
+  ["tool_choice: null", { ...BASE, tool_choice: null }],
+  ["response_format: null", { ...BASE, response_format: null }],
+  ["metadata: null", { ...BASE, metadata: null }],
+  ["max_completion_tokens: null", { ...BASE, max_completion_tokens: null }],
+  ["a reasoning effort that is new", { ...BASE, reasoning: { effort: "galactic" } }],
+  ["a service tier that is new", { ...BASE, service_tier: "turbo" }],
+  ["a modality that is new", { ...BASE, modalities: ["smell"] }],
+  ["a plugin that is new", { ...BASE, plugins: [{ id: "new", anything: 1 }] }],
+  ["a server tool without a function", { ...BASE, tools: [{ type: "openrouter:web_search", engine: "x" }] }],
+  ["transforms", { ...BASE, transforms: ["middle-out"] }],
+  ["a field nobody has heard of", { ...BASE, brand_new: { deep: [1, { er: null }] } }],
+];
+
+test.each(ALLOWED_BEYOND)("%s passes although the description does not have it", (_, request) => {
+  expect(refusalOf(request)).toBeUndefined();
+});
+
+/** Constraints that the description documents, each broken once, and the parameter that must be named. */
+const BROKEN: [param: string, request: Fields][] = [
+  ["messages", { model: "a/b" }],
+  ["messages", { ...BASE, messages: [] }],
+  ["messages", { ...BASE, messages: {} }],
+  ["messages[0]", { ...BASE, messages: ["Hello"] }],
+  ["messages[1].role", { ...BASE, messages: [{ role: "user", content: "" }, { content: "" }] }],
+  ["messages[0].role", ask({ role: 1, content: "" })],
+  ["messages[0].content", ask({ role: "user", content: 1 })],
+  ["messages[0].content[0].type", ask({ role: "user", content: [{}] })],
+  [
+    "messages[0].content[1].text",
+    ask({
+      role: "user",
+      content: [
+        { type: "text", text: "" },
+        { type: "text", text: 1 },
+      ],
+    }),
+  ],
+  [
+    "messages[0].content[0].image_url.url",
+    ask({ role: "user", content: [{ type: "image_url", image_url: {} }] }),
+  ],
+  ["messages[0].tool_calls", ask({ role: "assistant", tool_calls: "x" })],
+  ["model", { ...BASE, model: 1 }],
+  ["model", { ...BASE, model: "" }],
+  ["model", { messages: BASE["messages"] }],
+  ["models[1]", { ...BASE, models: ["a/b", 2] }],
+  ...([
+    "temperature",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+    "min_p",
+    "top_a",
+  ].flatMap((name) => [
+    [name, { ...BASE, [name]: "1" }],
+    [name, { ...BASE, [name]: 2.5 }],
+    [name, { ...BASE, [name]: -2.5 }],
+  ]) as [string, Fields][]),
+  ...(["max_tokens", "max_completion_tokens", "top_k", "seed", "n", "top_logprobs"].flatMap((name) => [
+    [name, { ...BASE, [name]: 1.5 }],
+    [name, { ...BASE, [name]: "1" }],
+  ]) as [string, Fields][]),
+  ["max_tokens", { ...BASE, max_tokens: -1 }],
+  ["top_logprobs", { ...BASE, top_logprobs: 21 }],
+  ["stop", { ...BASE, stop: ["a", "b", "c", "d", "e"] }],
+  ["stop[0]", { ...BASE, stop: [1] }],
+  ["stream", { ...BASE, stream: "true" }],
+  ["stream_options", { ...BASE, stream_options: [] }],
+  ["tools", { ...BASE, tools: {} }],
+  ["tools[0].function.name", { ...BASE, tools: [{ type: "function", function: {} }] }],
+  ["tool_choice", { ...BASE, tool_choice: 1 }],
+  ["parallel_tool_calls", { ...BASE, parallel_tool_calls: "yes" }],
+  ["response_format.type", { ...BASE, response_format: {} }],
+  ["session_id", { ...BASE, session_id: "x".repeat(257) }],
+  ["user", { ...BASE, user: 1 }],
+  ["provider", { ...BASE, provider: "openai" }],
+  ["plugins", { ...BASE, plugins: {} }],
+  ["reasoning.effort", { ...BASE, reasoning: { effort: 1 } }],
+  ["logit_bias", { ...BASE, logit_bias: [] }],
+  ["logprobs", { ...BASE, logprobs: 1 }],
+  ["metadata", { ...BASE, metadata: "x" }],
+];
+
+test.each(BROKEN)("a broken %s is refused under its own name", (param, request) => {
+  expect(refusalOf(request)).toMatch(
+    new RegExp(`^(invalid_type|invalid_value|missing_required_parameter) ${RegExp.escape(param)}$`),
+  );
+});

@@ -1,0 +1,159 @@
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+
+/** As much of JSON Schema as OpenRouter's description of a chat completion uses. */
+export interface Schema {
+  readonly $ref?: string;
+  readonly type?: string | readonly string[];
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly oneOf?: readonly Schema[];
+  readonly anyOf?: readonly Schema[];
+  readonly allOf?: readonly Schema[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: boolean | Schema;
+  readonly items?: Schema;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly description?: string;
+}
+
+const SPEC = process.env["OPENROUTER_SPEC"] ?? "../shared/specs/openrouter-openapi.yaml";
+
+const TEXTS = [
+  "",
+  "a",
+  "Hello, world",
+  "naïve 😀",
+  'quote " and \\ slash',
+  "line\nbreak",
+  "\u2028",
+  "https://example.com/a.png",
+  "{}",
+];
+
+/** OpenRouter's OpenAPI description, read from `OPENROUTER_SPEC`. */
+export class Spec {
+  readonly #schemas: Readonly<Record<string, Schema>>;
+
+  constructor() {
+    const text = readFileSync(SPEC, "utf8");
+    this.#schemas = (parse(text) as { components: { schemas: Record<string, Schema> } }).components.schemas;
+  }
+
+  /** A schema by name, references followed. */
+  named(name: string): Schema {
+    return this.resolve({ $ref: `#/components/schemas/${name}` });
+  }
+
+  resolve(schema: Schema): Schema {
+    const name = schema.$ref?.split("/").at(-1);
+    if (name === undefined) return schema;
+    const target = this.#schemas[name];
+    if (target === undefined) throw new Error(`the description has no schema ${name}`);
+    return this.resolve(target);
+  }
+}
+
+/** Makes values that fit a schema, from a seeded source of chance. */
+export class Generator {
+  readonly #spec: Spec;
+  readonly #random: () => number;
+
+  constructor(spec: Spec, seed: number) {
+    this.#spec = spec;
+    this.#random = mulberry32(seed);
+  }
+
+  /** A value that fits. @param depth how much deeper optional parts may go. */
+  value(reference: Schema, depth = 6): unknown {
+    const schema = this.#spec.resolve(reference);
+    if (schema.const !== undefined) return schema.const;
+    if (schema.enum) return this.pick(schema.enum);
+    const alternatives = schema.oneOf ?? schema.anyOf;
+    if (alternatives) return this.value(this.pick(alternatives), depth);
+    if (schema.allOf) return this.#all(schema.allOf, depth);
+    const type =
+      typeof schema.type === "string"
+        ? schema.type
+        : this.pick(schema.type ?? [schema.properties ? "object" : "any"]);
+    return this.#ofType(type, schema, depth);
+  }
+
+  /** Parts of objects are merged; of other types the first decides and the rest describe. */
+  #all(parts: readonly Schema[], depth: number): unknown {
+    const values = parts.map((part) => this.value(part, depth));
+    return typeof values[0] === "object" ? Object.assign({}, ...values) : values[0];
+  }
+
+  #ofType(type: string, schema: Schema, depth: number): unknown {
+    switch (type) {
+      case "null":
+        return null;
+      case "boolean":
+        return this.#random() < 0.5;
+      case "integer":
+        return Math.round(this.#number(schema));
+      case "number":
+        return this.#number(schema);
+      case "string":
+        return this.#text(schema);
+      case "array":
+        return this.#array(schema, depth);
+      case "object":
+        return this.object(schema, depth);
+      default:
+        return this.pick([1, "any", null, { any: [true] }]);
+    }
+  }
+
+  /** An object with its required properties and, by chance, others that its schema names or does not forbid. */
+  object(schema: Schema, depth: number, likelihood = 0.35): Record<string, unknown> {
+    const made: Record<string, unknown> = {};
+    for (const [name, property] of Object.entries(schema.properties ?? {})) {
+      const wanted = schema.required?.includes(name) ?? false;
+      if (wanted || (depth > 0 && this.#random() < likelihood)) made[name] = this.value(property, depth - 1);
+    }
+    const more = schema.additionalProperties;
+    if (typeof more === "object" && depth > 0) made["extra key"] = this.value(more, depth - 1);
+    return made;
+  }
+
+  pick<T>(options: readonly T[]): T {
+    return options[Math.floor(this.#random() * options.length)] as T;
+  }
+
+  #number({ minimum, maximum, description = "" }: Schema): number {
+    // Some ranges stand only in prose: "Sampling temperature (0-2)", "(-2.0 to 2.0)".
+    const range = /\((-?\d+(?:\.\d+)?)(?: to |-)(\d+(?:\.\d+)?)\)/.exec(description);
+    const low = minimum ?? Number(range?.[1] ?? 0);
+    const high = maximum ?? Number(range?.[2] ?? Math.max(low, 1));
+    return Math.max(low, Math.round((low + this.#random() * (high - low)) * 100) / 100) || Math.min(1, high);
+  }
+
+  #text({ minLength = 0, maxLength = Infinity }: Schema): string {
+    return this.pick(TEXTS).padEnd(minLength, "x").slice(0, maxLength);
+  }
+
+  #array({ items = {}, minItems = 0, maxItems = 3 }: Schema, depth: number): unknown[] {
+    const length =
+      depth > 0 ? Math.max(minItems, Math.floor(this.#random() * (Math.min(maxItems, 3) + 1))) : minItems;
+    return Array.from({ length }, () => this.value(items, depth - 1));
+  }
+}
+
+/** A small seeded source of chance (mulberry32, public domain). */
+export function mulberry32(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,179 @@
+import {
+  APIError,
+  AuthenticationError,
+  BadRequestError,
+  ConflictError,
+  InternalServerError,
+  NotFoundError,
+  PermissionDeniedError,
+  RateLimitError,
+  UnprocessableEntityError,
+} from "openai";
+import { expect, test } from "vitest";
+import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { until } from "../support/until.ts";
+import { clientOf, HELLO, MODEL, rejectionOf, setUp } from "./client.ts";
+
+const CLASSES: readonly [status: number, kind: new (...args: never) => Error][] = [
+  [400, BadRequestError],
+  [402, APIError],
+  [403, PermissionDeniedError],
+  [404, NotFoundError],
+  [408, APIError],
+  [409, ConflictError],
+  [413, APIError],
+  [422, UnprocessableEntityError],
+  [429, RateLimitError],
+  [500, InternalServerError],
+  [502, InternalServerError],
+  [503, InternalServerError],
+  [529, InternalServerError],
+];
+
+test.each(CLASSES)(
+  "upstream's status %i is raised as the client's class for it, plain and streamed",
+  async (status, kind) => {
+    const { client } = await setUp();
+    for (const stream of [false, true]) {
+      const model = `sim/error:status=${status}`;
+      const error = await rejectionOf(client.chat.completions.create({ model, messages: HELLO, stream }));
+      expect(error).toBeInstanceOf(kind);
+      expect((error as Error).constructor).toBe(kind);
+      // OpenRouter's own code, which is a number.
+      expect(error).toMatchObject({
+        status,
+        code: status,
+        requestID: expect.stringMatching(/^[\w.-]+$/) as string,
+      });
+    }
+  },
+);
+
+test("the gateway's own errors carry a code, a type, a parameter and an id", async () => {
+  const { client, gateway } = await setUp();
+  const create = (fields: object): Promise<unknown> =>
+    rejectionOf(
+      client.chat.completions.create(
+        { model: MODEL, messages: HELLO, ...fields },
+        { headers: { "x-request-id": "my-id-1" } },
+      ),
+    );
+  const invalid = await create({ temperature: 7 });
+  expect(invalid).toBeInstanceOf(BadRequestError);
+  expect(invalid).toMatchObject({
+    code: "invalid_value",
+    type: "invalid_request_error",
+    param: "temperature",
+    requestID: "my-id-1",
+    message: "400 temperature must be from 0 to 2.",
+  });
+  expect(await create({ messages: [] })).toMatchObject({ code: "invalid_value", param: "messages" });
+  expect(gateway.logs.some((record) => record["request_id"] === "my-id-1")).toBe(true);
+});
+
+test("a key that the gateway does not know is an AuthenticationError", async () => {
+  const { client, simulator } = await setUp({ apiKey: "sk-wrong" });
+  const error = await rejectionOf(client.chat.completions.create({ model: MODEL, messages: HELLO }));
+  expect(error).toBeInstanceOf(AuthenticationError);
+  expect(error).toMatchObject({ status: 401, code: "invalid_api_key", type: "authentication_error" });
+  expect((error as Error).message).not.toContain("sk-wrong");
+  expect(simulator.seen).toEqual([]);
+});
+
+test("a caller's own key that OpenRouter does not know is an AuthenticationError", async () => {
+  const ownKeys = { OPENROUTER_API_KEY: undefined, GATEWAY_API_KEYS: undefined };
+  const { client, simulator } = await setUp({ apiKey: "sk-wrong" }, ownKeys, { apiKeys: ["sk-right"] });
+  const error = await rejectionOf(client.chat.completions.create({ model: MODEL, messages: HELLO }));
+  expect(error).toBeInstanceOf(AuthenticationError);
+  expect(error).toMatchObject({ status: 401, code: 401 });
+  const right = client.withOptions({ apiKey: "sk-right" });
+  expect((await right.chat.completions.create({ model: MODEL, messages: HELLO })).choices).toHaveLength(1);
+  expect(simulator.seen[1]?.headers.authorization).toBe("Bearer sk-right");
+});
+
+test("the gateway's own key that OpenRouter does not know is no fault of the caller's, and is not tried again", async () => {
+  const { client, simulator } = await setUp({ maxRetries: 2 }, {}, { apiKeys: ["another"] });
+  const error = await rejectionOf(client.chat.completions.create({ model: MODEL, messages: HELLO }));
+  expect(error).toBeInstanceOf(InternalServerError);
+  expect(error).toMatchObject({ status: 502, code: "upstream_auth_failed", type: "upstream_error" });
+  expect(simulator.stats().requests).toBe(1);
+});
+
+test("an unknown model is a NotFoundError when asked for, and a BadRequestError when used", async () => {
+  const { client } = await setUp();
+  const retrieved = await rejectionOf(client.models.retrieve("nobody/nothing"));
+  expect(retrieved).toBeInstanceOf(NotFoundError);
+  expect(retrieved).toMatchObject({ code: "model_not_found", type: "invalid_request_error", param: "model" });
+  const used = await rejectionOf(
+    client.chat.completions.create({ model: "nobody/nothing", messages: HELLO }),
+  );
+  expect(used).toBeInstanceOf(BadRequestError);
+});
+
+test("an endpoint that the gateway does not have is a NotFoundError", async () => {
+  const { client } = await setUp();
+  const error = await rejectionOf(client.embeddings.create({ model: MODEL, input: "x" }));
+  expect(error).toBeInstanceOf(NotFoundError);
+  expect(error).toMatchObject({ code: "unknown_url", requestID: expect.any(String) as string });
+});
+
+test("a web page from the edge is an error with a message, not a body of HTML", async () => {
+  const { client } = await setUp();
+  const error = await rejectionOf(
+    client.chat.completions.create({ model: "sim/html:status=503", messages: HELLO }),
+  );
+  expect(error).toMatchObject({ status: 503, code: "upstream_error", type: "upstream_error" });
+  expect((error as Error).message).not.toContain("<");
+});
+
+test("an error in the middle of a stream is raised to whoever reads it", async () => {
+  const { client } = await setUp();
+  const model = "sim/error-midstream:after=2,status=502";
+  const stream = await client.chat.completions.create({ model, messages: HELLO, stream: true });
+  let pieces = 0;
+  const error = await rejectionOf(
+    (async () => {
+      for await (const chunk of stream) pieces += chunk.choices.length;
+    })(),
+  );
+  expect(pieces).toBe(2);
+  expect(error).toBeInstanceOf(APIError);
+  expect(error).toMatchObject({ code: 502 });
+});
+
+test.each(["cut", "cut:half=1", "reset", "reset:half=1", "close-delimited:after=2"])(
+  "a stream that upstream breaks off (%s) never ends as if it were whole",
+  async (behaviour) => {
+    const { client } = await setUp();
+    const params = { model: `sim/${behaviour}`, messages: HELLO, stream: true } as const;
+    const stream = await client.chat.completions.create(params);
+    const read = async (): Promise<void> => {
+      for await (const chunk of stream) expect(chunk.object).toBe("chat.completion.chunk");
+    };
+    expect(await rejectionOf(read())).toBeInstanceOf(Error);
+  },
+);
+
+test("an answer that was cut off is not asked for again: upstream sees one request", async () => {
+  const upstream = await startScriptedUpstream((socket) => socket.destroy());
+  const client = clientOf(await startTestGateway(upstream.baseUrl), { maxRetries: 2 });
+  const error = await rejectionOf(client.chat.completions.create({ model: MODEL, messages: HELLO }));
+  expect(error).toMatchObject({ status: 502, code: "upstream_disconnected" });
+  expect((error as APIError).headers?.get("x-should-retry")).toBe("false");
+  await until(() => upstream.open.size === 0, "upstream's connections to be closed");
+  expect(upstream.seen).toHaveLength(1);
+});
+
+test("upstream's own 502 is tried again as often as the client wants", async () => {
+  const busy = responseBytes(
+    502,
+    { "content-type": "application/json" },
+    '{"error":{"code":502,"message":"?"}}',
+  );
+  const upstream = await startScriptedUpstream((socket) => void socket.write(busy));
+  const client = clientOf(await startTestGateway(upstream.baseUrl), { maxRetries: 1 });
+  const error = await rejectionOf(client.chat.completions.create({ model: MODEL, messages: HELLO }));
+  expect(error).toMatchObject({ status: 502, code: 502 });
+  expect(upstream.seen).toHaveLength(2);
+});
