@@ -10,7 +10,11 @@ export default defineConfig({
   test: {
     projects: [
       project("architecture", ["test/architecture.test.ts"]),
-      project("unit", ["test/**/*.test.ts"], ["test/architecture.test.ts", "test/fidelity/**", "test/service/**"]),
+      project(
+        "unit",
+        ["test/**/*.test.ts"],
+        ["test/architecture.test.ts", "test/fidelity/**", "test/service/**"],
+      ),
       project("fidelity", ["test/fidelity/**/*.test.ts"]),
       project("service", ["test/service/**/*.test.ts"]),
     ],

@@ -1,5 +1,4 @@
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import { answerClientError } from "./http/client-error.ts";
@@ -19,12 +18,10 @@ import { logExchange } from "./logger.ts";
 import { chatCompletions } from "./routes/chat-completions.ts";
 import { health } from "./routes/health.ts";
 import { models } from "./routes/models.ts";
-import { redisAnswers } from "./store/redis.ts";
+import type { RedisStore } from "./store/redis.ts";
 import { ModelCatalog } from "./upstream/model-catalog.ts";
 import type { Upstream } from "./upstream/openrouter.ts";
 
-/** Longer than the 60 s after which load balancers let go of an idle connection: the server must not close it first. */
-const KEEP_ALIVE_MS = 75_000;
 const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 120_000;
 const TIMEOUT_CHECK_MS = 3_000;
@@ -37,7 +34,7 @@ export interface AppDependencies {
   readonly config: Config;
   readonly keys: KeyStore;
   readonly upstream: Upstream;
-  readonly redis: Redis | undefined;
+  readonly redis: RedisStore | undefined;
   readonly logger: Logger;
   readonly drain: Drain;
   readonly inFlight: InFlight;
@@ -71,7 +68,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     limits.enforcePerKey,
   ];
   const catalog = new ModelCatalog(upstream, ownsAccount ? `Bearer ${openrouterApiKey}` : undefined);
-  health(app, { drain, stores: redis ? { redis: () => redisAnswers(redis) } : {} });
+  health(app, { drain, stores: redis ? { redis: () => redis.answers() } : {} });
   chatCompletions(app, { admit, inFlight, upstream, ownsAccount, clientStallTimeoutMs, appUrl, appTitle });
   models(app, { admit, catalog });
   return app;
@@ -83,9 +80,13 @@ function createServer(config: Config, logger: Logger, report: Report): FastifyIn
     genReqId: requestIdOf,
     bodyLimit: config.bodyLimitBytes,
     trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveTimeout: config.keepAliveTimeoutMs,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      requireHostHeader: false,
+    },
     forceCloseConnections: "idle",
     // Closing is announced by Drain; a 503 from Fastify would meet requests that could still be served.
     return503OnClosing: false,
@@ -103,7 +104,7 @@ function createServer(config: Config, logger: Logger, report: Report): FastifyIn
   });
 }
 
-async function createLimits(app: FastifyInstance, config: Config, redis: Redis | undefined) {
+async function createLimits(app: FastifyInstance, config: Config, redis: RedisStore | undefined) {
   const { max, windowMs } = config.rateLimit;
   const perAddress = { max: max || STRAY_MAX, windowMs, keyOf: addressOf, redis };
   const perKey: Limit = await createLimit(app, {

@@ -28,6 +28,8 @@ export interface Config {
   readonly bodyLimitBytes: number;
   readonly maxInFlight: number;
   readonly clientStallTimeoutMs: number;
+  /** How long an idle connection of a caller's is kept. */
+  readonly keepAliveTimeoutMs: number;
   readonly drainMs: number;
   readonly shutdownGraceMs: number;
   readonly logLevel: string;
@@ -93,6 +95,8 @@ const environment = z.object({
   UPSTREAM_HEADERS_TIMEOUT_MS: wholeNumber(1, DAY_MS, 900_000),
   UPSTREAM_IDLE_TIMEOUT_MS: wholeNumber(1, DAY_MS, 300_000),
   CLIENT_STALL_TIMEOUT_MS: wholeNumber(1, DAY_MS, 60_000),
+  // Longer than the 60 s after which load balancers let go of an idle connection: the server must not close it first.
+  KEEP_ALIVE_TIMEOUT_MS: wholeNumber(1, DAY_MS, 75_000),
   DRAIN_MS: wholeNumber(0, DAY_MS, 2_000),
   SHUTDOWN_GRACE_MS: wholeNumber(0, DAY_MS, 600_000),
   LOG_LEVEL: z
@@ -175,6 +179,7 @@ function toConfig(env: Environment, gatewayKeys: readonly KeyEntry[]): Config {
     bodyLimitBytes: env.BODY_LIMIT_BYTES,
     maxInFlight: env.MAX_IN_FLIGHT,
     clientStallTimeoutMs: env.CLIENT_STALL_TIMEOUT_MS,
+    keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
     drainMs: env.DRAIN_MS,
     shutdownGraceMs: env.SHUTDOWN_GRACE_MS,
     logLevel: env.LOG_LEVEL,

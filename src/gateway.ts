@@ -6,7 +6,7 @@ import { GatewayError } from "./errors.ts";
 import { Drain } from "./http/drain.ts";
 import { fixedKeys } from "./keys/key-store.ts";
 import { InFlight } from "./limits/in-flight.ts";
-import { connectRedis } from "./store/redis.ts";
+import { RedisStore } from "./store/redis.ts";
 import { connectUpstream } from "./upstream/openrouter.ts";
 
 /** How long connections that were cut may take to say so before they are destroyed. */
@@ -29,7 +29,7 @@ export async function startGateway(config: Config, logger: Logger): Promise<Gate
   const inFlight = new InFlight(config.maxInFlight);
   const upstream = connectUpstream(config.upstream);
   const redis =
-    config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl, warnOfRedis(logger));
+    config.redisUrl === undefined ? undefined : new RedisStore(config.redisUrl, warnOfRedis(logger));
   const app = await buildApp({
     config,
     keys: fixedKeys(config.gatewayKeys),
@@ -40,7 +40,7 @@ export async function startGateway(config: Config, logger: Logger): Promise<Gate
     inFlight,
   });
   const closeClients = async (): Promise<void> => {
-    redis?.disconnect();
+    redis?.close();
     await upstream.close();
   };
   try {

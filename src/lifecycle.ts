@@ -5,12 +5,14 @@ import type { Gateway } from "./gateway.ts";
 /** npm passes a terminal's Ctrl-C on to a process that has had it already: that is not a second one. */
 const SAME_SIGNAL_MS = 100;
 const AFTER_CRASH_MS = 10_000;
+const ORPHAN_CHECK_MS = 250;
 
 /**
  * Ends the process in order on SIGTERM and SIGINT, at once on a second signal, and after an error that nobody caught.
  * SIGINT is a person at a terminal, behind whom no load balancer stands: it skips the drain.
+ * @param underNpm an npm script started this process.
  */
-export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger): void {
+export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger, underNpm: boolean): void {
   let stoppingSince: number | undefined;
   const stop = (how: { drainMs: number; graceMs: number; exitCode: number }): void => {
     stoppingSince = performance.now();
@@ -32,6 +34,7 @@ export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger):
       });
     } else if (signal !== "SIGINT" || performance.now() - stoppingSince > SAME_SIGNAL_MS) process.exit(1);
   };
+  if (underNpm) whenOrphaned(() => onSignal("SIGTERM"));
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
   const onCrash = (error: unknown): void => {
@@ -40,4 +43,15 @@ export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger):
   };
   process.on("uncaughtException", onCrash);
   process.on("unhandledRejection", onCrash);
+}
+
+/** npm's shell dies of a SIGTERM without passing it on, and would leave this process behind, holding the port. */
+function whenOrphaned(stop: () => void): void {
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    stop();
+  }, ORPHAN_CHECK_MS);
+  watch.unref();
 }

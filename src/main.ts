@@ -25,7 +25,7 @@ export async function runGateway(config: Config): Promise<string> {
   const logger = createLogger(config.logLevel);
   try {
     const gateway = await startGateway(config, logger);
-    stopOnSignals(gateway, config, logger);
+    stopOnSignals(gateway, config, logger, process.env["npm_lifecycle_event"] !== undefined);
     logger.info(
       { url: `${gateway.url}/openai/v1`, upstream: config.upstream.baseUrl, node: process.version },
       "listening",

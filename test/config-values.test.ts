@@ -25,6 +25,7 @@ test.each([
   ["UPSTREAM_IDLE_TIMEOUT_MS", 1, DAY_MS],
   ["CLIENT_STALL_TIMEOUT_MS", 1, DAY_MS],
   ["DRAIN_MS", 0, DAY_MS],
+  ["KEEP_ALIVE_TIMEOUT_MS", 1, DAY_MS],
   ["SHUTDOWN_GRACE_MS", 0, DAY_MS],
 ])("%s is a whole number from %i to %i", (name, min, max) => {
   for (const value of [min, max]) expect(wrong({ [name]: String(value) })).toEqual([]);

@@ -26,6 +26,9 @@ function ambiguityOf(message: IncomingMessage): GatewayError | undefined {
   if (repeated === "content-type")
     return new GatewayError("unsupported_media_type", "Send one Content-Type header.");
   if (repeated !== undefined) return new GatewayError("bad_request", `Send one ${repeated} header.`);
+  // Node's own answer to this has neither a body nor an id.
+  if (headers.host === undefined && httpVersion === "1.1")
+    return new GatewayError("bad_request", "Send a Host header.");
   const chunked = headers["transfer-encoding"] !== undefined;
   if (chunked && httpVersion !== "1.1") {
     return new GatewayError("bad_request", "Transfer-Encoding needs HTTP/1.1; send a Content-Length.");

@@ -6,10 +6,14 @@ const EXPOSED = [
   "x-generation-id",
   "server-timing",
   "retry-after",
+  "retry-after-ms",
   "x-should-retry",
   "x-ratelimit-limit",
   "x-ratelimit-remaining",
   "x-ratelimit-reset",
+  "x-ratelimit-limit-requests",
+  "x-ratelimit-remaining-requests",
+  "x-ratelimit-reset-requests",
 ];
 
 /**

@@ -15,8 +15,10 @@ export function keepBodiesRaw(app: FastifyInstance): void {
   });
   app.addHook("preParsing", (request, reply, _payload, done) => {
     request.exchange.waitsForOthers();
+    const { expect, "content-length": length = "0" } = request.headers;
     // Node would say "go on" before anyone has looked at the request: see continueWhenAccepted().
-    if (request.headers.expect?.toLowerCase() === "100-continue") reply.raw.writeContinue();
+    const fits = Number(length) <= request.routeOptions.bodyLimit;
+    if (fits && expect?.toLowerCase() === "100-continue") reply.raw.writeContinue();
     done();
   });
 }

@@ -1,7 +1,7 @@
 import rateLimit, { normalizeIP } from "@fastify/rate-limit";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Redis } from "ioredis";
 import { GatewayError } from "../errors.ts";
+import type { RedisStore } from "../store/redis.ts";
 
 /** SDKs ignore a `retry-after` above this. */
 const RETRY_AFTER_MAX_MS = 60_000;
@@ -25,7 +25,7 @@ export interface LimitOptions {
   readonly windowMs: number;
   readonly keyOf: (request: FastifyRequest) => string;
   /** Where replicas count together; undefined counts in this process. */
-  readonly redis: Redis | undefined;
+  readonly redis: RedisStore | undefined;
 }
 
 /** The caller's address as limits see it: one /64 network of IPv6 is one caller, or addresses could be changed at will. */
@@ -40,12 +40,17 @@ type Count = ReturnType<FastifyInstance["createRateLimit"]>;
  * process counts by itself, so that an outage neither stops callers nor sets them free.
  */
 export async function createLimit(app: FastifyInstance, options: LimitOptions): Promise<Limit> {
+  const { redis } = options;
   if (options.max === 0) return { consume: () => Promise.resolve() };
   const local = await counter(app, { ...options, redis: undefined });
-  const shared = options.redis && (await counter(app, options));
+  const shared = redis && (await counter(app, options));
   return {
     async consume(request, reply) {
-      const count = await (shared ? shared(request).catch(() => local(request)) : local(request));
+      const failOver = (error: Error): ReturnType<Count> => {
+        redis?.failed(error);
+        return local(request);
+      };
+      const count = await (shared && redis?.usable ? shared(request).catch(failOver) : local(request));
       if (count.isAllowed) return;
       const headers = limitHeaders(count);
       if (!count.isExceeded) {
@@ -82,7 +87,7 @@ async function counter(
       keyGenerator: keyOf,
       cache: REMEMBERED,
       nameSpace: `sluice:rate:${name}:`,
-      ...(redis && { redis }),
+      ...(redis && { redis: redis.client }),
     });
     count = scope.createRateLimit();
   });

@@ -90,6 +90,18 @@ export interface Mistake {
 /** All behaviours, in the order of their table. */
 export const BEHAVIOUR_NAMES = Object.keys(OWN_DEFAULTS) as BehaviourName[];
 
+/** All behaviours with their options and defaults, a line each, as they are written in a model's name. */
+export function describeBehaviours(): string {
+  const written = (options: object): string =>
+    Object.entries(options)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(",");
+  const lines = Object.entries(OWN_DEFAULTS).map(
+    ([name, own]) => `  sim/${[name, written(own)].filter(Boolean).join(":")}`,
+  );
+  return `${lines.join("\n")}\n  and for each of them ${written(COMMON_DEFAULTS)}`;
+}
+
 /** The behaviour of a request that asks for none. */
 export const PLAIN: Plan = { name: "ok", own: {}, common: COMMON_DEFAULTS };
 

@@ -1,20 +1,30 @@
 // `npm run mock`: the simulator as a process of its own, for demos, benchmarks and tests without a network.
 import { parseArgs } from "node:util";
+import { describeBehaviours } from "./behaviour.ts";
 import { type Simulator, startSimulator } from "./simulator.ts";
+
+const USAGE = `npm run mock -- [--port 9180] [--host 127.0.0.1] [--generation-delay-ms 2000] [--keep-seen 1000]
+
+Answers as OpenRouter does. A model named sim/... answers otherwise:`;
 
 const DEFAULT_PORT = "9180";
 // sysexits.h EX_CONFIG, as the gateway itself exits when told something it cannot do.
 const BAD_CONFIGURATION = 78;
 
-async function start(): Promise<Simulator> {
+async function start(): Promise<Simulator | undefined> {
   const { values } = parseArgs({
     options: {
       port: { type: "string", default: DEFAULT_PORT },
       host: { type: "string", default: "127.0.0.1" },
       "generation-delay-ms": { type: "string", default: "2000" },
       "keep-seen": { type: "string", default: "1000" },
+      help: { type: "boolean", default: false },
     },
   });
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n${describeBehaviours()}\n`);
+    return undefined;
+  }
   const port = wholeNumber("--port", values.port);
   const generationDelayMs = wholeNumber("--generation-delay-ms", values["generation-delay-ms"]);
   const keepSeen = wholeNumber("--keep-seen", values["keep-seen"]);
@@ -26,13 +36,17 @@ function wholeNumber(flag: string, text: string): number {
   return Number(text);
 }
 
-try {
-  const simulator = await start();
+function announce(simulator: Simulator): void {
   const { baseUrl } = simulator;
   process.stdout.write(
     `OpenRouter simulator at ${baseUrl}: start the gateway with OPENROUTER_BASE_URL=${baseUrl}, or give a client this base URL and any key.\n`,
   );
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => void simulator.close());
+}
+
+try {
+  const simulator = await start();
+  if (simulator) announce(simulator);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = BAD_CONFIGURATION;

@@ -63,6 +63,10 @@ test("100 Continue is said to a request that is let in, and never before a refus
   refused.send(head({ expect: "100-continue", "content-length": String(body.length) }));
   expect((await refused.whole("the refusal")).status).toBe(401);
   expect(refused.received.includes("100 Continue")).toBe(false);
+  const tooLong = new RawClient(gateway.port);
+  tooLong.send(head({ expect: "100-continue", "content-length": "500000000", ...AUTHORIZATION }));
+  expect((await tooLong.whole("the refusal of its length")).status).toBe(413);
+  expect(tooLong.received.includes("100 Continue")).toBe(false);
   const accepted = new RawClient(gateway.port);
   accepted.send(head({ expect: "100-continue", "content-length": String(body.length), ...AUTHORIZATION }));
   await until(() => accepted.received.includes("100 Continue"), "leave to send the body");
@@ -81,6 +85,18 @@ test("two Authorization headers are refused, because proxies disagree on which o
     ) + body,
   );
   expect((await client.whole("two keys")).status).toBe(400);
+});
+
+test("a request without a host is refused in OpenAI's shape, with an id", async () => {
+  const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
+  const client = new RawClient(gateway.port);
+  client.send("GET /healthz HTTP/1.1\r\n\r\n");
+  const response = await client.whole("no host");
+  expect([response.status, JSON.parse(response.body.toString())]).toMatchObject([
+    400,
+    { error: { code: "bad_request" } },
+  ]);
+  expect(response.headers["x-request-id"]).toMatch(/^[0-9a-f-]{36}$/);
 });
 
 test.each([

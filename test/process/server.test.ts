@@ -141,3 +141,19 @@ test("the secrets it was given are nowhere in what a process writes", async () =
   for (const secret of [ACCOUNT_KEY, CALLER_KEY, "sk-mistyped"])
     expect(server.stdout() + server.stderr()).not.toContain(secret);
 });
+
+test("a server whose npm died of a SIGTERM drains and stops instead of holding the port", async () => {
+  const { upstream } = await heldUpstream();
+  const shell = runNode("-e", env(upstream, { DRAIN_MS: "100", npm_lifecycle_event: "start" }), [
+    `require("node:child_process").spawn(process.execPath, ["${SERVER}"], { stdio: "inherit" })`,
+  ]);
+  const port = await listeningPort(shell);
+  shell.child.kill("SIGKILL");
+  await until(() => shell.stdout().includes('"stopping"'), "the server to notice");
+  const refused = async (): Promise<boolean> => {
+    const client = new RawClient(port);
+    await client.ended("a connection", 100).catch(() => undefined);
+    return client.error === "ECONNREFUSED";
+  };
+  expect(await until(refused, "the port to be free")).toBe(true);
+});

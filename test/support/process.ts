@@ -13,8 +13,12 @@ export interface TestProcess {
 }
 
 /** Runs `node src/<file>` with nothing in its environment but `env`. */
-export function runNode(file: string, env: Record<string, string> = {}): TestProcess {
-  const child = spawn(process.execPath, [file], { env, stdio: ["ignore", "pipe", "pipe"] });
+export function runNode(
+  file: string,
+  env: Record<string, string> = {},
+  args: readonly string[] = [],
+): TestProcess {
+  const child = spawn(process.execPath, [file, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   const output = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (output.stderr += chunk.toString()));
