@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import type { Gateway } from "./gateway.ts";
@@ -6,6 +7,7 @@ import type { Gateway } from "./gateway.ts";
 const SAME_SIGNAL_MS = 100;
 const AFTER_CRASH_MS = 10_000;
 const ORPHAN_CHECK_MS = 250;
+const LOG_FLUSH_MS = 250;
 
 /**
  * Ends the process in order on SIGTERM and SIGINT, at once on a second signal, and after an error that nobody caught.
@@ -17,10 +19,10 @@ export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger, 
   const stop = (how: { drainMs: number; graceMs: number; exitCode: number }): void => {
     stoppingSince = performance.now();
     gateway.stop(how).then(
-      () => process.exit(how.exitCode),
+      () => exit(how.exitCode, logger),
       (error: unknown) => {
         logger.fatal({ err: error }, "stopping failed");
-        process.exit(1);
+        return exit(1, logger);
       },
     );
   };
@@ -32,7 +34,8 @@ export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger, 
         graceMs: config.shutdownGraceMs,
         exitCode: 0,
       });
-    } else if (signal !== "SIGINT" || performance.now() - stoppingSince > SAME_SIGNAL_MS) process.exit(1);
+    } else if (signal !== "SIGINT" || performance.now() - stoppingSince > SAME_SIGNAL_MS)
+      void exit(1, logger);
   };
   if (underNpm) whenOrphaned(() => onSignal("SIGTERM"));
   process.on("SIGTERM", onSignal);
@@ -54,4 +57,10 @@ function whenOrphaned(stop: () => void): void {
     stop();
   }, ORPHAN_CHECK_MS);
   watch.unref();
+}
+
+/** Ends the process when the log is written, or cannot be: at exit it would be tried for ever on a pipe without a reader. */
+async function exit(code: number, logger: Logger): Promise<never> {
+  await Promise.race([new Promise<void>((resolve) => logger.flush(() => resolve())), sleep(LOG_FLUSH_MS)]);
+  return process.exit(code);
 }

@@ -7,6 +7,11 @@ import type { Usage } from "../usage/usage.ts";
 /** How a request ended. `rejected`: the gateway answered itself, before or instead of upstream. */
 export type Outcome = "complete" | "upstream_error" | "client_gone" | "rejected";
 
+/** An answer under way, told when it is over. An object, because a closure here made V8 keep every request for long. */
+export interface Settling {
+  settle(): void;
+}
+
 /** What is known of one request: filled in on its way, read once when it has ended by whoever reports it. */
 export class Exchange {
   readonly requestId: string;
@@ -30,8 +35,8 @@ export class Exchange {
   generationId: string | undefined = undefined;
   usage: Usage | undefined = undefined;
   retries = 0;
-  /** Called once when the response has ended or its connection is gone, before the report: the last word on the above. */
-  settle: (() => void) | undefined = undefined;
+  /** Has the last word on the above, once, when the response has ended or its connection is gone, before the report. */
+  answer: Settling | undefined = undefined;
   /** `performance.now()` of the beginning, of the first upstream byte relayed (0: none was), and of the end. */
   readonly startedAt: number = performance.now();
   firstByteAt = 0;
@@ -115,7 +120,7 @@ export function trackExchanges(app: FastifyInstance, report: Report): void {
 
 function finish(exchange: Exchange, response: ServerResponse): void {
   exchange.endedAt = performance.now();
-  exchange.settle?.();
+  exchange.answer?.settle();
   exchange.status = response.headersSent ? response.statusCode : 0;
   if (exchange.outcome === undefined) {
     const answered = response.statusCode < 400 ? "complete" : "rejected";

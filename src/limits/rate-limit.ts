@@ -44,13 +44,14 @@ export async function createLimit(app: FastifyInstance, options: LimitOptions): 
   if (options.max === 0) return { consume: () => Promise.resolve() };
   const local = await counter(app, { ...options, redis: undefined });
   const shared = redis && (await counter(app, options));
+  const countTogether = (request: FastifyRequest): ReturnType<Count> =>
+    (shared ?? local)(request).catch((error: Error) => {
+      redis?.failed(error);
+      return local(request);
+    });
   return {
     async consume(request, reply) {
-      const failOver = (error: Error): ReturnType<Count> => {
-        redis?.failed(error);
-        return local(request);
-      };
-      const count = await (shared && redis?.usable ? shared(request).catch(failOver) : local(request));
+      const count = await (shared && redis?.usable ? countTogether(request) : local(request));
       if (count.isAllowed) return;
       const headers = limitHeaders(count);
       if (!count.isExceeded) {

@@ -90,12 +90,14 @@ export interface Mistake {
 /** All behaviours, in the order of their table. */
 export const BEHAVIOUR_NAMES = Object.keys(OWN_DEFAULTS) as BehaviourName[];
 
+function written(options: object): string {
+  return Object.entries(options)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(",");
+}
+
 /** All behaviours with their options and defaults, a line each, as they are written in a model's name. */
 export function describeBehaviours(): string {
-  const written = (options: object): string =>
-    Object.entries(options)
-      .map(([key, value]) => `${key}=${value}`)
-      .join(",");
   const lines = Object.entries(OWN_DEFAULTS).map(
     ([name, own]) => `  sim/${[name, written(own)].filter(Boolean).join(":")}`,
   );

@@ -151,6 +151,7 @@ function listEntry(model: Model, prompt: string, completion: string): Record<str
     },
     per_request_limits: null,
     supported_parameters: PARAMETERS,
+    supported_voices: null,
     default_parameters: {},
     expiration_date: null,
     links: { details: `/api/v1/models/${model.id}/endpoints` },

@@ -11,11 +11,11 @@ const part = object({
   type: text,
   text: text.nullish(),
   image_url: byType(
-    { string: text, object: object({ url: text, detail: text.nullish() }) },
+    { string: true, object: object({ url: text, detail: text.nullish() }) },
     "an object with a url",
   ).nullish(),
   input_audio: object().nullish(),
-  video_url: byType({ string: text, object: object({ url: text }) }, "an object with a url").nullish(),
+  video_url: byType({ string: true, object: object({ url: text }) }, "an object with a url").nullish(),
   file: object().nullish(),
   cache_control: object().nullish(),
 });
@@ -28,7 +28,7 @@ const toolCall = object({
 
 const message = object({
   role: text,
-  content: byType({ string: text, array: items(part) }, "a string or an array of parts").nullish(),
+  content: byType({ string: true, array: items(part) }, "a string or an array of parts").nullish(),
   name: text.nullish(),
   tool_call_id: text.nullish(),
   tool_calls: items(toolCall).nullish(),
@@ -65,7 +65,7 @@ const sampling = {
   logit_bias: object().nullish(),
   stop: byType(
     {
-      string: text,
+      string: true,
       array: items(text, { max: 4 }),
     },
     "a string or an array of up to 4 strings",
@@ -94,7 +94,7 @@ const chatRequest = object({
   stream: flag.nullish(),
   stream_options: object({ include_usage: flag.nullish() }).nullish(),
   tools: items(tool).nullish(),
-  tool_choice: byType({ string: text, object: object() }, "a string or an object").nullish(),
+  tool_choice: byType({ string: true, object: object() }, "a string or an object").nullish(),
   parallel_tool_calls: flag.nullish(),
   response_format: object({ type: text }).nullish(),
   reasoning: object({

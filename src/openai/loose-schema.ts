@@ -58,8 +58,8 @@ export function items(item: z.ZodType, { min = 0, max = Infinity } = {}): z.ZodT
     if (value.length < min)
       return wrongValue(min === 1 ? "must not be empty" : `must have at least ${min} items`);
     if (value.length > max) return wrongValue(`must have at most ${max} items`);
-    for (const [index, element] of value.entries()) {
-      const fault = firstFault(item, element);
+    for (let index = 0; index < value.length; index++) {
+      const fault = firstFault(item, value[index]);
       if (fault) return { ...fault, path: [index, ...fault.path] };
     }
     return undefined;
@@ -67,7 +67,8 @@ export function items(item: z.ZodType, { min = 0, max = Infinity } = {}): z.ZodT
 }
 
 interface Alternatives {
-  readonly string?: z.ZodType;
+  /** Any string will do. */
+  readonly string?: true;
   readonly array?: z.ZodType;
   readonly object?: z.ZodType;
 }
@@ -77,6 +78,7 @@ export function byType(alternatives: Alternatives, expected: string): z.ZodType 
   return fitting((value) => {
     const type = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
     const schema = Object.hasOwn(alternatives, type) ? alternatives[type as keyof Alternatives] : undefined;
+    if (schema === true) return undefined;
     return schema ? firstFault(schema, value) : wrongType(`must be ${expected}`);
   });
 }

@@ -1,5 +1,7 @@
 const PREFIX = "openrouter/";
 const PRESET = "@preset/";
+/** `author/slug`, up to the first `:` or `@`. */
+const AUTHOR_AND_SLUG = /^[^:@/]+\/[^:@/]+(?:[:@]|$)/;
 
 /**
  * The name under which OpenRouter knows a model: `id` without an optional `openrouter/` in front.
@@ -22,7 +24,5 @@ export function hasOptionalPrefix(id: string): boolean {
   if (!id.startsWith(PREFIX)) return false;
   const rest = id.slice(PREFIX.length);
   if (rest.startsWith(PRESET)) return rest.length > PRESET.length;
-  const base = rest.split(/[:@]/, 1)[0] ?? "";
-  const parts = base.split("/");
-  return parts.length === 2 && parts.every((part) => part !== "");
+  return AUTHOR_AND_SLUG.test(rest);
 }

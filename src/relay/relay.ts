@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { answerError } from "../http/answer-error.ts";
-import type { Exchange } from "../http/exchange.ts";
+import type { Exchange, Settling } from "../http/exchange.ts";
 import { addFromUpstream, type HeaderMap } from "../http/headers.ts";
 import type { UpstreamCall, UpstreamHead, UpstreamSink } from "../upstream/openrouter.ts";
 import { readUsage } from "../usage/usage.ts";
@@ -24,7 +24,7 @@ export interface RelayOptions {
  * from waiting (no head yet) through relaying to over, and is over exactly once, by whichever comes first of upstream's
  * end, upstream's failure, the caller's leaving, and `cut()`.
  */
-export class Relay implements UpstreamSink {
+export class Relay implements UpstreamSink, Settling {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #response: ServerResponse;
@@ -51,7 +51,7 @@ export class Relay implements UpstreamSink {
     this.#reply.hijack();
     // A write that races with the caller's leaving is reported here; `close` follows and says all that matters.
     this.#response.on("error", () => {});
-    this.#exchange.settle = () => this.#settle();
+    this.#exchange.answer = this;
     this.#exchange.waitsForOthers();
     this.#call = send(this);
   }
@@ -87,12 +87,9 @@ export class Relay implements UpstreamSink {
     answer["x-accel-buffering"] = "no";
     if (this.#eventStream) answer["cache-control"] ??= "no-cache";
     answer["server-timing"] = `gateway;dur=${this.#exchange.ownMs().toFixed(3)}`;
-    const socket = this.#response.socket;
     this.#response.writeHead(status, answer);
-    // Flushed at once, but in one packet with whatever of the body came in the same read.
-    socket?.cork();
-    this.#response.flushHeaders();
-    process.nextTick(() => socket?.uncork());
+    // At once, but in one packet with whatever of the body came in the same read.
+    process.nextTick(flushAlone, this.#response, this.#exchange);
   }
 
   onData(chunk: Buffer): void {
@@ -118,8 +115,10 @@ export class Relay implements UpstreamSink {
     exchange.incomplete = this.#eventStream && !this.#tail.isDone();
     if (this.#tail.bytes().includes(ERROR_KEY)) exchange.outcome = "upstream_error";
     exchange.outcome ??= "complete";
-    this.#response.socket?.setTimeout(this.#options.clientStallTimeoutMs);
+    const { socket } = this.#response;
     this.#response.end();
+    // The rest waits for a caller that may never read it.
+    if (socket && socket.writableLength > 0) socket.setTimeout(this.#options.clientStallTimeoutMs);
   }
 
   onFailure(error: GatewayError): void {
@@ -161,7 +160,7 @@ export class Relay implements UpstreamSink {
   }
 
   /** The response has ended or its connection is gone. */
-  #settle(): void {
+  settle(): void {
     if (this.#state !== "over") {
       this.#state = "over";
       this.#call?.abort();
@@ -171,4 +170,8 @@ export class Relay implements UpstreamSink {
     }
     this.#exchange.usage = readUsage(this.#tail.bytes());
   }
+}
+
+function flushAlone(response: ServerResponse, exchange: Exchange): void {
+  if (exchange.bytesOut === 0 && !response.writableEnded) response.flushHeaders();
 }

@@ -38,7 +38,9 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
       const { body, modelAsked, modelSent, stream } = readChatRequest(
         (request.body as Buffer | undefined) ?? Buffer.alloc(0),
       );
-      Object.assign(exchange, { modelAsked, modelSent, stream });
+      exchange.modelAsked = modelAsked;
+      exchange.modelSent = modelSent;
+      exchange.stream = stream;
       const headers = toUpstream(request.headers, {
         authorization: caller.authorization,
         referer: appUrl,

@@ -157,3 +157,12 @@ test("a server whose npm died of a SIGTERM drains and stops instead of holding t
   };
   expect(await until(refused, "the port to be free")).toBe(true);
 });
+
+test("a server whose log has lost its reader ends all the same", async () => {
+  const { upstream } = await heldUpstream();
+  const server = runNode(SERVER, env(upstream));
+  await listeningPort(server);
+  server.child.stdout?.destroy();
+  server.child.kill("SIGINT");
+  expect(await server.exit("the server without a reader", 3_000)).toBe(0);
+});

@@ -1,0 +1,67 @@
+import type { Kind, Load } from "./load.ts";
+import type { ServerProcess } from "./server-process.ts";
+
+/** A server and the load that is put on it. */
+export interface Contestant {
+  readonly server: ServerProcess;
+  readonly load: Load;
+}
+
+/** How the CPU time per request of one server compares with another's. */
+export interface Comparison {
+  /** Of each round, in ascending order. */
+  readonly ratios: readonly number[];
+  /** Median over all rounds, in µs per request. */
+  readonly testedUs: number;
+  readonly floorUs: number;
+}
+
+export interface CompareOptions {
+  readonly kind: Kind;
+  /** Requests per round to each of the two. */
+  readonly requests: number;
+  readonly rounds: number;
+  /** No round begins when this much time has passed. */
+  readonly budgetMs: number;
+}
+
+/**
+ * Measures two servers in turn, round by round, so that whatever else the machine does meets both alike. It is CPU time
+ * that is compared: on a shared machine elapsed time says more about the neighbours.
+ */
+export async function compare(
+  tested: Contestant,
+  floor: Contestant,
+  { kind, requests, rounds, budgetMs }: CompareOptions,
+): Promise<Comparison> {
+  const until = performance.now() + budgetMs;
+  const testedUs: number[] = [];
+  const floorUs: number[] = [];
+  for (let round = 0; round < rounds && (round === 0 || performance.now() < until); round++) {
+    const turns = [
+      async () => void testedUs.push(await cpuPerRequest(tested, kind, requests)),
+      async () => void floorUs.push(await cpuPerRequest(floor, kind, requests)),
+    ];
+    if (round % 2 === 1) turns.reverse();
+    for (const turn of turns) await turn();
+  }
+  return {
+    ratios: testedUs.map((us, round) => us / (floorUs[round] ?? Number.NaN)).toSorted((a, b) => a - b),
+    testedUs: median(testedUs),
+    floorUs: median(floorUs),
+  };
+}
+
+async function cpuPerRequest({ server, load }: Contestant, kind: Kind, requests: number): Promise<number> {
+  const before = await server.cpuUs();
+  await load.run(kind, requests);
+  return ((await server.cpuUs()) - before) / requests;
+}
+
+/** The middle one of some values; of an even number the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (index: number): number => sorted[index] ?? Number.NaN;
+  const half = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? at(half) : (at(half - 1) + at(half)) / 2;
+}

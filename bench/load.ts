@@ -1,0 +1,85 @@
+import { Pool, type Dispatcher } from "undici";
+import { CHAT_PATH, chatRequest, PLAIN_ANSWER, STREAM_ANSWER } from "./traffic.ts";
+
+/** Requests under way at once, each on a connection that is kept. */
+const CONCURRENCY = 32;
+const SECRET = "sk-bench-0123456789abcdef0123456789abcdef";
+
+/** The one gateway key of the benchmark, as `GATEWAY_API_KEYS` takes it. */
+export const GATEWAY_KEY: string = `bench:${SECRET}`;
+
+/** One kind of request, and what its answer has to be. */
+export interface Kind {
+  readonly name: string;
+  readonly body: Buffer;
+  readonly answerBytes: number;
+}
+
+export const PLAIN: Kind = { name: "plain", body: chatRequest(false), answerBytes: PLAIN_ANSWER.length };
+export const STREAM: Kind = {
+  name: "stream",
+  body: chatRequest(true),
+  answerBytes: STREAM_ANSWER.reduce((sum, event) => sum + event.length, 0),
+};
+
+/** Asks one server, over and over, for chat completions. */
+export class Load {
+  readonly #pool: Pool;
+  readonly #path: string;
+
+  /** @param url base URL, to which the path of a chat completion is added. */
+  constructor(url: string) {
+    const { origin, pathname } = new URL(url);
+    this.#pool = new Pool(origin, { connections: CONCURRENCY, pipelining: 1, allowH2: false });
+    this.#path = pathname.replace(/\/$/, "") + CHAT_PATH;
+  }
+
+  /** Makes `count` requests and reads every answer to its end. @throws at the first that is not as it has to be. */
+  async run(kind: Kind, count: number): Promise<void> {
+    let left = count;
+    const worker = async (): Promise<void> => {
+      while (left-- > 0) await this.#ask(kind);
+    };
+    await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  }
+
+  close(): Promise<void> {
+    return this.#pool.destroy();
+  }
+
+  #ask({ name, body, answerBytes }: Kind): Promise<void> {
+    const headers = { "content-type": "application/json", authorization: `Bearer ${SECRET}` };
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#pool.dispatch(
+      { method: "POST", path: this.#path, headers, body },
+      countingHandler((status, bytes) => {
+        if (status === 200 && bytes === answerBytes) resolve();
+        else reject(new Error(`${name}: status ${status} with ${bytes} bytes instead of ${answerBytes}`));
+      }, reject),
+    );
+    return promise;
+  }
+}
+
+function countingHandler(
+  onEnd: (status: number, bytes: number) => void,
+  onError: (error: Error) => void,
+): Dispatcher.DispatchHandler {
+  let status = 0;
+  let bytes = 0;
+  return {
+    onRequestStart() {},
+    onResponseStart(_controller, statusCode) {
+      status = statusCode;
+    },
+    onResponseData(_controller, chunk) {
+      bytes += chunk.length;
+    },
+    onResponseEnd() {
+      onEnd(status, bytes);
+    },
+    onResponseError(_controller, error) {
+      onError(error);
+    },
+  };
+}

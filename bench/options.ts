@@ -1,0 +1,57 @@
+import { parseArgs } from "node:util";
+
+const USAGE = `usage: npm run bench -- [options]
+  --quick         fewer and shorter rounds
+  --rounds <n>    rounds per comparison, as far as time allows (default 15, quick 5)
+  --requests <n>  small requests per round; streams are a tenth of it (default 4000, quick 2000)
+  --floor-twice   compare the floor with itself: how far from 1.00 it comes out is noise`;
+
+/** How much is measured. */
+export interface Options {
+  readonly rounds: number;
+  /** Small requests to each server in a round. */
+  readonly requests: number;
+  /** Streams to each server in a round. */
+  readonly streams: number;
+  readonly startups: number;
+  /** Time after which a comparison begins no more rounds. */
+  readonly budgetMs: number;
+  readonly floorTwice: boolean;
+}
+
+/** Reads the command line. @throws an error that says how to use it, when it is wrong. */
+export function readOptions(): Options {
+  try {
+    return parseOptions();
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`, { cause: error });
+  }
+}
+
+function parseOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: "boolean", default: false },
+      rounds: { type: "string" },
+      requests: { type: "string" },
+      "floor-twice": { type: "boolean", default: false },
+    },
+  });
+  const usual = values.quick
+    ? { rounds: 5, requests: 2_000, startups: 3, budgetMs: 8_000 }
+    : { rounds: 15, requests: 4_000, startups: 7, budgetMs: 30_000 };
+  const requests = wholeNumber("--requests", values.requests, usual.requests);
+  return {
+    ...usual,
+    rounds: wholeNumber("--rounds", values.rounds, usual.rounds),
+    requests,
+    streams: Math.ceil(requests / 10),
+    floorTwice: values["floor-twice"],
+  };
+}
+
+function wholeNumber(name: string, given: string | undefined, usual: number): number {
+  const value = given === undefined ? usual : Number(given);
+  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} takes a whole number from 1`);
+  return value;
+}

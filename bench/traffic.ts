@@ -1,0 +1,99 @@
+// What goes over the wire in every measurement: the requests of the load and the canned answers of the upstream.
+
+const MODEL = "openai/gpt-4o-mini";
+const GENERATION = "gen-1763800000-bEnChMaRkBeNcHmArKbE";
+const USAGE = {
+  prompt_tokens: 412,
+  completion_tokens: 47,
+  total_tokens: 459,
+  cost: 0.00009,
+  is_byok: false,
+  prompt_tokens_details: { cached_tokens: 256 },
+  completion_tokens_details: { reasoning_tokens: 0 },
+};
+
+/** Path of a chat completion, below the base URL of whoever is asked. */
+export const CHAT_PATH = "/chat/completions";
+
+/** Headers of every answer from OpenRouter that stand there for a reason other than the connection. */
+export const ANSWER_HEADERS = {
+  "access-control-allow-origin": "*",
+  "cf-ray": "9a2b3c4d5e6f7a8b-FRA",
+  "permissions-policy": 'payment=(self "https://checkout.stripe.com")',
+  "referrer-policy": "no-referrer, strict-origin-when-cross-origin",
+  server: "cloudflare",
+  "x-content-type-options": "nosniff",
+  "x-generation-id": GENERATION,
+  "x-provider-name": "OpenAI",
+  "transfer-encoding": "chunked",
+};
+
+/** A small chat completion request, of about 1 KB, the way an SDK writes it. */
+export function chatRequest(stream: boolean): Buffer {
+  const paragraph =
+    'The parcel was handed over on Monday, the tracking page has not changed since, and the "express" ' +
+    "delivery that was paid for promised Wednesday at the latest; today is Friday.\n";
+  return Buffer.from(
+    JSON.stringify({
+      model: `openrouter/${MODEL}`,
+      messages: [
+        { role: "system", content: `You answer customers of a parcel service.\n${paragraph}` },
+        { role: "user", content: paragraph },
+        { role: "assistant", content: "I am sorry to hear that. May I have the number of the parcel?" },
+        { role: "user", content: [{ type: "text", text: `It is 4711-0815. ${paragraph}` }] },
+      ],
+      temperature: 0.7,
+      top_p: 1,
+      max_tokens: 512,
+      user: "customer-4711",
+      ...(stream && { stream, stream_options: { include_usage: true } }),
+    }),
+  );
+}
+
+/** A small answer in one piece, behind the whitespace that keeps long calls alive. */
+export const PLAIN_ANSWER: Buffer = Buffer.from(
+  `\n         \n${JSON.stringify({
+    id: GENERATION,
+    object: "chat.completion",
+    created: 1_763_800_000,
+    model: MODEL,
+    provider: "OpenAI",
+    choices: [
+      {
+        index: 0,
+        message: { role: "assistant", content: "It will arrive on Monday.", refusal: null },
+        finish_reason: "stop",
+        native_finish_reason: "stop",
+      },
+    ],
+    usage: USAGE,
+  })}`,
+);
+
+/** How many events a stream has, comments and `[DONE]` included. */
+export const STREAM_EVENTS = 50;
+
+/** A streamed answer, one item per write: a comment, the text, another comment, usage, `[DONE]`. */
+export const STREAM_ANSWER: readonly Buffer[] = streamAnswer();
+
+function streamAnswer(): Buffer[] {
+  const comment = ": OPENROUTER PROCESSING\n\n";
+  const deltas = Array.from({ length: STREAM_EVENTS - 4 }, (_, index) => deltaEvent(` word${index}`));
+  const end = [dataEvent({ choices: [], usage: USAGE }), "data: [DONE]\n\n"];
+  return [comment, ...deltas, comment, ...end].map((event) => Buffer.from(event));
+}
+
+function deltaEvent(content: string): string {
+  return dataEvent({ choices: [{ index: 0, delta: { role: "assistant", content }, finish_reason: null }] });
+}
+
+function dataEvent(fields: object): string {
+  return `data: ${JSON.stringify({
+    id: GENERATION,
+    object: "chat.completion.chunk",
+    created: 1_763_800_000,
+    model: MODEL,
+    ...fields,
+  })}\n\n`;
+}

@@ -1,0 +1,38 @@
+// Stands for OpenRouter: answers every chat completion with the same bytes and does as little as it can.
+import { createServer, type ServerResponse } from "node:http";
+import { listen } from "./listen.ts";
+import { ANSWER_HEADERS, PLAIN_ANSWER, STREAM_ANSWER } from "./traffic.ts";
+
+const ASKS_FOR_STREAM = Buffer.from('"stream":true');
+
+/**
+ * Without a gap, events that a slow proxy has not read yet reach it as one, and the slower of two proxies would have less
+ * to do. With it, 48 to 50 reads of the socket per stream were counted in either.
+ */
+const EVENT_GAP_MS = 1;
+
+const server = createServer((request, response) => {
+  const chunks: Buffer[] = [];
+  request.on("data", (chunk: Buffer) => chunks.push(chunk));
+  request.on("end", () => {
+    if (Buffer.concat(chunks).includes(ASKS_FOR_STREAM)) answerStream(response);
+    else response.writeHead(200, { ...ANSWER_HEADERS, "content-type": "application/json" }).end(PLAIN_ANSWER);
+  });
+});
+
+function answerStream(response: ServerResponse): void {
+  response.writeHead(200, {
+    ...ANSWER_HEADERS,
+    "content-type": "text/event-stream",
+    "cache-control": "no-cache",
+  });
+  let next = 0;
+  const write = (): void => {
+    response.write(STREAM_ANSWER[next++]);
+    if (next < STREAM_ANSWER.length) setTimeout(write, EVENT_GAP_MS);
+    else response.end();
+  };
+  write();
+}
+
+listen(server, "/api/v1");

@@ -1,0 +1,85 @@
+// curl, which speaks HTTP in ways that no SDK does.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import * as probe from "../harness.ts";
+
+const run = promisify(execFile);
+
+const USUAL_OPTIONS = ["--silent", "--show-error", "--verbose", "--include", "--data-binary", "@-"].concat(
+  ["--max-time", "15", "--header", `Authorization: Bearer ${probe.API_KEY}`],
+  ["--header", "Content-Type: application/json"],
+);
+
+/** Posts a chat completion request. @returns head and body, and what curl says of the connection. */
+async function post(fields: Record<string, unknown>, ...options: string[]) {
+  const body = JSON.stringify({ model: probe.PLAIN, ...fields });
+  const asked = run("curl", [...USUAL_OPTIONS, ...options, `${probe.BASE_URL}/chat/completions`], {
+    maxBuffer: 16 * 1024 * 1024,
+  });
+  asked.child.stdin?.end(body);
+  const { stdout, stderr } = await asked;
+  const at = stdout.lastIndexOf("\r\n\r\n") + 4;
+  return { head: stdout.slice(0, at), body: stdout.slice(at), conversation: stderr };
+}
+
+function messages(scenario: string): unknown[] {
+  return [{ role: "user", content: probe.promptOf(scenario) }];
+}
+
+function contentOf(json: string): unknown {
+  const answer = JSON.parse(json) as { choices: { message: { content: string } }[] };
+  return answer.choices[0]?.message.content;
+}
+
+function streamedText(body: string): string {
+  assert(body.endsWith("data: [DONE]\n\n"));
+  const chunks = [...body.matchAll(/^data: (\{.*\})$/gm)].map(
+    ([, json = ""]) => JSON.parse(json) as { choices: { delta: { content?: string } }[] },
+  );
+  return chunks.map((chunk) => chunk.choices[0]?.delta.content ?? "").join("");
+}
+
+await probe.runProbe({
+  chat: async () => {
+    const { head, body } = await post({ messages: messages("chat") });
+    assert.match(head, /^HTTP\/1\.1 200 /);
+    assert.equal(contentOf(body), probe.answerTo("chat"));
+  },
+  stream: async () => {
+    const asked = { model: probe.STREAMED, messages: messages("stream"), stream: true };
+    const { head, body } = await post(asked, "--no-buffer");
+    assert.match(head, /content-type: text\/event-stream/i);
+    assert.equal(streamedText(body), probe.answerTo("stream"));
+  },
+  compressed: async () => {
+    const { conversation, body } = await post({ messages: messages("compressed") }, "--compressed");
+    assert.match(conversation, /> Accept-Encoding: .*gzip/);
+    assert.equal(contentOf(body), probe.answerTo("compressed"));
+  },
+  "http 1.0": async () => {
+    const { conversation, head, body } = await post({ messages: messages("http 1.0") }, "--http1.0");
+    assert.match(conversation, /> POST \S+ HTTP\/1\.0/);
+    assert.doesNotMatch(head, /transfer-encoding/i);
+    assert.equal(contentOf(body), probe.answerTo("http 1.0"));
+  },
+  "http 1.0 stream": async () => {
+    const asked = { model: probe.STREAMED, messages: messages("http 1.0 stream"), stream: true };
+    const { head, body } = await post(asked, "--http1.0", "--no-buffer");
+    assert.doesNotMatch(head, /transfer-encoding/i);
+    assert.equal(streamedText(body), probe.answerTo("http 1.0 stream"));
+  },
+  "expect continue": async () => {
+    const asked = {
+      messages: [{ role: "system", content: "x".repeat(2_000_000) }, ...messages("expect continue")],
+    };
+    const started = performance.now();
+    const options = ["--header", "Expect: 100-continue", "--expect100-timeout", "10"];
+    const { conversation, head, body } = await post(asked, ...options);
+    // curl would send the body anyway after those 10 seconds.
+    assert(performance.now() - started < 9_000);
+    assert.match(conversation, /< HTTP\/1\.1 100 Continue/);
+    assert.match(head, /HTTP\/1\.1 200 /);
+    assert.equal(contentOf(body), probe.answerTo("expect continue"));
+  },
+});

@@ -1,0 +1,106 @@
+package sluice;
+
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.openai.client.OpenAIClient;
+import com.openai.client.okhttp.OpenAIOkHttpClient;
+import com.openai.models.chat.completions.ChatCompletionCreateParams;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+
+/** Runs the official SDK of OpenAI for Java against a gateway and prints one JSON line per scenario. */
+public final class Probe {
+  static final String PLAIN = "openai/gpt-4o-mini";
+
+  /** Streams in writes of 7 bytes, which end in the middle of events and of characters. */
+  static final String STREAMED = "sim/ok:events=12,split=7";
+
+  /** Any text of the simulator's. */
+  static final String CITY = "Zürich 🗼";
+
+  private static final int DEADLINE_S = 20;
+
+  /** One check; whatever it throws says what was wrong. */
+  interface Scenario {
+    void run() throws Exception;
+  }
+
+  final String runId = Objects.requireNonNull(System.getenv("RUN_ID"), "RUN_ID");
+
+  final OpenAIClient client =
+      OpenAIOkHttpClient.builder()
+          .baseUrl(Objects.requireNonNull(System.getenv("BASE_URL"), "BASE_URL"))
+          .apiKey(Objects.requireNonNull(System.getenv("API_KEY"), "API_KEY"))
+          .maxRetries(0)
+          .build();
+
+  /** What a scenario asks; the matrix finds the request upstream by it. */
+  String promptOf(String scenario) {
+    return "Ahoj from %s: %s.".formatted(runId, scenario);
+  }
+
+  /** The whole answer to the prompt of a scenario. */
+  String answerTo(String scenario) {
+    return "Echo: %s — ¡olé! 👋🏽 你好".formatted(promptOf(scenario));
+  }
+
+  ChatCompletionCreateParams.Builder request(String scenario, String model) {
+    return ChatCompletionCreateParams.builder().model(model).addUserMessage(promptOf(scenario));
+  }
+
+  /** The text of the answer to a scenario's question. */
+  static String ask(OpenAIClient client, ChatCompletionCreateParams request) {
+    return client.chat().completions().create(request).choices().get(0).message().content().orElseThrow();
+  }
+
+  static void same(Object came, Object expected) {
+    if (!Objects.equals(came, expected)) {
+      throw new AssertionError("expected %s, came %s".formatted(expected, came));
+    }
+  }
+
+  private static String tryOut(Scenario scenario, ExecutorService executor) throws InterruptedException {
+    var running =
+        executor.submit(
+            () -> {
+              scenario.run();
+              return null;
+            });
+    try {
+      running.get(DEADLINE_S, TimeUnit.SECONDS);
+      return "";
+    } catch (ExecutionException failure) {
+      return failure.getCause().toString();
+    } catch (java.util.concurrent.TimeoutException late) {
+      running.cancel(true);
+      return "no end after %d s".formatted(DEADLINE_S);
+    }
+  }
+
+  public static void main(String[] args) throws Exception {
+    var probe = new Probe();
+    Map<String, Scenario> scenarios = new LinkedHashMap<>();
+    new Answers(probe).addTo(scenarios);
+    new Failures(probe).addTo(scenarios);
+
+    var json = JsonMapper.builder().build();
+    var out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
+    var executor = Executors.newCachedThreadPool();
+    for (var scenario : scenarios.entrySet()) {
+      var detail = tryOut(scenario.getValue(), executor);
+      var outcome = new LinkedHashMap<String, Object>();
+      outcome.put("scenario", scenario.getKey());
+      outcome.put("ok", detail.isEmpty());
+      outcome.put("detail", detail);
+      out.println(json.writeValueAsString(outcome));
+    }
+    // The client keeps threads that would keep the process.
+    System.exit(0);
+  }
+}

@@ -1,0 +1,172 @@
+// OpenRouter's own SDK for Node.
+import assert from "node:assert/strict";
+import { OpenRouter, type SDKOptions } from "@openrouter/sdk";
+import type {
+  ChatAssistantMessage,
+  ChatFunctionTool,
+  ChatMessages,
+  ChatRequest,
+  ChatResult,
+  ChatStreamChunk,
+} from "@openrouter/sdk/models";
+import {
+  BadRequestResponseError,
+  InternalServerResponseError,
+  NotFoundResponseError,
+  OpenRouterError,
+  RequestTimeoutError,
+  TooManyRequestsResponseError,
+} from "@openrouter/sdk/models/errors";
+import * as probe from "../harness.ts";
+
+function connect(options: SDKOptions = {}): OpenRouter {
+  const retryConfig = { strategy: "none" as const };
+  return new OpenRouter({ serverURL: probe.BASE_URL, apiKey: probe.API_KEY, retryConfig, ...options });
+}
+
+const client = connect();
+
+function asking(scenario: string): ChatMessages[] {
+  return [{ role: "user", content: probe.promptOf(scenario) }];
+}
+
+async function send(chatRequest: ChatRequest, from: OpenRouter = client): Promise<ChatResult> {
+  const answer = await from.chat.send({ chatRequest: { ...chatRequest, stream: false } });
+  assert("choices" in answer);
+  return answer;
+}
+
+async function stream(chatRequest: ChatRequest): Promise<AsyncIterable<ChatStreamChunk>> {
+  const answer = await client.chat.send({ chatRequest: { ...chatRequest, stream: true } });
+  assert(!("choices" in answer));
+  return answer;
+}
+
+function ask(scenario: string, model: string, from?: OpenRouter): Promise<ChatResult> {
+  return send({ model, messages: asking(scenario) }, from);
+}
+
+const tools: ChatFunctionTool[] = [
+  { type: "function", function: { name: probe.TOOL_NAME, parameters: probe.TOOL_SCHEMA, strict: true } },
+];
+
+function checkToolCall(
+  call: { name?: string | undefined; arguments?: string | undefined } | undefined,
+): void {
+  assert.equal(call?.name, probe.TOOL_NAME);
+  assert.deepEqual(JSON.parse(call.arguments ?? ""), { city: probe.CITY });
+}
+
+function textOf(message?: ChatAssistantMessage): string {
+  assert(typeof message?.content === "string");
+  return message.content;
+}
+
+await probe.runProbe({
+  chat: async () => {
+    const answer = await ask("chat", probe.PLAIN);
+    assert.equal(textOf(answer.choices[0]?.message), probe.answerTo("chat"));
+    assert.equal(answer.choices[0]?.finishReason, "stop");
+    assert(answer.usage && (answer.usage.cost ?? 0) > 0);
+  },
+  stream: async () => {
+    let text = "";
+    for await (const chunk of await stream({ model: probe.STREAMED, messages: asking("stream") })) {
+      text += chunk.choices[0]?.delta.content ?? "";
+    }
+    assert.equal(text, textOf((await ask("stream", probe.PLAIN)).choices[0]?.message));
+    assert.equal(text, probe.answerTo("stream"));
+  },
+  tools: async () => {
+    const answer = await send({ model: probe.PLAIN, messages: asking("tools"), tools });
+    checkToolCall(answer.choices[0]?.message.toolCalls?.[0]?.function);
+  },
+  "tools streamed": async () => {
+    const call = { name: "", arguments: "" };
+    const messages = asking("tools streamed");
+    for await (const chunk of await stream({ model: probe.STREAMED, messages, tools })) {
+      const part = chunk.choices[0]?.delta.toolCalls?.[0]?.function;
+      call.name += part?.name ?? "";
+      call.arguments += part?.arguments ?? "";
+    }
+    checkToolCall(call);
+  },
+  "structured output": async () => {
+    const schema = {
+      type: "object",
+      properties: { city: { type: "string" }, celsius: { type: "integer" } },
+      required: ["city", "celsius"],
+    };
+    const answer = await send({
+      model: probe.PLAIN,
+      messages: asking("structured output"),
+      responseFormat: { type: "json_schema", jsonSchema: { name: "report", schema } },
+    });
+    assert.deepEqual(JSON.parse(textOf(answer.choices[0]?.message)), probe.REPORT);
+  },
+  "image input": async () => {
+    const messages: ChatMessages[] = [
+      {
+        role: "user",
+        content: [
+          { type: "text", text: probe.promptOf("image input") },
+          { type: "image_url", imageUrl: { url: probe.PICTURE_URL } },
+        ],
+      },
+    ];
+    const answer = await send({ model: probe.PLAIN, messages });
+    assert.equal(textOf(answer.choices[0]?.message), probe.answerTo("image input"));
+  },
+  "models list": async () => {
+    const ids: string[] = [];
+    for await (const page of await client.models.list()) ids.push(...page.result.data.map(({ id }) => id));
+    assert(ids.includes(probe.PLAIN));
+  },
+  // The SDK's classes want OpenRouter's numeric codes, so an error of the gateway's own comes as their base class.
+  "401": async () => {
+    const asked = ask("401", probe.PLAIN, connect({ apiKey: probe.WRONG_KEY }));
+    const error = await probe.failure(asked, OpenRouterError);
+    assert.equal(error.statusCode, 401);
+    assert.match(error.body, /"code":"invalid_api_key"/);
+  },
+  "400": async () => {
+    const error = await probe.failure(ask("400", probe.failing(400)), BadRequestResponseError);
+    probe.has(error, { statusCode: 400, message: "Invalid request parameters" });
+    assert.equal(error.error.code, 400);
+  },
+  "404": async () => {
+    const error = await probe.failure(ask("404", probe.failing(404)), NotFoundResponseError);
+    probe.has(error, { statusCode: 404, message: "Resource not found" });
+  },
+  "429": async () => {
+    const error = await probe.failure(ask("429", probe.failing(429)), TooManyRequestsResponseError);
+    probe.has(error, { statusCode: 429, message: "Rate limit exceeded" });
+    assert.equal(error.error.code, 429);
+  },
+  "500": async () => {
+    const error = await probe.failure(ask("500", probe.failing(500)), InternalServerResponseError);
+    probe.has(error, { statusCode: 500, message: "Internal Server Error" });
+  },
+  cancel: async () => {
+    let chunks = 0;
+    for await (const _ of await stream({ model: probe.SLOW, messages: asking("cancel") })) {
+      if (++chunks === 3) break;
+    }
+    assert.equal(chunks, 3);
+  },
+  timeout: async () => {
+    const asked = ask("timeout", probe.SILENT, connect({ timeoutMs: probe.TIMEOUT_MS }));
+    await probe.failure(asked, RequestTimeoutError);
+  },
+  "retry after 429": async () => {
+    const chatRequest = {
+      model: probe.BUSY_ONCE,
+      messages: asking("retry after 429"),
+      stream: false as const,
+    };
+    const retries = { strategy: "backoff" as const };
+    const answer = await client.chat.send({ chatRequest }, { retries, retryCodes: ["429", "5XX"] });
+    assert("choices" in answer);
+    assert.equal(textOf(answer.choices[0]?.message), probe.answerTo("retry after 429"));
+  },
+});

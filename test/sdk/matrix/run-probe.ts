@@ -1,0 +1,52 @@
+import { spawn } from "node:child_process";
+
+/** What a probe said of one scenario; `detail` is empty when all was well. */
+export interface Outcome {
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+/** A program that runs scenarios against a gateway and prints one JSON line for each. */
+export interface Probe {
+  readonly command: readonly [program: string, ...args: string[]];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Runs a probe to its end.
+ * @param env where the gateway is and who asks.
+ * @returns the outcomes by scenario.
+ * @throws with everything it printed, when it cannot start, fails as a whole or takes longer than the deadline.
+ */
+export async function runProbe(
+  { command: [program, ...args], env: own }: Probe,
+  env: Readonly<Record<string, string>>,
+  deadlineMs: number,
+): Promise<ReadonlyMap<string, Outcome>> {
+  const { PATH = "", HOME = "", LANG = "C.UTF-8" } = process.env;
+  const child = spawn(program, args, {
+    env: { PATH, HOME, LANG, ...own, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const timer = setTimeout(() => child.kill("SIGKILL"), deadlineMs);
+  const end = await new Promise<string>((resolve) => {
+    child.on("error", (error) => resolve(`${error.message} (run sdks/install first)`));
+    child.on("close", (code, signal) =>
+      resolve(signal === null ? `exit code ${code}` : `${signal} after ${deadlineMs} ms`),
+    );
+  });
+  clearTimeout(timer);
+  if (end !== "exit code 0") throw new Error(`${program}: ${end}\n${stdout}${stderr}`);
+  return new Map(stdout.split("\n").flatMap(readLine));
+}
+
+/** Libraries may print as well, so only lines that are JSON objects count. */
+function readLine(line: string): [string, Outcome][] {
+  if (!line.startsWith('{"scenario"')) return [];
+  const { scenario, ok, detail } = JSON.parse(line) as Outcome & { scenario: string };
+  return [[scenario, { ok, detail }]];
+}

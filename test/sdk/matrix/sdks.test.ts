@@ -1,0 +1,103 @@
+// Every SDK that callers are likely to use, unchanged, against a gateway with a simulated OpenRouter behind it.
+import { beforeAll, describe, expect, test } from "vitest";
+import { loadConfig } from "../../../src/config.ts";
+import { startGateway } from "../../../src/gateway.ts";
+import { createLogger } from "../../../src/logger.ts";
+import type { SeenRequest } from "../../../src/mock/journal.ts";
+import { type Simulator, startSimulator } from "../../../src/mock/simulator.ts";
+import { ACCOUNT_KEY, CALLER_KEY } from "../../support/gateway.ts";
+import { until } from "../../support/until.ts";
+import { SDKS, type Sdk } from "./matrix.ts";
+import { type Outcome, runProbe } from "./run-probe.ts";
+
+/** Most of it is the JVM or a large Python import on a busy machine. */
+const PROBE_DEADLINE_MS = 120_000;
+/** Timers may fire a little early, and clocks tell whole milliseconds. */
+const CLOCK_SLACK_MS = 10;
+
+let simulator: Simulator;
+let gatewayUrl: string;
+
+beforeAll(async () => {
+  simulator = await startSimulator({ apiKeys: [ACCOUNT_KEY] });
+  const config = loadConfig({
+    PORT: "0",
+    OPENROUTER_API_KEY: ACCOUNT_KEY,
+    GATEWAY_API_KEYS: `team:${CALLER_KEY}`,
+    OPENROUTER_BASE_URL: simulator.baseUrl,
+  });
+  const gateway = await startGateway(config, createLogger("silent"));
+  gatewayUrl = gateway.url;
+  return async () => {
+    await gateway.stop({ drainMs: 0, graceMs: 0 });
+    await simulator.close();
+  };
+});
+
+/** What arrived upstream of one scenario, found by what the probes ask. */
+function upstreamOf(sdk: Sdk, scenario: string): SeenRequest[] {
+  return simulator.seen.filter(({ body }) => body.includes(`Ahoj from ${sdk.name}: ${scenario}.`));
+}
+
+/**
+ * Waits until upstream knows that a request of a scenario was given up.
+ * @returns whether that was before the probe's last request: later, the end of its process would have done it.
+ */
+async function abandonedInTime(sdk: Sdk, scenario: string): Promise<boolean> {
+  const [request, ...more] = upstreamOf(sdk, scenario);
+  if (more.length > 0) throw new Error(`upstream was asked ${more.length + 1} times`);
+  const abortedAtMs = await until(() => request?.abortedAtMs, `the abort of ${sdk.name}: ${scenario}`);
+  const last = simulator.seen.findLast(({ body }) => body.includes(`Ahoj from ${sdk.name}: `));
+  return last !== undefined && last !== request && abortedAtMs < last.startedAtMs;
+}
+
+describe.each(SDKS)("$name", (sdk) => {
+  let outcomes: ReadonlyMap<string, Outcome>;
+
+  beforeAll(async () => {
+    const env = { BASE_URL: `${gatewayUrl}/openai/v1`, API_KEY: CALLER_KEY, RUN_ID: sdk.name };
+    outcomes = await runProbe(sdk, env, PROBE_DEADLINE_MS);
+  }, PROBE_DEADLINE_MS + 5_000);
+
+  test.each(Object.entries(sdk.scenarios))("%s: %s", (scenario) => {
+    expect(outcomes.get(scenario)).toEqual({ ok: true, detail: "" });
+  });
+
+  test("Its probe knows no scenario that the matrix does not", () => {
+    expect([...outcomes.keys()].toSorted()).toEqual(Object.keys(sdk.scenarios).toSorted());
+  });
+});
+
+describe("Upstream", () => {
+  const having = (scenario: string): Sdk[] => SDKS.filter(({ scenarios }) => scenario in scenarios);
+
+  test.each(having("cancel"))("sees that $name leaves a stream", async (sdk) => {
+    expect(await abandonedInTime(sdk, "cancel")).toBe(true);
+  });
+
+  test.each(having("timeout"))("is asked once and let go when $name waits no longer", async (sdk) => {
+    expect(await abandonedInTime(sdk, "timeout")).toBe(true);
+  });
+
+  test.each(having("429"))("is asked once by $name while retries are off", (sdk) => {
+    expect(upstreamOf(sdk, "429")).toHaveLength(1);
+    expect(upstreamOf(sdk, "500")).toHaveLength(1);
+  });
+
+  test.each(having("retry after 429"))("is asked twice by $name, not before its time", (sdk) => {
+    const [first, second, ...more] = upstreamOf(sdk, "retry after 429");
+    expect(more).toEqual([]);
+    const waitedMs = (second?.startedAtMs ?? 0) - (first?.endedAtMs ?? Infinity);
+    expect(waitedMs).toBeGreaterThanOrEqual(1_000 - CLOCK_SLACK_MS);
+  });
+
+  test.each(having("image input"))("gets the picture of $name as it was given", (sdk) => {
+    const [request] = upstreamOf(sdk, "image input");
+    expect(request?.body.toString()).toMatch(/"url": ?"data:image\/png;base64,iVBOR[^"]+ggg=="/);
+  });
+
+  test.each(SDKS)("never gets the key that $name gave", (sdk) => {
+    const given = upstreamOf(sdk, "chat").map(({ headers }) => headers.authorization);
+    expect(new Set(given)).toEqual(new Set([`Bearer ${ACCOUNT_KEY}`]));
+  });
+});
