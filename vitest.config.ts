@@ -8,17 +8,19 @@ const project = (name: string, include: string[], exclude: string[] = []) => ({
 });
 
 /** What `npm test` leaves to the others. */
-const SUITES = ["test/architecture.test.ts", "test/fidelity/**", "test/service/**", "test/verify/**", "test/sdk/matrix/**"];
+const SUITES = [
+  "test/architecture.test.ts",
+  "test/fidelity/**",
+  "test/service/**",
+  "test/verify/**",
+  "test/sdk/matrix/**",
+];
 
 export default defineConfig({
   test: {
     projects: [
       project("architecture", ["test/architecture.test.ts"]),
-      project(
-        "unit",
-        ["test/**/*.test.ts"],
-        SUITES,
-      ),
+      project("unit", ["test/**/*.test.ts"], SUITES),
       project("fidelity", ["test/fidelity/**/*.test.ts"]),
       project("service", ["test/service/**/*.test.ts"]),
       project("verify", ["test/verify/**/*.test.ts"]),
