@@ -1,0 +1,150 @@
+import { connect as connectPlain, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { AnswerDecoder } from "./answer-decoder.ts";
+
+/** The gateway under test, and what every request to it carries. */
+export interface Target {
+  /** The base URL that an SDK would get, without a trailing slash. */
+  readonly url: string;
+  readonly key: string;
+  /** Added to every request; they replace those of the same name. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A request as it differs from a chat completion with the usual headers. */
+export interface Outgoing {
+  /** Below the base URL; default `/chat/completions`. */
+  readonly path?: string;
+  readonly method?: string;
+  /** Lower-case names; undefined leaves a header out. */
+  readonly headers?: Readonly<Record<string, string | undefined>>;
+  readonly body: string | Uint8Array;
+  /** Take nothing of the answer until `resume()`. */
+  readonly paused?: boolean;
+}
+
+/** How an answer stands: `whole` by its own framing; `cut` by a FIN or `reset` by an error before it was whole. */
+export type Ending = "open" | "whole" | "cut" | "reset";
+
+// What openai-node sends, because some gateways behave by it.
+const USER_AGENT = "OpenAI/JS 7.57.0";
+
+function requestHead(target: Target, url: URL, outgoing: Outgoing): string {
+  const headers: Record<string, string | undefined> = {
+    host: url.host,
+    authorization: `Bearer ${target.key}`,
+    accept: "application/json",
+    "content-type": "application/json",
+    "user-agent": USER_AGENT,
+    "content-length": String(Buffer.byteLength(outgoing.body)),
+    ...target.headers,
+    ...outgoing.headers,
+  };
+  const lines = Object.entries(headers)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}: ${value}\r\n`);
+  const { method = "POST" } = outgoing;
+  return `${method} ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("")}\r\n`;
+}
+
+function open(url: URL): Socket {
+  const port = Number(url.port || (url.protocol === "https:" ? 443 : 80));
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  return url.protocol === "https:"
+    ? connectTls({ host, port, servername: host, ALPNProtocols: ["http/1.1"] })
+    : connectPlain({ host, port });
+}
+
+/** One request over a connection of its own, with nothing between the check and the wire. */
+export class Call {
+  readonly answer = new AnswerDecoder();
+  /** Code of the error that the connection ended with. */
+  error: string | undefined;
+  readonly #socket: Socket;
+  readonly #watchers = new Set<() => void>();
+  #closed = false;
+
+  constructor(target: Target, outgoing: Outgoing) {
+    const url = new URL(target.url + (outgoing.path ?? "/chat/completions"));
+    this.#socket = open(url);
+    if (outgoing.paused) this.#socket.pause();
+    else this.#listen();
+    this.#socket.on("error", (error: NodeJS.ErrnoException) => (this.error = error.code ?? error.message));
+    this.#socket.once("close", () => {
+      this.#closed = true;
+      this.#tell();
+    });
+    this.#socket.write(requestHead(target, url, outgoing));
+    this.#socket.write(outgoing.body);
+  }
+
+  get ending(): Ending {
+    if (this.answer.complete) return "whole";
+    if (!this.#closed) return "open";
+    return this.error === undefined ? "cut" : "reset";
+  }
+
+  /** Begins to read an answer that was asked for with `paused`. */
+  resume(): void {
+    this.#listen();
+    this.#socket.resume();
+  }
+
+  /** Goes away as a client does that is stopped: without a word. */
+  leave(): void {
+    this.#socket.destroy();
+  }
+
+  /** Waits until `probe` holds, the answer is over, or the deadline has passed. @returns whether `probe` holds. */
+  until(probe: () => boolean, deadlineMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (): void => {
+        clearTimeout(timer);
+        this.#watchers.delete(look);
+        resolve(probe());
+      };
+      const look = (): void => {
+        if (probe() || this.#closed || this.answer.complete) settle();
+      };
+      const timer = setTimeout(settle, deadlineMs);
+      this.#watchers.add(look);
+      look();
+    });
+  }
+
+  /** Waits for the answer to be over, whole or not, at most until the deadline. */
+  async over(deadlineMs: number): Promise<Ending> {
+    await this.until(() => this.ending !== "open", deadlineMs);
+    return this.ending;
+  }
+
+  /** The answer in one line, for messages. */
+  summary(): string {
+    const { status, body } = this.answer;
+    const ends = {
+      open: "still open",
+      whole: "whole",
+      cut: "cut off",
+      reset: `broken off (${this.error ?? ""})`,
+    };
+    if (status === 0) return `no answer, connection ${this.ending === "open" ? "open" : "closed"}`;
+    return `status ${status}, ${body.length} bytes, ${ends[this.ending]}: ${JSON.stringify(body.toString("utf8", 0, 160))}`;
+  }
+
+  #listen(): void {
+    this.#socket.on("data", (bytes: Buffer) => {
+      try {
+        this.answer.push(bytes, performance.now());
+      } catch (error) {
+        this.error = error instanceof Error ? error.message : String(error);
+        this.#socket.destroy();
+      }
+      this.#tell();
+    });
+    this.#socket.once("end", () => this.answer.end());
+  }
+
+  #tell(): void {
+    for (const look of this.#watchers) look();
+  }
+}

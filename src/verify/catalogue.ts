@@ -1,0 +1,34 @@
+import { type Check, groupOf } from "./check.ts";
+import { CANCEL_CHECKS } from "./checks/cancel.ts";
+import { CREDENTIAL_CHECKS } from "./checks/credentials.ts";
+import { CUT_CHECKS } from "./checks/cut.ts";
+import { HEADER_CHECKS } from "./checks/headers.ts";
+import { ISOLATION_CHECKS } from "./checks/isolation.ts";
+import { MODEL_CHECKS } from "./checks/model-ids.ts";
+import { OWN_ERROR_CHECKS } from "./checks/own-errors.ts";
+import { PLAIN_ANSWER_CHECKS } from "./checks/plain-answers.ts";
+import { REQUEST_CHECKS } from "./checks/request-bytes.ts";
+import { SLOW_READER_CHECKS } from "./checks/slow-reader.ts";
+import { STATUS_CHECKS } from "./checks/statuses.ts";
+import { STREAMED_ANSWER_CHECKS } from "./checks/streamed-answers.ts";
+import { TIMING_CHECKS } from "./checks/timing.ts";
+
+/** Every check, in the order in which they run. */
+export const CHECKS: readonly Check[] = [
+  ...REQUEST_CHECKS,
+  ...MODEL_CHECKS,
+  ...PLAIN_ANSWER_CHECKS,
+  ...STREAMED_ANSWER_CHECKS,
+  ...STATUS_CHECKS,
+  ...HEADER_CHECKS,
+  ...ISOLATION_CHECKS,
+  ...CREDENTIAL_CHECKS,
+  ...OWN_ERROR_CHECKS,
+  ...TIMING_CHECKS,
+  ...CANCEL_CHECKS,
+  ...CUT_CHECKS,
+  ...SLOW_READER_CHECKS,
+];
+
+/** The groups, in the same order. */
+export const GROUPS: readonly string[] = [...new Set(CHECKS.map(({ id }) => groupOf(id)))];

@@ -1,0 +1,37 @@
+import { sameBytes } from "../byte-difference.ts";
+import { type Check, failed } from "../check.ts";
+import { answerJson, answerStream, type Responder } from "../upstream-answers.ts";
+
+/** An answer with status 200 whose bytes must not change. */
+export interface AnswerVector {
+  readonly name: string;
+  readonly title: string;
+  readonly why: string;
+  /** The body in the parts in which upstream writes it. */
+  readonly parts: readonly (string | Buffer)[];
+  /** Between the parts; without it they follow at once, each in a packet of its own. */
+  readonly gapMs?: number;
+}
+
+/**
+ * A check that the client gets what upstream sends.
+ * @param stream whether a stream is asked for, and sent.
+ * @param respond sends the vector's parts; in the usual way if absent.
+ */
+export function answerCheck(vector: AnswerVector, stream: boolean, respond?: Responder): Check {
+  const { name, title, why, parts, gapMs = 0 } = vector;
+  const sent = Buffer.concat(parts.map((part) => Buffer.from(part)));
+  const usual = stream ? answerStream(parts, gapMs) : answerJson(parts, gapMs);
+  return {
+    id: `answer/${name}`,
+    title: `${title}, byte for byte`,
+    why,
+    expected: "the client gets status 200, the bytes that upstream sent, and a proper end",
+    run: async (bench) => {
+      bench.upstream(respond ?? usual);
+      const { answer } = await bench.whole(bench.chat({ stream }));
+      const bytes = sameBytes("the answer", sent, answer.body);
+      return answer.status === 200 ? bytes : failed(`status ${answer.status}; ${bytes.got}`);
+    },
+  };
+}

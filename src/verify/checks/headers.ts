@@ -1,0 +1,116 @@
+import type { Bench } from "../bench.ts";
+import { type Check, judged, type Outcome } from "../check.ts";
+import { answerJson, answerStream, GENERATION_ID, PLAIN_ANSWER, STREAM } from "../upstream-answers.ts";
+
+type Headers = Readonly<Record<string, string>>;
+
+interface Forwarded {
+  readonly name: string;
+  readonly title: string;
+  readonly why: string;
+  readonly sent: Headers;
+}
+
+const FORWARDED: readonly Forwarded[] = [
+  {
+    name: "attribution",
+    title: "headers that name the application pass",
+    why: "OpenRouter's rankings and the account's own statistics by application depend on them",
+    sent: {
+      "http-referer": "https://app.example.com/",
+      "x-title": "Example",
+      "x-openrouter-title": "Example",
+      "x-openrouter-categories": "cli-agent",
+    },
+  },
+  {
+    name: "session",
+    title: "headers that group requests and ask for metadata pass",
+    why: "sessions keep a conversation with one provider, whose prompt cache is warm",
+    sent: {
+      "x-session-id": "session-1",
+      "x-openrouter-metadata": "enabled",
+      "x-anthropic-beta": "interleaved-thinking-2025-05-14",
+    },
+  },
+  {
+    name: "cache",
+    title: "headers that control OpenRouter's cache pass",
+    why: "without them a request that asked for a fresh answer gets an old one, or pays for one that it had",
+    sent: {
+      "x-openrouter-cache": "true",
+      "x-openrouter-cache-ttl": "600",
+      "x-openrouter-cache-clear": "true",
+    },
+  },
+  {
+    name: "body-type",
+    title: "Content-Type: application/json reaches upstream",
+    why: "a body of another type is refused, or not read",
+    sent: { "content-type": "application/json" },
+  },
+];
+
+function forwards({ name, title, why, sent }: Forwarded): Check {
+  return {
+    id: `headers/${name}`,
+    title,
+    why,
+    expected: "upstream gets the values that the client sent",
+    run: async (bench) => {
+      const { exchange } = await bench.arrival(bench.chat({ stream: false, headers: sent }));
+      const { headers } = exchange.req;
+      const wrong = Object.entries(sent).filter(([header, value]) => headers[header] !== value);
+      const said = wrong.map(([header]) => `${header}: ${String(headers[header] ?? "(absent)")}`);
+      return judged(wrong.length === 0, wrong.length === 0 ? "all of them" : said.join("; "));
+    },
+  };
+}
+
+async function headerOf(bench: Bench, name: string, value: string, stream = false): Promise<Outcome> {
+  bench.upstream(stream ? answerStream(STREAM) : answerJson([PLAIN_ANSWER]));
+  const { answer } = await bench.whole(bench.chat({ stream }));
+  const came = answer.header(name);
+  return judged(came === value, `${name}: ${came ?? "(absent)"}`);
+}
+
+const RETURNED: readonly Check[] = [
+  {
+    id: "headers/json-type",
+    title: "Content-Type of a plain answer comes back",
+    why: "openai-node hands a body of another type back as a string",
+    expected: "content-type: application/json",
+    run: (bench) => headerOf(bench, "content-type", "application/json"),
+  },
+  {
+    id: "headers/stream-type",
+    title: "Content-Type of a stream comes back",
+    why: "clients and browsers read events only from text/event-stream",
+    expected: "content-type: text/event-stream",
+    run: (bench) => headerOf(bench, "content-type", "text/event-stream", true),
+  },
+  {
+    id: "headers/generation-id",
+    title: "X-Generation-Id comes back",
+    why: "with it the cost of a request can be asked for, also of one that was cut off",
+    expected: `x-generation-id: ${GENERATION_ID}`,
+    run: (bench) => headerOf(bench, "x-generation-id", GENERATION_ID),
+  },
+  {
+    id: "headers/stream-generation-id",
+    title: "X-Generation-Id of a stream comes back",
+    why: "with it the cost of a request can be asked for, also of one that was cut off",
+    expected: `x-generation-id: ${GENERATION_ID}`,
+    run: (bench) => headerOf(bench, "x-generation-id", GENERATION_ID, true),
+  },
+  {
+    id: "headers/provider-name",
+    title: "X-Provider-Name comes back",
+    why: "headers that upstream adds are part of its answer",
+    expected: "x-provider-name: OpenAI",
+    run: (bench) => headerOf(bench, "x-provider-name", "OpenAI"),
+  },
+];
+
+/** Headers that have to cross the gateway, there and back. */
+export const HEADER_CHECKS: readonly Check[] = [...FORWARDED.map(forwards), ...RETURNED];

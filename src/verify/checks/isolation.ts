@@ -1,0 +1,116 @@
+import type { Bench } from "../bench.ts";
+import { type Check, judged, type Outcome } from "../check.ts";
+
+type Headers = Readonly<Record<string, string>>;
+
+interface Stopped {
+  readonly name: string;
+  readonly title: string;
+  readonly why: string;
+  readonly sent: Headers;
+}
+
+const STOPPED: readonly Stopped[] = [
+  {
+    name: "cookie",
+    title: "the client's cookies do not reach upstream",
+    why: "they are credentials for this site, not for OpenRouter",
+    sent: { cookie: "session=secret-of-this-site" },
+  },
+  {
+    name: "forwarded",
+    title: "addresses of clients and of the network do not reach upstream",
+    why: "they tell a third party who asks, and how the network is built",
+    sent: {
+      "x-forwarded-for": "203.0.113.7",
+      "x-forwarded-host": "internal.example.com",
+      "x-forwarded-proto": "https",
+      "x-real-ip": "203.0.113.7",
+      forwarded: "for=203.0.113.7",
+    },
+  },
+  {
+    name: "depth",
+    title: "OpenRouter's internal depth headers do not reach upstream",
+    why: "they are OpenRouter's own count of nested calls: a client could turn off its guard against loops",
+    sent: {
+      "x-openrouter-fusion-depth": "1",
+      "x-openrouter-advisor-depth": "1",
+      "x-openrouter-subagent-depth": "1",
+    },
+  },
+  {
+    name: "hop-by-hop",
+    title: "headers for this connection alone do not reach upstream",
+    why: "RFC 9110, section 7.6.1: they, and what Connection names, are meant for the next hop only",
+    sent: {
+      connection: "keep-alive, x-only-here",
+      "x-only-here": "1",
+      te: "trailers",
+      "proxy-authorization": "Basic c2VjcmV0",
+    },
+  },
+];
+
+function stops({ name, title, why, sent }: Stopped): Check {
+  // Connection itself is allowed: the gateway has one of its own.
+  const names = Object.keys(sent).filter((header) => header !== "connection");
+  return {
+    id: `isolation/${name}`,
+    title,
+    why,
+    expected: `upstream sees none of ${names.join(", ")}`,
+    run: async (bench) => {
+      const { exchange } = await bench.arrival(bench.chat({ stream: false, headers: sent }));
+      const { headers } = exchange.req;
+      const seen = names.filter((header) => headers[header] !== undefined);
+      return judged(
+        seen.length === 0,
+        seen.length === 0 ? "none" : seen.map((header) => `${header}: ${String(headers[header])}`).join("; "),
+      );
+    },
+  };
+}
+
+async function isKept(bench: Bench, isUpstreams: (name: string, value: string) => boolean): Promise<Outcome> {
+  const { answer } = await bench.whole(bench.chat({ stream: false }));
+  const came = answer.headers.filter(([name, value]) => isUpstreams(name, value));
+  return judged(
+    came.length === 0,
+    came.length === 0 ? "none" : came.map(([name, value]) => `${name}: ${value}`).join("; "),
+  );
+}
+
+const KEPT_FROM_CLIENTS: readonly Check[] = [
+  {
+    id: "isolation/set-cookie",
+    title: "upstream's Set-Cookie does not reach the client",
+    why: "it would set a cookie of OpenRouter's edge for this site, the same one for many users",
+    expected: "no Set-Cookie",
+    run: (bench) => isKept(bench, (name) => name === "set-cookie"),
+  },
+  {
+    id: "isolation/cors",
+    title: "upstream's Access-Control headers do not reach the client",
+    why: "`*` would open this gateway to every web page, whatever its own configuration says",
+    expected: "no Access-Control headers",
+    run: (bench) => isKept(bench, (name) => name.startsWith("access-control-")),
+  },
+  {
+    id: "isolation/server",
+    title: "upstream's Server does not reach the client",
+    why: "it is not the server that answers here",
+    expected: "no Server: cloudflare",
+    run: (bench) => isKept(bench, (name, value) => name === "server" && value === "cloudflare"),
+  },
+  {
+    id: "isolation/edge",
+    title: "headers of upstream's edge do not reach the client",
+    why: "CF-Ray is about another site's traffic, and misleads who runs Cloudflare before this one",
+    expected: "no CF-… headers",
+    run: (bench) => isKept(bench, (name) => name.startsWith("cf-")),
+  },
+];
+
+/** Headers that must not cross the gateway. */
+export const ISOLATION_CHECKS: readonly Check[] = [...STOPPED.map(stops), ...KEPT_FROM_CLIENTS];

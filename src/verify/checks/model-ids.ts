@@ -1,0 +1,181 @@
+import { sameBytes } from "../byte-difference.ts";
+import type { Check } from "../check.ts";
+
+// The vectors stand here as literals: a rule that is computed could be wrong in the same way as the gateway's.
+type IdVector = readonly [name: string, asked: string, forwarded: string];
+
+const STRIPPED: readonly IdVector[] = [
+  ["prefixed", "openrouter/google/gemini-3-flash-preview", "google/gemini-3-flash-preview"],
+  ["prefixed-variant", "openrouter/openai/gpt-4o:online", "openai/gpt-4o:online"],
+  ["prefixed-author", "openrouter/openrouter/auto", "openrouter/auto"],
+  ["prefixed-alias", "openrouter/~openai/gpt-latest", "~openai/gpt-latest"],
+  ["prefixed-preset", "openrouter/@preset/x", "@preset/x"],
+  ["prefixed-with-preset", "openrouter/openai/gpt-4@preset/x", "openai/gpt-4@preset/x"],
+];
+
+const KEPT: readonly IdVector[] = (
+  [
+    ["bare", "google/gemini-3-flash-preview"],
+    ["bare-preset", "@preset/x"],
+    ["router", "openrouter/auto"],
+    ["router-variant", "openrouter/auto:online"],
+    ["router-with-preset", "openrouter/auto@preset/x"],
+    ["stealth", "openrouter/horizon-beta"],
+    ["other-case", "OpenRouter/openai/x"],
+    ["leading-space", " openrouter/openai/x"],
+    ["empty-author", "openrouter//x"],
+    ["empty-preset", "openrouter/@preset/"],
+    ["three-parts", "openrouter/a/b/c"],
+    ["prefix-alone", "openrouter/"],
+    ["prefix-without-slash", "openrouter"],
+  ] as const
+).map(([name, id]) => [name, id, id]);
+
+const WHY_STRIPPED =
+  "`openrouter/` before a whole id is how other tools name OpenRouter's models; upstream does not know the id with it";
+const WHY_KEPT = "`openrouter/` is also an author of its own; without it the id names nothing";
+
+interface Vector {
+  readonly name: string;
+  readonly title: string;
+  readonly why: string;
+  /** The body up to its messages, and after them. */
+  readonly asked: readonly [before: string, after: string];
+  readonly forwarded: readonly [before: string, after: string];
+}
+
+function oneId([name, asked, forwarded]: IdVector): Vector {
+  return {
+    name,
+    title: asked === forwarded ? `"${asked}" stays` : `"${asked}" is forwarded as "${forwarded}"`,
+    why: asked === forwarded ? WHY_KEPT : WHY_STRIPPED,
+    asked: [`{"model":"${asked}","messages":`, `}`],
+    forwarded: [`{"model":"${forwarded}","messages":`, `}`],
+  };
+}
+
+function idList(name: string, title: string, vectors: readonly IdVector[]): Vector {
+  const list = (at: 1 | 2): string => vectors.map((vector) => `"${vector[at]}"`).join(",");
+  return {
+    name,
+    title,
+    why: "fallback models are named in models[], by the same rule",
+    asked: [`{"messages":`, `,"models":[${list(1)}],"model":"openai/gpt-4o"}`],
+    forwarded: [`{"messages":`, `,"models":[${list(2)}],"model":"openai/gpt-4o"}`],
+  };
+}
+
+const LISTS: readonly Vector[] = [
+  idList("list-prefixed", "every prefixed id in models[] loses its prefix", STRIPPED),
+  idList("list-kept", "every other id in models[] stays", KEPT),
+];
+
+const SPELLINGS: readonly Vector[] = [
+  {
+    name: "spaced",
+    title: "white space around the ids stays when their prefixes go",
+    why: "ids are to be cut out of the bytes, not to be written anew with all that is around them",
+    asked: [
+      `{ "model" :\t"openrouter/openai/x" , "models":[ "openrouter/a/b" ,\n"c/d" , "openrouter/e/f" ], "messages":`,
+      ` }`,
+    ],
+    forwarded: [`{ "model" :\t"openai/x" , "models":[ "a/b" ,\n"c/d" , "e/f" ], "messages":`, ` }`],
+  },
+  {
+    name: "escaped-slash",
+    title: `"openrouter\\/openai\\/x" loses its prefix and keeps its spelling`,
+    why: "PHP's json_encode writes every slash so; who compares raw text overlooks the prefix",
+    asked: [`{"model":"openrouter\\/openai\\/x","messages":`, `,"models":["openrouter\\/a\\/b","c\\/d"]}`],
+    forwarded: [`{"model":"openai\\/x","messages":`, `,"models":["a\\/b","c\\/d"]}`],
+  },
+  {
+    name: "escaped-letters",
+    title: `"\\u006fpenrouter/openai/x" loses its prefix`,
+    why: "escapes are spelling, not meaning",
+    asked: [`{"messages":`, `,"model":"\\u006fpenrouter\\u002fopenai/x"}`],
+    forwarded: [`{"messages":`, `,"model":"openai/x"}`],
+  },
+  {
+    name: "escaped-key",
+    title: `the key "\\u006dodel" is model`,
+    why: "upstream decodes keys: one that is overlooked here is a way around limits by model",
+    asked: [`{ "\\u006dodel" : "openrouter/openai/x" , "messages":`, `}`],
+    forwarded: [`{ "\\u006dodel" : "openai/x" , "messages":`, `}`],
+  },
+];
+
+const UNTOUCHED: readonly (readonly [name: string, where: string, fields: string])[] = [
+  ["plugins", "plugins[].model", `"plugins":[{"id":"x","model":"openrouter/openai/x"}]`],
+  [
+    "allowed-models",
+    "plugins[].allowed_models",
+    `"plugins":[{"id":"auto-router","allowed_models":["openrouter/openai/x"]}]`,
+  ],
+  [
+    "tool-parameters",
+    "a tool's parameters",
+    `"tools":[{"type":"function","function":{"name":"f","parameters":{"model":"openrouter/openai/x","models":["openrouter/a/b"]}}}]`,
+  ],
+  ["provider", "provider", `"provider":{"order":["openrouter/openai/x"],"model":"openrouter/openai/x"}`],
+  ["preset", "preset", `"preset":"openrouter/openai/x"`],
+  ["metadata", "metadata", `"metadata":{"model":"openrouter/openai/x"}`],
+];
+
+function untouched(name: string, where: string, fields: string): Vector {
+  const whole: Vector["asked"] = [`{${fields},"model":"openai/gpt-4o","messages":`, `}`];
+  return {
+    name: `untouched-${name}`,
+    title: `nothing in ${where} is changed`,
+    why: "only the top-level model and models name what this request asks for; the rest is the caller's data",
+    asked: whole,
+    forwarded: whole,
+  };
+}
+
+const IN_TEXT: Vector = {
+  ...untouched("text", "text and other fields", ""),
+  asked: [
+    `{"system":"{\\"model\\":\\"openrouter/openai/x\\"}","user":"openrouter/openai/x","messages":`,
+    `,"model":"openrouter/openai/x"}`,
+  ],
+  forwarded: [
+    `{"system":"{\\"model\\":\\"openrouter/openai/x\\"}","user":"openrouter/openai/x","messages":`,
+    `,"model":"openai/x"}`,
+  ],
+};
+
+const IN_MESSAGE: Vector = {
+  ...untouched("message", "a message's own model", ""),
+  asked: [
+    `{"messages":[{"role":"assistant","content":"a","model":"openrouter/openai/x"}],"model":"openrouter/a/b","x_last":`,
+    `}`,
+  ],
+  forwarded: [
+    `{"messages":[{"role":"assistant","content":"a","model":"openrouter/openai/x"}],"model":"a/b","x_last":`,
+    `}`,
+  ],
+};
+
+function toCheck({ name, title, why, asked, forwarded }: Vector): Check {
+  return {
+    id: `model/${name}`,
+    title,
+    why,
+    expected: "upstream gets the client's bytes but for the prefix where it has to go",
+    run: async (bench) => {
+      const call = bench.send({ body: asked.join(bench.messages) });
+      const { body } = await bench.arrival(call);
+      return sameBytes("the request", forwarded.join(bench.messages), body);
+    },
+  };
+}
+
+/** The rule for the optional prefix of model ids, wherever it holds and wherever it must not. */
+export const MODEL_CHECKS: readonly Check[] = [
+  ...[...STRIPPED, ...KEPT].map(oneId),
+  ...LISTS,
+  ...SPELLINGS,
+  ...UNTOUCHED.map((vector) => untouched(...vector)),
+  IN_TEXT,
+  IN_MESSAGE,
+].map(toCheck);

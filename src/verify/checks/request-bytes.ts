@@ -1,0 +1,179 @@
+import type { Bench } from "../bench.ts";
+import { sameBytes } from "../byte-difference.ts";
+import type { Check } from "../check.ts";
+
+interface Vector {
+  readonly name: string;
+  readonly title: string;
+  readonly why: string;
+  /** The body, made of the JSON text of a list of messages that has to be in it. */
+  readonly body: (messages: string) => string;
+  readonly deadlineMs?: number;
+}
+
+const WRITERS = "What is parsed and written again is spelled as the writer likes";
+
+/** A body of the usual two fields and these, as JSON text. */
+function withFields(fields: string): Vector["body"] {
+  return (messages) => `{"model":"openai/gpt-4o-mini","messages":${messages},${fields}}`;
+}
+
+/** A body with a tool whose `parameters` are this JSON text. */
+function withToolSchema(schema: string): Vector["body"] {
+  return withFields(`"tools":[{"type":"function","function":{"name":"f","parameters":${schema}}}]`);
+}
+
+const NUMBERS: readonly Vector[] = [
+  {
+    name: "big-integers",
+    title: "integers beyond 2^53 keep every digit",
+    why: "openai-python sends big seeds digit for digit; a gateway that reads them as doubles sends other seeds, and no answer can be reproduced",
+    body: withFields(`"seed":9223372036854775807,"x_ids":[9007199254740993,-9223372036854775808]`),
+  },
+  {
+    name: "number-spellings",
+    title: "1.0, -0 and 1E5 stay as they are spelled",
+    why: `${WRITERS}: 1.0 becomes 1, which strict schemas upstream take for an integer, and prompt caches miss`,
+    body: withFields(`"temperature":1.0,"top_p":1E0,"x_numbers":[-0,1E5,1e+2,0.10,-0.0,1.5e-7]`),
+  },
+  {
+    name: "huge-exponents",
+    title: "1e400 does not become null or infinity",
+    why: "JSON has no limit for numbers, doubles have: 1e400 is written again as null",
+    body: withToolSchema(`{"type":"number","maximum":1e400,"minimum":-1e400}`),
+  },
+];
+
+const STRUCTURE: readonly Vector[] = [
+  {
+    name: "whitespace",
+    title: "white space between and after the fields stays",
+    why: "caches of prompts and answers go by the bytes: other white space is another prompt",
+    body: (messages) =>
+      `\n{ "model" :\t"openai/gpt-4o-mini",\r\n\t"messages" : ${messages} ,\n  "stop" : [ "a" , "b" ] } \n\n`,
+  },
+  {
+    name: "key-order",
+    title: "fields keep their order, also those named like numbers",
+    why: "OpenRouter's cache and the providers' depend on the order of keys; objects of JavaScript put 1 before b and a",
+    body: withToolSchema(`{"properties":{"b":{},"10":{},"a":{},"2":{}},"type":"object"}`),
+  },
+  {
+    name: "unknown-fields",
+    title: "fields that nobody knows pass at every depth",
+    why: "OpenRouter gets new fields without notice; what a gateway drops cannot be used before its next release",
+    body: (messages) =>
+      `{"model":"openai/gpt-4o-mini","messages":[{"role":"user","x_part":{"deep":[{"er":true}]},"content":[{"type":"x_new","x_new":{"a":1},"cache_control":{"type":"ephemeral"}}]},${messages.slice(1)},"x_new_field":{"a":[{"b":"c"}]},"provider":{"order":["openai"],"x_new":true},"reasoning":{"effort":"low","x_new":1},"plugins":[{"id":"web","x_new":[]}]}`,
+  },
+  {
+    name: "null-fields",
+    title: "null stays null, and is not left out",
+    why: "null and absent differ upstream, for example in a stop that overrides a preset",
+    body: withFields(`"stop":null,"temperature":null,"tools":null,"x_new":null,"user":null`),
+  },
+  {
+    name: "empty-values",
+    title: "empty strings, lists and objects are not tidied away",
+    why: "an assistant's empty content and an empty list of stops are legal, and mean something",
+    body: withFields(`"stop":[],"metadata":{},"user":"","x_new":[{}],"logit_bias":{}`),
+  },
+  {
+    name: "duplicate-keys",
+    title: "a key that comes twice within a nested object stays twice",
+    why: "parsers differ in which one they keep: whoever drops one decides for upstream",
+    body: withToolSchema(`{"type":"object","title":"one","title":"two"}`),
+  },
+  {
+    name: "proto-keys",
+    title: "a key named __proto__ passes",
+    why: "it is an ordinary name in a tool's schema; careless copies lose it or are poisoned by it",
+    body: withToolSchema(`{"type":"object","properties":{"__proto__":{"type":"string"}}}`),
+  },
+  {
+    name: "constructor-keys",
+    title: "keys named constructor, prototype and toString pass",
+    why: "some filters against poisoned objects refuse the whole request, or drop the key",
+    body: withToolSchema(
+      `{"properties":{"constructor":{"prototype":{"a":1}},"prototype":{},"toString":{},"hasOwnProperty":{}}}`,
+    ),
+  },
+];
+
+const STRINGS: readonly Vector[] = [
+  {
+    name: "escaped-slashes",
+    title: "\\/ stays \\/",
+    why: `${WRITERS}: PHP writes \\/, others do not, and caches miss`,
+    body: withFields(`"user":"https:\\/\\/example.com\\/u"`),
+  },
+  {
+    name: "escaped-letters",
+    title: "\\u00e9 and \\u003c stay escapes",
+    why: `${WRITERS}: openai-python may send ASCII with escapes, and caches miss`,
+    body: withFields(`"user":"caf\\u00e9 \\u003cb\\u003e \\u4E16\\u754C \\ud83c\\udf89"`),
+  },
+  {
+    name: "lone-surrogates",
+    title: "half a surrogate pair stays",
+    why: "a text that was cut inside an emoji is sent so; who decodes and encodes it makes it U+FFFD, or fails",
+    body: withFields(`"user":"cut \\ud83d here"`),
+  },
+  {
+    name: "escaped-keys",
+    title: "a key spelled with escapes stays so",
+    why: "the key is known by its meaning and must still be sent in its spelling",
+    body: (messages) =>
+      `{"\\u006dodel":"openai/gpt-4o-mini","messages":${messages},"x\\u005fnew":{"\\u0061":1}}`,
+  },
+  {
+    name: "raw-utf8",
+    title: "text that is not ASCII stays raw UTF-8",
+    why: "escapes instead of UTF-8 make prompts in most of the world's languages up to three times as long",
+    body: withFields(`"user":"Grüße, 世界 🎉👩🏽‍🚀 ¡olé! \u2028 \u00a0 e\u0301"`),
+  },
+];
+
+const IMAGE_BYTES = 20 * 1024 * 1024;
+const CONVERSATION_MESSAGES = 2_000;
+
+function longConversation(messages: string): string {
+  const turn = `{"role":"assistant","content":"Answer."},{"role":"user","content":"And then?"}`;
+  const rest = Array.from({ length: (CONVERSATION_MESSAGES - 2) / 2 }, () => turn).join(",");
+  return `{"model":"openai/gpt-4o-mini","messages":[{"role":"system","content":"S"},${rest},${messages.slice(1)}}`;
+}
+
+const LARGE: readonly Vector[] = [
+  {
+    name: "image-20mb",
+    title: "an image of 20 MB in a data URL passes",
+    why: "images, files and audio come within the body; frameworks stop at 1 MB unless told otherwise",
+    deadlineMs: 30_000,
+    body: (messages) =>
+      `{"model":"openai/gpt-4o-mini","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,${"iVBORw0K".repeat(IMAGE_BYTES / 8)}"}}]},${messages.slice(1)}}`,
+  },
+  {
+    name: "long-conversation",
+    title: "a conversation of 2,000 messages passes",
+    why: "agents hold long conversations; limits on the length of lists break them in the middle of their work",
+    body: longConversation,
+  },
+];
+
+function toCheck({ name, title, why, body, deadlineMs }: Vector): Check {
+  return {
+    id: `request/${name}`,
+    title,
+    why,
+    expected: "upstream gets the bytes that the client sent",
+    ...(deadlineMs !== undefined && { deadlineMs }),
+    run: async (bench: Bench) => {
+      const sent = body(bench.messages);
+      const call = bench.send({ body: sent });
+      const { body: came } = await bench.arrival(call, deadlineMs);
+      return sameBytes("the request", sent, came);
+    },
+  };
+}
+
+/** Requests whose bytes must not change: they name a model without the optional prefix. */
+export const REQUEST_CHECKS: readonly Check[] = [...NUMBERS, ...STRUCTURE, ...STRINGS, ...LARGE].map(toCheck);

@@ -1,0 +1,104 @@
+import type { Bench } from "../bench.ts";
+import { sameBytes } from "../byte-difference.ts";
+import { type Check, failed, type Outcome } from "../check.ts";
+import { answerError } from "../upstream-answers.ts";
+
+/** Error bodies as OpenRouter sends them; the statuses are those that it documents but for 401, which speaks of a key. */
+const BODIES: Readonly<Record<number, string>> = {
+  400: `{"error":{"message":"Invalid request parameters","code":400},"user_id":"user_1"}`,
+  402: `{"error":{"message":"Insufficient credits. Add more using https://openrouter.ai/credits","code":402},"user_id":"user_1"}`,
+  403: `{"error":{"message":"Your input was flagged","code":403,"metadata":{"reasons":["violence"],"flagged_input":"x","provider_name":"OpenAI","model_slug":"openai/gpt-4o"}}}`,
+  404: `{"error":{"message":"No endpoints found that support tool use.","code":404}}`,
+  408: `{"error":{"message":"Operation timed out. Please try again later.","code":408}}`,
+  413: `{"error":{"message":"Request payload too large","code":413}}`,
+  422: `{"error":{"message":"Invalid argument","code":"invalid_argument"}}`,
+  429: `{"error":{"message":"Provider returned error","code":429,"metadata":{"raw":"openai/gpt-4o is temporarily rate-limited upstream","provider_name":"OpenAI","is_byok":false}},"user_id":"user_1"}`,
+  500: `{"error":{"message":"Internal Server Error","code":500}}`,
+  502: `{"error":{"message":"Provider returned error","code":502,"metadata":{"provider_name":"OpenAI","raw":"{\\"error\\":{}}"}}}`,
+  503: `{"error":{"message":"No instances available","code":503}}`,
+  529: `{"error":{"message":"Provider returned error","code":529,"metadata":{"provider_name":"OpenAI"}}}`,
+};
+
+const MEGABYTE = 1 << 20;
+
+async function relaysError(bench: Bench, status: number, body: string): Promise<Outcome> {
+  bench.upstream(answerError(status, body));
+  const { answer } = await bench.whole(bench.chat({ stream: false }));
+  const bytes = sameBytes("the body", body, answer.body);
+  return answer.status === status ? bytes : failed(`status ${answer.status}; ${bytes.got}`);
+}
+
+function toCheck([status, body]: [string, string]): Check {
+  return {
+    id: `status/${status}`,
+    title: `upstream's ${status} keeps status and body`,
+    why: "programs decide by status and code whether to wait, to pay, to shorten, or to give up",
+    expected: `status ${status} with upstream's bytes`,
+    run: (bench) => relaysError(bench, Number(status), body),
+  };
+}
+
+const LARGE: Check = {
+  id: "status/large-metadata",
+  title: "an error with a megabyte of metadata keeps its body",
+  why: "after a file was parsed its text comes within the error, so that the work is not lost",
+  expected: "status 400 with upstream's bytes",
+  run: (bench) =>
+    relaysError(
+      bench,
+      400,
+      `{"error":{"message":"Invalid request parameters","code":400,"metadata":{"file_annotations":[{"type":"file","text":"${"x".repeat(MEGABYTE)}"}]}}}`,
+    ),
+};
+
+const SPELLED: Check = {
+  id: "status/odd-spelling",
+  title: "an error in an unusual spelling keeps its body",
+  why: "errors of providers come as they are written there; what is parsed and written again is not what was said",
+  expected: "status 400 with upstream's bytes",
+  run: (bench) =>
+    relaysError(bench, 400, `{ "error" : { "code" : 400.0 , "message" : "caf\\u00e9 \\/ x" } }\n`),
+};
+
+const IN_STREAM: Check = {
+  id: "status/stream-asked",
+  title: "an error in answer to a request for a stream keeps status and body",
+  why: "an error inside a 200 stream is no error for an SDK: it shows as an empty answer",
+  expected: "status 429 with upstream's bytes and application/json",
+  run: async (bench) => {
+    const body = BODIES[429] ?? "";
+    bench.upstream(answerError(429, body));
+    const { answer } = await bench.whole(bench.chat({ stream: true }));
+    const type = answer.header("content-type") ?? "no Content-Type";
+    const bytes = sameBytes("the body", body, answer.body);
+    const right = answer.status === 429 && type.startsWith("application/json");
+    return right ? bytes : failed(`status ${answer.status}, ${type}; ${bytes.got}`);
+  },
+};
+
+function retryAfter(status: number): Check {
+  return {
+    id: `status/retry-after-${status}`,
+    title: `Retry-After of a ${status} comes back`,
+    why: "without it clients try again too early, and are refused again",
+    expected: `status ${status} with Retry-After: 17`,
+    run: async (bench) => {
+      bench.upstream(answerError(status, BODIES[status] ?? "", ["Retry-After", "17"]));
+      const { answer } = await bench.whole(bench.chat({ stream: false }));
+      const value = answer.header("retry-after");
+      return {
+        pass: answer.status === status && value === "17",
+        got: `status ${answer.status} with ${value === undefined ? "no Retry-After" : `Retry-After: ${value}`}`,
+      };
+    },
+  };
+}
+
+/** Errors of upstream's, which are the caller's to see as they are. */
+export const STATUS_CHECKS: readonly Check[] = [
+  ...Object.entries(BODIES).map(toCheck),
+  LARGE,
+  SPELLED,
+  IN_STREAM,
+  ...[402, 429, 503].map(retryAfter),
+];

@@ -1,0 +1,119 @@
+import type { Check } from "../check.ts";
+import {
+  chunk,
+  COMMENT,
+  contentChunk,
+  DONE,
+  EMPTY_CHOICES_END,
+  STREAM,
+  STREAM_END,
+} from "../upstream-answers.ts";
+import { answerCheck, type AnswerVector } from "./answer-check.ts";
+
+const middle = Math.floor(STREAM.length / 2);
+
+/** Two pieces of one event, split within the four bytes of an emoji. */
+function splitInsideEmoji(): Buffer[] {
+  const bytes = Buffer.from(contentChunk("wave 🌊 wave"));
+  const at = bytes.indexOf(Buffer.from("🌊")) + 2;
+  return [bytes.subarray(0, at), bytes.subarray(at)];
+}
+
+const STREAMS: readonly AnswerVector[] = [
+  {
+    name: "stream",
+    title: "a stream",
+    why: "events that are parsed and written again lose what the writer does not know",
+    parts: STREAM,
+  },
+  {
+    name: "comments-before-data",
+    title: "comments before the first event",
+    why: "`: OPENROUTER PROCESSING` keeps a connection alive while nothing is said yet",
+    parts: [COMMENT, COMMENT, ...STREAM],
+  },
+  {
+    name: "comments-between-data",
+    title: "comments between events",
+    why: "a model that thinks in the middle of an answer is as silent as one that has not begun",
+    parts: [...STREAM.slice(0, middle), COMMENT, COMMENT, ...STREAM.slice(middle)],
+  },
+  {
+    name: "split-character",
+    title: "a character whose bytes come in two packets",
+    why: "who decodes packet by packet puts U+FFFD for both halves: most emoji and Chinese text break now and then",
+    parts: [...splitInsideEmoji(), ...STREAM_END],
+    gapMs: 20,
+  },
+  {
+    name: "one-byte-writes",
+    title: "a stream that comes byte by byte",
+    why: "who takes each packet for a whole event loses events as soon as a network splits them",
+    parts: Array.from(Buffer.from([contentChunk("é🎉"), DONE].join("")), (byte) => Buffer.of(byte)),
+  },
+  {
+    name: "events-in-one-packet",
+    title: "many events in one packet",
+    why: "who takes each packet for one event loses all others when they come together",
+    parts: [STREAM.join("")],
+  },
+  {
+    name: "error-chunk",
+    title: "an error in the middle of a stream",
+    why: "it is the only word about why an answer ends; gateways that know only choices drop it",
+    parts: [
+      ...STREAM.slice(0, 2),
+      chunk(
+        `{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"error","native_finish_reason":"error"}`,
+        `,"error":{"code":502,"message":"Provider disconnected"}`,
+      ),
+      DONE,
+    ],
+  },
+  {
+    name: "debug-chunk",
+    title: "a first event with debug data and without choices",
+    why: "what OpenRouter made of a request is in it; who looks at choices[0] fails",
+    parts: [
+      chunk("", `,"debug":{"echo_upstream_body":{"model":"gpt-4o-mini","seed":9007199254740993}}`),
+      ...STREAM,
+    ],
+  },
+  {
+    name: "empty-choices",
+    title: "a usage event without choices",
+    why: "the cost of the whole request is in it",
+    parts: [...STREAM.slice(0, 3), ...EMPTY_CHOICES_END],
+  },
+  {
+    name: "crlf",
+    title: "a stream with CRLF line ends",
+    why: "server-sent events may end lines so; who splits at LF LF finds no event",
+    parts: STREAM.map((part) => part.replaceAll("\n", "\r\n")),
+  },
+  {
+    name: "stream-spellings",
+    title: "numbers and escapes within events",
+    why: "events that are parsed and written again come out in another spelling",
+    parts: [
+      contentChunk("\\u00e9 \\/ \\uD83D cut"),
+      chunk("", `,"usage":{"cost":6e-05,"x_id":9007199254740993,"total_tokens":21.0}`),
+      DONE,
+    ],
+  },
+  {
+    name: "long-event",
+    title: "an event of one megabyte",
+    why: "images come in one event; buffers for lines have limits",
+    parts: [contentChunk("i".repeat(1 << 20)), ...STREAM_END],
+  },
+  {
+    name: "without-done",
+    title: "a stream that ends without [DONE]",
+    why: "an invented [DONE] says that an answer is complete which nobody has completed",
+    parts: STREAM.slice(0, -1),
+  },
+];
+
+/** Streams with status 200. */
+export const STREAMED_ANSWER_CHECKS: readonly Check[] = STREAMS.map((vector) => answerCheck(vector, true));

@@ -1,0 +1,95 @@
+import { parseArgs } from "node:util";
+import { CHECKS, GROUPS } from "./catalogue.ts";
+
+/** What the command line asks for. */
+export interface Options {
+  readonly gateway: string;
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly format: "text" | "json";
+  readonly upstreamPort: number;
+  readonly only: readonly string[] | undefined;
+  readonly skip: readonly string[];
+  /** Say which checks there are, and try nothing. */
+  readonly list: boolean;
+}
+
+/** A command line that asks for nothing that can be done; the message says what is wrong with it. */
+export class UsageError extends Error {}
+
+export const USAGE = `Usage: npm run verify -- --gateway URL --key KEY [options]
+
+Starts a simulated OpenRouter, sends requests through the gateway at URL, and says where bytes, headers or time were
+lost. Start the gateway with http://127.0.0.1:9180/api/v1 as its upstream.
+
+  --gateway URL          the base URL that an SDK would get, such as http://127.0.0.1:8080/openai/v1
+  --key KEY              a key that the gateway accepts
+  --header name:value    sent with every request; may be given several times
+  --upstream-port N      where the simulated OpenRouter listens; default 9180
+  --only id,id           only these checks
+  --skip group,group     without these groups: for what does not apply to a gateway
+  --format text|json     default text
+  --list                 says which checks there are
+
+Exit status: 0 if every check passed, 1 if not, 2 if the command line is wrong or the gateway cannot be reached.
+`;
+
+const FLAGS = {
+  gateway: { type: "string" },
+  key: { type: "string" },
+  header: { type: "string", multiple: true },
+  format: { type: "string", default: "text" },
+  "upstream-port": { type: "string", default: "9180" },
+  only: { type: "string" },
+  skip: { type: "string" },
+  list: { type: "boolean", default: false },
+} as const;
+
+function splitKnown(flag: string, text: string | undefined, known: readonly string[]): string[] | undefined {
+  const names = text?.split(",").map((name) => name.trim());
+  const unknown = names?.filter((name) => !known.includes(name)) ?? [];
+  if (unknown.length > 0) throw new UsageError(`${flag}: unknown ${unknown.join(", ")}; --list shows all`);
+  return names;
+}
+
+function headerOf(text: string): [string, string] {
+  const match = /^([\w!#$%&'*+.^`|~-]+):[ \t]*([\t\x20-\x7e]*)$/.exec(text);
+  if (!match) throw new UsageError(`--header: "${text}" is not name:value`);
+  return [(match[1] ?? "").toLowerCase(), match[2] ?? ""];
+}
+
+function portOf(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65_535) throw new UsageError(`--upstream-port: "${text}" is not a port`);
+  return port;
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: FLAGS }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+/** Reads a command line. @throws UsageError for the first mistake. */
+export function parseOptions(args: readonly string[]): Options {
+  const values = parse(args);
+  const { gateway = "", key = "", format, list } = values;
+  if (format !== "text" && format !== "json") throw new UsageError("--format is text or json");
+  if (!list && !/^https?:$/.test(URL.parse(gateway)?.protocol ?? "")) {
+    throw new UsageError("--gateway must be an http or https URL");
+  }
+  if (!list && !/^[\x21-\x7e]+$/.test(key)) throw new UsageError("--key must be one key without spaces");
+  const ids = CHECKS.map(({ id }) => id);
+  return {
+    gateway,
+    key,
+    headers: Object.fromEntries((values.header ?? []).map(headerOf)),
+    format,
+    upstreamPort: portOf(values["upstream-port"]),
+    only: splitKnown("--only", values.only, ids),
+    skip: splitKnown("--skip", values.skip, GROUPS) ?? [],
+    list,
+  };
+}

@@ -1,0 +1,44 @@
+import { GROUPS } from "./catalogue.ts";
+import type { Report, Result } from "./run.ts";
+
+const LABEL_WIDTH = 10;
+
+function line(result: Result, idWidth: number): string {
+  const { pass, id, title, ms } = result;
+  return `${pass ? "ok  " : "FAIL"}  ${id.padEnd(idWidth)}  ${String(ms).padStart(6)} ms  ${title}`;
+}
+
+function part(label: string, text: string): string {
+  return `  ${label.padEnd(LABEL_WIDTH)}${text}`;
+}
+
+function failure({ id, title, expected, got, why }: Result): string {
+  return [`${id}: ${title}`, part("expected", expected), part("got", got), part("why", why)].join("\n");
+}
+
+function groupLine(group: string, { results, skipped }: Report): string {
+  const own = results.filter((result) => result.group === group);
+  const score = skipped.includes(group)
+    ? "skipped"
+    : `${own.filter(({ pass }) => pass).length} of ${own.length}`;
+  return `  ${group.padEnd(14)}${score}`;
+}
+
+/** The report as text: every check, what is wrong with those that failed, and the score. */
+export function reportText(report: Report): string {
+  const { results, passed, total, ms, gateway, skipped } = report;
+  const idWidth = Math.max(0, ...results.map(({ id }) => id.length));
+  const failures = results.filter(({ pass }) => !pass);
+  const groups = GROUPS.filter(
+    (group) => skipped.includes(group) || results.some((result) => result.group === group),
+  );
+  return [
+    ...results.map((result) => line(result, idWidth)),
+    "",
+    ...failures.flatMap((result) => [failure(result), ""]),
+    ...groups.map((group) => groupLine(group, report)),
+    "",
+    `${passed} of ${total} checks passed by ${gateway} in ${(ms / 1000).toFixed(1)} s`,
+    "",
+  ].join("\n");
+}

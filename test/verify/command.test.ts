@@ -1,0 +1,76 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { expect, onTestFinished, test } from "vitest";
+import { CHECKS } from "../../src/verify/catalogue.ts";
+import type { Report } from "../../src/verify/run.ts";
+import { PROXY_KEY, type ProxyFault, startProxy } from "./lossy-proxies.ts";
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+interface Run {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function verify(...args: string[]): Promise<Run> {
+  const child = spawn(process.execPath, ["src/verify/main.ts", ...args], { env: {} });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "close") as Promise<[number | null]>,
+  ]);
+  return { code, stdout, stderr };
+}
+
+async function verifyProxy(fault: ProxyFault | undefined, ...more: string[]): Promise<Run> {
+  const port = String(await freePort());
+  const gateway = await startProxy(`http://127.0.0.1:${port}/api/v1`, fault);
+  const only = ["--only", "request/big-integers,answer/plain"];
+  return verify("--gateway", gateway, "--key", PROXY_KEY, "--upstream-port", port, ...only, ...more);
+}
+
+test("a full score is exit status 0", async () => {
+  const { code, stdout, stderr } = await verifyProxy(undefined);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toContain("2 of 2 checks passed");
+});
+
+test("a lost byte is exit status 1, and a report for programs", async () => {
+  const { code, stdout } = await verifyProxy("reserialises", "--format", "json");
+  expect(code).toBe(1);
+  expect(JSON.parse(stdout) as Report).toMatchObject({
+    passed: 1,
+    total: 2,
+    results: [
+      { id: "request/big-integers", group: "request", pass: false },
+      { id: "answer/plain", pass: true },
+    ],
+  });
+});
+
+test("a gateway that is not there, and a wrong command line, are exit status 2", async () => {
+  const port = String(await freePort());
+  const gone = await verify("--gateway", `http://127.0.0.1:${port}`, "--key", "k", "--upstream-port", port);
+  expect(gone).toMatchObject({ code: 2, stdout: "" });
+  const wrong = await verify("--gateway", "nonsense", "--key", "k");
+  expect(wrong).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("Usage:") as string });
+});
+
+test("the list names every check", async () => {
+  const { code, stdout } = await verify("--list");
+  expect(code).toBe(0);
+  expect(stdout.trim().split("\n")).toHaveLength(CHECKS.length);
+});

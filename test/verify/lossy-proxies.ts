@@ -1,0 +1,189 @@
+import { randomUUID } from "node:crypto";
+import {
+  Agent,
+  createServer,
+  type IncomingMessage,
+  request as requestUpstream,
+  type ServerResponse,
+} from "node:http";
+import type { AddressInfo } from "node:net";
+import { onTestFinished } from "vitest";
+import { GatewayError } from "../../src/errors.ts";
+import { addFromUpstream, toUpstream } from "../../src/http/headers.ts";
+import { readChatRequest } from "../../src/openai/chat-request.ts";
+import { refusalOf } from "../../src/relay/refusal.ts";
+import { type Filter, rewritten, UNCHANGED, withoutComments } from "./lossy-bodies.ts";
+
+/** What a proxy does wrong; undefined does all right. Each is what gateways in the field do. */
+export type ProxyFault =
+  /** JSON is parsed and written again: requests, and answers that are not streams */
+  | "reserialises"
+  /** comments in streams are taken for nothing */
+  | "drops-comments"
+  /** an upstream that breaks off is taken for the end of the answer */
+  | "ends-cleanly"
+  /** a client that leaves is not noticed */
+  | "never-aborts"
+  /** answers are passed on when they are whole */
+  | "collects-answers"
+  /** headers that it does not know are dropped */
+  | "few-headers"
+  /** every error of upstream's becomes a 500 in its own words */
+  | "rewords-errors"
+  /** the rule for model ids, keys, headers and errors are left to upstream */
+  | "adds-nothing";
+
+export const PROXY_KEY = "sk-proxy-client-0123456789";
+const BASE_PATH = "/openai/v1";
+const CHAT_PATH = `${BASE_PATH}/chat/completions`;
+
+/** Starts a plain proxy with one fault or none. @returns its base URL; it closes when the test is over. */
+export async function startProxy(upstreamBaseUrl: string, fault?: ProxyFault): Promise<string> {
+  const agent = new Agent({ keepAlive: true });
+  const server = createServer((req, res) => {
+    const proxied = new Proxied(req, res, { upstreamBaseUrl, agent, fault });
+    void proxied.serve();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+    agent.destroy();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/openai/v1`;
+}
+
+interface Way {
+  readonly upstreamBaseUrl: string;
+  readonly agent: Agent;
+  readonly fault: ProxyFault | undefined;
+}
+
+class Proxied {
+  readonly #req: IncomingMessage;
+  readonly #res: ServerResponse;
+  readonly #way: Way;
+
+  constructor(req: IncomingMessage, res: ServerResponse, way: Way) {
+    this.#req = req;
+    this.#res = res;
+    this.#way = way;
+    res.on("error", () => {});
+  }
+
+  async serve(): Promise<void> {
+    if (this.#way.fault === "adds-nothing") {
+      this.#forward(await this.#readBody(), {
+        ...(this.#req.headers as Record<string, string>),
+        host: "upstream",
+      });
+      return;
+    }
+    try {
+      if (this.#req.headers.authorization !== `Bearer ${PROXY_KEY}`)
+        throw new GatewayError("invalid_api_key", "No valid key.");
+      if (this.#req.url !== CHAT_PATH) throw new GatewayError("unknown_url", "No such path.");
+      const { body } = readChatRequest(await this.#readBody());
+      const ours = { authorization: "Bearer sk-or-account", referer: undefined, title: undefined };
+      const sent = this.#way.fault === "reserialises" ? rewritten(body) : body;
+      const { "content-type": type } = this.#req.headers;
+      const known = this.#way.fault === "few-headers" ? { "content-type": type } : this.#req.headers;
+      this.#forward(sent, toUpstream(known, ours));
+    } catch (error) {
+      this.#refuse(error as GatewayError);
+    }
+  }
+
+  async #readBody(): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    for await (const part of this.#req) parts.push(part as Buffer);
+    return Buffer.concat(parts);
+  }
+
+  #refuse(error: GatewayError): void {
+    const head = { "content-type": "application/json", "x-request-id": randomUUID(), ...error.headers };
+    this.#res.writeHead(error.status, head).end(error.toJson());
+  }
+
+  #forward(body: Buffer, head: Record<string, string>): void {
+    const { upstreamBaseUrl, agent, fault } = this.#way;
+    const url = upstreamBaseUrl + (this.#req.url ?? "").slice(BASE_PATH.length);
+    const headers = { ...head, "content-length": String(body.length) };
+    const upstream = requestUpstream(url, { method: "POST", headers, agent });
+    upstream.on("response", (answer) => this.#answer(answer));
+    upstream.on("error", () => this.#broken());
+    upstream.end(body);
+    this.#res.on("close", () => {
+      if (!this.#res.writableFinished && fault !== "never-aborts") upstream.destroy();
+    });
+  }
+
+  #answer(answer: IncomingMessage): void {
+    const { fault } = this.#way;
+    answer.on("error", () => this.#broken());
+    const refusal = this.#refusalOf(answer);
+    if (refusal) {
+      answer.resume();
+      this.#refuse(refusal);
+      return;
+    }
+    const streamed = answer.headers["content-type"]?.startsWith("text/event-stream") ?? false;
+    if (fault === "collects-answers" || (fault === "reserialises" && !streamed)) {
+      this.#collect(answer);
+      return;
+    }
+    this.#writeHead(answer);
+    this.#res.flushHeaders();
+    this.#relay(answer, streamed && fault === "drops-comments" ? withoutComments() : UNCHANGED);
+  }
+
+  #refusalOf({ statusCode: status = 0, headers }: IncomingMessage): GatewayError | undefined {
+    if (this.#way.fault === "adds-nothing") return undefined;
+    const refusal = refusalOf({ status, headers }, true);
+    const rewords = this.#way.fault === "rewords-errors" && status >= 400;
+    return refusal ?? (rewords ? new GatewayError("internal_error", `Upstream said ${status}.`) : undefined);
+  }
+
+  #writeHead({ statusCode = 0, headers, rawHeaders }: IncomingMessage): void {
+    const known = { "content-type": headers["content-type"] ?? "" };
+    if (this.#way.fault === "adds-nothing") this.#res.writeHead(statusCode, rawHeaders);
+    else if (this.#way.fault === "few-headers")
+      this.#res.writeHead(statusCode, { "x-request-id": randomUUID(), ...known });
+    else this.#res.writeHead(statusCode, addFromUpstream({ "x-request-id": randomUUID() }, headers));
+  }
+
+  #relay(answer: IncomingMessage, filter: Filter): void {
+    const res = this.#res;
+    answer.on("data", (bytes: Buffer) => {
+      if (res.write(filter.pass(bytes))) return;
+      answer.pause();
+      res.once("drain", () => answer.resume());
+    });
+    answer.on("end", () => {
+      if (answer.complete) res.end(filter.rest());
+    });
+  }
+
+  #collect(answer: IncomingMessage): void {
+    const parts: Buffer[] = [];
+    answer.on("data", (part: Buffer) => parts.push(part));
+    answer.on("end", () => {
+      if (!answer.complete) return;
+      this.#writeHead(answer);
+      if (this.#way.fault === "reserialises") this.#res.write(rewritten(Buffer.concat(parts)));
+      else for (const part of parts) this.#res.write(part);
+      this.#res.end();
+    });
+  }
+
+  /** Upstream is gone before its answer was whole. */
+  #broken(): void {
+    const res = this.#res;
+    if (res.writableEnded) return;
+    if (this.#way.fault === "adds-nothing") res.socket?.destroySoon();
+    else if (!res.headersSent)
+      this.#refuse(new GatewayError("upstream_disconnected", "Upstream closed the connection."));
+    else if (this.#way.fault === "ends-cleanly") res.end();
+    else res.socket?.destroySoon();
+  }
+}

@@ -1,0 +1,107 @@
+import { createServer, type Server, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { GROUPS } from "../../src/verify/catalogue.ts";
+import { reportText } from "../../src/verify/report-text.ts";
+import { GatewayUnreachable, runChecks } from "../../src/verify/run.ts";
+import { PROXY_KEY, startProxy } from "./lossy-proxies.ts";
+import { simulate } from "./support.ts";
+
+const key = PROXY_KEY;
+
+/** A server that does with each connection what it is told. */
+async function listen(onConnection: (socket: Socket) => void): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    onConnection(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/openai/v1`;
+}
+
+test("a gateway that does not listen is told from one that fails", async () => {
+  const gateway = "http://127.0.0.1:9/openai/v1";
+  const run = runChecks({ gateway, key, simulator: await simulate() });
+  await expect(run).rejects.toThrow(GatewayUnreachable);
+  await expect(run).rejects.toThrow("ECONNREFUSED");
+});
+
+test("a gateway that never answers is given up", { timeout: 15_000 }, async () => {
+  const gateway = await listen(() => {});
+  await expect(runChecks({ gateway, key, simulator: await simulate() })).rejects.toThrow("no answer");
+});
+
+test("a gateway that speaks something else is told as such", async () => {
+  const gateway = await listen((socket) => socket.end("220 mail ESMTP\r\n\r\n"));
+  const run = runChecks({ gateway, key, simulator: await simulate() });
+  await expect(run).rejects.toThrow("220 mail ESMTP");
+});
+
+test("a wrong key is said before any check is tried", async () => {
+  const simulator = await simulate();
+  const gateway = await startProxy(simulator.baseUrl);
+  await expect(runChecks({ gateway, key: "sk-other", simulator })).rejects.toThrow("status 401");
+});
+
+test("a run whose time is used up fails what it has not tried", async () => {
+  const simulator = await simulate();
+  const gateway = await startProxy(simulator.baseUrl);
+  const only = ["timing/head", "cancel/plain", "cut/no-done"];
+  const report = await runChecks({ gateway, key, simulator, only, deadlineMs: 700 });
+  expect(report.results.map(({ got }) => got)).toEqual([
+    expect.stringMatching(/^no verdict within \d+/),
+    "not tried: the time for the whole run was used up",
+    "not tried: the time for the whole run was used up",
+  ]);
+  expect(report.ms).toBeLessThan(2_000);
+});
+
+test("checks can be chosen, and groups left out", async () => {
+  const simulator = await simulate();
+  const gateway = await startProxy(simulator.baseUrl, "reserialises");
+  const only = ["request/whitespace", "request/raw-utf8", "model/bare"];
+  const seen: string[] = [];
+  const report = await runChecks({
+    gateway,
+    key,
+    simulator,
+    only,
+    skip: ["model"],
+    onResult: ({ id }) => seen.push(id),
+  });
+  expect(seen).toEqual(["request/whitespace", "request/raw-utf8"]);
+  expect(report).toMatchObject({ passed: 1, total: 2, skipped: ["model"] });
+});
+
+test("the text says of each failure what was expected, what came, and why it matters", async () => {
+  const simulator = await simulate();
+  const gateway = await startProxy(simulator.baseUrl, "reserialises");
+  const only = ["request/big-integers", "request/raw-utf8"];
+  const text = reportText(await runChecks({ gateway, key, simulator, only, skip: ["model"] }));
+  expect(text).toMatch(/^FAIL {2}request\/big-integers +\d+ ms {2}integers beyond/m);
+  expect(text).toMatch(/^ok {4}request\/raw-utf8 /m);
+  expect(text).toMatch(/^ {2}expected {2}upstream gets the bytes that the client sent$/m);
+  expect(text).toMatch(
+    /^ {2}got {7}the request differs from byte \d+ on .*9223372036854775807.*9223372036854776000/m,
+  );
+  expect(text).toMatch(/^ {2}why {7}openai-python sends/m);
+  expect(text).toMatch(/^ {2}request +1 of 2$/m);
+  expect(text).toMatch(/^ {2}model +skipped$/m);
+  expect(text).toContain(`1 of 2 checks passed by ${gateway}`);
+});
+
+test("every check has a group, and says what it is about", async () => {
+  const { CHECKS } = await import("../../src/verify/catalogue.ts");
+  expect(new Set(CHECKS.map(({ id }) => id)).size).toBe(CHECKS.length);
+  for (const { id, title, why, expected } of CHECKS) {
+    expect(id).toMatch(/^[a-z-]+\/[a-z0-9-]+$/);
+    expect(Math.min(title.length, why.length, expected.length)).toBeGreaterThan(5);
+  }
+  expect(GROUPS).toHaveLength(12);
+});

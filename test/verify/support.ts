@@ -1,0 +1,26 @@
+import { onTestFinished } from "vitest";
+import { startSimulator, type Simulator } from "../../src/mock/simulator.ts";
+import { type Report, runChecks } from "../../src/verify/run.ts";
+import { PROXY_KEY, type ProxyFault, startProxy } from "./lossy-proxies.ts";
+
+/** The suite sends 256 MB and waits on purpose; a good gateway takes some 13 s. */
+export const SUITE_TIMEOUT_MS = 120_000;
+
+/** A simulator on a free port that is closed after the test. */
+export async function simulate(): Promise<Simulator> {
+  const simulator = await startSimulator({ keepSeen: 0 });
+  onTestFinished(() => simulator.close());
+  return simulator;
+}
+
+/** What failed, with what was got instead: the message of a test that fails. */
+export function failuresOf({ results }: Report): string[] {
+  return results.filter(({ pass }) => !pass).map(({ id, got }) => `${id}: ${got}`);
+}
+
+/** Runs the suite against a proxy with one fault, or none. */
+export async function checkProxy(fault?: ProxyFault): Promise<Report> {
+  const simulator = await simulate();
+  const gateway = await startProxy(simulator.baseUrl, fault);
+  return runChecks({ gateway, key: PROXY_KEY, simulator });
+}
