@@ -2,43 +2,15 @@ import { expect, test } from "vitest";
 import { ask } from "./support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "./support/chat.ts";
 import { startTestGateway } from "./support/gateway.ts";
+import { DONE, EVENT, startHeldUpstream, startStream } from "./support/held-upstream.ts";
 import { RawClient } from "./support/raw-client.ts";
-import {
-  chunk,
-  chunkedHead,
-  LAST_CHUNK,
-  responseBytes,
-  startScriptedUpstream,
-} from "./support/scripted-upstream.ts";
+import { startScriptedUpstream } from "./support/scripted-upstream.ts";
 import { until, within } from "./support/until.ts";
 
-const EVENT = 'data: {"choices":[]}\n\n';
-const DONE = "data: [DONE]\n\n";
 const READY = { method: "GET", path: "/readyz", body: "" };
 
-/** An upstream whose streams end when the test says so; a plain call is answered at once. */
-async function heldUpstream() {
-  const held: (() => void)[] = [];
-  const upstream = await startScriptedUpstream((socket, { body }) => {
-    if (!body.includes('"stream":true')) {
-      socket.write(responseBytes(200, { "content-type": "application/json" }, "{}"));
-      return;
-    }
-    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(EVENT)]));
-    held.push(() => socket.write(Buffer.concat([chunk(DONE), Buffer.from(LAST_CHUNK)])));
-  });
-  return { upstream, finish: () => held.forEach((end) => end()) };
-}
-
-async function startStream(port: number): Promise<RawClient> {
-  const client = new RawClient(port);
-  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  await until(() => client.response()?.body.length, "the stream to begin");
-  return client;
-}
-
 test("while it drains, a gateway is not ready, serves on, and asks for every connection to be closed", async () => {
-  const { upstream, finish } = await heldUpstream();
+  const { upstream, finish } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   expect((await ask(gateway.port, READY)).status).toBe(200);
   const stream = await startStream(gateway.port);
@@ -61,7 +33,7 @@ test("while it drains, a gateway is not ready, serves on, and asks for every con
 });
 
 test("after the drain nothing new is taken, idle connections close at once, and the stop ends with the last stream", async () => {
-  const { upstream, finish } = await heldUpstream();
+  const { upstream, finish } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const idle = new RawClient(gateway.port);
   idle.post(CHAT_PATH, chatBody(), AUTHORIZATION);
@@ -80,7 +52,7 @@ test("after the drain nothing new is taken, idle connections close at once, and 
 });
 
 test("a stream that outlives the grace time is told so and broken off, and upstream is aborted", async () => {
-  const { upstream } = await heldUpstream();
+  const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const stream = await startStream(gateway.port);
   await within(gateway.stop({ drainMs: 0, graceMs: 200 }), "the gateway to stop", 3_000);

@@ -24,7 +24,9 @@ export function answerClientError(
   socket: Socket,
 ): ClientErrorRecord | undefined {
   const reply = replyUnderWay(socket);
-  if (!socket.writable || error.code === "ECONNRESET" || reply?.raw.headersSent) {
+  // A connection that was opened ahead of need, as load balancers do, asked nothing: an answer would meet its first request.
+  const neverAsked = socket.bytesRead === 0;
+  if (!socket.writable || neverAsked || error.code === "ECONNRESET" || reply?.raw.headersSent) {
     socket.destroy();
     return undefined;
   }

@@ -1,22 +1,14 @@
 import { expect, test } from "vitest";
 import { ask } from "../support/ask.ts";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
+import { DONE, EVENT, startHeldUpstream, startStream } from "../support/held-upstream.ts";
 import { listeningPort, runNode } from "../support/process.ts";
 import { RawClient } from "../support/raw-client.ts";
-import {
-  chunk,
-  chunkedHead,
-  LAST_CHUNK,
-  type ScriptedUpstream,
-  startScriptedUpstream,
-} from "../support/scripted-upstream.ts";
+import type { ScriptedUpstream } from "../support/scripted-upstream.ts";
 import { until } from "../support/until.ts";
 
 const SERVER = "src/server.ts";
 const READY = { method: "GET", path: "/readyz", body: "" };
-const EVENT = "data: {}\n\n";
-const DONE = "data: [DONE]\n\n";
 
 const env = (upstream: ScriptedUpstream, more: Record<string, string> = {}) => ({
   PORT: "0",
@@ -25,23 +17,6 @@ const env = (upstream: ScriptedUpstream, more: Record<string, string> = {}) => (
   OPENROUTER_BASE_URL: upstream.baseUrl,
   ...more,
 });
-
-/** An upstream whose streams go on until `finish()`. */
-async function heldUpstream() {
-  const held: (() => void)[] = [];
-  const upstream = await startScriptedUpstream((socket) => {
-    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(EVENT)]));
-    held.push(() => socket.write(Buffer.concat([chunk(DONE), Buffer.from(LAST_CHUNK)])));
-  });
-  return { upstream, finish: () => held.forEach((end) => end()) };
-}
-
-async function startStream(port: number): Promise<RawClient> {
-  const client = new RawClient(port);
-  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  await until(() => client.response()?.body.length, "the stream to begin");
-  return client;
-}
 
 test("a wrong configuration exits 78 and lists every mistake, without a value or a stack", async () => {
   const server = runNode(SERVER, {
@@ -73,14 +48,14 @@ test("an account that nobody may use exits 78 and says how to mend it", async ()
 });
 
 test("a port that is taken exits 1 with one line", async () => {
-  const { upstream } = await heldUpstream();
+  const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { PORT: String(upstream.port) }));
   expect(await server.exit("the second on one port")).toBe(1);
   expect(server.stderr()).toMatch(/^sluice cannot start: .*EADDRINUSE.*\n$/);
 });
 
 test("SIGTERM drains: not ready at once, still serving, the running stream whole, then exit 0", async () => {
-  const { upstream, finish } = await heldUpstream();
+  const { upstream, finish } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "700" }));
   const port = await listeningPort(server);
   const stream = await startStream(port);
@@ -103,7 +78,7 @@ test("SIGTERM drains: not ready at once, still serving, the running stream whole
 });
 
 test("SIGINT skips the drain", async () => {
-  const { upstream } = await heldUpstream();
+  const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "60000" }));
   await listeningPort(server);
   server.child.kill("SIGINT");
@@ -111,7 +86,7 @@ test("SIGINT skips the drain", async () => {
 });
 
 test("a second signal exits at once, streams or not", async () => {
-  const { upstream } = await heldUpstream();
+  const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream));
   await startStream(await listeningPort(server));
   server.child.kill("SIGTERM");
@@ -121,7 +96,7 @@ test("a second signal exits at once, streams or not", async () => {
 });
 
 test("a stream that outlives the grace time does not keep the process", async () => {
-  const { upstream } = await heldUpstream();
+  const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "0", SHUTDOWN_GRACE_MS: "300" }));
   const stream = await startStream(await listeningPort(server));
   server.child.kill("SIGTERM");
@@ -130,7 +105,7 @@ test("a stream that outlives the grace time does not keep the process", async ()
 });
 
 test("the secrets it was given are nowhere in what a process writes", async () => {
-  const { upstream, finish } = await heldUpstream();
+  const { upstream, finish } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { LOG_LEVEL: "trace" }));
   const port = await listeningPort(server);
   await startStream(port);
@@ -143,7 +118,7 @@ test("the secrets it was given are nowhere in what a process writes", async () =
 });
 
 test("a server whose npm died of a SIGTERM drains and stops instead of holding the port", async () => {
-  const { upstream } = await heldUpstream();
+  const { upstream } = await startHeldUpstream();
   const shell = runNode("-e", env(upstream, { DRAIN_MS: "100", npm_lifecycle_event: "start" }), [
     `require("node:child_process").spawn(process.execPath, ["${SERVER}"], { stdio: "inherit" })`,
   ]);
@@ -159,7 +134,7 @@ test("a server whose npm died of a SIGTERM drains and stops instead of holding t
 });
 
 test("a server whose log has lost its reader ends all the same", async () => {
-  const { upstream } = await heldUpstream();
+  const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream));
   await listeningPort(server);
   server.child.stdout?.destroy();
