@@ -27,7 +27,7 @@ const FORWARDED = [
   "x-anthropic-beta",
 ] as const;
 
-/** Headers of upstream's answer that end here. */
+/** Headers of upstream's answer that end here, besides `cf-*` (its edge) and `access-control-*` (its site). */
 const STOPPED: ReadonlySet<string> = new Set([
   // Hop-by-hop (RFC 9110, section 7.6.1): they speak of the connection to upstream.
   "connection",
@@ -58,8 +58,6 @@ const STOPPED: ReadonlySet<string> = new Set([
   "server-timing",
   "x-accel-buffering",
 ]);
-
-const STOPPED_PREFIXES = ["cf-", "access-control-"];
 
 /** What Node lets into a header value; anything else could split the answer or kill it with an exception. */
 const SAFE_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -102,11 +100,12 @@ export function toUpstream(incoming: IncomingHttpHeaders, ours: OutgoingDefaults
 export function addFromUpstream(answer: HeaderMap, upstream: IncomingHttpHeaders): HeaderMap {
   const connection =
     upstream.connection === undefined ? [] : upstream.connection.toLowerCase().split(/[\s,]+/);
-  for (const [name, value] of Object.entries(upstream)) {
+  for (const name of Object.keys(upstream)) {
+    const value = upstream[name];
     if (value === undefined || STOPPED.has(name) || connection.includes(name)) continue;
-    if (STOPPED_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
-    const values = Array.isArray(value) ? value : [value];
-    if (values.every((one) => SAFE_VALUE.test(one))) answer[name] = value;
+    if (name.startsWith("cf-") || name.startsWith("access-control-")) continue;
+    if (Array.isArray(value) ? value.every((one) => SAFE_VALUE.test(one)) : SAFE_VALUE.test(value))
+      answer[name] = value;
   }
   return answer;
 }

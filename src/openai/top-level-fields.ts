@@ -42,14 +42,15 @@ export function findTopLevelFields(json: Buffer, maxDepth: number): TopLevelFiel
   for (let at = 0; at < json.length; at++) {
     const byte = json[at];
     if (byte === QUOTE) {
-      const span = { start: at, end: endOfString(json, at) };
+      const end = endOfString(json, at);
       if (depth === 1 && keyNext) {
-        keys.push(span);
-        field = fieldName(json, span);
+        const key = { start: at, end };
+        keys.push(key);
+        field = fieldName(json, key);
         keyNext = false;
-      } else if (depth === 1 && field === "model") model = span;
-      else if (depth === 2 && field === "models") models.push(span);
-      at = span.end - 1;
+      } else if (depth === 1 && field === "model") model = { start: at, end };
+      else if (depth === 2 && field === "models") models.push({ start: at, end });
+      at = end - 1;
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       if (++depth > maxDepth) return { tooDeep: true, keys, model, models };
       if (depth === 1) keyNext = byte === OPEN_BRACE;
