@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { readChatRequest } from "../../src/openai/chat-request.ts";
+import { ask } from "../support/ask.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { Generator, Spec } from "./spec.ts";
 
 const spec = new Spec();
@@ -43,6 +46,18 @@ test("thousands of requests that OpenRouter's description allows pass with every
   expect(refused).toEqual([]);
 });
 
+test("requests that the description allows arrive upstream bit-identical over real sockets", async () => {
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+  );
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const bodies = Array.from({ length: 300 }, (_, seed) =>
+    JSON.stringify(requestOf(new Generator(spec, seed + 1))),
+  );
+  for (const body of bodies) expect((await ask(gateway.port, { body })).status).toBe(200);
+  expect(upstream.seen.map(({ body }) => body.toString())).toEqual(bodies);
+});
+
 test("every field that the description names is tried alone, with every variant it has", () => {
   const refused: string[] = [];
   for (const [name, schema] of Object.entries(chatRequest.properties ?? {})) {
@@ -62,22 +77,22 @@ test("every field that the description names is tried alone, with every variant 
 });
 
 const BASE: Fields = { model: "openai/gpt-4o", messages: [{ role: "user", content: "Hello" }] };
-const ask = (message: Fields): Fields => ({ ...BASE, messages: [message] });
+const saying = (message: Fields): Fields => ({ ...BASE, messages: [message] });
 
 /** The description forbids these; OpenRouter's prose, OpenAI or recorded traffic has them. */
 const ALLOWED_BEYOND: [why: string, request: Fields][] = [
   ["a preset alone stands for a model", { preset: "mine", messages: BASE["messages"] }],
   ["models[] alone stands for a model", { models: ["a/b", "c/d"], messages: BASE["messages"] }],
-  ["a role that is new", ask({ role: "critic", content: "x" })],
-  ["a part type that is new", ask({ role: "user", content: [{ type: "hologram", hologram: {} }] })],
+  ["a role that is new", saying({ role: "critic", content: "x" })],
+  ["a part type that is new", saying({ role: "user", content: [{ type: "hologram", hologram: {} }] })],
   [
     "an assistant message without content",
-    ask({
+    saying({
       role: "assistant",
       tool_calls: [{ id: "1", type: "function", function: { name: "f", arguments: "{}" } }],
     }),
   ],
-  ["a user message with null content", ask({ role: "user", content: null })],
+  ["a user message with null content", saying({ role: "user", content: null })],
   ["stream: null", { ...BASE, stream: null }],
   ["tools: null", { ...BASE, tools: null }],
   ["tool_choice: null", { ...BASE, tool_choice: null }],
@@ -104,12 +119,12 @@ const BROKEN: [param: string, request: Fields][] = [
   ["messages", { ...BASE, messages: {} }],
   ["messages[0]", { ...BASE, messages: ["Hello"] }],
   ["messages[1].role", { ...BASE, messages: [{ role: "user", content: "" }, { content: "" }] }],
-  ["messages[0].role", ask({ role: 1, content: "" })],
-  ["messages[0].content", ask({ role: "user", content: 1 })],
-  ["messages[0].content[0].type", ask({ role: "user", content: [{}] })],
+  ["messages[0].role", saying({ role: 1, content: "" })],
+  ["messages[0].content", saying({ role: "user", content: 1 })],
+  ["messages[0].content[0].type", saying({ role: "user", content: [{}] })],
   [
     "messages[0].content[1].text",
-    ask({
+    saying({
       role: "user",
       content: [
         { type: "text", text: "" },
@@ -119,9 +134,9 @@ const BROKEN: [param: string, request: Fields][] = [
   ],
   [
     "messages[0].content[0].image_url.url",
-    ask({ role: "user", content: [{ type: "image_url", image_url: {} }] }),
+    saying({ role: "user", content: [{ type: "image_url", image_url: {} }] }),
   ],
-  ["messages[0].tool_calls", ask({ role: "assistant", tool_calls: "x" })],
+  ["messages[0].tool_calls", saying({ role: "assistant", tool_calls: "x" })],
   ["model", { ...BASE, model: 1 }],
   ["model", { ...BASE, model: "" }],
   ["model", { messages: BASE["messages"] }],
