@@ -4,7 +4,7 @@ import type { Config } from "./config.ts";
 import { answerClientError } from "./http/client-error.ts";
 import { allowOrigins } from "./http/cors.ts";
 import { closeIdleConnections, type Drain } from "./http/drain.ts";
-import { answerAnyError, handleErrors, refuseUnknownUrls } from "./http/error-handler.ts";
+import { answerAnyError, handleErrors } from "./http/error-handler.ts";
 import { beginExchange, trackExchanges, type Report } from "./http/exchange.ts";
 import { setOwnHeaders } from "./http/own-headers.ts";
 import { continueWhenAccepted, keepBodiesRaw } from "./http/raw-json.ts";
@@ -18,6 +18,7 @@ import { logExchange } from "./logger.ts";
 import { chatCompletions } from "./routes/chat-completions.ts";
 import { health } from "./routes/health.ts";
 import { models } from "./routes/models.ts";
+import { refuseUnknownUrls } from "./routes/unknown-urls.ts";
 import type { RedisStore } from "./store/redis.ts";
 import { ModelCatalog } from "./upstream/model-catalog.ts";
 import type { Upstream } from "./upstream/openrouter.ts";
@@ -70,7 +71,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const catalog = new ModelCatalog(upstream, ownsAccount ? `Bearer ${openrouterApiKey}` : undefined);
   health(app, { drain, stores: redis ? { redis: () => redis.answers() } : {} });
   chatCompletions(app, { admit, inFlight, upstream, ownsAccount, clientStallTimeoutMs, appUrl, appTitle });
-  models(app, { admit, catalog });
+  models(app, { admit, catalog, clientStallTimeoutMs });
   return app;
 }
 

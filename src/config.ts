@@ -89,7 +89,8 @@ const environment = z.object({
     "must be addresses or CIDR networks separated by commas, such as 10.0.0.0/8, or loopback, linklocal, uniquelocal; " +
       "true and numbers are refused because they let callers forge their address",
   ),
-  BODY_LIMIT_BYTES: wholeNumber(1, 1_073_741_824, 67_108_864),
+  // The upper bound is the longest text that V8 can hold.
+  BODY_LIMIT_BYTES: wholeNumber(1, 536_870_888, 67_108_864),
   MAX_IN_FLIGHT: wholeNumber(1, 1_000_000, 10_000),
   UPSTREAM_CONNECT_TIMEOUT_MS: wholeNumber(1, DAY_MS, 5_000),
   UPSTREAM_HEADERS_TIMEOUT_MS: wholeNumber(1, DAY_MS, 900_000),

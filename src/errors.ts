@@ -21,6 +21,7 @@ const TABLE = {
   invalid_utf8: { status: 400, ...invalid },
   duplicate_field: { status: 400, ...invalid },
   json_too_deep: { status: 400, ...invalid },
+  json_too_complex: { status: 400, ...invalid },
   invalid_type: { status: 400, ...invalid },
   invalid_value: { status: 400, ...invalid },
   missing_required_parameter: { status: 400, ...invalid },
@@ -36,7 +37,8 @@ const TABLE = {
   rate_limit_exceeded: { status: 429, type: "rate_limit_error", source: "client" },
   internal_error: { status: 500, type: "server_error", source: "gateway" },
   overloaded: { status: 503, type: "server_error", source: "gateway" },
-  shutting_down: { status: 503, type: "server_error", source: "gateway" },
+  /** Of a request that upstream has: one that it has not is `overloaded`. */
+  shutting_down: { status: 503, type: "server_error", source: "gateway", retry: false },
   upstream_unreachable: { status: 502, ...upstream },
   upstream_disconnected: { status: 502, ...maybeBilled },
   upstream_bad_response: { status: 502, ...maybeBilled },

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
-import { GatewayError } from "./errors.ts";
 import { Drain } from "./http/drain.ts";
 import { fixedKeys } from "./keys/key-store.ts";
 import { InFlight } from "./limits/in-flight.ts";
@@ -51,7 +50,7 @@ export async function startGateway(config: Config, logger: Logger): Promise<Gate
         drain.begin();
         await sleep(drainMs);
         const grace = setTimeout(() => {
-          inFlight.cutAll(new GatewayError("shutting_down", "The gateway is shutting down."));
+          inFlight.cutAll();
           setTimeout(() => app.server.closeAllConnections(), CUT_MS).unref();
         }, graceMs);
         await app.close();

@@ -27,8 +27,6 @@ const RANKS: readonly (readonly string[])[] = [
 /** Files that stand apart from their folder: what the configuration is made of. */
 const MOVED: Readonly<Record<string, string>> = {
   "keys/key-list.ts": "keys-data",
-  // It answers what the limits of unknown URLs say.
-  "http/error-handler.ts": "relay",
 };
 
 /** Which libraries only one room may import. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { GatewayError } from "../errors.ts";
-import type { HeaderMap } from "./headers.ts";
+import { ownHeadersOf } from "./own-headers.ts";
 
 /** A body up to this long is read and thrown away so that the connection can be used again. */
 const READ_AWAY_BYTES = 65_536;
@@ -19,7 +19,7 @@ export function answerError(request: FastifyRequest, reply: FastifyReply, error:
   reply.hijack();
   request.exchange.fail(error);
   const body = Buffer.from(error.toJson());
-  const headers = reply.getHeaders() as HeaderMap;
+  const headers = ownHeadersOf(reply);
   Object.assign(headers, error.headers, {
     "content-type": "application/json",
     "content-length": String(body.length),

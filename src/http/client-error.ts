@@ -2,7 +2,9 @@ import { randomUUID } from "node:crypto";
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { GatewayError } from "../errors.ts";
-import { replyUnderWay } from "./exchange.ts";
+import { exchangeUnderWay } from "./exchange.ts";
+
+const CLOSE = { headers: { connection: "close" } };
 
 /** What the log says of bytes that never became a request. */
 interface ClientErrorRecord {
@@ -23,37 +25,43 @@ export function answerClientError(
   error: Error & { code?: string },
   socket: Socket,
 ): ClientErrorRecord | undefined {
-  const reply = replyUnderWay(socket);
-  // A connection that was opened ahead of need, as load balancers do, asked nothing: an answer would meet its first request.
-  const neverAsked = socket.bytesRead === 0;
-  if (!socket.writable || neverAsked || error.code === "ECONNRESET" || reply?.raw.headersSent) {
+  const exchange = exchangeUnderWay(socket);
+  if (!socket.writable || error.code === "ECONNRESET" || exchange?.answering || !isAsking(error, socket)) {
     socket.destroy();
     return undefined;
   }
   const answer = toGatewayError(error);
-  const body = answer.toJson();
-  const requestId = reply?.request.id ?? randomUUID();
-  reply?.request.exchange.fail(answer);
-  const head = {
-    connection: "close",
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(body),
-    "x-request-id": requestId,
-  };
-  if (reply) {
-    reply.hijack().raw.writeHead(answer.status, head).end(body);
+  if (exchange) {
+    exchange.cut(answer);
     return undefined;
   }
-  const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`);
-  const statusLine = `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}\r\n`;
-  socket.end(`${statusLine}${lines.join("")}\r\n${body}`, () => socket.destroy());
+  const body = answer.toJson();
+  const requestId = randomUUID();
+  socket.end(
+    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}\r\nconnection: close\r\ncontent-type: application/json\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nx-request-id: ${requestId}\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
   return { request_id: requestId, status: answer.status, outcome: "rejected", error: answer.code };
+}
+
+/**
+ * Whether an answer would be an answer to something. Load balancers open connections ahead of need, and a 408 on one of
+ * those, or on one that was answered before, would be taken for the answer to the next request.
+ */
+function isAsking(error: { code?: string }, socket: Socket): boolean {
+  if (socket.bytesRead === 0) return false;
+  return (
+    error.code !== "ERR_HTTP_REQUEST_TIMEOUT" ||
+    exchangeUnderWay(socket) !== undefined ||
+    socket.bytesWritten === 0
+  );
 }
 
 function toGatewayError({ code }: Error & { code?: string }): GatewayError {
   if (code === "HPE_HEADER_OVERFLOW")
-    return new GatewayError("headers_too_large", "The request's headers are too long.");
+    return new GatewayError("headers_too_large", "The request's headers are too long.", CLOSE);
   if (code === "ERR_HTTP_REQUEST_TIMEOUT")
-    return new GatewayError("request_timeout", "The request took too long to arrive.");
-  return new GatewayError("bad_request", "The request is not valid HTTP/1.1.");
+    return new GatewayError("request_timeout", "The request took too long to arrive.", CLOSE);
+  return new GatewayError("bad_request", "The request is not valid HTTP/1.1.", CLOSE);
 }

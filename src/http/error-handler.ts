@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
-import type { Limit } from "../limits/rate-limit.ts";
 import { answerError } from "./answer-error.ts";
 
 /** Turns everything that is thrown on the way of a request into an answer in OpenAI's shape. */
@@ -20,18 +19,6 @@ export function answerAnyError(
   if (answer.code === "internal_error")
     logger.error({ err: error, request_id: request.id }, "internal error");
   answerError(request, reply, answer);
-}
-
-/** Answers a URL that no route has, before its body is read; addresses that keep asking are held off. */
-export function refuseUnknownUrls(app: FastifyInstance, unknownUrls: Limit): void {
-  app.addHook("onRequest", async (request) => {
-    if (!request.is404) return;
-    await unknownUrls.consume(request);
-    throw new GatewayError(
-      "unknown_url",
-      "There is nothing at this URL; the API is at /openai/v1/chat/completions and /openai/v1/models.",
-    );
-  });
 }
 
 function toGatewayError(error: unknown): GatewayError {

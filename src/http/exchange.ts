@@ -2,13 +2,17 @@ import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ErrorSource, GatewayError } from "../errors.ts";
+import { answerError } from "./answer-error.ts";
 import type { Usage } from "../usage/usage.ts";
 
 /** How a request ended. `rejected`: the gateway answered itself, before or instead of upstream. */
 export type Outcome = "complete" | "upstream_error" | "client_gone" | "rejected";
 
-/** An answer under way, told when it is over. An object, because a closure here made V8 keep every request for long. */
-export interface Settling {
+/** An answer under way. An object, because a closure in its place made V8 keep every request's memory for long. */
+export interface Answer {
+  /** Ends it from our side with this error, whatever it has come to. */
+  cut(error: GatewayError): void;
+  /** Told once that its response has ended or its connection is gone, before the report. */
   settle(): void;
 }
 
@@ -17,7 +21,7 @@ export class Exchange {
   readonly requestId: string;
   readonly method: string;
   /** The pattern of the route, never the URL: a URL can carry what a caller should not have put there. */
-  route = "";
+  readonly route: string;
   keyName: string | undefined = undefined;
   modelAsked: string | undefined = undefined;
   modelSent: string | undefined = undefined;
@@ -35,8 +39,8 @@ export class Exchange {
   generationId: string | undefined = undefined;
   usage: Usage | undefined = undefined;
   retries = 0;
-  /** Has the last word on the above, once, when the response has ended or its connection is gone, before the report. */
-  answer: Settling | undefined = undefined;
+  /** Where the answer comes from; undefined while there is none but ours. */
+  answer: Answer | undefined = undefined;
   /** `performance.now()` of the beginning, of the first upstream byte relayed (0: none was), and of the end. */
   readonly startedAt: number = performance.now();
   firstByteAt = 0;
@@ -44,9 +48,31 @@ export class Exchange {
   #ownMs = 0;
   #ownSince = this.startedAt;
 
-  constructor(requestId: string, method: string) {
-    this.requestId = requestId;
-    this.method = method;
+  readonly #request: FastifyRequest;
+  readonly #reply: FastifyReply;
+
+  constructor(request: FastifyRequest, reply: FastifyReply) {
+    this.requestId = request.id;
+    this.method = request.method;
+    this.route = request.routeOptions.url ?? "";
+    this.#request = request;
+    this.#reply = reply;
+  }
+
+  /** The response has ended or its connection is gone: nothing may be begun for it any more. */
+  get ended(): boolean {
+    return this.endedAt !== 0;
+  }
+
+  /** Whether a part of the answer is already on its way to the caller. */
+  get answering(): boolean {
+    return this.#reply.raw.headersSent;
+  }
+
+  /** Ends the request from our side: breaks off the answer that is under way, or answers with this error. */
+  cut(error: GatewayError): void {
+    if (this.answer) this.answer.cut(error);
+    else answerError(this.#request, this.#reply, error);
   }
 
   /** The answer is, or ends with, this error. */
@@ -88,22 +114,22 @@ declare module "fastify" {
 /** Told once of every request, when its response has ended or its connection is gone. */
 export type Report = (exchange: Exchange) => void;
 
-const underWay = new WeakMap<Socket, FastifyReply>();
+const underWay = new WeakMap<Socket, Exchange>();
 
-/** The reply to the request that is under way on a connection, if there is one. */
-export function replyUnderWay(socket: Socket): FastifyReply | undefined {
+/** The last request that is under way on a connection, if there is one. */
+export function exchangeUnderWay(socket: Socket): Exchange | undefined {
   return underWay.get(socket);
 }
 
 /** Begins the record of a request. Fastify's own hooks do not run for one that was aborted, nor on a hijacked reply. */
 export function beginExchange(request: FastifyRequest, reply: FastifyReply, report: Report): void {
-  const exchange = new Exchange(request.id, request.method);
-  exchange.route = request.routeOptions.url ?? "";
+  const exchange = new Exchange(request, reply);
   request.exchange = exchange;
   const { socket } = request.raw;
-  underWay.set(socket, reply);
+  underWay.set(socket, exchange);
   reply.raw.once("close", () => {
-    underWay.delete(socket);
+    // Requests can be pipelined: the next one on this connection may have begun.
+    if (underWay.get(socket) === exchange) underWay.delete(socket);
     finish(exchange, reply.raw);
     report(exchange);
   });

@@ -98,8 +98,9 @@ export function toUpstream(incoming: IncomingHttpHeaders, ours: OutgoingDefaults
  * @param upstream lower-case names, as undici gives them.
  */
 export function addFromUpstream(answer: HeaderMap, upstream: IncomingHttpHeaders): HeaderMap {
-  const connection =
-    upstream.connection === undefined ? [] : upstream.connection.toLowerCase().split(/[\s,]+/);
+  // undici gives a header that comes twice as an array, whatever its type says.
+  const named = [upstream.connection as string | readonly string[] | undefined].flat().join(",");
+  const connection = named === "" ? [] : named.toLowerCase().split(/[\s,]+/);
   for (const name of Object.keys(upstream)) {
     const value = upstream[name];
     if (value === undefined || STOPPED.has(name) || connection.includes(name)) continue;

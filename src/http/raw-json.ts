@@ -18,7 +18,8 @@ export function keepBodiesRaw(app: FastifyInstance): void {
     const { expect, "content-length": length = "0" } = request.headers;
     // Node would say "go on" before anyone has looked at the request: see continueWhenAccepted().
     const fits = Number(length) <= request.routeOptions.bodyLimit;
-    if (fits && expect?.toLowerCase() === "100-continue") reply.raw.writeContinue();
+    const waits = expect?.toLowerCase() === "100-continue" && request.raw.httpVersion === "1.1";
+    if (fits && waits) reply.raw.writeContinue();
     done();
   });
 }
@@ -29,6 +30,8 @@ export function keepBodiesRaw(app: FastifyInstance): void {
  */
 export function continueWhenAccepted(app: FastifyInstance): void {
   app.server.on("checkContinue", (request, response) => app.server.emit("request", request, response));
+  // Any other expectation may be ignored (RFC 9110, section 10.1.1); Node's own 417 has neither a body nor an id.
+  app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
 }
 
 /** Refuses, before the body is read, one that is not plain UTF-8 JSON. */

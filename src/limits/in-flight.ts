@@ -1,9 +1,5 @@
 import { GatewayError } from "../errors.ts";
-
-/** Something under way that can be ended from our side. */
-export interface Cuttable {
-  cut(error: GatewayError): void;
-}
+import type { Exchange } from "../http/exchange.ts";
 
 /**
  * Bounds how many chat completions are under way at once, their bodies included, because neither Node nor undici does.
@@ -11,8 +7,7 @@ export interface Cuttable {
  */
 export class InFlight {
   readonly #max: number;
-  /** By whoever holds the place. */
-  readonly #places = new Map<object, Cuttable | undefined>();
+  readonly #places = new Set<Exchange>();
 
   constructor(max: number) {
     this.#max = max;
@@ -23,8 +18,12 @@ export class InFlight {
     return this.#places.size;
   }
 
-  /** Takes a place. @throws GatewayError 503 when every place is taken. */
-  enter(holder: object): void {
+  /**
+   * Takes a place, unless the caller has left while it was being let in: nobody would give that place back.
+   * @throws GatewayError 503 when every place is taken.
+   */
+  enter(exchange: Exchange): void {
+    if (exchange.ended) throw new GatewayError("bad_request", "The caller has left.");
     if (this.#places.size >= this.#max) {
       throw new GatewayError(
         "overloaded",
@@ -34,21 +33,27 @@ export class InFlight {
         },
       );
     }
-    this.#places.set(holder, undefined);
+    this.#places.add(exchange);
   }
 
-  /** Says what to cut when everything must end. Does nothing for a holder that has already left. */
-  hold(holder: object, answer: Cuttable): void {
-    if (this.#places.has(holder)) this.#places.set(holder, answer);
+  /** Gives the place back, if there is one. */
+  leave(exchange: Exchange): void {
+    this.#places.delete(exchange);
   }
 
-  /** Gives the place back, if the holder has one. */
-  leave(holder: object): void {
-    this.#places.delete(holder);
-  }
-
-  /** Ends everything that is still under way. */
-  cutAll(error: GatewayError): void {
-    for (const answer of this.#places.values()) answer?.cut(error);
+  /** Ends everything that is still under way, because the process ends. */
+  cutAll(): void {
+    for (const exchange of this.#places) {
+      exchange.cut(
+        exchange.answer
+          ? new GatewayError(
+              "shutting_down",
+              "The gateway is shutting down; the request may have been billed.",
+            )
+          : new GatewayError("overloaded", "The gateway is shutting down; try again.", {
+              headers: { "retry-after": "1" },
+            }),
+      );
+    }
   }
 }

@@ -52,13 +52,17 @@ export const flag: z.ZodBoolean = z.boolean({ error: "must be true or false" });
  */
 export function object(fields: Readonly<Record<string, z.ZodType>> = {}): z.ZodType {
   const schemas = new Map(Object.entries(fields));
-  const required = Object.keys(fields).filter((name) => firstFault(fields[name] as z.ZodType, undefined));
+  const whenMissing = Object.entries(fields).map(([name, schema]) => ({
+    name,
+    fault: firstFault(schema, undefined),
+  }));
+  const required = whenMissing.filter(({ fault }) => fault !== undefined);
   return fitting((value) => {
     if (typeof value !== "object" || value === null || Array.isArray(value))
       return wrongType("must be an object");
     const given = value as Readonly<Record<string, unknown>>;
-    for (const name of required) {
-      if (!Object.hasOwn(given, name)) return { ...wrongType("is missing"), path: [name] };
+    for (const { name, fault } of required) {
+      if (fault && !Object.hasOwn(given, name)) return { ...fault, path: [name, ...fault.path] };
     }
     for (const name of Object.keys(given)) {
       const schema = schemas.get(name);

@@ -7,6 +7,8 @@ export interface Span {
 /** What one pass over the bytes of a JSON object finds. Positions mean something only if the text is valid JSON. */
 export interface TopLevelFields {
   readonly tooDeep: boolean;
+  /** There are more commas and brackets than a body may have. */
+  readonly tooComplex: boolean;
   /** Spans of the keys of the outermost object, quotes included, repeats included. */
   readonly keys: readonly Span[];
   /** Span of the string that is the value of `model`, quotes included. */
@@ -31,14 +33,16 @@ const SHORT_STRING_BYTES = 64;
  * without copying, so that bytes can be changed in place of re-serialising the object. It does not check the syntax:
  * `JSON.parse` does, and finds nothing here that it would read otherwise.
  * @param json UTF-8 text. @param maxDepth how many brackets may be open at once.
+ * @param maxMarks how many commas and opening brackets there may be in all.
  */
-export function findTopLevelFields(json: Buffer, maxDepth: number): TopLevelFields {
+export function findTopLevelFields(json: Buffer, maxDepth: number, maxMarks = Infinity): TopLevelFields {
   const keys: Span[] = [];
   const models: Span[] = [];
   let model: Span | undefined;
   let field = "";
   let depth = 0;
   let keyNext = false;
+  let marks = 0;
   for (let at = 0; at < json.length; at++) {
     const byte = json[at];
     if (byte === QUOTE) {
@@ -52,12 +56,16 @@ export function findTopLevelFields(json: Buffer, maxDepth: number): TopLevelFiel
       else if (depth === 2 && field === "models") models.push({ start: at, end });
       at = end - 1;
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-      if (++depth > maxDepth) return { tooDeep: true, keys, model, models };
+      marks++;
+      if (++depth > maxDepth) break;
       if (depth === 1) keyNext = byte === OPEN_BRACE;
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--;
-    else if (byte === COMMA && depth === 1) keyNext = true;
+    else if (byte === COMMA) {
+      if (++marks > maxMarks) break;
+      if (depth === 1) keyNext = true;
+    }
   }
-  return { tooDeep: false, keys, model, models };
+  return { tooDeep: depth > maxDepth, tooComplex: marks > maxMarks, keys, model, models };
 }
 
 /** The text of a JSON string, escapes decoded. */

@@ -23,7 +23,7 @@ export function refusalOf(head: UpstreamHead, ownsAccount: boolean): GatewayErro
   if (status > 599) {
     return new GatewayError("upstream_bad_response", "OpenRouter answered with a status that is not HTTP.");
   }
-  const type = head.headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  const type = mediaTypeOf(head);
   if (status >= 400) return type === "text/html" ? pageInstead(head) : undefined;
   return type === "application/json" || type === "text/event-stream"
     ? undefined
@@ -31,6 +31,13 @@ export function refusalOf(head: UpstreamHead, ownsAccount: boolean): GatewayErro
         "upstream_bad_response",
         "OpenRouter answered with something that is neither JSON nor an event stream; the request may have been billed.",
       );
+}
+
+/** The media type of an answer in lower case, without parameters; of several the first. */
+export function mediaTypeOf({ headers }: UpstreamHead): string {
+  // undici gives a header that comes twice as an array, whatever its type says.
+  const type = [headers["content-type"] as string | readonly string[] | undefined].flat()[0] ?? "";
+  return type.split(";", 1)[0]?.trim().toLowerCase() ?? "";
 }
 
 /** An error page of the edge in front of OpenRouter: its status is kept, the HTML is not. */

@@ -2,12 +2,13 @@ import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { answerError } from "../http/answer-error.ts";
-import type { Exchange, Settling } from "../http/exchange.ts";
-import { addFromUpstream, type HeaderMap } from "../http/headers.ts";
+import type { Answer, Exchange } from "../http/exchange.ts";
+import { addFromUpstream } from "../http/headers.ts";
+import { ownHeadersOf } from "../http/own-headers.ts";
 import type { UpstreamCall, UpstreamHead, UpstreamSink } from "../upstream/openrouter.ts";
 import { readUsage } from "../usage/usage.ts";
 import { breakOff, errorEvent } from "./broken-stream.ts";
-import { refusalOf } from "./refusal.ts";
+import { mediaTypeOf, refusalOf } from "./refusal.ts";
 import { Tail } from "./tail.ts";
 
 const ERROR_KEY = Buffer.from('"error":{');
@@ -24,7 +25,7 @@ export interface RelayOptions {
  * from waiting (no head yet) through relaying to over, and is over exactly once, by whichever comes first of upstream's
  * end, upstream's failure, the caller's leaving, and `cut()`.
  */
-export class Relay implements UpstreamSink, Settling {
+export class Relay implements UpstreamSink, Answer {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #response: ServerResponse;
@@ -49,6 +50,7 @@ export class Relay implements UpstreamSink, Settling {
   /** Begins; `send` puts the request on its way with this relay as its sink. */
   start(send: (sink: UpstreamSink) => UpstreamCall): void {
     this.#reply.hijack();
+    if (this.#exchange.ended) return;
     // A write that races with the caller's leaving is reported here; `close` follows and says all that matters.
     this.#response.on("error", () => {});
     this.#exchange.answer = this;
@@ -71,8 +73,7 @@ export class Relay implements UpstreamSink, Settling {
       return;
     }
     const { headers, status } = head;
-    this.#state = "relaying";
-    this.#eventStream = headers["content-type"]?.startsWith("text/event-stream") ?? false;
+    this.#eventStream = mediaTypeOf(head) === "text/event-stream";
     this.#closeDelimited =
       headers["content-length"] === undefined && headers["transfer-encoding"] === undefined;
     const generationId = headers["x-generation-id"];
@@ -82,12 +83,13 @@ export class Relay implements UpstreamSink, Settling {
   }
 
   #writeHead({ status, headers }: UpstreamHead): void {
-    const answer = addFromUpstream(this.#reply.getHeaders() as HeaderMap, headers);
+    const answer = addFromUpstream(ownHeadersOf(this.#reply), headers);
     // nginx would hold back events, and the whitespace that keeps a long call alive.
     answer["x-accel-buffering"] = "no";
     if (this.#eventStream) answer["cache-control"] ??= "no-cache";
     answer["server-timing"] = `gateway;dur=${this.#exchange.ownMs().toFixed(3)}`;
     this.#response.writeHead(status, answer);
+    this.#state = "relaying";
     // At once, but in one packet with whatever of the body came in the same read.
     process.nextTick(flushAlone, this.#response, this.#exchange);
   }
@@ -141,9 +143,7 @@ export class Relay implements UpstreamSink, Settling {
   }
 
   #endsWhole(): boolean {
-    return this.#eventStream
-      ? this.#tail.isDone()
-      : /[}\]]\s*$/.test(this.#tail.bytes().subarray(-64).toString("latin1"));
+    return this.#eventStream ? this.#tail.isDone() : /[}\]]\s*$/.test(this.#tail.bytes().toString("latin1"));
   }
 
   #pause(): void {
@@ -155,7 +155,8 @@ export class Relay implements UpstreamSink, Settling {
     this.#response.once("drain", () => {
       socket?.setTimeout(0);
       this.#paused = false;
-      this.#call?.resume();
+      // Node may tell of it in the middle of a read from upstream, where undici does not take a resume.
+      process.nextTick(() => this.#call?.resume());
     });
   }
 

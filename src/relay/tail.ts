@@ -1,7 +1,8 @@
 /** Enough for the last events of a stream, usage included; a JSON answer ends with its usage too. */
 const KEEP_BYTES = 16_384;
 
-const DONE = Buffer.from("data: [DONE]");
+/** At the beginning of a line: in a text that a model wrote, the line break before it would be escaped. */
+const DONE = /(?:^|[\r\n])data: \[DONE\]/;
 const LF = 0x0a;
 const CR = 0x0d;
 
@@ -53,6 +54,6 @@ export class Tail {
 
   /** Whether a stream has said that it is finished. */
   isDone(): boolean {
-    return this.bytes().subarray(-256).includes(DONE);
+    return DONE.test(this.bytes().subarray(-256).toString("latin1"));
   }
 }

@@ -7,6 +7,7 @@ import { Relay } from "../relay/relay.ts";
 import type { Upstream } from "../upstream/openrouter.ts";
 import { allowOnly } from "./allow-only.ts";
 
+const NO_BODY = Buffer.alloc(0);
 const URL = "/openai/v1/chat/completions";
 
 export interface ChatCompletionsOptions {
@@ -36,8 +37,10 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
     handler: (request, reply) => {
       const { exchange, caller } = request;
       const { body, modelAsked, modelSent, stream } = readChatRequest(
-        (request.body as Buffer | undefined) ?? Buffer.alloc(0),
+        (request.body as Buffer | undefined) ?? NO_BODY,
       );
+      // A stream can live for long, and a body can have many megabytes.
+      request.body = undefined;
       exchange.modelAsked = modelAsked;
       exchange.modelSent = modelSent;
       exchange.stream = stream;
@@ -47,7 +50,6 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
         title: appTitle,
       });
       const relay = new Relay(request, reply, options);
-      inFlight.hold(exchange, relay);
       relay.start((sink) =>
         upstream.send({ method: "POST", path: "/chat/completions", headers, body }, sink),
       );

@@ -3,6 +3,7 @@ import { Pool, type Dispatcher } from "undici";
 import type { UpstreamConfig } from "../config.ts";
 import type { GatewayError } from "../errors.ts";
 import { isWorthRetrying, toGatewayError } from "./failure.ts";
+import { framed } from "./request-body.ts";
 
 /** A request that was sent may have been billed, so only one of which nothing was sent is tried again. */
 const MAX_RETRIES = 2;
@@ -73,17 +74,19 @@ export function connectUpstream(config: UpstreamConfig): Upstream {
     headersTimeout: config.headersTimeoutMs,
     bodyTimeout: config.idleTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
+    // An upstream may ask for less, not for more.
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
     clientTtl: CONNECTION_LIFE_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
   });
   const basePath = base.pathname.replace(/\/$/, "");
   return {
     send: (request, sink) => {
-      const { method, headers, body = null, path } = request;
-      const attempt = (handler: Dispatcher.DispatchHandler): void => {
-        pool.dispatch({ method, path: basePath + path, headers, body }, handler);
+      const { method, headers, path } = request;
+      const attempt = (handler: Dispatcher.DispatchHandler, body: Buffer | undefined): void => {
+        pool.dispatch({ method, path: basePath + path, ...framed(headers, body) }, handler);
       };
-      return new Call(attempt, sink, config.connectTimeoutMs);
+      return new Call(attempt, request.body, sink, config.connectTimeoutMs);
     },
     close: () => pool.destroy(),
   };
@@ -91,8 +94,12 @@ export function connectUpstream(config: UpstreamConfig): Upstream {
 
 const GONE = new Error("the caller does not want the answer any more");
 
+type Attempt = (handler: Dispatcher.DispatchHandler, body: Buffer | undefined) => void;
+
 class Call implements UpstreamCall, Dispatcher.DispatchHandler {
-  readonly #dispatch: (handler: Dispatcher.DispatchHandler) => void;
+  readonly #attempt: Attempt;
+  /** Let go of as soon as it cannot be needed for another attempt. */
+  #body: Buffer | undefined;
   readonly #sink: UpstreamSink;
   readonly #retryUntil: number;
   #controller: Dispatcher.DispatchController | undefined = undefined;
@@ -100,15 +107,12 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   #retryTimer: NodeJS.Timeout | undefined = undefined;
   #over = false;
 
-  constructor(
-    dispatch: (handler: Dispatcher.DispatchHandler) => void,
-    sink: UpstreamSink,
-    retryForMs: number,
-  ) {
-    this.#dispatch = dispatch;
+  constructor(attempt: Attempt, body: Buffer | undefined, sink: UpstreamSink, retryForMs: number) {
+    this.#attempt = attempt;
+    this.#body = body;
     this.#sink = sink;
     this.#retryUntil = performance.now() + retryForMs;
-    dispatch(this);
+    attempt(this, body);
   }
 
   abort(): void {
@@ -129,6 +133,7 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   /** undici calls this when it has a connection, just before the first byte is written: the one sign of "sent". */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
+    this.#body = undefined;
     if (this.#over) controller.abort(GONE);
   }
 
@@ -159,7 +164,7 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
       this.#retries++;
       this.#sink.onRetry();
       const delayMs = RETRY_DELAY_MIN_MS + Math.random() * RETRY_DELAY_SPREAD_MS;
-      this.#retryTimer = setTimeout(() => this.#dispatch(this), delayMs);
+      this.#retryTimer = setTimeout(() => this.#attempt(this, this.#body), delayMs);
       return;
     }
     this.#over = true;

@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { ask } from "../support/ask.ts";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";
+import { RawClient } from "../support/raw-client.ts";
 import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { until } from "../support/until.ts";
 
@@ -85,6 +87,29 @@ test("while Redis is stopped requests go on under a limit of this process, and r
   expect([ready.status, JSON.parse(ready.body.toString())]).toMatchObject([503, { failing: ["redis"] }]);
   redis.process.kill("SIGCONT");
   await until(async () => (await ask(gateway.port, READY)).status === 200, "Redis to be back");
+});
+
+test("callers who leave while Redis is asked take no place from those who stay", async () => {
+  const redis = await startRedis();
+  const upstream = await upstreamThatAnswers();
+  const gateway = await startTestGateway(upstream.baseUrl, {
+    REDIS_URL: redis.url,
+    RATE_LIMIT_MAX: "1000",
+    MAX_IN_FLIGHT: "2",
+  });
+  await until(async () => (await ask(gateway.port, READY)).status === 200, "Redis to be reached");
+  redis.process.kill("SIGSTOP");
+  const leaving = Array.from({ length: 6 }, () => new RawClient(gateway.port));
+  for (const client of leaving) client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  for (const client of leaving) client.socket.resetAndDestroy();
+  await until(
+    () => gateway.logs.filter(({ outcome }) => outcome === "client_gone").length === 6,
+    "six callers to be gone",
+  );
+  redis.process.kill("SIGCONT");
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  for (let sent = 0; sent < 4; sent++) expect((await ask(gateway.port)).status).toBe(200);
 });
 
 test("a gateway starts without its Redis, never shows Redis's words, and counts there when it comes", async () => {
