@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import { GatewayError } from "../../src/errors.ts";
+import { readChatRequest } from "../../src/openai/chat-request.ts";
+import { findTopLevelFields } from "../../src/openai/top-level-fields.ts";
+
+/** Far more than a pass takes, and far less than one that goes back over what it has read. */
+const DEADLINE_MS = 3_000;
+const SECRET = "5ecret-va1ue";
+
+function refusalOf(body: string): GatewayError {
+  try {
+    readChatRequest(Buffer.from(body));
+  } catch (error) {
+    if (error instanceof GatewayError) return error;
+    throw error;
+  }
+  throw new Error("the body was not refused");
+}
+
+test.each(["[", '{"x":', '{"x":[', '"]['])(
+  "100,000 times %s are refused",
+  { timeout: DEADLINE_MS },
+  (unit) => {
+    const body = unit.repeat(100_000);
+    refusalOf(unit);
+    expect(refusalOf(body).status).toBe(400);
+  },
+);
+
+test("20,000 bad parts are refused with one small error", { timeout: DEADLINE_MS }, () => {
+  const bad = { type: "text", text: { [SECRET]: SECRET } };
+  const body = JSON.stringify({
+    model: "a/b",
+    messages: [{ role: "user", content: Array.from({ length: 20_000 }, () => bad) }],
+  });
+  const error = refusalOf(body);
+  expect(error.param).toBe("messages[0].content[0].text");
+  expect(error.toJson().length).toBeLessThan(300);
+});
+
+test.each([
+  ["escaped quotes", `{"x":"${'\\"'.repeat(1_000_000)}`],
+  ["backslashes", `{"x":"${"\\".repeat(2_000_000)}`],
+  ["backslashes that each end in a quote", `{"x":"${`${"\\\\".repeat(500)}\\"`.repeat(2_000)}`],
+  ["empty strings", `{"x":[${'"",'.repeat(600_000)}`],
+])("two megabytes of %s are one pass", { timeout: DEADLINE_MS }, (_, json) => {
+  const bytes = Buffer.from(json);
+  expect(findTopLevelFields(bytes, 512).tooDeep).toBe(false);
+});

@@ -1,0 +1,65 @@
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
+import { GatewayError } from "../../src/errors.ts";
+import { breakOff, errorEvent } from "../../src/relay/broken-stream.ts";
+import { RawClient } from "../support/raw-client.ts";
+
+const FAR_MORE_THAN_BUFFERS_HOLD = 64 * 1_048_576;
+
+afterEach(() => void vi.useRealTimers());
+
+/** A caller, and the response that it is being given. */
+async function beginAnswer(): Promise<{ client: RawClient; response: ServerResponse }> {
+  const { promise, resolve } = Promise.withResolvers<ServerResponse>();
+  const server = createServer((_, answer) => resolve(answer)).listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const client = new RawClient((server.address() as AddressInfo).port);
+  client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  return { client, response: await promise };
+}
+
+test("a caller that does not read keeps a connection that is broken off for five seconds and no longer", async () => {
+  const { client, response } = await beginAnswer();
+  client.socket.pause();
+  response.write(Buffer.alloc(FAR_MORE_THAN_BUFFERS_HOLD));
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  breakOff(response);
+  await new Promise(setImmediate);
+  vi.advanceTimersByTime(4_999);
+  expect(response.socket?.destroyed).toBe(false);
+  vi.advanceTimersByTime(1);
+  expect(response.socket?.destroyed ?? true).toBe(true);
+});
+
+test("a connection that has ended is not waited for any longer", async () => {
+  const { client, response } = await beginAnswer();
+  response.write("a");
+  const closed = Promise.all([once(client.socket, "close"), once(response.req.socket, "close")]);
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  breakOff(response, "b");
+  expect(vi.getTimerCount()).toBe(1);
+  await closed;
+  expect(vi.getTimerCount()).toBe(0);
+  expect(client.response()?.body.toString()).toBe("ab");
+  expect(client.response()?.complete).toBe(false);
+});
+
+test("an answer whose connection is gone is dropped without a word", async () => {
+  const { response } = await beginAnswer();
+  response.write("a");
+  response.socket?.destroy();
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const written = vi.spyOn(response, "write");
+  breakOff(response, "b");
+  expect([response.destroyed, written.mock.calls.length, vi.getTimerCount()]).toEqual([true, 0, 0]);
+});
+
+test("the last event is one whole event with the error in OpenAI's shape", () => {
+  const error = new GatewayError("upstream_timeout", "It took too long.");
+  expect(errorEvent(error)).toBe(
+    'data: {"error":{"message":"It took too long.","type":"upstream_error","param":null,"code":"upstream_timeout"}}\n\n',
+  );
+});

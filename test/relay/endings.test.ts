@@ -1,0 +1,128 @@
+import { expect, test } from "vitest";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { ask } from "../support/ask.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { RawClient } from "../support/raw-client.ts";
+import {
+  chunk,
+  chunkedHead,
+  LAST_CHUNK,
+  responseBytes,
+  startScriptedUpstream,
+} from "../support/scripted-upstream.ts";
+
+const JSON_TYPE = { "content-type": "application/json" };
+const STREAM_TYPE = { "content-type": "text/event-stream; charset=utf-8" };
+
+/** A gateway in front of an upstream that answers with these bytes and then ends the connection. */
+async function gatewayTo(bytes: string | Buffer) {
+  const upstream = await startScriptedUpstream((socket) => socket.end(bytes));
+  return startTestGateway(upstream.baseUrl);
+}
+
+const untilClosed = (body: string, type = "application/json"): string =>
+  `HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\n\r\n${body}`;
+
+test.each(["{}", "[1]\r\n", `{"a":"${"b".repeat(300)}"}`, `{"a":1}${" \n".repeat(20)}`])(
+  "an answer that the connection delimits is whole when it ends as JSON ends: %j",
+  async (body) => {
+    const gateway = await gatewayTo(untilClosed(body));
+    expect((await ask(gateway.port)).body.toString()).toBe(body);
+    expect(await gateway.requestLog("the answer")).toMatchObject({ outcome: "complete" });
+  },
+);
+
+test.each(['{"a":"b"', '{"a":{},', '{"a":[]x', "{} x", `{}${"x".repeat(100)}`])(
+  "an answer that the connection delimits is broken off when it ends otherwise: %j",
+  async (body) => {
+    const gateway = await gatewayTo(untilClosed(body));
+    const client = new RawClient(gateway.port);
+    client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+    const response = await client.ended("the broken answer");
+    expect([response?.complete, response?.body.toString()]).toEqual([false, body]);
+    expect(await gateway.requestLog("the broken answer")).toMatchObject({
+      outcome: "upstream_error",
+      error: "upstream_disconnected",
+      incomplete: true,
+    });
+  },
+);
+
+test.each([
+  ["a length", responseBytes(200, JSON_TYPE, '"text"')],
+  ["chunks", Buffer.concat([Buffer.from(chunkedHead(JSON_TYPE)), chunk('"text"'), Buffer.from(LAST_CHUNK)])],
+])("an answer with %s is whole when its framing says so, whatever it says", async (_, bytes) => {
+  const gateway = await gatewayTo(bytes);
+  expect((await ask(gateway.port)).body.toString()).toBe('"text"');
+  const log = await gateway.requestLog("the answer");
+  expect(log).toMatchObject({ outcome: "complete", bytes_out: 6 });
+  expect(log["incomplete"] ?? false).toBe(false);
+});
+
+test("a stream whose type has parameters is a stream, and not incomplete when it has said [DONE]", async () => {
+  const gateway = await gatewayTo(responseBytes(200, STREAM_TYPE, "data: 1\n\ndata: [DONE]\n\n"));
+  const { headers } = await ask(gateway.port);
+  expect(headers).toMatchObject({ "cache-control": "no-cache" });
+  const log = await gateway.requestLog("the stream");
+  expect(log).toMatchObject({ outcome: "complete" });
+  expect(log["incomplete"] ?? false).toBe(false);
+});
+
+test("a stream that the connection ends before [DONE] says so to its reader", async () => {
+  const gateway = await gatewayTo(untilClosed("data: 1\n\n", "text/event-stream"));
+  const client = new RawClient(gateway.port);
+  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
+  const response = await client.ended("the broken stream");
+  expect(response?.body.toString()).toContain(
+    '"message":"OpenRouter closed the connection before its answer was complete."',
+  );
+});
+
+test("upstream's own cache-control stays, and an answer that is no stream gets none", async () => {
+  const own = { ...STREAM_TYPE, "cache-control": "no-store" };
+  const stream = await gatewayTo(responseBytes(200, own, "data: [DONE]\n\n"));
+  expect((await ask(stream.port)).headers["cache-control"]).toBe("no-store");
+  const plain = await gatewayTo(responseBytes(200, JSON_TYPE, "{}"));
+  expect((await ask(plain.port)).headers["cache-control"]).toBeUndefined();
+});
+
+test("an answer of status 200 that is an error is logged as upstream's, and one that only quotes the word is not", async () => {
+  const failed = await gatewayTo(responseBytes(200, JSON_TYPE, '{"id":"gen-1","error":{"code":502}}'));
+  await ask(failed.port);
+  expect(await failed.requestLog("the error")).toMatchObject({ status: 200, outcome: "upstream_error" });
+  const quoting = await gatewayTo(
+    responseBytes(200, JSON_TYPE, String.raw`{"content":"\"error\":{}","error":null}`),
+  );
+  await ask(quoting.port);
+  expect(await quoting.requestLog("the quote")).toMatchObject({ status: 200, outcome: "complete" });
+});
+
+test.each([400, 500])(
+  "an answer of status %i is logged as upstream's error, whatever its body says",
+  async (status) => {
+    const gateway = await gatewayTo(responseBytes(status, { "content-type": "text/plain" }, "no"));
+    expect((await ask(gateway.port)).body.toString()).toBe("no");
+    expect(await gateway.requestLog("the error")).toMatchObject({ status, outcome: "upstream_error" });
+  },
+);
+
+test("the generation's id is logged, and no more of it than 128 characters", async () => {
+  const id = "g".repeat(200);
+  const gateway = await gatewayTo(responseBytes(200, { ...JSON_TYPE, "x-generation-id": id }, "{}"));
+  const { headers } = await ask(gateway.port);
+  expect(headers["x-generation-id"]).toBe(id);
+  expect(await gateway.requestLog("the answer")).toMatchObject({ generation_id: "g".repeat(128) });
+});
+
+test("tokens and cost are logged of whole answers and of streams", async () => {
+  const usage = '"usage":{"prompt_tokens":3,"completion_tokens":5,"cost":0.25}';
+  for (const [type, body] of [
+    [JSON_TYPE, `{${usage}}`],
+    [STREAM_TYPE, `data: {${usage}}\n\ndata: [DONE]\n\n`],
+  ] as const) {
+    const gateway = await gatewayTo(responseBytes(200, type, body));
+    await ask(gateway.port);
+    const log = JSON.stringify(await gateway.requestLog("the answer"));
+    for (const part of [":3,", ":5,", ":0.25"]) expect(log).toContain(part);
+  }
+});

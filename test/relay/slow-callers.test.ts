@@ -1,0 +1,128 @@
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { GatewayError } from "../../src/errors.ts";
+import { Exchange } from "../../src/http/exchange.ts";
+import { Relay } from "../../src/relay/relay.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { until } from "../support/until.ts";
+
+const FAR_MORE_THAN_BUFFERS_HOLD = Buffer.alloc(64 * 1_048_576, 0x20);
+const HEAD = { status: 200, headers: { "content-type": "application/json", "content-length": "2" } };
+const STALL_MS = 200;
+
+/** A relay that has begun to answer a caller over a real connection, without a gateway around it. */
+async function beginRelay() {
+  const { promise, resolve } = Promise.withResolvers<ServerResponse>();
+  const server = createServer((_, answer) => resolve(answer)).listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const client = new RawClient((server.address() as AddressInfo).port);
+  client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  const response = await promise;
+  const socket = response.socket as Socket;
+  const call = { abort: vi.fn<() => void>(), pause: vi.fn<() => void>(), resume: vi.fn<() => void>() };
+  const stub = {
+    raw: response,
+    hijack: () => stub,
+    getHeaders: () => ({}),
+    server: { drain: { draining: false } },
+  };
+  const reply = stub as unknown as FastifyReply;
+  const request = { id: "id", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
+  const exchange = new Exchange(request, reply);
+  request.exchange = exchange;
+  const relay = new Relay(request, reply, { ownsAccount: true, clientStallTimeoutMs: STALL_MS });
+  relay.start(() => call);
+  return { client, socket, exchange, call, relay, response };
+}
+
+test("the end of an answer waits for a caller that does not read no longer than the stall time", async () => {
+  const { client, socket, exchange, call, relay } = await beginRelay();
+  client.socket.pause();
+  socket.write(FAR_MORE_THAN_BUFFERS_HOLD);
+  relay.onHead(HEAD);
+  relay.onEnd();
+  expect(exchange.outcome).toBe("complete");
+  await until(() => socket.destroyed, "the connection to be let go");
+  relay.settle();
+  expect(exchange.outcome).toBe("client_gone");
+  expect(call.abort).not.toHaveBeenCalled();
+});
+
+test("an answer that was taken at once leaves no clock behind on a connection that lives on", async () => {
+  const { client, socket, exchange, relay, response } = await beginRelay();
+  relay.onHead(HEAD);
+  relay.onData(Buffer.from("{}"));
+  await until(() => client.response()?.body.length === 2, "the body");
+  relay.onEnd();
+  expect(socket.timeout).not.toBe(STALL_MS);
+  await until(() => response.writableFinished, "the end");
+  relay.settle();
+  expect(exchange.outcome).toBe("complete");
+});
+
+test("upstream is paused once for each time the caller falls behind, and the clock stops when it has caught up", async () => {
+  const { client, socket, call, relay } = await beginRelay();
+  relay.onHead({ status: 200, headers: { "content-type": "text/event-stream" } });
+  for (const times of [1, 2]) {
+    client.socket.pause();
+    relay.onData(FAR_MORE_THAN_BUFFERS_HOLD);
+    relay.onData(Buffer.from("more"));
+    expect([call.pause.mock.calls.length, call.resume.mock.calls.length]).toEqual([times, times - 1]);
+    expect(socket.timeout).toBe(STALL_MS);
+    client.socket.resume();
+    await until(() => call.resume.mock.calls.length === times, "upstream to go on", 10_000);
+    expect(socket.timeout ?? 0).toBe(0);
+  }
+});
+
+test("what comes after the end changes nothing", async () => {
+  const { exchange, relay } = await beginRelay();
+  relay.onHead(HEAD);
+  relay.onEnd();
+  relay.cut(new GatewayError("shutting_down", "The gateway is shutting down."));
+  expect([exchange.outcome, exchange.errorCode, exchange.incomplete]).toEqual(["complete", undefined, false]);
+});
+
+test.each(["before", "after"])("a caller who is gone %s the head has upstream let go once", async (when) => {
+  const { exchange, call, relay } = await beginRelay();
+  if (when === "after") relay.onHead(HEAD);
+  relay.settle();
+  relay.settle();
+  expect([call.abort.mock.calls.length, exchange.outcome]).toEqual([1, "client_gone"]);
+});
+
+test("an answer that is cut from our side lets upstream go and says so in the log", async () => {
+  const { client, exchange, call, relay } = await beginRelay();
+  relay.onHead({ status: 200, headers: { "content-type": "text/event-stream" } });
+  relay.cut(new GatewayError("shutting_down", "The gateway is shutting down."));
+  expect(call.abort).toHaveBeenCalledTimes(1);
+  expect(exchange).toMatchObject({ outcome: "rejected", errorCode: "shutting_down", incomplete: true });
+  const cut = await client.ended("the cut stream");
+  expect(cut?.body.toString()).toContain('"code":"shutting_down"');
+});
+
+test("upstream is not asked for a caller who is gone already", async () => {
+  const { exchange, call, relay } = await beginRelay();
+  exchange.endedAt = performance.now();
+  const send = vi.fn<() => typeof call>(() => call);
+  relay.start(send);
+  expect(send).not.toHaveBeenCalled();
+});
+
+test("each retry is counted, and the time of the first byte is not that of a later one", async () => {
+  const { exchange, relay } = await beginRelay();
+  relay.onRetry();
+  relay.onRetry();
+  relay.onHead(HEAD);
+  expect([exchange.retries, exchange.firstByteAt, exchange.bytesOut]).toEqual([2, 0, 0]);
+  relay.onData(Buffer.from("{"));
+  const first = exchange.firstByteAt;
+  expect(first).toBeGreaterThan(0);
+  await until(() => performance.now() > first, "the clock to move");
+  relay.onData(Buffer.from("}"));
+  expect([exchange.firstByteAt, exchange.bytesOut]).toEqual([first, 2]);
+});
