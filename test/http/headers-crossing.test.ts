@@ -64,6 +64,8 @@ test("headers that upstream's connection header names end here, however the list
   expect(addFromUpstream({}, { connection: "X-One,x-two , x-Three,\tx-four", ...hops })).toEqual({
     "x-on": "5",
   });
+  const twice = ["x-one, x-two", "x-three,x-four"] as unknown as string;
+  expect(addFromUpstream({}, { connection: twice, ...hops })).toEqual({ "x-on": "5" });
   expect(addFromUpstream({}, hops)).toEqual(hops);
 });
 

@@ -5,19 +5,20 @@ import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { breakOff, errorEvent } from "../../src/relay/broken-stream.ts";
 import { RawClient } from "../support/raw-client.ts";
+import { until } from "../support/until.ts";
 
 const FAR_MORE_THAN_BUFFERS_HOLD = 64 * 1_048_576;
 
 afterEach(() => void vi.useRealTimers());
 
 /** A caller, and the response that it is being given. */
-async function beginAnswer(): Promise<{ client: RawClient; response: ServerResponse }> {
+async function beginAnswer(version = "1.1"): Promise<{ client: RawClient; response: ServerResponse }> {
   const { promise, resolve } = Promise.withResolvers<ServerResponse>();
   const server = createServer((_, answer) => resolve(answer)).listen(0, "127.0.0.1");
   onTestFinished(() => void server.close());
   await once(server, "listening");
   const client = new RawClient((server.address() as AddressInfo).port);
-  client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  client.send(`GET / HTTP/${version}\r\nhost: x\r\n\r\n`);
   return { client, response: await promise };
 }
 
@@ -45,6 +46,15 @@ test("a connection that has ended is not waited for any longer", async () => {
   expect(vi.getTimerCount()).toBe(0);
   expect(client.response()?.body.toString()).toBe("ab");
   expect(client.response()?.complete).toBe(false);
+});
+
+test("a caller of HTTP/1.0 gets what was written, nothing more, and a reset", async () => {
+  const { client, response } = await beginAnswer("1.0");
+  response.write("a");
+  await until(() => client.response()?.body.length === 1, "the first byte");
+  breakOff(response, "b");
+  expect((await client.ended("the broken answer"))?.body.toString()).toBe("ab");
+  expect(client.error).toBe("ECONNRESET");
 });
 
 test("an answer whose connection is gone is dropped without a word", async () => {

@@ -57,7 +57,7 @@ test.each(["text/html", "Text/HTML; charset=UTF-8"])(
       status: 400,
       message: "OpenRouter's edge answered with status 400 and a web page.",
     });
-    expect(error?.headers).toEqual({});
+    expect(error?.headers).toStrictEqual({});
     expect(refused(503, type, true, "30")?.headers).toEqual({ "retry-after": "30" });
   },
 );
