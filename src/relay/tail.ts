@@ -38,7 +38,7 @@ export class Tail {
     return this.#bytes === 0;
   }
 
-  /** The kept bytes, at most twice {@link KEEP_BYTES} or one chunk; copies when they came in several. */
+  /** The kept bytes, at most twice {@link KEEP_BYTES} or one chunk; joins them, so it is for the end of an answer. */
   bytes(): Buffer {
     if (this.#chunks.length > 1) this.#chunks = [Buffer.concat(this.#chunks)];
     return this.#chunks[0] ?? Buffer.alloc(0);
