@@ -1,23 +1,27 @@
 import process from "node:process";
-import { configOrExit, runGateway } from "./main.ts";
+import { runGateway } from "./main.ts";
 import { startSimulator } from "./mock/simulator.ts";
 
 /**
- * A gateway and a simulated OpenRouter in one process, for a first look without an account: `npm run demo`.
+ * Runs a gateway and a simulated OpenRouter as this process, for a first look without an account: `npm run demo`.
  * Any key or none is accepted, since there is nothing to spend.
+ * @param environment what the operator has set, such as `PORT`; the account and its keys are the demo's own.
  */
-const simulator = await startSimulator();
-const config = configOrExit({
-  LOG_LEVEL: "warn",
-  ...process.env,
-  OPENROUTER_API_KEY: "sk-or-simulated",
-  OPENROUTER_BASE_URL: simulator.baseUrl,
-  GATEWAY_API_KEYS: "demo:sk-demo",
-  ALLOW_ANONYMOUS: "true",
-});
-const url = `${await runGateway(config)}/openai/v1`;
+export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
+  const simulator = await startSimulator();
+  environment["LOG_LEVEL"] ??= "warn";
+  const url = await runGateway(environment, {
+    OPENROUTER_API_KEY: "sk-or-simulated",
+    OPENROUTER_BASE_URL: simulator.baseUrl,
+    GATEWAY_API_KEYS: "demo:sk-demo",
+    ALLOW_ANONYMOUS: "true",
+  });
+  process.stdout.write(welcome(`${url}/openai/v1`));
+}
 
-process.stdout.write(`
+/** What the demo prints: a command and a program that work as pasted, which is why the program logs to a console. */
+function welcome(url: string): string {
+  return `
 Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leaves this machine.
 
   curl -N ${url}/chat/completions \\
@@ -33,4 +37,5 @@ Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leave
   console.log(answer.choices[0].message.content);
 
 Leave out "stream" for a plain answer. Stop with Ctrl-C.
-`);
+`;
+}

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import process from "node:process";
 import { type Config, ConfigError, loadConfig } from "./config.ts";
 import { startGateway } from "./gateway.ts";
@@ -9,27 +8,27 @@ import { createLogger } from "./logger.ts";
 const EXIT_CONFIG = 78;
 const SECRETS = ["OPENROUTER_API_KEY", "GATEWAY_API_KEYS", "REDIS_URL"];
 
-/** Runs the gateway as this process, told by its environment and, where there is one, the file `.env`. */
-export async function main(): Promise<void> {
-  if (existsSync(".env")) process.loadEnvFile(".env");
-  await runGateway(configOrExit(process.env));
-}
-
 /**
- * Starts a gateway and lets signals end it.
- * @returns its URL; exits 1 with one line when it cannot listen.
+ * Runs a gateway as this process and lets signals end it. Exits 78 with every mistake of the configuration, and 1 with
+ * one line when it cannot listen.
+ * @param environment what the operator has set; secrets are taken out of it when they have been read.
+ * @param fixed what stands whatever the operator has set.
+ * @returns its URL.
  */
-export async function runGateway(config: Config): Promise<string> {
+export async function runGateway(
+  environment: NodeJS.ProcessEnv,
+  fixed: Readonly<Record<string, string>>,
+): Promise<string> {
+  const config = configOrExit({ ...environment, ...fixed });
+  const underNpm = environment["npm_lifecycle_event"] !== undefined;
   // Nothing that inspects the process later should find what is only needed now.
-  for (const name of SECRETS) delete process.env[name];
+  for (const name of SECRETS) delete environment[name];
   const logger = createLogger(config.logLevel);
   try {
     const gateway = await startGateway(config, logger);
-    stopOnSignals(gateway, config, logger, process.env["npm_lifecycle_event"] !== undefined);
-    logger.info(
-      { url: `${gateway.url}/openai/v1`, upstream: config.upstream.baseUrl, node: process.version },
-      "listening",
-    );
+    stopOnSignals(gateway, config, logger, underNpm);
+    const { version: node } = process;
+    logger.info({ url: `${gateway.url}/openai/v1`, upstream: config.upstream.baseUrl, node }, "listening");
     return gateway.url;
   } catch (error) {
     process.stderr.write(`sluice cannot start: ${error instanceof Error ? error.message : String(error)}\n`);
@@ -37,10 +36,9 @@ export async function runGateway(config: Config): Promise<string> {
   }
 }
 
-/** Reads the configuration; exits 78 with every mistake in it. */
-export function configOrExit(environment: NodeJS.ProcessEnv): Config {
+function configOrExit(record: Readonly<Record<string, string | undefined>>): Config {
   try {
-    return loadConfig(environment);
+    return loadConfig(record);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\nEach name is described in .env.example.\n`);

@@ -1,5 +1,14 @@
 // The version first: the rest is imported only when this Node can run it.
 import "./node-version.js";
+import { existsSync } from "node:fs";
+import process from "node:process";
 
-const { main } = await import("./main.ts");
-await main();
+// The only place that reads the environment; everything else is handed what it needs of it.
+if (process.argv.includes("--demo")) {
+  const { runDemo } = await import("./demo.ts");
+  await runDemo(process.env);
+} else {
+  if (existsSync(".env")) process.loadEnvFile(".env");
+  const { runGateway } = await import("./main.ts");
+  await runGateway(process.env, {});
+}

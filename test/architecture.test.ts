@@ -21,7 +21,8 @@ const RANKS: readonly (readonly string[])[] = [
   ["gateway"],
   ["lifecycle"],
   ["main"],
-  ["server", "demo"],
+  ["demo"],
+  ["server"],
 ];
 
 /** Files that stand apart from their folder: what the configuration is made of. */
@@ -94,7 +95,7 @@ test("the environment is read in one place", () => {
   const readers = files.filter(
     ({ path, text }) => !path.startsWith("mock/") && /\bprocess\.env\b/.test(text),
   );
-  expect(readers.map(({ path }) => path).toSorted()).toEqual(["demo.ts", "main.ts"]);
+  expect(readers.map(({ path }) => path).toSorted()).toEqual(["server.ts"]);
 });
 
 test("every error body is made in one place", () => {

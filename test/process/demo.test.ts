@@ -23,7 +23,7 @@ async function runCurl(command: string): Promise<string> {
 }
 
 test("the demo prints a curl line that works as pasted, and the README's works against it too", async () => {
-  const demo = runNode("src/demo.ts", { PORT: "0" });
+  const demo = runNode("src/server.ts", { PORT: "0" }, ["--demo"]);
   await until(() => demo.stdout().includes("Ctrl-C"), "the demo to be ready", 10_000);
   const base = /http:\/\/127\.0\.0\.1:\d+/.exec(demo.stdout())?.[0] ?? "";
   const readme = readFileSync("README.md", "utf8").replace(/http:\/\/(localhost|127\.0\.0\.1):8080/g, base);
