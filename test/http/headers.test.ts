@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { ask } from "../support/ask.ts";
+import { chatBody } from "../support/chat.ts";
 import { ACCOUNT_KEY, startTestGateway } from "../support/gateway.ts";
 import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
@@ -135,4 +136,12 @@ test("server-timing tells the gateway's own time, not that of a slow upload or a
   const gateway = await startTestGateway(upstream.baseUrl);
   const { headers } = await ask(gateway.port);
   expect(Number(headers["server-timing"]?.split("=")[1])).toBeLessThan(200);
+});
+
+test("server-timing counts what the gateway does before it asks upstream", async () => {
+  const upstream = await answering();
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const { headers } = await ask(gateway.port, { body: chatBody({ user: "x".repeat(20_000_000) }) });
+  // Nothing checks twenty megabytes in less.
+  expect(Number(headers["server-timing"]?.split("=")[1])).toBeGreaterThan(3);
 });

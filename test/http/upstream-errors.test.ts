@@ -21,6 +21,11 @@ const ROWS: Row[] = [
   ["does not speak HTTP", "502 upstream_bad_response", (socket) => socket.write("SSH-2.0-OpenSSH_9.2\r\n")],
   ["sends two lengths", "502 upstream_bad_response", (socket) => socket.write(TWO_LENGTHS)],
   [
+    "has more headers than 32 KiB",
+    "502 upstream_bad_response",
+    (socket) => socket.write(`HTTP/1.1 200 OK\r\nx-a: ${"x".repeat(33_000)}\r\n`),
+  ],
+  [
     "redirects",
     "502 upstream_bad_response",
     (socket) => socket.write(responseBytes(302, { location: "http://127.0.0.1:1/" })),

@@ -71,6 +71,20 @@ test.each([
   expect((await ask(gateway.port)).status).toBe(200);
 });
 
+test("failed logins are limited even where requests are not", async () => {
+  const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
+  const wrong = { headers: { authorization: "Bearer sk-wrong" } };
+  const statuses = new Map<number, number>();
+  for (let sent = 0; sent < 605; sent++) {
+    const { status } = await ask(gateway.port, wrong);
+    statuses.set(status, (statuses.get(status) ?? 0) + 1);
+  }
+  expect([...statuses]).toEqual([
+    [401, 600],
+    [429, 5],
+  ]);
+});
+
 test("callers behind a trusted proxy are told apart by the address it gives, and by nothing a stranger gives", async () => {
   const limited = { RATE_LIMIT_MAX: "1" };
   const statusFrom = async (port: number, address: string) =>

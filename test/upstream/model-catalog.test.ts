@@ -3,7 +3,9 @@ import { GatewayError } from "../../src/errors.ts";
 import { ModelCatalog } from "../../src/upstream/model-catalog.ts";
 import type { Upstream, UpstreamSink } from "../../src/upstream/openrouter.ts";
 import { ask } from "../support/ask.ts";
+import { AUTHORIZATION } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";
+import { RawClient } from "../support/raw-client.ts";
 import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
 const MODELS = {
@@ -74,6 +76,22 @@ test("an upstream whose list cannot be had is an error of upstream's", async () 
     502,
     { error: { type: "upstream_error" } },
   ]);
+});
+
+test("a caller that never reads its list is let go", async () => {
+  const data = Array.from({ length: 20_000 }, (_, index) => ({
+    id: `a/${index}`,
+    description: "x".repeat(1_000),
+  }));
+  const answer = responseBytes(200, { "content-type": "application/json" }, JSON.stringify({ data }));
+  const upstream = await startScriptedUpstream((socket) => socket.write(answer));
+  const gateway = await startTestGateway(upstream.baseUrl, { CLIENT_STALL_TIMEOUT_MS: "300" });
+  const client = new RawClient(gateway.port);
+  client.socket.pause();
+  client.send(
+    `GET /openai/v1/models HTTP/1.1\r\nhost: gateway\r\nauthorization: ${AUTHORIZATION.authorization}\r\n\r\n`,
+  );
+  expect(await gateway.requestLog("the list")).toMatchObject({ outcome: "client_gone", status: 200 });
 });
 
 /** An upstream whose answers come when the test says so, on a clock the test sets. */

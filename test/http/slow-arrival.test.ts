@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { startTestGateway } from "../support/gateway.ts";
+import { RawClient } from "../support/raw-client.ts";
+
+/** Headers have 15 s, and Node looks every 3 s. */
+const PATIENCE_MS = 19_000;
+
+test(
+  "headers that never end are answered 408, and a connection that never asked is closed without a word",
+  { timeout: 30_000 },
+  async () => {
+    const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
+    const [slow, silent] = [new RawClient(gateway.port), new RawClient(gateway.port)];
+    slow.send("POST /openai/v1/chat/completions HTTP/1.1\r\nhost: gateway\r\n");
+    const drip = setInterval(() => slow.send("x-a: b\r\n"), 1_000);
+    const response = await slow.ended("the slow headers", PATIENCE_MS);
+    clearInterval(drip);
+    expect([response?.status, JSON.parse(response?.body.toString() ?? "")]).toMatchObject([
+      408,
+      { error: { code: "request_timeout" } },
+    ]);
+    await silent.ended("the silent connection", PATIENCE_MS);
+    expect(silent.received.length).toBe(0);
+  },
+);

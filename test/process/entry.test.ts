@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { ask } from "../support/ask.ts";
+import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
+import { DONE, EVENT, startHeldUpstream, startStream } from "../support/held-upstream.ts";
+import { listeningPort, runNode, type TestProcess } from "../support/process.ts";
+import { until } from "../support/until.ts";
+
+const MAIN = new URL("../../src/main.ts", import.meta.url).href;
+const SERVER = new URL("../../src/server.ts", import.meta.url).href;
+
+/** Runs an ES module given as text. */
+const runText = (text: string, env: Record<string, string> = {}): TestProcess =>
+  runNode("--input-type=module", env, ["-e", text]);
+
+const settings = (baseUrl: string) => ({
+  PORT: "0",
+  OPENROUTER_API_KEY: ACCOUNT_KEY,
+  GATEWAY_API_KEYS: `team:${CALLER_KEY}`,
+  OPENROUTER_BASE_URL: baseUrl,
+});
+
+test("secrets are taken out of the environment once they have been read", async () => {
+  const { upstream } = await startHeldUpstream();
+  const server = runText(
+    `const { runGateway } = await import("${MAIN}"); await runGateway(process.env, {}); console.log("LEFT", Object.keys(process.env).join());`,
+    settings(upstream.baseUrl),
+  );
+  const port = await listeningPort(server);
+  const left = (await until(() => /LEFT (.*)/.exec(server.stdout()), "the names that are left"))[1];
+  expect(left).toContain("OPENROUTER_BASE_URL");
+  expect(left).not.toMatch(/OPENROUTER_API_KEY|GATEWAY_API_KEYS/);
+  expect((await ask(port)).status).toBe(200);
+});
+
+test("a file .env in the folder it starts in counts, and the environment counts more", async () => {
+  const { upstream } = await startHeldUpstream();
+  const folder = mkdtempSync(join(tmpdir(), "sluice-env-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const written = Object.entries({
+    ...settings(upstream.baseUrl),
+    OPENROUTER_BASE_URL: "http://127.0.0.1:9/wrong",
+  });
+  writeFileSync(join(folder, ".env"), written.map(([name, value]) => `${name}=${value}\n`).join(""));
+  const server = runText(`process.chdir("${folder}"); await import("${SERVER}");`, {
+    OPENROUTER_BASE_URL: upstream.baseUrl,
+  });
+  expect((await ask(await listeningPort(server))).status).toBe(200);
+});
+
+test("a Ctrl-C that arrives twice, as npm passes it on, is one", async () => {
+  const { upstream, finish } = await startHeldUpstream();
+  const server = runNode("src/server.ts", settings(upstream.baseUrl));
+  const stream = await startStream(await listeningPort(server));
+  server.child.kill("SIGINT");
+  server.child.kill("SIGINT");
+  await until(() => server.stdout().includes('"stopping"'), "the signal to be heard");
+  finish();
+  expect((await stream.whole("the stream")).body.toString()).toBe(EVENT + DONE);
+  expect(await server.exit("the interrupted server", 3_000)).toBe(0);
+});
+
+test("an error that nobody caught lets the streams finish, is logged, and exits 1", async () => {
+  const { upstream, finish } = await startHeldUpstream();
+  const server = runText(
+    `await import("${SERVER}"); process.on("SIGUSR2", () => { throw new Error("a bug of ours"); });`,
+    settings(upstream.baseUrl),
+  );
+  const stream = await startStream(await listeningPort(server));
+  server.child.kill("SIGUSR2");
+  await until(() => server.stdout().includes("a bug of ours"), "the error in the log");
+  finish();
+  expect((await stream.whole("the stream")).body.toString()).toBe(EVENT + DONE);
+  expect(await server.exit("the crashed server", 3_000)).toBe(1);
+});
