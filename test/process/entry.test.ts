@@ -48,6 +48,7 @@ test("a file .env in the folder it starts in counts, and the environment counts 
     OPENROUTER_BASE_URL: upstream.baseUrl,
   });
   expect((await ask(await listeningPort(server))).status).toBe(200);
+  expect(upstream.seen[0]?.headers["authorization"]).toBe(`Bearer ${ACCOUNT_KEY}`);
 });
 
 test("a Ctrl-C that arrives twice, as npm passes it on, is one", async () => {
@@ -55,7 +56,8 @@ test("a Ctrl-C that arrives twice, as npm passes it on, is one", async () => {
   const server = runNode("src/server.ts", settings(upstream.baseUrl));
   const stream = await startStream(await listeningPort(server));
   server.child.kill("SIGINT");
-  server.child.kill("SIGINT");
+  // Two signals at the same moment would be one to the kernel as well.
+  setTimeout(() => server.child.kill("SIGINT"), 30);
   await until(() => server.stdout().includes('"stopping"'), "the signal to be heard");
   finish();
   expect((await stream.whole("the stream")).body.toString()).toBe(EVENT + DONE);
