@@ -1,20 +1,10 @@
 import { expect, test } from "vitest";
-import { GatewayError } from "../../src/errors.ts";
 import { readChatRequest } from "../../src/openai/chat-request.ts";
+import { refusalOf } from "../support/refusal-of.ts";
 
 const VALID = { model: "openai/gpt-4o-mini", messages: [{ role: "user", content: "hi" }] };
 /** Stands wherever a refused body has a value; no answer may contain it. */
 const SECRET = "5ecret-va1ue";
-
-function refusalOf(body: string | Uint8Array): GatewayError {
-  try {
-    readChatRequest(Buffer.from(body));
-  } catch (error) {
-    if (error instanceof GatewayError) return error;
-    throw error;
-  }
-  throw new Error("the body was not refused");
-}
 
 const withFields = (fields: object): string => JSON.stringify({ ...VALID, ...fields });
 const nested = (open: number): string => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { GatewayError } from "../../src/errors.ts";
-import { readChatRequest } from "../../src/openai/chat-request.ts";
+import type { GatewayError } from "../../src/errors.ts";
+import { refusalOf as refusalOfBody } from "../support/refusal-of.ts";
 
 const VALID = { model: "openai/gpt-4o-mini", messages: [{ role: "user", content: "hi" }] };
 /** Stands wherever a refused body has a value; no answer may contain it. */
@@ -8,13 +8,7 @@ const SECRET = "5ecret-va1ue";
 const HUGE = 86_420_975;
 
 function refusalOf(fields: object): GatewayError {
-  try {
-    readChatRequest(Buffer.from(JSON.stringify({ ...VALID, ...fields })));
-  } catch (error) {
-    if (error instanceof GatewayError) return error;
-    throw error;
-  }
-  throw new Error("the body was not refused");
+  return refusalOfBody(JSON.stringify({ ...VALID, ...fields }));
 }
 
 const say = (message: object): object => ({ messages: [{ role: "user", ...message }] });

@@ -1,21 +1,10 @@
 import { expect, test } from "vitest";
-import { GatewayError } from "../../src/errors.ts";
-import { readChatRequest } from "../../src/openai/chat-request.ts";
 import { findTopLevelFields } from "../../src/openai/top-level-fields.ts";
+import { refusalOf } from "../support/refusal-of.ts";
 
 /** Far more than a pass takes, and far less than one that goes back over what it has read. */
 const DEADLINE_MS = 3_000;
 const SECRET = "5ecret-va1ue";
-
-function refusalOf(body: string): GatewayError {
-  try {
-    readChatRequest(Buffer.from(body));
-  } catch (error) {
-    if (error instanceof GatewayError) return error;
-    throw error;
-  }
-  throw new Error("the body was not refused");
-}
 
 test.each(["[", '{"x":', '{"x":[', '"]['])(
   "100,000 times %s are refused",

@@ -1,18 +1,7 @@
 import { expect, test } from "vitest";
-import { GatewayError } from "../../src/errors.ts";
-import { readChatRequest } from "../../src/openai/chat-request.ts";
+import { refusalOf } from "../support/refusal-of.ts";
 
 const VALID = { model: "a/b", messages: [{ role: "user", content: "hi" }] };
-
-function refusalOf(body: string | Uint8Array): GatewayError {
-  try {
-    readChatRequest(Buffer.from(body));
-  } catch (error) {
-    if (error instanceof GatewayError) return error;
-    throw error;
-  }
-  throw new Error("the body was not refused");
-}
 
 test.each<[message: string, body: string | Uint8Array]>([
   ["The request body is empty; send a JSON object.", ""],

@@ -8,19 +8,11 @@ import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { until } from "../support/until.ts";
+import { freePort } from "../support/free-port.ts";
 
 const OK_ANSWER = responseBytes(200, { "content-type": "application/json" }, "{}");
 
 const read = (name: string) => readFileSync(new URL(`../fixtures/tls/self-signed.${name}`, import.meta.url));
-
-/** A port on which nothing listens, and a way to make something listen there later. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 test("an upstream that cannot be reached is tried three times, then said to be safe to try again", async () => {
   const gateway = await startTestGateway(`http://127.0.0.1:${await freePort()}/api/v1`);

@@ -1,22 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
 import { CHECKS } from "../../src/verify/catalogue.ts";
 import type { Report } from "../../src/verify/run.ts";
 import { PROXY_KEY, type ProxyFault, startProxy } from "./lossy-proxies.ts";
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
+import { freePort } from "../support/free-port.ts";
 
 interface Run {
   readonly code: number | null;
