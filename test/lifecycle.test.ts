@@ -4,7 +4,13 @@ import { AUTHORIZATION, CHAT_PATH, chatBody } from "./support/chat.ts";
 import { startTestGateway } from "./support/gateway.ts";
 import { DONE, EVENT, startHeldUpstream, startStream } from "./support/held-upstream.ts";
 import { RawClient } from "./support/raw-client.ts";
-import { startScriptedUpstream } from "./support/scripted-upstream.ts";
+import {
+  chunk,
+  chunkedHead,
+  LAST_CHUNK,
+  responseBytes,
+  startScriptedUpstream,
+} from "./support/scripted-upstream.ts";
 import { until, within } from "./support/until.ts";
 
 const READY = { method: "GET", path: "/readyz", body: "" };
@@ -75,4 +81,43 @@ test("a plain call that waits when the grace time ends gets 503", async () => {
   const response = await client.ended("the waiting call");
   expect(response?.status).toBe(503);
   expect(JSON.parse(response?.body.toString() ?? "")).toMatchObject({ error: { code: "shutting_down" } });
+});
+
+test("an answer that was asked for before the drain says in it that its connection will close", async () => {
+  const answers: (() => void)[] = [];
+  const upstream = await startScriptedUpstream((socket) => {
+    answers.push(() => socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")));
+  });
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const client = new RawClient(gateway.port);
+  client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+  await until(() => upstream.seen.length === 1, "the request at upstream");
+  const stopped = gateway.stop({ drainMs: 100, graceMs: 5_000 });
+  answers.forEach((answer) => answer());
+  expect((await client.whole("the answer")).headers["connection"]).toBe("close");
+  await within(stopped, "the gateway to stop", 2_000);
+});
+
+test("a slow reader gets the whole of an answer that ended before the gateway closed", async () => {
+  const long = Buffer.alloc(12_000_000, 0x61);
+  const upstream = await startScriptedUpstream((socket) => {
+    socket.write(
+      Buffer.concat([
+        Buffer.from(chunkedHead()),
+        chunk(long),
+        chunk("\n\ndata: [DONE]\n\n"),
+        Buffer.from(LAST_CHUNK),
+      ]),
+    );
+  });
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const client = new RawClient(gateway.port);
+  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
+  await until(() => client.received.length > 0, "the first bytes");
+  client.socket.pause();
+  const stopped = gateway.stop({ drainMs: 0, graceMs: 8_000 });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  client.socket.resume();
+  expect((await client.whole("the long answer", 8_000)).body.length).toBe(long.length + 16);
+  await within(stopped, "the gateway to stop", 3_000);
 });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { ask } from "../support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
@@ -139,4 +140,19 @@ test("garbage behind a request that is being answered breaks that answer off ins
   expect(response?.complete).toBe(false);
   expect(response?.body.toString()).toBe("data: 1\n\n");
   await until(() => upstream.open.size === 0, "upstream to be let go");
+});
+
+test("an expectation that nobody knows is ignored, and HTTP/1.0 is never told to continue", async () => {
+  const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
+  const gateway = await startTestGateway(upstream.baseUrl);
+  expect((await ask(gateway.port, { headers: { expect: "the-unexpected" } })).status).toBe(200);
+  const old = new RawClient(gateway.port);
+  const body = chatBody();
+  old.send(
+    `POST ${CHAT_PATH} HTTP/1.0\r\nexpect: 100-continue\r\ncontent-type: application/json\r\n` +
+      `authorization: ${AUTHORIZATION.authorization}\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  );
+  await old.ended("the answer in HTTP/1.0");
+  expect(old.received.includes("100 Continue")).toBe(false);
+  expect(old.received.includes("200 OK")).toBe(true);
 });

@@ -145,3 +145,22 @@ test("server-timing counts what the gateway does before it asks upstream", async
   // Nothing checks twenty megabytes in less.
   expect(Number(headers["server-timing"]?.split("=")[1])).toBeGreaterThan(3);
 });
+
+test.each([
+  ["content types", "content-type: application/json\r\ncontent-type: application/json\r\n"],
+  [
+    "connection headers",
+    "content-type: application/json\r\nconnection: keep-alive\r\nconnection: x-hop\r\nx-hop: 1\r\n",
+  ],
+])("an answer of upstream's with two %s is relayed", async (_, lines) => {
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(`HTTP/1.1 200 OK\r\n${lines}content-length: 2\r\n\r\n{}`),
+  );
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const response = await ask(gateway.port);
+  expect([response.status, response.body.toString(), response.headers["x-hop"]]).toEqual([
+    200,
+    "{}",
+    undefined,
+  ]);
+});

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { readChatRequest } from "../../src/openai/chat-request.ts";
 import { findTopLevelFields } from "../../src/openai/top-level-fields.ts";
 import { refusalOf } from "../support/refusal-of.ts";
 
@@ -35,4 +36,11 @@ test.each([
 ])("two megabytes of %s are one pass", { timeout: DEADLINE_MS }, (_, json) => {
   const bytes = Buffer.from(json);
   expect(findTopLevelFields(bytes, 512).tooDeep).toBe(false);
+});
+
+test("a body of very many values is refused, and one of many is not", { timeout: DEADLINE_MS }, () => {
+  const around = (values: string): string => `{"model":"a/b","x":[${values}1],"messages":[{"role":"user"}]}`;
+  expect(refusalOf(around("{},".repeat(5_000_000))).code).toBe("json_too_complex");
+  const many = Buffer.from(around("1,".repeat(200_000)));
+  expect(readChatRequest(many).body.length).toBe(many.length);
 });
