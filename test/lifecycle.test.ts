@@ -79,7 +79,7 @@ test("a plain call that waits when the grace time ends gets 503", async () => {
   await until(() => upstream.seen.length === 1, "the request at upstream");
   await within(gateway.stop({ drainMs: 0, graceMs: 100 }), "the gateway to stop", 3_000);
   const response = await client.ended("the waiting call");
-  expect(response?.status).toBe(503);
+  expect([response?.status, response?.headers["x-should-retry"]]).toEqual([503, "false"]);
   expect(JSON.parse(response?.body.toString() ?? "")).toMatchObject({ error: { code: "shutting_down" } });
 });
 
@@ -119,5 +119,47 @@ test("a slow reader gets the whole of an answer that ended before the gateway cl
   await new Promise((resolve) => setTimeout(resolve, 500));
   client.socket.resume();
   expect((await client.whole("the long answer", 8_000)).body.length).toBe(long.length + 16);
+  await within(stopped, "the gateway to stop", 3_000);
+});
+
+test("an upload that is still coming when the grace time ends gets 503 and may be sent again", async () => {
+  const upstream = await startScriptedUpstream(() => {});
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const client = new RawClient(gateway.port);
+  client.send(
+    `POST ${CHAT_PATH} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n` +
+      `authorization: ${AUTHORIZATION.authorization}\r\ncontent-length: 1000\r\n\r\n`,
+  );
+  await until(() => client.received.includes("100 Continue"), "leave to send the body");
+  await within(gateway.stop({ drainMs: 0, graceMs: 100 }), "the gateway to stop", 3_000);
+  const response = await client.ended("the upload");
+  expect([response?.status, response?.headers["retry-after"], response?.headers["x-should-retry"]]).toEqual([
+    503,
+    "1",
+    undefined,
+  ]);
+  expect(JSON.parse(response?.body.toString() ?? "")).toMatchObject({ error: { code: "overloaded" } });
+  expect(upstream.connections).toBe(0);
+});
+
+test("an answer that has ended but not left is not truncated when the gateway closes", async () => {
+  const data = Array.from({ length: 20_000 }, (_, index) => ({
+    id: `a/${index}`,
+    description: "x".repeat(1_000),
+  }));
+  const list = responseBytes(200, { "content-type": "application/json" }, JSON.stringify({ data }));
+  const upstream = await startScriptedUpstream((socket) => socket.write(list));
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const client = new RawClient(gateway.port);
+  client.send(
+    `GET /openai/v1/models HTTP/1.1\r\nhost: gateway\r\nauthorization: ${AUTHORIZATION.authorization}\r\n\r\n`,
+  );
+  await until(() => client.received.length > 0, "the first bytes");
+  client.socket.pause();
+  const stopped = gateway.stop({ drainMs: 0, graceMs: 8_000 });
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  client.socket.resume();
+  const whole = await client.whole("the list", 8_000);
+  expect((JSON.parse(whole.body.toString()) as { data: unknown[] }).data.length).toBe(data.length);
   await within(stopped, "the gateway to stop", 3_000);
 });
