@@ -11,6 +11,8 @@ export interface Contestant {
 export interface Comparison {
   /** Of each round, in ascending order. */
   readonly ratios: readonly number[];
+  /** By how much the tested one is dearer, of each round, in ascending order, in µs per request. */
+  readonly extraUs: readonly number[];
   /** Median over all rounds, in µs per request. */
   readonly testedUs: number;
   readonly floorUs: number;
@@ -46,6 +48,7 @@ export async function compare(
     for (const turn of turns) await turn();
   }
   return {
+    extraUs: testedUs.map((us, round) => us - (floorUs[round] ?? Number.NaN)).toSorted((a, b) => a - b),
     ratios: testedUs.map((us, round) => us / (floorUs[round] ?? Number.NaN)).toSorted((a, b) => a - b),
     testedUs: median(testedUs),
     floorUs: median(floorUs),

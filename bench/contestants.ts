@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Contestant } from "./compare.ts";
 import { GATEWAY_KEY, Load } from "./load.ts";
 import { startServer } from "./server-process.ts";
@@ -24,6 +27,13 @@ export async function startUpstream(): Promise<string> {
 
 export async function startGateway(upstreamUrl: string): Promise<Contestant> {
   return contestant(GATEWAY_SCRIPT, gatewaySettings(upstreamUrl));
+}
+
+/** The same, with a ledger in a directory of its own. */
+export async function startMeteringGateway(upstreamUrl: string): Promise<Contestant> {
+  const directory = mkdtempSync(join(tmpdir(), "sluice-bench-"));
+  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+  return contestant(GATEWAY_SCRIPT, { ...gatewaySettings(upstreamUrl), DATA_DIR: directory });
 }
 
 export async function startFloor(upstreamUrl: string): Promise<Contestant> {

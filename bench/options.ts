@@ -4,6 +4,7 @@ const USAGE = `usage: npm run bench -- [options]
   --quick         fewer and shorter rounds
   --rounds <n>    rounds per comparison, as far as time allows (default 15, quick 5)
   --requests <n>  small requests per round; streams are a tenth of it (default 4000, quick 2000)
+  --metering      compare the gateway that keeps a ledger with the one that keeps none
   --floor-twice   compare the floor with itself: how far from 1.00 it comes out is noise`;
 
 /** How much is measured. */
@@ -17,6 +18,7 @@ export interface Options {
   /** Time after which a comparison begins no more rounds. */
   readonly budgetMs: number;
   readonly floorTwice: boolean;
+  readonly metering: boolean;
 }
 
 /** Reads the command line. @throws an error that says how to use it, when it is wrong. */
@@ -35,6 +37,7 @@ function parseOptions(): Options {
       rounds: { type: "string" },
       requests: { type: "string" },
       "floor-twice": { type: "boolean", default: false },
+      metering: { type: "boolean", default: false },
     },
   });
   const usual = values.quick
@@ -47,6 +50,7 @@ function parseOptions(): Options {
     requests,
     streams: Math.ceil(requests / 10),
     floorTwice: values["floor-twice"],
+    metering: values.metering,
   };
 }
 

@@ -22,6 +22,20 @@ export function judgeRatio(name: string, comparison: Comparison, bar: number | u
   };
 }
 
+/**
+ * @param per what a request is divided into, such as the events of a stream. @param barUs the highest median that passes.
+ */
+export function judgeExtra(name: string, { extraUs }: Comparison, per: number, barUs: number): Verdict {
+  const extra = median(extraUs) / per;
+  const range = `${((extraUs[0] ?? Number.NaN) / per).toFixed(2)} to ${((extraUs.at(-1) ?? Number.NaN) / per).toFixed(2)}`;
+  return {
+    name,
+    figures: `${extra.toFixed(2)} µs (${range} in ${extraUs.length} rounds)`,
+    bar: `<= ${barUs} µs`,
+    passed: extra <= barUs,
+  };
+}
+
 /** @param startupsMs of several starts; the median is judged. */
 export function judgeStartup(name: string, startupsMs: readonly number[], barMs: number): Verdict {
   const middleMs = median(startupsMs);

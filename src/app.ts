@@ -1,5 +1,6 @@
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
+import type { Books } from "./books.ts";
 import type { Config } from "./config.ts";
 import { answerClientError } from "./http/client-error.ts";
 import { allowOrigins } from "./http/cors.ts";
@@ -36,6 +37,8 @@ export interface AppDependencies {
   readonly keys: KeyStore;
   readonly upstream: Upstream;
   readonly redis: RedisStore | undefined;
+  /** Keys and ledger in a database; undefined: there is none. */
+  readonly books: Books | undefined;
   readonly logger: Logger;
   readonly drain: Drain;
   readonly inFlight: InFlight;
@@ -43,9 +46,11 @@ export interface AppDependencies {
 
 /** Builds the gateway's HTTP app. What is registered here, in this order, is the way of a request. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
-  const { config, keys, upstream, redis, logger, drain, inFlight } = deps;
+  const { config, redis, books, logger, drain, inFlight } = deps;
+  const ledger = books?.ledger;
   const report: Report = (exchange) => {
     inFlight.leave(exchange);
+    ledger?.end(exchange);
     logExchange(logger, exchange);
   };
   const app = createServer(config, logger, report);
@@ -61,18 +66,38 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   closeIdleConnections(app);
   app.decorateRequest("caller");
 
+  addRoutes(app, deps, limits);
+  return app;
+}
+
+function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Limits): void {
+  const { config, keys, upstream, redis, books, drain, inFlight } = deps;
   const { openrouterApiKey, allowAnonymous, clientStallTimeoutMs } = config;
   const { appUrl, appTitle } = config.upstream;
   const ownsAccount = openrouterApiKey !== undefined;
+  const { failedLogins, enforcePerKey } = limits;
   const admit = [
-    authenticate({ openrouterApiKey, keys, allowAnonymous, failedLogins: limits.failedLogins }),
-    limits.enforcePerKey,
+    authenticate({ openrouterApiKey, keys, allowAnonymous, role: "caller", failedLogins }),
+    enforcePerKey,
   ];
   const catalog = new ModelCatalog(upstream, ownsAccount ? `Bearer ${openrouterApiKey}` : undefined);
-  health(app, { drain, stores: redis ? { redis: () => redis.answers() } : {} });
-  chatCompletions(app, { admit, inFlight, upstream, ownsAccount, clientStallTimeoutMs, appUrl, appTitle });
+  const stores = {
+    ...(redis && { redis: () => redis.answers() }),
+    ...(books && { database: () => books.answers() }),
+  };
+  health(app, { drain, stores });
+  chatCompletions(app, {
+    admit,
+    inFlight,
+    upstream,
+    ledger: books?.ledger,
+    readOn: config.ledger.readOn,
+    ownsAccount,
+    clientStallTimeoutMs,
+    appUrl,
+    appTitle,
+  });
   models(app, { admit, catalog, clientStallTimeoutMs });
-  return app;
 }
 
 function createServer(config: Config, logger: Logger, report: Report): FastifyInstance {
@@ -104,6 +129,8 @@ function createServer(config: Config, logger: Logger, report: Report): FastifyIn
     },
   });
 }
+
+type Limits = Awaited<ReturnType<typeof createLimits>>;
 
 async function createLimits(app: FastifyInstance, config: Config, redis: RedisStore | undefined) {
   const { max, windowMs } = config.rateLimit;

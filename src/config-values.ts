@@ -12,7 +12,7 @@ export function checked(holds: (value: string) => boolean, error: string): z.Zod
 /** A whole number within bounds, both included. */
 export function wholeNumber(min: number, max: number, standard: number): Default<Transformed<number>> {
   const inRange = (value: string): boolean =>
-    /^\d{1,12}$/.test(value) && Number(value) >= min && Number(value) <= max;
+    /^\d{1,13}$/.test(value) && Number(value) >= min && Number(value) <= max;
   return checked(inRange, `must be a whole number from ${min} to ${max}`).transform(Number).default(standard);
 }
 
@@ -43,6 +43,11 @@ export function isBaseUrl(value: string): boolean {
   const url = URL.parse(value);
   if (url === null || !/^https?:$/.test(url.protocol)) return false;
   return url.username + url.password + url.search + url.hash === "";
+}
+
+export function isPostgresUrl(value: string): boolean {
+  const protocol = URL.parse(value)?.protocol;
+  return protocol === "postgres:" || protocol === "postgresql:";
 }
 
 export function isRedisUrl(value: string): boolean {

@@ -1,15 +1,5 @@
-import { z } from "zod";
-import {
-  checked,
-  flag,
-  isBaseUrl,
-  isNetwork,
-  isOrigin,
-  isRedisUrl,
-  list,
-  splitList,
-  wholeNumber,
-} from "./config-values.ts";
+import { type Environment, environment } from "./config-environment.ts";
+import { splitList } from "./config-values.ts";
 import { parseKeyList, type KeyEntry } from "./keys/key-list.ts";
 
 /** Everything the gateway can be told from outside, checked and typed. Frozen; see `.env.example` for each name. */
@@ -21,6 +11,9 @@ export interface Config {
   readonly gatewayKeys: readonly KeyEntry[];
   readonly allowAnonymous: boolean;
   readonly upstream: UpstreamConfig;
+  /** Where keys and the ledger are kept; undefined: nothing is. */
+  readonly store: StoreConfig | undefined;
+  readonly ledger: LedgerConfig;
   readonly rateLimit: { readonly max: number; readonly windowMs: number };
   readonly redisUrl: string | undefined;
   /** Addresses and networks whose `X-Forwarded-For` is believed. */
@@ -48,6 +41,26 @@ export interface UpstreamConfig {
   readonly appTitle: string | undefined;
 }
 
+/** Where keys and the ledger are kept. */
+export interface StoreConfig {
+  /** Directory of the SQLite file and of the journal. */
+  readonly dataDir: string;
+  /** `postgres://…`, in place of the SQLite file. */
+  readonly databaseUrl: string | undefined;
+  /** How long keys that are known go on being accepted while the database does not answer. */
+  readonly outageGraceMs: number;
+}
+
+/** How requests are accounted for. */
+export interface LedgerConfig {
+  readonly settleAfterMs: number;
+  readonly settleGiveUpMs: number;
+  readonly retentionDays: number;
+  readonly journalMaxBytes: number;
+  /** How much is read, for the bill, of an answer whose caller has left, for keys that want it. */
+  readonly readOn: { readonly ms: number; readonly bytes: number };
+}
+
 /** Thrown by {@link loadConfig}; `mistakes` names every wrong variable and its remedy, never its value. */
 export class ConfigError extends Error {
   readonly mistakes: readonly string[];
@@ -58,65 +71,6 @@ export class ConfigError extends Error {
     this.mistakes = mistakes;
   }
 }
-
-const DAY_MS = 86_400_000;
-/** What may stand in an HTTP header value: printable ASCII, so that nothing has to be guessed about its encoding. */
-const HEADER_TEXT = /^[\x20-\x7e]{1,512}$/;
-
-const environment = z.object({
-  HOST: checked(
-    (value) => /^[\w.:-]{1,255}$/.test(value),
-    "must be an address or host name, such as 127.0.0.1",
-  ).default("127.0.0.1"),
-  PORT: wholeNumber(0, 65_535, 8080),
-  OPENROUTER_API_KEY: checked(
-    (value) => /^[\x21-\x7e]{1,512}$/.test(value),
-    "must be one OpenRouter key without spaces",
-  ).optional(),
-  OPENROUTER_BASE_URL: checked(
-    isBaseUrl,
-    "must be an http or https URL without credentials, query or fragment, such as https://openrouter.ai/api/v1",
-  )
-    .transform((value) => value.replace(/\/+$/, ""))
-    .default("https://openrouter.ai/api/v1"),
-  GATEWAY_API_KEYS: z.string().optional(),
-  ALLOW_ANONYMOUS: flag(false),
-  RATE_LIMIT_MAX: wholeNumber(0, 1_000_000_000, 0),
-  RATE_LIMIT_WINDOW_MS: wholeNumber(1, DAY_MS, 60_000),
-  REDIS_URL: checked(isRedisUrl, "must be a redis:// or rediss:// URL").optional(),
-  TRUST_PROXY: list(
-    isNetwork,
-    "must be addresses or CIDR networks separated by commas, such as 10.0.0.0/8, or loopback, linklocal, uniquelocal; " +
-      "true and numbers are refused because they let callers forge their address",
-  ),
-  // The upper bound is the longest text that V8 can hold.
-  BODY_LIMIT_BYTES: wholeNumber(1, 536_870_888, 67_108_864),
-  MAX_IN_FLIGHT: wholeNumber(1, 1_000_000, 10_000),
-  UPSTREAM_CONNECT_TIMEOUT_MS: wholeNumber(1, DAY_MS, 5_000),
-  UPSTREAM_HEADERS_TIMEOUT_MS: wholeNumber(1, DAY_MS, 900_000),
-  UPSTREAM_IDLE_TIMEOUT_MS: wholeNumber(1, DAY_MS, 300_000),
-  CLIENT_STALL_TIMEOUT_MS: wholeNumber(1, DAY_MS, 60_000),
-  // Longer than the 60 s after which load balancers let go of an idle connection: the server must not close it first.
-  KEEP_ALIVE_TIMEOUT_MS: wholeNumber(1, DAY_MS, 75_000),
-  DRAIN_MS: wholeNumber(0, DAY_MS, 2_000),
-  SHUTDOWN_GRACE_MS: wholeNumber(0, DAY_MS, 600_000),
-  LOG_LEVEL: z
-    .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
-      error: "must be one of fatal, error, warn, info, debug, trace, silent",
-    })
-    .default("info"),
-  CORS_ORIGINS: list(
-    isOrigin,
-    "must be origins separated by commas, such as https://app.example.com (scheme and host, no path), or *",
-  ),
-  APP_URL: checked((value) => HEADER_TEXT.test(value) && URL.canParse(value), "must be a URL").optional(),
-  APP_TITLE: checked(
-    (value) => HEADER_TEXT.test(value),
-    "must be up to 512 printable ASCII characters",
-  ).optional(),
-});
-
-type Environment = z.infer<typeof environment>;
 
 /**
  * Reads a configuration from an environment-like record.
@@ -143,20 +97,20 @@ export function loadConfig(record: Readonly<Record<string, string | undefined>>)
 
 /** Mistakes that no single variable shows. */
 function contradictions(given: Readonly<Record<string, string | undefined>>, keyed: boolean): string[] {
-  const owned = given["OPENROUTER_API_KEY"] !== undefined;
-  if (owned && !keyed && given["ALLOW_ANONYMOUS"] !== "true") {
-    return [
-      "OPENROUTER_API_KEY is set but nobody may use it: set GATEWAY_API_KEYS=name:sk-... (one or more, separated by commas), " +
-        "or ALLOW_ANONYMOUS=true to let anyone who reaches the port spend from this account",
-    ];
-  }
-  if (!owned && keyed) {
+  if (given["OPENROUTER_API_KEY"] !== undefined) return [];
+  const mistakes: string[] = [];
+  if (keyed) {
     // Without this, callers' gateway keys would be forwarded to OpenRouter as if they were its own.
-    return [
+    mistakes.push(
       "GATEWAY_API_KEYS is set without OPENROUTER_API_KEY: set the account's key, or remove GATEWAY_API_KEYS so that callers' own OpenRouter keys are forwarded",
-    ];
+    );
   }
-  return [];
+  if (given["DATABASE_URL"] !== undefined) {
+    mistakes.push(
+      "DATABASE_URL is set without OPENROUTER_API_KEY: keys and a ledger are kept for an account of the gateway's own; set its key, or remove DATABASE_URL",
+    );
+  }
+  return mistakes;
 }
 
 function toConfig(env: Environment, gatewayKeys: readonly KeyEntry[]): Config {
@@ -174,6 +128,14 @@ function toConfig(env: Environment, gatewayKeys: readonly KeyEntry[]): Config {
       appUrl: env.APP_URL,
       appTitle: env.APP_TITLE,
     }),
+    store: storeOf(env, gatewayKeys.length > 0),
+    ledger: Object.freeze({
+      settleAfterMs: env.SETTLE_AFTER_MS,
+      settleGiveUpMs: env.SETTLE_GIVE_UP_MS,
+      retentionDays: env.LEDGER_RETENTION_DAYS,
+      journalMaxBytes: env.JOURNAL_MAX_BYTES,
+      readOn: Object.freeze({ ms: env.DISCONNECT_DRAIN_MS, bytes: env.DISCONNECT_DRAIN_BYTES }),
+    }),
     rateLimit: Object.freeze({ max: env.RATE_LIMIT_MAX, windowMs: env.RATE_LIMIT_WINDOW_MS }),
     redisUrl: env.REDIS_URL,
     trustProxy: Object.freeze(env.TRUST_PROXY),
@@ -186,4 +148,19 @@ function toConfig(env: Environment, gatewayKeys: readonly KeyEntry[]): Config {
     logLevel: env.LOG_LEVEL,
     corsOrigins: Object.freeze(env.CORS_ORIGINS),
   };
+}
+
+/**
+ * There is nothing to keep without an account, and keys from the environment alone need no disk: so a gateway that writes
+ * nothing is still to be had.
+ */
+function storeOf(env: Environment, keyed: boolean): StoreConfig | undefined {
+  const wanted =
+    env.DATA_DIR !== undefined || env.DATABASE_URL !== undefined || !(keyed || env.ALLOW_ANONYMOUS);
+  if (env.OPENROUTER_API_KEY === undefined || !wanted) return undefined;
+  return Object.freeze({
+    dataDir: env.DATA_DIR ?? "data",
+    databaseUrl: env.DATABASE_URL,
+    outageGraceMs: env.STORE_OUTAGE_GRACE_MS,
+  });
 }

@@ -17,6 +17,11 @@ const maybeBilled = { ...upstream, retry: false } as const;
 /** Every error the gateway can answer of its own. The codes are those that OpenAI's SDKs and their users know. */
 const TABLE = {
   invalid_api_key: { status: 401, type: "authentication_error", source: "client" },
+  /** A valid key that may not do this: an admin key asking a model, a caller's key asking the admin API. */
+  key_role_not_allowed: { status: 403, type: "permission_error", source: "client" },
+  model_not_allowed: { status: 403, type: "permission_error", source: "client" },
+  key_not_found: { status: 404, ...invalid },
+  key_name_taken: { status: 409, ...invalid },
   invalid_json: { status: 400, ...invalid },
   invalid_utf8: { status: 400, ...invalid },
   duplicate_field: { status: 400, ...invalid },
@@ -36,6 +41,8 @@ const TABLE = {
   headers_too_large: { status: 431, ...invalid },
   rate_limit_exceeded: { status: 429, type: "rate_limit_error", source: "client" },
   internal_error: { status: 500, type: "server_error", source: "gateway" },
+  /** Keys or ledger cannot be reached: nothing was sent upstream, and trying again is safe. */
+  store_unavailable: { status: 503, type: "server_error", source: "gateway" },
   overloaded: { status: 503, type: "server_error", source: "gateway" },
   /** Of a request that upstream has: one that it has not is `overloaded`. */
   shutting_down: { status: 503, type: "server_error", source: "gateway", retry: false },

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
+import { Books, type FirstKeys } from "./books.ts";
 import type { Config } from "./config.ts";
 import { Drain } from "./http/drain.ts";
-import { fixedKeys } from "./keys/key-store.ts";
+import { firstOf, fixedKeys } from "./keys/key-store.ts";
 import { InFlight } from "./limits/in-flight.ts";
 import { RedisStore } from "./store/redis.ts";
-import { connectUpstream } from "./upstream/openrouter.ts";
+import { connectUpstream, type Upstream } from "./upstream/openrouter.ts";
 
 /** How long connections that were cut may take to say so before they are destroyed. */
 const CUT_MS = 1_000;
@@ -22,27 +23,39 @@ export interface Gateway {
   stop(options: { drainMs: number; graceMs: number }): Promise<void>;
 }
 
-/** Opens all that the gateway needs and listens. @throws when the port cannot be had. */
-export async function startGateway(config: Config, logger: Logger): Promise<Gateway> {
+/**
+ * Opens all that the gateway needs and listens.
+ * @param onFirstKeys given the keys that were made because nobody could use the gateway otherwise.
+ * @throws when the port or the data directory cannot be had.
+ */
+export async function startGateway(
+  config: Config,
+  logger: Logger,
+  onFirstKeys: (keys: FirstKeys) => void = () => {},
+): Promise<Gateway> {
   const drain = new Drain();
   const inFlight = new InFlight(config.maxInFlight);
   const upstream = connectUpstream(config.upstream);
+  const books = openBooks(config, upstream, logger, onFirstKeys);
   const redis =
     config.redisUrl === undefined ? undefined : new RedisStore(config.redisUrl, warnOfRedis(logger));
   const app = await buildApp({
     config,
-    keys: fixedKeys(config.gatewayKeys),
+    keys: books ? firstOf(fixedKeys(config.gatewayKeys), books.cache) : fixedKeys(config.gatewayKeys),
     upstream,
     redis,
+    books,
     logger,
     drain,
     inFlight,
   });
   const closeClients = async (): Promise<void> => {
     redis?.close();
+    await books?.close();
     await upstream.close();
   };
   try {
+    await books?.open();
     const url = await app.listen({ host: config.host, port: config.port });
     return {
       url,
@@ -54,6 +67,7 @@ export async function startGateway(config: Config, logger: Logger): Promise<Gate
           setTimeout(() => app.server.closeAllConnections(), CUT_MS).unref();
         }, graceMs);
         await app.close();
+        await inFlight.empty();
         clearTimeout(grace);
         await closeClients();
       },
@@ -62,6 +76,17 @@ export async function startGateway(config: Config, logger: Logger): Promise<Gate
     await closeClients();
     throw error;
   }
+}
+
+function openBooks(
+  config: Config,
+  upstream: Upstream,
+  logger: Logger,
+  onFirstKeys: (keys: FirstKeys) => void,
+): Books | undefined {
+  const { store, openrouterApiKey } = config;
+  if (store === undefined || openrouterApiKey === undefined) return undefined;
+  return new Books({ config, store, openrouterApiKey, upstream, logger, onFirstKeys });
 }
 
 /** Redis tells of every failed attempt; one line in so many seconds is enough. */

@@ -1,4 +1,5 @@
 import process from "node:process";
+import type { FirstKeys } from "./books.ts";
 import { type Config, ConfigError, loadConfig } from "./config.ts";
 import { startGateway } from "./gateway.ts";
 import { stopOnSignals } from "./lifecycle.ts";
@@ -6,7 +7,7 @@ import { createLogger } from "./logger.ts";
 
 /** EX_CONFIG of sysexits.h: starting again will not help. */
 const EXIT_CONFIG = 78;
-const SECRETS = ["OPENROUTER_API_KEY", "GATEWAY_API_KEYS", "REDIS_URL"];
+const SECRETS = ["OPENROUTER_API_KEY", "GATEWAY_API_KEYS", "REDIS_URL", "DATABASE_URL"];
 
 /**
  * Runs a gateway as this process and lets signals end it. Exits 78 with every mistake of the configuration, and 1 with
@@ -25,7 +26,7 @@ export async function runGateway(
   for (const name of SECRETS) delete environment[name];
   const logger = createLogger(config.logLevel);
   try {
-    const gateway = await startGateway(config, logger);
+    const gateway = await startGateway(config, logger, showFirstKeys);
     stopOnSignals(gateway, config, logger, underNpm);
     const { version: node } = process;
     logger.info({ url: `${gateway.url}/openai/v1`, upstream: config.upstream.baseUrl, node }, "listening");
@@ -34,6 +35,17 @@ export async function runGateway(
     process.stderr.write(`sluice cannot start: ${error instanceof Error ? error.message : String(error)}\n`);
     return process.exit(1);
   }
+}
+
+/** Said to the person at the terminal, once: not in the log, which is kept. */
+function showFirstKeys({ admin, caller }: FirstKeys): void {
+  process.stderr.write(`
+These two keys were made because there were none. They are shown this once; only their digests are kept.
+
+  for callers:       ${caller.secret}
+  for the admin API: ${admin.secret}
+
+`);
 }
 
 function configOrExit(record: Readonly<Record<string, string | undefined>>): Config {

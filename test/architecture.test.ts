@@ -10,11 +10,13 @@ const RANKS: readonly (readonly string[])[] = [
   ["errors", "config-values", "node-version"],
   ["openai", "usage", "mock"],
   ["keys-data", "verify"],
+  ["config-environment"],
   ["config"],
   ["http"],
   ["store"],
   ["limits", "upstream"],
-  ["keys", "relay"],
+  ["keys", "relay", "ledger"],
+  ["books"],
   ["logger"],
   ["routes"],
   ["app"],
@@ -28,13 +30,17 @@ const RANKS: readonly (readonly string[])[] = [
 /** Files that stand apart from their folder: what the configuration is made of. */
 const MOVED: Readonly<Record<string, string>> = {
   "keys/key-list.ts": "keys-data",
+  "keys/gateway-key.ts": "keys-data",
 };
 
 /** Which libraries only one room may import. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ["upstream/"],
-  zod: ["config.ts", "config-values.ts", "openai/"],
+  zod: ["config-environment.ts", "config-values.ts", "openai/", "keys/key-input.ts"],
   ioredis: ["store/"],
+  kysely: ["store/"],
+  pg: ["store/"],
+  "node:sqlite": ["store/"],
   pino: ["logger.ts"],
   "@fastify/rate-limit": ["limits/"],
   "@fastify/cors": ["http/"],

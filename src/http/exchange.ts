@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ErrorSource, GatewayError } from "../errors.ts";
+import type { Account } from "../ledger/account.ts";
 import { answerError } from "./answer-error.ts";
 import type { Usage } from "../usage/usage.ts";
 
@@ -12,8 +13,11 @@ export type Outcome = "complete" | "upstream_error" | "client_gone" | "rejected"
 export interface Answer {
   /** Ends it from our side with this error, whatever it has come to. */
   cut(error: GatewayError): void;
-  /** Told once that its response has ended or its connection is gone, before the report. */
-  settle(): void;
+  /**
+   * Told once that its response has ended or its connection is gone. The request is reported when `done` is called,
+   * which may be later, when there is more to be read for the bill.
+   */
+  settle(done: () => void): void;
 }
 
 /** What is known of one request: filled in on its way, read once when it has ended by whoever reports it. */
@@ -22,6 +26,8 @@ export class Exchange {
   readonly method: string;
   /** The pattern of the route, never the URL: a URL can carry what a caller should not have put there. */
   readonly route: string;
+  /** Of the gateway key; undefined for an anonymous caller or one with a key of its own. */
+  keyId: string | undefined = undefined;
   keyName: string | undefined = undefined;
   modelAsked: string | undefined = undefined;
   modelSent: string | undefined = undefined;
@@ -36,7 +42,17 @@ export class Exchange {
   incomplete = false;
   bytesIn = 0;
   bytesOut = 0;
+  /** Some of the request may have reached upstream. */
+  sent = false;
   generationId: string | undefined = undefined;
+  /** Status of upstream's answer; 0 if its head has not come. */
+  upstreamStatus = 0;
+  provider: string | undefined = undefined;
+  modelAnswered: string | undefined = undefined;
+  /** Upstream's answer has come to its end, so that the usage it states is final. */
+  answeredWhole = false;
+  /** Where it is accounted for; undefined: nowhere. */
+  account: Account | undefined = undefined;
   usage: Usage | undefined = undefined;
   retries = 0;
   /** Where the answer comes from; undefined while there is none but ours. */
@@ -47,6 +63,7 @@ export class Exchange {
   endedAt = 0;
   #ownMs = 0;
   #ownSince = this.startedAt;
+  #working = true;
 
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
@@ -85,11 +102,14 @@ export class Exchange {
 
   /** From here on the caller or upstream is waited for, not the gateway. */
   waitsForOthers(): void {
+    this.#working = false;
     this.#ownMs += performance.now() - this.#ownSince;
   }
 
   /** From here on the gateway works again. */
   works(): void {
+    if (this.#working) return;
+    this.#working = true;
     this.#ownSince = performance.now();
   }
 
@@ -111,7 +131,7 @@ declare module "fastify" {
   }
 }
 
-/** Told once of every request, when its response has ended or its connection is gone. */
+/** Told once of every request, when its response has ended or its connection is gone and nothing more is read for it. */
 export type Report = (exchange: Exchange) => void;
 
 const underWay = new WeakMap<Socket, Exchange>();
@@ -130,8 +150,9 @@ export function beginExchange(request: FastifyRequest, reply: FastifyReply, repo
   reply.raw.once("close", () => {
     // Requests can be pipelined: the next one on this connection may have begun.
     if (underWay.get(socket) === exchange) underWay.delete(socket);
-    finish(exchange, reply.raw);
-    report(exchange);
+    exchange.endedAt = performance.now();
+    if (exchange.answer) exchange.answer.settle(() => finish(exchange, reply.raw, report));
+    else finish(exchange, reply.raw, report);
   });
 }
 
@@ -144,12 +165,11 @@ export function trackExchanges(app: FastifyInstance, report: Report): void {
   });
 }
 
-function finish(exchange: Exchange, response: ServerResponse): void {
-  exchange.endedAt = performance.now();
-  exchange.answer?.settle();
+function finish(exchange: Exchange, response: ServerResponse, report: Report): void {
   exchange.status = response.headersSent ? response.statusCode : 0;
   if (exchange.outcome === undefined) {
     const answered = response.statusCode < 400 ? "complete" : "rejected";
     exchange.outcome = response.writableFinished ? answered : "client_gone";
   }
+  report(exchange);
 }

@@ -1,13 +1,15 @@
 import type { FastifyRequest, onRequestAsyncHookHandler } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { addressOf, type Limit } from "../limits/rate-limit.ts";
+import type { CallerKey, KeyRole } from "./gateway-key.ts";
 import { digestOf } from "./key-list.ts";
 import type { KeyStore } from "./key-store.ts";
+import { isMistyped } from "./secret.ts";
 
 /** Who is calling. */
 export interface Caller {
-  /** Name of the gateway key; undefined for an anonymous caller or one with a key of its own. */
-  readonly keyName: string | undefined;
+  /** The gateway key; undefined for an anonymous caller or one with a key of its own. */
+  readonly key: CallerKey | undefined;
   /** Which requests count as the same caller's. */
   readonly limitKey: string;
   /** What to send upstream as `Authorization`; the gateway's own when it owns the account. */
@@ -25,6 +27,8 @@ export interface AuthenticateOptions {
   readonly openrouterApiKey: string | undefined;
   readonly keys: KeyStore;
   readonly allowAnonymous: boolean;
+  /** What a key has to be for. */
+  readonly role: KeyRole;
   /** Counts failed attempts per address. */
   readonly failedLogins: Limit;
 }
@@ -37,42 +41,61 @@ const BEARER = /^Bearer +([\x21-\x7e]{1,512})$/i;
  */
 export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHandler {
   return async (request) => {
-    const caller = await identify(request, options);
+    const secret = BEARER.exec(request.headers.authorization ?? "")?.[1];
+    const mistyped = secret !== undefined && isMistyped(secret);
+    const caller = mistyped ? undefined : await identify(request, secret, options);
     if (caller === undefined) {
       await options.failedLogins.consume(request);
-      throw unauthorized(options.openrouterApiKey !== undefined);
+      throw unauthorized(options.openrouterApiKey !== undefined, mistyped);
     }
     request.caller = caller;
-    request.exchange.keyName = caller.keyName;
+    request.exchange.keyId = caller.key?.id;
+    request.exchange.keyName = caller.key?.name;
+    if (caller.key && caller.key.role !== options.role) throw wrongRole(options.role);
   };
 }
 
-async function identify(request: FastifyRequest, options: AuthenticateOptions): Promise<Caller | undefined> {
-  const secret = BEARER.exec(request.headers.authorization ?? "")?.[1];
+async function identify(
+  request: FastifyRequest,
+  secret: string | undefined,
+  options: AuthenticateOptions,
+): Promise<Caller | undefined> {
   const digest = secret === undefined ? undefined : digestOf(secret);
   if (options.openrouterApiKey === undefined) {
     if (digest === undefined) return undefined;
     return {
-      keyName: undefined,
+      key: undefined,
       limitKey: `own:${digest.toString("base64url")}`,
       authorization: `Bearer ${secret}`,
     };
   }
   const authorization = `Bearer ${options.openrouterApiKey}`;
-  const key = digest && (await options.keys.find(digest));
-  if (key) return { keyName: key.name, limitKey: `key:${key.name}`, authorization };
+  const found = digest && options.keys.find(digest);
+  const key = found instanceof Promise ? await found : found;
+  if (key) return { key, limitKey: `key:${key.id}`, authorization };
   return options.allowAnonymous
-    ? { keyName: undefined, limitKey: `address:${addressOf(request)}`, authorization }
+    ? { key: undefined, limitKey: `address:${addressOf(request)}`, authorization }
     : undefined;
 }
 
-function unauthorized(gatewayKeys: boolean): GatewayError {
+function wrongRole(role: KeyRole): GatewayError {
+  return new GatewayError(
+    "key_role_not_allowed",
+    role === "admin"
+      ? "This key is for models; the admin API takes a key whose role is admin."
+      : "This key is for the admin API; models take a key whose role is caller.",
+  );
+}
+
+function unauthorized(gatewayKeys: boolean, mistyped: boolean): GatewayError {
   const whose = gatewayKeys ? "a key of this gateway" : "your OpenRouter key";
   return new GatewayError(
     "invalid_api_key",
     `No valid API key was given; send ${whose} as Authorization: Bearer.`,
     {
       headers: { "www-authenticate": "Bearer" },
+      // For the log alone: a checksum tells it without a look-up.
+      cause: mistyped ? Object.assign(new Error("mistyped key"), { code: "MISTYPED_KEY" }) : undefined,
     },
   );
 }

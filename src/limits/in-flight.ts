@@ -8,6 +8,7 @@ import type { Exchange } from "../http/exchange.ts";
 export class InFlight {
   readonly #max: number;
   readonly #places = new Set<Exchange>();
+  #whenEmpty: (() => void) | undefined = undefined;
 
   constructor(max: number) {
     this.#max = max;
@@ -39,6 +40,15 @@ export class InFlight {
   /** Gives the place back, if there is one. */
   leave(exchange: Exchange): void {
     this.#places.delete(exchange);
+    if (this.#places.size === 0) this.#whenEmpty?.();
+  }
+
+  /** Waits until no place is taken: an answer can be read on, for its bill, when its connection is long gone. */
+  async empty(): Promise<void> {
+    if (this.#places.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#whenEmpty = resolve;
+    await promise;
   }
 
   /** Ends everything that is still under way, because the process ends. */

@@ -6,24 +6,25 @@ import type { Answer, Exchange } from "../http/exchange.ts";
 import { addFromUpstream } from "../http/headers.ts";
 import { ownHeadersOf } from "../http/own-headers.ts";
 import type { UpstreamCall, UpstreamHead, UpstreamSink } from "../upstream/openrouter.ts";
-import { readUsage } from "../usage/usage.ts";
 import { breakOff, errorEvent } from "./broken-stream.ts";
-import { mediaTypeOf, refusalOf } from "./refusal.ts";
-import { Tail } from "./tail.ts";
-
-const ERROR_KEY = Buffer.from('"error":{');
+import { type ReadOn, ReadOnLimit } from "./read-on.ts";
+import { Reading } from "./reading.ts";
+import { refusalOf } from "./refusal.ts";
 
 export interface RelayOptions {
   /** The gateway's own key was sent: its 401 is the operator's fault, not the caller's. */
   readonly ownsAccount: boolean;
   /** How long a caller may take nothing of an answer that waits for it. */
   readonly clientStallTimeoutMs: number;
+  /** What is read on, for the bill, of an answer whose caller has left; undefined aborts it at once. */
+  readonly readOn: ReadOn | undefined;
 }
 
 /**
  * Relays one answer from upstream to one caller: the same bytes, as they come, no faster than the caller reads. It goes
  * from waiting (no head yet) through relaying to over, and is over exactly once, by whichever comes first of upstream's
- * end, upstream's failure, the caller's leaving, and `cut()`.
+ * end, upstream's failure, the caller's leaving, and `cut()`. Where a caller's leaving is not the end, what is left of the
+ * answer is drained: read for the bill, and given to nobody.
  */
 export class Relay implements UpstreamSink, Answer {
   readonly #request: FastifyRequest;
@@ -31,13 +32,12 @@ export class Relay implements UpstreamSink, Answer {
   readonly #response: ServerResponse;
   readonly #exchange: Exchange;
   readonly #options: RelayOptions;
-  readonly #tail = new Tail();
+  readonly #reading = new Reading();
   #call: UpstreamCall | undefined = undefined;
-  #state: "waiting" | "relaying" | "over" = "waiting";
+  #state: "waiting" | "relaying" | "draining" | "over" = "waiting";
   #paused = false;
-  #eventStream = false;
-  /** The body ends with the connection: undici takes even a reset for its clean end. */
-  #closeDelimited = false;
+  #readOnLimit: ReadOnLimit | undefined = undefined;
+  #done: (() => void) | undefined = undefined;
 
   constructor(request: FastifyRequest, reply: FastifyReply, options: RelayOptions) {
     this.#request = request;
@@ -65,20 +65,14 @@ export class Relay implements UpstreamSink, Answer {
   }
 
   onHead(head: UpstreamHead): void {
+    if (this.#state === "over") return;
     const exchange = this.#exchange;
     exchange.works();
+    this.#reading.begin(head, exchange);
+    if (this.#state === "draining") return;
     const refusal = refusalOf(head, this.#options.ownsAccount);
-    if (refusal) {
-      this.cut(refusal);
-      return;
-    }
-    const { headers, status } = head;
-    this.#eventStream = mediaTypeOf(head) === "text/event-stream";
-    this.#closeDelimited =
-      headers["content-length"] === undefined && headers["transfer-encoding"] === undefined;
-    const generationId = headers["x-generation-id"];
-    if (typeof generationId === "string") exchange.generationId = generationId.slice(0, 128);
-    if (status >= 400) exchange.outcome = "upstream_error";
+    if (refusal) return this.cut(refusal);
+    if (head.status >= 400) exchange.outcome = "upstream_error";
     this.#writeHead(head);
   }
 
@@ -86,7 +80,7 @@ export class Relay implements UpstreamSink, Answer {
     const answer = addFromUpstream(ownHeadersOf(this.#reply), headers);
     // nginx would hold back events, and the whitespace that keeps a long call alive.
     answer["x-accel-buffering"] = "no";
-    if (this.#eventStream) answer["cache-control"] ??= "no-cache";
+    if (this.#reading.eventStream) answer["cache-control"] ??= "no-cache";
     answer["server-timing"] = `gateway;dur=${this.#exchange.ownMs().toFixed(3)}`;
     this.#response.writeHead(status, answer);
     this.#state = "relaying";
@@ -95,15 +89,21 @@ export class Relay implements UpstreamSink, Answer {
   }
 
   onData(chunk: Buffer): void {
+    if (this.#state === "over") return;
+    this.#reading.push(chunk);
+    if (this.#state === "draining") {
+      this.#readOnLimit?.count(chunk);
+      return;
+    }
     const exchange = this.#exchange;
     if (exchange.firstByteAt === 0) exchange.firstByteAt = performance.now();
     exchange.bytesOut += chunk.length;
-    this.#tail.push(chunk);
     if (!this.#response.write(chunk) && !this.#paused) this.#pause();
   }
 
   onEnd(): void {
-    if (this.#closeDelimited && !this.#endsWhole()) {
+    if (this.#state === "over") return;
+    if (this.#reading.cutShort) {
       this.onFailure(
         new GatewayError(
           "upstream_disconnected",
@@ -112,10 +112,12 @@ export class Relay implements UpstreamSink, Answer {
       );
       return;
     }
-    this.#state = "over";
     const exchange = this.#exchange;
-    exchange.incomplete = this.#eventStream && !this.#tail.isDone();
-    if (this.#tail.bytes().includes(ERROR_KEY)) exchange.outcome = "upstream_error";
+    exchange.answeredWhole = true;
+    if (this.#state === "draining") return this.#conclude();
+    this.#state = "over";
+    exchange.incomplete = this.#reading.eventStream && !this.#reading.tail.isDone();
+    if (this.#reading.hasError) exchange.outcome = "upstream_error";
     exchange.outcome ??= "complete";
     const { socket } = this.#response;
     this.#response.end();
@@ -126,6 +128,7 @@ export class Relay implements UpstreamSink, Answer {
   onFailure(error: GatewayError): void {
     const before = this.#state;
     if (before === "over") return;
+    if (before === "draining") return this.#conclude();
     this.#state = "over";
     if (before === "waiting") {
       answerError(this.#request, this.#reply, error);
@@ -134,16 +137,12 @@ export class Relay implements UpstreamSink, Answer {
     const exchange = this.#exchange;
     exchange.fail(error);
     exchange.incomplete = true;
-    const tellWhy = this.#eventStream && this.#tail.atEventBoundary();
+    const tellWhy = this.#reading.eventStream && this.#reading.tail.atEventBoundary();
     breakOff(this.#response, tellWhy ? errorEvent(error) : undefined);
   }
 
   onRetry(): void {
     this.#exchange.retries++;
-  }
-
-  #endsWhole(): boolean {
-    return this.#eventStream ? this.#tail.isDone() : /[}\]]\s*$/.test(this.#tail.bytes().toString("latin1"));
   }
 
   #pause(): void {
@@ -160,16 +159,37 @@ export class Relay implements UpstreamSink, Answer {
     });
   }
 
-  /** The response has ended or its connection is gone. */
-  settle(): void {
+  settle(done: () => void): void {
+    this.#done = done;
     if (this.#state !== "over") {
-      this.#state = "over";
-      this.#call?.abort();
       this.#exchange.outcome = "client_gone";
-    } else if (this.#exchange.outcome === "complete" && !this.#response.writableFinished) {
-      this.#exchange.outcome = "client_gone";
+      // What was never sent costs nothing, so there is nothing to read on for.
+      if (this.#options.readOn && this.#call?.sent) this.#drain(this.#options.readOn);
+      else this.#abandon();
+      return;
     }
-    this.#exchange.usage = readUsage(this.#tail.bytes());
+    if (this.#exchange.outcome === "complete" && !this.#response.writableFinished)
+      this.#exchange.outcome = "client_gone";
+    this.#conclude();
+  }
+
+  #drain(readOn: ReadOn): void {
+    this.#state = "draining";
+    this.#readOnLimit = new ReadOnLimit(readOn, () => this.#abandon());
+    this.#call?.resume();
+  }
+
+  #abandon(): void {
+    this.#call?.abort();
+    this.#conclude();
+  }
+
+  #conclude(): void {
+    this.#state = "over";
+    this.#readOnLimit?.end();
+    this.#exchange.sent = this.#call?.sent ?? false;
+    this.#reading.conclude(this.#exchange);
+    this.#done?.();
   }
 }
 

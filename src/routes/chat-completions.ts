@@ -1,8 +1,11 @@
 import type { FastifyInstance, onRequestAsyncHookHandler } from "fastify";
+import { answerError } from "../http/answer-error.ts";
 import { toUpstream } from "../http/headers.ts";
 import { requireJson } from "../http/raw-json.ts";
 import type { InFlight } from "../limits/in-flight.ts";
 import { readChatRequest } from "../openai/chat-request.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { ReadOn } from "../relay/read-on.ts";
 import { Relay } from "../relay/relay.ts";
 import type { Upstream } from "../upstream/openrouter.ts";
 import { allowOnly } from "./allow-only.ts";
@@ -17,13 +20,18 @@ export interface ChatCompletionsOptions {
   readonly upstream: Upstream;
   readonly ownsAccount: boolean;
   readonly clientStallTimeoutMs: number;
+  /** Where requests are accounted for; undefined: nowhere. */
+  readonly ledger: Ledger | undefined;
+  /** How much is read on, for keys that want it, of an answer whose caller has left. */
+  readonly readOn: ReadOn;
   readonly appUrl: string | undefined;
   readonly appTitle: string | undefined;
 }
 
 /** `POST /openai/v1/chat/completions`: the caller's bytes to OpenRouter, OpenRouter's bytes to the caller. */
 export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOptions): void {
-  const { admit, inFlight, upstream, appUrl, appTitle } = options;
+  const { admit, inFlight, upstream, ledger, appUrl, appTitle } = options;
+  const cancelling = { ...options, readOn: undefined };
   allowOnly(app, URL, ["POST"]);
   app.post(URL, {
     onRequest: [
@@ -49,10 +57,17 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
         referer: appUrl,
         title: appTitle,
       });
-      const relay = new Relay(request, reply, options);
-      relay.start((sink) =>
-        upstream.send({ method: "POST", path: "/chat/completions", headers, body }, sink),
-      );
+      const drains = caller.key?.onDisconnect === "drain";
+      const relay = new Relay(request, reply, drains ? options : cancelling);
+      const start = (): void =>
+        relay.start((sink) =>
+          upstream.send(
+            { method: "POST", path: "/chat/completions", headers, body },
+            exchange.account?.hold(sink, exchange) ?? sink,
+          ),
+        );
+      if (!ledger) start();
+      else ledger.begin(exchange, (error) => (error ? answerError(request, reply, error) : start()));
     },
   });
 }

@@ -37,6 +37,8 @@ export interface UpstreamSink {
 
 /** A request under way. */
 export interface UpstreamCall {
+  /** Some of the request may have been written. */
+  readonly sent: boolean;
   /** Ends the request at once and for good; the sink hears no more. */
   abort(): void;
   /** Stops reading from upstream, until `resume()`. */
@@ -115,6 +117,10 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
     attempt(this, body);
   }
 
+  get sent(): boolean {
+    return this.#controller !== undefined;
+  }
+
   abort(): void {
     if (this.#over) return;
     this.#over = true;
@@ -154,7 +160,7 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
     if (this.#over) return;
-    const sent = this.#controller !== undefined;
+    const { sent } = this;
     if (
       !sent &&
       this.#retries < MAX_RETRIES &&

@@ -1,4 +1,7 @@
-import { expect, test } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import { ask } from "../support/ask.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
 import { DONE, EVENT, startHeldUpstream, startStream } from "../support/held-upstream.ts";
@@ -41,10 +44,32 @@ test("a wrong configuration exits 78 and lists every mistake, without a value or
   expect(server.stderr()).not.toMatch(/secret|80800|\n +at /);
 });
 
-test("an account that nobody may use exits 78 and says how to mend it", async () => {
-  const server = runNode(SERVER, { OPENROUTER_API_KEY: ACCOUNT_KEY });
-  expect(await server.exit("the account without keys")).toBe(78);
-  expect(server.stderr()).toMatch(/GATEWAY_API_KEYS=name:sk-.*ALLOW_ANONYMOUS=true/);
+test("an account without keys gets two, said once and not in the log, and is closed to everyone else", async () => {
+  const { upstream } = await startHeldUpstream();
+  const directory = mkdtempSync(join(tmpdir(), "sluice-first-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const { GATEWAY_API_KEYS: _, ...keyless } = env(upstream, { DATA_DIR: directory, DRAIN_MS: "0" });
+  const first = runNode(SERVER, keyless);
+  const port = await listeningPort(first);
+  const [caller = "", admin = ""] = first.stderr().match(/sk-slc-\w{49}/g) ?? [];
+  const asking = (secret: string) => ask(port, { headers: { authorization: `Bearer ${secret}` } });
+  expect((await asking(caller)).status).toBe(200);
+  expect((await asking(admin)).status).toBe(403);
+  expect((await asking("sk-slc-of-somebody-else")).status).toBe(401);
+  first.child.kill("SIGTERM");
+  expect(await first.exit("the first start")).toBe(0);
+  for (const secret of [caller, admin]) expect(first.stdout()).not.toContain(secret);
+
+  const second = runNode(SERVER, keyless);
+  const again = await listeningPort(second);
+  expect((await ask(again, { headers: { authorization: `Bearer ${caller}` } })).status).toBe(200);
+  expect(second.stderr()).toBe("");
+});
+
+test("a data directory that cannot be used exits 1 with one line that names it", async () => {
+  const server = runNode(SERVER, { OPENROUTER_API_KEY: ACCOUNT_KEY, DATA_DIR: "/dev/null/x", PORT: "0" });
+  expect(await server.exit("the gateway without a directory")).toBe(1);
+  expect(server.stderr()).toMatch(/^sluice cannot start: .*DATA_DIR.*\n$/);
 });
 
 test("a port that is taken exits 1 with one line", async () => {

@@ -23,7 +23,12 @@ async function beginRelay() {
   client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
   const response = await promise;
   const socket = response.socket as Socket;
-  const call = { abort: vi.fn<() => void>(), pause: vi.fn<() => void>(), resume: vi.fn<() => void>() };
+  const call = {
+    sent: true,
+    abort: vi.fn<() => void>(),
+    pause: vi.fn<() => void>(),
+    resume: vi.fn<() => void>(),
+  };
   const stub = {
     raw: response,
     hijack: () => stub,
@@ -34,7 +39,11 @@ async function beginRelay() {
   const request = { id: "id", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
   const exchange = new Exchange(request, reply);
   request.exchange = exchange;
-  const relay = new Relay(request, reply, { ownsAccount: true, clientStallTimeoutMs: STALL_MS });
+  const relay = new Relay(request, reply, {
+    ownsAccount: true,
+    clientStallTimeoutMs: STALL_MS,
+    readOn: undefined,
+  });
   relay.start(() => call);
   return { client, socket, exchange, call, relay, response };
 }
@@ -47,7 +56,7 @@ test("the end of an answer waits for a caller that does not read no longer than 
   relay.onEnd();
   expect(exchange.outcome).toBe("complete");
   await until(() => socket.destroyed, "the connection to be let go");
-  relay.settle();
+  relay.settle(() => {});
   expect(exchange.outcome).toBe("client_gone");
   expect(call.abort).not.toHaveBeenCalled();
 });
@@ -60,7 +69,7 @@ test("an answer that was taken at once leaves no clock behind on a connection th
   relay.onEnd();
   expect(socket.timeout).not.toBe(STALL_MS);
   await until(() => response.writableFinished, "the end");
-  relay.settle();
+  relay.settle(() => {});
   expect(exchange.outcome).toBe("complete");
 });
 
@@ -90,8 +99,8 @@ test("what comes after the end changes nothing", async () => {
 test.each(["before", "after"])("a caller who is gone %s the head has upstream let go once", async (when) => {
   const { exchange, call, relay } = await beginRelay();
   if (when === "after") relay.onHead(HEAD);
-  relay.settle();
-  relay.settle();
+  relay.settle(() => {});
+  relay.settle(() => {});
   expect([call.abort.mock.calls.length, exchange.outcome]).toEqual([1, "client_gone"]);
 });
 

@@ -100,7 +100,7 @@ function controlled() {
   const upstream: Upstream = {
     send: (_, sink) => {
       sinks.push(sink);
-      return { abort: () => {}, pause: () => {}, resume: () => {} };
+      return { sent: true, abort: () => {}, pause: () => {}, resume: () => {} };
     },
     close: () => Promise.resolve(),
   };

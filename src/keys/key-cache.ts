@@ -1,0 +1,173 @@
+import { GatewayError } from "../errors.ts";
+import type { KeyRow } from "../store/key-rows.ts";
+import { type CachedKey, cached, isGood } from "./cached-key.ts";
+import type { CallerKey } from "./gateway-key.ts";
+import type { KeyStore } from "./key-store.ts";
+
+const POLL_EVERY_MS = 1_000;
+const TOUCH_EVERY_MS = 10_000;
+const REMEMBERED = 10_000;
+const LOOK_UPS_MAX = 1_000;
+
+/** Where the cache gets keys from. */
+export interface KeySource {
+  /** @param digest as 64 hexadecimal digits. */
+  byDigest(digest: string): Promise<KeyRow | undefined>;
+  since(revision: number): Promise<KeyRow[]>;
+  lastRevision(): Promise<number>;
+  /** @param usedAt ids to ms since 1970. */
+  touch(usedAt: ReadonlyMap<string, number>): Promise<void>;
+  /** @param changed called when keys may have changed. @returns ends it. */
+  listen(changed: () => void): () => void;
+}
+
+export interface KeyCacheOptions {
+  readonly source: KeySource;
+  /** How long keys that are known go on while the source fails. */
+  readonly graceMs: number;
+  /** Told when the source begins to fail, and when it is well again. */
+  readonly onHealth: (healthy: boolean, error?: unknown) => void;
+  /** ms since 1970. */
+  readonly now?: () => number;
+}
+
+/**
+ * Keys of a database, remembered in memory. A change reaches every replica as soon as the database tells of it, and
+ * within a second or two if it cannot.
+ */
+export class KeyCache implements KeyStore {
+  readonly #options: KeyCacheOptions;
+  readonly #now: () => number;
+  /** By digest, as latin1 text; the one used longest ago first. */
+  readonly #rows = new Map<string, CachedKey>();
+  readonly #lookUps = new Map<string, Promise<CachedKey | undefined>>();
+  #usedAt = new Map<string, number>();
+  #touchedAt = 0;
+  #revision = -1;
+  #polledAt = -Infinity;
+  #polling: Promise<void> | undefined = undefined;
+  #timer: NodeJS.Timeout | undefined = undefined;
+  #endListening: () => void = () => {};
+  #healthy = true;
+
+  constructor(options: KeyCacheOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** Begins to follow the changes of keys. @throws when the source cannot be asked. */
+  async start(): Promise<void> {
+    this.#revision = await this.#options.source.lastRevision();
+    this.#polledAt = performance.now();
+    this.#timer = setInterval(() => void this.#poll(), POLL_EVERY_MS);
+    this.#timer.unref();
+    this.#endListening = this.#options.source.listen(() => void this.#poll());
+  }
+
+  /** Stops, and writes down when keys were last used. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#endListening();
+    await this.#polling;
+    await this.#touch().catch(() => {});
+  }
+
+  /**
+   * @returns at once for a key that is remembered.
+   * @throws GatewayError 503 when the key is not known and cannot be asked for.
+   */
+  find(digest: Buffer): CallerKey | undefined | Promise<CallerKey | undefined> {
+    const index = digest.toString("latin1");
+    const known = this.#rows.get(index);
+    if (known === undefined) return this.#lookUp(index, digest);
+    if (performance.now() - this.#polledAt > this.#options.graceMs + 2 * POLL_EVERY_MS) throw notReachable();
+    // The most recently used one last.
+    this.#rows.delete(index);
+    this.#rows.set(index, known);
+    return this.#admit(known, digest);
+  }
+
+  #admit(known: CachedKey, digest: Buffer): CallerKey | undefined {
+    const now = this.#now();
+    if (!isGood(known, digest, now)) return undefined;
+    this.#usedAt.set(known.key.id, now);
+    return known.key;
+  }
+
+  async #lookUp(index: string, digest: Buffer): Promise<CallerKey | undefined> {
+    if (this.#revision === -1) throw notReachable();
+    let lookUp = this.#lookUps.get(index);
+    if (!lookUp) {
+      if (this.#lookUps.size >= LOOK_UPS_MAX) throw notReachable();
+      lookUp = this.#ask(index, digest).finally(() => this.#lookUps.delete(index));
+      this.#lookUps.set(index, lookUp);
+    }
+    const found = await lookUp;
+    return found && this.#admit(found, digest);
+  }
+
+  async #ask(index: string, digest: Buffer): Promise<CachedKey | undefined> {
+    const before = this.#revision;
+    const row = await this.#options.source.byDigest(digest.toString("hex")).catch((error: unknown) => {
+      throw notReachable(error);
+    });
+    if (!row) return undefined;
+    const found = cached(row);
+    // A change that was heard of meanwhile may be newer than what was read: then the next request asks again.
+    if (before === this.#revision) this.#remember(index, found);
+    return found;
+  }
+
+  #remember(index: string, found: CachedKey): void {
+    this.#rows.set(index, found);
+    for (const oldest of this.#rows.keys()) {
+      if (this.#rows.size <= REMEMBERED) return;
+      this.#rows.delete(oldest);
+    }
+  }
+
+  /** Polls now, or once more when the poll under way is over: it may have read before the change. */
+  async #poll(): Promise<void> {
+    await this.#polling;
+    this.#polling ??= this.#follow().finally(() => {
+      this.#polling = undefined;
+    });
+    await this.#polling;
+  }
+
+  async #follow(): Promise<void> {
+    const startedAt = performance.now();
+    try {
+      const changed = await this.#options.source.since(this.#revision);
+      const ids = new Set(changed.map(({ id }) => id));
+      if (ids.size > 0)
+        for (const [index, { key }] of this.#rows) if (ids.has(key.id)) this.#rows.delete(index);
+      this.#revision = changed.at(-1)?.revision ?? this.#revision;
+      this.#polledAt = startedAt;
+      if (startedAt - this.#touchedAt > TOUCH_EVERY_MS) await this.#touch();
+      this.#health(true);
+    } catch (error) {
+      this.#health(false, error);
+    }
+  }
+
+  async #touch(): Promise<void> {
+    this.#touchedAt = performance.now();
+    if (this.#usedAt.size === 0) return;
+    const usedAt = this.#usedAt;
+    this.#usedAt = new Map();
+    await this.#options.source.touch(usedAt);
+  }
+
+  #health(healthy: boolean, error?: unknown): void {
+    if (healthy !== this.#healthy) this.#options.onHealth(healthy, error);
+    this.#healthy = healthy;
+  }
+}
+
+function notReachable(cause?: unknown): GatewayError {
+  return new GatewayError("store_unavailable", "Keys cannot be looked up now; try again shortly.", {
+    headers: { "retry-after": "2" },
+    cause,
+  });
+}

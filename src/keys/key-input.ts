@@ -1,0 +1,67 @@
+import { z } from "zod";
+
+const DAY_MS = 86_400_000;
+const GRACE_MAX_MS = 30 * DAY_MS;
+
+/** A name is written in logs, URLs and command lines. */
+const name = z
+  .string()
+  .regex(/^[\w.-]{1,64}$/, "must be up to 64 letters, digits, '.', '_' or '-'")
+  .refine((text) => !text.startsWith("key_"), "must not begin with key_, as ids do");
+const owner = z.string().min(1, "must not be empty").max(128, "must have at most 128 characters");
+const metadata = z
+  .record(z.string().min(1).max(64), z.string().max(512))
+  .refine((fields) => Object.keys(fields).length <= 16, "must have at most 16 fields");
+const models = z
+  .array(
+    z
+      .string()
+      .regex(
+        /^[\x21-\x7e]{1,256}$/,
+        "must be a model name without spaces, in which * stands for any text, such as google/*",
+      ),
+  )
+  .min(1, "must name at least one model; leave it out to allow every model")
+  .max(100, "must have at most 100 patterns");
+
+/** A time: ms since 1970, or ISO 8601 with a zone. Gives ms. */
+const time = z.union([
+  z.int().min(0),
+  z.iso
+    .datetime({ offset: true, error: "must be a time such as 2026-12-31T00:00:00Z" })
+    .transform(Date.parse),
+]);
+
+const settings = {
+  owner: owner.nullable(),
+  metadata,
+  /** Which models it may use; null: every model. */
+  models: models.nullable(),
+  expiresAt: time.nullable(),
+  disabled: z.boolean(),
+  onDisconnect: z.enum(["cancel", "drain"], { error: "must be cancel or drain" }),
+};
+
+/** A key to be made. */
+export const newKeySchema = z.strictObject({
+  name,
+  role: z.enum(["caller", "admin"], { error: "must be caller or admin" }).default("caller"),
+  owner: settings.owner.default(null),
+  metadata: settings.metadata.default({}),
+  models: settings.models.default(null),
+  expiresAt: settings.expiresAt.default(null),
+  disabled: settings.disabled.default(false),
+  onDisconnect: settings.onDisconnect.default("cancel"),
+});
+
+/** What is to be changed of a key; what is left out stays. */
+export const keyChangesSchema = z.strictObject({ name, ...settings }).partial();
+
+/** How a secret is replaced: the old one is good for so long. */
+export const rotationSchema = z.strictObject({
+  graceMs: z.int().min(0).max(GRACE_MAX_MS, "must be at most 30 days").default(DAY_MS),
+});
+
+export type NewKey = z.output<typeof newKeySchema>;
+export type KeyChanges = z.output<typeof keyChangesSchema>;
+export type Rotation = z.output<typeof rotationSchema>;

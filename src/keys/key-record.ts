@@ -1,0 +1,61 @@
+import type { KeyRow } from "../store/key-rows.ts";
+import type { GatewayKey } from "./gateway-key.ts";
+import type { KeyChanges, NewKey } from "./key-input.ts";
+
+/** What can be set of a key, as columns. What is left out is not among them. */
+export function toRow(settings: KeyChanges | NewKey): Pick<KeyRow, SettingColumn> {
+  const { models, metadata, disabled } = settings;
+  const row = {
+    name: settings.name,
+    ...("role" in settings && { role: settings.role }),
+    owner: settings.owner,
+    metadata: metadata && JSON.stringify(metadata),
+    models: models && JSON.stringify(models),
+    expires_at: settings.expiresAt,
+    disabled: disabled === undefined ? undefined : Number(disabled),
+    on_disconnect: settings.onDisconnect,
+  };
+  // Kysely leaves out what is undefined.
+  return row as Pick<KeyRow, SettingColumn>;
+}
+
+type SettingColumn =
+  | "name"
+  | "role"
+  | "owner"
+  | "metadata"
+  | "models"
+  | "expires_at"
+  | "disabled"
+  | "on_disconnect";
+
+/** A row as a key. */
+export function toGatewayKey(row: KeyRow): GatewayKey {
+  return {
+    id: row.id,
+    name: row.name,
+    role: row.role,
+    owner: row.owner,
+    metadata: JSON.parse(row.metadata) as Record<string, string>,
+    prefix: row.prefix,
+    models: row.models === null ? null : (JSON.parse(row.models) as string[]),
+    onDisconnect: row.on_disconnect,
+    createdAt: row.created_at,
+    lastUsedAt: row.last_used_at,
+    expiresAt: row.expires_at,
+    disabled: row.disabled === 1,
+    revokedAt: row.revoked_at,
+    previousSecretUntil: row.previous_digest === null ? null : row.previous_until,
+  };
+}
+
+/** The fields that differ, each with its value before and after. There is no secret among the fields of a key. */
+export function changedFields(before: KeyRow, after: KeyRow): Record<string, { from: unknown; to: unknown }> {
+  const [old, now] = [toGatewayKey(before), toGatewayKey(after)];
+  const fields = Object.keys(old) as (keyof GatewayKey)[];
+  return Object.fromEntries(
+    fields
+      .filter((field) => JSON.stringify(old[field]) !== JSON.stringify(now[field]))
+      .map((field) => [field, { from: old[field], to: now[field] }]),
+  );
+}

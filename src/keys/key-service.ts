@@ -1,0 +1,187 @@
+import { GatewayError } from "../errors.ts";
+import type { Database } from "../store/database.ts";
+import {
+  type AuditFilter,
+  changeKeys,
+  hasKeys,
+  insertAudit,
+  insertKey,
+  type KeyChange,
+  keyByIdOrName,
+  type KeyFilter,
+  type KeyRow,
+  listAudit,
+  listKeys,
+  updateKey,
+} from "../store/key-rows.ts";
+import type { Actor, AuditEntry, GatewayKey, IssuedKey } from "./gateway-key.ts";
+import { type KeyChanges, type NewKey, newKeySchema, type Rotation } from "./key-input.ts";
+import { digestOf } from "./key-list.ts";
+import { changedFields, toGatewayKey, toRow } from "./key-record.ts";
+import { createSecret, prefixOf, randomDigits } from "./secret.ts";
+
+const ID_DIGITS = 16;
+
+/** All that can be done with keys, for the command line and the admin API alike. Every change is audited. */
+export class KeyService {
+  readonly #database: Database;
+  readonly #now: () => number;
+
+  /** @param now ms since 1970. */
+  constructor(database: Database, now: () => number = Date.now) {
+    this.#database = database;
+    this.#now = now;
+  }
+
+  /** @throws GatewayError key_name_taken, or invalid_value for an expiry that has passed. */
+  async create(input: NewKey, by: Actor): Promise<IssuedKey> {
+    return changeKeys(this.#database, (change) => this.#create(change, input, by));
+  }
+
+  async list(filter: KeyFilter): Promise<GatewayKey[]> {
+    return (await listKeys(this.#database, filter)).map(toGatewayKey);
+  }
+
+  /** @throws GatewayError key_not_found. */
+  async show(idOrName: string): Promise<GatewayKey> {
+    return toGatewayKey(await this.#find(idOrName));
+  }
+
+  /** @throws GatewayError key_not_found, key_name_taken, or invalid_value for a key that is revoked. */
+  async update(idOrName: string, changes: KeyChanges, by: Actor): Promise<GatewayKey> {
+    return changeKeys(this.#database, async (change) => {
+      const before = await this.#findLive(change, idOrName);
+      if (changes.name !== undefined && changes.name !== before.name)
+        await this.#refuseTaken(change, changes.name);
+      this.#refusePast(changes.expiresAt);
+      const after = await updateKey(change, before.id, toRow(changes));
+      await this.#audit(change, by, {
+        action: "update",
+        keyId: before.id,
+        details: changedFields(before, after),
+      });
+      return toGatewayKey(after);
+    });
+  }
+
+  /** Gives a key a new secret; the old one is good for a while longer. @throws as `update`. */
+  async rotate(idOrName: string, { graceMs }: Rotation, by: Actor): Promise<IssuedKey> {
+    return changeKeys(this.#database, async (change) => {
+      const before = await this.#findLive(change, idOrName);
+      const secret = createSecret();
+      const until = graceMs === 0 ? null : this.#now() + graceMs;
+      const after = await updateKey(change, before.id, {
+        prefix: prefixOf(secret),
+        digest: digestOf(secret).toString("hex"),
+        previous_digest: until === null ? null : before.digest,
+        previous_until: until,
+      });
+      await this.#audit(change, by, {
+        action: "rotate",
+        keyId: before.id,
+        details: changedFields(before, after),
+      });
+      return { key: toGatewayKey(after), secret };
+    });
+  }
+
+  /** Ends a key for good. Its row stays, for the ledger. Revoking it again changes nothing. @throws key_not_found. */
+  async revoke(idOrName: string, by: Actor): Promise<GatewayKey> {
+    return changeKeys(this.#database, async (change) => {
+      const before = await this.#find(idOrName, change);
+      if (before.revoked_at !== null) return toGatewayKey(before);
+      const after = await updateKey(change, before.id, { revoked_at: this.#now(), previous_digest: null });
+      await this.#audit(change, by, { action: "revoke", keyId: before.id, details: {} });
+      return toGatewayKey(after);
+    });
+  }
+
+  /** Changes that were made, newest first. */
+  async audit(filter: AuditFilter): Promise<AuditEntry[]> {
+    return (await listAudit(this.#database, filter)).map(({ key_id, details, ...entry }) => ({
+      ...entry,
+      keyId: key_id,
+      details: JSON.parse(details) as Record<string, unknown>,
+    }));
+  }
+
+  /** Makes an admin key and a caller's, unless there has ever been a key. Of replicas that start together one makes them. */
+  async createFirstKeys(by: Actor): Promise<{ admin: IssuedKey; caller: IssuedKey } | undefined> {
+    return changeKeys(this.#database, async (change) => {
+      if (await hasKeys(change)) return undefined;
+      const make = (name: string, role: string): Promise<IssuedKey> =>
+        this.#create(change, newKeySchema.parse({ name, role }), by);
+      return { admin: await make("first-admin", "admin"), caller: await make("first-caller", "caller") };
+    });
+  }
+
+  async #create(change: KeyChange, input: NewKey, by: Actor): Promise<IssuedKey> {
+    await this.#refuseTaken(change, input.name);
+    this.#refusePast(input.expiresAt);
+    const secret = createSecret();
+    const row = await insertKey(change, {
+      id: `key_${randomDigits(ID_DIGITS)}`,
+      prefix: prefixOf(secret),
+      digest: digestOf(secret).toString("hex"),
+      previous_digest: null,
+      previous_until: null,
+      created_at: this.#now(),
+      last_used_at: null,
+      revoked_at: null,
+      ...toRow(input),
+    });
+    await this.#audit(change, by, { action: "create", keyId: row.id, details: { ...input } });
+    return { key: toGatewayKey(row), secret };
+  }
+
+  async #audit(
+    change: KeyChange,
+    by: Actor,
+    entry: Pick<AuditEntry, "action" | "keyId" | "details">,
+  ): Promise<void> {
+    const { action, keyId: key_id, details } = entry;
+    await insertAudit(change, {
+      // In the order of the changes, also when clocks of replicas differ.
+      id: `${String(change.revision).padStart(12, "0")}-${randomDigits(4)}`,
+      at: this.#now(),
+      action,
+      key_id,
+      details: JSON.stringify(details),
+      ...by,
+    });
+  }
+
+  async #find(idOrName: string, change?: KeyChange): Promise<KeyRow> {
+    const row = await keyByIdOrName(change?.transaction ?? this.#database.kysely, idOrName);
+    if (!row)
+      throw new GatewayError("key_not_found", "There is no key of this id or name.", { param: "key" });
+    return row;
+  }
+
+  async #findLive(change: KeyChange, idOrName: string): Promise<KeyRow> {
+    const row = await this.#find(idOrName, change);
+    if (row.revoked_at !== null)
+      throw new GatewayError("invalid_value", "The key is revoked for good; create a new one.", {
+        param: "key",
+      });
+    return row;
+  }
+
+  async #refuseTaken({ transaction }: KeyChange, name: string): Promise<void> {
+    if (!(await keyByIdOrName(transaction, name))) return;
+    throw new GatewayError(
+      "key_name_taken",
+      "There is a key of this name; choose another, or revoke that one.",
+      {
+        param: "name",
+      },
+    );
+  }
+
+  #refusePast(expiresAt: number | null | undefined): void {
+    if (typeof expiresAt === "number" && expiresAt <= this.#now())
+      throw new GatewayError("invalid_value", "The expiry has passed; give a time to come.", {
+        param: "expires_at",
+      });
+  }
+}

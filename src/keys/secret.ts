@@ -1,0 +1,47 @@
+import { randomBytes } from "node:crypto";
+import { crc32 } from "node:zlib";
+
+const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const BASE = BigInt(DIGITS.length);
+const START = "sk-slc-";
+/** As many digits as 256 bits and 32 bits take. */
+const RANDOM_DIGITS = 43;
+const CHECK_DIGITS = 6;
+const FORM = new RegExp(`^${START}([0-9A-Za-z]{${RANDOM_DIGITS}})([0-9A-Za-z]{${CHECK_DIGITS}})$`);
+const SHOWN_CHARS = START.length + 5;
+
+/** Makes the secret of a key: 256 random bits and a checksum, in letters and digits that a double click selects whole. */
+export function createSecret(): string {
+  const random = inDigits(BigInt(`0x${randomBytes(32).toString("hex")}`), RANDOM_DIGITS);
+  return START + random + checksumOf(random);
+}
+
+/**
+ * Whether a text was meant to be a key of this gateway and has a mistake in it. What does not look like one at all is
+ * not: keys from the environment can be any text.
+ */
+export function isMistyped(secret: string): boolean {
+  if (!secret.startsWith(START)) return false;
+  const [, random = "", checksum] = FORM.exec(secret) ?? [];
+  return checksum === undefined || checksumOf(random) !== checksum;
+}
+
+/** The first characters, by which people tell keys apart. */
+export function prefixOf(secret: string): string {
+  return secret.slice(0, SHOWN_CHARS);
+}
+
+/** A random text of letters and digits, for ids. */
+export function randomDigits(count: number): string {
+  return inDigits(BigInt(`0x${randomBytes(count).toString("hex")}`), count).slice(-count);
+}
+
+function checksumOf(random: string): string {
+  return inDigits(BigInt(crc32(random)), CHECK_DIGITS);
+}
+
+function inDigits(value: bigint, count: number): string {
+  let digits = "";
+  for (let rest = value; rest > 0n; rest /= BASE) digits = DIGITS[Number(rest % BASE)] + digits;
+  return digits.padStart(count, "0");
+}

@@ -1,0 +1,98 @@
+import type { Exchange } from "../http/exchange.ts";
+import type { RequestRow } from "../store/request-row.ts";
+import { generationIdOf } from "../upstream/answer-head.ts";
+import type { UpstreamHead, UpstreamSink } from "../upstream/openrouter.ts";
+import type { Journal, Opening, Segment } from "./journal.ts";
+import { completeRow, openRow } from "./request-record.ts";
+import type { Unwritten } from "./writer.ts";
+
+/** The account of one request, from before it is sent until its row is written. */
+export class Account implements Unwritten {
+  readonly segment: Segment;
+  readonly #journal: Journal;
+  readonly #row: RequestRow;
+  #ended = false;
+  /** Its row, as it is now, waits to be written. */
+  queued = false;
+
+  constructor(opening: Opening, segment: Segment, journal: Journal) {
+    this.segment = segment;
+    this.#journal = journal;
+    this.#row = openRow(opening, journal.instance);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  row(): RequestRow {
+    this.queued = false;
+    // A row that is still to change must not change while it is written.
+    return this.#ended ? this.#row : { ...this.#row };
+  }
+
+  /** Makes of a sink one that hears of upstream's answer when its head is in the journal. */
+  hold(sink: UpstreamSink, exchange: Exchange): UpstreamSink {
+    return new HeldSink(sink, (head, kept) => {
+      // The caller may leave while the head is held back, and the bill has to be asked for all the same.
+      exchange.upstreamStatus = head.status;
+      exchange.generationId = generationIdOf(head);
+      exchange.works();
+      this.#headCame(exchange, kept);
+    });
+  }
+
+  /** @param settleAfterMs when OpenRouter's own record of it may be there. */
+  end(exchange: Exchange, settleAfterMs: number): void {
+    completeRow(this.#row, exchange, Date.now(), settleAfterMs);
+    this.#ended = true;
+  }
+
+  #headCame({ generationId, upstreamStatus }: Exchange, kept: () => void): void {
+    if (generationId !== undefined && !this.#ended) this.#row.generation_id = generationId;
+    // If it cannot be kept the caller's bytes go on: should this process die now, the row ends as unknown.
+    this.#journal.head(this.#row.id, { status: upstreamStatus, generationId }, kept);
+  }
+}
+
+type HeadCame = (head: UpstreamHead, kept: () => void) => void;
+
+/** Holds an answer back until its head is kept, and gives it on in order. What comes after that passes straight through. */
+class HeldSink implements UpstreamSink {
+  readonly #sink: UpstreamSink;
+  readonly #headCame: HeadCame;
+  #held: (() => void)[] | undefined = undefined;
+
+  constructor(sink: UpstreamSink, headCame: HeadCame) {
+    this.#sink = sink;
+    this.#headCame = headCame;
+  }
+
+  onHead(head: UpstreamHead): void {
+    this.#held = [() => this.#sink.onHead(head)];
+    this.#headCame(head, () => {
+      const held = this.#held ?? [];
+      this.#held = undefined;
+      for (const give of held) give();
+    });
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#held) this.#held.push(() => this.#sink.onData(chunk));
+    else this.#sink.onData(chunk);
+  }
+
+  onEnd(): void {
+    if (this.#held) this.#held.push(() => this.#sink.onEnd());
+    else this.#sink.onEnd();
+  }
+
+  onFailure: UpstreamSink["onFailure"] = (failure) => {
+    if (this.#held) this.#held.push(() => this.#sink.onFailure(failure));
+    else this.#sink.onFailure(failure);
+  };
+
+  onRetry(): void {
+    this.#sink.onRetry();
+  }
+}

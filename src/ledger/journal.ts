@@ -1,0 +1,193 @@
+import { appendFileSync, closeSync, mkdirSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import type { RequestRow } from "../store/request-row.ts";
+import { type Committed, GroupCommit } from "./group-commit.ts";
+import { type FileLock, lockFile } from "../store/file-lock.ts";
+
+const SEGMENT_BYTES = 16_777_216;
+
+/** What is known of a request when it begins, as it stands in the journal. */
+export type Opening = Pick<
+  RequestRow,
+  | "id"
+  | "request_id"
+  | "key_id"
+  | "key_name"
+  | "model_asked"
+  | "model_sent"
+  | "stream"
+  | "bytes_in"
+  | "started_at"
+>;
+
+/** What upstream's head says of a request. */
+export interface Head {
+  readonly status: number;
+  readonly generationId: string | undefined;
+}
+
+/** A line of the journal: a request begins, upstream's head has come, or the whole row of one that has ended. */
+export type Entry =
+  | readonly ["open", Opening]
+  | readonly ["head", id: string, Head]
+  | readonly ["row", RequestRow];
+
+/** One file of a journal. It is deleted when nothing in it is needed any more. */
+export interface Segment {
+  readonly path: string;
+  /** Requests begun in it whose end stands nowhere else yet. */
+  live: number;
+  bytes: number;
+  /** It holds whole rows that the database has not got. */
+  spilled: boolean;
+}
+
+/** The journal has no room or cannot be written: nothing may be begun that could not be accounted for. */
+export class JournalFull extends Error {}
+
+/**
+ * An append-only file of what is under way. A line that is committed is with the system, so it outlives the process
+ * however that ends; the database gets it later, in batches.
+ */
+export class Journal {
+  readonly directory: string;
+  readonly instance: string;
+  readonly #maxBytes: number;
+  readonly #lock: FileLock;
+  readonly #commits = new GroupCommit((lines) => this.#append(lines));
+  readonly #segments = new Set<Segment>();
+  #current: Segment | undefined = undefined;
+  #file = -1;
+  #count = 0;
+  #bytes = 0;
+
+  /**
+   * @param directory made when it is not there. @param instance names this process's files.
+   * @throws when it cannot be written to.
+   */
+  constructor(directory: string, instance: string, maxBytes: number) {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    this.directory = directory;
+    this.instance = instance;
+    this.#maxBytes = maxBytes;
+    const lock = lockFile(lockPath(directory, instance));
+    if (!lock) throw new Error(`the journal of ${instance} is another process's`);
+    this.#lock = lock;
+  }
+
+  /**
+   * A request begins.
+   * @param committed told in this turn of the event loop that it is kept, or that it may not begin.
+   * @returns the segment, to be given to `release`.
+   * @throws JournalFull when it may not begin.
+   */
+  open(opening: Opening, committed: Committed): Segment {
+    if (this.#bytes > this.#maxBytes) throw new JournalFull("the journal is as long as it may be");
+    const segment = this.#current ?? this.#begin();
+    segment.live++;
+    this.#commits.add(lineOf(["open", opening]), committed);
+    return segment;
+  }
+
+  /** Upstream's head has come. @param committed told in this turn that it is kept, or could not be. */
+  head(id: string, head: Head, committed: Committed): void {
+    this.#commits.add(lineOf(["head", id, head]), committed);
+  }
+
+  /** Keeps rows that the database does not take now. @throws JournalFull when they could not be written. */
+  spill(rows: readonly RequestRow[]): void {
+    this.#commits.flush();
+    for (const row of rows) this.#append(lineOf(["row", row])).spilled = true;
+  }
+
+  /** Puts a row aside that the database will never take. A person has to look at it. */
+  refuse(row: RequestRow): void {
+    appendFileSync(join(this.directory, `${this.instance}.refused`), lineOf(["row", row]), { mode: 0o600 });
+  }
+
+  /** What a request had in this segment is not needed any more. */
+  release(segment: Segment): void {
+    segment.live--;
+    this.#deleteUnneeded(segment);
+  }
+
+  /** Segments with rows for the database. The current one is closed for it, so that they do not grow. */
+  takeSpilled(): Segment[] {
+    if (this.#current?.spilled) this.#close();
+    return [...this.#segments].filter(({ spilled }) => spilled);
+  }
+
+  /** The database has got the rows of a segment. */
+  replayed(segment: Segment): void {
+    segment.spilled = false;
+    this.#deleteUnneeded(segment);
+  }
+
+  get hasSpilled(): boolean {
+    for (const { spilled } of this.#segments) if (spilled) return true;
+    return false;
+  }
+
+  /** Ends it; what is still needed stays for the next process that finds it. */
+  close(): void {
+    this.#close();
+    for (const segment of this.#segments) this.#deleteUnneeded(segment);
+    this.#lock.release();
+    if (this.#segments.size === 0) unlinkSync(lockPath(this.directory, this.instance));
+  }
+
+  /** Writes whole lines. */
+  #append(lines: string): Segment {
+    const segment = this.#current ?? this.#begin();
+    const bytes = Buffer.from(lines);
+    try {
+      if (writeSync(this.#file, bytes) < bytes.length) throw new Error("the disk is full");
+    } catch (cause) {
+      // Half a line may stand at its end: what comes next must not be joined to it.
+      this.#close();
+      throw new JournalFull("the journal cannot be written", { cause });
+    }
+    segment.bytes += bytes.length;
+    this.#bytes += bytes.length;
+    if (segment.bytes > SEGMENT_BYTES) this.#close();
+    return segment;
+  }
+
+  #begin(): Segment {
+    const path = join(this.directory, `${this.instance}.${++this.#count}.jsonl`);
+    try {
+      this.#file = openSync(path, "ax", 0o600);
+    } catch (cause) {
+      throw new JournalFull("the journal cannot be written", { cause });
+    }
+    this.#current = { path, live: 0, bytes: 0, spilled: false };
+    this.#segments.add(this.#current);
+    return this.#current;
+  }
+
+  #close(): void {
+    // What waits belongs to the segment it was begun in.
+    this.#commits.flush();
+    const segment = this.#current;
+    if (!segment) return;
+    closeSync(this.#file);
+    this.#current = undefined;
+    this.#deleteUnneeded(segment);
+  }
+
+  #deleteUnneeded(segment: Segment): void {
+    if (segment === this.#current || segment.live > 0 || segment.spilled) return;
+    if (!this.#segments.delete(segment)) return;
+    this.#bytes -= segment.bytes;
+    unlinkSync(segment.path);
+  }
+}
+
+function lineOf(entry: Entry): string {
+  return `${JSON.stringify(entry)}\n`;
+}
+
+/** The file that says, by its lock, that the process of this journal lives. */
+export function lockPath(directory: string, instance: string): string {
+  return join(directory, `${instance}.lock`);
+}

@@ -1,0 +1,167 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { GatewayError } from "../errors.ts";
+import type { Exchange } from "../http/exchange.ts";
+import type { Database } from "../store/database.ts";
+import type { RequestRow } from "../store/request-row.ts";
+import { writeRequests } from "../store/request-writes.ts";
+import type { FindGeneration } from "../upstream/generation.ts";
+import { Account } from "./account.ts";
+import { Caretaker } from "./caretaker.ts";
+import { Journal, JournalFull } from "./journal.ts";
+import { openingOf } from "./request-record.ts";
+import { Settler } from "./settler.ts";
+import { Writer } from "./writer.ts";
+
+const TIME_CHARS = 9;
+
+export interface LedgerOptions {
+  readonly database: Database;
+  /** Below it stands the journal of this process. */
+  readonly dataDir: string;
+  readonly journalMaxBytes: number;
+  readonly find: FindGeneration;
+  readonly settleAfterMs: number;
+  readonly settleGiveUpMs: number;
+  readonly logger: Logger;
+}
+
+/**
+ * The account of every request: a row for each that is admitted, from before the first byte goes upstream until its cost
+ * is OpenRouter's own figure. What it does for a request is to write two lines of a local file; the rest comes after.
+ */
+export class Ledger {
+  readonly #options: LedgerOptions;
+  readonly #instance: string;
+  readonly #journal: Journal;
+  readonly #writer: Writer;
+  readonly #settler: Settler;
+  readonly #caretaker: Caretaker;
+  #count = 0;
+  #started = false;
+
+  /** @throws when the journal cannot be made. */
+  constructor(options: LedgerOptions) {
+    const { database, logger, dataDir, find, settleAfterMs, settleGiveUpMs } = options;
+    this.#options = options;
+    this.#instance = `${timeText(Date.now())}${randomBytes(4).toString("hex")}`;
+    this.#journal = new Journal(join(dataDir, "journal"), this.#instance, options.journalMaxBytes);
+    const write = (rows: readonly RequestRow[]): Promise<void> => writeRequests(database, rows);
+    this.#writer = new Writer({
+      journal: this.#journal,
+      write,
+      answers: () => database.answers(),
+      onHealth: (healthy, error) => {
+        if (healthy) logger.info("the ledger is written again");
+        else logger.error({ err: error }, "the ledger's database fails; rows are kept in the journal");
+      },
+      onRefused: (id, error) =>
+        logger.error({ err: error, row: id }, "the database refuses a row of the ledger"),
+    });
+    this.#settler = new Settler({
+      database,
+      find,
+      settleAfterMs,
+      giveUpMs: settleGiveUpMs,
+      onUnknown: (row) => warnOfUnknown(logger, [row]),
+      onFailure: (error) => logger.warn({ err: error }, "a bill could not be asked for; it will be again"),
+    });
+    this.#caretaker = new Caretaker({
+      database,
+      write,
+      directory: this.#journal.directory,
+      instance: this.#instance,
+      onUnknown: (rows) => warnOfUnknown(logger, rows),
+      onRecovered: (found) => logger.warn(found, "requests of a process that died were taken over"),
+      onFailure: (error) =>
+        logger.warn({ err: error }, "the ledger could not be looked after; it will be again"),
+    });
+  }
+
+  /** Begins to settle what this process and others leave without a bill. The database has to have its schema. */
+  async start(): Promise<void> {
+    this.#started = true;
+    await this.#caretaker.start();
+    this.#settler.start();
+  }
+
+  /** Whether the database takes what it is given. */
+  get healthy(): boolean {
+    return this.#writer.healthy;
+  }
+
+  /**
+   * Begins the account of a request. Nothing of it may be sent upstream before it is kept.
+   * @param kept told in this turn of the event loop, with the error to answer if it cannot be kept.
+   */
+  begin(exchange: Exchange, kept: (error: GatewayError | undefined) => void): void {
+    const startedAt = Date.now();
+    const id = `${timeText(startedAt)}${this.#instance.slice(TIME_CHARS)}${(this.#count++).toString(36)}`;
+    const opening = openingOf(exchange, id, startedAt);
+    try {
+      const segment = this.#journal.open(opening, (error) => {
+        if (error) this.#withdraw(exchange, account);
+        else this.#queue(account);
+        kept(error && notAccountable(error));
+      });
+      const account = new Account(opening, segment, this.#journal);
+      exchange.account = account;
+    } catch (error) {
+      if (!(error instanceof JournalFull)) throw error;
+      kept(notAccountable(error));
+    }
+  }
+
+  /** A request that could not be begun. If its caller has left meanwhile, it has a row all the same. */
+  #withdraw(exchange: Exchange, account: Account): void {
+    if (account.ended) return;
+    exchange.account = undefined;
+    this.#journal.release(account.segment);
+  }
+
+  /** Ends the account of a request that has ended. */
+  end(exchange: Exchange): void {
+    const { account } = exchange;
+    if (!account || account.ended) return;
+    account.end(exchange, this.#options.settleAfterMs);
+    this.#queue(account);
+  }
+
+  #queue(account: Account): void {
+    if (account.queued) return;
+    account.queued = true;
+    this.#writer.add(account);
+  }
+
+  /** Brings everything to the database; what it does not take stays in the journal for the next process. */
+  async close(): Promise<void> {
+    await this.#settler.stop();
+    await this.#writer.close();
+    if (this.#started) await this.#caretaker.stop();
+    this.#journal.close();
+  }
+}
+
+function timeText(ms: number): string {
+  return ms.toString(36).padStart(TIME_CHARS, "0");
+}
+
+function notAccountable(error: Error): GatewayError {
+  return new GatewayError(
+    "store_unavailable",
+    "The gateway cannot account for requests now; try again later.",
+    {
+      headers: { "retry-after": "5" },
+      cause: error.cause ?? error,
+    },
+  );
+}
+
+function warnOfUnknown(logger: Logger, rows: readonly RequestRow[]): void {
+  for (const { id, request_id, generation_id, key_name } of rows)
+    logger.error(
+      { row: id, request_id, generation_id, key: key_name },
+      "the cost of a request will not be known",
+    );
+}

@@ -1,0 +1,141 @@
+import type { Exchange } from "../http/exchange.ts";
+import type { RequestRow } from "../store/request-row.ts";
+import { nanodollarsOf } from "../usage/money.ts";
+import type { Head, Opening } from "./journal.ts";
+
+const TEXT_MAX_CHARS = 128;
+/** Whom requests without a gateway key are accounted to. */
+const ANONYMOUS = "anonymous";
+/** Statuses with which the edge in front of OpenRouter says that it has stopped waiting: the request may run on. */
+const EDGE_GAVE_UP: ReadonlySet<number> = new Set([504, 524]);
+
+/** What is known of a request when it begins. @param startedAt ms since 1970. */
+export function openingOf(exchange: Exchange, id: string, startedAt: number): Opening {
+  return {
+    id,
+    request_id: exchange.requestId,
+    key_id: exchange.keyId ?? ANONYMOUS,
+    key_name: exchange.keyName ?? ANONYMOUS,
+    model_asked: text(exchange.modelAsked),
+    model_sent: text(exchange.modelSent),
+    stream: exchange.stream ? 1 : 0,
+    bytes_in: exchange.bytesIn,
+    started_at: startedAt,
+  };
+}
+
+/** The row of a request of which no more than its beginning is known. */
+export function openRow(opening: Opening, instance: string): RequestRow {
+  return {
+    ...opening,
+    generation_id: null,
+    instance,
+    model_answered: null,
+    provider: null,
+    status: 0,
+    outcome: null,
+    state: "open",
+    prompt_tokens: null,
+    completion_tokens: null,
+    cached_tokens: null,
+    reasoning_tokens: null,
+    cost_nanodollars: null,
+    cost_source: null,
+    first_byte_ms: null,
+    total_ms: null,
+    bytes_out: 0,
+    ended_at: null,
+    settle_attempts: 0,
+    settle_at: null,
+  };
+}
+
+/**
+ * Completes the row of a request that has ended, in place: a gateway makes thousands of them a second.
+ * @param endedAt ms since 1970. @param settleAfterMs when OpenRouter's record of it may be there.
+ */
+export function completeRow(
+  row: RequestRow,
+  exchange: Exchange,
+  endedAt: number,
+  settleAfterMs: number,
+): void {
+  const { usage } = exchange;
+  const bill = billOf(exchange);
+  row.state = bill.state;
+  row.cost_nanodollars = bill.cost_nanodollars;
+  row.cost_source = bill.cost_source;
+  row.generation_id = exchange.generationId ?? null;
+  row.model_answered = text(exchange.modelAnswered);
+  row.provider = text(exchange.provider);
+  row.status = exchange.status;
+  row.outcome = exchange.outcome ?? null;
+  row.prompt_tokens = whole(usage?.promptTokens);
+  row.completion_tokens = whole(usage?.completionTokens);
+  row.cached_tokens = whole(usage?.cachedTokens);
+  row.reasoning_tokens = whole(usage?.reasoningTokens);
+  row.first_byte_ms =
+    exchange.firstByteAt === 0 ? null : Math.round(exchange.firstByteAt - exchange.startedAt);
+  row.total_ms = Math.round(exchange.endedAt - exchange.startedAt);
+  row.bytes_out = exchange.bytesOut;
+  row.ended_at = endedAt;
+  row.settle_at = bill.state === "pending" ? endedAt + settleAfterMs : null;
+}
+
+type Bill = Pick<RequestRow, "state" | "cost_nanodollars" | "cost_source">;
+
+const NOTHING_CHARGED: Bill = { state: "settled", cost_nanodollars: 0, cost_source: "none" };
+const NOT_KNOWN: Bill = { state: "unknown", cost_nanodollars: null, cost_source: "unknown" };
+const TO_BE_ASKED: Bill = { state: "pending", cost_nanodollars: null, cost_source: null };
+
+/**
+ * The row of a request whose process died. @param head undefined: upstream's had not come. @param endedAt ms since 1970.
+ */
+export function interruptedRow(open: RequestRow, head: Head | undefined, endedAt: number): RequestRow {
+  const bill =
+    head?.generationId !== undefined
+      ? TO_BE_ASKED
+      : isRefusal(head?.status ?? 0)
+        ? NOTHING_CHARGED
+        : NOT_KNOWN;
+  return {
+    ...open,
+    ...bill,
+    generation_id: head?.generationId ?? null,
+    status: head?.status ?? 0,
+    outcome: "interrupted",
+    ended_at: endedAt,
+    settle_at: bill.state === "pending" ? endedAt : null,
+  };
+}
+
+function billOf(exchange: Exchange): Bill {
+  const { usage, upstreamStatus } = exchange;
+  const cost = usage?.costUsd === undefined ? null : whole(nanodollarsOf(usage.costUsd));
+  // What an answer states before its end is not yet the whole bill.
+  if (cost !== null && exchange.answeredWhole) {
+    return { state: "settled", cost_nanodollars: cost, cost_source: exchange.stream ? "stream" : "body" };
+  }
+  if (exchange.generationId !== undefined) return TO_BE_ASKED;
+  if (!exchange.sent) return NOTHING_CHARGED;
+  return isRefusal(upstreamStatus) ? NOTHING_CHARGED : NOT_KNOWN;
+}
+
+/** OpenRouter charges nothing for what it refuses, and makes no generation of it. */
+function isRefusal(upstreamStatus: number): boolean {
+  return upstreamStatus >= 400 && !EDGE_GAVE_UP.has(upstreamStatus);
+}
+
+/**
+ * Text that both databases take: a caller may send a NUL or half a character, which PostgreSQL refuses, and with it every
+ * row of the same batch.
+ */
+function text(value: string | undefined): string | null {
+  return value === undefined ? null : value.slice(0, TEXT_MAX_CHARS).replaceAll("\0", "").toWellFormed();
+}
+
+function whole(value: number | undefined): number | null {
+  if (value === undefined) return null;
+  const rounded = Math.round(value);
+  return Number.isSafeInteger(rounded) ? rounded : null;
+}

@@ -1,0 +1,103 @@
+import type { Database } from "../store/database.ts";
+import type { RequestRow } from "../store/request-row.ts";
+import { claimDue, postpone, settle, type Settlement } from "../store/settlements.ts";
+import type { FindGeneration, GenerationRecord } from "../upstream/generation.ts";
+
+const CLAIM_MAX = 64;
+const BACKOFF_MAX_MS = 300_000;
+const BACKOFF_MIN_MS = 100;
+const ROUND_MAX_MS = 5_000;
+const ROUND_MIN_MS = 50;
+
+export interface SettlerOptions {
+  readonly database: Database;
+  readonly find: FindGeneration;
+  /** When a record can be there at the earliest, after its request has ended. */
+  readonly settleAfterMs: number;
+  /** How long after its request has ended a record is asked for. */
+  readonly giveUpMs: number;
+  /** Told of a request whose cost will not be known. */
+  readonly onUnknown: (row: RequestRow) => void;
+  /** Told of a round that failed. The next one is made all the same. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/**
+ * Settles requests that ended without their bill: asks OpenRouter for the record of each, patiently. Of all replicas on a
+ * database one at a time claims a request, and none that is already settled.
+ */
+export class Settler {
+  readonly #options: SettlerOptions;
+  #timer: NodeJS.Timeout | undefined = undefined;
+  #round: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: SettlerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const everyMs = Math.min(Math.max(this.#options.settleAfterMs / 4, ROUND_MIN_MS), ROUND_MAX_MS);
+    this.#timer = setTimeout(() => {
+      this.#round = this.#makeRound();
+    }, everyMs);
+    this.#timer.unref();
+  }
+
+  async #makeRound(): Promise<void> {
+    await this.settleDue().catch(this.#options.onFailure);
+    if (!this.#stopped) this.start();
+  }
+
+  /** Stops when the round under way is over. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#round;
+  }
+
+  /** Asks for every record that is due, and settles what OpenRouter knows of. */
+  async settleDue(): Promise<void> {
+    for (;;) {
+      const claimed = await claimDue(this.#options.database, Date.now(), CLAIM_MAX);
+      await Promise.all(claimed.map((row) => this.#settleOne(row)));
+      if (claimed.length < CLAIM_MAX || this.#stopped) return;
+    }
+  }
+
+  async #settleOne(row: RequestRow): Promise<void> {
+    const { database, find, giveUpMs, onUnknown, onFailure } = this.#options;
+    const record = await find(row.generation_id ?? "").catch(onFailure);
+    if (record) return settle(database, row.id, settlementOf(record, row));
+    const now = Date.now();
+    if (now - (row.ended_at ?? row.started_at) < giveUpMs) {
+      return postpone(database, row.id, now + this.#backoffMs(row.settle_attempts));
+    }
+    await settle(database, row.id, {
+      ...settlementOf(undefined, row),
+      state: "unknown",
+      cost_source: "unknown",
+    });
+    onUnknown(row);
+  }
+
+  /** Twice as long after every attempt, up to five minutes. */
+  #backoffMs(attempts: number): number {
+    const firstMs = Math.max(this.#options.settleAfterMs, BACKOFF_MIN_MS);
+    return Math.min(firstMs * 2 ** Math.min(attempts - 1, 20), BACKOFF_MAX_MS);
+  }
+}
+
+function settlementOf(record: GenerationRecord | undefined, row: RequestRow): Settlement {
+  return {
+    state: "settled",
+    cost_source: "generation",
+    cost_nanodollars: record?.costNanodollars ?? null,
+    prompt_tokens: record?.promptTokens ?? row.prompt_tokens,
+    completion_tokens: record?.completionTokens ?? row.completion_tokens,
+    cached_tokens: record?.cachedTokens ?? row.cached_tokens,
+    reasoning_tokens: record?.reasoningTokens ?? row.reasoning_tokens,
+    provider: row.provider ?? record?.provider ?? null,
+    model_answered: row.model_answered ?? record?.model ?? null,
+  };
+}

@@ -1,0 +1,175 @@
+import type { RequestRow } from "../store/request-row.ts";
+import type { Journal, Segment } from "./journal.ts";
+import { entriesOf } from "./journal-reader.ts";
+
+/** How long a row may wait for others. With the time a write takes, all that is finished is on disk within 200 ms. */
+const FLUSH_EVERY_MS = 150;
+/** So many rows are written at once, so that no write holds up what else the process does. */
+const BATCH_MAX = 1_000;
+/** A database that has failed is left alone for so long. */
+const RETRY_AFTER_MS = 1_000;
+
+/** A request whose row the database has not got as it is now. */
+export interface Unwritten {
+  /** The row as it is now. */
+  row(): RequestRow;
+  /** Where its beginning stands in the journal. */
+  readonly segment: Segment;
+  readonly ended: boolean;
+}
+
+export interface WriterOptions {
+  readonly journal: Journal;
+  /** Writes rows of which no two have the same id, all or none. */
+  readonly write: (rows: readonly RequestRow[]) => Promise<void>;
+  /** Whether the database answers: then a write that fails is the fault of its rows. */
+  readonly answers: () => Promise<boolean>;
+  /** Told when the database begins to fail, and when it is well again. */
+  readonly onHealth: (healthy: boolean, error?: unknown) => void;
+  /** Told of a row that the database refuses for what it is; it is kept beside the journal. */
+  readonly onRefused: (id: string, error: unknown) => void;
+}
+
+/**
+ * Brings rows to the database, in batches, so that no request ever waits for it. While it fails or cannot keep up, rows
+ * that are finished go to the journal, and from there to the database when it is well.
+ */
+export class Writer {
+  readonly #options: WriterOptions;
+  #unwritten: Unwritten[] = [];
+  #timer: NodeJS.Timeout | undefined = undefined;
+  #writing: Promise<void> | undefined = undefined;
+  #failedAt = -Infinity;
+  #healthy = true;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the last write went well. */
+  get healthy(): boolean {
+    return this.#healthy;
+  }
+
+  /** The row of a request has changed. */
+  add(unwritten: Unwritten): void {
+    this.#unwritten.push(unwritten);
+    this.#schedule();
+  }
+
+  /** Brings everything to the database now, or what it does not take to the journal. */
+  async close(): Promise<void> {
+    await this.#writing;
+    this.#failedAt = -Infinity;
+    await this.#bring(this.#take());
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#tick();
+    }, FLUSH_EVERY_MS);
+  }
+
+  #take(): Unwritten[] {
+    const taken = this.#unwritten;
+    this.#unwritten = [];
+    return taken;
+  }
+
+  #tick(): void {
+    const batch = this.#take();
+    const resting = performance.now() - this.#failedAt < RETRY_AFTER_MS;
+    if (this.#writing || resting) {
+      this.#keep(batch);
+    } else {
+      this.#writing = this.#bring(batch).finally(() => {
+        this.#writing = undefined;
+      });
+    }
+    if (this.#unwritten.length > 0 || this.#options.journal.hasSpilled) this.#schedule();
+  }
+
+  /** Writes what has changed, then what could not be written before. */
+  async #bring(batch: readonly Unwritten[]): Promise<void> {
+    let written = 0;
+    try {
+      for (; written < batch.length; written += BATCH_MAX) {
+        await this.#write(batch.slice(written, written + BATCH_MAX));
+      }
+      if (this.#options.journal.hasSpilled) await this.#replay();
+      this.#well();
+    } catch (error) {
+      this.#failed(error);
+      this.#keep(batch.slice(written));
+    }
+  }
+
+  async #write(part: readonly Unwritten[]): Promise<void> {
+    const rows = part.map((one) => one.row());
+    await this.#options.write(rows);
+    // A request may have ended while its row was written as one that is open.
+    for (const [index, { segment }] of part.entries())
+      if (rows[index]?.state !== "open") this.#options.journal.release(segment);
+  }
+
+  /** Finished rows to the journal; the others will be tried again, or finished. */
+  #keep(batch: readonly Unwritten[]): void {
+    const ended = batch.filter((one) => one.ended);
+    this.#unwritten.push(...batch.filter((one) => !one.ended));
+    try {
+      this.#options.journal.spill(ended.map((one) => one.row()));
+      for (const { segment } of ended) this.#options.journal.release(segment);
+    } catch (error) {
+      // Neither takes them: they stay in memory, which is bounded because nothing new is begun without a journal.
+      this.#failed(error);
+      this.#unwritten.push(...ended);
+    }
+    if (batch.length > 0) this.#schedule();
+  }
+
+  async #replay(): Promise<void> {
+    const { journal } = this.#options;
+    for (const segment of journal.takeSpilled()) {
+      let rows: RequestRow[] = [];
+      for await (const entry of entriesOf(segment.path)) {
+        if (entry[0] === "row") rows.push(entry[1]);
+        if (rows.length < BATCH_MAX) continue;
+        await this.#writeOrRefuse(rows);
+        rows = [];
+      }
+      await this.#writeOrRefuse(rows);
+      journal.replayed(segment);
+    }
+  }
+
+  /** Writes rows, one by one when they fail together, so that one bad row does not keep back the others. */
+  async #writeOrRefuse(rows: readonly RequestRow[]): Promise<void> {
+    const { write, answers, journal, onRefused } = this.#options;
+    try {
+      await write(rows);
+    } catch (error) {
+      if (!(await answers())) throw error;
+      if (rows.length > 1) {
+        for (const row of rows) await this.#writeOrRefuse([row]);
+        return;
+      }
+      for (const row of rows) {
+        journal.refuse(row);
+        onRefused(row.id, error);
+      }
+    }
+  }
+
+  #well(): void {
+    if (!this.#healthy) this.#options.onHealth(true);
+    this.#healthy = true;
+  }
+
+  #failed(error: unknown): void {
+    this.#failedAt = performance.now();
+    if (this.#healthy) this.#options.onHealth(false, error);
+    this.#healthy = false;
+  }
+}

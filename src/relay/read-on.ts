@@ -1,0 +1,28 @@
+/** Bounds on reading an answer that nobody waits for. */
+export interface ReadOn {
+  readonly ms: number;
+  readonly bytes: number;
+}
+
+/** Keeps the reading of an answer whose caller has left within its bounds. */
+export class ReadOnLimit {
+  readonly #timer: NodeJS.Timeout;
+  readonly #exceeded: () => void;
+  #bytesLeft: number;
+
+  /** @param exceeded called when a bound is reached. */
+  constructor({ ms, bytes }: ReadOn, exceeded: () => void) {
+    this.#bytesLeft = bytes;
+    this.#exceeded = exceeded;
+    this.#timer = setTimeout(exceeded, ms);
+  }
+
+  count(chunk: Buffer): void {
+    this.#bytesLeft -= chunk.length;
+    if (this.#bytesLeft < 0) this.#exceeded();
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,69 @@
+import type { Exchange } from "../http/exchange.ts";
+import { generationIdOf, providerOf } from "../upstream/answer-head.ts";
+import type { UpstreamHead } from "../upstream/openrouter.ts";
+import { readAnsweredModel } from "../usage/answered-model.ts";
+import { readUsage } from "../usage/usage.ts";
+import { mediaTypeOf } from "./refusal.ts";
+import { Tail } from "./tail.ts";
+
+const ERROR_KEY = Buffer.from('"error":{');
+const SPACE = 0x20;
+/** Where a JSON answer says which model it is from: in its first fields, after whitespace that keeps the call alive. */
+const BEGINNING_BYTES = 1_024;
+
+/** What is read of a passing answer: whether it came to its end, and for the bill. It holds no byte up. */
+export class Reading {
+  readonly tail = new Tail();
+  #beginning: Buffer[] = [];
+  #beginningBytes = 0;
+  eventStream = false;
+  /** The body ends with the connection: undici takes even a reset for its clean end. */
+  #closeDelimited = false;
+
+  /** Reads the head of upstream's answer. */
+  begin(head: UpstreamHead, exchange: Exchange): void {
+    const { headers, status } = head;
+    this.eventStream = mediaTypeOf(head) === "text/event-stream";
+    this.#closeDelimited =
+      headers["content-length"] === undefined && headers["transfer-encoding"] === undefined;
+    exchange.upstreamStatus = status;
+    exchange.provider = providerOf(head);
+    exchange.generationId = generationIdOf(head);
+  }
+
+  push(chunk: Buffer): void {
+    this.tail.push(chunk);
+    if (!this.eventStream && this.#beginningBytes < BEGINNING_BYTES) this.#keepBeginning(chunk);
+  }
+
+  #keepBeginning(chunk: Buffer): void {
+    if (this.#beginningBytes === 0 && chunk.every((byte) => byte <= SPACE)) return;
+    this.#beginning.push(chunk);
+    this.#beginningBytes += chunk.length;
+  }
+
+  /** Whether an answer that has ended was cut short by an end that looks clean. */
+  get cutShort(): boolean {
+    return this.#closeDelimited && !this.#endsWhole();
+  }
+
+  /** An error stands in the last part of the answer. */
+  get hasError(): boolean {
+    return this.tail.bytes().includes(ERROR_KEY);
+  }
+
+  /** Writes into the record what the answer says of itself, once nothing more of it will come. */
+  conclude(exchange: Exchange): void {
+    const tail = this.tail.bytes();
+    exchange.usage = readUsage(tail);
+    exchange.modelAnswered = this.eventStream
+      ? readAnsweredModel(tail, "last")
+      : readAnsweredModel(Buffer.concat(this.#beginning), "first");
+    // The bill is in the last event: whoever has read [DONE] has all of it, however the connection ends.
+    if (this.eventStream && this.tail.isDone()) exchange.answeredWhole = true;
+  }
+
+  #endsWhole(): boolean {
+    return this.eventStream ? this.tail.isDone() : /[}\]]\s*$/.test(this.tail.bytes().toString("latin1"));
+  }
+}

@@ -1,0 +1,106 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { DatabaseSync } from "node:sqlite";
+import { Kysely, PostgresDialect, sql, SqliteAdapter, SqliteDialect } from "kysely";
+import { Pool, types } from "pg";
+import { migrate } from "./migrations.ts";
+import { asKyselyDatabase, openSqlite } from "./node-sqlite.ts";
+import type { Tables } from "./tables.ts";
+
+const FILE = "sluice.db";
+const POOL_MAX = 10;
+const CONNECT_TIMEOUT_MS = 3_000;
+const STATEMENT_TIMEOUT_MS = 15_000;
+const INT8 = 20;
+const NUMERIC = 1700;
+
+/** Where keys and ledger are kept. */
+export interface DatabaseConfig {
+  /** Directory of the SQLite file, made when it is not there. */
+  readonly dataDir: string;
+  /** `postgres://…`; then nothing but the journal is written below `dataDir`. */
+  readonly databaseUrl: string | undefined;
+}
+
+/** An open database. */
+export interface Database {
+  readonly kysely: Kysely<Tables>;
+  /** The connection under `kysely`, for what has to be cheap; undefined: it is PostgreSQL. */
+  readonly sqlite: DatabaseSync | undefined;
+  /** Brings the schema up to this version; see `migrations.ts`. */
+  migrate(): Promise<void>;
+  /** Whether it answers now. */
+  answers(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the database. PostgreSQL is connected to when it is first asked.
+ * @param onError told when an idle connection is lost, which heals by itself.
+ * @throws when a SQLite file cannot be opened.
+ */
+export function openDatabase(
+  { dataDir, databaseUrl }: DatabaseConfig,
+  onError: (error: Error) => void,
+): Database {
+  return databaseUrl === undefined ? overSqlite(dataDir) : overPostgres(databaseUrl, onError);
+}
+
+function overSqlite(dataDir: string): Database {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const sqlite = openSqlite(join(dataDir, FILE));
+  return database(
+    new Kysely({ dialect: new TransactionalSqlite({ database: asKyselyDatabase(sqlite) }) }),
+    sqlite,
+  );
+}
+
+function overPostgres(connectionString: string, onError: (error: Error) => void): Database {
+  const pool = new Pool({
+    connectionString,
+    max: POOL_MAX,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    application_name: "sluice",
+    types: { getTypeParser: numbersAsNumbers },
+  });
+  pool.on("error", onError);
+  return database(new Kysely({ dialect: new PostgresDialect({ pool }) }), undefined);
+}
+
+function database(kysely: Kysely<Tables>, sqlite: DatabaseSync | undefined): Database {
+  return {
+    kysely,
+    sqlite,
+    migrate: () => migrate(kysely),
+    answers: () =>
+      sql`select 1`.execute(kysely).then(
+        () => true,
+        () => false,
+      ),
+    close: () => kysely.destroy(),
+  };
+}
+
+/** SQLite can change its schema within a transaction; Kysely's dialect makes no use of it. */
+class TransactionalSqlite extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new (class extends SqliteAdapter {
+      override get supportsTransactionalDdl(): boolean {
+        return true;
+      }
+    })();
+  }
+}
+
+/** 64-bit integers and their sums come as text, because not all are numbers; the ledger's are, up to 9 million dollars. */
+const numbersAsNumbers: typeof types.getTypeParser = ((oid: number, format?: "text" | "binary") =>
+  oid === INT8 || oid === NUMERIC
+    ? (text: string) => exactNumber(text)
+    : types.getTypeParser(oid, format)) as typeof types.getTypeParser;
+
+function exactNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError("a number of the database is too large to be exact");
+  return value;
+}

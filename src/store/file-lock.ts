@@ -1,0 +1,31 @@
+import { DatabaseSync } from "node:sqlite";
+
+/** A lock that the system gives back when its process ends, however it ends. */
+export interface FileLock {
+  release(): void;
+}
+
+/**
+ * Takes the lock of this name, unless another process (or another holder in this one) has it. SQLite takes it, because
+ * Node has no file locks of its own.
+ * @param path a file that is nothing but a lock; made when it is not there.
+ * @returns undefined when it is taken.
+ * @throws when the file cannot be made or is something else.
+ */
+export function lockFile(path: string): FileLock | undefined {
+  const database = new DatabaseSync(path, { timeout: 0 });
+  try {
+    database.exec("begin exclusive");
+  } catch (error) {
+    database.close();
+    if (isBusy(error)) return undefined;
+    throw error;
+  }
+  return { release: () => database.close() };
+}
+
+const SQLITE_BUSY = 5;
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY;
+}

@@ -1,0 +1,26 @@
+import type { Kysely } from "kysely";
+import { type Migration, Migrator } from "kysely/migration";
+import { keys } from "./migrations/0001-keys.ts";
+import { ledger } from "./migrations/0002-ledger.ts";
+
+/** Every change of the schema, in order. What has been released is never edited, only added to. */
+export const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  "0001-keys": keys,
+  "0002-ledger": ledger,
+};
+
+/**
+ * Brings a database up to the schema of this version, in one transaction: all of it, or nothing when a step fails.
+ * Processes that start together do it one after the other.
+ * @throws what the failed step threw, or that the database is of a newer version.
+ */
+export async function migrate<Schema>(db: Kysely<Schema>, migrations = MIGRATIONS): Promise<void> {
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: () => Promise.resolve({ ...migrations }) },
+    migrationTableName: "sluice_migrations",
+    migrationLockTableName: "sluice_migrations_lock",
+  });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+}

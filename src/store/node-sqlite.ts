@@ -1,0 +1,53 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import type { SqliteDatabase, SqliteStatement } from "kysely";
+
+/** Statements that are kept compiled; the rest is compiled anew. Kysely's texts differ with the number of values. */
+const KEPT_STATEMENTS = 200;
+/** Larger than usual: rows are added at the end and read in order, so fewer pages are written twice. */
+const PAGE_BYTES = 16_384;
+/** How long a statement waits for another process that writes. It blocks this one meanwhile. */
+const BUSY_TIMEOUT_MS = 1_000;
+
+/**
+ * Opens a SQLite file for this process and others: WAL, so that readers never wait. A commit outlives the process that
+ * made it at once, and the machine from the next checkpoint on.
+ * @throws when the file cannot be opened or is no database.
+ */
+export function openSqlite(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    database.exec(
+      `pragma page_size = ${PAGE_BYTES}; pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on`,
+    );
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return database;
+}
+
+/** Node's own SQLite behind the interface that Kysely's dialect is written for. */
+export function asKyselyDatabase(database: DatabaseSync): SqliteDatabase {
+  const kept = new Map<string, SqliteStatement>();
+  return {
+    close: () => database.close(),
+    prepare(text) {
+      // A transaction that begins by reading could not be made one that writes while another process writes.
+      const sql = text === "begin" ? "begin immediate" : text;
+      const found = kept.get(sql);
+      if (found) return found;
+      const statement = adapt(database.prepare(sql));
+      if (kept.size < KEPT_STATEMENTS) kept.set(sql, statement);
+      return statement;
+    },
+  };
+}
+
+function adapt(statement: StatementSync): SqliteStatement {
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
+    run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
+    iterate: (parameters) => statement.iterate(...(parameters as SQLInputValue[])),
+  };
+}

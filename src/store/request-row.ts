@@ -1,0 +1,42 @@
+import type { Selectable } from "kysely";
+import type { RequestTable } from "./tables.ts";
+
+/** A row of the ledger, whole. */
+export type RequestRow = Selectable<RequestTable>;
+
+/** Every column with its type in PostgreSQL, in the order in which rows are written. */
+export const REQUEST_COLUMNS: readonly (readonly [keyof RequestRow, "text" | "int" | "bigint"])[] = [
+  ["id", "text"],
+  ["request_id", "text"],
+  ["generation_id", "text"],
+  ["instance", "text"],
+  ["key_id", "text"],
+  ["key_name", "text"],
+  ["model_asked", "text"],
+  ["model_sent", "text"],
+  ["model_answered", "text"],
+  ["provider", "text"],
+  ["stream", "int"],
+  ["status", "int"],
+  ["outcome", "text"],
+  ["state", "text"],
+  ["prompt_tokens", "bigint"],
+  ["completion_tokens", "bigint"],
+  ["cached_tokens", "bigint"],
+  ["reasoning_tokens", "bigint"],
+  ["cost_nanodollars", "bigint"],
+  ["cost_source", "text"],
+  ["first_byte_ms", "bigint"],
+  ["total_ms", "bigint"],
+  ["bytes_in", "bigint"],
+  ["bytes_out", "bigint"],
+  ["started_at", "bigint"],
+  ["ended_at", "bigint"],
+  ["settle_attempts", "int"],
+  ["settle_at", "bigint"],
+];
+
+/** Nothing will change any more. */
+export function isFinal({ state }: Pick<RequestRow, "state">): boolean {
+  return state === "settled" || state === "unknown";
+}

@@ -1,0 +1,68 @@
+import type { Database } from "./database.ts";
+import type { RequestRow } from "./request-row.ts";
+import { addToRollups } from "./rollups.ts";
+
+/** How long a replica that has claimed rows may take before another one may. */
+const CLAIM_MS = 60_000;
+
+/**
+ * Claims rows that wait for their cost and are due, for this replica alone.
+ * @param now ms since 1970. @returns at most `limit` of them, with this attempt counted.
+ */
+export async function claimDue(database: Database, now: number, limit: number): Promise<RequestRow[]> {
+  const { kysely, sqlite } = database;
+  return kysely
+    .with("due", (db) => {
+      const due = db
+        .selectFrom("requests")
+        .select("id")
+        .where("state", "=", "pending")
+        .where("settle_at", "<=", now)
+        .orderBy("settle_at")
+        .limit(limit);
+      return sqlite ? due : due.forUpdate().skipLocked();
+    })
+    .updateTable("requests")
+    .set((eb) => ({ settle_at: now + CLAIM_MS, settle_attempts: eb("settle_attempts", "+", 1) }))
+    .where("id", "in", (eb) => eb.selectFrom("due").select("due.id"))
+    .returningAll()
+    .execute();
+}
+
+/** Puts a claimed row back until `settleAt`. */
+export async function postpone(database: Database, id: string, settleAt: number): Promise<void> {
+  await database.kysely
+    .updateTable("requests")
+    .set({ settle_at: settleAt })
+    .where("id", "=", id)
+    .where("state", "=", "pending")
+    .execute();
+}
+
+/** What settles a row. */
+export type Settlement = Pick<
+  RequestRow,
+  | "state"
+  | "cost_nanodollars"
+  | "cost_source"
+  | "prompt_tokens"
+  | "completion_tokens"
+  | "cached_tokens"
+  | "reasoning_tokens"
+  | "provider"
+  | "model_answered"
+>;
+
+/** Makes a row final, unless another replica has, and counts it in the rollups. */
+export async function settle(database: Database, id: string, settlement: Settlement): Promise<void> {
+  await database.kysely.transaction().execute(async (transaction) => {
+    const settled = await transaction
+      .updateTable("requests")
+      .set({ ...settlement, settle_at: null })
+      .where("id", "=", id)
+      .where("state", "=", "pending")
+      .returningAll()
+      .execute();
+    await addToRollups(transaction, settled);
+  });
+}

@@ -1,0 +1,17 @@
+import type { UpstreamHead } from "./openrouter.ts";
+
+const MAX_CHARS = 128;
+
+/** The id of the generation that an answer is of, if it is one. */
+export function generationIdOf({ headers }: UpstreamHead): string | undefined {
+  return shortText(headers["x-generation-id"]);
+}
+
+/** The provider that OpenRouter has chosen. */
+export function providerOf({ headers }: UpstreamHead): string | undefined {
+  return shortText(headers["x-provider-name"]);
+}
+
+function shortText(value: string | string[] | undefined): string | undefined {
+  return typeof value === "string" && value !== "" ? value.slice(0, MAX_CHARS) : undefined;
+}

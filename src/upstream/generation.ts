@@ -1,0 +1,78 @@
+import { GatewayError } from "../errors.ts";
+import { nanodollarsOf } from "../usage/money.ts";
+import { readWhole } from "./read-whole.ts";
+import type { Upstream } from "./openrouter.ts";
+
+const MAX_BYTES = 1_048_576;
+const NOT_THERE_YET = 404;
+
+/** What OpenRouter has on its books for one generation. */
+export interface GenerationRecord {
+  readonly costNanodollars: number;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly cachedTokens: number;
+  readonly reasoningTokens: number;
+  readonly provider: string | undefined;
+  readonly model: string | undefined;
+}
+
+/** Asks for the record of a generation by its id. */
+export type FindGeneration = (id: string) => Promise<GenerationRecord | undefined>;
+
+/**
+ * Makes the way to `GET /generation`. Records appear some 20 s after their request has ended.
+ * @param authorization of the account that made the generations.
+ * @returns a function that gives undefined while there is no record, and throws GatewayError when upstream says neither.
+ */
+export function generationFinder(upstream: Upstream, authorization: string): FindGeneration {
+  return async (id) => {
+    const path = `/generation?id=${encodeURIComponent(id)}`;
+    const { status, body } = await readWhole(upstream, { path, authorization, maxBytes: MAX_BYTES });
+    if (status === NOT_THERE_YET) return undefined;
+    if (status === 200) return toRecord(body);
+    throw new GatewayError(
+      "upstream_error",
+      `OpenRouter answered a question for a bill with status ${status}.`,
+    );
+  };
+}
+
+function toRecord(body: Buffer): GenerationRecord {
+  const data = parse(body);
+  const costUsd = data["total_cost"];
+  if (typeof costUsd !== "number" || !(costUsd >= 0)) {
+    throw new GatewayError("upstream_bad_response", "OpenRouter's record of a generation states no cost.");
+  }
+  return {
+    costNanodollars: nanodollarsOf(costUsd),
+    // The provider's own count is what is charged, and what answers state as their usage.
+    promptTokens: count(data["native_tokens_prompt"] ?? data["tokens_prompt"]),
+    completionTokens: count(data["native_tokens_completion"] ?? data["tokens_completion"]),
+    cachedTokens: count(data["native_tokens_cached"]),
+    reasoningTokens: count(data["native_tokens_reasoning"]),
+    provider: text(data["provider_name"]),
+    model: text(data["model"]),
+  };
+}
+
+function parse(body: Buffer): Readonly<Record<string, unknown>> {
+  try {
+    const { data } = JSON.parse(body.toString()) as { data: unknown };
+    if (typeof data === "object" && data !== null) return data as Record<string, unknown>;
+  } catch {
+    // Said below, like an answer without data.
+  }
+  throw new GatewayError(
+    "upstream_bad_response",
+    "OpenRouter's record of a generation could not be understood.",
+  );
+}
+
+function count(value: unknown): number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : 0;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value.slice(0, 128) : undefined;
+}

@@ -1,0 +1,64 @@
+import { GatewayError } from "../errors.ts";
+import { toUpstream } from "../http/headers.ts";
+import type { Upstream } from "./openrouter.ts";
+
+/** An answer to ask for, unlike a model's, is there at once or not at all. */
+const TIMEOUT_MS = 30_000;
+
+/** A whole answer of upstream's. */
+export interface WholeAnswer {
+  readonly status: number;
+  readonly body: Buffer;
+}
+
+/** What to ask upstream for. */
+export interface Question {
+  /** Path below the base URL, with its query. */
+  readonly path: string;
+  /** The whole `Authorization` value; undefined sends none. */
+  readonly authorization: string | undefined;
+  readonly maxBytes: number;
+}
+
+/**
+ * Asks upstream something of the gateway's own, and reads the answer whole.
+ * @throws GatewayError when there is no whole answer, or it is longer than it may be.
+ */
+export function readWhole(
+  upstream: Upstream,
+  { path, authorization, maxBytes }: Question,
+): Promise<WholeAnswer> {
+  const headers = toUpstream({}, { authorization, referer: undefined, title: undefined });
+  return new Promise<WholeAnswer>((resolve, reject) => {
+    const fail = (error: GatewayError): void => {
+      clearTimeout(timer);
+      call.abort();
+      reject(error);
+    };
+    const late = new GatewayError("upstream_timeout", "OpenRouter did not answer in time.");
+    const timer = setTimeout(fail, TIMEOUT_MS, late);
+    const chunks: Buffer[] = [];
+    let status = 0;
+    let bytes = 0;
+    const call = upstream.send(
+      { method: "GET", path, headers },
+      {
+        onHead: (head) => {
+          status = head.status;
+        },
+        onData: (chunk) => {
+          chunks.push(chunk);
+          bytes += chunk.length;
+          if (bytes > maxBytes)
+            fail(new GatewayError("upstream_error", "OpenRouter's answer is longer than it may be."));
+        },
+        onEnd: () => {
+          clearTimeout(timer);
+          resolve({ status, body: Buffer.concat(chunks) });
+        },
+        onFailure: fail,
+        onRetry: () => {},
+      },
+    );
+  });
+}

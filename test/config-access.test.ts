@@ -1,0 +1,57 @@
+import { expect, test } from "vitest";
+import { ConfigError, loadConfig } from "../src/config.ts";
+
+const SECRET = "s3cr3t-do-not-show";
+
+function mistakesOf(environment: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes;
+    throw error;
+  }
+  return [];
+}
+
+test.each([{ GATEWAY_API_KEYS: undefined }, { GATEWAY_API_KEYS: "" }, { GATEWAY_API_KEYS: " , ," }])(
+  "an account for which no key is set keeps its keys in a store: %j",
+  ({ GATEWAY_API_KEYS: keys = "" }) => {
+    const config = loadConfig({ OPENROUTER_API_KEY: SECRET, GATEWAY_API_KEYS: keys });
+    expect(config.store).toEqual({ dataDir: "data", databaseUrl: undefined, outageGraceMs: 3_600_000 });
+    expect(config.allowAnonymous).toBe(false);
+  },
+);
+
+test.each([{ GATEWAY_API_KEYS: "team:sk-a" }, { ALLOW_ANONYMOUS: "true" }])(
+  "whoever can be let in without a store has none unless it is asked for: %j",
+  (env) => {
+    const owned = { OPENROUTER_API_KEY: "x", ...env };
+    expect(loadConfig(owned).store).toBeUndefined();
+    expect(loadConfig({ ...owned, DATA_DIR: "/x" }).store).toMatchObject({
+      dataDir: "/x",
+      databaseUrl: undefined,
+    });
+    expect(loadConfig({ ...owned, DATABASE_URL: "postgresql://db/x" }).store).toMatchObject({
+      dataDir: "data",
+      databaseUrl: "postgresql://db/x",
+    });
+  },
+);
+
+test("without an account there is nothing to keep: DATA_DIR does nothing and DATABASE_URL is a mistake", () => {
+  expect(loadConfig({ DATA_DIR: "/x" }).store).toBeUndefined();
+  expect(mistakesOf({ DATABASE_URL: "postgres://db/x" })).toEqual([
+    expect.stringContaining("without OPENROUTER_API_KEY"),
+  ]);
+});
+
+test("an account may be opened to anyone, but only in so many words", () => {
+  expect(loadConfig({ OPENROUTER_API_KEY: "x", ALLOW_ANONYMOUS: "true" }).allowAnonymous).toBe(true);
+  expect(loadConfig({ OPENROUTER_API_KEY: "x", ALLOW_ANONYMOUS: "false" }).allowAnonymous).toBe(false);
+});
+
+test("gateway keys without an account are a mistake: they would be forwarded", () => {
+  const mistakes = mistakesOf({ GATEWAY_API_KEYS: `team:${SECRET}` });
+  expect(mistakes).toEqual([expect.stringContaining("without OPENROUTER_API_KEY")]);
+  expect(mistakes.join()).not.toContain(SECRET);
+});

@@ -1,0 +1,100 @@
+import { execFileSync, spawn } from "node:child_process";
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import { Client } from "pg";
+import { freePort } from "./free-port.ts";
+import { until } from "./until.ts";
+
+/** A PostgreSQL server of the tests' own. */
+export interface Postgres {
+  /** Creates an empty database. @returns its URL. */
+  createDatabase(): Promise<string>;
+  /** Ends the server as a crash of its machine would; `start` begins it again, on the same port. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Starts a PostgreSQL of the machine's on a free port, with its files in a directory of its own. */
+export async function startPostgres(): Promise<Postgres> {
+  const directory = mkdtempSync(join(tmpdir(), "sluice-postgres-"));
+  const port = await freePort();
+  const bin = binaries();
+  const user = unprivileged();
+  if (user) chownSync(directory, user.uid, user.gid);
+  const data = join(directory, "data");
+  const options = { ...user, cwd: directory, stdio: "ignore" as const };
+  execFileSync(
+    join(bin, "initdb"),
+    ["-D", data, "-U", "sluice", "-A", "trust", "-E", "UTF8", "--no-sync"],
+    options,
+  );
+  const settings = ["fsync=off", "listen_addresses=127.0.0.1", `unix_socket_directories=${directory}`];
+  let server: ReturnType<typeof spawn> | undefined;
+  let databases = 0;
+  const urlOf = (name: string): string => `postgres://sluice@127.0.0.1:${port}/${name}`;
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    const ending = server;
+    server = undefined;
+    ending?.kill(signal);
+    if (ending)
+      await until(() => ending.exitCode !== null || ending.signalCode !== null, "PostgreSQL to end");
+  };
+  const postgres: Postgres = {
+    async createDatabase() {
+      const name = `test_${++databases}`;
+      await ask(urlOf("postgres"), `create database ${name}`);
+      return urlOf(name);
+    },
+    kill: () => end("SIGQUIT"),
+    async start() {
+      server = spawn(
+        join(bin, "postgres"),
+        ["-D", data, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])],
+        options,
+      );
+      await until(
+        () => ask(urlOf("postgres"), "select 1").catch(() => false),
+        "PostgreSQL to answer",
+        20_000,
+      );
+    },
+    async close() {
+      await end("SIGQUIT");
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+  await postgres.start();
+  return postgres;
+}
+
+async function ask(connectionString: string, text: string): Promise<true> {
+  const client = new Client({ connectionString, connectionTimeoutMillis: 1_000 });
+  try {
+    await client.connect();
+    await client.query(text);
+    return true;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** Debian keeps the binaries of each version in a directory of its own, outside of PATH. */
+function binaries(): string {
+  const debian = "/usr/lib/postgresql";
+  const versions = existsSync(debian) ? readdirSync(debian).toSorted((a, b) => Number(b) - Number(a)) : [];
+  const found = versions
+    .map((version) => join(debian, version, "bin"))
+    .find((bin) => existsSync(join(bin, "initdb")));
+  if (found === undefined)
+    throw new Error("PostgreSQL is not installed (Debian: apt-get install postgresql)");
+  return found;
+}
+
+/** PostgreSQL refuses to run as root. */
+function unprivileged(): { uid: number; gid: number } | undefined {
+  if (userInfo().uid !== 0) return undefined;
+  const [, , uid, gid] = execFileSync("getent", ["passwd", "postgres"], { encoding: "utf8" }).split(":");
+  return { uid: Number(uid), gid: Number(gid) };
+}
