@@ -1,5 +1,7 @@
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
+import { adminApi } from "./admin/admin-api.ts";
+import { documentation } from "./admin/documentation.ts";
 import type { Books } from "./books.ts";
 import type { Config } from "./config.ts";
 import { answerClientError } from "./http/client-error.ts";
@@ -66,20 +68,19 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   closeIdleConnections(app);
   app.decorateRequest("caller");
 
-  addRoutes(app, deps, limits);
+  if (books) await documentation(app);
+  await addRoutes(app, deps, limits);
   return app;
 }
 
-function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Limits): void {
+async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Limits): Promise<void> {
   const { config, keys, upstream, redis, books, drain, inFlight } = deps;
   const { openrouterApiKey, allowAnonymous, clientStallTimeoutMs } = config;
   const { appUrl, appTitle } = config.upstream;
   const ownsAccount = openrouterApiKey !== undefined;
   const { failedLogins, enforcePerKey } = limits;
-  const admit = [
-    authenticate({ openrouterApiKey, keys, allowAnonymous, role: "caller", failedLogins }),
-    enforcePerKey,
-  ];
+  const access = { openrouterApiKey, keys, failedLogins };
+  const admit = [authenticate({ ...access, allowAnonymous, role: "caller" }), enforcePerKey];
   const catalog = new ModelCatalog(upstream, ownsAccount ? `Bearer ${openrouterApiKey}` : undefined);
   const stores = {
     ...(redis && { redis: () => redis.answers() }),
@@ -98,6 +99,10 @@ function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Limits):
     appTitle,
   });
   models(app, { admit, catalog, clientStallTimeoutMs });
+  if (books) {
+    const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
+    await adminApi(app, { admit: [asAdmin, enforcePerKey], keys: books.keys, database: books.database });
+  }
 }
 
 function createServer(config: Config, logger: Logger, report: Report): FastifyInstance {

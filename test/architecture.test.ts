@@ -19,6 +19,7 @@ const RANKS: readonly (readonly string[])[] = [
   ["books"],
   ["logger"],
   ["routes"],
+  ["admin"],
   ["app"],
   ["gateway"],
   ["lifecycle"],
@@ -36,7 +37,7 @@ const MOVED: Readonly<Record<string, string>> = {
 /** Which libraries only one room may import. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ["upstream/"],
-  zod: ["config-environment.ts", "config-values.ts", "openai/", "keys/key-input.ts"],
+  zod: ["config-environment.ts", "config-values.ts", "openai/", "keys/key-input.ts", "admin/"],
   ioredis: ["store/"],
   kysely: ["store/"],
   pg: ["store/"],
@@ -44,6 +45,9 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   pino: ["logger.ts"],
   "@fastify/rate-limit": ["limits/"],
   "@fastify/cors": ["http/"],
+  "@fastify/swagger": ["admin/"],
+  "@fastify/swagger-ui": ["admin/"],
+  "fastify-type-provider-zod": ["admin/"],
 };
 
 interface SourceFile {

@@ -32,7 +32,10 @@ const time = z.union([
     .transform(Date.parse),
 ]);
 
-const settings = {
+/** What can be set of a key, field by field. */
+export const keyFields = {
+  name,
+  role: z.enum(["caller", "admin"], { error: "must be caller or admin" }),
   owner: owner.nullable(),
   metadata,
   /** Which models it may use; null: every model. */
@@ -40,27 +43,29 @@ const settings = {
   expiresAt: time.nullable(),
   disabled: z.boolean(),
   onDisconnect: z.enum(["cancel", "drain"], { error: "must be cancel or drain" }),
+  /** How long the secret before a rotation is good. */
+  graceMs: z.int().min(0).max(GRACE_MAX_MS, "must be at most 30 days"),
 };
 
 /** A key to be made. */
 export const newKeySchema = z.strictObject({
   name,
-  role: z.enum(["caller", "admin"], { error: "must be caller or admin" }).default("caller"),
-  owner: settings.owner.default(null),
-  metadata: settings.metadata.default({}),
-  models: settings.models.default(null),
-  expiresAt: settings.expiresAt.default(null),
-  disabled: settings.disabled.default(false),
-  onDisconnect: settings.onDisconnect.default("cancel"),
+  role: keyFields.role.default("caller"),
+  owner: keyFields.owner.default(null),
+  metadata: keyFields.metadata.default({}),
+  models: keyFields.models.default(null),
+  expiresAt: keyFields.expiresAt.default(null),
+  disabled: keyFields.disabled.default(false),
+  onDisconnect: keyFields.onDisconnect.default("cancel"),
 });
+
+const { role: _role, graceMs: _graceMs, ...changeable } = keyFields;
 
 /** What is to be changed of a key; what is left out stays. */
-export const keyChangesSchema = z.strictObject({ name, ...settings }).partial();
+export const keyChangesSchema = z.strictObject(changeable).partial();
 
 /** How a secret is replaced: the old one is good for so long. */
-export const rotationSchema = z.strictObject({
-  graceMs: z.int().min(0).max(GRACE_MAX_MS, "must be at most 30 days").default(DAY_MS),
-});
+export const rotationSchema = z.strictObject({ graceMs: keyFields.graceMs.default(DAY_MS) });
 
 export type NewKey = z.output<typeof newKeySchema>;
 export type KeyChanges = z.output<typeof keyChangesSchema>;

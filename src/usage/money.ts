@@ -8,3 +8,14 @@ const NANODOLLARS_PER_USD = 1e9;
 export function nanodollarsOf(usd: number): number {
   return Math.round(usd * NANODOLLARS_PER_USD);
 }
+
+/** Nanodollars as US dollars in decimal digits, exact, as `0.000003750`: for people and machines that a float would mislead. */
+export function usdText(nanodollars: number): string {
+  const digits = String(Math.abs(nanodollars)).padStart(10, "0");
+  return `${nanodollars < 0 ? "-" : ""}${digits.slice(0, -9)}.${digits.slice(-9)}`;
+}
+
+/** Nanodollars as the float of US dollars that OpenRouter's own answers have. */
+export function usdNumber(nanodollars: number): number {
+  return nanodollars / NANODOLLARS_PER_USD;
+}

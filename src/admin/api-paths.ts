@@ -1,0 +1,52 @@
+// What /openai/v1 and the health checks take and give, for the description of the API. Chat completions are OpenRouter's:
+// their bodies pass as they are, so it is OpenRouter's documentation that describes them.
+
+const OPENROUTER = "https://openrouter.ai/docs/api-reference/chat-completion";
+
+const json = (description: string) => ({
+  description,
+  content: { "application/json": { schema: { type: "object" } } },
+});
+const error = json("An error in OpenAI's shape: {error: {message, type, param, code}}");
+const answers = (description: string) => ({ "200": json(description), "4XX": error, "5XX": error });
+
+/** Path items of OpenAPI 3.1. */
+export const API_PATHS = {
+  "/openai/v1/chat/completions": {
+    post: {
+      tags: ["models"],
+      summary: "A chat completion, streamed or not",
+      description: `The body goes to OpenRouter as it is, but for an optional openrouter/ before model names: ${OPENROUTER}`,
+      parameters: [
+        {
+          name: "dryRun",
+          in: "query",
+          description: "true: answers with the range of what it would cost, and calls no model",
+          schema: { type: "boolean", default: false },
+        },
+      ],
+      requestBody: { required: true, content: { "application/json": { schema: { type: "object" } } } },
+      responses: answers("OpenRouter's answer, byte for byte; text/event-stream if a stream was asked for"),
+    },
+  },
+  "/openai/v1/models": {
+    get: {
+      tags: ["models"],
+      summary: "The models this key may use",
+      responses: answers("OpenRouter's list"),
+    },
+  },
+  "/openai/v1/key": {
+    get: {
+      tags: ["models"],
+      summary: "This key: label, limit, usage",
+      responses: answers("As OpenRouter's /key"),
+    },
+  },
+  "/healthz": {
+    get: { tags: ["health"], summary: "The process lives", security: [], responses: answers("ok") },
+  },
+  "/readyz": {
+    get: { tags: ["health"], summary: "It can serve", security: [], responses: answers("ready") },
+  },
+} as const;

@@ -1,0 +1,40 @@
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import type { FastifyInstance } from "fastify";
+import { jsonSchemaTransform } from "fastify-type-provider-zod";
+import { API_PATHS } from "./api-paths.ts";
+
+type OpenApiPaths = NonNullable<NonNullable<StaticDocument["openapi"]>["paths"]>;
+type StaticDocument = Extract<Parameters<typeof swagger>[1], { openapi?: unknown }>;
+
+/** The page takes everything from here; its own styles are written into it. */
+const CONTENT_SECURITY_POLICY =
+  "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; frame-ancestors 'none'";
+const DESCRIPTION =
+  "A gateway to OpenRouter that changes nothing. Requests below /openai/v1 take a caller's key, those below /admin/v1 an admin key.";
+
+/**
+ * Describes the API: `GET /openapi.json`, and a page at `/docs`. What is registered after it with a schema is in it.
+ * Nothing in it is secret, so it needs no key.
+ */
+export async function documentation(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: "Sluice", description: DESCRIPTION, version: "1" },
+      components: { securitySchemes: { key: { type: "http", scheme: "bearer" } } },
+      security: [{ key: [] }],
+      paths: API_PATHS as unknown as OpenApiPaths,
+    },
+    // Routes without a schema are described above by hand.
+    hideUntagged: true,
+    transform: jsonSchemaTransform,
+  });
+  app.get("/openapi.json", () => app.swagger());
+  await app.register(swaggerUi, {
+    routePrefix: "/docs",
+    staticCSP: CONTENT_SECURITY_POLICY,
+    transformSpecificationClone: false,
+    uiConfig: { url: "/openapi.json" },
+  });
+}

@@ -1,0 +1,146 @@
+import { sql } from "kysely";
+import { GatewayError } from "../errors.ts";
+import type { Database } from "./database.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+const LINES_MAX = 10_000;
+
+/** What usage can be told apart by. */
+export const DIMENSIONS = ["key", "model", "provider", "day"] as const;
+export type Dimension = (typeof DIMENSIONS)[number];
+
+/** Which usage to report. */
+export interface UsageQuery {
+  /** ms since 1970, widened to whole hours (UTC); `to` is not included. */
+  readonly from: number;
+  readonly to: number;
+  readonly by: readonly Dimension[];
+  readonly keyId?: string | undefined;
+  readonly model?: string | undefined;
+  readonly provider?: string | undefined;
+}
+
+/** Sums over requests that are settled, or given up. */
+export interface UsageSums {
+  readonly requests: number;
+  /** Of these, those whose cost will not be known. */
+  readonly unknownRequests: number;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly cachedTokens: number;
+  readonly reasoningTokens: number;
+  readonly costNanodollars: number;
+}
+
+/** The sums of one group; it has those of the dimensions that were asked for. */
+export interface UsageLine extends UsageSums {
+  readonly keyId?: string;
+  readonly keyName?: string;
+  readonly model?: string;
+  readonly provider?: string;
+  /** As 2026-11-22, UTC. */
+  readonly day?: string;
+}
+
+/** Usage between two hours. */
+export interface UsageReport {
+  readonly from: number;
+  readonly to: number;
+  readonly lines: readonly UsageLine[];
+  readonly total: UsageSums;
+  /** Requests, of any time, that are under way or wait for their cost; they are in no sum yet. */
+  readonly pendingRequests: number;
+}
+
+const SUMS = {
+  requests: "requests",
+  unknownRequests: "unknown_requests",
+  promptTokens: "prompt_tokens",
+  completionTokens: "completion_tokens",
+  cachedTokens: "cached_tokens",
+  reasoningTokens: "reasoning_tokens",
+  costNanodollars: "cost_nanodollars",
+} as const;
+
+/**
+ * Reports usage from the rollups: what it costs depends on hours, keys and models, not on how many requests there were.
+ * @throws GatewayError invalid_value when the report would have too many lines.
+ */
+export async function reportUsage(database: Database, query: UsageQuery): Promise<UsageReport> {
+  const from = query.from - (query.from % HOUR_MS);
+  const to = Math.ceil(query.to / HOUR_MS) * HOUR_MS;
+  const lines = await linesOf(database, { ...query, from, to });
+  if (lines.length > LINES_MAX) {
+    throw new GatewayError(
+      "invalid_value",
+      `The report has more than ${LINES_MAX} lines; ask for fewer days or groups.`,
+      {
+        param: "by",
+      },
+    );
+  }
+  return { from, to, lines, total: sumOf(lines), pendingRequests: await pendingOf(database, query.keyId) };
+}
+
+async function linesOf({ kysely }: Database, { from, to, by, ...only }: UsageQuery): Promise<UsageLine[]> {
+  // Whole numbers are divided without a rest in both databases.
+  const day = sql<number>`rollups.hour / ${sql.lit(DAY_MS)}`;
+  let query = kysely
+    .selectFrom("rollups")
+    .select((eb) =>
+      Object.entries(SUMS).map(([name, column]) =>
+        sql<number>`cast(sum(${eb.ref(`rollups.${column}`)}) as bigint)`.as(name),
+      ),
+    )
+    .where("hour", ">=", from)
+    .where("hour", "<", to)
+    .limit(LINES_MAX + 1);
+  if (only.keyId !== undefined) query = query.where("rollups.key_id", "=", only.keyId);
+  if (only.model !== undefined) query = query.where("rollups.model", "=", only.model);
+  if (only.provider !== undefined) query = query.where("rollups.provider", "=", only.provider);
+  if (by.includes("day")) query = query.select(day.as("day")).groupBy(day).orderBy(day);
+  if (by.includes("key")) {
+    query = query
+      .leftJoin("keys", "keys.id", "rollups.key_id")
+      .select(["rollups.key_id as keyId", "keys.name as keyName"])
+      .groupBy(["rollups.key_id", "keys.name"]);
+  }
+  for (const dimension of ["model", "provider"] as const)
+    if (by.includes(dimension)) query = query.select(`rollups.${dimension}`).groupBy(`rollups.${dimension}`);
+  const rows = (await query.orderBy(sql`"costNanodollars" desc`).execute()) as unknown as RawLine[];
+  return rows.filter(({ requests }) => requests !== null).map(toLine);
+}
+
+type RawLine = UsageSums & {
+  readonly keyId?: string;
+  readonly keyName?: string | null;
+  readonly model?: string;
+  readonly provider?: string;
+  readonly day?: number;
+};
+
+function toLine({ day, keyId, keyName, ...line }: RawLine): UsageLine {
+  return {
+    ...(day !== undefined && { day: new Date(day * DAY_MS).toISOString().slice(0, 10) }),
+    // Keys of the environment, and no key at all, have no row of their own.
+    ...(keyId !== undefined && { keyId, keyName: keyName ?? keyId.replace(/^env:/, "") }),
+    ...line,
+  };
+}
+
+function sumOf(lines: readonly UsageLine[]): UsageSums {
+  const names = Object.keys(SUMS) as (keyof UsageSums)[];
+  return Object.fromEntries(
+    names.map((name) => [name, lines.reduce((sum, line) => sum + line[name], 0)]),
+  ) as unknown as UsageSums;
+}
+
+async function pendingOf({ kysely }: Database, keyId: string | undefined): Promise<number> {
+  let query = kysely
+    .selectFrom("requests")
+    .select((eb) => eb.fn.countAll<number>().as("count"))
+    .where("state", "in", ["open", "pending"]);
+  if (keyId !== undefined) query = query.where("key_id", "=", keyId);
+  return (await query.executeTakeFirstOrThrow()).count;
+}
