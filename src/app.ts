@@ -20,6 +20,7 @@ import { addressOf, createLimit, type Limit } from "./limits/rate-limit.ts";
 import { logExchange } from "./logger.ts";
 import { chatCompletions } from "./routes/chat-completions.ts";
 import { health } from "./routes/health.ts";
+import { key } from "./routes/key.ts";
 import { models } from "./routes/models.ts";
 import { refuseUnknownUrls } from "./routes/unknown-urls.ts";
 import type { RedisStore } from "./store/redis.ts";
@@ -99,6 +100,7 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
     appTitle,
   });
   models(app, { admit, catalog, clientStallTimeoutMs });
+  key(app, { admit, books });
   if (books) {
     const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
     await adminApi(app, { admit: [asAdmin, enforcePerKey], keys: books.keys, database: books.database });

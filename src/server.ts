@@ -7,6 +7,10 @@ import process from "node:process";
 if (process.argv.includes("--demo")) {
   const { runDemo } = await import("./demo.ts");
   await runDemo(process.env);
+} else if (process.argv[2] === "--cli") {
+  if (existsSync(".env")) process.loadEnvFile(".env");
+  const { runCli } = await import("./cli/main.ts");
+  await runCli(process.env, process.argv.slice(3));
 } else {
   if (existsSync(".env")) process.loadEnvFile(".env");
   const { runGateway } = await import("./main.ts");

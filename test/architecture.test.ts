@@ -24,7 +24,7 @@ const RANKS: readonly (readonly string[])[] = [
   ["gateway"],
   ["lifecycle"],
   ["main"],
-  ["demo"],
+  ["demo", "cli"],
   ["server"],
 ];
 
@@ -37,7 +37,8 @@ const MOVED: Readonly<Record<string, string>> = {
 /** Which libraries only one room may import. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ["upstream/"],
-  zod: ["config-environment.ts", "config-values.ts", "openai/", "keys/key-input.ts", "admin/"],
+  zod: ["config-environment.ts", "config-values.ts", "openai/", "keys/key-input.ts", "admin/", "cli/"],
+  commander: ["cli/"],
   ioredis: ["store/"],
   kysely: ["store/"],
   pg: ["store/"],

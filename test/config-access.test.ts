@@ -1,17 +1,8 @@
 import { expect, test } from "vitest";
-import { ConfigError, loadConfig } from "../src/config.ts";
+import { loadConfig } from "../src/config.ts";
+import { mistakesOf } from "./support/config-mistakes.ts";
 
 const SECRET = "s3cr3t-do-not-show";
-
-function mistakesOf(environment: Record<string, string>): readonly string[] {
-  try {
-    loadConfig(environment);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.mistakes;
-    throw error;
-  }
-  return [];
-}
 
 test.each([{ GATEWAY_API_KEYS: undefined }, { GATEWAY_API_KEYS: "" }, { GATEWAY_API_KEYS: " , ," }])(
   "an account for which no key is set keeps its keys in a store: %j",

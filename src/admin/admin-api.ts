@@ -98,16 +98,17 @@ function takeJson(scope: AdminScope): void {
 interface Issue {
   readonly instancePath: string;
   readonly message?: string;
-  readonly params?: unknown;
 }
 
 /** The first fault, with the name of its field. */
 function toGatewayError(issue: Issue | undefined): GatewayError {
+  const message = issue?.message ?? "is not valid";
   const path = (issue?.instancePath ?? "").split("/").filter(Boolean);
-  const { issue: { keys = [] } = {} } = (issue?.params ?? {}) as { issue?: { keys?: string[] } };
-  const param = [...path, ...keys.slice(0, 1)].join(".");
-  const text = issue?.message ?? "is not valid";
-  return new GatewayError("invalid_value", `${param === "" ? "The request" : `"${param}"`}: ${text}`, {
+  const unknown = /^Unrecognized keys?: "([^"]*)"/.exec(message)?.[1];
+  if (unknown !== undefined) path.push(unknown);
+  const param = path.join(".");
+  const what = unknown === undefined ? message : "is no field of this; leave it out";
+  return new GatewayError("invalid_value", `${param === "" ? "The request" : `"${param}"`} ${what}`, {
     param: param === "" ? undefined : param,
   });
 }

@@ -10,6 +10,10 @@ export interface ChatRequest {
   readonly modelAsked: string | undefined;
   /** The same under OpenRouter's name. */
   readonly modelSent: string | undefined;
+  /** Every model the caller named, under OpenRouter's names. */
+  readonly models: readonly string[];
+  /** The preset the caller named apart from a model. */
+  readonly preset: string | undefined;
   readonly stream: boolean;
   /** The caller's bytes but for the optional prefix of model ids. */
   readonly body: Buffer;
@@ -24,12 +28,20 @@ export function readChatRequest(body: Buffer): ChatRequest {
   const { value, fields } = parseJsonObject(body);
   const request = checkChatRequest(value);
   const modelAsked = request.model ?? request.models?.[0];
+  const { preset } = value as { preset?: unknown };
   return {
     modelAsked,
     modelSent: modelAsked === undefined ? undefined : forwardedModelId(modelAsked),
+    models: namesOf(request),
+    preset: typeof preset === "string" ? preset : undefined,
     stream: request.stream === true,
     body: cutInPlace(body, prefixSpans(body, request, fields)),
   };
+}
+
+function namesOf({ model, models }: ChatFields): string[] {
+  const names = (models ?? []).map(forwardedModelId);
+  return model === undefined || model === null ? names : [forwardedModelId(model), ...names];
 }
 
 function prefixSpans(body: Buffer, request: ChatFields, fields: TopLevelFields): Span[] {

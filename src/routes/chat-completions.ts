@@ -2,6 +2,7 @@ import type { FastifyInstance, onRequestAsyncHookHandler } from "fastify";
 import { answerError } from "../http/answer-error.ts";
 import { toUpstream } from "../http/headers.ts";
 import { requireJson } from "../http/raw-json.ts";
+import { refuseForbiddenModels } from "../keys/model-access.ts";
 import type { InFlight } from "../limits/in-flight.ts";
 import { readChatRequest } from "../openai/chat-request.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -44,14 +45,14 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
     ],
     handler: (request, reply) => {
       const { exchange, caller } = request;
-      const { body, modelAsked, modelSent, stream } = readChatRequest(
-        (request.body as Buffer | undefined) ?? NO_BODY,
-      );
+      const chat = readChatRequest((request.body as Buffer | undefined) ?? NO_BODY);
+      const { body, modelAsked, modelSent, stream } = chat;
       // A stream can live for long, and a body can have many megabytes.
       request.body = undefined;
       exchange.modelAsked = modelAsked;
       exchange.modelSent = modelSent;
       exchange.stream = stream;
+      refuseForbiddenModels(caller.key, chat);
       const headers = toUpstream(request.headers, {
         authorization: caller.authorization,
         referer: appUrl,

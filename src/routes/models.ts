@@ -1,6 +1,7 @@
 import type { FastifyInstance, onRequestAsyncHookHandler } from "fastify";
 import { GatewayError } from "../errors.ts";
-import type { ModelCatalog } from "../upstream/model-catalog.ts";
+import { allowsModel } from "../keys/model-policy.ts";
+import type { Model, ModelCatalog, ModelList } from "../upstream/model-catalog.ts";
 import { allowOnly } from "./allow-only.ts";
 
 const URL = "/openai/v1/models";
@@ -17,7 +18,7 @@ export function models(app: FastifyInstance, { admit, catalog, clientStallTimeou
   allowOnly(app, URL, ["GET"]);
   allowOnly(app, `${URL}/*`, ["GET"]);
   app.get(URL, { onRequest: admit }, async (request, reply) => {
-    const { json } = await catalog.list();
+    const json = listFor(request.caller.key?.models ?? null, await catalog.list());
     // The list is long, and this caller may never read it. Node sets its own time when the answer has left.
     request.raw.socket.setTimeout(clientStallTimeoutMs);
     return reply.type("application/json").send(json);
@@ -25,8 +26,30 @@ export function models(app: FastifyInstance, { admit, catalog, clientStallTimeou
   app.get(`${URL}/*`, { onRequest: admit }, async (request, reply) => {
     const id = (request.params as { "*": string })["*"];
     const model = await catalog.find(id);
-    if (!model)
-      throw new GatewayError("model_not_found", "OpenRouter lists no such model.", { param: "model" });
+    if (!model || !allowsModel(request.caller.key?.models ?? null, model.id))
+      throw new GatewayError("model_not_found", "There is no such model that this key may use.", {
+        param: "model",
+      });
     return reply.type("application/json").send(JSON.stringify(model));
   });
+}
+
+const filtered = new WeakMap<ModelList, Map<string, Buffer>>();
+const REMEMBERED = 100;
+
+/** The list, as far as a key may use it. Made once for keys with the same patterns. */
+function listFor(allowed: readonly string[] | null, list: ModelList): Buffer {
+  if (allowed === null) return list.json;
+  const made = filtered.get(list) ?? new Map<string, Buffer>();
+  filtered.set(list, made);
+  const patterns = allowed.join(" ");
+  const known = made.get(patterns);
+  if (known) return known;
+  const answer = JSON.parse(list.json.toString()) as { data: Model[]; total_count?: number };
+  const data = answer.data.filter(({ id }) => allowsModel(allowed, id));
+  const count = answer.total_count === undefined ? {} : { total_count: data.length };
+  const json = Buffer.from(JSON.stringify({ ...answer, data, ...count }));
+  if (made.size >= REMEMBERED) made.clear();
+  made.set(patterns, json);
+  return json;
 }

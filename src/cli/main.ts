@@ -1,0 +1,27 @@
+import process from "node:process";
+import { Command } from "commander";
+import { GatewayError } from "../errors.ts";
+import { keysCommands, type Run } from "./keys.ts";
+import { CommandError, withDatabase } from "./session.ts";
+import { usageCommand } from "./usage.ts";
+
+/**
+ * Runs the command line for keys and usage on the database of the gateway that this environment configures. The gateway
+ * may run meanwhile, and sees changes within two seconds.
+ * @param args without the names of the program and the script.
+ */
+export async function runCli(environment: NodeJS.ProcessEnv, args: readonly string[]): Promise<void> {
+  const run: Run = (command) => withDatabase(environment, command);
+  const program = new Command("sluice")
+    .description("Keys and usage of a Sluice gateway")
+    .showHelpAfterError();
+  keysCommands(program, run);
+  usageCommand(program, run);
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommandError || error instanceof GatewayError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,45 @@
+import { InvalidArgumentError } from "commander";
+
+const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A span of time such as 30m, 24h or 7d, in ms. */
+export function spanOf(text: string): number {
+  const [, count, unit = ""] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
+  const unitMs = UNITS_MS[unit];
+  if (count === undefined || unitMs === undefined)
+    throw new InvalidArgumentError("It is a span of time such as 30m, 24h or 7d.");
+  return Number(count) * unitMs;
+}
+
+/** When a key expires, in ms since 1970: a span from now, a date, a time, or `never`. */
+export function expiryOf(text: string): number | null {
+  if (text === "never") return null;
+  if (/^\d+[mhd]$/.test(text)) return Date.now() + spanOf(text);
+  return momentOf(text);
+}
+
+/** A date (midnight UTC) or a time with a zone, in ms since 1970. */
+export function momentOf(text: string): number {
+  const known = /^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text);
+  const ms = known ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms))
+    throw new InvalidArgumentError(
+      "It is a date such as 2026-12-31, or a time such as 2026-12-31T12:00:00Z.",
+    );
+  return ms;
+}
+
+/** Items separated by commas; `any` stands for every model. */
+export function modelsOf(text: string): string[] | null {
+  return text === "any" ? null : text.split(",").map((item) => item.trim());
+}
+
+/** Collects `name=value` of an option that may be given several times. */
+export function metadataOf(
+  text: string,
+  before: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError("It is name=value.");
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}

@@ -1,0 +1,36 @@
+import { GatewayError } from "../errors.ts";
+import type { ChatRequest } from "../openai/chat-request.ts";
+import type { CallerKey } from "./gateway-key.ts";
+import { allowsModel } from "./model-policy.ts";
+
+const SHOWN = 5;
+
+/**
+ * Refuses a request for what its key may not use: every model it names, and a preset, which may choose another model.
+ * Models inside of plugins are not looked at.
+ * @throws GatewayError 403 model_not_allowed.
+ */
+export function refuseForbiddenModels(
+  key: CallerKey | undefined,
+  { models, preset }: Pick<ChatRequest, "models" | "preset">,
+): void {
+  if (!key || key.models === null) return;
+  // Without a model, the account's default would be used, whatever that is.
+  if (models.length === 0 && preset === undefined)
+    throw notAllowed(key.models, "model", "a request without a model");
+  for (const model of models) {
+    if (!allowsModel(key.models, model)) throw notAllowed(key.models, "model", "this model");
+  }
+  if (preset !== undefined && !allowsModel(key.models, `@preset/${preset}`))
+    throw notAllowed(key.models, "preset", "this preset");
+}
+
+function notAllowed(allowed: readonly string[], param: string, what: string): GatewayError {
+  const shown = allowed.slice(0, SHOWN).join(", ");
+  const more = allowed.length > SHOWN ? ", …" : "";
+  return new GatewayError(
+    "model_not_allowed",
+    `This key may not use ${what}; it may use ${shown}${more}. Ask for one of these, or have the key changed.`,
+    { param },
+  );
+}

@@ -1,0 +1,12 @@
+import { ConfigError, loadConfig } from "../../src/config.ts";
+
+/** The mistakes that are found in a configuration; none if it is taken. */
+export function mistakesOf(environment: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes;
+    throw error;
+  }
+  return [];
+}
