@@ -84,7 +84,8 @@ function takeJson(scope: AdminScope): void {
       request.exchange.works();
       request.exchange.bytesIn = body.length;
       try {
-        done(null, JSON.parse(body as string));
+        // Who sends nothing may still say that it is JSON.
+        done(null, body === "" ? undefined : JSON.parse(body as string));
       } catch (cause) {
         done(new GatewayError("invalid_json", "The body is not valid JSON.", { cause }));
       }

@@ -16,6 +16,8 @@ const COMMON_DEFAULTS = {
   whitespace: 2,
   /** comment lines in a stream: one before the first data, the others between data */
   comments: 3,
+  /** extra wait after the end of a generation before `GET /generation` knows it */
+  recordMs: 0,
 };
 
 // `after` counts the data events (in a JSON answer: the keep-alive units) sent whole before the fault, comments not
@@ -24,7 +26,7 @@ const OWN_DEFAULTS = {
   ok: {},
   /** OpenRouter's error of a status; Retry-After in seconds, -1 for none; metadata of about so many bytes */
   error: { status: 500, retryAfter: -1, metadataBytes: 0 },
-  /** a chunk with `error`, then [DONE]; in a JSON answer a 200 with whitespace and only `error` */
+  /** a chunk with `error`, then [DONE]; in a JSON answer a 200 with whitespace and only `error`, which costs nothing */
   "error-midstream": { after: 2, status: 502 },
   /** a FIN without the terminating chunk */
   cut: { after: 2, half: 0 },

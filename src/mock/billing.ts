@@ -14,6 +14,8 @@ export interface Generation {
   readonly finishReason: string;
   readonly nativeFinishReason: string;
   readonly startedAtMs: number;
+  /** how much later than others its record appears */
+  readonly recordDelayMs: number;
 }
 
 /** What an answer cost, as the ledger keeps it; money in nanodollars (1e-9 USD). */
@@ -111,7 +113,7 @@ export class Ledger {
     }
   }
 
-  /** What a generation was billed; undefined while it runs, and for answers that are never billed. */
+  /** What a generation was billed; undefined while it runs. */
   find(id: string): Charge | undefined {
     return this.#charges.get(id);
   }

@@ -15,7 +15,6 @@ import { type ChatRequest, readChatRequest } from "./request.ts";
 interface Answer {
   readonly generation: Generation;
   readonly pieces: readonly Piece[];
-  readonly billed: boolean;
 }
 
 const FLOOD_UNITS = 1500;
@@ -76,14 +75,15 @@ function isStreamed(request: ChatRequest, plan: Plan): boolean {
   return plan.name === "json-for-sse" ? false : request.streamed;
 }
 
-function newGeneration(request: ChatRequest, model: Model, reply: Reply, streamed: boolean): Generation {
+type NewGeneration = Pick<Generation, "model" | "streamed" | "recordDelayMs">;
+
+function newGeneration(request: ChatRequest, reply: Reply, known: NewGeneration): Generation {
   const startedAtMs = Date.now();
   const isCall = reply.toolCall !== undefined;
   return {
     id: `gen-${Math.floor(startedAtMs / 1000)}-${randomId(20)}`,
-    model,
-    requestedModel: request.model ?? model.id,
-    streamed,
+    ...known,
+    requestedModel: request.model ?? known.model.id,
     promptTokens: tokensOf(request.promptChars),
     reasoningChars: reply.reasoning.reduce((sum, text) => sum + text.length, 0),
     finishReason: isCall ? "tool_calls" : "stop",
@@ -98,23 +98,24 @@ function prepare(request: ChatRequest, model: Model, plan: Plan, body: unknown):
   const reasons = request.wantsReasoning || model.id.includes("deepseek-r1");
   const floods = streamed && plan.name === "flood";
   const reply = floods ? floodReply(plan.own.bytes) : makeReply(request, reasons, common);
-  const generation = newGeneration(request, model, reply, streamed);
+  const generation = newGeneration(request, reply, { model, streamed, recordDelayMs: common.recordMs });
   if (streamed) {
     const echo = plan.name === "debug" || request.echoesBody ? body : undefined;
     const style = { done: plan.name !== "no-done", emptyChoices: plan.name === "empty-choices", echo };
     const pieces = streamPieces(generation, reply, common.comments, style);
-    return { generation, pieces: restyled(generation, pieces, plan), billed: true };
+    return { generation, pieces: restyled(generation, pieces, plan) };
   }
   const keepAlive = { count: common.whitespace, units: 1 };
   if (plan.name === "error-midstream") {
     const document = JSON.stringify({ error: errorObject(plan.own.status) });
-    return { generation, pieces: withKeepAlive(document, 0, keepAlive), billed: false };
+    // Nothing was generated and nothing is charged, and OpenRouter has that on its books.
+    return { generation: { ...generation, promptTokens: 0 }, pieces: withKeepAlive(document, 0, keepAlive) };
   }
   if (plan.name === "flood") {
     keepAlive.units = FLOOD_UNITS;
     keepAlive.count = Math.ceil(plan.own.bytes / (FLOOD_UNITS * 11));
   }
-  return { generation, pieces: jsonPieces(generation, reply, keepAlive), billed: true };
+  return { generation, pieces: jsonPieces(generation, reply, keepAlive) };
 }
 
 function restyled(generation: Generation, pieces: readonly Piece[], plan: Plan): readonly Piece[] {
@@ -134,14 +135,14 @@ function headOf({ id, model, streamed }: Generation): string[] {
 
 /** Sends an answer, or what the plan leaves of it, and bills it. */
 async function give(exchange: Exchange, answer: Answer, plan: Plan): Promise<void> {
-  const { generation, pieces, billed } = answer;
+  const { generation, pieces } = answer;
   const { ledger } = exchange.journal;
   const wholeChars = pieces.at(-1)?.chars ?? 0;
   exchange.seen.generationId = generation.id;
   exchange.whenCutShort = () => {
     // OpenRouter stops generating when a stream is abandoned; an unstreamed request runs on and is billed whole.
     const chars = generation.streamed ? charsWithin(pieces, exchange.seen.bytesSent) : wholeChars;
-    if (billed) ledger.settle(generation, chars, generation.streamed && exchange.seen.aborted);
+    ledger.settle(generation, chars, generation.streamed && exchange.seen.aborted);
   };
   await pause(plan.common.delayMs);
   if (!exchange.isOpen) return;
@@ -152,7 +153,7 @@ async function give(exchange: Exchange, answer: Answer, plan: Plan): Promise<voi
   if (!exchange.isOpen) return;
   // Billed before the end is sent, so that whoever has read the end finds the bill.
   exchange.whenCutShort = undefined;
-  if (billed) ledger.settle(generation, wholeChars, false);
+  ledger.settle(generation, wholeChars, false);
   exchange.end();
 }
 

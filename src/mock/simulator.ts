@@ -38,7 +38,7 @@ export interface Simulator {
   /** the requests remembered since the start or the last reset, oldest first */
   readonly seen: readonly SeenRequest[];
   stats(): SimulatorStats;
-  /** nanodollars billed for a generation; undefined while it runs and for what is never billed */
+  /** nanodollars billed for a generation; undefined while it runs and for what is no generation */
   billed(generationId: string): number | undefined;
   /** hands every POST to /chat/completions to `interceptor`, whatever its key, until called without one */
   intercept(interceptor?: Interceptor): void;
@@ -164,7 +164,9 @@ async function route(exchange: Exchange, settings: Settings): Promise<void> {
 
 function sendGeneration(exchange: Exchange, id: string, generationDelayMs: number): void {
   const charge = exchange.journal.ledger.find(id);
-  const knownAtMs = charge ? charge.endedAtMs + generationDelayMs : Number.POSITIVE_INFINITY;
+  const knownAtMs = charge
+    ? charge.endedAtMs + generationDelayMs + charge.generation.recordDelayMs
+    : Number.POSITIVE_INFINITY;
   if (charge && Date.now() >= knownAtMs) exchange.sendJson(200, generationBody(charge));
   else exchange.sendError(404, { message: `Generation ${id} not found` });
 }

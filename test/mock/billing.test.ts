@@ -55,6 +55,28 @@ test("an abandoned unstreamed request runs on and is billed whole", async () => 
   expect(simulator.billed(generationId)).toBe(simulator.billed(whole.id));
 });
 
+test("an answer with only an error is on the books, with no tokens and no cost", async () => {
+  const simulator = await simulate();
+  await (await chat(simulator, { model: "sim/error-midstream" })).text();
+  const { generationId = "" } = lastSeen(simulator);
+  expect(simulator.billed(generationId)).toBe(0);
+  expect(await dataOf(simulator, `/generation?id=${generationId}`)).toMatchObject({
+    total_cost: 0,
+    tokens_prompt: 0,
+    native_tokens_prompt: 0,
+    native_tokens_completion: 0,
+    native_tokens_reasoning: 0,
+  });
+});
+
+test("a slow record is known later than others", async () => {
+  const simulator = await simulate();
+  const slow = await complete(simulator, { model: "sim/ok:recordMs=60" });
+  const early = await get(simulator, `/generation?id=${slow.id}`);
+  expect(early.status).toBe(404);
+  await until("the record", async () => (await get(simulator, `/generation?id=${slow.id}`)).status === 200);
+});
+
 test("errors are not billed", async () => {
   const simulator = await simulate();
   for (const model of ["sim/error", "sim/html", "x/y", "sim/error-midstream"]) {

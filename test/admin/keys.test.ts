@@ -1,0 +1,138 @@
+import { expect, onTestFinished, test } from "vitest";
+import { startSimulator } from "../../src/mock/simulator.ts";
+import { chatBody } from "../support/chat.ts";
+import { startKeyedGateway } from "../support/keyed-gateway.ts";
+import { until } from "../support/until.ts";
+
+const MODELS = { method: "GET", path: "/openai/v1/models", body: "" };
+
+async function start() {
+  const simulator = await startSimulator();
+  onTestFinished(() => simulator.close());
+  return { simulator, gateway: await startKeyedGateway(simulator.baseUrl) };
+}
+
+test("a key that is created works at once, and its secret is never shown again", async () => {
+  const { gateway } = await start();
+  const created = await gateway.manage("POST", "/keys", {
+    name: "bob",
+    owner: "Bob",
+    metadata: { team: "a" },
+  });
+  expect(created).toMatchObject({
+    status: 201,
+    body: { name: "bob", owner: "Bob", role: "caller", models: null },
+  });
+  const { secret, ...shown } = created.body;
+  expect(secret).toMatch(/^sk-slc-[0-9A-Za-z]{49}$/);
+  expect((await gateway.call(secret)).status).toBe(200);
+  const found = await gateway.manage("GET", "/keys/bob");
+  expect(found.body).toMatchObject({ id: shown.id, prefix: secret.slice(0, 12) });
+  for (const path of ["/keys", "/keys/bob", "/audit"])
+    expect(JSON.stringify(await gateway.manage("GET", path))).not.toContain(secret);
+});
+
+test("a key that is revoked or disabled is refused within two seconds, and one that is enabled again is taken", async () => {
+  const { gateway } = await start();
+  const { secret } = (await gateway.manage("POST", "/keys", { name: "bob" })).body;
+  const status = async (): Promise<number> => (await gateway.call(secret)).status;
+  expect(await status()).toBe(200);
+  await gateway.manage("PATCH", "/keys/bob", { disabled: true });
+  await until(async () => (await status()) === 401, "the disabled key to be refused", 2_000);
+  await gateway.manage("PATCH", "/keys/bob", { disabled: false });
+  await until(async () => (await status()) === 200, "the key to be taken again", 2_000);
+  expect((await gateway.manage("DELETE", "/keys/bob")).body.revoked_at).not.toBeNull();
+  await until(async () => (await status()) === 401, "the revoked key to be refused", 2_000);
+});
+
+test("after a rotation both secrets are good, and without a grace only the new one", async () => {
+  const { gateway } = await start();
+  const { secret: first } = (await gateway.manage("POST", "/keys", { name: "bob" })).body;
+  const { secret: second } = (await gateway.manage("POST", "/keys/bob/rotate")).body;
+  for (const secret of [first, second]) expect((await gateway.call(secret)).status).toBe(200);
+  const { secret: third } = (await gateway.manage("POST", "/keys/bob/rotate", { grace_ms: 0 })).body;
+  for (const secret of [first, second])
+    await until(async () => (await gateway.call(secret)).status === 401, "old secrets to be refused", 2_000);
+  expect((await gateway.call(third)).status).toBe(200);
+});
+
+test("a key sees and uses only the models it may use", async () => {
+  const { gateway, simulator } = await start();
+  const { secret } = (await gateway.manage("POST", "/keys", { name: "bob", models: ["google/*", "*:free"] }))
+    .body;
+  const listed = JSON.parse((await gateway.call(secret, MODELS)).body.toString()) as {
+    data: { id: string }[];
+  };
+  expect(listed.data.length).toBeGreaterThan(0);
+  expect(listed.data.filter(({ id }) => !id.startsWith("google/") && !id.endsWith(":free"))).toEqual([]);
+  const other = await gateway.call(secret, { ...MODELS, path: "/openai/v1/models/openai/gpt-4o-mini" });
+  expect(other.status).toBe(404);
+  const google = "openrouter/google/gemini-3-flash-preview";
+  expect((await gateway.call(secret, { body: chatBody({ model: google }) })).status).toBe(200);
+  const before = simulator.stats().requests;
+  const forbidden: Record<string, unknown>[] = [
+    {},
+    { model: "openrouter/openai/gpt-4o-mini" },
+    { model: google, models: ["openai/gpt-4o-mini"] },
+    { model: "google/x@preset/any" },
+    { model: google, preset: "any" },
+  ];
+  for (const fields of forbidden) {
+    const answer = await gateway.call(secret, { body: chatBody(fields) });
+    expect([fields, answer.status, JSON.parse(answer.body.toString()).error.code]).toEqual([
+      fields,
+      403,
+      "model_not_allowed",
+    ]);
+  }
+  expect(simulator.stats().requests).toBe(before);
+});
+
+test("every change is in the audit table: who, what, when, from where", async () => {
+  const { gateway } = await start();
+  await gateway.manage("POST", "/keys", { name: "bob" });
+  await gateway.manage("PATCH", "/keys/bob", { owner: "Bob" });
+  await gateway.manage("POST", "/keys/bob/rotate");
+  await gateway.manage("DELETE", "/keys/bob");
+  const { data } = (await gateway.manage("GET", "/audit")).body;
+  expect(data.map((entry: { action: string }) => entry.action)).toEqual([
+    "revoke",
+    "rotate",
+    "update",
+    "create",
+    "create",
+    "create",
+  ]);
+  expect(data[2]).toMatchObject({ source: "127.0.0.1", details: { owner: { from: null, to: "Bob" } } });
+  expect(data[2].actor).toMatch(/^key_/);
+});
+
+test.each([
+  ["POST", "/keys", { name: "a b" }, 400, "name"],
+  ["POST", "/keys", { name: "x", unknown: 1 }, 400, "unknown"],
+  ["POST", "/keys", {}, 400, "name"],
+  ["POST", "/keys", { name: "x", models: [] }, 400, "models"],
+  ["POST", "/keys", { name: "x", expires_at: "2020-01-01T00:00:00Z" }, 400, "expires_at"],
+  ["POST", "/keys", { name: "first-caller" }, 409, "name"],
+  ["PATCH", "/keys/nobody", { owner: "x" }, 404, "key"],
+  ["GET", "/keys?limit=0", undefined, 400, "limit"],
+  ["GET", "/usage?by=nothing", undefined, 400, "by.0"],
+  ["GET", "/usage?from=yesterday", undefined, 400, "from"],
+  ["GET", "/requests?format=xml", undefined, 400, "format"],
+])("%s %s with %j is refused with %d and names %s", async (...row) => {
+  const [method, path, body, status, param] = row;
+  const { gateway } = await start();
+  const answer = await gateway.manage(method, path, body);
+  expect([answer.status, answer.body.error.param]).toEqual([status, param]);
+});
+
+test("the admin API takes no caller's key, and models take no admin key", async () => {
+  const { gateway } = await start();
+  const asCaller = await gateway.call(gateway.caller, { method: "GET", path: "/admin/v1/keys", body: "" });
+  expect(asCaller.status).toBe(403);
+  expect((await gateway.call(gateway.admin)).status).toBe(403);
+  expect((await gateway.call("sk-slc-x", { method: "GET", path: "/admin/v1/keys", body: "" })).status).toBe(
+    401,
+  );
+  expect((await gateway.manage("PUT", "/keys", {})).status).toBe(405);
+});

@@ -1,0 +1,113 @@
+import { expect, onTestFinished, test } from "vitest";
+import { exportOf } from "../../src/admin/request-routes.ts";
+import { csvLine } from "../../src/admin/csv.ts";
+import { startSimulator } from "../../src/mock/simulator.ts";
+import type { RequestRow } from "../../src/store/request-row.ts";
+import { chatBody } from "../support/chat.ts";
+import { startKeyedGateway } from "../support/keyed-gateway.ts";
+import { until } from "../support/until.ts";
+
+async function start() {
+  const simulator = await startSimulator({ generationDelayMs: 50 });
+  onTestFinished(() => simulator.close());
+  return { simulator, gateway: await startKeyedGateway(simulator.baseUrl) };
+}
+
+test("usage by key, model and day adds up to what upstream billed", async () => {
+  const { simulator, gateway } = await start();
+  const { secret } = (await gateway.manage("POST", "/keys", { name: "bob" })).body;
+  for (const model of ["openai/gpt-4o-mini", "google/gemini-3-flash-preview"])
+    for (const key of [secret, gateway.caller])
+      expect((await gateway.call(key, { body: chatBody({ model }) })).status).toBe(200);
+  const usage = () => gateway.manage("GET", "/usage?by=key,model,day");
+  const { body } = await until(async () => {
+    const report = await usage();
+    return report.body.total.requests === 4 ? report : undefined;
+  }, "four requests in the report");
+  expect(body.total.cost_nanodollars).toBe(simulator.stats().billedNanodollars);
+  expect(body.data).toHaveLength(4);
+  expect(new Set(body.data.map((line: { key_name: string }) => line.key_name))).toEqual(
+    new Set(["bob", "first-caller"]),
+  );
+  const ofBob = await gateway.manage("GET", "/usage?by=model&key=bob");
+  expect(ofBob.body.total.requests).toBe(2);
+  const csv = (await gateway.manage("GET", "/usage?by=provider&format=csv")).body as string;
+  expect(csv.split("\r\n")[0]).toMatch(/^provider,requests,/);
+});
+
+test("a caller sees what its own key has cost, as OpenRouter would tell it", async () => {
+  const { simulator, gateway } = await start();
+  await gateway.call(gateway.caller);
+  const own = async () =>
+    JSON.parse(
+      (
+        await gateway.call(gateway.caller, { method: "GET", path: "/openai/v1/key", body: "" })
+      ).body.toString(),
+    );
+  const { data } = await until(async () => {
+    const answer = await own();
+    return answer.data.usage > 0 && answer;
+  }, "usage of the key");
+  expect(Math.round(data.usage * 1e9)).toBe(simulator.stats().billedNanodollars);
+  expect(data).toMatchObject({
+    label: "first-caller",
+    limit: null,
+    limit_remaining: null,
+    usage_daily: data.usage,
+  });
+});
+
+test("the ledger is exported as JSON, as lines and as CSV, one row for each request", async () => {
+  const { gateway } = await start();
+  for (let count = 0; count < 3; count++) await gateway.call(gateway.caller);
+  const ledger = (query: string) => gateway.manage("GET", `/requests${query}`);
+  await until(async () => (await ledger("?state=settled")).body.data.length === 3, "three rows");
+  const { data } = (await ledger("")).body;
+  expect(data[0]).toMatchObject({
+    key_name: "first-caller",
+    state: "settled",
+    cost_source: "body",
+    stream: false,
+  });
+  expect((await ledger("?format=ndjson")).body.trim().split("\n")).toHaveLength(3);
+  expect((await ledger("?format=csv")).body.trim().split("\r\n")).toHaveLength(4);
+  expect((await ledger("?to=2020-01-01")).body.data).toEqual([]);
+});
+
+test("an export reads no page before it is asked for", async () => {
+  let read = 0;
+  async function* pages(): AsyncGenerator<RequestRow[]> {
+    for (;;) {
+      read++;
+      yield [{ id: String(read), started_at: 0, ended_at: null } as RequestRow];
+    }
+  }
+  const text = exportOf(pages(), "ndjson");
+  await text.next();
+  await text.next();
+  expect(read).toBe(2);
+  await text.return(undefined);
+});
+
+test("a cell of a table that a spreadsheet would run is made harmless", () => {
+  expect(csvLine(["=1+1", "-x", -1, 'a"b', "a,b", null, true])).toBe(`'=1+1,'-x,-1,"a""b","a,b",,true\r\n`);
+});
+
+test("the description of the API lists its routes, and needs no key", async () => {
+  const { gateway } = await start();
+  const { body } = await gateway.call("none", { method: "GET", path: "/openapi.json", body: "" });
+  const paths = Object.keys((JSON.parse(body.toString()) as { paths: object }).paths);
+  expect(paths).toEqual(
+    expect.arrayContaining([
+      "/openai/v1/chat/completions",
+      "/admin/v1/keys",
+      "/admin/v1/keys/{key}",
+      "/admin/v1/usage",
+    ]),
+  );
+  const page = await gateway.call("none", { method: "GET", path: "/docs/", body: "" });
+  expect([page.status, page.headers["content-security-policy"]]).toEqual([
+    200,
+    expect.stringContaining("'self'"),
+  ]);
+});

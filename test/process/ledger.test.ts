@@ -1,0 +1,117 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { type Simulator, startSimulator } from "../../src/mock/simulator.ts";
+import { openDatabase } from "../../src/store/database.ts";
+import type { RequestRow } from "../../src/store/request-row.ts";
+import { ask } from "../support/ask.ts";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
+import { listeningPort, runNode, type TestProcess } from "../support/process.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { temporaryDirectory } from "../support/store.ts";
+import { until } from "../support/until.ts";
+
+async function startUpstream(): Promise<Simulator> {
+  const simulator = await startSimulator({ generationDelayMs: 100 });
+  onTestFinished(() => simulator.close());
+  return simulator;
+}
+
+function start(simulator: Simulator, DATA_DIR: string): TestProcess {
+  return runNode("src/server.ts", {
+    PORT: "0",
+    OPENROUTER_API_KEY: ACCOUNT_KEY,
+    OPENROUTER_BASE_URL: simulator.baseUrl,
+    GATEWAY_API_KEYS: `team:${CALLER_KEY}`,
+    SETTLE_AFTER_MS: "50",
+    DRAIN_MS: "0",
+    DATA_DIR,
+  });
+}
+
+async function rowsIn(dataDir: string): Promise<RequestRow[]> {
+  const database = openDatabase({ dataDir, databaseUrl: undefined }, () => {});
+  const rows = await database.kysely.selectFrom("requests").selectAll().orderBy("id").execute();
+  await database.close();
+  return rows;
+}
+
+function post(port: number, fields: Record<string, unknown>): RawClient {
+  const client = new RawClient(port);
+  client.post(CHAT_PATH, chatBody(fields), AUTHORIZATION);
+  return client;
+}
+
+test("a stream whose gateway is killed is settled by the next one to what upstream billed", async () => {
+  const simulator = await startUpstream();
+  const dataDir = temporaryDirectory();
+  const first = start(simulator, dataDir);
+  const port = await listeningPort(first);
+  const stream = post(port, { model: "sim/ok:gapMs=50,events=200", stream: true });
+  await until(() => stream.response()?.body.length, "the stream to begin");
+  const unanswered = post(port, { model: "sim/hang", stream: true });
+  await until(() => simulator.stats().requests === 2, "both requests at upstream");
+  const done = await ask(port);
+  first.child.kill("SIGKILL");
+  await first.exit("the killed gateway");
+  await until(() => stream.closed && unanswered.closed, "the connections to break");
+
+  const second = start(simulator, dataDir);
+  await listeningPort(second);
+  const rows = await until(
+    async () => {
+      const all = await rowsIn(dataDir);
+      const finished = all.every(({ state }) => state === "settled" || state === "unknown");
+      return all.length === 3 && finished ? all : undefined;
+    },
+    "three finished rows",
+    10_000,
+  );
+  const [streamed, hanging, whole] = rows;
+  expect(streamed).toMatchObject({ state: "settled", cost_source: "generation", outcome: "interrupted" });
+  expect(streamed?.cost_nanodollars).toBe(simulator.billed(streamed?.generation_id ?? ""));
+  expect(hanging).toMatchObject({ state: "unknown", generation_id: null, cost_source: "unknown" });
+  expect(whole?.generation_id).toBe(done.headers["x-generation-id"]);
+  expect(whole?.cost_nanodollars).toBe(simulator.billed(whole?.generation_id ?? ""));
+  expect(second.stdout()).toContain("the cost of a request will not be known");
+}, 30_000);
+
+test("SIGTERM writes every row, and leaves no journal", async () => {
+  const simulator = await startUpstream();
+  const dataDir = temporaryDirectory();
+  const gateway = start(simulator, dataDir);
+  const port = await listeningPort(gateway);
+  for (let count = 0; count < 5; count++) expect((await ask(port)).status).toBe(200);
+  gateway.child.kill("SIGTERM");
+  expect(await gateway.exit("the gateway")).toBe(0);
+  expect(await rowsIn(dataDir)).toHaveLength(5);
+  expect(readdirSync(join(dataDir, "journal"))).toEqual([]);
+}, 30_000);
+
+test("no secret is in anything that the process writes", async () => {
+  const simulator = await startUpstream();
+  const dataDir = temporaryDirectory();
+  const gateway = start(simulator, dataDir);
+  const port = await listeningPort(gateway);
+  const hostile = ["' OR '1'='1", "sk-slc-mistyped-0123456789", "x".repeat(1_000_000), "ключ", ""];
+  for (const secret of hostile) {
+    const answer = await ask(port, {
+      headers: { authorization: `Bearer ${Buffer.from(secret).toString("latin1")}` },
+    });
+    expect([401, 431]).toContain(answer.status);
+  }
+  await ask(port);
+  await ask(port, { body: chatBody({ model: "sim/cut", stream: true }) }).catch(() => {});
+  await until(async () => (await rowsIn(dataDir)).length === 2, "two rows");
+  gateway.child.kill("SIGKILL");
+  await gateway.exit("the killed gateway");
+  const files = readdirSync(dataDir, { recursive: true, encoding: "utf8" }).map((name) =>
+    join(dataDir, name),
+  );
+  const written = [gateway.stdout(), gateway.stderr()];
+  for (const file of files)
+    if (existsSync(file) && statSync(file).isFile()) written.push(readFileSync(file, "latin1"));
+  for (const secret of [ACCOUNT_KEY, CALLER_KEY, hostile[1] ?? ""])
+    expect(written.filter((text) => text.includes(secret))).toEqual([]);
+}, 30_000);

@@ -1,0 +1,76 @@
+import { startGateway } from "../../src/gateway.ts";
+import { loadConfig } from "../../src/config.ts";
+import { createLogger } from "../../src/logger.ts";
+import { onTestFinished } from "vitest";
+import type { FirstKeys } from "../../src/books.ts";
+import { ask, type Ask } from "./ask.ts";
+import { ACCOUNT_KEY } from "./gateway.ts";
+import { temporaryDirectory } from "./store.ts";
+
+/** An answer of the admin API. */
+export interface Managed {
+  readonly status: number;
+  // oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, of which each test says what it expects
+  readonly body: any;
+}
+
+/** A gateway that keeps its keys and its ledger, with the two keys of its first start. */
+export interface KeyedGateway {
+  readonly port: number;
+  readonly dataDir: string;
+  readonly caller: string;
+  readonly admin: string;
+  /** Everything it has logged. */
+  readonly log: () => string;
+  stop(): Promise<void>;
+  /** Asks the admin API with the admin key. @returns status and the parsed body. */
+  manage(method: string, path: string, body?: unknown): Promise<Managed>;
+  /** Asks as a caller. */
+  call(secret: string, request?: Ask): ReturnType<typeof ask>;
+}
+
+/** Starts it in front of an upstream, on a free port; it stops when the test is over. */
+export async function startKeyedGateway(
+  upstreamBaseUrl: string,
+  env: Record<string, string> = {},
+): Promise<KeyedGateway> {
+  const dataDir = env["DATA_DIR"] ?? temporaryDirectory();
+  const config = loadConfig({
+    PORT: "0",
+    OPENROUTER_API_KEY: ACCOUNT_KEY,
+    OPENROUTER_BASE_URL: upstreamBaseUrl,
+    SETTLE_AFTER_MS: "50",
+    DATA_DIR: dataDir,
+    ...env,
+  });
+  let log = "";
+  let first: FirstKeys | undefined;
+  const logger = createLogger("debug", { write: (line: string) => void (log += line) });
+  const gateway = await startGateway(config, logger, (keys) => (first = keys));
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopped ??= gateway.stop({ drainMs: 0, graceMs: 0 }));
+  onTestFinished(stop);
+  const port = Number(new URL(gateway.url).port);
+  const caller = first?.caller.secret ?? "";
+  const admin = first?.admin.secret ?? "";
+  return {
+    port,
+    dataDir,
+    caller,
+    admin,
+    log: () => log,
+    stop,
+    async manage(method, path, body) {
+      const headers = { authorization: `Bearer ${admin}` };
+      const text = body === undefined ? "" : JSON.stringify(body);
+      const answer = await ask(port, { method, path: `/admin/v1${path}`, headers, body: text });
+      const json = String(answer.headers["content-type"]).startsWith("application/json");
+      return {
+        status: answer.status,
+        body: json ? JSON.parse(answer.body.toString()) : answer.body.toString(),
+      };
+    },
+    call: (secret, request = {}) =>
+      ask(port, { ...request, headers: { ...request.headers, authorization: `Bearer ${secret}` } }),
+  };
+}
