@@ -12,12 +12,16 @@ FROM node:26-slim
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
     /usr/local/bin/yarn /usr/local/bin/yarnpkg /opt/yarn-*
 ENV NODE_ENV=production \
-    HOST=0.0.0.0
+    HOST=0.0.0.0 \
+    DATA_DIR=/data
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY src ./src
-# A number, so that Kubernetes can see that it is not root. Nothing is written, so nothing belongs to it.
+# Keys, ledger and journal; nothing else is written.
+RUN mkdir -m 0700 /data && chown 10001:10001 /data
+VOLUME /data
+# A number, so that Kubernetes can see that it is not root.
 USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \

@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 // `architecture` reads the source and is part of `npm run check`. `unit` needs nothing but Node and npm and is what `npm test`
-// runs. `fidelity` replays recorded exchanges with OpenRouter, `service` needs a real Redis, `verify` runs the product's own
+// runs. `fidelity` replays recorded exchanges with OpenRouter, `service` needs a real Redis,
+// PostgreSQL and Chromium, `simulation` PostgreSQL, `verify` runs the product's own
 // fidelity suite against gateways good and bad, `sdks` needs the SDKs of all languages. CI runs them all.
 const project = (name: string, include: string[], exclude: string[] = []) => ({
   test: { name, include, exclude: [...exclude, "node_modules/**"], testTimeout: 15_000, hookTimeout: 15_000 },
@@ -12,6 +13,7 @@ const SUITES = [
   "test/architecture.test.ts",
   "test/fidelity/**",
   "test/service/**",
+  "test/simulation/**",
   "test/verify/**",
   "test/sdk/matrix/**",
 ];
@@ -23,6 +25,7 @@ export default defineConfig({
       project("unit", ["test/**/*.test.ts"], SUITES),
       project("fidelity", ["test/fidelity/**/*.test.ts"]),
       project("service", ["test/service/**/*.test.ts"]),
+      project("simulation", ["test/simulation/**/*.test.ts"]),
       project("verify", ["test/verify/**/*.test.ts"]),
       project("sdks", ["test/sdk/matrix/**/*.test.ts"]),
     ],

@@ -92,6 +92,7 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
     admit,
     inFlight,
     upstream,
+    catalog,
     ledger: books?.ledger,
     readOn: config.ledger.readOn,
     ownsAccount,

@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
  */
 const RANKS: readonly (readonly string[])[] = [
   ["errors", "config-values", "node-version"],
-  ["openai", "usage", "mock"],
+  ["openai", "usage", "pricing", "mock"],
   ["keys-data", "verify"],
   ["config-environment"],
   ["config"],
@@ -126,7 +126,7 @@ test("no file is called after what it is not about", () => {
 
 test("every test stands where its subject stands", () => {
   const folders = new Set(files.map(({ path }) => dirname(path)).filter((folder) => folder !== "."));
-  const suites = ["support", "fixtures", "process", "sdk", "fidelity", "service"];
+  const suites = ["support", "fixtures", "process", "sdk", "fidelity", "service", "simulation"];
   const strays = readdirSync("test", { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !folders.has(entry.name) && !suites.includes(entry.name))
     .map((entry) => entry.name);

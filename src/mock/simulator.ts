@@ -38,7 +38,7 @@ export interface Simulator {
   /** the requests remembered since the start or the last reset, oldest first */
   readonly seen: readonly SeenRequest[];
   stats(): SimulatorStats;
-  /** nanodollars billed for a generation; undefined while it runs and for what is no generation */
+  /** nanodollars billed for a generation; undefined while it runs */
   billed(generationId: string): number | undefined;
   /** hands every POST to /chat/completions to `interceptor`, whatever its key, until called without one */
   intercept(interceptor?: Interceptor): void;
@@ -54,10 +54,7 @@ type Settings = Required<Omit<SimulatorOptions, "apiKeys">> & {
 
 const API = "/api/v1";
 
-/**
- * Starts a simulator.
- * @throws the error of `listen`, for example EADDRINUSE
- */
+/** Starts a simulator. @throws the error of `listen`, for example EADDRINUSE */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const settings: Settings = {
     host: options.host ?? "127.0.0.1",

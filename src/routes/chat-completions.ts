@@ -1,15 +1,17 @@
-import type { FastifyInstance, onRequestAsyncHookHandler } from "fastify";
+import type { FastifyInstance, FastifyReply, onRequestAsyncHookHandler } from "fastify";
 import { answerError } from "../http/answer-error.ts";
 import { toUpstream } from "../http/headers.ts";
 import { requireJson } from "../http/raw-json.ts";
 import { refuseForbiddenModels } from "../keys/model-access.ts";
 import type { InFlight } from "../limits/in-flight.ts";
-import { readChatRequest } from "../openai/chat-request.ts";
+import { type ChatRequest, readChatRequest } from "../openai/chat-request.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { ReadOn } from "../relay/read-on.ts";
 import { Relay } from "../relay/relay.ts";
+import type { ModelCatalog } from "../upstream/model-catalog.ts";
 import type { Upstream } from "../upstream/openrouter.ts";
 import { allowOnly } from "./allow-only.ts";
+import { answerEstimate, isDryRun } from "./cost-estimate.ts";
 
 const NO_BODY = Buffer.alloc(0);
 const URL = "/openai/v1/chat/completions";
@@ -19,6 +21,8 @@ export interface ChatCompletionsOptions {
   readonly admit: onRequestAsyncHookHandler[];
   readonly inFlight: InFlight;
   readonly upstream: Upstream;
+  /** Has the prices by which a dry run is estimated. */
+  readonly catalog: ModelCatalog;
   readonly ownsAccount: boolean;
   readonly clientStallTimeoutMs: number;
   /** Where requests are accounted for; undefined: nowhere. */
@@ -31,7 +35,7 @@ export interface ChatCompletionsOptions {
 
 /** `POST /openai/v1/chat/completions`: the caller's bytes to OpenRouter, OpenRouter's bytes to the caller. */
 export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOptions): void {
-  const { admit, inFlight, upstream, ledger, appUrl, appTitle } = options;
+  const { admit, inFlight, upstream, ledger, catalog, appUrl, appTitle } = options;
   const cancelling = { ...options, readOn: undefined };
   allowOnly(app, URL, ["POST"]);
   app.post(URL, {
@@ -53,6 +57,7 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
       exchange.modelSent = modelSent;
       exchange.stream = stream;
       refuseForbiddenModels(caller.key, chat);
+      if (isDryRun(request.query)) return estimate(reply, catalog, chat);
       const headers = toUpstream(request.headers, {
         authorization: caller.authorization,
         referer: appUrl,
@@ -69,6 +74,15 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
         );
       if (!ledger) start();
       else ledger.begin(exchange, (error) => (error ? answerError(request, reply, error) : start()));
+      return undefined;
     },
   });
+}
+
+async function estimate(
+  reply: FastifyReply,
+  catalog: ModelCatalog,
+  chat: ChatRequest,
+): Promise<FastifyReply> {
+  return reply.type("application/json").send(await answerEstimate(catalog, chat.body, chat.models));
 }

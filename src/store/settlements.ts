@@ -2,8 +2,8 @@ import type { Database } from "./database.ts";
 import type { RequestRow } from "./request-row.ts";
 import { addToRollups } from "./rollups.ts";
 
-/** How long a replica that has claimed rows may take before another one may. */
-const CLAIM_MS = 60_000;
+/** How long a replica that has claimed rows may take before another one may: longer than it waits for an answer. */
+const CLAIM_MS = 15_000;
 
 /**
  * Claims rows that wait for their cost and are due, for this replica alone.

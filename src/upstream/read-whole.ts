@@ -3,7 +3,7 @@ import { toUpstream } from "../http/headers.ts";
 import type { Upstream } from "./openrouter.ts";
 
 /** An answer to ask for, unlike a model's, is there at once or not at all. */
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 10_000;
 
 /** A whole answer of upstream's. */
 export interface WholeAnswer {

@@ -27,9 +27,13 @@ export async function within<T>(label: string, promise: Promise<T>, deadlineMs =
 }
 
 /** Polls until the condition holds. */
-export async function until(label: string, condition: () => boolean, deadlineMs = 3000): Promise<void> {
+export async function until(
+  label: string,
+  condition: () => boolean | Promise<boolean>,
+  deadlineMs = 3000,
+): Promise<void> {
   const lateAtMs = Date.now() + deadlineMs;
-  while (!condition()) {
+  while (!(await condition())) {
     if (Date.now() > lateAtMs) throw new Error(`${label}: not within ${deadlineMs} ms`);
     await new Promise((resolve) => void setTimeout(resolve, 2));
   }

@@ -1,0 +1,73 @@
+/** One request of a simulation, and what its caller does with the answer. */
+export interface Planned {
+  readonly number: number;
+  /** Index of the gateway key it comes with. */
+  readonly key: number;
+  readonly body: string;
+  /** When the caller leaves, in ms after it has sent the request; undefined: it reads on to the end. */
+  readonly leavesAfterMs: number | undefined;
+}
+
+/** Names of the gateway keys. */
+export const KEY_NAMES = ["a", "b", "c"] as const;
+
+const PLAIN = ["openai/gpt-4o-mini", "openrouter/google/gemini-3-flash-preview", "openai/gpt-4o"];
+const SLOW = [
+  "sim/ok:gapMs=3",
+  "sim/ok:delayMs=8",
+  "sim/ok:gapMs=1,events=20",
+  "sim/ok:gapMs=2,recordMs=1500",
+];
+const BROKEN = [
+  "sim/cut:after=2",
+  "sim/cut:after=1,half=1",
+  "sim/reset:after=2",
+  "sim/reset:head=0",
+  "sim/close",
+  "sim/close-delimited:after=2",
+  "sim/close-delimited",
+  "sim/no-done",
+  "sim/error:status=400",
+  "sim/error:status=429",
+  "sim/error:status=503",
+  "sim/error-midstream",
+  "sim/html",
+];
+/** How many in a hundred are slow or broken, and how many of all callers leave early. */
+const SLOW_PERCENT = 25;
+const BROKEN_PERCENT = 20;
+const LEAVING_PERCENT = 20;
+const STREAMED_PERCENT = 60;
+const LEAVES_WITHIN_MS = 40;
+
+/** The same requests for the same seed. */
+export function makePlan(count: number, seed: number): Planned[] {
+  const random = mulberry32(seed);
+  const below = (limit: number): number => Math.floor(random() * limit);
+  return Array.from({ length: count }, (_, number) => {
+    const kind = below(100);
+    const models = kind < SLOW_PERCENT ? SLOW : kind < SLOW_PERCENT + BROKEN_PERCENT ? BROKEN : PLAIN;
+    const leaves = below(100) < LEAVING_PERCENT;
+    return {
+      number,
+      key: below(KEY_NAMES.length),
+      body: JSON.stringify({
+        model: models[below(models.length)],
+        stream: below(100) < STREAMED_PERCENT,
+        messages: [{ role: "user", content: "word ".repeat(1 + below(60)) }],
+      }),
+      leavesAfterMs: leaves ? below(LEAVES_WITHIN_MS) : undefined,
+    };
+  });
+}
+
+/** A small generator of random numbers from 0 to 1 that is the same everywhere. */
+function mulberry32(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d_2b_79_f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

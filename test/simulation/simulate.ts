@@ -1,0 +1,106 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startSimulator } from "../../src/mock/simulator.ts";
+import { openDatabase } from "../../src/store/database.ts";
+import { freePort } from "../support/free-port.ts";
+import { until } from "../support/until.ts";
+import { runCallers } from "./callers.ts";
+import { KEY_NAMES, makePlan } from "./plan.ts";
+import { Replica } from "./replica.ts";
+import { type Verdict, verify } from "./verify.ts";
+
+const ACCOUNT_KEY = "sk-or-simulation-account-0123456789";
+const SECRETS = KEY_NAMES.map((name) => `sk-simulation-of-${name}-0123456789`);
+const KILLS = 3;
+/** Records of generations come late, so that the first questions for them are in vain. */
+const RECORD_AFTER_MS = 700;
+const SETTLE_AFTER_MS = 200;
+const SETTLED_DEADLINE_MS = 120_000;
+
+export interface Simulation {
+  readonly requests: number;
+  readonly seed: number;
+  /** An empty database for two replicas; undefined: SQLite, with one. */
+  readonly databaseUrl: string | undefined;
+}
+
+/** Runs requests through gateways that are killed meanwhile, and compares their ledger with what upstream billed. */
+export async function simulate({ requests, seed, databaseUrl }: Simulation): Promise<Verdict> {
+  const directory = mkdtempSync(join(tmpdir(), "sluice-simulation-"));
+  const simulator = await startSimulator({ generationDelayMs: RECORD_AFTER_MS, keepSeen: 10 * requests });
+  const dataDirs = (databaseUrl === undefined ? [0] : [0, 1]).map((index) => join(directory, String(index)));
+  const replicas = await Promise.all(
+    dataDirs.map(
+      async (dataDir) => new Replica(await freePort(), environment(simulator.baseUrl, dataDir, databaseUrl)),
+    ),
+  );
+  try {
+    await Promise.all(replicas.map((replica) => replica.start()));
+    const restarts: Promise<void>[] = [];
+    const killAt = Array.from({ length: KILLS }, (_, kill) =>
+      Math.floor(((kill + 1) * requests) / (KILLS + 1)),
+    );
+    const seen = await runCallers(makePlan(requests, seed), replicas, SECRETS, (number) => {
+      const kill = killAt.indexOf(number);
+      const replica = kill === -1 ? undefined : replicas[kill % replicas.length];
+      if (replica) restarts.push(replica.restart());
+    });
+    await Promise.all(restarts);
+    const database = openDatabase({ dataDir: dataDirs[0] ?? "", databaseUrl }, () => {});
+    try {
+      await until(
+        async () => {
+          const unfinished = database.kysely
+            .selectFrom("requests")
+            .select("id")
+            .where("state", "in", ["open", "pending"]);
+          return (await unfinished.limit(1).execute()).length === 0;
+        },
+        "every row to be settled",
+        SETTLED_DEADLINE_MS,
+      );
+      const codes = await Promise.all(replicas.map((replica) => replica.stop()));
+      const verdict = await verify(database, simulator, seen);
+      const texts = [...replicas.map(({ output }) => output), ...filesBelow(directory)];
+      const leaks = [ACCOUNT_KEY, ...SECRETS].filter((secret) => texts.some((text) => text.includes(secret)));
+      return {
+        ...verdict,
+        differences: [
+          ...verdict.differences,
+          ...codes.filter((code) => code !== 0).map((code) => `a replica ended with ${code}`),
+          ...leaks.map((secret) => `${secret.slice(0, 16)}… was written`),
+        ],
+      };
+    } finally {
+      await database.close();
+    }
+  } finally {
+    await Promise.all(replicas.map((replica) => replica.kill()));
+    await simulator.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function environment(
+  baseUrl: string,
+  dataDir: string,
+  databaseUrl: string | undefined,
+): Record<string, string> {
+  return {
+    OPENROUTER_API_KEY: ACCOUNT_KEY,
+    OPENROUTER_BASE_URL: baseUrl,
+    GATEWAY_API_KEYS: KEY_NAMES.map((name, index) => `${name}:${SECRETS[index]}`).join(","),
+    SETTLE_AFTER_MS: String(SETTLE_AFTER_MS),
+    DRAIN_MS: "0",
+    DATA_DIR: dataDir,
+    ...(databaseUrl !== undefined && { DATABASE_URL: databaseUrl }),
+  };
+}
+
+function filesBelow(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, encoding: "utf8" })
+    .map((name) => join(directory, name))
+    .filter((path) => statSync(path).isFile())
+    .map((path) => readFileSync(path, "latin1"));
+}

@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { startPostgres } from "../support/postgres.ts";
+import { simulate } from "./simulate.ts";
+
+const REQUESTS = 2_000;
+const SEED = 1;
+
+test("with SQLite, through three kills, the ledger says to the nanodollar what upstream billed", async () => {
+  const verdict = await simulate({ requests: REQUESTS, seed: SEED, databaseUrl: undefined });
+  expect(verdict.differences).toEqual([]);
+  expect(verdict.settledByGeneration).toBeGreaterThan(0);
+}, 300_000);
+
+test("with two replicas on one PostgreSQL, through three kills, the ledger says the same", async () => {
+  const postgres = await startPostgres();
+  try {
+    const verdict = await simulate({
+      requests: REQUESTS,
+      seed: SEED,
+      databaseUrl: await postgres.createDatabase(),
+    });
+    expect(verdict.differences).toEqual([]);
+    expect(verdict.settledByGeneration).toBeGreaterThan(0);
+  } finally {
+    await postgres.close();
+  }
+}, 300_000);
