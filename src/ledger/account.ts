@@ -8,15 +8,14 @@ import type { Unwritten } from "./writer.ts";
 
 /** The account of one request, from before it is sent until its row is written. */
 export class Account implements Unwritten {
-  readonly segment: Segment;
+  readonly #segment: Segment;
+  #released = false;
   readonly #journal: Journal;
   readonly #row: RequestRow;
   #ended = false;
-  /** Its row, as it is now, waits to be written. */
-  queued = false;
 
   constructor(opening: Opening, segment: Segment, journal: Journal) {
-    this.segment = segment;
+    this.#segment = segment;
     this.#journal = journal;
     this.#row = openRow(opening, journal.instance);
   }
@@ -26,9 +25,13 @@ export class Account implements Unwritten {
   }
 
   row(): RequestRow {
-    this.queued = false;
     // A row that is still to change must not change while it is written.
     return this.#ended ? this.#row : { ...this.#row };
+  }
+
+  release(): void {
+    if (!this.#released) this.#journal.release(this.#segment);
+    this.#released = true;
   }
 
   /** Makes of a sink one that hears of upstream's answer when its head is in the journal. */

@@ -102,7 +102,7 @@ export class Ledger {
     try {
       const segment = this.#journal.open(opening, (error) => {
         if (error) this.#withdraw(exchange, account);
-        else this.#queue(account);
+        else this.#writer.add(account);
         kept(error && notAccountable(error));
       });
       const account = new Account(opening, segment, this.#journal);
@@ -117,7 +117,7 @@ export class Ledger {
   #withdraw(exchange: Exchange, account: Account): void {
     if (account.ended) return;
     exchange.account = undefined;
-    this.#journal.release(account.segment);
+    account.release();
   }
 
   /** Ends the account of a request that has ended. */
@@ -125,12 +125,6 @@ export class Ledger {
     const { account } = exchange;
     if (!account || account.ended) return;
     account.end(exchange, this.#options.settleAfterMs);
-    this.#queue(account);
-  }
-
-  #queue(account: Account): void {
-    if (account.queued) return;
-    account.queued = true;
     this.#writer.add(account);
   }
 

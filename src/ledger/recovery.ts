@@ -1,4 +1,4 @@
-import { readdirSync, statSync, unlinkSync } from "node:fs";
+import { readdirSync, renameSync, rmSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { lockFile } from "../store/file-lock.ts";
 import type { RequestRow } from "../store/request-row.ts";
@@ -39,7 +39,11 @@ export async function recoverJournals(
       sum.instances++;
       sum.rows += found.rows.length;
       sum.damagedLines += found.damagedLines;
-      for (const path of [...paths, lockPath(directory, instance)]) unlinkSync(path);
+      for (const path of paths) {
+        if (found.damaged.has(path)) renameSync(path, `${path}.damaged`);
+        else unlinkSync(path);
+      }
+      rmSync(lockPath(directory, instance), { force: true });
     } finally {
       lock.release();
     }
@@ -67,15 +71,20 @@ function journalsIn(directory: string): Map<string, string[]> {
 async function foldJournal(
   instance: string,
   paths: readonly string[],
-): Promise<{ rows: RequestRow[]; damagedLines: number }> {
+): Promise<{ rows: RequestRow[]; damagedLines: number; damaged: ReadonlySet<string> }> {
   const openings = new Map<string, Opening>();
   const heads = new Map<string, Head>();
   const rows = new Map<string, RequestRow>();
+  const damaged = new Set<string>();
   let damagedLines = 0;
   let lastWrittenAt = 0;
   for (const path of paths) {
     lastWrittenAt = Math.max(lastWrittenAt, Math.round(statSync(path).mtimeMs));
-    for await (const entry of entriesOf(path, () => damagedLines++)) {
+    const onDamaged = (): void => {
+      damagedLines++;
+      damaged.add(path);
+    };
+    for await (const entry of entriesOf(path, onDamaged)) {
       if (entry[0] === "open") openings.set(entry[1].id, entry[1]);
       else if (entry[0] === "head") heads.set(entry[1], entry[2]);
       else rows.set(entry[1].id, entry[1]);
@@ -84,5 +93,5 @@ async function foldJournal(
   for (const [id, opening] of openings) {
     if (!rows.has(id)) rows.set(id, interruptedRow(openRow(opening, instance), heads.get(id), lastWrittenAt));
   }
-  return { rows: [...rows.values()], damagedLines };
+  return { rows: [...rows.values()], damagedLines, damaged };
 }

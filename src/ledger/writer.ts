@@ -1,5 +1,5 @@
 import type { RequestRow } from "../store/request-row.ts";
-import type { Journal, Segment } from "./journal.ts";
+import type { Journal } from "./journal.ts";
 import { entriesOf } from "./journal-reader.ts";
 
 /** How long a row may wait for others. With the time a write takes, all that is finished is on disk within 200 ms. */
@@ -13,9 +13,9 @@ const RETRY_AFTER_MS = 1_000;
 export interface Unwritten {
   /** The row as it is now. */
   row(): RequestRow;
-  /** Where its beginning stands in the journal. */
-  readonly segment: Segment;
   readonly ended: boolean;
+  /** Lets go of what it has in the journal. May be called again. */
+  release(): void;
 }
 
 export interface WriterOptions {
@@ -36,7 +36,7 @@ export interface WriterOptions {
  */
 export class Writer {
   readonly #options: WriterOptions;
-  #unwritten: Unwritten[] = [];
+  readonly #unwritten = new Set<Unwritten>();
   #timer: NodeJS.Timeout | undefined = undefined;
   #writing: Promise<void> | undefined = undefined;
   #failedAt = -Infinity;
@@ -53,7 +53,7 @@ export class Writer {
 
   /** The row of a request has changed. */
   add(unwritten: Unwritten): void {
-    this.#unwritten.push(unwritten);
+    this.#unwritten.add(unwritten);
     this.#schedule();
   }
 
@@ -73,8 +73,8 @@ export class Writer {
   }
 
   #take(): Unwritten[] {
-    const taken = this.#unwritten;
-    this.#unwritten = [];
+    const taken = [...this.#unwritten];
+    this.#unwritten.clear();
     return taken;
   }
 
@@ -88,7 +88,7 @@ export class Writer {
         this.#writing = undefined;
       });
     }
-    if (this.#unwritten.length > 0 || this.#options.journal.hasSpilled) this.#schedule();
+    if (this.#unwritten.size > 0 || this.#options.journal.hasSpilled) this.#schedule();
   }
 
   /** Writes what has changed, then what could not be written before. */
@@ -110,21 +110,20 @@ export class Writer {
     const rows = part.map((one) => one.row());
     await this.#options.write(rows);
     // A request may have ended while its row was written as one that is open.
-    for (const [index, { segment }] of part.entries())
-      if (rows[index]?.state !== "open") this.#options.journal.release(segment);
+    for (const [index, one] of part.entries()) if (rows[index]?.state !== "open") one.release();
   }
 
   /** Finished rows to the journal; the others will be tried again, or finished. */
   #keep(batch: readonly Unwritten[]): void {
     const ended = batch.filter((one) => one.ended);
-    this.#unwritten.push(...batch.filter((one) => !one.ended));
+    for (const one of batch) if (!one.ended) this.#unwritten.add(one);
     try {
       this.#options.journal.spill(ended.map((one) => one.row()));
-      for (const { segment } of ended) this.#options.journal.release(segment);
+      for (const one of ended) one.release();
     } catch (error) {
       // Neither takes them: they stay in memory, which is bounded because nothing new is begun without a journal.
       this.#failed(error);
-      this.#unwritten.push(...ended);
+      for (const one of ended) this.#unwritten.add(one);
     }
     if (batch.length > 0) this.#schedule();
   }

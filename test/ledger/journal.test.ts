@@ -1,0 +1,131 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { Journal, JournalFull, type Opening } from "../../src/ledger/journal.ts";
+import { recoverJournals } from "../../src/ledger/recovery.ts";
+import { openRow } from "../../src/ledger/request-record.ts";
+import type { RequestRow } from "../../src/store/request-row.ts";
+import { temporaryDirectory } from "../support/store.ts";
+import { within } from "../support/until.ts";
+
+const opening = (id: string): Opening => ({
+  id,
+  request_id: `r-${id}`,
+  key_id: "env:a",
+  key_name: "a",
+  model_asked: "x/y",
+  model_sent: "x/y",
+  stream: 1,
+  bytes_in: 10,
+  started_at: 1_790_000_000_000,
+});
+
+const begin = async (journal: Journal, id: string) => {
+  const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+  const segment = journal.open(opening(id), resolve);
+  expect(await within(promise, "the line to be kept")).toBeUndefined();
+  return segment;
+};
+
+const segmentsIn = (directory: string): string[] =>
+  readdirSync(directory).filter((name) => name.endsWith(".jsonl"));
+
+async function recover(directory: string): Promise<{ rows: RequestRow[]; damagedLines: number }> {
+  const rows: RequestRow[] = [];
+  const { damagedLines } = await recoverJournals(directory, "own", (some) => {
+    rows.push(...some);
+    return Promise.resolve();
+  });
+  return { rows, damagedLines };
+}
+
+/** What a process that was killed leaves: the files, and a lock that nobody holds. */
+function leave(directory: string, ...lines: unknown[]): void {
+  const text = lines.map((line) => (typeof line === "string" ? line : `${JSON.stringify(line)}\n`)).join("");
+  writeFileSync(join(directory, "dead.1.jsonl"), text);
+}
+
+test("a line is on the disk when it is said to be kept", async () => {
+  const directory = temporaryDirectory();
+  const journal = new Journal(directory, "me", 1_000_000);
+  const { path } = await begin(journal, "1");
+  expect(readFileSync(path, "utf8")).toContain('"open"');
+  journal.close();
+});
+
+test("a segment is deleted when nothing in it is needed any more, and not before", async () => {
+  const directory = temporaryDirectory();
+  const journal = new Journal(directory, "me", 1_000_000);
+  const first = await begin(journal, "1");
+  await begin(journal, "2");
+  journal.spill([openRow(opening("3"), "me")]);
+  expect(journal.takeSpilled()).toEqual([first]);
+  journal.release(first);
+  journal.replayed(first);
+  expect(existsSync(first.path)).toBe(true);
+  journal.release(first);
+  expect(existsSync(first.path)).toBe(false);
+  journal.close();
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test("a journal that is as long as it may be lets nothing begin, until there is room again", async () => {
+  const journal = new Journal(temporaryDirectory(), "me", 100);
+  const segment = await begin(journal, "1");
+  expect(() => journal.open(opening("2"), () => {})).toThrow(JournalFull);
+  journal.spill([]);
+  journal.release(segment);
+  journal.spill([openRow(opening("3"), "me")]);
+  for (const spilled of journal.takeSpilled()) journal.replayed(spilled);
+  await begin(journal, "2");
+  journal.close();
+});
+
+test("a journal that is in use is nobody else's, and is not recovered", async () => {
+  const directory = temporaryDirectory();
+  const journal = new Journal(directory, "me", 1_000_000);
+  await begin(journal, "1");
+  expect(() => new Journal(directory, "me", 1_000_000)).toThrow("another");
+  expect((await recover(directory)).rows).toEqual([]);
+  journal.close();
+  expect((await recover(directory)).rows).toHaveLength(1);
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test.each([
+  ["had no head", [], { state: "unknown", cost_source: "unknown", generation_id: null }],
+  [
+    "has a generation",
+    [["head", "1", { status: 200, generationId: "gen-1" }]],
+    { state: "pending", generation_id: "gen-1" },
+  ],
+  [
+    "was refused",
+    [["head", "1", { status: 429 }]],
+    { state: "settled", cost_source: "none", cost_nanodollars: 0 },
+  ],
+  ["may run on behind an edge", [["head", "1", { status: 524 }]], { state: "unknown" }],
+  ["was finished", [["row", { ...openRow(opening("1"), "x"), state: "settled" }]], { state: "settled" }],
+])("a request of a dead process that %s ends accordingly", async (_, lines, expected) => {
+  const directory = temporaryDirectory();
+  leave(directory, ["open", opening("1")], ...lines);
+  const { rows } = await recover(directory);
+  expect(rows).toEqual([expect.objectContaining(expected)]);
+  expect(segmentsIn(directory)).toEqual([]);
+});
+
+test("lines that cannot be read are counted, and their file is kept for a person to look at", async () => {
+  const directory = temporaryDirectory();
+  leave(directory, ["open", opening("1")], '["open",{"id":"2"\n', ["open", opening("3")], '["he');
+  const { rows, damagedLines } = await recover(directory);
+  expect([rows.length, damagedLines]).toEqual([2, 2]);
+  expect(readdirSync(directory)).toEqual(["dead.1.jsonl.damaged"]);
+});
+
+test("a journal stays when its rows cannot be written", async () => {
+  const directory = temporaryDirectory();
+  leave(directory, ["open", opening("1")]);
+  const down = () => Promise.reject(new Error("down"));
+  await expect(recoverJournals(directory, "own", down)).rejects.toThrow("down");
+  expect((await recover(directory)).rows).toHaveLength(1);
+});
