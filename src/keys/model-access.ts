@@ -6,13 +6,13 @@ import { allowsModel } from "./model-policy.ts";
 const SHOWN = 5;
 
 /**
- * Refuses a request for what its key may not use: every model it names, and a preset, which may choose another model.
- * Models inside of plugins are not looked at.
+ * Refuses a request for what its key may not use: every model it names, also for its plugins and tools, and a preset, which
+ * may choose another model.
  * @throws GatewayError 403 model_not_allowed.
  */
 export function refuseForbiddenModels(
   key: CallerKey | undefined,
-  { models, preset }: Pick<ChatRequest, "models" | "preset">,
+  { models, innerModels = [], preset }: Pick<ChatRequest, "models" | "preset"> & Partial<ChatRequest>,
 ): void {
   if (!key || key.models === null) return;
   // Without a model, the account's default would be used, whatever that is.
@@ -20,6 +20,9 @@ export function refuseForbiddenModels(
     throw notAllowed(key.models, "model", "a request without a model");
   for (const model of models) {
     if (!allowsModel(key.models, model)) throw notAllowed(key.models, "model", "this model");
+  }
+  for (const { name, param } of innerModels) {
+    if (!allowsModel(key.models, name)) throw notAllowed(key.models, param, "this model");
   }
   if (preset !== undefined && !allowsModel(key.models, `@preset/${preset}`))
     throw notAllowed(key.models, "preset", "this preset");

@@ -1,4 +1,5 @@
 import { checkChatRequest, type ChatFields } from "./chat-schema.ts";
+import { type InnerModel, innerModels } from "./inner-models.ts";
 import { parseJsonObject } from "./json-object.ts";
 import { forwardedModelId } from "./model-id.ts";
 import { cutInPlace, prefixSpan } from "./splice.ts";
@@ -12,6 +13,8 @@ export interface ChatRequest {
   readonly modelSent: string | undefined;
   /** Every model the caller named, under OpenRouter's names. */
   readonly models: readonly string[];
+  /** The models that its plugins and tools ask besides. */
+  readonly innerModels: readonly InnerModel[];
   /** The preset the caller named apart from a model. */
   readonly preset: string | undefined;
   readonly stream: boolean;
@@ -33,6 +36,7 @@ export function readChatRequest(body: Buffer): ChatRequest {
     modelAsked,
     modelSent: modelAsked === undefined ? undefined : forwardedModelId(modelAsked),
     models: namesOf(request),
+    innerModels: innerModels(value),
     preset: typeof preset === "string" ? preset : undefined,
     stream: request.stream === true,
     body: cutInPlace(body, prefixSpans(body, request, fields)),

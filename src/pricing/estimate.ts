@@ -5,6 +5,9 @@ import { type ModelPrices, type PriceRange, pricesOf } from "./prices.ts";
 import { type PromptSize, promptSize } from "./prompt-size.ts";
 import { hasOtherTier, type Unbounded, unboundedOfModel, unboundedParts } from "./unbounded.ts";
 
+/** Where a provider takes no lower limit of the completion, OpenRouter raises the caller's to this, which is then billed. */
+const LEAST_LIMIT_TOKENS = 16;
+
 /** One end of what a component may cost; null: nobody knows before the call. */
 export interface Bound {
   /** Tokens, or requests. */
@@ -124,7 +127,7 @@ function mostCompletionTokens(model: Model, request: Readonly<Record<string, unk
   // Which of two wins differs between providers.
   const each =
     asked.length > 0
-      ? Math.max(...asked)
+      ? Math.max(LEAST_LIMIT_TOKENS, ...asked)
       : (countOf(fieldsOf(model["top_provider"])["max_completion_tokens"]) ??
         countOf(model["context_length"]));
   const total = (each ?? NaN) * (countOf(request["n"]) ?? 1);

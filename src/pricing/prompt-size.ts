@@ -10,8 +10,8 @@ export interface PromptSize {
 const CHARACTERS_PER_TOKEN = 8;
 /** Marks around a message, as `<|im_start|>assistant<|im_sep|>`. */
 const TOKENS_PER_MESSAGE = 16;
-/** What chat templates say of themselves: the date, the knowledge cutoff, how to reason. */
-const TEMPLATE_TOKENS = 256;
+/** What templates and providers say before the caller's messages: the date, how to reason; Grok 4 has been seen with 680. */
+const TEMPLATE_TOKENS = 1024;
 /** What providers tell a model about the use of tools; Anthropic documents up to some 800 tokens. */
 const TOOL_PROMPT_TOKENS = 1024;
 

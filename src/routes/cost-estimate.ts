@@ -34,7 +34,7 @@ export async function answerEstimate(
       "Name a model: the cost of a preset alone cannot be estimated.",
       { param: "model" },
     );
-  const { byId } = await catalog.list();
+  const { byId, fetchedAt } = await catalog.list();
   const names = [...new Set(models)];
   const listed = names.flatMap((name) => listedAs(byId, name));
   const request = JSON.parse(body.toString()) as Readonly<Record<string, unknown>>;
@@ -53,6 +53,7 @@ export async function answerEstimate(
         ? null
         : { nanodollars: highestNanodollars, usd: usdText(highestNanodollars) },
     notes: estimate.notes,
+    prices_as_of: new Date(fetchedAt).toISOString(),
   });
 }
 

@@ -24,14 +24,27 @@ export function key(app: FastifyInstance, { admit, books }: KeyRouteOptions): vo
     if (!own) {
       throw new GatewayError(
         "unknown_url",
-        "This is about keys of the gateway, and the request came without one.",
+        "This is about keys of this gateway, and the request came without one. Ask OpenRouter about a key of its own.",
       );
     }
-    const usage = books ? await keyUsage(books.database, own.id, Date.now()) : NOTHING;
-    const inTable = books && !own.id.startsWith("env:");
-    const expiresAt = inTable ? (await books.keys.show(own.id)).expiresAt : null;
+    const { usage, expiresAt } = books ? await lookUp(own, books) : { usage: NOTHING, expiresAt: null };
     return reply.send({ data: describe(own, usage, expiresAt) });
   });
+}
+
+async function lookUp(
+  { id }: CallerKey,
+  { database, keys }: NonNullable<KeyRouteOptions["books"]>,
+): Promise<{ usage: KeyUsage; expiresAt: number | null }> {
+  try {
+    const usage = await keyUsage(database, id, Date.now());
+    return { usage, expiresAt: id.startsWith("env:") ? null : (await keys.show(id)).expiresAt };
+  } catch (cause) {
+    throw new GatewayError("store_unavailable", "Usage cannot be looked up now; try again shortly.", {
+      headers: { "retry-after": "2" },
+      cause,
+    });
+  }
 }
 
 function describe({ name }: CallerKey, usage: KeyUsage, expiresAt: number | null): Record<string, unknown> {

@@ -65,6 +65,8 @@ function overPostgres(connectionString: string, onError: (error: Error) => void)
     types: { getTypeParser: numbersAsNumbers },
   });
   pool.on("error", onError);
+  // The pool does not listen to a connection that is in use; one lost between two statements would end the process.
+  pool.on("connect", (client) => client.on("error", () => {}));
   return database(new Kysely({ dialect: new PostgresDialect({ pool }) }), undefined);
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Database } from "./database.ts";
 import type { RequestRow } from "./request-row.ts";
 import { idAt } from "./retention.ts";
@@ -21,13 +22,23 @@ export async function* requestPages(
   { kysely }: Database,
   { from, to, keyId, state }: RequestFilter,
 ): AsyncGenerator<RequestRow[]> {
-  let query = kysely.selectFrom("requests").selectAll().where("id", "<", idAt(to)).orderBy("id").limit(PAGE);
-  if (keyId !== undefined) query = query.where("key_id", "=", keyId);
-  if (state !== undefined) query = query.where("state", "=", state);
-  let page = await query.where("id", ">=", idAt(from)).execute();
-  while (page.length > 0) {
-    yield page;
-    const last = page.at(-1);
-    page = last && page.length === PAGE ? await query.where("id", ">", last.id).execute() : [];
+  const end = idAt(to);
+  const inRange = kysely.selectFrom("requests").where("id", "<", end).orderBy("id");
+  let matching = inRange.selectAll();
+  if (keyId !== undefined) matching = matching.where("key_id", "=", keyId);
+  if (state !== undefined) matching = matching.where("state", "=", state);
+  let start = idAt(from);
+  for (;;) {
+    // Cut before it is filtered: however few rows match, no statement looks at more than a page of them.
+    const next = await inRange.select("id").where("id", ">=", start).offset(PAGE).limit(1).executeTakeFirst();
+    const page = await matching
+      .where("id", ">=", start)
+      .where("id", "<", next?.id ?? end)
+      .execute();
+    if (page.length > 0) yield page;
+    if (!next) return;
+    start = next.id;
+    // SQLite answers at once: without this, an export would keep every other request waiting until its end.
+    await setImmediate();
   }
 }

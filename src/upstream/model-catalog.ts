@@ -16,6 +16,8 @@ export interface ModelList {
   /** JSON in OpenAI's shape plus OpenRouter's fields. */
   readonly json: Buffer;
   readonly byId: ReadonlyMap<string, Model>;
+  /** When upstream said so, in ms since 1970. */
+  readonly fetchedAt: number;
 }
 
 /**
@@ -123,6 +125,7 @@ function toList(body: Buffer): ModelList {
     return {
       json: Buffer.from(JSON.stringify({ object: "list", ...answer, data })),
       byId: new Map(data.map((model) => [model.id, model])),
+      fetchedAt: Date.now(),
     };
   } catch (cause) {
     throw new GatewayError("upstream_bad_response", "OpenRouter's list of models could not be understood.", {

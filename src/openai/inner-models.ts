@@ -1,0 +1,62 @@
+/** A model that a plugin or a tool asks besides the one that answers. */
+export interface InnerModel {
+  readonly name: string;
+  /** Where it is named, or what asks it unnamed. */
+  readonly param: string;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const NONE: readonly InnerModel[] = [];
+/** What is asked when it is left open, under a name that stands for it. An advisor is then any model that the first one likes. */
+const UNNAMED: ReadonlyMap<unknown, { readonly field: string; readonly name: string }> = new Map([
+  ["fusion", { field: "analysis_models", name: "openrouter/fusion" }],
+  ["openrouter:fusion", { field: "analysis_models", name: "openrouter/fusion" }],
+  ["openrouter:advisor", { field: "model", name: "openrouter/auto" }],
+  ["openrouter:image_generation", { field: "model", name: "openai/gpt-5-image" }],
+]);
+
+/**
+ * Finds the models that a request's plugins and server tools are told to ask, or will ask without being told. Functions of
+ * the caller's own are not looked into: a `model` in there is a parameter of theirs.
+ * @param request the checked JSON body. @returns names as they were written: OpenRouter takes no prefix off here.
+ */
+export function innerModels({ plugins, tools }: Fields): readonly InnerModel[] {
+  if (!Array.isArray(plugins) && !Array.isArray(tools)) return NONE;
+  const found: InnerModel[] = [];
+  for (const [index, plugin] of fieldsOfEach(plugins)) {
+    if (plugin["enabled"] === false) continue;
+    collect(plugin, plugin["id"], `plugins[${index}]`, found);
+    collectFromTools(plugin["tools"], `plugins[${index}].tools`, found);
+  }
+  collectFromTools(tools, "tools", found);
+  return found;
+}
+
+function collectFromTools(tools: unknown, path: string, found: InnerModel[]): void {
+  for (const [index, tool] of fieldsOfEach(tools)) {
+    const { type } = tool;
+    if (type === "function" || type === undefined) continue;
+    const parameters = fieldsOf(tool["parameters"]);
+    collect(parameters, type, `${path}[${index}].parameters`, found);
+    collectFromTools(parameters["tools"], `${path}[${index}].parameters.tools`, found);
+  }
+}
+
+function collect(settings: Fields, kind: unknown, path: string, found: InnerModel[]): void {
+  const { model, analysis_models: panel } = settings;
+  if (typeof model === "string") found.push({ name: model, param: `${path}.model` });
+  for (const [index, name] of (Array.isArray(panel) ? panel : []).entries())
+    if (typeof name === "string") found.push({ name, param: `${path}.analysis_models[${index}]` });
+  const unnamed = UNNAMED.get(kind);
+  if (unnamed && settings[unnamed.field] == null)
+    found.push({ name: unnamed.name, param: `${path}.${unnamed.field}` });
+}
+
+function fieldsOf(value: unknown): Fields {
+  return typeof value === "object" && value !== null ? (value as Fields) : {};
+}
+
+function fieldsOfEach(value: unknown): [number, Fields][] {
+  return Array.isArray(value) ? value.map((item, index) => [index, fieldsOf(item)]) : [];
+}

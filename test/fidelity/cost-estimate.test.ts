@@ -1,0 +1,156 @@
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import * as fc from "fast-check";
+import { expect, onTestFinished, test } from "vitest";
+import { startSimulator } from "../../src/mock/simulator.ts";
+import { forwardedModelId } from "../../src/openai/model-id.ts";
+import { type CostEstimate, estimateCost } from "../../src/pricing/estimate.ts";
+import type { Model } from "../../src/upstream/model-catalog.ts";
+import { nanodollarsOf } from "../../src/usage/money.ts";
+import { readUsage } from "../../src/usage/usage.ts";
+import { ask } from "../support/ask.ts";
+import { CHAT_PATH, chatBody } from "../support/chat.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { recordedAnswers, recordedRequests } from "./recordings.ts";
+
+const FILE =
+  process.env["OPENROUTER_MODELS"] ??
+  fileURLToPath(new URL("../../../shared/specs/openrouter-models.json", import.meta.url));
+const listed = (JSON.parse(readFileSync(FILE, "utf8")) as { data: Model[] }).data;
+const byId = new Map(listed.map((model) => [model.id, model]));
+
+const text = fc.string({ unit: "grapheme", maxLength: 300 });
+const request = fc.record(
+  {
+    messages: fc.array(fc.record({ role: fc.constantFrom("system", "user", "assistant"), content: text }), {
+      minLength: 1,
+      maxLength: 5,
+    }),
+    max_tokens: fc.nat(1_000_000),
+    n: fc.integer({ min: 1, max: 8 }),
+    tools: fc.constant([{ type: "function", function: { name: "f", parameters: { type: "object" } } }]),
+    cache_control: fc.constant({ type: "ephemeral", ttl: "1h" }),
+  },
+  { requiredKeys: ["messages"] },
+);
+
+function faultsOf(estimate: CostEstimate): string[] {
+  const sums = [estimate.lowestNanodollars, estimate.highestNanodollars ?? Infinity];
+  const faults = (sums[0] ?? NaN) <= (sums[1] ?? NaN) ? [] : ["the lowest total is above the highest"];
+  if (!Number.isSafeInteger(sums[0])) faults.push("the lowest total is no whole number");
+  for (const { model, name, lowest, highest } of estimate.components) {
+    const above = lowest.nanodollars > (highest.nanodollars ?? Infinity);
+    if (above) faults.push(`${model}: the lowest ${name} is above the highest`);
+  }
+  return faults;
+}
+
+test("every listed model has a lowest total that is not above its highest", () => {
+  fc.assert(
+    fc.property(request, (body) => {
+      for (const model of listed)
+        expect([model.id, faultsOf(estimateCost(body, [model]))]).toEqual([model.id, []]);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("every listed model that only writes text has a highest total, unless its price is nobody's to know", () => {
+  const body = { messages: [{ role: "user", content: "Hello" }], max_tokens: 100 };
+  const unbounded = listed.filter((model) => estimateCost(body, [model]).highestNanodollars === null);
+  const expected = listed.filter(({ id, pricing, architecture }) => {
+    const { prompt } = pricing as { prompt: string };
+    const { output_modalities: answers } = architecture as { output_modalities: string[] };
+    return prompt === "-1" || answers.some((kind) => kind !== "text") || id.startsWith("perplexity/");
+  });
+  expect(unbounded.map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
+  expect(expected.length).toBeLessThan(30);
+});
+
+test("fallbacks through all listed models span them all", () => {
+  const body = { messages: [{ role: "user", content: "Hello" }], max_tokens: 100 };
+  const bounded = listed.filter((model) => estimateCost(body, [model]).highestNanodollars !== null);
+  const alone = bounded.map((model) => estimateCost(body, [model]));
+  expect(estimateCost(body, bounded)).toMatchObject({
+    lowestNanodollars: Math.min(...alone.map((one) => one.lowestNanodollars)),
+    highestNanodollars: Math.max(...alone.map((one) => one.highestNanodollars ?? Infinity)),
+  });
+});
+
+interface Billed {
+  readonly name: string;
+  readonly estimate: CostEstimate;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  /** undefined when it was not said. */
+  readonly nanodollars: number | undefined;
+}
+
+/** Recorded answers that say what was used, of models that are still listed. */
+function billed(): Billed[] {
+  return recordedRequests.flatMap(({ name, asked }, index) => {
+    const body = JSON.parse(asked.toString()) as Record<string, unknown>;
+    const model = byId.get(forwardedModelId(String(body["model"])));
+    const answer = recordedAnswers[index];
+    const usage = answer?.status === 200 ? readUsage(answer.body) : undefined;
+    if (!model || !usage) return [];
+    const { promptTokens, completionTokens, costUsd } = usage;
+    // A free answer of a model that has a price was paid for with a provider key of the caller's.
+    const nanodollars = costUsd === undefined || costUsd === 0 ? undefined : nanodollarsOf(costUsd);
+    return [{ name, estimate: estimateCost(body, [model]), promptTokens, completionTokens, nanodollars }];
+  });
+}
+
+test("what recorded requests used is within what is estimated of them", () => {
+  const all = billed();
+  const outside = all.flatMap(({ name, estimate, promptTokens, completionTokens }) => {
+    const used = { prompt: promptTokens, completion: completionTokens };
+    return estimate.components.flatMap((component) => {
+      const tokens = used[component.name as keyof typeof used] as number | undefined;
+      // What is beside the text counts as prompt too.
+      const open = component.name === "prompt" && estimate.highestNanodollars === null;
+      const most = open ? Infinity : (component.highest.quantity ?? Infinity);
+      if (tokens === undefined || (tokens >= (component.lowest.quantity ?? 0) && tokens <= most)) return [];
+      return [`${name}: ${component.name} ${component.lowest.quantity}..${most}, used ${tokens}`];
+    });
+  });
+  expect(outside).toEqual([]);
+  expect(all.length).toBeGreaterThan(50);
+});
+
+test("what recorded requests cost is within what is estimated of them at the prices of now", () => {
+  const paid = billed().filter(({ nanodollars }) => nanodollars !== undefined);
+  const outside = paid.filter(
+    ({ nanodollars = 0, estimate: { lowestNanodollars, highestNanodollars } }) =>
+      nanodollars < lowestNanodollars || nanodollars > (highestNanodollars ?? Infinity),
+  );
+  expect(outside.map(({ name }) => name)).toEqual([]);
+  expect(paid.length).toBeGreaterThan(50);
+});
+
+test("what the simulator bills is within what a dry run of the same request says", async () => {
+  const simulator = await startSimulator();
+  onTestFinished(() => simulator.close());
+  const gateway = await startTestGateway(simulator.baseUrl);
+  const models = [
+    "openai/gpt-4o-mini",
+    "anthropic/claude-sonnet-4.5",
+    "meta-llama/llama-3.3-70b-instruct:free",
+  ];
+  const contents = ["Hello", "世界".repeat(500), "🎉".repeat(200), " ".repeat(5000), "word ".repeat(3000)];
+  for (const model of models) {
+    for (const content of contents) {
+      for (const stream of [false, true]) {
+        const body = chatBody({ model, stream, messages: [{ role: "user", content }] });
+        const dry = await ask(gateway.port, { path: `${CHAT_PATH}?dryRun=true`, body });
+        const { lowest, highest } = JSON.parse(dry.body.toString());
+        const before = simulator.stats().billedNanodollars;
+        expect((await ask(gateway.port, { body })).status).toBe(200);
+        const cost = simulator.stats().billedNanodollars - before;
+        expect(cost).toBeGreaterThanOrEqual(lowest.nanodollars);
+        expect(cost).toBeLessThanOrEqual(highest.nanodollars);
+      }
+    }
+  }
+});

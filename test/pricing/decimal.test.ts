@@ -1,0 +1,97 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { attodollarsOf, decimalText, wholeNanodollars } from "../../src/pricing/decimal.ts";
+
+const ATTO = 10n ** 18n;
+const NANO = 10n ** 9n;
+const digits = fc.stringMatching(/^\d{1,30}$/);
+const decimal = fc.record({
+  whole: digits,
+  fraction: fc.option(digits, { nil: undefined }),
+  exponent: fc.option(fc.integer({ min: -40, max: 40 }), { nil: undefined }),
+});
+
+/** The value of a decimal as a fraction of two whole numbers. */
+function rational(whole: string, fraction = "", exponent = 0): { above: bigint; below: bigint } {
+  const power = exponent - fraction.length;
+  const unscaled = BigInt(whole + fraction);
+  return power >= 0
+    ? { above: unscaled * 10n ** BigInt(power), below: 1n }
+    : { above: unscaled, below: 10n ** BigInt(-power) };
+}
+
+test("every decimal is the nearest attodollar below or above it, and exact where it can be", () => {
+  fc.assert(
+    fc.property(decimal, ({ whole, fraction, exponent }) => {
+      const text =
+        whole +
+        (fraction === undefined ? "" : `.${fraction}`) +
+        (exponent === undefined ? "" : `e${exponent}`);
+      const { above, below } = rational(whole, fraction, exponent);
+      const down = attodollarsOf(text, "down") ?? -1n;
+      const up = attodollarsOf(text, "up") ?? -1n;
+      expect(down * below <= above * ATTO && (down + 1n) * below > above * ATTO).toBe(true);
+      expect(up * below >= above * ATTO && (up - 1n) * below < above * ATTO).toBe(true);
+      expect(up - down).toBe((above * ATTO) % below === 0n ? 0n : 1n);
+    }),
+  );
+});
+
+test("every amount is the nearest nanodollar below or above it", () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: 0n, max: 10n ** 40n }), (attodollars) => {
+      const down = wholeNanodollars(attodollars, "down");
+      const up = wholeNanodollars(attodollars, "up");
+      expect(down * NANO <= attodollars && (down + 1n) * NANO > attodollars).toBe(true);
+      expect(up * NANO >= attodollars && (up - 1n) * NANO < attodollars).toBe(true);
+    }),
+  );
+});
+
+test("every amount reads back from its text, which has no exponent and no digit too many", () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: 0n, max: 10n ** 40n }), (attodollars) => {
+      const text = decimalText(attodollars);
+      expect(attodollarsOf(text, "down")).toBe(attodollars);
+      expect(attodollarsOf(text, "up")).toBe(attodollars);
+      expect(text).toMatch(/^(0|[1-9]\d*)(\.\d*[1-9])?$/);
+    }),
+  );
+});
+
+test.each([
+  ["0.00000015", 150_000_000_000n],
+  ["1e-7", 100_000_000_000n],
+  ["1.5E-7", 150_000_000_000n],
+  ["2e+1", 20n * ATTO],
+  ["0", 0n],
+  ["0.014", 14_000_000_000_000_000n],
+])("%s is read exactly", (text, attodollars) => {
+  expect(attodollarsOf(text, "down")).toBe(attodollars);
+  expect(attodollarsOf(text, "up")).toBe(attodollars);
+});
+
+test("digits beyond the eighteenth go the way that keeps the bound", () => {
+  expect(attodollarsOf("0.0000000208333333333333", "down")).toBe(20_833_333_333n);
+  expect(attodollarsOf("0.0000000208333333333333", "up")).toBe(20_833_333_334n);
+});
+
+test.each([
+  "-1",
+  "-0.5",
+  "",
+  ".",
+  "1.",
+  ".5",
+  "abc",
+  "NaN",
+  "Infinity",
+  "0x1",
+  "1e999999999",
+  "1e101",
+  " 1",
+  "1e",
+])("%j is a price that nobody knows", (text) => {
+  expect(attodollarsOf(text, "down")).toBeUndefined();
+  expect(attodollarsOf(text, "up")).toBeUndefined();
+});

@@ -1,0 +1,185 @@
+import { expect, test } from "vitest";
+import { type CostEstimate, estimateCost } from "../../src/pricing/estimate.ts";
+import type { Model } from "../../src/upstream/model-catalog.ts";
+
+const TEXT = "What is the capital of France?";
+const MESSAGES = [{ role: "user", content: TEXT }];
+/** What chat templates may add to one message. */
+const OVERHEAD = 1024 + 16;
+
+function model(pricing: object = {}, fields: object = {}): Model {
+  return {
+    id: "test/model",
+    context_length: 128_000,
+    top_provider: { max_completion_tokens: 4096 },
+    pricing: { prompt: "0.00000015", completion: "0.0000006", ...pricing },
+    ...fields,
+  };
+}
+
+function estimate(request: object, ...models: Model[]): CostEstimate {
+  return estimateCost({ messages: MESSAGES, ...request }, models.length > 0 ? models : [model()]);
+}
+
+function component(of: CostEstimate, name: string) {
+  const found = of.components.find((one) => one.name === name);
+  if (!found) throw new Error(`no component ${name}`);
+  return found;
+}
+
+test("a prompt is between an eighth of its characters and its bytes, at the listed price", () => {
+  const { lowest, highest } = component(estimate({}), "prompt");
+  expect(lowest).toEqual({ quantity: 3, unitPriceUsd: "0.00000015", nanodollars: 450 });
+  const quantity = TEXT.length + OVERHEAD;
+  expect(highest).toEqual({ quantity, unitPriceUsd: "0.00000015", nanodollars: quantity * 150 });
+});
+
+test("the most tokens of a text are its bytes in UTF-8, in strings and in parts alike", () => {
+  const text = "Grüße, 世界 🎉";
+  for (const content of [text, [{ type: "text", text }]]) {
+    const { highest } = component(estimate({ messages: [{ role: "user", content }] }), "prompt");
+    expect(highest.quantity).toBe(Buffer.byteLength(text) + OVERHEAD);
+  }
+});
+
+test("the lowest price of the prompt is that of a cache that is read, if that is cheaper", () => {
+  const cached = estimate({}, model({ input_cache_read: "0.00000001" }));
+  expect(component(cached, "prompt").lowest.unitPriceUsd).toBe("0.00000001");
+  const dearer = estimate({}, model({ input_cache_read: "0.00001" }));
+  expect(component(dearer, "prompt").lowest.unitPriceUsd).toBe("0.00000015");
+});
+
+test("the highest price of the prompt is that of a cache that is written", () => {
+  const price = (pricing: object, request = {}) =>
+    component(estimate(request, model(pricing)), "prompt").highest.unitPriceUsd;
+  expect(price({ input_cache_write: "0.0000002" })).toBe("0.0000002");
+  // Below the price of the prompt it is for storage, and comes on top.
+  expect(price({ input_cache_write: "0.00000005" })).toBe("0.0000002");
+  const hour = { input_cache_write: "0.0000002", input_cache_write_1h: "0.0000003" };
+  expect(price(hour)).toBe("0.0000002");
+  expect(price(hour, { cache_control: { type: "ephemeral", ttl: "1h" } })).toBe("0.0000003");
+});
+
+test("long prompts are estimated at the prices of long prompts, short ones are not", () => {
+  const overrides = [{ min_prompt_tokens: 2000, prompt: "0.0000003", completion: "0.000001" }];
+  const short = estimate({}, model({ overrides }));
+  expect(component(short, "prompt").highest.unitPriceUsd).toBe("0.00000015");
+  const long = estimate({ messages: [{ role: "user", content: "ab".repeat(1000) }] }, model({ overrides }));
+  expect(component(long, "prompt").highest.unitPriceUsd).toBe("0.0000003");
+  expect(component(long, "prompt").lowest.unitPriceUsd).toBe("0.00000015");
+  expect(component(long, "completion").highest.unitPriceUsd).toBe("0.000001");
+});
+
+test.each([
+  [{ max_tokens: 100 }, 100],
+  [{ max_completion_tokens: 200 }, 200],
+  [{ max_tokens: 100, max_completion_tokens: 200 }, 200],
+  [{ max_tokens: 100, n: 3 }, 300],
+  // Some providers take no lower limit than 16, and OpenRouter raises it.
+  [{ max_tokens: 1 }, 16],
+  [{ max_tokens: 0, n: 2 }, 32],
+  [{ max_tokens: null, n: null }, 4096],
+  [{ n: 2 }, 8192],
+])("the completion of %j has at most %d tokens", (request, quantity) => {
+  const { lowest, highest } = component(estimate(request), "completion");
+  expect(lowest.nanodollars).toBe(0);
+  expect(highest).toEqual({ quantity, unitPriceUsd: "0.0000006", nanodollars: quantity * 600 });
+});
+
+test("a model that states no longest completion can fill its context", () => {
+  const one = model({}, { top_provider: { max_completion_tokens: null } });
+  expect(component(estimate({}, one), "completion").highest.quantity).toBe(128_000);
+});
+
+test("without any limit of the completion there is no highest total", () => {
+  const result = estimate({}, model({}, { top_provider: null, context_length: null }));
+  expect(result.highestNanodollars).toBeNull();
+  expect(result.notes).toContain("The length of the completion is not bounded: set max_tokens.");
+});
+
+test("reasoning that is dearer than the completion sets its highest price", () => {
+  const price = (internal_reasoning: string) =>
+    component(estimate({}, model({ internal_reasoning })), "completion").highest.unitPriceUsd;
+  expect(price("0.000001")).toBe("0.000001");
+  expect(price("0.0000001")).toBe("0.0000006");
+});
+
+test("a fee for each request is in both totals", () => {
+  const result = estimate({ max_tokens: 0 }, model({ request: "0.005", prompt: "0", completion: "0" }));
+  expect(result).toMatchObject({ lowestNanodollars: 5_000_000, highestNanodollars: 5_000_000 });
+});
+
+test("totals are the sums of their components, rounded down and up", () => {
+  const result = estimate({ max_tokens: 21 }, model({ prompt: "0.0000000001", completion: "0.0000000001" }));
+  expect(result.lowestNanodollars).toBe(0);
+  expect(result.highestNanodollars).toBe(Math.ceil((TEXT.length + OVERHEAD) / 10) + 3);
+});
+
+const IMAGE = { type: "image_url", image_url: { url: "https://example.com/a.png" } };
+test.each([
+  ["media", { messages: [{ role: "user", content: [{ type: "text", text: TEXT }, IMAGE] }] }],
+  ["plugins", { plugins: [{ id: "web" }] }],
+  ["web_search", { model: "test/model:online" }],
+  ["web_search", { models: ["test/model", "test/other:online"] }],
+  ["web_search", { web_search_options: {} }],
+  ["server_tools", { tools: [{ type: "openrouter:web_search" }] }],
+  ["media_output", { modalities: ["text", "image"] }],
+  ["preset", { preset: "mine" }],
+])("%s has no highest cost, and the notes say so", (name, request) => {
+  const plain = estimate({});
+  const result = estimate(request);
+  expect(component(result, name)).toMatchObject({
+    lowest: { nanodollars: 0 },
+    highest: { quantity: null, nanodollars: null },
+  });
+  expect(result.highestNanodollars).toBeNull();
+  expect(result.notes).toHaveLength(plain.notes.length + 1);
+});
+
+test("a model that answers with images, or searches by itself, has no highest cost", () => {
+  const painter = model({}, { architecture: { output_modalities: ["text", "image"] } });
+  expect(component(estimate({ modalities: ["image"] }, painter), "media_output").highest.quantity).toBeNull();
+  const searcher = model({}, { id: "perplexity/sonar" });
+  expect(component(estimate({}, searcher), "web_search").highest.quantity).toBeNull();
+});
+
+test.each([["-1"], ["gibberish"], [undefined]])("a price of %s is not known beforehand", (prompt) => {
+  const result = estimate({}, model({ prompt }));
+  expect(component(result, "prompt")).toMatchObject({
+    lowest: { nanodollars: 0 },
+    highest: { unitPriceUsd: null, nanodollars: null },
+  });
+  expect(result.highestNanodollars).toBeNull();
+  expect(result.notes).toContain("What test/model charges for prompt is not known before the call.");
+});
+
+test("a service tier of other prices bounds nothing", () => {
+  expect(estimate({ service_tier: "priority" })).toMatchObject({
+    lowestNanodollars: 0,
+    highestNanodollars: null,
+  });
+  expect(estimate({ service_tier: "auto" })).toEqual(estimate({}));
+});
+
+test("fallbacks span the cheapest and the dearest model", () => {
+  const cheap = model({ prompt: "0.00000001", completion: "0.00000001" }, { id: "test/cheap" });
+  const dear = model({ prompt: "0.00001", completion: "0.00001" }, { id: "test/dear" });
+  const result = estimate({}, dear, cheap);
+  expect(result.lowestNanodollars).toBe(estimate({}, cheap).lowestNanodollars);
+  expect(result.highestNanodollars).toBe(estimate({}, dear).highestNanodollars);
+  expect(result.components.map((one) => `${one.model} ${one.name}`)).toEqual(
+    ["test/dear", "test/cheap"].flatMap((id) =>
+      ["prompt", "completion", "request"].map((name) => `${id} ${name}`),
+    ),
+  );
+  expect(estimate({}, cheap, model({ prompt: "-1" })).highestNanodollars).toBeNull();
+});
+
+test("what a number cannot hold exactly has no highest", () => {
+  expect(estimate({ max_tokens: Number.MAX_SAFE_INTEGER }).highestNanodollars).toBeNull();
+  expect(estimate({ max_tokens: 1e300 }).highestNanodollars).toBeNull();
+});
+
+test("an estimate of no model is a mistake of its caller", () => {
+  expect(() => estimateCost({ messages: MESSAGES }, [])).toThrow(RangeError);
+});

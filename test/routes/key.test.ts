@@ -1,0 +1,91 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect, onTestFinished, test } from "vitest";
+import { startSimulator } from "../../src/mock/simulator.ts";
+import { ask } from "../support/ask.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { startKeyedGateway } from "../support/keyed-gateway.ts";
+
+const KEY = { method: "GET", path: "/openai/v1/key", body: "" };
+const NOTHING = {
+  creator_user_id: null,
+  limit: null,
+  limit_remaining: null,
+  limit_reset: null,
+  include_byok_in_limit: false,
+  usage: 0,
+  usage_daily: 0,
+  usage_weekly: 0,
+  usage_monthly: 0,
+  byok_usage: 0,
+  byok_usage_daily: 0,
+  byok_usage_weekly: 0,
+  byok_usage_monthly: 0,
+  is_free_tier: false,
+  is_management_key: false,
+  is_provisioning_key: false,
+  expires_at: null,
+  rate_limit: { requests: -1, interval: "10s", note: "This field is deprecated and safe to ignore." },
+};
+
+async function startUpstream() {
+  const simulator = await startSimulator();
+  onTestFinished(() => simulator.close());
+  return simulator;
+}
+
+test("a key of the environment has every field that OpenRouter's /key has, and no usage where nothing is kept", async () => {
+  const { baseUrl } = await startUpstream();
+  const gateway = await startTestGateway(baseUrl);
+  const answer = await ask(gateway.port, KEY);
+  expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([
+    200,
+    { data: { label: "team", ...NOTHING } },
+  ]);
+});
+
+test("a key that expires says when", async () => {
+  const { baseUrl } = await startUpstream();
+  const gateway = await startKeyedGateway(baseUrl);
+  const expires_at = "2099-01-01T00:00:00.000Z";
+  const { secret } = (await gateway.manage("POST", "/keys", { name: "bob", expires_at })).body;
+  const answer = await gateway.call(secret, KEY);
+  expect(JSON.parse(answer.body.toString())).toEqual({ data: { label: "bob", ...NOTHING, expires_at } });
+});
+
+test.each([
+  [
+    "with a key of OpenRouter's own",
+    { OPENROUTER_API_KEY: undefined, GATEWAY_API_KEYS: undefined },
+    "Bearer sk-or-v1-mine",
+  ],
+  ["without a key", { ALLOW_ANONYMOUS: "true", GATEWAY_API_KEYS: undefined }, undefined],
+])("a caller %s is told that there is no key of the gateway", async (_who, env, authorization) => {
+  const simulator = await startUpstream();
+  const gateway = await startTestGateway(simulator.baseUrl, { DATA_DIR: undefined, ...env });
+  const headers = { authorization };
+  const answer = await ask(gateway.port, { ...KEY, headers });
+  expect([answer.status, JSON.parse(answer.body.toString()).error.code]).toEqual([404, "unknown_url"]);
+  expect(simulator.seen).toEqual([]);
+});
+
+test("no key, an admin's key and another method are refused", async () => {
+  const { baseUrl } = await startUpstream();
+  const gateway = await startKeyedGateway(baseUrl);
+  expect((await gateway.call("sk-unknown", KEY)).status).toBe(401);
+  expect((await gateway.call(gateway.admin, KEY)).status).toBe(403);
+  expect((await gateway.call(gateway.caller, { ...KEY, method: "DELETE" })).status).toBe(405);
+});
+
+test("while the ledger cannot be read the answer is 503, and trying again is worth it", async () => {
+  const { baseUrl } = await startUpstream();
+  const gateway = await startKeyedGateway(baseUrl);
+  const ledger = new DatabaseSync(join(gateway.dataDir, "sluice.db"));
+  onTestFinished(() => ledger.close());
+  ledger.exec("alter table rollups rename to elsewhere");
+  const answer = await gateway.call(gateway.caller, KEY);
+  expect([answer.status, answer.headers["retry-after"]]).toEqual([503, "2"]);
+  expect(JSON.parse(answer.body.toString()).error.code).toBe("store_unavailable");
+  ledger.exec("alter table elsewhere rename to rollups");
+  expect((await gateway.call(gateway.caller, KEY)).status).toBe(200);
+});

@@ -1,0 +1,14 @@
+import { afterAll, beforeAll } from "vitest";
+import { keyUsageContract } from "../store/key-usage-contract.ts";
+import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { openTestDatabase } from "../support/store.ts";
+
+let postgres: Postgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+}, 30_000);
+
+afterAll(() => postgres.close());
+
+keyUsageContract(async () => openTestDatabase(await postgres.createDatabase()));
