@@ -8,14 +8,14 @@ import type { Unwritten } from "./writer.ts";
 
 /** The account of one request, from before it is sent until its row is written. */
 export class Account implements Unwritten {
-  readonly #segment: Segment;
-  #released = false;
+  /** Where its lines stand: of its beginning and of upstream's head. */
+  readonly #segments: Segment[];
   readonly #journal: Journal;
   readonly #row: RequestRow;
   #ended = false;
 
   constructor(opening: Opening, segment: Segment, journal: Journal) {
-    this.#segment = segment;
+    this.#segments = [segment];
     this.#journal = journal;
     this.#row = openRow(opening, journal.instance);
   }
@@ -30,8 +30,7 @@ export class Account implements Unwritten {
   }
 
   release(): void {
-    if (!this.#released) this.#journal.release(this.#segment);
-    this.#released = true;
+    for (const segment of this.#segments.splice(0)) this.#journal.release(segment);
   }
 
   /** Makes of a sink one that hears of upstream's answer when its head is in the journal. */
@@ -54,7 +53,8 @@ export class Account implements Unwritten {
   #headCame({ generationId, upstreamStatus }: Exchange, kept: () => void): void {
     if (generationId !== undefined && !this.#ended) this.#row.generation_id = generationId;
     // If it cannot be kept the caller's bytes go on: should this process die now, the row ends as unknown.
-    this.#journal.head(this.#row.id, { status: upstreamStatus, generationId }, kept);
+    const segment = this.#journal.head(this.#row.id, { status: upstreamStatus, generationId }, kept);
+    if (segment) this.#segments.push(segment);
   }
 }
 

@@ -1,24 +1,43 @@
 import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 import type { Entry } from "./journal.ts";
 
 /**
- * Reads a segment of a journal line by line. A line that is not whole, as a full disk leaves one, is passed over.
+ * Reads a segment of a journal line by line. A line that is not whole, as a full disk leaves one, or no entry is passed over.
  * @param onDamaged told of each such line.
  */
 export async function* entriesOf(path: string, onDamaged: () => void = () => {}): AsyncGenerator<Entry> {
-  const lines = createInterface({ input: createReadStream(path), crlfDelay: Infinity });
-  for await (const line of lines) {
+  for await (const line of linesOf(path)) {
     const entry = parse(line);
     if (entry) yield entry;
     else onDamaged();
   }
 }
 
+/** Node's readline ends a line at U+2028 too, which JSON does not escape and a caller may put into the name of a model. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  let rest = "";
+  for await (const chunk of createReadStream(path, "utf8") as AsyncIterable<string>) {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
+}
+
 function parse(line: string): Entry | undefined {
   try {
-    return JSON.parse(line) as Entry;
+    const entry: unknown = JSON.parse(line);
+    return isEntry(entry) ? entry : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Whether it names its request. What is damaged can be JSON all the same, and must not stop those who read on. */
+function isEntry(entry: unknown): entry is Entry {
+  if (!Array.isArray(entry)) return false;
+  const [kind, subject, head] = entry as unknown[];
+  if (kind === "head") return typeof subject === "string" && typeof head === "object" && head !== null;
+  if (kind !== "open" && kind !== "row") return false;
+  return typeof subject === "object" && subject !== null && "id" in subject && typeof subject.id === "string";
 }

@@ -35,7 +35,7 @@ export type Entry =
 /** One file of a journal. It is deleted when nothing in it is needed any more. */
 export interface Segment {
   readonly path: string;
-  /** Requests begun in it whose end stands nowhere else yet. */
+  /** Lines of requests in it whose end stands nowhere else yet. */
   live: number;
   bytes: number;
   /** It holds whole rows that the database has not got. */
@@ -89,15 +89,23 @@ export class Journal {
     return segment;
   }
 
-  /** Upstream's head has come. @param committed told in this turn that it is kept, or could not be. */
-  head(id: string, head: Head, committed: Committed): void {
-    this.#commits.add(lineOf(["head", id, head]), committed);
+  /** Upstream's head has come. @param committed told in this turn. @returns as `open`; undefined if it could not be kept. */
+  head(id: string, head: Head, committed: Committed): Segment | undefined {
+    try {
+      const segment = this.#current ?? this.#begin();
+      this.#commits.add(lineOf(["head", id, head]), committed);
+      segment.live++;
+      return segment;
+    } catch (error) {
+      committed(error as Error);
+      return undefined;
+    }
   }
 
   /** Keeps rows that the database does not take now. @throws JournalFull when they could not be written. */
   spill(rows: readonly RequestRow[]): void {
     this.#commits.flush();
-    for (const row of rows) this.#append(lineOf(["row", row])).spilled = true;
+    for (const row of rows) this.#append(lineOf(["row", row]), true);
   }
 
   /** Puts a row aside that the database will never take. A person has to look at it. */
@@ -136,8 +144,8 @@ export class Journal {
     if (this.#segments.size === 0) unlinkSync(lockPath(this.directory, this.instance));
   }
 
-  /** Writes whole lines. */
-  #append(lines: string): Segment {
+  /** Writes whole lines. @param spilled they are rows, for which the segment has to stay. */
+  #append(lines: string, spilled = false): void {
     const segment = this.#current ?? this.#begin();
     const bytes = Buffer.from(lines);
     try {
@@ -149,8 +157,9 @@ export class Journal {
     }
     segment.bytes += bytes.length;
     this.#bytes += bytes.length;
+    // Before it may be closed, which deletes what nobody needs.
+    if (spilled) segment.spilled = true;
     if (segment.bytes > SEGMENT_BYTES) this.#close();
-    return segment;
   }
 
   #begin(): Segment {
@@ -188,6 +197,4 @@ function lineOf(entry: Entry): string {
 }
 
 /** The file that says, by its lock, that the process of this journal lives. */
-export function lockPath(directory: string, instance: string): string {
-  return join(directory, `${instance}.lock`);
-}
+export const lockPath = (directory: string, instance: string): string => join(directory, `${instance}.lock`);

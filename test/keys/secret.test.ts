@@ -55,3 +55,33 @@ test.each([
 ])("a key with a list of models may use what it names, %#", (models, model, allowed) => {
   expect(allowsModel(models, model)).toBe(allowed);
 });
+
+test("each of 256 bits of a secret is as often one as zero", () => {
+  const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  const count = 2_000;
+  const values = Array.from({ length: count }, () =>
+    createSecret()
+      .slice(7, 50)
+      .split("")
+      .reduce((value, char) => value * 62n + BigInt(digits.indexOf(char)), 0n),
+  );
+  expect(values.every((value) => value < 1n << 256n)).toBe(true);
+  const ones = Array.from(
+    { length: 256 },
+    (_, bit) => values.filter((value) => (value >> BigInt(bit)) & 1n).length,
+  );
+  // Eight standard deviations from the mean: chance does not reach them.
+  expect(Math.min(...ones)).toBeGreaterThan(count / 2 - 4 * Math.sqrt(count));
+  expect(Math.max(...ones)).toBeLessThan(count / 2 + 4 * Math.sqrt(count));
+});
+
+test.each([
+  "",
+  "' OR '1'='1",
+  "x".repeat(1_000_000),
+  "ключ".repeat(13),
+  `${"0".repeat(49)}\n`,
+  "é".repeat(49),
+])("what begins as a key of the gateway's making and goes on as anything else is mistyped (%#)", (rest) => {
+  expect(isMistyped(`sk-slc-${rest}`)).toBe(true);
+});

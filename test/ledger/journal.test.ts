@@ -129,3 +129,33 @@ test("a journal stays when its rows cannot be written", async () => {
   await expect(recoverJournals(directory, "own", down)).rejects.toThrow("down");
   expect((await recover(directory)).rows).toHaveLength(1);
 });
+
+test("a row that is spilled into a segment at its very end stays, also when nobody else needs the segment", async () => {
+  const journal = new Journal(temporaryDirectory(), "me", 100_000_000);
+  const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+  const almostFull = { ...opening("1"), model_asked: "x".repeat(16_776_800) };
+  const segment = journal.open(almostFull, resolve);
+  expect(await within(promise, "the line to be kept")).toBeUndefined();
+  journal.release(segment);
+  journal.spill([openRow(opening("2"), "me")]);
+  expect(segment.bytes).toBeGreaterThan(16_777_216);
+  expect(journal.takeSpilled()).toEqual([segment]);
+  expect(readFileSync(segment.path, "utf8")).toContain('["row",{"id":"2"');
+  journal.replayed(segment);
+  expect(existsSync(segment.path)).toBe(false);
+  journal.close();
+});
+
+test("the head of a request is kept as long as its beginning, also in a later segment", async () => {
+  const directory = temporaryDirectory();
+  const journal = new Journal(directory, "me", 1_000_000);
+  await begin(journal, "1");
+  journal.spill([openRow(opening("2"), "me")]);
+  for (const spilled of journal.takeSpilled()) journal.replayed(spilled);
+  const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+  journal.head("1", { status: 200, generationId: "gen-1" }, resolve);
+  await within(promise, "the head to be kept");
+  journal.close();
+  const { rows } = await recover(directory);
+  expect(rows.find(({ id }) => id === "1")).toMatchObject({ state: "pending", generation_id: "gen-1" });
+});

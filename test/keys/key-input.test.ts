@@ -1,0 +1,83 @@
+import { expect, test } from "vitest";
+import { keyChangesSchema, newKeySchema, rotationSchema } from "../../src/keys/key-input.ts";
+
+const mistakesOf = (schema: typeof newKeySchema, input: unknown): string[] =>
+  schema.safeParse(input).error?.issues.map(({ path }) => path.join(".")) ?? [];
+
+test("a key needs a name and nothing else", () => {
+  expect(newKeySchema.parse({ name: "team-a" })).toEqual({
+    name: "team-a",
+    role: "caller",
+    owner: null,
+    metadata: {},
+    models: null,
+    expiresAt: null,
+    disabled: false,
+    onDisconnect: "cancel",
+  });
+  expect(newKeySchema.safeParse({}).success).toBe(false);
+});
+
+test("all that can be set of a key is taken as it is given, and times as ms", () => {
+  const input = {
+    name: "a.b_c-D9",
+    role: "admin",
+    owner: "Zoë 🌱",
+    metadata: { team: "кухня", empty: "" },
+    models: ["openai/*", "@preset/x"],
+    disabled: true,
+    onDisconnect: "drain",
+  };
+  expect(newKeySchema.parse({ ...input, expiresAt: "2026-12-31T23:00:00+01:00" })).toEqual({
+    ...input,
+    expiresAt: Date.UTC(2026, 11, 31, 22),
+  });
+  expect(newKeySchema.parse({ ...input, expiresAt: 12 }).expiresAt).toBe(12);
+});
+
+test.each([
+  ["name", ["", "a b", "a/b", "ключ", "a\n", "x".repeat(65), "key_abc", "' OR '1'='1", 5, null]],
+  ["role", ["root", "Admin", "", null, 1]],
+  ["owner", ["", "x".repeat(129), 5, {}]],
+  ["metadata", [{ a: 5 }, { "": "x" }, { a: "x".repeat(513) }, { ["x".repeat(65)]: "" }, [], "text", null]],
+  ["metadata", [Object.fromEntries(Array.from({ length: 17 }, (_, index) => [`m${index}`, ""]))]],
+  ["models", [[], ["a b"], [""], ["x".repeat(257)], ["ключ"], "openai/*", Array(101).fill("a"), [null]]],
+  ["expiresAt", ["tomorrow", "2026-12-31", "2026-12-31T23:00:00", -1, 1.5, 1e300, Infinity, {}]],
+  ["disabled", ["true", 1, null]],
+  ["onDisconnect", ["abort", "", null]],
+])("a wrong %s is refused by its name, for a new key and for a change", (field, wrongs) => {
+  for (const wrong of wrongs) {
+    const [path] = mistakesOf(newKeySchema, { name: "ok", [field]: wrong });
+    expect([wrong, path?.split(".")[0]]).toEqual([wrong, field]);
+    expect(keyChangesSchema.safeParse({ [field]: wrong }).success).toBe(false);
+  }
+});
+
+test("fields that are not known are refused, and so is a change of the role", () => {
+  expect(newKeySchema.safeParse({ name: "ok", colour: "red" }).success).toBe(false);
+  expect(newKeySchema.safeParse({ name: "ok", id: "key_1" }).success).toBe(false);
+  expect(keyChangesSchema.safeParse({ role: "admin" }).success).toBe(false);
+  expect(keyChangesSchema.safeParse({ graceMs: 5 }).success).toBe(false);
+});
+
+test("a change has what it was given and nothing else, and null clears what can be cleared", () => {
+  expect(keyChangesSchema.parse({})).toEqual({});
+  const cleared = { owner: null, models: null, expiresAt: null };
+  expect(keyChangesSchema.parse(cleared)).toEqual(cleared);
+});
+
+test("metadata cannot reach the prototype of anything", () => {
+  const input = JSON.parse('{"name":"ok","metadata":{"__proto__":"x","constructor":"y"}}') as unknown;
+  newKeySchema.safeParse(input);
+  expect(({} as Record<string, unknown>)["x"]).toBeUndefined();
+  expect(Object.getPrototypeOf({})).toBe(Object.prototype);
+});
+
+test("an old secret is good for a day after a rotation unless another time is given, up to thirty days", () => {
+  const day = 86_400_000;
+  expect(rotationSchema.parse({})).toEqual({ graceMs: day });
+  expect(rotationSchema.parse({ graceMs: 0 })).toEqual({ graceMs: 0 });
+  expect(rotationSchema.parse({ graceMs: 30 * day })).toEqual({ graceMs: 30 * day });
+  for (const graceMs of [-1, 1.5, 30 * day + 1, "5", null, Number.NaN])
+    expect(rotationSchema.safeParse({ graceMs }).success).toBe(false);
+});

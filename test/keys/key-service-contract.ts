@@ -1,0 +1,185 @@
+import { describe, expect, test } from "vitest";
+import type { Actor } from "../../src/keys/gateway-key.ts";
+import { keyChangesSchema, type NewKey, newKeySchema } from "../../src/keys/key-input.ts";
+import { digestOf } from "../../src/keys/key-list.ts";
+import { KeyService } from "../../src/keys/key-service.ts";
+import type { Database } from "../../src/store/database.ts";
+
+const NOW = 1_800_000_000_000;
+const BY: Actor = { actor: "cli", source: "somebody@somewhere" };
+const ALL = { limit: 100 };
+
+const input = (name: string, fields: Partial<NewKey> = {}): NewKey => ({
+  ...newKeySchema.parse({ name }),
+  ...fields,
+});
+
+const refusedAs = (code: string): unknown => expect.objectContaining({ code });
+
+/** What keys do, whatever database they are in. @param open gives an empty database with its schema. */
+export function keyServiceContract(open: () => Promise<Database>): void {
+  const clock = { now: NOW };
+  const start = async (): Promise<{ database: Database; service: KeyService }> => {
+    clock.now = NOW;
+    const database = await open();
+    return { database, service: new KeyService(database, () => clock.now) };
+  };
+
+  describe("a key", () => {
+    test("that is created is shown by its id and by its name, as it was given", async () => {
+      const { service } = await start();
+      const given = input("team", {
+        owner: "Zoë",
+        metadata: { a: "ключ 🔑" },
+        models: ["openai/*"],
+        expiresAt: NOW + 1,
+        onDisconnect: "drain",
+      });
+      const { key, secret } = await service.create(given, BY);
+      expect(key).toMatchObject({ ...given, createdAt: NOW, lastUsedAt: null, revokedAt: null });
+      expect(key.prefix).toBe(secret.slice(0, 12));
+      expect(await service.show(key.id)).toEqual(key);
+      expect(await service.show("team")).toEqual(key);
+    });
+
+    test("that is not there is not found, also for hostile names", async () => {
+      const { service } = await start();
+      await service.create(input("team"), BY);
+      for (const name of [
+        "other",
+        "",
+        "' OR '1'='1",
+        "team'; drop table keys; --",
+        "ключ",
+        "x".repeat(1_000_000),
+      ])
+        await expect(service.show(name)).rejects.toThrow(refusedAs("key_not_found"));
+      for (const change of [
+        service.update("no", {}, BY),
+        service.revoke("no", BY),
+        service.rotate("no", { graceMs: 0 }, BY),
+      ])
+        await expect(change).rejects.toThrow(refusedAs("key_not_found"));
+      expect(await service.list(ALL)).toHaveLength(1);
+    });
+
+    test("that expires in the past is refused, when it is created and when it is changed", async () => {
+      const { service } = await start();
+      await service.create(input("team"), BY);
+      for (const expiresAt of [NOW, NOW - 1, 0]) {
+        await expect(service.create(input("late", { expiresAt }), BY)).rejects.toThrow(
+          refusedAs("invalid_value"),
+        );
+        await expect(service.update("team", { expiresAt }, BY)).rejects.toThrow(refusedAs("invalid_value"));
+      }
+      expect(await service.list(ALL)).toHaveLength(1);
+      expect((await service.show("team")).expiresAt).toBeNull();
+    });
+
+    test("is stored without its secret", async () => {
+      const { database, service } = await start();
+      const secrets = [(await service.create(input("team"), BY)).secret];
+      secrets.push((await service.rotate("team", { graceMs: 5 }, BY)).secret);
+      const stored = JSON.stringify([
+        await database.kysely.selectFrom("keys").selectAll().execute(),
+        await database.kysely.selectFrom("audit").selectAll().execute(),
+      ]);
+      for (const secret of secrets) expect(stored).not.toContain(secret.slice(12));
+      expect(stored).toContain(digestOf(secrets[1] ?? "").toString("hex"));
+    });
+  });
+
+  describe("a name", () => {
+    test("is given once among ten that ask for it at the same time", async () => {
+      const { service } = await start();
+      const made = await Promise.allSettled(
+        Array.from({ length: 10 }, () => service.create(input("team"), BY)),
+      );
+      expect(made.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      const refusals = made.flatMap((one) => (one.status === "rejected" ? [one.reason as unknown] : []));
+      expect(refusals).toEqual(Array(9).fill(refusedAs("key_name_taken")));
+      expect(await service.list(ALL)).toHaveLength(1);
+    });
+
+    test("cannot be taken from another key by a change, and is free again when that key is revoked", async () => {
+      const { service } = await start();
+      const first = await service.create(input("one"), BY);
+      await service.create(input("two"), BY);
+      await expect(service.update("two", { name: "one" }, BY)).rejects.toThrow(refusedAs("key_name_taken"));
+      await service.revoke("one", BY);
+      const next = await service.update("two", { name: "one" }, BY);
+      expect((await service.show("one")).id).toBe(next.id);
+      expect((await service.show(first.key.id)).revokedAt).toBe(NOW);
+    });
+  });
+
+  test("a list has the keys in the order of their ids, page by page, by owner, revoked ones when asked for", async () => {
+    const { service } = await start();
+    for (const name of ["a", "b", "c", "d", "e"])
+      await service.create(input(name, { owner: name < "c" ? "x" : "y" }), BY);
+    await service.revoke("e", BY);
+    const ids = (await service.list({ ...ALL, includeRevoked: true })).map(({ id }) => id);
+    expect(ids).toHaveLength(5);
+    expect(ids).toEqual(ids.toSorted());
+    const pages: string[] = [];
+    for (let after: string | undefined; ; after = pages.at(-1)) {
+      const page = await service.list({ limit: 2, after, includeRevoked: true });
+      pages.push(...page.map(({ id }) => id));
+      if (page.length < 2) break;
+    }
+    expect(pages).toEqual(ids);
+    expect((await service.list(ALL)).map(({ name }) => name).toSorted()).toEqual(["a", "b", "c", "d"]);
+    expect((await service.list({ ...ALL, owner: "y" })).map(({ name }) => name).toSorted()).toEqual([
+      "c",
+      "d",
+    ]);
+    expect(await service.list({ ...ALL, owner: "' OR '1'='1" })).toEqual([]);
+  });
+
+  test("a change sets what it names and leaves the rest, and null clears", async () => {
+    const { service } = await start();
+    const { key } = await service.create(
+      input("team", { owner: "Zoë", models: ["a/*"], metadata: { a: "b" } }),
+      BY,
+    );
+    const changed = await service.update("team", { disabled: true, name: "crew" }, BY);
+    expect(changed).toEqual({ ...key, disabled: true, name: "crew" });
+    const cleared = await service.update(key.id, { owner: null, models: null, disabled: false }, BY);
+    expect(cleared).toEqual({ ...key, name: "crew", owner: null, models: null });
+    expect(await service.update(key.id, keyChangesSchema.parse({}), BY)).toEqual(cleared);
+  });
+
+  test("a rotated key has a new secret, and that of before until its grace is over", async () => {
+    const { database, service } = await start();
+    const old = await service.create(input("team"), BY);
+    const { key, secret } = await service.rotate("team", { graceMs: 500 }, BY);
+    expect(secret).not.toBe(old.secret);
+    expect(key).toMatchObject({
+      id: old.key.id,
+      prefix: secret.slice(0, 12),
+      previousSecretUntil: NOW + 500,
+    });
+    const digests = database.kysely.selectFrom("keys").select(["digest", "previous_digest"]);
+    expect(await digests.executeTakeFirst()).toEqual({
+      digest: digestOf(secret).toString("hex"),
+      previous_digest: digestOf(old.secret).toString("hex"),
+    });
+    const { key: after } = await service.rotate("team", { graceMs: 0 }, BY);
+    expect(after.previousSecretUntil).toBeNull();
+    expect((await digests.executeTakeFirst())?.previous_digest).toBeNull();
+  });
+
+  test("revoking a key ends it for good, and revoking it again changes nothing", async () => {
+    const { service } = await start();
+    const { key } = await service.create(input("team"), BY);
+    await service.rotate("team", { graceMs: 500 }, BY);
+    const revoked = await service.revoke("team", BY);
+    expect(revoked).toMatchObject({ revokedAt: NOW, previousSecretUntil: null });
+    const before = await service.audit(ALL);
+    clock.now += 5;
+    expect(await service.revoke(key.id, BY)).toEqual(revoked);
+    expect(await service.audit(ALL)).toEqual(before);
+    await expect(service.update(key.id, { disabled: false }, BY)).rejects.toThrow(refusedAs("invalid_value"));
+    await expect(service.rotate(key.id, { graceMs: 0 }, BY)).rejects.toThrow(refusedAs("invalid_value"));
+  });
+}

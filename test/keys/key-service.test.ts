@@ -1,0 +1,6 @@
+import { openTestDatabase } from "../support/store.ts";
+import { keyAuditContract } from "./key-audit-contract.ts";
+import { keyServiceContract } from "./key-service-contract.ts";
+
+keyServiceContract(() => openTestDatabase());
+keyAuditContract(() => openTestDatabase());

@@ -1,0 +1,152 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import type { Database } from "../../src/store/database.ts";
+import { isFinal, type RequestRow } from "../../src/store/request-row.ts";
+import { writeRequests } from "../../src/store/request-writes.ts";
+import { HOUR_MS, requestRow, STARTED_AT } from "./request-rows.ts";
+
+/** What a request is at one moment. What identifies it never changes. */
+const version = fc.record({
+  id: fc.constantFrom("1", "2", "3", "4", "5", "6"),
+  state: fc.constantFrom("open", "pending", "settled", "unknown"),
+  cost: fc.oneof(fc.constant(null), fc.constantFrom(0, 1, 9_007_199_254), fc.nat(1_000_000)),
+  tokens: fc.nat(100_000),
+});
+
+type Version = typeof version extends fc.Arbitrary<infer T> ? T : never;
+
+function rowOf({ id, state, cost, tokens }: Version): RequestRow {
+  const number = Number(id);
+  return requestRow(id, {
+    state,
+    generation_id: number % 3 === 0 ? null : `gen-${id}`,
+    key_id: `key_${number % 2}`,
+    provider: number % 2 === 0 ? "Some" : null,
+    started_at: STARTED_AT + number * (HOUR_MS / 3),
+    cost_nanodollars: state === "settled" ? cost : null,
+    prompt_tokens: tokens,
+    completion_tokens: state === "settled" ? tokens * 2 : null,
+  });
+}
+
+/** What the rows have to be after all that was written, in its order. */
+function expectedRows(written: readonly RequestRow[]): Map<string, RequestRow> {
+  const rows = new Map<string, RequestRow>();
+  for (const row of written) {
+    const known = rows.get(row.id);
+    const takes = !known || known.state === "open" || (known.state === "pending" && row.state === "settled");
+    if (takes) rows.set(row.id, row);
+  }
+  return rows;
+}
+
+/** The sums of final rows by hour, key, model and provider. */
+function expectedRollups(rows: Iterable<RequestRow>): Map<string, number[]> {
+  const sums = new Map<string, number[]>();
+  for (const row of rows) {
+    if (!isFinal(row)) continue;
+    const model = row.generation_id === null ? "" : row.model_sent;
+    const group = [row.started_at - (row.started_at % HOUR_MS), row.key_id, model, row.provider ?? ""].join();
+    const one = [
+      1,
+      Number(row.state === "unknown"),
+      row.prompt_tokens,
+      row.completion_tokens,
+      row.cost_nanodollars,
+    ];
+    const sum = sums.get(group) ?? [0, 0, 0, 0, 0];
+    sums.set(
+      group,
+      sum.map((value, index) => value + (one[index] ?? 0)),
+    );
+  }
+  return sums;
+}
+
+const rowsIn = async ({ kysely }: Database): Promise<RequestRow[]> =>
+  kysely.selectFrom("requests").selectAll().orderBy("id").execute();
+
+async function rollupsIn({ kysely }: Database): Promise<Map<string, number[]>> {
+  const rows = await kysely.selectFrom("rollups").selectAll().execute();
+  return new Map(
+    rows.map((row) => [
+      [row.hour, row.key_id, row.model, row.provider].join(),
+      [row.requests, row.unknown_requests, row.prompt_tokens, row.completion_tokens, row.cost_nanodollars],
+    ]),
+  );
+}
+
+async function expectSums(database: Database): Promise<void> {
+  expect(await rollupsIn(database)).toEqual(expectedRollups(await rowsIn(database)));
+}
+
+/** How rows become what they are, whatever database they are in. @param open gives an empty database. */
+export function requestWritesContract(open: () => Promise<Database>): void {
+  test("whatever is written of requests, in whatever order and batches, each is counted once, as it ended", async () => {
+    const database = await open();
+    const batches = fc.array(fc.uniqueArray(version, { selector: ({ id }) => id, maxLength: 6 }), {
+      maxLength: 8,
+    });
+    await fc.assert(
+      fc
+        .asyncProperty(batches, async (given) => {
+          const written = given.map((batch) => batch.map(rowOf));
+          for (const batch of written) await writeRequests(database, batch);
+          const expected = expectedRows(written.flat());
+          expect(new Map((await rowsIn(database)).map((row) => [row.id, row]))).toEqual(expected);
+          expect(await rollupsIn(database)).toEqual(expectedRollups(expected.values()));
+        })
+        .beforeEach(async () => {
+          await database.kysely.deleteFrom("requests").execute();
+          await database.kysely.deleteFrom("rollups").execute();
+        }),
+      { numRuns: 60 },
+    );
+  }, 60_000);
+
+  test("a batch of which one row is refused leaves nothing behind", async () => {
+    const database = await open();
+    const good = requestRow("1", { state: "settled", cost_nanodollars: 5 });
+    const bad = { ...requestRow("2"), key_id: null } as unknown as RequestRow;
+    await expect(writeRequests(database, [good, bad])).rejects.toThrow(/null/i);
+    expect(await rowsIn(database)).toEqual([]);
+    expect(await rollupsIn(database)).toEqual(new Map());
+    await writeRequests(database, [good]);
+    expect(await rowsIn(database)).toEqual([good]);
+  });
+
+  test("a thousand rows are written as they are given, hostile texts and large sums included", async () => {
+    const database = await open();
+    const texts = ["' OR '1'='1", "ключ 🔑", '"\\\n\t', "$1 ? :a", "x".repeat(128)];
+    const rows = Array.from({ length: 1_000 }, (_, index) =>
+      requestRow(String(index).padStart(4, "0"), {
+        request_id: texts[index % texts.length] ?? "",
+        model_sent: texts[index % texts.length] ?? "",
+        generation_id: `gen-${index}`,
+        state: "settled",
+        cost_nanodollars: 9_007_199_254,
+      }),
+    );
+    await writeRequests(database, rows);
+    expect(await rowsIn(database)).toEqual(rows);
+    await expectSums(database);
+  });
+
+  test("writers that add to the same sums at the same time lose nothing and wait for nobody in a circle", async () => {
+    const database = await open();
+    const batches = Array.from({ length: 20 }, (_, batch) => {
+      const rows = Array.from({ length: 20 }, (__, index) =>
+        requestRow(`${batch}-${index}`, {
+          key_id: `key_${index % 7}`,
+          generation_id: "gen",
+          state: "settled",
+          cost_nanodollars: 1,
+        }),
+      );
+      return batch % 2 === 0 ? rows : rows.toReversed();
+    });
+    await Promise.all(batches.map((rows) => writeRequests(database, rows)));
+    expect(await rowsIn(database)).toHaveLength(400);
+    await expectSums(database);
+  });
+}
