@@ -104,7 +104,12 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
   key(app, { admit, books });
   if (books) {
     const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
-    await adminApi(app, { admit: [asAdmin, enforcePerKey], keys: books.keys, database: books.database });
+    await adminApi(app, {
+      admit: [asAdmin, enforcePerKey],
+      keys: books.keys,
+      database: books.database,
+      clientStallTimeoutMs,
+    });
   }
 }
 

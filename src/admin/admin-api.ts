@@ -1,28 +1,29 @@
 import type {
   FastifyBaseLogger,
   FastifyInstance,
+  FastifyRequest,
   onRequestAsyncHookHandler,
   RawReplyDefaultExpression,
   RawRequestDefaultExpression,
   RawServerDefault,
 } from "fastify";
-import {
-  hasZodFastifySchemaValidationErrors,
-  serializerCompiler,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from "fastify-type-provider-zod";
+import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { GatewayError } from "../errors.ts";
 import { requireJson } from "../http/raw-json.ts";
 import type { KeyService } from "../keys/key-service.ts";
+import { parseJsonObject } from "../openai/json-object.ts";
 import { allowOnly } from "../routes/allow-only.ts";
 import type { Database } from "../store/database.ts";
+import { isUnavailable } from "../store/unavailable.ts";
+import { auditRoutes } from "./audit-routes.ts";
 import { keyRoutes } from "./key-routes.ts";
 import { requestRoutes } from "./request-routes.ts";
 import { usageRoutes } from "./usage-routes.ts";
+import { checkWithZod } from "./validation.ts";
 
 const PREFIX = "/admin/v1";
 const BODY_LIMIT_BYTES = 65_536;
+const STALL_TIMEOUT_MS = 60_000;
 
 /** Where routes of the admin API are registered. */
 export type AdminScope = FastifyInstance<
@@ -38,6 +39,8 @@ export interface AdminOptions {
   readonly admit: onRequestAsyncHookHandler[];
   readonly keys: KeyService;
   readonly database: Database;
+  /** How long a caller may take nothing of an answer that waits for it. */
+  readonly clientStallTimeoutMs?: number;
 }
 
 /** Methods by URL, for what is answered to others. */
@@ -51,21 +54,29 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The admin API: keys, usage and the ledger, for who has an admin key. What it takes is checked and described by zod. */
-export async function adminApi(app: FastifyInstance, { admit, keys, database }: AdminOptions): Promise<void> {
+export async function adminApi(app: FastifyInstance, options: AdminOptions): Promise<void> {
+  const { admit, keys, database, clientStallTimeoutMs = STALL_TIMEOUT_MS } = options;
   for (const [url, methods] of Object.entries(METHODS)) allowOnly(app, PREFIX + url, methods);
   await app.register(
     (plugin, _options, done) => {
       const scope = plugin.withTypeProvider<ZodTypeProvider>();
-      scope.setValidatorCompiler(validatorCompiler);
+      scope.setValidatorCompiler(checkWithZod);
       scope.setSerializerCompiler(serializerCompiler);
       takeJson(scope);
+      translateErrors(scope);
       for (const hook of admit) scope.addHook("onRequest", hook);
       scope.addHook("onRequest", (request, reply, next) => {
         const { "content-length": length, "transfer-encoding": encoding } = request.headers;
         if ((length === undefined || length === "0") && encoding === undefined) next();
         else requireJson.call(plugin, request, reply, next);
       });
+      scope.addHook("onSend", (request, _reply, _payload, next) => {
+        // Reports and exports are long, and this caller may never read them. Node sets its own time when they have left.
+        request.raw.socket.setTimeout(clientStallTimeoutMs);
+        next();
+      });
       keyRoutes(scope, keys);
+      auditRoutes(scope, keys);
       usageRoutes(scope, keys, database);
       requestRoutes(scope, keys, database);
       done();
@@ -79,37 +90,28 @@ function takeJson(scope: AdminScope): void {
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser(
     "application/json",
-    { parseAs: "string", bodyLimit: BODY_LIMIT_BYTES },
-    (request, body, done) => {
+    { parseAs: "buffer", bodyLimit: BODY_LIMIT_BYTES },
+    async (request: FastifyRequest, body: Buffer) => {
       request.exchange.works();
       request.exchange.bytesIn = body.length;
-      try {
-        // Who sends nothing may still say that it is JSON.
-        done(null, body === "" ? undefined : JSON.parse(body as string));
-      } catch (cause) {
-        done(new GatewayError("invalid_json", "The body is not valid JSON.", { cause }));
-      }
+      // Who sends nothing may still say that it is JSON.
+      return body.length === 0 ? undefined : parseJsonObject(body).value;
     },
   );
+}
+
+/** Says what errors mean that are not the gateway's own. The rest is answered as everywhere. */
+function translateErrors(scope: AdminScope): void {
   scope.setErrorHandler((error) => {
-    throw hasZodFastifySchemaValidationErrors(error) ? toGatewayError(error.validation[0]) : error;
-  });
-}
-
-interface Issue {
-  readonly instancePath: string;
-  readonly message?: string;
-}
-
-/** The first fault, with the name of its field. */
-function toGatewayError(issue: Issue | undefined): GatewayError {
-  const message = issue?.message ?? "is not valid";
-  const path = (issue?.instancePath ?? "").split("/").filter(Boolean);
-  const unknown = /^Unrecognized keys?: "([^"]*)"/.exec(message)?.[1];
-  if (unknown !== undefined) path.push(unknown);
-  const param = path.join(".");
-  const what = unknown === undefined ? message : "is no field of this; leave it out";
-  return new GatewayError("invalid_value", `${param === "" ? "The request" : `"${param}"`} ${what}`, {
-    param: param === "" ? undefined : param,
+    if (isUnavailable(error)) {
+      throw new GatewayError("store_unavailable", "The database cannot be asked now; try again shortly.", {
+        headers: { "retry-after": "2" },
+        cause: error,
+      });
+    }
+    const tooLarge = error instanceof Error && "code" in error && error.code === "FST_ERR_CTP_BODY_TOO_LARGE";
+    throw tooLarge
+      ? new GatewayError("request_too_large", `The request body has more than ${BODY_LIMIT_BYTES} bytes.`)
+      : error;
   });
 }

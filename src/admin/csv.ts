@@ -1,6 +1,6 @@
 const NEEDS_QUOTES = /[",\r\n]/;
 /** What a spreadsheet would take for a formula. */
-const FORMULA = /^[=+\-@\t\r]/;
+const FORMULA = /^(?!-?\d+(?:\.\d+)?$)[=+\-@\t\r]/;
 
 /** One line of RFC 4180. Texts that a spreadsheet would run are made harmless with an apostrophe; numbers stay as they are. */
 export function csvLine(cells: readonly (string | number | boolean | null | undefined)[]): string {

@@ -2,6 +2,8 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
+import { GatewayError } from "../errors.ts";
+import { allowOnly } from "../routes/allow-only.ts";
 import { API_PATHS } from "./api-paths.ts";
 
 type OpenApiPaths = NonNullable<NonNullable<StaticDocument["openapi"]>["paths"]>;
@@ -9,7 +11,7 @@ type StaticDocument = Extract<Parameters<typeof swagger>[1], { openapi?: unknown
 
 /** The page takes everything from here; its own styles are written into it. */
 const CONTENT_SECURITY_POLICY =
-  "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; frame-ancestors 'none'";
+  "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
 const DESCRIPTION =
   "A gateway to OpenRouter that changes nothing. Requests below /openai/v1 take a caller's key, those below /admin/v1 an admin key.";
 
@@ -30,11 +32,12 @@ export async function documentation(app: FastifyInstance): Promise<void> {
     hideUntagged: true,
     transform: jsonSchemaTransform,
   });
-  app.get("/openapi.json", () => app.swagger());
-  await app.register(swaggerUi, {
-    routePrefix: "/docs",
-    staticCSP: CONTENT_SECURITY_POLICY,
-    transformSpecificationClone: false,
-    uiConfig: { url: "/openapi.json" },
+  allowOnly(app, "/openapi.json", ["GET", "HEAD"]);
+  allowOnly(app, "/docs", ["GET"]);
+  app.route({ method: ["GET", "HEAD"], url: "/openapi.json", handler: () => app.swagger() });
+  await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: CONTENT_SECURITY_POLICY });
+  // Of the page's files that are not there; all other URLs are refused earlier.
+  app.setNotFoundHandler(() => {
+    throw new GatewayError("unknown_url", "The page at /docs has no such file.");
   });
 }

@@ -4,84 +4,46 @@ import type { Actor, IssuedKey } from "../keys/gateway-key.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import type { AdminScope } from "./admin-api.ts";
 import {
+  errorAnswers,
   keyChangesBody,
   newKeyBody,
+  pageLimit,
   rotationBody,
-  toWireAuditEntry,
   toWireKey,
-  wireAuditEntry,
   wireIssuedKey,
   wireKey,
 } from "./wire.ts";
 
-const PAGE_MAX = 500;
+const tags = ["keys"];
 const keyParam = z.object({ key: z.string().min(1).max(64).describe("Id or name") });
-const page = z.coerce.number().int().min(1).max(PAGE_MAX).default(100);
-const truth = z.stringbool({ truthy: ["true"], falsy: ["false"], error: "must be true or false" });
+const keyAnswer = { 200: wireKey, ...errorAnswers };
+const listQuery = z.strictObject({
+  owner: z.string().optional(),
+  include_revoked: z
+    .enum(["true", "false"], { error: "must be true or false" })
+    .default("false")
+    .transform((text) => text === "true"),
+  limit: pageLimit,
+  after: z.string().optional().describe("Id of the last key of the page before"),
+});
 
-/** Routes that create, list, show, change, rotate and revoke keys, and the one that tells who did. */
+/** Routes that create, list, show, change, rotate and revoke keys. */
 export function keyRoutes(scope: AdminScope, keys: KeyService): void {
-  listAndShow(scope, keys);
-  const tags = ["keys"];
-  scope.post(
-    "/keys",
-    { schema: { tags, summary: "Create a key", body: newKeyBody, response: { 201: wireIssuedKey } } },
-    async (request, reply) => {
-      const issued = await keys.create(request.body, actorOf(request));
-      return reply.code(201).header("cache-control", "no-store").send(toWireIssued(issued));
-    },
-  );
-  scope.patch(
-    "/keys/:key",
-    {
-      schema: {
-        tags,
-        summary: "Change a key",
-        params: keyParam,
-        body: keyChangesBody,
-        response: { 200: wireKey },
-      },
-    },
-    async (request) => toWireKey(await keys.update(request.params.key, request.body, actorOf(request))),
-  );
-  scope.post(
-    "/keys/:key/rotate",
-    {
-      schema: {
-        tags,
-        summary: "Give a key a new secret; the old one is good for grace_ms more",
-        params: keyParam,
-        body: rotationBody,
-        response: { 200: wireIssuedKey },
-      },
-    },
-    async (request, reply) => {
-      const issued = await keys.rotate(request.params.key, request.body, actorOf(request));
-      return reply.header("cache-control", "no-store").send(toWireIssued(issued));
-    },
-  );
-  scope.delete(
-    "/keys/:key",
-    { schema: { tags, summary: "Revoke a key, for good", params: keyParam, response: { 200: wireKey } } },
-    async (request) => toWireKey(await keys.revoke(request.params.key, actorOf(request))),
-  );
+  readKeys(scope, keys);
+  changeKeys(scope, keys);
+  issueSecrets(scope, keys);
 }
 
-function listAndShow(scope: AdminScope, keys: KeyService): void {
-  const listQuery = z.strictObject({
-    owner: z.string().optional(),
-    include_revoked: truth.default(false),
-    limit: page,
-    after: z.string().optional().describe("Id of the last key of the page before"),
-  });
+function readKeys(scope: AdminScope, keys: KeyService): void {
+  const listAnswer = z.object({ data: z.array(wireKey) }).describe("A page of keys");
   scope.get(
     "/keys",
     {
       schema: {
-        tags: ["keys"],
+        tags,
         summary: "List keys",
         querystring: listQuery,
-        response: { 200: z.object({ data: z.array(wireKey) }) },
+        response: { 200: listAnswer, ...errorAnswers },
       },
     },
     async ({ query }) => {
@@ -91,27 +53,63 @@ function listAndShow(scope: AdminScope, keys: KeyService): void {
   );
   scope.get(
     "/keys/:key",
-    { schema: { tags: ["keys"], summary: "Show a key", params: keyParam, response: { 200: wireKey } } },
+    { schema: { tags, summary: "Show a key", params: keyParam, response: keyAnswer } },
     async (request) => toWireKey(await keys.show(request.params.key)),
   );
-  const auditQuery = z.strictObject({
-    key: z.string().optional().describe("Id of a key"),
-    limit: page,
-    before: z.string().optional().describe("Id of the last entry of the page before"),
-  });
-  scope.get(
-    "/audit",
+}
+
+function changeKeys(scope: AdminScope, keys: KeyService): void {
+  scope.patch(
+    "/keys/:key",
     {
       schema: {
-        tags: ["keys"],
-        summary: "Who changed which key, when, and from where; newest first",
-        querystring: auditQuery,
-        response: { 200: z.object({ data: z.array(wireAuditEntry) }) },
+        tags,
+        summary: "Change a key",
+        params: keyParam,
+        body: keyChangesBody,
+        response: keyAnswer,
       },
     },
-    async ({ query }) => {
-      const { key: keyId, ...filter } = query;
-      return { data: (await keys.audit({ ...filter, keyId })).map(toWireAuditEntry) };
+    async (request) => toWireKey(await keys.update(request.params.key, request.body, actorOf(request))),
+  );
+  scope.delete(
+    "/keys/:key",
+    { schema: { tags, summary: "Revoke a key, for good", params: keyParam, response: keyAnswer } },
+    async (request) => toWireKey(await keys.revoke(request.params.key, actorOf(request))),
+  );
+}
+
+/** Nobody may keep these answers: the secret in them is shown this once. */
+function issueSecrets(scope: AdminScope, keys: KeyService): void {
+  scope.post(
+    "/keys",
+    {
+      schema: {
+        tags,
+        summary: "Create a key",
+        body: newKeyBody,
+        response: { 201: wireIssuedKey, ...errorAnswers },
+      },
+    },
+    async (request, reply) => {
+      const issued = await keys.create(request.body, actorOf(request));
+      return reply.code(201).header("cache-control", "no-store").send(toWireIssued(issued));
+    },
+  );
+  scope.post(
+    "/keys/:key/rotate",
+    {
+      schema: {
+        tags,
+        summary: "Give a key a new secret; the old one is good for grace_ms more",
+        params: keyParam,
+        body: rotationBody,
+        response: { 200: wireIssuedKey, ...errorAnswers },
+      },
+    },
+    async (request, reply) => {
+      const issued = await keys.rotate(request.params.key, request.body, actorOf(request));
+      return reply.header("cache-control", "no-store").send(toWireIssued(issued));
     },
   );
 }

@@ -1,16 +1,20 @@
 import { z } from "zod";
+import { GatewayError } from "../errors.ts";
 
 const DAY_MS = 86_400_000;
 const DEFAULT_DAYS = 30;
 
+const date = z.iso.date();
+const time = z.iso.datetime({ offset: true });
+// One text, because the description of the API could not tell the two apart.
 const moment = z
-  .union(
-    [
-      z.iso.date().transform((date) => Date.parse(`${date}T00:00:00Z`)),
-      z.iso.datetime({ offset: true }).transform(Date.parse),
-    ],
-    { error: "must be a date such as 2026-11-01, or a time such as 2026-11-01T12:00:00Z" },
+  .string()
+  .refine(
+    (text) => date.safeParse(text).success || time.safeParse(text).success,
+    "must be a date such as 2026-11-01, or a time such as 2026-11-01T12:00:00Z",
   )
+  // A date without a time is midnight in UTC.
+  .transform((text) => Date.parse(text))
   .optional();
 
 /** Fields of a query that say for which time. */
@@ -19,11 +23,16 @@ export const periodFields = {
   to: moment.describe("A date or a time, not included; default: now"),
 };
 
-/** A time from and up to which, in ms since 1970. */
+/** A time from and up to which, in ms since 1970. @throws GatewayError invalid_value when it ends before it begins. */
 export function periodOf(
   { from, to }: { from?: number | undefined; to?: number | undefined },
   now: number,
 ): { from: number; to: number } {
   const end = to ?? now;
-  return { from: from ?? end - DEFAULT_DAYS * DAY_MS, to: end };
+  const start = from ?? end - DEFAULT_DAYS * DAY_MS;
+  if (start >= end)
+    throw new GatewayError("invalid_value", "from must be before to, which is now if left out.", {
+      param: "from",
+    });
+  return { from: start, to: end };
 }

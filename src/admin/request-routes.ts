@@ -1,5 +1,7 @@
 import { Readable } from "node:stream";
 import { z } from "zod";
+import { GatewayError } from "../errors.ts";
+import type { Exchange } from "../http/exchange.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import type { Database } from "../store/database.ts";
 import { requestPages } from "../store/request-pages.ts";
@@ -9,7 +11,7 @@ import type { AdminScope } from "./admin-api.ts";
 import { csvLine } from "./csv.ts";
 import { keyIdOf } from "./key-id.ts";
 import { periodFields, periodOf } from "./period.ts";
-import { isoOf } from "./wire.ts";
+import { errorAnswers, isoOf } from "./wire.ts";
 
 const STATES = ["open", "pending", "settled", "unknown"] as const;
 const FORMATS = ["json", "ndjson", "csv"] as const;
@@ -28,6 +30,28 @@ const TYPES: Readonly<Record<Format, string>> = {
   csv: "text/csv; charset=utf-8",
 };
 
+const wireRow = z.object({
+  ...Object.fromEntries(
+    REQUEST_COLUMNS.filter(([name]) => !name.startsWith("settle_")).map(([name, type]) => [
+      name,
+      (type === "text" ? z.string() : z.int()).nullable(),
+    ]),
+  ),
+  stream: z.boolean(),
+  state: z.enum(STATES),
+  started_at: z.string(),
+  ended_at: z.string().nullable(),
+  cost_usd: z.string().nullable().describe("Exact, in decimal digits"),
+});
+const requestsAnswer = {
+  description: "Rows of the ledger, streamed",
+  content: {
+    "application/json": { schema: z.object({ data: z.array(wireRow) }) },
+    "application/x-ndjson": { schema: z.string().describe("One row in each line") },
+    "text/csv": { schema: z.string().describe("A head, and one row in each line (RFC 4180)") },
+  },
+};
+
 /** `GET /admin/v1/requests`: the rows of the ledger, streamed as they are read. */
 export function requestRoutes(scope: AdminScope, keys: KeyService, database: Database): void {
   scope.get(
@@ -37,14 +61,34 @@ export function requestRoutes(scope: AdminScope, keys: KeyService, database: Dat
         tags: ["usage"],
         summary: "Every request, oldest first, as JSON, as lines of JSON, or as CSV",
         querystring: requestsQuery,
+        response: { 200: requestsAnswer, ...errorAnswers },
       },
     },
-    async ({ query }, reply) => {
+    async ({ query, exchange }, reply) => {
       const { key, format, state, ...period } = query;
       const filter = { ...periodOf(period, Date.now()), keyId: await keyIdOf(keys, key), state };
-      return reply.type(TYPES[format]).send(Readable.from(exportOf(requestPages(database, filter), format)));
+      const text = exportOf(requestPages(database, filter), format);
+      // Read before the answer begins: a failure can still be answered.
+      const first = await text.next();
+      return reply.type(TYPES[format]).send(Readable.from(goOn(first, text, exchange)) as never);
     },
   );
+}
+
+/** Gives what has been read and then the rest. A failure breaks the answer off, which callers notice, and is logged. */
+async function* goOn(
+  first: IteratorResult<string>,
+  rest: AsyncGenerator<string>,
+  exchange: Exchange,
+): AsyncGenerator<string> {
+  if (first.done) return;
+  yield first.value;
+  try {
+    yield* rest;
+  } catch (cause) {
+    exchange.fail(new GatewayError("store_unavailable", "The ledger was not read to its end.", { cause }));
+    throw cause;
+  }
 }
 
 /** Makes of pages of rows the text of an export, page by page. */
@@ -52,24 +96,16 @@ export async function* exportOf(
   pages: AsyncIterable<readonly RequestRow[]>,
   format: Format,
 ): AsyncGenerator<string> {
-  if (format === "csv") yield csvLine(COLUMNS);
-  if (format === "json") yield '{"data":[';
-  let separator = "";
+  const { head, between, tail, textOf } = SHAPES[format];
+  let before = head;
+  let empty = true;
   for await (const page of pages) {
-    const rows = page.map(toWireRequest);
-    if (format === "csv") yield rows.map((row) => csvLine(COLUMNS.map((name) => row[name]))).join("");
-    else if (format === "ndjson") yield rows.map((row) => `${JSON.stringify(row)}\n`).join("");
-    else yield separator + rows.map((row) => JSON.stringify(row)).join(",\n");
-    separator = ",\n";
+    yield before + page.map((row) => textOf(toWireRequest(row))).join(between);
+    before = between;
+    empty = false;
   }
-  if (format === "json") yield "]}\n";
+  yield empty ? head + tail : tail;
 }
-
-/** How the ledger settles a row is its own affair. */
-const COLUMNS = [
-  ...REQUEST_COLUMNS.map(([name]) => name).filter((name) => !name.startsWith("settle_")),
-  "cost_usd",
-];
 
 type WireRequest = Readonly<Record<string, string | number | boolean | null>>;
 
@@ -82,3 +118,27 @@ function toWireRequest({ settle_at: _at, settle_attempts: _attempts, ...row }: R
     cost_usd: row.cost_nanodollars === null ? null : usdText(row.cost_nanodollars),
   };
 }
+
+/** How the ledger settles a row is its own affair. */
+const COLUMNS = [
+  ...REQUEST_COLUMNS.map(([name]) => name).filter((name) => !name.startsWith("settle_")),
+  "cost_usd",
+];
+
+interface Shape {
+  readonly head: string;
+  readonly between: string;
+  readonly tail: string;
+  readonly textOf: (row: WireRequest) => string;
+}
+
+const SHAPES: Readonly<Record<Format, Shape>> = {
+  json: { head: '{"data":[', between: ",\n", tail: "]}\n", textOf: (row) => JSON.stringify(row) },
+  ndjson: { head: "", between: "", tail: "", textOf: (row) => `${JSON.stringify(row)}\n` },
+  csv: {
+    head: csvLine(COLUMNS),
+    between: "",
+    tail: "",
+    textOf: (row) => csvLine(COLUMNS.map((name) => row[name])),
+  },
+};

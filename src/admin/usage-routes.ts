@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { KeyService } from "../keys/key-service.ts";
 import type { Database } from "../store/database.ts";
 import {
+  type Dimension,
   DIMENSIONS,
   reportUsage,
   type UsageLine,
@@ -13,18 +14,17 @@ import type { AdminScope } from "./admin-api.ts";
 import { csvLine } from "./csv.ts";
 import { keyIdOf } from "./key-id.ts";
 import { periodFields, periodOf } from "./period.ts";
-import { isoOf } from "./wire.ts";
+import { errorAnswers, isoOf } from "./wire.ts";
 
-const dimension = z.enum(DIMENSIONS, {
-  error: `must be some of ${DIMENSIONS.join(", ")}, separated by commas`,
-});
+const BY = `some of ${DIMENSIONS.join(", ")}, separated by commas`;
+const isDimension = (text: string): text is Dimension => DIMENSIONS.some((known) => known === text);
 const usageQuery = z.strictObject({
   by: z
     .string()
-    .transform((text) => text.split(","))
-    .pipe(z.array(dimension).min(1))
-    .default(["key"])
-    .describe(`Some of ${DIMENSIONS.join(", ")}, separated by commas`),
+    .refine((text) => text.split(",").every(isDimension), `must be ${BY}`)
+    .default("key")
+    .transform((text) => text.split(",").filter(isDimension))
+    .describe(BY),
   ...periodFields,
   key: z.string().optional().describe("Id or name"),
   model: z.string().optional(),
@@ -58,6 +58,14 @@ const report = z.object({
   pending_requests: z.int().describe("Under way, or waiting for their cost; in no sum yet"),
 });
 
+const usageAnswer = {
+  description: "Sums of what is settled or unknown",
+  content: {
+    "application/json": { schema: report },
+    "text/csv": { schema: z.string().describe("A head, and one group in each line (RFC 4180)") },
+  },
+};
+
 /** `GET /admin/v1/usage`: what was used and what it cost, by key, model, provider and day. */
 export function usageRoutes(scope: AdminScope, keys: KeyService, database: Database): void {
   scope.get(
@@ -67,7 +75,7 @@ export function usageRoutes(scope: AdminScope, keys: KeyService, database: Datab
         tags: ["usage"],
         summary: "Usage and cost by key, model, provider and day, from sums by the hour",
         querystring: usageQuery,
-        response: { 200: report },
+        response: { 200: usageAnswer, ...errorAnswers },
       },
     },
     async ({ query }, reply) => {
@@ -79,10 +87,7 @@ export function usageRoutes(scope: AdminScope, keys: KeyService, database: Datab
         keyId: await keyIdOf(keys, key),
       });
       if (format === "json") return toWireReport(usage);
-      return reply
-        .type("text/csv; charset=utf-8")
-        .serializer(String)
-        .send(toCsv(usage) as never);
+      return reply.type("text/csv; charset=utf-8").serializer(String).send(toCsv(usage));
     },
   );
 }
@@ -128,10 +133,18 @@ function toWireSums(all: UsageSums) {
   };
 }
 
+/** Columns of a group, in the order in which a line has them. */
+const GROUPS: readonly (readonly [Dimension, readonly string[]])[] = [
+  ["day", ["day"]],
+  ["key", ["key_id", "key_name"]],
+  ["model", ["model"]],
+  ["provider", ["provider"]],
+];
+
 /** The lines of a report as CSV, with a head. */
 export function toCsv(usage: UsageReport): string {
   const { data, total } = toWireReport(usage);
-  const groups = Object.keys(data[0] ?? {}).filter((name) => !(name in total));
+  const groups = GROUPS.filter(([dimension]) => usage.by.includes(dimension)).flatMap(([, names]) => names);
   const columns = [...groups, ...Object.keys(total)];
   return (
     csvLine(columns) +

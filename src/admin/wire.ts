@@ -48,28 +48,48 @@ export const rotationBody = z
   .nullish()
   .transform((body) => ({ graceMs: body?.grace_ms ?? 86_400_000 }));
 
+/** What every route answers when it refuses or fails. */
+const wireError = z
+  .object({
+    error: z.object({
+      message: z.string(),
+      type: z.string(),
+      param: z.string().nullable().describe("The field or parameter at fault"),
+      code: z.string(),
+    }),
+  })
+  .describe("An error in OpenAI's shape");
+export const errorAnswers = { "4xx": wireError, "5xx": wireError };
+
+/** How many lines a page may have. */
+export const pageLimit = z.coerce.number().int().min(1).max(500).default(100);
+
 const when = z.string().describe("ISO 8601, UTC");
 
 /** A key as it is shown. */
-export const wireKey = z.object({
-  id: z.string(),
-  name: z.string(),
-  role: z.enum(["caller", "admin"]),
-  owner: z.string().nullable(),
-  metadata: z.record(z.string(), z.string()),
-  prefix: z.string().describe("The first characters of the secret"),
-  models: z.array(z.string()).nullable(),
-  on_disconnect: z.enum(["cancel", "drain"]),
-  created_at: when,
-  last_used_at: when.nullable(),
-  expires_at: when.nullable(),
-  disabled: z.boolean(),
-  revoked_at: when.nullable(),
-  previous_secret_until: when.nullable(),
-});
+export const wireKey = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    role: z.enum(["caller", "admin"]),
+    owner: z.string().nullable(),
+    metadata: z.record(z.string(), z.string()),
+    prefix: z.string().describe("The first characters of the secret"),
+    models: z.array(z.string()).nullable(),
+    on_disconnect: z.enum(["cancel", "drain"]),
+    created_at: when,
+    last_used_at: when.nullable(),
+    expires_at: when.nullable(),
+    disabled: z.boolean(),
+    revoked_at: when.nullable(),
+    previous_secret_until: when.nullable(),
+  })
+  .describe("A key");
 
 /** A key with its secret, which is shown this once. */
-export const wireIssuedKey = wireKey.extend({ secret: z.string().describe("Shown this once") });
+export const wireIssuedKey = wireKey
+  .extend({ secret: z.string().describe("Shown this once") })
+  .describe("The key and its secret");
 
 /** A change that was made. */
 export const wireAuditEntry = z.object({

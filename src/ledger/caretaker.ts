@@ -2,6 +2,7 @@ import type { Database } from "../store/database.ts";
 import { adoptOrphans, beat, leave } from "../store/instances.ts";
 import type { RequestRow } from "../store/request-row.ts";
 import { type Recovered, recoverJournals } from "./recovery.ts";
+import type { WriteRows } from "./tolerant-write.ts";
 
 const BEAT_EVERY_MS = 10_000;
 /** A process that has not been heard of for so long is dead; should it live after all, its rows are still taken. */
@@ -11,7 +12,7 @@ const LOST_AFTER_MS = 3_600_000;
 
 export interface CaretakerOptions {
   readonly database: Database;
-  readonly write: (rows: readonly RequestRow[]) => Promise<void>;
+  readonly write: WriteRows;
   /** Where journals stand, this process's and those of others. */
   readonly directory: string;
   readonly instance: string;
@@ -47,20 +48,23 @@ export class Caretaker {
     await leave(this.#options.database, this.#options.instance).catch(this.#options.onFailure);
   }
 
+  /** Each by itself: a journal that cannot be read must not keep rows of other disks from being taken over. */
   async #lookAfter(): Promise<void> {
-    const { database, directory, instance, write, onRecovered, onUnknown, onFailure } = this.#options;
+    const { database, instance, onUnknown, onFailure } = this.#options;
     const now = Date.now();
-    try {
-      await beat(database, instance, now);
-      const recovered = await recoverJournals(directory, instance, async (rows) => {
-        await write(rows);
-        onUnknown(rows.filter(({ state }) => state === "unknown"));
-      });
-      if (recovered.instances > 0) onRecovered(recovered);
-      const deadlines = { lastSeenBefore: now - DEAD_AFTER_MS, startedBefore: now - LOST_AFTER_MS };
-      onUnknown(await adoptOrphans(database, now, deadlines));
-    } catch (error) {
-      onFailure(error);
-    }
+    await beat(database, instance, now).catch(onFailure);
+    await this.#recover().catch(onFailure);
+    const deadlines = { lastSeenBefore: now - DEAD_AFTER_MS, startedBefore: now - LOST_AFTER_MS };
+    await adoptOrphans(database, now, deadlines).then(onUnknown, onFailure);
+  }
+
+  async #recover(): Promise<void> {
+    const { directory, instance, write, onRecovered, onUnknown } = this.#options;
+    const recovered = await recoverJournals(directory, instance, async (rows) => {
+      const written = await write(rows);
+      // Most of what a journal has no end of, the database has.
+      onUnknown(written.filter(({ state }) => state === "unknown"));
+    });
+    if (recovered.instances > 0) onRecovered(recovered);
   }
 }

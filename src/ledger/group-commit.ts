@@ -35,6 +35,15 @@ export class GroupCommit {
     } catch (error) {
       failure = error as Error;
     }
-    for (const committed of waiting) committed(failure);
+    for (const committed of waiting) {
+      try {
+        committed(failure);
+      } catch (error) {
+        // A fault of one must not leave the others waiting for ever; it is told like any that nobody catches.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 }

@@ -1,36 +1,23 @@
-import { appendFileSync, closeSync, mkdirSync, openSync, unlinkSync, writeSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { RequestRow } from "../store/request-row.ts";
+import { type Head, lineOf, type Opening } from "./entry.ts";
 import { type Committed, GroupCommit } from "./group-commit.ts";
 import { type FileLock, lockFile } from "../store/file-lock.ts";
 
-const SEGMENT_BYTES = 16_777_216;
+export type { Entry, Head, Opening } from "./entry.ts";
 
-/** What is known of a request when it begins, as it stands in the journal. */
-export type Opening = Pick<
-  RequestRow,
-  | "id"
-  | "request_id"
-  | "key_id"
-  | "key_name"
-  | "model_asked"
-  | "model_sent"
-  | "stream"
-  | "bytes_in"
-  | "started_at"
->;
-
-/** What upstream's head says of a request. */
-export interface Head {
-  readonly status: number;
-  readonly generationId: string | undefined;
-}
-
-/** A line of the journal: a request begins, upstream's head has come, or the whole row of one that has ended. */
-export type Entry =
-  | readonly ["open", Opening]
-  | readonly ["head", id: string, Head]
-  | readonly ["row", RequestRow];
+const SEGMENT_MAX_BYTES = 16_777_216;
+/** A small journal has smaller ones: a segment with one request under way stays whole. */
+const SEGMENTS_MIN = 8;
 
 /** One file of a journal. It is deleted when nothing in it is needed any more. */
 export interface Segment {
@@ -53,6 +40,7 @@ export class Journal {
   readonly directory: string;
   readonly instance: string;
   readonly #maxBytes: number;
+  readonly #segmentBytes: number;
   readonly #lock: FileLock;
   readonly #commits = new GroupCommit((lines) => this.#append(lines));
   readonly #segments = new Set<Segment>();
@@ -70,6 +58,7 @@ export class Journal {
     this.directory = directory;
     this.instance = instance;
     this.#maxBytes = maxBytes;
+    this.#segmentBytes = Math.min(SEGMENT_MAX_BYTES, maxBytes / SEGMENTS_MIN);
     const lock = lockFile(lockPath(directory, instance));
     if (!lock) throw new Error(`the journal of ${instance} is another process's`);
     this.#lock = lock;
@@ -82,7 +71,9 @@ export class Journal {
    * @throws JournalFull when it may not begin.
    */
   open(opening: Opening, committed: Committed): Segment {
-    if (this.#bytes > this.#maxBytes) throw new JournalFull("the journal is as long as it may be");
+    // The current segment is not deleted before it is closed, so it must not be what fills the journal.
+    if (this.#isFull && this.#current?.live === 0 && !this.#current.spilled) this.#close();
+    if (this.#isFull) throw new JournalFull("the journal is as long as it may be");
     const segment = this.#current ?? this.#begin();
     segment.live++;
     this.#commits.add(lineOf(["open", opening]), committed);
@@ -131,6 +122,10 @@ export class Journal {
     this.#deleteUnneeded(segment);
   }
 
+  get #isFull(): boolean {
+    return this.#bytes > this.#maxBytes;
+  }
+
   get hasSpilled(): boolean {
     for (const { spilled } of this.#segments) if (spilled) return true;
     return false;
@@ -151,7 +146,7 @@ export class Journal {
     try {
       if (writeSync(this.#file, bytes) < bytes.length) throw new Error("the disk is full");
     } catch (cause) {
-      // Half a line may stand at its end: what comes next must not be joined to it.
+      this.#takeBack(segment);
       this.#close();
       throw new JournalFull("the journal cannot be written", { cause });
     }
@@ -159,7 +154,16 @@ export class Journal {
     this.#bytes += bytes.length;
     // Before it may be closed, which deletes what nobody needs.
     if (spilled) segment.spilled = true;
-    if (segment.bytes > SEGMENT_BYTES) this.#close();
+    if (segment.bytes > this.#segmentBytes) this.#close();
+  }
+
+  /** Takes off what was written of lines that are said not to be kept. If it stays, the next line stands in another file. */
+  #takeBack(segment: Segment): void {
+    try {
+      ftruncateSync(this.#file, segment.bytes);
+    } catch {
+      // Readers pass over half a line; a whole one is of a request that was refused.
+    }
   }
 
   #begin(): Segment {
@@ -190,10 +194,6 @@ export class Journal {
     this.#bytes -= segment.bytes;
     unlinkSync(segment.path);
   }
-}
-
-function lineOf(entry: Entry): string {
-  return `${JSON.stringify(entry)}\n`;
 }
 
 /** The file that says, by its lock, that the process of this journal lives. */

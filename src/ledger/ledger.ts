@@ -6,12 +6,14 @@ import type { Exchange } from "../http/exchange.ts";
 import type { Database } from "../store/database.ts";
 import type { RequestRow } from "../store/request-row.ts";
 import { writeRequests } from "../store/request-writes.ts";
+import { isRowFault } from "../store/row-fault.ts";
 import type { FindGeneration } from "../upstream/generation.ts";
 import { Account } from "./account.ts";
 import { Caretaker } from "./caretaker.ts";
 import { Journal, JournalFull } from "./journal.ts";
 import { openingOf } from "./request-record.ts";
 import { Settler } from "./settler.ts";
+import { tolerantWrite } from "./tolerant-write.ts";
 import { Writer } from "./writer.ts";
 
 const TIME_CHARS = 9;
@@ -47,17 +49,24 @@ export class Ledger {
     this.#options = options;
     this.#instance = `${timeText(Date.now())}${randomBytes(4).toString("hex")}`;
     this.#journal = new Journal(join(dataDir, "journal"), this.#instance, options.journalMaxBytes);
-    const write = (rows: readonly RequestRow[]): Promise<void> => writeRequests(database, rows);
+    const write = tolerantWrite({
+      write: (rows) => writeRequests(database, rows),
+      isRowFault,
+      refuse: (row, error) => {
+        this.#journal.refuse(row);
+        logger.error(
+          { err: error, row: row.id },
+          "the database refuses a row of the ledger; it is kept aside",
+        );
+      },
+    });
     this.#writer = new Writer({
       journal: this.#journal,
       write,
-      answers: () => database.answers(),
       onHealth: (healthy, error) => {
         if (healthy) logger.info("the ledger is written again");
         else logger.error({ err: error }, "the ledger's database fails; rows are kept in the journal");
       },
-      onRefused: (id, error) =>
-        logger.error({ err: error, row: id }, "the database refuses a row of the ledger"),
     });
     this.#settler = new Settler({
       database,
@@ -130,8 +139,10 @@ export class Ledger {
 
   /** Brings everything to the database; what it does not take stays in the journal for the next process. */
   async close(): Promise<void> {
-    await this.#settler.stop();
+    // The one waits for upstream, and what is finished must not wait for that.
+    const settled = this.#settler.stop();
     await this.#writer.close();
+    await settled;
     if (this.#started) await this.#caretaker.stop();
     this.#journal.close();
   }

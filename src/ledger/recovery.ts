@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { lockFile } from "../store/file-lock.ts";
 import type { RequestRow } from "../store/request-row.ts";
 import { entriesOf } from "./journal-reader.ts";
-import { type Head, lockPath, type Opening } from "./journal.ts";
+import { type Entry, type Head, lockPath, type Opening } from "./journal.ts";
 import { interruptedRow, openRow } from "./request-record.ts";
 
 const BATCH_MAX = 500;
@@ -17,38 +17,49 @@ export interface Recovered {
   readonly damagedLines: number;
 }
 
+type Write = (rows: readonly RequestRow[]) => Promise<void>;
+
 /**
  * Brings to the database what processes that died have left in a directory of journals, and deletes it there. The lock
  * of a journal says whether its process lives, and that nobody else recovers it.
- * @param write writes rows, all or none; when it throws, the journal stays for another time.
+ * @param own whose journal is left alone. @param write writes rows, all or none, no two of the same id.
+ * @throws what kept a journal from being recovered: it stays for another time, the others are gone.
  */
-export async function recoverJournals(
-  directory: string,
-  own: string,
-  write: (rows: readonly RequestRow[]) => Promise<void>,
-): Promise<Recovered> {
+export async function recoverJournals(directory: string, own: string, write: Write): Promise<Recovered> {
   const sum = { instances: 0, rows: 0, damagedLines: 0 };
-  for (const [instance, paths] of journalsIn(directory)) {
-    const lock = instance === own ? undefined : lockFile(lockPath(directory, instance));
-    if (!lock) continue;
+  const failures: unknown[] = [];
+  for (const instance of journalsIn(directory).keys()) {
+    if (instance === own) continue;
     try {
-      const found = await foldJournal(instance, paths);
-      for (let from = 0; from < found.rows.length; from += BATCH_MAX) {
-        await write(found.rows.slice(from, from + BATCH_MAX));
-      }
+      const found = await recoverUnlessAlive(directory, instance, write);
+      if (!found) continue;
       sum.instances++;
-      sum.rows += found.rows.length;
+      sum.rows += found.rows;
       sum.damagedLines += found.damagedLines;
-      for (const path of paths) {
-        if (found.damaged.has(path)) renameSync(path, `${path}.damaged`);
-        else unlinkSync(path);
-      }
-      rmSync(lockPath(directory, instance), { force: true });
-    } finally {
-      lock.release();
+    } catch (error) {
+      failures.push(error);
     }
   }
+  if (failures.length > 0) throw failures[0];
   return sum;
+}
+
+async function recoverUnlessAlive(
+  directory: string,
+  instance: string,
+  write: Write,
+): Promise<Found | undefined> {
+  const lock = lockFile(lockPath(directory, instance));
+  if (!lock) return undefined;
+  try {
+    // Not before it is locked: another process may have recovered it since.
+    const paths = journalsIn(directory).get(instance);
+    const found = paths && (await recoverJournal(instance, paths, write));
+    rmSync(lockPath(directory, instance), { force: true });
+    return found;
+  } finally {
+    lock.release();
+  }
 }
 
 function journalsIn(directory: string): Map<string, string[]> {
@@ -68,30 +79,62 @@ function journalsIn(directory: string): Map<string, string[]> {
   );
 }
 
-async function foldJournal(
-  instance: string,
-  paths: readonly string[],
-): Promise<{ rows: RequestRow[]; damagedLines: number; damaged: ReadonlySet<string> }> {
-  const openings = new Map<string, Opening>();
-  const heads = new Map<string, Head>();
-  const rows = new Map<string, RequestRow>();
+type Found = Omit<Recovered, "instances">;
+
+async function recoverJournal(instance: string, paths: readonly string[], write: Write): Promise<Found> {
+  const fold = new Fold(write);
   const damaged = new Set<string>();
   let damagedLines = 0;
-  let lastWrittenAt = 0;
   for (const path of paths) {
-    lastWrittenAt = Math.max(lastWrittenAt, Math.round(statSync(path).mtimeMs));
     const onDamaged = (): void => {
       damagedLines++;
       damaged.add(path);
     };
-    for await (const entry of entriesOf(path, onDamaged)) {
-      if (entry[0] === "open") openings.set(entry[1].id, entry[1]);
-      else if (entry[0] === "head") heads.set(entry[1], entry[2]);
-      else rows.set(entry[1].id, entry[1]);
-    }
+    for await (const entry of entriesOf(path, onDamaged)) await fold.add(entry);
   }
-  for (const [id, opening] of openings) {
-    if (!rows.has(id)) rows.set(id, interruptedRow(openRow(opening, instance), heads.get(id), lastWrittenAt));
+  const lastWrittenAt = Math.max(...paths.map((path) => Math.round(statSync(path).mtimeMs)));
+  const rows = await fold.end(instance, lastWrittenAt);
+  for (const path of paths) {
+    if (damaged.has(path)) renameSync(path, `${path}.damaged`);
+    else unlinkSync(path);
   }
-  return { rows: [...rows.values()], damagedLines, damaged };
+  return { rows, damagedLines };
+}
+
+/** Makes rows of the entries of a journal. Of a gigabyte of whole rows it keeps no more than a batch and their ids. */
+class Fold {
+  readonly #write: Write;
+  readonly #openings = new Map<string, Opening>();
+  readonly #heads = new Map<string, Head>();
+  readonly #done = new Set<string>();
+  #batch: RequestRow[] = [];
+
+  constructor(write: Write) {
+    this.#write = write;
+  }
+
+  async add(entry: Entry): Promise<void> {
+    if (entry[0] === "open") this.#openings.set(entry[1].id, entry[1]);
+    else if (entry[0] === "head") this.#heads.set(entry[1], entry[2]);
+    else await this.#give(entry[1]);
+  }
+
+  /** Brings what has only begun. @returns how many rows there were. */
+  async end(instance: string, endedAt: number): Promise<number> {
+    for (const [id, opening] of this.#openings)
+      await this.#give(interruptedRow(openRow(opening, instance), this.#heads.get(id), endedAt));
+    if (this.#batch.length > 0) await this.#write(this.#batch);
+    return this.#done.size;
+  }
+
+  async #give(row: RequestRow): Promise<void> {
+    this.#openings.delete(row.id);
+    this.#heads.delete(row.id);
+    if (this.#done.has(row.id)) return;
+    this.#done.add(row.id);
+    this.#batch.push(row);
+    if (this.#batch.length < BATCH_MAX) return;
+    await this.#write(this.#batch);
+    this.#batch = [];
+  }
 }

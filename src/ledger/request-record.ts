@@ -65,7 +65,7 @@ export function completeRow(
   row.state = bill.state;
   row.cost_nanodollars = bill.cost_nanodollars;
   row.cost_source = bill.cost_source;
-  row.generation_id = exchange.generationId ?? null;
+  row.generation_id = text(exchange.generationId);
   row.model_answered = text(exchange.modelAnswered);
   row.provider = text(exchange.provider);
   row.status = exchange.status;
@@ -101,7 +101,7 @@ export function interruptedRow(open: RequestRow, head: Head | undefined, endedAt
   return {
     ...open,
     ...bill,
-    generation_id: head?.generationId ?? null,
+    generation_id: text(head?.generationId),
     status: head?.status ?? 0,
     outcome: "interrupted",
     ended_at: endedAt,

@@ -8,6 +8,8 @@ const BACKOFF_MAX_MS = 300_000;
 const BACKOFF_MIN_MS = 100;
 const ROUND_MAX_MS = 5_000;
 const ROUND_MIN_MS = 50;
+/** So often a question that got no answer is asked, however old its request is. */
+const FAILURES_MAX = 8;
 
 export interface SettlerOptions {
   readonly database: Database;
@@ -60,25 +62,35 @@ export class Settler {
   async settleDue(): Promise<void> {
     for (;;) {
       const claimed = await claimDue(this.#options.database, Date.now(), CLAIM_MAX);
-      await Promise.all(claimed.map((row) => this.#settleOne(row)));
+      // One that fails stays claimed for a while; it must not keep the others from being settled.
+      const settling = await Promise.allSettled(claimed.map((row) => this.#settleOne(row)));
+      const failed = settling.find(({ status }) => status === "rejected");
+      if (failed?.status === "rejected") throw failed.reason;
       if (claimed.length < CLAIM_MAX || this.#stopped) return;
     }
   }
 
   async #settleOne(row: RequestRow): Promise<void> {
     const { database, find, giveUpMs, onUnknown, onFailure } = this.#options;
-    const record = await find(row.generation_id ?? "").catch(onFailure);
-    if (record) return settle(database, row.id, settlementOf(record, row));
-    const now = Date.now();
-    if (now - (row.ended_at ?? row.started_at) < giveUpMs) {
-      return postpone(database, row.id, now + this.#backoffMs(row.settle_attempts));
-    }
-    await settle(database, row.id, {
-      ...settlementOf(undefined, row),
-      state: "unknown",
-      cost_source: "unknown",
+    let failed = false;
+    const record = await find(row.generation_id ?? "").catch((error: unknown) => {
+      failed = true;
+      onFailure(error);
     });
-    onUnknown(row);
+    if (record) {
+      await settle(database, row.id, settlementOf(record, row));
+      return;
+    }
+    const now = Date.now();
+    const isOld = now - (row.ended_at ?? row.started_at) >= giveUpMs;
+    // After a day without this gateway, upstream's first bad moment is no answer yet.
+    if (!isOld || (failed && row.settle_attempts < FAILURES_MAX)) {
+      await postpone(database, row.id, now + this.#backoffMs(row.settle_attempts));
+      return;
+    }
+    const unknown = { state: "unknown", cost_source: "unknown" } as const;
+    const givenUp = await settle(database, row.id, { ...settlementOf(undefined, row), ...unknown });
+    if (givenUp) onUnknown(givenUp);
   }
 
   /** Twice as long after every attempt, up to five minutes. */

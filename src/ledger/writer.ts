@@ -20,14 +20,10 @@ export interface Unwritten {
 
 export interface WriterOptions {
   readonly journal: Journal;
-  /** Writes rows of which no two have the same id, all or none. */
-  readonly write: (rows: readonly RequestRow[]) => Promise<void>;
-  /** Whether the database answers: then a write that fails is the fault of its rows. */
-  readonly answers: () => Promise<boolean>;
+  /** Writes rows of which no two have the same id, all or none; fails only when the database does. */
+  readonly write: (rows: readonly RequestRow[]) => Promise<unknown>;
   /** Told when the database begins to fail, and when it is well again. */
   readonly onHealth: (healthy: boolean, error?: unknown) => void;
-  /** Told of a row that the database refuses for what it is; it is kept beside the journal. */
-  readonly onRefused: (id: string, error: unknown) => void;
 }
 
 /**
@@ -60,8 +56,8 @@ export class Writer {
   /** Brings everything to the database now, or what it does not take to the journal. */
   async close(): Promise<void> {
     await this.#writing;
-    this.#failedAt = -Infinity;
-    await this.#bring(this.#take());
+    this.#begin(this.#take());
+    await this.#writing;
     clearTimeout(this.#timer);
   }
 
@@ -84,11 +80,15 @@ export class Writer {
     if (this.#writing || resting) {
       this.#keep(batch);
     } else {
-      this.#writing = this.#bring(batch).finally(() => {
-        this.#writing = undefined;
-      });
+      this.#begin(batch);
     }
     if (this.#unwritten.size > 0 || this.#options.journal.hasSpilled) this.#schedule();
+  }
+
+  #begin(batch: readonly Unwritten[]): void {
+    this.#writing = this.#bring(batch).finally(() => {
+      this.#writing = undefined;
+    });
   }
 
   /** Writes what has changed, then what could not be written before. */
@@ -101,7 +101,8 @@ export class Writer {
       if (this.#options.journal.hasSpilled) await this.#replay();
       this.#well();
     } catch (error) {
-      this.#failed(error);
+      this.#failedAt = performance.now();
+      this.#unwell(error);
       this.#keep(batch.slice(written));
     }
   }
@@ -119,45 +120,32 @@ export class Writer {
     for (const one of batch) if (!one.ended) this.#unwritten.add(one);
     try {
       this.#options.journal.spill(ended.map((one) => one.row()));
-      for (const one of ended) one.release();
+      for (const one of ended) {
+        one.release();
+        // It may have ended while it was being written: then it waits a second time.
+        this.#unwritten.delete(one);
+      }
     } catch (error) {
-      // Neither takes them: they stay in memory, which is bounded because nothing new is begun without a journal.
-      this.#failed(error);
+      // Neither takes them: they stay in memory, which is bounded because nothing new is begun without a journal. The
+      // database is tried again as soon as it may be: it can be what a full disk waits for.
+      this.#unwell(error);
       for (const one of ended) this.#unwritten.add(one);
     }
     if (batch.length > 0) this.#schedule();
   }
 
   async #replay(): Promise<void> {
-    const { journal } = this.#options;
+    const { journal, write } = this.#options;
     for (const segment of journal.takeSpilled()) {
-      let rows: RequestRow[] = [];
+      const rows = new Map<string, RequestRow>();
       for await (const entry of entriesOf(segment.path)) {
-        if (entry[0] === "row") rows.push(entry[1]);
-        if (rows.length < BATCH_MAX) continue;
-        await this.#writeOrRefuse(rows);
-        rows = [];
+        if (entry[0] === "row") rows.set(entry[1].id, entry[1]);
+        if (rows.size < BATCH_MAX) continue;
+        await write([...rows.values()]);
+        rows.clear();
       }
-      await this.#writeOrRefuse(rows);
+      await write([...rows.values()]);
       journal.replayed(segment);
-    }
-  }
-
-  /** Writes rows, one by one when they fail together, so that one bad row does not keep back the others. */
-  async #writeOrRefuse(rows: readonly RequestRow[]): Promise<void> {
-    const { write, answers, journal, onRefused } = this.#options;
-    try {
-      await write(rows);
-    } catch (error) {
-      if (!(await answers())) throw error;
-      if (rows.length > 1) {
-        for (const row of rows) await this.#writeOrRefuse([row]);
-        return;
-      }
-      for (const row of rows) {
-        journal.refuse(row);
-        onRefused(row.id, error);
-      }
     }
   }
 
@@ -166,8 +154,7 @@ export class Writer {
     this.#healthy = true;
   }
 
-  #failed(error: unknown): void {
-    this.#failedAt = performance.now();
+  #unwell(error: unknown): void {
     if (this.#healthy) this.#options.onHealth(false, error);
     this.#healthy = false;
   }

@@ -37,9 +37,12 @@ export class Reading {
   }
 
   #keepBeginning(chunk: Buffer): void {
-    if (this.#beginningBytes === 0 && chunk.every((byte) => byte <= SPACE)) return;
-    this.#beginning.push(chunk);
-    this.#beginningBytes += chunk.length;
+    const start = this.#beginningBytes === 0 ? chunk.findIndex((byte) => byte > SPACE) : 0;
+    if (start === -1) return;
+    // The same bytes, however the answer came in pieces.
+    const kept = chunk.subarray(start, start + BEGINNING_BYTES - this.#beginningBytes);
+    this.#beginning.push(kept);
+    this.#beginningBytes += kept.length;
   }
 
   /** Whether an answer that has ended was cut short by an end that looks clean. */

@@ -24,8 +24,9 @@ export function lockFile(path: string): FileLock | undefined {
   return { release: () => database.close() };
 }
 
+/** The rest of its bits say more exactly why. */
 const SQLITE_BUSY = 5;
 
 function isBusy(error: unknown): boolean {
-  return error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY;
+  return error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === SQLITE_BUSY;
 }

@@ -1,6 +1,7 @@
 import type { Database } from "./database.ts";
 import type { RequestRow } from "./request-row.ts";
 import { addToRollups } from "./rollups.ts";
+import { UNFINISHED } from "./unfinished.ts";
 
 /** Says that this process lives. @param now ms since 1970. */
 export async function beat(database: Database, id: string, now: number): Promise<void> {
@@ -25,6 +26,7 @@ export interface Deadlines {
 
 /**
  * Takes over what dead processes have left open: what has a generation waits for its cost, what has none is given up.
+ * Those that have been dead for long are taken off the list.
  * @param now ms since 1970. @returns the rows that were given up.
  */
 export async function adoptOrphans(
@@ -35,6 +37,7 @@ export async function adoptOrphans(
   return database.kysely.transaction().execute(async (transaction) => {
     const orphans = transaction
       .updateTable("requests")
+      .where(UNFINISHED)
       .where("state", "=", "open")
       .where("instance", "not in", (eb) =>
         eb.selectFrom("instances").select("instances.id").where("seen_at", ">=", lastSeenBefore),
@@ -50,6 +53,8 @@ export async function adoptOrphans(
       .returningAll()
       .execute();
     await addToRollups(transaction, lost);
+    // A process that lives after all puts itself on the list again.
+    await transaction.deleteFrom("instances").where("seen_at", "<", startedBefore).execute();
     return lost;
   });
 }

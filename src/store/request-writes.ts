@@ -18,15 +18,19 @@ const UPSERT = `on conflict (id) do update set ${COLUMNS.slice(1)
 
 /**
  * Writes rows of the ledger and adds to the rollups those that have become final, in one transaction.
- * @param rows no two of the same id.
+ * @param rows no two of the same id. @returns those that were new, or newer than what was there.
  */
-export async function writeRequests(database: Database, rows: readonly RequestRow[]): Promise<void> {
-  if (rows.length === 0) return;
-  await database.kysely.transaction().execute(async (transaction) => {
+export async function writeRequests(
+  database: Database,
+  rows: readonly RequestRow[],
+): Promise<readonly RequestRow[]> {
+  if (rows.length === 0) return [];
+  return database.kysely.transaction().execute(async (transaction) => {
     const written = database.sqlite
       ? upsertIntoSqlite(statementFor(database.sqlite), rows)
       : await upsertIntoPostgres(transaction, rows);
     await addToRollups(transaction, written.filter(isFinal));
+    return written;
   });
 }
 

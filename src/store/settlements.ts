@@ -1,6 +1,7 @@
 import type { Database } from "./database.ts";
 import type { RequestRow } from "./request-row.ts";
 import { addToRollups } from "./rollups.ts";
+import { UNFINISHED } from "./unfinished.ts";
 
 /** How long a replica that has claimed rows may take before another one may: longer than it waits for an answer. */
 const CLAIM_MS = 15_000;
@@ -16,6 +17,7 @@ export async function claimDue(database: Database, now: number, limit: number): 
       const due = db
         .selectFrom("requests")
         .select("id")
+        .where(UNFINISHED)
         .where("state", "=", "pending")
         .where("settle_at", "<=", now)
         .orderBy("settle_at")
@@ -53,9 +55,16 @@ export type Settlement = Pick<
   | "model_answered"
 >;
 
-/** Makes a row final, unless another replica has, and counts it in the rollups. */
-export async function settle(database: Database, id: string, settlement: Settlement): Promise<void> {
-  await database.kysely.transaction().execute(async (transaction) => {
+/**
+ * Makes a row final, unless another replica has, and counts it in the rollups.
+ * @returns the row as it is now; undefined when there was nothing to settle.
+ */
+export async function settle(
+  database: Database,
+  id: string,
+  settlement: Settlement,
+): Promise<RequestRow | undefined> {
+  return database.kysely.transaction().execute(async (transaction) => {
     const settled = await transaction
       .updateTable("requests")
       .set({ ...settlement, settle_at: null })
@@ -64,5 +73,6 @@ export async function settle(database: Database, id: string, settlement: Settlem
       .returningAll()
       .execute();
     await addToRollups(transaction, settled);
+    return settled[0];
   });
 }

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { GatewayError } from "../errors.ts";
 import type { Database } from "./database.ts";
+import { UNFINISHED } from "./unfinished.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
@@ -47,6 +48,7 @@ export interface UsageLine extends UsageSums {
 export interface UsageReport {
   readonly from: number;
   readonly to: number;
+  readonly by: readonly Dimension[];
   readonly lines: readonly UsageLine[];
   readonly total: UsageSums;
   /** Requests, of any time, that are under way or wait for their cost; they are in no sum yet. */
@@ -63,6 +65,12 @@ const SUMS = {
   costNanodollars: "cost_nanodollars",
 } as const;
 
+const COLUMNS = {
+  key: "rollups.key_id",
+  model: "rollups.model",
+  provider: "rollups.provider",
+} as const;
+
 /**
  * Reports usage from the rollups: what it costs depends on hours, keys and models, not on how many requests there were.
  * @throws GatewayError invalid_value when the report would have too many lines.
@@ -70,17 +78,16 @@ const SUMS = {
 export async function reportUsage(database: Database, query: UsageQuery): Promise<UsageReport> {
   const from = query.from - (query.from % HOUR_MS);
   const to = Math.ceil(query.to / HOUR_MS) * HOUR_MS;
+  const { by, keyId } = query;
   const lines = await linesOf(database, { ...query, from, to });
   if (lines.length > LINES_MAX) {
     throw new GatewayError(
       "invalid_value",
       `The report has more than ${LINES_MAX} lines; ask for fewer days or groups.`,
-      {
-        param: "by",
-      },
+      { param: "by" },
     );
   }
-  return { from, to, lines, total: sumOf(lines), pendingRequests: await pendingOf(database, query.keyId) };
+  return { from, to, by, lines, total: sumOf(lines), pendingRequests: await pendingOf(database, keyId) };
 }
 
 async function linesOf({ kysely }: Database, { from, to, by, ...only }: UsageQuery): Promise<UsageLine[]> {
@@ -108,7 +115,11 @@ async function linesOf({ kysely }: Database, { from, to, by, ...only }: UsageQue
   }
   for (const dimension of ["model", "provider"] as const)
     if (by.includes(dimension)) query = query.select(`rollups.${dimension}`).groupBy(`rollups.${dimension}`);
-  const rows = (await query.orderBy(sql`"costNanodollars" desc`).execute()) as unknown as RawLine[];
+  query = query.orderBy(sql`"costNanodollars" desc`);
+  // What costs the same comes in one order every time.
+  for (const [dimension, column] of Object.entries(COLUMNS))
+    if (by.includes(dimension as Dimension)) query = query.orderBy(column);
+  const rows = (await query.execute()) as unknown as RawLine[];
   return rows.filter(({ requests }) => requests !== null).map(toLine);
 }
 
@@ -140,7 +151,7 @@ async function pendingOf({ kysely }: Database, keyId: string | undefined): Promi
   let query = kysely
     .selectFrom("requests")
     .select((eb) => eb.fn.countAll<number>().as("count"))
-    .where("state", "in", ["open", "pending"]);
+    .where(UNFINISHED);
   if (keyId !== undefined) query = query.where("key_id", "=", keyId);
   return (await query.executeTakeFirstOrThrow()).count;
 }

@@ -5,14 +5,16 @@ import type { Upstream } from "./openrouter.ts";
 
 const MAX_BYTES = 1_048_576;
 const NOT_THERE_YET = 404;
+const TEXT_MAX_CHARS = 128;
 
 /** What OpenRouter has on its books for one generation. */
 export interface GenerationRecord {
   readonly costNanodollars: number;
-  readonly promptTokens: number;
-  readonly completionTokens: number;
-  readonly cachedTokens: number;
-  readonly reasoningTokens: number;
+  /** Undefined: it does not say. */
+  readonly promptTokens: number | undefined;
+  readonly completionTokens: number | undefined;
+  readonly cachedTokens: number | undefined;
+  readonly reasoningTokens: number | undefined;
   readonly provider: string | undefined;
   readonly model: string | undefined;
 }
@@ -41,11 +43,12 @@ export function generationFinder(upstream: Upstream, authorization: string): Fin
 function toRecord(body: Buffer): GenerationRecord {
   const data = parse(body);
   const costUsd = data["total_cost"];
-  if (typeof costUsd !== "number" || !(costUsd >= 0)) {
+  const costNanodollars = typeof costUsd === "number" && costUsd >= 0 ? nanodollarsOf(costUsd) : NaN;
+  if (!Number.isSafeInteger(costNanodollars)) {
     throw new GatewayError("upstream_bad_response", "OpenRouter's record of a generation states no cost.");
   }
   return {
-    costNanodollars: nanodollarsOf(costUsd),
+    costNanodollars,
     // The provider's own count is what is charged, and what answers state as their usage.
     promptTokens: count(data["native_tokens_prompt"] ?? data["tokens_prompt"]),
     completionTokens: count(data["native_tokens_completion"] ?? data["tokens_completion"]),
@@ -69,10 +72,13 @@ function parse(body: Buffer): Readonly<Record<string, unknown>> {
   );
 }
 
-function count(value: unknown): number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : 0;
+function count(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }
 
+/** As both databases take it. */
 function text(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value.slice(0, 128) : undefined;
+  return typeof value === "string" && value !== ""
+    ? value.slice(0, TEXT_MAX_CHARS).replaceAll("\0", "").toWellFormed()
+    : undefined;
 }

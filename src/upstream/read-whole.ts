@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
 import { toUpstream } from "../http/headers.ts";
-import type { Upstream } from "./openrouter.ts";
+import type { Upstream, UpstreamCall } from "./openrouter.ts";
 
 /** An answer to ask for, unlike a model's, is there at once or not at all. */
 const TIMEOUT_MS = 10_000;
@@ -30,9 +30,11 @@ export function readWhole(
 ): Promise<WholeAnswer> {
   const headers = toUpstream({}, { authorization, referer: undefined, title: undefined });
   return new Promise<WholeAnswer>((resolve, reject) => {
+    let call: UpstreamCall | undefined;
     const fail = (error: GatewayError): void => {
       clearTimeout(timer);
-      call.abort();
+      // Upstream may say that it is closed before it has given a call.
+      call?.abort();
       reject(error);
     };
     const late = new GatewayError("upstream_timeout", "OpenRouter did not answer in time.");
@@ -40,7 +42,7 @@ export function readWhole(
     const chunks: Buffer[] = [];
     let status = 0;
     let bytes = 0;
-    const call = upstream.send(
+    call = upstream.send(
       { method: "GET", path, headers },
       {
         onHead: (head) => {

@@ -131,7 +131,7 @@ test("a journal stays when its rows cannot be written", async () => {
 });
 
 test("a row that is spilled into a segment at its very end stays, also when nobody else needs the segment", async () => {
-  const journal = new Journal(temporaryDirectory(), "me", 100_000_000);
+  const journal = new Journal(temporaryDirectory(), "me", 1_073_741_824);
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
   const almostFull = { ...opening("1"), model_asked: "x".repeat(16_776_800) };
   const segment = journal.open(almostFull, resolve);

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { Journal, type Opening, type Segment } from "../../src/ledger/journal.ts";
 import { openRow } from "../../src/ledger/request-record.ts";
+import { tolerantWrite } from "../../src/ledger/tolerant-write.ts";
 import { type Unwritten, Writer } from "../../src/ledger/writer.ts";
 import type { RequestRow } from "../../src/store/request-row.ts";
 import { temporaryDirectory } from "../support/store.ts";
@@ -35,16 +36,21 @@ class Request implements Unwritten {
   }
 }
 
-function start(write: (rows: readonly RequestRow[]) => Promise<void>, answers = true) {
+/** What a database says of a row that it will never take. */
+class RowFault extends Error {}
+
+function start(write: (rows: readonly RequestRow[]) => Promise<void>) {
   const journal = new Journal(temporaryDirectory(), "me", 1_000_000);
   const health: boolean[] = [];
   const refused: string[] = [];
   const writer = new Writer({
     journal,
-    write,
-    answers: () => Promise.resolve(answers),
+    write: tolerantWrite({
+      write: (rows) => write(rows).then(() => rows),
+      isRowFault: (error) => error instanceof RowFault,
+      refuse: ({ id }) => refused.push(id),
+    }),
     onHealth: (healthy) => health.push(healthy),
-    onRefused: (id) => refused.push(id),
   });
   onTestFinished(() => journal.close());
   return { journal, writer, health, refused };
@@ -94,9 +100,8 @@ test("a request that ends while it is written as open is written again, and its 
 test("while the database fails rows go to the journal, and they are written when it is back", async () => {
   const { rows, keep } = table();
   let down = true;
-  const { journal, writer, health } = start(
-    (some) => (down ? Promise.reject(new Error("down")) : keep(some)),
-    false,
+  const { journal, writer, health } = start((some) =>
+    down ? Promise.reject(new Error("down")) : keep(some),
   );
   writer.add(new Request("1", journal).end());
   await until(() => journal.hasSpilled, "the row in the journal");
@@ -132,7 +137,7 @@ test("a request that ends while its row is kept back by a failure is written onc
     const ids = some.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
     return down ? Promise.reject(new Error("down")) : keep(some);
-  }, false);
+  });
   const [first, second] = [new Request("1", journal), new Request("2", journal)];
   writer.add(first);
   await until(() => !writer.healthy, "the failure");
@@ -145,7 +150,7 @@ test("a request that ends while its row is kept back by a failure is written onc
 test("a row that the database refuses is put aside, and the others are written", async () => {
   const { rows, keep } = table();
   const { journal, writer, refused } = start((some) =>
-    some.some(({ id }) => id === "bad") ? Promise.reject(new Error("refused")) : keep(some),
+    some.some(({ id }) => id === "bad") ? Promise.reject(new RowFault("refused")) : keep(some),
   );
   for (const id of ["1", "bad", "2"]) writer.add(new Request(id, journal).end());
   await until(() => rows.size === 2, "the good rows", 10_000);
@@ -153,7 +158,7 @@ test("a row that the database refuses is put aside, and the others are written",
 });
 
 test("closing while the database fails leaves every finished row in the journal", async () => {
-  const { journal, writer } = start(() => Promise.reject(new Error("down")), false);
+  const { journal, writer } = start(() => Promise.reject(new Error("down")));
   writer.add(new Request("1", journal).end());
   await writer.close();
   expect(journal.hasSpilled).toBe(true);

@@ -1,0 +1,32 @@
+import { z } from "zod";
+import type { KeyService } from "../keys/key-service.ts";
+import type { AdminScope } from "./admin-api.ts";
+import { keyIdOf } from "./key-id.ts";
+import { errorAnswers, pageLimit, toWireAuditEntry, wireAuditEntry } from "./wire.ts";
+
+const auditQuery = z.strictObject({
+  key: z.string().optional().describe("Id or name; for a revoked key its id"),
+  limit: pageLimit,
+  before: z.string().optional().describe("Id of the last entry of the page before"),
+});
+const auditAnswer = z.object({ data: z.array(wireAuditEntry) }).describe("A page of changes");
+
+/** `GET /admin/v1/audit`: who changed what. */
+export function auditRoutes(scope: AdminScope, keys: KeyService): void {
+  scope.get(
+    "/audit",
+    {
+      schema: {
+        tags: ["keys"],
+        summary: "Who changed which key, when, and from where; newest first",
+        querystring: auditQuery,
+        response: { 200: auditAnswer, ...errorAnswers },
+      },
+    },
+    async ({ query }) => {
+      const { key, ...filter } = query;
+      const keyId = await keyIdOf(keys, key);
+      return { data: (await keys.audit({ ...filter, keyId })).map(toWireAuditEntry) };
+    },
+  );
+}

@@ -1,0 +1,74 @@
+import { type AddressInfo } from "node:net";
+import { fastify, type FastifyReply, type FastifyRequest } from "fastify";
+import type { KyselyPlugin } from "kysely";
+import { onTestFinished } from "vitest";
+import { adminApi } from "../../src/admin/admin-api.ts";
+import { Drain } from "../../src/http/drain.ts";
+import { handleErrors } from "../../src/http/error-handler.ts";
+import { type Exchange, trackExchanges } from "../../src/http/exchange.ts";
+import { setOwnHeaders } from "../../src/http/own-headers.ts";
+import { keepBodiesRaw } from "../../src/http/raw-json.ts";
+import type { Caller } from "../../src/keys/authenticate.ts";
+import { KeyService } from "../../src/keys/key-service.ts";
+import { createLogger } from "../../src/logger.ts";
+import type { Database } from "../../src/store/database.ts";
+
+/** The admin API alone, over a database that the test has in its hands. */
+export interface AdminApp {
+  readonly port: number;
+  /** Requests that have ended. */
+  readonly ended: readonly Exchange[];
+  /** How many statements have been made so far. */
+  readonly statements: () => number;
+  /** The last answer that was begun. */
+  readonly response: () => FastifyReply["raw"] | undefined;
+}
+
+export interface AdminAppOptions {
+  readonly clientStallTimeoutMs?: number;
+  /** Called before each statement, with how many came before it; what it throws is what the database says. */
+  readonly beforeStatement?: (count: number) => void;
+}
+
+const ADMIN: Caller = {
+  key: { id: "key_admin", name: "admin", role: "admin", models: null, onDisconnect: "cancel" },
+  limitKey: "key:key_admin",
+  authorization: "",
+};
+
+/** Starts it on a free port, letting everyone in as an admin; it stops when the test is over. */
+export async function startAdminApp(
+  database: Database,
+  { clientStallTimeoutMs = 60_000, beforeStatement = () => {} }: AdminAppOptions = {},
+): Promise<AdminApp> {
+  let statements = 0;
+  let response: FastifyReply["raw"] | undefined;
+  const ended: Exchange[] = [];
+  const counting: KyselyPlugin = {
+    transformQuery({ node }) {
+      beforeStatement(statements++);
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  };
+  const watched = { ...database, kysely: database.kysely.withPlugin(counting) };
+  const app = fastify({ exposeHeadRoutes: false, forceCloseConnections: true });
+  trackExchanges(app, (exchange) => ended.push(exchange));
+  setOwnHeaders(app, new Drain());
+  handleErrors(app, createLogger("silent"));
+  keepBodiesRaw(app);
+  app.decorateRequest("caller");
+  app.addHook("onRequest", async (_request, reply) => {
+    response = reply.raw;
+  });
+  const admit = [
+    async (request: FastifyRequest): Promise<void> => {
+      request.caller = ADMIN;
+    },
+  ];
+  await adminApi(app, { admit, keys: new KeyService(watched), database: watched, clientStallTimeoutMs });
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  onTestFinished(() => app.close());
+  const { port } = app.server.address() as AddressInfo;
+  return { port, ended, statements: () => statements, response: () => response };
+}

@@ -1,0 +1,132 @@
+import { expect, test } from "vitest";
+import { type Ask, ask } from "../support/ask.ts";
+import { startKeyedGateway } from "../support/keyed-gateway.ts";
+import type { RawResponse } from "../support/raw-client.ts";
+
+// oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, of which each test says what it expects
+type Json = any;
+
+async function start(): Promise<(path: string, request?: Ask) => Promise<RawResponse>> {
+  const { port } = await startKeyedGateway("http://127.0.0.1:9/api/v1");
+  const headers = { authorization: undefined };
+  return (path, request = {}) => ask(port, { method: "GET", body: "", headers, ...request, path });
+}
+
+async function describe(): Promise<Json> {
+  const answer = await (await start())("/openapi.json");
+  expect([answer.status, answer.headers["content-type"]]).toEqual([200, "application/json; charset=utf-8"]);
+  return JSON.parse(answer.body.toString());
+}
+
+/** Every object within a value. */
+function* objectsIn(value: Json): Generator<Json> {
+  if (typeof value !== "object" || value === null) return;
+  yield value;
+  for (const inner of Object.values(value)) yield* objectsIn(inner);
+}
+
+test("the description lists every operation, with what it answers when it refuses", async () => {
+  const { openapi, paths } = await describe();
+  expect(openapi).toBe("3.1.0");
+  const operations = Object.entries<Json>(paths).flatMap(([path, item]) =>
+    Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  expect(operations.toSorted()).toEqual(
+    [
+      "POST /openai/v1/chat/completions",
+      "GET /openai/v1/models",
+      "GET /openai/v1/key",
+      "GET /healthz",
+      "GET /readyz",
+      "GET /admin/v1/keys",
+      "POST /admin/v1/keys",
+      "GET /admin/v1/keys/{key}",
+      "PATCH /admin/v1/keys/{key}",
+      "DELETE /admin/v1/keys/{key}",
+      "POST /admin/v1/keys/{key}/rotate",
+      "GET /admin/v1/audit",
+      "GET /admin/v1/usage",
+      "GET /admin/v1/requests",
+    ].toSorted(),
+  );
+  for (const [path, item] of Object.entries<Json>(paths))
+    for (const { responses, summary } of Object.values<Json>(item)) {
+      expect([path, Object.keys(responses)]).toEqual([path, [expect.stringMatching(/^20/), "4XX", "5XX"]]);
+      expect(summary).toBeTruthy();
+      for (const { description } of Object.values<Json>(responses))
+        expect(description).not.toMatch(/^$|Default/);
+    }
+});
+
+test("the description is whole: parameters of paths are declared, and no schema is empty or refers to nothing", async () => {
+  const document = await describe();
+  for (const [path, item] of Object.entries<Json>(document.paths))
+    for (const { parameters = [] } of Object.values<Json>(item)) {
+      const declared = parameters.filter((one: Json) => one.in === "path").map((one: Json) => one.name);
+      expect([path, declared]).toEqual([path, [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)]);
+      expect(new Set(parameters.map((one: Json) => one.name)).size).toBe(parameters.length);
+      for (const { schema } of parameters) expect(schema).toHaveProperty("type");
+    }
+  for (const part of objectsIn(document)) {
+    const lists = ["anyOf", "oneOf", "allOf", "enum", "required"].map((name) => part[name]);
+    expect(lists.filter((list) => Array.isArray(list) && list.length === 0)).toEqual([]);
+    expect(part).not.toHaveProperty("$ref");
+  }
+});
+
+test("fields are described as they are checked", async () => {
+  const { paths, components, security } = await describe();
+  expect(components.securitySchemes.key).toEqual({ type: "http", scheme: "bearer" });
+  expect(security).toEqual([{ key: [] }]);
+  for (const path of ["/healthz", "/readyz"]) expect(paths[path].get.security).toEqual([]);
+  const body = paths["/admin/v1/keys"].post.requestBody.content["application/json"].schema;
+  expect(body).toMatchObject({ required: ["name"], additionalProperties: false });
+  expect(Object.keys(body.properties)).toEqual(
+    expect.arrayContaining(["name", "role", "owner", "metadata", "models", "expires_at", "on_disconnect"]),
+  );
+  const query = (path: string): Json =>
+    Object.fromEntries(paths[path].get.parameters.map((one: Json) => [one.name, one.schema]));
+  expect(query("/admin/v1/keys")).toMatchObject({
+    limit: { type: "integer", minimum: 1, maximum: 500, default: 100 },
+    include_revoked: { enum: ["true", "false"] },
+  });
+  expect(Object.keys(query("/admin/v1/usage"))).toEqual(
+    expect.arrayContaining(["by", "from", "to", "key", "model", "provider", "format"]),
+  );
+  const formats = paths["/admin/v1/requests"].get.responses["200"].content;
+  expect(Object.keys(formats)).toEqual(["application/json", "application/x-ndjson", "text/csv"]);
+  const chat = paths["/openai/v1/chat/completions"].post;
+  expect([chat.parameters[0].name, chat.description]).toEqual([
+    "dryRun",
+    expect.stringContaining("https://openrouter.ai/docs/"),
+  ]);
+});
+
+test("the page takes everything from the gateway, and may be put into no other", async () => {
+  const send = await start();
+  const page = await send("/docs/");
+  expect([page.status, page.headers["content-type"]]).toEqual([200, "text/html; charset=utf-8"]);
+  const policy = page.headers["content-security-policy"] ?? "";
+  expect(policy).toContain("default-src 'self'");
+  expect(policy).toContain("frame-ancestors 'none'");
+  expect(policy).not.toMatch(/https?:|\*|unsafe-eval|script-src[^;]*unsafe/);
+  const files = [...page.body.toString().matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => file ?? "");
+  expect(files.length).toBeGreaterThan(3);
+  for (const file of files) {
+    expect(file).toMatch(/^\.\//);
+    expect([file, (await send(`/docs/${file.slice(2)}`)).status]).toEqual([file, 200]);
+  }
+});
+
+test("what is wrong at these URLs is said as everywhere", async () => {
+  const send = await start();
+  const codeOf = async (path: string, method = "GET"): Promise<unknown[]> => {
+    const answer = await send(path, { method, headers: {} });
+    return [answer.status, JSON.parse(answer.body.toString()).error.code, answer.headers["allow"]];
+  };
+  expect(await codeOf("/docs/static/none.js")).toEqual([404, "unknown_url", undefined]);
+  expect(await codeOf("/docs/static/..%2f..%2fpackage.json")).toEqual([404, "unknown_url", undefined]);
+  expect(await codeOf("/docs/none")).toEqual([404, "unknown_url", undefined]);
+  expect(await codeOf("/openapi.json", "POST")).toEqual([405, "method_not_allowed", "GET, HEAD"]);
+  expect(await codeOf("/docs", "POST")).toEqual([405, "method_not_allowed", "GET"]);
+});

@@ -1,0 +1,168 @@
+import { expect, test } from "vitest";
+import { startKeyedGateway } from "../support/keyed-gateway.ts";
+import { ask, type Ask } from "../support/ask.ts";
+import type { RawResponse } from "../support/raw-client.ts";
+import { openTestDatabase } from "../support/store.ts";
+import { startAdminApp } from "./admin-app.ts";
+
+// oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, of which each test says what it expects
+type Json = any;
+
+async function start() {
+  const { port } = await startAdminApp(await openTestDatabase());
+  const send = async (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Ask["headers"] = {},
+  ): Promise<RawResponse & { json: Json }> => {
+    const text = body === undefined ? "" : JSON.stringify(body);
+    const answer = await ask(port, { method, path: `/admin/v1${path}`, body: text, headers });
+    return { ...answer, json: JSON.parse(answer.body.toString()) };
+  };
+  return { port, send };
+}
+
+const namesOf = ({ json }: { json: Json }): string[] => json.data.map((key: { name: string }) => key.name);
+
+test("a key is created with all that it can have, and shown as it was created", async () => {
+  const { send } = await start();
+  const fields = {
+    name: "bob",
+    role: "admin",
+    owner: "Bob",
+    metadata: { team: "a", note: "ünïcode" },
+    models: ["google/*"],
+    disabled: true,
+    on_disconnect: "drain",
+  };
+  const created = await send("POST", "/keys", { ...fields, expires_at: "2100-01-01T02:00:00+02:00" });
+  expect(created.status).toBe(201);
+  const { secret, ...key } = created.json;
+  expect(key).toMatchObject({ ...fields, expires_at: "2100-01-01T00:00:00.000Z", revoked_at: null });
+  expect(key.created_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  for (const name of [key.id, "bob"]) expect((await send("GET", `/keys/${name}`)).json).toEqual(key);
+  expect(secret.startsWith(key.prefix)).toBe(true);
+});
+
+test("a change sets what it names, clears what is null, and leaves the rest", async () => {
+  const { send } = await start();
+  await send("POST", "/keys", { name: "bob", owner: "Bob", models: ["a/*"], metadata: { a: "b" } });
+  const changed = await send("PATCH", "/keys/bob", { name: "rob", owner: null, on_disconnect: "drain" });
+  expect(changed.json).toMatchObject({ name: "rob", owner: null, models: ["a/*"], on_disconnect: "drain" });
+  expect(changed.json.metadata).toEqual({ a: "b" });
+  const cleared = await send("PATCH", "/keys/rob", { models: null, expires_at: "2100-01-01T00:00:00Z" });
+  expect(cleared.json).toMatchObject({ models: null, expires_at: "2100-01-01T00:00:00.000Z" });
+  expect((await send("PATCH", "/keys/rob", { expires_at: null })).json.expires_at).toBeNull();
+});
+
+test("a secret is in the answers that make it alone, and those may not be kept", async () => {
+  const { send } = await start();
+  const answers = [
+    await send("POST", "/keys", { name: "bob" }),
+    await send("POST", "/keys/bob/rotate", { grace_ms: 1_000 }),
+    await send("PATCH", "/keys/bob", { owner: "Bob" }),
+    await send("GET", "/keys/bob"),
+    await send("GET", "/keys"),
+    await send("GET", "/audit"),
+    await send("DELETE", "/keys/bob"),
+  ];
+  expect(answers.map(({ json }) => "secret" in json)).toEqual([true, true, ...Array(5).fill(false)]);
+  for (const { headers } of answers.slice(0, 2)) expect(headers["cache-control"]).toBe("no-store");
+  const secrets = answers.slice(0, 2).map(({ json }) => json.secret as string);
+  const rest = answers.slice(2).map(({ body }) => body.toString());
+  for (const secret of secrets) expect(rest.join("")).not.toContain(secret.slice(12));
+  expect(rest.join("")).not.toMatch(/digest|[0-9a-f]{64}/);
+});
+
+test("a secret is in no log line", async () => {
+  const gateway = await startKeyedGateway("http://127.0.0.1:9/api/v1");
+  const { secret } = (await gateway.manage("POST", "/keys", { name: "bob" })).body;
+  await gateway.manage("POST", "/keys/bob/rotate");
+  await gateway.stop();
+  expect(gateway.log()).toContain("/admin/v1/keys/:key/rotate");
+  for (const text of [secret, gateway.admin]) expect(gateway.log()).not.toContain(text.slice(12));
+});
+
+test("a rotation says until when the old secret is good: a day, or as long as was asked", async () => {
+  const { send } = await start();
+  await send("POST", "/keys", { name: "bob" });
+  const graceOf = async (body?: unknown): Promise<number | null> => {
+    const before = Date.now();
+    const { json } = await send("POST", "/keys/bob/rotate", body);
+    const until = json.previous_secret_until;
+    return until === null ? null : Math.floor((Date.parse(until) - before) / 60_000);
+  };
+  for (const body of [undefined, {}]) expect(await graceOf(body)).toBe(24 * 60);
+  expect(await graceOf({ grace_ms: 7_200_000 })).toBe(120);
+  expect(await graceOf({ grace_ms: 0 })).toBeNull();
+});
+
+test("an empty body may be called JSON where none is needed", async () => {
+  const { send } = await start();
+  const typed = { "content-type": "application/json", "content-length": "0" };
+  await send("POST", "/keys", { name: "bob" });
+  expect((await send("POST", "/keys/bob/rotate", undefined, typed)).status).toBe(200);
+  expect((await send("DELETE", "/keys/bob", undefined, typed)).status).toBe(200);
+});
+
+test("keys are listed page by page, by owner, and the revoked ones only when asked for", async () => {
+  const { send } = await start();
+  const ids = new Map<string, string>();
+  for (let number = 0; number < 7; number++) {
+    const { json } = await send("POST", "/keys", { name: `key-${number}`, owner: number < 3 ? "a" : "b" });
+    ids.set(json.id, json.name);
+  }
+  const pages: string[][] = [];
+  for (let after = ""; ;) {
+    const page = await send("GET", `/keys?limit=3${after && `&after=${after}`}`);
+    pages.push(namesOf(page));
+    if (page.json.data.length < 3) break;
+    after = page.json.data.at(-1).id;
+  }
+  expect(pages.map(({ length }) => length)).toEqual([3, 3, 1]);
+  expect(pages.flat()).toEqual([...ids].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, name]) => name));
+  expect(namesOf(await send("GET", "/keys?owner=a")).toSorted()).toEqual(["key-0", "key-1", "key-2"]);
+  await send("DELETE", "/keys/key-0");
+  expect(namesOf(await send("GET", "/keys?owner=a"))).not.toContain("key-0");
+  expect(namesOf(await send("GET", "/keys?owner=a&include_revoked=false"))).toHaveLength(2);
+  expect(namesOf(await send("GET", "/keys?owner=a&include_revoked=true"))).toHaveLength(3);
+});
+
+test("changes are listed page by page, newest first, of all keys or of one by its name or id", async () => {
+  const { send } = await start();
+  const { id } = (await send("POST", "/keys", { name: "bob" })).json;
+  for (let number = 0; number < 4; number++) await send("PATCH", "/keys/bob", { owner: `o${number}` });
+  await send("POST", "/keys", { name: "eve" });
+  const seen: string[] = [];
+  for (let before = ""; ;) {
+    const { json } = await send("GET", `/audit?limit=2${before && `&before=${before}`}`);
+    seen.push(...json.data.map((entry: Json) => `${entry.action} ${entry.details.owner?.to ?? ""}`));
+    if (json.data.length < 2) break;
+    before = json.data.at(-1).id;
+  }
+  const updates = [3, 2, 1, 0].map((number) => `update o${number}`);
+  expect(seen).toEqual(["create ", ...updates, "create "]);
+  for (const key of ["bob", id]) {
+    const { json } = await send("GET", `/audit?key=${key}`);
+    expect(json.data).toHaveLength(5);
+    expect(json.data[0]).toMatchObject({ actor: "key_admin", key_id: id, source: "127.0.0.1" });
+    expect(json.data[0].at).toMatch(/Z$/);
+  }
+});
+
+test("behind a trusted proxy the audit names the address of the caller, and otherwise that of the connection", async () => {
+  for (const [trusted, source] of [
+    ["127.0.0.1", "192.0.2.7"],
+    ["192.0.2.0/24", "127.0.0.1"],
+  ] as const) {
+    const gateway = await startKeyedGateway("http://127.0.0.1:9/api/v1", { TRUST_PROXY: trusted });
+    await gateway.call(gateway.admin, {
+      path: "/admin/v1/keys",
+      body: '{"name":"bob"}',
+      headers: { "x-forwarded-for": "192.0.2.7" },
+    });
+    const { data } = (await gateway.manage("GET", "/audit?limit=1")).body;
+    expect([trusted, data[0].source]).toEqual([trusted, source]);
+  }
+});

@@ -1,0 +1,124 @@
+import { expect, onTestFinished, test } from "vitest";
+import { KeyCache, type KeySource } from "../../src/keys/key-cache.ts";
+import type { KeyRow } from "../../src/store/key-rows.ts";
+
+const REMEMBERED = 10_000;
+const LOOK_UPS_MAX = 1_000;
+
+const rowOf = (digest: string, revision = 1): KeyRow => ({
+  id: `key_${digest.slice(0, 16)}`,
+  name: digest.slice(0, 16),
+  owner: null,
+  metadata: "{}",
+  role: "caller",
+  prefix: "sk-slc-00000",
+  digest,
+  previous_digest: null,
+  previous_until: null,
+  created_at: 0,
+  last_used_at: null,
+  expires_at: null,
+  disabled: 0,
+  revoked_at: null,
+  models: null,
+  on_disconnect: "cancel",
+  revision,
+});
+
+const digest = (index: number): Buffer => {
+  const bytes = Buffer.alloc(32);
+  bytes.writeUInt32BE(index);
+  return bytes;
+};
+
+async function start(source: Partial<KeySource>): Promise<KeyCache> {
+  const cache = new KeyCache({
+    source: {
+      byDigest: (hex) => Promise.resolve(rowOf(hex)),
+      since: () => Promise.resolve([]),
+      lastRevision: () => Promise.resolve(1),
+      touch: () => Promise.resolve(),
+      listen: () => () => {},
+      ...source,
+    },
+    graceMs: 60_000,
+    onHealth: () => {},
+  });
+  await cache.start();
+  onTestFinished(() => cache.stop());
+  return cache;
+}
+
+test("no more than ten thousand keys are remembered, and what was used last stays", async () => {
+  const asked: string[] = [];
+  const cache = await start({
+    byDigest(hex) {
+      asked.push(hex);
+      return Promise.resolve(rowOf(hex));
+    },
+  });
+  for (let index = 0; index < REMEMBERED; index++) await cache.find(digest(index));
+  await cache.find(digest(0));
+  await cache.find(digest(REMEMBERED));
+  expect(asked).toHaveLength(REMEMBERED + 1);
+  await cache.find(digest(0));
+  expect(asked).toHaveLength(REMEMBERED + 1);
+  await cache.find(digest(1));
+  expect(asked).toHaveLength(REMEMBERED + 2);
+});
+
+test("no more than a thousand look-ups are under way, and one more is refused", async () => {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const cache = await start({ byDigest: () => promise });
+  const waiting = Array.from({ length: LOOK_UPS_MAX }, (_, index) =>
+    Promise.resolve(cache.find(digest(index))),
+  );
+  await expect(async () => cache.find(digest(LOOK_UPS_MAX))).rejects.toMatchObject({
+    code: "store_unavailable",
+  });
+  resolve(undefined);
+  expect(await Promise.all(waiting)).toEqual(Array(LOOK_UPS_MAX).fill(undefined));
+  expect(await cache.find(digest(LOOK_UPS_MAX))).toBeUndefined();
+});
+
+test("what was read before a change was heard of is not remembered", async () => {
+  const first = Promise.withResolvers<KeyRow>();
+  let lookUps = 0;
+  let changed = (): void => {};
+  const heard = Promise.withResolvers<void>();
+  const cache = await start({
+    byDigest: (hex) =>
+      lookUps++ === 0 ? first.promise : Promise.resolve({ ...rowOf(hex, 2), revoked_at: 1 }),
+    since(revision) {
+      setImmediate(heard.resolve);
+      return Promise.resolve(revision < 2 ? [rowOf(digest(7).toString("hex"), 2)] : []);
+    },
+    listen(told) {
+      changed = told;
+      return () => {};
+    },
+  });
+  const found = cache.find(digest(7));
+  changed();
+  await heard.promise;
+  first.resolve(rowOf(digest(7).toString("hex")));
+  await found;
+  expect(await cache.find(digest(7))).toBeUndefined();
+  expect(lookUps).toBe(2);
+});
+
+test("before the keys could be opened a look-up is refused, and not answered with no key", async () => {
+  const cache = new KeyCache({
+    source: {
+      byDigest: () => Promise.resolve(undefined),
+      since: () => Promise.resolve([]),
+      lastRevision: () => Promise.reject(new Error("down")),
+      touch: () => Promise.resolve(),
+      listen: () => () => {},
+    },
+    graceMs: 60_000,
+    onHealth: () => {},
+  });
+  await expect(cache.start()).rejects.toThrow("down");
+  await expect(cache.find(digest(1))).rejects.toMatchObject({ status: 503 });
+});

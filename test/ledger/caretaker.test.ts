@@ -1,0 +1,157 @@
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { Caretaker, type CaretakerOptions } from "../../src/ledger/caretaker.ts";
+import { Journal } from "../../src/ledger/journal.ts";
+import type { Recovered } from "../../src/ledger/recovery.ts";
+import { tolerantWrite } from "../../src/ledger/tolerant-write.ts";
+import type { Database } from "../../src/store/database.ts";
+import type { RequestRow } from "../../src/store/request-row.ts";
+import { writeRequests } from "../../src/store/request-writes.ts";
+import { isRowFault } from "../../src/store/row-fault.ts";
+import { requestRow } from "../store/request-rows.ts";
+import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
+import { openingOfTest } from "./requests.ts";
+
+const HOUR_MS = 3_600_000;
+
+async function setUp(options: Partial<CaretakerOptions> = {}) {
+  const database = options.database ?? (await openTestDatabase());
+  const directory = options.directory ?? temporaryDirectory();
+  const unknown: string[] = [];
+  const refused: string[] = [];
+  const recovered: Recovered[] = [];
+  const failures: unknown[] = [];
+  const caretaker = new Caretaker({
+    database,
+    directory,
+    instance: "me",
+    write: tolerantWrite({
+      write: (rows) => writeRequests(database, rows),
+      isRowFault,
+      refuse: ({ id }) => refused.push(id),
+    }),
+    onUnknown: (rows) => unknown.push(...rows.map(({ id }) => id)),
+    onRecovered: (found) => recovered.push(found),
+    onFailure: (error) => failures.push(error),
+    ...options,
+  });
+  onTestFinished(() => caretaker.stop());
+  return { database, directory, caretaker, unknown, refused, recovered, failures };
+}
+
+function leave(directory: string, name: string, ...entries: unknown[]): void {
+  writeFileSync(join(directory, name), entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+}
+
+const statesIn = async ({ kysely }: Database): Promise<string[]> =>
+  (await kysely.selectFrom("requests").select(["id", "state"]).orderBy("id").execute()).map(
+    ({ id, state }) => `${id} ${state}`,
+  );
+
+test("of what a journal has no end of, only what the database does not know better is told of as unknown", async () => {
+  const { database, directory, caretaker, unknown } = await setUp();
+  // Their lines stand in one segment with one that still ran, so they are in the journal for as long as that.
+  await writeRequests(database, [
+    requestRow("never-sent", { state: "settled", cost_nanodollars: 0, cost_source: "none" }),
+    requestRow("known", { state: "unknown" }),
+    requestRow("open"),
+  ]);
+  leave(
+    directory,
+    "dead.1.jsonl",
+    ...["never-sent", "known", "open", "new"].map((id) => ["open", openingOfTest(id)]),
+  );
+  await caretaker.start();
+  expect(unknown).toEqual(["open", "new"]);
+  expect(await statesIn(database)).toEqual([
+    "known unknown",
+    "never-sent settled",
+    "new unknown",
+    "open unknown",
+  ]);
+});
+
+test("a row that the database will never take does not keep back its journal, or those of others", async () => {
+  const { database, directory, caretaker, refused, recovered, failures } = await setUp();
+  const bad = { ...requestRow("bad", { state: "settled" }), key_name: null };
+  leave(directory, "a.1.jsonl", ["open", openingOfTest("1")], ["row", bad], ["open", openingOfTest("2")]);
+  leave(directory, "b.1.jsonl", ["open", openingOfTest("3")]);
+  await caretaker.start();
+  expect(await statesIn(database)).toEqual(["1 unknown", "2 unknown", "3 unknown"]);
+  expect([refused, failures]).toEqual([["bad"], []]);
+  expect(recovered).toMatchObject([{ instances: 2 }]);
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test("a journal that cannot be read keeps back neither those of others nor rows of lost disks", async () => {
+  const { database, directory, caretaker, unknown, failures } = await setUp();
+  await writeRequests(database, [
+    requestRow("lost", { instance: "gone", started_at: Date.now() - 2 * HOUR_MS }),
+  ]);
+  leave(directory, "a.1.jsonl", ["open", openingOfTest("1")]);
+  // Nothing that is no lock can be locked.
+  writeFileSync(join(directory, "a.lock"), "x".repeat(4_096));
+  leave(directory, "b.1.jsonl", ["open", openingOfTest("2")]);
+  await caretaker.start();
+  expect(await statesIn(database)).toEqual(["2 unknown", "lost unknown"]);
+  expect([unknown, failures.length]).toEqual([["2", "lost"], 1]);
+  expect(readdirSync(directory)).toEqual(["a.1.jsonl", "a.lock"]);
+});
+
+test("ten that look after one directory at once take each request over once, and none of them fails", async () => {
+  const database = await openTestDatabase();
+  const directory = temporaryDirectory();
+  for (let journal = 0; journal < 20; journal++)
+    leave(directory, `dead${journal}.1.jsonl`, ["open", openingOfTest(`${journal}`)]);
+  const all = await Promise.all(
+    Array.from({ length: 10 }, (_, number) => setUp({ database, directory, instance: `me${number}` })),
+  );
+  await Promise.all(all.map(({ caretaker }) => caretaker.start()));
+  expect(all.flatMap(({ failures }) => failures)).toEqual([]);
+  expect(all.flatMap(({ unknown }) => unknown)).toHaveLength(20);
+  expect(await statesIn(database)).toHaveLength(20);
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test("a journal whose process lives is left alone", async () => {
+  const { database, directory, caretaker } = await setUp();
+  const journal = new Journal(directory, "alive", 1_000_000);
+  onTestFinished(() => journal.close());
+  journal.open(openingOfTest("1"), () => {});
+  journal.spill([requestRow("2", { state: "settled" })]);
+  await caretaker.start();
+  expect(await statesIn(database)).toEqual([]);
+});
+
+test("a gigabyte of rows is not held in memory at once", async () => {
+  const directory = temporaryDirectory();
+  const entries = Array.from({ length: 5_000 }, (_, id) => [
+    ["open", openingOfTest(`${id}`)],
+    ["head", `${id}`, { status: 200, generationId: `gen-${id}` }],
+    ["row", requestRow(`${id}`, { state: "settled" })],
+  ]).flat();
+  leave(directory, "dead.1.jsonl", ...entries, ["open", openingOfTest("x")]);
+  const sizes: number[] = [];
+  const write: CaretakerOptions["write"] = (rows: readonly RequestRow[]) => {
+    sizes.push(rows.length);
+    return Promise.resolve(rows);
+  };
+  const { caretaker, recovered } = await setUp({ directory, write });
+  await caretaker.start();
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(500);
+  expect(recovered).toEqual([{ instances: 1, rows: 5_001, damagedLines: 0 }]);
+});
+
+test("a process says that it lives, and when it leaves; one that is long dead is taken off the list", async () => {
+  const { database, caretaker } = await setUp();
+  const listed = () => database.kysely.selectFrom("instances").select("id").orderBy("id").execute();
+  for (const [id, agoMs] of [["dead", 2 * HOUR_MS] as const, ["quiet", HOUR_MS / 2] as const]) {
+    const at = Date.now() - agoMs;
+    await database.kysely.insertInto("instances").values({ id, started_at: at, seen_at: at }).execute();
+  }
+  await caretaker.start();
+  expect(await listed()).toEqual([{ id: "me" }, { id: "quiet" }]);
+  await caretaker.stop();
+  expect(await listed()).toEqual([{ id: "quiet" }]);
+});

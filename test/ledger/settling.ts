@@ -1,0 +1,54 @@
+import { onTestFinished } from "vitest";
+import { Settler, type SettlerOptions } from "../../src/ledger/settler.ts";
+import type { Database } from "../../src/store/database.ts";
+import type { RequestRow } from "../../src/store/request-row.ts";
+import type { GenerationRecord } from "../../src/upstream/generation.ts";
+import { requestRow } from "../store/request-rows.ts";
+import { openTestDatabase } from "../support/store.ts";
+
+export const DAY_MS = 86_400_000;
+/** What OpenRouter says of every generation. */
+export const RECORD: GenerationRecord = {
+  costNanodollars: 7,
+  promptTokens: 1,
+  completionTokens: 2,
+  cachedTokens: undefined,
+  reasoningTokens: 0,
+  provider: "Some",
+  model: "a/b-2026",
+};
+
+/** A row that waits for its cost and is due. */
+export const pending = (id: string, fields: Partial<RequestRow> = {}): RequestRow =>
+  requestRow(id, {
+    state: "pending",
+    generation_id: `gen-${id}`,
+    ended_at: Date.now(),
+    settle_at: Date.now(),
+    ...fields,
+  });
+
+export const rowOf = ({ kysely }: Database, id: string): Promise<RequestRow> =>
+  kysely.selectFrom("requests").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
+
+/** A settler on a database of its own, which asks when it is told to. */
+export async function startSettler(find: SettlerOptions["find"], options: Partial<SettlerOptions> = {}) {
+  const database = options.database ?? (await openTestDatabase());
+  const unknown: string[] = [];
+  const failures: unknown[] = [];
+  const settler = new Settler({
+    database,
+    find,
+    settleAfterMs: 1_000,
+    giveUpMs: DAY_MS,
+    onUnknown: ({ id }) => unknown.push(id),
+    onFailure: (error) => failures.push(error),
+    ...options,
+  });
+  onTestFinished(() => settler.stop());
+  return { database, settler, unknown, failures };
+}
+
+/** Makes every row due. */
+export const hurry = ({ kysely }: Database): Promise<unknown> =>
+  kysely.updateTable("requests").set({ settle_at: 0 }).where("state", "=", "pending").execute();

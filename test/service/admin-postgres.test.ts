@@ -1,0 +1,106 @@
+import { once } from "node:events";
+import { get, type IncomingMessage } from "node:http";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { startAdminApp } from "../admin/admin-app.ts";
+import { addRequests, settledRow } from "../store/rows.ts";
+import { ask } from "../support/ask.ts";
+import { startKeyedGateway } from "../support/keyed-gateway.ts";
+import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { openTestDatabase } from "../support/store.ts";
+import { until } from "../support/until.ts";
+
+const UPSTREAM = "http://127.0.0.1:9/api/v1";
+const PERIOD = "from=2026-11-01&to=2026-12-01";
+
+let postgres: Postgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+}, 30_000);
+
+afterAll(() => postgres.close());
+
+test("keys are managed, and changes are audited, over PostgreSQL", async () => {
+  const gateway = await startKeyedGateway(UPSTREAM, { DATABASE_URL: await postgres.createDatabase() });
+  const created = await gateway.manage("POST", "/keys", {
+    name: "bob",
+    metadata: { team: "a" },
+    models: ["google/*"],
+    expires_at: "2100-01-01T00:00:00Z",
+  });
+  expect(created).toMatchObject({
+    status: 201,
+    body: { metadata: { team: "a" }, models: ["google/*"], expires_at: "2100-01-01T00:00:00.000Z" },
+  });
+  const { secret, ...key } = created.body;
+  expect((await gateway.manage("GET", "/keys/bob")).body).toEqual(key);
+  expect((await gateway.manage("POST", "/keys", { name: "bob" })).status).toBe(409);
+  const rotated = await gateway.manage("POST", "/keys/bob/rotate", {});
+  expect(rotated.body.secret).not.toBe(secret);
+  await gateway.manage("PATCH", "/keys/bob", { disabled: true });
+  await gateway.manage("DELETE", "/keys/bob");
+  const { data } = (await gateway.manage("GET", `/audit?key=${key.id}`)).body;
+  expect(data.map((entry: { action: string }) => entry.action)).toEqual([
+    "revoke",
+    "update",
+    "rotate",
+    "create",
+  ]);
+  expect((await gateway.manage("GET", "/usage?by=key,model,provider,day")).body.data).toEqual([]);
+});
+
+test("while PostgreSQL is away the admin API says so with 503, and when it is back it goes on", async () => {
+  const gateway = await startKeyedGateway(UPSTREAM, { DATABASE_URL: await postgres.createDatabase() });
+  const paths = ["/keys", "/keys/first-admin", "/audit", "/usage", "/requests"];
+  const statuses = async (): Promise<number[]> => {
+    const answers: number[] = [];
+    for (const path of paths) answers.push((await gateway.manage("GET", path)).status);
+    return answers;
+  };
+  expect(await statuses()).toEqual([200, 200, 200, 200, 200]);
+  await postgres.kill();
+  expect(await statuses()).toEqual([503, 503, 503, 503, 503]);
+  const refused = await gateway.manage("POST", "/keys", { name: "bob" });
+  expect([refused.status, refused.body.error.code]).toEqual([503, "store_unavailable"]);
+  await postgres.start();
+  await until(
+    async () => (await gateway.manage("GET", "/keys")).status === 200,
+    "the admin API to be back",
+    20_000,
+  );
+  expect((await gateway.manage("POST", "/keys", { name: "bob" })).status).toBe(201);
+}, 60_000);
+
+test("an export to a slow reader holds no connection, and one that loses PostgreSQL is broken off", async () => {
+  const database = await openTestDatabase(await postgres.createDatabase());
+  const rows = Array.from({ length: 30_000 }, (_, index) => settledRow(index * 10));
+  await addRequests(database, rows);
+  const app = await startAdminApp(database);
+  const begin = async (): Promise<IncomingMessage> => {
+    const path = `/admin/v1/requests?${PERIOD}`;
+    const request = get({ host: "127.0.0.1", port: app.port, path, agent: false });
+    onTestFinished(() => void request.destroy());
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    return response;
+  };
+  // More than there are connections to the database.
+  const answers: IncomingMessage[] = [];
+  for (let count = 0; count < 12; count++) {
+    answers.push(await begin());
+    await until(() => app.response()?.writableNeedDrain, "an export to wait for its reader");
+  }
+  const report = await ask(app.port, { method: "GET", path: `/admin/v1/usage?${PERIOD}`, body: "" });
+  expect(JSON.parse(report.body.toString()).total.requests).toBe(30_000);
+  const [first, second, ...rest] = answers;
+  for (const answer of rest) answer.destroy();
+  expect(JSON.parse(await textOf(first))).toMatchObject({ data: { length: 30_000 } });
+  await postgres.kill();
+  await expect(textOf(second)).rejects.toThrow("aborted");
+  await postgres.start();
+}, 90_000);
+
+async function textOf(answer: IncomingMessage | undefined): Promise<string> {
+  let text = "";
+  for await (const bytes of answer?.setEncoding("utf8") ?? []) text += bytes as string;
+  return text;
+}

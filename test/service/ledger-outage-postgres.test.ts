@@ -1,0 +1,142 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { sql } from "kysely";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { loadConfig } from "../../src/config.ts";
+import { startGateway } from "../../src/gateway.ts";
+import { createLogger } from "../../src/logger.ts";
+import { type Simulator, startSimulator } from "../../src/mock/simulator.ts";
+import { openDatabase } from "../../src/store/database.ts";
+import type { RequestRow } from "../../src/store/request-row.ts";
+import { writeRequests } from "../../src/store/request-writes.ts";
+import { isRowFault } from "../../src/store/row-fault.ts";
+import { requestRow } from "../store/request-rows.ts";
+import { rowFaultContract } from "../store/row-fault-contract.ts";
+import { ask } from "../support/ask.ts";
+import { chatBody } from "../support/chat.ts";
+import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
+import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
+import { until } from "../support/until.ts";
+
+let postgres: Postgres;
+let simulator: Simulator;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  simulator = await startSimulator({ generationDelayMs: 50 });
+}, 30_000);
+
+afterAll(async () => {
+  await simulator.close();
+  await postgres.close();
+});
+
+/** A gateway whose keys need no database. */
+async function start(databaseUrl: string, dataDir = temporaryDirectory()) {
+  const config = loadConfig({
+    PORT: "0",
+    OPENROUTER_API_KEY: ACCOUNT_KEY,
+    OPENROUTER_BASE_URL: simulator.baseUrl,
+    GATEWAY_API_KEYS: `team:${CALLER_KEY}`,
+    DATABASE_URL: databaseUrl,
+    DATA_DIR: dataDir,
+    SETTLE_AFTER_MS: "60000",
+  });
+  const gateway = await startGateway(config, createLogger("silent", { write: () => {} }));
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopped ??= gateway.stop({ drainMs: 0, graceMs: 0 }));
+  onTestFinished(stop);
+  return { port: Number(new URL(gateway.url).port), dataDir, stop };
+}
+
+/** Waits until there are so many rows, all of them settled to what upstream billed. */
+async function settledRows(databaseUrl: string, count: number): Promise<RequestRow[]> {
+  const database = openDatabase({ dataDir: "", databaseUrl }, () => {});
+  try {
+    const rows = await until(
+      async () => {
+        const query = database.kysely.selectFrom("requests").selectAll().where("state", "=", "settled");
+        const found = await query.execute().catch(() => []);
+        return found.length === count ? found : undefined;
+      },
+      `${count} rows`,
+      20_000,
+    );
+    for (const row of rows) expect(row.cost_nanodollars).toBe(simulator.billed(row.generation_id ?? ""));
+    return rows;
+  } finally {
+    await database.close();
+  }
+}
+
+const refusedIn = (dataDir: string): string[] =>
+  readdirSync(join(dataDir, "journal")).filter((name) => name.endsWith(".refused"));
+
+test("what is asked before the database ever answered is in it as soon as it has its tables", async () => {
+  const url = await postgres.createDatabase();
+  await postgres.kill();
+  const { port, dataDir } = await start(url);
+  for (let count = 0; count < 5; count++) expect((await ask(port)).status).toBe(200);
+  await postgres.start();
+  await settledRows(url, 5);
+  expect(refusedIn(dataDir)).toEqual([]);
+}, 60_000);
+
+test("a database that may only be read for a while, as after a failover, loses no row", async () => {
+  const url = await postgres.createDatabase();
+  const { port, dataDir } = await start(url);
+  expect((await ask(port)).status).toBe(200);
+  await settledRows(url, 1);
+  const database = openDatabase({ dataDir: "", databaseUrl: url }, () => {});
+  onTestFinished(() => database.close());
+  const readOnly = async (value: "on" | "off"): Promise<void> => {
+    await sql.raw(`alter system set default_transaction_read_only = ${value}`).execute(database.kysely);
+    await sql`select pg_reload_conf()`.execute(database.kysely);
+  };
+  const rollbacks = async (): Promise<number> => {
+    const { rows } = await sql<{ count: number }>`
+      select xact_rollback as count from pg_stat_database where datname = current_database()`.execute(
+      database.kysely,
+    );
+    return rows[0]?.count ?? 0;
+  };
+  await readOnly("on");
+  for (let count = 0; count < 5; count++) expect((await ask(port)).status).toBe(200);
+  await until(
+    async () => (await ask(port, { method: "GET", path: "/readyz", body: "" })).status === 503,
+    "readiness to fail",
+  );
+  // Not only what was new was tried, but also what was in the journal.
+  const before = await rollbacks();
+  await until(async () => (await rollbacks()) >= before + 3, "more tries", 20_000);
+  await readOnly("off");
+  await settledRows(url, 6);
+  expect(refusedIn(dataDir)).toEqual([]);
+}, 60_000);
+
+test("a gateway that is stopped while the database is down leaves its rows to the next one", async () => {
+  const url = await postgres.createDatabase();
+  const first = await start(url);
+  expect((await ask(first.port)).status).toBe(200);
+  await settledRows(url, 1);
+  await postgres.kill();
+  const body = chatBody({ model: "sim/ok:events=3", stream: true, user: "\u2028" });
+  for (let count = 0; count < 5; count++) expect((await ask(first.port, { body })).status).toBe(200);
+  await first.stop();
+  await postgres.start();
+  await start(url, first.dataDir);
+  const rows = await settledRows(url, 6);
+  expect(rows.filter(({ cost_source }) => cost_source === "stream")).toHaveLength(5);
+}, 60_000);
+
+rowFaultContract(async () => openTestDatabase(await postgres.createDatabase()));
+
+test("text that PostgreSQL does not take, or a number, is the fault of its row", async () => {
+  const database = await openTestDatabase(await postgres.createDatabase());
+  for (const fields of [{ provider: "a\0b" }, { provider: "\uD83D" }, { cost_nanodollars: 1e19 }]) {
+    const row = requestRow("1", { state: "settled", ...fields });
+    const error: unknown = await writeRequests(database, [row]).catch((cause: unknown) => cause);
+    expect(isRowFault(error)).toBe(true);
+  }
+});

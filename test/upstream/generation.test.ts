@@ -1,0 +1,189 @@
+import { expect, onTestFinished, test, vi } from "vitest";
+import { GatewayError } from "../../src/errors.ts";
+import { startSimulator } from "../../src/mock/simulator.ts";
+import { type FindGeneration, generationFinder } from "../../src/upstream/generation.ts";
+import { connectUpstream, type Upstream, type UpstreamSink } from "../../src/upstream/openrouter.ts";
+import { readWhole } from "../../src/upstream/read-whole.ts";
+import { ACCOUNT_KEY } from "../support/gateway.ts";
+import {
+  chunk,
+  chunkedHead,
+  responseBytes,
+  type Script,
+  startScriptedUpstream,
+} from "../support/scripted-upstream.ts";
+import { until } from "../support/until.ts";
+
+const JSON_TYPE = { "content-type": "application/json" };
+const AUTHORIZATION = `Bearer ${ACCOUNT_KEY}`;
+
+function finderOf(baseUrl: string): FindGeneration {
+  const upstream = connectUpstream({
+    baseUrl,
+    connectTimeoutMs: 1_000,
+    headersTimeoutMs: 5_000,
+    idleTimeoutMs: 5_000,
+    appUrl: undefined,
+    appTitle: undefined,
+  });
+  onTestFinished(() => upstream.close());
+  return generationFinder(upstream, AUTHORIZATION);
+}
+
+/** Asks an upstream that answers with these bytes. @returns the record, or the code of the error. */
+async function answered(script: Script): Promise<unknown> {
+  const { baseUrl } = await startScriptedUpstream(script);
+  return finderOf(baseUrl)("gen-1").catch((error: unknown) => {
+    if (!(error instanceof GatewayError)) throw error;
+    return error.code;
+  });
+}
+
+const record = (data: unknown): Script => {
+  const bytes = responseBytes(200, JSON_TYPE, JSON.stringify({ data }));
+  return (socket) => socket.write(bytes);
+};
+
+test("a generation has no record at first, and later the one that it was billed by", async () => {
+  const simulator = await startSimulator({ generationDelayMs: 100, apiKeys: [ACCOUNT_KEY] });
+  onTestFinished(() => simulator.close());
+  const find = finderOf(simulator.baseUrl);
+  const response = await fetch(`${simulator.baseUrl}/chat/completions`, {
+    method: "POST",
+    headers: { authorization: AUTHORIZATION, ...JSON_TYPE },
+    body: JSON.stringify({ model: "openai/gpt-4o", messages: [{ role: "user", content: "Hello" }] }),
+  });
+  const id = response.headers.get("x-generation-id") ?? "";
+  const { usage } = (await response.json()) as {
+    usage: { prompt_tokens: number; completion_tokens: number };
+  };
+  expect(await find("gen-of-nobody")).toBeUndefined();
+  expect(await find(id)).toBeUndefined();
+  expect(await until(() => find(id), "the record")).toEqual({
+    costNanodollars: simulator.billed(id),
+    promptTokens: usage.prompt_tokens,
+    completionTokens: usage.completion_tokens,
+    cachedTokens: 0,
+    reasoningTokens: 0,
+    provider: expect.any(String) as string,
+    model: expect.stringContaining("gpt-4o") as string,
+  });
+});
+
+test("an id is sent as one value, whatever is in it, with the account's key", async () => {
+  const upstream = await startScriptedUpstream((socket) => socket.write(responseBytes(404, JSON_TYPE, "{}")));
+  const find = finderOf(upstream.baseUrl);
+  for (const id of ["gen-1", "a&b=c", "../key?x=#", "é🌊", "\r\nx: y"])
+    expect(await find(id)).toBeUndefined();
+  expect(upstream.seen.map(({ line }) => line)).toEqual([
+    "GET /api/v1/generation?id=gen-1 HTTP/1.1",
+    "GET /api/v1/generation?id=a%26b%3Dc HTTP/1.1",
+    "GET /api/v1/generation?id=..%2Fkey%3Fx%3D%23 HTTP/1.1",
+    "GET /api/v1/generation?id=%C3%A9%F0%9F%8C%8A HTTP/1.1",
+    "GET /api/v1/generation?id=%0D%0Ax%3A%20y HTTP/1.1",
+  ]);
+  expect(upstream.seen.every(({ headers }) => headers["authorization"] === AUTHORIZATION)).toBe(true);
+});
+
+test.each([
+  ["no cost", {}],
+  ["a cost of null", { total_cost: null }],
+  ["a cost that is text", { total_cost: "0.5" }],
+  ["a negative cost", { total_cost: -0.000_001 }],
+  ["a cost beyond all money", { total_cost: 1e300 }],
+])("a record with %s settles nothing", async (_, data) => {
+  expect(await answered(record(data))).toBe("upstream_bad_response");
+});
+
+test("a cost that JSON says is beyond all numbers settles nothing", async () => {
+  const body = '{"data":{"total_cost":1e999}}';
+  expect(await answered((socket) => socket.write(responseBytes(200, JSON_TYPE, body)))).toBe(
+    "upstream_bad_response",
+  );
+});
+
+test.each([
+  "",
+  "null",
+  "[]",
+  "{}",
+  '{"data":null}',
+  '{"data":7}',
+  "<html>no</html>",
+  '{"data":{"total_cost":',
+])("an answer of %j is not understood, and settles nothing", async (body) => {
+  expect(await answered((socket) => socket.write(responseBytes(200, JSON_TYPE, body)))).toBe(
+    "upstream_bad_response",
+  );
+});
+
+test.each([401, 402, 429, 500, 502, 503, 307])("status %i settles nothing", async (status) => {
+  const headers = status === 307 ? { ...JSON_TYPE, location: "/api/v1/elsewhere" } : JSON_TYPE;
+  expect(await answered((socket) => socket.write(responseBytes(status, headers, "{}")))).toBe(
+    "upstream_error",
+  );
+});
+
+test("counts that a record does not have, or not as numbers, are left out, and a cost of 0 is one", async () => {
+  const data = { total_cost: 0, native_tokens_prompt: 3, tokens_completion: 4, native_tokens_cached: -1 };
+  const strange = { native_tokens_reasoning: "5", provider_name: 7, model: "a\0b\uD83D" };
+  expect(await answered(record({ ...data, ...strange }))).toEqual({
+    costNanodollars: 0,
+    promptTokens: 3,
+    completionTokens: 4,
+    cachedTokens: undefined,
+    reasoningTokens: undefined,
+    provider: undefined,
+    model: "ab\uFFFD",
+  });
+});
+
+test("an answer that is longer than any record is not read on", async () => {
+  const upstream = await startScriptedUpstream((socket) => {
+    socket.write(chunkedHead(JSON_TYPE));
+    const flood = (): void => {
+      while (!socket.destroyed && socket.write(chunk(" ".repeat(65_536))));
+      if (!socket.destroyed) socket.once("drain", flood);
+    };
+    flood();
+  });
+  await expect(finderOf(upstream.baseUrl)("gen-1")).rejects.toMatchObject({ code: "upstream_error" });
+  await until(() => upstream.open.size === 0, "the connection to be let go");
+});
+
+test("an answer that never ends is given up after ten seconds, and let go", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const abort = vi.fn<() => void>();
+  const sinks: UpstreamSink[] = [];
+  const upstream: Upstream = {
+    send: (_, sink) => {
+      sinks.push(sink);
+      return { sent: true, abort, pause: () => {}, resume: () => {} };
+    },
+    close: () => Promise.resolve(),
+  };
+  const asked = generationFinder(upstream, AUTHORIZATION)("gen-1").catch((error: unknown) => error);
+  sinks[0]?.onHead({ status: 200, headers: JSON_TYPE });
+  for (let second = 0; second < 10; second++) {
+    expect(abort).not.toHaveBeenCalled();
+    sinks[0]?.onData(Buffer.from(" "));
+    vi.advanceTimersByTime(1_000);
+  }
+  expect(await asked).toMatchObject({ code: "upstream_timeout" });
+  expect(abort).toHaveBeenCalledTimes(1);
+});
+
+test("an upstream that is closed already says so, in its own words", async () => {
+  const upstream = connectUpstream({
+    baseUrl: "http://127.0.0.1:9/api/v1",
+    connectTimeoutMs: 100,
+    headersTimeoutMs: 100,
+    idleTimeoutMs: 100,
+    appUrl: undefined,
+    appTitle: undefined,
+  });
+  await upstream.close();
+  const asked = readWhole(upstream, { path: "/models", authorization: undefined, maxBytes: 10 });
+  await expect(asked).rejects.toBeInstanceOf(GatewayError);
+});
