@@ -1,7 +1,5 @@
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
-import { adminApi } from "./admin/admin-api.ts";
-import { documentation } from "./admin/documentation.ts";
 import type { Books } from "./books.ts";
 import type { Config } from "./config.ts";
 import { answerClientError } from "./http/client-error.ts";
@@ -69,7 +67,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   closeIdleConnections(app);
   app.decorateRequest("caller");
 
-  if (books) await documentation(app);
+  if (books) await (await import("./admin/documentation.ts")).documentation(app);
   await addRoutes(app, deps, limits);
   return app;
 }
@@ -104,6 +102,7 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
   key(app, { admit, books });
   if (books) {
     const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
+    const { adminApi } = await import("./admin/admin-api.ts");
     await adminApi(app, {
       admit: [asAdmin, enforcePerKey],
       keys: books.keys,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
-import { Books, type FirstKeys } from "./books.ts";
+import type { Books, FirstKeys } from "./books.ts";
 import type { Config } from "./config.ts";
 import { Drain } from "./http/drain.ts";
 import { firstOf, fixedKeys } from "./keys/key-store.ts";
@@ -36,7 +36,7 @@ export async function startGateway(
   const drain = new Drain();
   const inFlight = new InFlight(config.maxInFlight);
   const upstream = connectUpstream(config.upstream);
-  const books = openBooks(config, upstream, logger, onFirstKeys);
+  const books = await openBooks(config, upstream, logger, onFirstKeys);
   const redis =
     config.redisUrl === undefined ? undefined : new RedisStore(config.redisUrl, warnOfRedis(logger));
   const app = await buildApp({
@@ -78,15 +78,17 @@ export async function startGateway(
   }
 }
 
-function openBooks(
+/** What only a gateway with a store needs is loaded only there: it starts sooner without, and takes less memory. */
+async function openBooks(
   config: Config,
   upstream: Upstream,
   logger: Logger,
   onFirstKeys: (keys: FirstKeys) => void,
-): Books | undefined {
+): Promise<Books | undefined> {
   const { store, openrouterApiKey } = config;
   if (store === undefined || openrouterApiKey === undefined) return undefined;
-  return new Books({ config, store, openrouterApiKey, upstream, logger, onFirstKeys });
+  const { Books: BooksClass } = await import("./books.ts");
+  return new BooksClass({ config, store, openrouterApiKey, upstream, logger, onFirstKeys });
 }
 
 /** Redis tells of every failed attempt; one line in so many seconds is enough. */

@@ -1,4 +1,3 @@
-import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ErrorSource, GatewayError } from "../errors.ts";
@@ -14,10 +13,10 @@ export interface Answer {
   /** Ends it from our side with this error, whatever it has come to. */
   cut(error: GatewayError): void;
   /**
-   * Told once that its response has ended or its connection is gone. The request is reported when `done` is called,
-   * which may be later, when there is more to be read for the bill.
+   * Told once that its response has ended or its connection is gone. It calls `exchange.finish()`, then or later, when
+   * there is more to be read for the bill.
    */
-  settle(done: () => void): void;
+  settle(): void;
 }
 
 /** What is known of one request: filled in on its way, read once when it has ended by whoever reports it. */
@@ -67,13 +66,16 @@ export class Exchange {
 
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
+  readonly #report: Report;
 
-  constructor(request: FastifyRequest, reply: FastifyReply) {
+  /** @param report told once, when it is finished. */
+  constructor(request: FastifyRequest, reply: FastifyReply, report: Report) {
     this.requestId = request.id;
     this.method = request.method;
     this.route = request.routeOptions.url ?? "";
     this.#request = request;
     this.#reply = reply;
+    this.#report = report;
   }
 
   /** The response has ended or its connection is gone: nothing may be begun for it any more. */
@@ -90,6 +92,17 @@ export class Exchange {
   cut(error: GatewayError): void {
     if (this.answer) this.answer.cut(error);
     else answerError(this.#request, this.#reply, error);
+  }
+
+  /** Nothing more comes of it: it is reported. */
+  finish(): void {
+    const response = this.#reply.raw;
+    this.status = response.headersSent ? response.statusCode : 0;
+    if (this.outcome === undefined) {
+      const answered = response.statusCode < 400 ? "complete" : "rejected";
+      this.outcome = response.writableFinished ? answered : "client_gone";
+    }
+    this.#report(this);
   }
 
   /** The answer is, or ends with, this error. */
@@ -143,7 +156,7 @@ export function exchangeUnderWay(socket: Socket): Exchange | undefined {
 
 /** Begins the record of a request. Fastify's own hooks do not run for one that was aborted, nor on a hijacked reply. */
 export function beginExchange(request: FastifyRequest, reply: FastifyReply, report: Report): void {
-  const exchange = new Exchange(request, reply);
+  const exchange = new Exchange(request, reply, report);
   request.exchange = exchange;
   const { socket } = request.raw;
   underWay.set(socket, exchange);
@@ -151,8 +164,8 @@ export function beginExchange(request: FastifyRequest, reply: FastifyReply, repo
     // Requests can be pipelined: the next one on this connection may have begun.
     if (underWay.get(socket) === exchange) underWay.delete(socket);
     exchange.endedAt = performance.now();
-    if (exchange.answer) exchange.answer.settle(() => finish(exchange, reply.raw, report));
-    else finish(exchange, reply.raw, report);
+    if (exchange.answer) exchange.answer.settle();
+    else exchange.finish();
   });
 }
 
@@ -163,13 +176,4 @@ export function trackExchanges(app: FastifyInstance, report: Report): void {
     beginExchange(request, reply, report);
     done();
   });
-}
-
-function finish(exchange: Exchange, response: ServerResponse, report: Report): void {
-  exchange.status = response.headersSent ? response.statusCode : 0;
-  if (exchange.outcome === undefined) {
-    const answered = response.statusCode < 400 ? "complete" : "rejected";
-    exchange.outcome = response.writableFinished ? answered : "client_gone";
-  }
-  report(exchange);
 }

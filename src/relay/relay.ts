@@ -37,7 +37,6 @@ export class Relay implements UpstreamSink, Answer {
   #state: "waiting" | "relaying" | "draining" | "over" = "waiting";
   #paused = false;
   #readOnLimit: ReadOnLimit | undefined = undefined;
-  #done: (() => void) | undefined = undefined;
 
   constructor(request: FastifyRequest, reply: FastifyReply, options: RelayOptions) {
     this.#request = request;
@@ -159,8 +158,7 @@ export class Relay implements UpstreamSink, Answer {
     });
   }
 
-  settle(done: () => void): void {
-    this.#done = done;
+  settle(): void {
     if (this.#state !== "over") {
       this.#exchange.outcome = "client_gone";
       // What was never sent costs nothing, so there is nothing to read on for.
@@ -189,7 +187,7 @@ export class Relay implements UpstreamSink, Answer {
     this.#readOnLimit?.end();
     this.#exchange.sent = this.#call?.sent ?? false;
     this.#reading.conclude(this.#exchange);
-    this.#done?.();
+    this.#exchange.finish();
   }
 }
 

@@ -21,7 +21,7 @@ export function openingOfTest(id: string, fields: Partial<Opening> = {}): Openin
 /** A request, without anything around it. */
 export function newExchange(): Exchange {
   const request = { id: "r-1", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
-  return new Exchange(request, { raw: {} } as FastifyReply);
+  return new Exchange(request, { raw: {} } as FastifyReply, () => {});
 }
 
 /** A request whose answer came whole and stated its cost. */

@@ -19,7 +19,7 @@ const KEPT_BYTES = 16_384;
 /** What is read of an answer that comes in these pieces. */
 function read(answer: Pick<Answer, "contentType" | "status">, pieces: readonly Buffer[]) {
   const request = { id: "r-1", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
-  const exchange = new Exchange(request, { raw: {} } as FastifyReply);
+  const exchange = new Exchange(request, { raw: {} } as FastifyReply, () => {});
   const reading = new Reading();
   const headers = {
     "content-type": answer.contentType,

@@ -37,7 +37,7 @@ async function beginRelay() {
   };
   const reply = stub as unknown as FastifyReply;
   const request = { id: "id", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
-  const exchange = new Exchange(request, reply);
+  const exchange = new Exchange(request, reply, () => {});
   request.exchange = exchange;
   const relay = new Relay(request, reply, {
     ownsAccount: true,
@@ -56,7 +56,7 @@ test("the end of an answer waits for a caller that does not read no longer than 
   relay.onEnd();
   expect(exchange.outcome).toBe("complete");
   await until(() => socket.destroyed, "the connection to be let go");
-  relay.settle(() => {});
+  relay.settle();
   expect(exchange.outcome).toBe("client_gone");
   expect(call.abort).not.toHaveBeenCalled();
 });
@@ -69,7 +69,7 @@ test("an answer that was taken at once leaves no clock behind on a connection th
   relay.onEnd();
   expect(socket.timeout).not.toBe(STALL_MS);
   await until(() => response.writableFinished, "the end");
-  relay.settle(() => {});
+  relay.settle();
   expect(exchange.outcome).toBe("complete");
 });
 
@@ -99,8 +99,8 @@ test("what comes after the end changes nothing", async () => {
 test.each(["before", "after"])("a caller who is gone %s the head has upstream let go once", async (when) => {
   const { exchange, call, relay } = await beginRelay();
   if (when === "after") relay.onHead(HEAD);
-  relay.settle(() => {});
-  relay.settle(() => {});
+  relay.settle();
+  relay.settle();
   expect([call.abort.mock.calls.length, exchange.outcome]).toEqual([1, "client_gone"]);
 });
 
