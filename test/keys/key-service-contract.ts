@@ -55,11 +55,11 @@ export function keyServiceContract(open: () => Promise<Database>): void {
       ])
         await expect(service.show(name)).rejects.toThrow(refusedAs("key_not_found"));
       for (const change of [
-        service.update("no", {}, BY),
-        service.revoke("no", BY),
-        service.rotate("no", { graceMs: 0 }, BY),
+        () => service.update("no", {}, BY),
+        () => service.revoke("no", BY),
+        () => service.rotate("no", { graceMs: 0 }, BY),
       ])
-        await expect(change).rejects.toThrow(refusedAs("key_not_found"));
+        await expect(change()).rejects.toThrow(refusedAs("key_not_found"));
       expect(await service.list(ALL)).toHaveLength(1);
     });
 
