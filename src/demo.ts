@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { runGateway } from "./main.ts";
 import { startSimulator } from "./mock/simulator.ts";
@@ -10,17 +13,24 @@ import { startSimulator } from "./mock/simulator.ts";
 export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
   const simulator = await startSimulator();
   environment["LOG_LEVEL"] ??= "warn";
+  // What the simulator has billed is gone with it, and so are the keys and the ledger.
+  const directory = mkdtempSync(join(tmpdir(), "sluice-demo-"));
+  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
   const url = await runGateway(environment, {
     OPENROUTER_API_KEY: "sk-or-simulated",
     OPENROUTER_BASE_URL: simulator.baseUrl,
     GATEWAY_API_KEYS: "demo:sk-demo",
     ALLOW_ANONYMOUS: "true",
+    DATA_DIR: directory,
+    DATABASE_URL: "",
   });
-  process.stdout.write(welcome(`${url}/openai/v1`));
+  process.stdout.write(welcome(url, directory));
 }
 
 /** What the demo prints: a command and a program that work as pasted, which is why the program logs to a console. */
-function welcome(url: string): string {
+function welcome(gateway: string, directory: string): string {
+  const url = `${gateway}/openai/v1`;
+  const sluice = `DATA_DIR=${directory} npm run sluice --`;
   return `
 Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leaves this machine.
 
@@ -36,6 +46,12 @@ Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leave
   });
   console.log(answer.choices[0].message.content);
 
-Leave out "stream" for a plain answer. Stop with Ctrl-C.
+Leave out "stream" for a plain answer. Keys, and what they have cost, are kept until the demo ends:
+
+  ${sluice} keys create --name bob --models 'google/*,*:free'
+  ${sluice} usage --by key,model
+
+${gateway}/docs describes the API for them; it takes a key of \`keys create --name ops --role admin\`.
+Stop with Ctrl-C.
 `;
 }

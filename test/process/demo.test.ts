@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { runNode } from "../support/process.ts";
 import { until } from "../support/until.ts";
@@ -22,7 +22,16 @@ async function runCurl(command: string): Promise<string> {
   return answer.text();
 }
 
-test("the demo prints a curl line that works as pasted, and the README's works against it too", async () => {
+/** What the command line says of a demo's ledger. */
+function usageOf(dataDir: string): string {
+  return spawnSync(process.execPath, ["src/server.ts", "--cli", "usage", "--by", "model"], {
+    env: { DATA_DIR: dataDir },
+    encoding: "utf8",
+    timeout: 10_000,
+  }).stdout;
+}
+
+test("the demo prints a curl line that works as pasted, and the README's works against it too, and both are in its ledger until it ends", async () => {
   const demo = runNode("src/server.ts", { PORT: "0" }, ["--demo"]);
   await until(() => demo.stdout().includes("Ctrl-C"), "the demo to be ready", 10_000);
   const base = /http:\/\/127\.0\.0\.1:\d+/.exec(demo.stdout())?.[0] ?? "";
@@ -34,6 +43,13 @@ test("the demo prints a curl line that works as pasted, and the README's works a
     expect(answer).toMatch(/^: OPENROUTER PROCESSING\n\n/);
     expect(answer.endsWith("data: [DONE]\n\n")).toBe(true);
   }
+  const [dataDir = ""] = /(?<=DATA_DIR=)\S+/.exec(demo.stdout()) ?? [];
+  await until(
+    () => usageOf(dataDir).includes("openai/gpt-4o-mini"),
+    "the demo's ledger to have what was called",
+    10_000,
+  );
   demo.child.kill("SIGINT");
   expect(await demo.exit("the demo", 5_000)).toBe(0);
+  expect(existsSync(dataDir)).toBe(false);
 });
