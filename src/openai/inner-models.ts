@@ -9,11 +9,12 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const NONE: readonly InnerModel[] = [];
 /** What is asked when it is left open, under a name that stands for it. An advisor is then any model that the first one likes. */
-const UNNAMED: ReadonlyMap<unknown, { readonly field: string; readonly name: string }> = new Map([
-  ["fusion", { field: "analysis_models", name: "openrouter/fusion" }],
-  ["openrouter:fusion", { field: "analysis_models", name: "openrouter/fusion" }],
-  ["openrouter:advisor", { field: "model", name: "openrouter/auto" }],
-  ["openrouter:image_generation", { field: "model", name: "openai/gpt-5-image" }],
+const UNNAMED: ReadonlyMap<unknown, { readonly fields: readonly string[]; readonly name: string }> = new Map([
+  ["fusion", { fields: ["analysis_models", "model"], name: "openrouter/fusion" }],
+  // As a tool it leaves the last word to the model that answers.
+  ["openrouter:fusion", { fields: ["analysis_models"], name: "openrouter/fusion" }],
+  ["openrouter:advisor", { fields: ["model"], name: "openrouter/auto" }],
+  ["openrouter:image_generation", { fields: ["model"], name: "openai/gpt-5-image" }],
 ]);
 
 /**
@@ -38,6 +39,9 @@ function collectFromTools(tools: unknown, path: string, found: InnerModel[]): vo
     const { type } = tool;
     if (type === "function" || type === undefined) continue;
     const parameters = fieldsOf(tool["parameters"]);
+    // OpenAI's own tools have their model beside their type.
+    if (typeof tool["model"] === "string")
+      found.push({ name: tool["model"], param: `${path}[${index}].model` });
     collect(parameters, type, `${path}[${index}].parameters`, found);
     collectFromTools(parameters["tools"], `${path}[${index}].parameters.tools`, found);
   }
@@ -49,8 +53,12 @@ function collect(settings: Fields, kind: unknown, path: string, found: InnerMode
   for (const [index, name] of (Array.isArray(panel) ? panel : []).entries())
     if (typeof name === "string") found.push({ name, param: `${path}.analysis_models[${index}]` });
   const unnamed = UNNAMED.get(kind);
-  if (unnamed && settings[unnamed.field] == null)
-    found.push({ name: unnamed.name, param: `${path}.${unnamed.field}` });
+  for (const field of unnamed?.fields ?? [])
+    if (unnamed && isOpen(settings[field])) found.push({ name: unnamed.name, param: `${path}.${field}` });
+}
+
+function isOpen(value: unknown): boolean {
+  return Array.isArray(value) ? value.length === 0 : typeof value !== "string";
 }
 
 function fieldsOf(value: unknown): Fields {

@@ -57,24 +57,28 @@ test.each([
       plugins: [
         {
           id: "fusion",
+          model: "e/f",
           analysis_models: ["a/b"],
           tools: [{ type: "openrouter:advisor", parameters: { model: "c/d" } }],
         },
       ],
     },
-    { "plugins[0].analysis_models[0]": "a/b", "plugins[0].tools[0].parameters.model": "c/d" },
+    {
+      "plugins[0].model": "e/f",
+      "plugins[0].analysis_models[0]": "a/b",
+      "plugins[0].tools[0].parameters.model": "c/d",
+    },
+  ],
+  [{ tools: [{ type: "image_generation", model: "a/b" }] }, { "tools[0].model": "a/b" }],
+  [
+    { tools: [{ type: "openrouter:fusion", parameters: { analysis_models: ["a/b"] } }] },
+    { "tools[0].parameters.analysis_models[0]": "a/b" },
   ],
 ])("the models of %j are found where they are named", (request, expected) => {
   expect(Object.fromEntries(innerModels(request).map(({ param, name }) => [param, name]))).toEqual(expected);
 });
 
 test.each([
-  [{ plugins: [{ id: "fusion" }] }, "plugins[0].analysis_models", "openrouter/fusion"],
-  [
-    { plugins: [{ id: "fusion", preset: "general-high" }] },
-    "plugins[0].analysis_models",
-    "openrouter/fusion",
-  ],
   [{ tools: [{ type: "openrouter:fusion" }] }, "tools[0].parameters.analysis_models", "openrouter/fusion"],
   [{ tools: [{ type: "openrouter:advisor" }] }, "tools[0].parameters.model", "openrouter/auto"],
   [
@@ -89,6 +93,17 @@ test.each([
   ],
 ])("%j asks models that it leaves to OpenRouter", (request, param, name) => {
   expect(innerModels(request)).toEqual([{ param, name }]);
+});
+
+test.each([
+  [{ id: "fusion" }, ["analysis_models", "model"]],
+  [{ id: "fusion", preset: "general-high" }, ["analysis_models", "model"]],
+  [{ id: "fusion", analysis_models: [], model: null }, ["analysis_models", "model"]],
+  [{ id: "fusion", analysis_models: ["a/b"] }, ["model"]],
+  [{ id: "fusion", model: "a/b" }, ["analysis_models"]],
+])("of the plugin %j what is open asks the models of OpenRouter's choice", (plugin, open) => {
+  const unnamed = innerModels({ plugins: [plugin] }).filter(({ name }) => name === "openrouter/fusion");
+  expect(unnamed.map(({ param }) => param)).toEqual(open.map((field) => `plugins[0].${field}`));
 });
 
 test("a subagent without a model is the model that answers", () => {
