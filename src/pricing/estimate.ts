@@ -102,7 +102,7 @@ function componentsOf(model: Model, asked: Asked): CostComponent[] {
     highest: highestBound(quantities[1], price.highest),
   });
   return [
-    component("prompt", prices.prompt, [size.leastTokens, size.mostTokens]),
+    component("prompt", prices.prompt, [leastPromptTokens(model, size), size.mostTokens]),
     component("completion", prices.completion, [0, mostCompletionTokens(model, request)]),
     component("request", prices.request, [1, 1]),
     ...unbounded.map(({ name }) => component(name, UNKNOWN, [0, null])),
@@ -117,6 +117,11 @@ function listedPrices(model: Model, { request, size, cachesForAnHour, unbounded 
     mostPromptTokens: unbounded.length > 0 ? null : size.mostTokens,
     cachesForAnHour,
   });
+}
+
+/** What does not fit into the context is refused, or cut out by a transform before it is billed. */
+function leastPromptTokens(model: Model, { leastTokens }: PromptSize): number {
+  return Math.min(leastTokens, countOf(model["context_length"]) ?? Infinity);
 }
 
 /** Tokens of all `n` answers together; null when neither caller nor model sets a limit. */

@@ -16,8 +16,11 @@ const LISTED_TIERS: ReadonlySet<unknown> = new Set([undefined, null, "auto", "de
 /** What of a request has no upper bound, whatever the model. */
 export function unboundedParts(request: Readonly<Record<string, unknown>>): Unbounded[] {
   const found: Unbounded[] = [];
-  const parts = itemsOf(request["messages"]).flatMap((message) => itemsOf(fieldsOf(message)["content"]));
-  if (parts.some((part) => fieldsOf(part)["type"] !== "text"))
+  const messages = itemsOf(request["messages"]).map(fieldsOf);
+  const parts = messages.flatMap(({ content }) => itemsOf(content));
+  // Of an answer that is sent back, images and audio stand beside the content.
+  const beside = messages.some(({ images, audio }) => itemsOf(images).length > 0 || audio != null);
+  if (beside || parts.some((part) => fieldsOf(part)["type"] !== "text"))
     found.push({
       name: "media",
       note: "Message parts other than text (images, audio, video, files) have no bounded cost before the call.",

@@ -9,7 +9,10 @@ import { usdText } from "../usage/money.ts";
  * @throws GatewayError invalid_value: what was meant as a dry run must not be billed.
  */
 export function isDryRun(query: unknown): boolean {
-  const { dryRun } = (query ?? {}) as { dryRun?: unknown };
+  const { dryRun, ...others } = (query ?? {}) as { dryRun?: unknown };
+  const misspelt = Object.keys(others).find((name) => /^dry[-_]?run$/i.test(name));
+  if (misspelt !== undefined)
+    throw new GatewayError("invalid_value", "This is written dryRun.", { param: "dryRun" });
   if (dryRun === undefined || dryRun === "false") return false;
   if (dryRun === "true") return true;
   throw new GatewayError("invalid_value", "dryRun must be true or false.", { param: "dryRun" });

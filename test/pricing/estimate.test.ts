@@ -27,11 +27,18 @@ function component(of: CostEstimate, name: string) {
   return found;
 }
 
-test("a prompt is between an eighth of its characters and its bytes, at the listed price", () => {
+test("a prompt is between a twentieth of its characters and its bytes, at the listed price", () => {
   const { lowest, highest } = component(estimate({}), "prompt");
-  expect(lowest).toEqual({ quantity: 3, unitPriceUsd: "0.00000015", nanodollars: 450 });
+  expect(lowest).toEqual({ quantity: 1, unitPriceUsd: "0.00000015", nanodollars: 150 });
   const quantity = TEXT.length + OVERHEAD;
   expect(highest).toEqual({ quantity, unitPriceUsd: "0.00000015", nanodollars: quantity * 150 });
+});
+
+test("no more of a prompt is counted at the least than the model's context takes", () => {
+  const messages = [{ role: "user", content: "All of it fits. ".repeat(1_000) }];
+  const least = (context_length: number | null) =>
+    component(estimate({ messages }, model({}, { context_length })), "prompt").lowest.quantity;
+  expect([least(100), least(128_000), least(null)]).toEqual([100, 750, 750]);
 });
 
 test("the most tokens of a text are its bytes in UTF-8, in strings and in parts alike", () => {
@@ -118,6 +125,8 @@ test("totals are the sums of their components, rounded down and up", () => {
 const IMAGE = { type: "image_url", image_url: { url: "https://example.com/a.png" } };
 test.each([
   ["media", { messages: [{ role: "user", content: [{ type: "text", text: TEXT }, IMAGE] }] }],
+  ["media", { messages: [{ role: "assistant", content: TEXT, images: [IMAGE] }] }],
+  ["media", { messages: [{ role: "assistant", content: TEXT, audio: { id: "audio_1" } }] }],
   ["plugins", { plugins: [{ id: "web" }] }],
   ["web_search", { model: "test/model:online" }],
   ["web_search", { models: ["test/model", "test/other:online"] }],

@@ -26,6 +26,14 @@ test("the format of the answer adds its JSON", () => {
   );
 });
 
+test("a text of the longest words has at least the tokens that are promised, and o200k makes 2,100 of it", () => {
+  const words =
+    " notwithstanding administration telecommunications constitutional responsibilities international organizations";
+  const { leastTokens } = promptSize({ messages: [{ role: "user", content: words.repeat(300) }] });
+  expect(leastTokens).toBeGreaterThan(1_000);
+  expect(leastTokens).toBeLessThanOrEqual(2_100);
+});
+
 test("a run of one character may be a single token", () => {
   const content = `${" ".repeat(10_000)}${"-".repeat(10_000)}`;
   expect(promptSize({ messages: [{ role: "user", content }] }).leastTokens).toBe(0);

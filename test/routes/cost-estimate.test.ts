@@ -28,6 +28,8 @@ test.each([
   ["?dryRun=maybe", {}, 400, "dryRun"],
   ["?dryRun=", {}, 400, "dryRun"],
   ["?dryRun=true&dryRun=false", {}, 400, "dryRun"],
+  ["?dryrun=true", {}, 400, "dryRun"],
+  ["?dry_run=true", {}, 400, "dryRun"],
   ["?dryRun=true", { model: undefined, preset: "mine" }, 400, "model"],
   ["?dryRun=true", { models: ["openai/gpt-4o", "nobody/knows"] }, 404, "model"],
   ["?dryRun=true", { model: "nobody/knows" }, 404, "model"],
