@@ -26,7 +26,16 @@ export const API_PATHS = {
         },
       ],
       requestBody: { required: true, content: { "application/json": { schema: { type: "object" } } } },
-      responses: answers("OpenRouter's answer, byte for byte; text/event-stream if a stream was asked for"),
+      responses: {
+        ...answers(""),
+        "200": {
+          description: "OpenRouter's answer, byte for byte",
+          content: {
+            "application/json": { schema: { type: "object" } },
+            "text/event-stream": { schema: { type: "string", description: "If a stream was asked for" } },
+          },
+        },
+      },
     },
   },
   "/openai/v1/models": {
@@ -34,6 +43,23 @@ export const API_PATHS = {
       tags: ["models"],
       summary: "The models this key may use",
       responses: answers("OpenRouter's list"),
+    },
+  },
+  "/openai/v1/models/{id}": {
+    get: {
+      tags: ["models"],
+      summary: "One of these models",
+      parameters: [
+        {
+          name: "id",
+          in: "path",
+          required: true,
+          description:
+            "Such as openai/gpt-4o-mini, its slash escaped or not, with openrouter/ in front or without",
+          schema: { type: "string" },
+        },
+      ],
+      responses: answers("The entry of OpenRouter's list"),
     },
   },
   "/openai/v1/key": {
@@ -47,6 +73,11 @@ export const API_PATHS = {
     get: { tags: ["health"], summary: "The process lives", security: [], responses: answers("ok") },
   },
   "/readyz": {
-    get: { tags: ["health"], summary: "It can serve", security: [], responses: answers("ready") },
+    get: {
+      tags: ["health"],
+      summary: "It can serve",
+      security: [],
+      responses: { ...answers("ready"), "5XX": json("Not ready: {status, draining, failing}") },
+    },
   },
 } as const;

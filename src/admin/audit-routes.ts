@@ -2,12 +2,12 @@ import { z } from "zod";
 import type { KeyService } from "../keys/key-service.ts";
 import type { AdminScope } from "./admin-api.ts";
 import { keyIdOf } from "./key-id.ts";
-import { errorAnswers, pageLimit, toWireAuditEntry, wireAuditEntry } from "./wire.ts";
+import { errorAnswers, keyQuery, pageLimit, queryText, toWireAuditEntry, wireAuditEntry } from "./wire.ts";
 
 const auditQuery = z.strictObject({
-  key: z.string().optional().describe("Id or name; for a revoked key its id"),
+  key: keyQuery,
   limit: pageLimit,
-  before: z.string().optional().describe("Id of the last entry of the page before"),
+  before: queryText.describe("Id of the last entry of the page before"),
 });
 const auditAnswer = z.object({ data: z.array(wireAuditEntry) }).describe("A page of changes");
 

@@ -1,3 +1,4 @@
+import { ANONYMOUS } from "../keys/gateway-key.ts";
 import type { KeyService } from "../keys/key-service.ts";
 
 /**
@@ -6,6 +7,6 @@ import type { KeyService } from "../keys/key-service.ts";
  * @throws GatewayError key_not_found.
  */
 export async function keyIdOf(keys: KeyService, idOrName: string | undefined): Promise<string | undefined> {
-  if (idOrName === undefined || idOrName.startsWith("env:") || idOrName === "anonymous") return idOrName;
+  if (idOrName === undefined || idOrName.startsWith("env:") || idOrName === ANONYMOUS) return idOrName;
   return (await keys.show(idOrName)).id;
 }

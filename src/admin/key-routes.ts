@@ -1,6 +1,7 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Actor, IssuedKey } from "../keys/gateway-key.ts";
+import { plainText } from "../keys/key-input.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import type { AdminScope } from "./admin-api.ts";
 import {
@@ -8,6 +9,7 @@ import {
   keyChangesBody,
   newKeyBody,
   pageLimit,
+  queryText,
   rotationBody,
   toWireKey,
   wireIssuedKey,
@@ -15,16 +17,16 @@ import {
 } from "./wire.ts";
 
 const tags = ["keys"];
-const keyParam = z.object({ key: z.string().min(1).max(64).describe("Id or name") });
+const keyParam = z.object({ key: plainText.min(1).max(64).describe("Id or name") });
 const keyAnswer = { 200: wireKey, ...errorAnswers };
 const listQuery = z.strictObject({
-  owner: z.string().optional(),
+  owner: queryText,
   include_revoked: z
     .enum(["true", "false"], { error: "must be true or false" })
     .default("false")
     .transform((text) => text === "true"),
   limit: pageLimit,
-  after: z.string().optional().describe("Id of the last key of the page before"),
+  after: queryText.describe("Id of the last key of the page before"),
 });
 
 /** Routes that create, list, show, change, rotate and revoke keys. */

@@ -6,21 +6,20 @@ const DEFAULT_DAYS = 30;
 
 const date = z.iso.date();
 const time = z.iso.datetime({ offset: true });
+/** A date, which is its midnight in UTC, or a time with a zone; gives ms since 1970. */
 // One text, because the description of the API could not tell the two apart.
-const moment = z
+export const moment = z
   .string()
   .refine(
     (text) => date.safeParse(text).success || time.safeParse(text).success,
     "must be a date such as 2026-11-01, or a time such as 2026-11-01T12:00:00Z",
   )
-  // A date without a time is midnight in UTC.
-  .transform((text) => Date.parse(text))
-  .optional();
+  .transform((text) => Date.parse(text));
 
 /** Fields of a query that say for which time. */
 export const periodFields = {
-  from: moment.describe("A date or a time; default: 30 days before `to`"),
-  to: moment.describe("A date or a time, not included; default: now"),
+  from: moment.optional().describe("A date or a time; default: 30 days before `to`"),
+  to: moment.optional().describe("A date or a time, not included; default: now"),
 };
 
 /** A time from and up to which, in ms since 1970. @throws GatewayError invalid_value when it ends before it begins. */

@@ -11,7 +11,7 @@ import type { AdminScope } from "./admin-api.ts";
 import { csvLine } from "./csv.ts";
 import { keyIdOf } from "./key-id.ts";
 import { periodFields, periodOf } from "./period.ts";
-import { errorAnswers, isoOf } from "./wire.ts";
+import { errorAnswers, isoOf, keyQuery } from "./wire.ts";
 
 const STATES = ["open", "pending", "settled", "unknown"] as const;
 const FORMATS = ["json", "ndjson", "csv"] as const;
@@ -19,7 +19,7 @@ type Format = (typeof FORMATS)[number];
 
 const requestsQuery = z.strictObject({
   ...periodFields,
-  key: z.string().optional().describe("Id or name"),
+  key: keyQuery,
   state: z.enum(STATES, { error: `must be one of ${STATES.join(", ")}` }).optional(),
   format: z.enum(FORMATS, { error: `must be one of ${FORMATS.join(", ")}` }).default("json"),
 });

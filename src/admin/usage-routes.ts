@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { forwardedModelId } from "../openai/model-id.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import type { Database } from "../store/database.ts";
 import {
@@ -14,21 +15,22 @@ import type { AdminScope } from "./admin-api.ts";
 import { csvLine } from "./csv.ts";
 import { keyIdOf } from "./key-id.ts";
 import { periodFields, periodOf } from "./period.ts";
-import { errorAnswers, isoOf } from "./wire.ts";
+import { errorAnswers, isoOf, keyQuery, queryText } from "./wire.ts";
 
 const BY = `some of ${DIMENSIONS.join(", ")}, separated by commas`;
 const isDimension = (text: string): text is Dimension => DIMENSIONS.some((known) => known === text);
+const namesIn = (text: string): string[] => text.split(",").map((name) => name.trim());
 const usageQuery = z.strictObject({
   by: z
     .string()
-    .refine((text) => text.split(",").every(isDimension), `must be ${BY}`)
+    .refine((text) => namesIn(text).every(isDimension), `must be ${BY}`)
     .default("key")
-    .transform((text) => text.split(",").filter(isDimension))
+    .transform((text) => namesIn(text).filter(isDimension))
     .describe(BY),
   ...periodFields,
-  key: z.string().optional().describe("Id or name"),
-  model: z.string().optional(),
-  provider: z.string().optional(),
+  key: keyQuery,
+  model: queryText,
+  provider: queryText,
   format: z.enum(["json", "csv"], { error: "must be json or csv" }).default("json"),
 });
 
@@ -79,9 +81,10 @@ export function usageRoutes(scope: AdminScope, keys: KeyService, database: Datab
       },
     },
     async ({ query }, reply) => {
-      const { by, key, format, from, to, ...only } = query;
+      const { by, key, format, from, to, model, provider } = query;
       const usage = await reportUsage(database, {
-        ...only,
+        model: model && forwardedModelId(model),
+        provider,
         ...periodOf({ from, to }, Date.now()),
         by,
         keyId: await keyIdOf(keys, key),

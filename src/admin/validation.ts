@@ -21,11 +21,12 @@ export const checkWithZod: FastifySchemaCompiler<z.ZodType> =
     return success ? { value } : { error: toGatewayError(error.issues[0]) };
   };
 
-/** What is wrong, where the schema itself does not say; never with the value. */
-function faultOf(issue: z.core.$ZodRawIssue): string {
+/** What is wrong, where the schema itself does not say; never with the value. Given to zod as its `error`. */
+export function faultOf(issue: z.core.$ZodRawIssue): string {
   if (issue.code === "invalid_type") return `must be ${KINDS[issue.expected] ?? issue.expected}`;
   if (issue.code === "too_small") return `must ${sizeOf(issue.origin, "least", issue.minimum)}`;
   if (issue.code === "too_big") return `must ${sizeOf(issue.origin, "most", issue.maximum)}`;
+  if (issue.code === "invalid_key") return issue.issues[0]?.message ?? "is not valid";
   if (issue.code === "unrecognized_keys") return "is not known here; leave it out";
   // Of alternatives, the one that has the right type knows best.
   const known =

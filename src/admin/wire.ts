@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { AuditEntry, GatewayKey } from "../keys/gateway-key.ts";
-import { keyFields, type KeyChanges, type NewKey } from "../keys/key-input.ts";
+import { keyFields, type KeyChanges, type NewKey, plainText } from "../keys/key-input.ts";
 
 // What goes over the wire of the admin API: names in snake_case, times as ISO 8601 in UTC.
 
@@ -60,6 +60,11 @@ const wireError = z
   })
   .describe("An error in OpenAI's shape");
 export const errorAnswers = { "4xx": wireError, "5xx": wireError };
+
+/** A text of a query. */
+export const queryText = plainText.max(256).optional();
+/** Which key a query is about. */
+export const keyQuery = queryText.describe("Id or name; for a revoked key its id");
 
 /** How many lines a page may have. */
 export const pageLimit = z.coerce.number().int().min(1).max(500).default(100);

@@ -1,9 +1,12 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { keyIdOf } from "../admin/key-id.ts";
 import { toWireAuditEntry, toWireKey } from "../admin/wire.ts";
 import type { GatewayKey, IssuedKey } from "../keys/gateway-key.ts";
 import { keyChangesSchema, newKeySchema, rotationSchema } from "../keys/key-input.ts";
 import { expiryOf, metadataOf, modelsOf, spanOf } from "./options.ts";
 import { checked, print, type Session } from "./session.ts";
+
+const PAGE = 500;
 
 /** Runs what a command does with the database that is configured. */
 export type Run = (command: (session: Session) => Promise<void>) => Promise<void>;
@@ -12,8 +15,9 @@ interface KeyOptions {
   readonly json: boolean;
   readonly name?: string;
   readonly role?: string;
-  readonly owner?: string;
-  readonly metadata?: Record<string, string>;
+  /** false: none. */
+  readonly owner?: string | false;
+  readonly metadata?: Record<string, string> | false;
   readonly models?: string[] | null;
   readonly expires?: number | null;
   readonly onDisconnect?: string;
@@ -24,7 +28,7 @@ interface KeyOptions {
 function settings(command: Command): Command {
   return command
     .option("--owner <text>", "whom it belongs to")
-    .option("--metadata <name=value>", "may be given several times", metadataOf)
+    .option("--metadata <name=value>", "may be given several times; replaces what there is", metadataOf)
     .option("--models <globs>", "such as google/*,*:free, or any", modelsOf)
     .option("--expires <when>", "such as 30d, 2026-12-31, or never", expiryOf)
     .option("--on-disconnect <policy>", "cancel, or drain to read on for the bill")
@@ -43,12 +47,14 @@ export function keysCommands(program: Command, run: Run): void {
       }),
     );
   settings(keys.command("update <key>").option("--name <name>", "a new name"))
-    .option("--disable", "refuse it from now on")
+    .option("--no-owner", "it belongs to nobody")
+    .option("--no-metadata", "it has none")
+    .addOption(new Option("--disable", "refuse it from now on").conflicts("enable"))
     .option("--enable", "take it again")
     .action((key: string, options: KeyOptions) =>
       run(async (session) => {
         const changes = checked(keyChangesSchema, fieldsOf(options));
-        printKeys([await session.keys.update(key, changes, session.by)], options.json);
+        printKey(await session.keys.update(key, changes, session.by), options.json);
       }),
     );
   readCommands(keys, run);
@@ -63,31 +69,40 @@ function readCommands(keys: Command, run: Run): void {
     .option("--json", "print JSON", false)
     .action(({ owner, all, json }: { owner?: string; all: boolean; json: boolean }) =>
       run(async (session) => {
-        const filter = { owner, includeRevoked: all, limit: 500 };
-        const found: GatewayKey[] = [];
-        let page = await session.keys.list(filter);
-        for (; page.length > 0; page = await session.keys.list({ ...filter, after: page.at(-1)?.id }))
-          found.push(...page);
-        printKeys(found, json);
+        const filter = { owner, includeRevoked: all, limit: PAGE };
+        const found = await allOf((after) => session.keys.list({ ...filter, after }));
+        print(found.map(toWireKey), found.map(keyLine), json);
       }),
     );
   keys
     .command("show <key>")
     .option("--json", "print JSON", false)
     .action((key: string, { json }: { json: boolean }) =>
-      run(async (session) => printKeys([await session.keys.show(key)], json)),
+      run(async (session) => printKey(await session.keys.show(key), json)),
     );
   keys
     .command("audit")
     .description("who changed which key, newest first")
-    .option("--key <id>", "only of this key")
+    .option("--key <key>", "only of this key (name, or id if it is revoked)")
     .option("--json", "print JSON", false)
-    .action(({ key: keyId, json }: { key?: string; json: boolean }) =>
+    .action(({ key, json }: { key?: string; json: boolean }) =>
       run(async (session) => {
-        const entries = (await session.keys.audit({ keyId, limit: 500 })).map(toWireAuditEntry);
+        const keyId = await keyIdOf(session.keys, key);
+        const found = await allOf((before) => session.keys.audit({ keyId, limit: PAGE, before }));
+        const entries = found.map(toWireAuditEntry);
         print(entries, entries, json);
       }),
     );
+}
+
+/** Reads page by page. @param pageAfter given the id of the last one of the page before. */
+async function allOf<T extends { readonly id: string }>(
+  pageAfter: (id: string | undefined) => Promise<T[]>,
+): Promise<T[]> {
+  const found: T[] = [];
+  for (let page = await pageAfter(undefined); page.length > 0; page = await pageAfter(page.at(-1)?.id))
+    found.push(...page);
+  return found;
 }
 
 function endCommands(keys: Command, run: Run): void {
@@ -107,12 +122,14 @@ function endCommands(keys: Command, run: Run): void {
     .description("end it, for good")
     .option("--json", "print JSON", false)
     .action((key: string, { json }: { json: boolean }) =>
-      run(async (session) => printKeys([await session.keys.revoke(key, session.by)], json)),
+      run(async (session) => printKey(await session.keys.revoke(key, session.by), json)),
     );
 }
 
-function fieldsOf({ name, owner, metadata, models, ...rest }: KeyOptions): Record<string, unknown> {
+function fieldsOf({ name, models, ...rest }: KeyOptions): Record<string, unknown> {
   const { expires, onDisconnect, disable, enable } = rest;
+  const owner = rest.owner === false ? null : rest.owner;
+  const metadata = rest.metadata === false ? {} : rest.metadata;
   const fields = { name, owner, metadata, models, expiresAt: expires, onDisconnect };
   const disabled = disable ? true : enable ? false : undefined;
   return Object.fromEntries(
@@ -120,15 +137,21 @@ function fieldsOf({ name, owner, metadata, models, ...rest }: KeyOptions): Recor
   );
 }
 
-function printKeys(keys: readonly GatewayKey[], json: boolean): void {
-  const wire = keys.map(toWireKey);
-  const rows = wire.map(
-    ({ id, name, role, owner, prefix, models, expires_at, last_used_at, disabled, revoked_at }) => {
-      const state = revoked_at !== null ? "revoked" : disabled ? "disabled" : "good";
-      return { id, name, role, owner, prefix, models: models ?? "any", expires_at, last_used_at, state };
-    },
-  );
-  print(wire.length === 1 ? wire[0] : wire, rows, json);
+function printKey(key: GatewayKey, json: boolean): void {
+  print(toWireKey(key), [keyLine(key)], json);
+}
+
+/** A key as a line of a table. */
+function keyLine(key: GatewayKey): Record<string, unknown> {
+  const { id, name, role, owner, prefix, models, expires_at, last_used_at } = toWireKey(key);
+  const state = stateOf(key);
+  return { id, name, role, owner, prefix, models: models ?? "any", expires_at, last_used_at, state };
+}
+
+function stateOf({ revokedAt, disabled, expiresAt }: GatewayKey): string {
+  if (revokedAt !== null) return "revoked";
+  if (disabled) return "disabled";
+  return expiresAt !== null && expiresAt <= Date.now() ? "expired" : "good";
 }
 
 function printIssued({ key, secret }: IssuedKey, json: boolean): void {

@@ -11,6 +11,11 @@ import { usageCommand } from "./usage.ts";
  * @param args without the names of the program and the script.
  */
 export async function runCli(environment: NodeJS.ProcessEnv, args: readonly string[]): Promise<void> {
+  // Whoever reads what is printed may have read enough.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(0);
+  });
   const run: Run = (command) => withDatabase(environment, command);
   const program = new Command("sluice")
     .description("Keys and usage of a Sluice gateway")

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import { moment } from "../admin/period.ts";
 
 const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -20,13 +21,12 @@ export function expiryOf(text: string): number | null {
 
 /** A date (midnight UTC) or a time with a zone, in ms since 1970. */
 export function momentOf(text: string): number {
-  const known = /^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text);
-  const ms = known ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(ms))
+  const { success, data } = moment.safeParse(text);
+  if (!success)
     throw new InvalidArgumentError(
       "It is a date such as 2026-12-31, or a time such as 2026-12-31T12:00:00Z.",
     );
-  return ms;
+  return data;
 }
 
 /** Items separated by commas; `any` stands for every model. */

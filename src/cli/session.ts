@@ -1,9 +1,11 @@
 import { hostname, userInfo } from "node:os";
 import type { z } from "zod";
-import { ConfigError, loadConfig } from "../config.ts";
+import { faultOf } from "../admin/validation.ts";
+import { ConfigError, loadConfig, type StoreConfig } from "../config.ts";
 import type { Actor } from "../keys/gateway-key.ts";
 import { KeyService } from "../keys/key-service.ts";
 import { type Database, openDatabase } from "../store/database.ts";
+import { isUnavailable } from "../store/unavailable.ts";
 import { tableOf } from "./table.ts";
 
 /** What a command works with. */
@@ -29,14 +31,34 @@ export async function withDatabase<T>(
     throw new CommandError(
       "This configuration keeps no keys; set DATA_DIR or DATABASE_URL as for the gateway.",
     );
-  const database = openDatabase(store, () => {});
+  const database = await opened(store);
   try {
-    await database.migrate();
     const by = { actor: "cli", source: `${userInfo().username}@${hostname()}` };
     return await run({ database, keys: new KeyService(database), by });
+  } catch (error) {
+    throw isUnavailable(error) ? unusable(store, error) : error;
   } finally {
     await database.close();
   }
+}
+
+async function opened(store: StoreConfig): Promise<Database> {
+  let database: Database | undefined;
+  try {
+    database = openDatabase(store, () => {});
+    await database.migrate();
+    return database;
+  } catch (error) {
+    await database?.close();
+    throw unusable(store, error);
+  }
+}
+
+/** Of a database that cannot be used, where it is looked for, and why. Its URL has a password. */
+function unusable({ databaseUrl, dataDir }: StoreConfig, cause: unknown): CommandError {
+  const where = databaseUrl === undefined ? `in DATA_DIR (${dataDir})` : "at DATABASE_URL";
+  const { message, code } = cause as { message?: string; code?: string };
+  return new CommandError(`The database ${where} cannot be used: ${message || code}`, { cause });
 }
 
 function configOf(environment: Readonly<Record<string, string | undefined>>) {
@@ -48,12 +70,20 @@ function configOf(environment: Readonly<Record<string, string | undefined>>) {
   }
 }
 
-/** Checks what a command was given. @throws CommandError that names the first fault. */
+/** Options by the fields that they set, where their names differ. */
+const OPTIONS: Readonly<Record<string, string>> = {
+  expiresAt: "expires",
+  onDisconnect: "on-disconnect",
+  graceMs: "grace",
+};
+
+/** Checks what a command was given. @throws CommandError that names the first option at fault. */
 export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: faultOf });
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  throw new CommandError(`${issue?.path.join(".") ?? ""} ${issue?.message ?? "is not valid"}`.trim());
+  const field = String(issue?.path[0] ?? "");
+  throw new CommandError(`--${OPTIONS[field] ?? field} ${issue?.message ?? "is not valid"}`);
 }
 
 /** Prints a result: JSON for programs, or a table for people. */

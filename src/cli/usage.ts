@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { keyIdOf } from "../admin/key-id.ts";
 import { periodOf } from "../admin/period.ts";
 import { toCsv, toWireReport } from "../admin/usage-routes.ts";
+import { forwardedModelId } from "../openai/model-id.ts";
 import { DIMENSIONS, type Dimension, reportUsage } from "../store/usage-report.ts";
 import type { Run } from "./keys.ts";
 import { momentOf } from "./options.ts";
@@ -38,7 +39,7 @@ export function usageCommand(program: Command, run: Run): void {
           ...periodOf({ from, to }, Date.now()),
           by: dimensionsOf(options.by),
           keyId: await keyIdOf(keys, key),
-          model,
+          model: model && forwardedModelId(model),
           provider,
         });
         if (options.csv) {

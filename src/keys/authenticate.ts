@@ -4,7 +4,7 @@ import { addressOf, type Limit } from "../limits/rate-limit.ts";
 import type { CallerKey, KeyRole } from "./gateway-key.ts";
 import { digestOf } from "./key-list.ts";
 import type { KeyStore } from "./key-store.ts";
-import { isMistyped } from "./secret.ts";
+import { isIssued, isMistyped } from "./secret.ts";
 
 /** Who is calling. */
 export interface Caller {
@@ -74,7 +74,8 @@ async function identify(
   const found = digest && options.keys.find(digest);
   const key = found instanceof Promise ? await found : found;
   if (key) return { key, limitKey: `key:${key.id}`, authorization };
-  return options.allowAnonymous
+  // A key that was revoked must not open more than it did.
+  return options.allowAnonymous && !(secret !== undefined && isIssued(secret))
     ? { key: undefined, limitKey: `address:${addressOf(request)}`, authorization }
     : undefined;
 }

@@ -1,3 +1,6 @@
+/** Whom requests without a gateway key are accounted to. */
+export const ANONYMOUS = "anonymous";
+
 /** What a key may be used for: chat completions and models, or the admin API. Never both. */
 export type KeyRole = "caller" | "admin";
 

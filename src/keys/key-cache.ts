@@ -42,10 +42,11 @@ export class KeyCache implements KeyStore {
   readonly #rows = new Map<string, CachedKey>();
   readonly #lookUps = new Map<string, Promise<CachedKey | undefined>>();
   #usedAt = new Map<string, number>();
-  #touchedAt = 0;
+  #touchedAt = -Infinity;
   #revision = -1;
   #polledAt = -Infinity;
   #polling: Promise<void> | undefined = undefined;
+  #touching: Promise<void> | undefined = undefined;
   #timer: NodeJS.Timeout | undefined = undefined;
   #endListening: () => void = () => {};
   #healthy = true;
@@ -69,7 +70,8 @@ export class KeyCache implements KeyStore {
     clearInterval(this.#timer);
     this.#endListening();
     await this.#polling;
-    await this.#touch().catch(() => {});
+    await this.#touching;
+    await this.#touch();
   }
 
   /**
@@ -144,19 +146,26 @@ export class KeyCache implements KeyStore {
         for (const [index, { key }] of this.#rows) if (ids.has(key.id)) this.#rows.delete(index);
       this.#revision = changed.at(-1)?.revision ?? this.#revision;
       this.#polledAt = startedAt;
-      if (startedAt - this.#touchedAt > TOUCH_EVERY_MS) await this.#touch();
       this.#health(true);
+      // Not waited for: a row that another holds must not keep a revocation from being heard of.
+      if (startedAt - this.#touchedAt > TOUCH_EVERY_MS)
+        this.#touching ??= this.#touch().finally(() => {
+          this.#touching = undefined;
+        });
     } catch (error) {
       this.#health(false, error);
     }
   }
 
   async #touch(): Promise<void> {
-    this.#touchedAt = performance.now();
     if (this.#usedAt.size === 0) return;
+    this.#touchedAt = performance.now();
     const usedAt = this.#usedAt;
     this.#usedAt = new Map();
-    await this.#options.source.touch(usedAt);
+    await this.#options.source.touch(usedAt).catch(() => {
+      // What has been used since is newer.
+      this.#usedAt = new Map([...usedAt, ...this.#usedAt]);
+    });
   }
 
   #health(healthy: boolean, error?: unknown): void {

@@ -1,16 +1,30 @@
 import { z } from "zod";
+import { ANONYMOUS } from "./gateway-key.ts";
 
 const DAY_MS = 86_400_000;
 const GRACE_MAX_MS = 30 * DAY_MS;
+
+/** Text that databases, terminals and spreadsheets all take as it is: PostgreSQL has no NUL, and a terminal obeys an escape. */
+export const plainText = z.string().regex(/^\P{Cc}*$/u, "must not have control characters");
+
+/** The end of the year 9999, which is as far as a time can be written. ms since 1970. */
+const TIME_MAX_MS = 253_402_300_799_999;
 
 /** A name is written in logs, URLs and command lines. */
 const name = z
   .string()
   .regex(/^[\w.-]{1,64}$/, "must be up to 64 letters, digits, '.', '_' or '-'")
-  .refine((text) => !text.startsWith("key_"), "must not begin with key_, as ids do");
-const owner = z.string().min(1, "must not be empty").max(128, "must have at most 128 characters");
+  .refine((text) => !/^\.+$/.test(text), "must not be made of dots alone, which a URL cannot have")
+  .refine((text) => !text.startsWith("key_"), "must not begin with key_, as ids do")
+  .refine((text) => text !== ANONYMOUS, `must not be ${ANONYMOUS}, which stands for requests without a key`);
+const owner = plainText.min(1, "must not be empty").max(128, "must have at most 128 characters");
 const metadata = z
-  .record(z.string().min(1).max(64), z.string().max(512))
+  .record(
+    z
+      .string()
+      .regex(/^\P{Cc}{1,64}$/u, "must have a name of 1 to 64 characters, none of them a control character"),
+    plainText.max(512, "must have at most 512 characters"),
+  )
   .refine((fields) => Object.keys(fields).length <= 16, "must have at most 16 fields");
 const models = z
   .array(
@@ -25,12 +39,13 @@ const models = z
   .max(100, "must have at most 100 patterns");
 
 /** A time: ms since 1970, or ISO 8601 with a zone. Gives ms. */
-const time = z.union([
-  z.int().min(0),
-  z.iso
-    .datetime({ offset: true, error: "must be a time such as 2026-12-31T00:00:00Z" })
-    .transform(Date.parse),
-]);
+const time = z.union(
+  [
+    z.int().min(0).max(TIME_MAX_MS, "must be before the year 10000, in ms since 1970"),
+    z.iso.datetime({ offset: true }).transform(Date.parse),
+  ],
+  { error: "must be a time such as 2026-12-31T00:00:00Z, or ms since 1970" },
+);
 
 /** What can be set of a key, field by field. */
 export const keyFields = {

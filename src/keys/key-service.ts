@@ -55,11 +55,9 @@ export class KeyService {
         await this.#refuseTaken(change, changes.name);
       this.#refusePast(changes.expiresAt);
       const after = await updateKey(change, before.id, toRow(changes));
-      await this.#audit(change, by, {
-        action: "update",
-        keyId: before.id,
-        details: changedFields(before, after),
-      });
+      const details = changedFields(before, after);
+      if (Object.keys(details).length > 0)
+        await this.#audit(change, by, { action: "update", keyId: before.id, details });
       return toGatewayKey(after);
     });
   }

@@ -26,6 +26,11 @@ export function isMistyped(secret: string): boolean {
   return checksum === undefined || checksumOf(random) !== checksum;
 }
 
+/** Whether a text has the form in which keys are made here, be it a key that is known or not. */
+export function isIssued(secret: string): boolean {
+  return secret.startsWith(START) && !isMistyped(secret);
+}
+
 /** The first characters, by which people tell keys apart. */
 export function prefixOf(secret: string): string {
   return secret.slice(0, SHOWN_CHARS);

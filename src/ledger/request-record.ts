@@ -1,11 +1,10 @@
 import type { Exchange } from "../http/exchange.ts";
+import { ANONYMOUS } from "../keys/gateway-key.ts";
 import type { RequestRow } from "../store/request-row.ts";
 import { nanodollarsOf } from "../usage/money.ts";
 import type { Head, Opening } from "./journal.ts";
 
 const TEXT_MAX_CHARS = 128;
-/** Whom requests without a gateway key are accounted to. */
-const ANONYMOUS = "anonymous";
 /** Statuses with which the edge in front of OpenRouter says that it has stopped waiting: the request may run on. */
 const EDGE_GAVE_UP: ReadonlySet<number> = new Set([504, 524]);
 

@@ -18,6 +18,7 @@ export interface UsageQuery {
   readonly to: number;
   readonly by: readonly Dimension[];
   readonly keyId?: string | undefined;
+  /** As it is forwarded, without the optional prefix. */
   readonly model?: string | undefined;
   readonly provider?: string | undefined;
 }

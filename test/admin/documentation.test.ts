@@ -35,6 +35,7 @@ test("the description lists every operation, with what it answers when it refuse
     [
       "POST /openai/v1/chat/completions",
       "GET /openai/v1/models",
+      "GET /openai/v1/models/{id}",
       "GET /openai/v1/key",
       "GET /healthz",
       "GET /readyz",
@@ -95,6 +96,7 @@ test("fields are described as they are checked", async () => {
   );
   const formats = paths["/admin/v1/requests"].get.responses["200"].content;
   expect(Object.keys(formats)).toEqual(["application/json", "application/x-ndjson", "text/csv"]);
+  expect(paths["/admin/v1/keys/{key}/rotate"].post.requestBody.required).toBe(false);
   const chat = paths["/openai/v1/chat/completions"].post;
   expect([chat.parameters[0].name, chat.description]).toEqual([
     "dryRun",

@@ -1,7 +1,11 @@
 import { expect, onTestFinished, test } from "vitest";
+import { newKeySchema } from "../../src/keys/key-input.ts";
+import { KeyService } from "../../src/keys/key-service.ts";
 import { startSimulator } from "../../src/mock/simulator.ts";
+import { openDatabase } from "../../src/store/database.ts";
 import { chatBody } from "../support/chat.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
+import { temporaryDirectory } from "../support/store.ts";
 import { until } from "../support/until.ts";
 
 const MODELS = { method: "GET", path: "/openai/v1/models", body: "" };
@@ -43,6 +47,35 @@ test("a key that is revoked or disabled is refused within two seconds, and one t
   await until(async () => (await status()) === 200, "the key to be taken again", 2_000);
   expect((await gateway.manage("DELETE", "/keys/bob")).body.revoked_at).not.toBeNull();
   await until(async () => (await status()) === 401, "the revoked key to be refused", 2_000);
+});
+
+test("a revoked key is refused also where callers without a key are let in, and cannot do more than it could", async () => {
+  const simulator = await startSimulator();
+  onTestFinished(() => simulator.close());
+  const dataDir = temporaryDirectory();
+  const gateway = await startKeyedGateway(simulator.baseUrl, { DATA_DIR: dataDir, ALLOW_ANONYMOUS: "true" });
+  const database = openDatabase({ dataDir, databaseUrl: undefined }, () => {});
+  onTestFinished(() => database.close());
+  const service = new KeyService(database);
+  const by = { actor: "cli", source: "somebody@somewhere" };
+  const { secret } = await service.create(newKeySchema.parse({ name: "bob", models: ["google/*"] }), by);
+  expect((await gateway.call(secret)).status).toBe(403);
+  await service.revoke("bob", by);
+  await until(async () => (await gateway.call(secret)).status !== 403, "the key to end", 3_000);
+  expect((await gateway.call(secret)).status).toBe(401);
+  for (const other of ["sk-anything", "x"]) expect((await gateway.call(other)).status).toBe(200);
+});
+
+test("a change that changes nothing is no change: the audit table has none", async () => {
+  const { gateway } = await start();
+  await gateway.manage("POST", "/keys", { name: "bob", owner: "Bob" });
+  for (const body of [{}, { owner: "Bob" }])
+    expect(await gateway.manage("PATCH", "/keys/bob", body)).toMatchObject({
+      status: 200,
+      body: { owner: "Bob" },
+    });
+  const { data } = (await gateway.manage("GET", "/audit?key=bob")).body;
+  expect(data.map(({ action }: { action: string }) => action)).toEqual(["create"]);
 });
 
 test("after a rotation both secrets are good, and without a grace only the new one", async () => {

@@ -31,6 +31,8 @@ test("usage by key, model and day adds up to what upstream billed", async () => 
   );
   const ofBob = await gateway.manage("GET", "/usage?by=model&key=bob");
   expect(ofBob.body.total.requests).toBe(2);
+  const ofModel = await gateway.manage("GET", "/usage?by=key,%20model&model=openrouter/openai/gpt-4o-mini");
+  expect([ofModel.body.total.requests, ofModel.body.data[0].model]).toEqual([2, "openai/gpt-4o-mini"]);
   const csv = (await gateway.manage("GET", "/usage?by=provider&format=csv")).body as string;
   expect(csv.split("\r\n")[0]).toMatch(/^provider,requests,/);
 });

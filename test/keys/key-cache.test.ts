@@ -1,60 +1,11 @@
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import type { Actor } from "../../src/keys/gateway-key.ts";
-import { KeyCache, type KeySource } from "../../src/keys/key-cache.ts";
-import { newKeySchema } from "../../src/keys/key-input.ts";
 import { digestOf } from "../../src/keys/key-list.ts";
-import { KeyService } from "../../src/keys/key-service.ts";
-import { keySource } from "../../src/store/key-source.ts";
-import { openTestDatabase } from "../support/store.ts";
 import { until } from "../support/until.ts";
-
-const BY: Actor = { actor: "cli", source: "somebody@somewhere" };
-const NOW = 1_800_000_000_000;
-const input = (name: string) => newKeySchema.parse({ name });
-
-/** A cache over SQLite whose source can be made to fail, asked how often it was asked, and told to tell of changes. */
-async function start(graceMs = 60_000) {
-  const database = await openTestDatabase();
-  const clock = { now: NOW };
-  const real = keySource(database, undefined);
-  const state = { down: false, lookUps: 0, changed: (): void => {} };
-  const ask = async <T>(answer: () => Promise<T>): Promise<T> => {
-    if (state.down) throw new Error("down");
-    return answer();
-  };
-  const source: KeySource = {
-    byDigest(digest) {
-      state.lookUps++;
-      return ask(() => real.byDigest(digest));
-    },
-    since: (revision) => ask(() => real.since(revision)),
-    lastRevision: () => ask(() => real.lastRevision()),
-    touch: (usedAt) => ask(() => real.touch(usedAt)),
-    listen(changed) {
-      state.changed = changed;
-      return () => {};
-    },
-  };
-  const health: boolean[] = [];
-  const cache = new KeyCache({
-    source,
-    graceMs,
-    onHealth: (healthy) => health.push(healthy),
-    now: () => clock.now,
-  });
-  await cache.start();
-  onTestFinished(() => cache.stop());
-  const find = async (secret: string) => cache.find(digestOf(secret));
-  /** Finds a key until it is remembered: what is read while a change is heard of is not. */
-  const remember = (secret: string) =>
-    until(async () => (await find(secret)) && !(cache.find(digestOf(secret)) instanceof Promise), "the key");
-  const service = new KeyService(database, () => clock.now);
-  return { service, cache, find, remember, state, health, clock };
-}
+import { BY, input, NOW, startCache } from "./cached-keys.ts";
 
 test("a key is looked up once, and from then on found without waiting", async () => {
-  const { service, cache, find, state } = await start();
+  const { service, cache, find, state } = await startCache();
   const { key, secret } = await service.create(input("team"), BY);
   const found = await Promise.all(Array.from({ length: 10 }, () => find(secret)));
   expect(found.map((one) => one?.id)).toEqual(Array(10).fill(key.id));
@@ -63,7 +14,7 @@ test("a key is looked up once, and from then on found without waiting", async ()
 });
 
 test("a secret that belongs to no key finds nothing, and nothing is remembered of it", async () => {
-  const { service, find } = await start();
+  const { service, find } = await startCache();
   for (const secret of ["", "' OR '1'='1", "x".repeat(1_000_000), "ключ"])
     expect(await find(secret)).toBeUndefined();
   const { secret } = await service.create(input("team"), BY);
@@ -71,7 +22,7 @@ test("a secret that belongs to no key finds nothing, and nothing is remembered o
 });
 
 test("a key that is revoked, disabled or has expired is found no more, and one that is enabled again is", async () => {
-  const { service, find, clock } = await start();
+  const { service, find, clock } = await startCache();
   const keys = { a: await service.create(input("a"), BY), b: await service.create(input("b"), BY) };
   const [a, b] = [keys.a.secret, keys.b.secret];
   expect([await find(a), await find(b)]).toEqual([
@@ -91,7 +42,7 @@ test("a key that is revoked, disabled or has expired is found no more, and one t
 });
 
 test("after a rotation the new secret is good at once, and the old one until its grace is over", async () => {
-  const { service, find, state, clock } = await start();
+  const { service, find, state, clock } = await startCache();
   const old = await service.create(input("team"), BY);
   expect(await find(old.secret)).toMatchObject({ name: "team" });
   const { secret } = await service.rotate("team", { graceMs: 100 }, BY);
@@ -110,7 +61,7 @@ test("after a rotation the new secret is good at once, and the old one until its
 });
 
 test("a rotation without grace ends the old secret", async () => {
-  const { service, find } = await start();
+  const { service, find } = await startCache();
   const { secret } = await service.create(input("team"), BY);
   expect(await find(secret)).toMatchObject({ name: "team" });
   await service.rotate("team", { graceMs: 0 }, BY);
@@ -118,7 +69,7 @@ test("a rotation without grace ends the old secret", async () => {
 });
 
 test("while the source fails known keys go on, others get 503, and it is told of once until it is well", async () => {
-  const { service, find, remember, state, health } = await start();
+  const { service, find, remember, state, health } = await startCache();
   const known = await service.create(input("known"), BY);
   const other = await service.create(input("other"), BY);
   await remember(known.secret);
@@ -140,7 +91,7 @@ test("while the source fails known keys go on, others get 503, and it is told of
 });
 
 test("a key that was known is refused once the source has failed for longer than the grace", async () => {
-  const { service, find, remember, state, health } = await start(0);
+  const { service, find, remember, state, health } = await startCache(0);
   const { secret } = await service.create(input("team"), BY);
   await remember(secret);
   state.down = true;
@@ -153,15 +104,4 @@ test("a key that was known is refused once the source has failed for longer than
   state.down = false;
   await until(() => find(secret).catch(() => undefined), "the key to be good again");
   expect(health).toEqual([false, true]);
-});
-
-test("when a key was last used is written when the cache stops", async () => {
-  const { service, cache, find, clock } = await start();
-  const { secret } = await service.create(input("used"), BY);
-  await service.create(input("unused"), BY);
-  clock.now = NOW + 5;
-  await find(secret);
-  await cache.stop();
-  expect((await service.show("used")).lastUsedAt).toBe(NOW + 5);
-  expect((await service.show("unused")).lastUsedAt).toBeNull();
 });

@@ -36,13 +36,32 @@ test("all that can be set of a key is taken as it is given, and times as ms", ()
 });
 
 test.each([
-  ["name", ["", "a b", "a/b", "ключ", "a\n", "x".repeat(65), "key_abc", "' OR '1'='1", 5, null]],
+  [
+    "name",
+    ["", "a b", "a/b", "ключ", "a\n", "x".repeat(65), "key_abc", "anonymous", "..", "' OR '1'='1", 5, null],
+  ],
   ["role", ["root", "Admin", "", null, 1]],
-  ["owner", ["", "x".repeat(129), 5, {}]],
-  ["metadata", [{ a: 5 }, { "": "x" }, { a: "x".repeat(513) }, { ["x".repeat(65)]: "" }, [], "text", null]],
+  ["owner", ["", "x".repeat(129), 5, {}, "a\0b", "a\u001b[31m", "a\nb"]],
+  [
+    "metadata",
+    [
+      { a: 5 },
+      { "": "x" },
+      { a: "x".repeat(513) },
+      { ["x".repeat(65)]: "" },
+      { a: "\0" },
+      { "a\n": "" },
+      [],
+      "text",
+      null,
+    ],
+  ],
   ["metadata", [Object.fromEntries(Array.from({ length: 17 }, (_, index) => [`m${index}`, ""]))]],
   ["models", [[], ["a b"], [""], ["x".repeat(257)], ["ключ"], "openai/*", Array(101).fill("a"), [null]]],
-  ["expiresAt", ["tomorrow", "2026-12-31", "2026-12-31T23:00:00", -1, 1.5, 1e300, Infinity, {}]],
+  [
+    "expiresAt",
+    ["tomorrow", "2026-12-31", "2026-12-31T23:00:00", -1, 1.5, 1e300, 253_402_300_800_000, true, {}],
+  ],
   ["disabled", ["true", 1, null]],
   ["onDisconnect", ["abort", "", null]],
 ])("a wrong %s is refused by its name, for a new key and for a change", (field, wrongs) => {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { openDatabase } from "../../src/store/database.ts";
 import { runNode } from "../support/process.ts";
 import { temporaryDirectory } from "../support/store.ts";
 
@@ -20,6 +21,7 @@ test("keys are created, listed, changed, rotated and revoked from the command li
     "--expires",
     "30d",
   );
+  expect(JSON.parse((await sluice(dir, "keys", "list", "--json")).stdout)).toMatchObject([{ name: "bob" }]);
   expect(created).toMatchObject({ code: 0, stdout: expect.stringMatching(/sk-slc-\w{49}/) });
   expect((await sluice(dir, "keys", "list")).stdout).toMatch(
     /bob +caller +- +sk-slc-\w{5} +google\/\*,\*:free/,
@@ -29,7 +31,8 @@ test("keys are created, listed, changed, rotated and revoked from the command li
   const rotated = JSON.parse((await sluice(dir, "keys", "rotate", "bob", "--grace", "1h", "--json")).stdout);
   expect(created.stdout).not.toContain(rotated.secret);
   expect(JSON.parse((await sluice(dir, "keys", "revoke", "bob", "--json")).stdout).revoked_at).not.toBeNull();
-  const audit = JSON.parse((await sluice(dir, "keys", "audit", "--json")).stdout);
+  const id = JSON.parse(updated.stdout).id as string;
+  const audit = JSON.parse((await sluice(dir, "keys", "audit", "--key", id, "--json")).stdout);
   expect(audit.map((entry: { action: string }) => entry.action)).toEqual([
     "revoke",
     "rotate",
@@ -45,11 +48,43 @@ test.each([
   [["keys", "create", "--name", "a b"], 1, "name must be up to 64"],
   [["keys", "create"], 1, "--name"],
   [["keys", "create", "--name", "x", "--expires", "soon"], 1, "such as 2026-12-31"],
+  [["keys", "create", "--name", "x", "--expires", "2027-02-30"], 1, "such as 2026-12-31"],
+  [["keys", "create", "--name", "x", "--models", "a b"], 1, "--models must be a model name"],
+  [
+    ["keys", "create", "--name", "x", "--on-disconnect", "stop"],
+    1,
+    "--on-disconnect must be cancel or drain",
+  ],
+  [["keys", "rotate", "x", "--grace", "31d"], 1, "--grace must be at most 30 days"],
+  [["keys", "update", "x", "--disable", "--enable"], 1, "cannot be used with"],
+  [["keys", "audit", "--key", "nobody"], 1, "no key of this id or name"],
   [["usage", "--by", "colour"], 1, 'not "colour"'],
   [["nothing"], 1, "unknown command"],
 ])("%j exits %d and says %s", async (args, code, text) => {
   const run = await sluice(temporaryDirectory(), ...args);
   expect([run.code, run.stderr]).toEqual([code, expect.stringContaining(text)]);
+});
+
+test.each([
+  [{ DATA_DIR: "/dev/null" }, "in DATA_DIR (/dev/null) cannot be used: "],
+  [{ DATABASE_URL: "postgres://u:pass-word@127.0.0.1:1/x" }, "at DATABASE_URL cannot be used: "],
+])("a database that cannot be had is said in one line: %j", async (env, words) => {
+  const run = runNode("src/server.ts", env, ["--cli", "keys", "list"]);
+  expect(await run.exit("the command")).toBe(1);
+  expect(run.stderr()).toContain(words);
+  expect(run.stderr()).toMatch(/^[^\n]+[^\n: ]\n$/);
+  expect(run.stderr()).not.toContain("pass-word");
+});
+
+test("owner and metadata can be taken away, and a key that has expired is said to have", async () => {
+  const dir = temporaryDirectory();
+  await sluice(dir, "keys", "create", "--name", "bob", "--owner", "Bob", "--metadata", "team=a");
+  const bare = await sluice(dir, "keys", "update", "bob", "--no-owner", "--no-metadata", "--json");
+  expect(JSON.parse(bare.stdout)).toMatchObject({ owner: null, metadata: {} });
+  const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
+  await database.kysely.updateTable("keys").set({ expires_at: 1 }).execute();
+  await database.close();
+  expect((await sluice(dir, "keys", "show", "bob")).stdout).toMatch(/expired\n$/);
 });
 
 test("a configuration that keeps no keys is said to keep none", async () => {
