@@ -102,7 +102,7 @@ export class Books {
         if (made) onFirstKeys(made);
       }
       await this.cache.start();
-      await this.ledger.start();
+      this.ledger.start();
       this.#retention.start();
       this.#ready = true;
     } catch (error) {

@@ -2,7 +2,8 @@ import type { Exchange } from "../http/exchange.ts";
 import type { RequestRow } from "../store/request-row.ts";
 import { generationIdOf } from "../upstream/answer-head.ts";
 import type { UpstreamHead, UpstreamSink } from "../upstream/openrouter.ts";
-import type { Journal, Opening, Segment } from "./journal.ts";
+import type { Opening } from "./entry.ts";
+import type { Journal, Segment } from "./journal.ts";
 import { completeRow, openRow } from "./request-record.ts";
 import type { Unwritten } from "./writer.ts";
 
@@ -11,12 +12,15 @@ export class Account implements Unwritten {
   /** Where its lines stand: of its beginning and of upstream's head. */
   readonly #segments: Segment[];
   readonly #journal: Journal;
+  readonly #changed: (account: Account) => void;
   readonly #row: RequestRow;
   #ended = false;
 
-  constructor(opening: Opening, segment: Segment, journal: Journal) {
+  /** @param segment where its beginning stands. @param changed told when its row is to be written once more. */
+  constructor(opening: Opening, segment: Segment, journal: Journal, changed: (account: Account) => void) {
     this.#segments = [segment];
     this.#journal = journal;
+    this.#changed = changed;
     this.#row = openRow(opening, journal.instance);
   }
 
@@ -48,10 +52,15 @@ export class Account implements Unwritten {
   end(exchange: Exchange, settleAfterMs: number): void {
     completeRow(this.#row, exchange, Date.now(), settleAfterMs);
     this.#ended = true;
+    this.#changed(this);
   }
 
   #headCame({ generationId, upstreamStatus }: Exchange, kept: () => void): void {
-    if (generationId !== undefined && !this.#ended) this.#row.generation_id = generationId;
+    if (generationId !== undefined && !this.#ended) {
+      this.#row.generation_id = generationId;
+      // Should the disk with the journal be lost, the database knows whose bill to ask for.
+      this.#changed(this);
+    }
     // If it cannot be kept the caller's bytes go on: should this process die now, the row ends as unknown.
     const segment = this.#journal.head(this.#row.id, { status: upstreamStatus, generationId }, kept);
     if (segment) this.#segments.push(segment);

@@ -7,8 +7,6 @@ import type { WriteRows } from "./tolerant-write.ts";
 const BEAT_EVERY_MS = 10_000;
 /** A process that has not been heard of for so long is dead; should it live after all, its rows are still taken. */
 const DEAD_AFTER_MS = 60_000;
-/** A journal that knows of a generation may still turn up, with its disk. */
-const LOST_AFTER_MS = 3_600_000;
 
 export interface CaretakerOptions {
   readonly database: Database;
@@ -16,55 +14,101 @@ export interface CaretakerOptions {
   /** Where journals stand, this process's and those of others. */
   readonly directory: string;
   readonly instance: string;
+  /** When a row without a generation is given up: until then the journal that may know of one can turn up, with its disk. */
+  readonly lostAfterMs: number;
   readonly onUnknown: (rows: readonly RequestRow[]) => void;
   readonly onRecovered: (found: Recovered) => void;
   readonly onFailure: (error: unknown) => void;
+  /** ms since 1970. */
+  readonly now?: () => number;
 }
 
 /** Says that this process lives, and takes over what others left that do not. */
 export class Caretaker {
   readonly #options: CaretakerOptions;
-  #timer: NodeJS.Timeout | undefined = undefined;
+  readonly #now: () => number;
+  readonly #timers: NodeJS.Timeout[] = [];
+  /** Since when this process has said without a break that it lives. */
+  #beatingSince: number | undefined = undefined;
+  #beating: Promise<void> = Promise.resolve();
   #round: Promise<void> = Promise.resolve();
+  #stopping = false;
 
   constructor(options: CaretakerOptions) {
     this.#options = options;
+    this.#now = options.now ?? Date.now;
   }
 
-  /** The first round is over when it returns; rounds that fail are told of and made again. */
-  async start(): Promise<void> {
-    this.#timer = setInterval(() => {
-      this.#round = this.#round.then(() => this.#lookAfter());
-    }, BEAT_EVERY_MS);
-    this.#timer.unref();
-    this.#round = this.#lookAfter();
-    await this.#round;
+  /** Begins, with what is to be taken over now. Nobody waits for that: a long journal takes minutes. */
+  start(): void {
+    const every = (run: () => void): void => {
+      run();
+      this.#timers.push(setInterval(run, BEAT_EVERY_MS).unref());
+    };
+    every(() => {
+      this.#beating = this.#beating.then(() => this.#beat());
+    });
+    every(() => void this.lookAfter());
   }
 
-  /** Takes this process off the list of those that live. */
+  /** Takes this process off the list of those that live. What is being taken over stays for others. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#stopping = true;
+    for (const timer of this.#timers) clearInterval(timer);
     await this.#round;
+    await this.#beating;
     await leave(this.#options.database, this.#options.instance).catch(this.#options.onFailure);
   }
 
-  /** Each by itself: a journal that cannot be read must not keep rows of other disks from being taken over. */
-  async #lookAfter(): Promise<void> {
-    const { database, instance, onUnknown, onFailure } = this.#options;
-    const now = Date.now();
-    await beat(database, instance, now).catch(onFailure);
-    await this.#recover().catch(onFailure);
-    const deadlines = { lastSeenBefore: now - DEAD_AFTER_MS, startedBefore: now - LOST_AFTER_MS };
-    await adoptOrphans(database, now, deadlines).then(onUnknown, onFailure);
+  /** Takes over what there is, after the round that is under way. What fails is told of, and tried again in the next. */
+  async lookAfter(): Promise<void> {
+    this.#round = this.#makeRound(this.#round);
+    await this.#round;
+  }
+
+  async #makeRound(before: Promise<void>): Promise<void> {
+    await before;
+    // Each by itself: a journal that cannot be read must not keep rows of other disks from being taken over.
+    await this.#attempt(() => this.#recover());
+    await this.#attempt(() => this.#adopt());
+  }
+
+  async #attempt(task: () => Promise<void>): Promise<void> {
+    if (this.#stopping) return;
+    await task().catch((error: unknown) => {
+      if (!this.#stopping) this.#options.onFailure(error);
+    });
+  }
+
+  async #beat(): Promise<void> {
+    const now = this.#now();
+    try {
+      await beat(this.#options.database, this.#options.instance, now);
+      this.#beatingSince ??= now;
+    } catch (error) {
+      this.#beatingSince = undefined;
+      this.#options.onFailure(error);
+    }
   }
 
   async #recover(): Promise<void> {
     const { directory, instance, write, onRecovered, onUnknown } = this.#options;
     const recovered = await recoverJournals(directory, instance, async (rows) => {
+      if (this.#stopping) throw new Error("the process stops");
       const written = await write(rows);
       // Most of what a journal has no end of, the database has.
       onUnknown(written.filter(({ state }) => state === "unknown"));
+      return written.length;
     });
     if (recovered.instances > 0) onRecovered(recovered);
+  }
+
+  async #adopt(): Promise<void> {
+    const now = this.#now();
+    // After an outage of the database nobody has been heard of for long, and those that live need time to say so.
+    if (this.#beatingSince === undefined || now - this.#beatingSince < DEAD_AFTER_MS) return;
+    const { database, lostAfterMs, onUnknown } = this.#options;
+    const deadlines = { lastSeenBefore: now - DEAD_AFTER_MS, startedBefore: now - lostAfterMs };
+    onUnknown(await adoptOrphans(database, now, deadlines));
   }
 }

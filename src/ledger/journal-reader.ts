@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import type { Entry } from "./journal.ts";
+import type { Entry } from "./entry.ts";
 
 /**
  * Reads a segment of a journal line by line. A line that is not whole, as a full disk leaves one, or no entry is passed over.

@@ -9,13 +9,14 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { RequestRow } from "../store/request-row.ts";
-import { type Head, lineOf, type Opening } from "./entry.ts";
-import { type Committed, GroupCommit } from "./group-commit.ts";
 import { type FileLock, lockFile } from "../store/file-lock.ts";
-
-export type { Entry, Head, Opening } from "./entry.ts";
+import { type Head, lineOf, type Opening } from "./entry.ts";
+import { deleteLock, lockPath, segmentPath } from "./journal-files.ts";
+import { type Committed, GroupCommit } from "./group-commit.ts";
 
 const SEGMENT_MAX_BYTES = 16_777_216;
+/** Or a busy process would keep what ended long ago, for whoever finds it to take over once more. */
+const SEGMENT_MAX_MS = 600_000;
 /** A small journal has smaller ones: a segment with one request under way stays whole. */
 const SEGMENTS_MIN = 8;
 
@@ -25,6 +26,8 @@ export interface Segment {
   /** Lines of requests in it whose end stands nowhere else yet. */
   live: number;
   bytes: number;
+  /** ms since 1970. */
+  readonly begunAt: number;
   /** It holds whole rows that the database has not got. */
   spilled: boolean;
 }
@@ -71,9 +74,8 @@ export class Journal {
    * @throws JournalFull when it may not begin.
    */
   open(opening: Opening, committed: Committed): Segment {
-    // The current segment is not deleted before it is closed, so it must not be what fills the journal.
-    if (this.#isFull && this.#current?.live === 0 && !this.#current.spilled) this.#close();
-    if (this.#isFull) throw new JournalFull("the journal is as long as it may be");
+    if (this.#current && opening.started_at - this.#current.begunAt > SEGMENT_MAX_MS) this.#close();
+    if (this.#bytes > this.#maxBytes) throw new JournalFull("the journal is as long as it may be");
     const segment = this.#current ?? this.#begin();
     segment.live++;
     this.#commits.add(lineOf(["open", opening]), committed);
@@ -107,7 +109,9 @@ export class Journal {
   /** What a request had in this segment is not needed any more. */
   release(segment: Segment): void {
     segment.live--;
-    this.#deleteUnneeded(segment);
+    // A quiet process would keep what it has finished while it lives, for whoever finds it to take over.
+    if (segment === this.#current && segment.live === 0 && !segment.spilled) this.#close();
+    else this.#deleteUnneeded(segment);
   }
 
   /** Segments with rows for the database. The current one is closed for it, so that they do not grow. */
@@ -122,10 +126,6 @@ export class Journal {
     this.#deleteUnneeded(segment);
   }
 
-  get #isFull(): boolean {
-    return this.#bytes > this.#maxBytes;
-  }
-
   get hasSpilled(): boolean {
     for (const { spilled } of this.#segments) if (spilled) return true;
     return false;
@@ -136,7 +136,7 @@ export class Journal {
     this.#close();
     for (const segment of this.#segments) this.#deleteUnneeded(segment);
     this.#lock.release();
-    if (this.#segments.size === 0) unlinkSync(lockPath(this.directory, this.instance));
+    if (this.#segments.size === 0) deleteLock(this.directory, this.instance);
   }
 
   /** Writes whole lines. @param spilled they are rows, for which the segment has to stay. */
@@ -167,13 +167,13 @@ export class Journal {
   }
 
   #begin(): Segment {
-    const path = join(this.directory, `${this.instance}.${++this.#count}.jsonl`);
+    const path = segmentPath(this.directory, this.instance, ++this.#count);
     try {
       this.#file = openSync(path, "ax", 0o600);
     } catch (cause) {
       throw new JournalFull("the journal cannot be written", { cause });
     }
-    this.#current = { path, live: 0, bytes: 0, spilled: false };
+    this.#current = { path, live: 0, bytes: 0, begunAt: Date.now(), spilled: false };
     this.#segments.add(this.#current);
     return this.#current;
   }
@@ -195,6 +195,3 @@ export class Journal {
     unlinkSync(segment.path);
   }
 }
-
-/** The file that says, by its lock, that the process of this journal lives. */
-export const lockPath = (directory: string, instance: string): string => join(directory, `${instance}.lock`);

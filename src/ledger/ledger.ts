@@ -40,6 +40,7 @@ export class Ledger {
   readonly #writer: Writer;
   readonly #settler: Settler;
   readonly #caretaker: Caretaker;
+  readonly #changed = (account: Account): void => this.#writer.add(account);
   #count = 0;
   #started = false;
 
@@ -65,7 +66,7 @@ export class Ledger {
       write,
       onHealth: (healthy, error) => {
         if (healthy) logger.info("the ledger is written again");
-        else logger.error({ err: error }, "the ledger's database fails; rows are kept in the journal");
+        else logger.error({ err: error }, "rows of the ledger cannot be written; they are kept");
       },
     });
     this.#settler = new Settler({
@@ -81,6 +82,7 @@ export class Ledger {
       write,
       directory: this.#journal.directory,
       instance: this.#instance,
+      lostAfterMs: settleGiveUpMs,
       onUnknown: (rows) => warnOfUnknown(logger, rows),
       onRecovered: (found) => logger.warn(found, "requests of a process that died were taken over"),
       onFailure: (error) =>
@@ -89,9 +91,9 @@ export class Ledger {
   }
 
   /** Begins to settle what this process and others leave without a bill. The database has to have its schema. */
-  async start(): Promise<void> {
+  start(): void {
     this.#started = true;
-    await this.#caretaker.start();
+    this.#caretaker.start();
     this.#settler.start();
   }
 
@@ -111,10 +113,10 @@ export class Ledger {
     try {
       const segment = this.#journal.open(opening, (error) => {
         if (error) this.#withdraw(exchange, account);
-        else this.#writer.add(account);
+        else this.#changed(account);
         kept(error && notAccountable(error));
       });
-      const account = new Account(opening, segment, this.#journal);
+      const account = new Account(opening, segment, this.#journal, this.#changed);
       exchange.account = account;
     } catch (error) {
       if (!(error instanceof JournalFull)) throw error;
@@ -134,7 +136,6 @@ export class Ledger {
     const { account } = exchange;
     if (!account || account.ended) return;
     account.end(exchange, this.#options.settleAfterMs);
-    this.#writer.add(account);
   }
 
   /** Brings everything to the database; what it does not take stays in the journal for the next process. */

@@ -1,35 +1,38 @@
-import { readdirSync, renameSync, rmSync, statSync, unlinkSync } from "node:fs";
-import { join } from "node:path";
+import { renameSync, statSync, unlinkSync } from "node:fs";
 import { lockFile } from "../store/file-lock.ts";
 import type { RequestRow } from "../store/request-row.ts";
 import { entriesOf } from "./journal-reader.ts";
-import { type Entry, type Head, lockPath, type Opening } from "./journal.ts";
+import type { Entry, Head, Opening } from "./entry.ts";
+import { deleteLock, journalsIn, lockPath } from "./journal-files.ts";
 import { interruptedRow, openRow } from "./request-record.ts";
 
 const BATCH_MAX = 500;
-const SEGMENT = /^(.+)\.(\d+)\.jsonl$/;
+/** A process that starts makes its lock, takes it, and only then has a journal. */
+const STARTING_MS = 60_000;
 
 /** What a recovery found. */
 export interface Recovered {
   readonly instances: number;
+  /** What was news to the database. */
   readonly rows: number;
   /** Lines that could not be read. Their file is kept, under a name that ends in `.damaged`. */
   readonly damagedLines: number;
 }
 
-type Write = (rows: readonly RequestRow[]) => Promise<void>;
+/** Writes rows, all or none, no two of the same id. @returns how many were news. */
+type Write = (rows: readonly RequestRow[]) => Promise<number>;
 
 /**
  * Brings to the database what processes that died have left in a directory of journals, and deletes it there. The lock
  * of a journal says whether its process lives, and that nobody else recovers it.
- * @param own whose journal is left alone. @param write writes rows, all or none, no two of the same id.
+ * @param own whose journal is left alone.
  * @throws what kept a journal from being recovered: it stays for another time, the others are gone.
  */
 export async function recoverJournals(directory: string, own: string, write: Write): Promise<Recovered> {
   const sum = { instances: 0, rows: 0, damagedLines: 0 };
   const failures: unknown[] = [];
-  for (const instance of journalsIn(directory).keys()) {
-    if (instance === own) continue;
+  for (const [instance, paths] of journalsIn(directory)) {
+    if (instance === own || (paths.length === 0 && mayBeStarting(lockPath(directory, instance)))) continue;
     try {
       const found = await recoverUnlessAlive(directory, instance, write);
       if (!found) continue;
@@ -53,30 +56,18 @@ async function recoverUnlessAlive(
   if (!lock) return undefined;
   try {
     // Not before it is locked: another process may have recovered it since.
-    const paths = journalsIn(directory).get(instance);
-    const found = paths && (await recoverJournal(instance, paths, write));
-    rmSync(lockPath(directory, instance), { force: true });
+    const paths = journalsIn(directory).get(instance) ?? [];
+    const found = paths.length > 0 ? await recoverJournal(instance, paths, write) : undefined;
+    deleteLock(directory, instance);
     return found;
   } finally {
     lock.release();
   }
 }
 
-function journalsIn(directory: string): Map<string, string[]> {
-  const journals = new Map<string, { path: string; number: number }[]>();
-  for (const name of readdirSync(directory)) {
-    const [, instance = "", number] = SEGMENT.exec(name) ?? [];
-    if (number === undefined) continue;
-    const segments = journals.get(instance) ?? [];
-    segments.push({ path: join(directory, name), number: Number(number) });
-    journals.set(instance, segments);
-  }
-  return new Map(
-    [...journals].map(([instance, segments]) => [
-      instance,
-      segments.toSorted((a, b) => a.number - b.number).map(({ path }) => path),
-    ]),
-  );
+function mayBeStarting(lock: string): boolean {
+  const { mtimeMs = 0 } = statSync(lock, { throwIfNoEntry: false }) ?? {};
+  return Date.now() - mtimeMs < STARTING_MS;
 }
 
 type Found = Omit<Recovered, "instances">;
@@ -108,6 +99,7 @@ class Fold {
   readonly #heads = new Map<string, Head>();
   readonly #done = new Set<string>();
   #batch: RequestRow[] = [];
+  #news = 0;
 
   constructor(write: Write) {
     this.#write = write;
@@ -119,12 +111,12 @@ class Fold {
     else await this.#give(entry[1]);
   }
 
-  /** Brings what has only begun. @returns how many rows there were. */
+  /** Brings what has only begun. @returns how many rows were news. */
   async end(instance: string, endedAt: number): Promise<number> {
     for (const [id, opening] of this.#openings)
       await this.#give(interruptedRow(openRow(opening, instance), this.#heads.get(id), endedAt));
-    if (this.#batch.length > 0) await this.#write(this.#batch);
-    return this.#done.size;
+    await this.#flush();
+    return this.#news;
   }
 
   async #give(row: RequestRow): Promise<void> {
@@ -133,8 +125,12 @@ class Fold {
     if (this.#done.has(row.id)) return;
     this.#done.add(row.id);
     this.#batch.push(row);
-    if (this.#batch.length < BATCH_MAX) return;
-    await this.#write(this.#batch);
+    if (this.#batch.length >= BATCH_MAX) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#batch.length === 0) return;
+    this.#news += await this.#write(this.#batch);
     this.#batch = [];
   }
 }

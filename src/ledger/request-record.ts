@@ -2,7 +2,7 @@ import type { Exchange } from "../http/exchange.ts";
 import { ANONYMOUS } from "../keys/gateway-key.ts";
 import type { RequestRow } from "../store/request-row.ts";
 import { nanodollarsOf } from "../usage/money.ts";
-import type { Head, Opening } from "./journal.ts";
+import type { Head, Opening } from "./entry.ts";
 
 const TEXT_MAX_CHARS = 128;
 /** Statuses with which the edge in front of OpenRouter says that it has stopped waiting: the request may run on. */

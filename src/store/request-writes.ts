@@ -9,12 +9,14 @@ const COLUMNS = REQUEST_COLUMNS.map(([name]) => name);
 const LIST = COLUMNS.join(", ");
 
 /**
- * What a row may become: one that is open anything, one that waits for its cost only settled, one that is final nothing.
- * So a row can be written again and again, by whoever knows of it, and is counted once.
+ * What a row may become: one that is open anything, one that waits for its cost only settled, or what its own process says
+ * when it was taken for dead; one that is final nothing. So a row can be written again and again, by whoever knows of it,
+ * and is counted once.
  */
 const UPSERT = `on conflict (id) do update set ${COLUMNS.slice(1)
   .map((name) => `${name} = excluded.${name}`)
-  .join(", ")} where requests.state = 'open' or (requests.state = 'pending' and excluded.state = 'settled')`;
+  .join(", ")} where requests.state = 'open' or (requests.state = 'pending' and (excluded.state = 'settled'
+    or (requests.outcome = 'interrupted' and excluded.state = 'pending' and excluded.outcome <> 'interrupted')))`;
 
 /**
  * Writes rows of the ledger and adds to the rollups those that have become final, in one transaction.

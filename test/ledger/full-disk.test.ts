@@ -26,7 +26,7 @@ async function recover(directory: string): Promise<{ ids: string[]; found: Recov
   const ids: string[] = [];
   const found = await recoverJournals(directory, "own", (rows) => {
     ids.push(...rows.map(({ id }) => id));
-    return Promise.resolve();
+    return Promise.resolve(rows.length);
   });
   return { ids, found };
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { entriesOf } from "../../src/ledger/journal-reader.ts";
-import type { Entry } from "../../src/ledger/journal.ts";
+import type { Entry } from "../../src/ledger/entry.ts";
 import { temporaryDirectory } from "../support/store.ts";
 
 async function read(bytes: string | Buffer): Promise<{ entries: Entry[]; damaged: number }> {

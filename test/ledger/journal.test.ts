@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { Journal, JournalFull, type Opening } from "../../src/ledger/journal.ts";
+import type { Opening } from "../../src/ledger/entry.ts";
+import { Journal, JournalFull } from "../../src/ledger/journal.ts";
 import { recoverJournals } from "../../src/ledger/recovery.ts";
 import { openRow } from "../../src/ledger/request-record.ts";
 import type { RequestRow } from "../../src/store/request-row.ts";
@@ -34,7 +35,7 @@ async function recover(directory: string): Promise<{ rows: RequestRow[]; damaged
   const rows: RequestRow[] = [];
   const { damagedLines } = await recoverJournals(directory, "own", (some) => {
     rows.push(...some);
-    return Promise.resolve();
+    return Promise.resolve(some.length);
   });
   return { rows, damagedLines };
 }
@@ -130,19 +131,41 @@ test("a journal stays when its rows cannot be written", async () => {
   expect((await recover(directory)).rows).toHaveLength(1);
 });
 
-test("a row that is spilled into a segment at its very end stays, also when nobody else needs the segment", async () => {
+test("a row that fills its segment stays, also when nobody else needs the segment", () => {
   const journal = new Journal(temporaryDirectory(), "me", 1_073_741_824);
-  const { promise, resolve } = Promise.withResolvers<Error | undefined>();
-  const almostFull = { ...opening("1"), model_asked: "x".repeat(16_776_800) };
-  const segment = journal.open(almostFull, resolve);
-  expect(await within(promise, "the line to be kept")).toBeUndefined();
+  journal.spill([openRow({ ...opening("1"), model_asked: "x".repeat(16_777_216) }, "me")]);
+  const [segment] = journal.takeSpilled();
+  expect(segment?.bytes).toBeGreaterThan(16_777_216);
+  expect(readFileSync(segment?.path ?? "", "utf8")).toContain('["row",{"id":"1"');
+  if (segment) journal.replayed(segment);
+  expect(existsSync(segment?.path ?? "")).toBe(false);
+  journal.close();
+});
+
+test("as soon as nothing is under way the journal holds nothing that another process could take over once more", async () => {
+  const directory = temporaryDirectory();
+  const journal = new Journal(directory, "me", 1_073_741_824);
+  const segment = await begin(journal, "1");
+  expect(await begin(journal, "2")).toBe(segment);
   journal.release(segment);
-  journal.spill([openRow(opening("2"), "me")]);
-  expect(segment.bytes).toBeGreaterThan(16_777_216);
-  expect(journal.takeSpilled()).toEqual([segment]);
-  expect(readFileSync(segment.path, "utf8")).toContain('["row",{"id":"2"');
-  journal.replayed(segment);
-  expect(existsSync(segment.path)).toBe(false);
+  expect(segmentsIn(directory)).toHaveLength(1);
+  journal.release(segment);
+  expect(segmentsIn(directory)).toEqual([]);
+  await begin(journal, "3");
+  expect(segmentsIn(directory)).toHaveLength(1);
+  journal.close();
+});
+
+test("a segment takes no request that begins ten minutes after it did, so that it goes when its last one ends", async () => {
+  const journal = new Journal(temporaryDirectory(), "me", 1_073_741_824);
+  const openAt = (id: string, started_at: number) => journal.open({ ...opening(id), started_at }, () => {});
+  const first = openAt("1", Date.now());
+  expect(openAt("2", first.begunAt + 600_000)).toBe(first);
+  const second = openAt("3", first.begunAt + 600_001);
+  expect(second).not.toBe(first);
+  for (let live = 0; live < 2; live++) journal.release(first);
+  expect([existsSync(first.path), existsSync(second.path)]).toEqual([false, true]);
+  journal.release(second);
   journal.close();
 });
 

@@ -22,7 +22,7 @@ async function start(journalMaxBytes = 1_000_000) {
     settleGiveUpMs: 60_000,
     logger: createLogger("silent", { write: () => {} }),
   });
-  await ledger.start();
+  ledger.start();
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => (closed ??= ledger.close());
   onTestFinished(close);
@@ -102,6 +102,16 @@ test("what comes after the head was kept is given on at once", async () => {
   await until(() => told.length > 0, "the head");
   held.onData(Buffer.from("a"));
   expect(told).toEqual(["head 200", "a"]);
+});
+
+test("the generation of a request that goes on is in the database, should the disk be lost with its process", async () => {
+  const { ledger, rows } = await start();
+  const exchange = newExchange();
+  await begin(ledger, exchange);
+  await until(async () => (await rows()).length === 1, "its beginning");
+  exchange.account?.hold(noting().sink, exchange).onHead(HEAD);
+  await until(async () => (await rows())[0]?.generation_id === "gen-7", "its generation");
+  expect(await rows()).toMatchObject([{ state: "open", generation_id: "gen-7" }]);
 });
 
 test("a caller who leaves while the head is held back is accounted for with its generation", async () => {

@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { Journal, type Opening } from "../../src/ledger/journal.ts";
+import type { Opening } from "../../src/ledger/entry.ts";
+import { Journal } from "../../src/ledger/journal.ts";
 import { type Recovered, recoverJournals } from "../../src/ledger/recovery.ts";
 import { openRow } from "../../src/ledger/request-record.ts";
 import type { RequestRow } from "../../src/store/request-row.ts";
@@ -30,7 +31,7 @@ async function recover(directory: string, own = "own"): Promise<{ rows: RequestR
   const rows: RequestRow[] = [];
   const found = await recoverJournals(directory, own, (some) => {
     rows.push(...some);
-    return Promise.resolve();
+    return Promise.resolve(some.length);
   });
   return { rows, found };
 }
@@ -50,6 +51,15 @@ test("what a dead process wrote in several segments is put together, in the orde
     status: 200,
   });
   expect(readdirSync(directory)).toEqual([]);
+});
+
+test("a lock that was left without a journal is deleted, unless its process may just be starting", async () => {
+  const directory = temporaryDirectory();
+  for (const name of ["old.lock", "old.lock-journal", "new.lock"]) writeFileSync(join(directory, name), "");
+  const then = (Date.now() - 61_000) / 1_000;
+  utimesSync(join(directory, "old.lock"), then, then);
+  expect((await recover(directory)).found).toEqual({ instances: 0, rows: 0, damagedLines: 0 });
+  expect(readdirSync(directory)).toEqual(["new.lock"]);
 });
 
 test("a row wins over the head and the beginning of its request, wherever it stands", async () => {

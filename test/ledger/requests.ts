@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Exchange } from "../../src/http/exchange.ts";
-import type { Opening } from "../../src/ledger/journal.ts";
+import type { Opening } from "../../src/ledger/entry.ts";
 
 /** What is known of a request when it begins. */
 export function openingOfTest(id: string, fields: Partial<Opening> = {}): Opening {

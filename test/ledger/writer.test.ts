@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
-import { Journal, type Opening, type Segment } from "../../src/ledger/journal.ts";
+import type { Opening } from "../../src/ledger/entry.ts";
+import { Journal, type Segment } from "../../src/ledger/journal.ts";
 import { openRow } from "../../src/ledger/request-record.ts";
 import { tolerantWrite } from "../../src/ledger/tolerant-write.ts";
 import { type Unwritten, Writer } from "../../src/ledger/writer.ts";

@@ -49,6 +49,7 @@ export function begun(id: string, journal: Journal): Account {
     opening,
     journal.open(opening, () => {}),
     journal,
+    () => {},
   );
 }
 

@@ -74,7 +74,7 @@ test("a stream whose gateway is killed is settled by the next one to what upstre
   expect(hanging).toMatchObject({ state: "unknown", generation_id: null, cost_source: "unknown" });
   expect(whole?.generation_id).toBe(done.headers["x-generation-id"]);
   expect(whole?.cost_nanodollars).toBe(simulator.billed(whole?.generation_id ?? ""));
-  expect(second.stdout()).toContain("the cost of a request will not be known");
+  await until(() => second.stdout().includes("the cost of a request will not be known"), "the log to say so");
 }, 30_000);
 
 test("SIGTERM writes every row, and leaves no journal", async () => {
@@ -96,10 +96,10 @@ test("no secret is in anything that the process writes", async () => {
   const port = await listeningPort(gateway);
   const hostile = ["' OR '1'='1", "sk-slc-mistyped-0123456789", "x".repeat(1_000_000), "ключ", ""];
   for (const secret of hostile) {
-    const answer = await ask(port, {
-      headers: { authorization: `Bearer ${Buffer.from(secret).toString("latin1")}` },
-    });
-    expect([401, 431]).toContain(answer.status);
+    const authorization = `Bearer ${Buffer.from(secret).toString("latin1")}`;
+    // Of a header of a megabyte the connection may be reset before its refusal is read.
+    const refused = await ask(port, { headers: { authorization } }).catch(() => ({ status: 431 }));
+    expect(refused.status).toBe(secret.length > 16_384 ? 431 : 401);
   }
   await ask(port);
   await ask(port, { body: chatBody({ model: "sim/cut", stream: true }) }).catch(() => {});

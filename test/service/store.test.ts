@@ -89,7 +89,7 @@ test("while the database is down known keys go on, and what they cost is written
   await until(async () => (await get(port, "/readyz")).status === 503, "readiness to fail", 10_000);
   for (let count = 0; count < 5; count++) expect((await chat(port, secret)).status).toBe(200);
   expect((await chat(port, `sk-other-${"x".repeat(20)}`)).status).toBe(503);
-  await until(() => log().includes("the ledger's database fails"), "the log to say so", 10_000);
+  await until(() => log().includes("rows of the ledger cannot be written"), "the log to say so", 10_000);
   await postgres.start();
   await until(async () => (await get(port, "/readyz")).status === 200, "readiness to come back", 20_000);
   const database = await openTestDatabase(url);

@@ -11,14 +11,16 @@ const version = fc.record({
   state: fc.constantFrom("open", "pending", "settled", "unknown"),
   cost: fc.oneof(fc.constant(null), fc.constantFrom(0, 1, 9_007_199_254), fc.nat(1_000_000)),
   tokens: fc.nat(100_000),
+  outcome: fc.constantFrom("interrupted", "client_gone"),
 });
 
 type Version = typeof version extends fc.Arbitrary<infer T> ? T : never;
 
-function rowOf({ id, state, cost, tokens }: Version): RequestRow {
+function rowOf({ id, state, cost, tokens, outcome }: Version): RequestRow {
   const number = Number(id);
   return requestRow(id, {
     state,
+    outcome,
     generation_id: number % 3 === 0 ? null : `gen-${id}`,
     key_id: `key_${number % 2}`,
     provider: number % 2 === 0 ? "Some" : null,
@@ -35,7 +37,9 @@ function expectedRows(written: readonly RequestRow[]): Map<string, RequestRow> {
   for (const row of written) {
     const known = rows.get(row.id);
     const takes = !known || known.state === "open" || (known.state === "pending" && row.state === "settled");
-    if (takes) rows.set(row.id, row);
+    const tookItForDead =
+      known?.state === "pending" && known.outcome === "interrupted" && row.state === "pending";
+    if (takes || (tookItForDead && row.outcome !== "interrupted")) rows.set(row.id, row);
   }
   return rows;
 }

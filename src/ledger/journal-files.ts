@@ -1,0 +1,35 @@
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+/** `instance.number.jsonl` is a segment, `instance.lock` says by its lock that the process of this journal lives. */
+const NAME = /^(.+?)(?:\.(\d+)\.jsonl|\.lock)$/;
+
+/** The file that says, by its lock, that the process of this journal lives. */
+export const lockPath = (directory: string, instance: string): string => join(directory, `${instance}.lock`);
+
+/** One file of a journal. @param number from 1. */
+export const segmentPath = (directory: string, instance: string, number: number): string =>
+  join(directory, `${instance}.${number}.jsonl`);
+
+/** Deletes the lock of a journal that is no more, with what SQLite may have put beside it. */
+export function deleteLock(directory: string, instance: string): void {
+  for (const end of ["", "-journal"]) rmSync(lockPath(directory, instance) + end, { force: true });
+}
+
+/** Instances that have a journal or a lock in a directory, and the segments of each in the order of their numbers. */
+export function journalsIn(directory: string): Map<string, string[]> {
+  const numbers = new Map<string, number[]>();
+  for (const name of readdirSync(directory)) {
+    const [, instance, number] = NAME.exec(name) ?? [];
+    if (instance === undefined) continue;
+    const known = numbers.get(instance) ?? [];
+    if (number !== undefined) known.push(Number(number));
+    numbers.set(instance, known);
+  }
+  return new Map(
+    [...numbers].map(([instance, known]) => [
+      instance,
+      known.toSorted((a, b) => a - b).map((number) => segmentPath(directory, instance, number)),
+    ]),
+  );
+}

@@ -1,0 +1,53 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { Caretaker, type CaretakerOptions } from "../../src/ledger/caretaker.ts";
+import type { Recovered } from "../../src/ledger/recovery.ts";
+import { tolerantWrite } from "../../src/ledger/tolerant-write.ts";
+import type { Database } from "../../src/store/database.ts";
+import { writeRequests } from "../../src/store/request-writes.ts";
+import { isRowFault } from "../../src/store/row-fault.ts";
+import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
+
+export const HOUR_MS = 3_600_000;
+
+/** A caretaker that has been started, with a clock of its own and what it has told of. */
+export async function setUp(options: Partial<CaretakerOptions> = {}) {
+  const database = options.database ?? (await openTestDatabase());
+  const directory = options.directory ?? temporaryDirectory();
+  const unknown: string[] = [];
+  const refused: string[] = [];
+  const recovered: Recovered[] = [];
+  const failures: unknown[] = [];
+  const clock = { now: Date.now() };
+  const caretaker = new Caretaker({
+    database,
+    directory,
+    instance: "me",
+    lostAfterMs: HOUR_MS,
+    now: () => clock.now,
+    write: tolerantWrite({
+      write: (rows) => writeRequests(database, rows),
+      isRowFault,
+      refuse: ({ id }) => refused.push(id),
+    }),
+    onUnknown: (rows) => unknown.push(...rows.map(({ id }) => id)),
+    onRecovered: (found) => recovered.push(found),
+    onFailure: (error) => failures.push(error),
+    ...options,
+  });
+  onTestFinished(() => caretaker.stop());
+  caretaker.start();
+  return { database, directory, caretaker, clock, unknown, refused, recovered, failures };
+}
+
+/** Leaves a segment of a process that is dead. */
+export function leave(directory: string, name: string, ...entries: unknown[]): void {
+  writeFileSync(join(directory, name), entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+}
+
+/** Every row with its state. */
+export const statesIn = async ({ kysely }: Database): Promise<string[]> =>
+  (await kysely.selectFrom("requests").select(["id", "state"]).orderBy("id").execute()).map(
+    ({ id, state }) => `${id} ${state}`,
+  );
