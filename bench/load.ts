@@ -11,13 +11,20 @@ export const GATEWAY_KEY: string = `bench:${SECRET}`;
 /** One kind of request, and what its answer has to be. */
 export interface Kind {
   readonly name: string;
+  readonly streamed: boolean;
   readonly body: Buffer;
   readonly answerBytes: number;
 }
 
-export const PLAIN: Kind = { name: "plain", body: chatRequest(false), answerBytes: PLAIN_ANSWER.length };
+export const PLAIN: Kind = {
+  name: "plain",
+  streamed: false,
+  body: chatRequest(false),
+  answerBytes: PLAIN_ANSWER.length,
+};
 export const STREAM: Kind = {
   name: "stream",
+  streamed: true,
   body: chatRequest(true),
   answerBytes: STREAM_ANSWER.reduce((sum, event) => sum + event.length, 0),
 };

@@ -11,6 +11,8 @@ import { generationFinder } from "./upstream/generation.ts";
 import type { Upstream } from "./upstream/openrouter.ts";
 
 const TRY_AGAIN_MS = 2_000;
+/** Every request waits with SQLite, and all that the gateway writes can be written a moment later. */
+const BUSY_TIMEOUT_MS = 20;
 const DAY_MS = 86_400_000;
 
 /** The keys of a gateway that nobody could use otherwise, made when it first starts. */
@@ -45,7 +47,7 @@ export class Books {
     const { config, store, openrouterApiKey, upstream, logger } = options;
     this.#options = options;
     try {
-      this.database = openDatabase(store, (error) =>
+      this.database = openDatabase({ ...store, busyTimeoutMs: BUSY_TIMEOUT_MS }, (error) =>
         logger.warn({ err: error }, "a connection to the database was lost"),
       );
       this.ledger = new Ledger({

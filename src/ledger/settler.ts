@@ -4,6 +4,8 @@ import { claimDue, postpone, settle, type Settlement } from "../store/settlement
 import type { FindGeneration, GenerationRecord } from "../upstream/generation.ts";
 
 const CLAIM_MAX = 64;
+/** So many are written at once: they meet in the same sums, and others need connections to the database too. */
+const WRITERS = 4;
 const BACKOFF_MAX_MS = 300_000;
 const BACKOFF_MIN_MS = 100;
 const ROUND_MAX_MS = 5_000;
@@ -62,21 +64,33 @@ export class Settler {
   async settleDue(): Promise<void> {
     for (;;) {
       const claimed = await claimDue(this.#options.database, Date.now(), CLAIM_MAX);
-      // One that fails stays claimed for a while; it must not keep the others from being settled.
-      const settling = await Promise.allSettled(claimed.map((row) => this.#settleOne(row)));
-      const failed = settling.find(({ status }) => status === "rejected");
-      if (failed?.status === "rejected") throw failed.reason;
+      await this.#settleAll(await Promise.all(claimed.map((row) => this.#ask(row))));
       if (claimed.length < CLAIM_MAX || this.#stopped) return;
     }
   }
 
-  async #settleOne(row: RequestRow): Promise<void> {
-    const { database, find, giveUpMs, onUnknown, onFailure } = this.#options;
-    let failed = false;
-    const record = await find(row.generation_id ?? "").catch((error: unknown) => {
-      failed = true;
-      onFailure(error);
-    });
+  async #ask(row: RequestRow): Promise<Asked> {
+    try {
+      return { row, record: await this.#options.find(row.generation_id ?? ""), failed: false };
+    } catch (error) {
+      this.#options.onFailure(error);
+      return { row, record: undefined, failed: true };
+    }
+  }
+
+  async #settleAll(asked: readonly Asked[]): Promise<void> {
+    const waiting = asked.values();
+    const failures: unknown[] = [];
+    const write = async (): Promise<void> => {
+      // One that fails stays claimed for a while; it must not keep the others from being settled.
+      for (const one of waiting) await this.#settleOne(one).catch((error: unknown) => failures.push(error));
+    };
+    await Promise.all(Array.from({ length: WRITERS }, write));
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #settleOne({ row, record, failed }: Asked): Promise<void> {
+    const { database, giveUpMs, onUnknown } = this.#options;
     if (record) {
       await settle(database, row.id, settlementOf(record, row));
       return;
@@ -98,6 +112,14 @@ export class Settler {
     const firstMs = Math.max(this.#options.settleAfterMs, BACKOFF_MIN_MS);
     return Math.min(firstMs * 2 ** Math.min(attempts - 1, 20), BACKOFF_MAX_MS);
   }
+}
+
+/** A row and what OpenRouter has said of it. */
+interface Asked {
+  readonly row: RequestRow;
+  /** undefined: it has none, or the question got no answer. */
+  readonly record: GenerationRecord | undefined;
+  readonly failed: boolean;
 }
 
 function settlementOf(record: GenerationRecord | undefined, row: RequestRow): Settlement {

@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { Socket } from "node:net";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { Kysely, PostgresDialect, sql, SqliteAdapter, SqliteDialect } from "kysely";
@@ -8,9 +9,12 @@ import { asKyselyDatabase, openSqlite } from "./node-sqlite.ts";
 import type { Tables } from "./tables.ts";
 
 const FILE = "sluice.db";
+const BUSY_TIMEOUT_MS = 1_000;
 const POOL_MAX = 10;
 const CONNECT_TIMEOUT_MS = 3_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
+/** Longer than a statement takes: PostgreSQL says nothing for so long only when the connection is dead and nobody said so. */
+const SILENCE_MAX_MS = 20_000;
 const INT8 = 20;
 const NUMERIC = 1700;
 
@@ -20,6 +24,8 @@ export interface DatabaseConfig {
   readonly dataDir: string;
   /** `postgres://…`; then nothing but the journal is written below `dataDir`. */
   readonly databaseUrl: string | undefined;
+  /** How long SQLite waits for another process that writes; default 1000. All that this process does waits with it. */
+  readonly busyTimeoutMs?: number;
 }
 
 /** An open database. */
@@ -40,15 +46,15 @@ export interface Database {
  * @throws when a SQLite file cannot be opened.
  */
 export function openDatabase(
-  { dataDir, databaseUrl }: DatabaseConfig,
+  { dataDir, databaseUrl, busyTimeoutMs = BUSY_TIMEOUT_MS }: DatabaseConfig,
   onError: (error: Error) => void,
 ): Database {
-  return databaseUrl === undefined ? overSqlite(dataDir) : overPostgres(databaseUrl, onError);
+  return databaseUrl === undefined ? overSqlite(dataDir, busyTimeoutMs) : overPostgres(databaseUrl, onError);
 }
 
-function overSqlite(dataDir: string): Database {
+function overSqlite(dataDir: string, busyTimeoutMs: number): Database {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const sqlite = openSqlite(join(dataDir, FILE));
+  const sqlite = openSqlite(join(dataDir, FILE), busyTimeoutMs);
   return database(
     new Kysely({ dialect: new TransactionalSqlite({ database: asKyselyDatabase(sqlite) }) }),
     sqlite,
@@ -62,6 +68,7 @@ function overPostgres(connectionString: string, onError: (error: Error) => void)
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     application_name: "sluice",
+    stream: socketThatGivesUp,
     types: { getTypeParser: numbersAsNumbers },
   });
   pool.on("error", onError);
@@ -82,6 +89,14 @@ function database(kysely: Kysely<Tables>, sqlite: DatabaseSync | undefined): Dat
       ),
     close: () => kysely.destroy(),
   };
+}
+
+/** A connection that a firewall has forgotten, or whose server is gone without a word, would be waited for for ever. */
+function socketThatGivesUp(): Socket {
+  const socket = new Socket();
+  return socket.setTimeout(SILENCE_MAX_MS, () => {
+    socket.destroy(Object.assign(new Error("PostgreSQL is silent"), { code: "ETIMEDOUT" }));
+  });
 }
 
 /** SQLite can change its schema within a transaction; Kysely's dialect makes no use of it. */

@@ -5,16 +5,15 @@ import type { SqliteDatabase, SqliteStatement } from "kysely";
 const KEPT_STATEMENTS = 200;
 /** Larger than usual: rows are added at the end and read in order, so fewer pages are written twice. */
 const PAGE_BYTES = 16_384;
-/** How long a statement waits for another process that writes. It blocks this one meanwhile. */
-const BUSY_TIMEOUT_MS = 1_000;
 
 /**
  * Opens a SQLite file for this process and others: WAL, so that readers never wait. A commit outlives the process that
  * made it at once, and the machine from the next checkpoint on.
+ * @param busyTimeoutMs how long a statement waits for another process that writes. It blocks this one meanwhile.
  * @throws when the file cannot be opened or is no database.
  */
-export function openSqlite(path: string): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+export function openSqlite(path: string, busyTimeoutMs: number): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: busyTimeoutMs });
   try {
     database.exec(
       `pragma page_size = ${PAGE_BYTES}; pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on`,

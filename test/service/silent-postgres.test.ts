@@ -1,0 +1,56 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { sql } from "kysely";
+import { expect, onTestFinished, test } from "vitest";
+import { isUnavailable } from "../../src/store/unavailable.ts";
+import { startPostgres } from "../support/postgres.ts";
+import { openTestDatabase } from "../support/store.ts";
+import { within } from "../support/until.ts";
+
+/** A way to a server on which connections can die without a word, as behind a firewall that has forgotten them. */
+async function startWay(to: number): Promise<{ port: number; silence: () => void }> {
+  const sockets = new Set<Socket>();
+  const way = createServer((near) => {
+    const far = connect(to, "127.0.0.1");
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on("error", () => {});
+    }
+    near.pipe(far).pipe(near);
+  });
+  way.listen(0, "127.0.0.1");
+  await once(way, "listening");
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    way.close();
+  });
+  return {
+    port: (way.address() as AddressInfo).port,
+    silence() {
+      for (const socket of sockets) socket.unpipe().pause();
+    },
+  };
+}
+
+test("a connection that dies without a word is given up after 20 seconds, and the next one works", async () => {
+  const postgres = await startPostgres();
+  onTestFinished(() => postgres.close());
+  const url = new URL(await postgres.createDatabase());
+  const way = await startWay(Number(url.port));
+  url.port = String(way.port);
+  const database = await openTestDatabase(url.href);
+  const ask = (): Promise<unknown> => sql`select 1`.execute(database.kysely);
+  await ask();
+  way.silence();
+  const failure = await within(
+    ask().then(
+      () => undefined,
+      (error: unknown) => error,
+    ),
+    "the connection to be given up",
+    25_000,
+  );
+  expect(failure).toBeInstanceOf(Error);
+  expect(isUnavailable(failure)).toBe(true);
+  await within(ask(), "an answer over a new connection");
+}, 60_000);
