@@ -126,8 +126,8 @@ function restyled(generation: Generation, pieces: readonly Piece[], plan: Plan):
   return pieces.map((piece) => ({ ...piece, text: piece.text.replaceAll("\n", "\r\n") }));
 }
 
-function headOf({ id, model, streamed }: Generation): string[] {
-  const head = ["X-Generation-Id", id, "X-Provider-Name", model.provider];
+function headOf({ id, streamed }: Generation): string[] {
+  const head = ["X-Generation-Id", id];
   return streamed
     ? ["Content-Type", "text/event-stream", "Cache-Control", "no-cache", ...head]
     : ["Content-Type", "application/json", ...head];

@@ -1,14 +1,14 @@
 import type { Exchange } from "../http/exchange.ts";
 import { generationIdOf, providerOf } from "../upstream/answer-head.ts";
 import type { UpstreamHead } from "../upstream/openrouter.ts";
-import { readAnsweredModel } from "../usage/answered-model.ts";
+import { readAnsweredField } from "../usage/answered-field.ts";
 import { readUsage } from "../usage/usage.ts";
 import { mediaTypeOf } from "./refusal.ts";
 import { Tail } from "./tail.ts";
 
 const ERROR_KEY = Buffer.from('"error":{');
 const SPACE = 0x20;
-/** Where a JSON answer says which model it is from: in its first fields, after whitespace that keeps the call alive. */
+/** Where a JSON answer says which model and provider it is from: in its first fields, after whitespace that keeps the call alive. */
 const BEGINNING_BYTES = 1_024;
 
 /** What is read of a passing answer: whether it came to its end, and for the bill. It holds no byte up. */
@@ -59,9 +59,11 @@ export class Reading {
   conclude(exchange: Exchange): void {
     const tail = this.tail.bytes();
     exchange.usage = readUsage(tail);
-    exchange.modelAnswered = this.eventStream
-      ? readAnsweredModel(tail, "last")
-      : readAnsweredModel(Buffer.concat(this.#beginning), "first");
+    const which = this.eventStream ? "last" : "first";
+    const named = this.eventStream ? tail : Buffer.concat(this.#beginning);
+    exchange.modelAnswered = readAnsweredField(named, "model", which);
+    // Documented as a header, and seen in none of the recorded answers.
+    exchange.provider ??= readAnsweredField(named, "provider", which);
     // The bill is in the last event: whoever has read [DONE] has all of it, however the connection ends.
     if (this.eventStream && this.tail.isDone()) exchange.answeredWhole = true;
   }

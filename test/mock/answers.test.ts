@@ -37,7 +37,7 @@ test("answers carry the headers a gateway must keep to itself, and harmless ones
   expect(headers.get("server")).toBe("cloudflare");
   expect(headers.get("cf-ray")).not.toBeNull();
   expect(headers.get("access-control-allow-origin")).toBe("*");
-  expect(headers.get("x-provider-name")).toBe("OpenAI");
+  expect(headers.get("x-provider-name")).toBeNull();
 });
 
 test("a stream begins with a comment, repeats the last chunk with usage and ends in [DONE]", async () => {

@@ -24,7 +24,6 @@ function read(answer: Pick<Answer, "contentType" | "status">, pieces: readonly B
   const headers = {
     "content-type": answer.contentType,
     "x-generation-id": "gen-1",
-    "x-provider-name": "Some",
   };
   reading.begin({ status: answer.status, headers }, exchange);
   for (const piece of pieces) reading.push(piece);
@@ -87,12 +86,17 @@ test.each([
   ["white space after the JSON", USAGE, false],
   ["images", USAGE, false],
   ["nothing but white space", undefined, false],
-])("of %s its usage and its model are read, and whether it came to its end", (name, usage, answeredWhole) => {
-  const answer = ANSWERS.find((one) => one.name === name) as Answer;
-  const found = read(answer, [answer.body]);
-  expect([found.usage, found.answeredWhole]).toEqual([usage, answeredWhole]);
-  expect(found.modelAnswered).toBe(name === "nothing but white space" ? undefined : "a/b-20260101");
-});
+])(
+  "of %s its usage, its model and its provider are read, and whether it came to its end",
+  (name, usage, answeredWhole) => {
+    const answer = ANSWERS.find((one) => one.name === name) as Answer;
+    const found = read(answer, [answer.body]);
+    expect([found.usage, found.answeredWhole]).toEqual([usage, answeredWhole]);
+    const named = name !== "nothing but white space";
+    expect(found.modelAnswered).toBe(named ? "a/b-20260101" : undefined);
+    expect(found.provider).toBe(named ? "Simulator" : undefined);
+  },
+);
 
 test("the model is found behind any white space that keeps a long call alive, wherever a piece ends", () => {
   const json = '{"id":"gen-1","model":"a/b","choices":[]}';

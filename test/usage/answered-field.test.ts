@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { readAnsweredModel } from "../../src/usage/answered-model.ts";
+import { readAnsweredField } from "../../src/usage/answered-field.ts";
 
-const first = (text: string) => readAnsweredModel(Buffer.from(text), "first");
-const last = (text: string) => readAnsweredModel(Buffer.from(text), "last");
+const first = (text: string) => readAnsweredField(Buffer.from(text), "model", "first");
+const last = (text: string) => readAnsweredField(Buffer.from(text), "model", "last");
 
 test("a JSON answer's model is its first, a stream's its last", () => {
   const events = ["a/one", "a/two"]
@@ -11,6 +11,15 @@ test("a JSON answer's model is its first, a stream's its last", () => {
     .join("");
   expect([first(events), last(events)]).toEqual(["a/one", "a/two"]);
   expect(first('{"id":"1","model": "a/b"}')).toBe("a/b");
+});
+
+test("the provider is read as the model is, and neither is taken for the other", () => {
+  const text = '{"id":"1","provider":"Some Cloud","model":"a/b"}';
+  for (const which of ["first", "last"] as const) {
+    expect(readAnsweredField(Buffer.from(text), "provider", which)).toBe("Some Cloud");
+    expect(readAnsweredField(Buffer.from(text), "model", which)).toBe("a/b");
+    expect(readAnsweredField(Buffer.from('{"model":"a/b"}'), "provider", which)).toBeUndefined();
+  }
 });
 
 test.each([
@@ -68,7 +77,7 @@ test("no bytes make it fail", () => {
   fc.assert(
     fc.property(bytes, (parts) => {
       for (const which of ["first", "last"] as const) {
-        const model = readAnsweredModel(Buffer.concat(parts), which);
+        const model = readAnsweredField(Buffer.concat(parts), "model", which);
         expect(["string", "undefined"]).toContain(typeof model);
       }
     }),
