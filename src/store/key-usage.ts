@@ -19,12 +19,12 @@ export async function keyUsage({ kysely }: Database, keyId: string, now: number)
   const week = now - ((now + WEEK_SHIFT_MS) % (7 * DAY_MS));
   const month = Date.UTC(date.getUTCFullYear(), date.getUTCMonth());
   const row = await kysely
-    .selectFrom("rollups")
+    .selectFrom("rollups_daily")
     .where("key_id", "=", keyId)
     .select((eb) => {
       const costSince = (since: number) =>
         eb.fn.sum<number | null>(
-          eb.case().when("hour", ">=", since).then(eb.ref("cost_nanodollars")).else(0).end(),
+          eb.case().when("day", ">=", since).then(eb.ref("cost_nanodollars")).else(0).end(),
         );
       return [
         eb.fn.sum<number | null>("cost_nanodollars").as("total"),

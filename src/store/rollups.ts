@@ -1,8 +1,10 @@
-import type { Insertable, Kysely, Transaction } from "kysely";
+import { type Insertable, type Kysely, type RawBuilder, sql, type Transaction } from "kysely";
 import type { RequestRow } from "./request-row.ts";
-import type { RollupTable, Tables } from "./tables.ts";
+import type { DailyRollupTable, RollupTable, Tables } from "./tables.ts";
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 86_400_000;
+const GROUP = ["key_id", "model", "provider"] as const;
 
 const SUMS = [
   "requests",
@@ -14,39 +16,56 @@ const SUMS = [
   "cost_nanodollars",
 ] as const;
 
-type RollupRow = Insertable<RollupTable>;
+/** Sums of one hour, key, model and provider. */
+export type RollupRow = Insertable<RollupTable>;
+type DailyRow = Insertable<DailyRollupTable>;
 
 /**
- * Adds requests that have just been settled, or given up, to the sums of their hour, key, model and provider. Belongs in
- * the transaction that settled them, so that each is counted once.
+ * Adds requests that have just been settled, or given up, to the sums of their hour and day, key, model and provider.
+ * Belongs in the transaction that settled them, so that each is counted once.
  */
 export async function addToRollups(
   transaction: Transaction<Tables> | Kysely<Tables>,
   settled: readonly RequestRow[],
 ): Promise<void> {
-  if (settled.length === 0) return;
+  await addSums(transaction, mergeSums(settled.map(rollupOf)));
+}
+
+/** Adds sums of hours, and with them to those of days. @param hours no two of the same hour, key, model and provider. */
+export async function addSums(
+  transaction: Transaction<Tables> | Kysely<Tables>,
+  hours: readonly RollupRow[],
+): Promise<void> {
+  if (hours.length === 0) return;
+  const days = mergeSums(hours.map(({ hour, ...sums }) => ({ day: hour - (hour % DAY_MS), ...sums })));
   await transaction
     .insertInto("rollups")
-    .values(sumUp(settled))
-    .onConflict((conflict) =>
-      conflict
-        .columns(["hour", "key_id", "model", "provider"])
-        .doUpdateSet((eb) =>
-          Object.fromEntries(SUMS.map((sum) => [sum, eb(`rollups.${sum}`, "+", eb.ref(`excluded.${sum}`))])),
-        ),
-    )
+    .values(hours)
+    .onConflict((conflict) => conflict.columns(["hour", ...GROUP]).doUpdateSet(added("rollups")))
+    .execute();
+  await transaction
+    .insertInto("rollups_daily")
+    .values(days)
+    .onConflict((conflict) => conflict.columns(["day", ...GROUP]).doUpdateSet(added("rollups_daily")))
     .execute();
 }
 
+/** Every sum with what is to be added. */
+function added(table: "rollups" | "rollups_daily"): Record<string, RawBuilder<number>> {
+  return Object.fromEntries(
+    SUMS.map((sum) => [sum, sql<number>`${sql.ref(`${table}.${sum}`)} + ${sql.ref(`excluded.${sum}`)}`]),
+  );
+}
+
 /** One row per group, in the order of their keys: replicas that update the same rows in the same order never deadlock. */
-function sumUp(settled: readonly RequestRow[]): RollupRow[] {
-  const groups = new Map<string, RollupRow>();
-  for (const row of settled) {
-    const one = rollupOf(row);
-    const group = `${one.hour}\n${one.key_id}\n${one.model}\n${one.provider}`;
+function mergeSums<Row extends RollupRow | DailyRow>(rows: readonly Row[]): Row[] {
+  const groups = new Map<string, Row>();
+  for (const row of rows) {
+    const time = "hour" in row ? row.hour : row.day;
+    const group = `${time}\n${row.key_id}\n${row.model}\n${row.provider}`;
     const sums = groups.get(group);
-    if (sums) for (const sum of SUMS) sums[sum] += one[sum];
-    else groups.set(group, one);
+    if (sums) for (const sum of SUMS) sums[sum] += row[sum];
+    else groups.set(group, { ...row });
   }
   return [...groups].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
 }

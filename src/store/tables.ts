@@ -92,9 +92,8 @@ export interface RequestTable {
   settle_at: number | null;
 }
 
-/** Sums of what has been settled, by the hour (UTC) in which requests began. */
-export interface RollupTable {
-  hour: number;
+/** Sums of what has been settled. */
+interface SumsTable {
   key_id: string;
   model: string;
   provider: string;
@@ -107,6 +106,16 @@ export interface RollupTable {
   cost_nanodollars: number;
 }
 
+/** By the hour (UTC) in which requests began, ms since 1970. */
+export interface RollupTable extends SumsTable {
+  hour: number;
+}
+
+/** The same by the day. */
+export interface DailyRollupTable extends SumsTable {
+  day: number;
+}
+
 /** All tables by name. */
 export interface Tables {
   keys: KeyTable;
@@ -115,4 +124,5 @@ export interface Tables {
   instances: InstanceTable;
   requests: RequestTable;
   rollups: RollupTable;
+  rollups_daily: DailyRollupTable;
 }

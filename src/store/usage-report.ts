@@ -1,6 +1,7 @@
-import { sql } from "kysely";
+import { type ExpressionBuilder, sql } from "kysely";
 import { GatewayError } from "../errors.ts";
 import type { Database } from "./database.ts";
+import type { Tables } from "./tables.ts";
 import { UNFINISHED } from "./unfinished.ts";
 
 const HOUR_MS = 3_600_000;
@@ -66,11 +67,7 @@ const SUMS = {
   costNanodollars: "cost_nanodollars",
 } as const;
 
-const COLUMNS = {
-  key: "rollups.key_id",
-  model: "rollups.model",
-  provider: "rollups.provider",
-} as const;
+const COLUMNS = { key: "sums.key_id", model: "sums.model", provider: "sums.provider" } as const;
 
 /**
  * Reports usage from the rollups: what it costs depends on hours, keys and models, not on how many requests there were.
@@ -91,37 +88,61 @@ export async function reportUsage(database: Database, query: UsageQuery): Promis
   return { from, to, by, lines, total: sumOf(lines), pendingRequests: await pendingOf(database, keyId) };
 }
 
-async function linesOf({ kysely }: Database, { from, to, by, ...only }: UsageQuery): Promise<UsageLine[]> {
+async function linesOf({ kysely }: Database, usage: UsageQuery): Promise<UsageLine[]> {
+  const { by } = usage;
   // Whole numbers are divided without a rest in both databases.
-  const day = sql<number>`rollups.hour / ${sql.lit(DAY_MS)}`;
+  const day = sql<number>`sums.start / ${sql.lit(DAY_MS)}`;
   let query = kysely
-    .selectFrom("rollups")
+    .selectFrom(sumsIn(kysely, usage).as("sums"))
     .select((eb) =>
       Object.entries(SUMS).map(([name, column]) =>
-        sql<number>`cast(sum(${eb.ref(`rollups.${column}`)}) as bigint)`.as(name),
+        sql<number>`cast(sum(${eb.ref(`sums.${column}`)}) as bigint)`.as(name),
       ),
     )
-    .where("hour", ">=", from)
-    .where("hour", "<", to)
     .limit(LINES_MAX + 1);
-  if (only.keyId !== undefined) query = query.where("rollups.key_id", "=", only.keyId);
-  if (only.model !== undefined) query = query.where("rollups.model", "=", only.model);
-  if (only.provider !== undefined) query = query.where("rollups.provider", "=", only.provider);
   if (by.includes("day")) query = query.select(day.as("day")).groupBy(day).orderBy(day);
   if (by.includes("key")) {
     query = query
-      .leftJoin("keys", "keys.id", "rollups.key_id")
-      .select(["rollups.key_id as keyId", "keys.name as keyName"])
-      .groupBy(["rollups.key_id", "keys.name"]);
+      .leftJoin("keys", "keys.id", "sums.key_id")
+      .select(["sums.key_id as keyId", "keys.name as keyName"])
+      .groupBy(["sums.key_id", "keys.name"]);
   }
   for (const dimension of ["model", "provider"] as const)
-    if (by.includes(dimension)) query = query.select(`rollups.${dimension}`).groupBy(`rollups.${dimension}`);
+    if (by.includes(dimension)) query = query.select(`sums.${dimension}`).groupBy(`sums.${dimension}`);
   query = query.orderBy(sql`"costNanodollars" desc`);
   // What costs the same comes in one order every time.
   for (const [dimension, column] of Object.entries(COLUMNS))
     if (by.includes(dimension as Dimension)) query = query.orderBy(column);
   const rows = (await query.execute()) as unknown as RawLine[];
   return rows.filter(({ requests }) => requests !== null).map(toLine);
+}
+
+/** The sums of whole days, and of the hours before and after them. */
+function sumsIn(kysely: Database["kysely"], { from, to, keyId, model, provider }: UsageQuery) {
+  const columns = ["key_id", "model", "provider", ...Object.values(SUMS)] as const;
+  const asked = (eb: ExpressionBuilder<Tables, "rollups" | "rollups_daily">) =>
+    eb.and({
+      ...(keyId !== undefined && { key_id: keyId }),
+      ...(model !== undefined && { model }),
+      ...(provider !== undefined && { provider }),
+    });
+  const hours = (start: number, end: number) =>
+    kysely
+      .selectFrom("rollups")
+      .select(["hour as start", ...columns])
+      .where("hour", ">=", start)
+      .where("hour", "<", end)
+      .where(asked);
+  const firstDay = Math.ceil(from / DAY_MS) * DAY_MS;
+  const afterDays = to - (to % DAY_MS);
+  if (firstDay >= afterDays) return hours(from, to);
+  const days = kysely
+    .selectFrom("rollups_daily")
+    .select(["day as start", ...columns])
+    .where("day", ">=", firstDay)
+    .where("day", "<", afterDays)
+    .where(asked);
+  return hours(from, firstDay).unionAll(days).unionAll(hours(afterDays, to));
 }
 
 type RawLine = UsageSums & {

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll } from "vitest";
-import type { Database } from "../../src/store/database.ts";
+import { afterAll, beforeAll, onTestFinished } from "vitest";
+import { type Database, openDatabase } from "../../src/store/database.ts";
+import { migrationsContract } from "../store/migrations-contract.ts";
 import { testRequestPages } from "../store/request-pages-contract.ts";
 import { testRetention } from "../store/retention-contract.ts";
 import { testUsageReport } from "../store/usage-report-contract.ts";
@@ -19,3 +20,9 @@ const open = async (): Promise<Database> => openTestDatabase(await postgres.crea
 testUsageReport(open);
 testRequestPages(open);
 testRetention(open);
+migrationsContract(async () => {
+  const databaseUrl = await postgres.createDatabase();
+  const database = openDatabase({ dataDir: "", databaseUrl }, () => {});
+  onTestFinished(() => database.close());
+  return database;
+});

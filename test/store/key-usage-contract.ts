@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { Database } from "../../src/store/database.ts";
+import { addSums } from "../../src/store/rollups.ts";
 import { keyUsage } from "../../src/store/key-usage.ts";
 
 const KEY = "key_1";
@@ -19,7 +20,7 @@ async function spend(database: Database, costs: Readonly<Record<string, number>>
     reasoning_tokens: 0,
     cost_nanodollars,
   }));
-  await database.kysely.insertInto("rollups").values(rows).execute();
+  await addSums(database.kysely, rows);
 }
 
 const at = (database: Database, time: string) => keyUsage(database, KEY, Date.parse(time));

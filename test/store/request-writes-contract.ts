@@ -24,7 +24,7 @@ function rowOf({ id, state, cost, tokens, outcome }: Version): RequestRow {
     generation_id: number % 3 === 0 ? null : `gen-${id}`,
     key_id: `key_${number % 2}`,
     provider: number % 2 === 0 ? "Some" : null,
-    started_at: STARTED_AT + number * (HOUR_MS / 3),
+    started_at: STARTED_AT + number * 7 * HOUR_MS,
     cost_nanodollars: state === "settled" ? cost : null,
     prompt_tokens: tokens,
     completion_tokens: state === "settled" ? tokens * 2 : null,
@@ -44,13 +44,13 @@ function expectedRows(written: readonly RequestRow[]): Map<string, RequestRow> {
   return rows;
 }
 
-/** The sums of final rows by hour, key, model and provider. */
-function expectedRollups(rows: Iterable<RequestRow>): Map<string, number[]> {
+/** The sums of final rows by hour or day, key, model and provider. */
+function expectedRollups(rows: Iterable<RequestRow>, spanMs: number): Map<string, number[]> {
   const sums = new Map<string, number[]>();
   for (const row of rows) {
     if (!isFinal(row)) continue;
     const model = row.generation_id === null ? "" : row.model_sent;
-    const group = [row.started_at - (row.started_at % HOUR_MS), row.key_id, model, row.provider ?? ""].join();
+    const group = [row.started_at - (row.started_at % spanMs), row.key_id, model, row.provider ?? ""].join();
     const one = [
       1,
       Number(row.state === "unknown"),
@@ -70,18 +70,32 @@ function expectedRollups(rows: Iterable<RequestRow>): Map<string, number[]> {
 const rowsIn = async ({ kysely }: Database): Promise<RequestRow[]> =>
   kysely.selectFrom("requests").selectAll().orderBy("id").execute();
 
-async function rollupsIn({ kysely }: Database): Promise<Map<string, number[]>> {
-  const rows = await kysely.selectFrom("rollups").selectAll().execute();
-  return new Map(
-    rows.map((row) => [
-      [row.hour, row.key_id, row.model, row.provider].join(),
-      [row.requests, row.unknown_requests, row.prompt_tokens, row.completion_tokens, row.cost_nanodollars],
-    ]),
+/** Sums by the hour, and by the day. */
+async function rollupsIn({ kysely }: Database): Promise<Map<string, number[]>[]> {
+  const hours = await kysely.selectFrom("rollups").selectAll().execute();
+  const days = await kysely.selectFrom("rollups_daily").selectAll().execute();
+  return [hours.map((row) => ({ ...row, at: row.hour })), days.map((row) => ({ ...row, at: row.day }))].map(
+    (rows) =>
+      new Map(
+        rows.map((row) => [
+          [row.at, row.key_id, row.model, row.provider].join(),
+          [
+            row.requests,
+            row.unknown_requests,
+            row.prompt_tokens,
+            row.completion_tokens,
+            row.cost_nanodollars,
+          ],
+        ]),
+      ),
   );
 }
 
+const rollupsOf = (rows: Iterable<RequestRow>): Map<string, number[]>[] =>
+  [HOUR_MS, 24 * HOUR_MS].map((spanMs) => expectedRollups(rows, spanMs));
+
 async function expectSums(database: Database): Promise<void> {
-  expect(await rollupsIn(database)).toEqual(expectedRollups(await rowsIn(database)));
+  expect(await rollupsIn(database)).toEqual(rollupsOf(await rowsIn(database)));
 }
 
 /** How rows become what they are, whatever database they are in. @param open gives an empty database. */
@@ -98,11 +112,12 @@ export function requestWritesContract(open: () => Promise<Database>): void {
           for (const batch of written) await writeRequests(database, batch);
           const expected = expectedRows(written.flat());
           expect(new Map((await rowsIn(database)).map((row) => [row.id, row]))).toEqual(expected);
-          expect(await rollupsIn(database)).toEqual(expectedRollups(expected.values()));
+          expect(await rollupsIn(database)).toEqual(rollupsOf([...expected.values()]));
         })
         .beforeEach(async () => {
           await database.kysely.deleteFrom("requests").execute();
           await database.kysely.deleteFrom("rollups").execute();
+          await database.kysely.deleteFrom("rollups_daily").execute();
         }),
       { numRuns: 60 },
     );
@@ -114,7 +129,7 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     const bad = { ...requestRow("2"), key_id: null } as unknown as RequestRow;
     await expect(writeRequests(database, [good, bad])).rejects.toThrow(/null/i);
     expect(await rowsIn(database)).toEqual([]);
-    expect(await rollupsIn(database)).toEqual(new Map());
+    expect(await rollupsIn(database)).toEqual([new Map(), new Map()]);
     await writeRequests(database, [good]);
     expect(await rowsIn(database)).toEqual([good]);
   });

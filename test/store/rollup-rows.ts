@@ -1,6 +1,5 @@
-import type { Insertable } from "kysely";
 import type { Database } from "../../src/store/database.ts";
-import type { RollupTable } from "../../src/store/tables.ts";
+import { addSums, type RollupRow } from "../../src/store/rollups.ts";
 import { DIMENSIONS, type Dimension, type UsageReport } from "../../src/store/usage-report.ts";
 import { NOVEMBER } from "./rows.ts";
 
@@ -8,7 +7,7 @@ export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
 const BATCH = 1_000;
 
-export type Rollup = Insertable<RollupTable>;
+export type Rollup = RollupRow;
 
 const KEYS = ["key_a", "key_b", "env:team", "anonymous"];
 export const MODELS = ["openai/gpt-4o-mini", "google/gemini-3-flash-preview", ""];
@@ -47,11 +46,7 @@ export function generateRollups(): Rollup[] {
 }
 
 export async function addRollups(database: Database, rows: readonly Rollup[]): Promise<void> {
-  for (let at = 0; at < rows.length; at += BATCH)
-    await database.kysely
-      .insertInto("rollups")
-      .values(rows.slice(at, at + BATCH))
-      .execute();
+  for (let at = 0; at < rows.length; at += BATCH) await addSums(database.kysely, rows.slice(at, at + BATCH));
 }
 
 /** What a report has to say, from the same rows. */

@@ -29,6 +29,26 @@ export function testUsageReport(open: Open): void {
     }
   });
 
+  test("a time that begins and ends within days is made of hours and days, and each hour is counted once", async () => {
+    const database = await open();
+    const rows = generateRollups();
+    await addRollups(database, rows);
+    for (const [start, end] of [
+      [5, 53],
+      [-24, 72],
+      [-3, 24],
+      [0, 7],
+      [1, 23],
+      [23, 25],
+      [24, 25],
+    ]) {
+      const [from, to] = [NOVEMBER + (start ?? 0) * HOUR_MS, NOVEMBER + (end ?? 0) * HOUR_MS];
+      const inTime = rows.filter(({ hour }) => hour >= from && hour < to);
+      const report = await reportUsage(database, { from, to, by: ["day", "key"] });
+      expect([start, end, reportedSums(report)]).toEqual([start, end, expectedSums(inTime, ["day", "key"])]);
+    }
+  });
+
   test("usage can be that of one key, one model and one provider", async () => {
     const database = await open();
     const rows = generateRollups();
