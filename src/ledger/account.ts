@@ -28,6 +28,10 @@ export class Account implements Unwritten {
     return this.#ended;
   }
 
+  get startedAt(): number {
+    return this.#row.started_at;
+  }
+
   row(): RequestRow {
     // A row that is still to change must not change while it is written.
     return this.#ended ? this.#row : { ...this.#row };

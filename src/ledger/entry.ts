@@ -30,3 +30,18 @@ export type Entry =
 export function lineOf(entry: Entry): string {
   return `${JSON.stringify(entry)}\n`;
 }
+
+// The two that every request waits for, put together by hand: half of what it takes to stringify the whole.
+const quoted = (text: string | null): string => JSON.stringify(text);
+
+/** The same for the beginning of a request. */
+export function openLine(opening: Opening): string {
+  const { id, request_id, key_id, key_name, model_asked, model_sent, stream, bytes_in, started_at } = opening;
+  return `["open",{"id":${quoted(id)},"request_id":${quoted(request_id)},"key_id":${quoted(key_id)},"key_name":${quoted(key_name)},"model_asked":${quoted(model_asked)},"model_sent":${quoted(model_sent)},"stream":${stream},"bytes_in":${bytes_in},"started_at":${started_at}}]\n`;
+}
+
+/** The same for upstream's head. */
+export function headLine(id: string, { status, generationId }: Head): string {
+  const generation = generationId === undefined ? "" : `,"generationId":${quoted(generationId)}`;
+  return `["head",${quoted(id)},{"status":${status}${generation}}]\n`;
+}

@@ -10,7 +10,7 @@ import {
 import { join } from "node:path";
 import type { RequestRow } from "../store/request-row.ts";
 import { type FileLock, lockFile } from "../store/file-lock.ts";
-import { type Head, lineOf, type Opening } from "./entry.ts";
+import { type Head, headLine, lineOf, openLine, type Opening } from "./entry.ts";
 import { deleteLock, lockPath, segmentPath } from "./journal-files.ts";
 import { type Committed, GroupCommit } from "./group-commit.ts";
 
@@ -78,7 +78,7 @@ export class Journal {
     if (this.#bytes > this.#maxBytes) throw new JournalFull("the journal is as long as it may be");
     const segment = this.#current ?? this.#begin();
     segment.live++;
-    this.#commits.add(lineOf(["open", opening]), committed);
+    this.#commits.add(openLine(opening), committed);
     return segment;
   }
 
@@ -86,7 +86,7 @@ export class Journal {
   head(id: string, head: Head, committed: Committed): Segment | undefined {
     try {
       const segment = this.#current ?? this.#begin();
-      this.#commits.add(lineOf(["head", id, head]), committed);
+      this.#commits.add(headLine(id, head), committed);
       segment.live++;
       return segment;
     } catch (error) {
@@ -142,16 +142,16 @@ export class Journal {
   /** Writes whole lines. @param spilled they are rows, for which the segment has to stay. */
   #append(lines: string, spilled = false): void {
     const segment = this.#current ?? this.#begin();
-    const bytes = Buffer.from(lines);
+    const bytes = Buffer.byteLength(lines);
     try {
-      if (writeSync(this.#file, bytes) < bytes.length) throw new Error("the disk is full");
+      if (writeSync(this.#file, lines) < bytes) throw new Error("the disk is full");
     } catch (cause) {
       this.#takeBack(segment);
       this.#close();
       throw new JournalFull("the journal cannot be written", { cause });
     }
-    segment.bytes += bytes.length;
-    this.#bytes += bytes.length;
+    segment.bytes += bytes;
+    this.#bytes += bytes;
     // Before it may be closed, which deletes what nobody needs.
     if (spilled) segment.spilled = true;
     if (segment.bytes > this.#segmentBytes) this.#close();

@@ -9,11 +9,16 @@ const BATCH_MAX = 1_000;
 /** A database that has failed is left alone for so long. */
 const RETRY_AFTER_MS = 1_000;
 
+/** Most requests are over by then, and their rows written once. The row of one that is not is there should its disk be lost. */
+const OPEN_AFTER_MS = 1_000;
+
 /** A request whose row the database has not got as it is now. */
 export interface Unwritten {
   /** The row as it is now. */
   row(): RequestRow;
   readonly ended: boolean;
+  /** ms since 1970. */
+  readonly startedAt: number;
   /** Lets go of what it has in the journal. May be called again. */
   release(): void;
 }
@@ -35,6 +40,8 @@ export class Writer {
   readonly #unwritten = new Set<Unwritten>();
   #timer: NodeJS.Timeout | undefined = undefined;
   #writing: Promise<void> | undefined = undefined;
+  /** What the write under way has not brought to the database yet, and the journal does not have. */
+  #inHand: readonly Unwritten[] = [];
   #failedAt = -Infinity;
   #healthy = true;
 
@@ -56,7 +63,7 @@ export class Writer {
   /** Brings everything to the database now, or what it does not take to the journal. */
   async close(): Promise<void> {
     await this.#writing;
-    this.#begin(this.#take());
+    this.#begin(this.#take(Infinity));
     await this.#writing;
     clearTimeout(this.#timer);
   }
@@ -68,26 +75,30 @@ export class Writer {
     }, FLUSH_EVERY_MS);
   }
 
-  #take(): Unwritten[] {
-    const taken = [...this.#unwritten];
-    this.#unwritten.clear();
+  /** @param openBefore requests that are under way are left if they began later. */
+  #take(openBefore: number): Unwritten[] {
+    const taken: Unwritten[] = [];
+    for (const one of this.#unwritten) {
+      if (!one.ended && one.startedAt > openBefore) continue;
+      taken.push(one);
+      this.#unwritten.delete(one);
+    }
     return taken;
   }
 
   #tick(): void {
-    const batch = this.#take();
+    const batch = this.#take(Date.now() - OPEN_AFTER_MS);
     const resting = performance.now() - this.#failedAt < RETRY_AFTER_MS;
-    if (this.#writing || resting) {
-      this.#keep(batch);
-    } else {
-      this.#begin(batch);
-    }
-    if (this.#unwritten.size > 0 || this.#options.journal.hasSpilled) this.#schedule();
+    if (this.#writing) this.#keepInHand();
+    if (this.#writing || resting) this.#keep(batch);
+    else if (batch.length > 0 || this.#options.journal.hasSpilled) this.#begin(batch);
+    if (this.#writing || this.#unwritten.size > 0 || this.#options.journal.hasSpilled) this.#schedule();
   }
 
   #begin(batch: readonly Unwritten[]): void {
     this.#writing = this.#bring(batch).finally(() => {
       this.#writing = undefined;
+      this.#inHand = [];
     });
   }
 
@@ -96,7 +107,8 @@ export class Writer {
     let written = 0;
     try {
       for (; written < batch.length; written += BATCH_MAX) {
-        await this.#write(batch.slice(written, written + BATCH_MAX));
+        this.#inHand = batch.slice(written);
+        await this.#write(this.#inHand.slice(0, BATCH_MAX));
       }
       if (this.#options.journal.hasSpilled) await this.#replay();
       this.#well();
@@ -104,6 +116,17 @@ export class Writer {
       this.#failedAt = performance.now();
       this.#unwell(error);
       this.#keep(batch.slice(written));
+    }
+  }
+
+  /** A write that takes long may hang: the journal has its rows too, and the database does not take them twice. */
+  #keepInHand(): void {
+    const ended = this.#inHand.filter((one) => one.ended);
+    this.#inHand = [];
+    try {
+      this.#options.journal.spill(ended.map((one) => one.row()));
+    } catch (error) {
+      this.#unwell(error);
     }
   }
 

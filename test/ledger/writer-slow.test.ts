@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { readFileSync } from "node:fs";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { RequestRow } from "../../src/store/request-row.ts";
 import { until } from "../support/until.ts";
 import { endedExchange } from "./requests.ts";
@@ -20,6 +21,17 @@ test("while neither the database nor the disk takes a row it stays in memory, an
   await until(() => rows.get("1")?.state === "settled", "the row");
   await until(() => writer.healthy, "health");
   expect(journal.hasSpilled).toBe(false);
+});
+
+test("what a write that hangs has in hand is on the disk within 200 ms too, and nothing of it stays when it is over", async () => {
+  const { promise: slow, resolve: go } = Promise.withResolvers<void>();
+  const { journal, writer } = startWriter(() => slow);
+  writer.add(ended("1", journal));
+  await until(() => journal.hasSpilled, "the row in the journal");
+  const [segment] = journal.takeSpilled();
+  expect(readFileSync(segment?.path ?? "", "utf8")).toContain('["row",{"id":"1"');
+  go();
+  await until(() => !journal.hasSpilled, "the journal to be let go");
 });
 
 test("what ends while a write hangs waits in the journal, and is written when the write is over", async () => {
@@ -45,6 +57,29 @@ test("what ends while a write hangs waits in the journal, and is written when th
   expect([...rows.values()].map(({ state }) => state)).toEqual(["settled", "settled", "settled"]);
   await until(() => !journal.hasSpilled, "the journal to be let go");
   expect(health).toEqual([]);
+});
+
+test("a row that is finished is given to the database within 200 ms, one that goes on when it has lasted for a second", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const given: string[] = [];
+  const { journal, writer } = startWriter((rows) => {
+    given.push(...rows.map(({ id, state }) => `${id} ${state}`));
+    return Promise.resolve();
+  });
+  const goingOn = begun("long", journal, Date.now());
+  writer.add(goingOn);
+  writer.add(ended("short", journal));
+  await vi.advanceTimersByTimeAsync(200);
+  expect(given).toEqual(["short settled"]);
+  await vi.advanceTimersByTimeAsync(799);
+  expect(given).toEqual(["short settled"]);
+  await vi.advanceTimersByTimeAsync(202);
+  expect(given).toEqual(["short settled", "long open"]);
+  goingOn.end(endedExchange(), 50);
+  writer.add(goingOn);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(given).toEqual(["short settled", "long open", "long settled"]);
 });
 
 test("no two writes are under way at once, closing included", async () => {

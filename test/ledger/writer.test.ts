@@ -13,11 +13,13 @@ class Request implements Unwritten {
   readonly segment: Segment;
   readonly #row: RequestRow;
   ended = false;
+  readonly startedAt: number;
 
-  constructor(id: string, journal: Journal) {
+  constructor(id: string, journal: Journal, startedAt = 0) {
     const names = { request_id: id, key_id: "k", key_name: "k", model_asked: null, model_sent: null };
-    const opening: Opening = { id, ...names, stream: 0, bytes_in: 0, started_at: 0 };
+    const opening: Opening = { id, ...names, stream: 0, bytes_in: 0, started_at: startedAt };
     this.#journal = journal;
+    this.startedAt = startedAt;
     this.segment = journal.open(opening, () => {});
     this.#row = openRow(opening, "me");
   }

@@ -43,8 +43,8 @@ export function startWriter(write: (rows: readonly RequestRow[]) => Promise<unkn
 }
 
 /** A request that has begun. */
-export function begun(id: string, journal: Journal): Account {
-  const opening = openingOfTest(id);
+export function begun(id: string, journal: Journal, started_at = 0): Account {
+  const opening = openingOfTest(id, { started_at });
   return new Account(
     opening,
     journal.open(opening, () => {}),

@@ -1,0 +1,30 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { headLine, lineOf, openLine } from "../../src/ledger/entry.ts";
+
+const text = fc.string({ unit: "binary", maxLength: 40 });
+
+test("the lines that are put together by hand are what stringifying makes, whatever a caller has sent", () => {
+  const opening = fc.record({
+    id: text,
+    request_id: text,
+    key_id: text,
+    key_name: text,
+    model_asked: fc.option(text),
+    model_sent: fc.option(text),
+    stream: fc.constantFrom(0, 1),
+    bytes_in: fc.maxSafeNat(),
+    started_at: fc.maxSafeNat(),
+  });
+  fc.assert(
+    fc.property(opening, (one) => {
+      expect(openLine(one)).toBe(lineOf(["open", one]));
+    }),
+  );
+  const head = fc.record({ status: fc.nat(599), generationId: fc.option(text, { nil: undefined }) });
+  fc.assert(
+    fc.property(text, head, (id, one) => {
+      expect(headLine(id, one)).toBe(lineOf(["head", id, one]));
+    }),
+  );
+});
