@@ -52,7 +52,7 @@ export async function adoptOrphans(
       .where("started_at", "<", startedBefore)
       .returningAll()
       .execute();
-    await addToRollups(transaction, lost);
+    await addToRollups(database, transaction, lost);
     // A process that lives after all puts itself on the list again.
     await transaction.deleteFrom("instances").where("seen_at", "<", startedBefore).execute();
     return lost;

@@ -1,11 +1,12 @@
 import type { Selectable } from "kysely";
+import type { Columns } from "./bulk.ts";
 import type { RequestTable } from "./tables.ts";
 
 /** A row of the ledger, whole. */
 export type RequestRow = Selectable<RequestTable>;
 
 /** Every column with its type in PostgreSQL, in the order in which rows are written. */
-export const REQUEST_COLUMNS: readonly (readonly [keyof RequestRow, "text" | "int" | "bigint"])[] = [
+export const REQUEST_COLUMNS: Columns<RequestRow> = [
   ["id", "text"],
   ["request_id", "text"],
   ["generation_id", "text"],

@@ -1,22 +1,23 @@
 import type { StatementSync } from "node:sqlite";
-import { sql, type Transaction } from "kysely";
+import type { Transaction } from "kysely";
+import { insertAll, insertOne } from "./bulk.ts";
 import type { Database } from "./database.ts";
 import { isFinal, REQUEST_COLUMNS, type RequestRow } from "./request-row.ts";
 import { addToRollups } from "./rollups.ts";
 import type { Tables } from "./tables.ts";
-
-const COLUMNS = REQUEST_COLUMNS.map(([name]) => name);
-const LIST = COLUMNS.join(", ");
 
 /**
  * What a row may become: one that is open anything, one that waits for its cost only settled, or what its own process says
  * when it was taken for dead; one that is final nothing. So a row can be written again and again, by whoever knows of it,
  * and is counted once.
  */
-const UPSERT = `on conflict (id) do update set ${COLUMNS.slice(1)
-  .map((name) => `${name} = excluded.${name}`)
+const ON_CONFLICT = `on conflict (id) do update set ${REQUEST_COLUMNS.slice(1)
+  .map(([name]) => `${name} = excluded.${name}`)
   .join(", ")} where requests.state = 'open' or (requests.state = 'pending' and (excluded.state = 'settled'
     or (requests.outcome = 'interrupted' and excluded.state = 'pending' and excluded.outcome <> 'interrupted')))`;
+
+const intoSqlite = insertOne("requests", REQUEST_COLUMNS, ON_CONFLICT);
+const intoPostgres = insertAll("requests", REQUEST_COLUMNS, `${ON_CONFLICT} returning id`);
 
 /**
  * Writes rows of the ledger and adds to the rollups those that have become final, in one transaction.
@@ -29,14 +30,14 @@ export async function writeRequests(
   if (rows.length === 0) return [];
   return database.kysely.transaction().execute(async (transaction) => {
     const written = database.sqlite
-      ? upsertIntoSqlite(statementFor(database.sqlite), rows)
+      ? upsertIntoSqlite(intoSqlite(database.sqlite), rows)
       : await upsertIntoPostgres(transaction, rows);
-    await addToRollups(transaction, written.filter(isFinal));
+    await addToRollups(database, transaction, written.filter(isFinal));
     return written;
   });
 }
 
-/** Kysely makes the text of a statement anew each time, which costs more than SQLite takes to run it. */
+/** Column by column: going through the list of them would cost half as much again. */
 function upsertIntoSqlite(statement: StatementSync, rows: readonly RequestRow[]): RequestRow[] {
   return rows.filter(
     (row) =>
@@ -73,27 +74,11 @@ function upsertIntoSqlite(statement: StatementSync, rows: readonly RequestRow[])
   );
 }
 
-const statements = new WeakMap<object, StatementSync>();
-
-function statementFor(sqlite: NonNullable<Database["sqlite"]>): StatementSync {
-  const known = statements.get(sqlite);
-  if (known) return known;
-  const values = COLUMNS.map(() => "?").join(", ");
-  const statement = sqlite.prepare(`insert into requests (${LIST}) values (${values}) ${UPSERT}`);
-  statements.set(sqlite, statement);
-  return statement;
-}
-
-const RECORD = REQUEST_COLUMNS.map(([name, type]) => `${name} ${type}`).join(", ");
-
 async function upsertIntoPostgres(
   transaction: Transaction<Tables>,
   rows: readonly RequestRow[],
 ): Promise<RequestRow[]> {
-  const written = await sql<{ id: string }>`
-    insert into requests (${sql.raw(LIST)})
-    select ${sql.raw(LIST)} from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as row (${sql.raw(RECORD)})
-    ${sql.raw(UPSERT)} returning id`.execute(transaction);
-  const ids = new Set(written.rows.map(({ id }) => id));
+  const written = await intoPostgres(rows).execute(transaction);
+  const ids = new Set((written.rows as { id: string }[]).map(({ id }) => id));
   return rows.filter(({ id }) => ids.has(id));
 }

@@ -1,10 +1,11 @@
-import { type Insertable, type Kysely, type RawBuilder, sql, type Transaction } from "kysely";
+import type { Insertable, Kysely, Transaction } from "kysely";
+import { type Columns, insertAll, insertOne } from "./bulk.ts";
+import type { Database } from "./database.ts";
 import type { RequestRow } from "./request-row.ts";
 import type { DailyRollupTable, RollupTable, Tables } from "./tables.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
-const GROUP = ["key_id", "model", "provider"] as const;
 
 const SUMS = [
   "requests",
@@ -20,41 +21,53 @@ const SUMS = [
 export type RollupRow = Insertable<RollupTable>;
 type DailyRow = Insertable<DailyRollupTable>;
 
+const HOURLY = sumsOf<RollupRow>("rollups", "hour");
+const DAILY = sumsOf<DailyRow>("rollups_daily", "day");
+
+/** How rows are added to a table of sums. */
+function sumsOf<Row extends RollupRow | DailyRow>(table: string, time: keyof Row & string) {
+  const names = ["key_id", "model", "provider"] as const;
+  const columns: Columns<Row> = [
+    [time, "bigint"],
+    ...names.map((name) => [name, "text"] as const),
+    ...SUMS.map((name) => [name, "bigint"] as const),
+  ];
+  const added = SUMS.map((sum) => `${sum} = ${table}.${sum} + excluded.${sum}`).join(", ");
+  const onConflict = `on conflict (${time}, ${names.join(", ")}) do update set ${added}`;
+  return {
+    columns,
+    one: insertOne(table, columns, onConflict),
+    all: insertAll(table, columns, onConflict),
+  };
+}
+
 /**
  * Adds requests that have just been settled, or given up, to the sums of their hour and day, key, model and provider.
  * Belongs in the transaction that settled them, so that each is counted once.
  */
 export async function addToRollups(
-  transaction: Transaction<Tables> | Kysely<Tables>,
+  database: Database,
+  transaction: Transaction<Tables>,
   settled: readonly RequestRow[],
 ): Promise<void> {
-  await addSums(transaction, mergeSums(settled.map(rollupOf)));
+  await addSums(database, transaction, mergeSums(settled.map(rollupOf)));
 }
 
 /** Adds sums of hours, and with them to those of days. @param hours no two of the same hour, key, model and provider. */
 export async function addSums(
-  transaction: Transaction<Tables> | Kysely<Tables>,
+  { sqlite }: Database,
+  transaction: Kysely<Tables>,
   hours: readonly RollupRow[],
 ): Promise<void> {
   if (hours.length === 0) return;
   const days = mergeSums(hours.map(({ hour, ...sums }) => ({ day: hour - (hour % DAY_MS), ...sums })));
-  await transaction
-    .insertInto("rollups")
-    .values(hours)
-    .onConflict((conflict) => conflict.columns(["hour", ...GROUP]).doUpdateSet(added("rollups")))
-    .execute();
-  await transaction
-    .insertInto("rollups_daily")
-    .values(days)
-    .onConflict((conflict) => conflict.columns(["day", ...GROUP]).doUpdateSet(added("rollups_daily")))
-    .execute();
-}
-
-/** Every sum with what is to be added. */
-function added(table: "rollups" | "rollups_daily"): Record<string, RawBuilder<number>> {
-  return Object.fromEntries(
-    SUMS.map((sum) => [sum, sql<number>`${sql.ref(`${table}.${sum}`)} + ${sql.ref(`excluded.${sum}`)}`]),
-  );
+  if (sqlite) {
+    for (const row of hours) HOURLY.one(sqlite).run(...HOURLY.columns.map(([name]) => row[name]));
+    for (const row of days) DAILY.one(sqlite).run(...DAILY.columns.map(([name]) => row[name]));
+  } else {
+    await HOURLY.all(hours).execute(transaction);
+    await DAILY.all(days).execute(transaction);
+  }
 }
 
 /** One row per group, in the order of their keys: replicas that update the same rows in the same order never deadlock. */

@@ -72,7 +72,7 @@ export async function settle(
       .where("state", "=", "pending")
       .returningAll()
       .execute();
-    await addToRollups(transaction, settled);
+    await addToRollups(database, transaction, settled);
     return settled[0];
   });
 }

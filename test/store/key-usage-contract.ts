@@ -20,7 +20,7 @@ async function spend(database: Database, costs: Readonly<Record<string, number>>
     reasoning_tokens: 0,
     cost_nanodollars,
   }));
-  await addSums(database.kysely, rows);
+  await addSums(database, database.kysely, rows);
 }
 
 const at = (database: Database, time: string) => keyUsage(database, KEY, Date.parse(time));

@@ -46,7 +46,8 @@ export function generateRollups(): Rollup[] {
 }
 
 export async function addRollups(database: Database, rows: readonly Rollup[]): Promise<void> {
-  for (let at = 0; at < rows.length; at += BATCH) await addSums(database.kysely, rows.slice(at, at + BATCH));
+  for (let at = 0; at < rows.length; at += BATCH)
+    await addSums(database, database.kysely, rows.slice(at, at + BATCH));
 }
 
 /** What a report has to say, from the same rows. */
