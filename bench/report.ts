@@ -25,12 +25,17 @@ export function judgeRatio(name: string, comparison: Comparison, bar: number | u
 /**
  * @param per what a request is divided into, such as the events of a stream. @param barUs the highest median that passes.
  */
-export function judgeExtra(name: string, { extraUs }: Comparison, per: number, barUs: number): Verdict {
+export function judgeExtra(
+  name: string,
+  { extraUs, testedUs, floorUs }: Comparison,
+  per: number,
+  barUs: number,
+): Verdict {
   const extra = median(extraUs) / per;
   const range = `${((extraUs[0] ?? Number.NaN) / per).toFixed(2)} to ${((extraUs.at(-1) ?? Number.NaN) / per).toFixed(2)}`;
   return {
     name,
-    figures: `${extra.toFixed(2)} µs (${range} in ${extraUs.length} rounds)`,
+    figures: `${extra.toFixed(2)} µs (${range} in ${extraUs.length} rounds; ${testedUs.toFixed(1)} µs to ${floorUs.toFixed(1)} µs)`,
     bar: `<= ${barUs} µs`,
     passed: extra <= barUs,
   };
