@@ -52,11 +52,12 @@ export class Account implements Unwritten {
     });
   }
 
-  /** @param settleAfterMs when OpenRouter's own record of it may be there. */
-  end(exchange: Exchange, settleAfterMs: number): void {
+  /** @param settleAfterMs when OpenRouter's own record of it may be there. @returns its row. */
+  end(exchange: Exchange, settleAfterMs: number): RequestRow {
     completeRow(this.#row, exchange, Date.now(), settleAfterMs);
     this.#ended = true;
     this.#changed(this);
+    return this.#row;
   }
 
   #headCame({ generationId, upstreamStatus }: Exchange, kept: () => void): void {

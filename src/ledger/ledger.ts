@@ -135,7 +135,8 @@ export class Ledger {
   end(exchange: Exchange): void {
     const { account } = exchange;
     if (!account || account.ended) return;
-    account.end(exchange, this.#options.settleAfterMs);
+    const row = account.end(exchange, this.#options.settleAfterMs);
+    if (row.state === "unknown") warnOfUnknown(this.#options.logger, [row]);
   }
 
   /** Brings everything to the database; what it does not take stays in the journal for the next process. */

@@ -1,6 +1,9 @@
 import process from "node:process";
-import { expect, test } from "vitest";
-import { answersChanged, inOneWrite, OWN_KEYS, requestsChanged } from "../fixtures/replay.ts";
+import { expect, onTestFinished, test } from "vitest";
+import { openDatabase } from "../../src/store/database.ts";
+import { answersChanged, atRandom, inOneWrite, OWN_KEYS, requestsChanged } from "../fixtures/replay.ts";
+import { temporaryDirectory } from "../support/store.ts";
+import { until } from "../support/until.ts";
 import { DIRECTORY, prefixedRequests, recordedAnswers, recordedRequests } from "./recordings.ts";
 
 const missing = recordedRequests.length === 0;
@@ -46,6 +49,23 @@ test.skipIf(missing)(
     const answers = recordedAnswers.filter(({ status }) => status !== 401);
     expect(answers.length).toBeGreaterThan(300);
     expect(await answersChanged(answers, inOneWrite)).toEqual([]);
+  },
+);
+
+test.skipIf(missing)(
+  "every recorded request and answer is the same bit for bit with a ledger that meters it",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const DATA_DIR = temporaryDirectory();
+    expect(await requestsChanged(recordedRequests, { DATA_DIR })).toEqual([]);
+    const answers = recordedAnswers.filter(({ status }) => status !== 401);
+    for (const writing of [inOneWrite, atRandom])
+      expect(await answersChanged(answers, writing, { DATA_DIR })).toEqual([]);
+    const database = openDatabase({ dataDir: DATA_DIR, databaseUrl: undefined }, () => {});
+    onTestFinished(() => database.close());
+    const rows = database.kysely.selectFrom("requests").select("id");
+    const all = recordedRequests.length + 2 * answers.length;
+    await until(async () => (await rows.execute()).length === all, "a row for each of them");
   },
 );
 

@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
 import { openDatabase } from "../../src/store/database.ts";
+import { addSums } from "../../src/store/rollups.ts";
+import { DAY_MS, rollup } from "../store/rollup-rows.ts";
+import { NOVEMBER } from "../store/rows.ts";
 import { runNode } from "../support/process.ts";
 import { temporaryDirectory } from "../support/store.ts";
 
@@ -75,6 +78,33 @@ test.each([
   expect(run.stderr()).toMatch(/^[^\n]+[^\n: ]\n$/);
   expect(run.stderr()).not.toContain("pass-word");
 });
+
+test("usage is that of the time, key, model and provider asked for, as a table, as JSON and as CSV", async () => {
+  const dir = temporaryDirectory();
+  const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
+  await database.migrate();
+  await addSums(database, database.kysely, [
+    rollup(NOVEMBER, ["env:a", "x/one", "P"], 1),
+    rollup(NOVEMBER, ["env:b", "x/one", "P"], 2),
+    rollup(NOVEMBER, ["env:a", "x/two", "P"], 3),
+    rollup(NOVEMBER, ["env:a", "x/one", "Q"], 4),
+    rollup(NOVEMBER + DAY_MS, ["env:a", "x/one", "P"], 5),
+  ]);
+  await database.close();
+  const usage = (...args: string[]) =>
+    sluice(dir, "usage", "--from", "2026-11-01", "--to", "2026-11-03", ...args);
+  const requests = async (...args: string[]): Promise<number> =>
+    JSON.parse((await usage("--json", ...args)).stdout).total.requests;
+  expect(await requests()).toBe(15);
+  expect(await requests("--key", "env:b")).toBe(2);
+  expect(await requests("--model", "openrouter/x/two")).toBe(3);
+  expect(await requests("--provider", "Q")).toBe(4);
+  expect(await requests("--from", "2026-11-02")).toBe(5);
+  expect((await usage("--by", "day,provider")).stdout).toMatch(/2026-11-01 +Q +4 /);
+  expect((await usage("--by", "key", "--csv")).stdout).toMatch(
+    /^key_id,key_name,requests,.*\r\nenv:a,a,13,/s,
+  );
+}, 30_000);
 
 test("owner and metadata can be taken away, and a key that has expired is said to have", async () => {
   const dir = temporaryDirectory();

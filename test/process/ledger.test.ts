@@ -89,6 +89,45 @@ test("SIGTERM writes every row, and leaves no journal", async () => {
   expect(readdirSync(join(dataDir, "journal"))).toEqual([]);
 }, 30_000);
 
+/** Everything that a process has written to its log and below its directory. */
+function writtenBy(gateway: TestProcess, dataDir: string): string[] {
+  const files = readdirSync(dataDir, { recursive: true, encoding: "utf8" })
+    .map((name) => join(dataDir, name))
+    .filter((path) => existsSync(path) && statSync(path).isFile());
+  return [gateway.stdout(), ...files.map((path) => readFileSync(path, "latin1"))];
+}
+
+test("no secret that the gateway makes is in its log or its files: first keys, created and rotated ones", async () => {
+  const simulator = await startUpstream();
+  const dataDir = temporaryDirectory();
+  const gateway = runNode("src/server.ts", {
+    PORT: "0",
+    OPENROUTER_API_KEY: ACCOUNT_KEY,
+    OPENROUTER_BASE_URL: simulator.baseUrl,
+    LOG_LEVEL: "trace",
+    DATA_DIR: dataDir,
+  });
+  const port = await listeningPort(gateway);
+  const [caller = "", admin = ""] = gateway.stderr().match(/sk-slc-\w{49}/g) ?? [];
+  const manage = async (path: string, body: string): Promise<string> => {
+    const headers = { authorization: `Bearer ${admin}` };
+    const answer = await ask(port, { path: `/admin/v1${path}`, body, headers });
+    return (JSON.parse(answer.body.toString()) as { secret: string }).secret;
+  };
+  const secrets = [caller, admin, await manage("/keys", '{"name":"bob"}')];
+  secrets.push(await manage("/keys/bob/rotate", "{}"));
+  for (const secret of secrets) {
+    expect(secret).toMatch(/^sk-slc-\w{49}$/);
+    await ask(port, { headers: { authorization: `Bearer ${secret}` } });
+  }
+  gateway.child.kill("SIGTERM");
+  expect(await gateway.exit("the gateway")).toBe(0);
+  const written = writtenBy(gateway, dataDir);
+  expect(written.join("")).toContain("bob");
+  for (const secret of [ACCOUNT_KEY, ...secrets])
+    expect(written.filter((text) => text.includes(secret))).toEqual([]);
+}, 30_000);
+
 test("no secret is in anything that the process writes", async () => {
   const simulator = await startUpstream();
   const dataDir = temporaryDirectory();
@@ -106,12 +145,7 @@ test("no secret is in anything that the process writes", async () => {
   await until(async () => (await rowsIn(dataDir)).length === 2, "two rows");
   gateway.child.kill("SIGKILL");
   await gateway.exit("the killed gateway");
-  const files = readdirSync(dataDir, { recursive: true, encoding: "utf8" }).map((name) =>
-    join(dataDir, name),
-  );
-  const written = [gateway.stdout(), gateway.stderr()];
-  for (const file of files)
-    if (existsSync(file) && statSync(file).isFile()) written.push(readFileSync(file, "latin1"));
+  const written = [...writtenBy(gateway, dataDir), gateway.stderr()];
   for (const secret of [ACCOUNT_KEY, CALLER_KEY, hostile[1] ?? ""])
     expect(written.filter((text) => text.includes(secret))).toEqual([]);
 }, 30_000);

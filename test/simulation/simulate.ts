@@ -2,7 +2,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startSimulator } from "../../src/mock/simulator.ts";
-import { openDatabase } from "../../src/store/database.ts";
+import type { IssuedKey } from "../../src/keys/gateway-key.ts";
+import { newKeySchema } from "../../src/keys/key-input.ts";
+import { KeyService } from "../../src/keys/key-service.ts";
+import { type Database, openDatabase } from "../../src/store/database.ts";
 import { freePort } from "../support/free-port.ts";
 import { until } from "../support/until.ts";
 import { runCallers } from "./callers.ts";
@@ -11,7 +14,6 @@ import { Replica } from "./replica.ts";
 import { type Verdict, verify } from "./verify.ts";
 
 const ACCOUNT_KEY = "sk-or-simulation-account-0123456789";
-const SECRETS = KEY_NAMES.map((name) => `sk-simulation-of-${name}-0123456789`);
 const KILLS = 3;
 /** Records of generations come late, so that the first questions for them are in vain. */
 const RECORD_AFTER_MS = 700;
@@ -30,6 +32,10 @@ export async function simulate({ requests, seed, databaseUrl }: Simulation): Pro
   const directory = mkdtempSync(join(tmpdir(), "sluice-simulation-"));
   const simulator = await startSimulator({ generationDelayMs: RECORD_AFTER_MS, keepSeen: 10 * requests });
   const dataDirs = (databaseUrl === undefined ? [0] : [0, 1]).map((index) => join(directory, String(index)));
+  const database = openDatabase({ dataDir: dataDirs[0] ?? "", databaseUrl }, () => {});
+  await database.migrate();
+  const keys = await createKeys(new KeyService(database));
+  const secrets = keys.map(({ secret }) => secret);
   const replicas = await Promise.all(
     dataDirs.map(
       async (dataDir) => new Replica(await freePort(), environment(simulator.baseUrl, dataDir, databaseUrl)),
@@ -41,45 +47,47 @@ export async function simulate({ requests, seed, databaseUrl }: Simulation): Pro
     const killAt = Array.from({ length: KILLS }, (_, kill) =>
       Math.floor(((kill + 1) * requests) / (KILLS + 1)),
     );
-    const seen = await runCallers(makePlan(requests, seed), replicas, SECRETS, (number) => {
+    const seen = await runCallers(makePlan(requests, seed), replicas, secrets, (number) => {
       const kill = killAt.indexOf(number);
       const replica = kill === -1 ? undefined : replicas[kill % replicas.length];
       if (replica) restarts.push(replica.restart());
     });
     await Promise.all(restarts);
-    const database = openDatabase({ dataDir: dataDirs[0] ?? "", databaseUrl }, () => {});
-    try {
-      await until(
-        async () => {
-          const unfinished = database.kysely
-            .selectFrom("requests")
-            .select("id")
-            .where("state", "in", ["open", "pending"]);
-          return (await unfinished.limit(1).execute()).length === 0;
-        },
-        "every row to be settled",
-        SETTLED_DEADLINE_MS,
-      );
-      const codes = await Promise.all(replicas.map((replica) => replica.stop()));
-      const verdict = await verify(database, simulator, seen);
-      const texts = [...replicas.map(({ output }) => output), ...filesBelow(directory)];
-      const leaks = [ACCOUNT_KEY, ...SECRETS].filter((secret) => texts.some((text) => text.includes(secret)));
-      return {
-        ...verdict,
-        differences: [
-          ...verdict.differences,
-          ...codes.filter((code) => code !== 0).map((code) => `a replica ended with ${code}`),
-          ...leaks.map((secret) => `${secret.slice(0, 16)}… was written`),
-        ],
-      };
-    } finally {
-      await database.close();
-    }
+    await until(() => nothingUnfinished(database), "every row to be settled", SETTLED_DEADLINE_MS);
+    const codes = await Promise.all(replicas.map((replica) => replica.stop()));
+    const verdict = await verify(database, simulator, { seen, keyIds: keys.map(({ key }) => key.id) });
+    const texts = [...replicas.map(({ output }) => output), ...filesBelow(directory)];
+    const leaks = [ACCOUNT_KEY, ...secrets].filter((secret) => texts.some((text) => text.includes(secret)));
+    return {
+      ...verdict,
+      differences: [
+        ...verdict.differences,
+        ...codes.filter((code) => code !== 0).map((code) => `a replica ended with ${code}`),
+        ...leaks.map((secret) => `${secret.slice(0, 16)}… was written`),
+      ],
+    };
   } finally {
+    await database.close();
     await Promise.all(replicas.map((replica) => replica.kill()));
     await simulator.close();
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** One key for each name; the last one reads on for the bill when its caller has left. */
+async function createKeys(service: KeyService): Promise<IssuedKey[]> {
+  const keys: IssuedKey[] = [];
+  for (const name of KEY_NAMES) {
+    const onDisconnect = name === KEY_NAMES.at(-1) ? "drain" : "cancel";
+    const by = { actor: "cli", source: "simulation" };
+    keys.push(await service.create(newKeySchema.parse({ name, onDisconnect }), by));
+  }
+  return keys;
+}
+
+async function nothingUnfinished({ kysely }: Database): Promise<boolean> {
+  const unfinished = kysely.selectFrom("requests").select("id").where("state", "in", ["open", "pending"]);
+  return (await unfinished.limit(1).execute()).length === 0;
 }
 
 function environment(
@@ -90,7 +98,6 @@ function environment(
   return {
     OPENROUTER_API_KEY: ACCOUNT_KEY,
     OPENROUTER_BASE_URL: baseUrl,
-    GATEWAY_API_KEYS: KEY_NAMES.map((name, index) => `${name}:${SECRETS[index]}`).join(","),
     SETTLE_AFTER_MS: String(SETTLE_AFTER_MS),
     DRAIN_MS: "0",
     DATA_DIR: dataDir,

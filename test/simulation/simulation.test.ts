@@ -9,6 +9,7 @@ test("with SQLite, through three kills, the ledger says to the nanodollar what u
   const verdict = await simulate({ requests: REQUESTS, seed: SEED, databaseUrl: undefined });
   expect(verdict.differences).toEqual([]);
   expect(verdict.settledByGeneration).toBeGreaterThan(0);
+  expect(verdict.interrupted).toBeGreaterThan(0);
 }, 300_000);
 
 test("with two replicas on one PostgreSQL, through three kills, the ledger says the same", async () => {
@@ -21,6 +22,8 @@ test("with two replicas on one PostgreSQL, through three kills, the ledger says 
     });
     expect(verdict.differences).toEqual([]);
     expect(verdict.settledByGeneration).toBeGreaterThan(0);
+    expect(verdict.interrupted).toBeGreaterThan(0);
+    expect(verdict.interrupted).toBeGreaterThan(0);
   } finally {
     await postgres.close();
   }

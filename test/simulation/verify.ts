@@ -2,7 +2,6 @@ import type { Simulator } from "../../src/mock/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/store/request-row.ts";
 import { idOf, type Seen } from "./callers.ts";
-import { KEY_NAMES } from "./plan.ts";
 
 /** What a simulation came to. */
 export interface Verdict {
@@ -11,17 +10,25 @@ export interface Verdict {
   readonly rows: number;
   readonly unknown: number;
   readonly settledByGeneration: number;
+  /** Rows of processes that were killed. */
+  readonly interrupted: number;
   readonly ledgerNanodollars: number;
   /** Of requests whose rows are unknown. */
   readonly unknownNanodollars: number;
   readonly billedNanodollars: number;
 }
 
+/** What callers saw, and the ids of the keys they came with. */
+export interface Callers {
+  readonly seen: readonly Seen[];
+  readonly keyIds: readonly string[];
+}
+
 /** Compares the ledger with what callers saw and what upstream billed, to the nanodollar. */
 export async function verify(
   { kysely }: Database,
   simulator: Simulator,
-  callers: readonly Seen[],
+  { seen: callers, keyIds }: Callers,
 ): Promise<Verdict> {
   const rows = await kysely.selectFrom("requests").selectAll().execute();
   const rollups = await kysely.selectFrom("rollups").selectAll().execute();
@@ -33,14 +40,14 @@ export async function verify(
     differences,
   );
   const callersById = new Map(callers.map((seen) => [idOf(seen.planned.number), seen]));
-  const expected = new Map<string, number>(KEY_NAMES.map((name) => [`env:${name}`, 0]));
+  const expected = new Map<string, number>(keyIds.map((id) => [id, 0]));
   let unknownNanodollars = 0;
   for (const { headers, generationId } of simulator.seen) {
     const id = headers["x-session-id"];
     if (typeof id !== "string") continue;
     const row = byRequest.get(id);
     const billed = (generationId !== undefined && simulator.billed(generationId)) || 0;
-    const key = `env:${KEY_NAMES[callersById.get(id)?.planned.key ?? 0]}`;
+    const key = keyIds[callersById.get(id)?.planned.key ?? 0] ?? "";
     if (!row) differences.push(`${id}: upstream has seen it, and there is no row`);
     else if (row.state === "unknown") unknownNanodollars += billed;
     else expected.set(key, (expected.get(key) ?? 0) + billed);
@@ -62,12 +69,16 @@ export async function verify(
     differences,
     rows: rows.length,
     unknown: rows.filter(({ state }) => state === "unknown").length,
+    interrupted: rows.filter(({ outcome }) => outcome === "interrupted").length,
     settledByGeneration: rows.filter((row) => row.cost_source === "generation").length,
     ledgerNanodollars,
     unknownNanodollars,
     billedNanodollars,
   };
 }
+
+/** Models whose answers end before their head. */
+const HEADLESS = /"sim\/(?:close|reset:head=0)"/;
 
 function checkRow(row: RequestRow, seen: Seen | undefined, differences: string[]): void {
   const { request_id: id, state, generation_id: generationId } = row;
@@ -77,6 +88,9 @@ function checkRow(row: RequestRow, seen: Seen | undefined, differences: string[]
   if (generationId !== null) differences.push(`${id}: it is unknown and has a generation`);
   if (seen?.generationId !== undefined)
     differences.push(`${id}: it is unknown, and its caller has seen its head`);
+  const left = seen?.planned.leavesAfterMs !== undefined;
+  if (!left && row.outcome !== "interrupted" && !HEADLESS.test(seen?.planned.body ?? ""))
+    differences.push(`${id}: it is unknown, and nothing kept its head from coming`);
 }
 
 function uniqueBy(
