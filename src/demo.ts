@@ -30,7 +30,8 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
 /** What the demo prints: a command and a program that work as pasted, which is why the program logs to a console. */
 function welcome(gateway: string, directory: string): string {
   const url = `${gateway}/openai/v1`;
-  const sluice = `DATA_DIR=${directory} npm run sluice --`;
+  // Whatever a .env says.
+  const sluice = `DATABASE_URL= DATA_DIR=${directory} npm run sluice --`;
   return `
 Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leaves this machine.
 

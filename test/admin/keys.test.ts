@@ -66,6 +66,14 @@ test("a revoked key is refused also where callers without a key are let in, and 
   for (const other of ["sk-anything", "x"]) expect((await gateway.call(other)).status).toBe(200);
 });
 
+test("a mistyped key is told apart without a look-up, and the log says that it is one", async () => {
+  const { gateway } = await start();
+  const mistyped = gateway.caller.replace(/.$/, (last) => (last === "a" ? "b" : "a"));
+  expect((await gateway.call(mistyped)).status).toBe(401);
+  await until(() => gateway.log().includes('"cause":"MISTYPED_KEY"'), "the log line");
+  expect(gateway.log()).not.toContain(mistyped);
+});
+
 test("a change that changes nothing is no change: the audit table has none", async () => {
   const { gateway } = await start();
   await gateway.manage("POST", "/keys", { name: "bob", owner: "Bob" });

@@ -25,8 +25,8 @@ async function askAndLeave(
   client.socket.destroy();
 }
 
-const unknownRows = async ({ manage }: KeyedGateway): Promise<{ id: string }[]> =>
-  (await manage("GET", "/requests?state=unknown")).body.data;
+const unknownRows = async (gateway: KeyedGateway): Promise<{ id: string }[]> =>
+  (await gateway.manage("GET", "/requests?state=unknown")).body.data;
 
 test("a request whose beginning cannot be kept is refused, and nothing of it is sent", async () => {
   const { gateway, simulator } = await start();

@@ -32,7 +32,7 @@ interface Replica {
   readonly log: () => string;
 }
 
-async function startReplica(databaseUrl: string): Promise<Replica> {
+async function startReplica(databaseUrl: string, env: Record<string, string> = {}): Promise<Replica> {
   const first: FirstKeys[] = [];
   let log = "";
   const config = loadConfig({
@@ -42,6 +42,7 @@ async function startReplica(databaseUrl: string): Promise<Replica> {
     DATABASE_URL: databaseUrl,
     DATA_DIR: temporaryDirectory(),
     SETTLE_AFTER_MS: "50",
+    ...env,
   });
   const logger = createLogger("info", { write: (line: string) => void (log += line) });
   const gateway = await startGateway(config, logger, (keys) => first.push(keys));
@@ -108,6 +109,25 @@ test("while the database is down known keys go on, and what they cost is written
     .executeTakeFirstOrThrow();
   expect(cost).toBe(rows.reduce((sum, row) => sum + (row.cost_nanodollars ?? 0), 0));
 }, 90_000);
+
+test("known keys go on for STORE_OUTAGE_GRACE_MS while the database is down, and no longer", async () => {
+  const url = await postgres.createDatabase();
+  const { port, first } = await startReplica(url, { STORE_OUTAGE_GRACE_MS: "0" });
+  const secret = first[0]?.caller.secret ?? "";
+  expect((await chat(port, secret)).status).toBe(200);
+  await postgres.kill();
+  const refused = await until(
+    async () => {
+      const answer = await chat(port, secret);
+      return answer.status === 503 ? answer : undefined;
+    },
+    "the grace to be over",
+    10_000,
+  );
+  expect(JSON.parse(refused.body.toString()).error.code).toBe("store_unavailable");
+  await postgres.start();
+  await until(async () => (await chat(port, secret)).status === 200, "the key to be taken again", 20_000);
+}, 60_000);
 
 test("a gateway that starts before its database is not ready, says why, and becomes ready by itself", async () => {
   const url = await postgres.createDatabase();
