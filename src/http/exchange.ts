@@ -54,6 +54,8 @@ export class Exchange {
   account: Account | undefined = undefined;
   usage: Usage | undefined = undefined;
   retries = 0;
+  /** Its index among the requests under way; -1: it is not among them. */
+  place = -1;
   /** Where the answer comes from; undefined while there is none but ours. */
   answer: Answer | undefined = undefined;
   /** `performance.now()` of the beginning, of the first upstream byte relayed (0: none was), and of the end. */

@@ -1,4 +1,8 @@
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Exchange } from "../../src/http/exchange.ts";
+import { InFlight } from "../../src/limits/in-flight.ts";
+import { newExchange } from "../ledger/requests.ts";
 import { ask } from "../support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";
@@ -10,6 +14,7 @@ import {
   type Script,
   startScriptedUpstream,
 } from "../support/scripted-upstream.ts";
+import { runNode } from "../support/process.ts";
 import { until } from "../support/until.ts";
 
 test("one request more than may be under way is turned away at once, and its place is free when another ends", async () => {
@@ -61,4 +66,40 @@ test("every way in which a request can end gives its place back", async () => {
     }, `a place after ending ${sent}`);
   }
   expect(asked).toBe(3 * endings.length);
+});
+
+test("what has come and gone leaves nothing behind that keeps later requests in memory", async () => {
+  const churn = runNode("test/limits/churn-process.ts");
+  expect(await churn.exit("sixty thousand requests", 15_000)).toBe(0);
+  const { collections, count } = JSON.parse(churn.stdout()) as { collections: number; count: number };
+  expect(count).toBe(32);
+  // With a Set it was eight.
+  expect(collections).toBeLessThanOrEqual(3);
+});
+
+test("whoever leaves, and in whatever order, the places of the others stay theirs", () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(7), { maxLength: 60 }), (steps) => {
+      const inFlight = new InFlight(8);
+      const cut: Exchange[] = [];
+      const all = Array.from({ length: 8 }, () => {
+        const exchange = newExchange();
+        exchange.cut = () => void cut.push(exchange);
+        return exchange;
+      });
+      const inside = new Set<Exchange>();
+      for (const step of steps) {
+        const exchange = all[step] as Exchange;
+        if (inside.delete(exchange)) inFlight.leave(exchange);
+        else {
+          inFlight.leave(exchange);
+          inFlight.enter(exchange);
+          inside.add(exchange);
+        }
+        expect(inFlight.count).toBe(inside.size);
+      }
+      inFlight.cutAll();
+      expect(new Set(cut)).toEqual(inside);
+    }),
+  );
 });
