@@ -7,6 +7,8 @@ import type { WriteRows } from "./tolerant-write.ts";
 const BEAT_EVERY_MS = 10_000;
 /** A process that has not been heard of for so long is dead; should it live after all, its rows are still taken. */
 const DEAD_AFTER_MS = 60_000;
+/** However soon bills are given up, a journal has so long to turn up, and a process to say that it lives after all. */
+const LOST_AFTER_MIN_MS = 3_600_000;
 
 export interface CaretakerOptions {
   readonly database: Database;
@@ -81,6 +83,7 @@ export class Caretaker {
   }
 
   async #beat(): Promise<void> {
+    if (this.#stopping) return;
     const now = this.#now();
     try {
       await beat(this.#options.database, this.#options.instance, now);
@@ -108,7 +111,8 @@ export class Caretaker {
     // After an outage of the database nobody has been heard of for long, and those that live need time to say so.
     if (this.#beatingSince === undefined || now - this.#beatingSince < DEAD_AFTER_MS) return;
     const { database, lostAfterMs, onUnknown } = this.#options;
-    const deadlines = { lastSeenBefore: now - DEAD_AFTER_MS, startedBefore: now - lostAfterMs };
+    const lostMs = Math.max(lostAfterMs, LOST_AFTER_MIN_MS);
+    const deadlines = { lastSeenBefore: now - DEAD_AFTER_MS, startedBefore: now - lostMs };
     onUnknown(await adoptOrphans(database, now, deadlines));
   }
 }

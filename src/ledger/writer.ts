@@ -105,11 +105,13 @@ export class Writer {
   /** Writes what has changed, then what could not be written before. */
   async #bring(batch: readonly Unwritten[]): Promise<void> {
     let written = 0;
+    this.#inHand = batch;
     try {
       for (; written < batch.length; written += BATCH_MAX) {
-        this.#inHand = batch.slice(written);
-        await this.#write(this.#inHand.slice(0, BATCH_MAX));
+        await this.#write(batch.slice(written, written + BATCH_MAX));
+        this.#inHand = this.#inHand.slice(BATCH_MAX);
       }
+      this.#inHand = [];
       if (this.#options.journal.hasSpilled) await this.#replay();
       this.#well();
     } catch (error) {

@@ -54,11 +54,14 @@ function collect(settings: Fields, kind: unknown, path: string, found: InnerMode
     if (typeof name === "string") found.push({ name, param: `${path}.analysis_models[${index}]` });
   const unnamed = UNNAMED.get(kind);
   for (const field of unnamed?.fields ?? [])
-    if (unnamed && isOpen(settings[field])) found.push({ name: unnamed.name, param: `${path}.${field}` });
+    if (unnamed && isOpen(field, settings[field]))
+      found.push({ name: unnamed.name, param: `${path}.${field}` });
 }
 
-function isOpen(value: unknown): boolean {
-  return Array.isArray(value) ? value.length === 0 : typeof value !== "string";
+/** What names no model, whatever it is: OpenRouter may make of it what it likes. */
+function isOpen(field: string, value: unknown): boolean {
+  if (field === "model") return typeof value !== "string";
+  return !Array.isArray(value) || value.length === 0 || value.some((name) => typeof name !== "string");
 }
 
 function fieldsOf(value: unknown): Fields {

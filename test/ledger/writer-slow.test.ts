@@ -1,9 +1,17 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { RequestRow } from "../../src/store/request-row.ts";
 import { until } from "../support/until.ts";
 import { endedExchange } from "./requests.ts";
 import { begun, ended, startWriter } from "./writing.ts";
+
+/** Everything in a journal. */
+const rowsKept = (directory: string): string =>
+  readdirSync(directory)
+    .filter((name) => name.endsWith(".jsonl"))
+    .map((name) => readFileSync(join(directory, name), "utf8"))
+    .join("");
 
 test("while neither the database nor the disk takes a row it stays in memory, and the database is tried again", async () => {
   const rows = new Map<string, RequestRow>();
@@ -32,6 +40,35 @@ test("what a write that hangs has in hand is on the disk within 200 ms too, and 
   expect(readFileSync(segment?.path ?? "", "utf8")).toContain('["row",{"id":"1"');
   go();
   await until(() => !journal.hasSpilled, "the journal to be let go");
+});
+
+test("what has been written is not kept once more while what was kept before is brought, however long that takes", async () => {
+  const given: string[] = [];
+  const { promise: slow, resolve: go } = Promise.withResolvers<void>();
+  let down = true;
+  const { journal, writer } = startWriter(async (rows) => {
+    if (down) throw new Error("down");
+    given.push(...rows.map(({ id }) => id));
+    if (!given.includes("old")) return;
+    clearInterval(feeding);
+    await slow;
+  });
+  let count = 0;
+  const feeding = setInterval(() => writer.add(ended(`new${count++}`, journal)), 40);
+  onTestFinished(() => clearInterval(feeding));
+  writer.add(ended("old", journal));
+  await until(() => journal.hasSpilled, "the old row in the journal");
+  down = false;
+  await until(() => given.includes("old"), "the old row to be brought");
+  writer.add(ended("late", journal));
+  await until(
+    () => rowsKept(journal.directory).includes('["row",{"id":"late"'),
+    "what comes meanwhile to be kept",
+  );
+  go();
+  await until(() => writer.healthy && !journal.hasSpilled, "the writer to be well");
+  expect(given.toSorted()).toEqual([...new Set(given)].toSorted());
+  expect(given).toHaveLength(count + 2);
 });
 
 test("what ends while a write hangs waits in the journal, and is written when the write is over", async () => {

@@ -99,6 +99,9 @@ test.each([
   [{ id: "fusion" }, ["analysis_models", "model"]],
   [{ id: "fusion", preset: "general-high" }, ["analysis_models", "model"]],
   [{ id: "fusion", analysis_models: [], model: null }, ["analysis_models", "model"]],
+  [{ id: "fusion", analysis_models: [1], model: ["a/b"] }, ["analysis_models", "model"]],
+  [{ id: "fusion", analysis_models: "a/b", model: 7 }, ["analysis_models", "model"]],
+  [{ id: "fusion", analysis_models: ["a/b", null], model: "a/b" }, ["analysis_models"]],
   [{ id: "fusion", analysis_models: ["a/b"] }, ["model"]],
   [{ id: "fusion", model: "a/b" }, ["analysis_models"]],
 ])("of the plugin %j what is open asks the models of OpenRouter's choice", (plugin, open) => {

@@ -23,7 +23,6 @@ test("with two replicas on one PostgreSQL, through three kills, the ledger says 
     expect(verdict.differences).toEqual([]);
     expect(verdict.settledByGeneration).toBeGreaterThan(0);
     expect(verdict.interrupted).toBeGreaterThan(0);
-    expect(verdict.interrupted).toBeGreaterThan(0);
   } finally {
     await postgres.close();
   }

@@ -31,7 +31,8 @@ export async function verify(
   { seen: callers, keyIds }: Callers,
 ): Promise<Verdict> {
   const rows = await kysely.selectFrom("requests").selectAll().execute();
-  const rollups = await kysely.selectFrom("rollups").selectAll().execute();
+  const hours = await kysely.selectFrom("rollups").selectAll().execute();
+  const days = await kysely.selectFrom("rollups_daily").selectAll().execute();
   const differences: string[] = [];
   const byRequest = uniqueBy(rows, (row) => row.request_id, differences);
   uniqueBy(
@@ -58,7 +59,8 @@ export async function verify(
     if (row && row.key_id !== key) differences.push(`${id}: the row is of ${row.key_id} instead of ${key}`);
   }
   for (const row of rows) checkRow(row, callersById.get(row.request_id), differences);
-  for (const [key, billed] of expected) compareSums(key, rows, rollups, billed, differences);
+  for (const [key, billed] of expected)
+    for (const rollups of [hours, days]) compareSums(key, rows, rollups, billed, differences);
   const { billedNanodollars } = simulator.stats();
   const ledgerNanodollars = rows.reduce((sum, row) => sum + (row.cost_nanodollars ?? 0), 0);
   if (ledgerNanodollars + unknownNanodollars !== billedNanodollars)
