@@ -70,3 +70,23 @@ test("a process that stops leaves a journal it is taking over to others", async 
   await stopped;
   expect([written, failures, readdirSync(directory)]).toEqual([[500], [], ["dead.1.jsonl", "dead.lock"]]);
 });
+
+test("however soon bills are given up, a gateway that has beaten within the hour stays listed, and its rows its own", async () => {
+  const { database, caretaker, clock, unknown } = await setUp({ lostAfterMs: 1 });
+  const seen_at = clock.now + 20_000;
+  const alive = { id: "alive", started_at: clock.now, seen_at };
+  await database.kysely.insertInto("instances").values(alive).execute();
+  const started_at = clock.now - HOUR_MS / 2;
+  await writeRequests(database, [
+    requestRow("alive", { instance: "alive", started_at }),
+    requestRow("dead", { instance: "dead", started_at }),
+  ]);
+  const listed = () => database.kysely.selectFrom("instances").select("id").orderBy("id").execute();
+  await until(async () => (await listed()).length === 2, "the first beat");
+  for (let round = 0; round < 2; round++) {
+    clock.now += 60_000;
+    await caretaker.lookAfter();
+  }
+  expect(await listed()).toEqual([{ id: "alive" }, { id: "me" }]);
+  expect([unknown, await statesIn(database)]).toEqual([[], ["alive open", "dead open"]]);
+});
