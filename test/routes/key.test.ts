@@ -82,10 +82,10 @@ test("while the ledger cannot be read the answer is 503, and trying again is wor
   const gateway = await startKeyedGateway(baseUrl);
   const ledger = new DatabaseSync(join(gateway.dataDir, "sluice.db"));
   onTestFinished(() => ledger.close());
-  ledger.exec("alter table rollups rename to elsewhere");
+  ledger.exec("alter table rollups_daily rename to elsewhere");
   const answer = await gateway.call(gateway.caller, KEY);
   expect([answer.status, answer.headers["retry-after"]]).toEqual([503, "2"]);
   expect(JSON.parse(answer.body.toString()).error.code).toBe("store_unavailable");
-  ledger.exec("alter table elsewhere rename to rollups");
+  ledger.exec("alter table elsewhere rename to rollups_daily");
   expect((await gateway.call(gateway.caller, KEY)).status).toBe(200);
 });
