@@ -1,7 +1,7 @@
 import type { Exchange } from "../http/exchange.ts";
 import type { RequestRow } from "../store/request-row.ts";
 import { generationIdOf } from "../upstream/answer-head.ts";
-import type { UpstreamHead, UpstreamSink } from "../upstream/openrouter.ts";
+import type { UpstreamCall, UpstreamHead, UpstreamSink } from "../upstream/openrouter.ts";
 import type { Opening } from "./entry.ts";
 import type { Journal, Segment } from "./journal.ts";
 import { completeRow, openRow } from "./request-record.ts";
@@ -14,6 +14,7 @@ export class Account implements Unwritten {
   readonly #journal: Journal;
   readonly #changed: (account: Account) => void;
   readonly #row: RequestRow;
+  waits = false;
   #ended = false;
 
   /** @param segment where its beginning stands. @param changed told when its row is to be written once more. */
@@ -74,39 +75,37 @@ export class Account implements Unwritten {
 
 type HeadCame = (head: UpstreamHead, kept: () => void) => void;
 
-/** Holds an answer back until its head is kept, and gives it on in order. What comes after that passes straight through. */
+/** Holds an answer back until its head is kept, gives on in order what came meanwhile, and steps aside: events cost nothing more. */
 class HeldSink implements UpstreamSink {
   readonly #sink: UpstreamSink;
   readonly #headCame: HeadCame;
-  #held: (() => void)[] | undefined = undefined;
+  readonly #held: (() => void)[] = [];
 
   constructor(sink: UpstreamSink, headCame: HeadCame) {
     this.#sink = sink;
     this.#headCame = headCame;
   }
 
-  onHead(head: UpstreamHead): void {
-    this.#held = [() => this.#sink.onHead(head)];
+  onHead(head: UpstreamHead, call: UpstreamCall): void {
+    this.#held.push(() => this.#sink.onHead(head, call));
     this.#headCame(head, () => {
-      const held = this.#held ?? [];
-      this.#held = undefined;
-      for (const give of held) give();
+      call.deliverTo(this.#sink);
+      for (const give of this.#held) give();
     });
   }
 
   onData(chunk: Buffer): void {
-    if (this.#held) this.#held.push(() => this.#sink.onData(chunk));
-    else this.#sink.onData(chunk);
+    this.#held.push(() => this.#sink.onData(chunk));
   }
 
   onEnd(): void {
-    if (this.#held) this.#held.push(() => this.#sink.onEnd());
-    else this.#sink.onEnd();
+    this.#held.push(() => this.#sink.onEnd());
   }
 
   onFailure: UpstreamSink["onFailure"] = (failure) => {
-    if (this.#held) this.#held.push(() => this.#sink.onFailure(failure));
-    else this.#sink.onFailure(failure);
+    // Without a head there is nothing that would be held back.
+    if (this.#held.length === 0) this.#sink.onFailure(failure);
+    else this.#held.push(() => this.#sink.onFailure(failure));
   };
 
   onRetry(): void {

@@ -19,6 +19,8 @@ export interface Unwritten {
   readonly ended: boolean;
   /** ms since 1970. */
   readonly startedAt: number;
+  /** It waits to be written: the writer's mark. */
+  waits: boolean;
   /** Lets go of what it has in the journal. May be called again. */
   release(): void;
 }
@@ -37,7 +39,8 @@ export interface WriterOptions {
  */
 export class Writer {
   readonly #options: WriterOptions;
-  readonly #unwritten = new Set<Unwritten>();
+  /** What waits, and what did: each has its mark. An array, for what a Set does to the garbage collector; see `InFlight`. */
+  #unwritten: Unwritten[] = [];
   #timer: NodeJS.Timeout | undefined = undefined;
   #writing: Promise<void> | undefined = undefined;
   /** What the write under way has not brought to the database yet, and the journal does not have. */
@@ -56,8 +59,14 @@ export class Writer {
 
   /** The row of a request has changed. */
   add(unwritten: Unwritten): void {
-    this.#unwritten.add(unwritten);
+    this.#wait(unwritten);
     this.#schedule();
+  }
+
+  #wait(unwritten: Unwritten): void {
+    if (unwritten.waits) return;
+    unwritten.waits = true;
+    this.#unwritten.push(unwritten);
   }
 
   /** Brings everything to the database now, or what it does not take to the journal. */
@@ -78,11 +87,13 @@ export class Writer {
   /** @param openBefore requests that are under way are left if they began later. */
   #take(openBefore: number): Unwritten[] {
     const taken: Unwritten[] = [];
+    const left: Unwritten[] = [];
     for (const one of this.#unwritten) {
-      if (!one.ended && one.startedAt > openBefore) continue;
-      taken.push(one);
-      this.#unwritten.delete(one);
+      if (!one.waits) continue;
+      one.waits = !one.ended && one.startedAt > openBefore;
+      (one.waits ? left : taken).push(one);
     }
+    this.#unwritten = left;
     return taken;
   }
 
@@ -92,7 +103,7 @@ export class Writer {
     if (this.#writing) this.#keepInHand();
     if (this.#writing || resting) this.#keep(batch);
     else if (batch.length > 0 || this.#options.journal.hasSpilled) this.#begin(batch);
-    if (this.#writing || this.#unwritten.size > 0 || this.#options.journal.hasSpilled) this.#schedule();
+    if (this.#writing || this.#unwritten.length > 0 || this.#options.journal.hasSpilled) this.#schedule();
   }
 
   #begin(batch: readonly Unwritten[]): void {
@@ -142,19 +153,19 @@ export class Writer {
   /** Finished rows to the journal; the others will be tried again, or finished. */
   #keep(batch: readonly Unwritten[]): void {
     const ended = batch.filter((one) => one.ended);
-    for (const one of batch) if (!one.ended) this.#unwritten.add(one);
+    for (const one of batch) if (!one.ended) this.#wait(one);
     try {
       this.#options.journal.spill(ended.map((one) => one.row()));
       for (const one of ended) {
         one.release();
         // It may have ended while it was being written: then it waits a second time.
-        this.#unwritten.delete(one);
+        one.waits = false;
       }
     } catch (error) {
       // Neither takes them: they stay in memory, which is bounded because nothing new is begun without a journal. The
       // database is tried again as soon as it may be: it can be what a full disk waits for.
       this.#unwell(error);
-      for (const one of ended) this.#unwritten.add(one);
+      for (const one of ended) this.#wait(one);
     }
     if (batch.length > 0) this.#schedule();
   }

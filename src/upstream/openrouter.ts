@@ -25,7 +25,8 @@ export interface UpstreamHead {
 
 /** Receives an answer as it arrives: `onHead`, `onData` any number of times, then one of `onEnd` and `onFailure`. */
 export interface UpstreamSink {
-  onHead(head: UpstreamHead): void;
+  /** @param call the request that is answered. */
+  onHead(head: UpstreamHead, call: UpstreamCall): void;
   /** @param chunk may be kept: its memory is not used again. */
   onData(chunk: Buffer): void;
   onEnd(): void;
@@ -44,6 +45,8 @@ export interface UpstreamCall {
   /** Stops reading from upstream, until `resume()`. */
   pause(): void;
   resume(): void;
+  /** From now on another sink hears of it. */
+  deliverTo(sink: UpstreamSink): void;
 }
 
 export interface UpstreamRequest {
@@ -102,7 +105,7 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   readonly #attempt: Attempt;
   /** Let go of as soon as it cannot be needed for another attempt. */
   #body: Buffer | undefined;
-  readonly #sink: UpstreamSink;
+  #sink: UpstreamSink;
   readonly #retryUntil: number;
   #controller: Dispatcher.DispatchController | undefined = undefined;
   #retries = 0;
@@ -136,6 +139,10 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
     this.#controller?.resume();
   }
 
+  deliverTo(sink: UpstreamSink): void {
+    this.#sink = sink;
+  }
+
   /** undici calls this when it has a connection, just before the first byte is written: the one sign of "sent". */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
@@ -145,7 +152,7 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (this.#over || status < 200) return;
-    this.#sink.onHead({ status, headers });
+    this.#sink.onHead({ status, headers }, this);
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {

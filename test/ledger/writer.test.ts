@@ -13,6 +13,7 @@ class Request implements Unwritten {
   readonly segment: Segment;
   readonly #row: RequestRow;
   ended = false;
+  waits = false;
   readonly startedAt: number;
 
   constructor(id: string, journal: Journal, startedAt = 0) {

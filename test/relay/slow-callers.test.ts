@@ -7,6 +7,7 @@ import { GatewayError } from "../../src/errors.ts";
 import { Exchange } from "../../src/http/exchange.ts";
 import { Relay } from "../../src/relay/relay.ts";
 import { RawClient } from "../support/raw-client.ts";
+import { idleCall } from "../support/upstream-call.ts";
 import { until } from "../support/until.ts";
 
 const FAR_MORE_THAN_BUFFERS_HOLD = Buffer.alloc(64 * 1_048_576, 0x20);
@@ -23,12 +24,11 @@ async function beginRelay() {
   client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
   const response = await promise;
   const socket = response.socket as Socket;
-  const call = {
-    sent: true,
+  const call = idleCall({
     abort: vi.fn<() => void>(),
     pause: vi.fn<() => void>(),
     resume: vi.fn<() => void>(),
-  };
+  });
   const stub = {
     raw: response,
     hijack: () => stub,

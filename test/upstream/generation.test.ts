@@ -12,6 +12,7 @@ import {
   type Script,
   startScriptedUpstream,
 } from "../support/scripted-upstream.ts";
+import { idleCall } from "../support/upstream-call.ts";
 import { until } from "../support/until.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
@@ -155,16 +156,17 @@ test("an answer that never ends is given up after ten seconds, and let go", asyn
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const abort = vi.fn<() => void>();
+  const call = idleCall({ abort });
   const sinks: UpstreamSink[] = [];
   const upstream: Upstream = {
     send: (_, sink) => {
       sinks.push(sink);
-      return { sent: true, abort, pause: () => {}, resume: () => {} };
+      return call;
     },
     close: () => Promise.resolve(),
   };
   const asked = generationFinder(upstream, AUTHORIZATION)("gen-1").catch((error: unknown) => error);
-  sinks[0]?.onHead({ status: 200, headers: JSON_TYPE });
+  sinks[0]?.onHead({ status: 200, headers: JSON_TYPE }, call);
   for (let second = 0; second < 10; second++) {
     expect(abort).not.toHaveBeenCalled();
     sinks[0]?.onData(Buffer.from(" "));

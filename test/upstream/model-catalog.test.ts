@@ -7,6 +7,7 @@ import { AUTHORIZATION } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { idleCall } from "../support/upstream-call.ts";
 
 const MODELS = {
   data: [
@@ -96,18 +97,19 @@ test("a caller that never reads its list is let go", async () => {
 
 /** An upstream whose answers come when the test says so, on a clock the test sets. */
 function controlled() {
+  const call = idleCall({});
   const sinks: UpstreamSink[] = [];
   const upstream: Upstream = {
     send: (_, sink) => {
       sinks.push(sink);
-      return { sent: true, abort: () => {}, pause: () => {}, resume: () => {} };
+      return call;
     },
     close: () => Promise.resolve(),
   };
   const clock = { now: 0 };
   const answer = (data: { id: string }[]): void => {
     const sink = sinks.at(-1);
-    sink?.onHead({ status: 200, headers: {} });
+    sink?.onHead({ status: 200, headers: {} }, call);
     sink?.onData(Buffer.from(JSON.stringify({ data })));
     sink?.onEnd();
   };
