@@ -7,71 +7,69 @@ export interface Contestant {
   readonly load: Load;
 }
 
-/** How the CPU time per request of one server compares with another's. */
-export interface Comparison {
-  /** Of each round, in ascending order. */
-  readonly ratios: readonly number[];
-  /** By how much the tested one is dearer, of each round, in ascending order, in µs per request. */
-  readonly extraUs: readonly number[];
-  /** Median over all rounds, in µs per request. */
-  readonly testedUs: number;
-  readonly floorUs: number;
-}
-
-export interface CompareOptions {
+export interface RoundsOptions {
   readonly kind: Kind;
-  /** Requests per round to each of the two. */
+  /** Requests per round to each of the contestants. */
   readonly requests: number;
+  /** Requests to one of them before it is the next one's turn. */
+  readonly slice: number;
   readonly rounds: number;
   /** No round begins when this much time has passed. */
   readonly budgetMs: number;
 }
 
-/** Requests to one server before it is the other's turn: a few hundredths of a second. */
-const SLICE_REQUESTS = 128;
-const SLICE_STREAMS = 32;
-
 /**
- * Measures two servers in turn, slice by slice within each round, so that whatever else the machine does meets both alike.
+ * Measures servers in turn, slice by slice within each round, so that whatever else the machine does meets all alike.
  * It is CPU time that is compared: on a shared machine elapsed time says more about the neighbours. It is taken over the
- * whole round, because what a server does later for its requests, when the other has its turn, belongs to them.
+ * whole round, because what a server does later for its requests, when others have their turn, belongs to them.
+ * @returns of each contestant the CPU time per request of each round, in µs.
  */
-export async function compare(
-  tested: Contestant,
-  floor: Contestant,
-  { kind, requests, rounds, budgetMs }: CompareOptions,
-): Promise<Comparison> {
+export async function measureRounds(
+  contestants: readonly Contestant[],
+  { kind, requests, slice, rounds, budgetMs }: RoundsOptions,
+): Promise<number[][]> {
   const until = performance.now() + budgetMs;
-  const testedUs: number[] = [];
-  const floorUs: number[] = [];
+  const perRequest: number[][] = contestants.map(() => []);
   for (let round = 0; round < rounds && (round === 0 || performance.now() < until); round++) {
-    const before = [await tested.server.cpuUs(), await floor.server.cpuUs()] as const;
-    await inTurn(tested, floor, kind, requests);
-    testedUs.push(((await tested.server.cpuUs()) - before[0]) / requests);
-    floorUs.push(((await floor.server.cpuUs()) - before[1]) / requests);
+    const before = await cpuOf(contestants);
+    await inTurn(contestants, kind, requests, slice);
+    const after = await cpuOf(contestants);
+    for (const [index, us] of perRequest.entries())
+      us.push(((after[index] ?? Number.NaN) - (before[index] ?? Number.NaN)) / requests);
   }
-  return {
-    extraUs: testedUs.map((us, round) => us - (floorUs[round] ?? Number.NaN)).toSorted((a, b) => a - b),
-    ratios: testedUs.map((us, round) => us / (floorUs[round] ?? Number.NaN)).toSorted((a, b) => a - b),
-    testedUs: median(testedUs),
-    floorUs: median(floorUs),
-  };
+  return perRequest;
 }
 
-/** Makes `requests` to each of two servers. */
-async function inTurn(one: Contestant, other: Contestant, kind: Kind, requests: number): Promise<void> {
-  const slice = kind.streamed ? SLICE_STREAMS : SLICE_REQUESTS;
-  for (let made = 0; made < requests; made += slice) {
-    const count = Math.min(slice, requests - made);
-    await one.load.run(kind, count);
-    await other.load.run(kind, count);
+async function cpuOf(contestants: readonly Contestant[]): Promise<number[]> {
+  const us: number[] = [];
+  for (const { server } of contestants) us.push(await server.cpuUs());
+  return us;
+}
+
+/** Makes `requests` to each. Who begins changes with each slice: to come after a certain other one must be nobody's lot. */
+async function inTurn(
+  contestants: readonly Contestant[],
+  kind: Kind,
+  requests: number,
+  slice: number,
+): Promise<void> {
+  for (let made = 0, turn = 0; made < requests; made += slice, turn++) {
+    const first = turn % contestants.length;
+    for (const { load } of [...contestants.slice(first), ...contestants.slice(0, first)])
+      await load.run(kind, Math.min(slice, requests - made));
   }
 }
 
 /** The middle one of some values; of an even number the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** The value below which this share of some values lies, between two of them in proportion. */
+export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (index: number): number => sorted[index] ?? Number.NaN;
-  const half = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? at(half) : (at(half - 1) + at(half)) / 2;
+  const place = share * (sorted.length - 1);
+  const below = Math.floor(place);
+  return at(below) + (place - below) * (at(Math.ceil(place)) - at(below));
 }

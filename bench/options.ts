@@ -4,8 +4,12 @@ const USAGE = `usage: npm run bench -- [options]
   --quick         fewer and shorter rounds
   --rounds <n>    rounds per comparison, as far as time allows (default 15, quick 5)
   --requests <n>  small requests per round; streams are a tenth of it (default 4000, quick 2000)
-  --metering      compare the gateway that keeps a ledger with the one that keeps none
+  --metering      compare the gateway that keeps a ledger with the one that keeps none; takes some five minutes
+  --pairs <n>     with --metering: pairs of processes that are compared (default 5, quick 2)
   --floor-twice   compare the floor with itself: how far from 1.00 it comes out is noise`;
+
+const DEADLINE_MS = 118_000;
+const PAIR_DEADLINE_MS = 150_000;
 
 /** How much is measured. */
 export interface Options {
@@ -19,6 +23,9 @@ export interface Options {
   readonly budgetMs: number;
   readonly floorTwice: boolean;
   readonly metering: boolean;
+  readonly pairs: number;
+  /** Time after which everything is given up. */
+  readonly deadlineMs: number;
 }
 
 /** Reads the command line. @throws an error that says how to use it, when it is wrong. */
@@ -38,20 +45,33 @@ function parseOptions(): Options {
       requests: { type: "string" },
       "floor-twice": { type: "boolean", default: false },
       metering: { type: "boolean", default: false },
+      pairs: { type: "string" },
     },
   });
-  const usual = values.quick
-    ? { rounds: 5, requests: 2_000, startups: 3, budgetMs: 8_000 }
-    : { rounds: 15, requests: 4_000, startups: 7, budgetMs: 30_000 };
+  const { metering } = values;
+  const usual = usualOf(values.quick, metering);
   const requests = wholeNumber("--requests", values.requests, usual.requests);
+  const pairs = wholeNumber("--pairs", values.pairs, values.quick ? 2 : 5);
   return {
     ...usual,
     rounds: wholeNumber("--rounds", values.rounds, usual.rounds),
     requests,
     streams: Math.ceil(requests / 10),
     floorTwice: values["floor-twice"],
-    metering: values.metering,
+    metering,
+    pairs,
+    deadlineMs: metering ? pairs * PAIR_DEADLINE_MS : DEADLINE_MS,
   };
+}
+
+type Usual = Pick<Options, "rounds" | "requests" | "startups" | "budgetMs">;
+
+/** With a ledger each of several pairs of processes has its own rounds. */
+function usualOf(quick: boolean, metering: boolean): Usual {
+  if (metering) return { rounds: quick ? 3 : 8, requests: 2_560, startups: 0, budgetMs: 25_000 };
+  return quick
+    ? { rounds: 5, requests: 2_000, startups: 3, budgetMs: 8_000 }
+    : { rounds: 15, requests: 4_000, startups: 7, budgetMs: 30_000 };
 }
 
 function wholeNumber(name: string, given: string | undefined, usual: number): number {

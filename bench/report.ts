@@ -1,4 +1,4 @@
-import { type Comparison, median } from "./compare.ts";
+import { median, quantile } from "./compare.ts";
 
 /** One line of the result. */
 export interface Verdict {
@@ -9,35 +9,50 @@ export interface Verdict {
   readonly passed: boolean | undefined;
 }
 
-/** @param bar the highest median ratio that passes; undefined judges nothing. */
-export function judgeRatio(name: string, comparison: Comparison, bar: number | undefined): Verdict {
-  const { ratios, testedUs, floorUs } = comparison;
+/** @param us of the tested one and the floor, per round. @param bar the highest median ratio that passes; undefined judges nothing. */
+export function judgeRatio(
+  name: string,
+  [testedUs = [], floorUs = []]: readonly (readonly number[])[],
+  bar: number | undefined,
+): Verdict {
+  const ratios = testedUs.map((us, round) => us / (floorUs[round] ?? Number.NaN));
   const ratio = median(ratios);
-  const range = `${ratios[0]?.toFixed(2)} to ${ratios.at(-1)?.toFixed(2)} in ${ratios.length} rounds`;
+  const range = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)} in ${ratios.length} rounds`;
   return {
     name,
-    figures: `${ratio.toFixed(2)} times the floor (${range}; ${testedUs.toFixed(1)} µs to ${floorUs.toFixed(1)} µs)`,
+    figures: `${ratio.toFixed(2)} times the floor (${range}; ${median(testedUs).toFixed(1)} µs to ${median(floorUs).toFixed(1)} µs)`,
     bar: bar === undefined ? "" : `<= ${bar}`,
     passed: bar === undefined ? undefined : ratio <= bar,
   };
 }
 
+/** What something may cost, where the floor costs so much. */
+export interface ExtraBar {
+  readonly barUs: number;
+  readonly floorUs: number;
+}
+
 /**
- * @param per what a request is divided into, such as the events of a stream. @param barUs the highest median that passes.
+ * Judges by how much one is dearer than another, in µs of the machine on which the floor takes as long as the bar says.
+ * @param us of the tested one, the one without, and the floor, per round. @param per what a request is divided into, such
+ * as the events of a stream.
  */
 export function judgeExtra(
   name: string,
-  { extraUs, testedUs, floorUs }: Comparison,
+  [testedUs = [], withoutUs = [], floorUs = []]: readonly (readonly number[])[],
   per: number,
-  barUs: number,
+  bar: ExtraBar,
 ): Verdict {
-  const extra = median(extraUs) / per;
-  const range = `${((extraUs[0] ?? Number.NaN) / per).toFixed(2)} to ${((extraUs.at(-1) ?? Number.NaN) / per).toFixed(2)}`;
+  const extraUs = testedUs.map((us, round) => (us - (withoutUs[round] ?? Number.NaN)) / per);
+  const floorHereUs = median(floorUs) / per;
+  const here = (us: number): string => us.toFixed(2);
+  const scaledUs = (median(extraUs) * bar.floorUs) / floorHereUs;
+  const spread = `half of ${extraUs.length} rounds ${here(quantile(extraUs, 0.25))} to ${here(quantile(extraUs, 0.75))}`;
   return {
     name,
-    figures: `${extra.toFixed(2)} µs (${range} in ${extraUs.length} rounds; ${testedUs.toFixed(1)} µs to ${floorUs.toFixed(1)} µs)`,
-    bar: `<= ${barUs} µs`,
-    passed: extra <= barUs,
+    figures: `${here(scaledUs)} µs where the floor takes ${bar.floorUs} µs (here ${here(median(extraUs))} µs, ${spread}; the floor ${here(floorHereUs)} µs)`,
+    bar: `<= ${bar.barUs} µs`,
+    passed: scaledUs <= bar.barUs,
   };
 }
 

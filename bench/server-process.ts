@@ -15,6 +15,7 @@ export interface ServerProcess {
   readonly url: string;
   /** CPU time that the process has used so far, all its threads together, in µs. */
   cpuUs(): Promise<number>;
+  stop(): Promise<void>;
 }
 
 /**
@@ -33,6 +34,11 @@ export async function startServer(script: URL, settings: Settings): Promise<Serv
       child.send("cpu");
       const [usage] = (await once(child, "message")) as [NodeJS.CpuUsage];
       return usage.user + usage.system;
+    },
+    async stop() {
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
     },
   };
 }
