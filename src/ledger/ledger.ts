@@ -6,6 +6,7 @@ import type { Exchange } from "../http/exchange.ts";
 import type { Database } from "../store/database.ts";
 import type { RequestRow } from "../store/request-row.ts";
 import { writeRequests } from "../store/request-writes.ts";
+import { idAt } from "../store/row-id.ts";
 import { isRowFault } from "../store/row-fault.ts";
 import type { FindGeneration } from "../upstream/generation.ts";
 import { Account } from "./account.ts";
@@ -15,8 +16,6 @@ import { openingOf } from "./request-record.ts";
 import { Settler } from "./settler.ts";
 import { tolerantWrite } from "./tolerant-write.ts";
 import { Writer } from "./writer.ts";
-
-const TIME_CHARS = 9;
 
 export interface LedgerOptions {
   readonly database: Database;
@@ -35,6 +34,8 @@ export interface LedgerOptions {
  */
 export class Ledger {
   readonly #options: LedgerOptions;
+  /** What tells ids of this process from those of others. */
+  readonly #suffix: string;
   readonly #instance: string;
   readonly #journal: Journal;
   readonly #writer: Writer;
@@ -48,7 +49,8 @@ export class Ledger {
   constructor(options: LedgerOptions) {
     const { database, logger, dataDir, find, settleAfterMs, settleGiveUpMs } = options;
     this.#options = options;
-    this.#instance = `${timeText(Date.now())}${randomBytes(4).toString("hex")}`;
+    this.#suffix = randomBytes(4).toString("hex");
+    this.#instance = idAt(Date.now()) + this.#suffix;
     this.#journal = new Journal(join(dataDir, "journal"), this.#instance, options.journalMaxBytes);
     const write = tolerantWrite({
       write: (rows) => writeRequests(database, rows),
@@ -108,7 +110,7 @@ export class Ledger {
    */
   begin(exchange: Exchange, kept: (error: GatewayError | undefined) => void): void {
     const startedAt = Date.now();
-    const id = `${timeText(startedAt)}${this.#instance.slice(TIME_CHARS)}${(this.#count++).toString(36)}`;
+    const id = `${idAt(startedAt)}${this.#suffix}${(this.#count++).toString(36)}`;
     const opening = openingOf(exchange, id, startedAt);
     try {
       const segment = this.#journal.open(opening, (error) => {
@@ -148,10 +150,6 @@ export class Ledger {
     if (this.#started) await this.#caretaker.stop();
     this.#journal.close();
   }
-}
-
-function timeText(ms: number): string {
-  return ms.toString(36).padStart(TIME_CHARS, "0");
 }
 
 function notAccountable(error: Error): GatewayError {

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Database } from "./database.ts";
 import type { RequestRow } from "./request-row.ts";
-import { idAt } from "./retention.ts";
+import { idAt } from "./row-id.ts";
 
 const PAGE = 1_000;
 

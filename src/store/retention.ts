@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { Database } from "./database.ts";
+import { idAt } from "./row-id.ts";
 
 const BATCH = 1_000;
 const FIRST_MS = 60_000;
@@ -35,11 +36,6 @@ export async function deleteRequestsBefore(
     // SQLite answers at once: without this, every request would wait for the last batch.
     await setImmediate();
   }
-}
-
-/** The lowest id that a request which began at this time can have: ids begin with their time. @param ms since 1970. */
-export function idAt(ms: number): string {
-  return Math.max(0, Math.floor(ms)).toString(36).padStart(9, "0");
 }
 
 /** Keeps the ledger from growing for ever. */

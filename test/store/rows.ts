@@ -1,7 +1,7 @@
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/store/request-row.ts";
 import { writeRequests } from "../../src/store/request-writes.ts";
-import { idAt } from "../../src/store/retention.ts";
+import { idAt } from "../../src/store/row-id.ts";
 import { requestRow } from "./request-rows.ts";
 
 const BATCH = 500;
