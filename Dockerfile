@@ -7,17 +7,27 @@ COPY package.json package-lock.json .npmrc ./
 # Without dev dependencies there is nothing left whose install script would be needed.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM node:26-slim
+FROM node:26-slim AS app
+WORKDIR /app
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY package.json LICENSE ./
+COPY src ./src
+
+# What Node compiles, for a faster start: of the same user, whose number is part of its name, and at the same place.
+FROM app AS compiled
+USER 10001:10001
+RUN NODE_COMPILE_CACHE=/tmp/compiled node --input-type=module --eval \
+    "await Promise.all(['main', 'books', 'store/redis', 'cli/main'].map((part) => import('/app/src/' + part + '.ts')))"
+
+FROM app
 # Nothing here installs packages; what is not there cannot be misused.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
     /usr/local/bin/yarn /usr/local/bin/yarnpkg /opt/yarn-*
 ENV NODE_ENV=production \
     HOST=0.0.0.0 \
     DATA_DIR=/data
-WORKDIR /app
-COPY --from=dependencies /app/node_modules ./node_modules
-COPY package.json LICENSE ./
-COPY src ./src
+# Root's: a process that was broken into must not change what the next one runs.
+COPY --from=compiled --chmod=755 /tmp/compiled ./node_modules/.cache/sluice
 # Keys, ledger and journal; nothing else is written.
 RUN mkdir -m 0700 /data && chown 10001:10001 /data
 VOLUME /data

@@ -1,4 +1,7 @@
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createServer, type AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GATEWAY_SCRIPT, gatewaySettings } from "./contestants.ts";
@@ -8,13 +11,39 @@ import { spawnScript } from "./server-process.ts";
 const RETRY_MS = 2;
 const GIVE_UP_MS = 10_000;
 
-/** Measures the time from starting the gateway's process to its first answer to a chat completion, in ms. */
-export async function measureStartup(upstreamUrl: string): Promise<number> {
+/** Of several starts, in ms from the start of the process to its first answer to a chat completion. */
+export interface Startups {
+  /** Node compiles everything. */
+  readonly first: readonly number[];
+  /** It finds compiled what an earlier start has left. */
+  readonly later: readonly number[];
+}
+
+export async function measureStartups(upstreamUrl: string, count: number): Promise<Startups> {
+  const compiled = mkdtempSync(join(tmpdir(), "sluice-bench-"));
+  process.on("exit", () => rmSync(compiled, { recursive: true, force: true }));
+  const again = { NODE_COMPILE_CACHE: compiled };
+  await measureStartup(upstreamUrl, again);
+  const first: number[] = [];
+  const later: number[] = [];
+  while (first.length < count) {
+    first.push(await measureStartup(upstreamUrl, { NODE_DISABLE_COMPILE_CACHE: "1" }));
+    later.push(await measureStartup(upstreamUrl, again));
+  }
+  return { first, later };
+}
+
+async function measureStartup(upstreamUrl: string, settings: Record<string, string>): Promise<number> {
   // A port chosen beforehand: the line that would tell it may wait for others in the log's buffer.
   const port = await freePort();
   const load = new Load(`http://127.0.0.1:${port}/openai/v1`);
   const startedAt = performance.now();
-  const child = spawnScript(GATEWAY_SCRIPT, gatewaySettings(upstreamUrl, port));
+  const child = spawnScript(GATEWAY_SCRIPT, {
+    ...gatewaySettings(upstreamUrl, port),
+    DRAIN_MS: "0",
+    ...settings,
+  });
+  const ended = once(child, "exit");
   child.stdout?.resume();
   try {
     while (!(await load.run(PLAIN, 1).then(() => true, isNotListening))) {
@@ -23,8 +52,10 @@ export async function measureStartup(upstreamUrl: string): Promise<number> {
     }
     return performance.now() - startedAt;
   } finally {
-    child.kill("SIGKILL");
     await load.close();
+    // Not SIGKILL: what was compiled is kept at the end of a process.
+    child.kill("SIGTERM");
+    await ended;
   }
 }
 

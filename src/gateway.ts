@@ -6,7 +6,7 @@ import type { Config } from "./config.ts";
 import { Drain } from "./http/drain.ts";
 import { firstOf, fixedKeys } from "./keys/key-store.ts";
 import { InFlight } from "./limits/in-flight.ts";
-import { RedisStore } from "./store/redis.ts";
+import type { RedisStore } from "./store/redis.ts";
 import { connectUpstream, type Upstream } from "./upstream/openrouter.ts";
 
 /** How long connections that were cut may take to say so before they are destroyed. */
@@ -37,8 +37,7 @@ export async function startGateway(
   const inFlight = new InFlight(config.maxInFlight);
   const upstream = connectUpstream(config.upstream);
   const books = await openBooks(config, upstream, logger, onFirstKeys);
-  const redis =
-    config.redisUrl === undefined ? undefined : new RedisStore(config.redisUrl, warnOfRedis(logger));
+  const redis = await openRedis(config, logger);
   const app = await buildApp({
     config,
     keys: books ? firstOf(fixedKeys(config.gatewayKeys), books.cache) : fixedKeys(config.gatewayKeys),
@@ -89,6 +88,13 @@ async function openBooks(
   if (store === undefined || openrouterApiKey === undefined) return undefined;
   const { Books: BooksClass } = await import("./books.ts");
   return new BooksClass({ config, store, openrouterApiKey, upstream, logger, onFirstKeys });
+}
+
+/** As with the store. */
+async function openRedis({ redisUrl }: Config, logger: Logger): Promise<RedisStore | undefined> {
+  if (redisUrl === undefined) return undefined;
+  const { RedisStore: RedisStoreClass } = await import("./store/redis.ts");
+  return new RedisStoreClass(redisUrl, warnOfRedis(logger));
 }
 
 /** Redis tells of every failed attempt; one line in so many seconds is enough. */
