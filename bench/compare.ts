@@ -46,30 +46,29 @@ async function cpuOf(contestants: readonly Contestant[]): Promise<number[]> {
   return us;
 }
 
-/** Makes `requests` to each. Who begins changes with each slice: to come after a certain other one must be nobody's lot. */
+/** Makes `requests` to each, in another order for each slice: to come after a certain other one must be nobody's lot. */
 async function inTurn(
   contestants: readonly Contestant[],
   kind: Kind,
   requests: number,
   slice: number,
 ): Promise<void> {
-  for (let made = 0, turn = 0; made < requests; made += slice, turn++) {
-    const first = turn % contestants.length;
-    for (const { load } of [...contestants.slice(first), ...contestants.slice(0, first)])
-      await load.run(kind, Math.min(slice, requests - made));
+  for (let made = 0; made < requests; made += slice) {
+    for (const { load } of shuffled(contestants)) await load.run(kind, Math.min(slice, requests - made));
   }
+}
+
+function shuffled<T>(values: readonly T[]): T[] {
+  return values
+    .map((value) => ({ value, at: Math.random() }))
+    .toSorted((one, other) => one.at - other.at)
+    .map(({ value }) => value);
 }
 
 /** The middle one of some values; of an even number the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
-}
-
-/** The value below which this share of some values lies, between two of them in proportion. */
-export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (index: number): number => sorted[index] ?? Number.NaN;
-  const place = share * (sorted.length - 1);
-  const below = Math.floor(place);
-  return at(below) + (place - below) * (at(Math.ceil(place)) - at(below));
+  const half = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? at(half) : (at(half - 1) + at(half)) / 2;
 }

@@ -1,9 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Contestant } from "./compare.ts";
 import { GATEWAY_KEY, Load } from "./load.ts";
 import { startServer } from "./server-process.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
 
 export const GATEWAY_SCRIPT: URL = new URL("../src/server.ts", import.meta.url);
 
@@ -31,9 +29,7 @@ export async function startGateway(upstreamUrl: string): Promise<Contestant> {
 
 /** The same, with a ledger in a directory of its own. */
 export async function startMeteringGateway(upstreamUrl: string): Promise<Contestant> {
-  const directory = mkdtempSync(join(tmpdir(), "sluice-bench-"));
-  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
-  return contestant(GATEWAY_SCRIPT, { ...gatewaySettings(upstreamUrl), DATA_DIR: directory });
+  return contestant(GATEWAY_SCRIPT, { ...gatewaySettings(upstreamUrl), DATA_DIR: temporaryDirectory() });
 }
 
 export async function startFloor(upstreamUrl: string): Promise<Contestant> {

@@ -1,8 +1,8 @@
-import { type Contestant, measureRounds } from "./compare.ts";
+import { type Contestant, measureRounds, type RoundsOptions } from "./compare.ts";
 import { startFloor, startGateway, startMeteringGateway } from "./contestants.ts";
 import { PLAIN, STREAM } from "./load.ts";
 import type { Options } from "./options.ts";
-import { judgeExtra, type Verdict } from "./report.ts";
+import { judgeExtra, type Trio, type Verdict } from "./report.ts";
 import { STREAM_EVENTS } from "./traffic.ts";
 import { warmUp } from "./warm-up.ts";
 
@@ -14,7 +14,7 @@ import { warmUp } from "./warm-up.ts";
 const SMALL_REQUEST = { barUs: 6, floorUs: 60 };
 const STREAM_EVENT = { barUs: 0.5, floorUs: 8.7 };
 
-/** Long enough for the ledger to write as many rows at once as it does when nobody else has a turn. */
+/** Some tenths of a second: with fewer the ledger would write smaller batches than it does for a load without gaps. */
 const SLICE_REQUESTS = 512;
 const SLICE_STREAMS = 128;
 
@@ -25,13 +25,18 @@ const SLICE_STREAMS = 128;
 export async function measureMetering(upstreamUrl: string, options: Options): Promise<Verdict[]> {
   const floor = await startFloor(upstreamUrl);
   await warmUp([floor]);
-  const plain: number[][] = [[], [], []];
-  const stream: number[][] = [[], [], []];
+  const plain: Trio[] = [];
+  const stream: Trio[] = [];
   for (let pair = 0; pair < options.pairs; pair++) {
-    const ledger = await startMeteringGateway(upstreamUrl);
-    const none = await startGateway(upstreamUrl);
-    await warmUp([ledger, none]);
-    await addRounds([ledger, none, floor], options, plain, stream);
+    const { ledger, none } = await startPair(upstreamUrl, pair % 2 === 0);
+    const measure = async (load: Pick<RoundsOptions, "kind" | "requests" | "slice">): Promise<Trio> => {
+      const { rounds, budgetMs } = options;
+      const us = await measureRounds([ledger, none, floor], { ...load, rounds, budgetMs });
+      const [tested = [], without = [], ofFloor = []] = us;
+      return { tested, without, floor: ofFloor };
+    };
+    plain.push(await measure({ kind: PLAIN, requests: options.requests, slice: SLICE_REQUESTS }));
+    stream.push(await measure({ kind: STREAM, requests: options.streams, slice: SLICE_STREAMS }));
     for (const { load, server } of [ledger, none]) {
       await load.close();
       await server.stop();
@@ -43,17 +48,13 @@ export async function measureMetering(upstreamUrl: string, options: Options): Pr
   ];
 }
 
-async function addRounds(
-  contestants: readonly Contestant[],
-  { rounds, requests, streams, budgetMs }: Options,
-  plain: number[][],
-  stream: number[][],
-): Promise<void> {
-  const often = { rounds, budgetMs };
-  const plainRounds = { ...often, kind: PLAIN, requests, slice: SLICE_REQUESTS };
-  for (const [index, us] of (await measureRounds(contestants, plainRounds)).entries())
-    plain[index]?.push(...us);
-  const streamRounds = { ...often, kind: STREAM, requests: streams, slice: SLICE_STREAMS };
-  for (const [index, us] of (await measureRounds(contestants, streamRounds)).entries())
-    stream[index]?.push(...us);
+async function startPair(
+  upstreamUrl: string,
+  ledgerFirst: boolean,
+): Promise<{ ledger: Contestant; none: Contestant }> {
+  const early = ledgerFirst ? await startMeteringGateway(upstreamUrl) : undefined;
+  const none = await startGateway(upstreamUrl);
+  const ledger = early ?? (await startMeteringGateway(upstreamUrl));
+  await warmUp(ledgerFirst ? [ledger, none] : [none, ledger]);
+  return { ledger, none };
 }

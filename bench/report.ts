@@ -1,4 +1,4 @@
-import { median, quantile } from "./compare.ts";
+import { median } from "./compare.ts";
 
 /** One line of the result. */
 export interface Verdict {
@@ -32,25 +32,29 @@ export interface ExtraBar {
   readonly floorUs: number;
 }
 
+/** The CPU time of three servers, in µs per request, each round its own. */
+export interface Trio {
+  readonly tested: readonly number[];
+  readonly without: readonly number[];
+  readonly floor: readonly number[];
+}
+
 /**
- * Judges by how much one is dearer than another, in µs of the machine on which the floor takes as long as the bar says.
- * @param us of the tested one, the one without, and the floor, per round. @param per what a request is divided into, such
- * as the events of a stream.
+ * Judges by how much one is dearer than another, in µs of the machine on which the floor takes as long as the bar says: by
+ * the middle one of several trios of processes, each of which has the median of its rounds.
+ * @param per what a request is divided into, such as the events of a stream.
  */
-export function judgeExtra(
-  name: string,
-  [testedUs = [], withoutUs = [], floorUs = []]: readonly (readonly number[])[],
-  per: number,
-  bar: ExtraBar,
-): Verdict {
-  const extraUs = testedUs.map((us, round) => (us - (withoutUs[round] ?? Number.NaN)) / per);
-  const floorHereUs = median(floorUs) / per;
-  const here = (us: number): string => us.toFixed(2);
-  const scaledUs = (median(extraUs) * bar.floorUs) / floorHereUs;
-  const spread = `half of ${extraUs.length} rounds ${here(quantile(extraUs, 0.25))} to ${here(quantile(extraUs, 0.75))}`;
+export function judgeExtra(name: string, trios: readonly Trio[], per: number, bar: ExtraBar): Verdict {
+  const extras = trios.map(({ tested, without }) => {
+    const extraUs = tested.map((us, round) => us - (without[round] ?? Number.NaN));
+    return median(extraUs) / per;
+  });
+  const floorUs = median(trios.flatMap(({ floor }) => floor)) / per;
+  const scaledUs = (median(extras) * bar.floorUs) / floorUs;
+  const all = extras.toSorted((a, b) => a - b).map((us) => us.toFixed(2));
   return {
     name,
-    figures: `${here(scaledUs)} µs where the floor takes ${bar.floorUs} µs (here ${here(median(extraUs))} µs, ${spread}; the floor ${here(floorHereUs)} µs)`,
+    figures: `${scaledUs.toFixed(2)} µs where the floor takes ${bar.floorUs} µs (here ${floorUs.toFixed(2)} µs, and pairs of processes ${all.join(", ")} µs)`,
     bar: `<= ${bar.barUs} µs`,
     passed: scaledUs <= bar.barUs,
   };

@@ -1,12 +1,10 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createServer, type AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GATEWAY_SCRIPT, gatewaySettings } from "./contestants.ts";
 import { Load, PLAIN } from "./load.ts";
 import { spawnScript } from "./server-process.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
 
 const RETRY_MS = 2;
 const GIVE_UP_MS = 10_000;
@@ -20,9 +18,7 @@ export interface Startups {
 }
 
 export async function measureStartups(upstreamUrl: string, count: number): Promise<Startups> {
-  const compiled = mkdtempSync(join(tmpdir(), "sluice-bench-"));
-  process.on("exit", () => rmSync(compiled, { recursive: true, force: true }));
-  const again = { NODE_COMPILE_CACHE: compiled };
+  const again = { NODE_COMPILE_CACHE: temporaryDirectory() };
   await measureStartup(upstreamUrl, again);
   const first: number[] = [];
   const later: number[] = [];

@@ -42,7 +42,10 @@ export class Account implements Unwritten {
     for (const segment of this.#segments.splice(0)) this.#journal.release(segment);
   }
 
-  /** Makes of a sink one that hears of upstream's answer when its head is in the journal. */
+  /**
+   * Makes of a sink one that hears of upstream's answer when its head is in the journal.
+   * @param sink bears to hear, after it has aborted the call, what had come before that.
+   */
   hold(sink: UpstreamSink, exchange: Exchange): UpstreamSink {
     return new HeldSink(sink, (head, kept) => {
       // The caller may leave while the head is held back, and the bill has to be asked for all the same.

@@ -59,6 +59,20 @@ test("what comes after the head was kept goes where it would without a ledger", 
   expect(held.now()).toBe(sink);
 });
 
+test("a failure after the head is told after what came before it", async () => {
+  const { ledger } = await startLedger();
+  const exchange = newExchange();
+  await begin(ledger, exchange);
+  const { told, sink } = noting();
+  const held = holding(exchange, sink);
+  held.head();
+  held.now().onData(Buffer.from("a"));
+  held.now().onFailure(new GatewayError("upstream_disconnected", "It broke off."));
+  expect(told).toEqual([]);
+  await until(() => told.length > 0, "the head");
+  expect(told).toEqual(["head 200", "a", "upstream_disconnected"]);
+});
+
 test("the failure of a request that was not answered is told at once", async () => {
   const { ledger } = await startLedger();
   const exchange = newExchange();

@@ -29,7 +29,10 @@ class Request implements Unwritten {
     return { ...this.#row };
   }
 
+  released = 0;
+
   release(): void {
+    this.released++;
     this.#journal.release(this.segment);
   }
 
@@ -149,6 +152,34 @@ test("a request that ends while its row is kept back by a failure is written onc
   down = false;
   await until(() => rows.get("1")?.state === "settled", "the row", 10_000);
   expect(second.segment.live).toBe(1);
+});
+
+test("the row of a request that goes on is tried again after a failure", async () => {
+  const { rows, keep } = table();
+  let down = true;
+  const { journal, writer } = start((some) => (down ? Promise.reject(new Error("down")) : keep(some)));
+  writer.add(new Request("1", journal));
+  await until(() => !writer.healthy, "the failure");
+  down = false;
+  await until(() => rows.size > 0, "the row", 10_000);
+  expect(rows.get("1")?.state).toBe("open");
+});
+
+test("a request that ends while a write of it fails is written once by the next, and let go once", async () => {
+  const { promise: failing, reject: fail } = Promise.withResolvers<void>();
+  const writes: string[] = [];
+  const { journal, writer } = start(async (some) => {
+    writes.push(...some.map(({ id, state }) => `${id} ${state}`));
+    if (writes.length === 1) await failing;
+  });
+  const request = new Request("1", journal);
+  writer.add(request);
+  await until(() => writes.length === 1, "the write to begin");
+  writer.add(request.end());
+  fail(new Error("down"));
+  await until(() => writer.healthy && writes.length > 1, "the next write", 10_000);
+  await writer.close();
+  expect([writes, request.released]).toEqual([["1 open", "1 settled"], 1]);
 });
 
 test("a row that the database refuses is put aside, and the others are written", async () => {

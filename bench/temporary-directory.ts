@@ -1,0 +1,16 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const made: string[] = [];
+
+process.on("exit", () => {
+  for (const directory of made) rmSync(directory, { recursive: true, force: true });
+});
+
+/** Makes a directory that is deleted with all that is in it when the benchmark ends. @returns its path. */
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "sluice-bench-"));
+  made.push(directory);
+  return directory;
+}
