@@ -3,7 +3,7 @@ import { ask } from "./support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "./support/chat.ts";
 import { startTestGateway } from "./support/gateway.ts";
 import { DONE, EVENT, startHeldUpstream, startStream } from "./support/held-upstream.ts";
-import { RawClient } from "./support/raw-client.ts";
+import { parseResponse, RawClient } from "./support/raw-client.ts";
 import {
   chunk,
   chunkedHead,
@@ -38,7 +38,7 @@ test("while it drains, a gateway is not ready, serves on, and asks for every con
   await within(stopped, "the gateway to stop", 2_000);
 });
 
-test("after the drain nothing new is taken, idle connections close at once, and the stop ends with the last stream", async () => {
+test("after the drain nothing new is taken, idle connections are closed, and the stop ends with the last stream", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const idle = new RawClient(gateway.port);
@@ -55,6 +55,26 @@ test("after the drain nothing new is taken, idle connections close at once, and 
   await within(stopped, "the gateway to stop", 2_000);
   expect(performance.now() - finished).toBeLessThan(1_000);
   expect(stream.response()?.body.toString()).toBe(EVENT + DONE);
+});
+
+test("a request on its way over an open connection when the gateway stops listening is answered", async () => {
+  const { upstream } = await startHeldUpstream();
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const open = new RawClient(gateway.port);
+  open.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+  await open.whole("an answer before");
+  const answered = open.received.length;
+  const stopped = gateway.stop({ drainMs: 0, graceMs: 5_000 });
+  await until(async () => {
+    const late = new RawClient(gateway.port);
+    await until(() => late.closed || !late.socket.connecting, "a new connection");
+    return late.error === "ECONNREFUSED";
+  }, "the gateway to stop listening");
+  open.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+  await until(() => open.closed, "the end of the connection");
+  const second = parseResponse(open.received.subarray(answered));
+  expect([second?.status, second?.headers["connection"], open.error]).toEqual([200, "close", undefined]);
+  await within(stopped, "the gateway to stop", 2_000);
 });
 
 test("a stream that outlives the grace time is told so and broken off, and upstream is aborted", async () => {

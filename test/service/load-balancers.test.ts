@@ -1,0 +1,103 @@
+import { expect, test } from "vitest";
+import { ask } from "../support/ask.ts";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { startTestGateway, type TestGateway } from "../support/gateway.ts";
+import { DONE, EVENT, startHeldUpstream, startStream } from "../support/held-upstream.ts";
+import { BALANCER_FILES, startBalancer } from "../support/load-balancer.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { type Script, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { until } from "../support/until.ts";
+
+/** Two gateways behind a load balancer, in front of an upstream that holds its streams, or does what the script says. */
+async function startFleet(file: string, silence?: Script) {
+  const { upstream, finish } = silence
+    ? { upstream: await startScriptedUpstream(silence), finish: () => {} }
+    : await startHeldUpstream();
+  const start = (port = 0): Promise<TestGateway> =>
+    startTestGateway(upstream.baseUrl, { PORT: String(port), TRUST_PROXY: "127.0.0.1" });
+  const gateways: [TestGateway, TestGateway] = [await start(), await start()];
+  const balancer = await startBalancer(file, [gateways[0].port, gateways[1].port]);
+  const { port } = balancer;
+  await until(
+    () =>
+      ask(port, { method: "GET", path: "/readyz", body: "" }).then(
+        ({ status }) => status === 200,
+        () => false,
+      ),
+    "the load balancer to find its gateways",
+  );
+  const logged = () => gateways.flatMap(({ logs }) => logs).filter(({ msg }) => msg === "request");
+  return { upstream, finish, gateways, balancer, port, start, logged };
+}
+
+test.each(BALANCER_FILES)("with deploy/%s a stream comes as upstream sends it", async (file) => {
+  const { port, finish } = await startFleet(file);
+  const stream = await startStream(port);
+  expect(stream.response()?.body.toString()).toBe(EVENT);
+  finish();
+  expect((await stream.whole("the stream")).body.toString()).toBe(EVENT + DONE);
+});
+
+test.each(BALANCER_FILES)("with deploy/%s a caller who leaves ends the request upstream", async (file) => {
+  const { port, upstream, logged } = await startFleet(file);
+  const stream = await startStream(port);
+  stream.socket.destroy();
+  const gone = await until(
+    () => logged().find(({ outcome }) => outcome === "client_gone"),
+    "the gateway to know",
+  );
+  await until(() => upstream.open.size === 0, "upstream to be let go");
+  expect(gone).toMatchObject({ stream: true, bytes_out: EVENT.length });
+});
+
+test.each(BALANCER_FILES)("with deploy/%s a caller may leave before the first byte", async (file) => {
+  const { port, upstream, logged } = await startFleet(file, () => {});
+  const silent = new RawClient(port);
+  silent.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
+  await until(() => upstream.seen.length === 1, "the request upstream");
+  silent.socket.destroy();
+  const gone = await until(
+    () => logged().find(({ outcome }) => outcome === "client_gone"),
+    "the gateway to know",
+  );
+  expect(gone).toMatchObject({ bytes_out: 0 });
+});
+
+test.each(BALANCER_FILES)(
+  "with deploy/%s a stream that upstream breaks off says so and never ends well",
+  async (file) => {
+    const { port, upstream } = await startFleet(file);
+    const stream = await startStream(port);
+    for (const socket of upstream.open) socket.destroy();
+    await until(() => stream.response()?.body.includes("upstream_disconnected"), "the reason");
+    // Caddy 2.6 makes a clean end of any: behind it the last event has to tell.
+    const complete = file === "Caddyfile" || (await stream.ended("the broken stream"))?.complete;
+    expect(complete).toBe(file === "Caddyfile");
+    expect(stream.response()?.body.toString()).not.toContain("[DONE]");
+  },
+);
+
+test.each(BALANCER_FILES)(
+  "with deploy/%s the gateways are replaced one after the other and no request fails",
+  async (file) => {
+    const { port, gateways, balancer, start } = await startFleet(file);
+    const statuses = new Set<number | string>();
+    const replaced = new AbortController();
+    const worker = async (): Promise<void> => {
+      while (!replaced.signal.aborted) statuses.add(await ask(port).then((answer) => answer.status, String));
+    };
+    const workers = Array.from({ length: 4 }, worker);
+    for (const gateway of gateways) {
+      await balancer.takeOut(gateway.port);
+      await gateway.stop({ drainMs: 2_000, graceMs: 5_000 });
+      const next = await start(gateway.port);
+      await balancer.putBack();
+      // As whoever replaces them should: the second leaves when the first is back.
+      await until(() => next.logs.some(({ msg }) => msg === "request"), "the new one to be used", 10_000);
+    }
+    replaced.abort();
+    await Promise.all(workers);
+    expect([...statuses]).toEqual([200]);
+  },
+  30_000,
+);
