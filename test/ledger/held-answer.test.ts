@@ -27,14 +27,19 @@ function holding(exchange: Exchange, sink: UpstreamSink) {
   return { head: () => now.onHead(HEAD, call), now: () => now };
 }
 
+/** A request whose account has begun, and whose answer is held back. */
+async function startHeld() {
+  const ledger = await startLedger();
+  const exchange = newExchange();
+  await begin(ledger.ledger, exchange);
+  const { told, sink } = noting();
+  return { ...ledger, exchange, told, sink, held: holding(exchange, sink) };
+}
+
 const HEAD = { status: 200, headers: { "x-generation-id": "gen-7" } };
 
 test("an answer is given on when its head is on the disk, in its order", async () => {
-  const { ledger, journal } = await startLedger();
-  const exchange = newExchange();
-  await begin(ledger, exchange);
-  const { told, sink } = noting();
-  const held = holding(exchange, sink);
+  const { told, held, exchange, journal } = await startHeld();
   held.now().onRetry();
   held.head();
   held.now().onData(Buffer.from("a"));
@@ -49,22 +54,14 @@ test("an answer is given on when its head is on the disk, in its order", async (
 });
 
 test("what comes after the head was kept goes where it would without a ledger", async () => {
-  const { ledger } = await startLedger();
-  const exchange = newExchange();
-  await begin(ledger, exchange);
-  const { told, sink } = noting();
-  const held = holding(exchange, sink);
+  const { told, sink, held } = await startHeld();
   held.head();
   await until(() => told.length > 0, "the head");
   expect(held.now()).toBe(sink);
 });
 
 test("a failure after the head is told after what came before it", async () => {
-  const { ledger } = await startLedger();
-  const exchange = newExchange();
-  await begin(ledger, exchange);
-  const { told, sink } = noting();
-  const held = holding(exchange, sink);
+  const { told, held } = await startHeld();
   held.head();
   held.now().onData(Buffer.from("a"));
   held.now().onFailure(new GatewayError("upstream_disconnected", "It broke off."));
@@ -74,29 +71,22 @@ test("a failure after the head is told after what came before it", async () => {
 });
 
 test("the failure of a request that was not answered is told at once", async () => {
-  const { ledger } = await startLedger();
-  const exchange = newExchange();
-  await begin(ledger, exchange);
-  const { told, sink } = noting();
-  holding(exchange, sink).now().onFailure(new GatewayError("upstream_timeout", "Nothing came."));
+  const { told, held } = await startHeld();
+  held.now().onFailure(new GatewayError("upstream_timeout", "Nothing came."));
   expect(told).toEqual(["upstream_timeout"]);
 });
 
 test("the generation of a request that goes on is in the database, should the disk be lost with its process", async () => {
-  const { ledger, rows } = await startLedger();
-  const exchange = newExchange();
-  await begin(ledger, exchange);
+  const { held, rows } = await startHeld();
   await until(async () => (await rows()).length === 1, "its beginning");
-  holding(exchange, noting().sink).head();
+  held.head();
   await until(async () => (await rows())[0]?.generation_id === "gen-7", "its generation");
   expect(await rows()).toMatchObject([{ state: "open", generation_id: "gen-7" }]);
 });
 
 test("a caller who leaves while the head is held back is accounted for with its generation", async () => {
-  const { ledger, rows, close } = await startLedger();
-  const exchange = newExchange();
-  await begin(ledger, exchange);
-  holding(exchange, noting().sink).head();
+  const { held, exchange, ledger, rows, close } = await startHeld();
+  held.head();
   exchange.sent = true;
   exchange.outcome = "client_gone";
   ledger.end(exchange);
