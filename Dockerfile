@@ -13,11 +13,18 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY src ./src
 
-# What Node compiles, for a faster start: of the same user, whose number is part of its name, and at the same place.
+# What Node compiles when a gateway starts, for a faster start: of the same user, whose number is part of its name, and at
+# the same place.
 FROM app AS compiled
 USER 10001:10001
-RUN NODE_COMPILE_CACHE=/tmp/compiled node --input-type=module --eval \
-    "await Promise.all(['main', 'books', 'store/redis', 'cli/main'].map((part) => import('/app/src/' + part + '.ts')))"
+RUN NODE_COMPILE_CACHE=/tmp/compiled node --input-type=module --eval "\
+    await Promise.all(['main', 'store/redis', 'cli/main'].map((part) => import('/app/src/' + part + '.ts'))); \
+    const [{ loadConfig }, { startGateway }, { createLogger }] = await Promise.all( \
+      ['config', 'gateway', 'logger'].map((part) => import('/app/src/' + part + '.ts'))); \
+    const config = loadConfig({ PORT: '0', OPENROUTER_API_KEY: 'none', DATA_DIR: '/tmp/data' }); \
+    const gateway = await startGateway(config, createLogger('warn')); \
+    await fetch(gateway.url + '/readyz'); \
+    await gateway.stop({ drainMs: 0, graceMs: 0 });"
 
 FROM app
 # Nothing here installs packages; what is not there cannot be misused.

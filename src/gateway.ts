@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
 import type { Books, FirstKeys } from "./books.ts";
 import type { Config } from "./config.ts";
-import { Drain } from "./http/drain.ts";
+import { Drain, quietTurn } from "./http/drain.ts";
 import { firstOf, fixedKeys } from "./keys/key-store.ts";
 import { InFlight } from "./limits/in-flight.ts";
 import type { RedisStore } from "./store/redis.ts";
@@ -61,13 +62,11 @@ export async function startGateway(
       async stop({ drainMs, graceMs }) {
         drain.begin();
         await sleep(drainMs);
-        const grace = setTimeout(() => {
-          inFlight.cutAll();
-          setTimeout(() => app.server.closeAllConnections(), CUT_MS).unref();
-        }, graceMs);
+        await quietTurn();
+        const stopCutting = cutAfter(graceMs, app, inFlight);
         await app.close();
         await inFlight.empty();
-        clearTimeout(grace);
+        stopCutting();
         await closeClients();
       },
     };
@@ -75,6 +74,21 @@ export async function startGateway(
     await closeClients();
     throw error;
   }
+}
+
+/**
+ * Breaks off whatever is under way when the grace time is over, and goes on with it: what comes over connections that are
+ * open begins until they are closed. @returns what ends it.
+ */
+function cutAfter(graceMs: number, app: FastifyInstance, inFlight: InFlight): () => void {
+  let timer = setTimeout(function cut() {
+    inFlight.cutAll();
+    timer = setTimeout(() => {
+      app.server.closeAllConnections();
+      cut();
+    }, CUT_MS);
+  }, graceMs);
+  return () => clearTimeout(timer);
 }
 
 /** What only a gateway with a store needs is loaded only there: it starts sooner without, and takes less memory. */

@@ -5,8 +5,8 @@ import { enableCompileCache } from "node:module";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
-// What Node compiles is kept for the next start, which takes a third less time: beside the dependencies, where nobody may
-// write who may not change the program. It is no fault if this process may not. NODE_COMPILE_CACHE chooses another place.
+// What Node compiles is kept for the next start, which takes about a third less time: beside the dependencies, where nobody
+// may write who may not change the program. It is no fault if this process may not. NODE_COMPILE_CACHE says another place.
 enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/sluice", import.meta.url)));
 
 // The only place that reads the environment; everything else is handed what it needs of it.

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { exchangeUnderWay } from "./exchange.ts";
 
@@ -17,16 +18,19 @@ export class Drain {
 }
 
 /** How often connections that have become idle are looked for while the server closes. */
-const IDLE_SWEEP_MS = 50;
+const SWEEP_MS = 50;
 /** Longer than a request is on its way that was sent over a connection before its sender could know better. */
-const IDLE_MS = 200;
+const IDLE_MS = 500;
+/** Of a connection on which bytes come and make no request. */
+const UNFINISHED_MAX_MS = 2_000;
 
 /** How a connection was when it was first seen with nothing under way. */
 interface Idle {
   /** `performance.now()`. */
   readonly since: number;
-  /** How many bytes had come. */
-  readonly bytes: number;
+  /** When its last bytes were seen to have come, and how many had come by then. */
+  quietSince: number;
+  bytes: number;
 }
 
 /**
@@ -44,31 +48,45 @@ export function closeIdleConnections(app: FastifyInstance): void {
   });
   app.server.closeIdleConnections = () => {
     const now = performance.now();
-    for (const [socket, idle] of sockets) {
-      if (exchangeUnderWay(socket)) sockets.set(socket, undefined);
-      else if (idle?.bytes !== socket.bytesRead) sockets.set(socket, { since: now, bytes: socket.bytesRead });
-      else if (now - idle.since >= IDLE_MS) socket.destroy();
+    for (const [socket, before] of sockets) {
+      const idle = exchangeUnderWay(socket) ? undefined : look(socket, before, now);
+      sockets.set(socket, idle);
+      if (idle && isLongEnough(idle, now)) socket.destroy();
     }
   };
   app.addHook("preClose", (done) => {
-    const sweep = setInterval(() => app.server.closeIdleConnections(), IDLE_SWEEP_MS);
+    const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS);
     app.server.once("close", () => clearInterval(sweep));
-    inQuietTurn(done);
+    done();
   });
+}
+
+function look(socket: Socket, before: Idle | undefined, now: number): Idle {
+  const bytes = socket.bytesRead;
+  if (!before) return { since: now, quietSince: now, bytes };
+  if (before.bytes !== bytes) Object.assign(before, { quietSince: now, bytes });
+  return before;
+}
+
+function isLongEnough({ since, quietSince }: Idle, now: number): boolean {
+  return now - quietSince >= IDLE_MS || now - since >= UNFINISHED_MAX_MS;
 }
 
 /** A turn of the event loop that takes no longer has only accepted connections. */
 const QUIET_TURN_MS = 0.05;
-const QUIET_TURN_TRIES = 1_000;
+const QUIET_TURN_WAIT_MS = 20;
 
 /**
- * Calls back right after connections were accepted. When the server stops listening, the system resets those that it has
- * opened and that were not accepted yet, and of a load balancer that cannot see readiness many are.
+ * Waits for a turn of the event loop with nothing in it but the accepting of connections; on a busy process, which may have
+ * none, not for long. When a server stops listening right after it, few connections are reset because the system has opened
+ * them and nobody has accepted them: with a load balancer that cannot see readiness, each of them may be a POST that failed.
  */
-function inQuietTurn(then: () => void, triesLeft = QUIET_TURN_TRIES): void {
-  const before = performance.now();
-  setImmediate(() => {
-    if (triesLeft === 0 || performance.now() - before < QUIET_TURN_MS) then();
-    else inQuietTurn(then, triesLeft - 1);
-  });
+export async function quietTurn(): Promise<void> {
+  const until = performance.now() + QUIET_TURN_WAIT_MS;
+  for (let before = performance.now(); before < until;) {
+    await setImmediate();
+    const now = performance.now();
+    if (now - before < QUIET_TURN_MS) return;
+    before = now;
+  }
 }
