@@ -3,6 +3,7 @@ import { ask } from "./support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "./support/chat.ts";
 import { startTestGateway } from "./support/gateway.ts";
 import { DONE, EVENT, startHeldUpstream, startStream } from "./support/held-upstream.ts";
+import { listens } from "./support/listens.ts";
 import { parseResponse, RawClient } from "./support/raw-client.ts";
 import {
   chunk,
@@ -65,11 +66,7 @@ test("a request on its way over an open connection when the gateway stops listen
   await open.whole("an answer before");
   const answered = open.received.length;
   const stopped = gateway.stop({ drainMs: 0, graceMs: 5_000 });
-  await until(async () => {
-    const late = new RawClient(gateway.port);
-    await until(() => late.closed || !late.socket.connecting, "a new connection");
-    return late.error === "ECONNREFUSED";
-  }, "the gateway to stop listening");
+  await until(async () => !(await listens(gateway.port)), "the gateway to stop listening");
   open.post(CHAT_PATH, chatBody(), AUTHORIZATION);
   await until(() => open.closed, "the end of the connection");
   const second = parseResponse(open.received.subarray(answered));

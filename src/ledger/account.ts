@@ -78,7 +78,7 @@ export class Account implements Unwritten {
 
 type HeadCame = (head: UpstreamHead, kept: () => void) => void;
 
-/** Holds an answer back until its head is kept, gives on in order what came meanwhile, and steps aside: events cost nothing more. */
+/** Holds an answer back until its head is kept, gives on in order what came meanwhile, and steps aside. */
 class HeldSink implements UpstreamSink {
   readonly #sink: UpstreamSink;
   readonly #headCame: HeadCame;

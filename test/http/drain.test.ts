@@ -1,7 +1,10 @@
 import { expect, onTestFinished, test } from "vitest";
 import { quietTurn } from "../../src/http/drain.ts";
+import { CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";
-import { startHeldUpstream } from "../support/held-upstream.ts";
+import { EVENT, startHeldUpstream } from "../support/held-upstream.ts";
+import { startKeyedGateway } from "../support/keyed-gateway.ts";
+import { listens } from "../support/listens.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until, within } from "../support/until.ts";
 
@@ -35,6 +38,23 @@ test("a process that is always busy does not wait for a quiet turn for long", as
   const startedAt = performance.now();
   await within(quietTurn(), "the turn", 2_000);
   expect(performance.now() - startedAt).toBeGreaterThanOrEqual(20);
+});
+
+test("a stream that begins after the grace time is cut too, whatever its key reads on", async () => {
+  const { upstream } = await startHeldUpstream();
+  const gateway = await startKeyedGateway(upstream.baseUrl);
+  const { body } = await gateway.manage("POST", "/keys", { name: "drain", on_disconnect: "drain" });
+  const authorization = { authorization: `Bearer ${String(body.secret)}` };
+  const client = new RawClient(gateway.port);
+  client.post(CHAT_PATH, chatBody(), authorization);
+  await client.whole("an answer before");
+  const stopped = gateway.stop();
+  await until(async () => !(await listens(gateway.port)), "the gateway to stop listening");
+  client.post(CHAT_PATH, chatBody({ stream: true }), authorization);
+  await until(() => client.received.includes(EVENT), "the late stream to begin");
+  await within(stopped, "the gateway to stop", 8_000);
+  await until(() => upstream.open.size === 0, "upstream to be let go");
+  expect(client.received.includes("[DONE]")).toBe(false);
 });
 
 test.each([
