@@ -7,9 +7,8 @@ import { STREAM_EVENTS } from "./traffic.ts";
 import { warmUp } from "./warm-up.ts";
 
 /**
- * What a ledger may cost, in µs of CPU time, where the floor takes so many µs. A machine on which everything takes four
- * times as long is not to be told that a ledger is too dear, nor a fast one that it is cheap: the bar is scaled with the
- * floor, which is measured in the same rounds. Of the floor's range, 34 to 60 µs, it is the end that makes the bar narrow.
+ * What a ledger may cost, in µs of CPU time, and what the floor takes on the machine of the bars: 34 to 60 µs a small request,
+ * of which the dearer end makes the ledger look dearer.
  */
 const SMALL_REQUEST = { barUs: 6, floorUs: 60 };
 const STREAM_EVENT = { barUs: 0.5, floorUs: 8.7 };

@@ -26,7 +26,7 @@ export function judgeRatio(
   };
 }
 
-/** What something may cost, where the floor costs so much. */
+/** What something may cost on whatever machine, and what the floor costs on the one that the bar was set on. */
 export interface ExtraBar {
   readonly barUs: number;
   readonly floorUs: number;
@@ -40,23 +40,23 @@ export interface Trio {
 }
 
 /**
- * Judges by how much one is dearer than another, in µs of the machine on which the floor takes as long as the bar says: by
- * the middle one of several trios of processes, each of which has the median of its rounds.
+ * Judges by how much one is dearer than another: by the middle one of several trios of processes, each of which has the median
+ * of its rounds. What that would be in proportion to another machine's floor is told, and not judged.
  * @param per what a request is divided into, such as the events of a stream.
  */
 export function judgeExtra(name: string, trios: readonly Trio[], per: number, bar: ExtraBar): Verdict {
-  const extras = trios.map(({ tested, without }) => {
-    const extraUs = tested.map((us, round) => us - (without[round] ?? Number.NaN));
-    return median(extraUs) / per;
-  });
+  const extras = trios.map(
+    ({ tested, without }) => median(tested.map((us, round) => us - (without[round] ?? Number.NaN))) / per,
+  );
   const floorUs = median(trios.flatMap(({ floor }) => floor)) / per;
-  const scaledUs = (median(extras) * bar.floorUs) / floorUs;
+  const extraUs = median(extras);
+  const inProportion = ((extraUs * bar.floorUs) / floorUs).toFixed(2);
   const all = extras.toSorted((a, b) => a - b).map((us) => us.toFixed(2));
   return {
     name,
-    figures: `${scaledUs.toFixed(2)} µs where the floor takes ${bar.floorUs} µs (here ${floorUs.toFixed(2)} µs, and pairs of processes ${all.join(", ")} µs)`,
+    figures: `${extraUs.toFixed(2)} µs (pairs of processes ${all.join(", ")}; the floor ${floorUs.toFixed(2)}: in proportion to ${bar.floorUs} it is ${inProportion})`,
     bar: `<= ${bar.barUs} µs`,
-    passed: scaledUs <= bar.barUs,
+    passed: extraUs <= bar.barUs,
   };
 }
 
