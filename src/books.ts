@@ -4,6 +4,7 @@ import { KeyCache } from "./keys/key-cache.ts";
 import type { IssuedKey } from "./keys/gateway-key.ts";
 import { KeyService } from "./keys/key-service.ts";
 import { Ledger } from "./ledger/ledger.ts";
+import { Checkpoints } from "./store/checkpoints.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { keySource } from "./store/key-source.ts";
 import { Retention } from "./store/retention.ts";
@@ -37,6 +38,8 @@ export class Books {
   readonly cache: KeyCache;
   readonly ledger: Ledger;
   readonly #retention: Retention;
+  /** undefined: it is PostgreSQL, which makes its own. */
+  readonly #checkpoints: Checkpoints | undefined;
   readonly #options: BooksOptions;
   #ready = false;
   #retry: NodeJS.Timeout | undefined = undefined;
@@ -73,6 +76,12 @@ export class Books {
     this.#retention = new Retention(this.database, config.ledger.retentionDays * DAY_MS, (error) =>
       logger.warn({ err: error }, "old rows of the ledger could not be deleted; they will be"),
     );
+    const { sqlite } = this.database;
+    this.#checkpoints =
+      sqlite &&
+      new Checkpoints(sqlite, (error) =>
+        logger.warn({ err: error }, "SQLite's log is not followed any more; requests wait when it is long"),
+      );
   }
 
   /** Opens them. While the database does not answer it is tried again, and the gateway is not ready. */
@@ -92,6 +101,7 @@ export class Books {
     await this.#retention.stop();
     await this.cache.stop();
     await this.ledger.close();
+    await this.#checkpoints?.stop();
     await this.database.close();
   }
 
@@ -106,6 +116,7 @@ export class Books {
       await this.cache.start();
       this.ledger.start();
       this.#retention.start();
+      this.#checkpoints?.start();
       this.#ready = true;
     } catch (error) {
       logger.error({ err: error }, "the database cannot be opened; trying again");

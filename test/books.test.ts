@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { Books } from "../src/books.ts";
@@ -7,6 +8,7 @@ import { connectUpstream } from "../src/upstream/openrouter.ts";
 import { addRequests, NOVEMBER, settledRow } from "./store/rows.ts";
 import { ACCOUNT_KEY } from "./support/gateway.ts";
 import { temporaryDirectory } from "./support/store.ts";
+import { until } from "./support/until.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -47,4 +49,12 @@ test("a gateway deletes the rows of its ledger that are older than they are to b
   for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => void setImmediate(resolve));
   const left = await database.kysely.selectFrom("requests").select("started_at").execute();
   expect(left).toEqual([{ started_at: NOVEMBER + 2 * DAY_MS }]);
+});
+
+test("a gateway has its rows brought from SQLite's log to the file while it runs", async () => {
+  const { database } = await openBooks({});
+  const row = settledRow(0);
+  await addRequests(database, [row]);
+  const path = database.sqlite?.location() ?? "";
+  expect(await until(() => readFileSync(path).includes(row.id), "the row in the file")).toBe(true);
 });
