@@ -43,6 +43,8 @@ export class Ledger {
   readonly #caretaker: Caretaker;
   readonly #changed = (account: Account): void => this.#writer.add(account);
   #count = 0;
+  /** What ids begin with in this ms: a busy gateway begins several requests in one. */
+  #prefix = { ms: -1, text: "" };
   #started = false;
 
   /** @throws when the journal cannot be made. */
@@ -110,8 +112,7 @@ export class Ledger {
    */
   begin(exchange: Exchange, kept: (error: GatewayError | undefined) => void): void {
     const startedAt = Date.now();
-    const id = `${idAt(startedAt)}${this.#suffix}${(this.#count++).toString(36)}`;
-    const opening = openingOf(exchange, id, startedAt);
+    const opening = openingOf(exchange, this.#idFor(startedAt), startedAt);
     try {
       const segment = this.#journal.open(opening, (error) => {
         if (error) this.#withdraw(exchange, account);
@@ -124,6 +125,11 @@ export class Ledger {
       if (!(error instanceof JournalFull)) throw error;
       kept(notAccountable(error));
     }
+  }
+
+  #idFor(ms: number): string {
+    if (this.#prefix.ms !== ms) this.#prefix = { ms, text: idAt(ms) + this.#suffix };
+    return this.#prefix.text + (this.#count++).toString(36);
   }
 
   /** A request that could not be begun. If its caller has left meanwhile, it has a row all the same. */
