@@ -1,59 +1,99 @@
-import { type Contestant, measureRounds, type RoundsOptions } from "./compare.ts";
+import { type Contestant, measureRounds, median } from "./compare.ts";
 import { startFloor, startGateway, startMeteringGateway } from "./contestants.ts";
-import { PLAIN, STREAM } from "./load.ts";
+import { PLAIN, type Kind, STREAM } from "./load.ts";
 import type { Options } from "./options.ts";
-import { judgeExtra, type Trio, type Verdict } from "./report.ts";
+import { judgeExtra, tell, type Verdict } from "./report.ts";
+import { measureStreamsApart } from "./stream-cost.ts";
 import { STREAM_EVENTS } from "./traffic.ts";
 import { warmUp } from "./warm-up.ts";
 
-/**
- * What a ledger may cost, in µs of CPU time, and what the floor takes on the machine of the bars: 34 to 60 µs a small request,
- * of which the dearer end makes the ledger look dearer.
- */
-const SMALL_REQUEST = { barUs: 6, floorUs: 60 };
-const STREAM_EVENT = { barUs: 0.5, floorUs: 8.7 };
+/** What a ledger may cost, in µs of CPU time. */
+const SMALL_REQUEST_BAR_US = 6;
+const STREAM_EVENT_BAR_US = 0.5;
 
 /** Some tenths of a second: with fewer the ledger would write smaller batches than it does for a load without gaps. */
 const SLICE_REQUESTS = 512;
 const SLICE_STREAMS = 128;
 
+/** What one kind of request takes, in µs of CPU time. */
+interface Figures {
+  /** By how much it is dearer with a ledger, of each pair of processes the middle one of its rounds. */
+  readonly extrasUs: number[];
+  /** Of the floor, in each round. */
+  readonly floorUs: number[];
+}
+
 /**
  * Compares the gateway that keeps a ledger with the one that keeps none. Two processes of the same program can differ by
  * more than a ledger costs, by where their memory came to lie and what was compiled when; so it is done with several pairs.
+ * A stream is 50 writes to sockets, in whose noise its ledger drowns: that is judged apart, and told for whole gateways.
  */
 export async function measureMetering(upstreamUrl: string, options: Options): Promise<Verdict[]> {
   const floor = await startFloor(upstreamUrl);
   await warmUp([floor]);
-  const plain: Trio[] = [];
-  const stream: Trio[] = [];
+  const plain: Figures = { extrasUs: [], floorUs: [] };
+  const stream: Figures = { extrasUs: [], floorUs: [] };
   for (let pair = 0; pair < options.pairs; pair++) {
-    const { ledger, none } = await startPair(upstreamUrl, pair % 2 === 0);
-    const measure = async (load: Pick<RoundsOptions, "kind" | "requests" | "slice">): Promise<Trio> => {
-      const { rounds, budgetMs } = options;
-      const us = await measureRounds([ledger, none, floor], { ...load, rounds, budgetMs });
-      const [tested = [], without = [], ofFloor = []] = us;
-      return { tested, without, floor: ofFloor };
-    };
-    plain.push(await measure({ kind: PLAIN, requests: options.requests, slice: SLICE_REQUESTS }));
-    stream.push(await measure({ kind: STREAM, requests: options.streams, slice: SLICE_STREAMS }));
-    for (const { load, server } of [ledger, none]) {
+    const both = await startPair(upstreamUrl, pair % 2 === 0);
+    await measurePair(
+      [...both, floor],
+      plain,
+      { kind: PLAIN, count: options.requests, slice: SLICE_REQUESTS },
+      options,
+    );
+    await measurePair(
+      [...both, floor],
+      stream,
+      { kind: STREAM, count: options.streams, slice: SLICE_STREAMS },
+      options,
+    );
+    for (const { load, server } of both) {
       await load.close();
       await server.stop();
     }
   }
+  const apartUs = await measureStreamsApart(options.pairs);
   return [
-    judgeExtra("ledger, CPU per small request", plain, 1, SMALL_REQUEST),
-    judgeExtra("ledger, CPU per event of a stream", stream, STREAM_EVENTS, STREAM_EVENT),
+    judgeExtra("ledger, CPU per small request", plain.extrasUs, SMALL_REQUEST_BAR_US),
+    judgeExtra(
+      "ledger, CPU per event of a stream, without sockets",
+      apartUs.map((us) => us / STREAM_EVENTS),
+      STREAM_EVENT_BAR_US,
+    ),
+    judgeExtra(
+      "ledger, CPU per event of a stream, whole gateways",
+      stream.extrasUs.map((us) => us / STREAM_EVENTS),
+      undefined,
+    ),
+    tell("bare Node, CPU per small request", plain.floorUs),
+    tell(`bare Node, CPU per stream of ${STREAM_EVENTS} events`, stream.floorUs),
   ];
 }
 
-async function startPair(
-  upstreamUrl: string,
-  ledgerFirst: boolean,
-): Promise<{ ledger: Contestant; none: Contestant }> {
+/** @returns the one with a ledger and the one without, warm. */
+async function startPair(upstreamUrl: string, ledgerFirst: boolean): Promise<[Contestant, Contestant]> {
   const early = ledgerFirst ? await startMeteringGateway(upstreamUrl) : undefined;
   const none = await startGateway(upstreamUrl);
   const ledger = early ?? (await startMeteringGateway(upstreamUrl));
   await warmUp(ledgerFirst ? [ledger, none] : [none, ledger]);
-  return { ledger, none };
+  return [ledger, none];
+}
+
+interface Load {
+  readonly kind: Kind;
+  readonly count: number;
+  readonly slice: number;
+}
+
+/** @param contestants with a ledger, without, and the floor. @param figures what is found is added to them. */
+async function measurePair(
+  contestants: readonly Contestant[],
+  figures: Figures,
+  { kind, count, slice }: Load,
+  { rounds, budgetMs }: Options,
+): Promise<void> {
+  const us = await measureRounds(contestants, { kind, requests: count, slice, rounds, budgetMs });
+  const [tested = [], without = [], floor = []] = us;
+  figures.extrasUs.push(median(tested.map((each, round) => each - (without[round] ?? Number.NaN))));
+  figures.floorUs.push(...floor);
 }

@@ -26,38 +26,24 @@ export function judgeRatio(
   };
 }
 
-/** What something may cost on whatever machine, and what the floor costs on the one that the bar was set on. */
-export interface ExtraBar {
-  readonly barUs: number;
-  readonly floorUs: number;
-}
-
-/** The CPU time of three servers, in µs per request, each round its own. */
-export interface Trio {
-  readonly tested: readonly number[];
-  readonly without: readonly number[];
-  readonly floor: readonly number[];
-}
-
 /**
- * Judges by how much one is dearer than another: by the middle one of several trios of processes, each of which has the median
- * of its rounds. What that would be in proportion to another machine's floor is told, and not judged.
- * @param per what a request is divided into, such as the events of a stream.
+ * Judges by how much one is dearer than another, by the middle one of what several processes, or pairs of them, say.
+ * @param extrasUs what each says, in µs. @param barUs the highest that passes; undefined judges nothing.
  */
-export function judgeExtra(name: string, trios: readonly Trio[], per: number, bar: ExtraBar): Verdict {
-  const extras = trios.map(
-    ({ tested, without }) => median(tested.map((us, round) => us - (without[round] ?? Number.NaN))) / per,
-  );
-  const floorUs = median(trios.flatMap(({ floor }) => floor)) / per;
-  const extraUs = median(extras);
-  const inProportion = ((extraUs * bar.floorUs) / floorUs).toFixed(2);
-  const all = extras.toSorted((a, b) => a - b).map((us) => us.toFixed(2));
+export function judgeExtra(name: string, extrasUs: readonly number[], barUs: number | undefined): Verdict {
+  const extraUs = median(extrasUs);
+  const all = extrasUs.toSorted((a, b) => a - b).map((us) => us.toFixed(2));
   return {
     name,
-    figures: `${extraUs.toFixed(2)} µs (pairs of processes ${all.join(", ")}; the floor ${floorUs.toFixed(2)}: in proportion to ${bar.floorUs} it is ${inProportion})`,
-    bar: `<= ${bar.barUs} µs`,
-    passed: extraUs <= bar.barUs,
+    figures: `${extraUs.toFixed(2)} µs (processes say ${all.join(", ")})`,
+    bar: barUs === undefined ? "" : `<= ${barUs} µs`,
+    passed: barUs === undefined ? undefined : extraUs <= barUs,
   };
+}
+
+/** What something takes, for who reads the rest. @param us of several rounds. */
+export function tell(name: string, us: readonly number[]): Verdict {
+  return { name, figures: `${median(us).toFixed(2)} µs`, bar: "", passed: undefined };
 }
 
 /** @param startupsMs of several starts; the median is judged. */
