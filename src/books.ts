@@ -80,7 +80,10 @@ export class Books {
     this.#checkpoints =
       sqlite &&
       new Checkpoints(sqlite, (error) =>
-        logger.warn({ err: error }, "SQLite's log is not followed any more; requests wait when it is long"),
+        logger.warn(
+          { err: error },
+          "SQLite's log is not brought to its file; requests may have to wait for it",
+        ),
       );
   }
 

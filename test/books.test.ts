@@ -51,10 +51,14 @@ test("a gateway deletes the rows of its ledger that are older than they are to b
   expect(left).toEqual([{ started_at: NOVEMBER + 2 * DAY_MS }]);
 });
 
-test("a gateway has its rows brought from SQLite's log to the file while it runs", async () => {
-  const { database } = await openBooks({});
-  const row = settledRow(0);
-  await addRequests(database, [row]);
-  const path = database.sqlite?.location() ?? "";
-  expect(await until(() => readFileSync(path).includes(row.id), "the row in the file")).toBe(true);
-});
+test(
+  "a gateway has its rows brought from SQLite's log to the file while it runs",
+  { timeout: 20_000 },
+  async () => {
+    const { database } = await openBooks({});
+    const row = settledRow(0);
+    await addRequests(database, [row]);
+    const path = database.sqlite?.location() ?? "";
+    expect(await until(() => readFileSync(path).includes(row.id), "the row in the file", 15_000)).toBe(true);
+  },
+);

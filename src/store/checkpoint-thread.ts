@@ -6,12 +6,18 @@ import type { CheckpointWork } from "./checkpoints.ts";
 const { path, everyMs } = workerData as CheckpointWork;
 const database = new DatabaseSync(path);
 
+let failing = false;
+
 /** Passive: it waits for nobody, and nobody for it. What is being written meanwhile is left for the next one. */
 function checkpoint(): void {
   try {
     database.exec("pragma wal_checkpoint(passive)");
-  } catch {
-    // Whatever is wrong with the file or its disk, whoever writes to it next meets it too, and tells.
+    failing = false;
+  } catch (error) {
+    // Told once, until it is well again: whoever writes touches only the log, and would not meet it.
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
+    if (!failing) parentPort?.postMessage(error);
+    failing = true;
   }
 }
 

@@ -1,7 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 
-const EVERY_MS = 1_000;
+/** Each lets the log begin anew, for which its writer syncs one page: some ms. Rare enough for that, and for a short log. */
+const EVERY_MS = 5_000;
 /** It holds a connection and a timer. */
 const HEAP_MAX_MB = 16;
 
@@ -15,7 +16,7 @@ export interface CheckpointWork {
 /**
  * Brings what SQLite has written to its log (WAL) into the database file, in a thread of its own. A checkpoint waits for the
  * disk, tens of ms, and done by the connection that writes it would hold up every request of the gateway meanwhile. Should
- * the thread fail or fall behind, that connection does it, as soon as the log has 1,000 pages.
+ * the thread fail or fall behind, that connection does it, when the log has the pages that `node-sqlite.ts` says.
  */
 export class Checkpoints {
   readonly #work: CheckpointWork;
@@ -23,7 +24,7 @@ export class Checkpoints {
   #thread: Worker | undefined = undefined;
 
   /**
-   * @param sqlite an open file. @param onFailure told when the thread has ended before it was to.
+   * @param sqlite an open file. @param onFailure told when checkpoints begin to fail, or cannot be made in a thread.
    * @param everyMs between two checkpoints.
    */
   constructor(sqlite: DatabaseSync, onFailure: (error: Error) => void, everyMs: number = EVERY_MS) {
@@ -33,7 +34,16 @@ export class Checkpoints {
     this.#onFailure = onFailure;
   }
 
+  /** Begins. What fails is told, not thrown: without it, requests wait now and then, and nothing is lost. */
   start(): void {
+    try {
+      this.#thread = this.#startThread();
+    } catch (error) {
+      this.#onFailure(error as Error);
+    }
+  }
+
+  #startThread(): Worker {
     const thread = new Worker(new URL("./checkpoint-thread.ts", import.meta.url), {
       name: "checkpoints",
       workerData: this.#work,
@@ -42,10 +52,11 @@ export class Checkpoints {
       env: {},
       execArgv: [],
     });
+    thread.on("message", this.#onFailure);
     thread.on("error", this.#onFailure);
     thread.once("exit", () => (this.#thread = undefined));
     thread.unref();
-    this.#thread = thread;
+    return thread;
   }
 
   /** Ends the thread, after a last checkpoint; the connection that writes may be closed then. */

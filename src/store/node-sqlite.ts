@@ -5,6 +5,8 @@ import type { SqliteDatabase, SqliteStatement } from "kysely";
 const KEPT_STATEMENTS = 200;
 /** Larger than usual: rows are added at the end and read in order, so fewer pages are written twice. */
 const PAGE_BYTES = 16_384;
+/** 64 MiB of log: a gateway's has long been brought to the file by then; see `checkpoints.ts`. */
+const CHECKPOINT_PAGES = 4_096;
 
 /**
  * Opens a SQLite file for this process and others: WAL, so that readers never wait. A commit outlives the process that
@@ -16,7 +18,7 @@ export function openSqlite(path: string, busyTimeoutMs: number): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: busyTimeoutMs });
   try {
     database.exec(
-      `pragma page_size = ${PAGE_BYTES}; pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on`,
+      `pragma page_size = ${PAGE_BYTES}; pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`,
     );
   } catch (error) {
     database.close();

@@ -2,7 +2,14 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { headLine, lineOf, openLine } from "../../src/ledger/entry.ts";
 
-const text = fc.string({ unit: "binary", maxLength: 40 });
+const text = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 40 }),
+  fc.string({ unit: "grapheme-ascii", maxLength: 40 }),
+  fc.string({
+    unit: fc.constantFrom("a", "Z", "0", ".", "/", ":", "-", '"', "\\", "\n", " ", "\u2028", "é"),
+    maxLength: 4,
+  }),
+);
 
 test("the lines that are put together by hand are what stringifying makes, whatever a caller has sent", () => {
   const opening = fc.record({

@@ -1,67 +1,70 @@
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
 import { Checkpoints } from "../../src/store/checkpoints.ts";
-import type { Database } from "../../src/store/database.ts";
 import { openTestDatabase } from "../support/store.ts";
 import { until, within } from "../support/until.ts";
 
-const PAGE_BYTES = 16_384;
-/** SQLite's own `wal_autocheckpoint`. */
-const WRITER_STOPS_AT_PAGES = 1_000;
-
-/** An open file, its checkpoints, and what stands in the file itself. */
-async function start() {
+/** An open file and its checkpoints, which have not begun. */
+async function open() {
   const database = await openTestDatabase();
-  const path = database.sqlite?.location() ?? "";
+  if (!database.sqlite) throw new Error("not SQLite");
   const failures: Error[] = [];
-  const checkpoints = new Checkpoints(sqliteOf(database), (error) => failures.push(error), 20);
-  checkpoints.start();
+  const checkpoints = new Checkpoints(database.sqlite, (error) => failures.push(error), 20);
   onTestFinished(() => checkpoints.stop());
-  return {
-    database,
-    checkpoints,
-    failures,
-    inFile: (text: string) => readFileSync(path).includes(text),
-    logBytes: () => statSync(`${path}-wal`).size,
-  };
+  const path = database.sqlite.location() ?? "";
+  const write = (id: string) =>
+    database.kysely.insertInto("instances").values({ id, started_at: 0, seen_at: 0 }).execute();
+  const inFile = (text: string): boolean => readFileSync(path).includes(text);
+  return { checkpoints, failures, path, write, inFile };
 }
 
-function sqliteOf({ sqlite }: Database) {
-  if (!sqlite) throw new Error("not SQLite");
-  return sqlite;
-}
-
-async function write(database: Database, id: string): Promise<void> {
-  await database.kysely.insertInto("instances").values({ id, started_at: 0, seen_at: 0 }).execute();
+/** How often a log has begun anew: it says so itself, in bytes 12 to 15. */
+function beginningsOf(path: string): number {
+  const file = openSync(`${path}-wal`, "r");
+  const header = Buffer.alloc(16);
+  readSync(file, header, 0, 16, 0);
+  closeSync(file);
+  return header.readUInt32BE(12);
 }
 
 test("what SQLite has in its log comes to its file without the connection that writes", async () => {
-  const { database, inFile } = await start();
-  await write(database, "instance-of-the-test");
+  const { checkpoints, write, inFile } = await open();
+  checkpoints.start();
+  await write("instance-of-the-test");
   expect(await until(() => inFile("instance-of-the-test"), "the row in the file")).toBe(true);
 });
 
-test("a log that is written on and on begins anew before its writer would have to stop for it", async () => {
-  const { database, inFile, logBytes } = await start();
-  const row = (round: number): string => `round ${round} ${"x".repeat(100 * PAGE_BYTES)}`;
-  let written = 0;
-  await write(database, row(0));
-  for (let round = 1; written < 1_500 * PAGE_BYTES; round++) {
-    await database.kysely
-      .updateTable("instances")
-      .set({ id: row(round) })
-      .execute();
-    written += 100 * PAGE_BYTES;
-    await until(() => inFile(`round ${round} `), "the row in the file");
-    expect(logBytes()).toBeLessThan(WRITER_STOPS_AT_PAGES * PAGE_BYTES);
-  }
+test("a log that is wholly in the file begins anew, however much is written", async () => {
+  const { checkpoints, write, path } = await open();
+  checkpoints.start();
+  await write("0");
+  const before = beginningsOf(path);
+  let id = 0;
+  const begunTwice = async (): Promise<boolean> => {
+    await write(String(++id));
+    return beginningsOf(path) >= before + 2;
+  };
+  expect(await until(begunTwice, "the log to begin anew")).toBe(true);
 });
 
 test("when it is stopped all is in the file, and the thread is gone", async () => {
-  const { database, checkpoints, inFile, failures } = await start();
-  await write(database, "the last one");
+  const { checkpoints, write, inFile, failures } = await open();
+  await within(checkpoints.stop(), "what has not begun to be stopped");
+  checkpoints.start();
+  await write("the last one");
   await within(checkpoints.stop(), "the thread to end");
   expect(inFile("the last one")).toBe(true);
-  await checkpoints.stop();
+  await within(checkpoints.stop(), "what has ended to be stopped");
   expect(failures).toEqual([]);
+});
+
+test("a thread that cannot open the file is told of, and holds up nobody", async () => {
+  const failures: Error[] = [];
+  const nowhere = { location: () => "/nowhere/sluice.db" } as DatabaseSync;
+  const checkpoints = new Checkpoints(nowhere, (error) => failures.push(error), 20);
+  checkpoints.start();
+  await until(() => failures.length > 0, "the failure");
+  await within(checkpoints.stop(), "the thread to end");
+  expect(failures).toEqual([expect.objectContaining({ code: "ERR_SQLITE_ERROR" })]);
 });
