@@ -3,8 +3,8 @@ import { Worker } from "node:worker_threads";
 
 /** Each lets the log begin anew, for which its writer syncs one page: some ms. Rare enough for that, and for a short log. */
 const EVERY_MS = 5_000;
-/** It holds a connection and a timer. */
-const HEAP_MAX_MB = 16;
+/** It holds a connection and a timer; this is no more than a limit. */
+const HEAP_MAX_MB = 64;
 
 /** What the thread is told when it begins. */
 export interface CheckpointWork {
