@@ -1,12 +1,18 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Dispatcher } from "undici";
 import { Exchange } from "../src/http/exchange.ts";
 import type { Ledger } from "../src/ledger/ledger.ts";
 import { Relay } from "../src/relay/relay.ts";
-import type { UpstreamCall, UpstreamSink } from "../src/upstream/openrouter.ts";
+import { Call } from "../src/upstream/call.ts";
 import { ANSWER_HEADERS } from "./traffic.ts";
 
-const HEAD = { status: 200, headers: { ...ANSWER_HEADERS, "content-type": "text/event-stream" } };
+const ANSWER_HEAD = { ...ANSWER_HEADERS, "content-type": "text/event-stream" };
+const CONTROLLER = {
+  abort: () => {},
+  pause: () => {},
+  resume: () => {},
+} as unknown as Dispatcher.DispatchController;
 const MODEL = "openai/gpt-4o-mini";
 
 /**
@@ -20,45 +26,33 @@ export function cannedStream(ledger: Ledger | undefined, answer: readonly Buffer
     resolve();
   });
   const relay = new Relay(request, reply, { ownsAccount: true, clientStallTimeoutMs: 0, readOn: undefined });
+  const attempt = attemptWith(answer, () => {
+    exchange.endedAt = performance.now();
+    relay.settle();
+  });
   const start = (): void =>
     relay.start(
       (sink) =>
-        new CannedCall(exchange.account?.hold(sink, exchange) ?? sink, answer, () => {
-          exchange.endedAt = performance.now();
-          relay.settle();
-        }),
+        new Call(attempt, sink, { body: undefined, gate: exchange.account?.gate(exchange), retryForMs: 0 }),
     );
   if (ledger) ledger.begin(exchange, (error) => (error ? reject(error) : start()));
   else start();
   return promise;
 }
 
-/** A request upstream that is answered with the canned stream: the head in one turn of the loop, the rest in the next. */
-class CannedCall implements UpstreamCall {
-  readonly sent = true;
-  #sink: UpstreamSink;
-
-  constructor(sink: UpstreamSink, answer: readonly Buffer[], ended: () => void) {
-    this.#sink = sink;
+/** Answers a request with the canned stream: the head in one turn of the loop, the rest in the next. */
+function attemptWith(answer: readonly Buffer[], ended: () => void) {
+  return (handler: Dispatcher.DispatchHandler): void => {
+    handler.onRequestStart?.(CONTROLLER, undefined);
     setImmediate(() => {
-      this.#sink.onHead(HEAD, this);
-      setImmediate(() => this.#deliver(answer, ended));
+      handler.onResponseStart?.(CONTROLLER, 200, ANSWER_HEAD);
+      setImmediate(() => {
+        for (const event of answer) handler.onResponseData?.(CONTROLLER, event);
+        handler.onResponseEnd?.(CONTROLLER, {});
+        ended();
+      });
     });
-  }
-
-  #deliver(answer: readonly Buffer[], ended: () => void): void {
-    for (const event of answer) this.#sink.onData(event);
-    this.#sink.onEnd();
-    ended();
-  }
-
-  abort(): void {}
-  pause(): void {}
-  resume(): void {}
-
-  deliverTo(sink: UpstreamSink): void {
-    this.#sink = sink;
-  }
+  };
 }
 
 let count = 0;

@@ -1,7 +1,7 @@
 import type { Exchange } from "../http/exchange.ts";
 import type { RequestRow } from "../store/request-row.ts";
 import { generationIdOf } from "../upstream/answer-head.ts";
-import type { UpstreamCall, UpstreamHead, UpstreamSink } from "../upstream/openrouter.ts";
+import type { HeadGate } from "../upstream/call.ts";
 import type { Opening } from "./entry.ts";
 import type { Journal, Segment } from "./journal.ts";
 import { completeRow, openRow } from "./request-record.ts";
@@ -42,18 +42,15 @@ export class Account implements Unwritten {
     for (const segment of this.#segments.splice(0)) this.#journal.release(segment);
   }
 
-  /**
-   * Makes of a sink one that hears of upstream's answer when its head is in the journal.
-   * @param sink bears to hear, after it has aborted the call, what had come before that.
-   */
-  hold(sink: UpstreamSink, exchange: Exchange): UpstreamSink {
-    return new HeldSink(sink, (head, kept) => {
+  /** @returns what lets an answer pass when its head is in the journal. */
+  gate(exchange: Exchange): HeadGate {
+    return (head, pass) => {
       // The caller may leave while the head is held back, and the bill has to be asked for all the same.
       exchange.upstreamStatus = head.status;
       exchange.generationId = generationIdOf(head);
       exchange.works();
-      this.#headCame(exchange, kept);
-    });
+      this.#headCame(exchange, pass);
+    };
   }
 
   /** @param settleAfterMs when OpenRouter's own record of it may be there. @returns its row. */
@@ -73,45 +70,5 @@ export class Account implements Unwritten {
     // If it cannot be kept the caller's bytes go on: should this process die now, the row ends as unknown.
     const segment = this.#journal.head(this.#row.id, { status: upstreamStatus, generationId }, kept);
     if (segment) this.#segments.push(segment);
-  }
-}
-
-type HeadCame = (head: UpstreamHead, kept: () => void) => void;
-
-/** Holds an answer back until its head is kept, gives on in order what came meanwhile, and steps aside. */
-class HeldSink implements UpstreamSink {
-  readonly #sink: UpstreamSink;
-  readonly #headCame: HeadCame;
-  readonly #held: (() => void)[] = [];
-
-  constructor(sink: UpstreamSink, headCame: HeadCame) {
-    this.#sink = sink;
-    this.#headCame = headCame;
-  }
-
-  onHead(head: UpstreamHead, call: UpstreamCall): void {
-    this.#held.push(() => this.#sink.onHead(head, call));
-    this.#headCame(head, () => {
-      call.deliverTo(this.#sink);
-      for (const give of this.#held) give();
-    });
-  }
-
-  onData(chunk: Buffer): void {
-    this.#held.push(() => this.#sink.onData(chunk));
-  }
-
-  onEnd(): void {
-    this.#held.push(() => this.#sink.onEnd());
-  }
-
-  onFailure: UpstreamSink["onFailure"] = (failure) => {
-    // Without a head there is nothing that would be held back.
-    if (this.#held.length === 0) this.#sink.onFailure(failure);
-    else this.#held.push(() => this.#sink.onFailure(failure));
-  };
-
-  onRetry(): void {
-    this.#sink.onRetry();
   }
 }

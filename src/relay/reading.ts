@@ -1,6 +1,6 @@
 import type { Exchange } from "../http/exchange.ts";
 import { generationIdOf, providerOf } from "../upstream/answer-head.ts";
-import type { UpstreamHead } from "../upstream/openrouter.ts";
+import type { UpstreamHead } from "../upstream/call.ts";
 import { readAnsweredField } from "../usage/answered-field.ts";
 import { readUsage } from "../usage/usage.ts";
 import { mediaTypeOf } from "./refusal.ts";

@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import type { UpstreamHead } from "../upstream/openrouter.ts";
+import type { UpstreamHead } from "../upstream/call.ts";
 
 /**
  * Decides whether an answer of upstream's is fit to be relayed. Statuses and bodies of errors are the caller's to see;

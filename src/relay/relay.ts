@@ -5,7 +5,7 @@ import { answerError } from "../http/answer-error.ts";
 import type { Answer, Exchange } from "../http/exchange.ts";
 import { addFromUpstream } from "../http/headers.ts";
 import { ownHeadersOf } from "../http/own-headers.ts";
-import type { UpstreamCall, UpstreamHead, UpstreamSink } from "../upstream/openrouter.ts";
+import type { UpstreamCall, UpstreamHead, UpstreamSink } from "../upstream/call.ts";
 import { breakOff, errorEvent } from "./broken-stream.ts";
 import { type ReadOn, ReadOnLimit } from "./read-on.ts";
 import { Reading } from "./reading.ts";

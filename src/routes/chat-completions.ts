@@ -68,8 +68,14 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
       const start = (): void =>
         relay.start((sink) =>
           upstream.send(
-            { method: "POST", path: "/chat/completions", headers, body },
-            exchange.account?.hold(sink, exchange) ?? sink,
+            {
+              method: "POST",
+              path: "/chat/completions",
+              headers,
+              body,
+              gate: exchange.account?.gate(exchange),
+            },
+            sink,
           ),
         );
       if (!ledger) start();

@@ -1,4 +1,4 @@
-import type { UpstreamHead } from "./openrouter.ts";
+import type { UpstreamHead } from "./call.ts";
 
 const MAX_CHARS = 128;
 

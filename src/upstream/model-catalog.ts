@@ -1,7 +1,8 @@
 import { GatewayError } from "../errors.ts";
 import { toUpstream } from "../http/headers.ts";
 import { forwardedModelId } from "../openai/model-id.ts";
-import type { Upstream, UpstreamHead } from "./openrouter.ts";
+import type { UpstreamHead } from "./call.ts";
+import type { Upstream } from "./openrouter.ts";
 
 /** How old the list may be before it is fetched again, and how soon after a failure it is tried again. */
 const MAX_AGE_MS = 300_000;

@@ -1,6 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import { toUpstream } from "../http/headers.ts";
-import type { Upstream, UpstreamCall } from "./openrouter.ts";
+import type { UpstreamCall } from "./call.ts";
+import type { Upstream } from "./openrouter.ts";
 
 /** An answer to ask for, unlike a model's, is there at once or not at all. */
 const TIMEOUT_MS = 10_000;

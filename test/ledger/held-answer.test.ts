@@ -1,8 +1,7 @@
+import type { Dispatcher } from "undici";
 import { expect, test } from "vitest";
-import { GatewayError } from "../../src/errors.ts";
 import type { Exchange } from "../../src/http/exchange.ts";
-import type { UpstreamSink } from "../../src/upstream/openrouter.ts";
-import { idleCall } from "../support/upstream-call.ts";
+import { Call, type UpstreamSink } from "../../src/upstream/call.ts";
 import { until } from "../support/until.ts";
 import { newExchange } from "./requests.ts";
 import { begin, startLedger } from "./started-ledger.ts";
@@ -20,11 +19,25 @@ function noting(): { told: string[]; sink: UpstreamSink } {
   return { told, sink };
 }
 
-/** A request upstream whose answer goes to a sink, held back until its head is kept. */
+/** A request upstream that a test answers itself, held back until its head is kept. */
 function holding(exchange: Exchange, sink: UpstreamSink) {
-  let now = exchange.account?.hold(sink, exchange) as UpstreamSink;
-  const call = idleCall({ deliverTo: (next: UpstreamSink) => void (now = next) });
-  return { head: () => now.onHead(HEAD, call), now: () => now };
+  let handler: Dispatcher.DispatchHandler = {};
+  const controller = { abort: () => {} } as unknown as Dispatcher.DispatchController;
+  const call = new Call(
+    (of) => {
+      handler = of;
+      handler.onRequestStart?.(controller, undefined);
+    },
+    sink,
+    { body: undefined, gate: exchange.account?.gate(exchange), retryForMs: 0 },
+  );
+  return {
+    call,
+    head: () => handler.onResponseStart?.(controller, HEAD.status, HEAD.headers),
+    data: (text: string) => handler.onResponseData?.(controller, Buffer.from(text)),
+    end: () => handler.onResponseEnd?.(controller, {}),
+    fail: () => handler.onResponseError?.(controller, new Error("It broke off.")),
+  };
 }
 
 /** A request whose account has begun, and whose answer is held back. */
@@ -40,31 +53,32 @@ const HEAD = { status: 200, headers: { "x-generation-id": "gen-7" } };
 
 test("an answer is given on when its head is on the disk, in its order", async () => {
   const { told, held, exchange, journal } = await startHeld();
-  held.now().onRetry();
   held.head();
-  held.now().onData(Buffer.from("a"));
-  held.now().onData(Buffer.from("b"));
-  held.now().onEnd();
-  expect(told).toEqual(["retry"]);
+  held.data("a");
+  held.data("b");
+  held.end();
+  expect(told).toEqual([]);
   // What is known of it is known at once: the caller may leave before the head is kept.
   expect([exchange.generationId, exchange.upstreamStatus]).toEqual(["gen-7", 200]);
-  await until(() => told.length > 1, "the answer");
-  expect(told).toEqual(["retry", "head 200", "a", "b", "end"]);
+  await until(() => told.length > 0, "the answer");
+  expect(told).toEqual(["head 200", "a", "b", "end"]);
   expect(journal()).toContain('{"status":200,"generationId":"gen-7"}');
 });
 
-test("what comes after the head was kept goes where it would without a ledger", async () => {
-  const { told, sink, held } = await startHeld();
+test("what comes after the head was kept is given on at once", async () => {
+  const { told, held } = await startHeld();
   held.head();
   await until(() => told.length > 0, "the head");
-  expect(held.now()).toBe(sink);
+  held.data("a");
+  held.end();
+  expect(told).toEqual(["head 200", "a", "end"]);
 });
 
 test("a failure after the head is told after what came before it", async () => {
   const { told, held } = await startHeld();
   held.head();
-  held.now().onData(Buffer.from("a"));
-  held.now().onFailure(new GatewayError("upstream_disconnected", "It broke off."));
+  held.data("a");
+  held.fail();
   expect(told).toEqual([]);
   await until(() => told.length > 0, "the head");
   expect(told).toEqual(["head 200", "a", "upstream_disconnected"]);
@@ -72,8 +86,33 @@ test("a failure after the head is told after what came before it", async () => {
 
 test("the failure of a request that was not answered is told at once", async () => {
   const { told, held } = await startHeld();
-  held.now().onFailure(new GatewayError("upstream_timeout", "Nothing came."));
-  expect(told).toEqual(["upstream_timeout"]);
+  held.fail();
+  expect(told).toEqual(["upstream_disconnected"]);
+});
+
+test("a sink hears nothing of what was held back once it has aborted the call", async () => {
+  const { told, sink, held, journal } = await startHeld();
+  sink.onData = (chunk) => {
+    told.push(chunk.toString());
+    held.call.abort();
+  };
+  held.head();
+  held.data("a");
+  held.data("b");
+  held.end();
+  await until(() => told.length > 1, "the first part");
+  expect(journal()).toContain("gen-7");
+  expect(told).toEqual(["head 200", "a"]);
+});
+
+test("a call that is aborted while its head is held back gives nothing on", async () => {
+  const { told, held, journal } = await startHeld();
+  held.head();
+  held.data("a");
+  held.call.abort();
+  await until(() => journal().includes("gen-7"), "the head in the journal");
+  await new Promise(setImmediate);
+  expect(told).toEqual([]);
 });
 
 test("the generation of a request that goes on is in the database, should the disk be lost with its process", async () => {

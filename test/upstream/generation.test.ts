@@ -2,7 +2,8 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { startSimulator } from "../../src/mock/simulator.ts";
 import { type FindGeneration, generationFinder } from "../../src/upstream/generation.ts";
-import { connectUpstream, type Upstream, type UpstreamSink } from "../../src/upstream/openrouter.ts";
+import type { UpstreamSink } from "../../src/upstream/call.ts";
+import { connectUpstream, type Upstream } from "../../src/upstream/openrouter.ts";
 import { readWhole } from "../../src/upstream/read-whole.ts";
 import { ACCOUNT_KEY } from "../support/gateway.ts";
 import {
@@ -166,7 +167,7 @@ test("an answer that never ends is given up after ten seconds, and let go", asyn
     close: () => Promise.resolve(),
   };
   const asked = generationFinder(upstream, AUTHORIZATION)("gen-1").catch((error: unknown) => error);
-  sinks[0]?.onHead({ status: 200, headers: JSON_TYPE }, call);
+  sinks[0]?.onHead({ status: 200, headers: JSON_TYPE });
   for (let second = 0; second < 10; second++) {
     expect(abort).not.toHaveBeenCalled();
     sinks[0]?.onData(Buffer.from(" "));

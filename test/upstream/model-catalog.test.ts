@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { ModelCatalog } from "../../src/upstream/model-catalog.ts";
-import type { Upstream, UpstreamSink } from "../../src/upstream/openrouter.ts";
+import type { UpstreamSink } from "../../src/upstream/call.ts";
+import type { Upstream } from "../../src/upstream/openrouter.ts";
 import { ask } from "../support/ask.ts";
 import { AUTHORIZATION } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";
@@ -109,7 +110,7 @@ function controlled() {
   const clock = { now: 0 };
   const answer = (data: { id: string }[]): void => {
     const sink = sinks.at(-1);
-    sink?.onHead({ status: 200, headers: {} }, call);
+    sink?.onHead({ status: 200, headers: {} });
     sink?.onData(Buffer.from(JSON.stringify({ data })));
     sink?.onEnd();
   };

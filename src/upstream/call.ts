@@ -1,0 +1,162 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Dispatcher } from "undici";
+import type { GatewayError } from "../errors.ts";
+import { isWorthRetrying, toGatewayError } from "./failure.ts";
+
+/** A request that was sent may have been billed, so only one of which nothing was sent is tried again. */
+const MAX_RETRIES = 2;
+const RETRY_DELAY_MIN_MS = 50;
+const RETRY_DELAY_SPREAD_MS = 150;
+
+/** The beginning of upstream's final answer; 1xx never get here. */
+export interface UpstreamHead {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** Receives an answer as it arrives: `onHead`, `onData` any number of times, then one of `onEnd` and `onFailure`. */
+export interface UpstreamSink {
+  onHead(head: UpstreamHead): void;
+  /** @param chunk may be kept: its memory is not used again. */
+  onData(chunk: Buffer): void;
+  onEnd(): void;
+  /** Also instead of `onHead`. Not called after `abort()`. */
+  onFailure(failure: GatewayError): void;
+  /** The request is about to be tried again; nothing of it was sent. */
+  onRetry(): void;
+}
+
+/** A request under way. */
+export interface UpstreamCall {
+  /** Some of the request may have been written. */
+  readonly sent: boolean;
+  /** Ends the request at once and for good; the sink hears no more. */
+  abort(): void;
+  /** Stops reading from upstream, until `resume()`. */
+  pause(): void;
+  resume(): void;
+}
+
+/** Hears of the head before the sink does, which hears of the whole answer when `pass` is called, at once or later. */
+export type HeadGate = (head: UpstreamHead, pass: () => void) => void;
+
+const GONE = new Error("the caller does not want the answer any more");
+
+type Attempt = (handler: Dispatcher.DispatchHandler, body: Buffer | undefined) => void;
+
+interface CallOptions {
+  readonly body: Buffer | undefined;
+  readonly gate: HeadGate | undefined;
+  readonly retryForMs: number;
+}
+
+/**
+ * Makes a request, again if nothing of it was sent, and gives its answer to a sink. What a gate holds back is kept here and
+ * not in a sink of its own: V8 does not inline a call that has met two kinds of sinks, and there is one for each event.
+ */
+export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
+  readonly #attempt: Attempt;
+  /** Let go of as soon as it cannot be needed for another attempt. */
+  #body: Buffer | undefined;
+  readonly #sink: UpstreamSink;
+  readonly #gate: HeadGate | undefined;
+  /** What the sink has not been given yet, while the gate holds the head. */
+  #held: (() => void)[] | undefined = undefined;
+  readonly #retryUntil: number;
+  #controller: Dispatcher.DispatchController | undefined = undefined;
+  #retries = 0;
+  #retryTimer: NodeJS.Timeout | undefined = undefined;
+  /** Nothing more comes from upstream. */
+  #over = false;
+  /** The sink hears no more. */
+  #aborted = false;
+
+  /** @param attempt makes the request, each time it is called. */
+  constructor(attempt: Attempt, sink: UpstreamSink, { body, gate, retryForMs }: CallOptions) {
+    this.#attempt = attempt;
+    this.#body = body;
+    this.#sink = sink;
+    this.#gate = gate;
+    this.#retryUntil = performance.now() + retryForMs;
+    attempt(this, body);
+  }
+
+  get sent(): boolean {
+    return this.#controller !== undefined;
+  }
+
+  abort(): void {
+    this.#aborted = true;
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#retryTimer);
+    this.#controller?.abort(GONE);
+  }
+
+  pause(): void {
+    this.#controller?.pause();
+  }
+
+  resume(): void {
+    this.#controller?.resume();
+  }
+
+  /** undici calls this when it has a connection, just before the first byte is written: the one sign of "sent". */
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    this.#body = undefined;
+    if (this.#over) controller.abort(GONE);
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (this.#over || status < 200) return;
+    const head = { status, headers };
+    if (!this.#gate) {
+      this.#sink.onHead(head);
+      return;
+    }
+    this.#held = [() => this.#sink.onHead(head)];
+    this.#gate(head, () => this.#pass());
+  }
+
+  #pass(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const give of held) if (!this.#aborted) give();
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#over) return;
+    if (this.#held) this.#held.push(() => this.#sink.onData(chunk));
+    else this.#sink.onData(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (this.#held) this.#held.push(() => this.#sink.onEnd());
+    else this.#sink.onEnd();
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    if (this.#over) return;
+    const { sent } = this;
+    if (
+      !sent &&
+      this.#retries < MAX_RETRIES &&
+      performance.now() < this.#retryUntil &&
+      isWorthRetrying(error)
+    ) {
+      this.#retries++;
+      this.#sink.onRetry();
+      const delayMs = RETRY_DELAY_MIN_MS + Math.random() * RETRY_DELAY_SPREAD_MS;
+      this.#retryTimer = setTimeout(() => this.#attempt(this, this.#body), delayMs);
+      return;
+    }
+    this.#over = true;
+    const failure = toGatewayError(error, { sent });
+    if (this.#held) this.#held.push(() => this.#sink.onFailure(failure));
+    else this.#sink.onFailure(failure);
+  }
+}
