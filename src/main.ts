@@ -2,6 +2,7 @@ import process from "node:process";
 import type { FirstKeys } from "./books.ts";
 import { type Config, ConfigError, loadConfig } from "./config.ts";
 import { startGateway } from "./gateway.ts";
+import { keepTick } from "./kept-tick.ts";
 import { stopOnSignals } from "./lifecycle.ts";
 import { createLogger } from "./logger.ts";
 
@@ -20,6 +21,7 @@ export async function runGateway(
   environment: NodeJS.ProcessEnv,
   fixed: Readonly<Record<string, string>>,
 ): Promise<string> {
+  void keepTick();
   const config = configOrExit({ ...environment, ...fixed });
   const underNpm = environment["npm_lifecycle_event"] !== undefined;
   // Nothing that inspects the process later should find what is only needed now.

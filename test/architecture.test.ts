@@ -22,7 +22,7 @@ const RANKS: readonly (readonly string[])[] = [
   ["admin"],
   ["app"],
   ["gateway"],
-  ["lifecycle"],
+  ["lifecycle", "kept-tick"],
   ["main"],
   ["demo", "cli"],
   ["server"],

@@ -1,0 +1,16 @@
+import { executionAsyncResource } from "node:async_hooks";
+import process from "node:process";
+
+let kept: object | undefined;
+
+/**
+ * Keeps one of the objects that `process.nextTick` makes, for as long as this process lives. V8 remembers the shape of
+ * objects that are made with computed names, as these are, only while there is one. A full collection that finds none,
+ * before the function is compiled for speed, makes it slow for good: see docs/decisions/0016-a-kept-tick.md.
+ * @returns what is kept, when it is.
+ */
+export function keepTick(): Promise<object> {
+  return new Promise((resolve) => {
+    process.nextTick(() => resolve((kept ??= executionAsyncResource())));
+  });
+}
