@@ -1,3 +1,4 @@
+import { lookup } from "node:dns/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
@@ -56,7 +57,7 @@ export async function startGateway(
   };
   try {
     await books?.open();
-    const url = await app.listen({ host: config.host, port: config.port });
+    const url = await app.listen({ host: await oneAddress(config.host), port: config.port });
     return {
       url,
       async stop({ drainMs, graceMs }) {
@@ -74,6 +75,14 @@ export async function startGateway(
     await closeClients();
     throw error;
   }
+}
+
+/**
+ * Fastify makes a second server for the other address of `localhost`, which knows nothing of what is set on the first: it
+ * would let bodies come before their keys are known, and hold up the gateway's end.
+ */
+async function oneAddress(host: string): Promise<string> {
+  return host === "localhost" ? (await lookup(host, { order: "ipv4first" })).address : host;
 }
 
 /**

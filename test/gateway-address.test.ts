@@ -1,0 +1,37 @@
+import dns from "node:dns";
+import { connect } from "node:net";
+import { once } from "node:events";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { startTestGateway } from "./support/gateway.ts";
+
+/** What most machines say of `localhost`; some know it by one address alone. */
+function resolveLocalhostTwice(): void {
+  const addresses = [
+    { address: "127.0.0.1", family: 4 },
+    { address: "::1", family: 6 },
+  ];
+  const real = dns.lookup;
+  const lookup = vi.spyOn(dns, "lookup").mockImplementation((name: string, ...rest: unknown[]) => {
+    if (name !== "localhost") return (real as (...all: unknown[]) => void)(name, ...rest);
+    const answer = rest.at(-1) as (...found: unknown[]) => void;
+    return queueMicrotask(() => answer(null, addresses));
+  });
+  onTestFinished(() => lookup.mockRestore());
+}
+
+async function connects(host: string, port: number): Promise<boolean> {
+  const socket = connect({ host, port });
+  onTestFinished(() => void socket.destroy());
+  return once(socket, "connect").then(
+    () => true,
+    () => false,
+  );
+}
+
+test("a gateway on localhost has one server, so that no connection escapes its limits and its end", async () => {
+  resolveLocalhostTwice();
+  const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { HOST: "localhost" });
+  expect(gateway.url).toBe(`http://127.0.0.1:${gateway.port}`);
+  expect(await connects("127.0.0.1", gateway.port)).toBe(true);
+  expect(await connects("::1", gateway.port)).toBe(false);
+});
