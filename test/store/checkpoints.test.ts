@@ -1,9 +1,10 @@
-import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { Checkpoints } from "../../src/store/checkpoints.ts";
-import { openTestDatabase } from "../support/store.ts";
+import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
 import { until, within } from "../support/until.ts";
 
 /** An open file and its checkpoints, which have not begun. */
@@ -70,4 +71,29 @@ test("a thread that cannot open the file is told of, and holds up nobody", async
   await until(() => failures.length > 0, "the failure");
   await within(checkpoints.stop(), "the thread to end");
   expect(failures).toEqual([expect.objectContaining({ code: "ERR_SQLITE_ERROR" })]);
+});
+
+test("checkpoints that fail are told of once, and go on being tried", async () => {
+  const path = join(temporaryDirectory(), "sluice.db");
+  writeFileSync(path, "this is no database ".repeat(1_000));
+  const failures: Error[] = [];
+  const broken = { location: () => path } as DatabaseSync;
+  const checkpoints = new Checkpoints(broken, (error) => failures.push(error), 20);
+  checkpoints.start();
+  await until(() => failures.length > 0, "the failure");
+  // A handful of further ones.
+  await sleep(100);
+  await within(checkpoints.stop(), "the thread to end");
+  expect(failures).toEqual([
+    expect.objectContaining({ code: "ERR_SQLITE_ERROR", message: "file is not a database" }),
+  ]);
+});
+
+test("where no thread can be made that is told, and the gateway goes on", async () => {
+  const failures: Error[] = [];
+  const unspeakable = { location: () => (() => {}) as unknown as string } as DatabaseSync;
+  const checkpoints = new Checkpoints(unspeakable, (error) => failures.push(error), 20);
+  checkpoints.start();
+  await within(checkpoints.stop(), "what was never there to be stopped");
+  expect(failures).toEqual([expect.objectContaining({ name: "DataCloneError" })]);
 });
