@@ -33,7 +33,7 @@ function standardOutput(): DestinationStream {
   const flushSoon = (): void => {
     timer ??= setTimeout(() => {
       timer = undefined;
-      output.flush();
+      if (unwritten > 0) output.flush();
     }, FLUSH_EVERY_MS).unref();
   };
   output.on("write", (bytes) => {

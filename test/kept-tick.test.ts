@@ -1,17 +1,12 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { runNode } from "./support/process.ts";
+import { until } from "./support/until.ts";
 
-const MODULE = JSON.stringify(new URL("../src/kept-tick.ts", import.meta.url).href);
-const DEADLINE_MS = 20_000;
-
-/** A process that ticks, is collected while no tick is under way, and ticks again. Says what V8 knows of `nextTick` then. */
-const SCRIPT = `
-  const { keepTick } = await import(${MODULE});
+/** Ticks, is collected while no tick is under way, ticks again, and says what V8 knows of what `nextTick` makes. */
+const EXAMINE = `
   const ticks = async () => {
     for (let count = 0; count < 300; count++) await new Promise((resolve) => process.nextTick(resolve));
   };
-  if (process.argv.includes("keep")) await keepTick();
   await ticks();
   for (let count = 0; count < 5; count++) {
     await new Promise(setImmediate);
@@ -19,22 +14,27 @@ const SCRIPT = `
   }
   await ticks();
   const slots = %GetFeedback(process.nextTick).map(String);
-  console.log(JSON.stringify(slots.filter((slot) => slot.startsWith("DefineKeyedOwn"))));`;
+  process.stderr.write(JSON.stringify(slots.filter((slot) => slot.startsWith("DefineKeyedOwn"))));`;
+const WHEN_TOLD = `process.once("SIGUSR2", async () => {${EXAMINE}});`;
+const [FIRST, ...FLAGS] = ["--expose-gc", "--allow-natives-syntax"] as const;
 
-async function shapesKnown(...words: string[]): Promise<string[]> {
-  const flags = ["--expose-gc", "--allow-natives-syntax", "--input-type=module"];
-  const run = await promisify(execFile)(process.execPath, [...flags, "--eval", SCRIPT, ...words], {
-    timeout: DEADLINE_MS,
-  });
-  const slots = JSON.parse(run.stdout) as string[];
+function shapesIn(report: string): string[] {
+  const slots = JSON.parse(report) as string[];
   expect(slots).toHaveLength(5);
   return [...new Set(slots.map((slot) => slot.split(",")[1] ?? slot))];
 }
 
-test("V8 still knows the one shape of ticks after a collection that met none under way", async () => {
-  expect(await shapesKnown("keep")).toEqual(["MONOMORPHIC"]);
+test("V8 still knows the one shape of a gateway's ticks after a collection that met none under way", async () => {
+  const preload = ["--import", `data:text/javascript,${encodeURIComponent(WHEN_TOLD)}`];
+  const gateway = runNode(FIRST, { PORT: "0" }, [...FLAGS, ...preload, "src/server.ts"]);
+  await until(() => gateway.stdout().includes('"url"'), "the gateway to listen", 10_000);
+  gateway.child.kill("SIGUSR2");
+  const report = await until(() => /\[.*\]/.exec(gateway.stderr())?.[0], "its report");
+  expect(shapesIn(report)).toEqual(["MONOMORPHIC"]);
 });
 
 test("without a kept tick V8 takes them for objects of any shape: the reason for keeping one", async () => {
-  expect(await shapesKnown()).toContain("MEGAMORPHIC");
+  const bare = runNode(FIRST, {}, [...FLAGS, "--input-type=module", "--eval", EXAMINE]);
+  expect(await bare.exit("the process")).toBe(0);
+  expect(shapesIn(bare.stderr())).toContain("MEGAMORPHIC");
 });

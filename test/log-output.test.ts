@@ -8,8 +8,11 @@ const LOGGER = JSON.stringify(new URL("../src/logger.ts", import.meta.url).href)
 const DEADLINE_MS = 20_000;
 const FLAGS = ["--input-type=module", "--eval"];
 
-/** Counts the writes of standard output that a process makes for a line, and while it has nothing to say. */
-const QUIET = `
+/**
+ * A process that says something, and when that is written how many writes it makes while it has nothing to say: more than
+ * waits for a reader is dropped.
+ */
+const quietAfter = (say: string): string => `
   import fs from "node:fs";
   import { setTimeout as sleep } from "node:timers/promises";
   let writes = 0;
@@ -19,16 +22,25 @@ const QUIET = `
     return write(fd, ...rest);
   };
   const { createLogger } = await import(${LOGGER});
-  createLogger("info").info("a line");
-  while (writes === 0) await sleep(10);
+  const logger = createLogger("info");
+  ${say};
+  await new Promise((resolve) => logger.flush(resolve));
+  await sleep(300);
   const before = writes;
   await sleep(1_000);
-  process.stderr.write(before + " " + (writes - before));`;
+  process.stderr.write(String(writes - before));`;
 
-test("a process that logs nothing writes nothing", async () => {
-  const run = await promisify(execFile)(process.execPath, [...FLAGS, QUIET], { timeout: DEADLINE_MS });
-  expect(run.stderr).toBe("1 0");
-  expect(run.stdout).toContain("a line");
+test.each([
+  ["a line", 'logger.info("a line")'],
+  ["a line that is written for its length", 'logger.info("x".repeat(70_000))'],
+  ["more than it keeps", 'for (let count = 0; count < 200; count++) logger.info("x".repeat(100_000))'],
+])("a process that has logged %s and then nothing writes nothing", async (_, say) => {
+  const run = await promisify(execFile)(process.execPath, [...FLAGS, quietAfter(say)], {
+    timeout: DEADLINE_MS,
+    maxBuffer: 100_000_000,
+  });
+  expect(run.stderr).toBe("0");
+  expect(run.stdout).toMatch(/"msg":"(a line|x+)"/);
 });
 
 /** Says more than a pipe holds while nobody reads, then a line that is too short to be written for its own sake. */

@@ -52,8 +52,8 @@ interface CallOptions {
 }
 
 /**
- * Makes a request, again if nothing of it was sent, and gives its answer to a sink. What a gate holds back is kept here and
- * not in a sink of its own: V8 does not inline a call that has met two kinds of sinks, and there is one for each event.
+ * Makes a request, again if nothing of it was sent, and gives its answer to a sink. What a gate holds back is kept here, so
+ * that the sink is the same from first to last and hears nothing more once it has aborted.
  */
 export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   readonly #attempt: Attempt;

@@ -1,10 +1,9 @@
-import { closeSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, openSync, readFileSync, readSync, truncateSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { Checkpoints } from "../../src/store/checkpoints.ts";
-import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
+import { openTestDatabase } from "../support/store.ts";
 import { until, within } from "../support/until.ts";
 
 /** An open file and its checkpoints, which have not begun. */
@@ -74,19 +73,24 @@ test("a thread that cannot open the file is told of, and holds up nobody", async
 });
 
 test("checkpoints that fail are told of once, and go on being tried", async () => {
-  const path = join(temporaryDirectory(), "sluice.db");
-  writeFileSync(path, "this is no database ".repeat(1_000));
-  const failures: Error[] = [];
-  const broken = { location: () => path } as DatabaseSync;
-  const checkpoints = new Checkpoints(broken, (error) => failures.push(error), 20);
+  const { checkpoints, failures, path, write, inFile } = await open();
   checkpoints.start();
-  await until(() => failures.length > 0, "the failure");
+  await write("before the log is lost");
+  await until(() => inFile("before the log is lost"), "the first checkpoint");
+  let id = 0;
+  const loseLog = async (): Promise<boolean> => {
+    // What is written may be in the file already when its log is lost.
+    await write(String(++id)).catch(() => {});
+    truncateSync(`${path}-wal`);
+    await sleep(40);
+    return failures.length > 0;
+  };
+  await until(loseLog, "the failure");
   // A handful of further ones.
   await sleep(100);
   await within(checkpoints.stop(), "the thread to end");
-  expect(failures).toEqual([
-    expect.objectContaining({ code: "ERR_SQLITE_ERROR", message: "file is not a database" }),
-  ]);
+  expect(failures).toEqual([expect.objectContaining({ message: "disk I/O error" })]);
+  expect(failures[0]?.stack).toContain("Timeout.checkpoint");
 });
 
 test("where no thread can be made that is told, and the gateway goes on", async () => {

@@ -1,0 +1,39 @@
+import type { Dispatcher } from "undici";
+import { expect, test } from "vitest";
+import { Call, type HeadGate } from "../../src/upstream/call.ts";
+
+const CONTROLLER = { abort: () => {} } as unknown as Dispatcher.DispatchController;
+
+/** Makes a call that is answered at once, with a head, two pieces and an end. @returns what its sink was told. */
+function answeredThrough(gate: HeadGate): string[] {
+  const told: string[] = [];
+  const sink = {
+    onHead: ({ status }: { status: number }) => void told.push(`head ${status}`),
+    onData: (chunk: Buffer) => void told.push(chunk.toString()),
+    onEnd: () => void told.push("end"),
+    onFailure: () => void told.push("failure"),
+    onRetry: () => void told.push("retry"),
+  };
+  const attempt = (handler: Dispatcher.DispatchHandler): void => {
+    handler.onRequestStart?.(CONTROLLER, undefined);
+    handler.onResponseStart?.(CONTROLLER, 200, {});
+    handler.onResponseData?.(CONTROLLER, Buffer.from("a"));
+    handler.onResponseData?.(CONTROLLER, Buffer.from("b"));
+    handler.onResponseEnd?.(CONTROLLER, {});
+  };
+  void new Call(attempt, sink, { body: undefined, gate, retryForMs: 0 });
+  return told;
+}
+
+test("a gate that lets an answer pass at once changes nothing", () => {
+  expect(answeredThrough((_, pass) => pass())).toEqual(["head 200", "a", "b", "end"]);
+});
+
+test("a gate that lets an answer pass later gives on all of it then, once", () => {
+  let letPass = (): void => {};
+  const told = answeredThrough((_, pass) => (letPass = pass));
+  expect(told).toEqual([]);
+  letPass();
+  letPass();
+  expect(told).toEqual(["head 200", "a", "b", "end"]);
+});
