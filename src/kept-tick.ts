@@ -7,10 +7,7 @@ let kept: object | undefined;
  * Keeps one of the objects that `process.nextTick` makes, for as long as this process lives. V8 remembers the shape of
  * objects that are made with computed names, as these are, only while there is one. A full collection that finds none,
  * before the function is compiled for speed, makes it slow for good: see docs/decisions/0016-a-kept-tick.md.
- * @returns what is kept, when it is.
  */
-export function keepTick(): Promise<object> {
-  return new Promise((resolve) => {
-    process.nextTick(() => resolve((kept ??= executionAsyncResource())));
-  });
+export function keepTick(): void {
+  process.nextTick(() => (kept ??= executionAsyncResource()));
 }

@@ -21,7 +21,7 @@ export async function runGateway(
   environment: NodeJS.ProcessEnv,
   fixed: Readonly<Record<string, string>>,
 ): Promise<string> {
-  void keepTick();
+  keepTick();
   const config = configOrExit({ ...environment, ...fixed });
   const underNpm = environment["npm_lifecycle_event"] !== undefined;
   // Nothing that inspects the process later should find what is only needed now.

@@ -8,34 +8,28 @@ const LOGGER = JSON.stringify(new URL("../src/logger.ts", import.meta.url).href)
 const DEADLINE_MS = 20_000;
 const FLAGS = ["--input-type=module", "--eval"];
 
-/**
- * A process that says something, and when that is written how many writes it makes while it has nothing to say: more than
- * waits for a reader is dropped.
- */
-const quietAfter = (say: string): string => `
+/** A process that says something, is read, and reports how many empty writes it makes then: more than it keeps is dropped. */
+const emptyWritesAfter = (say: string): string => `
   import fs from "node:fs";
   import { setTimeout as sleep } from "node:timers/promises";
-  let writes = 0;
+  let empty = 0;
   const { write } = fs;
-  fs.write = (fd, ...rest) => {
-    if (fd === 1) writes++;
-    return write(fd, ...rest);
+  fs.write = (fd, bytes, ...rest) => {
+    if (fd === 1 && bytes.length === 0) empty++;
+    return write(fd, bytes, ...rest);
   };
   const { createLogger } = await import(${LOGGER});
   const logger = createLogger("info");
   ${say};
-  await new Promise((resolve) => logger.flush(resolve));
-  await sleep(300);
-  const before = writes;
-  await sleep(1_000);
-  process.stderr.write(String(writes - before));`;
+  await sleep(1_500);
+  process.stderr.write(String(empty));`;
 
 test.each([
   ["a line", 'logger.info("a line")'],
   ["a line that is written for its length", 'logger.info("x".repeat(70_000))'],
   ["more than it keeps", 'for (let count = 0; count < 200; count++) logger.info("x".repeat(100_000))'],
 ])("a process that has logged %s and then nothing writes nothing", async (_, say) => {
-  const run = await promisify(execFile)(process.execPath, [...FLAGS, quietAfter(say)], {
+  const run = await promisify(execFile)(process.execPath, [...FLAGS, emptyWritesAfter(say)], {
     timeout: DEADLINE_MS,
     maxBuffer: 100_000_000,
   });
