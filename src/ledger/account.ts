@@ -53,6 +53,11 @@ export class Account implements Unwritten {
     };
   }
 
+  /** The body of the answer has stated the id that its head did not: keeps it as the head's would have been kept. */
+  identify(exchange: Exchange): void {
+    this.#headCame(exchange, () => {});
+  }
+
   /** @param settleAfterMs when OpenRouter's own record of it may be there. @returns its row. */
   end(exchange: Exchange, settleAfterMs: number): RequestRow {
     completeRow(this.#row, exchange, Date.now(), settleAfterMs);

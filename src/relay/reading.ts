@@ -1,48 +1,82 @@
 import type { Exchange } from "../http/exchange.ts";
 import { generationIdOf, providerOf } from "../upstream/answer-head.ts";
 import type { UpstreamHead } from "../upstream/call.ts";
-import { readAnsweredField } from "../usage/answered-field.ts";
-import { readUsage } from "../usage/usage.ts";
+import { EventStreamReader, type JsonEvent } from "../usage/event-stream.ts";
+import { JsonDocumentReader } from "../usage/json-document.ts";
+import { toUsage, type Usage } from "../usage/usage.ts";
 import { mediaTypeOf } from "./refusal.ts";
-import { Tail } from "./tail.ts";
 
-const ERROR_KEY = Buffer.from('"error":{');
-const SPACE = 0x20;
-/** Where a JSON answer says which model and provider it is from: in its first fields, after whitespace that keeps the call alive. */
-const BEGINNING_BYTES = 1_024;
+/** How much of an answer is searched for its id at once, where its head states none. Every answer begins with its id. */
+const ID_WITHIN_BYTES = 65_536;
+const TEXT_MAX_CHARS = 256;
+const GENERATION_ID = /^gen-[\w-]{1,124}$/;
+const USAGE = Buffer.from('"usage"');
+const ERROR = Buffer.from('"error"');
+const ID = Buffer.from('"id"');
+/** What an answer says of itself in its first fields. */
+const IDENTITY = ["id", "provider", "model"] as const;
 
-/** What is read of a passing answer: whether it came to its end, and for the bill. It holds no byte up. */
+/**
+ * What is read of a passing answer: whether it is complete, and for the bill. It holds no byte up. Only what stands at the
+ * top level of a whole event or document is the answer's own: below it may be JSON of the client's that upstream repeats.
+ */
 export class Reading {
-  readonly tail = new Tail();
-  #beginning: Buffer[] = [];
-  #beginningBytes = 0;
   eventStream = false;
+  #exchange: Exchange | undefined = undefined;
+  readonly #events = new EventStreamReader((event) => this.#readEvent(event));
+  readonly #document = new JsonDocumentReader();
+  /** How many bytes more of the body are searched for the id; 0: the id is known, or there is none. */
+  #idBytesLeft = 0;
+  #usage: Usage | undefined = undefined;
+  #provider: string | undefined = undefined;
+  #model: string | undefined = undefined;
+  #hasErrorEvent = false;
   /** The body ends with the connection: undici takes even a reset for its clean end. */
   #closeDelimited = false;
 
   /** Reads the head of upstream's answer. */
   begin(head: UpstreamHead, exchange: Exchange): void {
     const { headers, status } = head;
+    this.#exchange = exchange;
     this.eventStream = mediaTypeOf(head) === "text/event-stream";
     this.#closeDelimited =
       headers["content-length"] === undefined && headers["transfer-encoding"] === undefined;
     exchange.upstreamStatus = status;
     exchange.provider = providerOf(head);
     exchange.generationId = generationIdOf(head);
+    this.#events.wantedKeys = [USAGE, ERROR, ID];
+    if (exchange.generationId === undefined && status < 300) this.#idBytesLeft = ID_WITHIN_BYTES;
   }
 
   push(chunk: Buffer): void {
-    this.tail.push(chunk);
-    if (!this.eventStream && this.#beginningBytes < BEGINNING_BYTES) this.#keepBeginning(chunk);
+    if (this.eventStream) this.#events.push(chunk);
+    else this.#document.push(chunk);
+    if (this.#idBytesLeft > 0) this.#lookForId(chunk.length);
   }
 
-  #keepBeginning(chunk: Buffer): void {
-    const start = this.#beginningBytes === 0 ? chunk.findIndex((byte) => byte > SPACE) : 0;
-    if (start === -1) return;
-    // The same bytes, however the answer came in pieces.
-    const kept = chunk.subarray(start, start + BEGINNING_BYTES - this.#beginningBytes);
-    this.#beginning.push(kept);
-    this.#beginningBytes += kept.length;
+  /** Its head has not stated the id by which its cost can be looked up, so the body has to. */
+  #lookForId(bytes: number): void {
+    if (this.eventStream) this.#events.scan();
+    else this.#identify(Object.fromEntries(this.#document.firstMembers(IDENTITY)));
+    this.#idBytesLeft -= bytes;
+  }
+
+  #readEvent(event: JsonEvent): void {
+    this.#identify(event);
+    this.#usage = toUsage(event["usage"]) ?? this.#usage;
+    this.#hasErrorEvent ||= (event["error"] ?? null) !== null;
+  }
+
+  #identify({ id, provider, model }: JsonEvent): void {
+    this.#provider = shortText(provider) ?? this.#provider;
+    this.#model = shortText(model) ?? this.#model;
+    if (typeof id !== "string") return;
+    this.#events.wantedKeys = [USAGE, ERROR];
+    this.#idBytesLeft = 0;
+    const exchange = this.#exchange;
+    if (!exchange || exchange.generationId !== undefined || !GENERATION_ID.test(id)) return;
+    exchange.generationId = id;
+    exchange.account?.identify(exchange);
   }
 
   /** Whether an answer that has ended was cut short by an end that looks clean. */
@@ -50,25 +84,52 @@ export class Reading {
     return this.#closeDelimited && !this.#endsWhole();
   }
 
-  /** An error stands in the last part of the answer. */
+  #endsWhole(): boolean {
+    return this.eventStream
+      ? this.#events.endsDone
+      : (this.#document.isValid ?? this.#document.endsWithBracket);
+  }
+
+  /** Whether a stream that has ended said so before: `data: [DONE]`. */
+  get endsDone(): boolean {
+    return this.#events.endsDone;
+  }
+
+  /** Whether a stream is between two events. */
+  get isBetweenEvents(): boolean {
+    return this.#events.isBetweenEvents;
+  }
+
+  /** Whether the answer states an error. */
   get hasError(): boolean {
-    return this.tail.bytes().includes(ERROR_KEY);
+    if (!this.eventStream) return this.#document.hasError;
+    this.#events.scan();
+    return this.#hasErrorEvent;
   }
 
   /** Writes into the record what the answer says of itself, once nothing more of it will come. */
   conclude(exchange: Exchange): void {
-    const tail = this.tail.bytes();
-    exchange.usage = readUsage(tail);
-    const which = this.eventStream ? "last" : "first";
-    const named = this.eventStream ? tail : Buffer.concat(this.#beginning);
-    exchange.modelAnswered = readAnsweredField(named, "model", which);
+    if (this.eventStream) this.#concludeStream(exchange);
+    else this.#concludeDocument(exchange);
+    exchange.usage = this.#usage;
+    exchange.modelAnswered = this.#model;
     // Documented as a header, and seen in none of the recorded answers.
-    exchange.provider ??= readAnsweredField(named, "provider", which);
-    // The bill is in the last event: whoever has read [DONE] has all of it, however the connection ends.
-    if (this.eventStream && this.tail.isDone()) exchange.answeredWhole = true;
+    exchange.provider ??= this.#provider;
   }
 
-  #endsWhole(): boolean {
-    return this.eventStream ? this.tail.isDone() : /[}\]]\s*$/.test(this.tail.bytes().toString("latin1"));
+  #concludeStream(exchange: Exchange): void {
+    // The bill is in the last event: whoever has read [DONE] has all of it, however the connection ends.
+    if (this.#events.isDone) exchange.answeredWhole = true;
   }
+
+  #concludeDocument(exchange: Exchange): void {
+    this.#identify(Object.fromEntries(this.#document.firstMembers(IDENTITY)));
+    // The place of a member is certain only in a document that is complete.
+    const isComplete = exchange.answeredWhole && (!this.#closeDelimited || this.#document.isValid === true);
+    if (isComplete) this.#usage = toUsage(this.#document.member("usage"));
+  }
+}
+
+function shortText(value: unknown): string | undefined {
+  return typeof value === "string" && value.length <= TEXT_MAX_CHARS ? value : undefined;
 }

@@ -115,7 +115,7 @@ export class Relay implements UpstreamSink, Answer {
     exchange.answeredWhole = true;
     if (this.#state === "draining") return this.#conclude();
     this.#state = "over";
-    exchange.incomplete = this.#reading.eventStream && !this.#reading.tail.isDone();
+    exchange.incomplete = this.#reading.eventStream && !this.#reading.endsDone;
     if (this.#reading.hasError) exchange.outcome = "upstream_error";
     exchange.outcome ??= "complete";
     const { socket } = this.#response;
@@ -136,7 +136,7 @@ export class Relay implements UpstreamSink, Answer {
     const exchange = this.#exchange;
     exchange.fail(error);
     exchange.incomplete = true;
-    const tellWhy = this.#reading.eventStream && this.#reading.tail.atEventBoundary();
+    const tellWhy = this.#reading.eventStream && this.#reading.isBetweenEvents;
     breakOff(this.#response, tellWhy ? errorEvent(error) : undefined);
   }
 

@@ -8,7 +8,7 @@ import { forwardedModelId } from "../../src/openai/model-id.ts";
 import { type CostEstimate, estimateCost } from "../../src/pricing/estimate.ts";
 import type { Model } from "../../src/upstream/model-catalog.ts";
 import { nanodollarsOf } from "../../src/usage/money.ts";
-import { readUsage } from "../../src/usage/usage.ts";
+import { readAnswer } from "../relay/read-answer.ts";
 import { ask } from "../support/ask.ts";
 import { CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";
@@ -93,7 +93,7 @@ function billed(): Billed[] {
     const body = JSON.parse(asked.toString()) as Record<string, unknown>;
     const model = byId.get(forwardedModelId(String(body["model"])));
     const answer = recordedAnswers[index];
-    const usage = answer?.status === 200 ? readUsage(answer.body) : undefined;
+    const usage = answer?.status === 200 ? readAnswer(answer, [answer.body]).usage : undefined;
     if (!model || !usage) return [];
     const { promptTokens, completionTokens, costUsd } = usage;
     // A free answer of a model that has a price was paid for with a provider key of the caller's.

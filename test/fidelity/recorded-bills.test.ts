@@ -1,8 +1,6 @@
-import type { FastifyReply, FastifyRequest } from "fastify";
 import { expect, test } from "vitest";
-import { Exchange } from "../../src/http/exchange.ts";
-import { Reading } from "../../src/relay/reading.ts";
 import type { Answer } from "../fixtures/replay.ts";
+import { piecesOf, readAnswer } from "../relay/read-answer.ts";
 import { recordedAnswers } from "./recordings.ts";
 
 /** What the last part of an answer says of its bill. */
@@ -33,16 +31,13 @@ const billed = recordedAnswers.flatMap((answer) => {
   return stated?.usage?.cost === undefined ? [] : [{ answer, stated }];
 });
 
-test("of every recorded answer of OpenRouter's cost, tokens, model and provider are read as it states them", () => {
+test("reads cost, tokens, model and provider of every recorded answer as OpenRouter states them", () => {
   expect(billed.length).toBeGreaterThan(50);
   for (const { answer, stated } of billed) {
-    const request = { id: "r-1", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
-    const exchange = new Exchange(request, { raw: {} } as FastifyReply, () => {});
-    const reading = new Reading();
-    reading.begin({ status: answer.status, headers: { "content-type": answer.contentType } }, exchange);
-    for (let at = 0; at < answer.body.length; at += 1_000) reading.push(answer.body.subarray(at, at + 1_000));
-    reading.conclude(exchange);
-    expect([answer.name, exchange.usage]).toMatchObject([
+    const found = readAnswer(answer, piecesOf(answer.body, [1_000]), {
+      headers: { "transfer-encoding": "chunked" },
+    });
+    expect([answer.name, found.usage]).toMatchObject([
       answer.name,
       {
         costUsd: stated.usage?.cost,
@@ -52,7 +47,7 @@ test("of every recorded answer of OpenRouter's cost, tokens, model and provider 
     ]);
     // Some recorders have sorted the keys of JSON answers; OpenRouter puts these first.
     if (!answer.body.toString().trimStart().startsWith('{"id":')) continue;
-    expect([answer.name, exchange.modelAnswered, exchange.provider]).toEqual([
+    expect([answer.name, found.modelAnswered, found.provider]).toEqual([
       answer.name,
       stated.model,
       stated.provider,

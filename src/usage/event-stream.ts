@@ -1,0 +1,173 @@
+/** How much of a stream is collected before it is searched: one native search of this much costs less than many small ones. */
+const SCAN_BYTES = 16_384;
+/** A longer event is passed over. The last chunk of a stream, which states its usage, has a few kilobytes. */
+const EVENT_MAX_BYTES = 262_144;
+
+const LF = 0x0a;
+const CR = 0x0d;
+const DONE = Buffer.from("[DONE]");
+/** A byte order mark and `data: `. */
+const DONE_PREFIX_MAX_BYTES = 9;
+/** The line breaks of a blank line, which ends an event (WHATWG HTML, section 9.2.6). JSON text contains neither CR nor LF. */
+const BLANK_LINE = Buffer.from("\n\n");
+const BLANK_LINES_WITH_CR = [BLANK_LINE, Buffer.from("\n\r\n"), Buffer.from("\r\r")];
+const BLANK_LINE_MAX_BYTES = 3;
+
+/** One complete event whose data is a JSON object. */
+export type JsonEvent = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads a passing event stream without holding it up: finds the complete events that have one of a few keys, whether the
+ * stream has said `[DONE]`, and whether it is between two events. Memory is bounded by {@link EVENT_MAX_BYTES}.
+ */
+export class EventStreamReader {
+  /** Keys, with their quotes, of the events to parse. May be changed at any time, also by `onEvent`. */
+  wantedKeys: readonly Buffer[] = [];
+  readonly #onEvent: (event: JsonEvent) => void;
+  /** Bytes that have not been searched yet, from the beginning of an event on. */
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+  #scanAt = SCAN_BYTES;
+  /** The current event is longer than an event may be: its data is dropped. */
+  #isSkipping = false;
+  #isDone = false;
+
+  /** @param onEvent called with each complete event that has a wanted key at any depth; it looks where the key is. */
+  constructor(onEvent: (event: JsonEvent) => void) {
+    this.#onEvent = onEvent;
+  }
+
+  push(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes >= this.#scanAt) this.scan();
+  }
+
+  /** Searches what has come so far. */
+  scan(): void {
+    const bytes = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks);
+    const separators = bytes.includes(CR) ? BLANK_LINES_WITH_CR : [BLANK_LINE];
+    let start = 0;
+    if (this.#isSkipping) {
+      start = endOfFirstEvent(bytes, 0, separators);
+      if (start === -1) return this.#keep(bytes.subarray(1 - BLANK_LINE_MAX_BYTES));
+      this.#isSkipping = false;
+    }
+    const end = Math.max(start, endOfLastEvent(bytes, separators));
+    if (end > start) this.#readEvents(bytes.subarray(start, end), separators);
+    const rest = bytes.subarray(end);
+    this.#isSkipping = rest.length > EVENT_MAX_BYTES;
+    this.#keep(this.#isSkipping ? rest.subarray(1 - BLANK_LINE_MAX_BYTES) : rest);
+  }
+
+  #keep(rest: Buffer): void {
+    this.#chunks = rest.length === 0 ? [] : [rest];
+    this.#bytes = rest.length;
+    // Twice as much each time: a long event is searched a few times, not once for each of its chunks.
+    this.#scanAt = 2 * rest.length + SCAN_BYTES;
+  }
+
+  /** Whether a line of the stream is `data: [DONE]`, with its line break: half a line may be the beginning of another. */
+  get isDone(): boolean {
+    this.scan();
+    return this.#isDone || hasDoneLine(this.#rest());
+  }
+
+  /** The same for a stream that has ended cleanly, whose last line needs no line break. */
+  get endsDone(): boolean {
+    return this.isDone || (!this.#isSkipping && hasDoneLine(Buffer.concat([this.#rest(), Buffer.of(LF)])));
+  }
+
+  /** Whether the stream is between two events: an event that is added now does not complete half of another. */
+  get isBetweenEvents(): boolean {
+    this.scan();
+    return !this.#isSkipping && this.#bytes === 0;
+  }
+
+  /** What follows the last complete event, once it was searched. */
+  #rest(): Buffer {
+    return this.#isSkipping ? Buffer.alloc(0) : (this.#chunks[0] ?? Buffer.alloc(0));
+  }
+
+  #readEvents(events: Buffer, separators: readonly Buffer[]): void {
+    this.#isDone ||= hasDoneLine(events);
+    for (let at = nextKey(events, this.wantedKeys, 0); at !== -1;) {
+      const start = endOfLastEvent(events.subarray(0, at), separators);
+      const end = endOfFirstEvent(events, at, separators);
+      for (const event of parseEvents(events.toString("utf8", start, end))) this.#onEvent(event);
+      at = nextKey(events, this.wantedKeys, end);
+    }
+  }
+}
+
+/** Position of the first of the keys that has a value other than null; -1 if there is none. */
+function nextKey(events: Buffer, keys: readonly Buffer[], from: number): number {
+  let first = -1;
+  for (const key of keys) {
+    const searched = first === -1 ? events : events.subarray(0, first);
+    let at = searched.indexOf(key, from);
+    while (at !== -1 && isNull(events, at + key.length)) at = searched.indexOf(key, at + key.length);
+    if (at !== -1) first = at;
+  }
+  return first;
+}
+
+/** `"usage":null` is in every event of some streams. */
+function isNull(events: Buffer, afterKey: number): boolean {
+  return /^\s*:\s*null/.test(events.toString("latin1", afterKey, afterKey + 16));
+}
+
+function endOfFirstEvent(bytes: Buffer, from: number, separators: readonly Buffer[]): number {
+  let first = -1;
+  for (const separator of separators) {
+    const at = bytes.indexOf(separator, from);
+    if (at !== -1 && (first === -1 || at + separator.length < first)) first = at + separator.length;
+  }
+  return first;
+}
+
+function endOfLastEvent(bytes: Buffer, separators: readonly Buffer[]): number {
+  let last = 0;
+  for (const separator of separators) {
+    const at = bytes.lastIndexOf(separator);
+    if (at !== -1) last = Math.max(last, at + separator.length);
+  }
+  return last;
+}
+
+/** The events of a text that ends with a blank line: usually one, more where line breaks are mixed. */
+function parseEvents(text: string): JsonEvent[] {
+  const events: JsonEvent[] = [];
+  let data: string[] = [];
+  for (const line of text.split(/\r\n|\n|\r/)) {
+    if (line === "") {
+      const event = data.length === 0 ? undefined : parseObject(data.join("\n"));
+      if (event) events.push(event);
+      data = [];
+    }
+    const [, value] = /^\ufeff?data: ?(.*)$/.exec(line) ?? [];
+    if (value !== undefined) data.push(value);
+  }
+  return events;
+}
+
+function parseObject(json: string): JsonEvent | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === "object" && value !== null ? (value as JsonEvent) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a whole line is `data: [DONE]`; a text that a model writes has its line breaks escaped. */
+function hasDoneLine(bytes: Buffer): boolean {
+  for (let at = bytes.lastIndexOf(DONE); at !== -1; at = at === 0 ? -1 : bytes.lastIndexOf(DONE, at - 1)) {
+    const after = bytes[at + DONE.length];
+    if (after !== LF && after !== CR) continue;
+    // What is cut at the left has too many bytes to match at its beginning.
+    const before = bytes.toString("latin1", Math.max(0, at - DONE_PREFIX_MAX_BYTES - 1), at);
+    if (/(?:^|[\r\n])(?:\xef\xbb\xbf)?data: ?$/.test(before)) return true;
+  }
+  return false;
+}

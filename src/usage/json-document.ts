@@ -1,0 +1,98 @@
+import { readFirstMembers, readLastMember } from "./top-level-members.ts";
+
+const SPACE = 0x20;
+/** The first fields of an answer, its id among them; they come after the white space that keeps a long call alive. */
+const START_BYTES = 4_096;
+/** Enough for the usage of an answer and what follows it. */
+const END_BYTES = 16_384;
+
+/**
+ * Keeps both ends of a passing JSON document, to read members of its top level when it has ended. Chunks are kept as they
+ * are, not copied, so that a document of any length takes little memory and no time.
+ */
+export class JsonDocumentReader {
+  readonly #start: Buffer[] = [];
+  #startBytes = 0;
+  #end: Buffer[] = [];
+  #endBytes = 0;
+  /** Everything that came is in `#end`. */
+  #isWhole = true;
+
+  push(chunk: Buffer): void {
+    if (this.#startBytes < START_BYTES) this.#keepStart(chunk);
+    this.#end.push(chunk);
+    this.#endBytes += chunk.length;
+    // In batches: to shift an array at every chunk would cost more than the memory is worth.
+    if (this.#endBytes > 2 * END_BYTES && this.#end.length > 1) this.#trimEnd();
+  }
+
+  #keepStart(chunk: Buffer): void {
+    const from = this.#startBytes === 0 ? chunk.findIndex((byte) => byte > SPACE) : 0;
+    if (from === -1) return;
+    const kept = chunk.subarray(from, from + START_BYTES - this.#startBytes);
+    this.#start.push(kept);
+    this.#startBytes += kept.length;
+  }
+
+  #trimEnd(): void {
+    let first = 0;
+    let bytes = this.#endBytes;
+    for (; first < this.#end.length - 1; first++) {
+      const without = bytes - (this.#end[first]?.length ?? 0);
+      if (without < END_BYTES) break;
+      bytes = without;
+    }
+    if (first > 0) this.#isWhole = false;
+    this.#end = this.#end.slice(first);
+    this.#endBytes = bytes;
+  }
+
+  /** Members of the top level among the first bytes; see {@link readFirstMembers}. */
+  firstMembers(names: readonly string[]): Map<string, unknown> {
+    return readFirstMembers(this.#startText(), names);
+  }
+
+  /**
+   * A member of the top level near either end of a document that is complete.
+   * @returns its value; undefined if it is not there.
+   */
+  member(name: string): unknown {
+    const key = `"${name}"`;
+    const end = this.#endText();
+    const last = end.includes(key) ? readLastMember(end, name) : undefined;
+    if (last !== undefined || this.#isWhole) return last;
+    return this.#startText().includes(key) ? this.firstMembers([name]).get(name) : undefined;
+  }
+
+  /** Whether an error is stated at the top level, however long it is. */
+  get hasError(): boolean {
+    const start = this.#startText();
+    const error = start.includes('"error"') ? this.firstMembers(["error"]) : undefined;
+    return error?.has("error") ? error.get("error") !== null : (this.member("error") ?? null) !== null;
+  }
+
+  /** Whether the text is JSON from its first to its last byte; undefined when not all of it was kept. */
+  get isValid(): boolean | undefined {
+    if (!this.#isWhole) return undefined;
+    try {
+      JSON.parse(this.#endText().toString());
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Whether the text ends as an object or an array does. */
+  get endsWithBracket(): boolean {
+    return /[}\]]\s*$/.test(this.#endText().toString("latin1"));
+  }
+
+  #startText(): Buffer {
+    return Buffer.concat(this.#start);
+  }
+
+  #endText(): Buffer {
+    if (this.#end.length > 1) this.#end = [Buffer.concat(this.#end)];
+    return this.#end[0] ?? Buffer.alloc(0);
+  }
+}

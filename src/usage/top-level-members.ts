@@ -1,0 +1,125 @@
+/** A half-open range of bytes. */
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const SPACE = 0x20;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+/** What an object, an array and a string begin with. */
+const OPENINGS = [OPEN_BRACE, OPEN_BRACKET, QUOTE];
+
+/**
+ * Reads members of a JSON object from its first bytes, and stops when it has them.
+ * @param start the beginning of a valid JSON object, white space before it allowed. It may be cut anywhere.
+ * @param names of members at the top level.
+ * @returns their values, parsed; of repeated names the first. An object, array or string that is cut is undefined.
+ */
+export function readFirstMembers(start: Buffer, names: readonly string[]): Map<string, unknown> {
+  const found = new Map<string, unknown>();
+  let at = skipSpace(start, 0);
+  if (start[at] !== OPEN_BRACE) return found;
+  while (found.size < names.length) {
+    const key = skipSpace(start, at + 1);
+    if (start[key] !== QUOTE) break;
+    const colon = skipSpace(start, endOfString(start, key));
+    const value = skipSpace(start, colon + 1);
+    const end = endOfValue(start, value);
+    const name = parse(start, { start: key, end: endOfString(start, key) });
+    const isWanted = typeof name === "string" && names.includes(name) && !found.has(name);
+    if (isWanted && (end !== -1 || OPENINGS.includes(start[value] ?? 0)))
+      found.set(name, end === -1 ? undefined : parse(start, { start: value, end }));
+    if (start[end] !== COMMA) break;
+    at = end;
+  }
+  return found;
+}
+
+/**
+ * Reads one member of a JSON object from its last bytes. It goes from the end to the left, so the place of what it finds is
+ * certain without the bytes before: outside of strings there is no backslash, and a quote within one has a backslash before.
+ * @param end the end of a valid, complete JSON object, white space after it allowed.
+ * @param name of a member at the top level. @returns its value, parsed; undefined if it is not among these bytes.
+ */
+export function readLastMember(end: Buffer, name: string): unknown {
+  let at = end.length - 1;
+  while (at >= 0 && (end[at] ?? 0) <= SPACE) at--;
+  if (end[at] !== CLOSE_BRACE) return undefined;
+  let depth = 1;
+  let valueEnd = at;
+  for (at--; at >= 0; at--) {
+    const byte = end[at];
+    if (byte === QUOTE) {
+      const open = startOfString(end, at);
+      if (open === -1) return undefined;
+      const next = skipSpace(end, at + 1);
+      if (depth === 1 && end[next] === COLON && parse(end, { start: open, end: at + 1 }) === name)
+        return parse(end, { start: next + 1, end: valueEnd });
+      at = open;
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth++;
+    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      if (--depth === 0) return undefined;
+    } else if (byte === COMMA && depth === 1) valueEnd = at;
+  }
+  return undefined;
+}
+
+function parse(json: Buffer, { start, end }: Range): unknown {
+  try {
+    return JSON.parse(json.toString("utf8", start, end)) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function skipSpace(json: Buffer, from: number): number {
+  let at = from;
+  while (at < json.length && (json[at] ?? 0) <= SPACE) at++;
+  return at;
+}
+
+/** Position of the comma or bracket after the value that begins at `start`; -1 if the bytes end before. */
+function endOfValue(json: Buffer, start: number): number {
+  let depth = 0;
+  for (let at = start; at < json.length; at++) {
+    const byte = json[at];
+    if (byte === QUOTE) at = endOfString(json, at) - 1;
+    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
+    else if (depth === 0 && (byte === COMMA || byte === CLOSE_BRACE)) return at;
+    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--;
+  }
+  return -1;
+}
+
+/** Position after the closing quote of the string that opens at `open`; the length of the text if it never closes. */
+function endOfString(json: Buffer, open: number): number {
+  for (let at = json.indexOf(QUOTE, open + 1); at !== -1; at = json.indexOf(QUOTE, at + 1))
+    if (backslashesBefore(json, at) % 2 === 0) return at + 1;
+  return json.length;
+}
+
+/** Position of the opening quote of the string that closes at `close`; -1 if it may open before these bytes. */
+function startOfString(json: Buffer, close: number): number {
+  for (let at = close; at > 0;) {
+    at = json.lastIndexOf(QUOTE, at - 1);
+    if (at === -1) return -1;
+    const backslashes = backslashesBefore(json, at);
+    // Behind the first byte, nobody knows how many backslashes are before it.
+    if (backslashes === at) return -1;
+    if (backslashes % 2 === 0) return at;
+  }
+  return -1;
+}
+
+function backslashesBefore(json: Buffer, at: number): number {
+  let count = 0;
+  while (at - 1 - count >= 0 && json[at - 1 - count] === BACKSLASH) count++;
+  return count;
+}

@@ -1,0 +1,58 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { Exchange } from "../../src/http/exchange.ts";
+import { Reading } from "../../src/relay/reading.ts";
+import type { Answer } from "../fixtures/replay.ts";
+
+export interface ReadOptions {
+  /** Upstream has ended the answer cleanly; default true. */
+  readonly ended?: boolean;
+  /** Headers besides the type; default: an id and a chunked body. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What the gateway reads of an answer that comes in these pieces. */
+export function readAnswer(
+  answer: Pick<Answer, "contentType" | "status">,
+  pieces: readonly Buffer[],
+  {
+    ended = true,
+    headers = { "x-generation-id": "gen-1", "transfer-encoding": "chunked" },
+  }: ReadOptions = {},
+) {
+  const request = { id: "r-1", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
+  const exchange = new Exchange(request, { raw: {} } as FastifyReply, () => {});
+  const reading = new Reading();
+  reading.begin(
+    { status: answer.status, headers: { "content-type": answer.contentType, ...headers } },
+    exchange,
+  );
+  for (const piece of pieces) reading.push(piece);
+  const idBeforeEnd = exchange.generationId;
+  const { cutShort, hasError, endsDone } = reading;
+  exchange.answeredWhole = ended;
+  reading.conclude(exchange);
+  const { usage, modelAnswered, answeredWhole, generationId, provider, upstreamStatus } = exchange;
+  return {
+    usage,
+    modelAnswered,
+    answeredWhole,
+    generationId,
+    idBeforeEnd,
+    provider,
+    upstreamStatus,
+    cutShort,
+    hasError,
+    endsDone,
+  };
+}
+
+/** Bytes in pieces of these sizes, over and over. */
+export function piecesOf(bytes: Buffer, sizes: readonly number[]): Buffer[] {
+  const pieces: Buffer[] = [];
+  for (let at = 0, count = 0; at < bytes.length; count++) {
+    const size = sizes[count % sizes.length] ?? 1;
+    pieces.push(bytes.subarray(at, at + size));
+    at += size;
+  }
+  return pieces;
+}
