@@ -87,8 +87,7 @@ function rollupOf(row: RequestRow): RollupRow {
   return {
     hour: row.started_at - (row.started_at % HOUR_MS),
     key_id: row.key_id,
-    // Any text can be asked for: only what upstream took for a model is worth a row for ever.
-    model: row.generation_id === null ? "" : (row.model_sent ?? ""),
+    model: wasServed(row) ? (row.model_sent ?? "") : "",
     provider: row.provider ?? "",
     requests: 1,
     unknown_requests: row.state === "unknown" ? 1 : 0,
@@ -98,4 +97,9 @@ function rollupOf(row: RequestRow): RollupRow {
     reasoning_tokens: row.reasoning_tokens ?? 0,
     cost_nanodollars: row.cost_nanodollars ?? 0,
   };
+}
+
+/** A client can name any text as a model: only those that upstream has served are kept in sums, which are never deleted. */
+function wasServed({ generation_id, cost_source }: RequestRow): boolean {
+  return generation_id !== null || cost_source === "stream" || cost_source === "body";
 }

@@ -1,10 +1,16 @@
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Dispatcher } from "undici";
 import { expect, test } from "vitest";
 import type { Exchange } from "../../src/http/exchange.ts";
+import { recoverJournals } from "../../src/ledger/recovery.ts";
+import { Reading } from "../../src/relay/reading.ts";
+import type { RequestRow } from "../../src/store/request-row.ts";
 import { Call, type UpstreamSink } from "../../src/upstream/call.ts";
+import { temporaryDirectory } from "../support/store.ts";
 import { until } from "../support/until.ts";
 import { newExchange } from "./requests.ts";
-import { begin, startLedger } from "./started-ledger.ts";
+import { begin, end, startLedger } from "./started-ledger.ts";
 
 /** A sink that writes down what it is told. */
 function noting(): { told: string[]; sink: UpstreamSink } {
@@ -131,4 +137,26 @@ test("a caller who leaves while the head is held back is accounted for with its 
   ledger.end(exchange);
   await close();
   expect(await rows()).toMatchObject([{ state: "pending", generation_id: "gen-7", outcome: "client_gone" }]);
+});
+
+test("an id that only the body states is kept as one that the head states is", async () => {
+  const { ledger, exchange, journal, directory, close } = await startHeld();
+  const head = { status: 200, headers: {} };
+  let passed = false;
+  exchange.account?.gate(exchange)(head, () => (passed = true));
+  await until(() => passed, "the head to pass");
+  const reading = new Reading();
+  reading.begin({ ...head, headers: { "content-type": "text/event-stream" } }, exchange);
+  reading.push(Buffer.from('data: {"id":"gen-late","choices":[]}\n\n'));
+  expect(exchange.generationId).toBe("gen-late");
+  await until(() => journal().includes('"gen-late"'), "the id to be in the journal");
+  // A gateway that finds this journal after a crash knows whose cost to look up.
+  const found: RequestRow[] = [];
+  const copy = temporaryDirectory();
+  writeFileSync(join(copy, "dead.1.jsonl"), journal());
+  await recoverJournals(copy, "own", (rows) => Promise.resolve(found.push(...rows)));
+  expect(found).toMatchObject([{ generation_id: "gen-late", state: "pending" }]);
+  end(ledger, exchange);
+  await close();
+  expect(readdirSync(directory)).toEqual([]);
 });

@@ -49,7 +49,8 @@ function expectedRollups(rows: Iterable<RequestRow>, spanMs: number): Map<string
   const sums = new Map<string, number[]>();
   for (const row of rows) {
     if (!isFinal(row)) continue;
-    const model = row.generation_id === null ? "" : row.model_sent;
+    const served = row.generation_id !== null || ["stream", "body"].includes(row.cost_source ?? "");
+    const model = served ? row.model_sent : "";
     const group = [row.started_at - (row.started_at % spanMs), row.key_id, model, row.provider ?? ""].join();
     const one = [
       1,
@@ -122,6 +123,25 @@ export function requestWritesContract(open: () => Promise<Database>): void {
       { numRuns: 60 },
     );
   }, 60_000);
+
+  test("a request whose answer stated its cost but no id is summed under its model", async () => {
+    const database = await open();
+    const served = requestRow("0000000011", {
+      model_sent: "a/b",
+      cost_source: "stream",
+      cost_nanodollars: 7,
+    });
+    const refused = requestRow("0000000012", { model_sent: "x/y", cost_source: "none", cost_nanodollars: 0 });
+    await writeRequests(
+      database,
+      [served, refused].map((row) => ({ ...row, state: "settled" as const })),
+    );
+    const sums = await database.kysely.selectFrom("rollups").select(["model", "cost_nanodollars"]).execute();
+    expect(sums.toSorted((a, b) => a.cost_nanodollars - b.cost_nanodollars)).toEqual([
+      { model: "", cost_nanodollars: 0 },
+      { model: "a/b", cost_nanodollars: 7 },
+    ]);
+  });
 
   test("a batch of which one row is refused leaves nothing behind", async () => {
     const database = await open();
