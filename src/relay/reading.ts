@@ -1,7 +1,7 @@
 import type { Exchange } from "../http/exchange.ts";
 import { generationIdOf, providerOf } from "../upstream/answer-head.ts";
 import type { UpstreamHead } from "../upstream/call.ts";
-import { EventStreamReader, type JsonEvent } from "../usage/event-stream.ts";
+import { EventStreamReader, type JsonEvent, Key } from "../usage/event-stream.ts";
 import { JsonDocumentReader } from "../usage/json-document.ts";
 import { toUsage, type Usage } from "../usage/usage.ts";
 import { mediaTypeOf } from "./refusal.ts";
@@ -10,9 +10,9 @@ import { mediaTypeOf } from "./refusal.ts";
 const ID_WITHIN_BYTES = 65_536;
 const TEXT_MAX_CHARS = 256;
 const GENERATION_ID = /^gen-[\w-]{1,124}$/;
-const USAGE = Buffer.from('"usage"');
-const ERROR = Buffer.from('"error"');
-const ID = Buffer.from('"id"');
+const USAGE = new Key("usage");
+const ERROR = new Key("error");
+const ID = new Key("id");
 /** What an answer says of itself in its first fields. */
 const IDENTITY = ["id", "provider", "model"] as const;
 

@@ -5,6 +5,7 @@ const EVENT_MAX_BYTES = 262_144;
 
 const LF = 0x0a;
 const CR = 0x0d;
+const QUOTE = 0x22;
 const DONE = Buffer.from("[DONE]");
 /** A byte order mark and `data: `. */
 const DONE_PREFIX_MAX_BYTES = 9;
@@ -12,6 +13,16 @@ const DONE_PREFIX_MAX_BYTES = 9;
 const BLANK_LINE = Buffer.from("\n\n");
 const BLANK_LINES_WITH_CR = [BLANK_LINE, Buffer.from("\n\r\n"), Buffer.from("\r\r")];
 const BLANK_LINE_MAX_BYTES = 3;
+
+/** A key of JSON objects, made once for many searches. */
+export class Key {
+  /** With its closing quote only: a native search stops at every byte like its first, and JSON is full of quotes. */
+  readonly needle: Buffer;
+
+  constructor(name: string) {
+    this.needle = Buffer.from(`${name}"`);
+  }
+}
 
 /** One complete event whose data is a JSON object. */
 export type JsonEvent = Readonly<Record<string, unknown>>;
@@ -21,8 +32,8 @@ export type JsonEvent = Readonly<Record<string, unknown>>;
  * stream has said `[DONE]`, and whether it is between two events. Memory is bounded by {@link EVENT_MAX_BYTES}.
  */
 export class EventStreamReader {
-  /** Keys, with their quotes, of the events to parse. May be changed at any time, also by `onEvent`. */
-  wantedKeys: readonly Buffer[] = [];
+  /** Keys of the events to parse. May be changed at any time, also by `onEvent`. */
+  wantedKeys: readonly Key[] = [];
   readonly #onEvent: (event: JsonEvent) => void;
   /** Bytes that have not been searched yet, from the beginning of an event on. */
   #chunks: Buffer[] = [];
@@ -31,6 +42,7 @@ export class EventStreamReader {
   /** The current event is longer than an event may be: its data is dropped. */
   #isSkipping = false;
   #isDone = false;
+  #isScanned = true;
 
   /** @param onEvent called with each complete event that has a wanted key at any depth; it looks where the key is. */
   constructor(onEvent: (event: JsonEvent) => void) {
@@ -40,11 +52,14 @@ export class EventStreamReader {
   push(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
+    this.#isScanned = false;
     if (this.#bytes >= this.#scanAt) this.scan();
   }
 
-  /** Searches what has come so far. */
+  /** Searches what has come since it was last called. */
   scan(): void {
+    if (this.#isScanned) return;
+    this.#isScanned = true;
     const bytes = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks);
     const separators = bytes.includes(CR) ? BLANK_LINES_WITH_CR : [BLANK_LINE];
     let start = 0;
@@ -101,20 +116,22 @@ export class EventStreamReader {
 }
 
 /** Position of the first of the keys that has a value other than null; -1 if there is none. */
-function nextKey(events: Buffer, keys: readonly Buffer[], from: number): number {
+function nextKey(events: Buffer, keys: readonly Key[], from: number): number {
   let first = -1;
-  for (const key of keys) {
+  for (const { needle } of keys) {
     const searched = first === -1 ? events : events.subarray(0, first);
-    let at = searched.indexOf(key, from);
-    while (at !== -1 && isNull(events, at + key.length)) at = searched.indexOf(key, at + key.length);
+    let at = searched.indexOf(needle, from);
+    while (at !== -1 && !isKeyWithValue(events, at, needle.length))
+      at = searched.indexOf(needle, at + needle.length);
     if (at !== -1) first = at;
   }
   return first;
 }
 
-/** `"usage":null` is in every event of some streams. */
-function isNull(events: Buffer, afterKey: number): boolean {
-  return /^\s*:\s*null/.test(events.toString("latin1", afterKey, afterKey + 16));
+/** Whether it is a key whose value is not null: `"usage":null` is in every event of some streams. */
+function isKeyWithValue(events: Buffer, at: number, length: number): boolean {
+  if (events[at - 1] !== QUOTE) return false;
+  return !/^\s*:\s*null/.test(events.toString("latin1", at + length, at + length + 16));
 }
 
 function endOfFirstEvent(bytes: Buffer, from: number, separators: readonly Buffer[]): number {

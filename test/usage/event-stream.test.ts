@@ -2,7 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { EventStreamReader, type JsonEvent } from "../../src/usage/event-stream.ts";
+import { EventStreamReader, type JsonEvent, Key } from "../../src/usage/event-stream.ts";
 
 const EVENT_MAX_BYTES = 262_144;
 
@@ -10,7 +10,7 @@ const EVENT_MAX_BYTES = 262_144;
 function readerOf(...chunks: (string | Buffer)[]) {
   const events: JsonEvent[] = [];
   const reader = new EventStreamReader((event) => events.push(event));
-  reader.wantedKeys = [Buffer.from('"usage"'), Buffer.from('"id"')];
+  reader.wantedKeys = [new Key("usage"), new Key("id")];
   for (const chunk of chunks) reader.push(Buffer.from(chunk as string));
   return { reader, events };
 }
@@ -91,9 +91,9 @@ test("wantedKeys changed while an event is read apply to the next event", () => 
   const events: JsonEvent[] = [];
   const reader = new EventStreamReader((event) => {
     events.push(event);
-    reader.wantedKeys = [Buffer.from('"usage"')];
+    reader.wantedKeys = [new Key("usage")];
   });
-  reader.wantedKeys = [Buffer.from('"id"'), Buffer.from('"usage"')];
+  reader.wantedKeys = [new Key("id"), new Key("usage")];
   reader.push(Buffer.from('data: {"id":1}\n\ndata: {"id":2}\n\ndata: {"id":3,"usage":{}}\n\n'));
   reader.scan();
   expect(events).toEqual([{ id: 1 }, { id: 3, usage: {} }]);
