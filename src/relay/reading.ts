@@ -2,6 +2,7 @@ import type { Exchange } from "../http/exchange.ts";
 import { generationIdOf, providerOf } from "../upstream/answer-head.ts";
 import type { UpstreamHead } from "../upstream/call.ts";
 import { readAnsweredField } from "../usage/answered-field.ts";
+import { isRefusal, mayBeRefusal, REFUSAL_MAX_BYTES } from "../usage/refusal-body.ts";
 import { readUsage } from "../usage/usage.ts";
 import { mediaTypeOf } from "./refusal.ts";
 import { Tail } from "./tail.ts";
@@ -17,13 +18,19 @@ export class Reading {
   #beginning: Buffer[] = [];
   #beginningBytes = 0;
   eventStream = false;
+  #mediaType = "";
+  /** The body of what may be a refusal; undefined: it cannot be one, or is too long to be parsed. */
+  #refusal: Buffer[] | undefined = undefined;
+  #refusalBytes = 0;
   /** The body ends with the connection: undici takes even a reset for its clean end. */
   #closeDelimited = false;
 
   /** Reads the head of upstream's answer. */
   begin(head: UpstreamHead, exchange: Exchange): void {
     const { headers, status } = head;
-    this.eventStream = mediaTypeOf(head) === "text/event-stream";
+    this.#mediaType = mediaTypeOf(head);
+    this.eventStream = this.#mediaType === "text/event-stream";
+    if (mayBeRefusal(status, this.#mediaType)) this.#refusal = [];
     this.#closeDelimited =
       headers["content-length"] === undefined && headers["transfer-encoding"] === undefined;
     exchange.upstreamStatus = status;
@@ -34,6 +41,18 @@ export class Reading {
   push(chunk: Buffer): void {
     this.tail.push(chunk);
     if (!this.eventStream && this.#beginningBytes < BEGINNING_BYTES) this.#keepBeginning(chunk);
+    if (this.#refusal) this.#keepRefusal(chunk);
+  }
+
+  /** Whether the body, once complete, can still prove that upstream refused the request and charged nothing. */
+  get mayBeRefusal(): boolean {
+    return this.#refusal !== undefined;
+  }
+
+  #keepRefusal(chunk: Buffer): void {
+    this.#refusal?.push(chunk);
+    this.#refusalBytes += chunk.length;
+    if (this.#refusalBytes > REFUSAL_MAX_BYTES) this.#refusal = undefined;
   }
 
   #keepBeginning(chunk: Buffer): void {
@@ -66,6 +85,10 @@ export class Reading {
     exchange.provider ??= readAnsweredField(named, "provider", which);
     // The bill is in the last event: whoever has read [DONE] has all of it, however the connection ends.
     if (this.eventStream && this.tail.isDone()) exchange.answeredWhole = true;
+    if (this.#refusal && exchange.answeredWhole) {
+      const body = Buffer.concat(this.#refusal);
+      exchange.refusedByUpstream = isRefusal(exchange.upstreamStatus, this.#mediaType, body);
+    }
   }
 
   #endsWhole(): boolean {
