@@ -29,6 +29,8 @@ export interface WriterOptions {
   readonly journal: Journal;
   /** Writes rows of which no two have the same id, all or none; fails only when the database does. */
   readonly write: (rows: readonly RequestRow[]) => Promise<unknown>;
+  /** Called with the number of lines of the journal that could not be read: they may have been rows. */
+  readonly onDamagedLines: (count: number) => void;
   /** Told when the database begins to fail, and when it is well again. */
   readonly onHealth: (healthy: boolean, error?: unknown) => void;
 }
@@ -171,17 +173,19 @@ export class Writer {
   }
 
   async #replay(): Promise<void> {
-    const { journal, write } = this.#options;
+    const { journal, write, onDamagedLines } = this.#options;
     for (const segment of journal.takeSpilled()) {
       const rows = new Map<string, RequestRow>();
-      for await (const entry of entriesOf(segment.path)) {
+      let damagedLines = 0;
+      for await (const entry of entriesOf(segment.path, () => damagedLines++)) {
         if (entry[0] === "row") rows.set(entry[1].id, entry[1]);
         if (rows.size < BATCH_MAX) continue;
         await write([...rows.values()]);
         rows.clear();
       }
       await write([...rows.values()]);
-      journal.replayed(segment);
+      journal.replayed(segment, damagedLines > 0);
+      if (damagedLines > 0) onDamagedLines(damagedLines);
     }
   }
 

@@ -171,7 +171,7 @@ test("the head of a request is kept as long as its beginning, also in a later se
   journal.spill([openRow(opening("2"), "me")]);
   for (const spilled of journal.takeSpilled()) journal.replayed(spilled);
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
-  journal.head("1", { status: 200, generationId: "gen-1" }, resolve);
+  journal.head(opening("1"), { status: 200, generationId: "gen-1" }, resolve);
   await within(promise, "the head to be kept");
   journal.close();
   const { rows } = await recover(directory);

@@ -23,6 +23,7 @@ export function startWriter(write: (rows: readonly RequestRow[]) => Promise<unkn
   const journal = new SmallDisk(temporaryDirectory(), "me", 1_000_000);
   const health: boolean[] = [];
   const refused: string[] = [];
+  const damaged: number[] = [];
   const writer = new Writer({
     journal,
     write: tolerantWrite({
@@ -33,13 +34,14 @@ export function startWriter(write: (rows: readonly RequestRow[]) => Promise<unkn
         journal.refuse(row);
       },
     }),
+    onDamagedLines: (count) => damaged.push(count),
     onHealth: (healthy) => health.push(healthy),
   });
   onTestFinished(async () => {
     await writer.close();
     journal.close();
   });
-  return { journal, writer, health, refused };
+  return { journal, writer, health, refused, damaged };
 }
 
 /** A request that has begun. */
