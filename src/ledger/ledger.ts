@@ -21,6 +21,8 @@ export interface LedgerOptions {
   readonly database: Database;
   /** Below it stands the journal of this process. */
   readonly dataDir: string;
+  /** Whether that directory outlives the process, so that another one recovers the journal. */
+  readonly isDataDirPersistent: boolean;
   readonly journalMaxBytes: number;
   readonly find: FindGeneration;
   readonly settleAfterMs: number;
@@ -67,6 +69,7 @@ export class Ledger {
     });
     this.#writer = new Writer({
       journal: this.#journal,
+      isJournalPersistent: options.isDataDirPersistent,
       write,
       onDamagedLines: (damagedLines) => reportDamage(logger, { damagedLines }),
       onHealth: (healthy, error) => {

@@ -58,6 +58,7 @@ function start(write: (rows: readonly RequestRow[]) => Promise<void>) {
       isRowFault: (error) => error instanceof RowFault,
       refuse: ({ id }) => refused.push(id),
     }),
+    isJournalPersistent: true,
     onDamagedLines: (count) => damaged.push(count),
     onHealth: (healthy) => health.push(healthy),
   });

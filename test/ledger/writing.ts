@@ -19,7 +19,10 @@ export class SmallDisk extends Journal {
 }
 
 /** A writer to a database that the test plays. */
-export function startWriter(write: (rows: readonly RequestRow[]) => Promise<unknown>) {
+export function startWriter(
+  write: (rows: readonly RequestRow[]) => Promise<unknown>,
+  isJournalPersistent = true,
+) {
   const journal = new SmallDisk(temporaryDirectory(), "me", 1_000_000);
   const health: boolean[] = [];
   const refused: string[] = [];
@@ -34,6 +37,7 @@ export function startWriter(write: (rows: readonly RequestRow[]) => Promise<unkn
         journal.refuse(row);
       },
     }),
+    isJournalPersistent,
     onDamagedLines: (count) => damaged.push(count),
     onHealth: (healthy) => health.push(healthy),
   });
