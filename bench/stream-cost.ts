@@ -86,6 +86,7 @@ async function openLedger() {
   const ledger = new Ledger({
     database,
     dataDir,
+    isDataDirPersistent: true,
     journalMaxBytes: 1e9,
     find: () => Promise.resolve(undefined),
     settleAfterMs: 60_000,

@@ -57,6 +57,7 @@ export class Books {
         ...config.ledger,
         database: this.database,
         dataDir: store.dataDir,
+        isDataDirPersistent: store.isDataDirPersistent,
         find: generationFinder(upstream, `Bearer ${openrouterApiKey}`),
         logger,
       });

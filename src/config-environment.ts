@@ -35,6 +35,8 @@ export const environment = z.object({
   GATEWAY_API_KEYS: z.string().optional(),
   ALLOW_ANONYMOUS: flag(false),
   DATA_DIR: checked((value) => !value.includes("\0"), "must be the path of a directory").optional(),
+  // Its default depends on DATABASE_URL.
+  DATA_DIR_PERSISTENT: z.enum(["true", "false"], { error: "must be true or false" }).optional(),
   DATABASE_URL: checked(isPostgresUrl, "must be a postgres:// or postgresql:// URL").optional(),
   STORE_OUTAGE_GRACE_MS: wholeNumber(0, DAY_MS, 3_600_000),
   SETTLE_AFTER_MS: wholeNumber(1, DAY_MS, 20_000),

@@ -45,6 +45,8 @@ export interface UpstreamConfig {
 export interface StoreConfig {
   /** Directory of the SQLite file and of the journal. */
   readonly dataDir: string;
+  /** Whether the directory outlives the process and its container, and is mounted again by one that recovers the journal. */
+  readonly isDataDirPersistent: boolean;
   /** `postgres://…`, in place of the SQLite file. */
   readonly databaseUrl: string | undefined;
   /** How long keys that are known go on being accepted while the database does not answer. */
@@ -97,7 +99,7 @@ export function loadConfig(record: Readonly<Record<string, string | undefined>>)
 
 /** Mistakes that no single variable shows. */
 function contradictions(given: Readonly<Record<string, string | undefined>>, keyed: boolean): string[] {
-  if (given["OPENROUTER_API_KEY"] !== undefined) return [];
+  if (given["OPENROUTER_API_KEY"] !== undefined) return losesSqlite(given, keyed);
   const mistakes: string[] = [];
   if (keyed) {
     // Without this, callers' gateway keys would be forwarded to OpenRouter as if they were its own.
@@ -111,6 +113,16 @@ function contradictions(given: Readonly<Record<string, string | undefined>>, key
     );
   }
   return mistakes;
+}
+
+/** SQLite's file would be lost with the directory: keys, ledger and all, which no earlier write can make up for. */
+function losesSqlite(given: Readonly<Record<string, string | undefined>>, keyed: boolean): string[] {
+  const isOpen = keyed || given["ALLOW_ANONYMOUS"] === "true";
+  const isSqlite = given["DATABASE_URL"] === undefined && (given["DATA_DIR"] !== undefined || !isOpen);
+  if (!isSqlite || given["DATA_DIR_PERSISTENT"] !== "false") return [];
+  return [
+    "DATA_DIR_PERSISTENT is false without DATABASE_URL: SQLite keeps keys and ledger in DATA_DIR and would lose them; set DATABASE_URL, or mount a directory that persists and remove DATA_DIR_PERSISTENT",
+  ];
 }
 
 function toConfig(env: Environment, gatewayKeys: readonly KeyEntry[]): Config {
@@ -160,6 +172,11 @@ function storeOf(env: Environment, keyed: boolean): StoreConfig | undefined {
   if (env.OPENROUTER_API_KEY === undefined || !wanted) return undefined;
   return Object.freeze({
     dataDir: env.DATA_DIR ?? "data",
+    // With PostgreSQL a directory is often a container's: the default is the one that loses no row.
+    isDataDirPersistent:
+      env.DATA_DIR_PERSISTENT === undefined
+        ? env.DATABASE_URL === undefined
+        : env.DATA_DIR_PERSISTENT === "true",
     databaseUrl: env.DATABASE_URL,
     outageGraceMs: env.STORE_OUTAGE_GRACE_MS,
   });

@@ -22,6 +22,7 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
     GATEWAY_API_KEYS: "demo:sk-demo",
     ALLOW_ANONYMOUS: "true",
     DATA_DIR: directory,
+    DATA_DIR_PERSISTENT: "",
     DATABASE_URL: "",
   });
   process.stdout.write(welcome(url, directory));
@@ -31,7 +32,7 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
 function welcome(gateway: string, directory: string): string {
   const url = `${gateway}/openai/v1`;
   // Whatever a .env says.
-  const sluice = `DATABASE_URL= DATA_DIR=${directory} npm run sluice --`;
+  const sluice = `DATABASE_URL= DATA_DIR_PERSISTENT= DATA_DIR=${directory} npm run sluice --`;
   return `
 Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leaves this machine.
 

@@ -85,6 +85,7 @@ const BAD: readonly (readonly [name: string, values: readonly string[]])[] = [
     ],
   ],
   ["ALLOW_ANONYMOUS", ["TRUE", "yes", "1", "0", "on"]],
+  ["DATA_DIR_PERSISTENT", ["TRUE", "yes", "1", "0", "on"]],
   ["REDIS_URL", ["localhost:6379", "http://localhost", "redis"]],
   [
     "TRUST_PROXY",

@@ -54,6 +54,7 @@ const EVERYTHING = {
   GATEWAY_API_KEYS: " team:sk-a , ,ci:sk-b,",
   ALLOW_ANONYMOUS: "true",
   DATA_DIR: "/var/lib/sluice",
+  DATA_DIR_PERSISTENT: "true",
   DATABASE_URL: "postgres://user:pw@example.com/sluice",
   STORE_OUTAGE_GRACE_MS: "16",
   SETTLE_AFTER_MS: "17",
@@ -102,6 +103,7 @@ test("every variable reaches its place, and space around values does not matter"
     },
     store: {
       dataDir: "/var/lib/sluice",
+      isDataDirPersistent: true,
       databaseUrl: "postgres://user:pw@example.com/sluice",
       outageGraceMs: 16,
     },
@@ -156,6 +158,7 @@ test("every mistake is named at once, each with its variable, and no value with 
     GATEWAY_API_KEYS: `team:${SECRET},team:${SECRET}2,${SECRET}3,bad name:${SECRET}4,x:sha256=${SECRET}`,
     ALLOW_ANONYMOUS: SECRET,
     DATA_DIR: `\0${SECRET}`,
+    DATA_DIR_PERSISTENT: SECRET,
     DATABASE_URL: `mysql://root:${SECRET}@example.com/x`,
     STORE_OUTAGE_GRACE_MS: SECRET,
     SETTLE_AFTER_MS: SECRET,

@@ -50,6 +50,8 @@ export class Exchange {
   modelAnswered: string | undefined = undefined;
   /** Upstream's answer has come to its end, so that the usage it states is final. */
   answeredWhole = false;
+  /** Upstream answered with a complete JSON error in OpenRouter's shape: nothing was charged. */
+  refusedByUpstream = false;
   /** Where it is accounted for; undefined: nowhere. */
   account: Account | undefined = undefined;
   usage: Usage | undefined = undefined;

@@ -73,7 +73,7 @@ export class Account implements Unwritten {
       this.#changed(this);
     }
     // If it cannot be kept the caller's bytes go on: should this process die now, the row ends as unknown.
-    const segment = this.#journal.head(this.#row.id, { status: upstreamStatus, generationId }, kept);
+    const segment = this.#journal.head(this.#row, { status: upstreamStatus, generationId }, kept);
     if (segment) this.#segments.push(segment);
   }
 }

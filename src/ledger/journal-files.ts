@@ -11,6 +11,9 @@ export const lockPath = (directory: string, instance: string): string => join(di
 export const segmentPath = (directory: string, instance: string, number: number): string =>
   join(directory, `${instance}.${number}.jsonl`);
 
+/** Where a segment with lines that cannot be read stays, for a person to look at. */
+export const damagedPath = (segment: string): string => `${segment}.damaged`;
+
 /** Deletes the lock of a journal that is no more, with what SQLite may have put beside it. */
 export function deleteLock(directory: string, instance: string): void {
   for (const end of ["", "-journal"]) rmSync(lockPath(directory, instance) + end, { force: true });

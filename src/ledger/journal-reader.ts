@@ -1,13 +1,21 @@
 import { createReadStream } from "node:fs";
-import type { Entry } from "./entry.ts";
+import { checksumOf, type Entry } from "./entry.ts";
 
 /**
- * Reads a segment of a journal line by line. A line that is not whole, as a full disk leaves one, or no entry is passed over.
- * @param onDamaged told of each such line.
+ * Reads a segment of a journal line by line. It skips a line that is incomplete, as a full disk leaves one, that differs from
+ * its checksum, or that is no entry.
+ * @param onDamaged called for each such line.
  */
-export async function* entriesOf(path: string, onDamaged: () => void = () => {}): AsyncGenerator<Entry> {
+export async function* entriesOf(path: string, onDamaged: () => void): AsyncGenerator<Entry> {
+  let hasChecksums = false;
   for await (const line of linesOf(path)) {
-    const entry = parse(line);
+    const end = line.lastIndexOf(",");
+    const unclosed = line.slice(0, end);
+    const isIntact = end !== -1 && line.slice(end) === checksumOf(unclosed);
+    hasChecksums ||= isIntact;
+    // Journals were written without checksums once: such a line is read in a file that has none.
+    const isOld = !hasChecksums && line.endsWith("}]");
+    const entry = isIntact ? parse(`${unclosed}]`) : isOld ? parse(line) : undefined;
     if (entry) yield entry;
     else onDamaged();
   }

@@ -4,6 +4,7 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
+  renameSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
@@ -11,7 +12,7 @@ import { join } from "node:path";
 import type { RequestRow } from "../store/request-row.ts";
 import { type FileLock, lockFile } from "../store/file-lock.ts";
 import { type Head, headLine, lineOf, openLine, type Opening } from "./entry.ts";
-import { deleteLock, lockPath, segmentPath } from "./journal-files.ts";
+import { damagedPath, deleteLock, lockPath, segmentPath } from "./journal-files.ts";
 import { type Committed, GroupCommit } from "./group-commit.ts";
 
 const SEGMENT_MAX_BYTES = 16_777_216;
@@ -30,6 +31,8 @@ export interface Segment {
   readonly begunAt: number;
   /** It holds whole rows that the database has not got. */
   spilled: boolean;
+  /** Some of its lines cannot be read: it is renamed, not deleted. */
+  isDamaged: boolean;
 }
 
 /** The journal has no room or cannot be written: nothing may be begun that could not be accounted for. */
@@ -83,10 +86,10 @@ export class Journal {
   }
 
   /** Upstream's head has come. @param committed told in this turn. @returns as `open`; undefined if it could not be kept. */
-  head(id: string, head: Head, committed: Committed): Segment | undefined {
+  head(opening: Opening, head: Head, committed: Committed): Segment | undefined {
     try {
       const segment = this.#current ?? this.#begin();
-      this.#commits.add(headLine(id, head), committed);
+      this.#commits.add(headLine(opening, head), committed);
       segment.live++;
       return segment;
     } catch (error) {
@@ -103,7 +106,8 @@ export class Journal {
 
   /** Puts a row aside that the database will never take. A person has to look at it. */
   refuse(row: RequestRow): void {
-    appendFileSync(join(this.directory, `${this.instance}.refused`), lineOf(["row", row]), { mode: 0o600 });
+    const line = `${JSON.stringify(["row", row])}\n`;
+    appendFileSync(join(this.directory, `${this.instance}.refused`), line, { mode: 0o600 });
   }
 
   /** What a request had in this segment is not needed any more. */
@@ -120,9 +124,10 @@ export class Journal {
     return [...this.#segments].filter(({ spilled }) => spilled);
   }
 
-  /** The database has got the rows of a segment. */
-  replayed(segment: Segment): void {
+  /** The database has got the rows of a segment. @param isDamaged some of its lines cannot be read. */
+  replayed(segment: Segment, isDamaged = false): void {
     segment.spilled = false;
+    segment.isDamaged = isDamaged;
     this.#deleteUnneeded(segment);
   }
 
@@ -173,7 +178,7 @@ export class Journal {
     } catch (cause) {
       throw new JournalFull("the journal cannot be written", { cause });
     }
-    this.#current = { path, live: 0, bytes: 0, begunAt: Date.now(), spilled: false };
+    this.#current = { path, live: 0, bytes: 0, begunAt: Date.now(), spilled: false, isDamaged: false };
     this.#segments.add(this.#current);
     return this.#current;
   }
@@ -192,6 +197,7 @@ export class Journal {
     if (segment === this.#current || segment.live > 0 || segment.spilled) return;
     if (!this.#segments.delete(segment)) return;
     this.#bytes -= segment.bytes;
-    unlinkSync(segment.path);
+    if (segment.isDamaged) renameSync(segment.path, damagedPath(segment.path));
+    else unlinkSync(segment.path);
   }
 }

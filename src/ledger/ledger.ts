@@ -21,6 +21,8 @@ export interface LedgerOptions {
   readonly database: Database;
   /** Below it stands the journal of this process. */
   readonly dataDir: string;
+  /** Whether that directory outlives the process, so that another one recovers the journal. */
+  readonly isDataDirPersistent: boolean;
   readonly journalMaxBytes: number;
   readonly find: FindGeneration;
   readonly settleAfterMs: number;
@@ -67,7 +69,9 @@ export class Ledger {
     });
     this.#writer = new Writer({
       journal: this.#journal,
+      isJournalPersistent: options.isDataDirPersistent,
       write,
+      onDamagedLines: (damagedLines) => reportDamage(logger, { damagedLines }),
       onHealth: (healthy, error) => {
         if (healthy) logger.info("the ledger is written again");
         else logger.error({ err: error }, "rows of the ledger cannot be written; they are kept");
@@ -88,7 +92,10 @@ export class Ledger {
       instance: this.#instance,
       lostAfterMs: settleGiveUpMs,
       onUnknown: (rows) => warnOfUnknown(logger, rows),
-      onRecovered: (found) => logger.warn(found, "requests of a process that died were taken over"),
+      onRecovered: (found) => {
+        logger.warn(found, "requests of a process that died were taken over");
+        if (found.damagedLines > 0) reportDamage(logger, found);
+      },
       onFailure: (error) =>
         logger.warn({ err: error }, "the ledger could not be looked after; it will be again"),
     });
@@ -166,6 +173,14 @@ function notAccountable(error: Error): GatewayError {
       headers: { "retry-after": "5" },
       cause: error.cause ?? error,
     },
+  );
+}
+
+/** A line that cannot be read may be all that there was of a request. Its file is kept, and a person has to look at it. */
+function reportDamage(logger: Logger, found: { readonly damagedLines: number }): void {
+  logger.error(
+    found,
+    "journal: damaged lines, requests may be missing from the ledger; see the .damaged files",
   );
 }
 

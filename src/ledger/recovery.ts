@@ -3,7 +3,7 @@ import { lockFile } from "../store/file-lock.ts";
 import type { RequestRow } from "../store/request-row.ts";
 import { entriesOf } from "./journal-reader.ts";
 import type { Entry, Head, Opening } from "./entry.ts";
-import { deleteLock, journalsIn, lockPath } from "./journal-files.ts";
+import { damagedPath, deleteLock, journalsIn, lockPath } from "./journal-files.ts";
 import { interruptedRow, openRow } from "./request-record.ts";
 
 const BATCH_MAX = 500;
@@ -86,7 +86,7 @@ async function recoverJournal(instance: string, paths: readonly string[], write:
   const lastWrittenAt = Math.max(...paths.map((path) => Math.round(statSync(path).mtimeMs)));
   const rows = await fold.end(instance, lastWrittenAt);
   for (const path of paths) {
-    if (damaged.has(path)) renameSync(path, `${path}.damaged`);
+    if (damaged.has(path)) renameSync(path, damagedPath(path));
     else unlinkSync(path);
   }
   return { rows, damagedLines };
@@ -107,8 +107,12 @@ class Fold {
 
   async add(entry: Entry): Promise<void> {
     if (entry[0] === "open") this.#openings.set(entry[1].id, entry[1]);
-    else if (entry[0] === "head") this.#heads.set(entry[1], entry[2]);
-    else await this.#give(entry[1]);
+    else if (entry[0] === "row") await this.#give(entry[1]);
+    else {
+      const [, id, head, opening] = entry;
+      this.#heads.set(id, head);
+      if (opening) this.#openings.set(id, opening);
+    }
   }
 
   /** Brings what has only begun. @returns how many rows were news. */

@@ -5,8 +5,6 @@ import { nanodollarsOf } from "../usage/money.ts";
 import type { Head, Opening } from "./entry.ts";
 
 const TEXT_MAX_CHARS = 128;
-/** Statuses with which the edge in front of OpenRouter says that it has stopped waiting: the request may run on. */
-const EDGE_GAVE_UP: ReadonlySet<number> = new Set([504, 524]);
 
 /** What is known of a request when it begins. @param startedAt ms since 1970. */
 export function openingOf(exchange: Exchange, id: string, startedAt: number): Opening {
@@ -100,12 +98,8 @@ const TO_BE_ASKED: Bill = { state: "pending", cost_nanodollars: null, cost_sourc
  * The row of a request whose process died. @param head undefined: upstream's had not come. @param endedAt ms since 1970.
  */
 export function interruptedRow(open: RequestRow, head: Head | undefined, endedAt: number): RequestRow {
-  const bill =
-    head?.generationId !== undefined
-      ? TO_BE_ASKED
-      : isRefusal(head?.status ?? 0)
-        ? NOTHING_CHARGED
-        : NOT_KNOWN;
+  // A status alone does not prove a refusal, and the body that could was never seen whole.
+  const bill = head?.generationId === undefined ? NOT_KNOWN : TO_BE_ASKED;
   return {
     ...open,
     ...bill,
@@ -118,7 +112,7 @@ export function interruptedRow(open: RequestRow, head: Head | undefined, endedAt
 }
 
 function billOf(exchange: Exchange): Bill {
-  const { usage, upstreamStatus } = exchange;
+  const { usage, refusedByUpstream } = exchange;
   const cost = usage?.costUsd === undefined ? null : whole(nanodollarsOf(usage.costUsd));
   // What an answer states before its end is not yet the whole bill.
   if (cost !== null && exchange.answeredWhole) {
@@ -126,12 +120,7 @@ function billOf(exchange: Exchange): Bill {
   }
   if (exchange.generationId !== undefined) return TO_BE_ASKED;
   if (!exchange.sent) return NOTHING_CHARGED;
-  return isRefusal(upstreamStatus) ? NOTHING_CHARGED : NOT_KNOWN;
-}
-
-/** OpenRouter charges nothing for what it refuses, and makes no generation of it. */
-function isRefusal(upstreamStatus: number): boolean {
-  return upstreamStatus >= 400 && !EDGE_GAVE_UP.has(upstreamStatus);
+  return refusedByUpstream ? NOTHING_CHARGED : NOT_KNOWN;
 }
 
 /**

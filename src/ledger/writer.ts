@@ -2,15 +2,27 @@ import type { RequestRow } from "../store/request-row.ts";
 import type { Journal } from "./journal.ts";
 import { entriesOf } from "./journal-reader.ts";
 
-/** How long a row may wait for others. With the time a write takes, all that is finished is on disk within 200 ms. */
-const FLUSH_EVERY_MS = 150;
+/** How long rows wait. */
+interface Delays {
+  /** How long a row may wait for others of its batch. */
+  readonly flushEveryMs: number;
+  /** The row of a request in flight is written this long after its beginning: by then most have ended, and are written once. */
+  readonly openAfterMs: number;
+}
+
+/** With the time a write takes, a finished row is in the database within 200 ms. */
+const WITH_JOURNAL: Delays = { flushEveryMs: 150, openAfterMs: 1_000 };
+/**
+ * Where the journal is lost with its process, the database has to have every request within 250 ms of its beginning, and its
+ * generation within 250 ms of the head: one of either delay at most, and 150 ms for the writes.
+ */
+const WITHOUT_JOURNAL: Delays = { flushEveryMs: 50, openAfterMs: 50 };
+/** A write that takes longer may hang, so that rows go to the journal. Until then they wait for its end. */
+const WRITE_HANGS_AFTER_MS = 100;
 /** So many rows are written at once, so that no write holds up what else the process does. */
 const BATCH_MAX = 1_000;
 /** A database that has failed is left alone for so long. */
 const RETRY_AFTER_MS = 1_000;
-
-/** Most requests are over by then, and their rows written once. The row of one that is not is there should its disk be lost. */
-const OPEN_AFTER_MS = 1_000;
 
 /** A request whose row the database has not got as it is now. */
 export interface Unwritten {
@@ -27,8 +39,12 @@ export interface Unwritten {
 
 export interface WriterOptions {
   readonly journal: Journal;
+  /** Whether another process can recover the journal; otherwise open rows are written sooner. */
+  readonly isJournalPersistent: boolean;
   /** Writes rows of which no two have the same id, all or none; fails only when the database does. */
   readonly write: (rows: readonly RequestRow[]) => Promise<unknown>;
+  /** Called with the number of lines of the journal that could not be read: they may have been rows. */
+  readonly onDamagedLines: (count: number) => void;
   /** Told when the database begins to fail, and when it is well again. */
   readonly onHealth: (healthy: boolean, error?: unknown) => void;
 }
@@ -39,10 +55,14 @@ export interface WriterOptions {
  */
 export class Writer {
   readonly #options: WriterOptions;
+  readonly #delays: Delays;
   /** What waits, and what did: each has its mark. An array, for what a Set does to the garbage collector; see `InFlight`. */
   #unwritten: Unwritten[] = [];
   #timer: NodeJS.Timeout | undefined = undefined;
   #writing: Promise<void> | undefined = undefined;
+  #writingSince = 0;
+  /** Rows wait for the end of the write. */
+  #isFlushDue = false;
   /** What the write under way has not brought to the database yet, and the journal does not have. */
   #inHand: readonly Unwritten[] = [];
   #failedAt = -Infinity;
@@ -50,6 +70,7 @@ export class Writer {
 
   constructor(options: WriterOptions) {
     this.#options = options;
+    this.#delays = options.isJournalPersistent ? WITH_JOURNAL : WITHOUT_JOURNAL;
   }
 
   /** Whether the last write went well. */
@@ -71,17 +92,23 @@ export class Writer {
 
   /** Brings everything to the database now, or what it does not take to the journal. */
   async close(): Promise<void> {
-    await this.#writing;
+    await this.#idle();
     this.#begin(this.#take(Infinity));
-    await this.#writing;
+    await this.#idle();
     clearTimeout(this.#timer);
+  }
+
+  /** Waits for the end of the write, and of one that follows it at once. */
+  async #idle(): Promise<void> {
+    do await this.#writing;
+    while (this.#writing);
   }
 
   #schedule(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#tick();
-    }, FLUSH_EVERY_MS);
+    }, this.#delays.flushEveryMs);
   }
 
   /** @param openBefore requests that are under way are left if they began later. */
@@ -98,7 +125,12 @@ export class Writer {
   }
 
   #tick(): void {
-    const batch = this.#take(Date.now() - OPEN_AFTER_MS);
+    if (this.#writing && performance.now() - this.#writingSince < WRITE_HANGS_AFTER_MS) {
+      this.#isFlushDue = true;
+      this.#schedule();
+      return;
+    }
+    const batch = this.#take(Date.now() - this.#delays.openAfterMs);
     const resting = performance.now() - this.#failedAt < RETRY_AFTER_MS;
     if (this.#writing) this.#keepInHand();
     if (this.#writing || resting) this.#keep(batch);
@@ -107,9 +139,12 @@ export class Writer {
   }
 
   #begin(batch: readonly Unwritten[]): void {
+    this.#writingSince = performance.now();
+    this.#isFlushDue = false;
     this.#writing = this.#bring(batch).finally(() => {
       this.#writing = undefined;
       this.#inHand = [];
+      if (this.#isFlushDue) this.#tick();
     });
   }
 
@@ -171,17 +206,19 @@ export class Writer {
   }
 
   async #replay(): Promise<void> {
-    const { journal, write } = this.#options;
+    const { journal, write, onDamagedLines } = this.#options;
     for (const segment of journal.takeSpilled()) {
       const rows = new Map<string, RequestRow>();
-      for await (const entry of entriesOf(segment.path)) {
+      let damagedLines = 0;
+      for await (const entry of entriesOf(segment.path, () => damagedLines++)) {
         if (entry[0] === "row") rows.set(entry[1].id, entry[1]);
         if (rows.size < BATCH_MAX) continue;
         await write([...rows.values()]);
         rows.clear();
       }
       await write([...rows.values()]);
-      journal.replayed(segment);
+      journal.replayed(segment, damagedLines > 0);
+      if (damagedLines > 0) onDamagedLines(damagedLines);
     }
   }
 

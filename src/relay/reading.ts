@@ -3,6 +3,7 @@ import { generationIdOf, providerOf } from "../upstream/answer-head.ts";
 import type { UpstreamHead } from "../upstream/call.ts";
 import { EventStreamReader, type JsonEvent, Key } from "../usage/event-stream.ts";
 import { JsonDocumentReader } from "../usage/json-document.ts";
+import { isRefusal, mayBeRefusal, REFUSAL_MAX_BYTES } from "../usage/refusal-body.ts";
 import { toUsage, type Usage } from "../usage/usage.ts";
 import { mediaTypeOf } from "./refusal.ts";
 
@@ -31,6 +32,10 @@ export class Reading {
   #provider: string | undefined = undefined;
   #model: string | undefined = undefined;
   #hasErrorEvent = false;
+  #mediaType = "";
+  /** The body of what may be a refusal; undefined: it cannot be one, or is too long to be parsed. */
+  #refusal: Buffer[] | undefined = undefined;
+  #refusalBytes = 0;
   /** The body ends with the connection: undici takes even a reset for its clean end. */
   #closeDelimited = false;
 
@@ -38,7 +43,9 @@ export class Reading {
   begin(head: UpstreamHead, exchange: Exchange): void {
     const { headers, status } = head;
     this.#exchange = exchange;
-    this.eventStream = mediaTypeOf(head) === "text/event-stream";
+    this.#mediaType = mediaTypeOf(head);
+    this.eventStream = this.#mediaType === "text/event-stream";
+    if (mayBeRefusal(status, this.#mediaType)) this.#refusal = [];
     this.#closeDelimited =
       headers["content-length"] === undefined && headers["transfer-encoding"] === undefined;
     exchange.upstreamStatus = status;
@@ -52,6 +59,18 @@ export class Reading {
     if (this.eventStream) this.#events.push(chunk);
     else this.#document.push(chunk);
     if (this.#idBytesLeft > 0) this.#lookForId(chunk.length);
+    if (this.#refusal) this.#keepRefusal(chunk);
+  }
+
+  /** Whether the body, once complete, can still prove that upstream refused the request and charged nothing. */
+  get mayBeRefusal(): boolean {
+    return this.#refusal !== undefined;
+  }
+
+  #keepRefusal(chunk: Buffer): void {
+    this.#refusal?.push(chunk);
+    this.#refusalBytes += chunk.length;
+    if (this.#refusalBytes > REFUSAL_MAX_BYTES) this.#refusal = undefined;
   }
 
   /** Its head has not stated the id by which its cost can be looked up, so the body has to. */
@@ -115,6 +134,10 @@ export class Reading {
     exchange.modelAnswered = this.#model;
     // Documented as a header, and seen in none of the recorded answers.
     exchange.provider ??= this.#provider;
+    if (this.#refusal && exchange.answeredWhole) {
+      const body = Buffer.concat(this.#refusal);
+      exchange.refusedByUpstream = isRefusal(exchange.upstreamStatus, this.#mediaType, body);
+    }
   }
 
   #concludeStream(exchange: Exchange): void {

@@ -11,6 +11,9 @@ import { type ReadOn, ReadOnLimit } from "./read-on.ts";
 import { Reading } from "./reading.ts";
 import { refusalOf } from "./refusal.ts";
 
+/** Bounds on reading a refusal that the caller does not get, only to see that it is one. */
+const UNSEEN_REFUSAL: ReadOn = { ms: 1_000, bytes: 65_536 };
+
 export interface RelayOptions {
   /** The gateway's own key was sent: its 401 is the operator's fault, not the caller's. */
   readonly ownsAccount: boolean;
@@ -36,6 +39,8 @@ export class Relay implements UpstreamSink, Answer {
   #call: UpstreamCall | undefined = undefined;
   #state: "waiting" | "relaying" | "draining" | "over" = "waiting";
   #paused = false;
+  /** The error to answer with, while the body that it replaces is read. */
+  #replacement: GatewayError | undefined = undefined;
   #readOnLimit: ReadOnLimit | undefined = undefined;
 
   constructor(request: FastifyRequest, reply: FastifyReply, options: RelayOptions) {
@@ -70,9 +75,16 @@ export class Relay implements UpstreamSink, Answer {
     this.#reading.begin(head, exchange);
     if (this.#state === "draining") return;
     const refusal = refusalOf(head, this.#options.ownsAccount);
-    if (refusal) return this.cut(refusal);
+    if (refusal) return this.#replace(refusal);
     if (head.status >= 400) exchange.outcome = "upstream_error";
     this.#writeHead(head);
+  }
+
+  /** Answers with an error of our own. A body that may prove that nothing was charged is read first, within bounds. */
+  #replace(error: GatewayError): void {
+    if (!this.#reading.mayBeRefusal) return this.cut(error);
+    this.#replacement = error;
+    this.#readOnLimit = new ReadOnLimit(UNSEEN_REFUSAL, () => this.cut(error));
   }
 
   #writeHead({ status, headers }: UpstreamHead): void {
@@ -90,7 +102,7 @@ export class Relay implements UpstreamSink, Answer {
   onData(chunk: Buffer): void {
     if (this.#state === "over") return;
     this.#reading.push(chunk);
-    if (this.#state === "draining") {
+    if (this.#state === "draining" || this.#replacement) {
       this.#readOnLimit?.count(chunk);
       return;
     }
@@ -114,6 +126,7 @@ export class Relay implements UpstreamSink, Answer {
     const exchange = this.#exchange;
     exchange.answeredWhole = true;
     if (this.#state === "draining") return this.#conclude();
+    if (this.#replacement) return this.onFailure(this.#replacement);
     this.#state = "over";
     exchange.incomplete = this.#reading.eventStream && !this.#reading.endsDone;
     if (this.#reading.hasError) exchange.outcome = "upstream_error";
@@ -130,7 +143,7 @@ export class Relay implements UpstreamSink, Answer {
     if (before === "draining") return this.#conclude();
     this.#state = "over";
     if (before === "waiting") {
-      answerError(this.#request, this.#reply, error);
+      answerError(this.#request, this.#reply, this.#replacement ?? error);
       return;
     }
     const exchange = this.#exchange;

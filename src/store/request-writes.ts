@@ -9,12 +9,18 @@ import type { Tables } from "./tables.ts";
 /**
  * What a row may become: one that is open anything, one that waits for its cost only settled, or what its own process says
  * when it was taken for dead; one that is final nothing. So a row can be written again and again, by whoever knows of it,
- * and is counted once.
+ * and is counted once. A journal that has lost the line with the generation does not end an open row that has it:
+ * `adoptOrphans` makes that row wait for its cost.
  */
+const MAY_BECOME = `
+  (requests.state = 'open' and (requests.generation_id is null or excluded.generation_id is not null
+    or coalesce(excluded.outcome, '') <> 'interrupted'))
+  or (requests.state = 'pending' and (excluded.state = 'settled'
+    or (requests.outcome = 'interrupted' and excluded.state = 'pending' and excluded.outcome <> 'interrupted')))`;
+
 const ON_CONFLICT = `on conflict (id) do update set ${REQUEST_COLUMNS.slice(1)
   .map(([name]) => `${name} = excluded.${name}`)
-  .join(", ")} where requests.state = 'open' or (requests.state = 'pending' and (excluded.state = 'settled'
-    or (requests.outcome = 'interrupted' and excluded.state = 'pending' and excluded.outcome <> 'interrupted')))`;
+  .join(", ")} where ${MAY_BECOME}`;
 
 const intoSqlite = insertOne("requests", REQUEST_COLUMNS, ON_CONFLICT);
 const intoPostgres = insertAll("requests", REQUEST_COLUMNS, `${ON_CONFLICT} returning id`);

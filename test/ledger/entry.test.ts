@@ -30,8 +30,8 @@ test("the lines that are put together by hand are what stringifying makes, whate
   );
   const head = fc.record({ status: fc.nat(599), generationId: fc.option(text, { nil: undefined }) });
   fc.assert(
-    fc.property(text, head, (id, one) => {
-      expect(headLine(id, one)).toBe(lineOf(["head", id, one]));
+    fc.property(opening, head, (begun, one) => {
+      expect(headLine(begun, one)).toBe(lineOf(["head", begun.id, one, begun]));
     }),
   );
 });

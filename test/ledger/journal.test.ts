@@ -100,12 +100,7 @@ test.each([
     [["head", "1", { status: 200, generationId: "gen-1" }]],
     { state: "pending", generation_id: "gen-1" },
   ],
-  [
-    "was refused",
-    [["head", "1", { status: 429 }]],
-    { state: "settled", cost_source: "none", cost_nanodollars: 0 },
-  ],
-  ["may run on behind an edge", [["head", "1", { status: 524 }]], { state: "unknown" }],
+  ["has only a status", [["head", "1", { status: 429 }]], { state: "unknown", cost_source: "unknown" }],
   ["was finished", [["row", { ...openRow(opening("1"), "x"), state: "settled" }]], { state: "settled" }],
 ])("a request of a dead process that %s ends accordingly", async (_, lines, expected) => {
   const directory = temporaryDirectory();
@@ -176,7 +171,7 @@ test("the head of a request is kept as long as its beginning, also in a later se
   journal.spill([openRow(opening("2"), "me")]);
   for (const spilled of journal.takeSpilled()) journal.replayed(spilled);
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
-  journal.head("1", { status: 200, generationId: "gen-1" }, resolve);
+  journal.head(opening("1"), { status: 200, generationId: "gen-1" }, resolve);
   await within(promise, "the head to be kept");
   journal.close();
   const { rows } = await recover(directory);

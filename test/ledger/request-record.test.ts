@@ -80,10 +80,19 @@ test.each<[string, Partial<Exchange>, Partial<RequestRow>]>([
   ["usage without a cost", { generationId: "gen-1", usage: usage(undefined) }, PENDING],
   ["a caller who left", { generationId: "gen-1", outcome: "client_gone", answeredWhole: false }, PENDING],
   ["an error with a generation", { generationId: "gen-1", upstreamStatus: 502, status: 502 }, PENDING],
-  ["a refusal upstream", { upstreamStatus: 429, status: 429 }, NOTHING],
-  ["an error upstream", { upstreamStatus: 500, status: 502 }, NOTHING],
-  ["an edge that gave up", { upstreamStatus: 524, status: 502 }, UNKNOWN],
-  ["a gateway time-out upstream", { upstreamStatus: 504, status: 504 }, UNKNOWN],
+  ["a refusal upstream", { upstreamStatus: 429, status: 429, refusedByUpstream: true }, NOTHING],
+  [
+    "a refusal with a generation",
+    { upstreamStatus: 429, generationId: "gen-1", refusedByUpstream: true },
+    PENDING,
+  ],
+  ...[302, 400, 401, 408, 429, 499, 500, 502, 504, 520, 524].map(
+    (upstreamStatus): [string, Partial<Exchange>, Partial<RequestRow>] => [
+      `status ${upstreamStatus} without a body that proves a refusal`,
+      { upstreamStatus, status: upstreamStatus },
+      UNKNOWN,
+    ],
+  ),
   ["an answer without a generation", {}, UNKNOWN],
   ["an answer that never came", NO_HEAD, UNKNOWN],
   ["a request that was never sent", { ...NO_HEAD, sent: false, outcome: "rejected", status: 503 }, NOTHING],

@@ -16,6 +16,7 @@ export async function startLedger(journalMaxBytes = 1_000_000) {
   const ledger = new Ledger({
     database,
     dataDir,
+    isDataDirPersistent: true,
     journalMaxBytes,
     find: () => Promise.resolve(undefined),
     settleAfterMs: 60_000,

@@ -50,6 +50,7 @@ function start(write: (rows: readonly RequestRow[]) => Promise<void>) {
   const journal = new Journal(temporaryDirectory(), "me", 1_000_000);
   const health: boolean[] = [];
   const refused: string[] = [];
+  const damaged: number[] = [];
   const writer = new Writer({
     journal,
     write: tolerantWrite({
@@ -57,10 +58,12 @@ function start(write: (rows: readonly RequestRow[]) => Promise<void>) {
       isRowFault: (error) => error instanceof RowFault,
       refuse: ({ id }) => refused.push(id),
     }),
+    isJournalPersistent: true,
+    onDamagedLines: (count) => damaged.push(count),
     onHealth: (healthy) => health.push(healthy),
   });
   onTestFinished(() => journal.close());
-  return { journal, writer, health, refused };
+  return { journal, writer, health, refused, damaged };
 }
 
 /** A database that keeps the last version of every row. */

@@ -19,10 +19,14 @@ export class SmallDisk extends Journal {
 }
 
 /** A writer to a database that the test plays. */
-export function startWriter(write: (rows: readonly RequestRow[]) => Promise<unknown>) {
+export function startWriter(
+  write: (rows: readonly RequestRow[]) => Promise<unknown>,
+  isJournalPersistent = true,
+) {
   const journal = new SmallDisk(temporaryDirectory(), "me", 1_000_000);
   const health: boolean[] = [];
   const refused: string[] = [];
+  const damaged: number[] = [];
   const writer = new Writer({
     journal,
     write: tolerantWrite({
@@ -33,13 +37,15 @@ export function startWriter(write: (rows: readonly RequestRow[]) => Promise<unkn
         journal.refuse(row);
       },
     }),
+    isJournalPersistent,
+    onDamagedLines: (count) => damaged.push(count),
     onHealth: (healthy) => health.push(healthy),
   });
   onTestFinished(async () => {
     await writer.close();
     journal.close();
   });
-  return { journal, writer, health, refused };
+  return { journal, writer, health, refused, damaged };
 }
 
 /** A request that has begun. */

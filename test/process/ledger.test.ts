@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { type Simulator, startSimulator } from "../../src/mock/simulator.ts";
@@ -75,6 +75,41 @@ test("a stream whose gateway is killed is settled by the next one to what upstre
   expect(whole?.generation_id).toBe(done.headers["x-generation-id"]);
   expect(whole?.cost_nanodollars).toBe(simulator.billed(whole?.generation_id ?? ""));
   await until(() => second.stdout().includes("the cost of a request will not be known"), "the log to say so");
+}, 30_000);
+
+test("a request whose opening line is damaged is settled for its key, and the log reports the damage", async () => {
+  const simulator = await startUpstream();
+  const dataDir = temporaryDirectory();
+  const first = start(simulator, dataDir);
+  const port = await listeningPort(first);
+  const stream = post(port, { model: "sim/ok:gapMs=50,events=200", stream: true });
+  await until(() => stream.response()?.body.length, "the stream to begin");
+  first.child.kill("SIGKILL");
+  await first.exit("the killed gateway");
+  // As a disk loses them: the first page of the journal, and the database with its open row.
+  const journal = join(dataDir, "journal");
+  const [segment = ""] = readdirSync(journal).filter((name) => name.endsWith(".jsonl"));
+  const path = join(journal, segment);
+  writeFileSync(path, readFileSync(path, "utf8").replace('["open"', "\0\0\0\0\0\0\0"));
+  for (const name of readdirSync(dataDir).filter((one) => one.startsWith("sluice.db")))
+    rmSync(join(dataDir, name));
+
+  const second = start(simulator, dataDir);
+  await listeningPort(second);
+  const row = await until(
+    async () => (await rowsIn(dataDir)).find(({ state }) => state === "settled"),
+    "the settled row",
+    10_000,
+  );
+  expect(row).toMatchObject({ key_id: "env:team", outcome: "interrupted", cost_source: "generation" });
+  expect(row.cost_nanodollars).toBe(simulator.billed(row.generation_id ?? ""));
+  await until(() => second.stdout().includes("journal: damaged lines"), "the log to report it");
+  const line = second
+    .stdout()
+    .split("\n")
+    .find((text) => text.includes("journal: damaged lines"));
+  expect(JSON.parse(line ?? "")).toMatchObject({ level: 50, damagedLines: 1 });
+  expect(readdirSync(journal)).toContain(`${segment}.damaged`);
 }, 30_000);
 
 test("SIGTERM writes every row, and leaves no journal", async () => {

@@ -79,8 +79,8 @@ export async function verify(
   };
 }
 
-/** Models whose answers end before their head. */
-const HEADLESS = /"sim\/(?:close|reset:head=0)"/;
+/** Models whose responses have no generation and do not prove a refusal. */
+const UNPROVEN = /"sim\/(?:close|reset:head=0|html)"/;
 
 function checkRow(row: RequestRow, seen: Seen | undefined, differences: string[]): void {
   const { request_id: id, state, generation_id: generationId } = row;
@@ -91,8 +91,8 @@ function checkRow(row: RequestRow, seen: Seen | undefined, differences: string[]
   if (seen?.generationId !== undefined)
     differences.push(`${id}: it is unknown, and its caller has seen its head`);
   const left = seen?.planned.leavesAfterMs !== undefined;
-  if (!left && row.outcome !== "interrupted" && !HEADLESS.test(seen?.planned.body ?? ""))
-    differences.push(`${id}: it is unknown, and nothing kept its head from coming`);
+  if (!left && row.outcome !== "interrupted" && !UNPROVEN.test(seen?.planned.body ?? ""))
+    differences.push(`${id}: it is unknown, and its response proved what it costs`);
 }
 
 function uniqueBy(

@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Database } from "../../src/store/database.ts";
 import { isFinal, type RequestRow } from "../../src/store/request-row.ts";
+import { adoptOrphans } from "../../src/store/instances.ts";
 import { writeRequests } from "../../src/store/request-writes.ts";
 import { HOUR_MS, requestRow, STARTED_AT } from "./request-rows.ts";
 
@@ -141,6 +142,18 @@ export function requestWritesContract(open: () => Promise<Database>): void {
       { model: "", cost_nanodollars: 0 },
       { model: "a/b", cost_nanodollars: 7 },
     ]);
+  });
+
+  test("a row without its generation does not end an open row that has it, which is then taken over", async () => {
+    const database = await open();
+    const known = requestRow("1", { generation_id: "gen-1" });
+    await writeRequests(database, [known]);
+    const interrupted = { state: "unknown", outcome: "interrupted", cost_source: "unknown" } as const;
+    expect(await writeRequests(database, [requestRow("1", interrupted)])).toEqual([]);
+    expect(await rowsIn(database)).toEqual([known]);
+    const later = STARTED_AT + HOUR_MS;
+    await adoptOrphans(database, later, { lastSeenBefore: later, startedBefore: 0 });
+    expect(await rowsIn(database)).toMatchObject([{ state: "pending", generation_id: "gen-1" }]);
   });
 
   test("a batch of which one row is refused leaves nothing behind", async () => {

@@ -1,0 +1,101 @@
+import { rmSync } from "node:fs";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { type Simulator, startSimulator } from "../../src/mock/simulator.ts";
+import type { Database } from "../../src/store/database.ts";
+import type { RequestRow } from "../../src/store/request-row.ts";
+import { HOUR_MS, setUp } from "../ledger/caretaking.ts";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
+import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { listeningPort, runNode } from "../support/process.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
+import { until } from "../support/until.ts";
+
+const EACH = 20;
+const STREAM = "sim/ok:gapMs=50,events=400";
+/** It never sends a head. */
+const HANGING = "sim/hang";
+/** Rows of requests whose journal is safe come after 1 s at the earliest; a busy machine may take longer than 250 ms. */
+const DEADLINE_MS = 900;
+
+let postgres: Postgres;
+let simulator: Simulator;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  simulator = await startSimulator();
+}, 30_000);
+
+afterAll(async () => {
+  await simulator.close();
+  await postgres.close();
+});
+
+/** A gateway in a process of its own, with a directory that is not said to persist. */
+async function start(databaseUrl: string) {
+  const dataDir = temporaryDirectory();
+  const gateway = runNode("src/server.ts", {
+    PORT: "0",
+    OPENROUTER_API_KEY: ACCOUNT_KEY,
+    OPENROUTER_BASE_URL: simulator.baseUrl,
+    GATEWAY_API_KEYS: `team:${CALLER_KEY}`,
+    DATABASE_URL: databaseUrl,
+    DATA_DIR: dataDir,
+  });
+  return { gateway, dataDir, port: await listeningPort(gateway) };
+}
+
+const rowsIn = ({ kysely }: Database): Promise<RequestRow[]> =>
+  kysely.selectFrom("requests").selectAll().orderBy("id").execute();
+
+function post(port: number, model: string): RawClient {
+  const client = new RawClient(port);
+  client.post(CHAT_PATH, chatBody({ model, stream: true }), AUTHORIZATION);
+  onTestFinished(() => void client.socket.destroy());
+  return client;
+}
+
+test("no request in flight is missing when a replica is killed and its disk is lost", async () => {
+  const url = await postgres.createDatabase();
+  const database = await openTestDatabase(url);
+  const { gateway, dataDir, port } = await start(url);
+  const clients = Array.from({ length: 2 * EACH }, (_, index) => post(port, index % 2 ? HANGING : STREAM));
+  await until(() => simulator.stats().requests === 2 * EACH, "every request at upstream");
+  const open = await until(
+    async () => {
+      const rows = await rowsIn(database);
+      const known = rows.filter((row) => row.generation_id !== null);
+      return rows.length === 2 * EACH && known.length === EACH ? rows : undefined;
+    },
+    "every open row, with its generation if it has one",
+    DEADLINE_MS,
+  );
+  for (const row of open) {
+    expect(row).toMatchObject({ state: "open", key_id: "env:team" });
+    expect([STREAM, HANGING]).toContain(row.model_sent);
+    expect(row.generation_id === null).toBe(row.model_sent === HANGING);
+  }
+  gateway.child.kill("SIGKILL");
+  await gateway.exit("the killed gateway");
+  rmSync(dataDir, { recursive: true });
+  await until(() => clients.every((client) => client.closed), "the connections to break");
+
+  const { caretaker, clock, unknown } = await setUp({ database });
+  await until(
+    async () =>
+      (await database.kysely.selectFrom("instances").select("id").execute()).some(({ id }) => id === "me"),
+    "the survivor's heartbeat",
+  );
+  clock.now += 60_000;
+  await caretaker.lookAfter();
+  const byState = async (state: RequestRow["state"]): Promise<RequestRow[]> =>
+    (await rowsIn(database)).filter((row) => row.state === state);
+  expect(await byState("pending")).toHaveLength(EACH);
+  clock.now += 2 * HOUR_MS;
+  await caretaker.lookAfter();
+  expect(await byState("unknown")).toHaveLength(EACH);
+  expect(unknown).toHaveLength(EACH);
+  const billed = simulator.seen.flatMap(({ generationId }) => generationId ?? []);
+  expect((await byState("pending")).map((row) => row.generation_id).toSorted()).toEqual(billed.toSorted());
+}, 30_000);
