@@ -72,6 +72,7 @@ export class Books {
         if (healthy) logger.info("keys are followed again");
         else logger.error({ err: error }, "keys cannot be followed; those that are known go on");
       },
+      onReplaced: () => logger.warn("keys: database was restored or replaced, all keys are read again"),
     });
     this.#retention = new Retention(this.database, config.ledger.retentionDays * DAY_MS, (error) =>
       logger.warn({ err: error }, "old rows of the ledger could not be deleted; they will be"),
