@@ -52,7 +52,7 @@ const record = (data: object): Script => {
 };
 
 test("a generation has no record at first, and later the one that it was billed by", async () => {
-  const simulator = await startSimulator({ generationDelayMs: 100, apiKeys: [ACCOUNT_KEY] });
+  const simulator = await startSimulator({ generationDelayMs: 1_000, apiKeys: [ACCOUNT_KEY] });
   onTestFinished(() => simulator.close());
   const find = finderOf(simulator.baseUrl);
   const response = await fetch(`${simulator.baseUrl}/chat/completions`, {
