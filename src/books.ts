@@ -57,6 +57,7 @@ export class Books {
         ...config.ledger,
         database: this.database,
         dataDir: store.dataDir,
+        deletedBefore: () => this.#retention.deletedBefore(),
         find: generationFinder(upstream, `Bearer ${openrouterApiKey}`),
         logger,
       });
@@ -74,9 +75,7 @@ export class Books {
       },
       onReplaced: () => logger.warn("keys: database was restored or replaced, all keys are read again"),
     });
-    this.#retention = new Retention(this.database, config.ledger.retentionDays * DAY_MS, (error) =>
-      logger.warn({ err: error }, "old rows of the ledger could not be deleted; they will be"),
-    );
+    this.#retention = this.#createRetention();
     const { sqlite } = this.database;
     this.#checkpoints =
       sqlite &&
@@ -109,6 +108,21 @@ export class Books {
     await this.database.close();
   }
 
+  #createRetention(): Retention {
+    const { config, logger } = this.#options;
+    return new Retention({
+      database: this.database,
+      keepMs: config.ledger.retentionDays * DAY_MS,
+      onFailure: (error) =>
+        logger.warn({ err: error }, "old rows of the ledger could not be deleted; they will be"),
+      onClockAhead: ({ now, trusted }) =>
+        logger.error(
+          { aheadMs: now - trusted },
+          "ledger: clock went far forward, rows past LEDGER_RETENTION_DAYS are deleted slowly; check the clock",
+        ),
+    });
+  }
+
   async #tryToOpen(): Promise<void> {
     const { config, logger, onFirstKeys } = this.#options;
     try {
@@ -118,8 +132,8 @@ export class Books {
         if (made) onFirstKeys(made);
       }
       await this.cache.start();
+      await this.#retention.start();
       this.ledger.start();
-      this.#retention.start();
       this.#checkpoints?.start();
       this.#ready = true;
     } catch (error) {
