@@ -58,6 +58,7 @@ export class Books {
         database: this.database,
         dataDir: store.dataDir,
         isDataDirPersistent: store.isDataDirPersistent,
+        deletedBefore: () => this.#retention.deletedBefore(),
         find: generationFinder(upstream, `Bearer ${openrouterApiKey}`),
         logger,
       });
@@ -73,10 +74,9 @@ export class Books {
         if (healthy) logger.info("keys are followed again");
         else logger.error({ err: error }, "keys cannot be followed; those that are known go on");
       },
+      onReplaced: () => logger.warn("keys: database was restored or replaced, all keys are read again"),
     });
-    this.#retention = new Retention(this.database, config.ledger.retentionDays * DAY_MS, (error) =>
-      logger.warn({ err: error }, "old rows of the ledger could not be deleted; they will be"),
-    );
+    this.#retention = this.#createRetention();
     const { sqlite } = this.database;
     this.#checkpoints =
       sqlite &&
@@ -109,6 +109,21 @@ export class Books {
     await this.database.close();
   }
 
+  #createRetention(): Retention {
+    const { config, logger } = this.#options;
+    return new Retention({
+      database: this.database,
+      keepMs: config.ledger.retentionDays * DAY_MS,
+      onFailure: (error) =>
+        logger.warn({ err: error }, "old rows of the ledger could not be deleted; they will be"),
+      onClockAhead: ({ now, trusted }) =>
+        logger.error(
+          { aheadMs: now - trusted },
+          "ledger: clock went far forward, rows past LEDGER_RETENTION_DAYS are deleted slowly; check the clock",
+        ),
+    });
+  }
+
   async #tryToOpen(): Promise<void> {
     const { config, logger, onFirstKeys } = this.#options;
     try {
@@ -118,8 +133,8 @@ export class Books {
         if (made) onFirstKeys(made);
       }
       await this.cache.start();
+      await this.#retention.start();
       this.ledger.start();
-      this.#retention.start();
       this.#checkpoints?.start();
       this.#ready = true;
     } catch (error) {

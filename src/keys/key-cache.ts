@@ -9,12 +9,23 @@ const TOUCH_EVERY_MS = 10_000;
 const REMEMBERED = 10_000;
 const LOOK_UPS_MAX = 1_000;
 
+/** How far the changes of keys have come, and which changes they were. */
+export interface KeyHistory {
+  /** Of the last change of all. */
+  readonly revision: number;
+  /** The id of the last change of all; null: there was none. */
+  readonly lastChange: string | null;
+  /** The id of the last change up to the revision that was asked for. */
+  readonly lastChangeBefore: string | null;
+}
+
 /** Where the cache gets keys from. */
 export interface KeySource {
   /** @param digest as 64 hexadecimal digits. */
   byDigest(digest: string): Promise<KeyRow | undefined>;
   since(revision: number): Promise<KeyRow[]>;
-  lastRevision(): Promise<number>;
+  /** Reads, as of one moment, the last change of all and the last one up to `revision`. */
+  history(revision: number): Promise<KeyHistory>;
   /** @param usedAt ids to ms since 1970. */
   touch(usedAt: ReadonlyMap<string, number>): Promise<void>;
   /** @param changed called when keys may have changed. @returns ends it. */
@@ -27,6 +38,8 @@ export interface KeyCacheOptions {
   readonly graceMs: number;
   /** Told when the source begins to fail, and when it is well again. */
   readonly onHealth: (healthy: boolean, error?: unknown) => void;
+  /** Called when the source is not what it was, as after a restore of a backup, and nothing remembered holds any more. */
+  readonly onReplaced?: () => void;
   /** ms since 1970. */
   readonly now?: () => number;
 }
@@ -44,6 +57,8 @@ export class KeyCache implements KeyStore {
   #usedAt = new Map<string, number>();
   #touchedAt = -Infinity;
   #revision = -1;
+  /** Id of the change that made `#revision`: a backup that was restored does not have it. */
+  #lastChange: string | null = null;
   #polledAt = -Infinity;
   #polling: Promise<void> | undefined = undefined;
   #touching: Promise<void> | undefined = undefined;
@@ -58,7 +73,7 @@ export class KeyCache implements KeyStore {
 
   /** Begins to follow the changes of keys. @throws when the source cannot be asked. */
   async start(): Promise<void> {
-    this.#revision = await this.#options.source.lastRevision();
+    this.#moveTo(await this.#options.source.history(0));
     this.#polledAt = performance.now();
     this.#timer = setInterval(() => void this.#poll(), POLL_EVERY_MS);
     this.#timer.unref();
@@ -101,22 +116,25 @@ export class KeyCache implements KeyStore {
     let lookUp = this.#lookUps.get(index);
     if (!lookUp) {
       if (this.#lookUps.size >= LOOK_UPS_MAX) throw notReachable();
-      lookUp = this.#ask(index, digest).finally(() => this.#lookUps.delete(index));
-      this.#lookUps.set(index, lookUp);
+      const asked = this.#ask(index, digest).finally(() => {
+        if (this.#lookUps.get(index) === asked) this.#lookUps.delete(index);
+      });
+      lookUp = asked;
+      this.#lookUps.set(index, asked);
     }
     const found = await lookUp;
     return found && this.#admit(found, digest);
   }
 
   async #ask(index: string, digest: Buffer): Promise<CachedKey | undefined> {
-    const before = this.#revision;
+    const before = this.#lastChange;
     const row = await this.#options.source.byDigest(digest.toString("hex")).catch((error: unknown) => {
       throw notReachable(error);
     });
     if (!row) return undefined;
     const found = cached(row);
     // A change that was heard of meanwhile may be newer than what was read: then the next request asks again.
-    if (before === this.#revision) this.#remember(index, found);
+    if (before === this.#lastChange) this.#remember(index, found);
     return found;
   }
 
@@ -140,11 +158,10 @@ export class KeyCache implements KeyStore {
   async #follow(): Promise<void> {
     const startedAt = performance.now();
     try {
-      const changed = await this.#options.source.since(this.#revision);
-      const ids = new Set(changed.map(({ id }) => id));
-      if (ids.size > 0)
-        for (const [index, { key }] of this.#rows) if (ids.has(key.id)) this.#rows.delete(index);
-      this.#revision = changed.at(-1)?.revision ?? this.#revision;
+      const history = await this.#options.source.history(this.#revision);
+      if (history.revision < this.#revision || history.lastChangeBefore !== this.#lastChange) this.#forget();
+      else if (history.revision > this.#revision) await this.#forgetChanged();
+      this.#moveTo(history);
       this.#polledAt = startedAt;
       this.#health(true);
       // Not waited for: a row that another holds must not keep a revocation from being heard of.
@@ -155,6 +172,24 @@ export class KeyCache implements KeyStore {
     } catch (error) {
       this.#health(false, error);
     }
+  }
+
+  #moveTo({ revision, lastChange }: KeyHistory): void {
+    this.#revision = revision;
+    this.#lastChange = lastChange;
+  }
+
+  async #forgetChanged(): Promise<void> {
+    const changed = await this.#options.source.since(this.#revision);
+    const ids = new Set(changed.map(({ id }) => id));
+    for (const [index, { key }] of this.#rows) if (ids.has(key.id)) this.#rows.delete(index);
+  }
+
+  /** Another database, or an older copy, has taken the place of the one that was read: its changes are not known. */
+  #forget(): void {
+    this.#rows.clear();
+    this.#lookUps.clear();
+    this.#options.onReplaced?.();
   }
 
   async #touch(): Promise<void> {

@@ -2,6 +2,7 @@ import { GatewayError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
 import {
   type AuditFilter,
+  auditIdOf,
   changeKeys,
   hasKeys,
   insertAudit,
@@ -139,8 +140,7 @@ export class KeyService {
   ): Promise<void> {
     const { action, keyId: key_id, details } = entry;
     await insertAudit(change, {
-      // In the order of the changes, also when clocks of replicas differ.
-      id: `${String(change.revision).padStart(12, "0")}-${randomDigits(4)}`,
+      id: `${auditIdOf(change.revision)}-${randomDigits(4)}`,
       at: this.#now(),
       action,
       key_id,

@@ -7,6 +7,10 @@ import type { WriteRows } from "./tolerant-write.ts";
 const BEAT_EVERY_MS = 10_000;
 /** A process that has not been heard of for so long is dead; should it live after all, its rows are still taken. */
 const DEAD_AFTER_MS = 60_000;
+/** A beat that comes so much sooner or later by the database's clock than by this process' shows that one has jumped. */
+const CLOCK_JUMP_MS = 30_000;
+/** The clocks of machines differ by less when they are kept right. */
+const CLOCK_SKEW_MS = 60_000;
 /** However soon bills are given up, a journal has so long to turn up, and a process to say that it lives after all. */
 const LOST_AFTER_MIN_MS = 3_600_000;
 
@@ -18,11 +22,23 @@ export interface CaretakerOptions {
   readonly instance: string;
   /** When a row without a generation is given up: until then the journal that may know of one can turn up, with its disk. */
   readonly lostAfterMs: number;
+  /** Rows that began before this time, in ms since 1970, have been deleted and counted; a journal may still have them. */
+  readonly deletedBefore: () => Promise<number>;
   readonly onUnknown: (rows: readonly RequestRow[]) => void;
+  /** Called with how many rows of a journal were left out because they had been deleted. */
+  readonly onExpired: (count: number) => void;
+  /** Called when this machine's clock begins to differ from the database's. @param aheadMs negative: it is behind. */
+  readonly onClockSkew: (aheadMs: number) => void;
   readonly onRecovered: (found: Recovered) => void;
   readonly onFailure: (error: unknown) => void;
-  /** ms since 1970. */
+  /** A clock in ms that never goes back. */
   readonly now?: () => number;
+}
+
+/** A beat by this process' monotonic clock, and by the database's. */
+interface Beat {
+  readonly at: number;
+  readonly databaseAt: number;
 }
 
 /** Says that this process lives, and takes over what others left that do not. */
@@ -32,13 +48,15 @@ export class Caretaker {
   readonly #timers: NodeJS.Timeout[] = [];
   /** Since when this process has said without a break that it lives. */
   #beatingSince: number | undefined = undefined;
+  #lastBeat: Beat | undefined = undefined;
+  #isSkewed = false;
   #beating: Promise<void> = Promise.resolve();
   #round: Promise<void> = Promise.resolve();
   #stopping = false;
 
   constructor(options: CaretakerOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
+    this.#now = options.now ?? (() => performance.now());
   }
 
   /** Begins, with what is to be taken over now. Nobody waits for that: a long journal takes minutes. */
@@ -84,35 +102,54 @@ export class Caretaker {
 
   async #beat(): Promise<void> {
     if (this.#stopping) return;
-    const now = this.#now();
+    const at = this.#now();
     try {
-      await beat(this.#options.database, this.#options.instance, now);
-      this.#beatingSince ??= now;
+      const databaseAt = await beat(this.#options.database, this.#options.instance);
+      // When the database's clock jumps, those that live seem to have been silent until their next beat.
+      if (this.#lastBeat && hasJumped(this.#lastBeat, { at, databaseAt })) this.#beatingSince = undefined;
+      this.#beatingSince ??= at;
+      this.#lastBeat = { at, databaseAt };
+      this.#compareClocks(Date.now() - databaseAt);
     } catch (error) {
       this.#beatingSince = undefined;
       this.#options.onFailure(error);
     }
   }
 
+  #compareClocks(aheadMs: number): void {
+    const isSkewed = Math.abs(aheadMs) > CLOCK_SKEW_MS;
+    if (isSkewed && !this.#isSkewed) this.#options.onClockSkew(aheadMs);
+    this.#isSkewed = isSkewed;
+  }
+
   async #recover(): Promise<void> {
-    const { directory, instance, write, onRecovered, onUnknown } = this.#options;
-    const recovered = await recoverJournals(directory, instance, async (rows) => {
-      if (this.#stopping) throw new Error("the process stops");
-      const written = await write(rows);
-      // Most of what a journal has no end of, the database has.
-      onUnknown(written.filter(({ state }) => state === "unknown"));
-      return written.length;
-    });
+    const { directory, instance, onRecovered } = this.#options;
+    const recovered = await recoverJournals(directory, instance, (rows) => this.#writeRecovered(rows));
     if (recovered.instances > 0) onRecovered(recovered);
   }
 
-  async #adopt(): Promise<void> {
-    const now = this.#now();
-    // After an outage of the database nobody has been heard of for long, and those that live need time to say so.
-    if (this.#beatingSince === undefined || now - this.#beatingSince < DEAD_AFTER_MS) return;
-    const { database, lostAfterMs, onUnknown } = this.#options;
-    const lostMs = Math.max(lostAfterMs, LOST_AFTER_MIN_MS);
-    const deadlines = { lastSeenBefore: now - DEAD_AFTER_MS, startedBefore: now - lostMs };
-    onUnknown(await adoptOrphans(database, now, deadlines));
+  async #writeRecovered(rows: readonly RequestRow[]): Promise<number> {
+    if (this.#stopping) throw new Error("the process stops");
+    const { write, onUnknown, onExpired, deletedBefore } = this.#options;
+    const keptSince = await deletedBefore();
+    const kept = rows.filter(({ started_at }) => started_at >= keptSince);
+    if (kept.length < rows.length) onExpired(rows.length - kept.length);
+    const written = await write(kept);
+    // Most of what a journal has no end of, the database has.
+    onUnknown(written.filter(({ state }) => state === "unknown"));
+    return written.length;
   }
+
+  async #adopt(): Promise<void> {
+    // After an outage of the database nobody has been heard of for long, and those that live need time to say so.
+    if (this.#beatingSince === undefined || this.#now() - this.#beatingSince < DEAD_AFTER_MS) return;
+    const { database, lostAfterMs, onUnknown } = this.#options;
+    const silence = { deadAfterMs: DEAD_AFTER_MS, lostAfterMs: Math.max(lostAfterMs, LOST_AFTER_MIN_MS) };
+    onUnknown(await adoptOrphans(database, silence));
+  }
+}
+
+function hasJumped(before: Beat, beaten: Beat): boolean {
+  const jumpMs = beaten.databaseAt - before.databaseAt - (beaten.at - before.at);
+  return Math.abs(jumpMs) > CLOCK_JUMP_MS;
 }

@@ -14,7 +14,7 @@ import { Caretaker } from "./caretaker.ts";
 import { Journal, JournalFull } from "./journal.ts";
 import { openingOf } from "./request-record.ts";
 import { Settler } from "./settler.ts";
-import { tolerantWrite } from "./tolerant-write.ts";
+import { tolerantWrite, type WriteRows } from "./tolerant-write.ts";
 import { Writer } from "./writer.ts";
 
 export interface LedgerOptions {
@@ -27,6 +27,8 @@ export interface LedgerOptions {
   readonly find: FindGeneration;
   readonly settleAfterMs: number;
   readonly settleGiveUpMs: number;
+  /** Rows that began before this time, in ms since 1970, have been deleted and counted; absent: none are deleted. */
+  readonly deletedBefore?: () => Promise<number>;
   readonly logger: Logger;
 }
 
@@ -83,14 +85,25 @@ export class Ledger {
       settleAfterMs,
       giveUpMs: settleGiveUpMs,
       onUnknown: (row) => warnOfUnknown(logger, [row]),
-      onFailure: (error) => logger.warn({ err: error }, "a bill could not be asked for; it will be again"),
+      onFailure: (error, count) =>
+        logger.warn({ err: error, count }, "ledger: cost lookup failed, will retry"),
     });
-    this.#caretaker = new Caretaker({
+    this.#caretaker = this.#createCaretaker(write);
+  }
+
+  #createCaretaker(write: WriteRows): Caretaker {
+    const { database, logger, settleGiveUpMs, deletedBefore } = this.#options;
+    return new Caretaker({
       database,
       write,
       directory: this.#journal.directory,
       instance: this.#instance,
       lostAfterMs: settleGiveUpMs,
+      deletedBefore: deletedBefore ?? (() => Promise.resolve(-Infinity)),
+      onExpired: (count) =>
+        logger.warn({ count }, "ledger: journal entries older than LEDGER_RETENTION_DAYS skipped"),
+      onClockSkew: (aheadMs) =>
+        logger.error({ aheadMs }, "ledger: this machine's clock differs from the database's, set it right"),
       onUnknown: (rows) => warnOfUnknown(logger, rows),
       onRecovered: (found) => {
         logger.warn(found, "requests of a process that died were taken over");

@@ -1,29 +1,40 @@
+import { GatewayError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
 import type { RequestRow } from "../store/request-row.ts";
-import { claimDue, postpone, settle, type Settlement } from "../store/settlements.ts";
-import type { FindGeneration, GenerationRecord } from "../upstream/generation.ts";
+import { claimDue, postpone, recallMisdated, settle, type Settlement } from "../store/settlements.ts";
+import {
+  type FindGeneration,
+  type GenerationRecord,
+  isFilledIn,
+  LookupRefused,
+} from "../upstream/generation.ts";
+import { LookupBackoff, type LookupFailure } from "./lookup-backoff.ts";
 
-const CLAIM_MAX = 64;
+/** So many records are asked for at once. */
+const LOOKUPS_MAX = 8;
 /** So many are written at once: they meet in the same sums, and others need connections to the database too. */
 const WRITERS = 4;
 const BACKOFF_MAX_MS = 300_000;
 const BACKOFF_MIN_MS = 100;
 const ROUND_MAX_MS = 5_000;
 const ROUND_MIN_MS = 50;
-/** So often a question that got no answer is asked, however old its request is. */
-const FAILURES_MAX = 8;
+/** However short the time to give up is, OpenRouter has to say so many times that it has no bill. */
+const MISSES_MIN = 8;
+const REPORT_EVERY_MS = 60_000;
 
 export interface SettlerOptions {
   readonly database: Database;
   readonly find: FindGeneration;
   /** When a record can be there at the earliest, after its request has ended. */
   readonly settleAfterMs: number;
-  /** How long after its request has ended a record is asked for. */
+  /** How long a record is asked for that OpenRouter says it does not have. */
   readonly giveUpMs: number;
-  /** Told of a request whose cost will not be known. */
+  /** Called with a request whose cost will not be known. */
   readonly onUnknown: (row: RequestRow) => void;
-  /** Told of a round that failed. The next one is made all the same. */
-  readonly onFailure: (error: unknown) => void;
+  /** Called at most once a minute with the last failure, and how many there were. What failed is tried again. */
+  readonly onFailure: (error: unknown, count: number) => void;
+  /** A clock in ms that never goes back. */
+  readonly now?: () => number;
 }
 
 /**
@@ -32,12 +43,20 @@ export interface SettlerOptions {
  */
 export class Settler {
   readonly #options: SettlerOptions;
+  readonly #now: () => number;
+  readonly #backoff: LookupBackoff;
+  readonly #missesMax: number;
   #timer: NodeJS.Timeout | undefined = undefined;
   #round: Promise<void> = Promise.resolve();
   #stopped = false;
+  #failures = 0;
+  #reportedAt = -Infinity;
 
   constructor(options: SettlerOptions) {
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+    this.#backoff = new LookupBackoff(this.#now);
+    this.#missesMax = this.#countMisses(options.giveUpMs);
   }
 
   start(): void {
@@ -49,7 +68,7 @@ export class Settler {
   }
 
   async #makeRound(): Promise<void> {
-    await this.settleDue().catch(this.#options.onFailure);
+    await this.settleDue().catch((error: unknown) => this.#report(error));
     if (!this.#stopped) this.start();
   }
 
@@ -60,57 +79,98 @@ export class Settler {
     await this.#round;
   }
 
-  /** Asks for every record that is due, and settles what OpenRouter knows of. */
+  /**
+   * Asks for every record that is due, unless upstream is being left alone, and settles what OpenRouter knows of.
+   * @throws the first failure of the database.
+   */
   async settleDue(): Promise<void> {
+    const { database, settleAfterMs } = this.#options;
+    await recallMisdated(database, 2 * Math.max(settleAfterMs, BACKOFF_MAX_MS));
+    const failures: unknown[] = [];
     for (;;) {
-      const claimed = await claimDue(this.#options.database, Date.now(), CLAIM_MAX);
-      await this.#settleAll(await Promise.all(claimed.map((row) => this.#ask(row))));
-      if (claimed.length < CLAIM_MAX || this.#stopped) return;
+      const limit = this.#backoff.limit(LOOKUPS_MAX);
+      const claimed = limit > 0 ? await claimDue(database, limit) : [];
+      failures.push(...(await this.#settleAll(await Promise.all(claimed.map((row) => this.#ask(row))))));
+      if (claimed.length === 0 || this.#stopped) break;
     }
+    if (failures.length > 0) throw failures[0];
   }
 
   async #ask(row: RequestRow): Promise<Asked> {
     try {
-      return { row, record: await this.#options.find(row.generation_id ?? ""), failed: false };
+      const record = await this.#options.find(row.generation_id ?? "");
+      this.#backoff.succeeded();
+      return { row, record, failed: false };
     } catch (error) {
-      this.#options.onFailure(error);
+      this.#backoff.failed(toLookupFailure(error));
+      this.#report(error);
       return { row, record: undefined, failed: true };
     }
   }
 
-  async #settleAll(asked: readonly Asked[]): Promise<void> {
+  /** @returns what kept rows from being written: they stay claimed for a while, and keep no others back. */
+  async #settleAll(asked: readonly Asked[]): Promise<unknown[]> {
     const waiting = asked.values();
     const failures: unknown[] = [];
     const write = async (): Promise<void> => {
-      // One that fails stays claimed for a while; it must not keep the others from being settled.
       for (const one of waiting) await this.#settleOne(one).catch((error: unknown) => failures.push(error));
     };
     await Promise.all(Array.from({ length: WRITERS }, write));
-    if (failures.length > 0) throw failures[0];
+    return failures;
   }
 
   async #settleOne({ row, record, failed }: Asked): Promise<void> {
-    const { database, giveUpMs, onUnknown } = this.#options;
-    if (record) {
+    const { database, onUnknown } = this.#options;
+    if (failed) {
+      const waitMs = Math.max(this.#backoff.pauseMs, this.#waitAfterFailureMs(row));
+      await postpone(database, row.id, { waitMs, isMiss: false });
+      return;
+    }
+    const misses = row.settle_attempts + 1;
+    if (record && (isFilledIn(record) || misses >= MISSES_MIN)) {
       await settle(database, row.id, settlementOf(record, row));
-      return;
+    } else if (record || misses < this.#missesMax) {
+      await postpone(database, row.id, { waitMs: this.#waitAfterMissMs(misses), isMiss: true });
+    } else {
+      const unknown = { state: "unknown", cost_source: "unknown" } as const;
+      const givenUp = await settle(database, row.id, { ...settlementOf(undefined, row), ...unknown });
+      if (givenUp) onUnknown(givenUp);
     }
-    const now = Date.now();
-    const isOld = now - (row.ended_at ?? row.started_at) >= giveUpMs;
-    // After a day without this gateway, upstream's first bad moment is no answer yet.
-    if (!isOld || (failed && row.settle_attempts < FAILURES_MAX)) {
-      await postpone(database, row.id, now + this.#backoffMs(row.settle_attempts));
-      return;
-    }
-    const unknown = { state: "unknown", cost_source: "unknown" } as const;
-    const givenUp = await settle(database, row.id, { ...settlementOf(undefined, row), ...unknown });
-    if (givenUp) onUnknown(givenUp);
   }
 
-  /** Twice as long after every attempt, up to five minutes. */
-  #backoffMs(attempts: number): number {
-    const firstMs = Math.max(this.#options.settleAfterMs, BACKOFF_MIN_MS);
-    return Math.min(firstMs * 2 ** Math.min(attempts - 1, 20), BACKOFF_MAX_MS);
+  /** Twice as long after every miss, up to five minutes, or what it takes for the least number of questions. */
+  #waitAfterMissMs(misses: number): number {
+    const { giveUpMs } = this.#options;
+    const mostMs = Math.min(BACKOFF_MAX_MS, Math.max(giveUpMs / MISSES_MIN, BACKOFF_MIN_MS));
+    return Math.min(this.#firstWaitMs * 2 ** Math.min(misses - 1, 20), mostMs);
+  }
+
+  /** As long as the row has waited already: twice as long in all each time, up to five minutes. */
+  #waitAfterFailureMs({ ended_at, started_at }: RequestRow): number {
+    const ageMs = Date.now() - (ended_at ?? started_at);
+    return Math.min(Math.max(ageMs, this.#firstWaitMs), BACKOFF_MAX_MS);
+  }
+
+  get #firstWaitMs(): number {
+    return Math.max(this.#options.settleAfterMs, BACKOFF_MIN_MS);
+  }
+
+  /**
+   * How many misses it takes to give a row up: as many as there are waits in `giveUpMs`. Counting them needs no clock, so
+   * one that jumps shortens the time by no more than one wait, and time in which nobody asked does not count.
+   */
+  #countMisses(giveUpMs: number): number {
+    let misses = 1;
+    for (let askedForMs = 0; askedForMs < giveUpMs; misses++) askedForMs += this.#waitAfterMissMs(misses);
+    return Math.max(misses, MISSES_MIN);
+  }
+
+  #report(error: unknown): void {
+    this.#failures++;
+    if (this.#now() - this.#reportedAt < REPORT_EVERY_MS) return;
+    this.#reportedAt = this.#now();
+    this.#options.onFailure(error, this.#failures);
+    this.#failures = 0;
   }
 }
 
@@ -120,6 +180,13 @@ interface Asked {
   /** undefined: it has none, or the question got no answer. */
   readonly record: GenerationRecord | undefined;
   readonly failed: boolean;
+}
+
+function toLookupFailure(error: unknown): LookupFailure {
+  if (error instanceof LookupRefused) return error;
+  // A record that makes no sense says nothing of the others; anything else, that there was no answer.
+  const isGeneral = error instanceof GatewayError && error.code !== "upstream_bad_response";
+  return { isGeneral, retryAfterMs: undefined };
 }
 
 function settlementOf(record: GenerationRecord | undefined, row: RequestRow): Settlement {

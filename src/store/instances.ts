@@ -1,15 +1,19 @@
 import type { Database } from "./database.ts";
+import { databaseTime } from "./database-time.ts";
 import type { RequestRow } from "./request-row.ts";
 import { addToRollups } from "./rollups.ts";
 import { UNFINISHED } from "./unfinished.ts";
 
-/** Says that this process lives. @param now ms since 1970. */
-export async function beat(database: Database, id: string, now: number): Promise<void> {
-  await database.kysely
+/** Says that this process lives. @returns when, by the database's clock, in ms since 1970. */
+export async function beat(database: Database, id: string): Promise<number> {
+  const now = databaseTime(database);
+  const { seen_at } = await database.kysely
     .insertInto("instances")
     .values({ id, started_at: now, seen_at: now })
     .onConflict((conflict) => conflict.column("id").doUpdateSet({ seen_at: now }))
-    .execute();
+    .returning("seen_at")
+    .executeTakeFirstOrThrow();
+  return seen_at;
 }
 
 /** Takes a process that has ended in order off the list. */
@@ -17,44 +21,51 @@ export async function leave(database: Database, id: string): Promise<void> {
   await database.kysely.deleteFrom("instances").where("id", "=", id).execute();
 }
 
-/** From when on a process counts as dead, and what it left as lost. ms since 1970. */
-export interface Deadlines {
-  readonly lastSeenBefore: number;
-  /** A row without a generation is given up if it began before this. */
-  readonly startedBefore: number;
+/** How long a process may be silent, by the database's clock. */
+export interface Silence {
+  /** After this long it counts as dead. */
+  readonly deadAfterMs: number;
+  /** After this long its rows without a generation are given up. */
+  readonly lostAfterMs: number;
 }
 
 /**
  * Takes over what dead processes have left open: what has a generation waits for its cost, what has none is given up.
  * Those that have been dead for long are taken off the list.
- * @param now ms since 1970. @returns the rows that were given up.
+ * @returns the rows that were given up.
  */
 export async function adoptOrphans(
   database: Database,
-  now: number,
-  { lastSeenBefore, startedBefore }: Deadlines,
+  { deadAfterMs, lostAfterMs }: Silence,
 ): Promise<RequestRow[]> {
+  const now = databaseTime(database);
+  const lostBefore = databaseTime(database, -lostAfterMs);
   return database.kysely.transaction().execute(async (transaction) => {
-    const orphans = transaction
-      .updateTable("requests")
-      .where(UNFINISHED)
-      .where("state", "=", "open")
-      .where("instance", "not in", (eb) =>
-        eb.selectFrom("instances").select("instances.id").where("seen_at", ">=", lastSeenBefore),
-      );
-    await orphans
+    const orphansOf = (silentMs: number) =>
+      transaction
+        .updateTable("requests")
+        .where(UNFINISHED)
+        .where("state", "=", "open")
+        .where("instance", "not in", (eb) =>
+          eb
+            .selectFrom("instances")
+            .select("instances.id")
+            .where("seen_at", ">=", databaseTime(database, -silentMs)),
+        );
+    await orphansOf(deadAfterMs)
       .set({ state: "pending", outcome: "interrupted", ended_at: now, settle_at: now })
       .where("generation_id", "is not", null)
       .execute();
-    const lost = await orphans
+    const lost = await orphansOf(Math.max(deadAfterMs, lostAfterMs))
       .set({ state: "unknown", cost_source: "unknown", outcome: "interrupted", ended_at: now })
       .where("generation_id", "is", null)
-      .where("started_at", "<", startedBefore)
+      // A start in the future is that of a clock which was ahead: it says nothing of the row's age.
+      .where((eb) => eb.or([eb("started_at", "<", lostBefore), eb("started_at", ">", now)]))
       .returningAll()
       .execute();
     await addToRollups(database, transaction, lost);
     // A process that lives after all puts itself on the list again.
-    await transaction.deleteFrom("instances").where("seen_at", "<", startedBefore).execute();
+    await transaction.deleteFrom("instances").where("seen_at", "<", lostBefore).execute();
     return lost;
   });
 }

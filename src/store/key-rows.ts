@@ -33,6 +33,11 @@ export async function changeKeys<T>(
   });
 }
 
+/** The lowest id of entries of the audit table for a change: they are in the order of changes, whatever clocks say. */
+export function auditIdOf(revision: number): string {
+  return String(revision).padStart(12, "0");
+}
+
 export async function insertKey(
   { transaction, revision }: KeyChange,
   row: Omit<KeyRow, "revision">,

@@ -1,7 +1,7 @@
 import { Client } from "pg";
-import type { KeySource } from "../keys/key-cache.ts";
+import type { KeyHistory, KeySource } from "../keys/key-cache.ts";
 import type { Database } from "./database.ts";
-import { KEY_CHANNEL, type KeyRow } from "./key-rows.ts";
+import { auditIdOf, KEY_CHANNEL, type KeyRow } from "./key-rows.ts";
 
 const LISTEN_AGAIN_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -11,7 +11,7 @@ export function keySource(database: Database, databaseUrl: string | undefined): 
   return {
     byDigest: (digest) => keyByDigest(database, digest),
     since: (revision) => keysSince(database, revision),
-    lastRevision: () => lastRevision(database),
+    history: (revision) => keyHistory(database, revision),
     touch: (usedAt) => touchKeys(database, usedAt),
     listen: (changed) => listenForKeys(databaseUrl, changed),
   };
@@ -31,10 +31,23 @@ async function keysSince({ kysely }: Database, revision: number): Promise<KeyRow
   return kysely.selectFrom("keys").selectAll().where("revision", ">", revision).orderBy("revision").execute();
 }
 
-/** The revision of the last change of all. */
-async function lastRevision({ kysely }: Database): Promise<number> {
-  const { revision } = await kysely.selectFrom("key_revision").select("revision").executeTakeFirstOrThrow();
-  return revision;
+/** What changed keys last, of all and up to a revision: one statement, so that it is true of one moment. */
+async function keyHistory({ kysely }: Database, revision: number): Promise<KeyHistory> {
+  return kysely
+    .selectFrom("key_revision")
+    .select((eb) => [
+      "revision",
+      eb
+        .selectFrom("audit")
+        .select((audit) => audit.fn.max<string>("audit.id").as("id"))
+        .as("lastChange"),
+      eb
+        .selectFrom("audit")
+        .select((audit) => audit.fn.max<string>("audit.id").as("id"))
+        .where("id", "<", auditIdOf(revision + 1))
+        .as("lastChangeBefore"),
+    ])
+    .executeTakeFirstOrThrow();
 }
 
 /** Writes when keys were last used. @param usedAt ids to ms since 1970. */

@@ -37,7 +37,10 @@ export const REQUEST_COLUMNS: Columns<RequestRow> = [
   ["settle_at", "bigint"],
 ];
 
-/** Nothing will change any more. */
+/** States of rows that are counted, and that nothing changes any more but a bill that turns up late. */
+export const FINAL_STATES: readonly RequestRow["state"][] = ["settled", "unknown"];
+
+/** Whether a row has been counted. */
 export function isFinal({ state }: Pick<RequestRow, "state">): boolean {
   return state === "settled" || state === "unknown";
 }

@@ -8,9 +8,9 @@ import type { Tables } from "./tables.ts";
 
 /**
  * What a row may become: one that is open anything, one that waits for its cost only settled, or what its own process says
- * when it was taken for dead; one that is final nothing. So a row can be written again and again, by whoever knows of it,
- * and is counted once. A journal that has lost the line with the generation does not end an open row that has it:
- * `adoptOrphans` makes that row wait for its cost.
+ * when it was taken for dead; one that is final nothing, but for a correction (see `correctUnknown`). So a row can be
+ * written again and again, by whoever knows of it, and is counted once. A journal that has lost the line with the
+ * generation does not end an open row that has it: `adoptOrphans` makes that row wait for its cost.
  */
 const MAY_BECOME = `
   (requests.state = 'open' and (requests.generation_id is null or excluded.generation_id is not null
@@ -38,9 +38,58 @@ export async function writeRequests(
     const written = database.sqlite
       ? upsertIntoSqlite(intoSqlite(database.sqlite), rows)
       : await upsertIntoPostgres(transaction, rows);
-    await addToRollups(database, transaction, written.filter(isFinal));
-    return written;
+    const { corrected, before } = await correctUnknown(database, transaction, without(rows, written));
+    const news = [...written, ...corrected];
+    await addToRollups(database, transaction, news.filter(isFinal), before);
+    return news;
   });
+}
+
+function without(rows: readonly RequestRow[], some: readonly RequestRow[]): readonly RequestRow[] {
+  if (rows.length === some.length) return [];
+  const left = new Set(rows);
+  for (const row of some) left.delete(row);
+  return [...left];
+}
+
+/** Rows that were given up and are no longer, with what they were before. */
+interface Corrections {
+  readonly corrected: readonly RequestRow[];
+  readonly before: readonly RequestRow[];
+}
+
+/**
+ * Corrects rows that were given up: by a real bill that turns up later, or by a generation, whose bill can be asked for,
+ * of a row that had none.
+ * @param rows that the database did not take, because it has final ones.
+ */
+async function correctUnknown(
+  { sqlite }: Database,
+  transaction: Transaction<Tables>,
+  rows: readonly RequestRow[],
+): Promise<Corrections> {
+  const better = new Map(
+    rows
+      .filter(
+        ({ state, generation_id }) => state === "settled" || (state === "pending" && generation_id !== null),
+      )
+      .map((row) => [row.id, row]),
+  );
+  if (better.size === 0) return { corrected: [], before: [] };
+  const query = transaction
+    .selectFrom("requests")
+    .selectAll()
+    .where("id", "in", [...better.keys()])
+    .where("state", "=", "unknown")
+    .orderBy("id");
+  const given = await (sqlite ? query : query.forUpdate()).execute();
+  const before = given.filter(
+    ({ id, generation_id }) => better.get(id)?.state === "settled" || generation_id === null,
+  );
+  const corrected = before.flatMap(({ id }) => better.get(id) ?? []);
+  for (const row of corrected)
+    await transaction.updateTable("requests").set(row).where("id", "=", row.id).execute();
+  return { corrected, before };
 }
 
 /** Column by column: going through the list of them would cost half as much again. */

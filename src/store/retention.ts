@@ -1,5 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Database } from "./database.ts";
+import { FINAL_STATES } from "./request-row.ts";
+import { readRetentionTime, type RetentionTime, writeRetentionTime } from "./retention-clock.ts";
 import { idAt } from "./row-id.ts";
 
 const BATCH = 1_000;
@@ -24,7 +26,7 @@ export async function deleteRequestsBefore(
       .select("id")
       .where("id", ">", last)
       .where("id", "<", idAt(before))
-      .where("state", "in", ["settled", "unknown"])
+      .where("state", "in", FINAL_STATES)
       .orderBy("id")
       .limit(BATCH)
       .execute();
@@ -38,27 +40,47 @@ export async function deleteRequestsBefore(
   }
 }
 
+async function hasFinalRowBefore({ kysely }: Database, before: number): Promise<boolean> {
+  const row = await kysely
+    .selectFrom("requests")
+    .select("id")
+    .where("id", "<", idAt(before))
+    .where("state", "in", FINAL_STATES)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export interface RetentionOptions {
+  readonly database: Database;
+  /** How long rows are kept. */
+  readonly keepMs: number;
+  /** Called when a round failed; the next one is made all the same. */
+  readonly onFailure: (error: unknown) => void;
+  /** Called in every round in which rows past their time are kept, because the clock went forward too far at once. */
+  readonly onClockAhead: (time: RetentionTime) => void;
+}
+
 /** Keeps the ledger from growing for ever. */
 export class Retention {
-  readonly #database: Database;
-  readonly #keepMs: number;
-  readonly #onFailure: (error: unknown) => void;
+  readonly #options: RetentionOptions;
   readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined = undefined;
   #round: Promise<void> = Promise.resolve();
+  /** How long this process has run, by its timers, since it last wrote down the time. */
+  #ranMs = 0;
 
-  /** @param keepMs how long rows are kept. @param onFailure told when it failed; it is tried again in an hour. */
-  constructor(database: Database, keepMs: number, onFailure: (error: unknown) => void) {
-    this.#database = database;
-    this.#keepMs = keepMs;
-    this.#onFailure = onFailure;
+  constructor(options: RetentionOptions) {
+    this.#options = options;
   }
 
-  start(delayMs: number = FIRST_MS): void {
-    this.#timer = setTimeout(() => {
-      this.#round = this.#run();
-    }, delayMs);
-    this.#timer.unref();
+  /** Writes down the time before this process adds rows, whose clock may be wrong, and begins to delete a minute later. */
+  async start(): Promise<void> {
+    this.#schedule(FIRST_MS);
+    this.#round = this.#attempt(async () => {
+      await this.#readTime();
+    });
+    await this.#round;
   }
 
   /** Stops after the batch under way. */
@@ -68,13 +90,42 @@ export class Retention {
     await this.#round;
   }
 
+  /** Rows that began before this have been deleted, or are about to be. @returns ms since 1970. */
+  async deletedBefore(): Promise<number> {
+    const { database, keepMs } = this.#options;
+    const { trusted } = await readRetentionTime(database, keepMs, 0);
+    return trusted - keepMs;
+  }
+
+  #schedule(delayMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.#ranMs += delayMs;
+      this.#round = this.#run();
+    }, delayMs);
+    this.#timer.unref();
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
-    try {
-      await deleteRequestsBefore(this.#database, Date.now() - this.#keepMs, signal);
-    } catch (error) {
-      this.#onFailure(error);
-    }
-    if (!signal.aborted) this.start(EVERY_MS);
+    await this.#attempt(async () => {
+      const { database, keepMs, onClockAhead } = this.#options;
+      const time = await this.#readTime();
+      await deleteRequestsBefore(database, time.trusted - keepMs, signal);
+      if (time.trusted < time.now && (await hasFinalRowBefore(database, time.now - keepMs)))
+        onClockAhead(time);
+    });
+    if (!signal.aborted) this.#schedule(EVERY_MS);
+  }
+
+  async #readTime(): Promise<RetentionTime> {
+    const { database, keepMs } = this.#options;
+    const time = await readRetentionTime(database, keepMs, this.#ranMs);
+    await writeRetentionTime(database, time);
+    this.#ranMs = 0;
+    return time;
+  }
+
+  async #attempt(task: () => Promise<void>): Promise<void> {
+    await task().catch(this.#options.onFailure);
   }
 }

@@ -44,13 +44,35 @@ function sumsOf<Row extends RollupRow | DailyRow>(table: string, time: keyof Row
 /**
  * Adds requests that have just been settled, or given up, to the sums of their hour and day, key, model and provider.
  * Belongs in the transaction that settled them, so that each is counted once.
+ * @param corrected rows as they were counted before, whose counts are taken back.
  */
 export async function addToRollups(
   database: Database,
   transaction: Transaction<Tables>,
   settled: readonly RequestRow[],
+  corrected: readonly RequestRow[] = [],
 ): Promise<void> {
-  await addSums(database, transaction, mergeSums(settled.map(rollupOf)));
+  const wrong = corrected.map(rollupOf);
+  await addSums(database, transaction, mergeSums([...settled.map(rollupOf), ...wrong.map(negate)]));
+  await deleteEmptySums(transaction, wrong);
+}
+
+/** Deletes the groups that lost their last request: with another provider, or a generation, it is counted elsewhere. */
+async function deleteEmptySums(
+  transaction: Transaction<Tables>,
+  groups: readonly RollupRow[],
+): Promise<void> {
+  for (const { hour, key_id, model, provider } of groups) {
+    const group = { key_id, model, provider, requests: 0 };
+    await transaction
+      .deleteFrom("rollups")
+      .where((eb) => eb.and({ ...group, hour }))
+      .execute();
+    await transaction
+      .deleteFrom("rollups_daily")
+      .where((eb) => eb.and({ ...group, day: dayOf(hour) }))
+      .execute();
+  }
 }
 
 /** Adds sums of hours, and with them to those of days. @param hours no two of the same hour, key, model and provider. */
@@ -60,7 +82,7 @@ export async function addSums(
   hours: readonly RollupRow[],
 ): Promise<void> {
   if (hours.length === 0) return;
-  const days = mergeSums(hours.map(({ hour, ...sums }) => ({ day: hour - (hour % DAY_MS), ...sums })));
+  const days = mergeSums(hours.map(({ hour, ...sums }) => ({ day: dayOf(hour), ...sums })));
   if (sqlite) {
     for (const row of hours) HOURLY.one(sqlite).run(...HOURLY.columns.map(([name]) => row[name]));
     for (const row of days) DAILY.one(sqlite).run(...DAILY.columns.map(([name]) => row[name]));
@@ -81,6 +103,16 @@ function mergeSums<Row extends RollupRow | DailyRow>(rows: readonly Row[]): Row[
     else groups.set(group, { ...row });
   }
   return [...groups].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+}
+
+function dayOf(hour: number): number {
+  return hour - (hour % DAY_MS);
+}
+
+function negate(row: RollupRow): RollupRow {
+  const negative = { ...row };
+  for (const sum of SUMS) negative[sum] = -row[sum];
+  return negative;
 }
 
 function rollupOf(row: RequestRow): RollupRow {

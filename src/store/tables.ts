@@ -56,6 +56,12 @@ export interface InstanceTable {
   seen_at: number;
 }
 
+/** One row: the latest time that the deletion of old requests has believed, see `retention-clock.ts`. */
+export interface RetentionClockTable {
+  id: number;
+  trusted_at: number;
+}
+
 /** One chat completion that was admitted. */
 export interface RequestTable {
   /** The gateway's own; ids are in the order of their beginning. */
@@ -87,7 +93,7 @@ export interface RequestTable {
   bytes_out: number;
   started_at: number;
   ended_at: number | null;
-  /** How often `/generation` was asked, and when it may be asked next, which also is how a replica claims a row. */
+  /** How often `/generation` had no bill, and when it may be asked next, which also is how a replica claims a row. */
   settle_attempts: Generated<number>;
   settle_at: number | null;
 }
@@ -122,6 +128,7 @@ export interface Tables {
   key_revision: KeyRevisionTable;
   audit: AuditTable;
   instances: InstanceTable;
+  retention_clock: RetentionClockTable;
   requests: RequestTable;
   rollups: RollupTable;
   rollups_daily: DailyRollupTable;

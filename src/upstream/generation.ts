@@ -1,10 +1,17 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { GatewayError } from "../errors.ts";
 import { nanodollarsOf } from "../usage/money.ts";
-import { readWhole } from "./read-whole.ts";
 import type { Upstream } from "./openrouter.ts";
+import { readWhole } from "./read-whole.ts";
+import { parseRetryAfter } from "./retry-after.ts";
 
 const MAX_BYTES = 1_048_576;
 const NOT_THERE_YET = 404;
+/** Statuses below 500 that say nothing of the generation, but of the account or of too many requests. */
+const GENERAL_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 408, 429]);
+/** No generation costs nearly as much; a larger figure is a mistake. */
+const COST_MAX_USD = 10_000;
+const DECIMAL = /^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const TEXT_MAX_CHARS = 128;
 
 /** What OpenRouter has on its books for one generation. */
@@ -22,6 +29,20 @@ export interface GenerationRecord {
 /** Asks for the record of a generation by its id. */
 export type FindGeneration = (id: string) => Promise<GenerationRecord | undefined>;
 
+/** OpenRouter answered a cost lookup with neither a record nor 404. */
+export class LookupRefused extends GatewayError {
+  /** Whether the lookup of any other generation would be refused as well. */
+  readonly isGeneral: boolean;
+  /** How long OpenRouter asks to be left alone; undefined when it does not say. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(status: number, headers: IncomingHttpHeaders) {
+    super("upstream_error", `OpenRouter answered a cost lookup with status ${status}.`);
+    this.isGeneral = status < 400 || status >= 500 || GENERAL_STATUSES.has(status);
+    this.retryAfterMs = parseRetryAfter(headers);
+  }
+}
+
 /**
  * Makes the way to `GET /generation`. Records appear some 20 s after their request has ended.
  * @param authorization of the account that made the generations.
@@ -30,21 +51,24 @@ export type FindGeneration = (id: string) => Promise<GenerationRecord | undefine
 export function generationFinder(upstream: Upstream, authorization: string): FindGeneration {
   return async (id) => {
     const path = `/generation?id=${encodeURIComponent(id)}`;
-    const { status, body } = await readWhole(upstream, { path, authorization, maxBytes: MAX_BYTES });
+    const { status, headers, body } = await readWhole(upstream, { path, authorization, maxBytes: MAX_BYTES });
     if (status === NOT_THERE_YET) return undefined;
-    if (status === 200) return toRecord(body);
-    throw new GatewayError(
-      "upstream_error",
-      `OpenRouter answered a question for a bill with status ${status}.`,
-    );
+    if (status === 200) return toRecord(parse(body, id));
+    throw new LookupRefused(status, headers);
   };
 }
 
-function toRecord(body: Buffer): GenerationRecord {
-  const data = parse(body);
-  const costUsd = data["total_cost"];
-  const costNanodollars = typeof costUsd === "number" && costUsd >= 0 ? nanodollarsOf(costUsd) : NaN;
-  if (!Number.isSafeInteger(costNanodollars)) {
+/**
+ * Whether a record states its bill. OpenRouter creates a record before it has counted its tokens: until then the cost is 0
+ * and the counts are null. A generation that was cancelled early may stay that way.
+ */
+export function isFilledIn({ costNanodollars, promptTokens, completionTokens }: GenerationRecord): boolean {
+  return costNanodollars > 0 || (promptTokens !== undefined && completionTokens !== undefined);
+}
+
+function toRecord(data: Readonly<Record<string, unknown>>): GenerationRecord {
+  const costNanodollars = parseCost(data["total_cost"] ?? data["usage"]);
+  if (costNanodollars === undefined) {
     throw new GatewayError("upstream_bad_response", "OpenRouter's record of a generation states no cost.");
   }
   return {
@@ -59,17 +83,34 @@ function toRecord(body: Buffer): GenerationRecord {
   };
 }
 
-function parse(body: Buffer): Readonly<Record<string, unknown>> {
-  try {
-    const { data } = JSON.parse(body.toString()) as { data: unknown };
-    if (typeof data === "object" && data !== null) return data as Record<string, unknown>;
-  } catch {
-    // Said below, like an answer without data.
+/** US dollars, as a number or a decimal text, in nanodollars. @returns undefined for what no generation can cost. */
+function parseCost(value: unknown): number | undefined {
+  const usd = typeof value === "string" && DECIMAL.test(value) ? Number(value) : value;
+  if (typeof usd !== "number" || !(usd >= 0 && usd <= COST_MAX_USD)) return undefined;
+  // Not -0, which is no count of nanodollars.
+  return nanodollarsOf(Math.abs(usd));
+}
+
+/** @throws GatewayError when the body holds no record, or that of another generation. */
+function parse(body: Buffer, id: string): Readonly<Record<string, unknown>> {
+  const data = parseData(body);
+  if (data?.["id"] === id) return data;
+  if (data) {
+    throw new GatewayError("upstream_bad_response", "OpenRouter answered with another generation's record.");
   }
   throw new GatewayError(
     "upstream_bad_response",
     "OpenRouter's record of a generation could not be understood.",
   );
+}
+
+function parseData(body: Buffer): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const { data } = JSON.parse(body.toString()) as { data: unknown };
+    return typeof data === "object" && data !== null ? (data as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function count(value: unknown): number | undefined {

@@ -1,6 +1,7 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { GatewayError } from "../errors.ts";
 import { toUpstream } from "../http/headers.ts";
-import type { UpstreamCall } from "./call.ts";
+import type { UpstreamCall, UpstreamHead } from "./call.ts";
 import type { Upstream } from "./openrouter.ts";
 
 /** An answer to ask for, unlike a model's, is there at once or not at all. */
@@ -9,6 +10,8 @@ const TIMEOUT_MS = 10_000;
 /** A whole answer of upstream's. */
 export interface WholeAnswer {
   readonly status: number;
+  /** Lower-case names. */
+  readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
 
@@ -41,13 +44,13 @@ export function readWhole(
     const late = new GatewayError("upstream_timeout", "OpenRouter did not answer in time.");
     const timer = setTimeout(fail, TIMEOUT_MS, late);
     const chunks: Buffer[] = [];
-    let status = 0;
+    let head: UpstreamHead = { status: 0, headers: {} };
     let bytes = 0;
     call = upstream.send(
       { method: "GET", path, headers },
       {
-        onHead: (head) => {
-          status = head.status;
+        onHead: (received) => {
+          head = received;
         },
         onData: (chunk) => {
           chunks.push(chunk);
@@ -57,7 +60,7 @@ export function readWhole(
         },
         onEnd: () => {
           clearTimeout(timer);
-          resolve({ status, body: Buffer.concat(chunks) });
+          resolve({ ...head, body: Buffer.concat(chunks) });
         },
         onFailure: fail,
         onRetry: () => {},

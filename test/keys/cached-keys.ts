@@ -37,7 +37,7 @@ export async function startCache(graceMs = 60_000) {
       return ask(() => real.byDigest(digest));
     },
     since: (revision) => ask(() => real.since(revision)),
-    lastRevision: () => ask(() => real.lastRevision()),
+    history: (revision) => ask(() => real.history(revision)),
     async touch(usedAt) {
       state.touches++;
       await state.beforeTouch;

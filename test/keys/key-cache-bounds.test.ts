@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { KeyCache, type KeySource } from "../../src/keys/key-cache.ts";
+import { KeyCache, type KeyHistory, type KeySource } from "../../src/keys/key-cache.ts";
 import type { KeyRow } from "../../src/store/key-rows.ts";
 
 const REMEMBERED = 10_000;
@@ -31,12 +31,18 @@ const digest = (index: number): Buffer => {
   return bytes;
 };
 
+const historyOf = (revision: number): KeyHistory => ({
+  revision,
+  lastChange: String(revision),
+  lastChangeBefore: String(revision),
+});
+
 async function start(source: Partial<KeySource>): Promise<KeyCache> {
   const cache = new KeyCache({
     source: {
       byDigest: (hex) => Promise.resolve(rowOf(hex)),
       since: () => Promise.resolve([]),
-      lastRevision: () => Promise.resolve(1),
+      history: () => Promise.resolve(historyOf(1)),
       touch: () => Promise.resolve(),
       listen: () => () => {},
       ...source,
@@ -84,11 +90,14 @@ test("no more than a thousand look-ups are under way, and one more is refused", 
 test("what was read before a change was heard of is not remembered", async () => {
   const first = Promise.withResolvers<KeyRow>();
   let lookUps = 0;
+  let changes = 1;
   let changed = (): void => {};
   const heard = Promise.withResolvers<void>();
   const cache = await start({
     byDigest: (hex) =>
       lookUps++ === 0 ? first.promise : Promise.resolve({ ...rowOf(hex, 2), revoked_at: 1 }),
+    history: (revision) =>
+      Promise.resolve({ ...historyOf(changes), lastChangeBefore: String(revision || 1) }),
     since(revision) {
       setImmediate(heard.resolve);
       return Promise.resolve(revision < 2 ? [rowOf(digest(7).toString("hex"), 2)] : []);
@@ -99,6 +108,7 @@ test("what was read before a change was heard of is not remembered", async () =>
     },
   });
   const found = cache.find(digest(7));
+  changes = 2;
   changed();
   await heard.promise;
   first.resolve(rowOf(digest(7).toString("hex")));
@@ -112,7 +122,7 @@ test("before the keys could be opened a look-up is refused, and not answered wit
     source: {
       byDigest: () => Promise.resolve(undefined),
       since: () => Promise.resolve([]),
-      lastRevision: () => Promise.reject(new Error("down")),
+      history: () => Promise.reject(new Error("down")),
       touch: () => Promise.resolve(),
       listen: () => () => {},
     },

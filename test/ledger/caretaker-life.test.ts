@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
+import type { Database } from "../../src/store/database.ts";
 import { writeRequests } from "../../src/store/request-writes.ts";
 import { requestRow } from "../store/request-rows.ts";
 import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
@@ -73,10 +74,10 @@ test("a process that stops leaves a journal it is taking over to others", async 
 
 test("however soon bills are given up, a gateway that has beaten within the hour stays listed, and its rows its own", async () => {
   const { database, caretaker, clock, unknown } = await setUp({ lostAfterMs: 1 });
-  const seen_at = clock.now + 20_000;
-  const alive = { id: "alive", started_at: clock.now, seen_at };
+  const seen_at = Date.now();
+  const alive = { id: "alive", started_at: seen_at, seen_at };
   await database.kysely.insertInto("instances").values(alive).execute();
-  const started_at = clock.now - HOUR_MS / 2;
+  const started_at = Date.now() - HOUR_MS / 2;
   await writeRequests(database, [
     requestRow("alive", { instance: "alive", started_at }),
     requestRow("dead", { instance: "dead", started_at }),
@@ -90,3 +91,32 @@ test("however soon bills are given up, a gateway that has beaten within the hour
   expect(await listed()).toEqual([{ id: "alive" }, { id: "me" }]);
   expect([unknown, await statesIn(database)]).toEqual([[], ["alive open", "dead open"]]);
 });
+
+const beatsOf = async ({ kysely }: Database): Promise<number> =>
+  (await kysely.selectFrom("instances").select("seen_at").where("id", "=", "me").executeTakeFirst())
+    ?.seen_at ?? 0;
+
+test("a clock that jumps ahead makes no other process dead before it had a minute to beat", async () => {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+  onTestFinished(() => void vi.useRealTimers());
+  const { database, caretaker, clock } = await setUp();
+  const { kysely } = database;
+  await until(() => beatsOf(database), "the first beat");
+  const seen_at = Date.now();
+  await kysely.insertInto("instances").values({ id: "alive", started_at: seen_at, seen_at }).execute();
+  await writeRequests(database, [
+    requestRow("1", { instance: "alive", generation_id: "gen-1", started_at: seen_at }),
+    requestRow("2", { instance: "alive", started_at: seen_at }),
+  ]);
+  clock.now += 3_600_000;
+  vi.setSystemTime(seen_at + 25 * HOUR_MS);
+  await until(async () => (await beatsOf(database)) > seen_at + HOUR_MS, "a beat after the jump", 12_000);
+  await caretaker.lookAfter();
+  clock.now += 59_999;
+  await caretaker.lookAfter();
+  expect(await statesIn(database)).toEqual(["1 open", "2 open"]);
+  await kysely.updateTable("instances").set({ seen_at: Date.now() }).where("id", "=", "alive").execute();
+  clock.now += 1;
+  await caretaker.lookAfter();
+  expect(await statesIn(database)).toEqual(["1 open", "2 open"]);
+}, 30_000);

@@ -47,7 +47,7 @@ test("a row that the database will never take does not keep back its journal, or
 
 test("a journal that cannot be read keeps back neither those of others nor rows of lost disks", async () => {
   const { database, directory, caretaker, clock, unknown, failures } = await setUp();
-  const { started_at } = requestRow("lost", { started_at: clock.now - 2 * HOUR_MS });
+  const { started_at } = requestRow("lost", { started_at: Date.now() - 2 * HOUR_MS });
   await writeRequests(database, [requestRow("lost", { instance: "gone", started_at })]);
   leave(directory, "a.1.jsonl", ["open", openingOfTest("1")]);
   // Nothing that is no lock can be locked.
@@ -103,4 +103,29 @@ test("a gigabyte of rows is not held in memory at once", async () => {
   await caretaker.lookAfter();
   expect(Math.max(...sizes)).toBeLessThanOrEqual(500);
   expect(recovered).toEqual([{ instances: 1, rows: 5_001, damagedLines: 0 }]);
+});
+
+test("rows of a journal that began before what has been deleted are left out, counted in the log, and not summed again", async () => {
+  const { database, directory, caretaker, expired, recovered, unknown } = await setUp({
+    deletedBefore: () => Promise.resolve(1_000),
+  });
+  const settled = (id: string, started_at: number) => [
+    "row",
+    requestRow(id, { state: "settled", cost_nanodollars: 7, started_at }),
+  ];
+  leave(
+    directory,
+    "dead.1.jsonl",
+    settled("a", 999),
+    settled("b", 1_000),
+    ["open", { ...openingOfTest("c"), started_at: 0 }],
+    ["open", { ...openingOfTest("d"), started_at: 1_001 }],
+  );
+  await caretaker.lookAfter();
+  expect(await statesIn(database)).toEqual(["b settled", "d unknown"]);
+  expect(expired.reduce((sum, count) => sum + count)).toBe(2);
+  expect([recovered, unknown]).toEqual([[{ instances: 1, rows: 2, damagedLines: 0 }], ["d"]]);
+  const sums = await database.kysely.selectFrom("rollups").selectAll().execute();
+  expect(sums.reduce((sum, { requests }) => sum + requests, 0)).toBe(2);
+  expect(readdirSync(directory)).toEqual([]);
 });

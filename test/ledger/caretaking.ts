@@ -11,7 +11,7 @@ import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
 
 export const HOUR_MS = 3_600_000;
 
-/** A caretaker that has been started, with a clock of its own and what it has told of. */
+/** A caretaker that has been started, with a monotonic clock of its own, and what it has called back with. */
 export async function setUp(options: Partial<CaretakerOptions> = {}) {
   const database = options.database ?? (await openTestDatabase());
   const directory = options.directory ?? temporaryDirectory();
@@ -19,7 +19,9 @@ export async function setUp(options: Partial<CaretakerOptions> = {}) {
   const refused: string[] = [];
   const recovered: Recovered[] = [];
   const failures: unknown[] = [];
-  const clock = { now: Date.now() };
+  const expired: number[] = [];
+  const skews: number[] = [];
+  const clock = { now: 0 };
   const caretaker = new Caretaker({
     database,
     directory,
@@ -31,6 +33,9 @@ export async function setUp(options: Partial<CaretakerOptions> = {}) {
       isRowFault,
       refuse: ({ id }) => refused.push(id),
     }),
+    deletedBefore: () => Promise.resolve(0),
+    onExpired: (count) => expired.push(count),
+    onClockSkew: (aheadMs) => skews.push(aheadMs),
     onUnknown: (rows) => unknown.push(...rows.map(({ id }) => id)),
     onRecovered: (found) => recovered.push(found),
     onFailure: (error) => failures.push(error),
@@ -38,7 +43,7 @@ export async function setUp(options: Partial<CaretakerOptions> = {}) {
   });
   onTestFinished(() => caretaker.stop());
   caretaker.start();
-  return { database, directory, caretaker, clock, unknown, refused, recovered, failures };
+  return { database, directory, caretaker, clock, unknown, refused, recovered, failures, expired, skews };
 }
 
 /** Leaves a segment of a process that is dead. */

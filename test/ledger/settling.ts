@@ -6,7 +6,8 @@ import type { GenerationRecord } from "../../src/upstream/generation.ts";
 import { requestRow } from "../store/request-rows.ts";
 import { openTestDatabase } from "../support/store.ts";
 
-export const DAY_MS = 86_400_000;
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 24 * HOUR_MS;
 /** What OpenRouter says of every generation. */
 export const RECORD: GenerationRecord = {
   costNanodollars: 7,
@@ -36,17 +37,21 @@ export async function startSettler(find: SettlerOptions["find"], options: Partia
   const database = options.database ?? (await openTestDatabase());
   const unknown: string[] = [];
   const failures: unknown[] = [];
+  const counts: number[] = [];
   const settler = new Settler({
     database,
     find,
     settleAfterMs: 1_000,
     giveUpMs: DAY_MS,
     onUnknown: ({ id }) => unknown.push(id),
-    onFailure: (error) => failures.push(error),
+    onFailure: (error, count) => {
+      failures.push(error);
+      counts.push(count);
+    },
     ...options,
   });
   onTestFinished(() => settler.stop());
-  return { database, settler, unknown, failures };
+  return { database, settler, unknown, failures, counts };
 }
 
 /** Makes every row due. */

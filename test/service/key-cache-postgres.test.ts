@@ -4,6 +4,7 @@ import { newKeySchema } from "../../src/keys/key-input.ts";
 import { digestOf } from "../../src/keys/key-list.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import { keySource } from "../../src/store/key-source.ts";
+import { keyRestoreContract } from "../keys/key-restore-contract.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { openTestDatabase } from "../support/store.ts";
 import { until, within } from "../support/until.ts";
@@ -92,3 +93,5 @@ test("a connection that is lost between two statements of a transaction fails th
   await postgres.start();
   await until(() => database.answers(), "the database to answer again", 10_000);
 }, 30_000);
+
+keyRestoreContract(async () => openTestDatabase(await postgres.createDatabase()));

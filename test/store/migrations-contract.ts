@@ -9,8 +9,8 @@ import { NOVEMBER } from "./rows.ts";
 export function migrationsContract(open: () => Promise<Database>): void {
   test("a ledger of before there were sums by the day reports the same after the upgrade", async () => {
     const database = await open();
-    const { "0003-daily-rollups": _daily, ...before } = MIGRATIONS;
-    await migrate(database.kysely, before);
+    const before = Object.entries(MIGRATIONS).filter(([name]) => name < "0003");
+    await migrate(database.kysely, Object.fromEntries(before));
     const rows = generateRollups();
     await database.kysely.insertInto("rollups").values(rows).execute();
     await database.migrate();

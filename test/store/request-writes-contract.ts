@@ -13,18 +13,20 @@ const version = fc.record({
   cost: fc.oneof(fc.constant(null), fc.constantFrom(0, 1, 9_007_199_254), fc.nat(1_000_000)),
   tokens: fc.nat(100_000),
   outcome: fc.constantFrom("interrupted", "client_gone"),
+  provider: fc.constantFrom(null, "Some", "Other"),
+  hasGeneration: fc.boolean(),
 });
 
 type Version = typeof version extends fc.Arbitrary<infer T> ? T : never;
 
-function rowOf({ id, state, cost, tokens, outcome }: Version): RequestRow {
+function rowOf({ id, state, cost, tokens, outcome, provider, hasGeneration }: Version): RequestRow {
   const number = Number(id);
   return requestRow(id, {
     state,
     outcome,
-    generation_id: number % 3 === 0 ? null : `gen-${id}`,
+    generation_id: hasGeneration ? `gen-${id}` : null,
     key_id: `key_${number % 2}`,
-    provider: number % 2 === 0 ? "Some" : null,
+    provider,
     started_at: STARTED_AT + number * 7 * HOUR_MS,
     cost_nanodollars: state === "settled" ? cost : null,
     prompt_tokens: tokens,
@@ -37,10 +39,15 @@ function expectedRows(written: readonly RequestRow[]): Map<string, RequestRow> {
   const rows = new Map<string, RequestRow>();
   for (const row of written) {
     const known = rows.get(row.id);
-    const takes = !known || known.state === "open" || (known.state === "pending" && row.state === "settled");
+    const losesId = known?.generation_id != null && row.generation_id === null;
+    const ends = known?.state === "open" && !(losesId && row.outcome === "interrupted");
+    const takes = !known || ends || (known.state === "pending" && row.state === "settled");
     const tookItForDead =
       known?.state === "pending" && known.outcome === "interrupted" && row.state === "pending";
-    if (takes || (tookItForDead && row.outcome !== "interrupted")) rows.set(row.id, row);
+    const corrects = known?.state === "unknown" && row.state === "settled";
+    const canBeAsked = known?.state === "unknown" && known.generation_id === null && row.state === "pending";
+    if (takes || (tookItForDead && row.outcome !== "interrupted") || corrects) rows.set(row.id, row);
+    if (canBeAsked && row.generation_id !== null) rows.set(row.id, row);
   }
   return rows;
 }
@@ -151,9 +158,42 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     const interrupted = { state: "unknown", outcome: "interrupted", cost_source: "unknown" } as const;
     expect(await writeRequests(database, [requestRow("1", interrupted)])).toEqual([]);
     expect(await rowsIn(database)).toEqual([known]);
-    const later = STARTED_AT + HOUR_MS;
-    await adoptOrphans(database, later, { lastSeenBefore: later, startedBefore: 0 });
+    await adoptOrphans(database, { deadAfterMs: 0, lostAfterMs: 0 });
     expect(await rowsIn(database)).toMatchObject([{ state: "pending", generation_id: "gen-1" }]);
+  });
+
+  test("a late bill corrects a row that was given up, and moves its counts to its provider, once", async () => {
+    const database = await open();
+    const given = (id: string, fields: Partial<RequestRow> = {}): RequestRow =>
+      requestRow(id, { state: "unknown", generation_id: `gen-${id}`, prompt_tokens: 5, ...fields });
+    await writeRequests(database, [given("1"), given("2"), given("3", { generation_id: null })]);
+    const bills = ["1", "3"].map((id) =>
+      given(id, { state: "settled", provider: "Some", prompt_tokens: 9, cost_nanodollars: 7 }),
+    );
+    const news = await Promise.all(Array.from({ length: 5 }, () => writeRequests(database, bills)));
+    expect(news.flat().map(({ id }) => id)).toEqual(["1", "3"]);
+    await writeRequests(database, [
+      given("1", { state: "pending" }),
+      given("2", { state: "pending" }),
+      given("3"),
+    ]);
+    expect((await rowsIn(database)).map(({ id, state }) => [id, state])).toEqual([
+      ["1", "settled"],
+      ["2", "unknown"],
+      ["3", "settled"],
+    ]);
+    await expectSums(database);
+  });
+
+  test("a generation that is found later makes a row wait for its bill that was given up, and takes back its counts", async () => {
+    const database = await open();
+    await writeRequests(database, [requestRow("1", { state: "unknown", prompt_tokens: 5 })]);
+    const found = requestRow("1", { state: "pending", generation_id: "gen-1", settle_at: 1 });
+    for (let time = 0; time < 3; time++) await writeRequests(database, [found]);
+    expect(await rowsIn(database)).toEqual([found]);
+    expect(await rollupsIn(database)).toEqual([new Map(), new Map()]);
+    await writeRequests(database, [{ ...found, state: "settled", cost_nanodollars: 7 }]);
+    await expectSums(database);
   });
 
   test("a batch of which one row is refused leaves nothing behind", async () => {

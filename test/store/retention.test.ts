@@ -17,14 +17,20 @@ async function count({ kysely }: Database): Promise<number> {
 }
 
 /** A retention of a day, on a clock that the test moves; it is two days after the beginning of November. */
-function start(database: Database): { retention: Retention; failures: unknown[] } {
+async function start(database: Database, keepMs = DAY_MS, clockMs = NOVEMBER + 2 * DAY_MS) {
   const failures: unknown[] = [];
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"], now: NOVEMBER + 2 * DAY_MS });
+  const ahead: number[] = [];
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"], now: clockMs });
   onTestFinished(() => void vi.useRealTimers());
-  const retention = new Retention(database, DAY_MS, (error) => failures.push(error));
-  retention.start();
+  const retention = new Retention({
+    database,
+    keepMs,
+    onFailure: (error) => failures.push(error),
+    onClockAhead: ({ now, trusted }) => ahead.push(now - trusted),
+  });
+  await retention.start();
   onTestFinished(() => retention.stop());
-  return { retention, failures };
+  return { retention, failures, ahead };
 }
 
 /** Lets everything that is not a timer happen. */
@@ -35,7 +41,7 @@ async function turn(): Promise<void> {
 test("old rows are deleted a minute after the start, and from then on every hour", async () => {
   const database = await openTestDatabase();
   await addRequests(database, [settledRow(0), settledRow(DAY_MS + HOUR_MS), settledRow(2 * DAY_MS)]);
-  start(database);
+  await start(database);
   vi.advanceTimersByTime(MINUTE_MS - 1);
   await turn();
   expect(await count(database)).toBe(3);
@@ -53,7 +59,7 @@ test("old rows are deleted a minute after the start, and from then on every hour
 test("a round that fails is told of, and the next one is made all the same", async () => {
   const database = await openTestDatabase();
   await addRequests(database, [settledRow(0)]);
-  const { failures } = start(database);
+  const { failures } = await start(database);
   await database.kysely.schema.alterTable("requests").renameTo("away").execute();
   vi.advanceTimersByTime(MINUTE_MS);
   await turn();
@@ -66,7 +72,7 @@ test("a round that fails is told of, and the next one is made all the same", asy
 
 test("once it has stopped nothing is deleted any more", async () => {
   const database = await openTestDatabase();
-  const { retention } = start(database);
+  const { retention } = await start(database);
   vi.advanceTimersByTime(MINUTE_MS);
   await retention.stop();
   await addRequests(database, [settledRow(0)]);
@@ -86,4 +92,107 @@ test("between two batches everything else gets its turn, and a stop comes throug
   // Waits for its turn as a request would: without a turn between two batches it comes after the last of them.
   setImmediate(() => stopping.abort());
   expect(await deletion).toBeLessThan(3_500);
+});
+
+/** A ledger that was in use until now, two days after the beginning of November, with a row for each of 50 days. */
+async function openUsedLedger(): Promise<Database> {
+  const database = await openTestDatabase();
+  const days = Array.from({ length: 50 }, (_, day) => settledRow((2 - day) * DAY_MS));
+  await addRequests(database, days);
+  return database;
+}
+
+/** Starts again with a clock that is wrong, and keeps running. */
+async function restart(database: Database, clockMs: number, { keepDays = 395, runMs = MINUTE_MS } = {}) {
+  const first = await start(database, keepDays * DAY_MS);
+  await first.retention.stop();
+  const second = await start(database, keepDays * DAY_MS, clockMs);
+  for (let ranMs = 0; ranMs < runMs; ranMs += MINUTE_MS) {
+    vi.advanceTimersByTime(MINUTE_MS);
+    await turn();
+  }
+  return second;
+}
+
+test("a clock that is 400 days ahead deletes nothing, and the log is told, also when its own rows are the newest", async () => {
+  const database = await openUsedLedger();
+  const first = await start(database, 395 * DAY_MS);
+  await first.retention.stop();
+  const { ahead, retention } = await start(database, 395 * DAY_MS, NOVEMBER + 402 * DAY_MS);
+  await addRequests(database, [settledRow(402 * DAY_MS)]);
+  vi.advanceTimersByTime(MINUTE_MS);
+  await turn();
+  expect([await count(database), ahead.length]).toEqual([51, 1]);
+  expect(ahead[0]).toBeGreaterThan(399 * DAY_MS);
+  expect(await retention.deletedBefore()).toBeLessThan(NOVEMBER - 392 * DAY_MS);
+});
+
+test("a ledger whose time was never written down trusts its newest row more than the clock", async () => {
+  const database = await openUsedLedger();
+  const { ahead } = await start(database, 395 * DAY_MS, NOVEMBER + 402 * DAY_MS);
+  vi.advanceTimersByTime(MINUTE_MS);
+  await turn();
+  expect([await count(database), ahead.length]).toEqual([50, 1]);
+});
+
+test("ten starts with a clock far ahead delete no more than one", async () => {
+  const database = await openUsedLedger();
+  for (let time = 0; time < 10; time++) {
+    const { retention } = await restart(database, NOVEMBER + 402 * DAY_MS);
+    await retention.stop();
+  }
+  expect(await count(database)).toBe(50);
+});
+
+test("a clock that jumps far ahead while the gateway runs deletes no more than a day's rows an hour", async () => {
+  const database = await openUsedLedger();
+  await start(database, 40 * DAY_MS);
+  vi.advanceTimersByTime(MINUTE_MS);
+  await turn();
+  expect(await count(database)).toBe(40);
+  vi.setSystemTime(NOVEMBER + 402 * DAY_MS);
+  for (let hour = 1; hour <= 3; hour++) {
+    vi.advanceTimersByTime(HOUR_MS);
+    await turn();
+    expect(await count(database)).toBe(40 - hour);
+  }
+});
+
+test("a shorter LEDGER_RETENTION_DAYS deletes at once what is older", async () => {
+  const database = await openUsedLedger();
+  const first = await start(database, 395 * DAY_MS);
+  await first.retention.stop();
+  const { ahead } = await start(database, 2 * DAY_MS);
+  vi.advanceTimersByTime(MINUTE_MS);
+  await turn();
+  expect([await count(database), ahead]).toEqual([2, []]);
+});
+
+test("a gateway that was off for a month deletes at once what has become too old", async () => {
+  const database = await openUsedLedger();
+  const { ahead } = await restart(database, NOVEMBER + 32 * DAY_MS, { keepDays: 300 });
+  expect([await count(database), ahead]).toEqual([50, []]);
+  const { ahead: later } = await restart(database, NOVEMBER + 60 * DAY_MS, { keepDays: 300 });
+  expect([await count(database), later]).toEqual([50, []]);
+});
+
+test("a clock that began in 1970 and is set right is believed", async () => {
+  const database = await openTestDatabase();
+  const first = await start(database, 10 * DAY_MS, 0);
+  await first.retention.stop();
+  await addRequests(database, [settledRow(-20 * DAY_MS), settledRow(2 * DAY_MS)]);
+  const { ahead } = await start(database, 10 * DAY_MS);
+  vi.advanceTimersByTime(MINUTE_MS);
+  await turn();
+  expect([await count(database), ahead]).toEqual([1, []]);
+});
+
+test("a clock that is set back after it was far ahead deletes what it should", async () => {
+  const database = await openUsedLedger();
+  const { retention } = await restart(database, NOVEMBER + 402 * DAY_MS, { keepDays: 40 });
+  await retention.stop();
+  await start(database, 10 * DAY_MS);
+  vi.advanceTimersByTime(MINUTE_MS);
+  await turn();
+  expect(await count(database)).toBe(10);
 });

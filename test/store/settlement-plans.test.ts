@@ -1,17 +1,18 @@
 import { expect, test } from "vitest";
 import { adoptOrphans } from "../../src/store/instances.ts";
-import { claimDue } from "../../src/store/settlements.ts";
+import { claimDue, recallMisdated } from "../../src/store/settlements.ts";
 import { openTestDatabase } from "../support/store.ts";
 import { plansOf } from "./plans.ts";
 
 test("what is not finished is found without a look at the rest of the ledger, every few seconds as it is", async () => {
   const database = await openTestDatabase();
   const plans = await plansOf(database, async () => {
-    await claimDue(database, 1_000, 10);
-    await adoptOrphans(database, 1_000, { lastSeenBefore: 0, startedBefore: 0 });
+    await claimDue(database, 10);
+    await recallMisdated(database, 1_000);
+    await adoptOrphans(database, { deadAfterMs: 1_000, lostAfterMs: 1_000 });
   });
   const looks = plans.filter((step) => /\brequests\b/.test(step));
-  expect(looks.filter((step) => step.includes("requests_unfinished")).length).toBeGreaterThanOrEqual(3);
+  expect(looks.filter((step) => step.includes("requests_unfinished")).length).toBeGreaterThanOrEqual(4);
   expect(looks.filter((step) => step.startsWith("SCAN") && !step.includes("requests_unfinished"))).toEqual(
     [],
   );

@@ -1,7 +1,12 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { startSimulator } from "../../src/mock/simulator.ts";
-import { type FindGeneration, generationFinder } from "../../src/upstream/generation.ts";
+import {
+  type FindGeneration,
+  generationFinder,
+  type GenerationRecord,
+  isFilledIn,
+} from "../../src/upstream/generation.ts";
 import type { UpstreamSink } from "../../src/upstream/call.ts";
 import { connectUpstream, type Upstream } from "../../src/upstream/openrouter.ts";
 import { readWhole } from "../../src/upstream/read-whole.ts";
@@ -41,13 +46,13 @@ async function answered(script: Script): Promise<unknown> {
   });
 }
 
-const record = (data: unknown): Script => {
-  const bytes = responseBytes(200, JSON_TYPE, JSON.stringify({ data }));
+const record = (data: object): Script => {
+  const bytes = responseBytes(200, JSON_TYPE, JSON.stringify({ data: { id: "gen-1", ...data } }));
   return (socket) => socket.write(bytes);
 };
 
 test("a generation has no record at first, and later the one that it was billed by", async () => {
-  const simulator = await startSimulator({ generationDelayMs: 100, apiKeys: [ACCOUNT_KEY] });
+  const simulator = await startSimulator({ generationDelayMs: 1_000, apiKeys: [ACCOUNT_KEY] });
   onTestFinished(() => simulator.close());
   const find = finderOf(simulator.baseUrl);
   const response = await fetch(`${simulator.baseUrl}/chat/completions`, {
@@ -90,15 +95,83 @@ test("an id is sent as one value, whatever is in it, with the account's key", as
 test.each([
   ["no cost", {}],
   ["a cost of null", { total_cost: null }],
-  ["a cost that is text", { total_cost: "0.5" }],
+  ["a cost of text", { total_cost: "half a dollar" }],
+  ["a cost of no text", { total_cost: "" }],
+  ["a cost in hexadecimal", { total_cost: "0x10" }],
+  ["a cost with white space", { total_cost: " 1" }],
+  ["a cost of NaN as text", { total_cost: "NaN" }],
+  ["an infinite cost as text", { total_cost: "Infinity" }],
+  ["a negative cost as text", { total_cost: "-0.5" }],
+  ["a cost that overflows as text", { total_cost: "1e999" }],
+  ["a cost in a list", { total_cost: [0.5] }],
+  ["a cost of true", { total_cost: true }],
   ["a negative cost", { total_cost: -0.000_001 }],
+  ["a negative cost beside a usage", { total_cost: -1, usage: 0.5 }],
+  ["a cost that no generation has", { total_cost: 10_001 }],
   ["a cost beyond all money", { total_cost: 1e300 }],
 ])("a record with %s settles nothing", async (_, data) => {
   expect(await answered(record(data))).toBe("upstream_bad_response");
 });
 
+test.each([
+  ["a number", { total_cost: 0.000_012_5 }, 12_500],
+  ["a decimal text", { total_cost: "0.0000125" }, 12_500],
+  ["a text with an exponent", { total_cost: "1.25e-5" }, 12_500],
+  ["a text without a digit before the point", { total_cost: ".5" }, 500_000_000],
+  ["a usage", { usage: 0.5 }, 500_000_000],
+  ["a usage beside a cost of null", { total_cost: null, usage: "0.5" }, 500_000_000],
+  ["a cost beside another usage", { total_cost: 0.25, usage: 0.5 }, 250_000_000],
+  ["minus zero", { total_cost: -0 }, 0],
+])("a record states its cost as %s", async (_, data, costNanodollars) => {
+  expect(await answered(record(data))).toMatchObject({ costNanodollars });
+});
+
+test.each([
+  ["another id", "gen-2"],
+  ["the id in capitals", "GEN-1"],
+  ["a number", 1],
+  ["null", null],
+  ["no id", undefined],
+])("a record with %s is not that of the generation, and settles nothing", async (_, id) => {
+  expect(await answered(record({ id, total_cost: 0.5 }))).toBe("upstream_bad_response");
+});
+
+test.each([
+  ["a cost", { total_cost: 0.5 }, true],
+  ["both counts and no cost", { total_cost: 0, tokens_prompt: 3, tokens_completion: 0 }, true],
+  ["nothing", { total_cost: 0 }, false],
+  ["counts of null", { total_cost: 0, native_tokens_prompt: null, native_tokens_completion: null }, false],
+  ["the count of its prompt only", { total_cost: 0, tokens_prompt: 3, tokens_completion: null }, false],
+])("a record that states %s: filled in is %s", async (_, data, expected) => {
+  expect(isFilledIn((await answered(record(data))) as GenerationRecord)).toBe(expected);
+});
+
+test.each([
+  [429, true],
+  [401, true],
+  [402, true],
+  [403, true],
+  [408, true],
+  [307, true],
+  [500, true],
+  [529, true],
+  [400, false],
+  [410, false],
+  [422, false],
+])("a lookup that is refused with %i says of all others: %s", async (status, isGeneral) => {
+  const headers = { ...JSON_TYPE, "retry-after": "7" };
+  const { baseUrl } = await startScriptedUpstream((socket) =>
+    socket.write(responseBytes(status, headers, "{}")),
+  );
+  await expect(finderOf(baseUrl)("gen-1")).rejects.toMatchObject({
+    code: "upstream_error",
+    isGeneral,
+    retryAfterMs: 7_000,
+  });
+});
+
 test("a cost that JSON says is beyond all numbers settles nothing", async () => {
-  const body = '{"data":{"total_cost":1e999}}';
+  const body = '{"data":{"id":"gen-1","total_cost":1e999}}';
   expect(await answered((socket) => socket.write(responseBytes(200, JSON_TYPE, body)))).toBe(
     "upstream_bad_response",
   );

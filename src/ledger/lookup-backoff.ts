@@ -1,0 +1,58 @@
+const PAUSE_MIN_MS = 1_000;
+const PAUSE_MAX_MS = 300_000;
+/** So many failures in a row are no matter of single generations any more. */
+const FAILURES_MAX = 5;
+
+/** What a failed lookup says of those to come. */
+export interface LookupFailure {
+  /** Whether the lookup of any other generation would fail as well. */
+  readonly isGeneral: boolean;
+  /** How long upstream asks to be left alone. */
+  readonly retryAfterMs: number | undefined;
+}
+
+/**
+ * One pause for all cost lookups of this process: while upstream is unwell, or has too many requests, it is not asked for
+ * each row. Each pause is twice as long as the previous one, and at least as long as upstream asks for; after it a single
+ * lookup has to succeed before the others are made.
+ */
+export class LookupBackoff {
+  readonly #now: () => number;
+  #pausedUntil = -Infinity;
+  /** Pauses since the last lookup that succeeded outside of one. */
+  #pauses = 0;
+  #failures = 0;
+
+  /** @param now a clock in ms that never goes back. */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** What is left of the pause. */
+  get pauseMs(): number {
+    return Math.max(0, this.#pausedUntil - this.#now());
+  }
+
+  /** How many lookups may be made at once: none in a pause, one after it. @param most when upstream is well. */
+  limit(most: number): number {
+    if (this.pauseMs > 0) return 0;
+    return this.#pauses > 0 ? 1 : most;
+  }
+
+  /** Upstream answered a lookup with a record, or that there is none. */
+  succeeded(): void {
+    // Sent before the pause: it does not say that upstream is well again.
+    if (this.pauseMs > 0) return;
+    this.#pauses = 0;
+    this.#failures = 0;
+  }
+
+  failed({ isGeneral, retryAfterMs = 0 }: LookupFailure): void {
+    this.#failures++;
+    if (!isGeneral && this.#pauses === 0 && this.#failures < FAILURES_MAX) return;
+    const startsPause = this.pauseMs === 0;
+    const pauseMs = startsPause ? Math.min(PAUSE_MIN_MS * 2 ** this.#pauses, PAUSE_MAX_MS) : 0;
+    if (startsPause) this.#pauses++;
+    this.#pausedUntil = Math.max(this.#pausedUntil, this.#now() + Math.max(pauseMs, retryAfterMs));
+  }
+}

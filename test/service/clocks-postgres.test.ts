@@ -1,0 +1,127 @@
+import { sql } from "kysely";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
+import { adoptOrphans, beat } from "../../src/store/instances.ts";
+import { writeRequests } from "../../src/store/request-writes.ts";
+import { Retention } from "../../src/store/retention.ts";
+import { idAt } from "../../src/store/row-id.ts";
+import { claimDue, postpone, recallMisdated } from "../../src/store/settlements.ts";
+import { setUp } from "../ledger/caretaking.ts";
+import { pending, rowOf, startSettler } from "../ledger/settling.ts";
+import { requestRow } from "../store/request-rows.ts";
+import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { openTestDatabase } from "../support/store.ts";
+import { until } from "../support/until.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const SKEWS = [
+  ["25 h ahead", 25 * HOUR_MS],
+  ["400 days ahead", 400 * DAY_MS],
+  ["400 days behind", -400 * DAY_MS],
+] as const;
+let postgres: Postgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+}, 30_000);
+
+afterAll(() => postgres.close());
+
+const open = async () => openTestDatabase(await postgres.createDatabase());
+
+/** Makes this process' clock wrong, for the rest of the test. @returns the right time. */
+function skewClock(byMs: number): number {
+  const rightAt = Date.now();
+  vi.useFakeTimers({ toFake: ["Date"], now: rightAt + byMs });
+  onTestFinished(() => void vi.useRealTimers());
+  return rightAt;
+}
+
+test.each(SKEWS)(
+  "a process whose clock is %s beats, claims and postpones by the server's clock",
+  async (_, byMs) => {
+    const database = await open();
+    await writeRequests(database, [pending("due"), pending("later", { settle_at: Date.now() + HOUR_MS })]);
+    const rightAt = skewClock(byMs);
+    expect(Math.abs((await beat(database, "me")) - rightAt)).toBeLessThan(10_000);
+    expect((await claimDue(database, 10)).map(({ id }) => id)).toEqual(["due"]);
+    await postpone(database, "due", { waitMs: HOUR_MS, isMiss: true });
+    const { settle_at } = await rowOf(database, "due");
+    expect(Math.abs((settle_at ?? 0) - rightAt - HOUR_MS)).toBeLessThan(10_000);
+    await recallMisdated(database, 2 * HOUR_MS);
+    expect(await claimDue(database, 10)).toEqual([]);
+  },
+);
+
+test.each(SKEWS)(
+  "a process whose clock is %s neither takes others for dead nor gives up their rows",
+  async (_, byMs) => {
+    const database = await open();
+    await beat(database, "alive");
+    await writeRequests(database, [
+      requestRow("1", { instance: "alive", started_at: Date.now() }),
+      requestRow("2", { instance: "alive", generation_id: "gen-2", started_at: Date.now() }),
+    ]);
+    skewClock(byMs);
+    expect(await adoptOrphans(database, { deadAfterMs: 60_000, lostAfterMs: HOUR_MS })).toEqual([]);
+    const listed = await database.kysely.selectFrom("instances").select("id").execute();
+    expect(listed).toEqual([{ id: "alive" }]);
+    expect((await rowOf(database, "2")).state).toBe("open");
+  },
+);
+
+test("a settler whose clock is 25 h ahead gives up no row after one question", async () => {
+  const database = await open();
+  await writeRequests(database, [pending("1")]);
+  skewClock(25 * HOUR_MS);
+  const { settler, unknown } = await startSettler(() => Promise.resolve(undefined), { database });
+  await settler.settleDue();
+  await settler.settleDue();
+  expect([await rowOf(database, "1"), unknown]).toMatchObject([{ state: "pending", settle_attempts: 1 }, []]);
+});
+
+test("a process whose clock is 400 days ahead deletes only what is old by the server's clock", async () => {
+  const database = await open();
+  const row = (started_at: number) =>
+    requestRow(`${idAt(started_at)}x`, { state: "settled", cost_nanodollars: 1, started_at });
+  const now = Date.now();
+  await writeRequests(database, [row(now - 396 * DAY_MS), row(now - 394 * DAY_MS), row(now)]);
+  vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: now + 400 * DAY_MS });
+  onTestFinished(() => void vi.useRealTimers());
+  const ahead: number[] = [];
+  const retention = new Retention({
+    database,
+    keepMs: 395 * DAY_MS,
+    onFailure: (error) => expect.unreachable(String(error)),
+    onClockAhead: (time) => ahead.push(time.now - time.trusted),
+  });
+  await retention.start();
+  vi.advanceTimersByTime(60_000);
+  await retention.stop();
+  vi.useRealTimers();
+  const left = await database.kysely.selectFrom("requests").select("started_at").orderBy("id").execute();
+  expect([left.map(({ started_at }) => now - started_at), ahead]).toEqual([[394 * DAY_MS, 0], []]);
+});
+
+test("a process whose clock differs from the server's is reported once", async () => {
+  const database = await open();
+  skewClock(25 * HOUR_MS);
+  const { skews } = await setUp({ database });
+  await until(() => skews.length > 0, "the report");
+  expect(Math.abs((skews[0] ?? 0) - 25 * HOUR_MS)).toBeLessThan(10_000);
+});
+
+test("the statements that run every few seconds use the index of unfinished rows", async () => {
+  const database = await open();
+  await sql`
+    insert into requests (id, request_id, instance, key_id, key_name, stream, status, state, bytes_in, bytes_out, started_at, settle_at)
+    select 'x' || n, 'r', 'me', 'k', 'k', 0, 200, case when n % 10 = 0 then 'pending' else 'settled' end, 0, 0, 0, 9e15
+    from generate_series(1, 20000) n`.execute(database.kysely);
+  await sql`analyze requests`.execute(database.kysely);
+  const { rows } = await sql<{ "QUERY PLAN": string }>`
+    explain select id from requests where requests.state in ('open', 'pending') and state = 'pending'
+    and settle_at <= ((select (extract(epoch from clock_timestamp()) * 1000)::bigint) + 0::bigint)
+    order by settle_at limit 8 for update skip locked`.execute(database.kysely);
+  const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
+  expect(plan).toMatch(/Index Scan using requests_unfinished[\s\S]*Index Cond: \(settle_at <=/);
+});
