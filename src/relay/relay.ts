@@ -16,15 +16,26 @@ export interface RelayOptions {
   readonly ownsAccount: boolean;
   /** How long a caller may take nothing of an answer that waits for it. */
   readonly clientStallTimeoutMs: number;
-  /** What is read on, for the bill, of an answer whose caller has left; undefined aborts it at once. */
+  /** How long upstream may take, once the client has left, to say which generation it bills; 0 aborts at once. */
+  readonly headWaitMs: number;
+  /** What is read on, for the bill, of an answer whose caller has left; undefined aborts it when its generation is known. */
   readonly readOn: ReadOn | undefined;
 }
 
+/** How much of an answer without an `X-Generation-Id` header is read for the id in its body, which comes first there. */
+const ID_WITHIN_BYTES = 65_536;
+/** From here on a status says that no generation was made. */
+const NO_GENERATION_FROM = 300;
+
 /**
- * Relays one answer from upstream to one caller: the same bytes, as they come, no faster than the caller reads. It goes
- * from waiting (no head yet) through relaying to over, and is over exactly once, by whichever comes first of upstream's
- * end, upstream's failure, the caller's leaving, and `cut()`. Where a caller's leaving is not the end, what is left of the
- * answer is drained: read for the bill, and given to nobody.
+ * Relays one answer from upstream to one client: the same bytes, as they arrive, no faster than the client reads. Its states:
+ *
+ * - `waiting`: upstream's head has not arrived. Next: relaying, or over with an error of the gateway's own.
+ * - `relaying`: head and body are passed on. Next: over, at upstream's end, its failure or `cut()`.
+ * - `identifying`: the client left waiting or relaying before the generation id was known, by which its cost can be looked
+ *   up. Upstream is read until the id is known, and no further than `headWaitMs` and {@link ID_WITHIN_BYTES}.
+ * - `draining`: the client left and the id is known; for some keys the rest is read, because its end states the cost.
+ * - `over`: nothing more is read from upstream. The request is reported once its response is closed as well.
  */
 export class Relay implements UpstreamSink, Answer {
   readonly #request: FastifyRequest;
@@ -34,8 +45,9 @@ export class Relay implements UpstreamSink, Answer {
   readonly #options: RelayOptions;
   readonly #reading = new Reading();
   #call: UpstreamCall | undefined = undefined;
-  #state: "waiting" | "relaying" | "draining" | "over" = "waiting";
+  #state: "waiting" | "relaying" | "identifying" | "draining" | "over" = "waiting";
   #paused = false;
+  /** Bounds the reading while identifying or draining. */
   #readOnLimit: ReadOnLimit | undefined = undefined;
 
   constructor(request: FastifyRequest, reply: FastifyReply, options: RelayOptions) {
@@ -68,7 +80,7 @@ export class Relay implements UpstreamSink, Answer {
     const exchange = this.#exchange;
     exchange.works();
     this.#reading.begin(head, exchange);
-    if (this.#state === "draining") return;
+    if (this.#state !== "waiting") return this.#readForBill();
     const refusal = refusalOf(head, this.#options.ownsAccount);
     if (refusal) return this.cut(refusal);
     if (head.status >= 400) exchange.outcome = "upstream_error";
@@ -89,12 +101,13 @@ export class Relay implements UpstreamSink, Answer {
 
   onData(chunk: Buffer): void {
     if (this.#state === "over") return;
+    const exchange = this.#exchange;
     this.#reading.push(chunk);
-    if (this.#state === "draining") {
-      this.#readOnLimit?.count(chunk);
+    if (this.#state !== "relaying") {
+      if (this.#state === "identifying" && exchange.generationId !== undefined) this.#readForBill();
+      else this.#readOnLimit?.count(chunk);
       return;
     }
-    const exchange = this.#exchange;
     if (exchange.firstByteAt === 0) exchange.firstByteAt = performance.now();
     exchange.bytesOut += chunk.length;
     if (!this.#response.write(chunk) && !this.#paused) this.#pause();
@@ -113,8 +126,8 @@ export class Relay implements UpstreamSink, Answer {
     }
     const exchange = this.#exchange;
     exchange.answeredWhole = true;
-    if (this.#state === "draining") return this.#conclude();
-    this.#state = "over";
+    if (this.#state !== "relaying") return this.#finish();
+    this.#finish();
     exchange.incomplete = this.#reading.eventStream && !this.#reading.endsDone;
     if (this.#reading.hasError) exchange.outcome = "upstream_error";
     exchange.outcome ??= "complete";
@@ -127,8 +140,8 @@ export class Relay implements UpstreamSink, Answer {
   onFailure(error: GatewayError): void {
     const before = this.#state;
     if (before === "over") return;
-    if (before === "draining") return this.#conclude();
-    this.#state = "over";
+    this.#finish();
+    if (before === "identifying" || before === "draining") return;
     if (before === "waiting") {
       answerError(this.#request, this.#reply, error);
       return;
@@ -159,32 +172,50 @@ export class Relay implements UpstreamSink, Answer {
   }
 
   settle(): void {
-    if (this.#state !== "over") {
+    if (this.#state === "waiting" || this.#state === "relaying") {
       this.#exchange.outcome = "client_gone";
-      // What was never sent costs nothing, so there is nothing to read on for.
-      if (this.#options.readOn && this.#call?.sent) this.#drain(this.#options.readOn);
-      else this.#abandon();
-      return;
+      this.#readForBill();
+    } else if (this.#state === "over") {
+      if (this.#exchange.outcome === "complete" && !this.#response.writableFinished)
+        this.#exchange.outcome = "client_gone";
+      this.#report();
     }
-    if (this.#exchange.outcome === "complete" && !this.#response.writableFinished)
-      this.#exchange.outcome = "client_gone";
-    this.#conclude();
   }
 
-  #drain(readOn: ReadOn): void {
-    this.#state = "draining";
-    this.#readOnLimit = new ReadOnLimit(readOn, () => this.#abandon());
+  /** Nobody receives the answer any more: reads the least of it from which its cost can be known. */
+  #readForBill(): void {
+    const { headWaitMs, readOn } = this.#options;
+    const { generationId, upstreamStatus } = this.#exchange;
+    const waitMs = Math.max(headWaitMs, readOn?.ms ?? 0);
+    // Neither a request that was never sent nor a refused one costs anything.
+    if (!this.#call?.sent || upstreamStatus >= NO_GENERATION_FROM) this.#abandon();
+    else if (generationId === undefined && waitMs > 0)
+      this.#read("identifying", { ms: waitMs, bytes: Math.max(ID_WITHIN_BYTES, readOn?.bytes ?? 0) });
+    else if (readOn) this.#read("draining", readOn);
+    else this.#abandon();
+  }
+
+  #read(state: "identifying" | "draining", bounds: ReadOn): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#readOnLimit?.end();
+    this.#readOnLimit = new ReadOnLimit(bounds, () => this.#abandon());
     this.#call?.resume();
   }
 
   #abandon(): void {
     this.#call?.abort();
-    this.#conclude();
+    this.#finish();
   }
 
-  #conclude(): void {
+  #finish(): void {
     this.#state = "over";
     this.#readOnLimit?.end();
+    // Otherwise `settle` reports it, when the response is closed.
+    if (this.#exchange.ended) this.#report();
+  }
+
+  #report(): void {
     this.#exchange.sent = this.#call?.sent ?? false;
     this.#reading.conclude(this.#exchange);
     this.#exchange.finish();
