@@ -61,7 +61,8 @@ export class Relay implements UpstreamSink, Answer {
   /** Begins; `send` puts the request on its way with this relay as its sink. */
   start(send: (sink: UpstreamSink) => UpstreamCall): void {
     this.#reply.hijack();
-    if (this.#exchange.ended) return;
+    // The client left, or broke its connection's framing, while the request was written to the journal.
+    if (this.#exchange.ended || this.#exchange.answering) return;
     // A write that races with the caller's leaving is reported here; `close` follows and says all that matters.
     this.#response.on("error", () => {});
     this.#exchange.answer = this;
@@ -73,6 +74,13 @@ export class Relay implements UpstreamSink, Answer {
   cut(error: GatewayError): void {
     this.#call?.abort();
     this.onFailure(error);
+  }
+
+  /** Answers with an error in place of upstream's head; what is still read for the bill is as when the client leaves. */
+  refuse(error: GatewayError): void {
+    if (this.#state !== "waiting") return;
+    answerError(this.#request, this.#reply, error);
+    this.#readForBill();
   }
 
   onHead(head: UpstreamHead): void {

@@ -90,6 +90,24 @@ test("keeps every pipelined request until its head when the client leaves before
   );
 });
 
+test("answers garbage behind a request that waits for its head with 400, and still learns the request's generation", async () => {
+  const { gateway, held, upstream } = await startHeld();
+  const client = stream(gateway.port, gateway.caller);
+  await until(() => held.length === 1, "the request at upstream");
+  client.send("GARBAGE\r\n\r\n");
+  expect((await client.whole("the refusal")).status).toBe(400);
+  await gatewayNotices(gateway, client);
+  expect(upstream.open.size).toBe(1);
+  held[0]?.write(HEAD);
+  await until(() => upstream.open.size === 0, "the abort at upstream");
+  expect(await rowOf(gateway)).toMatchObject({
+    state: "pending",
+    outcome: "rejected",
+    status: 400,
+    generation_id: "gen-1",
+  });
+});
+
 test("reads an answer to its end for a key that drains when its head comes later than DISCONNECT_DRAIN_MS", async () => {
   const running = await startHeld({ DISCONNECT_DRAIN_MS: "1" });
   await askAndLeave(running, running.secret);

@@ -79,3 +79,10 @@ test("reads an answer without an id that came with the head when the client leav
     cost_nanodollars: 500_000_000,
   });
 });
+
+test("sends nothing when the client was answered with an error while its request was written to the journal", async () => {
+  const { relay } = await beginAccount({ headersSent: true });
+  const send = vi.fn<Parameters<Relay["start"]>[0]>();
+  relay.start(send);
+  expect(send).not.toHaveBeenCalled();
+});
