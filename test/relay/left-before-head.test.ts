@@ -130,6 +130,7 @@ test.each([400, 404, 429, 500, 503])(
     await until(() => running.upstream.open.size === 0, "the abort at upstream");
     const settled = { state: "settled", cost_source: "none", cost_nanodollars: 0 };
     expect(await rowOf(running.gateway)).toMatchObject({ ...LEFT, ...settled });
+    expect(running.gateway.log()).toContain(`"status":0,"upstream_status":${status},"outcome":"client_gone"`);
   },
 );
 
