@@ -25,7 +25,12 @@ export function cannedStream(ledger: Ledger | undefined, answer: readonly Buffer
     ledger?.end(ended);
     resolve();
   });
-  const relay = new Relay(request, reply, { ownsAccount: true, clientStallTimeoutMs: 0, readOn: undefined });
+  const relay = new Relay(request, reply, {
+    ownsAccount: true,
+    clientStallTimeoutMs: 0,
+    headWaitMs: 0,
+    readOn: undefined,
+  });
   const attempt = attemptWith(answer, () => {
     exchange.endedAt = performance.now();
     relay.settle();

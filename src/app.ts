@@ -92,6 +92,8 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
     upstream,
     catalog,
     ledger: books?.ledger,
+    // Without a ledger nobody looks up what an abandoned request has cost.
+    headWaitMs: books ? config.ledger.headWaitMs : 0,
     readOn: config.ledger.readOn,
     ownsAccount,
     clientStallTimeoutMs,

@@ -43,6 +43,7 @@ export const environment = z.object({
   SETTLE_GIVE_UP_MS: wholeNumber(1, 30 * DAY_MS, DAY_MS),
   LEDGER_RETENTION_DAYS: wholeNumber(1, 36_500, 395),
   JOURNAL_MAX_BYTES: wholeNumber(1_048_576, 1_099_511_627_776, 1_073_741_824),
+  DISCONNECT_HEAD_WAIT_MS: wholeNumber(0, DAY_MS, 10_000),
   DISCONNECT_DRAIN_MS: wholeNumber(1, DAY_MS, 300_000),
   DISCONNECT_DRAIN_BYTES: wholeNumber(1, 1_099_511_627_776, 67_108_864),
   RATE_LIMIT_MAX: wholeNumber(0, 1_000_000_000, 0),

@@ -76,6 +76,8 @@ function recordOf(exchange: Exchange): Record<string, unknown> {
     model_sent: cut(exchange.modelSent),
     stream: exchange.stream,
     status: exchange.status,
+    upstream_status:
+      exchange.upstreamStatus === exchange.status ? undefined : exchange.upstreamStatus || undefined,
     outcome: exchange.outcome,
     error: exchange.errorCode,
     cause: exchange.errorCause,

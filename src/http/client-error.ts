@@ -32,7 +32,7 @@ export function answerClientError(
   }
   const answer = toGatewayError(error);
   if (exchange) {
-    exchange.cut(answer);
+    exchange.refuse(answer);
     return undefined;
   }
   const body = answer.toJson();

@@ -12,6 +12,8 @@ export type Outcome = "complete" | "upstream_error" | "client_gone" | "rejected"
 export interface Answer {
   /** Ends it from our side with this error, whatever it has come to. */
   cut(error: GatewayError): void;
+  /** Gives the client this error in place of an answer that has not begun. What is read for the bill may continue. */
+  refuse(error: GatewayError): void;
   /**
    * Told once that its response has ended or its connection is gone. It calls `exchange.finish()`, then or later, when
    * there is more to be read for the bill.
@@ -95,6 +97,12 @@ export class Exchange {
   /** Ends the request from our side: breaks off the answer that is under way, or answers with this error. */
   cut(error: GatewayError): void {
     if (this.answer) this.answer.cut(error);
+    else answerError(this.#request, this.#reply, error);
+  }
+
+  /** Answers with this error, because the client's connection can carry nothing else any more. */
+  refuse(error: GatewayError): void {
+    if (this.answer) this.answer.refuse(error);
     else answerError(this.#request, this.#reply, error);
   }
 

@@ -33,8 +33,8 @@ export class Reading {
   #model: string | undefined = undefined;
   #hasErrorEvent = false;
   #mediaType = "";
-  /** The body of what may be a refusal; undefined: it cannot be one, or is too long to be parsed. */
-  #refusal: Buffer[] | undefined = undefined;
+  /** The body of what may be a refusal, as anything may before its head; undefined: it is none, or too long to be parsed. */
+  #refusal: Buffer[] | undefined = [];
   #refusalBytes = 0;
   /** The body ends with the connection: undici takes even a reset for its clean end. */
   #closeDelimited = false;
@@ -45,7 +45,7 @@ export class Reading {
     this.#exchange = exchange;
     this.#mediaType = mediaTypeOf(head);
     this.eventStream = this.#mediaType === "text/event-stream";
-    if (mayBeRefusal(status, this.#mediaType)) this.#refusal = [];
+    if (!mayBeRefusal(status, this.#mediaType)) this.#refusal = undefined;
     this.#closeDelimited =
       headers["content-length"] === undefined && headers["transfer-encoding"] === undefined;
     exchange.upstreamStatus = status;

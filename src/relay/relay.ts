@@ -11,23 +11,35 @@ import { type ReadOn, ReadOnLimit } from "./read-on.ts";
 import { Reading } from "./reading.ts";
 import { refusalOf } from "./refusal.ts";
 
-/** Bounds on reading a refusal that the caller does not get, only to see that it is one. */
-const UNSEEN_REFUSAL: ReadOn = { ms: 1_000, bytes: 65_536 };
-
 export interface RelayOptions {
   /** The gateway's own key was sent: its 401 is the operator's fault, not the caller's. */
   readonly ownsAccount: boolean;
   /** How long a caller may take nothing of an answer that waits for it. */
   readonly clientStallTimeoutMs: number;
-  /** What is read on, for the bill, of an answer whose caller has left; undefined aborts it at once. */
+  /** How long upstream may take, once the client has left, to say which generation it bills; 0 aborts at once. */
+  readonly headWaitMs: number;
+  /** What is read on, for the bill, of an answer whose caller has left; undefined aborts it when its generation is known. */
   readonly readOn: ReadOn | undefined;
 }
 
 /**
- * Relays one answer from upstream to one caller: the same bytes, as they come, no faster than the caller reads. It goes
- * from waiting (no head yet) through relaying to over, and is over exactly once, by whichever comes first of upstream's
- * end, upstream's failure, the caller's leaving, and `cut()`. Where a caller's leaving is not the end, what is left of the
- * answer is drained: read for the bill, and given to nobody.
+ * How much of an answer without an `X-Generation-Id` header is read when nobody receives it: its id comes first in its body,
+ * and an error that proves that nothing was charged is shorter.
+ */
+const PROOF_WITHIN_BYTES = 65_536;
+/** From here on a status says that no generation was made. */
+const NO_GENERATION_FROM = 300;
+
+/**
+ * Relays one answer from upstream to one client: the same bytes, as they arrive, no faster than the client reads. Its states:
+ *
+ * - `waiting`: upstream's head has not arrived. Next: relaying, or over with an error of the gateway's own.
+ * - `relaying`: head and body are passed on. Next: over, at upstream's end, its failure or `cut()`.
+ * - `identifying`: nobody receives the answer any more, and neither the generation id, by which its cost can be looked up, is
+ *   known, nor that upstream refused the request. Upstream is read until one of them is, and no further than `headWaitMs` and
+ *   {@link PROOF_WITHIN_BYTES}.
+ * - `draining`: the client left and the id is known; for some keys the rest is read, because its end states the cost.
+ * - `over`: nothing more is read from upstream. The request is reported once its response is closed as well.
  */
 export class Relay implements UpstreamSink, Answer {
   readonly #request: FastifyRequest;
@@ -37,10 +49,9 @@ export class Relay implements UpstreamSink, Answer {
   readonly #options: RelayOptions;
   readonly #reading = new Reading();
   #call: UpstreamCall | undefined = undefined;
-  #state: "waiting" | "relaying" | "draining" | "over" = "waiting";
+  #state: "waiting" | "relaying" | "identifying" | "draining" | "over" = "waiting";
   #paused = false;
-  /** The error to answer with, while the body that it replaces is read. */
-  #replacement: GatewayError | undefined = undefined;
+  /** Bounds the reading while identifying or draining. */
   #readOnLimit: ReadOnLimit | undefined = undefined;
 
   constructor(request: FastifyRequest, reply: FastifyReply, options: RelayOptions) {
@@ -54,7 +65,8 @@ export class Relay implements UpstreamSink, Answer {
   /** Begins; `send` puts the request on its way with this relay as its sink. */
   start(send: (sink: UpstreamSink) => UpstreamCall): void {
     this.#reply.hijack();
-    if (this.#exchange.ended) return;
+    // The client left, or broke its connection's framing, while the request was written to the journal.
+    if (this.#exchange.ended || this.#exchange.answering) return;
     // A write that races with the caller's leaving is reported here; `close` follows and says all that matters.
     this.#response.on("error", () => {});
     this.#exchange.answer = this;
@@ -68,23 +80,23 @@ export class Relay implements UpstreamSink, Answer {
     this.onFailure(error);
   }
 
+  /** Answers with an error in place of upstream's head; what is still read for the bill is as when the client leaves. */
+  refuse(error: GatewayError): void {
+    if (this.#state !== "waiting") return;
+    answerError(this.#request, this.#reply, error);
+    this.#readForBill();
+  }
+
   onHead(head: UpstreamHead): void {
     if (this.#state === "over") return;
     const exchange = this.#exchange;
     exchange.works();
     this.#reading.begin(head, exchange);
-    if (this.#state === "draining") return;
+    if (this.#state !== "waiting") return this.#readForBill();
     const refusal = refusalOf(head, this.#options.ownsAccount);
-    if (refusal) return this.#replace(refusal);
+    if (refusal) return this.refuse(refusal);
     if (head.status >= 400) exchange.outcome = "upstream_error";
     this.#writeHead(head);
-  }
-
-  /** Answers with an error of our own. A body that may prove that nothing was charged is read first, within bounds. */
-  #replace(error: GatewayError): void {
-    if (!this.#reading.mayBeRefusal) return this.cut(error);
-    this.#replacement = error;
-    this.#readOnLimit = new ReadOnLimit(UNSEEN_REFUSAL, () => this.cut(error));
   }
 
   #writeHead({ status, headers }: UpstreamHead): void {
@@ -101,12 +113,13 @@ export class Relay implements UpstreamSink, Answer {
 
   onData(chunk: Buffer): void {
     if (this.#state === "over") return;
+    const exchange = this.#exchange;
     this.#reading.push(chunk);
-    if (this.#state === "draining" || this.#replacement) {
-      this.#readOnLimit?.count(chunk);
+    if (this.#state !== "relaying") {
+      if (this.#state === "identifying" && exchange.generationId !== undefined) this.#readForBill();
+      else this.#readOnLimit?.count(chunk);
       return;
     }
-    const exchange = this.#exchange;
     if (exchange.firstByteAt === 0) exchange.firstByteAt = performance.now();
     exchange.bytesOut += chunk.length;
     if (!this.#response.write(chunk) && !this.#paused) this.#pause();
@@ -125,9 +138,8 @@ export class Relay implements UpstreamSink, Answer {
     }
     const exchange = this.#exchange;
     exchange.answeredWhole = true;
-    if (this.#state === "draining") return this.#conclude();
-    if (this.#replacement) return this.onFailure(this.#replacement);
-    this.#state = "over";
+    if (this.#state !== "relaying") return this.#finish();
+    this.#finish();
     exchange.incomplete = this.#reading.eventStream && !this.#reading.endsDone;
     if (this.#reading.hasError) exchange.outcome = "upstream_error";
     exchange.outcome ??= "complete";
@@ -140,10 +152,10 @@ export class Relay implements UpstreamSink, Answer {
   onFailure(error: GatewayError): void {
     const before = this.#state;
     if (before === "over") return;
-    if (before === "draining") return this.#conclude();
-    this.#state = "over";
+    this.#finish();
+    if (before === "identifying" || before === "draining") return;
     if (before === "waiting") {
-      answerError(this.#request, this.#reply, this.#replacement ?? error);
+      answerError(this.#request, this.#reply, error);
       return;
     }
     const exchange = this.#exchange;
@@ -172,32 +184,56 @@ export class Relay implements UpstreamSink, Answer {
   }
 
   settle(): void {
-    if (this.#state !== "over") {
+    if (this.#state === "waiting" || this.#state === "relaying") {
       this.#exchange.outcome = "client_gone";
-      // What was never sent costs nothing, so there is nothing to read on for.
-      if (this.#options.readOn && this.#call?.sent) this.#drain(this.#options.readOn);
-      else this.#abandon();
-      return;
+      this.#readForBill();
+    } else if (this.#state === "over") {
+      if (this.#exchange.outcome === "complete" && !this.#response.writableFinished)
+        this.#exchange.outcome = "client_gone";
+      this.#report();
     }
-    if (this.#exchange.outcome === "complete" && !this.#response.writableFinished)
-      this.#exchange.outcome = "client_gone";
-    this.#conclude();
   }
 
-  #drain(readOn: ReadOn): void {
-    this.#state = "draining";
-    this.#readOnLimit = new ReadOnLimit(readOn, () => this.#abandon());
+  /** Nobody receives the answer any more: reads the least of it from which its cost can be known. */
+  #readForBill(): void {
+    const { headWaitMs, readOn } = this.#options;
+    const waitMs = Math.max(headWaitMs, readOn?.ms ?? 0);
+    // A request that was never sent costs nothing.
+    if (!this.#call?.sent) this.#abandon();
+    else if (!this.#isCostKnowable && waitMs > 0)
+      this.#read("identifying", { ms: waitMs, bytes: Math.max(PROOF_WITHIN_BYTES, readOn?.bytes ?? 0) });
+    else if (readOn && this.#exchange.generationId !== undefined) this.#read("draining", readOn);
+    else this.#abandon();
+  }
+
+  /** Nothing that is still to come decides how the cost becomes known. */
+  get #isCostKnowable(): boolean {
+    const { generationId, upstreamStatus } = this.#exchange;
+    if (generationId !== undefined) return true;
+    return upstreamStatus >= NO_GENERATION_FROM && !this.#reading.mayBeRefusal;
+  }
+
+  #read(state: "identifying" | "draining", bounds: ReadOn): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#readOnLimit?.end();
+    this.#readOnLimit = new ReadOnLimit(bounds, () => this.#abandon());
     this.#call?.resume();
   }
 
   #abandon(): void {
     this.#call?.abort();
-    this.#conclude();
+    this.#finish();
   }
 
-  #conclude(): void {
+  #finish(): void {
     this.#state = "over";
     this.#readOnLimit?.end();
+    // Otherwise `settle` reports it, when the response is closed.
+    if (this.#exchange.ended) this.#report();
+  }
+
+  #report(): void {
     this.#exchange.sent = this.#call?.sent ?? false;
     this.#reading.conclude(this.#exchange);
     this.#exchange.finish();

@@ -27,6 +27,8 @@ export interface ChatCompletionsOptions {
   readonly clientStallTimeoutMs: number;
   /** Where requests are accounted for; undefined: nowhere. */
   readonly ledger: Ledger | undefined;
+  /** How long upstream may take, once a client has left, to say which generation it bills; 0 aborts at once. */
+  readonly headWaitMs: number;
   /** How much is read on, for keys that want it, of an answer whose caller has left. */
   readonly readOn: ReadOn;
   readonly appUrl: string | undefined;

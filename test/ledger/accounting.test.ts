@@ -36,8 +36,8 @@ test("a request whose beginning cannot be kept is refused, and nothing of it is 
   expect(simulator.stats().requests).toBe(0);
 });
 
-test("the cost of a request whose caller left before upstream's head is unknown, and the log says so as an error", async () => {
-  const running = await start();
+test("the cost of a request whose caller left and whose head never came is unknown, and the log says so as an error", async () => {
+  const running = await start({ DISCONNECT_HEAD_WAIT_MS: "100" });
   await askAndLeave(running, "sim/hang");
   const [row] = await until(async () => {
     const rows = await unknownRows(running.gateway);

@@ -112,6 +112,37 @@ test("a request whose opening line is damaged is settled for its key, and the lo
   expect(readdirSync(journal)).toContain(`${segment}.damaged`);
 }, 30_000);
 
+test("a request that its client left is settled after a kill if its head had come, and unknown, loudly, if not", async () => {
+  const simulator = await startUpstream();
+  const dataDir = temporaryDirectory();
+  const first = start(simulator, dataDir);
+  const port = await listeningPort(first);
+  const headless = post(port, { model: "sim/hang", stream: true });
+  await until(() => simulator.stats().requests === 1, "the first request at upstream");
+  const delayed = post(port, { model: "sim/ok:delayMs=100,gapMs=50,events=100", stream: true });
+  await until(() => simulator.stats().requests === 2, "the second request at upstream");
+  for (const { socket } of [headless, delayed]) socket.resetAndDestroy();
+  await until(() => simulator.stats().aborted === 1, "the abort of the second");
+  first.child.kill("SIGKILL");
+  await first.exit("the killed gateway");
+
+  const second = start(simulator, dataDir);
+  await listeningPort(second);
+  const rows = await until(
+    async () => {
+      const all = await rowsIn(dataDir);
+      const finished = all.every(({ state }) => state === "settled" || state === "unknown");
+      return all.length === 2 && finished ? all : undefined;
+    },
+    "two finished rows",
+    10_000,
+  );
+  expect(rows[0]).toMatchObject({ state: "unknown", generation_id: null, outcome: "interrupted" });
+  expect(rows[1]).toMatchObject({ state: "settled", cost_source: "generation" });
+  expect(rows[1]?.cost_nanodollars).toBe(simulator.billed(rows[1]?.generation_id ?? ""));
+  await until(() => second.stdout().includes("the cost of a request will not be known"), "the log to say so");
+}, 30_000);
+
 test("SIGTERM writes every row, and leaves no journal", async () => {
   const simulator = await startUpstream();
   const dataDir = temporaryDirectory();

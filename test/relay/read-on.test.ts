@@ -1,18 +1,9 @@
 import { expect, onTestFinished, test } from "vitest";
 import { startSimulator } from "../../src/mock/simulator.ts";
-import { openDatabase } from "../../src/store/database.ts";
-import type { RequestRow } from "../../src/store/request-row.ts";
-import { CHAT_PATH, chatBody } from "../support/chat.ts";
-import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.ts";
-import { RawClient } from "../support/raw-client.ts";
-import {
-  chunk,
-  chunkedHead,
-  LAST_CHUNK,
-  type Script,
-  startScriptedUpstream,
-} from "../support/scripted-upstream.ts";
+import { startKeyedGateway } from "../support/keyed-gateway.ts";
+import { chunk, chunkedHead, LAST_CHUNK } from "../support/scripted-upstream.ts";
 import { until } from "../support/until.ts";
+import { drainingKey, rowOf, rowsIn, startWithLedger, stream } from "./left-requests.ts";
 
 const EVENT = 'data: {"id":"gen-1","model":"a/b","choices":[]}\n\n';
 const USAGE =
@@ -21,41 +12,11 @@ const REST = Buffer.concat([chunk(USAGE), chunk("data: [DONE]\n\n"), Buffer.from
 const HEAD = { "content-type": "text/event-stream", "x-generation-id": "gen-1" };
 const BEGINNING = Buffer.concat([Buffer.from(chunkedHead(HEAD)), chunk(EVENT)]);
 
-/** A key whose answers are read on when its caller leaves. */
-async function drainingKey(gateway: KeyedGateway): Promise<string> {
-  const { body } = await gateway.manage("POST", "/keys", { name: "drain", on_disconnect: "drain" });
-  return body.secret as string;
-}
-
-function stream(port: number, secret: string, fields: Record<string, unknown> = {}): RawClient {
-  const client = new RawClient(port);
-  client.post(CHAT_PATH, chatBody({ stream: true, ...fields }), { authorization: `Bearer ${secret}` });
-  return client;
-}
-
-async function rowsIn({ dataDir }: KeyedGateway): Promise<RequestRow[]> {
-  const database = openDatabase({ dataDir, databaseUrl: undefined }, () => {});
-  const rows = await database.kysely.selectFrom("requests").selectAll().orderBy("id").execute();
-  await database.close();
-  return rows;
-}
-
-/** The one row of the ledger, once its request has ended. */
-const rowOf = (gateway: KeyedGateway): Promise<RequestRow> =>
-  until(async () => (await rowsIn(gateway)).find(({ state }) => state !== "open"), "the row");
-
-async function start(script: Script, env: Record<string, string> = {}) {
-  const upstream = await startScriptedUpstream(script);
-  // Asking for bills is not what these tests are about.
-  const gateway = await startKeyedGateway(upstream.baseUrl, { SETTLE_AFTER_MS: "60000", ...env });
-  return { upstream, gateway, secret: await drainingKey(gateway) };
-}
-
 test.each(["before the head", "in the middle"])(
   "a caller with a key that drains who leaves %s pays what the answer says at its end",
   async (when) => {
     const held: (() => void)[] = [];
-    const { gateway, secret, upstream } = await start((socket) => {
+    const { gateway, secret, upstream } = await startWithLedger((socket) => {
       if (when === "in the middle") socket.write(BEGINNING);
       held.push(() => socket.write(when === "in the middle" ? REST : Buffer.concat([BEGINNING, REST])));
     });
@@ -84,7 +45,7 @@ test.each(["before the head", "in the middle"])(
 
 test("a caller who leaves while upstream waits for it has the rest read on", async () => {
   const megabyte = chunk(`: ${"x".repeat(1_048_576)}\n\n`);
-  const { gateway, secret } = await start((socket) => {
+  const { gateway, secret } = await startWithLedger((socket) => {
     socket.write(chunkedHead(HEAD));
     for (let count = 0; count < 30; count++) socket.write(megabyte);
     socket.write(REST);
@@ -108,7 +69,7 @@ test.each([
   ["time", { DISCONNECT_DRAIN_MS: "100" }],
   ["bytes", { DISCONNECT_DRAIN_BYTES: "100000" }],
 ])("what is read on is bounded in %s: then upstream is let go, and the bill is asked for", async (_, env) => {
-  const { gateway, secret, upstream } = await start((socket) => {
+  const { gateway, secret, upstream } = await startWithLedger((socket) => {
     socket.write(BEGINNING);
     const timer = setInterval(() => socket.write(chunk(`: ${"x".repeat(10_000)}\n\n`)), 5);
     socket.on("close", () => clearInterval(timer));
@@ -126,7 +87,7 @@ test.each([
 
 test("an answer that is read on keeps its place until its end, and gives it back once", async () => {
   const held: (() => void)[] = [];
-  const { gateway, secret } = await start(
+  const { gateway, secret } = await startWithLedger(
     (socket) => {
       socket.write(BEGINNING);
       held.push(() => socket.write(REST));
@@ -151,7 +112,7 @@ test("an answer that is read on keeps its place until its end, and gives it back
 });
 
 test("a gateway that stops breaks off what it reads on, and leaves its bill to be asked for", async () => {
-  const { gateway, secret, upstream } = await start((socket) => socket.write(BEGINNING));
+  const { gateway, secret, upstream } = await startWithLedger((socket) => socket.write(BEGINNING));
   const client = stream(gateway.port, secret);
   await until(() => client.response()?.body.length, "the stream to begin");
   client.socket.destroy();
@@ -163,7 +124,7 @@ test("a gateway that stops breaks off what it reads on, and leaves its bill to b
 
 test("an upstream that breaks while it is read on leaves its bill to be asked for", async () => {
   const held: (() => void)[] = [];
-  const { gateway, secret } = await start((socket) => {
+  const { gateway, secret } = await startWithLedger((socket) => {
     socket.write(BEGINNING);
     held.push(() => socket.resetAndDestroy());
   });

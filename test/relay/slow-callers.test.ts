@@ -42,6 +42,7 @@ async function beginRelay() {
   const relay = new Relay(request, reply, {
     ownsAccount: true,
     clientStallTimeoutMs: STALL_MS,
+    headWaitMs: 0,
     readOn: undefined,
   });
   relay.start(() => call);

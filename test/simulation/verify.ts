@@ -15,6 +15,10 @@ export interface Verdict {
   readonly ledgerNanodollars: number;
   /** Of requests whose rows are unknown. */
   readonly unknownNanodollars: number;
+  /** Of those, of clients that left before they saw the response head; killed gateways and broken upstreams included. */
+  readonly unknownLeftBeforeHeadNanodollars: number;
+  /** The same as a percentage of everything billed. */
+  readonly unknownLeftBeforeHeadPercent: number;
   readonly billedNanodollars: number;
 }
 
@@ -43,15 +47,20 @@ export async function verify(
   const callersById = new Map(callers.map((seen) => [idOf(seen.planned.number), seen]));
   const expected = new Map<string, number>(keyIds.map((id) => [id, 0]));
   let unknownNanodollars = 0;
+  let unknownLeftBeforeHeadNanodollars = 0;
   for (const { headers, generationId } of simulator.seen) {
     const id = headers["x-session-id"];
     if (typeof id !== "string") continue;
     const row = byRequest.get(id);
     const billed = (generationId !== undefined && simulator.billed(generationId)) || 0;
-    const key = keyIds[callersById.get(id)?.planned.key ?? 0] ?? "";
+    const caller = callersById.get(id);
+    const key = keyIds[caller?.planned.key ?? 0] ?? "";
     if (!row) differences.push(`${id}: upstream has seen it, and there is no row`);
-    else if (row.state === "unknown") unknownNanodollars += billed;
-    else expected.set(key, (expected.get(key) ?? 0) + billed);
+    else if (row.state === "unknown") {
+      unknownNanodollars += billed;
+      if (caller?.planned.leavesAfterMs !== undefined && caller.status === 0)
+        unknownLeftBeforeHeadNanodollars += billed;
+    } else expected.set(key, (expected.get(key) ?? 0) + billed);
     if (row && row.state !== "unknown" && row.cost_nanodollars !== billed)
       differences.push(
         `${id}: the row says ${row.cost_nanodollars} (${row.cost_source}), upstream billed ${billed}`,
@@ -75,6 +84,8 @@ export async function verify(
     settledByGeneration: rows.filter((row) => row.cost_source === "generation").length,
     ledgerNanodollars,
     unknownNanodollars,
+    unknownLeftBeforeHeadNanodollars,
+    unknownLeftBeforeHeadPercent: (100 * unknownLeftBeforeHeadNanodollars) / billedNanodollars,
     billedNanodollars,
   };
 }
@@ -90,8 +101,7 @@ function checkRow(row: RequestRow, seen: Seen | undefined, differences: string[]
   if (generationId !== null) differences.push(`${id}: it is unknown and has a generation`);
   if (seen?.generationId !== undefined)
     differences.push(`${id}: it is unknown, and its caller has seen its head`);
-  const left = seen?.planned.leavesAfterMs !== undefined;
-  if (!left && row.outcome !== "interrupted" && !UNPROVEN.test(seen?.planned.body ?? ""))
+  if (row.outcome !== "interrupted" && !UNPROVEN.test(seen?.planned.body ?? ""))
     differences.push(`${id}: it is unknown, and its response proved what it costs`);
 }
 

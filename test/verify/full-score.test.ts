@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { CANCEL_CHECKS } from "../../src/verify/checks/cancel.ts";
 import { runChecks } from "../../src/verify/run.ts";
 import { CALLER_KEY, startTestGateway } from "../support/gateway.ts";
 import { temporaryDirectory } from "../support/store.ts";
@@ -11,13 +12,23 @@ test.each([
   const simulator = await simulate();
   const { url } = await startTestGateway(
     simulator.baseUrl,
-    metering ? { DATA_DIR: temporaryDirectory() } : {},
+    // With a ledger a request is kept until its head, by default: see the next test.
+    metering ? { DATA_DIR: temporaryDirectory(), DISCONNECT_HEAD_WAIT_MS: "0" } : {},
   );
   const report = await runChecks({ gateway: `${url}/openai/v1`, key: CALLER_KEY, simulator });
   expect(failuresOf(report)).toEqual([]);
   expect(report).toMatchObject({ passed: report.total, skipped: [] });
   expect(report.total).toBeGreaterThan(130);
   expect(report.ms).toBeLessThan(60_000);
+});
+
+test("our gateway with a ledger keeps a request whose client left until its head, and fails no other check of cancelling", async () => {
+  const simulator = await simulate();
+  const { url } = await startTestGateway(simulator.baseUrl, { DATA_DIR: temporaryDirectory() });
+  const only = CANCEL_CHECKS.map(({ id }) => id);
+  const report = await runChecks({ gateway: `${url}/openai/v1`, key: CALLER_KEY, simulator, only });
+  const failed = report.results.filter(({ pass }) => !pass).map(({ id }) => id);
+  expect(failed).toEqual(["cancel/before-first-byte", "cancel/plain"]);
 });
 
 test("a plain proxy without a fault gets the full score", { timeout: SUITE_TIMEOUT_MS }, async () => {

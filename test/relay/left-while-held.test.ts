@@ -1,0 +1,89 @@
+import type { ServerResponse } from "node:http";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Dispatcher } from "undici";
+import { expect, test, vi } from "vitest";
+import { Exchange } from "../../src/http/exchange.ts";
+import { Relay } from "../../src/relay/relay.ts";
+import { Call } from "../../src/upstream/call.ts";
+import { begin, startLedger } from "../ledger/started-ledger.ts";
+import { until } from "../support/until.ts";
+
+const HEADERS = { "content-type": "text/event-stream", "transfer-encoding": "chunked" };
+const WHOLE =
+  'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"cost":0.5}}\n\ndata: [DONE]\n\n';
+
+const OPTIONS = { ownsAccount: true, clientStallTimeoutMs: 0, headWaitMs: 60_000, readOn: undefined };
+
+/** A request whose account has begun. @param response what differs from a response of which nothing was written. */
+async function beginAccount(response: { headersSent?: boolean } = {}) {
+  const { ledger, journal, rows } = await startLedger();
+  const raw = { headersSent: false, writableFinished: false, on: () => {}, ...response };
+  const reply = { raw: raw as unknown as ServerResponse, hijack: () => {} } as unknown as FastifyReply;
+  const request = { id: "r-1", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
+  const exchange = new Exchange(request, reply, (ended) => ledger.end(ended));
+  exchange.stream = true;
+  request.exchange = exchange;
+  await begin(ledger, exchange);
+  return { exchange, relay: new Relay(request, reply, OPTIONS), journal, rows };
+}
+
+/** A request that has been sent, and whose client leaves in the turn in which the head arrives. */
+async function leaveWithHead(answer: (handler: Dispatcher.DispatchHandler, controller: Controller) => void) {
+  const { exchange, relay, journal, rows } = await beginAccount();
+  const abort = vi.fn<() => void>();
+  const controller = { abort, resume: () => {} } as unknown as Controller;
+  let handler: Dispatcher.DispatchHandler = {};
+  const attempt = (of: Dispatcher.DispatchHandler): void => {
+    handler = of;
+    handler.onRequestStart?.(controller, undefined);
+  };
+  relay.start(
+    (sink) =>
+      new Call(attempt, sink, { body: undefined, gate: exchange.account?.gate(exchange), retryForMs: 0 }),
+  );
+  answer(handler, controller);
+  exchange.endedAt = performance.now();
+  relay.settle();
+  const row = until(async () => (await rows()).find(({ state }) => state !== "open"), "the row");
+  return { row, journal, abort };
+}
+
+type Controller = Dispatcher.DispatchController;
+
+test("aborts at once when the client leaves while a head with its generation is being written to the journal", async () => {
+  const { row, journal, abort } = await leaveWithHead((handler, controller) =>
+    handler.onResponseStart?.(controller, 200, { ...HEADERS, "x-generation-id": "gen-7" }),
+  );
+  expect(abort).toHaveBeenCalledOnce();
+  await until(() => journal().includes('{"status":200,"generationId":"gen-7"}'), "the line");
+  expect(await row).toMatchObject({ state: "pending", outcome: "client_gone", generation_id: "gen-7" });
+});
+
+test("charges nothing when the client leaves while the head of a refusal is being written to the journal", async () => {
+  const { row } = await leaveWithHead((handler, controller) => {
+    handler.onResponseStart?.(controller, 429, { ...HEADERS, "content-type": "application/json" });
+    handler.onResponseData?.(controller, Buffer.from('{"error":{"code":429,"message":"No"}}'));
+    handler.onResponseEnd?.(controller, {});
+  });
+  expect(await row).toMatchObject({ state: "settled", outcome: "client_gone", cost_nanodollars: 0 });
+});
+
+test("reads an answer without an id that came with the head when the client leaves while both are held back", async () => {
+  const { row } = await leaveWithHead((handler, controller) => {
+    handler.onResponseStart?.(controller, 200, HEADERS);
+    handler.onResponseData?.(controller, Buffer.from(WHOLE));
+    handler.onResponseEnd?.(controller, {});
+  });
+  expect(await row).toMatchObject({
+    state: "settled",
+    outcome: "client_gone",
+    cost_nanodollars: 500_000_000,
+  });
+});
+
+test("sends nothing when the client was answered with an error while its request was written to the journal", async () => {
+  const { relay } = await beginAccount({ headersSent: true });
+  const send = vi.fn<Parameters<Relay["start"]>[0]>();
+  relay.start(send);
+  expect(send).not.toHaveBeenCalled();
+});
