@@ -59,6 +59,7 @@ test.each([
     "--on-disconnect must be cancel or drain",
   ],
   [["keys", "rotate", "x", "--grace", "31d"], 1, "--grace must be at most 30 days"],
+  [["keys", "rotate", "x", "--grace", "5"], 1, "such as 90s, 30m, 24h or 7d, or 0"],
   [["keys", "update", "x", "--disable", "--enable"], 1, "cannot be used with"],
   [["keys", "audit", "--key", "nobody"], 1, "no key of this id or name"],
   [["usage", "--by", "colour"], 1, 'not "colour"'],
@@ -105,6 +106,17 @@ test("usage is that of the time, key, model and provider asked for, as a table, 
     /^key_id,key_name,requests,.*\r\nenv:a,a,13,/s,
   );
 }, 30_000);
+
+test.each(["0", "0s", "0h"])(
+  "ends the old secret at once when keys are rotated with --grace %s",
+  async (grace) => {
+    const dir = temporaryDirectory();
+    await sluice(dir, "keys", "create", "--name", "bob");
+    const rotated = await sluice(dir, "keys", "rotate", "bob", "--grace", grace, "--json");
+    expect(rotated).toMatchObject({ code: 0, stderr: "" });
+    expect(JSON.parse(rotated.stdout).previous_secret_until).toBeNull();
+  },
+);
 
 test("owner and metadata can be taken away, and a key that has expired is said to have", async () => {
   const dir = temporaryDirectory();
