@@ -1,7 +1,7 @@
 import type { CompiledQuery } from "kysely";
 
 /** Rows in one page: few enough to make text of them without holding up a request. */
-export const PAGE_ROWS = 500;
+export const PAGE_ROWS = 250;
 
 /** A row as it comes from the database: numbers are safe integers, larger ones have to be selected as text. */
 export type ReadRow = Readonly<Record<string, unknown>>;

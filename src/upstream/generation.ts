@@ -1,5 +1,6 @@
 import { GatewayError } from "../errors.ts";
 import { nanodollarsOf } from "../usage/money.ts";
+import { tokenCount, usdAmount } from "../usage/stated-amounts.ts";
 import { readWhole } from "./read-whole.ts";
 import type { Upstream } from "./openrouter.ts";
 
@@ -15,6 +16,9 @@ export interface GenerationRecord {
   readonly completionTokens: number | undefined;
   readonly cachedTokens: number | undefined;
   readonly reasoningTokens: number | undefined;
+  readonly isByok: boolean | undefined;
+  /** What the provider charges; only with BYOK it comes on top of the cost. */
+  readonly upstreamInferenceNanodollars: number | undefined;
   readonly provider: string | undefined;
   readonly model: string | undefined;
 }
@@ -42,18 +46,21 @@ export function generationFinder(upstream: Upstream, authorization: string): Fin
 
 function toRecord(body: Buffer): GenerationRecord {
   const data = parse(body);
-  const costUsd = data["total_cost"];
-  const costNanodollars = typeof costUsd === "number" && costUsd >= 0 ? nanodollarsOf(costUsd) : NaN;
-  if (!Number.isSafeInteger(costNanodollars)) {
+  const costUsd = usdAmount(data["total_cost"]);
+  if (costUsd === undefined) {
     throw new GatewayError("upstream_bad_response", "OpenRouter's record of a generation states no cost.");
   }
+  const isByok = data["is_byok"];
+  const upstreamUsd = usdAmount(data["upstream_inference_cost"]);
   return {
-    costNanodollars,
+    costNanodollars: nanodollarsOf(costUsd),
     // The provider's own count is what is charged, and what answers state as their usage.
-    promptTokens: count(data["native_tokens_prompt"] ?? data["tokens_prompt"]),
-    completionTokens: count(data["native_tokens_completion"] ?? data["tokens_completion"]),
-    cachedTokens: count(data["native_tokens_cached"]),
-    reasoningTokens: count(data["native_tokens_reasoning"]),
+    promptTokens: tokenCount(data["native_tokens_prompt"] ?? data["tokens_prompt"]),
+    completionTokens: tokenCount(data["native_tokens_completion"] ?? data["tokens_completion"]),
+    cachedTokens: tokenCount(data["native_tokens_cached"]),
+    reasoningTokens: tokenCount(data["native_tokens_reasoning"]),
+    isByok: typeof isByok === "boolean" ? isByok : undefined,
+    upstreamInferenceNanodollars: upstreamUsd === undefined ? undefined : nanodollarsOf(upstreamUsd),
     provider: text(data["provider_name"]),
     model: text(data["model"]),
   };
@@ -70,10 +77,6 @@ function parse(body: Buffer): Readonly<Record<string, unknown>> {
     "upstream_bad_response",
     "OpenRouter's record of a generation could not be understood.",
   );
-}
-
-function count(value: unknown): number | undefined {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }
 
 /** As both databases take it. */

@@ -10,8 +10,10 @@ const USAGE = {
   promptTokens: 8,
   completionTokens: 3,
   cachedTokens: 0,
+  cacheWriteTokens: 0,
   reasoningTokens: 0,
   costUsd: 0.000_06,
+  isByok: false,
 };
 /** What is kept of the end of an answer for sure. */
 const KEPT_BYTES = 16_384;

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { CompiledQuery } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
+import { PAGE_ROWS } from "../../src/store/paged-reader.ts";
 import { SqliteReader } from "../../src/store/sqlite-reader.ts";
 import { isUnavailable } from "../../src/store/unavailable.ts";
 import { runNode } from "../support/process.ts";
@@ -24,25 +25,30 @@ function makeFile(): { path: string; sqlite: DatabaseSync } {
   return { path, sqlite };
 }
 
-test.each([1, 499, 500, 501, 1_000])("gives %i rows, in order, each once", async (count) => {
-  const reader = startReader(makeFile().path);
-  const pages = await Array.fromAsync(reader.pages(numbers(count)));
-  expect(pages.flat().map((row) => row["i"])).toEqual(Array.from({ length: count }, (_, index) => index + 1));
-  expect(pages.every((page) => page.length > 0)).toBe(true);
-});
+test.each([1, PAGE_ROWS - 1, PAGE_ROWS, PAGE_ROWS + 1, 4 * PAGE_ROWS])(
+  "gives %i rows, in order, each once",
+  async (count) => {
+    const reader = startReader(makeFile().path);
+    const pages = await Array.fromAsync(reader.pages(numbers(count)));
+    expect(pages.flat().map((row) => row["i"])).toEqual(
+      Array.from({ length: count }, (_, index) => index + 1),
+    );
+    expect(pages.every((page) => page.length > 0)).toBe(true);
+  },
+);
 
 test("keeps queries apart that are read at the same time, and holds no transaction between pages", async () => {
   const { path, sqlite } = makeFile();
   const reader = startReader(path);
   sqlite.exec(`insert into t ${NUMBERS.replace("?", "1200")}`);
   const all = reader.pages(CompiledQuery.raw("select a from t order by a"));
-  const other = reader.pages(numbers(600));
-  expect((await all.next()).value).toHaveLength(500);
-  expect((await other.next()).value).toHaveLength(500);
+  const other = reader.pages(numbers(PAGE_ROWS + 100));
+  expect((await all.next()).value).toHaveLength(PAGE_ROWS);
+  expect((await other.next()).value).toHaveLength(PAGE_ROWS);
   sqlite.exec("delete from t");
   expect(sqlite.prepare("pragma wal_checkpoint(truncate)").get()).toMatchObject({ busy: 0 });
   expect((await other.next()).value).toHaveLength(100);
-  expect((await all.next()).value?.[0]).toEqual({ a: 501 });
+  expect((await all.next()).value?.[0]).toEqual({ a: PAGE_ROWS + 1 });
   await all.return();
   expect(await reader.row(CompiledQuery.raw("select count(*) as c from t"))).toEqual({ c: 0 });
   expect(await Array.fromAsync(reader.pages(CompiledQuery.raw("select a from t")))).toEqual([]);
