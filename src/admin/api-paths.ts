@@ -65,7 +65,7 @@ export const API_PATHS = {
   "/openai/v1/key": {
     get: {
       tags: ["models"],
-      summary: "This key: label, limit, usage",
+      summary: "This key: label, limit, usage, and BYOK usage at providers",
       responses: answers("As OpenRouter's /key"),
     },
   },

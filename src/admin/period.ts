@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { GatewayError } from "../errors.ts";
 
+const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const DEFAULT_DAYS = 30;
 
@@ -22,6 +23,18 @@ export const periodFields = {
   to: moment.optional().describe("A date or a time, not included; default: now"),
 };
 
+/** The same of a report, which is made of sums by the hour. */
+export const hourFields = {
+  from: moment
+    .optional()
+    .describe("A date, or the beginning of an hour in UTC; default: 30 days before `to`"),
+  to: moment
+    .optional()
+    .describe(
+      "A date, or the beginning of an hour in UTC, not included; default: now, with the current hour",
+    ),
+};
+
 /** A time from and up to which, in ms since 1970. @throws GatewayError invalid_value when it ends before it begins. */
 export function periodOf(
   { from, to }: { from?: number | undefined; to?: number | undefined },
@@ -34,4 +47,42 @@ export function periodOf(
       param: "from",
     });
   return { from: start, to: end };
+}
+
+/**
+ * The hours of a report, so that of two periods that meet each request is in one.
+ * @param period ms since 1970; what is left out is as `hourFields` says.
+ * @returns the beginnings of hours; the last one is not included.
+ * @throws GatewayError invalid_value when either is given and not the beginning of an hour, or when it ends before it begins.
+ */
+export function hoursOf(
+  { from, to }: { from?: number | undefined; to?: number | undefined },
+  now: number,
+): { from: number; to: number } {
+  requireHour("from", from);
+  requireHour("to", to);
+  // An hour that has just begun is the current one.
+  const end = to ?? hourBefore(now) + HOUR_MS;
+  return periodOf({ from: from ?? hourBefore((to ?? now) - DEFAULT_DAYS * DAY_MS), to: end }, now);
+}
+
+function requireHour(param: "from" | "to", at: number | undefined): void {
+  if (at === undefined || at % HOUR_MS === 0) return;
+  const [before, after] = [hourBefore(at), hourAfter(at)].map((hour) =>
+    new Date(hour).toISOString().replace(":00.000Z", ":00Z"),
+  );
+  const otherwise = param === "to" ? ", or leave it out for everything up to now" : "";
+  throw new GatewayError(
+    "invalid_value",
+    `${param} must be the beginning of an hour in UTC, because reports are made of whole hours. Use ${before} or ${after}${otherwise}.`,
+    { param },
+  );
+}
+
+function hourBefore(at: number): number {
+  return Math.floor(at / HOUR_MS) * HOUR_MS;
+}
+
+function hourAfter(at: number): number {
+  return Math.ceil(at / HOUR_MS) * HOUR_MS;
 }

@@ -38,6 +38,11 @@ const wireRow = z.object({
     ]),
   ),
   stream: z.boolean(),
+  is_byok: z.boolean().nullable().describe("Whether the account's own key at the provider was used"),
+  upstream_inference_nanodollars: z
+    .int()
+    .nullable()
+    .describe("What the provider charges: with BYOK on top of the cost, otherwise part of it"),
   state: z.enum(STATES),
   started_at: z.string(),
   ended_at: z.string().nullable(),
@@ -76,7 +81,7 @@ export function requestRoutes(scope: AdminScope, keys: KeyService, database: Dat
 }
 
 /** Gives what has been read and then the rest. A failure breaks the answer off, which callers notice, and is logged. */
-async function* goOn(
+export async function* goOn(
   first: IteratorResult<string>,
   rest: AsyncGenerator<string>,
   exchange: Exchange,
@@ -113,6 +118,7 @@ function toWireRequest({ settle_at: _at, settle_attempts: _attempts, ...row }: R
   return {
     ...row,
     stream: row.stream === 1,
+    is_byok: row.is_byok === null ? null : row.is_byok === 1,
     started_at: isoOf(row.started_at),
     ended_at: row.ended_at === null ? null : isoOf(row.ended_at),
     cost_usd: row.cost_nanodollars === null ? null : usdText(row.cost_nanodollars),

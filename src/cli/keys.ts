@@ -109,7 +109,7 @@ function endCommands(keys: Command, run: Run): void {
   keys
     .command("rotate <key>")
     .description("give it a new secret")
-    .option("--grace <span>", "how long the old one is good", spanOf)
+    .option("--grace <span>", "how long the old one is good, such as 24h; 0 ends it now", spanOf)
     .option("--json", "print JSON", false)
     .action((key: string, { grace, json }: { grace?: number; json: boolean }) =>
       run(async (session) => {

@@ -1,21 +1,22 @@
 import { InvalidArgumentError } from "commander";
 import { moment } from "../admin/period.ts";
 
-const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** A span of time such as 30m, 24h or 7d, in ms. */
+/** A span of time such as 90s, 30m, 24h or 7d, in ms; 0 needs no unit. */
 export function spanOf(text: string): number {
-  const [, count, unit = ""] = /^(\d{1,6})([mhd])$/.exec(text) ?? [];
+  const [, count, unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   const unitMs = UNITS_MS[unit];
+  if (/^0+$/.test(text)) return 0;
   if (count === undefined || unitMs === undefined)
-    throw new InvalidArgumentError("It is a span of time such as 30m, 24h or 7d.");
+    throw new InvalidArgumentError("It is a span of time such as 90s, 30m, 24h or 7d, or 0.");
   return Number(count) * unitMs;
 }
 
 /** When a key expires, in ms since 1970: a span from now, a date, a time, or `never`. */
 export function expiryOf(text: string): number | null {
   if (text === "never") return null;
-  if (/^\d+[mhd]$/.test(text)) return Date.now() + spanOf(text);
+  if (/^\d+[smhd]$/.test(text)) return Date.now() + spanOf(text);
   return momentOf(text);
 }
 

@@ -1,17 +1,40 @@
-/** Rows as a table for people: columns as wide as what stands in them, numbers to the right. */
-export function tableOf(rows: readonly Readonly<Record<string, unknown>>[]): string {
-  const [first] = rows;
-  if (!first) return "(none)\n";
-  const columns = Object.keys(first);
-  const cells = [columns, ...rows.map((row) => columns.map((column) => textOf(row[column])))];
-  const widths = columns.map((_, column) => Math.max(...cells.map((line) => line[column]?.length ?? 0)));
-  const isNumber = columns.map((column) => typeof first[column] === "number");
-  const lines = cells.map((line) =>
-    line.map((cell, column) =>
-      isNumber[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
-    ),
-  );
-  return lines.map((line) => `${line.join("  ").trimEnd()}\n`).join("");
+type TableRow = Readonly<Record<string, unknown>>;
+
+/** Rows as a table for people: columns as wide as what is in them, numbers to the right. */
+export function tableOf(rows: readonly TableRow[]): string {
+  return new GrowingTable().add(rows);
+}
+
+/** A table that is written some rows at a time, with one head. Columns become wider with the rows that need it. */
+export class GrowingTable {
+  #columns: readonly string[] = [];
+  #isNumber: readonly boolean[] = [];
+  #widths: number[] = [];
+
+  /** @returns the text of these rows, at the first call with the head, or with `(none)` if there are none. */
+  add(rows: readonly TableRow[]): string {
+    const [first] = rows;
+    const isFirst = this.#columns.length === 0;
+    if (!first) return isFirst ? "(none)\n" : "";
+    if (isFirst) {
+      this.#columns = Object.keys(first);
+      this.#isNumber = this.#columns.map((column) => typeof first[column] === "number");
+    }
+    const cells = rows.map((row) => this.#columns.map((column) => textOf(row[column])));
+    if (isFirst) cells.unshift([...this.#columns]);
+    this.#widths = this.#columns.map((_, column) =>
+      cells.reduce((width, line) => Math.max(width, line[column]?.length ?? 0), this.#widths[column] ?? 0),
+    );
+    return cells.map((line) => this.#lineOf(line)).join("");
+  }
+
+  #lineOf(cells: readonly string[]): string {
+    const padded = cells.map((cell, column) => {
+      const width = this.#widths[column] ?? 0;
+      return this.#isNumber[column] ? cell.padStart(width) : cell.padEnd(width);
+    });
+    return `${padded.join("  ").trimEnd()}\n`;
+  }
 }
 
 function textOf(value: unknown): string {

@@ -1,12 +1,14 @@
+import { once } from "node:events";
 import { type Command, Option } from "commander";
 import { keyIdOf } from "../admin/key-id.ts";
-import { periodOf } from "../admin/period.ts";
-import { toCsv, toWireReport } from "../admin/usage-routes.ts";
+import { hoursOf } from "../admin/period.ts";
+import { toWireLine, toWireSums, usageText } from "../admin/usage-text.ts";
 import { forwardedModelId } from "../openai/model-id.ts";
-import { DIMENSIONS, type Dimension, reportUsage } from "../store/usage-report.ts";
+import { DIMENSIONS, type Dimension, reportUsage, type UsageReport } from "../store/usage-report.ts";
 import type { Run } from "./keys.ts";
 import { momentOf } from "./options.ts";
-import { CommandError, print } from "./session.ts";
+import { CommandError } from "./session.ts";
+import { GrowingTable } from "./table.ts";
 
 interface UsageOptions {
   readonly by: string;
@@ -25,8 +27,12 @@ export function usageCommand(program: Command, run: Run): void {
     .command("usage")
     .description("what was used and what it cost")
     .option("--by <groups>", `some of ${DIMENSIONS.join(", ")}, separated by commas`, "key")
-    .option("--from <when>", "a date or a time; default: 30 days before the end", momentOf)
-    .option("--to <when>", "a date or a time, not included; default: now", momentOf)
+    .option("--from <when>", "a date, or the beginning of an hour; default: 30 days before the end", momentOf)
+    .option(
+      "--to <when>",
+      "a date, or the beginning of an hour, not included; default: now, with the current hour",
+      momentOf,
+    )
     .option("--key <key>", "only of this key (id or name)")
     .option("--model <model>", "only of this model")
     .option("--provider <provider>", "only of this provider")
@@ -34,24 +40,32 @@ export function usageCommand(program: Command, run: Run): void {
     .option("--csv", "print CSV", false)
     .action((options: UsageOptions) =>
       run(async ({ database, keys }) => {
-        const { key, from, to, model, provider } = options;
+        const { key, from, to, model, provider, json, csv } = options;
         const report = await reportUsage(database, {
-          ...periodOf({ from, to }, Date.now()),
+          ...hoursOf({ from, to }, Date.now()),
           by: dimensionsOf(options.by),
           keyId: await keyIdOf(keys, key),
           model: model && forwardedModelId(model),
           provider,
         });
-        if (options.csv) {
-          process.stdout.write(toCsv(report));
-          return;
-        }
-        const wire = toWireReport(report);
-        print(wire, [...wire.data, ...(wire.data.length > 1 ? [wire.total] : [])], options.json);
-        if (!options.json && wire.pending_requests > 0)
-          process.stdout.write(`${wire.pending_requests} more are under way or wait for their cost.\n`);
+        const text = json || csv ? usageText(report, json ? "json" : "csv") : tableText(report);
+        for await (const part of text) if (!process.stdout.write(part)) await once(process.stdout, "drain");
       }),
     );
+}
+
+/** A table for people, page by page: of a long one the columns may become wider on the way. */
+async function* tableText({ pages, total, pendingRequests }: UsageReport): AsyncGenerator<string, void> {
+  const table = new GrowingTable();
+  let lines = 0;
+  let waiting: Record<string, unknown>[] = [];
+  for await (const page of pages) {
+    lines += page.length;
+    if (waiting.length > 0) yield table.add(waiting);
+    waiting = page.map(toWireLine);
+  }
+  yield table.add(lines > 1 ? [...waiting, toWireSums(total())] : waiting);
+  if (pendingRequests > 0) yield `${pendingRequests} more are under way or wait for their cost.\n`;
 }
 
 function dimensionsOf(text: string): Dimension[] {

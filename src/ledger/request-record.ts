@@ -2,6 +2,7 @@ import type { Exchange } from "../http/exchange.ts";
 import { ANONYMOUS } from "../keys/gateway-key.ts";
 import type { RequestRow } from "../store/request-row.ts";
 import { nanodollarsOf } from "../usage/money.ts";
+import { tokenCount, usdAmount } from "../usage/stated-amounts.ts";
 import type { Head, Opening } from "./entry.ts";
 
 const TEXT_MAX_CHARS = 128;
@@ -42,9 +43,12 @@ export function openRow(opening: Opening, instance: string): RequestRow {
     prompt_tokens: null,
     completion_tokens: null,
     cached_tokens: null,
+    cache_write_tokens: null,
     reasoning_tokens: null,
     cost_nanodollars: null,
     cost_source: null,
+    is_byok: null,
+    upstream_inference_nanodollars: null,
     first_byte_ms: null,
     total_ms: null,
     bytes_in: opening.bytes_in,
@@ -76,10 +80,13 @@ export function completeRow(
   row.provider = text(exchange.provider);
   row.status = exchange.status;
   row.outcome = exchange.outcome ?? null;
-  row.prompt_tokens = whole(usage?.promptTokens);
-  row.completion_tokens = whole(usage?.completionTokens);
-  row.cached_tokens = whole(usage?.cachedTokens);
-  row.reasoning_tokens = whole(usage?.reasoningTokens);
+  row.prompt_tokens = tokenCount(usage?.promptTokens) ?? null;
+  row.completion_tokens = tokenCount(usage?.completionTokens) ?? null;
+  row.cached_tokens = tokenCount(usage?.cachedTokens) ?? null;
+  row.cache_write_tokens = tokenCount(usage?.cacheWriteTokens) ?? null;
+  row.reasoning_tokens = tokenCount(usage?.reasoningTokens) ?? null;
+  row.is_byok = usage?.isByok === undefined ? null : Number(usage.isByok);
+  row.upstream_inference_nanodollars = nanodollars(usage?.upstreamInferenceUsd);
   row.first_byte_ms =
     exchange.firstByteAt === 0 ? null : Math.round(exchange.firstByteAt - exchange.startedAt);
   row.total_ms = Math.round(exchange.endedAt - exchange.startedAt);
@@ -113,7 +120,7 @@ export function interruptedRow(open: RequestRow, head: Head | undefined, endedAt
 
 function billOf(exchange: Exchange): Bill {
   const { usage, refusedByUpstream } = exchange;
-  const cost = usage?.costUsd === undefined ? null : whole(nanodollarsOf(usage.costUsd));
+  const cost = nanodollars(usage?.costUsd);
   // What an answer states before its end is not yet the whole bill.
   if (cost !== null && exchange.answeredWhole) {
     return { state: "settled", cost_nanodollars: cost, cost_source: exchange.stream ? "stream" : "body" };
@@ -131,8 +138,7 @@ function text(value: string | undefined): string | null {
   return value === undefined ? null : value.slice(0, TEXT_MAX_CHARS).replaceAll("\0", "").toWellFormed();
 }
 
-function whole(value: number | undefined): number | null {
-  if (value === undefined) return null;
-  const rounded = Math.round(value);
-  return Number.isSafeInteger(rounded) ? rounded : null;
+function nanodollars(usd: number | undefined): number | null {
+  const amount = usdAmount(usd);
+  return amount === undefined ? null : nanodollarsOf(amount);
 }

@@ -197,7 +197,12 @@ function settlementOf(record: GenerationRecord | undefined, row: RequestRow): Se
     prompt_tokens: record?.promptTokens ?? row.prompt_tokens,
     completion_tokens: record?.completionTokens ?? row.completion_tokens,
     cached_tokens: record?.cachedTokens ?? row.cached_tokens,
+    // OpenRouter's records do not state it.
+    cache_write_tokens: row.cache_write_tokens,
     reasoning_tokens: record?.reasoningTokens ?? row.reasoning_tokens,
+    is_byok: record?.isByok === undefined ? row.is_byok : Number(record.isByok),
+    upstream_inference_nanodollars:
+      record?.upstreamInferenceNanodollars ?? row.upstream_inference_nanodollars,
     provider: row.provider ?? record?.provider ?? null,
     model_answered: row.model_answered ?? record?.model ?? null,
   };

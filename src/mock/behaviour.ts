@@ -18,6 +18,8 @@ const COMMON_DEFAULTS = {
   comments: 3,
   /** extra wait after the end of a generation before `GET /generation` knows it */
   recordMs: 0,
+  /** 1 bills as with the account's own key at the provider (BYOK): OpenRouter charges only its fee */
+  byok: 0,
 };
 
 // `after` counts the data events (in a JSON answer: the keep-alive units) sent whole before the fault, comments not

@@ -16,6 +16,8 @@ export interface Generation {
   readonly startedAtMs: number;
   /** how much later than others its record appears */
   readonly recordDelayMs: number;
+  /** with the account's own key at the provider, which then charges for it */
+  readonly isByok: boolean;
 }
 
 /** What an answer cost, as the ledger keeps it; money in nanodollars (1e-9 USD). */
@@ -23,7 +25,10 @@ export interface Charge {
   readonly generation: Generation;
   readonly completionTokens: number;
   readonly reasoningTokens: number;
+  /** what OpenRouter charges */
   readonly nanodollars: number;
+  /** what the provider charges; part of the above unless it is BYOK */
+  readonly upstreamNanodollars: number;
   readonly cancelled: boolean;
   readonly endedAtMs: number;
 }
@@ -38,37 +43,46 @@ export function usdOf(nanodollars: number): number {
   return nanodollars / 1e9;
 }
 
+/** OpenRouter's share of what a BYOK request costs at its provider. */
+const BYOK_FEE = 0.05;
+
 interface Bill {
   readonly completionTokens: number;
   readonly reasoningTokens: number;
   readonly promptNanodollars: number;
   readonly completionNanodollars: number;
+  readonly nanodollars: number;
+  readonly upstreamNanodollars: number;
 }
 
-function billOf({ model, promptTokens, reasoningChars }: Generation, completionChars: number): Bill {
+function billOf(generation: Generation, completionChars: number): Bill {
+  const { model, promptTokens, reasoningChars, isByok } = generation;
   const completionTokens = tokensOf(completionChars);
+  const upstreamNanodollars =
+    promptTokens * model.promptNanodollars + completionTokens * model.completionNanodollars;
   return {
     completionTokens,
     reasoningTokens: tokensOf(Math.min(reasoningChars, completionChars)),
     promptNanodollars: promptTokens * model.promptNanodollars,
     completionNanodollars: completionTokens * model.completionNanodollars,
+    nanodollars: isByok ? Math.round(upstreamNanodollars * BYOK_FEE) : upstreamNanodollars,
+    upstreamNanodollars,
   };
 }
 
 /** The `usage` object after `completionChars` characters of completion, reasoning included. */
 export function usageOf(generation: Generation, completionChars: number): Record<string, unknown> {
-  const { promptTokens } = generation;
+  const { promptTokens, isByok } = generation;
   const bill = billOf(generation, completionChars);
-  const cost = usdOf(bill.promptNanodollars + bill.completionNanodollars);
   return {
     prompt_tokens: promptTokens,
     completion_tokens: bill.completionTokens,
     total_tokens: promptTokens + bill.completionTokens,
-    cost,
-    is_byok: false,
+    cost: usdOf(bill.nanodollars),
+    is_byok: isByok,
     prompt_tokens_details: { cached_tokens: 0, cache_write_tokens: 0, audio_tokens: 0, video_tokens: 0 },
     cost_details: {
-      upstream_inference_cost: cost,
+      upstream_inference_cost: usdOf(bill.upstreamNanodollars),
       upstream_inference_prompt_cost: usdOf(bill.promptNanodollars),
       upstream_inference_completions_cost: usdOf(bill.completionNanodollars),
     },
@@ -84,10 +98,16 @@ export class Ledger {
   readonly #charges = new Map<string, Charge>();
   readonly #byModel = new Map<string, number>();
   #nanodollars = 0;
+  #byokNanodollars = 0;
 
   /** The sum of everything billed, in nanodollars. */
   get nanodollars(): number {
     return this.#nanodollars;
+  }
+
+  /** The sum of what providers charged for BYOK requests, in nanodollars. */
+  get byokNanodollars(): number {
+    return this.#byokNanodollars;
   }
 
   /** Nanodollars billed for each model, under the name the requests used. */
@@ -97,13 +117,12 @@ export class Ledger {
 
   /** Bills a generation for its prompt and `completionChars` characters; call it once for each. */
   settle(generation: Generation, completionChars: number, cancelled: boolean): void {
-    const { completionTokens, reasoningTokens, ...bill } = billOf(generation, completionChars);
-    const nanodollars = bill.promptNanodollars + bill.completionNanodollars;
-    const endedAtMs = Date.now();
-    const charge = { generation, completionTokens, reasoningTokens, nanodollars, cancelled, endedAtMs };
-    this.#charges.set(generation.id, charge);
+    const bill = billOf(generation, completionChars);
+    const { nanodollars } = bill;
+    this.#charges.set(generation.id, { ...bill, generation, cancelled, endedAtMs: Date.now() });
     this.#nanodollars += nanodollars;
-    const { requestedModel } = generation;
+    const { requestedModel, isByok } = generation;
+    if (isByok) this.#byokNanodollars += bill.upstreamNanodollars;
     this.#byModel.set(requestedModel, (this.#byModel.get(requestedModel) ?? 0) + nanodollars);
     if (this.#charges.size > MOST_CHARGES) {
       for (const oldest of this.#charges.keys()) {
@@ -140,7 +159,8 @@ const UNKNOWN = {
 
 /** The body of `GET /generation` for a settled generation, field for field as OpenRouter's API description has it. */
 export function generationBody(charge: Charge): string {
-  const { generation, completionTokens, reasoningTokens, nanodollars, cancelled, endedAtMs } = charge;
+  const { generation, completionTokens, reasoningTokens, nanodollars, upstreamNanodollars } = charge;
+  const { cancelled, endedAtMs } = charge;
   const { promptTokens, startedAtMs } = generation;
   return JSON.stringify({
     data: {
@@ -169,10 +189,10 @@ export function generationBody(charge: Charge): string {
       num_input_audio_prompt: 0,
       num_search_results: 0,
       num_fetches: 0,
-      is_byok: false,
+      is_byok: generation.isByok,
       total_cost: usdOf(nanodollars),
       usage: usdOf(nanodollars),
-      upstream_inference_cost: usdOf(nanodollars),
+      upstream_inference_cost: usdOf(upstreamNanodollars),
     },
   });
 }

@@ -75,7 +75,7 @@ function isStreamed(request: ChatRequest, plan: Plan): boolean {
   return plan.name === "json-for-sse" ? false : request.streamed;
 }
 
-type NewGeneration = Pick<Generation, "model" | "streamed" | "recordDelayMs">;
+type NewGeneration = Pick<Generation, "model" | "streamed" | "recordDelayMs" | "isByok">;
 
 function newGeneration(request: ChatRequest, reply: Reply, known: NewGeneration): Generation {
   const startedAtMs = Date.now();
@@ -98,7 +98,8 @@ function prepare(request: ChatRequest, model: Model, plan: Plan, body: unknown):
   const reasons = request.wantsReasoning || model.id.includes("deepseek-r1");
   const floods = streamed && plan.name === "flood";
   const reply = floods ? floodReply(plan.own.bytes) : makeReply(request, reasons, common);
-  const generation = newGeneration(request, reply, { model, streamed, recordDelayMs: common.recordMs });
+  const billing = { recordDelayMs: common.recordMs, isByok: common.byok > 0 };
+  const generation = newGeneration(request, reply, { model, streamed, ...billing });
   if (streamed) {
     const echo = plan.name === "debug" || request.echoesBody ? body : undefined;
     const style = { done: plan.name !== "no-done", emptyChoices: plan.name === "empty-choices", echo };

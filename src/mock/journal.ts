@@ -35,6 +35,8 @@ export interface SimulatorStats {
   /** answer bodies, as handed to the socket */
   readonly bytesOut: number;
   readonly billedNanodollars: number;
+  /** what providers charged for BYOK requests */
+  readonly byokNanodollars: number;
   /** nanodollars by the model name that requests used */
   readonly billedByModel: Readonly<Record<string, number>>;
 }
@@ -78,6 +80,7 @@ export class Journal {
       bytesIn,
       bytesOut,
       billedNanodollars: ledger.nanodollars,
+      byokNanodollars: ledger.byokNanodollars,
       billedByModel: ledger.byModel(),
     };
   }

@@ -2,7 +2,7 @@
 // way it is asked to (see `behaviour.ts`). Needs nothing but Node.
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { generationBody, usdOf } from "./billing.ts";
+import { generationBody, type Ledger, usdOf } from "./billing.ts";
 import { MODEL_LIST } from "./catalog.ts";
 import { answerChat } from "./chat.ts";
 import { USER_ID } from "./errors.ts";
@@ -151,7 +151,7 @@ async function route(exchange: Exchange, settings: Settings): Promise<void> {
     case `POST ${API}/chat/completions`:
       return answerChat(exchange);
     case `GET ${API}/key`:
-      return exchange.sendJson(200, keyBody(key, exchange.journal.ledger.nanodollars));
+      return exchange.sendJson(200, keyBody(key, exchange.journal.ledger));
     case `GET ${API}/generation`:
       return sendGeneration(exchange, new URLSearchParams(query).get("id") ?? "", settings.generationDelayMs);
     default:
@@ -170,8 +170,9 @@ function sendGeneration(exchange: Exchange, id: string, generationDelayMs: numbe
 
 const KEY_LIMIT_USD = 100;
 
-function keyBody(key: string, nanodollars: number): string {
+function keyBody(key: string, { nanodollars, byokNanodollars }: Ledger): string {
   const usage = usdOf(nanodollars);
+  const byokUsage = usdOf(byokNanodollars);
   return JSON.stringify({
     data: {
       label: `${key.slice(0, 12)}...${key.slice(-3)}`,
@@ -183,10 +184,10 @@ function keyBody(key: string, nanodollars: number): string {
       usage_daily: usage,
       usage_weekly: usage,
       usage_monthly: usage,
-      byok_usage: 0,
-      byok_usage_daily: 0,
-      byok_usage_weekly: 0,
-      byok_usage_monthly: 0,
+      byok_usage: byokUsage,
+      byok_usage_daily: byokUsage,
+      byok_usage_weekly: byokUsage,
+      byok_usage_monthly: byokUsage,
       include_byok_in_limit: false,
       is_free_tier: false,
       is_management_key: false,

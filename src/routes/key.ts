@@ -3,12 +3,11 @@ import { GatewayError } from "../errors.ts";
 import type { CallerKey } from "../keys/gateway-key.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import type { Database } from "../store/database.ts";
-import { type KeyUsage, keyUsage } from "../store/key-usage.ts";
+import { type KeyUsage, keyUsage, NO_USAGE } from "../store/key-usage.ts";
 import { usdNumber } from "../usage/money.ts";
 import { allowOnly } from "./allow-only.ts";
 
 const URL = "/openai/v1/key";
-const NOTHING: KeyUsage = { total: 0, daily: 0, weekly: 0, monthly: 0 };
 
 export interface KeyRouteOptions {
   readonly admit: onRequestAsyncHookHandler[];
@@ -27,7 +26,7 @@ export function key(app: FastifyInstance, { admit, books }: KeyRouteOptions): vo
         "This is about keys of this gateway, and the request came without one. Ask OpenRouter about a key of its own.",
       );
     }
-    const { usage, expiresAt } = books ? await lookUp(own, books) : { usage: NOTHING, expiresAt: null };
+    const { usage, expiresAt } = books ? await lookUp(own, books) : { usage: NO_USAGE, expiresAt: null };
     return reply.send({ data: describe(own, usage, expiresAt) });
   });
 }
@@ -47,7 +46,11 @@ async function lookUp(
   }
 }
 
-function describe({ name }: CallerKey, usage: KeyUsage, expiresAt: number | null): Record<string, unknown> {
+function describe(
+  { name }: CallerKey,
+  { cost, byok }: KeyUsage,
+  expiresAt: number | null,
+): Record<string, unknown> {
   return {
     label: name,
     creator_user_id: null,
@@ -55,14 +58,14 @@ function describe({ name }: CallerKey, usage: KeyUsage, expiresAt: number | null
     limit_remaining: null,
     limit_reset: null,
     include_byok_in_limit: false,
-    usage: usdNumber(usage.total),
-    usage_daily: usdNumber(usage.daily),
-    usage_weekly: usdNumber(usage.weekly),
-    usage_monthly: usdNumber(usage.monthly),
-    byok_usage: 0,
-    byok_usage_daily: 0,
-    byok_usage_weekly: 0,
-    byok_usage_monthly: 0,
+    usage: usdNumber(cost.total),
+    usage_daily: usdNumber(cost.daily),
+    usage_weekly: usdNumber(cost.weekly),
+    usage_monthly: usdNumber(cost.monthly),
+    byok_usage: usdNumber(byok.total),
+    byok_usage_daily: usdNumber(byok.daily),
+    byok_usage_weekly: usdNumber(byok.weekly),
+    byok_usage_monthly: usdNumber(byok.monthly),
     is_free_tier: false,
     is_management_key: false,
     is_provisioning_key: false,

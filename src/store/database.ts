@@ -6,6 +6,9 @@ import { Kysely, PostgresDialect, sql, SqliteAdapter, SqliteDialect } from "kyse
 import { Pool, types } from "pg";
 import { migrate } from "./migrations.ts";
 import { asKyselyDatabase, openSqlite } from "./node-sqlite.ts";
+import type { PagedReader } from "./paged-reader.ts";
+import { PostgresReader } from "./postgres-reader.ts";
+import { SqliteReader } from "./sqlite-reader.ts";
 import type { Tables } from "./tables.ts";
 
 const FILE = "sluice.db";
@@ -15,6 +18,12 @@ const CONNECT_TIMEOUT_MS = 3_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
 /** Longer than a statement takes: PostgreSQL says nothing for so long only when the connection is dead and nobody said so. */
 const SILENCE_MAX_MS = 20_000;
+/** Reports that are read at the same time; more wait for CONNECT_TIMEOUT_MS. */
+const REPORTS_MAX = 4;
+/** Between two pages of a report PostgreSQL is silent for as long as whoever reads it takes. */
+const REPORT_SILENCE_MAX_MS = 300_000;
+/** A report may wait for another process that writes: no request waits with it. */
+const REPORT_BUSY_TIMEOUT_MS = 1_000;
 const INT8 = 20;
 const NUMERIC = 1700;
 
@@ -33,6 +42,8 @@ export interface Database {
   readonly kysely: Kysely<Tables>;
   /** The connection under `kysely`, for what has to be cheap; undefined: it is PostgreSQL. */
   readonly sqlite: DatabaseSync | undefined;
+  /** For reports: it runs long queries beside the requests. */
+  readonly reader: PagedReader;
   /** Brings the schema up to this version; see `migrations.ts`. */
   migrate(): Promise<void>;
   /** Whether it answers now. */
@@ -54,47 +65,58 @@ export function openDatabase(
 
 function overSqlite(dataDir: string, busyTimeoutMs: number): Database {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const sqlite = openSqlite(join(dataDir, FILE), busyTimeoutMs);
+  const path = join(dataDir, FILE);
+  const sqlite = openSqlite(path, busyTimeoutMs);
   return database(
     new Kysely({ dialect: new TransactionalSqlite({ database: asKyselyDatabase(sqlite) }) }),
     sqlite,
+    new SqliteReader({ path, busyTimeoutMs: REPORT_BUSY_TIMEOUT_MS }),
   );
 }
 
 function overPostgres(connectionString: string, onError: (error: Error) => void): Database {
-  const pool = new Pool({
-    connectionString,
-    max: POOL_MAX,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    application_name: "sluice",
-    stream: socketThatGivesUp,
-    types: { getTypeParser: numbersAsNumbers },
-  });
-  pool.on("error", onError);
-  // The pool does not listen to a connection that is in use; one lost between two statements would end the process.
-  pool.on("connect", (client) => client.on("error", () => {}));
-  return database(new Kysely({ dialect: new PostgresDialect({ pool }) }), undefined);
+  const open = (max: number, silenceMaxMs: number): Pool => {
+    const pool = new Pool({
+      connectionString,
+      max,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      application_name: "sluice",
+      stream: () => socketThatGivesUp(silenceMaxMs),
+      types: { getTypeParser: numbersAsNumbers },
+    });
+    pool.on("error", onError);
+    // The pool does not listen to a connection that is in use; one lost between two statements would end the process.
+    pool.on("connect", (client) => client.on("error", () => {}));
+    return pool;
+  };
+  const pool = open(POOL_MAX, SILENCE_MAX_MS);
+  const reader = new PostgresReader(pool, open(REPORTS_MAX, REPORT_SILENCE_MAX_MS));
+  return database(new Kysely({ dialect: new PostgresDialect({ pool }) }), undefined, reader);
 }
 
-function database(kysely: Kysely<Tables>, sqlite: DatabaseSync | undefined): Database {
+function database(kysely: Kysely<Tables>, sqlite: DatabaseSync | undefined, reader: PagedReader): Database {
   return {
     kysely,
     sqlite,
+    reader,
     migrate: () => migrate(kysely),
     answers: () =>
       sql`select 1`.execute(kysely).then(
         () => true,
         () => false,
       ),
-    close: () => kysely.destroy(),
+    close: async () => {
+      await reader.close();
+      await kysely.destroy();
+    },
   };
 }
 
 /** A connection that a firewall has forgotten, or whose server is gone without a word, would be waited for for ever. */
-function socketThatGivesUp(): Socket {
+function socketThatGivesUp(silenceMaxMs: number): Socket {
   const socket = new Socket();
-  return socket.setTimeout(SILENCE_MAX_MS, () => {
+  return socket.setTimeout(silenceMaxMs, () => {
     socket.destroy(Object.assign(new Error("PostgreSQL is silent"), { code: "ETIMEDOUT" }));
   });
 }

@@ -1,38 +1,59 @@
 import type { Database } from "./database.ts";
+import { exactSum, sumParts } from "./exact-sums.ts";
 
 const DAY_MS = 86_400_000;
 /** 1 January 1970 was a Thursday: a week (from Monday) had begun three days before. */
 const WEEK_SHIFT_MS = 3 * DAY_MS;
 
-/** What a key has cost, in nanodollars: ever, and since the beginning of the day, week (Monday) and month, UTC. */
-export interface KeyUsage {
-  readonly total: number;
-  readonly daily: number;
-  readonly weekly: number;
-  readonly monthly: number;
+/** Nanodollars: ever, and since the beginning of the day, week (Monday) and month, UTC. */
+export interface Spending {
+  readonly total: bigint;
+  readonly daily: bigint;
+  readonly weekly: bigint;
+  readonly monthly: bigint;
 }
 
+/** What the requests of a key have cost. */
+export interface KeyUsage {
+  /** What OpenRouter charged. */
+  readonly cost: Spending;
+  /** What providers charged beside it, for BYOK requests. */
+  readonly byok: Spending;
+}
+
+const NOTHING: Spending = { total: 0n, daily: 0n, weekly: 0n, monthly: 0n };
+export const NO_USAGE: KeyUsage = { cost: NOTHING, byok: NOTHING };
+
 /** Usage that is settled. @param now ms since 1970. */
-export async function keyUsage({ kysely }: Database, keyId: string, now: number): Promise<KeyUsage> {
+export async function keyUsage({ kysely, reader }: Database, keyId: string, now: number): Promise<KeyUsage> {
   const date = new Date(now);
-  const day = now - (now % DAY_MS);
-  const week = now - ((now + WEEK_SHIFT_MS) % (7 * DAY_MS));
-  const month = Date.UTC(date.getUTCFullYear(), date.getUTCMonth());
-  const row = await kysely
+  const since = {
+    total: 0,
+    daily: now - (now % DAY_MS),
+    weekly: now - ((now + WEEK_SHIFT_MS) % (7 * DAY_MS)),
+    monthly: Date.UTC(date.getUTCFullYear(), date.getUTCMonth()),
+  };
+  const query = kysely
     .selectFrom("rollups_daily")
     .where("key_id", "=", keyId)
-    .select((eb) => {
-      const costSince = (since: number) =>
-        eb.fn.sum<number | null>(
-          eb.case().when("day", ">=", since).then(eb.ref("cost_nanodollars")).else(0).end(),
-        );
-      return [
-        eb.fn.sum<number | null>("cost_nanodollars").as("total"),
-        costSince(day).as("daily"),
-        costSince(week).as("weekly"),
-        costSince(month).as("monthly"),
-      ];
-    })
-    .executeTakeFirstOrThrow();
-  return { total: row.total ?? 0, daily: row.daily ?? 0, weekly: row.weekly ?? 0, monthly: row.monthly ?? 0 };
+    .select((eb) =>
+      Object.entries(since).flatMap(([name, from]) =>
+        (["cost", "byok"] as const).flatMap((charge) => {
+          const amount = eb
+            .case()
+            .when("day", ">=", from)
+            .then(eb.ref(`${charge}_nanodollars`))
+            .end();
+          const { billions, rest } = sumParts(amount);
+          return [billions.as(`${charge}_${name}_billions`), rest.as(`${charge}_${name}`)];
+        }),
+      ),
+    );
+  const row = (await reader.row(query.compile())) as Readonly<Record<string, string | null>>;
+  const spent = (charge: "cost" | "byok"): Spending => {
+    const sum = (name: keyof Spending): bigint =>
+      exactSum(row[`${charge}_${name}_billions`] ?? null, row[`${charge}_${name}`] ?? null);
+    return { total: sum("total"), daily: sum("daily"), weekly: sum("weekly"), monthly: sum("monthly") };
+  };
+  return { cost: spent("cost"), byok: spent("byok") };
 }

@@ -3,6 +3,7 @@ import { type Migration, Migrator } from "kysely/migration";
 import { keys } from "./migrations/0001-keys.ts";
 import { ledger } from "./migrations/0002-ledger.ts";
 import { dailyRollups } from "./migrations/0003-daily-rollups.ts";
+import { byok } from "./migrations/0004-byok.ts";
 import { settlement } from "./migrations/0006-settlement.ts";
 
 /** Every change of the schema, in order. What has been released is never edited, only added to. */
@@ -10,6 +11,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-keys": keys,
   "0002-ledger": ledger,
   "0003-daily-rollups": dailyRollups,
+  "0004-byok": byok,
   "0006-settlement": settlement,
 };
 

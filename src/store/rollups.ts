@@ -13,8 +13,10 @@ const SUMS = [
   "prompt_tokens",
   "completion_tokens",
   "cached_tokens",
+  "cache_write_tokens",
   "reasoning_tokens",
   "cost_nanodollars",
+  "byok_nanodollars",
 ] as const;
 
 /** Sums of one hour, key, model and provider. */
@@ -126,8 +128,11 @@ function rollupOf(row: RequestRow): RollupRow {
     prompt_tokens: row.prompt_tokens ?? 0,
     completion_tokens: row.completion_tokens ?? 0,
     cached_tokens: row.cached_tokens ?? 0,
+    cache_write_tokens: row.cache_write_tokens ?? 0,
     reasoning_tokens: row.reasoning_tokens ?? 0,
     cost_nanodollars: row.cost_nanodollars ?? 0,
+    // Otherwise it is part of the cost.
+    byok_nanodollars: row.is_byok === 1 ? (row.upstream_inference_nanodollars ?? 0) : 0,
   };
 }
 

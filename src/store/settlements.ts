@@ -77,7 +77,10 @@ export type Settlement = Pick<
   | "prompt_tokens"
   | "completion_tokens"
   | "cached_tokens"
+  | "cache_write_tokens"
   | "reasoning_tokens"
+  | "is_byok"
+  | "upstream_inference_nanodollars"
   | "provider"
   | "model_answered"
 >;

@@ -84,9 +84,14 @@ export interface RequestTable {
   prompt_tokens: number | null;
   completion_tokens: number | null;
   cached_tokens: number | null;
+  cache_write_tokens: number | null;
   reasoning_tokens: number | null;
   cost_nanodollars: number | null;
   cost_source: "stream" | "body" | "generation" | "none" | "unknown" | null;
+  /** Whether the account's own key at the provider was used; null: upstream did not say. */
+  is_byok: number | null;
+  /** What the provider charges; part of the cost, unless it is BYOK. */
+  upstream_inference_nanodollars: number | null;
   first_byte_ms: number | null;
   total_ms: number | null;
   bytes_in: number;
@@ -108,8 +113,11 @@ interface SumsTable {
   prompt_tokens: number;
   completion_tokens: number;
   cached_tokens: number;
+  cache_write_tokens: number;
   reasoning_tokens: number;
   cost_nanodollars: number;
+  /** What providers charge for BYOK requests, beside the cost. */
+  byok_nanodollars: number;
 }
 
 /** By the hour (UTC) in which requests began, ms since 1970. */

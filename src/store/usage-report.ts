@@ -1,12 +1,11 @@
-import { type ExpressionBuilder, sql } from "kysely";
-import { GatewayError } from "../errors.ts";
+import { type CompiledQuery, type ExpressionBuilder, sql } from "kysely";
 import type { Database } from "./database.ts";
+import { exactSum, sumParts } from "./exact-sums.ts";
+import type { ReadRow } from "./paged-reader.ts";
 import type { Tables } from "./tables.ts";
 import { UNFINISHED } from "./unfinished.ts";
 
-const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
-const LINES_MAX = 10_000;
 
 /** What usage can be told apart by. */
 export const DIMENSIONS = ["key", "model", "provider", "day"] as const;
@@ -14,9 +13,10 @@ export type Dimension = (typeof DIMENSIONS)[number];
 
 /** Which usage to report. */
 export interface UsageQuery {
-  /** ms since 1970, widened to whole hours (UTC); `to` is not included. */
+  /** ms since 1970, both the beginning of an hour (UTC); `to` is not included. */
   readonly from: number;
   readonly to: number;
+  /** One at least. */
   readonly by: readonly Dimension[];
   readonly keyId?: string | undefined;
   /** As it is forwarded, without the optional prefix. */
@@ -24,16 +24,20 @@ export interface UsageQuery {
   readonly provider?: string | undefined;
 }
 
-/** Sums over requests that are settled, or given up. */
+/** Sums over requests that are settled, or given up, exact whatever they come to. */
 export interface UsageSums {
-  readonly requests: number;
+  readonly requests: bigint;
   /** Of these, those whose cost will not be known. */
-  readonly unknownRequests: number;
-  readonly promptTokens: number;
-  readonly completionTokens: number;
-  readonly cachedTokens: number;
-  readonly reasoningTokens: number;
-  readonly costNanodollars: number;
+  readonly unknownRequests: bigint;
+  readonly promptTokens: bigint;
+  readonly completionTokens: bigint;
+  readonly cachedTokens: bigint;
+  readonly cacheWriteTokens: bigint;
+  readonly reasoningTokens: bigint;
+  /** What OpenRouter charges. */
+  readonly costNanodollars: bigint;
+  /** What providers charge beside it for requests with the account's own key at them (BYOK). */
+  readonly byokNanodollars: bigint;
 }
 
 /** The sums of one group; it has those of the dimensions that were asked for. */
@@ -46,15 +50,17 @@ export interface UsageLine extends UsageSums {
   readonly day?: string;
 }
 
-/** Usage between two hours. */
+/** Usage between two hours, to be read once. */
 export interface UsageReport {
   readonly from: number;
   readonly to: number;
   readonly by: readonly Dimension[];
-  readonly lines: readonly UsageLine[];
-  readonly total: UsageSums;
   /** Requests, of any time, that are under way or wait for their cost; they are in no sum yet. */
   readonly pendingRequests: number;
+  /** Lines, some at a time, from one moment of the database. */
+  readonly pages: AsyncGenerator<readonly UsageLine[], void>;
+  /** The sums of the lines that have been read. */
+  readonly total: () => UsageSums;
 }
 
 const SUMS = {
@@ -63,43 +69,69 @@ const SUMS = {
   promptTokens: "prompt_tokens",
   completionTokens: "completion_tokens",
   cachedTokens: "cached_tokens",
+  cacheWriteTokens: "cache_write_tokens",
   reasoningTokens: "reasoning_tokens",
   costNanodollars: "cost_nanodollars",
+  byokNanodollars: "byok_nanodollars",
 } as const;
+type SumName = keyof typeof SUMS;
+const SUM_NAMES = Object.keys(SUMS) as SumName[];
 
 const COLUMNS = { key: "sums.key_id", model: "sums.model", provider: "sums.provider" } as const;
 
 /**
  * Reports usage from the rollups: what it costs depends on hours, keys and models, not on how many requests there were.
- * @throws GatewayError invalid_value when the report would have too many lines.
+ * @returns a report whose lines are read as they are asked for, however many there are.
  */
 export async function reportUsage(database: Database, query: UsageQuery): Promise<UsageReport> {
-  const from = query.from - (query.from % HOUR_MS);
-  const to = Math.ceil(query.to / HOUR_MS) * HOUR_MS;
-  const { by, keyId } = query;
-  const lines = await linesOf(database, { ...query, from, to });
-  if (lines.length > LINES_MAX) {
-    throw new GatewayError(
-      "invalid_value",
-      `The report has more than ${LINES_MAX} lines; ask for fewer days or groups.`,
-      { param: "by" },
-    );
-  }
-  return { from, to, by, lines, total: sumOf(lines), pendingRequests: await pendingOf(database, keyId) };
+  const { from, to, by, keyId } = query;
+  const sums: Record<SumName, bigint> = { ...NOTHING };
+  return {
+    from,
+    to,
+    by,
+    pendingRequests: await countPending(database, keyId),
+    pages: linesIn(database, query, sums),
+    total: () => ({ ...sums }),
+  };
 }
 
-async function linesOf({ kysely }: Database, usage: UsageQuery): Promise<UsageLine[]> {
+const NOTHING: UsageSums = {
+  requests: 0n,
+  unknownRequests: 0n,
+  promptTokens: 0n,
+  completionTokens: 0n,
+  cachedTokens: 0n,
+  cacheWriteTokens: 0n,
+  reasoningTokens: 0n,
+  costNanodollars: 0n,
+  byokNanodollars: 0n,
+};
+
+/** @param total is added to with every page. */
+async function* linesIn(
+  { kysely, reader }: Database,
+  query: UsageQuery,
+  total: Record<SumName, bigint>,
+): AsyncGenerator<readonly UsageLine[], void> {
+  for await (const rows of reader.pages(usageQuery(kysely, query))) {
+    const lines = rows.map(toLine);
+    for (const line of lines) for (const name of SUM_NAMES) total[name] += line[name];
+    yield lines;
+  }
+}
+
+/** The query whose rows are the lines of a report. */
+export function usageQuery(kysely: Database["kysely"], usage: UsageQuery): CompiledQuery {
   const { by } = usage;
   // Whole numbers are divided without a rest in both databases.
   const day = sql<number>`sums.start / ${sql.lit(DAY_MS)}`;
-  let query = kysely
-    .selectFrom(sumsIn(kysely, usage).as("sums"))
-    .select((eb) =>
-      Object.entries(SUMS).map(([name, column]) =>
-        sql<number>`cast(sum(${eb.ref(`sums.${column}`)}) as bigint)`.as(name),
-      ),
-    )
-    .limit(LINES_MAX + 1);
+  let query = kysely.selectFrom(sumsIn(kysely, usage).as("sums")).select((eb) =>
+    SUM_NAMES.flatMap((name) => {
+      const { billions, rest } = sumParts(eb.ref(`sums.${SUMS[name]}`));
+      return [billions.as(`${name}Billions`), rest.as(name)];
+    }),
+  );
   if (by.includes("day")) query = query.select(day.as("day")).groupBy(day).orderBy(day);
   if (by.includes("key")) {
     query = query
@@ -109,12 +141,12 @@ async function linesOf({ kysely }: Database, usage: UsageQuery): Promise<UsageLi
   }
   for (const dimension of ["model", "provider"] as const)
     if (by.includes(dimension)) query = query.select(`sums.${dimension}`).groupBy(`sums.${dimension}`);
-  query = query.orderBy(sql`"costNanodollars" desc`);
+  // A float holds every sum up to 9 million dollars exactly, and beyond that gives the order all the same.
+  query = query.orderBy(sql`sum(cast(sums.cost_nanodollars as double precision)) desc`);
   // What costs the same comes in one order every time.
   for (const [dimension, column] of Object.entries(COLUMNS))
     if (by.includes(dimension as Dimension)) query = query.orderBy(column);
-  const rows = (await query.execute()) as unknown as RawLine[];
-  return rows.filter(({ requests }) => requests !== null).map(toLine);
+  return query.compile();
 }
 
 /** The sums of whole days, and of the hours before and after them. */
@@ -145,35 +177,36 @@ function sumsIn(kysely: Database["kysely"], { from, to, keyId, model, provider }
   return hours(from, firstDay).unionAll(days).unionAll(hours(afterDays, to));
 }
 
-type RawLine = UsageSums & {
+function toLine(row: ReadRow): UsageLine {
+  const { day, keyId, keyName, model, provider } = row as RawGroup;
+  const sums = SUM_NAMES.map((name) => [
+    name,
+    exactSum(row[`${name}Billions`] as string, row[name] as string),
+  ]);
+  return {
+    ...(day !== undefined && { day: new Date(day * DAY_MS).toISOString().slice(0, 10) }),
+    // Keys of the environment, and no key at all, have no row of their own.
+    ...(keyId !== undefined && { keyId, keyName: keyName ?? keyId.replace(/^env:/, "") }),
+    ...(model !== undefined && { model }),
+    ...(provider !== undefined && { provider }),
+    ...(Object.fromEntries(sums) as UsageSums),
+  };
+}
+
+interface RawGroup {
   readonly keyId?: string;
   readonly keyName?: string | null;
   readonly model?: string;
   readonly provider?: string;
   readonly day?: number;
-};
-
-function toLine({ day, keyId, keyName, ...line }: RawLine): UsageLine {
-  return {
-    ...(day !== undefined && { day: new Date(day * DAY_MS).toISOString().slice(0, 10) }),
-    // Keys of the environment, and no key at all, have no row of their own.
-    ...(keyId !== undefined && { keyId, keyName: keyName ?? keyId.replace(/^env:/, "") }),
-    ...line,
-  };
 }
 
-function sumOf(lines: readonly UsageLine[]): UsageSums {
-  const names = Object.keys(SUMS) as (keyof UsageSums)[];
-  return Object.fromEntries(
-    names.map((name) => [name, lines.reduce((sum, line) => sum + line[name], 0)]),
-  ) as unknown as UsageSums;
-}
-
-async function pendingOf({ kysely }: Database, keyId: string | undefined): Promise<number> {
+async function countPending({ kysely, reader }: Database, keyId: string | undefined): Promise<number> {
   let query = kysely
     .selectFrom("requests")
-    .select((eb) => eb.fn.countAll<number>().as("count"))
+    .select((eb) => eb.fn.countAll().as("count"))
     .where(UNFINISHED);
   if (keyId !== undefined) query = query.where("key_id", "=", keyId);
-  return (await query.executeTakeFirstOrThrow()).count;
+  const { count } = await reader.row(query.compile());
+  return Number(count);
 }

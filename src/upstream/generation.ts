@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { GatewayError } from "../errors.ts";
 import { nanodollarsOf } from "../usage/money.ts";
+import { tokenCount, usdAmount } from "../usage/stated-amounts.ts";
 import type { Upstream } from "./openrouter.ts";
 import { readWhole } from "./read-whole.ts";
 import { parseRetryAfter } from "./retry-after.ts";
@@ -10,7 +11,6 @@ const NOT_THERE_YET = 404;
 /** Statuses below 500 that say nothing of the generation, but of the account or of too many requests. */
 const GENERAL_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 408, 429]);
 /** No generation costs nearly as much; a larger figure is a mistake. */
-const COST_MAX_USD = 10_000;
 const DECIMAL = /^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const TEXT_MAX_CHARS = 128;
 
@@ -22,6 +22,9 @@ export interface GenerationRecord {
   readonly completionTokens: number | undefined;
   readonly cachedTokens: number | undefined;
   readonly reasoningTokens: number | undefined;
+  readonly isByok: boolean | undefined;
+  /** What the provider charges; only with BYOK it comes on top of the cost. */
+  readonly upstreamInferenceNanodollars: number | undefined;
   readonly provider: string | undefined;
   readonly model: string | undefined;
 }
@@ -71,13 +74,16 @@ function toRecord(data: Readonly<Record<string, unknown>>): GenerationRecord {
   if (costNanodollars === undefined) {
     throw new GatewayError("upstream_bad_response", "OpenRouter's record of a generation states no cost.");
   }
+  const isByok = data["is_byok"];
   return {
     costNanodollars,
     // The provider's own count is what is charged, and what answers state as their usage.
-    promptTokens: count(data["native_tokens_prompt"] ?? data["tokens_prompt"]),
-    completionTokens: count(data["native_tokens_completion"] ?? data["tokens_completion"]),
-    cachedTokens: count(data["native_tokens_cached"]),
-    reasoningTokens: count(data["native_tokens_reasoning"]),
+    promptTokens: tokenCount(data["native_tokens_prompt"] ?? data["tokens_prompt"]),
+    completionTokens: tokenCount(data["native_tokens_completion"] ?? data["tokens_completion"]),
+    cachedTokens: tokenCount(data["native_tokens_cached"]),
+    reasoningTokens: tokenCount(data["native_tokens_reasoning"]),
+    isByok: typeof isByok === "boolean" ? isByok : undefined,
+    upstreamInferenceNanodollars: parseCost(data["upstream_inference_cost"]),
     provider: text(data["provider_name"]),
     model: text(data["model"]),
   };
@@ -85,10 +91,8 @@ function toRecord(data: Readonly<Record<string, unknown>>): GenerationRecord {
 
 /** US dollars, as a number or a decimal text, in nanodollars. @returns undefined for what no generation can cost. */
 function parseCost(value: unknown): number | undefined {
-  const usd = typeof value === "string" && DECIMAL.test(value) ? Number(value) : value;
-  if (typeof usd !== "number" || !(usd >= 0 && usd <= COST_MAX_USD)) return undefined;
-  // Not -0, which is no count of nanodollars.
-  return nanodollarsOf(Math.abs(usd));
+  const usd = usdAmount(typeof value === "string" && DECIMAL.test(value) ? Number(value) : value);
+  return usd === undefined ? undefined : nanodollarsOf(usd);
 }
 
 /** @throws GatewayError when the body holds no record, or that of another generation. */
@@ -111,10 +115,6 @@ function parseData(body: Buffer): Readonly<Record<string, unknown>> | undefined 
   } catch {
     return undefined;
   }
-}
-
-function count(value: unknown): number | undefined {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }
 
 /** As both databases take it. */

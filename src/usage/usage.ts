@@ -1,11 +1,18 @@
+import { tokenCount, usdAmount } from "./stated-amounts.ts";
+
 /** What one generation used and cost, as OpenRouter says. */
 export interface Usage {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly cachedTokens: number;
+  readonly cacheWriteTokens: number;
   readonly reasoningTokens: number;
   /** US dollars; undefined when upstream did not say. */
   readonly costUsd: number | undefined;
+  /** Whether the request used the account's own key at the provider (BYOK). */
+  readonly isByok: boolean | undefined;
+  /** US dollars that the provider charges; only with BYOK they come on top of `costUsd`. */
+  readonly upstreamInferenceUsd: number | undefined;
 }
 
 /**
@@ -15,19 +22,20 @@ export interface Usage {
 export function toUsage(value: unknown): Usage | undefined {
   const usage = record(value);
   if (usage["prompt_tokens"] === undefined && usage["cost"] === undefined) return undefined;
+  const promptDetails = record(usage["prompt_tokens_details"]);
+  const isByok = usage["is_byok"];
   return {
-    promptTokens: count(usage["prompt_tokens"]) ?? 0,
-    completionTokens: count(usage["completion_tokens"]) ?? 0,
-    cachedTokens: count(record(usage["prompt_tokens_details"])["cached_tokens"]) ?? 0,
-    reasoningTokens: count(record(usage["completion_tokens_details"])["reasoning_tokens"]) ?? 0,
-    costUsd: count(usage["cost"]),
+    promptTokens: tokenCount(usage["prompt_tokens"]) ?? 0,
+    completionTokens: tokenCount(usage["completion_tokens"]) ?? 0,
+    cachedTokens: tokenCount(promptDetails["cached_tokens"]) ?? 0,
+    cacheWriteTokens: tokenCount(promptDetails["cache_write_tokens"]) ?? 0,
+    reasoningTokens: tokenCount(record(usage["completion_tokens_details"])["reasoning_tokens"]) ?? 0,
+    costUsd: usdAmount(usage["cost"]),
+    isByok: typeof isByok === "boolean" ? isByok : undefined,
+    upstreamInferenceUsd: usdAmount(record(usage["cost_details"])["upstream_inference_cost"]),
   };
 }
 
 function record(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-function count(value: unknown): number | undefined {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined;
 }

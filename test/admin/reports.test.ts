@@ -1,13 +1,17 @@
+import { once } from "node:events";
+import { get, type IncomingMessage } from "node:http";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Database } from "../../src/store/database.ts";
+import { PAGE_ROWS } from "../../src/store/paged-reader.ts";
 import { addRollups, rollup } from "../store/rollup-rows.ts";
 import { addRequests, NOVEMBER, settledRow } from "../store/rows.ts";
 import { ask } from "../support/ask.ts";
 import { openTestDatabase } from "../support/store.ts";
+import { until } from "../support/until.ts";
 import { startAdminApp } from "./admin-app.ts";
 
 const HEAD =
-  "requests,unknown_requests,prompt_tokens,completion_tokens,cached_tokens,reasoning_tokens,cost_nanodollars,cost_usd";
+  "requests,unknown_requests,prompt_tokens,completion_tokens,cached_tokens,cache_write_tokens,reasoning_tokens,cost_nanodollars,cost_usd,byok_nanodollars,byok_usd";
 
 async function start(database: Database) {
   const { port } = await startAdminApp(database);
@@ -31,11 +35,14 @@ test("a report has its time, its lines, their total and what is pending", async 
     prompt_tokens: 202,
     completion_tokens: 74,
     cached_tokens: 2,
+    cache_write_tokens: 2,
     reasoning_tokens: 2,
     cost_nanodollars: 12_345_678_901,
     cost_usd: "12.345678901",
+    byok_nanodollars: 15_308_642,
+    byok_usd: "0.015308642",
   };
-  const report = await usage("by=provider,day,key,model&from=2026-11-01&to=2026-11-01T01:30:00Z");
+  const report = await usage("by=provider,day,key,model&from=2026-11-01&to=2026-11-01T02:00:00Z");
   expect(JSON.parse(report)).toEqual({
     from: "2026-11-01T00:00:00.000Z",
     to: "2026-11-01T02:00:00.000Z",
@@ -54,7 +61,7 @@ test("a report as a table has a column for each group that was asked for, also w
   const table = await usage("by=model,key&format=csv&from=2026-11-01&to=2026-11-02");
   expect(table.split("\r\n")).toEqual([
     `key_id,key_name,model,${HEAD}`,
-    `env:team,team,"'=a,""b""",1,1,101,37,1,1,1234567,0.001234567`,
+    `env:team,team,"'=a,""b""",1,1,101,37,1,1,1,1234567,0.001234567,7654321,0.007654321`,
     "",
   ]);
 });
@@ -69,7 +76,10 @@ test("a report is of the last thirty days if nothing else is said, and of those 
   };
   expect(await timeOf("")).toEqual(["2026-10-23T15:00", "2026-11-22T16:00"]);
   expect(await timeOf("to=2026-11-01")).toEqual(["2026-10-02T00:00", "2026-11-01T00:00"]);
-  expect(await timeOf("from=2026-11-21T23:30:00-01:00")).toEqual(["2026-11-22T00:00", "2026-11-22T16:00"]);
+  expect(await timeOf("from=2026-11-21T23:00:00-01:00")).toEqual(["2026-11-22T00:00", "2026-11-22T16:00"]);
+  vi.setSystemTime(Date.parse("2026-11-22T15:00:00Z"));
+  expect(await timeOf("")).toEqual(["2026-10-23T15:00", "2026-11-22T16:00"]);
+  expect(await timeOf("to=2026-11-22T15:00:00Z")).toEqual(["2026-10-23T15:00", "2026-11-22T15:00"]);
 });
 
 test("reports and exports take a key by its name, by its id, and those that no table has by what they are called", async () => {
@@ -90,4 +100,86 @@ test("reports and exports take a key by its name, by its id, and those that no t
   expect(await Promise.all(counts)).toEqual([1, 1, 2, 3, 0]);
   await manage("DELETE", "/keys/bob");
   expect(await requests(id)).toBe(1);
+});
+
+test.each([
+  ["from=2026-11-01T00:30:00Z", "from", "2026-11-01T00:00:00Z or 2026-11-01T01:00:00Z."],
+  [
+    "from=2026-11-01&to=2026-11-02T00:00:00%2B05:30",
+    "to",
+    "2026-11-01T18:00:00Z or 2026-11-01T19:00:00Z, or leave",
+  ],
+  ["to=2026-11-02T00:00:00.001Z", "to", "2026-11-02T00:00:00Z or 2026-11-02T01:00:00Z, or leave"],
+])(
+  "refuses the border %s, which is within an hour, and names the nearest hours",
+  async (query, param, remedy) => {
+    const { port } = await startAdminApp(await openTestDatabase());
+    const answer = await ask(port, { method: "GET", path: `/admin/v1/usage?${query}`, body: "" });
+    const { error } = JSON.parse(answer.body.toString());
+    expect([answer.status, error.code, error.param]).toEqual([400, "invalid_value", param]);
+    expect(error.message).toContain(remedy);
+  },
+);
+
+test("streams a report of 20,000 keys whole, as JSON and as CSV, also to a slow reader", async () => {
+  const database = await openTestDatabase();
+  await addRollups(
+    database,
+    Array.from({ length: 20_000 }, (_, index) => rollup(NOVEMBER, [`key_${index}`])),
+  );
+  let mostHeld = 0;
+  const app = await startAdminApp(database);
+  const path = "/admin/v1/usage?from=2026-11-01&to=2026-11-02";
+  const request = get({ host: "127.0.0.1", port: app.port, path, agent: false });
+  const [answer] = (await once(request, "response")) as [IncomingMessage];
+  await until(() => app.response()?.writableNeedDrain, "the report to wait for its reader");
+  let text = "";
+  for await (const bytes of answer.setEncoding("utf8")) {
+    text += bytes as string;
+    mostHeld = Math.max(mostHeld, app.response()?.writableLength ?? 0);
+  }
+  // Lines have some 330 bytes.
+  expect(mostHeld).toBeLessThan(3 * PAGE_ROWS * 400);
+  const { data, total } = JSON.parse(text) as { data: { key_id: string }[]; total: { requests: number } };
+  expect([new Set(data.map(({ key_id }) => key_id)).size, total.requests]).toEqual([20_000, 20_000]);
+  const csv = await ask(app.port, {
+    method: "GET",
+    path: `${path}&format=csv&by=key,model,provider,day`,
+    body: "",
+  });
+  expect(csv.body.toString().split("\r\n")).toHaveLength(20_002);
+}, 60_000);
+
+test("reports whose readers leave, before or after they begin, keep nothing of the database", async () => {
+  const database = await openTestDatabase();
+  await addRollups(
+    database,
+    Array.from({ length: 900 }, (_, index) => rollup(NOVEMBER, [`key_${index}`])),
+  );
+  const app = await startAdminApp(database);
+  const path = "/admin/v1/usage?from=2026-11-01&to=2026-11-02&by=key,model";
+  for (let count = 0; count < 10; count++) {
+    const request = get({ host: "127.0.0.1", port: app.port, path, agent: false }).on("error", () => {});
+    if (count % 2 === 0) await once(request, "response");
+    else await once(request, "finish");
+    request.destroy();
+    await until(() => app.ended.length === count + 1, "the request to end");
+  }
+  const answer = await ask(app.port, { method: "GET", path, body: "" });
+  expect(JSON.parse(answer.body.toString()).total.requests).toBe(900);
+});
+
+test("a report with sums that no number holds exactly is answered, with their digits", async () => {
+  const database = await openTestDatabase();
+  const rows = [0, 1].map((hour) => rollup(NOVEMBER + hour * 3_600_000, ["env:team"]));
+  await addRollups(
+    database,
+    rows.map((row) => ({ ...row, prompt_tokens: Number.MAX_SAFE_INTEGER, cost_nanodollars: 9e15 })),
+  );
+  const usage = await start(database);
+  const { total, data } = JSON.parse(await usage("from=2026-11-01&to=2026-11-02"));
+  const sums = { prompt_tokens: "18014398509481982", cost_nanodollars: "18000000000000000" };
+  expect(total).toMatchObject({ ...sums, cost_usd: "18000000.000000000", requests: 2 });
+  expect(data).toMatchObject([sums]);
+  expect(await usage("from=2026-11-01&to=2026-11-02&format=csv")).toContain(",18014398509481982,");
 });

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { exportOf } from "../../src/admin/request-routes.ts";
 import { csvLine } from "../../src/admin/csv.ts";
 import { startSimulator } from "../../src/mock/simulator.ts";
+import { usdText } from "../../src/usage/money.ts";
 import type { RequestRow } from "../../src/store/request-row.ts";
 import { chatBody } from "../support/chat.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
@@ -56,6 +57,46 @@ test("a caller sees what its own key has cost, as OpenRouter would tell it", asy
     limit: null,
     limit_remaining: null,
     usage_daily: data.usage,
+  });
+});
+
+test("reports what BYOK requests cost at their provider beside OpenRouter's charge, streamed, whole and cancelled", async () => {
+  const { simulator, gateway } = await start();
+  await gateway.call(gateway.caller);
+  for (const stream of [false, true])
+    await gateway.call(gateway.caller, { body: chatBody({ model: "sim/ok:byok=1", stream }) });
+  // Ends without its usage: the provider's charge is that of OpenRouter's record.
+  await gateway
+    .call(gateway.caller, { body: chatBody({ model: "sim/cut:byok=1", stream: true }) })
+    .catch(() => {});
+  const { body } = await until(async () => {
+    const report = await gateway.manage("GET", "/usage?by=key,model");
+    return report.body.total.requests === 4 ? report : undefined;
+  }, "four requests in the report");
+  const { billedNanodollars, byokNanodollars } = simulator.stats();
+  expect(byokNanodollars).toBeGreaterThan(0);
+  expect(body.total).toMatchObject({
+    cost_nanodollars: billedNanodollars,
+    byok_nanodollars: byokNanodollars,
+    byok_usd: usdText(byokNanodollars),
+  });
+  const csv = (await gateway.manage("GET", "/usage?format=csv")).body as string;
+  expect(csv).toContain(`,${billedNanodollars},${usdText(billedNanodollars)},${byokNanodollars},`);
+  const { data } = (await gateway.manage("GET", "/requests")).body;
+  expect(data.map((row: { is_byok: boolean }) => row.is_byok)).toEqual([false, true, true, true]);
+  const byok = data.filter((row: { is_byok: boolean }) => row.is_byok);
+  const charged = byok.map(
+    (row: { upstream_inference_nanodollars: number }) => row.upstream_inference_nanodollars,
+  );
+  expect(charged.reduce((sum: number, one: number) => sum + one, 0)).toBe(byokNanodollars);
+  const key = await gateway.call(gateway.caller, { method: "GET", path: "/openai/v1/key", body: "" });
+  const amount = byokNanodollars / 1e9;
+  expect(JSON.parse(key.body.toString()).data).toMatchObject({
+    usage: billedNanodollars / 1e9,
+    byok_usage: amount,
+    byok_usage_daily: amount,
+    byok_usage_weekly: amount,
+    byok_usage_monthly: amount,
   });
 });
 

@@ -115,12 +115,15 @@ test("a request is unknown when its caller leaves before the error has come whol
 test.each([
   ["is never completed", [chunkedHead(JSON_TYPE, 401), chunk(errorBody(401).slice(0, -1))]],
   ["is endless", [chunkedHead(JSON_TYPE, 401), chunk(" ".repeat(70_000))]],
-])("answers at once, and the request is unknown, when the 401 for the gateway's own key %s", async (_, bytes) => {
-  const { gateway, row } = await start(bytes, false);
-  const answer = await gateway.call(gateway.caller);
-  expect([answer.status, JSON.parse(answer.body.toString()).error.code]).toEqual([
-    502,
-    "upstream_auth_failed",
-  ]);
-  expect(await row()).toMatchObject(UNKNOWN);
-});
+])(
+  "answers at once, and the request is unknown, when the 401 for the gateway's own key %s",
+  async (_, bytes) => {
+    const { gateway, row } = await start(bytes, false);
+    const answer = await gateway.call(gateway.caller);
+    expect([answer.status, JSON.parse(answer.body.toString()).error.code]).toEqual([
+      502,
+      "upstream_auth_failed",
+    ]);
+    expect(await row()).toMatchObject(UNKNOWN);
+  },
+);

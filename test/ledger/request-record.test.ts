@@ -38,8 +38,11 @@ const usage = (costUsd: number | undefined) => ({
   promptTokens: 1,
   completionTokens: 2,
   cachedTokens: 3,
+  cacheWriteTokens: 5,
   reasoningTokens: 4,
   costUsd,
+  isByok: false,
+  upstreamInferenceUsd: 0.000_012,
 });
 
 const SETTLED: Partial<RequestRow> = { state: "settled", settle_at: null };
@@ -124,9 +127,12 @@ test("a row says what is known of its request", () => {
     prompt_tokens: 1,
     completion_tokens: 2,
     cached_tokens: 3,
+    cache_write_tokens: 5,
     reasoning_tokens: 4,
     cost_nanodollars: 12_300,
     cost_source: "body",
+    is_byok: 0,
+    upstream_inference_nanodollars: 12_000,
     first_byte_ms: 10,
     total_ms: 51,
     bytes_in: 10,
@@ -161,7 +167,7 @@ test.each([
   expect([row.model_asked, row.model_sent, row.model_answered, row.provider]).toEqual(Array(4).fill(kept));
 });
 
-test.each([1e300, Infinity, Number.NaN, 1e8])(
+test.each([1e300, Infinity, Number.NaN, 1e8, 1_000_001, -1])(
   "a cost of %s is not taken for one, and is asked for",
   (costUsd) => {
     expect(rowOf({ generationId: "gen-1", usage: usage(costUsd) })).toMatchObject(PENDING);
@@ -170,10 +176,23 @@ test.each([1e300, Infinity, Number.NaN, 1e8])(
 
 test("counts of tokens that are no whole numbers a database can hold are rounded or left out", () => {
   const tokens = { promptTokens: 1e300, completionTokens: 1.5, cachedTokens: Number.NaN, reasoningTokens: 0 };
-  expect(rowOf({ usage: { ...tokens, costUsd: 0 } })).toMatchObject({
+  const money = { costUsd: 0, isByok: true, upstreamInferenceUsd: 1e300 };
+  expect(rowOf({ usage: { ...tokens, cacheWriteTokens: 2 ** 53, ...money } })).toMatchObject({
     prompt_tokens: null,
     completion_tokens: 2,
     cached_tokens: null,
+    cache_write_tokens: null,
     reasoning_tokens: 0,
+    is_byok: 1,
+    upstream_inference_nanodollars: null,
   });
+});
+
+test.each([
+  [undefined, null],
+  [false, 0],
+  [true, 1],
+])("keeps in the row whether it was BYOK: %s", (isByok, is_byok) => {
+  const stated = { ...usage(0), isByok, upstreamInferenceUsd: 0.25 };
+  expect(rowOf({ usage: stated })).toMatchObject({ is_byok, upstream_inference_nanodollars: 250_000_000 });
 });

@@ -74,6 +74,24 @@ test("a record fills in what the answer did not say, and takes nothing away that
   });
 });
 
+test("settles a BYOK request with what its provider charges, of which the sums have only that of BYOK requests", async () => {
+  const { database, settler } = await startSettler((id) =>
+    Promise.resolve({ ...RECORD, isByok: id === "gen-1", upstreamInferenceNanodollars: 250 }),
+  );
+  await writeRequests(database, [pending("1", { cache_write_tokens: 3 }), pending("2", { is_byok: 1 })]);
+  await settler.settleDue();
+  expect(await rowOf(database, "1")).toMatchObject({
+    is_byok: 1,
+    upstream_inference_nanodollars: 250,
+    cache_write_tokens: 3,
+  });
+  expect(await rowOf(database, "2")).toMatchObject({ is_byok: 0, upstream_inference_nanodollars: 250 });
+  for (const table of ["rollups", "rollups_daily"] as const)
+    expect(await database.kysely.selectFrom(table).selectAll().execute()).toMatchObject([
+      { requests: 2, cost_nanodollars: 14, byok_nanodollars: 250, cache_write_tokens: 3 },
+    ]);
+});
+
 test("one request that fails does not keep the others of its round from being settled", async () => {
   const { database, settler, failures } = await startSettler((id) =>
     Promise.resolve(id === "gen-7" ? { ...RECORD, provider: {} as unknown as string } : RECORD),

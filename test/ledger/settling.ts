@@ -15,6 +15,8 @@ export const RECORD: GenerationRecord = {
   completionTokens: 2,
   cachedTokens: undefined,
   reasoningTokens: 0,
+  isByok: undefined,
+  upstreamInferenceNanodollars: undefined,
   provider: "Some",
   model: "a/b-2026",
 };

@@ -25,6 +25,25 @@ test("a whole answer is billed what its usage says, to the nanodollar", async ()
   });
 });
 
+test("bills a BYOK request its fee, and states what its provider charges", async () => {
+  const simulator = await simulate();
+  const { id, usage } = await complete(simulator, { model: "sim/ok:byok=1" });
+  const provider = usage.prompt_tokens * 1_000 + usage.completion_tokens * 2_000;
+  const fee = Math.round(provider / 20);
+  expect(usage).toMatchObject({
+    cost: fee / 1e9,
+    is_byok: true,
+    cost_details: { upstream_inference_cost: provider / 1e9 },
+  });
+  expect(simulator.stats()).toMatchObject({ billedNanodollars: fee, byokNanodollars: provider });
+  expect(await dataOf(simulator, `/generation?id=${id}`)).toMatchObject({
+    is_byok: true,
+    total_cost: fee / 1e9,
+    upstream_inference_cost: provider / 1e9,
+  });
+  expect(await dataOf(simulator, "/key")).toMatchObject({ usage: fee / 1e9, byok_usage: provider / 1e9 });
+});
+
 test("the free variant costs nothing", async () => {
   const simulator = await simulate();
   const { id, usage } = await complete(simulator, { model: "openai/gpt-4o:free" });

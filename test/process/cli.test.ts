@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { openDatabase } from "../../src/store/database.ts";
 import { addSums } from "../../src/store/rollups.ts";
-import { DAY_MS, rollup } from "../store/rollup-rows.ts";
+import { addRollups, DAY_MS, rollup } from "../store/rollup-rows.ts";
 import { NOVEMBER } from "../store/rows.ts";
 import { runNode } from "../support/process.ts";
 import { temporaryDirectory } from "../support/store.ts";
@@ -59,9 +59,11 @@ test.each([
     "--on-disconnect must be cancel or drain",
   ],
   [["keys", "rotate", "x", "--grace", "31d"], 1, "--grace must be at most 30 days"],
+  [["keys", "rotate", "x", "--grace", "5"], 1, "such as 90s, 30m, 24h or 7d, or 0"],
   [["keys", "update", "x", "--disable", "--enable"], 1, "cannot be used with"],
   [["keys", "audit", "--key", "nobody"], 1, "no key of this id or name"],
   [["usage", "--by", "colour"], 1, 'not "colour"'],
+  [["usage", "--to", "2026-11-01T00:30:00Z"], 1, "Use 2026-11-01T00:00:00Z or 2026-11-01T01:00:00Z"],
   [["nothing"], 1, "unknown command"],
 ])("%j exits %d and says %s", async (args, code, text) => {
   const run = await sluice(temporaryDirectory(), ...args);
@@ -104,7 +106,37 @@ test("usage is that of the time, key, model and provider asked for, as a table, 
   expect((await usage("--by", "key", "--csv")).stdout).toMatch(
     /^key_id,key_name,requests,.*\r\nenv:a,a,13,/s,
   );
+  expect((await usage()).stdout).toMatch(/ byok_usd\n.* 0\.099506173\n.*\n- +- +15 .* 0\.114814815\n$/s);
 }, 30_000);
+
+test("prints a report of 12,000 keys, as a table with one head and one total", async () => {
+  const dir = temporaryDirectory();
+  const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
+  await database.migrate();
+  const rows = Array.from({ length: 12_000 }, (_, index) =>
+    rollup(NOVEMBER, [`env:${"k".repeat(index % 50)}${index}`]),
+  );
+  await addRollups(database, rows);
+  await database.close();
+  const time = ["--from", "2026-11-01", "--to", "2026-11-02"];
+  const table = await sluice(dir, "usage", ...time);
+  const lines = table.stdout.trimEnd().split("\n");
+  expect([table.code, lines.length]).toEqual([0, 12_002]);
+  expect([lines[0]?.startsWith("key_id"), lines.at(-1)?.startsWith("-")]).toEqual([true, true]);
+  const json = JSON.parse((await sluice(dir, "usage", "--json", ...time)).stdout);
+  expect([json.data.length, json.total.requests]).toEqual([12_000, 12_000]);
+}, 30_000);
+
+test.each(["0", "0s", "0h"])(
+  "ends the old secret at once when keys are rotated with --grace %s",
+  async (grace) => {
+    const dir = temporaryDirectory();
+    await sluice(dir, "keys", "create", "--name", "bob");
+    const rotated = await sluice(dir, "keys", "rotate", "bob", "--grace", grace, "--json");
+    expect(rotated).toMatchObject({ code: 0, stderr: "" });
+    expect(JSON.parse(rotated.stdout).previous_secret_until).toBeNull();
+  },
+);
 
 test("owner and metadata can be taken away, and a key that has expired is said to have", async () => {
   const dir = temporaryDirectory();

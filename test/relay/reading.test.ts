@@ -8,8 +8,10 @@ const USAGE = {
   promptTokens: 8,
   completionTokens: 3,
   cachedTokens: 0,
+  cacheWriteTokens: 0,
   reasoningTokens: 0,
   costUsd: 0.000_06,
+  isByok: false,
 };
 const SIZES = fc.array(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 5_000 })), {
   minLength: 1,

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { expect, test } from "vitest";
 import type { Database } from "../../src/store/database.ts";
 import { addSums } from "../../src/store/rollups.ts";
@@ -17,13 +18,21 @@ async function spend(database: Database, costs: Readonly<Record<string, number>>
     prompt_tokens: 1,
     completion_tokens: 1,
     cached_tokens: 0,
+    cache_write_tokens: 0,
     reasoning_tokens: 0,
     cost_nanodollars,
+    byok_nanodollars: 3 * cost_nanodollars,
   }));
   await addSums(database, database.kysely, rows);
 }
 
-const at = (database: Database, time: string) => keyUsage(database, KEY, Date.parse(time));
+/** As numbers. What is BYOK is three times as much. */
+async function at(database: Database, time: string): Promise<Record<string, number>> {
+  const { cost, byok } = await keyUsage(database, KEY, Date.parse(time));
+  const tripled = Object.entries(cost).map(([name, sum]) => [name, 3n * (sum as bigint)]);
+  expect(byok).toEqual(Object.fromEntries(tripled));
+  return Object.fromEntries(Object.entries(cost).map(([name, sum]) => [name, Number(sum)]));
+}
 
 /** What must hold of a key's usage in every database. @param open gives an empty one. */
 export function keyUsageContract(open: () => Promise<Database>): void {
@@ -76,6 +85,20 @@ export function keyUsageContract(open: () => Promise<Database>): void {
       daily: total,
       weekly: total,
       monthly: total,
+    });
+  });
+
+  test("sums beyond 64 bits are answered", async () => {
+    const database = await open();
+    await spend(database, { "2026-11-03T10:00:00Z": 1, "2026-11-04T10:00:00Z": 1 });
+    await sql`update rollups_daily set cost_nanodollars = 9223372036854775807`.execute(database.kysely);
+    const { cost } = await keyUsage(database, KEY, Date.parse("2026-11-04T10:30:00Z"));
+    const largest = 9_223_372_036_854_775_807n;
+    expect(cost).toEqual({
+      total: 2n * largest,
+      daily: largest,
+      weekly: 2n * largest,
+      monthly: 2n * largest,
     });
   });
 }

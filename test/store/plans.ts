@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { vi } from "vitest";
+import type { CompiledQuery } from "kysely";
 import type { Database } from "../../src/store/database.ts";
 
 /**
@@ -18,4 +19,13 @@ export async function plansOf(database: Database, run: () => Promise<unknown>): 
       .all()
       .map((step) => String(step["detail"])),
   );
+}
+
+/** How SQLite carries out a query that is not made by the connection of `sqlite`. @returns as `plansOf`. */
+export function readPlan(database: Database, { sql }: CompiledQuery): string[] {
+  const sqlite = database.sqlite as DatabaseSync;
+  return sqlite
+    .prepare(`explain query plan ${sql}`)
+    .all()
+    .map((step) => String(step["detail"]));
 }

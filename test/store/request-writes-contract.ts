@@ -12,6 +12,7 @@ const version = fc.record({
   state: fc.constantFrom("open", "pending", "settled", "unknown"),
   cost: fc.oneof(fc.constant(null), fc.constantFrom(0, 1, 9_007_199_254), fc.nat(1_000_000)),
   tokens: fc.nat(100_000),
+  byok: fc.constantFrom(null, 0, 1),
   outcome: fc.constantFrom("interrupted", "client_gone"),
   provider: fc.constantFrom(null, "Some", "Other"),
   hasGeneration: fc.boolean(),
@@ -19,7 +20,7 @@ const version = fc.record({
 
 type Version = typeof version extends fc.Arbitrary<infer T> ? T : never;
 
-function rowOf({ id, state, cost, tokens, outcome, provider, hasGeneration }: Version): RequestRow {
+function rowOf({ id, state, cost, tokens, byok, outcome, provider, hasGeneration }: Version): RequestRow {
   const number = Number(id);
   return requestRow(id, {
     state,
@@ -29,7 +30,10 @@ function rowOf({ id, state, cost, tokens, outcome, provider, hasGeneration }: Ve
     provider,
     started_at: STARTED_AT + number * 7 * HOUR_MS,
     cost_nanodollars: state === "settled" ? cost : null,
+    is_byok: byok,
+    upstream_inference_nanodollars: cost,
     prompt_tokens: tokens,
+    cache_write_tokens: tokens,
     completion_tokens: state === "settled" ? tokens * 2 : null,
   });
 }
@@ -66,8 +70,10 @@ function expectedRollups(rows: Iterable<RequestRow>, spanMs: number): Map<string
       row.prompt_tokens,
       row.completion_tokens,
       row.cost_nanodollars,
+      row.is_byok === 1 ? row.upstream_inference_nanodollars : 0,
+      row.cache_write_tokens,
     ];
-    const sum = sums.get(group) ?? [0, 0, 0, 0, 0];
+    const sum = sums.get(group) ?? [0, 0, 0, 0, 0, 0, 0];
     sums.set(
       group,
       sum.map((value, index) => value + (one[index] ?? 0)),
@@ -94,6 +100,8 @@ async function rollupsIn({ kysely }: Database): Promise<Map<string, number[]>[]>
             row.prompt_tokens,
             row.completion_tokens,
             row.cost_nanodollars,
+            row.byok_nanodollars,
+            row.cache_write_tokens,
           ],
         ]),
       ),

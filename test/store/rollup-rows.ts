@@ -1,6 +1,13 @@
 import type { Database } from "../../src/store/database.ts";
 import { addSums, type RollupRow } from "../../src/store/rollups.ts";
-import { DIMENSIONS, type Dimension, type UsageReport } from "../../src/store/usage-report.ts";
+import {
+  DIMENSIONS,
+  type Dimension,
+  reportUsage,
+  type UsageLine,
+  type UsageQuery,
+  type UsageSums,
+} from "../../src/store/usage-report.ts";
 import { NOVEMBER } from "./rows.ts";
 
 export const HOUR_MS = 3_600_000;
@@ -29,8 +36,10 @@ export function rollup(hour: number, [key_id, model, provider]: readonly string[
     prompt_tokens: seed * 101,
     completion_tokens: seed * 37,
     cached_tokens: seed % 11,
+    cache_write_tokens: seed % 17,
     reasoning_tokens: seed % 13,
     cost_nanodollars: seed * 1_234_567,
+    byok_nanodollars: seed * 7_654_321,
   };
 }
 
@@ -46,8 +55,10 @@ export function generateRollups(): Rollup[] {
 }
 
 export async function addRollups(database: Database, rows: readonly Rollup[]): Promise<void> {
-  for (let at = 0; at < rows.length; at += BATCH)
-    await addSums(database, database.kysely, rows.slice(at, at + BATCH));
+  await database.kysely.transaction().execute(async (transaction) => {
+    for (let at = 0; at < rows.length; at += BATCH)
+      await addSums(database, transaction, rows.slice(at, at + BATCH));
+  });
 }
 
 /** What a report has to say, from the same rows. */
@@ -63,16 +74,33 @@ export function expectedSums(rows: readonly Rollup[], by: readonly Dimension[]):
       row.prompt_tokens,
       row.completion_tokens,
       row.cached_tokens,
+      row.cache_write_tokens,
       row.reasoning_tokens,
       row.cost_nanodollars,
+      row.byok_nanodollars,
     ];
     groups[group] = sums.map((sum, index) => sum + (groups[group]?.[index] ?? 0));
   }
   return groups;
 }
 
+/** A report that has been read to its end. */
+export interface ReadReport {
+  readonly by: readonly Dimension[];
+  readonly lines: readonly UsageLine[];
+  readonly total: UsageSums;
+  readonly pendingRequests: number;
+}
+
+/** Reads a report whole. */
+export async function readReport(database: Database, query: UsageQuery): Promise<ReadReport> {
+  const report = await reportUsage(database, query);
+  const lines = (await Array.fromAsync(report.pages)).flat();
+  return { by: report.by, lines, total: report.total(), pendingRequests: report.pendingRequests };
+}
+
 /** What a report says, in the same form. */
-export function reportedSums({ lines, by }: UsageReport): Record<string, number[]> {
+export function reportedSums({ lines, by }: ReadReport): Record<string, number[]> {
   return Object.fromEntries(
     lines.map((line) => {
       const values = { key: line.keyId, model: line.model, provider: line.provider, day: line.day };
@@ -81,14 +109,16 @@ export function reportedSums({ lines, by }: UsageReport): Record<string, number[
   );
 }
 
-export function sumsOf(sums: UsageReport["total"]): number[] {
+export function sumsOf(sums: UsageSums): number[] {
   return [
     sums.requests,
     sums.unknownRequests,
     sums.promptTokens,
     sums.completionTokens,
     sums.cachedTokens,
+    sums.cacheWriteTokens,
     sums.reasoningTokens,
     sums.costNanodollars,
-  ];
+    sums.byokNanodollars,
+  ].map(Number);
 }

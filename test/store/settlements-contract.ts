@@ -30,7 +30,10 @@ const SETTLEMENT: Settlement = {
   prompt_tokens: 1,
   completion_tokens: 2,
   cached_tokens: 0,
+  cache_write_tokens: 0,
   reasoning_tokens: 0,
+  is_byok: 0,
+  upstream_inference_nanodollars: 5,
   provider: "Some",
   model_answered: "a/b",
 };

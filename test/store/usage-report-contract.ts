@@ -1,5 +1,7 @@
+import { sql } from "kysely";
 import { expect, test } from "vitest";
-import { reportUsage } from "../../src/store/usage-report.ts";
+import { PAGE_ROWS } from "../../src/store/paged-reader.ts";
+import { DIMENSIONS, reportUsage } from "../../src/store/usage-report.ts";
 import {
   addRollups,
   DAY_MS,
@@ -8,6 +10,7 @@ import {
   GROUPINGS,
   HOUR_MS,
   MODELS,
+  readReport,
   reportedSums,
   rollup,
   sumsOf,
@@ -23,7 +26,7 @@ export function testUsageReport(open: Open): void {
     const [from, to] = [NOVEMBER, NOVEMBER + 2 * DAY_MS];
     const inTime = rows.filter(({ hour }) => hour >= from && hour < to);
     for (const by of GROUPINGS) {
-      const report = await reportUsage(database, { from, to, by });
+      const report = await readReport(database, { from, to, by });
       expect([by, reportedSums(report)]).toEqual([by, expectedSums(inTime, by)]);
       expect(sumsOf(report.total)).toEqual(Object.values(expectedSums(inTime, []))[0]);
     }
@@ -44,7 +47,7 @@ export function testUsageReport(open: Open): void {
     ]) {
       const [from, to] = [NOVEMBER + (start ?? 0) * HOUR_MS, NOVEMBER + (end ?? 0) * HOUR_MS];
       const inTime = rows.filter(({ hour }) => hour >= from && hour < to);
-      const report = await reportUsage(database, { from, to, by: ["day", "key"] });
+      const report = await readReport(database, { from, to, by: ["day", "key"] });
       expect([start, end, reportedSums(report)]).toEqual([start, end, expectedSums(inTime, ["day", "key"])]);
     }
   });
@@ -69,28 +72,23 @@ export function testUsageReport(open: Open): void {
           (filter.model ?? row.model) === row.model &&
           (filter.provider ?? row.provider) === row.provider,
       );
-      const report = await reportUsage(database, { ...time, ...filter, by: ["day", "model"] });
+      const report = await readReport(database, { ...time, ...filter, by: ["day", "model"] });
       expect([filter, reportedSums(report)]).toEqual([filter, expectedSums(left, ["day", "model"])]);
     }
   });
 
-  test("a time is widened to whole hours, the end is not part of it, and the report says which it took", async () => {
+  test("counts each hour in one of two periods that meet", async () => {
     const database = await open();
     for (const hour of [-1, 0, 1, 2])
       await addRollups(database, [rollup(NOVEMBER + hour * HOUR_MS, ["key_a"])]);
-    const report = async (from: number, to: number) => {
-      const { total, ...rest } = await reportUsage(database, {
-        from: NOVEMBER + from,
-        to: NOVEMBER + to,
-        by: ["key"],
-      });
-      return [(rest.from - NOVEMBER) / HOUR_MS, (rest.to - NOVEMBER) / HOUR_MS, total.requests];
+    const requests = async (from: number, to: number) => {
+      const time = { from: NOVEMBER + from * HOUR_MS, to: NOVEMBER + to * HOUR_MS };
+      return Number((await readReport(database, { ...time, by: ["key"] })).total.requests);
     };
-    expect(await report(0, 2 * HOUR_MS)).toEqual([0, 2, 2]);
-    expect(await report(1, HOUR_MS + 1)).toEqual([0, 2, 2]);
-    expect(await report(HOUR_MS - 1, HOUR_MS)).toEqual([0, 1, 1]);
-    expect(await report(-HOUR_MS, 3 * HOUR_MS)).toEqual([-1, 3, 4]);
-    expect(await report(10 * HOUR_MS, 20 * HOUR_MS)).toEqual([10, 20, 0]);
+    expect(await requests(-1, 3)).toBe(4);
+    for (const border of [-1, 0, 1, 2, 3])
+      expect((await requests(-2, border)) + (await requests(border, 4))).toBe(4);
+    expect(await requests(10, 20)).toBe(0);
   });
 
   test("a key is named as it is called now, and one that no table has as in its id", async () => {
@@ -103,7 +101,7 @@ export function testUsageReport(open: Open): void {
       database,
       ["key_a", "key_gone", "env:team", "anonymous"].map((key) => rollup(NOVEMBER, [key])),
     );
-    const { lines } = await reportUsage(database, { from: NOVEMBER, to: NOVEMBER + 1, by: ["key"] });
+    const { lines } = await readReport(database, { from: NOVEMBER, to: NOVEMBER + HOUR_MS, by: ["key"] });
     expect(Object.fromEntries(lines.map(({ keyId, keyName }) => [keyId, keyName]))).toEqual({
       key_a: "renamed",
       key_gone: "key_gone",
@@ -121,11 +119,15 @@ export function testUsageReport(open: Open): void {
       settledRow(0, { state: "settled" }, 4),
       settledRow(0, { state: "unknown" }, 5),
     ]);
-    const time = { from: NOVEMBER, to: NOVEMBER + 1, by: ["key"] as const };
-    const report = await reportUsage(database, time);
-    expect([report.pendingRequests, report.total.requests, report.total.unknownRequests]).toEqual([3, 2, 1]);
-    expect((await reportUsage(database, { ...time, keyId: "env:team" })).pendingRequests).toBe(1);
-    expect((await reportUsage(database, { ...time, keyId: "nobody" })).pendingRequests).toBe(0);
+    const time = { from: NOVEMBER, to: NOVEMBER + HOUR_MS, by: ["key"] as const };
+    const report = await readReport(database, time);
+    expect([report.pendingRequests, report.total.requests, report.total.unknownRequests]).toEqual([
+      3,
+      2n,
+      1n,
+    ]);
+    expect((await readReport(database, { ...time, keyId: "env:team" })).pendingRequests).toBe(1);
+    expect((await readReport(database, { ...time, keyId: "nobody" })).pendingRequests).toBe(0);
   });
 
   test("days come in order, within a day what cost most comes first, and what cost the same by name", async () => {
@@ -138,7 +140,7 @@ export function testUsageReport(open: Open): void {
       database,
       [DAY_MS, 0].flatMap((day) => ["c", "a", "d", "b"].map((key) => cheap(key, NOVEMBER + day))),
     );
-    const { lines } = await reportUsage(database, {
+    const { lines } = await readReport(database, {
       from: NOVEMBER,
       to: NOVEMBER + 2 * DAY_MS,
       by: ["key", "day"],
@@ -158,24 +160,76 @@ export function testUsageReport(open: Open): void {
         cost_nanodollars,
       })),
     );
-    const { lines } = await reportUsage(database, { from: NOVEMBER, to: NOVEMBER + DAY_MS, by: ["key"] });
-    expect(lines.map(({ costNanodollars }) => costNanodollars)).toEqual([9_000_000_000_000_003]);
+    const { lines } = await readReport(database, { from: NOVEMBER, to: NOVEMBER + DAY_MS, by: ["key"] });
+    expect(lines.map(({ costNanodollars }) => costNanodollars)).toEqual([9_000_000_000_000_003n]);
   });
 
-  test("a report of more than 10,000 lines is refused with what to ask for instead", async () => {
+  test("sums up what is beyond 64 bits, and beyond what a number holds", async () => {
     const database = await open();
-    const rows = Array.from({ length: 10_001 }, (_, index) => rollup(NOVEMBER, ["key_a", `model-${index}`]));
+    const largest = 9_223_372_036_854_775_807n;
+    await addRollups(
+      database,
+      [0, 1, 2].map((hour) => rollup(NOVEMBER + hour * HOUR_MS, ["key_a", "a/b"])),
+    );
+    await sql`update rollups set cost_nanodollars = ${sql.lit(largest)}, prompt_tokens = 9007199254740993`.execute(
+      database.kysely,
+    );
+    const time = { from: NOVEMBER, to: NOVEMBER + 3 * HOUR_MS };
+    const { lines, total } = await readReport(database, { ...time, by: ["model"] });
+    const sums = { costNanodollars: 3n * largest, promptTokens: 3n * 9_007_199_254_740_993n, requests: 3n };
+    expect([lines, total]).toMatchObject([[sums], sums]);
+  });
+
+  test("reports more groups than fit into memory at a time, in one order, from one moment", async () => {
+    const database = await open();
+    const rows = Array.from({ length: 25_000 }, (_, index) => ({
+      ...rollup(NOVEMBER, [`key_${index % 200}`, `model-${index}`, `provider-${index % 7}`]),
+      cost_nanodollars: index % 1_000,
+    }));
     await addRollups(database, rows);
-    const time = { from: NOVEMBER, to: NOVEMBER + 1 };
-    await expect(reportUsage(database, { ...time, by: ["model"] })).rejects.toMatchObject({
-      code: "invalid_value",
-      param: "by",
-      message: "The report has more than 10000 lines; ask for fewer days or groups.",
-    });
-    const one = await reportUsage(database, { ...time, by: ["key"] });
-    expect(one.total.requests).toBe(10_001);
-    const most = await reportUsage(database, { ...time, by: ["model"], model: "model-7" });
-    expect(most.lines).toHaveLength(1);
+    const time = { from: NOVEMBER, to: NOVEMBER + DAY_MS };
+    const report = await reportUsage(database, { ...time, by: DIMENSIONS });
+    const models = new Set<string | undefined>();
+    let last: bigint | undefined = undefined;
+    for await (const lines of report.pages) {
+      expect(lines.length).toBeLessThanOrEqual(PAGE_ROWS);
+      if (models.size === 0) await addRollups(database, [rollup(NOVEMBER, ["key_1", "late"])]);
+      for (const { model, costNanodollars } of lines) {
+        expect(costNanodollars <= (last ?? costNanodollars)).toBe(true);
+        last = costNanodollars;
+        models.add(model);
+      }
+    }
+    expect([models.size, models.has("late"), report.total().requests]).toEqual([25_000, false, 25_000n]);
+    const ofOne = await readReport(database, { ...time, by: ["model"], model: "model-7" });
+    expect(ofOne.lines).toHaveLength(1);
+  }, 60_000);
+
+  test("reports that are left before their end keep nothing of the database", async () => {
+    const database = await open();
+    await addRollups(
+      database,
+      Array.from({ length: 1_001 }, (_, index) => rollup(NOVEMBER, ["key_a", `model-${index}`])),
+    );
+    const time = { from: NOVEMBER, to: NOVEMBER + HOUR_MS };
+    for (let count = 0; count < 12; count++) {
+      const { pages } = await reportUsage(database, { ...time, by: ["model"] });
+      expect((await pages.next()).value).toHaveLength(PAGE_ROWS);
+      await pages.return();
+    }
+    const [first, second] = await Promise.all(
+      [1, 2].map(() => readReport(database, { ...time, by: ["model"] })),
+    );
+    expect([first?.lines.length, second?.lines.length]).toEqual([1_001, 1_001]);
+  }, 30_000);
+
+  test("a report that fails says what the database says", async () => {
+    const database = await open();
+    await sql`alter table rollups rename to elsewhere`.execute(database.kysely);
+    const time = { from: NOVEMBER, to: NOVEMBER + HOUR_MS };
+    await expect(readReport(database, { ...time, by: ["model"] })).rejects.toThrow(/rollups/);
+    await sql`alter table elsewhere rename to rollups`.execute(database.kysely);
+    expect((await readReport(database, { ...time, by: ["model"] })).lines).toEqual([]);
   });
 }
 

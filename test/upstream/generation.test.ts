@@ -72,6 +72,8 @@ test("a generation has no record at first, and later the one that it was billed 
     completionTokens: usage.completion_tokens,
     cachedTokens: 0,
     reasoningTokens: 0,
+    isByok: false,
+    upstreamInferenceNanodollars: simulator.billed(id),
     provider: expect.any(String) as string,
     model: expect.stringContaining("gpt-4o") as string,
   });
@@ -107,8 +109,8 @@ test.each([
   ["a cost of true", { total_cost: true }],
   ["a negative cost", { total_cost: -0.000_001 }],
   ["a negative cost beside a usage", { total_cost: -1, usage: 0.5 }],
-  ["a cost that no generation has", { total_cost: 10_001 }],
   ["a cost beyond all money", { total_cost: 1e300 }],
+  ["a cost beyond all sense", { total_cost: 1_000_000.01 }],
 ])("a record with %s settles nothing", async (_, data) => {
   expect(await answered(record(data))).toBe("upstream_bad_response");
 });
@@ -208,10 +210,34 @@ test("counts that a record does not have, or not as numbers, are left out, and a
     completionTokens: 4,
     cachedTokens: undefined,
     reasoningTokens: undefined,
+    isByok: undefined,
+    upstreamInferenceNanodollars: undefined,
     provider: undefined,
     model: "ab\uFFFD",
   });
 });
+
+test.each([
+  [{ is_byok: true, upstream_inference_cost: 0.25 }, true, 250_000_000],
+  [{ is_byok: false, upstream_inference_cost: null }, false, undefined],
+  [{ is_byok: "true", upstream_inference_cost: 1e300 }, undefined, undefined],
+])("reads what a BYOK request costs at its provider: %j", async (data, isByok, amount) => {
+  expect(await answered(record({ total_cost: 0, ...data }))).toMatchObject({
+    isByok,
+    upstreamInferenceNanodollars: amount,
+  });
+});
+
+test.each([1e300, 2 ** 53, 1e12 + 1, -1])(
+  "takes %d tokens for a count that is not stated",
+  async (tokens) => {
+    const data = { total_cost: 0, native_tokens_prompt: tokens, native_tokens_reasoning: tokens };
+    expect(await answered(record(data))).toMatchObject({
+      promptTokens: undefined,
+      reasoningTokens: undefined,
+    });
+  },
+);
 
 test("an answer that is longer than any record is not read on", async () => {
   const upstream = await startScriptedUpstream((socket) => {

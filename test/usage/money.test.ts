@@ -12,9 +12,39 @@ test.each([
   [1.005, 1_005_000_000],
   [0.000_003_75, 3_750],
   [1.5e-7, 150],
-  [9_007_199.254_740_991, 9_007_199_254_740_991],
-])("%d USD are %d nanodollars", (usd, nanodollars) => {
+  [7.5e-9, 8],
+  [3.15e-8, 32],
+  [1.225e-7, 123],
+  [1.000_000_000_5, 1_000_000_001],
+  [1.000_000_000_499_999, 1_000_000_000],
+  [-0, 0],
+  [-7.5e-9, -8],
+  [5e-324, 0],
+  ["9007199.254740991", 9_007_199_254_740_991],
+  ["0.0000000075", 8],
+  ["75E-10", 8],
+  ["0.00000000749999999999999999999999", 7],
+  ["1e-999999999", 0],
+  ["0e999999999", 0],
+])("converts %s USD to %d nanodollars, half of one rounded up", (usd, nanodollars) => {
   expect(nanodollarsOf(usd)).toBe(nanodollars);
+});
+
+test.each([Number.NaN, Infinity, 1e300, "1e999999999", "", "abc", "0x10", " 1", "1_000"])(
+  "converts %j USD to no safe number of nanodollars",
+  (usd) => {
+    expect(Number.isSafeInteger(nanodollarsOf(usd))).toBe(false);
+  },
+);
+
+test("rounds what is written with half a nanodollar up, whatever the float of it is", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 999_999 }), (whole) => {
+      expect(nanodollarsOf(Number(`${whole}.5e-9`))).toBe(whole + 1);
+      expect(nanodollarsOf(Number(`${whole}.4999e-9`))).toBe(whole);
+    }),
+    { numRuns: 2_000 },
+  );
 });
 
 test.each([
@@ -26,6 +56,8 @@ test.each([
   [-1, "-0.000000001"],
   [-1_500_000_000, "-1.500000000"],
   [9_007_199_254_740_991, "9007199.254740991"],
+  [9_223_372_036_854_775_807n, "9223372036.854775807"],
+  [-1n, "-0.000000001"],
 ])("%d nanodollars are written as %s", (nanodollars, text) => {
   expect(usdText(nanodollars)).toBe(text);
 });
