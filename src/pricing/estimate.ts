@@ -127,11 +127,13 @@ function mostPromptTokens({ fields, size: { mostTokens } }: Question): number | 
   return Number.isSafeInteger(total) ? total : null;
 }
 
-/** What does not fit into the context is refused, or cut out before it is billed; a transform may leave hardly anything. */
+/** OpenRouter may cut out of the middle of a prompt what does not fit into the context beside the completion. */
 function leastPromptTokens({ fields, size, routes }: Question): number {
   if (fields["transforms"] != null) return 0;
   const contexts = (routes.limits ?? []).map(({ contextTokens }) => contextTokens ?? Infinity);
-  return Math.min(size.leastTokens, ...contexts);
+  const asked = [fields["max_tokens"], fields["max_completion_tokens"]].map((limit) => countOf(limit) ?? 0);
+  const needed = size.leastTokens + Math.max(...asked);
+  return needed > Math.min(...contexts) ? 0 : size.leastTokens;
 }
 
 function componentNotes(components: readonly CostComponent[], { mostTokens }: PromptSize): string[] {

@@ -41,11 +41,12 @@ test("a prompt is between a 128th of its letters and the bytes of its request, a
   expect(highest).toEqual({ quantity, unitPriceUsd: "0.00000015", nanodollars: quantity * 150 });
 });
 
-test("no more of a prompt is counted at the least than the model's context takes", () => {
+test("a prompt that may not fit into the model's context beside the completion can be cut to nothing", () => {
   const messages = [{ role: "user", content: "All of it fits. ".repeat(1_000) }];
   const least = (context_length: number | null, request = {}) =>
     component(estimate({ messages, ...request }, model({}, { context_length })), "prompt").lowest.quantity;
-  expect([least(50), least(128_000), least(null)]).toEqual([50, 78, 78]);
+  expect([least(77), least(78), least(null)]).toEqual([0, 78, 78]);
+  expect(least(1_000, { max_tokens: 923 })).toBe(0);
   expect(least(128_000, { transforms: ["middle-out"] })).toBe(0);
 });
 
