@@ -22,6 +22,7 @@ import { key } from "./routes/key.ts";
 import { models } from "./routes/models.ts";
 import { refuseUnknownUrls } from "./routes/unknown-urls.ts";
 import type { RedisStore } from "./store/redis.ts";
+import { EndpointCatalog } from "./upstream/endpoint-catalog.ts";
 import { ModelCatalog } from "./upstream/model-catalog.ts";
 import type { Upstream } from "./upstream/openrouter.ts";
 
@@ -80,7 +81,9 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
   const { failedLogins, enforcePerKey } = limits;
   const access = { openrouterApiKey, keys, failedLogins };
   const admit = [authenticate({ ...access, allowAnonymous, role: "caller" }), enforcePerKey];
-  const catalog = new ModelCatalog(upstream, ownsAccount ? `Bearer ${openrouterApiKey}` : undefined);
+  const authorization = ownsAccount ? `Bearer ${openrouterApiKey}` : undefined;
+  const catalog = new ModelCatalog(upstream, authorization);
+  const endpoints = new EndpointCatalog(upstream, authorization);
   const stores = {
     ...(redis && { redis: () => redis.answers() }),
     ...(books && { database: () => books.answers() }),
@@ -91,6 +94,7 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
     inFlight,
     upstream,
     catalog,
+    endpoints,
     ledger: books?.ledger,
     // Without a ledger nobody looks up what an abandoned request has cost.
     headWaitMs: books ? config.ledger.headWaitMs : 0,

@@ -48,6 +48,24 @@ const ROWS: readonly Row[] = [
     3_000,
     15_000,
   ],
+  [
+    "anthropic/claude-opus-5",
+    "anthropic/claude-opus-5",
+    "Anthropic: Claude Opus 5",
+    "Anthropic",
+    1_000_000,
+    5_000,
+    25_000,
+  ],
+  [
+    "anthropic/claude-opus-5-fast",
+    "anthropic/claude-opus-5-fast",
+    "Anthropic: Claude Opus 5 (Fast)",
+    "Anthropic",
+    1_000_000,
+    10_000,
+    50_000,
+  ],
   ["deepseek/deepseek-r1", "deepseek/deepseek-r1", "DeepSeek: R1", "DeepSeek", 64_000, 700, 2_500],
   ["qwen/qwen3-32b", "qwen/qwen3-32b-04-28", "Qwen: Qwen3 32B", "DeepInfra", 131_072, 80, 280],
   [
@@ -108,11 +126,22 @@ export function resolveModel(id: string): Model | undefined {
   return variant === "free" ? { ...known, promptNanodollars: 0, completionNanodollars: 0 } : known;
 }
 
+/** Models that never reason; every other one may. */
+const PLAIN_MODELS = /^openai\/gpt-4o|^meta-llama\//;
+
+/** The parameters that requests to a model may have. */
+export function parametersOf({ id }: Model): readonly string[] {
+  return PLAIN_MODELS.test(id) ? PARAMETERS.filter((name) => name !== "reasoning") : PARAMETERS;
+}
+
 /** Nanodollars as the decimal string of USD that price lists carry: 150 -> "0.00000015". */
-function usdText(nanodollars: number): string {
+export function usdText(nanodollars: number): string {
   const text = (nanodollars / 1e9).toFixed(9).replace(/\.?0+$/, "");
   return text === "" ? "0" : text;
 }
+
+/** The longest completion that any model here is listed with. */
+export const MAX_COMPLETION_TOKENS = 16_384;
 
 const PARAMETERS = [
   "max_tokens",
@@ -146,11 +175,11 @@ function listEntry(model: Model, prompt: string, completion: string): Record<str
     pricing: { prompt, completion },
     top_provider: {
       context_length: model.contextLength,
-      max_completion_tokens: 16_384,
+      max_completion_tokens: MAX_COMPLETION_TOKENS,
       is_moderated: false,
     },
     per_request_limits: null,
-    supported_parameters: PARAMETERS,
+    supported_parameters: parametersOf(model),
     supported_voices: null,
     default_parameters: {},
     expiration_date: null,

@@ -6,6 +6,7 @@ import { type Piece, jsonPieces, streamPieces, withKeepAlive } from "./completio
 import { type Reply, floodReply, makeReply, randomId } from "./content.ts";
 import { deliver, deliverPart } from "./delivery.ts";
 import { USER_ID, errorObject } from "./errors.ts";
+import { routed } from "./endpoints.ts";
 import { type Exchange, pause } from "./exchange.ts";
 import { charsWithin, failingStream } from "./partial.ts";
 import { type EarlyPlan, refusalOf, refuseEarly } from "./refusals.ts";
@@ -46,7 +47,12 @@ export async function answerChat(exchange: Exchange): Promise<void> {
   const message = `${request.model} is not a valid model ID`;
   if (model === undefined) return exchange.sendError(400, { ...refused, message });
   const refusal = refusalOf(exchange, plan);
-  if (refusal === undefined) return give(exchange, prepare(request, model, plan, parsed), plan);
+  if (refusal === undefined)
+    return give(
+      exchange,
+      prepare(request, routed(model, parsed as Readonly<Record<string, unknown>>), plan, parsed),
+      plan,
+    );
   await pause(plan.common.delayMs);
   return exchange.isOpen ? refusal() : undefined;
 }

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { generationBody, type Ledger, usdOf } from "./billing.ts";
 import { MODEL_LIST } from "./catalog.ts";
 import { answerChat } from "./chat.ts";
+import { endpointsBody } from "./endpoints.ts";
 import { USER_ID } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
 import { Journal, type SeenRequest, type SimulatorStats } from "./journal.ts";
@@ -139,11 +140,18 @@ async function serve(exchange: Exchange, settings: Settings, interceptor?: Inter
   }
 }
 
+const ENDPOINTS_PATH = /^\/api\/v1\/models\/([^/]+\/[^/]+)\/endpoints$/;
+
 async function route(exchange: Exchange, settings: Settings): Promise<void> {
   const { method, url } = exchange.seen;
   const [path, query] = url.split("?", 2);
-  // The list of models is public upstream.
+  // The list of models and their endpoints are public upstream.
   if (method === "GET" && path === `${API}/models`) return exchange.sendJson(200, MODEL_LIST);
+  const listed = method === "GET" ? ENDPOINTS_PATH.exec(path ?? "")?.[1] : undefined;
+  if (listed !== undefined) {
+    const body = endpointsBody(decodeURIComponent(listed));
+    return body === undefined ? exchange.sendError(404) : exchange.sendJson(200, body);
+  }
   const key = /^Bearer +(.+)$/i.exec(exchange.req.headers.authorization ?? "")?.[1];
   if (key === undefined) return exchange.sendError(401);
   if (settings.apiKeys?.has(key) === false) return exchange.sendError(401, { message: "User not found." });

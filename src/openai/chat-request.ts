@@ -13,7 +13,7 @@ export interface ChatRequest {
   readonly modelSent: string | undefined;
   /** Every model the caller named, under OpenRouter's names. */
   readonly models: readonly string[];
-  /** The models that its plugins and tools ask besides. */
+  /** The models that its plugins, its tools and its `speed` ask besides. */
   readonly innerModels: readonly InnerModel[];
   /** The preset the caller named apart from a model. */
   readonly preset: string | undefined;
@@ -32,11 +32,12 @@ export function readChatRequest(body: Buffer): ChatRequest {
   const request = checkChatRequest(value);
   const modelAsked = request.model ?? request.models?.[0];
   const { preset } = value as { preset?: unknown };
+  const models = namesOf(request);
   return {
     modelAsked,
     modelSent: modelAsked === undefined ? undefined : forwardedModelId(modelAsked),
-    models: namesOf(request),
-    innerModels: innerModels(value),
+    models,
+    innerModels: innerModels(value, models),
     preset: typeof preset === "string" ? preset : undefined,
     stream: request.stream === true,
     body: cutInPlace(body, prefixSpans(body, request, fields)),

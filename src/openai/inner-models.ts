@@ -1,4 +1,6 @@
-/** A model that a plugin or a tool asks besides the one that answers. */
+import { changesModel, fastModelId } from "./fast-model.ts";
+
+/** A model that is asked besides those that `model` and `models` name. */
 export interface InnerModel {
   readonly name: string;
   /** Where it is named, or what asks it unnamed. */
@@ -8,6 +10,7 @@ export interface InnerModel {
 type Fields = Readonly<Record<string, unknown>>;
 
 const NONE: readonly InnerModel[] = [];
+const NO_NAMES: readonly string[] = [];
 /** What is asked when it is left open, under a name that stands for it. An advisor is then any model that the first one likes. */
 const UNNAMED: ReadonlyMap<unknown, { readonly fields: readonly string[]; readonly name: string }> = new Map([
   ["fusion", { fields: ["analysis_models", "model"], name: "openrouter/fusion" }],
@@ -20,11 +23,17 @@ const UNNAMED: ReadonlyMap<unknown, { readonly fields: readonly string[]; readon
 /**
  * Finds the models that a request's plugins and server tools are told to ask, or will ask without being told. Functions of
  * the caller's own are not looked into: a `model` in there is a parameter of theirs.
- * @param request the checked JSON body. @returns names as they were written: OpenRouter takes no prefix off here.
+ * @param request the checked JSON body.
+ * @param named the models of `model` and `models` under OpenRouter's names: with `speed`, others serve them.
+ * @returns names as they were written: OpenRouter takes no prefix off here.
  */
-export function innerModels({ plugins, tools }: Fields): readonly InnerModel[] {
-  if (!Array.isArray(plugins) && !Array.isArray(tools)) return NONE;
-  const found: InnerModel[] = [];
+export function innerModels(
+  { plugins, tools, speed }: Fields,
+  named: readonly string[] = NO_NAMES,
+): readonly InnerModel[] {
+  const isFast = changesModel(speed);
+  if (!isFast && !Array.isArray(plugins) && !Array.isArray(tools)) return NONE;
+  const found: InnerModel[] = isFast ? named.map((id) => ({ name: fastModelId(id), param: "speed" })) : [];
   for (const [index, plugin] of fieldsOfEach(plugins)) {
     if (plugin["enabled"] === false) continue;
     collect(plugin, plugin["id"], `plugins[${index}]`, found);

@@ -3,6 +3,8 @@ export type Rounding = "down" | "up";
 
 /** Decimals of an attodollar, 1e-18 USD: the unit of prices. Most listed prices fit it exactly. */
 const ATTO_DIGITS = 18;
+/** 1e18: also the scale of a fraction that is read as a price is. */
+export const ATTODOLLARS_PER_DOLLAR: bigint = 10n ** 18n;
 const ATTODOLLARS_PER_NANODOLLAR = 1_000_000_000n;
 /** No price is near it; an exponent of a billion would be a number of a billion digits. */
 const MAX_EXPONENT = 100;
@@ -38,6 +40,7 @@ export function decimalText(attodollars: bigint): string {
   return fraction === "" ? digits.slice(0, -ATTO_DIGITS) : `${digits.slice(0, -ATTO_DIGITS)}.${fraction}`;
 }
 
-function divide(dividend: bigint, divisor: bigint, rounding: Rounding): bigint {
+/** @param dividend 0 or more. @param divisor 1 or more. */
+export function divide(dividend: bigint, divisor: bigint, rounding: Rounding): bigint {
   return rounding === "down" ? dividend / divisor : (dividend + divisor - 1n) / divisor;
 }

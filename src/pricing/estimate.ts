@@ -1,12 +1,10 @@
-import type { Model } from "../upstream/model-catalog.ts";
+import { mostCompletionTokens } from "./completion-size.ts";
 import { decimalText, type Rounding, wholeNanodollars } from "./decimal.ts";
-import { countOf, fieldsOf } from "./json-fields.ts";
-import { type ModelPrices, type PriceRange, pricesOf } from "./prices.ts";
-import { type PromptSize, promptSize } from "./prompt-size.ts";
-import { hasOtherTier, type Unbounded, unboundedOfModel, unboundedParts } from "./unbounded.ts";
-
-/** Where a provider takes no lower limit of the completion, OpenRouter raises the caller's to this, which is then billed. */
-const LEAST_LIMIT_TOKENS = 16;
+import { type Candidate, type Routes, routesOf } from "./endpoints.ts";
+import { countOf } from "./json-fields.ts";
+import { type PriceRange, pricesOf } from "./prices.ts";
+import { type PromptSize, promptSize, type RequestBody } from "./prompt-size.ts";
+import { ENDLESS_SCHEMA, type Unbounded, unboundedOfModel, unboundedParts } from "./unbounded.ts";
 
 /** One end of what a component may cost; null: nobody knows before the call. */
 export interface Bound {
@@ -34,41 +32,46 @@ export interface CostEstimate {
   readonly notes: readonly string[];
 }
 
+/** What is to be estimated. */
+export interface EstimateInput extends RequestBody {
+  /** OpenRouter may answer from its cache of responses, which costs nothing. */
+  readonly mayHitCache: boolean;
+  /** Why headers or the like leave the request without a bound. */
+  readonly unbounded?: readonly Unbounded[];
+}
+
 const PRICES_NOTE =
-  "Prices are those of OpenRouter's list of models: another provider of the same model, a discount or a provider key of your own may cost otherwise.";
+  "Prices are those that OpenRouter lists now for every endpoint of the model. A request that fails, or that a provider key of your own pays for, can cost less.";
+const CACHE_NOTE = "A response from OpenRouter's cache costs nothing, so the lowest cost is 0.";
 
 /**
- * The range of what a chat completion may cost at listed prices, by counting instead of calling the model.
- * @param request the parsed and checked JSON body.
- * @param models every model that may answer, the fallbacks too: the lowest total is that of the cheapest and the highest
- * that of the dearest. At least one.
+ * The range of what a chat completion may cost at listed prices, by counting instead of calling the model. The highest
+ * total is a bound: if nothing bounds the cost it is null, and a note names the field to drop or to set.
+ * @param candidates every model that may answer, the fallbacks too: the lowest total is that of the cheapest and the
+ * highest that of the dearest. At least one.
  */
-export function estimateCost(
-  request: Readonly<Record<string, unknown>>,
-  models: readonly Model[],
-): CostEstimate {
-  if (models.length === 0) throw new RangeError("an estimate needs a model");
+export function estimateCost(input: EstimateInput, candidates: readonly Candidate[]): CostEstimate {
+  if (candidates.length === 0) throw new RangeError("an estimate needs a model");
+  const size = promptSize(input);
+  const parts = [...unboundedParts(input.fields), ...(input.unbounded ?? [])];
+  if (size.mostTokens === null) parts.push(ENDLESS_SCHEMA);
   const notes = new Set([PRICES_NOTE]);
-  // A body can have many megabytes and name many models, so it is gone through once.
-  const asked = {
-    request,
-    size: promptSize(request),
-    cachesForAnHour: JSON.stringify(request).includes('"ttl":"1h"'),
+  if (input.mayHitCache) notes.add(CACHE_NOTE);
+  const question = {
+    ...input,
+    size,
+    // A body can have many megabytes and name many models, so it is gone through once.
+    cachesForLong: JSON.stringify(input.fields).includes('"ttl":'),
   };
-  const parts = unboundedParts(request);
-  const estimates = models.map((model) => {
-    const unbounded = [...new Set([...parts, ...unboundedOfModel(model)])];
-    for (const { note } of unbounded) notes.add(note);
-    return componentsOf(model, { ...asked, unbounded });
+  const estimates = candidates.map((candidate) => {
+    const routes = routesOf(candidate, input.fields);
+    const all = [...parts, ...unboundedOfModel(candidate.model), ...(candidate.unbounded ?? [])];
+    const unbounded = [...new Map(all.map((one) => [one.name, one])).values()];
+    for (const note of [...unbounded.map((one) => one.note), ...routes.notes]) notes.add(note);
+    return componentsOf(candidate.model.id, { ...question, routes, unbounded });
   });
-  if (hasOtherTier(request)) notes.add("The prices of this service_tier are not listed.");
   const components = estimates.flat();
-  for (const component of components) {
-    if (component.highest.nanodollars === null && component.highest.quantity !== null)
-      notes.add(`What ${component.model} charges for ${component.name} is not known before the call.`);
-  }
-  if (components.some(({ name, highest }) => name === "completion" && highest.quantity === null))
-    notes.add("The length of the completion is not bounded: set max_tokens.");
+  for (const note of componentNotes(components, size)) notes.add(note);
   const lowest = estimates.map((own) =>
     own.reduce((sum, component) => sum + component.lowest.nanodollars, 0),
   );
@@ -81,62 +84,73 @@ export function estimateCost(
   };
 }
 
-interface Asked {
-  readonly request: Readonly<Record<string, unknown>>;
+interface Question extends EstimateInput {
   readonly size: PromptSize;
-  readonly cachesForAnHour: boolean;
+  readonly cachesForLong: boolean;
+  readonly routes: Routes;
   readonly unbounded: readonly Unbounded[];
 }
 
-function componentsOf(model: Model, asked: Asked): CostComponent[] {
-  const { request, size, unbounded } = asked;
-  const prices = listedPrices(model, asked);
+function componentsOf(model: string, question: Question): CostComponent[] {
+  const { fields, size, routes, unbounded } = question;
+  const prompt = mostPromptTokens(question);
+  const prices = pricesOf(routes.sources, {
+    mostPromptTokens: unbounded.length > 0 ? null : prompt,
+    cachesForLong: question.cachesForLong,
+  });
+  // What has no upper bound may also cost nothing: a plugin shortens the prompt, a preset turns a cache on.
+  const mayBeFree = question.mayHitCache || unbounded.length > 0 || routes.limits === undefined;
   const component = (
     name: string,
     price: PriceRange,
-    quantities: [number, number | null],
+    [least, most]: [number, number | null],
   ): CostComponent => ({
-    model: model.id,
+    model,
     name,
-    lowest: lowestBound(quantities[0], price.lowest),
-    highest: highestBound(quantities[1], price.highest),
+    lowest: lowestBound(mayBeFree ? 0 : least, mayBeFree ? 0n : price.lowest),
+    highest: highestBound(most, price.highest),
   });
+  const completion = mostCompletionTokens(fields, { ...routes, tokensPerByte: size.tokensPerByte });
   return [
-    component("prompt", prices.prompt, [leastPromptTokens(model, size), size.mostTokens]),
-    component("completion", prices.completion, [0, mostCompletionTokens(model, request)]),
+    component("prompt", prices.prompt, [leastPromptTokens(question), prompt]),
+    component("completion", prices.completion, [0, completion]),
     component("request", prices.request, [1, 1]),
-    ...unbounded.map(({ name }) => component(name, UNKNOWN, [0, null])),
+    ...unbounded.map(({ name }) => component(name, NOBODY_KNOWS, [0, null])),
   ];
 }
 
-const UNKNOWN: PriceRange = { lowest: 0n, highest: undefined };
+const NOBODY_KNOWS: PriceRange = { lowest: 0n, highest: undefined };
 
-function listedPrices(model: Model, { request, size, cachesForAnHour, unbounded }: Asked): ModelPrices {
-  if (hasOtherTier(request)) return { prompt: UNKNOWN, completion: UNKNOWN, request: UNKNOWN };
-  return pricesOf(model, {
-    mostPromptTokens: unbounded.length > 0 ? null : size.mostTokens,
-    cachesForAnHour,
-  });
-}
-
-/** What does not fit into the context is refused, or cut out by a transform before it is billed. */
-function leastPromptTokens(model: Model, { leastTokens }: PromptSize): number {
-  return Math.min(leastTokens, countOf(model["context_length"]) ?? Infinity);
-}
-
-/** Tokens of all `n` answers together; null when neither caller nor model sets a limit. */
-function mostCompletionTokens(model: Model, request: Readonly<Record<string, unknown>>): number | null {
-  const asked = [request["max_tokens"], request["max_completion_tokens"]]
-    .map(countOf)
-    .filter((count) => count !== undefined);
-  // Which of two wins differs between providers.
-  const each =
-    asked.length > 0
-      ? Math.max(LEAST_LIMIT_TOKENS, ...asked)
-      : (countOf(fieldsOf(model["top_provider"])["max_completion_tokens"]) ??
-        countOf(model["context_length"]));
-  const total = (each ?? NaN) * (countOf(request["n"]) ?? 1);
+/** Of all `n` choices: a provider may read the prompt again for each. */
+function mostPromptTokens({ fields, size: { mostTokens } }: Question): number | null {
+  const total = (mostTokens ?? NaN) * (countOf(fields["n"]) ?? 1);
   return Number.isSafeInteger(total) ? total : null;
+}
+
+/** OpenRouter may cut out of the middle of a prompt what does not fit into the context beside the completion. */
+function leastPromptTokens({ fields, size, routes }: Question): number {
+  if (fields["transforms"] != null) return 0;
+  const contexts = (routes.limits ?? []).map(({ contextTokens }) => contextTokens ?? Infinity);
+  const asked = [fields["max_tokens"], fields["max_completion_tokens"]].map((limit) => countOf(limit) ?? 0);
+  const needed = size.leastTokens + Math.max(...asked);
+  return needed > Math.min(...contexts) ? 0 : size.leastTokens;
+}
+
+function componentNotes(components: readonly CostComponent[], { mostTokens }: PromptSize): string[] {
+  const notes: string[] = [];
+  for (const { model, name, highest } of components) {
+    const { quantity, unitPriceUsd, nanodollars } = highest;
+    if (quantity === null) {
+      if (name === "completion") notes.push("The length of the completion is not bounded: set max_tokens.");
+      if (name === "prompt" && mostTokens !== null)
+        notes.push("The length of the prompt is not bounded: lower n.");
+    } else if (unitPriceUsd === null) {
+      notes.push(`What ${model} charges for ${name} is not known before the call.`);
+    } else if (nanodollars === null) {
+      notes.push("The highest cost is more than a number holds exactly: lower max_tokens or n.");
+    }
+  }
+  return notes;
 }
 
 function lowestBound(quantity: number, price: bigint): CostComponent["lowest"] {

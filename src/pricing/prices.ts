@@ -1,6 +1,5 @@
-import type { Model } from "../upstream/model-catalog.ts";
-import { attodollarsOf, type Rounding } from "./decimal.ts";
-import { countOf, fieldsOf, itemsOf } from "./json-fields.ts";
+import { ATTODOLLARS_PER_DOLLAR, attodollarsOf, type Rounding } from "./decimal.ts";
+import { countOf, itemsOf } from "./json-fields.ts";
 
 /** What one unit may cost, in attodollars (1e-18 USD); `highest` undefined: not known beforehand. */
 export interface PriceRange {
@@ -8,76 +7,126 @@ export interface PriceRange {
   readonly highest: bigint | undefined;
 }
 
-/** What a model may charge for a token of the prompt, a token of the completion, and a request. */
-export interface ModelPrices {
+/** What may be charged for a token of the prompt, a token of the completion, and a request. */
+export interface Prices {
   readonly prompt: PriceRange;
   readonly completion: PriceRange;
   readonly request: PriceRange;
 }
 
-/** What of a request decides between a model's prices. */
+/** Where prices come from: the `pricing` of a model or of one of its endpoints. */
+export interface PriceSource {
+  readonly pricing: Pricing;
+  /** Replaces what `pricing` says. */
+  readonly range?: Prices;
+}
+
+/** What of a request decides between the prices of one source. */
 export interface PriceUse {
   /** The most tokens the prompt can have; null: nobody knows. */
   readonly mostPromptTokens: number | null;
-  /** Whether anything is to be cached for an hour, which is dearer than five minutes. */
-  readonly cachesForAnHour: boolean;
+  /** Whether anything may be cached for longer than five minutes, which is dearer. */
+  readonly cachesForLong: boolean;
 }
 
-type Tier = Readonly<Record<string, unknown>>;
-
-/**
- * The prices of a model that may apply to a request.
- *
- * Long prompts have prices of their own (`overrides`), so every tier that the prompt may reach counts. Nobody knows what is
- * cached, so the lowest price of the prompt is that of reading the cache where it is cheaper, and the highest that of
- * writing it where it is dearer.
- */
-export function pricesOf(model: Model, { mostPromptTokens, cachesForAnHour }: PriceUse): ModelPrices {
-  const pricing = fieldsOf(model["pricing"]);
-  const overrides = itemsOf(pricing["overrides"])
-    .map((override) => ({ ...pricing, ...fieldsOf(override) }))
-    .filter(
-      (tier: Tier) =>
-        mostPromptTokens === null || (countOf(tier["min_prompt_tokens"]) ?? 0) <= mostPromptTokens,
-    );
-  const tiers: readonly Tier[] = [pricing, ...overrides];
-  return {
-    prompt: widest(tiers.map((tier) => promptRange(tier, cachesForAnHour))),
-    completion: widest(tiers.map(completionRange)),
-    request: widest(tiers.map((tier) => (tier["request"] === undefined ? FREE : rangeOf(tier, "request")))),
-  };
-}
+type Pricing = Readonly<Record<string, unknown>>;
 
 const FREE: PriceRange = { lowest: 0n, highest: 0n };
+const UNKNOWN: PriceRange = { lowest: 0n, highest: undefined };
+/** Prices that nobody knows beforehand. */
+export const UNKNOWN_PRICES: Prices = { prompt: UNKNOWN, completion: UNKNOWN, request: UNKNOWN };
 
-function promptRange(tier: Tier, cachesForAnHour: boolean): PriceRange {
-  const { lowest, highest } = rangeOf(tier, "prompt");
-  const read = price(tier, "input_cache_read", "down");
-  const writes = ["input_cache_write", ...(cachesForAnHour ? ["input_cache_write_1h"] : [])]
-    .map((name) => price(tier, name, "up"))
-    .filter((write) => write !== undefined);
+/** The prices that span those of every source that may serve a request. @param sources unknown prices when there is none. */
+export function pricesOf(sources: readonly PriceSource[], use: PriceUse): Prices {
+  if (sources.length === 0) return UNKNOWN_PRICES;
+  const all = sources.map((source) => source.range ?? sourcePrices(source.pricing, use));
   return {
-    lowest: read === undefined ? lowest : least([lowest, read]),
-    // A writing price below that of the prompt is for storage alone (Gemini) and comes on top of it.
-    highest:
-      highest === undefined
-        ? undefined
-        : most([highest, ...writes.map((write) => (write < highest ? highest + write : write))]),
+    prompt: widest(all.map(({ prompt }) => prompt)),
+    completion: widest(all.map(({ completion }) => completion)),
+    request: widest(all.map(({ request }) => request)),
   };
 }
 
-function completionRange(tier: Tier): PriceRange {
-  const { lowest, highest } = rangeOf(tier, "completion");
-  const reasoning = rangeOf(tier, "internal_reasoning");
-  if (tier["internal_reasoning"] === undefined) return { lowest, highest };
-  return widest([{ lowest, highest }, reasoning]);
+/** The lowest price that a source may charge for a `prompt` or `completion` token or a `request`, in attodollars. */
+export function lowestPrice(pricing: Pricing, name: "prompt" | "completion" | "request"): bigint {
+  const tiers = [pricing, ...overridesOf(pricing)];
+  return discounted(least(tiers.map((tier) => price(tier, name, "down") ?? 0n)), pricing);
 }
 
-function rangeOf(tier: Tier, name: string): PriceRange {
+function overridesOf(pricing: Pricing): Pricing[] {
+  return itemsOf(pricing["overrides"]).map((override) => ({ ...pricing, ...(override as Pricing) }));
+}
+
+/**
+ * Long prompts and hours of the day have prices of their own (`overrides`), so every tier that the prompt may reach counts.
+ * Nobody knows what is cached, so the lowest price of the prompt is that of reading the cache where it is cheaper, and the
+ * highest that of writing it where it is dearer. A discount lowers the lowest prices only: prices may be listed with it.
+ */
+function sourcePrices(pricing: Pricing, { mostPromptTokens, cachesForLong }: PriceUse): Prices {
+  if (discountOf(pricing) === undefined) return UNKNOWN_PRICES;
+  const reached = overridesOf(pricing).filter(
+    (tier) => mostPromptTokens === null || (countOf(tier["min_prompt_tokens"]) ?? 0) <= mostPromptTokens,
+  );
+  const tiers = [pricing, ...reached];
+  const discount = ({ lowest, highest }: PriceRange): PriceRange => ({
+    lowest: discounted(lowest, pricing),
+    highest,
+  });
+  return {
+    prompt: discount(promptRange(tiers, cachesForLong)),
+    completion: discount(widest(tiers.map(completionRange))),
+    request: discount(widest(tiers.map((tier) => ("request" in tier ? rangeOf(tier, "request") : FREE)))),
+  };
+}
+
+/** Overrides can apply together, so the dearest prompt counts with the dearest cache, whichever tiers they are from. */
+function promptRange(tiers: readonly Pricing[], cachesForLong: boolean): PriceRange {
+  const { lowest, highest } = widest(tiers.map((tier) => rangeOf(tier, "prompt")));
+  const reads = tiers
+    .map((tier) => price(tier, "input_cache_read", "down"))
+    .filter((read) => read !== undefined);
+  const bottom = least([lowest, ...reads]);
+  const writes = tiers.flatMap((tier) => writePrices(tier, cachesForLong));
+  const known = writes.filter((write) => write !== undefined);
+  if (highest === undefined || known.length < writes.length) return { lowest: bottom, highest: undefined };
+  // A writing price below that of the prompt is for storage alone (Gemini) and comes on top of it.
+  const storesOnly = tiers.some((tier) => {
+    const prompt = price(tier, "prompt", "up") ?? 0n;
+    return writePrices(tier, cachesForLong).some((write) => write !== undefined && write < prompt);
+  });
+  const write = most([0n, ...known]);
+  return { lowest: bottom, highest: storesOnly ? highest + write : most([highest, write]) };
+}
+
+function writePrices(tier: Pricing, cachesForLong: boolean): (bigint | undefined)[] {
+  const names = ["input_cache_write", ...(cachesForLong ? ["input_cache_write_1h"] : [])];
+  return names.filter((name) => name in tier).map((name) => price(tier, name, "up"));
+}
+
+function completionRange(tier: Pricing): PriceRange {
+  const completion = rangeOf(tier, "completion");
+  return "internal_reasoning" in tier
+    ? widest([completion, rangeOf(tier, "internal_reasoning")])
+    : completion;
+}
+
+/** The part that a discount takes off, in 1e-18; undefined when it is no fraction, as a surcharge would not be. */
+function discountOf({ discount }: Pricing): bigint | undefined {
+  if (discount == null) return 0n;
+  const part = typeof discount === "number" ? attodollarsOf(String(discount), "up") : undefined;
+  return part !== undefined && part <= ATTODOLLARS_PER_DOLLAR ? part : undefined;
+}
+
+function discounted(lowest: bigint, pricing: Pricing): bigint {
+  const part = discountOf(pricing) ?? ATTODOLLARS_PER_DOLLAR;
+  return (lowest * (ATTODOLLARS_PER_DOLLAR - part)) / ATTODOLLARS_PER_DOLLAR;
+}
+
+function rangeOf(tier: Pricing, name: string): PriceRange {
   return { lowest: price(tier, name, "down") ?? 0n, highest: price(tier, name, "up") };
 }
 
-function price(tier: Tier, name: string, rounding: Rounding): bigint | undefined {
+function price(tier: Pricing, name: string, rounding: Rounding): bigint | undefined {
   const listed = tier[name];
   return typeof listed === "string" || typeof listed === "number"
     ? attodollarsOf(String(listed), rounding)

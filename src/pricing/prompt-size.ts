@@ -1,45 +1,105 @@
 import { fieldsOf, itemsOf } from "./json-fields.ts";
+import { renderedTokens } from "./rendered-size.ts";
+import { escapingBytes, tokensPerByte } from "./text-size.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A request as it is forwarded. */
+export interface RequestBody {
+  /** The parsed JSON of `bytes`. */
+  readonly fields: Fields;
+  readonly bytes: Buffer;
+}
 
 /** How many tokens the text of a prompt may be, tools and answer format included. */
 export interface PromptSize {
   readonly leastTokens: number;
-  readonly mostTokens: number;
+  /** null: a schema expands without a bound. */
+  readonly mostTokens: number | null;
+  /** The most tokens that a byte of the request can become. */
+  readonly tokensPerByte: number;
 }
 
-/** English has 4 or 5, long words of its vocabulary some 17: no text that means anything has longer tokens on average. */
-const CHARACTERS_PER_TOKEN = 20;
+/** The longest tokens that vocabularies have are of 128 characters. */
+const CHARACTERS_PER_TOKEN = 128;
 /** Marks around a message, as `<|im_start|>assistant<|im_sep|>`. */
 const TOKENS_PER_MESSAGE = 16;
 /** What templates and providers say before the caller's messages: the date, how to reason; Grok 4 has been seen with 680. */
 const TEMPLATE_TOKENS = 1024;
-/** What providers tell a model about the use of tools; Anthropic documents up to some 800 tokens. */
-const TOOL_PROMPT_TOKENS = 1024;
+/** What providers tell a model about tools, or about the format of its answer; Anthropic documents up to some 800 tokens. */
+const INSTRUCTION_TOKENS = 1024;
+/** Encrypted reasoning is counted like text that is not ASCII: what it decrypts to is not known. */
+const ENCRYPTED_FACTOR = 6;
 
 /**
  * Bounds the tokens of a prompt without a tokenizer.
  *
- * A tokenizer that works on bytes makes at most one token of each, so the bytes are the upper bound. The lower one is a rule
- * of thumb; a run of one character counts once in it, for tokenizers have tokens of many blanks or dashes.
- * @param request the parsed body. Parts other than text do not count.
+ * A tokenizer that works on bytes makes at most one token of each, or `tokensPerByte` where it normalises the text first,
+ * so the bytes of the whole body are the base of the upper bound. What providers print again (schemas, calls of tools)
+ * and the templates' own text come on top. The lower bound counts ASCII letters and digits, which no normalisation
+ * removes, a run of the same one once.
+ * @param body parts other than text do not count.
  */
-export function promptSize(request: Readonly<Record<string, unknown>>): PromptSize {
-  const messages = itemsOf(request["messages"]).map(fieldsOf);
+export function promptSize({ fields, bytes }: RequestBody): PromptSize {
+  const messages = itemsOf(fields["messages"]).map(fieldsOf);
   const texts = messages.flatMap((message) => textsOf(message["content"]));
-  const tools = itemsOf(request["tools"]);
   const characters = texts.reduce((sum, text) => sum + charactersOf(text), 0);
-  const bytes = [
-    ...texts.map((text) => Buffer.byteLength(text)),
-    ...messages.map(otherFieldsBytes),
-    tools.length === 0 ? 0 : jsonBytes(tools) + TOOL_PROMPT_TOKENS,
-    jsonBytes(request["response_format"]),
-  ];
+  const hasReasoning = messages.some((message) => message["reasoning_details"] != null);
+  const factor = Math.max(tokensPerByte(bytes), hasReasoning ? ENCRYPTED_FACTOR : 1);
+  const rendered = total([...schemaTokens(fields), ...messages.flatMap(callTokens)]);
+  const extra = TEMPLATE_TOKENS + TOKENS_PER_MESSAGE * messages.length + instructionTokens(fields);
+  const most = factor * (bytes.length + escapingBytes(bytes) + (rendered ?? NaN)) + extra;
   return {
     leastTokens: Math.floor(characters / CHARACTERS_PER_TOKEN),
-    mostTokens: bytes.reduce(
-      (sum, count) => sum + count,
-      TEMPLATE_TOKENS + TOKENS_PER_MESSAGE * messages.length,
-    ),
+    mostTokens: Number.isSafeInteger(most) ? most : null,
+    tokensPerByte: factor,
   };
+}
+
+function instructionTokens(fields: Fields): number {
+  const format = fieldsOf(fields["response_format"])["type"] ?? "text";
+  const hasTools = [fields["tools"], fields["functions"]].some((tools) => itemsOf(tools).length > 0);
+  return (hasTools ? INSTRUCTION_TOKENS : 0) + (format === "text" ? 0 : INSTRUCTION_TOKENS);
+}
+
+function schemaTokens(fields: Fields): (number | undefined)[] {
+  const format = fields["response_format"];
+  const tools = itemsOf(fields["tools"]);
+  const functions = itemsOf(fields["functions"]);
+  return [
+    ...tools.map((tool) => renderedTokens(tool, fieldsOf(fieldsOf(tool)["function"])["parameters"] ?? {})),
+    ...functions.map((one) => renderedTokens(one, fieldsOf(one)["parameters"] ?? {})),
+    format == null ? 0 : renderedTokens(format, fieldsOf(fieldsOf(format)["json_schema"])["schema"] ?? {}),
+  ];
+}
+
+/** Calls of tools and their results: JSON in a string, which a provider may parse and print in its own way. */
+function callTokens(message: Fields): (number | undefined)[] {
+  const calls = itemsOf(message["tool_calls"]).map((call) => fieldsOf(fieldsOf(call)["function"]));
+  const texts = [...calls, fieldsOf(message["function_call"])].map((call) => call["arguments"]);
+  if (message["role"] === "tool" || message["role"] === "function")
+    texts.push(...textsOf(message["content"]));
+  return texts
+    .map((text) => (typeof text === "string" ? parsed(text) : text))
+    .map((value) => (value == null ? 0 : renderedTokens(value)));
+}
+
+function parsed(text: string): unknown {
+  if (!/^\s*[[{]/.test(text)) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function total(counts: readonly (number | undefined)[]): number | undefined {
+  let sum = 0;
+  for (const count of counts) {
+    if (count === undefined) return undefined;
+    sum += count;
+  }
+  return sum;
 }
 
 function textsOf(content: unknown): string[] {
@@ -49,27 +109,19 @@ function textsOf(content: unknown): string[] {
     .filter((text) => typeof text === "string");
 }
 
-/** UTF-16 code units; a run of the same one counts once. */
+/** ASCII letters and digits; a run of the same one counts once. */
 function charactersOf(text: string): number {
   let characters = 0;
   let previous = NaN;
   for (let at = 0; at < text.length; at++) {
     const unit = text.charCodeAt(at);
-    if (unit !== previous) characters++;
+    if (unit !== previous && isAlphanumeric(unit)) characters++;
     previous = unit;
   }
   return characters;
 }
 
-/** Calls of tools, reasoning, names: all of it may be put before the model. */
-function otherFieldsBytes({
-  role: _role,
-  content: _content,
-  ...others
-}: Readonly<Record<string, unknown>>): number {
-  return Object.keys(others).length === 0 ? 0 : jsonBytes(others);
-}
-
-function jsonBytes(value: unknown): number {
-  return value == null ? 0 : Buffer.byteLength(JSON.stringify(value));
+function isAlphanumeric(unit: number): boolean {
+  const lower = unit | 0x20;
+  return (unit >= 0x30 && unit <= 0x39) || (lower >= 0x61 && lower <= 0x7a);
 }

@@ -1,76 +1,115 @@
-import type { Model } from "../upstream/model-catalog.ts";
 import { fieldsOf, itemsOf } from "./json-fields.ts";
+import { unknownFields } from "./known-fields.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
 
 /** Something a request may be charged for that its bytes set no limit to. */
 export interface Unbounded {
   readonly name: string;
-  /** A sentence for the caller. */
+  /** A sentence for the caller: which field it is, and what would bound it. */
   readonly note: string;
 }
 
 /** Models that search the web whether they are told to or not. */
 const SEARCHES_BY_ITSELF = /^~?perplexity\/|-search-preview|-deep-research/;
-/** Service tiers that cost what is listed. */
-const LISTED_TIERS: ReadonlySet<unknown> = new Set([undefined, null, "auto", "default", "standard"]);
+
+const MEDIA_OUTPUT: Unbounded = {
+  name: "media_output",
+  note: "An answer of more than text (images, audio) has no bounded cost: choose a model that answers with text, or drop modalities.",
+};
+const WEB_SEARCH: Unbounded = {
+  name: "web_search",
+  note: "A web search has no bounded cost, because its results become part of the prompt: drop web_search_options and :online, or choose a model that does not search.",
+};
+const SERVER_TOOLS: Unbounded = {
+  name: "server_tools",
+  note: "Tools that upstream runs have no bounded cost: send tools of type function only.",
+};
+/** A schema without a bound. */
+export const ENDLESS_SCHEMA: Unbounded = {
+  name: "schema",
+  note: "A schema in tools, functions or response_format, or the arguments of a tool call, has no bounded size: remove every $ref that is recursive or not found in its schema, and nest fewer than 600 levels.",
+};
 
 /** What of a request has no upper bound, whatever the model. */
-export function unboundedParts(request: Readonly<Record<string, unknown>>): Unbounded[] {
+export function unboundedParts(request: Fields): Unbounded[] {
   const found: Unbounded[] = [];
-  const messages = itemsOf(request["messages"]).map(fieldsOf);
-  const parts = messages.flatMap(({ content }) => itemsOf(content));
-  // Of an answer that is sent back, images and audio stand beside the content.
-  const beside = messages.some(({ images, audio }) => itemsOf(images).length > 0 || audio != null);
-  if (beside || parts.some((part) => fieldsOf(part)["type"] !== "text"))
+  if (itemsOf(request["messages"]).map(fieldsOf).some(hasMedia) || hasMediaPrediction(request["prediction"]))
     found.push({
       name: "media",
-      note: "Message parts other than text (images, audio, video, files) have no bounded cost before the call.",
+      note: "Message parts other than text (images, audio, video, files) have no bounded cost: send text only.",
     });
-  if (itemsOf(request["plugins"]).length > 0)
-    found.push({ name: "plugins", note: "Plugins have no bounded cost before the call." });
+  // An object instead of a list is not known to be ignored.
+  if (!isEmpty(request["plugins"]))
+    found.push({ name: "plugins", note: "Plugins have no bounded cost: drop plugins." });
   if (
     namedModels(request).some((id) => /:online(?:[:@]|$)/.test(id)) ||
     request["web_search_options"] != null
   )
     found.push(WEB_SEARCH);
-  if (itemsOf(request["tools"]).some((tool) => (fieldsOf(tool)["type"] ?? "function") !== "function"))
-    found.push({
-      name: "server_tools",
-      note: "Tools that upstream runs itself have no bounded cost before the call.",
-    });
+  if (itemsOf(request["tools"]).some(isServerTool) || isServerChoice(request["tool_choice"]))
+    found.push(SERVER_TOOLS);
   if (itemsOf(request["modalities"]).some(isMedia)) found.push(MEDIA_OUTPUT);
-  if (request["preset"] != null)
+  if (request["preset"] != null || namedModels(request).some((id) => id.includes("@preset/")))
     found.push({
       name: "preset",
-      note: "A preset can add text, tools and settings that are not known here.",
+      note: "A preset can add text, tools and settings that are not known here: send them in the request and drop preset.",
+    });
+  const unknown = unknownFields(request);
+  if (unknown !== undefined)
+    found.push({
+      name: "unknown_fields",
+      note: `Fields that are not known to leave the price as it is: ${unknown}. Drop them to get an upper bound.`,
     });
   return found;
 }
 
-const isMedia = (modality: unknown): boolean => modality !== "text";
-
-const MEDIA_OUTPUT: Unbounded = {
-  name: "media_output",
-  note: "An answer of more than text (images, audio) has no bounded cost before the call.",
-};
-
-const WEB_SEARCH: Unbounded = {
-  name: "web_search",
-  note: "A web search has no bounded cost before the call: its results become part of the prompt.",
-};
-
 /** What has no upper bound with this model, whatever the request. */
-export function unboundedOfModel(model: Model): Unbounded[] {
+export function unboundedOfModel(model: Fields & { readonly id: string }): Unbounded[] {
   const found: Unbounded[] = [];
   if (SEARCHES_BY_ITSELF.test(model.id)) found.push(WEB_SEARCH);
   if (itemsOf(fieldsOf(model["architecture"])["output_modalities"]).some(isMedia)) found.push(MEDIA_OUTPUT);
   return found;
 }
 
-/** Whether the listed prices are not those that the request will be charged. */
-export function hasOtherTier(request: Readonly<Record<string, unknown>>): boolean {
-  return !LISTED_TIERS.has(request["service_tier"]);
+const isMedia = (modality: unknown): boolean => modality !== "text";
+
+const TEXT_PART: ReadonlySet<string> = new Set(["type", "text", "cache_control", "prompt_cache_breakpoint"]);
+
+function hasMedia({ content, images, audio, annotations }: Fields): boolean {
+  // Of an answer that is sent back, images, audio and parsed files stand beside the content.
+  if (!isEmpty(images) || audio != null) return true;
+  if (itemsOf(annotations).some((annotation) => fieldsOf(annotation)["type"] !== "url_citation")) return true;
+  return itemsOf(content).some(isMediaPart);
 }
 
-function namedModels(request: Readonly<Record<string, unknown>>): string[] {
+function isMediaPart(part: unknown): boolean {
+  const fields = fieldsOf(part);
+  return (
+    fields["type"] !== "text" ||
+    Object.keys(fields).some((name) => !TEXT_PART.has(name) && fields[name] != null)
+  );
+}
+
+function hasMediaPrediction(prediction: unknown): boolean {
+  if (prediction == null) return false;
+  const { type, content } = fieldsOf(prediction);
+  return type !== "content" || (typeof content !== "string" && itemsOf(content).some(isMediaPart));
+}
+
+function isServerTool(tool: unknown): boolean {
+  const fields = fieldsOf(tool);
+  return (fields["type"] ?? "function") !== "function" || fields["function"] == null;
+}
+
+function isServerChoice(choice: unknown): boolean {
+  return typeof choice === "object" && choice !== null && fieldsOf(choice)["type"] !== "function";
+}
+
+function isEmpty(value: unknown): boolean {
+  return value == null || (Array.isArray(value) && value.length === 0);
+}
+
+function namedModels(request: Fields): string[] {
   return [request["model"], ...itemsOf(request["models"])].filter((id) => typeof id === "string");
 }

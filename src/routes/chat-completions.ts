@@ -4,14 +4,15 @@ import { toUpstream } from "../http/headers.ts";
 import { requireJson } from "../http/raw-json.ts";
 import { refuseForbiddenModels } from "../keys/model-access.ts";
 import type { InFlight } from "../limits/in-flight.ts";
-import { type ChatRequest, readChatRequest } from "../openai/chat-request.ts";
+import { readChatRequest } from "../openai/chat-request.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { ReadOn } from "../relay/read-on.ts";
 import { Relay } from "../relay/relay.ts";
+import type { EndpointCatalog } from "../upstream/endpoint-catalog.ts";
 import type { ModelCatalog } from "../upstream/model-catalog.ts";
 import type { Upstream } from "../upstream/openrouter.ts";
 import { allowOnly } from "./allow-only.ts";
-import { answerEstimate, isDryRun } from "./cost-estimate.ts";
+import { answerEstimate, type EstimateRequest, isDryRun, type PriceLists } from "./cost-estimate.ts";
 
 const NO_BODY = Buffer.alloc(0);
 const URL = "/openai/v1/chat/completions";
@@ -21,8 +22,9 @@ export interface ChatCompletionsOptions {
   readonly admit: onRequestAsyncHookHandler[];
   readonly inFlight: InFlight;
   readonly upstream: Upstream;
-  /** Has the prices by which a dry run is estimated. */
+  /** Have the prices by which a dry run is estimated. */
   readonly catalog: ModelCatalog;
+  readonly endpoints: EndpointCatalog;
   readonly ownsAccount: boolean;
   readonly clientStallTimeoutMs: number;
   /** Where requests are accounted for; undefined: nowhere. */
@@ -37,7 +39,7 @@ export interface ChatCompletionsOptions {
 
 /** `POST /openai/v1/chat/completions`: the caller's bytes to OpenRouter, OpenRouter's bytes to the caller. */
 export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOptions): void {
-  const { admit, inFlight, upstream, ledger, catalog, appUrl, appTitle } = options;
+  const { admit, inFlight, upstream, ledger, appUrl, appTitle } = options;
   const cancelling = { ...options, readOn: undefined };
   allowOnly(app, URL, ["POST"]);
   app.post(URL, {
@@ -59,7 +61,7 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
       exchange.modelSent = modelSent;
       exchange.stream = stream;
       refuseForbiddenModels(caller.key, chat);
-      if (isDryRun(request.query)) return estimate(reply, catalog, chat);
+      if (isDryRun(request.query)) return estimate(reply, options, { ...chat, headers: request.headers });
       const headers = toUpstream(request.headers, {
         authorization: caller.authorization,
         referer: appUrl,
@@ -89,8 +91,8 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
 
 async function estimate(
   reply: FastifyReply,
-  catalog: ModelCatalog,
-  chat: ChatRequest,
+  prices: PriceLists,
+  request: EstimateRequest,
 ): Promise<FastifyReply> {
-  return reply.type("application/json").send(await answerEstimate(catalog, chat.body, chat.models));
+  return reply.type("application/json").send(await answerEstimate(prices, request));
 }

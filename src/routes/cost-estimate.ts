@@ -1,5 +1,10 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { GatewayError } from "../errors.ts";
+import { changesModel, fastModelId } from "../openai/fast-model.ts";
+import type { Candidate } from "../pricing/endpoints.ts";
 import { type Bound, type CostComponent, estimateCost } from "../pricing/estimate.ts";
+import type { Unbounded } from "../pricing/unbounded.ts";
+import type { EndpointCatalog } from "../upstream/endpoint-catalog.ts";
 import type { Model, ModelCatalog } from "../upstream/model-catalog.ts";
 import { usdText } from "../usage/money.ts";
 
@@ -18,17 +23,33 @@ export function isDryRun(query: unknown): boolean {
   throw new GatewayError("invalid_value", "dryRun must be true or false.", { param: "dryRun" });
 }
 
+/** Where prices are found. */
+export interface PriceLists {
+  readonly catalog: ModelCatalog;
+  readonly endpoints: EndpointCatalog;
+}
+
+/** A request to estimate. */
+export interface EstimateRequest {
+  /** Valid JSON, as it would be forwarded. */
+  readonly body: Buffer;
+  /** The models it names, without the optional prefix; the first is asked first. */
+  readonly models: readonly string[];
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** Fetching the endpoints of more models would let one request make too many others. */
+const MODELS_MAX = 16;
+
 /**
  * The answer to a dry run: what the request may cost at the prices that OpenRouter lists now.
- * @param body the request, valid JSON. @param models the models it names, without the optional prefix; the first is asked
- * first. @returns JSON text.
+ * @returns JSON text.
  * @throws GatewayError missing_required_parameter when no model is named, model_not_found when one is not listed, and what
  * the catalog throws when there is no list.
  */
 export async function answerEstimate(
-  catalog: ModelCatalog,
-  body: Buffer,
-  models: readonly string[],
+  { catalog, endpoints }: PriceLists,
+  { body, models, headers }: EstimateRequest,
 ): Promise<string> {
   const [first] = models;
   if (first === undefined)
@@ -39,9 +60,23 @@ export async function answerEstimate(
     );
   const { byId, fetchedAt } = await catalog.list();
   const names = [...new Set(models)];
-  const listed = names.flatMap((name) => listedAs(byId, name));
-  const request = JSON.parse(body.toString()) as Readonly<Record<string, unknown>>;
-  const estimate = estimateCost(request, [...new Map(listed.map((model) => [model.id, model])).values()]);
+  const fields = JSON.parse(body.toString()) as Readonly<Record<string, unknown>>;
+  const listed = names.flatMap((name) => withFastModel(byId, listedAs(byId, name), fields["speed"]));
+  const distinct = mergedById(listed);
+  const lists = await Promise.all(
+    distinct.map(async (one, index) => {
+      if (one.endpoints || index >= MODELS_MAX) return { ...one, fetchedAt };
+      const found = await endpoints.find(one.model.id);
+      return { ...one, endpoints: found?.endpoints, fetchedAt: found?.fetchedAt ?? fetchedAt };
+    }),
+  );
+  const input = {
+    fields,
+    bytes: body,
+    mayHitCache: mayHitCache(headers),
+    unbounded: unboundedHeaders(headers),
+  };
+  const estimate = estimateCost(input, lists);
   const { lowestNanodollars, highestNanodollars } = estimate;
   return JSON.stringify({
     object: "chat.completion.cost_estimate",
@@ -56,14 +91,30 @@ export async function answerEstimate(
         ? null
         : { nanodollars: highestNanodollars, usd: usdText(highestNanodollars) },
     notes: estimate.notes,
-    prices_as_of: new Date(fetchedAt).toISOString(),
+    prices_as_of: new Date(
+      lists.reduce((oldest, one) => Math.min(oldest, one.fetchedAt), fetchedAt),
+    ).toISOString(),
   });
 }
 
+/** One candidate for each model: two names may mean the same one, and one of them may have no bound. */
+function mergedById(candidates: readonly Candidate[]): Candidate[] {
+  const byId = new Map<string, Candidate>();
+  for (const candidate of candidates) {
+    const known = byId.get(candidate.model.id);
+    const unbounded = [...(known?.unbounded ?? []), ...(candidate.unbounded ?? [])];
+    byId.set(candidate.model.id, { ...candidate, unbounded });
+  }
+  return [...byId.values()];
+}
+
+/** Variants that choose among the endpoints of their model; `:online` adds a web search, which has no bound of its own. */
+const ROUTING_VARIANTS: ReadonlySet<string | undefined> = new Set(["nitro", "floor", "exacto", "online"]);
+
 /** The entries whose prices a name may be charged; a variant that has no entry of its own is served by its model's. */
-function listedAs(byId: ReadonlyMap<string, Model>, name: string): Model[] {
+function listedAs(byId: ReadonlyMap<string, Model>, name: string): Candidate[] {
   const exact = byId.get(name);
-  if (exact) return [exact];
+  if (exact) return [{ model: exact, endpoints: undefined }];
   const [base = "", variant, ...more] = name.split(":");
   const model = more.length === 0 && !variant?.includes("@") ? byId.get(base) : undefined;
   if (!model)
@@ -72,10 +123,44 @@ function listedAs(byId: ReadonlyMap<string, Model>, name: string): Model[] {
       "Only models that GET /openai/v1/models lists can be estimated.",
       { param: "model" },
     );
+  const candidate = { model, endpoints: undefined };
+  if (ROUTING_VARIANTS.has(variant)) return [candidate];
   // What is called free may cost nothing, listed or not.
-  return variant === "free"
-    ? [{ ...model, id: name, pricing: { prompt: "0", completion: "0" } }, model]
-    : [model];
+  if (variant === "free") {
+    const pricing = { prompt: "0", completion: "0" };
+    const free = { ...model, id: name, pricing };
+    return [{ model: free, endpoints: [free] }, candidate];
+  }
+  const note = `A variant in model or models is not listed, so its price is not known: name ${base} without it.`;
+  return [{ ...candidate, unbounded: [{ name: "variant", note }] }];
+}
+
+/** `speed` has its model served by another one, whose name ends in `-fast`; either may be billed. */
+function withFastModel(
+  byId: ReadonlyMap<string, Model>,
+  candidates: readonly Candidate[],
+  speed: unknown,
+): readonly Candidate[] {
+  if (!changesModel(speed)) return candidates;
+  return candidates.flatMap((candidate) => {
+    const fast = byId.get(fastModelId(candidate.model.id));
+    if (fast) return [candidate, { model: fast, endpoints: undefined }];
+    const note = `The price of ${candidate.model.id} at this speed is not listed: drop speed.`;
+    return [{ ...candidate, unbounded: [...(candidate.unbounded ?? []), { name: "speed", note }] }];
+  });
+}
+
+/** Whether OpenRouter is asked to answer from its cache of responses; only `false` says that it is not. */
+function mayHitCache(headers: IncomingHttpHeaders): boolean {
+  return Object.entries(headers).some(
+    ([name, value]) => name.startsWith("x-openrouter-cache") && String(value).toLowerCase() !== "false",
+  );
+}
+
+function unboundedHeaders(headers: IncomingHttpHeaders): Unbounded[] {
+  if (headers["x-anthropic-beta"] === undefined) return [];
+  const note = "A beta feature of Anthropic's can change the price: drop the header x-anthropic-beta.";
+  return [{ name: "beta", note }];
 }
 
 function componentJson({ model, name, lowest, highest }: CostComponent): Record<string, unknown> {

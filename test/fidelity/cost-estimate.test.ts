@@ -5,11 +5,12 @@ import * as fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { startSimulator } from "../../src/mock/simulator.ts";
 import { forwardedModelId } from "../../src/openai/model-id.ts";
-import { type CostEstimate, estimateCost } from "../../src/pricing/estimate.ts";
+import type { CostEstimate } from "../../src/pricing/estimate.ts";
 import type { Model } from "../../src/upstream/model-catalog.ts";
 import { nanodollarsOf } from "../../src/usage/money.ts";
 import { readAnswer } from "../relay/read-answer.ts";
 import { ask } from "../support/ask.ts";
+import { estimateAlone } from "../support/cost-estimate.ts";
 import { CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { recordedAnswers, recordedRequests } from "./recordings.ts";
@@ -50,7 +51,7 @@ test("every listed model has a lowest total that is not above its highest", () =
   fc.assert(
     fc.property(request, (body) => {
       for (const model of listed)
-        expect([model.id, faultsOf(estimateCost(body, [model]))]).toEqual([model.id, []]);
+        expect([model.id, faultsOf(estimateAlone(body, [model]))]).toEqual([model.id, []]);
     }),
     { numRuns: 30 },
   );
@@ -58,7 +59,7 @@ test("every listed model has a lowest total that is not above its highest", () =
 
 test("every listed model that only writes text has a highest total, unless its price is nobody's to know", () => {
   const body = { messages: [{ role: "user", content: "Hello" }], max_tokens: 100 };
-  const unbounded = listed.filter((model) => estimateCost(body, [model]).highestNanodollars === null);
+  const unbounded = listed.filter((model) => estimateAlone(body, [model]).highestNanodollars === null);
   const expected = listed.filter(({ id, pricing, architecture }) => {
     const { prompt } = pricing as { prompt: string };
     const { output_modalities: answers } = architecture as { output_modalities: string[] };
@@ -70,9 +71,9 @@ test("every listed model that only writes text has a highest total, unless its p
 
 test("fallbacks through all listed models span them all", () => {
   const body = { messages: [{ role: "user", content: "Hello" }], max_tokens: 100 };
-  const bounded = listed.filter((model) => estimateCost(body, [model]).highestNanodollars !== null);
-  const alone = bounded.map((model) => estimateCost(body, [model]));
-  expect(estimateCost(body, bounded)).toMatchObject({
+  const bounded = listed.filter((model) => estimateAlone(body, [model]).highestNanodollars !== null);
+  const alone = bounded.map((model) => estimateAlone(body, [model]));
+  expect(estimateAlone(body, bounded)).toMatchObject({
     lowestNanodollars: Math.min(...alone.map((one) => one.lowestNanodollars)),
     highestNanodollars: Math.max(...alone.map((one) => one.highestNanodollars ?? Infinity)),
   });
@@ -98,7 +99,7 @@ function billed(): Billed[] {
     const { promptTokens, completionTokens, costUsd } = usage;
     // A free answer of a model that has a price was paid for with a provider key of the caller's.
     const nanodollars = costUsd === undefined || costUsd === 0 ? undefined : nanodollarsOf(costUsd);
-    return [{ name, estimate: estimateCost(body, [model]), promptTokens, completionTokens, nanodollars }];
+    return [{ name, estimate: estimateAlone(body, [model]), promptTokens, completionTokens, nanodollars }];
   });
 }
 

@@ -40,6 +40,7 @@ test.each([
   [{ model: null, preset: "x" }, "preset"],
   [{ model: GOOGLE, tools: [ADVISOR] }, "tools[0].parameters.model"],
   [{ model: GOOGLE, plugins: [{ id: "fusion" }] }, "plugins[0].analysis_models"],
+  [{ model: GOOGLE, models: ["openai/gpt-4o"], speed: "fast" }, "model"],
 ])("a key for google/* may not send %j", (fields, param) => {
   expect(refusal(["google/*"], fields)).toMatchObject({ code: "model_not_allowed", status: 403, param });
   expect(refusal(null, fields)).toBeUndefined();
@@ -54,6 +55,18 @@ test.each([
   [["google/*", "anthropic/*"], { model: GOOGLE, tools: [ADVISOR] }],
 ])("a key for %j may send %j", (models, fields) => {
   expect(refusal(models, fields)).toBeUndefined();
+});
+
+test.each([
+  [{ model: "anthropic/claude-opus-5", speed: "fast" }],
+  [{ model: "openrouter/anthropic/claude-opus-5", speed: "of-tomorrow" }],
+  [{ model: GOOGLE, models: ["anthropic/claude-opus-5:nitro"], speed: "fast" }],
+])("a key that may not use the -fast model may not ask for it by speed: %j", (fields) => {
+  const models = ["anthropic/claude-opus-5", "anthropic/claude-opus-5:nitro", "google/*"];
+  expect(refusal(models, fields)).toMatchObject({ code: "model_not_allowed", status: 403, param: "speed" });
+  expect(refusal([...models, "anthropic/claude-opus-5-fast*"], fields)).toBeUndefined();
+  expect(refusal(models, { ...fields, speed: "standard" })).toBeUndefined();
+  expect(refusal(models, { ...fields, speed: null })).toBeUndefined();
 });
 
 test("a caller without a key of the gateway may use every model", () => {

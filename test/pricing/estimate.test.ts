@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { type CostEstimate, estimateCost } from "../../src/pricing/estimate.ts";
+import { bodyOf, estimateAlone } from "../support/cost-estimate.ts";
 import type { Model } from "../../src/upstream/model-catalog.ts";
 
 const TEXT = "What is the capital of France?";
@@ -18,7 +19,7 @@ function model(pricing: object = {}, fields: object = {}): Model {
 }
 
 function estimate(request: object, ...models: Model[]): CostEstimate {
-  return estimateCost({ messages: MESSAGES, ...request }, models.length > 0 ? models : [model()]);
+  return estimateAlone({ messages: MESSAGES, ...request }, models.length > 0 ? models : [model()]);
 }
 
 function component(of: CostEstimate, name: string) {
@@ -27,27 +28,41 @@ function component(of: CostEstimate, name: string) {
   return found;
 }
 
-test("a prompt is between a twentieth of its characters and its bytes, at the listed price", () => {
-  const { lowest, highest } = component(estimate({}), "prompt");
-  expect(lowest).toEqual({ quantity: 1, unitPriceUsd: "0.00000015", nanodollars: 150 });
-  const quantity = TEXT.length + OVERHEAD;
+/** The most tokens of a request in ASCII without tools. */
+function mostTokens(request: object): number {
+  return JSON.stringify({ messages: MESSAGES, ...request }).length + OVERHEAD;
+}
+
+test("a prompt is between a 128th of its letters and the bytes of its request, at the listed price", () => {
+  const messages = [{ role: "user", content: "ab".repeat(640) }];
+  const { lowest, highest } = component(estimate({ messages }), "prompt");
+  expect(lowest).toEqual({ quantity: 10, unitPriceUsd: "0.00000015", nanodollars: 1_500 });
+  const quantity = mostTokens({ messages });
   expect(highest).toEqual({ quantity, unitPriceUsd: "0.00000015", nanodollars: quantity * 150 });
 });
 
-test("no more of a prompt is counted at the least than the model's context takes", () => {
+test("a prompt that may not fit into the model's context beside the completion can be cut to nothing", () => {
   const messages = [{ role: "user", content: "All of it fits. ".repeat(1_000) }];
-  const least = (context_length: number | null) =>
-    component(estimate({ messages }, model({}, { context_length })), "prompt").lowest.quantity;
-  expect([least(100), least(128_000), least(null)]).toEqual([100, 750, 750]);
+  const least = (context_length: number | null, request = {}) =>
+    component(estimate({ messages, ...request }, model({}, { context_length })), "prompt").lowest.quantity;
+  expect([least(77), least(78), least(null)]).toEqual([0, 78, 78]);
+  expect(least(1_000, { max_tokens: 923 })).toBe(0);
+  expect(least(128_000, { transforms: ["middle-out"] })).toBe(0);
 });
 
-test("the most tokens of a text are its bytes in UTF-8, in strings and in parts alike", () => {
-  const text = "Grüße, 世界 🎉";
-  for (const content of [text, [{ type: "text", text }]]) {
-    const { highest } = component(estimate({ messages: [{ role: "user", content }] }), "prompt");
-    expect(highest.quantity).toBe(Buffer.byteLength(text) + OVERHEAD);
-  }
-});
+test.each([
+  ["Grüße, 世界 🎉", 6],
+  ["\ufdfa", 11],
+])(
+  "the most tokens of %s are %d for each byte of the request, in strings and in parts alike",
+  (text, factor) => {
+    for (const content of [text, [{ type: "text", text }]]) {
+      const messages = [{ role: "user", content }];
+      const { highest } = component(estimate({ messages }), "prompt");
+      expect(highest.quantity).toBe(factor * Buffer.byteLength(JSON.stringify({ messages })) + OVERHEAD);
+    }
+  },
+);
 
 test("the lowest price of the prompt is that of a cache that is read, if that is cheaper", () => {
   const cached = estimate({}, model({ input_cache_read: "0.00000001" }));
@@ -87,6 +102,9 @@ test.each([
   [{ max_tokens: 0, n: 2 }, 32],
   [{ max_tokens: null, n: null }, 4096],
   [{ n: 2 }, 8192],
+  // The model's own limit is lower.
+  [{ max_tokens: 1_000_000 }, 4096],
+  [{ max_tokens: Number.MAX_SAFE_INTEGER }, 4096],
 ])("the completion of %j has at most %d tokens", (request, quantity) => {
   const { lowest, highest } = component(estimate(request), "completion");
   expect(lowest.nanodollars).toBe(0);
@@ -119,7 +137,7 @@ test("a fee for each request is in both totals", () => {
 test("totals are the sums of their components, rounded down and up", () => {
   const result = estimate({ max_tokens: 21 }, model({ prompt: "0.0000000001", completion: "0.0000000001" }));
   expect(result.lowestNanodollars).toBe(0);
-  expect(result.highestNanodollars).toBe(Math.ceil((TEXT.length + OVERHEAD) / 10) + 3);
+  expect(result.highestNanodollars).toBe(Math.ceil(mostTokens({ max_tokens: 21 }) / 10) + 3);
 });
 
 const IMAGE = { type: "image_url", image_url: { url: "https://example.com/a.png" } };
@@ -134,6 +152,20 @@ test.each([
   ["server_tools", { tools: [{ type: "openrouter:web_search" }] }],
   ["media_output", { modalities: ["text", "image"] }],
   ["preset", { preset: "mine" }],
+  ["preset", { model: "test/model@preset/mine" }],
+  ["media", { messages: [{ role: "user", content: [{ type: "text", text: TEXT, image_url: IMAGE }] }] }],
+  ["media", { messages: [{ role: "assistant", content: TEXT, annotations: [{ type: "file" }] }] }],
+  ["media", { prediction: { type: "content", content: [IMAGE] } }],
+  ["media", { prediction: { type: "other" } }],
+  ["plugins", { plugins: { id: "web" } }],
+  ["server_tools", { tools: [{ name: "f" }] }],
+  ["server_tools", { tool_choice: { type: "openrouter:web_search" } }],
+  ["unknown_fields", { chat_template_kwargs: { thinking: true } }],
+  ["unknown_fields", { transforms: ["of-tomorrow"] }],
+  ["unknown_fields", { route: "of-tomorrow" }],
+  ["unknown_fields", { provider: { options: {} } }],
+  ["unknown_fields", { reasoning: { mode: "long" }, max_tokens: 10 }],
+  ["unknown_fields", { messages: [{ role: "user", content: TEXT, attachments: ["file_1"] }] }],
 ])("%s has no highest cost, and the notes say so", (name, request) => {
   const plain = estimate({});
   const result = estimate(request);
@@ -167,7 +199,49 @@ test("a service tier of other prices bounds nothing", () => {
     lowestNanodollars: 0,
     highestNanodollars: null,
   });
-  expect(estimate({ service_tier: "auto" })).toEqual(estimate({}));
+  const tier = estimate({ service_tier: "auto" });
+  expect(tier.highestNanodollars).toBeGreaterThan(0);
+  expect(tier.notes).toEqual(estimate({}).notes);
+});
+
+test("fields that change no price leave the highest cost, and so do those that are null", () => {
+  const fields = {
+    temperature: 1,
+    stop: ["x"],
+    seed: 1,
+    metadata: {},
+    user: "u",
+    stream: true,
+    transforms: ["middle-out"],
+  };
+  const provider = { order: ["test"], allow_fallbacks: false, sort: { by: "price" } };
+  const nothing = { speed: null, preset: null, plugins: [], of_tomorrow: null };
+  expect(estimate({ ...fields, ...nothing, provider }).highestNanodollars).toBeGreaterThan(0);
+});
+
+test("the note on unknown fields names five at most, none longer than 64 characters, and no value", () => {
+  const names = ["a", "b", "c", "d", "e", "f"].map((letter) => letter.repeat(100));
+  const { notes } = estimate(Object.fromEntries(names.map((name) => [name, "SECRET"])));
+  const note = notes.at(-1) ?? "";
+  expect(note).toContain(`${"a".repeat(64)}, `);
+  expect(note).not.toContain("a".repeat(65));
+  expect(note).toContain("and 1 more");
+  expect(note).not.toContain("ff");
+  expect(note).not.toContain("SECRET");
+});
+
+test("a surcharge in place of a discount is no price that is known", () => {
+  expect(estimate({}, model({ discount: -0.5 })).highestNanodollars).toBeNull();
+  expect(estimate({}, model({ discount: 0.5 })).highestNanodollars).toBe(estimate({}).highestNanodollars);
+});
+
+test("overrides that apply together are counted together", () => {
+  const overrides = [
+    { utc_start: 100, utc_end: 400, prompt: "0.000001" },
+    { min_prompt_tokens: 10, input_cache_write: "0.0000005" },
+  ];
+  const { highest } = component(estimate({}, model({ input_cache_write: "0.0000001", overrides })), "prompt");
+  expect(highest.unitPriceUsd).toBe("0.0000015");
 });
 
 test("fallbacks span the cheapest and the dearest model", () => {
@@ -185,10 +259,14 @@ test("fallbacks span the cheapest and the dearest model", () => {
 });
 
 test("what a number cannot hold exactly has no highest", () => {
-  expect(estimate({ max_tokens: Number.MAX_SAFE_INTEGER }).highestNanodollars).toBeNull();
-  expect(estimate({ max_tokens: 1e300 }).highestNanodollars).toBeNull();
+  expect(estimate({ n: Number.MAX_SAFE_INTEGER }).highestNanodollars).toBeNull();
+  const endless = model({}, { top_provider: null, context_length: null });
+  expect(estimate({ max_tokens: 1e15 }, endless).highestNanodollars).toBeNull();
+  expect(estimate({ max_tokens: 1e300 }, endless).highestNanodollars).toBeNull();
 });
 
 test("an estimate of no model is a mistake of its caller", () => {
-  expect(() => estimateCost({ messages: MESSAGES }, [])).toThrow(RangeError);
+  expect(() => estimateCost({ ...bodyOf({ messages: MESSAGES }), mayHitCache: false }, [])).toThrow(
+    RangeError,
+  );
 });

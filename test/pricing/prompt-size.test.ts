@@ -1,40 +1,107 @@
 import { expect, test } from "vitest";
 import { promptSize } from "../../src/pricing/prompt-size.ts";
+import { renderedTokens } from "../../src/pricing/rendered-size.ts";
+import { bodyOf } from "../support/cost-estimate.ts";
 
-const TEXT = "What is the capital of France?";
-const MESSAGES = [{ role: "user", content: TEXT }];
-const PLAIN = promptSize({ messages: MESSAGES }).mostTokens;
+const MESSAGES = [{ role: "user", content: "What is the capital of France?" }];
+const TEMPLATE = 1024;
+const MARKS = 16;
 
-test("every message adds marks, and its other fields their JSON", () => {
-  const tool_calls = [{ id: "1", type: "function", function: { name: "f", arguments: "{}" } }];
-  const messages = [...MESSAGES, { role: "assistant", content: null, tool_calls }];
-  expect(promptSize({ messages }).mostTokens).toBe(PLAIN + 16 + JSON.stringify({ tool_calls }).length);
+const most = (fields: Record<string, unknown>): number | null => promptSize(bodyOf(fields)).mostTokens;
+const bytes = (fields: Record<string, unknown>): number => bodyOf(fields).bytes.length;
+
+test("every message adds its bytes and marks", () => {
+  const one = { messages: MESSAGES };
+  const two = { messages: [...MESSAGES, { role: "assistant", content: "Paris." }] };
+  expect(most(one)).toBe(bytes(one) + TEMPLATE + MARKS);
+  expect(most(two)).toBe(bytes(two) + TEMPLATE + 2 * MARKS);
 });
 
-test("tools add their JSON and what providers say about tools", () => {
-  const tools = [{ type: "function", function: { name: "f", parameters: { type: "object" } } }];
-  expect(promptSize({ messages: MESSAGES, tools }).mostTokens).toBe(
-    PLAIN + 1024 + JSON.stringify(tools).length,
-  );
-  expect(promptSize({ messages: MESSAGES, tools: [] }).mostTokens).toBe(PLAIN);
+test.each([
+  ["\\u escapes", `{"messages":[{"role":"user","content":"\\u0041"}]}`, 6],
+  ["U+FDFA as an escape", `{"messages":[{"role":"user","content":"\\ufdfa"}]}`, 6],
+  ["U+FDFA", `{"messages":[{"role":"user","content":"\ufdfa"}]}`, 11],
+  ["encrypted reasoning", `{"messages":[{"role":"assistant","reasoning_details":[]}]}`, 6],
+])("a request with %s has %3$d tokens for each byte", (_, json, factor) => {
+  const size = promptSize({ fields: JSON.parse(json), bytes: Buffer.from(json) });
+  expect(size).toMatchObject({ tokensPerByte: factor });
+  expect(size.mostTokens).toBe(factor * Buffer.byteLength(json) + TEMPLATE + MARKS);
 });
 
-test("the format of the answer adds its JSON", () => {
-  const response_format = { type: "json_object" };
-  expect(promptSize({ messages: MESSAGES, response_format }).mostTokens).toBe(
-    PLAIN + JSON.stringify(response_format).length,
-  );
+test.each([["tools"], ["functions"]])(
+  "%s add their bytes, what they are printed as, and instructions",
+  (name) => {
+    const tool = { type: "function", function: { name: "f", parameters: { type: "object" } } };
+    const request = { messages: MESSAGES, [name]: [tool] };
+    const printed = renderedTokens(tool) ?? NaN;
+    expect(printed).toBeGreaterThan(JSON.stringify(tool, null, 4).length);
+    expect(most(request)).toBe(bytes(request) + printed + 2 * TEMPLATE + MARKS);
+    expect(most({ messages: MESSAGES, [name]: [] })).toBe(
+      bytes({ messages: MESSAGES, [name]: [] }) + TEMPLATE + MARKS,
+    );
+  },
+);
+
+test("the format of the answer adds what it is printed as, and instructions unless it is text", () => {
+  for (const [type, instructions] of [
+    ["json_object", 1024],
+    ["text", 0],
+  ] as const) {
+    const request = { messages: MESSAGES, response_format: { type } };
+    expect(most(request)).toBe(
+      bytes(request) + (renderedTokens({ type }) ?? NaN) + instructions + TEMPLATE + MARKS,
+    );
+  }
+});
+
+test.each([
+  [
+    "tool_calls",
+    { role: "assistant", tool_calls: [{ function: { name: "f", arguments: '{"a":{"b":1}}' } }] },
+  ],
+  ["function_call", { role: "assistant", function_call: { name: "f", arguments: '{"a":{"b":1}}' } }],
+  ["a tool's result", { role: "tool", content: '{"a":{"b":1}}' }],
+])("JSON in %s adds what it is printed as", (_, message) => {
+  const request = { messages: [message] };
+  const added = (most(request) ?? NaN) - bytes(request) - TEMPLATE - MARKS;
+  // The escapes of its quotes count too.
+  expect(added).toBeGreaterThanOrEqual(renderedTokens({ a: { b: 1 } }) ?? NaN);
+  expect(most({ messages: [{ role: "tool", content: "{no JSON" }] })).not.toBeNull();
+});
+
+test("a value that nests beyond 600 levels has no bound", () => {
+  const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
+  expect(most({ messages: [{ role: "tool", content: nested(500) }] })).not.toBeNull();
+  expect(most({ messages: [{ role: "tool", content: nested(100_000) }] })).toBeNull();
+});
+
+test("a $ref in the arguments of a call means nothing, and neither does a property of that name", () => {
+  expect(renderedTokens({ $ref: "#/none" })).toBeGreaterThan(0);
+  const schema = { properties: { $ref: { type: "string" } } };
+  expect(renderedTokens(schema, schema)).toBeGreaterThan(0);
+  expect(renderedTokens({ $ref: "#/none" }, schema)).toBeUndefined();
+});
+
+test("a definition is found by an escaped name, and counted wherever it is used", () => {
+  const of = (uses: number) => {
+    const schema = {
+      $defs: { "a/b~c": { description: "x".repeat(100) } },
+      uses: Array.from({ length: uses }, () => ({ $ref: "#/$defs/a~1b~0c" })),
+    };
+    return renderedTokens(schema, schema) ?? NaN;
+  };
+  expect(of(3) - of(2)).toBeGreaterThan(100);
 });
 
 test("a text of the longest words has at least the tokens that are promised, and o200k makes 2,100 of it", () => {
   const words =
     " notwithstanding administration telecommunications constitutional responsibilities international organizations";
-  const { leastTokens } = promptSize({ messages: [{ role: "user", content: words.repeat(300) }] });
-  expect(leastTokens).toBeGreaterThan(1_000);
+  const { leastTokens } = promptSize(bodyOf({ messages: [{ role: "user", content: words.repeat(300) }] }));
+  expect(leastTokens).toBeGreaterThan(200);
   expect(leastTokens).toBeLessThanOrEqual(2_100);
 });
 
-test("a run of one character may be a single token", () => {
-  const content = `${" ".repeat(10_000)}${"-".repeat(10_000)}`;
-  expect(promptSize({ messages: [{ role: "user", content }] }).leastTokens).toBe(0);
+test("what normalisation removes or shortens does not count at the least", () => {
+  const content = `${" ".repeat(10_000)}${"-".repeat(10_000)}${"a".repeat(10_000)}${"\u200b\u200c".repeat(10_000)}`;
+  expect(promptSize(bodyOf({ messages: [{ role: "user", content }] })).leastTokens).toBe(0);
 });

@@ -1,9 +1,10 @@
 import { expect, onTestFinished, test } from "vitest";
 import { startSimulator } from "../../src/mock/simulator.ts";
 import { ask } from "../support/ask.ts";
-import { CHAT_PATH, chatBody } from "../support/chat.ts";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { startTestGateway } from "../support/gateway.ts";
+import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
 async function start() {
   const simulator = await startSimulator();
@@ -76,6 +77,109 @@ test("an estimate states its range, what it is made of, and when its prices were
   expect(asOf).toBeLessThanOrEqual(Date.now());
 });
 
+async function dryRun(port: number, fields: Record<string, unknown>, headers: Record<string, string> = {}) {
+  const path = `${CHAT_PATH}?dryRun=true`;
+  const answer = await ask(port, { path, body: chatBody(fields), headers: { ...AUTHORIZATION, ...headers } });
+  expect(answer.status).toBe(200);
+  return JSON.parse(answer.body.toString()) as {
+    lowest: { nanodollars: number };
+    highest: { nanodollars: number } | null;
+    components: { model: string; name: string; highest: { unit_price_usd: string } }[];
+    notes: string[];
+  };
+}
+
+test.each([
+  ['speed "fast"', { model: "anthropic/claude-opus-5", speed: "fast" }, "0.00001"],
+  [
+    "provider.only with a priority tier",
+    { model: "openai/gpt-5-mini", provider: { only: ["openai/priority"] } },
+    "0.00000045",
+  ],
+  ["service_tier priority", { model: "openai/gpt-5-mini", service_tier: "priority" }, "0.00000045"],
+  ["service_tier flex", { model: "openai/gpt-5-mini", service_tier: "flex" }, "0.00000045"],
+  ["the variant :nitro", { model: "qwen/qwen3-32b:nitro" }, "0.0000004"],
+  ["provider.order", { model: "qwen/qwen3-32b", provider: { order: ["cerebras"] } }, "0.0000004"],
+])("a request with %s is bounded at the dearest price that it may be billed at", async (_, fields, price) => {
+  const { simulator, gateway } = await start();
+  const { lowest, highest, components } = await dryRun(gateway.port, { ...fields, max_tokens: 200 });
+  const prompts = components.filter(({ name }) => name === "prompt");
+  expect(prompts.at(-1)?.highest.unit_price_usd).toBe(price);
+  expect((await ask(gateway.port, { body: chatBody(fields) })).status).toBe(200);
+  const billed = simulator.stats().billedNanodollars;
+  expect(billed).toBeGreaterThanOrEqual(lowest.nanodollars);
+  expect(billed).toBeLessThanOrEqual(highest?.nanodollars ?? NaN);
+});
+
+test("speed is estimated at the prices of the model and of the one whose name ends in -fast", async () => {
+  const { gateway } = await start();
+  const { components } = await dryRun(gateway.port, { model: "anthropic/claude-opus-5", speed: "fast" });
+  const prompts = components.filter(({ name }) => name === "prompt");
+  expect(prompts.map(({ model, highest }) => [model, highest.unit_price_usd])).toEqual([
+    ["anthropic/claude-opus-5", "0.000005"],
+    ["anthropic/claude-opus-5-fast", "0.00001"],
+  ]);
+  const standard = { model: "anthropic/claude-opus-5", speed: "standard" };
+  expect((await dryRun(gateway.port, standard)).components).toHaveLength(3);
+});
+
+test.each([
+  ["speed", { speed: "fast" }],
+  ["A variant", { model: "openai/gpt-4o-mini:extended" }],
+  ["A variant", { model: "openai/gpt-4o-mini:extended", models: ["openai/gpt-4o-mini"] }],
+  ["of_tomorrow", { of_tomorrow: 1 }],
+])("there is no highest cost, and a note says why: %s in %j", async (reason, fields) => {
+  const { gateway } = await start();
+  const { highest, notes } = await dryRun(gateway.port, fields);
+  expect(highest).toBeNull();
+  expect(notes.join("\n")).toContain(reason);
+});
+
+test("a request that OpenRouter's cache may answer can cost nothing", async () => {
+  const { gateway } = await start();
+  const fields = { messages: [{ role: "user", content: "word ".repeat(1_000) }] };
+  const lowest = async (headers: Record<string, string>) =>
+    (await dryRun(gateway.port, fields, headers)).lowest.nanodollars;
+  expect(await lowest({})).toBeGreaterThan(0);
+  expect(await lowest({ "x-openrouter-cache": "false" })).toBeGreaterThan(0);
+  expect(await lowest({ "x-openrouter-cache": "true" })).toBe(0);
+});
+
+test("a beta feature of Anthropic's leaves no highest cost", async () => {
+  const { gateway } = await start();
+  const { highest, notes } = await dryRun(gateway.port, {}, { "x-anthropic-beta": "of-tomorrow" });
+  expect(highest).toBeNull();
+  expect(notes.join("\n")).toContain("x-anthropic-beta");
+});
+
+test("endpoints that cannot be fetched leave no highest cost but that of provider.max_price", async () => {
+  const models = JSON.stringify({
+    data: [{ id: "a/b", context_length: 1000, pricing: { prompt: "0.000001", completion: "0.000001" } }],
+  });
+  const upstream = await startScriptedUpstream((socket, request) => {
+    const isList = request.line.startsWith("GET /api/v1/models HTTP");
+    socket.write(
+      responseBytes(isList ? 200 : 500, { "content-type": "application/json" }, isList ? models : "{}"),
+    );
+  });
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const { highest, notes } = await dryRun(gateway.port, { model: "a/b", max_tokens: 100 });
+  expect(highest).toBeNull();
+  expect(notes.join("\n")).toContain("The endpoints of a/b are not known now.");
+  const provider = { max_price: { prompt: "1", completion: "1", request: "0" } };
+  expect((await dryRun(gateway.port, { model: "a/b", max_tokens: 100, provider })).highest).not.toBeNull();
+});
+
+test("the endpoints of the first 16 models are fetched, the others have no highest cost", async () => {
+  const { simulator, gateway } = await start();
+  const list = JSON.parse(
+    (await ask(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" })).body.toString(),
+  );
+  const models = list.data.map(({ id }: { id: string }) => id).slice(0, 20);
+  expect((await dryRun(gateway.port, { models, max_tokens: 10 })).highest).toBeNull();
+  expect(simulator.seen.filter(({ url }) => url.endsWith("/endpoints"))).toHaveLength(16);
+});
+
 test.each([
   ["openai/gpt-4o-mini:nitro", "openai/gpt-4o-mini", true],
   ["meta-llama/llama-3.3-70b-instruct:free", "meta-llama/llama-3.3-70b-instruct:free", true],
@@ -91,15 +195,11 @@ test.each([
 
 test("a variant that may be free costs from nothing to what its model costs", async () => {
   const { gateway } = await start();
-  const estimate = async (model: string) =>
-    JSON.parse(
-      (
-        await ask(gateway.port, { path: `${CHAT_PATH}?dryRun=true`, body: chatBody({ model }) })
-      ).body.toString(),
-    );
-  const { lowest, highest } = await estimate("openai/gpt-4o-mini:free");
+  const { lowest, highest } = await dryRun(gateway.port, { model: "openai/gpt-4o-mini:free" });
   expect(lowest.nanodollars).toBe(0);
-  expect(highest).toEqual((await estimate("openai/gpt-4o-mini")).highest);
+  const paid = await dryRun(gateway.port, { model: "openai/gpt-4o-mini" });
+  // Its name has five bytes less.
+  expect(highest?.nanodollars).toBe((paid.highest?.nanodollars ?? NaN) + 5 * 150);
 });
 
 test("a dry run needs a key, and takes the models that its key may use", async () => {
@@ -121,7 +221,7 @@ test("a caller with an OpenRouter key of its own gets estimates too", async () =
   const env = { OPENROUTER_API_KEY: undefined, GATEWAY_API_KEYS: undefined };
   const gateway = await startTestGateway(simulator.baseUrl, env);
   const dry = await ask(gateway.port, { path: `${CHAT_PATH}?dryRun=true` });
-  expect([dry.status, simulator.seen.map(({ method }) => method)]).toEqual([200, ["GET"]]);
+  expect([dry.status, simulator.seen.map(({ method }) => method)]).toEqual([200, ["GET", "GET"]]);
 });
 
 test("dryRun=false and other queries change nothing", async () => {

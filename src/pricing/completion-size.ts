@@ -1,0 +1,72 @@
+import { countOf, fieldsOf } from "./json-fields.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What a model, or one endpoint of it, can answer with at most; null: it does not say. */
+export interface AnswerLimits {
+  readonly completionTokens: number | null;
+  readonly contextTokens: number | null;
+}
+
+/** What decides how long a completion may be. */
+export interface CompletionUse {
+  /** Of every endpoint that may serve the request; undefined when it is not known which there are. */
+  readonly limits: readonly AnswerLimits[] | undefined;
+  /** The model may reason before it answers. */
+  readonly reasons: boolean;
+  /** The most tokens that a byte of the request can become. */
+  readonly tokensPerByte: number;
+}
+
+/** Where a provider takes no lower limit of the completion, OpenRouter raises the caller's to this, which is then billed. */
+const LEAST_LIMIT_TOKENS = 16;
+/** OpenRouter gives a model that takes a budget for its reasoning no less than this. */
+const LEAST_REASONING_TOKENS = 1024;
+
+/**
+ * The most tokens of all `n` completions together, in whole tokens; null when neither the caller nor an endpoint sets a
+ * limit.
+ *
+ * Which of `max_tokens` and `max_completion_tokens` wins differs between providers. OpenRouter gives reasoning a budget of
+ * up to the whole limit, and providers differ in whether it is part of the limit or comes on top. Tokens of a rejected
+ * `prediction` are billed as completion.
+ */
+export function mostCompletionTokens(request: Fields, use: CompletionUse): number | null {
+  const asked = [request["max_tokens"], request["max_completion_tokens"]]
+    .map(countOf)
+    .filter((count) => count !== undefined);
+  const longest = most(
+    use.limits,
+    ({ completionTokens, contextTokens }) => completionTokens ?? contextTokens,
+  );
+  const room = most(use.limits, ({ completionTokens, contextTokens }) =>
+    contextTokens === null ? null : Math.max(contextTokens, completionTokens ?? 0),
+  );
+  const answer = asked.length > 0 ? Math.min(Math.max(LEAST_LIMIT_TOKENS, ...asked), longest) : longest;
+  const each = Math.min(answer + reasoningTokens(request, answer, use), room);
+  const total = (each + predictionTokens(request, use)) * (countOf(request["n"]) ?? 1);
+  return Number.isSafeInteger(total) ? total : null;
+}
+
+function reasoningTokens(request: Fields, answer: number, { reasons }: CompletionUse): number {
+  const asksFor = request["reasoning"] ?? request["reasoning_effort"] ?? request["include_reasoning"];
+  if (!reasons && asksFor == null) return 0;
+  const budget = fieldsOf(request["reasoning"])["max_tokens"];
+  // What no number holds is no limit.
+  const wanted = typeof budget === "number" ? budget : 0;
+  return Math.max(LEAST_REASONING_TOKENS, answer, wanted);
+}
+
+function predictionTokens(request: Fields, { tokensPerByte }: CompletionUse): number {
+  const prediction = request["prediction"];
+  return prediction == null ? 0 : Buffer.byteLength(JSON.stringify(prediction)) * tokensPerByte;
+}
+
+/** Infinity when the limits are not known, or one of them is none. */
+function most(
+  limits: readonly AnswerLimits[] | undefined,
+  limitOf: (limits: AnswerLimits) => number | null,
+): number {
+  if (!limits || limits.length === 0) return Infinity;
+  return Math.max(...limits.map((one) => limitOf(one) ?? Infinity));
+}

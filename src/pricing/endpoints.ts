@@ -1,0 +1,101 @@
+import type { AnswerLimits } from "./completion-size.ts";
+import { countOf, fieldsOf, itemsOf } from "./json-fields.ts";
+import { dearestAllowed, mayServe, readMaxPrice } from "./max-price.ts";
+import type { PriceSource } from "./prices.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A model that may answer a request, and where OpenRouter may route it. */
+export interface Candidate {
+  readonly model: Fields & { readonly id: string };
+  /** As `GET /models/{author}/{slug}/endpoints` lists them; undefined: not known. */
+  readonly endpoints: readonly Fields[] | undefined;
+  /** Notes on why this model has no bound, whatever the request. */
+  readonly unbounded?: readonly { readonly name: string; readonly note: string }[];
+}
+
+/** Where a request may be served, as far as it is known. */
+export interface Routes {
+  readonly sources: readonly PriceSource[];
+  /** undefined: not every endpoint is known. */
+  readonly limits: readonly AnswerLimits[] | undefined;
+  readonly reasons: boolean;
+  /** Sentences for the caller. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Every endpoint that may serve a request with one model. Fallbacks, load balancing, `:nitro` and most preferences reach
+ * each listed endpoint; `provider.only` is merged with settings of the account that are not known here. So only
+ * `provider.max_price` takes any out.
+ */
+export function routesOf({ model, endpoints = [] }: Candidate, request: Fields): Routes {
+  const maxPrice = readMaxPrice(request);
+  const top = fieldsOf(model["top_provider"]);
+  const listed = [{ ...model, max_completion_tokens: top["max_completion_tokens"] }, ...endpoints];
+  const sources = listed.map((one) => ({ pricing: fieldsOf(one["pricing"]) }));
+  const reasons = model["reasoning"] != null || listed.some(canReason);
+  const missing = missingRoutes(model.id, endpoints, request);
+  const open = sources.filter((source) => mayServe(source, maxPrice));
+  if (missing === undefined && open.length > 0)
+    return { sources: open, limits: listed.map(limitsOf), reasons, notes: [] };
+  const dearest = missing?.isTier ? undefined : dearestAllowed(maxPrice);
+  const reason = missing?.reason ?? `No listed endpoint of ${model.id} is within provider.max_price.`;
+  if (dearest)
+    return {
+      sources: [...open, dearest],
+      limits: undefined,
+      reasons,
+      notes: [`${reason} So ten times provider.max_price is the highest price, for long prompts and caches.`],
+    };
+  const remedy = missing?.isTier
+    ? "Drop service_tier to get an upper bound."
+    : "Set prompt, completion and request of provider.max_price to get an upper bound.";
+  return { sources: [], limits: undefined, reasons, notes: [`${reason} ${remedy}`] };
+}
+
+interface Missing {
+  readonly reason: string;
+  /** `provider.max_price` is not known to hold for it. */
+  readonly isTier: boolean;
+}
+
+/** Why a request may be served at a price that is not listed; undefined when it cannot. */
+function missingRoutes(id: string, endpoints: readonly Fields[], request: Fields): Missing | undefined {
+  const tags = endpoints.map((endpoint) => String(endpoint["tag"]).toLowerCase());
+  const tier = request["service_tier"];
+  if (!BASE_TIERS.has(tier) && !tags.some((tag) => SUFFIXES.get(tier)?.includes(tag.split("/").at(-1) ?? "")))
+    return { reason: `The prices of this service_tier are not listed for ${id}.`, isTier: true };
+  if (endpoints.length === 0) return { reason: `The endpoints of ${id} are not known now.`, isTier: false };
+  const provider = fieldsOf(request["provider"]);
+  const field = ["only", "order"].find((name) =>
+    [provider[name]].flat().some((slug) => isUnlistedSlug(String(slug).toLowerCase(), tags)),
+  );
+  if (field === undefined) return undefined;
+  return { reason: `provider.${field} names an endpoint that is not listed for ${id}.`, isTier: false };
+}
+
+/** Service tiers that cost what is listed for the model. */
+const BASE_TIERS: ReadonlySet<unknown> = new Set([undefined, null, "auto", "default", "standard"]);
+/** How the tags of endpoints end that serve the other tiers. A tier that is not listed is billed at a price nobody knows. */
+const SUFFIXES: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ["priority", ["priority", "fast"]],
+  ["fast", ["priority", "fast"]],
+  ["flex", ["flex"]],
+]);
+
+/** A slug with a `/` names one endpoint, which may be of a dearer tier; one without names a provider's listed endpoints. */
+function isUnlistedSlug(slug: string, tags: readonly string[]): boolean {
+  return slug.includes("/") && !tags.some((tag) => tag === slug || tag.startsWith(`${slug}/`));
+}
+
+function limitsOf(listed: Fields): AnswerLimits {
+  return {
+    completionTokens: countOf(listed["max_completion_tokens"]) ?? null,
+    contextTokens: countOf(listed["context_length"]) ?? null,
+  };
+}
+
+function canReason(listed: Fields): boolean {
+  return itemsOf(listed["supported_parameters"]).some((name) => /reason/.test(String(name)));
+}

@@ -1,0 +1,58 @@
+import { fieldsOf, itemsOf } from "./json-fields.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Top-level fields that change no price, beyond the bytes and tokens that are counted anyway. */
+const HARMLESS = `temperature top_p top_k top_a min_p frequency_penalty presence_penalty repetition_penalty seed stop
+  logit_bias logprobs top_logprobs parallel_tool_calls verbosity structured_outputs stream stream_options user metadata
+  session_id trace debug usage store safety_identifier prompt_cache_key prompt_cache_options cache_control`;
+/** Of use only with server tools or with images, neither of which has a bound. */
+const DEPENDENT = "stop_server_tools_when image_config";
+/** Top-level fields that the estimate reads. */
+const READ = `model models messages max_tokens max_completion_tokens n prediction tools tool_choice functions function_call
+  response_format reasoning reasoning_effort include_reasoning provider plugins preset modalities web_search_options
+  service_tier speed`;
+const TOP_LEVEL = namesIn(HARMLESS, DEPENDENT, READ);
+const PROVIDER = namesIn(`allow_fallbacks data_collection enforce_distillable_text ignore max_price only order
+  preferred_max_latency preferred_min_throughput quantizations require_parameters sort zdr`);
+const REASONING = namesIn("effort max_tokens exclude enabled summary");
+const MESSAGE =
+  namesIn(`role content name tool_call_id tool_calls function_call refusal reasoning reasoning_content
+  reasoning_details cache_control annotations images audio model`);
+
+/** Values that leave the price as it is. */
+const HARMLESS_VALUES: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
+  ["transforms", (value: unknown) => itemsOf(value).every((transform) => transform === "middle-out")],
+  ["route", (value: unknown) => value === "fallback"],
+]);
+
+const SHOWN = 5;
+const SHOWN_CHARS = 64;
+
+/**
+ * Names the fields of a request that may change its price in a way that is not known here. A field that is null is not
+ * counted: it asks for the default.
+ * @returns the paths, such as `provider.options`, for a note: five at most, none longer than 64 characters; undefined when
+ * there is none.
+ */
+export function unknownFields(request: Fields): string | undefined {
+  const found = new Set(
+    namesBeyond(request, TOP_LEVEL).filter((name) => !HARMLESS_VALUES.get(name)?.(request[name])),
+  );
+  for (const name of namesBeyond(fieldsOf(request["provider"]), PROVIDER)) found.add(`provider.${name}`);
+  for (const name of namesBeyond(fieldsOf(request["reasoning"]), REASONING)) found.add(`reasoning.${name}`);
+  for (const message of itemsOf(request["messages"]))
+    for (const name of namesBeyond(fieldsOf(message), MESSAGE)) found.add(`messages[].${name}`);
+  if (found.size === 0) return undefined;
+  const shown = [...found].slice(0, SHOWN).map((name) => name.slice(0, SHOWN_CHARS).toWellFormed());
+  const more = found.size - shown.length;
+  return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
+function namesIn(...lists: readonly string[]): ReadonlySet<string> {
+  return new Set(lists.join(" ").split(/\s+/));
+}
+
+function namesBeyond(fields: Fields, known: ReadonlySet<string>): string[] {
+  return Object.keys(fields).filter((name) => !known.has(name) && fields[name] != null);
+}

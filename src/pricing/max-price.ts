@@ -1,0 +1,60 @@
+import { attodollarsOf } from "./decimal.ts";
+import { fieldsOf } from "./json-fields.ts";
+import { type PriceSource, lowestPrice } from "./prices.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The client's `provider.max_price`, in attodollars (1e-18 USD) for one token or request; undefined: not limited. */
+export interface MaxPrice {
+  readonly prompt: bigint | undefined;
+  readonly completion: bigint | undefined;
+  readonly request: bigint | undefined;
+}
+
+const TOKENS_OF_A_PRICE = 1_000_000n;
+/**
+ * How many times its base price an endpoint may charge for long prompts and for writing a cache. OpenRouter compares
+ * `max_price` with base prices; the widest listed ratios are 8.4 (prompt) and 6.2 (completion).
+ */
+const ABOVE_BASE_PRICE = 10n;
+
+/** Reads `provider.max_price`: USD for a million tokens, or for a request. A value that is no price limits nothing. */
+export function readMaxPrice(request: Fields): MaxPrice {
+  const limits = fieldsOf(fieldsOf(request["provider"])["max_price"]);
+  const perToken = (name: string): bigint | undefined => {
+    const perMillion = limitOf(limits[name]);
+    return perMillion === undefined ? undefined : (perMillion + TOKENS_OF_A_PRICE - 1n) / TOKENS_OF_A_PRICE;
+  };
+  return {
+    prompt: perToken("prompt"),
+    completion: perToken("completion"),
+    request: limitOf(limits["request"]),
+  };
+}
+
+function limitOf(value: unknown): bigint | undefined {
+  return typeof value === "string" || typeof value === "number"
+    ? attodollarsOf(String(value), "up")
+    : undefined;
+}
+
+/** Whether OpenRouter may still route to an endpoint: no price of it is certainly above the limit. */
+export function mayServe({ pricing }: PriceSource, limits: MaxPrice): boolean {
+  return (["prompt", "completion", "request"] as const).every((name) => {
+    const limit = limits[name];
+    return limit === undefined || lowestPrice(pricing, name) <= limit;
+  });
+}
+
+/** The dearest endpoint that the limits let through, when it is not known which there are; undefined: they bound nothing. */
+export function dearestAllowed({ prompt, completion, request }: MaxPrice): PriceSource | undefined {
+  if (prompt === undefined || completion === undefined || request === undefined) return undefined;
+  return {
+    pricing: {},
+    range: {
+      prompt: { lowest: 0n, highest: prompt * ABOVE_BASE_PRICE },
+      completion: { lowest: 0n, highest: completion * ABOVE_BASE_PRICE },
+      request: { lowest: 0n, highest: request },
+    },
+  };
+}

@@ -1,0 +1,210 @@
+/**
+ * A model of how OpenRouter and its providers bill a chat completion, to check estimates against. It imports nothing from
+ * `src/pricing`: its tokenizers, templates and prices are its own, and each is the worst of its kind.
+ */
+
+export type Json = Readonly<Record<string, unknown>>;
+
+/** A tokenizer: how many tokens it makes of a text. */
+export type Tokenizer = (text: string) => number;
+
+/** One that makes a token of each byte of the text as it is. */
+const bytes: Tokenizer = (text) => Buffer.byteLength(text);
+
+export const TOKENIZERS: Readonly<Record<string, Tokenizer>> = {
+  bytes,
+  /** U+FDFA becomes 18 characters of 33 bytes. */
+  nfkcBytes: (text) => bytes(text.normalize("NFKC")),
+  nfkdBytes: (text) => bytes(text.normalize("NFKD")),
+  nfdCodePoints: (text) => Array.from(text.normalize("NFD")).length,
+  nfcBytes: (text) => bytes(text.normalize("NFC")),
+  uncasedBytes: (text) => bytes(text.toLowerCase().normalize("NFKD")),
+  /** Sentencepiece: a mark before the text, a token for each character it knows, bytes for the others. */
+  byteFallback: (text) =>
+    1 +
+    Array.from(text.normalize("NFKC")).reduce((sum, one) => sum + (/[\w\s]/.test(one) ? 1 : bytes(one)), 0),
+  /** The longest tokens that any vocabulary has, after text without letters was dropped. */
+  long: (text) => Math.ceil(text.replaceAll(/[^A-Za-z0-9]/g, "").length / 128),
+};
+
+/** How a tool or a schema is printed for the model. */
+export type Printer = (value: unknown) => string;
+
+export const PRINTERS: Readonly<Record<string, Printer>> = {
+  compact: (value) => JSON.stringify(value),
+  pretty: (value) => JSON.stringify(value, null, 4),
+  xml: (value) => xml("tool", value, 0),
+  typescript: (value) => `namespace functions {\n${typescript(value, 1)}\n} // namespace functions`,
+};
+
+function xml(tag: string, value: unknown, depth: number): string {
+  const pad = "    ".repeat(depth);
+  if (typeof value !== "object" || value === null)
+    return `${pad}<${tag}>${escaped(String(value))}</${tag}>\n`;
+  const items = Array.isArray(value)
+    ? value.map((item: unknown) => ["item", item] as const)
+    : Object.entries(value);
+  return `${pad}<${tag}>\n${items.map(([key, item]) => xml(escaped(key), item, depth + 1)).join("")}${pad}</${tag}>\n`;
+}
+
+function escaped(text: string): string {
+  const entities: Readonly<Record<string, string>> = {
+    "<": "&lt;",
+    ">": "&gt;",
+    "&": "&amp;",
+    '"': "&quot;",
+    "'": "&apos;",
+  };
+  return text.replaceAll(/[<>&"']/g, (one) => entities[one] ?? one);
+}
+
+function typescript(value: unknown, depth: number): string {
+  const pad = "    ".repeat(depth);
+  if (typeof value === "string")
+    return value
+      .split("\n")
+      .map((line) => `${pad}// ${line}`)
+      .join("\n");
+  if (typeof value !== "object" || value === null) return `${pad}${String(value)},`;
+  const lines = Object.entries(value).map(
+    ([key, item]) => `${pad}${key}?: {\n${typescript(item, depth + 1)}\n${pad}},`,
+  );
+  return lines.join("\n");
+}
+
+/** Replaces each `$ref` by what it points at, as providers do that take no references. */
+export function inlined(value: unknown, root: unknown = value, budget = { left: 2_000_000 }): unknown {
+  if (--budget.left < 0) throw new RangeError("a schema without an end");
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => inlined(item, root, budget));
+  const { $ref } = value as Json;
+  const target =
+    typeof $ref === "string"
+      ? $ref
+          .split("/")
+          .slice(1)
+          .reduce((at: unknown, step) => (at as Json)[step], root)
+      : undefined;
+  const own = Object.entries(value).map(([key, item]) => [key, inlined(item, root, budget)]);
+  return {
+    ...Object.fromEntries(own),
+    ...((target as Json | undefined) && { resolved: inlined(target, root, budget) }),
+  };
+}
+
+/** What the provider does, of all that it may do. */
+export interface Choices {
+  readonly tokenizer: Tokenizer;
+  readonly printer: Printer;
+  /** Which of the endpoints that may serve the request does. */
+  readonly endpoint: number;
+  /** The part of the longest completion that is written, 0 to 1. */
+  readonly fill: number;
+  /** Reasoning comes on top of `max_tokens` instead of out of it. */
+  readonly reasoningOnTop: boolean;
+  /** The larger of two limits wins. */
+  readonly largerLimit: boolean;
+  readonly cache: "none" | "read" | "write" | "response";
+}
+
+/** Prices of an endpoint in nanodollars for a token or a request. */
+export interface Endpoint {
+  readonly tag: string;
+  readonly prompt: number;
+  readonly completion: number;
+  readonly request: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+  readonly reasoning: number;
+  /** The prompt's price beyond so many tokens. */
+  readonly long: { readonly from: number; readonly prompt: number; readonly completion: number };
+  readonly discountPercent: number;
+  readonly context: number;
+  readonly longest: number;
+  readonly reasons: boolean;
+}
+
+/** @returns nanodollars, with a fraction; undefined when OpenRouter refuses the request. */
+export function bill(request: Json, endpoints: readonly Endpoint[], choices: Choices): number | undefined {
+  const open = endpoints.filter((endpoint) => serves(endpoint, request));
+  const endpoint = open[choices.endpoint % open.length];
+  if (!endpoint) return undefined;
+  if (choices.cache === "response") return 0;
+  const promptTokens = choices.tokenizer(promptText(request, choices.printer));
+  const isLong = promptTokens > endpoint.long.from;
+  const completionPrice = isLong ? endpoint.long.completion : endpoint.completion;
+  const { answer, reasoning } = completion(request, endpoint, choices);
+  const n = Number(request["n"] ?? 1);
+  const prompt =
+    promptTokens * promptPrice(endpoint, isLong ? endpoint.long.prompt : endpoint.prompt, choices.cache);
+  const sum = prompt + n * (answer * completionPrice + reasoning * endpoint.reasoning) + endpoint.request;
+  return (sum * (100 - endpoint.discountPercent)) / 100;
+}
+
+function serves(endpoint: Endpoint, request: Json): boolean {
+  const { tag } = endpoint;
+  const { only, max_price: max = {} } = (request["provider"] ?? {}) as { only?: string[]; max_price?: Json };
+  // Tiers have a slug of their own, and without one `:nitro` and `sort` may choose any endpoint.
+  if (only && !only.some((slug) => tag === slug || tag.split("/")[0] === slug)) return false;
+  const within = (price: number, limit: unknown, unit: number): boolean =>
+    limit === undefined || price / unit <= Number(limit);
+  return (
+    within(endpoint.prompt, max["prompt"], 1000) &&
+    within(endpoint.completion, max["completion"], 1000) &&
+    within(endpoint.request, max["request"], 1e9)
+  );
+}
+
+function promptPrice({ cacheRead, cacheWrite }: Endpoint, price: number, cache: Choices["cache"]): number {
+  if (cache === "read") return Math.min(price, cacheRead);
+  if (cache === "none") return price;
+  // Below the prompt's price it is for storage.
+  return cacheWrite < price ? price + cacheWrite : cacheWrite;
+}
+
+function promptText(request: Json, print: Printer): string {
+  const messages = (request["messages"] ?? []) as Json[];
+  const schemas = [...((request["tools"] ?? []) as Json[]), ...((request["functions"] ?? []) as Json[])];
+  const format = request["response_format"] as Json | undefined;
+  if (format) schemas.push(format);
+  const printed = schemas.map((one) => {
+    const { parameters } = (one["function"] ?? one) as Json;
+    const schema = parameters ?? ((one["json_schema"] ?? {}) as Json)["schema"];
+    return print(inlined(one, schema));
+  });
+  const texts = messages.map(({ role, content, tool_calls: calls = [] }) => {
+    const parts =
+      typeof content === "string"
+        ? [content]
+        : ((content ?? []) as Json[]).map((part) => String(part["text"]));
+    const asked = (calls as { function: { arguments: string } }[]).map((call) =>
+      print(JSON.parse(call.function.arguments)),
+    );
+    return `<|start|>${String(role)}<|sep|>${[...parts, ...asked].join("\n")}<|end|>`;
+  });
+  return [...printed, ...texts].join("");
+}
+
+function completion(
+  request: Json,
+  endpoint: Endpoint,
+  choices: Choices,
+): { answer: number; reasoning: number } {
+  const limits = [request["max_tokens"], request["max_completion_tokens"]].filter(
+    (one) => typeof one === "number",
+  );
+  const chosen = choices.largerLimit ? Math.max(...limits) : Math.min(...limits);
+  const limit = Math.min(limits.length > 0 ? Math.max(16, chosen) : Infinity, endpoint.longest);
+  const predicted = request["prediction"] as { content: string } | undefined;
+  const rejected = predicted ? choices.tokenizer(predicted.content) : 0;
+  const answer = Math.floor(limit * choices.fill);
+  const { max_tokens: budget } = (request["reasoning"] ?? {}) as { max_tokens?: number };
+  if (!endpoint.reasons) return { answer: answer + rejected, reasoning: 0 };
+  const reasoning = Math.floor(choices.fill * Math.max(1024, budget ?? limit));
+  const room = endpoint.context;
+  if (!choices.reasoningOnTop) return { answer: rejected, reasoning: Math.min(answer, room) };
+  return {
+    answer: Math.min(answer, Math.max(0, room - reasoning)) + rejected,
+    reasoning: Math.min(reasoning, room),
+  };
+}

@@ -1,0 +1,196 @@
+import { expect, test } from "vitest";
+import { bodyOf } from "../support/cost-estimate.ts";
+import { bill, type Endpoint, type Json, PRINTERS, TOKENIZERS } from "./biller.ts";
+import { deepSchema, estimateAt, PLAIN, say, toolOf } from "./requests.ts";
+
+/** What the worst provider bills: each tokenizer and printer, everything written out. */
+function bills(request: Json, endpoints: readonly Endpoint[]): number[] {
+  return Object.values(TOKENIZERS).flatMap((tokenizer) =>
+    Object.values(PRINTERS).flatMap((printer) =>
+      endpoints.flatMap((_, endpoint) =>
+        [true, false].flatMap((flag) => {
+          const worst = {
+            fill: flag ? 1 : 0,
+            reasoningOnTop: flag,
+            largerLimit: flag,
+            cache: flag ? "write" : "read",
+          } as const;
+          return bill(request, endpoints, { tokenizer, printer, endpoint, ...worst }) ?? [];
+        }),
+      ),
+    ),
+  );
+}
+
+/** What an estimate says, and whether every bill lies within it. */
+function judge(request: Json, endpoints: readonly Endpoint[] = [PLAIN]) {
+  const { lowestNanodollars, highestNanodollars, notes } = estimateAt(request, endpoints);
+  const all = bills(request, endpoints);
+  const isAbove = Math.max(...all) > (highestNanodollars ?? -1);
+  return {
+    highest: highestNanodollars ?? Infinity,
+    notes,
+    isAbove,
+    isBelow: Math.min(...all) < lowestNanodollars,
+  };
+}
+
+const WITHIN = { isAbove: false, isBelow: false };
+
+const PRIORITY = {
+  ...PLAIN,
+  tag: "openai/priority",
+  prompt: 248,
+  completion: 990,
+  reasoning: 990,
+  cacheWrite: 248,
+  long: { from: 1_000_000, prompt: 248, completion: 990 },
+};
+const THINKER = { ...PLAIN, reasons: true, reasoning: 900, longest: 64_000 };
+
+test.each([
+  ["U+FDFA, one character that becomes 18", say("\ufdfa".repeat(2_000))],
+  ["U+FB2C, which normalisation takes apart", say("\ufb2c".repeat(2_000))],
+  ["U+3316, which becomes six characters", say("\u3316".repeat(2_000))],
+  ["text of other scripts", say("Привет, 世界 🎉 ﷺ".repeat(300))],
+  ["XML that a template escapes", say("<a href='x'>&\"\\</a>".repeat(300))],
+  ["functions", say("Hi", { functions: [{ name: "f", description: "d".repeat(5_000), parameters: {} }] })],
+  ["a deep tool schema", say("Hi", { tools: [toolOf(deepSchema(80))] })],
+  [
+    "a deep response format",
+    say("Hi", {
+      response_format: { type: "json_schema", json_schema: { name: "x", schema: deepSchema(60) } },
+    }),
+  ],
+  [
+    "a tool described in many lines",
+    say("Hi", { tools: [toolOf({ type: "object", properties: { a: { description: "x\n".repeat(500) } } })] }),
+  ],
+  ["a tool of entities", say("Hi", { tools: [toolOf({ type: "object" }, "<>&\"'".repeat(500))] })],
+  ["a prediction", say("Hi", { prediction: { type: "content", content: "word ".repeat(4_000) } })],
+  [
+    "a prediction that is not ASCII",
+    say("Hi", { prediction: { type: "content", content: "\ufdfa".repeat(500) } }),
+  ],
+  ["the larger of two limits", say("Hi", { max_completion_tokens: 5_000 })],
+  ["several choices", say("Hi", { n: 5, max_tokens: 500 })],
+  ["an unlimited completion", say("Hi", { max_tokens: null })],
+  [
+    "a call of a tool with deep arguments",
+    {
+      ...say("Hi"),
+      messages: [
+        {
+          role: "assistant",
+          content: null,
+          tool_calls: [
+            {
+              id: "1",
+              type: "function",
+              function: { name: "f", arguments: JSON.stringify(deepSchema(60)) },
+            },
+          ],
+        },
+      ],
+    },
+  ],
+])("%s is bounded whatever the tokenizer and the template", (_, request) => {
+  expect(judge(request)).toMatchObject(WITHIN);
+});
+
+test.each([
+  ["reasoning.max_tokens above max_tokens", say("Hi", { reasoning: { max_tokens: 30_000 } })],
+  ["effort", say("Hi", { reasoning: { effort: "high" }, max_tokens: 4_000 })],
+  ["no word about reasoning", say("Hi")],
+])("reasoning on top of max_tokens is bounded with %s", (_, request) => {
+  expect(judge(request, [THINKER])).toMatchObject(WITHIN);
+});
+
+test.each([
+  ["provider.only with a priority tier", say("Hi", { provider: { only: ["openai/priority"] } })],
+  [":nitro", say("Hi", { model: "test/model:nitro" })],
+  ["provider.order", say("Hi", { provider: { order: ["openai/priority"] } })],
+  ["provider.sort", say("Hi", { provider: { sort: "throughput" } })],
+  [
+    "provider.quantizations and ignore",
+    say("Hi", { provider: { quantizations: ["fp8"], ignore: ["azure"] } }),
+  ],
+  ["service_tier priority", say("Hi", { service_tier: "priority" })],
+  ["service_tier fast", say("Hi", { service_tier: "fast" })],
+])("%s is bounded by the dearest listed endpoint", (_, request) => {
+  const judged = judge(request, [PLAIN, PRIORITY]);
+  expect(judged).toMatchObject(WITHIN);
+  expect(judged.highest).toBeGreaterThan(judge(say("Hi")).highest);
+});
+
+test("provider.max_price takes out the endpoints above it", () => {
+  const cheap = say("Hi", { provider: { max_price: { prompt: "0.2", completion: 0.7 } } });
+  const both = judge(cheap, [PLAIN, PRIORITY]);
+  expect(both).toEqual({ ...judge(cheap), ...WITHIN });
+  expect(both.highest).toBeLessThan(judge(say("Hi"), [PLAIN, PRIORITY]).highest);
+});
+
+test("an endpoint whose discount brings it below provider.max_price counts", () => {
+  const long = { from: 1_000_000, prompt: 400, completion: 1_200 };
+  const discounted = { ...PRIORITY, tag: "b", prompt: 400, completion: 1_200, long, discountPercent: 50 };
+  const limited = (prompt: string, completion: string): Json =>
+    say("Hi", { provider: { max_price: { prompt, completion } } });
+  const below = judge(limited("0.3", "0.7"), [PLAIN, discounted]);
+  expect(below).toEqual({ ...judge(limited("9.9", "9.9"), [PLAIN, discounted]), ...WITHIN });
+  expect(judge(limited("0.19", "0.7"), [PLAIN, discounted]).highest).toBeLessThan(below.highest);
+});
+
+test("definitions that double at each level are counted in full, and recursive ones have no bound", () => {
+  const definitions = Object.fromEntries(
+    Array.from({ length: 6 }, (_, level) => [
+      `d${level}`,
+      {
+        type: "object",
+        properties: { a: { $ref: `#/$defs/d${level + 1}` }, b: { $ref: `#/$defs/d${level + 1}` } },
+      },
+    ]),
+  );
+  const schema = {
+    $ref: "#/$defs/d0",
+    $defs: { ...definitions, d6: { type: "string", description: "x".repeat(50) } },
+  };
+  const judged = judge(say("Hi", { tools: [toolOf(schema)] }));
+  expect(judged).toMatchObject(WITHIN);
+  expect(judged.highest).toBeGreaterThan(64 * 50 * PLAIN.prompt);
+  for (const $ref of ["#", "#/$defs/none", "#anchor", "https://example.com/schema"]) {
+    const recursive = estimateAt(
+      say("Hi", { tools: [toolOf({ type: "object", properties: { a: { $ref } } })] }),
+      [PLAIN],
+    );
+    expect(recursive.highestNanodollars).toBeNull();
+    expect(recursive.notes.join("\n")).toMatch(/\$ref/);
+  }
+});
+
+test("definitions that grow beyond any number have no bound, at once", () => {
+  const $defs = Object.fromEntries(
+    Array.from({ length: 200 }, (_, level) => [
+      `d${level}`,
+      { a: { $ref: `#/$defs/d${level + 1}` }, b: { $ref: `#/$defs/d${level + 1}` } },
+    ]),
+  );
+  const schema = { $ref: "#/$defs/d0", $defs: { ...$defs, d200: {} } };
+  expect(estimateAt(say("Hi", { tools: [toolOf(schema)] }), [PLAIN]).highestNanodollars).toBeNull();
+});
+
+test("a plain request in ASCII is bounded by less than its bytes and the templates' own text", () => {
+  const request = say("What is the capital of France?", { max_tokens: 200 });
+  const most = (bodyOf(request).bytes.length + 1024 + 16) * PLAIN.prompt + 200 * PLAIN.completion;
+  expect(judge(request)).toMatchObject(WITHIN);
+  expect(judge(request).highest).toBeLessThanOrEqual(most);
+});
+
+test("a response cache makes the lowest cost 0, and a prompt cache that of reading it", () => {
+  const request = say("word ".repeat(5_000));
+  const { lowestNanodollars } = estimateAt(request, [PLAIN]);
+  expect(lowestNanodollars).toBeGreaterThan(0);
+  expect(estimateAt(request, [PLAIN], true).lowestNanodollars).toBe(0);
+  expect(lowestNanodollars).toBe(
+    estimateAt(request, [{ ...PLAIN, prompt: 75, cacheRead: 75 }]).lowestNanodollars,
+  );
+});

@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { type CostEstimate, estimateCost } from "../../src/pricing/estimate.ts";
+import { bodyOf, estimateAlone, type Listed } from "../support/cost-estimate.ts";
+
+const MESSAGES = [{ role: "user", content: "What is the capital of France?" }];
+
+const MODEL: Listed = {
+  id: "test/model",
+  context_length: 128_000,
+  top_provider: { max_completion_tokens: 4096 },
+  pricing: { prompt: "0.00000015", completion: "0.0000006" },
+};
+
+const estimate = (request: object): CostEstimate =>
+  estimateAlone({ messages: MESSAGES, ...request }, [MODEL]);
+
+function highestOf({ components }: CostEstimate, name: string) {
+  return components.find((one) => one.name === name)?.highest;
+}
+
+const UNLISTED = { ...bodyOf({ messages: MESSAGES, max_tokens: 100 }), mayHitCache: false };
+
+test("endpoints that are not known leave no highest cost, and a note says what to set", () => {
+  for (const endpoints of [undefined, []]) {
+    const { lowestNanodollars, highestNanodollars, notes } = estimateCost(UNLISTED, [
+      { model: MODEL, endpoints },
+    ]);
+    expect([lowestNanodollars, highestNanodollars]).toEqual([0, null]);
+    expect(notes.join("\n")).toMatch(/endpoints of test\/model are not known.*provider\.max_price/);
+  }
+});
+
+test("provider.max_price bounds a request whose endpoints are not known, tenfold for caches and long prompts", () => {
+  const of = (max_price: object, endpoints?: []) => {
+    const request = { messages: MESSAGES, max_tokens: 100, provider: { max_price } };
+    return estimateCost({ ...bodyOf(request), mayHitCache: false }, [{ model: MODEL, endpoints }]);
+  };
+  const bounded = of({ prompt: "1", completion: 2, request: "0.001" });
+  expect(highestOf(bounded, "prompt")?.unitPriceUsd).toBe("0.00001");
+  expect(highestOf(bounded, "completion")?.unitPriceUsd).toBe("0.00002");
+  expect(highestOf(bounded, "request")?.nanodollars).toBe(1_000_000);
+  expect(bounded.highestNanodollars).not.toBeNull();
+  expect(of({ prompt: "1", completion: 2 }).highestNanodollars).toBeNull();
+  expect(of({ prompt: "-1", completion: 2, request: 0 }).highestNanodollars).toBeNull();
+});
+
+test.each([["only"], ["order"]])(
+  "an endpoint that provider.%s names and nobody lists has no highest cost",
+  (field) => {
+    const at = (slug: string) => estimate({ provider: { [field]: [slug] } });
+    expect(at("test/priority").highestNanodollars).toBeNull();
+    expect(at("test/priority").notes.join("\n")).toContain(`provider.${field}`);
+    expect(at("test").highestNanodollars).not.toBeNull();
+  },
+);
+
+test("a service tier that no endpoint is listed for has no highest cost, whatever provider.max_price says", () => {
+  const provider = { max_price: { prompt: 1, completion: 1, request: 1 } };
+  for (const service_tier of ["priority", "fast", "flex", "scale", "of-tomorrow"]) {
+    const { highestNanodollars, notes } = estimate({ service_tier, provider });
+    expect(highestNanodollars).toBeNull();
+    expect(notes.join("\n")).toContain("Drop service_tier");
+  }
+});

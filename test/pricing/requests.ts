@@ -1,0 +1,72 @@
+import { type CostEstimate, estimateCost } from "../../src/pricing/estimate.ts";
+import { bodyOf } from "../support/cost-estimate.ts";
+import type { Endpoint, Json } from "./biller.ts";
+
+/** An endpoint with the prices of gpt-4o-mini. */
+export const PLAIN: Endpoint = {
+  tag: "openai",
+  prompt: 150,
+  completion: 600,
+  request: 0,
+  cacheRead: 75,
+  cacheWrite: 150,
+  reasoning: 600,
+  long: { from: 1_000_000, prompt: 150, completion: 600 },
+  discountPercent: 0,
+  context: 128_000,
+  longest: 16_384,
+  reasons: false,
+};
+
+const usd = (nanodollars: number): string => (nanodollars / 1e9).toFixed(9);
+
+/** As OpenRouter lists an endpoint. */
+function listed(endpoint: Endpoint): Json {
+  const { long, context, longest, reasons, tag, discountPercent } = endpoint;
+  return {
+    tag,
+    context_length: context,
+    max_completion_tokens: longest,
+    supported_parameters: reasons ? ["max_tokens", "reasoning"] : ["max_tokens"],
+    pricing: {
+      prompt: usd(endpoint.prompt),
+      completion: usd(endpoint.completion),
+      request: usd(endpoint.request),
+      input_cache_read: usd(endpoint.cacheRead),
+      input_cache_write: usd(endpoint.cacheWrite),
+      internal_reasoning: usd(endpoint.reasoning),
+      discount: discountPercent / 100,
+      overrides: [
+        { min_prompt_tokens: long.from, prompt: usd(long.prompt), completion: usd(long.completion) },
+      ],
+    },
+  };
+}
+
+/** Estimates a request whose model has these endpoints. */
+export function estimateAt(request: Json, endpoints: readonly Endpoint[], mayHitCache = false): CostEstimate {
+  const all = endpoints.map(listed);
+  const model = { id: "test/model", ...all[0], top_provider: all[0] };
+  return estimateCost({ ...bodyOf(request), mayHitCache }, [{ model, endpoints: all }]);
+}
+
+/** A small request. */
+export const say = (content: string, fields: Json = {}): Json => ({
+  model: "test/model",
+  messages: [{ role: "user", content }],
+  max_tokens: 16,
+  ...fields,
+});
+
+/** A schema of `depth` objects, each in a property of the one before. */
+export function deepSchema(depth: number): Json {
+  let schema: Json = { type: "string" };
+  for (let level = 0; level < depth; level++) schema = { type: "object", properties: { a: schema } };
+  return schema;
+}
+
+/** A tool with these parameters. */
+export const toolOf = (parameters: Json, description = "does"): Json => ({
+  type: "function",
+  function: { name: "f", description, parameters },
+});

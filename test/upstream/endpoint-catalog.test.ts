@@ -1,0 +1,104 @@
+import { expect, test } from "vitest";
+import { GatewayError } from "../../src/errors.ts";
+import type { UpstreamSink } from "../../src/upstream/call.ts";
+import { EndpointCatalog } from "../../src/upstream/endpoint-catalog.ts";
+import type { Upstream } from "../../src/upstream/openrouter.ts";
+import { idleCall } from "../support/upstream-call.ts";
+
+const ENDPOINTS = [{ tag: "openai", pricing: { prompt: "0.000001" } }];
+
+/** An upstream that answers when the test says so, on a clock the test sets. */
+function controlled() {
+  const call = idleCall({});
+  const sinks: UpstreamSink[] = [];
+  const paths: string[] = [];
+  const upstream: Upstream = {
+    send: ({ path }, sink) => {
+      paths.push(path);
+      sinks.push(sink);
+      return call;
+    },
+    close: () => Promise.resolve(),
+  };
+  const clock = { now: 0 };
+  const answer = (body: unknown, status = 200): void => {
+    const sink = sinks.at(-1);
+    sink?.onHead({ status, headers: {} });
+    sink?.onData(Buffer.from(typeof body === "string" ? body : JSON.stringify(body)));
+    sink?.onEnd();
+  };
+  return { sinks, paths, clock, answer, catalog: new EndpointCatalog(upstream, undefined, () => clock.now) };
+}
+
+test("concurrent callers share one fetch, and its list for five minutes", async () => {
+  const { catalog, paths, answer, clock } = controlled();
+  const both = [catalog.find("~a/b.c:free"), catalog.find("~a/b.c:free")];
+  answer({ data: { endpoints: ENDPOINTS } });
+  expect((await Promise.all(both)).map((list) => list?.endpoints)).toEqual([ENDPOINTS, ENDPOINTS]);
+  clock.now = 299_999;
+  expect((await catalog.find("~a/b.c:free"))?.endpoints).toEqual(ENDPOINTS);
+  expect(paths).toEqual(["/models/~a/b.c:free/endpoints"]);
+});
+
+test("a list that is five minutes old is never served, for its prices may be too low", async () => {
+  const { catalog, paths, answer, clock } = controlled();
+  const first = catalog.find("a/b");
+  answer({ data: { endpoints: ENDPOINTS } });
+  await first;
+  clock.now = 300_000;
+  const second = catalog.find("a/b");
+  answer({}, 500);
+  expect(await second).toBeUndefined();
+  expect(paths).toHaveLength(2);
+});
+
+test.each([
+  ["status 404", {}, 404],
+  ["no JSON", "<html>", 200],
+  ["no list", { data: { endpoints: {} } }, 200],
+  ["no data", {}, 200],
+  ["endpoints that are no objects", { data: { endpoints: [1] } }, 200],
+])("an answer with %s lists no endpoints, and is asked for again after 10 s", async (_, body, status) => {
+  const { catalog, paths, answer, clock } = controlled();
+  const found = catalog.find("a/b");
+  answer(body, status);
+  expect(await found).toBeUndefined();
+  clock.now = 9_999;
+  expect(await catalog.find("a/b")).toBeUndefined();
+  expect(paths).toHaveLength(1);
+  clock.now = 10_000;
+  const again = catalog.find("a/b");
+  answer({ data: { endpoints: [] } });
+  expect((await again)?.endpoints).toEqual([]);
+});
+
+test("an upstream that fails lists no endpoints", async () => {
+  const { catalog, sinks } = controlled();
+  const found = catalog.find("a/b");
+  sinks.at(-1)?.onFailure(new GatewayError("upstream_error", "It failed."));
+  expect(await found).toBeUndefined();
+});
+
+test.each([["a"], ["a/b/c"], ["../b"], ["a/.."], ["a/b?x"], ["a/b#x"], ["a /b"], ["a/%2e%2e"]])(
+  "the id %s, which could lead to another path, is not asked for",
+  async (id) => {
+    const { catalog, paths } = controlled();
+    expect(await catalog.find(id)).toBeUndefined();
+    expect(paths).toEqual([]);
+  },
+);
+
+test("the lists of a thousand models are kept", async () => {
+  const { catalog, paths, answer } = controlled();
+  for (let index = 0; index <= 1_000; index++) {
+    const found = catalog.find(`a/${index}`);
+    answer({ data: { endpoints: [] } });
+    await found;
+  }
+  await catalog.find("a/1000");
+  expect(paths).toHaveLength(1_001);
+  const oldest = catalog.find("a/0");
+  answer({ data: { endpoints: [] } });
+  await oldest;
+  expect(paths).toHaveLength(1_002);
+});
