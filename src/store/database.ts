@@ -2,15 +2,26 @@ import { mkdirSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { Kysely, PostgresDialect, sql, SqliteAdapter, SqliteDialect } from "kysely";
+import {
+  Kysely,
+  PostgresDialect,
+  type PostgresDialectConfig,
+  sql,
+  SqliteAdapter,
+  SqliteDialect,
+} from "kysely";
 import { Pool, types } from "pg";
 import { migrate } from "./migrations.ts";
 import { asKyselyDatabase, openSqlite } from "./node-sqlite.ts";
+import { PostgresCursorDialect } from "./postgres-cursors.ts";
+import { SqliteReaderDialect } from "./sqlite-reader-dialect.ts";
 import type { Tables } from "./tables.ts";
 
 const FILE = "sluice.db";
 const BUSY_TIMEOUT_MS = 1_000;
 const POOL_MAX = 10;
+/** Reports hold a connection while their reader is slow; they must not take those of the ledger and the keys. */
+const REPORT_POOL_MAX = 3;
 const CONNECT_TIMEOUT_MS = 3_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
 /** Longer than a statement takes: PostgreSQL says nothing for so long only when the connection is dead and nobody said so. */
@@ -28,9 +39,23 @@ export interface DatabaseConfig {
   readonly busyTimeoutMs?: number;
 }
 
-/** An open database. */
+/**
+ * An open database. SQLite runs a statement of `kysely` on the main thread and holds every request until it ends, so that
+ * `kysely` is for writes and for reads of a few rows by an index. All three see what has been committed.
+ */
 export interface Database {
   readonly kysely: Kysely<Tables>;
+  /**
+   * For short reads off the main thread: pages, lists, the sums of one key. SQLite: a thread with read-only connections,
+   * which runs one statement at a time, so that each should take a few ms. PostgreSQL: `kysely` itself.
+   */
+  readonly reader: Kysely<Tables>;
+  /**
+   * For reads that may take seconds, such as sums over all keys, and for results that do not fit in memory: `stream(rows)`
+   * reads batch by batch while its consumer takes them, `execute({ signal })` is cancellable while it is queued. SQLite:
+   * a thread like that of `reader`. PostgreSQL: connections apart from those of `kysely`; a stream holds one.
+   */
+  readonly reports: Kysely<Tables>;
   /** The connection under `kysely`, for what has to be cheap; undefined: it is PostgreSQL. */
   readonly sqlite: DatabaseSync | undefined;
   /** Brings the schema up to this version; see `migrations.ts`. */
@@ -55,16 +80,30 @@ export function openDatabase(
 function overSqlite(dataDir: string, busyTimeoutMs: number): Database {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const sqlite = openSqlite(join(dataDir, FILE), busyTimeoutMs);
-  return database(
-    new Kysely({ dialect: new TransactionalSqlite({ database: asKyselyDatabase(sqlite) }) }),
-    sqlite,
-  );
+  const kysely = new Kysely<Tables>({
+    dialect: new TransactionalSqlite({ database: asKyselyDatabase(sqlite) }),
+  });
+  const reader = new Kysely<Tables>({ dialect: new SqliteReaderDialect(sqlite, "reader") });
+  const reports = new Kysely<Tables>({ dialect: new SqliteReaderDialect(sqlite, "reports") });
+  return database({ kysely, sqlite, reader, reports });
 }
 
 function overPostgres(connectionString: string, onError: (error: Error) => void): Database {
+  const pool = createPool(connectionString, POOL_MAX, onError);
+  const reportPool = createPool(connectionString, REPORT_POOL_MAX, onError);
+  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const reports = new Kysely<Tables>({ dialect: new PostgresCursorDialect({ pool: reportPool }) });
+  return database({ kysely, sqlite: undefined, reader: kysely, reports });
+}
+
+function createPool(
+  connectionString: string,
+  max: number,
+  onError: (error: Error) => void,
+): PostgresDialectConfig["pool"] {
   const pool = new Pool({
     connectionString,
-    max: POOL_MAX,
+    max,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     application_name: "sluice",
@@ -74,20 +113,24 @@ function overPostgres(connectionString: string, onError: (error: Error) => void)
   pool.on("error", onError);
   // The pool does not listen to a connection that is in use; one lost between two statements would end the process.
   pool.on("connect", (client) => client.on("error", () => {}));
-  return database(new Kysely({ dialect: new PostgresDialect({ pool }) }), undefined);
+  return pool;
 }
 
-function database(kysely: Kysely<Tables>, sqlite: DatabaseSync | undefined): Database {
+function database(parts: Pick<Database, "kysely" | "sqlite" | "reader" | "reports">): Database {
+  const { kysely, reader, reports } = parts;
   return {
-    kysely,
-    sqlite,
+    ...parts,
     migrate: () => migrate(kysely),
     answers: () =>
       sql`select 1`.execute(kysely).then(
         () => true,
         () => false,
       ),
-    close: () => kysely.destroy(),
+    async close() {
+      // Before the connection that writes: whichever is closed last brings SQLite's log to its file.
+      await Promise.all([reader.destroy(), reports.destroy()]);
+      await kysely.destroy();
+    },
   };
 }
 

@@ -1,0 +1,89 @@
+// The thread of `sqlite-reader.ts`, with read-only connections of its own.
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { parentPort, workerData } from "node:worker_threads";
+import type {
+  OpenCommand,
+  ReaderAnswer,
+  ReaderBatch,
+  ReaderCommand,
+  ReaderError,
+  ReaderWork,
+} from "./sqlite-reader.ts";
+
+const { path } = workerData as ReaderWork;
+/** Connections without a cursor. */
+const idle: DatabaseSync[] = [];
+const cursors = new Map<number, Cursor>();
+
+interface Cursor {
+  /** Its own: statements that overlap on one connection share a snapshot, and later ones would read old data. */
+  readonly database: DatabaseSync;
+  readonly rows: Iterator<Record<string, unknown>>;
+  readonly batchRows: number;
+}
+
+function openCursor({ cursor, sql, parameters, batchRows }: OpenCommand): void {
+  const database = idle.pop() ?? new DatabaseSync(path, { readOnly: true });
+  try {
+    const rows = database.prepare(sql).iterate(...(parameters as SQLInputValue[]));
+    cursors.set(cursor, { database, rows, batchRows });
+  } catch (error) {
+    idle.push(database);
+    throw error;
+  }
+}
+
+/** Ends the statement, which releases its snapshot. */
+function closeCursor(id: number): void {
+  const cursor = cursors.get(id);
+  if (!cursor) return;
+  cursors.delete(id);
+  cursor.rows.return?.();
+  idle.push(cursor.database);
+}
+
+/** Reads up to `batchRows` rows; a cursor that has reached its end, or that fails, is closed. */
+function readBatch(id: number): ReaderBatch {
+  const cursor = cursors.get(id);
+  if (!cursor) throw new Error("the cursor was lost with its thread");
+  const batch: Record<string, unknown>[] = [];
+  let isLast = true;
+  try {
+    while (batch.length < cursor.batchRows) {
+      const { done, value } = cursor.rows.next();
+      if (done) return { rows: batch, isLast };
+      batch.push(value);
+    }
+    isLast = false;
+  } finally {
+    if (isLast) closeCursor(id);
+  }
+  return { rows: batch, isLast };
+}
+
+function post(message: ReaderAnswer): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
+  parentPort?.postMessage(message);
+}
+
+function stop(): void {
+  for (const id of cursors.keys()) closeCursor(id);
+  for (const database of idle) database.close();
+  parentPort?.close();
+}
+
+parentPort?.on("message", (command: ReaderCommand) => {
+  if (command.type === "stop") {
+    stop();
+  } else if (command.type === "close") {
+    closeCursor(command.cursor);
+  } else {
+    try {
+      if (command.type === "open") openCursor(command);
+      post(readBatch(command.cursor));
+    } catch (error) {
+      const { message, code, errcode } = error as ReaderError;
+      post({ error: { message, code, errcode } });
+    }
+  }
+});

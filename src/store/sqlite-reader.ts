@@ -1,0 +1,190 @@
+import type { DatabaseSync } from "node:sqlite";
+import { Worker } from "node:worker_threads";
+
+/** Bounds the JavaScript heap of the thread. It holds one batch of rows per cursor. */
+const HEAP_MAX_MB = 128;
+
+/** Start data of the thread. */
+export interface ReaderWork {
+  /** Path of the SQLite file. */
+  readonly path: string;
+}
+
+/** Starts a statement. `cursor` is a number that was not used before. */
+export interface OpenCommand {
+  readonly type: "open";
+  readonly cursor: number;
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+  readonly batchRows: number;
+}
+
+/** A command for the thread. `open` and `next` are answered with one batch each, `close` and `stop` with nothing. */
+export type ReaderCommand =
+  | OpenCommand
+  | { readonly type: "next"; readonly cursor: number }
+  | { readonly type: "close"; readonly cursor: number }
+  | { readonly type: "stop" };
+
+/** Rows of a statement, in order. The cursor is closed when `isLast`. */
+export interface ReaderBatch {
+  readonly rows: Record<string, unknown>[];
+  readonly isLast: boolean;
+}
+
+/** An answer of the thread. An error closes its cursor. */
+export type ReaderAnswer = ReaderBatch | { readonly error: ReaderError };
+
+/** The fields of a `node:sqlite` error; a structured clone keeps only the message. */
+export interface ReaderError {
+  readonly message: string;
+  readonly code?: unknown;
+  readonly errcode?: unknown;
+}
+
+interface PendingCommand {
+  readonly command: ReaderCommand;
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: (batch: ReaderBatch) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/**
+ * Runs read-only statements in a thread with its own connections: `node:sqlite` is synchronous, so a statement on the main
+ * thread would hold every request of the gateway until it ends. In WAL mode the reader and the writer never wait for each
+ * other. The thread starts with the first statement. It runs one command at a time, in order of arrival, and takes turns
+ * between open cursors batch by batch.
+ */
+export class SqliteReader {
+  readonly #path: string;
+  readonly #name: string;
+  readonly #queue: PendingCommand[] = [];
+  #running: PendingCommand | undefined = undefined;
+  #thread: Worker | undefined = undefined;
+  #isClosed = false;
+  #lastCursor = 0;
+
+  /** @param sqlite an open file; the reader opens the same file. @param name of the thread, for profilers. */
+  constructor(sqlite: DatabaseSync, name: string) {
+    const path = sqlite.location();
+    if (path === null) throw new Error("a database in memory cannot be read by another thread");
+    this.#path = path;
+    this.#name = name;
+  }
+
+  /**
+   * Runs a statement and yields its rows in batches, reading the next batch when it is asked for. The statement sees one
+   * snapshot of the database; SQLite's log cannot restart until the cursor is closed, which ending the iteration does.
+   * @param batchRows rows per batch; a batch is what the main thread deserializes at once.
+   * @param signal removes the statement from the queue; a batch that is already being read is finished and dropped.
+   * @throws the error of SQLite with its `code` and `errcode`, the reason of `signal`, or that the reader is closed.
+   */
+  async *read(
+    sql: string,
+    parameters: readonly unknown[],
+    batchRows: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Record<string, unknown>[]> {
+    const cursor = ++this.#lastCursor;
+    let batch = await this.#send({ type: "open", cursor, sql, parameters, batchRows }, signal);
+    try {
+      for (;;) {
+        if (batch.rows.length > 0) yield batch.rows;
+        if (batch.isLast) return;
+        batch = await this.#send({ type: "next", cursor }, signal);
+      }
+    } finally {
+      if (!batch.isLast) this.#post({ type: "close", cursor });
+    }
+  }
+
+  /** Rejects queued statements, waits for the one that is running, and ends the thread. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#rejectAll(new Error("the database is closed"));
+    const thread = this.#thread;
+    if (!thread) return;
+    // Not once(): an error of the thread must not reject here.
+    const ended = new Promise((resolve) => void thread.once("exit", resolve));
+    thread.ref();
+    this.#post({ type: "stop" });
+    await ended;
+  }
+
+  #send(command: ReaderCommand, signal: AbortSignal | undefined): Promise<ReaderBatch> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) {
+        reject(new Error("the database is closed"));
+        return;
+      }
+      this.#queue.push({ command, signal, resolve, reject });
+      this.#runNext();
+    });
+  }
+
+  #runNext(): void {
+    while (!this.#running) {
+      const next = this.#queue.shift();
+      if (!next) return;
+      if (next.signal?.aborted) next.reject(next.signal.reason);
+      else this.#run(next);
+    }
+  }
+
+  #run(pending: PendingCommand): void {
+    try {
+      this.#thread ??= this.#startThread();
+      this.#running = pending;
+      // A process that waits for rows must not end; one that only has an idle reader may.
+      this.#thread.ref();
+      this.#post(pending.command);
+    } catch (error) {
+      this.#running = undefined;
+      pending.reject(error);
+    }
+  }
+
+  #post(command: ReaderCommand): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
+    this.#thread?.postMessage(command);
+  }
+
+  #settle(answer: ReaderAnswer): void {
+    const pending = this.#running;
+    this.#running = undefined;
+    this.#thread?.unref();
+    if ("error" in answer) {
+      const { message, ...codes } = answer.error;
+      pending?.reject(Object.assign(new Error(message), codes));
+    } else {
+      pending?.resolve(answer);
+    }
+    this.#runNext();
+  }
+
+  #rejectAll(reason: Error): void {
+    for (const { reject } of this.#queue.splice(0)) reject(reason);
+  }
+
+  #startThread(): Worker {
+    const thread = new Worker(new URL("./sqlite-reader-thread.ts", import.meta.url), {
+      name: this.#name,
+      workerData: { path: this.#path } satisfies ReaderWork,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
+      // The thread needs nothing of this process's environment.
+      env: {},
+      execArgv: [],
+    });
+    let failure = new Error("the thread that reads SQLite has ended");
+    thread.on("message", (answer: ReaderAnswer) => this.#settle(answer));
+    thread.on("error", (error: Error) => (failure = error));
+    thread.once("exit", () => {
+      // Its cursors are lost with it. The next statement starts a new thread.
+      this.#thread = undefined;
+      this.#rejectAll(failure);
+      this.#running?.reject(failure);
+      this.#running = undefined;
+    });
+    return thread;
+  }
+}
