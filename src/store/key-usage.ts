@@ -13,12 +13,12 @@ export interface KeyUsage {
 }
 
 /** Usage that is settled. @param now ms since 1970. */
-export async function keyUsage({ kysely }: Database, keyId: string, now: number): Promise<KeyUsage> {
+export async function keyUsage({ reader }: Database, keyId: string, now: number): Promise<KeyUsage> {
   const date = new Date(now);
   const day = now - (now % DAY_MS);
   const week = now - ((now + WEEK_SHIFT_MS) % (7 * DAY_MS));
   const month = Date.UTC(date.getUTCFullYear(), date.getUTCMonth());
-  const row = await kysely
+  const row = await reader
     .selectFrom("rollups_daily")
     .where("key_id", "=", keyId)
     .select((eb) => {

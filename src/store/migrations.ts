@@ -3,12 +3,14 @@ import { type Migration, Migrator } from "kysely/migration";
 import { keys } from "./migrations/0001-keys.ts";
 import { ledger } from "./migrations/0002-ledger.ts";
 import { dailyRollups } from "./migrations/0003-daily-rollups.ts";
+import { requestsByKey } from "./migrations/0005-requests-by-key.ts";
 
 /** Every change of the schema, in order. What has been released is never edited, only added to. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-keys": keys,
   "0002-ledger": ledger,
   "0003-daily-rollups": dailyRollups,
+  "0005-requests-by-key": requestsByKey,
 };
 
 /**

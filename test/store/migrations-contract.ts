@@ -9,7 +9,9 @@ import { NOVEMBER } from "./rows.ts";
 export function migrationsContract(open: () => Promise<Database>): void {
   test("a ledger of before there were sums by the day reports the same after the upgrade", async () => {
     const database = await open();
-    const { "0003-daily-rollups": _daily, ...before } = MIGRATIONS;
+    const before = Object.fromEntries(
+      Object.entries(MIGRATIONS).filter(([name]) => name < "0003-daily-rollups"),
+    );
     await migrate(database.kysely, before);
     const rows = generateRollups();
     await database.kysely.insertInto("rollups").values(rows).execute();

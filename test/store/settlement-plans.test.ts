@@ -6,9 +6,9 @@ import { plansOf } from "./plans.ts";
 
 test("what is not finished is found without a look at the rest of the ledger, every few seconds as it is", async () => {
   const database = await openTestDatabase();
-  const plans = await plansOf(database, async () => {
-    await claimDue(database, 1_000, 10);
-    await adoptOrphans(database, 1_000, { lastSeenBefore: 0, startedBefore: 0 });
+  const plans = await plansOf(database, async (watched) => {
+    await claimDue(watched, 1_000, 10);
+    await adoptOrphans(watched, 1_000, { lastSeenBefore: 0, startedBefore: 0 });
   });
   const looks = plans.filter((step) => /\brequests\b/.test(step));
   expect(looks.filter((step) => step.includes("requests_unfinished")).length).toBeGreaterThanOrEqual(3);
