@@ -9,6 +9,7 @@ import { REQUEST_COLUMNS, type RequestRow } from "../store/request-row.ts";
 import { usdText } from "../usage/money.ts";
 import type { AdminScope } from "./admin-api.ts";
 import { csvLine } from "./csv.ts";
+import { cursorField, toCursor } from "./cursor.ts";
 import { keyIdOf } from "./key-id.ts";
 import { periodFields, periodOf } from "./period.ts";
 import { errorAnswers, isoOf, keyQuery } from "./wire.ts";
@@ -16,12 +17,26 @@ import { errorAnswers, isoOf, keyQuery } from "./wire.ts";
 const STATES = ["open", "pending", "settled", "unknown"] as const;
 const FORMATS = ["json", "ndjson", "csv"] as const;
 type Format = (typeof FORMATS)[number];
+const ORDERS = ["asc", "desc"] as const;
+const LIMIT_MAX = 5_000;
 
 const requestsQuery = z.strictObject({
   ...periodFields,
   key: keyQuery,
   state: z.enum(STATES, { error: `must be one of ${STATES.join(", ")}` }).optional(),
   format: z.enum(FORMATS, { error: `must be one of ${FORMATS.join(", ")}` }).default("json"),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(LIMIT_MAX)
+    .optional()
+    .describe("Rows of a page; default: all rows, streamed"),
+  cursor: cursorField.optional().describe("`next_cursor` of the page before: only what comes after it"),
+  order: z
+    .enum(ORDERS, { error: "must be asc or desc" })
+    .default("asc")
+    .describe("By the beginning of the requests: asc is oldest first"),
 });
 
 const TYPES: Readonly<Record<Format, string>> = {
@@ -49,35 +64,89 @@ const wireRow = z.object({
   cost_usd: z.string().nullable().describe("Exact, in decimal digits"),
 });
 const requestsAnswer = {
-  description: "Rows of the ledger, streamed",
+  description:
+    "Rows of the ledger. With `limit`, the header x-next-cursor has the cursor of the next page, and is missing at the last page",
   content: {
-    "application/json": { schema: z.object({ data: z.array(wireRow) }) },
+    "application/json": {
+      schema: z.object({
+        data: z.array(wireRow),
+        next_cursor: z
+          .string()
+          .nullable()
+          .optional()
+          .describe("With `limit`: the `cursor` of the next page; null at the last page"),
+      }),
+    },
     "application/x-ndjson": { schema: z.string().describe("One row in each line") },
     "text/csv": { schema: z.string().describe("A head, and one row in each line (RFC 4180)") },
   },
 };
 
-/** `GET /admin/v1/requests`: the rows of the ledger, streamed as they are read. */
+/** `GET /admin/v1/requests`: the rows of the ledger, streamed as they are read, or one page of them. */
 export function requestRoutes(scope: AdminScope, keys: KeyService, database: Database): void {
   scope.get(
     "/requests",
     {
       schema: {
         tags: ["usage"],
-        summary: "Every request, oldest first, as JSON, as lines of JSON, or as CSV",
+        summary: "Every request, in order of time, as JSON, as lines of JSON, or as CSV",
         querystring: requestsQuery,
         response: { 200: requestsAnswer, ...errorAnswers },
       },
     },
     async ({ query, exchange }, reply) => {
-      const { key, format, state, ...period } = query;
-      const filter = { ...periodOf(period, Date.now()), keyId: await keyIdOf(keys, key), state };
-      const text = exportOf(requestPages(database, filter), format);
+      const { key, format, state, limit, cursor, order, ...period } = query;
+      const keyId = await keyIdOf(keys, key);
+      const filter = { ...periodOf(period, Date.now()), keyId, state, order, after: cursor };
+      const pages = requestPages(database, filter);
+      reply.type(TYPES[format]);
+      if (limit !== undefined) {
+        const { text: page, next } = await readPage(pages, limit, format);
+        if (next !== null) reply.header("x-next-cursor", next);
+        return reply.send(page);
+      }
+      const text = exportOf(pages, format);
       // Read before the answer begins: a failure can still be answered.
       const first = await text.next();
-      return reply.type(TYPES[format]).send(Readable.from(goOn(first, text, exchange)) as never);
+      return reply.send(Readable.from(goOn(first, text, exchange)) as never);
     },
   );
+}
+
+/** Where a page ends. */
+interface PageEnd {
+  /** Cursor of the next page; null when there is none, undefined when all rows were asked for. */
+  next: string | null | undefined;
+}
+
+/** Reads and formats a page. Formatting while pages come in holds the event loop for no more than one of them. */
+async function readPage(
+  pages: AsyncIterable<readonly RequestRow[]>,
+  limit: number,
+  format: Format,
+): Promise<{ text: string; next: string | null }> {
+  const end: { next: string | null } = { next: null };
+  const text = await Array.fromAsync(exportOf(takeRows(pages, limit, end), format, end));
+  return { text: text.join(""), next: end.next };
+}
+
+/** Gives at most `limit` rows. Pages are never empty, so a page after the last row says that there are more. */
+async function* takeRows(
+  pages: AsyncIterable<readonly RequestRow[]>,
+  limit: number,
+  end: PageEnd,
+): AsyncGenerator<readonly RequestRow[]> {
+  let left = limit;
+  let last = "";
+  for await (const page of pages) {
+    const taken = page.slice(0, left);
+    last = taken.at(-1)?.id ?? last;
+    if (taken.length > 0) yield taken;
+    left -= taken.length;
+    if (taken.length === page.length) continue;
+    end.next = toCursor(last);
+    return;
+  }
 }
 
 /** Gives what has been read and then the rest. A failure breaks the answer off, which callers notice, and is logged. */
@@ -96,12 +165,13 @@ export async function* goOn(
   }
 }
 
-/** Makes of pages of rows the text of an export, page by page. */
+/** Makes of pages of rows the text of an export, page by page. @param end read after the last page. */
 export async function* exportOf(
   pages: AsyncIterable<readonly RequestRow[]>,
   format: Format,
+  end: PageEnd = { next: undefined },
 ): AsyncGenerator<string> {
-  const { head, between, tail, textOf } = SHAPES[format];
+  const { head, between, tailOf, textOf } = SHAPES[format];
   let before = head;
   let empty = true;
   for await (const page of pages) {
@@ -109,6 +179,7 @@ export async function* exportOf(
     before = between;
     empty = false;
   }
+  const tail = tailOf(end);
   yield empty ? head + tail : tail;
 }
 
@@ -134,17 +205,22 @@ const COLUMNS = [
 interface Shape {
   readonly head: string;
   readonly between: string;
-  readonly tail: string;
+  readonly tailOf: (end: PageEnd) => string;
   readonly textOf: (row: WireRequest) => string;
 }
 
 const SHAPES: Readonly<Record<Format, Shape>> = {
-  json: { head: '{"data":[', between: ",\n", tail: "]}\n", textOf: (row) => JSON.stringify(row) },
-  ndjson: { head: "", between: "", tail: "", textOf: (row) => `${JSON.stringify(row)}\n` },
+  json: {
+    head: '{"data":[',
+    between: ",\n",
+    tailOf: ({ next }) => (next === undefined ? "]}\n" : `],"next_cursor":${JSON.stringify(next)}}\n`),
+    textOf: (row) => JSON.stringify(row),
+  },
+  ndjson: { head: "", between: "", tailOf: () => "", textOf: (row) => `${JSON.stringify(row)}\n` },
   csv: {
     head: csvLine(COLUMNS),
     between: "",
-    tail: "",
+    tailOf: () => "",
     textOf: (row) => csvLine(COLUMNS.map((name) => row[name])),
   },
 };

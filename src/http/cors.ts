@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 const EXPOSED = [
   "x-request-id",
   "x-generation-id",
+  "x-next-cursor",
   "server-timing",
   "retry-after",
   "retry-after-ms",

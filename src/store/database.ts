@@ -6,24 +6,21 @@ import { Kysely, PostgresDialect, sql, SqliteAdapter, SqliteDialect } from "kyse
 import { Pool, types } from "pg";
 import { migrate } from "./migrations.ts";
 import { asKyselyDatabase, openSqlite } from "./node-sqlite.ts";
-import type { PagedReader } from "./paged-reader.ts";
-import { PostgresReader } from "./postgres-reader.ts";
-import { SqliteReader } from "./sqlite-reader.ts";
+import { PostgresCursorDialect } from "./postgres-cursors.ts";
+import { SqliteReaderDialect } from "./sqlite-reader-dialect.ts";
 import type { Tables } from "./tables.ts";
 
 const FILE = "sluice.db";
 const BUSY_TIMEOUT_MS = 1_000;
 const POOL_MAX = 10;
+/** Reports hold a connection while their reader is slow; they must not take those of the ledger and the keys. */
+const REPORTS_MAX = 3;
 const CONNECT_TIMEOUT_MS = 3_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
 /** Longer than a statement takes: PostgreSQL says nothing for so long only when the connection is dead and nobody said so. */
 const SILENCE_MAX_MS = 20_000;
-/** Reports that are read at the same time; more wait for CONNECT_TIMEOUT_MS. */
-const REPORTS_MAX = 4;
 /** Between two pages of a report PostgreSQL is silent for as long as whoever reads it takes. */
 const REPORT_SILENCE_MAX_MS = 300_000;
-/** A report may wait for another process that writes: no request waits with it. */
-const REPORT_BUSY_TIMEOUT_MS = 1_000;
 const INT8 = 20;
 const NUMERIC = 1700;
 
@@ -37,13 +34,26 @@ export interface DatabaseConfig {
   readonly busyTimeoutMs?: number;
 }
 
-/** An open database. */
+/**
+ * An open database. SQLite runs a statement of `kysely` on the main thread and holds every request until it ends, so that
+ * `kysely` is for writes and for reads of a few rows by an index. All three see what has been committed.
+ */
 export interface Database {
   readonly kysely: Kysely<Tables>;
+  /**
+   * For short reads off the main thread, by `execute()`: pages, lists, the sums of one key. SQLite: a thread with read-only
+   * connections, which runs one statement at a time, so that each should take a few ms. PostgreSQL: `kysely` itself.
+   */
+  readonly reader: Kysely<Tables>;
+  /**
+   * For reads that may take seconds, such as sums over all keys, and for results that do not fit in memory: `stream(rows)`
+   * reads batch by batch while its consumer takes them, from one moment of the database and without an open transaction;
+   * `execute({ signal })` is cancellable while it is queued. SQLite: a thread like that of `reader`. PostgreSQL: connections
+   * apart from those of `kysely`; a stream holds one.
+   */
+  readonly reports: Kysely<Tables>;
   /** The connection under `kysely`, for what has to be cheap; undefined: it is PostgreSQL. */
   readonly sqlite: DatabaseSync | undefined;
-  /** For reports: it runs long queries beside the requests. */
-  readonly reader: PagedReader;
   /** Brings the schema up to this version; see `migrations.ts`. */
   migrate(): Promise<void>;
   /** Whether it answers now. */
@@ -65,49 +75,61 @@ export function openDatabase(
 
 function overSqlite(dataDir: string, busyTimeoutMs: number): Database {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const path = join(dataDir, FILE);
-  const sqlite = openSqlite(path, busyTimeoutMs);
-  return database(
-    new Kysely({ dialect: new TransactionalSqlite({ database: asKyselyDatabase(sqlite) }) }),
-    sqlite,
-    new SqliteReader({ path, busyTimeoutMs: REPORT_BUSY_TIMEOUT_MS }),
-  );
+  const sqlite = openSqlite(join(dataDir, FILE), busyTimeoutMs);
+  const kysely = new Kysely<Tables>({
+    dialect: new TransactionalSqlite({ database: asKyselyDatabase(sqlite) }),
+  });
+  const reader = new Kysely<Tables>({ dialect: new SqliteReaderDialect(sqlite, "reader") });
+  const reports = new Kysely<Tables>({ dialect: new SqliteReaderDialect(sqlite, "reports") });
+  return database({ kysely, sqlite, reader, reports });
 }
 
 function overPostgres(connectionString: string, onError: (error: Error) => void): Database {
-  const open = (max: number, silenceMaxMs: number): Pool => {
-    const pool = new Pool({
-      connectionString,
-      max,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
-      application_name: "sluice",
-      stream: () => socketThatGivesUp(silenceMaxMs),
-      types: { getTypeParser: numbersAsNumbers },
-    });
-    pool.on("error", onError);
-    // The pool does not listen to a connection that is in use; one lost between two statements would end the process.
-    pool.on("connect", (client) => client.on("error", () => {}));
-    return pool;
-  };
+  const open = (max: number, silenceMaxMs: number): Pool =>
+    createPool({ connectionString, max, silenceMaxMs, onError });
   const pool = open(POOL_MAX, SILENCE_MAX_MS);
-  const reader = new PostgresReader(pool, open(REPORTS_MAX, REPORT_SILENCE_MAX_MS));
-  return database(new Kysely({ dialect: new PostgresDialect({ pool }) }), undefined, reader);
+  const reportPool = open(REPORTS_MAX, REPORT_SILENCE_MAX_MS);
+  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const reports = new Kysely<Tables>({ dialect: new PostgresCursorDialect({ pool: reportPool }) });
+  return database({ kysely, sqlite: undefined, reader: kysely, reports });
 }
 
-function database(kysely: Kysely<Tables>, sqlite: DatabaseSync | undefined, reader: PagedReader): Database {
+interface PoolSettings {
+  readonly connectionString: string;
+  readonly max: number;
+  readonly silenceMaxMs: number;
+  readonly onError: (error: Error) => void;
+}
+
+function createPool({ connectionString, max, silenceMaxMs, onError }: PoolSettings): Pool {
+  const pool = new Pool({
+    connectionString,
+    max,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    application_name: "sluice",
+    stream: () => socketThatGivesUp(silenceMaxMs),
+    types: { getTypeParser: numbersAsNumbers },
+  });
+  pool.on("error", onError);
+  // The pool does not listen to a connection that is in use; one lost between two statements would end the process.
+  pool.on("connect", (client) => client.on("error", () => {}));
+  return pool;
+}
+
+function database(parts: Pick<Database, "kysely" | "sqlite" | "reader" | "reports">): Database {
+  const { kysely, reader, reports } = parts;
   return {
-    kysely,
-    sqlite,
-    reader,
+    ...parts,
     migrate: () => migrate(kysely),
     answers: () =>
       sql`select 1`.execute(kysely).then(
         () => true,
         () => false,
       ),
-    close: async () => {
-      await reader.close();
+    async close() {
+      // Before the connection that writes: whichever is closed last brings SQLite's log to its file.
+      await Promise.all([reader.destroy(), reports.destroy()]);
       await kysely.destroy();
     },
   };

@@ -91,8 +91,8 @@ export interface KeyFilter {
   readonly after?: string | undefined;
 }
 
-export async function listKeys({ kysely }: Database, filter: KeyFilter): Promise<KeyRow[]> {
-  let query = kysely.selectFrom("keys").selectAll().orderBy("id").limit(filter.limit);
+export async function listKeys({ reader }: Database, filter: KeyFilter): Promise<KeyRow[]> {
+  let query = reader.selectFrom("keys").selectAll().orderBy("id").limit(filter.limit);
   if (filter.owner !== undefined) query = query.where("owner", "=", filter.owner);
   if (!filter.includeRevoked) query = query.where("revoked_at", "is", null);
   if (filter.after !== undefined) query = query.where("id", ">", filter.after);
@@ -108,10 +108,10 @@ export interface AuditFilter {
 }
 
 export async function listAudit(
-  { kysely }: Database,
+  { reader }: Database,
   filter: AuditFilter,
 ): Promise<Selectable<AuditTable>[]> {
-  let query = kysely.selectFrom("audit").selectAll().orderBy("id", "desc").limit(filter.limit);
+  let query = reader.selectFrom("audit").selectAll().orderBy("id", "desc").limit(filter.limit);
   if (filter.keyId !== undefined) query = query.where("key_id", "=", filter.keyId);
   if (filter.before !== undefined) query = query.where("id", "<", filter.before);
   return query.execute();

@@ -25,7 +25,7 @@ const NOTHING: Spending = { total: 0n, daily: 0n, weekly: 0n, monthly: 0n };
 export const NO_USAGE: KeyUsage = { cost: NOTHING, byok: NOTHING };
 
 /** Usage that is settled. @param now ms since 1970. */
-export async function keyUsage({ kysely, reader }: Database, keyId: string, now: number): Promise<KeyUsage> {
+export async function keyUsage({ reader }: Database, keyId: string, now: number): Promise<KeyUsage> {
   const date = new Date(now);
   const since = {
     total: 0,
@@ -33,7 +33,7 @@ export async function keyUsage({ kysely, reader }: Database, keyId: string, now:
     weekly: now - ((now + WEEK_SHIFT_MS) % (7 * DAY_MS)),
     monthly: Date.UTC(date.getUTCFullYear(), date.getUTCMonth()),
   };
-  const query = kysely
+  const query = reader
     .selectFrom("rollups_daily")
     .where("key_id", "=", keyId)
     .select((eb) =>
@@ -49,7 +49,7 @@ export async function keyUsage({ kysely, reader }: Database, keyId: string, now:
         }),
       ),
     );
-  const row = (await reader.row(query.compile())) as Readonly<Record<string, string | null>>;
+  const row: Readonly<Record<string, string | null>> = await query.executeTakeFirstOrThrow();
   const spent = (charge: "cost" | "byok"): Spending => {
     const sum = (name: keyof Spending): bigint =>
       exactSum(row[`${charge}_${name}_billions`] ?? null, row[`${charge}_${name}`] ?? null);

@@ -18,7 +18,7 @@ const CHECKPOINT_PAGES = 4_096;
 export function openSqlite(path: string, busyTimeoutMs: number): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: busyTimeoutMs });
   try {
-    // For sorts and reports that are larger than the cache: a container may have no other directory that can be written.
+    // For large sorts, such as reports and new indexes need. Often the only directory of a container that takes files.
     database.exec(`pragma temp_store_directory = '${dirname(path).replaceAll("'", "''")}'`);
     database.exec(
       `pragma page_size = ${PAGE_BYTES}; pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`,

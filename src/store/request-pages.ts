@@ -1,44 +1,115 @@
-import { setImmediate } from "node:timers/promises";
+import { type ExpressionBuilder, type SelectQueryBuilder, sql } from "kysely";
 import type { Database } from "./database.ts";
 import type { RequestRow } from "./request-row.ts";
 import { idAt } from "./row-id.ts";
+import type { Tables } from "./tables.ts";
 
-const PAGE = 1_000;
+/** Rows that one statement visits at most. The main thread deserializes and formats them in about 2 ms. */
+const PAGE_ROWS = 200;
 
-/** Which rows of the ledger to give. */
+/**
+ * The condition of the index `requests_unsettled`. SQLite uses a partial index only for a statement that repeats its
+ * condition.
+ */
+const UNSETTLED = sql<boolean>`requests.state in ('open', 'pending', 'unknown')`;
+
+/** Which rows of the ledger to give, and in which order. */
 export interface RequestFilter {
   /** ms since 1970, of their beginning; `to` is not included. */
   readonly from: number;
   readonly to: number;
   readonly keyId?: string | undefined;
   readonly state?: RequestRow["state"] | undefined;
+  /** By the beginning of the requests; default: oldest first. */
+  readonly order?: "asc" | "desc" | undefined;
+  /** Id of a row: only rows that come later in this order. The row itself may have been deleted. */
+  readonly after?: string | undefined;
 }
 
 /**
- * Gives rows of the ledger in the order of their beginning, page by page as they are asked for, so that an export of any
- * length takes the memory of one page, and no transaction.
+ * Yields rows of the ledger page by page, as they are asked for, so that an export of any length takes the memory of one
+ * page and no transaction. Every statement is one range of an index and visits at most a page of rows, however few match.
+ * @returns pages that are not empty.
  */
 export async function* requestPages(
-  { kysely }: Database,
-  { from, to, keyId, state }: RequestFilter,
+  { reader }: Database,
+  filter: RequestFilter,
 ): AsyncGenerator<RequestRow[]> {
-  const end = idAt(to);
-  const inRange = kysely.selectFrom("requests").where("id", "<", end).orderBy("id");
-  let matching = inRange.selectAll();
-  if (keyId !== undefined) matching = matching.where("key_id", "=", keyId);
-  if (state !== undefined) matching = matching.where("state", "=", state);
-  let start = idAt(from);
+  const { driving, residual } = splitFilter(filter);
+  const { order = "asc" } = filter;
+  let [low, high] = idRangeOf(filter);
   for (;;) {
-    // Cut before it is filtered: however few rows match, no statement looks at more than a page of them.
-    const next = await inRange.select("id").where("id", ">=", start).offset(PAGE).limit(1).executeTakeFirst();
-    const page = await matching
-      .where("id", ">=", start)
-      .where("id", "<", next?.id ?? end)
-      .execute();
-    if (page.length > 0) yield page;
-    if (!next) return;
-    start = next.id;
-    // SQLite answers at once: without this, an export would keep every other request waiting until its end.
-    await setImmediate();
+    const page = driving(reader.selectFrom("requests").selectAll())
+      // One condition for each end: of several, SQLite may choose any to begin with, and read the ledger from there.
+      .where("id", ">", low)
+      .where("id", "<", high)
+      .orderBy("id", order)
+      .limit(PAGE_ROWS);
+    const rows = await (residual ? filterPage(reader, page, { order, residual }) : page).execute();
+    const last = rows.at(-1);
+    if (!last) return;
+    const matching = residual ? rows.filter((row) => row[residual.column] === residual.value) : rows;
+    if (matching.length > 0) yield matching;
+    if (!residual && rows.length < PAGE_ROWS) return;
+    if (order === "asc") low = last.id;
+    else high = last.id;
   }
+}
+
+/** Ids between which rows are, both excluded: no row has an id that is nothing but a time. */
+function idRangeOf({ from, to, order, after }: RequestFilter): [low: string, high: string] {
+  const [low, high] = [idAt(from), idAt(to)];
+  if (after === undefined) return [low, high];
+  return order === "desc" ? [low, after < high ? after : high] : [after > low ? after : low, high];
+}
+
+type RequestQuery = SelectQueryBuilder<Tables, "requests", RequestRow>;
+
+/** A condition that is checked for the rows of a page. */
+interface Residual {
+  readonly column: "key_id" | "state";
+  readonly value: string;
+}
+
+/** Which condition chooses the index, and which is left for the rows that it finds. */
+function splitFilter({ keyId, state }: RequestFilter): {
+  driving: (query: RequestQuery) => RequestQuery;
+  residual: Residual | undefined;
+} {
+  if (state !== undefined && state !== "settled") {
+    return {
+      driving: (query) => query.where("state", "=", state).where(UNSETTLED),
+      residual: keyId === undefined ? undefined : { column: "key_id", value: keyId },
+    };
+  }
+  return {
+    driving: (query) => (keyId === undefined ? query : query.where("key_id", "=", keyId)),
+    // Nearly all rows are settled: an index of them would cost more than it finds.
+    residual: state === undefined ? undefined : { column: "state", value: state },
+  };
+}
+
+/** Of a page, the rows that match and the last one, where the next page begins. */
+function filterPage(
+  reader: Database["reader"],
+  page: RequestQuery,
+  { order, residual }: { order: "asc" | "desc"; residual: Residual },
+) {
+  const isLast = (eb: ExpressionBuilder<{ page: RequestRow }, "page">) =>
+    eb(
+      "id",
+      "=",
+      eb
+        .selectFrom("page as other")
+        .select(({ fn }) => fn[order === "asc" ? "max" : "min"]("other.id").as("id")),
+    );
+  return reader
+    .with(
+      (cte) => cte("page").materialized(),
+      () => page,
+    )
+    .selectFrom("page")
+    .selectAll()
+    .where((eb) => eb.or([eb(residual.column, "=", residual.value), isLast(eb)]))
+    .orderBy("id", order);
 }

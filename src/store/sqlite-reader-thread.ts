@@ -1,61 +1,97 @@
-// The thread of `sqlite-reader.ts`, with a connection of its own.
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+// The thread of `sqlite-reader.ts`, with read-only connections of its own.
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import { PAGE_ROWS, type ReadRow } from "./paged-reader.ts";
-import type { ReaderAnswer, ReaderAsk, ReaderError, ReaderWork } from "./sqlite-reader.ts";
+import type {
+  OpenCommand,
+  ReaderAnswer,
+  ReaderBatch,
+  ReaderCommand,
+  ReaderError,
+  ReaderWork,
+} from "./sqlite-reader.ts";
 
-const { path, busyTimeoutMs } = workerData as ReaderWork;
-const database = new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs });
+const { path } = workerData as ReaderWork;
+/** Connections without a cursor. */
+const idle: DatabaseSync[] = [];
+const cursors = new Map<number, Cursor>();
 
-/** Queries that have more pages to give. */
-const open = new Map<number, { readonly page: StatementSync; after: number }>();
-
-const tableOf = (cursor: number): string => `temp.pages_${cursor}`;
-
-/**
- * Puts what a query gives into a temporary table, which SQLite keeps in a file when it is large: the memory stays small, and
- * the read transaction ends here. A longer one would keep SQLite's log from beginning anew.
- */
-function run(cursor: number, sql: string, parameters: readonly unknown[]): void {
-  database.prepare(`create table ${tableOf(cursor)} as ${sql}`).run(...(parameters as SQLInputValue[]));
-  // The rows of a new table are numbered from 1.
-  const page = database.prepare(
-    `select * from ${tableOf(cursor)} where rowid > ? order by rowid limit ${PAGE_ROWS}`,
-  );
-  open.set(cursor, { page, after: 0 });
+interface Cursor {
+  /** Its own: statements that overlap on one connection share a snapshot, and later ones would read old data. */
+  readonly database: DatabaseSync;
+  readonly rows: Iterator<Record<string, unknown>>;
+  readonly batchRows: number;
 }
 
-function nextPage(cursor: number): { rows: ReadRow[]; isLast: boolean } {
-  const known = open.get(cursor);
-  if (!known) throw new Error("the query has ended");
-  const rows = known.page.all(known.after);
-  known.after += rows.length;
-  const isLast = rows.length < PAGE_ROWS;
-  if (isLast) forget(cursor);
-  return { rows, isLast };
-}
+const COPY = "temp.copied_rows";
 
-function forget(cursor: number): void {
-  if (open.delete(cursor)) database.exec(`drop table ${tableOf(cursor)}`);
-}
-
-function errorOf(error: unknown): ReaderError {
-  const { message, code, errcode } = error as ReaderError;
-  return { message, code, errcode };
-}
-
-function answer(ask: ReaderAsk): ReaderAnswer {
-  const { cursor } = ask;
+function openCursor({ cursor, sql, parameters, batchRows, isCopied }: OpenCommand): void {
+  const database = idle.pop() ?? new DatabaseSync(path, { readOnly: true });
+  const values = parameters as SQLInputValue[];
   try {
-    if ("sql" in ask) run(cursor, ask.sql, ask.parameters);
-    return { cursor, ...nextPage(cursor) };
+    // SQLite keeps a large temporary table in a file, and a read transaction that lasts would keep its log from restarting.
+    if (isCopied) database.prepare(`create table ${COPY} as ${sql}`).run(...values);
+    const rows = isCopied
+      ? database.prepare(`select * from ${COPY} order by rowid`).iterate()
+      : database.prepare(sql).iterate(...values);
+    cursors.set(cursor, { database, rows, batchRows });
   } catch (error) {
-    return { cursor, error: errorOf(error) };
+    idle.push(database);
+    throw error;
   }
 }
 
-parentPort?.on("message", (ask: ReaderAsk) => {
-  if ("isAbandoned" in ask) forget(ask.cursor);
+/** Ends the statement, which releases its snapshot. */
+function closeCursor(id: number): void {
+  const cursor = cursors.get(id);
+  if (!cursor) return;
+  cursors.delete(id);
+  cursor.rows.return?.();
+  cursor.database.exec(`drop table if exists ${COPY}`);
+  idle.push(cursor.database);
+}
+
+/** Reads up to `batchRows` rows; a cursor that has reached its end, or that fails, is closed. */
+function readBatch(id: number): ReaderBatch {
+  const cursor = cursors.get(id);
+  if (!cursor) throw new Error("the cursor was lost with its thread");
+  const batch: Record<string, unknown>[] = [];
+  let isLast = true;
+  try {
+    while (batch.length < cursor.batchRows) {
+      const { done, value } = cursor.rows.next();
+      if (done) return { rows: batch, isLast };
+      batch.push(value);
+    }
+    isLast = false;
+  } finally {
+    if (isLast) closeCursor(id);
+  }
+  return { rows: batch, isLast };
+}
+
+function post(message: ReaderAnswer): void {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
-  else parentPort?.postMessage(answer(ask));
+  parentPort?.postMessage(message);
+}
+
+function stop(): void {
+  for (const id of cursors.keys()) closeCursor(id);
+  for (const database of idle) database.close();
+  parentPort?.close();
+}
+
+parentPort?.on("message", (command: ReaderCommand) => {
+  if (command.type === "stop") {
+    stop();
+  } else if (command.type === "close") {
+    closeCursor(command.cursor);
+  } else {
+    try {
+      if (command.type === "open") openCursor(command);
+      post(readBatch(command.cursor));
+    } catch (error) {
+      const { message, code, errcode } = error as ReaderError;
+      post({ error: { message, code, errcode } });
+    }
+  }
 });

@@ -1,122 +1,198 @@
+import type { DatabaseSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
-import type { CompiledQuery } from "kysely";
-import type { PagedReader, ReadRow } from "./paged-reader.ts";
 
-/** It holds one page at a time; this is no more than a limit. */
-const HEAP_MAX_MB = 64;
+/** Bounds the JavaScript heap of the thread. It holds one batch of rows per cursor. */
+const HEAP_MAX_MB = 128;
 
-/** What the thread is started with. */
+/** Start data of the thread. */
 export interface ReaderWork {
-  /** Of the SQLite file. */
+  /** Path of the SQLite file. */
   readonly path: string;
-  readonly busyTimeoutMs: number;
 }
 
-/** Asks the thread for the first page of a query, for the next page of one, or to forget one. */
-export type ReaderAsk =
-  | { readonly cursor: number; readonly sql: string; readonly parameters: readonly unknown[] }
-  | { readonly cursor: number }
-  | { readonly cursor: number; readonly isAbandoned: true };
+/** Starts a statement. `cursor` is a number that was not used before. */
+export interface OpenCommand {
+  readonly type: "open";
+  readonly cursor: number;
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+  readonly batchRows: number;
+  /** Copies the rows first, so that the database is not held while a consumer takes its time. */
+  readonly isCopied: boolean;
+}
 
-/** The thread's answer to each ask but the last kind. */
-export type ReaderAnswer =
-  | { readonly cursor: number; readonly rows: readonly ReadRow[]; readonly isLast: boolean }
-  | { readonly cursor: number; readonly error: ReaderError };
+/** How a statement is read. */
+export interface ReadOptions {
+  /** Rows per batch; a batch is what the main thread deserializes at once. */
+  readonly batchRows: number;
+  readonly isCopied: boolean;
+  /** Removes the statement from the queue; a batch that is already being read is finished and dropped. */
+  readonly signal?: AbortSignal | undefined;
+}
 
-/** What is kept of an error between threads, which drop all but its message. */
+/** A command for the thread. `open` and `next` are answered with one batch each, `close` and `stop` with nothing. */
+export type ReaderCommand =
+  | OpenCommand
+  | { readonly type: "next"; readonly cursor: number }
+  | { readonly type: "close"; readonly cursor: number }
+  | { readonly type: "stop" };
+
+/** Rows of a statement, in order. The cursor is closed when `isLast`. */
+export interface ReaderBatch {
+  readonly rows: Record<string, unknown>[];
+  readonly isLast: boolean;
+}
+
+/** An answer of the thread. An error closes its cursor. */
+export type ReaderAnswer = ReaderBatch | { readonly error: ReaderError };
+
+/** The fields of a `node:sqlite` error; a structured clone keeps only the message. */
 export interface ReaderError {
   readonly message: string;
-  readonly code: unknown;
-  readonly errcode: unknown;
+  readonly code?: unknown;
+  readonly errcode?: unknown;
 }
 
-type Page = Extract<ReaderAnswer, { rows: unknown }>;
+interface PendingCommand {
+  readonly command: ReaderCommand;
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: (batch: ReaderBatch) => void;
+  readonly reject: (reason: unknown) => void;
+}
 
 /**
- * Reads SQLite in a thread with a connection of its own: `node:sqlite` answers at once, so that a query of a second would
- * hold up every request for a second. The thread starts with the first query.
+ * Runs read-only statements in a thread with its own connections: `node:sqlite` is synchronous, so a statement on the main
+ * thread would hold every request of the gateway until it ends. In WAL mode the reader and the writer never wait for each
+ * other. The thread starts with the first statement. It runs one command at a time, in order of arrival, and takes turns
+ * between open cursors batch by batch.
  */
-export class SqliteReader implements PagedReader {
-  readonly #work: ReaderWork;
-  readonly #asked = new Map<number, PromiseWithResolvers<Page>>();
+export class SqliteReader {
+  readonly #path: string;
+  readonly #name: string;
+  readonly #queue: PendingCommand[] = [];
+  #running: PendingCommand | undefined = undefined;
   #thread: Worker | undefined = undefined;
-  #cursors = 0;
+  #isClosed = false;
+  #lastCursor = 0;
 
-  constructor(work: ReaderWork) {
-    this.#work = work;
+  /** @param sqlite an open file; the reader opens the same file. @param name of the thread, for profilers. */
+  constructor(sqlite: DatabaseSync, name: string) {
+    const path = sqlite.location();
+    if (path === null) throw new Error("a database in memory cannot be read by another thread");
+    this.#path = path;
+    this.#name = name;
   }
 
-  async *pages({ sql, parameters }: CompiledQuery): AsyncGenerator<readonly ReadRow[], void> {
-    const cursor = this.#cursors++;
-    let isOpen = true;
+  /**
+   * Runs a statement and yields its rows in batches, reading the next batch when it is asked for. All are from one moment of
+   * the database. Unless they are copied, SQLite's log cannot restart until the last batch is read.
+   * @throws the error of SQLite with its `code` and `errcode`, the reason of `signal`, or that the reader is closed.
+   */
+  async *read(
+    sql: string,
+    parameters: readonly unknown[],
+    { batchRows, isCopied, signal }: ReadOptions,
+  ): AsyncGenerator<Record<string, unknown>[]> {
+    const cursor = ++this.#lastCursor;
+    let batch = await this.#send({ type: "open", cursor, sql, parameters, batchRows, isCopied }, signal);
     try {
-      for (let ask: ReaderAsk = { cursor, sql, parameters }; isOpen; ask = { cursor }) {
-        const { rows, isLast } = await this.#ask(ask);
-        isOpen = !isLast;
-        if (rows.length > 0) yield rows;
+      for (;;) {
+        if (batch.rows.length > 0) yield batch.rows;
+        if (batch.isLast) return;
+        batch = await this.#send({ type: "next", cursor }, signal);
       }
     } finally {
-      if (isOpen) this.#post({ cursor, isAbandoned: true });
+      if (!batch.isLast) this.#post({ type: "close", cursor });
     }
   }
 
-  async row(query: CompiledQuery): Promise<ReadRow> {
-    for await (const [row] of this.pages(query)) if (row) return row;
-    throw new Error("a query that gives one row gave none");
-  }
-
-  /** Ends the thread after the query that it works on; reports under way fail. */
+  /** Rejects queued statements, waits for the one that is running, and ends the thread. */
   async close(): Promise<void> {
-    await this.#thread?.terminate();
+    this.#isClosed = true;
+    this.#rejectAll(new Error("the database is closed"));
+    const thread = this.#thread;
+    if (!thread) return;
+    // Not once(): an error of the thread must not reject here.
+    const ended = new Promise((resolve) => void thread.once("exit", resolve));
+    thread.ref();
+    this.#post({ type: "stop" });
+    await ended;
   }
 
-  #ask(ask: ReaderAsk): Promise<Page> {
-    const asked = Promise.withResolvers<Page>();
-    try {
-      this.#thread ??= this.#start();
-    } catch (error) {
-      asked.reject(error);
-      return asked.promise;
+  #send(command: ReaderCommand, signal: AbortSignal | undefined): Promise<ReaderBatch> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) {
+        reject(new Error("the database is closed"));
+        return;
+      }
+      this.#queue.push({ command, signal, resolve, reject });
+      this.#runNext();
+    });
+  }
+
+  #runNext(): void {
+    while (!this.#running) {
+      const next = this.#queue.shift();
+      if (!next) return;
+      if (next.signal?.aborted) next.reject(next.signal.reason);
+      else this.#run(next);
     }
-    // A process waits for an answer, and not for a thread that has nothing to do.
-    this.#thread.ref();
-    this.#asked.set(ask.cursor, asked);
-    this.#post(ask);
-    return asked.promise;
   }
 
-  #post(ask: ReaderAsk): void {
+  #run(pending: PendingCommand): void {
+    try {
+      this.#thread ??= this.#startThread();
+      this.#running = pending;
+      // A process that waits for rows must not end; one that only has an idle reader may.
+      this.#thread.ref();
+      this.#post(pending.command);
+    } catch (error) {
+      this.#running = undefined;
+      pending.reject(error);
+    }
+  }
+
+  #post(command: ReaderCommand): void {
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
-    this.#thread?.postMessage(ask);
-  }
-
-  #start(): Worker {
-    const thread = new Worker(new URL("./sqlite-reader-thread.ts", import.meta.url), {
-      name: "reader",
-      workerData: this.#work,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
-      // It needs nothing of what this process was started with.
-      env: {},
-      execArgv: [],
-    });
-    thread.on("message", (answer: ReaderAnswer) => this.#settle(answer));
-    let cause: unknown = undefined;
-    thread.on("error", (error) => (cause = error));
-    thread.once("exit", () => {
-      if (this.#thread === thread) this.#thread = undefined;
-      for (const { reject } of this.#asked.values())
-        reject(cause ?? new Error("the thread that reads SQLite has ended"));
-      this.#asked.clear();
-    });
-    thread.unref();
-    return thread;
+    this.#thread?.postMessage(command);
   }
 
   #settle(answer: ReaderAnswer): void {
-    const asked = this.#asked.get(answer.cursor);
-    this.#asked.delete(answer.cursor);
-    if (this.#asked.size === 0) this.#thread?.unref();
-    if ("rows" in answer) asked?.resolve(answer);
-    else asked?.reject(Object.assign(new Error(answer.error.message), answer.error));
+    const pending = this.#running;
+    this.#running = undefined;
+    this.#thread?.unref();
+    if ("error" in answer) {
+      const { message, ...codes } = answer.error;
+      pending?.reject(Object.assign(new Error(message), codes));
+    } else {
+      pending?.resolve(answer);
+    }
+    this.#runNext();
+  }
+
+  #rejectAll(reason: Error): void {
+    for (const { reject } of this.#queue.splice(0)) reject(reason);
+  }
+
+  #startThread(): Worker {
+    const thread = new Worker(new URL("./sqlite-reader-thread.ts", import.meta.url), {
+      name: this.#name,
+      workerData: { path: this.#path } satisfies ReaderWork,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
+      // The thread needs nothing of this process's environment.
+      env: {},
+      execArgv: [],
+    });
+    let failure = new Error("the thread that reads SQLite has ended");
+    thread.on("message", (answer: ReaderAnswer) => this.#settle(answer));
+    thread.on("error", (error: Error) => (failure = error));
+    thread.once("exit", () => {
+      // Its cursors are lost with it. The next statement starts a new thread.
+      this.#thread = undefined;
+      this.#rejectAll(failure);
+      this.#running?.reject(failure);
+      this.#running = undefined;
+    });
+    return thread;
   }
 }

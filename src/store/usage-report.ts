@@ -1,11 +1,14 @@
 import { type CompiledQuery, type ExpressionBuilder, sql } from "kysely";
 import type { Database } from "./database.ts";
 import { exactSum, sumParts } from "./exact-sums.ts";
-import type { ReadRow } from "./paged-reader.ts";
 import type { Tables } from "./tables.ts";
 import { UNFINISHED } from "./unfinished.ts";
 
 const DAY_MS = 86_400_000;
+/** Lines in one page: few enough to make text of them without holding up a request. */
+export const PAGE_ROWS = 250;
+
+type ReadRow = Readonly<Record<string, unknown>>;
 
 /** What usage can be told apart by. */
 export const DIMENSIONS = ["key", "model", "provider", "day"] as const;
@@ -110,11 +113,11 @@ const NOTHING: UsageSums = {
 
 /** @param total is added to with every page. */
 async function* linesIn(
-  { kysely, reader }: Database,
+  { reports }: Database,
   query: UsageQuery,
   total: Record<SumName, bigint>,
 ): AsyncGenerator<readonly UsageLine[], void> {
-  for await (const rows of reader.pages(usageQuery(kysely, query))) {
+  for await (const { rows } of reports.getExecutor().stream<ReadRow>(usageQuery(reports, query), PAGE_ROWS)) {
     const lines = rows.map(toLine);
     for (const line of lines) for (const name of SUM_NAMES) total[name] += line[name];
     yield lines;
@@ -122,7 +125,7 @@ async function* linesIn(
 }
 
 /** The query whose rows are the lines of a report. */
-export function usageQuery(kysely: Database["kysely"], usage: UsageQuery): CompiledQuery {
+export function usageQuery(kysely: Database["reports"], usage: UsageQuery): CompiledQuery<ReadRow> {
   const { by } = usage;
   // Whole numbers are divided without a rest in both databases.
   const day = sql<number>`sums.start / ${sql.lit(DAY_MS)}`;
@@ -150,7 +153,7 @@ export function usageQuery(kysely: Database["kysely"], usage: UsageQuery): Compi
 }
 
 /** The sums of whole days, and of the hours before and after them. */
-function sumsIn(kysely: Database["kysely"], { from, to, keyId, model, provider }: UsageQuery) {
+function sumsIn(kysely: Database["reports"], { from, to, keyId, model, provider }: UsageQuery) {
   const columns = ["key_id", "model", "provider", ...Object.values(SUMS)] as const;
   const asked = (eb: ExpressionBuilder<Tables, "rollups" | "rollups_daily">) =>
     eb.and({
@@ -201,12 +204,11 @@ interface RawGroup {
   readonly day?: number;
 }
 
-async function countPending({ kysely, reader }: Database, keyId: string | undefined): Promise<number> {
-  let query = kysely
-    .selectFrom("requests")
-    .select((eb) => eb.fn.countAll().as("count"))
-    .where(UNFINISHED);
-  if (keyId !== undefined) query = query.where("key_id", "=", keyId);
-  const { count } = await reader.row(query.compile());
-  return Number(count);
+async function countPending({ reports }: Database, keyId: string | undefined): Promise<number> {
+  const count = reports.selectFrom("requests").select((eb) => {
+    const all = eb.fn.countAll<number>();
+    // Not in the condition, where it would make SQLite read all requests of the key instead of the few unfinished ones.
+    return (keyId === undefined ? all : all.filterWhere("key_id", "=", keyId)).as("count");
+  });
+  return (await count.where(UNFINISHED).executeTakeFirstOrThrow()).count;
 }

@@ -51,7 +51,13 @@ export async function startAdminApp(
     },
     transformResult: async ({ result }) => result,
   };
-  const watched = { ...database, kysely: database.kysely.withPlugin(counting) };
+  const { kysely, reader, reports } = database;
+  const watched = {
+    ...database,
+    kysely: kysely.withPlugin(counting),
+    reader: reader.withPlugin(counting),
+    reports: reports.withPlugin(counting),
+  };
   const app = fastify({ exposeHeadRoutes: false, forceCloseConnections: true });
   trackExchanges(app, (exchange) => ended.push(exchange));
   setOwnHeaders(app, new Drain());

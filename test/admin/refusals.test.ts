@@ -88,6 +88,27 @@ const FAULTS: readonly Row[] = [
   [get("/usage?format=ndjson"), "invalid_value", "format", "format must be json or csv."],
   [get("/requests?format=xml"), "invalid_value", "format", "must be one of json, ndjson, csv."],
   [get("/requests?state=done"), "invalid_value", "state", "open, pending, settled, unknown."],
+  [get("/requests?limit=0"), "invalid_value", "limit", "limit must be at least 1."],
+  [get("/requests?limit=5001"), "invalid_value", "limit", "limit must be at most 5000."],
+  [get("/requests?limit=1.5"), "invalid_type", "limit", "limit must be a whole number."],
+  [get("/requests?limit="), "invalid_value", "limit", "limit must be at least 1."],
+  [get("/requests?limit=all"), "invalid_type", "limit", "limit must be a number."],
+  [get("/requests?order=newest"), "invalid_value", "order", "order must be asc or desc."],
+  ...[
+    "",
+    "x",
+    "0mvx2crdai000000",
+    "MG12eDJjcmNxaTAwMDAwMA==",
+    "MG12eDJjcmNxaTAwMDAwMB",
+    "J29yIDE9MS0tMDAw",
+    "%00",
+  ].map((cursor): Row => [
+    get(`/requests?cursor=${cursor}`),
+    "invalid_value",
+    "cursor",
+    "cursor must be the next_cursor of an earlier answer.",
+  ]),
+  [get("/requests?cursor=a&cursor=b"), "invalid_type", "cursor", "cursor must be a string."],
   [get("/requests?model=x"), "invalid_value", "model", "model is not known here"],
 ];
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Database } from "../../src/store/database.ts";
-import { PAGE_ROWS } from "../../src/store/paged-reader.ts";
+import { PAGE_ROWS } from "../../src/store/usage-report.ts";
 import { addRollups, rollup } from "../store/rollup-rows.ts";
 import { addRequests, NOVEMBER, settledRow } from "../store/rows.ts";
 import { ask } from "../support/ask.ts";

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { startAdminApp } from "../admin/admin-app.ts";
+import { testRequestPaging } from "../admin/request-paging-contract.ts";
 import { addRequests, settledRow } from "../store/rows.ts";
 import { ask } from "../support/ask.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
@@ -19,6 +20,8 @@ beforeAll(async () => {
 }, 30_000);
 
 afterAll(() => postgres.close());
+
+testRequestPaging(async () => openTestDatabase(await postgres.createDatabase()));
 
 test("keys are managed, and changes are audited, over PostgreSQL", async () => {
   const gateway = await startKeyedGateway(UPSTREAM, { DATABASE_URL: await postgres.createDatabase() });

@@ -6,10 +6,10 @@ import { plansOf } from "./plans.ts";
 
 test("what is not finished is found without a look at the rest of the ledger, every few seconds as it is", async () => {
   const database = await openTestDatabase();
-  const plans = await plansOf(database, async () => {
-    await claimDue(database, 10);
-    await recallMisdated(database, 1_000);
-    await adoptOrphans(database, { deadAfterMs: 1_000, lostAfterMs: 1_000 });
+  const plans = await plansOf(database, async (watched) => {
+    await claimDue(watched, 10);
+    await recallMisdated(watched, 1_000);
+    await adoptOrphans(watched, { deadAfterMs: 1_000, lostAfterMs: 1_000 });
   });
   const looks = plans.filter((step) => /\brequests\b/.test(step));
   expect(looks.filter((step) => step.includes("requests_unfinished")).length).toBeGreaterThanOrEqual(4);

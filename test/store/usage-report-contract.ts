@@ -1,6 +1,6 @@
 import { sql } from "kysely";
 import { expect, test } from "vitest";
-import { PAGE_ROWS } from "../../src/store/paged-reader.ts";
+import { PAGE_ROWS } from "../../src/store/usage-report.ts";
 import { DIMENSIONS, reportUsage } from "../../src/store/usage-report.ts";
 import {
   addRollups,

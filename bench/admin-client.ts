@@ -1,0 +1,39 @@
+// A thread that asks the admin API and reads answers to their end, apart from the event loop that is measured.
+import { get } from "node:http";
+import { parentPort } from "node:worker_threads";
+
+/** What to ask. */
+export interface AdminRequest {
+  readonly url: string;
+  readonly secret: string;
+}
+
+/** What came. */
+export interface AdminAnswer {
+  readonly status: number;
+  readonly bytes: number;
+  readonly ms: number;
+  /** Why no whole answer came. */
+  readonly error?: string;
+}
+
+parentPort?.on("message", ({ url, secret }: AdminRequest) => {
+  const startedAt = performance.now();
+  let [bytes, status] = [0, 0];
+  const done = (error?: Error): void => {
+    const answer: AdminAnswer = {
+      status,
+      bytes,
+      ms: performance.now() - startedAt,
+      ...(error && { error: error.message }),
+    };
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
+    parentPort?.postMessage(answer);
+  };
+  get(url, { headers: { authorization: `Bearer ${secret}` }, agent: false }, (response) => {
+    status = response.statusCode ?? 0;
+    response.on("data", (chunk: Buffer) => (bytes += chunk.length));
+    response.once("end", () => done());
+    response.once("error", done);
+  }).once("error", done);
+});

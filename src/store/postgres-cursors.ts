@@ -1,0 +1,63 @@
+import {
+  type AbortableOperationOptions,
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  PostgresDialect,
+  type PostgresDialectConfig,
+  PostgresDriver,
+  type QueryResult,
+} from "kysely";
+
+/**
+ * Kysely's dialect with `stream()`, by a cursor of the server: Kysely's own needs a package for it. A stream holds its
+ * connection until it ends, but no transaction: the server keeps the rows, and no old snapshot prevents its clean-up.
+ */
+export class PostgresCursorDialect extends PostgresDialect {
+  readonly #config: PostgresDialectConfig;
+
+  constructor(config: PostgresDialectConfig) {
+    super(config);
+    this.#config = config;
+  }
+
+  override createDriver(): Driver {
+    return new CursorDriver(this.#config);
+  }
+}
+
+class CursorDriver extends PostgresDriver {
+  override async acquireConnection(options?: AbortableOperationOptions): Promise<DatabaseConnection> {
+    const connection = await super.acquireConnection(options);
+    // Kysely keeps one object per connection, which cannot be wrapped, because it is released by its identity.
+    connection.streamQuery = (query, batchRows) => streamByCursor(connection, query, batchRows);
+    return connection;
+  }
+}
+
+async function* streamByCursor<R>(
+  connection: DatabaseConnection,
+  { sql, parameters }: CompiledQuery,
+  batchRows: number,
+): AsyncGenerator<QueryResult<R>> {
+  const run = (text: string, values: readonly unknown[] = []): Promise<QueryResult<R>> =>
+    connection.executeQuery(CompiledQuery.raw(text, [...values]));
+  await run("begin read only");
+  try {
+    await run(`declare rows no scroll cursor with hold for ${sql}`, parameters);
+    await run("commit");
+  } catch (error) {
+    // Fails with the connection, which the pool then drops.
+    await run("rollback").catch(() => {});
+    throw error;
+  }
+  try {
+    for (;;) {
+      const batch = await run(`fetch ${batchRows} from rows`);
+      if (batch.rows.length > 0) yield batch;
+      if (batch.rows.length < batchRows) return;
+    }
+  } finally {
+    await run("close rows").catch(() => {});
+  }
+}

@@ -1,0 +1,128 @@
+import { expect, test } from "vitest";
+import { addRequests, type Open, settledRow } from "../store/rows.ts";
+import { ask } from "../support/ask.ts";
+import { startAdminApp } from "./admin-app.ts";
+
+const PERIOD = "from=2026-11-01&to=2026-12-01";
+const COUNT = 450;
+
+interface Page {
+  readonly ids: readonly string[];
+  readonly next: string | undefined;
+}
+
+interface JsonPage {
+  readonly data: readonly { readonly id: string }[];
+}
+
+/** The ids in an answer, and the answer itself if it is one JSON text. */
+function parse(text: string, format: string): { ids: string[]; json: unknown } {
+  if (format === "json") {
+    const json = JSON.parse(text) as JsonPage;
+    return { ids: json.data.map(({ id }) => id), json };
+  }
+  const lines = text.split(/\r?\n/).filter((line) => line !== "");
+  const ids =
+    format === "csv"
+      ? lines.slice(1).map((line) => line.split(",", 1)[0] ?? "")
+      : lines.map((line) => (JSON.parse(line) as { id: string }).id);
+  return { ids, json: undefined };
+}
+
+/** Reads a page in one of the formats, and checks that every place that names the next one agrees. */
+async function pageOf(port: number, query: string, format: string): Promise<Page> {
+  const path = `/admin/v1/requests?${PERIOD}&${query}&format=${format}`;
+  const { status, headers, body } = await ask(port, { method: "GET", path, body: "" });
+  expect([status, body.toString().slice(0, 200)]).toEqual([200, expect.anything()]);
+  const next = headers["x-next-cursor"];
+  const { ids, json } = parse(body.toString(), format);
+  const whole = { data: expect.anything() as unknown, next_cursor: next ?? null };
+  expect([json]).toEqual(format === "json" ? [whole] : [undefined]);
+  return { ids, next };
+}
+
+/** Reads all pages. */
+async function pagesOf(port: number, query: string, format: string): Promise<Page[]> {
+  const pages: Page[] = [];
+  for (let next: string | undefined = ""; next !== undefined;) {
+    const page: Page = await pageOf(port, next === "" ? query : `${query}&cursor=${next}`, format);
+    pages.push(page);
+    ({ next } = page);
+  }
+  return pages;
+}
+
+/** What paging over the ledger owes, on every database. */
+export function testRequestPaging(open: Open): void {
+  test("pages hold every row once, whatever the limit, the order, the filters and the format", async () => {
+    const database = await open();
+    // Several requests begin in the same millisecond.
+    const rows = Array.from({ length: COUNT }, (_, index) =>
+      settledRow(
+        Math.floor(index / 7),
+        {
+          key_id: index % 3 === 0 ? "env:team" : "env:other",
+          state: index % 5 === 0 ? "unknown" : "settled",
+        },
+        index,
+      ),
+    );
+    await addRequests(database, rows);
+    const { port } = await startAdminApp(database);
+    const filters = {
+      "": rows,
+      "key=env:team": rows.filter(({ key_id }) => key_id === "env:team"),
+      "state=unknown": rows.filter(({ state }) => state === "unknown"),
+      "key=env:team&state=settled": rows.filter(
+        (row) => row.key_id === "env:team" && row.state === "settled",
+      ),
+      "key=env:nobody": [],
+    };
+    for (const [filter, matching] of Object.entries(filters))
+      for (const order of ["asc", "desc"])
+        for (const [limit, format] of [
+          [37, "json"],
+          [matching.length || 1, "csv"],
+          [90, "ndjson"],
+          [5_000, "json"],
+        ] as const) {
+          const pages = await pagesOf(port, `${filter}&order=${order}&limit=${limit}`, format);
+          const ids = matching.map(({ id }) => id);
+          const about = [filter, order, limit, format];
+          expect([about, pages.flatMap((page) => page.ids)]).toEqual([
+            about,
+            order === "asc" ? ids : ids.toReversed(),
+          ]);
+          expect([about, pages.length]).toEqual([about, Math.max(1, Math.ceil(ids.length / limit))]);
+        }
+  });
+
+  test("a cursor is good when rows were added and deleted since, its own row among them", async () => {
+    const database = await open();
+    const rows = Array.from({ length: 10 }, (_, index) => settledRow(index * 10));
+    await addRequests(database, rows);
+    const { port } = await startAdminApp(database);
+    const { next } = await pageOf(port, "limit=4", "json");
+    await database.kysely
+      .deleteFrom("requests")
+      .where("id", "<=", rows[3]?.id ?? "")
+      .execute();
+    await addRequests(database, [settledRow(5), settledRow(45)]);
+    const { ids } = await pageOf(port, `limit=100&cursor=${next}`, "json");
+    expect(ids).toEqual([rows[4]?.id, settledRow(45).id, ...rows.slice(5).map(({ id }) => id)]);
+  });
+
+  test("without a limit everything after the cursor is streamed, in the shape of an export", async () => {
+    const database = await open();
+    const rows = Array.from({ length: 500 }, (_, index) => settledRow(index));
+    await addRequests(database, rows);
+    const { port } = await startAdminApp(database);
+    const { next } = await pageOf(port, "limit=20", "json");
+    const path = `/admin/v1/requests?${PERIOD}&cursor=${next}`;
+    const answer = await ask(port, { method: "GET", path, body: "" });
+    expect(answer.headers["x-next-cursor"]).toBeUndefined();
+    const json = JSON.parse(answer.body.toString()) as { data: { id: string }[] };
+    expect(Object.keys(json)).toEqual(["data"]);
+    expect(json.data.map(({ id }) => id)).toEqual(rows.slice(20).map(({ id }) => id));
+  });
+}

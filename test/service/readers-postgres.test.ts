@@ -1,0 +1,42 @@
+import { sql } from "kysely";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Database } from "../../src/store/database.ts";
+import { testReaders } from "../store/reader-contract.ts";
+import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { openTestDatabase } from "../support/store.ts";
+import { within } from "../support/until.ts";
+
+let postgres: Postgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+}, 30_000);
+
+afterAll(() => postgres.close());
+
+const open = async (): Promise<Database> => openTestDatabase(await postgres.createDatabase());
+
+testReaders(open);
+
+test("streams whose readers are slow leave the connections of the ledger free, and one too many is refused", async () => {
+  const { kysely, reports } = await open();
+  const streams = Array.from({ length: 4 }, () =>
+    reports.getExecutor().stream(sql`select generate_series(1, 100)`.compile(reports), 10),
+  );
+  const begun = await Promise.allSettled(streams.map(async (stream) => stream.next()));
+  expect(begun.map(({ status }) => status).toSorted()).toEqual([
+    "fulfilled",
+    "fulfilled",
+    "fulfilled",
+    "rejected",
+  ]);
+  const writes = Array.from({ length: 10 }, (_, index) =>
+    kysely
+      .insertInto("instances")
+      .values({ id: String(index), started_at: 0, seen_at: 0 })
+      .execute(),
+  );
+  await within(Promise.all(writes), "ten writes beside the streams");
+  for (const stream of streams) await stream.return?.(undefined);
+  expect((await sql`select 1`.execute(reports)).rows).toHaveLength(1);
+}, 30_000);

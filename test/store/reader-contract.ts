@@ -1,0 +1,128 @@
+import { setImmediate } from "node:timers/promises";
+import { sql } from "kysely";
+import { expect, test } from "vitest";
+import type { Database } from "../../src/store/database.ts";
+import { until, within } from "../support/until.ts";
+import type { Open } from "./rows.ts";
+
+/** Numbers from 1, made by the database. */
+const numbersTo = (count: number) =>
+  sql<{
+    n: number;
+  }>`with recursive numbers(n) as (select 1 union all select n + 1 from numbers where n < ${sql.lit(count)})
+    select n from numbers`;
+
+async function addInstance(database: Database, id: string): Promise<void> {
+  await database.kysely.insertInto("instances").values({ id, started_at: 0, seen_at: 0 }).execute();
+}
+
+/** What `reader` and `reports` owe, on every database. */
+export function testReaders(open: Open): void {
+  test.each(["reader", "reports"] as const)("%s sees what has been committed", async (name) => {
+    const database = await open();
+    const ids = () => database[name].selectFrom("instances").select("id").orderBy("id").execute();
+    expect(await ids()).toEqual([]);
+    await addInstance(database, "a");
+    expect(await ids()).toEqual([{ id: "a" }]);
+    await addInstance(database, "b");
+    expect(await ids()).toEqual([{ id: "a" }, { id: "b" }]);
+  });
+
+  test.each(["reader", "reports"] as const)("%s gives all rows of a long result, in order", async (name) => {
+    const database = await open();
+    const { rows } = await numbersTo(2_345).execute(database[name]);
+    expect(rows.map(({ n }) => n)).toEqual(Array.from({ length: 2_345 }, (_, index) => index + 1));
+  });
+
+  test.each([0, 1, 99, 100, 101, 1_000])("a stream of %i rows in batches of 100 is whole", async (count) => {
+    const { reports } = await open();
+    const query = numbersTo(1_000).compile(reports);
+    const filtered = { ...query, sql: `select * from (${query.sql}) as numbered where n <= ${count}` };
+    const batches = await Array.fromAsync(reports.getExecutor().stream<{ n: number }>(filtered, 100));
+    expect(batches.flatMap(({ rows }) => rows)).toHaveLength(count);
+    expect(batches.filter(({ rows }) => rows.length === 0 || rows.length > 100)).toEqual([]);
+  });
+
+  test("a stream sees one snapshot, and a statement beside it sees what was committed since", async () => {
+    const database = await open();
+    for (const id of ["a", "b", "c", "d"]) await addInstance(database, id);
+    const rows = database.reports
+      .selectFrom("instances")
+      .select("id")
+      .where("id", ">", "a")
+      .orderBy("id")
+      .stream(1);
+    expect((await rows.next()).value).toEqual({ id: "b" });
+    await database.kysely.deleteFrom("instances").where("id", "=", "d").execute();
+    const left = database.reports.selectFrom("instances").select("id").orderBy("id");
+    expect(await within(left.execute(), "a statement beside the stream")).toEqual([
+      { id: "a" },
+      { id: "b" },
+      { id: "c" },
+    ]);
+    expect(await Array.fromAsync(rows)).toEqual([{ id: "c" }, { id: "d" }]);
+  });
+
+  test("streams that are left before their end leave room for others", async () => {
+    const { reports } = await open();
+    for (let count = 0; count < 12; count++) {
+      for await (const { rows } of reports
+        .getExecutor()
+        .stream<{ n: number }>(numbersTo(500).compile(reports), 10)) {
+        expect(rows).toHaveLength(10);
+        break;
+      }
+    }
+    expect((await within(numbersTo(3).execute(reports), "a statement after them")).rows).toHaveLength(3);
+  });
+
+  test("a statement that fails says why, and the next one is answered", async () => {
+    const { reader, reports } = await open();
+    for (const kysely of [reader, reports]) {
+      await expect(sql`select 1 from nowhere`.execute(kysely)).rejects.toThrow("nowhere");
+      await expect(
+        Array.fromAsync(kysely.getExecutor().stream(sql`select 1 / 0 from nowhere`.compile(kysely), 10)),
+      ).rejects.toThrow("nowhere");
+      expect((await numbersTo(2).execute(kysely)).rows).toEqual([{ n: 1 }, { n: 2 }]);
+    }
+  });
+
+  test("reports cannot write through a stream", async () => {
+    const database = await open();
+    const { reports } = database;
+    const write = sql`insert into instances (id, started_at, seen_at) values ('x', 0, 0) returning id`;
+    await expect(Array.fromAsync(reports.getExecutor().stream(write.compile(reports), 10))).rejects.toThrow(
+      /readonly database|syntax error/,
+    );
+    expect(await database.kysely.selectFrom("instances").selectAll().execute()).toEqual([]);
+  });
+
+  test("a statement that takes long holds neither the event loop nor a short read", async () => {
+    const { reader, reports } = await open();
+    const slow = sql`select count(*) from (${numbersTo(1_000_000)}) as numbered`.execute(reports);
+    let [turns, reads] = [0, 0];
+    await numbersTo(1).execute(reader);
+    while (turns < 1_000 && (await Promise.race([slow, setImmediate("a turn")])) === "a turn") {
+      turns++;
+      if (turns % 100 > 0) continue;
+      await numbersTo(1).execute(reader);
+      reads++;
+    }
+    await within(slow, "the slow statement", 20_000);
+    expect([turns, reads]).toEqual([1_000, 10]);
+  });
+
+  test("a statement whose caller has gone is given up", async () => {
+    const { reports } = await open();
+    const leaving = new AbortController();
+    const query = sql`select count(*) from (${numbersTo(200_000)}) as numbered`.compile(reports);
+    const given = Promise.allSettled(
+      Array.from({ length: 5 }, () => reports.executeQuery(query, { signal: leaving.signal })),
+    );
+    leaving.abort(new Error("the caller has gone"));
+    const results = await within(given, "the statements to be given up");
+    expect(results.map(({ status }) => status)).toEqual(Array.from({ length: 5 }, () => "rejected"));
+    const isAnswered = async () => (await numbersTo(1).execute(reports)).rows.length === 1;
+    expect(await until(isAnswered, "the next statement to be answered", 20_000)).toBe(true);
+  });
+}

@@ -1,0 +1,105 @@
+import { sql } from "kysely";
+import { expect, test } from "vitest";
+import { SqliteReader } from "../../src/store/sqlite-reader.ts";
+import { openTestDatabase } from "../support/store.ts";
+import { within } from "../support/until.ts";
+import { testReaders } from "./reader-contract.ts";
+
+testReaders(openTestDatabase);
+
+const SLOW =
+  "with recursive n(i) as (select 1 union all select i + 1 from n where i < 300000) select i from n";
+
+async function open(): Promise<SqliteReader> {
+  const { sqlite } = await openTestDatabase();
+  if (!sqlite) throw new Error("not SQLite");
+  return new SqliteReader(sqlite, "test");
+}
+
+test("the thread of a reader cannot write", async () => {
+  const { reader } = await openTestDatabase();
+  await expect(
+    reader.insertInto("instances").values({ id: "a", started_at: 0, seen_at: 0 }).execute(),
+  ).rejects.toMatchObject({ message: "attempt to write a readonly database", errcode: 8 });
+  await expect(reader.transaction().execute(async () => {})).rejects.toThrow("no transactions");
+});
+
+test("an integer that is not exact is refused, as on the main thread", async () => {
+  const { reader } = await openTestDatabase();
+  await expect(sql`select 9007199254740993 as n`.execute(reader)).rejects.toMatchObject({
+    code: "ERR_OUT_OF_RANGE",
+  });
+});
+
+test("cursors take turns, so that a stream does not wait for the end of another", async () => {
+  const reader = await open();
+  const long = reader.read(SLOW, [], { batchRows: 10, isCopied: false });
+  expect((await long.next()).value).toHaveLength(10);
+  const short = await within(
+    Array.fromAsync(reader.read("select 1 as one", [], { batchRows: 10, isCopied: false })),
+    "the short statement",
+  );
+  expect(short).toEqual([[{ one: 1 }]]);
+  expect((await long.next()).value?.[0]).toEqual({ i: 11 });
+  await long.return(undefined);
+  await reader.close();
+});
+
+test.each([true, false])(
+  "a stream keeps SQLite's log from restarting only if it is not copied: %s",
+  async (isCopied) => {
+    const { sqlite, kysely } = await openTestDatabase();
+    if (!sqlite) throw new Error("not SQLite");
+    const reader = new SqliteReader(sqlite, "test");
+    const rows = reader.read("select * from instances", [], { batchRows: 1, isCopied });
+    const write = (id: string) =>
+      kysely.insertInto("instances").values({ id, started_at: 0, seen_at: 0 }).execute();
+    for (const id of ["a", "b", "c"]) await write(id);
+    await rows.next();
+    await write("d");
+    const restart = () => sqlite.prepare("pragma wal_checkpoint(restart)").get()?.["busy"];
+    sqlite.exec("pragma busy_timeout = 0");
+    expect(restart()).toBe(isCopied ? 0 : 1);
+    await rows.return(undefined);
+    // Commands run in order: when this one is answered the cursor is closed.
+    await Array.fromAsync(reader.read("select 1", [], { batchRows: 1, isCopied: false }));
+    expect(restart()).toBe(0);
+    await reader.close();
+  },
+);
+
+test("close ends streams, rejects what is queued, and refuses what comes later", async () => {
+  const reader = await open();
+  const left = reader.read(SLOW, [], { batchRows: 10, isCopied: false });
+  await left.next();
+  const results = Promise.allSettled(
+    Array.from({ length: 3 }, () =>
+      Array.fromAsync(reader.read(SLOW, [], { batchRows: 400_000, isCopied: false })),
+    ),
+  );
+  await within(reader.close(), "the thread to end");
+  expect((await results).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+  await expect(left.next()).rejects.toThrow("the database is closed");
+  await expect(reader.read(SLOW, [], { batchRows: 10, isCopied: false }).next()).rejects.toThrow(
+    "the database is closed",
+  );
+  await within(reader.close(), "a second close");
+});
+
+test("a reader that was never used closes without a thread", async () => {
+  const reader = await open();
+  await within(reader.close(), "close");
+  await expect(reader.read("select 1", [], { batchRows: 1, isCopied: false }).next()).rejects.toThrow(
+    "the database is closed",
+  );
+});
+
+test("a thread that cannot open the file fails its statements, and the next one tries again", async () => {
+  const missing = { location: () => "/nowhere/sluice.db" } as never;
+  const reader = new SqliteReader(missing, "test");
+  for (let attempt = 0; attempt < 2; attempt++)
+    await expect(
+      within(Array.fromAsync(reader.read("select 1", [], { batchRows: 1, isCopied: false })), "the failure"),
+    ).rejects.toMatchObject({ code: "ERR_SQLITE_ERROR" });
+  await reader.close();
+});
