@@ -97,5 +97,6 @@ test("no request in flight is missing when a replica is killed and its disk is l
   expect(await byState("unknown")).toHaveLength(EACH);
   expect(unknown).toHaveLength(EACH);
   const billed = simulator.seen.flatMap(({ generationId }) => generationId ?? []);
-  expect((await byState("pending")).map((row) => row.generation_id).toSorted()).toEqual(billed.toSorted());
+  const pending = (await byState("pending")).map((row) => row.generation_id);
+  expect(new Set(pending)).toEqual(new Set(billed));
 }, 30_000);

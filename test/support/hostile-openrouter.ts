@@ -1,0 +1,124 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { onTestFinished } from "vitest";
+
+/** One answer of `GET /generation`. */
+export interface RecordAnswer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What upstream does with one chat completion, and what it bills for it. */
+export interface Scenario {
+  /** Answers the request; `id` is that of its generation. */
+  readonly answer: (
+    response: ServerResponse,
+    id: string,
+    body: Record<string, unknown>,
+  ) => void | Promise<void>;
+  /** Billed, in USD as OpenRouter writes it; undefined: nothing, and there is no record. */
+  readonly costUsd?: number;
+  /**
+   * Answers the look-up of its record.
+   * @param asked how often it was looked up, from 1. @param id of the generation. Undefined: the usual record.
+   */
+  readonly record?: (asked: number, id: string) => RecordAnswer | undefined;
+}
+
+/** A hostile stand-in for OpenRouter with books of its own. It shares no code with the gateway or the simulator. */
+export interface HostileOpenRouter {
+  readonly baseUrl: string;
+  /** How often each generation was looked up. */
+  readonly lookUps: ReadonlyMap<string, number>;
+  /** Ids of generations by scenario. */
+  readonly ids: ReadonlyMap<string, string>;
+}
+
+/** Starts it. A request picks a scenario with its model name, which is `scenario/<name>`. */
+export async function startHostileOpenRouter(
+  scenarios: Readonly<Record<string, Scenario>>,
+): Promise<HostileOpenRouter> {
+  const ids = new Map<string, string>();
+  const lookUps = new Map<string, number>();
+  const scenarioOf = new Map<string, Scenario>();
+  const server = createServer((request, response) => {
+    response.on("error", () => {});
+    const url = new URL(request.url ?? "/", "http://upstream");
+    if (url.pathname === "/api/v1/generation") {
+      const id = url.searchParams.get("id") ?? "";
+      const asked = (lookUps.get(id) ?? 0) + 1;
+      lookUps.set(id, asked);
+      const scenario = scenarioOf.get(id);
+      const { status, body, headers } = scenario?.record?.(asked, id) ?? usualRecord(id, scenario?.costUsd);
+      response.writeHead(status, { "content-type": "application/json", ...headers });
+      response.end(typeof body === "string" ? body : JSON.stringify(body));
+      return;
+    }
+    void complete(request, response);
+  });
+  const complete = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = await readBody(request);
+    const name = String(body["model"]).replace("scenario/", "");
+    const scenario = scenarios[name];
+    const id = `gen-1760000000-${name.replaceAll(/\W/g, "")}${String(ids.size).padStart(6, "0")}`;
+    ids.set(name, id);
+    if (scenario) scenarioOf.set(id, scenario);
+    await scenario?.answer(response, id, body);
+  };
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { baseUrl: `http://127.0.0.1:${port}/api/v1`, lookUps, ids };
+}
+
+/** The record of a generation as OpenRouter has it; 404 without a cost. */
+export function usualRecord(id: string, costUsd: number | undefined, fields: object = {}): RecordAnswer {
+  if (costUsd === undefined)
+    return { status: 404, body: { error: { code: 404, message: `Generation ${id} not found` } } };
+  const tokens = {
+    native_tokens_prompt: 200_000,
+    native_tokens_completion: 500,
+    tokens_prompt: 1,
+    tokens_completion: 1,
+  };
+  return {
+    status: 200,
+    body: {
+      data: {
+        id,
+        total_cost: costUsd,
+        usage: costUsd,
+        model: "a/b",
+        provider_name: "Prov",
+        ...tokens,
+        ...fields,
+      },
+    },
+  };
+}
+
+async function readBody(request: IncomingMessage): Promise<Record<string, unknown>> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+  return JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>;
+}
+
+/** An event of a stream. */
+export function event(value: unknown): string {
+  return `data: ${typeof value === "string" ? value : JSON.stringify(value)}\n\n`;
+}
+
+/** A usage object as OpenRouter states it. */
+export function usageOf(costUsd: number): object {
+  return {
+    prompt_tokens: 200_000,
+    completion_tokens: 500,
+    total_tokens: 200_500,
+    cost: costUsd,
+    is_byok: false,
+  };
+}
