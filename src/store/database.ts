@@ -46,7 +46,7 @@ export interface DatabaseConfig {
 export interface Database {
   readonly kysely: Kysely<Tables>;
   /**
-   * For short reads off the main thread: pages, lists, the sums of one key. SQLite: a thread with read-only connections,
+   * For short reads off the main thread, by `execute()`: pages, lists, the sums of one key. SQLite: a thread with read-only connections,
    * which runs one statement at a time, so that each should take a few ms. PostgreSQL: `kysely` itself.
    */
   readonly reader: Kysely<Tables>;

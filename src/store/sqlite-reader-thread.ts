@@ -10,6 +10,9 @@ import type {
   ReaderWork,
 } from "./sqlite-reader.ts";
 
+/** Readers do not wait for the writer; SQLite makes them wait while it restores its log after a crash. */
+const BUSY_TIMEOUT_MS = 1_000;
+
 const { path } = workerData as ReaderWork;
 /** Connections without a cursor. */
 const idle: DatabaseSync[] = [];
@@ -23,7 +26,7 @@ interface Cursor {
 }
 
 function openCursor({ cursor, sql, parameters, batchRows }: OpenCommand): void {
-  const database = idle.pop() ?? new DatabaseSync(path, { readOnly: true });
+  const database = idle.pop() ?? new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
   try {
     const rows = database.prepare(sql).iterate(...(parameters as SQLInputValue[]));
     cursors.set(cursor, { database, rows, batchRows });
