@@ -10,6 +10,9 @@ import type {
   ReaderWork,
 } from "./sqlite-reader.ts";
 
+/** Readers do not wait for the writer; SQLite makes them wait while it restores its log after a crash. */
+const BUSY_TIMEOUT_MS = 1_000;
+
 const { path } = workerData as ReaderWork;
 /** Connections without a cursor. */
 const idle: DatabaseSync[] = [];
@@ -25,7 +28,7 @@ interface Cursor {
 const COPY = "temp.copied_rows";
 
 function openCursor({ cursor, sql, parameters, batchRows, isCopied }: OpenCommand): void {
-  const database = idle.pop() ?? new DatabaseSync(path, { readOnly: true });
+  const database = idle.pop() ?? new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
   const values = parameters as SQLInputValue[];
   try {
     // SQLite keeps a large temporary table in a file, and a read transaction that lasts would keep its log from restarting.
@@ -35,7 +38,8 @@ function openCursor({ cursor, sql, parameters, batchRows, isCopied }: OpenComman
       : database.prepare(sql).iterate(...values);
     cursors.set(cursor, { database, rows, batchRows });
   } catch (error) {
-    idle.push(database);
+    // It may hold half a copy.
+    database.close();
     throw error;
   }
 }
