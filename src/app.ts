@@ -2,6 +2,7 @@ import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from "pino";
 import type { Books } from "./books.ts";
 import type { Config } from "./config.ts";
+import { trustedBy } from "./http/client-address.ts";
 import { answerClientError } from "./http/client-error.ts";
 import { allowOrigins } from "./http/cors.ts";
 import { closeIdleConnections, type Drain } from "./http/drain.ts";
@@ -117,7 +118,7 @@ function createServer(config: Config, logger: Logger, report: Report): FastifyIn
     logger: false,
     genReqId: requestIdOf,
     bodyLimit: config.bodyLimitBytes,
-    trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
+    trustProxy: config.trustProxy.length > 0 ? trustedBy(config.trustProxy) : false,
     keepAliveTimeout: config.keepAliveTimeoutMs,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: {
