@@ -6,9 +6,11 @@ import { Kysely, PostgresDialect, sql, SqliteAdapter, SqliteDialect } from "kyse
 import { Pool, types } from "pg";
 import { migrate } from "./migrations.ts";
 import { asKyselyDatabase, openSqlite } from "./node-sqlite.ts";
+import { makePrivate } from "./private-files.ts";
 import type { Tables } from "./tables.ts";
 
-const FILE = "sluice.db";
+/** The SQLite file below this directory. */
+export const sqlitePath = (dataDir: string): string => join(dataDir, "sluice.db");
 const BUSY_TIMEOUT_MS = 1_000;
 const POOL_MAX = 10;
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -33,6 +35,8 @@ export interface Database {
   readonly kysely: Kysely<Tables>;
   /** The connection under `kysely`, for what has to be cheap; undefined: it is PostgreSQL. */
   readonly sqlite: DatabaseSync | undefined;
+  /** Files of the database that other users may read, because their mode could not be changed. */
+  readonly exposedFiles: readonly string[];
   /** Brings the schema up to this version; see `migrations.ts`. */
   migrate(): Promise<void>;
   /** Whether it answers now. */
@@ -54,10 +58,13 @@ export function openDatabase(
 
 function overSqlite(dataDir: string, busyTimeoutMs: number): Database {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const sqlite = openSqlite(join(dataDir, FILE), busyTimeoutMs);
+  const path = sqlitePath(dataDir);
+  const sqlite = openSqlite(path, busyTimeoutMs);
+  const exposedFiles = makePrivate(["", "-wal", "-shm"].map((end) => path + end));
   return database(
     new Kysely({ dialect: new TransactionalSqlite({ database: asKyselyDatabase(sqlite) }) }),
     sqlite,
+    exposedFiles,
   );
 }
 
@@ -74,13 +81,18 @@ function overPostgres(connectionString: string, onError: (error: Error) => void)
   pool.on("error", onError);
   // The pool does not listen to a connection that is in use; one lost between two statements would end the process.
   pool.on("connect", (client) => client.on("error", () => {}));
-  return database(new Kysely({ dialect: new PostgresDialect({ pool }) }), undefined);
+  return database(new Kysely({ dialect: new PostgresDialect({ pool }) }), undefined, []);
 }
 
-function database(kysely: Kysely<Tables>, sqlite: DatabaseSync | undefined): Database {
+function database(
+  kysely: Kysely<Tables>,
+  sqlite: DatabaseSync | undefined,
+  exposedFiles: readonly string[],
+): Database {
   return {
     kysely,
     sqlite,
+    exposedFiles,
     migrate: () => migrate(kysely),
     answers: () =>
       sql`select 1`.execute(kysely).then(
