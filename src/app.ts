@@ -82,11 +82,14 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
   const access = { openrouterApiKey, keys, failedLogins };
   const admit = [authenticate({ ...access, allowAnonymous, role: "caller" }), enforcePerKey];
   const catalog = new ModelCatalog(upstream, ownsAccount ? `Bearer ${openrouterApiKey}` : undefined);
-  const stores = {
-    ...(redis && { redis: () => redis.answers() }),
-    ...(books && { database: () => books.answers() }),
-  };
-  health(app, { drain, stores });
+  health(app, {
+    drain,
+    required: books ? { database: () => books.answers(), journal: () => books.ledger.canBegin() } : {},
+    optional: {
+      ...(redis && { redis: () => redis.answers() }),
+      ...(books && { settlement: () => books.ledger.settles }),
+    },
+  });
   chatCompletions(app, {
     admit,
     inFlight,

@@ -35,9 +35,15 @@ export class Settler {
   #timer: NodeJS.Timeout | undefined = undefined;
   #round: Promise<void> = Promise.resolve();
   #stopped = false;
+  #healthy = true;
 
   constructor(options: SettlerOptions) {
     this.#options = options;
+  }
+
+  /** Whether the last look-up got an answer. */
+  get healthy(): boolean {
+    return this.#healthy;
   }
 
   start(): void {
@@ -71,8 +77,11 @@ export class Settler {
 
   async #ask(row: RequestRow): Promise<Asked> {
     try {
-      return { row, record: await this.#options.find(row.generation_id ?? ""), failed: false };
+      const record = await this.#options.find(row.generation_id ?? "");
+      this.#healthy = true;
+      return { row, record, failed: false };
     } catch (error) {
+      this.#healthy = false;
       this.#options.onFailure(error);
       return { row, record: undefined, failed: true };
     }
