@@ -29,6 +29,7 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
 
 /** What the demo prints: a command and a program that work as pasted, which is why the program logs to a console. */
 function welcome(gateway: string, directory: string): string {
+  process.stdout.on("error", () => {});
   const url = `${gateway}/openai/v1`;
   // Whatever a .env says.
   const sluice = `DATABASE_URL= DATA_DIR=${directory} npm run sluice --`;

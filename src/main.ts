@@ -23,6 +23,8 @@ export async function runGateway(
 ): Promise<string> {
   keepTick();
   const config = configOrExit({ ...environment, ...fixed });
+  // Standard error may be a full disk or closed: what is said there can be lost, and must not end the process.
+  process.stderr.on("error", () => {});
   const underNpm = environment["npm_lifecycle_event"] !== undefined;
   // Nothing that inspects the process later should find what is only needed now.
   for (const name of SECRETS) delete environment[name];

@@ -1,3 +1,5 @@
+import { printable } from "../printable.ts";
+
 /** Rows as a table for people: columns as wide as what stands in them, numbers to the right. */
 export function tableOf(rows: readonly Readonly<Record<string, unknown>>[]): string {
   const [first] = rows;
@@ -16,6 +18,6 @@ export function tableOf(rows: readonly Readonly<Record<string, unknown>>[]): str
 
 function textOf(value: unknown): string {
   if (value === null || value === undefined) return "-";
-  if (Array.isArray(value)) return value.join(",");
-  return typeof value === "string" ? value : JSON.stringify(value);
+  if (Array.isArray(value)) return printable(value.join(","));
+  return printable(typeof value === "string" ? value : JSON.stringify(value));
 }

@@ -3,6 +3,7 @@ import { keyIdOf } from "../admin/key-id.ts";
 import { periodOf } from "../admin/period.ts";
 import { toCsv, toWireReport } from "../admin/usage-routes.ts";
 import { forwardedModelId } from "../openai/model-id.ts";
+import { printable } from "../printable.ts";
 import { DIMENSIONS, type Dimension, reportUsage } from "../store/usage-report.ts";
 import type { Run } from "./keys.ts";
 import { momentOf } from "./options.ts";
@@ -43,7 +44,8 @@ export function usageCommand(program: Command, run: Run): void {
           provider,
         });
         if (options.csv) {
-          process.stdout.write(toCsv(report));
+          // A terminal must not obey what a caller has called a model; the line ends stay.
+          process.stdout.write(toCsv(report).split("\r\n").map(printable).join("\r\n"));
           return;
         }
         const wire = toWireReport(report);
