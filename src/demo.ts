@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { SECRETS } from "./config-sources.ts";
 import { runGateway } from "./main.ts";
 import { startSimulator } from "./mock/simulator.ts";
 
@@ -23,6 +24,10 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
     ALLOW_ANONYMOUS: "true",
     DATA_DIR: directory,
     DATABASE_URL: "",
+    ...Object.fromEntries(SECRETS.map((name) => [`${name}_FILE`, ""])),
+    // The simulator is on this machine.
+    NO_PROXY: "*",
+    no_proxy: "*",
   });
   process.stdout.write(welcome(url, directory));
 }
