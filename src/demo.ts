@@ -29,15 +29,15 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
     NO_PROXY: "*",
     no_proxy: "*",
   });
+  process.stdout.on("error", () => {});
   process.stdout.write(welcome(url, directory));
 }
 
 /** What the demo prints: a command and a program that work as pasted, which is why the program logs to a console. */
 function welcome(gateway: string, directory: string): string {
-  process.stdout.on("error", () => {});
   const url = `${gateway}/openai/v1`;
   // Whatever a .env says.
-  const sluice = `DATABASE_URL= DATA_DIR=${directory} npm run sluice --`;
+  const sluice = `OPENROUTER_API_KEY=sk-or-simulated DATABASE_URL= DATA_DIR=${directory} npm run sluice --`;
   return `
 Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leaves this machine.
 
