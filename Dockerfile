@@ -43,5 +43,6 @@ USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
     CMD ["node", "src/server.ts", "--health"]
-# SIGUSR1 would open Node's inspector.
-CMD ["node", "--disable-sigusr1", "src/server.ts"]
+# SIGUSR1 would open Node's inspector. Signals are handled before the rest is loaded: the kernel keeps them from a PID 1
+# without handlers.
+CMD ["node", "--disable-sigusr1", "--import", "./src/stop-signals.js", "src/server.ts"]

@@ -1,19 +1,17 @@
 // The version first: the rest is imported only when this Node can run it.
 import "./node-version.js";
+// Before anything that takes time, in which a supervisor may stop this process.
+import "./stop-signals.js";
 import { enableCompileCache } from "node:module";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { addEnvFile } from "./config-sources.ts";
-import { handleStopSignals, ignoreInspectorSignal } from "./stop-signals.ts";
 
 const ENV_FILE = ".env";
 /** EX_CONFIG of sysexits.h: starting again will not help. */
 const EXIT_CONFIG = 78;
 
 const [, , mode, ...args] = process.argv;
-// Before anything else is imported: that takes time, in which a supervisor may stop this process.
-ignoreInspectorSignal();
-if (mode !== "--cli" && mode !== "--health") handleStopSignals();
 
 // What Node compiles is kept for the next start, which takes about a third less time: beside the dependencies, where nobody
 // may write who may not change the program. It is no fault if this process may not. NODE_COMPILE_CACHE says another place.
