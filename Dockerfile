@@ -18,7 +18,7 @@ COPY src ./src
 FROM app AS compiled
 USER 10001:10001
 RUN NODE_COMPILE_CACHE=/tmp/compiled node --input-type=module --eval "\
-    await Promise.all(['main', 'store/redis', 'cli/main'].map((part) => import('/app/src/' + part + '.ts'))); \
+    await Promise.all(['main', 'store/redis', 'cli/main', 'health-check'].map((part) => import('/app/src/' + part + '.ts'))); \
     const [{ loadConfig }, { startGateway }, { createLogger }] = await Promise.all( \
       ['config', 'gateway', 'logger'].map((part) => import('/app/src/' + part + '.ts'))); \
     const config = loadConfig({ PORT: '0', OPENROUTER_API_KEY: 'none', DATA_DIR: '/tmp/data' }); \
@@ -42,5 +42,7 @@ VOLUME /data
 USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
-    CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8080}/healthz`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "src/server.ts"]
+    CMD ["node", "src/server.ts", "--health"]
+# SIGUSR1 would open Node's inspector. Signals are handled before the rest is loaded: the kernel keeps them from a PID 1
+# without handlers.
+CMD ["node", "--disable-sigusr1", "--import", "./src/stop-signals.js", "src/server.ts"]

@@ -2,6 +2,7 @@ import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from "pino";
 import type { Books } from "./books.ts";
 import type { Config } from "./config.ts";
+import { trustedBy } from "./http/client-address.ts";
 import { answerClientError } from "./http/client-error.ts";
 import { allowOrigins } from "./http/cors.ts";
 import { closeIdleConnections, type Drain } from "./http/drain.ts";
@@ -84,11 +85,14 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
   const authorization = ownsAccount ? `Bearer ${openrouterApiKey}` : undefined;
   const catalog = new ModelCatalog(upstream, authorization);
   const endpoints = new EndpointCatalog(upstream, authorization);
-  const stores = {
-    ...(redis && { redis: () => redis.answers() }),
-    ...(books && { database: () => books.answers() }),
-  };
-  health(app, { drain, stores });
+  health(app, {
+    drain,
+    required: books ? { database: () => books.answers(), journal: () => books.ledger.canBegin() } : {},
+    optional: {
+      ...(redis && { redis: () => redis.answers() }),
+      ...(books && { settlement: () => books.ledger.settles }),
+    },
+  });
   chatCompletions(app, {
     admit,
     inFlight,
@@ -123,7 +127,7 @@ function createServer(config: Config, logger: Logger, report: Report): FastifyIn
     logger: false,
     genReqId: requestIdOf,
     bodyLimit: config.bodyLimitBytes,
-    trustProxy: config.trustProxy.length > 0 ? [...config.trustProxy] : false,
+    trustProxy: config.trustProxy.length > 0 ? trustedBy(config.trustProxy) : false,
     keepAliveTimeout: config.keepAliveTimeoutMs,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: {

@@ -53,6 +53,8 @@ export class Books {
       this.database = openDatabase({ ...store, busyTimeoutMs: BUSY_TIMEOUT_MS }, (error) =>
         logger.warn({ err: error }, "a connection to the database was lost"),
       );
+      for (const file of this.database.exposedFiles)
+        logger.warn({ file }, "sqlite: file can be used by others, and its mode cannot be changed");
       this.ledger = new Ledger({
         ...config.ledger,
         database: this.database,

@@ -10,10 +10,19 @@ import {
   list,
   wholeNumber,
 } from "./config-values.ts";
+import { isProxyUrl, proxyUrl } from "./config-proxy.ts";
 
 const DAY_MS = 86_400_000;
 /** What may stand in an HTTP header value: printable ASCII, so that nothing has to be guessed about its encoding. */
 const HEADER_TEXT = /^[\x20-\x7e]{1,512}$/;
+
+const file = checked((value) => !value.includes("\0"), "must be the path of a file").optional();
+const proxy = checked(
+  isProxyUrl,
+  "must be the http:// or https:// URL of a proxy, user name and password percent-encoded",
+)
+  .transform(proxyUrl)
+  .optional();
 
 /** Every variable the gateway reads, with its bounds and its default; `.env.example` describes each. */
 export const environment = z.object({
@@ -26,18 +35,24 @@ export const environment = z.object({
     (value) => /^[\x21-\x7e]{1,512}$/.test(value),
     "must be one OpenRouter key without spaces",
   ).optional(),
+  OPENROUTER_API_KEY_FILE: file,
   OPENROUTER_BASE_URL: checked(
     isBaseUrl,
     "must be an http or https URL without credentials, query or fragment, such as https://openrouter.ai/api/v1",
   )
     .transform((value) => value.replace(/\/+$/, ""))
     .default("https://openrouter.ai/api/v1"),
+  HTTPS_PROXY: proxy,
+  HTTP_PROXY: proxy,
+  NO_PROXY: z.string().optional(),
   GATEWAY_API_KEYS: z.string().optional(),
+  GATEWAY_API_KEYS_FILE: file,
   ALLOW_ANONYMOUS: flag(false),
   DATA_DIR: checked((value) => !value.includes("\0"), "must be the path of a directory").optional(),
   // Its default depends on DATABASE_URL.
   DATA_DIR_PERSISTENT: z.enum(["true", "false"], { error: "must be true or false" }).optional(),
   DATABASE_URL: checked(isPostgresUrl, "must be a postgres:// or postgresql:// URL").optional(),
+  DATABASE_URL_FILE: file,
   STORE_OUTAGE_GRACE_MS: wholeNumber(0, DAY_MS, 3_600_000),
   SETTLE_AFTER_MS: wholeNumber(1, DAY_MS, 20_000),
   SETTLE_GIVE_UP_MS: wholeNumber(1, 30 * DAY_MS, DAY_MS),
@@ -49,6 +64,7 @@ export const environment = z.object({
   RATE_LIMIT_MAX: wholeNumber(0, 1_000_000_000, 0),
   RATE_LIMIT_WINDOW_MS: wholeNumber(1, DAY_MS, 60_000),
   REDIS_URL: checked(isRedisUrl, "must be a redis:// or rediss:// URL").optional(),
+  REDIS_URL_FILE: file,
   TRUST_PROXY: list(
     isNetwork,
     "must be addresses or CIDR networks separated by commas, such as 10.0.0.0/8, or loopback, linklocal, uniquelocal; " +

@@ -1,4 +1,6 @@
 import { type Environment, environment } from "./config-environment.ts";
+import { proxyFor } from "./config-proxy.ts";
+import { type EnvironmentRecord, readSettings, readTextFile } from "./config-sources.ts";
 import { splitList } from "./config-values.ts";
 import { parseKeyList, type KeyEntry } from "./keys/key-list.ts";
 
@@ -33,6 +35,8 @@ export interface Config {
 export interface UpstreamConfig {
   /** Scheme, host and path such as `https://openrouter.ai/api/v1`, without a trailing slash. */
   readonly baseUrl: string;
+  /** The http or https proxy on the way there, user name and password included; undefined: none. */
+  readonly proxyUrl?: string | undefined;
   readonly connectTimeoutMs: number;
   readonly headersTimeoutMs: number;
   readonly idleTimeoutMs: number;
@@ -77,24 +81,23 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads a configuration from an environment-like record.
+ * Reads a configuration from an environment-like record and the files that it names for secrets.
  * @param record names to values; empty values count as unset, unknown names are ignored.
+ * @param readText reads those files.
  * @returns the frozen configuration.
  * @throws ConfigError with every mistake at once.
  */
-export function loadConfig(record: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.fromEntries(
-    Object.keys(environment.shape)
-      .map((name) => [name, record[name]?.trim()])
-      .filter(([, value]) => value),
-  );
+export function loadConfig(record: EnvironmentRecord, readText = readTextFile): Config {
+  const { values: given, mistakes } = readSettings(Object.keys(environment.shape), record, readText);
   const parsed = environment.safeParse(given);
-  const mistakes = parsed.success
-    ? []
-    : parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);
+  if (!parsed.success)
+    mistakes.push(...parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`));
   const keyItems = splitList(given["GATEWAY_API_KEYS"] ?? "");
   const keys = parseKeyList(keyItems);
-  mistakes.push(...keys.mistakes, ...contradictions(given, keyItems.length > 0));
+  mistakes.push(...keys.mistakes);
+  // A key that is set but cannot be read is a mistake by itself, and not the lack of a key.
+  if (!mistakes.some((mistake) => mistake.startsWith("OPENROUTER_API_KEY")))
+    mistakes.push(...contradictions(given, keyItems.length > 0));
   if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes);
   return Object.freeze(toConfig(parsed.data, keys.entries));
 }
@@ -136,6 +139,7 @@ function toConfig(env: Environment, gatewayKeys: readonly KeyEntry[]): Config {
     allowAnonymous: env.ALLOW_ANONYMOUS,
     upstream: Object.freeze({
       baseUrl: env.OPENROUTER_BASE_URL,
+      proxyUrl: proxyFor(env.OPENROUTER_BASE_URL, env),
       connectTimeoutMs: env.UPSTREAM_CONNECT_TIMEOUT_MS,
       headersTimeoutMs: env.UPSTREAM_HEADERS_TIMEOUT_MS,
       idleTimeoutMs: env.UPSTREAM_IDLE_TIMEOUT_MS,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { SECRETS } from "./config-sources.ts";
 import { runGateway } from "./main.ts";
 import { startSimulator } from "./mock/simulator.ts";
 
@@ -24,7 +25,12 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
     DATA_DIR: directory,
     DATA_DIR_PERSISTENT: "",
     DATABASE_URL: "",
+    ...Object.fromEntries(SECRETS.map((name) => [`${name}_FILE`, ""])),
+    // The simulator is on this machine.
+    NO_PROXY: "*",
+    no_proxy: "*",
   });
+  process.stdout.on("error", () => {});
   process.stdout.write(welcome(url, directory));
 }
 
@@ -32,7 +38,7 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
 function welcome(gateway: string, directory: string): string {
   const url = `${gateway}/openai/v1`;
   // Whatever a .env says.
-  const sluice = `DATABASE_URL= DATA_DIR_PERSISTENT= DATA_DIR=${directory} npm run sluice --`;
+  const sluice = `OPENROUTER_API_KEY=sk-or-simulated DATABASE_URL= DATA_DIR_PERSISTENT= DATA_DIR=${directory} npm run sluice --`;
   return `
 Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leaves this machine.
 

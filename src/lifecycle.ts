@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import type { Gateway } from "./gateway.ts";
+import { onStopSignal } from "./stop-signals.js";
 
 /** npm passes a terminal's Ctrl-C on to a process that has had it already: that is not a second one. */
 const SAME_SIGNAL_MS = 100;
@@ -10,8 +11,8 @@ const ORPHAN_CHECK_MS = 250;
 const LOG_FLUSH_MS = 250;
 
 /**
- * Ends the process in order on SIGTERM and SIGINT, at once on a second signal, and after an error that nobody caught.
- * SIGINT is a person at a terminal, behind whom no load balancer stands: it skips the drain.
+ * Ends the process in order on SIGTERM, SIGINT, SIGHUP and SIGQUIT, at once on a second signal, and after an error that
+ * nobody caught. SIGINT is a person at a terminal, behind whom no load balancer stands: it skips the drain.
  * @param underNpm an npm script started this process.
  */
 export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger, underNpm: boolean): void {
@@ -38,8 +39,7 @@ export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger, 
       void exit(1, logger);
   };
   if (underNpm) whenOrphaned(() => onSignal("SIGTERM"));
-  process.on("SIGTERM", onSignal);
-  process.on("SIGINT", onSignal);
+  onStopSignal(onSignal);
   const onCrash = (error: unknown): void => {
     logger.fatal({ err: error }, "uncaught error; stopping");
     if (stoppingSince === undefined) stop({ drainMs: 0, graceMs: AFTER_CRASH_MS, exitCode: 1 });
@@ -59,7 +59,7 @@ function whenOrphaned(stop: () => void): void {
   watch.unref();
 }
 
-/** Ends the process when the log is written, or cannot be: at exit it would be tried for ever on a pipe without a reader. */
+/** Ends the process when the log is written, or after a moment: nobody may be reading it. */
 async function exit(code: number, logger: Logger): Promise<never> {
   await Promise.race([new Promise<void>((resolve) => logger.flush(() => resolve())), sleep(LOG_FLUSH_MS)]);
   return process.exit(code);

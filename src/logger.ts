@@ -1,55 +1,26 @@
 import { pino, type DestinationStream, type Logger } from "pino";
 import type { Exchange } from "./http/exchange.ts";
-
-/** Lines wait for each other up to this long or this many bytes, because a system call costs far more than a line. */
-const FLUSH_EVERY_MS = 100;
-const FLUSH_AT_BYTES = 65_536;
-const WRITE_MAX_BYTES = 131_072;
-/** Lines that nobody reads are dropped beyond this, so that a blocked pipe cannot fill the memory. */
-const BUFFER_MAX_BYTES = 16_777_216;
+import { LogOutput } from "./log-output.ts";
+import { printableJson } from "./printable.ts";
 
 /**
  * Makes the process's logger: JSON lines. What is logged is listed here field by field; headers, bodies and URLs never
  * are, so that there is nothing to redact.
  * @param destination instead of standard output.
  */
-export function createLogger(level: string, destination = standardOutput()): Logger {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
-}
+export function createLogger(level: string, destination?: DestinationStream): Logger {
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    hooks: { streamWrite: printableJson },
+  };
+  const logger = pino(options, destination ?? standardOutput());
+  return logger;
 
-/** Standard output, written without waiting for its reader, and not touched while there is nothing to write. */
-function standardOutput(): DestinationStream {
-  const output = pino.destination({
-    dest: 1,
-    sync: false,
-    minLength: FLUSH_AT_BYTES,
-    maxWrite: WRITE_MAX_BYTES,
-    maxLength: BUFFER_MAX_BYTES,
-    contentMode: "buffer",
-  });
-  let unwritten = 0;
-  let timer: NodeJS.Timeout | undefined;
-  // Its own `periodicFlush` writes nothing ten times a second, in another thread: most of what an idle gateway took.
-  const flushSoon = (): void => {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      if (unwritten > 0) output.flush();
-    }, FLUSH_EVERY_MS).unref();
-  };
-  output.on("write", (bytes) => {
-    unwritten -= bytes;
-    // What came while this was being written.
-    if (unwritten > 0) flushSoon();
-  });
-  output.on("drop", (line) => void (unwritten -= line.length));
-  // As strings, all waiting lines would be joined anew at every line: 26 KB of garbage a request.
-  const write = (text: string): boolean => {
-    const line = Buffer.from(text);
-    unwritten += line.length;
-    flushSoon();
-    return output.write(line as unknown as string);
-  };
-  return { write, flush: (done: () => void) => output.flush(done) } as DestinationStream;
+  function standardOutput(): DestinationStream {
+    return new LogOutput((lines) => logger.error({ lines }, "log: lines were dropped"));
+  }
 }
 
 /** Writes the one line that says what became of a request. */

@@ -1,6 +1,8 @@
+import { resolve } from "node:path";
 import process from "node:process";
 import type { FirstKeys } from "./books.ts";
 import { type Config, ConfigError, loadConfig } from "./config.ts";
+import { PROXIES, SECRETS } from "./config-sources.ts";
 import { startGateway } from "./gateway.ts";
 import { keepTick } from "./kept-tick.ts";
 import { stopOnSignals } from "./lifecycle.ts";
@@ -8,7 +10,6 @@ import { createLogger } from "./logger.ts";
 
 /** EX_CONFIG of sysexits.h: starting again will not help. */
 const EXIT_CONFIG = 78;
-const SECRETS = ["OPENROUTER_API_KEY", "GATEWAY_API_KEYS", "REDIS_URL", "DATABASE_URL"];
 
 /**
  * Runs a gateway as this process and lets signals end it. Exits 78 with every mistake of the configuration, and 1 with
@@ -22,21 +23,42 @@ export async function runGateway(
   fixed: Readonly<Record<string, string>>,
 ): Promise<string> {
   keepTick();
+  // Standard error may be a full disk or closed: what is said there can be lost, and must not end the process.
+  process.stderr.on("error", () => {});
   const config = configOrExit({ ...environment, ...fixed });
   const underNpm = environment["npm_lifecycle_event"] !== undefined;
   // Nothing that inspects the process later should find what is only needed now.
-  for (const name of SECRETS) delete environment[name];
+  for (const name of [...SECRETS, ...PROXIES]) {
+    delete environment[name];
+    delete environment[name.toLowerCase()];
+  }
   const logger = createLogger(config.logLevel);
   try {
     const gateway = await startGateway(config, logger, showFirstKeys);
     stopOnSignals(gateway, config, logger, underNpm);
-    const { version: node } = process;
-    logger.info({ url: `${gateway.url}/openai/v1`, upstream: config.upstream.baseUrl, node }, "listening");
+    logger.info(
+      { url: `${gateway.url}/openai/v1`, ...summaryOf(config), node: process.version },
+      "listening",
+    );
     return gateway.url;
   } catch (error) {
     process.stderr.write(`sluice cannot start: ${error instanceof Error ? error.message : String(error)}\n`);
     return process.exit(1);
   }
+}
+
+/** What an operator should see at once, because requests and money depend on it. */
+function summaryOf({ openrouterApiKey, store, upstream }: Config): Record<string, unknown> {
+  return {
+    mode:
+      openrouterApiKey === undefined
+        ? "own keys: clients send their own OpenRouter keys, because OPENROUTER_API_KEY is not set"
+        : "account: clients send keys of this gateway",
+    store: store && (store.databaseUrl === undefined ? resolve(store.dataDir) : "DATABASE_URL"),
+    upstream: upstream.baseUrl,
+    // The host alone: the URL can have a password.
+    proxy: upstream.proxyUrl && new URL(upstream.proxyUrl).host,
+  };
 }
 
 /** Said to the person at the terminal, once: not in the log, which is kept. */

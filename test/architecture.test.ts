@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
  * rank know nothing of each other's folders.
  */
 const RANKS: readonly (readonly string[])[] = [
-  ["errors", "config-values", "node-version"],
+  ["errors", "config-values", "config-proxy", "config-sources", "printable", "stop-signals", "node-version"],
   ["openai", "usage", "pricing", "mock"],
   ["keys-data", "verify"],
   ["config-environment"],
@@ -17,12 +17,13 @@ const RANKS: readonly (readonly string[])[] = [
   ["limits", "upstream"],
   ["keys", "relay", "ledger"],
   ["books"],
+  ["log-output"],
   ["logger"],
   ["routes"],
   ["admin"],
   ["app"],
   ["gateway"],
-  ["lifecycle", "kept-tick"],
+  ["lifecycle", "kept-tick", "health-check"],
   ["main"],
   ["demo", "cli"],
   ["server"],

@@ -60,3 +60,37 @@ test("what is logged while nobody reads is written when somebody does, without a
     child.kill();
   }
 });
+
+/** A process whose writes fail from the middle of the first line on, until its fourth. */
+const FAILING = `
+  import fs from "node:fs";
+  import { setTimeout as sleep } from "node:timers/promises";
+  const { write } = fs;
+  let failing = true;
+  let cut = false;
+  fs.write = (fd, bytes, done) => {
+    if (fd !== 1 || !failing) return write(fd, bytes, done);
+    if (cut) return void setImmediate(done, Object.assign(new Error("disk full"), { code: "ENOSPC" }), 0);
+    cut = true;
+    write(fd, bytes.subarray(0, 20), done);
+  };
+  const { createLogger } = await import(${LOGGER});
+  const logger = createLogger("info");
+  for (const line of ["first", "second", "third"]) {
+    logger.info(line);
+    await sleep(250);
+  }
+  failing = false;
+  logger.info("fourth");
+  await sleep(400);`;
+
+test("lines that cannot be written are dropped, and their number is logged when lines can be written again", async () => {
+  const run = await promisify(execFile)(process.execPath, [...FLAGS, FAILING], { timeout: DEADLINE_MS });
+  const lines = run.stdout.trimEnd().split("\n");
+  // The half of the first line that was written stays on a line of its own.
+  expect(lines[0]).toHaveLength(20);
+  expect(lines.slice(1).map((line) => JSON.parse(line) as object)).toMatchObject([
+    { msg: "fourth" },
+    { level: 50, msg: "log: lines were dropped", lines: 3 },
+  ]);
+});

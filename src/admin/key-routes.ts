@@ -1,4 +1,5 @@
 import type { FastifyRequest } from "fastify";
+import { clientAddress } from "../http/client-address.ts";
 import { z } from "zod";
 import type { Actor, IssuedKey } from "../keys/gateway-key.ts";
 import { plainText } from "../keys/key-input.ts";
@@ -121,5 +122,5 @@ function toWireIssued({ key, secret }: IssuedKey): z.output<typeof wireIssuedKey
 }
 
 function actorOf(request: FastifyRequest): Actor {
-  return { actor: request.caller.key?.id ?? "", source: request.ip };
+  return { actor: request.caller.key?.id ?? "", source: clientAddress(request) };
 }

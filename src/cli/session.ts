@@ -1,10 +1,15 @@
+import { existsSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
+import { resolve } from "node:path";
+import process from "node:process";
 import type { z } from "zod";
 import { faultOf } from "../admin/validation.ts";
 import { ConfigError, loadConfig, type StoreConfig } from "../config.ts";
+import { type EnvironmentRecord, plainValue } from "../config-sources.ts";
 import type { Actor } from "../keys/gateway-key.ts";
 import { KeyService } from "../keys/key-service.ts";
-import { type Database, openDatabase } from "../store/database.ts";
+import { printableJson } from "../printable.ts";
+import { type Database, openDatabase, sqlitePath } from "../store/database.ts";
 import { isUnavailable } from "../store/unavailable.ts";
 import { tableOf } from "./table.ts";
 
@@ -23,22 +28,52 @@ export class CommandError extends Error {}
  * @throws CommandError when there is none, or what the command throws.
  */
 export async function withDatabase<T>(
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: EnvironmentRecord,
   run: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const { store } = configOf(environment);
+  const ownsAccount = hasAccount(environment);
+  // The account's key says that there is an account; the command line has no other use for it.
+  const { store } = configOf(ownsAccount ? environment : { ...environment, OPENROUTER_API_KEY: "unused" });
   if (!store)
     throw new CommandError(
       "This configuration keeps no keys; set DATA_DIR or DATABASE_URL as for the gateway.",
     );
+  const isNew = store.databaseUrl === undefined && !existsSync(sqlitePath(store.dataDir));
   const database = await opened(store);
+  process.stderr.write(`database: ${placeOf(store)}${isNew ? " (created)" : ""}\n`);
+  if (!ownsAccount)
+    process.stderr.write(
+      "warning: OPENROUTER_API_KEY is not set here. A gateway that is started like this forwards its callers' own keys and reads none of this database.\n",
+    );
   try {
-    const by = { actor: "cli", source: `${userInfo().username}@${hostname()}` };
+    const by = { actor: "cli", source: `${userName()}@${hostname()}` };
     return await run({ database, keys: new KeyService(database), by });
   } catch (error) {
     throw isUnavailable(error) ? unusable(store, error) : error;
   } finally {
     await database.close();
+  }
+}
+
+function hasAccount(environment: EnvironmentRecord): boolean {
+  return ["OPENROUTER_API_KEY", "OPENROUTER_API_KEY_FILE"].some(
+    (name) => plainValue(environment[name] ?? "") !== "",
+  );
+}
+
+/** Where the database is, without the password of its URL. */
+function placeOf({ databaseUrl, dataDir }: StoreConfig): string {
+  if (databaseUrl === undefined) return resolve(sqlitePath(dataDir));
+  const { host, pathname } = new URL(databaseUrl);
+  return `postgres://${host}${pathname}`;
+}
+
+/** The image's user, like OpenShift's, is a number without an entry in /etc/passwd. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? "unknown"}`;
   }
 }
 
@@ -61,10 +96,9 @@ function unusable({ databaseUrl, dataDir }: StoreConfig, cause: unknown): Comman
   return new CommandError(`The database ${where} cannot be used: ${message || code}`, { cause });
 }
 
-function configOf(environment: Readonly<Record<string, string | undefined>>) {
+function configOf(environment: EnvironmentRecord) {
   try {
-    // The account's key says that there is an account; the command line has no other use for it.
-    return loadConfig({ ...environment, OPENROUTER_API_KEY: environment["OPENROUTER_API_KEY"] || "unused" });
+    return loadConfig(environment);
   } catch (error) {
     throw error instanceof ConfigError ? new CommandError(error.message) : error;
   }
@@ -92,5 +126,5 @@ export function print(
   rows: readonly Readonly<Record<string, unknown>>[],
   json: boolean,
 ): void {
-  process.stdout.write(json ? `${JSON.stringify(result, null, 2)}\n` : tableOf(rows));
+  process.stdout.write(json ? printableJson(`${JSON.stringify(result, null, 2)}\n`) : tableOf(rows));
 }

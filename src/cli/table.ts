@@ -1,3 +1,5 @@
+import { printable } from "../printable.ts";
+
 type TableRow = Readonly<Record<string, unknown>>;
 
 /** Rows as a table for people: columns as wide as what is in them, numbers to the right. */
@@ -39,6 +41,6 @@ export class GrowingTable {
 
 function textOf(value: unknown): string {
   if (value === null || value === undefined) return "-";
-  if (Array.isArray(value)) return value.join(",");
-  return typeof value === "string" ? value : JSON.stringify(value);
+  if (Array.isArray(value)) return printable(value.join(","));
+  return printable(typeof value === "string" ? value : JSON.stringify(value));
 }

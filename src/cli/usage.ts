@@ -4,6 +4,7 @@ import { keyIdOf } from "../admin/key-id.ts";
 import { hoursOf } from "../admin/period.ts";
 import { toWireLine, toWireSums, usageText } from "../admin/usage-text.ts";
 import { forwardedModelId } from "../openai/model-id.ts";
+import { printable, printableJson } from "../printable.ts";
 import { DIMENSIONS, type Dimension, reportUsage, type UsageReport } from "../store/usage-report.ts";
 import type { Run } from "./keys.ts";
 import { momentOf } from "./options.ts";
@@ -48,10 +49,18 @@ export function usageCommand(program: Command, run: Run): void {
           model: model && forwardedModelId(model),
           provider,
         });
-        const text = json || csv ? usageText(report, json ? "json" : "csv") : tableText(report);
-        for await (const part of text) if (!process.stdout.write(part)) await once(process.stdout, "drain");
+        for await (const part of textOf(report, json ? "json" : csv ? "csv" : "table"))
+          if (!process.stdout.write(part)) await once(process.stdout, "drain");
       }),
     );
+}
+
+/** The text of a report, part by part, in which no terminal obeys what a client has called a model. */
+async function* textOf(report: UsageReport, format: "json" | "csv" | "table"): AsyncGenerator<string, void> {
+  if (format === "table") yield* tableText(report);
+  else if (format === "json") for await (const part of usageText(report, format)) yield printableJson(part);
+  else
+    for await (const part of usageText(report, format)) yield part.split("\r\n").map(printable).join("\r\n");
 }
 
 /** A table for people, page by page: of a long one the columns may become wider on the way. */

@@ -46,6 +46,7 @@ export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHa
     const caller = mistyped ? undefined : await identify(request, secret, options);
     if (caller === undefined) {
       await options.failedLogins.consume(request);
+      if (options.openrouterApiKey === undefined && secret !== undefined) throw notForwarded();
       throw unauthorized(options.openrouterApiKey !== undefined, mistyped);
     }
     request.caller = caller;
@@ -63,7 +64,8 @@ async function identify(
 ): Promise<Caller | undefined> {
   const digest = secret === undefined ? undefined : digestOf(secret);
   if (options.openrouterApiKey === undefined) {
-    if (digest === undefined) return undefined;
+    // A key of a gateway's would be shown to OpenRouter.
+    if (digest === undefined || isIssued(secret ?? "")) return undefined;
     return {
       key: undefined,
       limitKey: `own:${digest.toString("base64url")}`,
@@ -86,6 +88,15 @@ function wrongRole(role: KeyRole): GatewayError {
     role === "admin"
       ? "This key is for models; the admin API takes a key whose role is admin."
       : "This key is for the admin API; models take a key whose role is caller.",
+  );
+}
+
+/** In own-key mode only keys of the form that gateways make are refused. */
+function notForwarded(): GatewayError {
+  return new GatewayError(
+    "invalid_api_key",
+    "This is a key of a Sluice gateway, but this gateway forwards its callers' own OpenRouter keys; send one of those, or have its operator set OPENROUTER_API_KEY.",
+    { headers: { "www-authenticate": "Bearer" } },
   );
 }
 

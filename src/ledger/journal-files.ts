@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** `instance.number.jsonl` is a segment, `instance.lock` says by its lock that the process of this journal lives. */
@@ -13,6 +13,25 @@ export const segmentPath = (directory: string, instance: string, number: number)
 
 /** Where a segment with lines that cannot be read stays, for a person to look at. */
 export const damagedPath = (segment: string): string => `${segment}.damaged`;
+
+/** A file that is written only to see whether it can be. */
+export const probePath = (directory: string, instance: string): string =>
+  join(directory, `${instance}.probe`);
+
+/** As much as file systems give out at once: on a full disk a shorter file can still find room. */
+const PROBE_BYTES = 4_096;
+
+/** Whether a file can be written. @param path is deleted again. */
+export function canWrite(path: string): boolean {
+  try {
+    writeFileSync(path, Buffer.alloc(PROBE_BYTES), { mode: 0o600 });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(path, { force: true });
+  }
+}
 
 /** Deletes the lock of a journal that is no more, with what SQLite may have put beside it. */
 export function deleteLock(directory: string, instance: string): void {

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import type { RequestRow } from "../store/request-row.ts";
 import { type FileLock, lockFile } from "../store/file-lock.ts";
 import { type Head, headLine, lineOf, openLine, type Opening } from "./entry.ts";
-import { damagedPath, deleteLock, lockPath, segmentPath } from "./journal-files.ts";
+import { canWrite, damagedPath, deleteLock, lockPath, probePath, segmentPath } from "./journal-files.ts";
 import { type Committed, GroupCommit } from "./group-commit.ts";
 
 const SEGMENT_MAX_BYTES = 16_777_216;
@@ -54,6 +54,8 @@ export class Journal {
   #file = -1;
   #count = 0;
   #bytes = 0;
+  /** The last write failed. */
+  #failed = false;
 
   /**
    * @param directory made when it is not there. @param instance names this process's files.
@@ -131,6 +133,15 @@ export class Journal {
     this.#deleteUnneeded(segment);
   }
 
+  /**
+   * Whether a request could begin now. After a write has failed it is tried again, in a file of its own: while readiness
+   * fails, no request comes that would try it.
+   */
+  isWritable(): boolean {
+    if (this.#failed) this.#failed = !canWrite(probePath(this.directory, this.instance));
+    return !this.#failed && this.#bytes <= this.#maxBytes;
+  }
+
   get hasSpilled(): boolean {
     for (const { spilled } of this.#segments) if (spilled) return true;
     return false;
@@ -150,7 +161,9 @@ export class Journal {
     const bytes = Buffer.byteLength(lines);
     try {
       if (writeSync(this.#file, lines) < bytes) throw new Error("the disk is full");
+      this.#failed = false;
     } catch (cause) {
+      this.#failed = true;
       this.#takeBack(segment);
       this.#close();
       throw new JournalFull("the journal cannot be written", { cause });
@@ -176,6 +189,7 @@ export class Journal {
     try {
       this.#file = openSync(path, "ax", 0o600);
     } catch (cause) {
+      this.#failed = true;
       throw new JournalFull("the journal cannot be written", { cause });
     }
     this.#current = { path, live: 0, bytes: 0, begunAt: Date.now(), spilled: false, isDamaged: false };

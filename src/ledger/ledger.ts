@@ -126,6 +126,16 @@ export class Ledger {
     return this.#writer.healthy;
   }
 
+  /** Whether the journal takes new requests. Without it, every request is refused. */
+  canBegin(): boolean {
+    return this.#journal.isWritable();
+  }
+
+  /** Whether OpenRouter answered the last look-up of a missing cost. */
+  get settles(): boolean {
+    return this.#settler.healthy;
+  }
+
   /**
    * Begins the account of a request. Nothing of it may be sent upstream before it is kept.
    * @param kept told in this turn of the event loop, with the error to answer if it cannot be kept.

@@ -51,12 +51,18 @@ export class Settler {
   #stopped = false;
   #failures = 0;
   #reportedAt = -Infinity;
+  #healthy = true;
 
   constructor(options: SettlerOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
     this.#backoff = new LookupBackoff(this.#now);
     this.#missesMax = this.#countMisses(options.giveUpMs);
+  }
+
+  /** Whether the last look-up got an answer. */
+  get healthy(): boolean {
+    return this.#healthy;
   }
 
   start(): void {
@@ -100,8 +106,10 @@ export class Settler {
     try {
       const record = await this.#options.find(row.generation_id ?? "");
       this.#backoff.succeeded();
+      this.#healthy = true;
       return { row, record, failed: false };
     } catch (error) {
+      this.#healthy = false;
       this.#backoff.failed(toLookupFailure(error));
       this.#report(error);
       return { row, record: undefined, failed: true };

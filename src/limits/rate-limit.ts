@@ -1,6 +1,7 @@
 import rateLimit, { normalizeIP } from "@fastify/rate-limit";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
+import { clientAddress } from "../http/client-address.ts";
 import type { RedisStore } from "../store/redis.ts";
 
 /** SDKs ignore a `retry-after` above this. */
@@ -30,7 +31,7 @@ export interface LimitOptions {
 
 /** The caller's address as limits see it: one /64 network of IPv6 is one caller, or addresses could be changed at will. */
 export function addressOf(request: FastifyRequest): string {
-  return normalizeIP(request.ip);
+  return normalizeIP(clientAddress(request));
 }
 
 type Count = ReturnType<FastifyInstance["createRateLimit"]>;

@@ -7,10 +7,12 @@ import { Pool, types } from "pg";
 import { migrate } from "./migrations.ts";
 import { asKyselyDatabase, openSqlite } from "./node-sqlite.ts";
 import { PostgresCursorDialect } from "./postgres-cursors.ts";
+import { makePrivate } from "./private-files.ts";
 import { SqliteReaderDialect } from "./sqlite-reader-dialect.ts";
 import type { Tables } from "./tables.ts";
 
-const FILE = "sluice.db";
+/** The SQLite file below this directory. */
+export const sqlitePath = (dataDir: string): string => join(dataDir, "sluice.db");
 const BUSY_TIMEOUT_MS = 1_000;
 const POOL_MAX = 10;
 /** Reports hold a connection while their reader is slow; they must not take those of the ledger and the keys. */
@@ -54,6 +56,8 @@ export interface Database {
   readonly reports: Kysely<Tables>;
   /** The connection under `kysely`, for what has to be cheap; undefined: it is PostgreSQL. */
   readonly sqlite: DatabaseSync | undefined;
+  /** Files of the database that other users may read, because their mode could not be changed. */
+  readonly exposedFiles: readonly string[];
   /** Brings the schema up to this version; see `migrations.ts`. */
   migrate(): Promise<void>;
   /** Whether it answers now. */
@@ -75,13 +79,15 @@ export function openDatabase(
 
 function overSqlite(dataDir: string, busyTimeoutMs: number): Database {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const sqlite = openSqlite(join(dataDir, FILE), busyTimeoutMs);
+  const path = sqlitePath(dataDir);
+  const sqlite = openSqlite(path, busyTimeoutMs);
+  const exposedFiles = makePrivate(["", "-wal", "-shm"].map((end) => path + end));
   const kysely = new Kysely<Tables>({
     dialect: new TransactionalSqlite({ database: asKyselyDatabase(sqlite) }),
   });
   const reader = new Kysely<Tables>({ dialect: new SqliteReaderDialect(sqlite, "reader") });
   const reports = new Kysely<Tables>({ dialect: new SqliteReaderDialect(sqlite, "reports") });
-  return database({ kysely, sqlite, reader, reports });
+  return database({ kysely, sqlite, reader, reports, exposedFiles });
 }
 
 function overPostgres(connectionString: string, onError: (error: Error) => void): Database {
@@ -91,7 +97,7 @@ function overPostgres(connectionString: string, onError: (error: Error) => void)
   const reportPool = open(REPORTS_MAX, REPORT_SILENCE_MAX_MS);
   const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   const reports = new Kysely<Tables>({ dialect: new PostgresCursorDialect({ pool: reportPool }) });
-  return database({ kysely, sqlite: undefined, reader: kysely, reports });
+  return database({ kysely, sqlite: undefined, reader: kysely, reports, exposedFiles: [] });
 }
 
 interface PoolSettings {
@@ -117,7 +123,9 @@ function createPool({ connectionString, max, silenceMaxMs, onError }: PoolSettin
   return pool;
 }
 
-function database(parts: Pick<Database, "kysely" | "sqlite" | "reader" | "reports">): Database {
+function database(
+  parts: Pick<Database, "kysely" | "sqlite" | "reader" | "reports" | "exposedFiles">,
+): Database {
   const { kysely, reader, reports } = parts;
   return {
     ...parts,

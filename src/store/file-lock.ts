@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { createPrivateFile } from "./private-files.ts";
 
 /** A lock that the system gives back when its process ends, however it ends. */
 export interface FileLock {
@@ -13,6 +14,7 @@ export interface FileLock {
  * @throws when the file cannot be made or is something else.
  */
 export function lockFile(path: string): FileLock | undefined {
+  createPrivateFile(path);
   const database = new DatabaseSync(path, { timeout: 0 });
   try {
     database.exec("begin exclusive");

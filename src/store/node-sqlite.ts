@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import type { SqliteDatabase, SqliteStatement } from "kysely";
+import { createPrivateFile } from "./private-files.ts";
 
 /** Statements that are kept compiled; the rest is compiled anew. Kysely's texts differ with the number of values. */
 const KEPT_STATEMENTS = 200;
@@ -16,6 +17,7 @@ const CHECKPOINT_PAGES = 4_096;
  * @throws when the file cannot be opened or is no database.
  */
 export function openSqlite(path: string, busyTimeoutMs: number): DatabaseSync {
+  createPrivateFile(path);
   const database = new DatabaseSync(path, { timeout: busyTimeoutMs });
   try {
     // For large sorts, such as reports and new indexes need. Often the only directory of a container that takes files.
@@ -40,10 +42,23 @@ export function asKyselyDatabase(database: DatabaseSync): SqliteDatabase {
       const sql = text === "begin" ? "begin immediate" : text;
       const found = kept.get(sql);
       if (found) return found;
-      const statement = adapt(database.prepare(sql));
+      const statement = sql === "rollback" ? rollbackOf(database) : adapt(database.prepare(sql));
       if (kept.size < KEPT_STATEMENTS) kept.set(sql, statement);
       return statement;
     },
+  };
+}
+
+/**
+ * SQLite rolls back by itself after some errors, such as a full disk. Another rollback then fails, and Kysely would throw
+ * that failure in place of the error.
+ */
+function rollbackOf(database: DatabaseSync): SqliteStatement {
+  const statement = adapt(database.prepare("rollback"));
+  return {
+    ...statement,
+    run: (parameters) =>
+      database.isTransaction ? statement.run(parameters) : { changes: 0, lastInsertRowid: 0 },
   };
 }
 

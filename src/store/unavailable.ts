@@ -1,5 +1,5 @@
-/** Busy with what another process writes, and out of room. */
-const SQLITE_CODES: ReadonlySet<unknown> = new Set([5, 13]);
+/** Busy with another process's write, read-only, failing to read or write, out of room, not to be opened. */
+const SQLITE_CODES: ReadonlySet<unknown> = new Set([5, 8, 10, 13, 14]);
 /** The network's own codes, and PostgreSQL's classes for connections, resources and shutdown. */
 const CODES = /^(?:ECONN|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE|ETIMEDOUT|08|53|57P0)/;
 /** What the client says without a code. */

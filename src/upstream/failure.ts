@@ -1,5 +1,8 @@
 import { GatewayError, type ErrorCode } from "../errors.ts";
 
+/** undici gives the status with which a proxy refused a tunnel in the message alone. */
+const PROXY_REFUSAL = /^Proxy response \((\d{3})\)/;
+
 /** How far a request had come when it failed. */
 export interface Progress {
   /** undici had a connection and began to write: the request may have been received, and billed. */
@@ -28,7 +31,13 @@ const UNREADABLE = new Set([
  */
 export function toGatewayError(error: Error, progress: Progress): GatewayError {
   const code = progress.sent ? codeAfterSending(error) : "upstream_unreachable";
-  return new GatewayError(code, MESSAGES[code], { cause: error });
+  return new GatewayError(code, MESSAGES[code], { cause: withProxyStatus(error) });
+}
+
+/** The log names an error by its code: that of a refused tunnel would say no more than that something was aborted. */
+function withProxyStatus(error: Error): Error {
+  const status = PROXY_REFUSAL.exec(error.message)?.[1];
+  return status === undefined ? error : Object.assign(new Error(error.message), { code: `PROXY_${status}` });
 }
 
 function codeAfterSending(error: Error): keyof typeof MESSAGES {
@@ -41,8 +50,9 @@ function codeAfterSending(error: Error): keyof typeof MESSAGES {
   return "upstream_disconnected";
 }
 
-/** Whether a failed connection may succeed when tried again; a certificate that is wrong stays wrong. */
+/** Whether a failed connection may succeed when tried again; a certificate or a proxy's password that is wrong stays wrong. */
 export function isWorthRetrying(error: Error): boolean {
+  if (PROXY_REFUSAL.exec(error.message)?.[1]?.startsWith("4")) return false;
   return !/CERT|TLS|SSL|SELF_SIGNED|ALTNAME|ISSUER|UND_ERR_(DESTROYED|CLOSED|INVALID_ARG)/.test(
     errorCode(error),
   );

@@ -1,4 +1,4 @@
-import { Pool, type Dispatcher } from "undici";
+import { Pool, ProxyAgent, type Dispatcher } from "undici";
 import type { UpstreamConfig } from "../config.ts";
 import { Call, type HeadGate, type UpstreamCall, type UpstreamSink } from "./call.ts";
 import { framed } from "./request-body.ts";
@@ -32,12 +32,28 @@ export interface Upstream {
  */
 export function connectUpstream(config: UpstreamConfig): Upstream {
   const base = new URL(config.baseUrl);
-  const pool = new Pool(base.origin, {
+  const { origin } = base;
+  const pool =
+    config.proxyUrl === undefined ? directPool(origin, config) : poolBehind(config.proxyUrl, config);
+  const basePath = base.pathname.replace(/\/$/, "");
+  return {
+    send: (request, sink) => {
+      const { method, headers, path, body: whole, gate } = request;
+      const attempt = (handler: Dispatcher.DispatchHandler, body: Buffer | undefined): void => {
+        pool.dispatch({ origin, method, path: basePath + path, ...framed(headers, body) }, handler);
+      };
+      return new Call(attempt, sink, { body: whole, gate, retryForMs: config.connectTimeoutMs });
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+function poolOptions(config: UpstreamConfig): Pool.Options {
+  return {
     // HTTP/1.1: over HTTP/2 one dead connection takes all its streams with it.
     allowH2: false,
     pipelining: 1,
     connections: null,
-    connect: { timeout: config.connectTimeoutMs },
     headersTimeout: config.headersTimeoutMs,
     bodyTimeout: config.idleTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -45,16 +61,27 @@ export function connectUpstream(config: UpstreamConfig): Upstream {
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
     clientTtl: CONNECTION_LIFE_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
-  });
-  const basePath = base.pathname.replace(/\/$/, "");
-  return {
-    send: (request, sink) => {
-      const { method, headers, path, body: whole, gate } = request;
-      const attempt = (handler: Dispatcher.DispatchHandler, body: Buffer | undefined): void => {
-        pool.dispatch({ method, path: basePath + path, ...framed(headers, body) }, handler);
-      };
-      return new Call(attempt, sink, { body: whole, gate, retryForMs: config.connectTimeoutMs });
-    },
-    close: () => pool.destroy(),
   };
+}
+
+function directPool(origin: string, config: UpstreamConfig): Dispatcher {
+  return new Pool(origin, { ...poolOptions(config), connect: { timeout: config.connectTimeoutMs } });
+}
+
+/**
+ * A pool whose connections are tunnels through a proxy. Also for http, which could be forwarded without one: then an answer
+ * of the proxy's would pass for OpenRouter's, and nobody could say whether a request was sent.
+ */
+function poolBehind(uri: string, config: UpstreamConfig): Dispatcher {
+  const timeout = config.connectTimeoutMs;
+  return new ProxyAgent({
+    ...poolOptions(config),
+    uri,
+    proxyTunnel: true,
+    proxyTls: { timeout },
+    requestTls: { timeout },
+    // What asks the proxy for tunnels: a proxy that does not answer is a connection that does not open.
+    clientFactory: (url, options) =>
+      new Pool(url, { ...options, allowH2: false, connections: null, headersTimeout: timeout }),
+  });
 }

@@ -168,3 +168,21 @@ test("every URL names the methods that it takes", async () => {
       expect([method, path, answer.status, answer.headers["allow"]]).toEqual([method, path, 405, allow]);
     }
 });
+
+test("a change that a full disk prevents is a 503 that may be tried again", async () => {
+  const database = await openTestDatabase();
+  const app = await startAdminApp(database);
+  const pages = database.sqlite?.prepare("pragma page_count").get()?.["page_count"];
+  database.sqlite?.exec(`pragma max_page_count = ${Number(pages)}`);
+  for (let count = 0; count < 1_000; count++) {
+    const { status, body, headers } = await ask(app.port, {
+      ...post({ name: `k${count}` }),
+      path: "/admin/v1/keys",
+    });
+    if (status === 201) continue;
+    expect([status, headers["retry-after"]]).toEqual([503, "2"]);
+    expect(JSON.parse(body.toString())).toMatchObject({ error: { code: "store_unavailable" } });
+    return;
+  }
+  expect.unreachable("the database was never full");
+});

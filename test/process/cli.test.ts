@@ -1,3 +1,4 @@
+import { basename, dirname, join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { openDatabase } from "../../src/store/database.ts";
 import { addSums } from "../../src/store/rollups.ts";
@@ -153,4 +154,34 @@ test("a configuration that keeps no keys is said to keep none", async () => {
   const run = runNode("src/server.ts", { GATEWAY_API_KEYS: "a:b" }, ["--cli", "keys", "list"]);
   expect(await run.exit("the command")).toBe(1);
   expect(run.stderr()).toContain("DATA_DIR or DATABASE_URL");
+});
+
+test("commands run under a user id without a name", async () => {
+  const nameless = `import os from "node:os"; import { syncBuiltinESMExports } from "node:module";
+    os.userInfo = () => { throw new Error("uv_os_get_passwd returned ENOENT"); }; syncBuiltinESMExports();`;
+  const hook = `--import=data:text/javascript,${encodeURIComponent(nameless)}`;
+  const env = { DATA_DIR: temporaryDirectory() };
+  const cli = async (...args: string[]) => {
+    const run = runNode(hook, env, ["src/server.ts", "--cli", ...args]);
+    return [await run.exit(args.join(" ")), run.stdout()] as const;
+  };
+  expect((await cli("keys", "create", "--name", "bob"))[0]).toBe(0);
+  const [code, audit] = await cli("keys", "audit", "--json");
+  expect([code, JSON.parse(audit)]).toMatchObject([0, [{ source: expect.stringMatching(/^uid \d+@/) }]]);
+});
+
+test("a command says which database it has opened, whether it made it, and that no gateway would read it", async () => {
+  const dir = temporaryDirectory();
+  const path = join(dir, "sluice.db");
+  const first = await sluice(dir, "keys", "list", "--json");
+  expect([JSON.parse(first.stdout), first.stderr]).toEqual([
+    [],
+    expect.stringContaining(`database: ${path} (created)\n`),
+  ]);
+  expect(first.stderr).toContain("warning: OPENROUTER_API_KEY is not set here.");
+  const env = { OPENROUTER_API_KEY: "sk-or-x", DATA_DIR: join(dir, "..", basename(dir)) };
+  const second = runNode("src/server.ts", env, ["--cli", "keys", "list"]);
+  expect(await second.exit("the command")).toBe(0);
+  expect([second.stdout(), second.stderr()]).toEqual(["(none)\n", `database: ${path}\n`]);
+  expect(dirname(resolve(path))).toBe(dir);
 });

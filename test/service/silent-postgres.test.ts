@@ -3,9 +3,11 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { sql } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
 import { isUnavailable } from "../../src/store/unavailable.ts";
+import { ask as askGateway } from "../support/ask.ts";
+import { startTestGateway } from "../support/gateway.ts";
 import { startPostgres } from "../support/postgres.ts";
-import { openTestDatabase } from "../support/store.ts";
-import { within } from "../support/until.ts";
+import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
+import { until, within } from "../support/until.ts";
 
 /** A way to a server on which connections can die without a word, as behind a firewall that has forgotten them. */
 async function startWay(to: number): Promise<{ port: number; silence: () => void }> {
@@ -53,4 +55,26 @@ test("a connection that dies without a word is given up after 20 seconds, and th
   expect(failure).toBeInstanceOf(Error);
   expect(isUnavailable(failure)).toBe(true);
   await within(ask(), "an answer over a new connection");
+}, 60_000);
+
+test("readiness says within 3 s that a database is silent, however often it is asked, and heals", async () => {
+  const postgres = await startPostgres();
+  onTestFinished(() => postgres.close());
+  const url = new URL(await postgres.createDatabase());
+  const way = await startWay(Number(url.port));
+  url.port = String(way.port);
+  const gateway = await startTestGateway("http://127.0.0.1:9", {
+    DATABASE_URL: url.href,
+    DATA_DIR: temporaryDirectory(),
+  });
+  const readiness = async (): Promise<[number, string[]]> => {
+    const { status, body } = await askGateway(gateway.port, { method: "GET", path: "/readyz", body: "" });
+    return [status, (JSON.parse(body.toString()) as { failing: string[] }).failing];
+  };
+  await until(async () => (await readiness())[0] === 200, "the gateway to be ready");
+  way.silence();
+  const asked = Array.from({ length: 20 }, readiness);
+  for (const answer of await within(Promise.all(asked), "the answers", 3_000))
+    expect(answer).toEqual([503, ["database"]]);
+  await until(async () => (await readiness())[0] === 200, "the gateway to be ready again", 40_000);
 }, 60_000);

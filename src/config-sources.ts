@@ -1,0 +1,144 @@
+import { isUtf8 } from "node:buffer";
+import { closeSync, openSync, readSync } from "node:fs";
+import { parseEnv } from "node:util";
+
+/** Where settings come from: names to values, such as the environment of a process. */
+export type EnvironmentRecord = Readonly<Record<string, string | undefined>>;
+
+/** Reads a file that configures the gateway; throws {@link UnreadableFile}. */
+export type ReadText = (path: string) => string;
+
+/** Settings that a file may hold, as Docker and Kubernetes give secrets: `NAME_FILE` is the path of the file. */
+export const SECRETS = ["OPENROUTER_API_KEY", "GATEWAY_API_KEYS", "DATABASE_URL", "REDIS_URL"] as const;
+/** Other programs read these in lower case too, and prefer that. */
+export const PROXIES = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] as const;
+
+const FILE_MAX_BYTES = 1_048_576;
+const ANY_QUOTE = /^["'`“”‘’]$/;
+/** The quotes of shells and env files: only these can have been put around a value by a machine. */
+const STRAIGHT_QUOTE = /^["'`]$/;
+
+/** A file that cannot be used; the message is the rest of a sentence that begins with the file's name. */
+export class UnreadableFile extends Error {
+  readonly code: string;
+  constructor(reason: string, code = "") {
+    super(reason);
+    this.code = code;
+  }
+}
+
+/**
+ * Takes off the white space and the quotes around a value. `docker --env-file` and Kubernetes manifests keep quotes that a
+ * shell or a `.env` file would have taken off.
+ * @returns undefined when quotes stand at an end and nobody can tell whether they belong to the value.
+ */
+export function plainValue(text: string): string | undefined {
+  const value = text.trim();
+  const [first = "", last = ""] = [value.at(0), value.at(-1)];
+  if (!ANY_QUOTE.test(first) && !ANY_QUOTE.test(last)) return value;
+  const inner = value.slice(1, -1);
+  const isQuoted = value.length > 1 && first === last && STRAIGHT_QUOTE.test(first) && !inner.includes(first);
+  return isQuoted ? plainValue(inner) : undefined;
+}
+
+/**
+ * Reads settings from a record and from the files that it names.
+ * @param names of all settings.
+ * @returns the values that are not empty, and one sentence per mistake, which never has a value in it.
+ */
+export function readSettings(
+  names: readonly string[],
+  record: EnvironmentRecord,
+  readText: ReadText,
+): { values: Record<string, string>; mistakes: string[] } {
+  const values: Record<string, string> = {};
+  const mistakes: string[] = [];
+  const set = (name: string, text: string, source: string): void => {
+    const value = plainValue(text);
+    if (value === undefined)
+      mistakes.push(`${source} has quotes around its value that do not match: remove them`);
+    else if (value !== "") values[name] = value;
+    else if (source !== name) mistakes.push(`${source} names an empty file`);
+  };
+  for (const name of names) set(name, textOf(record, name), name);
+  for (const name of SECRETS) {
+    const file = `${name}_FILE`;
+    const path = values[file];
+    if (path === undefined) continue;
+    if (values[name] !== undefined) mistakes.push(`${file} and ${name} are both set: remove one of them`);
+    else
+      try {
+        const text = readText(path);
+        // One key a line is how people write a file.
+        set(name, name === "GATEWAY_API_KEYS" ? text.trim().replaceAll(/[\r\n]+/g, ",") : text, file);
+      } catch (error) {
+        if (!(error instanceof UnreadableFile)) throw error;
+        mistakes.push(`${file} names a file that ${error.message}`);
+      }
+  }
+  return { values, mistakes };
+}
+
+function textOf(record: EnvironmentRecord, name: string): string {
+  const lowerCase = PROXIES.some((proxy) => proxy === name) ? record[name.toLowerCase()] : undefined;
+  return lowerCase?.trim() || (record[name] ?? "");
+}
+
+/**
+ * Adds the variables of a `.env` file to an environment, but for those that have a value there.
+ * @returns a sentence that says why the file cannot be used; undefined if it was read or is not there.
+ */
+export function addEnvFile(
+  environment: Record<string, string | undefined>,
+  path: string,
+): string | undefined {
+  let text: string;
+  try {
+    text = readTextFile(path);
+  } catch (error) {
+    if (!(error instanceof UnreadableFile)) throw error;
+    return error.code === "ENOENT" ? undefined : `The file ${path} ${error.message}.`;
+  }
+  // parseEnv() loses lines that end with a carriage return alone.
+  for (const [name, value] of Object.entries(parseEnv(text.replaceAll(/\r\n?/g, "\n"))))
+    if (plainValue(environment[name] ?? "") === "") environment[name] = value;
+  return undefined;
+}
+
+/**
+ * Reads a short text file, as editors of all systems write it.
+ * @throws UnreadableFile when it cannot be read, is long, or is not UTF-8.
+ */
+export function readTextFile(path: string): string {
+  const bytes = readBytes(path);
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff) || bytes.includes(0))
+    throw new UnreadableFile("is not UTF-8 but UTF-16 or binary: save it as UTF-8");
+  if (!isUtf8(bytes)) throw new UnreadableFile("is not UTF-8: save it as UTF-8");
+  return bytes.toString().replace(/^\uFEFF/, "");
+}
+
+/** Reads no more than the limit, so that a device or a pipe cannot fill the memory. */
+function readBytes(path: string): Buffer {
+  const bytes = Buffer.alloc(FILE_MAX_BYTES + 1);
+  let length = 0;
+  try {
+    const file = openSync(path, "r");
+    try {
+      for (let read = -1; read !== 0 && length < bytes.length; length += read)
+        read = readSync(file, bytes, length, bytes.length - length, null);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    throw new UnreadableFile(
+      code === "EISDIR"
+        ? "is a directory, as Docker makes one in place of a file that is missing: remove it"
+        : `cannot be read (${code})`,
+      code,
+    );
+  }
+  if (length > FILE_MAX_BYTES) throw new UnreadableFile(`is longer than ${FILE_MAX_BYTES} bytes`);
+  return bytes.subarray(0, length);
+}

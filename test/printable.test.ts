@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { tableOf } from "../src/cli/table.ts";
+import { createLogger } from "../src/logger.ts";
+import { printable, printableJson } from "../src/printable.ts";
+
+/** Escape, DEL, CSI, right-to-left override, isolate, zero-width joiner, line separator, byte order mark, a tag. */
+const HOSTILE = "a\u001b[31m\u007f\u009b\u202e\u2066\u200d\u2028\ufeff\u{e0041}z";
+// oxlint-disable-next-line no-control-regex -- what a terminal would obey
+const ACTIVE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/u;
+
+test("characters that act on a terminal are written as their numbers, and all others as they are", () => {
+  expect(printable(HOSTILE)).toBe(
+    String.raw`a\u{1b}[31m\u{7f}\u{9b}\u{202e}\u{2066}\u{200d}\u{2028}\u{feff}\u{e0041}z`,
+  );
+  expect(printable("\ud800x\n")).toBe(String.raw`\u{d800}x\u{a}`);
+  for (const text of ["openai/gpt-4o:free", "模型 naïve 🌍 é"]) expect(printable(text)).toBe(text);
+});
+
+test("JSON keeps its meaning when its hidden characters are escaped", () => {
+  const json = `${JSON.stringify({ [HOSTILE]: HOSTILE }, null, 2)}\n`;
+  expect(printableJson(json)).not.toMatch(ACTIVE);
+  expect(JSON.parse(printableJson(json))).toEqual({ [HOSTILE]: HOSTILE });
+});
+
+test("no field of a log line has a character that acts on a terminal", () => {
+  let line = "";
+  const logger = createLogger("info", { write: (text: string) => void (line += text) });
+  logger.info({ model: HOSTILE, err: new Error(HOSTILE) }, HOSTILE);
+  expect(line.trimEnd()).not.toMatch(ACTIVE);
+  expect(JSON.parse(line)).toMatchObject({ model: HOSTILE, msg: HOSTILE });
+});
+
+test("a table shows hidden characters and stays aligned", () => {
+  const table = tableOf([
+    { model: "x\u001b[2J", owners: ["a\u202e"], usd: 1 },
+    { model: "y", owners: [], usd: 10 },
+  ]);
+  expect(table).not.toMatch(ACTIVE);
+  expect(table).toContain(String.raw`x\u{1b}[2J  a\u{202e}`);
+});

@@ -1,0 +1,93 @@
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { expect, onTestFinished, test } from "vitest";
+import { ask } from "../support/ask.ts";
+import { freePort } from "../support/free-port.ts";
+import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
+import { startHeldUpstream } from "../support/held-upstream.ts";
+import { listens } from "../support/listens.ts";
+import { until, within } from "../support/until.ts";
+
+/** Starts a gateway by a shell command in which `$RUN` is the gateway, and waits until it listens. */
+async function start(shell: string, stdout: number | "pipe" = "pipe") {
+  const { upstream } = await startHeldUpstream();
+  const port = await freePort();
+  const child = spawn("bash", ["-c", shell.replaceAll("$RUN", `"${process.execPath}" src/server.ts`)], {
+    env: {
+      PATH: process.env["PATH"],
+      NODE: process.execPath,
+      PORT: String(port),
+      LOG_LEVEL: "trace",
+      DRAIN_MS: "0",
+      OPENROUTER_API_KEY: ACCOUNT_KEY,
+      GATEWAY_API_KEYS: `team:${CALLER_KEY}`,
+      OPENROUTER_BASE_URL: upstream.baseUrl,
+    },
+    stdio: ["ignore", stdout, "pipe"],
+    detached: true,
+  });
+  onTestFinished(() => killGroup(child.pid));
+  const ended = new Promise<number | string | null>((resolve) => {
+    child.on("exit", (code, signal) => resolve(code ?? signal));
+  });
+  await until(() => listens(port), "the gateway to listen", 15_000);
+  return { child, port, exit: () => within(ended, "the end of the gateway", 5_000) };
+}
+
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch {
+    // It has ended.
+  }
+}
+
+/** Makes the gateway log more than a pipe holds: a health check is a line of some 250 bytes at trace level. */
+async function logMuch(port: number): Promise<void> {
+  const requests = Array.from({ length: 100 }, () =>
+    ask(port, { path: `/healthz`, method: "GET", body: "" }),
+  );
+  for (const { status } of await Promise.all(requests)) expect(status).toBe(200);
+}
+
+test.each([
+  ["standard output is on a full disk", "exec $RUN"],
+  ["standard output and standard error are on a full disk", "exec $RUN 2>/dev/full"],
+])("serves and stops when %s", async (_, shell) => {
+  const full = openSync("/dev/full", "w");
+  onTestFinished(() => closeSync(full));
+  const { child, port, exit } = await start(shell, full);
+  for (let count = 0; count < 5; count++) {
+    expect((await ask(port)).status).toBe(200);
+    // Longer than lines wait for each other: the next request comes after a write has failed.
+    await new Promise((resolve) => setTimeout(resolve, 150));
+  }
+  child.kill("SIGTERM");
+  expect(await exit()).toBe(0);
+});
+
+test("serves and stops when nobody reads the pipe that is standard output", async () => {
+  const { child, port, exit } = await start("exec $RUN");
+  child.stdout?.pause();
+  for (let count = 0; count < 10; count++) await logMuch(port);
+  child.kill("SIGTERM");
+  expect(await exit()).toBe(0);
+}, 30_000);
+
+test("serves and stops when a shell pipe is full and nobody reads it", async () => {
+  const { child, port, exit } = await start("exec > >(exec sleep 60); exec $RUN");
+  for (let count = 0; count < 10; count++) await logMuch(port);
+  child.kill("SIGTERM");
+  expect(await exit()).toBe(0);
+}, 30_000);
+
+test("ends, if not cleanly, when another process has made the full pipe blocking again", async () => {
+  // A Node process that ends gives its standard output back as it found it, and the pipe is this one's too.
+  const { child, port, exit } = await start(
+    'exec > >(exec sleep 60); { sleep 4; exec "$NODE" -e process.stdout; } & exec $RUN',
+  );
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  for (let count = 0; count < 10; count++) await logMuch(port);
+  child.kill("SIGTERM");
+  expect([0, "SIGKILL"]).toContain(await exit());
+}, 40_000);

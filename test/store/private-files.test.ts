@@ -1,0 +1,72 @@
+import { chmodSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { newKeySchema } from "../../src/keys/key-input.ts";
+import { KeyService } from "../../src/keys/key-service.ts";
+import { openDatabase } from "../../src/store/database.ts";
+import { makePrivate } from "../../src/store/private-files.ts";
+import { isUnavailable } from "../../src/store/unavailable.ts";
+import { AUTHORIZATION } from "../support/chat.ts";
+import { startHeldUpstream } from "../support/held-upstream.ts";
+import { startKeyedGateway } from "../support/keyed-gateway.ts";
+import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
+
+/** Modes of all files below a directory, but for those that only their owner may use. */
+function openFiles(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => (statSync(path).mode & 0o077) !== 0);
+}
+
+test("every file of a gateway is its owner's alone, also in a directory that is open to others", async () => {
+  const dataDir = temporaryDirectory();
+  chmodSync(dataDir, 0o755);
+  const umask = process.umask(0o022);
+  onTestFinished(() => void process.umask(umask));
+  const { upstream } = await startHeldUpstream();
+  const gateway = await startKeyedGateway(upstream.baseUrl, { DATA_DIR: dataDir });
+  expect((await gateway.call(gateway.caller, { headers: AUTHORIZATION })).status).toBe(200);
+  expect(readdirSync(dataDir)).toContain("sluice.db-wal");
+  expect(openFiles(dataDir)).toEqual([]);
+});
+
+test("a database that others could read is taken from them when it is opened", async () => {
+  const dataDir = temporaryDirectory();
+  const open = () => openDatabase({ dataDir, databaseUrl: undefined }, () => {});
+  const first = open();
+  await first.migrate();
+  for (const end of ["", "-wal", "-shm"]) chmodSync(join(dataDir, `sluice.db${end}`), 0o644);
+  const second = open();
+  expect(second.exposedFiles).toEqual([]);
+  expect(openFiles(dataDir)).toEqual([]);
+  await second.close();
+  await first.close();
+});
+
+test("a file whose mode cannot be changed is reported, and one that is not there is not", () => {
+  // A file of the kernel's, whose mode root may not change either.
+  const path = "/proc/self/status";
+  expect(makePrivate([path, join(temporaryDirectory(), "missing")])).toEqual([path]);
+  const own = join(temporaryDirectory(), "own");
+  writeFileSync(own, "", { mode: 0o666 });
+  expect(makePrivate([own])).toEqual([]);
+});
+
+test("a change that a full disk prevents says so, and not that its transaction is already over", async () => {
+  const database = await openTestDatabase();
+  const keys = new KeyService(database);
+  const pages = database.sqlite?.prepare("pragma page_count").get()?.["page_count"];
+  database.sqlite?.exec(`pragma max_page_count = ${Number(pages)}`);
+  const make = async (): Promise<unknown> => {
+    for (let count = 0; count < 1_000; count++)
+      await keys.create(newKeySchema.parse({ name: `k${count}` }), { actor: "a", source: "b" });
+    return undefined;
+  };
+  const error = await make().catch((cause: unknown) => cause);
+  expect(error).toMatchObject({ errcode: 13 });
+  expect(isUnavailable(error)).toBe(true);
+  // The connection is not left in a transaction.
+  database.sqlite?.exec(`pragma max_page_count = 1000000`);
+  await keys.create(newKeySchema.parse({ name: "after" }), { actor: "a", source: "b" });
+});

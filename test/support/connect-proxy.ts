@@ -1,0 +1,52 @@
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
+
+/** A forward proxy that takes CONNECT and nothing else. */
+export interface ConnectProxy {
+  readonly port: number;
+  /** What it was asked for, in order: `host:port`. */
+  readonly asked: readonly string[];
+  /** Headers of the last request. */
+  readonly headers: () => IncomingHttpHeaders;
+  /** Requests for something else than a tunnel. */
+  readonly forwarded: readonly string[];
+}
+
+/**
+ * Starts it on a free port of this machine.
+ * @param to the port that every tunnel leads to, whatever host was asked for.
+ * @param refuse answers in place of a tunnel, if given.
+ */
+export async function startConnectProxy(
+  to: number,
+  refuse?: (socket: Socket) => void,
+): Promise<ConnectProxy> {
+  const asked: string[] = [];
+  const forwarded: string[] = [];
+  let headers: IncomingHttpHeaders = {};
+  const sockets = new Set<Socket>();
+  const server = createServer((request, response) => {
+    forwarded.push(request.url ?? "");
+    response.writeHead(400).end();
+  });
+  server.on("connect", (request, near: Socket) => {
+    asked.push(request.url ?? "");
+    headers = request.headers;
+    near.on("error", () => {});
+    sockets.add(near);
+    if (refuse) return refuse(near);
+    const far = connect(to, "127.0.0.1", () => {
+      near.write("HTTP/1.1 200 Connection established\r\n\r\n");
+      near.pipe(far).pipe(near);
+    });
+    far.on("error", () => near.destroy());
+    sockets.add(far);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return { port: (server.address() as AddressInfo).port, asked, forwarded, headers: () => headers };
+}
