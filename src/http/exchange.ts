@@ -171,10 +171,23 @@ export function beginExchange(request: FastifyRequest, reply: FastifyReply, repo
   });
 }
 
+/**
+ * Whether our half of a request's connection has ended, as behind a request whose body was refused: no answer can be
+ * sent, so the request must not be executed, and billed, either.
+ */
+function isUnanswerable({ raw }: FastifyRequest): boolean {
+  return raw.socket.writableEnded;
+}
+
 /** Gives every request an {@link Exchange}, `request.exchange`. */
 export function trackExchanges(app: FastifyInstance, report: Report): void {
   app.decorateRequest("exchange");
   app.addHook("onRequest", (request, reply, done) => {
+    if (isUnanswerable(request)) {
+      reply.hijack();
+      request.raw.socket.destroy();
+      return;
+    }
     beginExchange(request, reply, report);
     done();
   });
