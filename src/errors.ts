@@ -95,4 +95,14 @@ export class GatewayError extends Error {
     const { message, type, param, code } = this;
     return JSON.stringify({ error: { message, type, param, code } });
   }
+
+  /**
+   * The data of an event that ends a broken stream, in the shape of OpenRouter's own errors there: clients that know it,
+   * such as LiteLLM and pydantic-ai, take `code` for a status and fail on text. The code of this error is the reason.
+   */
+  toEventJson(): string {
+    const { message, param, status, code } = this;
+    const metadata = { reason: code };
+    return JSON.stringify({ error: { message, type: upstream.type, param, code: status, metadata } });
+  }
 }
