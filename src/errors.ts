@@ -31,6 +31,8 @@ const TABLE = {
   invalid_value: { status: 400, ...invalid },
   missing_required_parameter: { status: 400, ...invalid },
   bad_request: { status: 400, ...invalid },
+  /** A known endpoint of other gateways: clients show the text of a 400, and not that of a 404. */
+  unsupported_endpoint: { status: 400, ...invalid },
   unknown_url: { status: 404, ...invalid },
   model_not_found: { status: 404, ...invalid },
   method_not_allowed: { status: 405, ...invalid },
@@ -75,7 +77,7 @@ export class GatewayError extends Error {
   readonly param: string | null;
   readonly headers: Readonly<Record<string, string>>;
 
-  /** @param message for the caller: what is wrong and how to mend it; never a secret or a value of the request. */
+  /** @param message for the caller: what is wrong and how to mend it; never a secret or a value of the body. */
   constructor(code: ErrorCode, message: string, details: Details = {}) {
     super(message, { cause: details.cause });
     const kind: ErrorKind = TABLE[code];

@@ -23,8 +23,11 @@ export interface Answer {
 export class Exchange {
   readonly requestId: string;
   readonly method: string;
-  /** The pattern of the route, never the URL: a URL can carry what a caller should not have put there. */
-  readonly route: string;
+  /**
+   * The pattern of the route, or a fixed name of a known endpoint that there is no route for; never the URL, which can carry
+   * what a caller should not have put there.
+   */
+  route: string;
   /** Of the gateway key; undefined for an anonymous caller or one with a key of its own. */
   keyId: string | undefined = undefined;
   keyName: string | undefined = undefined;

@@ -46,6 +46,7 @@ const ROWS: Row[] = [
   ["a compressed body", "415 unsupported_content_encoding", { headers: { "content-encoding": "gzip" } }],
   ["a body over the limit", "413 request_too_large", body({ user: "x".repeat(100_000) })],
   ["an unknown URL", "404 unknown_url", { path: "/v1/chat/completions" }],
+  ["an endpoint of other gateways", "400 unsupported_endpoint", { path: "/openai/v1/responses" }],
   ["a URL that is not valid", "400 bad_request", { path: "/openai/v1/models/%zz" }],
   ["another method", "405 method_not_allowed", { method: "GET", body: "" }, { headers: { allow: "POST" } }],
   [
