@@ -20,6 +20,8 @@ const TABLE = {
   /** A valid key that may not do this: an admin key asking a model, a caller's key asking the admin API. */
   key_role_not_allowed: { status: 403, type: "permission_error", source: "client" },
   model_not_allowed: { status: 403, type: "permission_error", source: "client" },
+  /** A page that CORS_ORIGINS does not name asks whether it may call. */
+  origin_not_allowed: { status: 403, type: "permission_error", source: "client" },
   key_not_found: { status: 404, ...invalid },
   key_name_taken: { status: 409, ...invalid },
   invalid_json: { status: 400, ...invalid },
