@@ -47,7 +47,9 @@ export function usageCommand(program: Command, run: Run): void {
           return;
         }
         const wire = toWireReport(report);
-        print(wire, [...wire.data, ...(wire.data.length > 1 ? [wire.total] : [])], options.json);
+        const total = wire.data.length > 1 ? [wire.total] : [];
+        const noun = `usage from ${wire.from} to ${wire.to}`;
+        print(wire, [...wire.data, ...total], options.json, noun);
         if (!options.json && wire.pending_requests > 0)
           process.stdout.write(`${wire.pending_requests} more are under way or wait for their cost.\n`);
       }),
