@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
  * rank know nothing of each other's folders.
  */
 const RANKS: readonly (readonly string[])[] = [
-  ["errors", "config-values", "config-origins", "node-version"],
+  ["errors", "config-values", "config-origins", "node-version", "when-orphaned"],
   ["openai", "usage", "pricing", "mock"],
   ["keys-data", "verify"],
   ["config-environment"],
