@@ -19,6 +19,10 @@ PLAIN = "openai/gpt-4o-mini"
 STREAMED = "sim/ok:events=12,split=7"
 #: Streams for 20 seconds.
 SLOW = "sim/ok:events=400,gapMs=50"
+#: Breaks off in the middle of a stream, between two events.
+CUT = "sim/cut"
+#: What the gateway says of such a stream.
+WHY_CUT = "OpenRouter closed the connection before its answer was complete"
 #: Never answers.
 SILENT = "sim/hang"
 #: Answers 429 once, with a second to wait, and then as usual.

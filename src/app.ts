@@ -61,7 +61,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   setOwnHeaders(app, drain);
   handleErrors(app, logger);
   refuseAmbiguousRequests(app);
-  await allowOrigins(app, config.corsOrigins);
+  await allowOrigins(app, config.corsOrigins, logger);
   const limits = await createLimits(app, config, redis);
   refuseUnknownUrls(app, limits.unknownUrls);
   keepBodiesRaw(app);

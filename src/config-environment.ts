@@ -1,10 +1,11 @@
 import { z } from "zod";
+import { originMistake } from "./config-origins.ts";
 import {
   checked,
+  explainedList,
   flag,
   isBaseUrl,
   isNetwork,
-  isOrigin,
   isPostgresUrl,
   isRedisUrl,
   list,
@@ -86,10 +87,7 @@ export const environment = z.object({
       error: "must be one of fatal, error, warn, info, debug, trace, silent",
     })
     .default("info"),
-  CORS_ORIGINS: list(
-    isOrigin,
-    "must be origins separated by commas, such as https://app.example.com (scheme and host, no path), or *",
-  ),
+  CORS_ORIGINS: explainedList(originMistake),
   APP_URL: checked((value) => HEADER_TEXT.test(value) && URL.canParse(value), "must be a URL").optional(),
   APP_TITLE: checked(
     (value) => HEADER_TEXT.test(value),

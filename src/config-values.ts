@@ -30,6 +30,22 @@ export function list(holds: (item: string) => boolean, error: string): Default<T
     .default([]);
 }
 
+/** As {@link list}, but `mistakeOf` says what is wrong with an item, as the end of a sentence and without the item. */
+export function explainedList(
+  mistakeOf: (item: string) => string | undefined,
+): Default<Transformed<string[]>> {
+  return z
+    .string()
+    .superRefine((value, context) => {
+      for (const [index, item] of splitList(value).entries()) {
+        const mistake = mistakeOf(item);
+        if (mistake !== undefined) context.addIssue(`item ${index + 1} ${mistake}`);
+      }
+    })
+    .transform(splitList)
+    .default([]);
+}
+
 /** Splits at commas, trims, and drops empty items. */
 export function splitList(value: string): string[] {
   return value
@@ -53,11 +69,6 @@ export function isPostgresUrl(value: string): boolean {
 export function isRedisUrl(value: string): boolean {
   const protocol = URL.parse(value)?.protocol;
   return protocol === "redis:" || protocol === "rediss:";
-}
-
-/** An origin as browsers send it (scheme, host, port, nothing more), or `*`. */
-export function isOrigin(value: string): boolean {
-  return value === "*" || URL.parse(value)?.origin === value;
 }
 
 /** An address, a CIDR network, or one of the names that proxy-addr knows. */

@@ -6,6 +6,10 @@ import { SECRETS } from "./config-sources.ts";
 import { runGateway } from "./main.ts";
 import { startSimulator } from "./mock/simulator.ts";
 
+const LOCAL_PAGES = ["localhost", "127.0.0.1", "[::1]"]
+  .flatMap((host) => [`http://${host}:*`, `https://${host}:*`])
+  .join();
+
 /**
  * Runs a gateway and a simulated OpenRouter as this process, for a first look without an account: `npm run demo`.
  * Any key or none is accepted, since there is nothing to spend.
@@ -14,6 +18,8 @@ import { startSimulator } from "./mock/simulator.ts";
 export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
   const simulator = await startSimulator();
   environment["LOG_LEVEL"] ??= "warn";
+  // So that a page under development on this machine can call it.
+  environment["CORS_ORIGINS"] ||= LOCAL_PAGES;
   // What the simulator has billed is gone with it, and so are the keys and the ledger.
   const directory = mkdtempSync(join(tmpdir(), "sluice-demo-"));
   process.on("exit", () => rmSync(directory, { recursive: true, force: true }));

@@ -20,6 +20,8 @@ const TABLE = {
   /** A valid key that may not do this: an admin key asking a model, a caller's key asking the admin API. */
   key_role_not_allowed: { status: 403, type: "permission_error", source: "client" },
   model_not_allowed: { status: 403, type: "permission_error", source: "client" },
+  /** A page that CORS_ORIGINS does not name asks whether it may call. */
+  origin_not_allowed: { status: 403, type: "permission_error", source: "client" },
   key_not_found: { status: 404, ...invalid },
   key_name_taken: { status: 409, ...invalid },
   invalid_json: { status: 400, ...invalid },
@@ -31,6 +33,8 @@ const TABLE = {
   invalid_value: { status: 400, ...invalid },
   missing_required_parameter: { status: 400, ...invalid },
   bad_request: { status: 400, ...invalid },
+  /** A known endpoint of other gateways: clients show the text of a 400, and not that of a 404. */
+  unsupported_endpoint: { status: 400, ...invalid },
   unknown_url: { status: 404, ...invalid },
   model_not_found: { status: 404, ...invalid },
   method_not_allowed: { status: 405, ...invalid },
@@ -75,7 +79,7 @@ export class GatewayError extends Error {
   readonly param: string | null;
   readonly headers: Readonly<Record<string, string>>;
 
-  /** @param message for the caller: what is wrong and how to mend it; never a secret or a value of the request. */
+  /** @param message for the caller: what is wrong and how to mend it; never a secret or a value of the body. */
   constructor(code: ErrorCode, message: string, details: Details = {}) {
     super(message, { cause: details.cause });
     const kind: ErrorKind = TABLE[code];
@@ -94,5 +98,15 @@ export class GatewayError extends Error {
   toJson(): string {
     const { message, type, param, code } = this;
     return JSON.stringify({ error: { message, type, param, code } });
+  }
+
+  /**
+   * The data of an event that ends a broken stream, in the shape of OpenRouter's own errors there: clients that know it,
+   * such as LiteLLM and pydantic-ai, take `code` for a status and fail on text. The code of this error is the reason.
+   */
+  toEventJson(): string {
+    const { message, param, status, code } = this;
+    const metadata = { reason: code };
+    return JSON.stringify({ error: { message, type: upstream.type, param, code: status, metadata } });
   }
 }

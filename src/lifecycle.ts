@@ -3,11 +3,11 @@ import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import type { Gateway } from "./gateway.ts";
 import { onStopSignal } from "./stop-signals.js";
+import { whenOrphaned } from "./when-orphaned.ts";
 
 /** npm passes a terminal's Ctrl-C on to a process that has had it already: that is not a second one. */
 const SAME_SIGNAL_MS = 100;
 const AFTER_CRASH_MS = 10_000;
-const ORPHAN_CHECK_MS = 250;
 const LOG_FLUSH_MS = 250;
 
 /**
@@ -46,17 +46,6 @@ export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger, 
   };
   process.on("uncaughtException", onCrash);
   process.on("unhandledRejection", onCrash);
-}
-
-/** npm's shell dies of a SIGTERM without passing it on, and would leave this process behind, holding the port. */
-function whenOrphaned(stop: () => void): void {
-  const parent = process.ppid;
-  const watch = setInterval(() => {
-    if (process.ppid === parent) return;
-    clearInterval(watch);
-    stop();
-  }, ORPHAN_CHECK_MS);
-  watch.unref();
 }
 
 /** Ends the process when the log is written, or after a moment: nobody may be reading it. */

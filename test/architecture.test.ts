@@ -7,7 +7,17 @@ import { expect, test } from "vitest";
  * rank know nothing of each other's folders.
  */
 const RANKS: readonly (readonly string[])[] = [
-  ["errors", "config-values", "config-proxy", "config-sources", "printable", "stop-signals", "node-version"],
+  [
+    "errors",
+    "config-values",
+    "config-origins",
+    "config-proxy",
+    "config-sources",
+    "printable",
+    "stop-signals",
+    "when-orphaned",
+    "node-version",
+  ],
   ["openai", "usage", "pricing", "mock"],
   ["keys-data", "verify"],
   ["config-environment"],

@@ -57,7 +57,16 @@ const GOOD: readonly (readonly [name: string, values: readonly string[]])[] = [
   ["REDIS_URL", ["redis://localhost", "rediss://:pw@example.com:6380/2"]],
   ["TRUST_PROXY", ["loopback", "linklocal,uniquelocal", "192.0.2.1", "10.0.0.0/8", "2001:db8::/32", "::1"]],
   ["LOG_LEVEL", ["fatal", "error", "warn", "info", "debug", "trace", "silent"]],
-  ["CORS_ORIGINS", ["*", "https://a.example.com", "http://localhost:3000,https://b.example.com"]],
+  [
+    "CORS_ORIGINS",
+    [
+      "*",
+      "https://a.example.com",
+      "http://localhost:3000,https://b.example.com",
+      "https://*.example.com,http://localhost:*,http://[::1]:3000",
+      "chrome-extension://abc,app://.,tauri://localhost,file://",
+    ],
+  ],
   ["APP_URL", ["https://example.com"]],
   ["APP_TITLE", ["x", "t".repeat(512)]],
 ];
@@ -106,7 +115,11 @@ const BAD: readonly (readonly [name: string, values: readonly string[]])[] = [
   ["LOG_LEVEL", ["INFO", "verbose", "30"]],
   [
     "CORS_ORIGINS",
-    ["example.com", "https://example.com/", "https://Example.com", "null", "https://a.com/*", "a,*"],
+    ["example.com", "https://example.com/", "https://Example.com", "null", "https://a.com/*", "a,*"].concat(
+      ["https://*", "https://a*.example.com", "https://*.*.com", "https://example.*", "*.example.com"],
+      ["https://a.example:443", "http://a.example:80", "https://a.example:99999", "https://bücher.example"],
+      ["Chrome-Extension://a", "chrome-extension://a/", "chrome-extension://a/b", "ws://a.example", "data:x"],
+    ),
   ],
   ["APP_URL", ["example.com", "https://example.com/é", "/path", `https://example.com/${"x".repeat(512)}`]],
   ["APP_TITLE", ["é", "a\nb", "a\u0000b", "t".repeat(513)]],
@@ -121,4 +134,18 @@ test.each(BAD.flatMap(([name, values]) => values.map((value) => [name, value] as
 
 test.each(["sk or", "sk\u0000", "sk-é", "k".repeat(513)])("OPENROUTER_API_KEY may not be %j", (value) => {
   expect(wrong({ OPENROUTER_API_KEY: value, GATEWAY_API_KEYS: "a:b" })).toEqual(["OPENROUTER_API_KEY"]);
+});
+
+test.each([
+  [
+    "https://a.example,https://b.example/",
+    "item 2 must not end in a slash, which no browser sends; leave it out",
+  ],
+  ["https://a.example:443", "item 1 must not name the default port, which no browser sends; leave it out"],
+  ["https://A.example", "item 1 must be in small letters, as browsers send it"],
+  ["https://app-*.example", "item 1 has a star that is neither all subdomains"],
+  ["null", "item 1 must not be null, which every website can send"],
+  ["a.example", "item 1 must be an origin as browsers send it"],
+])("CORS_ORIGINS=%s is refused with its remedy", (value, remedy) => {
+  expect(() => loadConfig({ CORS_ORIGINS: value })).toThrow(`CORS_ORIGINS ${remedy}`);
 });

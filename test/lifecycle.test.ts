@@ -80,7 +80,7 @@ test("a stream that outlives the grace time is told so and broken off, and upstr
   const stream = await startStream(gateway.port);
   await within(gateway.stop({ drainMs: 0, graceMs: 200 }), "the gateway to stop", 3_000);
   const response = await stream.ended("the broken stream");
-  expect(response?.body.toString()).toMatch(/"code":"shutting_down"}}\n\n$/);
+  expect(response?.body.toString()).toMatch(/"code":503,"metadata":\{"reason":"shutting_down"\}\}\}\n\n$/);
   expect(response?.complete).toBe(false);
   await until(() => upstream.open.size === 0, "upstream to be let go");
   expect(await gateway.requestLog("the cut stream", (log) => log["route"] === CHAT_PATH)).toMatchObject({

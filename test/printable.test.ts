@@ -31,10 +31,13 @@ test("no field of a log line has a character that acts on a terminal", () => {
 });
 
 test("a table shows hidden characters and stays aligned", () => {
-  const table = tableOf([
-    { model: "x\u001b[2J", owners: ["a\u202e"], usd: 1 },
-    { model: "y", owners: [], usd: 10 },
-  ]);
+  const table = tableOf(
+    [
+      { model: "x\u001b[2J", owners: ["a\u202e"], usd: 1 },
+      { model: "y", owners: [], usd: 10 },
+    ],
+    "rows",
+  );
   expect(table).not.toMatch(ACTIVE);
   expect(table).toContain(String.raw`x\u{1b}[2J  a\u{202e}`);
 });

@@ -9,6 +9,7 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import harness as probe  # noqa: E402
 import litellm  # noqa: E402
+from litellm.exceptions import MidStreamFallbackError  # noqa: E402
 from pydantic import BaseModel  # noqa: E402
 
 litellm.suppress_debug_info = True
@@ -19,10 +20,10 @@ class Report(BaseModel):
     celsius: int
 
 
-def ask(scenario: str, model: str, **more: Any) -> Any:
+def ask(scenario: str, model: str, provider: str = "openai", **more: Any) -> Any:
     options = {"api_base": probe.BASE_URL, "api_key": probe.API_KEY, "max_retries": 0} | more
     messages = options.pop("messages", probe.asking(scenario))
-    return litellm.completion(model=f"openai/{model}", messages=messages, **options)
+    return litellm.completion(model=f"{provider}/{model}", messages=messages, **options)
 
 
 def check_tool_call(message: Any) -> None:
@@ -108,6 +109,16 @@ def upstream_failure() -> None:
     with probe.Raises(litellm.InternalServerError) as caught:
         ask("500", probe.failing(500))
     probe.has(caught.error, status_code=500)
+
+
+@probe.scenario("cut stream")
+def cut_stream() -> None:
+    # The provider `openrouter`, too, which takes the code of an error in a stream for a status.
+    for provider in ("openai", "openrouter"):
+        with probe.Raises(MidStreamFallbackError) as caught:
+            for _ in ask("cut stream", probe.CUT, provider, stream=True):
+                pass
+        assert probe.WHY_CUT in caught.error.message, caught.error.message
 
 
 @probe.scenario("cancel")

@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
 import { GatewayError } from "../errors.ts";
 import { allowOnly } from "../routes/allow-only.ts";
+import { addExamples } from "./api-examples.ts";
 import { API_PATHS } from "./api-paths.ts";
 
 type OpenApiPaths = NonNullable<NonNullable<StaticDocument["openapi"]>["paths"]>;
@@ -36,6 +37,7 @@ export async function documentation(app: FastifyInstance): Promise<void> {
       // The plugin says of every body that it is required.
       const rotation = document.openapiObject.paths?.[`/admin/v1/keys/{key}/rotate`]?.post?.requestBody;
       if (rotation && "required" in rotation) rotation.required = false;
+      addExamples(document.openapiObject.paths ?? {});
       return document.openapiObject;
     },
   });

@@ -71,7 +71,12 @@ function readCommands(keys: Command, run: Run): void {
       run(async (session) => {
         const filter = { owner, includeRevoked: all, limit: PAGE };
         const found = await allOf((after) => session.keys.list({ ...filter, after }));
-        print(found.map(toWireKey), found.map(keyLine), json);
+        print(
+          found.map(toWireKey),
+          found.map(keyLine),
+          json,
+          owner === undefined ? "keys" : "keys of this owner",
+        );
       }),
     );
   keys
@@ -90,7 +95,7 @@ function readCommands(keys: Command, run: Run): void {
         const keyId = await keyIdOf(session.keys, key);
         const found = await allOf((before) => session.keys.audit({ keyId, limit: PAGE, before }));
         const entries = found.map(toWireAuditEntry);
-        print(entries, entries, json);
+        print(entries, entries, json, "changes of keys");
       }),
     );
 }
@@ -138,7 +143,7 @@ function fieldsOf({ name, models, ...rest }: KeyOptions): Record<string, unknown
 }
 
 function printKey(key: GatewayKey, json: boolean): void {
-  print(toWireKey(key), [keyLine(key)], json);
+  print(toWireKey(key), [keyLine(key)], json, "keys");
 }
 
 /** A key as a line of a table. */
@@ -155,6 +160,6 @@ function stateOf({ revokedAt, disabled, expiresAt }: GatewayKey): string {
 }
 
 function printIssued({ key, secret }: IssuedKey, json: boolean): void {
-  if (json) print({ ...toWireKey(key), secret }, [], true);
+  if (json) print({ ...toWireKey(key), secret }, [], true, "keys");
   else process.stdout.write(`${key.name} (${key.id}): the secret is shown this once.\n\n  ${secret}\n\n`);
 }

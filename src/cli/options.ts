@@ -17,7 +17,12 @@ export function spanOf(text: string): number {
 export function expiryOf(text: string): number | null {
   if (text === "never") return null;
   if (/^\d+[smhd]$/.test(text)) return Date.now() + spanOf(text);
-  return momentOf(text);
+  const { success, data } = moment.safeParse(text);
+  if (!success)
+    throw new InvalidArgumentError(
+      "It is a span of time such as 30d, a date such as 2026-12-31, a time such as 2026-12-31T12:00:00Z, or never.",
+    );
+  return data;
 }
 
 /** A date (midnight UTC) or a time with a zone, in ms since 1970. */

@@ -120,11 +120,12 @@ export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown
   throw new CommandError(`--${OPTIONS[field] ?? field} ${issue?.message ?? "is not valid"}`);
 }
 
-/** Prints a result: JSON for programs, or a table for people. */
+/** Prints a result: JSON for programs, or a table for people, which says of which `noun` there are no rows. */
 export function print(
   result: unknown,
   rows: readonly Readonly<Record<string, unknown>>[],
   json: boolean,
+  noun: string,
 ): void {
-  process.stdout.write(json ? printableJson(`${JSON.stringify(result, null, 2)}\n`) : tableOf(rows));
+  process.stdout.write(json ? printableJson(`${JSON.stringify(result, null, 2)}\n`) : tableOf(rows, noun));
 }

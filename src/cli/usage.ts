@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { keyIdOf } from "../admin/key-id.ts";
 import { hoursOf } from "../admin/period.ts";
 import { toWireLine, toWireSums, usageText } from "../admin/usage-text.ts";
+import { isoOf } from "../admin/wire.ts";
 import { forwardedModelId } from "../openai/model-id.ts";
 import { printable, printableJson } from "../printable.ts";
 import { DIMENSIONS, type Dimension, reportUsage, type UsageReport } from "../store/usage-report.ts";
@@ -64,8 +65,14 @@ async function* textOf(report: UsageReport, format: "json" | "csv" | "table"): A
 }
 
 /** A table for people, page by page: of a long one the columns may become wider on the way. */
-async function* tableText({ pages, total, pendingRequests }: UsageReport): AsyncGenerator<string, void> {
-  const table = new GrowingTable();
+async function* tableText({
+  from,
+  to,
+  pages,
+  total,
+  pendingRequests,
+}: UsageReport): AsyncGenerator<string, void> {
+  const table = new GrowingTable(`usage from ${isoOf(from)} to ${isoOf(to)}`);
   let lines = 0;
   let waiting: Record<string, unknown>[] = [];
   for await (const page of pages) {

@@ -1,5 +1,8 @@
 import cors from "@fastify/cors";
 import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import { originMatcher } from "../config-origins.ts";
+import { GatewayError } from "../errors.ts";
 
 const EXPOSED = [
   "x-request-id",
@@ -18,16 +21,68 @@ const EXPOSED = [
 ];
 
 /**
- * Lets pages of these origins call the gateway, as the browser SDKs do. Without origins nothing is registered. Cookies
- * are never allowed: a page brings its key itself.
+ * Lets pages of these origins call the gateway, as the browser SDKs do. Without origins no header is ever sent. Cookies
+ * are never allowed: a page brings its key itself. A page that may not call is told so, and the operator, when its browser
+ * asks ahead of the request (preflight); its browser shows the page nothing of an answer.
  */
-export async function allowOrigins(app: FastifyInstance, origins: readonly string[]): Promise<void> {
+export async function allowOrigins(
+  app: FastifyInstance,
+  origins: readonly string[],
+  logger: Logger,
+): Promise<void> {
+  const isAllowed = originMatcher(origins);
+  const reportRefused = refusalLog(logger);
+  app.addHook("onRequest", (request, _reply, done) => {
+    if (request.method !== "OPTIONS") {
+      done();
+      return;
+    }
+    const { origin, "access-control-request-method": asked } = request.headers;
+    if (origin === undefined || asked === undefined || isAllowed(origin)) {
+      done();
+      return;
+    }
+    reportRefused(origin);
+    done(origins.length === 0 ? undefined : notAllowed());
+  });
   if (origins.length === 0) return;
   await app.register(cors, {
-    origin: origins.includes("*") ? "*" : [...origins],
+    origin: origins.includes("*")
+      ? "*"
+      : (origin, done) => done(null, origin !== undefined && isAllowed(origin)),
     methods: ["GET", "POST"],
     exposedHeaders: EXPOSED,
     maxAge: 600,
     strictPreflight: false,
   });
+}
+
+function notAllowed(): GatewayError {
+  return new GatewayError(
+    "origin_not_allowed",
+    "Pages of this origin may not call this gateway; have the origin added to its CORS_ORIGINS.",
+  );
+}
+
+const REPORT_EVERY_MS = 60_000;
+/** Different origins that are logged in that time: whoever invents origins must not fill the log. */
+const REPORTED_MAX = 20;
+/** What is logged of an `Origin` header; whatever else was sent in its place is not. */
+const LOGGED = /^[a-z][\da-z+.-]{0,31}:\/\/[\w.:[\]-]{0,253}$|^null$/i;
+
+/** Makes the logging of refused origins: each at most once a minute. */
+function refusalLog(logger: Logger): (origin: string) => void {
+  const reported = new Set<string>();
+  let since = -REPORT_EVERY_MS;
+  return (origin) => {
+    const now = performance.now();
+    if (now - since >= REPORT_EVERY_MS) {
+      reported.clear();
+      since = now;
+    }
+    const logged = LOGGED.test(origin) ? origin : "(malformed)";
+    if (reported.has(logged) || reported.size >= REPORTED_MAX) return;
+    reported.add(logged);
+    logger.warn({ origin: logged }, "cors: origin not in CORS_ORIGINS, preflight refused");
+  };
 }

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
 import { answerError } from "./answer-error.ts";
+import { unsupportedMediaType } from "./raw-json.ts";
 
 /** Turns everything that is thrown on the way of a request into an answer in OpenAI's shape. */
 export function handleErrors(app: FastifyInstance, logger: Logger): void {
@@ -15,13 +16,13 @@ export function answerAnyError(
   reply: FastifyReply,
   logger: Logger,
 ): void {
-  const answer = toGatewayError(error);
+  const answer = toGatewayError(error, request);
   if (answer.code === "internal_error")
     logger.error({ err: error, request_id: request.id }, "internal error");
   answerError(request, reply, answer);
 }
 
-function toGatewayError(error: unknown): GatewayError {
+function toGatewayError(error: unknown, request: FastifyRequest): GatewayError {
   if (error instanceof GatewayError) return error;
   const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
   switch (code) {
@@ -31,10 +32,7 @@ function toGatewayError(error: unknown): GatewayError {
         "The request body is larger than this gateway takes; send less, or have BODY_LIMIT_BYTES raised.",
       );
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
-      return new GatewayError(
-        "unsupported_media_type",
-        "Send the body as Content-Type: application/json, in UTF-8.",
-      );
+      return unsupportedMediaType(request.headers["content-type"] ?? "");
     case "FST_ERR_BAD_URL":
       return new GatewayError("bad_request", "The URL of the request is not valid.");
     default:

@@ -25,8 +25,11 @@ export interface Answer {
 export class Exchange {
   readonly requestId: string;
   readonly method: string;
-  /** The pattern of the route, never the URL: a URL can carry what a caller should not have put there. */
-  readonly route: string;
+  /**
+   * The pattern of the route, or a fixed name of a known endpoint that there is no route for; never the URL, which can carry
+   * what a caller should not have put there.
+   */
+  route: string;
   /** Of the gateway key; undefined for an anonymous caller or one with a key of its own. */
   keyId: string | undefined = undefined;
   keyName: string | undefined = undefined;
@@ -181,10 +184,23 @@ export function beginExchange(request: FastifyRequest, reply: FastifyReply, repo
   });
 }
 
+/**
+ * Whether our half of a request's connection has ended, as behind a request whose body was refused: no answer can be
+ * sent, so the request must not be executed, and billed, either.
+ */
+function isUnanswerable({ raw }: FastifyRequest): boolean {
+  return raw.socket.writableEnded;
+}
+
 /** Gives every request an {@link Exchange}, `request.exchange`. */
 export function trackExchanges(app: FastifyInstance, report: Report): void {
   app.decorateRequest("exchange");
   app.addHook("onRequest", (request, reply, done) => {
+    if (isUnanswerable(request)) {
+      reply.hijack();
+      request.raw.socket.destroy();
+      return;
+    }
     beginExchange(request, reply, report);
     done();
   });

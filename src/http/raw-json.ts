@@ -40,18 +40,30 @@ export const requireJson: onRequestHookHandler = (request, _reply, done) => {
   const charset = CHARSET.exec(type)?.[1]?.toLowerCase() ?? "utf-8";
   const encoding = request.headers["content-encoding"]?.toLowerCase() ?? "identity";
   if (!JSON_TYPE.test(type) || (charset !== "utf-8" && charset !== "utf8")) {
-    done(
-      new GatewayError(
-        "unsupported_media_type",
-        "Send the body as Content-Type: application/json, in UTF-8.",
-      ),
-    );
+    done(unsupportedMediaType(type));
   } else if (encoding !== "identity") {
     done(
       new GatewayError(
         "unsupported_content_encoding",
-        "Send the body uncompressed, without Content-Encoding.",
+        `Send the body uncompressed, without Content-Encoding; it came as ${shown(encoding)}.`,
       ),
     );
   } else done();
 };
+
+/** The error for a body of another type. @param type the Content-Type that came; empty if none did. */
+export function unsupportedMediaType(type: string): GatewayError {
+  const came = type === "" ? "without a Content-Type" : `as ${shown(type)}`;
+  return new GatewayError(
+    "unsupported_media_type",
+    `Send the body as Content-Type: application/json, in UTF-8; it came ${came}.`,
+  );
+}
+
+const SHOWN_MAX_CHARS = 100;
+
+/** A header value as a message can repeat it: bounded, in printable ASCII. */
+function shown(value: string): string {
+  const printable = value.slice(0, SHOWN_MAX_CHARS).replaceAll(/[^\x20-\x7e]/g, "?");
+  return value.length > SHOWN_MAX_CHARS ? `${printable}…` : printable;
+}

@@ -37,7 +37,7 @@ const BEARER = /^Bearer +([\x21-\x7e]{1,512})$/i;
 
 /**
  * Makes the hook that finds out who is calling, before a byte of the body is read, and sets `request.caller`.
- * Every failure gets the same answer, so that nothing can be learned from it.
+ * Every key that is not accepted gets the same answer, so that nothing can be learned about it.
  */
 export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHandler {
   return async (request) => {
@@ -47,7 +47,7 @@ export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHa
     if (caller === undefined) {
       await options.failedLogins.consume(request);
       if (options.openrouterApiKey === undefined && secret !== undefined) throw notForwarded();
-      throw unauthorized(options.openrouterApiKey !== undefined, mistyped);
+      throw unauthorized(options.openrouterApiKey !== undefined, secret !== undefined, mistyped);
     }
     request.caller = caller;
     request.exchange.keyId = caller.key?.id;
@@ -100,15 +100,14 @@ function notForwarded(): GatewayError {
   );
 }
 
-function unauthorized(gatewayKeys: boolean, mistyped: boolean): GatewayError {
+function unauthorized(gatewayKeys: boolean, given: boolean, mistyped: boolean): GatewayError {
   const whose = gatewayKeys ? "a key of this gateway" : "your OpenRouter key";
-  return new GatewayError(
-    "invalid_api_key",
-    `No valid API key was given; send ${whose} as Authorization: Bearer.`,
-    {
-      headers: { "www-authenticate": "Bearer" },
-      // For the log alone: a checksum tells it without a look-up.
-      cause: mistyped ? Object.assign(new Error("mistyped key"), { code: "MISTYPED_KEY" }) : undefined,
-    },
-  );
+  const wrong = given
+    ? "No valid API key was given: the one in Authorization is unknown, expired, disabled or revoked"
+    : "No API key was given";
+  return new GatewayError("invalid_api_key", `${wrong}; send ${whose} as Authorization: Bearer.`, {
+    headers: { "www-authenticate": "Bearer" },
+    // For the log alone: a checksum tells it without a look-up.
+    cause: mistyped ? Object.assign(new Error("mistyped key"), { code: "MISTYPED_KEY" }) : undefined,
+  });
 }

@@ -1,11 +1,16 @@
 import { z } from "zod";
+import { forwardedModelId } from "../openai/model-id.ts";
 import { ANONYMOUS } from "./gateway-key.ts";
 
 const DAY_MS = 86_400_000;
 const GRACE_MAX_MS = 30 * DAY_MS;
 
 /** Text that databases, terminals and spreadsheets all take as it is: PostgreSQL has no NUL, and a terminal obeys an escape. */
-export const plainText = z.string().regex(/^\P{Cc}*$/u, "must not have control characters");
+// Written without \P{Cc}: the page at /docs checks values with patterns that do not have the flag u.
+export const plainText = z
+  .string()
+  // oxlint-disable-next-line no-control-regex -- control characters are what it is about
+  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/u, "must not have control characters");
 
 /** The end of the year 9999, which is as far as a time can be written. ms since 1970. */
 const TIME_MAX_MS = 253_402_300_799_999;
@@ -26,6 +31,8 @@ const metadata = z
     plainText.max(512, "must have at most 512 characters"),
   )
   .refine((fields) => Object.keys(fields).length <= 16, "must have at most 16 fields");
+/** Behind `openrouter/` and up to the next slash a star: what it stands for may have a slash, and decides on the prefix. */
+const UNDECIDED = /^openrouter(?:\/(?!@preset\/)[^/:@]*)?\*[^/]*$/;
 const models = z
   .array(
     z
@@ -33,7 +40,13 @@ const models = z
       .regex(
         /^[\x21-\x7e]{1,256}$/,
         "must be a model name without spaces, in which * stands for any text, such as google/*",
-      ),
+      )
+      .refine(
+        (glob) => !UNDECIDED.test(glob),
+        "has a star right behind openrouter/, which may be a prefix or an author; write google/* or *, or a whole name such as openrouter/auto",
+      )
+      // Models are compared under the name that OpenRouter knows: a pattern with the prefix would match none.
+      .transform(forwardedModelId),
   )
   .min(1, "must name at least one model; leave it out to allow every model")
   .max(100, "must have at most 100 patterns");

@@ -156,6 +156,12 @@ const PARAMETERS = [
   "top_p",
 ];
 
+/** What a model takes, as OpenRouter lists it: clients offer pictures and files only where it says so. */
+function modalitiesOf({ id }: Model): string[] {
+  if (id.startsWith("google/")) return ["text", "image", "video", "file", "audio"];
+  return /^~?(?:openai|anthropic)\//.test(id) ? ["text", "image", "file"] : ["text"];
+}
+
 function listEntry(model: Model, prompt: string, completion: string): Record<string, unknown> {
   return {
     id: model.id,
@@ -166,8 +172,8 @@ function listEntry(model: Model, prompt: string, completion: string): Record<str
     description: `${model.name}, simulated.`,
     context_length: model.contextLength,
     architecture: {
-      modality: "text->text",
-      input_modalities: ["text"],
+      modality: `${modalitiesOf(model).join("+")}->text`,
+      input_modalities: modalitiesOf(model),
       output_modalities: ["text"],
       tokenizer: "Other",
       instruct_type: null,

@@ -1,5 +1,6 @@
 // `npm run mock`: the simulator as a process of its own, for demos, benchmarks and tests without a network.
 import { parseArgs } from "node:util";
+import { whenOrphaned } from "../when-orphaned.ts";
 import { describeBehaviours } from "./behaviour.ts";
 import { type Simulator, startSimulator } from "./simulator.ts";
 
@@ -41,7 +42,10 @@ function announce(simulator: Simulator): void {
   process.stdout.write(
     `OpenRouter simulator at ${baseUrl}: start the gateway with OPENROUTER_BASE_URL=${baseUrl}, or give a client this base URL and any key.\n`,
   );
-  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => void simulator.close());
+  // Answers that are slow on purpose would hold the process.
+  const stop = (): void => void simulator.close().then(() => process.exit());
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, stop);
+  if (process.env["npm_lifecycle_event"] !== undefined) whenOrphaned(stop);
 }
 
 try {

@@ -28,5 +28,5 @@ export function breakOff(response: ServerResponse, lastEvent?: string): void {
 
 /** The event that tells a reader of a stream why it ends here. Never `[DONE]`. */
 export function errorEvent(error: GatewayError): string {
-  return `data: ${error.toJson()}\n\n`;
+  return `data: ${error.toEventJson()}\n\n`;
 }

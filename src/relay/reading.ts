@@ -10,6 +10,9 @@ import { mediaTypeOf } from "./refusal.ts";
 /** How much of an answer is searched for its id at once, where its head states none. Every answer begins with its id. */
 const ID_WITHIN_BYTES = 65_536;
 const TEXT_MAX_CHARS = 256;
+const LF = 0x0a;
+const CR = 0x0d;
+const RIGHT_BRACKET = 0x5d;
 const GENERATION_ID = /^gen-[\w-]{1,124}$/;
 const USAGE = new Key("usage");
 const ERROR = new Key("error");
@@ -38,6 +41,8 @@ export class Reading {
   #refusalBytes = 0;
   /** The body ends with the connection: undici takes even a reset for its clean end. */
   #closeDelimited = false;
+  /** The body has a Content-Encoding, though none was asked for: nothing in it can be read. */
+  #isEncoded = false;
 
   /** Reads the head of upstream's answer. */
   begin(head: UpstreamHead, exchange: Exchange): void {
@@ -48,6 +53,9 @@ export class Reading {
     if (!mayBeRefusal(status, this.#mediaType)) this.#refusal = undefined;
     this.#closeDelimited =
       headers["content-length"] === undefined && headers["transfer-encoding"] === undefined;
+    // undici gives a header that comes twice as an array, whatever its type says.
+    const encoding = [headers["content-encoding"] as string | readonly string[] | undefined].flat().join();
+    this.#isEncoded = !/^(?:identity)?,?$/i.test(encoding);
     exchange.upstreamStatus = status;
     exchange.provider = providerOf(head);
     exchange.generationId = generationIdOf(head);
@@ -56,6 +64,7 @@ export class Reading {
   }
 
   push(chunk: Buffer): void {
+    if (this.#isEncoded) return;
     if (this.eventStream) this.#events.push(chunk);
     else this.#document.push(chunk);
     if (this.#idBytesLeft > 0) this.#lookForId(chunk.length);
@@ -100,7 +109,7 @@ export class Reading {
 
   /** Whether an answer that has ended was cut short by an end that looks clean. */
   get cutShort(): boolean {
-    return this.#closeDelimited && !this.#endsWhole();
+    return this.#closeDelimited && !this.#isEncoded && !this.#endsWhole();
   }
 
   #endsWhole(): boolean {
@@ -109,14 +118,28 @@ export class Reading {
       : (this.#document.isValid ?? this.#document.endsWithBracket);
   }
 
-  /** Whether a stream that has ended said so before: `data: [DONE]`. */
-  get endsDone(): boolean {
-    return this.#events.endsDone;
+  /** Whether a stream that has ended did not say so before. */
+  get lacksDone(): boolean {
+    return this.eventStream && !this.#isEncoded && !this.#events.endsDone;
+  }
+
+  /** Whether a stream has said `[DONE]`, in a whole line. */
+  get isDone(): boolean {
+    return this.eventStream && this.#events.isDone;
+  }
+
+  /**
+   * The same, for a stream whose last chunk this is. Costs nothing for most chunks: their last character is that of JSON.
+   */
+  isDoneAfter(chunk: Buffer): boolean {
+    let at = chunk.length - 1;
+    while (at >= 0 && (chunk[at] === LF || chunk[at] === CR)) at--;
+    return (at < 0 || chunk[at] === RIGHT_BRACKET) && this.isDone;
   }
 
   /** Whether a stream is between two events. */
   get isBetweenEvents(): boolean {
-    return this.#events.isBetweenEvents;
+    return this.eventStream && !this.#isEncoded && this.#events.isBetweenEvents;
   }
 
   /** Whether the answer states an error. */

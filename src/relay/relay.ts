@@ -11,6 +11,9 @@ import { type ReadOn, ReadOnLimit } from "./read-on.ts";
 import { Reading } from "./reading.ts";
 import { refusalOf } from "./refusal.ts";
 
+/** How long upstream may be silent behind `[DONE]` before the answer is ended. */
+const AFTER_DONE_MS = 1_000;
+
 export interface RelayOptions {
   /** The gateway's own key was sent: its 401 is the operator's fault, not the caller's. */
   readonly ownsAccount: boolean;
@@ -53,6 +56,7 @@ export class Relay implements UpstreamSink, Answer {
   #paused = false;
   /** Bounds the reading while identifying or draining. */
   #readOnLimit: ReadOnLimit | undefined = undefined;
+  #afterDone: NodeJS.Timeout | undefined = undefined;
 
   constructor(request: FastifyRequest, reply: FastifyReply, options: RelayOptions) {
     this.#request = request;
@@ -123,6 +127,19 @@ export class Relay implements UpstreamSink, Answer {
     if (exchange.firstByteAt === 0) exchange.firstByteAt = performance.now();
     exchange.bytesOut += chunk.length;
     if (!this.#response.write(chunk) && !this.#paused) this.#pause();
+    if (this.#afterDone) this.#afterDone.refresh();
+    // The end comes in the same read as a rule: then there is nothing to wait for.
+    else if (this.#reading.isDoneAfter(chunk)) process.nextTick(() => this.#endWhenSilent());
+  }
+
+  /** Upstream may fall silent behind `[DONE]`: then its idle timeout must not hold up the end of a complete stream. */
+  #endWhenSilent(): void {
+    if (this.#state !== "relaying" || this.#afterDone) return;
+    this.#afterDone = setTimeout(() => {
+      if (this.#state !== "relaying") return;
+      this.#call?.abort();
+      this.onEnd();
+    }, AFTER_DONE_MS).unref();
   }
 
   onEnd(): void {
@@ -140,7 +157,7 @@ export class Relay implements UpstreamSink, Answer {
     exchange.answeredWhole = true;
     if (this.#state !== "relaying") return this.#finish();
     this.#finish();
-    exchange.incomplete = this.#reading.eventStream && !this.#reading.endsDone;
+    exchange.incomplete = this.#reading.lacksDone;
     if (this.#reading.hasError) exchange.outcome = "upstream_error";
     exchange.outcome ??= "complete";
     const { socket } = this.#response;
@@ -152,6 +169,8 @@ export class Relay implements UpstreamSink, Answer {
   onFailure(error: GatewayError): void {
     const before = this.#state;
     if (before === "over") return;
+    // Nothing is missing from a stream that has said [DONE], whatever its connection came to.
+    if (before === "relaying" && this.#reading.isDone) return this.onEnd();
     this.#finish();
     if (before === "identifying" || before === "draining") return;
     if (before === "waiting") {
@@ -161,8 +180,7 @@ export class Relay implements UpstreamSink, Answer {
     const exchange = this.#exchange;
     exchange.fail(error);
     exchange.incomplete = true;
-    const tellWhy = this.#reading.eventStream && this.#reading.isBetweenEvents;
-    breakOff(this.#response, tellWhy ? errorEvent(error) : undefined);
+    breakOff(this.#response, this.#reading.isBetweenEvents ? errorEvent(error) : undefined);
   }
 
   onRetry(): void {

@@ -1,15 +1,67 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
+import { baseUrlFor } from "../http/base-url.ts";
 import type { Limit } from "../limits/rate-limit.ts";
 
-/** Answers a URL that no route has, before its body is read; addresses that keep asking are held off. */
+/** Endpoints of OpenAI's, Anthropic's and OpenRouter's APIs that clients ask for and the gateway does not have. */
+const UNSUPPORTED: Readonly<Record<string, string>> = {
+  responses: "Responses API",
+  messages: "Messages API",
+  completions: "legacy Completions API",
+  embeddings: "Embeddings API",
+};
+/** The gateway's own endpoints, asked for below another base URL. */
+const MISPLACED = ["chat/completions", "models", "key"];
+const SHOWN_MAX_CHARS = 200;
+const SEGMENTS_MAX = 32;
+
+/**
+ * Answers a URL that no route has, before its body is read; addresses that keep asking are held off. An endpoint that other
+ * gateways have is a 400, because Claude Code and Codex show the text of a 400 at once: on a 404 they blame the model, or
+ * ask again.
+ */
 export function refuseUnknownUrls(app: FastifyInstance, unknownUrls: Limit): void {
   app.addHook("onRequest", async (request) => {
     if (!request.is404) return;
+    const path = request.url.split(/[?#]/, 1)[0] ?? "";
+    const endpoint = endpointOf(path);
+    // The log names endpoints by these fixed words alone: a URL can carry what should not be there.
+    if (endpoint !== undefined) request.exchange.route = `*/${endpoint}`;
     await unknownUrls.consume(request);
-    throw new GatewayError(
-      "unknown_url",
-      "There is nothing at this URL; the API is at /openai/v1/chat/completions and /openai/v1/models.",
-    );
+    throw endpoint !== undefined && Object.hasOwn(UNSUPPORTED, endpoint)
+      ? unsupported(request, path, endpoint)
+      : unknown(request, path);
   });
+}
+
+/** Which known endpoint a path asks for, whatever its base, and whatever is below the endpoint. */
+function endpointOf(path: string): string | undefined {
+  const segments = path.toLowerCase().split("/", SEGMENTS_MAX).filter(Boolean);
+  const at = segments.findIndex((segment) => Object.hasOwn(UNSUPPORTED, segment));
+  const endpoint = segments[at];
+  if (endpoint !== undefined && segments[at - 1] !== "chat") return endpoint;
+  const asked = segments.join("/");
+  return MISPLACED.find((own) => asked === own || asked.endsWith(`/${own}`));
+}
+
+function unsupported(request: FastifyRequest, path: string, endpoint: string): GatewayError {
+  return new GatewayError(
+    "unsupported_endpoint",
+    `This gateway has no ${UNSUPPORTED[endpoint] ?? endpoint} (${shown(request, path)}). ` +
+      `It has OpenAI's Chat Completions API: use a client or a setting for that, with the base URL ${baseUrlFor(request)}.`,
+  );
+}
+
+function unknown(request: FastifyRequest, path: string): GatewayError {
+  const baseUrl = baseUrlFor(request);
+  return new GatewayError(
+    "unknown_url",
+    `There is nothing at ${shown(request, path)}. Set the base URL to ${baseUrl}: chat completions are at ${baseUrl}/chat/completions.`,
+  );
+}
+
+/** What was asked for, without its query, bounded, in printable ASCII. */
+function shown({ method }: FastifyRequest, path: string): string {
+  const printable = path.slice(0, SHOWN_MAX_CHARS).replaceAll(/[^\x21-\x7e]/g, "?");
+  return `${method} ${printable}${path.length > SHOWN_MAX_CHARS ? "…" : ""}`;
 }

@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { startSimulator } from "../../src/mock/simulator.ts";
 import { type Ask, ask } from "../support/ask.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import type { RawResponse } from "../support/raw-client.ts";
@@ -102,6 +103,45 @@ test("fields are described as they are checked", async () => {
     "dryRun",
     expect.stringContaining("https://openrouter.ai/docs/"),
   ]);
+});
+
+test("every operation succeeds as the page prefills it", async () => {
+  const simulator = await startSimulator();
+  onTestFinished(() => simulator.close());
+  const { port, admin, caller } = await startKeyedGateway(simulator.baseUrl);
+  const { paths } = JSON.parse(
+    (await ask(port, { method: "GET", path: "/openapi.json", body: "" })).body.toString(),
+  );
+  const operations = Object.entries<Json>(paths).flatMap(([path, item]) =>
+    Object.entries<Json>(item).map(([method, operation]) => ({ path, method, operation })),
+  );
+  // As a person does: the key is created first and revoked last.
+  const order = ["post", "get", "patch", "delete"];
+  operations.sort((a, b) => order.indexOf(a.method) - order.indexOf(b.method));
+  for (const { path, method, operation } of operations) {
+    const parameters: Json[] = operation.parameters ?? [];
+    // The page sends nothing that does not match, and has no flags.
+    for (const { schema, example = "Bob" } of parameters.filter((one) => one.schema.pattern))
+      expect(example).toMatch(new RegExp(schema.pattern));
+    const url = parameters
+      .filter((one) => one.in === "path")
+      .reduce((text, one) => text.replace(`{${one.name}}`, encodeURIComponent(one.example)), path);
+    const query = parameters
+      .filter((one) => one.in === "query" && one.schema.default !== undefined)
+      .map((one) => `${one.name}=${encodeURIComponent(one.schema.default)}`);
+    const example = operation.requestBody?.content["application/json"].example;
+    const answer = await ask(port, {
+      method: method.toUpperCase(),
+      path: [url, ...(query.length > 0 ? [query.join("&")] : [])].join("?"),
+      headers: { authorization: `Bearer ${path.startsWith("/admin/") ? admin : caller}` },
+      body: example === undefined ? "" : JSON.stringify(example),
+    });
+    expect([method, path, answer.status]).toEqual([
+      method,
+      path,
+      path === "/admin/v1/keys" && method === "post" ? 201 : 200,
+    ]);
+  }
 });
 
 test("the page takes everything from the gateway, and may be put into no other", async () => {

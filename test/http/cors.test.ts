@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { ask } from "../support/ask.ts";
-import { startTestGateway } from "../support/gateway.ts";
+import { startTestGateway, type TestGateway } from "../support/gateway.ts";
 import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
 const PAGE = "https://app.example";
@@ -14,6 +14,13 @@ const preflight = (origin: string) => ({
     authorization: undefined,
   },
 });
+
+/** What the log says of refused origins. */
+function refusals({ logs }: TestGateway): { level: unknown; origin: unknown }[] {
+  return logs
+    .filter(({ msg }) => String(msg).includes("CORS_ORIGINS"))
+    .map(({ level, origin }) => ({ level, origin }));
+}
 
 test("a page of a listed origin may call, and may read the ids of its request", async () => {
   const upstream = await startScriptedUpstream((socket) =>
@@ -37,18 +44,103 @@ test("a page of a listed origin may call, and may read the ids of its request", 
 });
 
 test.each(["https://evil.example", "null", `${PAGE}.evil.example`, "http://app.example"])(
-  "a page of %s may not call",
+  "a page of %s may not call, and both its developer and the operator are told why",
   async (origin) => {
     const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { CORS_ORIGINS: PAGE });
-    expect(
-      (await ask(gateway.port, preflight(origin))).headers["access-control-allow-origin"],
-    ).toBeUndefined();
+    const answer = await ask(gateway.port, preflight(origin));
+    expect(answer.headers["access-control-allow-origin"]).toBeUndefined();
+    expect([answer.status, JSON.parse(answer.body.toString()).error]).toEqual([
+      403,
+      expect.objectContaining({
+        code: "origin_not_allowed",
+        message: expect.stringContaining("CORS_ORIGINS"),
+      }),
+    ]);
+    expect(await gateway.requestLog("the preflight")).toMatchObject({
+      status: 403,
+      outcome: "rejected",
+      error: "origin_not_allowed",
+    });
+    expect(refusals(gateway)).toEqual([{ level: 40, origin }]);
+    const request = await ask(gateway.port, { headers: { origin, authorization: undefined } });
+    expect([request.status, request.headers["access-control-allow-origin"]]).toEqual([401, undefined]);
   },
 );
 
-test("without CORS_ORIGINS nothing about origins is said", async () => {
+test.each([
+  [
+    "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+    "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+  ],
+  ["chrome-extension://*", "chrome-extension://abcdefghijklmnopabcdefghijklmnop"],
+  [
+    "moz-extension://9b2f0e5c-0d3b-4c0e-8f3a-1d2e3f405162",
+    "moz-extension://9b2f0e5c-0d3b-4c0e-8f3a-1d2e3f405162",
+  ],
+  [
+    "safari-web-extension://A1B2C3D4-0000-4000-8000-000000000000",
+    "safari-web-extension://A1B2C3D4-0000-4000-8000-000000000000",
+  ],
+  ["app://obsidian.md", "app://obsidian.md"],
+  ["app://.", "app://."],
+  ["tauri://localhost", "tauri://localhost"],
+  ["capacitor://localhost", "capacitor://localhost"],
+  ["ionic://localhost", "ionic://localhost"],
+  ["vscode-webview://0a1b2c3d", "vscode-webview://0a1b2c3d"],
+  ["file://", "file://"],
+  ["https://*.example.com", "https://app.example.com"],
+  ["https://*.example.com", "https://a.b.example.com"],
+  ["https://*.example.com:8443", "https://app.example.com:8443"],
+  ["http://localhost:*", "http://localhost:5173"],
+  ["http://localhost:*", "http://localhost"],
+  ["http://[::1]:*", "http://[::1]:3000"],
+  ["*", "https://anything.example"],
+  ["*", "null"],
+])("with %s, a page of %s may call", async (allowed, origin) => {
+  const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", {
+    CORS_ORIGINS: `https://a.example,${allowed}`,
+  });
+  const answer = await ask(gateway.port, preflight(origin));
+  const expected = allowed === "*" ? "*" : origin;
+  expect([answer.status, answer.headers["access-control-allow-origin"]]).toEqual([204, expected]);
+  expect(refusals(gateway)).toEqual([]);
+});
+
+test.each([
+  ["https://*.example.com", "https://example.com"],
+  ["https://*.example.com", "https://evilexample.com"],
+  ["https://*.example.com", "https://app.example.com.evil.example"],
+  ["https://*.example.com", "http://app.example.com"],
+  ["https://*.example.com", "https://app.example.com:8443"],
+  ["https://*.example.com", "https://evil.example/.example.com"],
+  ["http://localhost:*", "http://localhost.evil.example:80"],
+  ["chrome-extension://*", "moz-extension://abc"],
+  ["https://a.example", "https://A.example"],
+])("with %s, a page of %s may not", async (allowed, origin) => {
+  const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { CORS_ORIGINS: allowed });
+  const answer = await ask(gateway.port, preflight(origin));
+  expect([answer.status, answer.headers["access-control-allow-origin"]]).toEqual([403, undefined]);
+});
+
+test("a refused origin is logged once a minute, no more than twenty of them, and none that is not an origin", async () => {
+  const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { CORS_ORIGINS: PAGE });
+  const origins = [
+    "https://a.example/?secret=1",
+    "x".repeat(5_000),
+    "https://evil.example",
+    "https://evil.example",
+  ];
+  for (let index = 0; index < 30; index++) origins.push(`https://${index}.example`);
+  for (const origin of origins) await ask(gateway.port, preflight(origin));
+  const logged = refusals(gateway).map(({ origin }) => origin);
+  expect(logged.slice(0, 3)).toEqual(["(malformed)", "https://evil.example", "https://0.example"]);
+  expect(logged).toHaveLength(20);
+});
+
+test("without CORS_ORIGINS nothing about origins is said but in the log", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
   const answer = await ask(gateway.port, preflight(PAGE));
   expect(answer.status).toBe(405);
   expect(Object.keys(answer.headers).filter((name) => name.startsWith("access-control"))).toEqual([]);
+  expect(refusals(gateway)).toEqual([{ level: 40, origin: PAGE }]);
 });

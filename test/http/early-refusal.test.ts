@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { ask } from "../support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";
+import { DONE, EVENT, startHeldUpstream, startStream } from "../support/held-upstream.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { until } from "../support/until.ts";
@@ -43,6 +44,57 @@ test("a caller in the middle of a long upload gets the refusal, and little of th
   expect((await client.whole("the refused upload", 1_000)).status).toBe(401);
   // What has left the client is in the buffers of the two kernels; the rest waits for a reader that never comes.
   expect(client.socket.bytesWritten - client.socket.writableLength).toBeLessThan(12 * MEGABYTE.length);
+});
+
+test("ends its half of the connection with the refusal when the body is long, and closes when all of it has come", async () => {
+  const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const client = new RawClient(gateway.port, { allowHalfOpen: true });
+  let ended = false;
+  client.socket.on("end", () => (ended = true));
+  const body = Buffer.alloc(300_000, 0x20);
+  client.send(head({ "content-length": String(body.length), authorization: "Bearer sk-wrong" }));
+  client.send(body.subarray(0, 100_000));
+  expect((await client.whole("the refusal", 1_000)).status).toBe(401);
+  await until(() => ended, "the FIN behind the refusal", 1_000);
+  client.send(body.subarray(100_000));
+  const record = await gateway.requestLog("the refused request");
+  expect(record).toMatchObject({ status: 401, outcome: "rejected" });
+  expect(record["duration_ms"]).toBeLessThan(1_500);
+  expect(client.error).toBeUndefined();
+});
+
+test("executes no request that comes over the connection of a refused one", async () => {
+  const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const client = new RawClient(gateway.port, { allowHalfOpen: true });
+  client.send(head({ "content-length": "100000", authorization: "Bearer sk-wrong" }));
+  await client.whole("the refusal", 1_000);
+  const next = chatBody();
+  client.send(
+    Buffer.concat([
+      Buffer.alloc(100_000, 0x20),
+      Buffer.from(head({ "content-length": String(next.length), ...AUTHORIZATION }) + next),
+    ]),
+  );
+  client.socket.end();
+  await client.ended("the connection");
+  // One that would have been executed has reached upstream before an answer to a later one comes from there.
+  expect((await ask(gateway.port)).status).toBe(200);
+  expect(upstream.seen).toHaveLength(1);
+});
+
+test("a refused request behind another on its connection does not cut that one's answer", async () => {
+  const { upstream, finish } = await startHeldUpstream();
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const client = await startStream(gateway.port);
+  client.send(head({ "content-length": "100000", authorization: "Bearer sk-wrong" }));
+  // The gateway has read the second request when it has answered a later one.
+  expect((await ask(gateway.port)).status).toBe(200);
+  finish();
+  const response = await client.whole("the stream");
+  expect(response.body.toString()).toBe(EVENT + DONE);
+  await until(() => client.received.includes("HTTP/1.1 401"), "the refusal behind it");
 });
 
 test("a refused request with a short body keeps its connection", async () => {

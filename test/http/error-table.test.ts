@@ -46,6 +46,7 @@ const ROWS: Row[] = [
   ["a compressed body", "415 unsupported_content_encoding", { headers: { "content-encoding": "gzip" } }],
   ["a body over the limit", "413 request_too_large", body({ user: "x".repeat(100_000) })],
   ["an unknown URL", "404 unknown_url", { path: "/v1/chat/completions" }],
+  ["an endpoint of other gateways", "400 unsupported_endpoint", { path: "/openai/v1/responses" }],
   ["a URL that is not valid", "400 bad_request", { path: "/openai/v1/models/%zz" }],
   ["another method", "405 method_not_allowed", { method: "GET", body: "" }, { headers: { allow: "POST" } }],
   [
@@ -58,6 +59,21 @@ const ROWS: Row[] = [
 
 const typeOf = (status: number): string =>
   status === 401 ? "authentication_error" : "invalid_request_error";
+
+test.each([
+  [type("text/plain; charset=latin1"), "it came as text/plain; charset=latin1."],
+  [type(undefined), "it came without a Content-Type."],
+  [type(`text/${"x".repeat(300)}`), `it came as text/${"x".repeat(95)}….`],
+  [type("text/\u00e9\t"), "it came as text/??."],
+  [{ headers: { "content-encoding": "GZIP" } }, "without Content-Encoding; it came as gzip."],
+  [key(undefined), "No API key was given; send a key of this gateway as Authorization: Bearer."],
+  [key("Basic abc"), "No API key was given; send"],
+  [key("Bearer sk-unknown"), "the one in Authorization is unknown, expired, disabled or revoked; send"],
+] as [Ask, string][])("the message says what came: %j, %s", async (request, words) => {
+  const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
+  const { error } = JSON.parse((await ask(gateway.port, request)).body.toString());
+  expect(error.message).toContain(words);
+});
 
 test.each(ROWS)("%s is answered with %s", async (title, answer, request, expected = {}) => {
   const upstream = await startScriptedUpstream((socket) => socket.destroy());

@@ -36,6 +36,30 @@ test("all that can be set of a key is taken as it is given, and times as ms", ()
 });
 
 test.each([
+  ["openrouter/google/*", "google/*"],
+  ["openrouter/openai/gpt-4o", "openai/gpt-4o"],
+  ["openrouter/*/gpt-4o:free", "*/gpt-4o:free"],
+  ["openrouter/@preset/*", "@preset/*"],
+  ["openrouter/openrouter/auto", "openrouter/auto"],
+  ["openrouter/auto", "openrouter/auto"],
+  ["openrouter/auto:*", "openrouter/auto:*"],
+  ["*", "*"],
+])("a pattern is kept under the name that OpenRouter knows: %s as %s", (given, kept) => {
+  expect(newKeySchema.parse({ name: "ok", models: [given] }).models).toEqual([kept]);
+  expect(keyChangesSchema.parse({ models: ["a/b", given] }).models).toEqual(["a/b", kept]);
+});
+
+test.each(["openrouter/*", "openrouter/*:free", "openrouter/google*", "openrouter*"])(
+  "refuses %s, whose prefix may be an author, with the remedy",
+  (glob) => {
+    const { error } = newKeySchema.safeParse({ name: "ok", models: [glob] });
+    expect(error?.issues.map(({ message }) => message)).toEqual([
+      expect.stringContaining("write google/* or *"),
+    ]);
+  },
+);
+
+test.each([
   [
     "name",
     ["", "a b", "a/b", "ключ", "a\n", "x".repeat(65), "key_abc", "anonymous", "..", "' OR '1'='1", 5, null],

@@ -44,7 +44,9 @@ test("keys are created, listed, changed, rotated and revoked from the command li
     "create",
   ]);
   expect(audit[0]).toMatchObject({ actor: "cli", source: expect.stringContaining("@") });
-  expect((await sluice(dir, "usage", "--by", "key,day")).stdout).toBe("(none)\n");
+  expect((await sluice(dir, "usage", "--by", "key,day")).stdout).toMatch(
+    /^\(no usage from 20\S+Z to 20\S+Z\)\n$/,
+  );
 }, 30_000);
 
 test.each([
@@ -52,6 +54,12 @@ test.each([
   [["keys", "create", "--name", "a b"], 1, "name must be up to 64"],
   [["keys", "create"], 1, "--name"],
   [["keys", "create", "--name", "x", "--expires", "soon"], 1, "such as 2026-12-31"],
+  [["keys", "create", "--name", "x", "--expires", "30"], 1, "such as 30d"],
+  [
+    ["keys", "create", "--name", "x", "--models", "openrouter/*"],
+    1,
+    "--models has a star right behind openrouter/",
+  ],
   [["keys", "create", "--name", "x", "--expires", "2027-02-30"], 1, "such as 2026-12-31"],
   [["keys", "create", "--name", "x", "--models", "a b"], 1, "--models must be a model name"],
   [
@@ -149,6 +157,20 @@ test("owner and metadata can be taken away, and a key that has expired is said t
   await database.close();
   expect((await sluice(dir, "keys", "show", "bob")).stdout).toMatch(/expired\n$/);
 });
+
+test("a table without rows says of what, and a row without a model, provider or name says so in its cell", async () => {
+  const dir = temporaryDirectory();
+  const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
+  await database.migrate();
+  await addSums(database, database.kysely, [rollup(NOVEMBER, ["env:a", "", ""], 1)]);
+  await database.close();
+  const args = ["--from", "2026-11-01", "--to", "2026-11-03"];
+  const { stdout } = await sluice(dir, "usage", "--by", "model,provider", ...args);
+  expect(stdout).toMatch(/\n\(no model\) +\(no provider\) +1 /);
+  expect((await sluice(dir, "keys", "list")).stdout).toBe("(no keys)\n");
+  expect((await sluice(dir, "keys", "list", "--owner", "x")).stdout).toBe("(no keys of this owner)\n");
+  expect((await sluice(dir, "keys", "audit")).stdout).toBe("(no changes of keys)\n");
+}, 30_000);
 
 test("a configuration that keeps no keys is said to keep none", async () => {
   const run = runNode("src/server.ts", { GATEWAY_API_KEYS: "a:b" }, ["--cli", "keys", "list"]);

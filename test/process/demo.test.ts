@@ -31,7 +31,7 @@ function usageOf(dataDir: string): string {
   }).stdout;
 }
 
-test("the demo prints a curl line that works as pasted, and the README's works against it too, and both are in its ledger until it ends", async () => {
+test("the demo prints a curl line that works as pasted, and the README's works against it too, both are in its ledger until it ends, and local pages may call", async () => {
   const demo = runNode("src/server.ts", { PORT: "0" }, ["--demo"]);
   await until(() => demo.stdout().includes("Ctrl-C"), "the demo to be ready", 10_000);
   const base = /http:\/\/127\.0\.0\.1:\d+/.exec(demo.stdout())?.[0] ?? "";
@@ -43,6 +43,9 @@ test("the demo prints a curl line that works as pasted, and the README's works a
     expect(answer).toMatch(/^: OPENROUTER PROCESSING\n\n/);
     expect(answer.endsWith("data: [DONE]\n\n")).toBe(true);
   }
+  const preflight = { origin: "http://localhost:5173", "access-control-request-method": "POST" };
+  const page = await fetch(`${base}/openai/v1/chat/completions`, { method: "OPTIONS", headers: preflight });
+  expect(page.headers.get("access-control-allow-origin")).toBe("http://localhost:5173");
   const [dataDir = ""] = /(?<=DATA_DIR=)\S+/.exec(demo.stdout()) ?? [];
   await until(
     () => usageOf(dataDir).includes("openai/gpt-4o-mini"),

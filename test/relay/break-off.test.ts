@@ -67,9 +67,16 @@ test("an answer whose connection is gone is dropped without a word", async () =>
   expect([response.destroyed, written.mock.calls.length, vi.getTimerCount()]).toEqual([true, 0, 0]);
 });
 
-test("the last event is one whole event with the error in OpenAI's shape", () => {
-  const error = new GatewayError("upstream_timeout", "It took too long.");
-  expect(errorEvent(error)).toBe(
-    'data: {"error":{"message":"It took too long.","type":"upstream_error","param":null,"code":"upstream_timeout"}}\n\n',
-  );
-});
+test.each([
+  ["upstream_disconnected", 502],
+  ["upstream_bad_response", 502],
+  ["shutting_down", 503],
+  ["upstream_timeout", 504],
+] as const)(
+  "the last event of a stream that %s ends has a number as its code, and the word as the reason",
+  (reason, code) => {
+    expect(errorEvent(new GatewayError(reason, "Why."))).toBe(
+      `data: {"error":{"message":"Why.","type":"upstream_error","param":null,"code":${code},"metadata":{"reason":"${reason}"}}}\n\n`,
+    );
+  },
+);

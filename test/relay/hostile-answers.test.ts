@@ -94,7 +94,7 @@ describe("a stream that repeats JSON of the client's", () => {
         expect(found).toMatchObject({
           usage: undefined,
           answeredWhole: false,
-          endsDone: false,
+          lacksDone: true,
           hasError: false,
         });
       }),

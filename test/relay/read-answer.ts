@@ -28,7 +28,7 @@ export function readAnswer(
   );
   for (const piece of pieces) reading.push(piece);
   const idBeforeEnd = exchange.generationId;
-  const { cutShort, hasError, endsDone } = reading;
+  const { cutShort, hasError, lacksDone } = reading;
   exchange.answeredWhole = ended;
   reading.conclude(exchange);
   const { usage, modelAnswered, answeredWhole, generationId, provider, upstreamStatus } = exchange;
@@ -42,7 +42,7 @@ export function readAnswer(
     upstreamStatus,
     cutShort,
     hasError,
-    endsDone,
+    lacksDone,
   };
 }
 

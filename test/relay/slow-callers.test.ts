@@ -112,7 +112,7 @@ test("an answer that is cut from our side lets upstream go and says so in the lo
   expect(call.abort).toHaveBeenCalledTimes(1);
   expect(exchange).toMatchObject({ outcome: "rejected", errorCode: "shutting_down", incomplete: true });
   const cut = await client.ended("the cut stream");
-  expect(cut?.body.toString()).toContain('"code":"shutting_down"');
+  expect(cut?.body.toString()).toContain('"reason":"shutting_down"');
 });
 
 test("upstream is not asked for a caller who is gone already", async () => {

@@ -111,11 +111,18 @@ test("an unknown model is a NotFoundError when asked for, and a BadRequestError 
   expect(used).toBeInstanceOf(BadRequestError);
 });
 
-test("an endpoint that the gateway does not have is a NotFoundError", async () => {
+test("an endpoint that the gateway does not have is a BadRequestError with its name, an unknown one a NotFoundError", async () => {
   const { client } = await setUp();
-  const error = await rejectionOf(client.embeddings.create({ model: MODEL, input: "x" }));
-  expect(error).toBeInstanceOf(NotFoundError);
-  expect(error).toMatchObject({ code: "unknown_url", requestID: expect.any(String) as string });
+  const unsupported = await rejectionOf(client.embeddings.create({ model: MODEL, input: "x" }));
+  expect(unsupported).toBeInstanceOf(BadRequestError);
+  expect(unsupported).toMatchObject({
+    code: "unsupported_endpoint",
+    requestID: expect.any(String) as string,
+  });
+  expect((unsupported as Error).message).toContain("no Embeddings API (POST /openai/v1/embeddings)");
+  const unknown = await rejectionOf(client.moderations.create({ input: "x" }));
+  expect(unknown).toBeInstanceOf(NotFoundError);
+  expect(unknown).toMatchObject({ code: "unknown_url", requestID: expect.any(String) as string });
 });
 
 test("a web page from the edge is an error with a message, not a body of HTML", async () => {

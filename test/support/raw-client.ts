@@ -21,8 +21,8 @@ export class RawClient {
   /** The code of the error it ended with, if any. */
   error: string | undefined;
 
-  constructor(port: number) {
-    this.socket = connect(port, "127.0.0.1");
+  constructor(port: number, { allowHalfOpen = false } = {}) {
+    this.socket = connect({ port, host: "127.0.0.1", allowHalfOpen });
     this.socket.setNoDelay(true);
     this.socket.on("data", (chunk: Buffer) => this.#received.push(chunk));
     this.socket.on("error", (error: NodeJS.ErrnoException) => (this.error = error.code));

@@ -29,6 +29,9 @@ const CURL_SCENARIOS = {
   "expect continue": "A body of 2 MB that waits for 100 Continue gets through",
 } as const;
 
+/** For clients that take a code which is no number for a fault of their own, and hide the reason. */
+const CUT_STREAM = { "cut stream": "A stream that breaks off raises an error with the reason" };
+
 type Scenario = keyof typeof SCENARIOS;
 
 /** A row of the matrix. */
@@ -98,7 +101,12 @@ export const SDKS: readonly Sdk[] = [
   {
     name: "litellm",
     ...python("litellm", "litellm/probe.py"),
-    scenarios: allBut("models list", "model retrieve"),
+    scenarios: { ...allBut("models list", "model retrieve"), ...CUT_STREAM },
+  },
+  {
+    name: "pydantic-ai",
+    ...python("pydantic-ai", "pydantic-ai/probe.py"),
+    scenarios: { ...allBut("models list", "model retrieve"), ...CUT_STREAM },
   },
   { name: "openai-go", command: ["sdks/openai-go/probe"], scenarios: allBut() },
   {

@@ -1,0 +1,72 @@
+/** An origin, or a pattern of origins: scheme, host, and a port that may be a star. */
+const ORIGIN = /^(?<scheme>[a-z][\da-z+.-]*):\/\/(?<host>\[[\d:a-f]+\]|[!-~]+?)(?::(?<port>\d{1,5}|\*))?$/;
+/** What a host may not have, besides what the pattern leaves out. */
+const NO_HOST = /["#%/:<>?@[\\\]^`{|}]/;
+const WEB = /^https?$/;
+/** Electron and Cordova send this for pages from a disk. */
+const FILE = "file://";
+
+const CAPITALS = "must be in small letters, as browsers send it";
+const FORM =
+  "must be an origin as browsers send it: scheme, host and port, such as https://app.example.com, or *";
+
+/**
+ * What is wrong with an item of `CORS_ORIGINS`, as the end of a sentence, without the item; undefined if nothing is. Items are
+ * compared with what browsers send byte by byte, so every other spelling would be accepted and never match.
+ */
+export function originMistake(item: string): string | undefined {
+  if (item === "*" || item === FILE) return undefined;
+  if (item === "null")
+    return "must not be null, which every website can send from a sandboxed frame; serve the page from http://localhost, say";
+  if (/^[^/]+:\/\/[^/]+\/$/.test(item))
+    return "must not end in a slash, which no browser sends; leave it out";
+  const { scheme = "", host = "", port } = ORIGIN.exec(item)?.groups ?? {};
+  if (WEB.test(scheme)) return webMistake(scheme, host, port);
+  if (/^[\w+.-]*[A-Z][\w+.-]*:\/\//.test(item)) return CAPITALS;
+  if (host === "" || NO_HOST.test(host) || /^(?:wss?|ftp|file)$/.test(scheme)) return FORM;
+  return isStarred(host) && host !== "*" ? starMistake(host) : undefined;
+}
+
+function webMistake(scheme: string, host: string, port: string | undefined): string | undefined {
+  const star = isStarred(host) ? starMistake(host) : undefined;
+  if (star !== undefined) return star;
+  const sample = host.replace("*", "any");
+  const numbered = port === undefined || port === "*" ? sample : `${sample}:${port}`;
+  const url = URL.parse(`${scheme}://${numbered}`);
+  if (!url || url.username + url.password + url.search + url.hash !== "" || url.pathname !== "/") return FORM;
+  if (url.host === numbered) return undefined;
+  if (/[A-Z]/.test(host)) return CAPITALS;
+  return url.hostname === sample
+    ? "must not name the default port, which no browser sends; leave it out"
+    : FORM;
+}
+
+function isStarred(host: string): boolean {
+  return host.includes("*");
+}
+
+function starMistake(host: string): string | undefined {
+  return /^\*\.[^*]+$/.test(host)
+    ? undefined
+    : "has a star that is neither all subdomains, as in https://*.example.com, nor the port, as in http://localhost:*";
+}
+
+/**
+ * Makes the test of whether a page's origin is allowed.
+ * @param items as {@link originMistake} accepts them: origins, `*`, and patterns, in which `*.` is one or more subdomains,
+ * `:*` any port or none, and a star for the host of another scheme, such as `chrome-extension://*`, any host.
+ */
+export function originMatcher(items: readonly string[]): (origin: string) => boolean {
+  const exact = new Set(items);
+  if (exact.has("*")) return () => true;
+  const patterns = items.filter(isStarred).map(patternOf);
+  return (origin) => exact.has(origin) || patterns.some((pattern) => pattern.test(origin));
+}
+
+function patternOf(item: string): RegExp {
+  const { scheme = "", host = "", port } = ORIGIN.exec(item)?.groups ?? {};
+  const hosts =
+    host === "*" ? String.raw`[\w.-]+` : RegExp.escape(host).replace(/^\\\*\\\./, String.raw`(?:[\w-]+\.)+`);
+  const ports = port === "*" ? String.raw`(?::\d{1,5})?` : port === undefined ? "" : `:${port}`;
+  return new RegExp(`^${RegExp.escape(scheme)}://${hosts}${ports}$`);
+}

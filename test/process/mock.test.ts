@@ -1,0 +1,43 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { expect, onTestFinished, test } from "vitest";
+import { until } from "../support/until.ts";
+
+const { PATH = "", HOME = "" } = process.env;
+
+test("the simulator ends when the npm that runs it is killed, whatever it is answering", async () => {
+  const npm = spawn("npm", ["run", "mock", "--", "--port", "0"], {
+    env: { PATH, HOME },
+    stdio: ["ignore", "pipe", "inherit"],
+    detached: true,
+  });
+  onTestFinished(() => {
+    try {
+      process.kill(-(npm.pid ?? 0), "SIGKILL");
+    } catch {
+      // All of the group have ended, as they should.
+    }
+  });
+  let printed = "";
+  npm.stdout.on("data", (text: Buffer) => (printed += text.toString()));
+  const [baseUrl] = await until(() => /http:\/\/\S+v1/.exec(printed), "the simulator to listen", 10_000);
+  const hanging = fetch(`${baseUrl}/chat/completions`, {
+    method: "POST",
+    headers: { authorization: "Bearer any", "content-type": "application/json" },
+    body: JSON.stringify({ model: "sim/hang", messages: [{ role: "user", content: "x" }] }),
+  }).then(
+    () => "answered",
+    () => "broken",
+  );
+  const stats = new URL("/__simulator/stats", baseUrl);
+  const answers = (): Promise<boolean> =>
+    fetch(stats).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  expect(await answers()).toBe(true);
+  npm.kill("SIGTERM");
+  await once(npm, "exit");
+  await until(async () => !(await answers()), "the simulator to end");
+  expect(await hanging).toBe("broken");
+});

@@ -1,0 +1,142 @@
+import { gzipSync } from "node:zlib";
+import { expect, test } from "vitest";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { RawClient } from "../support/raw-client.ts";
+import {
+  chunk,
+  chunkedHead,
+  LAST_CHUNK,
+  type Script,
+  startScriptedUpstream,
+} from "../support/scripted-upstream.ts";
+import { until } from "../support/until.ts";
+
+const EVENT = 'data: {"choices":[{"delta":{"content":"né"}}]}\n\n';
+const DONE = "data: [DONE]\n\n";
+
+/** Asks for a stream from an upstream that does this. */
+async function startStreamFrom(script: Script, env: Record<string, string> = {}) {
+  const upstream = await startScriptedUpstream(script);
+  const gateway = await startTestGateway(upstream.baseUrl, env);
+  const client = new RawClient(gateway.port);
+  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
+  return { upstream, gateway, client };
+}
+
+const sending =
+  (body: string, then: Script): Script =>
+  (socket, request) => {
+    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(body)]));
+    then(socket, request);
+  };
+
+test.each([
+  ["a reset", DONE, (socket) => void setTimeout(() => socket.resetAndDestroy(), 50)],
+  ["an end without the last chunk", DONE, (socket) => socket.end()],
+  ["a chunk size that is none", DONE, (socket) => socket.write("zz\r\n")],
+  ["a reset, without the optional space", "data:[DONE]\n\n", (socket) => socket.end()],
+  ["a reset behind CRLF", "data: [DONE]\r\n\r\n", (socket) => socket.end()],
+  ["a reset behind a comment", `${DONE}: bye\n\n`, (socket) => socket.end()],
+  ["a reset before the blank line", "data: [DONE]\n", (socket) => socket.end()],
+] as [string, string, Script][])(
+  "a stream that has said [DONE] is whole in spite of %s",
+  async (_, done, breaks) => {
+    const { gateway, client } = await startStreamFrom(sending(EVENT + done, breaks));
+    expect((await client.whole("the stream")).body.toString()).toBe(EVENT + done);
+    const log = await gateway.requestLog("the stream");
+    expect(log).toMatchObject({ outcome: "complete", status: 200, level: 30 });
+    expect([log["error"], log["incomplete"]]).toEqual([undefined, undefined]);
+  },
+);
+
+test.each(["data: [DONE", 'data: {"text":"data: [DONE]"}\n\n', 'data: {"text":"\\ndata: [DONE]\\n\\n'])(
+  "a stream that breaks off behind %j is not whole",
+  async (end) => {
+    const { gateway, client } = await startStreamFrom(sending(EVENT + end, (socket) => socket.end()));
+    expect((await client.ended("the broken stream"))?.complete).toBe(false);
+    expect(await gateway.requestLog("the stream")).toMatchObject({ error: "upstream_disconnected" });
+  },
+);
+
+test("an error event before [DONE] is logged as upstream's, in spite of a reset behind it", async () => {
+  const error = 'data: {"error": {"code": 502, "message": "provider gone"}, "choices": []}\n\n';
+  const { gateway, client } = await startStreamFrom(sending(error + DONE, (socket) => socket.end()));
+  expect((await client.whole("the stream")).body.toString()).toBe(error + DONE);
+  expect(await gateway.requestLog("the stream")).toMatchObject({ outcome: "upstream_error" });
+});
+
+test.each([
+  ["in one chunk", [DONE]],
+  ["in pieces", ["data: [DO", "NE]", "\n", "\n"]],
+])("ends a stream soon when upstream falls silent behind a [DONE] that came %s", async (_, pieces) => {
+  const { upstream, gateway, client } = await startStreamFrom((socket) => {
+    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(EVENT)]));
+    pieces.forEach((piece, index) => void setTimeout(() => socket.write(chunk(piece)), 20 * index));
+  });
+  expect((await client.whole("the stream", 4_000)).body.toString()).toBe(EVENT + DONE);
+  expect(await gateway.requestLog("the stream")).toMatchObject({ outcome: "complete", status: 200 });
+  await until(() => upstream.open.size === 0, "upstream's connection to be closed");
+});
+
+test("relays what comes behind [DONE] for as long as it comes", async () => {
+  const comment = ": still here\n\n";
+  const { client } = await startStreamFrom((socket) => {
+    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(EVENT + DONE)]));
+    for (const at of [600, 1_200]) setTimeout(() => socket.write(chunk(comment)), at);
+    setTimeout(() => socket.write(LAST_CHUNK), 1_300);
+  });
+  expect((await client.whole("the stream")).body.toString()).toBe(EVENT + DONE + comment + comment);
+});
+
+test("a stream that has said [DONE] ends cleanly when the gateway stops", async () => {
+  const { gateway, client } = await startStreamFrom(sending(EVENT + DONE, () => {}));
+  await until(() => client.response()?.body.includes(DONE), "[DONE]");
+  await gateway.stop({ drainMs: 0, graceMs: 0 });
+  expect((await client.ended("the stream"))?.complete).toBe(true);
+});
+
+test.each([
+  ["text/event-stream", EVENT + DONE],
+  ["application/json", "{}"],
+])("trusts the framing of an encoded %s, which cannot be read", async (type, text) => {
+  const encoded = gzipSync(text);
+  const { gateway, client } = await startStreamFrom((socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\ncontent-encoding: gzip\r\n\r\n`);
+    socket.end(encoded);
+  });
+  const response = await client.whole("the encoded answer");
+  expect([response.headers["content-encoding"], response.body]).toEqual(["gzip", encoded]);
+  const log = await gateway.requestLog("the encoded answer");
+  expect([log["outcome"], log["incomplete"]]).toEqual(["complete", undefined]);
+});
+
+test("reads an answer whose Content-Encoding says identity, or nothing", async () => {
+  const { gateway, client } = await startStreamFrom((socket) => {
+    const headers = "content-type: text/event-stream\r\ncontent-encoding: Identity\r\ncontent-encoding:";
+    socket.end(`HTTP/1.1 200 OK\r\n${headers}\r\n\r\n${EVENT}`);
+  });
+  expect((await client.ended("the broken stream"))?.complete).toBe(false);
+  expect(await gateway.requestLog("the stream")).toMatchObject({ error: "upstream_disconnected" });
+});
+
+test("adds no event to an encoded stream that breaks off", async () => {
+  const encoded = gzipSync(EVENT);
+  const { client } = await startStreamFrom((socket) => {
+    socket.write(chunkedHead({ "content-type": "text/event-stream", "content-encoding": "gzip" }));
+    socket.write(chunk(encoded));
+    setTimeout(() => socket.resetAndDestroy(), 50);
+  });
+  const response = await client.ended("the broken stream");
+  expect([response?.complete, response?.body]).toEqual([false, encoded]);
+});
+
+test.each([`${EVENT}data:[DONE]`, `${EVENT}data: [DONE]\n\n: bye\n\n`, `${EVENT}data: [DONE]\r\n\r\n`])(
+  "a stream that its connection delimits is whole when it ends with %j",
+  async (body) => {
+    const { client } = await startStreamFrom((socket) =>
+      socket.end(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n${body}`),
+    );
+    expect((await client.whole("the stream")).body.toString()).toBe(body);
+  },
+);
