@@ -8,6 +8,7 @@ import {
   isFilledIn,
   LookupRefused,
 } from "../upstream/generation.ts";
+import { RETRY_AFTER_MAX_MS } from "../upstream/retry-after.ts";
 import { LookupBackoff, type LookupFailure } from "./lookup-backoff.ts";
 
 /** So many records are asked for at once. */
@@ -21,6 +22,9 @@ const ROUND_MIN_MS = 50;
 /** However short the time to give up is, OpenRouter has to say so many times that it has no bill. */
 const MISSES_MIN = 8;
 const REPORT_EVERY_MS = 60_000;
+
+/** Rows whose records without a bill are counted; the count of an older one begins again. */
+const UNFILLED_MAX = 10_000;
 
 export interface SettlerOptions {
   readonly database: Database;
@@ -52,6 +56,8 @@ export class Settler {
   #failures = 0;
   #reportedAt = -Infinity;
   #healthy = true;
+  /** How many records without a bill have been read, by the id of their row. */
+  readonly #unfilled = new Map<string, number>();
 
   constructor(options: SettlerOptions) {
     this.#options = options;
@@ -91,7 +97,7 @@ export class Settler {
    */
   async settleDue(): Promise<void> {
     const { database, settleAfterMs } = this.#options;
-    await recallMisdated(database, 2 * Math.max(settleAfterMs, BACKOFF_MAX_MS));
+    await recallMisdated(database, 2 * Math.max(settleAfterMs, BACKOFF_MAX_MS, RETRY_AFTER_MAX_MS));
     const failures: unknown[] = [];
     for (;;) {
       const limit = this.#backoff.limit(LOOKUPS_MAX);
@@ -135,8 +141,9 @@ export class Settler {
       return;
     }
     const misses = row.settle_attempts + 1;
-    if (record && (isFilledIn(record) || misses >= MISSES_MIN)) {
+    if (record && (isFilledIn(record) || this.#countUnfilled(row.id) >= MISSES_MIN)) {
       await settle(database, row.id, settlementOf(record, row));
+      this.#unfilled.delete(row.id);
     } else if (record || misses < this.#missesMax) {
       await postpone(database, row.id, { waitMs: this.#waitAfterMissMs(misses), isMiss: true });
     } else {
@@ -144,6 +151,18 @@ export class Settler {
       const givenUp = await settle(database, row.id, { ...settlementOf(undefined, row), ...unknown });
       if (givenUp) onUnknown(givenUp);
     }
+  }
+
+  /** Counts the records of a row that did not state its bill, apart from the lookups that found no record. */
+  #countUnfilled(id: string): number {
+    const count = (this.#unfilled.get(id) ?? 0) + 1;
+    this.#unfilled.set(id, count);
+    if (this.#unfilled.size > UNFILLED_MAX)
+      for (const oldest of this.#unfilled.keys()) {
+        this.#unfilled.delete(oldest);
+        break;
+      }
+    return count;
   }
 
   /** Twice as long after every miss, up to five minutes, or what it takes for the least number of questions. */

@@ -53,9 +53,29 @@ export function parseJsonObject(body: Buffer): JsonObject {
   return { value: value as Readonly<Record<string, unknown>>, fields };
 }
 
+/**
+ * Parses JSON text of a client as `JSON.parse` does, but for a fault of V8 14: it can take a key that is written with escapes,
+ * such as `"\u006dodel"`, for another key that an earlier text had in the same place, so that a field is hidden from every
+ * check here and read by upstream. So escapes of ASCII characters are decoded first.
+ * @throws SyntaxError as `JSON.parse` does.
+ */
+export function parseJson(text: string): unknown {
+  return JSON.parse(text.includes("\\u00") ? text.replaceAll(ESCAPE, decodeAscii) : text);
+}
+
+/** Any escape, so that the second half of an escaped backslash is not taken for the beginning of one. */
+const ESCAPE = /\\(?:u00([2-7][0-9a-fA-F])|.)/gs;
+
+/** Quotes, backslashes and DEL stay escaped. */
+function decodeAscii(escape: string, hex: string | undefined): string {
+  if (hex === undefined) return escape;
+  const char = String.fromCharCode(Number.parseInt(hex, 16));
+  return char === '"' || char === "\\" || char === "\u007f" ? escape : char;
+}
+
 function parse(body: Buffer): unknown {
   try {
-    return JSON.parse(body.toString());
+    return parseJson(body.toString());
   } catch {
     // The parser's own message quotes the body, which must not be echoed or logged.
     throw new GatewayError("invalid_json", "The request body is not valid JSON.");

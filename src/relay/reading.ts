@@ -4,6 +4,7 @@ import type { UpstreamHead } from "../upstream/call.ts";
 import { EventStreamReader, type JsonEvent, Key } from "../usage/event-stream.ts";
 import { JsonDocumentReader } from "../usage/json-document.ts";
 import { isRefusal, mayBeRefusal, REFUSAL_MAX_BYTES } from "../usage/refusal-body.ts";
+import { readFirstMembers } from "../usage/top-level-members.ts";
 import { toUsage, type Usage } from "../usage/usage.ts";
 import { mediaTypeOf } from "./refusal.ts";
 
@@ -13,7 +14,7 @@ const TEXT_MAX_CHARS = 256;
 const LF = 0x0a;
 const CR = 0x0d;
 const RIGHT_BRACKET = 0x5d;
-const GENERATION_ID = /^gen-[\w-]{1,124}$/;
+const GENERATION_ID = /^gen-[\x21-\x7e]{1,124}$/;
 const USAGE = new Key("usage");
 const ERROR = new Key("error");
 const ID = new Key("id");
@@ -27,7 +28,11 @@ const IDENTITY = ["id", "provider", "model"] as const;
 export class Reading {
   eventStream = false;
   #exchange: Exchange | undefined = undefined;
-  readonly #events = new EventStreamReader((event) => this.#readEvent(event));
+  readonly #events = new EventStreamReader(
+    (event) => this.#readEvent(event),
+    // It may be the event that states the bill.
+    () => (this.#usage = undefined),
+  );
   readonly #document = new JsonDocumentReader();
   /** How many bytes more of the body are searched for the id; 0: the id is known, or there is none. */
   #idBytesLeft = 0;
@@ -84,8 +89,11 @@ export class Reading {
 
   /** Its head has not stated the id by which its cost can be looked up, so the body has to. */
   #lookForId(bytes: number): void {
-    if (this.eventStream) this.#events.scan();
-    else this.#identify(Object.fromEntries(this.#document.firstMembers(IDENTITY)));
+    if (this.eventStream) {
+      this.#events.scan();
+      // A first event that repeats the request can be longer than what is read for its id.
+      if (this.#idBytesLeft > 0) this.#identify(readMembers(this.#events.incompleteData));
+    } else this.#identify(Object.fromEntries(this.#document.firstMembers(IDENTITY)));
     this.#idBytesLeft -= bytes;
   }
 
@@ -98,11 +106,13 @@ export class Reading {
   #identify({ id, provider, model }: JsonEvent): void {
     this.#provider = shortText(provider) ?? this.#provider;
     this.#model = shortText(model) ?? this.#model;
-    if (typeof id !== "string") return;
+    const exchange = this.#exchange;
+    if (typeof id !== "string" || !exchange) return;
+    const isKnown = exchange.generationId !== undefined;
+    if (!isKnown && !GENERATION_ID.test(id)) return;
     this.#events.wantedKeys = [USAGE, ERROR];
     this.#idBytesLeft = 0;
-    const exchange = this.#exchange;
-    if (!exchange || exchange.generationId !== undefined || !GENERATION_ID.test(id)) return;
+    if (isKnown) return;
     exchange.generationId = id;
     exchange.account?.identify(exchange);
   }
@@ -171,9 +181,15 @@ export class Reading {
   #concludeDocument(exchange: Exchange): void {
     this.#identify(Object.fromEntries(this.#document.firstMembers(IDENTITY)));
     // The place of a member is certain only in a document that is complete.
-    const isComplete = exchange.answeredWhole && (!this.#closeDelimited || this.#document.isValid === true);
-    if (isComplete) this.#usage = toUsage(this.#document.member("usage"));
+    if (!exchange.answeredWhole || !(this.#document.isValid ?? !this.#closeDelimited)) return;
+    if (exchange.generationId === undefined) this.#identify({ id: this.#document.member("id") });
+    this.#usage = toUsage(this.#document.member("usage"));
   }
+}
+
+/** What the beginning of an event says of its answer. */
+function readMembers(json: Buffer): JsonEvent {
+  return json.length === 0 ? {} : Object.fromEntries(readFirstMembers(json, IDENTITY));
 }
 
 function shortText(value: unknown): string | undefined {

@@ -121,7 +121,8 @@ export class Relay implements UpstreamSink, Answer {
     this.#reading.push(chunk);
     if (this.#state !== "relaying") {
       if (this.#state === "identifying" && exchange.generationId !== undefined) this.#readForBill();
-      else this.#readOnLimit?.count(chunk);
+      // A refusal has a bound of its own.
+      else if (!this.#reading.mayBeRefusal) this.#readOnLimit?.count(chunk);
       return;
     }
     if (exchange.firstByteAt === 0) exchange.firstByteAt = performance.now();
@@ -154,7 +155,8 @@ export class Relay implements UpstreamSink, Answer {
       return;
     }
     const exchange = this.#exchange;
-    exchange.answeredWhole = true;
+    // A stream that ends without [DONE] may lack its last usage, however cleanly it ends.
+    exchange.answeredWhole = !this.#reading.lacksDone;
     if (this.#state !== "relaying") return this.#finish();
     this.#finish();
     exchange.incomplete = this.#reading.lacksDone;

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { GatewayError } from "../errors.ts";
 import { changesModel, fastModelId } from "../openai/fast-model.ts";
+import { parseJson } from "../openai/json-object.ts";
 import type { Candidate } from "../pricing/endpoints.ts";
 import { type Bound, type CostComponent, estimateCost } from "../pricing/estimate.ts";
 import type { Unbounded } from "../pricing/unbounded.ts";
@@ -60,7 +61,7 @@ export async function answerEstimate(
     );
   const { byId, fetchedAt } = await catalog.list();
   const names = [...new Set(models)];
-  const fields = JSON.parse(body.toString()) as Readonly<Record<string, unknown>>;
+  const fields = parseJson(body.toString()) as Readonly<Record<string, unknown>>;
   const listed = names.flatMap((name) => withFastModel(byId, listedAs(byId, name), fields["speed"]));
   const distinct = mergedById(listed);
   const lists = await Promise.all(

@@ -4,7 +4,9 @@ const MAX_CHARS = 128;
 
 /** The id of the generation that an answer is of, if it is one. */
 export function generationIdOf({ headers }: UpstreamHead): string | undefined {
-  return shortText(headers["x-generation-id"]);
+  const id = headers["x-generation-id"];
+  // Half of an id is that of nothing.
+  return typeof id === "string" && id.length > MAX_CHARS ? undefined : shortText(id);
 }
 
 /** The provider that OpenRouter has chosen. */

@@ -10,7 +10,6 @@ const MAX_BYTES = 1_048_576;
 const NOT_THERE_YET = 404;
 /** Statuses below 500 that say nothing of the generation, but of the account or of too many requests. */
 const GENERAL_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 408, 429]);
-/** No generation costs nearly as much; a larger figure is a mistake. */
 const DECIMAL = /^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const TEXT_MAX_CHARS = 128;
 
@@ -55,7 +54,8 @@ export function generationFinder(upstream: Upstream, authorization: string): Fin
   return async (id) => {
     const path = `/generation?id=${encodeURIComponent(id)}`;
     const { status, headers, body } = await readWhole(upstream, { path, authorization, maxBytes: MAX_BYTES });
-    if (status === NOT_THERE_YET) return undefined;
+    // A page that something between us and OpenRouter answers with says nothing of its records.
+    if (status === NOT_THERE_YET && isJsonObject(body)) return undefined;
     if (status === 200) return toRecord(parse(body, id));
     throw new LookupRefused(status, headers);
   };
@@ -63,15 +63,21 @@ export function generationFinder(upstream: Upstream, authorization: string): Fin
 
 /**
  * Whether a record states its bill. OpenRouter creates a record before it has counted its tokens: until then the cost is 0
- * and the counts are null. A generation that was cancelled early may stay that way.
+ * and the counts are null or 0. A generation that was cancelled early may stay that way.
  */
 export function isFilledIn({ costNanodollars, promptTokens, completionTokens }: GenerationRecord): boolean {
-  return costNanodollars > 0 || (promptTokens !== undefined && completionTokens !== undefined);
+  if (costNanodollars > 0) return true;
+  return promptTokens !== undefined && completionTokens !== undefined && promptTokens + completionTokens > 0;
 }
 
 function toRecord(data: Readonly<Record<string, unknown>>): GenerationRecord {
-  const costNanodollars = parseCost(data["total_cost"] ?? data["usage"]);
-  if (costNanodollars === undefined) {
+  const stated = [data["total_cost"], data["usage"]].filter((cost) => cost != null && cost !== "");
+  const costs = stated.map((cost) => parseCost(cost) ?? NaN);
+  // Both are the cost. While the first is 0 it may not be filled in yet.
+  const costNanodollars = costs.some(Number.isNaN)
+    ? NaN
+    : (costs.find((cost) => cost > 0) ?? costs[0] ?? NaN);
+  if (Number.isNaN(costNanodollars)) {
     throw new GatewayError("upstream_bad_response", "OpenRouter's record of a generation states no cost.");
   }
   const isByok = data["is_byok"];
@@ -106,6 +112,14 @@ function parse(body: Buffer, id: string): Readonly<Record<string, unknown>> {
     "upstream_bad_response",
     "OpenRouter's record of a generation could not be understood.",
   );
+}
+
+function isJsonObject(body: Buffer): boolean {
+  try {
+    return typeof JSON.parse(body.toString()) === "object";
+  } catch {
+    return false;
+  }
 }
 
 function parseData(body: Buffer): Readonly<Record<string, unknown>> | undefined {

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 
 /** A header that asks for more is a mistake, or too long to leave bills unasked for. */
-const RETRY_AFTER_MAX_MS = 900_000;
+export const RETRY_AFTER_MAX_MS = 900_000;
 const SECONDS = /^\d+(?:\.\d+)?$/;
 /** RFC 9110, section 5.6.7; the weekday is there in all three formats. */
 const HTTP_DATE = /^[a-z]{3,9},? /i;

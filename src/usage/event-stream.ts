@@ -7,6 +7,7 @@ const LF = 0x0a;
 const CR = 0x0d;
 const QUOTE = 0x22;
 const DONE = Buffer.from("[DONE]");
+const DATA = Buffer.from("data:");
 /** A byte order mark and `data: `. */
 const DONE_PREFIX_MAX_BYTES = 9;
 /** The line breaks of a blank line, which ends an event (WHATWG HTML, section 9.2.6). JSON text contains neither CR nor LF. */
@@ -35,6 +36,7 @@ export class EventStreamReader {
   /** Keys of the events to parse. May be changed at any time, also by `onEvent`. */
   wantedKeys: readonly Key[] = [];
   readonly #onEvent: (event: JsonEvent) => void;
+  readonly #onUnreadable: () => void;
   /** Bytes that have not been searched yet, from the beginning of an event on. */
   #chunks: Buffer[] = [];
   #bytes = 0;
@@ -44,9 +46,13 @@ export class EventStreamReader {
   #isDone = false;
   #isScanned = true;
 
-  /** @param onEvent called with each complete event that has a wanted key at any depth; it looks where the key is. */
-  constructor(onEvent: (event: JsonEvent) => void) {
+  /**
+   * @param onEvent called with each complete event that has a wanted key, at any depth.
+   * @param onUnreadable called for each event that may have a wanted key but is too long or no JSON.
+   */
+  constructor(onEvent: (event: JsonEvent) => void, onUnreadable: () => void = () => {}) {
     this.#onEvent = onEvent;
+    this.#onUnreadable = onUnreadable;
   }
 
   push(chunk: Buffer): void {
@@ -72,6 +78,7 @@ export class EventStreamReader {
     if (end > start) this.#readEvents(bytes.subarray(start, end), separators);
     const rest = bytes.subarray(end);
     this.#isSkipping = rest.length > EVENT_MAX_BYTES;
+    if (this.#isSkipping) this.#onUnreadable();
     this.#keep(this.#isSkipping ? rest.subarray(1 - BLANK_LINE_MAX_BYTES) : rest);
   }
 
@@ -80,6 +87,23 @@ export class EventStreamReader {
     this.#bytes = rest.length;
     // Twice as much each time: a long event is searched a few times, not once for each of its chunks.
     this.#scanAt = 2 * rest.length + SCAN_BYTES;
+  }
+
+  #readData(data: string): void {
+    try {
+      const value: unknown = JSON.parse(data);
+      if (typeof value === "object" && value !== null) this.#onEvent(value as JsonEvent);
+    } catch {
+      this.#onUnreadable();
+    }
+  }
+
+  /** The first data line of the event that is not complete yet, as far as it has come. Call after `scan`. */
+  get incompleteData(): Buffer {
+    const rest = this.#rest();
+    const at = rest.indexOf(DATA);
+    const isLineStart = at === 0 || rest[at - 1] === LF || rest[at - 1] === CR;
+    return at === -1 || !isLineStart ? Buffer.alloc(0) : rest.subarray(at + DATA.length);
   }
 
   /** Whether a line of the stream is `data: [DONE]`, with its line break: half a line may be the beginning of another. */
@@ -109,7 +133,7 @@ export class EventStreamReader {
     for (let at = nextKey(events, this.wantedKeys, 0); at !== -1;) {
       const start = endOfLastEvent(events.subarray(0, at), separators);
       const end = endOfFirstEvent(events, at, separators);
-      for (const event of parseEvents(events.toString("utf8", start, end))) this.#onEvent(event);
+      for (const data of dataOf(events.toString("utf8", start, end))) this.#readData(data);
       at = nextKey(events, this.wantedKeys, end);
     }
   }
@@ -152,29 +176,20 @@ function endOfLastEvent(bytes: Buffer, separators: readonly Buffer[]): number {
   return last;
 }
 
-/** The events of a text that ends with a blank line: usually one, more where line breaks are mixed. */
-function parseEvents(text: string): JsonEvent[] {
-  const events: JsonEvent[] = [];
+/** The data of the events of a text that ends with a blank line: usually one, more where line breaks are mixed. */
+function dataOf(text: string): string[] {
+  const events: string[] = [];
   let data: string[] = [];
   for (const line of text.split(/\r\n|\n|\r/)) {
-    if (line === "") {
-      const event = data.length === 0 ? undefined : parseObject(data.join("\n"));
-      if (event) events.push(event);
+    if (line === "" && data.length > 0) {
+      events.push(data.join("\n"));
       data = [];
     }
-    const [, value] = /^\ufeff?data: ?(.*)$/.exec(line) ?? [];
+    // JSON does not escape U+2028, which a dot without the flag does not match.
+    const [, value] = /^\ufeff?data: ?(.*)$/s.exec(line) ?? [];
     if (value !== undefined) data.push(value);
   }
   return events;
-}
-
-function parseObject(json: string): JsonEvent | undefined {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === "object" && value !== null ? (value as JsonEvent) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Whether a whole line is `data: [DONE]`; a text that a model writes has its line breaks escaped. */

@@ -125,6 +125,62 @@ const ECHOES: Readonly<Record<string, Case>> = {
     },
     costUsd: COST_USD,
   },
+  "a bill in an event with a raw line separator": {
+    answer: (response, id) => {
+      response.writeHead(200, head(id, SSE));
+      const early = { id, ...CHUNK, usage: usageOf(0.001) };
+      response.end(event(early) + event({ id, note: "\u2028", usage: usageOf(COST_USD) }) + DONE);
+    },
+    costUsd: COST_USD,
+  },
+  "a bill in an event that is too long": {
+    answer: (response, id) => {
+      response.writeHead(200, head(id, SSE));
+      const last = { id, ...CHUNK, debug: "x".repeat(1_200_000), usage: usageOf(COST_USD) };
+      response.end(event({ id, ...CHUNK, usage: usageOf(0.001) }) + event(last) + DONE);
+    },
+    costUsd: COST_USD,
+  },
+  "a clean end after a part of the bill": {
+    answer: (response, id) => {
+      response.writeHead(200, head(id, SSE));
+      response.end(event({ id, ...CHUNK, usage: usageOf(0.001) }));
+    },
+    costUsd: COST_USD,
+  },
+  "a JSON answer that is cut behind the client's JSON": {
+    answer: (response, id) => {
+      response.writeHead(200, head(id, "application/json"));
+      response.end(`{"id":"${id}","debug":{"echo_upstream_body":{"usage":{"prompt_tokens":1,"cost":0}}`);
+    },
+    costUsd: COST_USD,
+  },
+  "two JSON answers in one": {
+    answer: (response, id) => {
+      response.writeHead(200, head(id, "application/json"));
+      const bill = JSON.stringify({ id, usage: usageOf(COST_USD) });
+      response.end(`${bill}${JSON.stringify({ id, usage: FORGED })}`);
+    },
+    costUsd: COST_USD,
+  },
+  "an id in a first event that is too long": {
+    answer: beginning(
+      SSE,
+      (id) => `data: ${JSON.stringify({ id, debug: `${"x".repeat(1_200_000)}leave now` })}`,
+      () => ({ "content-type": SSE }),
+    ),
+    leavesAfter: "leave now",
+    costUsd: COST_USD,
+  },
+  "an id that is empty at first": {
+    answer: beginning(
+      SSE,
+      (id) => event({ id: "", choices: [] }) + event({ id, ...CHUNK, content: "leave now" }),
+      () => ({ "content-type": SSE }),
+    ),
+    leavesAfter: "leave now",
+    costUsd: COST_USD,
+  },
   "an id that only the stream states": {
     answer: beginning(
       SSE,
@@ -160,6 +216,21 @@ const RECORDS: Readonly<Record<string, Case>> = {
           tokens_prompt: null,
           tokens_completion: null,
         }),
+  ),
+  "a record that is not filled in after it was missing": byRecord((asked, id) =>
+    asked <= 7
+      ? usualRecord(id, undefined)
+      : asked === 8
+        ? usualRecord(id, 0, { native_tokens_prompt: null, tokens_prompt: null, native_tokens_completion: 0 })
+        : undefined,
+  ),
+  "a record whose counts are 0 at first": byRecord((asked, id) =>
+    asked > 2 ? undefined : usualRecord(id, 0, { native_tokens_prompt: 0, native_tokens_completion: 0 }),
+  ),
+  "a cost of 0 beside a usage": byRecord((_, id) => usualRecord(id, COST_USD, { total_cost: 0 })),
+  "a cost that is an empty text": byRecord((_, id) => usualRecord(id, COST_USD, { total_cost: "" })),
+  "a page instead of no record": byRecord((asked) =>
+    asked === 1 ? { status: 404, body: "<html>", headers: { "content-type": "text/html" } } : undefined,
   ),
   "a record without a cost": byRecord((asked, id) =>
     asked === 1 ? usualRecord(id, COST_USD, { total_cost: null, usage: null }) : undefined,

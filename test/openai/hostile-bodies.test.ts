@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { readChatRequest } from "../../src/openai/chat-request.ts";
+import { parseJson, parseJsonObject } from "../../src/openai/json-object.ts";
 import { findTopLevelFields } from "../../src/openai/top-level-fields.ts";
 import { refusalOf } from "../support/refusal-of.ts";
 
@@ -44,3 +45,32 @@ test("a body of very many values is refused, and one of many is not", { timeout:
   const many = Buffer.from(around("1,".repeat(200_000)));
   expect(readChatRequest(many).body.length).toBe(many.length);
 });
+
+test("a field whose name is written with escapes is read, whatever was parsed before", () => {
+  // V8 can take the escaped key for the key that an earlier text had in its place.
+  for (const field of ["model", "models", "speed", "max_tokens"]) {
+    const [first = "", ...rest] = field;
+    const hex = first.charCodeAt(0).toString(16).padStart(4, "0");
+    for (const escaped of [`\\u${hex}${rest.join("")}`, `\\u${hex.toUpperCase()}${rest.join("")}`]) {
+      for (let length = 1; length < escaped.length; length++)
+        parseJsonObject(Buffer.from(`{"messages":1,${JSON.stringify(escaped.slice(0, length))}:2}`));
+      const { value } = parseJsonObject(Buffer.from(`{"messages":1,"${escaped}":"x/expensive"}`));
+      expect(value[field]).toBe("x/expensive");
+    }
+  }
+});
+
+test.each([
+  String.raw`{"a\u006d":"\u0041\\u0041"}`,
+  String.raw`{"\u0022\u005c\u007f":"\u0022"}`,
+  String.raw`{"a":"\/\b\u00e9\u2028\ud83d\ude00"}`,
+])("parseJson gives what JSON.parse gives for %s", (text) => {
+  expect(parseJson(text)).toEqual(JSON.parse(text));
+});
+
+test.each([String.raw`{"\U0061":1}`, String.raw`{"a":"\u00"}`, String.raw`{"a":"\u00g1"}`])(
+  "parseJson refuses %s as JSON.parse does",
+  (text) => {
+    expect(() => parseJson(text)).toThrow(SyntaxError);
+  },
+);

@@ -82,6 +82,30 @@ test("joins the data lines of an event, whatever its line breaks", () => {
   }
 });
 
+test("reads data with a line separator of Unicode, which JSON does not escape", () => {
+  const { reader, events } = readerOf('data: {"usage":{"text":"a\u2028b\u2029c"}}\n\n');
+  reader.scan();
+  expect(events).toEqual([{ usage: { text: "a\u2028b\u2029c" } }]);
+});
+
+test("reports an event with a wanted key that is no JSON, and one that is too long, as unreadable", () => {
+  let unreadable = 0;
+  const reader = new EventStreamReader(
+    () => {},
+    () => unreadable++,
+  );
+  reader.wantedKeys = [new Key("usage")];
+  reader.push(Buffer.from('data: {"usage":{}}\n\ndata: {"other"\n\ndata: [DONE]\n\n'));
+  reader.scan();
+  expect(unreadable).toBe(0);
+  reader.push(Buffer.from('data: {"usage":{\n\n'));
+  reader.scan();
+  expect(unreadable).toBe(1);
+  reader.push(Buffer.from(`data: {"${"x".repeat(2 * EVENT_MAX_BYTES)}`));
+  reader.scan();
+  expect(unreadable).toBe(2);
+});
+
 test("passes over data that is not a JSON object", () => {
   const { reader, events } = readerOf('data: "usage"\n\ndata: ["usage"\n\ndata: {"usage":{}}\n\n');
   reader.scan();
@@ -108,6 +132,7 @@ test("finds the same events and the same end however the stream is split", () =>
     ": comment",
     'data: {"x":"\\"usage\\":{} data: [DONE]"}',
     `data: {"id":"${"x".repeat(20_000)}"}`,
+    'data: {"usage":{"text":"\u2028"}}',
     "event: message",
     "",
   );
