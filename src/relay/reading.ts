@@ -139,12 +139,13 @@ export class Reading {
   }
 
   /**
-   * The same, for a stream whose last chunk this is. Costs nothing for most chunks: their last character is that of JSON.
+   * Whether a stream whose last chunk this is has said `[DONE]`, in a whole event, and nothing more. Costs nothing for most
+   * chunks: their last character is that of JSON.
    */
   isDoneAfter(chunk: Buffer): boolean {
     let at = chunk.length - 1;
     while (at >= 0 && (chunk[at] === LF || chunk[at] === CR)) at--;
-    return (at < 0 || chunk[at] === RIGHT_BRACKET) && this.isDone;
+    return (at < 0 || chunk[at] === RIGHT_BRACKET) && this.isDone && this.isBetweenEvents;
   }
 
   /** Whether a stream is between two events. */

@@ -137,9 +137,18 @@ export class Relay implements UpstreamSink, Answer {
   #endWhenSilent(): void {
     if (this.#state !== "relaying" || this.#afterDone) return;
     this.#afterDone = setTimeout(() => {
-      if (this.#state !== "relaying") return;
-      this.#call?.abort();
-      this.onEnd();
+      const { bytesOut } = this.#exchange;
+      // A busy event loop runs late timers before it reads what has arrived meanwhile.
+      setImmediate(() => {
+        if (this.#state !== "relaying" || this.#exchange.bytesOut !== bytesOut) return;
+        // Upstream is silent because it is not read.
+        if (this.#paused) {
+          this.#afterDone?.refresh();
+          return;
+        }
+        this.#call?.abort();
+        this.onEnd();
+      });
     }, AFTER_DONE_MS).unref();
   }
 

@@ -79,6 +79,28 @@ test.each([
   await until(() => upstream.open.size === 0, "upstream's connection to be closed");
 });
 
+test("waits for the blank line behind [DONE], which makes it an event", async () => {
+  const { client } = await startStreamFrom((socket) => {
+    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(`${EVENT}data: [DONE]\n`)]));
+    setTimeout(() => socket.write(Buffer.concat([chunk("\n"), Buffer.from(LAST_CHUNK)])), 1_500);
+  });
+  expect((await client.whole("the stream")).body.toString()).toBe(EVENT + DONE);
+});
+
+test("relays what arrived while the event loop was too busy to read it", async () => {
+  const comment = ": still here\n\n";
+  const { upstream, client } = await startStreamFrom((socket) => {
+    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(EVENT + DONE)]));
+  });
+  await until(() => client.response()?.body.includes(DONE), "[DONE]");
+  // Behind an immediate the event loop runs timers before it reads.
+  await new Promise(setImmediate);
+  for (const socket of upstream.open) socket.write(Buffer.concat([chunk(comment), Buffer.from(LAST_CHUNK)]));
+  const end = performance.now() + 1_500;
+  while (performance.now() < end);
+  expect((await client.whole("the stream")).body.toString()).toBe(EVENT + DONE + comment);
+});
+
 test("relays what comes behind [DONE] for as long as it comes", async () => {
   const comment = ": still here\n\n";
   const { client } = await startStreamFrom((socket) => {
