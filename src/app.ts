@@ -75,7 +75,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
 }
 
 async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Limits): Promise<void> {
-  const { config, keys, upstream, redis, books, drain, inFlight } = deps;
+  const { config, keys, upstream, redis, books, logger, drain, inFlight } = deps;
   const { openrouterApiKey, allowAnonymous, clientStallTimeoutMs } = config;
   const { appUrl, appTitle } = config.upstream;
   const ownsAccount = openrouterApiKey !== undefined;
@@ -83,7 +83,10 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
   const access = { openrouterApiKey, keys, failedLogins };
   const admit = [authenticate({ ...access, allowAnonymous, role: "caller" }), enforcePerKey];
   const authorization = ownsAccount ? `Bearer ${openrouterApiKey}` : undefined;
-  const catalog = new ModelCatalog(upstream, authorization);
+  const catalog = new ModelCatalog(upstream, authorization, {
+    onSkipped: (entries) =>
+      logger.warn({ entries }, "models: upstream listed entries without an id, skipped them"),
+  });
   const endpoints = new EndpointCatalog(upstream, authorization);
   health(app, {
     drain,

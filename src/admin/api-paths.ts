@@ -1,6 +1,8 @@
 // What /openai/v1 and the health checks take and give, for the description of the API. Chat completions are OpenRouter's:
 // their bodies pass as they are, so it is OpenRouter's documentation that describes them.
 
+import { MODEL_FILTERS } from "../routes/model-query.ts";
+
 const OPENROUTER = "https://openrouter.ai/docs/api-reference/chat-completion";
 
 const json = (description: string) => ({
@@ -42,6 +44,22 @@ export const API_PATHS = {
     get: {
       tags: ["models"],
       summary: "The models this key may use",
+      description: "Every other query parameter is refused with 400.",
+      parameters: [
+        ...MODEL_FILTERS.map((name) => ({
+          name,
+          in: "query",
+          description: "A filter or order of OpenRouter's, which checks and applies it",
+          schema: { type: "string" },
+        })),
+        { name: "offset", in: "query", schema: { type: "integer", minimum: 0, default: 0 } },
+        {
+          name: "limit",
+          in: "query",
+          description: "Without offset and limit, the whole list is sent",
+          schema: { type: "integer", minimum: 1, maximum: 1_000, default: 500 },
+        },
+      ],
       responses: answers("OpenRouter's list"),
     },
   },
@@ -55,7 +73,7 @@ export const API_PATHS = {
           in: "path",
           required: true,
           description:
-            "Such as openai/gpt-4o-mini, its slash escaped or not, with openrouter/ in front or without",
+            "Such as openai/gpt-4o-mini, its slash escaped or not, with openrouter/ in front or without, with a variant such as :nitro or without",
           schema: { type: "string" },
         },
       ],

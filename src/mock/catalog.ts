@@ -162,7 +162,14 @@ function modalitiesOf({ id }: Model): string[] {
   return /^~?(?:openai|anthropic)\//.test(id) ? ["text", "image", "file"] : ["text"];
 }
 
-function listEntry(model: Model, prompt: string, completion: string): Record<string, unknown> {
+interface ListEntry extends Readonly<Record<string, unknown>> {
+  readonly architecture: Readonly<Record<string, unknown>> & {
+    readonly output_modalities: readonly string[];
+  };
+  readonly supported_parameters: readonly string[];
+}
+
+function listEntry(model: Model, prompt: string, completion: string): ListEntry {
   return {
     id: model.id,
     canonical_slug: model.canonicalSlug,
@@ -193,7 +200,7 @@ function listEntry(model: Model, prompt: string, completion: string): Record<str
   };
 }
 
-function listAll(): Record<string, unknown>[] {
+function listAll(): ListEntry[] {
   const entries = [...MODELS.values()].map((model) =>
     listEntry(model, usdText(model.promptNanodollars), usdText(model.completionNanodollars)),
   );
@@ -211,5 +218,22 @@ function listAll(): Record<string, unknown>[] {
 
 const LIST = listAll();
 
-/** The body of `GET /models`, in the shape of OpenRouter's (no `object`, no `owned_by`). */
-export const MODEL_LIST = JSON.stringify({ data: LIST, total_count: LIST.length, links: { next: null } });
+/**
+ * The body of `GET /models`, in the shape of OpenRouter's (no `object`, no `owned_by`).
+ * @param query of whose filters only `output_modalities` and `supported_parameters` have an effect.
+ */
+export function modelListBody(query: URLSearchParams): string {
+  const modalities = listOf(query.get("output_modalities") ?? "text");
+  const parameters = listOf(query.get("supported_parameters") ?? "");
+  const data = LIST.filter(
+    ({ architecture, supported_parameters: supported }) =>
+      (modalities.includes("all") ||
+        architecture.output_modalities.some((name) => modalities.includes(name))) &&
+      parameters.every((name) => supported.includes(name)),
+  );
+  return JSON.stringify({ data, total_count: data.length, links: { next: null } });
+}
+
+function listOf(text: string): string[] {
+  return text.split(",").filter((name) => name !== "");
+}

@@ -3,7 +3,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { generationBody, type Ledger, usdOf } from "./billing.ts";
-import { MODEL_LIST } from "./catalog.ts";
+import { modelListBody } from "./catalog.ts";
 import { answerChat } from "./chat.ts";
 import { endpointsBody } from "./endpoints.ts";
 import { USER_ID } from "./errors.ts";
@@ -146,7 +146,8 @@ async function route(exchange: Exchange, settings: Settings): Promise<void> {
   const { method, url } = exchange.seen;
   const [path, query] = url.split("?", 2);
   // The list of models and their endpoints are public upstream.
-  if (method === "GET" && path === `${API}/models`) return exchange.sendJson(200, MODEL_LIST);
+  if (method === "GET" && path === `${API}/models`)
+    return exchange.sendJson(200, modelListBody(new URLSearchParams(query)));
   const listed = method === "GET" ? ENDPOINTS_PATH.exec(path ?? "")?.[1] : undefined;
   if (listed !== undefined) {
     const body = endpointsBody(decodeURIComponent(listed));

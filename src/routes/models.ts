@@ -1,8 +1,10 @@
 import type { FastifyInstance, onRequestAsyncHookHandler } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { allowsModel } from "../keys/model-policy.ts";
-import type { Model, ModelCatalog, ModelList } from "../upstream/model-catalog.ts";
+import type { ModelCatalog } from "../upstream/model-catalog.ts";
+import { joinList, type ListedModels } from "../upstream/model-list.ts";
 import { allowOnly } from "./allow-only.ts";
+import { type ModelQuery, readModelQuery } from "./model-query.ts";
 
 const URL = "/openai/v1/models";
 
@@ -18,7 +20,8 @@ export function models(app: FastifyInstance, { admit, catalog, clientStallTimeou
   allowOnly(app, URL, ["GET"]);
   allowOnly(app, `${URL}/*`, ["GET"]);
   app.get(URL, { onRequest: admit }, async (request, reply) => {
-    const json = listFor(request.caller.key?.models ?? null, await catalog.list());
+    const query = readModelQuery(request.url);
+    const json = toJson(request.caller.key?.models ?? null, await catalog.filtered(query.filter), query);
     // The list is long, and this caller may never read it. Node sets its own time when the answer has left.
     request.raw.socket.setTimeout(clientStallTimeoutMs);
     return reply.type("application/json").send(json);
@@ -34,22 +37,16 @@ export function models(app: FastifyInstance, { admit, catalog, clientStallTimeou
   });
 }
 
-const filtered = new WeakMap<ModelList, Map<string, Buffer>>();
-const REMEMBERED = 100;
-
-/** The list, as far as a key may use it. Made once for keys with the same patterns. */
-function listFor(allowed: readonly string[] | null, list: ModelList): Buffer {
-  if (allowed === null) return list.json;
-  const made = filtered.get(list) ?? new Map<string, Buffer>();
-  filtered.set(list, made);
-  const patterns = allowed.join(" ");
-  const known = made.get(patterns);
-  if (known) return known;
-  const answer = JSON.parse(list.json.toString()) as { data: Model[]; total_count?: number };
-  const data = answer.data.filter(({ id }) => allowsModel(allowed, id));
-  const count = answer.total_count === undefined ? {} : { total_count: data.length };
-  const json = Buffer.from(JSON.stringify({ ...answer, data, ...count }));
-  if (made.size >= REMEMBERED) made.clear();
-  made.set(patterns, json);
-  return json;
+/** The JSON of a list, as far as a key may use it and a page of that is wanted. */
+function toJson(allowed: readonly string[] | null, list: ListedModels, { filter, page }: ModelQuery): Buffer {
+  if (allowed === null && !page) return list.json;
+  const usable = list.entries.filter(({ id }) => allowsModel(allowed, id)).map(({ json }) => json);
+  const count = page || list.fields["total_count"] !== undefined ? { total_count: usable.length } : {};
+  if (!page) return joinList(usable, { ...list.fields, ...count });
+  const end = page.offset + page.limit;
+  const next = new URLSearchParams(filter);
+  next.set("offset", String(end));
+  next.set("limit", String(page.limit));
+  const links = { next: end < usable.length ? `${URL}?${next.toString()}` : null };
+  return joinList(usable.slice(page.offset, end), { ...list.fields, ...count, links });
 }

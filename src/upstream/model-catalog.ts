@@ -1,136 +1,149 @@
 import { GatewayError } from "../errors.ts";
-import { toUpstream } from "../http/headers.ts";
 import { forwardedModelId } from "../openai/model-id.ts";
-import type { UpstreamHead } from "./call.ts";
+import { findModel, indexModels, type ModelIndex } from "./model-index.ts";
+import { type ListedModels, type Model, type ModelsRead, readModels } from "./model-list.ts";
+import { readWhole } from "./read-whole.ts";
+import { Refreshed } from "./refreshed.ts";
 import type { Upstream } from "./openrouter.ts";
 
-/** How old the list may be before it is fetched again, and how soon after a failure it is tried again. */
-const MAX_AGE_MS = 300_000;
-const RETRY_AFTER_MS = 10_000;
-const MAX_BYTES = 33_554_432;
+export type { Model } from "./model-list.ts";
 
-/** A model as OpenRouter lists it, with the two fields that OpenAI's has besides. */
-export type Model = Readonly<Record<string, unknown>> & { readonly id: string };
+const MAX_BYTES = 33_554_432;
+/** Filtered lists that are kept, and how large they may be together; the list without a filter is kept besides. */
+const FILTERED_MAX = 50;
+const FILTERED_MAX_BYTES = 33_554_432;
+/** Each may buffer a whole list, and callers choose how many different filters they send. */
+const CONCURRENT_FILTERED_MAX = 8;
 
 /** Upstream's list of models at one time. */
-export interface ModelList {
-  /** JSON in OpenAI's shape plus OpenRouter's fields. */
-  readonly json: Buffer;
-  readonly byId: ReadonlyMap<string, Model>;
-  /** When upstream said so, in ms since 1970. */
+export interface ModelList extends ListedModels, ModelIndex {
+  /** When upstream sent it, in ms since 1970. */
   readonly fetchedAt: number;
 }
 
+export interface ModelCatalogOptions {
+  /** A clock in ms that never goes back. */
+  readonly now?: () => number;
+  /** Called the first time that entries are left out for want of a usable id. */
+  readonly onSkipped?: (entries: number) => void;
+}
+
 /**
- * Upstream's list of models, fetched when it is first asked for and again when it is old. Requests that come together
- * share one fetch, and while upstream fails the list of before is served.
+ * Upstream's list of models, without a filter and for each filter that callers use, as {@link Refreshed} keeps them. A
+ * fetch times out after 10 s.
  */
 export class ModelCatalog {
   readonly #upstream: Upstream;
   readonly #authorization: string | undefined;
   readonly #now: () => number;
-  #list: ModelList | undefined = undefined;
-  #freshUntil = 0;
-  #fetching: Promise<ModelList> | undefined = undefined;
+  readonly #onSkipped: (entries: number) => void;
+  readonly #whole: Refreshed<ModelList>;
+  /** By query string; the least recently used comes first. */
+  readonly #filtered = new Map<string, Refreshed<ListedModels>>();
+  #fetchingFiltered = 0;
+  #skippedBefore = false;
 
-  /**
-   * @param authorization sent upstream; the list is public and needs none.
-   * @param now a clock in ms that never goes back.
-   */
-  constructor(
-    upstream: Upstream,
-    authorization: string | undefined,
-    now: () => number = () => performance.now(),
-  ) {
+  /** @param authorization sent upstream; the list is public and needs none. */
+  constructor(upstream: Upstream, authorization: string | undefined, options: ModelCatalogOptions = {}) {
     this.#upstream = upstream;
     this.#authorization = authorization;
-    this.#now = now;
+    this.#now = options.now ?? (() => performance.now());
+    this.#onSkipped = options.onSkipped ?? (() => {});
+    this.#whole = new Refreshed(() => this.#loadWhole(), this.#now);
   }
 
-  /** @throws GatewayError when upstream fails and there is no list of before. */
-  async list(): Promise<ModelList> {
-    if (this.#list && this.#now() < this.#freshUntil) return this.#list;
-    this.#fetching ??= this.#refresh().finally(() => {
-      this.#fetching = undefined;
-    });
-    // An old list now is better than a new one later.
-    if (!this.#list) return this.#fetching;
-    this.#fetching.catch(() => {});
-    return this.#list;
+  /** The list without a filter. @throws GatewayError when upstream fails and there is no old list. */
+  list(): Promise<ModelList> {
+    return this.#whole.get();
   }
 
-  /** @param id with or without the optional prefix. */
-  async find(id: string): Promise<Model | undefined> {
-    const { byId } = await this.list();
-    return byId.get(id) ?? byId.get(forwardedModelId(id));
-  }
-
-  async #refresh(): Promise<ModelList> {
+  /**
+   * The list as upstream filters and sorts it.
+   * @param query a query string that means the same for everybody who writes it the same way; "" does not filter.
+   * @throws GatewayError invalid_value when upstream refuses the filter; otherwise as {@link list}, and overloaded when too
+   * many other filters are being fetched.
+   */
+  async filtered(query: string): Promise<ListedModels> {
+    if (query === "") return this.list();
+    const known = this.#filtered.get(query);
+    const kept = known ?? new Refreshed(() => this.#loadFiltered(query), this.#now);
+    this.#filtered.delete(query);
+    this.#filtered.set(query, kept);
     try {
-      this.#list = toList(await this.#fetch());
-      this.#freshUntil = this.#now() + MAX_AGE_MS;
-      return this.#list;
-    } catch (error) {
-      this.#freshUntil = this.#now() + RETRY_AFTER_MS;
-      throw error;
+      return await kept.get();
+    } finally {
+      if (kept.value === undefined && this.#filtered.get(query) === kept) this.#filtered.delete(query);
+      this.#evict();
     }
   }
 
-  #fetch(): Promise<Buffer> {
-    const headers = toUpstream(
-      {},
-      { authorization: this.#authorization, referer: undefined, title: undefined },
-    );
-    return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      const fail = (error: GatewayError): void => {
-        call.abort();
-        reject(error);
-      };
-      const call = this.#upstream.send(
-        { method: "GET", path: "/models", headers },
+  /**
+   * A listed model, under the name asked for.
+   * @param id with or without the optional prefix, and with variants that can be called.
+   */
+  async find(id: string): Promise<Model | undefined> {
+    const list = await this.list();
+    return list.byId.get(id) ?? findModel(list, forwardedModelId(id));
+  }
+
+  #evict(): void {
+    let bytes = 0;
+    for (const { value } of this.#filtered.values()) bytes += value?.json.length ?? 0;
+    for (const [query, { value }] of this.#filtered) {
+      if (this.#filtered.size <= FILTERED_MAX && bytes <= FILTERED_MAX_BYTES) return;
+      this.#filtered.delete(query);
+      bytes -= value?.json.length ?? 0;
+    }
+  }
+
+  async #loadWhole(): Promise<ModelList> {
+    const { listed, models } = await this.#fetch("");
+    return { ...listed, ...indexModels(models), fetchedAt: Date.now() };
+  }
+
+  async #loadFiltered(query: string): Promise<ListedModels> {
+    if (this.#fetchingFiltered >= CONCURRENT_FILTERED_MAX)
+      throw new GatewayError(
+        "overloaded",
+        "Too many filtered lists of models are being fetched; try again.",
         {
-          onHead: ({ status }: UpstreamHead) => {
-            if (status !== 200)
-              fail(
-                new GatewayError(
-                  "upstream_error",
-                  `OpenRouter answered the list of models with status ${status}.`,
-                ),
-              );
-          },
-          onData: (chunk) => {
-            chunks.push(chunk);
-            bytes += chunk.length;
-            if (bytes > MAX_BYTES)
-              fail(new GatewayError("upstream_error", "OpenRouter's list of models is too long."));
-          },
-          onEnd: () => resolve(Buffer.concat(chunks)),
-          onFailure: reject,
-          onRetry: () => {},
+          headers: { "retry-after": "1" },
         },
       );
+    this.#fetchingFiltered++;
+    try {
+      return (await this.#fetch(query)).listed;
+    } finally {
+      this.#fetchingFiltered--;
+    }
+  }
+
+  async #fetch(query: string): Promise<ModelsRead> {
+    const { status, body } = await readWhole(this.#upstream, {
+      path: query === "" ? "/models" : `/models?${query}`,
+      authorization: this.#authorization,
+      maxBytes: MAX_BYTES,
     });
+    if (query !== "" && (status === 400 || status === 422)) throw refusedFilter(query);
+    if (status !== 200)
+      throw new GatewayError(
+        "upstream_error",
+        `OpenRouter answered the list of models with status ${status}.`,
+      );
+    const read = readModels(body);
+    if (read.skipped > 0 && !this.#skippedBefore) {
+      this.#skippedBefore = true;
+      this.#onSkipped(read.skipped);
+    }
+    return read;
   }
 }
 
-function toList(body: Buffer): ModelList {
-  try {
-    const answer = JSON.parse(body.toString()) as { data: Model[] };
-    const data = answer.data.map((model) => ({
-      ...model,
-      object: "model",
-      owned_by: model.id.split("/", 1)[0] ?? "",
-    }));
-    return {
-      json: Buffer.from(JSON.stringify({ object: "list", ...answer, data })),
-      byId: new Map(data.map((model) => [model.id, model])),
-      fetchedAt: Date.now(),
-    };
-  } catch (cause) {
-    throw new GatewayError("upstream_bad_response", "OpenRouter's list of models could not be understood.", {
-      cause,
-    });
-  }
+function refusedFilter(query: string): GatewayError {
+  const names = [...new URLSearchParams(query).keys()];
+  return new GatewayError(
+    "invalid_value",
+    `OpenRouter refused this filter of models; correct the value of ${names.join(", ")}.`,
+    { param: names.length === 1 ? names[0] : undefined },
+  );
 }

@@ -29,6 +29,21 @@ test("models are listed with prices as decimal strings of USD per token", async 
   expect(priceOf("openrouter/auto")).toEqual({ prompt: "-1", completion: "-1" });
 });
 
+test("models are filtered by output_modalities and supported_parameters", async () => {
+  const simulator = await simulate();
+  const idsOf = async (query: string) =>
+    ((await get(simulator, `/models${query}`)).json as Models).data.map(({ id }) => id);
+  const all = await idsOf("");
+  expect(await idsOf("?output_modalities=all")).toEqual(all);
+  expect(await idsOf("?output_modalities=embeddings")).toEqual([]);
+  expect(await idsOf("?supported_parameters=tools")).toEqual(all);
+  const reasoning = await idsOf("?supported_parameters=tools,reasoning");
+  expect([reasoning.includes("deepseek/deepseek-r1"), reasoning.includes("openai/gpt-4o")]).toEqual([
+    true,
+    false,
+  ]);
+});
+
 test("an unknown path is a 404 in OpenRouter's shape", async () => {
   const { status, json } = await get(await simulate(), "/nothing");
   expect({ status, json }).toMatchObject({ status: 404, json: { error: { code: 404 } } });

@@ -1,14 +1,9 @@
 import { expect, test } from "vitest";
-import { GatewayError } from "../../src/errors.ts";
-import { ModelCatalog } from "../../src/upstream/model-catalog.ts";
-import type { UpstreamSink } from "../../src/upstream/call.ts";
-import type { Upstream } from "../../src/upstream/openrouter.ts";
 import { ask } from "../support/ask.ts";
 import { AUTHORIZATION } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { idleCall } from "../support/upstream-call.ts";
 
 const MODELS = {
   data: [
@@ -96,63 +91,35 @@ test("a caller that never reads its list is let go", async () => {
   expect(await gateway.requestLog("the list")).toMatchObject({ outcome: "client_gone", status: 200 });
 });
 
-/** An upstream whose answers come when the test says so, on a clock the test sets. */
-function controlled() {
-  const call = idleCall({});
-  const sinks: UpstreamSink[] = [];
-  const upstream: Upstream = {
-    send: (_, sink) => {
-      sinks.push(sink);
-      return call;
-    },
-    close: () => Promise.resolve(),
-  };
-  const clock = { now: 0 };
-  const answer = (data: { id: string }[]): void => {
-    const sink = sinks.at(-1);
-    sink?.onHead({ status: 200, headers: {} });
-    sink?.onData(Buffer.from(JSON.stringify({ data })));
-    sink?.onEnd();
-  };
-  return { sinks, clock, answer, catalog: new ModelCatalog(upstream, undefined, () => clock.now) };
-}
-
-test("requests that come together share one fetch", async () => {
-  const { catalog, sinks, answer } = controlled();
-  const lists = [catalog.list(), catalog.list(), catalog.list()];
-  answer([{ id: "a/b" }]);
-  expect(new Set(await Promise.all(lists)).size).toBe(1);
-  expect(sinks.length).toBe(1);
+test("the list skips entries without a usable id, counts the others and logs it once", async () => {
+  const bad = [null, 7, "text", [], {}, { name: "no id" }, { id: null }, { id: 5 }, { id: "" }, { id: " " }];
+  const answer = { ...MODELS, data: [...bad, ...MODELS.data, ...bad], total_count: 23 };
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(responseBytes(200, {}, JSON.stringify(answer))),
+  );
+  const gateway = await startTestGateway(upstream.baseUrl);
+  for (const path of ["/openai/v1/models", "/openai/v1/models?q=a"]) {
+    const response = await ask(gateway.port, { method: "GET", path, body: "" });
+    const list = JSON.parse(response.body.toString()) as typeof MODELS;
+    expect([response.status, list.data.map(({ id }) => id), list.total_count]).toEqual([
+      200,
+      MODELS.data.map(({ id }) => id),
+      3,
+    ]);
+  }
+  const lines = gateway.logs.filter(({ msg }) => String(msg).startsWith("models:"));
+  expect(lines).toMatchObject([{ level: 40, entries: 20 }]);
 });
 
-test("a list is served until it is old, then once more while a new one is fetched", async () => {
-  const { catalog, sinks, clock, answer } = controlled();
-  const first = catalog.list();
-  answer([{ id: "a/old" }]);
-  const list = await first;
-  clock.now = 299_000;
-  expect(await catalog.list()).toBe(list);
-  expect(sinks.length).toBe(1);
-  clock.now = 301_000;
-  expect(await catalog.list()).toBe(list);
-  expect(sinks.length).toBe(2);
-  answer([{ id: "a/new" }]);
-  await expect.poll(() => catalog.find("a/new")).toBeDefined();
-});
-
-test("the list of before is served while upstream fails, and upstream is not asked again at once", async () => {
-  const { catalog, sinks, clock, answer } = controlled();
-  const first = catalog.list();
-  answer([{ id: "a/b" }]);
-  const list = await first;
-  clock.now = 301_000;
-  expect(await catalog.list()).toBe(list);
-  sinks.at(-1)?.onFailure(new GatewayError("upstream_unreachable", "gone"));
-  expect(await catalog.list()).toBe(list);
-  await Promise.resolve();
-  expect(await catalog.list()).toBe(list);
-  expect(sinks.length).toBe(2);
-  clock.now = 312_000;
-  await catalog.list();
-  expect(sinks.length).toBe(3);
-});
+test.each(["{}", "null", "[]", '{"data":null}', '{"data":{}}', '{"data":[{"name":"no id"}]}', "<html>"])(
+  "the answer %s is not a list of models",
+  async (body) => {
+    const upstream = await startScriptedUpstream((socket) => socket.write(responseBytes(200, {}, body)));
+    const gateway = await startTestGateway(upstream.baseUrl);
+    const response = await ask(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" });
+    expect([response.status, JSON.parse(response.body.toString())]).toMatchObject([
+      502,
+      { error: { code: "upstream_bad_response" } },
+    ]);
+  },
+);

@@ -1,0 +1,102 @@
+import { GatewayError } from "../errors.ts";
+
+/** The filters and orders that OpenRouter documents for its list of models. Its RSS feed is not served. */
+export const MODEL_FILTERS = [
+  "q",
+  "category",
+  "sort",
+  "input_modalities",
+  "output_modalities",
+  "supported_parameters",
+  "arch",
+  "model_authors",
+  "providers",
+  "region",
+  "zdr",
+  "distillable",
+  "context",
+  "min_price",
+  "max_price",
+  "min_output_price",
+  "max_output_price",
+  "min_age_days",
+  "max_age_days",
+  "min_intelligence_index",
+  "max_intelligence_index",
+  "min_coding_index",
+  "max_coding_index",
+  "min_agentic_index",
+  "max_agentic_index",
+  "min_tool_success_rate",
+  "max_tool_success_rate",
+] as const;
+
+const FILTERS: ReadonlySet<string> = new Set(MODEL_FILTERS);
+/** Parameters that clients add to every URL (Azure's SDKs, Codex, LibreChat). None of them says which models to list. */
+const IGNORED: ReadonlySet<string> = new Set(["api-version", "client_version", "user"]);
+const MAX_LENGTH = 1_000;
+const LIMIT_MAX = 1_000;
+const LIMIT_DEFAULT = 500;
+
+/** A part of a list. */
+export interface Page {
+  readonly offset: number;
+  readonly limit: number;
+}
+
+/** What a caller asks of the list of models. */
+export interface ModelQuery {
+  /** The query string to forward, the same for every order of the same parameters; "" when nothing is filtered. */
+  readonly filter: string;
+  /** undefined: the whole list. The gateway cuts it, after it has left out what the key may not use. */
+  readonly page: Page | undefined;
+}
+
+/**
+ * Reads the query string of `GET /models`. Parameters without a value are ignored.
+ * @param url path and query.
+ * @throws GatewayError invalid_value, naming the first parameter that is unknown, repeated or wrong: ignored, it would give
+ * a list that looks filtered.
+ */
+export function readModelQuery(url: string): ModelQuery {
+  const start = url.indexOf("?");
+  if (start === -1) return { filter: "", page: undefined };
+  const values = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(url.slice(start + 1))) {
+    if (value === "" || IGNORED.has(name)) continue;
+    if (name !== "offset" && name !== "limit" && !FILTERS.has(name)) throw unknownParameter(name);
+    if (values.has(name)) throw invalid(name, `Send the query parameter ${name} once.`);
+    values.set(name, value);
+  }
+  const page = readPage(values);
+  const filters = [...values].filter(([name]) => FILTERS.has(name)).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const filter = new URLSearchParams(filters).toString();
+  if (filter.length > MAX_LENGTH)
+    throw invalid(undefined, `The filter of models is too long; send at most ${MAX_LENGTH} characters.`);
+  return { filter, page };
+}
+
+function readPage(values: ReadonlyMap<string, string>): Page | undefined {
+  if (!values.has("offset") && !values.has("limit")) return undefined;
+  return {
+    offset: readInteger("offset", values.get("offset") ?? "0", { min: 0, max: Number.MAX_SAFE_INTEGER }),
+    limit: readInteger("limit", values.get("limit") ?? String(LIMIT_DEFAULT), { min: 1, max: LIMIT_MAX }),
+  };
+}
+
+function readInteger(name: string, value: string, { min, max }: { min: number; max: number }): number {
+  const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
+  if (number >= min && number <= max) return number;
+  throw invalid(name, `${name} is not valid; send a whole number from ${min} to ${max}.`);
+}
+
+function unknownParameter(name: string): GatewayError {
+  // The name is the caller's: a long or odd one belongs neither in a message nor in the log.
+  if (!/^[\w.[\]-]{1,64}$/.test(name))
+    return invalid(undefined, "The list of models does not take one of these query parameters; remove it.");
+  return invalid(name, `The list of models does not take the query parameter ${name}; remove it.`);
+}
+
+function invalid(param: string | undefined, message: string): GatewayError {
+  return new GatewayError("invalid_value", message, { param });
+}

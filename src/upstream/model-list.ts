@@ -1,0 +1,89 @@
+import { GatewayError } from "../errors.ts";
+
+/** A model as OpenRouter lists it, plus the two fields of OpenAI's list that OpenRouter's lacks. */
+export type Model = Readonly<Record<string, unknown>> & { readonly id: string };
+
+/** The JSON of one model within a list. */
+interface Entry {
+  readonly id: string;
+  readonly json: Buffer;
+}
+
+/** A list of models as JSON, cut into its entries so that a part of it costs no parsing. */
+export interface ListedModels {
+  /** JSON in OpenAI's shape plus OpenRouter's fields. */
+  readonly json: Buffer;
+  /** In upstream's order; each `json` is a view of the list's. */
+  readonly entries: readonly Entry[];
+  /** The list's fields besides `data`. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** What upstream's list of models holds. */
+export interface ModelsRead {
+  readonly listed: ListedModels;
+  readonly models: readonly Model[];
+  /** Entries without a usable id, left out of the rest. */
+  readonly skipped: number;
+}
+
+/**
+ * Reads upstream's list of models. Entries that no caller could name are skipped, so that one of them does not take the
+ * others away.
+ * @throws GatewayError upstream_bad_response when there is no list, or not one of its entries is usable.
+ */
+export function readModels(body: Buffer): ModelsRead {
+  try {
+    const { data, ...others } = JSON.parse(body.toString()) as { data: readonly unknown[] } & Fields;
+    const usable = data.filter(isModel);
+    const skipped = data.length - usable.length;
+    if (skipped > 0 && usable.length === 0) throw new TypeError("No entry has a usable id.");
+    const models = usable.map((model) => ({
+      ...model,
+      object: "model",
+      owned_by: model.id.split("/", 1)[0] ?? "",
+    }));
+    const total = others["total_count"];
+    const counted = skipped > 0 && typeof total === "number" ? { total_count: total - skipped } : {};
+    return { listed: toListed(models, { object: "list", ...others, ...counted }), models, skipped };
+  } catch (cause) {
+    throw new GatewayError("upstream_bad_response", "OpenRouter's list of models could not be understood.", {
+      cause,
+    });
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function isModel(entry: unknown): entry is Model {
+  if (typeof entry !== "object" || entry === null) return false;
+  const { id } = entry as { id?: unknown };
+  return typeof id === "string" && id.trim() !== "";
+}
+
+function toListed(models: readonly Model[], fields: Fields): ListedModels {
+  const parts = models.map((model) => Buffer.from(JSON.stringify(model)));
+  const json = joinList(parts, fields);
+  let start = headOf(fields).length;
+  const entries = models.map(({ id }, index) => {
+    const end = start + (parts[index]?.length ?? 0);
+    const entry = { id, json: json.subarray(start, end) };
+    start = end + COMMA.length;
+    return entry;
+  });
+  return { json, entries, fields };
+}
+
+const COMMA = Buffer.from(",");
+const END = Buffer.from("]}");
+
+/** @param fields at least `object`, so that a comma may follow. */
+function headOf(fields: Fields): Buffer {
+  return Buffer.from(`${JSON.stringify(fields).slice(0, -1)},"data":[`);
+}
+
+/** The JSON of a list of these entries. */
+export function joinList(entries: readonly Buffer[], fields: Fields): Buffer {
+  const separated = entries.flatMap((entry, index) => (index === 0 ? [entry] : [COMMA, entry]));
+  return Buffer.concat([headOf(fields), ...separated, END]);
+}
