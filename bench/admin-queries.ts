@@ -60,7 +60,8 @@ function watchLoop(): () => Held {
 }
 
 function queriesOf(now: number): Query[] {
-  const day = (days: number): string => new Date(now - days * 86_400_000).toISOString();
+  const hour = now - (now % 3_600_000);
+  const day = (days: number): string => new Date(hour - days * 86_400_000).toISOString();
   const ever = `from=${day(401)}`;
   const usage = Array.from({ length: 15 }, (_, bits) =>
     DIMENSIONS.filter((_dimension, at) => (bits + 1) & (1 << at)),

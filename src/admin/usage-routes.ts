@@ -55,12 +55,15 @@ export function usageRoutes(scope: AdminScope, keys: KeyService, database: Datab
     },
     async ({ query, exchange }, reply) => {
       const { by, key, format, from, to, model, provider } = query;
+      const left = new AbortController();
+      reply.raw.once("close", () => left.abort());
       const report = await reportUsage(database, {
         model: model && forwardedModelId(model),
         provider,
         ...hoursOf({ from, to }, Date.now()),
         by,
         keyId: await keyIdOf(keys, key),
+        signal: left.signal,
       });
       const text = usageText(report, format);
       // Read before the answer begins: a failure can still be answered.

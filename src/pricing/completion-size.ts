@@ -16,6 +16,8 @@ export interface CompletionUse {
   readonly reasons: boolean;
   /** The most tokens that a byte of the request can become. */
   readonly tokensPerByte: number;
+  /** Size of `prediction` as JSON; 0 without one. */
+  readonly predictionBytes: number;
 }
 
 /** Where a provider takes no lower limit of the completion, OpenRouter raises the caller's to this, which is then billed. */
@@ -32,9 +34,10 @@ const LEAST_REASONING_TOKENS = 1024;
  * `prediction` are billed as completion.
  */
 export function mostCompletionTokens(request: Fields, use: CompletionUse): number | null {
+  // What is no count, and 0, which some providers take for none, is no limit.
   const asked = [request["max_tokens"], request["max_completion_tokens"]]
-    .map(countOf)
-    .filter((count) => count !== undefined);
+    .filter((limit) => limit != null)
+    .map((limit) => countOf(limit) || Infinity);
   const longest = most(
     use.limits,
     ({ completionTokens, contextTokens }) => completionTokens ?? contextTokens,
@@ -44,7 +47,8 @@ export function mostCompletionTokens(request: Fields, use: CompletionUse): numbe
   );
   const answer = asked.length > 0 ? Math.min(Math.max(LEAST_LIMIT_TOKENS, ...asked), longest) : longest;
   const each = Math.min(answer + reasoningTokens(request, answer, use), room);
-  const total = (each + predictionTokens(request, use)) * (countOf(request["n"]) ?? 1);
+  const answers = request["n"] == null ? 1 : (countOf(request["n"]) ?? NaN);
+  const total = (each + use.predictionBytes * use.tokensPerByte) * answers;
   return Number.isSafeInteger(total) ? total : null;
 }
 
@@ -55,11 +59,6 @@ function reasoningTokens(request: Fields, answer: number, { reasons }: Completio
   // What no number holds is no limit.
   const wanted = typeof budget === "number" ? budget : 0;
   return Math.max(LEAST_REASONING_TOKENS, answer, wanted);
-}
-
-function predictionTokens(request: Fields, { tokensPerByte }: CompletionUse): number {
-  const prediction = request["prediction"];
-  return prediction == null ? 0 : Buffer.byteLength(JSON.stringify(prediction)) * tokensPerByte;
 }
 
 /** Infinity when the limits are not known, or one of them is none. */

@@ -62,6 +62,7 @@ export function estimateCost(input: EstimateInput, candidates: readonly Candidat
     size,
     // A body can have many megabytes and name many models, so it is gone through once.
     cachesForLong: JSON.stringify(input.fields).includes('"ttl":'),
+    predictionBytes: jsonBytes(input.fields["prediction"]),
   };
   const estimates = candidates.map((candidate) => {
     const routes = routesOf(candidate, input.fields);
@@ -87,6 +88,7 @@ export function estimateCost(input: EstimateInput, candidates: readonly Candidat
 interface Question extends EstimateInput {
   readonly size: PromptSize;
   readonly cachesForLong: boolean;
+  readonly predictionBytes: number;
   readonly routes: Routes;
   readonly unbounded: readonly Unbounded[];
 }
@@ -110,7 +112,9 @@ function componentsOf(model: string, question: Question): CostComponent[] {
     lowest: lowestBound(mayBeFree ? 0 : least, mayBeFree ? 0n : price.lowest),
     highest: highestBound(most, price.highest),
   });
-  const completion = mostCompletionTokens(fields, { ...routes, tokensPerByte: size.tokensPerByte });
+  const { tokensPerByte } = size;
+  const { predictionBytes } = question;
+  const completion = mostCompletionTokens(fields, { ...routes, tokensPerByte, predictionBytes });
   return [
     component("prompt", prices.prompt, [leastPromptTokens(question), prompt]),
     component("completion", prices.completion, [0, completion]),
@@ -182,4 +186,8 @@ function highestOf(components: readonly CostComponent[]): number | null {
     sum += highest.nanodollars;
   }
   return Number.isSafeInteger(sum) ? sum : null;
+}
+
+function jsonBytes(value: unknown): number {
+  return value == null ? 0 : Buffer.byteLength(JSON.stringify(value));
 }

@@ -13,6 +13,14 @@ export interface Unbounded {
 /** Models that search the web whether they are told to or not. */
 const SEARCHES_BY_ITSELF = /^~?perplexity\/|-search-preview|-deep-research/;
 
+/** Models that are several: each may read the prompt and answer. */
+const HAS_AGENTS = /-multi-agent|^~?sakana\/fugu/;
+
+const AGENTS: Unbounded = {
+  name: "agents",
+  note: "A model of several agents has no bounded cost, because each of them may read the prompt: choose another model.",
+};
+
 const MEDIA_OUTPUT: Unbounded = {
   name: "media_output",
   note: "An answer of more than text (images, audio) has no bounded cost: choose a model that answers with text, or drop modalities.",
@@ -68,6 +76,7 @@ export function unboundedParts(request: Fields): Unbounded[] {
 export function unboundedOfModel(model: Fields & { readonly id: string }): Unbounded[] {
   const found: Unbounded[] = [];
   if (SEARCHES_BY_ITSELF.test(model.id)) found.push(WEB_SEARCH);
+  if (HAS_AGENTS.test(model.id)) found.push(AGENTS);
   if (itemsOf(fieldsOf(model["architecture"])["output_modalities"]).some(isMedia)) found.push(MEDIA_OUTPUT);
   return found;
 }

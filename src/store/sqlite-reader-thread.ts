@@ -23,6 +23,7 @@ interface Cursor {
   readonly database: DatabaseSync;
   readonly rows: Iterator<Record<string, unknown>>;
   readonly batchRows: number;
+  readonly isCopied: boolean;
 }
 
 const COPY = "temp.copied_rows";
@@ -36,7 +37,7 @@ function openCursor({ cursor, sql, parameters, batchRows, isCopied }: OpenComman
     const rows = isCopied
       ? database.prepare(`select * from ${COPY} order by rowid`).iterate()
       : database.prepare(sql).iterate(...values);
-    cursors.set(cursor, { database, rows, batchRows });
+    cursors.set(cursor, { database, rows, batchRows, isCopied });
   } catch (error) {
     // It may hold half a copy.
     database.close();
@@ -50,8 +51,9 @@ function closeCursor(id: number): void {
   if (!cursor) return;
   cursors.delete(id);
   cursor.rows.return?.();
-  cursor.database.exec(`drop table if exists ${COPY}`);
-  idle.push(cursor.database);
+  // A connection keeps the file of a temporary table, however large it was, until it is closed.
+  if (cursor.isCopied) cursor.database.close();
+  else idle.push(cursor.database);
 }
 
 /** Reads up to `batchRows` rows; a cursor that has reached its end, or that fails, is closed. */

@@ -160,12 +160,13 @@ export class SqliteReader {
   #settle(answer: ReaderAnswer): void {
     const pending = this.#running;
     this.#running = undefined;
-    this.#thread?.unref();
+    if (!this.#isClosed) this.#thread?.unref();
     if ("error" in answer) {
       const { message, ...codes } = answer.error;
       pending?.reject(Object.assign(new Error(message), codes));
     } else {
-      pending?.resolve(answer);
+      // Batches that come quickly would otherwise follow each other without a turn of the event loop between them.
+      setImmediate(() => pending?.resolve(answer));
     }
     this.#runNext();
   }

@@ -25,6 +25,8 @@ export interface UsageQuery {
   /** As it is forwarded, without the optional prefix. */
   readonly model?: string | undefined;
   readonly provider?: string | undefined;
+  /** Ends a report that nobody reads any more. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Sums over requests that are settled, or given up, exact whatever they come to. */
@@ -114,10 +116,11 @@ const NOTHING: UsageSums = {
 /** @param total is added to with every page. */
 async function* linesIn(
   { reports }: Database,
-  query: UsageQuery,
+  { signal, ...query }: UsageQuery,
   total: Record<SumName, bigint>,
 ): AsyncGenerator<readonly UsageLine[], void> {
-  for await (const { rows } of reports.getExecutor().stream<ReadRow>(usageQuery(reports, query), PAGE_ROWS)) {
+  const batches = reports.getExecutor().stream<ReadRow>(usageQuery(reports, query), PAGE_ROWS, { signal });
+  for await (const { rows } of batches) {
     const lines = rows.map(toLine);
     for (const line of lines) for (const name of SUM_NAMES) total[name] += line[name];
     yield lines;

@@ -99,7 +99,8 @@ test.each([
   [{ max_tokens: 100, n: 3 }, 300],
   // Some providers take no lower limit than 16, and OpenRouter raises it.
   [{ max_tokens: 1 }, 16],
-  [{ max_tokens: 0, n: 2 }, 32],
+  // Some take 0 for no limit at all.
+  [{ max_tokens: 0, n: 2 }, 8192],
   [{ max_tokens: null, n: null }, 4096],
   [{ n: 2 }, 8192],
   // The model's own limit is lower.
