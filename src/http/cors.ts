@@ -22,8 +22,8 @@ const EXPOSED = [
 
 /**
  * Lets pages of these origins call the gateway, as the browser SDKs do. Without origins no header is ever sent. Cookies
- * are never allowed: a page brings its key itself. A page that may not call is told so, and the operator, when its browser
- * asks ahead of the request (preflight); its browser shows the page nothing of an answer.
+ * are never allowed: a page brings its key itself. The preflight of a page that may not call gets a 403 and is
+ * logged. Without CORS headers its browser hides every answer from it.
  */
 export async function allowOrigins(
   app: FastifyInstance,
@@ -65,7 +65,7 @@ function notAllowed(): GatewayError {
 }
 
 const REPORT_EVERY_MS = 60_000;
-/** Different origins that are logged in that time: whoever invents origins must not fill the log. */
+/** How many different origins are logged in that time: invented origins must not fill the log. */
 const REPORTED_MAX = 20;
 /** What is logged of an `Origin` header; whatever else was sent in its place is not. */
 const LOGGED = /^[a-z][\da-z+.-]{0,31}:\/\/[\w.:[\]-]{0,253}$|^null$/i;

@@ -1,6 +1,6 @@
 const PAUSE_MIN_MS = 1_000;
 const PAUSE_MAX_MS = 300_000;
-/** So many failures in a row are no matter of single generations any more. */
+/** After this many consecutive failures the fault is upstream's, not that of single generations. */
 const FAILURES_MAX = 5;
 
 /** What a failed lookup says of those to come. */
@@ -19,7 +19,7 @@ export interface LookupFailure {
 export class LookupBackoff {
   readonly #now: () => number;
   #pausedUntil = -Infinity;
-  /** Pauses since the last lookup that succeeded outside of one. */
+  /** Consecutive pauses: reset when a lookup succeeds while there is no pause. */
   #pauses = 0;
   #failures = 0;
 

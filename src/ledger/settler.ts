@@ -19,11 +19,11 @@ const BACKOFF_MAX_MS = 300_000;
 const BACKOFF_MIN_MS = 100;
 const ROUND_MAX_MS = 5_000;
 const ROUND_MIN_MS = 50;
-/** However short the time to give up is, OpenRouter has to say so many times that it has no bill. */
+/** The least number of lookups without a bill before a row is given up, however short `giveUpMs` is. */
 const MISSES_MIN = 8;
 const REPORT_EVERY_MS = 60_000;
 
-/** Rows whose records without a bill are counted; the count of an older one begins again. */
+/** How many rows have their records without a bill counted. Beyond it the oldest count is dropped, and starts again. */
 const UNFILLED_MAX = 10_000;
 
 export interface SettlerOptions {

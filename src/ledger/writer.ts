@@ -14,7 +14,7 @@ interface Delays {
 const WITH_JOURNAL: Delays = { flushEveryMs: 150, openAfterMs: 1_000 };
 /**
  * Where the journal is lost with its process, the database has to have every request within 250 ms of its beginning, and its
- * generation within 250 ms of the head: one of either delay at most, and 150 ms for the writes.
+ * generation within 250 ms of the head: at most 50 ms until a row is due, 50 ms until the next flush, and 150 ms for writes.
  */
 const WITHOUT_JOURNAL: Delays = { flushEveryMs: 50, openAfterMs: 50 };
 /** A write that takes longer may hang, so that rows go to the journal. Until then they wait for its end. */

@@ -41,7 +41,7 @@ export class Reading {
   #model: string | undefined = undefined;
   #hasErrorEvent = false;
   #mediaType = "";
-  /** The body of what may be a refusal, as anything may before its head; undefined: it is none, or too long to be parsed. */
+  /** The body while the answer may be a refusal; undefined once its head or its length rules that out. */
   #refusal: Buffer[] | undefined = [];
   #refusalBytes = 0;
   /** The body ends with the connection: undici takes even a reset for its clean end. */

@@ -21,7 +21,7 @@ export interface RelayOptions {
   readonly clientStallTimeoutMs: number;
   /** How long upstream may take, once the client has left, to say which generation it bills; 0 aborts at once. */
   readonly headWaitMs: number;
-  /** What is read on, for the bill, of an answer whose caller has left; undefined aborts it when its generation is known. */
+  /** Bounds on draining the answer after the client has left; undefined aborts it as soon as its generation id is known. */
   readonly readOn: ReadOn | undefined;
 }
 
@@ -223,7 +223,7 @@ export class Relay implements UpstreamSink, Answer {
     }
   }
 
-  /** Nobody receives the answer any more: reads the least of it from which its cost can be known. */
+  /** Nobody receives the answer any more: reads as little of it as it takes to know its cost, now or from a lookup. */
   #readForBill(): void {
     const { headWaitMs, readOn } = this.#options;
     const waitMs = Math.max(headWaitMs, readOn?.ms ?? 0);
@@ -235,7 +235,7 @@ export class Relay implements UpstreamSink, Answer {
     else this.#abandon();
   }
 
-  /** Nothing that is still to come decides how the cost becomes known. */
+  /** Whether reading on changes nothing: the generation id is known, or it is certain that there is none and no refusal. */
   get #isCostKnowable(): boolean {
     const { generationId, upstreamStatus } = this.#exchange;
     if (generationId !== undefined) return true;

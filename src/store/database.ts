@@ -21,7 +21,7 @@ const CONNECT_TIMEOUT_MS = 3_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
 /** Longer than a statement takes: PostgreSQL says nothing for so long only when the connection is dead and nobody said so. */
 const SILENCE_MAX_MS = 20_000;
-/** Between two pages of a report PostgreSQL is silent for as long as whoever reads it takes. */
+/** Between two pages of a report PostgreSQL is silent until the client has read the first of them. */
 const REPORT_SILENCE_MAX_MS = 300_000;
 const INT8 = 20;
 const NUMERIC = 1700;

@@ -7,10 +7,10 @@ import { addToRollups } from "./rollups.ts";
 import type { Tables } from "./tables.ts";
 
 /**
- * What a row may become: one that is open anything, one that waits for its cost only settled, or what its own process says
- * when it was taken for dead; one that is final nothing, but for a correction (see `correctUnknown`). So a row can be
- * written again and again, by whoever knows of it, and is counted once. A journal that has lost the line with the
- * generation does not end an open row that has it: `adoptOrphans` makes that row wait for its cost.
+ * Which rows a write replaces. An open row is replaced by any; a pending row by a settled one, or, if another process took
+ * its process for dead, by the row of its own process; a final row by none, except for a correction (see `correctUnknown`).
+ * So every process may write what it knows, any number of times, and each request is counted once. A journal that has lost
+ * the line with the generation id does not end an open row that has it: `adoptOrphans` makes that row pending.
  */
 const MAY_BECOME = `
   (requests.state = 'open' and (requests.generation_id is null or excluded.generation_id is not null

@@ -1,9 +1,9 @@
 import type { Database } from "./database.ts";
 import { readDatabaseTime } from "./database-time.ts";
 
-/** By what part of the retention time a clock may go forward at once: as far as after a pause of the gateway. */
+/** The part of the retention time by which a clock may jump forward and be believed at once, as after a stop of the gateway. */
 const JUMP_SHARE = 0.1;
-/** How much faster than a gateway runs the time may go forward that is beyond that. */
+/** A longer jump is believed at this many times the time that the gateway runs: a day for each hour. */
 const CATCH_UP = 24;
 
 /** A clock that was before this was wrong, such as one that begins in 1970. */

@@ -17,7 +17,7 @@ const BLANK_LINE_MAX_BYTES = 3;
 
 /** A key of JSON objects, made once for many searches. */
 export class Key {
-  /** With its closing quote only: a native search stops at every byte like its first, and JSON is full of quotes. */
+  /** The name and its closing quote. Without the opening one, at which a native search would stop for every JSON string. */
   readonly needle: Buffer;
 
   constructor(name: string) {

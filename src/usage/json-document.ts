@@ -64,7 +64,7 @@ export class JsonDocumentReader {
     return this.#startText().includes(key) ? this.firstMembers([name]).get(name) : undefined;
   }
 
-  /** Whether an error is stated at the top level, however long it is. */
+  /** Whether the top level has an `error` that is not null. An error that is cut, because it is long, counts too. */
   get hasError(): boolean {
     const start = this.#startText();
     const error = start.includes('"error"') ? this.firstMembers(["error"]) : undefined;

@@ -100,7 +100,7 @@ test("no more than eight questions are asked at once", async () => {
   expect([most, await settledIn(database)]).toEqual([8, 100]);
 });
 
-test("a record that makes no sense keeps no other row from being settled, and is asked for ever more seldom", async () => {
+test("a record that makes no sense keeps no other row from being settled, and is looked up less and less often", async () => {
   const bad = new GatewayError("upstream_bad_response", "another generation's record");
   const { database, settler } = await startSettler((id) =>
     id === "gen-bad" ? Promise.reject(bad) : Promise.resolve(RECORD),

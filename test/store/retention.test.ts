@@ -114,7 +114,7 @@ async function restart(database: Database, clockMs: number, { keepDays = 395, ru
   return second;
 }
 
-test("a clock that is 400 days ahead deletes nothing, and the log is told, also when its own rows are the newest", async () => {
+test("a clock that is 400 days ahead deletes nothing and is logged, also when its own rows are the newest", async () => {
   const database = await openUsedLedger();
   const first = await start(database, 395 * DAY_MS);
   await first.retention.stop();
