@@ -141,11 +141,12 @@ export class Settler {
       return;
     }
     const misses = row.settle_attempts + 1;
-    if (record && (isFilledIn(record) || this.#countUnfilled(row.id) >= MISSES_MIN)) {
+    const unfilled = record && !isFilledIn(record) ? this.#countUnfilled(row.id) : 0;
+    if (record && (unfilled === 0 || unfilled >= MISSES_MIN)) {
       await settle(database, row.id, settlementOf(record, row));
       this.#unfilled.delete(row.id);
     } else if (record || misses < this.#missesMax) {
-      await postpone(database, row.id, { waitMs: this.#waitAfterMissMs(misses), isMiss: true });
+      await postpone(database, row.id, { waitMs: this.#waitAfterMissMs(unfilled || misses), isMiss: true });
     } else {
       const unknown = { state: "unknown", cost_source: "unknown" } as const;
       const givenUp = await settle(database, row.id, { ...settlementOf(undefined, row), ...unknown });
