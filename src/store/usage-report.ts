@@ -6,7 +6,7 @@ import { UNFINISHED } from "./unfinished.ts";
 
 const DAY_MS = 86_400_000;
 /** Lines in one page: few enough to make text of them without holding up a request. */
-export const PAGE_ROWS = 250;
+export const PAGE_ROWS = 100;
 
 type ReadRow = Readonly<Record<string, unknown>>;
 
