@@ -1,4 +1,4 @@
-/** What stands in a cell. Numbers are the gateway's own; texts may come from callers and from upstream. */
+/** The value of a cell. Numbers are the gateway's own; texts may come from clients and from upstream. */
 export type Cell = string | number | bigint | boolean | null | undefined;
 
 const PLAIN_NUMBER = /^-?\d+(?:\.\d+)?$/;

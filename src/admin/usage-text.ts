@@ -42,7 +42,7 @@ export const wireReport = z.object({
   to: z.string().describe("Not included"),
   data: z.array(wireLine),
   total: z.object(sums),
-  pending_requests: z.int().describe("Under way, or waiting for their cost; in no sum yet"),
+  pending_requests: z.int().describe("In flight, or waiting for their cost; not in the sums yet"),
 });
 
 type WireSums = z.output<z.ZodObject<typeof sums>>;

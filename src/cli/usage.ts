@@ -81,7 +81,7 @@ async function* tableText({
     waiting = page.map(toWireLine);
   }
   yield table.add(lines > 1 ? [...waiting, toWireSums(total())] : waiting);
-  if (pendingRequests > 0) yield `${pendingRequests} more are under way or wait for their cost.\n`;
+  if (pendingRequests > 0) yield `${pendingRequests} more are in flight or wait for their cost.\n`;
 }
 
 function dimensionsOf(text: string): Dimension[] {
