@@ -6,6 +6,9 @@ export interface FileLock {
   release(): void;
 }
 
+/** A connection that the garbage collector finalizes gives its lock back, so those that hold a lock are kept here. */
+const held = new Set<DatabaseSync>();
+
 /**
  * Takes the lock of this name, unless another process (or another holder in this one) has it. SQLite takes it, because
  * Node has no file locks of its own.
@@ -23,7 +26,13 @@ export function lockFile(path: string): FileLock | undefined {
     if (isBusy(error)) return undefined;
     throw error;
   }
-  return { release: () => database.close() };
+  held.add(database);
+  return {
+    release: () => {
+      held.delete(database);
+      database.close();
+    },
+  };
 }
 
 /** The rest of its bits say more exactly why. */

@@ -9,15 +9,21 @@ import { until, within } from "../support/until.ts";
 
 const pathOf = (): string => join(temporaryDirectory(), "me.lock");
 
-/** A process that takes a lock, if it can, says whether it has it, and lives on. */
+/** A process that takes a lock, if it can, keeps no reference to it, says whether it has it, and lives on. */
 async function locking(path: string) {
   const script = `
     import { lockFile } from "./src/store/file-lock.ts";
-    process.stdout.write(lockFile(process.argv[1]) ? "locked" : "taken");
+    const answer = lockFile(process.argv[1]) ? "locked" : "taken";
+    for (let count = 0; count < 3; count++) { globalThis.gc(); await new Promise(setImmediate); }
+    process.stdout.write(answer);
     setInterval(() => {}, 1_000);`;
-  const child = spawn(process.execPath, ["--input-type=module-typescript", "-e", script, path], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = spawn(
+    process.execPath,
+    ["--expose-gc", "--input-type=module-typescript", "-e", script, path],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   onTestFinished(() => void child.kill("SIGKILL"));
   let said = "";
   child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
