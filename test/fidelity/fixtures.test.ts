@@ -8,7 +8,7 @@ const short = ANSWERS.filter(({ body }) => body.length > 0 && body.length <= SHO
 
 test(
   "answers that are split in two at every byte reach the caller bit for bit",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     expect(short.length).toBeGreaterThan(20);
     const cases = short.flatMap((answer) =>
@@ -25,7 +25,7 @@ test(
 
 test(
   "answers that are split at random again and again reach the caller bit for bit",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const often = Array.from({ length: 20 }, () => ANSWERS).flat();
     expect(await answersChanged(often, atRandom)).toEqual([]);

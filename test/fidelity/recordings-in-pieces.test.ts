@@ -3,7 +3,7 @@ import { answersChanged, atRandom, byteByByte, OWN_KEYS } from "../fixtures/repl
 import { recordedAnswers } from "./recordings.ts";
 
 const missing = recordedAnswers.length === 0;
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 480_000;
 
 test.skipIf(missing)(
   "every recorded answer that comes byte by byte reaches the caller bit for bit",

@@ -7,7 +7,7 @@ import { until } from "../support/until.ts";
 import { DIRECTORY, prefixedRequests, recordedAnswers, recordedRequests } from "./recordings.ts";
 
 const missing = recordedRequests.length === 0;
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 
 test("recorded exchanges are here to be replayed, or it is said loudly that they are not", async ({
   annotate,
