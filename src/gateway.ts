@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
 import type { Books, FirstKeys } from "./books.ts";
 import type { Config } from "./config.ts";
-import { Drain, quietTurn } from "./http/drain.ts";
+import { Drain, stopListening } from "./http/drain.ts";
 import { firstOf, fixedKeys } from "./keys/key-store.ts";
 import { InFlight } from "./limits/in-flight.ts";
 import type { RedisStore } from "./store/redis.ts";
@@ -63,7 +63,7 @@ export async function startGateway(
       async stop({ drainMs, graceMs }) {
         drain.begin();
         await sleep(drainMs);
-        await quietTurn();
+        await stopListening(app.server);
         const stopCutting = cutAfter(graceMs, app, inFlight);
         await app.close();
         await inFlight.empty();

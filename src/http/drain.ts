@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import type { Server, Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { exchangeUnderWay } from "./exchange.ts";
@@ -72,21 +72,38 @@ function isLongEnough({ since, quietSince }: Idle, now: number): boolean {
   return now - quietSince >= IDLE_MS || now - since >= UNFINISHED_MAX_MS;
 }
 
-/** A turn of the event loop that takes no longer has only accepted connections. */
+/** The close comes at most this long after the system was asked for new connections and had none. */
 const QUIET_TURN_MS = 0.05;
-const QUIET_TURN_WAIT_MS = 20;
+/** For a process that never has such a turn. It serves meanwhile. */
+const QUIET_TURN_WAIT_MS = 500;
 
 /**
- * Waits for a turn of the event loop with nothing in it but the accepting of connections; on a busy process, which may have
- * none, not for long. When a server stops listening right after it, few connections are reset because the system has opened
- * them and nobody has accepted them: with a load balancer that cannot see readiness, each of them may be a POST that failed.
+ * Stops listening and keeps the open connections. The system resets connections that it has opened and nobody has accepted:
+ * behind a load balancer that cannot see readiness, each of them may be a POST that failed. So this waits for a quiet turn of
+ * the event loop and closes the listening socket in that same turn; `app.close()` alone runs its hooks first, which takes
+ * several turns.
+ * @param server an HTTP or TCP server that listens.
  */
-export async function quietTurn(): Promise<void> {
+export async function stopListening(server: Server): Promise<void> {
+  await quietTurn(server);
+  server.close();
+}
+
+/**
+ * Waits for a short turn of the event loop in which no connection was accepted. libuv accepts one connection a turn (since
+ * 1.49), so a turn without one proves that none was waiting; a short turn without that proof does not.
+ */
+async function quietTurn(server: Server): Promise<void> {
+  let accepted = 0;
+  const count = (): void => void (accepted += 1);
+  server.on("connection", count);
   const until = performance.now() + QUIET_TURN_WAIT_MS;
   for (let before = performance.now(); before < until;) {
+    const acceptedBefore = accepted;
     await setImmediate();
     const now = performance.now();
-    if (now - before < QUIET_TURN_MS) return;
+    if (accepted === acceptedBefore && now - before < QUIET_TURN_MS) break;
     before = now;
   }
+  server.off("connection", count);
 }

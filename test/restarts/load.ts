@@ -7,8 +7,8 @@ type Phase = "connect" | "head" | "body";
 
 /** A request that its client lost: it saw no complete answer, or a status other than 200. */
 export interface Loss {
-  /** Milliseconds since the load began. */
-  readonly atMs: number;
+  /** Milliseconds since the last gateway was told to stop, which names the cause as well as the error does. */
+  readonly afterStopMs: number;
   readonly kind: string;
   readonly phase: Phase;
   /** 0: there was no head. */
@@ -58,7 +58,7 @@ export class MixedLoad {
   readonly #random: () => number;
   readonly #agent: Agent;
   readonly #callers: Promise<void>[] = [];
-  readonly #startedAt = performance.now();
+  #stoppedAt = performance.now();
   #isStopped = false;
   /** How many requests have ended, lost ones included. */
   requests = 0;
@@ -73,6 +73,11 @@ export class MixedLoad {
 
   start(): void {
     for (let caller = 0; caller < this.#options.callers; caller++) this.#callers.push(this.#call());
+  }
+
+  /** A gateway is told to stop now. */
+  markStop(): void {
+    this.#stoppedAt = performance.now();
   }
 
   /** Lets every request end. */
@@ -158,9 +163,9 @@ export class MixedLoad {
     });
   }
 
-  #about(asking: ClientRequest): { atMs: number; reusedConnection: boolean } {
+  #about(asking: ClientRequest): { afterStopMs: number; reusedConnection: boolean } {
     return {
-      atMs: Math.round(performance.now() - this.#startedAt),
+      afterStopMs: Math.round(performance.now() - this.#stoppedAt),
       reusedConnection: asking.reusedSocket,
     };
   }

@@ -79,7 +79,13 @@ export async function restartInTurn(plan: RollingRestart): Promise<RollingFigure
     load.start();
     for (let restart = 0; restart < plan.restarts; restart++) {
       await sleep(SETTLE_MS);
-      await restartOne(replicas[restart % replicas.length] as Replica, balancer, plan.procedure);
+      const replica = replicas[restart % replicas.length] as Replica;
+      if (plan.procedure === "down") await balancer?.markDown(replica.port);
+      load.markStop();
+      const code = await replica.stop();
+      if (code !== 0) throw new Error(`the gateway on port ${replica.port} ended with ${code}`);
+      await replica.start();
+      if (plan.procedure !== "plain") await balancer?.reload();
     }
     await sleep(SETTLE_MS);
     await load.stop();
@@ -97,18 +103,6 @@ export async function restartInTurn(plan: RollingRestart): Promise<RollingFigure
     await simulator.close();
     rmSync(directory, { recursive: true, force: true });
   }
-}
-
-async function restartOne(
-  replica: Replica,
-  balancer: BalancerProcess | undefined,
-  procedure: Procedure,
-): Promise<void> {
-  if (procedure === "down") await balancer?.markDown(replica.port);
-  const code = await replica.stop();
-  if (code !== 0) throw new Error(`the gateway on port ${replica.port} ended with ${code}`);
-  await replica.start();
-  if (procedure !== "plain") await balancer?.reload();
 }
 
 function environment(baseUrl: string, env: Readonly<Record<string, string>> = {}): Record<string, string> {
