@@ -1,5 +1,6 @@
 import type { Server, Socket } from "node:net";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate as onImmediate } from "node:timers";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { exchangeUnderWay } from "./exchange.ts";
 
@@ -55,7 +56,8 @@ export function closeIdleConnections(app: FastifyInstance): void {
     }
   };
   app.addHook("preClose", (done) => {
-    const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS);
+    // Timers come before reading in a turn of the event loop: a request that has arrived in the meantime must be read first.
+    const sweep = setInterval(() => void onImmediate(() => app.server.closeIdleConnections()), SWEEP_MS);
     app.server.once("close", () => clearInterval(sweep));
     done();
   });
@@ -72,10 +74,26 @@ function isLongEnough({ since, quietSince }: Idle, now: number): boolean {
   return now - quietSince >= IDLE_MS || now - since >= UNFINISHED_MAX_MS;
 }
 
-/** The close comes at most this long after the system was asked for new connections and had none. */
+/**
+ * Serves for `drainMs` while readiness fails and answers ask for their connections to be closed, and then stops listening.
+ * Without a drain, answers ask for it only after that: a load balancer that has to close its connections opens new ones,
+ * and the last of them could be reset.
+ */
+export async function drainAndStopListening(server: Server, drain: Drain, drainMs: number): Promise<void> {
+  if (drainMs > 0) {
+    drain.begin();
+    await sleep(drainMs);
+  }
+  await stopListening(server);
+  drain.begin();
+}
+
+/** How long a quiet turn may take: the time in which a new connection can come and be reset. */
 const QUIET_TURN_MS = 0.05;
-/** For a process that never has such a turn. It serves meanwhile. */
-const QUIET_TURN_WAIT_MS = 500;
+/** On a busy process, whose turns are all longer, the limit grows by this share of the time that has passed. */
+const QUIET_TURN_GROWTH = 1 / 500;
+/** For a process that accepts connections in every turn. It serves meanwhile. */
+const QUIET_TURN_WAIT_MS = 2_000;
 
 /**
  * Stops listening and keeps the open connections. The system resets connections that it has opened and nobody has accepted:
@@ -97,12 +115,13 @@ async function quietTurn(server: Server): Promise<void> {
   let accepted = 0;
   const count = (): void => void (accepted += 1);
   server.on("connection", count);
-  const until = performance.now() + QUIET_TURN_WAIT_MS;
-  for (let before = performance.now(); before < until;) {
+  const startedAt = performance.now();
+  for (let before = startedAt; before - startedAt < QUIET_TURN_WAIT_MS;) {
     const acceptedBefore = accepted;
     await setImmediate();
     const now = performance.now();
-    if (accepted === acceptedBefore && now - before < QUIET_TURN_MS) break;
+    const limitMs = QUIET_TURN_MS + (now - startedAt) * QUIET_TURN_GROWTH;
+    if (accepted === acceptedBefore && now - before < limitMs) break;
     before = now;
   }
   server.off("connection", count);
