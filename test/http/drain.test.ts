@@ -82,7 +82,8 @@ test("a gateway that stops answers a request that has arrived on an idle connect
   const stopped = gateway.stop({ drainMs: 0, graceMs: 60_000 });
   await until(async () => !(await listens(gateway.port)), "the gateway to stop listening");
   await sleep(200);
-  // The end of a turn of the event loop: timers come next, and reading after them.
+  // The end of a turn of the event loop in which the gateway has nothing to do: timers come next, and reading after them.
+  await setImmediate();
   await setImmediate();
   client.send("GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n");
   // The process stands still while the connection becomes old enough to be closed.
