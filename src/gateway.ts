@@ -1,11 +1,10 @@
 import { lookup } from "node:dns/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
 import type { Books, FirstKeys } from "./books.ts";
 import type { Config } from "./config.ts";
-import { Drain, quietTurn } from "./http/drain.ts";
+import { Drain, drainAndStopListening } from "./http/drain.ts";
 import { firstOf, fixedKeys } from "./keys/key-store.ts";
 import { InFlight } from "./limits/in-flight.ts";
 import type { RedisStore } from "./store/redis.ts";
@@ -20,7 +19,8 @@ export interface Gateway {
   readonly url: string;
   /**
    * Stops it: for `drainMs` it serves on while readiness fails and answers ask for their connections to be closed; then
-   * it takes nothing new, lets streams finish for up to `graceMs`, and breaks off the rest.
+   * it stops listening, lets streams finish for up to `graceMs`, and breaks off the rest. With a `drainMs` of 0 answers ask
+   * for their connections to be closed when it has stopped listening.
    */
   stop(options: { drainMs: number; graceMs: number }): Promise<void>;
 }
@@ -61,9 +61,7 @@ export async function startGateway(
     return {
       url,
       async stop({ drainMs, graceMs }) {
-        drain.begin();
-        await sleep(drainMs);
-        await quietTurn();
+        await drainAndStopListening(app.server, drain, drainMs);
         const stopCutting = cutAfter(graceMs, app, inFlight);
         await app.close();
         await inFlight.empty();

@@ -137,7 +137,8 @@ test("no file is called after what it is not about", () => {
 
 test("every test stands where its subject stands", () => {
   const folders = new Set(files.map(({ path }) => dirname(path)).filter((folder) => folder !== "."));
-  const suites = ["support", "fixtures", "process", "sdk", "fidelity", "service", "simulation"];
+  const tools = ["simulation", "restarts", "soak"];
+  const suites = ["support", "fixtures", "process", "sdk", "fidelity", "service", ...tools];
   const strays = readdirSync("test", { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !folders.has(entry.name) && !suites.includes(entry.name))
     .map((entry) => entry.name);

@@ -1,5 +1,6 @@
-import type { Socket } from "node:net";
-import { setImmediate } from "node:timers/promises";
+import type { Server, Socket } from "node:net";
+import { setImmediate as onImmediate } from "node:timers";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { exchangeUnderWay } from "./exchange.ts";
 
@@ -55,7 +56,8 @@ export function closeIdleConnections(app: FastifyInstance): void {
     }
   };
   app.addHook("preClose", (done) => {
-    const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS);
+    // Timers come before reading in a turn of the event loop: a request that has arrived in the meantime must be read first.
+    const sweep = setInterval(() => void onImmediate(() => app.server.closeIdleConnections()), SWEEP_MS);
     app.server.once("close", () => clearInterval(sweep));
     done();
   });
@@ -72,21 +74,55 @@ function isLongEnough({ since, quietSince }: Idle, now: number): boolean {
   return now - quietSince >= IDLE_MS || now - since >= UNFINISHED_MAX_MS;
 }
 
-/** A turn of the event loop that takes no longer has only accepted connections. */
+/**
+ * Serves for `drainMs` while readiness fails and answers ask for their connections to be closed, and then stops listening.
+ * Without a drain, answers ask for it only after that: a load balancer that has to close its connections opens new ones,
+ * and the last of them could be reset.
+ */
+export async function drainAndStopListening(server: Server, drain: Drain, drainMs: number): Promise<void> {
+  if (drainMs > 0) {
+    drain.begin();
+    await sleep(drainMs);
+  }
+  await stopListening(server);
+  drain.begin();
+}
+
+/** How long a quiet turn may take: the time in which a new connection can come and be reset. */
 const QUIET_TURN_MS = 0.05;
-const QUIET_TURN_WAIT_MS = 20;
+/** On a busy process, whose turns are all longer, the limit grows by this share of the time that has passed. */
+const QUIET_TURN_GROWTH = 1 / 500;
+/** For a process that accepts connections in every turn. It serves meanwhile. */
+const QUIET_TURN_WAIT_MS = 2_000;
 
 /**
- * Waits for a turn of the event loop with nothing in it but the accepting of connections; on a busy process, which may have
- * none, not for long. When a server stops listening right after it, few connections are reset because the system has opened
- * them and nobody has accepted them: with a load balancer that cannot see readiness, each of them may be a POST that failed.
+ * Stops listening and keeps the open connections. The system resets connections that it has opened and nobody has accepted:
+ * behind a load balancer that cannot see readiness, each of them may be a POST that failed. So this waits for a quiet turn of
+ * the event loop and closes the listening socket in that same turn; `app.close()` alone runs its hooks first, which takes
+ * several turns.
+ * @param server an HTTP or TCP server that listens.
  */
-export async function quietTurn(): Promise<void> {
-  const until = performance.now() + QUIET_TURN_WAIT_MS;
-  for (let before = performance.now(); before < until;) {
+export async function stopListening(server: Server): Promise<void> {
+  await quietTurn(server);
+  server.close();
+}
+
+/**
+ * Waits for a short turn of the event loop in which no connection was accepted. libuv accepts one connection a turn (since
+ * 1.49), so a turn without one proves that none was waiting; a short turn without that proof does not.
+ */
+async function quietTurn(server: Server): Promise<void> {
+  let accepted = 0;
+  const count = (): void => void (accepted += 1);
+  server.on("connection", count);
+  const startedAt = performance.now();
+  for (let before = startedAt; before - startedAt < QUIET_TURN_WAIT_MS;) {
+    const acceptedBefore = accepted;
     await setImmediate();
     const now = performance.now();
-    if (now - before < QUIET_TURN_MS) return;
+    const limitMs = QUIET_TURN_MS + (now - startedAt) * QUIET_TURN_GROWTH;
+    if (accepted === acceptedBefore && now - before < limitMs) break;
     before = now;
   }
+  server.off("connection", count);
 }

@@ -1,5 +1,9 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { setImmediate as onImmediate } from "node:timers";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { quietTurn } from "../../src/http/drain.ts";
+import { stopListening } from "../../src/http/drain.ts";
 import { CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { EVENT, startHeldUpstream } from "../support/held-upstream.ts";
@@ -8,36 +12,85 @@ import { listens } from "../support/listens.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until, within } from "../support/until.ts";
 
-/** Keeps every turn of the event loop busy until `ends()`. @returns how many there were. */
-function busyTurns(ends: () => boolean): { count: () => number } {
-  let turns = 0;
-  const turn = (): void => {
-    if (ends()) return;
-    turns++;
-    const busyUntil = performance.now() + 0.2;
-    while (performance.now() < busyUntil);
-    setImmediate(turn);
-  };
-  setImmediate(turn);
-  return { count: () => turns };
-}
-
-test("a quiet turn of the event loop is waited for until the work there was is done", async () => {
-  let turns = 0;
-  const { count } = busyTurns(() => ++turns > 3);
-  const startedAt = performance.now();
-  await quietTurn();
-  // A machine that stands still for so long has no quiet turn either.
-  expect(count() === 3 || performance.now() - startedAt >= 20).toBe(true);
+test("stopListening accepts every connection that the system has opened, before it stops listening", async () => {
+  const server = createServer();
+  const accepted = new Set<Socket>();
+  server.on("connection", (socket) => accepted.add(socket));
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  const clients = Array.from({ length: 50 }, () => connect(port, "127.0.0.1"));
+  onTestFinished(() => [...clients, ...accepted].forEach((socket) => socket.destroy()));
+  await stopListening(server);
+  expect(server.listening).toBe(false);
+  expect(accepted.size).toBe(clients.length);
 });
 
-test("a process that is always busy does not wait for a quiet turn for long", async () => {
-  let over = false;
-  onTestFinished(() => void (over = true));
-  busyTurns(() => over);
-  const startedAt = performance.now();
-  await within(quietTurn(), "the turn", 2_000);
-  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(20);
+test("stopListening does not wait for long in a process whose turns are never short", async () => {
+  let isOver = false;
+  onTestFinished(() => void (isOver = true));
+  onImmediate(function turn(): void {
+    const busyUntil = performance.now() + 0.2;
+    while (performance.now() < busyUntil);
+    if (!isOver) onImmediate(turn);
+  });
+  const server = createServer();
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  await within(stopListening(server), "the server to stop listening", 1_500);
+  expect(server.listening).toBe(false);
+});
+
+test("a gateway that stops answers requests whose connections the system has opened and nobody has accepted", async () => {
+  const { upstream } = await startHeldUpstream();
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const clients = Array.from({ length: 50 }, () => new RawClient(gateway.port));
+  for (const client of clients) client.send("GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n");
+  const stopped = gateway.stop({ drainMs: 0, graceMs: 60_000 });
+  for (const client of clients) expect(await client.whole("a client")).toMatchObject({ status: 200 });
+  await within(stopped, "the gateway to stop", 5_000);
+});
+
+test("a gateway that stops without a drain asks for connections to be closed only when it no longer listens", async () => {
+  const { upstream } = await startHeldUpstream();
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const [early, late] = [new RawClient(gateway.port), new RawClient(gateway.port)];
+  const ask = async (client: RawClient): Promise<string | undefined> => {
+    client.send("GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n");
+    return (await client.whole("an answer")).headers["connection"];
+  };
+  await until(() => late.socket.readyState === "open", "a connection");
+  // So that there is no quiet turn for a while.
+  let isOver = false;
+  onTestFinished(() => void (isOver = true));
+  onImmediate(function turn(): void {
+    const busyUntil = performance.now() + 1;
+    while (performance.now() < busyUntil);
+    if (!isOver) onImmediate(turn);
+  });
+  const stopped = gateway.stop({ drainMs: 0, graceMs: 60_000 });
+  expect(await ask(early)).not.toBe("close");
+  isOver = true;
+  await until(async () => !(await listens(gateway.port)), "the gateway to stop listening");
+  expect(await ask(late)).toBe("close");
+  await within(stopped, "the gateway to stop", 5_000);
+});
+
+test("a gateway that stops answers a request that has arrived on an idle connection and was not read in time", async () => {
+  const { upstream } = await startHeldUpstream();
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const client = new RawClient(gateway.port);
+  await until(() => client.socket.readyState === "open", "the connection");
+  const stopped = gateway.stop({ drainMs: 0, graceMs: 60_000 });
+  await until(async () => !(await listens(gateway.port)), "the gateway to stop listening");
+  await sleep(200);
+  // The end of a turn of the event loop in which the gateway has nothing to do: timers come next, and reading after them.
+  await setImmediate();
+  await setImmediate();
+  client.send("GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n");
+  // The process stands still while the connection becomes old enough to be closed.
+  const busyUntil = performance.now() + 700;
+  while (performance.now() < busyUntil);
+  expect(await client.whole("an answer")).toMatchObject({ status: 200 });
+  await within(stopped, "the gateway to stop", 5_000);
 });
 
 test("a stream that begins after the grace time is cut too, whatever its key reads on", async () => {

@@ -3,7 +3,8 @@ import { ask } from "../support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
 import { DONE, EVENT, startHeldUpstream, startStream } from "../support/held-upstream.ts";
-import { BALANCER_FILES, startBalancer } from "../support/load-balancer.ts";
+import { BALANCER_FILES } from "../support/balancer-process.ts";
+import { startBalancer } from "../support/load-balancer.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { type Script, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { until } from "../support/until.ts";
@@ -88,10 +89,10 @@ test.each(BALANCER_FILES)(
     };
     const workers = Array.from({ length: 4 }, worker);
     for (const gateway of gateways) {
-      await balancer.takeOut(gateway.port);
+      await balancer.markDown(gateway.port);
       await gateway.stop({ drainMs: 2_000, graceMs: 5_000 });
       const next = await start(gateway.port);
-      await balancer.putBack();
+      await balancer.reload();
       // As whoever replaces them should: the second leaves when the first is back.
       await until(() => next.logs.some(({ msg }) => msg === "request"), "the new one to be used", 10_000);
     }

@@ -42,7 +42,7 @@ const LEAVES_WITHIN_MS = 40;
 
 /** The same requests for the same seed. */
 export function makePlan(count: number, seed: number): Planned[] {
-  const random = mulberry32(seed);
+  const random = randomNumbers(seed);
   const below = (limit: number): number => Math.floor(random() * limit);
   return Array.from({ length: count }, (_, number) => {
     const kind = below(100);
@@ -61,8 +61,8 @@ export function makePlan(count: number, seed: number): Planned[] {
   });
 }
 
-/** A small generator of random numbers from 0 to 1 that is the same everywhere. */
-function mulberry32(seed: number): () => number {
+/** A small generator (mulberry32) of random numbers from 0 to 1 that is the same everywhere. */
+export function randomNumbers(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d_2b_79_f5) | 0;

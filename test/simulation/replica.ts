@@ -1,6 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { createInterface } from "node:readline";
 import { until, within } from "../support/until.ts";
+
+/** What is special about the processes of a replica. */
+export interface ReplicaOptions {
+  /** For Node itself, before the file. */
+  readonly nodeArgs?: readonly string[];
+  /** Called with each line that a process writes, which is then not kept. */
+  readonly onLine?: (line: string) => void;
+}
 
 /** A gateway process that can be killed and started again. */
 export class Replica {
@@ -9,30 +18,39 @@ export class Replica {
   #child: ChildProcess | undefined;
   /** Over when it serves. */
   up: Promise<void> = Promise.resolve();
-  /** Everything that its processes have written. */
+  /** Everything that its processes have written, unless they write to `onLine`. */
   output = "";
+  readonly #options: ReplicaOptions;
 
   /** @param env its whole environment. */
-  constructor(port: number, env: Readonly<Record<string, string>>) {
+  constructor(port: number, env: Readonly<Record<string, string>>, options: ReplicaOptions = {}) {
     this.port = port;
     this.#env = { ...env, PORT: String(port) };
+    this.#options = options;
+  }
+
+  /** Of the running process; undefined: there is none. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
   }
 
   /** Starts it and waits until it is ready. */
   async start(): Promise<void> {
-    const child = spawn(process.execPath, ["src/server.ts"], {
+    const { nodeArgs = [], onLine } = this.#options;
+    const child = spawn(process.execPath, [...nodeArgs, "src/server.ts"], {
       env: this.#env,
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;
-    const before = this.output.length;
-    for (const stream of [child.stdout, child.stderr])
-      stream.on("data", (chunk: Buffer) => (this.output += chunk.toString("latin1")));
-    await until(
-      () => this.output.includes('"listening"', before),
-      `replica on port ${this.port} to listen`,
-      20_000,
-    );
+    let listens = false;
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface(stream).on("line", (line) => {
+        listens ||= line.includes('"listening"');
+        if (onLine) onLine(line);
+        else this.output += `${line}\n`;
+      });
+    }
+    await until(() => listens, `replica on port ${this.port} to listen`, 20_000);
   }
 
   /** Kills it without a warning and starts it again. */

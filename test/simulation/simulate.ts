@@ -75,7 +75,7 @@ export async function simulate({ requests, seed, databaseUrl }: Simulation): Pro
 }
 
 /** One key for each name; the last one reads on for the bill when its caller has left. */
-async function createKeys(service: KeyService): Promise<IssuedKey[]> {
+export async function createKeys(service: KeyService): Promise<IssuedKey[]> {
   const keys: IssuedKey[] = [];
   for (const name of KEY_NAMES) {
     const onDisconnect = name === KEY_NAMES.at(-1) ? "drain" : "cancel";

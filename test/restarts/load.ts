@@ -1,0 +1,189 @@
+import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { randomNumbers } from "../simulation/plan.ts";
+
+/** How far a request had come when it was lost. */
+type Phase = "connect" | "head" | "body";
+
+/** A request that its client lost: it saw no complete answer, or a status other than 200. */
+export interface Loss {
+  /** Milliseconds since the last gateway was told to stop, which names the cause as well as the error does. */
+  readonly afterStopMs: number;
+  readonly kind: string;
+  readonly phase: Phase;
+  /** 0: there was no head. */
+  readonly status: number;
+  /** Code of the system's error, or why the answer was incomplete. */
+  readonly cause: string;
+  /** The request was sent over a connection that had served another one before. */
+  readonly reusedConnection: boolean;
+}
+
+interface Kind {
+  readonly name: string;
+  /** How many in a hundred requests are of this kind. */
+  readonly percent: number;
+  readonly model: string;
+  readonly stream: boolean;
+  readonly promptBytes: number;
+}
+
+/** Nothing that is asked of the simulator takes as long as two seconds. */
+const KINDS: readonly Kind[] = [
+  { name: "json", percent: 35, model: "sim/ok", stream: false, promptBytes: 200 },
+  { name: "slow-json", percent: 15, model: "sim/ok:delayMs=30,gapMs=5", stream: false, promptBytes: 200 },
+  { name: "large-json", percent: 10, model: "sim/ok", stream: false, promptBytes: 128 * 1024 },
+  { name: "stream", percent: 36, model: "sim/ok:gapMs=4", stream: true, promptBytes: 200 },
+  { name: "long-stream", percent: 4, model: "sim/ok:gapMs=60,events=20", stream: true, promptBytes: 200 },
+];
+const NEW_CONNECTION_PERCENT = 20;
+/** How many callers wait between an answer and their next request, so that their connections are idle. */
+const THINKING_PERCENT = 40;
+const THINKING_MAX_MS = 40;
+const DEADLINE_MS = 60_000;
+
+/** How a load is made. */
+export interface LoadOptions {
+  /** Where requests go, in turn; after a refused connection to the next one. */
+  readonly ports: readonly number[];
+  readonly secret: string;
+  readonly callers: number;
+  readonly seed: number;
+  readonly onLoss: (loss: Loss) => void;
+}
+
+/** Callers that make requests one after the other, of all kinds, over kept and new connections. */
+export class MixedLoad {
+  readonly #options: LoadOptions;
+  readonly #random: () => number;
+  readonly #agent: Agent;
+  readonly #callers: Promise<void>[] = [];
+  #stoppedAt = performance.now();
+  #isStopped = false;
+  /** How many requests have ended, lost ones included. */
+  requests = 0;
+  /** Connections that were refused by one of several ports. */
+  refused = 0;
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+    this.#random = randomNumbers(options.seed);
+    this.#agent = new Agent({ keepAlive: true, maxSockets: options.callers });
+  }
+
+  start(): void {
+    for (let caller = 0; caller < this.#options.callers; caller++) this.#callers.push(this.#call());
+  }
+
+  /** A gateway is told to stop now. */
+  markStop(): void {
+    this.#stoppedAt = performance.now();
+  }
+
+  /** Lets every request end. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all(this.#callers);
+    this.#agent.destroy();
+  }
+
+  #isOneIn(percent: number): boolean {
+    return this.#random() * 100 < percent;
+  }
+
+  async #call(): Promise<void> {
+    while (!this.#isStopped) {
+      const kind = this.#kind();
+      const body = JSON.stringify({
+        model: kind.model,
+        stream: kind.stream,
+        messages: [{ role: "user", content: "x".repeat(kind.promptBytes) }],
+      });
+      const agent = this.#isOneIn(NEW_CONNECTION_PERCENT) ? false : this.#agent;
+      const loss = await this.#ask(kind, body, agent);
+      this.requests += 1;
+      if (loss) this.#options.onLoss(loss);
+      if (this.#isOneIn(THINKING_PERCENT)) await sleep(this.#random() * THINKING_MAX_MS);
+    }
+  }
+
+  #kind(): Kind {
+    let below = this.#random() * 100;
+    return KINDS.find(({ percent }) => (below -= percent) < 0) ?? (KINDS[0] as Kind);
+  }
+
+  async #ask(kind: Kind, body: string, agent: Agent | false): Promise<Loss | undefined> {
+    const { ports } = this.#options;
+    let loss: Loss | undefined;
+    for (let attempt = 0; attempt < ports.length; attempt++) {
+      const port = ports[(this.requests + attempt) % ports.length] ?? 0;
+      loss = await this.#askOnce(kind, body, { agent, port });
+      // Nothing was sent, so another gateway may have it: as a load balancer does.
+      if (loss?.cause !== "ECONNREFUSED" || ports.length === 1) return loss;
+      this.refused += 1;
+    }
+    return loss;
+  }
+
+  #askOnce(
+    kind: Kind,
+    body: string,
+    { agent, port }: { agent: Agent | false; port: number },
+  ): Promise<Loss | undefined> {
+    return new Promise((resolve) => {
+      const asking = request({
+        agent,
+        port,
+        host: "127.0.0.1",
+        method: "POST",
+        path: "/openai/v1/chat/completions",
+        headers: {
+          authorization: `Bearer ${this.#options.secret}`,
+          "content-type": "application/json",
+          "content-length": Buffer.byteLength(body),
+        },
+      });
+      const state: { phase: Phase; status: number } = { phase: "connect", status: 0 };
+      const end = (cause: string | undefined): void => {
+        clearTimeout(deadline);
+        const lost = cause !== undefined && { kind: kind.name, ...state, cause, ...this.#about(asking) };
+        resolve(lost || undefined);
+      };
+      const deadline = setTimeout(() => {
+        end("deadline");
+        asking.destroy();
+      }, DEADLINE_MS);
+      asking.on("finish", () => (state.phase = "head"));
+      asking.on("error", (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
+      asking.on("response", (response) => {
+        Object.assign(state, { phase: "body", status: response.statusCode });
+        void readAnswer(response, kind.stream).then(end);
+      });
+      asking.end(body);
+    });
+  }
+
+  #about(asking: ClientRequest): { afterStopMs: number; reusedConnection: boolean } {
+    return {
+      afterStopMs: Math.round(performance.now() - this.#stoppedAt),
+      reusedConnection: asking.reusedSocket,
+    };
+  }
+}
+
+const DONE = "data: [DONE]\n\n";
+
+/** Reads an answer to its end. @returns why it is none that a client can use; undefined if it is complete. */
+async function readAnswer(response: IncomingMessage, isStream: boolean): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : String(error);
+  }
+  const text = Buffer.concat(chunks).toString();
+  if (response.statusCode !== 200)
+    return /"code":\s*"([a-z_]+)"/.exec(text)?.[1] ?? `HTTP ${response.statusCode}`;
+  const isComplete = isStream ? text.endsWith(DONE) : text.trimEnd().endsWith("}");
+  return isComplete ? undefined : "incomplete";
+}

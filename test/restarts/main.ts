@@ -1,0 +1,55 @@
+// `npm run sim:restarts`: two gateways are restarted in turn under load, and the requests that callers lose are counted.
+import { parseArgs } from "node:util";
+import { type Procedure, restartInTurn } from "./rolling.ts";
+
+const FILES: Readonly<Record<string, readonly (string | undefined)[]>> = {
+  haproxy: ["haproxy.cfg"],
+  nginx: ["nginx.conf"],
+  caddy: ["Caddyfile"],
+  both: ["haproxy.cfg", "nginx.conf"],
+  none: [undefined],
+};
+
+const { values } = parseArgs({
+  options: {
+    restarts: { type: "string", default: "4" },
+    balancer: { type: "string", default: "both" },
+    procedure: { type: "string", default: "plain" },
+    callers: { type: "string", default: "48" },
+    seed: { type: "string", default: "1" },
+    env: { type: "string", multiple: true, default: [] },
+    losses: { type: "boolean", default: false },
+  },
+});
+
+const files = FILES[values.balancer];
+if (!files) throw new Error(`--balancer must be one of ${Object.keys(FILES).join(", ")}`);
+const env = Object.fromEntries(
+  values.env.map((assignment) => {
+    const [name = "", ...rest] = assignment.split("=");
+    return [name, rest.join("=")];
+  }),
+);
+for (const balancer of files) {
+  for (const procedure of values.procedure.split(",")) {
+    const startedAt = performance.now();
+    const { losses, ...figures } = await restartInTurn({
+      balancer,
+      procedure: procedure as Procedure,
+      restarts: Number(values.restarts),
+      callers: Number(values.callers),
+      seed: Number(values.seed),
+      env,
+    });
+    const seconds = Math.round((performance.now() - startedAt) / 1000);
+    const line = {
+      balancer: balancer ?? "none",
+      procedure,
+      restarts: Number(values.restarts),
+      seconds,
+      ...figures,
+    };
+    process.stdout.write(`${JSON.stringify(line)}\n`);
+    if (values.losses) for (const loss of losses) process.stdout.write(`  ${JSON.stringify(loss)}\n`);
+  }
+}

@@ -1,0 +1,131 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startSimulator } from "../../src/mock/simulator.ts";
+import { Replica } from "../simulation/replica.ts";
+import { type BalancerProcess, launchBalancer } from "../support/balancer-process.ts";
+import { freePort } from "../support/free-port.ts";
+import { type Loss, MixedLoad } from "./load.ts";
+
+/**
+ * What an operator does around each restart. `plain`: nothing. `reload`: reload nginx after it. `down`: mark the gateway as
+ * `down` and reload before it, take the mark away and reload after it.
+ */
+export type Procedure = "plain" | "reload" | "down";
+
+export interface RollingRestart {
+  /** A file in `deploy/`; undefined: callers connect to the gateways themselves, and to the other one if one refuses. */
+  readonly balancer: string | undefined;
+  readonly procedure: Procedure;
+  /** How many times a gateway is stopped and started, in turn. */
+  readonly restarts: number;
+  readonly callers: number;
+  readonly seed: number;
+  /** What differs from the gateway's default settings. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Changes the text of the balancer's file, for experiments. */
+  readonly edit?: ((text: string) => string) | undefined;
+}
+
+/** What rolling restarts came to. */
+export interface RollingFigures {
+  readonly requests: number;
+  readonly lost: number;
+  /** How many requests were lost for each reason. */
+  readonly causes: Readonly<Record<string, number>>;
+  /** The first losses, whole. */
+  readonly losses: readonly Loss[];
+  /** The balancer's own error lines, by what they say, without addresses. */
+  readonly balancerErrors: Readonly<Record<string, number>>;
+}
+
+const SECRET = "sk-restarts-0123456789";
+/** So that a balancer that checks /readyz every half second has found a gateway before the other one leaves. */
+const SETTLE_MS = 1_500;
+const KEPT_LOSSES = 100;
+
+/** Restarts two gateways in turn under load, and counts the requests that their callers lost. */
+export async function restartInTurn(plan: RollingRestart): Promise<RollingFigures> {
+  const directory = mkdtempSync(join(tmpdir(), "sluice-restarts-"));
+  const simulator = await startSimulator({ keepSeen: 0 });
+  const replicas = await Promise.all(
+    [0, 1].map(async () => new Replica(await freePort(), environment(simulator.baseUrl, plan.env))),
+  );
+  const ports = replicas.map(({ port }) => port) as [number, number];
+  const causes = new Map<string, number>();
+  const balancerErrors = new Map<string, number>();
+  const losses: Loss[] = [];
+  let balancer: BalancerProcess | undefined;
+  try {
+    await Promise.all(replicas.map((replica) => replica.start()));
+    if (plan.balancer !== undefined)
+      balancer = await launchBalancer(plan.balancer, ports, {
+        directory,
+        edit: plan.edit,
+        onOutput: (text) => countErrors(text, balancerErrors),
+      });
+    const load = new MixedLoad({
+      ports: balancer ? [balancer.port] : ports,
+      secret: SECRET,
+      callers: plan.callers,
+      seed: plan.seed,
+      onLoss: (loss) => {
+        increment(causes, describe(loss));
+        if (losses.length < KEPT_LOSSES) losses.push(loss);
+      },
+    });
+    await sleep(SETTLE_MS);
+    load.start();
+    for (let restart = 0; restart < plan.restarts; restart++) {
+      await sleep(SETTLE_MS);
+      const replica = replicas[restart % replicas.length] as Replica;
+      if (plan.procedure === "down") await balancer?.markDown(replica.port);
+      load.markStop();
+      const code = await replica.stop();
+      if (code !== 0) throw new Error(`the gateway on port ${replica.port} ended with ${code}`);
+      await replica.start();
+      if (plan.procedure !== "plain") await balancer?.reload();
+    }
+    await sleep(SETTLE_MS);
+    await load.stop();
+    const lost = [...causes.values()].reduce((sum, count) => sum + count, 0);
+    return {
+      requests: load.requests,
+      lost,
+      causes: Object.fromEntries(causes),
+      losses,
+      balancerErrors: Object.fromEntries(balancerErrors),
+    };
+  } finally {
+    await balancer?.close();
+    await Promise.all(replicas.map((replica) => replica.kill()));
+    await simulator.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function environment(baseUrl: string, env: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return {
+    OPENROUTER_API_KEY: "sk-or-restarts-account-0123456789",
+    OPENROUTER_BASE_URL: baseUrl,
+    GATEWAY_API_KEYS: `restarts:${SECRET}`,
+    TRUST_PROXY: "127.0.0.1",
+    ...env,
+  };
+}
+
+function describe({ kind, phase, status, cause, reusedConnection }: Loss): string {
+  const connection = reusedConnection ? "reused" : "new";
+  return `${kind} ${phase} ${status === 0 ? cause : `${status} ${cause}`} (${connection} connection)`;
+}
+
+/** Counts nginx's lines of level error and above by their text up to the first comma, without what differs. */
+function countErrors(text: string, counts: Map<string, number>): void {
+  for (const [, level, message] of text.matchAll(/\[(error|crit|alert|emerg)\] [^:]*: (?:\*\d+ )?([^,\n]*)/g))
+    increment(counts, `${level}: ${message?.replaceAll(/"[^"]*"/g, "...")}`);
+}
+
+function increment(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
+}

@@ -1,0 +1,186 @@
+import type { SeenRequest } from "../../src/mock/journal.ts";
+import type { Simulator } from "../../src/mock/simulator.ts";
+import type { Database } from "../../src/store/database.ts";
+import type { Asked } from "./callers.ts";
+
+/** Requests that upstream has seen and the simulator remembers until they are taken over here. */
+export const SEEN_KEPT = 10_000;
+
+const PAGE_ROWS = 2_000;
+/** Rows of requests that began this long ago are there: no earlier id comes after them. */
+const ROWS_COMPLETE_AFTER_MS = 60_000;
+/** What has not matched by then never will. */
+const CALLER_FORGOTTEN_AFTER_MS = 60_000;
+const EMPTY = Buffer.alloc(0);
+
+interface Row {
+  readonly id: string;
+  readonly request_id: string;
+  readonly generation_id: string | null;
+  readonly state: string;
+  readonly cost_nanodollars: number | null;
+  readonly cost_source: string | null;
+  readonly started_at: number;
+}
+
+/** Compares the gateway's ledger with the simulator's books while both grow, and forgets what has matched. */
+export class Audit {
+  readonly #database: Database;
+  readonly #simulator: Simulator;
+  readonly #report: (difference: string) => void;
+  /** Requests by id, until their row has matched or nothing can come of them any more. */
+  readonly #callers = new Map<string, Asked>();
+  /** What upstream has seen, by id, until its row has matched. */
+  readonly #sent = new Map<string, SeenRequest>();
+  /** Ids of rows above the watermark that have matched. */
+  readonly #matched = new Set<string>();
+  #watermark = "";
+  #lastSeen: SeenRequest | undefined;
+  sent = 0;
+  matched = 0;
+  unknown = 0;
+  unknownNanodollars = 0;
+
+  /** @param report called with each difference, in words. */
+  constructor(database: Database, simulator: Simulator, report: (difference: string) => void) {
+    this.#database = database;
+    this.#simulator = simulator;
+    this.#report = report;
+  }
+
+  /** How many requests that upstream has seen have not matched a row yet. */
+  get unmatched(): number {
+    return this.#sent.size;
+  }
+
+  /** The ids of some of them. */
+  get unmatchedIds(): string[] {
+    return [...this.#sent.keys()].slice(0, 10);
+  }
+
+  /** A request is about to be sent. */
+  addCaller(asked: Asked): void {
+    this.#callers.set(asked.id, asked);
+  }
+
+  /** Takes over what upstream has seen since the last time. Call it before the simulator forgets. */
+  takeSeen(): void {
+    const { seen } = this.#simulator;
+    const from = this.#lastSeen === undefined ? 0 : seen.lastIndexOf(this.#lastSeen) + 1;
+    if (from === 0 && this.#lastSeen !== undefined)
+      throw new Error("the simulator forgot requests that this tool has not seen: it is too slow");
+    for (const request of seen.slice(from)) {
+      const id = request.headers["x-session-id"];
+      if (typeof id !== "string") continue;
+      this.sent += 1;
+      if (this.#sent.has(id)) this.#report(`${id}: upstream has seen it twice`);
+      this.#sent.set(id, request);
+    }
+    this.#lastSeen = seen.at(-1) ?? this.#lastSeen;
+    for (const request of seen) if (request.endedAtMs !== undefined) request.body = EMPTY;
+  }
+
+  /** Compares rows that have become final. */
+  async matchRows(): Promise<void> {
+    let after = this.#watermark;
+    let isContiguous = true;
+    const completeBefore = Date.now() - ROWS_COMPLETE_AFTER_MS;
+    for (;;) {
+      const rows = await this.#page(after);
+      for (const row of rows) {
+        const isMatched = this.#matched.has(row.id) || this.#match(row);
+        if (isMatched) this.#matched.add(row.id);
+        isContiguous &&= isMatched && row.started_at < completeBefore;
+        if (isContiguous) {
+          this.#watermark = row.id;
+          this.#matched.delete(row.id);
+        }
+      }
+      const last = rows.at(-1);
+      if (rows.length < PAGE_ROWS || !last) break;
+      after = last.id;
+    }
+    this.#forgetCallers();
+  }
+
+  /** Compares the sums of the whole run. Call it when every row is final. */
+  async compareSums(): Promise<{ rows: number; ledgerNanodollars: number; billedNanodollars: number }> {
+    const { kysely } = this.#database;
+    const { rows, ids, cost } = await kysely
+      .selectFrom("requests")
+      .select(({ fn }) => [
+        fn.countAll<number>().as("rows"),
+        fn.count<number>("request_id").distinct().as("ids"),
+        fn.sum<number>("cost_nanodollars").as("cost"),
+      ])
+      .executeTakeFirstOrThrow();
+    const open = await kysely
+      .selectFrom("requests")
+      .select("request_id")
+      .where("state", "in", ["open", "pending"])
+      .execute();
+    const ledgerNanodollars = cost;
+    const { billedNanodollars } = this.#simulator.stats();
+    if (rows !== ids) this.#report(`${rows} rows for ${ids} requests`);
+    for (const { request_id: id } of open) this.#report(`${id}: its row is not final`);
+    if (ledgerNanodollars + this.unknownNanodollars !== billedNanodollars)
+      this.#report(
+        `${ledgerNanodollars} in the ledger and ${this.unknownNanodollars} unknown, upstream billed ${billedNanodollars}`,
+      );
+    return { rows, ledgerNanodollars, billedNanodollars };
+  }
+
+  #page(after: string): Promise<Row[]> {
+    return this.#database.kysely
+      .selectFrom("requests")
+      .select(["id", "request_id", "generation_id", "state", "cost_nanodollars", "cost_source", "started_at"])
+      .where("id", ">", after)
+      .orderBy("id")
+      .limit(PAGE_ROWS)
+      .execute();
+  }
+
+  /** @returns whether the row is final and was compared. */
+  #match(row: Row): boolean {
+    if (row.state !== "settled" && row.state !== "unknown") return false;
+    const request = this.#sent.get(row.request_id);
+    // Upstream's bill is final when its answer has ended.
+    if (request && request.endedAtMs === undefined) return false;
+    const asked = this.#callers.get(row.request_id);
+    if (!asked) this.#report(`${row.request_id}: there is a row, and no such request was made`);
+    else if (!request) this.#matchUnsent(row);
+    else this.#compare(row, request, asked);
+    this.#sent.delete(row.request_id);
+    if (request && asked?.endedAt !== 0) this.#callers.delete(row.request_id);
+    this.matched += 1;
+    return true;
+  }
+
+  /** The client left after the request was written down and before it was sent. */
+  #matchUnsent(row: Row): void {
+    if (row.cost_nanodollars !== 0)
+      this.#report(`${row.request_id}: upstream has not seen it, and the row says ${row.cost_nanodollars}`);
+  }
+
+  #compare(row: Row, { generationId }: SeenRequest, { kind, status }: Asked): void {
+    const id = row.request_id;
+    const billed = generationId === undefined ? 0 : this.#simulator.billed(generationId);
+    if (row.state === "unknown") {
+      this.unknown += 1;
+      this.unknownNanodollars += billed ?? 0;
+      if (row.generation_id !== null) this.#report(`${id}: it is unknown and has a generation`);
+      if (!kind.isUnproven)
+        this.#report(`${id}: it is unknown, and its answer (${kind.model}, ${status}) proved its cost`);
+    } else if (row.cost_nanodollars !== billed)
+      this.#report(
+        `${id}: the row says ${row.cost_nanodollars} (${row.cost_source}), upstream billed ${billed} (${kind.model})`,
+      );
+  }
+
+  #forgetCallers(): void {
+    const before = performance.now() - CALLER_FORGOTTEN_AFTER_MS;
+    for (const [id, asked] of this.#callers) {
+      if (asked.endedAt !== 0 && asked.endedAt < before && !this.#sent.has(id)) this.#callers.delete(id);
+    }
+  }
+}

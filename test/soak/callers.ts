@@ -1,0 +1,177 @@
+import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { randomNumbers } from "../simulation/plan.ts";
+import { sendBroken } from "./broken-requests.ts";
+import { type Behaviour, type Kind, LARGE_ANSWER, pickBehaviour, pickKind } from "./kinds.ts";
+
+const NEW_CONNECTION_PERCENT = 20;
+const LARGE_BODY_PERCENT = 2;
+const LARGE_BODY_BYTES = 300_000;
+const LEAVES_EARLY_WITHIN_MS = 5;
+const LEAVES_MIDWAY_WITHIN_MS = 60;
+const SLOW_READ_MS = 20;
+/** Longer than the gateway of a soak lets a caller take nothing. */
+const STOPPED_MS = 4_000;
+const SLOW_SEND_PIECES = 6;
+const SLOW_SEND_MS = 30;
+const DEADLINE_MS = 60_000;
+
+/** A request as its caller knows it. */
+export interface Asked {
+  readonly id: string;
+  readonly kind: Kind;
+  readonly behaviour: Behaviour;
+  /** 0: no head was seen. */
+  status: number;
+  /** The whole answer came, and it is one that a client can use. */
+  isComplete: boolean;
+  /** Code of the error with which it ended for the caller, if any. */
+  error: string | undefined;
+  /** `performance.now()`; 0: it is in flight. */
+  endedAt: number;
+}
+
+/** How the callers of a soak work. */
+export interface CallersOptions {
+  readonly port: number;
+  readonly secrets: readonly string[];
+  readonly callers: number;
+  readonly seed: number;
+  /** Before the number of a request in its id. */
+  readonly idPrefix: string;
+  /** Called before a request is sent that may reach upstream. */
+  readonly onAsk: (asked: Asked) => void;
+  /** Called when it has ended for its caller. */
+  readonly onEnd: (asked: Asked) => void;
+}
+
+/** Callers that make requests of all kinds, one after the other, until they are stopped. */
+export class SoakCallers {
+  readonly #options: CallersOptions;
+  readonly #random: () => number;
+  readonly #agent: Agent;
+  readonly #loops: Promise<void>[] = [];
+  #isStopped = false;
+  requests = 0;
+
+  constructor(options: CallersOptions) {
+    this.#options = options;
+    this.#random = randomNumbers(options.seed);
+    this.#agent = new Agent({ keepAlive: true, maxSockets: options.callers });
+    for (let caller = 0; caller < options.callers; caller++) this.#loops.push(this.#loop());
+  }
+
+  /** Lets every request end, and closes the connections. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all(this.#loops);
+    this.#agent.destroy();
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#isStopped) await this.#askOne();
+  }
+
+  async #askOne(): Promise<void> {
+    const number = this.requests++;
+    const behaviour = pickBehaviour(this.#random());
+    const reads = behaviour === "reads-slowly" || behaviour === "stops-reading";
+    const kind = reads ? LARGE_ANSWER : pickKind(this.#random());
+    const asked: Asked = {
+      id: `${this.#options.idPrefix}-${number}`,
+      kind,
+      behaviour,
+      status: 0,
+      isComplete: false,
+      error: undefined,
+      endedAt: 0,
+    };
+    const secret = this.#options.secrets[number % this.#options.secrets.length] ?? "";
+    this.#options.onAsk(asked);
+    if (behaviour === "broken-request") asked.status = await sendBroken(this.#options.port, secret, number);
+    else await this.#send(asked, behaviour === "wrong-key" ? `sk-wrong-${number}` : secret);
+    asked.endedAt = performance.now();
+    this.#options.onEnd(asked);
+  }
+
+  #body({ kind }: Asked): Buffer {
+    const isLarge = this.#random() * 100 < LARGE_BODY_PERCENT;
+    const words = isLarge ? LARGE_BODY_BYTES / 5 : 1 + this.#random() * 60;
+    return Buffer.from(
+      JSON.stringify({
+        model: kind.model,
+        stream: kind.stream ?? this.#random() < 0.6,
+        messages: [{ role: "user", content: "word ".repeat(words) }],
+      }),
+    );
+  }
+
+  async #send(asked: Asked, secret: string): Promise<void> {
+    const body = this.#body(asked);
+    const asking = request({
+      agent: this.#random() * 100 < NEW_CONNECTION_PERCENT ? false : this.#agent,
+      port: this.#options.port,
+      host: "127.0.0.1",
+      method: "POST",
+      path: "/openai/v1/chat/completions",
+      headers: {
+        authorization: `Bearer ${secret}`,
+        "content-type": "application/json",
+        "content-length": body.length,
+        "x-request-id": asked.id,
+        "x-session-id": asked.id,
+      },
+    });
+    const ended = followAnswer(asking, asked);
+    const timers = [setTimeout(() => asking.destroy(new Error("deadline")), DEADLINE_MS)];
+    const leavesWithin = { "leaves-early": LEAVES_EARLY_WITHIN_MS, "leaves-midway": LEAVES_MIDWAY_WITHIN_MS };
+    if (asked.behaviour === "leaves-early" || asked.behaviour === "leaves-midway")
+      timers.push(setTimeout(() => asking.destroy(), this.#random() * leavesWithin[asked.behaviour]));
+    if (asked.behaviour === "sends-slowly") await sendSlowly(asking, body);
+    else asking.end(body);
+    await ended;
+    for (const timer of timers) clearTimeout(timer);
+  }
+}
+
+function followAnswer(asking: ClientRequest, asked: Asked): Promise<void> {
+  return new Promise((resolve) => {
+    asking.on("error", (error: NodeJS.ErrnoException) => {
+      asked.error ??= error.code ?? error.message;
+      resolve();
+    });
+    asking.on("response", (response) => {
+      asked.status = response.statusCode ?? 0;
+      void readAnswer(response, asked).then(resolve);
+    });
+  });
+}
+
+async function readAnswer(response: IncomingMessage, asked: Asked): Promise<void> {
+  let tail = "";
+  response.on("data", (chunk: Buffer) => {
+    tail = (tail + chunk.toString("latin1")).slice(-64);
+    if (asked.behaviour === "reads-slowly") {
+      response.pause();
+      setTimeout(() => response.resume(), SLOW_READ_MS);
+    } else if (asked.behaviour === "stops-reading") {
+      response.pause();
+      // It reads nothing, so it does not see either that the gateway closes its connection.
+      setTimeout(() => response.destroy(), STOPPED_MS);
+    }
+  });
+  response.on("error", (error: NodeJS.ErrnoException) => (asked.error ??= error.code ?? error.message));
+  await new Promise<void>((resolve) => void response.once("close", () => resolve()));
+  const isStream = response.headers["content-type"]?.startsWith("text/event-stream") === true;
+  const endsWell = isStream ? tail.endsWith("data: [DONE]\n\n") : tail.trimEnd().endsWith("}");
+  asked.isComplete = response.complete && endsWell;
+}
+
+async function sendSlowly(asking: ClientRequest, body: Buffer): Promise<void> {
+  const size = Math.ceil(body.length / SLOW_SEND_PIECES);
+  for (let at = 0; at < body.length && !asking.destroyed; at += size) {
+    asking.write(body.subarray(at, at + size));
+    await sleep(SLOW_SEND_MS);
+  }
+  asking.end();
+}

@@ -1,0 +1,54 @@
+import { Agent, type ClientRequest, request } from "node:http";
+import { until } from "../support/until.ts";
+
+/** Long enough that the first of many streams still runs when the last one has begun. */
+const MODEL = "sim/ok:gapMs=2000,events=4";
+const DEADLINE_MS = 20_000;
+
+/**
+ * Proves that no place in flight has been lost: begins as many streams at once as the gateway takes, and one more.
+ * @param ids for these requests: one more than the gateway takes.
+ * @returns the statuses of the streams, and of the one more.
+ */
+export async function fillEveryPlace(
+  port: number,
+  secret: string,
+  ids: readonly string[],
+): Promise<{ statuses: number[]; extra: number }> {
+  const agent = new Agent({ keepAlive: false });
+  const statuses: number[] = [];
+  const open: ClientRequest[] = [];
+  const begin = (id: string): void => {
+    const asking = request({
+      agent,
+      port,
+      host: "127.0.0.1",
+      method: "POST",
+      path: "/openai/v1/chat/completions",
+      headers: {
+        authorization: `Bearer ${secret}`,
+        "content-type": "application/json",
+        "x-request-id": id,
+        "x-session-id": id,
+      },
+    });
+    asking.on("response", (response) => {
+      statuses.push(response.statusCode ?? 0);
+      response.on("error", () => {});
+      response.resume();
+    });
+    asking.on("error", () => {});
+    asking.end(
+      JSON.stringify({ model: MODEL, stream: true, messages: [{ role: "user", content: "Hello" }] }),
+    );
+    open.push(asking);
+  };
+  const places = ids.slice(0, -1);
+  places.forEach(begin);
+  await until(() => statuses.length === places.length, "a stream in every place", DEADLINE_MS);
+  begin(ids.at(-1) ?? "");
+  await until(() => statuses.length === ids.length, "an answer to one request more", DEADLINE_MS);
+  for (const asking of open) asking.destroy();
+  agent.destroy();
+  return { statuses: statuses.slice(0, -1), extra: statuses.at(-1) ?? 0 };
+}

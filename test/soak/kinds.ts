@@ -1,0 +1,101 @@
+// What the requests of a soak are: what they ask of the simulator, and what their callers do.
+
+/** One kind of request by what it asks of the simulator. */
+export interface Kind {
+  readonly model: string;
+  /** How the caller wants its answer; undefined: as chance has it. */
+  readonly stream?: boolean;
+  readonly isFault: boolean;
+  /** The answer neither names a generation nor proves a refusal, so that its cost may stay unknown. */
+  readonly isUnproven: boolean;
+}
+
+/** What a caller does besides waiting for its answer. */
+export type Behaviour =
+  | "reads"
+  | "leaves-early"
+  | "leaves-midway"
+  | "reads-slowly"
+  | "stops-reading"
+  | "sends-slowly"
+  | "broken-request"
+  | "wrong-key";
+
+const PLAIN = [
+  "openai/gpt-4o-mini",
+  "openrouter/google/gemini-3-flash-preview",
+  "sim/ok:gapMs=3",
+  "sim/ok:delayMs=20",
+  "sim/ok:gapMs=1,events=30",
+  "sim/ok:split=17",
+  "sim/ok:byok=1",
+  "sim/ok:recordMs=1500",
+].map((model): Kind => ({ model, isFault: false, isUnproven: false }));
+
+const PROVEN_FAULTS = [
+  "sim/cut:after=2",
+  "sim/cut:after=1,half=1",
+  "sim/reset:after=2",
+  "sim/stall:after=2",
+  "sim/close-delimited",
+  "sim/close-delimited:after=2",
+  "sim/no-done",
+  "sim/error:status=400",
+  "sim/error:status=402",
+  "sim/error:status=429,retryAfter=1",
+  "sim/error:status=500",
+  "sim/error:status=503",
+  "sim/error:status=400,metadataBytes=20000",
+  "sim/error-midstream",
+  "sim/sse-for-json",
+  "sim/json-for-sse",
+  "sim/empty-choices",
+  "sim/debug",
+  "sim/crlf",
+].map((model): Kind => ({ model, isFault: true, isUnproven: false }));
+
+const UNPROVEN_FAULTS = [
+  "sim/hang",
+  "sim/close",
+  "sim/reset:head=0",
+  "sim/html",
+  "sim/redirect",
+  "sim/garbage",
+  "sim/early-413",
+].map((model): Kind => ({ model, isFault: true, isUnproven: true }));
+
+const FAULTS: readonly Kind[] = [...PROVEN_FAULTS, ...UNPROVEN_FAULTS];
+const SHARE_PERCENT = 1;
+
+/** An answer that is larger than the buffers between simulator and caller. */
+export const LARGE_ANSWER: Kind = {
+  model: "sim/flood:bytes=8000000",
+  stream: true,
+  isFault: true,
+  isUnproven: false,
+};
+
+/** Every fault for 1 % of all requests, and plain answers for the rest. @param random from 0 to 1. */
+export function pickKind(random: number): Kind {
+  const percent = random * 100;
+  const fault = FAULTS[Math.floor(percent / SHARE_PERCENT)];
+  if (fault) return fault;
+  const rest = (percent - FAULTS.length * SHARE_PERCENT) / (100 - FAULTS.length * SHARE_PERCENT);
+  return PLAIN[Math.min(Math.floor(rest * PLAIN.length), PLAIN.length - 1)] as Kind;
+}
+
+const BEHAVIOUR_PERCENTS: readonly (readonly [Behaviour, number])[] = [
+  ["leaves-early", 4],
+  ["leaves-midway", 4],
+  ["reads-slowly", 0.5],
+  ["stops-reading", 0.5],
+  ["sends-slowly", 1],
+  ["broken-request", 1],
+  ["wrong-key", 1],
+];
+
+/** @param random from 0 to 1. */
+export function pickBehaviour(random: number): Behaviour {
+  let percent = random * 100;
+  return BEHAVIOUR_PERCENTS.find(([, share]) => (percent -= share) < 0)?.[0] ?? "reads";
+}

@@ -1,0 +1,51 @@
+/** Lines that Node itself writes because its inspector is open. */
+const INSPECTOR_LINES = /^(Debugger (listening|attached|ending)|For help, see|Waiting for the debugger)/;
+/** Errors for which neither a caller nor upstream is to blame. */
+const OWN_FAULTS = new Set(["internal_error", "store_unavailable", "shutting_down"]);
+const WARN_LEVEL = 40;
+const FATAL_LEVEL = 60;
+
+/** Reads the log of a gateway, and keeps no more of it than counts. */
+export class LogWatch {
+  readonly #report: (difference: string) => void;
+  /** Lines at level warn and above: of requests by their error, of others by their message. */
+  readonly counts = new Map<string, number>();
+  /** The address of the inspector, once Node has written it. */
+  inspectorUrl: string | undefined;
+
+  /** @param report called with each line that shows a fault of the gateway. */
+  constructor(report: (difference: string) => void) {
+    this.#report = report;
+  }
+
+  /** Reads one line. */
+  readonly add = (line: string): void => {
+    const url = /^Debugger listening on (ws:\S+)/.exec(line)?.[1];
+    if (url !== undefined) this.inspectorUrl = url;
+    if (line === "" || INSPECTOR_LINES.test(line)) return;
+    const record = parseRecord(line);
+    if (!record) return this.#report(`log: ${line.slice(0, 200)}`);
+    const { level, msg, error = "", err } = record;
+    const name = msg === "request" ? error : msg;
+    if (level >= WARN_LEVEL) this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
+    // Only an exception that the gateway did not expect is logged with its stack.
+    const isFault = level >= FATAL_LEVEL || err !== undefined || OWN_FAULTS.has(error);
+    return isFault ? this.#report(`log: ${line.slice(0, 400)}`) : undefined;
+  };
+}
+
+interface LogRecord {
+  readonly level: number;
+  readonly msg: string;
+  readonly error?: string;
+  readonly err?: unknown;
+}
+
+function parseRecord(line: string): LogRecord | undefined {
+  try {
+    const record = JSON.parse(line) as LogRecord;
+    return typeof record.level === "number" ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,24 @@
+// `npm run soak`: one gateway under mixed load and every fault, with the simulator's books as the oracle.
+import { parseArgs } from "node:util";
+import { soak } from "./soak.ts";
+
+const SHOWN = 20;
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "8" },
+    callers: { type: "string", default: "48" },
+    seed: { type: "string", default: "1" },
+  },
+});
+
+const { violations, figures } = await soak({
+  minutes: Number(values.minutes),
+  callers: Number(values.callers),
+  seed: Number(values.seed),
+});
+process.stdout.write(
+  `${JSON.stringify({ minutes: Number(values.minutes), ...figures, violations: violations.length })}\n`,
+);
+for (const violation of violations.slice(0, SHOWN)) process.stdout.write(`  ${violation}\n`);
+if (violations.length > 0) process.exitCode = 1;

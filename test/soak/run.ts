@@ -1,0 +1,219 @@
+import { readdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Replica } from "../simulation/replica.ts";
+import { until } from "../support/until.ts";
+import type { Audit } from "./audit.ts";
+import { type Asked, SoakCallers } from "./callers.ts";
+import { fillEveryPlace } from "./capacity.ts";
+import type { Inspector } from "./inspector.ts";
+import { LARGE_ANSWER } from "./kinds.ts";
+import { Samples } from "./samples.ts";
+
+/** How long, with how much and with which load. */
+export interface SoakOptions {
+  readonly minutes: number;
+  readonly callers: number;
+  readonly seed: number;
+}
+
+/** How many requests the gateway of a soak takes at once. */
+export const MAX_IN_FLIGHT = 300;
+/** Of all money, what may be unknown: as in the simulation. */
+const UNKNOWN_MAX_PERCENT = 0.5;
+const TAKE_EVERY_MS = 50;
+const MATCH_EVERY_MS = 3_000;
+const SAMPLES = 240;
+/** A collection takes the gateway tens of milliseconds. */
+const SAMPLE_EVERY_MIN_MS = 1_000;
+const WARM_UP_MS = 2_000;
+const SETTLED_DEADLINE_MS = 60_000;
+/** Connections to upstream are kept for 30 s. */
+const DESCRIPTORS_DEADLINE_MS = 60_000;
+
+/** What a run works with. */
+export interface Parts {
+  readonly gateway: Replica;
+  readonly inspector: Inspector;
+  readonly audit: Audit;
+  readonly report: (violation: string) => void;
+}
+
+/** One run of load and everything that is measured meanwhile. */
+export class Run {
+  readonly #parts: Parts;
+  readonly #options: SoakOptions;
+  readonly #samples = new Samples();
+  readonly #outcomes = new Map<string, number>();
+
+  constructor(parts: Parts, options: SoakOptions) {
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  async run(secrets: readonly string[]): Promise<Record<string, unknown>> {
+    const { gateway, audit, report, inspector } = this.#parts;
+    const { callers, seed, minutes } = this.#options;
+    const taking = setInterval(() => audit.takeSeen(), TAKE_EVERY_MS);
+    try {
+      await this.#warmUp(secrets);
+      const baseline = await this.#descriptorsAtRest();
+      const cpuBefore = await this.#cpuMs();
+      const load = new SoakCallers({
+        port: gateway.port,
+        secrets,
+        callers,
+        seed,
+        idPrefix: "soak",
+        onAsk: (asked) => audit.addCaller(asked),
+        onEnd: (asked) => this.#judge(asked),
+      });
+      await this.#watch(minutes * 60_000);
+      await load.stop();
+      const cpuMs = (await this.#cpuMs()) - cpuBefore;
+      await this.#settled();
+      await this.#checkPlaces(secrets[0] ?? "");
+      await this.#settled();
+      const descriptors = await this.#descriptorsAtRest(baseline);
+      if (descriptors > baseline)
+        report(`${descriptors} descriptors at the end, ${baseline} at the beginning`);
+      const growth = this.#samples.growth();
+      if (growth !== undefined) report(growth);
+      const sums = await audit.compareSums();
+      const unknownPercent = (100 * audit.unknownNanodollars) / sums.billedNanodollars;
+      if (unknownPercent > UNKNOWN_MAX_PERCENT) report(`${unknownPercent} % of the money is unknown`);
+      const rest = await inspector.memoryAfterCollection();
+      return {
+        requests: load.requests,
+        sent: audit.sent,
+        ...sums,
+        unknown: audit.unknown,
+        unknownPercent,
+        cpuMsPerRequest: Number((cpuMs / load.requests).toFixed(3)),
+        descriptors: { baseline, end: descriptors },
+        ...this.#samples.figures(),
+        heapMiBAtRest: Math.round(rest.heapUsed / 2 ** 20),
+        outcomes: Object.fromEntries([...this.#outcomes].toSorted(([a], [b]) => a.localeCompare(b))),
+      };
+    } finally {
+      clearInterval(taking);
+    }
+  }
+
+  /** Makes everything that is made once: compiled code, connections, the readers of the database. */
+  async #warmUp(secrets: readonly string[]): Promise<void> {
+    const { gateway, audit } = this.#parts;
+    const onAsk = (asked: Asked): void => audit.addCaller(asked);
+    const { seed } = this.#options;
+    const load = new SoakCallers({
+      port: gateway.port,
+      secrets,
+      callers: 4,
+      seed,
+      onAsk,
+      onEnd: () => {},
+      idPrefix: "warm-up",
+    });
+    await sleep(WARM_UP_MS);
+    await load.stop();
+    await this.#settled();
+  }
+
+  /** Waits until connections to upstream are closed. @param wanted ends the wait when there are no more than so many. */
+  async #descriptorsAtRest(wanted = 0): Promise<number> {
+    let least = Number.POSITIVE_INFINITY;
+    let stableSince = performance.now();
+    await until(
+      () => {
+        const count = this.#descriptors();
+        if (count < least) {
+          least = count;
+          stableSince = performance.now();
+        }
+        return count <= wanted || performance.now() - stableSince > DESCRIPTORS_DEADLINE_MS / 2;
+      },
+      "descriptors to be closed",
+      2 * DESCRIPTORS_DEADLINE_MS,
+    );
+    return least;
+  }
+
+  #descriptors(): number {
+    return readdirSync(`/proc/${this.#parts.gateway.pid}/fd`).length;
+  }
+
+  async #cpuMs(): Promise<number> {
+    const { user, system } = (await this.#parts.inspector.evaluate("process.cpuUsage()")) as NodeJS.CpuUsage;
+    return (user + system) / 1_000;
+  }
+
+  /** Samples memory and compares rows until the time is over. */
+  async #watch(durationMs: number): Promise<void> {
+    const { inspector, audit } = this.#parts;
+    const everyMs = Math.max(durationMs / SAMPLES, SAMPLE_EVERY_MIN_MS);
+    const startedAt = performance.now();
+    let matchedAt = startedAt;
+    for (;;) {
+      await sleep(everyMs);
+      const progress = (performance.now() - startedAt) / durationMs;
+      if (progress >= 1) return;
+      const memory = await inspector.memoryAfterCollection();
+      this.#samples.add({ ...memory, progress, descriptors: this.#descriptors() });
+      if (performance.now() - matchedAt > MATCH_EVERY_MS) {
+        await audit.matchRows();
+        matchedAt = performance.now();
+      }
+    }
+  }
+
+  async #settled(): Promise<void> {
+    const { audit, report } = this.#parts;
+    await until(
+      async () => {
+        audit.takeSeen();
+        await audit.matchRows();
+        return audit.unmatched === 0;
+      },
+      "every request to have its row",
+      SETTLED_DEADLINE_MS,
+    ).catch((error: unknown) => report(`${String(error)}, such as ${audit.unmatchedIds.join(", ")}`));
+  }
+
+  async #checkPlaces(secret: string): Promise<void> {
+    const { gateway, audit, report } = this.#parts;
+    const ids = Array.from({ length: MAX_IN_FLIGHT + 1 }, (_, index) => `place-${index}`);
+    for (const id of ids) audit.addCaller(finished(id));
+    const { statuses, extra } = await fillEveryPlace(gateway.port, secret, ids);
+    const refused = statuses.filter((status) => status !== 200).length;
+    if (refused > 0) report(`${refused} of ${MAX_IN_FLIGHT} places in flight were not free again`);
+    if (extra !== 503) report(`one request more than ${MAX_IN_FLIGHT} got ${extra} instead of 503`);
+  }
+
+  /** Whether an answer is what its caller should have got. */
+  #judge(asked: Asked): void {
+    const { kind, behaviour, status, isComplete, error } = asked;
+    const outcome = `${behaviour}${kind.isFault ? " fault" : ""} ${status}${isComplete ? "" : " incomplete"}`;
+    this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
+    const { report } = this.#parts;
+    const said = `${asked.id} (${behaviour}, ${kind.model}): ${status} ${error ?? ""}`;
+    if (behaviour === "broken-request") {
+      if (status >= 500 || status === 200) report(said);
+    } else if (behaviour === "wrong-key") {
+      if (status !== 401 && status !== 429) report(said);
+    } else if (behaviour === "reads" || behaviour === "sends-slowly") {
+      if (!kind.isFault && !(status === 200 && isComplete)) report(said);
+    }
+    if (error === "deadline") report(said);
+  }
+}
+
+function finished(id: string): Asked {
+  return {
+    id,
+    kind: LARGE_ANSWER,
+    behaviour: "reads",
+    status: 0,
+    isComplete: false,
+    error: undefined,
+    endedAt: performance.now(),
+  };
+}

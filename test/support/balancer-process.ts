@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { freePort } from "./free-port.ts";
+import { listens } from "./listens.ts";
+import { until } from "./until.ts";
+
+/** A load balancer, as one of the files in `deploy/` sets it up. */
+interface Balancer {
+  readonly file: string;
+  /** What stands in the file, and what has to stand there instead. */
+  readonly changes: (listen: number, gateways: readonly [number, number]) => readonly [string, string][];
+  /** What is around the file, which for nginx is only a part. */
+  readonly around?: (file: string) => string;
+  readonly command: (config: string, directory: string) => readonly [string, ...string[]];
+  /** Marks a gateway as down in the configuration, for balancers that reload it; undefined: the balancer checks /readyz. */
+  readonly markDown?: (config: string, gateway: number) => string;
+}
+
+/** A load balancer that runs. */
+export interface BalancerProcess {
+  readonly port: number;
+  /** Marks a gateway as down and reloads. Does nothing if the balancer checks /readyz. @param gateway its port. */
+  markDown(gateway: number): Promise<void>;
+  /** Reloads the configuration in which no gateway is marked as down. Does nothing if the balancer checks /readyz. */
+  reload(): Promise<void>;
+  /** Stops the process and waits for its end. */
+  close(): Promise<void>;
+}
+
+/** Where and how a balancer runs. */
+export interface BalancerOptions {
+  /** For its configuration and its files. */
+  readonly directory: string;
+  /** Changes the text of the file in `deploy/`, for experiments. */
+  readonly edit?: ((text: string) => string) | undefined;
+  /** Called with everything that the process writes. */
+  readonly onOutput?: (text: string) => void;
+}
+
+// As Debian's nginx.conf has it: a worker for each core, each with its own connections to the gateways.
+const nginx: Pick<Balancer, "around" | "command" | "markDown"> = {
+  around: (file) => `daemon off; error_log stderr; pid nginx.pid; worker_processes auto;
+events {}
+http {
+  access_log off;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+${file}
+}`,
+  command: (config, directory) => ["nginx", "-p", directory, "-c", config],
+  markDown: (config, gateway) => config.replace(`:${gateway} max_fails=0`, `:${gateway} max_fails=0 down`),
+};
+
+const BALANCERS: readonly Balancer[] = [
+  {
+    ...nginx,
+    file: "nginx.conf",
+    changes: (listen, [a, b]) => [
+      ["listen 80;", `listen 127.0.0.1:${listen};`],
+      ["server 127.0.0.1:8080 max_fails=0;", `server 127.0.0.1:${a} max_fails=0;`],
+      ["# server 127.0.0.1:8081 max_fails=0;", `server 127.0.0.1:${b} max_fails=0;`],
+    ],
+  },
+  {
+    ...nginx,
+    file: "compose.nginx.conf",
+    changes: (listen, [a, b]) => [
+      ["listen 80;", `listen 127.0.0.1:${listen};`],
+      ["sluice-a:8080", `127.0.0.1:${a}`],
+      ["sluice-b:8080", `127.0.0.1:${b}`],
+    ],
+  },
+  {
+    file: "haproxy.cfg",
+    changes: (listen, [a, b]) => [
+      ["bind :80", `bind 127.0.0.1:${listen}`],
+      ["server a 127.0.0.1:8080", `server a 127.0.0.1:${a}`],
+      ["# server b 127.0.0.1:8081", `server b 127.0.0.1:${b}`],
+    ],
+    command: (config) => ["haproxy", "-db", "-f", config],
+  },
+  {
+    file: "Caddyfile",
+    changes: (listen, [a, b]) => [
+      [":80 {", `{\n\tadmin off\n}\n:${listen} {`],
+      ["reverse_proxy 127.0.0.1:8080 {", `reverse_proxy 127.0.0.1:${a} 127.0.0.1:${b} {`],
+    ],
+    command: (config) => ["caddy", "run", "--adapter", "caddyfile", "--config", config],
+  },
+];
+
+/** The files in `deploy/` that set up a load balancer. */
+export const BALANCER_FILES: readonly string[] = BALANCERS.map(({ file }) => file);
+
+/**
+ * Starts a load balancer, with nothing changed in its file but addresses.
+ * @param file one of {@link BALANCER_FILES}. @param gateways ports of two.
+ */
+export async function launchBalancer(
+  file: string,
+  gateways: readonly [number, number],
+  { directory, edit = (text) => text, onOutput = () => {} }: BalancerOptions,
+): Promise<BalancerProcess> {
+  const balancer = BALANCERS.find((one) => one.file === file);
+  if (!balancer) throw new Error(`no load balancer has the file ${file}`);
+  const port = await freePort();
+  const path = join(directory, "config");
+  const config = edit(configOf(balancer, port, gateways));
+  writeFileSync(path, config);
+  // Workers of an nginx that root has started run as another user, and put large bodies into files below it.
+  chmodSync(directory, 0o755);
+  const child = run(balancer.command(path, directory), directory, onOutput);
+  await until(() => listens(port), `${file} to listen`, 10_000).catch((error: unknown) => {
+    child.process.kill("SIGTERM");
+    throw new Error(`${String(error)}: ${child.firstOutput()}`, { cause: error });
+  });
+  const reload = async (text: string): Promise<void> => {
+    writeFileSync(path, text);
+    const before = childrenOf(child.process.pid);
+    child.process.kill("SIGHUP");
+    await until(
+      () => !childrenOf(child.process.pid).some((pid) => before.includes(pid)),
+      "the former workers to end",
+    );
+  };
+  const { markDown } = balancer;
+  return {
+    port,
+    markDown: (gateway) => (markDown ? reload(markDown(config, gateway)) : Promise.resolve()),
+    reload: () => (markDown ? reload(config) : Promise.resolve()),
+    close: async () => {
+      child.process.kill("SIGTERM");
+      await child.ended;
+    },
+  };
+}
+
+function configOf(
+  { file, changes, around }: Balancer,
+  port: number,
+  gateways: readonly [number, number],
+): string {
+  let text = readFileSync(join("deploy", file), "utf8");
+  for (const [there, instead] of changes(port, gateways)) {
+    if (!text.includes(there)) throw new Error(`${file} does not say "${there}"`);
+    text = text.replace(there, instead);
+  }
+  return around?.(text) ?? text;
+}
+
+const FIRST_OUTPUT_CHARS = 4_096;
+
+function run(
+  [command, ...words]: readonly [string, ...string[]],
+  directory: string,
+  onOutput: (text: string) => void,
+): { process: ChildProcess; ended: Promise<void>; firstOutput: () => string } {
+  const env = { ...process.env, HOME: directory };
+  const child = spawn(command, words, { cwd: directory, stdio: ["ignore", "pipe", "pipe"], env });
+  let first = "";
+  const hear = (text: string): void => {
+    if (first.length < FIRST_OUTPUT_CHARS) first += text;
+    onOutput(text);
+  };
+  for (const output of [child.stdout, child.stderr])
+    output.on("data", (chunk: Buffer) => hear(chunk.toString()));
+  child.once("error", (error) => hear(error.message));
+  const ended = new Promise<void>((resolve) => void child.once("close", () => resolve()));
+  return { process: child, ended, firstOutput: () => first };
+}
+
+function childrenOf(pid = 0): string[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+}
