@@ -61,6 +61,9 @@ const TABLE = {
 
 export type ErrorCode = keyof typeof TABLE;
 
+/** Keeps the OpenAI SDKs, which repeat every 408, 409, 429 and 5xx by themselves, from sending a request again. */
+export const NO_RETRY: Readonly<Record<string, string>> = { "x-should-retry": "false" };
+
 interface Details {
   /** Path of the offending field, as `messages[0].role`. */
   readonly param?: string | undefined;
@@ -92,6 +95,13 @@ export class GatewayError extends Error {
       kind.retry === undefined
         ? { ...details.headers }
         : { "x-should-retry": String(kind.retry), ...details.headers };
+  }
+
+  /** The same error for a request that may have been billed: it tells the SDKs not to send the request again. */
+  withoutRetry(): GatewayError {
+    const { code, message, param, status, headers, cause } = this;
+    const details = { param: param ?? undefined, status, headers: { ...headers, ...NO_RETRY }, cause };
+    return new GatewayError(code, message, details);
   }
 
   /** The body in the shape that OpenAI's SDKs parse, all four keys always there. */

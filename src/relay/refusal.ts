@@ -1,5 +1,6 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError, NO_RETRY } from "../errors.ts";
 import type { UpstreamHead } from "../upstream/call.ts";
+import { mayHaveBeenBilled } from "../usage/possible-charge.ts";
 
 /**
  * Decides whether an answer of upstream's is fit to be relayed. Statuses and bodies of errors are the caller's to see;
@@ -43,12 +44,17 @@ export function mediaTypeOf({ headers }: UpstreamHead): string {
 /** An error page of the edge in front of OpenRouter: its status is kept, the HTML is not. */
 function pageInstead({ status, headers }: UpstreamHead): GatewayError {
   const retryAfter = headers["retry-after"];
+  const message = `OpenRouter's edge answered with status ${status} and a web page`;
+  const isRetrySafe = !mayHaveBeenBilled(status);
   return new GatewayError(
     "upstream_error",
-    `OpenRouter's edge answered with status ${status} and a web page.`,
+    isRetrySafe ? `${message}.` : `${message}; the request may have been billed.`,
     {
       status,
-      headers: retryAfter === undefined ? {} : { "retry-after": retryAfter },
+      headers: {
+        ...(retryAfter !== undefined && { "retry-after": retryAfter }),
+        ...(!isRetrySafe && NO_RETRY),
+      },
     },
   );
 }

@@ -84,8 +84,12 @@ export class Relay implements UpstreamSink, Answer {
     this.onFailure(error);
   }
 
-  /** Answers with an error in place of upstream's head; what is still read for the bill is as when the client leaves. */
   refuse(error: GatewayError): void {
+    this.#answerInstead(this.#call?.sent ? error.withoutRetry() : error);
+  }
+
+  /** Answers with an error in place of upstream's head; what is still read for the bill is as when the client leaves. */
+  #answerInstead(error: GatewayError): void {
     if (this.#state !== "waiting") return;
     answerError(this.#request, this.#reply, error);
     this.#readForBill();
@@ -98,7 +102,7 @@ export class Relay implements UpstreamSink, Answer {
     this.#reading.begin(head, exchange);
     if (this.#state !== "waiting") return this.#readForBill();
     const refusal = refusalOf(head, this.#options.ownsAccount);
-    if (refusal) return this.refuse(refusal);
+    if (refusal) return this.#answerInstead(refusal);
     if (head.status >= 400) exchange.outcome = "upstream_error";
     this.#writeHead(head);
   }

@@ -1,12 +1,7 @@
+import { mayHaveStarted } from "./possible-charge.ts";
+
 /** Errors after file parsing carry the parsed file in `metadata`, megabytes of it. Parsing this many takes about 10 ms. */
 export const REFUSAL_MAX_BYTES = 8_388_608;
-
-/**
- * Statuses and codes that report a timeout or a cancelled request: the provider had started, and its work may be billed.
- * A 502 is not among them: OpenRouter does not charge for a response that ended in an error without output.
- * https://openrouter.ai/docs/features/zero-completion-insurance
- */
-const MAY_HAVE_STARTED: ReadonlySet<number> = new Set([408, 499, 504, 522, 524]);
 
 /** Fields of a completion. A document with one of them describes a generation, whatever error it reports beside it. */
 const COMPLETION_FIELDS = ["id", "choices", "usage"] as const;
@@ -25,13 +20,13 @@ export function isRefusal(status: number, contentType: string, body: Buffer): bo
   if (!document || !error || typeof error["message"] !== "string") return false;
   if (COMPLETION_FIELDS.some((field) => Object.hasOwn(document, field))) return false;
   // Some clients and proxies write the code as text.
-  return !MAY_HAVE_STARTED.has(Number(error["code"]));
+  return !mayHaveStarted(Number(error["code"]));
 }
 
 /** Whether the head of a response leaves open that its body is a refusal, so that the body is worth keeping. */
 export function mayBeRefusal(status: number, contentType: string): boolean {
   const mediaType = contentType.split(";", 1)[0]?.trim().toLowerCase();
-  return status >= 400 && status <= 599 && !MAY_HAVE_STARTED.has(status) && mediaType === "application/json";
+  return status >= 400 && status <= 599 && !mayHaveStarted(status) && mediaType === "application/json";
 }
 
 function parseObject(json: Buffer): Readonly<Record<string, unknown>> | undefined {
