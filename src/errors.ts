@@ -55,6 +55,9 @@ const TABLE = {
   upstream_bad_response: { status: 502, ...maybeBilled },
   upstream_auth_failed: { status: 502, ...maybeBilled },
   upstream_timeout: { status: 504, ...maybeBilled },
+  /** A response takes longer than UPSTREAM_TOTAL_TIMEOUT_MS, or is longer than RESPONSE_LIMIT_BYTES. */
+  deadline_exceeded: { status: 504, ...maybeBilled },
+  response_too_large: { status: 502, ...maybeBilled },
   /** An answer of upstream's own whose body was not fit for an API client; keeps upstream's status. */
   upstream_error: { status: 502, ...upstream },
 } as const satisfies Record<string, ErrorKind>;

@@ -50,6 +50,8 @@ async function beginRelay(sent = true) {
     clientStallTimeoutMs: STALL_MS,
     headWaitMs: 0,
     readOn: undefined,
+    totalTimeoutMs: 60_000,
+    responseLimitBytes: Infinity,
   });
   relay.start(() => call);
   return { client, socket, exchange, call, relay, response };
