@@ -82,11 +82,6 @@ export class JsonDocumentReader {
     }
   }
 
-  /** Whether the text ends as an object or an array does. */
-  get endsWithBracket(): boolean {
-    return /[}\]]\s*$/.test(this.#endText().toString("latin1"));
-  }
-
   #startText(): Buffer {
     return Buffer.concat(this.#start);
   }
