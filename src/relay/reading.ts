@@ -31,8 +31,7 @@ export class Reading {
   #exchange: Exchange | undefined = undefined;
   readonly #events = new EventStreamReader(
     (event) => this.#readEvent(event),
-    // It may be the event that states the bill.
-    () => (this.#usage = undefined),
+    (data) => this.#passOver(data),
   );
   readonly #document = new JsonDocumentReader();
   /** How many bytes more of the body are searched for the id; 0: the id is known, or there is none. */
@@ -100,6 +99,12 @@ export class Reading {
     this.#identify(event);
     this.#usage = toUsage(event["usage"]) ?? this.#usage;
     this.#hasErrorEvent ||= (event["error"] ?? null) !== null;
+  }
+
+  #passOver(data: Buffer): void {
+    // It may be the event that states the bill.
+    this.#usage = undefined;
+    if (this.#idBytesLeft > 0) this.#identify(readMembers(data));
   }
 
   #identify({ id, provider, model }: JsonEvent): void {
