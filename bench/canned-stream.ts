@@ -30,6 +30,8 @@ export function cannedStream(ledger: Ledger | undefined, answer: readonly Buffer
     clientStallTimeoutMs: 0,
     headWaitMs: 0,
     readOn: undefined,
+    totalTimeoutMs: 60_000,
+    responseLimitBytes: Infinity,
   });
   const attempt = attemptWith(answer, () => {
     exchange.endedAt = performance.now();

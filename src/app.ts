@@ -103,11 +103,7 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
     catalog,
     endpoints,
     ledger: books?.ledger,
-    // Without a ledger nobody looks up what an abandoned request has cost.
-    headWaitMs: books ? config.ledger.headWaitMs : 0,
-    readOn: config.ledger.readOn,
-    ownsAccount,
-    clientStallTimeoutMs,
+    ...relayOptions(config, books),
     appUrl,
     appTitle,
   });
@@ -123,6 +119,18 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
       clientStallTimeoutMs,
     });
   }
+}
+
+function relayOptions(config: Config, books: Books | undefined) {
+  return {
+    ownsAccount: config.openrouterApiKey !== undefined,
+    // Without a ledger nobody looks up what an abandoned request has cost.
+    headWaitMs: books ? config.ledger.headWaitMs : 0,
+    readOn: config.ledger.readOn,
+    totalTimeoutMs: config.upstreamTotalTimeoutMs,
+    responseLimitBytes: config.responseLimitBytes,
+    clientStallTimeoutMs: config.clientStallTimeoutMs,
+  };
 }
 
 function createServer(config: Config, logger: Logger, report: Report): FastifyInstance {

@@ -77,6 +77,8 @@ export const environment = z.object({
   UPSTREAM_CONNECT_TIMEOUT_MS: wholeNumber(1, DAY_MS, 5_000),
   UPSTREAM_HEADERS_TIMEOUT_MS: wholeNumber(1, DAY_MS, 900_000),
   UPSTREAM_IDLE_TIMEOUT_MS: wholeNumber(1, DAY_MS, 300_000),
+  UPSTREAM_TOTAL_TIMEOUT_MS: wholeNumber(1, DAY_MS, 3_600_000),
+  RESPONSE_LIMIT_BYTES: wholeNumber(1, 1_099_511_627_776, 1_073_741_824),
   CLIENT_STALL_TIMEOUT_MS: wholeNumber(1, DAY_MS, 60_000),
   // Longer than the 60 s after which load balancers let go of an idle connection: the server must not close it first.
   KEEP_ALIVE_TIMEOUT_MS: wholeNumber(1, DAY_MS, 75_000),

@@ -22,6 +22,9 @@ export interface Config {
   readonly trustProxy: readonly string[];
   readonly bodyLimitBytes: number;
   readonly maxInFlight: number;
+  /** From the sending of a request to the end of its response. */
+  readonly upstreamTotalTimeoutMs: number;
+  readonly responseLimitBytes: number;
   readonly clientStallTimeoutMs: number;
   /** How long an idle connection of a caller's is kept. */
   readonly keepAliveTimeoutMs: number;
@@ -160,6 +163,8 @@ function toConfig(env: Environment, gatewayKeys: readonly KeyEntry[]): Config {
     trustProxy: Object.freeze(env.TRUST_PROXY),
     bodyLimitBytes: env.BODY_LIMIT_BYTES,
     maxInFlight: env.MAX_IN_FLIGHT,
+    upstreamTotalTimeoutMs: env.UPSTREAM_TOTAL_TIMEOUT_MS,
+    responseLimitBytes: env.RESPONSE_LIMIT_BYTES,
     clientStallTimeoutMs: env.CLIENT_STALL_TIMEOUT_MS,
     keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
     drainMs: env.DRAIN_MS,

@@ -55,11 +55,17 @@ const TABLE = {
   upstream_bad_response: { status: 502, ...maybeBilled },
   upstream_auth_failed: { status: 502, ...maybeBilled },
   upstream_timeout: { status: 504, ...maybeBilled },
+  /** A response takes longer than UPSTREAM_TOTAL_TIMEOUT_MS, or is longer than RESPONSE_LIMIT_BYTES. */
+  deadline_exceeded: { status: 504, ...maybeBilled },
+  response_too_large: { status: 502, ...maybeBilled },
   /** An answer of upstream's own whose body was not fit for an API client; keeps upstream's status. */
   upstream_error: { status: 502, ...upstream },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof TABLE;
+
+/** Keeps the OpenAI SDKs, which repeat every 408, 409, 429 and 5xx by themselves, from sending a request again. */
+export const NO_RETRY: Readonly<Record<string, string>> = { "x-should-retry": "false" };
 
 interface Details {
   /** Path of the offending field, as `messages[0].role`. */
@@ -92,6 +98,13 @@ export class GatewayError extends Error {
       kind.retry === undefined
         ? { ...details.headers }
         : { "x-should-retry": String(kind.retry), ...details.headers };
+  }
+
+  /** The same error for a request that may have been billed: it tells the SDKs not to send the request again. */
+  withoutRetry(): GatewayError {
+    const { code, message, param, status, headers, cause } = this;
+    const details = { param: param ?? undefined, status, headers: { ...headers, ...NO_RETRY }, cause };
+    return new GatewayError(code, message, details);
   }
 
   /** The body in the shape that OpenAI's SDKs parse, all four keys always there. */

@@ -3,7 +3,8 @@ import { generationIdOf, providerOf } from "../upstream/answer-head.ts";
 import type { UpstreamHead } from "../upstream/call.ts";
 import { EventStreamReader, type JsonEvent, Key } from "../usage/event-stream.ts";
 import { JsonDocumentReader } from "../usage/json-document.ts";
-import { isRefusal, mayBeRefusal, REFUSAL_MAX_BYTES } from "../usage/refusal-body.ts";
+import { JsonStructure } from "../usage/json-structure.ts";
+import { mayBeRefusal, RefusalReader } from "../usage/refusal-body.ts";
 import { readFirstMembers } from "../usage/top-level-members.ts";
 import { toUsage, type Usage } from "../usage/usage.ts";
 import { mediaTypeOf } from "./refusal.ts";
@@ -30,8 +31,7 @@ export class Reading {
   #exchange: Exchange | undefined = undefined;
   readonly #events = new EventStreamReader(
     (event) => this.#readEvent(event),
-    // It may be the event that states the bill.
-    () => (this.#usage = undefined),
+    (data) => this.#passOver(data),
   );
   readonly #document = new JsonDocumentReader();
   /** How many bytes more of the body are searched for the id; 0: the id is known, or there is none. */
@@ -40,12 +40,13 @@ export class Reading {
   #provider: string | undefined = undefined;
   #model: string | undefined = undefined;
   #hasErrorEvent = false;
-  #mediaType = "";
-  /** The body while the answer may be a refusal; undefined once its head or its length rules that out. */
-  #refusal: Buffer[] | undefined = [];
-  #refusalBytes = 0;
+  /** Undefined before the head, and if the head rules out that the answer is a refusal. */
+  #refusal: RefusalReader | undefined = undefined;
+  #isHeadRead = false;
   /** The body ends with the connection: undici takes even a reset for its clean end. */
   #closeDelimited = false;
+  /** Only of a document that the connection delimits. */
+  #structure: JsonStructure | undefined = undefined;
   /** The body has a Content-Encoding, though none was asked for: nothing in it can be read. */
   #isEncoded = false;
 
@@ -53,14 +54,16 @@ export class Reading {
   begin(head: UpstreamHead, exchange: Exchange): void {
     const { headers, status } = head;
     this.#exchange = exchange;
-    this.#mediaType = mediaTypeOf(head);
-    this.eventStream = this.#mediaType === "text/event-stream";
-    if (!mayBeRefusal(status, this.#mediaType)) this.#refusal = undefined;
+    this.#isHeadRead = true;
+    const mediaType = mediaTypeOf(head);
+    this.eventStream = mediaType === "text/event-stream";
+    if (mayBeRefusal(status, mediaType)) this.#refusal = new RefusalReader();
     this.#closeDelimited =
       headers["content-length"] === undefined && headers["transfer-encoding"] === undefined;
     // undici gives a header that comes twice as an array, whatever its type says.
     const encoding = [headers["content-encoding"] as string | readonly string[] | undefined].flat().join();
     this.#isEncoded = !/^(?:identity)?,?$/i.test(encoding);
+    if (this.#closeDelimited && !this.eventStream) this.#structure = new JsonStructure();
     exchange.upstreamStatus = status;
     exchange.provider = providerOf(head);
     exchange.generationId = generationIdOf(head);
@@ -73,18 +76,13 @@ export class Reading {
     if (this.eventStream) this.#events.push(chunk);
     else this.#document.push(chunk);
     if (this.#idBytesLeft > 0) this.#lookForId(chunk.length);
-    if (this.#refusal) this.#keepRefusal(chunk);
+    this.#refusal?.push(chunk);
+    this.#structure?.push(chunk);
   }
 
   /** Whether the body, once complete, can still prove that upstream refused the request and charged nothing. */
   get mayBeRefusal(): boolean {
-    return this.#refusal !== undefined;
-  }
-
-  #keepRefusal(chunk: Buffer): void {
-    this.#refusal?.push(chunk);
-    this.#refusalBytes += chunk.length;
-    if (this.#refusalBytes > REFUSAL_MAX_BYTES) this.#refusal = undefined;
+    return !this.#isHeadRead || (this.#refusal?.isPossible ?? false);
   }
 
   /** Its head has not stated the id by which its cost can be looked up, so the body has to. */
@@ -101,6 +99,12 @@ export class Reading {
     this.#identify(event);
     this.#usage = toUsage(event["usage"]) ?? this.#usage;
     this.#hasErrorEvent ||= (event["error"] ?? null) !== null;
+  }
+
+  #passOver(data: Buffer): void {
+    // It may be the event that states the bill.
+    this.#usage = undefined;
+    if (this.#idBytesLeft > 0) this.#identify(readMembers(data));
   }
 
   #identify({ id, provider, model }: JsonEvent): void {
@@ -125,7 +129,7 @@ export class Reading {
   #endsWhole(): boolean {
     return this.eventStream
       ? this.#events.endsDone
-      : (this.#document.isValid ?? this.#document.endsWithBracket);
+      : (this.#document.isValid ?? this.#structure?.isComplete ?? true);
   }
 
   /** Whether a stream that has ended did not say so before. */
@@ -168,10 +172,7 @@ export class Reading {
     exchange.modelAnswered = this.#model;
     // Documented as a header, and seen in none of the recorded answers.
     exchange.provider ??= this.#provider;
-    if (this.#refusal && exchange.answeredWhole) {
-      const body = Buffer.concat(this.#refusal);
-      exchange.refusedByUpstream = isRefusal(exchange.upstreamStatus, this.#mediaType, body);
-    }
+    exchange.refusedByUpstream = exchange.answeredWhole && (this.#refusal?.isRefusal ?? false);
   }
 
   #concludeStream(exchange: Exchange): void {
@@ -182,7 +183,7 @@ export class Reading {
   #concludeDocument(exchange: Exchange): void {
     this.#identify(Object.fromEntries(this.#document.firstMembers(IDENTITY)));
     // The place of a member is certain only in a document that is complete.
-    if (!exchange.answeredWhole || !(this.#document.isValid ?? !this.#closeDelimited)) return;
+    if (!exchange.answeredWhole || !this.#endsWhole()) return;
     if (exchange.generationId === undefined) this.#identify({ id: this.#document.member("id") });
     this.#usage = toUsage(this.#document.member("usage"));
   }

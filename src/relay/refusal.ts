@@ -1,5 +1,9 @@
-import { GatewayError } from "../errors.ts";
+import { GatewayError, NO_RETRY } from "../errors.ts";
 import type { UpstreamHead } from "../upstream/call.ts";
+import { mayHaveBeenBilled } from "../usage/possible-charge.ts";
+
+/** OpenRouter sends some 25 header lines. */
+const HEADER_LINES_MAX = 256;
 
 /**
  * Decides whether an answer of upstream's is fit to be relayed. Statuses and bodies of errors are the caller's to see;
@@ -23,6 +27,12 @@ export function refusalOf(head: UpstreamHead, ownsAccount: boolean): GatewayErro
   if (status > 599) {
     return new GatewayError("upstream_bad_response", "OpenRouter answered with a status that is not HTTP.");
   }
+  if (countHeaderLines(head) > HEADER_LINES_MAX) {
+    return new GatewayError(
+      "upstream_bad_response",
+      `OpenRouter answered with more than ${HEADER_LINES_MAX} header lines; the request may have been billed.`,
+    );
+  }
   const type = mediaTypeOf(head);
   if (status >= 400) return type === "text/html" ? pageInstead(head) : undefined;
   return type === "application/json" || type === "text/event-stream"
@@ -31,6 +41,13 @@ export function refusalOf(head: UpstreamHead, ownsAccount: boolean): GatewayErro
         "upstream_bad_response",
         "OpenRouter answered with something that is neither JSON nor an event stream; the request may have been billed.",
       );
+}
+
+function countHeaderLines({ headers }: UpstreamHead): number {
+  let count = 0;
+  // undici gives a header that comes more than once as an array.
+  for (const name in headers) count += Array.isArray(headers[name]) ? headers[name].length : 1;
+  return count;
 }
 
 /** The media type of an answer in lower case, without parameters; of several the first. */
@@ -43,12 +60,17 @@ export function mediaTypeOf({ headers }: UpstreamHead): string {
 /** An error page of the edge in front of OpenRouter: its status is kept, the HTML is not. */
 function pageInstead({ status, headers }: UpstreamHead): GatewayError {
   const retryAfter = headers["retry-after"];
+  const message = `OpenRouter's edge answered with status ${status} and a web page`;
+  const isRetrySafe = !mayHaveBeenBilled(status);
   return new GatewayError(
     "upstream_error",
-    `OpenRouter's edge answered with status ${status} and a web page.`,
+    isRetrySafe ? `${message}.` : `${message}; the request may have been billed.`,
     {
       status,
-      headers: retryAfter === undefined ? {} : { "retry-after": retryAfter },
+      headers: {
+        ...(retryAfter !== undefined && { "retry-after": retryAfter }),
+        ...(!isRetrySafe && NO_RETRY),
+      },
     },
   );
 }

@@ -6,6 +6,13 @@ import type { Answer, Exchange } from "../http/exchange.ts";
 import { addFromUpstream } from "../http/headers.ts";
 import { ownHeadersOf } from "../http/own-headers.ts";
 import type { UpstreamCall, UpstreamHead, UpstreamSink } from "../upstream/call.ts";
+import {
+  deadlineExceeded,
+  NO_GENERATION_FROM,
+  PROOF_WITHIN_BYTES,
+  type RelayOptions,
+  responseTooLarge,
+} from "./bounds.ts";
 import { breakOff, errorEvent } from "./broken-stream.ts";
 import { type ReadOn, ReadOnLimit } from "./read-on.ts";
 import { Reading } from "./reading.ts";
@@ -14,30 +21,12 @@ import { refusalOf } from "./refusal.ts";
 /** How long upstream may be silent behind `[DONE]` before the answer is ended. */
 const AFTER_DONE_MS = 1_000;
 
-export interface RelayOptions {
-  /** The gateway's own key was sent: its 401 is the operator's fault, not the caller's. */
-  readonly ownsAccount: boolean;
-  /** How long a caller may take nothing of an answer that waits for it. */
-  readonly clientStallTimeoutMs: number;
-  /** How long upstream may take, once the client has left, to say which generation it bills; 0 aborts at once. */
-  readonly headWaitMs: number;
-  /** Bounds on draining the answer after the client has left; undefined aborts it as soon as its generation id is known. */
-  readonly readOn: ReadOn | undefined;
-}
-
-/**
- * How much of an answer without an `X-Generation-Id` header is read when nobody receives it: its id comes first in its body,
- * and an error that proves that nothing was charged is shorter.
- */
-const PROOF_WITHIN_BYTES = 65_536;
-/** From here on a status says that no generation was made. */
-const NO_GENERATION_FROM = 300;
-
 /**
  * Relays one answer from upstream to one client: the same bytes, as they arrive, no faster than the client reads. Its states:
  *
  * - `waiting`: upstream's head has not arrived. Next: relaying, or over with an error of the gateway's own.
- * - `relaying`: head and body are passed on. Next: over, at upstream's end, its failure or `cut()`.
+ * - `relaying`: head and body are passed on. Next: over, at upstream's end, its failure or `cut()`; or, when the response
+ *   exceeds the total timeout or the size limit, as when the client leaves.
  * - `identifying`: nobody receives the answer any more, and neither the generation id, by which its cost can be looked up, is
  *   known, nor that upstream refused the request. Upstream is read until one of them is, and no further than `headWaitMs` and
  *   {@link PROOF_WITHIN_BYTES}.
@@ -56,6 +45,8 @@ export class Relay implements UpstreamSink, Answer {
   #paused = false;
   /** Bounds the reading while identifying or draining. */
   #readOnLimit: ReadOnLimit | undefined = undefined;
+  #readOn: ReadOn | undefined;
+  #deadline: NodeJS.Timeout | undefined = undefined;
   #afterDone: NodeJS.Timeout | undefined = undefined;
 
   constructor(request: FastifyRequest, reply: FastifyReply, options: RelayOptions) {
@@ -64,6 +55,7 @@ export class Relay implements UpstreamSink, Answer {
     this.#response = reply.raw;
     this.#exchange = request.exchange;
     this.#options = options;
+    this.#readOn = options.readOn;
   }
 
   /** Begins; `send` puts the request on its way with this relay as its sink. */
@@ -84,11 +76,34 @@ export class Relay implements UpstreamSink, Answer {
     this.onFailure(error);
   }
 
-  /** Answers with an error in place of upstream's head; what is still read for the bill is as when the client leaves. */
   refuse(error: GatewayError): void {
+    this.#answerInstead(this.#call?.sent ? error.withoutRetry() : error);
+  }
+
+  /** Answers with an error in place of upstream's head; what is still read for the bill is as when the client leaves. */
+  #answerInstead(error: GatewayError): void {
     if (this.#state !== "waiting") return;
     answerError(this.#request, this.#reply, error);
     this.#readForBill();
+  }
+
+  onSent(): void {
+    this.#deadline = setTimeout(exceedDeadline, this.#options.totalTimeoutMs, this);
+  }
+
+  /**
+   * Ends a response that exceeds a bound: the client receives this error, or a response that is visibly broken. Upstream is
+   * aborted as when the client leaves a key that does not drain, so that its cost can be looked up.
+   */
+  exceed(error: GatewayError): void {
+    const state = this.#state;
+    this.#readOn = undefined;
+    if (state === "waiting") this.#answerInstead(error);
+    else if (state === "relaying" && this.#reading.isDone) this.cut(error);
+    else if (state === "relaying") {
+      this.#breakOff(error);
+      this.#readForBill();
+    } else if (state === "draining") this.#abandon();
   }
 
   onHead(head: UpstreamHead): void {
@@ -98,7 +113,7 @@ export class Relay implements UpstreamSink, Answer {
     this.#reading.begin(head, exchange);
     if (this.#state !== "waiting") return this.#readForBill();
     const refusal = refusalOf(head, this.#options.ownsAccount);
-    if (refusal) return this.refuse(refusal);
+    if (refusal) return this.#answerInstead(refusal);
     if (head.status >= 400) exchange.outcome = "upstream_error";
     this.#writeHead(head);
   }
@@ -118,6 +133,9 @@ export class Relay implements UpstreamSink, Answer {
   onData(chunk: Buffer): void {
     if (this.#state === "over") return;
     const exchange = this.#exchange;
+    // Before the chunk is read: the end of the response depends on where the bytes that were written end.
+    if (this.#state === "relaying" && exchange.bytesOut + chunk.length > this.#options.responseLimitBytes)
+      this.exceed(responseTooLarge());
     this.#reading.push(chunk);
     if (this.#state !== "relaying") {
       if (this.#state === "identifying" && exchange.generationId !== undefined) this.#readForBill();
@@ -184,13 +202,13 @@ export class Relay implements UpstreamSink, Answer {
     if (before === "relaying" && this.#reading.isDone) return this.onEnd();
     this.#finish();
     if (before === "identifying" || before === "draining") return;
-    if (before === "waiting") {
-      answerError(this.#request, this.#reply, error);
-      return;
-    }
-    const exchange = this.#exchange;
-    exchange.fail(error);
-    exchange.incomplete = true;
+    if (before === "waiting") answerError(this.#request, this.#reply, error);
+    else this.#breakOff(error);
+  }
+
+  #breakOff(error: GatewayError): void {
+    this.#exchange.fail(error);
+    this.#exchange.incomplete = true;
     breakOff(this.#response, this.#reading.isBetweenEvents ? errorEvent(error) : undefined);
   }
 
@@ -225,7 +243,8 @@ export class Relay implements UpstreamSink, Answer {
 
   /** Nobody receives the answer any more: reads as little of it as it takes to know its cost, now or from a lookup. */
   #readForBill(): void {
-    const { headWaitMs, readOn } = this.#options;
+    const { headWaitMs } = this.#options;
+    const readOn = this.#readOn;
     const waitMs = Math.max(headWaitMs, readOn?.ms ?? 0);
     // A request that was never sent costs nothing.
     if (!this.#call?.sent) this.#abandon();
@@ -257,6 +276,7 @@ export class Relay implements UpstreamSink, Answer {
 
   #finish(): void {
     this.#state = "over";
+    clearTimeout(this.#deadline);
     this.#readOnLimit?.end();
     // Otherwise `settle` reports it, when the response is closed.
     if (this.#exchange.ended) this.#report();
@@ -267,6 +287,10 @@ export class Relay implements UpstreamSink, Answer {
     this.#reading.conclude(this.#exchange);
     this.#exchange.finish();
   }
+}
+
+function exceedDeadline(relay: Relay): void {
+  relay.exceed(deadlineExceeded());
 }
 
 function flushAlone(response: ServerResponse, exchange: Exchange): void {

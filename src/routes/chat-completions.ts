@@ -33,6 +33,9 @@ export interface ChatCompletionsOptions {
   readonly headWaitMs: number;
   /** How much is read on, for keys that want it, of an answer whose caller has left. */
   readonly readOn: ReadOn;
+  /** How long a response may take, from the sending of its request to its end. */
+  readonly totalTimeoutMs: number;
+  readonly responseLimitBytes: number;
   readonly appUrl: string | undefined;
   readonly appTitle: string | undefined;
 }

@@ -23,6 +23,8 @@ export interface UpstreamSink {
   onEnd(): void;
   /** Also instead of `onHead`. Not called after `abort()`. */
   onFailure(failure: GatewayError): void;
+  /** There is a connection, over which the request is about to be written. Called at most once, possibly within `send`. */
+  onSent(): void;
   /** The request is about to be tried again; nothing of it was sent. */
   onRetry(): void;
 }
@@ -107,6 +109,7 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
     this.#controller = controller;
     this.#body = undefined;
     if (this.#over) controller.abort(GONE);
+    else this.#sink.onSent();
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {

@@ -63,6 +63,7 @@ export function readWhole(
           resolve({ ...head, body: Buffer.concat(chunks) });
         },
         onFailure: fail,
+        onSent: () => {},
         onRetry: () => {},
       },
     );

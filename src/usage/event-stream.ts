@@ -1,11 +1,19 @@
+import { ownCopy } from "./own-copy.ts";
+
 /** How much of a stream is collected before it is searched: one native search of this much costs less than many small ones. */
 const SCAN_BYTES = 16_384;
-/** A longer event is passed over. The last chunk of a stream, which states its usage, has a few kilobytes. */
-const EVENT_MAX_BYTES = 262_144;
+/** Each chunk takes some 200 bytes besides its own: a stream of one-byte chunks would take megabytes until it is searched. */
+const SCAN_CHUNKS = 256;
+/**
+ * A longer event is passed over; if it may have stated the usage, the cost is looked up. The last event of a stream, which
+ * states its usage, has a few kilobytes, the longest recorded one 12. A gateway keeps this much for each of its streams.
+ */
+const EVENT_MAX_BYTES = 32_768;
 
 const LF = 0x0a;
 const CR = 0x0d;
 const QUOTE = 0x22;
+const NOTHING = Buffer.alloc(0);
 const DONE = Buffer.from("[DONE]");
 const DATA = Buffer.from("data:");
 /** A byte order mark and `data: `. */
@@ -13,7 +21,8 @@ const DONE_PREFIX_MAX_BYTES = 9;
 /** The line breaks of a blank line, which ends an event (WHATWG HTML, section 9.2.6). JSON text contains neither CR nor LF. */
 const BLANK_LINE = Buffer.from("\n\n");
 const BLANK_LINES_WITH_CR = [BLANK_LINE, Buffer.from("\n\r\n"), Buffer.from("\r\r")];
-const BLANK_LINE_MAX_BYTES = 3;
+/** How much is kept of an event that is passed over: its blank line of up to three bytes may have begun. */
+const KEPT_OF_LONG_BYTES = 2;
 
 /** A key of JSON objects, made once for many searches. */
 export class Key {
@@ -30,13 +39,14 @@ export type JsonEvent = Readonly<Record<string, unknown>>;
 
 /**
  * Reads a passing event stream without holding it up: finds the complete events that have one of a few keys, whether the
- * stream has said `[DONE]`, and whether it is between two events. Memory is bounded by {@link EVENT_MAX_BYTES}.
+ * stream has said `[DONE]`, and whether it is between two events. It keeps at most {@link EVENT_MAX_BYTES} of an event that is not
+ * complete, and {@link SCAN_BYTES} that have not been searched.
  */
 export class EventStreamReader {
   /** Keys of the events to parse. May be changed at any time, also by `onEvent`. */
   wantedKeys: readonly Key[] = [];
   readonly #onEvent: (event: JsonEvent) => void;
-  readonly #onUnreadable: () => void;
+  readonly #onUnreadable: (data: Buffer) => void;
   /** Bytes that have not been searched yet, from the beginning of an event on. */
   #chunks: Buffer[] = [];
   #bytes = 0;
@@ -48,9 +58,10 @@ export class EventStreamReader {
 
   /**
    * @param onEvent called with each complete event that has a wanted key, at any depth.
-   * @param onUnreadable called for each event that may have a wanted key but is too long or no JSON.
+   * @param onUnreadable called for each event that may have a wanted key but is too long or no JSON, with the beginning of its
+   * first data line if it is too long, else with nothing.
    */
-  constructor(onEvent: (event: JsonEvent) => void, onUnreadable: () => void = () => {}) {
+  constructor(onEvent: (event: JsonEvent) => void, onUnreadable: (data: Buffer) => void = () => {}) {
     this.#onEvent = onEvent;
     this.#onUnreadable = onUnreadable;
   }
@@ -59,7 +70,7 @@ export class EventStreamReader {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
     this.#isScanned = false;
-    if (this.#bytes >= this.#scanAt) this.scan();
+    if (this.#bytes >= this.#scanAt || this.#chunks.length >= SCAN_CHUNKS) this.scan();
   }
 
   /** Searches what has come since it was last called. */
@@ -71,22 +82,20 @@ export class EventStreamReader {
     let start = 0;
     if (this.#isSkipping) {
       start = endOfFirstEvent(bytes, 0, separators);
-      if (start === -1) return this.#keep(bytes.subarray(1 - BLANK_LINE_MAX_BYTES));
+      if (start === -1) return this.#keep(bytes.subarray(-KEPT_OF_LONG_BYTES));
       this.#isSkipping = false;
     }
     const end = Math.max(start, endOfLastEvent(bytes, separators));
     if (end > start) this.#readEvents(bytes.subarray(start, end), separators);
-    const rest = bytes.subarray(end);
-    this.#isSkipping = rest.length > EVENT_MAX_BYTES;
-    if (this.#isSkipping) this.#onUnreadable();
-    this.#keep(this.#isSkipping ? rest.subarray(1 - BLANK_LINE_MAX_BYTES) : rest);
+    this.#isSkipping = bytes.length - end > EVENT_MAX_BYTES;
+    if (this.#isSkipping) this.#onUnreadable(firstData(bytes.subarray(end)));
+    this.#keep(bytes.subarray(this.#isSkipping ? -KEPT_OF_LONG_BYTES : end));
   }
 
   #keep(rest: Buffer): void {
-    this.#chunks = rest.length === 0 ? [] : [rest];
+    this.#chunks = rest.length === 0 ? [] : [ownCopy(rest)];
     this.#bytes = rest.length;
-    // Twice as much each time: a long event is searched a few times, not once for each of its chunks.
-    this.#scanAt = 2 * rest.length + SCAN_BYTES;
+    this.#scanAt = rest.length + SCAN_BYTES;
   }
 
   #readData(data: string): void {
@@ -94,16 +103,13 @@ export class EventStreamReader {
       const value: unknown = JSON.parse(data);
       if (typeof value === "object" && value !== null) this.#onEvent(value as JsonEvent);
     } catch {
-      this.#onUnreadable();
+      this.#onUnreadable(NOTHING);
     }
   }
 
   /** The first data line of the event that is not complete yet, as far as it has come. Call after `scan`. */
   get incompleteData(): Buffer {
-    const rest = this.#rest();
-    const at = rest.indexOf(DATA);
-    const isLineStart = at === 0 || rest[at - 1] === LF || rest[at - 1] === CR;
-    return at === -1 || !isLineStart ? Buffer.alloc(0) : rest.subarray(at + DATA.length);
+    return firstData(this.#rest());
   }
 
   /** Whether a line of the stream is `data: [DONE]`, with its line break: half a line may be the beginning of another. */
@@ -125,7 +131,7 @@ export class EventStreamReader {
 
   /** What follows the last complete event, once it was searched. */
   #rest(): Buffer {
-    return this.#isSkipping ? Buffer.alloc(0) : (this.#chunks[0] ?? Buffer.alloc(0));
+    return this.#isSkipping ? NOTHING : (this.#chunks[0] ?? NOTHING);
   }
 
   #readEvents(events: Buffer, separators: readonly Buffer[]): void {
@@ -137,6 +143,13 @@ export class EventStreamReader {
       at = nextKey(events, this.wantedKeys, end);
     }
   }
+}
+
+/** The first data line of an event, as far as it has come. */
+function firstData(event: Buffer): Buffer {
+  const at = event.indexOf(DATA);
+  const isLineStart = at === 0 || event[at - 1] === LF || event[at - 1] === CR;
+  return at === -1 || !isLineStart ? NOTHING : event.subarray(at + DATA.length);
 }
 
 /** Position of the first of the keys that has a value other than null; -1 if there is none. */

@@ -1,3 +1,4 @@
+import { ownCopy } from "./own-copy.ts";
 import { readFirstMembers, readLastMember } from "./top-level-members.ts";
 
 const SPACE = 0x20;
@@ -5,13 +6,15 @@ const SPACE = 0x20;
 const START_BYTES = 4_096;
 /** Enough for the usage of an answer and what follows it. */
 const END_BYTES = 16_384;
+/** Each chunk takes some 200 bytes besides its own: more of them are joined. */
+const CHUNKS_MAX = 256;
 
 /**
- * Keeps both ends of a passing JSON document, to read members of its top level when it has ended. Chunks are kept as they
- * are, not copied, so that a document of any length takes little memory and no time.
+ * Keeps both ends of a passing JSON document, to read members of its top level when it has ended. Most chunks are kept
+ * as they are, not copied, so that a document of any length takes little memory and no time.
  */
 export class JsonDocumentReader {
-  readonly #start: Buffer[] = [];
+  #start: Buffer[] = [];
   #startBytes = 0;
   #end: Buffer[] = [];
   #endBytes = 0;
@@ -20,18 +23,23 @@ export class JsonDocumentReader {
 
   push(chunk: Buffer): void {
     if (this.#startBytes < START_BYTES) this.#keepStart(chunk);
+    // White space before the document, of any length, is not part of it.
+    if (this.#startBytes === 0) return;
     this.#end.push(chunk);
     this.#endBytes += chunk.length;
     // In batches: to shift an array at every chunk would cost more than the memory is worth.
     if (this.#endBytes > 2 * END_BYTES && this.#end.length > 1) this.#trimEnd();
+    if (this.#end.length > CHUNKS_MAX) this.#end = [ownCopy(Buffer.concat(this.#end))];
   }
 
   #keepStart(chunk: Buffer): void {
     const from = this.#startBytes === 0 ? chunk.findIndex((byte) => byte > SPACE) : 0;
     if (from === -1) return;
     const kept = chunk.subarray(from, from + START_BYTES - this.#startBytes);
-    this.#start.push(kept);
+    // A part of a long chunk would retain all of it.
+    this.#start.push(chunk.length > 2 * START_BYTES ? ownCopy(kept) : kept);
     this.#startBytes += kept.length;
+    if (this.#start.length > CHUNKS_MAX) this.#start = [ownCopy(Buffer.concat(this.#start))];
   }
 
   #trimEnd(): void {
@@ -42,7 +50,8 @@ export class JsonDocumentReader {
       if (without < END_BYTES) break;
       bytes = without;
     }
-    if (first > 0) this.#isWhole = false;
+    if (first === 0) return;
+    this.#isWhole = false;
     this.#end = this.#end.slice(first);
     this.#endBytes = bytes;
   }
@@ -80,11 +89,6 @@ export class JsonDocumentReader {
     } catch {
       return false;
     }
-  }
-
-  /** Whether the text ends as an object or an array does. */
-  get endsWithBracket(): boolean {
-    return /[}\]]\s*$/.test(this.#endText().toString("latin1"));
   }
 
   #startText(): Buffer {

@@ -1,37 +1,53 @@
-/** Errors after file parsing carry the parsed file in `metadata`, megabytes of it. Parsing this many takes about 10 ms. */
-export const REFUSAL_MAX_BYTES = 8_388_608;
+import { JsonOutline } from "./json-outline.ts";
+import { JsonStructure } from "./json-structure.ts";
+import { mayHaveStarted } from "./possible-charge.ts";
 
-/**
- * Statuses and codes that report a timeout or a cancelled request: the provider had started, and its work may be billed.
- * A 502 is not among them: OpenRouter does not charge for a response that ended in an error without output.
- * https://openrouter.ai/docs/features/zero-completion-insurance
- */
-const MAY_HAVE_STARTED: ReadonlySet<number> = new Set([408, 499, 504, 522, 524]);
+/** Errors after file parsing carry the parsed file in `metadata`, megabytes of it. A longer body proves nothing. */
+export const REFUSAL_MAX_BYTES = 8_388_608;
 
 /** Fields of a completion. A document with one of them describes a generation, whatever error it reports beside it. */
 const COMPLETION_FIELDS = ["id", "choices", "usage"] as const;
 
 /**
- * Decides whether a response proves that OpenRouter refused the request and charged nothing: a complete JSON document in
- * its error shape, `{"error":{"message":string,"code"?:...},...}`, that reports neither a generation nor a timeout.
+ * Reads a passing response body to decide whether it proves that OpenRouter refused the request and charged nothing: a
+ * complete JSON document in its error shape, `{"error":{"message":string,"code"?:...},...}`, that reports neither a generation
+ * nor a timeout. It keeps the outline of the document, a few hundred bytes, and none of `metadata`.
  * https://openrouter.ai/docs/api/reference/errors-and-debugging
- * @param contentType the header's value, with or without parameters.
- * @param body the complete body; one of more than {@link REFUSAL_MAX_BYTES} is not parsed and proves nothing.
  */
-export function isRefusal(status: number, contentType: string, body: Buffer): boolean {
-  if (!mayBeRefusal(status, contentType) || body.length > REFUSAL_MAX_BYTES) return false;
-  const document = parseObject(body);
-  const error = asObject(document?.["error"]);
-  if (!document || !error || typeof error["message"] !== "string") return false;
-  if (COMPLETION_FIELDS.some((field) => Object.hasOwn(document, field))) return false;
-  // Some clients and proxies write the code as text.
-  return !MAY_HAVE_STARTED.has(Number(error["code"]));
+export class RefusalReader {
+  readonly #outline = new JsonOutline();
+  readonly #structure = new JsonStructure(this.#outline);
+  #bytes = 0;
+
+  push(chunk: Buffer): void {
+    this.#bytes += chunk.length;
+    if (this.isPossible) this.#structure.push(chunk);
+  }
+
+  /** Whether the body, once complete, can still be a refusal. */
+  get isPossible(): boolean {
+    return this.#bytes <= REFUSAL_MAX_BYTES && !this.#outline.isTooLong;
+  }
+
+  /** Whether the body is a refusal. Call when it is complete. */
+  get isRefusal(): boolean {
+    if (!this.isPossible) return false;
+    const document = parseObject(this.#outline.bytes);
+    const error = asObject(document?.["error"]);
+    if (!document || !error || typeof error["message"] !== "string") return false;
+    if (COMPLETION_FIELDS.some((field) => Object.hasOwn(document, field))) return false;
+    // Some clients and proxies write the code as text.
+    return !mayHaveStarted(Number(error["code"]));
+  }
 }
 
-/** Whether the head of a response leaves open that its body is a refusal, so that the body is worth keeping. */
+/**
+ * Whether the head of a response leaves open that its body is a refusal, so that the body is worth reading.
+ * @param contentType the header's value, with or without parameters.
+ */
 export function mayBeRefusal(status: number, contentType: string): boolean {
   const mediaType = contentType.split(";", 1)[0]?.trim().toLowerCase();
-  return status >= 400 && status <= 599 && !MAY_HAVE_STARTED.has(status) && mediaType === "application/json";
+  return status >= 400 && status <= 599 && !mayHaveStarted(status) && mediaType === "application/json";
 }
 
 function parseObject(json: Buffer): Readonly<Record<string, unknown>> | undefined {

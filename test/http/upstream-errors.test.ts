@@ -1,10 +1,17 @@
 import { expect, test } from "vitest";
 import { ask } from "../support/ask.ts";
 import { startTestGateway } from "../support/gateway.ts";
+import { until } from "../support/until.ts";
 import { responseBytes, type Script, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
 const TWO_LENGTHS = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab";
+
+/** A response with so many header lines, of which two are its type and its length. */
+function withHeaderLines(count: number, nameOf: (index: number) => string): string {
+  const lines = Array.from({ length: count - 2 }, (_, index) => `${nameOf(index)}:\r\n`).join("");
+  return `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n${lines}\r\n{}`;
+}
 
 type Row = [title: string, answer: string, script: Script];
 
@@ -24,6 +31,16 @@ const ROWS: Row[] = [
     "has more headers than 32 KiB",
     "502 upstream_bad_response",
     (socket) => socket.write(`HTTP/1.1 200 OK\r\nx-a: ${"x".repeat(33_000)}\r\n`),
+  ],
+  [
+    "sends 257 header lines",
+    "502 upstream_bad_response",
+    (socket) => socket.write(withHeaderLines(257, (index) => `x-${index}`)),
+  ],
+  [
+    "sends 5,000 values of one header",
+    "502 upstream_bad_response",
+    (socket) => socket.write(withHeaderLines(5_000, () => "a")),
   ],
   [
     "redirects",
@@ -77,6 +94,23 @@ test.each(ROWS)(
     });
   },
 );
+
+test("an upstream that sends 256 header lines is relayed", async () => {
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(withHeaderLines(256, (index) => `x-${index}`)),
+  );
+  const gateway = await startTestGateway(upstream.baseUrl);
+  expect(await ask(gateway.port)).toMatchObject({ status: 200, headers: { "x-0": "", "x-253": "" } });
+});
+
+test("an upstream that sends too many header lines is disconnected", async () => {
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(withHeaderLines(300, () => "a").replace("length: 2", "length: 3")),
+  );
+  const gateway = await startTestGateway(upstream.baseUrl);
+  expect((await ask(gateway.port)).status).toBe(502);
+  await until(() => upstream.open.size === 0, "the connection to upstream to close");
+});
 
 test("a page of the edge in front of upstream keeps its status and retry-after, and becomes an error an SDK can read", async () => {
   const page = responseBytes(

@@ -20,6 +20,7 @@ function noting(): { told: string[]; sink: UpstreamSink } {
     onData: (chunk) => void told.push(chunk.toString()),
     onEnd: () => void told.push("end"),
     onFailure: ({ code }) => void told.push(code),
+    onSent: () => {},
     onRetry: () => void told.push("retry"),
   };
   return { told, sink };

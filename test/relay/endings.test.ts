@@ -48,6 +48,31 @@ test.each(['{"a":"b"', '{"a":{},', '{"a":[]x', "{} x", `{}${"x".repeat(100)}`])(
   },
 );
 
+test("a long JSON document that the connection delimits is broken off wherever it is cut, and else complete", async () => {
+  const inner = { a: [{ b: {} }, [[]]], "}": '\\"}', usage: { prompt_tokens: 1, cost: 0 } };
+  const document = Buffer.from(
+    JSON.stringify({ id: "gen-1", pad: "x".repeat(70_000), inner, list: [inner] }),
+  );
+  const upstream = await startScriptedUpstream((socket, { body }) => {
+    const { seed } = JSON.parse(body.toString()) as { seed: number };
+    socket.write(untilClosed(""));
+    socket.end(document.subarray(0, seed));
+  });
+  const gateway = await startTestGateway(upstream.baseUrl);
+  for (let length = 70_020; length <= document.length; length++) {
+    const client = new RawClient(gateway.port);
+    client.post(CHAT_PATH, chatBody({ seed: length }), AUTHORIZATION);
+    if (length === document.length) await client.whole("the whole document");
+    else await client.ended(`the document cut at ${length}`);
+    const response = client.response();
+    expect([response?.complete, response?.body.equals(document.subarray(0, length))]).toEqual([
+      length === document.length,
+      true,
+    ]);
+    client.socket.destroy();
+  }
+});
+
 test.each([
   ["a length", responseBytes(200, JSON_TYPE, '"text"')],
   ["chunks", Buffer.concat([Buffer.from(chunkedHead(JSON_TYPE)), chunk('"text"'), Buffer.from(LAST_CHUNK)])],

@@ -49,7 +49,7 @@ test("a wrong key is the operator's to mend when it is the gateway's, and the ca
 });
 
 test.each(["text/html", "Text/HTML; charset=UTF-8"])(
-  "a page (%s) of the edge keeps only its status",
+  "a page (%s) of the edge keeps only its status and retry-after",
   (type) => {
     const error = refused(400, type);
     expect(error).toMatchObject({
@@ -58,6 +58,18 @@ test.each(["text/html", "Text/HTML; charset=UTF-8"])(
       message: "OpenRouter's edge answered with status 400 and a web page.",
     });
     expect(error?.headers).toStrictEqual({});
-    expect(refused(503, type, true, "30")?.headers).toEqual({ "retry-after": "30" });
+    expect(refused(429, type, true, "30")?.headers).toEqual({ "retry-after": "30" });
+    expect(refused(503, type, true, "30")).toMatchObject({
+      message: "OpenRouter's edge answered with status 503 and a web page; the request may have been billed.",
+      headers: { "retry-after": "30", "x-should-retry": "false" },
+    });
   },
 );
+
+test("a page of the edge forbids a retry unless its status proves that OpenRouter executed nothing", () => {
+  const statuses = [400, 402, 403, 404, 408, 413, 429, 499, 500, 501, 502, 503, 504, 520, 521, 522, 523, 524];
+  const forbidden = [...statuses, 525, 526, 527, 529, 530, 599].filter(
+    (status) => refused(status, "text/html")?.headers["x-should-retry"] === "false",
+  );
+  expect(forbidden).toEqual([408, 499, 500, 501, 502, 503, 504, 520, 522, 524, 527, 529, 530, 599]);
+});

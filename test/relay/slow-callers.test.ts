@@ -15,7 +15,7 @@ const HEAD = { status: 200, headers: { "content-type": "application/json", "cont
 const STALL_MS = 200;
 
 /** A relay that has begun to answer a caller over a real connection, without a gateway around it. */
-async function beginRelay() {
+async function beginRelay(sent = true) {
   const { promise, resolve } = Promise.withResolvers<ServerResponse>();
   const server = createServer((_, answer) => resolve(answer)).listen(0, "127.0.0.1");
   onTestFinished(() => void server.close());
@@ -25,6 +25,7 @@ async function beginRelay() {
   const response = await promise;
   const socket = response.socket as Socket;
   const call = idleCall({
+    sent,
     abort: vi.fn<() => void>(),
     pause: vi.fn<() => void>(),
     resume: vi.fn<() => void>(),
@@ -36,7 +37,12 @@ async function beginRelay() {
     server: { drain: { draining: false } },
   };
   const reply = stub as unknown as FastifyReply;
-  const request = { id: "id", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
+  const request = {
+    id: "id",
+    method: "POST",
+    routeOptions: { url: "/" },
+    raw: response.req,
+  } as FastifyRequest;
   const exchange = new Exchange(request, reply, () => {});
   request.exchange = exchange;
   const relay = new Relay(request, reply, {
@@ -44,6 +50,8 @@ async function beginRelay() {
     clientStallTimeoutMs: STALL_MS,
     headWaitMs: 0,
     readOn: undefined,
+    totalTimeoutMs: 60_000,
+    responseLimitBytes: Infinity,
   });
   relay.start(() => call);
   return { client, socket, exchange, call, relay, response };
@@ -113,6 +121,16 @@ test("an answer that is cut from our side lets upstream go and says so in the lo
   expect(exchange).toMatchObject({ outcome: "rejected", errorCode: "shutting_down", incomplete: true });
   const cut = await client.ended("the cut stream");
   expect(cut?.body.toString()).toContain('"reason":"shutting_down"');
+});
+
+test.each([
+  ["forbids a retry", "was", true, "false"],
+  ["leaves the retry to the client", "was not", false, undefined],
+])("an error that answers a broken connection %s when the request %s sent", async (_, __, sent, retry) => {
+  const { client, relay } = await beginRelay(sent);
+  relay.refuse(new GatewayError("request_timeout", "The request took too long to arrive."));
+  const answer = await client.whole("the error");
+  expect([answer.status, answer.headers["x-should-retry"]]).toEqual([408, retry]);
 });
 
 test("upstream is not asked for a caller who is gone already", async () => {

@@ -134,6 +134,27 @@ test("a web page from the edge is an error with a message, not a body of HTML", 
   expect((error as Error).message).not.toContain("<");
 });
 
+test.each([
+  [500, 1],
+  [502, 1],
+  [504, 1],
+  [520, 1],
+  [524, 1],
+  [408, 1],
+  [521, 2],
+  [429, 2],
+])(
+  "a client that retries sends a request whose answer is a web page of status %i %i time(s)",
+  async (status, times) => {
+    const page = responseBytes(status, { "content-type": "text/html; charset=UTF-8" }, "<html></html>");
+    const upstream = await startScriptedUpstream((socket) => socket.write(page));
+    const client = clientOf(await startTestGateway(upstream.baseUrl), { maxRetries: 1 });
+    const error = await rejectionOf(client.chat.completions.create({ model: MODEL, messages: HELLO }));
+    expect(error).toMatchObject({ status, code: "upstream_error" });
+    expect(upstream.seen).toHaveLength(times);
+  },
+);
+
 test("an error in the middle of a stream is raised to whoever reads it", async () => {
   const { client } = await setUp();
   const model = "sim/error-midstream:after=2,status=502";

@@ -12,6 +12,7 @@ function answeredThrough(gate: HeadGate): string[] {
     onData: (chunk: Buffer) => void told.push(chunk.toString()),
     onEnd: () => void told.push("end"),
     onFailure: () => void told.push("failure"),
+    onSent: () => {},
     onRetry: () => void told.push("retry"),
   };
   const attempt = (handler: Dispatcher.DispatchHandler): void => {

@@ -5,13 +5,20 @@ import { expect, test } from "vitest";
 import { until } from "../support/until.ts";
 import { EventStreamReader, type JsonEvent, Key } from "../../src/usage/event-stream.ts";
 
-const EVENT_MAX_BYTES = 262_144;
+const EVENT_MAX_BYTES = 32_768;
+const SCAN_BYTES = 16_384;
+const LONG = `data: {"id":"${"x".repeat(20_000)}"}`;
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+const WANTED = [new Key("usage"), new Key("id")];
 
 /** A reader that wants events with `"usage"` or `"id"`, given these chunks, and the events it has found. */
 function readerOf(...chunks: (string | Buffer)[]) {
   const events: JsonEvent[] = [];
   const reader = new EventStreamReader((event) => events.push(event));
-  reader.wantedKeys = [new Key("usage"), new Key("id")];
+  reader.wantedKeys = WANTED;
   for (const chunk of chunks) reader.push(Buffer.from(chunk as string));
   return { reader, events };
 }
@@ -131,14 +138,18 @@ test("finds the same events and the same end however the stream is split", () =>
     "data: [DONE]",
     ": comment",
     'data: {"x":"\\"usage\\":{} data: [DONE]"}',
-    `data: {"id":"${"x".repeat(20_000)}"}`,
+    LONG,
     'data: {"usage":{"text":"\u2028"}}',
     "event: message",
     "",
   );
   const stream = fc
     .tuple(fc.array(data, { maxLength: 40 }), fc.constantFrom("\n", "\r\n", "\r"))
-    .map(([lines, end]) => Buffer.from(lines.map((line) => line + end).join("")));
+    .map(([lines, end]) => {
+      // An event of its own: an event longer than an event may be is found or not, depending on how it is split.
+      const separated = lines.flatMap((line) => (line === LONG ? ["", line, ""] : [line]));
+      return Buffer.from(separated.map((line) => line + end).join(""));
+    });
   fc.assert(
     fc.property(stream, fc.array(fc.integer({ min: 1, max: 3_000 }), { minLength: 1 }), (bytes, sizes) => {
       const whole = readerOf(bytes);
@@ -166,9 +177,46 @@ test("passes over an event that is longer than an event may be, and reads the ne
   expect(events).toEqual([{ usage: { a: 1 } }]);
 });
 
+test.each([
+  ["an event that is almost too long", `data: {"id":"${"x".repeat(EVENT_MAX_BYTES - 100)}`, 1_300],
+  ["short events", 'data: {"choices":[{"delta":{"content":"x"}}]}\n\n'.repeat(2_000), 1_300],
+  ["an event that is too long", `data: {"id":"${"x".repeat(300_000)}`, 65_536],
+  ["a long chunk that ends within an event", `${": c\n\n".repeat(40_000)}data: {"id":1`, 240_100],
+])("a reader keeps no more than its bounds of a stream with %s", async (_, text, chunkBytes) => {
+  collectGarbage();
+  const before = process.memoryUsage().arrayBuffers;
+  const readers = Array.from({ length: 200 }, () => {
+    const { reader } = readerOf();
+    for (let at = 0; at < text.length; at += chunkBytes) {
+      const bytes = Buffer.from(text.slice(at, at + chunkBytes));
+      const chunk = Buffer.allocUnsafeSlow(bytes.length);
+      bytes.copy(chunk);
+      reader.push(chunk);
+    }
+    return reader;
+  });
+  const bound = readers.length * (EVENT_MAX_BYTES + SCAN_BYTES + 2_000);
+  await until(() => {
+    collectGarbage();
+    return process.memoryUsage().arrayBuffers - before < bound;
+  }, "the memory of the readers to be within their bounds");
+  expect(readers.every(({ isDone }) => !isDone)).toBe(true);
+});
+
+test("a reader keeps a stream of one-byte chunks in little more than its bytes", () => {
+  const source = Buffer.from(`data: {"id":"${"x".repeat(EVENT_MAX_BYTES - 100)}`);
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  const readers = Array.from({ length: 20 }, () => {
+    const { reader } = readerOf();
+    for (let at = 0; at < source.length; at++) reader.push(source.subarray(at, at + 1));
+    return reader;
+  });
+  collectGarbage();
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(readers.length * 100_000);
+});
+
 test("an endless event is neither kept nor taken for the end of the stream", async () => {
-  setFlagsFromString("--expose-gc");
-  const collectGarbage = runInNewContext("gc") as () => void;
   const piece = Buffer.from("data: [DONE]x".repeat(5_000));
   const { reader, events } = readerOf();
   const before = process.memoryUsage().arrayBuffers;

@@ -1,12 +1,28 @@
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { piecesOf } from "../relay/read-answer.ts";
 import { errorBody } from "../../src/mock/errors.ts";
-import { isRefusal, mayBeRefusal, REFUSAL_MAX_BYTES } from "../../src/usage/refusal-body.ts";
+import { mayBeRefusal, REFUSAL_MAX_BYTES, RefusalReader } from "../../src/usage/refusal-body.ts";
 
 const JSON_TYPE = "application/json";
-const judge = (body: string | Buffer, status = 400, type = JSON_TYPE): boolean =>
-  isRefusal(status, type, Buffer.from(body));
 
-describe("isRefusal", () => {
+/** Decides by the whole document. */
+function isRefusalDocument(body: unknown): boolean {
+  const isObject = (value: unknown): value is Record<string, unknown> =>
+    typeof value === "object" && value !== null && !Array.isArray(value);
+  if (!isObject(body) || !isObject(body["error"])) return false;
+  if ("id" in body || "choices" in body || "usage" in body) return false;
+  const { message, code } = body["error"];
+  return typeof message === "string" && ![408, 499, 504, 522, 524].includes(Number(code));
+}
+
+function judge(body: string | Buffer, status = 400, type = JSON_TYPE): boolean {
+  const reader = new RefusalReader();
+  reader.push(Buffer.from(body as string));
+  return mayBeRefusal(status, type) && reader.isRefusal;
+}
+
+describe("RefusalReader", () => {
   test.each([400, 401, 402, 403, 404, 412, 413, 422, 429, 500, 502, 503, 529])(
     "accepts OpenRouter's own error of status %i",
     (status) => {
@@ -86,6 +102,59 @@ describe("isRefusal", () => {
   test("accepts an error with megabytes of metadata up to its limit, and rejects one above it", () => {
     expect(judge(errorBody(400, { metadataBytes: REFUSAL_MAX_BYTES - 1_000 }))).toBe(true);
     expect(judge(errorBody(400, { metadataBytes: REFUSAL_MAX_BYTES }))).toBe(false);
+  });
+
+  test("judges a body by its outline as by the whole of it, however it is split", () => {
+    const text = fc.constantFrom("m", "", "x".repeat(2_000), '"}],{[', "\\", "504", "é", "error");
+    const code = fc.oneof(fc.constantFrom(400, 504, "504", "522", null, 1e3), text);
+    const { value } = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 4 },
+        text,
+        code,
+        fc.array(tie("value"), { maxLength: 3 }),
+        fc.dictionary(text, tie("value"), { maxKeys: 3 }),
+      ),
+    }));
+    const error = fc.oneof(value, fc.record({ message: fc.oneof(text, value), code, metadata: value }));
+    const document = fc.oneof(
+      value,
+      fc.record({ error, user_id: value }),
+      fc.record({ error, user_id: value, id: value }, { requiredKeys: ["error"] }),
+    );
+    fc.assert(
+      fc.property(
+        document,
+        fc.constantFrom(undefined, 1),
+        fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 1 }),
+        (body, space, sizes) => {
+          const reader = new RefusalReader();
+          for (const piece of piecesOf(Buffer.from(JSON.stringify(body, null, space)), sizes))
+            reader.push(piece);
+          expect(reader.isRefusal).toBe(isRefusalDocument(body));
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test.each([
+    [
+      "a metadata of megabytes",
+      `{"error":{"message":"m","metadata":{"a":[${"{},".repeat(500_000)}1]}}}`,
+      true,
+    ],
+    ["a message of megabytes", `{"error":{"message":"${"x".repeat(4_000_000)}"}}`, true],
+    ["megabytes of white space", `${" \n".repeat(2_000_000)}{"error":{"message":"m"}}`, true],
+    ["a list of megabytes", `{"error":{"message":"m"},"list":[${"1,".repeat(1_000_000)}1]}`, true],
+    ["a million members", `{"error":{"message":"m",${'"a":1,'.repeat(1_000_000)}"b":1}}`, false],
+  ])("takes little memory for an error with %s", (_, body, expected) => {
+    const before = process.memoryUsage().arrayBuffers;
+    const readers = Array.from({ length: 50 }, () => new RefusalReader());
+    const pieces = piecesOf(Buffer.from(body), [65_536]);
+    for (const reader of readers) for (const piece of pieces) reader.push(piece);
+    expect(process.memoryUsage().arrayBuffers - before - body.length).toBeLessThan(50 * 40_000);
+    expect(readers.map(({ isRefusal }) => isRefusal)).toEqual(readers.map(() => expected));
   });
 
   test("rejects deep nesting without a failure", () => {

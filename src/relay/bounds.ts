@@ -1,0 +1,42 @@
+import { GatewayError } from "../errors.ts";
+import type { ReadOn } from "./read-on.ts";
+
+/**
+ * How much of an answer without an `X-Generation-Id` header is read when nobody receives it: its id comes first in its body,
+ * and an error that proves that nothing was charged is shorter.
+ */
+export const PROOF_WITHIN_BYTES = 65_536;
+/** From here on a status says that no generation was made. */
+export const NO_GENERATION_FROM = 300;
+
+/** What a relay needs to know of its request, and the bounds on its response. */
+export interface RelayOptions {
+  /** The gateway's own key was sent: its 401 is the operator's fault, not the caller's. */
+  readonly ownsAccount: boolean;
+  /** How long a caller may take nothing of an answer that waits for it. */
+  readonly clientStallTimeoutMs: number;
+  /** How long upstream may take, once the client has left, to say which generation it bills; 0 aborts at once. */
+  readonly headWaitMs: number;
+  /** Bounds on draining the answer after the client has left; undefined aborts it as soon as its generation id is known. */
+  readonly readOn: ReadOn | undefined;
+  /** How long a response may take, from the sending of its request to its end. */
+  readonly totalTimeoutMs: number;
+  /** How long the body of a response may be. */
+  readonly responseLimitBytes: number;
+}
+
+/** The error that ends a response which takes longer than `totalTimeoutMs`. */
+export function deadlineExceeded(): GatewayError {
+  return new GatewayError(
+    "deadline_exceeded",
+    "OpenRouter did not complete its response within UPSTREAM_TOTAL_TIMEOUT_MS; the request may have been billed.",
+  );
+}
+
+/** The error that ends a response which is longer than `responseLimitBytes`. */
+export function responseTooLarge(): GatewayError {
+  return new GatewayError(
+    "response_too_large",
+    "OpenRouter's response is longer than RESPONSE_LIMIT_BYTES; the request may have been billed.",
+  );
+}

@@ -1,0 +1,187 @@
+import type { Socket } from "node:net";
+import { expect, test } from "vitest";
+import { ask } from "../support/ask.ts";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { RawClient, type RawResponse } from "../support/raw-client.ts";
+import {
+  chunk,
+  chunkedHead,
+  LAST_CHUNK,
+  type Script,
+  startScriptedUpstream,
+} from "../support/scripted-upstream.ts";
+import { until } from "../support/until.ts";
+import { rowOf, startWithLedger, stream } from "./left-requests.ts";
+
+// A response that exceeds the total timeout or the size limit.
+
+const EVENT = 'data: {"id":"gen-1","model":"a/b","choices":[]}\n\n';
+const USAGE =
+  'data: {"id":"gen-1","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1,"cost":0.5}}\n\n';
+const WITH_ID = chunkedHead({ "content-type": "text/event-stream", "x-generation-id": "gen-1" });
+const JSON_HEAD = chunkedHead({ "content-type": "application/json" });
+const TOTAL = { UPSTREAM_TOTAL_TIMEOUT_MS: "600" };
+const LIMIT = { RESPONSE_LIMIT_BYTES: "100000" };
+
+/** Sends a head, then one piece of a body every 20 ms for ever. */
+const drip =
+  (head: string, piece: string): Script =>
+  (socket) => {
+    socket.write(head);
+    const timer = setInterval(() => socket.write(chunk(piece)), 20);
+    socket.on("close", () => clearInterval(timer));
+  };
+
+/** Sends a head, then one piece of a body as often as the connection takes it. */
+const flood =
+  (head: string, piece: string): Script =>
+  (socket) => {
+    socket.write(head);
+    const more = (): void => {
+      while (!socket.destroyed && socket.write(chunk(piece))) continue;
+    };
+    socket.on("drain", more);
+    more();
+  };
+
+function reasonOf(response: RawResponse | undefined): unknown {
+  const last = response?.body.toString().split("\n\n").at(-2)?.replace("data: ", "") ?? "";
+  return (JSON.parse(last) as { error: { code: number; metadata: unknown } }).error;
+}
+
+async function endOf(script: Script, env: Record<string, string>) {
+  const upstream = await startScriptedUpstream(script);
+  const gateway = await startTestGateway(upstream.baseUrl, env);
+  const client = new RawClient(gateway.port);
+  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
+  const response = await client.ended("the response", 10_000);
+  await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  return { response, log: await gateway.requestLog("the response") };
+}
+
+test("a stream that exceeds the total timeout ends with an error event and a broken connection", async () => {
+  const startedAt = performance.now();
+  const { response, log } = await endOf(drip(WITH_ID, EVENT), TOTAL);
+  expect(performance.now() - startedAt).toBeGreaterThan(590);
+  expect(reasonOf(response)).toMatchObject({ code: 504, metadata: { reason: "deadline_exceeded" } });
+  expect([response?.complete, response?.body.includes("[DONE]")]).toEqual([false, false]);
+  expect(log).toMatchObject({ outcome: "upstream_error", error: "deadline_exceeded", incomplete: true });
+});
+
+test("a stream that exceeds the total timeout within an event ends with a broken connection alone", async () => {
+  const { response } = await endOf(drip(WITH_ID, "x"), TOTAL);
+  expect(response?.body.toString()).toMatch(/^x+$/);
+  expect(response?.complete).toBe(false);
+});
+
+test("a JSON response that exceeds the total timeout ends with a broken connection alone", async () => {
+  const { response, log } = await endOf(drip(JSON_HEAD, "\n         \n"), TOTAL);
+  expect(response?.body.toString().trim()).toBe("");
+  expect(response?.complete).toBe(false);
+  expect(log).toMatchObject({ error: "deadline_exceeded" });
+});
+
+test("a request without a response head within the total timeout gets a 504 that forbids a retry", async () => {
+  const upstream = await startScriptedUpstream((socket) => {
+    const timer = setInterval(() => socket.write("HTTP/1.1 103 Early Hints\r\n\r\n"), 20);
+    socket.on("close", () => clearInterval(timer));
+  });
+  const gateway = await startTestGateway(upstream.baseUrl, TOTAL);
+  const response = await ask(gateway.port);
+  expect([response.status, response.headers["x-should-retry"]]).toEqual([504, "false"]);
+  expect(JSON.parse(response.body.toString())).toMatchObject({ error: { code: "deadline_exceeded" } });
+  await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  expect(upstream.seen).toHaveLength(1);
+});
+
+test("a stream that has said [DONE] ends cleanly when it exceeds a bound", async () => {
+  const done = chunk(`${EVENT}data: [DONE]\n\n`);
+  for (const [piece, env] of [
+    [": waiting\n\n", TOTAL],
+    [`: ${"x".repeat(10_000)}\n\n`, LIMIT],
+  ] as const) {
+    const upstream = await startScriptedUpstream((socket, request) => {
+      drip(WITH_ID, piece)(socket, request);
+      socket.write(done);
+    });
+    const gateway = await startTestGateway(upstream.baseUrl, env);
+    const client = new RawClient(gateway.port);
+    client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
+    expect((await client.whole("the stream")).body.includes("[DONE]")).toBe(true);
+    expect(await gateway.requestLog("the stream")).toMatchObject({ outcome: "complete" });
+    await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  }
+});
+
+test("a stream that is complete before the total timeout leaves its connection and later requests alone", async () => {
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(
+      Buffer.concat([Buffer.from(WITH_ID), chunk(`${EVENT}data: [DONE]\n\n`), Buffer.from(LAST_CHUNK)]),
+    ),
+  );
+  const gateway = await startTestGateway(upstream.baseUrl, { UPSTREAM_TOTAL_TIMEOUT_MS: "200" });
+  const end = performance.now() + 500;
+  while (performance.now() < end) expect((await ask(gateway.port)).complete).toBe(true);
+  expect(gateway.logs.filter(({ error }) => error !== undefined)).toEqual([]);
+});
+
+test("a stream that exceeds the size limit ends with an error event behind no more than the limit", async () => {
+  const { response, log } = await endOf(flood(WITH_ID, EVENT), LIMIT);
+  expect(reasonOf(response)).toMatchObject({ code: 502, metadata: { reason: "response_too_large" } });
+  const relayed = response?.body.subarray(0, response.body.lastIndexOf("data: "));
+  expect(relayed?.length).toBeLessThanOrEqual(100_000);
+  expect(relayed?.toString().replaceAll(EVENT, "")).toBe("");
+  expect(log).toMatchObject({ outcome: "upstream_error", error: "response_too_large", incomplete: true });
+});
+
+test("a response that is as long as the size limit is complete", async () => {
+  const body = `"${"x".repeat(99_998)}"`;
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(Buffer.concat([Buffer.from(JSON_HEAD), chunk(body), Buffer.from(LAST_CHUNK)])),
+  );
+  const gateway = await startTestGateway(upstream.baseUrl, LIMIT);
+  expect((await ask(gateway.port)).body.toString()).toBe(body);
+});
+
+test.each([
+  ["exceeds the total timeout", "an id in its head", drip(WITH_ID, EVENT), TOTAL],
+  ["exceeds the total timeout", "an id in its body", drip(chunkedHead(), EVENT), TOTAL],
+  ["exceeds the size limit", "an id in its head", flood(WITH_ID, EVENT), LIMIT],
+  ["exceeds the size limit", "an id in its body", flood(chunkedHead(), EVENT), { RESPONSE_LIMIT_BYTES: "1" }],
+  ["exceeds the size limit", "a usage before its end", flood(WITH_ID, USAGE), LIMIT],
+])("a stream that %s with %s is pending, and not drained, in the ledger", async (_, __, script, env) => {
+  const { gateway, upstream, secret } = await startWithLedger(script, env);
+  const client = stream(gateway.port, secret);
+  await client.ended("the stream", 10_000);
+  expect(await rowOf(gateway)).toMatchObject({
+    state: "pending",
+    outcome: "upstream_error",
+    generation_id: "gen-1",
+    cost_nanodollars: null,
+  });
+  await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
+});
+
+test("a head that comes after the total timeout names the generation whose cost is looked up", async () => {
+  const held: Socket[] = [];
+  const { gateway, upstream } = await startWithLedger((socket) => void held.push(socket), TOTAL);
+  const response = await stream(gateway.port, gateway.caller).whole("the error");
+  expect(response.status).toBe(504);
+  held[0]?.write(WITH_ID);
+  expect(await rowOf(gateway)).toMatchObject({ state: "pending", status: 504, generation_id: "gen-1" });
+  await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
+});
+
+test("a stream that is drained for its cost is aborted at the total timeout", async () => {
+  const { gateway, upstream, secret } = await startWithLedger(drip(WITH_ID, EVENT), TOTAL);
+  const client = stream(gateway.port, secret);
+  await until(() => client.response()?.body.length, "the first event");
+  client.socket.resetAndDestroy();
+  expect(await rowOf(gateway)).toMatchObject({
+    state: "pending",
+    outcome: "client_gone",
+    generation_id: "gen-1",
+  });
+  await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
+});
