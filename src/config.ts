@@ -22,6 +22,8 @@ export interface Config {
   readonly trustProxy: readonly string[];
   readonly bodyLimitBytes: number;
   readonly maxInFlight: number;
+  /** Client connections; undefined: as many as the descriptor limit of the process allows. */
+  readonly maxConnections: number | undefined;
   readonly clientStallTimeoutMs: number;
   /** How long an idle connection of a caller's is kept. */
   readonly keepAliveTimeoutMs: number;
@@ -160,6 +162,7 @@ function toConfig(env: Environment, gatewayKeys: readonly KeyEntry[]): Config {
     trustProxy: Object.freeze(env.TRUST_PROXY),
     bodyLimitBytes: env.BODY_LIMIT_BYTES,
     maxInFlight: env.MAX_IN_FLIGHT,
+    maxConnections: env.MAX_CONNECTIONS,
     clientStallTimeoutMs: env.CLIENT_STALL_TIMEOUT_MS,
     keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
     drainMs: env.DRAIN_MS,

@@ -17,8 +17,6 @@ const AFTER_DONE_MS = 1_000;
 export interface RelayOptions {
   /** The gateway's own key was sent: its 401 is the operator's fault, not the caller's. */
   readonly ownsAccount: boolean;
-  /** How long a caller may take nothing of an answer that waits for it. */
-  readonly clientStallTimeoutMs: number;
   /** How long upstream may take, once the client has left, to say which generation it bills; 0 aborts at once. */
   readonly headWaitMs: number;
   /** Bounds on draining the answer after the client has left; undefined aborts it as soon as its generation id is known. */
@@ -171,10 +169,7 @@ export class Relay implements UpstreamSink, Answer {
     exchange.incomplete = this.#reading.lacksDone;
     if (this.#reading.hasError) exchange.outcome = "upstream_error";
     exchange.outcome ??= "complete";
-    const { socket } = this.#response;
     this.#response.end();
-    // The rest waits for a caller that may never read it.
-    if (socket && socket.writableLength > 0) socket.setTimeout(this.#options.clientStallTimeoutMs);
   }
 
   onFailure(error: GatewayError): void {
@@ -199,13 +194,9 @@ export class Relay implements UpstreamSink, Answer {
   }
 
   #pause(): void {
-    const socket = this.#response.socket;
     this.#paused = true;
     this.#call?.pause();
-    // Counts only while nothing at all moves; then Node destroys the connection, as of a caller that is gone.
-    socket?.setTimeout(this.#options.clientStallTimeoutMs);
     this.#response.once("drain", () => {
-      socket?.setTimeout(0);
       this.#paused = false;
       // Node may tell of it in the middle of a read from upstream, where undici does not take a resume.
       process.nextTick(() => this.#call?.resume());

@@ -12,7 +12,7 @@ const HEADERS = { "content-type": "text/event-stream", "transfer-encoding": "chu
 const WHOLE =
   'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"cost":0.5}}\n\ndata: [DONE]\n\n';
 
-const OPTIONS = { ownsAccount: true, clientStallTimeoutMs: 0, headWaitMs: 60_000, readOn: undefined };
+const OPTIONS = { ownsAccount: true, headWaitMs: 60_000, readOn: undefined };
 
 /** A request whose account has begun. @param response what differs from a response of which nothing was written. */
 async function beginAccount(response: { headersSent?: boolean } = {}) {
