@@ -5,10 +5,11 @@ import { limitConnections } from "./connection-limit.ts";
 import { Connections } from "./connections.ts";
 import { connectionsWithin, defaultMaxConnections, openFilesLimit } from "./descriptor-limit.ts";
 import { closeStalledClients } from "./stalled-clients.ts";
+import { closeVanishedClients } from "./vanished-clients.ts";
 
 /**
- * Bounds what the clients of a server can hold, whichever route they use: how many connections there are and how long a
- * client may take nothing of a response.
+ * Bounds what the clients of a server can hold, whichever route they use: how many connections there are, how long a client
+ * may take nothing of a response, and how long one may be gone unnoticed.
  */
 export function guardConnections(
   server: Server,
@@ -31,4 +32,10 @@ export function guardConnections(
     ),
   );
   closeStalledClients(server, connections, clientStallTimeoutMs);
+  closeVanishedClients(server, connections, (error) =>
+    logger.warn(
+      { err: error },
+      "connections: TCP table unreadable, clients that vanish mid-stream stay for minutes",
+    ),
+  );
 }
