@@ -2,7 +2,8 @@ import { defineConfig } from "vitest/config";
 
 // `architecture` reads the source and is part of `npm run check`. `unit` needs nothing but Node and npm and is what `npm test`
 // runs. `fidelity` replays recorded exchanges with OpenRouter, `service` needs a real Redis,
-// PostgreSQL, Chromium, nginx, HAProxy and Caddy, `simulation` PostgreSQL, `restarts` nginx and HAProxy, `soak` Linux, `verify` runs the product's own
+// PostgreSQL, Chromium, nginx, HAProxy, Caddy, and root with iproute2, `simulation` PostgreSQL, `restarts` nginx and HAProxy,
+// `soak` Linux, `verify` runs the product's own
 // fidelity suite against gateways good and bad, `sdks` needs the SDKs of all languages. CI runs them all.
 const project = (name: string, include: string[], exclude: string[] = []) => ({
   test: { name, include, exclude: [...exclude, "node_modules/**"], testTimeout: 15_000, hookTimeout: 15_000 },

@@ -27,7 +27,6 @@ export function cannedStream(ledger: Ledger | undefined, answer: readonly Buffer
   });
   const relay = new Relay(request, reply, {
     ownsAccount: true,
-    clientStallTimeoutMs: 0,
     headWaitMs: 0,
     readOn: undefined,
     totalTimeoutMs: 60_000,

@@ -4,6 +4,7 @@ import type { Books } from "./books.ts";
 import type { Config } from "./config.ts";
 import { trustedBy } from "./http/client-address.ts";
 import { answerClientError } from "./http/client-error.ts";
+import { guardConnections } from "./http/client-connections.ts";
 import { allowOrigins } from "./http/cors.ts";
 import { closeIdleConnections, type Drain } from "./http/drain.ts";
 import { answerAnyError, handleErrors } from "./http/error-handler.ts";
@@ -57,6 +58,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     logExchange(logger, exchange);
   };
   const app = createServer(config, logger, report);
+  guardConnections(app.server, config, logger);
   trackExchanges(app, report);
   setOwnHeaders(app, drain);
   handleErrors(app, logger);
@@ -76,7 +78,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
 
 async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Limits): Promise<void> {
   const { config, keys, upstream, redis, books, logger, drain, inFlight } = deps;
-  const { openrouterApiKey, allowAnonymous, clientStallTimeoutMs } = config;
+  const { openrouterApiKey, allowAnonymous } = config;
   const { appUrl, appTitle } = config.upstream;
   const ownsAccount = openrouterApiKey !== undefined;
   const { failedLogins, enforcePerKey } = limits;
@@ -107,7 +109,7 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
     appUrl,
     appTitle,
   });
-  models(app, { admit, catalog, clientStallTimeoutMs });
+  models(app, { admit, catalog });
   key(app, { admit, books });
   if (books) {
     const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
@@ -116,7 +118,6 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
       admit: [asAdmin, enforcePerKey],
       keys: books.keys,
       database: books.database,
-      clientStallTimeoutMs,
     });
   }
 }
@@ -129,7 +130,6 @@ function relayOptions(config: Config, books: Books | undefined) {
     readOn: config.ledger.readOn,
     totalTimeoutMs: config.upstreamTotalTimeoutMs,
     responseLimitBytes: config.responseLimitBytes,
-    clientStallTimeoutMs: config.clientStallTimeoutMs,
   };
 }
 

@@ -9,6 +9,7 @@ import {
   isPostgresUrl,
   isRedisUrl,
   list,
+  numberWithin,
   wholeNumber,
 } from "./config-values.ts";
 import { isProxyUrl, proxyUrl } from "./config-proxy.ts";
@@ -74,6 +75,8 @@ export const environment = z.object({
   // The upper bound is the longest text that V8 can hold.
   BODY_LIMIT_BYTES: wholeNumber(1, 536_870_888, 67_108_864),
   MAX_IN_FLIGHT: wholeNumber(1, 1_000_000, 10_000),
+  // Its default depends on the descriptor limit of the process.
+  MAX_CONNECTIONS: numberWithin(1, 1_000_000).optional(),
   UPSTREAM_CONNECT_TIMEOUT_MS: wholeNumber(1, DAY_MS, 5_000),
   UPSTREAM_HEADERS_TIMEOUT_MS: wholeNumber(1, DAY_MS, 900_000),
   UPSTREAM_IDLE_TIMEOUT_MS: wholeNumber(1, DAY_MS, 300_000),

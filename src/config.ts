@@ -25,6 +25,8 @@ export interface Config {
   /** From the sending of a request to the end of its response. */
   readonly upstreamTotalTimeoutMs: number;
   readonly responseLimitBytes: number;
+  /** Client connections; undefined: as many as the descriptor limit of the process allows. */
+  readonly maxConnections: number | undefined;
   readonly clientStallTimeoutMs: number;
   /** How long an idle connection of a caller's is kept. */
   readonly keepAliveTimeoutMs: number;
@@ -165,6 +167,7 @@ function toConfig(env: Environment, gatewayKeys: readonly KeyEntry[]): Config {
     maxInFlight: env.MAX_IN_FLIGHT,
     upstreamTotalTimeoutMs: env.UPSTREAM_TOTAL_TIMEOUT_MS,
     responseLimitBytes: env.RESPONSE_LIMIT_BYTES,
+    maxConnections: env.MAX_CONNECTIONS,
     clientStallTimeoutMs: env.CLIENT_STALL_TIMEOUT_MS,
     keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
     drainMs: env.DRAIN_MS,

@@ -23,7 +23,6 @@ import { checkWithZod } from "./validation.ts";
 
 const PREFIX = "/admin/v1";
 const BODY_LIMIT_BYTES = 65_536;
-const STALL_TIMEOUT_MS = 60_000;
 
 /** Where routes of the admin API are registered. */
 export type AdminScope = FastifyInstance<
@@ -39,8 +38,6 @@ export interface AdminOptions {
   readonly admit: onRequestAsyncHookHandler[];
   readonly keys: KeyService;
   readonly database: Database;
-  /** How long a caller may take nothing of an answer that waits for it. */
-  readonly clientStallTimeoutMs?: number;
 }
 
 /** Methods by URL, for what is answered to others. */
@@ -55,7 +52,7 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
 
 /** The admin API: keys, usage and the ledger, for who has an admin key. What it takes is checked and described by zod. */
 export async function adminApi(app: FastifyInstance, options: AdminOptions): Promise<void> {
-  const { admit, keys, database, clientStallTimeoutMs = STALL_TIMEOUT_MS } = options;
+  const { admit, keys, database } = options;
   for (const [url, methods] of Object.entries(METHODS)) allowOnly(app, PREFIX + url, methods);
   await app.register(
     (plugin, _options, done) => {
@@ -69,11 +66,6 @@ export async function adminApi(app: FastifyInstance, options: AdminOptions): Pro
         const { "content-length": length, "transfer-encoding": encoding } = request.headers;
         if ((length === undefined || length === "0") && encoding === undefined) next();
         else requireJson.call(plugin, request, reply, next);
-      });
-      scope.addHook("onSend", (request, _reply, _payload, next) => {
-        // Reports and exports are long, and this caller may never read them. Node sets its own time when they have left.
-        request.raw.socket.setTimeout(clientStallTimeoutMs);
-        next();
       });
       keyRoutes(scope, keys);
       auditRoutes(scope, keys);

@@ -13,8 +13,6 @@ export const NO_GENERATION_FROM = 300;
 export interface RelayOptions {
   /** The gateway's own key was sent: its 401 is the operator's fault, not the caller's. */
   readonly ownsAccount: boolean;
-  /** How long a caller may take nothing of an answer that waits for it. */
-  readonly clientStallTimeoutMs: number;
   /** How long upstream may take, once the client has left, to say which generation it bills; 0 aborts at once. */
   readonly headWaitMs: number;
   /** Bounds on draining the answer after the client has left; undefined aborts it as soon as its generation id is known. */

@@ -189,10 +189,7 @@ export class Relay implements UpstreamSink, Answer {
     exchange.incomplete = this.#reading.lacksDone;
     if (this.#reading.hasError) exchange.outcome = "upstream_error";
     exchange.outcome ??= "complete";
-    const { socket } = this.#response;
     this.#response.end();
-    // The rest waits for a caller that may never read it.
-    if (socket && socket.writableLength > 0) socket.setTimeout(this.#options.clientStallTimeoutMs);
   }
 
   onFailure(error: GatewayError): void {
@@ -217,13 +214,9 @@ export class Relay implements UpstreamSink, Answer {
   }
 
   #pause(): void {
-    const socket = this.#response.socket;
     this.#paused = true;
     this.#call?.pause();
-    // Counts only while nothing at all moves; then Node destroys the connection, as of a caller that is gone.
-    socket?.setTimeout(this.#options.clientStallTimeoutMs);
     this.#response.once("drain", () => {
-      socket?.setTimeout(0);
       this.#paused = false;
       // Node may tell of it in the middle of a read from upstream, where undici does not take a resume.
       process.nextTick(() => this.#call?.resume());

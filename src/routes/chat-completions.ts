@@ -26,7 +26,6 @@ export interface ChatCompletionsOptions {
   readonly catalog: ModelCatalog;
   readonly endpoints: EndpointCatalog;
   readonly ownsAccount: boolean;
-  readonly clientStallTimeoutMs: number;
   /** Where requests are accounted for; undefined: nowhere. */
   readonly ledger: Ledger | undefined;
   /** How long upstream may take, once a client has left, to say which generation it bills; 0 aborts at once. */

@@ -11,19 +11,15 @@ const URL = "/openai/v1/models";
 export interface ModelsOptions {
   readonly admit: onRequestAsyncHookHandler[];
   readonly catalog: ModelCatalog;
-  /** How long a caller may take nothing of an answer that waits for it. */
-  readonly clientStallTimeoutMs: number;
 }
 
 /** `GET /openai/v1/models` and `GET /openai/v1/models/{id}`, where the id may have slashes, escaped or not. */
-export function models(app: FastifyInstance, { admit, catalog, clientStallTimeoutMs }: ModelsOptions): void {
+export function models(app: FastifyInstance, { admit, catalog }: ModelsOptions): void {
   allowOnly(app, URL, ["GET"]);
   allowOnly(app, `${URL}/*`, ["GET"]);
   app.get(URL, { onRequest: admit }, async (request, reply) => {
     const query = readModelQuery(request.url);
     const json = toJson(request.caller.key?.models ?? null, await catalog.filtered(query.filter), query);
-    // The list is long, and this caller may never read it. Node sets its own time when the answer has left.
-    request.raw.socket.setTimeout(clientStallTimeoutMs);
     return reply.type("application/json").send(json);
   });
   app.get(`${URL}/*`, { onRequest: admit }, async (request, reply) => {

@@ -3,11 +3,13 @@ import { fastify, type FastifyReply, type FastifyRequest } from "fastify";
 import type { KyselyPlugin } from "kysely";
 import { onTestFinished } from "vitest";
 import { adminApi } from "../../src/admin/admin-api.ts";
+import { Connections } from "../../src/http/connections.ts";
 import { Drain } from "../../src/http/drain.ts";
 import { handleErrors } from "../../src/http/error-handler.ts";
 import { type Exchange, trackExchanges } from "../../src/http/exchange.ts";
 import { setOwnHeaders } from "../../src/http/own-headers.ts";
 import { keepBodiesRaw } from "../../src/http/raw-json.ts";
+import { closeStalledClients } from "../../src/http/stalled-clients.ts";
 import type { Caller } from "../../src/keys/authenticate.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import { createLogger } from "../../src/logger.ts";
@@ -59,6 +61,7 @@ export async function startAdminApp(
     reports: reports.withPlugin(counting),
   };
   const app = fastify({ exposeHeadRoutes: false, forceCloseConnections: true });
+  closeStalledClients(app.server, new Connections(app.server), clientStallTimeoutMs);
   trackExchanges(app, (exchange) => ended.push(exchange));
   setOwnHeaders(app, new Drain());
   handleErrors(app, createLogger("silent"));
@@ -72,7 +75,7 @@ export async function startAdminApp(
       request.caller = ADMIN;
     },
   ];
-  await adminApi(app, { admit, keys: new KeyService(watched), database: watched, clientStallTimeoutMs });
+  await adminApi(app, { admit, keys: new KeyService(watched), database: watched });
   await app.listen({ host: "127.0.0.1", port: 0 });
   onTestFinished(() => app.close());
   const { port } = app.server.address() as AddressInfo;

@@ -14,7 +14,6 @@ const WHOLE =
 
 const OPTIONS = {
   ownsAccount: true,
-  clientStallTimeoutMs: 0,
   headWaitMs: 60_000,
   readOn: undefined,
   totalTimeoutMs: 60_000,

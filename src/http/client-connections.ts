@@ -1,0 +1,41 @@
+import type { Server } from "node:http";
+import type { Logger } from "pino";
+import type { Config } from "../config.ts";
+import { limitConnections } from "./connection-limit.ts";
+import { Connections } from "./connections.ts";
+import { connectionsWithin, defaultMaxConnections, openFilesLimit } from "./descriptor-limit.ts";
+import { closeStalledClients } from "./stalled-clients.ts";
+import { closeVanishedClients } from "./vanished-clients.ts";
+
+/**
+ * Bounds what the clients of a server can hold, whichever route they use: how many connections there are, how long a client
+ * may take nothing of a response, and how long one may be gone unnoticed.
+ */
+export function guardConnections(
+  server: Server,
+  { maxConnections, clientStallTimeoutMs }: Config,
+  logger: Logger,
+): void {
+  const openFiles = openFilesLimit();
+  const max = maxConnections ?? defaultMaxConnections(openFiles);
+  if (openFiles !== undefined && max > connectionsWithin(openFiles)) {
+    logger.warn(
+      { max_connections: max, open_files_limit: openFiles, fitting: connectionsWithin(openFiles) },
+      "connections: MAX_CONNECTIONS exceeds what the open files limit allows; lower it or raise the limit (ulimit -n, LimitNOFILE=, --ulimit nofile=)",
+    );
+  }
+  const connections = new Connections(server);
+  limitConnections(server, connections, max, ({ dropped, idleClosed, acceptErrors }) =>
+    logger.warn(
+      { dropped, idle_closed: idleClosed, accept_errors: acceptErrors, max_connections: max },
+      "connections: limit reached, closed connections",
+    ),
+  );
+  closeStalledClients(server, connections, clientStallTimeoutMs);
+  closeVanishedClients(server, connections, (error) =>
+    logger.warn(
+      { err: error },
+      "connections: TCP table unreadable, clients that vanish mid-stream stay for minutes",
+    ),
+  );
+}

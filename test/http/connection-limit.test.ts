@@ -1,0 +1,92 @@
+import { expect, test } from "vitest";
+import { startTestGateway, type TestGateway } from "../support/gateway.ts";
+import { DONE, EVENT, startHeldUpstream, startStream } from "../support/held-upstream.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { until } from "../support/until.ts";
+
+const HEALTH = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+
+async function startLimited(max: number) {
+  const { upstream, finish } = await startHeldUpstream();
+  const gateway = await startTestGateway(upstream.baseUrl, { MAX_CONNECTIONS: String(max) });
+  return { gateway, finish };
+}
+
+/** A connection that has had a response and is kept. */
+async function keepAlive(gateway: TestGateway): Promise<RawClient> {
+  const client = new RawClient(gateway.port);
+  client.send(HEALTH);
+  await client.whole("the first request");
+  return client;
+}
+
+function limitLines(gateway: TestGateway) {
+  return gateway.logs.filter(({ msg }) => msg === "connections: limit reached, closed connections");
+}
+
+test("closes the connection that has been idle longest when there is one too many", async () => {
+  const { gateway } = await startLimited(3);
+  const clients: RawClient[] = [];
+  for (let count = 0; count < 3; count++) clients.push(await keepAlive(gateway));
+  const [first, second, third] = clients as [RawClient, RawClient, RawClient];
+  // Now the second has been idle longest.
+  const before = first.received.length;
+  first.send(HEALTH);
+  await until(() => first.received.length > before, "the second response");
+  const fourth = await keepAlive(gateway);
+  await until(() => second.closed, "the connection that was idle longest to be closed");
+  expect([first.closed, third.closed, fourth.closed]).toEqual([false, false, false]);
+  expect(limitLines(gateway)).toMatchObject([
+    { level: 40, dropped: 0, idle_closed: 1, accept_errors: 0, max_connections: 3 },
+  ]);
+});
+
+test("closes no idle connection while there are not too many", async () => {
+  const { gateway } = await startLimited(3);
+  const clients = [await keepAlive(gateway), await keepAlive(gateway), await keepAlive(gateway)];
+  for (const client of clients) {
+    const before = client.received.length;
+    client.send(HEALTH);
+    await until(() => client.received.length > before, "the second response");
+  }
+  expect(clients.map(({ closed }) => closed)).toEqual([false, false, false]);
+  expect(limitLines(gateway)).toEqual([]);
+});
+
+test("serves every new client while others hold all connections and ask for nothing", async () => {
+  const { gateway } = await startLimited(10);
+  const idle = Array.from({ length: 40 }, () => new RawClient(gateway.port));
+  for (const client of idle.slice(20)) client.send("GET /healthz HT");
+  for (let count = 0; count < 20; count++) {
+    const client = await keepAlive(gateway);
+    expect(client.response()?.status).toBe(200);
+  }
+  await until(() => idle.filter(({ closed }) => closed).length >= 30, "the idle connections to be closed");
+});
+
+test("drops a new connection when all others have a request in flight, and leaves those alone", async () => {
+  const { gateway, finish } = await startLimited(3);
+  const streams = [
+    await startStream(gateway.port),
+    await startStream(gateway.port),
+    await startStream(gateway.port),
+  ];
+  const dropped = Array.from({ length: 5 }, () => new RawClient(gateway.port));
+  await until(() => dropped.every(({ closed }) => closed), "the new connections to be closed");
+  // One line, and the count of the others later.
+  expect(limitLines(gateway)).toMatchObject([{ dropped: 1, idle_closed: 0, max_connections: 3 }]);
+  finish();
+  for (const stream of streams) expect((await stream.whole("the stream")).body.toString()).toBe(EVENT + DONE);
+  // The places are free again.
+  expect((await keepAlive(gateway)).response()?.status).toBe(200);
+});
+
+test("counts a connection with a second request in flight as busy when the first is answered", async () => {
+  const { gateway } = await startLimited(2);
+  const pipelining = await startStream(gateway.port);
+  pipelining.send(HEALTH);
+  const other = await keepAlive(gateway);
+  await keepAlive(gateway);
+  await until(() => other.closed, "the idle connection to be closed");
+  expect(pipelining.closed).toBe(false);
+});

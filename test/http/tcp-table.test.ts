@@ -1,0 +1,55 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { parseUnanswered, peerOf } from "../../src/http/tcp-table.ts";
+import { until } from "../support/until.ts";
+
+/** A line of `/proc/net/tcp` as Linux 6.18 prints it. */
+function line({
+  local = "0100007F:1F90",
+  peer = "0100007F:C350",
+  retransmissions = "00000000",
+  probes = 0,
+}): string {
+  return `   3: ${local} ${peer} 01 00000010:00000000 01:000008E4 ${retransmissions}  1000        ${probes} 83456 4 0000000000000000 20 4 30 10 -1\n`;
+}
+
+test("finds the connections to a port with attempts that were not answered, and adds up both kinds", () => {
+  const lines = [
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n",
+    line({ peer: "0200000A:C350", retransmissions: "0000000A", probes: 2 }),
+    line({ peer: "0300000A:C350" }),
+    line({ peer: "0400000A:C350", probes: 3 }),
+    line({ local: "0100007F:1F91", peer: "0500000A:C350", probes: 3 }),
+    line({ peer: "0600000A:1F90", local: "0100007F:C350", probes: 3 }),
+  ];
+  expect(parseUnanswered(lines.join(""), 8080)).toEqual([
+    { peer: "10.0.0.2 50000", attempts: 12 },
+    { peer: "10.0.0.4 50000", attempts: 3 },
+  ]);
+});
+
+test.each([
+  ["127.0.0.1", "127.0.0.1", "tcp"],
+  ["::1", "::1", "tcp6"],
+  ["::", "127.0.0.1", "tcp6"],
+])("names a peer of a server at %s as the socket does when it comes from %s", async (host, to, table) => {
+  const server = createServer().listen(0, host);
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const accepted = once(server, "connection");
+  const client = connect(port, to);
+  onTestFinished(() => void client.destroy());
+  const [socket] = (await accepted) as [Socket];
+  onTestFinished(() => void socket.destroy());
+  // The kernel has no attempts to report of a connection that works: some are written into its lines.
+  const attempted = (): string =>
+    readFileSync(`/proc/self/net/${table}`, "latin1").replaceAll(
+      / 00000000( +\d+ +\d+ \d+ \d)/g,
+      " 00000007$1",
+    );
+  const peers = await until(() => parseUnanswered(attempted(), port).map(({ peer }) => peer), "the line");
+  expect(peers).toContain(peerOf(socket.remoteAddress, socket.remotePort));
+});

@@ -1,0 +1,59 @@
+import { spawn } from "node:child_process";
+import { expect, onTestFinished, test } from "vitest";
+import { ask } from "../support/ask.ts";
+import { ACCOUNT_KEY } from "../support/gateway.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { until } from "../support/until.ts";
+
+const HEALTH = { method: "GET", path: "/healthz", body: "" };
+const MANY = 400;
+
+/** A gateway that may open 256 files. */
+async function startWithFewFiles(env: Record<string, string> = {}) {
+  const command = `ulimit -n 256; exec "${process.execPath}" src/server.ts`;
+  const child = spawn("sh", ["-c", command], {
+    env: { PORT: "0", OPENROUTER_API_KEY: ACCOUNT_KEY, ALLOW_ANONYMOUS: "true", ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let log = "";
+  child.stdout.on("data", (chunk: Buffer) => (log += chunk.toString()));
+  const found = await until(() => /"url":"http:\/\/[\d.]+:(\d+)/.exec(log), "the gateway", 10_000);
+  return { child, port: Number(found[1]), log: () => log };
+}
+
+test("answers while more clients than it may open files hold connections and ask for nothing", async () => {
+  const { port, log } = await startWithFewFiles();
+  const idle = Array.from({ length: MANY }, () => new RawClient(port));
+  await until(
+    () => idle.filter(({ closed }) => closed).length >= MANY - 96,
+    "the oldest to be closed",
+    10_000,
+  );
+  for (let count = 0; count < 5; count++) expect((await ask(port, HEALTH)).status).toBe(200);
+  expect(log()).toContain('"max_connections":96');
+  expect(log()).not.toContain("MAX_CONNECTIONS exceeds");
+});
+
+test("survives running out of files, says at start that it can, and answers when they are free again", async () => {
+  const { child, port, log } = await startWithFewFiles({ MAX_CONNECTIONS: "10000" });
+  expect(log()).toContain('"open_files_limit":256,"fitting":96');
+  expect(log()).toContain("connections: MAX_CONNECTIONS exceeds what the open files limit allows");
+  const clients = Array.from({ length: MANY }, () => new RawClient(port));
+  await until(
+    () => clients.filter(({ closed }) => closed).length >= MANY - 256,
+    "the others to be closed",
+    10_000,
+  );
+  for (const { socket } of clients) socket.destroy();
+  await until(
+    () =>
+      ask(port, HEALTH).then(
+        ({ status }) => status === 200,
+        () => false,
+      ),
+    "an answer",
+    10_000,
+  );
+  expect(child.exitCode).toBeNull();
+});

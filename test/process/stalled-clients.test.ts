@@ -1,0 +1,166 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { CHAT_PATH, chatBody } from "../support/chat.ts";
+import { ACCOUNT_KEY } from "../support/gateway.ts";
+import { listeningPort, runNode, type TestProcess } from "../support/process.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { chunk, chunkedHead, responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { temporaryDirectory } from "../support/store.ts";
+import { until } from "../support/until.ts";
+
+const STALL_MS = 400;
+const MODELS = JSON.stringify({
+  data: Array.from({ length: 5_000 }, (_, index) => ({ id: `a/${index}`, description: "x".repeat(1_000) })),
+});
+const ANSWER = JSON.stringify({ id: "gen-1", text: "x".repeat(12 * 1_048_576) });
+const BUNDLE = "/docs/static/swagger-ui-bundle.js";
+
+interface Running {
+  readonly server: TestProcess;
+  readonly port: number;
+  readonly caller: string;
+  readonly admin: string;
+}
+
+/** A gateway with a ledger, in a process of its own, in front of an upstream whose answers are long. */
+async function startServer(env: Record<string, string> = {}): Promise<Running> {
+  // Connections to upstream that are kept would count among the server's files.
+  const json = { "content-type": "application/json", connection: "close" };
+  const upstream = await startScriptedUpstream((socket, { line, body }) => {
+    if (line.startsWith("GET")) socket.end(responseBytes(200, json, MODELS));
+    else if (body.includes("stream")) {
+      socket.write(chunkedHead());
+      for (let count = 0; count < 12; count++) socket.write(chunk(`: ${"x".repeat(1_048_576)}\n\n`));
+    } else socket.end(responseBytes(200, json, ANSWER));
+  });
+  const server = runNode("src/server.ts", {
+    PORT: "0",
+    OPENROUTER_API_KEY: ACCOUNT_KEY,
+    OPENROUTER_BASE_URL: upstream.baseUrl,
+    DATA_DIR: temporaryDirectory(),
+    CLIENT_STALL_TIMEOUT_MS: String(STALL_MS),
+    // Longer than the test: nothing but the stall timeout closes a connection in time.
+    KEEP_ALIVE_TIMEOUT_MS: "600000",
+    ...env,
+  });
+  const port = await listeningPort(server);
+  const [caller = "", admin = ""] = server.stderr().match(/sk-slc-\w{49}/g) ?? [];
+  return { server, port, caller, admin };
+}
+
+/** Client connections of the server, and files of the page at `/docs`, that it holds open. */
+function heldBy({ server: { child }, port }: Running): number {
+  const proc = `/proc/${child.pid}`;
+  const end = port.toString(16).toUpperCase().padStart(4, "0");
+  // Of a connection that the server has closed the kernel may keep the line, without an inode.
+  const owned = new RegExp(
+    `^ *\\d+: [\\dA-F]+:${end} \\S+ (?!0A)\\S+ \\S+ \\S+ \\S+ +\\d+ +\\d+ [1-9]`,
+    "gm",
+  );
+  const connections = readFileSync(`${proc}/net/tcp`, "latin1").match(owned)?.length ?? 0;
+  return (
+    connections +
+    readdirSync(`${proc}/fd`).filter((fd) => targetOf(`${proc}/fd/${fd}`).includes("swagger")).length
+  );
+}
+
+function targetOf(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return "closed meanwhile";
+  }
+}
+
+function rssBytes({ server: { child } }: Running): number {
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${child.pid}/status`, "latin1"))?.[1]) * 1_024;
+}
+
+const get = (path: string, secret = ""): string =>
+  `GET ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${secret}\r\n\r\n`;
+const post = (secret: string, body: string): string =>
+  `POST ${CHAT_PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${secret}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+
+/** A request of every kind of route, and how often it is pipelined so that its responses fill the kernel's buffers. */
+const kindsOf = ({ caller, admin }: Running): Readonly<Record<string, [request: string, times: number]>> => ({
+  "a stream": [post(caller, chatBody({ stream: true })), 1],
+  "a completion": [post(caller, chatBody()), 1],
+  "the models": [get("/openai/v1/models", caller), 3],
+  "a model": [get("/openai/v1/models/a/1", caller), 8_000],
+  "a file of the page": [get(BUNDLE), 20],
+  "the description of the API": [get("/openapi.json"), 400],
+  "failed log-ins": [get("/openai/v1/models"), 12_000],
+  "unknown URLs": [get("/none"), 12_000],
+  "the wrong method": [get(CHAT_PATH, caller), 12_000],
+  preflights: ["OPTIONS /openai/v1/models HTTP/1.1\r\nhost: x\r\norigin: http://a\r\n\r\n", 16_000],
+  "the keys": [get("/admin/v1/keys", admin), 8_000],
+});
+
+test("resets the connection of a client that reads no response, on every route, and closes its files", async () => {
+  const running = await startServer();
+  const stuck: string[] = [];
+  for (const [kind, [request, times]] of Object.entries(kindsOf(running))) {
+    const client = new RawClient(running.port);
+    client.socket.pause();
+    client.send(request.repeat(times));
+    await until(() => heldBy(running) > 0, `the connection of ${kind}`, 15_000);
+    await until(() => heldBy(running) === 0, `the end of ${kind}`, 20_000).catch(() => stuck.push(kind));
+    client.socket.destroy();
+    await until(() => heldBy(running) === 0, `the client of ${kind} to leave`, 20_000);
+  }
+  expect(stuck).toEqual([]);
+}, 240_000);
+
+test("returns the descriptors and the memory of clients that read no file", async () => {
+  const running = await startServer();
+  const rss: number[] = [];
+  for (let round = 0; round < 4; round++) {
+    const clients = Array.from({ length: 50 }, () => new RawClient(running.port));
+    for (const { socket } of clients) socket.pause().write(get(BUNDLE).repeat(8));
+    await until(() => heldBy(running) > 100, "the clients", 15_000);
+    await until(() => heldBy(running) === 0, "the descriptors to return", 20_000);
+    rss.push(rssBytes(running));
+  }
+  // Memory of the first rounds is used again.
+  expect((rss[3] ?? 0) - (rss[1] ?? 0)).toBeLessThan(64 * 1_048_576);
+}, 120_000);
+
+test("resets a client that reads nothing but sends a byte now and then", async () => {
+  const running = await startServer();
+  const client = new RawClient(running.port);
+  client.socket.pause();
+  client.send(post(running.caller, chatBody({ stream: true })));
+  const dribble = setInterval(() => client.send("G"), STALL_MS / 4);
+  await until(() => client.closed, "the reset", 8_000).finally(() => clearInterval(dribble));
+  expect(client.error).toMatch(/ECONNRESET|EPIPE/);
+});
+
+test("resets a client that reads nothing after it has closed its sending half", async () => {
+  const running = await startServer();
+  const client = new RawClient(running.port, { allowHalfOpen: true });
+  client.socket.pause();
+  client.socket.end(get("/openai/v1/models", running.caller).repeat(3));
+  await until(() => heldBy(running) > 0, "the connection");
+  await until(() => heldBy(running) === 0, "the end of the connection", 8_000);
+  const log = (): string => running.server.stdout();
+  await until(() => log().includes('"msg":"request"'), "the log of the request");
+  expect(log()).toContain('"outcome":"client_gone"');
+});
+
+test("leaves a client that reads one large write slowly, and gives it every byte", async () => {
+  const { port, caller } = await startServer();
+  const client = new RawClient(port);
+  client.send(post(caller, chatBody()));
+  const begun = performance.now();
+  for (let taken = -1; taken !== client.received.length;) {
+    taken = client.received.length;
+    client.socket.resume();
+    await until(() => client.received.length > taken || client.response()?.complete, "more bytes");
+    if (client.response()?.complete) break;
+    client.socket.pause();
+    await sleep(STALL_MS / 4);
+  }
+  expect(client.response()?.body.toString()).toBe(ANSWER);
+  expect(performance.now() - begun).toBeGreaterThan(2 * STALL_MS);
+}, 60_000);

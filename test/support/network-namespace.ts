@@ -1,0 +1,62 @@
+import { execFileSync, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { onTestFinished } from "vitest";
+
+/** A machine of its own, as far as the network is concerned, that is connected to this one by a cable. */
+export interface NetworkNamespace {
+  /** Addresses of this machine at the cable. */
+  readonly hosts: { readonly ipv4: string; readonly ipv6: string };
+  /** Runs a script of Node there, which is ended with the test. */
+  run(script: string, args: readonly string[]): { readonly stdout: () => string };
+  /** Pulls the cable out at the far end. */
+  loseLink(): void;
+  /** The far end has other addresses from now on, and ignores what is sent to the old ones. */
+  loseAddress(): void;
+}
+
+/** Makes a network namespace with a veth pair; needs root and iproute2. It is gone when the test is over. */
+export function networkNamespace(): NetworkNamespace {
+  const id = randomInt(1, 65_535);
+  const name = `slc${id.toString(16)}`;
+  const [near, far] = [`${name}n`, `${name}f`];
+  const ipv4 = `10.213.${id >> 8}.${(id & 63) * 4}`.split(".");
+  const nearIpv4 = [...ipv4.slice(0, 3), Number(ipv4[3]) + 1].join(".");
+  const farIpv4 = [...ipv4.slice(0, 3), Number(ipv4[3]) + 2].join(".");
+  const prefix = `fd13:7:${id.toString(16)}`;
+  const ip = (...args: readonly string[]): void => void execFileSync("ip", args);
+  const inside = (...args: readonly string[]): void => ip("netns", "exec", name, "ip", ...args);
+  ip("netns", "add", name);
+  onTestFinished(() => ip("netns", "del", name));
+  ip("link", "add", near, "type", "veth", "peer", "name", far);
+  onTestFinished(() => ip("link", "del", near));
+  ip("link", "set", far, "netns", name);
+  ip("addr", "add", `${nearIpv4}/30`, "dev", near);
+  ip("addr", "add", `${prefix}::1/64`, "dev", near, "nodad");
+  ip("link", "set", near, "up");
+  inside("addr", "add", `${farIpv4}/30`, "dev", far);
+  inside("addr", "add", `${prefix}::2/64`, "dev", far, "nodad");
+  inside("link", "set", far, "up");
+  return {
+    hosts: { ipv4: nearIpv4, ipv6: `${prefix}::1` },
+    run(script, args) {
+      const child = spawn("ip", ["netns", "exec", name, process.execPath, "--eval", script, ...args], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      onTestFinished(() => void child.kill("SIGKILL"));
+      let stdout = "";
+      child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+      return { stdout: () => stdout };
+    },
+    loseLink: () => inside("link", "set", far, "down"),
+    loseAddress() {
+      // Without this the near end would miss its neighbour, and sockets would be notified.
+      const mac = JSON.parse(
+        execFileSync("ip", ["netns", "exec", name, "ip", "-json", "link", "show", far], { encoding: "utf8" }),
+      )[0].address;
+      for (const address of [farIpv4, `${prefix}::2`])
+        ip("neigh", "replace", address, "lladdr", mac, "dev", near, "nud", "permanent");
+      inside("-4", "addr", "flush", "dev", far);
+      inside("-6", "addr", "flush", "dev", far);
+    },
+  };
+}
