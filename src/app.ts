@@ -4,6 +4,7 @@ import type { Books } from "./books.ts";
 import type { Config } from "./config.ts";
 import { trustedBy } from "./http/client-address.ts";
 import { answerClientError } from "./http/client-error.ts";
+import { CoalescingMessage } from "./http/coalescing-message.ts";
 import { allowOrigins } from "./http/cors.ts";
 import { closeIdleConnections, type Drain } from "./http/drain.ts";
 import { answerAnyError, handleErrors } from "./http/error-handler.ts";
@@ -136,6 +137,7 @@ function createServer(config: Config, logger: Logger, report: Report): FastifyIn
     http: {
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      IncomingMessage: CoalescingMessage,
       requireHostHeader: false,
     },
     forceCloseConnections: "idle",
