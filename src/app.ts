@@ -3,18 +3,20 @@ import type { Logger } from "pino";
 import type { Books } from "./books.ts";
 import type { Config } from "./config.ts";
 import { trustedBy } from "./http/client-address.ts";
-import { answerClientError } from "./http/client-error.ts";
 import { CoalescingMessage } from "./http/coalescing-message.ts";
+import { answerClientError } from "./http/client-error.ts";
 import { allowOrigins } from "./http/cors.ts";
 import { closeIdleConnections, type Drain } from "./http/drain.ts";
 import { answerAnyError, handleErrors } from "./http/error-handler.ts";
 import { beginExchange, trackExchanges, type Report } from "./http/exchange.ts";
 import { setOwnHeaders } from "./http/own-headers.ts";
 import { continueWhenAccepted, keepBodiesRaw } from "./http/raw-json.ts";
+import { LEAST_SPEED } from "./http/read-body.ts";
 import { requestIdOf } from "./http/request-id.ts";
 import { refuseAmbiguousRequests } from "./http/ambiguous-requests.ts";
 import { authenticate } from "./keys/authenticate.ts";
 import type { KeyStore } from "./keys/key-store.ts";
+import { BodyMemory } from "./limits/body-memory.ts";
 import type { InFlight } from "./limits/in-flight.ts";
 import { addressOf, createLimit, type Limit } from "./limits/rate-limit.ts";
 import { logExchange } from "./logger.ts";
@@ -48,12 +50,18 @@ export interface AppDependencies {
   readonly inFlight: InFlight;
 }
 
+interface RouteDependencies extends AppDependencies {
+  readonly bodyMemory: BodyMemory;
+}
+
 /** Builds the gateway's HTTP app. What is registered here, in this order, is the way of a request. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
   const { config, redis, books, logger, drain, inFlight } = deps;
   const ledger = books?.ledger;
+  const bodyMemory = new BodyMemory(config.bodyMemoryBytes, inFlight);
   const report: Report = (exchange) => {
     inFlight.leave(exchange);
+    bodyMemory.release(exchange);
     ledger?.end(exchange);
     logExchange(logger, exchange);
   };
@@ -65,25 +73,29 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await allowOrigins(app, config.corsOrigins, logger);
   const limits = await createLimits(app, config, redis);
   refuseUnknownUrls(app, limits.unknownUrls);
-  keepBodiesRaw(app);
+  keepBodiesRaw(app, {
+    maxBytes: config.bodyLimitBytes,
+    budget: bodyMemory,
+    uploads: inFlight,
+    leastSpeed: LEAST_SPEED,
+  });
   continueWhenAccepted(app);
   closeIdleConnections(app);
   app.decorateRequest("caller");
 
   if (books) await (await import("./admin/documentation.ts")).documentation(app);
-  await addRoutes(app, deps, limits);
+  await addRoutes(app, { ...deps, bodyMemory }, limits);
   return app;
 }
 
-async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Limits): Promise<void> {
-  const { config, keys, upstream, redis, books, logger, drain, inFlight } = deps;
+async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: Limits): Promise<void> {
+  const { config, keys, upstream, redis, books, logger, drain, inFlight, bodyMemory } = deps;
   const { openrouterApiKey, allowAnonymous, clientStallTimeoutMs } = config;
   const { appUrl, appTitle } = config.upstream;
-  const ownsAccount = openrouterApiKey !== undefined;
   const { failedLogins, enforcePerKey } = limits;
   const access = { openrouterApiKey, keys, failedLogins };
   const admit = [authenticate({ ...access, allowAnonymous, role: "caller" }), enforcePerKey];
-  const authorization = ownsAccount ? `Bearer ${openrouterApiKey}` : undefined;
+  const authorization = openrouterApiKey === undefined ? undefined : `Bearer ${openrouterApiKey}`;
   const catalog = new ModelCatalog(upstream, authorization, {
     onSkipped: (entries) =>
       logger.warn({ entries }, "models: upstream listed entries without an id, skipped them"),
@@ -100,6 +112,7 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
   chatCompletions(app, {
     admit,
     inFlight,
+    bodyMemory,
     upstream,
     catalog,
     endpoints,
@@ -107,7 +120,7 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
     // Without a ledger nobody looks up what an abandoned request has cost.
     headWaitMs: books ? config.ledger.headWaitMs : 0,
     readOn: config.ledger.readOn,
-    ownsAccount,
+    ownsAccount: authorization !== undefined,
     clientStallTimeoutMs,
     appUrl,
     appTitle,

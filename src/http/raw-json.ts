@@ -1,5 +1,6 @@
 import type { FastifyInstance, onRequestHookHandler } from "fastify";
 import { GatewayError } from "../errors.ts";
+import { type BodyLimits, BodyReader, refuseDeclaredLength } from "./read-body.ts";
 
 /** `application/json`, parameters allowed; what follows the type must be a parameter (CVE-2026-3419). */
 const JSON_TYPE = /^application\/json[ \t]*(?:;|$)/i;
@@ -7,20 +8,19 @@ const CHARSET_NAME = /^charset\*?$/i;
 const UTF8 = /^(?:utf-?8|"utf-?8")$/i;
 
 /** Gives handlers the body as the bytes that came, and accepts no other kind of body. */
-export function keepBodiesRaw(app: FastifyInstance): void {
+export function keepBodiesRaw(app: FastifyInstance, limits: BodyLimits): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
-    request.exchange.works();
-    request.exchange.bytesIn = body.length;
-    done(null, body);
+  app.addContentTypeParser("application/json", (request, payload, done) => {
+    const refusal = refuseDeclaredLength(request, limits);
+    if (refusal) done(refusal);
+    else new BodyReader(request, payload, limits, done).start();
   });
   app.addHook("preParsing", (request, reply, _payload, done) => {
     request.exchange.waitsForOthers();
-    const { expect, "content-length": length = "0" } = request.headers;
     // Node would say "go on" before anyone has looked at the request: see continueWhenAccepted().
-    const fits = Number(length) <= request.routeOptions.bodyLimit;
-    const waits = expect?.toLowerCase() === "100-continue" && request.raw.httpVersion === "1.1";
-    if (fits && waits) reply.raw.writeContinue();
+    const waits =
+      request.headers.expect?.toLowerCase() === "100-continue" && request.raw.httpVersion === "1.1";
+    if (waits && !refuseDeclaredLength(request, limits)) reply.raw.writeContinue();
     done();
   });
 }
