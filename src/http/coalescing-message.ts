@@ -13,6 +13,12 @@ export class CoalescingMessage extends IncomingMessage {
   /** What has arrived and is not passed on: one chunk as it came, or a block with room for more. */
   #block: Buffer | undefined = undefined;
   #filled = 0;
+  #arrived = 0;
+
+  /** Bytes of the body that have arrived so far. */
+  get arrivedBytes(): number {
+    return this.#arrived;
+  }
 
   /** Called by Node with each chunk of the body, and with null at its end. */
   override push(chunk: Buffer | null): boolean {
@@ -20,6 +26,7 @@ export class CoalescingMessage extends IncomingMessage {
       this.#flush();
       return super.push(null);
     }
+    this.#arrived += chunk.length;
     if (this.#filled + chunk.length > BLOCK_BYTES) {
       const flows = this.#flush();
       if (chunk.length >= BLOCK_BYTES) return super.push(chunk);

@@ -42,6 +42,13 @@ export interface BodyLimits {
   readonly leastSpeed: LeastSpeed;
 }
 
+const LONG_BODY_BYTES = 1_048_576;
+
+interface BodyStream extends IncomingMessage {
+  /** As of a CoalescingMessage; without it every body is taken for one that did not come with its head. */
+  readonly arrivedBytes?: number;
+}
+
 type BodyDone = (error: Error | null, body?: Buffer) => void;
 
 /** Checks the declared length of a body, if it has one. @returns the error to answer with before a byte is read. */
@@ -59,31 +66,34 @@ export function refuseDeclaredLength(
  */
 export class BodyReader {
   readonly #exchange: Exchange;
-  readonly #payload: IncomingMessage;
+  readonly #payload: BodyStream;
   readonly #limits: BodyLimits;
   readonly #done: BodyDone;
-  readonly #declared: string | undefined;
+  /** NaN if no length was declared. */
+  readonly #declaredBytes: number;
   #chunks: Buffer[] = [];
+  /** Holds a long body from its half on. Joined at its end, pieces and body would be in memory together. */
+  #whole: Buffer | undefined = undefined;
   #received = 0;
   #firstTurn: NodeJS.Immediate | undefined = undefined;
   #deadline: NodeJS.Timeout | undefined = undefined;
   #startedAt = 0;
 
   readonly #onData = (chunk: Buffer): void => {
-    // An answer of the gateway's, such as that of a shutdown, does not wait for the body.
-    if (this.#exchange.answering || this.#exchange.ended) this.#stop();
+    if (this.#isAnswered) this.#stop();
     else this.#take(chunk);
   };
   readonly #onEnd = (): void => {
-    if (this.#declared !== undefined && Number(this.#declared) !== this.#received) this.#fail(unreadable());
+    const isComplete = Number.isNaN(this.#declaredBytes) || this.#declaredBytes === this.#received;
+    if (!isComplete) this.#fail(unreadable());
     else this.#succeed();
   };
   readonly #onError = (error: Error): void => this.#fail(unreadable(error));
 
-  /** @param done called with the body or an error, unless the request is answered while its body arrives. */
-  constructor(request: FastifyRequest, payload: IncomingMessage, limits: BodyLimits, done: BodyDone) {
+  /** @param done called with the body or an error, unless the request is answered or ends while its body arrives. */
+  constructor(request: FastifyRequest, payload: BodyStream, limits: BodyLimits, done: BodyDone) {
     this.#exchange = request.exchange;
-    this.#declared = request.headers["content-length"];
+    this.#declaredBytes = Number(request.headers["content-length"]);
     this.#payload = payload;
     this.#limits = limits;
     this.#done = done;
@@ -92,7 +102,14 @@ export class BodyReader {
   /** Begins to read. A body that was sent with its head is read before the next turn of the event loop. */
   start(): void {
     this.#payload.on("data", this.#onData).on("end", this.#onEnd).on("error", this.#onError);
-    this.#firstTurn = setImmediate(() => this.#beginUpload());
+    // The rest of a body that was sent with its head may be in the read that is being parsed now.
+    if (this.#payload.arrivedBytes !== this.#declaredBytes)
+      this.#firstTurn = setImmediate(() => this.#beginUpload());
+  }
+
+  /** An answer of the gateway's, such as that of a shutdown, does not wait for the body. */
+  get #isAnswered(): boolean {
+    return this.#exchange.answering || this.#exchange.ended;
   }
 
   #beginUpload(): void {
@@ -120,13 +137,23 @@ export class BodyReader {
       this.#fail(refusal);
       return;
     }
+    if (this.#whole) chunk.copy(this.#whole, this.#received);
+    else this.#chunks.push(chunk);
     this.#received = received;
-    this.#chunks.push(chunk);
+    if (!this.#whole && this.#isHalfOfLong()) {
+      this.#whole = Buffer.allocUnsafeSlow(this.#declaredBytes);
+      let at = 0;
+      for (const piece of this.#chunks.splice(0)) at += piece.copy(this.#whole, at);
+    }
+  }
+
+  /** Not sooner: what is declared may never arrive. */
+  #isHalfOfLong(): boolean {
+    return this.#declaredBytes >= LONG_BODY_BYTES && this.#received * 2 >= this.#declaredBytes;
   }
 
   #succeed(): void {
-    const [first] = this.#chunks;
-    const body = first && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks, this.#received);
+    const body = this.#whole ?? joined(this.#chunks, this.#received);
     this.#detach();
     this.#exchange.works();
     this.#exchange.bytesIn = body.length;
@@ -135,7 +162,7 @@ export class BodyReader {
 
   #fail(error: GatewayError): void {
     this.#stop();
-    this.#done(error);
+    if (!this.#isAnswered) this.#done(error);
   }
 
   #stop(): void {
@@ -149,7 +176,13 @@ export class BodyReader {
     clearTimeout(this.#deadline);
     this.#limits.uploads.endUpload(this.#exchange);
     this.#chunks = [];
+    this.#whole = undefined;
   }
+}
+
+function joined(chunks: Buffer[], length: number): Buffer {
+  const [first] = chunks;
+  return first && chunks.length === 1 ? first : Buffer.concat(chunks, length);
 }
 
 function tooLarge(): GatewayError {

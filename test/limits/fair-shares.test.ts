@@ -212,10 +212,9 @@ test("a thousand requests that end in random ways bring every count back to 0", 
     client.send(body.slice(0, cut));
     const at = performance.now();
     const waitMs = below(60);
-    await until(
-      () => client.response()?.complete ?? (client.closed || performance.now() - at > waitMs),
-      "it",
-    );
+    const isOver = (): boolean =>
+      client.response()?.complete === true || client.closed || performance.now() - at > waitMs;
+    await until(isOver, "the answer or the time to leave");
     client.socket.resetAndDestroy();
   };
   for (let made = 0; made < 1_000; made += 20) await Promise.all(Array.from({ length: 20 }, run));
