@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { Books } from "./books.ts";
 import type { Config } from "./config.ts";
 import { trustedBy } from "./http/client-address.ts";
+import { CoalescingMessage } from "./http/coalescing-message.ts";
 import { answerClientError } from "./http/client-error.ts";
 import { guardConnections } from "./http/client-connections.ts";
 import { allowOrigins } from "./http/cors.ts";
@@ -11,10 +12,12 @@ import { answerAnyError, handleErrors } from "./http/error-handler.ts";
 import { beginExchange, trackExchanges, type Report } from "./http/exchange.ts";
 import { setOwnHeaders } from "./http/own-headers.ts";
 import { continueWhenAccepted, keepBodiesRaw } from "./http/raw-json.ts";
+import { LEAST_SPEED } from "./http/read-body.ts";
 import { requestIdOf } from "./http/request-id.ts";
 import { refuseAmbiguousRequests } from "./http/ambiguous-requests.ts";
 import { authenticate } from "./keys/authenticate.ts";
 import type { KeyStore } from "./keys/key-store.ts";
+import { BodyMemory } from "./limits/body-memory.ts";
 import type { InFlight } from "./limits/in-flight.ts";
 import { addressOf, createLimit, type Limit } from "./limits/rate-limit.ts";
 import { logExchange } from "./logger.ts";
@@ -48,12 +51,18 @@ export interface AppDependencies {
   readonly inFlight: InFlight;
 }
 
+interface RouteDependencies extends AppDependencies {
+  readonly bodyMemory: BodyMemory;
+}
+
 /** Builds the gateway's HTTP app. What is registered here, in this order, is the way of a request. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
   const { config, redis, books, logger, drain, inFlight } = deps;
   const ledger = books?.ledger;
+  const bodyMemory = new BodyMemory(config.bodyMemoryBytes, inFlight);
   const report: Report = (exchange) => {
     inFlight.leave(exchange);
+    bodyMemory.release(exchange);
     ledger?.end(exchange);
     logExchange(logger, exchange);
   };
@@ -66,25 +75,29 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   await allowOrigins(app, config.corsOrigins, logger);
   const limits = await createLimits(app, config, redis);
   refuseUnknownUrls(app, limits.unknownUrls);
-  keepBodiesRaw(app);
+  keepBodiesRaw(app, {
+    maxBytes: config.bodyLimitBytes,
+    budget: bodyMemory,
+    uploads: inFlight,
+    leastSpeed: LEAST_SPEED,
+  });
   continueWhenAccepted(app);
   closeIdleConnections(app);
   app.decorateRequest("caller");
 
   if (books) await (await import("./admin/documentation.ts")).documentation(app);
-  await addRoutes(app, deps, limits);
+  await addRoutes(app, { ...deps, bodyMemory }, limits);
   return app;
 }
 
-async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Limits): Promise<void> {
-  const { config, keys, upstream, redis, books, logger, drain, inFlight } = deps;
+async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: Limits): Promise<void> {
+  const { config, keys, upstream, redis, books, logger, drain, inFlight, bodyMemory } = deps;
   const { openrouterApiKey, allowAnonymous } = config;
   const { appUrl, appTitle } = config.upstream;
-  const ownsAccount = openrouterApiKey !== undefined;
   const { failedLogins, enforcePerKey } = limits;
   const access = { openrouterApiKey, keys, failedLogins };
   const admit = [authenticate({ ...access, allowAnonymous, role: "caller" }), enforcePerKey];
-  const authorization = ownsAccount ? `Bearer ${openrouterApiKey}` : undefined;
+  const authorization = openrouterApiKey === undefined ? undefined : `Bearer ${openrouterApiKey}`;
   const catalog = new ModelCatalog(upstream, authorization, {
     onSkipped: (entries) =>
       logger.warn({ entries }, "models: upstream listed entries without an id, skipped them"),
@@ -101,6 +114,7 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
   chatCompletions(app, {
     admit,
     inFlight,
+    bodyMemory,
     upstream,
     catalog,
     endpoints,
@@ -144,6 +158,7 @@ function createServer(config: Config, logger: Logger, report: Report): FastifyIn
     http: {
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      IncomingMessage: CoalescingMessage,
       requireHostHeader: false,
     },
     forceCloseConnections: "idle",

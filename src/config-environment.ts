@@ -1,3 +1,5 @@
+import { totalmem } from "node:os";
+import process from "node:process";
 import { z } from "zod";
 import { originMistake } from "./config-origins.ts";
 import {
@@ -9,8 +11,8 @@ import {
   isPostgresUrl,
   isRedisUrl,
   list,
-  numberWithin,
   wholeNumber,
+  wholeNumberWithin,
 } from "./config-values.ts";
 import { isProxyUrl, proxyUrl } from "./config-proxy.ts";
 
@@ -25,6 +27,12 @@ const proxy = checked(
 )
   .transform(proxyUrl)
   .optional();
+
+/** Of the container's memory, or of the machine's if that is less: without a limit the first is 0 or beyond any machine. */
+function quarterOfMemory(): number {
+  const machine = totalmem();
+  return Math.floor(Math.min(process.constrainedMemory() || machine, machine) / 4);
+}
 
 /** Every variable the gateway reads, with its bounds and its default; `.env.example` describes each. */
 export const environment = z.object({
@@ -74,9 +82,12 @@ export const environment = z.object({
   ),
   // The upper bound is the longest text that V8 can hold.
   BODY_LIMIT_BYTES: wholeNumber(1, 536_870_888, 67_108_864),
+  BODY_MEMORY_BYTES: wholeNumber(1, 1_099_511_627_776, quarterOfMemory()),
   MAX_IN_FLIGHT: wholeNumber(1, 1_000_000, 10_000),
+  // Its default depends on MAX_IN_FLIGHT.
+  MAX_IN_FLIGHT_PER_KEY: wholeNumberWithin(1, 1_000_000).optional(),
   // Its default depends on the descriptor limit of the process.
-  MAX_CONNECTIONS: numberWithin(1, 1_000_000).optional(),
+  MAX_CONNECTIONS: wholeNumberWithin(1, 1_000_000).optional(),
   UPSTREAM_CONNECT_TIMEOUT_MS: wholeNumber(1, DAY_MS, 5_000),
   UPSTREAM_HEADERS_TIMEOUT_MS: wholeNumber(1, DAY_MS, 900_000),
   UPSTREAM_IDLE_TIMEOUT_MS: wholeNumber(1, DAY_MS, 300_000),

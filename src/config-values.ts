@@ -9,13 +9,13 @@ export function checked(holds: (value: string) => boolean, error: string): z.Zod
   return z.string().refine(holds, { error });
 }
 
-/** A whole number within bounds, both included, and a default. */
+/** A whole number within bounds, both included, with a default. */
 export function wholeNumber(min: number, max: number, standard: number): Default<Transformed<number>> {
-  return numberWithin(min, max).default(standard);
+  return wholeNumberWithin(min, max).default(standard);
 }
 
 /** A whole number within bounds, both included. */
-export function numberWithin(min: number, max: number): Transformed<number> {
+export function wholeNumberWithin(min: number, max: number): Transformed<number> {
   const inRange = (value: string): boolean =>
     /^\d{1,13}$/.test(value) && Number(value) >= min && Number(value) <= max;
   return checked(inRange, `must be a whole number from ${min} to ${max}`).transform(Number);

@@ -4,6 +4,9 @@ import { type EnvironmentRecord, readSettings, readTextFile } from "./config-sou
 import { splitList } from "./config-values.ts";
 import { parseKeyList, type KeyEntry } from "./keys/key-list.ts";
 
+/** By default one key may hold a sixteenth of the places when few are left: sixteen keys can share all of them. */
+const PER_KEY_DIVISOR = 16;
+
 /** Everything the gateway can be told from outside, checked and typed. Frozen; see `.env.example` for each name. */
 export interface Config {
   readonly host: string;
@@ -21,7 +24,11 @@ export interface Config {
   /** Addresses and networks whose `X-Forwarded-For` is believed. */
   readonly trustProxy: readonly string[];
   readonly bodyLimitBytes: number;
+  /** How many bytes of request bodies the process holds at most. */
+  readonly bodyMemoryBytes: number;
   readonly maxInFlight: number;
+  /** How many chat completions one caller may have in flight when few places are left. */
+  readonly maxInFlightPerKey: number;
   /** From the sending of a request to the end of its response. */
   readonly upstreamTotalTimeoutMs: number;
   readonly responseLimitBytes: number;
@@ -164,7 +171,9 @@ function toConfig(env: Environment, gatewayKeys: readonly KeyEntry[]): Config {
     redisUrl: env.REDIS_URL,
     trustProxy: Object.freeze(env.TRUST_PROXY),
     bodyLimitBytes: env.BODY_LIMIT_BYTES,
+    bodyMemoryBytes: env.BODY_MEMORY_BYTES,
     maxInFlight: env.MAX_IN_FLIGHT,
+    maxInFlightPerKey: env.MAX_IN_FLIGHT_PER_KEY ?? Math.ceil(env.MAX_IN_FLIGHT / PER_KEY_DIVISOR),
     upstreamTotalTimeoutMs: env.UPSTREAM_TOTAL_TIMEOUT_MS,
     responseLimitBytes: env.RESPONSE_LIMIT_BYTES,
     maxConnections: env.MAX_CONNECTIONS,

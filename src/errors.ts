@@ -44,6 +44,8 @@ const TABLE = {
   unsupported_content_encoding: { status: 415, ...invalid },
   headers_too_large: { status: 431, ...invalid },
   rate_limit_exceeded: { status: 429, type: "rate_limit_error", source: "client" },
+  /** The caller holds its share of the places for requests, and few are left. */
+  concurrency_limit_exceeded: { status: 429, type: "rate_limit_error", source: "client" },
   internal_error: { status: 500, type: "server_error", source: "gateway" },
   /** Keys or ledger cannot be reached: nothing was sent upstream, and trying again is safe. */
   store_unavailable: { status: 503, type: "server_error", source: "gateway" },

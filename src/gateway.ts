@@ -36,7 +36,7 @@ export async function startGateway(
   onFirstKeys: (keys: FirstKeys) => void = () => {},
 ): Promise<Gateway> {
   const drain = new Drain();
-  const inFlight = new InFlight(config.maxInFlight);
+  const inFlight = new InFlight(config.maxInFlight, config.maxInFlightPerKey);
   const upstream = connectUpstream(config.upstream);
   const books = await openBooks(config, upstream, logger, onFirstKeys);
   const redis = await openRedis(config, logger);

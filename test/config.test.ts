@@ -1,3 +1,4 @@
+import { totalmem } from "node:os";
 import { expect, test } from "vitest";
 import { loadConfig } from "../src/config.ts";
 import { mistakesOf } from "./support/config-mistakes.ts";
@@ -33,7 +34,9 @@ test("with nothing set, callers bring their own OpenRouter keys and everything h
     redisUrl: undefined,
     trustProxy: [],
     bodyLimitBytes: 67_108_864,
+    bodyMemoryBytes: Math.floor(Math.min(process.constrainedMemory() || totalmem(), totalmem()) / 4),
     maxInFlight: 10_000,
+    maxInFlightPerKey: 625,
     upstreamTotalTimeoutMs: 3_600_000,
     responseLimitBytes: 1_073_741_824,
     maxConnections: undefined,
@@ -73,7 +76,9 @@ const EVERYTHING = {
   REDIS_URL: "rediss://user:pw@example.com:6379/0",
   TRUST_PROXY: "loopback, 10.0.0.0/8,2001:db8::/32 ,192.0.2.1",
   BODY_LIMIT_BYTES: "9",
+  BODY_MEMORY_BYTES: "26",
   MAX_IN_FLIGHT: "10",
+  MAX_IN_FLIGHT_PER_KEY: "27",
   MAX_CONNECTIONS: "25",
   UPSTREAM_CONNECT_TIMEOUT_MS: "11",
   UPSTREAM_HEADERS_TIMEOUT_MS: "12",
@@ -127,7 +132,9 @@ test("every variable reaches its place, and space around values does not matter"
     redisUrl: "rediss://user:pw@example.com:6379/0",
     trustProxy: ["loopback", "10.0.0.0/8", "2001:db8::/32", "192.0.2.1"],
     bodyLimitBytes: 9,
+    bodyMemoryBytes: 26,
     maxInFlight: 10,
+    maxInFlightPerKey: 27,
     upstreamTotalTimeoutMs: 22,
     responseLimitBytes: 23,
     maxConnections: 25,
@@ -185,7 +192,9 @@ test("every mistake is named at once, each with its variable, and no value with 
     REDIS_URL: `http://:${SECRET}@example.com`,
     TRUST_PROXY: SECRET,
     BODY_LIMIT_BYTES: SECRET,
+    BODY_MEMORY_BYTES: SECRET,
     MAX_IN_FLIGHT: SECRET,
+    MAX_IN_FLIGHT_PER_KEY: SECRET,
     MAX_CONNECTIONS: SECRET,
     UPSTREAM_CONNECT_TIMEOUT_MS: SECRET,
     UPSTREAM_HEADERS_TIMEOUT_MS: SECRET,

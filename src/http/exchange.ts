@@ -63,6 +63,12 @@ export class Exchange {
   retries = 0;
   /** Its index among the requests under way; -1: it is not among them. */
   place = -1;
+  /** Which requests are the same caller's, for limits on what one caller may hold: see limits/caller-id.ts. */
+  callerId = "";
+  /** Its body is still arriving, and was not there when the request was let in. */
+  isUploading = false;
+  /** Bytes of its body that are counted as held. */
+  bodyBytesHeld = 0;
   /** Where the answer comes from; undefined while there is none but ours. */
   answer: Answer | undefined = undefined;
   /** `performance.now()` of the beginning, of the first upstream byte relayed (0: none was), and of the end. */

@@ -1,25 +1,26 @@
 import type { FastifyInstance, onRequestHookHandler } from "fastify";
 import { GatewayError } from "../errors.ts";
+import { type BodyLimits, BodyReader, refuseDeclaredLength } from "./read-body.ts";
 
 /** `application/json`, parameters allowed; what follows the type must be a parameter (CVE-2026-3419). */
 const JSON_TYPE = /^application\/json[ \t]*(?:;|$)/i;
-const CHARSET = /;[ \t]*charset[ \t]*=[ \t]*"?([^\s";]+)/i;
+const CHARSET_NAME = /^charset\*?$/i;
+const UTF8 = /^(?:utf-?8|"utf-?8")$/i;
 
 /** Gives handlers the body as the bytes that came, and accepts no other kind of body. */
-export function keepBodiesRaw(app: FastifyInstance): void {
+export function keepBodiesRaw(app: FastifyInstance, limits: BodyLimits): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
-    request.exchange.works();
-    request.exchange.bytesIn = body.length;
-    done(null, body);
+  app.addContentTypeParser("application/json", (request, payload, done) => {
+    const refusal = refuseDeclaredLength(request, limits);
+    if (refusal) done(refusal);
+    else new BodyReader(request, payload, limits, done).start();
   });
   app.addHook("preParsing", (request, reply, _payload, done) => {
     request.exchange.waitsForOthers();
-    const { expect, "content-length": length = "0" } = request.headers;
     // Node would say "go on" before anyone has looked at the request: see continueWhenAccepted().
-    const fits = Number(length) <= request.routeOptions.bodyLimit;
-    const waits = expect?.toLowerCase() === "100-continue" && request.raw.httpVersion === "1.1";
-    if (fits && waits) reply.raw.writeContinue();
+    const waits =
+      request.headers.expect?.toLowerCase() === "100-continue" && request.raw.httpVersion === "1.1";
+    if (waits && !refuseDeclaredLength(request, limits)) reply.raw.writeContinue();
     done();
   });
 }
@@ -37,9 +38,8 @@ export function continueWhenAccepted(app: FastifyInstance): void {
 /** Refuses, before the body is read, one that is not plain UTF-8 JSON. */
 export const requireJson: onRequestHookHandler = (request, _reply, done) => {
   const type = request.headers["content-type"] ?? "";
-  const charset = CHARSET.exec(type)?.[1]?.toLowerCase() ?? "utf-8";
   const encoding = request.headers["content-encoding"]?.toLowerCase() ?? "identity";
-  if (!JSON_TYPE.test(type) || (charset !== "utf-8" && charset !== "utf8")) {
+  if (!JSON_TYPE.test(type) || !isUtf8(type)) {
     done(unsupportedMediaType(type));
   } else if (encoding !== "identity") {
     done(
@@ -50,6 +50,17 @@ export const requireJson: onRequestHookHandler = (request, _reply, done) => {
     );
   } else done();
 };
+
+/** Whether a media type names UTF-8 or no charset. Two charsets are none: upstream may take the other one (RFC 9110, 5.6.6). */
+function isUtf8(type: string): boolean {
+  if (!type.includes(";")) return true;
+  const charsets = type
+    .split(";")
+    .map((parameter) => parameter.split("="))
+    .filter(([name = ""]) => CHARSET_NAME.test(name.trim()))
+    .map(([, ...value]) => value.join("=").trim());
+  return charsets.length <= 1 && charsets.every((charset) => UTF8.test(charset));
+}
 
 /** The error for a body of another type. @param type the Content-Type that came; empty if none did. */
 export function unsupportedMediaType(type: string): GatewayError {

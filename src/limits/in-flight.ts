@@ -1,14 +1,28 @@
 import { GatewayError } from "../errors.ts";
 import type { Exchange } from "../http/exchange.ts";
+import type { UploadLimit } from "../http/read-body.ts";
 
 const NONE = -1;
+
+/** This part of the places is kept for callers that hold few of them. */
+const RESERVED_PART = 1 / 4;
+/** Bodies that are still arriving may take this part of the places, and of what one caller may hold. */
+const UPLOADS_PART = 1 / 4;
 
 /**
  * Bounds how many chat completions are under way at once, their bodies included, because neither Node nor undici does.
  * A place is taken before the body is read and given back when the connection has let go of the answer.
+ *
+ * One caller may take what nobody else uses, but not the last quarter: there a caller that holds `maxPerCaller` places gets
+ * no more. Requests whose bodies are still arriving are bounded by the same rule, at a quarter of the numbers. What a caller
+ * holds is counted only then, by going through the places.
  */
-export class InFlight {
+export class InFlight implements UploadLimit {
   readonly #max: number;
+  readonly #maxPerCaller: number;
+  readonly #maxUploads: number;
+  readonly #maxUploadsPerCaller: number;
+  #uploads = 0;
   /**
    * An array, of which each exchange knows its place. A Set leaves a table behind whenever so many have come and gone, and
    * each table points to the next: once one of them was old, the garbage collector copied every request around.
@@ -16,8 +30,15 @@ export class InFlight {
   readonly #places: Exchange[] = [];
   #whenEmpty: (() => void) | undefined = undefined;
 
-  constructor(max: number) {
+  /**
+   * @param max how many places there are.
+   * @param maxPerCaller how many of them one caller may hold when few are left.
+   */
+  constructor(max: number, maxPerCaller = max) {
     this.#max = max;
+    this.#maxPerCaller = maxPerCaller;
+    this.#maxUploads = Math.ceil(max * UPLOADS_PART);
+    this.#maxUploadsPerCaller = Math.ceil(maxPerCaller * UPLOADS_PART);
   }
 
   /** How many places are taken. */
@@ -25,27 +46,72 @@ export class InFlight {
     return this.#places.length;
   }
 
+  /** How many of them wait for bodies that are still arriving. */
+  get uploads(): number {
+    return this.#uploads;
+  }
+
+  /** Bytes of bodies that count as held for a caller. */
+  bodyBytesOf(callerId: string): number {
+    let bytes = 0;
+    for (const exchange of this.#places) if (exchange.callerId === callerId) bytes += exchange.bodyBytesHeld;
+    return bytes;
+  }
+
   /**
    * Takes a place, unless the caller has left while it was being let in: nobody would give that place back.
-   * @throws GatewayError 503 when every place is taken.
+   * @throws GatewayError 503 when every place is taken, 429 when the caller has its share of them and few are left.
    */
   enter(exchange: Exchange): void {
     if (exchange.ended) throw new GatewayError("bad_request", "The caller has left.");
-    if (this.#places.length >= this.#max) {
-      throw new GatewayError(
-        "overloaded",
-        "The gateway has as many requests under way as it may; try again shortly.",
-        {
-          headers: { "retry-after": "1" },
-        },
-      );
+    const free = this.#max - this.#places.length;
+    if (free <= 0) {
+      throw overloaded("The gateway has as many requests under way as it may; try again shortly.");
+    }
+    if (isReserved(free, this.#max) && this.#countOf(exchange.callerId) >= this.#maxPerCaller) {
+      throw tooManyOfCaller("Too many of your requests are in flight; wait for one to end.");
     }
     exchange.place = this.#places.push(exchange) - 1;
+  }
+
+  beginUpload(exchange: Exchange): GatewayError | undefined {
+    const free = this.#maxUploads - this.#uploads;
+    if (free <= 0) {
+      return overloaded("The gateway receives as many request bodies at once as it may; try again shortly.");
+    }
+    if (
+      isReserved(free, this.#maxUploads) &&
+      this.#countUploadsOf(exchange.callerId) >= this.#maxUploadsPerCaller
+    ) {
+      return tooManyOfCaller("Too many of your request bodies are still arriving; wait for one to end.");
+    }
+    exchange.isUploading = true;
+    this.#uploads++;
+    return undefined;
+  }
+
+  endUpload(exchange: Exchange): void {
+    if (!exchange.isUploading) return;
+    exchange.isUploading = false;
+    this.#uploads--;
+  }
+
+  #countOf(callerId: string): number {
+    let count = 0;
+    for (const exchange of this.#places) if (exchange.callerId === callerId) count++;
+    return count;
+  }
+
+  #countUploadsOf(callerId: string): number {
+    let count = 0;
+    for (const exchange of this.#places) if (exchange.isUploading && exchange.callerId === callerId) count++;
+    return count;
   }
 
   /** Gives the place back, if there is one. */
   leave(exchange: Exchange): void {
     if (exchange.place === NONE) return;
+    this.endUpload(exchange);
     const last = this.#places.pop();
     if (last && last !== exchange) {
       this.#places[exchange.place] = last;
@@ -79,4 +145,17 @@ export class InFlight {
       );
     }
   }
+}
+
+/** Whether what is left is kept for callers that hold few. Of fewer than four places none is. */
+function isReserved(free: number, max: number): boolean {
+  return free <= Math.floor(max * RESERVED_PART);
+}
+
+function overloaded(message: string): GatewayError {
+  return new GatewayError("overloaded", message, { headers: { "retry-after": "1" } });
+}
+
+function tooManyOfCaller(message: string): GatewayError {
+  return new GatewayError("concurrency_limit_exceeded", message, { headers: { "retry-after": "1" } });
 }

@@ -1,8 +1,10 @@
-import type { FastifyInstance, FastifyReply, onRequestAsyncHookHandler } from "fastify";
+import type { FastifyInstance, FastifyReply, onRequestAsyncHookHandler, onRequestHookHandler } from "fastify";
 import { answerError } from "../http/answer-error.ts";
 import { toUpstream } from "../http/headers.ts";
 import { requireJson } from "../http/raw-json.ts";
 import { refuseForbiddenModels } from "../keys/model-access.ts";
+import type { BodyMemory } from "../limits/body-memory.ts";
+import { callerIdOf } from "../limits/caller-id.ts";
 import type { InFlight } from "../limits/in-flight.ts";
 import { readChatRequest } from "../openai/chat-request.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -15,12 +17,15 @@ import { allowOnly } from "./allow-only.ts";
 import { answerEstimate, type EstimateRequest, isDryRun, type PriceLists } from "./cost-estimate.ts";
 
 const NO_BODY = Buffer.alloc(0);
+/** What a dry run keeps of a body while it waits for prices: its values as text, at two bytes a character. */
+const DRY_RUN_EXTRA = 2;
 const URL = "/openai/v1/chat/completions";
 
 export interface ChatCompletionsOptions {
   /** Authorise and limit, in this order, before the body is read. */
   readonly admit: onRequestAsyncHookHandler[];
   readonly inFlight: InFlight;
+  readonly bodyMemory: BodyMemory;
   readonly upstream: Upstream;
   /** Have the prices by which a dry run is estimated. */
   readonly catalog: ModelCatalog;
@@ -41,18 +46,11 @@ export interface ChatCompletionsOptions {
 
 /** `POST /openai/v1/chat/completions`: the caller's bytes to OpenRouter, OpenRouter's bytes to the caller. */
 export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOptions): void {
-  const { admit, inFlight, upstream, ledger, appUrl, appTitle } = options;
+  const { admit, inFlight, bodyMemory, upstream, ledger, appUrl, appTitle } = options;
   const cancelling = { ...options, readOn: undefined };
   allowOnly(app, URL, ["POST"]);
   app.post(URL, {
-    onRequest: [
-      ...admit,
-      requireJson,
-      (request, _reply, done) => {
-        inFlight.enter(request.exchange);
-        done();
-      },
-    ],
+    onRequest: [...admit, requireJson, takePlace(inFlight)],
     handler: (request, reply) => {
       const { exchange, caller } = request;
       const chat = readChatRequest((request.body as Buffer | undefined) ?? NO_BODY);
@@ -63,7 +61,11 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
       exchange.modelSent = modelSent;
       exchange.stream = stream;
       refuseForbiddenModels(caller.key, chat);
-      if (isDryRun(request.query)) return estimate(reply, options, { ...chat, headers: request.headers });
+      if (isDryRun(request.query)) {
+        const refusal = bodyMemory.hold(exchange, body.length * DRY_RUN_EXTRA);
+        if (refusal) throw refusal;
+        return estimate(reply, options, { ...chat, headers: request.headers });
+      }
       const headers = toUpstream(request.headers, {
         authorization: caller.authorization,
         referer: appUrl,
@@ -79,6 +81,7 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
               path: "/chat/completions",
               headers,
               body,
+              onBodyReleased: () => bodyMemory.release(exchange),
               gate: exchange.account?.gate(exchange),
             },
             sink,
@@ -89,6 +92,15 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
       return undefined;
     },
   });
+}
+
+/** Makes the hook that lets a request in, or refuses it, before its body is read. */
+function takePlace(inFlight: InFlight): onRequestHookHandler {
+  return (request, _reply, done) => {
+    request.exchange.callerId = callerIdOf(request);
+    inFlight.enter(request.exchange);
+    done();
+  };
 }
 
 async function estimate(

@@ -15,6 +15,8 @@ export interface UpstreamRequest {
   readonly path: string;
   readonly headers: Record<string, string>;
   readonly body?: Buffer;
+  /** Called once a large body has been written, so that nothing holds it any more; a small one is held to the end. */
+  readonly onBodyReleased?: () => void;
   /** Undefined: the sink hears of the answer at once. */
   readonly gate?: HeadGate | undefined;
 }
@@ -38,9 +40,10 @@ export function connectUpstream(config: UpstreamConfig): Upstream {
   const basePath = base.pathname.replace(/\/$/, "");
   return {
     send: (request, sink) => {
-      const { method, headers, path, body: whole, gate } = request;
+      const { method, headers, path, body: whole, gate, onBodyReleased } = request;
       const attempt = (handler: Dispatcher.DispatchHandler, body: Buffer | undefined): void => {
-        pool.dispatch({ origin, method, path: basePath + path, ...framed(headers, body) }, handler);
+        const sent = framed(headers, body, onBodyReleased);
+        pool.dispatch({ origin, method, path: basePath + path, ...sent }, handler);
       };
       return new Call(attempt, sink, { body: whole, gate, retryForMs: config.connectTimeoutMs });
     },

@@ -9,9 +9,12 @@ import { handleErrors } from "../../src/http/error-handler.ts";
 import { type Exchange, trackExchanges } from "../../src/http/exchange.ts";
 import { setOwnHeaders } from "../../src/http/own-headers.ts";
 import { keepBodiesRaw } from "../../src/http/raw-json.ts";
+import { LEAST_SPEED } from "../../src/http/read-body.ts";
 import { closeStalledClients } from "../../src/http/stalled-clients.ts";
 import type { Caller } from "../../src/keys/authenticate.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
+import { BodyMemory } from "../../src/limits/body-memory.ts";
+import { InFlight } from "../../src/limits/in-flight.ts";
 import { createLogger } from "../../src/logger.ts";
 import type { Database } from "../../src/store/database.ts";
 
@@ -65,7 +68,9 @@ export async function startAdminApp(
   trackExchanges(app, (exchange) => ended.push(exchange));
   setOwnHeaders(app, new Drain());
   handleErrors(app, createLogger("silent"));
-  keepBodiesRaw(app);
+  const inFlight = new InFlight(1_000);
+  const budget = new BodyMemory(1_000_000, inFlight);
+  keepBodiesRaw(app, { maxBytes: 1_048_576, budget, uploads: inFlight, leastSpeed: LEAST_SPEED });
   app.decorateRequest("caller");
   app.addHook("onRequest", async (_request, reply) => {
     response = reply.raw;

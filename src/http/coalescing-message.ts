@@ -1,0 +1,61 @@
+import { IncomingMessage } from "node:http";
+
+/** A chunk this long keeps its own Buffer, whose overhead of some 450 bytes is then small. */
+const BLOCK_BYTES = 4_096;
+
+/**
+ * A request that joins the small chunks of its body into blocks as they arrive. Node makes a Buffer of each chunk, at some
+ * 450 bytes a piece, so that 18 MB of one-byte chunks would take gigabytes. Whatever reads or discards the body, at most
+ * 2.3 bytes of memory are used for a byte of it (two small chunks and a long one, over and over). A body in one chunk is
+ * not copied.
+ */
+export class CoalescingMessage extends IncomingMessage {
+  /** What has arrived and is not passed on: one chunk as it came, or a block with room for more. */
+  #block: Buffer | undefined = undefined;
+  #filled = 0;
+  #arrived = 0;
+
+  /** Bytes of the body that have arrived so far. */
+  get arrivedBytes(): number {
+    return this.#arrived;
+  }
+
+  /** Called by Node with each chunk of the body, and with null at its end. */
+  override push(chunk: Buffer | null): boolean {
+    if (chunk === null) {
+      this.#flush();
+      return super.push(null);
+    }
+    this.#arrived += chunk.length;
+    if (this.#filled + chunk.length > BLOCK_BYTES) {
+      const flows = this.#flush();
+      if (chunk.length >= BLOCK_BYTES) return super.push(chunk);
+      this.#block = chunk;
+      this.#filled = chunk.length;
+      return flows;
+    }
+    if (this.#block === undefined) this.#block = chunk;
+    else {
+      if (this.#block.length === this.#filled) this.#block = blockWith(this.#block);
+      chunk.copy(this.#block, this.#filled);
+    }
+    this.#filled += chunk.length;
+    return true;
+  }
+
+  #flush(): boolean {
+    const block = this.#block;
+    if (block === undefined) return true;
+    this.#block = undefined;
+    const filled = this.#filled;
+    this.#filled = 0;
+    return super.push(filled === block.length ? block : block.subarray(0, filled));
+  }
+}
+
+/** A block that begins with these bytes. Not of Node's pool, which small pieces would keep in memory. */
+function blockWith(bytes: Buffer): Buffer {
+  const block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  bytes.copy(block);
+  return block;
+}

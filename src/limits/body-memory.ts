@@ -1,0 +1,59 @@
+import { GatewayError } from "../errors.ts";
+import type { Exchange } from "../http/exchange.ts";
+import type { BodyBudget } from "../http/read-body.ts";
+import type { InFlight } from "./in-flight.ts";
+
+/** While less than this part of the budget is left ... */
+const RESERVED_PART = 1 / 4;
+/** ... no caller may hold more than this part of it. */
+const CALLER_PART = 1 / 16;
+
+/**
+ * The memory that bodies of requests may take together. A body counts from the arrival of its bytes until nothing holds it:
+ * a large one has been written to upstream, the request of a small one has ended.
+ */
+export class BodyMemory implements BodyBudget {
+  readonly #maxBytes: number;
+  readonly #inFlight: InFlight;
+  #heldBytes = 0;
+
+  /** @param inFlight has every exchange that may hold a body. */
+  constructor(maxBytes: number, inFlight: InFlight) {
+    this.#maxBytes = maxBytes;
+    this.#inFlight = inFlight;
+  }
+
+  /** Bytes that are counted now. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  check(exchange: Exchange, bytes: number): GatewayError | undefined {
+    const left = this.#maxBytes - this.#heldBytes - bytes;
+    const isShort = left < 0 || (left < this.#maxBytes * RESERVED_PART && this.#isHog(exchange, bytes));
+    if (!isShort) return undefined;
+    return new GatewayError(
+      "overloaded",
+      "The gateway holds as many bytes of request bodies as it may; try again shortly.",
+      { headers: { "retry-after": "1" } },
+    );
+  }
+
+  hold(exchange: Exchange, bytes: number): GatewayError | undefined {
+    const refusal = this.check(exchange, bytes);
+    if (refusal) return refusal;
+    this.#heldBytes += bytes;
+    exchange.bodyBytesHeld += bytes;
+    return undefined;
+  }
+
+  release(exchange: Exchange): void {
+    this.#heldBytes -= exchange.bodyBytesHeld;
+    exchange.bodyBytesHeld = 0;
+  }
+
+  /** Whether the caller would hold more than its share, so that one caller cannot take what is left for the others. */
+  #isHog({ callerId }: Exchange, bytes: number): boolean {
+    return this.#inFlight.bodyBytesOf(callerId) + bytes > this.#maxBytes * CALLER_PART;
+  }
+}

@@ -1,0 +1,55 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { ask } from "../support/ask.ts";
+import { AUTHORIZATION, CHAT_PATH } from "../support/chat.ts";
+import { CALLER_KEY } from "../support/gateway.ts";
+import { listeningPort, runNode } from "../support/process.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { until } from "../support/until.ts";
+
+const MEBIBYTE = 1_048_576;
+const UPLOADS = 18;
+const UPLOAD_BYTES = 60 * MEBIBYTE;
+const BUDGET_BYTES = 256 * MEBIBYTE;
+const OTHER_KEY = "sk-other-0123456789";
+
+test("eighteen uploads of 60 MiB held before their last byte take no more than the budget, and others are served", async () => {
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+  );
+  const gateway = runNode("src/server.ts", {
+    PORT: "0",
+    OPENROUTER_API_KEY: "sk-or-account",
+    GATEWAY_API_KEYS: `team:${CALLER_KEY},other:${OTHER_KEY}`,
+    OPENROUTER_BASE_URL: upstream.baseUrl,
+    BODY_MEMORY_BYTES: String(BUDGET_BYTES),
+  });
+  const port = await listeningPort(gateway);
+  const peak = (): number =>
+    Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${gateway.child.pid}/status`, "utf8"))?.[1]) * 1_024;
+  const before = peak();
+  const block = Buffer.alloc(MEBIBYTE, 0x20);
+  const clients = Array.from({ length: UPLOADS }, () => new RawClient(port));
+  for (const client of clients)
+    client.send(
+      `POST ${CHAT_PATH} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n` +
+        `authorization: ${AUTHORIZATION.authorization}\r\ncontent-length: ${UPLOAD_BYTES}\r\n\r\n`,
+    );
+  // In turn, so that all of them hold as much as they can.
+  for (let sent = 0; sent < UPLOAD_BYTES - MEBIBYTE; sent += MEBIBYTE) {
+    const open = clients.filter((client) => !client.response());
+    for (const client of open) client.send(block);
+    await until(
+      () => open.every((client) => client.closed || client.response() || client.socket.writableLength === 0),
+      "the blocks to leave",
+      20_000,
+    );
+  }
+  const held = clients.filter((client) => !client.response());
+  expect(held.length).toBeGreaterThan(0);
+  expect(clients.every((client) => held.includes(client) || client.response()?.status === 503)).toBe(true);
+  expect((await ask(port, { headers: { authorization: `Bearer ${OTHER_KEY}` } })).status).toBe(200);
+  // What has been refused or copied may wait for the garbage collector.
+  expect(peak() - before).toBeLessThan(2.5 * BUDGET_BYTES);
+}, 120_000);

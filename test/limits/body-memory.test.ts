@@ -1,0 +1,169 @@
+import { type AddressInfo, createServer } from "node:net";
+import * as fc from "fast-check";
+import { expect, onTestFinished, test } from "vitest";
+import { BodyMemory } from "../../src/limits/body-memory.ts";
+import { InFlight } from "../../src/limits/in-flight.ts";
+import { newExchange } from "../ledger/requests.ts";
+import { ask } from "../support/ask.ts";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { CALLER_KEY, startTestGateway } from "../support/gateway.ts";
+import { RawClient } from "../support/raw-client.ts";
+import {
+  chunk,
+  chunkedHead,
+  responseBytes,
+  type Script,
+  startScriptedUpstream,
+} from "../support/scripted-upstream.ts";
+import { until } from "../support/until.ts";
+
+const OK_ANSWER = responseBytes(200, { "content-type": "application/json" }, "{}");
+const OTHER_KEY = "sk-other-0123456789";
+const TWO_KEYS = { GATEWAY_API_KEYS: `team:${CALLER_KEY},other:${OTHER_KEY}` };
+const OTHER = { authorization: `Bearer ${OTHER_KEY}` };
+
+const answering: Script = (socket) => socket.write(OK_ANSWER);
+
+function head(headers: Record<string, string>): string {
+  const lines = Object.entries({ host: "gateway", "content-type": "application/json", ...headers });
+  return `POST ${CHAT_PATH} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
+}
+
+/** A valid body of this length. */
+function bodyOf(bytes: number, fields: Record<string, unknown> = {}): string {
+  return chatBody({ ...fields, user: "x".repeat(bytes - chatBody({ ...fields, user: "" }).length) });
+}
+
+/** Sends a request but for the last byte of its body. */
+function upload(port: number, body: string, headers: Record<string, string> = AUTHORIZATION): RawClient {
+  const client = new RawClient(port);
+  client.send(head({ ...headers, "content-length": String(body.length) }));
+  client.send(body.slice(0, -1));
+  return client;
+}
+
+/** Starts an upstream that accepts connections and never reads. @returns its port. */
+async function startSilentUpstream(): Promise<number> {
+  const server = createServer((socket) => {
+    socket.pause().on("error", () => {});
+    onTestFinished(() => void socket.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** Whether a whole body of this length is taken now; a refusal has the terms of an overload. */
+async function takes(port: number, bytes: number, headers = AUTHORIZATION): Promise<boolean> {
+  const answer = await ask(port, { body: bodyOf(bytes), headers });
+  if (answer.status === 200) return true;
+  const { error } = JSON.parse(answer.body.toString()) as { error: unknown };
+  expect([answer.status, answer.headers["retry-after"], error]).toMatchObject([
+    503,
+    "1",
+    { type: "server_error", code: "overloaded", param: null },
+  ]);
+  return false;
+}
+
+test("a declared length that does not fit is refused before a byte of the body is sent", async () => {
+  const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { BODY_MEMORY_BYTES: "100000" });
+  const client = new RawClient(gateway.port);
+  client.send(head({ ...AUTHORIZATION, "content-length": "100001", expect: "100-continue" }));
+  const response = await client.whole("the refusal", 1_000);
+  expect([response.status, response.headers["retry-after"]]).toEqual([503, "1"]);
+  expect(client.received.includes("100 Continue")).toBe(false);
+});
+
+test("a body without a length is refused when its bytes no longer fit, and its bytes are free again", async () => {
+  const upstream = await startScriptedUpstream(answering);
+  const gateway = await startTestGateway(upstream.baseUrl, { BODY_MEMORY_BYTES: "1000000" });
+  const client = new RawClient(gateway.port);
+  client.send(head({ ...AUTHORIZATION, "transfer-encoding": "chunked" }));
+  client.send(chunk(Buffer.alloc(1_100_000, 0x20)));
+  expect((await client.whole("the refusal")).status).toBe(503);
+  expect(await takes(gateway.port, 700_000)).toBe(true);
+});
+
+test("uploads hold what has arrived and not what they declare", async () => {
+  const upstream = await startScriptedUpstream(answering);
+  const gateway = await startTestGateway(upstream.baseUrl, { BODY_MEMORY_BYTES: "1000000" });
+  for (let opened = 0; opened < 20; opened++) {
+    const client = new RawClient(gateway.port);
+    client.send(head({ ...AUTHORIZATION, "content-length": "700000" }));
+    client.send("{");
+  }
+  expect(await takes(gateway.port, 700_000)).toBe(true);
+});
+
+test("held uploads of one key leave room for another key, and give it back when they leave", async () => {
+  const upstream = await startScriptedUpstream(answering);
+  const gateway = await startTestGateway(upstream.baseUrl, { ...TWO_KEYS, BODY_MEMORY_BYTES: "4000000" });
+  const clients = Array.from({ length: 12 }, () => upload(gateway.port, bodyOf(600_000)));
+  const refused = (): RawClient[] => clients.filter((client) => client.response()?.status === 503);
+  await until(() => refused().length >= 7, "refusals of what does not fit");
+  await until(async () => !(await takes(gateway.port, 500_000)), "the key's share to be full");
+  expect(await takes(gateway.port, 200_000, OTHER)).toBe(true);
+  for (const client of clients) client.socket.resetAndDestroy();
+  await until(() => takes(gateway.port, 2_500_000), "room after the uploads have gone");
+});
+
+test("a small body is held until its answer has ended, a large one until it has been written", async () => {
+  const upstream = await startScriptedUpstream((socket, { body }) =>
+    body.includes('"stream":true')
+      ? socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk("data: 1\n\n")]))
+      : socket.write(OK_ANSWER),
+  );
+  const gateway = await startTestGateway(upstream.baseUrl, { BODY_MEMORY_BYTES: "1000000" });
+  const stream = async (bytes: number): Promise<RawClient> => {
+    const client = new RawClient(gateway.port);
+    client.post(CHAT_PATH, bodyOf(bytes, { stream: true }), AUTHORIZATION);
+    await until(() => client.response(), "the stream");
+    return client;
+  };
+  const large = await stream(700_000);
+  await until(() => takes(gateway.port, 740_000), "room while the stream of a large body runs");
+  const small = await stream(100_000);
+  expect(await takes(gateway.port, 700_000)).toBe(false);
+  small.socket.resetAndDestroy();
+  await until(() => takes(gateway.port, 740_000), "room after the small body's stream");
+  expect(large.closed).toBe(false);
+});
+
+test("a large body is held as long as upstream does not read it", async () => {
+  const silent = await startSilentUpstream();
+  const gateway = await startTestGateway(`http://127.0.0.1:${silent}/api/v1`, {
+    BODY_MEMORY_BYTES: "60000000",
+  });
+  const client = new RawClient(gateway.port);
+  client.post(CHAT_PATH, bodyOf(40_000_000), AUTHORIZATION);
+  await until(() => client.socket.writableLength === 0, "the upload", 30_000);
+  const probe = new RawClient(gateway.port);
+  probe.send(head({ ...AUTHORIZATION, "content-length": "30000000" }));
+  expect((await probe.whole("the refusal")).status).toBe(503);
+});
+
+test("whatever exchanges hold and however they end, the count never passes the budget and ends at 0", () => {
+  const step = fc.tuple(fc.nat(5), fc.constantFrom("hold", "check", "release"), fc.nat(40));
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+      const inFlight = new InFlight(6);
+      const memory = new BodyMemory(100, inFlight);
+      const exchanges = Array.from({ length: 6 }, (_, index) => {
+        const exchange = newExchange();
+        exchange.callerId = String(index % 3);
+        inFlight.enter(exchange);
+        return exchange;
+      });
+      for (const [index, action, bytes] of steps) {
+        const exchange = exchanges[index] as (typeof exchanges)[number];
+        if (action === "release") memory.release(exchange);
+        else memory[action](exchange, bytes);
+        expect(memory.heldBytes).toBe(exchanges.reduce((sum, one) => sum + one.bodyBytesHeld, 0));
+        expect(memory.heldBytes).toBeLessThanOrEqual(100);
+      }
+      for (const exchange of exchanges) memory.release(exchange);
+      expect(memory.heldBytes).toBe(0);
+    }),
+  );
+});

@@ -1,0 +1,238 @@
+import { once } from "node:events";
+import { fastify } from "fastify";
+import type { AddressInfo } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { handleErrors } from "../../src/http/error-handler.ts";
+import { trackExchanges } from "../../src/http/exchange.ts";
+import { setOwnHeaders } from "../../src/http/own-headers.ts";
+import { Drain } from "../../src/http/drain.ts";
+import { keepBodiesRaw } from "../../src/http/raw-json.ts";
+import { BodyMemory } from "../../src/limits/body-memory.ts";
+import { InFlight } from "../../src/limits/in-flight.ts";
+import { createLogger } from "../../src/logger.ts";
+import { ask } from "../support/ask.ts";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { CALLER_KEY, startTestGateway } from "../support/gateway.ts";
+import { RawClient } from "../support/raw-client.ts";
+import {
+  chunk,
+  chunkedHead,
+  responseBytes,
+  type Script,
+  startScriptedUpstream,
+} from "../support/scripted-upstream.ts";
+import { until } from "../support/until.ts";
+
+const OTHER_KEY = "sk-other-0123456789";
+const TWO_KEYS = { GATEWAY_API_KEYS: `team:${CALLER_KEY},other:${OTHER_KEY}` };
+const OTHER = { authorization: `Bearer ${OTHER_KEY}` };
+const STREAM_BEGINS = Buffer.concat([Buffer.from(chunkedHead()), chunk("data: 1\n\n")]);
+const OK_ANSWER = responseBytes(200, { "content-type": "application/json" }, "{}");
+
+/** Streams never end; plain calls are answered at once. */
+const holdsStreams: Script = (socket, { body }) =>
+  socket.write(body.includes('"stream":true') ? STREAM_BEGINS : OK_ANSWER);
+
+function head(headers: Record<string, string>): string {
+  const lines = Object.entries({ host: "gateway", "content-type": "application/json", ...headers });
+  return `POST ${CHAT_PATH} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
+}
+
+function slowUpload(port: number, headers: Record<string, string>): RawClient {
+  const client = new RawClient(port);
+  client.send(head({ "content-length": "1000", ...headers }));
+  client.send("{");
+  return client;
+}
+
+/** How many of these clients have been answered, by status and code. */
+function answersOf(clients: readonly RawClient[]): Map<string, number> {
+  const answers = new Map<string, number>();
+  for (const client of clients) {
+    const response = client.response();
+    if (!response?.complete) continue;
+    const { error } = JSON.parse(response.body.toString()) as { error?: { code: string } };
+    const answer = `${response.status} ${error?.code}`;
+    answers.set(answer, (answers.get(answer) ?? 0) + 1);
+  }
+  return answers;
+}
+
+test("streams of one key leave the last quarter of the places to a key that holds few", async () => {
+  const upstream = await startScriptedUpstream(holdsStreams);
+  const env = { ...TWO_KEYS, MAX_IN_FLIGHT: "16", MAX_IN_FLIGHT_PER_KEY: "3" };
+  const gateway = await startTestGateway(upstream.baseUrl, env);
+  const stream = async (headers: Record<string, string>): Promise<RawClient> => {
+    const client = new RawClient(gateway.port);
+    client.post(CHAT_PATH, chatBody({ stream: true }), headers);
+    await until(() => client.response(), "an answer");
+    return client;
+  };
+  const statuses: (number | undefined)[] = [];
+  for (let asked = 0; asked < 13; asked++) statuses.push((await stream(AUTHORIZATION)).response()?.status);
+  expect(statuses).toEqual([...Array<number>(12).fill(200), 429]);
+  const refused = await ask(gateway.port);
+  expect([refused.status, refused.headers["retry-after"], JSON.parse(refused.body.toString())]).toMatchObject(
+    [429, "1", { error: { type: "rate_limit_error", code: "concurrency_limit_exceeded", param: null } }],
+  );
+  const others: (number | undefined)[] = [];
+  for (let asked = 0; asked < 4; asked++) others.push((await stream(OTHER)).response()?.status);
+  expect(others).toEqual([200, 200, 200, 429]);
+});
+
+test("two thousand slow uploads of one key do not keep another key from 200, nor from an upload", async () => {
+  const upstream = await startScriptedUpstream(holdsStreams);
+  const gateway = await startTestGateway(upstream.baseUrl, { ...TWO_KEYS, MAX_IN_FLIGHT: "800" });
+  const clients: RawClient[] = [];
+  for (let opened = 0; opened < 2_000; opened += 100) {
+    const more = Array.from({ length: 100 }, () => slowUpload(gateway.port, AUTHORIZATION));
+    clients.push(...more);
+    await Promise.all(more.map(({ socket }) => once(socket, "connect")));
+  }
+  // A quarter of 800 places is for uploads, and of those a quarter is not for a key that holds many.
+  await until(() => answersOf(clients).get("429 concurrency_limit_exceeded") === 1_850, "refusals", 30_000);
+  expect((await ask(gateway.port, { headers: OTHER })).status).toBe(200);
+  const upload = slowUpload(gateway.port, { ...OTHER, "content-length": String(chatBody().length) });
+  await until(() => upload.socket.bytesWritten > 0 && upload.socket.writableLength === 0, "the upload");
+  upload.send(chatBody().slice(1));
+  expect((await upload.whole("the other key's upload")).status).toBe(200);
+}, 60_000);
+
+test("slow uploads from one address with invented keys do not keep another address from 200", async () => {
+  const upstream = await startScriptedUpstream(holdsStreams);
+  const gateway = await startTestGateway(upstream.baseUrl, {
+    OPENROUTER_API_KEY: undefined,
+    GATEWAY_API_KEYS: undefined,
+    TRUST_PROXY: "loopback",
+    MAX_IN_FLIGHT: "80",
+  });
+  const clients = Array.from({ length: 200 }, (_, index) =>
+    slowUpload(gateway.port, {
+      authorization: `Bearer sk-or-${index}`,
+      "x-forwarded-for": `2001:db8::${index.toString(16)}`,
+    }),
+  );
+  await until(() => (answersOf(clients).get("429 concurrency_limit_exceeded") ?? 0) >= 185, "refusals");
+  const elsewhere = { authorization: "Bearer sk-or-1", "x-forwarded-for": "192.0.2.1" };
+  expect((await ask(gateway.port, { headers: elsewhere })).status).toBe(200);
+});
+
+test("a body that comes with its head does not count as an upload", async () => {
+  const upstream = await startScriptedUpstream(holdsStreams);
+  const gateway = await startTestGateway(upstream.baseUrl, { MAX_IN_FLIGHT: "4" });
+  const first = slowUpload(gateway.port, AUTHORIZATION);
+  await until(async () => {
+    const second = slowUpload(gateway.port, AUTHORIZATION);
+    await until(() => second.response() ?? first.response() ?? second.socket.bytesWritten > 0, "the second");
+    const status = (await ask(gateway.port)).status;
+    expect(status).toBe(200);
+    return second.response()?.status === 503;
+  }, "the refusal of a second upload");
+});
+
+/** An app that only reads bodies. */
+async function startReader(graceMs: number, bytesPerSecond: number) {
+  const inFlight = new InFlight(10);
+  const budget = new BodyMemory(10_000, inFlight);
+  const app = fastify({ forceCloseConnections: true });
+  trackExchanges(app, (exchange) => {
+    inFlight.leave(exchange);
+    budget.release(exchange);
+  });
+  setOwnHeaders(app, new Drain());
+  handleErrors(app, createLogger("silent"));
+  keepBodiesRaw(app, {
+    maxBytes: 10_000,
+    budget,
+    uploads: inFlight,
+    leastSpeed: { graceMs, bytesPerSecond },
+  });
+  app.addHook("onRequest", async ({ exchange }) => inFlight.enter(exchange));
+  app.post(CHAT_PATH, async (request) => String((request.body as Buffer).length));
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  onTestFinished(() => app.close());
+  return { port: (app.server.address() as AddressInfo).port, inFlight, budget };
+}
+
+test("answers 408 to a body that arrives too slowly, and takes one that keeps the least speed", async () => {
+  const { port, inFlight, budget } = await startReader(300, 100);
+  const slow = slowUpload(port, {});
+  const drip = setInterval(() => slow.send("x"), 50);
+  onTestFinished(() => clearInterval(drip));
+  const steady = slowUpload(port, { "content-length": "161" });
+  for (let sent = 0; sent < 8; sent++) {
+    const bytes = steady.socket.bytesWritten;
+    const at = performance.now();
+    await until(() => performance.now() - at > 100, "the next piece");
+    steady.send("x".repeat(20));
+    await until(() => steady.socket.bytesWritten > bytes, "the piece to leave");
+  }
+  expect((await steady.whole("the steady upload")).body.toString()).toBe("161");
+  const answer = await slow.whole("the slow upload");
+  expect([answer.status, JSON.parse(answer.body.toString())]).toMatchObject([
+    408,
+    { error: { code: "request_timeout" } },
+  ]);
+  await until(() => inFlight.count + inFlight.uploads + budget.heldBytes === 0, "every count at 0");
+});
+
+test("a thousand requests that end in random ways bring every count back to 0", async () => {
+  const endings: Script[] = [
+    (socket) => socket.write(OK_ANSWER),
+    (socket) => socket.write(responseBytes(500, { "content-type": "application/json" }, "{}")),
+    (socket) => socket.resetAndDestroy(),
+    (socket) => socket.end(STREAM_BEGINS),
+    () => {},
+  ];
+  let asked = 0;
+  let holding = false;
+  const upstream = await startScriptedUpstream((socket, request) => {
+    if (holding) socket.write(STREAM_BEGINS);
+    else endings[asked++ % endings.length]?.(socket, request);
+  });
+  const gateway = await startTestGateway(upstream.baseUrl, {
+    MAX_IN_FLIGHT: "80",
+    MAX_IN_FLIGHT_PER_KEY: "80",
+    BODY_MEMORY_BYTES: "10000000",
+  });
+  const { port } = gateway;
+  let random = 7;
+  const below = (max: number): number => {
+    random = (random * 48_271) % 2_147_483_647;
+    return random % max;
+  };
+  const run = async (): Promise<void> => {
+    const body =
+      below(5) === 0 ? "{" : chatBody({ user: "x".repeat(below(4) === 0 ? 600_000 : below(9_000)) });
+    const client = new RawClient(port);
+    const path = below(6) === 0 ? `${CHAT_PATH}?dryRun=true` : CHAT_PATH;
+    const declared = String(body.length + (below(6) === 0 ? 10 : 0));
+    const cut = below(3) === 0 ? below(body.length) : body.length;
+    client.send(head({ ...AUTHORIZATION, "content-length": declared }).replace(CHAT_PATH, path));
+    client.send(body.slice(0, cut));
+    const at = performance.now();
+    const waitMs = below(60);
+    const isOver = (): boolean =>
+      client.response()?.complete === true || client.closed || performance.now() - at > waitMs;
+    await until(isOver, "the answer or the time to leave");
+    client.socket.resetAndDestroy();
+  };
+  for (let made = 0; made < 1_000; made += 20) await Promise.all(Array.from({ length: 20 }, run));
+  // To the byte what one caller may hold of the budget.
+  const whole = chatBody({ user: "x".repeat(7_500_000 - chatBody({ user: "" }).length) });
+  await until(
+    async () => (await ask(port, { body: whole, path: `${CHAT_PATH}?dryRun=x` })).status === 400,
+    "the whole budget",
+    20_000,
+  );
+  holding = true;
+  // As many streams as there are places, and as many of them uploads as may be.
+  const declared = { ...AUTHORIZATION, "content-length": String(chatBody().length) };
+  const uploads = Array.from({ length: 20 }, () => slowUpload(port, declared));
+  const others = Array.from({ length: 60 }, () => new RawClient(port));
+  for (const client of others) client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+  await until(() => others.every((client) => client.response()?.status === 200), "streams");
+  for (const client of uploads) client.send(chatBody().slice(1));
+  await until(() => uploads.every((client) => client.response()?.status === 200), "streams of uploads");
+  expect((await ask(port)).status).toBe(503);
+}, 60_000);
