@@ -15,7 +15,7 @@ import { refuseAmbiguousRequests } from "./http/ambiguous-requests.ts";
 import { authenticate } from "./keys/authenticate.ts";
 import type { KeyStore } from "./keys/key-store.ts";
 import type { InFlight } from "./limits/in-flight.ts";
-import { addressOf, createLimit, type Limit } from "./limits/rate-limit.ts";
+import { createLimit } from "./limits/rate-limit.ts";
 import { logExchange } from "./logger.ts";
 import { chatCompletions } from "./routes/chat-completions.ts";
 import { health } from "./routes/health.ts";
@@ -62,7 +62,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   handleErrors(app, logger);
   refuseAmbiguousRequests(app);
   await allowOrigins(app, config.corsOrigins, logger);
-  const limits = await createLimits(app, config, redis);
+  const limits = createLimits(config, redis);
   refuseUnknownUrls(app, limits.unknownUrls);
   keepBodiesRaw(app);
   continueWhenAccepted(app);
@@ -155,21 +155,16 @@ function createServer(config: Config, logger: Logger, report: Report): FastifyIn
   });
 }
 
-type Limits = Awaited<ReturnType<typeof createLimits>>;
+type Limits = ReturnType<typeof createLimits>;
 
-async function createLimits(app: FastifyInstance, config: Config, redis: RedisStore | undefined) {
+function createLimits(config: Config, redis: RedisStore | undefined) {
   const { max, windowMs } = config.rateLimit;
-  const perAddress = { max: max || STRAY_MAX, windowMs, keyOf: addressOf, redis };
-  const perKey: Limit = await createLimit(app, {
-    name: "key",
-    max,
-    windowMs,
-    keyOf: ({ caller }) => caller.limitKey,
-    redis,
-  });
+  const perAddress = { max: max || STRAY_MAX, windowMs, redis, refusesFromMemory: true };
+  const perKey = createLimit({ name: "key", max, windowMs, redis });
   return {
-    failedLogins: await createLimit(app, { name: "failed-login", ...perAddress }),
-    unknownUrls: await createLimit(app, { name: "unknown-url", ...perAddress }),
-    enforcePerKey: (request: FastifyRequest, reply: FastifyReply) => perKey.consume(request, reply),
+    failedLogins: createLimit({ name: "failed-login", ...perAddress }),
+    unknownUrls: createLimit({ name: "unknown-url", ...perAddress }),
+    enforcePerKey: ({ caller }: FastifyRequest, reply: FastifyReply) =>
+      perKey.consume(caller.limitKey, reply),
   };
 }

@@ -1,4 +1,4 @@
-import type { FastifyRequest, onRequestAsyncHookHandler } from "fastify";
+import type { onRequestAsyncHookHandler } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { addressOf, type Limit } from "../limits/rate-limit.ts";
 import type { CallerKey, KeyRole } from "./gateway-key.ts";
@@ -43,9 +43,11 @@ export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHa
   return async (request) => {
     const secret = BEARER.exec(request.headers.authorization ?? "")?.[1];
     const mistyped = secret !== undefined && isMistyped(secret);
-    const caller = mistyped ? undefined : await identify(request, secret, options);
+    // Before the first await: a connection that was reset has no address.
+    const address = addressOf(request);
+    const caller = mistyped ? undefined : await identify(address, secret, options);
     if (caller === undefined) {
-      await options.failedLogins.consume(request);
+      await options.failedLogins.consume(address);
       if (options.openrouterApiKey === undefined && secret !== undefined) throw notForwarded();
       throw unauthorized(options.openrouterApiKey !== undefined, secret !== undefined, mistyped);
     }
@@ -58,7 +60,7 @@ export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHa
 }
 
 async function identify(
-  request: FastifyRequest,
+  address: string,
   secret: string | undefined,
   options: AuthenticateOptions,
 ): Promise<Caller | undefined> {
@@ -78,7 +80,7 @@ async function identify(
   if (key) return { key, limitKey: `key:${key.id}`, authorization };
   // A key that was revoked must not open more than it did.
   return options.allowAnonymous && !(secret !== undefined && isIssued(secret))
-    ? { key: undefined, limitKey: `address:${addressOf(request)}`, authorization }
+    ? { key: undefined, limitKey: `address:${address}`, authorization }
     : undefined;
 }
 
