@@ -12,8 +12,10 @@ import { setOwnHeaders } from "./http/own-headers.ts";
 import { continueWhenAccepted, keepBodiesRaw } from "./http/raw-json.ts";
 import { requestIdOf } from "./http/request-id.ts";
 import { refuseAmbiguousRequests } from "./http/ambiguous-requests.ts";
-import { authenticate } from "./keys/authenticate.ts";
+import { authenticate, type AuthenticateOptions } from "./keys/authenticate.ts";
 import type { KeyStore } from "./keys/key-store.ts";
+import { KnownSecrets } from "./keys/known-secrets.ts";
+import { LookUpQueue } from "./keys/look-up-queue.ts";
 import type { InFlight } from "./limits/in-flight.ts";
 import { createLimit } from "./limits/rate-limit.ts";
 import { logExchange } from "./logger.ts";
@@ -80,7 +82,7 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
   const { appUrl, appTitle } = config.upstream;
   const ownsAccount = openrouterApiKey !== undefined;
   const { failedLogins, enforcePerKey } = limits;
-  const access = { openrouterApiKey, keys, failedLogins };
+  const access = { openrouterApiKey, keys, failedLogins, ...loginMemory(config) };
   const admit = [authenticate({ ...access, allowAnonymous, role: "caller" }), enforcePerKey];
   const authorization = ownsAccount ? `Bearer ${openrouterApiKey}` : undefined;
   const catalog = new ModelCatalog(upstream, authorization, {
@@ -123,6 +125,11 @@ async function addRoutes(app: FastifyInstance, deps: AppDependencies, limits: Li
       clientStallTimeoutMs,
     });
   }
+}
+
+/** What the callers' and the admins' authentication share. */
+function loginMemory({ gatewayKeys }: Config): Pick<AuthenticateOptions, "knownSecrets" | "lookUps"> {
+  return { knownSecrets: new KnownSecrets(gatewayKeys), lookUps: new LookUpQueue() };
 }
 
 function createServer(config: Config, logger: Logger, report: Report): FastifyInstance {
