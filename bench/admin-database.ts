@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { digestOf } from "../src/keys/key-list.ts";
+import { createSecret } from "../src/keys/secret.ts";
 import { openDatabase } from "../src/store/database.ts";
 import { idAt } from "../src/store/row-id.ts";
 
@@ -21,8 +22,8 @@ export const BUSY_KEY = "key_000";
 export const RARE_KEY = "key_001";
 
 /** Secrets of the busy key and of an admin key. */
-export const CALLER_SECRET = "bench-caller-secret-0000000000";
-export const ADMIN_SECRET = "bench-admin-secret-0000000000";
+export const CALLER_SECRET = createSecret();
+export const ADMIN_SECRET = createSecret();
 
 const keyId = (key: number): string => `key_${String(key).padStart(3, "0")}`;
 

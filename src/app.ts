@@ -15,11 +15,13 @@ import { continueWhenAccepted, keepBodiesRaw } from "./http/raw-json.ts";
 import { LEAST_SPEED } from "./http/read-body.ts";
 import { requestIdOf } from "./http/request-id.ts";
 import { refuseAmbiguousRequests } from "./http/ambiguous-requests.ts";
-import { authenticate } from "./keys/authenticate.ts";
+import { authenticate, type AuthenticateOptions } from "./keys/authenticate.ts";
 import type { KeyStore } from "./keys/key-store.ts";
+import { KnownSecrets } from "./keys/known-secrets.ts";
+import { LookUpQueue } from "./keys/look-up-queue.ts";
 import { BodyMemory } from "./limits/body-memory.ts";
 import type { InFlight } from "./limits/in-flight.ts";
-import { addressOf, createLimit, type Limit } from "./limits/rate-limit.ts";
+import { createLimit } from "./limits/rate-limit.ts";
 import { logExchange } from "./logger.ts";
 import { chatCompletions } from "./routes/chat-completions.ts";
 import { health } from "./routes/health.ts";
@@ -73,7 +75,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   handleErrors(app, logger);
   refuseAmbiguousRequests(app);
   await allowOrigins(app, config.corsOrigins, logger);
-  const limits = await createLimits(app, config, redis);
+  const limits = createLimits(config, redis);
   refuseUnknownUrls(app, limits.unknownUrls);
   keepBodiesRaw(app, {
     maxBytes: config.bodyLimitBytes,
@@ -95,7 +97,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   const { openrouterApiKey, allowAnonymous } = config;
   const { appUrl, appTitle } = config.upstream;
   const { failedLogins, enforcePerKey } = limits;
-  const access = { openrouterApiKey, keys, failedLogins };
+  const access = { openrouterApiKey, keys, failedLogins, ...loginMemory(config) };
   const admit = [authenticate({ ...access, allowAnonymous, role: "caller" }), enforcePerKey];
   const authorization = openrouterApiKey === undefined ? undefined : `Bearer ${openrouterApiKey}`;
   const catalog = new ModelCatalog(upstream, authorization, {
@@ -147,6 +149,11 @@ function relayOptions(config: Config, books: Books | undefined) {
   };
 }
 
+/** What the callers' and the admins' authentication share. */
+function loginMemory({ gatewayKeys }: Config): Pick<AuthenticateOptions, "knownSecrets" | "lookUps"> {
+  return { knownSecrets: new KnownSecrets(gatewayKeys), lookUps: new LookUpQueue() };
+}
+
 function createServer(config: Config, logger: Logger, report: Report): FastifyInstance {
   return fastify({
     logger: false,
@@ -178,21 +185,16 @@ function createServer(config: Config, logger: Logger, report: Report): FastifyIn
   });
 }
 
-type Limits = Awaited<ReturnType<typeof createLimits>>;
+type Limits = ReturnType<typeof createLimits>;
 
-async function createLimits(app: FastifyInstance, config: Config, redis: RedisStore | undefined) {
+function createLimits(config: Config, redis: RedisStore | undefined) {
   const { max, windowMs } = config.rateLimit;
-  const perAddress = { max: max || STRAY_MAX, windowMs, keyOf: addressOf, redis };
-  const perKey: Limit = await createLimit(app, {
-    name: "key",
-    max,
-    windowMs,
-    keyOf: ({ caller }) => caller.limitKey,
-    redis,
-  });
+  const perAddress = { max: max || STRAY_MAX, windowMs, redis, refusesFromMemory: true };
+  const perKey = createLimit({ name: "key", max, windowMs, redis });
   return {
-    failedLogins: await createLimit(app, { name: "failed-login", ...perAddress }),
-    unknownUrls: await createLimit(app, { name: "unknown-url", ...perAddress }),
-    enforcePerKey: (request: FastifyRequest, reply: FastifyReply) => perKey.consume(request, reply),
+    failedLogins: createLimit({ name: "failed-login", ...perAddress }),
+    unknownUrls: createLimit({ name: "unknown-url", ...perAddress }),
+    enforcePerKey: ({ caller }: FastifyRequest, reply: FastifyReply) =>
+      perKey.consume(caller.limitKey, reply),
   };
 }

@@ -9,6 +9,7 @@ import type {
 } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { GatewayError } from "../errors.ts";
+import { clientAddress } from "../http/client-address.ts";
 import { requireJson } from "../http/raw-json.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { parseJsonObject } from "../openai/json-object.ts";
@@ -23,6 +24,13 @@ import { checkWithZod } from "./validation.ts";
 
 const PREFIX = "/admin/v1";
 const BODY_LIMIT_BYTES = 65_536;
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The address that an admin's change comes from, for the audit table. */
+    source: string;
+  }
+}
 
 /** Where routes of the admin API are registered. */
 export type AdminScope = FastifyInstance<
@@ -61,6 +69,7 @@ export async function adminApi(app: FastifyInstance, options: AdminOptions): Pro
       scope.setSerializerCompiler(serializerCompiler);
       takeJson(scope);
       translateErrors(scope);
+      keepSource(scope);
       for (const hook of admit) scope.addHook("onRequest", hook);
       scope.addHook("onRequest", (request, reply, next) => {
         const { "content-length": length, "transfer-encoding": encoding } = request.headers;
@@ -75,6 +84,15 @@ export async function adminApi(app: FastifyInstance, options: AdminOptions): Pro
     },
     { prefix: PREFIX },
   );
+}
+
+/** Before a key is looked up or a body read: a connection that was reset meanwhile has no address. */
+function keepSource(scope: AdminScope): void {
+  scope.decorateRequest("source", "");
+  scope.addHook("onRequest", (request, _reply, next) => {
+    request.source = clientAddress(request);
+    next();
+  });
 }
 
 /** Here bodies are small, and read for what they say. */

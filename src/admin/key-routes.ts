@@ -1,5 +1,4 @@
 import type { FastifyRequest } from "fastify";
-import { clientAddress } from "../http/client-address.ts";
 import { z } from "zod";
 import type { Actor, IssuedKey } from "../keys/gateway-key.ts";
 import { plainText } from "../keys/key-input.ts";
@@ -122,5 +121,5 @@ function toWireIssued({ key, secret }: IssuedKey): z.output<typeof wireIssuedKey
 }
 
 function actorOf(request: FastifyRequest): Actor {
-  return { actor: request.caller.key?.id ?? "", source: clientAddress(request) };
+  return { actor: request.caller.key?.id ?? "", source: request.source };
 }

@@ -24,10 +24,11 @@ export function bareAddress(entry: string): string | undefined {
 }
 
 /**
- * Makes the function by which Fastify tells proxies from callers.
+ * Makes the function by which Fastify tells proxies from callers. Fastify calls it without an address when the connection
+ * was reset.
  * @param networks addresses, CIDR networks and names, as `TRUST_PROXY` has them.
  */
-export function trustedBy(networks: readonly string[]): (address: string) => boolean {
+export function trustedBy(networks: readonly string[]): (address: string | undefined) => boolean {
   const list = new BlockList();
   for (const network of networks.flatMap((one) => NAMED_NETWORKS[one] ?? [one])) {
     const [address = "", bits] = network.split("/");
@@ -36,12 +37,15 @@ export function trustedBy(networks: readonly string[]): (address: string) => boo
     else list.addSubnet(address, Number(bits), family);
   }
   return (entry) => {
-    const address = bareAddress(entry);
+    const address = bareAddress(entry ?? "");
     return address !== undefined && list.check(address, familyOf(address));
   };
 }
 
-/** The caller's IP address: what a trusted proxy says, or that of the connection if it says none. */
+/**
+ * The caller's IP address: what a trusted proxy says, or that of the connection if it says none. Empty when the connection
+ * was reset, so read it before the first `await`.
+ */
 export function clientAddress(request: FastifyRequest): string {
   return bareAddress(request.ip ?? "") ?? request.raw.socket.remoteAddress ?? "";
 }

@@ -2,12 +2,16 @@ import { GatewayError } from "../errors.ts";
 import type { KeyRow } from "../store/key-rows.ts";
 import { type CachedKey, cached, isGood } from "./cached-key.ts";
 import type { CallerKey } from "./gateway-key.ts";
-import type { KeyStore } from "./key-store.ts";
+import type { AdmitLookUp, KeyStore } from "./key-store.ts";
 
 const POLL_EVERY_MS = 1_000;
 const TOUCH_EVERY_MS = 10_000;
 const REMEMBERED = 10_000;
 const LOOK_UPS_MAX = 1_000;
+/** How many digests that belong to no key are remembered. */
+const ABSENT_MAX = 10_000;
+/** A change is heard of within two polls; without news for longer than that, an absent key may be there by now. */
+const ABSENT_MAX_AGE_MS = 2 * POLL_EVERY_MS;
 
 /** How far the changes of keys have come, and which changes they were. */
 export interface KeyHistory {
@@ -53,6 +57,8 @@ export class KeyCache implements KeyStore {
   readonly #now: () => number;
   /** By digest, as latin1 text; the one used longest ago first. */
   readonly #rows = new Map<string, CachedKey>();
+  /** Digests that belonged to no key as of the last change, as latin1 text; the one looked up first comes first. */
+  readonly #absent = new Set<string>();
   readonly #lookUps = new Map<string, Promise<CachedKey | undefined>>();
   #usedAt = new Map<string, number>();
   #touchedAt = -Infinity;
@@ -90,13 +96,17 @@ export class KeyCache implements KeyStore {
   }
 
   /**
-   * @returns at once for a key that is remembered.
+   * @returns at once for a key that is remembered, and for a digest that is remembered to belong to none.
    * @throws GatewayError 503 when the key is not known and cannot be asked for.
    */
-  find(digest: Buffer): CallerKey | undefined | Promise<CallerKey | undefined> {
+  find(
+    digest: Buffer,
+    admit: AdmitLookUp = (lookUp) => lookUp(),
+  ): CallerKey | undefined | Promise<CallerKey | undefined> {
     const index = digest.toString("latin1");
     const known = this.#rows.get(index);
-    if (known === undefined) return this.#lookUp(index, digest);
+    if (known === undefined)
+      return this.#isAbsent(index) ? undefined : admit(() => this.#lookUp(index, digest));
     if (performance.now() - this.#polledAt > this.#options.graceMs + 2 * POLL_EVERY_MS) throw notReachable();
     // The most recently used one last.
     this.#rows.delete(index);
@@ -111,8 +121,16 @@ export class KeyCache implements KeyStore {
     return known.key;
   }
 
+  #isAbsent(index: string): boolean {
+    return this.#absent.has(index) && performance.now() - this.#polledAt <= ABSENT_MAX_AGE_MS;
+  }
+
   async #lookUp(index: string, digest: Buffer): Promise<CallerKey | undefined> {
     if (this.#revision === -1) throw notReachable();
+    // It may have waited for its turn behind a look-up of the same key.
+    const known = this.#rows.get(index);
+    if (known) return this.#admit(known, digest);
+    if (this.#isAbsent(index)) return undefined;
     let lookUp = this.#lookUps.get(index);
     if (!lookUp) {
       if (this.#lookUps.size >= LOOK_UPS_MAX) throw notReachable();
@@ -131,11 +149,20 @@ export class KeyCache implements KeyStore {
     const row = await this.#options.source.byDigest(digest.toString("hex")).catch((error: unknown) => {
       throw notReachable(error);
     });
-    if (!row) return undefined;
-    const found = cached(row);
+    const found = row && cached(row);
     // A change that was heard of meanwhile may be newer than what was read: then the next request asks again.
-    if (before === this.#lastChange) this.#remember(index, found);
+    if (before === this.#lastChange) {
+      if (found) this.#remember(index, found);
+      else this.#rememberAbsent(index);
+    }
     return found;
+  }
+
+  #rememberAbsent(index: string): void {
+    this.#absent.add(index);
+    if (this.#absent.size <= ABSENT_MAX) return;
+    const [first] = this.#absent;
+    if (first !== undefined) this.#absent.delete(first);
   }
 
   #remember(index: string, found: CachedKey): void {
@@ -175,6 +202,7 @@ export class KeyCache implements KeyStore {
   }
 
   #moveTo({ revision, lastChange }: KeyHistory): void {
+    if (revision !== this.#revision || lastChange !== this.#lastChange) this.#absent.clear();
     this.#revision = revision;
     this.#lastChange = lastChange;
   }
@@ -188,6 +216,7 @@ export class KeyCache implements KeyStore {
   /** Another database, or an older copy, has taken the place of the one that was read: its changes are not known. */
   #forget(): void {
     this.#rows.clear();
+    this.#absent.clear();
     this.#lookUps.clear();
     this.#options.onReplaced?.();
   }

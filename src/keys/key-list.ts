@@ -1,4 +1,5 @@
-import { hash } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
+import { crc32 } from "node:zlib";
 
 /** A gateway key as it is kept: its name, and the SHA-256 digest of its secret. The secret itself is not kept. */
 export interface KeyEntry {
@@ -11,6 +12,10 @@ const NAME = /^[\w.-]{1,64}$/;
 const SECRET = /^[\x21-\x7e]{1,512}$/;
 const DIGEST = /^sha256=([0-9a-f]{64})$/i;
 
+const FINGERPRINT_SEED = randomBytes(4).readUInt32LE();
+/** Not in the entries: those are configuration, and fingerprints differ from process to process. */
+const listedFingerprints = new WeakMap<KeyEntry, number>();
+
 /**
  * Digest of a key's secret, as it is stored and compared.
  * @param secret the text after `Bearer `.
@@ -18,6 +23,19 @@ const DIGEST = /^sha256=([0-9a-f]{64})$/i;
 export function digestOf(secret: string): Buffer {
   // The one-shot hash costs about half of createHash().update().digest().
   return hash("sha256", secret, "buffer");
+}
+
+/**
+ * A checksum of a secret, which costs less than a digest. Secrets that differ can have the same one, so it decides nothing
+ * by itself. It is of use in this process alone.
+ */
+export function fingerprintOf(secret: string): number {
+  return crc32(secret, FINGERPRINT_SEED);
+}
+
+/** The fingerprint of a key's secret; undefined when only its digest was given. */
+export function listedFingerprintOf(entry: KeyEntry): number | undefined {
+  return listedFingerprints.get(entry);
 }
 
 /**
@@ -47,9 +65,11 @@ function parseEntry(item: string): KeyEntry | string {
   if (colon < 1 || !NAME.test(name))
     return "must be name:sk-... with a name of up to 64 letters, digits, '.', '_' or '-'";
   if (!/^sha256=/i.test(secret)) {
-    return SECRET.test(secret)
-      ? { name, digest: digestOf(secret) }
-      : "has a secret that is empty or has characters no Authorization header can carry";
+    if (!SECRET.test(secret))
+      return "has a secret that is empty or has characters no Authorization header can carry";
+    const entry = { name, digest: digestOf(secret) };
+    listedFingerprints.set(entry, fingerprintOf(secret));
+    return entry;
   }
   const hex = DIGEST.exec(secret)?.[1];
   return hex ? { name, digest: Buffer.from(hex, "hex") } : "has a sha256= that is not 64 hexadecimal digits";

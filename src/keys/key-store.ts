@@ -2,10 +2,17 @@ import { timingSafeEqual } from "node:crypto";
 import type { CallerKey } from "./gateway-key.ts";
 import type { KeyEntry } from "./key-list.ts";
 
+/** Runs the look-up of a key that is not in memory, later or not at all. */
+export type AdmitLookUp = (lookUp: () => Promise<CallerKey | undefined>) => Promise<CallerKey | undefined>;
+
 /** Where gateway keys are looked up: a list from the environment, a database, or both. */
 export interface KeyStore {
-  /** @param digest SHA-256 of the secret a caller presented. @returns the key it belongs to, if any. */
-  find(digest: Buffer): CallerKey | undefined | Promise<CallerKey | undefined>;
+  /**
+   * @param digest SHA-256 of the secret a caller presented.
+   * @param admit decides on the look-up in a database, if one is needed; without it the look-up begins at once.
+   * @returns the key it belongs to, if any; a promise only when a database is asked.
+   */
+  find(digest: Buffer, admit?: AdmitLookUp): CallerKey | undefined | Promise<CallerKey | undefined>;
 }
 
 /** A store of a fixed list of keys, which may use every model. */
@@ -21,11 +28,20 @@ export function fixedKeys(entries: readonly KeyEntry[]): KeyStore {
   };
 }
 
-function known({ name, digest }: KeyEntry): { digest: Buffer; key: CallerKey } {
-  return { digest, key: { id: `env:${name}`, name, role: "caller", models: null, onDisconnect: "cancel" } };
+/** Id of the key of an entry of the list. */
+export function idOfEntry({ name }: KeyEntry): string {
+  return `env:${name}`;
+}
+
+function known(entry: KeyEntry): { digest: Buffer; key: CallerKey } {
+  const { name, digest } = entry;
+  return {
+    digest,
+    key: { id: idOfEntry(entry), name, role: "caller", models: null, onDisconnect: "cancel" },
+  };
 }
 
 /** Asks one store and then, for what it does not know, the other. */
 export function firstOf(first: KeyStore, second: KeyStore): KeyStore {
-  return { find: (digest) => first.find(digest) ?? second.find(digest) };
+  return { find: (digest, admit) => first.find(digest) ?? second.find(digest, admit) };
 }

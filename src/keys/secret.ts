@@ -26,9 +26,9 @@ export function isMistyped(secret: string): boolean {
   return checksum === undefined || checksumOf(random) !== checksum;
 }
 
-/** Whether a text has the form in which keys are made here, be it a key that is known or not. */
-export function isIssued(secret: string): boolean {
-  return secret.startsWith(START) && !isMistyped(secret);
+/** Whether a text begins as every secret made here does, be it well formed or not. No other text is in a database. */
+export function hasIssuedPrefix(secret: string): boolean {
+  return secret.startsWith(START);
 }
 
 /** The first characters, by which people tell keys apart. */

@@ -1,13 +1,13 @@
-import rateLimit, { normalizeIP } from "@fastify/rate-limit";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { normalizeIP } from "@fastify/rate-limit";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { clientAddress } from "../http/client-address.ts";
 import type { RedisStore } from "../store/redis.ts";
+import { ExceededCallers } from "./exceeded-callers.ts";
+import { type Counted, LocalCounter } from "./local-counter.ts";
 
 /** SDKs ignore a `retry-after` above this. */
 const RETRY_AFTER_MAX_MS = 60_000;
-/** How many callers a process remembers. A caller that is forgotten starts a new window. */
-const REMEMBERED = 50_000;
 
 /** Counts requests of the same caller in a fixed window of time. */
 export interface Limit {
@@ -15,7 +15,9 @@ export interface Limit {
    * Counts one request. @param reply gets the `x-ratelimit-*` headers, if given.
    * @throws GatewayError 429 when there were too many.
    */
-  consume(request: FastifyRequest, reply?: FastifyReply): Promise<void>;
+  consume(caller: string, reply?: FastifyReply): Promise<void>;
+  /** Whether this process has seen the caller exceed the limit in its present window. Counts nothing and asks nobody. */
+  isExceeded(caller: string): boolean;
 }
 
 export interface LimitOptions {
@@ -24,88 +26,92 @@ export interface LimitOptions {
   /** Requests per window; 0 counts nothing. */
   readonly max: number;
   readonly windowMs: number;
-  readonly keyOf: (request: FastifyRequest) => string;
   /** Where replicas count together; undefined counts in this process. */
   readonly redis: RedisStore | undefined;
+  /** Whether a caller seen to exceed the limit is refused until its window ends without asking Redis again. */
+  readonly refusesFromMemory?: boolean;
 }
 
-/** The caller's address as limits see it: one /64 network of IPv6 is one caller, or addresses could be changed at will. */
+/**
+ * The caller's address as limits see it: one /64 network of IPv6 is one caller, or addresses could be changed at will. Read
+ * it before the first `await`: a connection that was reset has no address.
+ */
 export function addressOf(request: FastifyRequest): string {
   return normalizeIP(clientAddress(request));
 }
 
-type Count = ReturnType<FastifyInstance["createRateLimit"]>;
-
 /**
- * Makes a limit. The window is fixed: across its boundary up to twice `max` can pass. While Redis does not answer, this
- * process counts by itself, so that an outage neither stops callers nor sets them free.
+ * Makes a limit. The window is fixed: across its boundary up to twice `max` can pass. While Redis fails, this process counts
+ * by itself, so that an outage neither stops callers nor sets them free.
  */
-export async function createLimit(app: FastifyInstance, options: LimitOptions): Promise<Limit> {
-  const { redis } = options;
-  if (options.max === 0) return { consume: () => Promise.resolve() };
-  const local = await counter(app, { ...options, redis: undefined });
-  const shared = redis && (await counter(app, options));
-  const countTogether = (request: FastifyRequest): ReturnType<Count> =>
-    (shared ?? local)(request).catch((error: Error) => {
-      redis?.failed(error);
-      return local(request);
-    });
-  return {
-    async consume(request, reply) {
-      const count = await (shared && redis?.usable ? countTogether(request) : local(request));
-      if (count.isAllowed) return;
-      const headers = limitHeaders(count);
-      if (!count.isExceeded) {
-        reply?.headers(headers);
-        return;
-      }
-      const waitMs = Math.max(1, Math.min(count.ttl, RETRY_AFTER_MAX_MS));
-      throw new GatewayError(
-        "rate_limit_exceeded",
-        `Too many requests: at most ${count.max} per ${count.timeWindow} ms.`,
-        {
-          headers: {
-            ...headers,
-            "retry-after": String(Math.ceil(waitMs / 1000)),
-            "retry-after-ms": String(waitMs),
-          },
-        },
-      );
-    },
-  };
+export function createLimit(options: LimitOptions): Limit {
+  if (options.max === 0) return { consume: () => Promise.resolve(), isExceeded: () => false };
+  return new FixedWindowLimit(options);
 }
 
-/** The plugin in a scope of its own: one instance of it has one store. */
-async function counter(
-  app: FastifyInstance,
-  { name, max, windowMs, keyOf, redis }: LimitOptions,
-): Promise<Count> {
-  let count: Count | undefined;
-  await app.register(async (scope) => {
-    await scope.register(rateLimit, {
-      global: false,
-      max,
-      timeWindow: windowMs,
-      keyGenerator: keyOf,
-      cache: REMEMBERED,
-      nameSpace: `sluice:rate:${name}:`,
-      ...(redis && { redis: redis.client }),
-    });
-    count = scope.createRateLimit();
-  });
-  if (count === undefined) throw new Error("the rate limit plugin was not registered");
-  return count;
-}
+class FixedWindowLimit implements Limit {
+  readonly #options: LimitOptions;
+  readonly #local: LocalCounter;
+  readonly #exceeded = new ExceededCallers();
 
-interface Counted {
-  readonly max: number;
-  readonly remaining: number;
-  readonly ttlInSeconds: number;
+  constructor(options: LimitOptions) {
+    this.#options = options;
+    this.#local = new LocalCounter(options.windowMs);
+  }
+
+  isExceeded(caller: string): boolean {
+    return this.#exceeded.remainingMs(caller) > 0;
+  }
+
+  async consume(caller: string, reply?: FastifyReply): Promise<void> {
+    const { max } = this.#options;
+    const { count, resetMs } = await this.#count(caller);
+    if (count > max) {
+      this.#exceeded.add(caller, resetMs);
+      throw this.#tooMany(resetMs);
+    }
+    reply?.headers(limitHeaders(max, max - count, resetMs));
+  }
+
+  #count(caller: string): Counted | Promise<Counted> {
+    const { redis, refusesFromMemory } = this.#options;
+    const isShared = redis?.usable && !(refusesFromMemory && this.isExceeded(caller));
+    return isShared ? this.#countTogether(redis, caller) : this.#countLocally(caller);
+  }
+
+  async #countTogether(redis: RedisStore, caller: string): Promise<Counted> {
+    const { name, windowMs } = this.#options;
+    try {
+      return await redis.count(`sluice:rate:${name}:${caller}`, windowMs);
+    } catch (error) {
+      redis.failed(error as Error);
+      return this.#countLocally(caller);
+    }
+  }
+
+  #countLocally(caller: string): Counted {
+    const remainingMs = this.#exceeded.remainingMs(caller);
+    return remainingMs > 0
+      ? { count: this.#options.max + 1, resetMs: remainingMs }
+      : this.#local.count(caller);
+  }
+
+  #tooMany(resetMs: number): GatewayError {
+    const { max, windowMs } = this.#options;
+    const waitMs = Math.max(1, Math.min(Math.ceil(resetMs), RETRY_AFTER_MAX_MS));
+    return new GatewayError("rate_limit_exceeded", `Too many requests: at most ${max} per ${windowMs} ms.`, {
+      headers: {
+        ...limitHeaders(max, 0, resetMs),
+        "retry-after": String(Math.ceil(waitMs / 1000)),
+        "retry-after-ms": String(waitMs),
+      },
+    });
+  }
 }
 
 /** Both families of names: the common one, in seconds, and OpenAI's. */
-function limitHeaders({ max, remaining, ttlInSeconds }: Counted): Record<string, string> {
-  const [limit, left, reset] = [String(max), String(remaining), String(ttlInSeconds)];
+function limitHeaders(max: number, remaining: number, resetMs: number): Record<string, string> {
+  const [limit, left, reset] = [String(max), String(remaining), String(Math.ceil(resetMs / 1000))];
   return {
     "x-ratelimit-limit": limit,
     "x-ratelimit-remaining": left,

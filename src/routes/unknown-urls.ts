@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { baseUrlFor } from "../http/base-url.ts";
-import type { Limit } from "../limits/rate-limit.ts";
+import { addressOf, type Limit } from "../limits/rate-limit.ts";
 
 /** Endpoints of OpenAI's, Anthropic's and OpenRouter's APIs that clients ask for and the gateway does not have. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
@@ -27,7 +27,7 @@ export function refuseUnknownUrls(app: FastifyInstance, unknownUrls: Limit): voi
     const endpoint = endpointOf(path);
     // The log names endpoints by these fixed words alone: a URL can carry what should not be there.
     if (endpoint !== undefined) request.exchange.route = `*/${endpoint}`;
-    await unknownUrls.consume(request);
+    await unknownUrls.consume(addressOf(request));
     throw endpoint !== undefined && Object.hasOwn(UNSUPPORTED, endpoint)
       ? unsupported(request, path, endpoint)
       : unknown(request, path);

@@ -31,6 +31,8 @@ export interface AdminApp {
 
 export interface AdminAppOptions {
   readonly clientStallTimeoutMs?: number;
+  /** Called with every request before it is let in, as the look-up of its key is. */
+  readonly beforeAdmit?: () => Promise<void>;
   /** Called before each statement, with how many came before it; what it throws is what the database says. */
   readonly beforeStatement?: (count: number) => void;
 }
@@ -44,7 +46,7 @@ const ADMIN: Caller = {
 /** Starts it on a free port, letting everyone in as an admin; it stops when the test is over. */
 export async function startAdminApp(
   database: Database,
-  { clientStallTimeoutMs = 60_000, beforeStatement = () => {} }: AdminAppOptions = {},
+  { clientStallTimeoutMs = 60_000, beforeStatement = () => {}, beforeAdmit }: AdminAppOptions = {},
 ): Promise<AdminApp> {
   let statements = 0;
   let response: FastifyReply["raw"] | undefined;
@@ -77,6 +79,7 @@ export async function startAdminApp(
   });
   const admit = [
     async (request: FastifyRequest): Promise<void> => {
+      await beforeAdmit?.();
       request.caller = ADMIN;
     },
   ];

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { KeyCache, type KeyHistory, type KeySource } from "../../src/keys/key-cache.ts";
 import type { KeyRow } from "../../src/store/key-rows.ts";
+import { until } from "../support/until.ts";
 
 const REMEMBERED = 10_000;
 const LOOK_UPS_MAX = 1_000;
@@ -71,6 +72,73 @@ test("no more than ten thousand keys are remembered, and what was used last stay
   expect(asked).toHaveLength(REMEMBERED + 1);
   await cache.find(digest(1));
   expect(asked).toHaveLength(REMEMBERED + 2);
+});
+
+/** A source that has no key until `change` creates them all, and whose changes a cache hears of by polling. */
+function emptySource() {
+  const asked: string[] = [];
+  let revision = 1;
+  let isDown = false;
+  const source: Partial<KeySource> = {
+    byDigest(hex) {
+      asked.push(hex);
+      return Promise.resolve(revision > 1 ? rowOf(hex, 2) : undefined);
+    },
+    history: (since) =>
+      isDown
+        ? Promise.reject(new Error("down"))
+        : Promise.resolve({ ...historyOf(revision), lastChangeBefore: String(since || 1) }),
+  };
+  return { source, asked, change: () => void revision++, fail: () => void (isDown = true) };
+}
+
+test("a digest that belongs to no key is looked up once until keys change, and then found within two seconds", async () => {
+  const { source, asked, change } = emptySource();
+  const cache = await start(source);
+  for (let count = 0; count < 5; count++) expect(await cache.find(digest(1))).toBeUndefined();
+  expect(cache.find(digest(1))).toBeUndefined();
+  expect(asked.length).toBe(1);
+  change();
+  await until(() => cache.find(digest(1)), "the new key", 2_000);
+});
+
+test("a digest that belonged to no key is looked up again when changes cannot be followed", async () => {
+  const { source, asked, fail, change } = emptySource();
+  const cache = await start(source);
+  expect(await cache.find(digest(1))).toBeUndefined();
+  fail();
+  change();
+  await until(() => cache.find(digest(1)), "the new key", 3_000);
+  expect(asked.length).toBe(2);
+});
+
+test("no more than ten thousand digests that belong to no key are remembered", async () => {
+  const { source, asked } = emptySource();
+  const cache = await start(source);
+  for (let index = 0; index <= REMEMBERED; index++) await cache.find(digest(index));
+  expect(asked.length).toBe(REMEMBERED + 1);
+  await cache.find(digest(REMEMBERED));
+  expect(asked.length).toBe(REMEMBERED + 1);
+  await cache.find(digest(0));
+  expect(asked.length).toBe(REMEMBERED + 2);
+});
+
+test("a key that was looked up while the same look-up waited for its turn is not looked up again", async () => {
+  const { source, asked, change } = emptySource();
+  change();
+  const cache = await start(source);
+  const turns: (() => void)[] = [];
+  const found = Array.from({ length: 3 }, () =>
+    cache.find(digest(1), async (lookUp) => {
+      await new Promise<void>((resolve) => turns.push(resolve));
+      return lookUp();
+    }),
+  );
+  for (const [index, turn] of turns.entries()) {
+    turn();
+    expect(await found[index]).toMatchObject({ role: "caller" });
+  }
+  expect(asked.length).toBe(1);
 });
 
 test("no more than a thousand look-ups are under way, and one more is refused", async () => {

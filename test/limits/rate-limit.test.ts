@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { ask } from "../support/ask.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
@@ -56,6 +56,20 @@ test("a window ends", async () => {
     RATE_LIMIT_WINDOW_MS: "200",
   });
   await ask(gateway.port);
+  await expect.poll(async () => (await ask(gateway.port)).status, { timeout: 3_000 }).toBe(200);
+});
+
+test("a clock that is set back by an hour locks no caller out", async () => {
+  const upstream = await upstreamThatAnswers();
+  const gateway = await startTestGateway(upstream.baseUrl, {
+    RATE_LIMIT_MAX: "1",
+    RATE_LIMIT_WINDOW_MS: "500",
+  });
+  expect([(await ask(gateway.port)).status, (await ask(gateway.port)).status]).toEqual([200, 429]);
+  const { now } = Date;
+  const clock = vi.spyOn(Date, "now").mockImplementation(() => now() - 3_600_000);
+  onTestFinished(() => clock.mockRestore());
+  expect((await ask(gateway.port)).status).toBe(429);
   await expect.poll(async () => (await ask(gateway.port)).status, { timeout: 3_000 }).toBe(200);
 });
 

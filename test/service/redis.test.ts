@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
 import { ask } from "../support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
@@ -130,4 +131,48 @@ test("a gateway starts without its Redis, never shows Redis's words, and counts 
   await startRedis(port);
   await until(() => isReady(gateway.port), "Redis to be found", 8_000);
   await until(async () => (await ask(gateway.port)).status === 200, "Redis to be used again");
+});
+
+test.each([
+  ["has lost its time to live", (client: Redis, key: string) => client.persist(key)],
+  ["lives longer than the window", (client: Redis, key: string) => client.pexpire(key, 3_600_000)],
+])("a count in Redis that %s ends with a new window", async (_, damage) => {
+  const redis = await startRedis();
+  const upstream = await upstreamThatAnswers();
+  const windowMs = 1_000;
+  const gateway = await startTestGateway(upstream.baseUrl, {
+    REDIS_URL: redis.url,
+    RATE_LIMIT_MAX: "2",
+    RATE_LIMIT_WINDOW_MS: String(windowMs),
+  });
+  await until(() => isReady(gateway.port), "Redis to be reached");
+  const client = new Redis(redis.url);
+  onTestFinished(() => client.disconnect());
+  const key = "sluice:rate:key:key:env:team";
+  // A count far above the limit, as of a caller that was locked out.
+  await client.set(key, 50, "PX", windowMs);
+  await damage(client, key);
+  const answer = await ask(gateway.port);
+  expect([answer.status, answer.headers["x-ratelimit-reset"]]).toEqual([429, "1"]);
+  expect(await client.get(key)).toBe("51");
+  expect(await client.pttl(key)).toBeGreaterThan(0);
+  expect(await client.pttl(key)).toBeLessThanOrEqual(windowMs);
+  await until(async () => (await ask(gateway.port)).status === 200, "the caller to be free again");
+});
+
+test("an address over the limit of failed logins costs Redis nothing, and a known key passes", async () => {
+  const redis = await startRedis();
+  const upstream = await upstreamThatAnswers();
+  const gateway = await startTestGateway(upstream.baseUrl, { REDIS_URL: redis.url, RATE_LIMIT_MAX: "3" });
+  await until(() => isReady(gateway.port), "Redis to be reached");
+  const client = new Redis(redis.url);
+  onTestFinished(() => client.disconnect());
+  const wrong = async (index: number) =>
+    (await ask(gateway.port, { headers: { authorization: `Bearer sk-wrong-${index}` } })).status;
+  for (let sent = 0; sent < 4; sent++) await wrong(sent);
+  const key = "sluice:rate:failed-login:127.0.0.1";
+  expect(await client.get(key)).toBe("4");
+  for (let sent = 4; sent < 20; sent++) expect(await wrong(sent)).toBe(429);
+  expect(await client.get(key)).toBe("4");
+  expect((await ask(gateway.port)).status).toBe(200);
 });

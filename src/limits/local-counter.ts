@@ -1,0 +1,45 @@
+/** How many callers a process counts at once. A caller whose window is dropped starts a new one. */
+const CALLERS_MAX = 50_000;
+
+interface Window {
+  count: number;
+  /** In terms of `performance.now()`: the clock of the machine can be set, and would then lock callers out or in. */
+  readonly endsAt: number;
+}
+
+/** A caller's requests in its window, the present one included, and how long the window still lasts, in ms. */
+export interface Counted {
+  readonly count: number;
+  readonly resetMs: number;
+}
+
+/** Counts requests per caller in fixed windows, in the memory of this process. */
+export class LocalCounter {
+  readonly #windowMs: number;
+  /** By caller; the window that began first comes first. */
+  readonly #windows = new Map<string, Window>();
+
+  constructor(windowMs: number) {
+    this.#windowMs = windowMs;
+  }
+
+  /** Counts one request of a caller, whose window begins with it unless one is open. */
+  count(caller: string): Counted {
+    const now = performance.now();
+    let window = this.#windows.get(caller);
+    if (window === undefined || window.endsAt <= now) {
+      window = { count: 0, endsAt: now + this.#windowMs };
+      this.#begin(caller, window);
+    }
+    window.count++;
+    return { count: window.count, resetMs: window.endsAt - now };
+  }
+
+  #begin(caller: string, window: Window): void {
+    this.#windows.delete(caller);
+    this.#windows.set(caller, window);
+    if (this.#windows.size <= CALLERS_MAX) return;
+    const [first] = this.#windows.keys();
+    if (first !== undefined) this.#windows.delete(first);
+  }
+}

@@ -1,0 +1,77 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { LocalCounter } from "../../src/limits/local-counter.ts";
+import { createLimit, type Limit } from "../../src/limits/rate-limit.ts";
+
+const CALLERS_MAX = 50_000;
+const WINDOW_MS = 1_000;
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ["performance", "Date"] }));
+afterEach(() => void vi.useRealTimers());
+
+const limitOf = (max: number): Limit =>
+  createLimit({ name: "test", max, windowMs: WINDOW_MS, redis: undefined });
+
+/** How many of so many requests a limit admits. */
+async function admitted(limit: Limit, caller: string, requests: number): Promise<number> {
+  let count = 0;
+  for (let sent = 0; sent < requests; sent++)
+    await limit.consume(caller).then(
+      () => count++,
+      () => {},
+    );
+  return count;
+}
+
+test("a window begins with a caller's first request, and a new one when it is over", () => {
+  const counter = new LocalCounter(WINDOW_MS);
+  expect(counter.count("a")).toEqual({ count: 1, resetMs: 1_000 });
+  vi.advanceTimersByTime(400);
+  expect(counter.count("a")).toEqual({ count: 2, resetMs: 600 });
+  expect(counter.count("b")).toEqual({ count: 1, resetMs: 1_000 });
+  vi.advanceTimersByTime(600);
+  expect(counter.count("a")).toEqual({ count: 1, resetMs: 1_000 });
+  expect(counter.count("b")).toEqual({ count: 2, resetMs: 400 });
+});
+
+test.each([-3_600_000, 3_600_000])(
+  "a clock that is set by %d ms neither locks a caller out nor frees it",
+  async (ms) => {
+    const limit = limitOf(2);
+    expect(await admitted(limit, "a", 1)).toBe(1);
+    vi.setSystemTime(Date.now() + ms);
+    expect(await admitted(limit, "a", 5)).toBe(1);
+    vi.advanceTimersByTime(WINDOW_MS);
+    expect(await admitted(limit, "a", 5)).toBe(2);
+    vi.setSystemTime(Date.now() - ms);
+    expect(limit.isExceeded("a")).toBe(true);
+    vi.advanceTimersByTime(WINDOW_MS);
+    expect(limit.isExceeded("a")).toBe(false);
+    expect(await admitted(limit, "a", 5)).toBe(2);
+  },
+);
+
+test("a caller that has exceeded the limit stays refused while more callers come than are remembered", async () => {
+  const limit = limitOf(2);
+  expect(await admitted(limit, "blocked", 3)).toBe(2);
+  for (let other = 0; other < CALLERS_MAX + 10; other++) await limit.consume(`other ${other}`);
+  expect(await admitted(limit, "blocked", 3)).toBe(0);
+  vi.advanceTimersByTime(WINDOW_MS);
+  expect(await admitted(limit, "blocked", 3)).toBe(2);
+});
+
+test("only as many others that exceed the limit as are remembered displace a caller that has", async () => {
+  const limit = limitOf(1);
+  expect(await admitted(limit, "blocked", 2)).toBe(1);
+  for (let other = 1; other < CALLERS_MAX; other++) await admitted(limit, `other ${other}`, 2);
+  expect(limit.isExceeded("blocked")).toBe(true);
+  await admitted(limit, "one more", 2);
+  await admitted(limit, "and another", 2);
+  expect(limit.isExceeded("blocked")).toBe(false);
+});
+
+test("no more callers are remembered than fifty thousand", () => {
+  const counter = new LocalCounter(WINDOW_MS);
+  for (let caller = 0; caller <= CALLERS_MAX; caller++) counter.count(`caller ${caller}`);
+  expect(counter.count("caller 1").count).toBe(2);
+  expect(counter.count("caller 0").count).toBe(1);
+});

@@ -1,0 +1,142 @@
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { createSecret } from "../../src/keys/secret.ts";
+import { ask } from "../support/ask.ts";
+import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.ts";
+import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { until } from "../support/until.ts";
+
+const CONNECTIONS = 1_500;
+/** Of failed logins from one address, without RATE_LIMIT_MAX. */
+const LOGINS_MAX = 600;
+/** A round trip to a database in another zone: enough for look-ups to queue. */
+const DATABASE_DELAY_MS = 20;
+const MODELS = "/openai/v1/models";
+let postgres: Postgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+}, 30_000);
+
+afterAll(() => postgres.close());
+
+/** A proxy in front of PostgreSQL that holds what it sends to it for a while. @returns the URL of the database through it. */
+async function delayed(databaseUrl: string): Promise<string> {
+  const url = new URL(databaseUrl);
+  const target = { host: url.hostname, port: Number(url.port) };
+  const sockets: Socket[] = [];
+  const server = createServer((client) => {
+    const database = connect(target);
+    sockets.push(client, database);
+    client.on("data", (bytes) => setTimeout(() => database.write(bytes), DATABASE_DELAY_MS));
+    database.on("data", (bytes) => client.write(bytes));
+    for (const [one, other] of [
+      [client, database],
+      [database, client],
+    ] as const)
+      one.on("error", () => {}).on("close", () => other.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  url.port = String((server.address() as AddressInfo).port);
+  return url.href;
+}
+
+async function start(env: Record<string, string> = {}): Promise<KeyedGateway> {
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(responseBytes(200, { "content-type": "application/json" }, '{"data":[]}')),
+  );
+  const gateway = await startKeyedGateway(upstream.baseUrl, {
+    DATABASE_URL: await delayed(await postgres.createDatabase()),
+    ...env,
+  });
+  await until(async () => (await serve(gateway)) === 200, "the key to be known");
+  return gateway;
+}
+
+const serve = async ({ port, caller }: KeyedGateway): Promise<number> =>
+  (await ask(port, { method: "GET", path: MODELS, body: "", headers: { authorization: `Bearer ${caller}` } }))
+    .status;
+
+/** Sends one request with an invented key over each connection. @param addressOf the address a proxy gives for each. */
+function flood({ port }: KeyedGateway, connections: number, addressOf?: (index: number) => string) {
+  const clients = Array.from({ length: connections }, (_, index) => {
+    const client = new RawClient(port);
+    const forwarded = addressOf ? `x-forwarded-for: ${addressOf(index)}\r\n` : "";
+    client.send(
+      `GET ${MODELS} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${createSecret()}\r\n${forwarded}\r\n`,
+    );
+    return client;
+  });
+  const statuses = (): Record<string, number> => {
+    const counts: Record<string, number> = {};
+    for (const client of clients) {
+      const status = client.response()?.status;
+      if (status !== undefined) counts[status] = (counts[status] ?? 0) + 1;
+    }
+    return counts;
+  };
+  const isOver = (): boolean => clients.every((client) => client.response()?.complete || client.closed);
+  return { statuses, isOver };
+}
+
+/** Asks for readiness and with the known key until `isOver`. @returns the statuses that came. */
+async function watch(
+  gateway: KeyedGateway,
+  isOver: () => boolean,
+): Promise<[ready: Set<number>, known: Set<number>]> {
+  const ready = new Set<number>();
+  const known = new Set<number>();
+  const end = performance.now() + 30_000;
+  while (!isOver() && performance.now() < end) {
+    ready.add((await ask(gateway.port, { method: "GET", path: "/readyz", body: "" })).status);
+    known.add(await serve(gateway));
+    await sleep(5);
+  }
+  expect(isOver()).toBe(true);
+  return [ready, known];
+}
+
+test("1,500 connections with invented keys leave a gateway on PostgreSQL ready, and a known key is served", async () => {
+  const gateway = await start();
+  const { statuses, isOver } = flood(gateway, CONNECTIONS);
+  expect(await watch(gateway, isOver)).toEqual([new Set([200]), new Set([200])]);
+  expect(statuses()).toEqual({ 401: LOGINS_MAX, 429: CONNECTIONS - LOGINS_MAX });
+  expect(gateway.log()).not.toContain("internal error");
+}, 60_000);
+
+test("waves of connections with other invented keys are refused beyond the limit of their address, and readiness stays", async () => {
+  const gateway = await start({ RATE_LIMIT_MAX: "1000" });
+  const totals: Record<string, number> = {};
+  for (let wave = 0; wave < 4; wave++) {
+    const { statuses, isOver } = flood(gateway, 500);
+    const [ready] = await watch(gateway, isOver);
+    expect(ready).toEqual(new Set([200]));
+    for (const [status, count] of Object.entries(statuses())) totals[status] = (totals[status] ?? 0) + count;
+  }
+  expect(totals).toEqual({ 401: 1_000, 429: 1_000 });
+}, 60_000);
+
+test("invented keys from many addresses behind a proxy leave a gateway on PostgreSQL ready", async () => {
+  const gateway = await start({ TRUST_PROXY: "loopback" });
+  const { statuses, isOver } = flood(gateway, CONNECTIONS, (index) => `10.${index >> 8}.${index & 255}.7`);
+  expect(await watch(gateway, isOver)).toEqual([new Set([200]), new Set([200])]);
+  expect(statuses()).toEqual({ 401: CONNECTIONS });
+}, 60_000);
+
+test("the admin API refuses invented keys of an address over the limit, and serves its admin key", async () => {
+  const gateway = await start({ RATE_LIMIT_MAX: "50" });
+  expect((await gateway.manage("GET", "/keys")).status).toBe(200);
+  const statusFor = async (secret: string): Promise<number> =>
+    (await gateway.call(secret, { method: "GET", path: "/admin/v1/keys", body: "" })).status;
+  const statuses = await Promise.all(Array.from({ length: 100 }, () => statusFor(createSecret())));
+  expect(statuses.filter((status) => status === 401).length).toBe(50);
+  expect(statuses.filter((status) => status === 429).length).toBe(50);
+  expect((await gateway.manage("GET", "/keys")).status).toBe(200);
+});

@@ -1,0 +1,59 @@
+import { createServer, type AddressInfo } from "node:net";
+import { onTestFinished } from "vitest";
+
+/** A server that speaks Redis's protocol and answers what a test wants. */
+export interface FakeRedis {
+  readonly url: string;
+  /** Every command so far, its name first, in upper case. */
+  readonly commands: readonly (readonly string[])[];
+}
+
+const INFO = "redis_version:7.0.0\r\nloading:0\r\n";
+const SOUND: Readonly<Record<string, string>> = {
+  INFO: `$${INFO.length}\r\n${INFO}\r\n`,
+  PING: "+PONG\r\n",
+};
+
+/**
+ * Starts it on a free port; it stops when the test is over.
+ * @param replies raw bytes of the reply by command; other commands get a sound one.
+ */
+export async function startFakeRedis(replies: Readonly<Record<string, string>>): Promise<FakeRedis> {
+  const commands: string[][] = [];
+  const server = createServer((socket) => {
+    let pending = "";
+    socket.on("error", () => {});
+    onTestFinished(() => void socket.destroy());
+    socket.on("data", (bytes: Buffer) => {
+      pending += bytes.toString("latin1");
+      for (let parsed = parseCommand(pending); parsed; parsed = parseCommand(pending)) {
+        pending = pending.slice(parsed.length);
+        const [name = "", ...args] = parsed.command;
+        const upper = name.toUpperCase();
+        commands.push([upper, ...args]);
+        socket.write(replies[upper] ?? SOUND[upper] ?? "+OK\r\n", "latin1");
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  return { url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`, commands };
+}
+
+/** @returns the first command of `text` and how long it is; undefined while it is not whole. */
+function parseCommand(text: string): { command: string[]; length: number } | undefined {
+  const head = /^\*(\d+)\r\n/.exec(text);
+  if (!head) return undefined;
+  let at = head[0].length;
+  const command: string[] = [];
+  for (let left = Number(head[1]); left > 0; left--) {
+    const bulk = /^\$(\d+)\r\n/.exec(text.slice(at));
+    if (!bulk) return undefined;
+    at += bulk[0].length;
+    const end = at + Number(bulk[1]);
+    if (text.length < end + 2) return undefined;
+    command.push(text.slice(at, end));
+    at = end + 2;
+  }
+  return { command, length: at };
+}
