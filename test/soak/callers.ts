@@ -37,8 +37,6 @@ export interface CallersOptions {
   readonly secrets: readonly string[];
   readonly callers: number;
   readonly seed: number;
-  /** Before the number of a request in its id. */
-  readonly idPrefix: string;
   /** Called before a request is sent that may reach upstream. */
   readonly onAsk: (asked: Asked) => void;
   /** Called when it has ended for its caller. */
@@ -78,7 +76,7 @@ export class SoakCallers {
     const reads = behaviour === "reads-slowly" || behaviour === "stops-reading";
     const kind = reads ? LARGE_ANSWER : pickKind(this.#random());
     const asked: Asked = {
-      id: `${this.#options.idPrefix}-${number}`,
+      id: `soak-${number}`,
       kind,
       behaviour,
       status: 0,

@@ -8,7 +8,7 @@ const FATAL_LEVEL = 60;
 /** Reads the log of a gateway, and keeps no more of it than counts. */
 export class LogWatch {
   readonly #report: (difference: string) => void;
-  /** Lines at level warn and above: of requests by their error, of others by their message. */
+  /** Lines at level warn and above: of requests by their error or outcome, of others by their message. */
   readonly counts = new Map<string, number>();
   /** The address of the inspector, once Node has written it. */
   inspectorUrl: string | undefined;
@@ -25,8 +25,8 @@ export class LogWatch {
     if (line === "" || INSPECTOR_LINES.test(line)) return;
     const record = parseRecord(line);
     if (!record) return this.#report(`log: ${line.slice(0, 200)}`);
-    const { level, msg, error = "", err } = record;
-    const name = msg === "request" ? error : msg;
+    const { level, msg, error = "", outcome, err } = record;
+    const name = msg === "request" ? error || String(outcome) : msg;
     if (level >= WARN_LEVEL) this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
     // Only an exception that the gateway did not expect is logged with its stack.
     const isFault = level >= FATAL_LEVEL || err !== undefined || OWN_FAULTS.has(error);
@@ -38,6 +38,7 @@ interface LogRecord {
   readonly level: number;
   readonly msg: string;
   readonly error?: string;
+  readonly outcome?: string;
   readonly err?: unknown;
 }
 

@@ -25,7 +25,6 @@ const MATCH_EVERY_MS = 3_000;
 const SAMPLES = 240;
 /** A collection takes the gateway tens of milliseconds. */
 const SAMPLE_EVERY_MIN_MS = 1_000;
-const WARM_UP_MS = 2_000;
 const SETTLED_DEADLINE_MS = 60_000;
 /** Connections to upstream are kept for 30 s. */
 const DESCRIPTORS_DEADLINE_MS = 60_000;
@@ -55,15 +54,13 @@ export class Run {
     const { callers, seed, minutes } = this.#options;
     const taking = setInterval(() => audit.takeSeen(), TAKE_EVERY_MS);
     try {
-      await this.#warmUp(secrets);
-      const baseline = await this.#descriptorsAtRest();
+      const baseline = this.#descriptors();
       const cpuBefore = await this.#cpuMs();
       const load = new SoakCallers({
         port: gateway.port,
         secrets,
         callers,
         seed,
-        idPrefix: "soak",
         onAsk: (asked) => audit.addCaller(asked),
         onEnd: (asked) => this.#judge(asked),
       });
@@ -99,42 +96,15 @@ export class Run {
     }
   }
 
-  /** Makes everything that is made once: compiled code, connections, the readers of the database. */
-  async #warmUp(secrets: readonly string[]): Promise<void> {
-    const { gateway, audit } = this.#parts;
-    const onAsk = (asked: Asked): void => audit.addCaller(asked);
-    const { seed } = this.#options;
-    const load = new SoakCallers({
-      port: gateway.port,
-      secrets,
-      callers: 4,
-      seed,
-      onAsk,
-      onEnd: () => {},
-      idPrefix: "warm-up",
-    });
-    await sleep(WARM_UP_MS);
-    await load.stop();
-    await this.#settled();
-  }
-
-  /** Waits until connections to upstream are closed. @param wanted ends the wait when there are no more than so many. */
-  async #descriptorsAtRest(wanted = 0): Promise<number> {
-    let least = Number.POSITIVE_INFINITY;
-    let stableSince = performance.now();
-    await until(
-      () => {
-        const count = this.#descriptors();
-        if (count < least) {
-          least = count;
-          stableSince = performance.now();
-        }
-        return count <= wanted || performance.now() - stableSince > DESCRIPTORS_DEADLINE_MS / 2;
-      },
+  /** Waits until connections to upstream are closed. @returns how many descriptors were open at the end. */
+  async #descriptorsAtRest(wanted: number): Promise<number> {
+    const areClosed = until(
+      () => this.#descriptors() <= wanted,
       "descriptors to be closed",
-      2 * DESCRIPTORS_DEADLINE_MS,
+      DESCRIPTORS_DEADLINE_MS,
     );
-    return least;
+    await areClosed.catch(() => {});
+    return this.#descriptors();
   }
 
   #descriptors(): number {
