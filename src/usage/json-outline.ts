@@ -27,6 +27,11 @@ export class JsonOutline {
     return this.#isTooLong;
   }
 
+  /** What is nested this deep is left out. */
+  get hiddenDepth(): number {
+    return this.#hiddenDepth;
+  }
+
   /** The outline so far: valid JSON if the document has ended and is valid. */
   get bytes(): Buffer {
     return this.#bytes.subarray(0, this.#length);

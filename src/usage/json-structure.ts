@@ -29,6 +29,9 @@ export class JsonStructure {
   push(chunk: Buffer): void {
     let at = this.#inString ? this.#skipString(chunk, 0) : 0;
     while (at < chunk.length) {
+      const hiddenDepth = this.#outline?.hiddenDepth ?? 1;
+      if (this.#depth >= hiddenDepth) at = this.#skipHidden(chunk, at, hiddenDepth);
+      if (at === chunk.length) return;
       const byte = chunk[at++] as number;
       if (byte === QUOTE) {
         this.#begin("within");
@@ -61,6 +64,32 @@ export class JsonStructure {
     if (this.#depth > 0) return;
     if (this.#state === "before") this.#state = state;
     else if (this.#state !== "bare" || state !== "bare") this.#state = "invalid";
+  }
+
+  /**
+   * Skips what neither the outline nor the state depends on, several times faster than byte by byte above.
+   * @returns the position of the bracket that closes the outermost hidden object or array, or the chunk's length.
+   */
+  #skipHidden(chunk: Buffer, from: number, hiddenDepth: number): number {
+    let at = from;
+    let depth = this.#depth;
+    while (at < chunk.length) {
+      const byte = chunk[at] as number;
+      if (byte === QUOTE) {
+        this.#inString = true;
+        at = this.#skipString(chunk, at + 1);
+        continue;
+      }
+      // Bit 5 is all that tells [ from { and ] from }.
+      if ((byte | SPACE) === OPEN_BRACE) depth++;
+      else if ((byte | SPACE) === CLOSE_BRACE) {
+        if (depth === hiddenDepth) break;
+        depth--;
+      }
+      at++;
+    }
+    this.#depth = depth;
+    return at;
   }
 
   /** @param from position within the string. @returns the position behind the closing quote, or the chunk's length. */

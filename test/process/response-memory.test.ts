@@ -1,0 +1,103 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
+import { listeningPort, runNode } from "../support/process.ts";
+import { RawClient } from "../support/raw-client.ts";
+import {
+  chunk,
+  chunkedHead,
+  responseBytes,
+  type Script,
+  startScriptedUpstream,
+} from "../support/scripted-upstream.ts";
+import { temporaryDirectory } from "../support/store.ts";
+import { until } from "../support/until.ts";
+
+// How much memory a gateway in a process of its own takes for responses of any length.
+
+const MIB = 1_048_576;
+const AT_ONCE = 12;
+
+async function start(script: Script, env: Record<string, string> = {}) {
+  const upstream = await startScriptedUpstream(script);
+  const server = runNode("src/server.ts", {
+    PORT: "0",
+    OPENROUTER_API_KEY: ACCOUNT_KEY,
+    GATEWAY_API_KEYS: `team:${CALLER_KEY}`,
+    OPENROUTER_BASE_URL: upstream.baseUrl,
+    ...env,
+  });
+  const port = await listeningPort(server);
+  const call = (): RawClient => {
+    const client = new RawClient(port);
+    client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+    return client;
+  };
+  return { upstream, call, pid: server.child.pid as number };
+}
+
+/** @returns a function that gives the growth of a process's memory, at its highest, from now on. */
+function growthOf(pid: number): () => number {
+  const bytes = (name: string): number =>
+    1_024 * Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+  const before = bytes("VmRSS");
+  // Resets the highest value (proc(5)).
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
+  return () => bytes("VmHWM") - before;
+}
+
+const TYPES = { json: "application/json", page: "text/html" };
+const items = `{"error":{"message":"m","metadata":[${'{"a":1},'.repeat(880_000)}1]}}`;
+const text = `{"error":{"message":"m","metadata":{"raw":"${"é".repeat(10 * MIB)}"}}}`;
+
+test.each([
+  ["JSON with many values", "without a ledger", 400, TYPES.json, items],
+  ["JSON with many values", "with a ledger", 400, TYPES.json, items],
+  ["JSON with a long text", "with a ledger", 500, TYPES.json, text],
+  ["HTML", "with a ledger", 502, TYPES.page, `<html>${"x".repeat(20 * MIB)}`],
+])(
+  "error responses of megabytes of %s take less than 8 MiB each %s",
+  async (_, ledger, status, type, body) => {
+    const answer = responseBytes(status, { "content-type": type }, body);
+    const { call, pid } = await start(
+      (socket) => void socket.write(answer),
+      ledger === "with a ledger" ? { DATA_DIR: temporaryDirectory() } : {},
+    );
+    const growth = growthOf(pid);
+    const clients = Array.from({ length: AT_ONCE }, () => call());
+    for (const client of clients) await client.whole("an error", 60_000);
+    expect(growth()).toBeLessThan(AT_ONCE * 8 * MIB);
+  },
+  90_000,
+);
+
+test("an endless response takes little memory, and ends at its limit, when its client reads slowly", async () => {
+  const event = chunk(`: ${"x".repeat(65_000)}\n\n`);
+  const { upstream, call, pid } = await start(
+    (socket) => {
+      socket.write(chunkedHead());
+      const more = (): void => {
+        while (!socket.destroyed && socket.write(event)) continue;
+      };
+      socket.on("drain", more);
+      more();
+    },
+    { RESPONSE_LIMIT_BYTES: String(100 * MIB) },
+  );
+  const growth = growthOf(pid);
+  const clients = Array.from({ length: 4 }, () => call());
+  // Some 20 MiB a second each.
+  const timers = clients.map(({ socket }) =>
+    setInterval(() => (socket.isPaused() ? socket.resume() : socket.pause()), 5),
+  );
+  for (const client of clients) {
+    const response = await client.ended("the endless response", 60_000);
+    expect(response?.complete).toBe(false);
+    expect(response?.body.length).toBeLessThanOrEqual(100 * MIB);
+    expect(response?.body.subarray(-300).toString()).toContain('"reason":"response_too_large"');
+  }
+  for (const timer of timers) clearInterval(timer);
+  expect(growth()).toBeLessThan(160 * MIB);
+  await until(() => upstream.open.size === 0, "the requests to upstream to be aborted");
+}, 90_000);
