@@ -48,7 +48,7 @@ const MOVED: Readonly<Record<string, string>> = {
 /** Which libraries only one room may import. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ["upstream/"],
-  zod: ["config-environment.ts", "config-values.ts", "openai/", "keys/key-input.ts", "admin/", "cli/"],
+  zod: ["config-environment.ts", "config-values.ts", "keys/key-input.ts", "admin/", "cli/"],
   commander: ["cli/"],
   ioredis: ["store/"],
   kysely: ["store/"],

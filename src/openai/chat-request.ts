@@ -18,6 +18,8 @@ export interface ChatRequest {
   /** The preset the caller named apart from a model. */
   readonly preset: string | undefined;
   readonly stream: boolean;
+  /** The parsed body, as it came. */
+  readonly fields: Readonly<Record<string, unknown>>;
   /** The caller's bytes but for the optional prefix of model ids. */
   readonly body: Buffer;
 }
@@ -40,6 +42,7 @@ export function readChatRequest(body: Buffer): ChatRequest {
     innerModels: innerModels(value, models),
     preset: typeof preset === "string" ? preset : undefined,
     stream: request.stream === true,
+    fields: value,
     body: cutInPlace(body, prefixSpans(body, request, fields)),
   };
 }

@@ -1,5 +1,17 @@
 import { GatewayError } from "../errors.ts";
-import { byType, type Fault, firstFault, flag, items, number, object, text, whole } from "./loose-schema.ts";
+import {
+  byType,
+  type Fault,
+  firstFault,
+  flag,
+  items,
+  number,
+  object,
+  shortText,
+  text,
+  whole,
+} from "./loose-schema.ts";
+import { MODEL_NAME_MAX_CHARACTERS, MODELS_MAX } from "./model-limits.ts";
 
 /**
  * What OpenRouter documents of a chat completion request: types and ranges of the fields it names. New fields, roles,
@@ -72,16 +84,18 @@ const sampling = {
   ).nullish(),
 };
 
+const modelName = shortText(MODEL_NAME_MAX_CHARACTERS);
+
 const routing = {
-  model: text.nullish(),
-  models: items(text).nullish(),
-  preset: text.nullish(),
+  model: modelName.nullish(),
+  models: items(modelName, { max: MODELS_MAX }).nullish(),
+  preset: modelName.nullish(),
   route: text.nullish(),
   provider: object().nullish(),
   plugins: items(object()).nullish(),
   transforms: items(text).nullish(),
   service_tier: text.nullish(),
-  session_id: text.max(256, { error: "must have at most 256 characters" }).nullish(),
+  session_id: shortText(256).nullish(),
   user: text.nullish(),
   metadata: object().nullish(),
   trace: object().nullish(),
@@ -120,7 +134,7 @@ export interface ChatFields {
 
 /**
  * Checks a parsed chat completion request.
- * @returns the same value, typed: zod's copy is thrown away, so nothing can be dropped or coerced.
+ * @returns the same value, typed: nothing is copied, so nothing can be dropped or coerced.
  * @throws GatewayError 400 for the first fault, with its path as `param`; the message never quotes a value.
  */
 export function checkChatRequest(value: Readonly<Record<string, unknown>>): ChatFields {

@@ -1,4 +1,6 @@
+import { GatewayError } from "../errors.ts";
 import { changesModel, fastModelId } from "./fast-model.ts";
+import { MODEL_NAME_MAX_CHARACTERS, MODELS_MAX } from "./model-limits.ts";
 
 /** A model that is asked besides those that `model` and `models` name. */
 export interface InnerModel {
@@ -11,6 +13,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const NONE: readonly InnerModel[] = [];
 const NO_NAMES: readonly string[] = [];
+const NO_FIELDS: Fields = {};
 /** What is asked when it is left open, under a name that stands for it. An advisor is then any model that the first one likes. */
 const UNNAMED: ReadonlyMap<unknown, { readonly fields: readonly string[]; readonly name: string }> = new Map([
   ["fusion", { fields: ["analysis_models", "model"], name: "openrouter/fusion" }],
@@ -20,12 +23,21 @@ const UNNAMED: ReadonlyMap<unknown, { readonly fields: readonly string[]; readon
   ["openrouter:image_generation", { fields: ["model"], name: "openai/gpt-5-image" }],
 ]);
 
+/** Steps from the request down to a plugin or tool: a path is written out only for a model that is found. */
+interface Place {
+  readonly parent: Place | undefined;
+  /** The field of the parent, or of the request, that lists it. */
+  readonly list: string;
+  readonly index: number;
+}
+
 /**
  * Finds the models that a request's plugins and server tools are told to ask, or will ask without being told. Functions of
  * the caller's own are not looked into: a `model` in there is a parameter of theirs.
  * @param request the checked JSON body.
  * @param named the models of `model` and `models` under OpenRouter's names: with `speed`, others serve them.
  * @returns names as they were written: OpenRouter takes no prefix off here.
+ * @throws GatewayError 400 invalid_value when plugins and tools name more than 64 models, or one of more than 256 characters.
  */
 export function innerModels(
   { plugins, tools, speed }: Fields,
@@ -33,38 +45,80 @@ export function innerModels(
 ): readonly InnerModel[] {
   const isFast = changesModel(speed);
   if (!isFast && !Array.isArray(plugins) && !Array.isArray(tools)) return NONE;
-  const found: InnerModel[] = isFast ? named.map((id) => ({ name: fastModelId(id), param: "speed" })) : [];
-  for (const [index, plugin] of fieldsOfEach(plugins)) {
+  const found: InnerModel[] = [];
+  const listed = itemsOf(plugins);
+  for (let index = 0; index < listed.length; index++) {
+    const plugin = fieldsOf(listed[index]);
+    const { id, model, analysis_models: panel } = plugin;
     if (plugin["enabled"] === false) continue;
-    collect(plugin, plugin["id"], `plugins[${index}]`, found);
-    collectFromTools(plugin["tools"], `plugins[${index}].tools`, found);
+    if (model === undefined && panel === undefined && plugin["tools"] === undefined && !UNNAMED.has(id))
+      continue;
+    const place = { parent: undefined, list: "plugins", index };
+    collect({ settings: plugin, kind: id, place, below: "" }, found);
+    collectFromTools(plugin["tools"], { parent: place, list: "tools" }, found);
   }
-  collectFromTools(tools, "tools", found);
-  return found;
+  collectFromTools(tools, { parent: undefined, list: "tools" }, found);
+  return isFast ? [...named.map((id) => ({ name: fastModelId(id), param: "speed" })), ...found] : found;
 }
 
-function collectFromTools(tools: unknown, path: string, found: InnerModel[]): void {
-  for (const [index, tool] of fieldsOfEach(tools)) {
-    const { type } = tool;
+function collectFromTools(tools: unknown, at: Omit<Place, "index">, found: InnerModel[]): void {
+  const listed = itemsOf(tools);
+  for (let index = 0; index < listed.length; index++) {
+    const { type, model, parameters } = fieldsOf(listed[index]);
     if (type === "function" || type === undefined) continue;
-    const parameters = fieldsOf(tool["parameters"]);
+    if (model === undefined && parameters === undefined && !UNNAMED.has(type)) continue;
+    const settings = fieldsOf(parameters);
+    const place = { ...at, index };
     // OpenAI's own tools have their model beside their type.
-    if (typeof tool["model"] === "string")
-      found.push({ name: tool["model"], param: `${path}[${index}].model` });
-    collect(parameters, type, `${path}[${index}].parameters`, found);
-    collectFromTools(parameters["tools"], `${path}[${index}].parameters.tools`, found);
+    if (typeof model === "string") add(found, model, () => `${pathOf(place)}.model`);
+    collect({ settings, kind: type, place, below: ".parameters" }, found);
+    collectFromTools(settings["tools"], { parent: place, list: "parameters.tools" }, found);
   }
 }
 
-function collect(settings: Fields, kind: unknown, path: string, found: InnerModel[]): void {
+interface Settings {
+  readonly settings: Fields;
+  /** The id of a plugin, or the type of a tool. */
+  readonly kind: unknown;
+  readonly place: Place;
+  /** The path of the settings from the place on. */
+  readonly below: string;
+}
+
+function collect({ settings, kind, place, below }: Settings, found: InnerModel[]): void {
   const { model, analysis_models: panel } = settings;
-  if (typeof model === "string") found.push({ name: model, param: `${path}.model` });
-  for (const [index, name] of (Array.isArray(panel) ? panel : []).entries())
-    if (typeof name === "string") found.push({ name, param: `${path}.analysis_models[${index}]` });
+  if (typeof model === "string") add(found, model, () => `${pathOf(place)}${below}.model`);
+  const names = itemsOf(panel);
+  for (let index = 0; index < names.length; index++) {
+    const name = names[index];
+    if (typeof name === "string")
+      add(found, name, () => `${pathOf(place)}${below}.analysis_models[${index}]`);
+  }
   const unnamed = UNNAMED.get(kind);
   for (const field of unnamed?.fields ?? [])
     if (unnamed && isOpen(field, settings[field]))
-      found.push({ name: unnamed.name, param: `${path}.${field}` });
+      add(found, unnamed.name, () => `${pathOf(place)}${below}.${field}`);
+}
+
+function add(found: InnerModel[], name: string, paramOf: () => string): void {
+  const param = paramOf();
+  if (name.length > MODEL_NAME_MAX_CHARACTERS)
+    throw new GatewayError(
+      "invalid_value",
+      `${param} must have at most ${MODEL_NAME_MAX_CHARACTERS} characters.`,
+      {
+        param,
+      },
+    );
+  if (found.length === MODELS_MAX)
+    throw new GatewayError("invalid_value", `plugins and tools may name at most ${MODELS_MAX} models.`, {
+      param,
+    });
+  found.push({ name, param });
+}
+
+function pathOf({ parent, list, index }: Place): string {
+  return `${parent ? `${pathOf(parent)}.` : ""}${list}[${index}]`;
 }
 
 /** What names no model, whatever it is: OpenRouter may make of it what it likes. */
@@ -74,9 +128,9 @@ function isOpen(field: string, value: unknown): boolean {
 }
 
 function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? (value as Fields) : {};
+  return typeof value === "object" && value !== null ? (value as Fields) : NO_FIELDS;
 }
 
-function fieldsOfEach(value: unknown): [number, Fields][] {
-  return Array.isArray(value) ? value.map((item, index) => [index, fieldsOf(item)]) : [];
+function itemsOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }

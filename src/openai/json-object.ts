@@ -1,14 +1,30 @@
 import { isUtf8 } from "node:buffer";
 import { GatewayError } from "../errors.ts";
-import { decodeString, findTopLevelFields, type TopLevelFields } from "./top-level-fields.ts";
+import {
+  decodeString,
+  findTopLevelFields,
+  type SizeLimits,
+  type Span,
+  type TopLevelFields,
+} from "./top-level-fields.ts";
 
 /** How many brackets may be open at once. Deep nesting overflows the stack of recursive readers further on. */
 const MAX_DEPTH = 512;
 /**
- * How many commas and opening brackets a body may have: fifty times those of a conversation with 2,000 messages. Without
- * a bound, 64 MiB of `{},{},` would hold the process for ten seconds and take gigabytes.
+ * Bounds what `JSON.parse` may cost before it runs. The slowest text that was found, objects of 100 keys each of which
+ * comes once, takes it 0.95 us a value (Node 26.10, one core), so 100,000 values are about 100 ms; a million empty objects
+ * per 100 ms are possible too, but nothing tells them apart as cheaply. The largest recorded request, Claude Code with 29
+ * tools, has 800 values, and a conversation of 2,000 messages with calls of tools some 30,000.
+ *
+ * V8 seeds the hash of keys that are array indices, so 60,000 of them take 20 ms whichever they are. The bounds on fields
+ * hold where it does not: 10,000 keys that all collide are 50 million comparisons. Recorded objects have up to 12 fields.
  */
-const MAX_MARKS = 1_000_000;
+const LIMITS: SizeLimits = { values: 100_000, topLevelFields: 1_000, fields: 10_000 };
+const TOO_COMPLEX: Readonly<Record<keyof SizeLimits, string>> = {
+  values: `The request body has more than ${LIMITS.values} values.`,
+  topLevelFields: `The request body has more than ${LIMITS.topLevelFields} top-level fields.`,
+  fields: `An object in the request body has more than ${LIMITS.fields} fields.`,
+};
 const BYTE_ORDER_MARK = 0xef;
 
 /** A JSON object parsed to be looked at, and where its top-level fields stand in the bytes that will be forwarded. */
@@ -22,7 +38,7 @@ export interface JsonObject {
  *
  * Refused although `JSON.parse` would take them: invalid UTF-8 (it would be replaced in silence) and duplicate top-level
  * keys (upstream may keep the first where we keep the last, and every check here would be about the wrong one).
- * @throws GatewayError 400 invalid_json, invalid_utf8, duplicate_field or json_too_deep.
+ * @throws GatewayError 400 invalid_json, invalid_utf8, duplicate_field, json_too_deep or json_too_complex.
  */
 export function parseJsonObject(body: Buffer): JsonObject {
   if (body.length === 0)
@@ -34,17 +50,15 @@ export function parseJsonObject(body: Buffer): JsonObject {
       "The request body starts with a byte order mark; send JSON without one.",
     );
   }
-  const fields = findTopLevelFields(body, MAX_DEPTH, MAX_MARKS);
+  const fields = findTopLevelFields(body, MAX_DEPTH, LIMITS);
   if (fields.tooDeep) {
     throw new GatewayError(
       "json_too_deep",
       `The request body nests objects and arrays more than ${MAX_DEPTH} levels deep.`,
     );
   }
-  if (fields.tooComplex) {
-    throw new GatewayError("json_too_complex", `The request body has more than ${MAX_MARKS} values.`);
-  }
-  const value = parse(body);
+  if (fields.exceeded) throw new GatewayError("json_too_complex", TOO_COMPLEX[fields.exceeded]);
+  const value = parse(body, fields.escapedKeys);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new GatewayError("invalid_json", "The request body must be a JSON object.");
   }
@@ -54,28 +68,59 @@ export function parseJsonObject(body: Buffer): JsonObject {
 }
 
 /**
- * Parses JSON text of a client as `JSON.parse` does, but for a fault of V8 14: it can take a key that is written with escapes,
- * such as `"\u006dodel"`, for another key that an earlier text had in the same place, so that a field is hidden from every
- * check here and read by upstream. So escapes of ASCII characters are decoded first.
- * @throws SyntaxError as `JSON.parse` does.
+ * The text of a body, with the ASCII characters of its keys decoded. V8 14 can take a key that is written with escapes, such
+ * as `"\u006dodel"`, for another key that an earlier text had in the same place, so that a field is hidden from every check
+ * here and read by upstream. Strings that are values are parsed correctly, and most bodies have no escaped key.
  */
-export function parseJson(text: string): unknown {
-  return JSON.parse(text.includes("\\u00") ? text.replaceAll(ESCAPE, decodeAscii) : text);
+function withPlainKeys(body: Buffer, escapedKeys: readonly Span[]): string {
+  if (escapedKeys.length === 0) return body.toString();
+  const copy = Buffer.from(body);
+  for (const key of escapedKeys) decodeInPlace(copy, key);
+  return copy.toString();
 }
 
-/** Any escape, so that the second half of an escaped backslash is not taken for the beginning of one. */
-const ESCAPE = /\\(?:u00([2-7][0-9a-fA-F])|.)/gs;
+const BACKSLASH = 0x5c;
+const QUOTE = 0x22;
+const SPACE = 0x20;
 
-/** Quotes, backslashes and DEL stay escaped. */
-function decodeAscii(escape: string, hex: string | undefined): string {
-  if (hex === undefined) return escape;
-  const char = String.fromCharCode(Number.parseInt(hex, 16));
-  return char === '"' || char === "\\" || char === "\u007f" ? escape : char;
+/** Decodes `\u0020` to `\u007f` but for quotes and backslashes in a JSON string, and fills up with blanks behind it. */
+function decodeInPlace(json: Buffer, { start, end }: Span): void {
+  let to = start;
+  for (let from = start; from < end;) {
+    const byte = json[from] ?? SPACE;
+    const code = byte === BACKSLASH ? asciiEscape(json, from) : undefined;
+    if (code !== undefined) {
+      json[to++] = code;
+      from += 6;
+    } else {
+      json[to++] = byte;
+      from++;
+      // What an escaped backslash is followed by is no escape.
+      if (byte === BACKSLASH) json[to++] = json[from++] ?? SPACE;
+    }
+  }
+  while (to < end) json[to++] = SPACE;
 }
 
-function parse(body: Buffer): unknown {
+/** The character that `\u00xx` stands for; undefined unless it may be written without an escape. */
+function asciiEscape(json: Buffer, at: number): number | undefined {
+  if (json[at + 1] !== 0x75 || json[at + 2] !== 0x30 || json[at + 3] !== 0x30) return undefined;
+  const high = hexDigit(json[at + 4]);
+  const low = hexDigit(json[at + 5]);
+  if (high === undefined || low === undefined || high < 2 || high > 7) return undefined;
+  const code = high * 16 + low;
+  return code === QUOTE || code === BACKSLASH ? undefined : code;
+}
+
+function hexDigit(byte = 0): number | undefined {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : undefined;
+}
+
+function parse(body: Buffer, escapedKeys: readonly Span[]): unknown {
   try {
-    return parseJson(body.toString());
+    return JSON.parse(withPlainKeys(body, escapedKeys));
   } catch {
     // The parser's own message quotes the body, which must not be echoed or logged.
     throw new GatewayError("invalid_json", "The request body is not valid JSON.");

@@ -1,8 +1,7 @@
-import { z } from "zod";
-
 /**
- * Building blocks for a schema that looks and never changes: its output is thrown away. Each stops at the first fault
- * it finds, because zod's own arrays and unions collect them all: 20,000 bad message parts made 37 MB of issues.
+ * Building blocks for a schema that looks and never changes. Each stops at the first fault it finds: zod's arrays and
+ * unions collect them all, so that 20,000 bad message parts made 37 MB of issues. Each is one call per value, because a
+ * body may have 100,000 values and checking them must not take longer than parsing them.
  */
 
 /** The first thing wrong with a value. */
@@ -15,55 +14,64 @@ export interface Fault {
   readonly wrongType: boolean;
 }
 
-/** @returns the first fault of `value`, or undefined when it fits. */
-export function firstFault(schema: z.ZodType, value: unknown): Fault | undefined {
-  const issue = schema.safeParse(value).error?.issues[0];
-  if (issue === undefined) return undefined;
-  const wrongType =
-    issue.code === "custom" ? issue.params?.["wrongType"] === true : issue.code === "invalid_type";
-  return { path: issue.path, message: issue.message, wrongType };
+/** What values of one field must be. */
+export class Schema {
+  /** @returns the first fault of `value`, or undefined when it fits. */
+  readonly faultOf: (value: unknown) => Fault | undefined;
+
+  constructor(faultOf: (value: unknown) => Fault | undefined) {
+    this.faultOf = faultOf;
+  }
+
+  /** The same, but null and an absent field fit too. */
+  nullish(): Schema {
+    const { faultOf } = this;
+    return new Schema((value) => (value == null ? undefined : faultOf(value)));
+  }
 }
 
-/** A schema that fits unless `faultOf` finds something. */
-function fitting(faultOf: (value: unknown) => Fault | undefined): z.ZodType {
-  return z.unknown().check((ctx) => {
-    const fault = faultOf(ctx.value);
-    if (fault === undefined) return;
-    const { message, wrongType } = fault;
-    ctx.issues.push({
-      code: "custom",
-      input: undefined,
-      message,
-      path: [...fault.path],
-      params: { wrongType },
-    });
-  });
+/** @returns the first fault of `value`, or undefined when it fits. */
+export function firstFault(schema: Schema, value: unknown): Fault | undefined {
+  return schema.faultOf(value);
 }
 
 const wrongType = (message: string): Fault => ({ path: [], message, wrongType: true });
 const wrongValue = (message: string): Fault => ({ path: [], message, wrongType: false });
 
-export const text: z.ZodString = z.string({ error: "must be a string" });
-export const flag: z.ZodBoolean = z.boolean({ error: "must be true or false" });
+const NO_TEXT = wrongType("must be a string");
+const NO_FLAG = wrongType("must be true or false");
+
+export const text: Schema = new Schema((value) => (typeof value === "string" ? undefined : NO_TEXT));
+export const flag: Schema = new Schema((value) => (typeof value === "boolean" ? undefined : NO_FLAG));
+
+/** A string of at most `max` UTF-16 code units. */
+export function shortText(max: number): Schema {
+  const tooLong = wrongValue(`must have at most ${max} characters`);
+  return new Schema((value) => {
+    if (typeof value !== "string") return NO_TEXT;
+    return value.length > max ? tooLong : undefined;
+  });
+}
 
 /**
  * An object of which the named fields fit and all others pass. Only the fields that are there are looked at: a request
- * has a few of the many that exist, and zod's own object would make a copy of it besides.
+ * has a few of the many that exist.
  */
-export function object(fields: Readonly<Record<string, z.ZodType>> = {}): z.ZodType {
+export function object(fields: Readonly<Record<string, Schema>> = {}): Schema {
   const schemas = new Map(Object.entries(fields));
   const whenMissing = Object.entries(fields).map(([name, schema]) => ({
     name,
     fault: firstFault(schema, undefined),
   }));
   const required = whenMissing.filter(({ fault }) => fault !== undefined);
-  return fitting((value) => {
+  return new Schema((value) => {
     if (typeof value !== "object" || value === null || Array.isArray(value))
       return wrongType("must be an object");
     const given = value as Readonly<Record<string, unknown>>;
     for (const { name, fault } of required) {
       if (fault && !Object.hasOwn(given, name)) return { ...fault, path: [name, ...fault.path] };
     }
+    if (schemas.size === 0) return undefined;
     for (const name of Object.keys(given)) {
       const schema = schemas.get(name);
       const fault = schema && firstFault(schema, given[name]);
@@ -74,8 +82,8 @@ export function object(fields: Readonly<Record<string, z.ZodType>> = {}): z.ZodT
 }
 
 /** An array of which every item fits `item`. */
-export function items(item: z.ZodType, { min = 0, max = Infinity } = {}): z.ZodType {
-  return fitting((value) => {
+export function items(item: Schema, { min = 0, max = Infinity } = {}): Schema {
+  return new Schema((value) => {
     if (!Array.isArray(value)) return wrongType("must be an array");
     if (value.length < min)
       return wrongValue(min === 1 ? "must not be empty" : `must have at least ${min} items`);
@@ -91,13 +99,13 @@ export function items(item: z.ZodType, { min = 0, max = Infinity } = {}): z.ZodT
 interface Alternatives {
   /** Any string will do. */
   readonly string?: true;
-  readonly array?: z.ZodType;
-  readonly object?: z.ZodType;
+  readonly array?: Schema;
+  readonly object?: Schema;
 }
 
 /** A value whose JSON type chooses the schema it must fit. @param expected what to tell the caller to send. */
-export function byType(alternatives: Alternatives, expected: string): z.ZodType {
-  return fitting((value) => {
+export function byType(alternatives: Alternatives, expected: string): Schema {
+  return new Schema((value) => {
     const type = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
     const schema = Object.hasOwn(alternatives, type) ? alternatives[type as keyof Alternatives] : undefined;
     if (schema === true) return undefined;
@@ -106,17 +114,17 @@ export function byType(alternatives: Alternatives, expected: string): z.ZodType 
 }
 
 /** A number within bounds, both included. */
-export function number(min: number, max: number): z.ZodType {
-  return fitting((value) => {
+export function number(min: number, max: number): Schema {
+  return new Schema((value) => {
     if (typeof value !== "number") return wrongType("must be a number");
     return value >= min && value <= max ? undefined : wrongValue(`must be from ${min} to ${max}`);
   });
 }
 
 /** A whole number of any size: `9223372036854775807` and `1e400` are whole although no double holds them. */
-export function whole(min: number, max = Infinity): z.ZodType {
+export function whole(min: number, max = Infinity): Schema {
   const range = max === Infinity ? `at least ${min}` : `from ${min} to ${max}`;
-  return fitting((value) => {
+  return new Schema((value) => {
     if (typeof value !== "number" || (Number.isFinite(value) && !Number.isInteger(value))) {
       return wrongType("must be a whole number");
     }

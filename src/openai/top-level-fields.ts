@@ -4,13 +4,25 @@ export interface Span {
   readonly end: number;
 }
 
+/** How large a JSON text may be, apart from its bytes. */
+export interface SizeLimits {
+  /** Commas and opening brackets in all: about one for each value. */
+  readonly values: number;
+  /** Fields of the outermost object. */
+  readonly topLevelFields: number;
+  /** Fields of any other object. */
+  readonly fields: number;
+}
+
 /** What one pass over the bytes of a JSON object finds. Positions mean something only if the text is valid JSON. */
 export interface TopLevelFields {
   readonly tooDeep: boolean;
-  /** There are more commas and brackets than a body may have. */
-  readonly tooComplex: boolean;
+  /** The first limit that the text exceeds. */
+  readonly exceeded: keyof SizeLimits | undefined;
   /** Spans of the keys of the outermost object, quotes included, repeats included. */
   readonly keys: readonly Span[];
+  /** Spans of the keys of every object that are written with a backslash, quotes included. */
+  readonly escapedKeys: readonly Span[];
   /** Span of the string that is the value of `model`, quotes included. */
   readonly model: Span | undefined;
   /** Spans of the strings in the array that is the value of `models`. */
@@ -20,52 +32,143 @@ export interface TopLevelFields {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
+const COLON = 0x3a;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 
-/** Strings up to this long are scanned here; beyond it the native search is faster than its call costs. */
-const SHORT_STRING_BYTES = 64;
+/** Runs of bytes up to this long are scanned here; beyond it the native search is faster than its call costs. */
+const SHORT_RUN_BYTES = 64;
+const UNLIMITED: SizeLimits = { values: Infinity, topLevelFields: Infinity, fields: Infinity };
 
 /**
  * Finds the top-level keys and the model strings of a JSON object in its raw bytes, in one pass, without recursion and
  * without copying, so that bytes can be changed in place of re-serialising the object. It does not check the syntax:
- * `JSON.parse` does, and finds nothing here that it would read otherwise.
+ * `JSON.parse` does, and finds nothing here that it would read otherwise. The pass ends at the first limit that the text
+ * exceeds, where the outermost value ends, and where two strings or colons follow each other as they never do in JSON: so
+ * the values bound all steps, in any text.
  * @param json UTF-8 text. @param maxDepth how many brackets may be open at once.
- * @param maxMarks how many commas and opening brackets there may be in all.
  */
-export function findTopLevelFields(json: Buffer, maxDepth: number, maxMarks = Infinity): TopLevelFields {
-  const keys: Span[] = [];
-  const models: Span[] = [];
-  let model: Span | undefined;
-  let field = "";
+export function findTopLevelFields(
+  json: Buffer,
+  maxDepth: number,
+  limits: SizeLimits = UNLIMITED,
+): TopLevelFields {
+  const found = new Found(limits);
+  const { length } = json;
+  const marks = new MarkSearch(json);
   let depth = 0;
-  let keyNext = false;
-  let marks = 0;
-  for (let at = 0; at < json.length; at++) {
+  let values = 0;
+  let mayBeKey = false;
+  let stringStart = 0;
+  /** Where the string before ends; 0 if something else came between. */
+  let stringEnd = 0;
+  for (let at = marks.next(0); at < length; at = marks.next(at + 1)) {
     const byte = json[at];
     if (byte === QUOTE) {
-      const end = endOfString(json, at);
-      if (depth === 1 && keyNext) {
-        const key = { start: at, end };
-        keys.push(key);
-        field = fieldName(json, key);
-        keyNext = false;
-      } else if (depth === 1 && field === "model") model = { start: at, end };
-      else if (depth === 2 && field === "models") models.push({ start: at, end });
-      at = end - 1;
-    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-      marks++;
-      if (++depth > maxDepth) break;
-      if (depth === 1) keyNext = byte === OPEN_BRACE;
-    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--;
-    else if (byte === COMMA) {
-      if (++marks > maxMarks) break;
-      if (depth === 1) keyNext = true;
+      if (stringEnd !== 0) break;
+      stringStart = at;
+      stringEnd = endOfString(json, at);
+      if (found.field !== "") found.readString(depth, stringStart, stringEnd);
+      at = stringEnd - 1;
+      continue;
     }
+    if (byte === COLON) {
+      if (!mayBeKey || stringEnd === 0) break;
+      mayBeKey = false;
+      if (hasBackslash(json, stringStart, stringEnd))
+        found.escapedKeys.push({ start: stringStart, end: stringEnd });
+      if (depth === 1) found.readKey(json, stringStart, stringEnd);
+      found.countField(depth);
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      if (--depth <= 0) break;
+    } else {
+      mayBeKey = true;
+      if (++values > limits.values) found.exceeded = "values";
+      if (byte === COMMA) found.endField(depth);
+      else found.counts[++depth] = 0;
+      found.tooDeep = depth > maxDepth;
+    }
+    if (found.tooDeep || found.exceeded) break;
+    stringEnd = 0;
   }
-  return { tooDeep: depth > maxDepth, tooComplex: marks > maxMarks, keys, model, models };
+  return found;
+}
+
+/** What a pass has found so far. */
+class Found implements TopLevelFields {
+  readonly keys: Span[] = [];
+  readonly escapedKeys: Span[] = [];
+  readonly models: Span[] = [];
+  model: Span | undefined;
+  exceeded: keyof SizeLimits | undefined;
+  tooDeep = false;
+  /** The name of the top-level field whose value is read, if it matters. */
+  field = "";
+  /** How many fields each open object has so far. */
+  readonly counts = [0];
+  readonly #limits: SizeLimits;
+
+  constructor(limits: SizeLimits) {
+    this.#limits = limits;
+  }
+
+  countField(depth: number): void {
+    const limit = depth === 1 ? "topLevelFields" : "fields";
+    const count = (this.counts[depth] ?? 0) + 1;
+    this.counts[depth] = count;
+    if (count > this.#limits[limit]) this.exceeded = limit;
+  }
+
+  readKey(json: Buffer, start: number, end: number): void {
+    const key = { start, end };
+    this.keys.push(key);
+    this.field = fieldName(json, key);
+  }
+
+  readString(depth: number, start: number, end: number): void {
+    if (depth === 1 && this.field === "model") this.model = { start, end };
+    else if (depth === 2 && this.field === "models") this.models.push({ start, end });
+  }
+
+  endField(depth: number): void {
+    if (depth === 1) this.field = "";
+  }
+}
+
+const MARKS = [QUOTE, COLON, COMMA, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET];
+const IS_MARK = new Uint8Array(256);
+for (const mark of MARKS) IS_MARK[mark] = 1;
+
+/** Finds brackets, quotes, colons and commas, past long numbers and white space without a step for each byte. */
+class MarkSearch {
+  readonly #json: Buffer;
+  /** Where each of the marks comes next, as far as it has been searched. */
+  readonly #found = MARKS.map(() => -1);
+
+  constructor(json: Buffer) {
+    this.#json = json;
+  }
+
+  /** @returns the position of the first mark at or after `from`, or the length of the text. */
+  next(from: number): number {
+    const json = this.#json;
+    const near = Math.min(json.length, from + SHORT_RUN_BYTES);
+    for (let at = from; at < near; at++) if (IS_MARK[json[at] ?? 0] === 1) return at;
+    if (near === json.length) return near;
+    let nearest = json.length;
+    for (const [index, mark] of MARKS.entries()) {
+      let at = this.#found[index] ?? -1;
+      if (at < near) {
+        at = json.indexOf(mark, near);
+        if (at === -1) at = json.length;
+        this.#found[index] = at;
+      }
+      nearest = Math.min(nearest, at);
+    }
+    return nearest;
+  }
 }
 
 /** The text of a JSON string, escapes decoded. */
@@ -73,32 +176,44 @@ export function decodeString(json: Buffer, { start, end }: Span): string {
   return JSON.parse(json.toString("utf8", start, end)) as string;
 }
 
-/** `model`, `models`, or nothing for any other key; `"\u006dodel"` is `model` too. */
-function fieldName(json: Buffer, { start, end }: Span): string {
-  const raw = json.toString("latin1", start + 1, end - 1);
-  if (!raw.includes("\\")) return raw === "model" || raw === "models" ? raw : "";
-  try {
-    return decodeString(json, { start, end });
-  } catch {
-    // Not a JSON string at all: JSON.parse will say so about the whole text.
-    return "";
-  }
+/** Every spelling of `model` and `models` that JSON has: `"\u006dodel"` is `model` too. */
+const MODEL_NAME = /^(?:m|\\u006[dD])(?:o|\\u006[fF])(?:d|\\u0064)(?:e|\\u0065)(?:l|\\u006[cC])(s|\\u0073)?$/;
+const SHORTEST_NAME_BYTES = 5;
+const LONGEST_NAME_BYTES = 36;
+
+/** `model`, `models`, or nothing for any other key. @param key its span, quotes included. */
+function fieldName(json: Buffer, key: Span): string {
+  const length = key.end - key.start - 2;
+  if (length < SHORTEST_NAME_BYTES || length > LONGEST_NAME_BYTES) return "";
+  const match = MODEL_NAME.exec(json.toString("latin1", key.start + 1, key.end - 1));
+  if (match === null) return "";
+  return match[1] === undefined ? "model" : "models";
+}
+
+function hasBackslash(json: Buffer, start: number, end: number): boolean {
+  if (end - start > SHORT_RUN_BYTES) return json.subarray(start, end).includes(BACKSLASH);
+  for (let at = start; at < end; at++) if (json[at] === BACKSLASH) return true;
+  return false;
 }
 
 /** Position after the closing quote of the string that opens at `start`, or the length of the text if it never closes. */
 function endOfString(json: Buffer, start: number): number {
-  const near = Math.min(json.length, start + SHORT_STRING_BYTES);
+  const { length } = json;
   let at = start + 1;
-  for (; at < near; at++) {
-    const byte = json[at];
-    if (byte === QUOTE) return at + 1;
-    if (byte === BACKSLASH) at++;
-  }
-  // `at` stands at a character, never behind a backslash that escapes it: backslashes before it need not be counted.
-  for (let quote = json.indexOf(QUOTE, at); quote !== -1; quote = json.indexOf(QUOTE, quote + 1)) {
+  for (;;) {
+    // Each native search comes after this many bytes of our own: strings of escaped quotes would cost a call for each.
+    const near = Math.min(length, at + SHORT_RUN_BYTES);
+    for (; at < near; at++) {
+      const byte = json[at];
+      if (byte === QUOTE) return at + 1;
+      if (byte === BACKSLASH) at++;
+    }
+    // `at` stands at a character, never behind a backslash that escapes it: backslashes before it need not be counted.
+    const quote = json.indexOf(QUOTE, at);
+    if (quote === -1) return length;
     let backslashes = 0;
     while (quote - 1 - backslashes >= at && json[quote - 1 - backslashes] === BACKSLASH) backslashes++;
     if (backslashes % 2 === 0) return quote + 1;
+    at = quote + 1;
   }
-  return json.length;
 }

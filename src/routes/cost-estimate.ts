@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { GatewayError } from "../errors.ts";
 import { changesModel, fastModelId } from "../openai/fast-model.ts";
-import { parseJson } from "../openai/json-object.ts";
 import type { Candidate } from "../pricing/endpoints.ts";
 import { type Bound, type CostComponent, estimateCost } from "../pricing/estimate.ts";
 import type { Unbounded } from "../pricing/unbounded.ts";
@@ -34,6 +33,8 @@ export interface PriceLists {
 export interface EstimateRequest {
   /** Valid JSON, as it would be forwarded. */
   readonly body: Buffer;
+  /** What it says, optional prefixes of model ids included. */
+  readonly fields: Readonly<Record<string, unknown>>;
   /** The models it names, without the optional prefix; the first is asked first. */
   readonly models: readonly string[];
   readonly headers: IncomingHttpHeaders;
@@ -50,7 +51,7 @@ const MODELS_MAX = 16;
  */
 export async function answerEstimate(
   { catalog, endpoints }: PriceLists,
-  { body, models, headers }: EstimateRequest,
+  { body, fields, models, headers }: EstimateRequest,
 ): Promise<string> {
   const [first] = models;
   if (first === undefined)
@@ -61,7 +62,6 @@ export async function answerEstimate(
     );
   const { byId, fetchedAt } = await catalog.list();
   const names = [...new Set(models)];
-  const fields = parseJson(body.toString()) as Readonly<Record<string, unknown>>;
   const listed = names.flatMap((name) => withFastModel(byId, listedAs(byId, name), fields["speed"]));
   const distinct = mergedById(listed);
   const lists = await Promise.all(
