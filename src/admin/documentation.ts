@@ -6,6 +6,7 @@ import { GatewayError } from "../errors.ts";
 import { allowOnly } from "../routes/allow-only.ts";
 import { addExamples } from "./api-examples.ts";
 import { API_PATHS } from "./api-paths.ts";
+import { sendFromMemory } from "./page-files.ts";
 
 type OpenApiPaths = NonNullable<NonNullable<StaticDocument["openapi"]>["paths"]>;
 type StaticDocument = Extract<Parameters<typeof swagger>[1], { openapi?: unknown }>;
@@ -13,6 +14,8 @@ type StaticDocument = Extract<Parameters<typeof swagger>[1], { openapi?: unknown
 /** The page takes everything from here; its own styles are written into it. */
 const CONTENT_SECURITY_POLICY =
   "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
+/** The files that the page of the plugin loads. */
+const PAGE_FILES = new URL("static/", import.meta.resolve("@fastify/swagger-ui"));
 const DESCRIPTION =
   "A gateway to OpenRouter that changes nothing. Requests below /openai/v1 take a caller's key, those below /admin/v1 an admin key.";
 
@@ -44,7 +47,10 @@ export async function documentation(app: FastifyInstance): Promise<void> {
   allowOnly(app, "/openapi.json", ["GET", "HEAD"]);
   allowOnly(app, "/docs", ["GET"]);
   app.route({ method: ["GET", "HEAD"], url: "/openapi.json", handler: () => app.swagger() });
-  await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: CONTENT_SECURITY_POLICY });
+  await app.register(async (scope) => {
+    scope.addHook("onRequest", sendFromMemory(PAGE_FILES, "/docs/static/"));
+    await scope.register(swaggerUi, { routePrefix: "/docs", staticCSP: CONTENT_SECURITY_POLICY });
+  });
   // Of the page's files that are not there; all other URLs are refused earlier.
   app.setNotFoundHandler(() => {
     throw new GatewayError("unknown_url", "The page at /docs has no such file.");

@@ -1,7 +1,16 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
-/** The open client connections of a server: which of them have requests in flight, and which has been idle longest. */
+/**
+ * Requests in flight on one connection. Node starts every request of a read at once, hundreds of them, and each holds its
+ * response. Clients that pipeline send far fewer.
+ */
+const PIPELINED_MAX = 64;
+
+/**
+ * The open client connections of a server: which of them have requests in flight, and which has been idle longest. A
+ * connection with more than {@link PIPELINED_MAX} requests in flight is destroyed.
+ */
 export class Connections {
   /** Requests in flight on each connection: more than one if the client pipelines. */
   readonly #inFlight = new Map<Socket, number>();
@@ -60,5 +69,6 @@ export class Connections {
     this.#inFlight.set(socket, inFlight + change);
     if (inFlight + change === 0) this.#idle.add(socket);
     else this.#idle.delete(socket);
+    if (inFlight + change > PIPELINED_MAX) this.destroy(socket);
   }
 }

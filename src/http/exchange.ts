@@ -191,11 +191,11 @@ export function beginExchange(request: FastifyRequest, reply: FastifyReply, repo
 }
 
 /**
- * Whether our half of a request's connection has ended, as behind a request whose body was refused: no answer can be
- * sent, so the request must not be executed, and billed, either.
+ * Whether our half of a request's connection has ended, as behind a request whose body was refused, or behind too many
+ * pipelined ones: no answer can be sent, so the request must not be executed, and billed, either.
  */
 function isUnanswerable({ raw }: FastifyRequest): boolean {
-  return raw.socket.writableEnded;
+  return raw.socket.writableEnded || raw.socket.destroyed;
 }
 
 /** Gives every request an {@link Exchange}, `request.exchange`. */

@@ -90,3 +90,22 @@ test("counts a connection with a second request in flight as busy when the first
   await until(() => other.closed, "the idle connection to be closed");
   expect(pipelining.closed).toBe(false);
 });
+
+test("closes a connection that has more than 64 requests in flight, and starts no more of them", async () => {
+  const { gateway } = await startLimited(10);
+  const pipelining = new RawClient(gateway.port);
+  pipelining.send(HEALTH.repeat(500));
+  await until(() => pipelining.closed, "the connection to be closed");
+  const other = await keepAlive(gateway);
+  expect(other.closed).toBe(false);
+  const started = gateway.logs.filter(({ msg, route }) => msg === "request" && route === "/healthz");
+  expect(started.length).toBeLessThanOrEqual(66);
+});
+
+test("answers 64 pipelined requests in one write", async () => {
+  const { gateway } = await startLimited(10);
+  const client = new RawClient(gateway.port);
+  client.send(HEALTH.repeat(64));
+  await until(() => client.received.toString().split("HTTP/1.1 200").length === 65, "every response");
+  expect(client.closed).toBe(false);
+});

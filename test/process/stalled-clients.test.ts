@@ -49,7 +49,7 @@ async function startServer(env: Record<string, string> = {}): Promise<Running> {
   return { server, port, caller, admin };
 }
 
-/** Client connections of the server, and files of the page at `/docs`, that it holds open. */
+/** Client connections of the server that it holds open, and files of the page at `/docs`, which it should read only once. */
 function heldBy({ server: { child }, port }: Running): number {
   const proc = `/proc/${child.pid}`;
   const end = port.toString(16).toUpperCase().padStart(4, "0");
@@ -82,13 +82,20 @@ const get = (path: string, secret = ""): string =>
 const post = (secret: string, body: string): string =>
   `POST ${CHAT_PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${secret}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 
-/** A request of every kind of route, and how often it is pipelined so that its responses fill the kernel's buffers. */
-const kindsOf = ({ caller, admin }: Running): Readonly<Record<string, [request: string, times: number]>> => ({
+type Kinds = Readonly<Record<string, [request: string, times: number]>>;
+
+/** Requests whose responses fill the kernel's buffers, and how often each is pipelined for that. */
+const longKindsOf = ({ caller, admin }: Running): Kinds => ({
   "a stream": [post(caller, chatBody({ stream: true })), 1],
   "a completion": [post(caller, chatBody()), 1],
   "the models": [get("/openai/v1/models", caller), 3],
-  "a model": [get("/openai/v1/models/a/1", caller), 8_000],
   "a file of the page": [get(BUNDLE), 20],
+  "the keys behind a file of the page": [get(BUNDLE).repeat(10) + get("/admin/v1/keys", admin), 4],
+});
+
+/** Requests whose responses are short: the connection of a client that sends so many at once is closed. */
+const shortKindsOf = ({ caller, admin }: Running): Kinds => ({
+  "a model": [get("/openai/v1/models/a/1", caller), 8_000],
   "the description of the API": [get("/openapi.json"), 400],
   "failed log-ins": [get("/openai/v1/models"), 12_000],
   "unknown URLs": [get("/none"), 12_000],
@@ -97,10 +104,10 @@ const kindsOf = ({ caller, admin }: Running): Readonly<Record<string, [request: 
   "the keys": [get("/admin/v1/keys", admin), 8_000],
 });
 
-test("resets the connection of a client that reads no response, on every route, and closes its files", async () => {
+test("resets the connection of a client that reads no response, whatever it requested", async () => {
   const running = await startServer();
   const stuck: string[] = [];
-  for (const [kind, [request, times]] of Object.entries(kindsOf(running))) {
+  for (const [kind, [request, times]] of Object.entries(longKindsOf(running))) {
     const client = new RawClient(running.port);
     client.socket.pause();
     client.send(request.repeat(times));
@@ -112,13 +119,24 @@ test("resets the connection of a client that reads no response, on every route, 
   expect(stuck).toEqual([]);
 }, 240_000);
 
+test("closes the connection of a client that sends hundreds of requests at once, whatever it requests", async () => {
+  const running = await startServer();
+  for (const [kind, [request, times]] of Object.entries(shortKindsOf(running))) {
+    const client = new RawClient(running.port);
+    client.send(request.repeat(times));
+    await until(() => client.closed, `the end of ${kind}`, 20_000);
+  }
+  await until(() => heldBy(running) === 0, "every connection to be closed", 20_000);
+  expect(running.server.child.exitCode).toBeNull();
+}, 240_000);
+
 test("returns the descriptors and the memory of clients that read no file", async () => {
   const running = await startServer();
   const rss: number[] = [];
   for (let round = 0; round < 4; round++) {
     const clients = Array.from({ length: 50 }, () => new RawClient(running.port));
     for (const { socket } of clients) socket.pause().write(get(BUNDLE).repeat(8));
-    await until(() => heldBy(running) > 100, "the clients", 15_000);
+    await until(() => heldBy(running) === clients.length, "the clients", 15_000);
     await until(() => heldBy(running) === 0, "the descriptors to return", 20_000);
     rss.push(rssBytes(running));
   }
@@ -141,15 +159,16 @@ test("resets a client that reads nothing after it has closed its sending half", 
   const client = new RawClient(running.port, { allowHalfOpen: true });
   client.socket.pause();
   client.socket.end(get("/openai/v1/models", running.caller).repeat(3));
-  await until(() => heldBy(running) > 0, "the connection");
-  await until(() => heldBy(running) === 0, "the end of the connection", 8_000);
   const log = (): string => running.server.stdout();
-  await until(() => log().includes('"msg":"request"'), "the log of the request");
-  expect(log()).toContain('"outcome":"client_gone"');
+  await until(() => log().includes('"outcome":"client_gone"'), "the log of the request", 15_000);
+  await until(() => heldBy(running) === 0, "the end of the connection", 8_000);
+  expect(client.received.length).toBeLessThan(MODELS.length);
 });
 
 test("leaves a client that reads one large write slowly, and gives it every byte", async () => {
-  const { port, caller } = await startServer();
+  // On a busy machine this process may itself take nothing for some time.
+  const stallMs = 2_000;
+  const { port, caller } = await startServer({ CLIENT_STALL_TIMEOUT_MS: String(stallMs) });
   const client = new RawClient(port);
   client.send(post(caller, chatBody()));
   const begun = performance.now();
@@ -159,8 +178,8 @@ test("leaves a client that reads one large write slowly, and gives it every byte
     await until(() => client.received.length > taken || client.response()?.complete, "more bytes");
     if (client.response()?.complete) break;
     client.socket.pause();
-    await sleep(STALL_MS / 4);
+    await sleep(stallMs / 8);
   }
   expect(client.response()?.body.toString()).toBe(ANSWER);
-  expect(performance.now() - begun).toBeGreaterThan(2 * STALL_MS);
+  expect(performance.now() - begun).toBeGreaterThan(stallMs);
 }, 60_000);
