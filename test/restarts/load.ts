@@ -60,6 +60,7 @@ export class MixedLoad {
   readonly #callers: Promise<void>[] = [];
   #stoppedAt = performance.now();
   #isStopped = false;
+  #started = 0;
   /** How many requests have ended, lost ones included. */
   requests = 0;
   /** Connections that were refused by one of several ports. */
@@ -114,9 +115,10 @@ export class MixedLoad {
 
   async #ask(kind: Kind, body: string, agent: Agent | false): Promise<Loss | undefined> {
     const { ports } = this.#options;
+    const first = this.#started++;
     let loss: Loss | undefined;
     for (let attempt = 0; attempt < ports.length; attempt++) {
-      const port = ports[(this.requests + attempt) % ports.length] ?? 0;
+      const port = ports[(first + attempt) % ports.length] ?? 0;
       loss = await this.#askOnce(kind, body, { agent, port });
       // Nothing was sent, so another gateway may have it: as a load balancer does.
       if (loss?.cause !== "ECONNREFUSED" || ports.length === 1) return loss;

@@ -1,6 +1,6 @@
 // `npm run sim:restarts`: two gateways are restarted in turn under load, and the requests that callers lose are counted.
 import { parseArgs } from "node:util";
-import { type Procedure, restartInTurn } from "./rolling.ts";
+import { PROCEDURES, type Procedure, restartInTurn } from "./rolling.ts";
 
 const FILES: Readonly<Record<string, readonly (string | undefined)[]>> = {
   haproxy: ["haproxy.cfg"],
@@ -24,6 +24,9 @@ const { values } = parseArgs({
 
 const files = FILES[values.balancer];
 if (!files) throw new Error(`--balancer must be one of ${Object.keys(FILES).join(", ")}`);
+const procedures = values.procedure.split(",") as Procedure[];
+if (!procedures.every((procedure) => PROCEDURES.includes(procedure)))
+  throw new Error(`--procedure takes ${PROCEDURES.join(", ")}`);
 const env = Object.fromEntries(
   values.env.map((assignment) => {
     const [name = "", ...rest] = assignment.split("=");
@@ -31,11 +34,11 @@ const env = Object.fromEntries(
   }),
 );
 for (const balancer of files) {
-  for (const procedure of values.procedure.split(",")) {
+  for (const procedure of procedures) {
     const startedAt = performance.now();
     const { losses, ...figures } = await restartInTurn({
       balancer,
-      procedure: procedure as Procedure,
+      procedure,
       restarts: Number(values.restarts),
       callers: Number(values.callers),
       seed: Number(values.seed),

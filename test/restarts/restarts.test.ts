@@ -3,9 +3,13 @@ import { restartInTurn } from "./rolling.ts";
 
 const RESTARTS = 2;
 
-test.each([undefined, "haproxy.cfg", "nginx.conf"])(
-  "two gateways behind %s lose no request while they are restarted in turn",
-  async (balancer) => {
+test.each([
+  { front: "no load balancer", balancer: undefined },
+  { front: "HAProxy", balancer: "haproxy.cfg" },
+  { front: "nginx", balancer: "nginx.conf" },
+])(
+  "two gateways behind $front lose no request while they are restarted in turn",
+  async ({ balancer }) => {
     const { requests, losses } = await restartInTurn({
       balancer,
       procedure: "plain",

@@ -14,6 +14,8 @@ import { type Loss, MixedLoad } from "./load.ts";
  */
 export type Procedure = "plain" | "reload" | "down";
 
+export const PROCEDURES: readonly Procedure[] = ["plain", "reload", "down"];
+
 export interface RollingRestart {
   /** A file in `deploy/`; undefined: callers connect to the gateways themselves, and to the other one if one refuses. */
   readonly balancer: string | undefined;
@@ -22,7 +24,7 @@ export interface RollingRestart {
   readonly restarts: number;
   readonly callers: number;
   readonly seed: number;
-  /** What differs from the gateway's default settings. */
+  /** What differs from the default settings, and from those that the balancer's file asks for. */
   readonly env?: Readonly<Record<string, string>>;
   /** Changes the text of the balancer's file, for experiments. */
   readonly edit?: ((text: string) => string) | undefined;
@@ -50,7 +52,7 @@ export async function restartInTurn(plan: RollingRestart): Promise<RollingFigure
   const directory = mkdtempSync(join(tmpdir(), "sluice-restarts-"));
   const simulator = await startSimulator({ keepSeen: 0 });
   const replicas = await Promise.all(
-    [0, 1].map(async () => new Replica(await freePort(), environment(simulator.baseUrl, plan.env))),
+    [0, 1].map(async () => new Replica(await freePort(), environment(simulator.baseUrl, plan))),
   );
   const ports = replicas.map(({ port }) => port) as [number, number];
   const causes = new Map<string, number>();
@@ -105,12 +107,14 @@ export async function restartInTurn(plan: RollingRestart): Promise<RollingFigure
   }
 }
 
-function environment(baseUrl: string, env: Readonly<Record<string, string>> = {}): Record<string, string> {
+function environment(baseUrl: string, { balancer, env }: RollingRestart): Record<string, string> {
   return {
     OPENROUTER_API_KEY: "sk-or-restarts-account-0123456789",
     OPENROUTER_BASE_URL: baseUrl,
     GATEWAY_API_KEYS: `restarts:${SECRET}`,
     TRUST_PROXY: "127.0.0.1",
+    // As deploy/nginx.conf says: nginx does not check /readyz, so nobody learns of a drain.
+    ...(balancer?.endsWith("nginx.conf") === true && { DRAIN_MS: "0" }),
     ...env,
   };
 }
