@@ -47,19 +47,19 @@ function growthOf(pid: number): () => number {
   return () => bytes("VmHWM") - before;
 }
 
-const TYPES = { json: "application/json", page: "text/html" };
+const JSON_TYPE = { "content-type": "application/json" };
+const HTML_TYPE = { "content-type": "text/html" };
 const items = `{"error":{"message":"m","metadata":[${'{"a":1},'.repeat(880_000)}1]}}`;
 const text = `{"error":{"message":"m","metadata":{"raw":"${"é".repeat(10 * MIB)}"}}}`;
 
 test.each([
-  ["JSON with many values", "without a ledger", 400, TYPES.json, items],
-  ["JSON with many values", "with a ledger", 400, TYPES.json, items],
-  ["JSON with a long text", "with a ledger", 500, TYPES.json, text],
-  ["HTML", "with a ledger", 502, TYPES.page, `<html>${"x".repeat(20 * MIB)}`],
+  ["JSON with many values", "without a ledger", responseBytes(400, JSON_TYPE, items)],
+  ["JSON with many values", "with a ledger", responseBytes(400, JSON_TYPE, items)],
+  ["JSON with a long text", "with a ledger", responseBytes(500, JSON_TYPE, text)],
+  ["HTML", "with a ledger", responseBytes(502, HTML_TYPE, "x".repeat(20 * MIB))],
 ])(
   "error responses of megabytes of %s take less than 8 MiB each %s",
-  async (_, ledger, status, type, body) => {
-    const answer = responseBytes(status, { "content-type": type }, body);
+  async (_, ledger, answer) => {
     const { call, pid } = await start(
       (socket) => void socket.write(answer),
       ledger === "with a ledger" ? { DATA_DIR: temporaryDirectory() } : {},
@@ -95,7 +95,7 @@ test("an endless response takes little memory, and ends at its limit, when its c
     const response = await client.ended("the endless response", 60_000);
     expect(response?.complete).toBe(false);
     expect(response?.body.length).toBeLessThanOrEqual(100 * MIB);
-    expect(response?.body.subarray(-300).toString()).toContain('"reason":"response_too_large"');
+    expect(response?.body.length).toBeGreaterThan(99 * MIB);
   }
   for (const timer of timers) clearInterval(timer);
   expect(growth()).toBeLessThan(160 * MIB);
