@@ -1,5 +1,5 @@
 import { fieldsOf, itemsOf } from "./json-fields.ts";
-import { pointerBudget, renderedTokens } from "./rendered-size.ts";
+import { readBudget, renderedTokens } from "./rendered-size.ts";
 import { reprintedTokens } from "./reprinted-size.ts";
 import { textSize } from "./text-size.ts";
 
@@ -67,7 +67,7 @@ function instructionTokens(fields: Fields): number {
 }
 
 function* schemasOf(fields: Fields): Iterable<number | undefined> {
-  const budget = pointerBudget();
+  const budget = readBudget();
   const tokensOf = (value: unknown, document: unknown): number | undefined =>
     renderedTokens(value, document ?? {}, budget);
   for (const tool of itemsOf(fields["tools"]))

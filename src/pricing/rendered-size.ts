@@ -1,5 +1,5 @@
 import { COMMENT_MARK, INDENT, MAX_DEPTH, NODE } from "./printed-value.ts";
-import { textTokens } from "./text-size.ts";
+import { lineBreaks, textTokens } from "./text-size.ts";
 
 /** The size of a rendered value: at nesting depth `d` it takes `tokens + INDENT * d * lines`. */
 interface Size {
@@ -7,17 +7,17 @@ interface Size {
   readonly lines: number;
 }
 
-/** How many characters of pointers the schemas of one request may have before they have no bound. */
-const POINTER_CHARACTERS = 1_000_000;
-
-/** What is left of it: shared by all schemas of a request. */
-export interface PointerBudget {
-  characters: number;
+/** How much the schemas of one request may make the estimate read: beyond it they have no bound. */
+export interface ReadBudget {
+  /** Characters of different pointers. */
+  pointers: number;
+  /** Characters of long texts and keys. */
+  texts: number;
 }
 
-/** The budget of one request. */
-export function pointerBudget(): PointerBudget {
-  return { characters: POINTER_CHARACTERS };
+/** The budget of one request: far more than models read of tools, and a few milliseconds of work. */
+export function readBudget(): ReadBudget {
+  return { pointers: 250_000, texts: 4_000_000 };
 }
 
 /**
@@ -26,12 +26,12 @@ export function pointerBudget(): PointerBudget {
  * @param value a tool, a schema, or the arguments of a call. @param schema the document that each `$ref` in `value` points
  * into; undefined when `value` is no schema, so that a `$ref` in it means nothing.
  * @returns tokens of ASCII text, 1 for a byte; undefined when nothing bounds them: a `$ref` that is recursive or not
- * found, nesting beyond 600 levels, or more than a million characters of pointers.
+ * found, nesting beyond 600 levels, or more pointers and texts than the budget has characters.
  */
 export function renderedTokens(
   value: unknown,
   schema?: unknown,
-  budget: PointerBudget = pointerBudget(),
+  budget: ReadBudget = readBudget(),
 ): number | undefined {
   const size = new Renderer(schema, budget).size(value, 0);
   return size && Number.isSafeInteger(size.tokens) ? size.tokens : undefined;
@@ -39,7 +39,7 @@ export function renderedTokens(
 
 class Renderer {
   readonly #schema: unknown;
-  readonly #budget: PointerBudget;
+  readonly #budget: ReadBudget;
   /** Sizes of objects and arrays; undefined while one is measured, which shows a recursive `$ref`. */
   readonly #known = new Map<object, Size | undefined>();
   /** Sizes of long strings: many pointers may lead to the same one. */
@@ -47,7 +47,7 @@ class Renderer {
   /** What pointers lead to. */
   readonly #targets = new Map<string, unknown>();
 
-  constructor(schema: unknown, budget: PointerBudget) {
+  constructor(schema: unknown, budget: ReadBudget) {
     this.#schema = schema;
     this.#budget = budget;
   }
@@ -67,6 +67,7 @@ class Renderer {
     let tokens = NODE;
     let lines = 2;
     for (const [key, item] of Object.entries(value)) {
+      if (!this.#mayRead(key)) return undefined;
       const own = this.size(item, depth);
       const target = key === "$ref" && this.#schema !== undefined ? this.#definition(item, depth) : NOTHING;
       if (!own || !target) return undefined;
@@ -77,12 +78,18 @@ class Renderer {
     return { tokens, lines };
   }
 
-  #stringSize(text: string): Size {
+  #stringSize(text: string): Size | undefined {
     const known = this.#strings.get(text);
     if (known) return known;
+    if (!this.#mayRead(text)) return undefined;
     const size = scalarSize(text);
     this.#strings.set(text, size);
     return size;
+  }
+
+  #mayRead(text: string): boolean {
+    if (text.length > LONG_STRING) this.#budget.texts -= text.length;
+    return this.#budget.texts >= 0;
   }
 
   #definition(pointer: unknown, depth: number): Size | undefined {
@@ -93,8 +100,8 @@ class Renderer {
   }
 
   #resolve(pointer: string): unknown {
-    this.#budget.characters -= pointer.length;
-    if (this.#budget.characters < 0) return undefined;
+    this.#budget.pointers -= pointer.length;
+    if (this.#budget.pointers < 0) return undefined;
     const target = resolvePointer(this.#schema, pointer);
     this.#targets.set(pointer, target);
     return target;
@@ -110,13 +117,6 @@ function scalarSize(value: unknown): Size {
   const text = typeof value === "string" ? value : String(value);
   const inner = 1 + lineBreaks(text);
   return { tokens: NODE + textTokens(text) + inner * (INDENT + COMMENT_MARK), lines: 2 + inner };
-}
-
-function lineBreaks(text: string): number {
-  let breaks = 0;
-  for (const unit of ["\n", "\r", "\u2028", "\u2029"])
-    for (let at = text.indexOf(unit); at !== -1; at = text.indexOf(unit, at + 1)) breaks++;
-  return breaks;
 }
 
 /** @see RFC 6901; undefined when nothing is there. */

@@ -3,6 +3,7 @@ import { GatewayError } from "../../src/errors.ts";
 import { type ChatRequest, readChatRequest } from "../../src/openai/chat-request.ts";
 import type { Listed } from "../support/cost-estimate.ts";
 import { promptSize } from "../../src/pricing/prompt-size.ts";
+import { textSize } from "../../src/pricing/text-size.ts";
 import { renderedTokens } from "../../src/pricing/rendered-size.ts";
 import { estimateCost } from "../../src/pricing/estimate.ts";
 import { bodyOf } from "../support/cost-estimate.ts";
@@ -75,4 +76,24 @@ test("a provider slug that is no text, or one of too many, leaves no highest cos
     expect(estimate.highestNanodollars).toBeNull();
     expect(estimate.notes.join("\n")).toContain("provider.only names");
   }
+});
+
+test.each(["a", "<>&'", '\\"', "\\\\", "\\n", "\\u0041", "\\\\u", "é", "\ufdfa"])(
+  "a long text of %j is measured no lower than its parts",
+  (unit) => {
+    const part = unit.repeat(1_000);
+    const long = textSize(Buffer.from(part.repeat(Math.ceil(4_000_001 / Buffer.byteLength(part)))));
+    const short = textSize(Buffer.from(part));
+    expect(long.escapingBytes).toBeGreaterThanOrEqual(
+      short.escapingBytes * (4_000_000 / Buffer.byteLength(part)),
+    );
+    expect(long.tokensPerByte).toBeGreaterThanOrEqual(short.tokensPerByte);
+  },
+);
+
+test("texts and references of schemas beyond the budget leave no bound", () => {
+  const long = "x".repeat(4_000_001);
+  expect(renderedTokens({ description: long })).toBeUndefined();
+  expect(renderedTokens({ [long]: 1 })).toBeUndefined();
+  expect(renderedTokens({ $ref: `#/${"a".repeat(250_000)}` }, {})).toBeUndefined();
 });
