@@ -68,11 +68,14 @@ function missingRoutes(id: string, endpoints: readonly Fields[], request: Fields
     return { reason: `The prices of this service_tier are not listed for ${id}.`, isTier: true };
   if (endpoints.length === 0) return { reason: `The endpoints of ${id} are not known now.`, isTier: false };
   const provider = fieldsOf(request["provider"]);
-  const field = ["only", "order"].find((name) =>
-    [provider[name]].flat().some((slug) => isUnlistedSlug(String(slug).toLowerCase(), tags)),
-  );
-  if (field === undefined) return undefined;
-  return { reason: `provider.${field} names an endpoint that is not listed for ${id}.`, isTier: false };
+  for (const field of ["only", "order"]) {
+    const slugs = Array.isArray(provider[field]) ? provider[field] : [provider[field]];
+    if (slugs.length > SLUGS_MAX)
+      return { reason: `provider.${field} names more than ${SLUGS_MAX} endpoints.`, isTier: false };
+    if (slugs.some((slug) => isUnlistedSlug(slug, tags)))
+      return { reason: `provider.${field} names an endpoint that is not listed for ${id}.`, isTier: false };
+  }
+  return undefined;
 }
 
 /** Service tiers that cost what is listed for the model. */
@@ -84,8 +87,16 @@ const SUFFIXES: ReadonlyMap<unknown, readonly string[]> = new Map([
   ["flex", ["flex"]],
 ]);
 
+/** More would have to be compared with the endpoints of every model. OpenRouter has fewer than 100 providers. */
+const SLUGS_MAX = 256;
+/** No endpoint has a longer tag. */
+const SLUG_MAX_CHARACTERS = 256;
+
 /** A slug with a `/` names one endpoint, which may be of a dearer tier; one without names a provider's listed endpoints. */
-function isUnlistedSlug(slug: string, tags: readonly string[]): boolean {
+function isUnlistedSlug(named: unknown, tags: readonly string[]): boolean {
+  if (named == null) return false;
+  if (typeof named !== "string" || named.length > SLUG_MAX_CHARACTERS) return true;
+  const slug = named.toLowerCase();
   return slug.includes("/") && !tags.some((tag) => tag === slug || tag.startsWith(`${slug}/`));
 }
 

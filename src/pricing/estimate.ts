@@ -1,7 +1,7 @@
 import { mostCompletionTokens } from "./completion-size.ts";
 import { decimalText, type Rounding, wholeNanodollars } from "./decimal.ts";
 import { type Candidate, type Routes, routesOf } from "./endpoints.ts";
-import { countOf } from "./json-fields.ts";
+import { countOf, hasField } from "./json-fields.ts";
 import { type PriceRange, pricesOf } from "./prices.ts";
 import { type PromptSize, promptSize, type RequestBody } from "./prompt-size.ts";
 import { ENDLESS_SCHEMA, type Unbounded, unboundedOfModel, unboundedParts } from "./unbounded.ts";
@@ -61,8 +61,8 @@ export function estimateCost(input: EstimateInput, candidates: readonly Candidat
     ...input,
     size,
     // A body can have many megabytes and name many models, so it is gone through once.
-    cachesForLong: JSON.stringify(input.fields).includes('"ttl":'),
-    predictionBytes: jsonBytes(input.fields["prediction"]),
+    cachesForLong: hasField(input.fields, "ttl"),
+    predictionBytes: mostPredictionBytes(input),
   };
   const estimates = candidates.map((candidate) => {
     const routes = routesOf(candidate, input.fields);
@@ -188,6 +188,11 @@ function highestOf(components: readonly CostComponent[]): number | null {
   return Number.isSafeInteger(sum) ? sum : null;
 }
 
-function jsonBytes(value: unknown): number {
-  return value == null ? 0 : Buffer.byteLength(JSON.stringify(value));
+/** Up to this many bytes of a body its prediction is measured; in a longer one it counts as if it were all of it. */
+const MEASURED_BYTES = 1_000_000;
+
+function mostPredictionBytes({ fields, bytes }: EstimateInput): number {
+  const { prediction } = fields;
+  if (prediction == null) return 0;
+  return bytes.length > MEASURED_BYTES ? bytes.length : Buffer.byteLength(JSON.stringify(prediction));
 }

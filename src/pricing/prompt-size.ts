@@ -1,6 +1,7 @@
 import { fieldsOf, itemsOf } from "./json-fields.ts";
-import { renderedTokens } from "./rendered-size.ts";
-import { escapingBytes, tokensPerByte } from "./text-size.ts";
+import { readBudget, renderedTokens } from "./rendered-size.ts";
+import { reprintedTokens } from "./reprinted-size.ts";
+import { textSize } from "./text-size.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -28,6 +29,8 @@ const TOKENS_PER_MESSAGE = 16;
 const TEMPLATE_TOKENS = 1024;
 /** What providers tell a model about tools, or about the format of its answer; Anthropic documents up to some 800 tokens. */
 const INSTRUCTION_TOKENS = 1024;
+/** More JSON in calls of tools and their results has no bound: few models read a million tokens, and it takes 4 ns a byte. */
+const REPRINTED_CHARACTERS = 4_000_000;
 /** Encrypted reasoning is counted like text that is not ASCII: what it decrypts to is not known. */
 const ENCRYPTED_FACTOR = 6;
 
@@ -43,12 +46,13 @@ const ENCRYPTED_FACTOR = 6;
 export function promptSize({ fields, bytes }: RequestBody): PromptSize {
   const messages = itemsOf(fields["messages"]).map(fieldsOf);
   const texts = messages.flatMap((message) => textsOf(message["content"]));
-  const characters = texts.reduce((sum, text) => sum + charactersOf(text), 0);
+  const characters = charactersOf(texts);
   const hasReasoning = messages.some((message) => message["reasoning_details"] != null);
-  const factor = Math.max(tokensPerByte(bytes), hasReasoning ? ENCRYPTED_FACTOR : 1);
-  const rendered = total([...schemaTokens(fields), ...messages.flatMap(callTokens)]);
+  const { escapingBytes, tokensPerByte } = textSize(bytes);
+  const factor = Math.max(tokensPerByte, hasReasoning ? ENCRYPTED_FACTOR : 1);
+  const rendered = total([schemasOf(fields), callsOf(messages)]);
   const extra = TEMPLATE_TOKENS + TOKENS_PER_MESSAGE * messages.length + instructionTokens(fields);
-  const most = factor * (bytes.length + escapingBytes(bytes) + (rendered ?? NaN)) + extra;
+  const most = factor * (bytes.length + escapingBytes + (rendered ?? NaN)) + extra;
   return {
     leastTokens: Math.floor(characters / CHARACTERS_PER_TOKEN),
     mostTokens: Number.isSafeInteger(most) ? most : null,
@@ -62,43 +66,45 @@ function instructionTokens(fields: Fields): number {
   return (hasTools ? INSTRUCTION_TOKENS : 0) + (format === "text" ? 0 : INSTRUCTION_TOKENS);
 }
 
-function schemaTokens(fields: Fields): (number | undefined)[] {
+function* schemasOf(fields: Fields): Iterable<number | undefined> {
+  const budget = readBudget();
+  const tokensOf = (value: unknown, document: unknown): number | undefined =>
+    renderedTokens(value, document ?? {}, budget);
+  for (const tool of itemsOf(fields["tools"]))
+    yield tokensOf(tool, fieldsOf(fieldsOf(tool)["function"])["parameters"]);
+  for (const one of itemsOf(fields["functions"])) yield tokensOf(one, fieldsOf(one)["parameters"]);
   const format = fields["response_format"];
-  const tools = itemsOf(fields["tools"]);
-  const functions = itemsOf(fields["functions"]);
-  return [
-    ...tools.map((tool) => renderedTokens(tool, fieldsOf(fieldsOf(tool)["function"])["parameters"] ?? {})),
-    ...functions.map((one) => renderedTokens(one, fieldsOf(one)["parameters"] ?? {})),
-    format == null ? 0 : renderedTokens(format, fieldsOf(fieldsOf(format)["json_schema"])["schema"] ?? {}),
-  ];
+  if (format != null) yield tokensOf(format, fieldsOf(fieldsOf(format)["json_schema"])["schema"]);
 }
 
 /** Calls of tools and their results: JSON in a string, which a provider may parse and print in its own way. */
-function callTokens(message: Fields): (number | undefined)[] {
+function* callsOf(messages: readonly Fields[]): Iterable<number | undefined> {
+  let left = REPRINTED_CHARACTERS;
+  for (const message of messages)
+    for (const value of callTexts(message)) {
+      if (typeof value !== "string") yield value == null ? 0 : renderedTokens(value);
+      else if (/^\s*[[{]/.test(value)) {
+        left -= value.length;
+        yield left < 0 ? undefined : reprintedTokens(value);
+      }
+    }
+}
+
+function callTexts(message: Fields): unknown[] {
   const calls = itemsOf(message["tool_calls"]).map((call) => fieldsOf(fieldsOf(call)["function"]));
-  const texts = [...calls, fieldsOf(message["function_call"])].map((call) => call["arguments"]);
-  if (message["role"] === "tool" || message["role"] === "function")
-    texts.push(...textsOf(message["content"]));
-  return texts
-    .map((text) => (typeof text === "string" ? parsed(text) : text))
-    .map((value) => (value == null ? 0 : renderedTokens(value)));
+  const values = [...calls, fieldsOf(message["function_call"])].map((call) => call["arguments"]);
+  const isResult = message["role"] === "tool" || message["role"] === "function";
+  return isResult ? values.concat(textsOf(message["content"])) : values;
 }
 
-function parsed(text: string): unknown {
-  if (!/^\s*[[{]/.test(text)) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function total(counts: readonly (number | undefined)[]): number | undefined {
+/** Ends at the first that has no bound. */
+function total(lists: readonly Iterable<number | undefined>[]): number | undefined {
   let sum = 0;
-  for (const count of counts) {
-    if (count === undefined) return undefined;
-    sum += count;
-  }
+  for (const counts of lists)
+    for (const count of counts) {
+      if (count === undefined) return undefined;
+      sum += count;
+    }
   return sum;
 }
 
@@ -109,14 +115,22 @@ function textsOf(content: unknown): string[] {
     .filter((text) => typeof text === "string");
 }
 
-/** ASCII letters and digits; a run of the same one counts once. */
-function charactersOf(text: string): number {
+/** Counting more would take longer than it raises the lower bound: these are 31,250 tokens. */
+const COUNTED_CHARACTERS = 4_000_000;
+
+/** ASCII letters and digits; a run of the same one counts once. Of long texts the first four million characters. */
+function charactersOf(texts: readonly string[]): number {
   let characters = 0;
-  let previous = NaN;
-  for (let at = 0; at < text.length; at++) {
-    const unit = text.charCodeAt(at);
-    if (unit !== previous && isAlphanumeric(unit)) characters++;
-    previous = unit;
+  let left = COUNTED_CHARACTERS;
+  for (const text of texts) {
+    const end = Math.min(text.length, left);
+    left -= end;
+    let previous = NaN;
+    for (let at = 0; at < end; at++) {
+      const unit = text.charCodeAt(at);
+      if (unit !== previous && isAlphanumeric(unit)) characters++;
+      previous = unit;
+    }
   }
   return characters;
 }

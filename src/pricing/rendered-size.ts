@@ -1,18 +1,23 @@
-import { escapingBytes } from "./text-size.ts";
-
-/** Indentation of one level of nesting, in tokens: a tokenizer may make one of each blank. */
-const INDENT = 4;
-/** Punctuation, tags and type names around a value. */
-const NODE = 16;
-/** A line of a description becomes a line of its own, behind a comment mark. */
-const COMMENT_MARK = 4;
-/** Deeper values are refused a bound instead of overflowing the stack. */
-const MAX_DEPTH = 600;
+import { COMMENT_MARK, INDENT, MAX_DEPTH, NODE } from "./printed-value.ts";
+import { lineBreaks, textTokens } from "./text-size.ts";
 
 /** The size of a rendered value: at nesting depth `d` it takes `tokens + INDENT * d * lines`. */
 interface Size {
   readonly tokens: number;
   readonly lines: number;
+}
+
+/** How much the schemas of one request may make the estimate read: beyond it they have no bound. */
+export interface ReadBudget {
+  /** Characters of different pointers. */
+  pointers: number;
+  /** Characters of long texts and keys. */
+  texts: number;
+}
+
+/** The budget of one request: far more than models read of tools, and a few milliseconds of work. */
+export function readBudget(): ReadBudget {
+  return { pointers: 250_000, texts: 4_000_000 };
 }
 
 /**
@@ -21,24 +26,35 @@ interface Size {
  * @param value a tool, a schema, or the arguments of a call. @param schema the document that each `$ref` in `value` points
  * into; undefined when `value` is no schema, so that a `$ref` in it means nothing.
  * @returns tokens of ASCII text, 1 for a byte; undefined when nothing bounds them: a `$ref` that is recursive or not
- * found, or nesting beyond 600 levels.
+ * found, nesting beyond 600 levels, or more pointers and texts than the budget has characters.
  */
-export function renderedTokens(value: unknown, schema?: unknown): number | undefined {
-  const size = new Renderer(schema).size(value, 0);
+export function renderedTokens(
+  value: unknown,
+  schema?: unknown,
+  budget: ReadBudget = readBudget(),
+): number | undefined {
+  const size = new Renderer(schema, budget).size(value, 0);
   return size && Number.isSafeInteger(size.tokens) ? size.tokens : undefined;
 }
 
 class Renderer {
   readonly #schema: unknown;
+  readonly #budget: ReadBudget;
   /** Sizes of objects and arrays; undefined while one is measured, which shows a recursive `$ref`. */
   readonly #known = new Map<object, Size | undefined>();
+  /** Sizes of long strings: many pointers may lead to the same one. */
+  readonly #strings = new Map<string, Size>();
+  /** What pointers lead to. */
+  readonly #targets = new Map<string, unknown>();
 
-  constructor(schema: unknown) {
+  constructor(schema: unknown, budget: ReadBudget) {
     this.#schema = schema;
+    this.#budget = budget;
   }
 
   size(value: unknown, depth: number): Size | undefined {
     if (depth > MAX_DEPTH) return undefined;
+    if (typeof value === "string" && value.length > LONG_STRING) return this.#stringSize(value);
     if (typeof value !== "object" || value === null) return scalarSize(value);
     if (this.#known.has(value)) return this.#known.get(value);
     this.#known.set(value, undefined);
@@ -51,6 +67,7 @@ class Renderer {
     let tokens = NODE;
     let lines = 2;
     for (const [key, item] of Object.entries(value)) {
+      if (!this.#mayRead(key)) return undefined;
       const own = this.size(item, depth);
       const target = key === "$ref" && this.#schema !== undefined ? this.#definition(item, depth) : NOTHING;
       if (!own || !target) return undefined;
@@ -61,27 +78,45 @@ class Renderer {
     return { tokens, lines };
   }
 
+  #stringSize(text: string): Size | undefined {
+    const known = this.#strings.get(text);
+    if (known) return known;
+    if (!this.#mayRead(text)) return undefined;
+    const size = scalarSize(text);
+    this.#strings.set(text, size);
+    return size;
+  }
+
+  #mayRead(text: string): boolean {
+    if (text.length > LONG_STRING) this.#budget.texts -= text.length;
+    return this.#budget.texts >= 0;
+  }
+
   #definition(pointer: unknown, depth: number): Size | undefined {
     // A property may have the name `$ref`.
     if (typeof pointer !== "string") return NOTHING;
-    const target = resolvePointer(this.#schema, pointer);
+    const target = this.#targets.get(pointer) ?? this.#resolve(pointer);
     return target === undefined ? undefined : this.size(target, depth);
+  }
+
+  #resolve(pointer: string): unknown {
+    this.#budget.pointers -= pointer.length;
+    if (this.#budget.pointers < 0) return undefined;
+    const target = resolvePointer(this.#schema, pointer);
+    this.#targets.set(pointer, target);
+    return target;
   }
 }
 
 const NOTHING: Size = { tokens: 0, lines: 0 };
 
+const LONG_STRING = 256;
+
 /** A value may have lines of its own, one level deeper than the two around it. */
 function scalarSize(value: unknown): Size {
   const text = typeof value === "string" ? value : String(value);
-  const inner = text.split(/\r\n|[\n\r\u2028\u2029]/).length;
+  const inner = 1 + lineBreaks(text);
   return { tokens: NODE + textTokens(text) + inner * (INDENT + COMMENT_MARK), lines: 2 + inner };
-}
-
-/** Bytes of a text as JSON, and what escaping it for XML or HTML adds. */
-function textTokens(text: string): number {
-  const json = Buffer.from(JSON.stringify(text));
-  return json.length + escapingBytes(json);
 }
 
 /** @see RFC 6901; undefined when nothing is there. */
@@ -98,6 +133,7 @@ function resolvePointer(document: unknown, pointer: string): unknown {
 }
 
 function decodeStep(step: string): string | undefined {
+  if (!/[%~]/.test(step)) return step;
   try {
     return decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~");
   } catch {

@@ -36,7 +36,7 @@ const SERVER_TOOLS: Unbounded = {
 /** A schema without a bound. */
 export const ENDLESS_SCHEMA: Unbounded = {
   name: "schema",
-  note: "A schema in tools, functions or response_format, or the arguments of a tool call, has no bounded size: remove every $ref that is recursive or not found in its schema, and nest fewer than 600 levels.",
+  note: "A schema in tools, functions or response_format, or the arguments or result of a tool call, has no bounded size: remove every $ref that is recursive or not found in its schema, nest fewer than 600 levels, and keep all $ref below 250,000 characters, all texts of schemas below four million, and all calls of tools with their results below four million.",
 };
 
 /** What of a request has no upper bound, whatever the model. */

@@ -46,22 +46,15 @@ const MODELS_MAX = 16;
 /**
  * The answer to a dry run: what the request may cost at the prices that OpenRouter lists now.
  * @returns JSON text.
- * @throws GatewayError missing_required_parameter when no model is named, model_not_found when one is not listed, and what
+ * @throws GatewayError missing_required_parameter when no model is named, invalid_value when more than 16 are, model_not_found when one is not listed, and what
  * the catalog throws when there is no list.
  */
 export async function answerEstimate(
   { catalog, endpoints }: PriceLists,
   { body, fields, models, headers }: EstimateRequest,
 ): Promise<string> {
-  const [first] = models;
-  if (first === undefined)
-    throw new GatewayError(
-      "missing_required_parameter",
-      "Name a model: the cost of a preset alone cannot be estimated.",
-      { param: "model" },
-    );
+  const names = distinctNames(models);
   const { byId, fetchedAt } = await catalog.list();
-  const names = [...new Set(models)];
   const listed = names.flatMap((name) => withFastModel(byId, listedAs(byId, name), fields["speed"]));
   const distinct = mergedById(listed);
   const lists = await Promise.all(
@@ -82,7 +75,7 @@ export async function answerEstimate(
   return JSON.stringify({
     object: "chat.completion.cost_estimate",
     estimated: true,
-    model: first,
+    model: names[0],
     models: names,
     currency: "USD",
     components: estimate.components.map(componentJson),
@@ -96,6 +89,22 @@ export async function answerEstimate(
       lists.reduce((oldest, one) => Math.min(oldest, one.fetchedAt), fetchedAt),
     ).toISOString(),
   });
+}
+
+/** The models of a request, each once. */
+function distinctNames(models: readonly string[]): readonly string[] {
+  if (models.length === 0)
+    throw new GatewayError(
+      "missing_required_parameter",
+      "Name a model: the cost of a preset alone cannot be estimated.",
+      { param: "model" },
+    );
+  const names = [...new Set(models)];
+  if (names.length > MODELS_MAX)
+    throw new GatewayError("invalid_value", `models must have at most ${MODELS_MAX} models in a dry run.`, {
+      param: "models",
+    });
+  return names;
 }
 
 /** One candidate for each model: two names may mean the same one, and one of them may have no bound. */

@@ -170,14 +170,20 @@ test("endpoints that cannot be fetched leave no highest cost but that of provide
   expect((await dryRun(gateway.port, { model: "a/b", max_tokens: 100, provider })).highest).not.toBeNull();
 });
 
-test("the endpoints of the first 16 models are fetched, the others have no highest cost", async () => {
+test("a dry run of 16 models has a highest cost, and one of more is refused", async () => {
   const { simulator, gateway } = await start();
   const list = JSON.parse(
     (await ask(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" })).body.toString(),
   );
-  const models = list.data.map(({ id }: { id: string }) => id).slice(0, 20);
-  expect((await dryRun(gateway.port, { models, max_tokens: 10 })).highest).toBeNull();
+  const models = list.data.map(({ id }: { id: string }) => id).slice(0, 16);
+  const fields = { model: undefined, max_tokens: 10 };
+  await dryRun(gateway.port, { ...fields, models });
   expect(simulator.seen.filter(({ url }) => url.endsWith("/endpoints"))).toHaveLength(16);
+  const path = `${CHAT_PATH}?dryRun=true`;
+  const answer = await ask(gateway.port, { path, body: chatBody({ ...fields, models: [...models, "a/b"] }) });
+  const { error } = JSON.parse(answer.body.toString());
+  expect([answer.status, error.code, error.param]).toEqual([400, "invalid_value", "models"]);
+  expect(error.message).toContain("16 models");
 });
 
 test.each([

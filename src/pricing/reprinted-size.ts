@@ -1,0 +1,66 @@
+import { COMMENT_MARK, INDENT, MAX_DEPTH, NODE } from "./printed-value.ts";
+import { BYTE_TOKENS, ILL_FORMED_FACTOR } from "./text-size.ts";
+
+/** The longest that JavaScript prints a number; a text may write it shorter, as `1e20`. */
+const NUMBER = 25;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const OPEN_BRACKET = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+/** First byte of U+2028 and U+2029, and of some other punctuation. */
+const LINE_SEPARATOR = 0xe2;
+
+const IS_MARK = new Uint8Array(256);
+for (const mark of [
+  QUOTE,
+  COMMA,
+  OPEN_BRACKET,
+  BACKSLASH,
+  CLOSE_BRACKET,
+  OPEN_BRACE,
+  CLOSE_BRACE,
+  LINE_SEPARATOR,
+])
+  IS_MARK[mark] = 1;
+
+/**
+ * Bounds the tokens of a JSON text that a provider may parse and print again, as `renderedTokens` does for its value, in one
+ * pass without parsing it: the text can have many more values than the body around it may have.
+ * @returns undefined when it nests beyond 600 levels.
+ */
+export function reprintedTokens(json: string): number | undefined {
+  const bytes = Buffer.from(json);
+  const { length } = bytes;
+  let tokens = 2;
+  let values = 1;
+  let breaks = 0;
+  let depth = 0;
+  let deepest = 0;
+  let isInString = false;
+  for (let at = 0; at < length; at++) {
+    const byte = bytes[at] ?? 0;
+    tokens += BYTE_TOKENS[byte] ?? 0;
+    if (IS_MARK[byte] === 0) continue;
+    if (byte === BACKSLASH) {
+      // Any escape may be one of a line break.
+      breaks++;
+      tokens += BYTE_TOKENS[bytes[++at] ?? 0] ?? 0;
+    } else if (byte === QUOTE) isInString = !isInString;
+    else if (byte === LINE_SEPARATOR) breaks++;
+    else if (isInString) continue;
+    else if (byte === COMMA) values++;
+    else if (byte === CLOSE_BRACKET || byte === CLOSE_BRACE) depth--;
+    else {
+      values++;
+      if (++depth > MAX_DEPTH) return undefined;
+      if (depth > deepest) deepest = depth;
+    }
+  }
+  const texts = 2 * tokens * (json.isWellFormed() ? 1 : ILL_FORMED_FACTOR);
+  const lines = 3 * values + breaks;
+  const own = values * (NODE + NUMBER) + (values + breaks) * (INDENT + COMMENT_MARK);
+  return texts + own + lines * INDENT * (deepest + 1);
+}

@@ -1,0 +1,99 @@
+import { expect, test } from "vitest";
+import { GatewayError } from "../../src/errors.ts";
+import { type ChatRequest, readChatRequest } from "../../src/openai/chat-request.ts";
+import type { Listed } from "../support/cost-estimate.ts";
+import { promptSize } from "../../src/pricing/prompt-size.ts";
+import { textSize } from "../../src/pricing/text-size.ts";
+import { renderedTokens } from "../../src/pricing/rendered-size.ts";
+import { estimateCost } from "../../src/pricing/estimate.ts";
+import { bodyOf } from "../support/cost-estimate.ts";
+import { cpuMs, parses } from "../support/cpu.ts";
+import { HOSTILE_REQUESTS } from "./hostile-requests.ts";
+
+const TIMES_JSON_PARSE = 2;
+const ALLOWANCE_MS = 50;
+const ENDPOINTS = Array.from({ length: 20 }, (_, index) => ({ tag: `p${index}/fp8`, context_length: 1_000 }));
+const CANDIDATES = Array.from({ length: 16 }, (_, index) => {
+  const model: Listed = {
+    id: `a/${index}`,
+    context_length: 1_000,
+    pricing: { prompt: "0.1", completion: "0.1" },
+  };
+  return { model, endpoints: ENDPOINTS };
+});
+
+function accepted(bytes: Buffer): ChatRequest | undefined {
+  try {
+    return readChatRequest(bytes);
+  } catch (error) {
+    if (error instanceof GatewayError) return undefined;
+    throw error;
+  }
+}
+
+test.each(HOSTILE_REQUESTS)(
+  "estimates within twice JSON.parse and 50 ms: %s",
+  { timeout: 60_000 },
+  (_, make) => {
+    const chat = accepted(Buffer.from(make()));
+    if (!chat) return;
+    const { fields, body } = chat;
+    const parsing = cpuMs(() => parses(body.toString()));
+    const bound = TIMES_JSON_PARSE * parsing + ALLOWANCE_MS;
+    const estimating = cpuMs(
+      () => estimateCost({ fields, bytes: body, mayHitCache: false }, CANDIDATES),
+      bound,
+    );
+    expect(estimating).toBeLessThanOrEqual(bound);
+  },
+);
+
+test("a tool result counts at least as much as its parsed value is printed as", () => {
+  const values = [
+    { a: { b: [1, 1e20, -1.5e-300, null, true] } },
+    ["a\nb\u2028c", { "k\n": '"\\<>' }, "\ud800", "é🌊"],
+    [[[[[["deep"]]]]]],
+    { n: Array.from({ length: 50 }, (_, index) => ({ [`k${index}`]: index })) },
+  ];
+  for (const value of values) {
+    const spellings = [
+      JSON.stringify(value),
+      JSON.stringify(value).replaceAll("100000000000000000000", "1e20"),
+    ];
+    for (const content of spellings) {
+      const tool = promptSize(bodyOf({ messages: [{ role: "tool", content }] }));
+      const user = promptSize(bodyOf({ messages: [{ role: "user", content }] }));
+      const printed = ((tool.mostTokens ?? NaN) - (user.mostTokens ?? NaN)) / tool.tokensPerByte;
+      expect(printed).toBeGreaterThanOrEqual(renderedTokens(value) ?? NaN);
+    }
+  }
+});
+
+test("a provider slug that is no text, or one of too many, leaves no highest cost", () => {
+  for (const only of [[{ toString: 1 }], Array.from({ length: 257 }, () => "p0")]) {
+    const request = { messages: [{ role: "user", content: "hi" }], max_tokens: 1, provider: { only } };
+    const estimate = estimateCost({ ...bodyOf(request), mayHitCache: false }, CANDIDATES.slice(0, 1));
+    expect(estimate.highestNanodollars).toBeNull();
+    expect(estimate.notes.join("\n")).toContain("provider.only names");
+  }
+});
+
+test.each(["a", "<>&'", '\\"', "\\\\", "\\n", "\\u0041", "\\\\u", "é", "\ufdfa"])(
+  "a long text of %j is measured no lower than its parts",
+  (unit) => {
+    const part = unit.repeat(1_000);
+    const long = textSize(Buffer.from(part.repeat(Math.ceil(4_000_001 / Buffer.byteLength(part)))));
+    const short = textSize(Buffer.from(part));
+    expect(long.escapingBytes).toBeGreaterThanOrEqual(
+      short.escapingBytes * (4_000_000 / Buffer.byteLength(part)),
+    );
+    expect(long.tokensPerByte).toBeGreaterThanOrEqual(short.tokensPerByte);
+  },
+);
+
+test("texts and references of schemas beyond the budget leave no bound", () => {
+  const long = "x".repeat(4_000_001);
+  expect(renderedTokens({ description: long })).toBeUndefined();
+  expect(renderedTokens({ [long]: 1 })).toBeUndefined();
+  expect(renderedTokens({ $ref: `#/${"a".repeat(250_000)}` }, {})).toBeUndefined();
+});

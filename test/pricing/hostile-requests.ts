@@ -1,0 +1,58 @@
+import { HOSTILE_TEXTS } from "../openai/hostile-texts.ts";
+
+const BULK_BYTES = 8_000_000;
+
+function list(count: number, item: (index: number) => string): string {
+  return Array.from({ length: count }, (_, index) => item(index)).join(",");
+}
+
+function bulk(unit: string): string {
+  return unit.repeat(Math.ceil(BULK_BYTES / Buffer.byteLength(unit)));
+}
+
+const having = (field: string): string =>
+  `{"model":"a/b",${field},"messages":[{"role":"user","content":"hi"}]}`;
+const result = (content: string): string =>
+  `{"model":"a/b","messages":[{"role":"tool","content":"${content}"}]}`;
+const tool = (parameters: string): string =>
+  `{"type":"function","function":{"name":"f","parameters":${parameters}}}`;
+const described = (text: string): string =>
+  having(`"tools":[{"type":"function","function":{"name":"f","description":"${text}"}}]`);
+const refs = (definitions: string, count: number, pointer: (index: number) => string): string =>
+  having(
+    `"tools":[${tool(`{${definitions},"anyOf":[${list(count, (i) => `{"$ref":"#/${pointer(i)}"}`)}]}`)}]`,
+  );
+/** `a` sixteen times, some of them written as `%61`. */
+const spelled = (index: number): string =>
+  Array.from({ length: 16 }, (_, bit) => ((index >> bit) & 1 ? "%61" : "a")).join("");
+
+/** Requests whose estimate could cost more than their bytes are worth: what each is, and how to make it. */
+export const HOSTILE_REQUESTS: readonly (readonly [what: string, make: () => string])[] = [
+  ...HOSTILE_TEXTS,
+  ["a long prompt", () => having(`"x":"${bulk("lorem ipsum ")}"`)],
+  ["characters near U+FDFA", () => having(`"x":"${bulk("\ufdf9")}"`)],
+  ["characters to escape", () => having(`"x":"${bulk("<>&'")}"`)],
+  ["9,000 tools", () => having(`"tools":[${list(9_000, () => tool('{"type":"object"}'))}]`)],
+  ["20,000 functions", () => having(`"functions":[${list(20_000, () => '{"name":"f"}')}]`)],
+  ["20,000 references", () => refs('"a":{"type":"object"}', 20_000, () => "a")],
+  ["20,000 references to a long text", () => refs(`"a":"${"x".repeat(100_000)}"`, 20_000, () => "a")],
+  [
+    "20,000 references of as many spellings",
+    () => refs(`"${"a".repeat(16)}":"${"x".repeat(100_000)}"`, 20_000, spelled),
+  ],
+  ["long references", () => refs('"a":1', 20_000, (index) => `${index}${"/a".repeat(200)}`)],
+  ["references with bad escapes", () => refs('"a":1', 20_000, (index) => `%${index}`)],
+  ["a long description", () => described(bulk("lorem "))],
+  ["a description of line breaks", () => described(bulk("\\n"))],
+  ["a long prediction", () => having(`"prediction":{"type":"content","content":"${bulk("\\\\")}"}`)],
+  ["90,000 provider slugs", () => having(`"provider":{"only":[${list(90_000, (i) => `"p/${i}"`)}]}`)],
+  ["a long provider slug", () => having(`"provider":{"order":["p/${bulk("A")}"]}`)],
+  ["a provider slug that is no text", () => having('"provider":{"only":[{"toString":1,"valueOf":1}]}')],
+  ["60 models", () => having(`"models":[${list(60, (index) => `"a/${index}"`)}]`)],
+  ["a result of many values", () => result(`[${bulk("{},")}{}]`)],
+  ["a result of many keys", () => result(`[${list(500_000, (index) => `{\\"k${index}\\":1}`)}]`)],
+  ["a deep result", () => result(bulk("["))],
+  ["a result of blanks", () => result(`${bulk(" ")}x`)],
+  ["a long maximal price", () => having(`"provider":{"max_price":{"prompt":"${bulk("1")}"}}`)],
+  ["many unknown fields", () => having(list(980, (index) => `"k${index}":1`))],
+];
