@@ -69,6 +69,8 @@ function environment(baseUrl: string, dataDir: string): Record<string, string> {
     SETTLE_AFTER_MS: "200",
     DRAIN_MS: "0",
     MAX_IN_FLIGHT: String(MAX_IN_FLIGHT),
+    // One key takes every place to show that they are all free again.
+    MAX_IN_FLIGHT_PER_KEY: String(MAX_IN_FLIGHT),
     UPSTREAM_HEADERS_TIMEOUT_MS: "3000",
     UPSTREAM_IDLE_TIMEOUT_MS: "3000",
     CLIENT_STALL_TIMEOUT_MS: "2000",

@@ -33,10 +33,17 @@ export async function startScriptedUpstream(script: Script): Promise<ScriptedUps
     socket.on("error", () => {});
     socket.on("close", () => open.delete(socket));
     let pending: Buffer[] = [];
+    // Bodies of many megabytes are joined once, and not with each read.
+    let missingBytes = 0;
     socket.on("data", (bytes: Buffer) => {
       pending.push(bytes);
+      missingBytes -= bytes.length;
+      if (missingBytes > 0) return;
       const request = parseRequest(Buffer.concat(pending));
-      if (!request) return;
+      if (typeof request === "number") {
+        missingBytes = request;
+        return;
+      }
       pending = [];
       seen.push(request);
       script(socket, request);
@@ -52,9 +59,10 @@ export async function startScriptedUpstream(script: Script): Promise<ScriptedUps
   return upstream;
 }
 
-function parseRequest(bytes: Buffer): SeenByUpstream | undefined {
+/** @returns the request, or how many bytes are missing at least. */
+function parseRequest(bytes: Buffer): SeenByUpstream | number {
   const headEnd = bytes.indexOf("\r\n\r\n");
-  if (headEnd === -1) return undefined;
+  if (headEnd === -1) return 1;
   const [line = "", ...lines] = bytes.toString("latin1", 0, headEnd).split("\r\n");
   const headers: Record<string, string> = {};
   for (const header of lines) {
@@ -64,7 +72,8 @@ function parseRequest(bytes: Buffer): SeenByUpstream | undefined {
     headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
   }
   const body = bytes.subarray(headEnd + 4);
-  return body.length < Number(headers["content-length"] ?? 0) ? undefined : { line, headers, body };
+  const missingBytes = Number(headers["content-length"] ?? 0) - body.length;
+  return missingBytes > 0 ? missingBytes : { line, headers, body };
 }
 
 /** The bytes of a whole response with a length. */
