@@ -40,6 +40,7 @@ const CLOSE_BRACKET = 0x5d;
 
 /** Runs of bytes up to this long are scanned here; beyond it the native search is faster than its call costs. */
 const SHORT_RUN_BYTES = 64;
+const LONG_RUN_BYTES = 4_096;
 const UNLIMITED: SizeLimits = { values: Infinity, topLevelFields: Infinity, fields: Infinity };
 
 /**
@@ -200,9 +201,9 @@ function hasBackslash(json: Buffer, start: number, end: number): boolean {
 function endOfString(json: Buffer, start: number): number {
   const { length } = json;
   let at = start + 1;
-  for (;;) {
-    // Each native search comes after this many bytes of our own: strings of escaped quotes would cost a call for each.
-    const near = Math.min(length, at + SHORT_RUN_BYTES);
+  // Doubled whenever a native search ends at an escaped quote: a string of them would cost a call for each.
+  for (let run = SHORT_RUN_BYTES; ; run = Math.min(2 * run, LONG_RUN_BYTES)) {
+    const near = Math.min(length, at + run);
     for (; at < near; at++) {
       const byte = json[at];
       if (byte === QUOTE) return at + 1;

@@ -27,7 +27,8 @@ function judge(bytes: Buffer): void {
 
 test.each(HOSTILE_TEXTS)(
   "takes at most twice the time of JSON.parse for %s",
-  { timeout: 60_000 },
+  // CPU time is measured: another process can evict the caches of a whole attempt.
+  { timeout: 60_000, retry: 2 },
   (_, make) => {
     const bytes = Buffer.from(make());
     const isJson = parses(bytes.toString());
