@@ -31,7 +31,7 @@ test("answers while more clients than it may open files hold connections and ask
     10_000,
   );
   for (let count = 0; count < 5; count++) expect((await ask(port, HEALTH)).status).toBe(200);
-  expect(log()).toContain('"max_connections":96');
+  await until(() => log().includes('"max_connections":96'), "the log to say so");
   expect(log()).not.toContain("MAX_CONNECTIONS exceeds");
 });
 
