@@ -87,6 +87,8 @@ export class Audit {
     const completeBefore = Date.now() - ROWS_COMPLETE_AFTER_MS;
     for (;;) {
       const rows = await this.#page(after);
+      // Upstream has seen what these rows are about, perhaps while they were read.
+      this.takeSeen();
       for (const row of rows) {
         const isMatched = this.#matched.has(row.id) || this.#match(row);
         if (isMatched) this.#matched.add(row.id);
