@@ -9,7 +9,7 @@ const date = z.iso.date();
 const time = z.iso.datetime({ offset: true });
 /** A date, which is its midnight in UTC, or a time with a zone; gives ms since 1970. */
 // One text, because the description of the API could not tell the two apart.
-export const moment = z
+export const dateSchema = z
   .string()
   .refine(
     (text) => date.safeParse(text).success || time.safeParse(text).success,
@@ -18,17 +18,17 @@ export const moment = z
   .transform((text) => Date.parse(text));
 
 /** Fields of a query that say for which time. */
-export const periodFields = {
-  from: moment.optional().describe("A date or a time; default: 30 days before `to`"),
-  to: moment.optional().describe("A date or a time, not included; default: now"),
+export const periodQueryFields = {
+  from: dateSchema.optional().describe("A date or a time; default: 30 days before `to`"),
+  to: dateSchema.optional().describe("A date or a time, not included; default: now"),
 };
 
 /** The same of a report, which is made of sums by the hour. */
-export const hourFields = {
-  from: moment
+export const hourQueryFields = {
+  from: dateSchema
     .optional()
     .describe("A date, or the beginning of an hour in UTC; default: 30 days before `to`"),
-  to: moment
+  to: dateSchema
     .optional()
     .describe(
       "A date, or the beginning of an hour in UTC, not included; default: now, with the current hour",
@@ -36,7 +36,7 @@ export const hourFields = {
 };
 
 /** A time from and up to which, in ms since 1970. @throws GatewayError invalid_value when it ends before it begins. */
-export function periodOf(
+export function resolvePeriod(
   { from, to }: { from?: number | undefined; to?: number | undefined },
   now: number,
 ): { from: number; to: number } {
@@ -51,11 +51,11 @@ export function periodOf(
 
 /**
  * The hours of a report, so that of two periods that meet each request is in one.
- * @param period ms since 1970; what is left out is as `hourFields` says.
+ * @param period ms since 1970; what is left out is as `hourQueryFields` says.
  * @returns the beginnings of hours; the last one is not included.
  * @throws GatewayError invalid_value when either is given and not the beginning of an hour, or when it ends before it begins.
  */
-export function hoursOf(
+export function resolveHours(
   { from, to }: { from?: number | undefined; to?: number | undefined },
   now: number,
 ): { from: number; to: number } {
@@ -63,7 +63,7 @@ export function hoursOf(
   requireHour("to", to);
   // An hour that has just begun is the current one.
   const end = to ?? hourBefore(now) + HOUR_MS;
-  return periodOf({ from: from ?? hourBefore((to ?? now) - DEFAULT_DAYS * DAY_MS), to: end }, now);
+  return resolvePeriod({ from: from ?? hourBefore((to ?? now) - DEFAULT_DAYS * DAY_MS), to: end }, now);
 }
 
 function requireHour(param: "from" | "to", at: number | undefined): void {
