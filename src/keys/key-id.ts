@@ -2,8 +2,10 @@ import { ANONYMOUS } from "./gateway-key.ts";
 import type { KeyService } from "./key-service.ts";
 
 /**
- * The id under which a key is accounted.
- * @param idOrName keys of the environment, `env:name`, and `anonymous` are ids that no table has.
+ * Resolves the id under which the ledger records a key's requests.
+ * @param idOrName id or name of a key. `env:name` (a key of the environment) and `anonymous` are ids without a row in the
+ * table of keys, and are returned as they are.
+ * @returns undefined if no key was given.
  * @throws GatewayError key_not_found.
  */
 export async function resolveKeyId(

@@ -5,25 +5,25 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const DEFAULT_DAYS = 30;
 
-const date = z.iso.date();
-const time = z.iso.datetime({ offset: true });
-/** A date, which is its midnight in UTC, or a time with a zone; gives ms since 1970. */
-// One text, because the description of the API could not tell the two apart.
+const isoDate = z.iso.date();
+const isoTime = z.iso.datetime({ offset: true });
+/** Parses a date (its midnight in UTC) or a time with a zone to ms since 1970. */
+// One string schema, because the OpenAPI description could not tell a union of the two apart.
 export const dateSchema = z
   .string()
   .refine(
-    (text) => date.safeParse(text).success || time.safeParse(text).success,
+    (text) => isoDate.safeParse(text).success || isoTime.safeParse(text).success,
     "must be a date such as 2026-11-01, or a time such as 2026-11-01T12:00:00Z",
   )
   .transform((text) => Date.parse(text));
 
-/** Fields of a query that say for which time. */
+/** Query parameters that select a period. */
 export const periodQueryFields = {
   from: dateSchema.optional().describe("A date or a time; default: 30 days before `to`"),
   to: dateSchema.optional().describe("A date or a time, not included; default: now"),
 };
 
-/** The same of a report, which is made of sums by the hour. */
+/** Query parameters that select the period of a report, which consists of hourly sums. */
 export const hourQueryFields = {
   from: dateSchema
     .optional()
@@ -35,7 +35,11 @@ export const hourQueryFields = {
     ),
 };
 
-/** A time from and up to which, in ms since 1970. @throws GatewayError invalid_value when it ends before it begins. */
+/**
+ * Fills in the defaults of a period as `periodQueryFields` describes them.
+ * @param now ms since 1970, as are the period's ends.
+ * @throws GatewayError invalid_value if the period ends before it begins.
+ */
 export function resolvePeriod(
   { from, to }: { from?: number | undefined; to?: number | undefined },
   now: number,
@@ -50,25 +54,27 @@ export function resolvePeriod(
 }
 
 /**
- * The hours of a report, so that of two periods that meet each request is in one.
- * @param period ms since 1970; what is left out is as `hourQueryFields` says.
- * @returns the beginnings of hours; the last one is not included.
- * @throws GatewayError invalid_value when either is given and not the beginning of an hour, or when it ends before it begins.
+ * Fills in the defaults of a report's period as `hourQueryFields` describes them. Periods consist of whole hours, so that
+ * two adjacent ones never count a request twice.
+ * @param now ms since 1970, as are the period's ends.
+ * @returns beginnings of hours; `to` is not included.
+ * @throws GatewayError invalid_value if an end is given and is not the beginning of an hour, or if the period ends before
+ * it begins.
  */
 export function resolveHours(
   { from, to }: { from?: number | undefined; to?: number | undefined },
   now: number,
 ): { from: number; to: number } {
-  requireHour("from", from);
-  requireHour("to", to);
+  requireWholeHour("from", from);
+  requireWholeHour("to", to);
   // An hour that has just begun is the current one.
-  const end = to ?? hourBefore(now) + HOUR_MS;
-  return resolvePeriod({ from: from ?? hourBefore((to ?? now) - DEFAULT_DAYS * DAY_MS), to: end }, now);
+  const end = to ?? floorToHour(now) + HOUR_MS;
+  return resolvePeriod({ from: from ?? floorToHour((to ?? now) - DEFAULT_DAYS * DAY_MS), to: end }, now);
 }
 
-function requireHour(param: "from" | "to", at: number | undefined): void {
+function requireWholeHour(param: "from" | "to", at: number | undefined): void {
   if (at === undefined || at % HOUR_MS === 0) return;
-  const [before, after] = [hourBefore(at), hourAfter(at)].map((hour) =>
+  const [before, after] = [floorToHour(at), ceilToHour(at)].map((hour) =>
     new Date(hour).toISOString().replace(":00.000Z", ":00Z"),
   );
   const otherwise = param === "to" ? ", or leave it out for everything up to now" : "";
@@ -79,10 +85,10 @@ function requireHour(param: "from" | "to", at: number | undefined): void {
   );
 }
 
-function hourBefore(at: number): number {
+function floorToHour(at: number): number {
   return Math.floor(at / HOUR_MS) * HOUR_MS;
 }
 
-function hourAfter(at: number): number {
+function ceilToHour(at: number): number {
   return Math.ceil(at / HOUR_MS) * HOUR_MS;
 }
