@@ -30,6 +30,7 @@ const RANKS: readonly (readonly string[])[] = [
   ["log-output"],
   ["logger"],
   ["routes"],
+  ["presentation"],
   ["admin"],
   ["app"],
   ["gateway"],
@@ -48,7 +49,7 @@ const MOVED: Readonly<Record<string, string>> = {
 /** Which libraries only one room may import. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ["upstream/"],
-  zod: ["config-environment.ts", "config-values.ts", "keys/key-input.ts", "admin/", "cli/"],
+  zod: ["config-environment.ts", "config-values.ts", "keys/key-input.ts", "presentation/", "admin/", "cli/"],
   commander: ["cli/"],
   ioredis: ["store/"],
   kysely: ["store/"],
@@ -98,6 +99,17 @@ test("imports go one way, from later stages to earlier ones", () => {
       .filter((target) => roomOf(target) !== roomOf(path) && rankOf(target) >= rankOf(path))
       .map((target) => `${path} imports ${target}`),
   );
+  expect(wrong).toEqual([]);
+});
+
+test("the admin API and the command line share only what they both import, types included", () => {
+  const wrong = files
+    .filter(({ path }) => ["presentation", "admin", "cli"].includes(roomOf(path)))
+    .flatMap(({ path, imports }) =>
+      imports
+        .filter(({ target }) => /^\.\.\/(.*\/)?(admin|cli)\//.test(target))
+        .map(({ target }) => `${path} imports ${target}`),
+    );
   expect(wrong).toEqual([]);
 });
 

@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { tableOf } from "../src/cli/table.ts";
 import { createLogger } from "../src/logger.ts";
 import { printable, printableJson } from "../src/printable.ts";
 
@@ -28,16 +27,4 @@ test("no field of a log line has a character that acts on a terminal", () => {
   logger.info({ model: HOSTILE, err: new Error(HOSTILE) }, HOSTILE);
   expect(line.trimEnd()).not.toMatch(ACTIVE);
   expect(JSON.parse(line)).toMatchObject({ model: HOSTILE, msg: HOSTILE });
-});
-
-test("a table shows hidden characters and stays aligned", () => {
-  const table = tableOf(
-    [
-      { model: "x\u001b[2J", owners: ["a\u202e"], usd: 1 },
-      { model: "y", owners: [], usd: 10 },
-    ],
-    "rows",
-  );
-  expect(table).not.toMatch(ACTIVE);
-  expect(table).toContain(String.raw`x\u{1b}[2J  a\u{202e}`);
 });

@@ -1,15 +1,16 @@
 import { z } from "zod";
+import { resolveKeyId } from "../keys/key-id.ts";
 import type { KeyService } from "../keys/key-service.ts";
+import { auditEntrySchema, toAuditEntryJson } from "../presentation/key-json.ts";
 import type { AdminScope } from "./admin-api.ts";
-import { keyIdOf } from "./key-id.ts";
-import { errorAnswers, keyQuery, pageLimit, queryText, toWireAuditEntry, wireAuditEntry } from "./wire.ts";
+import { errorResponses, keyQuery, pageLimit, queryText } from "./api-schemas.ts";
 
 const auditQuery = z.strictObject({
   key: keyQuery,
   limit: pageLimit,
   before: queryText.describe("Id of the last entry of the page before"),
 });
-const auditAnswer = z.object({ data: z.array(wireAuditEntry) }).describe("A page of changes");
+const auditAnswer = z.object({ data: z.array(auditEntrySchema) }).describe("A page of changes");
 
 /** `GET /admin/v1/audit`: who changed what. */
 export function auditRoutes(scope: AdminScope, keys: KeyService): void {
@@ -20,13 +21,13 @@ export function auditRoutes(scope: AdminScope, keys: KeyService): void {
         tags: ["keys"],
         summary: "Who changed which key, when, and from where; newest first",
         querystring: auditQuery,
-        response: { 200: auditAnswer, ...errorAnswers },
+        response: { 200: auditAnswer, ...errorResponses },
       },
     },
     async ({ query }) => {
       const { key, ...filter } = query;
-      const keyId = await keyIdOf(keys, key);
-      return { data: (await keys.audit({ ...filter, keyId })).map(toWireAuditEntry) };
+      const keyId = await resolveKeyId(keys, key);
+      return { data: (await keys.audit({ ...filter, keyId })).map(toAuditEntryJson) };
     },
   );
 }

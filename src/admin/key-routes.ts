@@ -1,24 +1,22 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import type { Actor, IssuedKey } from "../keys/gateway-key.ts";
+import type { Actor } from "../keys/gateway-key.ts";
 import { plainText } from "../keys/key-input.ts";
 import type { KeyService } from "../keys/key-service.ts";
+import { issuedKeySchema, keySchema, toIssuedKeyJson, toKeyJson } from "../presentation/key-json.ts";
 import type { AdminScope } from "./admin-api.ts";
 import {
-  errorAnswers,
+  errorResponses,
   keyChangesBody,
   newKeyBody,
   pageLimit,
   queryText,
   rotationBody,
-  toWireKey,
-  wireIssuedKey,
-  wireKey,
-} from "./wire.ts";
+} from "./api-schemas.ts";
 
 const tags = ["keys"];
 const keyParam = z.object({ key: plainText.min(1).max(64).describe("Id or name") });
-const keyAnswer = { 200: wireKey, ...errorAnswers };
+const keyAnswer = { 200: keySchema, ...errorResponses };
 const listQuery = z.strictObject({
   owner: queryText,
   include_revoked: z
@@ -37,7 +35,7 @@ export function keyRoutes(scope: AdminScope, keys: KeyService): void {
 }
 
 function readKeys(scope: AdminScope, keys: KeyService): void {
-  const listAnswer = z.object({ data: z.array(wireKey) }).describe("A page of keys");
+  const listAnswer = z.object({ data: z.array(keySchema) }).describe("A page of keys");
   scope.get(
     "/keys",
     {
@@ -45,18 +43,18 @@ function readKeys(scope: AdminScope, keys: KeyService): void {
         tags,
         summary: "List keys",
         querystring: listQuery,
-        response: { 200: listAnswer, ...errorAnswers },
+        response: { 200: listAnswer, ...errorResponses },
       },
     },
     async ({ query }) => {
       const { include_revoked: includeRevoked, ...filter } = query;
-      return { data: (await keys.list({ ...filter, includeRevoked })).map(toWireKey) };
+      return { data: (await keys.list({ ...filter, includeRevoked })).map(toKeyJson) };
     },
   );
   scope.get(
     "/keys/:key",
     { schema: { tags, summary: "Show a key", params: keyParam, response: keyAnswer } },
-    async (request) => toWireKey(await keys.show(request.params.key)),
+    async (request) => toKeyJson(await keys.show(request.params.key)),
   );
 }
 
@@ -72,12 +70,12 @@ function changeKeys(scope: AdminScope, keys: KeyService): void {
         response: keyAnswer,
       },
     },
-    async (request) => toWireKey(await keys.update(request.params.key, request.body, actorOf(request))),
+    async (request) => toKeyJson(await keys.update(request.params.key, request.body, actorOf(request))),
   );
   scope.delete(
     "/keys/:key",
     { schema: { tags, summary: "Revoke a key, for good", params: keyParam, response: keyAnswer } },
-    async (request) => toWireKey(await keys.revoke(request.params.key, actorOf(request))),
+    async (request) => toKeyJson(await keys.revoke(request.params.key, actorOf(request))),
   );
 }
 
@@ -90,12 +88,12 @@ function issueSecrets(scope: AdminScope, keys: KeyService): void {
         tags,
         summary: "Create a key",
         body: newKeyBody,
-        response: { 201: wireIssuedKey, ...errorAnswers },
+        response: { 201: issuedKeySchema, ...errorResponses },
       },
     },
     async (request, reply) => {
       const issued = await keys.create(request.body, actorOf(request));
-      return reply.code(201).header("cache-control", "no-store").send(toWireIssued(issued));
+      return reply.code(201).header("cache-control", "no-store").send(toIssuedKeyJson(issued));
     },
   );
   scope.post(
@@ -106,18 +104,14 @@ function issueSecrets(scope: AdminScope, keys: KeyService): void {
         summary: "Give a key a new secret; the old one is good for grace_ms more",
         params: keyParam,
         body: rotationBody,
-        response: { 200: wireIssuedKey, ...errorAnswers },
+        response: { 200: issuedKeySchema, ...errorResponses },
       },
     },
     async (request, reply) => {
       const issued = await keys.rotate(request.params.key, request.body, actorOf(request));
-      return reply.header("cache-control", "no-store").send(toWireIssued(issued));
+      return reply.header("cache-control", "no-store").send(toIssuedKeyJson(issued));
     },
   );
-}
-
-function toWireIssued({ key, secret }: IssuedKey): z.output<typeof wireIssuedKey> {
-  return { ...toWireKey(key), secret };
 }
 
 function actorOf(request: FastifyRequest): Actor {

@@ -2,17 +2,18 @@ import { Readable } from "node:stream";
 import { z } from "zod";
 import { GatewayError } from "../errors.ts";
 import type { Exchange } from "../http/exchange.ts";
+import { resolveKeyId } from "../keys/key-id.ts";
 import type { KeyService } from "../keys/key-service.ts";
+import { formatCsvLine } from "../presentation/csv.ts";
+import { periodQueryFields, resolvePeriod } from "../presentation/period.ts";
+import { formatOptionalTimestamp, formatTimestamp } from "../presentation/timestamp.ts";
 import type { Database } from "../store/database.ts";
 import { requestPages } from "../store/request-pages.ts";
 import { REQUEST_COLUMNS, type RequestRow } from "../store/request-row.ts";
-import { usdText } from "../usage/money.ts";
+import { formatUsd } from "../usage/money.ts";
 import type { AdminScope } from "./admin-api.ts";
-import { csvLine } from "./csv.ts";
+import { errorResponses, keyQuery } from "./api-schemas.ts";
 import { cursorField, toCursor } from "./cursor.ts";
-import { keyIdOf } from "./key-id.ts";
-import { periodFields, periodOf } from "./period.ts";
-import { errorAnswers, isoOf, keyQuery } from "./wire.ts";
 
 const STATES = ["open", "pending", "settled", "unknown"] as const;
 const FORMATS = ["json", "ndjson", "csv"] as const;
@@ -21,7 +22,7 @@ const ORDERS = ["asc", "desc"] as const;
 const LIMIT_MAX = 5_000;
 
 const requestsQuery = z.strictObject({
-  ...periodFields,
+  ...periodQueryFields,
   key: keyQuery,
   state: z.enum(STATES, { error: `must be one of ${STATES.join(", ")}` }).optional(),
   format: z.enum(FORMATS, { error: `must be one of ${FORMATS.join(", ")}` }).default("json"),
@@ -45,7 +46,7 @@ const TYPES: Readonly<Record<Format, string>> = {
   csv: "text/csv; charset=utf-8",
 };
 
-const wireRow = z.object({
+const requestSchema = z.object({
   ...Object.fromEntries(
     REQUEST_COLUMNS.filter(([name]) => !name.startsWith("settle_")).map(([name, type]) => [
       name,
@@ -69,7 +70,7 @@ const requestsAnswer = {
   content: {
     "application/json": {
       schema: z.object({
-        data: z.array(wireRow),
+        data: z.array(requestSchema),
         next_cursor: z
           .string()
           .nullable()
@@ -91,13 +92,13 @@ export function requestRoutes(scope: AdminScope, keys: KeyService, database: Dat
         tags: ["usage"],
         summary: "Every request, in order of time, as JSON, as lines of JSON, or as CSV",
         querystring: requestsQuery,
-        response: { 200: requestsAnswer, ...errorAnswers },
+        response: { 200: requestsAnswer, ...errorResponses },
       },
     },
     async ({ query, exchange }, reply) => {
       const { key, format, state, limit, cursor, order, ...period } = query;
-      const keyId = await keyIdOf(keys, key);
-      const filter = { ...periodOf(period, Date.now()), keyId, state, order, after: cursor };
+      const keyId = await resolveKeyId(keys, key);
+      const filter = { ...resolvePeriod(period, Date.now()), keyId, state, order, after: cursor };
       const pages = requestPages(database, filter);
       reply.type(TYPES[format]);
       if (limit !== undefined) {
@@ -175,7 +176,7 @@ export async function* exportOf(
   let before = head;
   let empty = true;
   for await (const page of pages) {
-    yield before + page.map((row) => textOf(toWireRequest(row))).join(between);
+    yield before + page.map((row) => textOf(toRequestJson(row))).join(between);
     before = between;
     empty = false;
   }
@@ -183,16 +184,16 @@ export async function* exportOf(
   yield empty ? head + tail : tail;
 }
 
-type WireRequest = Readonly<Record<string, string | number | boolean | null>>;
+type RequestJson = Readonly<Record<string, string | number | boolean | null>>;
 
-function toWireRequest({ settle_at: _at, settle_attempts: _attempts, ...row }: RequestRow): WireRequest {
+function toRequestJson({ settle_at: _at, settle_attempts: _attempts, ...row }: RequestRow): RequestJson {
   return {
     ...row,
     stream: row.stream === 1,
     is_byok: row.is_byok === null ? null : row.is_byok === 1,
-    started_at: isoOf(row.started_at),
-    ended_at: row.ended_at === null ? null : isoOf(row.ended_at),
-    cost_usd: row.cost_nanodollars === null ? null : usdText(row.cost_nanodollars),
+    started_at: formatTimestamp(row.started_at),
+    ended_at: formatOptionalTimestamp(row.ended_at),
+    cost_usd: row.cost_nanodollars === null ? null : formatUsd(row.cost_nanodollars),
   };
 }
 
@@ -206,7 +207,7 @@ interface Shape {
   readonly head: string;
   readonly between: string;
   readonly tailOf: (end: PageEnd) => string;
-  readonly textOf: (row: WireRequest) => string;
+  readonly textOf: (row: RequestJson) => string;
 }
 
 const SHAPES: Readonly<Record<Format, Shape>> = {
@@ -218,9 +219,9 @@ const SHAPES: Readonly<Record<Format, Shape>> = {
   },
   ndjson: { head: "", between: "", tailOf: () => "", textOf: (row) => `${JSON.stringify(row)}\n` },
   csv: {
-    head: csvLine(COLUMNS),
+    head: formatCsvLine(COLUMNS),
     between: "",
     tailOf: () => "",
-    textOf: (row) => csvLine(COLUMNS.map((name) => row[name])),
+    textOf: (row) => formatCsvLine(COLUMNS.map((name) => row[name])),
   },
 };

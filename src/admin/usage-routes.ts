@@ -1,15 +1,19 @@
 import { Readable } from "node:stream";
 import { z } from "zod";
 import { forwardedModelId } from "../openai/model-id.ts";
+import { resolveKeyId } from "../keys/key-id.ts";
 import type { KeyService } from "../keys/key-service.ts";
+import { hourQueryFields, resolveHours } from "../presentation/period.ts";
+import {
+  formatUsageReport,
+  type ReportFormat,
+  usageReportSchema,
+} from "../presentation/usage-report-format.ts";
 import type { Database } from "../store/database.ts";
 import { type Dimension, DIMENSIONS, reportUsage } from "../store/usage-report.ts";
 import type { AdminScope } from "./admin-api.ts";
-import { keyIdOf } from "./key-id.ts";
-import { hourFields, hoursOf } from "./period.ts";
+import { errorResponses, keyQuery, queryText } from "./api-schemas.ts";
 import { goOn } from "./request-routes.ts";
-import { type UsageFormat, usageText, wireReport } from "./usage-text.ts";
-import { errorAnswers, keyQuery, queryText } from "./wire.ts";
 
 const BY = `some of ${DIMENSIONS.join(", ")}, separated by commas`;
 const isDimension = (text: string): text is Dimension => DIMENSIONS.some((known) => known === text);
@@ -21,7 +25,7 @@ const usageQuery = z.strictObject({
     .default("key")
     .transform((text) => namesIn(text).filter(isDimension))
     .describe(BY),
-  ...hourFields,
+  ...hourQueryFields,
   key: keyQuery,
   model: queryText,
   provider: queryText,
@@ -31,12 +35,12 @@ const usageQuery = z.strictObject({
 const usageAnswer = {
   description: "Sums of what is settled or unknown, streamed",
   content: {
-    "application/json": { schema: wireReport },
+    "application/json": { schema: usageReportSchema },
     "text/csv": { schema: z.string().describe("A head, and one group in each line (RFC 4180)") },
   },
 };
 
-const TYPES: Readonly<Record<UsageFormat, string>> = {
+const TYPES: Readonly<Record<ReportFormat, string>> = {
   json: "application/json; charset=utf-8",
   csv: "text/csv; charset=utf-8",
 };
@@ -50,7 +54,7 @@ export function usageRoutes(scope: AdminScope, keys: KeyService, database: Datab
         tags: ["usage"],
         summary: "Usage and cost by key, model, provider and day, from sums by the hour",
         querystring: usageQuery,
-        response: { 200: usageAnswer, ...errorAnswers },
+        response: { 200: usageAnswer, ...errorResponses },
       },
     },
     async ({ query, exchange }, reply) => {
@@ -60,12 +64,12 @@ export function usageRoutes(scope: AdminScope, keys: KeyService, database: Datab
       const report = await reportUsage(database, {
         model: model && forwardedModelId(model),
         provider,
-        ...hoursOf({ from, to }, Date.now()),
+        ...resolveHours({ from, to }, Date.now()),
         by,
-        keyId: await keyIdOf(keys, key),
+        keyId: await resolveKeyId(keys, key),
         signal: left.signal,
       });
-      const text = usageText(report, format);
+      const text = formatUsageReport(report, format);
       // Read before the answer begins: a failure can still be answered.
       const first = await text.next();
       const stream = Readable.from(goOn(first, text, exchange));

@@ -1,9 +1,9 @@
 import { type Command, Option } from "commander";
-import { keyIdOf } from "../admin/key-id.ts";
-import { toWireAuditEntry, toWireKey } from "../admin/wire.ts";
 import type { GatewayKey, IssuedKey } from "../keys/gateway-key.ts";
+import { resolveKeyId } from "../keys/key-id.ts";
 import { keyChangesSchema, newKeySchema, rotationSchema } from "../keys/key-input.ts";
-import { expiryOf, metadataOf, modelsOf, spanOf } from "./options.ts";
+import { toAuditEntryJson, toIssuedKeyJson, toKeyJson } from "../presentation/key-json.ts";
+import { parseExpiry, collectMetadata, parseModels, parseDuration } from "./options.ts";
 import { checked, print, type Session } from "./session.ts";
 
 const PAGE = 500;
@@ -28,9 +28,9 @@ interface KeyOptions {
 function settings(command: Command): Command {
   return command
     .option("--owner <text>", "whom it belongs to")
-    .option("--metadata <name=value>", "may be given several times; replaces what there is", metadataOf)
-    .option("--models <globs>", "such as google/*,*:free, or any", modelsOf)
-    .option("--expires <when>", "such as 30d, 2026-12-31, or never", expiryOf)
+    .option("--metadata <name=value>", "may be given several times; replaces what there is", collectMetadata)
+    .option("--models <globs>", "such as google/*,*:free, or any", parseModels)
+    .option("--expires <when>", "such as 30d, 2026-12-31, or never", parseExpiry)
     .option("--on-disconnect <policy>", "cancel, or drain to read on for the bill")
     .option("--json", "print JSON", false);
 }
@@ -72,7 +72,7 @@ function readCommands(keys: Command, run: Run): void {
         const filter = { owner, includeRevoked: all, limit: PAGE };
         const found = await allOf((after) => session.keys.list({ ...filter, after }));
         print(
-          found.map(toWireKey),
+          found.map(toKeyJson),
           found.map(keyLine),
           json,
           owner === undefined ? "keys" : "keys of this owner",
@@ -92,9 +92,9 @@ function readCommands(keys: Command, run: Run): void {
     .option("--json", "print JSON", false)
     .action(({ key, json }: { key?: string; json: boolean }) =>
       run(async (session) => {
-        const keyId = await keyIdOf(session.keys, key);
+        const keyId = await resolveKeyId(session.keys, key);
         const found = await allOf((before) => session.keys.audit({ keyId, limit: PAGE, before }));
-        const entries = found.map(toWireAuditEntry);
+        const entries = found.map(toAuditEntryJson);
         print(entries, entries, json, "changes of keys");
       }),
     );
@@ -114,7 +114,7 @@ function endCommands(keys: Command, run: Run): void {
   keys
     .command("rotate <key>")
     .description("give it a new secret")
-    .option("--grace <span>", "how long the old one is good, such as 24h; 0 ends it now", spanOf)
+    .option("--grace <span>", "how long the old one is good, such as 24h; 0 ends it now", parseDuration)
     .option("--json", "print JSON", false)
     .action((key: string, { grace, json }: { grace?: number; json: boolean }) =>
       run(async (session) => {
@@ -143,12 +143,12 @@ function fieldsOf({ name, models, ...rest }: KeyOptions): Record<string, unknown
 }
 
 function printKey(key: GatewayKey, json: boolean): void {
-  print(toWireKey(key), [keyLine(key)], json, "keys");
+  print(toKeyJson(key), [keyLine(key)], json, "keys");
 }
 
 /** A key as a line of a table. */
 function keyLine(key: GatewayKey): Record<string, unknown> {
-  const { id, name, role, owner, prefix, models, expires_at, last_used_at } = toWireKey(key);
+  const { id, name, role, owner, prefix, models, expires_at, last_used_at } = toKeyJson(key);
   const state = stateOf(key);
   return { id, name, role, owner, prefix, models: models ?? "any", expires_at, last_used_at, state };
 }
@@ -159,7 +159,8 @@ function stateOf({ revokedAt, disabled, expiresAt }: GatewayKey): string {
   return expiresAt !== null && expiresAt <= Date.now() ? "expired" : "good";
 }
 
-function printIssued({ key, secret }: IssuedKey, json: boolean): void {
-  if (json) print({ ...toWireKey(key), secret }, [], true, "keys");
+function printIssued(issued: IssuedKey, json: boolean): void {
+  const { key, secret } = issued;
+  if (json) print(toIssuedKeyJson(issued), [], true, "keys");
   else process.stdout.write(`${key.name} (${key.id}): the secret is shown this once.\n\n  ${secret}\n\n`);
 }

@@ -1,10 +1,10 @@
 import { InvalidArgumentError } from "commander";
-import { moment } from "../admin/period.ts";
+import { dateSchema } from "../presentation/period.ts";
 
 const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** A span of time such as 90s, 30m, 24h or 7d, in ms; 0 needs no unit. */
-export function spanOf(text: string): number {
+/** Parses a duration such as 90s, 30m, 24h or 7d to ms; 0 needs no unit. */
+export function parseDuration(text: string): number {
   const [, count, unit = ""] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   const unitMs = UNITS_MS[unit];
   if (/^0+$/.test(text)) return 0;
@@ -13,11 +13,11 @@ export function spanOf(text: string): number {
   return Number(count) * unitMs;
 }
 
-/** When a key expires, in ms since 1970: a span from now, a date, a time, or `never`. */
-export function expiryOf(text: string): number | null {
+/** Parses when a key expires to ms since 1970: a duration from now, a date, a time, or `never` (null). */
+export function parseExpiry(text: string): number | null {
   if (text === "never") return null;
-  if (/^\d+[smhd]$/.test(text)) return Date.now() + spanOf(text);
-  const { success, data } = moment.safeParse(text);
+  if (/^\d+[smhd]$/.test(text)) return Date.now() + parseDuration(text);
+  const { success, data } = dateSchema.safeParse(text);
   if (!success)
     throw new InvalidArgumentError(
       "It is a span of time such as 30d, a date such as 2026-12-31, a time such as 2026-12-31T12:00:00Z, or never.",
@@ -25,9 +25,9 @@ export function expiryOf(text: string): number | null {
   return data;
 }
 
-/** A date (midnight UTC) or a time with a zone, in ms since 1970. */
-export function momentOf(text: string): number {
-  const { success, data } = moment.safeParse(text);
+/** Parses a date (midnight UTC) or a time with a zone to ms since 1970. */
+export function parseDate(text: string): number {
+  const { success, data } = dateSchema.safeParse(text);
   if (!success)
     throw new InvalidArgumentError(
       "It is a date such as 2026-12-31, or a time such as 2026-12-31T12:00:00Z.",
@@ -35,13 +35,13 @@ export function momentOf(text: string): number {
   return data;
 }
 
-/** Items separated by commas; `any` stands for every model. */
-export function modelsOf(text: string): string[] | null {
+/** Parses model patterns separated by commas; `any` (null) allows every model. */
+export function parseModels(text: string): string[] | null {
   return text === "any" ? null : text.split(",").map((item) => item.trim());
 }
 
 /** Collects `name=value` of an option that may be given several times. */
-export function metadataOf(
+export function collectMetadata(
   text: string,
   before: Readonly<Record<string, string>> = {},
 ): Record<string, string> {

@@ -3,15 +3,15 @@ import { hostname, userInfo } from "node:os";
 import { resolve } from "node:path";
 import process from "node:process";
 import type { z } from "zod";
-import { faultOf } from "../admin/validation.ts";
 import { ConfigError, loadConfig, type StoreConfig } from "../config.ts";
 import { type EnvironmentRecord, plainValue } from "../config-sources.ts";
 import type { Actor } from "../keys/gateway-key.ts";
 import { KeyService } from "../keys/key-service.ts";
+import { describeIssue } from "../presentation/schema-issue.ts";
+import { formatTable } from "../presentation/table.ts";
 import { printableJson } from "../printable.ts";
 import { type Database, openDatabase, sqlitePath } from "../store/database.ts";
 import { isUnavailable } from "../store/unavailable.ts";
-import { tableOf } from "./table.ts";
 
 /** What a command works with. */
 export interface Session {
@@ -113,7 +113,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
 
 /** Checks what a command was given. @throws CommandError that names the first option at fault. */
 export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const result = schema.safeParse(value, { error: faultOf });
+  const result = schema.safeParse(value, { error: describeIssue });
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const field = String(issue?.path[0] ?? "");
@@ -127,5 +127,7 @@ export function print(
   json: boolean,
   noun: string,
 ): void {
-  process.stdout.write(json ? printableJson(`${JSON.stringify(result, null, 2)}\n`) : tableOf(rows, noun));
+  process.stdout.write(
+    json ? printableJson(`${JSON.stringify(result, null, 2)}\n`) : formatTable(rows, noun),
+  );
 }

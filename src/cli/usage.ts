@@ -1,16 +1,16 @@
 import { once } from "node:events";
 import { type Command, Option } from "commander";
-import { keyIdOf } from "../admin/key-id.ts";
-import { hoursOf } from "../admin/period.ts";
-import { toWireLine, toWireSums, usageText } from "../admin/usage-text.ts";
-import { isoOf } from "../admin/wire.ts";
+import { resolveKeyId } from "../keys/key-id.ts";
 import { forwardedModelId } from "../openai/model-id.ts";
+import { resolveHours } from "../presentation/period.ts";
+import { TableFormatter } from "../presentation/table.ts";
+import { formatTimestamp } from "../presentation/timestamp.ts";
+import { formatUsageReport, toUsageLineJson, toUsageSumsJson } from "../presentation/usage-report-format.ts";
 import { printable, printableJson } from "../printable.ts";
 import { DIMENSIONS, type Dimension, reportUsage, type UsageReport } from "../store/usage-report.ts";
 import type { Run } from "./keys.ts";
-import { momentOf } from "./options.ts";
+import { parseDate } from "./options.ts";
 import { CommandError } from "./session.ts";
-import { GrowingTable } from "./table.ts";
 
 interface UsageOptions {
   readonly by: string;
@@ -29,11 +29,15 @@ export function usageCommand(program: Command, run: Run): void {
     .command("usage")
     .description("what was used and what it cost")
     .option("--by <groups>", `some of ${DIMENSIONS.join(", ")}, separated by commas`, "key")
-    .option("--from <when>", "a date, or the beginning of an hour; default: 30 days before the end", momentOf)
+    .option(
+      "--from <when>",
+      "a date, or the beginning of an hour; default: 30 days before the end",
+      parseDate,
+    )
     .option(
       "--to <when>",
       "a date, or the beginning of an hour, not included; default: now, with the current hour",
-      momentOf,
+      parseDate,
     )
     .option("--key <key>", "only of this key (id or name)")
     .option("--model <model>", "only of this model")
@@ -44,47 +48,52 @@ export function usageCommand(program: Command, run: Run): void {
       run(async ({ database, keys }) => {
         const { key, from, to, model, provider, json, csv } = options;
         const report = await reportUsage(database, {
-          ...hoursOf({ from, to }, Date.now()),
-          by: dimensionsOf(options.by),
-          keyId: await keyIdOf(keys, key),
+          ...resolveHours({ from, to }, Date.now()),
+          by: parseDimensions(options.by),
+          keyId: await resolveKeyId(keys, key),
           model: model && forwardedModelId(model),
           provider,
         });
-        for await (const part of textOf(report, json ? "json" : csv ? "csv" : "table"))
+        for await (const part of formatReport(report, json ? "json" : csv ? "csv" : "table"))
           if (!process.stdout.write(part)) await once(process.stdout, "drain");
       }),
     );
 }
 
 /** The text of a report, part by part, in which no terminal obeys what a client has called a model. */
-async function* textOf(report: UsageReport, format: "json" | "csv" | "table"): AsyncGenerator<string, void> {
-  if (format === "table") yield* tableText(report);
-  else if (format === "json") for await (const part of usageText(report, format)) yield printableJson(part);
+async function* formatReport(
+  report: UsageReport,
+  format: "json" | "csv" | "table",
+): AsyncGenerator<string, void> {
+  if (format === "table") yield* formatReportTable(report);
+  else if (format === "json")
+    for await (const part of formatUsageReport(report, format)) yield printableJson(part);
   else
-    for await (const part of usageText(report, format)) yield part.split("\r\n").map(printable).join("\r\n");
+    for await (const part of formatUsageReport(report, format))
+      yield part.split("\r\n").map(printable).join("\r\n");
 }
 
 /** A table for people, page by page: of a long one the columns may become wider on the way. */
-async function* tableText({
+async function* formatReportTable({
   from,
   to,
   pages,
   total,
   pendingRequests,
 }: UsageReport): AsyncGenerator<string, void> {
-  const table = new GrowingTable(`usage from ${isoOf(from)} to ${isoOf(to)}`);
+  const table = new TableFormatter(`usage from ${formatTimestamp(from)} to ${formatTimestamp(to)}`);
   let lines = 0;
   let waiting: Record<string, unknown>[] = [];
   for await (const page of pages) {
     lines += page.length;
-    if (waiting.length > 0) yield table.add(waiting);
-    waiting = page.map(toWireLine);
+    if (waiting.length > 0) yield table.formatRows(waiting);
+    waiting = page.map(toUsageLineJson);
   }
-  yield table.add(lines > 1 ? [...waiting, toWireSums(total())] : waiting);
+  yield table.formatRows(lines > 1 ? [...waiting, toUsageSumsJson(total())] : waiting);
   if (pendingRequests > 0) yield `${pendingRequests} more are in flight or wait for their cost.\n`;
 }
 
-function dimensionsOf(text: string): Dimension[] {
+function parseDimensions(text: string): Dimension[] {
   return text.split(",").map((item) => {
     const dimension = DIMENSIONS.find((known) => known === item.trim());
     if (!dimension) throw new CommandError(`--by takes some of ${DIMENSIONS.join(", ")}, not "${item}"`);

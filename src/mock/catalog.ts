@@ -135,7 +135,7 @@ export function parametersOf({ id }: Model): readonly string[] {
 }
 
 /** Nanodollars as the decimal string of USD that price lists carry: 150 -> "0.00000015". */
-export function usdText(nanodollars: number): string {
+export function formatPrice(nanodollars: number): string {
   const text = (nanodollars / 1e9).toFixed(9).replace(/\.?0+$/, "");
   return text === "" ? "0" : text;
 }
@@ -202,7 +202,7 @@ function listEntry(model: Model, prompt: string, completion: string): ListEntry 
 
 function listAll(): ListEntry[] {
   const entries = [...MODELS.values()].map((model) =>
-    listEntry(model, usdText(model.promptNanodollars), usdText(model.completionNanodollars)),
+    listEntry(model, formatPrice(model.promptNanodollars), formatPrice(model.completionNanodollars)),
   );
   if (ROUTED === undefined) return entries;
   // A router's price is not known beforehand, which OpenRouter writes as "-1".

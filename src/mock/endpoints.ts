@@ -1,5 +1,5 @@
 // GET /models/{author}/{slug}/endpoints: where a model is served, and at which prices.
-import { MAX_COMPLETION_TOKENS, type Model, parametersOf, resolveModel, usdText } from "./catalog.ts";
+import { formatPrice, MAX_COMPLETION_TOKENS, type Model, parametersOf, resolveModel } from "./catalog.ts";
 
 /** An endpoint of a model; prices are nanodollars per token. */
 interface Endpoint {
@@ -102,8 +102,8 @@ function endpointEntry(model: Model, endpoint: Endpoint): Record<string, unknown
     model_name: model.name,
     context_length: model.contextLength,
     pricing: {
-      prompt: usdText(endpoint.promptNanodollars),
-      completion: usdText(endpoint.completionNanodollars),
+      prompt: formatPrice(endpoint.promptNanodollars),
+      completion: formatPrice(endpoint.completionNanodollars),
       discount: 0,
     },
     provider_name: endpoint.provider,

@@ -6,7 +6,7 @@ import { type Bound, type CostComponent, estimateCost } from "../pricing/estimat
 import type { Unbounded } from "../pricing/unbounded.ts";
 import type { EndpointCatalog } from "../upstream/endpoint-catalog.ts";
 import type { Model, ModelCatalog } from "../upstream/model-catalog.ts";
-import { usdText } from "../usage/money.ts";
+import { formatUsd } from "../usage/money.ts";
 
 /**
  * Whether a chat completion is only to be estimated.
@@ -79,11 +79,11 @@ export async function answerEstimate(
     models: names,
     currency: "USD",
     components: estimate.components.map(componentJson),
-    lowest: { nanodollars: lowestNanodollars, usd: usdText(lowestNanodollars) },
+    lowest: { nanodollars: lowestNanodollars, usd: formatUsd(lowestNanodollars) },
     highest:
       highestNanodollars === null
         ? null
-        : { nanodollars: highestNanodollars, usd: usdText(highestNanodollars) },
+        : { nanodollars: highestNanodollars, usd: formatUsd(highestNanodollars) },
     notes: estimate.notes,
     prices_as_of: new Date(
       lists.reduce((oldest, one) => Math.min(oldest, one.fetchedAt), fetchedAt),

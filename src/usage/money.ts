@@ -34,7 +34,7 @@ function withZeros(digits: string, zeros: number): number {
 }
 
 /** Formats nanodollars as US dollars in decimal digits, exact, as `0.000003750`: a float would mislead people and machines. */
-export function usdText(nanodollars: number | bigint): string {
+export function formatUsd(nanodollars: number | bigint): string {
   const digits = String(nanodollars)
     .replace("-", "")
     .padStart(NANO_DIGITS + 1, "0");

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { nanodollarsOf, usdNumber, usdText } from "../../src/usage/money.ts";
+import { formatUsd, nanodollarsOf, usdNumber } from "../../src/usage/money.ts";
 
 test.each([
   [0, 0],
@@ -59,7 +59,7 @@ test.each([
   [9_223_372_036_854_775_807n, "9223372036.854775807"],
   [-1n, "-0.000000001"],
 ])("%d nanodollars are written as %s", (nanodollars, text) => {
-  expect(usdText(nanodollars)).toBe(text);
+  expect(formatUsd(nanodollars)).toBe(text);
 });
 
 const NANODOLLARS = fc.integer({ min: 0, max: 9_000_000_000_000 });
@@ -68,7 +68,7 @@ test("nanodollars that were dollars once are the same nanodollars again", () => 
   fc.assert(
     fc.property(NANODOLLARS, (nanodollars) => {
       expect(nanodollarsOf(usdNumber(nanodollars))).toBe(nanodollars);
-      expect(nanodollarsOf(Number(usdText(nanodollars)))).toBe(nanodollars);
+      expect(nanodollarsOf(Number(formatUsd(nanodollars)))).toBe(nanodollars);
     }),
     { numRuns: 2_000 },
   );

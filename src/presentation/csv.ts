@@ -1,5 +1,5 @@
-/** The value of a cell. Numbers are the gateway's own; texts may come from clients and from upstream. */
-export type Cell = string | number | bigint | boolean | null | undefined;
+/** The value of a CSV cell. Numbers are the gateway's own; texts may come from clients and from upstream. */
+export type CsvCell = string | number | bigint | boolean | null | undefined;
 
 const PLAIN_NUMBER = /^-?\d+(?:\.\d+)?$/;
 /** ASCII texts in which no cell can begin, such as ids, times and the names of most models: nearly all that is exported. */
@@ -18,20 +18,20 @@ const NEEDS_QUOTES = /[",;\t\n\v\f\r\u0085\u2028\u2029|]|^\s|\s$/u;
  * Formats one line of RFC 4180. A text that a spreadsheet could take for a formula gets an apostrophe at its beginning
  * and at every place inside it where an importer could begin a cell with a formula. Numbers stay numbers, also in text.
  */
-export function csvLine(cells: readonly Cell[]): string {
-  return `${cells.map(cellOf).join(",")}\r\n`;
+export function formatCsvLine(cells: readonly CsvCell[]): string {
+  return `${cells.map(formatCell).join(",")}\r\n`;
 }
 
-function cellOf(value: Cell): string {
+function formatCell(value: CsvCell): string {
   if (value === null || value === undefined) return "";
   if (typeof value !== "string") return String(value);
   if (HARMLESS.test(value) || PLAIN_NUMBER.test(value)) return value;
-  const text = guarded(value);
+  const text = escapeFormulas(value);
   return NEEDS_QUOTES.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Goes through the text once: texts may be long, and hostile. */
-function guarded(text: string): string {
+/** Puts an apostrophe wherever a formula could begin. One pass, because texts may be long and hostile. */
+function escapeFormulas(text: string): string {
   let safe = "";
   let begins = 0;
   let mayBegin = true;

@@ -4,26 +4,26 @@ type TableRow = Readonly<Record<string, unknown>>;
 
 /**
  * Formats rows as a table for people: columns as wide as their cells, numbers to the right.
- * @param noun what the rows are, for a table that has none.
+ * @param noun what the rows are, for a table without any.
  */
-export function tableOf(rows: readonly TableRow[], noun: string): string {
-  return new GrowingTable(noun).add(rows);
+export function formatTable(rows: readonly TableRow[], noun: string): string {
+  return new TableFormatter(noun).formatRows(rows);
 }
 
-/** A table that is written some rows at a time, with one head. Columns become wider with the rows that need it. */
-export class GrowingTable {
+/** Formats a table in several batches of rows under one head. Columns grow wider with the batches that need it. */
+export class TableFormatter {
   readonly #noun: string;
   #columns: readonly string[] = [];
   #isNumber: readonly boolean[] = [];
   #widths: number[] = [];
 
-  /** @param noun what the rows are, for a table that has none. */
+  /** @param noun what the rows are, for a table without any. */
   constructor(noun: string) {
     this.#noun = noun;
   }
 
-  /** @returns the text of these rows, at the first call with the head, or that there are none. */
-  add(rows: readonly TableRow[]): string {
+  /** @returns the text of these rows. The first call adds the head or, without rows, returns that there are none. */
+  formatRows(rows: readonly TableRow[]): string {
     const [first] = rows;
     const isFirst = this.#columns.length === 0;
     if (!first) return isFirst ? `(no ${this.#noun})\n` : "";
@@ -31,15 +31,15 @@ export class GrowingTable {
       this.#columns = Object.keys(first);
       this.#isNumber = this.#columns.map((column) => typeof first[column] === "number");
     }
-    const cells = rows.map((row) => this.#columns.map((column) => textOf(row[column], column)));
+    const cells = rows.map((row) => this.#columns.map((column) => formatCell(row[column], column)));
     if (isFirst) cells.unshift([...this.#columns]);
     this.#widths = this.#columns.map((_, column) =>
       cells.reduce((width, line) => Math.max(width, line[column]?.length ?? 0), this.#widths[column] ?? 0),
     );
-    return cells.map((line) => this.#lineOf(line)).join("");
+    return cells.map((line) => this.#formatLine(line)).join("");
   }
 
-  #lineOf(cells: readonly string[]): string {
+  #formatLine(cells: readonly string[]): string {
     const padded = cells.map((cell, column) => {
       const width = this.#widths[column] ?? 0;
       return this.#isNumber[column] ? cell.padStart(width) : cell.padEnd(width);
@@ -48,7 +48,7 @@ export class GrowingTable {
   }
 }
 
-function textOf(value: unknown, column: string): string {
+function formatCell(value: unknown, column: string): string {
   if (value === null || value === undefined) return "-";
   // An empty cell would look like a fault of the table.
   if (value === "") return `(no ${column.replace("_", " ")})`;

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import type { Dimension, UsageLine, UsageReport, UsageSums } from "../store/usage-report.ts";
-import { usdText } from "../usage/money.ts";
-import { csvLine } from "./csv.ts";
-import { isoOf } from "./wire.ts";
+import { formatUsd } from "../usage/money.ts";
+import { formatCsvLine } from "./csv.ts";
+import { formatTimestamp } from "./timestamp.ts";
 
-// How a report of usage is written, by the admin API and the command line.
+// Usage reports as JSON and CSV, in the admin API and the command line.
 
 const count = z
   .union([z.int(), z.string().regex(/^\d+$/)])
@@ -27,7 +27,7 @@ const sums = {
   ),
   byok_usd: usd,
 };
-const wireLine = z.object({
+const usageLineSchema = z.object({
   day: z.string().optional(),
   key_id: z.string().optional(),
   key_name: z.string().optional(),
@@ -36,78 +36,84 @@ const wireLine = z.object({
   ...sums,
 });
 
-/** A report as JSON. */
-export const wireReport = z.object({
+/** A usage report as JSON. */
+export const usageReportSchema = z.object({
   from: z.string(),
   to: z.string().describe("Not included"),
-  data: z.array(wireLine),
+  data: z.array(usageLineSchema),
   total: z.object(sums),
   pending_requests: z.int().describe("In flight, or waiting for their cost; not in the sums yet"),
 });
 
-type WireSums = z.output<z.ZodObject<typeof sums>>;
-export type WireLine = z.output<typeof wireLine>;
+type UsageSumsJson = z.output<z.ZodObject<typeof sums>>;
+/** A line of a report as JSON; CSV has the same fields. */
+export type UsageLineJson = z.output<typeof usageLineSchema>;
 
-/** How a report can be written. */
-export type UsageFormat = "json" | "csv";
+/** Machine-readable formats of a report. */
+export type ReportFormat = "json" | "csv";
 
-/** Writes a report, some lines at a time, so that its length takes no memory. */
-export async function* usageText(report: UsageReport, format: UsageFormat): AsyncGenerator<string, void> {
-  if (format === "csv") yield* csvText(report);
-  else yield* jsonText(report);
+/** Formats a report page by page, so that memory use does not grow with its length. */
+export async function* formatUsageReport(
+  report: UsageReport,
+  format: ReportFormat,
+): AsyncGenerator<string, void> {
+  if (format === "csv") yield* formatCsv(report);
+  else yield* formatJson(report);
 }
 
-async function* jsonText({
+async function* formatJson({
   from,
   to,
   pages,
   total,
   pendingRequests,
 }: UsageReport): AsyncGenerator<string, void> {
-  let before = `{"from":"${isoOf(from)}","to":"${isoOf(to)}","data":[`;
+  let before = `{"from":"${formatTimestamp(from)}","to":"${formatTimestamp(to)}","data":[`;
   for await (const lines of pages) {
-    yield before + lines.map((line) => JSON.stringify(toWireLine(line))).join(",\n");
+    yield before + lines.map((line) => JSON.stringify(toUsageLineJson(line))).join(",\n");
     before = ",\n";
   }
   const head = before === ",\n" ? "" : before;
-  // The sums are whole when the lines have been read.
-  yield `${head}],"total":${JSON.stringify(toWireSums(total()))},"pending_requests":${pendingRequests}}\n`;
+  // The sums are complete once all lines have been read.
+  yield `${head}],"total":${JSON.stringify(toUsageSumsJson(total()))},"pending_requests":${pendingRequests}}\n`;
 }
 
-/** Columns of a group, in the order in which a line has them. */
-const GROUPS: readonly (readonly [Dimension, readonly (keyof WireLine)[]])[] = [
+/** Columns of each dimension, in the order of a line. */
+const DIMENSION_COLUMNS: readonly (readonly [Dimension, readonly (keyof UsageLineJson)[]])[] = [
   ["day", ["day"]],
   ["key", ["key_id", "key_name"]],
   ["model", ["model"]],
   ["provider", ["provider"]],
 ];
 
-async function* csvText({ by, pages }: UsageReport): AsyncGenerator<string, void> {
-  const groups = GROUPS.filter(([dimension]) => by.includes(dimension)).flatMap(([, names]) => names);
+async function* formatCsv({ by, pages }: UsageReport): AsyncGenerator<string, void> {
+  const groups = DIMENSION_COLUMNS.filter(([dimension]) => by.includes(dimension)).flatMap(
+    ([, names]) => names,
+  );
   const columns = [...groups, ...(Object.keys(sums) as (keyof typeof sums)[])];
-  let head = csvLine(columns);
+  let head = formatCsvLine(columns);
   for await (const lines of pages) {
-    const cells = lines.map(toWireLine).map((line) => columns.map((name) => line[name]));
-    yield head + cells.map(csvLine).join("");
+    const cells = lines.map(toUsageLineJson).map((line) => columns.map((name) => line[name]));
+    yield head + cells.map(formatCsvLine).join("");
     head = "";
   }
   if (head !== "") yield head;
 }
 
-/** A line as the wire has it. */
-export function toWireLine({ keyId, keyName, day, model, provider, ...rest }: UsageLine): WireLine {
+/** Converts a line of a report to its JSON shape. */
+export function toUsageLineJson({ keyId, keyName, day, model, provider, ...rest }: UsageLine): UsageLineJson {
   return {
     ...(day !== undefined && { day }),
     ...(keyId !== undefined && { key_id: keyId }),
     ...(keyName !== undefined && { key_name: keyName }),
     ...(model !== undefined && { model }),
     ...(provider !== undefined && { provider }),
-    ...toWireSums(rest),
+    ...toUsageSumsJson(rest),
   };
 }
 
-/** Sums as the wire has them. */
-export function toWireSums(all: UsageSums): WireSums {
+/** Converts the sums of a report or of one line to their JSON shape. */
+export function toUsageSumsJson(all: UsageSums): UsageSumsJson {
   return {
     requests: toCount(all.requests),
     unknown_requests: toCount(all.unknownRequests),
@@ -117,9 +123,9 @@ export function toWireSums(all: UsageSums): WireSums {
     cache_write_tokens: toCount(all.cacheWriteTokens),
     reasoning_tokens: toCount(all.reasoningTokens),
     cost_nanodollars: toCount(all.costNanodollars),
-    cost_usd: usdText(all.costNanodollars),
+    cost_usd: formatUsd(all.costNanodollars),
     byok_nanodollars: toCount(all.byokNanodollars),
-    byok_usd: usdText(all.byokNanodollars),
+    byok_usd: formatUsd(all.byokNanodollars),
   };
 }
 

@@ -1,6 +1,6 @@
 import { assert, constantFrom, double, integer, oneof, property, array, string } from "fast-check";
 import { expect, test } from "vitest";
-import { csvLine } from "../../src/admin/csv.ts";
+import { formatCsvLine } from "../../src/presentation/csv.ts";
 
 /** Reads one line as RFC 4180 says. */
 function parse(line: string): string[] {
@@ -32,7 +32,7 @@ const text = oneof(
 test("writes a line that is read back as it was given, but for apostrophes", () => {
   assert(
     property(array(oneof(text, integer(), double({ noNaN: true })), { minLength: 1 }), (cells) => {
-      const read = parse(csvLine(cells));
+      const read = parse(formatCsvLine(cells));
       expect(read).toHaveLength(cells.length);
       const bare = (cell: unknown): string => String(cell).replaceAll("'", "");
       for (const [index, cell] of cells.entries()) expect(bare(read[index])).toBe(bare(cell));
@@ -52,7 +52,7 @@ function beginnings(cell: string): string[] {
 test("leaves no place in a text at which a spreadsheet could begin a formula", () => {
   assert(
     property(text, (one) => {
-      const [cell = ""] = parse(csvLine([one]));
+      const [cell = ""] = parse(formatCsvLine([one]));
       const isNumber = /^-?\d+(\.\d+)?$/.test(one);
       const formulas = beginnings(cell).filter((piece) => /^["“`´]*[=+\-@%−]/u.test(piece));
       expect(formulas).toEqual(isNumber && one.startsWith("-") ? [one] : []);
@@ -94,7 +94,7 @@ test.each([
   ["a；＝1", "'a；'＝1"],
   ["-1;2", "'-1;2"],
 ])("guards %j", (given, expected) => {
-  expect(parse(csvLine([given]))).toEqual([expected]);
+  expect(parse(formatCsvLine([given]))).toEqual([expected]);
 });
 
 test("keeps numbers as numbers, and leaves texts alone that begin no formula", () => {
@@ -112,9 +112,15 @@ test("keeps numbers as numbers, and leaves texts alone that begin no formula", (
     "0",
     "2026-11-01",
   ];
-  for (const one of harmless) expect([one, parse(csvLine([one]))]).toEqual([one, [one]]);
-  expect(csvLine([-5, 1e-7, -1e-7, 0, 1.5, 10n, true, false, null, undefined])).toBe(
+  for (const one of harmless) expect([one, parse(formatCsvLine([one]))]).toEqual([one, [one]]);
+  expect(formatCsvLine([-5, 1e-7, -1e-7, 0, 1.5, 10n, true, false, null, undefined])).toBe(
     "-5,1e-7,-1e-7,0,1.5,10,true,false,,\r\n",
+  );
+});
+
+test("guards formulas and quotes cells in one line of several types", () => {
+  expect(formatCsvLine(["=1+1", "-x", -1, 'a"b', "a,b", null, true])).toBe(
+    `'=1+1,'-x,-1,"a""b","a,b",,true\r\n`,
   );
 });
 
@@ -126,6 +132,6 @@ test("goes through a long hostile text once", () => {
     "=;".repeat(100_000),
     `a${" ".repeat(200_000)};`,
   ])
-    csvLine([one]);
+    formatCsvLine([one]);
   expect(performance.now() - startedAt).toBeLessThan(3_000);
 });

@@ -1,0 +1,71 @@
+import { z } from "zod";
+import { keyFields, type KeyChanges, type NewKey, plainText } from "../keys/key-input.ts";
+
+// Schemas of the admin API alone: request bodies, query parameters and errors.
+
+const { name, role, owner, metadata, models, expiresAt, disabled, onDisconnect, graceMs } = keyFields;
+
+/** Body of `POST /admin/v1/keys`. */
+export const newKeyBody = z
+  .strictObject({
+    name,
+    role: role.default("caller"),
+    owner: owner.default(null),
+    metadata: metadata.default({}),
+    models: models.default(null),
+    expires_at: expiresAt.default(null),
+    disabled: disabled.default(false),
+    on_disconnect: onDisconnect.default("cancel"),
+  })
+  .transform(({ expires_at, on_disconnect, ...rest }): NewKey => ({
+    ...rest,
+    expiresAt: expires_at,
+    onDisconnect: on_disconnect,
+  }));
+
+/** Body of `PATCH /admin/v1/keys/{key}`. */
+export const keyChangesBody = z
+  .strictObject({
+    name,
+    owner,
+    metadata,
+    models,
+    expires_at: expiresAt,
+    disabled,
+    on_disconnect: onDisconnect,
+  })
+  .partial()
+  .transform(({ expires_at, on_disconnect, ...rest }): KeyChanges => ({
+    ...rest,
+    ...(expires_at !== undefined && { expiresAt: expires_at }),
+    ...(on_disconnect !== undefined && { onDisconnect: on_disconnect }),
+  }));
+
+/** Body of `POST /admin/v1/keys/{key}/rotate`, which may be left out. */
+export const rotationBody = z
+  .strictObject({ grace_ms: graceMs.default(86_400_000) })
+  .nullish()
+  .transform((body) => ({ graceMs: body?.grace_ms ?? 86_400_000 }));
+
+/** The error body of every route. */
+const errorSchema = z
+  .object({
+    error: z.object({
+      message: z.string(),
+      type: z.string(),
+      param: z.string().nullable().describe("The field or parameter at fault"),
+      code: z.string(),
+    }),
+  })
+  .describe("An error in OpenAI's shape");
+
+/** The error responses of every route, by status. */
+export const errorResponses = { "4xx": errorSchema, "5xx": errorSchema };
+
+/** An optional text parameter of a query. */
+export const queryText = plainText.max(256).optional();
+/** The query parameter that selects a key. */
+export const keyQuery = queryText.describe("Id or name; for a revoked key its id");
+
+/** The query parameter that limits the entries of a page. */
+export const pageLimit = z.coerce.number().int().min(1).max(500).default(100);

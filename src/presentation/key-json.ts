@@ -1,0 +1,77 @@
+import { z } from "zod";
+import type { AuditEntry, GatewayKey, IssuedKey } from "../keys/gateway-key.ts";
+import { formatOptionalTimestamp, formatTimestamp, timestampSchema } from "./timestamp.ts";
+
+// Keys and their audit entries as JSON, in the admin API and the command line: names in snake_case, times as ISO 8601 in UTC.
+
+/** A key, without its secret. */
+export const keySchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    role: z.enum(["caller", "admin"]),
+    owner: z.string().nullable(),
+    metadata: z.record(z.string(), z.string()),
+    prefix: z.string().describe("The first characters of the secret"),
+    models: z.array(z.string()).nullable(),
+    on_disconnect: z.enum(["cancel", "drain"]),
+    created_at: timestampSchema,
+    last_used_at: timestampSchema.nullable(),
+    expires_at: timestampSchema.nullable(),
+    disabled: z.boolean(),
+    revoked_at: timestampSchema.nullable(),
+    previous_secret_until: timestampSchema.nullable(),
+  })
+  .describe("A key");
+
+/** A key with its secret, which no later response contains. */
+export const issuedKeySchema = keySchema
+  .extend({ secret: z.string().describe("Shown this once") })
+  .describe("The key and its secret");
+
+/** An entry of the audit table: one change of a key. */
+export const auditEntrySchema = z.object({
+  id: z.string(),
+  at: timestampSchema,
+  actor: z.string(),
+  action: z.string(),
+  key_id: z.string().nullable(),
+  details: z.record(z.string(), z.unknown()),
+  source: z.string(),
+});
+
+/** Converts a key to its JSON shape, without its secret. */
+export function toKeyJson(key: GatewayKey): z.output<typeof keySchema> {
+  const { id, prefix, disabled: isDisabled } = key;
+  return {
+    id,
+    name: key.name,
+    role: key.role,
+    owner: key.owner,
+    metadata: { ...key.metadata },
+    prefix,
+    models: key.models && [...key.models],
+    on_disconnect: key.onDisconnect,
+    created_at: formatTimestamp(key.createdAt),
+    last_used_at: formatOptionalTimestamp(key.lastUsedAt),
+    expires_at: formatOptionalTimestamp(key.expiresAt),
+    disabled: isDisabled,
+    revoked_at: formatOptionalTimestamp(key.revokedAt),
+    previous_secret_until: formatOptionalTimestamp(key.previousSecretUntil),
+  };
+}
+
+/** Converts a key that was just created or rotated to its JSON shape, with its secret. */
+export function toIssuedKeyJson({ key, secret }: IssuedKey): z.output<typeof issuedKeySchema> {
+  return { ...toKeyJson(key), secret };
+}
+
+/** Converts an audit entry to its JSON shape. */
+export function toAuditEntryJson({
+  at,
+  keyId,
+  details,
+  ...entry
+}: AuditEntry): z.output<typeof auditEntrySchema> {
+  return { ...entry, at: formatTimestamp(at), key_id: keyId, details: { ...details } };
+}
