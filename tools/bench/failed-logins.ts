@@ -3,11 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Pool } from "undici";
-import { createSecret } from "../src/keys/secret.ts";
+import { createSecret } from "../../src/keys/secret.ts";
 import { GATEWAY_KEY } from "./load.ts";
 import { type ServerProcess, startServer, stopServers } from "./server-process.ts";
 
-const GATEWAY = new URL("../src/server.ts", import.meta.url);
+const GATEWAY = new URL("../../src/server.ts", import.meta.url);
 const ROUNDS = 9;
 const REQUESTS = 2_000;
 const CONCURRENCY = 32;

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { startSimulator } from "../../src/mock/simulator.ts";
+import { startSimulator } from "../../tools/simulator/simulator.ts";
 
 async function get(path: string) {
   const simulator = await startSimulator();

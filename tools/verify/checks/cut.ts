@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { pause } from "../../mock/exchange.ts";
+import { pause } from "../../simulator/exchange.ts";
 import type { Bench } from "../bench.ts";
 import type { Call } from "../call.ts";
 import { type Check, failed, judged, passed, type Outcome } from "../check.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { BEHAVIOUR_NAMES, parseBehaviour } from "../../src/mock/behaviour.ts";
+import { BEHAVIOUR_NAMES, parseBehaviour } from "../../tools/simulator/behaviour.ts";
 
 test("a name alone has every option at its default", () => {
   const plan = parseBehaviour("cut");

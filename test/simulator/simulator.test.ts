@@ -91,7 +91,7 @@ test("closing destroys what is open", async () => {
 });
 
 test("the process says how to use it, answers, and stops at a signal", async () => {
-  const child = spawn(process.execPath, ["src/mock/main.ts", "--port", "0"], {
+  const child = spawn(process.execPath, ["tools/simulator/main.ts", "--port", "0"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   try {
@@ -106,6 +106,6 @@ test("the process says how to use it, answers, and stops at a signal", async () 
 });
 
 test("a wrong flag ends the process with exit code 78", async () => {
-  const child = spawn(process.execPath, ["src/mock/main.ts", "--port", "x"], { stdio: "ignore" });
+  const child = spawn(process.execPath, ["tools/simulator/main.ts", "--port", "x"], { stdio: "ignore" });
   expect(await within("the exit", once(child, "exit"), 5000)).toEqual([78, null]);
 });

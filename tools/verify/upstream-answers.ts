@@ -1,5 +1,5 @@
 // Answers as OpenRouter sends them, byte for byte known here, and the ways to send them.
-import { type Exchange, nextTurn, pause } from "../mock/exchange.ts";
+import { type Exchange, nextTurn, pause } from "../simulator/exchange.ts";
 
 /** How upstream answers one request. */
 export type Responder = (exchange: Exchange) => void | Promise<void>;

@@ -1,4 +1,4 @@
-module sluice/sdks/openai-go
+module sluice/tools/sdks/openai-go
 
 go 1.26.0
 

@@ -1,6 +1,6 @@
 // `npm run verify`: tries a running gateway, ours or another, against a simulated OpenRouter.
 import process from "node:process";
-import { type Simulator, startSimulator } from "../mock/simulator.ts";
+import { type Simulator, startSimulator } from "../simulator/simulator.ts";
 import { CHECKS } from "./catalogue.ts";
 import { type Options, parseOptions, USAGE, UsageError } from "./options.ts";
 import { reportText } from "./report-text.ts";

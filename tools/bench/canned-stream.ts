@@ -1,10 +1,10 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Dispatcher } from "undici";
-import { Exchange } from "../src/http/exchange.ts";
-import type { Ledger } from "../src/ledger/ledger.ts";
-import { Relay } from "../src/relay/relay.ts";
-import { Call } from "../src/upstream/call.ts";
+import { Exchange } from "../../src/http/exchange.ts";
+import type { Ledger } from "../../src/ledger/ledger.ts";
+import { Relay } from "../../src/relay/relay.ts";
+import { Call } from "../../src/upstream/call.ts";
 import { ANSWER_HEADERS } from "./traffic.ts";
 
 const ANSWER_HEAD = { ...ANSWER_HEADERS, "content-type": "text/event-stream" };

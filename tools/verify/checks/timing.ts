@@ -1,4 +1,4 @@
-import { type Exchange, pause } from "../../mock/exchange.ts";
+import { type Exchange, pause } from "../../simulator/exchange.ts";
 import type { Bench } from "../bench.ts";
 import type { Call } from "../call.ts";
 import { type Check, judged, type Outcome } from "../check.ts";

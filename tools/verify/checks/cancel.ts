@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { pause } from "../../mock/exchange.ts";
+import { pause } from "../../simulator/exchange.ts";
 import type { Bench } from "../bench.ts";
 import { type Check, judged, type Outcome } from "../check.ts";
 import { beginJson, beginStream, contentChunk, KEEP_ALIVE, type Responder } from "../upstream-answers.ts";

@@ -1,4 +1,4 @@
-import type { Simulator } from "../mock/simulator.ts";
+import type { Simulator } from "../simulator/simulator.ts";
 import { Bench, PASSING_MS } from "./bench.ts";
 import type { Target } from "./call.ts";
 import { CHECKS } from "./catalogue.ts";

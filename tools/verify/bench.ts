@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { Exchange } from "../mock/exchange.ts";
-import type { Simulator } from "../mock/simulator.ts";
+import type { Exchange } from "../simulator/exchange.ts";
+import type { Simulator } from "../simulator/simulator.ts";
 import { Call, type Outgoing, type Target } from "./call.ts";
 import { answerJson, PLAIN_ANSWER, type Responder } from "./upstream-answers.ts";
 

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Ledger } from "../src/ledger/ledger.ts";
-import { createLogger } from "../src/logger.ts";
-import { Checkpoints } from "../src/store/checkpoints.ts";
-import { openDatabase } from "../src/store/database.ts";
+import { Ledger } from "../../src/ledger/ledger.ts";
+import { createLogger } from "../../src/logger.ts";
+import { Checkpoints } from "../../src/store/checkpoints.ts";
+import { openDatabase } from "../../src/store/database.ts";
 import { cannedStream } from "./canned-stream.ts";
 import { spawnScript } from "./server-process.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Simulator } from "../../src/mock/simulator.ts";
+import type { Simulator } from "../../tools/simulator/simulator.ts";
 import { chat, complete, eventsOf, get, rawChat, simulate, stream, until } from "./support.ts";
 
 async function dataOf(simulator: Simulator, path: string): Promise<Record<string, unknown>> {

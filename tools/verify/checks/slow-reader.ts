@@ -1,4 +1,4 @@
-import { pause, type Exchange } from "../../mock/exchange.ts";
+import { pause, type Exchange } from "../../simulator/exchange.ts";
 import type { Bench } from "../bench.ts";
 import { type Check, judged, type Outcome } from "../check.ts";
 import { beginStream, contentChunk, DONE } from "../upstream-answers.ts";

@@ -3,7 +3,7 @@ import { GATEWAY_KEY, Load } from "./load.ts";
 import { startServer } from "./server-process.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
-export const GATEWAY_SCRIPT: URL = new URL("../src/server.ts", import.meta.url);
+export const GATEWAY_SCRIPT: URL = new URL("../../src/server.ts", import.meta.url);
 
 /** The gateway's environment as operators have it: keys, a limit that counts every request, a log line for each. */
 export function gatewaySettings(upstreamUrl: string, port = 0): Record<string, string> {

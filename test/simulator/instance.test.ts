@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { instanceOf } from "../../src/mock/instance.ts";
+import { instanceOf } from "../../tools/simulator/instance.ts";
 
 test.each([
   [{ type: "integer", minimum: 3 }, 3],

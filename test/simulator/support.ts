@@ -1,6 +1,6 @@
 import { type Socket, connect } from "node:net";
 import { afterEach } from "vitest";
-import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/mock/simulator.ts";
+import { type Simulator, type SimulatorOptions, startSimulator } from "../../tools/simulator/simulator.ts";
 
 const running: Simulator[] = [];
 
