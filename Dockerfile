@@ -12,6 +12,8 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY src ./src
+# For `--demo`; the other tools stay out.
+COPY tools/simulator ./tools/simulator
 
 # What Node compiles when a gateway starts, for a faster start: of the same user, whose number is part of its name, and at
 # the same place.

@@ -35,6 +35,8 @@ export default {
     "!/vitest.config.ts",
     "!/src",
     "!/test",
+    "/tools/*",
+    "!/tools/simulator",
     "/test/**/*.test.ts",
     ...tests.map((path) => `!/test/${path}`),
   ],

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { SECRETS } from "./config-sources.ts";
 import { runGateway } from "./main.ts";
-import { startSimulator } from "./mock/simulator.ts";
+import { startSimulator } from "../tools/simulator/simulator.ts";
 
 const LOCAL_PAGES = ["localhost", "127.0.0.1", "[::1]"]
   .flatMap((host) => [`http://${host}:*`, `https://${host}:*`])

@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { globSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 
 /**
- * Ranks of the folders of `src`, lowest first: a file may import from its own folder and from lower ranks. Files of one
- * rank know nothing of each other's folders.
+ * Ranks of the folders of `src` and of the tools, lowest first: a file may import from its own folder and from lower
+ * ranks. Files of one rank know nothing of each other's folders.
  */
 const RANKS: readonly (readonly string[])[] = [
   [
@@ -17,9 +17,10 @@ const RANKS: readonly (readonly string[])[] = [
     "stop-signals",
     "when-orphaned",
     "node-version",
+    "tools/sdks",
   ],
-  ["openai", "usage", "pricing", "mock"],
-  ["keys-data", "verify"],
+  ["openai", "usage", "pricing", "tools/simulator"],
+  ["keys-data", "tools/verify"],
   ["config-environment"],
   ["config"],
   ["http"],
@@ -38,13 +39,17 @@ const RANKS: readonly (readonly string[])[] = [
   ["main"],
   ["demo", "cli"],
   ["server"],
+  ["tools/bench"],
 ];
 
 /** Files that stand apart from their folder: what the configuration is made of. */
 const MOVED: Readonly<Record<string, string>> = {
-  "keys/key-list.ts": "keys-data",
-  "keys/gateway-key.ts": "keys-data",
+  "src/keys/key-list.ts": "keys-data",
+  "src/keys/gateway-key.ts": "keys-data",
 };
+
+/** The only place of `src` that may import a tool, and what it imports. */
+const DEMO = "src/demo.ts imports tools/simulator/simulator.ts";
 
 /** Which libraries only one room may import. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
@@ -69,20 +74,26 @@ interface SourceFile {
   readonly imports: readonly { readonly target: string; readonly typeOnly: boolean }[];
 }
 
-const files: SourceFile[] = readdirSync("src", { recursive: true, encoding: "utf8" })
-  .filter((path) => /\.[jt]s$/.test(path))
-  .map((path) => {
-    const text = readFileSync(join("src", path), "utf8");
+function readFiles(folder: string): SourceFile[] {
+  // `npm run sdks:install` puts dependencies here.
+  return globSync(`${folder}/**/*.{js,ts}`, { exclude: ["**/node_modules", "**/.venv-*"] }).map((path) => {
+    const text = readFileSync(path, "utf8");
     const imports = [
       ...text.matchAll(/^(?:import|export)\s(type\s)?(?:[^"';]*\sfrom\s)?"([^"]+)"|import\("([^"]+)"\)/gm),
     ].map(([, type, target, dynamic]) => ({ target: target ?? dynamic ?? "", typeOnly: type !== undefined }));
     return { path, text, imports };
   });
+}
 
+const gateway = readFiles("src");
+const tools = readFiles("tools");
+/** Files that obey the rules of the gateway; benchmarks and SDK probes may use any library. */
+const files = [...gateway, ...readFiles("tools/simulator"), ...readFiles("tools/verify")];
+
+/** The folder that a file belongs to, or its own name when it lies directly in `src`. */
 function roomOf(path: string): string {
-  return (
-    MOVED[path] ?? (path.includes("/") ? path.slice(0, path.indexOf("/")) : path.replace(/\.[jt]s$/, ""))
-  );
+  const tool = /^tools\/[^/]+/.exec(path)?.[0];
+  return MOVED[path] ?? tool ?? path.replace(/^src\//, "").replace(/\/.*|\.[jt]s$/, "");
 }
 
 function rankOf(path: string): number {
@@ -91,14 +102,20 @@ function rankOf(path: string): number {
   return rank;
 }
 
-test("imports go one way, from later stages to earlier ones", () => {
-  const wrong = files.flatMap(({ path, imports }) =>
+/** The relative imports of some files as pairs of paths. */
+function edgesOf(sources: readonly SourceFile[]): { path: string; target: string; typeOnly: boolean }[] {
+  return sources.flatMap(({ path, imports }) =>
     imports
-      .filter(({ target, typeOnly }) => target.startsWith(".") && !typeOnly)
-      .map(({ target }) => relative("src", join("src", dirname(path), target)))
-      .filter((target) => roomOf(target) !== roomOf(path) && rankOf(target) >= rankOf(path))
-      .map((target) => `${path} imports ${target}`),
+      .filter(({ target }) => target.startsWith("."))
+      .map(({ target, typeOnly }) => ({ path, target: join(dirname(path), target), typeOnly })),
   );
+}
+
+test("imports go one way, from later stages to earlier ones", () => {
+  const edges = [...edgesOf(gateway).filter(({ typeOnly }) => !typeOnly), ...edgesOf(tools)];
+  const wrong = edges
+    .filter(({ path, target }) => roomOf(target) !== roomOf(path) && rankOf(target) >= rankOf(path))
+    .map(({ path, target }) => `${path} imports ${target}`);
   expect(wrong).toEqual([]);
 });
 
@@ -113,6 +130,11 @@ test("the admin API and the command line share only what they both import, types
   expect(wrong).toEqual([]);
 });
 
+test("the gateway imports the simulator for the demo and no other tool, not even its types", () => {
+  const used = edgesOf(gateway).filter(({ target }) => !target.startsWith("src/"));
+  expect(used.map(({ path, target }) => `${path} imports ${target}`)).toEqual([DEMO]);
+});
+
 test.each(Object.entries(OWNERS))("only its owner imports %s", (library, owners) => {
   const users = files.filter(({ imports }) =>
     imports.some(
@@ -120,37 +142,37 @@ test.each(Object.entries(OWNERS))("only its owner imports %s", (library, owners)
     ),
   );
   expect(
-    users.map(({ path }) => path).filter((path) => !owners.some((owner) => path.startsWith(owner))),
+    users.map(({ path }) => path).filter((path) => !owners.some((owner) => path.startsWith(`src/${owner}`))),
   ).toEqual([]);
   expect(users.length).toBeGreaterThan(0);
 });
 
 test("the environment is read in one place", () => {
   const readers = files.filter(
-    ({ path, text }) => !path.startsWith("mock/") && /\bprocess\.env\b/.test(text),
+    ({ path, text }) => !path.startsWith("tools/simulator/") && /\bprocess\.env\b/.test(text),
   );
-  expect(readers.map(({ path }) => path).toSorted()).toEqual(["server.ts"]);
+  expect(readers.map(({ path }) => path).toSorted()).toEqual(["src/server.ts"]);
 });
 
 test("every error body is made in one place", () => {
   const makers = files.filter(
-    ({ path, text }) => !path.startsWith("mock/") && /JSON\.stringify\(\{ error:/.test(text),
+    ({ path, text }) => !path.startsWith("tools/simulator/") && /JSON\.stringify\(\{ error:/.test(text),
   );
-  expect(makers.map(({ path }) => path)).toEqual(["errors.ts"]);
+  expect(makers.map(({ path }) => path)).toEqual(["src/errors.ts"]);
 });
 
 test("no file is called after what it is not about", () => {
   expect(
-    files
+    [...gateway, ...tools]
       .filter(({ path }) => /(^|\/)(utils?|helpers?|common|misc|index)[./]/.test(path))
       .map(({ path }) => path),
   ).toEqual([]);
 });
 
 test("every test stands where its subject stands", () => {
-  const folders = new Set(files.map(({ path }) => dirname(path)).filter((folder) => folder !== "."));
-  const tools = ["simulation", "restarts", "soak"];
-  const suites = ["support", "fixtures", "process", "sdk", "fidelity", "service", ...tools];
+  const folders = new Set([...gateway, ...tools].map(({ path }) => path.split("/")[1]));
+  const programs = ["simulation", "restarts", "soak"];
+  const suites = ["support", "fixtures", "process", "sdk", "fidelity", "service", ...programs];
   const strays = readdirSync("test", { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !folders.has(entry.name) && !suites.includes(entry.name))
     .map((entry) => entry.name);

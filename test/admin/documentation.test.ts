@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { startSimulator } from "../../src/mock/simulator.ts";
+import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { type Ask, ask } from "../support/ask.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import type { RawResponse } from "../support/raw-client.ts";

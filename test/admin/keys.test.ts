@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { newKeySchema } from "../../src/keys/key-input.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
-import { startSimulator } from "../../src/mock/simulator.ts";
+import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { chatBody } from "../support/chat.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";

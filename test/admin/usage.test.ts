@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { exportOf } from "../../src/admin/request-routes.ts";
-import { startSimulator } from "../../src/mock/simulator.ts";
+import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { formatUsd } from "../../src/usage/money.ts";
 import type { RequestRow } from "../../src/store/request-row.ts";
 import { chatBody } from "../support/chat.ts";

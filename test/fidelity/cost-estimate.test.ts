@@ -3,7 +3,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import * as fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
-import { startSimulator } from "../../src/mock/simulator.ts";
+import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { forwardedModelId } from "../../src/openai/model-id.ts";
 import type { CostEstimate } from "../../src/pricing/estimate.ts";
 import type { Model } from "../../src/upstream/model-catalog.ts";

@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { type Simulator, startSimulator } from "../../src/mock/simulator.ts";
+import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
 import { CHAT_PATH, chatBody } from "../support/chat.ts";
 import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.ts";
 import { RawClient } from "../support/raw-client.ts";

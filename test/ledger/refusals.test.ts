@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { errorBody } from "../../src/mock/errors.ts";
+import { errorBody } from "../../tools/simulator/errors.ts";
 import type { RequestRow } from "../../src/store/request-row.ts";
 import { CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { type Simulator, startSimulator } from "../../src/mock/simulator.ts";
+import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
 import { writeRequests } from "../../src/store/request-writes.ts";
 import { generationFinder, type GenerationRecord } from "../../src/upstream/generation.ts";
 import { connectUpstream } from "../../src/upstream/openrouter.ts";

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { type Simulator, startSimulator } from "../../src/mock/simulator.ts";
+import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/store/request-row.ts";
 import { ask } from "../support/ask.ts";

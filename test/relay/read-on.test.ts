@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { startSimulator } from "../../src/mock/simulator.ts";
+import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { chunk, chunkedHead, LAST_CHUNK } from "../support/scripted-upstream.ts";
 import { until } from "../support/until.ts";

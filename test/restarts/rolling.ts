@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startSimulator } from "../../src/mock/simulator.ts";
+import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { Replica } from "../simulation/replica.ts";
 import { type BalancerProcess, launchBalancer } from "../support/balancer-process.ts";
 import { freePort } from "../support/free-port.ts";

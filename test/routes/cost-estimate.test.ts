@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { startSimulator } from "../../src/mock/simulator.ts";
+import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { ask } from "../support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";

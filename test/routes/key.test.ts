@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
-import { startSimulator } from "../../src/mock/simulator.ts";
+import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { ask } from "../support/ask.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { type Simulator, startSimulator } from "../../src/mock/simulator.ts";
+import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
 import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.ts";
 
 interface List {

@@ -1,6 +1,6 @@
 import OpenAI, { type ClientOptions } from "openai";
 import { onTestFinished } from "vitest";
-import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/mock/simulator.ts";
+import { type Simulator, type SimulatorOptions, startSimulator } from "../../tools/simulator/simulator.ts";
 import { CALLER_KEY, startTestGateway, type TestGateway } from "../support/gateway.ts";
 
 export const MODEL = "openrouter/openai/gpt-4o-mini";

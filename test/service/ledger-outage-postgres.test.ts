@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { loadConfig } from "../../src/config.ts";
 import { startGateway } from "../../src/gateway.ts";
 import { createLogger } from "../../src/logger.ts";
-import { type Simulator, startSimulator } from "../../src/mock/simulator.ts";
+import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/store/request-row.ts";
 import { writeRequests } from "../../src/store/request-writes.ts";

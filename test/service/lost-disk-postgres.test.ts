@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { type Simulator, startSimulator } from "../../src/mock/simulator.ts";
+import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/store/request-row.ts";
 import { HOUR_MS, setUp } from "../ledger/caretaking.ts";

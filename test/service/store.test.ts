@@ -4,7 +4,7 @@ import type { FirstKeys } from "../../src/books.ts";
 import { loadConfig } from "../../src/config.ts";
 import { type Gateway, startGateway } from "../../src/gateway.ts";
 import { createLogger } from "../../src/logger.ts";
-import { type Simulator, startSimulator } from "../../src/mock/simulator.ts";
+import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
 import { migrate, MIGRATIONS } from "../../src/store/migrations.ts";
 import { ask } from "../support/ask.ts";
 import { ACCOUNT_KEY } from "../support/gateway.ts";

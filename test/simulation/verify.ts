@@ -1,4 +1,4 @@
-import type { Simulator } from "../../src/mock/simulator.ts";
+import type { Simulator } from "../../tools/simulator/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/store/request-row.ts";
 import { idOf, type Seen } from "./callers.ts";

@@ -1,5 +1,5 @@
-import type { SeenRequest } from "../../src/mock/journal.ts";
-import type { Simulator } from "../../src/mock/simulator.ts";
+import type { SeenRequest } from "../../tools/simulator/journal.ts";
+import type { Simulator } from "../../tools/simulator/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
 import type { Asked } from "./callers.ts";
 

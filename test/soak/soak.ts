@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startSimulator } from "../../src/mock/simulator.ts";
+import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { Replica } from "../simulation/replica.ts";

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { piecesOf } from "../relay/read-answer.ts";
-import { errorBody } from "../../src/mock/errors.ts";
+import { errorBody } from "../../tools/simulator/errors.ts";
 import { mayBeRefusal, REFUSAL_MAX_BYTES, RefusalReader } from "../../src/usage/refusal-body.ts";
 
 const JSON_TYPE = "application/json";

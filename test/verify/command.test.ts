@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
-import { CHECKS } from "../../src/verify/catalogue.ts";
-import type { Report } from "../../src/verify/run.ts";
+import { CHECKS } from "../../tools/verify/catalogue.ts";
+import type { Report } from "../../tools/verify/run.ts";
 import { PROXY_KEY, type ProxyFault, startProxy } from "./lossy-proxies.ts";
 import { freePort } from "../support/free-port.ts";
 
@@ -14,7 +14,7 @@ interface Run {
 }
 
 async function verify(...args: string[]): Promise<Run> {
-  const child = spawn(process.execPath, ["src/verify/main.ts", ...args], { env: {} });
+  const child = spawn(process.execPath, ["tools/verify/main.ts", ...args], { env: {} });
   onTestFinished(() => void child.kill("SIGKILL"));
   const [stdout, stderr, [code]] = await Promise.all([
     text(child.stdout),

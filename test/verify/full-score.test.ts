@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { CANCEL_CHECKS } from "../../src/verify/checks/cancel.ts";
-import { runChecks } from "../../src/verify/run.ts";
+import { CANCEL_CHECKS } from "../../tools/verify/checks/cancel.ts";
+import { runChecks } from "../../tools/verify/run.ts";
 import { CALLER_KEY, startTestGateway } from "../support/gateway.ts";
 import { temporaryDirectory } from "../support/store.ts";
 import { checkProxy, failuresOf, simulate, SUITE_TIMEOUT_MS } from "./support.ts";

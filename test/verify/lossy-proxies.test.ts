@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { GROUPS } from "../../src/verify/catalogue.ts";
-import { groupOf } from "../../src/verify/check.ts";
+import { GROUPS } from "../../tools/verify/catalogue.ts";
+import { groupOf } from "../../tools/verify/check.ts";
 import type { ProxyFault } from "./lossy-proxies.ts";
 import { checkProxy, SUITE_TIMEOUT_MS, failuresOf } from "./support.ts";
 

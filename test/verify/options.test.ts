@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseOptions, UsageError } from "../../src/verify/options.ts";
+import { parseOptions, UsageError } from "../../tools/verify/options.ts";
 
 const NEEDED = ["--gateway", "http://127.0.0.1:8080/openai/v1", "--key", "sk-1"];
 

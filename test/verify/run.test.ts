@@ -1,9 +1,9 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { GROUPS } from "../../src/verify/catalogue.ts";
-import { reportText } from "../../src/verify/report-text.ts";
-import { GatewayUnreachable, runChecks } from "../../src/verify/run.ts";
+import { GROUPS } from "../../tools/verify/catalogue.ts";
+import { reportText } from "../../tools/verify/report-text.ts";
+import { GatewayUnreachable, runChecks } from "../../tools/verify/run.ts";
 import { PROXY_KEY, startProxy } from "./lossy-proxies.ts";
 import { simulate } from "./support.ts";
 
@@ -97,7 +97,7 @@ test("the text says of each failure what was expected, what came, and why it mat
 });
 
 test("every check has a group, and says what it is about", async () => {
-  const { CHECKS } = await import("../../src/verify/catalogue.ts");
+  const { CHECKS } = await import("../../tools/verify/catalogue.ts");
   expect(new Set(CHECKS.map(({ id }) => id)).size).toBe(CHECKS.length);
   for (const { id, title, why, expected } of CHECKS) {
     expect(id).toMatch(/^[a-z-]+\/[a-z0-9-]+$/);

@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
-import { startSimulator, type Simulator } from "../../src/mock/simulator.ts";
-import { type Report, runChecks } from "../../src/verify/run.ts";
+import { startSimulator, type Simulator } from "../../tools/simulator/simulator.ts";
+import { type Report, runChecks } from "../../tools/verify/run.ts";
 import { PROXY_KEY, type ProxyFault, startProxy } from "./lossy-proxies.ts";
 
 /** The suite sends 256 MB and waits on purpose; a good gateway takes some 13 s. */

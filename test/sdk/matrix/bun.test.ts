@@ -18,9 +18,9 @@ test.each([
     const { upstream } = await startHeldUpstream();
     const gateway = await startTestGateway(upstream.baseUrl, env);
     if (status === "503") await startStream(gateway.port);
-    const [bun = "bun"] = globSync("sdks/bun/node_modules/@oven/*/bin/bun");
+    const [bun = "bun"] = globSync("tools/sdks/bun/node_modules/@oven/*/bin/bun");
     const outcomes = await runProbe(
-      { command: [bun, "run", "sdks/bun/probe.ts", status] },
+      { command: [bun, "run", "tools/sdks/bun/probe.ts", status] },
       { BASE_URL: `${gateway.url}/openai/v1`, API_KEY: key, RUN_ID: "bun" },
       PROBE_DEADLINE_MS,
     );

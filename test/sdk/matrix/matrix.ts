@@ -48,13 +48,13 @@ function allBut(...lacks: readonly Scenario[]): Readonly<Record<string, string>>
 }
 
 function node(file: string, ...args: string[]): Probe["command"] {
-  return [process.execPath, `sdks/${file}`, ...args];
+  return [process.execPath, `tools/sdks/${file}`, ...args];
 }
 
 function python(venv: string, file: string, ...args: string[]): Pick<Probe, "command" | "env"> {
   return {
-    command: [`sdks/.venv-${venv}/bin/python`, `sdks/${file}`, ...args],
-    env: { PYTHONPATH: "sdks", PYTHONDONTWRITEBYTECODE: "1" },
+    command: [`tools/sdks/.venv-${venv}/bin/python`, `tools/sdks/${file}`, ...args],
+    env: { PYTHONPATH: "tools/sdks", PYTHONDONTWRITEBYTECODE: "1" },
   };
 }
 
@@ -108,10 +108,15 @@ export const SDKS: readonly Sdk[] = [
     ...python("pydantic-ai", "pydantic-ai/probe.py"),
     scenarios: { ...allBut("models list", "model retrieve"), ...CUT_STREAM },
   },
-  { name: "openai-go", command: ["sdks/openai-go/probe"], scenarios: allBut() },
+  { name: "openai-go", command: ["tools/sdks/openai-go/probe"], scenarios: allBut() },
   {
     name: "openai-java",
-    command: ["java", "-cp", "sdks/openai-java/target/classes:sdks/openai-java/target/lib/*", "sluice.Probe"],
+    command: [
+      "java",
+      "-cp",
+      "tools/sdks/openai-java/target/classes:tools/sdks/openai-java/target/lib/*",
+      "sluice.Probe",
+    ],
     scenarios: allBut(),
   },
   { name: "curl", command: node("curl/probe.ts"), scenarios: CURL_SCENARIOS },

@@ -34,7 +34,7 @@ export async function runProbe(
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   const timer = setTimeout(() => child.kill("SIGKILL"), deadlineMs);
   const end = await new Promise<string>((resolve) => {
-    child.on("error", (error) => resolve(`${error.message} (run sdks/install first)`));
+    child.on("error", (error) => resolve(`${error.message} (run tools/sdks/install first)`));
     child.on("close", (code, signal) =>
       resolve(signal === null ? `exit code ${code}` : `${signal} after ${deadlineMs} ms`),
     );

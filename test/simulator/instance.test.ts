@@ -1,0 +1,50 @@
+import { expect, test } from "vitest";
+import { instanceOf } from "../../tools/simulator/instance.ts";
+
+test.each([
+  [{ type: "integer", minimum: 3 }, 3],
+  [{ type: "integer", maximum: -2 }, -2],
+  [{ type: "number", exclusiveMinimum: 1, multipleOf: 0.5 }, 1.5],
+  [{ enum: ["b", "a"] }, "b"],
+  [{ const: null }, null],
+  [{ type: ["null", "string"] }, null],
+  [{ type: "string", format: "date" }, "2026-01-31"],
+  [{ type: "string", maxLength: 2 }, "Zü"],
+  [{ type: "array", items: { type: "boolean" }, minItems: 2 }, [true, true]],
+  [{ anyOf: [{ type: "boolean" }, { type: "null" }] }, true],
+  [
+    {
+      type: "object",
+      properties: { a: { $ref: "#/$defs/n" }, b: {} },
+      required: ["a"],
+      $defs: { n: { type: "integer" } },
+    },
+    { a: 1 },
+  ],
+  [
+    {
+      allOf: [
+        { properties: { a: { const: 1 } }, required: ["a"] },
+        { properties: { b: { const: 2 } }, required: ["b"] },
+      ],
+    },
+    { a: 1, b: 2 },
+  ],
+])("%j is met by %j", (schema, value) => {
+  expect(instanceOf(schema)).toEqual(value);
+});
+
+test("a long enough string is made for minLength, counted in code points", () => {
+  const text = instanceOf({ type: "string", minLength: 30 }) as string;
+  expect(Array.from(text).length).toBeGreaterThanOrEqual(30);
+});
+
+test("a schema that refers to itself comes to an end", () => {
+  const schema = {
+    type: "object",
+    properties: { next: { anyOf: [{ $ref: "#" }, { type: "null" }] } },
+    required: ["next"],
+  };
+  expect(JSON.stringify(instanceOf(schema))).toContain("null");
+  expect(() => instanceOf({ $ref: "#" })).not.toThrow();
+});

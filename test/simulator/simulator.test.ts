@@ -1,0 +1,111 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { expect, test } from "vitest";
+import { KEY, chat, errorOf, get, rawChat, simulate, within } from "./support.ts";
+
+interface Models {
+  readonly data: { id: string; pricing: { prompt: string; completion: string } }[];
+  readonly total_count: number;
+}
+
+test("a request without a known key is refused", async () => {
+  const simulator = await simulate({ apiKeys: ["sk-or-v1-test"] });
+  const missing = await errorOf(await chat(simulator, {}, { headers: {} }));
+  expect(missing).toEqual({
+    status: 401,
+    body: { error: { message: "Missing Authentication header", code: 401 } },
+  });
+  const unknown = await errorOf(await chat(simulator, {}, { headers: { authorization: "Bearer other" } }));
+  expect(unknown.status).toBe(401);
+  expect((await chat(simulator, {})).status).toBe(200);
+});
+
+test("models are listed with prices as decimal strings of USD per token", async () => {
+  const models = (await get(await simulate(), "/models")).json as Models;
+  expect(models.total_count).toBe(models.data.length);
+  const priceOf = (id: string) => models.data.find((model) => model.id === id)?.pricing;
+  expect(priceOf("openai/gpt-4o-mini")).toEqual({ prompt: "0.00000015", completion: "0.0000006" });
+  expect(priceOf("meta-llama/llama-3.3-70b-instruct:free")).toEqual({ prompt: "0", completion: "0" });
+  expect(priceOf("openrouter/auto")).toEqual({ prompt: "-1", completion: "-1" });
+});
+
+test("models are filtered by output_modalities and supported_parameters", async () => {
+  const simulator = await simulate();
+  const idsOf = async (query: string) =>
+    ((await get(simulator, `/models${query}`)).json as Models).data.map(({ id }) => id);
+  const all = await idsOf("");
+  expect(await idsOf("?output_modalities=all")).toEqual(all);
+  expect(await idsOf("?output_modalities=embeddings")).toEqual([]);
+  expect(await idsOf("?supported_parameters=tools")).toEqual(all);
+  const reasoning = await idsOf("?supported_parameters=tools,reasoning");
+  expect([reasoning.includes("deepseek/deepseek-r1"), reasoning.includes("openai/gpt-4o")]).toEqual([
+    true,
+    false,
+  ]);
+});
+
+test("an unknown path is a 404 in OpenRouter's shape", async () => {
+  const { status, json } = await get(await simulate(), "/nothing");
+  expect({ status, json }).toMatchObject({ status: 404, json: { error: { code: 404 } } });
+});
+
+test("requests are remembered with their bodies, up to the number asked for", async () => {
+  const simulator = await simulate({ keepSeen: 2 });
+  for (const user of ["a", "b", "c"]) await (await chat(simulator, { user })).text();
+  expect(simulator.seen.map((seen) => (JSON.parse(seen.body.toString()) as { user: string }).user)).toEqual([
+    "b",
+    "c",
+  ]);
+  expect(simulator.seen[1]).toMatchObject({ method: "POST", model: "openai/gpt-4o-mini", aborted: false });
+  expect(simulator.seen[1]?.rawHeaders).toContain("Bearer sk-or-v1-test");
+});
+
+test("with keepSeen 0 nothing is remembered but the counters", async () => {
+  const simulator = await simulate({ keepSeen: 0 });
+  const text = await (await chat(simulator, {})).text();
+  expect(simulator.seen).toEqual([]);
+  expect(simulator.stats()).toMatchObject({
+    requests: 1,
+    active: 0,
+    completed: 1,
+    bytesOut: Buffer.byteLength(text),
+  });
+});
+
+test("counters can be read and reset over HTTP without a key", async () => {
+  const simulator = await simulate();
+  await (await chat(simulator, {})).text();
+  const stats = async (): Promise<unknown> =>
+    (await within("stats", fetch(`${simulator.origin}/__simulator/stats`))).json();
+  expect(await stats()).toMatchObject({ requests: 1, completed: 1 });
+  await within("reset", fetch(`${simulator.origin}/__simulator/reset`, { method: "POST" }));
+  expect(await stats()).toMatchObject({ requests: 0, billedNanodollars: 0 });
+});
+
+test("closing destroys what is open", async () => {
+  const simulator = await simulate();
+  const hung = rawChat(simulator, { model: "sim/stall", stream: true });
+  while (simulator.stats().bytesOut === 0) await new Promise((resolve) => void setImmediate(resolve));
+  await within("close", simulator.close(), 500);
+  expect((await hung).text).toContain("200 OK");
+});
+
+test("the process says how to use it, answers, and stops at a signal", async () => {
+  const child = spawn(process.execPath, ["tools/simulator/main.ts", "--port", "0"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  try {
+    const [line] = (await within("the first line", once(child.stdout, "data"), 5000)) as [Buffer];
+    const baseUrl = /OPENROUTER_BASE_URL=(http:\S+\/api\/v1),/.exec(line.toString())?.[1];
+    expect((await within("models", fetch(`${baseUrl}/models`, { headers: KEY }))).status).toBe(200);
+    child.kill("SIGTERM");
+    expect(await within("the exit", once(child, "exit"))).toEqual([0, null]);
+  } finally {
+    child.kill("SIGKILL");
+  }
+});
+
+test("a wrong flag ends the process with exit code 78", async () => {
+  const child = spawn(process.execPath, ["tools/simulator/main.ts", "--port", "x"], { stdio: "ignore" });
+  expect(await within("the exit", once(child, "exit"), 5000)).toEqual([78, null]);
+});

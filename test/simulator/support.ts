@@ -1,0 +1,161 @@
+import { type Socket, connect } from "node:net";
+import { afterEach } from "vitest";
+import { type Simulator, type SimulatorOptions, startSimulator } from "../../tools/simulator/simulator.ts";
+
+const running: Simulator[] = [];
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((simulator) => simulator.close()));
+});
+
+/** A simulator on a free port that is closed after the test. */
+export async function simulate(options: SimulatorOptions = {}): Promise<Simulator> {
+  const simulator = await startSimulator({ generationDelayMs: 0, ...options });
+  running.push(simulator);
+  return simulator;
+}
+
+/** Fails with the label when the promise takes longer. */
+export async function within<T>(label: string, promise: Promise<T>, deadlineMs = 3000): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`${label}: not within ${deadlineMs} ms`)), deadlineMs);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Polls until the condition holds. */
+export async function until(
+  label: string,
+  condition: () => boolean | Promise<boolean>,
+  deadlineMs = 3000,
+): Promise<void> {
+  const lateAtMs = Date.now() + deadlineMs;
+  while (!(await condition())) {
+    if (Date.now() > lateAtMs) throw new Error(`${label}: not within ${deadlineMs} ms`);
+    await new Promise((resolve) => void setTimeout(resolve, 2));
+  }
+}
+
+export const HELLO = [{ role: "user", content: "Grüße, 世界 🎉" }];
+export const KEY = { authorization: "Bearer sk-or-v1-test", "content-type": "application/json" };
+
+/** POSTs a chat request; `fields` are added to a plain one. */
+export function chat(simulator: Simulator, fields: object, init: RequestInit = {}): Promise<Response> {
+  const body = JSON.stringify({ model: "openai/gpt-4o-mini", messages: HELLO, ...fields });
+  return within(
+    "chat",
+    fetch(`${simulator.baseUrl}/chat/completions`, { method: "POST", headers: KEY, body, ...init }),
+  );
+}
+
+/** The JSON of a GET under the API, with its status. */
+export async function get(simulator: Simulator, path: string): Promise<{ status: number; json: unknown }> {
+  const answer = await within(path, fetch(simulator.baseUrl + path, { headers: KEY }));
+  return { status: answer.status, json: await answer.json() };
+}
+
+/** The error answer's status and body. */
+export async function errorOf(answer: Response): Promise<{ status: number; body: ErrorBody }> {
+  return { status: answer.status, body: (await answer.json()) as ErrorBody };
+}
+
+export interface ErrorBody {
+  readonly error: { readonly message: string; readonly code: number; readonly metadata?: object };
+  readonly user_id?: string;
+}
+
+export interface Usage {
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+  readonly cost: number;
+}
+
+interface Said {
+  readonly content: string | null;
+  readonly reasoning?: string | null;
+  readonly tool_calls?: { id?: string; function: { name?: string; arguments: string } }[];
+}
+
+/** As much of a chunk as the tests look at. */
+export interface Chunk {
+  readonly id: string;
+  readonly choices: { readonly delta: Said; readonly finish_reason: string | null }[];
+  readonly usage?: Usage;
+  readonly error?: { readonly code: number };
+  readonly debug?: { readonly echo_upstream_body: object };
+}
+
+/** As much of an unstreamed answer as the tests look at. */
+export interface Completion {
+  readonly id: string;
+  readonly model: string;
+  readonly choices: { readonly message: Said; readonly finish_reason: string }[];
+  readonly usage: Usage;
+}
+
+/** The unstreamed answer to a chat request. */
+export async function complete(simulator: Simulator, fields: object): Promise<Completion> {
+  const answer = await chat(simulator, fields);
+  return (await within("completion", answer.json())) as Completion;
+}
+
+/** The streamed answer to a chat request, as text. */
+export async function stream(simulator: Simulator, fields: object): Promise<string> {
+  const answer = await chat(simulator, { stream: true, ...fields });
+  return within("stream", answer.text());
+}
+
+/** The parsed `data:` events of a stream, `[DONE]` left out. */
+export function eventsOf(text: string): Chunk[] {
+  const lines = text.split("\n").filter((line) => line.startsWith("data: {"));
+  return lines.map((line) => JSON.parse(line.slice(6)) as Chunk);
+}
+
+/** What a plain socket saw of an answer. */
+export interface RawAnswer {
+  readonly bytes: Buffer;
+  readonly text: string;
+  /** network reads, in order */
+  readonly reads: readonly Buffer[];
+  /** "end" for a FIN, "ECONNRESET" for a reset, "open" when asked to stop while it was open */
+  readonly ending: string;
+}
+
+/** Sends one chat request over a plain socket, and reads until it ends or `enough` says so of what came. */
+export function rawChat(
+  simulator: Simulator,
+  fields: object,
+  enough: (text: string) => boolean = () => false,
+): Promise<RawAnswer> {
+  const body = JSON.stringify({ model: "openai/gpt-4o-mini", messages: HELLO, ...fields });
+  const head = `POST /api/v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`;
+  return raw(simulator, head + body, enough);
+}
+
+/** As `rawChat`, for any bytes. */
+export function raw(
+  simulator: Simulator,
+  bytes: string,
+  enough: (text: string) => boolean,
+): Promise<RawAnswer> {
+  const socket: Socket = connect(Number(new URL(simulator.origin).port), "127.0.0.1");
+  const reads: Buffer[] = [];
+  const answer = new Promise<RawAnswer>((resolve) => {
+    const finish = (ending: string): void => {
+      socket.destroy();
+      const all = Buffer.concat(reads);
+      resolve({ bytes: all, text: all.toString(), reads, ending });
+    };
+    socket.on("data", (chunk) => {
+      reads.push(Buffer.from(chunk as Buffer));
+      if (enough(Buffer.concat(reads).toString())) finish("open");
+    });
+    socket.on("end", () => finish("end"));
+    socket.on("error", (error: NodeJS.ErrnoException) => finish(String(error.code)));
+    socket.write(bytes);
+  });
+  return within("raw answer", answer);
+}

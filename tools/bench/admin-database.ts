@@ -1,0 +1,114 @@
+import type { DatabaseSync } from "node:sqlite";
+import { digestOf } from "../../src/keys/key-list.ts";
+import { createSecret } from "../../src/keys/secret.ts";
+import { openDatabase } from "../../src/store/database.ts";
+import { idAt } from "../../src/store/row-id.ts";
+
+const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const KEYS = 200;
+const MODELS = 30;
+const DAYS = 400;
+/** A report reads hours only for the days that it does not cover whole. */
+const HOURS = 48;
+const AUDIT_ROWS = 20_000;
+/** One row in so many belongs to a rare key, is unknown, or waits for its cost. */
+const RARE_EVERY = 40_000;
+const UNKNOWN_EVERY = 20_000;
+const PENDING_EVERY = 100_000;
+
+/** The key that has nearly all requests, and one that has few. */
+export const BUSY_KEY = "key_000";
+export const RARE_KEY = "key_001";
+
+/** Secrets of the busy key and of an admin key. */
+export const CALLER_SECRET = createSecret();
+export const ADMIN_SECRET = createSecret();
+
+const keyId = (key: number): string => `key_${String(key).padStart(3, "0")}`;
+
+/**
+ * Fills the database of a gateway: requests of one busy and one rare key over 400 days, daily sums of 200 keys and 30
+ * models over the same time, hourly sums of the last two days, and an audit log.
+ * @param now ms since 1970, end of the 400 days. @param requests rows of the ledger.
+ */
+export async function fillDatabase(dataDir: string, requests: number, now: number): Promise<void> {
+  const database = openDatabase({ dataDir, databaseUrl: undefined }, () => {});
+  await database.migrate();
+  const { sqlite } = database;
+  if (!sqlite) throw new Error("the bench needs SQLite");
+  sqlite.exec("begin");
+  insertKeys(sqlite, now);
+  insertRequests(sqlite, requests, now);
+  insertSums(sqlite, { table: "rollups_daily", time: "day", stepMs: DAY_MS, count: DAYS, now });
+  insertSums(sqlite, { table: "rollups", time: "hour", stepMs: HOUR_MS, count: HOURS, now });
+  sqlite.exec("commit");
+  sqlite.exec("pragma wal_checkpoint(truncate)");
+  await database.close();
+}
+
+function insertKeys(sqlite: DatabaseSync, now: number): void {
+  const insert = sqlite.prepare(
+    `insert into keys (id, name, metadata, role, prefix, digest, created_at, disabled, on_disconnect, revision)
+     values (?, ?, '{}', ?, 'sk-slc-abcde', ?, ?, 0, 'cancel', 0)`,
+  );
+  const add = (id: string, role: string, digest: string): unknown =>
+    insert.run(id, `name-${id}`, role, digest, now);
+  for (let key = 1; key < KEYS; key++) add(keyId(key), "caller", String(key).padStart(64, "0"));
+  add(BUSY_KEY, "caller", digestOf(CALLER_SECRET).toString("hex"));
+  add("key_admin", "admin", digestOf(ADMIN_SECRET).toString("hex"));
+  const audit = sqlite.prepare("insert into audit values (?, ?, 'cli', 'update', ?, '{}', 'bench')");
+  for (let number = 0; number < AUDIT_ROWS; number++)
+    audit.run(`${String(number).padStart(12, "0")}-0000`, now, keyId(2 + (number % (KEYS - 2))));
+}
+
+function insertRequests(sqlite: DatabaseSync, count: number, now: number): void {
+  const insert = sqlite.prepare(
+    `insert into requests (id, request_id, generation_id, instance, key_id, key_name, model_asked, model_sent,
+       model_answered, provider, stream, status, outcome, state, prompt_tokens, completion_tokens, cached_tokens,
+       reasoning_tokens, cost_nanodollars, cost_source, first_byte_ms, total_ms, bytes_in, bytes_out, started_at,
+       ended_at, settle_at)
+     values (?, ?, ?, 'mb2k3j4h5abcde', ?, ?, 'openrouter/openai/gpt-4o-mini', 'openai/gpt-4o-mini',
+       'openai/gpt-4o-mini', 'Azure', 1, 200, 'complete', ?, 812, 143, 0, 0, ?, 'stream', 412, 2013, 3012, 20113, ?, ?, ?)`,
+  );
+  const stepMs = (DAYS * DAY_MS) / count;
+  for (let row = 0; row < count; row++) {
+    const startedAt = Math.floor(now - DAYS * DAY_MS + row * stepMs);
+    const id = `${idAt(startedAt)}abcdef${String(row % 1_000).padStart(3, "0")}`;
+    const key = row % RARE_EVERY === 7 ? RARE_KEY : BUSY_KEY;
+    const state = row % UNKNOWN_EVERY === 5 ? "unknown" : row % PENDING_EVERY === 3 ? "pending" : "settled";
+    const settleAt = state === "pending" ? now + DAY_MS : null;
+    insert.run(
+      id,
+      `req-${id}`,
+      `gen-${id}`,
+      key,
+      `name-${key}`,
+      state,
+      row,
+      startedAt,
+      startedAt + 2_013,
+      settleAt,
+    );
+  }
+}
+
+interface Sums {
+  readonly table: "rollups" | "rollups_daily";
+  readonly time: "hour" | "day";
+  readonly stepMs: number;
+  readonly count: number;
+  readonly now: number;
+}
+
+function insertSums(sqlite: DatabaseSync, { table, time, stepMs, count, now }: Sums): void {
+  const insert = sqlite.prepare(
+    `insert into ${table} (${time}, key_id, model, provider, requests, unknown_requests, prompt_tokens, completion_tokens,
+       cached_tokens, reasoning_tokens, cost_nanodollars) values (?, ?, ?, 'Azure', 17, 0, 8120, 1430, 0, 0, ?)`,
+  );
+  const last = now - (now % stepMs);
+  for (let step = count - 1; step >= 0; step--)
+    for (let key = 0; key < KEYS; key++)
+      for (let model = 0; model < MODELS; model++)
+        insert.run(last - step * stepMs, keyId(key), `vendor/model-${model}`, 1_000 + ((step * model) % 97));
+}

@@ -1,0 +1,154 @@
+// Measures how long each query of the admin API holds the event loop of a gateway on SQLite whose ledger is large.
+import { once } from "node:events";
+import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
+import { loadConfig } from "../../src/config.ts";
+import { startGateway } from "../../src/gateway.ts";
+import { createLogger } from "../../src/logger.ts";
+import type { AdminAnswer, AdminRequest } from "./admin-client.ts";
+import { ADMIN_SECRET, BUSY_KEY, CALLER_SECRET, fillDatabase, RARE_KEY } from "./admin-database.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
+
+const USAGE = `usage: npm run bench:admin -- [options]
+  --rows <n>      rows of the ledger (default 2000000)
+  --only <text>   only queries whose name has this text`;
+const BAR_MS = 50;
+const TICK_MS = 1;
+const DIMENSIONS = ["key", "model", "provider", "day"] as const;
+
+interface Query {
+  readonly name: string;
+  readonly path: string;
+  readonly asCaller?: boolean;
+}
+
+interface Result {
+  readonly answer: AdminAnswer;
+  readonly held: Held;
+}
+
+/** The longest time between two ticks of the event loop, ms. */
+interface Held {
+  /** CPU time of the main thread, which is judged: other processes of a busy machine do not count. */
+  readonly cpuMs: number;
+  /** Time that passed, which includes waits for the disk and for a processor. */
+  readonly wallMs: number;
+}
+
+/** Watches the event loop until the function that is returned is called. */
+function watchLoop(): () => Held {
+  const cpuNow = (): number => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1_000;
+  };
+  let [cpu, wall] = [cpuNow(), performance.now()];
+  let held: Held = { cpuMs: 0, wallMs: 0 };
+  const tick = (): void => {
+    const [nextCpu, nextWall] = [cpuNow(), performance.now()];
+    held = {
+      cpuMs: Math.max(held.cpuMs, nextCpu - cpu),
+      wallMs: Math.max(held.wallMs, nextWall - wall),
+    };
+    [cpu, wall] = [nextCpu, nextWall];
+  };
+  const timer = setInterval(tick, TICK_MS);
+  return () => {
+    tick();
+    clearInterval(timer);
+    return held;
+  };
+}
+
+function queriesOf(now: number): Query[] {
+  const hour = now - (now % 3_600_000);
+  const day = (days: number): string => new Date(hour - days * 86_400_000).toISOString();
+  const ever = `from=${day(401)}`;
+  const usage = Array.from({ length: 15 }, (_, bits) =>
+    DIMENSIONS.filter((_dimension, at) => (bits + 1) & (1 << at)),
+  ).map((by) => ({ name: `usage by ${by.join(",")}`, path: `/admin/v1/usage?by=${by.join(",")}&${ever}` }));
+  const exports = [
+    ...["json", "ndjson", "csv"].map((format) => [
+      `busy key as ${format}`,
+      `key=${BUSY_KEY}&format=${format}`,
+    ]),
+    ["rare key", `key=${RARE_KEY}`],
+    ...["open", "pending", "unknown", "settled"].map((state) => [`state ${state}`, `state=${state}`]),
+    ["rare key, unknown", `key=${RARE_KEY}&state=unknown`],
+    ["busy key, unknown", `key=${BUSY_KEY}&state=unknown`],
+    ["busy key, settled", `key=${BUSY_KEY}&state=settled`],
+    ["key of no request", "key=env:nobody"],
+    ["one day", `to=${day(200)}&from=${day(201)}`],
+  ].map(([name, query]) => ({
+    name: `export: ${name}`,
+    path: `/admin/v1/requests?${query?.includes("from") ? "" : `${ever}&`}${query}`,
+  }));
+  return [
+    { name: "keys", path: "/admin/v1/keys?limit=500" },
+    { name: "keys of an owner", path: "/admin/v1/keys?owner=nobody" },
+    { name: "audit", path: "/admin/v1/audit?limit=500" },
+    { name: "audit of a key without entries", path: `/admin/v1/audit?key=${RARE_KEY}` },
+    { name: "usage of the caller's key", path: "/openai/v1/key", asCaller: true },
+    ...usage,
+    { name: "usage of a key by day", path: `/admin/v1/usage?by=day&key=${BUSY_KEY}&${ever}` },
+    ...exports,
+  ];
+}
+
+async function measure(url: string, secret: string, client: Worker): Promise<Result> {
+  const stop = watchLoop();
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
+  client.postMessage({ url, secret } satisfies AdminRequest);
+  const [answer] = (await once(client, "message")) as [AdminAnswer];
+  return { answer, held: stop() };
+}
+
+function report(name: string, { answer, held }: Result, passed: boolean): string {
+  const { cpuMs, wallMs } = held;
+  const columns = [
+    name.padEnd(32),
+    `held ${cpuMs.toFixed(0).padStart(6)} ms CPU, ${wallMs.toFixed(0).padStart(6)} ms`,
+    `took ${answer.ms.toFixed(0).padStart(7)} ms`,
+    `${(answer.bytes / 1e6).toFixed(1).padStart(7)} MB`,
+    String(answer.status),
+    passed ? "PASS" : "FAIL",
+    answer.error ?? "",
+  ];
+  return `${columns.join("  ").trimEnd()}\n`;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { rows: { type: "string", default: "2000000" }, only: { type: "string", default: "" } },
+  });
+  const rows = Number(values.rows);
+  if (!Number.isSafeInteger(rows) || rows < 1) throw new Error(USAGE);
+  const dataDir = temporaryDirectory();
+  const now = Date.now();
+  await fillDatabase(dataDir, rows, now);
+  const gateway = await startGateway(
+    loadConfig({
+      PORT: "0",
+      OPENROUTER_API_KEY: "unused",
+      OPENROUTER_BASE_URL: "http://127.0.0.1:9/api/v1",
+      DATA_DIR: dataDir,
+      LEDGER_RETENTION_DAYS: "500",
+    }),
+    createLogger("error"),
+  );
+  const client = new Worker(new URL("./admin-client.ts", import.meta.url));
+  let failed = false;
+  for (const { name, path, asCaller } of queriesOf(now).filter((query) => query.name.includes(values.only))) {
+    const result = await measure(gateway.url + path, asCaller ? CALLER_SECRET : ADMIN_SECRET, client);
+    const passed = result.held.cpuMs <= BAR_MS && result.answer.error === undefined;
+    failed ||= !passed;
+    process.stdout.write(report(name, result, passed));
+  }
+  await client.terminate();
+  await gateway.stop({ drainMs: 0, graceMs: 0 });
+  process.exit(failed ? 1 : 0);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

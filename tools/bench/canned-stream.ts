@@ -1,0 +1,97 @@
+import type { ServerResponse } from "node:http";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Dispatcher } from "undici";
+import { Exchange } from "../../src/http/exchange.ts";
+import type { Ledger } from "../../src/ledger/ledger.ts";
+import { Relay } from "../../src/relay/relay.ts";
+import { Call } from "../../src/upstream/call.ts";
+import { ANSWER_HEADERS } from "./traffic.ts";
+
+const ANSWER_HEAD = { ...ANSWER_HEADERS, "content-type": "text/event-stream" };
+const CONTROLLER = {
+  abort: () => {},
+  pause: () => {},
+  resume: () => {},
+} as unknown as Dispatcher.DispatchController;
+const MODEL = "openai/gpt-4o-mini";
+
+/**
+ * One stream without sockets, from the moment at which its request has been read until it has been reported.
+ * @param ledger undefined: it is accounted for nowhere. @param answer its events.
+ */
+export function cannedStream(ledger: Ledger | undefined, answer: readonly Buffer[]): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { request, reply, exchange } = newRequest((ended) => {
+    ledger?.end(ended);
+    resolve();
+  });
+  const relay = new Relay(request, reply, {
+    ownsAccount: true,
+    headWaitMs: 0,
+    readOn: undefined,
+    totalTimeoutMs: 60_000,
+    responseLimitBytes: Infinity,
+  });
+  const attempt = attemptWith(answer, () => {
+    exchange.endedAt = performance.now();
+    relay.settle();
+  });
+  const start = (): void =>
+    relay.start(
+      (sink) =>
+        new Call(attempt, sink, { body: undefined, gate: exchange.account?.gate(exchange), retryForMs: 0 }),
+    );
+  if (ledger) ledger.begin(exchange, (error) => (error ? reject(error) : start()));
+  else start();
+  return promise;
+}
+
+/** Answers a request with the canned stream: the head in one turn of the loop, the rest in the next. */
+function attemptWith(answer: readonly Buffer[], ended: () => void) {
+  return (handler: Dispatcher.DispatchHandler): void => {
+    handler.onRequestStart?.(CONTROLLER, undefined);
+    setImmediate(() => {
+      handler.onResponseStart?.(CONTROLLER, 200, ANSWER_HEAD);
+      setImmediate(() => {
+        for (const event of answer) handler.onResponseData?.(CONTROLLER, event);
+        handler.onResponseEnd?.(CONTROLLER, {});
+        ended();
+      });
+    });
+  };
+}
+
+let count = 0;
+
+function newRequest(report: (exchange: Exchange) => void) {
+  const reply = { raw: response(), hijack: () => {}, getHeaders: () => ({}), server: SERVER };
+  const id = `00000000-0000-4000-8000-${String(count++).padStart(12, "0")}`;
+  const request = { id, method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
+  const exchange = new Exchange(request, reply as unknown as FastifyReply, report);
+  exchange.keyId = "env:bench";
+  exchange.keyName = "bench";
+  exchange.modelAsked = `openrouter/${MODEL}`;
+  exchange.modelSent = MODEL;
+  exchange.stream = true;
+  request.exchange = exchange;
+  return { request, reply: reply as unknown as FastifyReply, exchange };
+}
+
+const SERVER = { drain: { draining: false } };
+
+/** A response to a caller that takes everything at once. */
+function response(): ServerResponse {
+  const stub = {
+    headersSent: false,
+    statusCode: 200,
+    writableEnded: false,
+    writableFinished: false,
+    socket: null,
+    on: () => {},
+    flushHeaders: () => {},
+    writeHead: () => void (stub.headersSent = true),
+    write: () => true,
+    end: () => void (stub.writableEnded = stub.writableFinished = true),
+  };
+  return stub as unknown as ServerResponse;
+}

@@ -1,0 +1,42 @@
+import type { Contestant } from "./compare.ts";
+import { GATEWAY_KEY, Load } from "./load.ts";
+import { startServer } from "./server-process.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
+
+export const GATEWAY_SCRIPT: URL = new URL("../../src/server.ts", import.meta.url);
+
+/** The gateway's environment as operators have it: keys, a limit that counts every request, a log line for each. */
+export function gatewaySettings(upstreamUrl: string, port = 0): Record<string, string> {
+  return {
+    PORT: String(port),
+    OPENROUTER_BASE_URL: upstreamUrl,
+    OPENROUTER_API_KEY: "sk-or-v1-bench",
+    GATEWAY_API_KEYS: GATEWAY_KEY,
+    RATE_LIMIT_MAX: "1000000000",
+    LOG_LEVEL: "info",
+  };
+}
+
+/** Starts the stand-in for OpenRouter. @returns its base URL. */
+export async function startUpstream(): Promise<string> {
+  const { url } = await startServer(new URL("./upstream.ts", import.meta.url), {});
+  return url;
+}
+
+export async function startGateway(upstreamUrl: string): Promise<Contestant> {
+  return contestant(GATEWAY_SCRIPT, gatewaySettings(upstreamUrl));
+}
+
+/** The same, with a ledger in a directory of its own. */
+export async function startMeteringGateway(upstreamUrl: string): Promise<Contestant> {
+  return contestant(GATEWAY_SCRIPT, { ...gatewaySettings(upstreamUrl), DATA_DIR: temporaryDirectory() });
+}
+
+export async function startFloor(upstreamUrl: string): Promise<Contestant> {
+  return contestant(new URL("./floor.ts", import.meta.url), { UPSTREAM_URL: upstreamUrl });
+}
+
+async function contestant(script: URL, settings: Record<string, string>): Promise<Contestant> {
+  const server = await startServer(script, settings);
+  return { server, load: new Load(server.url) };
+}

@@ -1,0 +1,84 @@
+// Measures what an invented key costs from an address over the limit of failed logins, as a ratio to a request without a key.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Pool } from "undici";
+import { createSecret } from "../../src/keys/secret.ts";
+import { GATEWAY_KEY } from "./load.ts";
+import { type ServerProcess, startServer, stopServers } from "./server-process.ts";
+
+const GATEWAY = new URL("../../src/server.ts", import.meta.url);
+const ROUNDS = 9;
+const REQUESTS = 2_000;
+const CONCURRENCY = 32;
+/** An invented key may cost at most so many times the CPU time of a request without a key. */
+const BAR = 1.15;
+
+const KINDS: Readonly<Record<string, () => Record<string, string>>> = {
+  "without a key": () => ({}),
+  "without a key, again (noise)": () => ({}),
+  "invented key": () => ({ authorization: `Bearer ${secrets[next++ % secrets.length]}` }),
+  "invented key of another form": () => ({ authorization: `Bearer sk-invented-${next++}` }),
+};
+/** Made before anything is measured. */
+const secrets = Array.from({ length: REQUESTS }, createSecret);
+let next = 0;
+
+async function ask(pool: Pool, headers: Record<string, string>): Promise<number> {
+  const { statusCode, body } = await pool.request({ method: "GET", path: "/openai/v1/models", headers });
+  await body.dump();
+  return statusCode;
+}
+
+/** @returns CPU time of the gateway per request, in µs. */
+async function measure(gateway: ServerProcess, pool: Pool, headersOf: () => Record<string, string>) {
+  const before = await gateway.cpuUs();
+  let left = REQUESTS;
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) {
+      const status = await ask(pool, headersOf());
+      if (status !== 429) throw new Error(`status ${status} instead of 429`);
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  return ((await gateway.cpuUs()) - before) / REQUESTS;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
+}
+
+async function main(): Promise<void> {
+  const dataDir = await mkdtemp(join(tmpdir(), "sluice-bench-"));
+  const gateway = await startServer(GATEWAY, {
+    PORT: "0",
+    OPENROUTER_API_KEY: "sk-or-bench",
+    GATEWAY_API_KEYS: GATEWAY_KEY,
+    RATE_LIMIT_MAX: "1",
+    RATE_LIMIT_WINDOW_MS: "3600000",
+    DATA_DIR: dataDir,
+  });
+  const pool = new Pool(new URL(gateway.url).origin, { connections: CONCURRENCY });
+  for (let sent = 0; sent < 3; sent++) await ask(pool, {});
+  const costs = new Map<string, number[]>(Object.keys(KINDS).map((kind) => [kind, []]));
+  // The first round warms up.
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const [kind, headersOf] of Object.entries(KINDS)) {
+      const cost = await measure(gateway, pool, headersOf);
+      if (round > 0) costs.get(kind)?.push(cost);
+    }
+  }
+  await pool.destroy();
+  stopServers();
+  await rm(dataDir, { recursive: true, force: true });
+  const bare = costs.get("without a key") ?? [];
+  let passed = true;
+  for (const [kind, values] of costs) {
+    const ratio = median(values.map((value, round) => value / (bare[round] ?? NaN)));
+    process.stdout.write(`${kind}: ${median(values).toFixed(1)} µs CPU, ratio ${ratio.toFixed(3)}\n`);
+    passed &&= ratio <= BAR;
+  }
+  process.exit(passed ? 0 : 1);
+}
+
+await main();

@@ -1,0 +1,128 @@
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Ledger } from "../../src/ledger/ledger.ts";
+import { createLogger } from "../../src/logger.ts";
+import { Checkpoints } from "../../src/store/checkpoints.ts";
+import { openDatabase } from "../../src/store/database.ts";
+import { cannedStream } from "./canned-stream.ts";
+import { spawnScript } from "./server-process.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
+import { STREAM_ANSWER } from "./traffic.ts";
+
+/** Streams that are under way at once, as in the load on whole gateways. */
+const CONCURRENCY = 32;
+/** In each round, with a ledger and without. */
+const STREAMS = 3_200;
+/** After the first ones it is as fast as it will be. */
+const WARM_UP_ROUNDS = 2;
+const ROUNDS = 20;
+/** The last rows are written by then. */
+const FLUSHED_MS = 250;
+/** The same end behind ten times the text. */
+const LONG_ANSWER = [
+  ...Array.from({ length: 10 }, () => STREAM_ANSWER.slice(0, -3)).flat(),
+  ...STREAM_ANSWER.slice(-3),
+];
+
+/** What a ledger adds, in µs of CPU time. */
+export interface StreamCost {
+  /** To a stream of 50 events, at least: here 32 of them share a write to the journal, and hundreds a commit. */
+  readonly streamUs: number;
+  /** To a stream for each event that it has more. */
+  readonly eventUs: number;
+}
+
+/**
+ * Measures what a ledger adds to streams without sockets: these are the same with a ledger and without, and take so much
+ * more that it drowns in their noise. Relay, ledger, journal and SQLite are the gateway's own.
+ * @param processes how many do it, one after another. @returns what each of them found.
+ */
+export async function measureStreamsApart(processes: number): Promise<StreamCost[]> {
+  const found: StreamCost[] = [];
+  while (found.length < processes) {
+    const child = spawnScript(new URL(import.meta.url), {});
+    if (child.stdout === null) throw new Error("the output of a measurement has to be a pipe");
+    const ended = once(child, "exit");
+    const output = await text(child.stdout);
+    const [code] = (await ended) as [number | null];
+    if (code !== 0) throw new Error(`a measurement ended with ${code}`);
+    found.push(JSON.parse(output) as StreamCost);
+  }
+  return found;
+}
+
+/** Streams with a ledger and without, in turn, in this process. */
+async function measureStreams(): Promise<StreamCost> {
+  const { ledger, rows, close } = await openLedger();
+  let [streamUs, longUs] = [0, 0];
+  for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round++) {
+    const ledgerFirst = round % 2 === 0;
+    const extra = await extraOf(ledger, STREAM_ANSWER, ledgerFirst);
+    const longExtra = await extraOf(ledger, LONG_ANSWER, ledgerFirst);
+    if (round < WARM_UP_ROUNDS) continue;
+    // Sums, not the middle one: what comes seldom, such as a collection of garbage, counts too.
+    streamUs += extra / ROUNDS;
+    longUs += longExtra / ROUNDS;
+  }
+  const made = 2 * STREAMS * (WARM_UP_ROUNDS + ROUNDS);
+  if ((await rows()) !== made) throw new Error("not every stream has come to the ledger");
+  await close();
+  return { streamUs, eventUs: (longUs - streamUs) / (LONG_ANSWER.length - STREAM_ANSWER.length) };
+}
+
+async function extraOf(ledger: Ledger, answer: readonly Buffer[], ledgerFirst: boolean): Promise<number> {
+  const first = await cpuOfStreams(ledgerFirst ? ledger : undefined, answer);
+  const second = await cpuOfStreams(ledgerFirst ? undefined : ledger, answer);
+  return ledgerFirst ? first - second : second - first;
+}
+
+async function openLedger() {
+  const dataDir = temporaryDirectory();
+  const database = openDatabase({ dataDir, databaseUrl: undefined }, () => {});
+  await database.migrate();
+  const checkpoints = database.sqlite && new Checkpoints(database.sqlite, fail);
+  checkpoints?.start();
+  const ledger = new Ledger({
+    database,
+    dataDir,
+    isDataDirPersistent: true,
+    journalMaxBytes: 1e9,
+    find: () => Promise.resolve(undefined),
+    settleAfterMs: 60_000,
+    settleGiveUpMs: 60_000,
+    logger: createLogger("silent", { write: () => {} }),
+  });
+  const close = async (): Promise<void> => {
+    await ledger.close();
+    await checkpoints?.stop();
+    await database.close();
+  };
+  const rows = async (): Promise<number> => {
+    const settled = database.kysely.selectFrom("requests").where("state", "=", "settled");
+    const { count } = await settled
+      .select((e) => e.fn.countAll<number>().as("count"))
+      .executeTakeFirstOrThrow();
+    return count;
+  };
+  return { ledger, rows, close };
+}
+
+/** @returns µs of CPU time a stream. */
+async function cpuOfStreams(ledger: Ledger | undefined, answer: readonly Buffer[]): Promise<number> {
+  const before = process.cpuUsage();
+  let left = STREAMS;
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) await cannedStream(ledger, answer);
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  await sleep(FLUSHED_MS);
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / STREAMS;
+}
+
+function fail(error: Error): void {
+  throw error;
+}
+
+if (import.meta.main) process.stdout.write(JSON.stringify(await measureStreams()), () => process.exit(0));

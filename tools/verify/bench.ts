@@ -1,0 +1,95 @@
+import { randomUUID } from "node:crypto";
+import type { Exchange } from "../simulator/exchange.ts";
+import type { Simulator } from "../simulator/simulator.ts";
+import { Call, type Outgoing, type Target } from "./call.ts";
+import { answerJson, PLAIN_ANSWER, type Responder } from "./upstream-answers.ts";
+
+/** A request as it arrived upstream. */
+export interface Arrived {
+  readonly exchange: Exchange;
+  readonly body: Buffer;
+}
+
+/** How long the gateway may take to pass a request on, and to pass an answer back. */
+export const PASSING_MS = 5_000;
+
+const POLL_MS = 2;
+
+/** What one check works with: a client before the gateway and an upstream behind it. */
+export class Bench {
+  readonly target: Target;
+  /** The JSON text of a list with one message. It names this check, so that strays of others are told apart. */
+  readonly messages: string;
+  readonly arrived: Arrived[] = [];
+  readonly #marker: string;
+  readonly #simulator: Simulator;
+  readonly #calls: Call[] = [];
+  #closed = false;
+
+  constructor(simulator: Simulator, target: Target) {
+    this.#simulator = simulator;
+    this.target = target;
+    // Random too: a gateway with a cache must not answer from it.
+    this.#marker = `verify-${randomUUID()}`;
+    this.messages = `[{"role":"user","content":"${this.#marker}"}]`;
+    this.upstream(answerJson([PLAIN_ANSWER]));
+  }
+
+  /** Says how upstream answers this check's requests from now on; without it, with {@link PLAIN_ANSWER}. */
+  upstream(respond: Responder): void {
+    this.#simulator.intercept(async (exchange, body) => {
+      if (this.#closed || !body.includes(this.#marker)) {
+        exchange.sendError(500, { message: "This request is of no check under way." });
+        return;
+      }
+      this.arrived.push({ exchange, body });
+      await respond(exchange);
+    });
+  }
+
+  /** Sends a request to the gateway. */
+  send(outgoing: Outgoing): Call {
+    const call = new Call(this.target, outgoing);
+    this.#calls.push(call);
+    return call;
+  }
+
+  /** Sends a small chat completion. */
+  chat(fields: { readonly stream: boolean } & Omit<Partial<Outgoing>, "body">): Call {
+    const { stream, ...outgoing } = fields;
+    const flag = stream ? `,"stream":true` : "";
+    return this.send({
+      ...outgoing,
+      body: `{"model":"openai/gpt-4o-mini","messages":${this.messages}${flag}}`,
+    });
+  }
+
+  /** Waits for a request to arrive upstream whole. @throws when it does not; the message says what the gateway said. */
+  async arrival(call: Call, deadlineMs = PASSING_MS): Promise<Arrived> {
+    const endMs = performance.now() + deadlineMs;
+    for (;;) {
+      const [first] = this.arrived;
+      if (first) return first;
+      const refused = call.ending !== "open";
+      if (refused || performance.now() > endMs) {
+        throw new Error(`the request did not reach upstream; the client got ${call.summary()}`);
+      }
+      await new Promise((resolve) => void setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  /** Waits for the whole answer. @throws when it is not whole in time. */
+  async whole(call: Call, deadlineMs = PASSING_MS): Promise<Call> {
+    const ending = await call.over(deadlineMs);
+    if (ending !== "whole") throw new Error(`no whole answer within ${deadlineMs} ms: ${call.summary()}`);
+    return call;
+  }
+
+  /** Ends everything that is still under way on both sides. */
+  close(): void {
+    this.#closed = true;
+    this.#simulator.intercept();
+    for (const call of this.#calls) call.leave();
+    for (const { exchange } of this.arrived) if (exchange.isOpen) exchange.res.destroy();
+  }
+}

@@ -1,0 +1,103 @@
+import { once } from "node:events";
+import { pause } from "../../simulator/exchange.ts";
+import type { Bench } from "../bench.ts";
+import { type Check, judged, type Outcome } from "../check.ts";
+import { beginJson, beginStream, contentChunk, KEEP_ALIVE, type Responder } from "../upstream-answers.ts";
+
+/** How long upstream may be kept at work for a client that has left. */
+const ABORT_MS = 1_000;
+const BEGIN_MS = 1_000;
+
+interface Leaving {
+  readonly stream: boolean;
+  /** What upstream has done when the client leaves, and goes on doing. */
+  readonly upstream: Responder;
+  /** The client leaves when it has so many bytes of the body. */
+  readonly afterBytes: number;
+}
+
+async function leave(bench: Bench, { stream, upstream, afterBytes }: Leaving): Promise<Outcome> {
+  bench.upstream(upstream);
+  const call = bench.chat({ stream });
+  const { exchange } = await bench.arrival(call);
+  // A gateway that holds the answer back is left as well: what counts is that upstream is told.
+  const begun = await call.until(() => call.answer.bodyBytes >= afterBytes, BEGIN_MS);
+  const closed = once(exchange.res, "close");
+  const leftAtMs = performance.now();
+  call.leave();
+  await Promise.race([closed, pause(ABORT_MS)]);
+  const tookMs = Math.round(performance.now() - leftAtMs);
+  const what = exchange.isOpen ? `upstream still at work after ${ABORT_MS} ms` : `aborted after ${tookMs} ms`;
+  return judged(!exchange.isOpen, begun ? what : `${what}; the answer had been held back`);
+}
+
+const silent: Responder = () => undefined;
+
+const WHY_SILENT =
+  "models think for minutes before the first byte; a client that gives up and tries again pays for all of them";
+
+/** A client that leaves takes its request along. */
+export const CANCEL_CHECKS: readonly Check[] = (
+  [
+    {
+      name: "before-first-byte",
+      title: "a stream that is left before its first byte",
+      why: WHY_SILENT,
+      leaving: { stream: true, upstream: silent, afterBytes: 0 },
+    },
+    {
+      name: "in-silence",
+      title: "a stream that is left while it is silent",
+      why: "who notices only when writing fails pays until the model has thought to its end",
+      leaving: {
+        stream: true,
+        upstream: (exchange) => {
+          beginStream(exchange);
+          exchange.write(contentChunk("first"));
+        },
+        afterBytes: 1,
+      },
+    },
+    {
+      name: "mid-stream",
+      title: "a stream that is left in the middle",
+      why: "OpenRouter stops generating, and billing, when the connection is closed",
+      leaving: {
+        stream: true,
+        upstream: async (exchange) => {
+          beginStream(exchange);
+          while (exchange.isOpen) {
+            exchange.write(contentChunk("word "));
+            await pause(25);
+          }
+        },
+        afterBytes: 1_000,
+      },
+    },
+    {
+      name: "plain",
+      title: "a plain call that is left before its first byte",
+      why: WHY_SILENT,
+      leaving: { stream: false, upstream: silent, afterBytes: 0 },
+    },
+    {
+      name: "plain-waiting",
+      title: "a plain call that is left during its white space",
+      why: "the head has long been sent when a client loses patience",
+      leaving: {
+        stream: false,
+        upstream: (exchange) => {
+          beginJson(exchange);
+          exchange.write(KEEP_ALIVE);
+        },
+        afterBytes: 1,
+      },
+    },
+  ] satisfies { name: string; title: string; why: string; leaving: Leaving }[]
+).map(({ name, title, why, leaving }) => ({
+  id: `cancel/${name}`,
+  title: `${title} is aborted upstream`,
+  why,
+  expected: `upstream's connection closed within ${ABORT_MS} ms`,
+  run: (bench) => leave(bench, leaving),
+}));

@@ -1,0 +1,99 @@
+import { pause, type Exchange } from "../../simulator/exchange.ts";
+import type { Bench } from "../bench.ts";
+import { type Check, judged, type Outcome } from "../check.ts";
+import { beginStream, contentChunk, DONE } from "../upstream-answers.ts";
+
+const MEBIBYTE = 1024 * 1024;
+/** Sockets along the way hold some megabytes each; more than this is a buffer in the gateway. */
+const MOST_HELD_BYTES = 32 * MEBIBYTE;
+const FLOOD_BYTES = 256 * MEBIBYTE;
+const TILDE = "~".charCodeAt(0);
+const TILDES = 64 * 1024;
+const EVENT = Buffer.from(contentChunk("~".repeat(TILDES)));
+/** Upstream stands still if it could write nothing for so long. */
+const STILL_MS = 750;
+const DEADLINE_MS = 30_000;
+
+class Flood {
+  sentBytes = 0;
+  /** No event begins any more; `[DONE]` follows. */
+  enough = false;
+
+  async run(exchange: Exchange): Promise<void> {
+    beginStream(exchange);
+    while (exchange.isOpen && !this.enough && this.sentBytes < FLOOD_BYTES) {
+      exchange.write(EVENT);
+      this.sentBytes += EVENT.length;
+      if (exchange.res.writableNeedDrain) await exchange.whenWritable();
+    }
+    exchange.end(DONE);
+  }
+
+  /** Waits until nothing moves any more. @returns the bytes that upstream could write. */
+  async still(): Promise<number> {
+    for (let before = -1; before !== this.sentBytes && this.sentBytes < FLOOD_BYTES;) {
+      before = this.sentBytes;
+      await pause(STILL_MS);
+    }
+    return this.sentBytes;
+  }
+}
+
+async function flooded(bench: Bench): Promise<{ flood: Flood; call: ReturnType<Bench["chat"]> }> {
+  const flood = new Flood();
+  bench.upstream((exchange) => flood.run(exchange));
+  const call = bench.chat({ stream: true, paused: true });
+  await bench.arrival(call);
+  return { flood, call };
+}
+
+function countTildes(bytes: Buffer): number {
+  let count = 0;
+  for (const byte of bytes) if (byte === TILDE) count++;
+  return count;
+}
+
+function inMebibytes(bytes: number): string {
+  return `${(bytes / MEBIBYTE).toFixed(1)} MB`;
+}
+
+async function stalls(bench: Bench): Promise<Outcome> {
+  const { flood } = await flooded(bench);
+  const bytes = await flood.still();
+  return judged(bytes < MOST_HELD_BYTES, `upstream could write ${inMebibytes(bytes)}`);
+}
+
+async function losesNothing(bench: Bench): Promise<Outcome> {
+  const { flood, call } = await flooded(bench);
+  await flood.still();
+  flood.enough = true;
+  call.resume();
+  const ending = await call.over(DEADLINE_MS);
+  // The text is counted, so that a gateway which rewrites events is not taken for one that loses them.
+  const sent = (flood.sentBytes / EVENT.length) * TILDES;
+  const came = countTildes(call.answer.body);
+  return judged(
+    ending === "whole" && came === sent,
+    `${came} of ${sent} bytes of text, the answer is ${ending}`,
+  );
+}
+
+/** A client that reads slowly slows upstream down. */
+export const SLOW_READER_CHECKS: readonly Check[] = [
+  {
+    id: "slow-reader/stalls-upstream",
+    title: "a client that does not read stalls upstream",
+    why: "what is not stalled is held in memory, or on disk: some slow clients fill either",
+    expected: `upstream can write less than ${MOST_HELD_BYTES / MEBIBYTE} MB of ${FLOOD_BYTES / MEBIBYTE} MB`,
+    deadlineMs: DEADLINE_MS,
+    run: stalls,
+  },
+  {
+    id: "slow-reader/loses-nothing",
+    title: "a client that reads again gets everything",
+    why: "a gateway that gives up on slow readers breaks those on mobile networks",
+    expected: "all the text that upstream sent, and a proper end",
+    deadlineMs: 2 * DEADLINE_MS,
+    run: losesNothing,
+  },
+];

@@ -1,0 +1,152 @@
+import { type Exchange, pause } from "../../simulator/exchange.ts";
+import type { Bench } from "../bench.ts";
+import type { Call } from "../call.ts";
+import { type Check, judged, type Outcome } from "../check.ts";
+import {
+  beginJson,
+  beginStream,
+  COMMENT,
+  contentChunk,
+  KEEP_ALIVE,
+  PLAIN_ANSWER,
+  type Responder,
+  STREAM_END,
+} from "../upstream-answers.ts";
+
+/** How much later than upstream sent it a byte may reach the client. */
+const LATE_MS = 250;
+const SILENCE_MS = 1_500;
+const UNITS = 20;
+const UNIT_GAP_MS = 100;
+
+/** What upstream sent when: a text that comes but once in the body, or so many bytes of white space. */
+type Sent = { readonly sign: string | number; readonly atMs: number }[];
+
+/**
+ * The longest time that any of it took; infinite for what did not come. Texts are looked for by what they say, so that
+ * a gateway which rewrites events is not taken for one that holds them back.
+ */
+function latestMs(sent: Sent, call: Call): number {
+  const { body, arrivals } = call.answer;
+  const lateness = sent.map(({ sign, atMs }) => {
+    const at = typeof sign === "number" ? sign - 1 : body.indexOf(sign);
+    const arrival = at < 0 ? undefined : arrivals.find(({ bodyBytes }) => bodyBytes > at);
+    return arrival === undefined ? Number.POSITIVE_INFINITY : arrival.atMs - atMs;
+  });
+  return Math.max(...lateness);
+}
+
+function judgeLateness(lateMs: number, what: string): Outcome {
+  const said = Number.isFinite(lateMs) ? `after ${Math.max(0, Math.round(lateMs))} ms` : "never";
+  return judged(lateMs <= LATE_MS, `${what} ${said}`);
+}
+
+/** Sends the beginning, is silent, and ends. @returns when the beginning was sent. */
+function silentAfter(part: string, sign: string, sent: Sent): Responder {
+  return async (exchange) => {
+    beginStream(exchange);
+    exchange.write(part);
+    sent.push({ sign, atMs: performance.now() });
+    await pause(SILENCE_MS);
+    exchange.end(STREAM_END.join(""));
+  };
+}
+
+async function notHeldBack(
+  bench: Bench,
+  stream: boolean,
+  responder: (sent: Sent) => Responder,
+): Promise<Outcome> {
+  const sent: Sent = [];
+  bench.upstream(responder(sent));
+  const call = bench.chat({ stream });
+  await call.over(UNITS * UNIT_GAP_MS + SILENCE_MS + 2_000);
+  return judgeLateness(
+    sent.length === 0 ? Number.POSITIVE_INFINITY : latestMs(sent, call),
+    "the slowest came",
+  );
+}
+
+/** Sends units one by one with gaps between, each made anew with its sign. */
+async function sendUnits(
+  exchange: Exchange,
+  sent: Sent,
+  unit: (at: number) => [part: string, sign: string | number],
+): Promise<void> {
+  for (let at = 0; at < UNITS && exchange.isOpen; at++) {
+    const [part, sign] = unit(at);
+    exchange.write(part);
+    sent.push({ sign, atMs: performance.now() });
+    await pause(UNIT_GAP_MS);
+  }
+}
+
+function events(sent: Sent): Responder {
+  return async (exchange) => {
+    beginStream(exchange);
+    await sendUnits(exchange, sent, (at) => [contentChunk(`word-${at}-`), `word-${at}-`]);
+    exchange.end(STREAM_END.join(""));
+  };
+}
+
+function whiteSpace(sent: Sent): Responder {
+  return async (exchange) => {
+    beginJson(exchange);
+    await sendUnits(exchange, sent, (at) => [KEEP_ALIVE, KEEP_ALIVE.length * (at + 1)]);
+    exchange.end(PLAIN_ANSWER);
+  };
+}
+
+const EXPECTED = `within ${LATE_MS} ms of being sent`;
+
+/** Bytes that are sent are seen, however long it takes until the next ones. */
+export const TIMING_CHECKS: readonly Check[] = [
+  {
+    id: "timing/head",
+    title: "the head of a stream is not held back until its first event",
+    why: "clients and load balancers time out on a head that does not come",
+    expected: `the head ${EXPECTED}`,
+    run: async (bench) => {
+      let sentAtMs = 0;
+      bench.upstream(async (exchange) => {
+        beginStream(exchange);
+        sentAtMs = performance.now();
+        await pause(SILENCE_MS);
+        exchange.end(STREAM_END.join(""));
+      });
+      const call = bench.chat({ stream: true });
+      await call.over(SILENCE_MS + 2_000);
+      const { headAtMs } = call.answer;
+      return judgeLateness(headAtMs === 0 ? Number.POSITIVE_INFINITY : headAtMs - sentAtMs, "the head came");
+    },
+  },
+  {
+    id: "timing/first-event",
+    title: "the first event is not held back until the second",
+    why: "the time to the first word is what people wait for",
+    expected: `the first event ${EXPECTED}, though ${SILENCE_MS} ms of silence follow`,
+    run: (bench) =>
+      notHeldBack(bench, true, (sent) => silentAfter(contentChunk("first-word"), "first-word", sent)),
+  },
+  {
+    id: "timing/first-comment",
+    title: "a comment before the first event is not held back",
+    why: "it is sent to keep connections alive, and does so only if it gets through",
+    expected: `the comment ${EXPECTED}`,
+    run: (bench) => notHeldBack(bench, true, (sent) => silentAfter(COMMENT, COMMENT.trim(), sent)),
+  },
+  {
+    id: "timing/every-event",
+    title: "every event comes when it was sent",
+    why: "events in bursts look like a model that stutters",
+    expected: `each of ${UNITS} events ${EXPECTED}`,
+    run: (bench) => notHeldBack(bench, true, events),
+  },
+  {
+    id: "timing/keep-alive",
+    title: "white space on a plain call comes when it was sent",
+    why: "a model that thinks for minutes says nothing else; load balancers cut silent calls after 60 s",
+    expected: `each of ${UNITS} units, ${UNIT_GAP_MS} ms apart, ${EXPECTED}`,
+    run: (bench) => notHeldBack(bench, false, whiteSpace),
+  },
+];

@@ -1,0 +1,110 @@
+import type { Simulator } from "../simulator/simulator.ts";
+import { Bench, PASSING_MS } from "./bench.ts";
+import type { Target } from "./call.ts";
+import { CHECKS } from "./catalogue.ts";
+import { type Check, failed, groupOf, type Outcome, USUAL_DEADLINE_MS } from "./check.ts";
+
+/** What to check, and with what. */
+export interface RunOptions {
+  /** The base URL that an SDK would get, such as `http://127.0.0.1:8080/openai/v1`. */
+  readonly gateway: string;
+  /** A key that the gateway accepts. */
+  readonly key: string;
+  /** Sent with every request, names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What the gateway has as its upstream. While the checks run it answers for them alone. */
+  readonly simulator: Simulator;
+  /** Ids of the checks to run; all if absent. */
+  readonly only?: readonly string[];
+  /** Groups that do not apply to this gateway. */
+  readonly skip?: readonly string[];
+  /** For the whole run; what has not begun by then fails. Default 300,000. */
+  readonly deadlineMs?: number;
+  /** Called after each check. */
+  readonly onResult?: (result: Result) => void;
+}
+
+/** One check's verdict, in words that need no knowledge of this suite. */
+export interface Result extends Outcome {
+  readonly id: string;
+  readonly group: string;
+  readonly title: string;
+  readonly why: string;
+  readonly expected: string;
+  readonly ms: number;
+}
+
+/** All verdicts; the score is `passed` of `total`. */
+export interface Report {
+  readonly gateway: string;
+  readonly passed: number;
+  readonly total: number;
+  readonly skipped: readonly string[];
+  readonly ms: number;
+  readonly results: readonly Result[];
+}
+
+/** The gateway, or the simulator behind it, could not be reached; the message says what came instead. */
+export class GatewayUnreachable extends Error {}
+
+const RUN_DEADLINE_MS = 300_000;
+/** With less time than this left no check is begun. */
+const LEAST_MS = 100;
+
+/**
+ * Runs the checks one after another.
+ * @returns every verdict; a gateway that hangs costs each check its deadline and the run at most `deadlineMs`.
+ * @throws GatewayUnreachable when a plain request does not get through to the simulator.
+ */
+export async function runChecks(options: RunOptions): Promise<Report> {
+  const { gateway, key, headers = {}, simulator, only, skip = [], deadlineMs = RUN_DEADLINE_MS } = options;
+  const target: Target = { url: gateway.replace(/\/+$/, ""), key, headers };
+  const startedAtMs = performance.now();
+  await reach(new Bench(simulator, target), simulator);
+  const checks = CHECKS.filter(({ id }) => !skip.includes(groupOf(id)) && (only?.includes(id) ?? true));
+  const results: Result[] = [];
+  for (const check of checks) {
+    const leftMs = Math.floor(deadlineMs - (performance.now() - startedAtMs));
+    const result = await runOne(check, new Bench(simulator, target), leftMs);
+    results.push(result);
+    options.onResult?.(result);
+  }
+  const passed = results.filter(({ pass }) => pass).length;
+  const ms = Math.round(performance.now() - startedAtMs);
+  return { gateway, passed, total: results.length, skipped: skip, ms, results };
+}
+
+async function reach(bench: Bench, simulator: Simulator): Promise<void> {
+  const call = bench.chat({ stream: false });
+  try {
+    await bench.arrival(call);
+    await call.over(PASSING_MS);
+  } catch {
+    const came =
+      call.answer.status === 0 && call.error !== undefined ? call.error : `the client got ${call.summary()}`;
+    throw new GatewayUnreachable(
+      `A plain request to ${bench.target.url}/chat/completions did not reach the simulator at ${simulator.baseUrl}: ${came}`,
+    );
+  } finally {
+    bench.close();
+  }
+}
+
+async function runOne(check: Check, bench: Bench, leftMs: number): Promise<Result> {
+  const { id, title, why, expected, deadlineMs = USUAL_DEADLINE_MS } = check;
+  const startedAtMs = performance.now();
+  const outcome = await inTime(check, bench, Math.min(deadlineMs, leftMs));
+  bench.close();
+  const ms = Math.round(performance.now() - startedAtMs);
+  return { id, group: groupOf(id), title, why, expected, ...outcome, ms };
+}
+
+async function inTime(check: Check, bench: Bench, deadlineMs: number): Promise<Outcome> {
+  if (deadlineMs < LEAST_MS) return failed("not tried: the time for the whole run was used up");
+  const { promise: late, resolve } = Promise.withResolvers<Outcome>();
+  const timer = setTimeout(() => resolve(failed(`no verdict within ${deadlineMs} ms`)), deadlineMs);
+  const verdict = check
+    .run(bench)
+    .catch((error: unknown) => failed(error instanceof Error ? error.message : String(error)));
+  return Promise.race([verdict, late]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,99 @@
+// Answers as OpenRouter sends them, byte for byte known here, and the ways to send them.
+import { type Exchange, nextTurn, pause } from "../simulator/exchange.ts";
+
+/** How upstream answers one request. */
+export type Responder = (exchange: Exchange) => void | Promise<void>;
+
+/** What OpenRouter sends before the JSON of a plain answer to keep the connection alive. */
+export const KEEP_ALIVE = "\n         \n";
+export const COMMENT = ": OPENROUTER PROCESSING\n\n";
+export const DONE = "data: [DONE]\n\n";
+export const GENERATION_ID = "gen-1767225600-V3r1fyV3r1fyV3r1fy0A";
+
+const NAMES = `"id":"${GENERATION_ID}","provider":"OpenAI","model":"openai/gpt-4o-mini"`;
+const USAGE = `"usage":{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21,"cost":0.00006,"is_byok":false,"prompt_tokens_details":{"cached_tokens":0},"cost_details":{"upstream_inference_cost":null},"completion_tokens_details":{"reasoning_tokens":0}}`;
+const CONTENT = "Grüße, 世界 🎉 — ¡olé!";
+
+/** A plain answer in the spelling of every common JSON writer: no fault of re-serialising shows in it. */
+export const PLAIN_ANSWER = `{${NAMES},"object":"chat.completion","created":1767225600,"choices":[{"logprobs":null,"finish_reason":"stop","native_finish_reason":"completed","index":0,"message":{"role":"assistant","content":"${CONTENT}","refusal":null,"reasoning":null}}],${USAGE}}`;
+
+/** One event of a stream; `more` is JSON text of further fields, with a comma before. */
+export function chunk(choices: string, more = ""): string {
+  return `data: {${NAMES},"object":"chat.completion.chunk","created":1767225600,"choices":[${choices}]${more}}\n\n`;
+}
+
+/** One event of a stream with so much text; the text is put into JSON as it is. */
+export function contentChunk(text: string): string {
+  return chunk(
+    `{"index":0,"delta":{"role":"assistant","content":"${text}"},"finish_reason":null,"native_finish_reason":null,"logprobs":null}`,
+  );
+}
+
+const LAST_CHOICE = `{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"stop","native_finish_reason":"completed","logprobs":null}`;
+
+/** The last events of a stream. */
+export const STREAM_END: readonly string[] = [chunk(LAST_CHOICE), chunk(LAST_CHOICE, `,${USAGE}`), DONE];
+/** The last events of a stream whose usage comes without a choice. */
+export const EMPTY_CHOICES_END: readonly string[] = [chunk(LAST_CHOICE), chunk("", `,${USAGE}`), DONE];
+
+/** A stream of three pieces of text, without comments. */
+export const STREAM: readonly string[] = [
+  contentChunk("Grüße, "),
+  contentChunk("世界 "),
+  contentChunk("🎉"),
+  ...STREAM_END,
+];
+
+const JSON_HEAD = ["Content-Type", "application/json", "X-Generation-Id", GENERATION_ID];
+const STREAM_HEAD = [
+  ["Content-Type", "text/event-stream"],
+  ["Cache-Control", "no-cache"],
+  ["X-Generation-Id", GENERATION_ID],
+].flat();
+
+/** Sends the head of a plain answer at once. */
+export function beginJson(exchange: Exchange, more: readonly string[] = []): void {
+  exchange.writeHead(200, [...JSON_HEAD, "X-Provider-Name", "OpenAI", ...more]);
+  exchange.res.flushHeaders();
+}
+
+/** Sends the head of a stream at once. */
+export function beginStream(exchange: Exchange): void {
+  exchange.writeHead(200, [...STREAM_HEAD, "X-Provider-Name", "OpenAI"]);
+  exchange.res.flushHeaders();
+}
+
+/** Writes each part as a chunk and a packet of its own, `gapMs` apart. */
+export async function writeParts(
+  exchange: Exchange,
+  parts: readonly (string | Buffer)[],
+  gapMs = 0,
+): Promise<void> {
+  for (const [i, part] of parts.entries()) {
+    if (i > 0) await (gapMs > 0 ? pause(gapMs) : nextTurn());
+    exchange.write(part);
+  }
+}
+
+/** Answers with a plain 200 in these parts. */
+export function answerJson(parts: readonly (string | Buffer)[], gapMs = 0): Responder {
+  return async (exchange) => {
+    beginJson(exchange);
+    await writeParts(exchange, parts, gapMs);
+    exchange.end();
+  };
+}
+
+/** Answers with a stream in these parts. */
+export function answerStream(parts: readonly (string | Buffer)[], gapMs = 0): Responder {
+  return async (exchange) => {
+    beginStream(exchange);
+    await writeParts(exchange, parts, gapMs);
+    exchange.end();
+  };
+}
+
+/** Answers with an error; `headers` are names and values in turn. */
+export function answerError(status: number, body: string, headers: readonly string[] = []): Responder {
+  return (exchange) => exchange.sendJson(status, body, headers);
+}
