@@ -22,6 +22,7 @@ import { LookUpQueue } from "./keys/look-up-queue.ts";
 import { BodyMemory } from "./limits/body-memory.ts";
 import type { InFlight } from "./limits/in-flight.ts";
 import { createLimit } from "./limits/rate-limit.ts";
+import { limitResponseMemory } from "./limits/response-memory.ts";
 import { logExchange } from "./logger.ts";
 import { chatCompletions } from "./routes/chat-completions.ts";
 import { health } from "./routes/health.ts";
@@ -72,6 +73,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   guardConnections(app.server, config, logger);
   trackExchanges(app, report);
   setOwnHeaders(app, drain);
+  limitResponseMemory(app);
   handleErrors(app, logger);
   refuseAmbiguousRequests(app);
   await allowOrigins(app, config.corsOrigins, logger);
