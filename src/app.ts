@@ -62,10 +62,11 @@ interface RouteDependencies extends AppDependencies {
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
   const { config, redis, books, logger, drain, inFlight } = deps;
   const ledger = books?.ledger;
-  const bodyMemory = new BodyMemory(config.bodyMemoryBytes, inFlight);
+  const bodyMemory = new BodyMemory(config.bodyMemoryBytes);
   const report: Report = (exchange) => {
-    inFlight.leave(exchange);
+    // Before the caller's last place is given back, and what it holds is forgotten.
     bodyMemory.release(exchange);
+    inFlight.leave(exchange);
     ledger?.end(exchange);
     logExchange(logger, exchange);
   };
