@@ -22,6 +22,7 @@ import { LookUpQueue } from "./keys/look-up-queue.ts";
 import { BodyMemory } from "./limits/body-memory.ts";
 import type { InFlight } from "./limits/in-flight.ts";
 import { createLimit } from "./limits/rate-limit.ts";
+import { limitResponseMemory } from "./limits/response-memory.ts";
 import { logExchange } from "./logger.ts";
 import { chatCompletions } from "./routes/chat-completions.ts";
 import { health } from "./routes/health.ts";
@@ -61,10 +62,11 @@ interface RouteDependencies extends AppDependencies {
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
   const { config, redis, books, logger, drain, inFlight } = deps;
   const ledger = books?.ledger;
-  const bodyMemory = new BodyMemory(config.bodyMemoryBytes, inFlight);
+  const bodyMemory = new BodyMemory(config.bodyMemoryBytes);
   const report: Report = (exchange) => {
-    inFlight.leave(exchange);
+    // Before the caller's last place is given back, and what it holds is forgotten.
     bodyMemory.release(exchange);
+    inFlight.leave(exchange);
     ledger?.end(exchange);
     logExchange(logger, exchange);
   };
@@ -72,6 +74,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   guardConnections(app.server, config, logger);
   trackExchanges(app, report);
   setOwnHeaders(app, drain);
+  limitResponseMemory(app);
   handleErrors(app, logger);
   refuseAmbiguousRequests(app);
   await allowOrigins(app, config.corsOrigins, logger);

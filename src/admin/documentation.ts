@@ -48,7 +48,7 @@ export async function documentation(app: FastifyInstance): Promise<void> {
   allowOnly(app, "/docs", ["GET"]);
   app.route({ method: ["GET", "HEAD"], url: "/openapi.json", handler: () => app.swagger() });
   await app.register(async (scope) => {
-    scope.addHook("onRequest", sendFromMemory(PAGE_FILES, "/docs/static/"));
+    scope.addHook("onRequest", sendFromMemory(PAGE_FILES));
     await scope.register(swaggerUi, { routePrefix: "/docs", staticCSP: CONTENT_SECURITY_POLICY });
   });
   // Of the page's files that are not there; all other URLs are refused earlier.

@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
 import type { onRequestAsyncHookHandler } from "fastify";
+import { GatewayError } from "../errors.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".css": "text/css; charset=utf-8",
@@ -13,23 +14,29 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Makes a hook that sends the files of a directory from memory, where each is kept once it has been requested. A file that is
- * read from disk for each response holds a descriptor until its client has taken all of it, so that clients that read
- * nothing could hold every descriptor of the process.
- * @param directory of a few files of a few MB in all. @param prefix of their URLs, with a slash at its end.
+ * Makes a hook that answers a route of a directory, such as `/static/*`, from memory, where each file is kept once it has been
+ * requested. A file that is read from disk for each response holds a descriptor until its client has taken all of it, so that
+ * clients that read nothing could hold every descriptor of the process. Routes without a wildcard are left alone.
+ * @param directory of a few files of a few MB in all.
  */
-export function sendFromMemory(directory: URL, prefix: string): onRequestAsyncHookHandler {
+export function sendFromMemory(directory: URL): onRequestAsyncHookHandler {
   const names = new Set(readdirSync(directory).filter((name) => TYPES[extname(name)] !== undefined));
   const contents = new Map<string, Promise<Buffer>>();
-  return async (request, reply) => {
-    const [path = ""] = request.url.split("?", 1);
-    const name = path.slice(prefix.length);
-    if (!path.startsWith(prefix) || !names.has(name)) return undefined;
-    const content = contents.get(name) ?? readFile(new URL(name, directory));
+  const read = (name: string): Promise<Buffer> => {
+    const content = readFile(new URL(name, directory));
     contents.set(name, content);
+    // The process may have had no descriptor left.
+    content.catch(() => contents.delete(name));
+    return content;
+  };
+  return async (request, reply) => {
+    // As the router has decoded it: one file has many URLs.
+    const { "*": name } = request.params as { "*"?: string };
+    if (name === undefined || request.is404) return undefined;
+    if (!names.has(name)) throw new GatewayError("unknown_url", "The page at /docs has no such file.");
     return reply
       .type(TYPES[extname(name)] ?? "")
       .header("cache-control", "public, max-age=3600")
-      .send(await content);
+      .send(await (contents.get(name) ?? read(name)));
   };
 }

@@ -9,10 +9,17 @@ import { GatewayError } from "../errors.ts";
 const ONCE: ReadonlySet<string> = new Set(["host", "authorization", "content-type"]);
 
 /**
+ * As Apache (LimitRequestFields) and HAProxy (tune.http.maxhdr) have it by default. Each header takes some 75 bytes besides its
+ * text until the response has ended, and Node's own limit is 1,000.
+ */
+const HEADERS_MAX = 100;
+
+/**
  * Refuses requests that a proxy in front may understand otherwise than Node does, and closes their connections: what one
  * takes for the end of a request, the other may take for the beginning of the next.
  */
 export function refuseAmbiguousRequests(app: FastifyInstance): void {
+  app.server.maxHeadersCount = HEADERS_MAX + 1;
   app.addHook("onRequest", (request, reply, done) => {
     const refusal = ambiguityOf(request.raw);
     if (refusal) reply.header("connection", "close");
@@ -22,6 +29,8 @@ export function refuseAmbiguousRequests(app: FastifyInstance): void {
 
 function ambiguityOf(message: IncomingMessage): GatewayError | undefined {
   const { headers, method, httpVersion, rawHeaders } = message;
+  if (rawHeaders.length > 2 * HEADERS_MAX)
+    return new GatewayError("headers_too_large", `Send at most ${HEADERS_MAX} headers.`);
   const repeated = firstRepeated(rawHeaders);
   if (repeated === "content-type")
     return new GatewayError("unsupported_media_type", "Send one Content-Type header.");

@@ -6,16 +6,24 @@ import type { Socket } from "node:net";
  * response. Clients that pipeline send far fewer.
  */
 const PIPELINED_MAX = 64;
+/**
+ * Requests in flight on all connections, not counting the first one of each. Each holds its headers, up to 16 KiB and a
+ * thousand strings, until the responses before it have ended: 30,000 of them end a process with 1 GiB.
+ */
+const PIPELINED_TOTAL_MAX = 1_024;
 
 /**
  * The open client connections of a server: which of them have requests in flight, and which has been idle longest. A
- * connection with more than {@link PIPELINED_MAX} requests in flight is destroyed.
+ * connection with more than {@link PIPELINED_MAX} requests in flight is destroyed, and so is one that exceeds
+ * {@link PIPELINED_TOTAL_MAX}.
  */
 export class Connections {
   /** Requests in flight on each connection: more than one if the client pipelines. */
   readonly #inFlight = new Map<Socket, number>();
   /** Connections without a request in flight, the one that has been idle longest first. */
   readonly #idle = new Set<Socket>();
+  /** Requests in flight, not counting the first one of each connection. */
+  #pipelined = 0;
 
   /** @param server a server that has not accepted a connection yet. */
   constructor(server: Server) {
@@ -58,6 +66,7 @@ export class Connections {
   }
 
   #forget(socket: Socket): void {
+    this.#pipelined -= Math.max(0, (this.#inFlight.get(socket) ?? 0) - 1);
     this.#inFlight.delete(socket);
     this.#idle.delete(socket);
   }
@@ -66,9 +75,13 @@ export class Connections {
     const inFlight = this.#inFlight.get(socket);
     // The connection has closed before its response did.
     if (inFlight === undefined) return;
-    this.#inFlight.set(socket, inFlight + change);
-    if (inFlight + change === 0) this.#idle.add(socket);
+    const after = inFlight + change;
+    this.#inFlight.set(socket, after);
+    if (after === 0) this.#idle.add(socket);
     else this.#idle.delete(socket);
-    if (inFlight + change > PIPELINED_MAX) this.destroy(socket);
+    // Whether the first request of the connection begins or the last one ends, none is pipelined.
+    if (inFlight > 0 && after > 0) this.#pipelined += change;
+    const isNew = change === 1 && after > 1;
+    if (isNew && (after > PIPELINED_MAX || this.#pipelined > PIPELINED_TOTAL_MAX)) this.destroy(socket);
   }
 }

@@ -21,6 +21,14 @@ export interface Answer {
   settle(): void;
 }
 
+/** What all requests under way of one caller hold together. */
+export interface CallerHoldings {
+  requests: number;
+  /** Of these, requests whose bodies are still arriving. */
+  uploads: number;
+  bodyBytes: number;
+}
+
 /** What is known of one request: filled in on its way, read once when it has ended by whoever reports it. */
 export class Exchange {
   readonly requestId: string;
@@ -65,6 +73,8 @@ export class Exchange {
   place = -1;
   /** Which requests are the same caller's, for limits on what one caller may hold: see limits/caller-id.ts. */
   callerId = "";
+  /** What its caller holds; undefined while it is not among the requests under way. */
+  holdings: CallerHoldings | undefined = undefined;
   /** Its body is still arriving, and was not there when the request was let in. */
   isUploading = false;
   /** Bytes of its body that are counted as held. */

@@ -1,7 +1,6 @@
 import { GatewayError } from "../errors.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { BodyBudget } from "../http/read-body.ts";
-import type { InFlight } from "./in-flight.ts";
 
 /** While less than this part of the budget is left ... */
 const RESERVED_PART = 1 / 4;
@@ -14,13 +13,10 @@ const CALLER_PART = 1 / 16;
  */
 export class BodyMemory implements BodyBudget {
   readonly #maxBytes: number;
-  readonly #inFlight: InFlight;
   #heldBytes = 0;
 
-  /** @param inFlight has every exchange that may hold a body. */
-  constructor(maxBytes: number, inFlight: InFlight) {
+  constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
-    this.#inFlight = inFlight;
   }
 
   /** Bytes that are counted now. */
@@ -44,16 +40,18 @@ export class BodyMemory implements BodyBudget {
     if (refusal) return refusal;
     this.#heldBytes += bytes;
     exchange.bodyBytesHeld += bytes;
+    if (exchange.holdings) exchange.holdings.bodyBytes += bytes;
     return undefined;
   }
 
   release(exchange: Exchange): void {
     this.#heldBytes -= exchange.bodyBytesHeld;
+    if (exchange.holdings) exchange.holdings.bodyBytes -= exchange.bodyBytesHeld;
     exchange.bodyBytesHeld = 0;
   }
 
   /** Whether the caller would hold more than its share, so that one caller cannot take what is left for the others. */
-  #isHog({ callerId }: Exchange, bytes: number): boolean {
-    return this.#inFlight.bodyBytesOf(callerId) + bytes > this.#maxBytes * CALLER_PART;
+  #isHog({ holdings }: Exchange, bytes: number): boolean {
+    return (holdings?.bodyBytes ?? 0) + bytes > this.#maxBytes * CALLER_PART;
   }
 }

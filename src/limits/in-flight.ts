@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import type { Exchange } from "../http/exchange.ts";
+import type { CallerHoldings, Exchange } from "../http/exchange.ts";
 import type { UploadLimit } from "../http/read-body.ts";
 
 const NONE = -1;
@@ -14,8 +14,7 @@ const UPLOADS_PART = 1 / 4;
  * A place is taken before the body is read and given back when the connection has let go of the answer.
  *
  * One caller may take what nobody else uses, but not the last quarter: there a caller that holds `maxPerCaller` places gets
- * no more. Requests whose bodies are still arriving are bounded by the same rule, at a quarter of the numbers. What a caller
- * holds is counted only then, by going through the places.
+ * no more. Requests whose bodies are still arriving are bounded by the same rule, at a quarter of the numbers.
  */
 export class InFlight implements UploadLimit {
   readonly #max: number;
@@ -28,6 +27,8 @@ export class InFlight implements UploadLimit {
    * each table points to the next: once one of them was old, the garbage collector copied every request around.
    */
   readonly #places: Exchange[] = [];
+  /** By caller id. Counted as requests come and go: to go through thousands of places takes longer than to answer a request. */
+  readonly #holdings = new Map<string, CallerHoldings>();
   #whenEmpty: (() => void) | undefined = undefined;
 
   /**
@@ -51,13 +52,6 @@ export class InFlight implements UploadLimit {
     return this.#uploads;
   }
 
-  /** Bytes of bodies that count as held for a caller. */
-  bodyBytesOf(callerId: string): number {
-    let bytes = 0;
-    for (const exchange of this.#places) if (exchange.callerId === callerId) bytes += exchange.bodyBytesHeld;
-    return bytes;
-  }
-
   /**
    * Takes a place, unless the caller has left while it was being let in: nobody would give that place back.
    * @throws GatewayError 503 when every place is taken, 429 when the caller has its share of them and few are left.
@@ -68,9 +62,12 @@ export class InFlight implements UploadLimit {
     if (free <= 0) {
       throw overloaded("The gateway has as many requests under way as it may; try again shortly.");
     }
-    if (isReserved(free, this.#max) && this.#countOf(exchange.callerId) >= this.#maxPerCaller) {
+    const holdings = this.#holdings.get(exchange.callerId) ?? { requests: 0, uploads: 0, bodyBytes: 0 };
+    if (isReserved(free, this.#max) && holdings.requests >= this.#maxPerCaller) {
       throw tooManyOfCaller("Too many of your requests are in flight; wait for one to end.");
     }
+    if (holdings.requests++ === 0) this.#holdings.set(exchange.callerId, holdings);
+    exchange.holdings = holdings;
     exchange.place = this.#places.push(exchange) - 1;
   }
 
@@ -79,14 +76,13 @@ export class InFlight implements UploadLimit {
     if (free <= 0) {
       return overloaded("The gateway receives as many request bodies at once as it may; try again shortly.");
     }
-    if (
-      isReserved(free, this.#maxUploads) &&
-      this.#countUploadsOf(exchange.callerId) >= this.#maxUploadsPerCaller
-    ) {
+    const { holdings } = exchange;
+    if (isReserved(free, this.#maxUploads) && (holdings?.uploads ?? 0) >= this.#maxUploadsPerCaller) {
       return tooManyOfCaller("Too many of your request bodies are still arriving; wait for one to end.");
     }
     exchange.isUploading = true;
     this.#uploads++;
+    if (holdings) holdings.uploads++;
     return undefined;
   }
 
@@ -94,18 +90,7 @@ export class InFlight implements UploadLimit {
     if (!exchange.isUploading) return;
     exchange.isUploading = false;
     this.#uploads--;
-  }
-
-  #countOf(callerId: string): number {
-    let count = 0;
-    for (const exchange of this.#places) if (exchange.callerId === callerId) count++;
-    return count;
-  }
-
-  #countUploadsOf(callerId: string): number {
-    let count = 0;
-    for (const exchange of this.#places) if (exchange.isUploading && exchange.callerId === callerId) count++;
-    return count;
+    if (exchange.holdings) exchange.holdings.uploads--;
   }
 
   /** Gives the place back, if there is one. */
@@ -118,6 +103,7 @@ export class InFlight implements UploadLimit {
       last.place = exchange.place;
     }
     exchange.place = NONE;
+    if (exchange.holdings && --exchange.holdings.requests === 0) this.#holdings.delete(exchange.callerId);
     if (this.#places.length === 0) this.#whenEmpty?.();
   }
 

@@ -71,7 +71,7 @@ export async function startAdminApp(
   setOwnHeaders(app, new Drain());
   handleErrors(app, createLogger("silent"));
   const inFlight = new InFlight(1_000);
-  const budget = new BodyMemory(1_000_000, inFlight);
+  const budget = new BodyMemory(1_000_000);
   keepBodiesRaw(app, { maxBytes: 1_048_576, budget, uploads: inFlight, leastSpeed: LEAST_SPEED });
   app.decorateRequest("caller");
   app.addHook("onRequest", async (_request, reply) => {

@@ -172,3 +172,17 @@ test("what is wrong at these URLs is said as everywhere", async () => {
   expect(await codeOf("/openapi.json", "POST")).toEqual([405, "method_not_allowed", "GET, HEAD"]);
   expect(await codeOf("/docs", "POST")).toEqual([405, "method_not_allowed", "GET"]);
 });
+
+test.each([
+  "/docs/static/swagger-ui-bundle.js",
+  "/docs/static/swagger-ui%2Dbundle.js",
+  "/docs/static/%73wagger-ui-bundle.js",
+  "/docs/st%61tic/swagger-ui-bundle.js",
+  "/docs/static/swagger-ui-bundle.js/",
+  "/docs/static/swagger-ui-bundle.js?a=1",
+])("sends a file of the page from memory, however its URL is written: %s", async (path) => {
+  const answer = await (await start())(path);
+  expect([answer.status, answer.headers["cache-control"]]).toEqual([200, "public, max-age=3600"]);
+  // The headers of a file that is read from disk.
+  expect(answer.headers["last-modified"]).toBeUndefined();
+});

@@ -107,6 +107,14 @@ const ATTACKS: [title: string, bytes: string][] = [
     "a thousand headers that hide the length",
     head(`${"x-a: 1\r\n".repeat(2_100)}content-length: ${BODY.length}\r\n`) + BODY + SMUGGLED,
   ],
+  [
+    "a thousand headers that hide a second key",
+    head(
+      `content-length: ${BODY.length}\r\n${"x-a: 1\r\n".repeat(1_100)}authorization: Bearer sk-other\r\n`,
+    ) +
+      BODY +
+      SMUGGLED,
+  ],
 ];
 
 test.each(ATTACKS)(
@@ -124,6 +132,26 @@ test.each(ATTACKS)(
     expect(upstream.seen.length).toBe(0);
   },
 );
+
+test("takes 100 headers, and refuses one more with 431", async () => {
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+  );
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const send = (headers: number): RawClient => {
+    const client = new RawClient(gateway.port);
+    // Four are there without them.
+    client.send(head("x-a: 1\r\n".repeat(headers - 4) + `content-length: ${BODY.length}\r\n`) + BODY);
+    return client;
+  };
+  expect((await send(100).whole("100 headers")).status).toBe(200);
+  const refused = await send(101).whole("101 headers");
+  expect([refused.status, JSON.parse(refused.body.toString())]).toMatchObject([
+    431,
+    { error: { code: "headers_too_large", message: "Send at most 100 headers." } },
+  ]);
+  expect(upstream.seen.length).toBe(1);
+});
 
 test("requests that are pipelined properly are each answered, in their order", async () => {
   let answers = 0;

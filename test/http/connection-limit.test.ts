@@ -109,3 +109,28 @@ test("answers 64 pipelined requests in one write", async () => {
   await until(() => client.received.toString().split("HTTP/1.1 200").length === 65, "every response");
   expect(client.closed).toBe(false);
 });
+
+test("bounds the pipelined requests of all connections together, and counts no request that has ended", async () => {
+  const { gateway, finish } = await startLimited(100);
+  const pipelining: RawClient[] = [];
+  for (let count = 0; count < 16; count++) {
+    const client = await startStream(gateway.port);
+    client.send(HEALTH.repeat(63));
+    pipelining.push(client);
+  }
+  const tooMany = await startStream(gateway.port);
+  tooMany.send(HEALTH.repeat(63));
+  await until(() => tooMany.closed, "the connection that exceeds the bound to be closed");
+  expect(pipelining.map(({ closed }) => closed)).not.toContain(true);
+  // Connections that pipeline nothing are served.
+  expect((await keepAlive(gateway)).response()?.status).toBe(200);
+  for (const client of pipelining.splice(0, 8)) client.socket.destroy();
+  finish();
+  for (const client of pipelining)
+    await until(() => client.received.toString().split("HTTP/1.1 200").length === 65, "every response");
+  for (let count = 0; count < 30; count++) {
+    const client = new RawClient(gateway.port);
+    client.send(HEALTH.repeat(64));
+    await until(() => client.received.toString().split("HTTP/1.1 200").length === 65, "every response");
+  }
+});

@@ -148,7 +148,7 @@ test("whatever exchanges hold and however they end, the count never passes the b
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const inFlight = new InFlight(6);
-      const memory = new BodyMemory(100, inFlight);
+      const memory = new BodyMemory(100);
       const exchanges = Array.from({ length: 6 }, (_, index) => {
         const exchange = newExchange();
         exchange.callerId = String(index % 3);

@@ -10,8 +10,10 @@ import { keepBodiesRaw } from "../../src/http/raw-json.ts";
 import { BodyMemory } from "../../src/limits/body-memory.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
 import { createLogger } from "../../src/logger.ts";
+import { newExchange } from "../ledger/requests.ts";
 import { ask } from "../support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { cpuMs } from "../support/cpu.ts";
 import { CALLER_KEY, startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
 import {
@@ -90,13 +92,13 @@ test("two thousand slow uploads of one key do not keep another key from 200, nor
     await Promise.all(more.map(({ socket }) => once(socket, "connect")));
   }
   // A quarter of 800 places is for uploads, and of those a quarter is not for a key that holds many.
-  await until(() => answersOf(clients).get("429 concurrency_limit_exceeded") === 1_850, "refusals", 30_000);
+  await until(() => answersOf(clients).get("429 concurrency_limit_exceeded") === 1_850, "refusals", 120_000);
   expect((await ask(gateway.port, { headers: OTHER })).status).toBe(200);
   const upload = slowUpload(gateway.port, { ...OTHER, "content-length": String(chatBody().length) });
   await until(() => upload.socket.bytesWritten > 0 && upload.socket.writableLength === 0, "the upload");
   upload.send(chatBody().slice(1));
   expect((await upload.whole("the other key's upload")).status).toBe(200);
-}, 60_000);
+}, 180_000);
 
 test("slow uploads from one address with invented keys do not keep another address from 200", async () => {
   const upstream = await startScriptedUpstream(holdsStreams);
@@ -133,7 +135,7 @@ test("a body that comes with its head does not count as an upload", async () => 
 /** An app that only reads bodies. */
 async function startReader(graceMs: number, bytesPerSecond: number) {
   const inFlight = new InFlight(10);
-  const budget = new BodyMemory(10_000, inFlight);
+  const budget = new BodyMemory(10_000);
   const app = fastify({ forceCloseConnections: true });
   trackExchanges(app, (exchange) => {
     inFlight.leave(exchange);
@@ -236,3 +238,25 @@ test("a thousand requests that end in random ways bring every count back to 0", 
   await until(() => uploads.every((client) => client.response()?.status === 200), "streams of uploads");
   expect((await ask(port)).status).toBe(503);
 }, 60_000);
+
+/** CPU time of judging a caller when three quarters of these places and of the budget for bodies are taken. */
+function judgingMs(places: number): number {
+  const inFlight = new InFlight(places, 1);
+  const budget = new BodyMemory(1_000);
+  // An address is a new string for each request.
+  const next = () => Object.assign(newExchange(), { callerId: ["2001:db8::", "1"].join("") });
+  for (let taken = 0; taken < places * 0.75; taken++) inFlight.enter(next());
+  for (let held = 0; held < 750; held += 50) budget.hold(newExchange(), 50);
+  const caller = next();
+  return cpuMs(() => {
+    for (let count = 0; count < 2_000; count++) {
+      budget.check(caller, 60);
+      expect(() => inFlight.enter(caller)).toThrow("Too many of your requests");
+    }
+  });
+}
+
+test("judges a caller in the same time however many places are taken", () => {
+  const few = judgingMs(16);
+  expect(judgingMs(10_000)).toBeLessThan(2 * few);
+});
