@@ -16,7 +16,7 @@ import {
 import { breakOff, errorEvent } from "./broken-stream.ts";
 import { type ReadOn, ReadOnLimit } from "./read-on.ts";
 import { Reading } from "./reading.ts";
-import { refusalOf } from "./refusal.ts";
+import { forbidsRetry, refusalOf } from "./refusal.ts";
 
 /** How long upstream may be silent behind `[DONE]` before the answer is ended. */
 const AFTER_DONE_MS = 1_000;
@@ -118,11 +118,13 @@ export class Relay implements UpstreamSink, Answer {
     this.#writeHead(head);
   }
 
-  #writeHead({ status, headers }: UpstreamHead): void {
+  #writeHead(head: UpstreamHead): void {
+    const { status, headers } = head;
     const answer = addFromUpstream(ownHeadersOf(this.#reply), headers);
     // nginx would hold back events, and the whitespace that keeps a long call alive.
     answer["x-accel-buffering"] = "no";
     if (this.#reading.eventStream) answer["cache-control"] ??= "no-cache";
+    if (forbidsRetry(head)) answer["x-should-retry"] = "false";
     answer["server-timing"] = `gateway;dur=${this.#exchange.ownMs().toFixed(3)}`;
     this.#response.writeHead(status, answer);
     this.#state = "relaying";
