@@ -95,5 +95,8 @@ test("texts and references of schemas beyond the budget leave no bound", () => {
   const long = "x".repeat(4_000_001);
   expect(renderedTokens({ description: long })).toBeUndefined();
   expect(renderedTokens({ [long]: 1 })).toBeUndefined();
+  expect(
+    renderedTokens(Array.from({ length: 16_001 }, (_, index) => `${index}${"x".repeat(249)}`)),
+  ).toBeUndefined();
   expect(renderedTokens({ $ref: `#/${"a".repeat(250_000)}` }, {})).toBeUndefined();
 });
