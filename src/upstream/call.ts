@@ -133,9 +133,10 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   #pass(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
+    for (const give of held) if (!this.#aborted) give();
+    // Not before: undici reads on within a resume, and its next chunk would overtake what was held.
     const wasFull = this.#heldBytes > HELD_MAX_BYTES;
     this.#heldBytes = 0;
-    for (const give of held) if (!this.#aborted) give();
     if (wasFull && !this.#isPaused && !this.#over) this.#controller?.resume();
   }
 
