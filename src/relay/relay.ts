@@ -104,6 +104,8 @@ export class Relay implements UpstreamSink, Answer {
       this.#breakOff(error);
       this.#readForBill();
     } else if (state === "draining") this.#abandon();
+    else if (state === "identifying")
+      this.#boundReading({ ms: this.#options.headWaitMs, bytes: PROOF_WITHIN_BYTES });
   }
 
   onHead(head: UpstreamHead): void {
@@ -259,9 +261,13 @@ export class Relay implements UpstreamSink, Answer {
   #read(state: "identifying" | "draining", bounds: ReadOn): void {
     if (this.#state === state) return;
     this.#state = state;
+    this.#boundReading(bounds);
+    this.#call?.resume();
+  }
+
+  #boundReading(bounds: ReadOn): void {
     this.#readOnLimit?.end();
     this.#readOnLimit = new ReadOnLimit(bounds, () => this.#abandon());
-    this.#call?.resume();
   }
 
   #abandon(): void {
