@@ -83,21 +83,29 @@ const BACKSLASH = 0x5c;
 const QUOTE = 0x22;
 const SPACE = 0x20;
 
+/** Runs of bytes up to this long are copied here; beyond it the native copy is faster than its call costs. */
+const SHORT_RUN_BYTES = 64;
+
 /** Decodes `\u0020` to `\u007f` but for quotes and backslashes in a JSON string, and fills up with blanks behind it. */
 function decodeInPlace(json: Buffer, { start, end }: Span): void {
   let to = start;
-  for (let from = start; from < end;) {
-    const byte = json[from] ?? SPACE;
-    const code = byte === BACKSLASH ? asciiEscape(json, from) : undefined;
-    if (code !== undefined) {
-      json[to++] = code;
-      from += 6;
-    } else {
-      json[to++] = byte;
-      from++;
-      // What an escaped backslash is followed by is no escape.
-      if (byte === BACKSLASH) json[to++] = json[from++] ?? SPACE;
+  let from = start;
+  while (from < end) {
+    const near = Math.min(end, from + SHORT_RUN_BYTES);
+    while (from < near && json[from] !== BACKSLASH) json[to++] = json[from++] as number;
+    if (json[from] !== BACKSLASH) {
+      const run = json.subarray(from, end).indexOf(BACKSLASH);
+      const next = run === -1 ? end : from + run;
+      json.copyWithin(to, from, next);
+      to += next - from;
+      from = next;
     }
+    if (from === end) break;
+    const code = asciiEscape(json, from);
+    json[to++] = code ?? BACKSLASH;
+    // What an escaped backslash is followed by is no escape.
+    if (code === undefined) json[to++] = json[from + 1] ?? SPACE;
+    from += code === undefined ? 2 : 6;
   }
   while (to < end) json[to++] = SPACE;
 }

@@ -80,9 +80,10 @@ function* schemasOf(fields: Fields): Iterable<number | undefined> {
 /** Calls of tools and their results: JSON in a string, which a provider may parse and print in its own way. */
 function* callsOf(messages: readonly Fields[]): Iterable<number | undefined> {
   let left = REPRINTED_CHARACTERS;
+  const budget = readBudget();
   for (const message of messages)
     for (const value of callTexts(message)) {
-      if (typeof value !== "string") yield value == null ? 0 : renderedTokens(value);
+      if (typeof value !== "string") yield value == null ? 0 : renderedTokens(value, undefined, budget);
       else if (/^\s*[[{]/.test(value)) {
         left -= value.length;
         yield left < 0 ? undefined : reprintedTokens(value);

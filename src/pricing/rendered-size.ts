@@ -11,7 +11,7 @@ interface Size {
 export interface ReadBudget {
   /** Characters of different pointers. */
   pointers: number;
-  /** Characters of long texts and keys. */
+  /** Characters of texts and keys. */
   texts: number;
 }
 
@@ -54,7 +54,7 @@ class Renderer {
 
   size(value: unknown, depth: number): Size | undefined {
     if (depth > MAX_DEPTH) return undefined;
-    if (typeof value === "string" && value.length > LONG_STRING) return this.#stringSize(value);
+    if (typeof value === "string") return this.#stringSize(value);
     if (typeof value !== "object" || value === null) return scalarSize(value);
     if (this.#known.has(value)) return this.#known.get(value);
     this.#known.set(value, undefined);
@@ -79,16 +79,16 @@ class Renderer {
   }
 
   #stringSize(text: string): Size | undefined {
-    const known = this.#strings.get(text);
+    const known = text.length > LONG_STRING ? this.#strings.get(text) : undefined;
     if (known) return known;
     if (!this.#mayRead(text)) return undefined;
     const size = scalarSize(text);
-    this.#strings.set(text, size);
+    if (text.length > LONG_STRING) this.#strings.set(text, size);
     return size;
   }
 
   #mayRead(text: string): boolean {
-    if (text.length > LONG_STRING) this.#budget.texts -= text.length;
+    this.#budget.texts -= text.length;
     return this.#budget.texts >= 0;
   }
 

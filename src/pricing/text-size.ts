@@ -91,13 +91,28 @@ const SHORT_CHARACTERS = 1_024;
 const BREAKS_LINE = new Uint8Array(256);
 for (const byte of [0x0a, 0x0d, 0xe2]) BREAKS_LINE[byte] = 1;
 
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const LINE_SEPARATOR = 0x2028;
+const PARAGRAPH_SEPARATOR = 0x2029;
+
 /** How many line breaks a text has at most. */
 export function lineBreaks(text: string): number {
-  if (text.length <= SHORT_CHARACTERS) return text.split(/\r\n|[\n\r\u2028\u2029]/).length - 1;
-  const bytes = Buffer.from(text);
   let breaks = 0;
+  if (text.length <= SHORT_CHARACTERS) {
+    for (let at = 0; at < text.length; at++) if (breaksLineAt(text, at)) breaks++;
+    return breaks;
+  }
+  const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; at++) breaks += BREAKS_LINE[bytes[at] ?? 0] ?? 0;
   return breaks;
+}
+
+/** Whether a line break ends at this position or, if it is a carriage return and a line feed, begins there. */
+function breaksLineAt(text: string, at: number): boolean {
+  const unit = text.charCodeAt(at);
+  if (unit === LINE_FEED) return text.charCodeAt(at - 1) !== CARRIAGE_RETURN;
+  return unit === CARRIAGE_RETURN || unit === LINE_SEPARATOR || unit === PARAGRAPH_SEPARATOR;
 }
 
 /**

@@ -59,7 +59,7 @@ export class Reading {
     this.eventStream = mediaType === "text/event-stream";
     if (mayBeRefusal(status, mediaType)) this.#refusal = new RefusalReader();
     this.#closeDelimited =
-      headers["content-length"] === undefined && headers["transfer-encoding"] === undefined;
+      headers["content-length"] === undefined && !isChunked(headers["transfer-encoding"]);
     // undici gives a header that comes twice as an array, whatever its type says.
     const encoding = [headers["content-encoding"] as string | readonly string[] | undefined].flat().join();
     this.#isEncoded = !/^(?:identity)?,?$/i.test(encoding);
@@ -187,6 +187,11 @@ export class Reading {
     if (exchange.generationId === undefined) this.#identify({ id: this.#document.member("id") });
     this.#usage = toUsage(this.#document.member("usage"));
   }
+}
+
+/** Whether the body ends with its last chunk: with any other coding at the end, the connection ends it (RFC 9112, 6.3). */
+function isChunked(transferEncoding: string | readonly string[] | undefined): boolean {
+  return /(?:^|,)[ \t]*chunked[ \t]*$/i.test([transferEncoding ?? ""].flat().join());
 }
 
 /** What the beginning of an event says of its answer. */

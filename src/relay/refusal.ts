@@ -43,6 +43,14 @@ export function refusalOf(head: UpstreamHead, ownsAccount: boolean): GatewayErro
       );
 }
 
+/**
+ * Whether an error that is relayed must tell the SDKs not to send the request again: it may have been billed, and the body is
+ * not OpenRouter's own, such as Cloudflare's `error code: 524`.
+ */
+export function forbidsRetry(head: UpstreamHead): boolean {
+  return head.status >= 400 && mayHaveBeenBilled(head.status) && mediaTypeOf(head) !== "application/json";
+}
+
 function countHeaderLines({ headers }: UpstreamHead): number {
   let count = 0;
   // undici gives a header that comes more than once as an array.

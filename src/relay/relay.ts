@@ -16,7 +16,7 @@ import {
 import { breakOff, errorEvent } from "./broken-stream.ts";
 import { type ReadOn, ReadOnLimit } from "./read-on.ts";
 import { Reading } from "./reading.ts";
-import { refusalOf } from "./refusal.ts";
+import { forbidsRetry, refusalOf } from "./refusal.ts";
 
 /** How long upstream may be silent behind `[DONE]` before the answer is ended. */
 const AFTER_DONE_MS = 1_000;
@@ -104,6 +104,8 @@ export class Relay implements UpstreamSink, Answer {
       this.#breakOff(error);
       this.#readForBill();
     } else if (state === "draining") this.#abandon();
+    else if (state === "identifying")
+      this.#boundReading({ ms: this.#options.headWaitMs, bytes: PROOF_WITHIN_BYTES });
   }
 
   onHead(head: UpstreamHead): void {
@@ -118,11 +120,13 @@ export class Relay implements UpstreamSink, Answer {
     this.#writeHead(head);
   }
 
-  #writeHead({ status, headers }: UpstreamHead): void {
+  #writeHead(head: UpstreamHead): void {
+    const { status, headers } = head;
     const answer = addFromUpstream(ownHeadersOf(this.#reply), headers);
     // nginx would hold back events, and the whitespace that keeps a long call alive.
     answer["x-accel-buffering"] = "no";
     if (this.#reading.eventStream) answer["cache-control"] ??= "no-cache";
+    if (forbidsRetry(head)) answer["x-should-retry"] = "false";
     answer["server-timing"] = `gateway;dur=${this.#exchange.ownMs().toFixed(3)}`;
     this.#response.writeHead(status, answer);
     this.#state = "relaying";
@@ -257,9 +261,13 @@ export class Relay implements UpstreamSink, Answer {
   #read(state: "identifying" | "draining", bounds: ReadOn): void {
     if (this.#state === state) return;
     this.#state = state;
+    this.#boundReading(bounds);
+    this.#call?.resume();
+  }
+
+  #boundReading(bounds: ReadOn): void {
     this.#readOnLimit?.end();
     this.#readOnLimit = new ReadOnLimit(bounds, () => this.#abandon());
-    this.#call?.resume();
   }
 
   #abandon(): void {

@@ -43,6 +43,8 @@ export interface UpstreamCall {
 /** Hears of the head before the sink does, which hears of the whole answer when `pass` is called, at once or later. */
 export type HeadGate = (head: UpstreamHead, pass: () => void) => void;
 
+/** How much of a body is kept while the gate holds the head: a journal on a slow disk must not let a response fill the memory. */
+const HELD_MAX_BYTES = 65_536;
 const GONE = new Error("the caller does not want the answer any more");
 
 type Attempt = (handler: Dispatcher.DispatchHandler, body: Buffer | undefined) => void;
@@ -65,6 +67,9 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   readonly #gate: HeadGate | undefined;
   /** What the sink has not been given yet, while the gate holds the head. */
   #held: (() => void)[] | undefined = undefined;
+  #heldBytes = 0;
+  /** The sink has asked for a pause. */
+  #isPaused = false;
   readonly #retryUntil: number;
   #controller: Dispatcher.DispatchController | undefined = undefined;
   #retries = 0;
@@ -97,11 +102,13 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#controller?.pause();
   }
 
   resume(): void {
-    this.#controller?.resume();
+    this.#isPaused = false;
+    if (this.#heldBytes <= HELD_MAX_BYTES) this.#controller?.resume();
   }
 
   /** undici calls this when it has a connection, just before the first byte is written: the one sign of "sent". */
@@ -127,12 +134,22 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
     const held = this.#held ?? [];
     this.#held = undefined;
     for (const give of held) if (!this.#aborted) give();
+    // Not before: undici reads on within a resume, and its next chunk would overtake what was held.
+    const wasFull = this.#heldBytes > HELD_MAX_BYTES;
+    this.#heldBytes = 0;
+    if (wasFull && !this.#isPaused && !this.#over) this.#controller?.resume();
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#over) return;
-    if (this.#held) this.#held.push(() => this.#sink.onData(chunk));
+    if (this.#held) this.#hold(chunk);
     else this.#sink.onData(chunk);
+  }
+
+  #hold(chunk: Buffer): void {
+    this.#held?.push(() => this.#sink.onData(chunk));
+    this.#heldBytes += chunk.length;
+    if (this.#heldBytes > HELD_MAX_BYTES) this.#controller?.pause();
   }
 
   onResponseEnd(): void {

@@ -150,6 +150,24 @@ test.each([400, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 529])(
   },
 );
 
+test.each([
+  [524, "text/plain; charset=UTF-8", "false"],
+  [504, "application/xhtml+xml", "false"],
+  [502, "", "false"],
+  [521, "text/plain", undefined],
+  [429, "text/plain", undefined],
+  [503, "application/json", undefined],
+])("relays a %i of type %j with x-should-retry %s", async (status, type, expected) => {
+  const body = `error code: ${status}`;
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(responseBytes(status, { "content-type": type }, body)),
+  );
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const response = await ask(gateway.port);
+  expect([response.status, response.body.toString()]).toEqual([status, body]);
+  expect(response.headers["x-should-retry"]).toBe(expected);
+});
+
 test("callers with keys of their own get upstream's 401 as it is", async () => {
   const body = '{"error":{"message":"User not found.","code":401}}';
   const upstream = await startScriptedUpstream((socket) => socket.write(responseBytes(401, JSON_TYPE, body)));

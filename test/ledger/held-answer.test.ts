@@ -29,7 +29,12 @@ function noting(): { told: string[]; sink: UpstreamSink } {
 /** A request upstream that a test answers itself, held back until its head is kept. */
 function holding(exchange: Exchange, sink: UpstreamSink) {
   let handler: Dispatcher.DispatchHandler = {};
-  const controller = { abort: () => {} } as unknown as Dispatcher.DispatchController;
+  const flow: string[] = [];
+  const controller = {
+    abort: () => {},
+    pause: () => void flow.push("pause"),
+    resume: () => void flow.push("resume"),
+  } as unknown as Dispatcher.DispatchController;
   const call = new Call(
     (of) => {
       handler = of;
@@ -40,6 +45,7 @@ function holding(exchange: Exchange, sink: UpstreamSink) {
   );
   return {
     call,
+    flow,
     head: () => handler.onResponseStart?.(controller, HEAD.status, HEAD.headers),
     data: (text: string) => handler.onResponseData?.(controller, Buffer.from(text)),
     end: () => handler.onResponseEnd?.(controller, {}),
@@ -70,6 +76,30 @@ test("an answer is given on when its head is on the disk, in its order", async (
   await until(() => told.length > 0, "the answer");
   expect(told).toEqual(["head 200", "a", "b", "end"]);
   expect(journal()).toContain('{"status":200,"generationId":"gen-7"}');
+});
+
+test("pauses upstream at 64 KiB until the head is on the disk", async () => {
+  const { told, held } = await startHeld();
+  held.head();
+  held.data("a".repeat(65_536));
+  expect(held.flow).toEqual([]);
+  held.data("b");
+  // A relay that reads on for the bill resumes; still nothing more may be kept.
+  held.call.resume();
+  expect(held.flow).toEqual(["pause"]);
+  await until(() => told.length === 3, "the answer");
+  expect(held.flow).toEqual(["pause", "resume"]);
+});
+
+test("stays paused when the head is on the disk and the client does not read", async () => {
+  const { told, held } = await startHeld();
+  held.head();
+  held.data("a".repeat(65_537));
+  held.call.pause();
+  await until(() => told.length === 2, "the answer");
+  expect(held.flow).toEqual(["pause", "pause"]);
+  held.call.resume();
+  expect(held.flow.at(-1)).toBe("resume");
 });
 
 test("what comes after the head was kept is given on at once", async () => {

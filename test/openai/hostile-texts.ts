@@ -25,6 +25,8 @@ const parts = (count: number): string =>
   `{"model":"a/b","messages":[{"role":"user","content":[${'{"type":"text","text":"a"},'.repeat(count)}{"type":1}]}]}`;
 const names = (count: number): string => list(count, (index) => `"${"a".repeat(250)}${index}"`);
 
+const escapedKey = (length: number): string => `{"\\u0061${"a".repeat(length)}":1}`;
+
 /** What each body is, and how to make it. */
 export const HOSTILE_TEXTS: readonly (readonly [what: string, make: () => string])[] = [
   ["keys that are bad escapes", () => `{${bulk('"\\q",', 5 * MEGABYTE)}`],
@@ -68,6 +70,7 @@ export const HOSTILE_TEXTS: readonly (readonly [what: string, make: () => string
   ["a long fraction", () => around(`0.${bulk("1")}`)],
   ["a long escaped key", () => having(`"${bulk("\\u0041")}":1`)],
   ["a key of line breaks", () => having(`"${bulk("\\n")}":1`)],
+  ["long keys that begin with an escape", () => around(`[${list(49_000, () => escapedKey(300))}]`)],
   ["escaped keys", () => around(`[${'{"\\u0061":1},'.repeat(49_000)}1]`)],
   ["a million tools", () => having(`"tools":[${'{"type":"x"},'.repeat(1_000_000)}{}]`)],
   ["as many tools as may be", () => having(`"tools":[${'{"type":"x"},'.repeat(49_000)}{}]`)],

@@ -7,7 +7,7 @@ import { textSize } from "../../src/pricing/text-size.ts";
 import { renderedTokens } from "../../src/pricing/rendered-size.ts";
 import { estimateCost } from "../../src/pricing/estimate.ts";
 import { bodyOf } from "../support/cost-estimate.ts";
-import { cpuMs, parses } from "../support/cpu.ts";
+import { cpuMs, onThisMachine, parses } from "../support/cpu.ts";
 import { HOSTILE_REQUESTS } from "./hostile-requests.ts";
 
 const TIMES_JSON_PARSE = 2;
@@ -39,7 +39,7 @@ test.each(HOSTILE_REQUESTS)(
     if (!chat) return;
     const { fields, body } = chat;
     const parsing = cpuMs(() => parses(body.toString()));
-    const bound = TIMES_JSON_PARSE * parsing + ALLOWANCE_MS;
+    const bound = TIMES_JSON_PARSE * parsing + onThisMachine(ALLOWANCE_MS);
     const estimating = cpuMs(
       () => estimateCost({ fields, bytes: body, mayHitCache: false }, CANDIDATES),
       bound,
@@ -95,5 +95,8 @@ test("texts and references of schemas beyond the budget leave no bound", () => {
   const long = "x".repeat(4_000_001);
   expect(renderedTokens({ description: long })).toBeUndefined();
   expect(renderedTokens({ [long]: 1 })).toBeUndefined();
+  expect(
+    renderedTokens(Array.from({ length: 16_001 }, (_, index) => `${index}${"x".repeat(249)}`)),
+  ).toBeUndefined();
   expect(renderedTokens({ $ref: `#/${"a".repeat(250_000)}` }, {})).toBeUndefined();
 });

@@ -18,6 +18,11 @@ const tool = (parameters: string): string =>
   `{"type":"function","function":{"name":"f","parameters":${parameters}}}`;
 const described = (text: string): string =>
   having(`"tools":[{"type":"function","function":{"name":"f","description":"${text}"}}]`);
+/** Texts of line breaks. */
+const texts = (count: number, length: number): string =>
+  list(count, (index) => `"${index}${"\\n".repeat(length)}"`);
+const calls = (fields: string, count = 1): string =>
+  `{"model":"a/b","messages":[${list(count, () => `{"role":"assistant","tool_calls":[{"function":{"arguments":${fields}}}]}`)}]}`;
 const refs = (definitions: string, count: number, pointer: (index: number) => string): string =>
   having(
     `"tools":[${tool(`{${definitions},"anyOf":[${list(count, (i) => `{"$ref":"#/${pointer(i)}"}`)}]}`)}]`,
@@ -44,6 +49,9 @@ export const HOSTILE_REQUESTS: readonly (readonly [what: string, make: () => str
   ["references with bad escapes", () => refs('"a":1', 20_000, (index) => `%${index}`)],
   ["a long description", () => described(bulk("lorem "))],
   ["a description of line breaks", () => described(bulk("\\n"))],
+  ["short texts in a schema", () => having(`"tools":[${tool(`{"enum":[${texts(90_000, 40)}]}`)}]`)],
+  ["calls with texts in objects", () => calls(`{"a":[${texts(90_000, 40)}]}`)],
+  ["many calls with long texts in objects", () => calls(`{"a":"${"x".repeat(20_000)}"}`, 1_600)],
   ["a long prediction", () => having(`"prediction":{"type":"content","content":"${bulk("\\\\")}"}`)],
   ["90,000 provider slugs", () => having(`"provider":{"only":[${list(90_000, (i) => `"p/${i}"`)}]}`)],
   ["a long provider slug", () => having(`"provider":{"order":["p/${bulk("A")}"]}`)],

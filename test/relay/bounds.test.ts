@@ -163,6 +163,28 @@ test.each([
   await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
 });
 
+test("a document that exceeds the size limit while its head is written to the journal is pending", async () => {
+  const document = chunk(`{"id":"gen-1","choices":["${"x".repeat(300_000)}"]}`);
+  const { gateway, upstream } = await startWithLedger(
+    (socket) => socket.write(Buffer.concat([Buffer.from(JSON_HEAD), document])),
+    { RESPONSE_LIMIT_BYTES: "1" },
+  );
+  await stream(gateway.port, gateway.caller).ended("the document", 10_000);
+  expect(await rowOf(gateway)).toMatchObject({ state: "pending", generation_id: "gen-1" });
+  await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
+});
+
+test("a page is not read for its id much longer than the total timeout, for a key that drains", async () => {
+  const page = drip(chunkedHead({ "content-type": "text/html" }), " ");
+  const { gateway, upstream, secret } = await startWithLedger(page, {
+    ...TOTAL,
+    DISCONNECT_HEAD_WAIT_MS: "100",
+  });
+  expect((await stream(gateway.port, secret).whole("the error")).status).toBe(502);
+  await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  expect(await rowOf(gateway)).toMatchObject({ state: "unknown" });
+});
+
 test("a head that comes after the total timeout names the generation whose cost is looked up", async () => {
   const held: Socket[] = [];
   const { gateway, upstream } = await startWithLedger((socket) => void held.push(socket), TOTAL);

@@ -48,6 +48,21 @@ test.each(['{"a":"b"', '{"a":{},', '{"a":[]x', "{} x", `{}${"x".repeat(100)}`])(
   },
 );
 
+test.each(["identity", "gzip", "chunked, gzip"])(
+  "breaks off a document that is cut short when its last transfer coding is not chunked: %s",
+  async (coding) => {
+    const head = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: ${coding}\r\n\r\n`;
+    const gateway = await gatewayTo(`${head}{"id":"gen-1","usage":{"cost":1}`);
+    const client = new RawClient(gateway.port);
+    client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+    expect((await client.ended("the broken response"))?.complete).toBe(false);
+    expect(await gateway.requestLog("the broken response")).toMatchObject({
+      error: "upstream_disconnected",
+      incomplete: true,
+    });
+  },
+);
+
 test("a long JSON document that the connection delimits is broken off wherever it is cut, and else complete", async () => {
   const inner = { a: [{ b: {} }, [[]]], "}": '\\"}', usage: { prompt_tokens: 1, cost: 0 } };
   const document = Buffer.from(
