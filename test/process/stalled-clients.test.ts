@@ -178,7 +178,7 @@ test("leaves a client that reads one large write slowly, and gives it every byte
     await until(() => client.received.length > taken || client.response()?.complete, "more bytes");
     if (client.response()?.complete) break;
     client.socket.pause();
-    await sleep(stallMs / 8);
+    await sleep(stallMs / 4);
   }
   expect(client.response()?.body.toString()).toBe(ANSWER);
   expect(performance.now() - begun).toBeGreaterThan(stallMs);
