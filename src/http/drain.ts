@@ -47,18 +47,23 @@ export function closeIdleConnections(app: FastifyInstance): void {
     sockets.set(socket, undefined);
     socket.once("close", () => sockets.delete(socket));
   });
-  app.server.closeIdleConnections = () => {
-    const now = performance.now();
+  const closeIdleAsOf = (now: number): void => {
     for (const [socket, before] of sockets) {
       const idle = exchangeUnderWay(socket) ? undefined : look(socket, before, now);
       sockets.set(socket, idle);
       if (idle && isLongEnough(idle, now)) socket.destroy();
     }
   };
+  app.server.closeIdleConnections = () => closeIdleAsOf(performance.now());
+  // Timers come before reading in a turn of the event loop: what had arrived by the time of the timer is read before the
+  // connections are judged as of that time, however long the turn takes.
+  const sweep = (): void => {
+    const now = performance.now();
+    onImmediate(() => closeIdleAsOf(now));
+  };
   app.addHook("preClose", (done) => {
-    // Timers come before reading in a turn of the event loop: a request that has arrived in the meantime must be read first.
-    const sweep = setInterval(() => void onImmediate(() => app.server.closeIdleConnections()), SWEEP_MS);
-    app.server.once("close", () => clearInterval(sweep));
+    const timer = setInterval(sweep, SWEEP_MS);
+    app.server.once("close", () => clearInterval(timer));
     done();
   });
 }
