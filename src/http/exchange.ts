@@ -21,7 +21,7 @@ export interface Answer {
   settle(): void;
 }
 
-/** What all requests under way of one caller hold together. */
+/** What all requests in flight of one caller hold together. */
 export interface CallerHoldings {
   requests: number;
   /** Of these, requests whose bodies are still arriving. */
@@ -73,7 +73,7 @@ export class Exchange {
   place = -1;
   /** Which requests are the same caller's, for limits on what one caller may hold: see limits/caller-id.ts. */
   callerId = "";
-  /** What its caller holds; undefined while it is not among the requests under way. */
+  /** What its caller holds; undefined while it is not among the requests in flight. */
   holdings: CallerHoldings | undefined = undefined;
   /** Its body is still arriving, and was not there when the request was let in. */
   isUploading = false;

@@ -60,7 +60,7 @@ export class InFlight implements UploadLimit {
     if (exchange.ended) throw new GatewayError("bad_request", "The caller has left.");
     const free = this.#max - this.#places.length;
     if (free <= 0) {
-      throw overloaded("The gateway has as many requests under way as it may; try again shortly.");
+      throw overloaded("The gateway has as many requests in flight as it may; try again shortly.");
     }
     const holdings = this.#holdings.get(exchange.callerId) ?? { requests: 0, uploads: 0, bodyBytes: 0 };
     if (isReserved(free, this.#max) && holdings.requests >= this.#maxPerCaller) {

@@ -37,7 +37,7 @@ export class RedisStore {
   /**
    * Connects in the background, and again whenever the connection is lost. Commands fail at once while there is none and
    * after 150 ms when Redis does not answer.
-   * @param onFailure told of every failure, of which there may be many. Its error has a `code` in place of Redis's text.
+   * @param onFailure called with every failure, of which there may be many; its error has a `code` and no text of Redis.
    */
   constructor(url: string, onFailure: (error: Error) => void) {
     this.#onFailure = (error) => onFailure(withoutText(error));

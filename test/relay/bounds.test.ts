@@ -24,7 +24,7 @@ const JSON_HEAD = chunkedHead({ "content-type": "application/json" });
 const TOTAL = { UPSTREAM_TOTAL_TIMEOUT_MS: "600" };
 const LIMIT = { RESPONSE_LIMIT_BYTES: "100000" };
 
-/** Sends a head, then one piece of a body every 20 ms for ever. */
+/** Sends a head, then one piece of a body every 20 ms, without end. */
 const drip =
   (head: string, piece: string): Script =>
   (socket) => {
