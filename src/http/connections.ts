@@ -7,8 +7,8 @@ import type { Socket } from "node:net";
  */
 const PIPELINED_MAX = 64;
 /**
- * Requests in flight on all connections, not counting the first one of each. Each holds its headers, up to 16 KiB and a
- * thousand strings, until the responses before it have ended: 30,000 of them end a process with 1 GiB.
+ * Requests in flight on all connections, not counting the first one of each. Each holds its headers, up to 16 KiB,
+ * until the responses before it have ended: without a bound, tens of thousands of them end a process with 1 GiB.
  */
 const PIPELINED_TOTAL_MAX = 1_024;
 

@@ -76,7 +76,7 @@ export class MixedLoad {
     for (let caller = 0; caller < this.#options.callers; caller++) this.#callers.push(this.#call());
   }
 
-  /** A gateway is told to stop now. */
+  /** Records that a gateway receives its stop signal now. */
   markStop(): void {
     this.#stoppedAt = performance.now();
   }

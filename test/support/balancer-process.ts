@@ -8,7 +8,7 @@ import { until } from "./until.ts";
 /** A load balancer, as one of the files in `deploy/` sets it up. */
 interface Balancer {
   readonly file: string;
-  /** What stands in the file, and what has to stand there instead. */
+  /** Texts of the file and their replacements. */
   readonly changes: (listen: number, gateways: readonly [number, number]) => readonly [string, string][];
   /** What is around the file, which for nginx is only a part. */
   readonly around?: (file: string) => string;

@@ -150,7 +150,7 @@ async def _run_all() -> None:
         detail = ""
         try:
             await _finish(check)
-        except Exception as error:  # Whatever it is, it is told.
+        except Exception as error:  # The report of the probe names every error.
             detail = describe(error)
         signal.alarm(0)
         print(json.dumps({"scenario": name, "ok": not detail, "detail": detail}), flush=True)
