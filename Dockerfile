@@ -22,7 +22,7 @@ USER 10001:10001
 RUN NODE_COMPILE_CACHE=/tmp/compiled node --input-type=module --eval "\
     await Promise.all(['main', 'store/redis', 'cli/main', 'health-check'].map((part) => import('/app/src/' + part + '.ts'))); \
     const [{ loadConfig }, { startGateway }, { createLogger }] = await Promise.all( \
-      ['config', 'gateway', 'logger'].map((part) => import('/app/src/' + part + '.ts'))); \
+      ['config/config', 'gateway', 'observability/logger'].map((part) => import('/app/src/' + part + '.ts'))); \
     const config = loadConfig({ PORT: '0', OPENROUTER_API_KEY: 'none', DATA_DIR: '/tmp/data' }); \
     const gateway = await startGateway(config, createLogger('warn')); \
     await fetch(gateway.url + '/readyz'); \

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { SECRETS } from "./config-sources.ts";
+import { SECRETS } from "./config/sources.ts";
 import { runGateway } from "./main.ts";
 import { startSimulator } from "../tools/simulator/simulator.ts";
 

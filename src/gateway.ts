@@ -2,10 +2,10 @@ import { lookup } from "node:dns/promises";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
-import type { Books, FirstKeys } from "./books.ts";
-import type { Config } from "./config.ts";
-import { Drain, drainAndStopListening } from "./http/drain.ts";
-import { firstOf, fixedKeys } from "./keys/key-store.ts";
+import type { Books, FirstKeys } from "./persistence.ts";
+import type { Config } from "./config/config.ts";
+import { Drain, drainAndStopListening } from "./http/shutdown.ts";
+import { firstOf, fixedKeys } from "./auth/key-store.ts";
 import { InFlight } from "./limits/in-flight.ts";
 import type { RedisStore } from "./store/redis.ts";
 import { connectUpstream, type Upstream } from "./upstream/openrouter.ts";
@@ -107,7 +107,7 @@ async function openBooks(
 ): Promise<Books | undefined> {
   const { store, openrouterApiKey } = config;
   if (store === undefined || openrouterApiKey === undefined) return undefined;
-  const { Books: BooksClass } = await import("./books.ts");
+  const { Books: BooksClass } = await import("./persistence.ts");
   return new BooksClass({ config, store, openrouterApiKey, upstream, logger, onFirstKeys });
 }
 

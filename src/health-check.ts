@@ -1,5 +1,5 @@
 import { request } from "node:http";
-import { type EnvironmentRecord, readSettings, readTextFile } from "./config-sources.ts";
+import { type EnvironmentRecord, readSettings, readTextFile } from "./config/sources.ts";
 
 const TIMEOUT_MS = 2_000;
 /** As in `config-environment.ts`, which takes longer to load than all of this. */

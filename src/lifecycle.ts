@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { Config } from "./config.ts";
+import type { Config } from "./config/config.ts";
 import type { Gateway } from "./gateway.ts";
 import { onStopSignal } from "./stop-signals.js";
-import { whenOrphaned } from "./when-orphaned.ts";
+import { whenOrphaned } from "./parent-exit.ts";
 
 /** npm passes a terminal's Ctrl-C on to a process that has had it already: that is not a second one. */
 const SAME_SIGNAL_MS = 100;

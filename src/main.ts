@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
 import process from "node:process";
-import type { FirstKeys } from "./books.ts";
-import { type Config, ConfigError, loadConfig } from "./config.ts";
-import { PROXIES, SECRETS } from "./config-sources.ts";
+import type { FirstKeys } from "./persistence.ts";
+import { type Config, ConfigError, loadConfig } from "./config/config.ts";
+import { PROXIES, SECRETS } from "./config/sources.ts";
 import { startGateway } from "./gateway.ts";
-import { keepTick } from "./kept-tick.ts";
+import { keepTick } from "./next-tick-workaround.ts";
 import { stopOnSignals } from "./lifecycle.ts";
-import { createLogger } from "./logger.ts";
+import { createLogger } from "./observability/logger.ts";
 
 /** EX_CONFIG of sysexits.h: starting again will not help. */
 const EXIT_CONFIG = 78;

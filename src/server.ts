@@ -5,7 +5,7 @@ import "./stop-signals.js";
 import { enableCompileCache } from "node:module";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { addEnvFile } from "./config-sources.ts";
+import { addEnvFile } from "./config/sources.ts";
 
 const ENV_FILE = ".env";
 /** EX_CONFIG of sysexits.h: starting again will not help. */

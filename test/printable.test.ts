@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createLogger } from "../src/logger.ts";
+import { createLogger } from "../src/observability/logger.ts";
 import { printable, printableJson } from "../src/printable.ts";
 
 /** Escape, DEL, CSI, right-to-left override, isolate, zero-width joiner, line separator, byte order mark, a tag. */

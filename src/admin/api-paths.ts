@@ -1,7 +1,7 @@
 // What /openai/v1 and the health checks take and give, for the description of the API. Chat completions are OpenRouter's:
 // their bodies pass as they are, so it is OpenRouter's documentation that describes them.
 
-import { MODEL_FILTERS } from "../routes/model-query.ts";
+import { MODEL_FILTERS } from "../endpoints/model-query.ts";
 
 const OPENROUTER = "https://openrouter.ai/docs/api-reference/chat-completion";
 

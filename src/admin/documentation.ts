@@ -3,7 +3,7 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
 import { GatewayError } from "../errors.ts";
-import { allowOnly } from "../routes/allow-only.ts";
+import { allowOnly } from "../endpoints/method-not-allowed.ts";
 import { addExamples } from "./api-examples.ts";
 import { API_PATHS } from "./api-paths.ts";
 import { sendFromMemory } from "./page-files.ts";

@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import { z } from "zod";
-import { forwardedModelId } from "../openai/model-id.ts";
+import { forwardedModelId } from "../request/model-id.ts";
 import { resolveKeyId } from "../keys/key-id.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { hourQueryFields, resolveHours } from "../presentation/period.ts";
@@ -10,7 +10,7 @@ import {
   usageReportSchema,
 } from "../presentation/usage-report-format.ts";
 import type { Database } from "../store/database.ts";
-import { type Dimension, DIMENSIONS, reportUsage } from "../store/usage-report.ts";
+import { type Dimension, DIMENSIONS, reportUsage } from "../metering/sql/report.ts";
 import type { AdminScope } from "./admin-api.ts";
 import { errorResponses, keyQuery, queryText } from "./api-schemas.ts";
 import { goOn } from "./request-routes.ts";

@@ -3,15 +3,15 @@ import { hostname, userInfo } from "node:os";
 import { resolve } from "node:path";
 import process from "node:process";
 import type { z } from "zod";
-import { ConfigError, loadConfig, type StoreConfig } from "../config.ts";
-import { type EnvironmentRecord, plainValue } from "../config-sources.ts";
+import { ConfigError, loadConfig, type StoreConfig } from "../config/config.ts";
+import { type EnvironmentRecord, plainValue } from "../config/sources.ts";
 import type { Actor } from "../keys/gateway-key.ts";
 import { KeyService } from "../keys/key-service.ts";
 import { describeIssue } from "../presentation/schema-issue.ts";
 import { formatTable } from "../presentation/table.ts";
 import { printableJson } from "../printable.ts";
 import { type Database, openDatabase, sqlitePath } from "../store/database.ts";
-import { isUnavailable } from "../store/unavailable.ts";
+import { isUnavailable } from "../store/database-errors.ts";
 
 /** What a command works with. */
 export interface Session {

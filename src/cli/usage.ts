@@ -1,13 +1,13 @@
 import { once } from "node:events";
 import { type Command, Option } from "commander";
 import { resolveKeyId } from "../keys/key-id.ts";
-import { forwardedModelId } from "../openai/model-id.ts";
+import { forwardedModelId } from "../request/model-id.ts";
 import { resolveHours } from "../presentation/period.ts";
 import { TableFormatter } from "../presentation/table.ts";
 import { formatTimestamp } from "../presentation/timestamp.ts";
 import { formatUsageReport, toUsageLineJson, toUsageSumsJson } from "../presentation/usage-report-format.ts";
 import { printable, printableJson } from "../printable.ts";
-import { DIMENSIONS, type Dimension, reportUsage, type UsageReport } from "../store/usage-report.ts";
+import { DIMENSIONS, type Dimension, reportUsage, type UsageReport } from "../metering/sql/report.ts";
 import type { Run } from "./keys.ts";
 import { parseDate } from "./options.ts";
 import { CommandError } from "./session.ts";

@@ -1,6 +1,6 @@
 import type { Server } from "node:http";
 import type { Logger } from "pino";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { limitConnections } from "./connection-limit.ts";
 import { Connections } from "./connections.ts";
 import { connectionsWithin, defaultMaxConnections, openFilesLimit } from "./descriptor-limit.ts";

@@ -1,7 +1,7 @@
 import cors from "@fastify/cors";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
-import { originMatcher } from "../config-origins.ts";
+import { originMatcher } from "../config/origins.ts";
 import { GatewayError } from "../errors.ts";
 
 const EXPOSED = [

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
-import { answerError } from "./answer-error.ts";
+import { answerError } from "./send-error.ts";
 import { unsupportedMediaType } from "./raw-json.ts";
 
 /** Turns everything that is thrown on the way of a request into an answer in OpenAI's shape. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Exchange } from "./request-context.ts";
 
 /** Counts the bytes of bodies that the process holds. */
 export interface BodyBudget {

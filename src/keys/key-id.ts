@@ -1,4 +1,4 @@
-import { ANONYMOUS } from "./gateway-key.ts";
+import { ANONYMOUS } from "../auth/caller-key.ts";
 import type { KeyService } from "./key-service.ts";
 
 /**

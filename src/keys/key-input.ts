@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { forwardedModelId } from "../openai/model-id.ts";
-import { ANONYMOUS } from "./gateway-key.ts";
+import { forwardedModelId } from "../request/model-id.ts";
+import { ANONYMOUS } from "../auth/caller-key.ts";
 
 const DAY_MS = 86_400_000;
 const GRACE_MAX_MS = 30 * DAY_MS;

@@ -1,4 +1,5 @@
-import type { KeyRow } from "../store/key-rows.ts";
+import type { CachedKey } from "../auth/cached-key.ts";
+import type { KeyRow } from "./key-rows.ts";
 import type { GatewayKey } from "./gateway-key.ts";
 import type { KeyChanges, NewKey } from "./key-input.ts";
 
@@ -58,4 +59,17 @@ export function changedFields(before: KeyRow, after: KeyRow): Record<string, { f
       .filter((field) => JSON.stringify(old[field]) !== JSON.stringify(now[field]))
       .map((field) => [field, { from: old[field], to: now[field] }]),
   );
+}
+
+/** Converts a row to what the authentication of requests needs of it. */
+export function toCachedKey(row: KeyRow): CachedKey {
+  const key = toGatewayKey(row);
+  const { id, name, role, models, onDisconnect } = key;
+  return {
+    key: { id, name, role, models, onDisconnect },
+    digest: Buffer.from(row.digest, "hex"),
+    previousDigest: row.previous_digest === null ? undefined : Buffer.from(row.previous_digest, "hex"),
+    previousUntil: row.previous_until ?? 0,
+    goodUntil: key.disabled || key.revokedAt !== null ? 0 : (key.expiresAt ?? Infinity),
+  };
 }

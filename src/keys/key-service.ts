@@ -14,12 +14,12 @@ import {
   listAudit,
   listKeys,
   updateKey,
-} from "../store/key-rows.ts";
+} from "./key-rows.ts";
 import type { Actor, AuditEntry, GatewayKey, IssuedKey } from "./gateway-key.ts";
 import { type KeyChanges, type NewKey, newKeySchema, type Rotation } from "./key-input.ts";
-import { digestOf } from "./key-list.ts";
+import { digestOf } from "../config/key-list.ts";
 import { changedFields, toGatewayKey, toRow } from "./key-record.ts";
-import { createSecret, prefixOf, randomDigits } from "./secret.ts";
+import { createSecret, prefixOf, randomDigits } from "../key-secret.ts";
 
 const ID_DIGITS = 16;
 

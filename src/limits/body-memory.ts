@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import type { Exchange } from "../http/exchange.ts";
+import type { Exchange } from "../http/request-context.ts";
 import type { BodyBudget } from "../http/read-body.ts";
 
 /** While less than this part of the budget is left ... */

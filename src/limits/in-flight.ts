@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import type { CallerHoldings, Exchange } from "../http/exchange.ts";
+import type { CallerHoldings, Exchange } from "../http/request-context.ts";
 import type { UploadLimit } from "../http/read-body.ts";
 
 const NONE = -1;

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { Dimension, UsageLine, UsageReport, UsageSums } from "../store/usage-report.ts";
-import { formatUsd } from "../usage/money.ts";
+import type { Dimension, UsageLine, UsageReport, UsageSums } from "../metering/sql/report.ts";
+import { formatUsd } from "../metering/money.ts";
 import { formatCsvLine } from "./csv.ts";
 import { formatTimestamp } from "./timestamp.ts";
 

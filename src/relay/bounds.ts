@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import type { ReadOn } from "./read-on.ts";
+import type { ReadOn } from "./drain-limit.ts";
 
 /**
  * How much of an answer without an `X-Generation-Id` header is read when nobody receives it: its id comes first in its body,

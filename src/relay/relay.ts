@@ -1,10 +1,10 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
-import { answerError } from "../http/answer-error.ts";
-import type { Answer, Exchange } from "../http/exchange.ts";
+import { answerError } from "../http/send-error.ts";
+import type { Answer, Exchange } from "../http/request-context.ts";
 import { addFromUpstream } from "../http/headers.ts";
-import { ownHeadersOf } from "../http/own-headers.ts";
+import { ownHeadersOf } from "../http/default-headers.ts";
 import type { UpstreamCall, UpstreamHead, UpstreamSink } from "../upstream/call.ts";
 import {
   deadlineExceeded,
@@ -13,10 +13,10 @@ import {
   type RelayOptions,
   responseTooLarge,
 } from "./bounds.ts";
-import { breakOff, errorEvent } from "./broken-stream.ts";
-import { type ReadOn, ReadOnLimit } from "./read-on.ts";
-import { Reading } from "./reading.ts";
-import { forbidsRetry, refusalOf } from "./refusal.ts";
+import { breakOff, errorEvent } from "./abort-response.ts";
+import { type ReadOn, ReadOnLimit } from "./drain-limit.ts";
+import { Reading } from "./response-inspector.ts";
+import { forbidsRetry, refusalOf } from "./response-guard.ts";
 
 /** How long upstream may be silent behind `[DONE]` before the answer is ended. */
 const AFTER_DONE_MS = 1_000;

@@ -1,4 +1,4 @@
-import { readWhole } from "./read-whole.ts";
+import { readWhole } from "./fetch-buffered.ts";
 import type { Upstream } from "./openrouter.ts";
 
 /** How old a list may be, and how soon after a failure it is fetched again. */

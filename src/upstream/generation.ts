@@ -1,49 +1,14 @@
-import type { IncomingHttpHeaders } from "node:http";
 import { GatewayError } from "../errors.ts";
-import { nanodollarsOf } from "../usage/money.ts";
-import { tokenCount, usdAmount } from "../usage/stated-amounts.ts";
+import { type FindGeneration, type GenerationRecord, LookupRefused } from "../metering/cost-lookup.ts";
+import { nanodollarsOf } from "../metering/money.ts";
+import { tokenCount, usdAmount } from "../metering/stated-amounts.ts";
 import type { Upstream } from "./openrouter.ts";
-import { readWhole } from "./read-whole.ts";
-import { parseRetryAfter } from "./retry-after.ts";
+import { readWhole } from "./fetch-buffered.ts";
 
 const MAX_BYTES = 1_048_576;
 const NOT_THERE_YET = 404;
-/** Statuses below 500 that say nothing of the generation, but of the account or of too many requests. */
-const GENERAL_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 408, 429]);
 const DECIMAL = /^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const TEXT_MAX_CHARS = 128;
-
-/** What OpenRouter has on its books for one generation. */
-export interface GenerationRecord {
-  readonly costNanodollars: number;
-  /** Undefined: it does not say. */
-  readonly promptTokens: number | undefined;
-  readonly completionTokens: number | undefined;
-  readonly cachedTokens: number | undefined;
-  readonly reasoningTokens: number | undefined;
-  readonly isByok: boolean | undefined;
-  /** What the provider charges; only with BYOK it comes on top of the cost. */
-  readonly upstreamInferenceNanodollars: number | undefined;
-  readonly provider: string | undefined;
-  readonly model: string | undefined;
-}
-
-/** Asks for the record of a generation by its id. */
-export type FindGeneration = (id: string) => Promise<GenerationRecord | undefined>;
-
-/** OpenRouter answered a cost lookup with neither a record nor 404. */
-export class LookupRefused extends GatewayError {
-  /** Whether the lookup of any other generation would be refused as well. */
-  readonly isGeneral: boolean;
-  /** How long OpenRouter asks to be left alone; undefined when it does not say. */
-  readonly retryAfterMs: number | undefined;
-
-  constructor(status: number, headers: IncomingHttpHeaders) {
-    super("upstream_error", `OpenRouter answered a cost lookup with status ${status}.`);
-    this.isGeneral = status < 400 || status >= 500 || GENERAL_STATUSES.has(status);
-    this.retryAfterMs = parseRetryAfter(headers);
-  }
-}
 
 /**
  * Makes the way to `GET /generation`. Records appear some 20 s after their request has ended.
@@ -59,15 +24,6 @@ export function generationFinder(upstream: Upstream, authorization: string): Fin
     if (status === 200) return toRecord(parse(body, id));
     throw new LookupRefused(status, headers);
   };
-}
-
-/**
- * Whether a record states its bill. OpenRouter creates a record before it has counted its tokens: until then the cost is 0
- * and the counts are null or 0. A generation that was cancelled early may stay that way.
- */
-export function isFilledIn({ costNanodollars, promptTokens, completionTokens }: GenerationRecord): boolean {
-  if (costNanodollars > 0) return true;
-  return promptTokens !== undefined && completionTokens !== undefined && promptTokens + completionTokens > 0;
 }
 
 function toRecord(data: Readonly<Record<string, unknown>>): GenerationRecord {

@@ -1,8 +1,8 @@
 import { GatewayError } from "../errors.ts";
-import { forwardedModelId } from "../openai/model-id.ts";
+import { forwardedModelId } from "../request/model-id.ts";
 import { findModel, indexModels, type ModelIndex } from "./model-index.ts";
 import { type ListedModels, type Model, type ModelsRead, readModels } from "./model-list.ts";
-import { readWhole } from "./read-whole.ts";
+import { readWhole } from "./fetch-buffered.ts";
 import { Refreshed } from "./refreshed.ts";
 import type { Upstream } from "./openrouter.ts";
 

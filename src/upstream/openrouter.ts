@@ -1,7 +1,7 @@
 import { Pool, ProxyAgent, type Dispatcher } from "undici";
-import type { UpstreamConfig } from "../config.ts";
+import type { UpstreamConfig } from "../config/config.ts";
 import { Call, type HeadGate, type UpstreamCall, type UpstreamSink } from "./call.ts";
-import { framed } from "./request-body.ts";
+import { framed } from "./dispatch-body.ts";
 
 /** Below the time after which OpenRouter's edge closes an idle connection (400 s), so that a reused one is alive. */
 const KEEP_ALIVE_MS = 30_000;

@@ -4,18 +4,18 @@ import type { KyselyPlugin } from "kysely";
 import { onTestFinished } from "vitest";
 import { adminApi } from "../../src/admin/admin-api.ts";
 import { Connections } from "../../src/http/connections.ts";
-import { Drain } from "../../src/http/drain.ts";
+import { Drain } from "../../src/http/shutdown.ts";
 import { handleErrors } from "../../src/http/error-handler.ts";
-import { type Exchange, trackExchanges } from "../../src/http/exchange.ts";
-import { setOwnHeaders } from "../../src/http/own-headers.ts";
+import { type Exchange, trackExchanges } from "../../src/http/request-context.ts";
+import { setOwnHeaders } from "../../src/http/default-headers.ts";
 import { keepBodiesRaw } from "../../src/http/raw-json.ts";
 import { LEAST_SPEED } from "../../src/http/read-body.ts";
 import { closeStalledClients } from "../../src/http/stalled-clients.ts";
-import type { Caller } from "../../src/keys/authenticate.ts";
+import type { Caller } from "../../src/auth/authenticate.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import { BodyMemory } from "../../src/limits/body-memory.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
-import { createLogger } from "../../src/logger.ts";
+import { createLogger } from "../../src/observability/logger.ts";
 import type { Database } from "../../src/store/database.ts";
 
 /** The admin API alone, over a database that the test has in its hands. */

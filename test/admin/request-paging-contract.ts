@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { addRequests, type Open, settledRow } from "../store/rows.ts";
+import { addRequests, type Open, settledRow } from "../metering/sql/rows.ts";
 import { ask } from "../support/ask.ts";
 import { startAdminApp } from "./admin-app.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { addRequests, settledRow } from "../store/rows.ts";
+import { addRequests, settledRow } from "../metering/sql/rows.ts";
 import { ask } from "../support/ask.ts";
 import { openTestDatabase } from "../support/store.ts";
 import { startAdminApp } from "./admin-app.ts";

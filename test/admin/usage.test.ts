@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from "vitest";
 import { exportOf } from "../../src/admin/request-routes.ts";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
-import { formatUsd } from "../../src/usage/money.ts";
-import type { RequestRow } from "../../src/store/request-row.ts";
+import { formatUsd } from "../../src/metering/money.ts";
+import type { RequestRow } from "../../src/metering/record.ts";
 import { chatBody } from "../support/chat.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { until } from "../support/until.ts";

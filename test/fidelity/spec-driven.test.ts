@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import { readChatRequest } from "../../src/openai/chat-request.ts";
+import { readChatRequest } from "../../src/request/chat-request.ts";
 import { ask } from "../support/ask.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Actor } from "../../src/keys/gateway-key.ts";
 import { keyChangesSchema, type NewKey, newKeySchema } from "../../src/keys/key-input.ts";
-import { digestOf } from "../../src/keys/key-list.ts";
+import { digestOf } from "../../src/config/key-list.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import type { Database } from "../../src/store/database.ts";
 

@@ -1,7 +1,7 @@
 // Says how often the garbage of requests that came and went had to be collected from where what lives long is kept.
 import { PerformanceObserver } from "node:perf_hooks";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { Exchange } from "../../src/http/exchange.ts";
+import { Exchange } from "../../src/http/request-context.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
 
 const REQUESTS = 60_000;

@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Exchange } from "../../src/http/exchange.ts";
+import type { Exchange } from "../../src/http/request-context.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
-import { newExchange } from "../ledger/requests.ts";
+import { newExchange } from "../metering/requests.ts";
 import { ask } from "../support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import { type ChatRequest, readChatRequest } from "../../src/openai/chat-request.ts";
+import { type ChatRequest, readChatRequest } from "../../src/request/chat-request.ts";
 import type { Listed } from "../support/cost-estimate.ts";
 import { promptSize } from "../../src/pricing/prompt-size.ts";
 import { textSize } from "../../src/pricing/text-size.ts";

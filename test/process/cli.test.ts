@@ -1,9 +1,9 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { openDatabase } from "../../src/store/database.ts";
-import { addSums } from "../../src/store/rollups.ts";
-import { addRollups, DAY_MS, rollup } from "../store/rollup-rows.ts";
-import { NOVEMBER } from "../store/rows.ts";
+import { addSums } from "../../src/metering/sql/rollups.ts";
+import { addRollups, DAY_MS, rollup } from "../metering/sql/rollup-rows.ts";
+import { NOVEMBER } from "../metering/sql/rows.ts";
 import { runNode } from "../support/process.ts";
 import { temporaryDirectory } from "../support/store.ts";
 

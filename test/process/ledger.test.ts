@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
 import { openDatabase } from "../../src/store/database.ts";
-import type { RequestRow } from "../../src/store/request-row.ts";
+import type { RequestRow } from "../../src/metering/record.ts";
 import { ask } from "../support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";

@@ -1,5 +1,5 @@
 import { openDatabase } from "../../src/store/database.ts";
-import type { RequestRow } from "../../src/store/request-row.ts";
+import type { RequestRow } from "../../src/metering/record.ts";
 import { CHAT_PATH, chatBody } from "../support/chat.ts";
 import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.ts";
 import { RawClient } from "../support/raw-client.ts";

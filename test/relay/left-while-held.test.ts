@@ -1,11 +1,12 @@
+import { createHeadGate } from "../../src/upstream/response-head.ts";
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Dispatcher } from "undici";
 import { expect, test, vi } from "vitest";
-import { Exchange } from "../../src/http/exchange.ts";
+import { Exchange } from "../../src/http/request-context.ts";
 import { Relay } from "../../src/relay/relay.ts";
 import { Call } from "../../src/upstream/call.ts";
-import { begin, startLedger } from "../ledger/started-ledger.ts";
+import { begin, startLedger } from "../metering/started-ledger.ts";
 import { until } from "../support/until.ts";
 
 const HEADERS = { "content-type": "text/event-stream", "transfer-encoding": "chunked" };
@@ -44,8 +45,7 @@ async function leaveWithHead(answer: (handler: Dispatcher.DispatchHandler, contr
     handler.onRequestStart?.(controller, undefined);
   };
   relay.start(
-    (sink) =>
-      new Call(attempt, sink, { body: undefined, gate: exchange.account?.gate(exchange), retryForMs: 0 }),
+    (sink) => new Call(attempt, sink, { body: undefined, gate: createHeadGate(exchange), retryForMs: 0 }),
   );
   answer(handler, controller);
   exchange.endedAt = performance.now();

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { Exchange } from "../../src/http/exchange.ts";
-import { Reading } from "../../src/relay/reading.ts";
+import { Exchange } from "../../src/http/request-context.ts";
+import { Reading } from "../../src/relay/response-inspector.ts";
 import type { Answer } from "../fixtures/replay.ts";
 
 export interface ReadOptions {

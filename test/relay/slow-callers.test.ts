@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { Connections } from "../../src/http/connections.ts";
-import { Exchange } from "../../src/http/exchange.ts";
+import { Exchange } from "../../src/http/request-context.ts";
 import { closeStalledClients } from "../../src/http/stalled-clients.ts";
 import { Relay } from "../../src/relay/relay.ts";
 import { RawClient } from "../support/raw-client.ts";

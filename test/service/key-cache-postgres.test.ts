@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { KeyCache } from "../../src/keys/key-cache.ts";
+import { KeyCache } from "../../src/auth/key-cache.ts";
 import { newKeySchema } from "../../src/keys/key-input.ts";
-import { digestOf } from "../../src/keys/key-list.ts";
+import { digestOf } from "../../src/config/key-list.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
-import { keySource } from "../../src/store/key-source.ts";
-import { keyRestoreContract } from "../keys/key-restore-contract.ts";
+import { keySource } from "../../src/keys/key-source.ts";
+import { keyRestoreContract } from "../auth/key-restore-contract.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { openTestDatabase } from "../support/store.ts";
 import { until, within } from "../support/until.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from "vitest";
-import { keyUsageContract } from "../store/key-usage-contract.ts";
+import { keyUsageContract } from "../metering/sql/key-usage-contract.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { openTestDatabase } from "../support/store.ts";
 

@@ -1,7 +1,7 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { createSecret } from "../../src/keys/secret.ts";
+import { createSecret } from "../../src/key-secret.ts";
 import { ask } from "../support/ask.ts";
 import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { sql } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
-import { isUnavailable } from "../../src/store/unavailable.ts";
+import { isUnavailable } from "../../src/store/database-errors.ts";
 import { ask as askGateway } from "../support/ask.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startPostgres } from "../support/postgres.ts";

@@ -1,10 +1,10 @@
 import { sql } from "kysely";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import type { FirstKeys } from "../../src/books.ts";
-import { loadConfig } from "../../src/config.ts";
+import type { FirstKeys } from "../../src/persistence.ts";
+import { loadConfig } from "../../src/config/config.ts";
 import { type Gateway, startGateway } from "../../src/gateway.ts";
-import { createSecret } from "../../src/keys/secret.ts";
-import { createLogger } from "../../src/logger.ts";
+import { createSecret } from "../../src/key-secret.ts";
+import { createLogger } from "../../src/observability/logger.ts";
 import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
 import { migrate, MIGRATIONS } from "../../src/store/migrations.ts";
 import { ask } from "../support/ask.ts";

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { type Database, openDatabase } from "../../src/store/database.ts";
 import { migrationsContract } from "../store/migrations-contract.ts";
-import { testRequestPages } from "../store/request-pages-contract.ts";
-import { testRetention } from "../store/retention-contract.ts";
-import { testUsageReport } from "../store/usage-report-contract.ts";
+import { testRequestPages } from "../metering/sql/export-contract.ts";
+import { testRetention } from "../metering/sql/retention-contract.ts";
+import { testUsageReport } from "../metering/sql/report-contract.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { openTestDatabase } from "../support/store.ts";
 

@@ -1,6 +1,6 @@
 import type { Simulator } from "../../tools/simulator/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
-import type { RequestRow } from "../../src/store/request-row.ts";
+import type { RequestRow } from "../../src/metering/record.ts";
 import { idOf, type Seen } from "./callers.ts";
 
 /** What a simulation came to. */

@@ -5,7 +5,7 @@ import { newKeySchema } from "../../src/keys/key-input.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { makePrivate } from "../../src/store/private-files.ts";
-import { isUnavailable } from "../../src/store/unavailable.ts";
+import { isUnavailable } from "../../src/store/database-errors.ts";
 import { AUTHORIZATION } from "../support/chat.ts";
 import { startHeldUpstream } from "../support/held-upstream.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";

@@ -1,4 +1,4 @@
-import { ConfigError, loadConfig } from "../../src/config.ts";
+import { ConfigError, loadConfig } from "../../src/config/config.ts";
 
 /** The mistakes that are found in a configuration; none if it is taken. */
 export function mistakesOf(environment: Record<string, string>): readonly string[] {

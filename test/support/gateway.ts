@@ -1,7 +1,7 @@
 import { onTestFinished } from "vitest";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/config.ts";
 import { type Gateway, startGateway } from "../../src/gateway.ts";
-import { createLogger } from "../../src/logger.ts";
+import { createLogger } from "../../src/observability/logger.ts";
 import { until } from "./until.ts";
 
 export const ACCOUNT_KEY = "sk-or-account-0123456789";

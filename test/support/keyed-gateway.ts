@@ -1,8 +1,8 @@
 import { startGateway } from "../../src/gateway.ts";
-import { loadConfig } from "../../src/config.ts";
-import { createLogger } from "../../src/logger.ts";
+import { loadConfig } from "../../src/config/config.ts";
+import { createLogger } from "../../src/observability/logger.ts";
 import { onTestFinished } from "vitest";
-import type { FirstKeys } from "../../src/books.ts";
+import type { FirstKeys } from "../../src/persistence.ts";
 import { ask, type Ask } from "./ask.ts";
 import { ACCOUNT_KEY } from "./gateway.ts";
 import { temporaryDirectory } from "./store.ts";

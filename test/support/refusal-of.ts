@@ -1,5 +1,5 @@
 import { GatewayError } from "../../src/errors.ts";
-import { readChatRequest } from "../../src/openai/chat-request.ts";
+import { readChatRequest } from "../../src/request/chat-request.ts";
 
 /** The error with which a body is refused; fails the test when it is taken. */
 export function refusalOf(body: string | Uint8Array): GatewayError {

@@ -1,15 +1,11 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
-import {
-  type FindGeneration,
-  generationFinder,
-  type GenerationRecord,
-  isFilledIn,
-} from "../../src/upstream/generation.ts";
+import { type FindGeneration, type GenerationRecord, isFilledIn } from "../../src/metering/cost-lookup.ts";
+import { generationFinder } from "../../src/upstream/generation.ts";
 import type { UpstreamSink } from "../../src/upstream/call.ts";
 import { connectUpstream, type Upstream } from "../../src/upstream/openrouter.ts";
-import { readWhole } from "../../src/upstream/read-whole.ts";
+import { readWhole } from "../../src/upstream/fetch-buffered.ts";
 import { ACCOUNT_KEY } from "../support/gateway.ts";
 import {
   chunk,

@@ -10,8 +10,8 @@ import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { addFromUpstream, toUpstream } from "../../src/http/headers.ts";
-import { readChatRequest } from "../../src/openai/chat-request.ts";
-import { refusalOf } from "../../src/relay/refusal.ts";
+import { readChatRequest } from "../../src/request/chat-request.ts";
+import { refusalOf } from "../../src/relay/response-guard.ts";
 import { type Filter, rewritten, UNCHANGED, withoutComments } from "./lossy-bodies.ts";
 
 /** What a proxy does wrong; undefined does all right. Each is what gateways in the field do. */

@@ -1,8 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
-import { digestOf } from "../../src/keys/key-list.ts";
-import { createSecret } from "../../src/keys/secret.ts";
+import { digestOf } from "../../src/config/key-list.ts";
+import { createSecret } from "../../src/key-secret.ts";
 import { openDatabase } from "../../src/store/database.ts";
-import { idAt } from "../../src/store/row-id.ts";
+import { idAt } from "../../src/metering/row-id.ts";
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;

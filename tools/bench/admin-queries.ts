@@ -2,9 +2,9 @@
 import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/config.ts";
 import { startGateway } from "../../src/gateway.ts";
-import { createLogger } from "../../src/logger.ts";
+import { createLogger } from "../../src/observability/logger.ts";
 import type { AdminAnswer, AdminRequest } from "./admin-client.ts";
 import { ADMIN_SECRET, BUSY_KEY, CALLER_SECRET, fillDatabase, RARE_KEY } from "./admin-database.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";

@@ -1,8 +1,9 @@
+import { createHeadGate } from "../../src/upstream/response-head.ts";
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Dispatcher } from "undici";
-import { Exchange } from "../../src/http/exchange.ts";
-import type { Ledger } from "../../src/ledger/ledger.ts";
+import { Exchange } from "../../src/http/request-context.ts";
+import type { Ledger } from "../../src/metering/usage-recorder.ts";
 import { Relay } from "../../src/relay/relay.ts";
 import { Call } from "../../src/upstream/call.ts";
 import { ANSWER_HEADERS } from "./traffic.ts";
@@ -38,8 +39,7 @@ export function cannedStream(ledger: Ledger | undefined, answer: readonly Buffer
   });
   const start = (): void =>
     relay.start(
-      (sink) =>
-        new Call(attempt, sink, { body: undefined, gate: exchange.account?.gate(exchange), retryForMs: 0 }),
+      (sink) => new Call(attempt, sink, { body: undefined, gate: createHeadGate(exchange), retryForMs: 0 }),
     );
   if (ledger) ledger.begin(exchange, (error) => (error ? reject(error) : start()));
   else start();

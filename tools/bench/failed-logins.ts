@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Pool } from "undici";
-import { createSecret } from "../../src/keys/secret.ts";
+import { createSecret } from "../../src/key-secret.ts";
 import { GATEWAY_KEY } from "./load.ts";
 import { type ServerProcess, startServer, stopServers } from "./server-process.ts";
 

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Ledger } from "../../src/ledger/ledger.ts";
-import { createLogger } from "../../src/logger.ts";
+import { Ledger } from "../../src/metering/usage-recorder.ts";
+import { createLogger } from "../../src/observability/logger.ts";
 import { Checkpoints } from "../../src/store/checkpoints.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { cannedStream } from "./canned-stream.ts";

@@ -1,6 +1,6 @@
 // `npm run mock`: the simulator as a process of its own, for demos, benchmarks and tests without a network.
 import { parseArgs } from "node:util";
-import { whenOrphaned } from "../../src/when-orphaned.ts";
+import { whenOrphaned } from "../../src/parent-exit.ts";
 import { describeBehaviours } from "./behaviour.ts";
 import { type Simulator, startSimulator } from "./simulator.ts";
 

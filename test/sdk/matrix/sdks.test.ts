@@ -1,8 +1,8 @@
 // Every SDK that callers are likely to use, unchanged, against a gateway with a simulated OpenRouter behind it.
 import { beforeAll, describe, expect, test } from "vitest";
-import { loadConfig } from "../../../src/config.ts";
+import { loadConfig } from "../../../src/config/config.ts";
 import { startGateway } from "../../../src/gateway.ts";
-import { createLogger } from "../../../src/logger.ts";
+import { createLogger } from "../../../src/observability/logger.ts";
 import type { SeenRequest } from "../../../tools/simulator/journal.ts";
 import { type Simulator, startSimulator } from "../../../tools/simulator/simulator.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../../support/gateway.ts";

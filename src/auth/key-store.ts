@@ -1,0 +1,47 @@
+import { timingSafeEqual } from "node:crypto";
+import type { CallerKey } from "./caller-key.ts";
+import type { KeyEntry } from "../config/key-list.ts";
+
+/** Runs the look-up of a key that is not in memory, later or not at all. */
+export type AdmitLookUp = (lookUp: () => Promise<CallerKey | undefined>) => Promise<CallerKey | undefined>;
+
+/** Where gateway keys are looked up: a list from the environment, a database, or both. */
+export interface KeyStore {
+  /**
+   * @param digest SHA-256 of the secret a caller presented.
+   * @param admit decides on the look-up in a database, if one is needed; without it the look-up begins at once.
+   * @returns the key it belongs to, if any; a promise only when a database is asked.
+   */
+  find(digest: Buffer, admit?: AdmitLookUp): CallerKey | undefined | Promise<CallerKey | undefined>;
+}
+
+/** A store of a fixed list of keys, which may use every model. */
+export function fixedKeys(entries: readonly KeyEntry[]): KeyStore {
+  const byDigest = new Map(entries.map((entry) => [entry.digest.toString("latin1"), known(entry)]));
+  const nobody = Buffer.alloc(32);
+  return {
+    find(digest) {
+      // The index is safe because a caller cannot choose a digest; what decides is compared in constant time.
+      const found = byDigest.get(digest.toString("latin1"));
+      return timingSafeEqual(found?.digest ?? nobody, digest) ? found?.key : undefined;
+    },
+  };
+}
+
+/** Id of the key of an entry of the list. */
+export function idOfEntry({ name }: KeyEntry): string {
+  return `env:${name}`;
+}
+
+function known(entry: KeyEntry): { digest: Buffer; key: CallerKey } {
+  const { name, digest } = entry;
+  return {
+    digest,
+    key: { id: idOfEntry(entry), name, role: "caller", models: null, onDisconnect: "cancel" },
+  };
+}
+
+/** Asks one store and then, for what it does not know, the other. */
+export function firstOf(first: KeyStore, second: KeyStore): KeyStore {
+  return { find: (digest, admit) => first.find(digest) ?? second.find(digest, admit) };
+}

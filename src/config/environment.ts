@@ -1,0 +1,114 @@
+import { totalmem } from "node:os";
+import process from "node:process";
+import { z } from "zod";
+import { originMistake } from "./origins.ts";
+import {
+  checked,
+  explainedList,
+  flag,
+  isBaseUrl,
+  isNetwork,
+  isPostgresUrl,
+  isRedisUrl,
+  list,
+  wholeNumber,
+  wholeNumberWithin,
+} from "./values.ts";
+import { isProxyUrl, proxyUrl } from "./proxy.ts";
+
+const DAY_MS = 86_400_000;
+/** What may stand in an HTTP header value: printable ASCII, so that nothing has to be guessed about its encoding. */
+const HEADER_TEXT = /^[\x20-\x7e]{1,512}$/;
+
+const file = checked((value) => !value.includes("\0"), "must be the path of a file").optional();
+const proxy = checked(
+  isProxyUrl,
+  "must be the http:// or https:// URL of a proxy, user name and password percent-encoded",
+)
+  .transform(proxyUrl)
+  .optional();
+
+/** Of the container's memory, or of the machine's if that is less: without a limit the first is 0 or beyond any machine. */
+function quarterOfMemory(): number {
+  const machine = totalmem();
+  return Math.floor(Math.min(process.constrainedMemory() || machine, machine) / 4);
+}
+
+/** Every variable the gateway reads, with its bounds and its default; `.env.example` describes each. */
+export const environment = z.object({
+  HOST: checked(
+    (value) => /^[\w.:-]{1,255}$/.test(value),
+    "must be an address or host name, such as 127.0.0.1",
+  ).default("127.0.0.1"),
+  PORT: wholeNumber(0, 65_535, 8080),
+  OPENROUTER_API_KEY: checked(
+    (value) => /^[\x21-\x7e]{1,512}$/.test(value),
+    "must be one OpenRouter key without spaces",
+  ).optional(),
+  OPENROUTER_API_KEY_FILE: file,
+  OPENROUTER_BASE_URL: checked(
+    isBaseUrl,
+    "must be an http or https URL without credentials, query or fragment, such as https://openrouter.ai/api/v1",
+  )
+    .transform((value) => value.replace(/\/+$/, ""))
+    .default("https://openrouter.ai/api/v1"),
+  HTTPS_PROXY: proxy,
+  HTTP_PROXY: proxy,
+  NO_PROXY: z.string().optional(),
+  GATEWAY_API_KEYS: z.string().optional(),
+  GATEWAY_API_KEYS_FILE: file,
+  ALLOW_ANONYMOUS: flag(false),
+  DATA_DIR: checked((value) => !value.includes("\0"), "must be the path of a directory").optional(),
+  // Its default depends on DATABASE_URL.
+  DATA_DIR_PERSISTENT: z.enum(["true", "false"], { error: "must be true or false" }).optional(),
+  DATABASE_URL: checked(isPostgresUrl, "must be a postgres:// or postgresql:// URL").optional(),
+  DATABASE_URL_FILE: file,
+  STORE_OUTAGE_GRACE_MS: wholeNumber(0, DAY_MS, 3_600_000),
+  SETTLE_AFTER_MS: wholeNumber(1, DAY_MS, 20_000),
+  SETTLE_GIVE_UP_MS: wholeNumber(1, 30 * DAY_MS, DAY_MS),
+  LEDGER_RETENTION_DAYS: wholeNumber(1, 36_500, 395),
+  JOURNAL_MAX_BYTES: wholeNumber(1_048_576, 1_099_511_627_776, 1_073_741_824),
+  DISCONNECT_HEAD_WAIT_MS: wholeNumber(0, DAY_MS, 10_000),
+  DISCONNECT_DRAIN_MS: wholeNumber(1, DAY_MS, 300_000),
+  DISCONNECT_DRAIN_BYTES: wholeNumber(1, 1_099_511_627_776, 67_108_864),
+  RATE_LIMIT_MAX: wholeNumber(0, 1_000_000_000, 0),
+  RATE_LIMIT_WINDOW_MS: wholeNumber(1, DAY_MS, 60_000),
+  REDIS_URL: checked(isRedisUrl, "must be a redis:// or rediss:// URL").optional(),
+  REDIS_URL_FILE: file,
+  TRUST_PROXY: list(
+    isNetwork,
+    "must be addresses or CIDR networks separated by commas, such as 10.0.0.0/8, or loopback, linklocal, uniquelocal; " +
+      "true and numbers are refused because they let callers forge their address",
+  ),
+  // The upper bound is the longest text that V8 can hold.
+  BODY_LIMIT_BYTES: wholeNumber(1, 536_870_888, 67_108_864),
+  BODY_MEMORY_BYTES: wholeNumber(1, 1_099_511_627_776, quarterOfMemory()),
+  MAX_IN_FLIGHT: wholeNumber(1, 1_000_000, 10_000),
+  // Its default depends on MAX_IN_FLIGHT.
+  MAX_IN_FLIGHT_PER_KEY: wholeNumberWithin(1, 1_000_000).optional(),
+  // Its default depends on the descriptor limit of the process.
+  MAX_CONNECTIONS: wholeNumberWithin(1, 1_000_000).optional(),
+  UPSTREAM_CONNECT_TIMEOUT_MS: wholeNumber(1, DAY_MS, 5_000),
+  UPSTREAM_HEADERS_TIMEOUT_MS: wholeNumber(1, DAY_MS, 900_000),
+  UPSTREAM_IDLE_TIMEOUT_MS: wholeNumber(1, DAY_MS, 300_000),
+  UPSTREAM_TOTAL_TIMEOUT_MS: wholeNumber(1, DAY_MS, 3_600_000),
+  RESPONSE_LIMIT_BYTES: wholeNumber(1, 1_099_511_627_776, 1_073_741_824),
+  CLIENT_STALL_TIMEOUT_MS: wholeNumber(1, DAY_MS, 60_000),
+  // Longer than the 60 s after which load balancers let go of an idle connection: the server must not close it first.
+  KEEP_ALIVE_TIMEOUT_MS: wholeNumber(1, DAY_MS, 75_000),
+  DRAIN_MS: wholeNumber(0, DAY_MS, 2_000),
+  SHUTDOWN_GRACE_MS: wholeNumber(0, DAY_MS, 600_000),
+  LOG_LEVEL: z
+    .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
+      error: "must be one of fatal, error, warn, info, debug, trace, silent",
+    })
+    .default("info"),
+  CORS_ORIGINS: explainedList(originMistake),
+  APP_URL: checked((value) => HEADER_TEXT.test(value) && URL.canParse(value), "must be a URL").optional(),
+  APP_TITLE: checked(
+    (value) => HEADER_TEXT.test(value),
+    "must be up to 512 printable ASCII characters",
+  ).optional(),
+});
+
+export type Environment = z.infer<typeof environment>;

@@ -1,0 +1,75 @@
+import type { FastifyInstance, onRequestAsyncHookHandler } from "fastify";
+import { GatewayError } from "../errors.ts";
+import type { CallerKey } from "../auth/caller-key.ts";
+import type { KeyService } from "../keys/key-service.ts";
+import type { Database } from "../store/database.ts";
+import { type KeyUsage, keyUsage, NO_USAGE } from "../metering/sql/key-usage.ts";
+import { usdNumber } from "../metering/money.ts";
+import { allowOnly } from "./method-not-allowed.ts";
+
+const URL = "/openai/v1/key";
+
+export interface KeyRouteOptions {
+  readonly admit: onRequestAsyncHookHandler[];
+  /** Undefined where nothing is kept: then usage is 0. */
+  readonly books: { readonly database: Database; readonly keys: KeyService } | undefined;
+}
+
+/** `GET /openai/v1/key`: what a caller's own key is and has cost, in the shape of OpenRouter's `/key`. */
+export function key(app: FastifyInstance, { admit, books }: KeyRouteOptions): void {
+  allowOnly(app, URL, ["GET"]);
+  app.get(URL, { onRequest: admit }, async (request, reply) => {
+    const { key: own } = request.caller;
+    if (!own) {
+      throw new GatewayError(
+        "unknown_url",
+        "This is about keys of this gateway, and the request came without one. Ask OpenRouter about a key of its own.",
+      );
+    }
+    const { usage, expiresAt } = books ? await lookUp(own, books) : { usage: NO_USAGE, expiresAt: null };
+    return reply.send({ data: describe(own, usage, expiresAt) });
+  });
+}
+
+async function lookUp(
+  { id }: CallerKey,
+  { database, keys }: NonNullable<KeyRouteOptions["books"]>,
+): Promise<{ usage: KeyUsage; expiresAt: number | null }> {
+  try {
+    const usage = await keyUsage(database, id, Date.now());
+    return { usage, expiresAt: id.startsWith("env:") ? null : (await keys.show(id)).expiresAt };
+  } catch (cause) {
+    throw new GatewayError("store_unavailable", "Usage cannot be looked up now; try again shortly.", {
+      headers: { "retry-after": "2" },
+      cause,
+    });
+  }
+}
+
+function describe(
+  { name }: CallerKey,
+  { cost, byok }: KeyUsage,
+  expiresAt: number | null,
+): Record<string, unknown> {
+  return {
+    label: name,
+    creator_user_id: null,
+    limit: null,
+    limit_remaining: null,
+    limit_reset: null,
+    include_byok_in_limit: false,
+    usage: usdNumber(cost.total),
+    usage_daily: usdNumber(cost.daily),
+    usage_weekly: usdNumber(cost.weekly),
+    usage_monthly: usdNumber(cost.monthly),
+    byok_usage: usdNumber(byok.total),
+    byok_usage_daily: usdNumber(byok.daily),
+    byok_usage_weekly: usdNumber(byok.weekly),
+    byok_usage_monthly: usdNumber(byok.monthly),
+    is_free_tier: false,
+    is_management_key: false,
+    is_provisioning_key: false,
+    expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+    rate_limit: { requests: -1, interval: "10s", note: "This field is deprecated and safe to ignore." },
+  };
+}

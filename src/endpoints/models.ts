@@ -1,0 +1,48 @@
+import type { FastifyInstance, onRequestAsyncHookHandler } from "fastify";
+import { GatewayError } from "../errors.ts";
+import { allowsModel } from "../auth/model-policy.ts";
+import type { ModelCatalog } from "../upstream/model-catalog.ts";
+import { joinList, type ListedModels } from "../upstream/model-list.ts";
+import { allowOnly } from "./method-not-allowed.ts";
+import { type ModelQuery, readModelQuery } from "./model-query.ts";
+
+const URL = "/openai/v1/models";
+
+export interface ModelsOptions {
+  readonly admit: onRequestAsyncHookHandler[];
+  readonly catalog: ModelCatalog;
+}
+
+/** `GET /openai/v1/models` and `GET /openai/v1/models/{id}`, where the id may have slashes, escaped or not. */
+export function models(app: FastifyInstance, { admit, catalog }: ModelsOptions): void {
+  allowOnly(app, URL, ["GET"]);
+  allowOnly(app, `${URL}/*`, ["GET"]);
+  app.get(URL, { onRequest: admit }, async (request, reply) => {
+    const query = readModelQuery(request.url);
+    const json = toJson(request.caller.key?.models ?? null, await catalog.filtered(query.filter), query);
+    return reply.type("application/json").send(json);
+  });
+  app.get(`${URL}/*`, { onRequest: admit }, async (request, reply) => {
+    const id = (request.params as { "*": string })["*"];
+    const model = await catalog.find(id);
+    if (!model || !allowsModel(request.caller.key?.models ?? null, model.id))
+      throw new GatewayError("model_not_found", "There is no such model that this key may use.", {
+        param: "model",
+      });
+    return reply.type("application/json").send(JSON.stringify(model));
+  });
+}
+
+/** The JSON of a list, as far as a key may use it and a page of that is wanted. */
+function toJson(allowed: readonly string[] | null, list: ListedModels, { filter, page }: ModelQuery): Buffer {
+  if (allowed === null && !page) return list.json;
+  const usable = list.entries.filter(({ id }) => allowsModel(allowed, id)).map(({ json }) => json);
+  const count = page || list.fields["total_count"] !== undefined ? { total_count: usable.length } : {};
+  if (!page) return joinList(usable, { ...list.fields, ...count });
+  const end = page.offset + page.limit;
+  const next = new URLSearchParams(filter);
+  next.set("offset", String(end));
+  next.set("limit", String(page.limit));
+  const links = { next: end < usable.length ? `${URL}?${next.toString()}` : null };
+  return joinList(usable.slice(page.offset, end), { ...list.fields, ...count, links });
+}

@@ -1,0 +1,30 @@
+import type { FastifyInstance, FastifyReply } from "fastify";
+import type { Drain } from "./shutdown.ts";
+import type { HeaderMap } from "./headers.ts";
+
+declare module "fastify" {
+  interface FastifyInstance {
+    drain: Drain;
+  }
+}
+
+/** Sets the headers that stand on every answer that Fastify writes. */
+export function setOwnHeaders(app: FastifyInstance, drain: Drain): void {
+  app.decorate("drain", drain);
+  app.addHook("onRequest", (request, reply, done) => {
+    reply.header("x-request-id", request.id);
+    done();
+  });
+  app.addHook("onSend", (_request, reply, _payload, done) => {
+    if (drain.draining) reply.header("connection", "close");
+    done();
+  });
+}
+
+/** The headers that stand on an answer that is written past Fastify, as they are at this moment. */
+export function ownHeadersOf(reply: FastifyReply): HeaderMap {
+  const headers = reply.getHeaders() as HeaderMap;
+  // Tells clients and load balancers to take their next request to a process that stays.
+  if (reply.server.drain.draining) headers["connection"] = "close";
+  return headers;
+}

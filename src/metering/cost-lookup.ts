@@ -1,0 +1,47 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { GatewayError } from "../errors.ts";
+import { parseRetryAfter } from "../http/retry-after.ts";
+
+/** Statuses below 500 that say nothing of the generation, but of the account or of too many requests. */
+const GENERAL_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 408, 429]);
+
+/** What OpenRouter has on its books for one generation. */
+export interface GenerationRecord {
+  readonly costNanodollars: number;
+  /** Undefined: it does not say. */
+  readonly promptTokens: number | undefined;
+  readonly completionTokens: number | undefined;
+  readonly cachedTokens: number | undefined;
+  readonly reasoningTokens: number | undefined;
+  readonly isByok: boolean | undefined;
+  /** What the provider charges; only with BYOK it comes on top of the cost. */
+  readonly upstreamInferenceNanodollars: number | undefined;
+  readonly provider: string | undefined;
+  readonly model: string | undefined;
+}
+
+/** Asks for the record of a generation by its id. */
+export type FindGeneration = (id: string) => Promise<GenerationRecord | undefined>;
+
+/** OpenRouter answered a cost lookup with neither a record nor 404. */
+export class LookupRefused extends GatewayError {
+  /** Whether the lookup of any other generation would be refused as well. */
+  readonly isGeneral: boolean;
+  /** How long OpenRouter asks to be left alone; undefined when it does not say. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(status: number, headers: IncomingHttpHeaders) {
+    super("upstream_error", `OpenRouter answered a cost lookup with status ${status}.`);
+    this.isGeneral = status < 400 || status >= 500 || GENERAL_STATUSES.has(status);
+    this.retryAfterMs = parseRetryAfter(headers);
+  }
+}
+
+/**
+ * Whether a record states its bill. OpenRouter creates a record before it has counted its tokens: until then the cost is 0
+ * and the counts are null or 0. A generation that was cancelled early may stay that way.
+ */
+export function isFilledIn({ costNanodollars, promptTokens, completionTokens }: GenerationRecord): boolean {
+  if (costNanodollars > 0) return true;
+  return promptTokens !== undefined && completionTokens !== undefined && promptTokens + completionTokens > 0;
+}

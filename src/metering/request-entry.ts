@@ -1,0 +1,78 @@
+import type { Exchange, RequestAccount } from "../http/request-context.ts";
+import type { RequestRow } from "./record.ts";
+import type { Opening } from "./journal/format.ts";
+import type { Journal, Segment } from "./journal/journal.ts";
+import { completeRow, openRow } from "./request-row.ts";
+import type { Unwritten } from "./batch-writer.ts";
+
+export interface RequestEntryOptions {
+  readonly journal: Journal;
+  /** How long after a request OpenRouter's own record of it may be there. */
+  readonly settleAfterMs: number;
+  /** Called when the row has changed and must be written. */
+  readonly onChange: (entry: Account) => void;
+  /** Called when the request has ended and its cost can never be known. */
+  readonly onUnknown: (row: RequestRow) => void;
+}
+
+/** The account of one request, from before it is sent until its row is written. */
+export class Account implements Unwritten, RequestAccount {
+  /** Where its lines stand: of its beginning and of upstream's head. */
+  readonly #segments: Segment[];
+  readonly #options: RequestEntryOptions;
+  readonly #row: RequestRow;
+  waits = false;
+  #ended = false;
+
+  /** @param segment the segment of the journal that has its start entry. */
+  constructor(opening: Opening, segment: Segment, options: RequestEntryOptions) {
+    this.#segments = [segment];
+    this.#options = options;
+    this.#row = openRow(opening, options.journal.instance);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  get startedAt(): number {
+    return this.#row.started_at;
+  }
+
+  row(): RequestRow {
+    // A row that is still to change must not change while it is written.
+    return this.#ended ? this.#row : { ...this.#row };
+  }
+
+  release(): void {
+    for (const segment of this.#segments.splice(0)) this.#options.journal.release(segment);
+  }
+
+  headArrived(exchange: Exchange, release: () => void): void {
+    this.#keepHead(exchange, release);
+  }
+
+  generationIdFound(exchange: Exchange): void {
+    this.#keepHead(exchange, () => {});
+  }
+
+  end(exchange: Exchange): void {
+    if (this.#ended) return;
+    const { settleAfterMs, onChange, onUnknown } = this.#options;
+    completeRow(this.#row, exchange, Date.now(), settleAfterMs);
+    this.#ended = true;
+    onChange(this);
+    if (this.#row.state === "unknown") onUnknown(this.#row);
+  }
+
+  #keepHead({ generationId, upstreamStatus }: Exchange, kept: () => void): void {
+    if (generationId !== undefined && !this.#ended) {
+      this.#row.generation_id = generationId;
+      // Should the disk with the journal be lost, the database knows whose bill to ask for.
+      this.#options.onChange(this);
+    }
+    // If it cannot be kept the caller's bytes go on: should this process die now, the row ends as unknown.
+    const segment = this.#options.journal.head(this.#row, { status: upstreamStatus, generationId }, kept);
+    if (segment) this.#segments.push(segment);
+  }
+}

@@ -1,0 +1,144 @@
+import type { Exchange } from "../http/request-context.ts";
+import { ANONYMOUS } from "../auth/caller-key.ts";
+import type { RequestRow } from "./record.ts";
+import { nanodollarsOf } from "./money.ts";
+import { tokenCount, usdAmount } from "./stated-amounts.ts";
+import type { Head, Opening } from "./journal/format.ts";
+
+const TEXT_MAX_CHARS = 128;
+
+/** What is known of a request when it begins. @param startedAt ms since 1970. */
+export function openingOf(exchange: Exchange, id: string, startedAt: number): Opening {
+  return {
+    id,
+    request_id: exchange.requestId,
+    key_id: exchange.keyId ?? ANONYMOUS,
+    key_name: exchange.keyName ?? ANONYMOUS,
+    model_asked: text(exchange.modelAsked),
+    model_sent: text(exchange.modelSent),
+    stream: exchange.stream ? 1 : 0,
+    bytes_in: exchange.bytesIn,
+    started_at: startedAt,
+  };
+}
+
+/** The row of a request of which no more than its beginning is known. */
+export function openRow(opening: Opening, instance: string): RequestRow {
+  // Each field by its name: V8 grows an object that begins with another's fields step by step.
+  return {
+    id: opening.id,
+    request_id: opening.request_id,
+    generation_id: null,
+    instance,
+    key_id: opening.key_id,
+    key_name: opening.key_name,
+    model_asked: opening.model_asked,
+    model_sent: opening.model_sent,
+    model_answered: null,
+    provider: null,
+    stream: opening.stream,
+    status: 0,
+    outcome: null,
+    state: "open",
+    prompt_tokens: null,
+    completion_tokens: null,
+    cached_tokens: null,
+    cache_write_tokens: null,
+    reasoning_tokens: null,
+    cost_nanodollars: null,
+    cost_source: null,
+    is_byok: null,
+    upstream_inference_nanodollars: null,
+    first_byte_ms: null,
+    total_ms: null,
+    bytes_in: opening.bytes_in,
+    bytes_out: 0,
+    started_at: opening.started_at,
+    ended_at: null,
+    settle_attempts: 0,
+    settle_at: null,
+  };
+}
+
+/**
+ * Completes the row of a request that has ended, in place: a gateway makes thousands of them a second.
+ * @param endedAt ms since 1970. @param settleAfterMs when OpenRouter's record of it may be there.
+ */
+export function completeRow(
+  row: RequestRow,
+  exchange: Exchange,
+  endedAt: number,
+  settleAfterMs: number,
+): void {
+  const { usage } = exchange;
+  const bill = billOf(exchange);
+  row.state = bill.state;
+  row.cost_nanodollars = bill.cost_nanodollars;
+  row.cost_source = bill.cost_source;
+  row.generation_id = text(exchange.generationId);
+  row.model_answered = text(exchange.modelAnswered);
+  row.provider = text(exchange.provider);
+  row.status = exchange.status;
+  row.outcome = exchange.outcome ?? null;
+  row.prompt_tokens = tokenCount(usage?.promptTokens) ?? null;
+  row.completion_tokens = tokenCount(usage?.completionTokens) ?? null;
+  row.cached_tokens = tokenCount(usage?.cachedTokens) ?? null;
+  row.cache_write_tokens = tokenCount(usage?.cacheWriteTokens) ?? null;
+  row.reasoning_tokens = tokenCount(usage?.reasoningTokens) ?? null;
+  row.is_byok = usage?.isByok === undefined ? null : Number(usage.isByok);
+  row.upstream_inference_nanodollars = nanodollars(usage?.upstreamInferenceUsd);
+  row.first_byte_ms =
+    exchange.firstByteAt === 0 ? null : Math.round(exchange.firstByteAt - exchange.startedAt);
+  row.total_ms = Math.round(exchange.endedAt - exchange.startedAt);
+  row.bytes_out = exchange.bytesOut;
+  row.ended_at = endedAt;
+  row.settle_at = bill.state === "pending" ? endedAt + settleAfterMs : null;
+}
+
+type Bill = Pick<RequestRow, "state" | "cost_nanodollars" | "cost_source">;
+
+const NOTHING_CHARGED: Bill = { state: "settled", cost_nanodollars: 0, cost_source: "none" };
+const NOT_KNOWN: Bill = { state: "unknown", cost_nanodollars: null, cost_source: "unknown" };
+const TO_BE_ASKED: Bill = { state: "pending", cost_nanodollars: null, cost_source: null };
+
+/**
+ * The row of a request whose process died. @param head undefined: upstream's had not come. @param endedAt ms since 1970.
+ */
+export function interruptedRow(open: RequestRow, head: Head | undefined, endedAt: number): RequestRow {
+  // A status alone does not prove a refusal, and the body that could was never seen whole.
+  const bill = head?.generationId === undefined ? NOT_KNOWN : TO_BE_ASKED;
+  return {
+    ...open,
+    ...bill,
+    generation_id: text(head?.generationId),
+    status: head?.status ?? 0,
+    outcome: "interrupted",
+    ended_at: endedAt,
+    settle_at: bill.state === "pending" ? endedAt : null,
+  };
+}
+
+function billOf(exchange: Exchange): Bill {
+  const { usage, refusedByUpstream } = exchange;
+  const cost = nanodollars(usage?.costUsd);
+  // What an answer states before its end is not yet the whole bill.
+  if (cost !== null && exchange.answeredWhole) {
+    return { state: "settled", cost_nanodollars: cost, cost_source: exchange.stream ? "stream" : "body" };
+  }
+  if (exchange.generationId !== undefined) return TO_BE_ASKED;
+  if (!exchange.sent) return NOTHING_CHARGED;
+  return refusedByUpstream ? NOTHING_CHARGED : NOT_KNOWN;
+}
+
+/**
+ * Text that both databases take: a caller may send a NUL or half a character, which PostgreSQL refuses, and with it every
+ * row of the same batch.
+ */
+function text(value: string | undefined): string | null {
+  return value === undefined ? null : value.slice(0, TEXT_MAX_CHARS).replaceAll("\0", "").toWellFormed();
+}
+
+function nanodollars(usd: number | undefined): number | null {
+  const amount = usdAmount(usd);
+  return amount === undefined ? null : nanodollarsOf(amount);
+}

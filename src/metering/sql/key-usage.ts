@@ -1,0 +1,59 @@
+import type { Database } from "../../store/database.ts";
+import { exactSum, sumParts } from "../../store/exact-sums.ts";
+
+const DAY_MS = 86_400_000;
+/** 1 January 1970 was a Thursday: a week (from Monday) had begun three days before. */
+const WEEK_SHIFT_MS = 3 * DAY_MS;
+
+/** Nanodollars: ever, and since the beginning of the day, week (Monday) and month, UTC. */
+export interface Spending {
+  readonly total: bigint;
+  readonly daily: bigint;
+  readonly weekly: bigint;
+  readonly monthly: bigint;
+}
+
+/** What the requests of a key have cost. */
+export interface KeyUsage {
+  /** What OpenRouter charged. */
+  readonly cost: Spending;
+  /** What providers charged beside it, for BYOK requests. */
+  readonly byok: Spending;
+}
+
+const NOTHING: Spending = { total: 0n, daily: 0n, weekly: 0n, monthly: 0n };
+export const NO_USAGE: KeyUsage = { cost: NOTHING, byok: NOTHING };
+
+/** Usage that is settled. @param now ms since 1970. */
+export async function keyUsage({ reader }: Database, keyId: string, now: number): Promise<KeyUsage> {
+  const date = new Date(now);
+  const since = {
+    total: 0,
+    daily: now - (now % DAY_MS),
+    weekly: now - ((now + WEEK_SHIFT_MS) % (7 * DAY_MS)),
+    monthly: Date.UTC(date.getUTCFullYear(), date.getUTCMonth()),
+  };
+  const query = reader
+    .selectFrom("rollups_daily")
+    .where("key_id", "=", keyId)
+    .select((eb) =>
+      Object.entries(since).flatMap(([name, from]) =>
+        (["cost", "byok"] as const).flatMap((charge) => {
+          const amount = eb
+            .case()
+            .when("day", ">=", from)
+            .then(eb.ref(`${charge}_nanodollars`))
+            .end();
+          const { billions, rest } = sumParts(amount);
+          return [billions.as(`${charge}_${name}_billions`), rest.as(`${charge}_${name}`)];
+        }),
+      ),
+    );
+  const row: Readonly<Record<string, string | null>> = await query.executeTakeFirstOrThrow();
+  const spent = (charge: "cost" | "byok"): Spending => {
+    const sum = (name: keyof Spending): bigint =>
+      exactSum(row[`${charge}_${name}_billions`] ?? null, row[`${charge}_${name}`] ?? null);
+    return { total: sum("total"), daily: sum("daily"), weekly: sum("weekly"), monthly: sum("monthly") };
+  };
+  return { cost: spent("cost"), byok: spent("byok") };
+}

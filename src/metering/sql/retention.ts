@@ -1,0 +1,131 @@
+import { setImmediate } from "node:timers/promises";
+import type { Database } from "../../store/database.ts";
+import { FINAL_STATES } from "../record.ts";
+import { readRetentionTime, type RetentionTime, writeRetentionTime } from "./retention-clock.ts";
+import { idAt } from "../row-id.ts";
+
+const BATCH = 1_000;
+const FIRST_MS = 60_000;
+const EVERY_MS = 3_600_000;
+
+/**
+ * Deletes finished rows of the ledger that began before a time; their sums in the rollups stay. A thousand at a time, so
+ * that nobody waits for it long.
+ * @param before ms since 1970. @param signal ends it early. @returns how many.
+ */
+export async function deleteRequestsBefore(
+  { kysely }: Database,
+  before: number,
+  signal?: AbortSignal,
+): Promise<number> {
+  let deleted = 0;
+  let last = "";
+  for (;;) {
+    const expired = await kysely
+      .selectFrom("requests")
+      .select("id")
+      .where("id", ">", last)
+      .where("id", "<", idAt(before))
+      .where("state", "in", FINAL_STATES)
+      .orderBy("id")
+      .limit(BATCH)
+      .execute();
+    const ids = expired.map(({ id }) => id);
+    if (ids.length > 0) await kysely.deleteFrom("requests").where("id", "in", ids).execute();
+    deleted += ids.length;
+    last = ids.at(-1) ?? last;
+    if (ids.length < BATCH || signal?.aborted) return deleted;
+    // SQLite answers at once: without this, every request would wait for the last batch.
+    await setImmediate();
+  }
+}
+
+async function hasFinalRowBefore({ kysely }: Database, before: number): Promise<boolean> {
+  const row = await kysely
+    .selectFrom("requests")
+    .select("id")
+    .where("id", "<", idAt(before))
+    .where("state", "in", FINAL_STATES)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export interface RetentionOptions {
+  readonly database: Database;
+  /** How long rows are kept. */
+  readonly keepMs: number;
+  /** Called when a round failed; the next one is made all the same. */
+  readonly onFailure: (error: unknown) => void;
+  /** Called in every round in which rows past their time are kept, because the clock went forward too far at once. */
+  readonly onClockAhead: (time: RetentionTime) => void;
+}
+
+/** Keeps the ledger from growing for ever. */
+export class Retention {
+  readonly #options: RetentionOptions;
+  readonly #stopping = new AbortController();
+  #timer: NodeJS.Timeout | undefined = undefined;
+  #round: Promise<void> = Promise.resolve();
+  /** How long this process has run, by its timers, since it last wrote down the time. */
+  #ranMs = 0;
+
+  constructor(options: RetentionOptions) {
+    this.#options = options;
+  }
+
+  /** Writes down the time before this process adds rows, whose clock may be wrong, and begins to delete a minute later. */
+  async start(): Promise<void> {
+    this.#schedule(FIRST_MS);
+    this.#round = this.#attempt(async () => {
+      await this.#readTime();
+    });
+    await this.#round;
+  }
+
+  /** Stops after the batch under way. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    clearTimeout(this.#timer);
+    await this.#round;
+  }
+
+  /** Rows that began before this have been deleted, or are about to be. @returns ms since 1970. */
+  async deletedBefore(): Promise<number> {
+    const { database, keepMs } = this.#options;
+    const { trusted } = await readRetentionTime(database, keepMs, 0);
+    return trusted - keepMs;
+  }
+
+  #schedule(delayMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.#ranMs += delayMs;
+      this.#round = this.#run();
+    }, delayMs);
+    this.#timer.unref();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    await this.#attempt(async () => {
+      const { database, keepMs, onClockAhead } = this.#options;
+      const time = await this.#readTime();
+      await deleteRequestsBefore(database, time.trusted - keepMs, signal);
+      if (time.trusted < time.now && (await hasFinalRowBefore(database, time.now - keepMs)))
+        onClockAhead(time);
+    });
+    if (!signal.aborted) this.#schedule(EVERY_MS);
+  }
+
+  async #readTime(): Promise<RetentionTime> {
+    const { database, keepMs } = this.#options;
+    const time = await readRetentionTime(database, keepMs, this.#ranMs);
+    await writeRetentionTime(database, time);
+    this.#ranMs = 0;
+    return time;
+  }
+
+  async #attempt(task: () => Promise<void>): Promise<void> {
+    await task().catch(this.#options.onFailure);
+  }
+}

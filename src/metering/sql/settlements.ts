@@ -1,0 +1,112 @@
+import type { Database } from "../../store/database.ts";
+import { databaseTime } from "../../store/database-time.ts";
+import type { RequestRow } from "../record.ts";
+import { addToRollups } from "./rollups.ts";
+import { UNFINISHED } from "./unfinished.ts";
+
+/** How long a replica that has claimed rows may take before another one may: longer than it waits for an answer. */
+const CLAIM_MS = 15_000;
+
+/** Claims at most `limit` rows that wait for their cost and are due by the database's clock, for this replica alone. */
+export async function claimDue(database: Database, limit: number): Promise<RequestRow[]> {
+  const { kysely, sqlite } = database;
+  return kysely
+    .with("due", (db) => {
+      const due = db
+        .selectFrom("requests")
+        .select("id")
+        .where(UNFINISHED)
+        .where("state", "=", "pending")
+        .where("settle_at", "<=", databaseTime(database))
+        .orderBy("settle_at")
+        .limit(limit);
+      return sqlite ? due : due.forUpdate().skipLocked();
+    })
+    .updateTable("requests")
+    .set({ settle_at: databaseTime(database, CLAIM_MS) })
+    .where("id", "in", (eb) => eb.selectFrom("due").select("due.id"))
+    .returningAll()
+    .execute();
+}
+
+/**
+ * Makes rows due whose time is further ahead than any wait is long: a clock that was ahead has set it.
+ * @param longestWaitMs of all the waits that `settle_at` can state.
+ */
+export async function recallMisdated(database: Database, longestWaitMs: number): Promise<void> {
+  await database.kysely
+    .updateTable("requests")
+    .set({ settle_at: databaseTime(database) })
+    .where(UNFINISHED)
+    .where("state", "=", "pending")
+    .where("settle_at", ">", databaseTime(database, longestWaitMs))
+    .execute();
+}
+
+/** How a claimed row goes back to those that wait. */
+export interface Postponement {
+  /** How long, by the database's clock, before it may be claimed again. */
+  readonly waitMs: number;
+  /** Whether OpenRouter answered, without a bill: only such answers count towards giving the row up. */
+  readonly isMiss: boolean;
+}
+
+/** Puts a claimed row back, unless another replica has settled it. */
+export async function postpone(
+  database: Database,
+  id: string,
+  { waitMs, isMiss }: Postponement,
+): Promise<void> {
+  await database.kysely
+    .updateTable("requests")
+    .set((eb) => ({
+      settle_at: databaseTime(database, waitMs),
+      settle_attempts: eb("settle_attempts", "+", isMiss ? 1 : 0),
+    }))
+    .where("id", "=", id)
+    .where("state", "=", "pending")
+    .execute();
+}
+
+/** What settles a row. */
+export type Settlement = Pick<
+  RequestRow,
+  | "state"
+  | "cost_nanodollars"
+  | "cost_source"
+  | "prompt_tokens"
+  | "completion_tokens"
+  | "cached_tokens"
+  | "cache_write_tokens"
+  | "reasoning_tokens"
+  | "is_byok"
+  | "upstream_inference_nanodollars"
+  | "provider"
+  | "model_answered"
+>;
+
+/**
+ * Makes a row final and counts it in the rollups. A row that another replica has settled stays as it is; a real bill
+ * corrects one that was given up, and its sums.
+ * @returns the row as it is now; undefined when there was nothing to settle.
+ */
+export async function settle(
+  database: Database,
+  id: string,
+  settlement: Settlement,
+): Promise<RequestRow | undefined> {
+  return database.kysely.transaction().execute(async (transaction) => {
+    const query = transaction
+      .selectFrom("requests")
+      .selectAll()
+      .where("id", "=", id)
+      .where("state", "in", settlement.state === "settled" ? ["pending", "unknown"] : ["pending"]);
+    const before = await (database.sqlite ? query : query.forUpdate()).executeTakeFirst();
+    if (!before) return undefined;
+    const changes = { ...settlement, settle_at: null };
+    await transaction.updateTable("requests").set(changes).where("id", "=", id).execute();
+    const after = { ...before, ...changes };
+    await addToRollups(database, transaction, [after], before.state === "unknown" ? [before] : []);
+    return after;
+  });
+}

@@ -1,0 +1,204 @@
+import type { Exchange, Usage } from "../http/request-context.ts";
+import { generationIdOf, providerOf } from "../upstream/response-head.ts";
+import type { UpstreamHead } from "../upstream/call.ts";
+import { EventStreamReader, type JsonEvent, Key } from "../response/event-stream.ts";
+import { JsonDocumentReader } from "../response/json-document.ts";
+import { JsonStructure } from "../response/json-structure.ts";
+import { mayBeRefusal, RefusalReader } from "../response/refusal-body.ts";
+import { readFirstMembers } from "../response/top-level-members.ts";
+import { toUsage } from "../metering/usage.ts";
+import { mediaTypeOf } from "./response-guard.ts";
+
+/** How much of an answer is searched for its id at once, where its head states none. Every answer begins with its id. */
+const ID_WITHIN_BYTES = 65_536;
+const TEXT_MAX_CHARS = 256;
+const LF = 0x0a;
+const CR = 0x0d;
+const RIGHT_BRACKET = 0x5d;
+const GENERATION_ID = /^gen-[\x21-\x7e]{1,124}$/;
+const USAGE = new Key("usage");
+const ERROR = new Key("error");
+const ID = new Key("id");
+/** What an answer says of itself in its first fields. */
+const IDENTITY = ["id", "provider", "model"] as const;
+
+/**
+ * What is read of a passing answer: whether it is complete, and for the bill. It holds no byte up. Only what stands at the
+ * top level of a whole event or document is the answer's own: below it may be JSON of the client's that upstream repeats.
+ */
+export class Reading {
+  eventStream = false;
+  #exchange: Exchange | undefined = undefined;
+  readonly #events = new EventStreamReader(
+    (event) => this.#readEvent(event),
+    (data) => this.#passOver(data),
+  );
+  readonly #document = new JsonDocumentReader();
+  /** How many bytes more of the body are searched for the id; 0: the id is known, or there is none. */
+  #idBytesLeft = 0;
+  #usage: Usage | undefined = undefined;
+  #provider: string | undefined = undefined;
+  #model: string | undefined = undefined;
+  #hasErrorEvent = false;
+  /** Undefined before the head, and if the head rules out that the answer is a refusal. */
+  #refusal: RefusalReader | undefined = undefined;
+  #isHeadRead = false;
+  /** The body ends with the connection: undici takes even a reset for its clean end. */
+  #closeDelimited = false;
+  /** Only of a document that the connection delimits. */
+  #structure: JsonStructure | undefined = undefined;
+  /** The body has a Content-Encoding, though none was asked for: nothing in it can be read. */
+  #isEncoded = false;
+
+  /** Reads the head of upstream's answer. */
+  begin(head: UpstreamHead, exchange: Exchange): void {
+    const { headers, status } = head;
+    this.#exchange = exchange;
+    this.#isHeadRead = true;
+    const mediaType = mediaTypeOf(head);
+    this.eventStream = mediaType === "text/event-stream";
+    if (mayBeRefusal(status, mediaType)) this.#refusal = new RefusalReader();
+    this.#closeDelimited =
+      headers["content-length"] === undefined && !isChunked(headers["transfer-encoding"]);
+    // undici gives a header that comes twice as an array, whatever its type says.
+    const encoding = [headers["content-encoding"] as string | readonly string[] | undefined].flat().join();
+    this.#isEncoded = !/^(?:identity)?,?$/i.test(encoding);
+    if (this.#closeDelimited && !this.eventStream) this.#structure = new JsonStructure();
+    exchange.upstreamStatus = status;
+    exchange.provider = providerOf(head);
+    exchange.generationId = generationIdOf(head);
+    this.#events.wantedKeys = [USAGE, ERROR, ID];
+    if (exchange.generationId === undefined && status < 300) this.#idBytesLeft = ID_WITHIN_BYTES;
+  }
+
+  push(chunk: Buffer): void {
+    if (this.#isEncoded) return;
+    if (this.eventStream) this.#events.push(chunk);
+    else this.#document.push(chunk);
+    if (this.#idBytesLeft > 0) this.#lookForId(chunk.length);
+    this.#refusal?.push(chunk);
+    this.#structure?.push(chunk);
+  }
+
+  /** Whether the body, once complete, can still prove that upstream refused the request and charged nothing. */
+  get mayBeRefusal(): boolean {
+    return !this.#isHeadRead || (this.#refusal?.isPossible ?? false);
+  }
+
+  /** Its head has not stated the id by which its cost can be looked up, so the body has to. */
+  #lookForId(bytes: number): void {
+    if (this.eventStream) {
+      this.#events.scan();
+      // A first event that repeats the request can be longer than what is read for its id.
+      if (this.#idBytesLeft > 0) this.#identify(readMembers(this.#events.incompleteData));
+    } else this.#identify(Object.fromEntries(this.#document.firstMembers(IDENTITY)));
+    this.#idBytesLeft -= bytes;
+  }
+
+  #readEvent(event: JsonEvent): void {
+    this.#identify(event);
+    this.#usage = toUsage(event["usage"]) ?? this.#usage;
+    this.#hasErrorEvent ||= (event["error"] ?? null) !== null;
+  }
+
+  #passOver(data: Buffer): void {
+    // It may be the event that states the bill.
+    this.#usage = undefined;
+    if (this.#idBytesLeft > 0) this.#identify(readMembers(data));
+  }
+
+  #identify({ id, provider, model }: JsonEvent): void {
+    this.#provider = shortText(provider) ?? this.#provider;
+    this.#model = shortText(model) ?? this.#model;
+    const exchange = this.#exchange;
+    if (typeof id !== "string" || !exchange) return;
+    const isKnown = exchange.generationId !== undefined;
+    if (!isKnown && !GENERATION_ID.test(id)) return;
+    this.#events.wantedKeys = [USAGE, ERROR];
+    this.#idBytesLeft = 0;
+    if (isKnown) return;
+    exchange.generationId = id;
+    exchange.account?.generationIdFound(exchange);
+  }
+
+  /** Whether an answer that has ended was cut short by an end that looks clean. */
+  get cutShort(): boolean {
+    return this.#closeDelimited && !this.#isEncoded && !this.#endsWhole();
+  }
+
+  #endsWhole(): boolean {
+    return this.eventStream
+      ? this.#events.endsDone
+      : (this.#document.isValid ?? this.#structure?.isComplete ?? true);
+  }
+
+  /** Whether a stream that has ended did not say so before. */
+  get lacksDone(): boolean {
+    return this.eventStream && !this.#isEncoded && !this.#events.endsDone;
+  }
+
+  /** Whether a stream has said `[DONE]`, in a whole line. */
+  get isDone(): boolean {
+    return this.eventStream && this.#events.isDone;
+  }
+
+  /**
+   * Whether a stream whose last chunk this is has said `[DONE]`, in a whole event, and nothing more. Costs nothing for most
+   * chunks: their last character is that of JSON.
+   */
+  isDoneAfter(chunk: Buffer): boolean {
+    let at = chunk.length - 1;
+    while (at >= 0 && (chunk[at] === LF || chunk[at] === CR)) at--;
+    return (at < 0 || chunk[at] === RIGHT_BRACKET) && this.isDone && this.isBetweenEvents;
+  }
+
+  /** Whether a stream is between two events. */
+  get isBetweenEvents(): boolean {
+    return this.eventStream && !this.#isEncoded && this.#events.isBetweenEvents;
+  }
+
+  /** Whether the answer states an error. */
+  get hasError(): boolean {
+    if (!this.eventStream) return this.#document.hasError;
+    this.#events.scan();
+    return this.#hasErrorEvent;
+  }
+
+  /** Writes into the record what the answer says of itself, once nothing more of it will come. */
+  conclude(exchange: Exchange): void {
+    if (this.eventStream) this.#concludeStream(exchange);
+    else this.#concludeDocument(exchange);
+    exchange.usage = this.#usage;
+    exchange.modelAnswered = this.#model;
+    // Documented as a header, and seen in none of the recorded answers.
+    exchange.provider ??= this.#provider;
+    exchange.refusedByUpstream = exchange.answeredWhole && (this.#refusal?.isRefusal ?? false);
+  }
+
+  #concludeStream(exchange: Exchange): void {
+    // The bill is in the last event: whoever has read [DONE] has all of it, however the connection ends.
+    if (this.#events.isDone) exchange.answeredWhole = true;
+  }
+
+  #concludeDocument(exchange: Exchange): void {
+    this.#identify(Object.fromEntries(this.#document.firstMembers(IDENTITY)));
+    // The place of a member is certain only in a document that is complete.
+    if (!exchange.answeredWhole || !this.#endsWhole()) return;
+    if (exchange.generationId === undefined) this.#identify({ id: this.#document.member("id") });
+    this.#usage = toUsage(this.#document.member("usage"));
+  }
+}
+
+/** Whether the body ends with its last chunk: with any other coding at the end, the connection ends it (RFC 9112, 6.3). */
+function isChunked(transferEncoding: string | readonly string[] | undefined): boolean {
+  return /(?:^|,)[ \t]*chunked[ \t]*$/i.test([transferEncoding ?? ""].flat().join());
+}
+
+/** What the beginning of an event says of its answer. */
+function readMembers(json: Buffer): JsonEvent {
+  return json.length === 0 ? {} : Object.fromEntries(readFirstMembers(json, IDENTITY));
+}
+
+function shortText(value: unknown): string | undefined {
+  return typeof value === "string" && value.length <= TEXT_MAX_CHARS ? value : undefined;
+}

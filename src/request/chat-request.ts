@@ -1,0 +1,62 @@
+import { checkChatRequest, type ChatFields } from "./chat-schema.ts";
+import { type InnerModel, innerModels } from "./nested-models.ts";
+import { parseJsonObject } from "./json-object.ts";
+import { forwardedModelId } from "./model-id.ts";
+import { cutInPlace, prefixSpan } from "./splice.ts";
+import type { Span, TopLevelFields } from "./top-level-fields.ts";
+
+/** A chat completion request that may be forwarded. */
+export interface ChatRequest {
+  /** The first model the caller named, as it was written; undefined when a preset stands in. */
+  readonly modelAsked: string | undefined;
+  /** The same under OpenRouter's name. */
+  readonly modelSent: string | undefined;
+  /** Every model the caller named, under OpenRouter's names. */
+  readonly models: readonly string[];
+  /** The models that its plugins, its tools and its `speed` ask besides. */
+  readonly innerModels: readonly InnerModel[];
+  /** The preset the caller named apart from a model. */
+  readonly preset: string | undefined;
+  readonly stream: boolean;
+  /** The parsed body, as it came. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** The caller's bytes but for the optional prefix of model ids. */
+  readonly body: Buffer;
+}
+
+/**
+ * Checks the body of a chat completion and takes the optional prefix off its model ids, in place.
+ * @param body the raw bytes; must not be used after.
+ * @throws GatewayError 400 that names the first fault.
+ */
+export function readChatRequest(body: Buffer): ChatRequest {
+  const { value, fields } = parseJsonObject(body);
+  const request = checkChatRequest(value);
+  const modelAsked = request.model ?? request.models?.[0];
+  const { preset } = value as { preset?: unknown };
+  const models = namesOf(request);
+  return {
+    modelAsked,
+    modelSent: modelAsked === undefined ? undefined : forwardedModelId(modelAsked),
+    models,
+    innerModels: innerModels(value, models),
+    preset: typeof preset === "string" ? preset : undefined,
+    stream: request.stream === true,
+    fields: value,
+    body: cutInPlace(body, prefixSpans(body, request, fields)),
+  };
+}
+
+function namesOf({ model, models }: ChatFields): string[] {
+  const names = (models ?? []).map(forwardedModelId);
+  return model === undefined || model === null ? names : [forwardedModelId(model), ...names];
+}
+
+function prefixSpans(body: Buffer, request: ChatFields, fields: TopLevelFields): Span[] {
+  const ids = fields.models.map((span, index) => ({ span, id: request.models?.[index] }));
+  if (fields.model) ids.push({ span: fields.model, id: request.model ?? undefined });
+  return ids
+    .map(({ span, id }) => (id === undefined ? undefined : prefixSpan(body, span, id)))
+    .filter((span) => span !== undefined)
+    .toSorted((a, b) => a.start - b.start);
+}

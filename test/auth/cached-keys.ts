@@ -1,0 +1,66 @@
+import { onTestFinished } from "vitest";
+import type { Actor } from "../../src/keys/gateway-key.ts";
+import { KeyCache, type KeySource } from "../../src/auth/key-cache.ts";
+import { newKeySchema } from "../../src/keys/key-input.ts";
+import { digestOf } from "../../src/config/key-list.ts";
+import { KeyService } from "../../src/keys/key-service.ts";
+import { keySource } from "../../src/keys/key-source.ts";
+import { openTestDatabase } from "../support/store.ts";
+import { until } from "../support/until.ts";
+
+/** Who changes keys here. */
+export const BY: Actor = { actor: "cli", source: "somebody@somewhere" };
+/** What the clock of a cache says at first. */
+export const NOW = 1_800_000_000_000;
+/** A new key of this name, and nothing else. */
+export const input = (name: string) => newKeySchema.parse({ name });
+
+/** A cache over SQLite whose source can be made to fail, asked how often it was asked, and told to tell of changes. */
+export async function startCache(graceMs = 60_000) {
+  const database = await openTestDatabase();
+  const clock = { now: NOW };
+  const real = keySource(database, undefined);
+  const state = {
+    down: false,
+    lookUps: 0,
+    changed: (): void => {},
+    beforeTouch: Promise.resolve(),
+    touches: 0,
+  };
+  const ask = async <T>(answer: () => Promise<T>): Promise<T> => {
+    if (state.down) throw new Error("down");
+    return answer();
+  };
+  const source: KeySource = {
+    byDigest(digest) {
+      state.lookUps++;
+      return ask(() => real.byDigest(digest));
+    },
+    changedSince: (revision) => ask(() => real.changedSince(revision)),
+    history: (revision) => ask(() => real.history(revision)),
+    async touch(usedAt) {
+      state.touches++;
+      await state.beforeTouch;
+      return ask(() => real.touch(usedAt));
+    },
+    listen(changed) {
+      state.changed = changed;
+      return () => {};
+    },
+  };
+  const health: boolean[] = [];
+  const cache = new KeyCache({
+    source,
+    graceMs,
+    onHealth: (healthy) => health.push(healthy),
+    now: () => clock.now,
+  });
+  await cache.start();
+  onTestFinished(() => cache.stop());
+  const find = async (secret: string) => cache.find(digestOf(secret));
+  /** Finds a key until it is remembered: what is read while a change is heard of is not. */
+  const remember = (secret: string) =>
+    until(async () => (await find(secret)) && !(cache.find(digestOf(secret)) instanceof Promise), "the key");
+  const service = new KeyService(database, () => clock.now);
+  return { service, cache, find, remember, state, health, clock };
+}

@@ -1,0 +1,143 @@
+import type * as NodeCrypto from "node:crypto";
+import { expect, test, vi } from "vitest";
+import type { KeyStore } from "../../src/auth/key-store.ts";
+import { digestOf } from "../../src/config/key-list.ts";
+import { createSecret } from "../../src/key-secret.ts";
+import { CALLER_KEY } from "../support/gateway.ts";
+import { until } from "../support/until.ts";
+import { BY, input, startCache } from "./cached-keys.ts";
+import { startLoginGateway } from "./login-gateway.ts";
+
+const LOGINS_MAX = 5;
+const AT_ONCE_MAX = 4;
+const LIMITED = { RATE_LIMIT_MAX: String(LOGINS_MAX) };
+
+const digests = vi.hoisted(() => ({ made: 0 }));
+vi.mock("node:crypto", async (original) => {
+  const crypto = await original<typeof NodeCrypto>();
+  const hash = (...args: Parameters<typeof crypto.hash>): unknown => {
+    digests.made++;
+    return crypto.hash(...args);
+  };
+  return { ...crypto, hash };
+});
+
+/** A gateway over a cache of keys in SQLite, whose look-ups and digests are counted. */
+async function start(env: Record<string, string | undefined> = LIMITED) {
+  const cache = await startCache();
+  const gateway = await startLoginGateway(cache.cache, env);
+  const exceedLimit = async (): Promise<void> => {
+    for (let sent = 0; sent <= LOGINS_MAX; sent++) await gateway.statusFor(createSecret());
+  };
+  return { ...cache, ...gateway, exceedLimit };
+}
+
+const several = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
+
+test("over the limit an invented key costs neither a look-up nor a digest, of whichever form it is", async () => {
+  const { statusFor, exceedLimit, state } = await start();
+  await exceedLimit();
+  const before = [state.lookUps, digests.made];
+  const invented = ["sk-invented", "sk-or-v1-invented", createSecret(), createSecret(), "sk-slc-mistyped"];
+  for (const secret of invented) expect(await statusFor(secret)).toBe(429);
+  expect([state.lookUps, digests.made]).toEqual(before);
+  expect(state.lookUps).toBe(LOGINS_MAX + 1);
+});
+
+test("over the limit of an address keys that were good before are served from it, changed ones as well", async () => {
+  const { statusFor, exceedLimit, service, state } = await start();
+  const { secret } = await service.create(input("team"), BY);
+  const unseen = await service.create(input("unseen"), BY);
+  expect(await statusFor(secret)).toBe(200);
+  await exceedLimit();
+  expect([await statusFor(CALLER_KEY), await statusFor(secret)]).toEqual([200, 200]);
+  expect(await statusFor(unseen.secret)).toBe(429);
+  const before = state.lookUps;
+  await service.update("team", { models: null, metadata: { note: "changed" } }, BY);
+  state.changed();
+  await until(async () => (await statusFor(secret)) === 200 && state.lookUps > before, "the new look-up");
+});
+
+test("a key that is revoked is served no more, and costs no digest once it has been refused", async () => {
+  const { statusFor, exceedLimit, service, state } = await start();
+  const { secret } = await service.create(input("team"), BY);
+  expect(await statusFor(secret)).toBe(200);
+  await exceedLimit();
+  await service.revoke("team", BY);
+  state.changed();
+  await until(async () => (await statusFor(secret)) === 429, "the key to end");
+  const before = [state.lookUps, digests.made];
+  for (let sent = 0; sent < 5; sent++) expect(await statusFor(secret)).toBe(429);
+  expect([state.lookUps, digests.made]).toEqual(before);
+});
+
+test("a key that is configured by its digest is served over the limit, though its secret was never seen", async () => {
+  const { statusFor, exceedLimit } = await start({
+    ...LIMITED,
+    GATEWAY_API_KEYS: `team:sha256=${digestOf("sk-by-digest").toString("hex")}`,
+  });
+  await exceedLimit();
+  expect(await statusFor("sk-by-digest")).toBe(200);
+  const before = digests.made;
+  expect(await statusFor("sk-invented")).toBe(429);
+  expect(digests.made).toBe(before);
+});
+
+/** A store that finds a few keys, and whose look-ups end when the test says so. */
+function countedKeys(secrets: readonly string[] = []) {
+  const names = new Map(secrets.map((secret, index) => [digestOf(secret).toString("hex"), `key-${index}`]));
+  const seen = { lookUps: 0, running: 0, mostRunning: 0 };
+  const keys: KeyStore = {
+    find: (digest, admit = (lookUp) => lookUp()) =>
+      admit(async () => {
+        seen.lookUps++;
+        seen.mostRunning = Math.max(seen.mostRunning, ++seen.running);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        seen.running--;
+        const name = names.get(digest.toString("hex"));
+        return name === undefined
+          ? undefined
+          : { id: name, name, role: "caller", models: null, onDisconnect: "cancel" };
+      }),
+  };
+  return { keys, seen };
+}
+
+test("a burst of invented keys makes as many look-ups as the limit allows, a few at once", async () => {
+  const { keys, seen } = countedKeys();
+  const { statusFor } = await startLoginGateway(keys, LIMITED);
+  const statuses = await Promise.all(several(300, () => statusFor(createSecret())));
+  expect(statuses.filter((status) => status === 401).length).toBe(LOGINS_MAX);
+  expect(statuses.filter((status) => status === 429).length).toBe(300 - LOGINS_MAX);
+  expect(seen.lookUps).toBeLessThanOrEqual(LOGINS_MAX + AT_ONCE_MAX);
+  expect(seen.mostRunning).toBeLessThanOrEqual(AT_ONCE_MAX);
+});
+
+test("a burst of invented keys from many addresses makes only a few look-ups at once", async () => {
+  const { keys, seen } = countedKeys();
+  const { statusFor } = await startLoginGateway(keys, { ...LIMITED, TRUST_PROXY: "loopback" });
+  const statuses = await Promise.all(
+    Array.from({ length: 200 }, (_, index) => statusFor(createSecret(), `198.51.100.${index}`)),
+  );
+  expect(new Set(statuses)).toEqual(new Set([401]));
+  expect(seen.lookUps).toBe(200);
+  expect(seen.mostRunning).toBeLessThanOrEqual(AT_ONCE_MAX);
+});
+
+test("a hundred good keys that come from one address at a cold start are all served", async () => {
+  const secrets = several(100, createSecret);
+  const { keys, seen } = countedKeys(secrets);
+  const { statusFor } = await startLoginGateway(keys, { RATE_LIMIT_MAX: "1" });
+  const statuses = await Promise.all(secrets.map((secret) => statusFor(secret)));
+  expect(statuses).toEqual(secrets.map(() => 200));
+  expect(seen.lookUps).toBe(100);
+  expect(seen.mostRunning).toBeLessThanOrEqual(AT_ONCE_MAX);
+});
+
+test("where callers may be anonymous, a text that no database has is never looked up", async () => {
+  const { statusFor, state, exceedLimit } = await start({ RATE_LIMIT_MAX: "100", ALLOW_ANONYMOUS: "true" });
+  for (const secret of ["sk-anything", "none", "sk-or-v1-x"]) expect(await statusFor(secret)).toBe(200);
+  expect(state.lookUps).toBe(0);
+  await exceedLimit();
+  expect(await statusFor("sk-anything")).toBe(200);
+});

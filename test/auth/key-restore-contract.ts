@@ -1,0 +1,109 @@
+import { sql } from "kysely";
+import { expect, onTestFinished, test } from "vitest";
+import { KeyCache } from "../../src/auth/key-cache.ts";
+import { newKeySchema } from "../../src/keys/key-input.ts";
+import { digestOf } from "../../src/config/key-list.ts";
+import { KeyService } from "../../src/keys/key-service.ts";
+import type { Database } from "../../src/store/database.ts";
+import { keySource } from "../../src/keys/key-source.ts";
+import { until } from "../support/until.ts";
+
+const BY = { actor: "cli", source: "somebody@somewhere" };
+const TABLES = ["keys", "key_revision", "audit"];
+const run = (kysely: Database["kysely"], text: string) => sql.raw(text).execute(kysely);
+const input = (name: string) => newKeySchema.parse({ name });
+
+/** A cache that has no news of changes but by polling, and the service of the same database. */
+export async function startFollowing(database: Database) {
+  const seen = { replaced: 0, polls: 0 };
+  const source = keySource(database, undefined);
+  const cache = new KeyCache({
+    source: {
+      ...source,
+      history(revision) {
+        seen.polls++;
+        return source.history(revision);
+      },
+    },
+    graceMs: 60_000,
+    onHealth: () => {},
+    onReplaced: () => seen.replaced++,
+  });
+  await cache.start();
+  onTestFinished(() => cache.stop());
+  const find = async (secret: string) => cache.find(digestOf(secret));
+  const remember = (secret: string) =>
+    until(async () => (await find(secret)) && !(cache.find(digestOf(secret)) instanceof Promise), "the key");
+  /** Waits until the cache has polled all changes so far. */
+  const follow = async (): Promise<void> => {
+    const { polls } = seen;
+    await until(() => seen.polls > polls + 1, "two polls");
+  };
+  return { service: new KeyService(database), find, remember, follow, seen };
+}
+
+/** What a cache owes when an older copy of its database is restored under it. @param open gives an empty database. */
+export function keyRestoreContract(open: () => Promise<Database>): void {
+  const backUp = async (database: Database): Promise<void> => {
+    for (const table of TABLES)
+      await run(database.kysely, `create table ${table}_copy as select * from ${table}`);
+  };
+  const restore = (database: Database): Promise<void> =>
+    database.kysely.transaction().execute(async (kysely) => {
+      for (const table of TABLES) {
+        await run(kysely, `delete from ${table}`);
+        await run(kysely, `insert into ${table} select * from ${table}_copy`);
+      }
+    });
+
+  test.each([
+    ["none", 0],
+    ["fewer", 1],
+    ["as many", 3],
+    ["more", 4],
+  ])(
+    "a cache sees a revocation after a restore of an older copy when %s changes follow than were lost",
+    async (_, following) => {
+      const database = await open();
+      const { service, find, remember, follow, seen } = await startFollowing(database);
+      const { secret } = await service.create(input("team"), BY);
+      if (following === 0) {
+        await backUp(database);
+        const added = await service.create(input("lost"), BY);
+        await follow();
+        await remember(added.secret);
+        await restore(database);
+        await until(async () => !(await find(added.secret)), "the key that the copy lacks to end", 2_500);
+      } else {
+        await backUp(database);
+        for (let change = 0; change < 3; change++) await service.create(input(`lost-${change}`), BY);
+        await follow();
+        await remember(secret);
+        await restore(database);
+        await service.revoke("team", BY);
+        for (let change = 1; change < following; change++) await service.create(input(`new-${change}`), BY);
+        await until(async () => !(await find(secret)), "the revoked key to end", 2_500);
+      }
+      expect(seen.replaced).toBe(1);
+      const later = await service.create(input("later"), BY);
+      await remember(later.secret);
+      await service.revoke("later", BY);
+      await until(async () => !(await find(later.secret)), "a later revocation", 2_500);
+      expect(seen.replaced).toBe(1);
+    },
+  );
+
+  test("a cache keeps what it remembers when a change that changes nothing is made", async () => {
+    const database = await open();
+    const { service, find, remember, follow, seen } = await startFollowing(database);
+    const { secret } = await service.create(input("team"), BY);
+    await remember(secret);
+    await service.update("team", { owner: null }, BY);
+    await follow();
+    const { secret: other } = await service.create(input("other"), BY);
+    await remember(other);
+    await service.revoke("other", BY);
+    await until(async () => !(await find(other)), "the revocation", 2_500);
+    expect(seen.replaced).toBe(0);
+  });
+}

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { digestOf, parseKeyList } from "../../src/config/key-list.ts";
+import { fixedKeys } from "../../src/auth/key-store.ts";
+
+const { entries } = parseKeyList(["team:sk-a", "ci:sk-b", `old:sha256=${digestOf("sk-c").toString("hex")}`]);
+
+test.each([
+  ["sk-a", "team"],
+  ["sk-b", "ci"],
+  ["sk-c", "old"],
+])("the secret %s finds the key %s", async (secret, name) => {
+  expect(await fixedKeys(entries).find(digestOf(secret))).toMatchObject({ name });
+});
+
+test.each(["sk-A", "sk-a ", "sk-", "", "team", digestOf("sk-a").toString("hex")])(
+  "the secret %j finds nothing",
+  async (secret) => {
+    expect(await fixedKeys(entries).find(digestOf(secret))).toBeUndefined();
+  },
+);
+
+test("a digest that differs in one bit finds nothing, and neither does one of zeros", async () => {
+  const keys = fixedKeys(entries);
+  for (let bit = 0; bit < 256; bit++) {
+    const digest = Buffer.from(digestOf("sk-a"));
+    digest[bit >> 3] = (digest[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    expect(await keys.find(digest)).toBeUndefined();
+  }
+  expect(await keys.find(Buffer.alloc(32))).toBeUndefined();
+});
+
+test("no keys let nobody in", async () => {
+  const keys = fixedKeys([]);
+  expect(await keys.find(digestOf("sk-a"))).toBeUndefined();
+  expect(await keys.find(Buffer.alloc(32))).toBeUndefined();
+});

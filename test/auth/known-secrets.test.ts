@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { fingerprintOf, parseKeyList } from "../../src/config/key-list.ts";
+import { KnownSecrets } from "../../src/auth/known-secrets.ts";
+
+test("secrets of the configuration are known from the start, and others once they were good", () => {
+  const known = new KnownSecrets(parseKeyList(["a:sk-a", "b:sk-b"]).entries);
+  expect([known.has("sk-a"), known.has("sk-b"), known.has("sk-c")]).toEqual([true, true, false]);
+  known.add("sk-c", "key_c");
+  expect(known.has("sk-c")).toBe(true);
+  known.delete("sk-c");
+  expect(known.has("sk-c")).toBe(false);
+  expect(known.hasUnseen).toBe(false);
+});
+
+test("a key that is configured by its digest is unseen until its secret has been good", () => {
+  const known = new KnownSecrets(parseKeyList([`a:sha256=${"0".repeat(64)}`, "b:sk-b"]).entries);
+  expect(known.hasUnseen).toBe(true);
+  known.add("sk-b", "env:b");
+  expect(known.hasUnseen).toBe(true);
+  known.add("sk-a", "env:a");
+  expect(known.hasUnseen).toBe(false);
+});
+
+test("no more than twenty thousand secrets are known, and no text of them is kept", () => {
+  const known = new KnownSecrets([]);
+  for (let index = 0; index <= 20_000; index++) known.add(`sk-${index}`, "key");
+  expect([known.has("sk-0"), known.has("sk-1"), known.has("sk-20000")]).toEqual([false, true, true]);
+  expect(fingerprintOf("sk-1")).toBeTypeOf("number");
+});

@@ -1,0 +1,45 @@
+import { type AddressInfo } from "node:net";
+import { onTestFinished } from "vitest";
+import { buildApp } from "../../src/app.ts";
+import { loadConfig } from "../../src/config/config.ts";
+import { Drain } from "../../src/http/shutdown.ts";
+import { fixedKeys, firstOf, type KeyStore } from "../../src/auth/key-store.ts";
+import { InFlight } from "../../src/limits/in-flight.ts";
+import { createLogger } from "../../src/observability/logger.ts";
+import { connectUpstream } from "../../src/upstream/openrouter.ts";
+import { ask } from "../support/ask.ts";
+import { ACCOUNT_KEY, CALLER_KEY, type LogRecord } from "../support/gateway.ts";
+import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+
+/** A gateway whose keys, besides those of its configuration, are in a store that the test has in its hands. */
+export async function startLoginGateway(stored: KeyStore, env: Record<string, string | undefined>) {
+  const logs: LogRecord[] = [];
+  const logger = createLogger("debug", { write: (line: string) => void logs.push(JSON.parse(line)) });
+  const { baseUrl } = await startScriptedUpstream((socket) =>
+    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+  );
+  const config = loadConfig({
+    OPENROUTER_API_KEY: ACCOUNT_KEY,
+    GATEWAY_API_KEYS: `team:${CALLER_KEY}`,
+    OPENROUTER_BASE_URL: baseUrl,
+    ...env,
+  });
+  const upstream = connectUpstream(config.upstream);
+  const parts = { books: undefined, redis: undefined, drain: new Drain(), inFlight: new InFlight(512) };
+  const keys = firstOf(fixedKeys(config.gatewayKeys), stored);
+  const app = await buildApp({ config, keys, upstream, logger, ...parts });
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  onTestFinished(async () => {
+    await app.close();
+    await upstream.close();
+  });
+  const { port } = app.server.address() as AddressInfo;
+  return {
+    port,
+    logs,
+    /** Sends a chat completion with this key, from this address if the gateway trusts loopback. @returns the status. */
+    statusFor: async (secret: string, address?: string): Promise<number> =>
+      (await ask(port, { headers: { authorization: `Bearer ${secret}`, "x-forwarded-for": address } }))
+        .status,
+  };
+}

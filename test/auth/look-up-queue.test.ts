@@ -1,0 +1,52 @@
+import { expect, test } from "vitest";
+import { LookUpQueue } from "../../src/auth/look-up-queue.ts";
+
+const AT_ONCE_MAX = 4;
+const WAITING_MAX = 4_000;
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Look-ups that end when the test says so. */
+function heldLookUps(queue: LookUpQueue) {
+  const started: number[] = [];
+  const ends: PromiseWithResolvers<number>[] = [];
+  const results = (count: number): Promise<number>[] =>
+    Array.from({ length: count }, () => {
+      const end = Promise.withResolvers<number>();
+      const index = ends.push(end) - 1;
+      return queue.run(() => {
+        started.push(index);
+        return end.promise;
+      });
+    });
+  return { started, ends, results };
+}
+
+test("four look-ups run at once, the others begin in their order, also after one that fails", async () => {
+  const { started, ends, results } = heldLookUps(new LookUpQueue());
+  const all = results(7);
+  await turn();
+  expect(started).toEqual([0, 1, 2, 3]);
+  ends[2]?.resolve(2);
+  ends[0]?.reject(new Error("down"));
+  await expect(all[0]).rejects.toThrow("down");
+  await turn();
+  expect(started).toEqual([0, 1, 2, 3, 4, 5]);
+  for (const end of ends) end.resolve(1);
+  expect(await Promise.all(all.slice(1))).toEqual([1, 2, 1, 1, 1, 1]);
+  expect(started).toEqual([0, 1, 2, 3, 4, 5, 6]);
+});
+
+test("a full queue refuses with 503, and takes others when it is empty again", async () => {
+  const queue = new LookUpQueue();
+  const { ends, results } = heldLookUps(queue);
+  const all = results(AT_ONCE_MAX + WAITING_MAX);
+  await expect(queue.run(() => Promise.resolve(1))).rejects.toMatchObject({
+    status: 503,
+    code: "store_unavailable",
+    headers: { "retry-after": "1" },
+  });
+  for (const end of ends) end.resolve(1);
+  await Promise.all(all);
+  expect(await queue.run(() => Promise.resolve(2))).toBe(2);
+});

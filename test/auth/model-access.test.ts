@@ -1,0 +1,87 @@
+import { expect, test } from "vitest";
+import { GatewayError } from "../../src/errors.ts";
+import type { CallerKey } from "../../src/auth/caller-key.ts";
+import { refuseForbiddenModels } from "../../src/auth/model-access.ts";
+import { readChatRequest } from "../../src/request/chat-request.ts";
+import { chatBody } from "../support/chat.ts";
+
+const keyOf = (models: string[] | null): CallerKey => ({
+  id: "key_1",
+  name: "bob",
+  role: "caller",
+  models,
+  onDisconnect: "cancel",
+});
+
+/** The refusal of a request, if it is refused. */
+function refusal(models: string[] | null, fields: Record<string, unknown>): GatewayError | undefined {
+  const request = readChatRequest(Buffer.from(chatBody(fields)));
+  try {
+    refuseForbiddenModels(keyOf(models), request);
+    return undefined;
+  } catch (error) {
+    if (error instanceof GatewayError) return error;
+    throw error;
+  }
+}
+
+const GOOGLE = "google/gemini-3-flash-preview";
+const ADVISOR = { type: "openrouter:advisor", parameters: { model: "anthropic/claude-opus-4" } };
+
+test.each([
+  [{ model: "openai/gpt-4o" }, "model"],
+  [{ model: "openrouter/openai/gpt-4o" }, "model"],
+  [{ model: GOOGLE, models: ["openai/gpt-4o"] }, "model"],
+  [{ model: null, models: [GOOGLE, "openrouter/openai/gpt-4o"] }, "model"],
+  [{ model: `${GOOGLE}@preset/x` }, "model"],
+  [{ model: "@preset/x" }, "model"],
+  [{ model: "openrouter/@preset/x" }, "model"],
+  [{ model: GOOGLE, preset: "x" }, "preset"],
+  [{ model: null, preset: "x" }, "preset"],
+  [{ model: GOOGLE, tools: [ADVISOR] }, "tools[0].parameters.model"],
+  [{ model: GOOGLE, plugins: [{ id: "fusion" }] }, "plugins[0].analysis_models"],
+  [{ model: GOOGLE, models: ["openai/gpt-4o"], speed: "fast" }, "model"],
+])("a key for google/* may not send %j", (fields, param) => {
+  expect(refusal(["google/*"], fields)).toMatchObject({ code: "model_not_allowed", status: 403, param });
+  expect(refusal(null, fields)).toBeUndefined();
+});
+
+test.each([
+  [["google/*"], { model: GOOGLE }],
+  [["google/*"], { model: `openrouter/${GOOGLE}` }],
+  [["google/*", "*:free"], { model: GOOGLE, models: ["a/b:free"] }],
+  [["@preset/x"], { model: "@preset/x" }],
+  [["@preset/x"], { model: null, preset: "x" }],
+  [["google/*", "anthropic/*"], { model: GOOGLE, tools: [ADVISOR] }],
+])("a key for %j may send %j", (models, fields) => {
+  expect(refusal(models, fields)).toBeUndefined();
+});
+
+test.each([
+  [{ model: "anthropic/claude-opus-5", speed: "fast" }],
+  [{ model: "openrouter/anthropic/claude-opus-5", speed: "of-tomorrow" }],
+  [{ model: GOOGLE, models: ["anthropic/claude-opus-5:nitro"], speed: "fast" }],
+])("a key that may not use the -fast model may not ask for it by speed: %j", (fields) => {
+  const models = ["anthropic/claude-opus-5", "anthropic/claude-opus-5:nitro", "google/*"];
+  expect(refusal(models, fields)).toMatchObject({ code: "model_not_allowed", status: 403, param: "speed" });
+  expect(refusal([...models, "anthropic/claude-opus-5-fast*"], fields)).toBeUndefined();
+  expect(refusal(models, { ...fields, speed: "standard" })).toBeUndefined();
+  expect(refusal(models, { ...fields, speed: null })).toBeUndefined();
+});
+
+test("a caller without a key of the gateway may use every model", () => {
+  expect(() => refuseForbiddenModels(undefined, readChatRequest(Buffer.from(chatBody())))).not.toThrow();
+});
+
+test("a request without a model would use the account's default, whatever that is", () => {
+  const nothing = { models: [], preset: undefined };
+  expect(() => refuseForbiddenModels(keyOf(["*"]), nothing)).toThrow(/a request without a model/);
+});
+
+test("the refusal names what the key may use, five patterns at most, and not what was asked for", () => {
+  const models = ["a/1", "a/2", "a/3", "a/4", "a/5", "a/6"];
+  const message = refusal(models, { model: "secret/name" })?.message ?? "";
+  expect(message).toContain("a/1, a/2, a/3, a/4, a/5, …");
+  expect(message).not.toContain("a/6");
+  expect(message).not.toContain("secret/name");
+});

@@ -1,0 +1,63 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { allowsModel } from "../../src/auth/model-policy.ts";
+
+test("a key without patterns may use every model", () => {
+  expect(allowsModel(null, "any/model@preset/x")).toBe(true);
+});
+
+test.each([
+  ["google/*", "google/gemini-3-flash-preview", true],
+  ["google/*", "google/gemini-3-flash-preview:free", true],
+  ["google/*", "google/", true],
+  ["google/*", "xgoogle/gemini", false],
+  ["*:free", "a/b:free", true],
+  ["*:free", "a/b:freeze", false],
+  ["openai/gpt-4o", "openai/gpt-4o", true],
+  ["openai/gpt-4o", "openai/gpt-4o-mini", false],
+  ["openai/gpt-4o", "OPENAI/gpt-4o", false],
+  ["openai/gpt.4o", "openai/gpt-4o", false],
+  ["a*a", "a", false],
+  ["*ab*ab*", "xabx", false],
+  ["*", "openrouter/auto", true],
+  ["**", "openrouter/auto", true],
+  ["*", "", true],
+])("%s and %s: %s", (glob, model, allowed) => {
+  expect(allowsModel([glob], model)).toBe(allowed);
+});
+
+test.each([
+  ["*", "openai/gpt-4o@preset/x", false],
+  ["*", "@preset/x", false],
+  ["openai/*", "openai/gpt-4o@preset/x", false],
+  ["@preset/x", "@preset/x", true],
+  ["@preset/*", "@preset/any", true],
+  ["*@preset/x", "openai/gpt-4o@preset/x", true],
+  ["*@preset/x", "openai/gpt-4o@preset/y", false],
+  ["*@preset/x", "openai/gpt-4o@other@preset/x", false],
+])("a star does not stand for a preset: %s and %s: %s", (glob, model, allowed) => {
+  expect(allowsModel([glob], model)).toBe(allowed);
+});
+
+test("one pattern of several is enough, and none allows nothing", () => {
+  expect(allowsModel(["a/*", "b/*"], "b/c")).toBe(true);
+  expect(allowsModel([], "b/c")).toBe(false);
+});
+
+test("patterns mean what the regular expression with [^@]* for each star means", () => {
+  const letters = fc.string({ unit: fc.constantFrom("a", "b", "@", "/", "*"), maxLength: 8 });
+  fc.assert(
+    fc.property(letters, letters, (glob, model) => {
+      const source = glob
+        .split("*")
+        .map((text) => RegExp.escape(text))
+        .join("[^@]*");
+      expect(allowsModel([glob], model)).toBe(new RegExp(`^${source}$`).test(model));
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
+test("a long name cannot make a pattern of many stars take for ever", () => {
+  expect(allowsModel([`${"*a".repeat(100)}*b`], "a".repeat(1_000_000))).toBe(false);
+});

@@ -1,0 +1,37 @@
+import { expect, test } from "vitest";
+import { createSecret } from "../../src/key-secret.ts";
+import { ask } from "../support/ask.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { startHeldUpstream } from "../support/held-upstream.ts";
+import { listeningPort, runNode } from "../support/process.ts";
+
+const OWN_KEYS = { OPENROUTER_API_KEY: undefined, GATEWAY_API_KEYS: undefined };
+
+test("a gateway without an account forwards OpenRouter keys, and never a key of a gateway", async () => {
+  const { upstream } = await startHeldUpstream();
+  const gateway = await startTestGateway(upstream.baseUrl, OWN_KEYS);
+  const call = (key: string) => ask(gateway.port, { headers: { authorization: `Bearer ${key}` } });
+  expect((await call("sk-or-v1-own")).status).toBe(200);
+  const issued = createSecret();
+  for (const key of [issued, `${issued.slice(0, -1)}!`, "sk-slc-mistyped"]) {
+    const answer = await call(key);
+    expect([answer.status, answer.headers["www-authenticate"]]).toEqual([401, "Bearer"]);
+    const { error } = JSON.parse(answer.body.toString());
+    expect(error.code).toBe("invalid_api_key");
+    expect(error.message).toMatch(/key of a Sluice gateway.*OPENROUTER_API_KEY/);
+  }
+  expect(upstream.seen.map(({ headers }) => headers["authorization"])).toEqual(["Bearer sk-or-v1-own"]);
+});
+
+test("the start says in which mode the gateway runs", async () => {
+  const own = runNode("src/server.ts", { PORT: "0" });
+  await listeningPort(own);
+  expect(own.stdout()).toContain('"mode":"own keys: clients send their own OpenRouter keys');
+  const account = runNode("src/server.ts", {
+    PORT: "0",
+    OPENROUTER_API_KEY: "sk-or-x",
+    GATEWAY_API_KEYS: "a:b",
+  });
+  await listeningPort(account);
+  expect(account.stdout()).toContain('"mode":"account: ');
+});

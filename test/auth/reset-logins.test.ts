@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import type { KeyStore } from "../../src/auth/key-store.ts";
+import { createSecret } from "../../src/key-secret.ts";
+import { ask } from "../support/ask.ts";
+import { CHAT_PATH, chatBody } from "../support/chat.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { until } from "../support/until.ts";
+import { startLoginGateway } from "./login-gateway.ts";
+
+const LOGINS_MAX = 5;
+
+/** A store that finds nothing, when the test lets it. */
+function slowKeys() {
+  const waiting: (() => void)[] = [];
+  const lookUp = (): Promise<undefined> => new Promise((resolve) => waiting.push(() => resolve(undefined)));
+  const keys: KeyStore = { find: (_digest, admit = (start) => start()) => admit(lookUp) };
+  return { keys, waiting };
+}
+
+test.each([
+  ["directly", {}, {}],
+  ["through a trusted proxy", { TRUST_PROXY: "loopback" }, { "x-forwarded-for": "198.51.100.7" }],
+])(
+  "a login that fails after its connection was reset is counted and logged as one that left (%s)",
+  async (_, env, headers) => {
+    const { keys, waiting } = slowKeys();
+    const gateway = await startLoginGateway(keys, { RATE_LIMIT_MAX: String(LOGINS_MAX), ...env });
+    const wrong = (): Record<string, string> => ({ ...headers, authorization: `Bearer ${createSecret()}` });
+    for (let sent = 1; sent <= LOGINS_MAX; sent++) {
+      const client = new RawClient(gateway.port);
+      client.post(CHAT_PATH, chatBody(), wrong());
+      const answer = await until(() => waiting.shift(), "the look-up");
+      client.socket.resetAndDestroy();
+      await until(() => gateway.logs.length === sent, "the request to end");
+      answer();
+    }
+    const refused = await ask(gateway.port, { headers: { ...headers, authorization: undefined } });
+    expect(refused.status).toBe(429);
+    const gone: unknown[] = Array.from({ length: LOGINS_MAX }, () => "client_gone");
+    expect(gateway.logs.map(({ msg }) => msg)).toEqual(gateway.logs.map(() => "request"));
+    expect(gateway.logs.map(({ outcome }) => outcome)).toEqual([...gone, "rejected"]);
+  },
+);

@@ -1,0 +1,81 @@
+import { expect, test } from "vitest";
+import { loadConfig } from "../../src/config/config.ts";
+import { mistakesOf } from "../support/config-mistakes.ts";
+
+const SECRET = "s3cr3t-do-not-show";
+
+test.each([{ GATEWAY_API_KEYS: undefined }, { GATEWAY_API_KEYS: "" }, { GATEWAY_API_KEYS: " , ," }])(
+  "an account for which no key is set keeps its keys in a store: %j",
+  ({ GATEWAY_API_KEYS: keys = "" }) => {
+    const config = loadConfig({ OPENROUTER_API_KEY: SECRET, GATEWAY_API_KEYS: keys });
+    expect(config.store).toEqual({
+      dataDir: "data",
+      isDataDirPersistent: true,
+      databaseUrl: undefined,
+      outageGraceMs: 3_600_000,
+    });
+    expect(config.allowAnonymous).toBe(false);
+  },
+);
+
+test.each([{ GATEWAY_API_KEYS: "team:sk-a" }, { ALLOW_ANONYMOUS: "true" }])(
+  "whoever can be let in without a store has none unless it is asked for: %j",
+  (env) => {
+    const owned = { OPENROUTER_API_KEY: "x", ...env };
+    expect(loadConfig(owned).store).toBeUndefined();
+    expect(loadConfig({ ...owned, DATA_DIR: "/x" }).store).toMatchObject({
+      dataDir: "/x",
+      databaseUrl: undefined,
+    });
+    expect(loadConfig({ ...owned, DATABASE_URL: "postgresql://db/x" }).store).toMatchObject({
+      dataDir: "data",
+      databaseUrl: "postgresql://db/x",
+    });
+  },
+);
+
+test("without an account there is nothing to keep: DATA_DIR does nothing and DATABASE_URL is a mistake", () => {
+  expect(loadConfig({ DATA_DIR: "/x" }).store).toBeUndefined();
+  expect(mistakesOf({ DATABASE_URL: "postgres://db/x" })).toEqual([
+    expect.stringContaining("without OPENROUTER_API_KEY"),
+  ]);
+});
+
+test("the data directory counts as persistent with SQLite, and with PostgreSQL only when the operator says so", () => {
+  const persistent = (env: Record<string, string>): boolean | undefined =>
+    loadConfig({ OPENROUTER_API_KEY: "x", ...env }).store?.isDataDirPersistent;
+  const postgres = { DATABASE_URL: "postgres://db/x" };
+  expect(persistent({})).toBe(true);
+  expect(persistent({ DATA_DIR_PERSISTENT: "true" })).toBe(true);
+  expect(persistent(postgres)).toBe(false);
+  expect(persistent({ ...postgres, DATA_DIR_PERSISTENT: "false" })).toBe(false);
+  expect(persistent({ ...postgres, DATA_DIR_PERSISTENT: "true" })).toBe(true);
+});
+
+test.each([{}, { DATA_DIR: "/x" }, { DATA_DIR: "/x", GATEWAY_API_KEYS: "team:sk-a" }])(
+  "a data directory that does not persist is a mistake with SQLite, which is in it: %j",
+  (env) => {
+    expect(mistakesOf({ OPENROUTER_API_KEY: "x", DATA_DIR_PERSISTENT: "false", ...env })).toEqual([
+      expect.stringContaining("without DATABASE_URL"),
+    ]);
+  },
+);
+
+test.each([
+  {},
+  { OPENROUTER_API_KEY: "x", GATEWAY_API_KEYS: "team:sk-a" },
+  { OPENROUTER_API_KEY: "x", ALLOW_ANONYMOUS: "true" },
+])("a data directory that does not persist is no mistake where nothing is kept: %j", (env) => {
+  expect(loadConfig({ DATA_DIR_PERSISTENT: "false", ...env }).store).toBeUndefined();
+});
+
+test("an account may be opened to anyone, but only in so many words", () => {
+  expect(loadConfig({ OPENROUTER_API_KEY: "x", ALLOW_ANONYMOUS: "true" }).allowAnonymous).toBe(true);
+  expect(loadConfig({ OPENROUTER_API_KEY: "x", ALLOW_ANONYMOUS: "false" }).allowAnonymous).toBe(false);
+});
+
+test("gateway keys without an account are a mistake: they would be forwarded", () => {
+  const mistakes = mistakesOf({ GATEWAY_API_KEYS: `team:${SECRET}` });
+  expect(mistakes).toEqual([expect.stringContaining("without OPENROUTER_API_KEY")]);
+  expect(mistakes.join()).not.toContain(SECRET);
+});

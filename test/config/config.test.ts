@@ -1,0 +1,220 @@
+import { totalmem } from "node:os";
+import { expect, test } from "vitest";
+import { loadConfig } from "../../src/config/config.ts";
+import { mistakesOf } from "../support/config-mistakes.ts";
+import { digestOf } from "../../src/config/key-list.ts";
+
+const SECRET = "s3cr3t-do-not-show";
+
+test("with nothing set, callers bring their own OpenRouter keys and everything has a default", () => {
+  expect(loadConfig({})).toEqual({
+    host: "127.0.0.1",
+    port: 8080,
+    openrouterApiKey: undefined,
+    gatewayKeys: [],
+    allowAnonymous: false,
+    upstream: {
+      baseUrl: "https://openrouter.ai/api/v1",
+      connectTimeoutMs: 5_000,
+      headersTimeoutMs: 900_000,
+      idleTimeoutMs: 300_000,
+      appUrl: undefined,
+      appTitle: undefined,
+    },
+    store: undefined,
+    ledger: {
+      settleAfterMs: 20_000,
+      settleGiveUpMs: 86_400_000,
+      retentionDays: 395,
+      journalMaxBytes: 1_073_741_824,
+      headWaitMs: 10_000,
+      readOn: { ms: 300_000, bytes: 67_108_864 },
+    },
+    rateLimit: { max: 0, windowMs: 60_000 },
+    redisUrl: undefined,
+    trustProxy: [],
+    bodyLimitBytes: 67_108_864,
+    bodyMemoryBytes: Math.floor(Math.min(process.constrainedMemory() || totalmem(), totalmem()) / 4),
+    maxInFlight: 10_000,
+    maxInFlightPerKey: 625,
+    upstreamTotalTimeoutMs: 3_600_000,
+    responseLimitBytes: 1_073_741_824,
+    maxConnections: undefined,
+    clientStallTimeoutMs: 60_000,
+    keepAliveTimeoutMs: 75_000,
+    drainMs: 2_000,
+    shutdownGraceMs: 600_000,
+    logLevel: "info",
+    corsOrigins: [],
+  });
+});
+
+test("OpenRouter is given longer than the 600 s that the SDKs wait", () => {
+  expect(loadConfig({}).upstream.headersTimeoutMs).toBeGreaterThan(600_000);
+});
+
+const EVERYTHING = {
+  HOST: "::",
+  PORT: "0",
+  OPENROUTER_API_KEY: "sk-or-v1-x",
+  OPENROUTER_BASE_URL: "http://127.0.0.1:9/api/v1//",
+  GATEWAY_API_KEYS: " team:sk-a , ,ci:sk-b,",
+  ALLOW_ANONYMOUS: "true",
+  DATA_DIR: "/var/lib/sluice",
+  DATA_DIR_PERSISTENT: "true",
+  DATABASE_URL: "postgres://user:pw@example.com/sluice",
+  STORE_OUTAGE_GRACE_MS: "16",
+  SETTLE_AFTER_MS: "17",
+  SETTLE_GIVE_UP_MS: "18",
+  LEDGER_RETENTION_DAYS: "19",
+  JOURNAL_MAX_BYTES: "1048576",
+  DISCONNECT_HEAD_WAIT_MS: "0",
+  DISCONNECT_DRAIN_MS: "20",
+  DISCONNECT_DRAIN_BYTES: "21",
+  RATE_LIMIT_MAX: "7",
+  RATE_LIMIT_WINDOW_MS: "8",
+  REDIS_URL: "rediss://user:pw@example.com:6379/0",
+  TRUST_PROXY: "loopback, 10.0.0.0/8,2001:db8::/32 ,192.0.2.1",
+  BODY_LIMIT_BYTES: "9",
+  BODY_MEMORY_BYTES: "26",
+  MAX_IN_FLIGHT: "10",
+  MAX_IN_FLIGHT_PER_KEY: "27",
+  MAX_CONNECTIONS: "25",
+  UPSTREAM_CONNECT_TIMEOUT_MS: "11",
+  UPSTREAM_HEADERS_TIMEOUT_MS: "12",
+  UPSTREAM_IDLE_TIMEOUT_MS: "13",
+  UPSTREAM_TOTAL_TIMEOUT_MS: "22",
+  RESPONSE_LIMIT_BYTES: "23",
+  CLIENT_STALL_TIMEOUT_MS: "14",
+  KEEP_ALIVE_TIMEOUT_MS: "620000",
+  DRAIN_MS: "0",
+  SHUTDOWN_GRACE_MS: "15",
+  LOG_LEVEL: "silent",
+  CORS_ORIGINS: "https://app.example.com,http://localhost:3000",
+  APP_URL: "https://example.com/app",
+  APP_TITLE: "My app: the 2nd",
+};
+
+test("every variable reaches its place, and space around values does not matter", () => {
+  const spaced = Object.fromEntries(Object.entries(EVERYTHING).map(([name, value]) => [name, ` ${value}\n`]));
+  const expected = {
+    host: "::",
+    port: 0,
+    openrouterApiKey: "sk-or-v1-x",
+    gatewayKeys: [
+      { name: "team", digest: digestOf("sk-a") },
+      { name: "ci", digest: digestOf("sk-b") },
+    ],
+    allowAnonymous: true,
+    upstream: {
+      baseUrl: "http://127.0.0.1:9/api/v1",
+      connectTimeoutMs: 11,
+      headersTimeoutMs: 12,
+      idleTimeoutMs: 13,
+      appUrl: "https://example.com/app",
+      appTitle: "My app: the 2nd",
+    },
+    store: {
+      dataDir: "/var/lib/sluice",
+      isDataDirPersistent: true,
+      databaseUrl: "postgres://user:pw@example.com/sluice",
+      outageGraceMs: 16,
+    },
+    ledger: {
+      settleAfterMs: 17,
+      settleGiveUpMs: 18,
+      retentionDays: 19,
+      journalMaxBytes: 1_048_576,
+      headWaitMs: 0,
+      readOn: { ms: 20, bytes: 21 },
+    },
+    rateLimit: { max: 7, windowMs: 8 },
+    redisUrl: "rediss://user:pw@example.com:6379/0",
+    trustProxy: ["loopback", "10.0.0.0/8", "2001:db8::/32", "192.0.2.1"],
+    bodyLimitBytes: 9,
+    bodyMemoryBytes: 26,
+    maxInFlight: 10,
+    maxInFlightPerKey: 27,
+    upstreamTotalTimeoutMs: 22,
+    responseLimitBytes: 23,
+    maxConnections: 25,
+    clientStallTimeoutMs: 14,
+    keepAliveTimeoutMs: 620_000,
+    drainMs: 0,
+    shutdownGraceMs: 15,
+    logLevel: "silent",
+    corsOrigins: ["https://app.example.com", "http://localhost:3000"],
+  };
+  expect(loadConfig(EVERYTHING)).toEqual(expected);
+  expect(loadConfig(spaced)).toEqual(expected);
+});
+
+test("empty values and values of white space count as unset", () => {
+  for (const value of ["", " \t "]) {
+    const blank = Object.fromEntries(Object.keys(EVERYTHING).map((name) => [name, value]));
+    expect(loadConfig(blank)).toEqual(loadConfig({}));
+  }
+});
+
+test("unknown names are ignored", () => {
+  expect(loadConfig({ PATH: "/bin", openrouter_api_key: "x", __proto__: "x" })).toEqual(loadConfig({}));
+});
+
+test("the configuration cannot be changed", () => {
+  const config = loadConfig(EVERYTHING);
+  const { upstream, store, ledger, rateLimit, trustProxy, corsOrigins, gatewayKeys } = config;
+  const { readOn } = ledger;
+  const parts = [config, upstream, store, ledger, readOn, rateLimit, trustProxy, corsOrigins, gatewayKeys];
+  expect(parts.filter((part) => !Object.isFrozen(part))).toEqual([]);
+});
+
+test("every mistake is named at once, each with its variable, and no value with any of them", () => {
+  const values: Record<string, string> = {
+    HOST: `http://${SECRET}/`,
+    PORT: `80${SECRET}`,
+    OPENROUTER_API_KEY: `sk or ${SECRET}`,
+    OPENROUTER_BASE_URL: `https://user:${SECRET}@openrouter.ai/api/v1`,
+    GATEWAY_API_KEYS: `team:${SECRET},team:${SECRET}2,${SECRET}3,bad name:${SECRET}4,x:sha256=${SECRET}`,
+    ALLOW_ANONYMOUS: SECRET,
+    DATA_DIR: `\0${SECRET}`,
+    DATA_DIR_PERSISTENT: SECRET,
+    DATABASE_URL: `mysql://root:${SECRET}@example.com/x`,
+    STORE_OUTAGE_GRACE_MS: SECRET,
+    SETTLE_AFTER_MS: SECRET,
+    SETTLE_GIVE_UP_MS: SECRET,
+    LEDGER_RETENTION_DAYS: SECRET,
+    JOURNAL_MAX_BYTES: SECRET,
+    DISCONNECT_HEAD_WAIT_MS: SECRET,
+    DISCONNECT_DRAIN_MS: SECRET,
+    DISCONNECT_DRAIN_BYTES: SECRET,
+    RATE_LIMIT_MAX: SECRET,
+    RATE_LIMIT_WINDOW_MS: SECRET,
+    REDIS_URL: `http://:${SECRET}@example.com`,
+    TRUST_PROXY: SECRET,
+    BODY_LIMIT_BYTES: SECRET,
+    BODY_MEMORY_BYTES: SECRET,
+    MAX_IN_FLIGHT: SECRET,
+    MAX_IN_FLIGHT_PER_KEY: SECRET,
+    MAX_CONNECTIONS: SECRET,
+    UPSTREAM_CONNECT_TIMEOUT_MS: SECRET,
+    UPSTREAM_HEADERS_TIMEOUT_MS: SECRET,
+    UPSTREAM_IDLE_TIMEOUT_MS: SECRET,
+    UPSTREAM_TOTAL_TIMEOUT_MS: SECRET,
+    RESPONSE_LIMIT_BYTES: SECRET,
+    CLIENT_STALL_TIMEOUT_MS: SECRET,
+    KEEP_ALIVE_TIMEOUT_MS: SECRET,
+    DRAIN_MS: SECRET,
+    SHUTDOWN_GRACE_MS: SECRET,
+    LOG_LEVEL: SECRET,
+    CORS_ORIGINS: `https://${SECRET}.example.com/path`,
+    APP_URL: SECRET,
+    APP_TITLE: `${SECRET}é`,
+  };
+  const mistakes = mistakesOf(values);
+  const named = new Set(mistakes.map((mistake) => mistake.split(" ", 1)[0]));
+  expect(Object.keys(values).filter((name) => !named.has(name))).toEqual([]);
+  expect(mistakes.filter((mistake) => mistake.startsWith("GATEWAY_API_KEYS item"))).toHaveLength(4);
+  expect(mistakes.join("\n")).not.toContain(SECRET);
+  expect(() => loadConfig(values)).toThrow(`has ${mistakes.length} mistake(s)`);
+  expect(() => loadConfig(values)).toThrow(mistakes.join("\n  - "));
+});

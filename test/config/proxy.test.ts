@@ -1,0 +1,71 @@
+import { expect, test } from "vitest";
+import { loadConfig } from "../../src/config/config.ts";
+import { proxyFor } from "../../src/config/proxy.ts";
+import { mistakesOf } from "../support/config-mistakes.ts";
+
+const PROXY = "http://proxy:3128";
+
+test.each([
+  ["", true],
+  ["*", false],
+  ["other.ai, * ", false],
+  ["*:443", false],
+  ["*:80", true],
+  ["openrouter.ai", false],
+  ["OpenRouter.AI.", false],
+  [".openrouter.ai", false],
+  ["*.openrouter.ai", true],
+  ["*.ai", false],
+  ["ai", false],
+  ["router.ai", true],
+  ["openrouter.ai:443", false],
+  ["openrouter.ai:80", true],
+  ["a.b\topenrouter.ai", false],
+  ["10.0.0.0/8", true],
+])("of NO_PROXY=%j openrouter.ai is behind the proxy: %s", (NO_PROXY, isProxied) => {
+  expect(proxyFor("https://openrouter.ai/api/v1", { HTTPS_PROXY: PROXY, NO_PROXY })).toBe(
+    isProxied ? PROXY : undefined,
+  );
+});
+
+test.each([
+  ["http://127.0.0.1:9180", "127.0.0.0/8", false],
+  ["http://127.0.0.1:9180", "127.0.0.0/99,::/0", true],
+  ["http://127.0.0.1:9180", "127.0.0.1:9180", false],
+  ["http://127.0.0.1:9180", "127.0.0.1:9181", true],
+  ["http://localhost:9180", "localhost", false],
+  ["http://localhost:9180", "127.0.0.1", true],
+  ["http://[::1]:9180", "::1", false],
+  ["http://[::1]:9180", "[::1]", false],
+  ["http://[::1]:9180", "[::1]:9180", false],
+  ["http://[::1]:9180", "[::1]:1", true],
+  ["http://[fd00::5]", "fd00::/8", false],
+])("%s with NO_PROXY=%s is behind the proxy: %s", (target, NO_PROXY, isProxied) => {
+  expect(proxyFor(target, { HTTP_PROXY: PROXY, NO_PROXY }) !== undefined).toBe(isProxied);
+});
+
+test("HTTPS_PROXY is for https and HTTP_PROXY for http and, without the other, for https", () => {
+  const proxyUrl = (env: Record<string, string>): string | undefined => loadConfig(env).upstream.proxyUrl;
+  const http = { OPENROUTER_BASE_URL: "http://127.0.0.1:1" };
+  expect(proxyUrl({})).toBeUndefined();
+  expect(proxyUrl({ HTTPS_PROXY: "http://a:1", HTTP_PROXY: "http://b:1" })).toBe("http://a:1");
+  expect(proxyUrl({ HTTP_PROXY: "http://b:1" })).toBe("http://b:1");
+  expect(proxyUrl({ ...http, HTTP_PROXY: "http://b:1" })).toBe("http://b:1");
+  expect(proxyUrl({ ...http, HTTPS_PROXY: "http://a:1" })).toBeUndefined();
+});
+
+test("names of proxies in lower case count, and before those in upper case", () => {
+  const { upstream } = loadConfig({ https_proxy: '"proxy:1"', HTTPS_PROXY: "http://b:1" });
+  expect(upstream.proxyUrl).toBe("http://proxy:1");
+  expect(loadConfig({ https_proxy: " ", HTTPS_PROXY: "http://b:1" }).upstream.proxyUrl).toBe("http://b:1");
+  expect(loadConfig({ https_proxy: "a:1", no_proxy: "openrouter.ai" }).upstream.proxyUrl).toBeUndefined();
+});
+
+test.each(["socks5://a:1", "http://", "http://a:1/path", "http://a:1?x", "http://%zz:p@a:1", "a b"])(
+  "HTTPS_PROXY=%s is refused by name",
+  (value) => {
+    expect(mistakesOf({ HTTPS_PROXY: value })).toEqual([
+      expect.stringMatching(/^HTTPS_PROXY must be the http/),
+    ]);
+  },
+);

@@ -1,0 +1,133 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { loadConfig } from "../../src/config/config.ts";
+import { environment } from "../../src/config/environment.ts";
+import { addEnvFile, plainValue } from "../../src/config/sources.ts";
+import { mistakesOf } from "../support/config-mistakes.ts";
+import { temporaryDirectory } from "../support/store.ts";
+
+const SECRET = "s3cr3t-do-not-show";
+
+/** Writes a file of a test's own. @returns its path. */
+function written(content: string | Buffer, name = "file"): string {
+  const path = join(temporaryDirectory(), name);
+  writeFileSync(path, content);
+  return path;
+}
+
+test.each([
+  ['"a"', "a"],
+  ["'a'", "a"],
+  ["`a`", "a"],
+  [' "a" \n', "a"],
+  ['" a "', "a"],
+  ["\"'a'\"", "a"],
+  ['""', ""],
+  ["''", ""],
+  ['" "', ""],
+  ['a "b" c', 'a "b" c'],
+  ["it's", "it's"],
+])("%j is read as %j", (text, value) => {
+  expect(plainValue(text)).toBe(value);
+});
+
+test.each(['"a', 'a"', "'a\"", '"', "'", '"a" and "b"', '"a","b"', "“a”", "‘a’", "\"a'"])(
+  "%j is ambiguous",
+  (text) => {
+    expect(plainValue(text)).toBeUndefined();
+  },
+);
+
+test("every setting is refused by its name, and without its value, when its quotes do not match", () => {
+  for (const name of Object.keys(environment.shape))
+    for (const text of [`"${SECRET}`, `${SECRET}'`, `"${SECRET}" "x"`]) {
+      expect(mistakesOf({ [name]: text })).toEqual([
+        `${name} has quotes around its value that do not match: remove them`,
+      ]);
+    }
+});
+
+test("a setting that is nothing but quotes counts as unset", () => {
+  expect(loadConfig({ PORT: '""', DATA_DIR: "''", OPENROUTER_API_KEY: '" "' })).toEqual(loadConfig({}));
+});
+
+test.each([
+  ["a byte order mark", "\ufeffA=1\nB=2\n"],
+  ["carriage returns and line feeds", "A=1\r\nB=2\r\n"],
+  ["carriage returns alone", "A=1\rB=2\r"],
+  ["quotes, exports, spaces and comments", "# x\nexport A='1'\n B = \"2\" # y\n"],
+])("a .env file with %s is read", (_, text) => {
+  const found: Record<string, string> = {};
+  expect(addEnvFile(found, written(text))).toBeUndefined();
+  expect(found).toEqual({ A: "1", B: "2" });
+});
+
+test("a variable that has a value keeps it, and one that is empty takes the file's", () => {
+  const found: Record<string, string> = { A: "own", B: "", C: " ", D: '""' };
+  addEnvFile(found, written("A=1\nB=2\nC=3\nD=4\n"));
+  expect(found).toEqual({ A: "own", B: "2", C: "3", D: "4" });
+});
+
+const utf16 = Buffer.from("\ufeffA=1\n", "utf16le");
+
+test.each([
+  ["UTF-16, little endian", utf16, /UTF-16.*save it as UTF-8/],
+  ["UTF-16, big endian", Buffer.from(utf16).swap16(), /UTF-16.*save it as UTF-8/],
+  ["UTF-16 without a mark", Buffer.from("A=1\n", "utf16le"), /UTF-16.*save it as UTF-8/],
+  ["Latin-1", Buffer.from("A=\xe9\n", "latin1"), /not UTF-8: save it as UTF-8/],
+  ["more than a mebibyte", Buffer.alloc(1_048_577, "#"), /longer than 1048576 bytes/],
+])("a .env file of %s is refused with its name and a remedy", (_, content, words) => {
+  const path = written(content);
+  const found: Record<string, string> = {};
+  expect(addEnvFile(found, path)).toMatch(words);
+  expect(addEnvFile(found, path)).toContain(`The file ${path} `);
+  expect(found).toEqual({});
+});
+
+test("a directory in place of a .env file is refused, and no file at all is none", () => {
+  const directory = join(temporaryDirectory(), ".env");
+  mkdirSync(directory);
+  expect(addEnvFile({}, directory)).toMatch(/is a directory.*: remove it\.$/);
+  expect(addEnvFile({}, join(directory, "missing"))).toBeUndefined();
+});
+
+test("secrets come from the files that are named for them, with what editors put around them", () => {
+  const config = loadConfig({
+    OPENROUTER_API_KEY_FILE: written("\ufeff sk-or-v1-x \r\n"),
+    GATEWAY_API_KEYS_FILE: written("team:sk-a\r\nci:sk-b,\n\nweb:sk-c\n"),
+    DATABASE_URL_FILE: written('"postgres://u:p@db/x"\n'),
+    REDIS_URL_FILE: `'${written("redis://cache\n")}'`,
+  });
+  expect(config.openrouterApiKey).toBe("sk-or-v1-x");
+  expect(config.gatewayKeys.map(({ name }) => name)).toEqual(["team", "ci", "web"]);
+  expect(config.store?.databaseUrl).toBe("postgres://u:p@db/x");
+  expect(config.redisUrl).toBe("redis://cache");
+});
+
+test.each(["OPENROUTER_API_KEY", "GATEWAY_API_KEYS", "DATABASE_URL", "REDIS_URL"])(
+  "%s_FILE is refused when the file cannot be used or the value is also set, without the content",
+  (name) => {
+    const file = `${name}_FILE`;
+    const account = name === "OPENROUTER_API_KEY" ? {} : { OPENROUTER_API_KEY: "sk-or-x" };
+    const mistakes = (path: string, more = {}): string =>
+      mistakesOf({ ...account, [file]: path, ...more }).join("\n");
+    const full = written(SECRET);
+    expect(mistakes(full, { [name]: SECRET })).toMatch(new RegExp(`^${file} and ${name} are both set`));
+    expect(mistakes(join(full, "x"))).toBe(`${file} names a file that cannot be read (ENOTDIR)`);
+    expect(mistakes(`${full}-missing`)).toBe(`${file} names a file that cannot be read (ENOENT)`);
+    expect(mistakes(temporaryDirectory())).toMatch(new RegExp(`^${file} names a file that is a directory`));
+    for (const empty of ["", " \r\n", '""\n'])
+      expect(mistakes(written(empty))).toBe(`${file} names an empty file`);
+    expect(mistakes(written(`"${SECRET}`))).toMatch(new RegExp(`^${file} has quotes`));
+    expect(mistakes(written(Buffer.from(SECRET, "utf16le")))).toMatch(/UTF-16/);
+    expect(mistakes("/dev/zero")).toMatch(/longer than/);
+    expect(mistakes(written(`${SECRET} \u0001`))).not.toContain(SECRET);
+  },
+);
+
+test("an account's key in a file that cannot be read is not said to be missing besides", () => {
+  expect(mistakesOf({ OPENROUTER_API_KEY_FILE: "/nowhere", GATEWAY_API_KEYS: "a:b" })).toEqual([
+    "OPENROUTER_API_KEY_FILE names a file that cannot be read (ENOENT)",
+  ]);
+});

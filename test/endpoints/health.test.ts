@@ -1,0 +1,66 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fastify } from "fastify";
+import { expect, onTestFinished, test } from "vitest";
+import { Drain } from "../../src/http/shutdown.ts";
+import { ask } from "../support/ask.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { startHeldUpstream } from "../support/held-upstream.ts";
+import { temporaryDirectory } from "../support/store.ts";
+import { until } from "../support/until.ts";
+import { health, type HealthCheck } from "../../src/endpoints/health.ts";
+
+async function ready(required: Record<string, HealthCheck>, optional: Record<string, HealthCheck> = {}) {
+  const app = fastify();
+  onTestFinished(() => app.close());
+  health(app, { drain: new Drain(), required, optional });
+  return async () => {
+    const { statusCode, body } = await app.inject("/readyz");
+    return [statusCode, JSON.parse(body)] as const;
+  };
+}
+
+const works = (): boolean => true;
+const fails = (): Promise<boolean> => Promise.reject(new Error("broken"));
+
+test.each([
+  [works, works, 200, { status: "ready", failing: [], degraded: [] }],
+  [works, fails, 200, { status: "degraded", failing: [], degraded: ["b"] }],
+  [fails, works, 503, { status: "not_ready", failing: ["a"], degraded: [] }],
+  [fails, fails, 503, { status: "not_ready", failing: ["a"], degraded: ["b"] }],
+])("readiness tells what fails from what is done without (%#)", async (a, b, status, body) => {
+  const readiness = await ready({ a }, { b });
+  expect(await readiness()).toEqual([status, { draining: false, ...body }]);
+});
+
+test("a check that never answers fails after 2 s, and is not started a second time", async () => {
+  let started = 0;
+  const hangs = (): Promise<boolean> => {
+    started++;
+    return new Promise(() => {});
+  };
+  const readiness = await ready({ a: hangs }, { b: works });
+  const since = performance.now();
+  const answers = await Promise.all([readiness(), readiness(), readiness()]);
+  expect(performance.now() - since).toBeLessThan(4_000);
+  for (const [status, body] of answers) expect([status, body.failing]).toEqual([503, ["a"]]);
+  expect(started).toBe(1);
+});
+
+test("a gateway whose journal cannot be written is not ready until it can be, without a request in between", async () => {
+  const { upstream } = await startHeldUpstream();
+  const dataDir = temporaryDirectory();
+  const gateway = await startTestGateway(upstream.baseUrl, { DATA_DIR: dataDir });
+  const readiness = async (): Promise<unknown[]> => {
+    const { status, body } = await ask(gateway.port, { method: "GET", path: "/readyz", body: "" });
+    return [status, (JSON.parse(body.toString()) as { failing: unknown }).failing];
+  };
+  expect(await readiness()).toEqual([200, []]);
+  const journal = join(dataDir, "journal");
+  rmSync(journal, { recursive: true });
+  expect((await ask(gateway.port)).status).toBe(503);
+  expect(await readiness()).toEqual([503, ["journal"]]);
+  mkdirSync(journal);
+  expect(await readiness()).toEqual([200, []]);
+  await until(async () => (await ask(gateway.port)).status === 200, "requests to be served");
+});

@@ -1,0 +1,87 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { allowsModel } from "../src/auth/model-policy.ts";
+import { createSecret, isMistyped, prefixOf } from "../src/key-secret.ts";
+
+test("every secret is new, well formed, and recognised by its first characters", () => {
+  const secrets = Array.from({ length: 1_000 }, createSecret);
+  expect(new Set(secrets).size).toBe(1_000);
+  for (const secret of secrets) {
+    expect(secret).toMatch(/^sk-slc-[0-9A-Za-z]{49}$/);
+    expect(isMistyped(secret)).toBe(false);
+    expect(secret.startsWith(prefixOf(secret))).toBe(true);
+  }
+  expect(prefixOf(secrets[0] ?? "")).toHaveLength(12);
+});
+
+test("one wrong, swapped, missing or added character is always found without a look-up", () => {
+  const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  fc.assert(
+    fc.property(fc.nat(48), fc.nat(61), (at, digit) => {
+      const secret = createSecret();
+      const place = 7 + at;
+      const [before, after] = [secret.slice(0, place), secret.slice(place + 1)];
+      const wrong = before + digits[digit] + after;
+      expect(isMistyped(wrong)).toBe(wrong !== secret);
+      expect(isMistyped(before + after)).toBe(true);
+      expect(isMistyped(before + digits[digit] + secret.slice(place))).toBe(true);
+      const swapped = before + (secret[place + 1] ?? "") + secret[place] + secret.slice(place + 2);
+      expect(isMistyped(swapped)).toBe(swapped !== secret);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test.each(["", "' OR '1'='1", "x".repeat(1_000_000), "ключ", "sk-or-v1-x", "sk-demo"])(
+  "a text that is no key of the gateway's making is not called mistyped (%#)",
+  (text) => {
+    expect(isMistyped(text)).toBe(false);
+  },
+);
+
+test.each([
+  [null, "any/thing", true],
+  [["google/*"], "google/gemini", true],
+  [["google/*"], "openai/google/x", false],
+  [["google/*"], "google/gemini@preset/x", false],
+  [["google/*@preset/x"], "google/gemini@preset/x", true],
+  [["*:free"], "meta/llama:free", true],
+  [["*:free"], "meta/llama:freely", false],
+  [["@preset/*"], "@preset/support", true],
+  [["openai/gpt-4.1"], "openai/gpt-4x1", false],
+  [["*"], "a/b", true],
+  [["****************************a"], "a".repeat(50_000), true],
+  [[`${"*a".repeat(120)}*b`], "a".repeat(50_000), false],
+])("a key with a list of models may use what it names, %#", (models, model, allowed) => {
+  expect(allowsModel(models, model)).toBe(allowed);
+});
+
+test("each of 256 bits of a secret is as often one as zero", () => {
+  const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  const count = 2_000;
+  const values = Array.from({ length: count }, () =>
+    createSecret()
+      .slice(7, 50)
+      .split("")
+      .reduce((value, char) => value * 62n + BigInt(digits.indexOf(char)), 0n),
+  );
+  expect(values.every((value) => value < 1n << 256n)).toBe(true);
+  const ones = Array.from(
+    { length: 256 },
+    (_, bit) => values.filter((value) => (value >> BigInt(bit)) & 1n).length,
+  );
+  // Eight standard deviations from the mean: chance does not reach them.
+  expect(Math.min(...ones)).toBeGreaterThan(count / 2 - 4 * Math.sqrt(count));
+  expect(Math.max(...ones)).toBeLessThan(count / 2 + 4 * Math.sqrt(count));
+});
+
+test.each([
+  "",
+  "' OR '1'='1",
+  "x".repeat(1_000_000),
+  "ключ".repeat(13),
+  `${"0".repeat(49)}\n`,
+  "é".repeat(49),
+])("what begins as a key of the gateway's making and goes on as anything else is mistyped (%#)", (rest) => {
+  expect(isMistyped(`sk-slc-${rest}`)).toBe(true);
+});

@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Account } from "../../src/metering/request-entry.ts";
+import type { RequestRow } from "../../src/metering/record.ts";
+import { endedExchange } from "./requests.ts";
+import { begun, startWriter } from "./writing.ts";
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] }));
+afterEach(() => void vi.useRealTimers());
+
+/** A writer whose journal does or does not persist, and every write of a row with its time. */
+function start(isJournalPersistent: boolean) {
+  const writes: { id: string; state: RequestRow["state"]; at: number }[] = [];
+  const { journal, writer } = startWriter((rows) => {
+    writes.push(...rows.map(({ id, state }) => ({ id, state, at: performance.now() })));
+    return Promise.resolve();
+  }, isJournalPersistent);
+  const begin = (id: string): Account => {
+    const account = begun(id, journal, Date.now());
+    writer.add(account);
+    return account;
+  };
+  return { writer, writes, begin };
+}
+
+test("writes the open row of a request within 250 ms of its beginning when the journal does not persist", async () => {
+  const { writes, begin } = start(false);
+  // Whenever it begins between two flushes.
+  const beganAt = new Map<string, number>();
+  for (let number = 0; number < 40; number++) {
+    beganAt.set(`${number}`, performance.now());
+    begin(`${number}`);
+    await vi.advanceTimersByTimeAsync(7);
+  }
+  await vi.advanceTimersByTimeAsync(250);
+  const waits = writes.map(({ id, at }) => at - (beganAt.get(id) ?? 0));
+  expect(writes.map(({ state }) => state)).toEqual(Array(40).fill("open"));
+  // What is left of the 250 ms is for the write.
+  expect(Math.max(...waits)).toBeLessThanOrEqual(100);
+});
+
+test("writes the row of a request that ends before its open row is due once", async () => {
+  for (const isPersistent of [true, false]) {
+    const { writer, writes, begin } = start(isPersistent);
+    for (let number = 0; number < 20; number++) {
+      const account = begin(`${number}`);
+      await vi.advanceTimersByTimeAsync(45);
+      account.end(endedExchange());
+      writer.add(account);
+      await vi.advanceTimersByTimeAsync(number);
+    }
+    await vi.advanceTimersByTimeAsync(500);
+    expect(writes.map(({ id, state }) => `${id} ${state}`)).toEqual(
+      Array.from({ length: 20 }, (_, number) => `${number} settled`),
+    );
+  }
+});
+
+test("waits for a write of up to 100 ms, and writes what is due as soon as it ends", async () => {
+  const { journal, writer } = startWriter(async (rows) => {
+    writes.push(...rows.map(({ id }) => ({ id, at: performance.now() })));
+    await new Promise((resolve) => void setTimeout(resolve, 90));
+  }, false);
+  const writes: { id: string; at: number }[] = [];
+  writer.add(begun("1", journal, Date.now()));
+  await vi.advanceTimersByTimeAsync(60);
+  const beganAt = performance.now();
+  writer.add(begun("2", journal, Date.now()));
+  const spill = vi.spyOn(journal, "spill");
+  await vi.advanceTimersByTimeAsync(250);
+  expect(writes.map(({ id }) => id)).toEqual(["1", "2"]);
+  expect((writes[1]?.at ?? Infinity) - beganAt).toBeLessThanOrEqual(100);
+  expect(spill).not.toHaveBeenCalled();
+});
+
+test("leaves an open row to the journal for a second when the journal persists", async () => {
+  const { writes, begin } = start(true);
+  begin("1");
+  await vi.advanceTimersByTimeAsync(990);
+  expect(writes).toEqual([]);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(writes).toMatchObject([{ id: "1", state: "open" }]);
+});

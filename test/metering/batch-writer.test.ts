@@ -1,0 +1,203 @@
+import { expect, onTestFinished, test } from "vitest";
+import type { Opening } from "../../src/metering/journal/format.ts";
+import { Journal, type Segment } from "../../src/metering/journal/journal.ts";
+import { openRow } from "../../src/metering/request-row.ts";
+import { tolerantWrite } from "../../src/metering/quarantining-writer.ts";
+import { type Unwritten, Writer } from "../../src/metering/batch-writer.ts";
+import type { RequestRow } from "../../src/metering/record.ts";
+import { temporaryDirectory } from "../support/store.ts";
+import { until } from "../support/until.ts";
+
+class Request implements Unwritten {
+  readonly #journal: Journal;
+  readonly segment: Segment;
+  readonly #row: RequestRow;
+  ended = false;
+  waits = false;
+  readonly startedAt: number;
+
+  constructor(id: string, journal: Journal, startedAt = 0) {
+    const names = { request_id: id, key_id: "k", key_name: "k", model_asked: null, model_sent: null };
+    const opening: Opening = { id, ...names, stream: 0, bytes_in: 0, started_at: startedAt };
+    this.#journal = journal;
+    this.startedAt = startedAt;
+    this.segment = journal.open(opening, () => {});
+    this.#row = openRow(opening, "me");
+  }
+
+  row(): RequestRow {
+    return { ...this.#row };
+  }
+
+  released = 0;
+
+  release(): void {
+    this.released++;
+    this.#journal.release(this.segment);
+  }
+
+  end(): this {
+    this.ended = true;
+    this.#row.state = "settled";
+    return this;
+  }
+}
+
+/** What a database says of a row that it will never take. */
+class RowFault extends Error {}
+
+function start(write: (rows: readonly RequestRow[]) => Promise<void>) {
+  const journal = new Journal(temporaryDirectory(), "me", 1_000_000);
+  const health: boolean[] = [];
+  const refused: string[] = [];
+  const damaged: number[] = [];
+  const writer = new Writer({
+    journal,
+    write: tolerantWrite({
+      write: (rows) => write(rows).then(() => rows),
+      isRowFault: (error) => error instanceof RowFault,
+      refuse: ({ id }) => refused.push(id),
+    }),
+    isJournalPersistent: true,
+    onDamagedLines: (count) => damaged.push(count),
+    onHealth: (healthy) => health.push(healthy),
+  });
+  onTestFinished(() => journal.close());
+  return { journal, writer, health, refused, damaged };
+}
+
+/** A database that keeps the last version of every row. */
+function table() {
+  const rows = new Map<string, RequestRow>();
+  const keep = (some: readonly RequestRow[]): Promise<void> => {
+    for (const row of some) rows.set(row.id, row);
+    return Promise.resolve();
+  };
+  return { rows, keep };
+}
+
+test("what is finished is written within moments, and its journal is let go", async () => {
+  const { rows, keep } = table();
+  const { journal, writer } = start(keep);
+  const request = new Request("1", journal).end();
+  writer.add(request);
+  await until(() => rows.get("1")?.state === "settled", "the row");
+  await until(() => request.segment.live === 0, "the segment to be let go");
+  expect(writer.healthy).toBe(true);
+});
+
+test("a request that ends while it is written as open is written again, and its journal is kept until then", async () => {
+  const { rows, keep } = table();
+  const { promise: slow, resolve: go } = Promise.withResolvers<void>();
+  let writes = 0;
+  const { journal, writer } = start(async (some) => {
+    writes++;
+    await slow;
+    await keep(some);
+  });
+  const request = new Request("1", journal);
+  writer.add(request);
+  const closing = writer.close();
+  await until(() => writes === 1, "the write to begin");
+  writer.add(request.end());
+  go();
+  await closing;
+  expect([rows.get("1")?.state, request.segment.live]).toEqual(["open", 1]);
+  await writer.close();
+  expect([rows.get("1")?.state, request.segment.live]).toEqual(["settled", 0]);
+});
+
+test("while the database fails rows go to the journal, and they are written when it is back", async () => {
+  const { rows, keep } = table();
+  let down = true;
+  const { journal, writer, health } = start((some) =>
+    down ? Promise.reject(new Error("down")) : keep(some),
+  );
+  writer.add(new Request("1", journal).end());
+  await until(() => journal.hasSpilled, "the row in the journal");
+  writer.add(new Request("2", journal).end());
+  expect(writer.healthy).toBe(false);
+  down = false;
+  await until(() => rows.size === 2, "both rows", 10_000);
+  await until(() => writer.healthy, "health");
+  expect(health).toEqual([false, true]);
+  expect(journal.hasSpilled).toBe(false);
+});
+
+test("while a write hangs, what is finished meanwhile is kept in the journal", async () => {
+  const { rows, keep } = table();
+  const { promise: slow, resolve: go } = Promise.withResolvers<void>();
+  const { journal, writer } = start(async (some) => {
+    await slow;
+    await keep(some);
+  });
+  writer.add(new Request("1", journal).end());
+  const closing = writer.close();
+  writer.add(new Request("2", journal).end());
+  go();
+  await closing;
+  await until(() => rows.size === 2, "both rows", 10_000);
+  expect(writer.healthy).toBe(true);
+});
+
+test("a request that ends while its row is kept back by a failure is written once, and let go once", async () => {
+  const { rows, keep } = table();
+  let down = true;
+  const { journal, writer } = start((some) => {
+    const ids = some.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    return down ? Promise.reject(new Error("down")) : keep(some);
+  });
+  const [first, second] = [new Request("1", journal), new Request("2", journal)];
+  writer.add(first);
+  await until(() => !writer.healthy, "the failure");
+  writer.add(first.end());
+  down = false;
+  await until(() => rows.get("1")?.state === "settled", "the row", 10_000);
+  expect(second.segment.live).toBe(1);
+});
+
+test("the row of a request that goes on is tried again after a failure", async () => {
+  const { rows, keep } = table();
+  let down = true;
+  const { journal, writer } = start((some) => (down ? Promise.reject(new Error("down")) : keep(some)));
+  writer.add(new Request("1", journal));
+  await until(() => !writer.healthy, "the failure");
+  down = false;
+  await until(() => rows.size > 0, "the row", 10_000);
+  expect(rows.get("1")?.state).toBe("open");
+});
+
+test("a request that ends while a write of it fails is written once by the next, and let go once", async () => {
+  const { promise: failing, reject: fail } = Promise.withResolvers<void>();
+  const writes: string[] = [];
+  const { journal, writer } = start(async (some) => {
+    writes.push(...some.map(({ id, state }) => `${id} ${state}`));
+    if (writes.length === 1) await failing;
+  });
+  const request = new Request("1", journal);
+  writer.add(request);
+  await until(() => writes.length === 1, "the write to begin");
+  writer.add(request.end());
+  fail(new Error("down"));
+  await until(() => writer.healthy && writes.length > 1, "the next write", 10_000);
+  await writer.close();
+  expect([writes, request.released]).toEqual([["1 open", "1 settled"], 1]);
+});
+
+test("a row that the database refuses is put aside, and the others are written", async () => {
+  const { rows, keep } = table();
+  const { journal, writer, refused } = start((some) =>
+    some.some(({ id }) => id === "bad") ? Promise.reject(new RowFault("refused")) : keep(some),
+  );
+  for (const id of ["1", "bad", "2"]) writer.add(new Request(id, journal).end());
+  await until(() => rows.size === 2, "the good rows", 10_000);
+  expect([...rows.keys(), ...refused].toSorted()).toEqual(["1", "2", "bad"]);
+});
+
+test("closing while the database fails leaves every finished row in the journal", async () => {
+  const { journal, writer } = start(() => Promise.reject(new Error("down")));
+  writer.add(new Request("1", journal).end());
+  await writer.close();
+  expect(journal.hasSpilled).toBe(true);
+});

@@ -1,0 +1,58 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { Caretaker, type CaretakerOptions } from "../../src/metering/orphan-recovery.ts";
+import type { Recovered } from "../../src/metering/journal/replay.ts";
+import { tolerantWrite } from "../../src/metering/quarantining-writer.ts";
+import type { Database } from "../../src/store/database.ts";
+import { writeRequests } from "../../src/metering/sql/upsert.ts";
+import { isRowFault } from "../../src/store/database-errors.ts";
+import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
+
+export const HOUR_MS = 3_600_000;
+
+/** A caretaker that has been started, with a monotonic clock of its own, and what it has called back with. */
+export async function setUp(options: Partial<CaretakerOptions> = {}) {
+  const database = options.database ?? (await openTestDatabase());
+  const directory = options.directory ?? temporaryDirectory();
+  const unknown: string[] = [];
+  const refused: string[] = [];
+  const recovered: Recovered[] = [];
+  const failures: unknown[] = [];
+  const expired: number[] = [];
+  const skews: number[] = [];
+  const clock = { now: 0 };
+  const caretaker = new Caretaker({
+    database,
+    directory,
+    instance: "me",
+    lostAfterMs: HOUR_MS,
+    now: () => clock.now,
+    write: tolerantWrite({
+      write: (rows) => writeRequests(database, rows),
+      isRowFault,
+      refuse: ({ id }) => refused.push(id),
+    }),
+    deletedBefore: () => Promise.resolve(0),
+    onExpired: (count) => expired.push(count),
+    onClockSkew: (aheadMs) => skews.push(aheadMs),
+    onUnknown: (rows) => unknown.push(...rows.map(({ id }) => id)),
+    onRecovered: (found) => recovered.push(found),
+    onFailure: (error) => failures.push(error),
+    ...options,
+  });
+  onTestFinished(() => caretaker.stop());
+  caretaker.start();
+  return { database, directory, caretaker, clock, unknown, refused, recovered, failures, expired, skews };
+}
+
+/** Leaves a segment of a process that is dead. */
+export function leave(directory: string, name: string, ...entries: unknown[]): void {
+  writeFileSync(join(directory, name), entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+}
+
+/** Every row with its state. */
+export const statesIn = async ({ kysely }: Database): Promise<string[]> =>
+  (await kysely.selectFrom("requests").select(["id", "state"]).orderBy("id").execute()).map(
+    ({ id, state }) => `${id} ${state}`,
+  );

@@ -1,0 +1,132 @@
+import { expect, test } from "vitest";
+import { GatewayError } from "../../src/errors.ts";
+import type { Database } from "../../src/store/database.ts";
+import { writeRequests } from "../../src/metering/sql/upsert.ts";
+import { type FindGeneration, LookupRefused } from "../../src/metering/cost-lookup.ts";
+import { hurry, pending, RECORD, rowOf, startSettler } from "./settling.ts";
+
+const SECOND_MS = 1_000;
+const rows = (count: number) => Array.from({ length: count }, (_, index) => pending(String(index)));
+
+/** A settler with many rows, an upstream that can be unwell, and a monotonic clock that the test moves. */
+async function start(count: number, whenUnwell: () => Error) {
+  const upstream = { unwell: true, asked: 0 };
+  const clock = { now: 0 };
+  const find: FindGeneration = () => {
+    upstream.asked++;
+    return upstream.unwell ? Promise.reject(whenUnwell()) : Promise.resolve(RECORD);
+  };
+  const started = await startSettler(find, { now: () => clock.now });
+  await writeRequests(started.database, rows(count));
+  /** Makes a round every second. @returns how many questions were asked in each. */
+  const run = async (seconds: number): Promise<number[]> => {
+    const asked: number[] = [];
+    for (let second = 0; second < seconds; second++) {
+      const before = upstream.asked;
+      await hurry(started.database);
+      await started.settler.settleDue();
+      asked.push(upstream.asked - before);
+      clock.now += SECOND_MS;
+    }
+    return asked;
+  };
+  return { ...started, upstream, clock, run };
+}
+
+const settledIn = async ({ kysely }: Database): Promise<number> =>
+  (await kysely.selectFrom("requests").select("id").where("state", "=", "settled").execute()).length;
+
+test.each([
+  ["429", () => new LookupRefused(429, {})],
+  ["500", () => new LookupRefused(500, {})],
+  ["529", () => new LookupRefused(529, {})],
+  ["401", () => new LookupRefused(401, {})],
+  ["307", () => new LookupRefused(307, {})],
+  ["a network failure", () => new GatewayError("upstream_unreachable", "no")],
+  ["a timeout", () => new GatewayError("upstream_timeout", "no")],
+])(
+  "a settler that gets %s asks once after each pause, twice as long each time, for all rows together",
+  async (_, error) => {
+    const { database, run, upstream } = await start(100, error);
+    const asked = await run(64);
+    expect(asked[0]).toBeLessThanOrEqual(8);
+    const probes = asked.flatMap((count, second) => (second > 0 && count > 0 ? [[second, count]] : []));
+    expect(probes).toEqual([1, 3, 7, 15, 31, 63].map((second) => [second, 1]));
+    upstream.unwell = false;
+    await run(64);
+    expect(await settledIn(database)).toBe(100);
+  },
+);
+
+test("a settler obeys Retry-After for all rows, and asks with one row first", async () => {
+  const { run, upstream } = await start(100, () => new LookupRefused(429, { "retry-after": "30" }));
+  const asked = await run(31);
+  expect(asked.slice(1)).toEqual([...Array(29).fill(0), 1]);
+  upstream.unwell = false;
+  expect((await run(30)).slice(0, 29)).toEqual(Array(29).fill(0));
+  expect(upstream.asked).toBe((asked[0] ?? 0) + 1 + 100);
+});
+
+test("answers to questions that were on their way when a pause began do not end it", async () => {
+  let asked = 0;
+  const clock = { now: 0 };
+  const { database, settler } = await startSettler(
+    () => (++asked === 1 ? Promise.reject(new LookupRefused(503, {})) : Promise.resolve(RECORD)),
+    { now: () => clock.now },
+  );
+  await writeRequests(database, rows(20));
+  await settler.settleDue();
+  expect(asked).toBe(8);
+  clock.now += 999;
+  await hurry(database);
+  await settler.settleDue();
+  expect(asked).toBe(8);
+  clock.now += 1;
+  await settler.settleDue();
+  expect(await settledIn(database)).toBe(20);
+});
+
+test("no more than eight questions are asked at once", async () => {
+  let open = 0;
+  let most = 0;
+  const { database, settler } = await startSettler(async () => {
+    most = Math.max(most, ++open);
+    await new Promise((resolve) => void setImmediate(resolve));
+    open--;
+    return RECORD;
+  });
+  await writeRequests(database, rows(100));
+  await settler.settleDue();
+  expect([most, await settledIn(database)]).toEqual([8, 100]);
+});
+
+test("a record that makes no sense keeps no other row from being settled, and is looked up less and less often", async () => {
+  const bad = new GatewayError("upstream_bad_response", "another generation's record");
+  const { database, settler } = await startSettler((id) =>
+    id === "gen-bad" ? Promise.reject(bad) : Promise.resolve(RECORD),
+  );
+  await writeRequests(database, [
+    pending("bad", { ended_at: Date.now() - 60_000, settle_at: 1 }),
+    ...rows(50),
+  ]);
+  await settler.settleDue();
+  expect(await settledIn(database)).toBe(50);
+  const row = await rowOf(database, "bad");
+  expect(row.state).toBe("pending");
+  expect(Math.round(((row.settle_at ?? 0) - Date.now()) / 10_000)).toBe(6);
+});
+
+test("an upstream that answers every question with a record that makes no sense is left alone too", async () => {
+  const { run } = await start(100, () => new GatewayError("upstream_bad_response", "no cost"));
+  const asked = await run(30);
+  expect(asked[0]).toBeLessThanOrEqual(8);
+  expect(asked.slice(1).reduce((sum, count) => sum + count)).toBeLessThanOrEqual(4);
+});
+
+test("failures are reported once a minute with their number", async () => {
+  const { run, counts } = await start(100, () => new LookupRefused(500, { "retry-after": "1" }));
+  await run(200);
+  expect(counts[0]).toBe(1);
+  expect(counts.length).toBeLessThanOrEqual(4);
+  expect(counts[1]).toBeGreaterThan(1);
+});

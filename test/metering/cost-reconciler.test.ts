@@ -1,0 +1,140 @@
+import { expect, onTestFinished, test } from "vitest";
+import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
+import { writeRequests } from "../../src/metering/sql/upsert.ts";
+import type { GenerationRecord } from "../../src/metering/cost-lookup.ts";
+import { generationFinder } from "../../src/upstream/generation.ts";
+import { connectUpstream } from "../../src/upstream/openrouter.ts";
+import { ACCOUNT_KEY } from "../support/gateway.ts";
+import { until } from "../support/until.ts";
+import { pending, RECORD, rowOf, startSettler } from "./settling.ts";
+
+async function ask(simulator: Simulator): Promise<string> {
+  const response = await fetch(`${simulator.baseUrl}/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${ACCOUNT_KEY}`, "content-type": "application/json" },
+    body: JSON.stringify({ model: "openai/gpt-4o", messages: [{ role: "user", content: "Hello" }] }),
+  });
+  await response.arrayBuffer();
+  return response.headers.get("x-generation-id") ?? "";
+}
+
+test("requests are settled to what upstream billed, when it has their records, each once by one of two replicas", async () => {
+  const simulator = await startSimulator({ generationDelayMs: 150 });
+  onTestFinished(() => simulator.close());
+  const timeouts = { connectTimeoutMs: 1_000, headersTimeoutMs: 1_000, idleTimeoutMs: 1_000 };
+  const upstream = connectUpstream({
+    baseUrl: simulator.baseUrl,
+    ...timeouts,
+    appUrl: undefined,
+    appTitle: undefined,
+  });
+  onTestFinished(() => upstream.close());
+  const find = generationFinder(upstream, `Bearer ${ACCOUNT_KEY}`);
+  const first = await startSettler(find, { settleAfterMs: 50 });
+  const { database } = first;
+  const second = await startSettler(find, { settleAfterMs: 50, database });
+  const ids = await Promise.all(Array.from({ length: 100 }, () => ask(simulator)));
+  await writeRequests(
+    database,
+    ids.map((generation_id, index) => pending(String(index), { generation_id })),
+  );
+  first.settler.start();
+  second.settler.start();
+  await until(
+    async () =>
+      (await database.kysely.selectFrom("requests").select("id").where("state", "=", "settled").execute())
+        .length === 100,
+    "all to be settled",
+    10_000,
+  );
+  const rows = await database.kysely.selectFrom("requests").selectAll().execute();
+  for (const row of rows) {
+    expect(row.cost_nanodollars).toBe(simulator.billed(row.generation_id ?? ""));
+    expect(row).toMatchObject({ cost_source: "generation", settle_at: null });
+  }
+  const sums = await database.kysely
+    .selectFrom("rollups")
+    .select((eb) => eb.fn.sum<number>("cost_nanodollars").as("cost"))
+    .select((eb) => eb.fn.sum<number>("requests").as("requests"))
+    .executeTakeFirstOrThrow();
+  expect(sums).toEqual({ cost: simulator.stats().billedNanodollars, requests: 100 });
+  expect([...first.failures, ...second.failures, ...first.unknown, ...second.unknown]).toEqual([]);
+}, 30_000);
+
+test("a record fills in what the answer did not say, and takes nothing away that it does not say itself", async () => {
+  const { database, settler } = await startSettler(() => Promise.resolve(RECORD));
+  const known = { provider: "Known", model_answered: null, cached_tokens: 4, reasoning_tokens: 5 };
+  await writeRequests(database, [pending("1", known)]);
+  await settler.settleDue();
+  expect(await rowOf(database, "1")).toMatchObject({
+    provider: "Known",
+    model_answered: "a/b-2026",
+    prompt_tokens: 1,
+    cached_tokens: 4,
+    reasoning_tokens: 0,
+  });
+});
+
+test("settles a BYOK request with what its provider charges, of which the sums have only that of BYOK requests", async () => {
+  const { database, settler } = await startSettler((id) =>
+    Promise.resolve({ ...RECORD, isByok: id === "gen-1", upstreamInferenceNanodollars: 250 }),
+  );
+  await writeRequests(database, [pending("1", { cache_write_tokens: 3 }), pending("2", { is_byok: 1 })]);
+  await settler.settleDue();
+  expect(await rowOf(database, "1")).toMatchObject({
+    is_byok: 1,
+    upstream_inference_nanodollars: 250,
+    cache_write_tokens: 3,
+  });
+  expect(await rowOf(database, "2")).toMatchObject({ is_byok: 0, upstream_inference_nanodollars: 250 });
+  for (const table of ["rollups", "rollups_daily"] as const)
+    expect(await database.kysely.selectFrom(table).selectAll().execute()).toMatchObject([
+      { requests: 2, cost_nanodollars: 14, byok_nanodollars: 250, cache_write_tokens: 3 },
+    ]);
+});
+
+test("one request that fails does not keep the others of its round from being settled", async () => {
+  const { database, settler, failures } = await startSettler((id) =>
+    Promise.resolve(id === "gen-7" ? { ...RECORD, provider: {} as unknown as string } : RECORD),
+  );
+  await writeRequests(
+    database,
+    Array.from({ length: 20 }, (_, index) => pending(String(index))),
+  );
+  await expect(settler.settleDue()).rejects.toThrow(/bound|bind|support/i);
+  const rows = await database.kysely.selectFrom("requests").select(["id", "state"]).execute();
+  expect(rows.filter(({ state }) => state !== "settled")).toEqual([{ id: "7", state: "pending" }]);
+  expect(failures).toEqual([]);
+});
+
+test("more than are claimed at once are settled in one round", async () => {
+  const { database, settler } = await startSettler(() => Promise.resolve(RECORD));
+  await writeRequests(
+    database,
+    Array.from({ length: 150 }, (_, index) => pending(String(index))),
+  );
+  await settler.settleDue();
+  const { requests } = await database.kysely
+    .selectFrom("rollups")
+    .select("requests")
+    .executeTakeFirstOrThrow();
+  expect(requests).toBe(150);
+});
+
+test("a round that fails is told of and made again, and stopping waits for the one under way", async () => {
+  let asked = 0;
+  const { promise: slow, resolve: go } = Promise.withResolvers<GenerationRecord>();
+  const { database, settler, failures } = await startSettler(
+    () => (++asked === 1 ? Promise.reject(new Error("502")) : slow),
+    { settleAfterMs: 50 },
+  );
+  await writeRequests(database, [pending("1")]);
+  settler.start();
+  await until(() => asked === 2, "the second question");
+  let stopped = false;
+  const stopping = settler.stop().then(() => (stopped = true));
+  expect([stopped, failures.length]).toEqual([false, 1]);
+  go(RECORD);
+  await stopping;
+  expect((await rowOf(database, "1")).state).toBe("settled");
+});

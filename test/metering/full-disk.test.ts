@@ -1,0 +1,49 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { type Recovered, recoverJournals } from "../../src/metering/journal/replay.ts";
+import { temporaryDirectory } from "../support/store.ts";
+import { within } from "../support/until.ts";
+
+/** Runs a process whose files may have so many KiB, until it kills itself. @returns what it was told of each line. */
+async function fill(directory: string, kind: string, kibibytes: number): Promise<string[]> {
+  const script = `trap '' XFSZ; ulimit -f ${kibibytes}; exec "$0" "$@"`;
+  const child = spawn(
+    "bash",
+    ["-c", script, process.execPath, "test/metering/full-disk-process.ts", directory, kind],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  await within(once(child, "close"), "the process to end", 10_000);
+  return JSON.parse(output) as string[];
+}
+
+async function recover(directory: string): Promise<{ ids: string[]; found: Recovered }> {
+  const ids: string[] = [];
+  const found = await recoverJournals(directory, "own", (rows) => {
+    ids.push(...rows.map(({ id }) => id));
+    return Promise.resolve(rows.length);
+  });
+  return { ids, found };
+}
+
+test.each(["begin", "spill"])(
+  "on a full disk (%s) what is said to be kept is, and nothing else",
+  async (kind) => {
+    const directory = temporaryDirectory();
+    const told = await fill(directory, kind, 4);
+    expect(told.slice(-2)).toEqual([`${told.length - 1} full`, "after kept"]);
+    const lines = readdirSync(directory)
+      .filter((name) => name.endsWith(".jsonl"))
+      .flatMap((name) => readFileSync(join(directory, name), "utf8").trimEnd().split("\n"));
+    const { ids, found } = await recover(directory);
+    const kept = told.filter((line) => line.endsWith(" kept")).map((line) => line.replace(" kept", ""));
+    expect(ids.toSorted()).toEqual(kept.toSorted());
+    expect([lines.length, found.damagedLines]).toEqual([kept.length, 0]);
+    expect(readdirSync(directory)).toEqual([]);
+  },
+);

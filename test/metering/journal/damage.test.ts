@@ -1,0 +1,175 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import type { Head, Opening } from "../../../src/metering/journal/format.ts";
+import { Journal } from "../../../src/metering/journal/journal.ts";
+import { recoverJournals } from "../../../src/metering/journal/replay.ts";
+import { interruptedRow, openRow } from "../../../src/metering/request-row.ts";
+import type { RequestRow } from "../../../src/metering/record.ts";
+import { temporaryDirectory } from "../../support/store.ts";
+import { until, within } from "../../support/until.ts";
+import { openingOfTest } from "../requests.ts";
+import { ended, startWriter } from "../writing.ts";
+
+const JOURNAL_BYTES = 40_000;
+
+/** A request and what its process had written of it when it died. */
+interface Written {
+  readonly opening: Opening;
+  readonly head: Head | undefined;
+  /** Its whole row, which the database did not take. */
+  readonly row: RequestRow | undefined;
+}
+
+const head = (generationId?: string): Head => ({ status: 200, generationId });
+
+function requestsOf(count: number): Written[] {
+  return Array.from({ length: count }, (_, number) => {
+    const opening = openingOfTest(`${number}`, {
+      key_id: `key_${number % 3}`,
+      model_sent: ["a/b", "ключ 🔑\u2028", '"],1]\\'][number % 3] ?? null,
+    });
+    const cost = { state: "settled", cost_nanodollars: 5, generation_id: `gen-${number}` } as const;
+    return {
+      opening,
+      head: number % 4 === 0 ? undefined : head(number % 4 === 1 ? undefined : `gen-${number}`),
+      row: number % 5 === 3 ? { ...openRow(opening, "me"), ...cost } : undefined,
+    };
+  });
+}
+
+/** Leaves the journal of a process that is dead. @returns its segments with their lines, in their order. */
+async function leave(directory: string, requests: readonly Written[]): Promise<string[]> {
+  const journal = new Journal(directory, "me", JOURNAL_BYTES);
+  for (const { opening, head: answer, row } of requests) {
+    const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+    journal.open(opening, answer ? () => {} : resolve);
+    if (answer) journal.head(opening, answer, resolve);
+    expect(await within(promise, "the lines to be kept")).toBeUndefined();
+    if (row) journal.spill([row]);
+  }
+  journal.close();
+  const segments = readdirSync(directory).filter((name) => name.endsWith(".jsonl"));
+  return segments.map((name) => join(directory, name));
+}
+
+async function recover(directory: string) {
+  const rows: RequestRow[] = [];
+  const found = await recoverJournals(directory, "own", (some) => {
+    rows.push(...some);
+    return Promise.resolve(some.length);
+  });
+  return { rows: new Map(rows.map((row) => [row.id, row])), count: rows.length, found };
+}
+
+/** The lines of a file, byte for byte, without an end that a line feed left empty. */
+function linesOf(bytes: Buffer): string[] {
+  const lines = bytes.toString("latin1").split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  return lines;
+}
+
+/** Something that happens to a file: at a fraction of its length, to so many bytes. */
+const fault = fc.record({
+  kind: fc.constantFrom("flip", "overwrite", "zero", "cut off", "cut out", "line feed"),
+  at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+  bytes: fc.uint8Array({ minLength: 1, maxLength: 40 }),
+});
+
+type Fault = typeof fault extends fc.Arbitrary<infer T> ? T : never;
+
+function damage(file: Buffer, { kind, at, bytes }: Fault): Buffer {
+  const start = Math.floor(at * file.length);
+  const end = Math.min(start + bytes.length, file.length);
+  const damaged = Buffer.from(file);
+  if (kind === "cut off") return damaged.subarray(0, start);
+  if (kind === "cut out") return Buffer.concat([damaged.subarray(0, start), damaged.subarray(end)]);
+  if (kind === "flip") damaged[start] = (damaged[start] ?? 0) ^ (1 << ((bytes[0] ?? 0) & 7));
+  if (kind === "overwrite") damaged.set(bytes.subarray(0, end - start), start);
+  if (kind === "zero") damaged.fill(0, start, end);
+  if (kind === "line feed") damaged[start] = 0x0a;
+  return damaged;
+}
+
+/** Whether the row of a request, if it has one, is made of what was written, and has the generation if its head is intact. */
+function isAsWritten(
+  { opening, head: answer, row: whole }: Written,
+  rows: ReadonlyMap<string, RequestRow>,
+  headsLeft: ReadonlySet<string>,
+): boolean {
+  const row = rows.get(opening.id);
+  if (!row || isDeepStrictEqual(row, whole)) return true;
+  const possible = headsLeft.has(opening.id) ? [answer] : [undefined, answer];
+  const open = openRow(opening, "me");
+  return possible.some((one) => isDeepStrictEqual(row, interruptedRow(open, one, row.ended_at ?? 0)));
+}
+
+test("keeps every request of which a line is intact, and makes no row of damage, whatever happens to the bytes", async () => {
+  const requests = requestsOf(40);
+  await fc.assert(
+    fc.asyncProperty(fc.array(fault, { minLength: 1, maxLength: 12 }), fc.nat(), async (faults, salt) => {
+      const directory = temporaryDirectory();
+      const paths = await leave(directory, requests);
+      expect(paths.length).toBeGreaterThan(2);
+      const intact = new Set(paths.flatMap((path) => linesOf(readFileSync(path))));
+      for (const [index, one] of faults.entries()) {
+        const path = paths[(index + salt) % paths.length] ?? "";
+        writeFileSync(path, damage(readFileSync(path), one));
+      }
+      const left = paths.flatMap((path) => linesOf(readFileSync(path)));
+      const readable = left
+        .filter((line) => intact.has(line))
+        .map((line) => JSON.parse(Buffer.from(line, "latin1").toString()));
+      const { rows, count, found } = await recover(directory);
+      const ids = new Set<string>(
+        readable.map(([kind, subject]) => (kind === "head" ? subject : subject.id)),
+      );
+      expect(new Set(rows.keys())).toEqual(ids);
+      expect(count).toBe(rows.size);
+      expect(found.damagedLines).toBe(left.length - readable.length);
+      const headsLeft = new Set<string>(readable.filter(([kind]) => kind === "head").map(([, id]) => id));
+      const wrong = requests.filter((request) => !isAsWritten(request, rows, headsLeft));
+      expect(wrong).toEqual([]);
+    }),
+    { numRuns: 150 },
+  );
+}, 60_000);
+
+test("a request whose opening line is damaged is accounted to its key by its head line alone", async () => {
+  const directory = temporaryDirectory();
+  const opening = openingOfTest("1");
+  const [path = ""] = await leave(directory, [{ opening, head: head("gen-1"), row: undefined }]);
+  writeFileSync(path, readFileSync(path, "utf8").replace('["open",{"id":"1"', '["open",{"id":"2"'));
+  const { rows, found } = await recover(directory);
+  expect([...rows.values()]).toEqual([
+    {
+      ...interruptedRow(openRow(opening, "me"), head("gen-1"), 0),
+      ended_at: expect.any(Number),
+      settle_at: expect.any(Number),
+    },
+  ]);
+  expect(found).toEqual({ instances: 1, rows: 1, damagedLines: 1 });
+});
+
+test("a row that cannot be read when the database is back is reported, and its file is kept", async () => {
+  const rows: string[] = [];
+  let isDown = true;
+  const { journal, writer, damaged } = startWriter((some) => {
+    if (isDown) return Promise.reject(new Error("down"));
+    rows.push(...some.map(({ id }) => id));
+    return Promise.resolve();
+  });
+  for (const id of ["1", "2", "3"]) writer.add(ended(id, journal));
+  await until(() => journal.hasSpilled, "the rows in the journal");
+  const [segment] = readdirSync(journal.directory).filter((name) => name.endsWith(".jsonl"));
+  const path = join(journal.directory, segment ?? "");
+  const before = readFileSync(path, "utf8");
+  writeFileSync(path, before.replace('["row",{"id":"2"', '["row",{"id":"9"'));
+  isDown = false;
+  await until(() => damaged.length > 0, "the report", 10_000);
+  expect([rows, damaged]).toEqual([["1", "3"], [1]]);
+  await until(() => !existsSync(path), "the segment to be put aside");
+  expect(readFileSync(`${path}.damaged`, "utf8")).toContain('["row",{"id":"9"');
+});

@@ -1,0 +1,179 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { Opening } from "../../../src/metering/journal/format.ts";
+import { Journal, JournalFull } from "../../../src/metering/journal/journal.ts";
+import { recoverJournals } from "../../../src/metering/journal/replay.ts";
+import { openRow } from "../../../src/metering/request-row.ts";
+import type { RequestRow } from "../../../src/metering/record.ts";
+import { temporaryDirectory } from "../../support/store.ts";
+import { within } from "../../support/until.ts";
+
+const opening = (id: string): Opening => ({
+  id,
+  request_id: `r-${id}`,
+  key_id: "env:a",
+  key_name: "a",
+  model_asked: "x/y",
+  model_sent: "x/y",
+  stream: 1,
+  bytes_in: 10,
+  started_at: 1_790_000_000_000,
+});
+
+const begin = async (journal: Journal, id: string) => {
+  const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+  const segment = journal.open(opening(id), resolve);
+  expect(await within(promise, "the line to be kept")).toBeUndefined();
+  return segment;
+};
+
+const segmentsIn = (directory: string): string[] =>
+  readdirSync(directory).filter((name) => name.endsWith(".jsonl"));
+
+async function recover(directory: string): Promise<{ rows: RequestRow[]; damagedLines: number }> {
+  const rows: RequestRow[] = [];
+  const { damagedLines } = await recoverJournals(directory, "own", (some) => {
+    rows.push(...some);
+    return Promise.resolve(some.length);
+  });
+  return { rows, damagedLines };
+}
+
+/** What a process that was killed leaves: the files, and a lock that nobody holds. */
+function leave(directory: string, ...lines: unknown[]): void {
+  const text = lines.map((line) => (typeof line === "string" ? line : `${JSON.stringify(line)}\n`)).join("");
+  writeFileSync(join(directory, "dead.1.jsonl"), text);
+}
+
+test("a line is on the disk when it is said to be kept", async () => {
+  const directory = temporaryDirectory();
+  const journal = new Journal(directory, "me", 1_000_000);
+  const { path } = await begin(journal, "1");
+  expect(readFileSync(path, "utf8")).toContain('"open"');
+  journal.close();
+});
+
+test("a segment is deleted when nothing in it is needed any more, and not before", async () => {
+  const directory = temporaryDirectory();
+  const journal = new Journal(directory, "me", 1_000_000);
+  const first = await begin(journal, "1");
+  await begin(journal, "2");
+  journal.spill([openRow(opening("3"), "me")]);
+  expect(journal.takeSpilled()).toEqual([first]);
+  journal.release(first);
+  journal.replayed(first);
+  expect(existsSync(first.path)).toBe(true);
+  journal.release(first);
+  expect(existsSync(first.path)).toBe(false);
+  journal.close();
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test("a journal that is as long as it may be lets nothing begin, until there is room again", async () => {
+  const journal = new Journal(temporaryDirectory(), "me", 100);
+  const segment = await begin(journal, "1");
+  expect(() => journal.open(opening("2"), () => {})).toThrow(JournalFull);
+  journal.spill([]);
+  journal.release(segment);
+  journal.spill([openRow(opening("3"), "me")]);
+  for (const spilled of journal.takeSpilled()) journal.replayed(spilled);
+  await begin(journal, "2");
+  journal.close();
+});
+
+test("a journal that is in use is nobody else's, and is not recovered", async () => {
+  const directory = temporaryDirectory();
+  const journal = new Journal(directory, "me", 1_000_000);
+  await begin(journal, "1");
+  expect(() => new Journal(directory, "me", 1_000_000)).toThrow("another");
+  expect((await recover(directory)).rows).toEqual([]);
+  journal.close();
+  expect((await recover(directory)).rows).toHaveLength(1);
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test.each([
+  ["had no head", [], { state: "unknown", cost_source: "unknown", generation_id: null }],
+  [
+    "has a generation",
+    [["head", "1", { status: 200, generationId: "gen-1" }]],
+    { state: "pending", generation_id: "gen-1" },
+  ],
+  ["has only a status", [["head", "1", { status: 429 }]], { state: "unknown", cost_source: "unknown" }],
+  ["was finished", [["row", { ...openRow(opening("1"), "x"), state: "settled" }]], { state: "settled" }],
+])("a request of a dead process that %s ends accordingly", async (_, lines, expected) => {
+  const directory = temporaryDirectory();
+  leave(directory, ["open", opening("1")], ...lines);
+  const { rows } = await recover(directory);
+  expect(rows).toEqual([expect.objectContaining(expected)]);
+  expect(segmentsIn(directory)).toEqual([]);
+});
+
+test("lines that cannot be read are counted, and their file is kept for a person to look at", async () => {
+  const directory = temporaryDirectory();
+  leave(directory, ["open", opening("1")], '["open",{"id":"2"\n', ["open", opening("3")], '["he');
+  const { rows, damagedLines } = await recover(directory);
+  expect([rows.length, damagedLines]).toEqual([2, 2]);
+  expect(readdirSync(directory)).toEqual(["dead.1.jsonl.damaged"]);
+});
+
+test("a journal stays when its rows cannot be written", async () => {
+  const directory = temporaryDirectory();
+  leave(directory, ["open", opening("1")]);
+  const down = () => Promise.reject(new Error("down"));
+  await expect(recoverJournals(directory, "own", down)).rejects.toThrow("down");
+  expect((await recover(directory)).rows).toHaveLength(1);
+});
+
+test("a row that fills its segment stays, also when nobody else needs the segment", () => {
+  const journal = new Journal(temporaryDirectory(), "me", 1_073_741_824);
+  journal.spill([openRow({ ...opening("1"), model_asked: "x".repeat(16_777_216) }, "me")]);
+  const [segment] = journal.takeSpilled();
+  expect(segment?.bytes).toBeGreaterThan(16_777_216);
+  expect(readFileSync(segment?.path ?? "", "utf8")).toContain('["row",{"id":"1"');
+  if (segment) journal.replayed(segment);
+  expect(existsSync(segment?.path ?? "")).toBe(false);
+  journal.close();
+});
+
+test("as soon as nothing is under way the journal holds nothing that another process could take over once more", async () => {
+  const directory = temporaryDirectory();
+  const journal = new Journal(directory, "me", 1_073_741_824);
+  const segment = await begin(journal, "1");
+  expect(await begin(journal, "2")).toBe(segment);
+  journal.release(segment);
+  expect(segmentsIn(directory)).toHaveLength(1);
+  journal.release(segment);
+  expect(segmentsIn(directory)).toEqual([]);
+  await begin(journal, "3");
+  expect(segmentsIn(directory)).toHaveLength(1);
+  journal.close();
+});
+
+test("a segment takes no request that begins ten minutes after it did, so that it goes when its last one ends", async () => {
+  const journal = new Journal(temporaryDirectory(), "me", 1_073_741_824);
+  const openAt = (id: string, started_at: number) => journal.open({ ...opening(id), started_at }, () => {});
+  const first = openAt("1", Date.now());
+  expect(openAt("2", first.begunAt + 600_000)).toBe(first);
+  const second = openAt("3", first.begunAt + 600_001);
+  expect(second).not.toBe(first);
+  for (let live = 0; live < 2; live++) journal.release(first);
+  expect([existsSync(first.path), existsSync(second.path)]).toEqual([false, true]);
+  journal.release(second);
+  journal.close();
+});
+
+test("the head of a request is kept as long as its beginning, also in a later segment", async () => {
+  const directory = temporaryDirectory();
+  const journal = new Journal(directory, "me", 1_000_000);
+  await begin(journal, "1");
+  journal.spill([openRow(opening("2"), "me")]);
+  for (const spilled of journal.takeSpilled()) journal.replayed(spilled);
+  const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+  journal.head(opening("1"), { status: 200, generationId: "gen-1" }, resolve);
+  await within(promise, "the head to be kept");
+  journal.close();
+  const { rows } = await recover(directory);
+  expect(rows.find(({ id }) => id === "1")).toMatchObject({ state: "pending", generation_id: "gen-1" });
+});

@@ -1,0 +1,51 @@
+import { readdirSync } from "node:fs";
+import { expect, onTestFinished, test } from "vitest";
+import { Journal, JournalFull, type Segment } from "../../../src/metering/journal/journal.ts";
+import { temporaryDirectory } from "../../support/store.ts";
+import { within } from "../../support/until.ts";
+import { openingOfTest } from "../requests.ts";
+
+const MAX_BYTES = 100_000;
+
+function start() {
+  const directory = temporaryDirectory();
+  const journal = new Journal(directory, "me", MAX_BYTES);
+  onTestFinished(() => journal.close());
+  return { journal, segments: () => readdirSync(directory).filter((name) => name.endsWith(".jsonl")).length };
+}
+
+async function begin(journal: Journal, id: string): Promise<Segment> {
+  const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+  const segment = journal.open(openingOfTest(id), resolve);
+  expect(await within(promise, "the line to be kept")).toBeUndefined();
+  return segment;
+}
+
+test("a journal is never full of requests that have ended, however small it is and however many they are", async () => {
+  const { journal, segments } = start();
+  const long = await begin(journal, "long");
+  for (let id = 0; id < 3_000; id++) journal.release(await begin(journal, String(id)));
+  expect(segments()).toBeLessThanOrEqual(3);
+  journal.release(long);
+});
+
+test("a journal that was filled by requests under way takes new ones when these have ended", async () => {
+  const { journal } = start();
+  const mayBegin = (id: string): Promise<Segment | undefined> =>
+    begin(journal, id).catch((error: unknown) => {
+      if (error instanceof JournalFull) return undefined;
+      throw error;
+    });
+  const fill = async (): Promise<Segment[]> => {
+    const begun: Segment[] = [];
+    for (let segment = await mayBegin("0"); segment; segment = await mayBegin(String(begun.length)))
+      begun.push(segment);
+    return begun;
+  };
+  const first = await fill();
+  expect(first.length).toBeGreaterThan(300);
+  for (const segment of first) journal.release(segment);
+  const second = await fill();
+  expect(second.length).toBeGreaterThan(first.length / 2);
+  for (const segment of second) journal.release(segment);
+});

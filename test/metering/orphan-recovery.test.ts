@@ -1,0 +1,131 @@
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import type { CaretakerOptions } from "../../src/metering/orphan-recovery.ts";
+import { Journal } from "../../src/metering/journal/journal.ts";
+import type { RequestRow } from "../../src/metering/record.ts";
+import { writeRequests } from "../../src/metering/sql/upsert.ts";
+import { requestRow } from "./sql/request-rows.ts";
+import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
+import { HOUR_MS, leave, setUp, statesIn } from "./caretaking.ts";
+import { openingOfTest } from "./requests.ts";
+
+test("of what a journal has no end of, only what the database does not know better is told of as unknown", async () => {
+  const { database, directory, caretaker, unknown } = await setUp();
+  // Their lines stand in one segment with one that still ran, so they are in the journal for as long as that.
+  await writeRequests(database, [
+    requestRow("never-sent", { state: "settled", cost_nanodollars: 0, cost_source: "none" }),
+    requestRow("known", { state: "unknown" }),
+    requestRow("open"),
+  ]);
+  leave(
+    directory,
+    "dead.1.jsonl",
+    ...["never-sent", "known", "open", "new"].map((id) => ["open", openingOfTest(id)]),
+  );
+  await caretaker.lookAfter();
+  expect(unknown).toEqual(["open", "new"]);
+  expect(await statesIn(database)).toEqual([
+    "known unknown",
+    "never-sent settled",
+    "new unknown",
+    "open unknown",
+  ]);
+});
+
+test("a row that the database will never take does not keep back its journal, or those of others", async () => {
+  const { database, directory, caretaker, refused, recovered, failures } = await setUp();
+  const bad = { ...requestRow("bad", { state: "settled" }), key_name: null };
+  leave(directory, "a.1.jsonl", ["open", openingOfTest("1")], ["row", bad], ["open", openingOfTest("2")]);
+  leave(directory, "b.1.jsonl", ["open", openingOfTest("3")]);
+  await caretaker.lookAfter();
+  expect(await statesIn(database)).toEqual(["1 unknown", "2 unknown", "3 unknown"]);
+  expect([refused, failures]).toEqual([["bad"], []]);
+  expect(recovered).toMatchObject([{ instances: 2 }]);
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test("a journal that cannot be read keeps back neither those of others nor rows of lost disks", async () => {
+  const { database, directory, caretaker, clock, unknown, failures } = await setUp();
+  const { started_at } = requestRow("lost", { started_at: Date.now() - 2 * HOUR_MS });
+  await writeRequests(database, [requestRow("lost", { instance: "gone", started_at })]);
+  leave(directory, "a.1.jsonl", ["open", openingOfTest("1")]);
+  // Nothing that is no lock can be locked.
+  writeFileSync(join(directory, "a.lock"), "x".repeat(4_096));
+  leave(directory, "b.1.jsonl", ["open", openingOfTest("2")]);
+  clock.now += 60_000;
+  await caretaker.lookAfter();
+  expect(await statesIn(database)).toEqual(["2 unknown", "lost unknown"]);
+  expect(unknown).toEqual(["2", "lost"]);
+  expect(failures.length).toBeGreaterThan(0);
+  expect(readdirSync(directory)).toEqual(["a.1.jsonl", "a.lock"]);
+});
+
+test("ten that look after one directory at once take each request over once, and none of them fails", async () => {
+  const database = await openTestDatabase();
+  const directory = temporaryDirectory();
+  for (let journal = 0; journal < 20; journal++)
+    leave(directory, `dead${journal}.1.jsonl`, ["open", openingOfTest(`${journal}`)]);
+  const all = await Promise.all(
+    Array.from({ length: 10 }, (_, number) => setUp({ database, directory, instance: `me${number}` })),
+  );
+  await Promise.all(all.map(({ caretaker }) => caretaker.lookAfter()));
+  expect(all.flatMap(({ failures }) => failures)).toEqual([]);
+  expect(all.flatMap(({ unknown }) => unknown)).toHaveLength(20);
+  expect(await statesIn(database)).toHaveLength(20);
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test("a journal whose process lives is left alone", async () => {
+  const { database, directory, caretaker } = await setUp();
+  const journal = new Journal(directory, "alive", 1_000_000);
+  onTestFinished(() => journal.close());
+  journal.open(openingOfTest("1"), () => {});
+  journal.spill([requestRow("2", { state: "settled" })]);
+  await caretaker.lookAfter();
+  expect(await statesIn(database)).toEqual([]);
+});
+
+test("a gigabyte of rows is not held in memory at once", async () => {
+  const directory = temporaryDirectory();
+  const entries = Array.from({ length: 5_000 }, (_, id) => [
+    ["open", openingOfTest(`${id}`)],
+    ["head", `${id}`, { status: 200, generationId: `gen-${id}` }],
+    ["row", requestRow(`${id}`, { state: "settled" })],
+  ]).flat();
+  leave(directory, "dead.1.jsonl", ...entries, ["open", openingOfTest("x")]);
+  const sizes: number[] = [];
+  const write: CaretakerOptions["write"] = (rows: readonly RequestRow[]) => {
+    sizes.push(rows.length);
+    return Promise.resolve(rows);
+  };
+  const { caretaker, recovered } = await setUp({ directory, write });
+  await caretaker.lookAfter();
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(500);
+  expect(recovered).toEqual([{ instances: 1, rows: 5_001, damagedLines: 0 }]);
+});
+
+test("rows of a journal that began before what has been deleted are left out, counted in the log, and not summed again", async () => {
+  const { database, directory, caretaker, expired, recovered, unknown } = await setUp({
+    deletedBefore: () => Promise.resolve(1_000),
+  });
+  const settled = (id: string, started_at: number) => [
+    "row",
+    requestRow(id, { state: "settled", cost_nanodollars: 7, started_at }),
+  ];
+  leave(
+    directory,
+    "dead.1.jsonl",
+    settled("a", 999),
+    settled("b", 1_000),
+    ["open", { ...openingOfTest("c"), started_at: 0 }],
+    ["open", { ...openingOfTest("d"), started_at: 1_001 }],
+  );
+  await caretaker.lookAfter();
+  expect(await statesIn(database)).toEqual(["b settled", "d unknown"]);
+  expect(expired.reduce((sum, count) => sum + count)).toBe(2);
+  expect([recovered, unknown]).toEqual([[{ instances: 1, rows: 2, damagedLines: 0 }], ["d"]]);
+  const sums = await database.kysely.selectFrom("rollups").selectAll().execute();
+  expect(sums.reduce((sum, { requests }) => sum + requests, 0)).toBe(2);
+  expect(readdirSync(directory)).toEqual([]);
+});

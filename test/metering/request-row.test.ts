@@ -1,0 +1,198 @@
+import { expect, test } from "vitest";
+import type { Exchange } from "../../src/http/request-context.ts";
+import { completeRow, openingOf, openRow } from "../../src/metering/request-row.ts";
+import type { RequestRow } from "../../src/metering/record.ts";
+
+const ENDED_AT = 1_790_000_001_000;
+
+/** What is known of a request when it has ended. */
+const exchange = (fields: Partial<Exchange>): Exchange =>
+  ({
+    requestId: "r-1",
+    keyId: "key_1",
+    keyName: "team",
+    modelAsked: "a/b",
+    modelSent: "a/b",
+    stream: false,
+    status: 200,
+    outcome: "complete",
+    bytesIn: 10,
+    bytesOut: 20,
+    sent: true,
+    upstreamStatus: 200,
+    answeredWhole: true,
+    startedAt: 100,
+    firstByteAt: 110.4,
+    endedAt: 150.6,
+    ...fields,
+  }) as Exchange;
+
+function rowOf(fields: Partial<Exchange>): RequestRow {
+  const ended = exchange(fields);
+  const row = openRow(openingOf(ended, "1", 1_790_000_000_000), "me");
+  completeRow(row, ended, ENDED_AT, 500);
+  return row;
+}
+
+const usage = (costUsd: number | undefined) => ({
+  promptTokens: 1,
+  completionTokens: 2,
+  cachedTokens: 3,
+  cacheWriteTokens: 5,
+  reasoningTokens: 4,
+  costUsd,
+  isByok: false,
+  upstreamInferenceUsd: 0.000_012,
+});
+
+const SETTLED: Partial<RequestRow> = { state: "settled", settle_at: null };
+const NOTHING: Partial<RequestRow> = { ...SETTLED, cost_nanodollars: 0, cost_source: "none" };
+const PENDING: Partial<RequestRow> = {
+  state: "pending",
+  cost_nanodollars: null,
+  cost_source: null,
+  settle_at: ENDED_AT + 500,
+};
+const UNKNOWN: Partial<RequestRow> = {
+  state: "unknown",
+  cost_nanodollars: null,
+  cost_source: "unknown",
+  settle_at: null,
+};
+const BILLED: Partial<Exchange> = { generationId: "gen-1", usage: usage(0.000_012_3) };
+const NO_HEAD = { upstreamStatus: 0, answeredWhole: false };
+
+test.each<[string, Partial<Exchange>, Partial<RequestRow>]>([
+  [
+    "a whole body that states its cost",
+    BILLED,
+    { ...SETTLED, cost_nanodollars: 12_300, cost_source: "body" },
+  ],
+  [
+    "a whole stream",
+    { ...BILLED, stream: true },
+    { ...SETTLED, cost_nanodollars: 12_300, cost_source: "stream" },
+  ],
+  [
+    "a cost of nothing",
+    { ...BILLED, usage: usage(0) },
+    { ...SETTLED, cost_nanodollars: 0, cost_source: "body" },
+  ],
+  ["an answer that broke off after its usage", { ...BILLED, answeredWhole: false }, PENDING],
+  ["an answer without usage", { generationId: "gen-1" }, PENDING],
+  ["usage without a cost", { generationId: "gen-1", usage: usage(undefined) }, PENDING],
+  ["a caller who left", { generationId: "gen-1", outcome: "client_gone", answeredWhole: false }, PENDING],
+  ["an error with a generation", { generationId: "gen-1", upstreamStatus: 502, status: 502 }, PENDING],
+  ["a refusal upstream", { upstreamStatus: 429, status: 429, refusedByUpstream: true }, NOTHING],
+  [
+    "a refusal with a generation",
+    { upstreamStatus: 429, generationId: "gen-1", refusedByUpstream: true },
+    PENDING,
+  ],
+  ...[302, 400, 401, 408, 429, 499, 500, 502, 504, 520, 524].map(
+    (upstreamStatus): [string, Partial<Exchange>, Partial<RequestRow>] => [
+      `status ${upstreamStatus} without a body that proves a refusal`,
+      { upstreamStatus, status: upstreamStatus },
+      UNKNOWN,
+    ],
+  ),
+  ["an answer without a generation", {}, UNKNOWN],
+  ["an answer that never came", NO_HEAD, UNKNOWN],
+  ["a request that was never sent", { ...NO_HEAD, sent: false, outcome: "rejected", status: 503 }, NOTHING],
+  [
+    "a caller who left before it was sent",
+    { ...NO_HEAD, sent: false, outcome: "client_gone", status: 0 },
+    NOTHING,
+  ],
+])("%s is accounted for", (_ending, fields, expected) => {
+  expect(rowOf(fields)).toMatchObject(expected);
+});
+
+test("a row says what is known of its request", () => {
+  expect(rowOf({ ...BILLED, modelAnswered: "a/b-1", provider: "Some" })).toEqual({
+    id: "1",
+    request_id: "r-1",
+    generation_id: "gen-1",
+    instance: "me",
+    key_id: "key_1",
+    key_name: "team",
+    model_asked: "a/b",
+    model_sent: "a/b",
+    model_answered: "a/b-1",
+    provider: "Some",
+    stream: 0,
+    status: 200,
+    outcome: "complete",
+    state: "settled",
+    prompt_tokens: 1,
+    completion_tokens: 2,
+    cached_tokens: 3,
+    cache_write_tokens: 5,
+    reasoning_tokens: 4,
+    cost_nanodollars: 12_300,
+    cost_source: "body",
+    is_byok: 0,
+    upstream_inference_nanodollars: 12_000,
+    first_byte_ms: 10,
+    total_ms: 51,
+    bytes_in: 10,
+    bytes_out: 20,
+    started_at: 1_790_000_000_000,
+    ended_at: ENDED_AT,
+    settle_attempts: 0,
+    settle_at: null,
+  });
+});
+
+test("a request without a key is accounted to nobody by name, and one without a byte has no time to it", () => {
+  const row = rowOf({ keyId: undefined, keyName: undefined, modelAsked: undefined, firstByteAt: 0 });
+  expect(row).toMatchObject({
+    key_id: "anonymous",
+    key_name: "anonymous",
+    model_asked: null,
+    first_byte_ms: null,
+  });
+});
+
+test.each([
+  ["a\0b\0", "ab"],
+  ["a\ud800b", "a\ufffdb"],
+  ["\udc00", "\ufffd"],
+  [`${"x".repeat(127)}🔑`, `${"x".repeat(127)}\ufffd`],
+  ["x".repeat(1_000_000), "x".repeat(128)],
+  ["' OR '1'='1", "' OR '1'='1"],
+  ["ключ 🔑", "ключ 🔑"],
+])("the text %# is made one that every database takes", (given, kept) => {
+  const row = rowOf({ modelAsked: given, modelSent: given, modelAnswered: given, provider: given });
+  expect([row.model_asked, row.model_sent, row.model_answered, row.provider]).toEqual(Array(4).fill(kept));
+});
+
+test.each([1e300, Infinity, Number.NaN, 1e8, 1_000_001, -1])(
+  "a cost of %s is not taken for one, and is asked for",
+  (costUsd) => {
+    expect(rowOf({ generationId: "gen-1", usage: usage(costUsd) })).toMatchObject(PENDING);
+  },
+);
+
+test("counts of tokens that are no whole numbers a database can hold are rounded or left out", () => {
+  const tokens = { promptTokens: 1e300, completionTokens: 1.5, cachedTokens: Number.NaN, reasoningTokens: 0 };
+  const money = { costUsd: 0, isByok: true, upstreamInferenceUsd: 1e300 };
+  expect(rowOf({ usage: { ...tokens, cacheWriteTokens: 2 ** 53, ...money } })).toMatchObject({
+    prompt_tokens: null,
+    completion_tokens: 2,
+    cached_tokens: null,
+    cache_write_tokens: null,
+    reasoning_tokens: 0,
+    is_byok: 1,
+    upstream_inference_nanodollars: null,
+  });
+});
+
+test.each([
+  [undefined, null],
+  [false, 0],
+  [true, 1],
+])("keeps in the row whether it was BYOK: %s", (isByok, is_byok) => {
+  const stated = { ...usage(0), isByok, upstreamInferenceUsd: 0.25 };
+  expect(rowOf({ usage: stated })).toMatchObject({ is_byok, upstream_inference_nanodollars: 250_000_000 });
+});

@@ -1,0 +1,61 @@
+import { onTestFinished } from "vitest";
+import { Settler, type SettlerOptions } from "../../src/metering/cost-reconciler.ts";
+import type { Database } from "../../src/store/database.ts";
+import type { RequestRow } from "../../src/metering/record.ts";
+import type { GenerationRecord } from "../../src/metering/cost-lookup.ts";
+import { requestRow } from "./sql/request-rows.ts";
+import { openTestDatabase } from "../support/store.ts";
+
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 24 * HOUR_MS;
+/** What OpenRouter says of every generation. */
+export const RECORD: GenerationRecord = {
+  costNanodollars: 7,
+  promptTokens: 1,
+  completionTokens: 2,
+  cachedTokens: undefined,
+  reasoningTokens: 0,
+  isByok: undefined,
+  upstreamInferenceNanodollars: undefined,
+  provider: "Some",
+  model: "a/b-2026",
+};
+
+/** A row that waits for its cost and is due. */
+export const pending = (id: string, fields: Partial<RequestRow> = {}): RequestRow =>
+  requestRow(id, {
+    state: "pending",
+    generation_id: `gen-${id}`,
+    ended_at: Date.now(),
+    settle_at: Date.now(),
+    ...fields,
+  });
+
+export const rowOf = ({ kysely }: Database, id: string): Promise<RequestRow> =>
+  kysely.selectFrom("requests").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
+
+/** A settler on a database of its own, which asks when it is told to. */
+export async function startSettler(find: SettlerOptions["find"], options: Partial<SettlerOptions> = {}) {
+  const database = options.database ?? (await openTestDatabase());
+  const unknown: string[] = [];
+  const failures: unknown[] = [];
+  const counts: number[] = [];
+  const settler = new Settler({
+    database,
+    find,
+    settleAfterMs: 1_000,
+    giveUpMs: DAY_MS,
+    onUnknown: ({ id }) => unknown.push(id),
+    onFailure: (error, count) => {
+      failures.push(error);
+      counts.push(count);
+    },
+    ...options,
+  });
+  onTestFinished(() => settler.stop());
+  return { database, settler, unknown, failures, counts };
+}
+
+/** Makes every row due. */
+export const hurry = ({ kysely }: Database): Promise<unknown> =>
+  kysely.updateTable("requests").set({ settle_at: 0 }).where("state", "=", "pending").execute();

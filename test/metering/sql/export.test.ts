@@ -1,0 +1,100 @@
+import type { KyselyPlugin } from "kysely";
+import { expect, test } from "vitest";
+import type { Database } from "../../../src/store/database.ts";
+import { type RequestFilter, requestPages } from "../../../src/metering/sql/export.ts";
+import { openTestDatabase } from "../../support/store.ts";
+import { onMainThread, plansOf } from "./plans.ts";
+import { testRequestPages } from "./export-contract.ts";
+import { addRequests, NOVEMBER, settledRow } from "./rows.ts";
+
+testRequestPages(openTestDatabase);
+
+test("between two pages everything else gets its turn, also when no row matches", async () => {
+  const database = await openTestDatabase();
+  await addRequests(
+    database,
+    Array.from({ length: 5_000 }, (_, index) => settledRow(index)),
+  );
+  let turns = 0;
+  const count = (): void => {
+    turns++;
+    next = setImmediate(count);
+  };
+  let next = setImmediate(count);
+  const pages = await Array.fromAsync(requestPages(database, { from: 0, to: NOVEMBER * 2, keyId: "nobody" }));
+  clearImmediate(next);
+  expect(pages).toEqual([]);
+  expect(turns).toBeGreaterThanOrEqual(4);
+});
+
+const FILTERS: readonly Partial<RequestFilter>[] = [undefined, "key_b", "nobody"].flatMap((keyId) =>
+  ([undefined, "open", "pending", "unknown", "settled"] as const).flatMap((state) =>
+    (["asc", "desc"] as const).map((order) => ({ keyId, state, order })),
+  ),
+);
+
+test("a page is one range of an index, whatever it is filtered by", async () => {
+  const database = await openTestDatabase();
+  const indexOf = ({ keyId, state }: Partial<RequestFilter>): string => {
+    if (state !== undefined && state !== "settled") return "requests_unsettled (state=? AND id>? AND id<?)";
+    return keyId === undefined
+      ? "sqlite_autoindex_requests_1 (id>? AND id<?)"
+      : "requests_by_key (key_id=? AND id>? AND id<?)";
+  };
+  // A statement whose text was seen before is not prepared again, so one filter for each text.
+  const filters = FILTERS.filter(
+    ({ keyId, state }) => keyId !== "nobody" && state !== "open" && state !== "pending",
+  );
+  for (const filter of filters) {
+    const plans = await plansOf(database, (watched) =>
+      Array.fromAsync(requestPages(watched, { from: 0, to: 1, ...filter })),
+    );
+    const looks = plans.filter((step) => step.includes("requests"));
+    expect([filter, looks]).toEqual([filter, [`SEARCH requests USING INDEX ${indexOf(filter)}`]]);
+  }
+});
+
+/** Makes SQLite count the rows of the ledger that each statement visits. */
+function countVisits(database: Database): { counted: Database; visits: readonly number[] } {
+  const visits: number[] = [];
+  database.sqlite?.function("visit", (_id) => {
+    visits.push((visits.pop() ?? 0) + 1);
+    return 1;
+  });
+  database.sqlite?.exec(
+    "alter table requests rename to ledger; create view requests as select * from ledger where visit(id)",
+  );
+  const counting: KyselyPlugin = {
+    transformQuery({ node }) {
+      visits.push(0);
+      return node;
+    },
+    transformResult: async ({ result }) => result,
+  };
+  const kysely = database.kysely.withPlugin(counting);
+  return { counted: onMainThread({ ...database, kysely }), visits };
+}
+
+test("no statement visits more than a page of rows, however few match", async () => {
+  const database = await openTestDatabase();
+  const rows = Array.from({ length: 3_000 }, (_, index) =>
+    settledRow(index, {
+      key_id: index % 1_000 === 5 ? "key_b" : "key_a",
+      state: index % 3 === 0 ? "unknown" : "settled",
+    }),
+  );
+  await addRequests(database, rows);
+  const { counted, visits } = countVisits(database);
+  for (const filter of FILTERS) {
+    const seen = visits.length;
+    const pages = await Array.fromAsync(requestPages(counted, { from: 0, to: NOVEMBER * 2, ...filter }));
+    const { keyId, state } = filter;
+    const matching = rows.filter(
+      (row) => row.key_id === (keyId ?? row.key_id) && row.state === (state ?? row.state),
+    );
+    expect([filter, pages.flat().length]).toEqual([filter, matching.length]);
+    const most = Math.max(...visits.slice(seen));
+    expect([filter, most > 200 ? most : "at most 200"]).toEqual([filter, "at most 200"]);
+  }
+  expect(Math.max(...visits)).toBe(200);
+});

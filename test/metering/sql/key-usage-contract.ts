@@ -1,0 +1,104 @@
+import { sql } from "kysely";
+import { expect, test } from "vitest";
+import type { Database } from "../../../src/store/database.ts";
+import { addSums } from "../../../src/metering/sql/rollups.ts";
+import { keyUsage } from "../../../src/metering/sql/key-usage.ts";
+
+const KEY = "key_1";
+
+/** Each cost as the sum of one hour of a key. */
+async function spend(database: Database, costs: Readonly<Record<string, number>>, key = KEY): Promise<void> {
+  const rows = Object.entries(costs).map(([hour, cost_nanodollars]) => ({
+    hour: Date.parse(hour),
+    key_id: key,
+    model: "a/b",
+    provider: "P",
+    requests: 1,
+    unknown_requests: 0,
+    prompt_tokens: 1,
+    completion_tokens: 1,
+    cached_tokens: 0,
+    cache_write_tokens: 0,
+    reasoning_tokens: 0,
+    cost_nanodollars,
+    byok_nanodollars: 3 * cost_nanodollars,
+  }));
+  await addSums(database, database.kysely, rows);
+}
+
+/** As numbers. What is BYOK is three times as much. */
+async function at(database: Database, time: string): Promise<Record<string, number>> {
+  const { cost, byok } = await keyUsage(database, KEY, Date.parse(time));
+  const tripled = Object.entries(cost).map(([name, sum]) => [name, 3n * (sum as bigint)]);
+  expect(byok).toEqual(Object.fromEntries(tripled));
+  return Object.fromEntries(Object.entries(cost).map(([name, sum]) => [name, Number(sum)]));
+}
+
+/** What must hold of a key's usage in every database. @param open gives an empty one. */
+export function keyUsageContract(open: () => Promise<Database>): void {
+  test("a key that has cost nothing has cost 0", async () => {
+    expect(await at(await open(), "2026-11-04T10:30:00Z")).toEqual({
+      total: 0,
+      daily: 0,
+      weekly: 0,
+      monthly: 0,
+    });
+  });
+
+  test("day, week and month begin at midnight UTC, the week on Monday", async () => {
+    const database = await open();
+    await spend(database, {
+      "2026-10-31T23:00:00Z": 1,
+      "2026-11-01T00:00:00Z": 10,
+      "2026-11-01T23:00:00Z": 100,
+      "2026-11-02T00:00:00Z": 1_000,
+      "2026-11-03T23:00:00Z": 10_000,
+      "2026-11-04T00:00:00Z": 100_000,
+      "2026-11-04T10:00:00Z": 1_000_000,
+    });
+    expect(await at(database, "2026-11-04T10:30:00Z")).toEqual({
+      total: 1_111_111,
+      daily: 1_100_000,
+      weekly: 1_111_000,
+      monthly: 1_111_110,
+    });
+  });
+
+  test.each([
+    ["2026-11-01T23:59:59.999Z", { daily: 2, weekly: 3, monthly: 2 }],
+    ["2026-11-02T00:00:00.000Z", { daily: 0, weekly: 0, monthly: 2 }],
+    ["2026-12-01T00:00:00.000Z", { daily: 0, weekly: 0, monthly: 0 }],
+  ])("at %s Sunday's usage is in %j", async (time, usage) => {
+    const database = await open();
+    await spend(database, { "2026-10-31T12:00:00Z": 1, "2026-11-01T12:00:00Z": 2 });
+    expect(await at(database, time)).toEqual({ total: 3, ...usage });
+  });
+
+  test("sums are exact beyond 32 bits, and other keys are not in them", async () => {
+    const database = await open();
+    const dollars = 5_000_000_000_001;
+    await spend(database, { "2026-11-04T09:00:00Z": dollars, "2026-11-04T10:00:00Z": dollars });
+    await spend(database, { "2026-11-04T10:00:00Z": 7 }, "key_2");
+    const total = 2 * dollars;
+    expect(await at(database, "2026-11-04T10:30:00Z")).toEqual({
+      total,
+      daily: total,
+      weekly: total,
+      monthly: total,
+    });
+  });
+
+  test("sums beyond 64 bits are answered", async () => {
+    const database = await open();
+    await spend(database, { "2026-11-03T10:00:00Z": 1, "2026-11-04T10:00:00Z": 1 });
+    await sql`update rollups_daily set cost_nanodollars = 9223372036854775807`.execute(database.kysely);
+    const { cost } = await keyUsage(database, KEY, Date.parse("2026-11-04T10:30:00Z"));
+    const largest = 9_223_372_036_854_775_807n;
+    expect(cost).toEqual({
+      total: 2n * largest,
+      daily: largest,
+      weekly: 2n * largest,
+      monthly: 2n * largest,
+    });
+  });
+}

@@ -1,0 +1,4 @@
+import { openTestDatabase } from "../../support/store.ts";
+import { keyUsageContract } from "./key-usage-contract.ts";
+
+keyUsageContract(() => openTestDatabase());

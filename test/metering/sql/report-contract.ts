@@ -1,0 +1,252 @@
+import { sql } from "kysely";
+import { expect, test } from "vitest";
+import { PAGE_ROWS } from "../../../src/metering/sql/report.ts";
+import { DIMENSIONS, reportUsage } from "../../../src/metering/sql/report.ts";
+import {
+  addRollups,
+  DAY_MS,
+  expectedSums,
+  generateRollups,
+  GROUPINGS,
+  HOUR_MS,
+  MODELS,
+  readReport,
+  reportedSums,
+  rollup,
+  sumsOf,
+} from "./rollup-rows.ts";
+import { addRequests, NOVEMBER, type Open, settledRow } from "./rows.ts";
+
+/** What a report of usage owes, on every database. */
+export function testUsageReport(open: Open): void {
+  test("every grouping of usage adds up to the rollups of its time", async () => {
+    const database = await open();
+    const rows = generateRollups();
+    await addRollups(database, rows);
+    const [from, to] = [NOVEMBER, NOVEMBER + 2 * DAY_MS];
+    const inTime = rows.filter(({ hour }) => hour >= from && hour < to);
+    for (const by of GROUPINGS) {
+      const report = await readReport(database, { from, to, by });
+      expect([by, reportedSums(report)]).toEqual([by, expectedSums(inTime, by)]);
+      expect(sumsOf(report.total)).toEqual(Object.values(expectedSums(inTime, []))[0]);
+    }
+  });
+
+  test("a time that begins and ends within days is made of hours and days, and each hour is counted once", async () => {
+    const database = await open();
+    const rows = generateRollups();
+    await addRollups(database, rows);
+    for (const [start, end] of [
+      [5, 53],
+      [-24, 72],
+      [-3, 24],
+      [0, 7],
+      [1, 23],
+      [23, 25],
+      [24, 25],
+    ]) {
+      const [from, to] = [NOVEMBER + (start ?? 0) * HOUR_MS, NOVEMBER + (end ?? 0) * HOUR_MS];
+      const inTime = rows.filter(({ hour }) => hour >= from && hour < to);
+      const report = await readReport(database, { from, to, by: ["day", "key"] });
+      expect([start, end, reportedSums(report)]).toEqual([start, end, expectedSums(inTime, ["day", "key"])]);
+    }
+  });
+
+  test("usage can be that of one key, one model and one provider", async () => {
+    const database = await open();
+    const rows = generateRollups();
+    await addRollups(database, rows);
+    const time = { from: NOVEMBER - DAY_MS, to: NOVEMBER + 3 * DAY_MS };
+    const filters = [
+      { keyId: "env:team" },
+      { model: MODELS[0] },
+      { model: "" },
+      { provider: "Google" },
+      { keyId: "key_b", model: MODELS[1], provider: "OpenAI" },
+      { keyId: "nobody" },
+    ];
+    for (const filter of filters) {
+      const left = rows.filter(
+        (row) =>
+          (filter.keyId ?? row.key_id) === row.key_id &&
+          (filter.model ?? row.model) === row.model &&
+          (filter.provider ?? row.provider) === row.provider,
+      );
+      const report = await readReport(database, { ...time, ...filter, by: ["day", "model"] });
+      expect([filter, reportedSums(report)]).toEqual([filter, expectedSums(left, ["day", "model"])]);
+    }
+  });
+
+  test("counts each hour in one of two periods that meet", async () => {
+    const database = await open();
+    for (const hour of [-1, 0, 1, 2])
+      await addRollups(database, [rollup(NOVEMBER + hour * HOUR_MS, ["key_a"])]);
+    const requests = async (from: number, to: number) => {
+      const time = { from: NOVEMBER + from * HOUR_MS, to: NOVEMBER + to * HOUR_MS };
+      return Number((await readReport(database, { ...time, by: ["key"] })).total.requests);
+    };
+    expect(await requests(-1, 3)).toBe(4);
+    for (const border of [-1, 0, 1, 2, 3])
+      expect((await requests(-2, border)) + (await requests(border, 4))).toBe(4);
+    expect(await requests(10, 20)).toBe(0);
+  });
+
+  test("a key is named as it is called now, and one that no table has as in its id", async () => {
+    const database = await open();
+    await database.kysely
+      .insertInto("keys")
+      .values({ ...KEY_ROW, id: "key_a", name: "renamed" })
+      .execute();
+    await addRollups(
+      database,
+      ["key_a", "key_gone", "env:team", "anonymous"].map((key) => rollup(NOVEMBER, [key])),
+    );
+    const { lines } = await readReport(database, { from: NOVEMBER, to: NOVEMBER + HOUR_MS, by: ["key"] });
+    expect(Object.fromEntries(lines.map(({ keyId, keyName }) => [keyId, keyName]))).toEqual({
+      key_a: "renamed",
+      key_gone: "key_gone",
+      "env:team": "team",
+      anonymous: "anonymous",
+    });
+  });
+
+  test("requests that are not finished are counted apart, also by key", async () => {
+    const database = await open();
+    await addRequests(database, [
+      settledRow(0, { state: "open" }, 1),
+      settledRow(0, { state: "pending", settle_at: 1 }, 2),
+      settledRow(0, { state: "pending", settle_at: 1, key_id: "env:team" }, 3),
+      settledRow(0, { state: "settled" }, 4),
+      settledRow(0, { state: "unknown" }, 5),
+    ]);
+    const time = { from: NOVEMBER, to: NOVEMBER + HOUR_MS, by: ["key"] as const };
+    const report = await readReport(database, time);
+    expect([report.pendingRequests, report.total.requests, report.total.unknownRequests]).toEqual([
+      3,
+      2n,
+      1n,
+    ]);
+    expect((await readReport(database, { ...time, keyId: "env:team" })).pendingRequests).toBe(1);
+    expect((await readReport(database, { ...time, keyId: "nobody" })).pendingRequests).toBe(0);
+  });
+
+  test("days come in order, within a day what cost most comes first, and what cost the same by name", async () => {
+    const database = await open();
+    const cheap = (key: string, hour: number) => ({
+      ...rollup(hour, [key]),
+      cost_nanodollars: key === "d" ? 9 : 1,
+    });
+    await addRollups(
+      database,
+      [DAY_MS, 0].flatMap((day) => ["c", "a", "d", "b"].map((key) => cheap(key, NOVEMBER + day))),
+    );
+    const { lines } = await readReport(database, {
+      from: NOVEMBER,
+      to: NOVEMBER + 2 * DAY_MS,
+      by: ["key", "day"],
+    });
+    expect(lines.map(({ day, keyId }) => `${day?.slice(-2)}${keyId}`)).toEqual(
+      ["01", "02"].flatMap((day) => ["d", "a", "b", "c"].map((key) => day + key)),
+    );
+  });
+
+  test("sums of millions of dollars are exact to the nanodollar", async () => {
+    const database = await open();
+    const costs = [4_000_000_000_000_001, 3_000_000_000_000_001, 2_000_000_000_000_001];
+    await addRollups(
+      database,
+      costs.map((cost_nanodollars, index) => ({
+        ...rollup(NOVEMBER + index * HOUR_MS, ["key_a"]),
+        cost_nanodollars,
+      })),
+    );
+    const { lines } = await readReport(database, { from: NOVEMBER, to: NOVEMBER + DAY_MS, by: ["key"] });
+    expect(lines.map(({ costNanodollars }) => costNanodollars)).toEqual([9_000_000_000_000_003n]);
+  });
+
+  test("sums up what is beyond 64 bits, and beyond what a number holds", async () => {
+    const database = await open();
+    const largest = 9_223_372_036_854_775_807n;
+    await addRollups(
+      database,
+      [0, 1, 2].map((hour) => rollup(NOVEMBER + hour * HOUR_MS, ["key_a", "a/b"])),
+    );
+    await sql`update rollups set cost_nanodollars = ${sql.lit(largest)}, prompt_tokens = 9007199254740993`.execute(
+      database.kysely,
+    );
+    const time = { from: NOVEMBER, to: NOVEMBER + 3 * HOUR_MS };
+    const { lines, total } = await readReport(database, { ...time, by: ["model"] });
+    const sums = { costNanodollars: 3n * largest, promptTokens: 3n * 9_007_199_254_740_993n, requests: 3n };
+    expect([lines, total]).toMatchObject([[sums], sums]);
+  });
+
+  test("reports more groups than fit into memory at a time, in one order, from one moment", async () => {
+    const database = await open();
+    const rows = Array.from({ length: 25_000 }, (_, index) => ({
+      ...rollup(NOVEMBER, [`key_${index % 200}`, `model-${index}`, `provider-${index % 7}`]),
+      cost_nanodollars: index % 1_000,
+    }));
+    await addRollups(database, rows);
+    const time = { from: NOVEMBER, to: NOVEMBER + DAY_MS };
+    const report = await reportUsage(database, { ...time, by: DIMENSIONS });
+    const models = new Set<string | undefined>();
+    let last: bigint | undefined = undefined;
+    for await (const lines of report.pages) {
+      expect(lines.length).toBeLessThanOrEqual(PAGE_ROWS);
+      if (models.size === 0) await addRollups(database, [rollup(NOVEMBER, ["key_1", "late"])]);
+      for (const { model, costNanodollars } of lines) {
+        expect(costNanodollars <= (last ?? costNanodollars)).toBe(true);
+        last = costNanodollars;
+        models.add(model);
+      }
+    }
+    expect([models.size, models.has("late"), report.total().requests]).toEqual([25_000, false, 25_000n]);
+    const ofOne = await readReport(database, { ...time, by: ["model"], model: "model-7" });
+    expect(ofOne.lines).toHaveLength(1);
+  }, 60_000);
+
+  test("reports that are left before their end keep nothing of the database", async () => {
+    const database = await open();
+    await addRollups(
+      database,
+      Array.from({ length: 1_001 }, (_, index) => rollup(NOVEMBER, ["key_a", `model-${index}`])),
+    );
+    const time = { from: NOVEMBER, to: NOVEMBER + HOUR_MS };
+    for (let count = 0; count < 12; count++) {
+      const { pages } = await reportUsage(database, { ...time, by: ["model"] });
+      expect((await pages.next()).value).toHaveLength(PAGE_ROWS);
+      await pages.return();
+    }
+    const [first, second] = await Promise.all(
+      [1, 2].map(() => readReport(database, { ...time, by: ["model"] })),
+    );
+    expect([first?.lines.length, second?.lines.length]).toEqual([1_001, 1_001]);
+  }, 30_000);
+
+  test("a report that fails says what the database says", async () => {
+    const database = await open();
+    await sql`alter table rollups rename to elsewhere`.execute(database.kysely);
+    const time = { from: NOVEMBER, to: NOVEMBER + HOUR_MS };
+    await expect(readReport(database, { ...time, by: ["model"] })).rejects.toThrow(/rollups/);
+    await sql`alter table elsewhere rename to rollups`.execute(database.kysely);
+    expect((await readReport(database, { ...time, by: ["model"] })).lines).toEqual([]);
+  });
+}
+
+const KEY_ROW = {
+  owner: null,
+  metadata: "{}",
+  role: "caller",
+  prefix: "sk-slc-00000",
+  digest: "0".repeat(64),
+  previous_digest: null,
+  previous_until: null,
+  created_at: NOVEMBER,
+  last_used_at: null,
+  expires_at: null,
+  disabled: 0,
+  revoked_at: null,
+  models: null,
+  on_disconnect: "cancel",
+  revision: 1,
+} as const;

@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import { reportUsage, type UsageQuery, usageQuery } from "../../../src/metering/sql/report.ts";
+import { openTestDatabase } from "../../support/store.ts";
+import { readPlan } from "./plans.ts";
+import { addRollups, DAY_MS, HOUR_MS, rollup } from "./rollup-rows.ts";
+import { NOVEMBER } from "./rows.ts";
+import { testUsageReport } from "./report-contract.ts";
+
+testUsageReport(openTestDatabase);
+
+test("a report reads the hours and days it is about", async () => {
+  const database = await openTestDatabase();
+  const plan = (query: UsageQuery) =>
+    readPlan(database, usageQuery(database.kysely, query)).filter((step) => step.includes("rollups"));
+  const time = { from: NOVEMBER, to: NOVEMBER + HOUR_MS };
+  expect(plan({ ...time, by: ["day", "model"] })).toEqual([
+    "SEARCH rollups USING INDEX sqlite_autoindex_rollups_1 (hour>? AND hour<?)",
+  ]);
+  expect(plan({ from: NOVEMBER + HOUR_MS, to: NOVEMBER + 30 * DAY_MS, by: ["model"] })).toEqual([
+    "SEARCH rollups USING INDEX sqlite_autoindex_rollups_1 (hour>? AND hour<?)",
+    "SEARCH rollups_daily USING INDEX sqlite_autoindex_rollups_daily_1 (day>? AND day<?)",
+    "SEARCH rollups USING INDEX sqlite_autoindex_rollups_1 (hour>? AND hour<?)",
+  ]);
+  expect(plan({ ...time, by: ["day"], keyId: "key_a" })).toEqual([
+    "SEARCH rollups USING INDEX rollups_by_key (key_id=? AND hour>? AND hour<?)",
+  ]);
+});
+
+test("a report of many lines holds up nothing else", async () => {
+  const database = await openTestDatabase();
+  const rows = Array.from({ length: 40_000 }, (_, index) => rollup(NOVEMBER, [`key_${index}`, "a/b", "P"]));
+  await addRollups(database, rows);
+  // Its own CPU between two turns of the event loop: other processes on the machine do not count.
+  let mostMicros = 0;
+  let before = process.threadCpuUsage();
+  const turning = setInterval(() => {
+    const { user, system } = process.threadCpuUsage(before);
+    mostMicros = Math.max(mostMicros, user + system);
+    before = process.threadCpuUsage();
+  }, 1);
+  const time = { from: NOVEMBER, to: NOVEMBER + DAY_MS };
+  const { pages, total } = await reportUsage(database, { ...time, by: ["key"] });
+  let lines = 0;
+  for await (const page of pages) lines += page.length;
+  clearInterval(turning);
+  expect([lines, total().requests]).toEqual([40_000, 40_000n]);
+  // Read by the connection that requests wait for, it takes some hundred ms at once.
+  expect(mostMicros / 1_000).toBeLessThan(50);
+}, 60_000);

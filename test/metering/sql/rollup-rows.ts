@@ -1,0 +1,124 @@
+import type { Database } from "../../../src/store/database.ts";
+import { addSums, type RollupRow } from "../../../src/metering/sql/rollups.ts";
+import {
+  DIMENSIONS,
+  type Dimension,
+  reportUsage,
+  type UsageLine,
+  type UsageQuery,
+  type UsageSums,
+} from "../../../src/metering/sql/report.ts";
+import { NOVEMBER } from "./rows.ts";
+
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 24 * HOUR_MS;
+const BATCH = 1_000;
+
+export type Rollup = RollupRow;
+
+const KEYS = ["key_a", "key_b", "env:team", "anonymous"];
+export const MODELS = ["openai/gpt-4o-mini", "google/gemini-3-flash-preview", ""];
+const PROVIDERS = ["OpenAI", "Google"];
+/** Every way to group. */
+export const GROUPINGS: Dimension[][] = Array.from({ length: 15 }, (_, index) =>
+  DIMENSIONS.filter((_dimension, bit) => (index + 1) & (1 << bit)),
+);
+
+/** Sums that differ with `seed`. */
+export function rollup(hour: number, [key_id, model, provider]: readonly string[], seed = 1): Rollup {
+  return {
+    hour,
+    key_id: key_id ?? "",
+    model: model ?? "",
+    provider: provider ?? "",
+    requests: seed,
+    unknown_requests: seed % 3,
+    prompt_tokens: seed * 101,
+    completion_tokens: seed * 37,
+    cached_tokens: seed % 11,
+    cache_write_tokens: seed % 17,
+    reasoning_tokens: seed % 13,
+    cost_nanodollars: seed * 1_234_567,
+    byok_nanodollars: seed * 7_654_321,
+  };
+}
+
+/** Four days of rollups before, in and after the time that is reported, all different. */
+export function generateRollups(): Rollup[] {
+  const rows: Rollup[] = [];
+  for (let hour = NOVEMBER - DAY_MS; hour < NOVEMBER + 3 * DAY_MS; hour += HOUR_MS)
+    for (const key of KEYS)
+      for (const model of MODELS)
+        for (const provider of PROVIDERS)
+          rows.push(rollup(hour, [key, model, provider], (rows.length * 7_919) % 1_000));
+  return rows;
+}
+
+export async function addRollups(database: Database, rows: readonly Rollup[]): Promise<void> {
+  await database.kysely.transaction().execute(async (transaction) => {
+    for (let at = 0; at < rows.length; at += BATCH)
+      await addSums(database, transaction, rows.slice(at, at + BATCH));
+  });
+}
+
+/** What a report has to say, from the same rows. */
+export function expectedSums(rows: readonly Rollup[], by: readonly Dimension[]): Record<string, number[]> {
+  const groups: Record<string, number[]> = {};
+  for (const row of rows) {
+    const day = new Date(row.hour).toISOString().slice(0, 10);
+    const values = { key: row.key_id, model: row.model, provider: row.provider, day };
+    const group = by.map((dimension) => values[dimension]).join("|");
+    const sums = [
+      row.requests,
+      row.unknown_requests,
+      row.prompt_tokens,
+      row.completion_tokens,
+      row.cached_tokens,
+      row.cache_write_tokens,
+      row.reasoning_tokens,
+      row.cost_nanodollars,
+      row.byok_nanodollars,
+    ];
+    groups[group] = sums.map((sum, index) => sum + (groups[group]?.[index] ?? 0));
+  }
+  return groups;
+}
+
+/** A report that has been read to its end. */
+export interface ReadReport {
+  readonly by: readonly Dimension[];
+  readonly lines: readonly UsageLine[];
+  readonly total: UsageSums;
+  readonly pendingRequests: number;
+}
+
+/** Reads a report whole. */
+export async function readReport(database: Database, query: UsageQuery): Promise<ReadReport> {
+  const report = await reportUsage(database, query);
+  const lines = (await Array.fromAsync(report.pages)).flat();
+  return { by: report.by, lines, total: report.total(), pendingRequests: report.pendingRequests };
+}
+
+/** What a report says, in the same form. */
+export function reportedSums({ lines, by }: ReadReport): Record<string, number[]> {
+  return Object.fromEntries(
+    lines.map((line) => {
+      const values = { key: line.keyId, model: line.model, provider: line.provider, day: line.day };
+      return [by.map((dimension) => values[dimension]).join("|"), sumsOf(line)];
+    }),
+  );
+}
+
+export function sumsOf(sums: UsageSums): number[] {
+  return [
+    sums.requests,
+    sums.unknownRequests,
+    sums.promptTokens,
+    sums.completionTokens,
+    sums.cachedTokens,
+    sums.cacheWriteTokens,
+    sums.reasoningTokens,
+    sums.costNanodollars,
+    sums.byokNanodollars,
+  ].map(Number);
+}

@@ -1,0 +1,203 @@
+import { expect, test } from "vitest";
+import type { Database } from "../../../src/store/database.ts";
+import { adoptOrphans, beat, leave } from "../../../src/metering/sql/instances.ts";
+import type { RequestRow } from "../../../src/metering/record.ts";
+import { writeRequests } from "../../../src/metering/sql/upsert.ts";
+import {
+  claimDue,
+  postpone,
+  recallMisdated,
+  settle,
+  type Settlement,
+} from "../../../src/metering/sql/settlements.ts";
+import { requestRow } from "./request-rows.ts";
+
+const DAY_MS = 86_400_000;
+const LATER_MS = 60_000;
+
+const pending = (id: string, settle_at = Date.now() - 1_000): RequestRow =>
+  requestRow(id, { state: "pending", generation_id: `gen-${id}`, settle_at });
+
+const rowOf = ({ kysely }: Database, id: string): Promise<RequestRow> =>
+  kysely.selectFrom("requests").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
+
+/** Makes every row due. */
+const hurry = ({ kysely }: Database): Promise<unknown> =>
+  kysely.updateTable("requests").set({ settle_at: 0 }).where("state", "=", "pending").execute();
+
+/** How far ahead of now a row is due. */
+const dueInMs = async (database: Database, id: string): Promise<number> =>
+  ((await rowOf(database, id)).settle_at ?? 0) - Date.now();
+
+const SETTLEMENT: Settlement = {
+  state: "settled",
+  cost_nanodollars: 7,
+  cost_source: "generation",
+  prompt_tokens: 1,
+  completion_tokens: 2,
+  cached_tokens: 0,
+  cache_write_tokens: 0,
+  reasoning_tokens: 0,
+  is_byok: 0,
+  upstream_inference_nanodollars: 5,
+  provider: "Some",
+  model_answered: "a/b",
+};
+
+async function totals({ kysely }: Database): Promise<{ requests: number; unknown: number; cost: number }> {
+  const rows = await kysely.selectFrom("rollups").selectAll().execute();
+  const sum = (one: "requests" | "unknown_requests" | "cost_nanodollars") =>
+    rows.reduce((total, row) => total + row[one], 0);
+  return { requests: sum("requests"), unknown: sum("unknown_requests"), cost: sum("cost_nanodollars") };
+}
+
+/** How rows without their bill are settled, whatever database they are in. @param open gives an empty database. */
+export function settlementsContract(open: () => Promise<Database>): void {
+  test("of ten that claim at the same time each gets rows of its own, and together they get all that are due", async () => {
+    const database = await open();
+    const ids = Array.from({ length: 60 }, (_, index) => String(index));
+    await writeRequests(database, [
+      ...ids.map((id) => pending(id)),
+      pending("later", Date.now() + LATER_MS),
+      requestRow("open"),
+    ]);
+    const claimed: string[] = [];
+    for (let round = 0; round < 10; round++) {
+      const found = await Promise.all(Array.from({ length: 10 }, () => claimDue(database, 4)));
+      claimed.push(...found.flat().map(({ id }) => id));
+      expect(Math.max(...found.map((rows) => rows.length))).toBeLessThanOrEqual(4);
+    }
+    expect(claimed.toSorted()).toEqual(ids.toSorted());
+  });
+
+  test("a claim that is not used ends by itself, and one that is put back is due when it says", async () => {
+    const database = await open();
+    await writeRequests(database, [pending("1")]);
+    expect(await claimDue(database, 10)).toHaveLength(1);
+    const claimMs = await dueInMs(database, "1");
+    expect(claimMs).toBeGreaterThan(13_000);
+    expect(claimMs).toBeLessThanOrEqual(16_000);
+    expect(await claimDue(database, 10)).toEqual([]);
+    await postpone(database, "1", { waitMs: LATER_MS, isMiss: false });
+    expect(await claimDue(database, 10)).toEqual([]);
+    expect(Math.abs((await dueInMs(database, "1")) - LATER_MS)).toBeLessThan(2_000);
+    await postpone(database, "1", { waitMs: 0, isMiss: false });
+    expect(await claimDue(database, 10)).toHaveLength(1);
+  });
+
+  test("an attempt counts only when OpenRouter answered it", async () => {
+    const database = await open();
+    await writeRequests(database, [pending("1")]);
+    for (const isMiss of [true, false, false, true]) {
+      await hurry(database);
+      await claimDue(database, 10);
+      await postpone(database, "1", { waitMs: 0, isMiss });
+    }
+    expect((await rowOf(database, "1")).settle_attempts).toBe(2);
+  });
+
+  test("a row whose time a clock far ahead has set is due at once, and one that waits as usual is not", async () => {
+    const database = await open();
+    await writeRequests(database, [
+      pending("misdated", Date.now() + 400 * DAY_MS),
+      pending("usual", Date.now() + LATER_MS),
+      requestRow("settled", { state: "settled", settle_at: Date.now() + 400 * DAY_MS }),
+    ]);
+    await recallMisdated(database, 2 * LATER_MS);
+    expect((await claimDue(database, 10)).map(({ id }) => id)).toEqual(["misdated"]);
+  });
+
+  test("a row that ten settle at the same time is counted once", async () => {
+    const database = await open();
+    await writeRequests(database, [pending("1"), requestRow("2"), requestRow("3", { state: "settled" })]);
+    for (const id of ["1", "2", "3", "none"])
+      await Promise.all(Array.from({ length: 10 }, () => settle(database, id, SETTLEMENT)));
+    expect(await totals(database)).toEqual({ requests: 2, unknown: 0, cost: 7 });
+    const rows = await database.kysely.selectFrom("requests").selectAll().orderBy("id").execute();
+    expect(rows.map(({ state }) => state)).toEqual(["settled", "open", "settled"]);
+    expect(rows[0]).toMatchObject({ ...SETTLEMENT, settle_at: null });
+    await postpone(database, "1", { waitMs: 0, isMiss: true });
+    expect(await claimDue(database, 10)).toEqual([]);
+  });
+
+  test("a bill corrects a row that was given up and its sums once, and nothing gives up a settled row", async () => {
+    const database = await open();
+    await writeRequests(database, [pending("1"), pending("2")]);
+    const unknown = {
+      ...SETTLEMENT,
+      state: "unknown",
+      cost_source: "unknown",
+      cost_nanodollars: null,
+    } as const;
+    expect(await settle(database, "1", { ...unknown, provider: null })).toMatchObject({ state: "unknown" });
+    expect(await totals(database)).toEqual({ requests: 1, unknown: 1, cost: 0 });
+    const settled = await Promise.all(Array.from({ length: 10 }, () => settle(database, "1", SETTLEMENT)));
+    expect(settled.filter((row) => row !== undefined)).toMatchObject([
+      { state: "settled", cost_nanodollars: 7 },
+    ]);
+    expect(await totals(database)).toEqual({ requests: 1, unknown: 0, cost: 7 });
+    expect(await settle(database, "1", unknown)).toBeUndefined();
+    const groups = await database.kysely.selectFrom("rollups").select(["provider", "requests"]).execute();
+    expect(groups).toEqual([{ provider: "Some", requests: 1 }]);
+  });
+
+  test("nothing is taken over from a process that lives", async () => {
+    const database = await open();
+    await beat(database, "me");
+    await writeRequests(database, [requestRow("1"), requestRow("2", { generation_id: "gen-2" })]);
+    expect(await adoptOrphans(database, { deadAfterMs: LATER_MS, lostAfterMs: LATER_MS })).toEqual([]);
+    const rows = await database.kysely.selectFrom("requests").selectAll().execute();
+    expect(rows.map(({ state }) => state)).toEqual(["open", "open"]);
+  });
+
+  test("of a dead process, what has a generation is to be settled, what has none is given up when it is old", async () => {
+    const database = await open();
+    const started_at = Date.now() - 3 * LATER_MS;
+    const seen_at = Date.now() - 2 * LATER_MS;
+    for (const [id, ms] of [["me", seen_at] as const, ["quiet", Date.now() - LATER_MS] as const])
+      await database.kysely.insertInto("instances").values({ id, started_at, seen_at: ms }).execute();
+    await writeRequests(database, [
+      requestRow("generation", { generation_id: "gen-1", started_at }),
+      requestRow("old", { started_at }),
+      requestRow("young", { instance: "gone", started_at: Date.now() }),
+      requestRow("quiet", { instance: "quiet", started_at }),
+      requestRow("left", { instance: "gone", started_at }),
+      requestRow("future", { instance: "gone", started_at: Date.now() + 400 * DAY_MS }),
+      requestRow("done", { state: "settled", cost_nanodollars: 3, generation_id: "gen-5" }),
+    ]);
+    const silence = { deadAfterMs: LATER_MS / 2, lostAfterMs: 1.5 * LATER_MS };
+    const lost = await Promise.all(Array.from({ length: 5 }, () => adoptOrphans(database, silence)));
+    expect(
+      lost
+        .flat()
+        .map(({ id }) => id)
+        .toSorted(),
+    ).toEqual(["future", "left", "old"]);
+    const rows = await database.kysely.selectFrom("requests").selectAll().orderBy("id").execute();
+    expect(rows.map(({ id, state, outcome }) => [id, state, outcome])).toEqual([
+      ["done", "settled", null],
+      ["future", "unknown", "interrupted"],
+      ["generation", "pending", "interrupted"],
+      ["left", "unknown", "interrupted"],
+      ["old", "unknown", "interrupted"],
+      ["quiet", "open", null],
+      ["young", "open", null],
+    ]);
+    expect(await totals(database)).toEqual({ requests: 4, unknown: 3, cost: 3 });
+    expect(await claimDue(database, 10)).toMatchObject([{ id: "generation" }]);
+    const listed = await database.kysely.selectFrom("instances").select("id").execute();
+    expect(listed).toEqual([{ id: "quiet" }]);
+  });
+
+  test("a process that left in order is not on the list of those that live, and one that beats again is", async () => {
+    const database = await open();
+    const alive = () => database.kysely.selectFrom("instances").select(["id", "seen_at"]).execute();
+    await beat(database, "me");
+    const seen_at = await beat(database, "me");
+    expect(Math.abs(seen_at - Date.now())).toBeLessThan(2_000);
+    expect(await alive()).toEqual([{ id: "me", seen_at }]);
+    await leave(database, "me");
+    await leave(database, "me");
+    expect(await alive()).toEqual([]);
+  });
+}

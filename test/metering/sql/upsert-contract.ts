@@ -1,0 +1,252 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import type { Database } from "../../../src/store/database.ts";
+import { isFinal, type RequestRow } from "../../../src/metering/record.ts";
+import { adoptOrphans } from "../../../src/metering/sql/instances.ts";
+import { writeRequests } from "../../../src/metering/sql/upsert.ts";
+import { HOUR_MS, requestRow, STARTED_AT } from "./request-rows.ts";
+
+/** What a request is at one moment. What identifies it never changes. */
+const version = fc.record({
+  id: fc.constantFrom("1", "2", "3", "4", "5", "6"),
+  state: fc.constantFrom("open", "pending", "settled", "unknown"),
+  cost: fc.oneof(fc.constant(null), fc.constantFrom(0, 1, 9_007_199_254), fc.nat(1_000_000)),
+  tokens: fc.nat(100_000),
+  byok: fc.constantFrom(null, 0, 1),
+  outcome: fc.constantFrom("interrupted", "client_gone"),
+  provider: fc.constantFrom(null, "Some", "Other"),
+  hasGeneration: fc.boolean(),
+});
+
+type Version = typeof version extends fc.Arbitrary<infer T> ? T : never;
+
+function rowOf({ id, state, cost, tokens, byok, outcome, provider, hasGeneration }: Version): RequestRow {
+  const number = Number(id);
+  return requestRow(id, {
+    state,
+    outcome,
+    generation_id: hasGeneration ? `gen-${id}` : null,
+    key_id: `key_${number % 2}`,
+    provider,
+    started_at: STARTED_AT + number * 7 * HOUR_MS,
+    cost_nanodollars: state === "settled" ? cost : null,
+    is_byok: byok,
+    upstream_inference_nanodollars: cost,
+    prompt_tokens: tokens,
+    cache_write_tokens: tokens,
+    completion_tokens: state === "settled" ? tokens * 2 : null,
+  });
+}
+
+/** What the rows have to be after all that was written, in its order. */
+function expectedRows(written: readonly RequestRow[]): Map<string, RequestRow> {
+  const rows = new Map<string, RequestRow>();
+  for (const row of written) {
+    const known = rows.get(row.id);
+    const losesId = known?.generation_id != null && row.generation_id === null;
+    const ends = known?.state === "open" && !(losesId && row.outcome === "interrupted");
+    const takes = !known || ends || (known.state === "pending" && row.state === "settled");
+    const tookItForDead =
+      known?.state === "pending" && known.outcome === "interrupted" && row.state === "pending";
+    const corrects = known?.state === "unknown" && row.state === "settled";
+    const canBeAsked = known?.state === "unknown" && known.generation_id === null && row.state === "pending";
+    if (takes || (tookItForDead && row.outcome !== "interrupted") || corrects) rows.set(row.id, row);
+    if (canBeAsked && row.generation_id !== null) rows.set(row.id, row);
+  }
+  return rows;
+}
+
+/** The sums of final rows by hour or day, key, model and provider. */
+function expectedRollups(rows: Iterable<RequestRow>, spanMs: number): Map<string, number[]> {
+  const sums = new Map<string, number[]>();
+  for (const row of rows) {
+    if (!isFinal(row)) continue;
+    const served = row.generation_id !== null || ["stream", "body"].includes(row.cost_source ?? "");
+    const model = served ? row.model_sent : "";
+    const group = [row.started_at - (row.started_at % spanMs), row.key_id, model, row.provider ?? ""].join();
+    const one = [
+      1,
+      Number(row.state === "unknown"),
+      row.prompt_tokens,
+      row.completion_tokens,
+      row.cost_nanodollars,
+      row.is_byok === 1 ? row.upstream_inference_nanodollars : 0,
+      row.cache_write_tokens,
+    ];
+    const sum = sums.get(group) ?? [0, 0, 0, 0, 0, 0, 0];
+    sums.set(
+      group,
+      sum.map((value, index) => value + (one[index] ?? 0)),
+    );
+  }
+  return sums;
+}
+
+const rowsIn = async ({ kysely }: Database): Promise<RequestRow[]> =>
+  kysely.selectFrom("requests").selectAll().orderBy("id").execute();
+
+/** Sums by the hour, and by the day. */
+async function rollupsIn({ kysely }: Database): Promise<Map<string, number[]>[]> {
+  const hours = await kysely.selectFrom("rollups").selectAll().execute();
+  const days = await kysely.selectFrom("rollups_daily").selectAll().execute();
+  return [hours.map((row) => ({ ...row, at: row.hour })), days.map((row) => ({ ...row, at: row.day }))].map(
+    (rows) =>
+      new Map(
+        rows.map((row) => [
+          [row.at, row.key_id, row.model, row.provider].join(),
+          [
+            row.requests,
+            row.unknown_requests,
+            row.prompt_tokens,
+            row.completion_tokens,
+            row.cost_nanodollars,
+            row.byok_nanodollars,
+            row.cache_write_tokens,
+          ],
+        ]),
+      ),
+  );
+}
+
+const rollupsOf = (rows: Iterable<RequestRow>): Map<string, number[]>[] =>
+  [HOUR_MS, 24 * HOUR_MS].map((spanMs) => expectedRollups(rows, spanMs));
+
+async function expectSums(database: Database): Promise<void> {
+  expect(await rollupsIn(database)).toEqual(rollupsOf(await rowsIn(database)));
+}
+
+/** How rows become what they are, whatever database they are in. @param open gives an empty database. */
+export function requestWritesContract(open: () => Promise<Database>): void {
+  test("whatever is written of requests, in whatever order and batches, each is counted once, as it ended", async () => {
+    const database = await open();
+    const batches = fc.array(fc.uniqueArray(version, { selector: ({ id }) => id, maxLength: 6 }), {
+      maxLength: 8,
+    });
+    await fc.assert(
+      fc
+        .asyncProperty(batches, async (given) => {
+          const written = given.map((batch) => batch.map(rowOf));
+          for (const batch of written) await writeRequests(database, batch);
+          const expected = expectedRows(written.flat());
+          expect(new Map((await rowsIn(database)).map((row) => [row.id, row]))).toEqual(expected);
+          expect(await rollupsIn(database)).toEqual(rollupsOf([...expected.values()]));
+        })
+        .beforeEach(async () => {
+          await database.kysely.deleteFrom("requests").execute();
+          await database.kysely.deleteFrom("rollups").execute();
+          await database.kysely.deleteFrom("rollups_daily").execute();
+        }),
+      { numRuns: 60 },
+    );
+  }, 60_000);
+
+  test("a request whose answer stated its cost but no id is summed under its model", async () => {
+    const database = await open();
+    const served = requestRow("0000000011", {
+      model_sent: "a/b",
+      cost_source: "stream",
+      cost_nanodollars: 7,
+    });
+    const refused = requestRow("0000000012", { model_sent: "x/y", cost_source: "none", cost_nanodollars: 0 });
+    await writeRequests(
+      database,
+      [served, refused].map((row) => ({ ...row, state: "settled" as const })),
+    );
+    const sums = await database.kysely.selectFrom("rollups").select(["model", "cost_nanodollars"]).execute();
+    expect(sums.toSorted((a, b) => a.cost_nanodollars - b.cost_nanodollars)).toEqual([
+      { model: "", cost_nanodollars: 0 },
+      { model: "a/b", cost_nanodollars: 7 },
+    ]);
+  });
+
+  test("a row without its generation does not end an open row that has it, which is then taken over", async () => {
+    const database = await open();
+    const known = requestRow("1", { generation_id: "gen-1" });
+    await writeRequests(database, [known]);
+    const interrupted = { state: "unknown", outcome: "interrupted", cost_source: "unknown" } as const;
+    expect(await writeRequests(database, [requestRow("1", interrupted)])).toEqual([]);
+    expect(await rowsIn(database)).toEqual([known]);
+    await adoptOrphans(database, { deadAfterMs: 0, lostAfterMs: 0 });
+    expect(await rowsIn(database)).toMatchObject([{ state: "pending", generation_id: "gen-1" }]);
+  });
+
+  test("a late bill corrects a row that was given up, and moves its counts to its provider, once", async () => {
+    const database = await open();
+    const given = (id: string, fields: Partial<RequestRow> = {}): RequestRow =>
+      requestRow(id, { state: "unknown", generation_id: `gen-${id}`, prompt_tokens: 5, ...fields });
+    await writeRequests(database, [given("1"), given("2"), given("3", { generation_id: null })]);
+    const bills = ["1", "3"].map((id) =>
+      given(id, { state: "settled", provider: "Some", prompt_tokens: 9, cost_nanodollars: 7 }),
+    );
+    const news = await Promise.all(Array.from({ length: 5 }, () => writeRequests(database, bills)));
+    expect(news.flat().map(({ id }) => id)).toEqual(["1", "3"]);
+    await writeRequests(database, [
+      given("1", { state: "pending" }),
+      given("2", { state: "pending" }),
+      given("3"),
+    ]);
+    expect((await rowsIn(database)).map(({ id, state }) => [id, state])).toEqual([
+      ["1", "settled"],
+      ["2", "unknown"],
+      ["3", "settled"],
+    ]);
+    await expectSums(database);
+  });
+
+  test("a generation that is found later makes a row wait for its bill that was given up, and takes back its counts", async () => {
+    const database = await open();
+    await writeRequests(database, [requestRow("1", { state: "unknown", prompt_tokens: 5 })]);
+    const found = requestRow("1", { state: "pending", generation_id: "gen-1", settle_at: 1 });
+    for (let time = 0; time < 3; time++) await writeRequests(database, [found]);
+    expect(await rowsIn(database)).toEqual([found]);
+    expect(await rollupsIn(database)).toEqual([new Map(), new Map()]);
+    await writeRequests(database, [{ ...found, state: "settled", cost_nanodollars: 7 }]);
+    await expectSums(database);
+  });
+
+  test("a batch of which one row is refused leaves nothing behind", async () => {
+    const database = await open();
+    const good = requestRow("1", { state: "settled", cost_nanodollars: 5 });
+    const bad = { ...requestRow("2"), key_id: null } as unknown as RequestRow;
+    await expect(writeRequests(database, [good, bad])).rejects.toThrow(/null/i);
+    expect(await rowsIn(database)).toEqual([]);
+    expect(await rollupsIn(database)).toEqual([new Map(), new Map()]);
+    await writeRequests(database, [good]);
+    expect(await rowsIn(database)).toEqual([good]);
+  });
+
+  test("a thousand rows are written as they are given, hostile texts and large sums included", async () => {
+    const database = await open();
+    const texts = ["' OR '1'='1", "ключ 🔑", '"\\\n\t', "$1 ? :a", "x".repeat(128)];
+    const rows = Array.from({ length: 1_000 }, (_, index) =>
+      requestRow(String(index).padStart(4, "0"), {
+        request_id: texts[index % texts.length] ?? "",
+        model_sent: texts[index % texts.length] ?? "",
+        generation_id: `gen-${index}`,
+        state: "settled",
+        cost_nanodollars: 9_007_199_254,
+      }),
+    );
+    await writeRequests(database, rows);
+    expect(await rowsIn(database)).toEqual(rows);
+    await expectSums(database);
+  });
+
+  test("writers that add to the same sums at the same time lose nothing and wait for nobody in a circle", async () => {
+    const database = await open();
+    const batches = Array.from({ length: 20 }, (_, batch) => {
+      const rows = Array.from({ length: 20 }, (__, index) =>
+        requestRow(`${batch}-${index}`, {
+          key_id: `key_${index % 7}`,
+          generation_id: "gen",
+          state: "settled",
+          cost_nanodollars: 1,
+        }),
+      );
+      return batch % 2 === 0 ? rows : rows.toReversed();
+    });
+    await Promise.all(batches.map((rows) => writeRequests(database, rows)));
+    expect(await rowsIn(database)).toHaveLength(400);
+    await expectSums(database);
+  });
+}

@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import type { GatewayError } from "../../src/errors.ts";
+import type { Exchange } from "../../src/http/request-context.ts";
+import { Ledger } from "../../src/metering/usage-recorder.ts";
+import { createLogger } from "../../src/observability/logger.ts";
+import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
+import { within } from "../support/until.ts";
+import { endedExchange } from "./requests.ts";
+
+/** Starts a ledger that ends with the test, on a database and a journal of its own. */
+export async function startLedger(journalMaxBytes = 1_000_000) {
+  const database = await openTestDatabase();
+  const dataDir = temporaryDirectory();
+  const ledger = new Ledger({
+    database,
+    dataDir,
+    isDataDirPersistent: true,
+    journalMaxBytes,
+    find: () => Promise.resolve(undefined),
+    settleAfterMs: 60_000,
+    settleGiveUpMs: 60_000,
+    logger: createLogger("silent", { write: () => {} }),
+  });
+  ledger.start();
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => (closed ??= ledger.close());
+  onTestFinished(close);
+  const directory = join(dataDir, "journal");
+  const journal = (): string =>
+    readdirSync(directory)
+      .filter((name) => name.endsWith(".jsonl"))
+      .map((name) => readFileSync(join(directory, name), "utf8"))
+      .join("");
+  const rows = () => database.kysely.selectFrom("requests").selectAll().orderBy("id").execute();
+  return { ledger, close, directory, journal, rows };
+}
+
+/** Begins the account of a request. @returns why it may not be sent, if it may not. */
+export function begin(ledger: Ledger, exchange: Exchange): Promise<GatewayError | undefined> {
+  const { promise, resolve } = Promise.withResolvers<GatewayError | undefined>();
+  ledger.begin(exchange, resolve);
+  return within(promise, "the account to begin");
+}
+
+/** Ends a request with its cost. */
+export function end(ledger: Ledger, exchange: Exchange): void {
+  const { account } = exchange;
+  ledger.end(Object.assign(exchange, endedExchange(), { account }));
+}

@@ -1,0 +1,66 @@
+import { onTestFinished } from "vitest";
+import { Account } from "../../src/metering/request-entry.ts";
+import { Journal, JournalFull } from "../../src/metering/journal/journal.ts";
+import { tolerantWrite } from "../../src/metering/quarantining-writer.ts";
+import { Writer } from "../../src/metering/batch-writer.ts";
+import type { RequestRow } from "../../src/metering/record.ts";
+import { isRowFault } from "../../src/store/database-errors.ts";
+import { temporaryDirectory } from "../support/store.ts";
+import { endedExchange, openingOfTest } from "./requests.ts";
+
+/** A disk on which there is no room for rows while the test says so. */
+export class SmallDisk extends Journal {
+  full = false;
+
+  override spill(rows: readonly RequestRow[]): void {
+    if (this.full && rows.length > 0) throw new JournalFull("the journal cannot be written");
+    super.spill(rows);
+  }
+}
+
+/** A writer to a database that the test plays. */
+export function startWriter(
+  write: (rows: readonly RequestRow[]) => Promise<unknown>,
+  isJournalPersistent = true,
+) {
+  const journal = new SmallDisk(temporaryDirectory(), "me", 1_000_000);
+  const health: boolean[] = [];
+  const refused: string[] = [];
+  const damaged: number[] = [];
+  const writer = new Writer({
+    journal,
+    write: tolerantWrite({
+      write: (rows) => write(rows).then(() => rows),
+      isRowFault,
+      refuse(row) {
+        refused.push(row.id);
+        journal.refuse(row);
+      },
+    }),
+    isJournalPersistent,
+    onDamagedLines: (count) => damaged.push(count),
+    onHealth: (healthy) => health.push(healthy),
+  });
+  onTestFinished(async () => {
+    await writer.close();
+    journal.close();
+  });
+  return { journal, writer, health, refused, damaged };
+}
+
+/** A request that has begun. */
+export function begun(id: string, journal: Journal, started_at = 0): Account {
+  const opening = openingOfTest(id, { started_at });
+  return new Account(
+    opening,
+    journal.open(opening, () => {}),
+    { journal, settleAfterMs: 50, onChange: () => {}, onUnknown: () => {} },
+  );
+}
+
+/** A request that has ended with its cost. */
+export function ended(id: string, journal: Journal): Account {
+  const account = begun(id, journal);
+  account.end(endedExchange());
+  return account;
+}

@@ -1,0 +1,64 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { Books } from "../src/persistence.ts";
+import { loadConfig } from "../src/config/config.ts";
+import { createLogger } from "../src/observability/logger.ts";
+import { connectUpstream } from "../src/upstream/openrouter.ts";
+import { addRequests, NOVEMBER, settledRow } from "./metering/sql/rows.ts";
+import { ACCOUNT_KEY } from "./support/gateway.ts";
+import { temporaryDirectory } from "./support/store.ts";
+import { until } from "./support/until.ts";
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/** Keys and ledger that are opened and closed with the test, as a gateway has them. */
+async function openBooks(env: Record<string, string>): Promise<Books> {
+  const config = loadConfig({
+    OPENROUTER_API_KEY: ACCOUNT_KEY,
+    DATA_DIR: join(temporaryDirectory(), "data"),
+    ...env,
+  });
+  const { store } = config;
+  if (!store) throw new Error("a directory makes a store");
+  const upstream = connectUpstream(config.upstream);
+  const books = new Books({
+    config,
+    store,
+    openrouterApiKey: ACCOUNT_KEY,
+    upstream,
+    logger: createLogger("silent", { write: () => {} }),
+    onFirstKeys: () => {},
+  });
+  onTestFinished(async () => {
+    await books.close();
+    await upstream.close();
+  });
+  await books.open();
+  return books;
+}
+
+test("a gateway deletes the rows of its ledger that are older than they are to be kept", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"], now: NOVEMBER + 2 * DAY_MS });
+  onTestFinished(() => void vi.useRealTimers());
+  const { database } = await openBooks({ LEDGER_RETENTION_DAYS: "1" });
+  await addRequests(database, [settledRow(0), settledRow(2 * DAY_MS)]);
+  vi.advanceTimersByTime(MINUTE_MS);
+  // SQLite answers at once, a turn of the event loop for each batch.
+  for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => void setImmediate(resolve));
+  const left = await database.kysely.selectFrom("requests").select("started_at").execute();
+  expect(left).toEqual([{ started_at: NOVEMBER + 2 * DAY_MS }]);
+});
+
+test(
+  "a gateway has its rows brought from SQLite's log to the file while it runs",
+  { timeout: 20_000 },
+  async () => {
+    const { database } = await openBooks({});
+    const row = settledRow(0);
+    await addRequests(database, [row]);
+    const path = database.sqlite?.location() ?? "";
+    expect(await until(() => readFileSync(path).includes(row.id), "the row in the file", 15_000)).toBe(true);
+  },
+);

@@ -1,0 +1,82 @@
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
+import { GatewayError } from "../../src/errors.ts";
+import { breakOff, errorEvent } from "../../src/relay/abort-response.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { until } from "../support/until.ts";
+
+const FAR_MORE_THAN_BUFFERS_HOLD = 64 * 1_048_576;
+
+afterEach(() => void vi.useRealTimers());
+
+/** A caller, and the response that it is being given. */
+async function beginAnswer(version = "1.1"): Promise<{ client: RawClient; response: ServerResponse }> {
+  const { promise, resolve } = Promise.withResolvers<ServerResponse>();
+  const server = createServer((_, answer) => resolve(answer)).listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const client = new RawClient((server.address() as AddressInfo).port);
+  client.send(`GET / HTTP/${version}\r\nhost: x\r\n\r\n`);
+  return { client, response: await promise };
+}
+
+test("a caller that does not read keeps a connection that is broken off for five seconds and no longer", async () => {
+  const { client, response } = await beginAnswer();
+  client.socket.pause();
+  response.write(Buffer.alloc(FAR_MORE_THAN_BUFFERS_HOLD));
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  breakOff(response);
+  await new Promise(setImmediate);
+  vi.advanceTimersByTime(4_999);
+  expect(response.socket?.destroyed).toBe(false);
+  vi.advanceTimersByTime(1);
+  expect(response.socket?.destroyed ?? true).toBe(true);
+});
+
+test("a connection that has ended is not waited for any longer", async () => {
+  const { client, response } = await beginAnswer();
+  response.write("a");
+  const closed = Promise.all([once(client.socket, "close"), once(response.req.socket, "close")]);
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  breakOff(response, "b");
+  expect(vi.getTimerCount()).toBe(1);
+  await closed;
+  expect(vi.getTimerCount()).toBe(0);
+  expect(client.response()?.body.toString()).toBe("ab");
+  expect(client.response()?.complete).toBe(false);
+});
+
+test("a caller of HTTP/1.0 gets what was written, nothing more, and a reset", async () => {
+  const { client, response } = await beginAnswer("1.0");
+  response.write("a");
+  await until(() => client.response()?.body.length === 1, "the first byte");
+  breakOff(response, "b");
+  expect((await client.ended("the broken answer"))?.body.toString()).toBe("ab");
+  expect(client.error).toBe("ECONNRESET");
+});
+
+test("an answer whose connection is gone is dropped without a word", async () => {
+  const { response } = await beginAnswer();
+  response.write("a");
+  response.socket?.destroy();
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const written = vi.spyOn(response, "write");
+  breakOff(response, "b");
+  expect([response.destroyed, written.mock.calls.length, vi.getTimerCount()]).toEqual([true, 0, 0]);
+});
+
+test.each([
+  ["upstream_disconnected", 502],
+  ["upstream_bad_response", 502],
+  ["shutting_down", 503],
+  ["upstream_timeout", 504],
+] as const)(
+  "the last event of a stream that %s ends has a number as its code, and the word as the reason",
+  (reason, code) => {
+    expect(errorEvent(new GatewayError(reason, "Why."))).toBe(
+      `data: {"error":{"message":"Why.","type":"upstream_error","param":null,"code":${code},"metadata":{"reason":"${reason}"}}}\n\n`,
+    );
+  },
+);

@@ -1,0 +1,75 @@
+import { expect, test } from "vitest";
+import { refusalOf } from "../../src/relay/response-guard.ts";
+
+const JSON_TYPE = "application/json";
+const refused = (status: number, type: string | undefined, ownsAccount = true, retryAfter?: string) =>
+  refusalOf({ status, headers: { "content-type": type, "retry-after": retryAfter } }, ownsAccount);
+
+test.each([
+  [200, JSON_TYPE],
+  [200, "Application/JSON; charset=utf-8"],
+  [200, "text/event-stream"],
+  [200, "TEXT/EVENT-STREAM ;charset=utf-8"],
+  [299, JSON_TYPE],
+  [400, JSON_TYPE],
+  [400, "text/plain"],
+  [403, undefined],
+  [502, "application/xhtml+xml"],
+  [599, JSON_TYPE],
+])("an answer of status %i and type %s is relayed", (status, type) => {
+  expect(refused(status, type)).toBeUndefined();
+});
+
+const NO_ANSWER =
+  "OpenRouter answered with something that is neither JSON nor an event stream; the request may have been billed.";
+const REDIRECT = "OpenRouter answered with a redirect, which the gateway does not follow.";
+const NO_STATUS = "OpenRouter answered with a status that is not HTTP.";
+
+test.each([
+  [200, undefined, NO_ANSWER],
+  [200, "", NO_ANSWER],
+  [200, "text/html", NO_ANSWER],
+  [200, "text/plain; application/json", NO_ANSWER],
+  [200, "application/jsonl", NO_ANSWER],
+  [299, "text/html", NO_ANSWER],
+  [300, JSON_TYPE, REDIRECT],
+  [399, "text/event-stream", REDIRECT],
+  [600, JSON_TYPE, NO_STATUS],
+])("an answer of status %i and type %s is refused, and the caller is told why", (status, type, message) => {
+  expect(refused(status, type)).toMatchObject({ code: "upstream_bad_response", status: 502, message });
+});
+
+test("a wrong key is the operator's to mend when it is the gateway's, and the caller's when it is theirs", () => {
+  expect(refused(401, JSON_TYPE)).toMatchObject({
+    code: "upstream_auth_failed",
+    message: "OpenRouter refused the gateway's own key; the operator has to set a valid OPENROUTER_API_KEY.",
+  });
+  expect(refused(401, JSON_TYPE, false)).toBeUndefined();
+  expect(refused(403, JSON_TYPE)).toBeUndefined();
+});
+
+test.each(["text/html", "Text/HTML; charset=UTF-8"])(
+  "a page (%s) of the edge keeps only its status and retry-after",
+  (type) => {
+    const error = refused(400, type);
+    expect(error).toMatchObject({
+      code: "upstream_error",
+      status: 400,
+      message: "OpenRouter's edge answered with status 400 and a web page.",
+    });
+    expect(error?.headers).toStrictEqual({});
+    expect(refused(429, type, true, "30")?.headers).toEqual({ "retry-after": "30" });
+    expect(refused(503, type, true, "30")).toMatchObject({
+      message: "OpenRouter's edge answered with status 503 and a web page; the request may have been billed.",
+      headers: { "retry-after": "30", "x-should-retry": "false" },
+    });
+  },
+);
+
+test("a page of the edge forbids a retry unless its status proves that OpenRouter executed nothing", () => {
+  const statuses = [400, 402, 403, 404, 408, 413, 429, 499, 500, 501, 502, 503, 504, 520, 521, 522, 523, 524];
+  const forbidden = [...statuses, 525, 526, 527, 529, 530, 599].filter(
+    (status) => refused(status, "text/html")?.headers["x-should-retry"] === "false",
+  );
+  expect(forbidden).toEqual([408, 499, 500, 501, 502, 503, 504, 520, 522, 524, 527, 529, 530, 599]);
+});

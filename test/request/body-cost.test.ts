@@ -1,0 +1,101 @@
+import { expect, test } from "vitest";
+import { GatewayError } from "../../src/errors.ts";
+import type { CallerKey } from "../../src/auth/caller-key.ts";
+import { refuseForbiddenModels } from "../../src/auth/model-access.ts";
+import { readChatRequest } from "../../src/request/chat-request.ts";
+import { cpuMs, onThisMachine, parses } from "../support/cpu.ts";
+import { HOSTILE_TEXTS } from "./hostile-texts.ts";
+
+/** The most of one key, each of as many stars as fit. */
+const PATTERNS = Array.from({ length: 100 }, (_, index) => `${"*a".repeat(120)}*${index}b*`);
+const KEY: CallerKey = { id: "key_1", name: "bob", role: "caller", models: PATTERNS, onDisconnect: "cancel" };
+const TIMES_JSON_PARSE = 2;
+/** What no body has to be cheaper than; also the bound where `JSON.parse` refuses at once. */
+const SMALL_MS = 40;
+const REFUSED_AT_ONCE_MS = 100;
+
+/** The gateway's own work on a body, from its bytes to its refusal. */
+function judge(bytes: Buffer): void {
+  try {
+    refuseForbiddenModels(KEY, readChatRequest(bytes));
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    return;
+  }
+  throw new Error("the key may use no model, and the request passed");
+}
+
+test.each(HOSTILE_TEXTS)(
+  "takes at most twice the time of JSON.parse for %s",
+  // CPU time is measured: another process can evict the caches of a whole attempt.
+  { timeout: 60_000, retry: 2 },
+  (_, make) => {
+    const bytes = Buffer.from(make());
+    const isJson = parses(bytes.toString());
+    const parsing = cpuMs(() => parses(bytes.toString()));
+    // What is judged is parsed on the way, so that comes on top.
+    const allowed = onThisMachine(isJson ? SMALL_MS : REFUSED_AT_ONCE_MS);
+    const bound = Math.max(allowed, (TIMES_JSON_PARSE + 1) * parsing);
+    expect(cpuMs(() => judge(bytes), bound)).toBeLessThanOrEqual(bound);
+  },
+);
+
+test.each([
+  ["fields", `{"model":"a/b",${Array.from({ length: 1_001 }, (_, i) => `"k${i}":1`).join(",")}}`],
+  ["keys", `{"x":{${Array.from({ length: 200_000 }, (_, i) => `"k${i}":1`).join(",")}}}`],
+  ["colliding keys", `{"x":{${Array.from({ length: 60_000 }, (_, i) => `"${i * 65_536}":1`).join(",")}}}`],
+  ["values", `{"x":[${"1,".repeat(100_001)}1]}`],
+])("refuses too many %s as json_too_complex", (_, body) => {
+  expect(() => readChatRequest(Buffer.from(body))).toThrow(
+    expect.objectContaining({ code: "json_too_complex", status: 400 }),
+  );
+});
+
+const NAME = "a".repeat(257);
+
+test.each([
+  [{ model: NAME }, "model", "256 characters"],
+  [{ models: ["a/b", NAME] }, "models[1]", "256 characters"],
+  [{ models: Array.from({ length: 65 }, (_, i) => `a/${i}`) }, "models", "64 items"],
+  [{ preset: NAME }, "preset", "256 characters"],
+  [{ tools: [{ type: "x", parameters: { model: NAME } }] }, "tools[0].parameters.model", "256 characters"],
+  [
+    { plugins: [{ id: "fusion", model: "a/b", analysis_models: Array(64).fill("a/b") }] },
+    "plugins[0].analysis_models[63]",
+    "64 models",
+  ],
+])("names the field and the limit when %j", (fields, param, limit) => {
+  const body = JSON.stringify({ model: "a/b", messages: [{ role: "user", content: "hi" }], ...fields });
+  expect(() => readChatRequest(Buffer.from(body))).toThrow(
+    expect.objectContaining({ code: "invalid_value", param, message: expect.stringContaining(limit) }),
+  );
+});
+
+test("takes a conversation of 2,000 messages with tools and their calls and large results", () => {
+  const call = { id: "call_1", type: "function", function: { name: "f", arguments: '{"a":1}' } };
+  const text = { type: "text", text: "hello", cache_control: { type: "ephemeral" } };
+  const reasoning = { type: "reasoning.text", text: "so", signature: "s", format: "f", index: 0 };
+  const turn = [
+    { role: "user", content: [text, text] },
+    { role: "assistant", content: null, tool_calls: [call, call], reasoning_details: [reasoning] },
+    {
+      role: "tool",
+      tool_call_id: "call_1",
+      content: JSON.stringify({ rows: Array.from({ length: 400 }, () => [1, "a"]) }),
+    },
+    { role: "assistant", content: "done", reasoning_details: [reasoning] },
+  ];
+  const properties = Object.fromEntries(
+    Array.from({ length: 40 }, (_, i) => [`p${i}`, { type: "string", description: "d", enum: ["a", "b"] }]),
+  );
+  const parameters = { type: "object", properties, required: Object.keys(properties) };
+  const tool = { type: "function", function: { name: "f", description: "does", parameters } };
+  const body = Buffer.from(
+    JSON.stringify({
+      model: "a/b",
+      messages: Array.from({ length: 500 }, () => turn).flat(),
+      tools: Array.from({ length: 128 }, () => tool),
+    }),
+  );
+  expect(readChatRequest(body).body.length).toBe(body.length);
+});

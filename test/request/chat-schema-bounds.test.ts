@@ -1,0 +1,96 @@
+import { expect, test } from "vitest";
+import { GatewayError } from "../../src/errors.ts";
+import { readChatRequest } from "../../src/request/chat-request.ts";
+
+/** The code and the path with which a request with these fields is refused; undefined when it passes unchanged. */
+function refusalOf(fields: object): string | undefined {
+  const body = JSON.stringify({ model: "a/b", messages: [{ role: "user", content: "hi" }], ...fields });
+  try {
+    expect(readChatRequest(Buffer.from(body)).body.toString()).toBe(body);
+  } catch (error) {
+    if (error instanceof GatewayError) return `${error.code} ${error.param}`;
+    throw error;
+  }
+  return undefined;
+}
+
+test.each([
+  ["temperature", 0, 2],
+  ["top_p", 0, 1],
+  ["min_p", 0, 1],
+  ["top_a", 0, 1],
+  ["frequency_penalty", -2, 2],
+  ["presence_penalty", -2, 2],
+  ["repetition_penalty", 0, 2],
+])("%s may be anything from %d to %d and nothing beyond", (field, min, max) => {
+  for (const value of [min, min + 0.01, max - 0.01, max])
+    expect(refusalOf({ [field]: value })).toBeUndefined();
+  for (const value of [min - 0.01, max + 0.01])
+    expect(refusalOf({ [field]: value })).toBe(`invalid_value ${field}`);
+});
+
+test.each([
+  ["top_k", 0, Infinity],
+  ["max_tokens", 0, Infinity],
+  ["max_completion_tokens", 0, Infinity],
+  ["n", 1, Infinity],
+  ["top_logprobs", 0, 20],
+])("%s may be any whole number from %d to %d and nothing beyond", (field, min, max) => {
+  const largest = Math.min(max, 1e300);
+  for (const value of [min, min + 1, largest]) expect(refusalOf({ [field]: value })).toBeUndefined();
+  expect(refusalOf({ [field]: min - 1 })).toBe(`invalid_value ${field}`);
+  expect(refusalOf({ [field]: min + 0.5 })).toBe(`invalid_type ${field}`);
+  const beyond = max < Infinity ? `invalid_value ${field}` : undefined;
+  expect(refusalOf({ [field]: largest + 1 })).toBe(beyond);
+});
+
+const message = (fields: object): object => ({ messages: [{ role: "user", ...fields }] });
+const part = (fields: object): object => message({ content: [{ type: "text", ...fields }] });
+const call = (fields: object): object => message({ tool_calls: [fields] });
+const tool = (fields: object): object => ({ tools: [fields] });
+
+test.each<[param: string, fields: object]>([
+  ["messages[0].content[0].image_url.detail", part({ image_url: { url: "data:,", detail: 7 } })],
+  ["messages[0].content[0].video_url", part({ video_url: 7 })],
+  ["messages[0].content[0].video_url.url", part({ video_url: { url: 7 } })],
+  ["messages[0].tool_calls[0]", message({ tool_calls: ["call"] })],
+  ["messages[0].tool_calls[0].id", call({ id: 7 })],
+  ["messages[0].tool_calls[0].type", call({ type: 7 })],
+  ["messages[0].tool_calls[0].function", call({ function: "f" })],
+  ["messages[0].refusal", message({ refusal: 7 })],
+  ["tools[0]", { tools: ["f"] }],
+  ["tools[0].type", tool({ type: 7 })],
+  ["tools[0].function.description", tool({ function: { name: "f", description: 7 } })],
+  ["top_p", { top_p: "1" }],
+  ["top_logprobs", { top_logprobs: "1" }],
+  ["preset", { preset: 7 }],
+  ["route", { route: 7 }],
+  ["transforms", { transforms: "middle-out" }],
+  ["transforms[0]", { transforms: [7] }],
+  ["service_tier", { service_tier: 7 }],
+  ["trace", { trace: "t" }],
+  ["stream_options", { stream_options: true }],
+  ["response_format.type", { response_format: { type: 7 } }],
+  ["reasoning.exclude", { reasoning: { exclude: "yes" } }],
+  ["reasoning.enabled", { reasoning: { enabled: "yes" } }],
+  ["reasoning_effort", { reasoning_effort: 7 }],
+  ["modalities", { modalities: "text" }],
+  ["image_config", { image_config: "1:1" }],
+  ["cache_control", { cache_control: "ephemeral" }],
+  ["prediction", { prediction: "p" }],
+  ["debug", { debug: true }],
+])("%s of a wrong type is refused by its path", (param, fields) => {
+  expect(refusalOf(fields)).toBe(`invalid_type ${param}`);
+});
+
+test.each<[what: string, fields: object]>([
+  ["a video as a string", part({ video_url: "https://video.example/1" })],
+  ["a video as an object", part({ video_url: { url: "https://video.example/1" } })],
+  ["an image with a detail", part({ image_url: { url: "data:,", detail: "low" } })],
+  ["a tool choice as a string", { tool_choice: "auto" }],
+  ["a list of stops", { stop: ["a"] }],
+  ["a model that only models names", { model: undefined, models: ["a/b"] }],
+  ["a model that only a preset names", { model: undefined, preset: "p" }],
+])("%s passes", (_, fields) => {
+  expect(refusalOf(fields)).toBeUndefined();
+});

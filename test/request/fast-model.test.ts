@@ -1,0 +1,18 @@
+import { expect, test } from "vitest";
+import { changesModel, fastModelId } from "../../src/request/fast-model.ts";
+
+test.each([
+  ["a/b", "a/b-fast"],
+  ["~a/b", "~a/b-fast"],
+  ["a/b:nitro", "a/b-fast:nitro"],
+  ["a/b@preset/x", "a/b-fast@preset/x"],
+  ["a/b-fast", "a/b-fast"],
+  ["a/b-fast:nitro", "a/b-fast:nitro"],
+])("the fast model of %s is %s", (id, fast) => {
+  expect(fastModelId(id)).toBe(fast);
+});
+
+test("every speed but the standard one changes the model", () => {
+  expect([undefined, null, "standard"].map(changesModel)).toEqual([false, false, false]);
+  expect(["fast", "FAST", "of-tomorrow", 1, ""].map(changesModel)).toEqual([true, true, true, true, true]);
+});

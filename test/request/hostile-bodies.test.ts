@@ -1,0 +1,76 @@
+import { expect, test } from "vitest";
+import { readChatRequest } from "../../src/request/chat-request.ts";
+import { parseJsonObject } from "../../src/request/json-object.ts";
+import { findTopLevelFields } from "../../src/request/top-level-fields.ts";
+import { refusalOf } from "../support/refusal-of.ts";
+
+/** Far more than a pass takes, and far less than one that goes back over what it has read. */
+const DEADLINE_MS = 3_000;
+const SECRET = "5ecret-va1ue";
+
+test.each(["[", '{"x":', '{"x":[', '"]['])(
+  "100,000 times %s are refused",
+  { timeout: DEADLINE_MS },
+  (unit) => {
+    const body = unit.repeat(100_000);
+    refusalOf(unit);
+    expect(refusalOf(body).status).toBe(400);
+  },
+);
+
+test("20,000 bad parts are refused with one small error", { timeout: DEADLINE_MS }, () => {
+  const bad = { type: "text", text: { [SECRET]: SECRET } };
+  const body = JSON.stringify({
+    model: "a/b",
+    messages: [{ role: "user", content: Array.from({ length: 20_000 }, () => bad) }],
+  });
+  const error = refusalOf(body);
+  expect(error.param).toBe("messages[0].content[0].text");
+  expect(error.toJson().length).toBeLessThan(300);
+});
+
+test.each([
+  ["escaped quotes", `{"x":"${'\\"'.repeat(1_000_000)}`],
+  ["backslashes", `{"x":"${"\\".repeat(2_000_000)}`],
+  ["backslashes that each end in a quote", `{"x":"${`${"\\\\".repeat(500)}\\"`.repeat(2_000)}`],
+  ["empty strings", `{"x":[${'"",'.repeat(600_000)}`],
+])("two megabytes of %s are one pass", { timeout: DEADLINE_MS }, (_, json) => {
+  const bytes = Buffer.from(json);
+  expect(findTopLevelFields(bytes, 512).tooDeep).toBe(false);
+});
+
+test("a body of very many values is refused, and one of many is not", { timeout: DEADLINE_MS }, () => {
+  const around = (values: string): string => `{"model":"a/b","x":[${values}1],"messages":[{"role":"user"}]}`;
+  expect(refusalOf(around("{},".repeat(5_000_000))).code).toBe("json_too_complex");
+  const many = Buffer.from(around("1,".repeat(90_000)));
+  expect(readChatRequest(many).body.length).toBe(many.length);
+});
+
+test("a field whose name is written with escapes is read, whatever was parsed before", () => {
+  // V8 can take the escaped key for the key that an earlier text had in its place.
+  for (const field of ["model", "models", "speed", "max_tokens"]) {
+    const [first = "", ...rest] = field;
+    const hex = first.charCodeAt(0).toString(16).padStart(4, "0");
+    for (const escaped of [`\\u${hex}${rest.join("")}`, `\\u${hex.toUpperCase()}${rest.join("")}`]) {
+      for (let length = 1; length < escaped.length; length++)
+        parseJsonObject(Buffer.from(`{"messages":1,${JSON.stringify(escaped.slice(0, length))}:2}`));
+      const { value } = parseJsonObject(Buffer.from(`{"messages":1,"${escaped}":"x/expensive"}`));
+      expect(value[field]).toBe("x/expensive");
+    }
+  }
+});
+
+test.each([
+  String.raw`{"a\u006d":"\u0041\\u0041"}`,
+  String.raw`{"\u0022\u005c\u007f":"\u0022"}`,
+  String.raw`{"a":"\/\b\u00e9\u2028\ud83d\ude00"}`,
+])("parseJsonObject gives what JSON.parse gives for %s", (text) => {
+  expect(parseJsonObject(Buffer.from(text)).value).toEqual(JSON.parse(text));
+});
+
+test.each([String.raw`{"\U0061":1}`, String.raw`{"a":"\u00"}`, String.raw`{"a":"\u00g1"}`])(
+  "parseJsonObject refuses %s as JSON.parse does",
+  (text) => {
+    expect(() => parseJsonObject(Buffer.from(text))).toThrow(/not valid JSON/);
+  },
+);

@@ -1,0 +1,97 @@
+import { existsSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { forwardedModelId, hasOptionalPrefix } from "../../src/request/model-id.ts";
+import { LISTED_IDS, SUFFIXES } from "../fixtures/model-ids.ts";
+
+const FULL_LIST = new URL("../../../shared/specs/openrouter-model-ids.txt", import.meta.url);
+
+const STRIPPED: readonly [asked: string, forwarded: string][] = [
+  ["openrouter/google/gemini-3-flash-preview", "google/gemini-3-flash-preview"],
+  ["openrouter/openrouter/auto", "openrouter/auto"],
+  ["openrouter/openrouter/auto:online", "openrouter/auto:online"],
+  ["openrouter/openrouter/horizon-beta", "openrouter/horizon-beta"],
+  ["openrouter/~openai/gpt-latest", "~openai/gpt-latest"],
+  ["openrouter/@preset/x", "@preset/x"],
+  ["openrouter/@preset/a/b", "@preset/a/b"],
+  ["openrouter/openai/gpt-4@preset/x", "openai/gpt-4@preset/x"],
+  ["openrouter/openai/gpt-4:free@preset/x", "openai/gpt-4:free@preset/x"],
+  ["openrouter/openai/gpt-4:a/b", "openai/gpt-4:a/b"],
+  ["openrouter/Übung/模型🌊", "Übung/模型🌊"],
+  ["openrouter/ openai/x ", " openai/x "],
+];
+
+const UNCHANGED: readonly string[] = [
+  "google/gemini-3-flash-preview",
+  "gpt-4o",
+  "openrouter/auto",
+  "openrouter/auto:online",
+  "openrouter/auto@preset/x",
+  "openrouter/auto@preset/a/b",
+  "openrouter/auto:online@preset/x",
+  "openrouter/horizon-beta",
+  "openrouter/horizon-beta:a/b",
+  "openrouter/@preset/",
+  "openrouter/@preset",
+  "openrouter/openrouter/openai/x",
+  "openrouter/a/b/c",
+  "openrouter/a/",
+  "openrouter/a/:free",
+  "openrouter/a/@preset/x",
+  "openrouter//x",
+  "openrouter//",
+  "openrouter/:free/x",
+  "openrouter/@x/y",
+  "openrouter/",
+  "openrouter",
+  "openrouterx/a/b",
+  "openrouter:/a/b",
+  "OpenRouter/openai/x",
+  "OPENROUTER/openai/x",
+  " openrouter/openai/x",
+  "openrouter\\/openai/x",
+  "@preset/x",
+  "x/openrouter/y",
+  "",
+];
+
+test.each(STRIPPED)("%j is forwarded as %j", (asked, forwarded) => {
+  expect(forwardedModelId(asked)).toBe(forwarded);
+  expect(hasOptionalPrefix(asked)).toBe(true);
+});
+
+test.each(UNCHANGED)("%j is forwarded as it is", (asked) => {
+  expect(forwardedModelId(asked)).toBe(asked);
+  expect(hasOptionalPrefix(asked)).toBe(false);
+});
+
+/** Each id with each suffix that is forwarded as something else than OpenRouter's own name for it. */
+function misnamed(ids: readonly string[]): string[] {
+  return ids
+    .flatMap((id) => SUFFIXES.map((suffix) => id + suffix))
+    .flatMap((id) => [
+      [id, id] as const,
+      [`openrouter/${id}`, id] as const,
+      // The prefix goes at most once: what is left is not looked at again.
+      [forwardedModelId(`openrouter/${id}`), id] as const,
+    ])
+    .filter(([asked, forwarded]) => forwardedModelId(asked) !== forwarded)
+    .map(([asked]) => asked);
+}
+
+test("listed ids stay when they are bare and lose the prefix exactly once when they have it", () => {
+  expect(LISTED_IDS).toHaveLength(40);
+  expect(SUFFIXES).toHaveLength(10);
+  expect(misnamed(LISTED_IDS)).toEqual([]);
+});
+
+test("so does every id of OpenRouter's whole list", async ({ annotate }) => {
+  const known = existsSync(FULL_LIST);
+  const ids = known ? readFileSync(FULL_LIST, "utf8").split("\n").filter(Boolean) : LISTED_IDS;
+  if (!known) {
+    const warning = `NOT CHECKED: OpenRouter's whole list of models is not here; only ${ids.length} ids were tried`;
+    console.warn(warning);
+    await annotate(warning);
+  }
+  expect(ids).toHaveLength(known ? 413 : 40);
+  expect(misnamed(ids)).toEqual([]);
+});

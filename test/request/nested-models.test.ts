@@ -1,0 +1,114 @@
+import { expect, test } from "vitest";
+import { innerModels } from "../../src/request/nested-models.ts";
+
+const FUNCTION = {
+  type: "function",
+  function: { name: "f", parameters: { type: "object", properties: { model: { type: "string" } } } },
+};
+
+test.each([
+  [{}],
+  [{ plugins: null, tools: null }],
+  [{ plugins: [], tools: [] }],
+  [{ tools: [FUNCTION, { function: { name: "g" } }, null, "text", 1] }],
+  [{ tools: [{ ...FUNCTION, parameters: { model: "a/b" } }] }],
+  [{ tools: [{ type: "openrouter:web_search", parameters: { max_results: 3 } }] }],
+  [{ plugins: [{ id: "web" }, { id: "response-healing" }, null, "fusion"] }],
+  [{ plugins: [{ id: "fusion", model: "a/b", enabled: false }] }],
+  [{ plugins: [{ id: "auto-router", allowed_models: ["a/*"] }] }],
+])("%j asks no other model", (request) => {
+  expect(innerModels(request)).toEqual([]);
+});
+
+test.each([
+  [
+    { plugins: [{ id: "fusion", model: "a/b", analysis_models: ["c/d", "e/f"] }] },
+    {
+      "plugins[0].model": "a/b",
+      "plugins[0].analysis_models[0]": "c/d",
+      "plugins[0].analysis_models[1]": "e/f",
+    },
+  ],
+  [
+    { tools: [FUNCTION, { type: "openrouter:advisor", parameters: { model: "a/b" } }] },
+    { "tools[1].parameters.model": "a/b" },
+  ],
+  [
+    { tools: [{ type: "openrouter:image_generation", parameters: { model: "a/b" } }] },
+    { "tools[0].parameters.model": "a/b" },
+  ],
+  [
+    { tools: [{ type: "openrouter:of_tomorrow", parameters: { model: "a/b" } }] },
+    { "tools[0].parameters.model": "a/b" },
+  ],
+  [
+    {
+      tools: [
+        {
+          type: "openrouter:subagent",
+          parameters: { model: "a/b", tools: [{ type: "openrouter:advisor", parameters: { model: "c/d" } }] },
+        },
+      ],
+    },
+    { "tools[0].parameters.model": "a/b", "tools[0].parameters.tools[0].parameters.model": "c/d" },
+  ],
+  [
+    {
+      plugins: [
+        {
+          id: "fusion",
+          model: "e/f",
+          analysis_models: ["a/b"],
+          tools: [{ type: "openrouter:advisor", parameters: { model: "c/d" } }],
+        },
+      ],
+    },
+    {
+      "plugins[0].model": "e/f",
+      "plugins[0].analysis_models[0]": "a/b",
+      "plugins[0].tools[0].parameters.model": "c/d",
+    },
+  ],
+  [{ tools: [{ type: "image_generation", model: "a/b" }] }, { "tools[0].model": "a/b" }],
+  [
+    { tools: [{ type: "openrouter:fusion", parameters: { analysis_models: ["a/b"] } }] },
+    { "tools[0].parameters.analysis_models[0]": "a/b" },
+  ],
+])("the models of %j are found where they are named", (request, expected) => {
+  expect(Object.fromEntries(innerModels(request).map(({ param, name }) => [param, name]))).toEqual(expected);
+});
+
+test.each([
+  [{ tools: [{ type: "openrouter:fusion" }] }, "tools[0].parameters.analysis_models", "openrouter/fusion"],
+  [{ tools: [{ type: "openrouter:advisor" }] }, "tools[0].parameters.model", "openrouter/auto"],
+  [
+    { tools: [{ type: "openrouter:advisor", parameters: { model: null } }] },
+    "tools[0].parameters.model",
+    "openrouter/auto",
+  ],
+  [
+    { tools: [{ type: "openrouter:image_generation", parameters: {} }] },
+    "tools[0].parameters.model",
+    "openai/gpt-5-image",
+  ],
+])("%j asks models that it leaves to OpenRouter", (request, param, name) => {
+  expect(innerModels(request)).toEqual([{ param, name }]);
+});
+
+test.each([
+  [{ id: "fusion" }, ["analysis_models", "model"]],
+  [{ id: "fusion", preset: "general-high" }, ["analysis_models", "model"]],
+  [{ id: "fusion", analysis_models: [], model: null }, ["analysis_models", "model"]],
+  [{ id: "fusion", analysis_models: [1], model: ["a/b"] }, ["analysis_models", "model"]],
+  [{ id: "fusion", analysis_models: "a/b", model: 7 }, ["analysis_models", "model"]],
+  [{ id: "fusion", analysis_models: ["a/b", null], model: "a/b" }, ["analysis_models"]],
+  [{ id: "fusion", analysis_models: ["a/b"] }, ["model"]],
+  [{ id: "fusion", model: "a/b" }, ["analysis_models"]],
+])("of the plugin %j what is open asks the models of OpenRouter's choice", (plugin, open) => {
+  const unnamed = innerModels({ plugins: [plugin] }).filter(({ name }) => name === "openrouter/fusion");
+  expect(unnamed.map(({ param }) => param)).toEqual(open.map((field) => `plugins[0].${field}`));
+});
+
+test("a subagent without a model is the model that answers", () => {
+  expect(innerModels({ tools: [{ type: "openrouter:subagent" }] })).toEqual([]);
+});

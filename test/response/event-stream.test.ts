@@ -1,0 +1,230 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { until } from "../support/until.ts";
+import { EventStreamReader, type JsonEvent, Key } from "../../src/response/event-stream.ts";
+
+const EVENT_MAX_BYTES = 32_768;
+const SCAN_BYTES = 16_384;
+const LONG = `data: {"id":"${"x".repeat(20_000)}"}`;
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+const WANTED = [new Key("usage"), new Key("id")];
+
+/** A reader that wants events with `"usage"` or `"id"`, given these chunks, and the events it has found. */
+function readerOf(...chunks: (string | Buffer)[]) {
+  const events: JsonEvent[] = [];
+  const reader = new EventStreamReader((event) => events.push(event));
+  reader.wantedKeys = WANTED;
+  for (const chunk of chunks) reader.push(Buffer.from(chunk as string));
+  return { reader, events };
+}
+
+test.each([
+  ["nothing", "", true],
+  ["two line feeds", "data: 1\n\n", true],
+  ["two carriage returns", "data: 1\r\r", true],
+  ["two pairs of both", "data: 1\r\n\r\n", true],
+  ["a comment and a blank line", ": OPENROUTER PROCESSING\n\n", true],
+  ["a line feed", "data: 1\n", false],
+  ["a carriage return", "data: 1\r", false],
+  ["a pair of both", "data: 1\r\n", false],
+  ["a line feed before a carriage return", "data: 1\n\r", false],
+  ["a pair and a carriage return", "data: 1\r\n\r", false],
+  ["a carriage return before a pair", "data: 1\rx\r\n", false],
+  ["one character in a line", "data: 1\nx\n", false],
+  ["text", "data: 1", false],
+  ["text after a blank line", "data: 1\n\nd", false],
+])("isBetweenEvents is right after a stream that ends with %s: %j %s", (_, text, between) => {
+  expect(readerOf(text).reader.isBetweenEvents).toBe(between);
+  expect(readerOf(...text.split("")).reader.isBetweenEvents).toBe(between);
+});
+
+test.each([
+  ["a whole line", "data: [DONE]\n\n", true],
+  ["a line without a space", "data:[DONE]\n\n", true],
+  ["a line with CRLF", "data: 1\r\n\r\ndata: [DONE]\r\n\r\n", true],
+  ["a line with CR", "data: 1\r\rdata: [DONE]\r\r", true],
+  ["a line before comments", `data: [DONE]\n\n${": waiting\n\n".repeat(5_000)}`, true],
+  ["a line without a blank line after it", "data: [DONE]\n", true],
+  ["a byte order mark before the line", "\ufeffdata: [DONE]\n\n", true],
+  ["text of a model", 'data: {"content":"data: [DONE]"}\n\n', false],
+  ["text of a model at any alignment", `data: {"content":"data: [DONE]${"x".repeat(250)}"}\n\n`, false],
+  ["an escaped line break before it", 'data: {"content":"\\ndata: [DONE]\\n"}\n\n', false],
+  ["two spaces", "data:  [DONE]\n\n", false],
+  ["more in its line", "data: [DONE] x\n\n", false],
+  ["another field", "event: [DONE]\n\nxdata: [DONE]\n\n", false],
+  ["a comment", ": data: [DONE]\n\n", false],
+  ["half of it", "data: [DONE", false],
+  ["nothing", "", false],
+])("isDone is right for a stream with %s", (_, text, done) => {
+  expect(readerOf(text).reader.isDone).toBe(done);
+  expect(readerOf(...text.split("")).reader.isDone).toBe(done);
+});
+
+test("isDone needs the line break, unless the stream has ended there", () => {
+  const { reader } = readerOf("data: 1\n\ndata: [DONE]");
+  expect([reader.isDone, reader.endsDone]).toEqual([false, true]);
+  reader.push(Buffer.from(" and more\n\n"));
+  expect([reader.isDone, reader.endsDone]).toEqual([false, false]);
+});
+
+test("gives each complete event that has a wanted key, and no other", () => {
+  const { reader, events } = readerOf(
+    ': comment\n\ndata: {"usage":{"a":1}}\n\ndata: {"other":2}\n\nevent: x\nid: 7\ndata: {"id":3}\n\n',
+    'data: {"usage":null}\n\ndata: {"usage" : null }\n\ndata: {"choices":[{"usage" : {}}]}\n\ndata: {"usage":{"a":9}}\n',
+  );
+  reader.scan();
+  expect(events).toEqual([{ usage: { a: 1 } }, { id: 3 }, { choices: [{ usage: {} }] }]);
+});
+
+test("joins the data lines of an event, whatever its line breaks", () => {
+  for (const end of ["\n", "\r\n", "\r"]) {
+    const { reader, events } = readerOf(`data: {${end}data:"usage":${end}data: {"a":1}}${end}${end}`);
+    reader.scan();
+    expect(events).toEqual([{ usage: { a: 1 } }]);
+  }
+});
+
+test("reads data with a line separator of Unicode, which JSON does not escape", () => {
+  const { reader, events } = readerOf('data: {"usage":{"text":"a\u2028b\u2029c"}}\n\n');
+  reader.scan();
+  expect(events).toEqual([{ usage: { text: "a\u2028b\u2029c" } }]);
+});
+
+test("reports an event with a wanted key that is no JSON, and one that is too long, as unreadable", () => {
+  let unreadable = 0;
+  const reader = new EventStreamReader(
+    () => {},
+    () => unreadable++,
+  );
+  reader.wantedKeys = [new Key("usage")];
+  reader.push(Buffer.from('data: {"usage":{}}\n\ndata: {"other"\n\ndata: [DONE]\n\n'));
+  reader.scan();
+  expect(unreadable).toBe(0);
+  reader.push(Buffer.from('data: {"usage":{\n\n'));
+  reader.scan();
+  expect(unreadable).toBe(1);
+  reader.push(Buffer.from(`data: {"${"x".repeat(2 * EVENT_MAX_BYTES)}`));
+  reader.scan();
+  expect(unreadable).toBe(2);
+});
+
+test("passes over data that is not a JSON object", () => {
+  const { reader, events } = readerOf('data: "usage"\n\ndata: ["usage"\n\ndata: {"usage":{}}\n\n');
+  reader.scan();
+  expect(events).toEqual([{ usage: {} }]);
+});
+
+test("wantedKeys changed while an event is read apply to the next event", () => {
+  const events: JsonEvent[] = [];
+  const reader = new EventStreamReader((event) => {
+    events.push(event);
+    reader.wantedKeys = [new Key("usage")];
+  });
+  reader.wantedKeys = [new Key("id"), new Key("usage")];
+  reader.push(Buffer.from('data: {"id":1}\n\ndata: {"id":2}\n\ndata: {"id":3,"usage":{}}\n\n'));
+  reader.scan();
+  expect(events).toEqual([{ id: 1 }, { id: 3, usage: {} }]);
+});
+
+test("finds the same events and the same end however the stream is split", () => {
+  const data = fc.constantFrom(
+    'data: {"usage":{"a":1}}',
+    'data: {"usage":null}',
+    "data: [DONE]",
+    ": comment",
+    'data: {"x":"\\"usage\\":{} data: [DONE]"}',
+    LONG,
+    'data: {"usage":{"text":"\u2028"}}',
+    "event: message",
+    "",
+  );
+  const stream = fc
+    .tuple(fc.array(data, { maxLength: 40 }), fc.constantFrom("\n", "\r\n", "\r"))
+    .map(([lines, end]) => {
+      // An event of its own: an event longer than an event may be is found or not, depending on how it is split.
+      const separated = lines.flatMap((line) => (line === LONG ? ["", line, ""] : [line]));
+      return Buffer.from(separated.map((line) => line + end).join(""));
+    });
+  fc.assert(
+    fc.property(stream, fc.array(fc.integer({ min: 1, max: 3_000 }), { minLength: 1 }), (bytes, sizes) => {
+      const whole = readerOf(bytes);
+      const pieces: Buffer[] = [];
+      for (let at = 0, i = 0; at < bytes.length; at += sizes[i++ % sizes.length] ?? 1)
+        pieces.push(bytes.subarray(at, at + (sizes[i % sizes.length] ?? 1)));
+      const split = readerOf(...pieces);
+      const seen = ({ reader, events }: ReturnType<typeof readerOf>) => ({
+        done: reader.isDone,
+        ends: reader.endsDone,
+        between: reader.isBetweenEvents,
+        events: [...events],
+      });
+      expect(seen(split)).toEqual(seen(whole));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("passes over an event that is longer than an event may be, and reads the next", () => {
+  const long = `data: {"usage":{"text":"${"x".repeat(2 * EVENT_MAX_BYTES)}"}}\n\n`;
+  const pieces = Array.from({ length: 100 }, (_, index) => long.slice(index * 6_000, (index + 1) * 6_000));
+  const { reader, events } = readerOf(...pieces, 'data: {"usage":{"a":1}}\n\ndata: [DONE]\n\n');
+  expect([reader.isDone, reader.isBetweenEvents]).toEqual([true, true]);
+  expect(events).toEqual([{ usage: { a: 1 } }]);
+});
+
+test.each([
+  ["an event that is almost too long", `data: {"id":"${"x".repeat(EVENT_MAX_BYTES - 100)}`, 1_300],
+  ["short events", 'data: {"choices":[{"delta":{"content":"x"}}]}\n\n'.repeat(2_000), 1_300],
+  ["an event that is too long", `data: {"id":"${"x".repeat(300_000)}`, 65_536],
+  ["a long chunk that ends within an event", `${": c\n\n".repeat(40_000)}data: {"id":1`, 240_100],
+])("a reader keeps no more than its bounds of a stream with %s", async (_, text, chunkBytes) => {
+  collectGarbage();
+  const before = process.memoryUsage().arrayBuffers;
+  const readers = Array.from({ length: 200 }, () => {
+    const { reader } = readerOf();
+    for (let at = 0; at < text.length; at += chunkBytes) {
+      const bytes = Buffer.from(text.slice(at, at + chunkBytes));
+      const chunk = Buffer.allocUnsafeSlow(bytes.length);
+      bytes.copy(chunk);
+      reader.push(chunk);
+    }
+    return reader;
+  });
+  const bound = readers.length * (EVENT_MAX_BYTES + SCAN_BYTES + 2_000);
+  await until(() => {
+    collectGarbage();
+    return process.memoryUsage().arrayBuffers - before < bound;
+  }, "the memory of the readers to be within their bounds");
+  expect(readers.every(({ isDone }) => !isDone)).toBe(true);
+});
+
+test("a reader keeps a stream of one-byte chunks in little more than its bytes", () => {
+  const source = Buffer.from(`data: {"id":"${"x".repeat(EVENT_MAX_BYTES - 100)}`);
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  const readers = Array.from({ length: 20 }, () => {
+    const { reader } = readerOf();
+    for (let at = 0; at < source.length; at++) reader.push(source.subarray(at, at + 1));
+    return reader;
+  });
+  collectGarbage();
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(readers.length * 100_000);
+});
+
+test("an endless event is neither kept nor taken for the end of the stream", async () => {
+  const piece = Buffer.from("data: [DONE]x".repeat(5_000));
+  const { reader, events } = readerOf();
+  const before = process.memoryUsage().arrayBuffers;
+  for (let count = 0; count < 5_000; count++) reader.push(piece);
+  // Memory of buffers is given back some time after the collection that found them.
+  await until(() => {
+    collectGarbage();
+    return process.memoryUsage().arrayBuffers - before < 2 * EVENT_MAX_BYTES;
+  }, "the memory of the chunks to be given back");
+  expect([reader.isDone, reader.isBetweenEvents, events]).toEqual([false, false, []]);
+});

@@ -1,0 +1,35 @@
+import { sql } from "kysely";
+import { expect, test } from "vitest";
+import type { Database } from "../../src/store/database.ts";
+import type { RequestRow } from "../../src/metering/record.ts";
+import { writeRequests } from "../../src/metering/sql/upsert.ts";
+import { isRowFault } from "../../src/store/database-errors.ts";
+import { requestRow } from "../metering/sql/request-rows.ts";
+
+const writing = (database: Database, rows: readonly RequestRow[]): Promise<unknown> =>
+  writeRequests(database, rows).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+/** Which writes are the fault of their rows, whatever database they are for. @param open gives an empty database. */
+export function rowFaultContract(open: () => Promise<Database>): void {
+  test("what a column cannot have is the fault of its row", async () => {
+    const database = await open();
+    for (const fields of [{ key_id: null }, { started_at: undefined }]) {
+      const row = { ...requestRow("1", { state: "settled" }), ...fields } as unknown as RequestRow;
+      expect(isRowFault(await writing(database, [row]))).toBe(true);
+    }
+    expect(await writing(database, [requestRow("1", { state: "settled" })])).toBeUndefined();
+  });
+
+  test("a table that is not there, and a database that is closed, are the fault of no row", async () => {
+    const database = await open();
+    await sql`drop table requests`.execute(database.kysely);
+    const missing = await writing(database, [requestRow("1")]);
+    expect([missing instanceof Error, isRowFault(missing)]).toEqual([true, false]);
+    await database.close();
+    const closed = await writing(database, [requestRow("1")]);
+    expect([closed instanceof Error, isRowFault(closed)]).toEqual([true, false]);
+  });
+}

@@ -1,4 +1,0 @@
-import { openTestDatabase } from "../support/store.ts";
-import { keyUsageContract } from "./key-usage-contract.ts";
-
-keyUsageContract(() => openTestDatabase());

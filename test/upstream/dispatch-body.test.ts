@@ -1,0 +1,52 @@
+import type { Readable } from "node:stream";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { expect, test } from "vitest";
+import { framed } from "../../src/upstream/dispatch-body.ts";
+import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import { startHeldUpstream } from "../support/held-upstream.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { until } from "../support/until.ts";
+
+const LARGE_BYTES = 1_000_000;
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+/** A large body as it is handed to undici, and a way to see whether its memory is still held. */
+function largeBody(): { stream: Readable; memory: WeakRef<ArrayBufferLike> } {
+  const bytes = Buffer.alloc(LARGE_BYTES);
+  const { body, headers } = framed({}, bytes);
+  expect(headers).toEqual({ "content-length": String(LARGE_BYTES) });
+  return { stream: body as Readable, memory: new WeakRef(bytes.buffer) };
+}
+
+/** Reads a stream to its end, in a frame of its own that keeps nothing of it. */
+async function lengthOf(stream: Readable): Promise<number> {
+  let bytes = 0;
+  for await (const chunk of stream) bytes += (chunk as Buffer).length;
+  return bytes;
+}
+
+test("large bodies arrive whole while the streams of others run", async () => {
+  const { upstream } = await startHeldUpstream();
+  const gateway = await startTestGateway(upstream.baseUrl);
+  const body = chatBody({ stream: true, user: "x".repeat(8_000_000) });
+  const clients = Array.from({ length: 12 }, () => new RawClient(gateway.port));
+  for (const client of clients) {
+    client.post(CHAT_PATH, body, AUTHORIZATION);
+    await until(() => client.response(), "the stream");
+  }
+  expect(upstream.seen.every((seen) => seen.body.length === body.length)).toBe(true);
+});
+
+test("nothing keeps a large body once it has been read, although its stream is kept", async () => {
+  const { stream, memory } = largeBody();
+  expect(await lengthOf(stream)).toBe(LARGE_BYTES);
+  await until(() => {
+    collectGarbage();
+    return memory.deref() === undefined;
+  }, "the body to be let go");
+  expect(stream.destroyed).toBe(true);
+});
