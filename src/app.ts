@@ -1,20 +1,20 @@
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
-import type { Books } from "./persistence.ts";
+import type { Persistence } from "./persistence.ts";
 import type { Config } from "./config/config.ts";
 import { trustedBy } from "./http/client-address.ts";
 import { CoalescingMessage } from "./http/coalescing-message.ts";
-import { answerClientError } from "./http/client-error.ts";
+import { sendClientError } from "./http/client-error.ts";
 import { guardConnections } from "./http/client-connections.ts";
 import { allowOrigins } from "./http/cors.ts";
 import { closeIdleConnections, type Drain } from "./http/shutdown.ts";
-import { answerAnyError, handleErrors } from "./http/error-handler.ts";
-import { beginExchange, trackExchanges, type Report } from "./http/request-context.ts";
-import { setOwnHeaders } from "./http/default-headers.ts";
+import { sendAnyError, handleErrors } from "./http/error-handler.ts";
+import { beginRequest, trackRequests, type Report } from "./http/request-context.ts";
+import { setDefaultHeaders } from "./http/default-headers.ts";
 import { continueWhenAccepted, keepBodiesRaw } from "./http/raw-json.ts";
 import { LEAST_SPEED } from "./http/read-body.ts";
-import { requestIdOf } from "./http/request-id.ts";
-import { refuseAmbiguousRequests } from "./http/smuggling-guard.ts";
+import { chooseRequestId } from "./http/request-id.ts";
+import { guardAgainstSmuggling } from "./http/smuggling-guard.ts";
 import { authenticate, type AuthenticateOptions } from "./auth/authenticate.ts";
 import type { KeyStore } from "./auth/key-store.ts";
 import { KnownSecrets } from "./auth/known-secrets.ts";
@@ -23,12 +23,12 @@ import { BodyMemory } from "./limits/body-memory.ts";
 import type { InFlight } from "./limits/in-flight.ts";
 import { createLimit } from "./limits/rate-limit.ts";
 import { limitResponseMemory } from "./limits/response-memory.ts";
-import { logExchange } from "./observability/logger.ts";
+import { logRequest } from "./observability/logger.ts";
 import { chatCompletions } from "./endpoints/chat-completions.ts";
 import { health } from "./endpoints/health.ts";
 import { key } from "./endpoints/key.ts";
 import { models } from "./endpoints/models.ts";
-import { refuseUnknownUrls } from "./endpoints/not-found.ts";
+import { handleNotFound } from "./endpoints/not-found.ts";
 import type { RedisStore } from "./store/redis.ts";
 import { EndpointCatalog } from "./upstream/endpoint-catalog.ts";
 import { ModelCatalog } from "./upstream/model-catalog.ts";
@@ -39,7 +39,7 @@ const REQUEST_TIMEOUT_MS = 120_000;
 const TIMEOUT_CHECK_MS = 3_000;
 const MODEL_ID_MAX = 512;
 /** Requests per window and address that fail to log in or ask for nothing, when `RATE_LIMIT_MAX` is 0. */
-const STRAY_MAX = 600;
+const UNAUTHENTICATED_MAX = 600;
 
 /** All that the app needs from outside; it never listens and never reads the environment. */
 export interface AppDependencies {
@@ -48,7 +48,7 @@ export interface AppDependencies {
   readonly upstream: Upstream;
   readonly redis: RedisStore | undefined;
   /** Keys and ledger in a database; undefined: there is none. */
-  readonly books: Books | undefined;
+  readonly persistence: Persistence | undefined;
   readonly logger: Logger;
   readonly drain: Drain;
   readonly inFlight: InFlight;
@@ -60,26 +60,26 @@ interface RouteDependencies extends AppDependencies {
 
 /** Builds the gateway's HTTP app. What is registered here, in this order, is the way of a request. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
-  const { config, redis, books, logger, drain, inFlight } = deps;
-  const ledger = books?.ledger;
+  const { config, redis, persistence, logger, drain, inFlight } = deps;
+  const ledger = persistence?.ledger;
   const bodyMemory = new BodyMemory(config.bodyMemoryBytes);
-  const report: Report = (exchange) => {
+  const report: Report = (context) => {
     // Before the caller's last place is given back, and what it holds is forgotten.
-    bodyMemory.release(exchange);
-    inFlight.leave(exchange);
-    ledger?.end(exchange);
-    logExchange(logger, exchange);
+    bodyMemory.release(context);
+    inFlight.leave(context);
+    ledger?.end(context);
+    logRequest(logger, context);
   };
   const app = createServer(config, logger, report);
   guardConnections(app.server, config, logger);
-  trackExchanges(app, report);
-  setOwnHeaders(app, drain);
+  trackRequests(app, report);
+  setDefaultHeaders(app, drain);
   limitResponseMemory(app);
   handleErrors(app, logger);
-  refuseAmbiguousRequests(app);
+  guardAgainstSmuggling(app);
   await allowOrigins(app, config.corsOrigins, logger);
   const limits = createLimits(config, redis);
-  refuseUnknownUrls(app, limits.unknownUrls);
+  handleNotFound(app, limits.unknownUrls);
   keepBodiesRaw(app, {
     maxBytes: config.bodyLimitBytes,
     budget: bodyMemory,
@@ -90,13 +90,13 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   closeIdleConnections(app);
   app.decorateRequest("caller");
 
-  if (books) await (await import("./admin/documentation.ts")).documentation(app);
+  if (persistence) await (await import("./admin/documentation.ts")).documentation(app);
   await addRoutes(app, { ...deps, bodyMemory }, limits);
   return app;
 }
 
 async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: Limits): Promise<void> {
-  const { config, keys, upstream, redis, books, logger, drain, inFlight, bodyMemory } = deps;
+  const { config, keys, upstream, redis, persistence, logger, drain, inFlight, bodyMemory } = deps;
   const { openrouterApiKey, allowAnonymous } = config;
   const { appUrl, appTitle } = config.upstream;
   const { failedLogins, enforcePerKey } = limits;
@@ -110,10 +110,12 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   const endpoints = new EndpointCatalog(upstream, authorization);
   health(app, {
     drain,
-    required: books ? { database: () => books.answers(), journal: () => books.ledger.canBegin() } : {},
+    required: persistence
+      ? { database: () => persistence.answers(), journal: () => persistence.ledger.canBegin() }
+      : {},
     optional: {
       ...(redis && { redis: () => redis.answers() }),
-      ...(books && { settlement: () => books.ledger.settles }),
+      ...(persistence && { settlement: () => persistence.ledger.settles }),
     },
   });
   chatCompletions(app, {
@@ -123,30 +125,30 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
     upstream,
     catalog,
     endpoints,
-    ledger: books?.ledger,
-    ...relayOptions(config, books),
+    ledger: persistence?.ledger,
+    ...relayOptions(config, persistence),
     appUrl,
     appTitle,
   });
   models(app, { admit, catalog });
-  key(app, { admit, books });
-  if (books) {
+  key(app, { admit, persistence });
+  if (persistence) {
     const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
     const { adminApi } = await import("./admin/admin-api.ts");
     await adminApi(app, {
       admit: [asAdmin, enforcePerKey],
-      keys: books.keys,
-      database: books.database,
+      keys: persistence.keys,
+      database: persistence.database,
     });
   }
 }
 
-function relayOptions(config: Config, books: Books | undefined) {
+function relayOptions(config: Config, persistence: Persistence | undefined) {
   return {
     ownsAccount: config.openrouterApiKey !== undefined,
     // Without a ledger nobody looks up what an abandoned request has cost.
-    headWaitMs: books ? config.ledger.headWaitMs : 0,
-    readOn: config.ledger.readOn,
+    headWaitMs: persistence ? config.ledger.headWaitMs : 0,
+    drainBounds: config.ledger.drainBounds,
     totalTimeoutMs: config.upstreamTotalTimeoutMs,
     responseLimitBytes: config.responseLimitBytes,
   };
@@ -160,7 +162,7 @@ function loginMemory({ gatewayKeys }: Config): Pick<AuthenticateOptions, "knownS
 function createServer(config: Config, logger: Logger, report: Report): FastifyInstance {
   return fastify({
     logger: false,
-    genReqId: requestIdOf,
+    genReqId: chooseRequestId,
     bodyLimit: config.bodyLimitBytes,
     trustProxy: config.trustProxy.length > 0 ? trustedBy(config.trustProxy) : false,
     keepAliveTimeout: config.keepAliveTimeoutMs,
@@ -177,13 +179,13 @@ function createServer(config: Config, logger: Logger, report: Report): FastifyIn
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MODEL_ID_MAX },
     clientErrorHandler: (error, socket) => {
-      const answered = answerClientError(error, socket);
+      const answered = sendClientError(error, socket);
       if (answered) logger.info(answered, "request");
     },
     frameworkErrors: (error, request, reply) => {
-      beginExchange(request, reply, report);
+      beginRequest(request, reply, report);
       reply.header("x-request-id", request.id);
-      answerAnyError(error, request, reply, logger);
+      sendAnyError(error, request, reply, logger);
     },
   });
 }
@@ -192,7 +194,7 @@ type Limits = ReturnType<typeof createLimits>;
 
 function createLimits(config: Config, redis: RedisStore | undefined) {
   const { max, windowMs } = config.rateLimit;
-  const perAddress = { max: max || STRAY_MAX, windowMs, redis, refusesFromMemory: true };
+  const perAddress = { max: max || UNAUTHENTICATED_MAX, windowMs, redis, refusesFromMemory: true };
   const perKey = createLimit({ name: "key", max, windowMs, redis });
   return {
     failedLogins: createLimit({ name: "failed-login", ...perAddress }),

@@ -2,10 +2,10 @@ import { lookup } from "node:dns/promises";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
-import type { Books, FirstKeys } from "./persistence.ts";
+import type { Persistence, FirstKeys } from "./persistence.ts";
 import type { Config } from "./config/config.ts";
 import { Drain, drainAndStopListening } from "./http/shutdown.ts";
-import { firstOf, fixedKeys } from "./auth/key-store.ts";
+import { chainKeyStores, staticKeyStore } from "./auth/key-store.ts";
 import { InFlight } from "./limits/in-flight.ts";
 import type { RedisStore } from "./store/redis.ts";
 import { connectUpstream, type Upstream } from "./upstream/openrouter.ts";
@@ -38,25 +38,27 @@ export async function startGateway(
   const drain = new Drain();
   const inFlight = new InFlight(config.maxInFlight, config.maxInFlightPerKey);
   const upstream = connectUpstream(config.upstream);
-  const books = await openBooks(config, upstream, logger, onFirstKeys);
+  const persistence = await openPersistence(config, upstream, logger, onFirstKeys);
   const redis = await openRedis(config, logger);
   const app = await buildApp({
     config,
-    keys: books ? firstOf(fixedKeys(config.gatewayKeys), books.cache) : fixedKeys(config.gatewayKeys),
+    keys: persistence
+      ? chainKeyStores(staticKeyStore(config.gatewayKeys), persistence.cache)
+      : staticKeyStore(config.gatewayKeys),
     upstream,
     redis,
-    books,
+    persistence,
     logger,
     drain,
     inFlight,
   });
   const closeClients = async (): Promise<void> => {
     redis?.close();
-    await books?.close();
+    await persistence?.close();
     await upstream.close();
   };
   try {
-    await books?.open();
+    await persistence?.open();
     const url = await app.listen({ host: await oneAddress(config.host), port: config.port });
     return {
       url,
@@ -99,16 +101,16 @@ function cutAfter(graceMs: number, app: FastifyInstance, inFlight: InFlight): ()
 }
 
 /** What only a gateway with a store needs is loaded only there: it starts sooner without, and takes less memory. */
-async function openBooks(
+async function openPersistence(
   config: Config,
   upstream: Upstream,
   logger: Logger,
   onFirstKeys: (keys: FirstKeys) => void,
-): Promise<Books | undefined> {
+): Promise<Persistence | undefined> {
   const { store, openrouterApiKey } = config;
   if (store === undefined || openrouterApiKey === undefined) return undefined;
-  const { Books: BooksClass } = await import("./persistence.ts");
-  return new BooksClass({ config, store, openrouterApiKey, upstream, logger, onFirstKeys });
+  const { Persistence: PersistenceClass } = await import("./persistence.ts");
+  return new PersistenceClass({ config, store, openrouterApiKey, upstream, logger, onFirstKeys });
 }
 
 /** As with the store. */

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { Config } from "./config/config.ts";
 import type { Gateway } from "./gateway.ts";
 import { onStopSignal } from "./stop-signals.js";
-import { whenOrphaned } from "./parent-exit.ts";
+import { onParentExit } from "./parent-exit.ts";
 
 /** npm passes a terminal's Ctrl-C on to a process that has had it already: that is not a second one. */
 const SAME_SIGNAL_MS = 100;
@@ -38,7 +38,7 @@ export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger, 
     } else if (signal !== "SIGINT" || performance.now() - stoppingSince > SAME_SIGNAL_MS)
       void exit(1, logger);
   };
-  if (underNpm) whenOrphaned(() => onSignal("SIGTERM"));
+  if (underNpm) onParentExit(() => onSignal("SIGTERM"));
   onStopSignal(onSignal);
   const onCrash = (error: unknown): void => {
     logger.fatal({ err: error }, "uncaught error; stopping");

@@ -4,7 +4,7 @@ import type { FirstKeys } from "./persistence.ts";
 import { type Config, ConfigError, loadConfig } from "./config/config.ts";
 import { PROXIES, SECRETS } from "./config/sources.ts";
 import { startGateway } from "./gateway.ts";
-import { keepTick } from "./next-tick-workaround.ts";
+import { applyNextTickWorkaround } from "./next-tick-workaround.ts";
 import { stopOnSignals } from "./lifecycle.ts";
 import { createLogger } from "./observability/logger.ts";
 
@@ -22,7 +22,7 @@ export async function runGateway(
   environment: NodeJS.ProcessEnv,
   fixed: Readonly<Record<string, string>>,
 ): Promise<string> {
-  keepTick();
+  applyNextTickWorkaround();
   // Standard error may be a full disk or closed: what is said there can be lost, and must not end the process.
   process.stderr.on("error", () => {});
   const config = configOrExit({ ...environment, ...fixed });

@@ -8,6 +8,6 @@ let kept: object | undefined;
  * objects that are made with computed names, as these are, only while there is one. A full collection that finds none,
  * before the function is compiled for speed, makes it slow for good: see docs/decisions/0016-a-kept-tick.md.
  */
-export function keepTick(): void {
+export function applyNextTickWorkaround(): void {
   process.nextTick(() => (kept ??= executionAsyncResource()));
 }

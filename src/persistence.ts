@@ -3,7 +3,7 @@ import type { Config, StoreConfig } from "./config/config.ts";
 import { KeyCache } from "./auth/key-cache.ts";
 import type { IssuedKey } from "./keys/gateway-key.ts";
 import { KeyService } from "./keys/key-service.ts";
-import { Ledger } from "./metering/usage-recorder.ts";
+import { UsageRecorder } from "./metering/usage-recorder.ts";
 import { Checkpoints } from "./store/checkpoints.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { keySource } from "./keys/key-source.ts";
@@ -22,7 +22,7 @@ export interface FirstKeys {
   readonly caller: IssuedKey;
 }
 
-export interface BooksOptions {
+export interface PersistenceOptions {
   readonly config: Config;
   readonly store: StoreConfig;
   readonly openrouterApiKey: string;
@@ -32,21 +32,21 @@ export interface BooksOptions {
 }
 
 /** Keys and ledger, and the database under them. */
-export class Books {
+export class Persistence {
   readonly database: Database;
   readonly keys: KeyService;
   readonly cache: KeyCache;
-  readonly ledger: Ledger;
+  readonly ledger: UsageRecorder;
   readonly #retention: Retention;
   /** undefined: it is PostgreSQL, which makes its own. */
   readonly #checkpoints: Checkpoints | undefined;
-  readonly #options: BooksOptions;
+  readonly #options: PersistenceOptions;
   #ready = false;
   #retry: NodeJS.Timeout | undefined = undefined;
   #opening: Promise<void> = Promise.resolve();
 
   /** @throws when the data directory cannot be used. */
-  constructor(options: BooksOptions) {
+  constructor(options: PersistenceOptions) {
     const { config, store, openrouterApiKey, upstream, logger } = options;
     this.#options = options;
     try {
@@ -55,7 +55,7 @@ export class Books {
       );
       for (const file of this.database.exposedFiles)
         logger.warn({ file }, "sqlite: file can be used by others, and its mode cannot be changed");
-      this.ledger = new Ledger({
+      this.ledger = new UsageRecorder({
         ...config.ledger,
         database: this.database,
         dataDir: store.dataDir,

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { Books } from "../src/persistence.ts";
+import { Persistence } from "../src/persistence.ts";
 import { loadConfig } from "../src/config/config.ts";
 import { createLogger } from "../src/observability/logger.ts";
 import { connectUpstream } from "../src/upstream/openrouter.ts";
@@ -14,7 +14,7 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
 /** Keys and ledger that are opened and closed with the test, as a gateway has them. */
-async function openBooks(env: Record<string, string>): Promise<Books> {
+async function openPersistence(env: Record<string, string>): Promise<Persistence> {
   const config = loadConfig({
     OPENROUTER_API_KEY: ACCOUNT_KEY,
     DATA_DIR: join(temporaryDirectory(), "data"),
@@ -23,7 +23,7 @@ async function openBooks(env: Record<string, string>): Promise<Books> {
   const { store } = config;
   if (!store) throw new Error("a directory makes a store");
   const upstream = connectUpstream(config.upstream);
-  const books = new Books({
+  const persistence = new Persistence({
     config,
     store,
     openrouterApiKey: ACCOUNT_KEY,
@@ -32,17 +32,17 @@ async function openBooks(env: Record<string, string>): Promise<Books> {
     onFirstKeys: () => {},
   });
   onTestFinished(async () => {
-    await books.close();
+    await persistence.close();
     await upstream.close();
   });
-  await books.open();
-  return books;
+  await persistence.open();
+  return persistence;
 }
 
 test("a gateway deletes the rows of its ledger that are older than they are to be kept", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"], now: NOVEMBER + 2 * DAY_MS });
   onTestFinished(() => void vi.useRealTimers());
-  const { database } = await openBooks({ LEDGER_RETENTION_DAYS: "1" });
+  const { database } = await openPersistence({ LEDGER_RETENTION_DAYS: "1" });
   await addRequests(database, [settledRow(0), settledRow(2 * DAY_MS)]);
   vi.advanceTimersByTime(MINUTE_MS);
   // SQLite answers at once, a turn of the event loop for each batch.
@@ -55,7 +55,7 @@ test(
   "a gateway has its rows brought from SQLite's log to the file while it runs",
   { timeout: 20_000 },
   async () => {
-    const { database } = await openBooks({});
+    const { database } = await openPersistence({});
     const row = settledRow(0);
     await addRequests(database, [row]);
     const path = database.sqlite?.location() ?? "";

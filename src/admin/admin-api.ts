@@ -13,7 +13,7 @@ import { clientAddress } from "../http/client-address.ts";
 import { requireJson } from "../http/raw-json.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { parseJsonObject } from "../request/json-object.ts";
-import { allowOnly } from "../endpoints/method-not-allowed.ts";
+import { refuseOtherMethods } from "../endpoints/method-not-allowed.ts";
 import type { Database } from "../store/database.ts";
 import { isUnavailable } from "../store/database-errors.ts";
 import { auditRoutes } from "./audit-routes.ts";
@@ -61,7 +61,7 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
 /** The admin API: keys, usage and the ledger, for who has an admin key. What it takes is checked and described by zod. */
 export async function adminApi(app: FastifyInstance, options: AdminOptions): Promise<void> {
   const { admit, keys, database } = options;
-  for (const [url, methods] of Object.entries(METHODS)) allowOnly(app, PREFIX + url, methods);
+  for (const [url, methods] of Object.entries(METHODS)) refuseOtherMethods(app, PREFIX + url, methods);
   await app.register(
     (plugin, _options, done) => {
       const scope = plugin.withTypeProvider<ZodTypeProvider>();
@@ -102,8 +102,8 @@ function takeJson(scope: AdminScope): void {
     "application/json",
     { parseAs: "buffer", bodyLimit: BODY_LIMIT_BYTES },
     async (request: FastifyRequest, body: Buffer) => {
-      request.exchange.works();
-      request.exchange.bytesIn = body.length;
+      request.context.works();
+      request.context.bytesIn = body.length;
       // Who sends nothing may still say that it is JSON.
       return body.length === 0 ? undefined : parseJsonObject(body).value;
     },

@@ -3,7 +3,7 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
 import { GatewayError } from "../errors.ts";
-import { allowOnly } from "../endpoints/method-not-allowed.ts";
+import { refuseOtherMethods } from "../endpoints/method-not-allowed.ts";
 import { addExamples } from "./api-examples.ts";
 import { API_PATHS } from "./api-paths.ts";
 import { sendFromMemory } from "./page-files.ts";
@@ -44,8 +44,8 @@ export async function documentation(app: FastifyInstance): Promise<void> {
       return document.openapiObject;
     },
   });
-  allowOnly(app, "/openapi.json", ["GET", "HEAD"]);
-  allowOnly(app, "/docs", ["GET"]);
+  refuseOtherMethods(app, "/openapi.json", ["GET", "HEAD"]);
+  refuseOtherMethods(app, "/docs", ["GET"]);
   app.route({ method: ["GET", "HEAD"], url: "/openapi.json", handler: () => app.swagger() });
   await app.register(async (scope) => {
     scope.addHook("onRequest", sendFromMemory(PAGE_FILES));

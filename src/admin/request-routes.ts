@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { z } from "zod";
 import { GatewayError } from "../errors.ts";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { resolveKeyId } from "../keys/key-id.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { formatCsvLine } from "../presentation/csv.ts";
@@ -95,7 +95,7 @@ export function requestRoutes(scope: AdminScope, keys: KeyService, database: Dat
         response: { 200: requestsAnswer, ...errorResponses },
       },
     },
-    async ({ query, exchange }, reply) => {
+    async ({ query, context }, reply) => {
       const { key, format, state, limit, cursor, order, ...period } = query;
       const keyId = await resolveKeyId(keys, key);
       const filter = { ...resolvePeriod(period, Date.now()), keyId, state, order, after: cursor };
@@ -109,7 +109,7 @@ export function requestRoutes(scope: AdminScope, keys: KeyService, database: Dat
       const text = exportOf(pages, format);
       // Read before the answer begins: a failure can still be answered.
       const first = await text.next();
-      return reply.send(Readable.from(goOn(first, text, exchange)) as never);
+      return reply.send(Readable.from(prependFirst(first, text, context)) as never);
     },
   );
 }
@@ -151,17 +151,19 @@ async function* takeRows(
 }
 
 /** Gives what has been read and then the rest. A failure breaks the answer off, which callers notice, and is logged. */
-export async function* goOn(
+export async function* prependFirst(
   first: IteratorResult<string>,
   rest: AsyncGenerator<string>,
-  exchange: Exchange,
+  context: RequestContext,
 ): AsyncGenerator<string> {
   if (first.done) return;
   yield first.value;
   try {
     yield* rest;
   } catch (cause) {
-    exchange.fail(new GatewayError("store_unavailable", "The ledger was not read to its end.", { cause }));
+    context.recordError(
+      new GatewayError("store_unavailable", "The ledger was not read to its end.", { cause }),
+    );
     throw cause;
   }
 }

@@ -13,7 +13,7 @@ import type { Database } from "../store/database.ts";
 import { type Dimension, DIMENSIONS, reportUsage } from "../metering/sql/report.ts";
 import type { AdminScope } from "./admin-api.ts";
 import { errorResponses, keyQuery, queryText } from "./api-schemas.ts";
-import { goOn } from "./request-routes.ts";
+import { prependFirst } from "./request-routes.ts";
 
 const BY = `some of ${DIMENSIONS.join(", ")}, separated by commas`;
 const isDimension = (text: string): text is Dimension => DIMENSIONS.some((known) => known === text);
@@ -57,7 +57,7 @@ export function usageRoutes(scope: AdminScope, keys: KeyService, database: Datab
         response: { 200: usageAnswer, ...errorResponses },
       },
     },
-    async ({ query, exchange }, reply) => {
+    async ({ query, context }, reply) => {
       const { by, key, format, from, to, model, provider } = query;
       const left = new AbortController();
       reply.raw.once("close", () => left.abort());
@@ -72,7 +72,7 @@ export function usageRoutes(scope: AdminScope, keys: KeyService, database: Datab
       const text = formatUsageReport(report, format);
       // Read before the answer begins: a failure can still be answered.
       const first = await text.next();
-      const stream = Readable.from(goOn(first, text, exchange));
+      const stream = Readable.from(prependFirst(first, text, context));
       // A stream that is closed before it is read does not end what it would have read.
       stream.once("close", () => void text.return().catch(() => {}));
       return reply.type(TYPES[format]).send(stream as never);

@@ -51,8 +51,8 @@ export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHa
     const secret = BEARER.exec(request.headers.authorization ?? "")?.[1];
     const caller = callerFromMemory(secret, options) ?? (await logIn(request, secret, options));
     request.caller = caller;
-    request.exchange.keyId = caller.key?.id;
-    request.exchange.keyName = caller.key?.name;
+    request.context.keyId = caller.key?.id;
+    request.context.keyName = caller.key?.name;
     // Without a key of the gateway one is a caller at most.
     if ((caller.key?.role ?? "caller") !== options.role) throw wrongRole(options.role);
   };

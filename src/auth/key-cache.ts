@@ -5,7 +5,7 @@ import type { AdmitLookUp, KeyStore } from "./key-store.ts";
 
 const POLL_EVERY_MS = 1_000;
 const TOUCH_EVERY_MS = 10_000;
-const REMEMBERED = 10_000;
+const CACHE_MAX = 10_000;
 const LOOK_UPS_MAX = 1_000;
 /** How many digests that belong to no key are remembered. */
 const ABSENT_MAX = 10_000;
@@ -167,7 +167,7 @@ export class KeyCache implements KeyStore {
   #remember(index: string, found: CachedKey): void {
     this.#rows.set(index, found);
     for (const oldest of this.#rows.keys()) {
-      if (this.#rows.size <= REMEMBERED) return;
+      if (this.#rows.size <= CACHE_MAX) return;
       this.#rows.delete(oldest);
     }
   }

@@ -16,7 +16,7 @@ export interface KeyStore {
 }
 
 /** A store of a fixed list of keys, which may use every model. */
-export function fixedKeys(entries: readonly KeyEntry[]): KeyStore {
+export function staticKeyStore(entries: readonly KeyEntry[]): KeyStore {
   const byDigest = new Map(entries.map((entry) => [entry.digest.toString("latin1"), known(entry)]));
   const nobody = Buffer.alloc(32);
   return {
@@ -42,6 +42,6 @@ function known(entry: KeyEntry): { digest: Buffer; key: CallerKey } {
 }
 
 /** Asks one store and then, for what it does not know, the other. */
-export function firstOf(first: KeyStore, second: KeyStore): KeyStore {
+export function chainKeyStores(first: KeyStore, second: KeyStore): KeyStore {
   return { find: (digest, admit) => first.find(digest) ?? second.find(digest, admit) };
 }

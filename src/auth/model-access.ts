@@ -12,7 +12,7 @@ const SHOWN = 5;
  */
 export function refuseForbiddenModels(
   key: CallerKey | undefined,
-  { models, innerModels = [], preset }: Pick<ChatRequest, "models" | "preset"> & Partial<ChatRequest>,
+  { models, nestedModels = [], preset }: Pick<ChatRequest, "models" | "preset"> & Partial<ChatRequest>,
 ): void {
   if (!key || key.models === null) return;
   // Without a model, the account's default would be used, whatever that is.
@@ -21,7 +21,7 @@ export function refuseForbiddenModels(
   for (const model of models) {
     if (!allowsModel(key.models, model)) throw notAllowed(key.models, "model", "this model");
   }
-  for (const { name, param } of innerModels) {
+  for (const { name, param } of nestedModels) {
     if (!allowsModel(key.models, name)) throw notAllowed(key.models, param, "this model");
   }
   if (preset !== undefined && !allowsModel(key.models, `@preset/${preset}`))

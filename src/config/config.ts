@@ -78,7 +78,7 @@ export interface LedgerConfig {
   /** How long upstream may take, once a client has left, to say which generation it bills. */
   readonly headWaitMs: number;
   /** How much is read, for the bill, of an answer whose caller has left, for keys that want it. */
-  readonly readOn: { readonly ms: number; readonly bytes: number };
+  readonly drainBounds: { readonly ms: number; readonly bytes: number };
 }
 
 /** Thrown by {@link loadConfig}; `mistakes` names every wrong variable and its remedy, never its value. */
@@ -165,7 +165,7 @@ function toConfig(env: Environment, gatewayKeys: readonly KeyEntry[]): Config {
       retentionDays: env.LEDGER_RETENTION_DAYS,
       journalMaxBytes: env.JOURNAL_MAX_BYTES,
       headWaitMs: env.DISCONNECT_HEAD_WAIT_MS,
-      readOn: Object.freeze({ ms: env.DISCONNECT_DRAIN_MS, bytes: env.DISCONNECT_DRAIN_BYTES }),
+      drainBounds: Object.freeze({ ms: env.DISCONNECT_DRAIN_MS, bytes: env.DISCONNECT_DRAIN_BYTES }),
     }),
     rateLimit: Object.freeze({ max: env.RATE_LIMIT_MAX, windowMs: env.RATE_LIMIT_WINDOW_MS }),
     redisUrl: env.REDIS_URL,

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, onRequestAsyncHookHandler, onRequestHookHandler } from "fastify";
-import { answerError } from "../http/send-error.ts";
+import { sendError } from "../http/send-error.ts";
 import { toUpstream } from "../http/headers.ts";
 import { requireJson } from "../http/raw-json.ts";
 import { refuseForbiddenModels } from "../auth/model-access.ts";
@@ -7,14 +7,14 @@ import type { BodyMemory } from "../limits/body-memory.ts";
 import { callerIdOf } from "../limits/caller-id.ts";
 import type { InFlight } from "../limits/in-flight.ts";
 import { readChatRequest } from "../request/chat-request.ts";
-import type { Ledger } from "../metering/usage-recorder.ts";
-import type { ReadOn } from "../relay/drain-limit.ts";
+import type { UsageRecorder } from "../metering/usage-recorder.ts";
+import type { DrainBounds } from "../relay/drain-limit.ts";
 import { Relay } from "../relay/relay.ts";
 import type { EndpointCatalog } from "../upstream/endpoint-catalog.ts";
 import type { ModelCatalog } from "../upstream/model-catalog.ts";
 import type { Upstream } from "../upstream/openrouter.ts";
 import { createHeadGate } from "../upstream/response-head.ts";
-import { allowOnly } from "./method-not-allowed.ts";
+import { refuseOtherMethods } from "./method-not-allowed.ts";
 import { answerEstimate, type EstimateRequest, isDryRun, type PriceLists } from "./cost-estimate.ts";
 
 const NO_BODY = Buffer.alloc(0);
@@ -33,11 +33,11 @@ export interface ChatCompletionsOptions {
   readonly endpoints: EndpointCatalog;
   readonly ownsAccount: boolean;
   /** Where requests are accounted for; undefined: nowhere. */
-  readonly ledger: Ledger | undefined;
+  readonly ledger: UsageRecorder | undefined;
   /** How long upstream may take, once a client has left, to say which generation it bills; 0 aborts at once. */
   readonly headWaitMs: number;
   /** How much is read on, for keys that want it, of an answer whose caller has left. */
-  readonly readOn: ReadOn;
+  readonly drainBounds: DrainBounds;
   /** How long a response may take, from the sending of its request to its end. */
   readonly totalTimeoutMs: number;
   readonly responseLimitBytes: number;
@@ -48,22 +48,22 @@ export interface ChatCompletionsOptions {
 /** `POST /openai/v1/chat/completions`: the caller's bytes to OpenRouter, OpenRouter's bytes to the caller. */
 export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOptions): void {
   const { admit, inFlight, bodyMemory, upstream, ledger, appUrl, appTitle } = options;
-  const cancelling = { ...options, readOn: undefined };
-  allowOnly(app, URL, ["POST"]);
+  const cancelling = { ...options, drainBounds: undefined };
+  refuseOtherMethods(app, URL, ["POST"]);
   app.post(URL, {
     onRequest: [...admit, requireJson, takePlace(inFlight)],
     handler: (request, reply) => {
-      const { exchange, caller } = request;
+      const { context, caller } = request;
       const chat = readChatRequest((request.body as Buffer | undefined) ?? NO_BODY);
-      const { body, modelAsked, modelSent, stream } = chat;
+      const { body, requestedModel, forwardedModel, stream } = chat;
       // A stream can live for long, and a body can have many megabytes.
       request.body = undefined;
-      exchange.modelAsked = modelAsked;
-      exchange.modelSent = modelSent;
-      exchange.stream = stream;
+      context.requestedModel = requestedModel;
+      context.forwardedModel = forwardedModel;
+      context.stream = stream;
       refuseForbiddenModels(caller.key, chat);
       if (isDryRun(request.query)) {
-        const refusal = bodyMemory.hold(exchange, body.length * DRY_RUN_EXTRA);
+        const refusal = bodyMemory.hold(context, body.length * DRY_RUN_EXTRA);
         if (refusal) throw refusal;
         return estimate(reply, options, { ...chat, headers: request.headers });
       }
@@ -82,14 +82,14 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
               path: "/chat/completions",
               headers,
               body,
-              onBodyReleased: () => bodyMemory.release(exchange),
-              gate: createHeadGate(exchange),
+              onBodyReleased: () => bodyMemory.release(context),
+              beforeHead: createHeadGate(context),
             },
             sink,
           ),
         );
       if (!ledger) start();
-      else ledger.begin(exchange, (error) => (error ? answerError(request, reply, error) : start()));
+      else ledger.begin(context, (error) => (error ? sendError(request, reply, error) : start()));
       return undefined;
     },
   });
@@ -98,8 +98,8 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
 /** Makes the hook that lets a request in, or refuses it, before its body is read. */
 function takePlace(inFlight: InFlight): onRequestHookHandler {
   return (request, _reply, done) => {
-    request.exchange.callerId = callerIdOf(request);
-    inFlight.enter(request.exchange);
+    request.context.callerId = callerIdOf(request);
+    inFlight.enter(request.context);
     done();
   };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import type { Drain } from "../http/shutdown.ts";
-import { allowOnly } from "./method-not-allowed.ts";
+import { refuseOtherMethods } from "./method-not-allowed.ts";
 
 /** What has not answered by then counts as failing: the database of a frozen machine would be waited for much longer. */
 const CHECK_TIMEOUT_MS = 2_000;
@@ -19,8 +19,8 @@ export interface HealthOptions {
 
 /** `GET /healthz`: the process lives. `GET /readyz`: it can serve. Both without a key, for load balancers. */
 export function health(app: FastifyInstance, { drain, required, optional }: HealthOptions): void {
-  allowOnly(app, "/healthz", ["GET", "HEAD"]);
-  allowOnly(app, "/readyz", ["GET", "HEAD"]);
+  refuseOtherMethods(app, "/healthz", ["GET", "HEAD"]);
+  refuseOtherMethods(app, "/readyz", ["GET", "HEAD"]);
   app.route({ method: ["GET", "HEAD"], url: "/healthz", handler: () => ({ status: "ok" }) });
   const findFailing = failuresOf(required);
   const findDegraded = failuresOf(optional);

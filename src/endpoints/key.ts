@@ -5,19 +5,19 @@ import type { KeyService } from "../keys/key-service.ts";
 import type { Database } from "../store/database.ts";
 import { type KeyUsage, keyUsage, NO_USAGE } from "../metering/sql/key-usage.ts";
 import { usdNumber } from "../metering/money.ts";
-import { allowOnly } from "./method-not-allowed.ts";
+import { refuseOtherMethods } from "./method-not-allowed.ts";
 
 const URL = "/openai/v1/key";
 
 export interface KeyRouteOptions {
   readonly admit: onRequestAsyncHookHandler[];
   /** Undefined where nothing is kept: then usage is 0. */
-  readonly books: { readonly database: Database; readonly keys: KeyService } | undefined;
+  readonly persistence: { readonly database: Database; readonly keys: KeyService } | undefined;
 }
 
 /** `GET /openai/v1/key`: what a caller's own key is and has cost, in the shape of OpenRouter's `/key`. */
-export function key(app: FastifyInstance, { admit, books }: KeyRouteOptions): void {
-  allowOnly(app, URL, ["GET"]);
+export function key(app: FastifyInstance, { admit, persistence }: KeyRouteOptions): void {
+  refuseOtherMethods(app, URL, ["GET"]);
   app.get(URL, { onRequest: admit }, async (request, reply) => {
     const { key: own } = request.caller;
     if (!own) {
@@ -26,14 +26,16 @@ export function key(app: FastifyInstance, { admit, books }: KeyRouteOptions): vo
         "This is about keys of this gateway, and the request came without one. Ask OpenRouter about a key of its own.",
       );
     }
-    const { usage, expiresAt } = books ? await lookUp(own, books) : { usage: NO_USAGE, expiresAt: null };
+    const { usage, expiresAt } = persistence
+      ? await lookUp(own, persistence)
+      : { usage: NO_USAGE, expiresAt: null };
     return reply.send({ data: describe(own, usage, expiresAt) });
   });
 }
 
 async function lookUp(
   { id }: CallerKey,
-  { database, keys }: NonNullable<KeyRouteOptions["books"]>,
+  { database, keys }: NonNullable<KeyRouteOptions["persistence"]>,
 ): Promise<{ usage: KeyUsage; expiresAt: number | null }> {
   try {
     const usage = await keyUsage(database, id, Date.now());

@@ -3,7 +3,7 @@ import { GatewayError } from "../errors.ts";
 import { allowsModel } from "../auth/model-policy.ts";
 import type { ModelCatalog } from "../upstream/model-catalog.ts";
 import { joinList, type ListedModels } from "../upstream/model-list.ts";
-import { allowOnly } from "./method-not-allowed.ts";
+import { refuseOtherMethods } from "./method-not-allowed.ts";
 import { type ModelQuery, readModelQuery } from "./model-query.ts";
 
 const URL = "/openai/v1/models";
@@ -15,8 +15,8 @@ export interface ModelsOptions {
 
 /** `GET /openai/v1/models` and `GET /openai/v1/models/{id}`, where the id may have slashes, escaped or not. */
 export function models(app: FastifyInstance, { admit, catalog }: ModelsOptions): void {
-  allowOnly(app, URL, ["GET"]);
-  allowOnly(app, `${URL}/*`, ["GET"]);
+  refuseOtherMethods(app, URL, ["GET"]);
+  refuseOtherMethods(app, `${URL}/*`, ["GET"]);
   app.get(URL, { onRequest: admit }, async (request, reply) => {
     const query = readModelQuery(request.url);
     const json = toJson(request.caller.key?.models ?? null, await catalog.filtered(query.filter), query);

@@ -20,13 +20,13 @@ const SEGMENTS_MAX = 32;
  * gateways have is a 400, because Claude Code and Codex show the text of a 400 at once: on a 404 they blame the model, or
  * ask again.
  */
-export function refuseUnknownUrls(app: FastifyInstance, unknownUrls: Limit): void {
+export function handleNotFound(app: FastifyInstance, unknownUrls: Limit): void {
   app.addHook("onRequest", async (request) => {
     if (!request.is404) return;
     const path = request.url.split(/[?#]/, 1)[0] ?? "";
     const endpoint = endpointOf(path);
     // The log names endpoints by these fixed words alone: a URL can carry what should not be there.
-    if (endpoint !== undefined) request.exchange.route = `*/${endpoint}`;
+    if (endpoint !== undefined) request.context.route = `*/${endpoint}`;
     await unknownUrls.consume(addressOf(request));
     throw endpoint !== undefined && Object.hasOwn(UNSUPPORTED, endpoint)
       ? unsupported(request, path, endpoint)

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { GatewayError } from "../errors.ts";
-import { exchangeUnderWay } from "./request-context.ts";
+import { findActiveRequest } from "./request-context.ts";
 
 const CLOSE = { headers: { connection: "close" } };
 
@@ -21,18 +21,18 @@ interface ClientErrorRecord {
  * @param error Node's parser error.
  * @returns what to log of bytes that never became a request; a request that did has a line of its own.
  */
-export function answerClientError(
+export function sendClientError(
   error: Error & { code?: string },
   socket: Socket,
 ): ClientErrorRecord | undefined {
-  const exchange = exchangeUnderWay(socket);
-  if (!socket.writable || error.code === "ECONNRESET" || exchange?.answering || !isAsking(error, socket)) {
+  const context = findActiveRequest(socket);
+  if (!socket.writable || error.code === "ECONNRESET" || context?.answering || !isAsking(error, socket)) {
     socket.destroy();
     return undefined;
   }
   const answer = toGatewayError(error);
-  if (exchange) {
-    exchange.refuse(answer);
+  if (context) {
+    context.respondWithError(answer);
     return undefined;
   }
   const body = answer.toJson();
@@ -53,7 +53,7 @@ function isAsking(error: { code?: string }, socket: Socket): boolean {
   if (socket.bytesRead === 0) return false;
   return (
     error.code !== "ERR_HTTP_REQUEST_TIMEOUT" ||
-    exchangeUnderWay(socket) !== undefined ||
+    findActiveRequest(socket) !== undefined ||
     socket.bytesWritten === 0
   );
 }

@@ -9,7 +9,7 @@ declare module "fastify" {
 }
 
 /** Sets the headers that stand on every answer that Fastify writes. */
-export function setOwnHeaders(app: FastifyInstance, drain: Drain): void {
+export function setDefaultHeaders(app: FastifyInstance, drain: Drain): void {
   app.decorate("drain", drain);
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
@@ -22,7 +22,7 @@ export function setOwnHeaders(app: FastifyInstance, drain: Drain): void {
 }
 
 /** The headers that stand on an answer that is written past Fastify, as they are at this moment. */
-export function ownHeadersOf(reply: FastifyReply): HeaderMap {
+export function getDefaultHeaders(reply: FastifyReply): HeaderMap {
   const headers = reply.getHeaders() as HeaderMap;
   // Tells clients and load balancers to take their next request to a process that stays.
   if (reply.server.drain.draining) headers["connection"] = "close";

@@ -1,16 +1,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
-import { answerError } from "./send-error.ts";
+import { sendError } from "./send-error.ts";
 import { unsupportedMediaType } from "./raw-json.ts";
 
 /** Turns everything that is thrown on the way of a request into an answer in OpenAI's shape. */
 export function handleErrors(app: FastifyInstance, logger: Logger): void {
-  app.setErrorHandler((error, request, reply) => answerAnyError(error, request, reply, logger));
+  app.setErrorHandler((error, request, reply) => sendAnyError(error, request, reply, logger));
 }
 
 /** As {@link handleErrors}, for one error. */
-export function answerAnyError(
+export function sendAnyError(
   error: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -19,7 +19,7 @@ export function answerAnyError(
   const answer = toGatewayError(error, request);
   if (answer.code === "internal_error")
     logger.error({ err: error, request_id: request.id }, "internal error");
-  answerError(request, reply, answer);
+  sendError(request, reply, answer);
 }
 
 function toGatewayError(error: unknown, request: FastifyRequest): GatewayError {

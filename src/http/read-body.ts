@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
-import type { Exchange } from "./request-context.ts";
+import type { RequestContext } from "./request-context.ts";
 
 /** Counts the bytes of bodies that the process holds. */
 export interface BodyBudget {
@@ -9,19 +9,19 @@ export interface BodyBudget {
    * Checks a declared length before a byte is read; counts nothing.
    * @returns the error to answer with if the body cannot be held.
    */
-  check(exchange: Exchange, bytes: number): GatewayError | undefined;
+  check(context: RequestContext, bytes: number): GatewayError | undefined;
   /** Counts bytes that have arrived until `release`. @returns the error to answer with if they cannot be held. */
-  hold(exchange: Exchange, bytes: number): GatewayError | undefined;
-  /** Stops counting all that the exchange holds. Calling it again does nothing. */
-  release(exchange: Exchange): void;
+  hold(context: RequestContext, bytes: number): GatewayError | undefined;
+  /** Stops counting all that the request holds. Calling it again does nothing. */
+  release(context: RequestContext): void;
 }
 
 /** Counts bodies that are still arriving. */
 export interface UploadLimit {
   /** Counts the body as one that is still arriving. @returns the error to answer with if there are too many. */
-  beginUpload(exchange: Exchange): GatewayError | undefined;
+  beginUpload(context: RequestContext): GatewayError | undefined;
   /** Stops counting it. Does nothing for a body that was not counted. */
-  endUpload(exchange: Exchange): void;
+  endUpload(context: RequestContext): void;
 }
 
 /** The least speed of a body: it may take `graceMs`, and a second more for every `bytesPerSecond` of it. */
@@ -53,11 +53,11 @@ type BodyDone = (error: Error | null, body?: Buffer) => void;
 
 /** Checks the declared length of a body, if it has one. @returns the error to answer with before a byte is read. */
 export function refuseDeclaredLength(
-  { exchange, headers }: FastifyRequest,
+  { context, headers }: FastifyRequest,
   { maxBytes, budget }: BodyLimits,
 ): GatewayError | undefined {
   const declared = Number(headers["content-length"] ?? 0);
-  return declared > maxBytes ? tooLarge() : budget.check(exchange, declared);
+  return declared > maxBytes ? tooLarge() : budget.check(context, declared);
 }
 
 /**
@@ -65,7 +65,7 @@ export function refuseDeclaredLength(
  * that is exceeded.
  */
 export class BodyReader {
-  readonly #exchange: Exchange;
+  readonly #context: RequestContext;
   readonly #payload: BodyStream;
   readonly #limits: BodyLimits;
   readonly #done: BodyDone;
@@ -92,7 +92,7 @@ export class BodyReader {
 
   /** @param done called with the body or an error, unless the request is answered or ends while its body arrives. */
   constructor(request: FastifyRequest, payload: BodyStream, limits: BodyLimits, done: BodyDone) {
-    this.#exchange = request.exchange;
+    this.#context = request.context;
     this.#declaredBytes = Number(request.headers["content-length"]);
     this.#payload = payload;
     this.#limits = limits;
@@ -109,11 +109,11 @@ export class BodyReader {
 
   /** An answer of the gateway's, such as that of a shutdown, does not wait for the body. */
   get #isAnswered(): boolean {
-    return this.#exchange.answering || this.#exchange.ended;
+    return this.#context.answering || this.#context.ended;
   }
 
   #beginUpload(): void {
-    const refusal = this.#limits.uploads.beginUpload(this.#exchange);
+    const refusal = this.#limits.uploads.beginUpload(this.#context);
     if (refusal) this.#fail(refusal);
     else {
       this.#startedAt = performance.now();
@@ -132,7 +132,7 @@ export class BodyReader {
   #take(chunk: Buffer): void {
     const received = this.#received + chunk.length;
     const { maxBytes, budget } = this.#limits;
-    const refusal = received > maxBytes ? tooLarge() : budget.hold(this.#exchange, chunk.length);
+    const refusal = received > maxBytes ? tooLarge() : budget.hold(this.#context, chunk.length);
     if (refusal) {
       this.#fail(refusal);
       return;
@@ -155,8 +155,8 @@ export class BodyReader {
   #succeed(): void {
     const body = this.#whole ?? joined(this.#chunks, this.#received);
     this.#detach();
-    this.#exchange.works();
-    this.#exchange.bytesIn = body.length;
+    this.#context.works();
+    this.#context.bytesIn = body.length;
     this.#done(null, body);
   }
 
@@ -167,14 +167,14 @@ export class BodyReader {
 
   #stop(): void {
     this.#detach();
-    this.#limits.budget.release(this.#exchange);
+    this.#limits.budget.release(this.#context);
   }
 
   #detach(): void {
     this.#payload.off("data", this.#onData).off("end", this.#onEnd).off("error", this.#onError);
     clearImmediate(this.#firstTurn);
     clearTimeout(this.#deadline);
-    this.#limits.uploads.endUpload(this.#exchange);
+    this.#limits.uploads.endUpload(this.#context);
     this.#chunks = [];
     this.#whole = undefined;
   }

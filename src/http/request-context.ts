@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ErrorSource, GatewayError } from "../errors.ts";
-import { answerError } from "./send-error.ts";
+import { sendError } from "./send-error.ts";
 
 /** What one generation used and cost, as OpenRouter says. */
 export interface Usage {
@@ -19,32 +19,32 @@ export interface Usage {
 }
 
 /** Records what a request costs. Metering implements it. */
-export interface RequestAccount {
+export interface RequestMeter {
   /**
    * Called when the head of upstream's response has arrived, with the status and generation id in the context.
    * @param release called, at once or later, when the response may pass.
    */
-  headArrived(context: Exchange, release: () => void): void;
+  headArrived(context: RequestContext, release: () => void): void;
   /** Called when the body has stated the generation id, which the head did not. */
-  generationIdFound(context: Exchange): void;
+  generationIdFound(context: RequestContext): void;
   /** Called when the request has ended and nothing more is read for it. */
-  end(context: Exchange): void;
+  end(context: RequestContext): void;
 }
 
 /** How a request ended. `rejected`: the gateway answered itself, before or instead of upstream. */
 export type Outcome = "complete" | "upstream_error" | "client_gone" | "rejected";
 
 /** An answer under way. An object, because a closure in its place made V8 keep every request's memory for long. */
-export interface Answer {
+export interface ActiveResponse {
   /** Ends it from our side with this error, whatever it has come to. */
-  cut(error: GatewayError): void;
+  abort(error: GatewayError): void;
   /** Gives the client this error in place of an answer that has not begun. What is read for the bill may continue. */
-  refuse(error: GatewayError): void;
+  respondWithError(error: GatewayError): void;
   /**
-   * Told once that its response has ended or its connection is gone. It calls `exchange.finish()`, then or later, when
+   * Told once that its response has ended or its connection is gone. It calls `context.complete()`, then or later, when
    * there is more to be read for the bill.
    */
-  settle(): void;
+  onClose(): void;
 }
 
 /** What all requests in flight of one caller hold together. */
@@ -56,7 +56,7 @@ export interface CallerHoldings {
 }
 
 /** What is known of one request: filled in on its way, read once when it has ended by whoever reports it. */
-export class Exchange {
+export class RequestContext {
   readonly requestId: string;
   readonly method: string;
   /**
@@ -67,8 +67,8 @@ export class Exchange {
   /** Of the gateway key; undefined for an anonymous caller or one with a key of its own. */
   keyId: string | undefined = undefined;
   keyName: string | undefined = undefined;
-  modelAsked: string | undefined = undefined;
-  modelSent: string | undefined = undefined;
+  requestedModel: string | undefined = undefined;
+  forwardedModel: string | undefined = undefined;
   stream = false;
   status = 0;
   outcome: Outcome | undefined = undefined;
@@ -86,13 +86,13 @@ export class Exchange {
   /** Status of upstream's answer; 0 if its head has not come. */
   upstreamStatus = 0;
   provider: string | undefined = undefined;
-  modelAnswered: string | undefined = undefined;
+  responseModel: string | undefined = undefined;
   /** Upstream's answer has come to its end, so that the usage it states is final. */
   answeredWhole = false;
   /** Upstream answered with a complete JSON error in OpenRouter's shape: nothing was charged. */
   refusedByUpstream = false;
   /** Where it is accounted for; undefined: nowhere. */
-  account: RequestAccount | undefined = undefined;
+  meter: RequestMeter | undefined = undefined;
   usage: Usage | undefined = undefined;
   retries = 0;
   /** Its index among the requests under way; -1: it is not among them. */
@@ -106,7 +106,7 @@ export class Exchange {
   /** Bytes of its body that are counted as held. */
   bodyBytesHeld = 0;
   /** Where the answer comes from; undefined while there is none but ours. */
-  answer: Answer | undefined = undefined;
+  activeResponse: ActiveResponse | undefined = undefined;
   /** `performance.now()` of the beginning, of the first upstream byte relayed (0: none was), and of the end. */
   readonly startedAt: number = performance.now();
   firstByteAt = 0;
@@ -140,19 +140,19 @@ export class Exchange {
   }
 
   /** Ends the request from our side: breaks off the answer that is under way, or answers with this error. */
-  cut(error: GatewayError): void {
-    if (this.answer) this.answer.cut(error);
-    else answerError(this.#request, this.#reply, error);
+  abort(error: GatewayError): void {
+    if (this.activeResponse) this.activeResponse.abort(error);
+    else sendError(this.#request, this.#reply, error);
   }
 
   /** Answers with this error, because the client's connection can carry nothing else any more. */
-  refuse(error: GatewayError): void {
-    if (this.answer) this.answer.refuse(error);
-    else answerError(this.#request, this.#reply, error);
+  respondWithError(error: GatewayError): void {
+    if (this.activeResponse) this.activeResponse.respondWithError(error);
+    else sendError(this.#request, this.#reply, error);
   }
 
   /** Nothing more comes of it: it is reported. */
-  finish(): void {
+  complete(): void {
     const response = this.#reply.raw;
     this.status = response.headersSent ? response.statusCode : 0;
     if (this.outcome === undefined) {
@@ -163,7 +163,7 @@ export class Exchange {
   }
 
   /** The answer is, or ends with, this error. */
-  fail(error: GatewayError): void {
+  recordError(error: GatewayError): void {
     this.errorCode = error.code;
     this.errorSource = error.source;
     this.errorCause = causeOf(error.cause);
@@ -197,32 +197,32 @@ function causeOf(cause: unknown): string | undefined {
 
 declare module "fastify" {
   interface FastifyRequest {
-    exchange: Exchange;
+    context: RequestContext;
   }
 }
 
 /** Told once of every request, when its response has ended or its connection is gone and nothing more is read for it. */
-export type Report = (exchange: Exchange) => void;
+export type Report = (context: RequestContext) => void;
 
-const underWay = new WeakMap<Socket, Exchange>();
+const activeRequests = new WeakMap<Socket, RequestContext>();
 
 /** The last request that is under way on a connection, if there is one. */
-export function exchangeUnderWay(socket: Socket): Exchange | undefined {
-  return underWay.get(socket);
+export function findActiveRequest(socket: Socket): RequestContext | undefined {
+  return activeRequests.get(socket);
 }
 
 /** Begins the record of a request. Fastify's own hooks do not run for one that was aborted, nor on a hijacked reply. */
-export function beginExchange(request: FastifyRequest, reply: FastifyReply, report: Report): void {
-  const exchange = new Exchange(request, reply, report);
-  request.exchange = exchange;
+export function beginRequest(request: FastifyRequest, reply: FastifyReply, report: Report): void {
+  const context = new RequestContext(request, reply, report);
+  request.context = context;
   const { socket } = request.raw;
-  underWay.set(socket, exchange);
+  activeRequests.set(socket, context);
   reply.raw.once("close", () => {
     // Requests can be pipelined: the next one on this connection may have begun.
-    if (underWay.get(socket) === exchange) underWay.delete(socket);
-    exchange.endedAt = performance.now();
-    if (exchange.answer) exchange.answer.settle();
-    else exchange.finish();
+    if (activeRequests.get(socket) === context) activeRequests.delete(socket);
+    context.endedAt = performance.now();
+    if (context.activeResponse) context.activeResponse.onClose();
+    else context.complete();
   });
 }
 
@@ -234,16 +234,16 @@ function isUnanswerable({ raw }: FastifyRequest): boolean {
   return raw.socket.writableEnded || raw.socket.destroyed;
 }
 
-/** Gives every request an {@link Exchange}, `request.exchange`. */
-export function trackExchanges(app: FastifyInstance, report: Report): void {
-  app.decorateRequest("exchange");
+/** Gives every request a {@link RequestContext}, `request.context`. */
+export function trackRequests(app: FastifyInstance, report: Report): void {
+  app.decorateRequest("context");
   app.addHook("onRequest", (request, reply, done) => {
     if (isUnanswerable(request)) {
       reply.hijack();
       request.raw.socket.destroy();
       return;
     }
-    beginExchange(request, reply, report);
+    beginRequest(request, reply, report);
     done();
   });
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { GatewayError } from "../errors.ts";
-import { ownHeadersOf } from "./default-headers.ts";
+import { getDefaultHeaders } from "./default-headers.ts";
 
 /** A body up to this long is read and thrown away so that the connection can be used again. */
 const READ_AWAY_BYTES = 65_536;
@@ -16,13 +16,13 @@ const LINGER_MS = 2_000;
  * the body has arrived, and the connection closes when the caller has had time to see the answer. Closing at once would
  * reset the connection, and a caller in the middle of an upload would lose the answer.
  */
-export function answerError(request: FastifyRequest, reply: FastifyReply, error: GatewayError): void {
+export function sendError(request: FastifyRequest, reply: FastifyReply, error: GatewayError): void {
   const response = reply.raw;
   if (response.headersSent || response.destroyed) return;
   reply.hijack();
-  request.exchange.fail(error);
+  request.context.recordError(error);
   const body = Buffer.from(error.toJson());
-  const headers = ownHeadersOf(reply);
+  const headers = getDefaultHeaders(reply);
   Object.assign(headers, error.headers, {
     "content-type": "application/json",
     "content-length": String(body.length),

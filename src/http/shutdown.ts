@@ -2,7 +2,7 @@ import type { Server, Socket } from "node:net";
 import { setImmediate as onImmediate } from "node:timers";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
-import { exchangeUnderWay } from "./request-context.ts";
+import { findActiveRequest } from "./request-context.ts";
 
 /** Whether the process is on its way out. One per app; readiness and every answer look at it. */
 export class Drain {
@@ -49,7 +49,7 @@ export function closeIdleConnections(app: FastifyInstance): void {
   });
   const closeIdleAsOf = (now: number): void => {
     for (const [socket, before] of sockets) {
-      const idle = exchangeUnderWay(socket) ? undefined : look(socket, before, now);
+      const idle = findActiveRequest(socket) ? undefined : look(socket, before, now);
       sockets.set(socket, idle);
       if (idle && isLongEnough(idle, now)) socket.destroy();
     }

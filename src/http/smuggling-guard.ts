@@ -18,7 +18,7 @@ const HEADERS_MAX = 100;
  * Refuses requests that a proxy in front may understand otherwise than Node does, and closes their connections: what one
  * takes for the end of a request, the other may take for the beginning of the next.
  */
-export function refuseAmbiguousRequests(app: FastifyInstance): void {
+export function guardAgainstSmuggling(app: FastifyInstance): void {
   app.server.maxHeadersCount = HEADERS_MAX + 1;
   app.addHook("onRequest", (request, reply, done) => {
     const refusal = ambiguityOf(request.raw);

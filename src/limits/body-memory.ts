@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import type { BodyBudget } from "../http/read-body.ts";
 
 /** While less than this part of the budget is left ... */
@@ -24,9 +24,9 @@ export class BodyMemory implements BodyBudget {
     return this.#heldBytes;
   }
 
-  check(exchange: Exchange, bytes: number): GatewayError | undefined {
+  check(context: RequestContext, bytes: number): GatewayError | undefined {
     const left = this.#maxBytes - this.#heldBytes - bytes;
-    const isShort = left < 0 || (left < this.#maxBytes * RESERVED_PART && this.#isHog(exchange, bytes));
+    const isShort = left < 0 || (left < this.#maxBytes * RESERVED_PART && this.#isHog(context, bytes));
     if (!isShort) return undefined;
     return new GatewayError(
       "overloaded",
@@ -35,23 +35,23 @@ export class BodyMemory implements BodyBudget {
     );
   }
 
-  hold(exchange: Exchange, bytes: number): GatewayError | undefined {
-    const refusal = this.check(exchange, bytes);
+  hold(context: RequestContext, bytes: number): GatewayError | undefined {
+    const refusal = this.check(context, bytes);
     if (refusal) return refusal;
     this.#heldBytes += bytes;
-    exchange.bodyBytesHeld += bytes;
-    if (exchange.holdings) exchange.holdings.bodyBytes += bytes;
+    context.bodyBytesHeld += bytes;
+    if (context.holdings) context.holdings.bodyBytes += bytes;
     return undefined;
   }
 
-  release(exchange: Exchange): void {
-    this.#heldBytes -= exchange.bodyBytesHeld;
-    if (exchange.holdings) exchange.holdings.bodyBytes -= exchange.bodyBytesHeld;
-    exchange.bodyBytesHeld = 0;
+  release(context: RequestContext): void {
+    this.#heldBytes -= context.bodyBytesHeld;
+    if (context.holdings) context.holdings.bodyBytes -= context.bodyBytesHeld;
+    context.bodyBytesHeld = 0;
   }
 
   /** Whether the caller would hold more than its share, so that one caller cannot take what is left for the others. */
-  #isHog({ holdings }: Exchange, bytes: number): boolean {
+  #isHog({ holdings }: RequestContext, bytes: number): boolean {
     return (holdings?.bodyBytes ?? 0) + bytes > this.#maxBytes * CALLER_PART;
   }
 }

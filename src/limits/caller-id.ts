@@ -6,5 +6,5 @@ import { addressOf } from "./rate-limit.ts";
  * callers bring themselves say nothing, because they can be invented.
  */
 export function callerIdOf(request: FastifyRequest): string {
-  return request.exchange.keyId ?? addressOf(request);
+  return request.context.keyId ?? addressOf(request);
 }

@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import type { CallerHoldings, Exchange } from "../http/request-context.ts";
+import type { CallerHoldings, RequestContext } from "../http/request-context.ts";
 import type { UploadLimit } from "../http/read-body.ts";
 
 const NONE = -1;
@@ -23,10 +23,10 @@ export class InFlight implements UploadLimit {
   readonly #maxUploadsPerCaller: number;
   #uploads = 0;
   /**
-   * An array, of which each exchange knows its place. A Set leaves a table behind whenever so many have come and gone, and
+   * An array, of which each request knows its place. A Set leaves a table behind whenever so many have come and gone, and
    * each table points to the next: once one of them was old, the garbage collector copied every request around.
    */
-  readonly #places: Exchange[] = [];
+  readonly #places: RequestContext[] = [];
   /** By caller id. Counted as requests come and go: to go through thousands of places takes longer than to answer a request. */
   readonly #holdings = new Map<string, CallerHoldings>();
   #whenEmpty: (() => void) | undefined = undefined;
@@ -56,54 +56,54 @@ export class InFlight implements UploadLimit {
    * Takes a place, unless the caller has left while it was being let in: nobody would give that place back.
    * @throws GatewayError 503 when every place is taken, 429 when the caller has its share of them and few are left.
    */
-  enter(exchange: Exchange): void {
-    if (exchange.ended) throw new GatewayError("bad_request", "The caller has left.");
+  enter(context: RequestContext): void {
+    if (context.ended) throw new GatewayError("bad_request", "The caller has left.");
     const free = this.#max - this.#places.length;
     if (free <= 0) {
       throw overloaded("The gateway has as many requests in flight as it may; try again shortly.");
     }
-    const holdings = this.#holdings.get(exchange.callerId) ?? { requests: 0, uploads: 0, bodyBytes: 0 };
+    const holdings = this.#holdings.get(context.callerId) ?? { requests: 0, uploads: 0, bodyBytes: 0 };
     if (isReserved(free, this.#max) && holdings.requests >= this.#maxPerCaller) {
       throw tooManyOfCaller("Too many of your requests are in flight; wait for one to end.");
     }
-    if (holdings.requests++ === 0) this.#holdings.set(exchange.callerId, holdings);
-    exchange.holdings = holdings;
-    exchange.place = this.#places.push(exchange) - 1;
+    if (holdings.requests++ === 0) this.#holdings.set(context.callerId, holdings);
+    context.holdings = holdings;
+    context.place = this.#places.push(context) - 1;
   }
 
-  beginUpload(exchange: Exchange): GatewayError | undefined {
+  beginUpload(context: RequestContext): GatewayError | undefined {
     const free = this.#maxUploads - this.#uploads;
     if (free <= 0) {
       return overloaded("The gateway receives as many request bodies at once as it may; try again shortly.");
     }
-    const { holdings } = exchange;
+    const { holdings } = context;
     if (isReserved(free, this.#maxUploads) && (holdings?.uploads ?? 0) >= this.#maxUploadsPerCaller) {
       return tooManyOfCaller("Too many of your request bodies are still arriving; wait for one to end.");
     }
-    exchange.isUploading = true;
+    context.isUploading = true;
     this.#uploads++;
     if (holdings) holdings.uploads++;
     return undefined;
   }
 
-  endUpload(exchange: Exchange): void {
-    if (!exchange.isUploading) return;
-    exchange.isUploading = false;
+  endUpload(context: RequestContext): void {
+    if (!context.isUploading) return;
+    context.isUploading = false;
     this.#uploads--;
-    if (exchange.holdings) exchange.holdings.uploads--;
+    if (context.holdings) context.holdings.uploads--;
   }
 
   /** Gives the place back, if there is one. */
-  leave(exchange: Exchange): void {
-    if (exchange.place === NONE) return;
-    this.endUpload(exchange);
+  leave(context: RequestContext): void {
+    if (context.place === NONE) return;
+    this.endUpload(context);
     const last = this.#places.pop();
-    if (last && last !== exchange) {
-      this.#places[exchange.place] = last;
-      last.place = exchange.place;
+    if (last && last !== context) {
+      this.#places[context.place] = last;
+      last.place = context.place;
     }
-    exchange.place = NONE;
-    if (exchange.holdings && --exchange.holdings.requests === 0) this.#holdings.delete(exchange.callerId);
+    context.place = NONE;
+    if (context.holdings && --context.holdings.requests === 0) this.#holdings.delete(context.callerId);
     if (this.#places.length === 0) this.#whenEmpty?.();
   }
 
@@ -118,9 +118,9 @@ export class InFlight implements UploadLimit {
   /** Ends everything that is still under way, because the process ends. */
   cutAll(): void {
     // Of a copy: whoever is cut may leave at once.
-    for (const exchange of this.#places.slice()) {
-      exchange.cut(
-        exchange.answer
+    for (const context of this.#places.slice()) {
+      context.abort(
+        context.activeResponse
           ? new GatewayError(
               "shutting_down",
               "The gateway is shutting down; the request may have been billed.",

@@ -19,7 +19,7 @@ export function limitResponseMemory(app: FastifyInstance): void {
   app.addHook("onSend", (request, reply, payload, done) => {
     const isWhole = typeof payload === "string" || Buffer.isBuffer(payload);
     // Of a response that has ended already, the end would not be reported again.
-    if (!isWhole || payload.length <= SHORT_BYTES || request.exchange.ended) {
+    if (!isWhole || payload.length <= SHORT_BYTES || request.context.ended) {
       done();
       return;
     }

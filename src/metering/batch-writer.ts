@@ -25,19 +25,19 @@ const BATCH_MAX = 1_000;
 const RETRY_AFTER_MS = 1_000;
 
 /** A request whose row the database has not got as it is now. */
-export interface Unwritten {
+export interface PendingRow {
   /** The row as it is now. */
   row(): RequestRow;
   readonly ended: boolean;
   /** ms since 1970. */
   readonly startedAt: number;
   /** It waits to be written: the writer's mark. */
-  waits: boolean;
+  queued: boolean;
   /** Lets go of what it has in the journal. May be called again. */
   release(): void;
 }
 
-export interface WriterOptions {
+export interface BatchWriterOptions {
   readonly journal: Journal;
   /** Whether another process can recover the journal; otherwise open rows are written sooner. */
   readonly isJournalPersistent: boolean;
@@ -53,22 +53,22 @@ export interface WriterOptions {
  * Brings rows to the database, in batches, so that no request ever waits for it. While it fails or cannot keep up, rows
  * that are finished go to the journal, and from there to the database when it is well.
  */
-export class Writer {
-  readonly #options: WriterOptions;
+export class BatchWriter {
+  readonly #options: BatchWriterOptions;
   readonly #delays: Delays;
   /** What waits, and what did: each has its mark. An array, for what a Set does to the garbage collector; see `InFlight`. */
-  #unwritten: Unwritten[] = [];
+  #unwritten: PendingRow[] = [];
   #timer: NodeJS.Timeout | undefined = undefined;
   #writing: Promise<void> | undefined = undefined;
   #writingSince = 0;
   /** Rows wait for the end of the write. */
   #isFlushDue = false;
   /** What the write under way has not brought to the database yet, and the journal does not have. */
-  #inHand: readonly Unwritten[] = [];
+  #inHand: readonly PendingRow[] = [];
   #failedAt = -Infinity;
   #healthy = true;
 
-  constructor(options: WriterOptions) {
+  constructor(options: BatchWriterOptions) {
     this.#options = options;
     this.#delays = options.isJournalPersistent ? WITH_JOURNAL : WITHOUT_JOURNAL;
   }
@@ -79,14 +79,14 @@ export class Writer {
   }
 
   /** The row of a request has changed. */
-  add(unwritten: Unwritten): void {
+  add(unwritten: PendingRow): void {
     this.#wait(unwritten);
     this.#schedule();
   }
 
-  #wait(unwritten: Unwritten): void {
-    if (unwritten.waits) return;
-    unwritten.waits = true;
+  #wait(unwritten: PendingRow): void {
+    if (unwritten.queued) return;
+    unwritten.queued = true;
     this.#unwritten.push(unwritten);
   }
 
@@ -112,13 +112,13 @@ export class Writer {
   }
 
   /** @param openBefore requests that are under way are left if they began later. */
-  #take(openBefore: number): Unwritten[] {
-    const taken: Unwritten[] = [];
-    const left: Unwritten[] = [];
+  #take(openBefore: number): PendingRow[] {
+    const taken: PendingRow[] = [];
+    const left: PendingRow[] = [];
     for (const one of this.#unwritten) {
-      if (!one.waits) continue;
-      one.waits = !one.ended && one.startedAt > openBefore;
-      (one.waits ? left : taken).push(one);
+      if (!one.queued) continue;
+      one.queued = !one.ended && one.startedAt > openBefore;
+      (one.queued ? left : taken).push(one);
     }
     this.#unwritten = left;
     return taken;
@@ -138,7 +138,7 @@ export class Writer {
     if (this.#writing || this.#unwritten.length > 0 || this.#options.journal.hasSpilled) this.#schedule();
   }
 
-  #begin(batch: readonly Unwritten[]): void {
+  #begin(batch: readonly PendingRow[]): void {
     this.#writingSince = performance.now();
     this.#isFlushDue = false;
     this.#writing = this.#bring(batch).finally(() => {
@@ -149,7 +149,7 @@ export class Writer {
   }
 
   /** Writes what has changed, then what could not be written before. */
-  async #bring(batch: readonly Unwritten[]): Promise<void> {
+  async #bring(batch: readonly PendingRow[]): Promise<void> {
     let written = 0;
     this.#inHand = batch;
     try {
@@ -178,7 +178,7 @@ export class Writer {
     }
   }
 
-  async #write(part: readonly Unwritten[]): Promise<void> {
+  async #write(part: readonly PendingRow[]): Promise<void> {
     const rows = part.map((one) => one.row());
     await this.#options.write(rows);
     // A request may have ended while its row was written as one that is open.
@@ -186,7 +186,7 @@ export class Writer {
   }
 
   /** Finished rows to the journal; the others will be tried again, or finished. */
-  #keep(batch: readonly Unwritten[]): void {
+  #keep(batch: readonly PendingRow[]): void {
     const ended = batch.filter((one) => one.ended);
     for (const one of batch) if (!one.ended) this.#wait(one);
     try {
@@ -194,7 +194,7 @@ export class Writer {
       for (const one of ended) {
         one.release();
         // It may have ended while it was being written: then it waits a second time.
-        one.waits = false;
+        one.queued = false;
       }
     } catch (error) {
       // Neither takes them: they stay in memory, which is bounded because nothing new is begun without a journal. The

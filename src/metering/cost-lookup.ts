@@ -5,7 +5,7 @@ import { parseRetryAfter } from "../http/retry-after.ts";
 /** Statuses below 500 that say nothing of the generation, but of the account or of too many requests. */
 const GENERAL_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 408, 429]);
 
-/** What OpenRouter has on its books for one generation. */
+/** What OpenRouter has on its persistence for one generation. */
 export interface GenerationRecord {
   readonly costNanodollars: number;
   /** Undefined: it does not say. */

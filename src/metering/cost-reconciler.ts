@@ -21,7 +21,7 @@ const REPORT_EVERY_MS = 60_000;
 /** How many rows have their records without a bill counted. Beyond it the oldest count is dropped, and starts again. */
 const UNFILLED_MAX = 10_000;
 
-export interface SettlerOptions {
+export interface CostReconcilerOptions {
   readonly database: Database;
   readonly find: FindGeneration;
   /** When a record can be there at the earliest, after its request has ended. */
@@ -40,8 +40,8 @@ export interface SettlerOptions {
  * Settles requests that ended without their bill: asks OpenRouter for the record of each, patiently. Of all replicas on a
  * database one at a time claims a request, and none that is already settled.
  */
-export class Settler {
-  readonly #options: SettlerOptions;
+export class CostReconciler {
+  readonly #options: CostReconcilerOptions;
   readonly #now: () => number;
   readonly #backoff: LookupBackoff;
   readonly #missesMax: number;
@@ -54,7 +54,7 @@ export class Settler {
   /** How many records without a bill have been read, by the id of their row. */
   readonly #unfilled = new Map<string, number>();
 
-  constructor(options: SettlerOptions) {
+  constructor(options: CostReconcilerOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
     this.#backoff = new LookupBackoff(this.#now);
@@ -103,7 +103,7 @@ export class Settler {
     if (failures.length > 0) throw failures[0];
   }
 
-  async #ask(row: RequestRow): Promise<Asked> {
+  async #ask(row: RequestRow): Promise<CostLookup> {
     try {
       const record = await this.#options.find(row.generation_id ?? "");
       this.#backoff.succeeded();
@@ -118,7 +118,7 @@ export class Settler {
   }
 
   /** @returns what kept rows from being written: they stay claimed for a while, and keep no others back. */
-  async #settleAll(asked: readonly Asked[]): Promise<unknown[]> {
+  async #settleAll(asked: readonly CostLookup[]): Promise<unknown[]> {
     const waiting = asked.values();
     const failures: unknown[] = [];
     const write = async (): Promise<void> => {
@@ -128,7 +128,7 @@ export class Settler {
     return failures;
   }
 
-  async #settleOne({ row, record, failed }: Asked): Promise<void> {
+  async #settleOne({ row, record, failed }: CostLookup): Promise<void> {
     const { database, onUnknown } = this.#options;
     if (failed) {
       const waitMs = Math.max(this.#backoff.pauseMs, this.#waitAfterFailureMs(row));
@@ -198,7 +198,7 @@ export class Settler {
 }
 
 /** A row and what OpenRouter has said of it. */
-interface Asked {
+interface CostLookup {
   readonly row: RequestRow;
   /** undefined: it has none, or the question got no answer. */
   readonly record: GenerationRecord | undefined;
@@ -227,6 +227,6 @@ function settlementOf(record: GenerationRecord | undefined, row: RequestRow): Se
     upstream_inference_nanodollars:
       record?.upstreamInferenceNanodollars ?? row.upstream_inference_nanodollars,
     provider: row.provider ?? record?.provider ?? null,
-    model_answered: row.model_answered ?? record?.model ?? null,
+    response_model: row.response_model ?? record?.model ?? null,
   };
 }

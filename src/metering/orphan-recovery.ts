@@ -1,5 +1,5 @@
 import type { Database } from "../store/database.ts";
-import { adoptOrphans, beat, leave } from "./sql/instances.ts";
+import { adoptOrphans, heartbeat, deregister } from "./sql/instances.ts";
 import type { RequestRow } from "./record.ts";
 import { type Recovered, recoverJournals } from "./journal/replay.ts";
 import type { WriteRows } from "./quarantining-writer.ts";
@@ -14,7 +14,7 @@ const CLOCK_SKEW_MS = 60_000;
 /** However soon bills are given up, a journal has so long to turn up, and a process to say that it lives after all. */
 const LOST_AFTER_MIN_MS = 3_600_000;
 
-export interface CaretakerOptions {
+export interface OrphanRecoveryOptions {
   readonly database: Database;
   readonly write: WriteRows;
   /** Where journals stand, this process's and those of others. */
@@ -36,25 +36,25 @@ export interface CaretakerOptions {
 }
 
 /** A beat by this process' monotonic clock, and by the database's. */
-interface Beat {
+interface Heartbeat {
   readonly at: number;
   readonly databaseAt: number;
 }
 
 /** Says that this process lives, and takes over what others left that do not. */
-export class Caretaker {
-  readonly #options: CaretakerOptions;
+export class OrphanRecovery {
+  readonly #options: OrphanRecoveryOptions;
   readonly #now: () => number;
   readonly #timers: NodeJS.Timeout[] = [];
   /** Since when this process has said without a break that it lives. */
   #beatingSince: number | undefined = undefined;
-  #lastBeat: Beat | undefined = undefined;
+  #lastBeat: Heartbeat | undefined = undefined;
   #isSkewed = false;
   #beating: Promise<void> = Promise.resolve();
   #round: Promise<void> = Promise.resolve();
   #stopping = false;
 
-  constructor(options: CaretakerOptions) {
+  constructor(options: OrphanRecoveryOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
   }
@@ -68,7 +68,7 @@ export class Caretaker {
     every(() => {
       this.#beating = this.#beating.then(() => this.#beat());
     });
-    every(() => void this.lookAfter());
+    every(() => void this.runOnce());
   }
 
   /** Takes this process off the list of those that live. What is being taken over stays for others. */
@@ -77,11 +77,11 @@ export class Caretaker {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#round;
     await this.#beating;
-    await leave(this.#options.database, this.#options.instance).catch(this.#options.onFailure);
+    await deregister(this.#options.database, this.#options.instance).catch(this.#options.onFailure);
   }
 
   /** Takes over what there is, after the round that is under way. What fails is told of, and tried again in the next. */
-  async lookAfter(): Promise<void> {
+  async runOnce(): Promise<void> {
     this.#round = this.#makeRound(this.#round);
     await this.#round;
   }
@@ -104,7 +104,7 @@ export class Caretaker {
     if (this.#stopping) return;
     const at = this.#now();
     try {
-      const databaseAt = await beat(this.#options.database, this.#options.instance);
+      const databaseAt = await heartbeat(this.#options.database, this.#options.instance);
       // When the database's clock jumps, those that live seem to have been silent until their next beat.
       if (this.#lastBeat && hasJumped(this.#lastBeat, { at, databaseAt })) this.#beatingSince = undefined;
       this.#beatingSince ??= at;
@@ -149,7 +149,7 @@ export class Caretaker {
   }
 }
 
-function hasJumped(before: Beat, beaten: Beat): boolean {
+function hasJumped(before: Heartbeat, beaten: Heartbeat): boolean {
   const jumpMs = beaten.databaseAt - before.databaseAt - (beaten.at - before.at);
   return Math.abs(jumpMs) > CLOCK_JUMP_MS;
 }

@@ -1,31 +1,31 @@
-import type { Exchange, RequestAccount } from "../http/request-context.ts";
+import type { RequestContext, RequestMeter } from "../http/request-context.ts";
 import type { RequestRow } from "./record.ts";
-import type { Opening } from "./journal/format.ts";
+import type { StartEntry } from "./journal/format.ts";
 import type { Journal, Segment } from "./journal/journal.ts";
 import { completeRow, openRow } from "./request-row.ts";
-import type { Unwritten } from "./batch-writer.ts";
+import type { PendingRow } from "./batch-writer.ts";
 
 export interface RequestEntryOptions {
   readonly journal: Journal;
   /** How long after a request OpenRouter's own record of it may be there. */
   readonly settleAfterMs: number;
   /** Called when the row has changed and must be written. */
-  readonly onChange: (entry: Account) => void;
+  readonly onChange: (entry: RequestEntry) => void;
   /** Called when the request has ended and its cost can never be known. */
   readonly onUnknown: (row: RequestRow) => void;
 }
 
 /** The account of one request, from before it is sent until its row is written. */
-export class Account implements Unwritten, RequestAccount {
+export class RequestEntry implements PendingRow, RequestMeter {
   /** Where its lines stand: of its beginning and of upstream's head. */
   readonly #segments: Segment[];
   readonly #options: RequestEntryOptions;
   readonly #row: RequestRow;
-  waits = false;
+  queued = false;
   #ended = false;
 
   /** @param segment the segment of the journal that has its start entry. */
-  constructor(opening: Opening, segment: Segment, options: RequestEntryOptions) {
+  constructor(opening: StartEntry, segment: Segment, options: RequestEntryOptions) {
     this.#segments = [segment];
     this.#options = options;
     this.#row = openRow(opening, options.journal.instance);
@@ -48,31 +48,35 @@ export class Account implements Unwritten, RequestAccount {
     for (const segment of this.#segments.splice(0)) this.#options.journal.release(segment);
   }
 
-  headArrived(exchange: Exchange, release: () => void): void {
-    this.#keepHead(exchange, release);
+  headArrived(context: RequestContext, release: () => void): void {
+    this.#keepHead(context, release);
   }
 
-  generationIdFound(exchange: Exchange): void {
-    this.#keepHead(exchange, () => {});
+  generationIdFound(context: RequestContext): void {
+    this.#keepHead(context, () => {});
   }
 
-  end(exchange: Exchange): void {
+  end(context: RequestContext): void {
     if (this.#ended) return;
     const { settleAfterMs, onChange, onUnknown } = this.#options;
-    completeRow(this.#row, exchange, Date.now(), settleAfterMs);
+    completeRow(this.#row, context, Date.now(), settleAfterMs);
     this.#ended = true;
     onChange(this);
     if (this.#row.state === "unknown") onUnknown(this.#row);
   }
 
-  #keepHead({ generationId, upstreamStatus }: Exchange, kept: () => void): void {
+  #keepHead({ generationId, upstreamStatus }: RequestContext, kept: () => void): void {
     if (generationId !== undefined && !this.#ended) {
       this.#row.generation_id = generationId;
       // Should the disk with the journal be lost, the database knows whose bill to ask for.
       this.#options.onChange(this);
     }
     // If it cannot be kept the caller's bytes go on: should this process die now, the row ends as unknown.
-    const segment = this.#options.journal.head(this.#row, { status: upstreamStatus, generationId }, kept);
+    const segment = this.#options.journal.recordHead(
+      this.#row,
+      { status: upstreamStatus, generationId },
+      kept,
+    );
     if (segment) this.#segments.push(segment);
   }
 }

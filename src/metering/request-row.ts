@@ -1,29 +1,29 @@
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { ANONYMOUS } from "../auth/caller-key.ts";
 import type { RequestRow } from "./record.ts";
 import { nanodollarsOf } from "./money.ts";
 import { tokenCount, usdAmount } from "./stated-amounts.ts";
-import type { Head, Opening } from "./journal/format.ts";
+import type { HeadEntry, StartEntry } from "./journal/format.ts";
 
 const TEXT_MAX_CHARS = 128;
 
 /** What is known of a request when it begins. @param startedAt ms since 1970. */
-export function openingOf(exchange: Exchange, id: string, startedAt: number): Opening {
+export function toStartEntry(context: RequestContext, id: string, startedAt: number): StartEntry {
   return {
     id,
-    request_id: exchange.requestId,
-    key_id: exchange.keyId ?? ANONYMOUS,
-    key_name: exchange.keyName ?? ANONYMOUS,
-    model_asked: text(exchange.modelAsked),
-    model_sent: text(exchange.modelSent),
-    stream: exchange.stream ? 1 : 0,
-    bytes_in: exchange.bytesIn,
+    request_id: context.requestId,
+    key_id: context.keyId ?? ANONYMOUS,
+    key_name: context.keyName ?? ANONYMOUS,
+    requested_model: text(context.requestedModel),
+    forwarded_model: text(context.forwardedModel),
+    stream: context.stream ? 1 : 0,
+    bytes_in: context.bytesIn,
     started_at: startedAt,
   };
 }
 
 /** The row of a request of which no more than its beginning is known. */
-export function openRow(opening: Opening, instance: string): RequestRow {
+export function openRow(opening: StartEntry, instance: string): RequestRow {
   // Each field by its name: V8 grows an object that begins with another's fields step by step.
   return {
     id: opening.id,
@@ -32,9 +32,9 @@ export function openRow(opening: Opening, instance: string): RequestRow {
     instance,
     key_id: opening.key_id,
     key_name: opening.key_name,
-    model_asked: opening.model_asked,
-    model_sent: opening.model_sent,
-    model_answered: null,
+    requested_model: opening.requested_model,
+    forwarded_model: opening.forwarded_model,
+    response_model: null,
     provider: null,
     stream: opening.stream,
     status: 0,
@@ -66,20 +66,20 @@ export function openRow(opening: Opening, instance: string): RequestRow {
  */
 export function completeRow(
   row: RequestRow,
-  exchange: Exchange,
+  context: RequestContext,
   endedAt: number,
   settleAfterMs: number,
 ): void {
-  const { usage } = exchange;
-  const bill = billOf(exchange);
+  const { usage } = context;
+  const bill = billOf(context);
   row.state = bill.state;
   row.cost_nanodollars = bill.cost_nanodollars;
   row.cost_source = bill.cost_source;
-  row.generation_id = text(exchange.generationId);
-  row.model_answered = text(exchange.modelAnswered);
-  row.provider = text(exchange.provider);
-  row.status = exchange.status;
-  row.outcome = exchange.outcome ?? null;
+  row.generation_id = text(context.generationId);
+  row.response_model = text(context.responseModel);
+  row.provider = text(context.provider);
+  row.status = context.status;
+  row.outcome = context.outcome ?? null;
   row.prompt_tokens = tokenCount(usage?.promptTokens) ?? null;
   row.completion_tokens = tokenCount(usage?.completionTokens) ?? null;
   row.cached_tokens = tokenCount(usage?.cachedTokens) ?? null;
@@ -87,10 +87,9 @@ export function completeRow(
   row.reasoning_tokens = tokenCount(usage?.reasoningTokens) ?? null;
   row.is_byok = usage?.isByok === undefined ? null : Number(usage.isByok);
   row.upstream_inference_nanodollars = nanodollars(usage?.upstreamInferenceUsd);
-  row.first_byte_ms =
-    exchange.firstByteAt === 0 ? null : Math.round(exchange.firstByteAt - exchange.startedAt);
-  row.total_ms = Math.round(exchange.endedAt - exchange.startedAt);
-  row.bytes_out = exchange.bytesOut;
+  row.first_byte_ms = context.firstByteAt === 0 ? null : Math.round(context.firstByteAt - context.startedAt);
+  row.total_ms = Math.round(context.endedAt - context.startedAt);
+  row.bytes_out = context.bytesOut;
   row.ended_at = endedAt;
   row.settle_at = bill.state === "pending" ? endedAt + settleAfterMs : null;
 }
@@ -104,7 +103,7 @@ const TO_BE_ASKED: Bill = { state: "pending", cost_nanodollars: null, cost_sourc
 /**
  * The row of a request whose process died. @param head undefined: upstream's had not come. @param endedAt ms since 1970.
  */
-export function interruptedRow(open: RequestRow, head: Head | undefined, endedAt: number): RequestRow {
+export function interruptedRow(open: RequestRow, head: HeadEntry | undefined, endedAt: number): RequestRow {
   // A status alone does not prove a refusal, and the body that could was never seen whole.
   const bill = head?.generationId === undefined ? NOT_KNOWN : TO_BE_ASKED;
   return {
@@ -118,15 +117,15 @@ export function interruptedRow(open: RequestRow, head: Head | undefined, endedAt
   };
 }
 
-function billOf(exchange: Exchange): Bill {
-  const { usage, refusedByUpstream } = exchange;
+function billOf(context: RequestContext): Bill {
+  const { usage, refusedByUpstream } = context;
   const cost = nanodollars(usage?.costUsd);
   // What an answer states before its end is not yet the whole bill.
-  if (cost !== null && exchange.answeredWhole) {
-    return { state: "settled", cost_nanodollars: cost, cost_source: exchange.stream ? "stream" : "body" };
+  if (cost !== null && context.answeredWhole) {
+    return { state: "settled", cost_nanodollars: cost, cost_source: context.stream ? "stream" : "body" };
   }
-  if (exchange.generationId !== undefined) return TO_BE_ASKED;
-  if (!exchange.sent) return NOTHING_CHARGED;
+  if (context.generationId !== undefined) return TO_BE_ASKED;
+  if (!context.sent) return NOTHING_CHARGED;
   return refusedByUpstream ? NOTHING_CHARGED : NOT_KNOWN;
 }
 

@@ -2,22 +2,22 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import type { Database } from "../store/database.ts";
 import type { RequestRow } from "./record.ts";
 import { writeRequests } from "./sql/upsert.ts";
 import { idAt } from "./row-id.ts";
-import { isRowFault } from "../store/database-errors.ts";
+import { isInvalidRow } from "../store/database-errors.ts";
 import type { FindGeneration } from "./cost-lookup.ts";
-import { Account, type RequestEntryOptions } from "./request-entry.ts";
-import { Caretaker } from "./orphan-recovery.ts";
+import { RequestEntry, type RequestEntryOptions } from "./request-entry.ts";
+import { OrphanRecovery } from "./orphan-recovery.ts";
 import { Journal, JournalFull } from "./journal/journal.ts";
-import { openingOf } from "./request-row.ts";
-import { Settler } from "./cost-reconciler.ts";
-import { tolerantWrite, type WriteRows } from "./quarantining-writer.ts";
-import { Writer } from "./batch-writer.ts";
+import { toStartEntry } from "./request-row.ts";
+import { CostReconciler } from "./cost-reconciler.ts";
+import { createQuarantiningWriter, type WriteRows } from "./quarantining-writer.ts";
+import { BatchWriter } from "./batch-writer.ts";
 
-export interface LedgerOptions {
+export interface UsageRecorderOptions {
   readonly database: Database;
   /** Below it stands the journal of this process. */
   readonly dataDir: string;
@@ -36,15 +36,15 @@ export interface LedgerOptions {
  * The account of every request: a row for each that is admitted, from before the first byte goes upstream until its cost
  * is OpenRouter's own figure. What it does for a request is to write two lines of a local file; the rest comes after.
  */
-export class Ledger {
-  readonly #options: LedgerOptions;
+export class UsageRecorder {
+  readonly #options: UsageRecorderOptions;
   /** What tells ids of this process from those of others. */
   readonly #suffix: string;
   readonly #instance: string;
   readonly #journal: Journal;
-  readonly #writer: Writer;
-  readonly #settler: Settler;
-  readonly #caretaker: Caretaker;
+  readonly #writer: BatchWriter;
+  readonly #reconciler: CostReconciler;
+  readonly #orphanRecovery: OrphanRecovery;
   readonly #entryOptions: RequestEntryOptions;
   #count = 0;
   /** What ids begin with in this ms: a busy gateway begins several requests in one. */
@@ -52,15 +52,15 @@ export class Ledger {
   #started = false;
 
   /** @throws when the journal cannot be made. */
-  constructor(options: LedgerOptions) {
+  constructor(options: UsageRecorderOptions) {
     const { database, logger, dataDir, find, settleAfterMs, settleGiveUpMs } = options;
     this.#options = options;
     this.#suffix = randomBytes(4).toString("hex");
     this.#instance = idAt(Date.now()) + this.#suffix;
     this.#journal = new Journal(join(dataDir, "journal"), this.#instance, options.journalMaxBytes);
-    const write = tolerantWrite({
+    const write = createQuarantiningWriter({
       write: (rows) => writeRequests(database, rows),
-      isRowFault,
+      isInvalidRow,
       refuse: (row, error) => {
         this.#journal.refuse(row);
         logger.error(
@@ -69,7 +69,7 @@ export class Ledger {
         );
       },
     });
-    this.#writer = new Writer({
+    this.#writer = new BatchWriter({
       journal: this.#journal,
       isJournalPersistent: options.isDataDirPersistent,
       write,
@@ -79,7 +79,7 @@ export class Ledger {
         else logger.error({ err: error }, "rows of the ledger cannot be written; they are kept");
       },
     });
-    this.#settler = new Settler({
+    this.#reconciler = new CostReconciler({
       database,
       find,
       settleAfterMs,
@@ -88,7 +88,7 @@ export class Ledger {
       onFailure: (error, count) =>
         logger.warn({ err: error, count }, "ledger: cost lookup failed, will retry"),
     });
-    this.#caretaker = this.#createCaretaker(write);
+    this.#orphanRecovery = this.#createOrphanRecovery(write);
     this.#entryOptions = {
       journal: this.#journal,
       settleAfterMs,
@@ -97,9 +97,9 @@ export class Ledger {
     };
   }
 
-  #createCaretaker(write: WriteRows): Caretaker {
+  #createOrphanRecovery(write: WriteRows): OrphanRecovery {
     const { database, logger, settleGiveUpMs, deletedBefore } = this.#options;
-    return new Caretaker({
+    return new OrphanRecovery({
       database,
       write,
       directory: this.#journal.directory,
@@ -123,8 +123,8 @@ export class Ledger {
   /** Begins to settle what this process and others leave without a bill. The database has to have its schema. */
   start(): void {
     this.#started = true;
-    this.#caretaker.start();
-    this.#settler.start();
+    this.#orphanRecovery.start();
+    this.#reconciler.start();
   }
 
   /** Whether the database takes what it is given. */
@@ -139,24 +139,24 @@ export class Ledger {
 
   /** Whether OpenRouter answered the last look-up of a missing cost. */
   get settles(): boolean {
-    return this.#settler.healthy;
+    return this.#reconciler.healthy;
   }
 
   /**
    * Begins the account of a request. Nothing of it may be sent upstream before it is kept.
    * @param kept told in this turn of the event loop, with the error to answer if it cannot be kept.
    */
-  begin(exchange: Exchange, kept: (error: GatewayError | undefined) => void): void {
+  begin(context: RequestContext, kept: (error: GatewayError | undefined) => void): void {
     const startedAt = Date.now();
-    const opening = openingOf(exchange, this.#idFor(startedAt), startedAt);
+    const opening = toStartEntry(context, this.#idFor(startedAt), startedAt);
     try {
-      const segment = this.#journal.open(opening, (error) => {
-        if (error) this.#withdraw(exchange, account);
-        else this.#writer.add(account);
+      const segment = this.#journal.recordStart(opening, (error) => {
+        if (error) this.#withdraw(context, entry);
+        else this.#writer.add(entry);
         kept(error && notAccountable(error));
       });
-      const account = new Account(opening, segment, this.#entryOptions);
-      exchange.account = account;
+      const entry = new RequestEntry(opening, segment, this.#entryOptions);
+      context.meter = entry;
     } catch (error) {
       if (!(error instanceof JournalFull)) throw error;
       kept(notAccountable(error));
@@ -169,24 +169,24 @@ export class Ledger {
   }
 
   /** A request that could not be begun. If its caller has left meanwhile, it has a row all the same. */
-  #withdraw(exchange: Exchange, account: Account): void {
-    if (account.ended) return;
-    exchange.account = undefined;
-    account.release();
+  #withdraw(context: RequestContext, entry: RequestEntry): void {
+    if (entry.ended) return;
+    context.meter = undefined;
+    entry.release();
   }
 
   /** Ends the record of a request that has ended; does nothing if it has none, or it has ended already. */
-  end(exchange: Exchange): void {
-    exchange.account?.end(exchange);
+  end(context: RequestContext): void {
+    context.meter?.end(context);
   }
 
   /** Brings everything to the database; what it does not take stays in the journal for the next process. */
   async close(): Promise<void> {
     // The one waits for upstream, and what is finished must not wait for that.
-    const settled = this.#settler.stop();
+    const settled = this.#reconciler.stop();
     await this.#writer.close();
     await settled;
-    if (this.#started) await this.#caretaker.stop();
+    if (this.#started) await this.#orphanRecovery.stop();
     this.#journal.close();
   }
 }

@@ -1,5 +1,5 @@
 import { pino, type DestinationStream, type Logger } from "pino";
-import type { Exchange } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import { LogOutput } from "./log-output.ts";
 import { printableJson } from "../printable.ts";
 
@@ -24,49 +24,48 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
 }
 
 /** Writes the one line that says what became of a request. */
-export function logExchange(logger: Logger, exchange: Exchange): void {
-  logger[levelOf(exchange)](recordOf(exchange), "request");
+export function logRequest(logger: Logger, context: RequestContext): void {
+  logger[levelOf(context)](recordOf(context), "request");
 }
 
 const HEALTH_ROUTES = new Set(["/healthz", "/readyz"]);
 
-function levelOf(exchange: Exchange): "error" | "warn" | "info" | "debug" {
+function levelOf(context: RequestContext): "error" | "warn" | "info" | "debug" {
   // Load balancers ask every second or oftener.
-  if (HEALTH_ROUTES.has(exchange.route)) return "debug";
-  if (exchange.errorSource === "gateway") return "error";
-  return exchange.outcome === "upstream_error" ? "warn" : "info";
+  if (HEALTH_ROUTES.has(context.route)) return "debug";
+  if (context.errorSource === "gateway") return "error";
+  return context.outcome === "upstream_error" ? "warn" : "info";
 }
 
-function recordOf(exchange: Exchange): Record<string, unknown> {
+function recordOf(context: RequestContext): Record<string, unknown> {
   return {
-    request_id: exchange.requestId,
-    key: exchange.keyName,
-    method: exchange.method,
-    route: exchange.route,
-    model: cut(exchange.modelAsked),
-    model_sent: cut(exchange.modelSent),
-    stream: exchange.stream,
-    status: exchange.status,
+    request_id: context.requestId,
+    key: context.keyName,
+    method: context.method,
+    route: context.route,
+    requested_model: cut(context.requestedModel),
+    forwarded_model: cut(context.forwardedModel),
+    stream: context.stream,
+    status: context.status,
     upstream_status:
-      exchange.upstreamStatus === exchange.status ? undefined : exchange.upstreamStatus || undefined,
-    outcome: exchange.outcome,
-    error: exchange.errorCode,
-    cause: exchange.errorCause,
-    incomplete: exchange.incomplete || undefined,
-    retries: exchange.retries || undefined,
-    bytes_in: exchange.bytesIn,
-    bytes_out: exchange.bytesOut,
-    first_byte_ms:
-      exchange.firstByteAt === 0 ? undefined : rounded(exchange.firstByteAt - exchange.startedAt),
-    duration_ms: rounded(exchange.endedAt - exchange.startedAt),
-    generation_id: exchange.generationId,
-    usage: exchange.usage && {
-      prompt_tokens: exchange.usage.promptTokens,
-      completion_tokens: exchange.usage.completionTokens,
-      cached_tokens: exchange.usage.cachedTokens,
-      reasoning_tokens: exchange.usage.reasoningTokens,
+      context.upstreamStatus === context.status ? undefined : context.upstreamStatus || undefined,
+    outcome: context.outcome,
+    error: context.errorCode,
+    cause: context.errorCause,
+    incomplete: context.incomplete || undefined,
+    retries: context.retries || undefined,
+    bytes_in: context.bytesIn,
+    bytes_out: context.bytesOut,
+    first_byte_ms: context.firstByteAt === 0 ? undefined : rounded(context.firstByteAt - context.startedAt),
+    duration_ms: rounded(context.endedAt - context.startedAt),
+    generation_id: context.generationId,
+    usage: context.usage && {
+      prompt_tokens: context.usage.promptTokens,
+      completion_tokens: context.usage.completionTokens,
+      cached_tokens: context.usage.cachedTokens,
+      reasoning_tokens: context.usage.reasoningTokens,
     },
-    cost_usd: exchange.usage?.costUsd,
+    cost_usd: context.usage?.costUsd,
   };
 }
 

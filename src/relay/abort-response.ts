@@ -9,7 +9,7 @@ const LINGER_MS = 5_000;
  * delivered, then the connection ends without the terminating chunk. A clean end would look like success to every SDK.
  * @param lastEvent an SSE event to send before; only at an event boundary, or it would make a half event whole.
  */
-export function breakOff(response: ServerResponse, lastEvent?: string): void {
+export function abortResponse(response: ServerResponse, lastEvent?: string): void {
   const socket = response.socket;
   if (!socket || socket.destroyed) {
     response.destroy();

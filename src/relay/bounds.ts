@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import type { ReadOn } from "./drain-limit.ts";
+import type { DrainBounds } from "./drain-limit.ts";
 
 /**
  * How much of an answer without an `X-Generation-Id` header is read when nobody receives it: its id comes first in its body,
@@ -16,7 +16,7 @@ export interface RelayOptions {
   /** How long upstream may take, once the client has left, to say which generation it bills; 0 aborts at once. */
   readonly headWaitMs: number;
   /** Bounds on draining the answer after the client has left; undefined aborts it as soon as its generation id is known. */
-  readonly readOn: ReadOn | undefined;
+  readonly drainBounds: DrainBounds | undefined;
   /** How long a response may take, from the sending of its request to its end. */
   readonly totalTimeoutMs: number;
   /** How long the body of a response may be. */

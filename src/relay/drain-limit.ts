@@ -1,17 +1,17 @@
 /** Bounds on reading an answer that nobody waits for. */
-export interface ReadOn {
+export interface DrainBounds {
   readonly ms: number;
   readonly bytes: number;
 }
 
 /** Keeps the reading of an answer whose caller has left within its bounds. */
-export class ReadOnLimit {
+export class DrainLimit {
   readonly #timer: NodeJS.Timeout;
   readonly #exceeded: () => void;
   #bytesLeft: number;
 
   /** @param exceeded called when a bound is reached. */
-  constructor({ ms, bytes }: ReadOn, exceeded: () => void) {
+  constructor({ ms, bytes }: DrainBounds, exceeded: () => void) {
     this.#bytesLeft = bytes;
     this.#exceeded = exceeded;
     this.#timer = setTimeout(exceeded, ms);

@@ -1,10 +1,10 @@
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
-import { answerError } from "../http/send-error.ts";
-import type { Answer, Exchange } from "../http/request-context.ts";
+import { sendError } from "../http/send-error.ts";
+import type { ActiveResponse, RequestContext } from "../http/request-context.ts";
 import { addFromUpstream } from "../http/headers.ts";
-import { ownHeadersOf } from "../http/default-headers.ts";
+import { getDefaultHeaders } from "../http/default-headers.ts";
 import type { UpstreamCall, UpstreamHead, UpstreamSink } from "../upstream/call.ts";
 import {
   deadlineExceeded,
@@ -13,10 +13,10 @@ import {
   type RelayOptions,
   responseTooLarge,
 } from "./bounds.ts";
-import { breakOff, errorEvent } from "./abort-response.ts";
-import { type ReadOn, ReadOnLimit } from "./drain-limit.ts";
-import { Reading } from "./response-inspector.ts";
-import { forbidsRetry, refusalOf } from "./response-guard.ts";
+import { abortResponse, errorEvent } from "./abort-response.ts";
+import { type DrainBounds, DrainLimit } from "./drain-limit.ts";
+import { ResponseInspector } from "./response-inspector.ts";
+import { forbidsRetry, checkResponseHead } from "./response-guard.ts";
 
 /** How long upstream may be silent behind `[DONE]` before the answer is ended. */
 const AFTER_DONE_MS = 1_000;
@@ -33,19 +33,19 @@ const AFTER_DONE_MS = 1_000;
  * - `draining`: the client left and the id is known; for some keys the rest is read, because its end states the cost.
  * - `over`: nothing more is read from upstream. The request is reported once its response is closed as well.
  */
-export class Relay implements UpstreamSink, Answer {
+export class Relay implements UpstreamSink, ActiveResponse {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
   readonly #response: ServerResponse;
-  readonly #exchange: Exchange;
+  readonly #context: RequestContext;
   readonly #options: RelayOptions;
-  readonly #reading = new Reading();
+  readonly #inspector = new ResponseInspector();
   #call: UpstreamCall | undefined = undefined;
   #state: "waiting" | "relaying" | "identifying" | "draining" | "over" = "waiting";
   #paused = false;
   /** Bounds the reading while identifying or draining. */
-  #readOnLimit: ReadOnLimit | undefined = undefined;
-  #readOn: ReadOn | undefined;
+  #drainLimit: DrainLimit | undefined = undefined;
+  #drainBounds: DrainBounds | undefined;
   #deadline: NodeJS.Timeout | undefined = undefined;
   #afterDone: NodeJS.Timeout | undefined = undefined;
 
@@ -53,37 +53,37 @@ export class Relay implements UpstreamSink, Answer {
     this.#request = request;
     this.#reply = reply;
     this.#response = reply.raw;
-    this.#exchange = request.exchange;
+    this.#context = request.context;
     this.#options = options;
-    this.#readOn = options.readOn;
+    this.#drainBounds = options.drainBounds;
   }
 
   /** Begins; `send` puts the request on its way with this relay as its sink. */
   start(send: (sink: UpstreamSink) => UpstreamCall): void {
     this.#reply.hijack();
     // The client left, or broke its connection's framing, while the request was written to the journal.
-    if (this.#exchange.ended || this.#exchange.answering) return;
+    if (this.#context.ended || this.#context.answering) return;
     // A write that races with the caller's leaving is reported here; `close` follows and says all that matters.
     this.#response.on("error", () => {});
-    this.#exchange.answer = this;
-    this.#exchange.waitsForOthers();
+    this.#context.activeResponse = this;
+    this.#context.waitsForOthers();
     this.#call = send(this);
   }
 
   /** Ends the answer from our side, visibly broken; the upstream request is aborted. */
-  cut(error: GatewayError): void {
+  abort(error: GatewayError): void {
     this.#call?.abort();
     this.onFailure(error);
   }
 
-  refuse(error: GatewayError): void {
+  respondWithError(error: GatewayError): void {
     this.#answerInstead(this.#call?.sent ? error.withoutRetry() : error);
   }
 
   /** Answers with an error in place of upstream's head; what is still read for the bill is as when the client leaves. */
   #answerInstead(error: GatewayError): void {
     if (this.#state !== "waiting") return;
-    answerError(this.#request, this.#reply, error);
+    sendError(this.#request, this.#reply, error);
     this.#readForBill();
   }
 
@@ -97,9 +97,9 @@ export class Relay implements UpstreamSink, Answer {
    */
   exceed(error: GatewayError): void {
     const state = this.#state;
-    this.#readOn = undefined;
+    this.#drainBounds = undefined;
     if (state === "waiting") this.#answerInstead(error);
-    else if (state === "relaying" && this.#reading.isDone) this.cut(error);
+    else if (state === "relaying" && this.#inspector.isDone) this.abort(error);
     else if (state === "relaying") {
       this.#breakOff(error);
       this.#readForBill();
@@ -110,59 +110,59 @@ export class Relay implements UpstreamSink, Answer {
 
   onHead(head: UpstreamHead): void {
     if (this.#state === "over") return;
-    const exchange = this.#exchange;
-    exchange.works();
-    this.#reading.begin(head, exchange);
+    const context = this.#context;
+    context.works();
+    this.#inspector.begin(head, context);
     if (this.#state !== "waiting") return this.#readForBill();
-    const refusal = refusalOf(head, this.#options.ownsAccount);
+    const refusal = checkResponseHead(head, this.#options.ownsAccount);
     if (refusal) return this.#answerInstead(refusal);
-    if (head.status >= 400) exchange.outcome = "upstream_error";
+    if (head.status >= 400) context.outcome = "upstream_error";
     this.#writeHead(head);
   }
 
   #writeHead(head: UpstreamHead): void {
     const { status, headers } = head;
-    const answer = addFromUpstream(ownHeadersOf(this.#reply), headers);
+    const answer = addFromUpstream(getDefaultHeaders(this.#reply), headers);
     // nginx would hold back events, and the whitespace that keeps a long call alive.
     answer["x-accel-buffering"] = "no";
-    if (this.#reading.eventStream) answer["cache-control"] ??= "no-cache";
+    if (this.#inspector.eventStream) answer["cache-control"] ??= "no-cache";
     if (forbidsRetry(head)) answer["x-should-retry"] = "false";
-    answer["server-timing"] = `gateway;dur=${this.#exchange.ownMs().toFixed(3)}`;
+    answer["server-timing"] = `gateway;dur=${this.#context.ownMs().toFixed(3)}`;
     this.#response.writeHead(status, answer);
     this.#state = "relaying";
     // At once, but in one packet with whatever of the body came in the same read.
-    process.nextTick(flushAlone, this.#response, this.#exchange);
+    process.nextTick(flushAlone, this.#response, this.#context);
   }
 
   onData(chunk: Buffer): void {
     if (this.#state === "over") return;
-    const exchange = this.#exchange;
+    const context = this.#context;
     // Before the chunk is read: the end of the response depends on where the bytes that were written end.
-    if (this.#state === "relaying" && exchange.bytesOut + chunk.length > this.#options.responseLimitBytes)
+    if (this.#state === "relaying" && context.bytesOut + chunk.length > this.#options.responseLimitBytes)
       this.exceed(responseTooLarge());
-    this.#reading.push(chunk);
+    this.#inspector.push(chunk);
     if (this.#state !== "relaying") {
-      if (this.#state === "identifying" && exchange.generationId !== undefined) this.#readForBill();
+      if (this.#state === "identifying" && context.generationId !== undefined) this.#readForBill();
       // A refusal has a bound of its own.
-      else if (!this.#reading.mayBeRefusal) this.#readOnLimit?.count(chunk);
+      else if (!this.#inspector.mayBeRefusal) this.#drainLimit?.count(chunk);
       return;
     }
-    if (exchange.firstByteAt === 0) exchange.firstByteAt = performance.now();
-    exchange.bytesOut += chunk.length;
+    if (context.firstByteAt === 0) context.firstByteAt = performance.now();
+    context.bytesOut += chunk.length;
     if (!this.#response.write(chunk) && !this.#paused) this.#pause();
     if (this.#afterDone) this.#afterDone.refresh();
     // The end comes in the same read as a rule: then there is nothing to wait for.
-    else if (this.#reading.isDoneAfter(chunk)) process.nextTick(() => this.#endWhenSilent());
+    else if (this.#inspector.isDoneAfter(chunk)) process.nextTick(() => this.#endWhenSilent());
   }
 
   /** Upstream may fall silent behind `[DONE]`: then its idle timeout must not hold up the end of a complete stream. */
   #endWhenSilent(): void {
     if (this.#state !== "relaying" || this.#afterDone) return;
     this.#afterDone = setTimeout(() => {
-      const { bytesOut } = this.#exchange;
+      const { bytesOut } = this.#context;
       // A busy event loop runs late timers before it reads what has arrived meanwhile.
       setImmediate(() => {
-        if (this.#state !== "relaying" || this.#exchange.bytesOut !== bytesOut) return;
+        if (this.#state !== "relaying" || this.#context.bytesOut !== bytesOut) return;
         // Upstream is silent because it is not read.
         if (this.#paused) {
           this.#afterDone?.refresh();
@@ -176,7 +176,7 @@ export class Relay implements UpstreamSink, Answer {
 
   onEnd(): void {
     if (this.#state === "over") return;
-    if (this.#reading.cutShort) {
+    if (this.#inspector.cutShort) {
       this.onFailure(
         new GatewayError(
           "upstream_disconnected",
@@ -185,14 +185,14 @@ export class Relay implements UpstreamSink, Answer {
       );
       return;
     }
-    const exchange = this.#exchange;
+    const context = this.#context;
     // A stream that ends without [DONE] may lack its last usage, however cleanly it ends.
-    exchange.answeredWhole = !this.#reading.lacksDone;
+    context.answeredWhole = !this.#inspector.lacksDone;
     if (this.#state !== "relaying") return this.#finish();
     this.#finish();
-    exchange.incomplete = this.#reading.lacksDone;
-    if (this.#reading.hasError) exchange.outcome = "upstream_error";
-    exchange.outcome ??= "complete";
+    context.incomplete = this.#inspector.lacksDone;
+    if (this.#inspector.hasError) context.outcome = "upstream_error";
+    context.outcome ??= "complete";
     this.#response.end();
   }
 
@@ -200,21 +200,21 @@ export class Relay implements UpstreamSink, Answer {
     const before = this.#state;
     if (before === "over") return;
     // Nothing is missing from a stream that has said [DONE], whatever its connection came to.
-    if (before === "relaying" && this.#reading.isDone) return this.onEnd();
+    if (before === "relaying" && this.#inspector.isDone) return this.onEnd();
     this.#finish();
     if (before === "identifying" || before === "draining") return;
-    if (before === "waiting") answerError(this.#request, this.#reply, error);
+    if (before === "waiting") sendError(this.#request, this.#reply, error);
     else this.#breakOff(error);
   }
 
   #breakOff(error: GatewayError): void {
-    this.#exchange.fail(error);
-    this.#exchange.incomplete = true;
-    breakOff(this.#response, this.#reading.isBetweenEvents ? errorEvent(error) : undefined);
+    this.#context.recordError(error);
+    this.#context.incomplete = true;
+    abortResponse(this.#response, this.#inspector.isBetweenEvents ? errorEvent(error) : undefined);
   }
 
   onRetry(): void {
-    this.#exchange.retries++;
+    this.#context.retries++;
   }
 
   #pause(): void {
@@ -227,13 +227,13 @@ export class Relay implements UpstreamSink, Answer {
     });
   }
 
-  settle(): void {
+  onClose(): void {
     if (this.#state === "waiting" || this.#state === "relaying") {
-      this.#exchange.outcome = "client_gone";
+      this.#context.outcome = "client_gone";
       this.#readForBill();
     } else if (this.#state === "over") {
-      if (this.#exchange.outcome === "complete" && !this.#response.writableFinished)
-        this.#exchange.outcome = "client_gone";
+      if (this.#context.outcome === "complete" && !this.#response.writableFinished)
+        this.#context.outcome = "client_gone";
       this.#report();
     }
   }
@@ -241,33 +241,33 @@ export class Relay implements UpstreamSink, Answer {
   /** Nobody receives the answer any more: reads as little of it as it takes to know its cost, now or from a lookup. */
   #readForBill(): void {
     const { headWaitMs } = this.#options;
-    const readOn = this.#readOn;
-    const waitMs = Math.max(headWaitMs, readOn?.ms ?? 0);
+    const drainBounds = this.#drainBounds;
+    const waitMs = Math.max(headWaitMs, drainBounds?.ms ?? 0);
     // A request that was never sent costs nothing.
     if (!this.#call?.sent) this.#abandon();
     else if (!this.#isCostKnowable && waitMs > 0)
-      this.#read("identifying", { ms: waitMs, bytes: Math.max(PROOF_WITHIN_BYTES, readOn?.bytes ?? 0) });
-    else if (readOn && this.#exchange.generationId !== undefined) this.#read("draining", readOn);
+      this.#read("identifying", { ms: waitMs, bytes: Math.max(PROOF_WITHIN_BYTES, drainBounds?.bytes ?? 0) });
+    else if (drainBounds && this.#context.generationId !== undefined) this.#read("draining", drainBounds);
     else this.#abandon();
   }
 
   /** Whether reading on changes nothing: the generation id is known, or it is certain that there is none and no refusal. */
   get #isCostKnowable(): boolean {
-    const { generationId, upstreamStatus } = this.#exchange;
+    const { generationId, upstreamStatus } = this.#context;
     if (generationId !== undefined) return true;
-    return upstreamStatus >= NO_GENERATION_FROM && !this.#reading.mayBeRefusal;
+    return upstreamStatus >= NO_GENERATION_FROM && !this.#inspector.mayBeRefusal;
   }
 
-  #read(state: "identifying" | "draining", bounds: ReadOn): void {
+  #read(state: "identifying" | "draining", bounds: DrainBounds): void {
     if (this.#state === state) return;
     this.#state = state;
     this.#boundReading(bounds);
     this.#call?.resume();
   }
 
-  #boundReading(bounds: ReadOn): void {
-    this.#readOnLimit?.end();
-    this.#readOnLimit = new ReadOnLimit(bounds, () => this.#abandon());
+  #boundReading(bounds: DrainBounds): void {
+    this.#drainLimit?.end();
+    this.#drainLimit = new DrainLimit(bounds, () => this.#abandon());
   }
 
   #abandon(): void {
@@ -278,15 +278,15 @@ export class Relay implements UpstreamSink, Answer {
   #finish(): void {
     this.#state = "over";
     clearTimeout(this.#deadline);
-    this.#readOnLimit?.end();
+    this.#drainLimit?.end();
     // Otherwise `settle` reports it, when the response is closed.
-    if (this.#exchange.ended) this.#report();
+    if (this.#context.ended) this.#report();
   }
 
   #report(): void {
-    this.#exchange.sent = this.#call?.sent ?? false;
-    this.#reading.conclude(this.#exchange);
-    this.#exchange.finish();
+    this.#context.sent = this.#call?.sent ?? false;
+    this.#inspector.conclude(this.#context);
+    this.#context.complete();
   }
 }
 
@@ -294,6 +294,6 @@ function exceedDeadline(relay: Relay): void {
   relay.exceed(deadlineExceeded());
 }
 
-function flushAlone(response: ServerResponse, exchange: Exchange): void {
-  if (exchange.bytesOut === 0 && !response.writableEnded) response.flushHeaders();
+function flushAlone(response: ServerResponse, context: RequestContext): void {
+  if (context.bytesOut === 0 && !response.writableEnded) response.flushHeaders();
 }

@@ -10,7 +10,7 @@ const HEADER_LINES_MAX = 256;
  * not fit is only what no API client could read, what would lead it elsewhere, and what is said about our own key.
  * @param ownsAccount the gateway's own key was sent. @returns the error to answer instead, or undefined to relay.
  */
-export function refusalOf(head: UpstreamHead, ownsAccount: boolean): GatewayError | undefined {
+export function checkResponseHead(head: UpstreamHead, ownsAccount: boolean): GatewayError | undefined {
   const { status } = head;
   if (status === 401 && ownsAccount) {
     return new GatewayError(

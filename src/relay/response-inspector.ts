@@ -1,4 +1,4 @@
-import type { Exchange, Usage } from "../http/request-context.ts";
+import type { RequestContext, Usage } from "../http/request-context.ts";
 import { generationIdOf, providerOf } from "../upstream/response-head.ts";
 import type { UpstreamHead } from "../upstream/call.ts";
 import { EventStreamReader, type JsonEvent, Key } from "../response/event-stream.ts";
@@ -26,9 +26,9 @@ const IDENTITY = ["id", "provider", "model"] as const;
  * What is read of a passing answer: whether it is complete, and for the bill. It holds no byte up. Only what stands at the
  * top level of a whole event or document is the answer's own: below it may be JSON of the client's that upstream repeats.
  */
-export class Reading {
+export class ResponseInspector {
   eventStream = false;
-  #exchange: Exchange | undefined = undefined;
+  #context: RequestContext | undefined = undefined;
   readonly #events = new EventStreamReader(
     (event) => this.#readEvent(event),
     (data) => this.#passOver(data),
@@ -51,9 +51,9 @@ export class Reading {
   #isEncoded = false;
 
   /** Reads the head of upstream's answer. */
-  begin(head: UpstreamHead, exchange: Exchange): void {
+  begin(head: UpstreamHead, context: RequestContext): void {
     const { headers, status } = head;
-    this.#exchange = exchange;
+    this.#context = context;
     this.#isHeadRead = true;
     const mediaType = mediaTypeOf(head);
     this.eventStream = mediaType === "text/event-stream";
@@ -64,11 +64,11 @@ export class Reading {
     const encoding = [headers["content-encoding"] as string | readonly string[] | undefined].flat().join();
     this.#isEncoded = !/^(?:identity)?,?$/i.test(encoding);
     if (this.#closeDelimited && !this.eventStream) this.#structure = new JsonStructure();
-    exchange.upstreamStatus = status;
-    exchange.provider = providerOf(head);
-    exchange.generationId = generationIdOf(head);
+    context.upstreamStatus = status;
+    context.provider = providerOf(head);
+    context.generationId = generationIdOf(head);
     this.#events.wantedKeys = [USAGE, ERROR, ID];
-    if (exchange.generationId === undefined && status < 300) this.#idBytesLeft = ID_WITHIN_BYTES;
+    if (context.generationId === undefined && status < 300) this.#idBytesLeft = ID_WITHIN_BYTES;
   }
 
   push(chunk: Buffer): void {
@@ -110,15 +110,15 @@ export class Reading {
   #identify({ id, provider, model }: JsonEvent): void {
     this.#provider = shortText(provider) ?? this.#provider;
     this.#model = shortText(model) ?? this.#model;
-    const exchange = this.#exchange;
-    if (typeof id !== "string" || !exchange) return;
-    const isKnown = exchange.generationId !== undefined;
+    const context = this.#context;
+    if (typeof id !== "string" || !context) return;
+    const isKnown = context.generationId !== undefined;
     if (!isKnown && !GENERATION_ID.test(id)) return;
     this.#events.wantedKeys = [USAGE, ERROR];
     this.#idBytesLeft = 0;
     if (isKnown) return;
-    exchange.generationId = id;
-    exchange.account?.generationIdFound(exchange);
+    context.generationId = id;
+    context.meter?.generationIdFound(context);
   }
 
   /** Whether an answer that has ended was cut short by an end that looks clean. */
@@ -165,26 +165,26 @@ export class Reading {
   }
 
   /** Writes into the record what the answer says of itself, once nothing more of it will come. */
-  conclude(exchange: Exchange): void {
-    if (this.eventStream) this.#concludeStream(exchange);
-    else this.#concludeDocument(exchange);
-    exchange.usage = this.#usage;
-    exchange.modelAnswered = this.#model;
+  conclude(context: RequestContext): void {
+    if (this.eventStream) this.#concludeStream(context);
+    else this.#concludeDocument(context);
+    context.usage = this.#usage;
+    context.responseModel = this.#model;
     // Documented as a header, and seen in none of the recorded answers.
-    exchange.provider ??= this.#provider;
-    exchange.refusedByUpstream = exchange.answeredWhole && (this.#refusal?.isRefusal ?? false);
+    context.provider ??= this.#provider;
+    context.refusedByUpstream = context.answeredWhole && (this.#refusal?.isRefusal ?? false);
   }
 
-  #concludeStream(exchange: Exchange): void {
+  #concludeStream(context: RequestContext): void {
     // The bill is in the last event: whoever has read [DONE] has all of it, however the connection ends.
-    if (this.#events.isDone) exchange.answeredWhole = true;
+    if (this.#events.isDone) context.answeredWhole = true;
   }
 
-  #concludeDocument(exchange: Exchange): void {
+  #concludeDocument(context: RequestContext): void {
     this.#identify(Object.fromEntries(this.#document.firstMembers(IDENTITY)));
     // The place of a member is certain only in a document that is complete.
-    if (!exchange.answeredWhole || !this.#endsWhole()) return;
-    if (exchange.generationId === undefined) this.#identify({ id: this.#document.member("id") });
+    if (!context.answeredWhole || !this.#endsWhole()) return;
+    if (context.generationId === undefined) this.#identify({ id: this.#document.member("id") });
     this.#usage = toUsage(this.#document.member("usage"));
   }
 }

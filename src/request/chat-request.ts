@@ -1,5 +1,5 @@
 import { checkChatRequest, type ChatFields } from "./chat-schema.ts";
-import { type InnerModel, innerModels } from "./nested-models.ts";
+import { type NestedModel, findNestedModels } from "./nested-models.ts";
 import { parseJsonObject } from "./json-object.ts";
 import { forwardedModelId } from "./model-id.ts";
 import { cutInPlace, prefixSpan } from "./splice.ts";
@@ -8,13 +8,13 @@ import type { Span, TopLevelFields } from "./top-level-fields.ts";
 /** A chat completion request that may be forwarded. */
 export interface ChatRequest {
   /** The first model the caller named, as it was written; undefined when a preset stands in. */
-  readonly modelAsked: string | undefined;
+  readonly requestedModel: string | undefined;
   /** The same under OpenRouter's name. */
-  readonly modelSent: string | undefined;
+  readonly forwardedModel: string | undefined;
   /** Every model the caller named, under OpenRouter's names. */
   readonly models: readonly string[];
   /** The models that its plugins, its tools and its `speed` ask besides. */
-  readonly innerModels: readonly InnerModel[];
+  readonly nestedModels: readonly NestedModel[];
   /** The preset the caller named apart from a model. */
   readonly preset: string | undefined;
   readonly stream: boolean;
@@ -32,14 +32,14 @@ export interface ChatRequest {
 export function readChatRequest(body: Buffer): ChatRequest {
   const { value, fields } = parseJsonObject(body);
   const request = checkChatRequest(value);
-  const modelAsked = request.model ?? request.models?.[0];
+  const requestedModel = request.model ?? request.models?.[0];
   const { preset } = value as { preset?: unknown };
   const models = namesOf(request);
   return {
-    modelAsked,
-    modelSent: modelAsked === undefined ? undefined : forwardedModelId(modelAsked),
+    requestedModel,
+    forwardedModel: requestedModel === undefined ? undefined : forwardedModelId(requestedModel),
     models,
-    innerModels: innerModels(value, models),
+    nestedModels: findNestedModels(value, models),
     preset: typeof preset === "string" ? preset : undefined,
     stream: request.stream === true,
     fields: value,

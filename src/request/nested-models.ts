@@ -3,7 +3,7 @@ import { changesModel, fastModelId } from "./fast-model.ts";
 import { MODEL_NAME_MAX_CHARACTERS, MODELS_MAX } from "./model-limits.ts";
 
 /** A model that is asked besides those that `model` and `models` name. */
-export interface InnerModel {
+export interface NestedModel {
   readonly name: string;
   /** Where it is named, or what asks it unnamed. */
   readonly param: string;
@@ -11,7 +11,7 @@ export interface InnerModel {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const NONE: readonly InnerModel[] = [];
+const NONE: readonly NestedModel[] = [];
 const NO_NAMES: readonly string[] = [];
 const NO_FIELDS: Fields = {};
 /** What is asked when it is left open, under a name that stands for it. An advisor is then any model that the first one likes. */
@@ -39,13 +39,13 @@ interface Place {
  * @returns names as they were written: OpenRouter takes no prefix off here.
  * @throws GatewayError 400 invalid_value when plugins and tools name more than 64 models, or one of more than 256 characters.
  */
-export function innerModels(
+export function findNestedModels(
   { plugins, tools, speed }: Fields,
   named: readonly string[] = NO_NAMES,
-): readonly InnerModel[] {
+): readonly NestedModel[] {
   const isFast = changesModel(speed);
   if (!isFast && !Array.isArray(plugins) && !Array.isArray(tools)) return NONE;
-  const found: InnerModel[] = [];
+  const found: NestedModel[] = [];
   const listed = itemsOf(plugins);
   for (let index = 0; index < listed.length; index++) {
     const plugin = fieldsOf(listed[index]);
@@ -61,7 +61,7 @@ export function innerModels(
   return isFast ? [...named.map((id) => ({ name: fastModelId(id), param: "speed" })), ...found] : found;
 }
 
-function collectFromTools(tools: unknown, at: Omit<Place, "index">, found: InnerModel[]): void {
+function collectFromTools(tools: unknown, at: Omit<Place, "index">, found: NestedModel[]): void {
   const listed = itemsOf(tools);
   for (let index = 0; index < listed.length; index++) {
     const { type, model, parameters } = fieldsOf(listed[index]);
@@ -85,7 +85,7 @@ interface Settings {
   readonly below: string;
 }
 
-function collect({ settings, kind, place, below }: Settings, found: InnerModel[]): void {
+function collect({ settings, kind, place, below }: Settings, found: NestedModel[]): void {
   const { model, analysis_models: panel } = settings;
   if (typeof model === "string") add(found, model, () => `${pathOf(place)}${below}.model`);
   const names = itemsOf(panel);
@@ -100,7 +100,7 @@ function collect({ settings, kind, place, below }: Settings, found: InnerModel[]
       add(found, unnamed.name, () => `${pathOf(place)}${below}.${field}`);
 }
 
-function add(found: InnerModel[], name: string, paramOf: () => string): void {
+function add(found: NestedModel[], name: string, paramOf: () => string): void {
   const param = paramOf();
   if (name.length > MODEL_NAME_MAX_CHARACTERS)
     throw new GatewayError(

@@ -7,7 +7,7 @@ const INVALID_ROW_CODES = /^(?:21|22|23|54)\w{3}$|^ERR_(?:INVALID_ARG|OUT_OF_RAN
  * Whether a write failed for what its rows are, so that it would fail again. Everything else passes: a full disk, a lock,
  * a table that is not there yet, a replica that may only be read. There `select 1` is answered all the same.
  */
-export function isRowFault(error: unknown): boolean {
+export function isInvalidRow(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code, errcode } = error as { code?: unknown; errcode?: unknown };
   // The rest of its bits say more exactly why.

@@ -72,9 +72,9 @@ export interface RequestTable {
   instance: string;
   key_id: string;
   key_name: string;
-  model_asked: string | null;
-  model_sent: string | null;
-  model_answered: string | null;
+  requested_model: string | null;
+  forwarded_model: string | null;
+  response_model: string | null;
   provider: string | null;
   stream: number;
   status: number;

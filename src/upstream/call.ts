@@ -41,7 +41,7 @@ export interface UpstreamCall {
 }
 
 /** Hears of the head before the sink does, which hears of the whole answer when `pass` is called, at once or later. */
-export type HeadGate = (head: UpstreamHead, pass: () => void) => void;
+export type BeforeHead = (head: UpstreamHead, pass: () => void) => void;
 
 /** How much of a body is kept while the gate holds the head: a journal on a slow disk must not let a response fill the memory. */
 const HELD_MAX_BYTES = 65_536;
@@ -51,7 +51,7 @@ type Attempt = (handler: Dispatcher.DispatchHandler, body: Buffer | undefined) =
 
 interface CallOptions {
   readonly body: Buffer | undefined;
-  readonly gate: HeadGate | undefined;
+  readonly beforeHead: BeforeHead | undefined;
   readonly retryForMs: number;
 }
 
@@ -64,7 +64,7 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   /** Let go of as soon as it cannot be needed for another attempt. */
   #body: Buffer | undefined;
   readonly #sink: UpstreamSink;
-  readonly #gate: HeadGate | undefined;
+  readonly #gate: BeforeHead | undefined;
   /** What the sink has not been given yet, while the gate holds the head. */
   #held: (() => void)[] | undefined = undefined;
   #heldBytes = 0;
@@ -80,11 +80,11 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   #aborted = false;
 
   /** @param attempt makes the request, each time it is called. */
-  constructor(attempt: Attempt, sink: UpstreamSink, { body, gate, retryForMs }: CallOptions) {
+  constructor(attempt: Attempt, sink: UpstreamSink, { body, beforeHead, retryForMs }: CallOptions) {
     this.#attempt = attempt;
     this.#body = body;
     this.#sink = sink;
-    this.#gate = gate;
+    this.#gate = beforeHead;
     this.#retryUntil = performance.now() + retryForMs;
     attempt(this, body);
   }

@@ -8,7 +8,7 @@ const LARGE_BODY_BYTES = 262_144;
  * generator it keeps nothing. That costs more per request than it saves for a small body.
  * @param onReleased called when a large body has been written: undici reads on only when its socket has passed on all of it.
  */
-export function framed(
+export function toDispatchBody(
   headers: Record<string, string>,
   body: Buffer | undefined,
   onReleased?: () => void,

@@ -1,4 +1,4 @@
-import { readWhole } from "./fetch-buffered.ts";
+import { fetchBuffered } from "./fetch-buffered.ts";
 import type { Upstream } from "./openrouter.ts";
 
 /** How old a list may be, and how soon after a failure it is fetched again. */
@@ -80,7 +80,7 @@ export class EndpointCatalog {
 
   async #fetch(id: string): Promise<EndpointList | undefined> {
     const fetchedAt = Date.now();
-    const { status, body } = await readWhole(this.#upstream, {
+    const { status, body } = await fetchBuffered(this.#upstream, {
       path: `/models/${id}/endpoints`,
       authorization: this.#authorization,
       maxBytes: MAX_BYTES,

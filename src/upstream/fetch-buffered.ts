@@ -8,7 +8,7 @@ import type { Upstream } from "./openrouter.ts";
 const TIMEOUT_MS = 10_000;
 
 /** A whole answer of upstream's. */
-export interface WholeAnswer {
+export interface BufferedResponse {
   readonly status: number;
   /** Lower-case names. */
   readonly headers: IncomingHttpHeaders;
@@ -16,7 +16,7 @@ export interface WholeAnswer {
 }
 
 /** What to ask upstream for. */
-export interface Question {
+export interface BufferedRequest {
   /** Path below the base URL, with its query. */
   readonly path: string;
   /** The whole `Authorization` value; undefined sends none. */
@@ -28,12 +28,12 @@ export interface Question {
  * Asks upstream something of the gateway's own, and reads the answer whole.
  * @throws GatewayError when there is no whole answer, or it is longer than it may be.
  */
-export function readWhole(
+export function fetchBuffered(
   upstream: Upstream,
-  { path, authorization, maxBytes }: Question,
-): Promise<WholeAnswer> {
+  { path, authorization, maxBytes }: BufferedRequest,
+): Promise<BufferedResponse> {
   const headers = toUpstream({}, { authorization, referer: undefined, title: undefined });
-  return new Promise<WholeAnswer>((resolve, reject) => {
+  return new Promise<BufferedResponse>((resolve, reject) => {
     let call: UpstreamCall | undefined;
     const fail = (error: GatewayError): void => {
       clearTimeout(timer);

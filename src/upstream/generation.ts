@@ -3,7 +3,7 @@ import { type FindGeneration, type GenerationRecord, LookupRefused } from "../me
 import { nanodollarsOf } from "../metering/money.ts";
 import { tokenCount, usdAmount } from "../metering/stated-amounts.ts";
 import type { Upstream } from "./openrouter.ts";
-import { readWhole } from "./fetch-buffered.ts";
+import { fetchBuffered } from "./fetch-buffered.ts";
 
 const MAX_BYTES = 1_048_576;
 const NOT_THERE_YET = 404;
@@ -18,7 +18,11 @@ const TEXT_MAX_CHARS = 128;
 export function generationFinder(upstream: Upstream, authorization: string): FindGeneration {
   return async (id) => {
     const path = `/generation?id=${encodeURIComponent(id)}`;
-    const { status, headers, body } = await readWhole(upstream, { path, authorization, maxBytes: MAX_BYTES });
+    const { status, headers, body } = await fetchBuffered(upstream, {
+      path,
+      authorization,
+      maxBytes: MAX_BYTES,
+    });
     // A page that something between us and OpenRouter answers with says nothing of its records.
     if (status === NOT_THERE_YET && isJsonObject(body)) return undefined;
     if (status === 200) return toRecord(parse(body, id));

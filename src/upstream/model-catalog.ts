@@ -2,7 +2,7 @@ import { GatewayError } from "../errors.ts";
 import { forwardedModelId } from "../request/model-id.ts";
 import { findModel, indexModels, type ModelIndex } from "./model-index.ts";
 import { type ListedModels, type Model, type ModelsRead, readModels } from "./model-list.ts";
-import { readWhole } from "./fetch-buffered.ts";
+import { fetchBuffered } from "./fetch-buffered.ts";
 import { Refreshed } from "./refreshed.ts";
 import type { Upstream } from "./openrouter.ts";
 
@@ -119,7 +119,7 @@ export class ModelCatalog {
   }
 
   async #fetch(query: string): Promise<ModelsRead> {
-    const { status, body } = await readWhole(this.#upstream, {
+    const { status, body } = await fetchBuffered(this.#upstream, {
       path: query === "" ? "/models" : `/models?${query}`,
       authorization: this.#authorization,
       maxBytes: MAX_BYTES,

@@ -1,7 +1,7 @@
 import { Pool, ProxyAgent, type Dispatcher } from "undici";
 import type { UpstreamConfig } from "../config/config.ts";
-import { Call, type HeadGate, type UpstreamCall, type UpstreamSink } from "./call.ts";
-import { framed } from "./dispatch-body.ts";
+import { Call, type BeforeHead, type UpstreamCall, type UpstreamSink } from "./call.ts";
+import { toDispatchBody } from "./dispatch-body.ts";
 
 /** Below the time after which OpenRouter's edge closes an idle connection (400 s), so that a reused one is alive. */
 const KEEP_ALIVE_MS = 30_000;
@@ -18,7 +18,7 @@ export interface UpstreamRequest {
   /** Called once a large body has been written, so that nothing holds it any more; a small one is held to the end. */
   readonly onBodyReleased?: () => void;
   /** Undefined: the sink hears of the answer at once. */
-  readonly gate?: HeadGate | undefined;
+  readonly beforeHead?: BeforeHead | undefined;
 }
 
 /** The only way to OpenRouter. */
@@ -40,12 +40,12 @@ export function connectUpstream(config: UpstreamConfig): Upstream {
   const basePath = base.pathname.replace(/\/$/, "");
   return {
     send: (request, sink) => {
-      const { method, headers, path, body: whole, gate, onBodyReleased } = request;
+      const { method, headers, path, body: whole, beforeHead, onBodyReleased } = request;
       const attempt = (handler: Dispatcher.DispatchHandler, body: Buffer | undefined): void => {
-        const sent = framed(headers, body, onBodyReleased);
+        const sent = toDispatchBody(headers, body, onBodyReleased);
         pool.dispatch({ origin, method, path: basePath + path, ...sent }, handler);
       };
-      return new Call(attempt, sink, { body: whole, gate, retryForMs: config.connectTimeoutMs });
+      return new Call(attempt, sink, { body: whole, beforeHead, retryForMs: config.connectTimeoutMs });
     },
     close: () => pool.destroy(),
   };

@@ -1,5 +1,5 @@
-import type { Exchange } from "../http/request-context.ts";
-import type { HeadGate, UpstreamHead } from "./call.ts";
+import type { RequestContext } from "../http/request-context.ts";
+import type { BeforeHead, UpstreamHead } from "./call.ts";
 
 const MAX_CHARS = 128;
 
@@ -7,15 +7,15 @@ const MAX_CHARS = 128;
  * Makes what holds a response back until the journal has its head, so that its cost can be looked up after a crash.
  * @returns undefined for a request that is not accounted for.
  */
-export function createHeadGate(exchange: Exchange): HeadGate | undefined {
-  const { account } = exchange;
-  if (!account) return undefined;
+export function createHeadGate(context: RequestContext): BeforeHead | undefined {
+  const { meter } = context;
+  if (!meter) return undefined;
   return (head, release) => {
     // The client may leave while the head is held back, and the cost has to be looked up all the same.
-    exchange.upstreamStatus = head.status;
-    exchange.generationId = generationIdOf(head);
-    exchange.works();
-    account.headArrived(exchange, release);
+    context.upstreamStatus = head.status;
+    context.generationId = generationIdOf(head);
+    context.works();
+    meter.headArrived(context, release);
   };
 }
 

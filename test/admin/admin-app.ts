@@ -6,8 +6,8 @@ import { adminApi } from "../../src/admin/admin-api.ts";
 import { Connections } from "../../src/http/connections.ts";
 import { Drain } from "../../src/http/shutdown.ts";
 import { handleErrors } from "../../src/http/error-handler.ts";
-import { type Exchange, trackExchanges } from "../../src/http/request-context.ts";
-import { setOwnHeaders } from "../../src/http/default-headers.ts";
+import { type RequestContext, trackRequests } from "../../src/http/request-context.ts";
+import { setDefaultHeaders } from "../../src/http/default-headers.ts";
 import { keepBodiesRaw } from "../../src/http/raw-json.ts";
 import { LEAST_SPEED } from "../../src/http/read-body.ts";
 import { closeStalledClients } from "../../src/http/stalled-clients.ts";
@@ -22,7 +22,7 @@ import type { Database } from "../../src/store/database.ts";
 export interface AdminApp {
   readonly port: number;
   /** Requests that have ended. */
-  readonly ended: readonly Exchange[];
+  readonly ended: readonly RequestContext[];
   /** How many statements have been made so far. */
   readonly statements: () => number;
   /** The last answer that was begun. */
@@ -50,7 +50,7 @@ export async function startAdminApp(
 ): Promise<AdminApp> {
   let statements = 0;
   let response: FastifyReply["raw"] | undefined;
-  const ended: Exchange[] = [];
+  const ended: RequestContext[] = [];
   const counting: KyselyPlugin = {
     transformQuery({ node }) {
       beforeStatement(statements++);
@@ -67,8 +67,8 @@ export async function startAdminApp(
   };
   const app = fastify({ exposeHeadRoutes: false, forceCloseConnections: true });
   closeStalledClients(app.server, new Connections(app.server), clientStallTimeoutMs);
-  trackExchanges(app, (exchange) => ended.push(exchange));
-  setOwnHeaders(app, new Drain());
+  trackRequests(app, (context) => ended.push(context));
+  setDefaultHeaders(app, new Drain());
   handleErrors(app, createLogger("silent"));
   const inFlight = new InFlight(1_000);
   const budget = new BodyMemory(1_000_000);

@@ -1,7 +1,7 @@
 import type * as NodeCrypto from "node:crypto";
 import { expect, test, vi } from "vitest";
 import { digestOf, parseKeyList } from "../../src/config/key-list.ts";
-import { fixedKeys } from "../../src/auth/key-store.ts";
+import { staticKeyStore } from "../../src/auth/key-store.ts";
 import { BY, input, startCache } from "./cached-keys.ts";
 
 const compared = vi.hoisted(() => [] as Buffer[]);
@@ -19,7 +19,7 @@ vi.mock("node:crypto", async (original) => {
 test("it is a comparison in constant time that decides whether a secret is a key's, wherever keys are kept", async () => {
   const digest = digestOf("sk-of-the-environment");
   const { entries } = parseKeyList(["team:sk-of-the-environment"]);
-  expect(fixedKeys(entries).find(digest)).toMatchObject({ name: "team" });
+  expect(staticKeyStore(entries).find(digest)).toMatchObject({ name: "team" });
   expect(compared.splice(0)).toContainEqual(digest);
   const { service, find } = await startCache();
   const { secret } = await service.create(input("bob"), BY);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { digestOf, parseKeyList } from "../../src/config/key-list.ts";
-import { fixedKeys } from "../../src/auth/key-store.ts";
+import { staticKeyStore } from "../../src/auth/key-store.ts";
 
 const { entries } = parseKeyList(["team:sk-a", "ci:sk-b", `old:sha256=${digestOf("sk-c").toString("hex")}`]);
 
@@ -9,18 +9,18 @@ test.each([
   ["sk-b", "ci"],
   ["sk-c", "old"],
 ])("the secret %s finds the key %s", async (secret, name) => {
-  expect(await fixedKeys(entries).find(digestOf(secret))).toMatchObject({ name });
+  expect(await staticKeyStore(entries).find(digestOf(secret))).toMatchObject({ name });
 });
 
 test.each(["sk-A", "sk-a ", "sk-", "", "team", digestOf("sk-a").toString("hex")])(
   "the secret %j finds nothing",
   async (secret) => {
-    expect(await fixedKeys(entries).find(digestOf(secret))).toBeUndefined();
+    expect(await staticKeyStore(entries).find(digestOf(secret))).toBeUndefined();
   },
 );
 
 test("a digest that differs in one bit finds nothing, and neither does one of zeros", async () => {
-  const keys = fixedKeys(entries);
+  const keys = staticKeyStore(entries);
   for (let bit = 0; bit < 256; bit++) {
     const digest = Buffer.from(digestOf("sk-a"));
     digest[bit >> 3] = (digest[bit >> 3] ?? 0) ^ (1 << (bit & 7));
@@ -30,7 +30,7 @@ test("a digest that differs in one bit finds nothing, and neither does one of ze
 });
 
 test("no keys let nobody in", async () => {
-  const keys = fixedKeys([]);
+  const keys = staticKeyStore([]);
   expect(await keys.find(digestOf("sk-a"))).toBeUndefined();
   expect(await keys.find(Buffer.alloc(32))).toBeUndefined();
 });

@@ -3,7 +3,7 @@ import { onTestFinished } from "vitest";
 import { buildApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { Drain } from "../../src/http/shutdown.ts";
-import { fixedKeys, firstOf, type KeyStore } from "../../src/auth/key-store.ts";
+import { staticKeyStore, chainKeyStores, type KeyStore } from "../../src/auth/key-store.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { connectUpstream } from "../../src/upstream/openrouter.ts";
@@ -25,8 +25,8 @@ export async function startLoginGateway(stored: KeyStore, env: Record<string, st
     ...env,
   });
   const upstream = connectUpstream(config.upstream);
-  const parts = { books: undefined, redis: undefined, drain: new Drain(), inFlight: new InFlight(512) };
-  const keys = firstOf(fixedKeys(config.gatewayKeys), stored);
+  const parts = { persistence: undefined, redis: undefined, drain: new Drain(), inFlight: new InFlight(512) };
+  const keys = chainKeyStores(staticKeyStore(config.gatewayKeys), stored);
   const app = await buildApp({ config, keys, upstream, logger, ...parts });
   await app.listen({ host: "127.0.0.1", port: 0 });
   onTestFinished(async () => {

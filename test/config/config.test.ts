@@ -28,7 +28,7 @@ test("with nothing set, callers bring their own OpenRouter keys and everything h
       retentionDays: 395,
       journalMaxBytes: 1_073_741_824,
       headWaitMs: 10_000,
-      readOn: { ms: 300_000, bytes: 67_108_864 },
+      drainBounds: { ms: 300_000, bytes: 67_108_864 },
     },
     rateLimit: { max: 0, windowMs: 60_000 },
     redisUrl: undefined,
@@ -126,7 +126,7 @@ test("every variable reaches its place, and space around values does not matter"
       retentionDays: 19,
       journalMaxBytes: 1_048_576,
       headWaitMs: 0,
-      readOn: { ms: 20, bytes: 21 },
+      drainBounds: { ms: 20, bytes: 21 },
     },
     rateLimit: { max: 7, windowMs: 8 },
     redisUrl: "rediss://user:pw@example.com:6379/0",
@@ -163,8 +163,18 @@ test("unknown names are ignored", () => {
 test("the configuration cannot be changed", () => {
   const config = loadConfig(EVERYTHING);
   const { upstream, store, ledger, rateLimit, trustProxy, corsOrigins, gatewayKeys } = config;
-  const { readOn } = ledger;
-  const parts = [config, upstream, store, ledger, readOn, rateLimit, trustProxy, corsOrigins, gatewayKeys];
+  const { drainBounds } = ledger;
+  const parts = [
+    config,
+    upstream,
+    store,
+    ledger,
+    drainBounds,
+    rateLimit,
+    trustProxy,
+    corsOrigins,
+    gatewayKeys,
+  ];
   expect(parts.filter((part) => !Object.isFrozen(part))).toEqual([]);
 });
 

@@ -47,7 +47,7 @@ test("reads cost, tokens, model and provider of every recorded answer as OpenRou
     ]);
     // Some recorders have sorted the keys of JSON answers; OpenRouter puts these first.
     if (!answer.body.toString().trimStart().startsWith('{"id":')) continue;
-    expect([answer.name, found.modelAnswered, found.provider]).toEqual([
+    expect([answer.name, found.responseModel, found.provider]).toEqual([
       answer.name,
       stated.model,
       stated.provider,

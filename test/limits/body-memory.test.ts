@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { BodyMemory } from "../../src/limits/body-memory.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
-import { newExchange } from "../metering/requests.ts";
+import { createRequestContext } from "../metering/requests.ts";
 import { ask } from "../support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { CALLER_KEY, startTestGateway } from "../support/gateway.ts";
@@ -150,19 +150,19 @@ test("whatever exchanges hold and however they end, the count never passes the b
       const inFlight = new InFlight(6);
       const memory = new BodyMemory(100);
       const exchanges = Array.from({ length: 6 }, (_, index) => {
-        const exchange = newExchange();
-        exchange.callerId = String(index % 3);
-        inFlight.enter(exchange);
-        return exchange;
+        const context = createRequestContext();
+        context.callerId = String(index % 3);
+        inFlight.enter(context);
+        return context;
       });
       for (const [index, action, bytes] of steps) {
-        const exchange = exchanges[index] as (typeof exchanges)[number];
-        if (action === "release") memory.release(exchange);
-        else memory[action](exchange, bytes);
+        const context = exchanges[index] as (typeof exchanges)[number];
+        if (action === "release") memory.release(context);
+        else memory[action](context, bytes);
         expect(memory.heldBytes).toBe(exchanges.reduce((sum, one) => sum + one.bodyBytesHeld, 0));
         expect(memory.heldBytes).toBeLessThanOrEqual(100);
       }
-      for (const exchange of exchanges) memory.release(exchange);
+      for (const context of exchanges) memory.release(context);
       expect(memory.heldBytes).toBe(0);
     }),
   );

@@ -1,7 +1,7 @@
 // Says how often the garbage of requests that came and went had to be collected from where what lives long is kept.
 import { PerformanceObserver } from "node:perf_hooks";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { Exchange } from "../../src/http/request-context.ts";
+import { RequestContext } from "../../src/http/request-context.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
 
 const REQUESTS = 60_000;
@@ -16,14 +16,14 @@ const observer = new PerformanceObserver((list) => {
 observer.observe({ entryTypes: ["gc"] });
 
 const inFlight = new InFlight(AT_ONCE);
-const underWay: Exchange[] = [];
+const underWay: RequestContext[] = [];
 for (let made = 0; made < REQUESTS; made++) {
   // What hangs on a request: its head, its body, its answer.
   const request = { id: "r", method: "POST", routeOptions: { url: "/" }, rest: Array(2_000).fill(made) };
-  const exchange = new Exchange(request as unknown as FastifyRequest, {} as FastifyReply, () => {});
-  if (underWay.length === AT_ONCE) inFlight.leave(underWay.shift() as Exchange);
-  inFlight.enter(exchange);
-  underWay.push(exchange);
+  const context = new RequestContext(request as unknown as FastifyRequest, {} as FastifyReply, () => {});
+  if (underWay.length === AT_ONCE) inFlight.leave(underWay.shift() as RequestContext);
+  inFlight.enter(context);
+  underWay.push(context);
   if (made % 1_000 === 0) await new Promise((resolve) => setImmediate(resolve));
 }
 await new Promise((resolve) => setTimeout(resolve, 10));

@@ -3,14 +3,14 @@ import { fastify } from "fastify";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { handleErrors } from "../../src/http/error-handler.ts";
-import { trackExchanges } from "../../src/http/request-context.ts";
-import { setOwnHeaders } from "../../src/http/default-headers.ts";
+import { trackRequests } from "../../src/http/request-context.ts";
+import { setDefaultHeaders } from "../../src/http/default-headers.ts";
 import { Drain } from "../../src/http/shutdown.ts";
 import { keepBodiesRaw } from "../../src/http/raw-json.ts";
 import { BodyMemory } from "../../src/limits/body-memory.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
 import { createLogger } from "../../src/observability/logger.ts";
-import { newExchange } from "../metering/requests.ts";
+import { createRequestContext } from "../metering/requests.ts";
 import { ask } from "../support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { cpuMs } from "../support/cpu.ts";
@@ -137,11 +137,11 @@ async function startReader(graceMs: number, bytesPerSecond: number) {
   const inFlight = new InFlight(10);
   const budget = new BodyMemory(10_000);
   const app = fastify({ forceCloseConnections: true });
-  trackExchanges(app, (exchange) => {
-    inFlight.leave(exchange);
-    budget.release(exchange);
+  trackRequests(app, (context) => {
+    inFlight.leave(context);
+    budget.release(context);
   });
-  setOwnHeaders(app, new Drain());
+  setDefaultHeaders(app, new Drain());
   handleErrors(app, createLogger("silent"));
   keepBodiesRaw(app, {
     maxBytes: 10_000,
@@ -149,7 +149,7 @@ async function startReader(graceMs: number, bytesPerSecond: number) {
     uploads: inFlight,
     leastSpeed: { graceMs, bytesPerSecond },
   });
-  app.addHook("onRequest", async ({ exchange }) => inFlight.enter(exchange));
+  app.addHook("onRequest", async ({ context }) => inFlight.enter(context));
   app.post(CHAT_PATH, async (request) => String((request.body as Buffer).length));
   await app.listen({ host: "127.0.0.1", port: 0 });
   onTestFinished(() => app.close());
@@ -244,9 +244,9 @@ function judgingMs(places: number): number {
   const inFlight = new InFlight(places, 1);
   const budget = new BodyMemory(1_000);
   // An address is a new string for each request.
-  const next = () => Object.assign(newExchange(), { callerId: ["2001:db8::", "1"].join("") });
+  const next = () => Object.assign(createRequestContext(), { callerId: ["2001:db8::", "1"].join("") });
   for (let taken = 0; taken < places * 0.75; taken++) inFlight.enter(next());
-  for (let held = 0; held < 750; held += 50) budget.hold(newExchange(), 50);
+  for (let held = 0; held < 750; held += 50) budget.hold(createRequestContext(), 50);
   const caller = next();
   return cpuMs(() => {
     for (let count = 0; count < 2_000; count++) {

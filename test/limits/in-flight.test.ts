@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Exchange } from "../../src/http/request-context.ts";
+import type { RequestContext } from "../../src/http/request-context.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
-import { newExchange } from "../metering/requests.ts";
+import { createRequestContext } from "../metering/requests.ts";
 import { ask } from "../support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";
@@ -81,20 +81,20 @@ test("whoever leaves, and in whatever order, the places of the others stay their
   fc.assert(
     fc.property(fc.array(fc.nat(7), { maxLength: 60 }), (steps) => {
       const inFlight = new InFlight(8);
-      const cut: Exchange[] = [];
+      const cut: RequestContext[] = [];
       const all = Array.from({ length: 8 }, () => {
-        const exchange = newExchange();
-        exchange.cut = () => void cut.push(exchange);
-        return exchange;
+        const context = createRequestContext();
+        context.abort = () => void cut.push(context);
+        return context;
       });
-      const inside = new Set<Exchange>();
+      const inside = new Set<RequestContext>();
       for (const step of steps) {
-        const exchange = all[step] as Exchange;
-        if (inside.delete(exchange)) inFlight.leave(exchange);
+        const context = all[step] as RequestContext;
+        if (inside.delete(context)) inFlight.leave(context);
         else {
-          inFlight.leave(exchange);
-          inFlight.enter(exchange);
-          inside.add(exchange);
+          inFlight.leave(context);
+          inFlight.enter(context);
+          inside.add(context);
         }
         expect(inFlight.count).toBe(inside.size);
       }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Account } from "../../src/metering/request-entry.ts";
+import type { RequestEntry } from "../../src/metering/request-entry.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { endedExchange } from "./requests.ts";
+import { endedRequestContext } from "./requests.ts";
 import { begun, startWriter } from "./writing.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] }));
@@ -14,10 +14,10 @@ function start(isJournalPersistent: boolean) {
     writes.push(...rows.map(({ id, state }) => ({ id, state, at: performance.now() })));
     return Promise.resolve();
   }, isJournalPersistent);
-  const begin = (id: string): Account => {
-    const account = begun(id, journal, Date.now());
-    writer.add(account);
-    return account;
+  const begin = (id: string): RequestEntry => {
+    const entry = begun(id, journal, Date.now());
+    writer.add(entry);
+    return entry;
   };
   return { writer, writes, begin };
 }
@@ -42,10 +42,10 @@ test("writes the row of a request that ends before its open row is due once", as
   for (const isPersistent of [true, false]) {
     const { writer, writes, begin } = start(isPersistent);
     for (let number = 0; number < 20; number++) {
-      const account = begin(`${number}`);
+      const entry = begin(`${number}`);
       await vi.advanceTimersByTimeAsync(45);
-      account.end(endedExchange());
-      writer.add(account);
+      entry.end(endedRequestContext());
+      writer.add(entry);
       await vi.advanceTimersByTimeAsync(number);
     }
     await vi.advanceTimersByTimeAsync(500);

@@ -7,7 +7,7 @@ import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { temporaryDirectory } from "../support/store.ts";
 import { until } from "../support/until.ts";
-import { endedExchange } from "./requests.ts";
+import { endedRequestContext } from "./requests.ts";
 import { begun, ended, startWriter } from "./writing.ts";
 
 /** SQLite with its schema, and its file. */
@@ -85,5 +85,5 @@ test("a row that the database will never take is put aside by itself, at once, a
   expect(JSON.parse(aside)).toMatchObject(["row", { id: "5", state: "settled" }]);
   expect(await statesIn(database)).toContain("x open");
   writer.add(open);
-  open.end(endedExchange());
+  open.end(endedRequestContext());
 });

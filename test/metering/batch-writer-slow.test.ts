@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { until } from "../support/until.ts";
-import { endedExchange } from "./requests.ts";
+import { endedRequestContext } from "./requests.ts";
 import { begun, ended, startWriter } from "./writing.ts";
 
 /** Everything in a journal. */
@@ -21,9 +21,9 @@ test("while neither the database nor the disk takes a row it stays in memory, an
     for (const row of some) rows.set(row.id, row);
     return Promise.resolve();
   });
-  const account = ended("1", journal);
+  const entry = ended("1", journal);
   journal.full = true;
-  writer.add(account);
+  writer.add(entry);
   await until(() => !writer.healthy, "the failure");
   down = false;
   await until(() => rows.get("1")?.state === "settled", "the row");
@@ -87,7 +87,7 @@ test("what ends while a write hangs waits in the journal, and is written when th
   writer.add(ended("3", journal));
   await until(() => journal.hasSpilled, "the row in the journal");
   expect([writes, [...rows.keys()]]).toEqual([1, []]);
-  open.end(endedExchange());
+  open.end(endedRequestContext());
   writer.add(open);
   go();
   await until(() => rows.size === 3, "all rows", 10_000);
@@ -113,7 +113,7 @@ test("a row that is finished is given to the database within 200 ms, one that go
   expect(given).toEqual(["short settled"]);
   await vi.advanceTimersByTimeAsync(202);
   expect(given).toEqual(["short settled", "long open"]);
-  goingOn.end(endedExchange());
+  goingOn.end(endedRequestContext());
   writer.add(goingOn);
   await vi.advanceTimersByTimeAsync(200);
   expect(given).toEqual(["short settled", "long open", "long settled"]);

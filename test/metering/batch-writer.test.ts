@@ -1,27 +1,33 @@
 import { expect, onTestFinished, test } from "vitest";
-import type { Opening } from "../../src/metering/journal/format.ts";
+import type { StartEntry } from "../../src/metering/journal/format.ts";
 import { Journal, type Segment } from "../../src/metering/journal/journal.ts";
 import { openRow } from "../../src/metering/request-row.ts";
-import { tolerantWrite } from "../../src/metering/quarantining-writer.ts";
-import { type Unwritten, Writer } from "../../src/metering/batch-writer.ts";
+import { createQuarantiningWriter } from "../../src/metering/quarantining-writer.ts";
+import { type PendingRow, BatchWriter } from "../../src/metering/batch-writer.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { temporaryDirectory } from "../support/store.ts";
 import { until } from "../support/until.ts";
 
-class Request implements Unwritten {
+class Request implements PendingRow {
   readonly #journal: Journal;
   readonly segment: Segment;
   readonly #row: RequestRow;
   ended = false;
-  waits = false;
+  queued = false;
   readonly startedAt: number;
 
   constructor(id: string, journal: Journal, startedAt = 0) {
-    const names = { request_id: id, key_id: "k", key_name: "k", model_asked: null, model_sent: null };
-    const opening: Opening = { id, ...names, stream: 0, bytes_in: 0, started_at: startedAt };
+    const names = {
+      request_id: id,
+      key_id: "k",
+      key_name: "k",
+      requested_model: null,
+      forwarded_model: null,
+    };
+    const opening: StartEntry = { id, ...names, stream: 0, bytes_in: 0, started_at: startedAt };
     this.#journal = journal;
     this.startedAt = startedAt;
-    this.segment = journal.open(opening, () => {});
+    this.segment = journal.recordStart(opening, () => {});
     this.#row = openRow(opening, "me");
   }
 
@@ -51,11 +57,11 @@ function start(write: (rows: readonly RequestRow[]) => Promise<void>) {
   const health: boolean[] = [];
   const refused: string[] = [];
   const damaged: number[] = [];
-  const writer = new Writer({
+  const writer = new BatchWriter({
     journal,
-    write: tolerantWrite({
+    write: createQuarantiningWriter({
       write: (rows) => write(rows).then(() => rows),
-      isRowFault: (error) => error instanceof RowFault,
+      isInvalidRow: (error) => error instanceof RowFault,
       refuse: ({ id }) => refused.push(id),
     }),
     isJournalPersistent: true,

@@ -1,18 +1,18 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { Caretaker, type CaretakerOptions } from "../../src/metering/orphan-recovery.ts";
+import { OrphanRecovery, type OrphanRecoveryOptions } from "../../src/metering/orphan-recovery.ts";
 import type { Recovered } from "../../src/metering/journal/replay.ts";
-import { tolerantWrite } from "../../src/metering/quarantining-writer.ts";
+import { createQuarantiningWriter } from "../../src/metering/quarantining-writer.ts";
 import type { Database } from "../../src/store/database.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
-import { isRowFault } from "../../src/store/database-errors.ts";
+import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
 
 export const HOUR_MS = 3_600_000;
 
-/** A caretaker that has been started, with a monotonic clock of its own, and what it has called back with. */
-export async function setUp(options: Partial<CaretakerOptions> = {}) {
+/** An orphan recovery that has been started, with a monotonic clock of its own, and what it has called back with. */
+export async function setUp(options: Partial<OrphanRecoveryOptions> = {}) {
   const database = options.database ?? (await openTestDatabase());
   const directory = options.directory ?? temporaryDirectory();
   const unknown: string[] = [];
@@ -22,15 +22,15 @@ export async function setUp(options: Partial<CaretakerOptions> = {}) {
   const expired: number[] = [];
   const skews: number[] = [];
   const clock = { now: 0 };
-  const caretaker = new Caretaker({
+  const orphanRecovery = new OrphanRecovery({
     database,
     directory,
     instance: "me",
     lostAfterMs: HOUR_MS,
     now: () => clock.now,
-    write: tolerantWrite({
+    write: createQuarantiningWriter({
       write: (rows) => writeRequests(database, rows),
-      isRowFault,
+      isInvalidRow,
       refuse: ({ id }) => refused.push(id),
     }),
     deletedBefore: () => Promise.resolve(0),
@@ -41,9 +41,20 @@ export async function setUp(options: Partial<CaretakerOptions> = {}) {
     onFailure: (error) => failures.push(error),
     ...options,
   });
-  onTestFinished(() => caretaker.stop());
-  caretaker.start();
-  return { database, directory, caretaker, clock, unknown, refused, recovered, failures, expired, skews };
+  onTestFinished(() => orphanRecovery.stop());
+  orphanRecovery.start();
+  return {
+    database,
+    directory,
+    orphanRecovery,
+    clock,
+    unknown,
+    refused,
+    recovered,
+    failures,
+    expired,
+    skews,
+  };
 }
 
 /** Leaves a segment of a process that is dead. */

@@ -3,12 +3,12 @@ import { GatewayError } from "../../src/errors.ts";
 import type { Database } from "../../src/store/database.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { type FindGeneration, LookupRefused } from "../../src/metering/cost-lookup.ts";
-import { hurry, pending, RECORD, rowOf, startSettler } from "./settling.ts";
+import { hurry, pending, RECORD, rowOf, startReconciler } from "./settling.ts";
 
 const SECOND_MS = 1_000;
 const rows = (count: number) => Array.from({ length: count }, (_, index) => pending(String(index)));
 
-/** A settler with many rows, an upstream that can be unwell, and a monotonic clock that the test moves. */
+/** A reconciler with many rows, an upstream that can be unwell, and a monotonic clock that the test moves. */
 async function start(count: number, whenUnwell: () => Error) {
   const upstream = { unwell: true, asked: 0 };
   const clock = { now: 0 };
@@ -16,7 +16,7 @@ async function start(count: number, whenUnwell: () => Error) {
     upstream.asked++;
     return upstream.unwell ? Promise.reject(whenUnwell()) : Promise.resolve(RECORD);
   };
-  const started = await startSettler(find, { now: () => clock.now });
+  const started = await startReconciler(find, { now: () => clock.now });
   await writeRequests(started.database, rows(count));
   /** Makes a round every second. @returns how many questions were asked in each. */
   const run = async (seconds: number): Promise<number[]> => {
@@ -24,7 +24,7 @@ async function start(count: number, whenUnwell: () => Error) {
     for (let second = 0; second < seconds; second++) {
       const before = upstream.asked;
       await hurry(started.database);
-      await started.settler.settleDue();
+      await started.reconciler.settleDue();
       asked.push(upstream.asked - before);
       clock.now += SECOND_MS;
     }
@@ -45,7 +45,7 @@ test.each([
   ["a network failure", () => new GatewayError("upstream_unreachable", "no")],
   ["a timeout", () => new GatewayError("upstream_timeout", "no")],
 ])(
-  "a settler that gets %s asks once after each pause, twice as long each time, for all rows together",
+  "a reconciler that gets %s asks once after each pause, twice as long each time, for all rows together",
   async (_, error) => {
     const { database, run, upstream } = await start(100, error);
     const asked = await run(64);
@@ -58,7 +58,7 @@ test.each([
   },
 );
 
-test("a settler obeys Retry-After for all rows, and asks with one row first", async () => {
+test("a reconciler obeys Retry-After for all rows, and asks with one row first", async () => {
   const { run, upstream } = await start(100, () => new LookupRefused(429, { "retry-after": "30" }));
   const asked = await run(31);
   expect(asked.slice(1)).toEqual([...Array(29).fill(0), 1]);
@@ -70,46 +70,46 @@ test("a settler obeys Retry-After for all rows, and asks with one row first", as
 test("answers to questions that were on their way when a pause began do not end it", async () => {
   let asked = 0;
   const clock = { now: 0 };
-  const { database, settler } = await startSettler(
+  const { database, reconciler } = await startReconciler(
     () => (++asked === 1 ? Promise.reject(new LookupRefused(503, {})) : Promise.resolve(RECORD)),
     { now: () => clock.now },
   );
   await writeRequests(database, rows(20));
-  await settler.settleDue();
+  await reconciler.settleDue();
   expect(asked).toBe(8);
   clock.now += 999;
   await hurry(database);
-  await settler.settleDue();
+  await reconciler.settleDue();
   expect(asked).toBe(8);
   clock.now += 1;
-  await settler.settleDue();
+  await reconciler.settleDue();
   expect(await settledIn(database)).toBe(20);
 });
 
 test("no more than eight questions are asked at once", async () => {
   let open = 0;
   let most = 0;
-  const { database, settler } = await startSettler(async () => {
+  const { database, reconciler } = await startReconciler(async () => {
     most = Math.max(most, ++open);
     await new Promise((resolve) => void setImmediate(resolve));
     open--;
     return RECORD;
   });
   await writeRequests(database, rows(100));
-  await settler.settleDue();
+  await reconciler.settleDue();
   expect([most, await settledIn(database)]).toEqual([8, 100]);
 });
 
 test("a record that makes no sense keeps no other row from being settled, and is looked up less and less often", async () => {
   const bad = new GatewayError("upstream_bad_response", "another generation's record");
-  const { database, settler } = await startSettler((id) =>
+  const { database, reconciler } = await startReconciler((id) =>
     id === "gen-bad" ? Promise.reject(bad) : Promise.resolve(RECORD),
   );
   await writeRequests(database, [
     pending("bad", { ended_at: Date.now() - 60_000, settle_at: 1 }),
     ...rows(50),
   ]);
-  await settler.settleDue();
+  await reconciler.settleDue();
   expect(await settledIn(database)).toBe(50);
   const row = await rowOf(database, "bad");
   expect(row.state).toBe("pending");

@@ -1,15 +1,15 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
-import { DAY_MS, HOUR_MS, hurry, pending, RECORD, rowOf, startSettler } from "./settling.ts";
+import { DAY_MS, HOUR_MS, hurry, pending, RECORD, rowOf, startReconciler } from "./settling.ts";
 
 test("a record that is not there is asked for again, twice as long after each time, up to five minutes", async () => {
-  const { database, settler, unknown } = await startSettler(() => Promise.resolve(undefined));
+  const { database, reconciler, unknown } = await startReconciler(() => Promise.resolve(undefined));
   await writeRequests(database, [pending("1")]);
   const waits: number[] = [];
   for (let round = 0; round < 12; round++) {
     await hurry(database);
     const before = Date.now();
-    await settler.settleDue();
+    await reconciler.settleDue();
     waits.push(Math.round(((await rowOf(database, "1")).settle_at ?? 0) - before) / 1_000);
   }
   expect(waits.map(Math.round)).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
@@ -18,7 +18,7 @@ test("a record that is not there is asked for again, twice as long after each ti
 
 test("a record that OpenRouter does not have is asked for as often as fits into the time, then given up and counted", async () => {
   const asked: string[] = [];
-  const { database, settler, unknown } = await startSettler(
+  const { database, reconciler, unknown } = await startReconciler(
     (id) => {
       asked.push(id);
       return Promise.resolve(undefined);
@@ -31,11 +31,11 @@ test("a record that OpenRouter does not have is asked for as often as fits into 
   await writeRequests(database, [pending("1", { ended_at: Date.now() - 30 * DAY_MS, prompt_tokens: 5 })]);
   for (let round = 1; round < questions; round++) {
     await hurry(database);
-    await settler.settleDue();
+    await reconciler.settleDue();
     expect((await rowOf(database, "1")).state).toBe("pending");
   }
   await hurry(database);
-  await settler.settleDue();
+  await reconciler.settleDue();
   expect([asked.length, unknown]).toEqual([questions, ["1"]]);
   expect(await rowOf(database, "1")).toMatchObject({
     state: "unknown",
@@ -51,7 +51,7 @@ test("a record that OpenRouter does not have is asked for as often as fits into 
 });
 
 test("however short the time to give up is, OpenRouter is asked eight times, within it", async () => {
-  const { database, settler, unknown } = await startSettler(() => Promise.resolve(undefined), {
+  const { database, reconciler, unknown } = await startReconciler(() => Promise.resolve(undefined), {
     settleAfterMs: 1_000,
     giveUpMs: 4_000,
   });
@@ -59,14 +59,14 @@ test("however short the time to give up is, OpenRouter is asked eight times, wit
   const waits: number[] = [];
   for (let round = 1; round < 8; round++) {
     await hurry(database);
-    await settler.settleDue();
+    await reconciler.settleDue();
     waits.push(((await rowOf(database, "1")).settle_at ?? 0) - Date.now());
     expect(unknown).toEqual([]);
   }
   expect(Math.max(...waits)).toBeLessThanOrEqual(500);
   for (let round = 8; unknown.length === 0 && round < 20; round++) {
     await hurry(database);
-    await settler.settleDue();
+    await reconciler.settleDue();
   }
   expect(unknown).toEqual(["1"]);
 });
@@ -75,32 +75,32 @@ test("a clock that is 25 h ahead gives up no row, and what it has postponed is d
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
   onTestFinished(() => void vi.useRealTimers());
   let record: typeof RECORD | undefined;
-  const { database, settler, unknown } = await startSettler(() => Promise.resolve(record));
+  const { database, reconciler, unknown } = await startReconciler(() => Promise.resolve(record));
   await writeRequests(database, [pending("1")]);
   const rightAt = Date.now();
   vi.setSystemTime(rightAt + 25 * HOUR_MS);
-  await settler.settleDue();
+  await reconciler.settleDue();
   expect([(await rowOf(database, "1")).state, unknown]).toEqual(["pending", []]);
   vi.setSystemTime(rightAt);
   record = RECORD;
-  await settler.settleDue();
+  await reconciler.settleDue();
   expect(await rowOf(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 7 });
 });
 
 test("a record that is not filled in is asked for eight times, then taken at its word", async () => {
   const empty = { ...RECORD, costNanodollars: 0, promptTokens: undefined, completionTokens: undefined };
-  const { database, settler } = await startSettler((id) =>
+  const { database, reconciler } = await startReconciler((id) =>
     Promise.resolve(id === "gen-free" ? { ...RECORD, costNanodollars: 0 } : empty),
   );
   await writeRequests(database, [pending("1"), pending("free")]);
   for (let round = 1; round < 8; round++) {
     await hurry(database);
-    await settler.settleDue();
+    await reconciler.settleDue();
     expect((await rowOf(database, "1")).state).toBe("pending");
   }
   expect(await rowOf(database, "free")).toMatchObject({ state: "settled", cost_nanodollars: 0 });
   await hurry(database);
-  await settler.settleDue();
+  await reconciler.settleDue();
   expect(await rowOf(database, "1")).toMatchObject({
     state: "settled",
     cost_source: "generation",
@@ -115,42 +115,45 @@ test("a record that is filled in after some questions is booked as it is then", 
     promptTokens: 3 as number | undefined,
     completionTokens: undefined,
   };
-  const { database, settler } = await startSettler(() => Promise.resolve(record));
+  const { database, reconciler } = await startReconciler(() => Promise.resolve(record));
   await writeRequests(database, [pending("1")]);
-  await settler.settleDue();
+  await reconciler.settleDue();
   expect((await rowOf(database, "1")).state).toBe("pending");
   record = { ...record, costNanodollars: 9, promptTokens: undefined };
   await hurry(database);
-  await settler.settleDue();
+  await reconciler.settleDue();
   expect(await rowOf(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 9 });
 });
 
 test("a request of long ago is not given up for one bad moment of upstream's, and is settled after it", async () => {
   let down = true;
-  const { database, settler, unknown, failures } = await startSettler(() =>
+  const { database, reconciler, unknown, failures } = await startReconciler(() =>
     down ? Promise.reject(new Error("502")) : Promise.resolve(RECORD),
   );
   await writeRequests(database, [pending("1", { ended_at: Date.now() - 3 * DAY_MS })]);
-  await settler.settleDue();
+  await reconciler.settleDue();
   expect([(await rowOf(database, "1")).state, unknown, failures.length]).toEqual(["pending", [], 1]);
   down = false;
   await hurry(database);
-  await settler.settleDue();
+  await reconciler.settleDue();
   expect(await rowOf(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 7 });
 });
 
 test("a lookup that fails does not count towards giving a row up, however often", async () => {
-  const { database, settler, unknown } = await startSettler(() => Promise.reject(new Error("no sense")), {
-    giveUpMs: 1,
-    now: (
-      (now) => () =>
-        (now += 1_000_000)
-    )(0),
-  });
+  const { database, reconciler, unknown } = await startReconciler(
+    () => Promise.reject(new Error("no sense")),
+    {
+      giveUpMs: 1,
+      now: (
+        (now) => () =>
+          (now += 1_000_000)
+      )(0),
+    },
+  );
   await writeRequests(database, [pending("1", { ended_at: Date.now() - 3 * DAY_MS })]);
   for (let round = 0; round < 50; round++) {
     await hurry(database);
-    await settler.settleDue();
+    await reconciler.settleDue();
   }
   expect(await rowOf(database, "1")).toMatchObject({ state: "pending", settle_attempts: 0 });
   expect(unknown).toEqual([]);

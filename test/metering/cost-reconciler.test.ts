@@ -6,7 +6,7 @@ import { generationFinder } from "../../src/upstream/generation.ts";
 import { connectUpstream } from "../../src/upstream/openrouter.ts";
 import { ACCOUNT_KEY } from "../support/gateway.ts";
 import { until } from "../support/until.ts";
-import { pending, RECORD, rowOf, startSettler } from "./settling.ts";
+import { pending, RECORD, rowOf, startReconciler } from "./settling.ts";
 
 async function ask(simulator: Simulator): Promise<string> {
   const response = await fetch(`${simulator.baseUrl}/chat/completions`, {
@@ -30,16 +30,16 @@ test("requests are settled to what upstream billed, when it has their records, e
   });
   onTestFinished(() => upstream.close());
   const find = generationFinder(upstream, `Bearer ${ACCOUNT_KEY}`);
-  const first = await startSettler(find, { settleAfterMs: 50 });
+  const first = await startReconciler(find, { settleAfterMs: 50 });
   const { database } = first;
-  const second = await startSettler(find, { settleAfterMs: 50, database });
+  const second = await startReconciler(find, { settleAfterMs: 50, database });
   const ids = await Promise.all(Array.from({ length: 100 }, () => ask(simulator)));
   await writeRequests(
     database,
     ids.map((generation_id, index) => pending(String(index), { generation_id })),
   );
-  first.settler.start();
-  second.settler.start();
+  first.reconciler.start();
+  second.reconciler.start();
   await until(
     async () =>
       (await database.kysely.selectFrom("requests").select("id").where("state", "=", "settled").execute())
@@ -62,13 +62,13 @@ test("requests are settled to what upstream billed, when it has their records, e
 }, 30_000);
 
 test("a record fills in what the answer did not say, and takes nothing away that it does not say itself", async () => {
-  const { database, settler } = await startSettler(() => Promise.resolve(RECORD));
-  const known = { provider: "Known", model_answered: null, cached_tokens: 4, reasoning_tokens: 5 };
+  const { database, reconciler } = await startReconciler(() => Promise.resolve(RECORD));
+  const known = { provider: "Known", response_model: null, cached_tokens: 4, reasoning_tokens: 5 };
   await writeRequests(database, [pending("1", known)]);
-  await settler.settleDue();
+  await reconciler.settleDue();
   expect(await rowOf(database, "1")).toMatchObject({
     provider: "Known",
-    model_answered: "a/b-2026",
+    response_model: "a/b-2026",
     prompt_tokens: 1,
     cached_tokens: 4,
     reasoning_tokens: 0,
@@ -76,11 +76,11 @@ test("a record fills in what the answer did not say, and takes nothing away that
 });
 
 test("settles a BYOK request with what its provider charges, of which the sums have only that of BYOK requests", async () => {
-  const { database, settler } = await startSettler((id) =>
+  const { database, reconciler } = await startReconciler((id) =>
     Promise.resolve({ ...RECORD, isByok: id === "gen-1", upstreamInferenceNanodollars: 250 }),
   );
   await writeRequests(database, [pending("1", { cache_write_tokens: 3 }), pending("2", { is_byok: 1 })]);
-  await settler.settleDue();
+  await reconciler.settleDue();
   expect(await rowOf(database, "1")).toMatchObject({
     is_byok: 1,
     upstream_inference_nanodollars: 250,
@@ -94,26 +94,26 @@ test("settles a BYOK request with what its provider charges, of which the sums h
 });
 
 test("one request that fails does not keep the others of its round from being settled", async () => {
-  const { database, settler, failures } = await startSettler((id) =>
+  const { database, reconciler, failures } = await startReconciler((id) =>
     Promise.resolve(id === "gen-7" ? { ...RECORD, provider: {} as unknown as string } : RECORD),
   );
   await writeRequests(
     database,
     Array.from({ length: 20 }, (_, index) => pending(String(index))),
   );
-  await expect(settler.settleDue()).rejects.toThrow(/bound|bind|support/i);
+  await expect(reconciler.settleDue()).rejects.toThrow(/bound|bind|support/i);
   const rows = await database.kysely.selectFrom("requests").select(["id", "state"]).execute();
   expect(rows.filter(({ state }) => state !== "settled")).toEqual([{ id: "7", state: "pending" }]);
   expect(failures).toEqual([]);
 });
 
 test("more than are claimed at once are settled in one round", async () => {
-  const { database, settler } = await startSettler(() => Promise.resolve(RECORD));
+  const { database, reconciler } = await startReconciler(() => Promise.resolve(RECORD));
   await writeRequests(
     database,
     Array.from({ length: 150 }, (_, index) => pending(String(index))),
   );
-  await settler.settleDue();
+  await reconciler.settleDue();
   const { requests } = await database.kysely
     .selectFrom("rollups")
     .select("requests")
@@ -124,15 +124,15 @@ test("more than are claimed at once are settled in one round", async () => {
 test("a round that fails is told of and made again, and stopping waits for the one under way", async () => {
   let asked = 0;
   const { promise: slow, resolve: go } = Promise.withResolvers<GenerationRecord>();
-  const { database, settler, failures } = await startSettler(
+  const { database, reconciler, failures } = await startReconciler(
     () => (++asked === 1 ? Promise.reject(new Error("502")) : slow),
     { settleAfterMs: 50 },
   );
   await writeRequests(database, [pending("1")]);
-  settler.start();
+  reconciler.start();
   await until(() => asked === 2, "the second question");
   let stopped = false;
-  const stopping = settler.stop().then(() => (stopped = true));
+  const stopping = reconciler.stop().then(() => (stopped = true));
   expect([stopped, failures.length]).toEqual([false, 1]);
   go(RECORD);
   await stopping;

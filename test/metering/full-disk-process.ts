@@ -9,7 +9,7 @@ const journal = new Journal(directory, "me", 1_000_000);
 const told: string[] = [];
 const begin = async (id: string): Promise<void> => {
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
-  journal.open(openingOfTest(id), resolve);
+  journal.recordStart(openingOfTest(id), resolve);
   const error = await promise;
   told.push(`${id} ${error instanceof JournalFull ? "full" : "kept"}`);
 };

@@ -3,14 +3,14 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Dispatcher } from "undici";
 import { expect, test } from "vitest";
-import type { Exchange } from "../../src/http/request-context.ts";
+import type { RequestContext } from "../../src/http/request-context.ts";
 import { recoverJournals } from "../../src/metering/journal/replay.ts";
-import { Reading } from "../../src/relay/response-inspector.ts";
+import { ResponseInspector } from "../../src/relay/response-inspector.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { Call, type UpstreamSink } from "../../src/upstream/call.ts";
 import { temporaryDirectory } from "../support/store.ts";
 import { until } from "../support/until.ts";
-import { newExchange } from "./requests.ts";
+import { createRequestContext } from "./requests.ts";
 import { begin, end, startLedger } from "./started-ledger.ts";
 
 /** A sink that writes down what it is told. */
@@ -28,7 +28,7 @@ function noting(): { told: string[]; sink: UpstreamSink } {
 }
 
 /** A request upstream that a test answers itself, held back until its head is kept. */
-function holding(exchange: Exchange, sink: UpstreamSink) {
+function holding(context: RequestContext, sink: UpstreamSink) {
   let handler: Dispatcher.DispatchHandler = {};
   const flow: string[] = [];
   const controller = {
@@ -42,7 +42,7 @@ function holding(exchange: Exchange, sink: UpstreamSink) {
       handler.onRequestStart?.(controller, undefined);
     },
     sink,
-    { body: undefined, gate: createHeadGate(exchange), retryForMs: 0 },
+    { body: undefined, beforeHead: createHeadGate(context), retryForMs: 0 },
   );
   return {
     call,
@@ -57,23 +57,23 @@ function holding(exchange: Exchange, sink: UpstreamSink) {
 /** A request whose account has begun, and whose answer is held back. */
 async function startHeld() {
   const ledger = await startLedger();
-  const exchange = newExchange();
-  await begin(ledger.ledger, exchange);
+  const context = createRequestContext();
+  await begin(ledger.ledger, context);
   const { told, sink } = noting();
-  return { ...ledger, exchange, told, sink, held: holding(exchange, sink) };
+  return { ...ledger, context, told, sink, held: holding(context, sink) };
 }
 
 const HEAD = { status: 200, headers: { "x-generation-id": "gen-7" } };
 
 test("an answer is given on when its head is on the disk, in its order", async () => {
-  const { told, held, exchange, journal } = await startHeld();
+  const { told, held, context, journal } = await startHeld();
   held.head();
   held.data("a");
   held.data("b");
   held.end();
   expect(told).toEqual([]);
   // What is known of it is known at once: the caller may leave before the head is kept.
-  expect([exchange.generationId, exchange.upstreamStatus]).toEqual(["gen-7", 200]);
+  expect([context.generationId, context.upstreamStatus]).toEqual(["gen-7", 200]);
   await until(() => told.length > 0, "the answer");
   expect(told).toEqual(["head 200", "a", "b", "end"]);
   expect(journal()).toContain('{"status":200,"generationId":"gen-7"}');
@@ -162,25 +162,25 @@ test("the generation of a request that goes on is in the database, should the di
 });
 
 test("a caller who leaves while the head is held back is accounted for with its generation", async () => {
-  const { held, exchange, ledger, rows, close } = await startHeld();
+  const { held, context, ledger, rows, close } = await startHeld();
   held.head();
-  exchange.sent = true;
-  exchange.outcome = "client_gone";
-  ledger.end(exchange);
+  context.sent = true;
+  context.outcome = "client_gone";
+  ledger.end(context);
   await close();
   expect(await rows()).toMatchObject([{ state: "pending", generation_id: "gen-7", outcome: "client_gone" }]);
 });
 
 test("an id that only the body states is kept as one that the head states is", async () => {
-  const { ledger, exchange, journal, directory, close } = await startHeld();
+  const { ledger, context, journal, directory, close } = await startHeld();
   const head = { status: 200, headers: {} };
   let passed = false;
-  createHeadGate(exchange)?.(head, () => (passed = true));
+  createHeadGate(context)?.(head, () => (passed = true));
   await until(() => passed, "the head to pass");
-  const reading = new Reading();
-  reading.begin({ ...head, headers: { "content-type": "text/event-stream" } }, exchange);
-  reading.push(Buffer.from('data: {"id":"gen-late","choices":[]}\n\n'));
-  expect(exchange.generationId).toBe("gen-late");
+  const inspector = new ResponseInspector();
+  inspector.begin({ ...head, headers: { "content-type": "text/event-stream" } }, context);
+  inspector.push(Buffer.from('data: {"id":"gen-late","choices":[]}\n\n'));
+  expect(context.generationId).toBe("gen-late");
   await until(() => journal().includes('"gen-late"'), "the id to be in the journal");
   // A gateway that finds this journal after a crash knows whose cost to look up.
   const found: RequestRow[] = [];
@@ -188,7 +188,7 @@ test("an id that only the body states is kept as one that the head states is", a
   writeFileSync(join(copy, "dead.1.jsonl"), journal());
   await recoverJournals(copy, "own", (rows) => Promise.resolve(found.push(...rows)));
   expect(found).toMatchObject([{ generation_id: "gen-late", state: "pending" }]);
-  end(ledger, exchange);
+  end(ledger, context);
   await close();
   expect(readdirSync(directory)).toEqual([]);
 });

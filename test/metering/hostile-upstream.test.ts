@@ -6,7 +6,7 @@ import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.t
 import { until, within } from "../support/until.ts";
 import { ECHO, ECHOES, RECORDS, REFUSALS } from "./hostile-cases.ts";
 
-// The ledger beside the books of an upstream that repeats what clients send, mixes up its records, and fails in odd ways.
+// The ledger beside the persistence of an upstream that repeats what clients send, mixes up its records, and fails in odd ways.
 
 /** Makes the request of one case. */
 function call(gateway: KeyedGateway, name: string, leavesAfter: string | undefined): Promise<void> {
@@ -49,7 +49,7 @@ interface LedgerRow {
   readonly request_id: string;
   readonly state: string;
   readonly cost_usd: string | null;
-  readonly model_sent: string;
+  readonly forwarded_model: string;
 }
 
 async function finalRows(gateway: KeyedGateway, count: number): Promise<LedgerRow[]> {
@@ -72,15 +72,15 @@ test.each([
   ["has strange records", RECORDS],
   ["refuses in strange ways", REFUSALS],
 ] as const)(
-  "the ledger equals the books of an upstream that %s",
+  "the ledger equals the persistence of an upstream that %s",
   async (_, cases) => {
     const upstream = await startHostileOpenRouter(cases);
     const gateway = await startKeyedGateway(upstream.baseUrl);
     const names = Object.keys(cases);
     await Promise.all(names.map((name) => call(gateway, name, cases[name]?.leavesAfter)));
     const rows = await finalRows(gateway, names.length);
-    const found = rows.map(({ model_sent, state, cost_usd }) => [
-      model_sent,
+    const found = rows.map(({ forwarded_model, state, cost_usd }) => [
+      forwarded_model,
       state === "unknown" ? state : Number(cost_usd),
     ]);
     const billed = names.map((name) => [

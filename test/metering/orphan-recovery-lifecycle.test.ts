@@ -8,7 +8,7 @@ import { until } from "../support/until.ts";
 import { HOUR_MS, leave, setUp, statesIn } from "./caretaking.ts";
 
 test("a process says that it lives, and when it leaves; one that is long dead is taken off the list", async () => {
-  const { database, caretaker, clock } = await setUp();
+  const { database, orphanRecovery, clock } = await setUp();
   const listed = () => database.kysely.selectFrom("instances").select("id").orderBy("id").execute();
   for (const [id, agoMs] of [["dead", 2 * HOUR_MS] as const, ["quiet", HOUR_MS / 2] as const]) {
     const at = Date.now() - agoMs;
@@ -16,9 +16,9 @@ test("a process says that it lives, and when it leaves; one that is long dead is
   }
   await until(async () => (await listed()).length === 3, "the first beat");
   clock.now += 60_000;
-  await caretaker.lookAfter();
+  await orphanRecovery.runOnce();
   expect(await listed()).toEqual([{ id: "me" }, { id: "quiet" }]);
-  await caretaker.stop();
+  await orphanRecovery.stop();
   expect(await listed()).toEqual([{ id: "quiet" }]);
 });
 
@@ -32,11 +32,11 @@ test("rows of others are taken over only by who has said for a minute without a 
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
-  const { caretaker, clock, failures } = await setUp({ database: { ...real, kysely } });
+  const { orphanRecovery, clock, failures } = await setUp({ database: { ...real, kysely } });
   await writeRequests(real, [requestRow("orphan", { instance: "gone", generation_id: "gen-1" })]);
   const stateAfter = async (ms: number): Promise<string[]> => {
     clock.now += ms;
-    await caretaker.lookAfter();
+    await orphanRecovery.runOnce();
     return statesIn(real);
   };
   const beats = async (): Promise<unknown> =>
@@ -59,11 +59,11 @@ test("a process that stops leaves a journal it is taking over to others", async 
   leave(directory, "dead.1.jsonl", ...rows);
   let stopped: Promise<void> | undefined;
   const written: number[] = [];
-  const { caretaker, failures } = await setUp({
+  const { orphanRecovery, failures } = await setUp({
     directory,
     write: (some) => {
       written.push(some.length);
-      stopped ??= caretaker.stop();
+      stopped ??= orphanRecovery.stop();
       return Promise.resolve(some);
     },
   });
@@ -73,7 +73,7 @@ test("a process that stops leaves a journal it is taking over to others", async 
 });
 
 test("however soon bills are given up, a gateway that has beaten within the hour stays listed, and its rows its own", async () => {
-  const { database, caretaker, clock, unknown } = await setUp({ lostAfterMs: 1 });
+  const { database, orphanRecovery, clock, unknown } = await setUp({ lostAfterMs: 1 });
   const seen_at = Date.now();
   const alive = { id: "alive", started_at: seen_at, seen_at };
   await database.kysely.insertInto("instances").values(alive).execute();
@@ -86,7 +86,7 @@ test("however soon bills are given up, a gateway that has beaten within the hour
   await until(async () => (await listed()).length === 2, "the first beat");
   for (let round = 0; round < 2; round++) {
     clock.now += 60_000;
-    await caretaker.lookAfter();
+    await orphanRecovery.runOnce();
   }
   expect(await listed()).toEqual([{ id: "alive" }, { id: "me" }]);
   expect([unknown, await statesIn(database)]).toEqual([[], ["alive open", "dead open"]]);
@@ -99,7 +99,7 @@ const beatsOf = async ({ kysely }: Database): Promise<number> =>
 test("a clock that jumps ahead makes no other process dead before it had a minute to beat", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
   onTestFinished(() => void vi.useRealTimers());
-  const { database, caretaker, clock } = await setUp();
+  const { database, orphanRecovery, clock } = await setUp();
   const { kysely } = database;
   await until(() => beatsOf(database), "the first beat");
   const seen_at = Date.now();
@@ -111,12 +111,12 @@ test("a clock that jumps ahead makes no other process dead before it had a minut
   clock.now += 3_600_000;
   vi.setSystemTime(seen_at + 25 * HOUR_MS);
   await until(async () => (await beatsOf(database)) > seen_at + HOUR_MS, "a beat after the jump", 12_000);
-  await caretaker.lookAfter();
+  await orphanRecovery.runOnce();
   clock.now += 59_999;
-  await caretaker.lookAfter();
+  await orphanRecovery.runOnce();
   expect(await statesIn(database)).toEqual(["1 open", "2 open"]);
   await kysely.updateTable("instances").set({ seen_at: Date.now() }).where("id", "=", "alive").execute();
   clock.now += 1;
-  await caretaker.lookAfter();
+  await orphanRecovery.runOnce();
   expect(await statesIn(database)).toEqual(["1 open", "2 open"]);
 }, 30_000);

@@ -1,7 +1,7 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import type { CaretakerOptions } from "../../src/metering/orphan-recovery.ts";
+import type { OrphanRecoveryOptions } from "../../src/metering/orphan-recovery.ts";
 import { Journal } from "../../src/metering/journal/journal.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
@@ -11,7 +11,7 @@ import { HOUR_MS, leave, setUp, statesIn } from "./caretaking.ts";
 import { openingOfTest } from "./requests.ts";
 
 test("of what a journal has no end of, only what the database does not know better is told of as unknown", async () => {
-  const { database, directory, caretaker, unknown } = await setUp();
+  const { database, directory, orphanRecovery, unknown } = await setUp();
   // Their lines stand in one segment with one that still ran, so they are in the journal for as long as that.
   await writeRequests(database, [
     requestRow("never-sent", { state: "settled", cost_nanodollars: 0, cost_source: "none" }),
@@ -23,7 +23,7 @@ test("of what a journal has no end of, only what the database does not know bett
     "dead.1.jsonl",
     ...["never-sent", "known", "open", "new"].map((id) => ["open", openingOfTest(id)]),
   );
-  await caretaker.lookAfter();
+  await orphanRecovery.runOnce();
   expect(unknown).toEqual(["open", "new"]);
   expect(await statesIn(database)).toEqual([
     "known unknown",
@@ -34,11 +34,11 @@ test("of what a journal has no end of, only what the database does not know bett
 });
 
 test("a row that the database will never take does not keep back its journal, or those of others", async () => {
-  const { database, directory, caretaker, refused, recovered, failures } = await setUp();
+  const { database, directory, orphanRecovery, refused, recovered, failures } = await setUp();
   const bad = { ...requestRow("bad", { state: "settled" }), key_name: null };
   leave(directory, "a.1.jsonl", ["open", openingOfTest("1")], ["row", bad], ["open", openingOfTest("2")]);
   leave(directory, "b.1.jsonl", ["open", openingOfTest("3")]);
-  await caretaker.lookAfter();
+  await orphanRecovery.runOnce();
   expect(await statesIn(database)).toEqual(["1 unknown", "2 unknown", "3 unknown"]);
   expect([refused, failures]).toEqual([["bad"], []]);
   expect(recovered).toMatchObject([{ instances: 2 }]);
@@ -46,7 +46,7 @@ test("a row that the database will never take does not keep back its journal, or
 });
 
 test("a journal that cannot be read keeps back neither those of others nor rows of lost disks", async () => {
-  const { database, directory, caretaker, clock, unknown, failures } = await setUp();
+  const { database, directory, orphanRecovery, clock, unknown, failures } = await setUp();
   const { started_at } = requestRow("lost", { started_at: Date.now() - 2 * HOUR_MS });
   await writeRequests(database, [requestRow("lost", { instance: "gone", started_at })]);
   leave(directory, "a.1.jsonl", ["open", openingOfTest("1")]);
@@ -54,7 +54,7 @@ test("a journal that cannot be read keeps back neither those of others nor rows 
   writeFileSync(join(directory, "a.lock"), "x".repeat(4_096));
   leave(directory, "b.1.jsonl", ["open", openingOfTest("2")]);
   clock.now += 60_000;
-  await caretaker.lookAfter();
+  await orphanRecovery.runOnce();
   expect(await statesIn(database)).toEqual(["2 unknown", "lost unknown"]);
   expect(unknown).toEqual(["2", "lost"]);
   expect(failures.length).toBeGreaterThan(0);
@@ -69,7 +69,7 @@ test("ten that look after one directory at once take each request over once, and
   const all = await Promise.all(
     Array.from({ length: 10 }, (_, number) => setUp({ database, directory, instance: `me${number}` })),
   );
-  await Promise.all(all.map(({ caretaker }) => caretaker.lookAfter()));
+  await Promise.all(all.map(({ orphanRecovery }) => orphanRecovery.runOnce()));
   expect(all.flatMap(({ failures }) => failures)).toEqual([]);
   expect(all.flatMap(({ unknown }) => unknown)).toHaveLength(20);
   expect(await statesIn(database)).toHaveLength(20);
@@ -77,12 +77,12 @@ test("ten that look after one directory at once take each request over once, and
 });
 
 test("a journal whose process lives is left alone", async () => {
-  const { database, directory, caretaker } = await setUp();
+  const { database, directory, orphanRecovery } = await setUp();
   const journal = new Journal(directory, "alive", 1_000_000);
   onTestFinished(() => journal.close());
-  journal.open(openingOfTest("1"), () => {});
+  journal.recordStart(openingOfTest("1"), () => {});
   journal.spill([requestRow("2", { state: "settled" })]);
-  await caretaker.lookAfter();
+  await orphanRecovery.runOnce();
   expect(await statesIn(database)).toEqual([]);
 });
 
@@ -95,18 +95,18 @@ test("a gigabyte of rows is not held in memory at once", async () => {
   ]).flat();
   leave(directory, "dead.1.jsonl", ...entries, ["open", openingOfTest("x")]);
   const sizes: number[] = [];
-  const write: CaretakerOptions["write"] = (rows: readonly RequestRow[]) => {
+  const write: OrphanRecoveryOptions["write"] = (rows: readonly RequestRow[]) => {
     sizes.push(rows.length);
     return Promise.resolve(rows);
   };
-  const { caretaker, recovered } = await setUp({ directory, write });
-  await caretaker.lookAfter();
+  const { orphanRecovery, recovered } = await setUp({ directory, write });
+  await orphanRecovery.runOnce();
   expect(Math.max(...sizes)).toBeLessThanOrEqual(500);
   expect(recovered).toEqual([{ instances: 1, rows: 5_001, damagedLines: 0 }]);
 });
 
 test("rows of a journal that began before what has been deleted are left out, counted in the log, and not summed again", async () => {
-  const { database, directory, caretaker, expired, recovered, unknown } = await setUp({
+  const { database, directory, orphanRecovery, expired, recovered, unknown } = await setUp({
     deletedBefore: () => Promise.resolve(1_000),
   });
   const settled = (id: string, started_at: number) => [
@@ -121,7 +121,7 @@ test("rows of a journal that began before what has been deleted are left out, co
     ["open", { ...openingOfTest("c"), started_at: 0 }],
     ["open", { ...openingOfTest("d"), started_at: 1_001 }],
   );
-  await caretaker.lookAfter();
+  await orphanRecovery.runOnce();
   expect(await statesIn(database)).toEqual(["b settled", "d unknown"]);
   expect(expired.reduce((sum, count) => sum + count)).toBe(2);
   expect([recovered, unknown]).toEqual([[{ instances: 1, rows: 2, damagedLines: 0 }], ["d"]]);

@@ -1,18 +1,18 @@
 import { expect, test } from "vitest";
-import type { Exchange } from "../../src/http/request-context.ts";
-import { completeRow, openingOf, openRow } from "../../src/metering/request-row.ts";
+import type { RequestContext } from "../../src/http/request-context.ts";
+import { completeRow, toStartEntry, openRow } from "../../src/metering/request-row.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 
 const ENDED_AT = 1_790_000_001_000;
 
 /** What is known of a request when it has ended. */
-const exchange = (fields: Partial<Exchange>): Exchange =>
+const context = (fields: Partial<RequestContext>): RequestContext =>
   ({
     requestId: "r-1",
     keyId: "key_1",
     keyName: "team",
-    modelAsked: "a/b",
-    modelSent: "a/b",
+    requestedModel: "a/b",
+    forwardedModel: "a/b",
     stream: false,
     status: 200,
     outcome: "complete",
@@ -25,11 +25,11 @@ const exchange = (fields: Partial<Exchange>): Exchange =>
     firstByteAt: 110.4,
     endedAt: 150.6,
     ...fields,
-  }) as Exchange;
+  }) as RequestContext;
 
-function rowOf(fields: Partial<Exchange>): RequestRow {
-  const ended = exchange(fields);
-  const row = openRow(openingOf(ended, "1", 1_790_000_000_000), "me");
+function rowOf(fields: Partial<RequestContext>): RequestRow {
+  const ended = context(fields);
+  const row = openRow(toStartEntry(ended, "1", 1_790_000_000_000), "me");
   completeRow(row, ended, ENDED_AT, 500);
   return row;
 }
@@ -59,10 +59,10 @@ const UNKNOWN: Partial<RequestRow> = {
   cost_source: "unknown",
   settle_at: null,
 };
-const BILLED: Partial<Exchange> = { generationId: "gen-1", usage: usage(0.000_012_3) };
+const BILLED: Partial<RequestContext> = { generationId: "gen-1", usage: usage(0.000_012_3) };
 const NO_HEAD = { upstreamStatus: 0, answeredWhole: false };
 
-test.each<[string, Partial<Exchange>, Partial<RequestRow>]>([
+test.each<[string, Partial<RequestContext>, Partial<RequestRow>]>([
   [
     "a whole body that states its cost",
     BILLED,
@@ -90,7 +90,7 @@ test.each<[string, Partial<Exchange>, Partial<RequestRow>]>([
     PENDING,
   ],
   ...[302, 400, 401, 408, 429, 499, 500, 502, 504, 520, 524].map(
-    (upstreamStatus): [string, Partial<Exchange>, Partial<RequestRow>] => [
+    (upstreamStatus): [string, Partial<RequestContext>, Partial<RequestRow>] => [
       `status ${upstreamStatus} without a body that proves a refusal`,
       { upstreamStatus, status: upstreamStatus },
       UNKNOWN,
@@ -109,16 +109,16 @@ test.each<[string, Partial<Exchange>, Partial<RequestRow>]>([
 });
 
 test("a row says what is known of its request", () => {
-  expect(rowOf({ ...BILLED, modelAnswered: "a/b-1", provider: "Some" })).toEqual({
+  expect(rowOf({ ...BILLED, responseModel: "a/b-1", provider: "Some" })).toEqual({
     id: "1",
     request_id: "r-1",
     generation_id: "gen-1",
     instance: "me",
     key_id: "key_1",
     key_name: "team",
-    model_asked: "a/b",
-    model_sent: "a/b",
-    model_answered: "a/b-1",
+    requested_model: "a/b",
+    forwarded_model: "a/b",
+    response_model: "a/b-1",
     provider: "Some",
     stream: 0,
     status: 200,
@@ -145,11 +145,11 @@ test("a row says what is known of its request", () => {
 });
 
 test("a request without a key is accounted to nobody by name, and one without a byte has no time to it", () => {
-  const row = rowOf({ keyId: undefined, keyName: undefined, modelAsked: undefined, firstByteAt: 0 });
+  const row = rowOf({ keyId: undefined, keyName: undefined, requestedModel: undefined, firstByteAt: 0 });
   expect(row).toMatchObject({
     key_id: "anonymous",
     key_name: "anonymous",
-    model_asked: null,
+    requested_model: null,
     first_byte_ms: null,
   });
 });
@@ -163,8 +163,10 @@ test.each([
   ["' OR '1'='1", "' OR '1'='1"],
   ["ключ 🔑", "ключ 🔑"],
 ])("the text %# is made one that every database takes", (given, kept) => {
-  const row = rowOf({ modelAsked: given, modelSent: given, modelAnswered: given, provider: given });
-  expect([row.model_asked, row.model_sent, row.model_answered, row.provider]).toEqual(Array(4).fill(kept));
+  const row = rowOf({ requestedModel: given, forwardedModel: given, responseModel: given, provider: given });
+  expect([row.requested_model, row.forwarded_model, row.response_model, row.provider]).toEqual(
+    Array(4).fill(kept),
+  );
 });
 
 test.each([1e300, Infinity, Number.NaN, 1e8, 1_000_001, -1])(

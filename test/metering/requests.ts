@@ -1,16 +1,16 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { Exchange } from "../../src/http/request-context.ts";
-import type { Opening } from "../../src/metering/journal/format.ts";
+import { RequestContext } from "../../src/http/request-context.ts";
+import type { StartEntry } from "../../src/metering/journal/format.ts";
 
 /** What is known of a request when it begins. */
-export function openingOfTest(id: string, fields: Partial<Opening> = {}): Opening {
+export function openingOfTest(id: string, fields: Partial<StartEntry> = {}): StartEntry {
   return {
     id,
     request_id: `r-${id}`,
     key_id: "key_1",
     key_name: "team",
-    model_asked: "a/b",
-    model_sent: "a/b",
+    requested_model: "a/b",
+    forwarded_model: "a/b",
     stream: 0,
     bytes_in: 10,
     started_at: 1_790_000_000_000,
@@ -19,18 +19,18 @@ export function openingOfTest(id: string, fields: Partial<Opening> = {}): Openin
 }
 
 /** A request, without anything around it. */
-export function newExchange(): Exchange {
+export function createRequestContext(): RequestContext {
   const request = { id: "r-1", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
-  return new Exchange(request, { raw: {} } as FastifyReply, () => {});
+  return new RequestContext(request, { raw: {} } as FastifyReply, () => {});
 }
 
 /** A request whose answer came whole and stated its cost. */
-export function endedExchange(): Exchange {
-  const exchange = newExchange();
+export function endedRequestContext(): RequestContext {
+  const context = createRequestContext();
   const counts = { promptTokens: 1, completionTokens: 2, cachedTokens: 0, reasoningTokens: 0 };
   const generationId = "gen-1";
   const answer = { sent: true, upstreamStatus: 200, answeredWhole: true, generationId };
-  return Object.assign(exchange, answer, {
+  return Object.assign(context, answer, {
     status: 200,
     outcome: "complete",
     usage: { ...counts, costUsd: 0.000_000_005 },

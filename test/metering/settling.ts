@@ -1,5 +1,5 @@
 import { onTestFinished } from "vitest";
-import { Settler, type SettlerOptions } from "../../src/metering/cost-reconciler.ts";
+import { CostReconciler, type CostReconcilerOptions } from "../../src/metering/cost-reconciler.ts";
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import type { GenerationRecord } from "../../src/metering/cost-lookup.ts";
@@ -34,13 +34,16 @@ export const pending = (id: string, fields: Partial<RequestRow> = {}): RequestRo
 export const rowOf = ({ kysely }: Database, id: string): Promise<RequestRow> =>
   kysely.selectFrom("requests").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
 
-/** A settler on a database of its own, which asks when it is told to. */
-export async function startSettler(find: SettlerOptions["find"], options: Partial<SettlerOptions> = {}) {
+/** A reconciler on a database of its own, which asks when it is told to. */
+export async function startReconciler(
+  find: CostReconcilerOptions["find"],
+  options: Partial<CostReconcilerOptions> = {},
+) {
   const database = options.database ?? (await openTestDatabase());
   const unknown: string[] = [];
   const failures: unknown[] = [];
   const counts: number[] = [];
-  const settler = new Settler({
+  const reconciler = new CostReconciler({
     database,
     find,
     settleAfterMs: 1_000,
@@ -52,8 +55,8 @@ export async function startSettler(find: SettlerOptions["find"], options: Partia
     },
     ...options,
   });
-  onTestFinished(() => settler.stop());
-  return { database, settler, unknown, failures, counts };
+  onTestFinished(() => reconciler.stop());
+  return { database, reconciler, unknown, failures, counts };
 }
 
 /** Makes every row due. */

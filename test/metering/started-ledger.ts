@@ -2,18 +2,18 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { GatewayError } from "../../src/errors.ts";
-import type { Exchange } from "../../src/http/request-context.ts";
-import { Ledger } from "../../src/metering/usage-recorder.ts";
+import type { RequestContext } from "../../src/http/request-context.ts";
+import { UsageRecorder } from "../../src/metering/usage-recorder.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
 import { within } from "../support/until.ts";
-import { endedExchange } from "./requests.ts";
+import { endedRequestContext } from "./requests.ts";
 
 /** Starts a ledger that ends with the test, on a database and a journal of its own. */
 export async function startLedger(journalMaxBytes = 1_000_000) {
   const database = await openTestDatabase();
   const dataDir = temporaryDirectory();
-  const ledger = new Ledger({
+  const ledger = new UsageRecorder({
     database,
     dataDir,
     isDataDirPersistent: true,
@@ -38,14 +38,14 @@ export async function startLedger(journalMaxBytes = 1_000_000) {
 }
 
 /** Begins the account of a request. @returns why it may not be sent, if it may not. */
-export function begin(ledger: Ledger, exchange: Exchange): Promise<GatewayError | undefined> {
+export function begin(ledger: UsageRecorder, context: RequestContext): Promise<GatewayError | undefined> {
   const { promise, resolve } = Promise.withResolvers<GatewayError | undefined>();
-  ledger.begin(exchange, resolve);
+  ledger.begin(context, resolve);
   return within(promise, "the account to begin");
 }
 
 /** Ends a request with its cost. */
-export function end(ledger: Ledger, exchange: Exchange): void {
-  const { account } = exchange;
-  ledger.end(Object.assign(exchange, endedExchange(), { account }));
+export function end(ledger: UsageRecorder, context: RequestContext): void {
+  const { meter } = context;
+  ledger.end(Object.assign(context, endedRequestContext(), { meter }));
 }

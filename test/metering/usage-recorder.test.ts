@@ -1,26 +1,26 @@
 import { readdirSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { until, within } from "../support/until.ts";
-import { newExchange } from "./requests.ts";
+import { createRequestContext } from "./requests.ts";
 import { begin, end, startLedger } from "./started-ledger.ts";
 
 test("a request may be sent when its beginning is on the disk, and not before", async () => {
   const { ledger, journal } = await startLedger();
-  const exchange = newExchange();
+  const context = createRequestContext();
   const { promise, resolve } = Promise.withResolvers<string>();
-  ledger.begin(exchange, () => resolve(journal()));
+  ledger.begin(context, () => resolve(journal()));
   expect(journal()).not.toContain('"open"');
-  expect(await within(promise, "the account to begin")).toContain(exchange.requestId);
+  expect(await within(promise, "the account to begin")).toContain(context.requestId);
 });
 
 test("requests that begin at once have rows of their own, in their order, and leave no journal", async () => {
   const { ledger, rows, close, directory } = await startLedger();
-  const exchanges = Array.from({ length: 1_500 }, () => newExchange());
-  expect(await Promise.all(exchanges.map((exchange) => begin(ledger, exchange)))).toEqual(
+  const exchanges = Array.from({ length: 1_500 }, () => createRequestContext());
+  expect(await Promise.all(exchanges.map((context) => begin(ledger, context)))).toEqual(
     Array(1_500).fill(undefined),
   );
-  for (const exchange of exchanges) end(ledger, exchange);
-  for (const exchange of exchanges) ledger.end(exchange);
+  for (const context of exchanges) end(ledger, context);
+  for (const context of exchanges) ledger.end(context);
   await close();
   const written = await rows();
   expect(written).toHaveLength(1_500);
@@ -30,17 +30,17 @@ test("requests that begin at once have rows of their own, in their order, and le
 
 test("what cannot be kept may not be sent and has no row, until there is room", async () => {
   const { ledger, rows, close } = await startLedger(300);
-  const first = [newExchange(), newExchange()];
-  for (const exchange of first) expect(await begin(ledger, exchange)).toBeUndefined();
-  const refused = newExchange();
+  const first = [createRequestContext(), createRequestContext()];
+  for (const context of first) expect(await begin(ledger, context)).toBeUndefined();
+  const refused = createRequestContext();
   const error = await begin(ledger, refused);
   expect(error).toMatchObject({ code: "store_unavailable", status: 503, headers: { "retry-after": "5" } });
-  expect(refused.account).toBeUndefined();
+  expect(refused.meter).toBeUndefined();
   ledger.end(refused);
-  for (const exchange of first) end(ledger, exchange);
+  for (const context of first) end(ledger, context);
   const next = await until(async () => {
-    const exchange = newExchange();
-    return (await begin(ledger, exchange)) ? undefined : exchange;
+    const context = createRequestContext();
+    return (await begin(ledger, context)) ? undefined : context;
   }, "room");
   end(ledger, next);
   await close();
@@ -49,10 +49,10 @@ test("what cannot be kept may not be sent and has no row, until there is room", 
 
 test("a request whose caller left before its beginning was kept has a row that costs nothing", async () => {
   const { ledger, rows, close } = await startLedger();
-  const exchange = newExchange();
-  const kept = begin(ledger, exchange);
-  exchange.outcome = "client_gone";
-  ledger.end(exchange);
+  const context = createRequestContext();
+  const kept = begin(ledger, context);
+  context.outcome = "client_gone";
+  ledger.end(context);
   expect(await kept).toBeUndefined();
   await close();
   expect(await rows()).toMatchObject([
@@ -69,10 +69,10 @@ test("one request whose start fails does not keep those of the same turn waiting
   onTestFinished(() => {
     for (const listener of listeners) process.on("uncaughtException", listener);
   });
-  ledger.begin(newExchange(), () => {
+  ledger.begin(createRequestContext(), () => {
     throw new Error("it broke");
   });
-  const next = begin(ledger, newExchange());
+  const next = begin(ledger, createRequestContext());
   expect(await next).toBeUndefined();
   expect(await within(caught, "the error to be told of")).toMatchObject({ message: "it broke" });
 });

@@ -1,12 +1,12 @@
 import { onTestFinished } from "vitest";
-import { Account } from "../../src/metering/request-entry.ts";
+import { RequestEntry } from "../../src/metering/request-entry.ts";
 import { Journal, JournalFull } from "../../src/metering/journal/journal.ts";
-import { tolerantWrite } from "../../src/metering/quarantining-writer.ts";
-import { Writer } from "../../src/metering/batch-writer.ts";
+import { createQuarantiningWriter } from "../../src/metering/quarantining-writer.ts";
+import { BatchWriter } from "../../src/metering/batch-writer.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { isRowFault } from "../../src/store/database-errors.ts";
+import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { temporaryDirectory } from "../support/store.ts";
-import { endedExchange, openingOfTest } from "./requests.ts";
+import { endedRequestContext, openingOfTest } from "./requests.ts";
 
 /** A disk on which there is no room for rows while the test says so. */
 export class SmallDisk extends Journal {
@@ -27,11 +27,11 @@ export function startWriter(
   const health: boolean[] = [];
   const refused: string[] = [];
   const damaged: number[] = [];
-  const writer = new Writer({
+  const writer = new BatchWriter({
     journal,
-    write: tolerantWrite({
+    write: createQuarantiningWriter({
       write: (rows) => write(rows).then(() => rows),
-      isRowFault,
+      isInvalidRow,
       refuse(row) {
         refused.push(row.id);
         journal.refuse(row);
@@ -49,18 +49,18 @@ export function startWriter(
 }
 
 /** A request that has begun. */
-export function begun(id: string, journal: Journal, started_at = 0): Account {
+export function begun(id: string, journal: Journal, started_at = 0): RequestEntry {
   const opening = openingOfTest(id, { started_at });
-  return new Account(
+  return new RequestEntry(
     opening,
-    journal.open(opening, () => {}),
+    journal.recordStart(opening, () => {}),
     { journal, settleAfterMs: 50, onChange: () => {}, onUnknown: () => {} },
   );
 }
 
 /** A request that has ended with its cost. */
-export function ended(id: string, journal: Journal): Account {
-  const account = begun(id, journal);
-  account.end(endedExchange());
-  return account;
+export function ended(id: string, journal: Journal): RequestEntry {
+  const entry = begun(id, journal);
+  entry.end(endedRequestContext());
+  return entry;
 }

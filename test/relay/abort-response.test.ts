@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import { breakOff, errorEvent } from "../../src/relay/abort-response.ts";
+import { abortResponse, errorEvent } from "../../src/relay/abort-response.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/until.ts";
 
@@ -27,7 +27,7 @@ test("a caller that does not read keeps a connection that is broken off for five
   client.socket.pause();
   response.write(Buffer.alloc(FAR_MORE_THAN_BUFFERS_HOLD));
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-  breakOff(response);
+  abortResponse(response);
   await new Promise(setImmediate);
   vi.advanceTimersByTime(4_999);
   expect(response.socket?.destroyed).toBe(false);
@@ -40,7 +40,7 @@ test("a connection that has ended is not waited for any longer", async () => {
   response.write("a");
   const closed = Promise.all([once(client.socket, "close"), once(response.req.socket, "close")]);
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-  breakOff(response, "b");
+  abortResponse(response, "b");
   expect(vi.getTimerCount()).toBe(1);
   await closed;
   expect(vi.getTimerCount()).toBe(0);
@@ -52,7 +52,7 @@ test("a caller of HTTP/1.0 gets what was written, nothing more, and a reset", as
   const { client, response } = await beginAnswer("1.0");
   response.write("a");
   await until(() => client.response()?.body.length === 1, "the first byte");
-  breakOff(response, "b");
+  abortResponse(response, "b");
   expect((await client.ended("the broken answer"))?.body.toString()).toBe("ab");
   expect(client.error).toBe("ECONNRESET");
 });
@@ -63,7 +63,7 @@ test("an answer whose connection is gone is dropped without a word", async () =>
   response.socket?.destroy();
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const written = vi.spyOn(response, "write");
-  breakOff(response, "b");
+  abortResponse(response, "b");
   expect([response.destroyed, written.mock.calls.length, vi.getTimerCount()]).toEqual([true, 0, 0]);
 });
 

@@ -36,7 +36,7 @@ test.each(["before the head", "in the middle"])(
       outcome: "client_gone",
       cost_source: "stream",
       cost_nanodollars: 500_000_000,
-      model_answered: "a/b",
+      response_model: "a/b",
       generation_id: "gen-1",
       status: when === "in the middle" ? 200 : 0,
     });

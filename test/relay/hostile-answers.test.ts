@@ -72,7 +72,7 @@ describe("a stream that repeats JSON of the client's", () => {
         expect(found.usage).toMatchObject(READ);
         expect(found).toMatchObject({
           generationId: ID,
-          modelAnswered: "a/b",
+          responseModel: "a/b",
           provider: "Prov",
           hasError: false,
           answeredWhole: true,
@@ -120,7 +120,7 @@ describe("a JSON answer that repeats JSON of the client's", () => {
           expect(found.usage).toMatchObject(READ);
           expect(found).toMatchObject({
             generationId: ID,
-            modelAnswered: "a/b",
+            responseModel: "a/b",
             provider: "Prov",
             hasError: false,
           });

@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Dispatcher } from "undici";
 import { expect, test, vi } from "vitest";
-import { Exchange } from "../../src/http/request-context.ts";
+import { RequestContext } from "../../src/http/request-context.ts";
 import { Relay } from "../../src/relay/relay.ts";
 import { Call } from "../../src/upstream/call.ts";
 import { begin, startLedger } from "../metering/started-ledger.ts";
@@ -16,7 +16,7 @@ const WHOLE =
 const OPTIONS = {
   ownsAccount: true,
   headWaitMs: 60_000,
-  readOn: undefined,
+  drainBounds: undefined,
   totalTimeoutMs: 60_000,
   responseLimitBytes: Infinity,
 };
@@ -27,16 +27,16 @@ async function beginAccount(response: { headersSent?: boolean } = {}) {
   const raw = { headersSent: false, writableFinished: false, on: () => {}, ...response };
   const reply = { raw: raw as unknown as ServerResponse, hijack: () => {} } as unknown as FastifyReply;
   const request = { id: "r-1", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
-  const exchange = new Exchange(request, reply, (ended) => ledger.end(ended));
-  exchange.stream = true;
-  request.exchange = exchange;
-  await begin(ledger, exchange);
-  return { exchange, relay: new Relay(request, reply, OPTIONS), journal, rows };
+  const context = new RequestContext(request, reply, (ended) => ledger.end(ended));
+  context.stream = true;
+  request.context = context;
+  await begin(ledger, context);
+  return { context, relay: new Relay(request, reply, OPTIONS), journal, rows };
 }
 
 /** A request that has been sent, and whose client leaves in the turn in which the head arrives. */
 async function leaveWithHead(answer: (handler: Dispatcher.DispatchHandler, controller: Controller) => void) {
-  const { exchange, relay, journal, rows } = await beginAccount();
+  const { context, relay, journal, rows } = await beginAccount();
   const abort = vi.fn<() => void>();
   const controller = { abort, resume: () => {} } as unknown as Controller;
   let handler: Dispatcher.DispatchHandler = {};
@@ -45,11 +45,12 @@ async function leaveWithHead(answer: (handler: Dispatcher.DispatchHandler, contr
     handler.onRequestStart?.(controller, undefined);
   };
   relay.start(
-    (sink) => new Call(attempt, sink, { body: undefined, gate: createHeadGate(exchange), retryForMs: 0 }),
+    (sink) =>
+      new Call(attempt, sink, { body: undefined, beforeHead: createHeadGate(context), retryForMs: 0 }),
   );
   answer(handler, controller);
-  exchange.endedAt = performance.now();
-  relay.settle();
+  context.endedAt = performance.now();
+  relay.onClose();
   const row = until(async () => (await rows()).find(({ state }) => state !== "open"), "the row");
   return { row, journal, abort };
 }

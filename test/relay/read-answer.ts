@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { Exchange } from "../../src/http/request-context.ts";
-import { Reading } from "../../src/relay/response-inspector.ts";
+import { RequestContext } from "../../src/http/request-context.ts";
+import { ResponseInspector } from "../../src/relay/response-inspector.ts";
 import type { Answer } from "../fixtures/replay.ts";
 
 export interface ReadOptions {
@@ -20,21 +20,21 @@ export function readAnswer(
   }: ReadOptions = {},
 ) {
   const request = { id: "r-1", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
-  const exchange = new Exchange(request, { raw: {} } as FastifyReply, () => {});
-  const reading = new Reading();
-  reading.begin(
+  const context = new RequestContext(request, { raw: {} } as FastifyReply, () => {});
+  const inspector = new ResponseInspector();
+  inspector.begin(
     { status: answer.status, headers: { "content-type": answer.contentType, ...headers } },
-    exchange,
+    context,
   );
-  for (const piece of pieces) reading.push(piece);
-  const idBeforeEnd = exchange.generationId;
-  const { cutShort, hasError, lacksDone } = reading;
-  exchange.answeredWhole = ended;
-  reading.conclude(exchange);
-  const { usage, modelAnswered, answeredWhole, generationId, provider, upstreamStatus } = exchange;
+  for (const piece of pieces) inspector.push(piece);
+  const idBeforeEnd = context.generationId;
+  const { cutShort, hasError, lacksDone } = inspector;
+  context.answeredWhole = ended;
+  inspector.conclude(context);
+  const { usage, responseModel, answeredWhole, generationId, provider, upstreamStatus } = context;
   return {
     usage,
-    modelAnswered,
+    responseModel,
     answeredWhole,
     generationId,
     idBeforeEnd,

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { refusalOf } from "../../src/relay/response-guard.ts";
+import { checkResponseHead } from "../../src/relay/response-guard.ts";
 
 const JSON_TYPE = "application/json";
 const refused = (status: number, type: string | undefined, ownsAccount = true, retryAfter?: string) =>
-  refusalOf({ status, headers: { "content-type": type, "retry-after": retryAfter } }, ownsAccount);
+  checkResponseHead({ status, headers: { "content-type": type, "retry-after": retryAfter } }, ownsAccount);
 
 test.each([
   [200, JSON_TYPE],

@@ -48,7 +48,7 @@ test.each([
     const found = readAnswer(answer, [answer.body], { ended: answer.contentType === "application/json" });
     expect([found.usage, found.answeredWhole]).toEqual([usage, answeredWhole]);
     const named = name !== "nothing but white space";
-    expect(found.modelAnswered).toBe(named ? "a/b-20260101" : undefined);
+    expect(found.responseModel).toBe(named ? "a/b-20260101" : undefined);
     expect(found.provider).toBe(named ? "Simulator" : undefined);
   },
 );
@@ -59,8 +59,8 @@ test("Reading finds the model after any keep-alive white space, wherever a piece
     for (let cut = 0; cut <= json.length; cut++) {
       const bytes = Buffer.from(" ".repeat(spaces) + json);
       const pieces = [bytes.subarray(0, spaces + cut), bytes.subarray(spaces + cut)];
-      const { modelAnswered } = readAnswer({ contentType: "application/json", status: 200 }, pieces);
-      expect(modelAnswered, `${spaces} spaces, cut at ${cut}`).toBe("a/b");
+      const { responseModel } = readAnswer({ contentType: "application/json", status: 200 }, pieces);
+      expect(responseModel, `${spaces} spaces, cut at ${cut}`).toBe("a/b");
     }
 });
 
@@ -69,6 +69,6 @@ test("Reading does not keep an endless answer", () => {
   const piece = Buffer.from(`"${"x".repeat(65_534)}"`);
   const before = process.memoryUsage().arrayBuffers;
   const found = readAnswer(answer, Array<Buffer>(20_000).fill(piece));
-  expect(found).toMatchObject({ usage: undefined, modelAnswered: undefined });
+  expect(found).toMatchObject({ usage: undefined, responseModel: undefined });
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000);
 });

@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { Connections } from "../../src/http/connections.ts";
-import { Exchange } from "../../src/http/request-context.ts";
+import { RequestContext } from "../../src/http/request-context.ts";
 import { closeStalledClients } from "../../src/http/stalled-clients.ts";
 import { Relay } from "../../src/relay/relay.ts";
 import { RawClient } from "../support/raw-client.ts";
@@ -46,41 +46,41 @@ async function beginRelay(sent = true) {
     routeOptions: { url: "/" },
     raw: response.req,
   } as FastifyRequest;
-  const exchange = new Exchange(request, reply, () => {});
-  request.exchange = exchange;
+  const context = new RequestContext(request, reply, () => {});
+  request.context = context;
   const relay = new Relay(request, reply, {
     ownsAccount: true,
     headWaitMs: 0,
-    readOn: undefined,
+    drainBounds: undefined,
     totalTimeoutMs: 60_000,
     responseLimitBytes: Infinity,
   });
   relay.start(() => call);
-  return { client, socket, exchange, call, relay, response };
+  return { client, socket, context, call, relay, response };
 }
 
 test("the end of an answer waits for a caller that does not read no longer than the stall time", async () => {
-  const { client, socket, exchange, call, relay } = await beginRelay();
+  const { client, socket, context, call, relay } = await beginRelay();
   client.socket.pause();
   socket.write(FAR_MORE_THAN_BUFFERS_HOLD);
   relay.onHead(HEAD);
   relay.onEnd();
-  expect(exchange.outcome).toBe("complete");
+  expect(context.outcome).toBe("complete");
   await until(() => socket.destroyed, "the connection to be let go");
-  relay.settle();
-  expect(exchange.outcome).toBe("client_gone");
+  relay.onClose();
+  expect(context.outcome).toBe("client_gone");
   expect(call.abort).not.toHaveBeenCalled();
 });
 
 test("completes a response that the client took at once", async () => {
-  const { client, exchange, relay, response } = await beginRelay();
+  const { client, context, relay, response } = await beginRelay();
   relay.onHead(HEAD);
   relay.onData(Buffer.from("{}"));
   await until(() => client.response()?.body.length === 2, "the body");
   relay.onEnd();
   await until(() => response.writableFinished, "the end");
-  relay.settle();
-  expect(exchange.outcome).toBe("complete");
+  relay.onClose();
+  expect(context.outcome).toBe("complete");
 });
 
 test("pauses upstream once for each time the client falls behind", async () => {
@@ -97,27 +97,27 @@ test("pauses upstream once for each time the client falls behind", async () => {
 });
 
 test("what comes after the end changes nothing", async () => {
-  const { exchange, relay } = await beginRelay();
+  const { context, relay } = await beginRelay();
   relay.onHead(HEAD);
   relay.onEnd();
-  relay.cut(new GatewayError("shutting_down", "The gateway is shutting down."));
-  expect([exchange.outcome, exchange.errorCode, exchange.incomplete]).toEqual(["complete", undefined, false]);
+  relay.abort(new GatewayError("shutting_down", "The gateway is shutting down."));
+  expect([context.outcome, context.errorCode, context.incomplete]).toEqual(["complete", undefined, false]);
 });
 
 test.each(["before", "after"])("a caller who is gone %s the head has upstream let go once", async (when) => {
-  const { exchange, call, relay } = await beginRelay();
+  const { context, call, relay } = await beginRelay();
   if (when === "after") relay.onHead(HEAD);
-  relay.settle();
-  relay.settle();
-  expect([call.abort.mock.calls.length, exchange.outcome]).toEqual([1, "client_gone"]);
+  relay.onClose();
+  relay.onClose();
+  expect([call.abort.mock.calls.length, context.outcome]).toEqual([1, "client_gone"]);
 });
 
 test("an answer that is cut from our side lets upstream go and says so in the log", async () => {
-  const { client, exchange, call, relay } = await beginRelay();
+  const { client, context, call, relay } = await beginRelay();
   relay.onHead({ status: 200, headers: { "content-type": "text/event-stream" } });
-  relay.cut(new GatewayError("shutting_down", "The gateway is shutting down."));
+  relay.abort(new GatewayError("shutting_down", "The gateway is shutting down."));
   expect(call.abort).toHaveBeenCalledTimes(1);
-  expect(exchange).toMatchObject({ outcome: "rejected", errorCode: "shutting_down", incomplete: true });
+  expect(context).toMatchObject({ outcome: "rejected", errorCode: "shutting_down", incomplete: true });
   const cut = await client.ended("the cut stream");
   expect(cut?.body.toString()).toContain('"reason":"shutting_down"');
 });
@@ -127,29 +127,29 @@ test.each([
   ["leaves the retry to the client", "was not", false, undefined],
 ])("an error that answers a broken connection %s when the request %s sent", async (_, __, sent, retry) => {
   const { client, relay } = await beginRelay(sent);
-  relay.refuse(new GatewayError("request_timeout", "The request took too long to arrive."));
+  relay.respondWithError(new GatewayError("request_timeout", "The request took too long to arrive."));
   const answer = await client.whole("the error");
   expect([answer.status, answer.headers["x-should-retry"]]).toEqual([408, retry]);
 });
 
 test("upstream is not asked for a caller who is gone already", async () => {
-  const { exchange, call, relay } = await beginRelay();
-  exchange.endedAt = performance.now();
+  const { context, call, relay } = await beginRelay();
+  context.endedAt = performance.now();
   const send = vi.fn<() => typeof call>(() => call);
   relay.start(send);
   expect(send).not.toHaveBeenCalled();
 });
 
 test("each retry is counted, and the time of the first byte is not that of a later one", async () => {
-  const { exchange, relay } = await beginRelay();
+  const { context, relay } = await beginRelay();
   relay.onRetry();
   relay.onRetry();
   relay.onHead(HEAD);
-  expect([exchange.retries, exchange.firstByteAt, exchange.bytesOut]).toEqual([2, 0, 0]);
+  expect([context.retries, context.firstByteAt, context.bytesOut]).toEqual([2, 0, 0]);
   relay.onData(Buffer.from("{"));
-  const first = exchange.firstByteAt;
+  const first = context.firstByteAt;
   expect(first).toBeGreaterThan(0);
   await until(() => performance.now() > first, "the clock to move");
   relay.onData(Buffer.from("}"));
-  expect([exchange.firstByteAt, exchange.bytesOut]).toEqual([first, 2]);
+  expect([context.firstByteAt, context.bytesOut]).toEqual([first, 2]);
 });

@@ -107,14 +107,14 @@ test.each(["18446744073709551616", "1e400", "1.0", "1e2"])("max_tokens %s passes
 
 test("the model is the first one named, and may be left to models or a preset", () => {
   expect(read('"model":"openrouter/a/b","models":["openrouter/c/d"]')).toMatchObject({
-    modelAsked: "openrouter/a/b",
-    modelSent: "a/b",
+    requestedModel: "openrouter/a/b",
+    forwardedModel: "a/b",
   });
   expect(read('"model":null,"models":["openrouter/c/d","e/f"]')).toMatchObject({
-    modelAsked: "openrouter/c/d",
-    modelSent: "c/d",
+    requestedModel: "openrouter/c/d",
+    forwardedModel: "c/d",
   });
-  expect(read('"preset":"p"')).toMatchObject({ modelAsked: undefined, modelSent: undefined });
+  expect(read('"preset":"p"')).toMatchObject({ requestedModel: undefined, forwardedModel: undefined });
 });
 
 test("only true asks for a stream", () => {

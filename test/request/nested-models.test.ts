@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { innerModels } from "../../src/request/nested-models.ts";
+import { findNestedModels } from "../../src/request/nested-models.ts";
 
 const FUNCTION = {
   type: "function",
@@ -17,7 +17,7 @@ test.each([
   [{ plugins: [{ id: "fusion", model: "a/b", enabled: false }] }],
   [{ plugins: [{ id: "auto-router", allowed_models: ["a/*"] }] }],
 ])("%j asks no other model", (request) => {
-  expect(innerModels(request)).toEqual([]);
+  expect(findNestedModels(request)).toEqual([]);
 });
 
 test.each([
@@ -75,7 +75,9 @@ test.each([
     { "tools[0].parameters.analysis_models[0]": "a/b" },
   ],
 ])("the models of %j are found where they are named", (request, expected) => {
-  expect(Object.fromEntries(innerModels(request).map(({ param, name }) => [param, name]))).toEqual(expected);
+  expect(Object.fromEntries(findNestedModels(request).map(({ param, name }) => [param, name]))).toEqual(
+    expected,
+  );
 });
 
 test.each([
@@ -92,7 +94,7 @@ test.each([
     "openai/gpt-5-image",
   ],
 ])("%j asks models that it leaves to OpenRouter", (request, param, name) => {
-  expect(innerModels(request)).toEqual([{ param, name }]);
+  expect(findNestedModels(request)).toEqual([{ param, name }]);
 });
 
 test.each([
@@ -105,10 +107,10 @@ test.each([
   [{ id: "fusion", analysis_models: ["a/b"] }, ["model"]],
   [{ id: "fusion", model: "a/b" }, ["analysis_models"]],
 ])("of the plugin %j what is open asks the models of OpenRouter's choice", (plugin, open) => {
-  const unnamed = innerModels({ plugins: [plugin] }).filter(({ name }) => name === "openrouter/fusion");
+  const unnamed = findNestedModels({ plugins: [plugin] }).filter(({ name }) => name === "openrouter/fusion");
   expect(unnamed.map(({ param }) => param)).toEqual(open.map((field) => `plugins[0].${field}`));
 });
 
 test("a subagent without a model is the model that answers", () => {
-  expect(innerModels({ tools: [{ type: "openrouter:subagent" }] })).toEqual([]);
+  expect(findNestedModels({ tools: [{ type: "openrouter:subagent" }] })).toEqual([]);
 });

@@ -113,8 +113,8 @@ test("a body leaves with nothing cut but the prefix of its model ids, however it
 
       expect(request.body.toString()).toBe(sent);
       assert.deepStrictEqual(JSON.parse(request.body.toString()), expected);
-      expect(request.modelAsked).toBe((model ?? models?.[0])?.asked);
-      expect(request.modelSent).toBe((model ?? models?.[0])?.sent);
+      expect(request.requestedModel).toBe((model ?? models?.[0])?.asked);
+      expect(request.forwardedModel).toBe((model ?? models?.[0])?.sent);
     }),
     { numRuns: 2_000 },
   );

@@ -1,12 +1,12 @@
 import { sql } from "kysely";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
-import { adoptOrphans, beat } from "../../src/metering/sql/instances.ts";
+import { adoptOrphans, heartbeat } from "../../src/metering/sql/instances.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { Retention } from "../../src/metering/sql/retention.ts";
 import { idAt } from "../../src/metering/row-id.ts";
 import { claimDue, postpone, recallMisdated } from "../../src/metering/sql/settlements.ts";
 import { setUp } from "../metering/caretaking.ts";
-import { pending, rowOf, startSettler } from "../metering/settling.ts";
+import { pending, rowOf, startReconciler } from "../metering/settling.ts";
 import { requestRow } from "../metering/sql/request-rows.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { openTestDatabase } from "../support/store.ts";
@@ -43,7 +43,7 @@ test.each(SKEWS)(
     const database = await open();
     await writeRequests(database, [pending("due"), pending("later", { settle_at: Date.now() + HOUR_MS })]);
     const rightAt = skewClock(byMs);
-    expect(Math.abs((await beat(database, "me")) - rightAt)).toBeLessThan(10_000);
+    expect(Math.abs((await heartbeat(database, "me")) - rightAt)).toBeLessThan(10_000);
     expect((await claimDue(database, 10)).map(({ id }) => id)).toEqual(["due"]);
     await postpone(database, "due", { waitMs: HOUR_MS, isMiss: true });
     const { settle_at } = await rowOf(database, "due");
@@ -57,7 +57,7 @@ test.each(SKEWS)(
   "a process whose clock is %s neither takes others for dead nor gives up their rows",
   async (_, byMs) => {
     const database = await open();
-    await beat(database, "alive");
+    await heartbeat(database, "alive");
     await writeRequests(database, [
       requestRow("1", { instance: "alive", started_at: Date.now() }),
       requestRow("2", { instance: "alive", generation_id: "gen-2", started_at: Date.now() }),
@@ -70,13 +70,13 @@ test.each(SKEWS)(
   },
 );
 
-test("a settler whose clock is 25 h ahead gives up no row after one question", async () => {
+test("a reconciler whose clock is 25 h ahead gives up no row after one question", async () => {
   const database = await open();
   await writeRequests(database, [pending("1")]);
   skewClock(25 * HOUR_MS);
-  const { settler, unknown } = await startSettler(() => Promise.resolve(undefined), { database });
-  await settler.settleDue();
-  await settler.settleDue();
+  const { reconciler, unknown } = await startReconciler(() => Promise.resolve(undefined), { database });
+  await reconciler.settleDue();
+  await reconciler.settleDue();
   expect([await rowOf(database, "1"), unknown]).toMatchObject([{ state: "pending", settle_attempts: 1 }, []]);
 });
 

@@ -9,7 +9,7 @@ import { type Simulator, startSimulator } from "../../tools/simulator/simulator.
 import { openDatabase } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
-import { isRowFault } from "../../src/store/database-errors.ts";
+import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { requestRow } from "../metering/sql/request-rows.ts";
 import { rowFaultContract } from "../store/database-errors-contract.ts";
 import { ask } from "../support/ask.ts";
@@ -137,6 +137,6 @@ test("text that PostgreSQL does not take, or a number, is the fault of its row",
   for (const fields of [{ provider: "a\0b" }, { provider: "\uD83D" }, { cost_nanodollars: 1e19 }]) {
     const row = requestRow("1", { state: "settled", ...fields });
     const error: unknown = await writeRequests(database, [row]).catch((cause: unknown) => cause);
-    expect(isRowFault(error)).toBe(true);
+    expect(isInvalidRow(error)).toBe(true);
   }
 });

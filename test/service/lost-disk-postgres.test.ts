@@ -86,15 +86,15 @@ test("no request in flight is missing when a replica is killed and its disk is l
   );
   for (const row of open) {
     expect(row).toMatchObject({ state: "open", key_id: "env:team" });
-    expect([STREAM, HANGING]).toContain(row.model_sent);
-    expect(row.generation_id === null).toBe(row.model_sent === HANGING);
+    expect([STREAM, HANGING]).toContain(row.forwarded_model);
+    expect(row.generation_id === null).toBe(row.forwarded_model === HANGING);
   }
   gateway.child.kill("SIGKILL");
   await gateway.exit("the killed gateway");
   rmSync(dataDir, { recursive: true });
   await until(() => clients.every((client) => client.closed), "the connections to break");
 
-  const { caretaker, clock, unknown } = await setUp({ database });
+  const { orphanRecovery, clock, unknown } = await setUp({ database });
   await until(
     async () =>
       (await database.kysely.selectFrom("instances").select("id").execute()).some(({ id }) => id === "me"),
@@ -102,12 +102,12 @@ test("no request in flight is missing when a replica is killed and its disk is l
   );
   clock.now += 60_000;
   await age(database, 2 * 60_000);
-  await caretaker.lookAfter();
+  await orphanRecovery.runOnce();
   const byState = async (state: RequestRow["state"]): Promise<RequestRow[]> =>
     (await rowsIn(database)).filter((row) => row.state === state);
   expect(await byState("pending")).toHaveLength(EACH);
   await age(database, 2 * HOUR_MS);
-  await caretaker.lookAfter();
+  await orphanRecovery.runOnce();
   expect(await byState("unknown")).toHaveLength(EACH);
   expect(unknown).toHaveLength(EACH);
   const billed = simulator.seen.flatMap(({ generationId }) => generationId ?? []);

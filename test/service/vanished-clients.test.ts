@@ -78,6 +78,6 @@ test("disconnects clients within 120 s when their network is lost, whether they 
   }, "the rows");
   expect(rows.map(({ outcome }) => outcome)).toEqual(Array(7).fill("client_gone"));
   const states = (model: string) =>
-    rows.filter(({ model_asked }) => model_asked === `x/${model}-model`).map(({ state }) => state);
+    rows.filter(({ requested_model }) => requested_model === `x/${model}-model`).map(({ state }) => state);
   expect(states("stream")).toEqual(Array(3).fill("pending"));
 }, 200_000);

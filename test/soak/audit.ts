@@ -23,7 +23,7 @@ interface Row {
   readonly started_at: number;
 }
 
-/** Compares the gateway's ledger with the simulator's books while both grow, and forgets what has matched. */
+/** Compares the gateway's ledger with the simulator's persistence while both grow, and forgets what has matched. */
 export class Audit {
   readonly #database: Database;
   readonly #simulator: Simulator;

@@ -1,4 +1,4 @@
-// `npm run soak`: one gateway under mixed load and every fault, with the simulator's books as the oracle.
+// `npm run soak`: one gateway under mixed load and every fault, with the simulator's persistence as the oracle.
 import { parseArgs } from "node:util";
 import { soak } from "./soak.ts";
 

@@ -23,7 +23,7 @@ export interface SoakVerdict {
 const RECORD_AFTER_MS = 700;
 const KEPT_VIOLATIONS = 100;
 
-/** Puts one gateway under mixed load with 1 % of every fault, and compares its ledger with the simulator's books. */
+/** Puts one gateway under mixed load with 1 % of every fault, and compares its ledger with the simulator's persistence. */
 export async function soak(options: SoakOptions): Promise<SoakVerdict> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-soak-"));
   const violations: string[] = [];

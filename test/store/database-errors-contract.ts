@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
-import { isRowFault } from "../../src/store/database-errors.ts";
+import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { requestRow } from "../metering/sql/request-rows.ts";
 
 const writing = (database: Database, rows: readonly RequestRow[]): Promise<unknown> =>
@@ -18,7 +18,7 @@ export function rowFaultContract(open: () => Promise<Database>): void {
     const database = await open();
     for (const fields of [{ key_id: null }, { started_at: undefined }]) {
       const row = { ...requestRow("1", { state: "settled" }), ...fields } as unknown as RequestRow;
-      expect(isRowFault(await writing(database, [row]))).toBe(true);
+      expect(isInvalidRow(await writing(database, [row]))).toBe(true);
     }
     expect(await writing(database, [requestRow("1", { state: "settled" })])).toBeUndefined();
   });
@@ -27,9 +27,9 @@ export function rowFaultContract(open: () => Promise<Database>): void {
     const database = await open();
     await sql`drop table requests`.execute(database.kysely);
     const missing = await writing(database, [requestRow("1")]);
-    expect([missing instanceof Error, isRowFault(missing)]).toEqual([true, false]);
+    expect([missing instanceof Error, isInvalidRow(missing)]).toEqual([true, false]);
     await database.close();
     const closed = await writing(database, [requestRow("1")]);
-    expect([closed instanceof Error, isRowFault(closed)]).toEqual([true, false]);
+    expect([closed instanceof Error, isInvalidRow(closed)]).toEqual([true, false]);
   });
 }

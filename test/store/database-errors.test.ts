@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isRowFault } from "../../src/store/database-errors.ts";
+import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { openTestDatabase } from "../support/store.ts";
 import { rowFaultContract } from "./database-errors-contract.ts";
 
@@ -25,9 +25,9 @@ test.each([
   ["a connection that is refused", { code: "ECONNREFUSED" }, false],
   ["an error without a code", {}, false],
 ])("%s: %o is a fault of a row: %s", (_, fields, expected) => {
-  expect(isRowFault(failing(fields))).toBe(expected);
+  expect(isInvalidRow(failing(fields))).toBe(expected);
 });
 
 test("what is no error is no fault of a row", () => {
-  for (const error of [undefined, null, "22003", { code: "22003" }]) expect(isRowFault(error)).toBe(false);
+  for (const error of [undefined, null, "22003", { code: "22003" }]) expect(isInvalidRow(error)).toBe(false);
 });

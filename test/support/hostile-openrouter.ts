@@ -26,7 +26,7 @@ export interface Scenario {
   readonly record?: (asked: number, id: string) => RecordAnswer | undefined;
 }
 
-/** A hostile stand-in for OpenRouter with books of its own. It shares no code with the gateway or the simulator. */
+/** A hostile stand-in for OpenRouter with persistence of its own. It shares no code with the gateway or the simulator. */
 export interface HostileOpenRouter {
   readonly baseUrl: string;
   /** How often each generation was looked up. */

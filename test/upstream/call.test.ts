@@ -1,11 +1,11 @@
 import type { Dispatcher } from "undici";
 import { expect, test } from "vitest";
-import { Call, type HeadGate } from "../../src/upstream/call.ts";
+import { Call, type BeforeHead } from "../../src/upstream/call.ts";
 
 const CONTROLLER = { abort: () => {} } as unknown as Dispatcher.DispatchController;
 
 /** Makes a call that is answered at once, with a head, two pieces and an end. @returns what its sink was told. */
-function answeredThrough(gate: HeadGate): string[] {
+function answeredThrough(beforeHead: BeforeHead): string[] {
   const told: string[] = [];
   const sink = {
     onHead: ({ status }: { status: number }) => void told.push(`head ${status}`),
@@ -22,12 +22,12 @@ function answeredThrough(gate: HeadGate): string[] {
     handler.onResponseData?.(CONTROLLER, Buffer.from("b"));
     handler.onResponseEnd?.(CONTROLLER, {});
   };
-  void new Call(attempt, sink, { body: undefined, gate, retryForMs: 0 });
+  void new Call(attempt, sink, { body: undefined, beforeHead, retryForMs: 0 });
   return told;
 }
 
 test("a gate that lets an answer pass at once changes nothing", () => {
-  expect(answeredThrough((_, pass) => pass())).toEqual(["head 200", "a", "b", "end"]);
+  expect(answeredThrough((_, release) => release())).toEqual(["head 200", "a", "b", "end"]);
 });
 
 test("a gate that lets an answer pass later gives on all of it then, once", () => {

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
-import { framed } from "../../src/upstream/dispatch-body.ts";
+import { toDispatchBody } from "../../src/upstream/dispatch-body.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startHeldUpstream } from "../support/held-upstream.ts";
@@ -17,7 +17,7 @@ const collectGarbage = runInNewContext("gc") as () => void;
 /** A large body as it is handed to undici, and a way to see whether its memory is still held. */
 function largeBody(): { stream: Readable; memory: WeakRef<ArrayBufferLike> } {
   const bytes = Buffer.alloc(LARGE_BYTES);
-  const { body, headers } = framed({}, bytes);
+  const { body, headers } = toDispatchBody({}, bytes);
   expect(headers).toEqual({ "content-length": String(LARGE_BYTES) });
   return { stream: body as Readable, memory: new WeakRef(bytes.buffer) };
 }

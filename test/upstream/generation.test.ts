@@ -5,7 +5,7 @@ import { type FindGeneration, type GenerationRecord, isFilledIn } from "../../sr
 import { generationFinder } from "../../src/upstream/generation.ts";
 import type { UpstreamSink } from "../../src/upstream/call.ts";
 import { connectUpstream, type Upstream } from "../../src/upstream/openrouter.ts";
-import { readWhole } from "../../src/upstream/fetch-buffered.ts";
+import { fetchBuffered } from "../../src/upstream/fetch-buffered.ts";
 import { ACCOUNT_KEY } from "../support/gateway.ts";
 import {
   chunk,
@@ -282,6 +282,6 @@ test("an upstream that is closed already says so, in its own words", async () =>
     appTitle: undefined,
   });
   await upstream.close();
-  const asked = readWhole(upstream, { path: "/models", authorization: undefined, maxBytes: 10 });
+  const asked = fetchBuffered(upstream, { path: "/models", authorization: undefined, maxBytes: 10 });
   await expect(asked).rejects.toBeInstanceOf(GatewayError);
 });

@@ -11,7 +11,7 @@ import { onTestFinished } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { addFromUpstream, toUpstream } from "../../src/http/headers.ts";
 import { readChatRequest } from "../../src/request/chat-request.ts";
-import { refusalOf } from "../../src/relay/response-guard.ts";
+import { checkResponseHead } from "../../src/relay/response-guard.ts";
 import { type Filter, rewritten, UNCHANGED, withoutComments } from "./lossy-bodies.ts";
 
 /** What a proxy does wrong; undefined does all right. Each is what gateways in the field do. */
@@ -139,7 +139,7 @@ class Proxied {
 
   #refusalOf({ statusCode: status = 0, headers }: IncomingMessage): GatewayError | undefined {
     if (this.#way.fault === "adds-nothing") return undefined;
-    const refusal = refusalOf({ status, headers }, true);
+    const refusal = checkResponseHead({ status, headers }, true);
     const rewords = this.#way.fault === "rewords-errors" && status >= 400;
     return refusal ?? (rewords ? new GatewayError("internal_error", `Upstream said ${status}.`) : undefined);
   }

@@ -64,8 +64,8 @@ function insertKeys(sqlite: DatabaseSync, now: number): void {
 
 function insertRequests(sqlite: DatabaseSync, count: number, now: number): void {
   const insert = sqlite.prepare(
-    `insert into requests (id, request_id, generation_id, instance, key_id, key_name, model_asked, model_sent,
-       model_answered, provider, stream, status, outcome, state, prompt_tokens, completion_tokens, cached_tokens,
+    `insert into requests (id, request_id, generation_id, instance, key_id, key_name, requested_model, forwarded_model,
+       response_model, provider, stream, status, outcome, state, prompt_tokens, completion_tokens, cached_tokens,
        reasoning_tokens, cost_nanodollars, cost_source, first_byte_ms, total_ms, bytes_in, bytes_out, started_at,
        ended_at, settle_at)
      values (?, ?, ?, 'mb2k3j4h5abcde', ?, ?, 'openrouter/openai/gpt-4o-mini', 'openai/gpt-4o-mini',

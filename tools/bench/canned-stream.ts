@@ -2,8 +2,8 @@ import { createHeadGate } from "../../src/upstream/response-head.ts";
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Dispatcher } from "undici";
-import { Exchange } from "../../src/http/request-context.ts";
-import type { Ledger } from "../../src/metering/usage-recorder.ts";
+import { RequestContext } from "../../src/http/request-context.ts";
+import type { UsageRecorder } from "../../src/metering/usage-recorder.ts";
 import { Relay } from "../../src/relay/relay.ts";
 import { Call } from "../../src/upstream/call.ts";
 import { ANSWER_HEADERS } from "./traffic.ts";
@@ -20,28 +20,29 @@ const MODEL = "openai/gpt-4o-mini";
  * One stream without sockets, from the moment at which its request has been read until it has been reported.
  * @param ledger undefined: it is accounted for nowhere. @param answer its events.
  */
-export function cannedStream(ledger: Ledger | undefined, answer: readonly Buffer[]): Promise<void> {
+export function cannedStream(ledger: UsageRecorder | undefined, answer: readonly Buffer[]): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const { request, reply, exchange } = newRequest((ended) => {
+  const { request, reply, context } = newRequest((ended) => {
     ledger?.end(ended);
     resolve();
   });
   const relay = new Relay(request, reply, {
     ownsAccount: true,
     headWaitMs: 0,
-    readOn: undefined,
+    drainBounds: undefined,
     totalTimeoutMs: 60_000,
     responseLimitBytes: Infinity,
   });
   const attempt = attemptWith(answer, () => {
-    exchange.endedAt = performance.now();
-    relay.settle();
+    context.endedAt = performance.now();
+    relay.onClose();
   });
   const start = (): void =>
     relay.start(
-      (sink) => new Call(attempt, sink, { body: undefined, gate: createHeadGate(exchange), retryForMs: 0 }),
+      (sink) =>
+        new Call(attempt, sink, { body: undefined, beforeHead: createHeadGate(context), retryForMs: 0 }),
     );
-  if (ledger) ledger.begin(exchange, (error) => (error ? reject(error) : start()));
+  if (ledger) ledger.begin(context, (error) => (error ? reject(error) : start()));
   else start();
   return promise;
 }
@@ -63,18 +64,18 @@ function attemptWith(answer: readonly Buffer[], ended: () => void) {
 
 let count = 0;
 
-function newRequest(report: (exchange: Exchange) => void) {
+function newRequest(report: (context: RequestContext) => void) {
   const reply = { raw: response(), hijack: () => {}, getHeaders: () => ({}), server: SERVER };
   const id = `00000000-0000-4000-8000-${String(count++).padStart(12, "0")}`;
   const request = { id, method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
-  const exchange = new Exchange(request, reply as unknown as FastifyReply, report);
-  exchange.keyId = "env:bench";
-  exchange.keyName = "bench";
-  exchange.modelAsked = `openrouter/${MODEL}`;
-  exchange.modelSent = MODEL;
-  exchange.stream = true;
-  request.exchange = exchange;
-  return { request, reply: reply as unknown as FastifyReply, exchange };
+  const context = new RequestContext(request, reply as unknown as FastifyReply, report);
+  context.keyId = "env:bench";
+  context.keyName = "bench";
+  context.requestedModel = `openrouter/${MODEL}`;
+  context.forwardedModel = MODEL;
+  context.stream = true;
+  request.context = context;
+  return { request, reply: reply as unknown as FastifyReply, context };
 }
 
 const SERVER = { drain: { draining: false } };

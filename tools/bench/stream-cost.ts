@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Ledger } from "../../src/metering/usage-recorder.ts";
+import { UsageRecorder } from "../../src/metering/usage-recorder.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { Checkpoints } from "../../src/store/checkpoints.ts";
 import { openDatabase } from "../../src/store/database.ts";
@@ -71,7 +71,11 @@ async function measureStreams(): Promise<StreamCost> {
   return { streamUs, eventUs: (longUs - streamUs) / (LONG_ANSWER.length - STREAM_ANSWER.length) };
 }
 
-async function extraOf(ledger: Ledger, answer: readonly Buffer[], ledgerFirst: boolean): Promise<number> {
+async function extraOf(
+  ledger: UsageRecorder,
+  answer: readonly Buffer[],
+  ledgerFirst: boolean,
+): Promise<number> {
   const first = await cpuOfStreams(ledgerFirst ? ledger : undefined, answer);
   const second = await cpuOfStreams(ledgerFirst ? undefined : ledger, answer);
   return ledgerFirst ? first - second : second - first;
@@ -83,7 +87,7 @@ async function openLedger() {
   await database.migrate();
   const checkpoints = database.sqlite && new Checkpoints(database.sqlite, fail);
   checkpoints?.start();
-  const ledger = new Ledger({
+  const ledger = new UsageRecorder({
     database,
     dataDir,
     isDataDirPersistent: true,
@@ -109,7 +113,7 @@ async function openLedger() {
 }
 
 /** @returns µs of CPU time a stream. */
-async function cpuOfStreams(ledger: Ledger | undefined, answer: readonly Buffer[]): Promise<number> {
+async function cpuOfStreams(ledger: UsageRecorder | undefined, answer: readonly Buffer[]): Promise<number> {
   const before = process.cpuUsage();
   let left = STREAMS;
   const worker = async (): Promise<void> => {

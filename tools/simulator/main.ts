@@ -1,6 +1,6 @@
 // `npm run mock`: the simulator as a process of its own, for demos, benchmarks and tests without a network.
 import { parseArgs } from "node:util";
-import { whenOrphaned } from "../../src/parent-exit.ts";
+import { onParentExit } from "../../src/parent-exit.ts";
 import { describeBehaviours } from "./behaviour.ts";
 import { type Simulator, startSimulator } from "./simulator.ts";
 
@@ -45,7 +45,7 @@ function announce(simulator: Simulator): void {
   // Answers that are slow on purpose would hold the process.
   const stop = (): void => void simulator.close().then(() => process.exit());
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, stop);
-  if (process.env["npm_lifecycle_event"] !== undefined) whenOrphaned(stop);
+  if (process.env["npm_lifecycle_event"] !== undefined) onParentExit(stop);
 }
 
 try {

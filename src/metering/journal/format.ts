@@ -2,21 +2,21 @@ import { crc32 } from "node:zlib";
 import type { RequestRow } from "../record.ts";
 
 /** What is known of a request when it begins, as it stands in the journal. */
-export type Opening = Pick<
+export type StartEntry = Pick<
   RequestRow,
   | "id"
   | "request_id"
   | "key_id"
   | "key_name"
-  | "model_asked"
-  | "model_sent"
+  | "requested_model"
+  | "forwarded_model"
   | "stream"
   | "bytes_in"
   | "started_at"
 >;
 
 /** What upstream's head says of a request. */
-export interface Head {
+export interface HeadEntry {
   readonly status: number;
   readonly generationId: string | undefined;
 }
@@ -25,13 +25,13 @@ export interface Head {
  * A line of the journal: a request begins, upstream's head has come, or the whole row of one that has ended. A head repeats
  * the opening, so that either line alone accounts for the request when the other one is damaged.
  */
-export type Entry =
-  | readonly ["open", Opening]
-  | readonly ["head", id: string, Head, Opening?]
+export type JournalEntry =
+  | readonly ["open", StartEntry]
+  | readonly ["head", id: string, HeadEntry, StartEntry?]
   | readonly ["row", RequestRow];
 
 /** An entry as it stands in the journal, with the line feed at its end. */
-export function lineOf(entry: Entry): string {
+export function formatEntry(entry: JournalEntry): string {
   return lineWithChecksum(JSON.stringify(entry).slice(0, -1));
 }
 
@@ -54,18 +54,19 @@ const NEEDS_NO_ESCAPE = /^[\w.:/@-]*$/;
 const quoted = (text: string | null): string =>
   text !== null && NEEDS_NO_ESCAPE.test(text) ? `"${text}"` : JSON.stringify(text);
 
-/** The same line as {@link lineOf} for the beginning of a request. */
-export function openLine(opening: Opening): string {
+/** The same line as {@link formatEntry} for the beginning of a request. */
+export function formatStartEntry(opening: StartEntry): string {
   return lineWithChecksum(`["open",${openingJson(opening)}`);
 }
 
-function openingJson(opening: Opening): string {
-  const { id, request_id, key_id, key_name, model_asked, model_sent, stream, bytes_in, started_at } = opening;
-  return `{"id":${quoted(id)},"request_id":${quoted(request_id)},"key_id":${quoted(key_id)},"key_name":${quoted(key_name)},"model_asked":${quoted(model_asked)},"model_sent":${quoted(model_sent)},"stream":${stream},"bytes_in":${bytes_in},"started_at":${started_at}}`;
+function openingJson(opening: StartEntry): string {
+  const { id, request_id, key_id, key_name, requested_model, forwarded_model, stream, bytes_in, started_at } =
+    opening;
+  return `{"id":${quoted(id)},"request_id":${quoted(request_id)},"key_id":${quoted(key_id)},"key_name":${quoted(key_name)},"requested_model":${quoted(requested_model)},"forwarded_model":${quoted(forwarded_model)},"stream":${stream},"bytes_in":${bytes_in},"started_at":${started_at}}`;
 }
 
-/** The same line as {@link lineOf} for upstream's head. */
-export function headLine(opening: Opening, { status, generationId }: Head): string {
+/** The same line as {@link formatEntry} for upstream's head. */
+export function formatHeadEntry(opening: StartEntry, { status, generationId }: HeadEntry): string {
   const generation = generationId === undefined ? "" : `,"generationId":${quoted(generationId)}`;
   return lineWithChecksum(
     `["head",${quoted(opening.id)},{"status":${status}${generation}},${openingJson(opening)}`,

@@ -11,7 +11,7 @@ import {
 import { join } from "node:path";
 import type { RequestRow } from "../record.ts";
 import { type FileLock, lockFile } from "../../store/file-lock.ts";
-import { type Head, headLine, lineOf, openLine, type Opening } from "./format.ts";
+import { type HeadEntry, formatHeadEntry, formatEntry, formatStartEntry, type StartEntry } from "./format.ts";
 import { canWrite, damagedPath, deleteLock, lockPath, probePath, segmentPath } from "./files.ts";
 import { type Committed, GroupCommit } from "./group-commit.ts";
 
@@ -78,20 +78,20 @@ export class Journal {
    * @returns the segment, to be given to `release`.
    * @throws JournalFull when it may not begin.
    */
-  open(opening: Opening, committed: Committed): Segment {
+  recordStart(opening: StartEntry, committed: Committed): Segment {
     if (this.#current && opening.started_at - this.#current.begunAt > SEGMENT_MAX_MS) this.#close();
     if (this.#bytes > this.#maxBytes) throw new JournalFull("the journal is as long as it may be");
     const segment = this.#current ?? this.#begin();
     segment.live++;
-    this.#commits.add(openLine(opening), committed);
+    this.#commits.add(formatStartEntry(opening), committed);
     return segment;
   }
 
   /** Upstream's head has come. @param committed told in this turn. @returns as `open`; undefined if it could not be kept. */
-  head(opening: Opening, head: Head, committed: Committed): Segment | undefined {
+  recordHead(opening: StartEntry, head: HeadEntry, committed: Committed): Segment | undefined {
     try {
       const segment = this.#current ?? this.#begin();
-      this.#commits.add(headLine(opening, head), committed);
+      this.#commits.add(formatHeadEntry(opening, head), committed);
       segment.live++;
       return segment;
     } catch (error) {
@@ -103,7 +103,7 @@ export class Journal {
   /** Keeps rows that the database does not take now. @throws JournalFull when they could not be written. */
   spill(rows: readonly RequestRow[]): void {
     this.#commits.flush();
-    for (const row of rows) this.#append(lineOf(["row", row]), true);
+    for (const row of rows) this.#append(formatEntry(["row", row]), true);
   }
 
   /** Puts a row aside that the database will never take. A person has to look at it. */

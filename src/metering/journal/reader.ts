@@ -1,12 +1,12 @@
 import { createReadStream } from "node:fs";
-import { checksumOf, type Entry } from "./format.ts";
+import { checksumOf, type JournalEntry } from "./format.ts";
 
 /**
  * Reads a segment of a journal line by line. It skips a line that is incomplete, as a full disk leaves one, that differs from
  * its checksum, or that is no entry.
  * @param onDamaged called for each such line.
  */
-export async function* entriesOf(path: string, onDamaged: () => void): AsyncGenerator<Entry> {
+export async function* entriesOf(path: string, onDamaged: () => void): AsyncGenerator<JournalEntry> {
   let hasChecksums = false;
   for await (const line of linesOf(path)) {
     const end = line.lastIndexOf(",");
@@ -32,7 +32,7 @@ async function* linesOf(path: string): AsyncGenerator<string> {
   if (rest !== "") yield rest;
 }
 
-function parse(line: string): Entry | undefined {
+function parse(line: string): JournalEntry | undefined {
   try {
     const entry: unknown = JSON.parse(line);
     return isEntry(entry) ? entry : undefined;
@@ -42,7 +42,7 @@ function parse(line: string): Entry | undefined {
 }
 
 /** Whether it names its request. What is damaged can be JSON all the same, and must not stop those who read on. */
-function isEntry(entry: unknown): entry is Entry {
+function isEntry(entry: unknown): entry is JournalEntry {
   if (!Array.isArray(entry)) return false;
   const [kind, subject, head] = entry as unknown[];
   if (kind === "head") return typeof subject === "string" && typeof head === "object" && head !== null;

@@ -2,7 +2,7 @@ import { renameSync, statSync, unlinkSync } from "node:fs";
 import { lockFile } from "../../store/file-lock.ts";
 import type { RequestRow } from "../record.ts";
 import { entriesOf } from "./reader.ts";
-import type { Entry, Head, Opening } from "./format.ts";
+import type { JournalEntry, HeadEntry, StartEntry } from "./format.ts";
 import { damagedPath, deleteLock, journalsIn, lockPath } from "./files.ts";
 import { interruptedRow, openRow } from "../request-row.ts";
 
@@ -73,7 +73,7 @@ function mayBeStarting(lock: string): boolean {
 type Found = Omit<Recovered, "instances">;
 
 async function recoverJournal(instance: string, paths: readonly string[], write: Write): Promise<Found> {
-  const fold = new Fold(write);
+  const fold = new JournalReplay(write);
   const damaged = new Set<string>();
   let damagedLines = 0;
   for (const path of paths) {
@@ -93,10 +93,10 @@ async function recoverJournal(instance: string, paths: readonly string[], write:
 }
 
 /** Makes rows of the entries of a journal. Of a gigabyte of whole rows it keeps no more than a batch and their ids. */
-class Fold {
+class JournalReplay {
   readonly #write: Write;
-  readonly #openings = new Map<string, Opening>();
-  readonly #heads = new Map<string, Head>();
+  readonly #openings = new Map<string, StartEntry>();
+  readonly #heads = new Map<string, HeadEntry>();
   readonly #done = new Set<string>();
   #batch: RequestRow[] = [];
   #news = 0;
@@ -105,7 +105,7 @@ class Fold {
     this.#write = write;
   }
 
-  async add(entry: Entry): Promise<void> {
+  async add(entry: JournalEntry): Promise<void> {
     if (entry[0] === "open") this.#openings.set(entry[1].id, entry[1]);
     else if (entry[0] === "row") await this.#give(entry[1]);
     else {

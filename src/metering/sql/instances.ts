@@ -5,7 +5,7 @@ import { addToRollups } from "./rollups.ts";
 import { UNFINISHED } from "./unfinished.ts";
 
 /** Says that this process lives. @returns when, by the database's clock, in ms since 1970. */
-export async function beat(database: Database, id: string): Promise<number> {
+export async function heartbeat(database: Database, id: string): Promise<number> {
   const now = databaseTime(database);
   const { seen_at } = await database.kysely
     .insertInto("instances")
@@ -17,7 +17,7 @@ export async function beat(database: Database, id: string): Promise<number> {
 }
 
 /** Takes a process that has ended in order off the list. */
-export async function leave(database: Database, id: string): Promise<void> {
+export async function deregister(database: Database, id: string): Promise<void> {
   await database.kysely.deleteFrom("instances").where("id", "=", id).execute();
 }
 

@@ -121,7 +121,7 @@ function rollupOf(row: RequestRow): RollupRow {
   return {
     hour: row.started_at - (row.started_at % HOUR_MS),
     key_id: row.key_id,
-    model: wasServed(row) ? (row.model_sent ?? "") : "",
+    model: wasServed(row) ? (row.forwarded_model ?? "") : "",
     provider: row.provider ?? "",
     requests: 1,
     unknown_requests: row.state === "unknown" ? 1 : 0,

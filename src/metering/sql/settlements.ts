@@ -82,7 +82,7 @@ export type Settlement = Pick<
   | "is_byok"
   | "upstream_inference_nanodollars"
   | "provider"
-  | "model_answered"
+  | "response_model"
 >;
 
 /**

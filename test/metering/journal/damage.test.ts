@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Head, Opening } from "../../../src/metering/journal/format.ts";
+import type { HeadEntry, StartEntry } from "../../../src/metering/journal/format.ts";
 import { Journal } from "../../../src/metering/journal/journal.ts";
 import { recoverJournals } from "../../../src/metering/journal/replay.ts";
 import { interruptedRow, openRow } from "../../../src/metering/request-row.ts";
@@ -17,19 +17,19 @@ const JOURNAL_BYTES = 40_000;
 
 /** A request and what its process had written of it when it died. */
 interface Written {
-  readonly opening: Opening;
-  readonly head: Head | undefined;
+  readonly opening: StartEntry;
+  readonly head: HeadEntry | undefined;
   /** Its whole row, which the database did not take. */
   readonly row: RequestRow | undefined;
 }
 
-const head = (generationId?: string): Head => ({ status: 200, generationId });
+const head = (generationId?: string): HeadEntry => ({ status: 200, generationId });
 
 function requestsOf(count: number): Written[] {
   return Array.from({ length: count }, (_, number) => {
     const opening = openingOfTest(`${number}`, {
       key_id: `key_${number % 3}`,
-      model_sent: ["a/b", "ключ 🔑\u2028", '"],1]\\'][number % 3] ?? null,
+      forwarded_model: ["a/b", "ключ 🔑\u2028", '"],1]\\'][number % 3] ?? null,
     });
     const cost = { state: "settled", cost_nanodollars: 5, generation_id: `gen-${number}` } as const;
     return {
@@ -45,8 +45,8 @@ async function leave(directory: string, requests: readonly Written[]): Promise<s
   const journal = new Journal(directory, "me", JOURNAL_BYTES);
   for (const { opening, head: answer, row } of requests) {
     const { promise, resolve } = Promise.withResolvers<Error | undefined>();
-    journal.open(opening, answer ? () => {} : resolve);
-    if (answer) journal.head(opening, answer, resolve);
+    journal.recordStart(opening, answer ? () => {} : resolve);
+    if (answer) journal.recordHead(opening, answer, resolve);
     expect(await within(promise, "the lines to be kept")).toBeUndefined();
     if (row) journal.spill([row]);
   }

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { headLine, lineOf, openLine } from "../../../src/metering/journal/format.ts";
+import { formatHeadEntry, formatEntry, formatStartEntry } from "../../../src/metering/journal/format.ts";
 
 const text = fc.oneof(
   fc.string({ unit: "binary", maxLength: 40 }),
@@ -17,21 +17,21 @@ test("the lines that are put together by hand are what stringifying makes, whate
     request_id: text,
     key_id: text,
     key_name: text,
-    model_asked: fc.option(text),
-    model_sent: fc.option(text),
+    requested_model: fc.option(text),
+    forwarded_model: fc.option(text),
     stream: fc.constantFrom(0, 1),
     bytes_in: fc.maxSafeNat(),
     started_at: fc.maxSafeNat(),
   });
   fc.assert(
     fc.property(opening, (one) => {
-      expect(openLine(one)).toBe(lineOf(["open", one]));
+      expect(formatStartEntry(one)).toBe(formatEntry(["open", one]));
     }),
   );
   const head = fc.record({ status: fc.nat(599), generationId: fc.option(text, { nil: undefined }) });
   fc.assert(
     fc.property(opening, head, (begun, one) => {
-      expect(headLine(begun, one)).toBe(lineOf(["head", begun.id, one, begun]));
+      expect(formatHeadEntry(begun, one)).toBe(formatEntry(["head", begun.id, one, begun]));
     }),
   );
 });

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Opening } from "../../../src/metering/journal/format.ts";
+import type { StartEntry } from "../../../src/metering/journal/format.ts";
 import { Journal, JournalFull } from "../../../src/metering/journal/journal.ts";
 import { recoverJournals } from "../../../src/metering/journal/replay.ts";
 import { openRow } from "../../../src/metering/request-row.ts";
@@ -9,13 +9,13 @@ import type { RequestRow } from "../../../src/metering/record.ts";
 import { temporaryDirectory } from "../../support/store.ts";
 import { within } from "../../support/until.ts";
 
-const opening = (id: string): Opening => ({
+const opening = (id: string): StartEntry => ({
   id,
   request_id: `r-${id}`,
   key_id: "env:a",
   key_name: "a",
-  model_asked: "x/y",
-  model_sent: "x/y",
+  requested_model: "x/y",
+  forwarded_model: "x/y",
   stream: 1,
   bytes_in: 10,
   started_at: 1_790_000_000_000,
@@ -23,7 +23,7 @@ const opening = (id: string): Opening => ({
 
 const begin = async (journal: Journal, id: string) => {
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
-  const segment = journal.open(opening(id), resolve);
+  const segment = journal.recordStart(opening(id), resolve);
   expect(await within(promise, "the line to be kept")).toBeUndefined();
   return segment;
 };
@@ -73,7 +73,7 @@ test("a segment is deleted when nothing in it is needed any more, and not before
 test("a journal that is as long as it may be lets nothing begin, until there is room again", async () => {
   const journal = new Journal(temporaryDirectory(), "me", 100);
   const segment = await begin(journal, "1");
-  expect(() => journal.open(opening("2"), () => {})).toThrow(JournalFull);
+  expect(() => journal.recordStart(opening("2"), () => {})).toThrow(JournalFull);
   journal.spill([]);
   journal.release(segment);
   journal.spill([openRow(opening("3"), "me")]);
@@ -128,7 +128,7 @@ test("a journal stays when its rows cannot be written", async () => {
 
 test("a row that fills its segment stays, also when nobody else needs the segment", () => {
   const journal = new Journal(temporaryDirectory(), "me", 1_073_741_824);
-  journal.spill([openRow({ ...opening("1"), model_asked: "x".repeat(16_777_216) }, "me")]);
+  journal.spill([openRow({ ...opening("1"), requested_model: "x".repeat(16_777_216) }, "me")]);
   const [segment] = journal.takeSpilled();
   expect(segment?.bytes).toBeGreaterThan(16_777_216);
   expect(readFileSync(segment?.path ?? "", "utf8")).toContain('["row",{"id":"1"');
@@ -153,7 +153,8 @@ test("as soon as nothing is under way the journal holds nothing that another pro
 
 test("a segment takes no request that begins ten minutes after it did, so that it goes when its last one ends", async () => {
   const journal = new Journal(temporaryDirectory(), "me", 1_073_741_824);
-  const openAt = (id: string, started_at: number) => journal.open({ ...opening(id), started_at }, () => {});
+  const openAt = (id: string, started_at: number) =>
+    journal.recordStart({ ...opening(id), started_at }, () => {});
   const first = openAt("1", Date.now());
   expect(openAt("2", first.begunAt + 600_000)).toBe(first);
   const second = openAt("3", first.begunAt + 600_001);
@@ -171,7 +172,7 @@ test("the head of a request is kept as long as its beginning, also in a later se
   journal.spill([openRow(opening("2"), "me")]);
   for (const spilled of journal.takeSpilled()) journal.replayed(spilled);
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
-  journal.head(opening("1"), { status: 200, generationId: "gen-1" }, resolve);
+  journal.recordHead(opening("1"), { status: 200, generationId: "gen-1" }, resolve);
   await within(promise, "the head to be kept");
   journal.close();
   const { rows } = await recover(directory);

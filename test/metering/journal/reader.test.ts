@@ -3,14 +3,19 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { entriesOf } from "../../../src/metering/journal/reader.ts";
-import { type Entry, headLine, lineOf, openLine } from "../../../src/metering/journal/format.ts";
+import {
+  type JournalEntry,
+  formatHeadEntry,
+  formatEntry,
+  formatStartEntry,
+} from "../../../src/metering/journal/format.ts";
 import { temporaryDirectory } from "../../support/store.ts";
 import { openingOfTest } from "../requests.ts";
 
-async function read(bytes: string | Buffer): Promise<{ entries: Entry[]; damaged: number }> {
+async function read(bytes: string | Buffer): Promise<{ entries: JournalEntry[]; damaged: number }> {
   const path = join(temporaryDirectory(), "me.1.jsonl");
   writeFileSync(path, bytes);
-  const entries: Entry[] = [];
+  const entries: JournalEntry[] = [];
   let damaged = 0;
   for await (const entry of entriesOf(path, () => damaged++)) entries.push(entry);
   return { entries, damaged };
@@ -50,8 +55,11 @@ test("what a machine that lost its power leaves is damage, and what stands befor
 });
 
 test("a line with any one bit flipped is damage, behind a line with a checksum and in a file without one", async () => {
-  const opening = openingOfTest("1", { request_id: "ключ 🔑", model_sent: "a,b]}" });
-  for (const line of [openLine(opening), headLine(opening, { status: 200, generationId: "gen-1" })]) {
+  const opening = openingOfTest("1", { request_id: "ключ 🔑", forwarded_model: "a,b]}" });
+  for (const line of [
+    formatStartEntry(opening),
+    formatHeadEntry(opening, { status: 200, generationId: "gen-1" }),
+  ]) {
     const intact = Buffer.from(line);
     const flipped = Array.from({ length: 8 * (intact.length - 1) }, (_, bit) => {
       // Its line feed is left as it is.
@@ -67,7 +75,7 @@ test("a line with any one bit flipped is damage, behind a line with a checksum a
 });
 
 test("a line that was cut off at any byte is damage, unless only its line feed is missing", async () => {
-  const intact = Buffer.from(openLine(openingOfTest("1", { model_sent: "a,1]" })));
+  const intact = Buffer.from(formatStartEntry(openingOfTest("1", { forwarded_model: "a,1]" })));
   for (let length = 1; length < intact.length - 1; length++)
     expect(await read(intact.subarray(0, length))).toEqual({ entries: [], damaged: 1 });
   expect((await read(intact.subarray(0, -1))).entries).toEqual([["open", expect.anything()]]);
@@ -75,7 +83,7 @@ test("a line that was cut off at any byte is damage, unless only its line feed i
 
 test("lines without checksums are read in a file that has none, and are damage behind a line that has one", async () => {
   const old = '["head","1",{"status":200}]\n';
-  const intact = lineOf(["head", "2", { status: 200, generationId: undefined }]);
+  const intact = formatEntry(["head", "2", { status: 200, generationId: undefined }]);
   const entry = ["head", "1", { status: 200 }];
   expect(await read(old + old)).toEqual({ entries: [entry, entry], damaged: 0 });
   expect(await read(intact + old)).toMatchObject({ entries: [["head", "2", { status: 200 }]], damaged: 1 });

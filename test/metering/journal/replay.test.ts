@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Opening } from "../../../src/metering/journal/format.ts";
+import type { StartEntry } from "../../../src/metering/journal/format.ts";
 import { Journal } from "../../../src/metering/journal/journal.ts";
 import { type Recovered, recoverJournals } from "../../../src/metering/journal/replay.ts";
 import { openRow } from "../../../src/metering/request-row.ts";
@@ -9,13 +9,13 @@ import type { RequestRow } from "../../../src/metering/record.ts";
 import { temporaryDirectory } from "../../support/store.ts";
 import { within } from "../../support/until.ts";
 
-const opening = (id: string): Opening => ({
+const opening = (id: string): StartEntry => ({
   id,
   request_id: `r-${id}`,
   key_id: "key_1",
   key_name: "team",
-  model_asked: "a/b",
-  model_sent: "a/b",
+  requested_model: "a/b",
+  forwarded_model: "a/b",
   stream: 0,
   bytes_in: 1,
   started_at: 1_790_000_000_000,
@@ -77,7 +77,7 @@ test("the journals of several dead processes are recovered, those that live and 
   leave(directory, "own.1.jsonl", ["open", opening("3")]);
   const live = new Journal(directory, "live", 1_000_000);
   const kept = Promise.withResolvers<Error | undefined>();
-  live.open(opening("4"), kept.resolve);
+  live.recordStart(opening("4"), kept.resolve);
   expect(await within(kept.promise, "the line")).toBeUndefined();
   const { rows, found } = await recover(directory);
   expect(rows.map(({ id }) => id).toSorted()).toEqual(["1", "2"]);

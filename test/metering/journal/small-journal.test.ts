@@ -16,7 +16,7 @@ function start() {
 
 async function begin(journal: Journal, id: string): Promise<Segment> {
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
-  const segment = journal.open(openingOfTest(id), resolve);
+  const segment = journal.recordStart(openingOfTest(id), resolve);
   expect(await within(promise, "the line to be kept")).toBeUndefined();
   return segment;
 }

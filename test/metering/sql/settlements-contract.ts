@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Database } from "../../../src/store/database.ts";
-import { adoptOrphans, beat, leave } from "../../../src/metering/sql/instances.ts";
+import { adoptOrphans, heartbeat, deregister } from "../../../src/metering/sql/instances.ts";
 import type { RequestRow } from "../../../src/metering/record.ts";
 import { writeRequests } from "../../../src/metering/sql/upsert.ts";
 import {
@@ -41,7 +41,7 @@ const SETTLEMENT: Settlement = {
   is_byok: 0,
   upstream_inference_nanodollars: 5,
   provider: "Some",
-  model_answered: "a/b",
+  response_model: "a/b",
 };
 
 async function totals({ kysely }: Database): Promise<{ requests: number; unknown: number; cost: number }> {
@@ -143,7 +143,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
 
   test("nothing is taken over from a process that lives", async () => {
     const database = await open();
-    await beat(database, "me");
+    await heartbeat(database, "me");
     await writeRequests(database, [requestRow("1"), requestRow("2", { generation_id: "gen-2" })]);
     expect(await adoptOrphans(database, { deadAfterMs: LATER_MS, lostAfterMs: LATER_MS })).toEqual([]);
     const rows = await database.kysely.selectFrom("requests").selectAll().execute();
@@ -192,12 +192,12 @@ export function settlementsContract(open: () => Promise<Database>): void {
   test("a process that left in order is not on the list of those that live, and one that beats again is", async () => {
     const database = await open();
     const alive = () => database.kysely.selectFrom("instances").select(["id", "seen_at"]).execute();
-    await beat(database, "me");
-    const seen_at = await beat(database, "me");
+    await heartbeat(database, "me");
+    const seen_at = await heartbeat(database, "me");
     expect(Math.abs(seen_at - Date.now())).toBeLessThan(2_000);
     expect(await alive()).toEqual([{ id: "me", seen_at }]);
-    await leave(database, "me");
-    await leave(database, "me");
+    await deregister(database, "me");
+    await deregister(database, "me");
     expect(await alive()).toEqual([]);
   });
 }

@@ -62,7 +62,7 @@ function expectedRollups(rows: Iterable<RequestRow>, spanMs: number): Map<string
   for (const row of rows) {
     if (!isFinal(row)) continue;
     const served = row.generation_id !== null || ["stream", "body"].includes(row.cost_source ?? "");
-    const model = served ? row.model_sent : "";
+    const model = served ? row.forwarded_model : "";
     const group = [row.started_at - (row.started_at % spanMs), row.key_id, model, row.provider ?? ""].join();
     const one = [
       1,
@@ -143,11 +143,15 @@ export function requestWritesContract(open: () => Promise<Database>): void {
   test("a request whose answer stated its cost but no id is summed under its model", async () => {
     const database = await open();
     const served = requestRow("0000000011", {
-      model_sent: "a/b",
+      forwarded_model: "a/b",
       cost_source: "stream",
       cost_nanodollars: 7,
     });
-    const refused = requestRow("0000000012", { model_sent: "x/y", cost_source: "none", cost_nanodollars: 0 });
+    const refused = requestRow("0000000012", {
+      forwarded_model: "x/y",
+      cost_source: "none",
+      cost_nanodollars: 0,
+    });
     await writeRequests(
       database,
       [served, refused].map((row) => ({ ...row, state: "settled" as const })),
@@ -221,7 +225,7 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     const rows = Array.from({ length: 1_000 }, (_, index) =>
       requestRow(String(index).padStart(4, "0"), {
         request_id: texts[index % texts.length] ?? "",
-        model_sent: texts[index % texts.length] ?? "",
+        forwarded_model: texts[index % texts.length] ?? "",
         generation_id: `gen-${index}`,
         state: "settled",
         cost_nanodollars: 9_007_199_254,
