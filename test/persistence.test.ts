@@ -5,7 +5,7 @@ import { Persistence } from "../src/persistence.ts";
 import { loadConfig } from "../src/config/config.ts";
 import { createLogger } from "../src/observability/logger.ts";
 import { connectUpstream } from "../src/upstream/openrouter.ts";
-import { addRequests, NOVEMBER, settledRow } from "./metering/sql/rows.ts";
+import { addRequests, NOVEMBER, settledRow } from "./support/ledger-rows.ts";
 import { ACCOUNT_KEY } from "./support/gateway.ts";
 import { temporaryDirectory } from "./support/store.ts";
 import { until } from "./support/until.ts";

@@ -4,7 +4,7 @@ import { KeyService } from "../../src/keys/key-service.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { openTestDatabase } from "../support/store.ts";
 import { until, within } from "../support/until.ts";
-import { startAdminApp } from "./admin-app.ts";
+import { startAdminApp } from "../support/admin-app.ts";
 
 test("the audit table names the address of an admin whose connection is reset while its key is looked up", async () => {
   const database = await openTestDatabase();

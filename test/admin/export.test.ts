@@ -3,12 +3,12 @@ import { get, type IncomingMessage } from "node:http";
 import { expect, onTestFinished, test } from "vitest";
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { addRequests, NOVEMBER, settledRow } from "../metering/sql/rows.ts";
+import { addRequests, NOVEMBER, settledRow } from "../support/ledger-rows.ts";
 import { ask } from "../support/ask.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { openTestDatabase } from "../support/store.ts";
 import { until } from "../support/until.ts";
-import { startAdminApp } from "./admin-app.ts";
+import { startAdminApp } from "../support/admin-app.ts";
 
 const PERIOD = "from=2026-11-01&to=2026-12-01";
 /** What a page of rows comes to as JSON, rather more than less. */

@@ -3,7 +3,7 @@ import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { ask, type Ask } from "../support/ask.ts";
 import type { RawResponse } from "../support/raw-client.ts";
 import { openTestDatabase } from "../support/store.ts";
-import { startAdminApp } from "./admin-app.ts";
+import { startAdminApp } from "../support/admin-app.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, of which each test says what it expects
 type Json = any;

@@ -2,7 +2,7 @@ import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { type Ask, ask } from "../support/ask.ts";
 import { openTestDatabase } from "../support/store.ts";
-import { type AdminApp, startAdminApp } from "./admin-app.ts";
+import { type AdminApp, startAdminApp } from "../support/admin-app.ts";
 
 interface Refusal {
   readonly status: number;

@@ -3,12 +3,12 @@ import { get, type IncomingMessage } from "node:http";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Database } from "../../src/store/database.ts";
 import { PAGE_ROWS } from "../../src/metering/sql/report.ts";
-import { addRollups, rollup } from "../metering/sql/rollup-rows.ts";
-import { addRequests, NOVEMBER, settledRow } from "../metering/sql/rows.ts";
+import { addRollups, rollup } from "../support/rollup-rows.ts";
+import { addRequests, NOVEMBER, settledRow } from "../support/ledger-rows.ts";
 import { ask } from "../support/ask.ts";
 import { openTestDatabase } from "../support/store.ts";
 import { until } from "../support/until.ts";
-import { startAdminApp } from "./admin-app.ts";
+import { startAdminApp } from "../support/admin-app.ts";
 
 const HEAD =
   "requests,unknown_requests,prompt_tokens,completion_tokens,cached_tokens,cache_write_tokens,reasoning_tokens,cost_nanodollars,cost_usd,byok_nanodollars,byok_usd";

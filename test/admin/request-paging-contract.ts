@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { addRequests, type Open, settledRow } from "../metering/sql/rows.ts";
+import { addRequests, type Open, settledRow } from "../support/ledger-rows.ts";
 import { ask } from "../support/ask.ts";
-import { startAdminApp } from "./admin-app.ts";
+import { startAdminApp } from "../support/admin-app.ts";
 
 const PERIOD = "from=2026-11-01&to=2026-12-01";
 const COUNT = 450;

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { addRequests, settledRow } from "../metering/sql/rows.ts";
+import { addRequests, settledRow } from "../support/ledger-rows.ts";
 import { ask } from "../support/ask.ts";
 import { openTestDatabase } from "../support/store.ts";
-import { startAdminApp } from "./admin-app.ts";
+import { startAdminApp } from "../support/admin-app.ts";
 import { testRequestPaging } from "./request-paging-contract.ts";
 
 testRequestPaging(openTestDatabase);

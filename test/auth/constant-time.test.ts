@@ -2,7 +2,7 @@ import type * as NodeCrypto from "node:crypto";
 import { expect, test, vi } from "vitest";
 import { digestOf, parseKeyList } from "../../src/config/key-list.ts";
 import { staticKeyStore } from "../../src/auth/key-store.ts";
-import { BY, input, startCache } from "./cached-keys.ts";
+import { BY, input, startCache } from "../support/key-cache.ts";
 
 const compared = vi.hoisted(() => [] as Buffer[]);
 vi.mock("node:crypto", async (original) => {

@@ -5,8 +5,8 @@ import { digestOf } from "../../src/config/key-list.ts";
 import { createSecret } from "../../src/key-secret.ts";
 import { CALLER_KEY } from "../support/gateway.ts";
 import { until } from "../support/until.ts";
-import { BY, input, startCache } from "./cached-keys.ts";
-import { startLoginGateway } from "./login-gateway.ts";
+import { BY, input, startCache } from "../support/key-cache.ts";
+import { startLoginGateway } from "../support/login-gateway.ts";
 
 const LOGINS_MAX = 5;
 const AT_ONCE_MAX = 4;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { digestOf } from "../../src/config/key-list.ts";
 import { until } from "../support/until.ts";
-import { BY, input, NOW, startCache } from "./cached-keys.ts";
+import { BY, input, NOW, startCache } from "../support/key-cache.ts";
 
 test("a key is looked up once, and from then on found without waiting", async () => {
   const { service, cache, find, state } = await startCache();

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { until } from "../support/until.ts";
-import { BY, input, NOW, startCache } from "./cached-keys.ts";
+import { BY, input, NOW, startCache } from "../support/key-cache.ts";
 
 test("when a key was last used is written when the cache stops", async () => {
   const { service, cache, find, clock } = await startCache();

@@ -5,7 +5,7 @@ import { ask } from "../support/ask.ts";
 import { CHAT_PATH, chatBody } from "../support/chat.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { until } from "../support/until.ts";
-import { startLoginGateway } from "./login-gateway.ts";
+import { startLoginGateway } from "../support/login-gateway.ts";
 
 const LOGINS_MAX = 5;
 

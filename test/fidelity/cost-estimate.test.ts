@@ -8,7 +8,7 @@ import { forwardedModelId } from "../../src/request/model-id.ts";
 import type { CostEstimate } from "../../src/pricing/estimate.ts";
 import type { Model } from "../../src/upstream/model-catalog.ts";
 import { nanodollarsOf } from "../../src/metering/money.ts";
-import { readAnswer } from "../relay/read-answer.ts";
+import { readAnswer } from "../support/inspect-response.ts";
 import { ask } from "../support/ask.ts";
 import { estimateAlone } from "../support/cost-estimate.ts";
 import { CHAT_PATH, chatBody } from "../support/chat.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Answer } from "../fixtures/replay.ts";
-import { piecesOf, readAnswer } from "../relay/read-answer.ts";
+import { piecesOf, readAnswer } from "../support/inspect-response.ts";
 import { recordedAnswers } from "./recordings.ts";
 
 /** What the last part of an answer says of its bill. */

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { BodyMemory } from "../../src/limits/body-memory.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
-import { createRequestContext } from "../metering/requests.ts";
+import { createRequestContext } from "../support/request-contexts.ts";
 import { ask } from "../support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { CALLER_KEY, startTestGateway } from "../support/gateway.ts";

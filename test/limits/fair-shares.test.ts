@@ -10,7 +10,7 @@ import { keepBodiesRaw } from "../../src/http/raw-json.ts";
 import { BodyMemory } from "../../src/limits/body-memory.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
 import { createLogger } from "../../src/observability/logger.ts";
-import { createRequestContext } from "../metering/requests.ts";
+import { createRequestContext } from "../support/request-contexts.ts";
 import { ask } from "../support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { cpuMs } from "../support/cpu.ts";

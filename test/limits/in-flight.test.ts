@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { RequestContext } from "../../src/http/request-context.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
-import { createRequestContext } from "../metering/requests.ts";
+import { createRequestContext } from "../support/request-contexts.ts";
 import { ask } from "../support/ask.ts";
 import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
 import { startTestGateway } from "../support/gateway.ts";
@@ -69,7 +69,7 @@ test("every way in which a request can end gives its place back", async () => {
 });
 
 test("what has come and gone leaves nothing behind that keeps later requests in memory", async () => {
-  const churn = runNode("test/limits/churn-process.ts");
+  const churn = runNode("test/support/churn-process.ts");
   expect(await churn.exit("sixty thousand requests", 15_000)).toBe(0);
   const { collections, count } = JSON.parse(churn.stdout()) as { collections: number; count: number };
   expect(count).toBe(32);

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { RequestEntry } from "../../src/metering/request-entry.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { endedRequestContext } from "./requests.ts";
-import { begun, startWriter } from "./writing.ts";
+import { endedRequestContext } from "../support/request-contexts.ts";
+import { begun, startWriter } from "../support/batch-writer.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] }));
 afterEach(() => void vi.useRealTimers());

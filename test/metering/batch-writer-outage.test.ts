@@ -7,8 +7,8 @@ import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { temporaryDirectory } from "../support/store.ts";
 import { until } from "../support/until.ts";
-import { endedRequestContext } from "./requests.ts";
-import { begun, ended, startWriter } from "./writing.ts";
+import { endedRequestContext } from "../support/request-contexts.ts";
+import { begun, ended, startWriter } from "../support/batch-writer.ts";
 
 /** SQLite with its schema, and its file. */
 async function openFile(): Promise<{ database: Database; path: string }> {

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { until } from "../support/until.ts";
-import { endedRequestContext } from "./requests.ts";
-import { begun, ended, startWriter } from "./writing.ts";
+import { endedRequestContext } from "../support/request-contexts.ts";
+import { begun, ended, startWriter } from "../support/batch-writer.ts";
 
 /** Everything in a journal. */
 const rowsKept = (directory: string): string =>

@@ -3,7 +3,7 @@ import { GatewayError } from "../../src/errors.ts";
 import type { Database } from "../../src/store/database.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { type FindGeneration, LookupRefused } from "../../src/metering/cost-lookup.ts";
-import { hurry, pending, RECORD, rowOf, startReconciler } from "./settling.ts";
+import { hurry, pending, RECORD, rowOf, startReconciler } from "../support/cost-reconciler.ts";
 
 const SECOND_MS = 1_000;
 const rows = (count: number) => Array.from({ length: count }, (_, index) => pending(String(index)));

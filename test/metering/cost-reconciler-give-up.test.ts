@@ -1,6 +1,14 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
-import { DAY_MS, HOUR_MS, hurry, pending, RECORD, rowOf, startReconciler } from "./settling.ts";
+import {
+  DAY_MS,
+  HOUR_MS,
+  hurry,
+  pending,
+  RECORD,
+  rowOf,
+  startReconciler,
+} from "../support/cost-reconciler.ts";
 
 test("a record that is not there is asked for again, twice as long after each time, up to five minutes", async () => {
   const { database, reconciler, unknown } = await startReconciler(() => Promise.resolve(undefined));

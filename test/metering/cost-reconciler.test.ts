@@ -6,7 +6,7 @@ import { generationFinder } from "../../src/upstream/generation.ts";
 import { connectUpstream } from "../../src/upstream/openrouter.ts";
 import { ACCOUNT_KEY } from "../support/gateway.ts";
 import { until } from "../support/until.ts";
-import { pending, RECORD, rowOf, startReconciler } from "./settling.ts";
+import { pending, RECORD, rowOf, startReconciler } from "../support/cost-reconciler.ts";
 
 async function ask(simulator: Simulator): Promise<string> {
   const response = await fetch(`${simulator.baseUrl}/chat/completions`, {

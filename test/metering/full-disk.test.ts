@@ -12,7 +12,7 @@ async function fill(directory: string, kind: string, kibibytes: number): Promise
   const script = `trap '' XFSZ; ulimit -f ${kibibytes}; exec "$0" "$@"`;
   const child = spawn(
     "bash",
-    ["-c", script, process.execPath, "test/metering/full-disk-process.ts", directory, kind],
+    ["-c", script, process.execPath, "test/support/full-disk-process.ts", directory, kind],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   onTestFinished(() => void child.kill("SIGKILL"));

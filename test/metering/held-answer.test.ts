@@ -10,8 +10,8 @@ import type { RequestRow } from "../../src/metering/record.ts";
 import { Call, type UpstreamSink } from "../../src/upstream/call.ts";
 import { temporaryDirectory } from "../support/store.ts";
 import { until } from "../support/until.ts";
-import { createRequestContext } from "./requests.ts";
-import { begin, end, startLedger } from "./started-ledger.ts";
+import { createRequestContext } from "../support/request-contexts.ts";
+import { begin, end, startLedger } from "../support/usage-recorder.ts";
 
 /** A sink that writes down what it is told. */
 function noting(): { told: string[]; sink: UpstreamSink } {

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { startHostileOpenRouter } from "../support/hostile-openrouter.ts";
 import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.ts";
 import { until, within } from "../support/until.ts";
-import { ECHO, ECHOES, RECORDS, REFUSALS } from "./hostile-cases.ts";
+import { ECHO, ECHOES, RECORDS, REFUSALS } from "../support/hostile-responses.ts";
 
 // The ledger beside the persistence of an upstream that repeats what clients send, mixes up its records, and fails in odd ways.
 

@@ -2,10 +2,10 @@ import { readdirSync } from "node:fs";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Database } from "../../src/store/database.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
-import { requestRow } from "./sql/request-rows.ts";
+import { requestRow } from "../support/request-row.ts";
 import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
 import { until } from "../support/until.ts";
-import { HOUR_MS, leave, setUp, statesIn } from "./caretaking.ts";
+import { HOUR_MS, leave, setUp, statesIn } from "../support/orphan-recovery.ts";
 
 test("a process says that it lives, and when it leaves; one that is long dead is taken off the list", async () => {
   const { database, orphanRecovery, clock } = await setUp();

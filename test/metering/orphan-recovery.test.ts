@@ -5,10 +5,10 @@ import type { OrphanRecoveryOptions } from "../../src/metering/orphan-recovery.t
 import { Journal } from "../../src/metering/journal/journal.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
-import { requestRow } from "./sql/request-rows.ts";
+import { requestRow } from "../support/request-row.ts";
 import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
-import { HOUR_MS, leave, setUp, statesIn } from "./caretaking.ts";
-import { openingOfTest } from "./requests.ts";
+import { HOUR_MS, leave, setUp, statesIn } from "../support/orphan-recovery.ts";
+import { openingOfTest } from "../support/request-contexts.ts";
 
 test("of what a journal has no end of, only what the database does not know better is told of as unknown", async () => {
   const { database, directory, orphanRecovery, unknown } = await setUp();

@@ -1,8 +1,8 @@
 import { readdirSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { until, within } from "../support/until.ts";
-import { createRequestContext } from "./requests.ts";
-import { begin, end, startLedger } from "./started-ledger.ts";
+import { createRequestContext } from "../support/request-contexts.ts";
+import { begin, end, startLedger } from "../support/usage-recorder.ts";
 
 test("a request may be sent when its beginning is on the disk, and not before", async () => {
   const { ledger, journal } = await startLedger();

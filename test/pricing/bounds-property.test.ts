@@ -1,7 +1,14 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { bill, type Choices, type Endpoint, type Json, PRINTERS, TOKENIZERS } from "./biller.ts";
-import { deepSchema, estimateAt, toolOf } from "./requests.ts";
+import {
+  bill,
+  type Choices,
+  type Endpoint,
+  type Json,
+  PRINTERS,
+  TOKENIZERS,
+} from "../support/reference-biller.ts";
+import { deepSchema, estimateAt, toolOf } from "../support/priced-requests.ts";
 
 const price = fc.integer({ min: 0, max: 20_000 });
 const endpoint: fc.Arbitrary<Endpoint> = fc.record({

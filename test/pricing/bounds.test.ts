@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { bodyOf } from "../support/cost-estimate.ts";
-import { bill, type Endpoint, type Json, PRINTERS, TOKENIZERS } from "./biller.ts";
-import { deepSchema, estimateAt, PLAIN, say, toolOf } from "./requests.ts";
+import { bill, type Endpoint, type Json, PRINTERS, TOKENIZERS } from "../support/reference-biller.ts";
+import { deepSchema, estimateAt, PLAIN, say, toolOf } from "../support/priced-requests.ts";
 
 /** What the worst provider bills: each tokenizer and printer, everything written out. */
 function bills(request: Json, endpoints: readonly Endpoint[]): number[] {

@@ -8,7 +8,7 @@ import { renderedTokens } from "../../src/pricing/rendered-size.ts";
 import { estimateCost } from "../../src/pricing/estimate.ts";
 import { bodyOf } from "../support/cost-estimate.ts";
 import { cpuMs, onThisMachine, parses } from "../support/cpu.ts";
-import { HOSTILE_REQUESTS } from "./hostile-requests.ts";
+import { HOSTILE_REQUESTS } from "../support/hostile-priced-requests.ts";
 
 const TIMES_JSON_PARSE = 2;
 const ALLOWANCE_MS = 50;

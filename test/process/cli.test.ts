@@ -2,8 +2,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { openDatabase } from "../../src/store/database.ts";
 import { addSums } from "../../src/metering/sql/rollups.ts";
-import { addRollups, DAY_MS, rollup } from "../metering/sql/rollup-rows.ts";
-import { NOVEMBER } from "../metering/sql/rows.ts";
+import { addRollups, DAY_MS, rollup } from "../support/rollup-rows.ts";
+import { NOVEMBER } from "../support/ledger-rows.ts";
 import { runNode } from "../support/process.ts";
 import { temporaryDirectory } from "../support/store.ts";
 

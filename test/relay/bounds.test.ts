@@ -12,7 +12,7 @@ import {
   startScriptedUpstream,
 } from "../support/scripted-upstream.ts";
 import { until } from "../support/until.ts";
-import { rowOf, startWithLedger, stream } from "./left-requests.ts";
+import { rowOf, startWithLedger, stream } from "../support/abandoned-requests.ts";
 
 // A response that exceeds the total timeout or the size limit.
 

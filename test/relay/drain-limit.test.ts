@@ -3,7 +3,7 @@ import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { chunk, chunkedHead, LAST_CHUNK } from "../support/scripted-upstream.ts";
 import { until } from "../support/until.ts";
-import { drainingKey, rowOf, rowsIn, startWithLedger, stream } from "./left-requests.ts";
+import { drainingKey, rowOf, rowsIn, startWithLedger, stream } from "../support/abandoned-requests.ts";
 
 const EVENT = 'data: {"id":"gen-1","model":"a/b","choices":[]}\n\n';
 const USAGE =

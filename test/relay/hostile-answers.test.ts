@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { piecesOf, readAnswer } from "./read-answer.ts";
+import { piecesOf, readAnswer } from "../support/inspect-response.ts";
 
 // Upstream repeats JSON of the client's in places of its own: `debug.echo_upstream_body`, `error.metadata.raw`, tool
 // schemas, `openrouter_metadata`. Whatever is in it, the bill, the id and the model are upstream's.

@@ -5,7 +5,7 @@ import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.t
 import { RawClient } from "../support/raw-client.ts";
 import { chunk, chunkedHead, LAST_CHUNK } from "../support/scripted-upstream.ts";
 import { until, within } from "../support/until.ts";
-import { rowOf, rowsIn, startWithLedger, stream } from "./left-requests.ts";
+import { rowOf, rowsIn, startWithLedger, stream } from "../support/abandoned-requests.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
 const HEAD = chunkedHead({ "content-type": "text/event-stream", "x-generation-id": "gen-1" });

@@ -6,7 +6,7 @@ import { expect, test, vi } from "vitest";
 import { RequestContext } from "../../src/http/request-context.ts";
 import { Relay } from "../../src/relay/relay.ts";
 import { Call } from "../../src/upstream/call.ts";
-import { begin, startLedger } from "../metering/started-ledger.ts";
+import { begin, startLedger } from "../support/usage-recorder.ts";
 import { until } from "../support/until.ts";
 
 const HEADERS = { "content-type": "text/event-stream", "transfer-encoding": "chunked" };

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { KeyedGateway } from "../support/keyed-gateway.ts";
 import { chunk, chunkedHead, LAST_CHUNK } from "../support/scripted-upstream.ts";
 import { until } from "../support/until.ts";
-import { rowOf, startWithLedger, stream } from "./left-requests.ts";
+import { rowOf, startWithLedger, stream } from "../support/abandoned-requests.ts";
 
 // An answer without an X-Generation-Id header.
 const HEAD = chunkedHead();

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ANSWERS } from "../fixtures/answers.ts";
 import type { Answer } from "../fixtures/replay.ts";
-import { piecesOf, readAnswer } from "./read-answer.ts";
+import { piecesOf, readAnswer } from "../support/inspect-response.ts";
 
 const USAGE = {
   promptTokens: 8,

@@ -4,7 +4,7 @@ import type { CallerKey } from "../../src/auth/caller-key.ts";
 import { refuseForbiddenModels } from "../../src/auth/model-access.ts";
 import { readChatRequest } from "../../src/request/chat-request.ts";
 import { cpuMs, onThisMachine, parses } from "../support/cpu.ts";
-import { HOSTILE_TEXTS } from "./hostile-texts.ts";
+import { HOSTILE_TEXTS } from "../support/hostile-texts.ts";
 
 /** The most of one key, each of as many stars as fit. */
 const PATTERNS = Array.from({ length: 100 }, (_, index) => `${"*a".repeat(120)}*${index}b*`);

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { readChatRequest } from "../../src/request/chat-request.ts";
-import { INVALID_UTF8, VALUES } from "./json-traps.ts";
+import { INVALID_UTF8, VALUES } from "../support/json-traps.ts";
 
 const around = (value: string): Buffer =>
   Buffer.from(`{"model":"a/b","x":${value},"messages":[{"role":"user"}]}`);

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { readChatRequest } from "../../src/request/chat-request.ts";
 import { cutInPlace } from "../../src/request/splice.ts";
 import type { Span } from "../../src/request/top-level-fields.ts";
-import { anyText, objectText, spelled, valueText, whitespace } from "./json-text.ts";
+import { anyText, objectText, spelled, valueText, whitespace } from "../support/json-text.ts";
 
 /** A model id as it stands in a body, cut where the gateway must cut it. */
 interface SpelledId {

@@ -9,7 +9,7 @@ import {
   stringToken,
   valueText,
   whitespace,
-} from "./json-text.ts";
+} from "../support/json-text.ts";
 
 /** The same, found by cutting the text into tokens and walking through them: slow, and plainly right. */
 function naiveFields(text: string): { keys: Span[]; model: Span | undefined; models: Span[]; depth: number } {

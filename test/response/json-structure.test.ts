@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { JsonStructure } from "../../src/response/json-structure.ts";
-import { piecesOf } from "../relay/read-answer.ts";
+import { piecesOf } from "../support/inspect-response.ts";
 
 /** Text full of what ends strings and opens brackets. */
 const text = fc.oneof(

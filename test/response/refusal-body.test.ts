@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { piecesOf } from "../relay/read-answer.ts";
+import { piecesOf } from "../support/inspect-response.ts";
 import { errorBody } from "../../tools/simulator/errors.ts";
 import { mayBeRefusal, REFUSAL_MAX_BYTES, RefusalReader } from "../../src/response/refusal-body.ts";
 

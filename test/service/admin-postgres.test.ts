@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { startAdminApp } from "../admin/admin-app.ts";
+import { startAdminApp } from "../support/admin-app.ts";
 import { testRequestPaging } from "../admin/request-paging-contract.ts";
-import { addRequests, settledRow } from "../metering/sql/rows.ts";
+import { addRequests, settledRow } from "../support/ledger-rows.ts";
 import { ask } from "../support/ask.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";

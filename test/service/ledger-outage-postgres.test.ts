@@ -10,7 +10,7 @@ import { openDatabase } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
-import { requestRow } from "../metering/sql/request-rows.ts";
+import { requestRow } from "../support/request-row.ts";
 import { rowFaultContract } from "../store/database-errors-contract.ts";
 import { ask } from "../support/ask.ts";
 import { chatBody } from "../support/chat.ts";

@@ -5,7 +5,7 @@ import { networkNamespace, type NetworkNamespace } from "../support/network-name
 import { RawClient } from "../support/raw-client.ts";
 import { chunk, chunkedHead, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { until } from "../support/until.ts";
-import { rowsIn } from "../relay/left-requests.ts";
+import { rowsIn } from "../support/abandoned-requests.ts";
 
 const GONE_WITHIN_MS = 120_000;
 /** Between the probes of TCP keep-alive, so that data is sent to a client that has not answered some of them. */

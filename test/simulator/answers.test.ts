@@ -1,5 +1,14 @@
 import { expect, test } from "vitest";
-import { chat, complete, errorOf, eventsOf, rawChat, simulate, stream, within } from "./support.ts";
+import {
+  chat,
+  complete,
+  errorOf,
+  eventsOf,
+  rawChat,
+  simulate,
+  stream,
+  within,
+} from "../support/simulator.ts";
 
 const WEATHER = {
   type: "function",

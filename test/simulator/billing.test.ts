@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Simulator } from "../../tools/simulator/simulator.ts";
-import { chat, complete, eventsOf, get, rawChat, simulate, stream, until } from "./support.ts";
+import { chat, complete, eventsOf, get, rawChat, simulate, stream, until } from "../support/simulator.ts";
 
 async function dataOf(simulator: Simulator, path: string): Promise<Record<string, unknown>> {
   const { json } = await get(simulator, path);

@@ -1,5 +1,15 @@
 import { expect, test } from "vitest";
-import { chat, complete, errorOf, eventsOf, raw, rawChat, simulate, stream, until } from "./support.ts";
+import {
+  chat,
+  complete,
+  errorOf,
+  eventsOf,
+  raw,
+  rawChat,
+  simulate,
+  stream,
+  until,
+} from "../support/simulator.ts";
 
 const LAST_CHUNK = "\r\n0\r\n\r\n";
 

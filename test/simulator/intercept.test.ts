@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { chat, rawChat, simulate, within } from "./support.ts";
+import { chat, rawChat, simulate, within } from "../support/simulator.ts";
 
 test("an interceptor gets the whole body and answers with any bytes at any time", async () => {
   const simulator = await simulate();

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { expect, test } from "vitest";
-import { KEY, chat, errorOf, get, rawChat, simulate, within } from "./support.ts";
+import { KEY, chat, errorOf, get, rawChat, simulate, within } from "../support/simulator.ts";
 
 interface Models {
   readonly data: { id: string; pricing: { prompt: string; completion: string } }[];

@@ -4,7 +4,7 @@ import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
-import { requestRow } from "../metering/sql/request-rows.ts";
+import { requestRow } from "../support/request-row.ts";
 
 const writing = (database: Database, rows: readonly RequestRow[]): Promise<unknown> =>
   writeRequests(database, rows).then(

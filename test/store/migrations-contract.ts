@@ -1,14 +1,8 @@
 import { expect, test } from "vitest";
 import type { Database } from "../../src/store/database.ts";
 import { migrate, MIGRATIONS } from "../../src/store/migrations.ts";
-import {
-  DAY_MS,
-  expectedSums,
-  generateRollups,
-  readReport,
-  reportedSums,
-} from "../metering/sql/rollup-rows.ts";
-import { NOVEMBER } from "../metering/sql/rows.ts";
+import { DAY_MS, expectedSums, generateRollups, readReport, reportedSums } from "../support/rollup-rows.ts";
+import { NOVEMBER } from "../support/ledger-rows.ts";
 
 /** What upgrading owes, on every database. @param open gives an empty one without a schema. */
 export function migrationsContract(open: () => Promise<Database>): void {

@@ -3,7 +3,7 @@ import { sql } from "kysely";
 import { expect, test } from "vitest";
 import type { Database } from "../../src/store/database.ts";
 import { until, within } from "../support/until.ts";
-import type { Open } from "../metering/sql/rows.ts";
+import type { Open } from "../support/ledger-rows.ts";
 
 /** Numbers from 1, made by the database. */
 const numbersTo = (count: number) =>

@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
 import { CHECKS } from "../../tools/verify/catalogue.ts";
 import type { Report } from "../../tools/verify/run.ts";
-import { PROXY_KEY, type ProxyFault, startProxy } from "./lossy-proxies.ts";
+import { PROXY_KEY, type ProxyFault, startProxy } from "../support/lossy-proxies.ts";
 import { freePort } from "../support/free-port.ts";
 
 interface Run {

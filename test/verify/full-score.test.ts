@@ -3,7 +3,7 @@ import { CANCEL_CHECKS } from "../../tools/verify/checks/cancel.ts";
 import { runChecks } from "../../tools/verify/run.ts";
 import { CALLER_KEY, startTestGateway } from "../support/gateway.ts";
 import { temporaryDirectory } from "../support/store.ts";
-import { checkProxy, failuresOf, simulate, SUITE_TIMEOUT_MS } from "./support.ts";
+import { checkProxy, failuresOf, simulate, SUITE_TIMEOUT_MS } from "../support/verify.ts";
 
 test.each([
   ["without a ledger", false],

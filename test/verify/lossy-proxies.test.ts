@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { GROUPS } from "../../tools/verify/catalogue.ts";
 import { groupOf } from "../../tools/verify/check.ts";
-import type { ProxyFault } from "./lossy-proxies.ts";
-import { checkProxy, SUITE_TIMEOUT_MS, failuresOf } from "./support.ts";
+import type { ProxyFault } from "../support/lossy-proxies.ts";
+import { checkProxy, SUITE_TIMEOUT_MS, failuresOf } from "../support/verify.ts";
 
 const FAILED_BY: Readonly<Record<ProxyFault, readonly string[]>> = {
   reserialises: [

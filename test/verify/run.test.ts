@@ -4,8 +4,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { GROUPS } from "../../tools/verify/catalogue.ts";
 import { reportText } from "../../tools/verify/report-text.ts";
 import { GatewayUnreachable, runChecks } from "../../tools/verify/run.ts";
-import { PROXY_KEY, startProxy } from "./lossy-proxies.ts";
-import { simulate } from "./support.ts";
+import { PROXY_KEY, startProxy } from "../support/lossy-proxies.ts";
+import { simulate } from "../support/verify.ts";
 
 const key = PROXY_KEY;
 

@@ -10,8 +10,8 @@ import { interruptedRow, openRow } from "../../../src/metering/request-row.ts";
 import type { RequestRow } from "../../../src/metering/record.ts";
 import { temporaryDirectory } from "../../support/store.ts";
 import { until, within } from "../../support/until.ts";
-import { openingOfTest } from "../requests.ts";
-import { ended, startWriter } from "../writing.ts";
+import { openingOfTest } from "../../support/request-contexts.ts";
+import { ended, startWriter } from "../../support/batch-writer.ts";
 
 const JOURNAL_BYTES = 40_000;
 

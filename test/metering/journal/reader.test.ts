@@ -10,7 +10,7 @@ import {
   formatStartEntry,
 } from "../../../src/metering/journal/format.ts";
 import { temporaryDirectory } from "../../support/store.ts";
-import { openingOfTest } from "../requests.ts";
+import { openingOfTest } from "../../support/request-contexts.ts";
 
 async function read(bytes: string | Buffer): Promise<{ entries: JournalEntry[]; damaged: number }> {
   const path = join(temporaryDirectory(), "me.1.jsonl");

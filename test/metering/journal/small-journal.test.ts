@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { Journal, JournalFull, type Segment } from "../../../src/metering/journal/journal.ts";
 import { temporaryDirectory } from "../../support/store.ts";
 import { within } from "../../support/until.ts";
-import { openingOfTest } from "../requests.ts";
+import { openingOfTest } from "../../support/request-contexts.ts";
 
 const MAX_BYTES = 100_000;
 

@@ -3,7 +3,7 @@ import type { Database } from "../../../src/store/database.ts";
 import { type RequestFilter, requestPages } from "../../../src/metering/sql/export.ts";
 import type { RequestRow } from "../../../src/metering/record.ts";
 import { deleteRequestsBefore } from "../../../src/metering/sql/retention.ts";
-import { addRequests, NOVEMBER, type Open, settledRow } from "./rows.ts";
+import { addRequests, NOVEMBER, type Open, settledRow } from "../../support/ledger-rows.ts";
 
 const EVER = { from: 0, to: NOVEMBER * 2 };
 

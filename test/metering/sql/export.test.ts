@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import type { Database } from "../../../src/store/database.ts";
 import { type RequestFilter, requestPages } from "../../../src/metering/sql/export.ts";
 import { openTestDatabase } from "../../support/store.ts";
-import { onMainThread, plansOf } from "./plans.ts";
+import { onMainThread, plansOf } from "../../support/query-plans.ts";
 import { testRequestPages } from "./export-contract.ts";
-import { addRequests, NOVEMBER, settledRow } from "./rows.ts";
+import { addRequests, NOVEMBER, settledRow } from "../../support/ledger-rows.ts";
 
 testRequestPages(openTestDatabase);
 

@@ -14,8 +14,8 @@ import {
   reportedSums,
   rollup,
   sumsOf,
-} from "./rollup-rows.ts";
-import { addRequests, NOVEMBER, type Open, settledRow } from "./rows.ts";
+} from "../../support/rollup-rows.ts";
+import { addRequests, NOVEMBER, type Open, settledRow } from "../../support/ledger-rows.ts";
 
 /** What a report of usage owes, on every database. */
 export function testUsageReport(open: Open): void {

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { reportUsage, type UsageQuery, usageQuery } from "../../../src/metering/sql/report.ts";
 import { openTestDatabase } from "../../support/store.ts";
-import { readPlan } from "./plans.ts";
-import { addRollups, DAY_MS, HOUR_MS, rollup } from "./rollup-rows.ts";
-import { NOVEMBER } from "./rows.ts";
+import { readPlan } from "../../support/query-plans.ts";
+import { addRollups, DAY_MS, HOUR_MS, rollup } from "../../support/rollup-rows.ts";
+import { NOVEMBER } from "../../support/ledger-rows.ts";
 import { testUsageReport } from "./report-contract.ts";
 
 testUsageReport(openTestDatabase);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Database } from "../../../src/store/database.ts";
 import { deleteRequestsBefore } from "../../../src/metering/sql/retention.ts";
-import { addRequests, NOVEMBER, type Open, settledRow } from "./rows.ts";
+import { addRequests, NOVEMBER, type Open, settledRow } from "../../support/ledger-rows.ts";
 
 async function idsIn({ kysely }: Database): Promise<string[]> {
   const rows = await kysely.selectFrom("requests").select("id").orderBy("id").execute();

@@ -3,7 +3,7 @@ import type { Database } from "../../../src/store/database.ts";
 import { deleteRequestsBefore, Retention } from "../../../src/metering/sql/retention.ts";
 import { openTestDatabase } from "../../support/store.ts";
 import { testRetention } from "./retention-contract.ts";
-import { addRequests, NOVEMBER, settledRow } from "./rows.ts";
+import { addRequests, NOVEMBER, settledRow } from "../../support/ledger-rows.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { adoptOrphans } from "../../../src/metering/sql/instances.ts";
 import { claimDue, recallMisdated } from "../../../src/metering/sql/settlements.ts";
 import { openTestDatabase } from "../../support/store.ts";
-import { plansOf } from "./plans.ts";
+import { plansOf } from "../../support/query-plans.ts";
 
 test("what is not finished is found without a look at the rest of the ledger, every few seconds as it is", async () => {
   const database = await openTestDatabase();

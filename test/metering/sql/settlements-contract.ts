@@ -10,7 +10,7 @@ import {
   settle,
   type Settlement,
 } from "../../../src/metering/sql/settlements.ts";
-import { requestRow } from "./request-rows.ts";
+import { requestRow } from "../../support/request-row.ts";
 
 const DAY_MS = 86_400_000;
 const LATER_MS = 60_000;

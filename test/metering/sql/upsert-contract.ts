@@ -4,7 +4,7 @@ import type { Database } from "../../../src/store/database.ts";
 import { isFinal, type RequestRow } from "../../../src/metering/record.ts";
 import { adoptOrphans } from "../../../src/metering/sql/instances.ts";
 import { writeRequests } from "../../../src/metering/sql/upsert.ts";
-import { HOUR_MS, requestRow, STARTED_AT } from "./request-rows.ts";
+import { HOUR_MS, requestRow, STARTED_AT } from "../../support/request-row.ts";
 
 /** What a request is at one moment. What identifies it never changes. */
 const version = fc.record({

@@ -5,8 +5,8 @@ import { newKeySchema } from "../../src/keys/key-input.ts";
 import { digestOf } from "../../src/config/key-list.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import { keySource } from "../../src/keys/key-source.ts";
-import { openTestDatabase } from "../support/store.ts";
-import { until } from "../support/until.ts";
+import { openTestDatabase } from "./store.ts";
+import { until } from "./until.ts";
 
 /** Who changes keys here. */
 export const BY: Actor = { actor: "cli", source: "somebody@somewhere" };

@@ -7,9 +7,9 @@ import { staticKeyStore, chainKeyStores, type KeyStore } from "../../src/auth/ke
 import { InFlight } from "../../src/limits/in-flight.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { connectUpstream } from "../../src/upstream/openrouter.ts";
-import { ask } from "../support/ask.ts";
-import { ACCOUNT_KEY, CALLER_KEY, type LogRecord } from "../support/gateway.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { ask } from "./ask.ts";
+import { ACCOUNT_KEY, CALLER_KEY, type LogRecord } from "./gateway.ts";
+import { responseBytes, startScriptedUpstream } from "./scripted-upstream.ts";
 
 /** A gateway whose keys, besides those of its configuration, are in a store that the test has in its hands. */
 export async function startLoginGateway(stored: KeyStore, env: Record<string, string | undefined>) {

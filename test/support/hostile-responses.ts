@@ -1,5 +1,5 @@
-import { event, type Scenario, usageOf, usualRecord } from "../support/hostile-openrouter.ts";
-import { within } from "../support/until.ts";
+import { event, type Scenario, usageOf, usualRecord } from "./hostile-openrouter.ts";
+import { within } from "./until.ts";
 
 // What a hostile upstream does, and what it bills, for `hostile-upstream.test.ts`.
 

@@ -7,7 +7,7 @@ import { createQuarantiningWriter } from "../../src/metering/quarantining-writer
 import type { Database } from "../../src/store/database.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
-import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
+import { openTestDatabase, temporaryDirectory } from "./store.ts";
 
 export const HOUR_MS = 3_600_000;
 

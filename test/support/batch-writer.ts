@@ -5,8 +5,8 @@ import { createQuarantiningWriter } from "../../src/metering/quarantining-writer
 import { BatchWriter } from "../../src/metering/batch-writer.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
-import { temporaryDirectory } from "../support/store.ts";
-import { endedRequestContext, openingOfTest } from "./requests.ts";
+import { temporaryDirectory } from "./store.ts";
+import { endedRequestContext, openingOfTest } from "./request-contexts.ts";
 
 /** A disk on which there is no room for rows while the test says so. */
 export class SmallDisk extends Journal {

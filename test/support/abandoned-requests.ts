@@ -1,10 +1,10 @@
 import { openDatabase } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { CHAT_PATH, chatBody } from "../support/chat.ts";
-import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.ts";
-import { RawClient } from "../support/raw-client.ts";
-import { type Script, startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
+import { CHAT_PATH, chatBody } from "./chat.ts";
+import { type KeyedGateway, startKeyedGateway } from "./keyed-gateway.ts";
+import { RawClient } from "./raw-client.ts";
+import { type Script, startScriptedUpstream } from "./scripted-upstream.ts";
+import { until } from "./until.ts";
 
 /** Starts a gateway with a ledger in front of a scripted upstream. @returns both, and a key that drains. */
 export async function startWithLedger(script: Script, env: Record<string, string> = {}) {

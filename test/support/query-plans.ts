@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { vi } from "vitest";
 import type { CompiledQuery } from "kysely";
-import type { Database } from "../../../src/store/database.ts";
+import type { Database } from "../../src/store/database.ts";
 
 /** The same database with every read on the connection that writes, where a test can watch its statements. */
 export function onMainThread(database: Database): Database {

@@ -1,6 +1,6 @@
 import { type CostEstimate, estimateCost } from "../../src/pricing/estimate.ts";
-import { bodyOf } from "../support/cost-estimate.ts";
-import type { Endpoint, Json } from "./biller.ts";
+import { bodyOf } from "./cost-estimate.ts";
+import type { Endpoint, Json } from "./reference-biller.ts";
 
 /** An endpoint with the prices of gpt-4o-mini. */
 export const PLAIN: Endpoint = {

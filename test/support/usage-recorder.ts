@@ -5,9 +5,9 @@ import type { GatewayError } from "../../src/errors.ts";
 import type { RequestContext } from "../../src/http/request-context.ts";
 import { UsageRecorder } from "../../src/metering/usage-recorder.ts";
 import { createLogger } from "../../src/observability/logger.ts";
-import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
-import { within } from "../support/until.ts";
-import { endedRequestContext } from "./requests.ts";
+import { openTestDatabase, temporaryDirectory } from "./store.ts";
+import { within } from "./until.ts";
+import { endedRequestContext } from "./request-contexts.ts";
 
 /** Starts a ledger that ends with the test, on a database and a journal of its own. */
 export async function startLedger(journalMaxBytes = 1_000_000) {

@@ -1,8 +1,8 @@
-import type { Database } from "../../../src/store/database.ts";
-import type { RequestRow } from "../../../src/metering/record.ts";
-import { writeRequests } from "../../../src/metering/sql/upsert.ts";
-import { idAt } from "../../../src/metering/row-id.ts";
-import { requestRow } from "./request-rows.ts";
+import type { Database } from "../../src/store/database.ts";
+import type { RequestRow } from "../../src/metering/record.ts";
+import { writeRequests } from "../../src/metering/sql/upsert.ts";
+import { idAt } from "../../src/metering/row-id.ts";
+import { requestRow } from "./request-row.ts";
 
 const BATCH = 500;
 

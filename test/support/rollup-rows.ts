@@ -1,5 +1,5 @@
-import type { Database } from "../../../src/store/database.ts";
-import { addSums, type RollupRow } from "../../../src/metering/sql/rollups.ts";
+import type { Database } from "../../src/store/database.ts";
+import { addSums, type RollupRow } from "../../src/metering/sql/rollups.ts";
 import {
   DIMENSIONS,
   type Dimension,
@@ -7,8 +7,8 @@ import {
   type UsageLine,
   type UsageQuery,
   type UsageSums,
-} from "../../../src/metering/sql/report.ts";
-import { NOVEMBER } from "./rows.ts";
+} from "../../src/metering/sql/report.ts";
+import { NOVEMBER } from "./ledger-rows.ts";
 
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;

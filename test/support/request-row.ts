@@ -1,4 +1,4 @@
-import type { RequestRow } from "../../../src/metering/record.ts";
+import type { RequestRow } from "../../src/metering/record.ts";
 
 export const HOUR_MS = 3_600_000;
 export const STARTED_AT = 1_790_000_000_000 - (1_790_000_000_000 % HOUR_MS);

@@ -2,7 +2,7 @@
 // the next file, says what it was told of each, and dies without a word to the journal.
 import { Journal, JournalFull } from "../../src/metering/journal/journal.ts";
 import { openRow } from "../../src/metering/request-row.ts";
-import { openingOfTest } from "./requests.ts";
+import { openingOfTest } from "./request-contexts.ts";
 
 const [directory = "", spills] = process.argv.slice(2);
 const journal = new Journal(directory, "me", 1_000_000);

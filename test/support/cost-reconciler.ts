@@ -3,8 +3,8 @@ import { CostReconciler, type CostReconcilerOptions } from "../../src/metering/c
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import type { GenerationRecord } from "../../src/metering/cost-lookup.ts";
-import { requestRow } from "./sql/request-rows.ts";
-import { openTestDatabase } from "../support/store.ts";
+import { requestRow } from "./request-row.ts";
+import { openTestDatabase } from "./store.ts";
 
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;

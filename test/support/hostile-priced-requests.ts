@@ -1,4 +1,4 @@
-import { HOSTILE_TEXTS } from "../request/hostile-texts.ts";
+import { HOSTILE_TEXTS } from "./hostile-texts.ts";
 
 const BULK_BYTES = 8_000_000;
 
