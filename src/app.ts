@@ -2,17 +2,17 @@ import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from "pino";
 import type { Persistence } from "./persistence.ts";
 import type { Config } from "./config/config.ts";
-import { trustedBy } from "./http/client-address.ts";
+import { createProxyTrust } from "./http/client-address.ts";
 import { CoalescingMessage } from "./http/coalescing-message.ts";
 import { sendClientError } from "./http/client-error.ts";
 import { guardConnections } from "./http/client-connections.ts";
 import { allowOrigins } from "./http/cors.ts";
-import { closeIdleConnections, type Drain } from "./http/shutdown.ts";
+import { closeIdleConnections, type ShutdownState } from "./http/shutdown.ts";
 import { sendAnyError, handleErrors } from "./http/error-handler.ts";
-import { beginRequest, trackRequests, type Report } from "./http/request-context.ts";
+import { beginRequest, trackRequests, type OnRequestEnd } from "./http/request-context.ts";
 import { setDefaultHeaders } from "./http/default-headers.ts";
 import { continueWhenAccepted, keepBodiesRaw } from "./http/raw-json.ts";
-import { LEAST_SPEED } from "./http/read-body.ts";
+import { MIN_RATE } from "./http/read-body.ts";
 import { chooseRequestId } from "./http/request-id.ts";
 import { guardAgainstSmuggling } from "./http/smuggling-guard.ts";
 import { authenticate, type AuthenticateOptions } from "./auth/authenticate.ts";
@@ -24,10 +24,10 @@ import type { InFlight } from "./limits/in-flight.ts";
 import { createLimit } from "./limits/rate-limit.ts";
 import { limitResponseMemory } from "./limits/response-memory.ts";
 import { logRequest } from "./observability/logger.ts";
-import { chatCompletions } from "./endpoints/chat-completions.ts";
-import { health } from "./endpoints/health.ts";
-import { key } from "./endpoints/key.ts";
-import { models } from "./endpoints/models.ts";
+import { registerChatCompletions } from "./endpoints/chat-completions.ts";
+import { registerHealth } from "./endpoints/health.ts";
+import { registerKey } from "./endpoints/key.ts";
+import { registerModels } from "./endpoints/models.ts";
 import { handleNotFound } from "./endpoints/not-found.ts";
 import type { RedisStore } from "./store/redis.ts";
 import { EndpointCatalog } from "./upstream/endpoint-catalog.ts";
@@ -50,7 +50,7 @@ export interface AppDependencies {
   /** Keys and ledger in a database; undefined: there is none. */
   readonly persistence: Persistence | undefined;
   readonly logger: Logger;
-  readonly drain: Drain;
+  readonly drain: ShutdownState;
   readonly inFlight: InFlight;
 }
 
@@ -61,13 +61,13 @@ interface RouteDependencies extends AppDependencies {
 /** Builds the gateway's HTTP app. What is registered here, in this order, is the way of a request. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
   const { config, redis, persistence, logger, drain, inFlight } = deps;
-  const ledger = persistence?.ledger;
+  const recorder = persistence?.recorder;
   const bodyMemory = new BodyMemory(config.bodyMemoryBytes);
-  const report: Report = (context) => {
+  const report: OnRequestEnd = (context) => {
     // Before the caller's last place is given back, and what it holds is forgotten.
     bodyMemory.release(context);
     inFlight.leave(context);
-    ledger?.end(context);
+    recorder?.end(context);
     logRequest(logger, context);
   };
   const app = createServer(config, logger, report);
@@ -84,13 +84,13 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
     maxBytes: config.bodyLimitBytes,
     budget: bodyMemory,
     uploads: inFlight,
-    leastSpeed: LEAST_SPEED,
+    minRate: MIN_RATE,
   });
   continueWhenAccepted(app);
   closeIdleConnections(app);
   app.decorateRequest("caller");
 
-  if (persistence) await (await import("./admin/documentation.ts")).documentation(app);
+  if (persistence) await (await import("./admin/documentation.ts")).documentationPlugin(app);
   await addRoutes(app, { ...deps, bodyMemory }, limits);
   return app;
 }
@@ -101,42 +101,42 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   const { appUrl, appTitle } = config.upstream;
   const { failedLogins, enforcePerKey } = limits;
   const access = { openrouterApiKey, keys, failedLogins, ...loginMemory(config) };
-  const admit = [authenticate({ ...access, allowAnonymous, role: "caller" }), enforcePerKey];
+  const accessHooks = [authenticate({ ...access, allowAnonymous, role: "caller" }), enforcePerKey];
   const authorization = openrouterApiKey === undefined ? undefined : `Bearer ${openrouterApiKey}`;
   const catalog = new ModelCatalog(upstream, authorization, {
     onSkipped: (entries) =>
       logger.warn({ entries }, "models: upstream listed entries without an id, skipped them"),
   });
   const endpoints = new EndpointCatalog(upstream, authorization);
-  health(app, {
+  registerHealth(app, {
     drain,
     required: persistence
-      ? { database: () => persistence.answers(), journal: () => persistence.ledger.canBegin() }
+      ? { database: () => persistence.isHealthy(), journal: () => persistence.recorder.canBegin() }
       : {},
     optional: {
-      ...(redis && { redis: () => redis.answers() }),
-      ...(persistence && { settlement: () => persistence.ledger.settles }),
+      ...(redis && { redis: () => redis.isReachable() }),
+      ...(persistence && { settlement: () => persistence.recorder.isReconcilerHealthy }),
     },
   });
-  chatCompletions(app, {
-    admit,
+  registerChatCompletions(app, {
+    accessHooks,
     inFlight,
     bodyMemory,
     upstream,
     catalog,
     endpoints,
-    ledger: persistence?.ledger,
+    recorder: persistence?.recorder,
     ...relayOptions(config, persistence),
     appUrl,
     appTitle,
   });
-  models(app, { admit, catalog });
-  key(app, { admit, persistence });
+  registerModels(app, { accessHooks, catalog });
+  registerKey(app, { accessHooks, persistence });
   if (persistence) {
     const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
-    const { adminApi } = await import("./admin/admin-api.ts");
-    await adminApi(app, {
-      admit: [asAdmin, enforcePerKey],
+    const { adminApiPlugin } = await import("./admin/admin-api.ts");
+    await adminApiPlugin(app, {
+      accessHooks: [asAdmin, enforcePerKey],
       keys: persistence.keys,
       database: persistence.database,
     });
@@ -159,12 +159,12 @@ function loginMemory({ gatewayKeys }: Config): Pick<AuthenticateOptions, "knownS
   return { knownSecrets: new KnownSecrets(gatewayKeys), lookUps: new LookUpQueue() };
 }
 
-function createServer(config: Config, logger: Logger, report: Report): FastifyInstance {
+function createServer(config: Config, logger: Logger, report: OnRequestEnd): FastifyInstance {
   return fastify({
     logger: false,
     genReqId: chooseRequestId,
     bodyLimit: config.bodyLimitBytes,
-    trustProxy: config.trustProxy.length > 0 ? trustedBy(config.trustProxy) : false,
+    trustProxy: config.trustProxy.length > 0 ? createProxyTrust(config.trustProxy) : false,
     keepAliveTimeout: config.keepAliveTimeoutMs,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: {

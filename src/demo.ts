@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { SECRETS } from "./config/sources.ts";
+import { SECRET_NAMES } from "./config/sources.ts";
 import { runGateway } from "./main.ts";
 import { startSimulator } from "../tools/simulator/simulator.ts";
 
@@ -31,7 +31,7 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
     DATA_DIR: directory,
     DATA_DIR_PERSISTENT: "",
     DATABASE_URL: "",
-    ...Object.fromEntries(SECRETS.map((name) => [`${name}_FILE`, ""])),
+    ...Object.fromEntries(SECRET_NAMES.map((name) => [`${name}_FILE`, ""])),
     // The simulator is on this machine.
     NO_PROXY: "*",
     no_proxy: "*",

@@ -4,8 +4,8 @@ import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
 import type { Persistence, FirstKeys } from "./persistence.ts";
 import type { Config } from "./config/config.ts";
-import { Drain, drainAndStopListening } from "./http/shutdown.ts";
-import { chainKeyStores, staticKeyStore } from "./auth/key-store.ts";
+import { ShutdownState, beginShutdown } from "./http/shutdown.ts";
+import { chainKeyStores, createStaticKeyStore } from "./auth/key-store.ts";
 import { InFlight } from "./limits/in-flight.ts";
 import type { RedisStore } from "./store/redis.ts";
 import { connectUpstream, type Upstream } from "./upstream/openrouter.ts";
@@ -35,7 +35,7 @@ export async function startGateway(
   logger: Logger,
   onFirstKeys: (keys: FirstKeys) => void = () => {},
 ): Promise<Gateway> {
-  const drain = new Drain();
+  const drain = new ShutdownState();
   const inFlight = new InFlight(config.maxInFlight, config.maxInFlightPerKey);
   const upstream = connectUpstream(config.upstream);
   const persistence = await openPersistence(config, upstream, logger, onFirstKeys);
@@ -43,8 +43,8 @@ export async function startGateway(
   const app = await buildApp({
     config,
     keys: persistence
-      ? chainKeyStores(staticKeyStore(config.gatewayKeys), persistence.cache)
-      : staticKeyStore(config.gatewayKeys),
+      ? chainKeyStores(createStaticKeyStore(config.gatewayKeys), persistence.keyCache)
+      : createStaticKeyStore(config.gatewayKeys),
     upstream,
     redis,
     persistence,
@@ -63,10 +63,10 @@ export async function startGateway(
     return {
       url,
       async stop({ drainMs, graceMs }) {
-        await drainAndStopListening(app.server, drain, drainMs);
+        await beginShutdown(app.server, drain, drainMs);
         const stopCutting = cutAfter(graceMs, app, inFlight);
         await app.close();
-        await inFlight.empty();
+        await inFlight.waitUntilEmpty();
         stopCutting();
         await closeClients();
       },
@@ -91,7 +91,7 @@ async function oneAddress(host: string): Promise<string> {
  */
 function cutAfter(graceMs: number, app: FastifyInstance, inFlight: InFlight): () => void {
   let timer = setTimeout(function cut() {
-    inFlight.cutAll();
+    inFlight.abortAll();
     timer = setTimeout(() => {
       app.server.closeAllConnections();
       cut();

@@ -32,7 +32,7 @@ export function hasIssuedPrefix(secret: string): boolean {
 }
 
 /** The first characters, by which people tell keys apart. */
-export function prefixOf(secret: string): string {
+export function getSecretPrefix(secret: string): string {
   return secret.slice(0, SHOWN_CHARS);
 }
 

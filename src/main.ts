@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import type { FirstKeys } from "./persistence.ts";
 import { type Config, ConfigError, loadConfig } from "./config/config.ts";
-import { PROXIES, SECRETS } from "./config/sources.ts";
+import { PROXY_NAMES, SECRET_NAMES } from "./config/sources.ts";
 import { startGateway } from "./gateway.ts";
 import { applyNextTickWorkaround } from "./next-tick-workaround.ts";
 import { stopOnSignals } from "./lifecycle.ts";
@@ -28,7 +28,7 @@ export async function runGateway(
   const config = configOrExit({ ...environment, ...fixed });
   const underNpm = environment["npm_lifecycle_event"] !== undefined;
   // Nothing that inspects the process later should find what is only needed now.
-  for (const name of [...SECRETS, ...PROXIES]) {
+  for (const name of [...SECRET_NAMES, ...PROXY_NAMES]) {
     delete environment[name];
     delete environment[name.toLowerCase()];
   }

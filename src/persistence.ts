@@ -6,9 +6,9 @@ import { KeyService } from "./keys/key-service.ts";
 import { UsageRecorder } from "./metering/usage-recorder.ts";
 import { Checkpoints } from "./store/checkpoints.ts";
 import { type Database, openDatabase } from "./store/database.ts";
-import { keySource } from "./keys/key-source.ts";
+import { createKeySource } from "./keys/key-source.ts";
 import { Retention } from "./metering/sql/retention.ts";
-import { generationFinder } from "./upstream/generation.ts";
+import { createGenerationFinder } from "./upstream/generation.ts";
 import type { Upstream } from "./upstream/openrouter.ts";
 
 const TRY_AGAIN_MS = 2_000;
@@ -35,8 +35,8 @@ export interface PersistenceOptions {
 export class Persistence {
   readonly database: Database;
   readonly keys: KeyService;
-  readonly cache: KeyCache;
-  readonly ledger: UsageRecorder;
+  readonly keyCache: KeyCache;
+  readonly recorder: UsageRecorder;
   readonly #retention: Retention;
   /** undefined: it is PostgreSQL, which makes its own. */
   readonly #checkpoints: Checkpoints | undefined;
@@ -55,13 +55,13 @@ export class Persistence {
       );
       for (const file of this.database.exposedFiles)
         logger.warn({ file }, "sqlite: file can be used by others, and its mode cannot be changed");
-      this.ledger = new UsageRecorder({
+      this.recorder = new UsageRecorder({
         ...config.ledger,
         database: this.database,
         dataDir: store.dataDir,
         isDataDirPersistent: store.isDataDirPersistent,
-        deletedBefore: () => this.#retention.deletedBefore(),
-        find: generationFinder(upstream, `Bearer ${openrouterApiKey}`),
+        readRetentionCutoff: () => this.#retention.deletedBefore(),
+        findGeneration: createGenerationFinder(upstream, `Bearer ${openrouterApiKey}`),
         logger,
       });
     } catch (cause) {
@@ -69,8 +69,8 @@ export class Persistence {
       throw new Error(`the directory ${store.dataDir} (DATA_DIR) cannot be used: ${reason}`, { cause });
     }
     this.keys = new KeyService(this.database);
-    this.cache = new KeyCache({
-      source: keySource(this.database, store.databaseUrl),
+    this.keyCache = new KeyCache({
+      source: createKeySource(this.database, store.databaseUrl),
       graceMs: store.outageGraceMs,
       onHealth: (healthy, error) => {
         if (healthy) logger.info("keys are followed again");
@@ -97,16 +97,16 @@ export class Persistence {
   }
 
   /** Whether the database was opened and takes what it is given. */
-  async answers(): Promise<boolean> {
-    return this.#ready && this.ledger.healthy && this.database.answers();
+  async isHealthy(): Promise<boolean> {
+    return this.#ready && this.recorder.isHealthy && this.database.isReachable();
   }
 
   async close(): Promise<void> {
     clearTimeout(this.#retry);
     await this.#opening;
     await this.#retention.stop();
-    await this.cache.stop();
-    await this.ledger.close();
+    await this.keyCache.stop();
+    await this.recorder.close();
     await this.#checkpoints?.stop();
     await this.database.close();
   }
@@ -134,9 +134,9 @@ export class Persistence {
         const made = await this.keys.createFirstKeys({ actor: "first-start", source: "gateway" });
         if (made) onFirstKeys(made);
       }
-      await this.cache.start();
+      await this.keyCache.start();
       await this.#retention.start();
-      this.ledger.start();
+      this.recorder.start();
       this.#checkpoints?.start();
       this.#ready = true;
     } catch (error) {

@@ -8,12 +8,12 @@ const UNPRINTABLE_IN_JSON = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 const DELETE = "\u007f";
 
 /** A text for people, with `\u{...}` in place of characters that do not show. */
-export function printable(text: string): string {
+export function escapeUnprintable(text: string): string {
   return text.replaceAll(UNPRINTABLE, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`);
 }
 
 /** JSON that says the same with `\uXXXX` in place of characters that do not show. */
-export function printableJson(json: string): string {
+export function escapeUnprintableJson(json: string): string {
   // Nearly every log line is plain ASCII: this is a tenth of what an expression takes to find that out.
   if (Buffer.byteLength(json) === json.length && !json.includes(DELETE)) return json;
   return json.replaceAll(UNPRINTABLE_IN_JSON, (char) =>

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { allowsModel } from "../src/auth/model-policy.ts";
-import { createSecret, isMistyped, prefixOf } from "../src/key-secret.ts";
+import { createSecret, isMistyped, getSecretPrefix } from "../src/key-secret.ts";
 
 test("every secret is new, well formed, and recognised by its first characters", () => {
   const secrets = Array.from({ length: 1_000 }, createSecret);
@@ -9,9 +9,9 @@ test("every secret is new, well formed, and recognised by its first characters",
   for (const secret of secrets) {
     expect(secret).toMatch(/^sk-slc-[0-9A-Za-z]{49}$/);
     expect(isMistyped(secret)).toBe(false);
-    expect(secret.startsWith(prefixOf(secret))).toBe(true);
+    expect(secret.startsWith(getSecretPrefix(secret))).toBe(true);
   }
-  expect(prefixOf(secrets[0] ?? "")).toHaveLength(12);
+  expect(getSecretPrefix(secrets[0] ?? "")).toHaveLength(12);
 });
 
 test("one wrong, swapped, missing or added character is always found without a look-up", () => {

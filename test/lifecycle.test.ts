@@ -1,89 +1,91 @@
 import { expect, test } from "vitest";
-import { ask } from "./support/ask.ts";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "./support/chat.ts";
+import { sendRequest } from "./support/send-request.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "./support/chat-request.ts";
 import { startTestGateway } from "./support/gateway.ts";
-import { DONE, EVENT, startHeldUpstream, startStream } from "./support/held-upstream.ts";
-import { listens } from "./support/listens.ts";
+import { DONE, EVENT, startHeldUpstream, openStream } from "./support/held-upstream.ts";
+import { isListening } from "./support/listens.ts";
 import { parseResponse, RawClient } from "./support/raw-client.ts";
 import {
-  chunk,
-  chunkedHead,
+  formatChunk,
+  formatChunkedHead,
   LAST_CHUNK,
-  responseBytes,
+  formatResponse,
   startScriptedUpstream,
 } from "./support/scripted-upstream.ts";
-import { until, within } from "./support/until.ts";
+import { waitUntil, waitFor } from "./support/wait.ts";
 
 const READY = { method: "GET", path: "/readyz", body: "" };
 
 test("while it drains, a gateway is not ready, serves on, and asks for every connection to be closed", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
-  expect((await ask(gateway.port, READY)).status).toBe(200);
-  const stream = await startStream(gateway.port);
+  expect((await sendRequest(gateway.port, READY)).status).toBe(200);
+  const stream = await openStream(gateway.port);
   const stopped = gateway.stop({ drainMs: 600, graceMs: 5_000 });
-  const ready = await ask(gateway.port, READY);
+  const ready = await sendRequest(gateway.port, READY);
   expect([ready.status, JSON.parse(ready.body.toString())]).toMatchObject([503, { draining: true }]);
-  expect((await ask(gateway.port, { ...READY, path: "/healthz" })).status).toBe(200);
+  expect((await sendRequest(gateway.port, { ...READY, path: "/healthz" })).status).toBe(200);
   for (const request of [
     {},
     { body: "{" },
     { headers: { authorization: "Bearer sk-wrong" } },
     { path: "/nothing" },
   ]) {
-    expect((await ask(gateway.port, request)).headers["connection"]).toBe("close");
+    expect((await sendRequest(gateway.port, request)).headers["connection"]).toBe("close");
   }
-  expect((await ask(gateway.port)).status).toBe(200);
+  expect((await sendRequest(gateway.port)).status).toBe(200);
   setTimeout(finish, 800);
-  expect((await stream.whole("the stream")).body.toString()).toBe(EVENT + DONE);
-  await within(stopped, "the gateway to stop", 2_000);
+  expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
+  await waitFor(stopped, "the gateway to stop", 2_000);
 });
 
 test("after the drain nothing new is taken, idle connections are closed, and the stop ends with the last stream", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const idle = new RawClient(gateway.port);
-  idle.post(CHAT_PATH, chatBody(), AUTHORIZATION);
-  await idle.whole("an answer before");
-  const stream = await startStream(gateway.port);
+  idle.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
+  await idle.waitForResponse("an answer before");
+  const stream = await openStream(gateway.port);
   const stopped = gateway.stop({ drainMs: 0, graceMs: 5_000 });
-  await idle.ended("the idle connection", 1_000);
+  await idle.waitForEnd("the idle connection", 1_000);
   const late = new RawClient(gateway.port);
-  await until(() => late.closed, "the refusal of a new connection", 1_000);
-  expect(stream.closed).toBe(false);
+  await waitUntil(() => late.isClosed, "the refusal of a new connection", 1_000);
+  expect(stream.isClosed).toBe(false);
   const finished = performance.now();
   finish();
-  await within(stopped, "the gateway to stop", 2_000);
+  await waitFor(stopped, "the gateway to stop", 2_000);
   expect(performance.now() - finished).toBeLessThan(1_000);
-  expect(stream.response()?.body.toString()).toBe(EVENT + DONE);
+  expect(stream.readResponse()?.body.toString()).toBe(EVENT + DONE);
 });
 
 test("a request on its way over an open connection when the gateway stops listening is answered", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const open = new RawClient(gateway.port);
-  open.post(CHAT_PATH, chatBody(), AUTHORIZATION);
-  await open.whole("an answer before");
+  open.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
+  await open.waitForResponse("an answer before");
   const answered = open.received.length;
   const stopped = gateway.stop({ drainMs: 0, graceMs: 5_000 });
-  await until(async () => !(await listens(gateway.port)), "the gateway to stop listening");
-  open.post(CHAT_PATH, chatBody(), AUTHORIZATION);
-  await until(() => open.closed, "the end of the connection");
+  await waitUntil(async () => !(await isListening(gateway.port)), "the gateway to stop listening");
+  open.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
+  await waitUntil(() => open.isClosed, "the end of the connection");
   const second = parseResponse(open.received.subarray(answered));
   expect([second?.status, second?.headers["connection"], open.error]).toEqual([200, "close", undefined]);
-  await within(stopped, "the gateway to stop", 2_000);
+  await waitFor(stopped, "the gateway to stop", 2_000);
 });
 
 test("a stream that outlives the grace time is told so and broken off, and upstream is aborted", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
-  const stream = await startStream(gateway.port);
-  await within(gateway.stop({ drainMs: 0, graceMs: 200 }), "the gateway to stop", 3_000);
-  const response = await stream.ended("the broken stream");
+  const stream = await openStream(gateway.port);
+  await waitFor(gateway.stop({ drainMs: 0, graceMs: 200 }), "the gateway to stop", 3_000);
+  const response = await stream.waitForEnd("the broken stream");
   expect(response?.body.toString()).toMatch(/"code":503,"metadata":\{"reason":"shutting_down"\}\}\}\n\n$/);
   expect(response?.complete).toBe(false);
-  await until(() => upstream.open.size === 0, "upstream to be let go");
-  expect(await gateway.requestLog("the cut stream", (log) => log["route"] === CHAT_PATH)).toMatchObject({
+  await waitUntil(() => upstream.open.size === 0, "upstream to be let go");
+  expect(
+    await gateway.waitForRequestLog("the cut stream", (log) => log["route"] === CHAT_PATH),
+  ).toMatchObject({
     error: "shutting_down",
   });
 });
@@ -92,10 +94,10 @@ test("a plain call that waits when the grace time ends gets 503", async () => {
   const upstream = await startScriptedUpstream(() => {});
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
-  await until(() => upstream.seen.length === 1, "the request at upstream");
-  await within(gateway.stop({ drainMs: 0, graceMs: 100 }), "the gateway to stop", 3_000);
-  const response = await client.ended("the waiting call");
+  client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
+  await waitUntil(() => upstream.seen.length === 1, "the request at upstream");
+  await waitFor(gateway.stop({ drainMs: 0, graceMs: 100 }), "the gateway to stop", 3_000);
+  const response = await client.waitForEnd("the waiting call");
   expect([response?.status, response?.headers["x-should-retry"]]).toEqual([503, "false"]);
   expect(JSON.parse(response?.body.toString() ?? "")).toMatchObject({ error: { code: "shutting_down" } });
 });
@@ -103,16 +105,16 @@ test("a plain call that waits when the grace time ends gets 503", async () => {
 test("an answer that was asked for before the drain says in it that its connection will close", async () => {
   const answers: (() => void)[] = [];
   const upstream = await startScriptedUpstream((socket) => {
-    answers.push(() => socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")));
+    answers.push(() => socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")));
   });
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
-  await until(() => upstream.seen.length === 1, "the request at upstream");
+  client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
+  await waitUntil(() => upstream.seen.length === 1, "the request at upstream");
   const stopped = gateway.stop({ drainMs: 100, graceMs: 5_000 });
   answers.forEach((answer) => answer());
-  expect((await client.whole("the answer")).headers["connection"]).toBe("close");
-  await within(stopped, "the gateway to stop", 2_000);
+  expect((await client.waitForResponse("the answer")).headers["connection"]).toBe("close");
+  await waitFor(stopped, "the gateway to stop", 2_000);
 });
 
 test("a slow reader gets the whole of an answer that ended before the gateway closed", async () => {
@@ -120,23 +122,23 @@ test("a slow reader gets the whole of an answer that ended before the gateway cl
   const upstream = await startScriptedUpstream((socket) => {
     socket.write(
       Buffer.concat([
-        Buffer.from(chunkedHead()),
-        chunk(long),
-        chunk("\n\ndata: [DONE]\n\n"),
+        Buffer.from(formatChunkedHead()),
+        formatChunk(long),
+        formatChunk("\n\ndata: [DONE]\n\n"),
         Buffer.from(LAST_CHUNK),
       ]),
     );
   });
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  await until(() => client.received.length > 0, "the first bytes");
+  client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+  await waitUntil(() => client.received.length > 0, "the first bytes");
   client.socket.pause();
   const stopped = gateway.stop({ drainMs: 0, graceMs: 8_000 });
   await new Promise((resolve) => setTimeout(resolve, 500));
   client.socket.resume();
-  expect((await client.whole("the long answer", 8_000)).body.length).toBe(long.length + 16);
-  await within(stopped, "the gateway to stop", 3_000);
+  expect((await client.waitForResponse("the long answer", 8_000)).body.length).toBe(long.length + 16);
+  await waitFor(stopped, "the gateway to stop", 3_000);
 });
 
 test("an upload that is still coming when the grace time ends gets 503 and may be sent again", async () => {
@@ -147,9 +149,9 @@ test("an upload that is still coming when the grace time ends gets 503 and may b
     `POST ${CHAT_PATH} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n` +
       `authorization: ${AUTHORIZATION.authorization}\r\ncontent-length: 1000\r\n\r\n`,
   );
-  await until(() => client.received.includes("100 Continue"), "leave to send the body");
-  await within(gateway.stop({ drainMs: 0, graceMs: 100 }), "the gateway to stop", 3_000);
-  const response = await client.ended("the upload");
+  await waitUntil(() => client.received.includes("100 Continue"), "leave to send the body");
+  await waitFor(gateway.stop({ drainMs: 0, graceMs: 100 }), "the gateway to stop", 3_000);
+  const response = await client.waitForEnd("the upload");
   expect([response?.status, response?.headers["retry-after"], response?.headers["x-should-retry"]]).toEqual([
     503,
     "1",
@@ -164,19 +166,19 @@ test("an answer that has ended but not left is not truncated when the gateway cl
     id: `a/${index}`,
     description: "x".repeat(1_000),
   }));
-  const list = responseBytes(200, { "content-type": "application/json" }, JSON.stringify({ data }));
+  const list = formatResponse(200, { "content-type": "application/json" }, JSON.stringify({ data }));
   const upstream = await startScriptedUpstream((socket) => socket.write(list));
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
   client.send(
     `GET /openai/v1/models HTTP/1.1\r\nhost: gateway\r\nauthorization: ${AUTHORIZATION.authorization}\r\n\r\n`,
   );
-  await until(() => client.received.length > 0, "the first bytes");
+  await waitUntil(() => client.received.length > 0, "the first bytes");
   client.socket.pause();
   const stopped = gateway.stop({ drainMs: 0, graceMs: 8_000 });
   await new Promise((resolve) => setTimeout(resolve, 400));
   client.socket.resume();
-  const whole = await client.whole("the list", 8_000);
+  const whole = await client.waitForResponse("the list", 8_000);
   expect((JSON.parse(whole.body.toString()) as { data: unknown[] }).data.length).toBe(data.length);
-  await within(stopped, "the gateway to stop", 3_000);
+  await waitFor(stopped, "the gateway to stop", 3_000);
 });

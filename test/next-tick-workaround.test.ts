@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { runNode } from "./support/process.ts";
-import { until } from "./support/until.ts";
+import { runNode } from "./support/run-node.ts";
+import { waitUntil } from "./support/wait.ts";
 
 /** Ticks, is collected while no tick is under way, ticks again, and says what V8 knows of what `nextTick` makes. */
 const EXAMINE = `
@@ -27,14 +27,14 @@ function shapesIn(report: string): string[] {
 test("V8 still knows the one shape of a gateway's ticks after a collection that met none under way", async () => {
   const preload = ["--import", `data:text/javascript,${encodeURIComponent(WHEN_TOLD)}`];
   const gateway = runNode(FIRST, { PORT: "0" }, [...FLAGS, ...preload, "src/server.ts"]);
-  await until(() => gateway.stdout().includes('"url"'), "the gateway to listen", 10_000);
+  await waitUntil(() => gateway.stdout().includes('"url"'), "the gateway to listen", 10_000);
   gateway.child.kill("SIGUSR2");
-  const report = await until(() => /\[.*\]/.exec(gateway.stderr())?.[0], "its report");
+  const report = await waitUntil(() => /\[.*\]/.exec(gateway.stderr())?.[0], "its report");
   expect(shapesIn(report)).toEqual(["MONOMORPHIC"]);
 });
 
 test("without a kept tick V8 takes them for objects of any shape: the reason for keeping one", async () => {
   const bare = runNode(FIRST, {}, [...FLAGS, "--input-type=module", "--eval", EXAMINE]);
-  expect(await bare.exit("the process")).toBe(0);
+  expect(await bare.waitForExit("the process")).toBe(0);
   expect(shapesIn(bare.stderr())).toContain("MEGAMORPHIC");
 });

@@ -5,10 +5,10 @@ import { Persistence } from "../src/persistence.ts";
 import { loadConfig } from "../src/config/config.ts";
 import { createLogger } from "../src/observability/logger.ts";
 import { connectUpstream } from "../src/upstream/openrouter.ts";
-import { addRequests, NOVEMBER, settledRow } from "./support/ledger-rows.ts";
+import { insertRequests, NOVEMBER, createSettledRow } from "./support/ledger-rows.ts";
 import { ACCOUNT_KEY } from "./support/gateway.ts";
-import { temporaryDirectory } from "./support/store.ts";
-import { until } from "./support/until.ts";
+import { createTemporaryDirectory } from "./support/test-database.ts";
+import { waitUntil } from "./support/wait.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -17,7 +17,7 @@ const DAY_MS = 86_400_000;
 async function openPersistence(env: Record<string, string>): Promise<Persistence> {
   const config = loadConfig({
     OPENROUTER_API_KEY: ACCOUNT_KEY,
-    DATA_DIR: join(temporaryDirectory(), "data"),
+    DATA_DIR: join(createTemporaryDirectory(), "data"),
     ...env,
   });
   const { store } = config;
@@ -43,7 +43,7 @@ test("a gateway deletes the rows of its ledger that are older than they are to b
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"], now: NOVEMBER + 2 * DAY_MS });
   onTestFinished(() => void vi.useRealTimers());
   const { database } = await openPersistence({ LEDGER_RETENTION_DAYS: "1" });
-  await addRequests(database, [settledRow(0), settledRow(2 * DAY_MS)]);
+  await insertRequests(database, [createSettledRow(0), createSettledRow(2 * DAY_MS)]);
   vi.advanceTimersByTime(MINUTE_MS);
   // SQLite answers at once, a turn of the event loop for each batch.
   for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => void setImmediate(resolve));
@@ -56,9 +56,11 @@ test(
   { timeout: 20_000 },
   async () => {
     const { database } = await openPersistence({});
-    const row = settledRow(0);
-    await addRequests(database, [row]);
+    const row = createSettledRow(0);
+    await insertRequests(database, [row]);
     const path = database.sqlite?.location() ?? "";
-    expect(await until(() => readFileSync(path).includes(row.id), "the row in the file", 15_000)).toBe(true);
+    expect(await waitUntil(() => readFileSync(path).includes(row.id), "the row in the file", 15_000)).toBe(
+      true,
+    );
   },
 );

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createLogger } from "../src/observability/logger.ts";
-import { printable, printableJson } from "../src/printable.ts";
+import { escapeUnprintable, escapeUnprintableJson } from "../src/printable.ts";
 
 /** Escape, DEL, CSI, right-to-left override, isolate, zero-width joiner, line separator, byte order mark, a tag. */
 const HOSTILE = "a\u001b[31m\u007f\u009b\u202e\u2066\u200d\u2028\ufeff\u{e0041}z";
@@ -8,17 +8,17 @@ const HOSTILE = "a\u001b[31m\u007f\u009b\u202e\u2066\u200d\u2028\ufeff\u{e0041}z
 const ACTIVE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/u;
 
 test("characters that act on a terminal are written as their numbers, and all others as they are", () => {
-  expect(printable(HOSTILE)).toBe(
+  expect(escapeUnprintable(HOSTILE)).toBe(
     String.raw`a\u{1b}[31m\u{7f}\u{9b}\u{202e}\u{2066}\u{200d}\u{2028}\u{feff}\u{e0041}z`,
   );
-  expect(printable("\ud800x\n")).toBe(String.raw`\u{d800}x\u{a}`);
-  for (const text of ["openai/gpt-4o:free", "模型 naïve 🌍 é"]) expect(printable(text)).toBe(text);
+  expect(escapeUnprintable("\ud800x\n")).toBe(String.raw`\u{d800}x\u{a}`);
+  for (const text of ["openai/gpt-4o:free", "模型 naïve 🌍 é"]) expect(escapeUnprintable(text)).toBe(text);
 });
 
 test("JSON keeps its meaning when its hidden characters are escaped", () => {
   const json = `${JSON.stringify({ [HOSTILE]: HOSTILE }, null, 2)}\n`;
-  expect(printableJson(json)).not.toMatch(ACTIVE);
-  expect(JSON.parse(printableJson(json))).toEqual({ [HOSTILE]: HOSTILE });
+  expect(escapeUnprintableJson(json)).not.toMatch(ACTIVE);
+  expect(JSON.parse(escapeUnprintableJson(json))).toEqual({ [HOSTILE]: HOSTILE });
 });
 
 test("no field of a log line has a character that acts on a terminal", () => {

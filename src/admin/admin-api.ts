@@ -9,18 +9,18 @@ import type {
 } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { GatewayError } from "../errors.ts";
-import { clientAddress } from "../http/client-address.ts";
+import { getClientAddress } from "../http/client-address.ts";
 import { requireJson } from "../http/raw-json.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { parseJsonObject } from "../request/json-object.ts";
-import { refuseOtherMethods } from "../endpoints/method-not-allowed.ts";
+import { rejectOtherMethods } from "../endpoints/method-not-allowed.ts";
 import type { Database } from "../store/database.ts";
 import { isUnavailable } from "../store/database-errors.ts";
-import { auditRoutes } from "./audit-routes.ts";
-import { keyRoutes } from "./key-routes.ts";
-import { requestRoutes } from "./request-routes.ts";
-import { usageRoutes } from "./usage-routes.ts";
-import { checkWithZod } from "./validation.ts";
+import { registerAuditRoutes } from "./audit-routes.ts";
+import { registerKeyRoutes } from "./key-routes.ts";
+import { registerRequestRoutes } from "./request-routes.ts";
+import { registerUsageRoutes } from "./usage-routes.ts";
+import { compileZodValidator } from "./validation.ts";
 
 const PREFIX = "/admin/v1";
 const BODY_LIMIT_BYTES = 65_536;
@@ -43,7 +43,7 @@ export type AdminScope = FastifyInstance<
 
 export interface AdminOptions {
   /** Lets in who has an admin key. */
-  readonly admit: onRequestAsyncHookHandler[];
+  readonly accessHooks: onRequestAsyncHookHandler[];
   readonly keys: KeyService;
   readonly database: Database;
 }
@@ -59,27 +59,27 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The admin API: keys, usage and the ledger, for who has an admin key. What it takes is checked and described by zod. */
-export async function adminApi(app: FastifyInstance, options: AdminOptions): Promise<void> {
-  const { admit, keys, database } = options;
-  for (const [url, methods] of Object.entries(METHODS)) refuseOtherMethods(app, PREFIX + url, methods);
+export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions): Promise<void> {
+  const { accessHooks, keys, database } = options;
+  for (const [url, methods] of Object.entries(METHODS)) rejectOtherMethods(app, PREFIX + url, methods);
   await app.register(
     (plugin, _options, done) => {
       const scope = plugin.withTypeProvider<ZodTypeProvider>();
-      scope.setValidatorCompiler(checkWithZod);
+      scope.setValidatorCompiler(compileZodValidator);
       scope.setSerializerCompiler(serializerCompiler);
       takeJson(scope);
       translateErrors(scope);
       keepSource(scope);
-      for (const hook of admit) scope.addHook("onRequest", hook);
+      for (const hook of accessHooks) scope.addHook("onRequest", hook);
       scope.addHook("onRequest", (request, reply, next) => {
         const { "content-length": length, "transfer-encoding": encoding } = request.headers;
         if ((length === undefined || length === "0") && encoding === undefined) next();
         else requireJson.call(plugin, request, reply, next);
       });
-      keyRoutes(scope, keys);
-      auditRoutes(scope, keys);
-      usageRoutes(scope, keys, database);
-      requestRoutes(scope, keys, database);
+      registerKeyRoutes(scope, keys);
+      registerAuditRoutes(scope, keys);
+      registerUsageRoutes(scope, keys, database);
+      registerRequestRoutes(scope, keys, database);
       done();
     },
     { prefix: PREFIX },
@@ -90,7 +90,7 @@ export async function adminApi(app: FastifyInstance, options: AdminOptions): Pro
 function keepSource(scope: AdminScope): void {
   scope.decorateRequest("source", "");
   scope.addHook("onRequest", (request, _reply, next) => {
-    request.source = clientAddress(request);
+    request.source = getClientAddress(request);
     next();
   });
 }

@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { keyFields, type KeyChanges, type NewKey, plainText } from "../keys/key-input.ts";
+import { keyFields, type KeyChanges, type NewKey, plainTextSchema } from "../keys/key-input.ts";
 
 // Schemas of the admin API alone: request bodies, query parameters and errors.
 
 const { name, role, owner, metadata, models, expiresAt, disabled, onDisconnect, graceMs } = keyFields;
 
 /** Body of `POST /admin/v1/keys`. */
-export const newKeyBody = z
+export const newKeyBodySchema = z
   .strictObject({
     name,
     role: role.default("caller"),
@@ -24,7 +24,7 @@ export const newKeyBody = z
   }));
 
 /** Body of `PATCH /admin/v1/keys/{key}`. */
-export const keyChangesBody = z
+export const keyChangesBodySchema = z
   .strictObject({
     name,
     owner,
@@ -42,7 +42,7 @@ export const keyChangesBody = z
   }));
 
 /** Body of `POST /admin/v1/keys/{key}/rotate`, which may be left out. */
-export const rotationBody = z
+export const rotationBodySchema = z
   .strictObject({ grace_ms: graceMs.default(86_400_000) })
   .nullish()
   .transform((body) => ({ graceMs: body?.grace_ms ?? 86_400_000 }));
@@ -60,12 +60,12 @@ const errorSchema = z
   .describe("An error in OpenAI's shape");
 
 /** The error responses of every route, by status. */
-export const errorResponses = { "4xx": errorSchema, "5xx": errorSchema };
+export const errorResponseSchemas = { "4xx": errorSchema, "5xx": errorSchema };
 
 /** An optional text parameter of a query. */
-export const queryText = plainText.max(256).optional();
+export const queryTextSchema = plainTextSchema.max(256).optional();
 /** The query parameter that selects a key. */
-export const keyQuery = queryText.describe("Id or name; for a revoked key its id");
+export const keyQuerySchema = queryTextSchema.describe("Id or name; for a revoked key its id");
 
 /** The query parameter that limits the entries of a page. */
-export const pageLimit = z.coerce.number().int().min(1).max(500).default(100);
+export const pageLimitSchema = z.coerce.number().int().min(1).max(500).default(100);

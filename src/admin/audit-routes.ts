@@ -3,17 +3,17 @@ import { resolveKeyId } from "../keys/key-id.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { auditEntrySchema, toAuditEntryJson } from "../presentation/key-json.ts";
 import type { AdminScope } from "./admin-api.ts";
-import { errorResponses, keyQuery, pageLimit, queryText } from "./api-schemas.ts";
+import { errorResponseSchemas, keyQuerySchema, pageLimitSchema, queryTextSchema } from "./api-schemas.ts";
 
 const auditQuery = z.strictObject({
-  key: keyQuery,
-  limit: pageLimit,
-  before: queryText.describe("Id of the last entry of the page before"),
+  key: keyQuerySchema,
+  limit: pageLimitSchema,
+  before: queryTextSchema.describe("Id of the last entry of the page before"),
 });
 const auditAnswer = z.object({ data: z.array(auditEntrySchema) }).describe("A page of changes");
 
 /** `GET /admin/v1/audit`: who changed what. */
-export function auditRoutes(scope: AdminScope, keys: KeyService): void {
+export function registerAuditRoutes(scope: AdminScope, keys: KeyService): void {
   scope.get(
     "/audit",
     {
@@ -21,13 +21,13 @@ export function auditRoutes(scope: AdminScope, keys: KeyService): void {
         tags: ["keys"],
         summary: "Who changed which key, when, and from where; newest first",
         querystring: auditQuery,
-        response: { 200: auditAnswer, ...errorResponses },
+        response: { 200: auditAnswer, ...errorResponseSchemas },
       },
     },
     async ({ query }) => {
       const { key, ...filter } = query;
       const keyId = await resolveKeyId(keys, key);
-      return { data: (await keys.audit({ ...filter, keyId })).map(toAuditEntryJson) };
+      return { data: (await keys.listAudit({ ...filter, keyId })).map(toAuditEntryJson) };
     },
   );
 }

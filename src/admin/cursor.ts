@@ -4,7 +4,7 @@ import { z } from "zod";
 const ROW_ID = /^[0-9a-z]{10,64}$/;
 
 /** A cursor for a client: the id of the last row that it has. Opaque, so that what a position is can change. */
-export function toCursor(id: string): string {
+export function encodeCursor(id: string): string {
   return Buffer.from(id, "latin1").toString("base64url");
 }
 
@@ -13,11 +13,11 @@ function idOfCursor(cursor: string): string {
 }
 
 /** A cursor of a query; gives the id in it. */
-export const cursorField = z
+export const cursorSchema = z
   .string()
   .refine((cursor) => {
     const id = idOfCursor(cursor);
     // Buffer.from skips what is not base64url.
-    return ROW_ID.test(id) && toCursor(id) === cursor;
+    return ROW_ID.test(id) && encodeCursor(id) === cursor;
   }, "must be the next_cursor of an earlier answer")
   .transform(idOfCursor);

@@ -3,10 +3,10 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
 import { GatewayError } from "../errors.ts";
-import { refuseOtherMethods } from "../endpoints/method-not-allowed.ts";
+import { rejectOtherMethods } from "../endpoints/method-not-allowed.ts";
 import { addExamples } from "./api-examples.ts";
 import { API_PATHS } from "./api-paths.ts";
-import { sendFromMemory } from "./page-files.ts";
+import { createPageFileHook } from "./page-files.ts";
 
 type OpenApiPaths = NonNullable<NonNullable<StaticDocument["openapi"]>["paths"]>;
 type StaticDocument = Extract<Parameters<typeof swagger>[1], { openapi?: unknown }>;
@@ -23,7 +23,7 @@ const DESCRIPTION =
  * Describes the API: `GET /openapi.json`, and a page at `/docs`. What is registered after it with a schema is in it.
  * Nothing in it is secret, so it needs no key.
  */
-export async function documentation(app: FastifyInstance): Promise<void> {
+export async function documentationPlugin(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
@@ -44,11 +44,11 @@ export async function documentation(app: FastifyInstance): Promise<void> {
       return document.openapiObject;
     },
   });
-  refuseOtherMethods(app, "/openapi.json", ["GET", "HEAD"]);
-  refuseOtherMethods(app, "/docs", ["GET"]);
+  rejectOtherMethods(app, "/openapi.json", ["GET", "HEAD"]);
+  rejectOtherMethods(app, "/docs", ["GET"]);
   app.route({ method: ["GET", "HEAD"], url: "/openapi.json", handler: () => app.swagger() });
   await app.register(async (scope) => {
-    scope.addHook("onRequest", sendFromMemory(PAGE_FILES));
+    scope.addHook("onRequest", createPageFileHook(PAGE_FILES));
     await scope.register(swaggerUi, { routePrefix: "/docs", staticCSP: CONTENT_SECURITY_POLICY });
   });
   // Of the page's files that are not there; all other URLs are refused earlier.

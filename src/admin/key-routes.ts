@@ -1,34 +1,34 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Actor } from "../keys/gateway-key.ts";
-import { plainText } from "../keys/key-input.ts";
+import { plainTextSchema } from "../keys/key-input.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { issuedKeySchema, keySchema, toIssuedKeyJson, toKeyJson } from "../presentation/key-json.ts";
 import type { AdminScope } from "./admin-api.ts";
 import {
-  errorResponses,
-  keyChangesBody,
-  newKeyBody,
-  pageLimit,
-  queryText,
-  rotationBody,
+  errorResponseSchemas,
+  keyChangesBodySchema,
+  newKeyBodySchema,
+  pageLimitSchema,
+  queryTextSchema,
+  rotationBodySchema,
 } from "./api-schemas.ts";
 
 const tags = ["keys"];
-const keyParam = z.object({ key: plainText.min(1).max(64).describe("Id or name") });
-const keyAnswer = { 200: keySchema, ...errorResponses };
+const keyParam = z.object({ key: plainTextSchema.min(1).max(64).describe("Id or name") });
+const keyAnswer = { 200: keySchema, ...errorResponseSchemas };
 const listQuery = z.strictObject({
-  owner: queryText,
+  owner: queryTextSchema,
   include_revoked: z
     .enum(["true", "false"], { error: "must be true or false" })
     .default("false")
     .transform((text) => text === "true"),
-  limit: pageLimit,
-  after: queryText.describe("Id of the last key of the page before"),
+  limit: pageLimitSchema,
+  after: queryTextSchema.describe("Id of the last key of the page before"),
 });
 
 /** Routes that create, list, show, change, rotate and revoke keys. */
-export function keyRoutes(scope: AdminScope, keys: KeyService): void {
+export function registerKeyRoutes(scope: AdminScope, keys: KeyService): void {
   readKeys(scope, keys);
   changeKeys(scope, keys);
   issueSecrets(scope, keys);
@@ -43,7 +43,7 @@ function readKeys(scope: AdminScope, keys: KeyService): void {
         tags,
         summary: "List keys",
         querystring: listQuery,
-        response: { 200: listAnswer, ...errorResponses },
+        response: { 200: listAnswer, ...errorResponseSchemas },
       },
     },
     async ({ query }) => {
@@ -54,7 +54,7 @@ function readKeys(scope: AdminScope, keys: KeyService): void {
   scope.get(
     "/keys/:key",
     { schema: { tags, summary: "Show a key", params: keyParam, response: keyAnswer } },
-    async (request) => toKeyJson(await keys.show(request.params.key)),
+    async (request) => toKeyJson(await keys.get(request.params.key)),
   );
 }
 
@@ -66,7 +66,7 @@ function changeKeys(scope: AdminScope, keys: KeyService): void {
         tags,
         summary: "Change a key",
         params: keyParam,
-        body: keyChangesBody,
+        body: keyChangesBodySchema,
         response: keyAnswer,
       },
     },
@@ -87,8 +87,8 @@ function issueSecrets(scope: AdminScope, keys: KeyService): void {
       schema: {
         tags,
         summary: "Create a key",
-        body: newKeyBody,
-        response: { 201: issuedKeySchema, ...errorResponses },
+        body: newKeyBodySchema,
+        response: { 201: issuedKeySchema, ...errorResponseSchemas },
       },
     },
     async (request, reply) => {
@@ -103,8 +103,8 @@ function issueSecrets(scope: AdminScope, keys: KeyService): void {
         tags,
         summary: "Give a key a new secret; the old one is good for grace_ms more",
         params: keyParam,
-        body: rotationBody,
-        response: { 200: issuedKeySchema, ...errorResponses },
+        body: rotationBodySchema,
+        response: { 200: issuedKeySchema, ...errorResponseSchemas },
       },
     },
     async (request, reply) => {

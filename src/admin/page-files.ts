@@ -19,7 +19,7 @@ const TYPES: Readonly<Record<string, string>> = {
  * clients that read nothing could hold every descriptor of the process. Routes without a wildcard are left alone.
  * @param directory of a few files of a few MB in all.
  */
-export function sendFromMemory(directory: URL): onRequestAsyncHookHandler {
+export function createPageFileHook(directory: URL): onRequestAsyncHookHandler {
   const names = new Set(readdirSync(directory).filter((name) => TYPES[extname(name)] !== undefined));
   const contents = new Map<string, Promise<Buffer>>();
   const read = (name: string): Promise<Buffer> => {

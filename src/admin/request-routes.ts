@@ -8,12 +8,12 @@ import { formatCsvLine } from "../presentation/csv.ts";
 import { periodQueryFields, resolvePeriod } from "../presentation/period.ts";
 import { formatOptionalTimestamp, formatTimestamp } from "../presentation/timestamp.ts";
 import type { Database } from "../store/database.ts";
-import { requestPages } from "../metering/sql/export.ts";
+import { readRequestPages } from "../metering/sql/export.ts";
 import { REQUEST_COLUMNS, type RequestRow } from "../metering/record.ts";
 import { formatUsd } from "../metering/money.ts";
 import type { AdminScope } from "./admin-api.ts";
-import { errorResponses, keyQuery } from "./api-schemas.ts";
-import { cursorField, toCursor } from "./cursor.ts";
+import { errorResponseSchemas, keyQuerySchema } from "./api-schemas.ts";
+import { cursorSchema, encodeCursor } from "./cursor.ts";
 
 const STATES = ["open", "pending", "settled", "unknown"] as const;
 const FORMATS = ["json", "ndjson", "csv"] as const;
@@ -23,7 +23,7 @@ const LIMIT_MAX = 5_000;
 
 const requestsQuery = z.strictObject({
   ...periodQueryFields,
-  key: keyQuery,
+  key: keyQuerySchema,
   state: z.enum(STATES, { error: `must be one of ${STATES.join(", ")}` }).optional(),
   format: z.enum(FORMATS, { error: `must be one of ${FORMATS.join(", ")}` }).default("json"),
   limit: z.coerce
@@ -33,7 +33,7 @@ const requestsQuery = z.strictObject({
     .max(LIMIT_MAX)
     .optional()
     .describe("Rows of a page; default: all rows, streamed"),
-  cursor: cursorField.optional().describe("`next_cursor` of the page before: only what comes after it"),
+  cursor: cursorSchema.optional().describe("`next_cursor` of the page before: only what comes after it"),
   order: z
     .enum(ORDERS, { error: "must be asc or desc" })
     .default("asc")
@@ -84,7 +84,7 @@ const requestsAnswer = {
 };
 
 /** `GET /admin/v1/requests`: the rows of the ledger, streamed as they are read, or one page of them. */
-export function requestRoutes(scope: AdminScope, keys: KeyService, database: Database): void {
+export function registerRequestRoutes(scope: AdminScope, keys: KeyService, database: Database): void {
   scope.get(
     "/requests",
     {
@@ -92,21 +92,21 @@ export function requestRoutes(scope: AdminScope, keys: KeyService, database: Dat
         tags: ["usage"],
         summary: "Every request, in order of time, as JSON, as lines of JSON, or as CSV",
         querystring: requestsQuery,
-        response: { 200: requestsAnswer, ...errorResponses },
+        response: { 200: requestsAnswer, ...errorResponseSchemas },
       },
     },
     async ({ query, context }, reply) => {
       const { key, format, state, limit, cursor, order, ...period } = query;
       const keyId = await resolveKeyId(keys, key);
       const filter = { ...resolvePeriod(period, Date.now()), keyId, state, order, after: cursor };
-      const pages = requestPages(database, filter);
+      const pages = readRequestPages(database, filter);
       reply.type(TYPES[format]);
       if (limit !== undefined) {
         const { text: page, next } = await readPage(pages, limit, format);
         if (next !== null) reply.header("x-next-cursor", next);
         return reply.send(page);
       }
-      const text = exportOf(pages, format);
+      const text = formatExport(pages, format);
       // Read before the answer begins: a failure can still be answered.
       const first = await text.next();
       return reply.send(Readable.from(prependFirst(first, text, context)) as never);
@@ -127,7 +127,7 @@ async function readPage(
   format: Format,
 ): Promise<{ text: string; next: string | null }> {
   const end: { next: string | null } = { next: null };
-  const text = await Array.fromAsync(exportOf(takeRows(pages, limit, end), format, end));
+  const text = await Array.fromAsync(formatExport(takeRows(pages, limit, end), format, end));
   return { text: text.join(""), next: end.next };
 }
 
@@ -145,7 +145,7 @@ async function* takeRows(
     if (taken.length > 0) yield taken;
     left -= taken.length;
     if (taken.length === page.length) continue;
-    end.next = toCursor(last);
+    end.next = encodeCursor(last);
     return;
   }
 }
@@ -169,7 +169,7 @@ export async function* prependFirst(
 }
 
 /** Makes of pages of rows the text of an export, page by page. @param end read after the last page. */
-export async function* exportOf(
+export async function* formatExport(
   pages: AsyncIterable<readonly RequestRow[]>,
   format: Format,
   end: PageEnd = { next: undefined },

@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import { z } from "zod";
-import { forwardedModelId } from "../request/model-id.ts";
+import { normalizeModelId } from "../request/model-id.ts";
 import { resolveKeyId } from "../keys/key-id.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { hourQueryFields, resolveHours } from "../presentation/period.ts";
@@ -12,7 +12,7 @@ import {
 import type { Database } from "../store/database.ts";
 import { type Dimension, DIMENSIONS, reportUsage } from "../metering/sql/report.ts";
 import type { AdminScope } from "./admin-api.ts";
-import { errorResponses, keyQuery, queryText } from "./api-schemas.ts";
+import { errorResponseSchemas, keyQuerySchema, queryTextSchema } from "./api-schemas.ts";
 import { prependFirst } from "./request-routes.ts";
 
 const BY = `some of ${DIMENSIONS.join(", ")}, separated by commas`;
@@ -26,9 +26,9 @@ const usageQuery = z.strictObject({
     .transform((text) => namesIn(text).filter(isDimension))
     .describe(BY),
   ...hourQueryFields,
-  key: keyQuery,
-  model: queryText,
-  provider: queryText,
+  key: keyQuerySchema,
+  model: queryTextSchema,
+  provider: queryTextSchema,
   format: z.enum(["json", "csv"], { error: "must be json or csv" }).default("json"),
 });
 
@@ -46,7 +46,7 @@ const TYPES: Readonly<Record<ReportFormat, string>> = {
 };
 
 /** `GET /admin/v1/usage`: what was used and what it cost, by key, model, provider and day. */
-export function usageRoutes(scope: AdminScope, keys: KeyService, database: Database): void {
+export function registerUsageRoutes(scope: AdminScope, keys: KeyService, database: Database): void {
   scope.get(
     "/usage",
     {
@@ -54,7 +54,7 @@ export function usageRoutes(scope: AdminScope, keys: KeyService, database: Datab
         tags: ["usage"],
         summary: "Usage and cost by key, model, provider and day, from sums by the hour",
         querystring: usageQuery,
-        response: { 200: usageAnswer, ...errorResponses },
+        response: { 200: usageAnswer, ...errorResponseSchemas },
       },
     },
     async ({ query, context }, reply) => {
@@ -62,7 +62,7 @@ export function usageRoutes(scope: AdminScope, keys: KeyService, database: Datab
       const left = new AbortController();
       reply.raw.once("close", () => left.abort());
       const report = await reportUsage(database, {
-        model: model && forwardedModelId(model),
+        model: model && normalizeModelId(model),
         provider,
         ...resolveHours({ from, to }, Date.now()),
         by,

@@ -1,8 +1,8 @@
 import type { FastifyRequest, onRequestAsyncHookHandler } from "fastify";
 import { GatewayError } from "../errors.ts";
-import { addressOf, type Limit } from "../limits/rate-limit.ts";
+import { getLimitAddress, type Limit } from "../limits/rate-limit.ts";
 import type { CallerKey, KeyRole } from "./caller-key.ts";
-import { digestOf } from "../config/key-list.ts";
+import { digestSecret } from "../config/key-list.ts";
 import type { KeyStore } from "./key-store.ts";
 import type { KnownSecrets } from "./known-secrets.ts";
 import type { LookUpQueue } from "./look-up-queue.ts";
@@ -65,7 +65,7 @@ function callerFromMemory(secret: string | undefined, options: AuthenticateOptio
   // A key of a gateway's would be shown to OpenRouter.
   if (openrouterApiKey === undefined) return hasIssuedPrefix(secret) ? undefined : callerWithOwnKey(secret);
   if (!knownSecrets.has(secret)) return undefined;
-  const key = keys.find(digestOf(secret), withoutLookUp);
+  const key = keys.find(digestSecret(secret), withoutLookUp);
   return key === undefined || key instanceof Promise ? undefined : callerWithKey(key, openrouterApiKey);
 }
 
@@ -80,7 +80,7 @@ async function logIn(
 ): Promise<Caller> {
   const { openrouterApiKey, knownSecrets, failedLogins } = options;
   // Before the first await: a connection that was reset has no address.
-  const address = addressOf(request);
+  const address = getLimitAddress(request);
   const isKnown = secret !== undefined && knownSecrets.has(secret);
   const refuse = async (): Promise<never> => {
     if (isKnown) knownSecrets.delete(secret);
@@ -89,7 +89,7 @@ async function logIn(
   };
   if (openrouterApiKey === undefined) return refuse();
   if (secret !== undefined) {
-    const mayLookUp = (): boolean => isKnown || !failedLogins.isExceeded(address);
+    const mayLookUp = (): boolean => isKnown || !failedLogins.isExceededBy(address);
     const key = await findKey(secret, { ...options, mayLookUp, refuse });
     if (key) {
       knownSecrets.add(secret, key.id);
@@ -119,8 +119,8 @@ async function findKey(
   if (!mayLookUp() && !knownSecrets.hasUnseen) return undefined;
   if (isMistyped(secret)) return undefined;
   // Others are not in a database, whatever it answers now.
-  if (!hasIssuedPrefix(secret)) return keys.find(digestOf(secret), withoutLookUp);
-  return keys.find(digestOf(secret), (lookUp) =>
+  if (!hasIssuedPrefix(secret)) return keys.find(digestSecret(secret), withoutLookUp);
+  return keys.find(digestSecret(secret), (lookUp) =>
     // The address may have exceeded the limit while this request waited.
     lookUps.run(async () => (mayLookUp() ? ((await lookUp()) ?? refuse()) : refuse())),
   );
@@ -135,7 +135,7 @@ function callerWithKey(key: CallerKey, openrouterApiKey: string): Caller {
 function callerWithOwnKey(secret: string): Caller {
   return {
     key: undefined,
-    limitKey: `own:${digestOf(secret).toString("base64url")}`,
+    limitKey: `own:${digestSecret(secret).toString("base64url")}`,
     authorization: `Bearer ${secret}`,
   };
 }

@@ -6,9 +6,9 @@ export interface CachedKey {
   readonly key: CallerKey;
   readonly digest: Buffer;
   readonly previousDigest: Buffer | undefined;
-  readonly previousUntil: number;
+  readonly previousValidUntil: number;
   /** ms since 1970; 0 when it may not be used at all. */
-  readonly goodUntil: number;
+  readonly validUntil: number;
 }
 
 /**
@@ -17,12 +17,12 @@ export interface CachedKey {
  * @param given SHA-256 of the secret. @param now ms since 1970.
  */
 export function isValidSecret(
-  { digest, previousDigest, previousUntil, goodUntil }: CachedKey,
+  { digest, previousDigest, previousValidUntil, validUntil }: CachedKey,
   given: Buffer,
   now: number,
 ): boolean {
   const matches =
     timingSafeEqual(digest, given) ||
-    (previousDigest !== undefined && timingSafeEqual(previousDigest, given) && now < previousUntil);
-  return matches && now < goodUntil;
+    (previousDigest !== undefined && timingSafeEqual(previousDigest, given) && now < previousValidUntil);
+  return matches && now < validUntil;
 }

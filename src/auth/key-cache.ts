@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import { type CachedKey, isValidSecret } from "./cached-key.ts";
 import type { CallerKey } from "./caller-key.ts";
-import type { AdmitLookUp, KeyStore } from "./key-store.ts";
+import type { ScheduleLookUp, KeyStore } from "./key-store.ts";
 
 const POLL_EVERY_MS = 1_000;
 const TOUCH_EVERY_MS = 10_000;
@@ -25,13 +25,13 @@ export interface KeyHistory {
 /** Where the cache gets keys from. */
 export interface KeySource {
   /** @param digest as 64 hexadecimal digits. */
-  byDigest(digest: string): Promise<CachedKey | undefined>;
+  findByDigest(digest: string): Promise<CachedKey | undefined>;
   /** @returns ids of the keys that changed after a revision. */
-  changedSince(revision: number): Promise<readonly string[]>;
+  listChangedSince(revision: number): Promise<readonly string[]>;
   /** Reads, as of one moment, the last change of all and the last one up to `revision`. */
-  history(revision: number): Promise<KeyHistory>;
+  readHistory(revision: number): Promise<KeyHistory>;
   /** @param usedAt ids to ms since 1970. */
-  touch(usedAt: ReadonlyMap<string, number>): Promise<void>;
+  saveLastUsed(usedAt: ReadonlyMap<string, number>): Promise<void>;
   /** @param changed called when keys may have changed. @returns ends it. */
   listen(changed: () => void): () => void;
 }
@@ -79,7 +79,7 @@ export class KeyCache implements KeyStore {
 
   /** Begins to follow the changes of keys. @throws when the source cannot be asked. */
   async start(): Promise<void> {
-    this.#moveTo(await this.#options.source.history(0));
+    this.#moveTo(await this.#options.source.readHistory(0));
     this.#polledAt = performance.now();
     this.#timer = setInterval(() => void this.#poll(), POLL_EVERY_MS);
     this.#timer.unref();
@@ -101,7 +101,7 @@ export class KeyCache implements KeyStore {
    */
   find(
     digest: Buffer,
-    admit: AdmitLookUp = (lookUp) => lookUp(),
+    admit: ScheduleLookUp = (lookUp) => lookUp(),
   ): CallerKey | undefined | Promise<CallerKey | undefined> {
     const index = digest.toString("latin1");
     const known = this.#rows.get(index);
@@ -146,7 +146,7 @@ export class KeyCache implements KeyStore {
 
   async #ask(index: string, digest: Buffer): Promise<CachedKey | undefined> {
     const before = this.#lastChange;
-    const found = await this.#options.source.byDigest(digest.toString("hex")).catch((error: unknown) => {
+    const found = await this.#options.source.findByDigest(digest.toString("hex")).catch((error: unknown) => {
       throw notReachable(error);
     });
     // A change that was heard of meanwhile may be newer than what was read: then the next request asks again.
@@ -184,7 +184,7 @@ export class KeyCache implements KeyStore {
   async #follow(): Promise<void> {
     const startedAt = performance.now();
     try {
-      const history = await this.#options.source.history(this.#revision);
+      const history = await this.#options.source.readHistory(this.#revision);
       if (history.revision < this.#revision || history.lastChangeBefore !== this.#lastChange) this.#forget();
       else if (history.revision > this.#revision) await this.#forgetChanged();
       this.#moveTo(history);
@@ -207,7 +207,7 @@ export class KeyCache implements KeyStore {
   }
 
   async #forgetChanged(): Promise<void> {
-    const ids = new Set(await this.#options.source.changedSince(this.#revision));
+    const ids = new Set(await this.#options.source.listChangedSince(this.#revision));
     for (const [index, { key }] of this.#rows) if (ids.has(key.id)) this.#rows.delete(index);
   }
 
@@ -224,7 +224,7 @@ export class KeyCache implements KeyStore {
     this.#touchedAt = performance.now();
     const usedAt = this.#usedAt;
     this.#usedAt = new Map();
-    await this.#options.source.touch(usedAt).catch(() => {
+    await this.#options.source.saveLastUsed(usedAt).catch(() => {
       // What has been used since is newer.
       this.#usedAt = new Map([...usedAt, ...this.#usedAt]);
     });

@@ -1,9 +1,9 @@
 import { timingSafeEqual } from "node:crypto";
 import type { CallerKey } from "./caller-key.ts";
-import type { KeyEntry } from "../config/key-list.ts";
+import type { ConfiguredKey } from "../config/key-list.ts";
 
 /** Runs the look-up of a key that is not in memory, later or not at all. */
-export type AdmitLookUp = (lookUp: () => Promise<CallerKey | undefined>) => Promise<CallerKey | undefined>;
+export type ScheduleLookUp = (lookUp: () => Promise<CallerKey | undefined>) => Promise<CallerKey | undefined>;
 
 /** Where gateway keys are looked up: a list from the environment, a database, or both. */
 export interface KeyStore {
@@ -12,11 +12,11 @@ export interface KeyStore {
    * @param admit decides on the look-up in a database, if one is needed; without it the look-up begins at once.
    * @returns the key it belongs to, if any; a promise only when a database is asked.
    */
-  find(digest: Buffer, admit?: AdmitLookUp): CallerKey | undefined | Promise<CallerKey | undefined>;
+  find(digest: Buffer, admit?: ScheduleLookUp): CallerKey | undefined | Promise<CallerKey | undefined>;
 }
 
 /** A store of a fixed list of keys, which may use every model. */
-export function staticKeyStore(entries: readonly KeyEntry[]): KeyStore {
+export function createStaticKeyStore(entries: readonly ConfiguredKey[]): KeyStore {
   const byDigest = new Map(entries.map((entry) => [entry.digest.toString("latin1"), known(entry)]));
   const nobody = Buffer.alloc(32);
   return {
@@ -29,15 +29,15 @@ export function staticKeyStore(entries: readonly KeyEntry[]): KeyStore {
 }
 
 /** Id of the key of an entry of the list. */
-export function idOfEntry({ name }: KeyEntry): string {
+export function getConfiguredKeyId({ name }: ConfiguredKey): string {
   return `env:${name}`;
 }
 
-function known(entry: KeyEntry): { digest: Buffer; key: CallerKey } {
+function known(entry: ConfiguredKey): { digest: Buffer; key: CallerKey } {
   const { name, digest } = entry;
   return {
     digest,
-    key: { id: idOfEntry(entry), name, role: "caller", models: null, onDisconnect: "cancel" },
+    key: { id: getConfiguredKeyId(entry), name, role: "caller", models: null, onDisconnect: "cancel" },
   };
 }
 

@@ -1,5 +1,5 @@
-import { fingerprintOf, type KeyEntry, listedFingerprintOf } from "../config/key-list.ts";
-import { idOfEntry } from "./key-store.ts";
+import { fingerprintSecret, type ConfiguredKey, findFingerprint } from "../config/key-list.ts";
+import { getConfiguredKeyId } from "./key-store.ts";
 
 const SECRETS_MAX = 20_000;
 
@@ -14,10 +14,10 @@ export class KnownSecrets {
   readonly #unseen = new Set<string>();
 
   /** @param entries the keys of the configuration, which are known from the start. */
-  constructor(entries: readonly KeyEntry[]) {
+  constructor(entries: readonly ConfiguredKey[]) {
     for (const entry of entries) {
-      const fingerprint = listedFingerprintOf(entry);
-      if (fingerprint === undefined) this.#unseen.add(idOfEntry(entry));
+      const fingerprint = findFingerprint(entry);
+      if (fingerprint === undefined) this.#unseen.add(getConfiguredKeyId(entry));
       else this.#fingerprints.add(fingerprint);
     }
   }
@@ -28,19 +28,19 @@ export class KnownSecrets {
   }
 
   has(secret: string): boolean {
-    return this.#fingerprints.has(fingerprintOf(secret));
+    return this.#fingerprints.has(fingerprintSecret(secret));
   }
 
   /** @param keyId id of the key that the secret belongs to. */
   add(secret: string, keyId: string): void {
     this.#unseen.delete(keyId);
-    this.#fingerprints.add(fingerprintOf(secret));
+    this.#fingerprints.add(fingerprintSecret(secret));
     if (this.#fingerprints.size <= SECRETS_MAX) return;
     const [first] = this.#fingerprints;
     if (first !== undefined) this.#fingerprints.delete(first);
   }
 
   delete(secret: string): void {
-    this.#fingerprints.delete(fingerprintOf(secret));
+    this.#fingerprints.delete(fingerprintSecret(secret));
   }
 }

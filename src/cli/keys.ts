@@ -1,15 +1,15 @@
 import { type Command, Option } from "commander";
-import type { GatewayKey, IssuedKey } from "../keys/gateway-key.ts";
+import type { ManagedKey, IssuedKey } from "../keys/gateway-key.ts";
 import { resolveKeyId } from "../keys/key-id.ts";
 import { keyChangesSchema, newKeySchema, rotationSchema } from "../keys/key-input.ts";
 import { toAuditEntryJson, toIssuedKeyJson, toKeyJson } from "../presentation/key-json.ts";
 import { parseExpiry, collectMetadata, parseModels, parseDuration } from "./options.ts";
-import { checked, print, type Session } from "./session.ts";
+import { parseOptions, printResult, type CommandSession } from "./session.ts";
 
 const PAGE = 500;
 
 /** Runs what a command does with the database that is configured. */
-export type Run = (command: (session: Session) => Promise<void>) => Promise<void>;
+export type RunCommand = (command: (session: CommandSession) => Promise<void>) => Promise<void>;
 
 interface KeyOptions {
   readonly json: boolean;
@@ -36,13 +36,13 @@ function settings(command: Command): Command {
 }
 
 /** Adds `keys create|list|show|update|rotate|revoke|audit`. */
-export function keysCommands(program: Command, run: Run): void {
+export function addKeysCommands(program: Command, run: RunCommand): void {
   const keys = program.command("keys").description("create, list, show, update, rotate and revoke keys");
   settings(keys.command("create").requiredOption("--name <name>", "name of the key"))
     .option("--role <role>", "caller or admin", "caller")
     .action((options: KeyOptions) =>
       run(async (session) => {
-        const input = checked(newKeySchema, { ...fieldsOf(options), role: options.role });
+        const input = parseOptions(newKeySchema, { ...fieldsOf(options), role: options.role });
         printIssued(await session.keys.create(input, session.by), options.json);
       }),
     );
@@ -53,7 +53,7 @@ export function keysCommands(program: Command, run: Run): void {
     .option("--enable", "take it again")
     .action((key: string, options: KeyOptions) =>
       run(async (session) => {
-        const changes = checked(keyChangesSchema, fieldsOf(options));
+        const changes = parseOptions(keyChangesSchema, fieldsOf(options));
         printKey(await session.keys.update(key, changes, session.by), options.json);
       }),
     );
@@ -61,7 +61,7 @@ export function keysCommands(program: Command, run: Run): void {
   endCommands(keys, run);
 }
 
-function readCommands(keys: Command, run: Run): void {
+function readCommands(keys: Command, run: RunCommand): void {
   keys
     .command("list")
     .option("--owner <text>", "only of this owner")
@@ -71,7 +71,7 @@ function readCommands(keys: Command, run: Run): void {
       run(async (session) => {
         const filter = { owner, includeRevoked: all, limit: PAGE };
         const found = await allOf((after) => session.keys.list({ ...filter, after }));
-        print(
+        printResult(
           found.map(toKeyJson),
           found.map(keyLine),
           json,
@@ -83,7 +83,7 @@ function readCommands(keys: Command, run: Run): void {
     .command("show <key>")
     .option("--json", "print JSON", false)
     .action((key: string, { json }: { json: boolean }) =>
-      run(async (session) => printKey(await session.keys.show(key), json)),
+      run(async (session) => printKey(await session.keys.get(key), json)),
     );
   keys
     .command("audit")
@@ -93,9 +93,9 @@ function readCommands(keys: Command, run: Run): void {
     .action(({ key, json }: { key?: string; json: boolean }) =>
       run(async (session) => {
         const keyId = await resolveKeyId(session.keys, key);
-        const found = await allOf((before) => session.keys.audit({ keyId, limit: PAGE, before }));
+        const found = await allOf((before) => session.keys.listAudit({ keyId, limit: PAGE, before }));
         const entries = found.map(toAuditEntryJson);
-        print(entries, entries, json, "changes of keys");
+        printResult(entries, entries, json, "changes of keys");
       }),
     );
 }
@@ -110,7 +110,7 @@ async function allOf<T extends { readonly id: string }>(
   return found;
 }
 
-function endCommands(keys: Command, run: Run): void {
+function endCommands(keys: Command, run: RunCommand): void {
   keys
     .command("rotate <key>")
     .description("give it a new secret")
@@ -118,7 +118,7 @@ function endCommands(keys: Command, run: Run): void {
     .option("--json", "print JSON", false)
     .action((key: string, { grace, json }: { grace?: number; json: boolean }) =>
       run(async (session) => {
-        const rotation = checked(rotationSchema, grace === undefined ? {} : { graceMs: grace });
+        const rotation = parseOptions(rotationSchema, grace === undefined ? {} : { graceMs: grace });
         printIssued(await session.keys.rotate(key, rotation, session.by), json);
       }),
     );
@@ -142,18 +142,18 @@ function fieldsOf({ name, models, ...rest }: KeyOptions): Record<string, unknown
   );
 }
 
-function printKey(key: GatewayKey, json: boolean): void {
-  print(toKeyJson(key), [keyLine(key)], json, "keys");
+function printKey(key: ManagedKey, json: boolean): void {
+  printResult(toKeyJson(key), [keyLine(key)], json, "keys");
 }
 
 /** A key as a line of a table. */
-function keyLine(key: GatewayKey): Record<string, unknown> {
+function keyLine(key: ManagedKey): Record<string, unknown> {
   const { id, name, role, owner, prefix, models, expires_at, last_used_at } = toKeyJson(key);
   const state = stateOf(key);
   return { id, name, role, owner, prefix, models: models ?? "any", expires_at, last_used_at, state };
 }
 
-function stateOf({ revokedAt, disabled, expiresAt }: GatewayKey): string {
+function stateOf({ revokedAt, disabled, expiresAt }: ManagedKey): string {
   if (revokedAt !== null) return "revoked";
   if (disabled) return "disabled";
   return expiresAt !== null && expiresAt <= Date.now() ? "expired" : "good";
@@ -161,6 +161,6 @@ function stateOf({ revokedAt, disabled, expiresAt }: GatewayKey): string {
 
 function printIssued(issued: IssuedKey, json: boolean): void {
   const { key, secret } = issued;
-  if (json) print(toIssuedKeyJson(issued), [], true, "keys");
+  if (json) printResult(toIssuedKeyJson(issued), [], true, "keys");
   else process.stdout.write(`${key.name} (${key.id}): the secret is shown this once.\n\n  ${secret}\n\n`);
 }

@@ -1,9 +1,9 @@
 import process from "node:process";
 import { Command } from "commander";
 import { GatewayError } from "../errors.ts";
-import { keysCommands, type Run } from "./keys.ts";
-import { CommandError, withDatabase } from "./session.ts";
-import { usageCommand } from "./usage.ts";
+import { addKeysCommands, type RunCommand } from "./keys.ts";
+import { CommandError, runWithDatabase } from "./session.ts";
+import { addUsageCommand } from "./usage.ts";
 
 /**
  * Runs the command line for keys and usage on the database of the gateway that this environment configures. The gateway
@@ -16,12 +16,12 @@ export async function runCli(environment: NodeJS.ProcessEnv, args: readonly stri
     if (error.code !== "EPIPE") throw error;
     process.exit(0);
   });
-  const run: Run = (command) => withDatabase(environment, command);
+  const run: RunCommand = (command) => runWithDatabase(environment, command);
   const program = new Command("sluice")
     .description("Keys and usage of a Sluice gateway")
     .showHelpAfterError();
-  keysCommands(program, run);
-  usageCommand(program, run);
+  addKeysCommands(program, run);
+  addUsageCommand(program, run);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {

@@ -4,17 +4,17 @@ import { resolve } from "node:path";
 import process from "node:process";
 import type { z } from "zod";
 import { ConfigError, loadConfig, type StoreConfig } from "../config/config.ts";
-import { type EnvironmentRecord, plainValue } from "../config/sources.ts";
+import { type EnvironmentRecord, unquoteValue } from "../config/sources.ts";
 import type { Actor } from "../keys/gateway-key.ts";
 import { KeyService } from "../keys/key-service.ts";
 import { describeIssue } from "../presentation/schema-issue.ts";
 import { formatTable } from "../presentation/table.ts";
-import { printableJson } from "../printable.ts";
-import { type Database, openDatabase, sqlitePath } from "../store/database.ts";
+import { escapeUnprintableJson } from "../printable.ts";
+import { type Database, openDatabase, getSqlitePath } from "../store/database.ts";
 import { isUnavailable } from "../store/database-errors.ts";
 
 /** What a command works with. */
-export interface Session {
+export interface CommandSession {
   readonly database: Database;
   readonly keys: KeyService;
   readonly by: Actor;
@@ -27,9 +27,9 @@ export class CommandError extends Error {}
  * Opens the database of the gateway that is configured by this environment, runs a command, and closes it.
  * @throws CommandError when there is none, or what the command throws.
  */
-export async function withDatabase<T>(
+export async function runWithDatabase<T>(
   environment: EnvironmentRecord,
-  run: (session: Session) => Promise<T>,
+  run: (session: CommandSession) => Promise<T>,
 ): Promise<T> {
   const ownsAccount = hasAccount(environment);
   // The account's key says that there is an account; the command line has no other use for it.
@@ -38,7 +38,7 @@ export async function withDatabase<T>(
     throw new CommandError(
       "This configuration keeps no keys; set DATA_DIR or DATABASE_URL as for the gateway.",
     );
-  const isNew = store.databaseUrl === undefined && !existsSync(sqlitePath(store.dataDir));
+  const isNew = store.databaseUrl === undefined && !existsSync(getSqlitePath(store.dataDir));
   const database = await opened(store);
   process.stderr.write(`database: ${placeOf(store)}${isNew ? " (created)" : ""}\n`);
   if (!ownsAccount)
@@ -57,13 +57,13 @@ export async function withDatabase<T>(
 
 function hasAccount(environment: EnvironmentRecord): boolean {
   return ["OPENROUTER_API_KEY", "OPENROUTER_API_KEY_FILE"].some(
-    (name) => plainValue(environment[name] ?? "") !== "",
+    (name) => unquoteValue(environment[name] ?? "") !== "",
   );
 }
 
 /** Where the database is, without the password of its URL. */
 function placeOf({ databaseUrl, dataDir }: StoreConfig): string {
-  if (databaseUrl === undefined) return resolve(sqlitePath(dataDir));
+  if (databaseUrl === undefined) return resolve(getSqlitePath(dataDir));
   const { host, pathname } = new URL(databaseUrl);
   return `postgres://${host}${pathname}`;
 }
@@ -112,7 +112,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
 };
 
 /** Checks what a command was given. @throws CommandError that names the first option at fault. */
-export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+export function parseOptions<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value, { error: describeIssue });
   if (result.success) return result.data;
   const [issue] = result.error.issues;
@@ -121,13 +121,13 @@ export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown
 }
 
 /** Prints a result: JSON for programs, or a table for people, which says of which `noun` there are no rows. */
-export function print(
+export function printResult(
   result: unknown,
   rows: readonly Readonly<Record<string, unknown>>[],
   json: boolean,
   noun: string,
 ): void {
   process.stdout.write(
-    json ? printableJson(`${JSON.stringify(result, null, 2)}\n`) : formatTable(rows, noun),
+    json ? escapeUnprintableJson(`${JSON.stringify(result, null, 2)}\n`) : formatTable(rows, noun),
   );
 }

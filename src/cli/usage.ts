@@ -1,14 +1,14 @@
 import { once } from "node:events";
 import { type Command, Option } from "commander";
 import { resolveKeyId } from "../keys/key-id.ts";
-import { forwardedModelId } from "../request/model-id.ts";
+import { normalizeModelId } from "../request/model-id.ts";
 import { resolveHours } from "../presentation/period.ts";
 import { TableFormatter } from "../presentation/table.ts";
 import { formatTimestamp } from "../presentation/timestamp.ts";
 import { formatUsageReport, toUsageLineJson, toUsageSumsJson } from "../presentation/usage-report-format.ts";
-import { printable, printableJson } from "../printable.ts";
+import { escapeUnprintable, escapeUnprintableJson } from "../printable.ts";
 import { DIMENSIONS, type Dimension, reportUsage, type UsageReport } from "../metering/sql/report.ts";
-import type { Run } from "./keys.ts";
+import type { RunCommand } from "./keys.ts";
 import { parseDate } from "./options.ts";
 import { CommandError } from "./session.ts";
 
@@ -24,7 +24,7 @@ interface UsageOptions {
 }
 
 /** Adds `usage`. */
-export function usageCommand(program: Command, run: Run): void {
+export function addUsageCommand(program: Command, run: RunCommand): void {
   program
     .command("usage")
     .description("what was used and what it cost")
@@ -51,7 +51,7 @@ export function usageCommand(program: Command, run: Run): void {
           ...resolveHours({ from, to }, Date.now()),
           by: parseDimensions(options.by),
           keyId: await resolveKeyId(keys, key),
-          model: model && forwardedModelId(model),
+          model: model && normalizeModelId(model),
           provider,
         });
         for await (const part of formatReport(report, json ? "json" : csv ? "csv" : "table"))
@@ -67,10 +67,10 @@ async function* formatReport(
 ): AsyncGenerator<string, void> {
   if (format === "table") yield* formatReportTable(report);
   else if (format === "json")
-    for await (const part of formatUsageReport(report, format)) yield printableJson(part);
+    for await (const part of formatUsageReport(report, format)) yield escapeUnprintableJson(part);
   else
     for await (const part of formatUsageReport(report, format))
-      yield part.split("\r\n").map(printable).join("\r\n");
+      yield part.split("\r\n").map(escapeUnprintable).join("\r\n");
 }
 
 /** A table for people, page by page: of a long one the columns may become wider on the way. */

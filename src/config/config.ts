@@ -1,8 +1,8 @@
-import { type Environment, environment } from "./environment.ts";
-import { proxyFor } from "./proxy.ts";
+import { type Environment, environmentSchema } from "./environment.ts";
+import { selectProxy } from "./proxy.ts";
 import { type EnvironmentRecord, readSettings, readTextFile } from "./sources.ts";
 import { splitList } from "./values.ts";
-import { parseKeyList, type KeyEntry } from "./key-list.ts";
+import { parseKeyList, type ConfiguredKey } from "./key-list.ts";
 
 /** By default one key may hold a sixteenth of the places when few are left: sixteen keys can share all of them. */
 const PER_KEY_DIVISOR = 16;
@@ -13,7 +13,7 @@ export interface Config {
   readonly port: number;
   /** The account's OpenRouter key. Absent: callers bring their own OpenRouter keys and those are forwarded. */
   readonly openrouterApiKey: string | undefined;
-  readonly gatewayKeys: readonly KeyEntry[];
+  readonly gatewayKeys: readonly ConfiguredKey[];
   readonly allowAnonymous: boolean;
   readonly upstream: UpstreamConfig;
   /** Where keys and the ledger are kept; undefined: nothing is. */
@@ -100,8 +100,8 @@ export class ConfigError extends Error {
  * @throws ConfigError with every mistake at once.
  */
 export function loadConfig(record: EnvironmentRecord, readText = readTextFile): Config {
-  const { values: given, mistakes } = readSettings(Object.keys(environment.shape), record, readText);
-  const parsed = environment.safeParse(given);
+  const { values: given, mistakes } = readSettings(Object.keys(environmentSchema.shape), record, readText);
+  const parsed = environmentSchema.safeParse(given);
   if (!parsed.success)
     mistakes.push(...parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`));
   const keyItems = splitList(given["GATEWAY_API_KEYS"] ?? "");
@@ -142,7 +142,7 @@ function losesSqlite(given: Readonly<Record<string, string | undefined>>, keyed:
   ];
 }
 
-function toConfig(env: Environment, gatewayKeys: readonly KeyEntry[]): Config {
+function toConfig(env: Environment, gatewayKeys: readonly ConfiguredKey[]): Config {
   return {
     host: env.HOST,
     port: env.PORT,
@@ -151,7 +151,7 @@ function toConfig(env: Environment, gatewayKeys: readonly KeyEntry[]): Config {
     allowAnonymous: env.ALLOW_ANONYMOUS,
     upstream: Object.freeze({
       baseUrl: env.OPENROUTER_BASE_URL,
-      proxyUrl: proxyFor(env.OPENROUTER_BASE_URL, env),
+      proxyUrl: selectProxy(env.OPENROUTER_BASE_URL, env),
       connectTimeoutMs: env.UPSTREAM_CONNECT_TIMEOUT_MS,
       headersTimeoutMs: env.UPSTREAM_HEADERS_TIMEOUT_MS,
       idleTimeoutMs: env.UPSTREAM_IDLE_TIMEOUT_MS,

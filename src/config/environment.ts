@@ -1,9 +1,9 @@
 import { totalmem } from "node:os";
 import process from "node:process";
 import { z } from "zod";
-import { originMistake } from "./origins.ts";
+import { findOriginMistake } from "./origins.ts";
 import {
-  checked,
+  checkedText,
   explainedList,
   flag,
   isBaseUrl,
@@ -14,18 +14,18 @@ import {
   wholeNumber,
   wholeNumberWithin,
 } from "./values.ts";
-import { isProxyUrl, proxyUrl } from "./proxy.ts";
+import { isProxyUrl, normalizeProxyUrl } from "./proxy.ts";
 
 const DAY_MS = 86_400_000;
 /** What may stand in an HTTP header value: printable ASCII, so that nothing has to be guessed about its encoding. */
 const HEADER_TEXT = /^[\x20-\x7e]{1,512}$/;
 
-const file = checked((value) => !value.includes("\0"), "must be the path of a file").optional();
-const proxy = checked(
+const file = checkedText((value) => !value.includes("\0"), "must be the path of a file").optional();
+const proxy = checkedText(
   isProxyUrl,
   "must be the http:// or https:// URL of a proxy, user name and password percent-encoded",
 )
-  .transform(proxyUrl)
+  .transform(normalizeProxyUrl)
   .optional();
 
 /** Of the container's memory, or of the machine's if that is less: without a limit the first is 0 or beyond any machine. */
@@ -35,18 +35,18 @@ function quarterOfMemory(): number {
 }
 
 /** Every variable the gateway reads, with its bounds and its default; `.env.example` describes each. */
-export const environment = z.object({
-  HOST: checked(
+export const environmentSchema = z.object({
+  HOST: checkedText(
     (value) => /^[\w.:-]{1,255}$/.test(value),
     "must be an address or host name, such as 127.0.0.1",
   ).default("127.0.0.1"),
   PORT: wholeNumber(0, 65_535, 8080),
-  OPENROUTER_API_KEY: checked(
+  OPENROUTER_API_KEY: checkedText(
     (value) => /^[\x21-\x7e]{1,512}$/.test(value),
     "must be one OpenRouter key without spaces",
   ).optional(),
   OPENROUTER_API_KEY_FILE: file,
-  OPENROUTER_BASE_URL: checked(
+  OPENROUTER_BASE_URL: checkedText(
     isBaseUrl,
     "must be an http or https URL without credentials, query or fragment, such as https://openrouter.ai/api/v1",
   )
@@ -58,10 +58,10 @@ export const environment = z.object({
   GATEWAY_API_KEYS: z.string().optional(),
   GATEWAY_API_KEYS_FILE: file,
   ALLOW_ANONYMOUS: flag(false),
-  DATA_DIR: checked((value) => !value.includes("\0"), "must be the path of a directory").optional(),
+  DATA_DIR: checkedText((value) => !value.includes("\0"), "must be the path of a directory").optional(),
   // Its default depends on DATABASE_URL.
   DATA_DIR_PERSISTENT: z.enum(["true", "false"], { error: "must be true or false" }).optional(),
-  DATABASE_URL: checked(isPostgresUrl, "must be a postgres:// or postgresql:// URL").optional(),
+  DATABASE_URL: checkedText(isPostgresUrl, "must be a postgres:// or postgresql:// URL").optional(),
   DATABASE_URL_FILE: file,
   STORE_OUTAGE_GRACE_MS: wholeNumber(0, DAY_MS, 3_600_000),
   SETTLE_AFTER_MS: wholeNumber(1, DAY_MS, 20_000),
@@ -73,7 +73,7 @@ export const environment = z.object({
   DISCONNECT_DRAIN_BYTES: wholeNumber(1, 1_099_511_627_776, 67_108_864),
   RATE_LIMIT_MAX: wholeNumber(0, 1_000_000_000, 0),
   RATE_LIMIT_WINDOW_MS: wholeNumber(1, DAY_MS, 60_000),
-  REDIS_URL: checked(isRedisUrl, "must be a redis:// or rediss:// URL").optional(),
+  REDIS_URL: checkedText(isRedisUrl, "must be a redis:// or rediss:// URL").optional(),
   REDIS_URL_FILE: file,
   TRUST_PROXY: list(
     isNetwork,
@@ -103,12 +103,12 @@ export const environment = z.object({
       error: "must be one of fatal, error, warn, info, debug, trace, silent",
     })
     .default("info"),
-  CORS_ORIGINS: explainedList(originMistake),
-  APP_URL: checked((value) => HEADER_TEXT.test(value) && URL.canParse(value), "must be a URL").optional(),
-  APP_TITLE: checked(
+  CORS_ORIGINS: explainedList(findOriginMistake),
+  APP_URL: checkedText((value) => HEADER_TEXT.test(value) && URL.canParse(value), "must be a URL").optional(),
+  APP_TITLE: checkedText(
     (value) => HEADER_TEXT.test(value),
     "must be up to 512 printable ASCII characters",
   ).optional(),
 });
 
-export type Environment = z.infer<typeof environment>;
+export type Environment = z.infer<typeof environmentSchema>;

@@ -2,7 +2,7 @@ import { hash, randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
 
 /** A gateway key as it is kept: its name, and the SHA-256 digest of its secret. The secret itself is not kept. */
-export interface KeyEntry {
+export interface ConfiguredKey {
   readonly name: string;
   /** 32 bytes. */
   readonly digest: Buffer;
@@ -14,13 +14,13 @@ const DIGEST = /^sha256=([0-9a-f]{64})$/i;
 
 const FINGERPRINT_SEED = randomBytes(4).readUInt32LE();
 /** Not in the entries: those are configuration, and fingerprints differ from process to process. */
-const listedFingerprints = new WeakMap<KeyEntry, number>();
+const listedFingerprints = new WeakMap<ConfiguredKey, number>();
 
 /**
  * Digest of a key's secret, as it is stored and compared.
  * @param secret the text after `Bearer `.
  */
-export function digestOf(secret: string): Buffer {
+export function digestSecret(secret: string): Buffer {
   // The one-shot hash costs about half of createHash().update().digest().
   return hash("sha256", secret, "buffer");
 }
@@ -29,12 +29,12 @@ export function digestOf(secret: string): Buffer {
  * A checksum of a secret, which costs less than a digest. Secrets that differ can have the same one, so it decides nothing
  * by itself. It is of use in this process alone.
  */
-export function fingerprintOf(secret: string): number {
+export function fingerprintSecret(secret: string): number {
   return crc32(secret, FINGERPRINT_SEED);
 }
 
 /** The fingerprint of a key's secret; undefined when only its digest was given. */
-export function listedFingerprintOf(entry: KeyEntry): number | undefined {
+export function findFingerprint(entry: ConfiguredKey): number | undefined {
   return listedFingerprints.get(entry);
 }
 
@@ -42,8 +42,8 @@ export function listedFingerprintOf(entry: KeyEntry): number | undefined {
  * Reads the items of `GATEWAY_API_KEYS`: `name:secret` or `name:sha256=<64 hex digits>`.
  * @returns the keys, and one sentence per mistake; sentences name the item by its place, never by its text.
  */
-export function parseKeyList(items: readonly string[]): { entries: KeyEntry[]; mistakes: string[] } {
-  const entries: KeyEntry[] = [];
+export function parseKeyList(items: readonly string[]): { entries: ConfiguredKey[]; mistakes: string[] } {
+  const entries: ConfiguredKey[] = [];
   const mistakes: string[] = [];
   for (const [index, item] of items.entries()) {
     const entry = parseEntry(item);
@@ -58,7 +58,7 @@ export function parseKeyList(items: readonly string[]): { entries: KeyEntry[]; m
   return { entries, mistakes };
 }
 
-function parseEntry(item: string): KeyEntry | string {
+function parseEntry(item: string): ConfiguredKey | string {
   const colon = item.indexOf(":");
   const name = item.slice(0, colon);
   const secret = item.slice(colon + 1);
@@ -67,8 +67,8 @@ function parseEntry(item: string): KeyEntry | string {
   if (!/^sha256=/i.test(secret)) {
     if (!SECRET.test(secret))
       return "has a secret that is empty or has characters no Authorization header can carry";
-    const entry = { name, digest: digestOf(secret) };
-    listedFingerprints.set(entry, fingerprintOf(secret));
+    const entry = { name, digest: digestSecret(secret) };
+    listedFingerprints.set(entry, fingerprintSecret(secret));
     return entry;
   }
   const hex = DIGEST.exec(secret)?.[1];

@@ -14,7 +14,7 @@ const FORM =
  * What is wrong with an item of `CORS_ORIGINS`, as the end of a sentence, without the item; undefined if nothing is. Items are
  * compared with what browsers send byte by byte, so every other spelling would be accepted and never match.
  */
-export function originMistake(item: string): string | undefined {
+export function findOriginMistake(item: string): string | undefined {
   if (item === "*" || item === FILE) return undefined;
   if (item === "null")
     return "must not be null, which every website can send from a sandboxed frame; serve the page from http://localhost, say";
@@ -53,10 +53,10 @@ function starMistake(host: string): string | undefined {
 
 /**
  * Makes the test of whether a page's origin is allowed.
- * @param items as {@link originMistake} accepts them: origins, `*`, and patterns, in which `*.` is one or more subdomains,
+ * @param items as {@link findOriginMistake} accepts them: origins, `*`, and patterns, in which `*.` is one or more subdomains,
  * `:*` any port or none, and a star for the host of another scheme, such as `chrome-extension://*`, any host.
  */
-export function originMatcher(items: readonly string[]): (origin: string) => boolean {
+export function createOriginMatcher(items: readonly string[]): (origin: string) => boolean {
   const exact = new Set(items);
   if (exact.has("*")) return () => true;
   const patterns = items.filter(isStarred).map(patternOf);

@@ -9,7 +9,7 @@ export interface ProxySettings {
 
 /** Whether a text is the URL of a proxy, with or without its scheme. */
 export function isProxyUrl(value: string): boolean {
-  const url = URL.parse(proxyUrl(value));
+  const url = URL.parse(normalizeProxyUrl(value));
   if (url === null || !/^https?:$/.test(url.protocol) || url.pathname !== "/") return false;
   try {
     decodeURIComponent(url.username + url.password);
@@ -20,7 +20,7 @@ export function isProxyUrl(value: string): boolean {
 }
 
 /** The URL of a proxy; `host:port` without a scheme means http, as for curl. */
-export function proxyUrl(value: string): string {
+export function normalizeProxyUrl(value: string): string {
   return value.includes("://") ? value : `http://${value}`;
 }
 
@@ -29,7 +29,7 @@ export function proxyUrl(value: string): string {
  * `HTTPS_PROXY` is not set, and `NO_PROXY` exempts hosts. Networks such as `10.0.0.0/8` are understood besides.
  * @returns undefined: none.
  */
-export function proxyFor(target: string, settings: ProxySettings): string | undefined {
+export function selectProxy(target: string, settings: ProxySettings): string | undefined {
   const url = new URL(target);
   const { HTTPS_PROXY, HTTP_PROXY, NO_PROXY = "" } = settings;
   const proxy = url.protocol === "https:" ? (HTTPS_PROXY ?? HTTP_PROXY) : HTTP_PROXY;

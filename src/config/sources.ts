@@ -9,9 +9,9 @@ export type EnvironmentRecord = Readonly<Record<string, string | undefined>>;
 export type ReadText = (path: string) => string;
 
 /** Settings that a file may hold, as Docker and Kubernetes give secrets: `NAME_FILE` is the path of the file. */
-export const SECRETS = ["OPENROUTER_API_KEY", "GATEWAY_API_KEYS", "DATABASE_URL", "REDIS_URL"] as const;
+export const SECRET_NAMES = ["OPENROUTER_API_KEY", "GATEWAY_API_KEYS", "DATABASE_URL", "REDIS_URL"] as const;
 /** Other programs read these in lower case too, and prefer that. */
-export const PROXIES = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] as const;
+export const PROXY_NAMES = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] as const;
 
 const FILE_MAX_BYTES = 1_048_576;
 const ANY_QUOTE = /^["'`“”‘’]$/;
@@ -32,13 +32,13 @@ export class UnreadableFile extends Error {
  * shell or a `.env` file would have taken off.
  * @returns undefined when quotes stand at an end and nobody can tell whether they belong to the value.
  */
-export function plainValue(text: string): string | undefined {
+export function unquoteValue(text: string): string | undefined {
   const value = text.trim();
   const [first = "", last = ""] = [value.at(0), value.at(-1)];
   if (!ANY_QUOTE.test(first) && !ANY_QUOTE.test(last)) return value;
   const inner = value.slice(1, -1);
   const isQuoted = value.length > 1 && first === last && STRAIGHT_QUOTE.test(first) && !inner.includes(first);
-  return isQuoted ? plainValue(inner) : undefined;
+  return isQuoted ? unquoteValue(inner) : undefined;
 }
 
 /**
@@ -54,14 +54,14 @@ export function readSettings(
   const values: Record<string, string> = {};
   const mistakes: string[] = [];
   const set = (name: string, text: string, source: string): void => {
-    const value = plainValue(text);
+    const value = unquoteValue(text);
     if (value === undefined)
       mistakes.push(`${source} has quotes around its value that do not match: remove them`);
     else if (value !== "") values[name] = value;
     else if (source !== name) mistakes.push(`${source} names an empty file`);
   };
   for (const name of names) set(name, textOf(record, name), name);
-  for (const name of SECRETS) {
+  for (const name of SECRET_NAMES) {
     const file = `${name}_FILE`;
     const path = values[file];
     if (path === undefined) continue;
@@ -80,7 +80,7 @@ export function readSettings(
 }
 
 function textOf(record: EnvironmentRecord, name: string): string {
-  const lowerCase = PROXIES.some((proxy) => proxy === name) ? record[name.toLowerCase()] : undefined;
+  const lowerCase = PROXY_NAMES.some((proxy) => proxy === name) ? record[name.toLowerCase()] : undefined;
   return lowerCase?.trim() || (record[name] ?? "");
 }
 
@@ -101,7 +101,7 @@ export function addEnvFile(
   }
   // parseEnv() loses lines that end with a carriage return alone.
   for (const [name, value] of Object.entries(parseEnv(text.replaceAll(/\r\n?/g, "\n"))))
-    if (plainValue(environment[name] ?? "") === "") environment[name] = value;
+    if (unquoteValue(environment[name] ?? "") === "") environment[name] = value;
   return undefined;
 }
 

@@ -5,7 +5,7 @@ type Default<Schema extends z.ZodType> = z.ZodDefault<Schema>;
 type Transformed<Out> = z.ZodPipe<z.ZodString, z.ZodTransform<Out, string>>;
 
 /** A text for which `holds` must be true; `error` says what it must be. */
-export function checked(holds: (value: string) => boolean, error: string): z.ZodString {
+export function checkedText(holds: (value: string) => boolean, error: string): z.ZodString {
   return z.string().refine(holds, { error });
 }
 
@@ -18,19 +18,19 @@ export function wholeNumber(min: number, max: number, standard: number): Default
 export function wholeNumberWithin(min: number, max: number): Transformed<number> {
   const inRange = (value: string): boolean =>
     /^\d{1,13}$/.test(value) && Number(value) >= min && Number(value) <= max;
-  return checked(inRange, `must be a whole number from ${min} to ${max}`).transform(Number);
+  return checkedText(inRange, `must be a whole number from ${min} to ${max}`).transform(Number);
 }
 
 /** `true` or `false`, spelled so. `z.coerce.boolean()` would take the text "false" for true. */
 export function flag(standard: boolean): Default<Transformed<boolean>> {
-  return checked((value) => value === "true" || value === "false", "must be true or false")
+  return checkedText((value) => value === "true" || value === "false", "must be true or false")
     .transform((value) => value === "true")
     .default(standard);
 }
 
 /** Items separated by commas, for each of which `holds` must be true. Absent means none. */
 export function list(holds: (item: string) => boolean, error: string): Default<Transformed<string[]>> {
-  return checked((value) => splitList(value).every(holds), error)
+  return checkedText((value) => splitList(value).every(holds), error)
     .transform(splitList)
     .default([]);
 }

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, onRequestAsyncHookHandler, onRequestHookHandler } from "fastify";
 import { sendError } from "../http/send-error.ts";
-import { toUpstream } from "../http/headers.ts";
+import { toUpstreamHeaders } from "../http/headers.ts";
 import { requireJson } from "../http/raw-json.ts";
 import { refuseForbiddenModels } from "../auth/model-access.ts";
 import type { BodyMemory } from "../limits/body-memory.ts";
-import { callerIdOf } from "../limits/caller-id.ts";
+import { getCallerId } from "../limits/caller-id.ts";
 import type { InFlight } from "../limits/in-flight.ts";
 import { readChatRequest } from "../request/chat-request.ts";
 import type { UsageRecorder } from "../metering/usage-recorder.ts";
@@ -14,8 +14,8 @@ import type { EndpointCatalog } from "../upstream/endpoint-catalog.ts";
 import type { ModelCatalog } from "../upstream/model-catalog.ts";
 import type { Upstream } from "../upstream/openrouter.ts";
 import { createHeadGate } from "../upstream/response-head.ts";
-import { refuseOtherMethods } from "./method-not-allowed.ts";
-import { answerEstimate, type EstimateRequest, isDryRun, type PriceLists } from "./cost-estimate.ts";
+import { rejectOtherMethods } from "./method-not-allowed.ts";
+import { createCostEstimate, type EstimateRequest, isDryRun, type PriceLists } from "./cost-estimate.ts";
 
 const NO_BODY = Buffer.alloc(0);
 /** What a dry run keeps of a body while it waits for prices: its values as text, at two bytes a character. */
@@ -24,7 +24,7 @@ const URL = "/openai/v1/chat/completions";
 
 export interface ChatCompletionsOptions {
   /** Authorise and limit, in this order, before the body is read. */
-  readonly admit: onRequestAsyncHookHandler[];
+  readonly accessHooks: onRequestAsyncHookHandler[];
   readonly inFlight: InFlight;
   readonly bodyMemory: BodyMemory;
   readonly upstream: Upstream;
@@ -33,7 +33,7 @@ export interface ChatCompletionsOptions {
   readonly endpoints: EndpointCatalog;
   readonly ownsAccount: boolean;
   /** Where requests are accounted for; undefined: nowhere. */
-  readonly ledger: UsageRecorder | undefined;
+  readonly recorder: UsageRecorder | undefined;
   /** How long upstream may take, once a client has left, to say which generation it bills; 0 aborts at once. */
   readonly headWaitMs: number;
   /** How much is read on, for keys that want it, of an answer whose caller has left. */
@@ -46,12 +46,12 @@ export interface ChatCompletionsOptions {
 }
 
 /** `POST /openai/v1/chat/completions`: the caller's bytes to OpenRouter, OpenRouter's bytes to the caller. */
-export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOptions): void {
-  const { admit, inFlight, bodyMemory, upstream, ledger, appUrl, appTitle } = options;
+export function registerChatCompletions(app: FastifyInstance, options: ChatCompletionsOptions): void {
+  const { accessHooks, inFlight, bodyMemory, upstream, recorder, appUrl, appTitle } = options;
   const cancelling = { ...options, drainBounds: undefined };
-  refuseOtherMethods(app, URL, ["POST"]);
+  rejectOtherMethods(app, URL, ["POST"]);
   app.post(URL, {
-    onRequest: [...admit, requireJson, takePlace(inFlight)],
+    onRequest: [...accessHooks, requireJson, takePlace(inFlight)],
     handler: (request, reply) => {
       const { context, caller } = request;
       const chat = readChatRequest((request.body as Buffer | undefined) ?? NO_BODY);
@@ -67,7 +67,7 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
         if (refusal) throw refusal;
         return estimate(reply, options, { ...chat, headers: request.headers });
       }
-      const headers = toUpstream(request.headers, {
+      const headers = toUpstreamHeaders(request.headers, {
         authorization: caller.authorization,
         referer: appUrl,
         title: appTitle,
@@ -88,8 +88,8 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
             sink,
           ),
         );
-      if (!ledger) start();
-      else ledger.begin(context, (error) => (error ? sendError(request, reply, error) : start()));
+      if (!recorder) start();
+      else recorder.begin(context, (error) => (error ? sendError(request, reply, error) : start()));
       return undefined;
     },
   });
@@ -98,7 +98,7 @@ export function chatCompletions(app: FastifyInstance, options: ChatCompletionsOp
 /** Makes the hook that lets a request in, or refuses it, before its body is read. */
 function takePlace(inFlight: InFlight): onRequestHookHandler {
   return (request, _reply, done) => {
-    request.context.callerId = callerIdOf(request);
+    request.context.callerId = getCallerId(request);
     inFlight.enter(request.context);
     done();
   };
@@ -109,5 +109,5 @@ async function estimate(
   prices: PriceLists,
   request: EstimateRequest,
 ): Promise<FastifyReply> {
-  return reply.type("application/json").send(await answerEstimate(prices, request));
+  return reply.type("application/json").send(await createCostEstimate(prices, request));
 }

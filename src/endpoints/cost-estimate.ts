@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { GatewayError } from "../errors.ts";
-import { changesModel, fastModelId } from "../request/fast-model.ts";
-import type { Candidate } from "../pricing/endpoints.ts";
-import { type Bound, type CostComponent, estimateCost } from "../pricing/estimate.ts";
-import type { Unbounded } from "../pricing/unbounded.ts";
+import { selectsFastModel, toFastModelId } from "../request/fast-model.ts";
+import type { CandidateModel } from "../pricing/endpoints.ts";
+import { type CostBound, type CostComponent, estimateCost } from "../pricing/estimate.ts";
+import type { UnboundedCost } from "../pricing/unbounded.ts";
 import type { EndpointCatalog } from "../upstream/endpoint-catalog.ts";
 import type { Model, ModelCatalog } from "../upstream/model-catalog.ts";
 import { formatUsd } from "../metering/money.ts";
@@ -49,7 +49,7 @@ const MODELS_MAX = 16;
  * @throws GatewayError missing_required_parameter when no model is named, invalid_value when more than 16 are, model_not_found when one is not listed, and what
  * the catalog throws when there is no list.
  */
-export async function answerEstimate(
+export async function createCostEstimate(
   { catalog, endpoints }: PriceLists,
   { body, fields, models, headers }: EstimateRequest,
 ): Promise<string> {
@@ -108,8 +108,8 @@ function distinctNames(models: readonly string[]): readonly string[] {
 }
 
 /** One candidate for each model: two names may mean the same one, and one of them may have no bound. */
-function mergedById(candidates: readonly Candidate[]): Candidate[] {
-  const byId = new Map<string, Candidate>();
+function mergedById(candidates: readonly CandidateModel[]): CandidateModel[] {
+  const byId = new Map<string, CandidateModel>();
   for (const candidate of candidates) {
     const known = byId.get(candidate.model.id);
     const unbounded = [...(known?.unbounded ?? []), ...(candidate.unbounded ?? [])];
@@ -122,7 +122,7 @@ function mergedById(candidates: readonly Candidate[]): Candidate[] {
 const ROUTING_VARIANTS: ReadonlySet<string | undefined> = new Set(["nitro", "floor", "exacto", "online"]);
 
 /** The entries whose prices a name may be charged; a variant that has no entry of its own is served by its model's. */
-function listedAs(byId: ReadonlyMap<string, Model>, name: string): Candidate[] {
+function listedAs(byId: ReadonlyMap<string, Model>, name: string): CandidateModel[] {
   const exact = byId.get(name);
   if (exact) return [{ model: exact, endpoints: undefined }];
   const [base = "", variant, ...more] = name.split(":");
@@ -148,12 +148,12 @@ function listedAs(byId: ReadonlyMap<string, Model>, name: string): Candidate[] {
 /** `speed` has its model served by another one, whose name ends in `-fast`; either may be billed. */
 function withFastModel(
   byId: ReadonlyMap<string, Model>,
-  candidates: readonly Candidate[],
+  candidates: readonly CandidateModel[],
   speed: unknown,
-): readonly Candidate[] {
-  if (!changesModel(speed)) return candidates;
+): readonly CandidateModel[] {
+  if (!selectsFastModel(speed)) return candidates;
   return candidates.flatMap((candidate) => {
-    const fast = byId.get(fastModelId(candidate.model.id));
+    const fast = byId.get(toFastModelId(candidate.model.id));
     if (fast) return [candidate, { model: fast, endpoints: undefined }];
     const note = `The price of ${candidate.model.id} at this speed is not listed: drop speed.`;
     return [{ ...candidate, unbounded: [...(candidate.unbounded ?? []), { name: "speed", note }] }];
@@ -167,7 +167,7 @@ function mayHitCache(headers: IncomingHttpHeaders): boolean {
   );
 }
 
-function unboundedHeaders(headers: IncomingHttpHeaders): Unbounded[] {
+function unboundedHeaders(headers: IncomingHttpHeaders): UnboundedCost[] {
   if (headers["x-anthropic-beta"] === undefined) return [];
   const note = "A beta feature of Anthropic's can change the price: drop the header x-anthropic-beta.";
   return [{ name: "beta", note }];
@@ -177,6 +177,6 @@ function componentJson({ model, name, lowest, highest }: CostComponent): Record<
   return { model, name, lowest: boundJson(lowest), highest: boundJson(highest) };
 }
 
-function boundJson({ quantity, unitPriceUsd, nanodollars }: Bound): Record<string, unknown> {
+function boundJson({ quantity, unitPriceUsd, nanodollars }: CostBound): Record<string, unknown> {
   return { quantity, unit_price_usd: unitPriceUsd, nanodollars };
 }

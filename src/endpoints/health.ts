@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
-import type { Drain } from "../http/shutdown.ts";
-import { refuseOtherMethods } from "./method-not-allowed.ts";
+import type { ShutdownState } from "../http/shutdown.ts";
+import { rejectOtherMethods } from "./method-not-allowed.ts";
 
 /** What has not answered by then counts as failing: the database of a frozen machine would be waited for much longer. */
 const CHECK_TIMEOUT_MS = 2_000;
@@ -10,7 +10,7 @@ const CHECK_TIMEOUT_MS = 2_000;
 export type HealthCheck = () => boolean | Promise<boolean>;
 
 export interface HealthOptions {
-  readonly drain: Drain;
+  readonly drain: ShutdownState;
   /** What no request can be served without, by name. */
   readonly required: Readonly<Record<string, HealthCheck>>;
   /** What the gateway does without for a while, by name. */
@@ -18,9 +18,9 @@ export interface HealthOptions {
 }
 
 /** `GET /healthz`: the process lives. `GET /readyz`: it can serve. Both without a key, for load balancers. */
-export function health(app: FastifyInstance, { drain, required, optional }: HealthOptions): void {
-  refuseOtherMethods(app, "/healthz", ["GET", "HEAD"]);
-  refuseOtherMethods(app, "/readyz", ["GET", "HEAD"]);
+export function registerHealth(app: FastifyInstance, { drain, required, optional }: HealthOptions): void {
+  rejectOtherMethods(app, "/healthz", ["GET", "HEAD"]);
+  rejectOtherMethods(app, "/readyz", ["GET", "HEAD"]);
   app.route({ method: ["GET", "HEAD"], url: "/healthz", handler: () => ({ status: "ok" }) });
   const findFailing = failuresOf(required);
   const findDegraded = failuresOf(optional);

@@ -3,22 +3,22 @@ import { GatewayError } from "../errors.ts";
 import type { CallerKey } from "../auth/caller-key.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import type { Database } from "../store/database.ts";
-import { type KeyUsage, keyUsage, NO_USAGE } from "../metering/sql/key-usage.ts";
-import { usdNumber } from "../metering/money.ts";
-import { refuseOtherMethods } from "./method-not-allowed.ts";
+import { type KeyUsage, readKeyUsage, NO_USAGE } from "../metering/sql/key-usage.ts";
+import { toUsd } from "../metering/money.ts";
+import { rejectOtherMethods } from "./method-not-allowed.ts";
 
 const URL = "/openai/v1/key";
 
 export interface KeyRouteOptions {
-  readonly admit: onRequestAsyncHookHandler[];
+  readonly accessHooks: onRequestAsyncHookHandler[];
   /** Undefined where nothing is kept: then usage is 0. */
   readonly persistence: { readonly database: Database; readonly keys: KeyService } | undefined;
 }
 
 /** `GET /openai/v1/key`: what a caller's own key is and has cost, in the shape of OpenRouter's `/key`. */
-export function key(app: FastifyInstance, { admit, persistence }: KeyRouteOptions): void {
-  refuseOtherMethods(app, URL, ["GET"]);
-  app.get(URL, { onRequest: admit }, async (request, reply) => {
+export function registerKey(app: FastifyInstance, { accessHooks, persistence }: KeyRouteOptions): void {
+  rejectOtherMethods(app, URL, ["GET"]);
+  app.get(URL, { onRequest: accessHooks }, async (request, reply) => {
     const { key: own } = request.caller;
     if (!own) {
       throw new GatewayError(
@@ -38,8 +38,8 @@ async function lookUp(
   { database, keys }: NonNullable<KeyRouteOptions["persistence"]>,
 ): Promise<{ usage: KeyUsage; expiresAt: number | null }> {
   try {
-    const usage = await keyUsage(database, id, Date.now());
-    return { usage, expiresAt: id.startsWith("env:") ? null : (await keys.show(id)).expiresAt };
+    const usage = await readKeyUsage(database, id, Date.now());
+    return { usage, expiresAt: id.startsWith("env:") ? null : (await keys.get(id)).expiresAt };
   } catch (cause) {
     throw new GatewayError("store_unavailable", "Usage cannot be looked up now; try again shortly.", {
       headers: { "retry-after": "2" },
@@ -60,14 +60,14 @@ function describe(
     limit_remaining: null,
     limit_reset: null,
     include_byok_in_limit: false,
-    usage: usdNumber(cost.total),
-    usage_daily: usdNumber(cost.daily),
-    usage_weekly: usdNumber(cost.weekly),
-    usage_monthly: usdNumber(cost.monthly),
-    byok_usage: usdNumber(byok.total),
-    byok_usage_daily: usdNumber(byok.daily),
-    byok_usage_weekly: usdNumber(byok.weekly),
-    byok_usage_monthly: usdNumber(byok.monthly),
+    usage: toUsd(cost.total),
+    usage_daily: toUsd(cost.daily),
+    usage_weekly: toUsd(cost.weekly),
+    usage_monthly: toUsd(cost.monthly),
+    byok_usage: toUsd(byok.total),
+    byok_usage_daily: toUsd(byok.daily),
+    byok_usage_weekly: toUsd(byok.weekly),
+    byok_usage_monthly: toUsd(byok.monthly),
     is_free_tier: false,
     is_management_key: false,
     is_provisioning_key: false,

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { GatewayError } from "../errors.ts";
 
 /** Answers every other method of a URL with 405 and says which there are. Unknown methods stay 404. */
-export function refuseOtherMethods(app: FastifyInstance, url: string, methods: readonly string[]): void {
+export function rejectOtherMethods(app: FastifyInstance, url: string, methods: readonly string[]): void {
   const others = app.supportedMethods.filter((method) => !methods.includes(method));
   app.route({
     method: others,

@@ -3,26 +3,26 @@ import { GatewayError } from "../errors.ts";
 import { allowsModel } from "../auth/model-policy.ts";
 import type { ModelCatalog } from "../upstream/model-catalog.ts";
 import { joinList, type ListedModels } from "../upstream/model-list.ts";
-import { refuseOtherMethods } from "./method-not-allowed.ts";
+import { rejectOtherMethods } from "./method-not-allowed.ts";
 import { type ModelQuery, readModelQuery } from "./model-query.ts";
 
 const URL = "/openai/v1/models";
 
 export interface ModelsOptions {
-  readonly admit: onRequestAsyncHookHandler[];
+  readonly accessHooks: onRequestAsyncHookHandler[];
   readonly catalog: ModelCatalog;
 }
 
 /** `GET /openai/v1/models` and `GET /openai/v1/models/{id}`, where the id may have slashes, escaped or not. */
-export function models(app: FastifyInstance, { admit, catalog }: ModelsOptions): void {
-  refuseOtherMethods(app, URL, ["GET"]);
-  refuseOtherMethods(app, `${URL}/*`, ["GET"]);
-  app.get(URL, { onRequest: admit }, async (request, reply) => {
+export function registerModels(app: FastifyInstance, { accessHooks, catalog }: ModelsOptions): void {
+  rejectOtherMethods(app, URL, ["GET"]);
+  rejectOtherMethods(app, `${URL}/*`, ["GET"]);
+  app.get(URL, { onRequest: accessHooks }, async (request, reply) => {
     const query = readModelQuery(request.url);
-    const json = toJson(request.caller.key?.models ?? null, await catalog.filtered(query.filter), query);
+    const json = toJson(request.caller.key?.models ?? null, await catalog.listFiltered(query.filter), query);
     return reply.type("application/json").send(json);
   });
-  app.get(`${URL}/*`, { onRequest: admit }, async (request, reply) => {
+  app.get(`${URL}/*`, { onRequest: accessHooks }, async (request, reply) => {
     const id = (request.params as { "*": string })["*"];
     const model = await catalog.find(id);
     if (!model || !allowsModel(request.caller.key?.models ?? null, model.id))

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
-import { baseUrlFor } from "../http/base-url.ts";
-import { addressOf, type Limit } from "../limits/rate-limit.ts";
+import { getBaseUrl } from "../http/base-url.ts";
+import { getLimitAddress, type Limit } from "../limits/rate-limit.ts";
 
 /** Endpoints of OpenAI's, Anthropic's and OpenRouter's APIs that clients ask for and the gateway does not have. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
@@ -27,7 +27,7 @@ export function handleNotFound(app: FastifyInstance, unknownUrls: Limit): void {
     const endpoint = endpointOf(path);
     // The log names endpoints by these fixed words alone: a URL can carry what should not be there.
     if (endpoint !== undefined) request.context.route = `*/${endpoint}`;
-    await unknownUrls.consume(addressOf(request));
+    await unknownUrls.consume(getLimitAddress(request));
     throw endpoint !== undefined && Object.hasOwn(UNSUPPORTED, endpoint)
       ? unsupported(request, path, endpoint)
       : unknown(request, path);
@@ -48,12 +48,12 @@ function unsupported(request: FastifyRequest, path: string, endpoint: string): G
   return new GatewayError(
     "unsupported_endpoint",
     `This gateway has no ${UNSUPPORTED[endpoint] ?? endpoint} (${shown(request, path)}). ` +
-      `It has OpenAI's Chat Completions API: use a client or a setting for that, with the base URL ${baseUrlFor(request)}.`,
+      `It has OpenAI's Chat Completions API: use a client or a setting for that, with the base URL ${getBaseUrl(request)}.`,
   );
 }
 
 function unknown(request: FastifyRequest, path: string): GatewayError {
-  const baseUrl = baseUrlFor(request);
+  const baseUrl = getBaseUrl(request);
   return new GatewayError(
     "unknown_url",
     `There is nothing at ${shown(request, path)}. Set the base URL to ${baseUrl}: chat completions are at ${baseUrl}/chat/completions.`,

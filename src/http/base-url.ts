@@ -10,7 +10,7 @@ const HTTP_PORT = "80";
  * The base URL that the client of a request has to use, for messages to people. The scheme is left out where a proxy may
  * stand in between that does not say which one it takes: a wrong `http://` would make people send their keys in the clear.
  */
-export function baseUrlFor(request: FastifyRequest): string {
+export function getBaseUrl(request: FastifyRequest): string {
   const host = (request.host as string | undefined) ?? "";
   const { name, port = HTTP_PORT } = HOST.exec(host)?.groups ?? {};
   if (name === undefined) return API;

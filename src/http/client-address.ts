@@ -13,7 +13,7 @@ const NAMED_NETWORKS: Readonly<Record<string, readonly string[]>> = {
  * which is another one for each connection; IPv6 can stand in brackets, and have a zone.
  * @returns undefined if there is no address in it.
  */
-export function bareAddress(entry: string): string | undefined {
+export function parseAddress(entry: string): string | undefined {
   const text = entry.trim().replace(/^"(.*)"$/, "$1");
   const inBrackets = /^\[([^\]]*)\](?::\d*)?$/.exec(text)?.[1];
   for (const candidate of [inBrackets ?? text, text.replace(/:\d*$/, "")]) {
@@ -28,7 +28,7 @@ export function bareAddress(entry: string): string | undefined {
  * was reset.
  * @param networks addresses, CIDR networks and names, as `TRUST_PROXY` has them.
  */
-export function trustedBy(networks: readonly string[]): (address: string | undefined) => boolean {
+export function createProxyTrust(networks: readonly string[]): (address: string | undefined) => boolean {
   const list = new BlockList();
   for (const network of networks.flatMap((one) => NAMED_NETWORKS[one] ?? [one])) {
     const [address = "", bits] = network.split("/");
@@ -37,7 +37,7 @@ export function trustedBy(networks: readonly string[]): (address: string | undef
     else list.addSubnet(address, Number(bits), family);
   }
   return (entry) => {
-    const address = bareAddress(entry ?? "");
+    const address = parseAddress(entry ?? "");
     return address !== undefined && list.check(address, familyOf(address));
   };
 }
@@ -46,8 +46,8 @@ export function trustedBy(networks: readonly string[]): (address: string | undef
  * The caller's IP address: what a trusted proxy says, or that of the connection if it says none. Empty when the connection
  * was reset, so read it before the first `await`.
  */
-export function clientAddress(request: FastifyRequest): string {
-  return bareAddress(request.ip ?? "") ?? request.raw.socket.remoteAddress ?? "";
+export function getClientAddress(request: FastifyRequest): string {
+  return parseAddress(request.ip ?? "") ?? request.raw.socket.remoteAddress ?? "";
 }
 
 function familyOf(address: string): "ipv4" | "ipv6" {

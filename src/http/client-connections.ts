@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { Config } from "../config/config.ts";
 import { limitConnections } from "./connection-limit.ts";
 import { Connections } from "./connections.ts";
-import { connectionsWithin, defaultMaxConnections, openFilesLimit } from "./descriptor-limit.ts";
+import { computeMaxConnections, getDefaultMaxConnections, readOpenFilesLimit } from "./descriptor-limit.ts";
 import { closeStalledClients } from "./stalled-clients.ts";
 import { closeVanishedClients } from "./vanished-clients.ts";
 
@@ -16,11 +16,11 @@ export function guardConnections(
   { maxConnections, clientStallTimeoutMs }: Config,
   logger: Logger,
 ): void {
-  const openFiles = openFilesLimit();
-  const max = maxConnections ?? defaultMaxConnections(openFiles);
-  if (openFiles !== undefined && max > connectionsWithin(openFiles)) {
+  const openFiles = readOpenFilesLimit();
+  const max = maxConnections ?? getDefaultMaxConnections(openFiles);
+  if (openFiles !== undefined && max > computeMaxConnections(openFiles)) {
     logger.warn(
-      { max_connections: max, open_files_limit: openFiles, fitting: connectionsWithin(openFiles) },
+      { max_connections: max, open_files_limit: openFiles, fitting: computeMaxConnections(openFiles) },
       "connections: MAX_CONNECTIONS exceeds what the open files limit allows; lower it or raise the limit (ulimit -n, LimitNOFILE=, --ulimit nofile=)",
     );
   }

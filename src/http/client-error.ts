@@ -26,7 +26,7 @@ export function sendClientError(
   socket: Socket,
 ): ClientErrorRecord | undefined {
   const context = findActiveRequest(socket);
-  if (!socket.writable || error.code === "ECONNRESET" || context?.answering || !isAsking(error, socket)) {
+  if (!socket.writable || error.code === "ECONNRESET" || context?.headersSent || !isAsking(error, socket)) {
     socket.destroy();
     return undefined;
   }

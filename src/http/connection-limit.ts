@@ -4,7 +4,7 @@ import type { Connections } from "./connections.ts";
 const REPORT_EVERY_MS = 30_000;
 
 /** What was closed to stay below the limit since the previous report. */
-export interface LimitReport {
+export interface LimitCounts {
   /** New connections that were closed at once, because every other one had a request in flight. */
   readonly dropped: number;
   /** Idle connections that were closed to make room for new ones. */
@@ -25,7 +25,7 @@ export function limitConnections(
   server: Server,
   connections: Connections,
   max: number,
-  onLimit: (report: LimitReport) => void,
+  onLimit: (report: LimitCounts) => void,
 ): void {
   const report = everySoOften(server, onLimit);
   server.on("connection", (socket) => {
@@ -46,8 +46,8 @@ const NONE = { dropped: 0, idleClosed: 0, acceptErrors: 0 };
 /** Counts, and reports what it has counted at once and then at most once in {@link REPORT_EVERY_MS}. */
 function everySoOften(
   server: Server,
-  onLimit: (report: LimitReport) => void,
-): (what: keyof LimitReport) => void {
+  onLimit: (report: LimitCounts) => void,
+): (what: keyof LimitCounts) => void {
   let counts = { ...NONE };
   let timer: NodeJS.Timeout | undefined;
   const report = (): void => {

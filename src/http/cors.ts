@@ -1,7 +1,7 @@
 import cors from "@fastify/cors";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
-import { originMatcher } from "../config/origins.ts";
+import { createOriginMatcher } from "../config/origins.ts";
 import { GatewayError } from "../errors.ts";
 
 const EXPOSED = [
@@ -30,7 +30,7 @@ export async function allowOrigins(
   origins: readonly string[],
   logger: Logger,
 ): Promise<void> {
-  const isAllowed = originMatcher(origins);
+  const isAllowed = createOriginMatcher(origins);
   const reportRefused = refusalLog(logger);
   app.addHook("onRequest", (request, _reply, done) => {
     if (request.method !== "OPTIONS") {

@@ -1,15 +1,15 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
-import type { Drain } from "./shutdown.ts";
+import type { ShutdownState } from "./shutdown.ts";
 import type { HeaderMap } from "./headers.ts";
 
 declare module "fastify" {
   interface FastifyInstance {
-    drain: Drain;
+    drain: ShutdownState;
   }
 }
 
 /** Sets the headers that stand on every answer that Fastify writes. */
-export function setDefaultHeaders(app: FastifyInstance, drain: Drain): void {
+export function setDefaultHeaders(app: FastifyInstance, drain: ShutdownState): void {
   app.decorate("drain", drain);
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);

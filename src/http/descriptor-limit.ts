@@ -9,7 +9,7 @@ const CONNECTIONS_MAX = 12_288;
  * How many files this process may open, which Node raises to the hard limit when it starts.
  * @returns undefined where the system does not say so: outside Linux, or without a limit.
  */
-export function openFilesLimit(): number | undefined {
+export function readOpenFilesLimit(): number | undefined {
   let text: string;
   try {
     text = readFileSync("/proc/self/limits", "latin1");
@@ -21,11 +21,13 @@ export function openFilesLimit(): number | undefined {
 }
 
 /** How many client connections fit below a limit of open files if each of them needs one more for its upstream request. */
-export function connectionsWithin(openFiles: number): number {
+export function computeMaxConnections(openFiles: number): number {
   return Math.max(1, Math.floor((openFiles - OTHER_FILES) / 2));
 }
 
 /** The default of `MAX_CONNECTIONS` under a limit of open files. @param openFiles undefined: not known. */
-export function defaultMaxConnections(openFiles: number | undefined): number {
-  return openFiles === undefined ? CONNECTIONS_MAX : Math.min(CONNECTIONS_MAX, connectionsWithin(openFiles));
+export function getDefaultMaxConnections(openFiles: number | undefined): number {
+  return openFiles === undefined
+    ? CONNECTIONS_MAX
+    : Math.min(CONNECTIONS_MAX, computeMaxConnections(openFiles));
 }

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { GatewayError } from "../errors.ts";
 import { sendError } from "./send-error.ts";
-import { unsupportedMediaType } from "./raw-json.ts";
+import { createMediaTypeError } from "./raw-json.ts";
 
 /** Turns everything that is thrown on the way of a request into an answer in OpenAI's shape. */
 export function handleErrors(app: FastifyInstance, logger: Logger): void {
@@ -32,7 +32,7 @@ function toGatewayError(error: unknown, request: FastifyRequest): GatewayError {
         "The request body is larger than this gateway takes; send less, or have BODY_LIMIT_BYTES raised.",
       );
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
-      return unsupportedMediaType(request.headers["content-type"] ?? "");
+      return createMediaTypeError(request.headers["content-type"] ?? "");
     case "FST_ERR_BAD_URL":
       return new GatewayError("bad_request", "The URL of the request is not valid.");
     default:

@@ -76,7 +76,10 @@ const USER_AGENT = "sluice";
  * Headers of a request to upstream: the caller's by allow-list, then ours.
  * @param incoming the caller's headers.
  */
-export function toUpstream(incoming: IncomingHttpHeaders, ours: OutgoingDefaults): Record<string, string> {
+export function toUpstreamHeaders(
+  incoming: IncomingHttpHeaders,
+  ours: OutgoingDefaults,
+): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const name of FORWARDED) {
     const value = incoming[name];
@@ -97,7 +100,7 @@ export function toUpstream(incoming: IncomingHttpHeaders, ours: OutgoingDefaults
  * @param answer the gateway's own headers, changed in place; upstream's win but for those that are stopped.
  * @param upstream lower-case names, as undici gives them.
  */
-export function addFromUpstream(answer: HeaderMap, upstream: IncomingHttpHeaders): HeaderMap {
+export function addUpstreamHeaders(answer: HeaderMap, upstream: IncomingHttpHeaders): HeaderMap {
   // undici gives a header that comes twice as an array, whatever its type says.
   const named = [upstream.connection as string | readonly string[] | undefined].flat().join(",");
   const connection = named === "" ? [] : named.toLowerCase().split(/[\s,]+/);

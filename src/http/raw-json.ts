@@ -1,6 +1,6 @@
 import type { FastifyInstance, onRequestHookHandler } from "fastify";
 import { GatewayError } from "../errors.ts";
-import { type BodyLimits, BodyReader, refuseDeclaredLength } from "./read-body.ts";
+import { type BodyLimits, BodyReader, checkDeclaredLength } from "./read-body.ts";
 
 /** `application/json`, parameters allowed; what follows the type must be a parameter (CVE-2026-3419). */
 const JSON_TYPE = /^application\/json[ \t]*(?:;|$)/i;
@@ -11,7 +11,7 @@ const UTF8 = /^(?:utf-?8|"utf-?8")$/i;
 export function keepBodiesRaw(app: FastifyInstance, limits: BodyLimits): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", (request, payload, done) => {
-    const refusal = refuseDeclaredLength(request, limits);
+    const refusal = checkDeclaredLength(request, limits);
     if (refusal) done(refusal);
     else new BodyReader(request, payload, limits, done).start();
   });
@@ -20,7 +20,7 @@ export function keepBodiesRaw(app: FastifyInstance, limits: BodyLimits): void {
     // Node would say "go on" before anyone has looked at the request: see continueWhenAccepted().
     const waits =
       request.headers.expect?.toLowerCase() === "100-continue" && request.raw.httpVersion === "1.1";
-    if (waits && !refuseDeclaredLength(request, limits)) reply.raw.writeContinue();
+    if (waits && !checkDeclaredLength(request, limits)) reply.raw.writeContinue();
     done();
   });
 }
@@ -40,7 +40,7 @@ export const requireJson: onRequestHookHandler = (request, _reply, done) => {
   const type = request.headers["content-type"] ?? "";
   const encoding = request.headers["content-encoding"]?.toLowerCase() ?? "identity";
   if (!JSON_TYPE.test(type) || !isUtf8(type)) {
-    done(unsupportedMediaType(type));
+    done(createMediaTypeError(type));
   } else if (encoding !== "identity") {
     done(
       new GatewayError(
@@ -63,7 +63,7 @@ function isUtf8(type: string): boolean {
 }
 
 /** The error for a body of another type. @param type the Content-Type that came; empty if none did. */
-export function unsupportedMediaType(type: string): GatewayError {
+export function createMediaTypeError(type: string): GatewayError {
   const came = type === "" ? "without a Content-Type" : `as ${shown(type)}`;
   return new GatewayError(
     "unsupported_media_type",

@@ -25,13 +25,13 @@ export interface UploadLimit {
 }
 
 /** The least speed of a body: it may take `graceMs`, and a second more for every `bytesPerSecond` of it. */
-export interface LeastSpeed {
+export interface MinRate {
   readonly graceMs: number;
   readonly bytesPerSecond: number;
 }
 
 /** As Apache's mod_reqtimeout has it by default. */
-export const LEAST_SPEED: LeastSpeed = { graceMs: 20_000, bytesPerSecond: 500 };
+export const MIN_RATE: MinRate = { graceMs: 20_000, bytesPerSecond: 500 };
 
 /** All that bounds the bodies of requests. */
 export interface BodyLimits {
@@ -39,7 +39,7 @@ export interface BodyLimits {
   readonly maxBytes: number;
   readonly budget: BodyBudget;
   readonly uploads: UploadLimit;
-  readonly leastSpeed: LeastSpeed;
+  readonly minRate: MinRate;
 }
 
 const LONG_BODY_BYTES = 1_048_576;
@@ -52,7 +52,7 @@ interface BodyStream extends IncomingMessage {
 type BodyDone = (error: Error | null, body?: Buffer) => void;
 
 /** Checks the declared length of a body, if it has one. @returns the error to answer with before a byte is read. */
-export function refuseDeclaredLength(
+export function checkDeclaredLength(
   { context, headers }: FastifyRequest,
   { maxBytes, budget }: BodyLimits,
 ): GatewayError | undefined {
@@ -109,7 +109,7 @@ export class BodyReader {
 
   /** An answer of the gateway's, such as that of a shutdown, does not wait for the body. */
   get #isAnswered(): boolean {
-    return this.#context.answering || this.#context.ended;
+    return this.#context.headersSent || this.#context.hasEnded;
   }
 
   #beginUpload(): void {
@@ -123,7 +123,7 @@ export class BodyReader {
 
   /** Checks again when the bytes that have arrived by now no longer suffice. */
   #checkSpeed(): void {
-    const { graceMs, bytesPerSecond } = this.#limits.leastSpeed;
+    const { graceMs, bytesPerSecond } = this.#limits.minRate;
     const leftMs = this.#startedAt + graceMs + (this.#received * 1_000) / bytesPerSecond - performance.now();
     if (leftMs > 0) this.#deadline = setTimeout(() => this.#checkSpeed(), Math.min(leftMs, graceMs));
     else this.#fail(new GatewayError("request_timeout", "The request body arrived too slowly."));

@@ -24,9 +24,9 @@ export interface RequestMeter {
    * Called when the head of upstream's response has arrived, with the status and generation id in the context.
    * @param release called, at once or later, when the response may pass.
    */
-  headArrived(context: RequestContext, release: () => void): void;
+  recordHead(context: RequestContext, release: () => void): void;
   /** Called when the body has stated the generation id, which the head did not. */
-  generationIdFound(context: RequestContext): void;
+  recordGenerationId(context: RequestContext): void;
   /** Called when the request has ended and nothing more is read for it. */
   end(context: RequestContext): void;
 }
@@ -77,11 +77,11 @@ export class RequestContext {
   /** System or library code of what lies under the error, such as ECONNREFUSED. */
   errorCause: string | undefined = undefined;
   /** The upstream answer ended cleanly but without its last part, such as `data: [DONE]`. */
-  incomplete = false;
+  isIncomplete = false;
   bytesIn = 0;
   bytesOut = 0;
   /** Some of the request may have reached upstream. */
-  sent = false;
+  wasSent = false;
   generationId: string | undefined = undefined;
   /** Status of upstream's answer; 0 if its head has not come. */
   upstreamStatus = 0;
@@ -90,13 +90,13 @@ export class RequestContext {
   /** Upstream's answer has come to its end, so that the usage it states is final. */
   answeredWhole = false;
   /** Upstream answered with a complete JSON error in OpenRouter's shape: nothing was charged. */
-  refusedByUpstream = false;
+  isUncharged = false;
   /** Where it is accounted for; undefined: nowhere. */
   meter: RequestMeter | undefined = undefined;
   usage: Usage | undefined = undefined;
   retries = 0;
   /** Its index among the requests under way; -1: it is not among them. */
-  place = -1;
+  inFlightIndex = -1;
   /** Which requests are the same caller's, for limits on what one caller may hold: see limits/caller-id.ts. */
   callerId = "";
   /** What its caller holds; undefined while it is not among the requests in flight. */
@@ -117,10 +117,10 @@ export class RequestContext {
 
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
-  readonly #report: Report;
+  readonly #report: OnRequestEnd;
 
   /** @param report told once, when it is finished. */
-  constructor(request: FastifyRequest, reply: FastifyReply, report: Report) {
+  constructor(request: FastifyRequest, reply: FastifyReply, report: OnRequestEnd) {
     this.requestId = request.id;
     this.method = request.method;
     this.route = request.routeOptions.url ?? "";
@@ -130,12 +130,12 @@ export class RequestContext {
   }
 
   /** The response has ended or its connection is gone: nothing may be begun for it any more. */
-  get ended(): boolean {
+  get hasEnded(): boolean {
     return this.endedAt !== 0;
   }
 
   /** Whether a part of the answer is already on its way to the caller. */
-  get answering(): boolean {
+  get headersSent(): boolean {
     return this.#reply.raw.headersSent;
   }
 
@@ -202,7 +202,7 @@ declare module "fastify" {
 }
 
 /** Told once of every request, when its response has ended or its connection is gone and nothing more is read for it. */
-export type Report = (context: RequestContext) => void;
+export type OnRequestEnd = (context: RequestContext) => void;
 
 const activeRequests = new WeakMap<Socket, RequestContext>();
 
@@ -212,7 +212,7 @@ export function findActiveRequest(socket: Socket): RequestContext | undefined {
 }
 
 /** Begins the record of a request. Fastify's own hooks do not run for one that was aborted, nor on a hijacked reply. */
-export function beginRequest(request: FastifyRequest, reply: FastifyReply, report: Report): void {
+export function beginRequest(request: FastifyRequest, reply: FastifyReply, report: OnRequestEnd): void {
   const context = new RequestContext(request, reply, report);
   request.context = context;
   const { socket } = request.raw;
@@ -235,7 +235,7 @@ function isUnanswerable({ raw }: FastifyRequest): boolean {
 }
 
 /** Gives every request a {@link RequestContext}, `request.context`. */
-export function trackRequests(app: FastifyInstance, report: Report): void {
+export function trackRequests(app: FastifyInstance, report: OnRequestEnd): void {
   app.decorateRequest("context");
   app.addHook("onRequest", (request, reply, done) => {
     if (isUnanswerable(request)) {

@@ -5,7 +5,7 @@ import type { FastifyInstance } from "fastify";
 import { findActiveRequest } from "./request-context.ts";
 
 /** Whether the process is on its way out. One per app; readiness and every answer look at it. */
-export class Drain {
+export class ShutdownState {
   #draining = false;
 
   get draining(): boolean {
@@ -84,7 +84,7 @@ function isLongEnough({ since, quietSince }: Idle, now: number): boolean {
  * Without a drain, answers ask for it only after that: a load balancer that has to close its connections opens new ones,
  * and the last of them could be reset.
  */
-export async function drainAndStopListening(server: Server, drain: Drain, drainMs: number): Promise<void> {
+export async function beginShutdown(server: Server, drain: ShutdownState, drainMs: number): Promise<void> {
   if (drainMs > 0) {
     drain.begin();
     await sleep(drainMs);

@@ -6,8 +6,8 @@ import { endianness } from "node:os";
 const TABLES = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
 
 /** A connection to which the kernel has sent something that the peer has not acknowledged. */
-export interface Unanswered {
-  /** Address and port of the peer, as {@link peerOf} gives them. */
+export interface UnacknowledgedConnection {
+  /** Address and port of the peer, as {@link formatPeer} gives them. */
   readonly peer: string;
   /** Retransmissions and probes since the last acknowledgement. */
   readonly attempts: number;
@@ -18,14 +18,14 @@ export interface Unanswered {
  * piece, so that a machine with many connections does not hold the event loop.
  * @throws the error of the file system where there is no such table.
  */
-export async function unansweredConnections(localPort: number): Promise<Unanswered[]> {
-  const found: Unanswered[] = [];
+export async function readUnacknowledgedConnections(localPort: number): Promise<UnacknowledgedConnection[]> {
+  const found: UnacknowledgedConnection[] = [];
   for (const table of TABLES) {
     let rest = "";
     for await (const piece of createReadStream(table, "latin1")) {
       const text = rest + String(piece);
       const end = text.lastIndexOf("\n") + 1;
-      found.push(...parseUnanswered(text.slice(0, end), localPort));
+      found.push(...parseUnacknowledged(text.slice(0, end), localPort));
       rest = text.slice(end);
     }
   }
@@ -36,7 +36,7 @@ export async function unansweredConnections(localPort: number): Promise<Unanswer
  * Reads lines of `/proc/net/tcp` or `tcp6` (proc_pid_net(5); `get_tcp4_sock` in the kernel): slot, local address, peer, state,
  * queues, timer, retransmissions (hexadecimal), user, probes (decimal).
  */
-export function parseUnanswered(lines: string, localPort: number): Unanswered[] {
+export function parseUnacknowledged(lines: string, localPort: number): UnacknowledgedConnection[] {
   const port = localPort.toString(16).toUpperCase().padStart(4, "0");
   const line = new RegExp(
     `^ *\\d+: [\\dA-F]+:${port} ([\\dA-F]+):([\\dA-F]{4}) [\\dA-F]{2} \\S+ \\S+ ([\\dA-F]{8}) +\\d+ +(\\d+) `,
@@ -49,11 +49,11 @@ export function parseUnanswered(lines: string, localPort: number): Unanswered[] 
       attempts: Number.parseInt(retransmissions, 16) + Number(probes),
     }))
     .filter(({ attempts }) => attempts > 0)
-    .map((found) => ({ peer: peerOf(toAddress(found.address), found.port), attempts: found.attempts }));
+    .map((found) => ({ peer: formatPeer(toAddress(found.address), found.port), attempts: found.attempts }));
 }
 
 /** The key by which a socket is found in the table. @param address as `socket.remoteAddress` spells it. */
-export function peerOf(address: string | undefined, port: number | undefined): string {
+export function formatPeer(address: string | undefined, port: number | undefined): string {
   // Only Node names the interface of a link-local address.
   return `${address?.replace(/%.*/, "")} ${port}`;
 }

@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Connections } from "./connections.ts";
-import { peerOf, type Unanswered, unansweredConnections } from "./tcp-table.ts";
+import { formatPeer, type UnacknowledgedConnection, readUnacknowledgedConnections } from "./tcp-table.ts";
 
 /** When nothing is sent: the kernel closes a connection 90 s after its client's last sign of life. */
 const KEEP_ALIVE = { enable: true, initialDelay: 30_000, interval: 10_000, count: 6 };
@@ -38,7 +38,7 @@ export function closeVanishedClients(
   server.once("listening", () => {
     const { port } = server.address() as AddressInfo;
     const check = async (): Promise<void> => {
-      const unanswered = connections.busy > 0 ? await unansweredConnections(port) : [];
+      const unanswered = connections.busy > 0 ? await readUnacknowledgedConnections(port) : [];
       silences = destroySilent(connections, unanswered, silences);
     };
     const timer = setInterval(() => {
@@ -54,7 +54,7 @@ export function closeVanishedClients(
 /** @returns the silences that continue, by connection. */
 function destroySilent(
   connections: Connections,
-  unanswered: readonly Unanswered[],
+  unanswered: readonly UnacknowledgedConnection[],
   previous: ReadonlyMap<Socket, Silence>,
 ): ReadonlyMap<Socket, Silence> {
   const silences = new Map<Socket, Silence>();
@@ -62,7 +62,7 @@ function destroySilent(
   const attemptsByPeer = new Map(unanswered.map(({ peer, attempts }) => [peer, attempts]));
   const now = performance.now();
   for (const socket of connections.sockets()) {
-    const attempts = attemptsByPeer.get(peerOf(socket.remoteAddress, socket.remotePort));
+    const attempts = attemptsByPeer.get(formatPeer(socket.remoteAddress, socket.remotePort));
     if (attempts === undefined) continue;
     const before = previous.get(socket);
     // An acknowledgement sets the count to 0.

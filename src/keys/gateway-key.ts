@@ -1,7 +1,7 @@
 import type { CallerKey } from "../auth/caller-key.ts";
 
 /** A key as it is shown to those who manage it. The secret is not known to anyone but its holder. */
-export interface GatewayKey extends CallerKey {
+export interface ManagedKey extends CallerKey {
   readonly owner: string | null;
   readonly metadata: Readonly<Record<string, string>>;
   /** The first characters of the secret. */
@@ -27,7 +27,7 @@ export interface Actor {
 
 /** A key and its secret, which is never to be had again. */
 export interface IssuedKey {
-  readonly key: GatewayKey;
+  readonly key: ManagedKey;
   readonly secret: string;
 }
 

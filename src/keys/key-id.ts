@@ -13,5 +13,5 @@ export async function resolveKeyId(
   idOrName: string | undefined,
 ): Promise<string | undefined> {
   if (idOrName === undefined || idOrName.startsWith("env:") || idOrName === ANONYMOUS) return idOrName;
-  return (await keys.show(idOrName)).id;
+  return (await keys.get(idOrName)).id;
 }

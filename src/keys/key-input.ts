@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { forwardedModelId } from "../request/model-id.ts";
+import { normalizeModelId } from "../request/model-id.ts";
 import { ANONYMOUS } from "../auth/caller-key.ts";
 
 const DAY_MS = 86_400_000;
@@ -7,7 +7,7 @@ const GRACE_MAX_MS = 30 * DAY_MS;
 
 /** Text that databases, terminals and spreadsheets all take as it is: PostgreSQL has no NUL, and a terminal obeys an escape. */
 // Written without \P{Cc}: the page at /docs checks values with patterns that do not have the flag u.
-export const plainText = z
+export const plainTextSchema = z
   .string()
   // oxlint-disable-next-line no-control-regex -- control characters are what it is about
   .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/u, "must not have control characters");
@@ -22,13 +22,13 @@ const name = z
   .refine((text) => !/^\.+$/.test(text), "must not be made of dots alone, which a URL cannot have")
   .refine((text) => !text.startsWith("key_"), "must not begin with key_, as ids do")
   .refine((text) => text !== ANONYMOUS, `must not be ${ANONYMOUS}, which stands for requests without a key`);
-const owner = plainText.min(1, "must not be empty").max(128, "must have at most 128 characters");
+const owner = plainTextSchema.min(1, "must not be empty").max(128, "must have at most 128 characters");
 const metadata = z
   .record(
     z
       .string()
       .regex(/^\P{Cc}{1,64}$/u, "must have a name of 1 to 64 characters, none of them a control character"),
-    plainText.max(512, "must have at most 512 characters"),
+    plainTextSchema.max(512, "must have at most 512 characters"),
   )
   .refine((fields) => Object.keys(fields).length <= 16, "must have at most 16 fields");
 /** Behind `openrouter/` and up to the next slash a star: what it stands for may have a slash, and decides on the prefix. */
@@ -46,7 +46,7 @@ const models = z
         "has a star right behind openrouter/, which may be a prefix or an author; write google/* or *, or a whole name such as openrouter/auto",
       )
       // Models are compared under the name that OpenRouter knows: a pattern with the prefix would match none.
-      .transform(forwardedModelId),
+      .transform(normalizeModelId),
   )
   .min(1, "must name at least one model; leave it out to allow every model")
   .max(100, "must have at most 100 patterns");

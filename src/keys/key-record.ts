@@ -1,10 +1,10 @@
 import type { CachedKey } from "../auth/cached-key.ts";
 import type { KeyRow } from "./key-rows.ts";
-import type { GatewayKey } from "./gateway-key.ts";
+import type { ManagedKey } from "./gateway-key.ts";
 import type { KeyChanges, NewKey } from "./key-input.ts";
 
 /** What can be set of a key, as columns. What is left out is not among them. */
-export function toRow(settings: KeyChanges | NewKey): Pick<KeyRow, SettingColumn> {
+export function toKeyColumns(settings: KeyChanges | NewKey): Pick<KeyRow, SettingColumn> {
   const { models, metadata, disabled } = settings;
   const row = {
     name: settings.name,
@@ -31,7 +31,7 @@ type SettingColumn =
   | "on_disconnect";
 
 /** A row as a key. */
-export function toGatewayKey(row: KeyRow): GatewayKey {
+export function toManagedKey(row: KeyRow): ManagedKey {
   return {
     id: row.id,
     name: row.name,
@@ -51,9 +51,9 @@ export function toGatewayKey(row: KeyRow): GatewayKey {
 }
 
 /** The fields that differ, each with its value before and after. There is no secret among the fields of a key. */
-export function changedFields(before: KeyRow, after: KeyRow): Record<string, { from: unknown; to: unknown }> {
-  const [old, now] = [toGatewayKey(before), toGatewayKey(after)];
-  const fields = Object.keys(old) as (keyof GatewayKey)[];
+export function diffKeys(before: KeyRow, after: KeyRow): Record<string, { from: unknown; to: unknown }> {
+  const [old, now] = [toManagedKey(before), toManagedKey(after)];
+  const fields = Object.keys(old) as (keyof ManagedKey)[];
   return Object.fromEntries(
     fields
       .filter((field) => JSON.stringify(old[field]) !== JSON.stringify(now[field]))
@@ -63,13 +63,13 @@ export function changedFields(before: KeyRow, after: KeyRow): Record<string, { f
 
 /** Converts a row to what the authentication of requests needs of it. */
 export function toCachedKey(row: KeyRow): CachedKey {
-  const key = toGatewayKey(row);
+  const key = toManagedKey(row);
   const { id, name, role, models, onDisconnect } = key;
   return {
     key: { id, name, role, models, onDisconnect },
     digest: Buffer.from(row.digest, "hex"),
     previousDigest: row.previous_digest === null ? undefined : Buffer.from(row.previous_digest, "hex"),
-    previousUntil: row.previous_until ?? 0,
-    goodUntil: key.disabled || key.revokedAt !== null ? 0 : (key.expiresAt ?? Infinity),
+    previousValidUntil: row.previous_until ?? 0,
+    validUntil: key.disabled || key.revokedAt !== null ? 0 : (key.expiresAt ?? Infinity),
   };
 }

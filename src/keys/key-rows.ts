@@ -16,7 +16,7 @@ export interface KeyChange {
 }
 
 /** Runs a change of keys. Changes run one after the other, over all replicas. */
-export async function changeKeys<T>(
+export async function runKeyChange<T>(
   { kysely, sqlite }: Database,
   run: (change: KeyChange) => Promise<T>,
 ): Promise<T> {
@@ -34,7 +34,7 @@ export async function changeKeys<T>(
 }
 
 /** The lowest id of entries of the audit table for a change: they are in the order of changes, whatever clocks say. */
-export function auditIdOf(revision: number): string {
+export function formatAuditIdPrefix(revision: number): string {
   return String(revision).padStart(12, "0");
 }
 
@@ -72,7 +72,10 @@ export async function hasKeys({ transaction }: KeyChange): Promise<boolean> {
 }
 
 /** A key by its id, or by its name if it is not revoked. */
-export async function keyByIdOrName(db: Database["kysely"], idOrName: string): Promise<KeyRow | undefined> {
+export async function findKeyByIdOrName(
+  db: Database["kysely"],
+  idOrName: string,
+): Promise<KeyRow | undefined> {
   return db
     .selectFrom("keys")
     .selectAll()

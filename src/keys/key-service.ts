@@ -2,24 +2,24 @@ import { GatewayError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
 import {
   type AuditFilter,
-  auditIdOf,
-  changeKeys,
+  formatAuditIdPrefix,
+  runKeyChange,
   hasKeys,
   insertAudit,
   insertKey,
   type KeyChange,
-  keyByIdOrName,
+  findKeyByIdOrName,
   type KeyFilter,
   type KeyRow,
   listAudit,
   listKeys,
   updateKey,
 } from "./key-rows.ts";
-import type { Actor, AuditEntry, GatewayKey, IssuedKey } from "./gateway-key.ts";
+import type { Actor, AuditEntry, ManagedKey, IssuedKey } from "./gateway-key.ts";
 import { type KeyChanges, type NewKey, newKeySchema, type Rotation } from "./key-input.ts";
-import { digestOf } from "../config/key-list.ts";
-import { changedFields, toGatewayKey, toRow } from "./key-record.ts";
-import { createSecret, prefixOf, randomDigits } from "../key-secret.ts";
+import { digestSecret } from "../config/key-list.ts";
+import { diffKeys, toManagedKey, toKeyColumns } from "./key-record.ts";
+import { createSecret, getSecretPrefix, randomDigits } from "../key-secret.ts";
 
 const ID_DIGITS = 16;
 
@@ -36,67 +36,67 @@ export class KeyService {
 
   /** @throws GatewayError key_name_taken, or invalid_value for an expiry that has passed. */
   async create(input: NewKey, by: Actor): Promise<IssuedKey> {
-    return changeKeys(this.#database, (change) => this.#create(change, input, by));
+    return runKeyChange(this.#database, (change) => this.#create(change, input, by));
   }
 
-  async list(filter: KeyFilter): Promise<GatewayKey[]> {
-    return (await listKeys(this.#database, filter)).map(toGatewayKey);
+  async list(filter: KeyFilter): Promise<ManagedKey[]> {
+    return (await listKeys(this.#database, filter)).map(toManagedKey);
   }
 
   /** @throws GatewayError key_not_found. */
-  async show(idOrName: string): Promise<GatewayKey> {
-    return toGatewayKey(await this.#find(idOrName));
+  async get(idOrName: string): Promise<ManagedKey> {
+    return toManagedKey(await this.#find(idOrName));
   }
 
   /** @throws GatewayError key_not_found, key_name_taken, or invalid_value for a key that is revoked. */
-  async update(idOrName: string, changes: KeyChanges, by: Actor): Promise<GatewayKey> {
-    return changeKeys(this.#database, async (change) => {
+  async update(idOrName: string, changes: KeyChanges, by: Actor): Promise<ManagedKey> {
+    return runKeyChange(this.#database, async (change) => {
       const before = await this.#findLive(change, idOrName);
       if (changes.name !== undefined && changes.name !== before.name)
         await this.#refuseTaken(change, changes.name);
       this.#refusePast(changes.expiresAt);
-      const after = await updateKey(change, before.id, toRow(changes));
-      const details = changedFields(before, after);
+      const after = await updateKey(change, before.id, toKeyColumns(changes));
+      const details = diffKeys(before, after);
       if (Object.keys(details).length > 0)
         await this.#audit(change, by, { action: "update", keyId: before.id, details });
-      return toGatewayKey(after);
+      return toManagedKey(after);
     });
   }
 
   /** Gives a key a new secret; the old one is good for a while longer. @throws as `update`. */
   async rotate(idOrName: string, { graceMs }: Rotation, by: Actor): Promise<IssuedKey> {
-    return changeKeys(this.#database, async (change) => {
+    return runKeyChange(this.#database, async (change) => {
       const before = await this.#findLive(change, idOrName);
       const secret = createSecret();
       const until = graceMs === 0 ? null : this.#now() + graceMs;
       const after = await updateKey(change, before.id, {
-        prefix: prefixOf(secret),
-        digest: digestOf(secret).toString("hex"),
+        prefix: getSecretPrefix(secret),
+        digest: digestSecret(secret).toString("hex"),
         previous_digest: until === null ? null : before.digest,
         previous_until: until,
       });
       await this.#audit(change, by, {
         action: "rotate",
         keyId: before.id,
-        details: changedFields(before, after),
+        details: diffKeys(before, after),
       });
-      return { key: toGatewayKey(after), secret };
+      return { key: toManagedKey(after), secret };
     });
   }
 
   /** Ends a key for good. Its row stays, for the ledger. Revoking it again changes nothing. @throws key_not_found. */
-  async revoke(idOrName: string, by: Actor): Promise<GatewayKey> {
-    return changeKeys(this.#database, async (change) => {
+  async revoke(idOrName: string, by: Actor): Promise<ManagedKey> {
+    return runKeyChange(this.#database, async (change) => {
       const before = await this.#find(idOrName, change);
-      if (before.revoked_at !== null) return toGatewayKey(before);
+      if (before.revoked_at !== null) return toManagedKey(before);
       const after = await updateKey(change, before.id, { revoked_at: this.#now(), previous_digest: null });
       await this.#audit(change, by, { action: "revoke", keyId: before.id, details: {} });
-      return toGatewayKey(after);
+      return toManagedKey(after);
     });
   }
 
   /** Changes that were made, newest first. */
-  async audit(filter: AuditFilter): Promise<AuditEntry[]> {
+  async listAudit(filter: AuditFilter): Promise<AuditEntry[]> {
     return (await listAudit(this.#database, filter)).map(({ key_id, details, ...entry }) => ({
       ...entry,
       keyId: key_id,
@@ -106,7 +106,7 @@ export class KeyService {
 
   /** Makes an admin key and a caller's, unless there has ever been a key. Of replicas that start together one makes them. */
   async createFirstKeys(by: Actor): Promise<{ admin: IssuedKey; caller: IssuedKey } | undefined> {
-    return changeKeys(this.#database, async (change) => {
+    return runKeyChange(this.#database, async (change) => {
       if (await hasKeys(change)) return undefined;
       const make = (name: string, role: string): Promise<IssuedKey> =>
         this.#create(change, newKeySchema.parse({ name, role }), by);
@@ -120,17 +120,17 @@ export class KeyService {
     const secret = createSecret();
     const row = await insertKey(change, {
       id: `key_${randomDigits(ID_DIGITS)}`,
-      prefix: prefixOf(secret),
-      digest: digestOf(secret).toString("hex"),
+      prefix: getSecretPrefix(secret),
+      digest: digestSecret(secret).toString("hex"),
       previous_digest: null,
       previous_until: null,
       created_at: this.#now(),
       last_used_at: null,
       revoked_at: null,
-      ...toRow(input),
+      ...toKeyColumns(input),
     });
     await this.#audit(change, by, { action: "create", keyId: row.id, details: { ...input } });
-    return { key: toGatewayKey(row), secret };
+    return { key: toManagedKey(row), secret };
   }
 
   async #audit(
@@ -140,7 +140,7 @@ export class KeyService {
   ): Promise<void> {
     const { action, keyId: key_id, details } = entry;
     await insertAudit(change, {
-      id: `${auditIdOf(change.revision)}-${randomDigits(4)}`,
+      id: `${formatAuditIdPrefix(change.revision)}-${randomDigits(4)}`,
       at: this.#now(),
       action,
       key_id,
@@ -150,7 +150,7 @@ export class KeyService {
   }
 
   async #find(idOrName: string, change?: KeyChange): Promise<KeyRow> {
-    const row = await keyByIdOrName(change?.transaction ?? this.#database.kysely, idOrName);
+    const row = await findKeyByIdOrName(change?.transaction ?? this.#database.kysely, idOrName);
     if (!row)
       throw new GatewayError("key_not_found", "There is no key of this id or name.", { param: "key" });
     return row;
@@ -166,7 +166,7 @@ export class KeyService {
   }
 
   async #refuseTaken({ transaction }: KeyChange, name: string): Promise<void> {
-    if (!(await keyByIdOrName(transaction, name))) return;
+    if (!(await findKeyByIdOrName(transaction, name))) return;
     throw new GatewayError(
       "key_name_taken",
       "There is a key of this name; choose another, or revoke that one.",

@@ -3,18 +3,18 @@ import type { CachedKey } from "../auth/cached-key.ts";
 import type { KeyHistory, KeySource } from "../auth/key-cache.ts";
 import type { Database } from "../store/database.ts";
 import { toCachedKey } from "./key-record.ts";
-import { auditIdOf, KEY_CHANNEL } from "./key-rows.ts";
+import { formatAuditIdPrefix, KEY_CHANNEL } from "./key-rows.ts";
 
 const LISTEN_AGAIN_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 3_000;
 
 /** What a cache of keys needs of a database. @param databaseUrl of PostgreSQL, which tells of changes. */
-export function keySource(database: Database, databaseUrl: string | undefined): KeySource {
+export function createKeySource(database: Database, databaseUrl: string | undefined): KeySource {
   return {
-    byDigest: (digest) => keyByDigest(database, digest),
-    changedSince: (revision) => keysChangedSince(database, revision),
-    history: (revision) => keyHistory(database, revision),
-    touch: (usedAt) => touchKeys(database, usedAt),
+    findByDigest: (digest) => keyByDigest(database, digest),
+    listChangedSince: (revision) => keysChangedSince(database, revision),
+    readHistory: (revision) => keyHistory(database, revision),
+    saveLastUsed: (usedAt) => touchKeys(database, usedAt),
     listen: (changed) => listenForKeys(databaseUrl, changed),
   };
 }
@@ -48,7 +48,7 @@ async function keyHistory({ kysely }: Database, revision: number): Promise<KeyHi
       eb
         .selectFrom("audit")
         .select((audit) => audit.fn.max<string>("audit.id").as("id"))
-        .where("id", "<", auditIdOf(revision + 1))
+        .where("id", "<", formatAuditIdPrefix(revision + 1))
         .as("lastChangeBefore"),
     ])
     .executeTakeFirstOrThrow();

@@ -2,7 +2,7 @@
 const CALLERS_MAX = 50_000;
 
 /** The callers that have exceeded a limit, each until its window ends. Times are those of `performance.now()`. */
-export class ExceededCallers {
+export class BlockedCallers {
   /** When each window ends; the caller that was added first comes first. */
   readonly #endsAt = new Map<string, number>();
 

@@ -57,7 +57,7 @@ export class InFlight implements UploadLimit {
    * @throws GatewayError 503 when every place is taken, 429 when the caller has its share of them and few are left.
    */
   enter(context: RequestContext): void {
-    if (context.ended) throw new GatewayError("bad_request", "The caller has left.");
+    if (context.hasEnded) throw new GatewayError("bad_request", "The caller has left.");
     const free = this.#max - this.#places.length;
     if (free <= 0) {
       throw overloaded("The gateway has as many requests in flight as it may; try again shortly.");
@@ -68,7 +68,7 @@ export class InFlight implements UploadLimit {
     }
     if (holdings.requests++ === 0) this.#holdings.set(context.callerId, holdings);
     context.holdings = holdings;
-    context.place = this.#places.push(context) - 1;
+    context.inFlightIndex = this.#places.push(context) - 1;
   }
 
   beginUpload(context: RequestContext): GatewayError | undefined {
@@ -95,20 +95,20 @@ export class InFlight implements UploadLimit {
 
   /** Gives the place back, if there is one. */
   leave(context: RequestContext): void {
-    if (context.place === NONE) return;
+    if (context.inFlightIndex === NONE) return;
     this.endUpload(context);
     const last = this.#places.pop();
     if (last && last !== context) {
-      this.#places[context.place] = last;
-      last.place = context.place;
+      this.#places[context.inFlightIndex] = last;
+      last.inFlightIndex = context.inFlightIndex;
     }
-    context.place = NONE;
+    context.inFlightIndex = NONE;
     if (context.holdings && --context.holdings.requests === 0) this.#holdings.delete(context.callerId);
     if (this.#places.length === 0) this.#whenEmpty?.();
   }
 
   /** Waits until no place is taken: an answer can be read on, for its bill, when its connection is long gone. */
-  async empty(): Promise<void> {
+  async waitUntilEmpty(): Promise<void> {
     if (this.#places.length === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#whenEmpty = resolve;
@@ -116,7 +116,7 @@ export class InFlight implements UploadLimit {
   }
 
   /** Ends everything that is still under way, because the process ends. */
-  cutAll(): void {
+  abortAll(): void {
     // Of a copy: whoever is cut may leave at once.
     for (const context of this.#places.slice()) {
       context.abort(

@@ -8,7 +8,7 @@ interface Window {
 }
 
 /** A caller's requests in its window, the present one included, and how long the window still lasts, in ms. */
-export interface Counted {
+export interface WindowCount {
   readonly count: number;
   readonly resetMs: number;
 }
@@ -24,7 +24,7 @@ export class LocalCounter {
   }
 
   /** Counts one request of a caller, whose window begins with it unless one is open. */
-  count(caller: string): Counted {
+  count(caller: string): WindowCount {
     const now = performance.now();
     let window = this.#windows.get(caller);
     if (window === undefined || window.endsAt <= now) {

@@ -1,10 +1,10 @@
 import { normalizeIP } from "@fastify/rate-limit";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
-import { clientAddress } from "../http/client-address.ts";
+import { getClientAddress } from "../http/client-address.ts";
 import type { RedisStore } from "../store/redis.ts";
-import { ExceededCallers } from "./exceeded-callers.ts";
-import { type Counted, LocalCounter } from "./local-counter.ts";
+import { BlockedCallers } from "./exceeded-callers.ts";
+import { type WindowCount, LocalCounter } from "./local-counter.ts";
 
 /** SDKs ignore a `retry-after` above this. */
 const RETRY_AFTER_MAX_MS = 60_000;
@@ -17,7 +17,7 @@ export interface Limit {
    */
   consume(caller: string, reply?: FastifyReply): Promise<void>;
   /** Whether this process has seen the caller exceed the limit in its present window. Counts nothing and asks nobody. */
-  isExceeded(caller: string): boolean;
+  isExceededBy(caller: string): boolean;
 }
 
 export interface LimitOptions {
@@ -36,8 +36,8 @@ export interface LimitOptions {
  * The caller's address as limits see it: one /64 network of IPv6 is one caller, or addresses could be changed at will. Read
  * it before the first `await`: a connection that was reset has no address.
  */
-export function addressOf(request: FastifyRequest): string {
-  return normalizeIP(clientAddress(request));
+export function getLimitAddress(request: FastifyRequest): string {
+  return normalizeIP(getClientAddress(request));
 }
 
 /**
@@ -45,21 +45,21 @@ export function addressOf(request: FastifyRequest): string {
  * by itself, so that an outage neither stops callers nor sets them free.
  */
 export function createLimit(options: LimitOptions): Limit {
-  if (options.max === 0) return { consume: () => Promise.resolve(), isExceeded: () => false };
+  if (options.max === 0) return { consume: () => Promise.resolve(), isExceededBy: () => false };
   return new FixedWindowLimit(options);
 }
 
 class FixedWindowLimit implements Limit {
   readonly #options: LimitOptions;
   readonly #local: LocalCounter;
-  readonly #exceeded = new ExceededCallers();
+  readonly #exceeded = new BlockedCallers();
 
   constructor(options: LimitOptions) {
     this.#options = options;
     this.#local = new LocalCounter(options.windowMs);
   }
 
-  isExceeded(caller: string): boolean {
+  isExceededBy(caller: string): boolean {
     return this.#exceeded.remainingMs(caller) > 0;
   }
 
@@ -73,13 +73,13 @@ class FixedWindowLimit implements Limit {
     reply?.headers(limitHeaders(max, max - count, resetMs));
   }
 
-  #count(caller: string): Counted | Promise<Counted> {
+  #count(caller: string): WindowCount | Promise<WindowCount> {
     const { redis, refusesFromMemory } = this.#options;
-    const isShared = redis?.usable && !(refusesFromMemory && this.isExceeded(caller));
+    const isShared = redis?.usable && !(refusesFromMemory && this.isExceededBy(caller));
     return isShared ? this.#countTogether(redis, caller) : this.#countLocally(caller);
   }
 
-  async #countTogether(redis: RedisStore, caller: string): Promise<Counted> {
+  async #countTogether(redis: RedisStore, caller: string): Promise<WindowCount> {
     const { name, windowMs } = this.#options;
     try {
       return await redis.count(`sluice:rate:${name}:${caller}`, windowMs);
@@ -89,7 +89,7 @@ class FixedWindowLimit implements Limit {
     }
   }
 
-  #countLocally(caller: string): Counted {
+  #countLocally(caller: string): WindowCount {
     const remainingMs = this.#exceeded.remainingMs(caller);
     return remainingMs > 0
       ? { count: this.#options.max + 1, resetMs: remainingMs }

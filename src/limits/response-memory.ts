@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { GatewayError } from "../errors.ts";
-import { callerIdOf } from "./caller-id.ts";
+import { getCallerId } from "./caller-id.ts";
 
 /** An eighth of 1 GiB. */
 const MAX_BYTES = 134_217_728;
@@ -19,13 +19,13 @@ export function limitResponseMemory(app: FastifyInstance): void {
   app.addHook("onSend", (request, reply, payload, done) => {
     const isWhole = typeof payload === "string" || Buffer.isBuffer(payload);
     // Of a response that has ended already, the end would not be reported again.
-    if (!isWhole || payload.length <= SHORT_BYTES || request.context.ended) {
+    if (!isWhole || payload.length <= SHORT_BYTES || request.context.hasEnded) {
       done();
       return;
     }
     // Equal strings are not shared.
     const identity = typeof payload === "string" ? {} : payload;
-    if (!held.add(identity, callerIdOf(request), payload.length)) {
+    if (!held.add(identity, getCallerId(request), payload.length)) {
       done(tooManyHeld());
       return;
     }

@@ -1,6 +1,6 @@
 import type { RequestRow } from "./record.ts";
 import type { Journal } from "./journal/journal.ts";
-import { entriesOf } from "./journal/reader.ts";
+import { readEntries } from "./journal/reader.ts";
 
 /** How long rows wait. */
 interface Delays {
@@ -27,12 +27,12 @@ const RETRY_AFTER_MS = 1_000;
 /** A request whose row the database has not got as it is now. */
 export interface PendingRow {
   /** The row as it is now. */
-  row(): RequestRow;
-  readonly ended: boolean;
+  toRow(): RequestRow;
+  readonly hasEnded: boolean;
   /** ms since 1970. */
   readonly startedAt: number;
   /** It waits to be written: the writer's mark. */
-  queued: boolean;
+  isQueued: boolean;
   /** Lets go of what it has in the journal. May be called again. */
   release(): void;
 }
@@ -74,19 +74,19 @@ export class BatchWriter {
   }
 
   /** Whether the last write went well. */
-  get healthy(): boolean {
+  get isHealthy(): boolean {
     return this.#healthy;
   }
 
   /** The row of a request has changed. */
-  add(unwritten: PendingRow): void {
+  enqueue(unwritten: PendingRow): void {
     this.#wait(unwritten);
     this.#schedule();
   }
 
   #wait(unwritten: PendingRow): void {
-    if (unwritten.queued) return;
-    unwritten.queued = true;
+    if (unwritten.isQueued) return;
+    unwritten.isQueued = true;
     this.#unwritten.push(unwritten);
   }
 
@@ -116,9 +116,9 @@ export class BatchWriter {
     const taken: PendingRow[] = [];
     const left: PendingRow[] = [];
     for (const one of this.#unwritten) {
-      if (!one.queued) continue;
-      one.queued = !one.ended && one.startedAt > openBefore;
-      (one.queued ? left : taken).push(one);
+      if (!one.isQueued) continue;
+      one.isQueued = !one.hasEnded && one.startedAt > openBefore;
+      (one.isQueued ? left : taken).push(one);
     }
     this.#unwritten = left;
     return taken;
@@ -169,17 +169,17 @@ export class BatchWriter {
 
   /** A write that takes long may hang: the journal has its rows too, and the database does not take them twice. */
   #keepInHand(): void {
-    const ended = this.#inHand.filter((one) => one.ended);
+    const ended = this.#inHand.filter((one) => one.hasEnded);
     this.#inHand = [];
     try {
-      this.#options.journal.spill(ended.map((one) => one.row()));
+      this.#options.journal.spill(ended.map((one) => one.toRow()));
     } catch (error) {
       this.#unwell(error);
     }
   }
 
   async #write(part: readonly PendingRow[]): Promise<void> {
-    const rows = part.map((one) => one.row());
+    const rows = part.map((one) => one.toRow());
     await this.#options.write(rows);
     // A request may have ended while its row was written as one that is open.
     for (const [index, one] of part.entries()) if (rows[index]?.state !== "open") one.release();
@@ -187,14 +187,14 @@ export class BatchWriter {
 
   /** Finished rows to the journal; the others will be tried again, or finished. */
   #keep(batch: readonly PendingRow[]): void {
-    const ended = batch.filter((one) => one.ended);
-    for (const one of batch) if (!one.ended) this.#wait(one);
+    const ended = batch.filter((one) => one.hasEnded);
+    for (const one of batch) if (!one.hasEnded) this.#wait(one);
     try {
-      this.#options.journal.spill(ended.map((one) => one.row()));
+      this.#options.journal.spill(ended.map((one) => one.toRow()));
       for (const one of ended) {
         one.release();
         // It may have ended while it was being written: then it waits a second time.
-        one.queued = false;
+        one.isQueued = false;
       }
     } catch (error) {
       // Neither takes them: they stay in memory, which is bounded because nothing new is begun without a journal. The
@@ -210,14 +210,14 @@ export class BatchWriter {
     for (const segment of journal.takeSpilled()) {
       const rows = new Map<string, RequestRow>();
       let damagedLines = 0;
-      for await (const entry of entriesOf(segment.path, () => damagedLines++)) {
+      for await (const entry of readEntries(segment.path, () => damagedLines++)) {
         if (entry[0] === "row") rows.set(entry[1].id, entry[1]);
         if (rows.size < BATCH_MAX) continue;
         await write([...rows.values()]);
         rows.clear();
       }
       await write([...rows.values()]);
-      journal.replayed(segment, damagedLines > 0);
+      journal.markReplayed(segment, damagedLines > 0);
       if (damagedLines > 0) onDamagedLines(damagedLines);
     }
   }

@@ -5,7 +5,7 @@ import { parseRetryAfter } from "../http/retry-after.ts";
 /** Statuses below 500 that say nothing of the generation, but of the account or of too many requests. */
 const GENERAL_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 408, 429]);
 
-/** What OpenRouter has on its persistence for one generation. */
+/** What OpenRouter records for one generation. */
 export interface GenerationRecord {
   readonly costNanodollars: number;
   /** Undefined: it does not say. */
@@ -41,7 +41,7 @@ export class LookupRefused extends GatewayError {
  * Whether a record states its bill. OpenRouter creates a record before it has counted its tokens: until then the cost is 0
  * and the counts are null or 0. A generation that was cancelled early may stay that way.
  */
-export function isFilledIn({ costNanodollars, promptTokens, completionTokens }: GenerationRecord): boolean {
+export function hasFinalCost({ costNanodollars, promptTokens, completionTokens }: GenerationRecord): boolean {
   if (costNanodollars > 0) return true;
   return promptTokens !== undefined && completionTokens !== undefined && promptTokens + completionTokens > 0;
 }

@@ -1,8 +1,8 @@
 import { GatewayError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
 import type { RequestRow } from "./record.ts";
-import { claimDue, postpone, recallMisdated, settle, type Settlement } from "./sql/settlements.ts";
-import { type FindGeneration, type GenerationRecord, isFilledIn, LookupRefused } from "./cost-lookup.ts";
+import { claimDue, postponeLookup, makeMisdatedDue, settleRow, type Settlement } from "./sql/settlements.ts";
+import { type FindGeneration, type GenerationRecord, hasFinalCost, LookupRefused } from "./cost-lookup.ts";
 import { RETRY_AFTER_MAX_MS } from "../http/retry-after.ts";
 import { LookupBackoff, type LookupFailure } from "./lookup-backoff.ts";
 
@@ -23,7 +23,7 @@ const UNFILLED_MAX = 10_000;
 
 export interface CostReconcilerOptions {
   readonly database: Database;
-  readonly find: FindGeneration;
+  readonly findGeneration: FindGeneration;
   /** When a record can be there at the earliest, after its request has ended. */
   readonly settleAfterMs: number;
   /** How long a record is asked for that OpenRouter says it does not have. */
@@ -62,7 +62,7 @@ export class CostReconciler {
   }
 
   /** Whether the last look-up got an answer. */
-  get healthy(): boolean {
+  get isHealthy(): boolean {
     return this.#healthy;
   }
 
@@ -75,7 +75,7 @@ export class CostReconciler {
   }
 
   async #makeRound(): Promise<void> {
-    await this.settleDue().catch((error: unknown) => this.#report(error));
+    await this.reconcileDue().catch((error: unknown) => this.#report(error));
     if (!this.#stopped) this.start();
   }
 
@@ -90,12 +90,12 @@ export class CostReconciler {
    * Asks for every record that is due, unless upstream is being left alone, and settles what OpenRouter knows of.
    * @throws the first failure of the database.
    */
-  async settleDue(): Promise<void> {
+  async reconcileDue(): Promise<void> {
     const { database, settleAfterMs } = this.#options;
-    await recallMisdated(database, 2 * Math.max(settleAfterMs, BACKOFF_MAX_MS, RETRY_AFTER_MAX_MS));
+    await makeMisdatedDue(database, 2 * Math.max(settleAfterMs, BACKOFF_MAX_MS, RETRY_AFTER_MAX_MS));
     const failures: unknown[] = [];
     for (;;) {
-      const limit = this.#backoff.limit(LOOKUPS_MAX);
+      const limit = this.#backoff.countAllowedLookups(LOOKUPS_MAX);
       const claimed = limit > 0 ? await claimDue(database, limit) : [];
       failures.push(...(await this.#settleAll(await Promise.all(claimed.map((row) => this.#ask(row))))));
       if (claimed.length === 0 || this.#stopped) break;
@@ -105,13 +105,13 @@ export class CostReconciler {
 
   async #ask(row: RequestRow): Promise<CostLookup> {
     try {
-      const record = await this.#options.find(row.generation_id ?? "");
-      this.#backoff.succeeded();
+      const record = await this.#options.findGeneration(row.generation_id ?? "");
+      this.#backoff.recordSuccess();
       this.#healthy = true;
       return { row, record, failed: false };
     } catch (error) {
       this.#healthy = false;
-      this.#backoff.failed(toLookupFailure(error));
+      this.#backoff.recordFailure(toLookupFailure(error));
       this.#report(error);
       return { row, record: undefined, failed: true };
     }
@@ -131,20 +131,23 @@ export class CostReconciler {
   async #settleOne({ row, record, failed }: CostLookup): Promise<void> {
     const { database, onUnknown } = this.#options;
     if (failed) {
-      const waitMs = Math.max(this.#backoff.pauseMs, this.#waitAfterFailureMs(row));
-      await postpone(database, row.id, { waitMs, isMiss: false });
+      const waitMs = Math.max(this.#backoff.remainingPauseMs, this.#waitAfterFailureMs(row));
+      await postponeLookup(database, row.id, { waitMs, isMiss: false });
       return;
     }
     const misses = row.settle_attempts + 1;
-    const unfilled = record && !isFilledIn(record) ? this.#countUnfilled(row.id) : 0;
+    const unfilled = record && !hasFinalCost(record) ? this.#countUnfilled(row.id) : 0;
     if (record && (unfilled === 0 || unfilled >= MISSES_MIN)) {
-      await settle(database, row.id, settlementOf(record, row));
+      await settleRow(database, row.id, settlementOf(record, row));
       this.#unfilled.delete(row.id);
     } else if (record || misses < this.#missesMax) {
-      await postpone(database, row.id, { waitMs: this.#waitAfterMissMs(unfilled || misses), isMiss: true });
+      await postponeLookup(database, row.id, {
+        waitMs: this.#waitAfterMissMs(unfilled || misses),
+        isMiss: true,
+      });
     } else {
       const unknown = { state: "unknown", cost_source: "unknown" } as const;
-      const givenUp = await settle(database, row.id, { ...settlementOf(undefined, row), ...unknown });
+      const givenUp = await settleRow(database, row.id, { ...settlementOf(undefined, row), ...unknown });
       if (givenUp) onUnknown(givenUp);
     }
   }

@@ -29,28 +29,28 @@ export class LookupBackoff {
   }
 
   /** What is left of the pause. */
-  get pauseMs(): number {
+  get remainingPauseMs(): number {
     return Math.max(0, this.#pausedUntil - this.#now());
   }
 
   /** How many lookups may be made at once: none in a pause, one after it. @param most when upstream is well. */
-  limit(most: number): number {
-    if (this.pauseMs > 0) return 0;
+  countAllowedLookups(most: number): number {
+    if (this.remainingPauseMs > 0) return 0;
     return this.#pauses > 0 ? 1 : most;
   }
 
   /** Upstream answered a lookup with a record, or that there is none. */
-  succeeded(): void {
+  recordSuccess(): void {
     // Sent before the pause: it does not say that upstream is well again.
-    if (this.pauseMs > 0) return;
+    if (this.remainingPauseMs > 0) return;
     this.#pauses = 0;
     this.#failures = 0;
   }
 
-  failed({ isGeneral, retryAfterMs = 0 }: LookupFailure): void {
+  recordFailure({ isGeneral, retryAfterMs = 0 }: LookupFailure): void {
     this.#failures++;
     if (!isGeneral && this.#pauses === 0 && this.#failures < FAILURES_MAX) return;
-    const startsPause = this.pauseMs === 0;
+    const startsPause = this.remainingPauseMs === 0;
     const pauseMs = startsPause ? Math.min(PAUSE_MIN_MS * 2 ** this.#pauses, PAUSE_MAX_MS) : 0;
     if (startsPause) this.#pauses++;
     this.#pausedUntil = Math.max(this.#pausedUntil, this.#now() + Math.max(pauseMs, retryAfterMs));

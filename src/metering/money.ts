@@ -11,7 +11,7 @@ const ZEROS_MAX = 30;
  * @param usd a float, which is taken by its shortest decimal digits, or decimal text such as `0.00006` or `1e-7`.
  * @returns whole nanodollars, half of one rounded away from zero; NaN or infinite if `usd` is, and NaN for any other text.
  */
-export function nanodollarsOf(usd: number | string): number {
+export function toNanodollars(usd: number | string): number {
   const [, sign, whole = "", fraction = "", exponent = "0"] = DECIMAL.exec(String(usd)) ?? [];
   // Of floats only NaN and the infinities have other texts.
   if (sign === undefined) return typeof usd === "number" ? usd : Number.NaN;
@@ -42,6 +42,6 @@ export function formatUsd(nanodollars: number | bigint): string {
 }
 
 /** Nanodollars as the float of US dollars that OpenRouter's own answers have. */
-export function usdNumber(nanodollars: number | bigint): number {
+export function toUsd(nanodollars: number | bigint): number {
   return Number(nanodollars) / NANODOLLARS_PER_USD;
 }

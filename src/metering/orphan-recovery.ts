@@ -1,7 +1,7 @@
 import type { Database } from "../store/database.ts";
 import { adoptOrphans, heartbeat, deregister } from "./sql/instances.ts";
 import type { RequestRow } from "./record.ts";
-import { type Recovered, recoverJournals } from "./journal/replay.ts";
+import { type RecoveryResult, recoverJournals } from "./journal/replay.ts";
 import type { WriteRows } from "./quarantining-writer.ts";
 
 const BEAT_EVERY_MS = 10_000;
@@ -23,13 +23,13 @@ export interface OrphanRecoveryOptions {
   /** When a row without a generation is given up: until then the journal that may know of one can turn up, with its disk. */
   readonly lostAfterMs: number;
   /** Rows that began before this time, in ms since 1970, have been deleted and counted; a journal may still have them. */
-  readonly deletedBefore: () => Promise<number>;
+  readonly readRetentionCutoff: () => Promise<number>;
   readonly onUnknown: (rows: readonly RequestRow[]) => void;
   /** Called with how many rows of a journal were left out because they had been deleted. */
   readonly onExpired: (count: number) => void;
   /** Called when this machine's clock begins to differ from the database's. @param aheadMs negative: it is behind. */
   readonly onClockSkew: (aheadMs: number) => void;
-  readonly onRecovered: (found: Recovered) => void;
+  readonly onRecovered: (found: RecoveryResult) => void;
   readonly onFailure: (error: unknown) => void;
   /** A clock in ms that never goes back. */
   readonly now?: () => number;
@@ -130,8 +130,8 @@ export class OrphanRecovery {
 
   async #writeRecovered(rows: readonly RequestRow[]): Promise<number> {
     if (this.#stopping) throw new Error("the process stops");
-    const { write, onUnknown, onExpired, deletedBefore } = this.#options;
-    const keptSince = await deletedBefore();
+    const { write, onUnknown, onExpired, readRetentionCutoff } = this.#options;
+    const keptSince = await readRetentionCutoff();
     const kept = rows.filter(({ started_at }) => started_at >= keptSince);
     if (kept.length < rows.length) onExpired(rows.length - kept.length);
     const written = await write(kept);

@@ -8,7 +8,7 @@ export interface QuarantiningWriterOptions {
   /** Whether a write failed for what its rows are, so that it would fail again. */
   readonly isInvalidRow: (error: unknown) => boolean;
   /** Puts a row aside that the database will never take. */
-  readonly refuse: (row: RequestRow, error: unknown) => void;
+  readonly quarantine: (row: RequestRow, error: unknown) => void;
 }
 
 /**
@@ -18,7 +18,7 @@ export interface QuarantiningWriterOptions {
 export function createQuarantiningWriter({
   write,
   isInvalidRow,
-  refuse,
+  quarantine,
 }: QuarantiningWriterOptions): WriteRows {
   const bring: WriteRows = async (rows) => {
     try {
@@ -28,7 +28,7 @@ export function createQuarantiningWriter({
       const half = rows.length >> 1;
       if (half > 0) return [...(await bring(rows.slice(0, half))), ...(await bring(rows.slice(half)))];
       // One that is open will come again.
-      for (const row of rows) if (row.state !== "open") refuse(row, error);
+      for (const row of rows) if (row.state !== "open") quarantine(row, error);
       return [];
     }
   };

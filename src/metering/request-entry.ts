@@ -2,7 +2,7 @@ import type { RequestContext, RequestMeter } from "../http/request-context.ts";
 import type { RequestRow } from "./record.ts";
 import type { StartEntry } from "./journal/format.ts";
 import type { Journal, Segment } from "./journal/journal.ts";
-import { completeRow, openRow } from "./request-row.ts";
+import { completeRow, createOpenRow } from "./request-row.ts";
 import type { PendingRow } from "./batch-writer.ts";
 
 export interface RequestEntryOptions {
@@ -21,17 +21,17 @@ export class RequestEntry implements PendingRow, RequestMeter {
   readonly #segments: Segment[];
   readonly #options: RequestEntryOptions;
   readonly #row: RequestRow;
-  queued = false;
+  isQueued = false;
   #ended = false;
 
   /** @param segment the segment of the journal that has its start entry. */
-  constructor(opening: StartEntry, segment: Segment, options: RequestEntryOptions) {
+  constructor(startEntry: StartEntry, segment: Segment, options: RequestEntryOptions) {
     this.#segments = [segment];
     this.#options = options;
-    this.#row = openRow(opening, options.journal.instance);
+    this.#row = createOpenRow(startEntry, options.journal.instance);
   }
 
-  get ended(): boolean {
+  get hasEnded(): boolean {
     return this.#ended;
   }
 
@@ -39,7 +39,7 @@ export class RequestEntry implements PendingRow, RequestMeter {
     return this.#row.started_at;
   }
 
-  row(): RequestRow {
+  toRow(): RequestRow {
     // A row that is still to change must not change while it is written.
     return this.#ended ? this.#row : { ...this.#row };
   }
@@ -48,11 +48,11 @@ export class RequestEntry implements PendingRow, RequestMeter {
     for (const segment of this.#segments.splice(0)) this.#options.journal.release(segment);
   }
 
-  headArrived(context: RequestContext, release: () => void): void {
+  recordHead(context: RequestContext, release: () => void): void {
     this.#keepHead(context, release);
   }
 
-  generationIdFound(context: RequestContext): void {
+  recordGenerationId(context: RequestContext): void {
     this.#keepHead(context, () => {});
   }
 

@@ -1,8 +1,8 @@
 import type { RequestContext } from "../http/request-context.ts";
 import { ANONYMOUS } from "../auth/caller-key.ts";
 import type { RequestRow } from "./record.ts";
-import { nanodollarsOf } from "./money.ts";
-import { tokenCount, usdAmount } from "./stated-amounts.ts";
+import { toNanodollars } from "./money.ts";
+import { parseTokenCount, parseUsdAmount } from "./stated-amounts.ts";
 import type { HeadEntry, StartEntry } from "./journal/format.ts";
 
 const TEXT_MAX_CHARS = 128;
@@ -23,20 +23,20 @@ export function toStartEntry(context: RequestContext, id: string, startedAt: num
 }
 
 /** The row of a request of which no more than its beginning is known. */
-export function openRow(opening: StartEntry, instance: string): RequestRow {
+export function createOpenRow(startEntry: StartEntry, instance: string): RequestRow {
   // Each field by its name: V8 grows an object that begins with another's fields step by step.
   return {
-    id: opening.id,
-    request_id: opening.request_id,
+    id: startEntry.id,
+    request_id: startEntry.request_id,
     generation_id: null,
     instance,
-    key_id: opening.key_id,
-    key_name: opening.key_name,
-    requested_model: opening.requested_model,
-    forwarded_model: opening.forwarded_model,
+    key_id: startEntry.key_id,
+    key_name: startEntry.key_name,
+    requested_model: startEntry.requested_model,
+    forwarded_model: startEntry.forwarded_model,
     response_model: null,
     provider: null,
-    stream: opening.stream,
+    stream: startEntry.stream,
     status: 0,
     outcome: null,
     state: "open",
@@ -51,9 +51,9 @@ export function openRow(opening: StartEntry, instance: string): RequestRow {
     upstream_inference_nanodollars: null,
     first_byte_ms: null,
     total_ms: null,
-    bytes_in: opening.bytes_in,
+    bytes_in: startEntry.bytes_in,
     bytes_out: 0,
-    started_at: opening.started_at,
+    started_at: startEntry.started_at,
     ended_at: null,
     settle_attempts: 0,
     settle_at: null,
@@ -80,11 +80,11 @@ export function completeRow(
   row.provider = text(context.provider);
   row.status = context.status;
   row.outcome = context.outcome ?? null;
-  row.prompt_tokens = tokenCount(usage?.promptTokens) ?? null;
-  row.completion_tokens = tokenCount(usage?.completionTokens) ?? null;
-  row.cached_tokens = tokenCount(usage?.cachedTokens) ?? null;
-  row.cache_write_tokens = tokenCount(usage?.cacheWriteTokens) ?? null;
-  row.reasoning_tokens = tokenCount(usage?.reasoningTokens) ?? null;
+  row.prompt_tokens = parseTokenCount(usage?.promptTokens) ?? null;
+  row.completion_tokens = parseTokenCount(usage?.completionTokens) ?? null;
+  row.cached_tokens = parseTokenCount(usage?.cachedTokens) ?? null;
+  row.cache_write_tokens = parseTokenCount(usage?.cacheWriteTokens) ?? null;
+  row.reasoning_tokens = parseTokenCount(usage?.reasoningTokens) ?? null;
   row.is_byok = usage?.isByok === undefined ? null : Number(usage.isByok);
   row.upstream_inference_nanodollars = nanodollars(usage?.upstreamInferenceUsd);
   row.first_byte_ms = context.firstByteAt === 0 ? null : Math.round(context.firstByteAt - context.startedAt);
@@ -103,7 +103,11 @@ const TO_BE_ASKED: Bill = { state: "pending", cost_nanodollars: null, cost_sourc
 /**
  * The row of a request whose process died. @param head undefined: upstream's had not come. @param endedAt ms since 1970.
  */
-export function interruptedRow(open: RequestRow, head: HeadEntry | undefined, endedAt: number): RequestRow {
+export function createInterruptedRow(
+  open: RequestRow,
+  head: HeadEntry | undefined,
+  endedAt: number,
+): RequestRow {
   // A status alone does not prove a refusal, and the body that could was never seen whole.
   const bill = head?.generationId === undefined ? NOT_KNOWN : TO_BE_ASKED;
   return {
@@ -118,15 +122,15 @@ export function interruptedRow(open: RequestRow, head: HeadEntry | undefined, en
 }
 
 function billOf(context: RequestContext): Bill {
-  const { usage, refusedByUpstream } = context;
+  const { usage, isUncharged } = context;
   const cost = nanodollars(usage?.costUsd);
   // What an answer states before its end is not yet the whole bill.
   if (cost !== null && context.answeredWhole) {
     return { state: "settled", cost_nanodollars: cost, cost_source: context.stream ? "stream" : "body" };
   }
   if (context.generationId !== undefined) return TO_BE_ASKED;
-  if (!context.sent) return NOTHING_CHARGED;
-  return refusedByUpstream ? NOTHING_CHARGED : NOT_KNOWN;
+  if (!context.wasSent) return NOTHING_CHARGED;
+  return isUncharged ? NOTHING_CHARGED : NOT_KNOWN;
 }
 
 /**
@@ -138,6 +142,6 @@ function text(value: string | undefined): string | null {
 }
 
 function nanodollars(usd: number | undefined): number | null {
-  const amount = usdAmount(usd);
-  return amount === undefined ? null : nanodollarsOf(amount);
+  const amount = parseUsdAmount(usd);
+  return amount === undefined ? null : toNanodollars(amount);
 }

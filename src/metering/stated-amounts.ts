@@ -7,7 +7,7 @@ const USD_MAX = 1e6;
  * Reads a count of tokens that upstream states.
  * @returns a whole number, or undefined for what is no number or beyond all sense: it counts as not stated.
  */
-export function tokenCount(value: unknown): number | undefined {
+export function parseTokenCount(value: unknown): number | undefined {
   return isWithin(value, TOKENS_MAX) ? Math.round(value) : undefined;
 }
 
@@ -15,7 +15,7 @@ export function tokenCount(value: unknown): number | undefined {
  * Reads an amount of US dollars that upstream states.
  * @returns the amount, or undefined for what is no number or beyond all sense: it counts as not stated.
  */
-export function usdAmount(value: unknown): number | undefined {
+export function parseUsdAmount(value: unknown): number | undefined {
   return isWithin(value, USD_MAX) ? value : undefined;
 }
 

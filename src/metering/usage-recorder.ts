@@ -6,7 +6,7 @@ import type { RequestContext } from "../http/request-context.ts";
 import type { Database } from "../store/database.ts";
 import type { RequestRow } from "./record.ts";
 import { writeRequests } from "./sql/upsert.ts";
-import { idAt } from "./row-id.ts";
+import { toRowIdPrefix } from "./row-id.ts";
 import { isInvalidRow } from "../store/database-errors.ts";
 import type { FindGeneration } from "./cost-lookup.ts";
 import { RequestEntry, type RequestEntryOptions } from "./request-entry.ts";
@@ -24,11 +24,11 @@ export interface UsageRecorderOptions {
   /** Whether that directory outlives the process, so that another one recovers the journal. */
   readonly isDataDirPersistent: boolean;
   readonly journalMaxBytes: number;
-  readonly find: FindGeneration;
+  readonly findGeneration: FindGeneration;
   readonly settleAfterMs: number;
   readonly settleGiveUpMs: number;
   /** Rows that began before this time, in ms since 1970, have been deleted and counted; absent: none are deleted. */
-  readonly deletedBefore?: () => Promise<number>;
+  readonly readRetentionCutoff?: () => Promise<number>;
   readonly logger: Logger;
 }
 
@@ -53,16 +53,16 @@ export class UsageRecorder {
 
   /** @throws when the journal cannot be made. */
   constructor(options: UsageRecorderOptions) {
-    const { database, logger, dataDir, find, settleAfterMs, settleGiveUpMs } = options;
+    const { database, logger, dataDir, findGeneration, settleAfterMs, settleGiveUpMs } = options;
     this.#options = options;
     this.#suffix = randomBytes(4).toString("hex");
-    this.#instance = idAt(Date.now()) + this.#suffix;
+    this.#instance = toRowIdPrefix(Date.now()) + this.#suffix;
     this.#journal = new Journal(join(dataDir, "journal"), this.#instance, options.journalMaxBytes);
     const write = createQuarantiningWriter({
       write: (rows) => writeRequests(database, rows),
       isInvalidRow,
-      refuse: (row, error) => {
-        this.#journal.refuse(row);
+      quarantine: (row, error) => {
+        this.#journal.quarantine(row);
         logger.error(
           { err: error, row: row.id },
           "the database refuses a row of the ledger; it is kept aside",
@@ -81,7 +81,7 @@ export class UsageRecorder {
     });
     this.#reconciler = new CostReconciler({
       database,
-      find,
+      findGeneration,
       settleAfterMs,
       giveUpMs: settleGiveUpMs,
       onUnknown: (row) => warnOfUnknown(logger, [row]),
@@ -92,20 +92,20 @@ export class UsageRecorder {
     this.#entryOptions = {
       journal: this.#journal,
       settleAfterMs,
-      onChange: (entry) => this.#writer.add(entry),
+      onChange: (entry) => this.#writer.enqueue(entry),
       onUnknown: (row) => warnOfUnknown(logger, [row]),
     };
   }
 
   #createOrphanRecovery(write: WriteRows): OrphanRecovery {
-    const { database, logger, settleGiveUpMs, deletedBefore } = this.#options;
+    const { database, logger, settleGiveUpMs, readRetentionCutoff } = this.#options;
     return new OrphanRecovery({
       database,
       write,
       directory: this.#journal.directory,
       instance: this.#instance,
       lostAfterMs: settleGiveUpMs,
-      deletedBefore: deletedBefore ?? (() => Promise.resolve(-Infinity)),
+      readRetentionCutoff: readRetentionCutoff ?? (() => Promise.resolve(-Infinity)),
       onExpired: (count) =>
         logger.warn({ count }, "ledger: journal entries older than LEDGER_RETENTION_DAYS skipped"),
       onClockSkew: (aheadMs) =>
@@ -128,8 +128,8 @@ export class UsageRecorder {
   }
 
   /** Whether the database takes what it is given. */
-  get healthy(): boolean {
-    return this.#writer.healthy;
+  get isHealthy(): boolean {
+    return this.#writer.isHealthy;
   }
 
   /** Whether the journal takes new requests. Without it, every request is refused. */
@@ -138,8 +138,8 @@ export class UsageRecorder {
   }
 
   /** Whether OpenRouter answered the last look-up of a missing cost. */
-  get settles(): boolean {
-    return this.#reconciler.healthy;
+  get isReconcilerHealthy(): boolean {
+    return this.#reconciler.isHealthy;
   }
 
   /**
@@ -148,14 +148,14 @@ export class UsageRecorder {
    */
   begin(context: RequestContext, kept: (error: GatewayError | undefined) => void): void {
     const startedAt = Date.now();
-    const opening = toStartEntry(context, this.#idFor(startedAt), startedAt);
+    const startEntry = toStartEntry(context, this.#idFor(startedAt), startedAt);
     try {
-      const segment = this.#journal.recordStart(opening, (error) => {
+      const segment = this.#journal.recordStart(startEntry, (error) => {
         if (error) this.#withdraw(context, entry);
-        else this.#writer.add(entry);
+        else this.#writer.enqueue(entry);
         kept(error && notAccountable(error));
       });
-      const entry = new RequestEntry(opening, segment, this.#entryOptions);
+      const entry = new RequestEntry(startEntry, segment, this.#entryOptions);
       context.meter = entry;
     } catch (error) {
       if (!(error instanceof JournalFull)) throw error;
@@ -164,13 +164,13 @@ export class UsageRecorder {
   }
 
   #idFor(ms: number): string {
-    if (this.#prefix.ms !== ms) this.#prefix = { ms, text: idAt(ms) + this.#suffix };
+    if (this.#prefix.ms !== ms) this.#prefix = { ms, text: toRowIdPrefix(ms) + this.#suffix };
     return this.#prefix.text + (this.#count++).toString(36);
   }
 
   /** A request that could not be begun. If its caller has left meanwhile, it has a row all the same. */
   #withdraw(context: RequestContext, entry: RequestEntry): void {
-    if (entry.ended) return;
+    if (entry.hasEnded) return;
     context.meter = undefined;
     entry.release();
   }

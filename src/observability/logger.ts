@@ -1,7 +1,7 @@
 import { pino, type DestinationStream, type Logger } from "pino";
 import type { RequestContext } from "../http/request-context.ts";
 import { LogOutput } from "./log-output.ts";
-import { printableJson } from "../printable.ts";
+import { escapeUnprintableJson } from "../printable.ts";
 
 /**
  * Makes the process's logger: JSON lines. What is logged is listed here field by field; headers, bodies and URLs never
@@ -13,7 +13,7 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
-    hooks: { streamWrite: printableJson },
+    hooks: { streamWrite: escapeUnprintableJson },
   };
   const logger = pino(options, destination ?? standardOutput());
   return logger;
@@ -52,7 +52,7 @@ function recordOf(context: RequestContext): Record<string, unknown> {
     outcome: context.outcome,
     error: context.errorCode,
     cause: context.errorCause,
-    incomplete: context.incomplete || undefined,
+    incomplete: context.isIncomplete || undefined,
     retries: context.retries || undefined,
     bytes_in: context.bytesIn,
     bytes_out: context.bytesOut,

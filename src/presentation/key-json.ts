@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { AuditEntry, GatewayKey, IssuedKey } from "../keys/gateway-key.ts";
+import type { AuditEntry, ManagedKey, IssuedKey } from "../keys/gateway-key.ts";
 import { formatOptionalTimestamp, formatTimestamp, timestampSchema } from "./timestamp.ts";
 
 // Keys and their audit entries as JSON, in the admin API and the command line: names in snake_case, times as ISO 8601 in UTC.
@@ -41,7 +41,7 @@ export const auditEntrySchema = z.object({
 });
 
 /** Converts a key to its JSON shape, without its secret. */
-export function toKeyJson(key: GatewayKey): z.output<typeof keySchema> {
+export function toKeyJson(key: ManagedKey): z.output<typeof keySchema> {
   const { id, prefix, disabled: isDisabled } = key;
   return {
     id,

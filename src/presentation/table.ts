@@ -1,4 +1,4 @@
-import { printable } from "../printable.ts";
+import { escapeUnprintable } from "../printable.ts";
 
 type TableRow = Readonly<Record<string, unknown>>;
 
@@ -52,6 +52,6 @@ function formatCell(value: unknown, column: string): string {
   if (value === null || value === undefined) return "-";
   // An empty cell would look like a fault of the table.
   if (value === "") return `(no ${column.replace("_", " ")})`;
-  if (Array.isArray(value)) return printable(value.join(","));
-  return printable(typeof value === "string" ? value : JSON.stringify(value));
+  if (Array.isArray(value)) return escapeUnprintable(value.join(","));
+  return escapeUnprintable(typeof value === "string" ? value : JSON.stringify(value));
 }

@@ -1,17 +1,17 @@
-import { countOf, fieldsOf } from "./json-fields.ts";
+import { readCount, readFields } from "./json-fields.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /** What a model, or one endpoint of it, can answer with at most; null: it does not say. */
-export interface AnswerLimits {
+export interface CompletionLimits {
   readonly completionTokens: number | null;
   readonly contextTokens: number | null;
 }
 
 /** What decides how long a completion may be. */
-export interface CompletionUse {
+export interface CompletionFactors {
   /** Of every endpoint that may serve the request; undefined when it is not known which there are. */
-  readonly limits: readonly AnswerLimits[] | undefined;
+  readonly limits: readonly CompletionLimits[] | undefined;
   /** The model may reason before it answers. */
   readonly reasons: boolean;
   /** The most tokens that a byte of the request can become. */
@@ -33,11 +33,11 @@ const LEAST_REASONING_TOKENS = 1024;
  * up to the whole limit, and providers differ in whether it is part of the limit or comes on top. Tokens of a rejected
  * `prediction` are billed as completion.
  */
-export function mostCompletionTokens(request: Fields, use: CompletionUse): number | null {
+export function boundCompletionTokens(request: Fields, use: CompletionFactors): number | null {
   // What is no count, and 0, which some providers take for none, is no limit.
   const asked = [request["max_tokens"], request["max_completion_tokens"]]
     .filter((limit) => limit != null)
-    .map((limit) => countOf(limit) || Infinity);
+    .map((limit) => readCount(limit) || Infinity);
   const longest = most(
     use.limits,
     ({ completionTokens, contextTokens }) => completionTokens ?? contextTokens,
@@ -47,15 +47,15 @@ export function mostCompletionTokens(request: Fields, use: CompletionUse): numbe
   );
   const answer = asked.length > 0 ? Math.min(Math.max(LEAST_LIMIT_TOKENS, ...asked), longest) : longest;
   const each = Math.min(answer + reasoningTokens(request, answer, use), room);
-  const answers = request["n"] == null ? 1 : (countOf(request["n"]) ?? NaN);
+  const answers = request["n"] == null ? 1 : (readCount(request["n"]) ?? NaN);
   const total = (each + use.predictionBytes * use.tokensPerByte) * answers;
   return Number.isSafeInteger(total) ? total : null;
 }
 
-function reasoningTokens(request: Fields, answer: number, { reasons }: CompletionUse): number {
+function reasoningTokens(request: Fields, answer: number, { reasons }: CompletionFactors): number {
   const asksFor = request["reasoning"] ?? request["reasoning_effort"] ?? request["include_reasoning"];
   if (!reasons && asksFor == null) return 0;
-  const budget = fieldsOf(request["reasoning"])["max_tokens"];
+  const budget = readFields(request["reasoning"])["max_tokens"];
   // What no number holds is no limit.
   const wanted = typeof budget === "number" ? budget : 0;
   return Math.max(LEAST_REASONING_TOKENS, answer, wanted);
@@ -63,8 +63,8 @@ function reasoningTokens(request: Fields, answer: number, { reasons }: Completio
 
 /** Infinity when the limits are not known, or one of them is none. */
 function most(
-  limits: readonly AnswerLimits[] | undefined,
-  limitOf: (limits: AnswerLimits) => number | null,
+  limits: readonly CompletionLimits[] | undefined,
+  limitOf: (limits: CompletionLimits) => number | null,
 ): number {
   if (!limits || limits.length === 0) return Infinity;
   return Math.max(...limits.map((one) => limitOf(one) ?? Infinity));

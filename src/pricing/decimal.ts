@@ -15,7 +15,7 @@ const DECIMAL = /^(\d{1,100})(?:\.(\d{1,100}))?(?:[eE]([+-]?\d{1,9}))?$/;
  * @param text US dollars as `0.00000015` or `1e-7`. @param rounding of digits beyond the 18th.
  * @returns attodollars (1e-18 USD); undefined when the price is unknown, which OpenRouter writes as `-1`, or is no decimal.
  */
-export function attodollarsOf(text: string, rounding: Rounding): bigint | undefined {
+export function parseUsdToAttodollars(text: string, rounding: Rounding): bigint | undefined {
   const match = DECIMAL.exec(text);
   if (!match) return undefined;
   const [, whole = "", fraction = "", exponent = "0"] = match;
@@ -29,12 +29,12 @@ export function attodollarsOf(text: string, rounding: Rounding): bigint | undefi
  * An amount in the unit of the ledger.
  * @param attodollars 0 or more. @returns whole nanodollars (1e-9 USD).
  */
-export function wholeNanodollars(attodollars: bigint, rounding: Rounding): bigint {
+export function toNanodollars(attodollars: bigint, rounding: Rounding): bigint {
   return divide(attodollars, ATTODOLLARS_PER_NANODOLLAR, rounding);
 }
 
 /** Attodollars, 0 or more, as US dollars in the fewest decimal digits, exact: 150000000000n is `0.00000015`. */
-export function decimalText(attodollars: bigint): string {
+export function formatAttodollars(attodollars: bigint): string {
   const digits = attodollars.toString().padStart(ATTO_DIGITS + 1, "0");
   const fraction = digits.slice(-ATTO_DIGITS).replace(/0+$/, "");
   return fraction === "" ? digits.slice(0, -ATTO_DIGITS) : `${digits.slice(0, -ATTO_DIGITS)}.${fraction}`;

@@ -1,12 +1,12 @@
-import type { AnswerLimits } from "./completion-size.ts";
-import { countOf, fieldsOf, itemsOf } from "./json-fields.ts";
-import { dearestAllowed, mayServe, readMaxPrice } from "./max-price.ts";
+import type { CompletionLimits } from "./completion-size.ts";
+import { readCount, readFields, readItems } from "./json-fields.ts";
+import { toWorstCaseSource, mayServe, readMaxPrice } from "./max-price.ts";
 import type { PriceSource } from "./prices.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /** A model that may answer a request, and where OpenRouter may route it. */
-export interface Candidate {
+export interface CandidateModel {
   readonly model: Fields & { readonly id: string };
   /** As `GET /models/{author}/{slug}/endpoints` lists them; undefined: not known. */
   readonly endpoints: readonly Fields[] | undefined;
@@ -18,7 +18,7 @@ export interface Candidate {
 export interface Routes {
   readonly sources: readonly PriceSource[];
   /** undefined: not every endpoint is known. */
-  readonly limits: readonly AnswerLimits[] | undefined;
+  readonly limits: readonly CompletionLimits[] | undefined;
   readonly reasons: boolean;
   /** Sentences for the caller. */
   readonly notes: readonly string[];
@@ -29,17 +29,17 @@ export interface Routes {
  * each listed endpoint; `provider.only` is merged with settings of the account that are not known here. So only
  * `provider.max_price` takes any out.
  */
-export function routesOf({ model, endpoints = [] }: Candidate, request: Fields): Routes {
+export function findRoutes({ model, endpoints = [] }: CandidateModel, request: Fields): Routes {
   const maxPrice = readMaxPrice(request);
-  const top = fieldsOf(model["top_provider"]);
+  const top = readFields(model["top_provider"]);
   const listed = [{ ...model, max_completion_tokens: top["max_completion_tokens"] }, ...endpoints];
-  const sources = listed.map((one) => ({ pricing: fieldsOf(one["pricing"]) }));
+  const sources = listed.map((one) => ({ pricing: readFields(one["pricing"]) }));
   const reasons = model["reasoning"] != null || listed.some(canReason);
   const missing = missingRoutes(model.id, endpoints, request);
   const open = sources.filter((source) => mayServe(source, maxPrice));
   if (missing === undefined && open.length > 0)
     return { sources: open, limits: listed.map(limitsOf), reasons, notes: [] };
-  const dearest = missing?.isTier ? undefined : dearestAllowed(maxPrice);
+  const dearest = missing?.isTier ? undefined : toWorstCaseSource(maxPrice);
   const reason = missing?.reason ?? `No listed endpoint of ${model.id} is within provider.max_price.`;
   if (dearest)
     return {
@@ -67,7 +67,7 @@ function missingRoutes(id: string, endpoints: readonly Fields[], request: Fields
   if (!BASE_TIERS.has(tier) && !tags.some((tag) => SUFFIXES.get(tier)?.includes(tag.split("/").at(-1) ?? "")))
     return { reason: `The prices of this service_tier are not listed for ${id}.`, isTier: true };
   if (endpoints.length === 0) return { reason: `The endpoints of ${id} are not known now.`, isTier: false };
-  const provider = fieldsOf(request["provider"]);
+  const provider = readFields(request["provider"]);
   for (const field of ["only", "order"]) {
     const slugs = Array.isArray(provider[field]) ? provider[field] : [provider[field]];
     if (slugs.length > SLUGS_MAX)
@@ -100,13 +100,13 @@ function isUnlistedSlug(named: unknown, tags: readonly string[]): boolean {
   return slug.includes("/") && !tags.some((tag) => tag === slug || tag.startsWith(`${slug}/`));
 }
 
-function limitsOf(listed: Fields): AnswerLimits {
+function limitsOf(listed: Fields): CompletionLimits {
   return {
-    completionTokens: countOf(listed["max_completion_tokens"]) ?? null,
-    contextTokens: countOf(listed["context_length"]) ?? null,
+    completionTokens: readCount(listed["max_completion_tokens"]) ?? null,
+    contextTokens: readCount(listed["context_length"]) ?? null,
   };
 }
 
 function canReason(listed: Fields): boolean {
-  return itemsOf(listed["supported_parameters"]).some((name) => /reason/.test(String(name)));
+  return readItems(listed["supported_parameters"]).some((name) => /reason/.test(String(name)));
 }

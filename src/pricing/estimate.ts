@@ -1,13 +1,18 @@
-import { mostCompletionTokens } from "./completion-size.ts";
-import { decimalText, type Rounding, wholeNanodollars } from "./decimal.ts";
-import { type Candidate, type Routes, routesOf } from "./endpoints.ts";
-import { countOf, hasField } from "./json-fields.ts";
-import { type PriceRange, pricesOf } from "./prices.ts";
-import { type PromptSize, promptSize, type RequestBody } from "./prompt-size.ts";
-import { ENDLESS_SCHEMA, type Unbounded, unboundedOfModel, unboundedParts } from "./unbounded.ts";
+import { boundCompletionTokens } from "./completion-size.ts";
+import { formatAttodollars, type Rounding, toNanodollars } from "./decimal.ts";
+import { type CandidateModel, type Routes, findRoutes } from "./endpoints.ts";
+import { readCount, hasField } from "./json-fields.ts";
+import { type PriceRange, findPriceRanges } from "./prices.ts";
+import { type PromptSize, boundPromptSize, type RequestBody } from "./prompt-size.ts";
+import {
+  UNBOUNDED_SCHEMA,
+  type UnboundedCost,
+  findUnboundedModelCosts,
+  findUnboundedCosts,
+} from "./unbounded.ts";
 
 /** One end of what a component may cost; null: nobody knows before the call. */
-export interface Bound {
+export interface CostBound {
   /** Tokens, or requests. */
   readonly quantity: number | null;
   /** US dollars for one, as exact decimal digits. */
@@ -19,8 +24,8 @@ export interface Bound {
 export interface CostComponent {
   readonly model: string;
   readonly name: string;
-  readonly lowest: Bound & { readonly nanodollars: number };
-  readonly highest: Bound;
+  readonly lowest: CostBound & { readonly nanodollars: number };
+  readonly highest: CostBound;
 }
 
 /** What a request may cost. Totals are sums of whole nanodollars (1e-9 USD), rounded down and up. */
@@ -37,7 +42,7 @@ export interface EstimateInput extends RequestBody {
   /** OpenRouter may answer from its cache of responses, which costs nothing. */
   readonly mayHitCache: boolean;
   /** Why headers or the like leave the request without a bound. */
-  readonly unbounded?: readonly Unbounded[];
+  readonly unbounded?: readonly UnboundedCost[];
 }
 
 const PRICES_NOTE =
@@ -50,11 +55,11 @@ const CACHE_NOTE = "A response from OpenRouter's cache costs nothing, so the low
  * @param candidates every model that may answer, the fallbacks too: the lowest total is that of the cheapest and the
  * highest that of the dearest. At least one.
  */
-export function estimateCost(input: EstimateInput, candidates: readonly Candidate[]): CostEstimate {
+export function estimateCost(input: EstimateInput, candidates: readonly CandidateModel[]): CostEstimate {
   if (candidates.length === 0) throw new RangeError("an estimate needs a model");
-  const size = promptSize(input);
-  const parts = [...unboundedParts(input.fields), ...(input.unbounded ?? [])];
-  if (size.mostTokens === null) parts.push(ENDLESS_SCHEMA);
+  const size = boundPromptSize(input);
+  const parts = [...findUnboundedCosts(input.fields), ...(input.unbounded ?? [])];
+  if (size.maxTokens === null) parts.push(UNBOUNDED_SCHEMA);
   const notes = new Set([PRICES_NOTE]);
   if (input.mayHitCache) notes.add(CACHE_NOTE);
   const question = {
@@ -65,8 +70,8 @@ export function estimateCost(input: EstimateInput, candidates: readonly Candidat
     predictionBytes: mostPredictionBytes(input),
   };
   const estimates = candidates.map((candidate) => {
-    const routes = routesOf(candidate, input.fields);
-    const all = [...parts, ...unboundedOfModel(candidate.model), ...(candidate.unbounded ?? [])];
+    const routes = findRoutes(candidate, input.fields);
+    const all = [...parts, ...findUnboundedModelCosts(candidate.model), ...(candidate.unbounded ?? [])];
     const unbounded = [...new Map(all.map((one) => [one.name, one])).values()];
     for (const note of [...unbounded.map((one) => one.note), ...routes.notes]) notes.add(note);
     return componentsOf(candidate.model.id, { ...question, routes, unbounded });
@@ -90,15 +95,15 @@ interface Question extends EstimateInput {
   readonly cachesForLong: boolean;
   readonly predictionBytes: number;
   readonly routes: Routes;
-  readonly unbounded: readonly Unbounded[];
+  readonly unbounded: readonly UnboundedCost[];
 }
 
 function componentsOf(model: string, question: Question): CostComponent[] {
   const { fields, size, routes, unbounded } = question;
   const prompt = mostPromptTokens(question);
-  const prices = pricesOf(routes.sources, {
-    mostPromptTokens: unbounded.length > 0 ? null : prompt,
-    cachesForLong: question.cachesForLong,
+  const prices = findPriceRanges(routes.sources, {
+    maxPromptTokens: unbounded.length > 0 ? null : prompt,
+    mayUseLongCache: question.cachesForLong,
   });
   // What has no upper bound may also cost nothing: a plugin shortens the prompt, a preset turns a cache on.
   const mayBeFree = question.mayHitCache || unbounded.length > 0 || routes.limits === undefined;
@@ -114,7 +119,7 @@ function componentsOf(model: string, question: Question): CostComponent[] {
   });
   const { tokensPerByte } = size;
   const { predictionBytes } = question;
-  const completion = mostCompletionTokens(fields, { ...routes, tokensPerByte, predictionBytes });
+  const completion = boundCompletionTokens(fields, { ...routes, tokensPerByte, predictionBytes });
   return [
     component("prompt", prices.prompt, [leastPromptTokens(question), prompt]),
     component("completion", prices.completion, [0, completion]),
@@ -126,8 +131,8 @@ function componentsOf(model: string, question: Question): CostComponent[] {
 const NOBODY_KNOWS: PriceRange = { lowest: 0n, highest: undefined };
 
 /** Of all `n` choices: a provider may read the prompt again for each. */
-function mostPromptTokens({ fields, size: { mostTokens } }: Question): number | null {
-  const total = (mostTokens ?? NaN) * (countOf(fields["n"]) ?? 1);
+function mostPromptTokens({ fields, size: { maxTokens } }: Question): number | null {
+  const total = (maxTokens ?? NaN) * (readCount(fields["n"]) ?? 1);
   return Number.isSafeInteger(total) ? total : null;
 }
 
@@ -135,18 +140,18 @@ function mostPromptTokens({ fields, size: { mostTokens } }: Question): number | 
 function leastPromptTokens({ fields, size, routes }: Question): number {
   if (fields["transforms"] != null) return 0;
   const contexts = (routes.limits ?? []).map(({ contextTokens }) => contextTokens ?? Infinity);
-  const asked = [fields["max_tokens"], fields["max_completion_tokens"]].map((limit) => countOf(limit) ?? 0);
-  const needed = size.leastTokens + Math.max(...asked);
-  return needed > Math.min(...contexts) ? 0 : size.leastTokens;
+  const asked = [fields["max_tokens"], fields["max_completion_tokens"]].map((limit) => readCount(limit) ?? 0);
+  const needed = size.minTokens + Math.max(...asked);
+  return needed > Math.min(...contexts) ? 0 : size.minTokens;
 }
 
-function componentNotes(components: readonly CostComponent[], { mostTokens }: PromptSize): string[] {
+function componentNotes(components: readonly CostComponent[], { maxTokens }: PromptSize): string[] {
   const notes: string[] = [];
   for (const { model, name, highest } of components) {
     const { quantity, unitPriceUsd, nanodollars } = highest;
     if (quantity === null) {
       if (name === "completion") notes.push("The length of the completion is not bounded: set max_tokens.");
-      if (name === "prompt" && mostTokens !== null)
+      if (name === "prompt" && maxTokens !== null)
         notes.push("The length of the prompt is not bounded: lower n.");
     } else if (unitPriceUsd === null) {
       notes.push(`What ${model} charges for ${name} is not known before the call.`);
@@ -160,22 +165,22 @@ function componentNotes(components: readonly CostComponent[], { mostTokens }: Pr
 function lowestBound(quantity: number, price: bigint): CostComponent["lowest"] {
   return {
     quantity,
-    unitPriceUsd: decimalText(price),
+    unitPriceUsd: formatAttodollars(price),
     nanodollars: cost(quantity, price, "down") ?? Number.MAX_SAFE_INTEGER,
   };
 }
 
-function highestBound(quantity: number | null, price: bigint | undefined): Bound {
+function highestBound(quantity: number | null, price: bigint | undefined): CostBound {
   return {
     quantity,
-    unitPriceUsd: price === undefined ? null : decimalText(price),
+    unitPriceUsd: price === undefined ? null : formatAttodollars(price),
     nanodollars: quantity === null || price === undefined ? null : cost(quantity, price, "up"),
   };
 }
 
 /** Nanodollars; null when they are more than a number holds exactly, 9 million dollars. */
 function cost(quantity: number, price: bigint, rounding: Rounding): number | null {
-  const nanodollars = Number(wholeNanodollars(BigInt(quantity) * price, rounding));
+  const nanodollars = Number(toNanodollars(BigInt(quantity) * price, rounding));
   return Number.isSafeInteger(nanodollars) ? nanodollars : null;
 }
 

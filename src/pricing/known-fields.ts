@@ -1,4 +1,4 @@
-import { fieldsOf, itemsOf } from "./json-fields.ts";
+import { readFields, readItems } from "./json-fields.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -22,7 +22,7 @@ const MESSAGE =
 
 /** Values that leave the price as it is. */
 const HARMLESS_VALUES: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
-  ["transforms", (value: unknown) => itemsOf(value).every((transform) => transform === "middle-out")],
+  ["transforms", (value: unknown) => readItems(value).every((transform) => transform === "middle-out")],
   ["route", (value: unknown) => value === "fallback"],
 ]);
 
@@ -35,14 +35,14 @@ const SHOWN_CHARS = 64;
  * @returns the paths, such as `provider.options`, for a note: five at most, none longer than 64 characters; undefined when
  * there is none.
  */
-export function unknownFields(request: Fields): string | undefined {
+export function listUnknownFields(request: Fields): string | undefined {
   const found = new Set(
     namesBeyond(request, TOP_LEVEL).filter((name) => !HARMLESS_VALUES.get(name)?.(request[name])),
   );
-  for (const name of namesBeyond(fieldsOf(request["provider"]), PROVIDER)) found.add(`provider.${name}`);
-  for (const name of namesBeyond(fieldsOf(request["reasoning"]), REASONING)) found.add(`reasoning.${name}`);
-  for (const message of itemsOf(request["messages"]))
-    for (const name of namesBeyond(fieldsOf(message), MESSAGE)) found.add(`messages[].${name}`);
+  for (const name of namesBeyond(readFields(request["provider"]), PROVIDER)) found.add(`provider.${name}`);
+  for (const name of namesBeyond(readFields(request["reasoning"]), REASONING)) found.add(`reasoning.${name}`);
+  for (const message of readItems(request["messages"]))
+    for (const name of namesBeyond(readFields(message), MESSAGE)) found.add(`messages[].${name}`);
   if (found.size === 0) return undefined;
   const shown = [...found].slice(0, SHOWN).map((name) => name.slice(0, SHOWN_CHARS).toWellFormed());
   const more = found.size - shown.length;

@@ -1,6 +1,6 @@
-import { attodollarsOf } from "./decimal.ts";
-import { fieldsOf } from "./json-fields.ts";
-import { type PriceSource, lowestPrice } from "./prices.ts";
+import { parseUsdToAttodollars } from "./decimal.ts";
+import { readFields } from "./json-fields.ts";
+import { type PriceSource, findLowestPrice } from "./prices.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -20,7 +20,7 @@ const ABOVE_BASE_PRICE = 10n;
 
 /** Reads `provider.max_price`: USD for a million tokens, or for a request. A value that is no price limits nothing. */
 export function readMaxPrice(request: Fields): MaxPrice {
-  const limits = fieldsOf(fieldsOf(request["provider"])["max_price"]);
+  const limits = readFields(readFields(request["provider"])["max_price"]);
   const perToken = (name: string): bigint | undefined => {
     const perMillion = limitOf(limits[name]);
     return perMillion === undefined ? undefined : (perMillion + TOKENS_OF_A_PRICE - 1n) / TOKENS_OF_A_PRICE;
@@ -34,7 +34,7 @@ export function readMaxPrice(request: Fields): MaxPrice {
 
 function limitOf(value: unknown): bigint | undefined {
   return typeof value === "string" || typeof value === "number"
-    ? attodollarsOf(String(value), "up")
+    ? parseUsdToAttodollars(String(value), "up")
     : undefined;
 }
 
@@ -42,12 +42,12 @@ function limitOf(value: unknown): bigint | undefined {
 export function mayServe({ pricing }: PriceSource, limits: MaxPrice): boolean {
   return (["prompt", "completion", "request"] as const).every((name) => {
     const limit = limits[name];
-    return limit === undefined || lowestPrice(pricing, name) <= limit;
+    return limit === undefined || findLowestPrice(pricing, name) <= limit;
   });
 }
 
 /** The dearest endpoint that the limits let through, when it is not known which there are; undefined: they bound nothing. */
-export function dearestAllowed({ prompt, completion, request }: MaxPrice): PriceSource | undefined {
+export function toWorstCaseSource({ prompt, completion, request }: MaxPrice): PriceSource | undefined {
   if (prompt === undefined || completion === undefined || request === undefined) return undefined;
   return {
     pricing: {},

@@ -1,5 +1,5 @@
-import { ATTODOLLARS_PER_DOLLAR, attodollarsOf, type Rounding } from "./decimal.ts";
-import { countOf, itemsOf } from "./json-fields.ts";
+import { ATTODOLLARS_PER_DOLLAR, parseUsdToAttodollars, type Rounding } from "./decimal.ts";
+import { readCount, readItems } from "./json-fields.ts";
 
 /** What one unit may cost, in attodollars (1e-18 USD); `highest` undefined: not known beforehand. */
 export interface PriceRange {
@@ -8,7 +8,7 @@ export interface PriceRange {
 }
 
 /** What may be charged for a token of the prompt, a token of the completion, and a request. */
-export interface Prices {
+export interface PriceRanges {
   readonly prompt: PriceRange;
   readonly completion: PriceRange;
   readonly request: PriceRange;
@@ -18,15 +18,15 @@ export interface Prices {
 export interface PriceSource {
   readonly pricing: Pricing;
   /** Replaces what `pricing` says. */
-  readonly range?: Prices;
+  readonly range?: PriceRanges;
 }
 
 /** What of a request decides between the prices of one source. */
-export interface PriceUse {
+export interface PriceConditions {
   /** The most tokens the prompt can have; null: nobody knows. */
-  readonly mostPromptTokens: number | null;
+  readonly maxPromptTokens: number | null;
   /** Whether anything may be cached for longer than five minutes, which is dearer. */
-  readonly cachesForLong: boolean;
+  readonly mayUseLongCache: boolean;
 }
 
 type Pricing = Readonly<Record<string, unknown>>;
@@ -34,11 +34,11 @@ type Pricing = Readonly<Record<string, unknown>>;
 const FREE: PriceRange = { lowest: 0n, highest: 0n };
 const UNKNOWN: PriceRange = { lowest: 0n, highest: undefined };
 /** Prices that nobody knows beforehand. */
-export const UNKNOWN_PRICES: Prices = { prompt: UNKNOWN, completion: UNKNOWN, request: UNKNOWN };
+export const UNKNOWN_RANGES: PriceRanges = { prompt: UNKNOWN, completion: UNKNOWN, request: UNKNOWN };
 
 /** The prices that span those of every source that may serve a request. @param sources unknown prices when there is none. */
-export function pricesOf(sources: readonly PriceSource[], use: PriceUse): Prices {
-  if (sources.length === 0) return UNKNOWN_PRICES;
+export function findPriceRanges(sources: readonly PriceSource[], use: PriceConditions): PriceRanges {
+  if (sources.length === 0) return UNKNOWN_RANGES;
   const all = sources.map((source) => source.range ?? sourcePrices(source.pricing, use));
   return {
     prompt: widest(all.map(({ prompt }) => prompt)),
@@ -48,13 +48,13 @@ export function pricesOf(sources: readonly PriceSource[], use: PriceUse): Prices
 }
 
 /** The lowest price that a source may charge for a `prompt` or `completion` token or a `request`, in attodollars. */
-export function lowestPrice(pricing: Pricing, name: "prompt" | "completion" | "request"): bigint {
+export function findLowestPrice(pricing: Pricing, name: "prompt" | "completion" | "request"): bigint {
   const tiers = [pricing, ...overridesOf(pricing)];
   return discounted(least(tiers.map((tier) => price(tier, name, "down") ?? 0n)), pricing);
 }
 
 function overridesOf(pricing: Pricing): Pricing[] {
-  return itemsOf(pricing["overrides"]).map((override) => ({ ...pricing, ...(override as Pricing) }));
+  return readItems(pricing["overrides"]).map((override) => ({ ...pricing, ...(override as Pricing) }));
 }
 
 /**
@@ -62,10 +62,10 @@ function overridesOf(pricing: Pricing): Pricing[] {
  * Nobody knows what is cached, so the lowest price of the prompt is that of reading the cache where it is cheaper, and the
  * highest that of writing it where it is dearer. A discount lowers the lowest prices only: prices may be listed with it.
  */
-function sourcePrices(pricing: Pricing, { mostPromptTokens, cachesForLong }: PriceUse): Prices {
-  if (discountOf(pricing) === undefined) return UNKNOWN_PRICES;
+function sourcePrices(pricing: Pricing, { maxPromptTokens, mayUseLongCache }: PriceConditions): PriceRanges {
+  if (discountOf(pricing) === undefined) return UNKNOWN_RANGES;
   const reached = overridesOf(pricing).filter(
-    (tier) => mostPromptTokens === null || (countOf(tier["min_prompt_tokens"]) ?? 0) <= mostPromptTokens,
+    (tier) => maxPromptTokens === null || (readCount(tier["min_prompt_tokens"]) ?? 0) <= maxPromptTokens,
   );
   const tiers = [pricing, ...reached];
   const discount = ({ lowest, highest }: PriceRange): PriceRange => ({
@@ -73,7 +73,7 @@ function sourcePrices(pricing: Pricing, { mostPromptTokens, cachesForLong }: Pri
     highest,
   });
   return {
-    prompt: discount(promptRange(tiers, cachesForLong)),
+    prompt: discount(promptRange(tiers, mayUseLongCache)),
     completion: discount(widest(tiers.map(completionRange))),
     request: discount(widest(tiers.map((tier) => ("request" in tier ? rangeOf(tier, "request") : FREE)))),
   };
@@ -113,7 +113,7 @@ function completionRange(tier: Pricing): PriceRange {
 /** The part that a discount takes off, in 1e-18; undefined when it is no fraction, as a surcharge would not be. */
 function discountOf({ discount }: Pricing): bigint | undefined {
   if (discount == null) return 0n;
-  const part = typeof discount === "number" ? attodollarsOf(String(discount), "up") : undefined;
+  const part = typeof discount === "number" ? parseUsdToAttodollars(String(discount), "up") : undefined;
   return part !== undefined && part <= ATTODOLLARS_PER_DOLLAR ? part : undefined;
 }
 
@@ -129,7 +129,7 @@ function rangeOf(tier: Pricing, name: string): PriceRange {
 function price(tier: Pricing, name: string, rounding: Rounding): bigint | undefined {
   const listed = tier[name];
   return typeof listed === "string" || typeof listed === "number"
-    ? attodollarsOf(String(listed), rounding)
+    ? parseUsdToAttodollars(String(listed), rounding)
     : undefined;
 }
 

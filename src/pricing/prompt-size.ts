@@ -1,7 +1,7 @@
-import { fieldsOf, itemsOf } from "./json-fields.ts";
-import { readBudget, renderedTokens } from "./rendered-size.ts";
-import { reprintedTokens } from "./reprinted-size.ts";
-import { textSize } from "./text-size.ts";
+import { readFields, readItems } from "./json-fields.ts";
+import { createRenderBudget, boundRenderedTokens } from "./rendered-size.ts";
+import { boundReserializedTokens } from "./reprinted-size.ts";
+import { measureText } from "./text-size.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -14,9 +14,9 @@ export interface RequestBody {
 
 /** How many tokens the text of a prompt may be, tools and answer format included. */
 export interface PromptSize {
-  readonly leastTokens: number;
+  readonly minTokens: number;
   /** null: a schema expands without a bound. */
-  readonly mostTokens: number | null;
+  readonly maxTokens: number | null;
   /** The most tokens that a byte of the request can become. */
   readonly tokensPerByte: number;
 }
@@ -43,57 +43,57 @@ const ENCRYPTED_FACTOR = 6;
  * removes, a run of the same one once.
  * @param body parts other than text do not count.
  */
-export function promptSize({ fields, bytes }: RequestBody): PromptSize {
-  const messages = itemsOf(fields["messages"]).map(fieldsOf);
+export function boundPromptSize({ fields, bytes }: RequestBody): PromptSize {
+  const messages = readItems(fields["messages"]).map(readFields);
   const texts = messages.flatMap((message) => textsOf(message["content"]));
   const characters = charactersOf(texts);
   const hasReasoning = messages.some((message) => message["reasoning_details"] != null);
-  const { escapingBytes, tokensPerByte } = textSize(bytes);
+  const { escapingBytes, tokensPerByte } = measureText(bytes);
   const factor = Math.max(tokensPerByte, hasReasoning ? ENCRYPTED_FACTOR : 1);
   const rendered = total([schemasOf(fields), callsOf(messages)]);
   const extra = TEMPLATE_TOKENS + TOKENS_PER_MESSAGE * messages.length + instructionTokens(fields);
   const most = factor * (bytes.length + escapingBytes + (rendered ?? NaN)) + extra;
   return {
-    leastTokens: Math.floor(characters / CHARACTERS_PER_TOKEN),
-    mostTokens: Number.isSafeInteger(most) ? most : null,
+    minTokens: Math.floor(characters / CHARACTERS_PER_TOKEN),
+    maxTokens: Number.isSafeInteger(most) ? most : null,
     tokensPerByte: factor,
   };
 }
 
 function instructionTokens(fields: Fields): number {
-  const format = fieldsOf(fields["response_format"])["type"] ?? "text";
-  const hasTools = [fields["tools"], fields["functions"]].some((tools) => itemsOf(tools).length > 0);
+  const format = readFields(fields["response_format"])["type"] ?? "text";
+  const hasTools = [fields["tools"], fields["functions"]].some((tools) => readItems(tools).length > 0);
   return (hasTools ? INSTRUCTION_TOKENS : 0) + (format === "text" ? 0 : INSTRUCTION_TOKENS);
 }
 
 function* schemasOf(fields: Fields): Iterable<number | undefined> {
-  const budget = readBudget();
+  const budget = createRenderBudget();
   const tokensOf = (value: unknown, document: unknown): number | undefined =>
-    renderedTokens(value, document ?? {}, budget);
-  for (const tool of itemsOf(fields["tools"]))
-    yield tokensOf(tool, fieldsOf(fieldsOf(tool)["function"])["parameters"]);
-  for (const one of itemsOf(fields["functions"])) yield tokensOf(one, fieldsOf(one)["parameters"]);
+    boundRenderedTokens(value, document ?? {}, budget);
+  for (const tool of readItems(fields["tools"]))
+    yield tokensOf(tool, readFields(readFields(tool)["function"])["parameters"]);
+  for (const one of readItems(fields["functions"])) yield tokensOf(one, readFields(one)["parameters"]);
   const format = fields["response_format"];
-  if (format != null) yield tokensOf(format, fieldsOf(fieldsOf(format)["json_schema"])["schema"]);
+  if (format != null) yield tokensOf(format, readFields(readFields(format)["json_schema"])["schema"]);
 }
 
 /** Calls of tools and their results: JSON in a string, which a provider may parse and print in its own way. */
 function* callsOf(messages: readonly Fields[]): Iterable<number | undefined> {
   let left = REPRINTED_CHARACTERS;
-  const budget = readBudget();
+  const budget = createRenderBudget();
   for (const message of messages)
     for (const value of callTexts(message)) {
-      if (typeof value !== "string") yield value == null ? 0 : renderedTokens(value, undefined, budget);
+      if (typeof value !== "string") yield value == null ? 0 : boundRenderedTokens(value, undefined, budget);
       else if (/^\s*[[{]/.test(value)) {
         left -= value.length;
-        yield left < 0 ? undefined : reprintedTokens(value);
+        yield left < 0 ? undefined : boundReserializedTokens(value);
       }
     }
 }
 
 function callTexts(message: Fields): unknown[] {
-  const calls = itemsOf(message["tool_calls"]).map((call) => fieldsOf(fieldsOf(call)["function"]));
-  const values = [...calls, fieldsOf(message["function_call"])].map((call) => call["arguments"]);
+  const calls = readItems(message["tool_calls"]).map((call) => readFields(readFields(call)["function"]));
+  const values = [...calls, readFields(message["function_call"])].map((call) => call["arguments"]);
   const isResult = message["role"] === "tool" || message["role"] === "function";
   return isResult ? values.concat(textsOf(message["content"])) : values;
 }
@@ -111,8 +111,8 @@ function total(lists: readonly Iterable<number | undefined>[]): number | undefin
 
 function textsOf(content: unknown): string[] {
   if (typeof content === "string") return [content];
-  return itemsOf(content)
-    .map((part) => fieldsOf(part)["text"])
+  return readItems(content)
+    .map((part) => readFields(part)["text"])
     .filter((text) => typeof text === "string");
 }
 

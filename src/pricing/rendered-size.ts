@@ -1,5 +1,5 @@
-import { COMMENT_MARK, INDENT, MAX_DEPTH, NODE } from "./printed-value.ts";
-import { lineBreaks, textTokens } from "./text-size.ts";
+import { COMMENT_MARK_TOKENS, INDENT_TOKENS, MAX_DEPTH, NODE_TOKENS } from "./printed-value.ts";
+import { countLineBreaks, boundTextTokens } from "./text-size.ts";
 
 /** The size of a rendered value: at nesting depth `d` it takes `tokens + INDENT * d * lines`. */
 interface Size {
@@ -8,16 +8,16 @@ interface Size {
 }
 
 /** How much the schemas of one request may make the estimate read: beyond it they have no bound. */
-export interface ReadBudget {
+export interface RenderBudget {
   /** Characters of different pointers. */
-  pointers: number;
+  pointerCharacters: number;
   /** Characters of texts and keys. */
-  texts: number;
+  textCharacters: number;
 }
 
 /** The budget of one request: far more than models read of tools, and a few milliseconds of work. */
-export function readBudget(): ReadBudget {
-  return { pointers: 250_000, texts: 4_000_000 };
+export function createRenderBudget(): RenderBudget {
+  return { pointerCharacters: 250_000, textCharacters: 4_000_000 };
 }
 
 /**
@@ -28,10 +28,10 @@ export function readBudget(): ReadBudget {
  * @returns tokens of ASCII text, 1 for a byte; undefined when nothing bounds them: a `$ref` that is recursive or not
  * found, nesting beyond 600 levels, or more pointers and texts than the budget has characters.
  */
-export function renderedTokens(
+export function boundRenderedTokens(
   value: unknown,
   schema?: unknown,
-  budget: ReadBudget = readBudget(),
+  budget: RenderBudget = createRenderBudget(),
 ): number | undefined {
   const size = new Renderer(schema, budget).size(value, 0);
   return size && Number.isSafeInteger(size.tokens) ? size.tokens : undefined;
@@ -39,7 +39,7 @@ export function renderedTokens(
 
 class Renderer {
   readonly #schema: unknown;
-  readonly #budget: ReadBudget;
+  readonly #budget: RenderBudget;
   /** Sizes of objects and arrays; undefined while one is measured, which shows a recursive `$ref`. */
   readonly #known = new Map<object, Size | undefined>();
   /** Sizes of long strings: many pointers may lead to the same one. */
@@ -47,7 +47,7 @@ class Renderer {
   /** What pointers lead to. */
   readonly #targets = new Map<string, unknown>();
 
-  constructor(schema: unknown, budget: ReadBudget) {
+  constructor(schema: unknown, budget: RenderBudget) {
     this.#schema = schema;
     this.#budget = budget;
   }
@@ -64,7 +64,7 @@ class Renderer {
   }
 
   #sum(value: object, depth: number): Size | undefined {
-    let tokens = NODE;
+    let tokens = NODE_TOKENS;
     let lines = 2;
     for (const [key, item] of Object.entries(value)) {
       if (!this.#mayRead(key)) return undefined;
@@ -72,8 +72,8 @@ class Renderer {
       const target = key === "$ref" && this.#schema !== undefined ? this.#definition(item, depth) : NOTHING;
       if (!own || !target) return undefined;
       lines += own.lines + target.lines;
-      tokens += own.tokens + target.tokens + INDENT * (own.lines + target.lines);
-      if (!Array.isArray(value)) tokens += 2 * textTokens(key);
+      tokens += own.tokens + target.tokens + INDENT_TOKENS * (own.lines + target.lines);
+      if (!Array.isArray(value)) tokens += 2 * boundTextTokens(key);
     }
     return { tokens, lines };
   }
@@ -88,8 +88,8 @@ class Renderer {
   }
 
   #mayRead(text: string): boolean {
-    this.#budget.texts -= text.length;
-    return this.#budget.texts >= 0;
+    this.#budget.textCharacters -= text.length;
+    return this.#budget.textCharacters >= 0;
   }
 
   #definition(pointer: unknown, depth: number): Size | undefined {
@@ -100,8 +100,8 @@ class Renderer {
   }
 
   #resolve(pointer: string): unknown {
-    this.#budget.pointers -= pointer.length;
-    if (this.#budget.pointers < 0) return undefined;
+    this.#budget.pointerCharacters -= pointer.length;
+    if (this.#budget.pointerCharacters < 0) return undefined;
     const target = resolvePointer(this.#schema, pointer);
     this.#targets.set(pointer, target);
     return target;
@@ -115,8 +115,11 @@ const LONG_STRING = 256;
 /** A value may have lines of its own, one level deeper than the two around it. */
 function scalarSize(value: unknown): Size {
   const text = typeof value === "string" ? value : String(value);
-  const inner = 1 + lineBreaks(text);
-  return { tokens: NODE + textTokens(text) + inner * (INDENT + COMMENT_MARK), lines: 2 + inner };
+  const inner = 1 + countLineBreaks(text);
+  return {
+    tokens: NODE_TOKENS + boundTextTokens(text) + inner * (INDENT_TOKENS + COMMENT_MARK_TOKENS),
+    lines: 2 + inner,
+  };
 }
 
 /** @see RFC 6901; undefined when nothing is there. */

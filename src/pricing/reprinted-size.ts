@@ -1,4 +1,4 @@
-import { COMMENT_MARK, INDENT, MAX_DEPTH, NODE } from "./printed-value.ts";
+import { COMMENT_MARK_TOKENS, INDENT_TOKENS, MAX_DEPTH, NODE_TOKENS } from "./printed-value.ts";
 import { BYTE_TOKENS, ILL_FORMED_FACTOR } from "./text-size.ts";
 
 /** The longest that JavaScript prints a number; a text may write it shorter, as `1e20`. */
@@ -31,7 +31,7 @@ for (const mark of [
  * pass without parsing it: the text can have many more values than the body around it may have.
  * @returns undefined when it nests beyond 600 levels.
  */
-export function reprintedTokens(json: string): number | undefined {
+export function boundReserializedTokens(json: string): number | undefined {
   const bytes = Buffer.from(json);
   const { length } = bytes;
   let tokens = 2;
@@ -61,6 +61,6 @@ export function reprintedTokens(json: string): number | undefined {
   }
   const texts = 2 * tokens * (json.isWellFormed() ? 1 : ILL_FORMED_FACTOR);
   const lines = 3 * values + breaks;
-  const own = values * (NODE + NUMBER) + (values + breaks) * (INDENT + COMMENT_MARK);
-  return texts + own + lines * INDENT * (deepest + 1);
+  const own = values * (NODE_TOKENS + NUMBER) + (values + breaks) * (INDENT_TOKENS + COMMENT_MARK_TOKENS);
+  return texts + own + lines * INDENT_TOKENS * (deepest + 1);
 }

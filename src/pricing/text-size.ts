@@ -34,7 +34,7 @@ export interface TextSize {
 }
 
 /** @param json a JSON text in UTF-8; the quotes around its strings do not count as text. */
-export function textSize(json: Buffer): TextSize {
+export function measureText(json: Buffer): TextSize {
   return json.length > EXACT_BYTES ? roughSize(json) : exactSize(json);
 }
 
@@ -97,7 +97,7 @@ const LINE_SEPARATOR = 0x2028;
 const PARAGRAPH_SEPARATOR = 0x2029;
 
 /** How many line breaks a text has at most. */
-export function lineBreaks(text: string): number {
+export function countLineBreaks(text: string): number {
   let breaks = 0;
   if (text.length <= SHORT_CHARACTERS) {
     for (let at = 0; at < text.length; at++) if (breaksLineAt(text, at)) breaks++;
@@ -119,7 +119,7 @@ function breaksLineAt(text: string, at: number): boolean {
  * Bounds the tokens of a text that is printed as JSON, XML or HTML, if no Unicode normalisation makes more of it.
  * @returns the bytes of a JSON string, and what escaping adds.
  */
-export function textTokens(text: string): number {
+export function boundTextTokens(text: string): number {
   let tokens = 2;
   if (text.length > SHORT_CHARACTERS) {
     const bytes = Buffer.from(text);

@@ -1,10 +1,10 @@
-import { fieldsOf, itemsOf } from "./json-fields.ts";
-import { unknownFields } from "./known-fields.ts";
+import { readFields, readItems } from "./json-fields.ts";
+import { listUnknownFields } from "./known-fields.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Something a request may be charged for that its bytes set no limit to. */
-export interface Unbounded {
+export interface UnboundedCost {
   readonly name: string;
   /** A sentence for the caller: which field it is, and what would bound it. */
   readonly note: string;
@@ -16,33 +16,36 @@ const SEARCHES_BY_ITSELF = /^~?perplexity\/|-search-preview|-deep-research/;
 /** Models that are several: each may read the prompt and answer. */
 const HAS_AGENTS = /-multi-agent|^~?sakana\/fugu/;
 
-const AGENTS: Unbounded = {
+const AGENTS: UnboundedCost = {
   name: "agents",
   note: "A model of several agents has no bounded cost, because each of them may read the prompt: choose another model.",
 };
 
-const MEDIA_OUTPUT: Unbounded = {
+const MEDIA_OUTPUT: UnboundedCost = {
   name: "media_output",
   note: "An answer of more than text (images, audio) has no bounded cost: choose a model that answers with text, or drop modalities.",
 };
-const WEB_SEARCH: Unbounded = {
+const WEB_SEARCH: UnboundedCost = {
   name: "web_search",
   note: "A web search has no bounded cost, because its results become part of the prompt: drop web_search_options and :online, or choose a model that does not search.",
 };
-const SERVER_TOOLS: Unbounded = {
+const SERVER_TOOLS: UnboundedCost = {
   name: "server_tools",
   note: "Tools that upstream runs have no bounded cost: send tools of type function only.",
 };
 /** A schema without a bound. */
-export const ENDLESS_SCHEMA: Unbounded = {
+export const UNBOUNDED_SCHEMA: UnboundedCost = {
   name: "schema",
   note: "A schema in tools, functions or response_format, or the arguments or result of a tool call, has no bounded size: remove every $ref that is recursive or not found in its schema, nest fewer than 600 levels, and keep all $ref below 250,000 characters, all texts of schemas below four million, and all calls of tools with their results below four million.",
 };
 
 /** What of a request has no upper bound, whatever the model. */
-export function unboundedParts(request: Fields): Unbounded[] {
-  const found: Unbounded[] = [];
-  if (itemsOf(request["messages"]).map(fieldsOf).some(hasMedia) || hasMediaPrediction(request["prediction"]))
+export function findUnboundedCosts(request: Fields): UnboundedCost[] {
+  const found: UnboundedCost[] = [];
+  if (
+    readItems(request["messages"]).map(readFields).some(hasMedia) ||
+    hasMediaPrediction(request["prediction"])
+  )
     found.push({
       name: "media",
       note: "Message parts other than text (images, audio, video, files) have no bounded cost: send text only.",
@@ -55,15 +58,15 @@ export function unboundedParts(request: Fields): Unbounded[] {
     request["web_search_options"] != null
   )
     found.push(WEB_SEARCH);
-  if (itemsOf(request["tools"]).some(isServerTool) || isServerChoice(request["tool_choice"]))
+  if (readItems(request["tools"]).some(isServerTool) || isServerChoice(request["tool_choice"]))
     found.push(SERVER_TOOLS);
-  if (itemsOf(request["modalities"]).some(isMedia)) found.push(MEDIA_OUTPUT);
+  if (readItems(request["modalities"]).some(isMedia)) found.push(MEDIA_OUTPUT);
   if (request["preset"] != null || namedModels(request).some((id) => id.includes("@preset/")))
     found.push({
       name: "preset",
       note: "A preset can add text, tools and settings that are not known here: send them in the request and drop preset.",
     });
-  const unknown = unknownFields(request);
+  const unknown = listUnknownFields(request);
   if (unknown !== undefined)
     found.push({
       name: "unknown_fields",
@@ -73,11 +76,12 @@ export function unboundedParts(request: Fields): Unbounded[] {
 }
 
 /** What has no upper bound with this model, whatever the request. */
-export function unboundedOfModel(model: Fields & { readonly id: string }): Unbounded[] {
-  const found: Unbounded[] = [];
+export function findUnboundedModelCosts(model: Fields & { readonly id: string }): UnboundedCost[] {
+  const found: UnboundedCost[] = [];
   if (SEARCHES_BY_ITSELF.test(model.id)) found.push(WEB_SEARCH);
   if (HAS_AGENTS.test(model.id)) found.push(AGENTS);
-  if (itemsOf(fieldsOf(model["architecture"])["output_modalities"]).some(isMedia)) found.push(MEDIA_OUTPUT);
+  if (readItems(readFields(model["architecture"])["output_modalities"]).some(isMedia))
+    found.push(MEDIA_OUTPUT);
   return found;
 }
 
@@ -88,12 +92,13 @@ const TEXT_PART: ReadonlySet<string> = new Set(["type", "text", "cache_control",
 function hasMedia({ content, images, audio, annotations }: Fields): boolean {
   // Of an answer that is sent back, images, audio and parsed files stand beside the content.
   if (!isEmpty(images) || audio != null) return true;
-  if (itemsOf(annotations).some((annotation) => fieldsOf(annotation)["type"] !== "url_citation")) return true;
-  return itemsOf(content).some(isMediaPart);
+  if (readItems(annotations).some((annotation) => readFields(annotation)["type"] !== "url_citation"))
+    return true;
+  return readItems(content).some(isMediaPart);
 }
 
 function isMediaPart(part: unknown): boolean {
-  const fields = fieldsOf(part);
+  const fields = readFields(part);
   return (
     fields["type"] !== "text" ||
     Object.keys(fields).some((name) => !TEXT_PART.has(name) && fields[name] != null)
@@ -102,17 +107,17 @@ function isMediaPart(part: unknown): boolean {
 
 function hasMediaPrediction(prediction: unknown): boolean {
   if (prediction == null) return false;
-  const { type, content } = fieldsOf(prediction);
-  return type !== "content" || (typeof content !== "string" && itemsOf(content).some(isMediaPart));
+  const { type, content } = readFields(prediction);
+  return type !== "content" || (typeof content !== "string" && readItems(content).some(isMediaPart));
 }
 
 function isServerTool(tool: unknown): boolean {
-  const fields = fieldsOf(tool);
+  const fields = readFields(tool);
   return (fields["type"] ?? "function") !== "function" || fields["function"] == null;
 }
 
 function isServerChoice(choice: unknown): boolean {
-  return typeof choice === "object" && choice !== null && fieldsOf(choice)["type"] !== "function";
+  return typeof choice === "object" && choice !== null && readFields(choice)["type"] !== "function";
 }
 
 function isEmpty(value: unknown): boolean {
@@ -120,5 +125,5 @@ function isEmpty(value: unknown): boolean {
 }
 
 function namedModels(request: Fields): string[] {
-  return [request["model"], ...itemsOf(request["models"])].filter((id) => typeof id === "string");
+  return [request["model"], ...readItems(request["models"])].filter((id) => typeof id === "string");
 }

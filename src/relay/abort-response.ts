@@ -27,6 +27,6 @@ export function abortResponse(response: ServerResponse, lastEvent?: string): voi
 }
 
 /** The event that tells a reader of a stream why it ends here. Never `[DONE]`. */
-export function errorEvent(error: GatewayError): string {
+export function formatErrorEvent(error: GatewayError): string {
   return `data: ${error.toEventJson()}\n\n`;
 }

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { sendError } from "../http/send-error.ts";
 import type { ActiveResponse, RequestContext } from "../http/request-context.ts";
-import { addFromUpstream } from "../http/headers.ts";
+import { addUpstreamHeaders } from "../http/headers.ts";
 import { getDefaultHeaders } from "../http/default-headers.ts";
 import type { UpstreamCall, UpstreamHead, UpstreamSink } from "../upstream/call.ts";
 import {
@@ -13,7 +13,7 @@ import {
   type RelayOptions,
   responseTooLarge,
 } from "./bounds.ts";
-import { abortResponse, errorEvent } from "./abort-response.ts";
+import { abortResponse, formatErrorEvent } from "./abort-response.ts";
 import { type DrainBounds, DrainLimit } from "./drain-limit.ts";
 import { ResponseInspector } from "./response-inspector.ts";
 import { forbidsRetry, checkResponseHead } from "./response-guard.ts";
@@ -62,7 +62,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
   start(send: (sink: UpstreamSink) => UpstreamCall): void {
     this.#reply.hijack();
     // The client left, or broke its connection's framing, while the request was written to the journal.
-    if (this.#context.ended || this.#context.answering) return;
+    if (this.#context.hasEnded || this.#context.headersSent) return;
     // A write that races with the caller's leaving is reported here; `close` follows and says all that matters.
     this.#response.on("error", () => {});
     this.#context.activeResponse = this;
@@ -95,11 +95,11 @@ export class Relay implements UpstreamSink, ActiveResponse {
    * Ends a response that exceeds a bound: the client receives this error, or a response that is visibly broken. Upstream is
    * aborted as when the client leaves a key that does not drain, so that its cost can be looked up.
    */
-  exceed(error: GatewayError): void {
+  endAtLimit(error: GatewayError): void {
     const state = this.#state;
     this.#drainBounds = undefined;
     if (state === "waiting") this.#answerInstead(error);
-    else if (state === "relaying" && this.#inspector.isDone) this.abort(error);
+    else if (state === "relaying" && this.#inspector.hasDone) this.abort(error);
     else if (state === "relaying") {
       this.#breakOff(error);
       this.#readForBill();
@@ -122,10 +122,10 @@ export class Relay implements UpstreamSink, ActiveResponse {
 
   #writeHead(head: UpstreamHead): void {
     const { status, headers } = head;
-    const answer = addFromUpstream(getDefaultHeaders(this.#reply), headers);
+    const answer = addUpstreamHeaders(getDefaultHeaders(this.#reply), headers);
     // nginx would hold back events, and the whitespace that keeps a long call alive.
     answer["x-accel-buffering"] = "no";
-    if (this.#inspector.eventStream) answer["cache-control"] ??= "no-cache";
+    if (this.#inspector.isEventStream) answer["cache-control"] ??= "no-cache";
     if (forbidsRetry(head)) answer["x-should-retry"] = "false";
     answer["server-timing"] = `gateway;dur=${this.#context.ownMs().toFixed(3)}`;
     this.#response.writeHead(status, answer);
@@ -139,7 +139,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     const context = this.#context;
     // Before the chunk is read: the end of the response depends on where the bytes that were written end.
     if (this.#state === "relaying" && context.bytesOut + chunk.length > this.#options.responseLimitBytes)
-      this.exceed(responseTooLarge());
+      this.endAtLimit(responseTooLarge());
     this.#inspector.push(chunk);
     if (this.#state !== "relaying") {
       if (this.#state === "identifying" && context.generationId !== undefined) this.#readForBill();
@@ -152,7 +152,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     if (!this.#response.write(chunk) && !this.#paused) this.#pause();
     if (this.#afterDone) this.#afterDone.refresh();
     // The end comes in the same read as a rule: then there is nothing to wait for.
-    else if (this.#inspector.isDoneAfter(chunk)) process.nextTick(() => this.#endWhenSilent());
+    else if (this.#inspector.endsWithDone(chunk)) process.nextTick(() => this.#endWhenSilent());
   }
 
   /** Upstream may fall silent behind `[DONE]`: then its idle timeout must not hold up the end of a complete stream. */
@@ -190,7 +190,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     context.answeredWhole = !this.#inspector.lacksDone;
     if (this.#state !== "relaying") return this.#finish();
     this.#finish();
-    context.incomplete = this.#inspector.lacksDone;
+    context.isIncomplete = this.#inspector.lacksDone;
     if (this.#inspector.hasError) context.outcome = "upstream_error";
     context.outcome ??= "complete";
     this.#response.end();
@@ -200,7 +200,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     const before = this.#state;
     if (before === "over") return;
     // Nothing is missing from a stream that has said [DONE], whatever its connection came to.
-    if (before === "relaying" && this.#inspector.isDone) return this.onEnd();
+    if (before === "relaying" && this.#inspector.hasDone) return this.onEnd();
     this.#finish();
     if (before === "identifying" || before === "draining") return;
     if (before === "waiting") sendError(this.#request, this.#reply, error);
@@ -209,8 +209,8 @@ export class Relay implements UpstreamSink, ActiveResponse {
 
   #breakOff(error: GatewayError): void {
     this.#context.recordError(error);
-    this.#context.incomplete = true;
-    abortResponse(this.#response, this.#inspector.isBetweenEvents ? errorEvent(error) : undefined);
+    this.#context.isIncomplete = true;
+    abortResponse(this.#response, this.#inspector.isBetweenEvents ? formatErrorEvent(error) : undefined);
   }
 
   onRetry(): void {
@@ -280,18 +280,18 @@ export class Relay implements UpstreamSink, ActiveResponse {
     clearTimeout(this.#deadline);
     this.#drainLimit?.end();
     // Otherwise `settle` reports it, when the response is closed.
-    if (this.#context.ended) this.#report();
+    if (this.#context.hasEnded) this.#report();
   }
 
   #report(): void {
-    this.#context.sent = this.#call?.sent ?? false;
-    this.#inspector.conclude(this.#context);
+    this.#context.wasSent = this.#call?.sent ?? false;
+    this.#inspector.finish(this.#context);
     this.#context.complete();
   }
 }
 
 function exceedDeadline(relay: Relay): void {
-  relay.exceed(deadlineExceeded());
+  relay.endAtLimit(deadlineExceeded());
 }
 
 function flushAlone(response: ServerResponse, context: RequestContext): void {

@@ -1,12 +1,12 @@
 import type { RequestContext, Usage } from "../http/request-context.ts";
 import { generationIdOf, providerOf } from "../upstream/response-head.ts";
 import type { UpstreamHead } from "../upstream/call.ts";
-import { EventStreamReader, type JsonEvent, Key } from "../response/event-stream.ts";
+import { EventStreamReader, type JsonEvent, JsonKey } from "../response/event-stream.ts";
 import { JsonDocumentReader } from "../response/json-document.ts";
 import { JsonStructure } from "../response/json-structure.ts";
 import { mayBeRefusal, RefusalReader } from "../response/refusal-body.ts";
 import { readFirstMembers } from "../response/top-level-members.ts";
-import { toUsage } from "../metering/usage.ts";
+import { parseUsage } from "../metering/usage.ts";
 import { mediaTypeOf } from "./response-guard.ts";
 
 /** How much of an answer is searched for its id at once, where its head states none. Every answer begins with its id. */
@@ -16,9 +16,9 @@ const LF = 0x0a;
 const CR = 0x0d;
 const RIGHT_BRACKET = 0x5d;
 const GENERATION_ID = /^gen-[\x21-\x7e]{1,124}$/;
-const USAGE = new Key("usage");
-const ERROR = new Key("error");
-const ID = new Key("id");
+const USAGE = new JsonKey("usage");
+const ERROR = new JsonKey("error");
+const ID = new JsonKey("id");
 /** What an answer says of itself in its first fields. */
 const IDENTITY = ["id", "provider", "model"] as const;
 
@@ -27,7 +27,7 @@ const IDENTITY = ["id", "provider", "model"] as const;
  * top level of a whole event or document is the answer's own: below it may be JSON of the client's that upstream repeats.
  */
 export class ResponseInspector {
-  eventStream = false;
+  isEventStream = false;
   #context: RequestContext | undefined = undefined;
   readonly #events = new EventStreamReader(
     (event) => this.#readEvent(event),
@@ -56,14 +56,14 @@ export class ResponseInspector {
     this.#context = context;
     this.#isHeadRead = true;
     const mediaType = mediaTypeOf(head);
-    this.eventStream = mediaType === "text/event-stream";
+    this.isEventStream = mediaType === "text/event-stream";
     if (mayBeRefusal(status, mediaType)) this.#refusal = new RefusalReader();
     this.#closeDelimited =
       headers["content-length"] === undefined && !isChunked(headers["transfer-encoding"]);
     // undici gives a header that comes twice as an array, whatever its type says.
     const encoding = [headers["content-encoding"] as string | readonly string[] | undefined].flat().join();
     this.#isEncoded = !/^(?:identity)?,?$/i.test(encoding);
-    if (this.#closeDelimited && !this.eventStream) this.#structure = new JsonStructure();
+    if (this.#closeDelimited && !this.isEventStream) this.#structure = new JsonStructure();
     context.upstreamStatus = status;
     context.provider = providerOf(head);
     context.generationId = generationIdOf(head);
@@ -73,7 +73,7 @@ export class ResponseInspector {
 
   push(chunk: Buffer): void {
     if (this.#isEncoded) return;
-    if (this.eventStream) this.#events.push(chunk);
+    if (this.isEventStream) this.#events.push(chunk);
     else this.#document.push(chunk);
     if (this.#idBytesLeft > 0) this.#lookForId(chunk.length);
     this.#refusal?.push(chunk);
@@ -87,17 +87,17 @@ export class ResponseInspector {
 
   /** Its head has not stated the id by which its cost can be looked up, so the body has to. */
   #lookForId(bytes: number): void {
-    if (this.eventStream) {
+    if (this.isEventStream) {
       this.#events.scan();
       // A first event that repeats the request can be longer than what is read for its id.
-      if (this.#idBytesLeft > 0) this.#identify(readMembers(this.#events.incompleteData));
-    } else this.#identify(Object.fromEntries(this.#document.firstMembers(IDENTITY)));
+      if (this.#idBytesLeft > 0) this.#identify(readMembers(this.#events.incompleteEventData));
+    } else this.#identify(Object.fromEntries(this.#document.readFirstMembers(IDENTITY)));
     this.#idBytesLeft -= bytes;
   }
 
   #readEvent(event: JsonEvent): void {
     this.#identify(event);
-    this.#usage = toUsage(event["usage"]) ?? this.#usage;
+    this.#usage = parseUsage(event["usage"]) ?? this.#usage;
     this.#hasErrorEvent ||= (event["error"] ?? null) !== null;
   }
 
@@ -118,7 +118,7 @@ export class ResponseInspector {
     this.#idBytesLeft = 0;
     if (isKnown) return;
     context.generationId = id;
-    context.meter?.generationIdFound(context);
+    context.meter?.recordGenerationId(context);
   }
 
   /** Whether an answer that has ended was cut short by an end that looks clean. */
@@ -127,65 +127,65 @@ export class ResponseInspector {
   }
 
   #endsWhole(): boolean {
-    return this.eventStream
-      ? this.#events.endsDone
+    return this.isEventStream
+      ? this.#events.hasDoneAtEnd
       : (this.#document.isValid ?? this.#structure?.isComplete ?? true);
   }
 
   /** Whether a stream that has ended did not say so before. */
   get lacksDone(): boolean {
-    return this.eventStream && !this.#isEncoded && !this.#events.endsDone;
+    return this.isEventStream && !this.#isEncoded && !this.#events.hasDoneAtEnd;
   }
 
   /** Whether a stream has said `[DONE]`, in a whole line. */
-  get isDone(): boolean {
-    return this.eventStream && this.#events.isDone;
+  get hasDone(): boolean {
+    return this.isEventStream && this.#events.hasDone;
   }
 
   /**
    * Whether a stream whose last chunk this is has said `[DONE]`, in a whole event, and nothing more. Costs nothing for most
    * chunks: their last character is that of JSON.
    */
-  isDoneAfter(chunk: Buffer): boolean {
+  endsWithDone(chunk: Buffer): boolean {
     let at = chunk.length - 1;
     while (at >= 0 && (chunk[at] === LF || chunk[at] === CR)) at--;
-    return (at < 0 || chunk[at] === RIGHT_BRACKET) && this.isDone && this.isBetweenEvents;
+    return (at < 0 || chunk[at] === RIGHT_BRACKET) && this.hasDone && this.isBetweenEvents;
   }
 
   /** Whether a stream is between two events. */
   get isBetweenEvents(): boolean {
-    return this.eventStream && !this.#isEncoded && this.#events.isBetweenEvents;
+    return this.isEventStream && !this.#isEncoded && this.#events.isBetweenEvents;
   }
 
   /** Whether the answer states an error. */
   get hasError(): boolean {
-    if (!this.eventStream) return this.#document.hasError;
+    if (!this.isEventStream) return this.#document.hasError;
     this.#events.scan();
     return this.#hasErrorEvent;
   }
 
   /** Writes into the record what the answer says of itself, once nothing more of it will come. */
-  conclude(context: RequestContext): void {
-    if (this.eventStream) this.#concludeStream(context);
+  finish(context: RequestContext): void {
+    if (this.isEventStream) this.#concludeStream(context);
     else this.#concludeDocument(context);
     context.usage = this.#usage;
     context.responseModel = this.#model;
     // Documented as a header, and seen in none of the recorded answers.
     context.provider ??= this.#provider;
-    context.refusedByUpstream = context.answeredWhole && (this.#refusal?.isRefusal ?? false);
+    context.isUncharged = context.answeredWhole && (this.#refusal?.isRefusal ?? false);
   }
 
   #concludeStream(context: RequestContext): void {
     // The bill is in the last event: whoever has read [DONE] has all of it, however the connection ends.
-    if (this.#events.isDone) context.answeredWhole = true;
+    if (this.#events.hasDone) context.answeredWhole = true;
   }
 
   #concludeDocument(context: RequestContext): void {
-    this.#identify(Object.fromEntries(this.#document.firstMembers(IDENTITY)));
+    this.#identify(Object.fromEntries(this.#document.readFirstMembers(IDENTITY)));
     // The place of a member is certain only in a document that is complete.
     if (!context.answeredWhole || !this.#endsWhole()) return;
-    if (context.generationId === undefined) this.#identify({ id: this.#document.member("id") });
-    this.#usage = toUsage(this.#document.member("usage"));
+    if (context.generationId === undefined) this.#identify({ id: this.#document.readMember("id") });
+    this.#usage = parseUsage(this.#document.readMember("usage"));
   }
 }
 

@@ -1,8 +1,8 @@
 import { checkChatRequest, type ChatFields } from "./chat-schema.ts";
 import { type NestedModel, findNestedModels } from "./nested-models.ts";
 import { parseJsonObject } from "./json-object.ts";
-import { forwardedModelId } from "./model-id.ts";
-import { cutInPlace, prefixSpan } from "./splice.ts";
+import { normalizeModelId } from "./model-id.ts";
+import { cutInPlace, findPrefixSpan } from "./splice.ts";
 import type { Span, TopLevelFields } from "./top-level-fields.ts";
 
 /** A chat completion request that may be forwarded. */
@@ -37,7 +37,7 @@ export function readChatRequest(body: Buffer): ChatRequest {
   const models = namesOf(request);
   return {
     requestedModel,
-    forwardedModel: requestedModel === undefined ? undefined : forwardedModelId(requestedModel),
+    forwardedModel: requestedModel === undefined ? undefined : normalizeModelId(requestedModel),
     models,
     nestedModels: findNestedModels(value, models),
     preset: typeof preset === "string" ? preset : undefined,
@@ -48,15 +48,15 @@ export function readChatRequest(body: Buffer): ChatRequest {
 }
 
 function namesOf({ model, models }: ChatFields): string[] {
-  const names = (models ?? []).map(forwardedModelId);
-  return model === undefined || model === null ? names : [forwardedModelId(model), ...names];
+  const names = (models ?? []).map(normalizeModelId);
+  return model === undefined || model === null ? names : [normalizeModelId(model), ...names];
 }
 
 function prefixSpans(body: Buffer, request: ChatFields, fields: TopLevelFields): Span[] {
   const ids = fields.models.map((span, index) => ({ span, id: request.models?.[index] }));
   if (fields.model) ids.push({ span: fields.model, id: request.model ?? undefined });
   return ids
-    .map(({ span, id }) => (id === undefined ? undefined : prefixSpan(body, span, id)))
+    .map(({ span, id }) => (id === undefined ? undefined : findPrefixSpan(body, span, id)))
     .filter((span) => span !== undefined)
     .toSorted((a, b) => a.start - b.start);
 }

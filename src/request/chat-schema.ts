@@ -1,15 +1,15 @@
 import { GatewayError } from "../errors.ts";
 import {
-  byType,
-  type Fault,
-  firstFault,
-  flag,
-  items,
-  number,
-  object,
-  shortText,
-  text,
-  whole,
+  typeSwitchSchema,
+  type SchemaIssue,
+  findIssue,
+  booleanSchema,
+  arraySchema,
+  numberSchema,
+  objectSchema,
+  shortStringSchema,
+  stringSchema,
+  integerSchema,
 } from "./loose-schema.ts";
 import { MODEL_NAME_MAX_CHARACTERS, MODELS_MAX } from "./model-limits.ts";
 
@@ -19,110 +19,116 @@ import { MODEL_NAME_MAX_CHARACTERS, MODELS_MAX } from "./model-limits.ts";
  * or OpenAI takes it. Source: OpenRouter's OpenAPI description (`ChatRequest`) and its parameter reference.
  */
 
-const part = object({
-  type: text,
-  text: text.nullish(),
-  image_url: byType(
-    { string: true, object: object({ url: text, detail: text.nullish() }) },
+const part = objectSchema({
+  type: stringSchema,
+  text: stringSchema.nullish(),
+  image_url: typeSwitchSchema(
+    { string: true, object: objectSchema({ url: stringSchema, detail: stringSchema.nullish() }) },
     "an object with a url",
   ).nullish(),
-  input_audio: object().nullish(),
-  video_url: byType({ string: true, object: object({ url: text }) }, "an object with a url").nullish(),
-  file: object().nullish(),
-  cache_control: object().nullish(),
+  input_audio: objectSchema().nullish(),
+  video_url: typeSwitchSchema(
+    { string: true, object: objectSchema({ url: stringSchema }) },
+    "an object with a url",
+  ).nullish(),
+  file: objectSchema().nullish(),
+  cache_control: objectSchema().nullish(),
 });
 
-const toolCall = object({
-  id: text.nullish(),
-  type: text.nullish(),
-  function: object({ name: text.nullish() }).nullish(),
+const toolCall = objectSchema({
+  id: stringSchema.nullish(),
+  type: stringSchema.nullish(),
+  function: objectSchema({ name: stringSchema.nullish() }).nullish(),
 });
 
-const message = object({
-  role: text,
-  content: byType({ string: true, array: items(part) }, "a string or an array of parts").nullish(),
-  name: text.nullish(),
-  tool_call_id: text.nullish(),
-  tool_calls: items(toolCall).nullish(),
-  reasoning: text.nullish(),
-  refusal: text.nullish(),
+const message = objectSchema({
+  role: stringSchema,
+  content: typeSwitchSchema(
+    { string: true, array: arraySchema(part) },
+    "a string or an array of parts",
+  ).nullish(),
+  name: stringSchema.nullish(),
+  tool_call_id: stringSchema.nullish(),
+  tool_calls: arraySchema(toolCall).nullish(),
+  reasoning: stringSchema.nullish(),
+  refusal: stringSchema.nullish(),
 });
 
 /** `function` may be absent: OpenRouter's server tools have none. */
-const tool = object({
-  type: text.nullish(),
-  function: object({
-    name: text,
-    description: text.nullish(),
-    parameters: object().nullish(),
-    strict: flag.nullish(),
+const tool = objectSchema({
+  type: stringSchema.nullish(),
+  function: objectSchema({
+    name: stringSchema,
+    description: stringSchema.nullish(),
+    parameters: objectSchema().nullish(),
+    strict: booleanSchema.nullish(),
   }).nullish(),
 });
 
 const sampling = {
-  temperature: number(0, 2).nullish(),
-  top_p: number(0, 1).nullish(),
-  top_k: whole(0).nullish(),
-  min_p: number(0, 1).nullish(),
-  top_a: number(0, 1).nullish(),
-  frequency_penalty: number(-2, 2).nullish(),
-  presence_penalty: number(-2, 2).nullish(),
-  repetition_penalty: number(0, 2).nullish(),
-  seed: whole(-Infinity).nullish(),
-  max_tokens: whole(0).nullish(),
-  max_completion_tokens: whole(0).nullish(),
-  n: whole(1).nullish(),
-  logprobs: flag.nullish(),
-  top_logprobs: whole(0, 20).nullish(),
-  logit_bias: object().nullish(),
-  stop: byType(
+  temperature: numberSchema(0, 2).nullish(),
+  top_p: numberSchema(0, 1).nullish(),
+  top_k: integerSchema(0).nullish(),
+  min_p: numberSchema(0, 1).nullish(),
+  top_a: numberSchema(0, 1).nullish(),
+  frequency_penalty: numberSchema(-2, 2).nullish(),
+  presence_penalty: numberSchema(-2, 2).nullish(),
+  repetition_penalty: numberSchema(0, 2).nullish(),
+  seed: integerSchema(-Infinity).nullish(),
+  max_tokens: integerSchema(0).nullish(),
+  max_completion_tokens: integerSchema(0).nullish(),
+  n: integerSchema(1).nullish(),
+  logprobs: booleanSchema.nullish(),
+  top_logprobs: integerSchema(0, 20).nullish(),
+  logit_bias: objectSchema().nullish(),
+  stop: typeSwitchSchema(
     {
       string: true,
-      array: items(text, { max: 4 }),
+      array: arraySchema(stringSchema, { max: 4 }),
     },
     "a string or an array of up to 4 strings",
   ).nullish(),
 };
 
-const modelName = shortText(MODEL_NAME_MAX_CHARACTERS);
+const modelName = shortStringSchema(MODEL_NAME_MAX_CHARACTERS);
 
 const routing = {
   model: modelName.nullish(),
-  models: items(modelName, { max: MODELS_MAX }).nullish(),
+  models: arraySchema(modelName, { max: MODELS_MAX }).nullish(),
   preset: modelName.nullish(),
-  route: text.nullish(),
-  provider: object().nullish(),
-  plugins: items(object()).nullish(),
-  transforms: items(text).nullish(),
-  service_tier: text.nullish(),
-  session_id: shortText(256).nullish(),
-  user: text.nullish(),
-  metadata: object().nullish(),
-  trace: object().nullish(),
+  route: stringSchema.nullish(),
+  provider: objectSchema().nullish(),
+  plugins: arraySchema(objectSchema()).nullish(),
+  transforms: arraySchema(stringSchema).nullish(),
+  service_tier: stringSchema.nullish(),
+  session_id: shortStringSchema(256).nullish(),
+  user: stringSchema.nullish(),
+  metadata: objectSchema().nullish(),
+  trace: objectSchema().nullish(),
 };
 
-const chatRequest = object({
+const chatRequest = objectSchema({
   ...routing,
   ...sampling,
-  messages: items(message, { min: 1 }),
-  stream: flag.nullish(),
-  stream_options: object({ include_usage: flag.nullish() }).nullish(),
-  tools: items(tool).nullish(),
-  tool_choice: byType({ string: true, object: object() }, "a string or an object").nullish(),
-  parallel_tool_calls: flag.nullish(),
-  response_format: object({ type: text }).nullish(),
-  reasoning: object({
-    effort: text.nullish(),
-    max_tokens: whole(0).nullish(),
-    exclude: flag.nullish(),
-    enabled: flag.nullish(),
+  messages: arraySchema(message, { min: 1 }),
+  stream: booleanSchema.nullish(),
+  stream_options: objectSchema({ include_usage: booleanSchema.nullish() }).nullish(),
+  tools: arraySchema(tool).nullish(),
+  tool_choice: typeSwitchSchema({ string: true, object: objectSchema() }, "a string or an object").nullish(),
+  parallel_tool_calls: booleanSchema.nullish(),
+  response_format: objectSchema({ type: stringSchema }).nullish(),
+  reasoning: objectSchema({
+    effort: stringSchema.nullish(),
+    max_tokens: integerSchema(0).nullish(),
+    exclude: booleanSchema.nullish(),
+    enabled: booleanSchema.nullish(),
   }).nullish(),
-  reasoning_effort: text.nullish(),
-  modalities: items(text).nullish(),
-  image_config: object().nullish(),
-  cache_control: object().nullish(),
-  prediction: object().nullish(),
-  debug: object({ echo_upstream_body: flag.nullish() }).nullish(),
+  reasoning_effort: stringSchema.nullish(),
+  modalities: arraySchema(stringSchema).nullish(),
+  image_config: objectSchema().nullish(),
+  cache_control: objectSchema().nullish(),
+  prediction: objectSchema().nullish(),
+  debug: objectSchema({ echo_upstream_body: booleanSchema.nullish() }).nullish(),
 });
 
 /** The fields of a checked request that the gateway itself reads. */
@@ -138,7 +144,7 @@ export interface ChatFields {
  * @throws GatewayError 400 for the first fault, with its path as `param`; the message never quotes a value.
  */
 export function checkChatRequest(value: Readonly<Record<string, unknown>>): ChatFields {
-  const fault = firstFault(chatRequest, value);
+  const fault = findIssue(chatRequest, value);
   if (fault) throw schemaError(value, fault);
   const fields = value as ChatFields & { preset?: string | null };
   if (!fields.model && !fields.models?.length && !fields.preset) {
@@ -151,14 +157,18 @@ export function checkChatRequest(value: Readonly<Record<string, unknown>>): Chat
   return fields;
 }
 
-function schemaError(value: unknown, fault: Fault): GatewayError {
+function schemaError(value: unknown, fault: SchemaIssue): GatewayError {
   const steps = fault.path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`));
   const param = steps.join("").slice(1);
   let at: unknown = value;
   for (const step of fault.path) at = (at as Record<PropertyKey, unknown> | undefined)?.[step];
   if (at === undefined)
     return new GatewayError("missing_required_parameter", `${param} is missing.`, { param });
-  return new GatewayError(fault.wrongType ? "invalid_type" : "invalid_value", `${param} ${fault.message}.`, {
-    param,
-  });
+  return new GatewayError(
+    fault.isWrongType ? "invalid_type" : "invalid_value",
+    `${param} ${fault.message}.`,
+    {
+      param,
+    },
+  );
 }

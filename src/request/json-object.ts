@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { GatewayError } from "../errors.ts";
 import {
-  decodeString,
+  decodeJsonString,
   findTopLevelFields,
   type SizeLimits,
   type Span,
@@ -57,7 +57,7 @@ export function parseJsonObject(body: Buffer): JsonObject {
       `The request body nests objects and arrays more than ${MAX_DEPTH} levels deep.`,
     );
   }
-  if (fields.exceeded) throw new GatewayError("json_too_complex", TOO_COMPLEX[fields.exceeded]);
+  if (fields.exceededLimit) throw new GatewayError("json_too_complex", TOO_COMPLEX[fields.exceededLimit]);
   const value = parse(body, fields.escapedKeys);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new GatewayError("invalid_json", "The request body must be a JSON object.");
@@ -138,7 +138,7 @@ function parse(body: Buffer, escapedKeys: readonly Span[]): unknown {
 function duplicateField(body: Buffer, fields: TopLevelFields): GatewayError {
   const seen = new Set<string>();
   for (const span of fields.keys) {
-    const key = decodeString(body, span);
+    const key = decodeJsonString(body, span);
     if (seen.has(key)) {
       const param = key.slice(0, 64);
       return new GatewayError(

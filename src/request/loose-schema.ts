@@ -5,21 +5,21 @@
  */
 
 /** The first thing wrong with a value. */
-export interface Fault {
+export interface SchemaIssue {
   /** Steps from the value down to what is wrong. */
   readonly path: readonly PropertyKey[];
   /** What it must be instead, to follow the field's name: "must be a string". */
   readonly message: string;
   /** The JSON type is wrong, rather than the value. */
-  readonly wrongType: boolean;
+  readonly isWrongType: boolean;
 }
 
 /** What values of one field must be. */
 export class Schema {
   /** @returns the first fault of `value`, or undefined when it fits. */
-  readonly faultOf: (value: unknown) => Fault | undefined;
+  readonly faultOf: (value: unknown) => SchemaIssue | undefined;
 
-  constructor(faultOf: (value: unknown) => Fault | undefined) {
+  constructor(faultOf: (value: unknown) => SchemaIssue | undefined) {
     this.faultOf = faultOf;
   }
 
@@ -31,21 +31,23 @@ export class Schema {
 }
 
 /** @returns the first fault of `value`, or undefined when it fits. */
-export function firstFault(schema: Schema, value: unknown): Fault | undefined {
+export function findIssue(schema: Schema, value: unknown): SchemaIssue | undefined {
   return schema.faultOf(value);
 }
 
-const wrongType = (message: string): Fault => ({ path: [], message, wrongType: true });
-const wrongValue = (message: string): Fault => ({ path: [], message, wrongType: false });
+const wrongType = (message: string): SchemaIssue => ({ path: [], message, isWrongType: true });
+const wrongValue = (message: string): SchemaIssue => ({ path: [], message, isWrongType: false });
 
 const NO_TEXT = wrongType("must be a string");
 const NO_FLAG = wrongType("must be true or false");
 
-export const text: Schema = new Schema((value) => (typeof value === "string" ? undefined : NO_TEXT));
-export const flag: Schema = new Schema((value) => (typeof value === "boolean" ? undefined : NO_FLAG));
+export const stringSchema: Schema = new Schema((value) => (typeof value === "string" ? undefined : NO_TEXT));
+export const booleanSchema: Schema = new Schema((value) =>
+  typeof value === "boolean" ? undefined : NO_FLAG,
+);
 
 /** A string of at most `max` UTF-16 code units. */
-export function shortText(max: number): Schema {
+export function shortStringSchema(max: number): Schema {
   const tooLong = wrongValue(`must have at most ${max} characters`);
   return new Schema((value) => {
     if (typeof value !== "string") return NO_TEXT;
@@ -57,11 +59,11 @@ export function shortText(max: number): Schema {
  * An object of which the named fields fit and all others pass. Only the fields that are there are looked at: a request
  * has a few of the many that exist.
  */
-export function object(fields: Readonly<Record<string, Schema>> = {}): Schema {
+export function objectSchema(fields: Readonly<Record<string, Schema>> = {}): Schema {
   const schemas = new Map(Object.entries(fields));
   const whenMissing = Object.entries(fields).map(([name, schema]) => ({
     name,
-    fault: firstFault(schema, undefined),
+    fault: findIssue(schema, undefined),
   }));
   const required = whenMissing.filter(({ fault }) => fault !== undefined);
   return new Schema((value) => {
@@ -74,7 +76,7 @@ export function object(fields: Readonly<Record<string, Schema>> = {}): Schema {
     if (schemas.size === 0) return undefined;
     for (const name of Object.keys(given)) {
       const schema = schemas.get(name);
-      const fault = schema && firstFault(schema, given[name]);
+      const fault = schema && findIssue(schema, given[name]);
       if (fault) return { ...fault, path: [name, ...fault.path] };
     }
     return undefined;
@@ -82,14 +84,14 @@ export function object(fields: Readonly<Record<string, Schema>> = {}): Schema {
 }
 
 /** An array of which every item fits `item`. */
-export function items(item: Schema, { min = 0, max = Infinity } = {}): Schema {
+export function arraySchema(item: Schema, { min = 0, max = Infinity } = {}): Schema {
   return new Schema((value) => {
     if (!Array.isArray(value)) return wrongType("must be an array");
     if (value.length < min)
       return wrongValue(min === 1 ? "must not be empty" : `must have at least ${min} items`);
     if (value.length > max) return wrongValue(`must have at most ${max} items`);
     for (let index = 0; index < value.length; index++) {
-      const fault = firstFault(item, value[index]);
+      const fault = findIssue(item, value[index]);
       if (fault) return { ...fault, path: [index, ...fault.path] };
     }
     return undefined;
@@ -104,17 +106,17 @@ interface Alternatives {
 }
 
 /** A value whose JSON type chooses the schema it must fit. @param expected what to tell the caller to send. */
-export function byType(alternatives: Alternatives, expected: string): Schema {
+export function typeSwitchSchema(alternatives: Alternatives, expected: string): Schema {
   return new Schema((value) => {
     const type = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
     const schema = Object.hasOwn(alternatives, type) ? alternatives[type as keyof Alternatives] : undefined;
     if (schema === true) return undefined;
-    return schema ? firstFault(schema, value) : wrongType(`must be ${expected}`);
+    return schema ? findIssue(schema, value) : wrongType(`must be ${expected}`);
   });
 }
 
 /** A number within bounds, both included. */
-export function number(min: number, max: number): Schema {
+export function numberSchema(min: number, max: number): Schema {
   return new Schema((value) => {
     if (typeof value !== "number") return wrongType("must be a number");
     return value >= min && value <= max ? undefined : wrongValue(`must be from ${min} to ${max}`);
@@ -122,7 +124,7 @@ export function number(min: number, max: number): Schema {
 }
 
 /** A whole number of any size: `9223372036854775807` and `1e400` are whole although no double holds them. */
-export function whole(min: number, max = Infinity): Schema {
+export function integerSchema(min: number, max = Infinity): Schema {
   const range = max === Infinity ? `at least ${min}` : `from ${min} to ${max}`;
   return new Schema((value) => {
     if (typeof value !== "number" || (Number.isFinite(value) && !Number.isInteger(value))) {

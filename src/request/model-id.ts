@@ -12,12 +12,12 @@ const AUTHOR_AND_SLUG = /^[^:@/]+\/[^:@/]+(?:[:@]|$)/;
  * @param id a model id as the caller wrote it, JSON escapes decoded.
  * @returns the id to forward, and to use for every limit, price and log line: two spellings must not get two budgets.
  */
-export function forwardedModelId(id: string): string {
+export function normalizeModelId(id: string): string {
   return hasOptionalPrefix(id) ? id.slice(PREFIX.length) : id;
 }
 
 /** Length of the prefix in characters, all of them ASCII. */
-export const PREFIX_LENGTH = PREFIX.length;
+export const OPTIONAL_PREFIX_LENGTH = PREFIX.length;
 
 /** Whether `id` starts with an `openrouter/` that OpenRouter does not want to see. */
 export function hasOptionalPrefix(id: string): boolean {

@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import { changesModel, fastModelId } from "./fast-model.ts";
+import { selectsFastModel, toFastModelId } from "./fast-model.ts";
 import { MODEL_NAME_MAX_CHARACTERS, MODELS_MAX } from "./model-limits.ts";
 
 /** A model that is asked besides those that `model` and `models` name. */
@@ -43,7 +43,7 @@ export function findNestedModels(
   { plugins, tools, speed }: Fields,
   named: readonly string[] = NO_NAMES,
 ): readonly NestedModel[] {
-  const isFast = changesModel(speed);
+  const isFast = selectsFastModel(speed);
   if (!isFast && !Array.isArray(plugins) && !Array.isArray(tools)) return NONE;
   const found: NestedModel[] = [];
   const listed = itemsOf(plugins);
@@ -58,7 +58,7 @@ export function findNestedModels(
     collectFromTools(plugin["tools"], { parent: place, list: "tools" }, found);
   }
   collectFromTools(tools, { parent: undefined, list: "tools" }, found);
-  return isFast ? [...named.map((id) => ({ name: fastModelId(id), param: "speed" })), ...found] : found;
+  return isFast ? [...named.map((id) => ({ name: toFastModelId(id), param: "speed" })), ...found] : found;
 }
 
 function collectFromTools(tools: unknown, at: Omit<Place, "index">, found: NestedModel[]): void {

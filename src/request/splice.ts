@@ -1,4 +1,4 @@
-import { hasOptionalPrefix, PREFIX_LENGTH } from "./model-id.ts";
+import { hasOptionalPrefix, OPTIONAL_PREFIX_LENGTH } from "./model-id.ts";
 import type { Span } from "./top-level-fields.ts";
 
 const BACKSLASH = 0x5c;
@@ -9,12 +9,12 @@ const LOWER_U = 0x75;
  * @param json the text. @param string span of the JSON string, quotes included. @param id the same string decoded.
  * @returns the span to cut, or undefined when nothing is to be cut.
  */
-export function prefixSpan(json: Buffer, string: Span, id: string): Span | undefined {
+export function findPrefixSpan(json: Buffer, string: Span, id: string): Span | undefined {
   if (!hasOptionalPrefix(id)) return undefined;
   const start = string.start + 1;
   let end = start;
   // Any character may be spelled as an escape: PHP writes "openrouter\/openai\/x".
-  for (let decoded = 0; decoded < PREFIX_LENGTH; decoded++) {
+  for (let decoded = 0; decoded < OPTIONAL_PREFIX_LENGTH; decoded++) {
     if (json[end] !== BACKSLASH) end += 1;
     else end += json[end + 1] === LOWER_U ? 6 : 2;
   }

@@ -18,7 +18,7 @@ export interface SizeLimits {
 export interface TopLevelFields {
   readonly tooDeep: boolean;
   /** The first limit that the text exceeds. */
-  readonly exceeded: keyof SizeLimits | undefined;
+  readonly exceededLimit: keyof SizeLimits | undefined;
   /** Spans of the keys of the outermost object, quotes included, repeats included. */
   readonly keys: readonly Span[];
   /** Spans of the keys of every object that are written with a backslash, quotes included. */
@@ -90,12 +90,12 @@ export function findTopLevelFields(
       if (--depth <= 0) break;
     } else {
       mayBeKey = true;
-      if (++values > limits.values) found.exceeded = "values";
+      if (++values > limits.values) found.exceededLimit = "values";
       if (byte === COMMA) found.endField(depth);
       else found.counts[++depth] = 0;
       found.tooDeep = depth > maxDepth;
     }
-    if (found.tooDeep || found.exceeded) break;
+    if (found.tooDeep || found.exceededLimit) break;
     stringEnd = 0;
   }
   return found;
@@ -107,7 +107,7 @@ class Found implements TopLevelFields {
   readonly escapedKeys: Span[] = [];
   readonly models: Span[] = [];
   model: Span | undefined;
-  exceeded: keyof SizeLimits | undefined;
+  exceededLimit: keyof SizeLimits | undefined;
   tooDeep = false;
   /** The name of the top-level field whose value is read, if it matters. */
   field = "";
@@ -123,7 +123,7 @@ class Found implements TopLevelFields {
     const limit = depth === 1 ? "topLevelFields" : "fields";
     const count = (this.counts[depth] ?? 0) + 1;
     this.counts[depth] = count;
-    if (count > this.#limits[limit]) this.exceeded = limit;
+    if (count > this.#limits[limit]) this.exceededLimit = limit;
   }
 
   readKey(json: Buffer, start: number, end: number): void {
@@ -200,7 +200,7 @@ function isMarkAt(json: Buffer, at: number): number {
 }
 
 /** The text of a JSON string, escapes decoded. */
-export function decodeString(json: Buffer, { start, end }: Span): string {
+export function decodeJsonString(json: Buffer, { start, end }: Span): string {
   return JSON.parse(json.toString("utf8", start, end)) as string;
 }
 

@@ -1,4 +1,4 @@
-import { ownCopy } from "./own-copy.ts";
+import { copyToOwnMemory } from "./own-copy.ts";
 
 /** How much of a stream is collected before it is searched: one native search of this much costs less than many small ones. */
 const SCAN_BYTES = 16_384;
@@ -25,7 +25,7 @@ const BLANK_LINES_WITH_CR = [BLANK_LINE, Buffer.from("\n\r\n"), Buffer.from("\r\
 const KEPT_OF_LONG_BYTES = 2;
 
 /** A key of JSON objects, made once for many searches. */
-export class Key {
+export class JsonKey {
   /** The name and its closing quote. Without the opening one, at which a native search would stop for every JSON string. */
   readonly needle: Buffer;
 
@@ -44,7 +44,7 @@ export type JsonEvent = Readonly<Record<string, unknown>>;
  */
 export class EventStreamReader {
   /** Keys of the events to parse. May be changed at any time, also by `onEvent`. */
-  wantedKeys: readonly Key[] = [];
+  wantedKeys: readonly JsonKey[] = [];
   readonly #onEvent: (event: JsonEvent) => void;
   readonly #onUnreadable: (data: Buffer) => void;
   /** Bytes that have not been searched yet, from the beginning of an event on. */
@@ -93,7 +93,7 @@ export class EventStreamReader {
   }
 
   #keep(rest: Buffer): void {
-    this.#chunks = rest.length === 0 ? [] : [ownCopy(rest)];
+    this.#chunks = rest.length === 0 ? [] : [copyToOwnMemory(rest)];
     this.#bytes = rest.length;
     this.#scanAt = rest.length + SCAN_BYTES;
   }
@@ -108,19 +108,19 @@ export class EventStreamReader {
   }
 
   /** The first data line of the event that is not complete yet, as far as it has come. Call after `scan`. */
-  get incompleteData(): Buffer {
+  get incompleteEventData(): Buffer {
     return firstData(this.#rest());
   }
 
   /** Whether a line of the stream is `data: [DONE]`, with its line break: half a line may be the beginning of another. */
-  get isDone(): boolean {
+  get hasDone(): boolean {
     this.scan();
     return this.#isDone || hasDoneLine(this.#rest());
   }
 
   /** The same for a stream that has ended cleanly, whose last line needs no line break. */
-  get endsDone(): boolean {
-    return this.isDone || (!this.#isSkipping && hasDoneLine(Buffer.concat([this.#rest(), Buffer.of(LF)])));
+  get hasDoneAtEnd(): boolean {
+    return this.hasDone || (!this.#isSkipping && hasDoneLine(Buffer.concat([this.#rest(), Buffer.of(LF)])));
   }
 
   /** Whether the stream is between two events: an event that is added now does not complete half of another. */
@@ -153,7 +153,7 @@ function firstData(event: Buffer): Buffer {
 }
 
 /** Position of the first of the keys that has a value other than null; -1 if there is none. */
-function nextKey(events: Buffer, keys: readonly Key[], from: number): number {
+function nextKey(events: Buffer, keys: readonly JsonKey[], from: number): number {
   let first = -1;
   for (const { needle } of keys) {
     const searched = first === -1 ? events : events.subarray(0, first);

@@ -1,4 +1,4 @@
-import { ownCopy } from "./own-copy.ts";
+import { copyToOwnMemory } from "./own-copy.ts";
 import { readFirstMembers, readLastMember } from "./top-level-members.ts";
 
 const SPACE = 0x20;
@@ -29,7 +29,7 @@ export class JsonDocumentReader {
     this.#endBytes += chunk.length;
     // In batches: to shift an array at every chunk would cost more than the memory is worth.
     if (this.#endBytes > 2 * END_BYTES && this.#end.length > 1) this.#trimEnd();
-    if (this.#end.length > CHUNKS_MAX) this.#end = [ownCopy(Buffer.concat(this.#end))];
+    if (this.#end.length > CHUNKS_MAX) this.#end = [copyToOwnMemory(Buffer.concat(this.#end))];
   }
 
   #keepStart(chunk: Buffer): void {
@@ -37,9 +37,9 @@ export class JsonDocumentReader {
     if (from === -1) return;
     const kept = chunk.subarray(from, from + START_BYTES - this.#startBytes);
     // A part of a long chunk would retain all of it.
-    this.#start.push(chunk.length > 2 * START_BYTES ? ownCopy(kept) : kept);
+    this.#start.push(chunk.length > 2 * START_BYTES ? copyToOwnMemory(kept) : kept);
     this.#startBytes += kept.length;
-    if (this.#start.length > CHUNKS_MAX) this.#start = [ownCopy(Buffer.concat(this.#start))];
+    if (this.#start.length > CHUNKS_MAX) this.#start = [copyToOwnMemory(Buffer.concat(this.#start))];
   }
 
   #trimEnd(): void {
@@ -57,7 +57,7 @@ export class JsonDocumentReader {
   }
 
   /** Members of the top level among the first bytes; see {@link readFirstMembers}. */
-  firstMembers(names: readonly string[]): Map<string, unknown> {
+  readFirstMembers(names: readonly string[]): Map<string, unknown> {
     return readFirstMembers(this.#startText(), names);
   }
 
@@ -65,19 +65,19 @@ export class JsonDocumentReader {
    * A member of the top level near either end of a document that is complete.
    * @returns its value; undefined if it is not there.
    */
-  member(name: string): unknown {
+  readMember(name: string): unknown {
     const key = `"${name}"`;
     const end = this.#endText();
     const last = end.includes(key) ? readLastMember(end, name) : undefined;
     if (last !== undefined || this.#isWhole) return last;
-    return this.#startText().includes(key) ? this.firstMembers([name]).get(name) : undefined;
+    return this.#startText().includes(key) ? this.readFirstMembers([name]).get(name) : undefined;
   }
 
   /** Whether the top level has an `error` that is not null. An error that is cut, because it is long, counts too. */
   get hasError(): boolean {
     const start = this.#startText();
-    const error = start.includes('"error"') ? this.firstMembers(["error"]) : undefined;
-    return error?.has("error") ? error.get("error") !== null : (this.member("error") ?? null) !== null;
+    const error = start.includes('"error"') ? this.readFirstMembers(["error"]) : undefined;
+    return error?.has("error") ? error.get("error") !== null : (this.readMember("error") ?? null) !== null;
   }
 
   /** Whether the text is JSON from its first to its last byte; undefined when not all of it was kept. */

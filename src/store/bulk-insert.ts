@@ -8,7 +8,7 @@ import { type RawBuilder, sql } from "kysely";
 export type Columns<Row> = readonly (readonly [keyof Row & string, "text" | "int" | "bigint"])[];
 
 /** The names of columns, as SQL lists them. */
-export function listOf<Row>(columns: Columns<Row>): string {
+export function joinColumnNames<Row>(columns: Columns<Row>): string {
   return columns.map(([name]) => name).join(", ");
 }
 
@@ -16,7 +16,7 @@ export function listOf<Row>(columns: Columns<Row>): string {
  * Makes a statement that inserts one row into a table of SQLite.
  * @param onConflict what becomes of a row that is there already. @returns it, compiled once for each database.
  */
-export function insertOne<Row>(
+export function createRowInsert<Row>(
   table: string,
   columns: Columns<Row>,
   onConflict: string,
@@ -27,7 +27,7 @@ export function insertOne<Row>(
     const known = compiled.get(sqlite);
     if (known) return known;
     const statement = sqlite.prepare(
-      `insert into ${table} (${listOf(columns)}) values (${values}) ${onConflict}`,
+      `insert into ${table} (${joinColumnNames(columns)}) values (${values}) ${onConflict}`,
     );
     compiled.set(sqlite, statement);
     return statement;
@@ -35,12 +35,12 @@ export function insertOne<Row>(
 }
 
 /** Makes a statement that inserts rows into a table of PostgreSQL. @param onConflict as above, with what is returned. */
-export function insertAll<Row>(
+export function createBulkInsert<Row>(
   table: string,
   columns: Columns<Row>,
   onConflict: string,
 ): (rows: readonly Row[]) => RawBuilder<unknown> {
-  const list = sql.raw(listOf(columns));
+  const list = sql.raw(joinColumnNames(columns));
   const types = sql.raw(columns.map(([name, type]) => `${name} ${type}`).join(", "));
   return (rows) => sql`
     insert into ${sql.raw(table)} (${list})

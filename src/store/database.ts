@@ -12,7 +12,7 @@ import { SqliteReaderDialect } from "./sqlite-reader-dialect.ts";
 import type { Tables } from "./tables.ts";
 
 /** The SQLite file below this directory. */
-export const sqlitePath = (dataDir: string): string => join(dataDir, "sluice.db");
+export const getSqlitePath = (dataDir: string): string => join(dataDir, "sluice.db");
 const BUSY_TIMEOUT_MS = 1_000;
 const POOL_MAX = 10;
 /** Reports hold a connection while their reader is slow; they must not take those of the ledger and the keys. */
@@ -61,7 +61,7 @@ export interface Database {
   /** Brings the schema up to this version; see `migrations.ts`. */
   migrate(): Promise<void>;
   /** Whether it answers now. */
-  answers(): Promise<boolean>;
+  isReachable(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -79,7 +79,7 @@ export function openDatabase(
 
 function overSqlite(dataDir: string, busyTimeoutMs: number): Database {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const path = sqlitePath(dataDir);
+  const path = getSqlitePath(dataDir);
   const sqlite = openSqlite(path, busyTimeoutMs);
   const exposedFiles = makePrivate(["", "-wal", "-shm"].map((end) => path + end));
   const kysely = new Kysely<Tables>({
@@ -130,7 +130,7 @@ function database(
   return {
     ...parts,
     migrate: () => migrate(kysely),
-    answers: () =>
+    isReachable: () =>
       sql`select 1`.execute(kysely).then(
         () => true,
         () => false,

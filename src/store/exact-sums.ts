@@ -8,7 +8,7 @@ const BILLION = 1_000_000_000;
  * Selects the sum of a column of whole numbers, whatever it comes to, as text.
  * @param column or an expression; null counts as 0.
  */
-export function sumParts(column: Expression<unknown>): {
+export function selectSumParts(column: Expression<unknown>): {
   billions: RawBuilder<string | null>;
   rest: RawBuilder<string | null>;
 } {
@@ -22,6 +22,6 @@ export function sumParts(column: Expression<unknown>): {
 }
 
 /** Puts the two parts of a sum together. @returns 0 if there was nothing to sum. */
-export function exactSum(billions: string | null, rest: string | null): bigint {
+export function joinSumParts(billions: string | null, rest: string | null): bigint {
   return BigInt(billions ?? 0) * BigInt(BILLION) + BigInt(rest ?? 0);
 }

@@ -72,7 +72,7 @@ export class RedisStore {
   }
 
   /** Whether Redis answers now. */
-  async answers(): Promise<boolean> {
+  async isReachable(): Promise<boolean> {
     try {
       return (await this.#client.ping()) === "PONG";
     } catch {

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
 import type { GatewayError } from "../errors.ts";
-import { isWorthRetrying, toGatewayError } from "./failure.ts";
+import { isRetryable, toGatewayError } from "./failure.ts";
 
 /** A request that was sent may have been billed, so only one of which nothing was sent is tried again. */
 const MAX_RETRIES = 2;
@@ -162,12 +162,7 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
     if (this.#over) return;
     const { sent } = this;
-    if (
-      !sent &&
-      this.#retries < MAX_RETRIES &&
-      performance.now() < this.#retryUntil &&
-      isWorthRetrying(error)
-    ) {
+    if (!sent && this.#retries < MAX_RETRIES && performance.now() < this.#retryUntil && isRetryable(error)) {
       this.#retries++;
       this.#sink.onRetry();
       const delayMs = RETRY_DELAY_MIN_MS + Math.random() * RETRY_DELAY_SPREAD_MS;

@@ -41,7 +41,7 @@ function withProxyStatus(error: Error): Error {
 }
 
 function codeAfterSending(error: Error): keyof typeof MESSAGES {
-  const code = errorCode(error);
+  const code = getErrorCode(error);
   if (TIMEOUTS.has(code)) return "upstream_timeout";
   // HTTPParserError has no code of its own; "bad response" is a SocketError for an unasked 100 or 101.
   if (UNREADABLE.has(code) || error.name === "HTTPParserError" || error.message.startsWith("bad ")) {
@@ -51,15 +51,15 @@ function codeAfterSending(error: Error): keyof typeof MESSAGES {
 }
 
 /** Whether a failed connection may succeed when tried again; a certificate or a proxy's password that is wrong stays wrong. */
-export function isWorthRetrying(error: Error): boolean {
+export function isRetryable(error: Error): boolean {
   if (PROXY_REFUSAL.exec(error.message)?.[1]?.startsWith("4")) return false;
   return !/CERT|TLS|SSL|SELF_SIGNED|ALTNAME|ISSUER|UND_ERR_(DESTROYED|CLOSED|INVALID_ARG)/.test(
-    errorCode(error),
+    getErrorCode(error),
   );
 }
 
 /** The system's or undici's code of an error, or nothing. */
-export function errorCode(error: unknown): string {
+export function getErrorCode(error: unknown): string {
   const code = (error as { code?: unknown } | undefined)?.code;
   return typeof code === "string" ? code : "";
 }

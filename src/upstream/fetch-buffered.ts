@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { GatewayError } from "../errors.ts";
-import { toUpstream } from "../http/headers.ts";
+import { toUpstreamHeaders } from "../http/headers.ts";
 import type { UpstreamCall, UpstreamHead } from "./call.ts";
 import type { Upstream } from "./openrouter.ts";
 
@@ -32,7 +32,7 @@ export function fetchBuffered(
   upstream: Upstream,
   { path, authorization, maxBytes }: BufferedRequest,
 ): Promise<BufferedResponse> {
-  const headers = toUpstream({}, { authorization, referer: undefined, title: undefined });
+  const headers = toUpstreamHeaders({}, { authorization, referer: undefined, title: undefined });
   return new Promise<BufferedResponse>((resolve, reject) => {
     let call: UpstreamCall | undefined;
     const fail = (error: GatewayError): void => {

@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import { type FindGeneration, type GenerationRecord, LookupRefused } from "../metering/cost-lookup.ts";
-import { nanodollarsOf } from "../metering/money.ts";
-import { tokenCount, usdAmount } from "../metering/stated-amounts.ts";
+import { toNanodollars } from "../metering/money.ts";
+import { parseTokenCount, parseUsdAmount } from "../metering/stated-amounts.ts";
 import type { Upstream } from "./openrouter.ts";
 import { fetchBuffered } from "./fetch-buffered.ts";
 
@@ -15,7 +15,7 @@ const TEXT_MAX_CHARS = 128;
  * @param authorization of the account that made the generations.
  * @returns a function that gives undefined while there is no record, and throws GatewayError when upstream says neither.
  */
-export function generationFinder(upstream: Upstream, authorization: string): FindGeneration {
+export function createGenerationFinder(upstream: Upstream, authorization: string): FindGeneration {
   return async (id) => {
     const path = `/generation?id=${encodeURIComponent(id)}`;
     const { status, headers, body } = await fetchBuffered(upstream, {
@@ -44,10 +44,10 @@ function toRecord(data: Readonly<Record<string, unknown>>): GenerationRecord {
   return {
     costNanodollars,
     // The provider's own count is what is charged, and what answers state as their usage.
-    promptTokens: tokenCount(data["native_tokens_prompt"] ?? data["tokens_prompt"]),
-    completionTokens: tokenCount(data["native_tokens_completion"] ?? data["tokens_completion"]),
-    cachedTokens: tokenCount(data["native_tokens_cached"]),
-    reasoningTokens: tokenCount(data["native_tokens_reasoning"]),
+    promptTokens: parseTokenCount(data["native_tokens_prompt"] ?? data["tokens_prompt"]),
+    completionTokens: parseTokenCount(data["native_tokens_completion"] ?? data["tokens_completion"]),
+    cachedTokens: parseTokenCount(data["native_tokens_cached"]),
+    reasoningTokens: parseTokenCount(data["native_tokens_reasoning"]),
     isByok: typeof isByok === "boolean" ? isByok : undefined,
     upstreamInferenceNanodollars: parseCost(data["upstream_inference_cost"]),
     provider: text(data["provider_name"]),
@@ -57,8 +57,8 @@ function toRecord(data: Readonly<Record<string, unknown>>): GenerationRecord {
 
 /** US dollars, as a number or a decimal text, in nanodollars. @returns undefined for what no generation can cost. */
 function parseCost(value: unknown): number | undefined {
-  const usd = usdAmount(typeof value === "string" && DECIMAL.test(value) ? Number(value) : value);
-  return usd === undefined ? undefined : nanodollarsOf(usd);
+  const usd = parseUsdAmount(typeof value === "string" && DECIMAL.test(value) ? Number(value) : value);
+  return usd === undefined ? undefined : toNanodollars(usd);
 }
 
 /** @throws GatewayError when the body holds no record, or that of another generation. */

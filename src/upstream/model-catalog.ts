@@ -1,5 +1,5 @@
 import { GatewayError } from "../errors.ts";
-import { forwardedModelId } from "../request/model-id.ts";
+import { normalizeModelId } from "../request/model-id.ts";
 import { findModel, indexModels, type ModelIndex } from "./model-index.ts";
 import { type ListedModels, type Model, type ModelsRead, readModels } from "./model-list.ts";
 import { fetchBuffered } from "./fetch-buffered.ts";
@@ -63,7 +63,7 @@ export class ModelCatalog {
    * @throws GatewayError invalid_value when upstream refuses the filter; otherwise as {@link list}, and overloaded when too
    * many other filters are being fetched.
    */
-  async filtered(query: string): Promise<ListedModels> {
+  async listFiltered(query: string): Promise<ListedModels> {
     if (query === "") return this.list();
     const known = this.#filtered.get(query);
     const kept = known ?? new Refreshed(() => this.#loadFiltered(query), this.#now);
@@ -83,7 +83,7 @@ export class ModelCatalog {
    */
   async find(id: string): Promise<Model | undefined> {
     const list = await this.list();
-    return list.byId.get(id) ?? findModel(list, forwardedModelId(id));
+    return list.byId.get(id) ?? findModel(list, normalizeModelId(id));
   }
 
   #evict(): void {

@@ -15,7 +15,7 @@ export function createHeadGate(context: RequestContext): BeforeHead | undefined 
     context.upstreamStatus = head.status;
     context.generationId = generationIdOf(head);
     context.works();
-    meter.headArrived(context, release);
+    meter.recordHead(context, release);
   };
 }
 

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { newKeySchema } from "../../src/keys/key-input.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { openTestDatabase } from "../support/store.ts";
-import { until, within } from "../support/until.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { waitUntil, waitFor } from "../support/wait.ts";
 import { startAdminApp } from "../support/admin-app.ts";
 
 test("the audit table names the address of an admin whose connection is reset while its key is looked up", async () => {
@@ -13,19 +13,19 @@ test("the audit table names the address of an admin whose connection is reset wh
   const asked = Promise.withResolvers<void>();
   const found = Promise.withResolvers<void>();
   const app = await startAdminApp(database, {
-    beforeAdmit() {
+    beforeAuthentication() {
       asked.resolve();
       return found.promise;
     },
   });
   const client = new RawClient(app.port);
   client.send("DELETE /admin/v1/keys/team HTTP/1.1\r\nhost: gateway\r\n\r\n");
-  await within(asked.promise, "the request to arrive");
+  await waitFor(asked.promise, "the request to arrive");
   client.socket.resetAndDestroy();
-  await until(() => app.ended.length === 1, "the request to end");
+  await waitUntil(() => app.ended.length === 1, "the request to end");
   found.resolve();
-  const entry = await until(
-    async () => (await keys.audit({ limit: 10 })).find(({ action }) => action === "revoke"),
+  const entry = await waitUntil(
+    async () => (await keys.listAudit({ limit: 10 })).find(({ action }) => action === "revoke"),
     "the revocation",
   );
   expect(entry.source).toBe("127.0.0.1");

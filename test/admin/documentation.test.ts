@@ -1,16 +1,16 @@
 import { expect, onTestFinished, test } from "vitest";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
-import { type Ask, ask } from "../support/ask.ts";
+import { type TestRequest, sendRequest } from "../support/send-request.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import type { RawResponse } from "../support/raw-client.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, of which each test says what it expects
 type Json = any;
 
-async function start(): Promise<(path: string, request?: Ask) => Promise<RawResponse>> {
+async function start(): Promise<(path: string, request?: TestRequest) => Promise<RawResponse>> {
   const { port } = await startKeyedGateway("http://127.0.0.1:9/api/v1");
   const headers = { authorization: undefined };
-  return (path, request = {}) => ask(port, { method: "GET", body: "", headers, ...request, path });
+  return (path, request = {}) => sendRequest(port, { method: "GET", body: "", headers, ...request, path });
 }
 
 async function describe(): Promise<Json> {
@@ -110,7 +110,7 @@ test("every operation succeeds as the page prefills it", async () => {
   onTestFinished(() => simulator.close());
   const { port, admin, caller } = await startKeyedGateway(simulator.baseUrl);
   const { paths } = JSON.parse(
-    (await ask(port, { method: "GET", path: "/openapi.json", body: "" })).body.toString(),
+    (await sendRequest(port, { method: "GET", path: "/openapi.json", body: "" })).body.toString(),
   );
   const operations = Object.entries<Json>(paths).flatMap(([path, item]) =>
     Object.entries<Json>(item).map(([method, operation]) => ({ path, method, operation })),
@@ -130,7 +130,7 @@ test("every operation succeeds as the page prefills it", async () => {
       .filter((one) => one.in === "query" && one.schema.default !== undefined)
       .map((one) => `${one.name}=${encodeURIComponent(one.schema.default)}`);
     const example = operation.requestBody?.content["application/json"].example;
-    const answer = await ask(port, {
+    const answer = await sendRequest(port, {
       method: method.toUpperCase(),
       path: [url, ...(query.length > 0 ? [query.join("&")] : [])].join("?"),
       headers: { authorization: `Bearer ${path.startsWith("/admin/") ? admin : caller}` },

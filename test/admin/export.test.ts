@@ -3,11 +3,11 @@ import { get, type IncomingMessage } from "node:http";
 import { expect, onTestFinished, test } from "vitest";
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { addRequests, NOVEMBER, settledRow } from "../support/ledger-rows.ts";
-import { ask } from "../support/ask.ts";
+import { insertRequests, NOVEMBER, createSettledRow } from "../support/ledger-rows.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { openTestDatabase } from "../support/store.ts";
-import { until } from "../support/until.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
 import { startAdminApp } from "../support/admin-app.ts";
 
 const PERIOD = "from=2026-11-01&to=2026-12-01";
@@ -16,8 +16,8 @@ const PAGE_BYTES = 1_000_000;
 
 async function ledgerOf(count: number): Promise<{ database: Database; rows: RequestRow[] }> {
   const database = await openTestDatabase();
-  const rows = Array.from({ length: count }, (_, index) => settledRow(index * 10));
-  await addRequests(database, rows);
+  const rows = Array.from({ length: count }, (_, index) => createSettledRow(index * 10));
+  await insertRequests(database, rows);
   return { database, rows };
 }
 
@@ -33,16 +33,16 @@ test("an export of 50,000 rows to a slow reader is whole, and never more than a 
   const { database, rows } = await ledgerOf(50_000);
   let mostHeld = 0;
   const app = await startAdminApp(database, {
-    beforeStatement: () => (mostHeld = Math.max(mostHeld, app.response()?.writableLength ?? 0)),
+    beforeStatement: () => (mostHeld = Math.max(mostHeld, app.lastResponse()?.writableLength ?? 0)),
   });
   const answer = await begin(app.port, PERIOD);
-  await until(() => app.response()?.writableNeedDrain, "the export to wait for its reader");
-  const readAhead = app.statements();
+  await waitUntil(() => app.lastResponse()?.writableNeedDrain, "the export to wait for its reader");
+  const readAhead = app.countStatements();
   expect(readAhead).toBeLessThan(100);
   let text = "";
   for await (const bytes of answer.setEncoding("utf8")) text += bytes as string;
   // One statement for each page of 200 rows, and one that finds no further row.
-  expect(app.statements()).toBe(251);
+  expect(app.countStatements()).toBe(251);
   expect(mostHeld).toBeLessThan(3 * PAGE_BYTES);
   const { data } = JSON.parse(text) as { data: { id: string; cost_usd: string }[] };
   expect(data.map(({ id }) => id)).toEqual(rows.map(({ id }) => id));
@@ -54,25 +54,25 @@ test("a reader that takes nothing is let go of, and its export is read no furthe
   const app = await startAdminApp(database, { clientStallTimeoutMs: 300 });
   const answer = await begin(app.port, PERIOD);
   answer.on("error", () => {});
-  await until(() => app.ended.length === 1, "the export to be broken off", 10_000);
+  await waitUntil(() => app.ended.length === 1, "the export to be broken off", 10_000);
   expect(app.ended[0]?.outcome).toBe("client_gone");
-  const read = app.statements();
+  const read = app.countStatements();
   expect(read).toBeLessThan(60);
-  await ask(app.port, { method: "GET", path: "/admin/v1/requests?to=2020-01-01", body: "" });
-  expect(app.statements()).toBe(read + 1);
+  await sendRequest(app.port, { method: "GET", path: "/admin/v1/requests?to=2020-01-01", body: "" });
+  expect(app.countStatements()).toBe(read + 1);
 }, 30_000);
 
 test("an export whose reader leaves is read no further", async () => {
   const { database } = await ledgerOf(30_000);
   const app = await startAdminApp(database);
   const answer = await begin(app.port, PERIOD);
-  await until(() => app.response()?.writableNeedDrain, "the export to wait for its reader");
+  await waitUntil(() => app.lastResponse()?.writableNeedDrain, "the export to wait for its reader");
   answer.destroy();
-  await until(() => app.ended.length === 1, "the export to end");
-  const read = app.statements();
+  await waitUntil(() => app.ended.length === 1, "the export to end");
+  const read = app.countStatements();
   expect(read).toBeLessThan(60);
-  await ask(app.port, { method: "GET", path: "/admin/v1/requests?to=2020-01-01", body: "" });
-  expect(app.statements()).toBe(read + 1);
+  await sendRequest(app.port, { method: "GET", path: "/admin/v1/requests?to=2020-01-01", body: "" });
+  expect(app.countStatements()).toBe(read + 1);
 }, 30_000);
 
 test("an export that fails on its way is broken off, so that nobody takes it for whole, and is logged", async () => {
@@ -84,9 +84,9 @@ test("an export that fails on its way is broken off, so that nobody takes it for
   });
   const client = new RawClient(app.port);
   client.send(`GET /admin/v1/requests?${PERIOD}&format=ndjson HTTP/1.1\r\nhost: gateway\r\n\r\n`);
-  const answer = await client.ended("the export");
+  const answer = await client.waitForEnd("the export");
   expect([answer?.status, answer?.complete]).toEqual([200, false]);
-  await until(() => app.ended.length === 1, "the export to end");
+  await waitUntil(() => app.ended.length === 1, "the export to end");
   expect(app.ended[0]).toMatchObject({ errorCode: "store_unavailable", errorCause: "57P01" });
 });
 
@@ -96,7 +96,7 @@ test("an export that cannot begin is answered with 503", async () => {
       throw Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
     },
   });
-  const answer = await ask(app.port, { method: "GET", path: "/admin/v1/requests", body: "" });
+  const answer = await sendRequest(app.port, { method: "GET", path: "/admin/v1/requests", body: "" });
   expect(answer.status).toBe(503);
   expect(answer.headers["retry-after"]).toBe("2");
   expect(JSON.parse(answer.body.toString()).error.code).toBe("store_unavailable");
@@ -108,7 +108,7 @@ test("any other failure of the database stays a failure of the gateway's", async
       throw Object.assign(new Error("no such column"), { code: "42703" });
     },
   });
-  const answer = await ask(app.port, { method: "GET", path: "/admin/v1/usage", body: "" });
+  const answer = await sendRequest(app.port, { method: "GET", path: "/admin/v1/usage", body: "" });
   expect([answer.status, JSON.parse(answer.body.toString()).error.code]).toEqual([500, "internal_error"]);
   expect(answer.body.toString()).not.toContain("column");
 });
@@ -118,7 +118,7 @@ test.each(["json", "ndjson", "csv"])("a ledger of no and of one row is a whole %
   const app = await startAdminApp(database);
   const lines = async (period: string): Promise<number> => {
     const path = `/admin/v1/requests?${period}&format=${format}`;
-    const { body } = await ask(app.port, { method: "GET", path, body: "" });
+    const { body } = await sendRequest(app.port, { method: "GET", path, body: "" });
     const text = body.toString();
     if (format === "json") return (JSON.parse(text) as { data: unknown[] }).data.length;
     return text.split(format === "csv" ? "\r\n" : "\n").length - (format === "csv" ? 2 : 1);
@@ -129,16 +129,16 @@ test.each(["json", "ndjson", "csv"])("a ledger of no and of one row is a whole %
 
 test("the rows of an export are those that were asked for", async () => {
   const database = await openTestDatabase();
-  await addRequests(database, [
-    settledRow(0),
-    settledRow(1, { key_id: "env:team", key_name: "team" }),
-    settledRow(2, { state: "pending", settle_at: 1, cost_nanodollars: null, cost_source: null }),
-    settledRow(86_400_000),
+  await insertRequests(database, [
+    createSettledRow(0),
+    createSettledRow(1, { key_id: "env:team", key_name: "team" }),
+    createSettledRow(2, { state: "pending", settle_at: 1, cost_nanodollars: null, cost_source: null }),
+    createSettledRow(86_400_000),
   ]);
   const app = await startAdminApp(database);
   const begun = async (query: string): Promise<number[]> => {
     const path = `/admin/v1/requests?from=2026-11-01&${query}`;
-    const { body } = await ask(app.port, { method: "GET", path, body: "" });
+    const { body } = await sendRequest(app.port, { method: "GET", path, body: "" });
     const { data } = JSON.parse(body.toString()) as { data: { started_at: string }[] };
     return data.map((row) => Date.parse(row.started_at) - NOVEMBER);
   };

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
-import { ask, type Ask } from "../support/ask.ts";
+import { sendRequest, type TestRequest } from "../support/send-request.ts";
 import type { RawResponse } from "../support/raw-client.ts";
-import { openTestDatabase } from "../support/store.ts";
+import { openTestDatabase } from "../support/test-database.ts";
 import { startAdminApp } from "../support/admin-app.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, of which each test says what it expects
@@ -14,10 +14,10 @@ async function start() {
     method: string,
     path: string,
     body?: unknown,
-    headers: Ask["headers"] = {},
+    headers: TestRequest["headers"] = {},
   ): Promise<RawResponse & { json: Json }> => {
     const text = body === undefined ? "" : JSON.stringify(body);
-    const answer = await ask(port, { method, path: `/admin/v1${path}`, body: text, headers });
+    const answer = await sendRequest(port, { method, path: `/admin/v1${path}`, body: text, headers });
     return { ...answer, json: JSON.parse(answer.body.toString()) };
   };
   return { port, send };
@@ -77,11 +77,11 @@ test("a secret is in the answers that make it alone, and those may not be kept",
 
 test("a secret is in no log line", async () => {
   const gateway = await startKeyedGateway("http://127.0.0.1:9/api/v1");
-  const { secret } = (await gateway.manage("POST", "/keys", { name: "bob" })).body;
-  await gateway.manage("POST", "/keys/bob/rotate");
+  const { secret } = (await gateway.callAdmin("POST", "/keys", { name: "bob" })).body;
+  await gateway.callAdmin("POST", "/keys/bob/rotate");
   await gateway.stop();
-  expect(gateway.log()).toContain("/admin/v1/keys/:key/rotate");
-  for (const text of [secret, gateway.admin]) expect(gateway.log()).not.toContain(text.slice(12));
+  expect(gateway.readLog()).toContain("/admin/v1/keys/:key/rotate");
+  for (const text of [secret, gateway.admin]) expect(gateway.readLog()).not.toContain(text.slice(12));
 });
 
 test("a rotation says until when the old secret is good: a day, or as long as was asked", async () => {
@@ -162,7 +162,7 @@ test("behind a trusted proxy the audit names the address of the caller, and othe
       body: '{"name":"bob"}',
       headers: { "x-forwarded-for": "192.0.2.7" },
     });
-    const { data } = (await gateway.manage("GET", "/audit?limit=1")).body;
+    const { data } = (await gateway.callAdmin("GET", "/audit?limit=1")).body;
     expect([trusted, data[0].source]).toEqual([trusted, source]);
   }
 });

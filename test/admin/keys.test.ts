@@ -3,10 +3,10 @@ import { newKeySchema } from "../../src/keys/key-input.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { openDatabase } from "../../src/store/database.ts";
-import { chatBody } from "../support/chat.ts";
+import { buildChatBody } from "../support/chat-request.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
-import { temporaryDirectory } from "../support/store.ts";
-import { until } from "../support/until.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const MODELS = { method: "GET", path: "/openai/v1/models", body: "" };
 
@@ -18,7 +18,7 @@ async function start() {
 
 test("a key that is created works at once, and its secret is never shown again", async () => {
   const { gateway } = await start();
-  const created = await gateway.manage("POST", "/keys", {
+  const created = await gateway.callAdmin("POST", "/keys", {
     name: "bob",
     owner: "Bob",
     metadata: { team: "a" },
@@ -30,29 +30,29 @@ test("a key that is created works at once, and its secret is never shown again",
   const { secret, ...shown } = created.body;
   expect(secret).toMatch(/^sk-slc-[0-9A-Za-z]{49}$/);
   expect((await gateway.call(secret)).status).toBe(200);
-  const found = await gateway.manage("GET", "/keys/bob");
+  const found = await gateway.callAdmin("GET", "/keys/bob");
   expect(found.body).toMatchObject({ id: shown.id, prefix: secret.slice(0, 12) });
   for (const path of ["/keys", "/keys/bob", "/audit"])
-    expect(JSON.stringify(await gateway.manage("GET", path))).not.toContain(secret);
+    expect(JSON.stringify(await gateway.callAdmin("GET", path))).not.toContain(secret);
 });
 
 test("a key that is revoked or disabled is refused within two seconds, and one that is enabled again is taken", async () => {
   const { gateway } = await start();
-  const { secret } = (await gateway.manage("POST", "/keys", { name: "bob" })).body;
+  const { secret } = (await gateway.callAdmin("POST", "/keys", { name: "bob" })).body;
   const status = async (): Promise<number> => (await gateway.call(secret)).status;
   expect(await status()).toBe(200);
-  await gateway.manage("PATCH", "/keys/bob", { disabled: true });
-  await until(async () => (await status()) === 401, "the disabled key to be refused", 2_000);
-  await gateway.manage("PATCH", "/keys/bob", { disabled: false });
-  await until(async () => (await status()) === 200, "the key to be taken again", 2_000);
-  expect((await gateway.manage("DELETE", "/keys/bob")).body.revoked_at).not.toBeNull();
-  await until(async () => (await status()) === 401, "the revoked key to be refused", 2_000);
+  await gateway.callAdmin("PATCH", "/keys/bob", { disabled: true });
+  await waitUntil(async () => (await status()) === 401, "the disabled key to be refused", 2_000);
+  await gateway.callAdmin("PATCH", "/keys/bob", { disabled: false });
+  await waitUntil(async () => (await status()) === 200, "the key to be taken again", 2_000);
+  expect((await gateway.callAdmin("DELETE", "/keys/bob")).body.revoked_at).not.toBeNull();
+  await waitUntil(async () => (await status()) === 401, "the revoked key to be refused", 2_000);
 });
 
 test("a revoked key is refused also where callers without a key are let in, and cannot do more than it could", async () => {
   const simulator = await startSimulator();
   onTestFinished(() => simulator.close());
-  const dataDir = temporaryDirectory();
+  const dataDir = createTemporaryDirectory();
   const gateway = await startKeyedGateway(simulator.baseUrl, { DATA_DIR: dataDir, ALLOW_ANONYMOUS: "true" });
   const database = openDatabase({ dataDir, databaseUrl: undefined }, () => {});
   onTestFinished(() => database.close());
@@ -61,7 +61,7 @@ test("a revoked key is refused also where callers without a key are let in, and 
   const { secret } = await service.create(newKeySchema.parse({ name: "bob", models: ["google/*"] }), by);
   expect((await gateway.call(secret)).status).toBe(403);
   await service.revoke("bob", by);
-  await until(async () => (await gateway.call(secret)).status !== 403, "the key to end", 3_000);
+  await waitUntil(async () => (await gateway.call(secret)).status !== 403, "the key to end", 3_000);
   expect((await gateway.call(secret)).status).toBe(401);
   for (const other of ["sk-anything", "x"]) expect((await gateway.call(other)).status).toBe(200);
 });
@@ -70,37 +70,42 @@ test("a mistyped key is told apart without a look-up, and the log says that it i
   const { gateway } = await start();
   const mistyped = gateway.caller.replace(/.$/, (last) => (last === "a" ? "b" : "a"));
   expect((await gateway.call(mistyped)).status).toBe(401);
-  await until(() => gateway.log().includes('"cause":"MISTYPED_KEY"'), "the log line");
-  expect(gateway.log()).not.toContain(mistyped);
+  await waitUntil(() => gateway.readLog().includes('"cause":"MISTYPED_KEY"'), "the log line");
+  expect(gateway.readLog()).not.toContain(mistyped);
 });
 
 test("a change that changes nothing is no change: the audit table has none", async () => {
   const { gateway } = await start();
-  await gateway.manage("POST", "/keys", { name: "bob", owner: "Bob" });
+  await gateway.callAdmin("POST", "/keys", { name: "bob", owner: "Bob" });
   for (const body of [{}, { owner: "Bob" }])
-    expect(await gateway.manage("PATCH", "/keys/bob", body)).toMatchObject({
+    expect(await gateway.callAdmin("PATCH", "/keys/bob", body)).toMatchObject({
       status: 200,
       body: { owner: "Bob" },
     });
-  const { data } = (await gateway.manage("GET", "/audit?key=bob")).body;
+  const { data } = (await gateway.callAdmin("GET", "/audit?key=bob")).body;
   expect(data.map(({ action }: { action: string }) => action)).toEqual(["create"]);
 });
 
 test("after a rotation both secrets are good, and without a grace only the new one", async () => {
   const { gateway } = await start();
-  const { secret: first } = (await gateway.manage("POST", "/keys", { name: "bob" })).body;
-  const { secret: second } = (await gateway.manage("POST", "/keys/bob/rotate")).body;
+  const { secret: first } = (await gateway.callAdmin("POST", "/keys", { name: "bob" })).body;
+  const { secret: second } = (await gateway.callAdmin("POST", "/keys/bob/rotate")).body;
   for (const secret of [first, second]) expect((await gateway.call(secret)).status).toBe(200);
-  const { secret: third } = (await gateway.manage("POST", "/keys/bob/rotate", { grace_ms: 0 })).body;
+  const { secret: third } = (await gateway.callAdmin("POST", "/keys/bob/rotate", { grace_ms: 0 })).body;
   for (const secret of [first, second])
-    await until(async () => (await gateway.call(secret)).status === 401, "old secrets to be refused", 2_000);
+    await waitUntil(
+      async () => (await gateway.call(secret)).status === 401,
+      "old secrets to be refused",
+      2_000,
+    );
   expect((await gateway.call(third)).status).toBe(200);
 });
 
 test("a key sees and uses only the models it may use", async () => {
   const { gateway, simulator } = await start();
-  const { secret } = (await gateway.manage("POST", "/keys", { name: "bob", models: ["google/*", "*:free"] }))
-    .body;
+  const { secret } = (
+    await gateway.callAdmin("POST", "/keys", { name: "bob", models: ["google/*", "*:free"] })
+  ).body;
   const listed = JSON.parse((await gateway.call(secret, MODELS)).body.toString()) as {
     data: { id: string }[];
   };
@@ -109,8 +114,8 @@ test("a key sees and uses only the models it may use", async () => {
   const other = await gateway.call(secret, { ...MODELS, path: "/openai/v1/models/openai/gpt-4o-mini" });
   expect(other.status).toBe(404);
   const google = "openrouter/google/gemini-3-flash-preview";
-  expect((await gateway.call(secret, { body: chatBody({ model: google }) })).status).toBe(200);
-  const before = simulator.stats().requests;
+  expect((await gateway.call(secret, { body: buildChatBody({ model: google }) })).status).toBe(200);
+  const before = simulator.readStats().requests;
   const forbidden: Record<string, unknown>[] = [
     {},
     { model: "openrouter/openai/gpt-4o-mini" },
@@ -119,23 +124,23 @@ test("a key sees and uses only the models it may use", async () => {
     { model: google, preset: "any" },
   ];
   for (const fields of forbidden) {
-    const answer = await gateway.call(secret, { body: chatBody(fields) });
+    const answer = await gateway.call(secret, { body: buildChatBody(fields) });
     expect([fields, answer.status, JSON.parse(answer.body.toString()).error.code]).toEqual([
       fields,
       403,
       "model_not_allowed",
     ]);
   }
-  expect(simulator.stats().requests).toBe(before);
+  expect(simulator.readStats().requests).toBe(before);
 });
 
 test("every change is in the audit table: who, what, when, from where", async () => {
   const { gateway } = await start();
-  await gateway.manage("POST", "/keys", { name: "bob" });
-  await gateway.manage("PATCH", "/keys/bob", { owner: "Bob" });
-  await gateway.manage("POST", "/keys/bob/rotate");
-  await gateway.manage("DELETE", "/keys/bob");
-  const { data } = (await gateway.manage("GET", "/audit")).body;
+  await gateway.callAdmin("POST", "/keys", { name: "bob" });
+  await gateway.callAdmin("PATCH", "/keys/bob", { owner: "Bob" });
+  await gateway.callAdmin("POST", "/keys/bob/rotate");
+  await gateway.callAdmin("DELETE", "/keys/bob");
+  const { data } = (await gateway.callAdmin("GET", "/audit")).body;
   expect(data.map((entry: { action: string }) => entry.action)).toEqual([
     "revoke",
     "rotate",
@@ -163,7 +168,7 @@ test.each([
 ])("%s %s with %j is refused with %d and names %s", async (...row) => {
   const [method, path, body, status, param] = row;
   const { gateway } = await start();
-  const answer = await gateway.manage(method, path, body);
+  const answer = await gateway.callAdmin(method, path, body);
   expect([answer.status, answer.body.error.param]).toEqual([status, param]);
 });
 
@@ -175,5 +180,5 @@ test("the admin API takes no caller's key, and models take no admin key", async 
   expect((await gateway.call("sk-slc-x", { method: "GET", path: "/admin/v1/keys", body: "" })).status).toBe(
     401,
   );
-  expect((await gateway.manage("PUT", "/keys", {})).status).toBe(405);
+  expect((await gateway.callAdmin("PUT", "/keys", {})).status).toBe(405);
 });

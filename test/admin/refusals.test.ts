@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { type Ask, ask } from "../support/ask.ts";
-import { openTestDatabase } from "../support/store.ts";
+import { type TestRequest, sendRequest } from "../support/send-request.ts";
+import { openTestDatabase } from "../support/test-database.ts";
 import { type AdminApp, startAdminApp } from "../support/admin-app.ts";
 
 interface Refusal {
@@ -16,8 +16,8 @@ async function start(): Promise<AdminApp> {
 }
 
 /** Asks and expects an error in OpenAI's shape, with all of its fields. */
-async function refusal(app: AdminApp, { path = "", ...request }: Ask): Promise<Refusal> {
-  const answer = await ask(app.port, { ...request, path: `/admin/v1${path}` });
+async function refusal(app: AdminApp, { path = "", ...request }: TestRequest): Promise<Refusal> {
+  const answer = await sendRequest(app.port, { ...request, path: `/admin/v1${path}` });
   expect(answer.headers["content-type"]).toBe("application/json");
   const { error } = JSON.parse(answer.body.toString()) as { error: Refusal & { type: string } };
   expect(Object.keys(error).toSorted()).toEqual(["code", "message", "param", "type"]);
@@ -25,10 +25,14 @@ async function refusal(app: AdminApp, { path = "", ...request }: Ask): Promise<R
 }
 
 /** What is asked, and the code, the parameter and the words with which it is refused. */
-type Row = readonly [Ask, string, string | null, string];
-const post = (body: unknown): Ask => ({ path: "/keys", body: JSON.stringify(body) });
-const get = (path: string): Ask => ({ method: "GET", path, body: "" });
-const patch = (body: unknown): Ask => ({ method: "PATCH", path: "/keys/x", body: JSON.stringify(body) });
+type Row = readonly [TestRequest, string, string | null, string];
+const post = (body: unknown): TestRequest => ({ path: "/keys", body: JSON.stringify(body) });
+const get = (path: string): TestRequest => ({ method: "GET", path, body: "" });
+const patch = (body: unknown): TestRequest => ({
+  method: "PATCH",
+  path: "/keys/x",
+  body: JSON.stringify(body),
+});
 const BY = "some of key, model, provider, day, separated by commas";
 const WHEN = "a date such as 2026-11-01, or a time such as 2026-11-01T12:00:00Z";
 const LONG = "x".repeat(65);
@@ -134,7 +138,7 @@ test("what is nowhere is answered with 404", async () => {
 test("a body is refused as everywhere: not JSON, not UTF-8, compressed, with a field twice, or too long", async () => {
   const app = await start();
   const type = (value: string | undefined) => ({ headers: { "content-type": value } });
-  const cases: readonly (readonly [Ask, number, string])[] = [
+  const cases: readonly (readonly [TestRequest, number, string])[] = [
     [{ body: "{" }, 400, "invalid_json"],
     [{ body: "[]" }, 400, "invalid_json"],
     [{ body: "null" }, 400, "invalid_json"],
@@ -164,7 +168,7 @@ test("every URL names the methods that it takes", async () => {
   for (const [path, allow] of Object.entries(urls))
     for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
       if (allow.split(", ").includes(method)) continue;
-      const answer = await ask(app.port, { method, path: `/admin/v1${path}`, body: "{}" });
+      const answer = await sendRequest(app.port, { method, path: `/admin/v1${path}`, body: "{}" });
       expect([method, path, answer.status, answer.headers["allow"]]).toEqual([method, path, 405, allow]);
     }
 });
@@ -175,7 +179,7 @@ test("a change that a full disk prevents is a 503 that may be tried again", asyn
   const pages = database.sqlite?.prepare("pragma page_count").get()?.["page_count"];
   database.sqlite?.exec(`pragma max_page_count = ${Number(pages)}`);
   for (let count = 0; count < 1_000; count++) {
-    const { status, body, headers } = await ask(app.port, {
+    const { status, body, headers } = await sendRequest(app.port, {
       ...post({ name: `k${count}` }),
       path: "/admin/v1/keys",
     });

@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Database } from "../../src/store/database.ts";
-import { PAGE_ROWS } from "../../src/metering/sql/report.ts";
-import { addRollups, rollup } from "../support/rollup-rows.ts";
-import { addRequests, NOVEMBER, settledRow } from "../support/ledger-rows.ts";
-import { ask } from "../support/ask.ts";
-import { openTestDatabase } from "../support/store.ts";
-import { until } from "../support/until.ts";
+import { LINES_PER_PAGE } from "../../src/metering/sql/report.ts";
+import { insertRollups, createRollup } from "../support/rollup-rows.ts";
+import { insertRequests, NOVEMBER, createSettledRow } from "../support/ledger-rows.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
 import { startAdminApp } from "../support/admin-app.ts";
 
 const HEAD =
@@ -16,7 +16,7 @@ const HEAD =
 async function start(database: Database) {
   const { port } = await startAdminApp(database);
   return async (query: string): Promise<string> => {
-    const answer = await ask(port, { method: "GET", path: `/admin/v1/usage?${query}`, body: "" });
+    const answer = await sendRequest(port, { method: "GET", path: `/admin/v1/usage?${query}`, body: "" });
     expect([query, answer.status]).toEqual([query, 200]);
     return answer.body.toString();
   };
@@ -24,10 +24,10 @@ async function start(database: Database) {
 
 test("a report has its time, its lines, their total and what is pending", async () => {
   const database = await openTestDatabase();
-  await addRollups(database, [
-    { ...rollup(NOVEMBER, ["env:team", "a/b", "X"], 2), cost_nanodollars: 12_345_678_901 },
+  await insertRollups(database, [
+    { ...createRollup(NOVEMBER, ["env:team", "a/b", "X"], 2), cost_nanodollars: 12_345_678_901 },
   ]);
-  await addRequests(database, [settledRow(0, { state: "open" })]);
+  await insertRequests(database, [createSettledRow(0, { state: "open" })]);
   const usage = await start(database);
   const sums = {
     requests: 2,
@@ -57,7 +57,7 @@ test("a report as a table has a column for each group that was asked for, also w
   const usage = await start(database);
   expect(await usage("by=provider&format=csv")).toBe(`provider,${HEAD}\r\n`);
   expect(await usage("by=model,key,day&format=csv")).toBe(`day,key_id,key_name,model,${HEAD}\r\n`);
-  await addRollups(database, [rollup(NOVEMBER, ["env:team", '=a,"b"', "X"])]);
+  await insertRollups(database, [createRollup(NOVEMBER, ["env:team", '=a,"b"', "X"])]);
   const table = await usage("by=model,key&format=csv&from=2026-11-01&to=2026-11-02");
   expect(table.split("\r\n")).toEqual([
     `key_id,key_name,model,${HEAD}`,
@@ -86,13 +86,13 @@ test("reports and exports take a key by its name, by its id, and those that no t
   const database = await openTestDatabase();
   const { port } = await startAdminApp(database);
   const manage = async (method: string, path: string, body = "") => {
-    const answer = await ask(port, { method, path: `/admin/v1${path}`, body });
+    const answer = await sendRequest(port, { method, path: `/admin/v1${path}`, body });
     return JSON.parse(answer.body.toString());
   };
   const { id } = await manage("POST", "/keys", '{"name":"bob"}');
-  await addRollups(
+  await insertRollups(
     database,
-    [id, "env:bob", "anonymous"].map((key: string, index) => rollup(NOVEMBER, [key], index + 1)),
+    [id, "env:bob", "anonymous"].map((key: string, index) => createRollup(NOVEMBER, [key], index + 1)),
   );
   const requests = async (key: string): Promise<number> =>
     (await manage("GET", `/usage?from=2026-11-01&to=2026-11-02&key=${key}`)).total.requests;
@@ -114,7 +114,7 @@ test.each([
   "refuses the border %s, which is within an hour, and names the nearest hours",
   async (query, param, remedy) => {
     const { port } = await startAdminApp(await openTestDatabase());
-    const answer = await ask(port, { method: "GET", path: `/admin/v1/usage?${query}`, body: "" });
+    const answer = await sendRequest(port, { method: "GET", path: `/admin/v1/usage?${query}`, body: "" });
     const { error } = JSON.parse(answer.body.toString());
     expect([answer.status, error.code, error.param]).toEqual([400, "invalid_value", param]);
     expect(error.message).toContain(remedy);
@@ -123,26 +123,26 @@ test.each([
 
 test("streams a report of 20,000 keys whole, as JSON and as CSV, also to a slow reader", async () => {
   const database = await openTestDatabase();
-  await addRollups(
+  await insertRollups(
     database,
-    Array.from({ length: 20_000 }, (_, index) => rollup(NOVEMBER, [`key_${index}`])),
+    Array.from({ length: 20_000 }, (_, index) => createRollup(NOVEMBER, [`key_${index}`])),
   );
   let mostHeld = 0;
   const app = await startAdminApp(database);
   const path = "/admin/v1/usage?from=2026-11-01&to=2026-11-02";
   const request = get({ host: "127.0.0.1", port: app.port, path, agent: false });
   const [answer] = (await once(request, "response")) as [IncomingMessage];
-  await until(() => app.response()?.writableNeedDrain, "the report to wait for its reader");
+  await waitUntil(() => app.lastResponse()?.writableNeedDrain, "the report to wait for its reader");
   let text = "";
   for await (const bytes of answer.setEncoding("utf8")) {
     text += bytes as string;
-    mostHeld = Math.max(mostHeld, app.response()?.writableLength ?? 0);
+    mostHeld = Math.max(mostHeld, app.lastResponse()?.writableLength ?? 0);
   }
   // Lines have some 330 bytes.
-  expect(mostHeld).toBeLessThan(3 * PAGE_ROWS * 400);
+  expect(mostHeld).toBeLessThan(3 * LINES_PER_PAGE * 400);
   const { data, total } = JSON.parse(text) as { data: { key_id: string }[]; total: { requests: number } };
   expect([new Set(data.map(({ key_id }) => key_id)).size, total.requests]).toEqual([20_000, 20_000]);
-  const csv = await ask(app.port, {
+  const csv = await sendRequest(app.port, {
     method: "GET",
     path: `${path}&format=csv&by=key,model,provider,day`,
     body: "",
@@ -152,9 +152,9 @@ test("streams a report of 20,000 keys whole, as JSON and as CSV, also to a slow 
 
 test("reports whose readers leave, before or after they begin, keep nothing of the database", async () => {
   const database = await openTestDatabase();
-  await addRollups(
+  await insertRollups(
     database,
-    Array.from({ length: 900 }, (_, index) => rollup(NOVEMBER, [`key_${index}`])),
+    Array.from({ length: 900 }, (_, index) => createRollup(NOVEMBER, [`key_${index}`])),
   );
   const app = await startAdminApp(database);
   const path = "/admin/v1/usage?from=2026-11-01&to=2026-11-02&by=key,model";
@@ -163,16 +163,16 @@ test("reports whose readers leave, before or after they begin, keep nothing of t
     if (count % 2 === 0) await once(request, "response");
     else await once(request, "finish");
     request.destroy();
-    await until(() => app.ended.length === count + 1, "the request to end");
+    await waitUntil(() => app.ended.length === count + 1, "the request to end");
   }
-  const answer = await ask(app.port, { method: "GET", path, body: "" });
+  const answer = await sendRequest(app.port, { method: "GET", path, body: "" });
   expect(JSON.parse(answer.body.toString()).total.requests).toBe(900);
 });
 
 test("a report with sums that no number holds exactly is answered, with their digits", async () => {
   const database = await openTestDatabase();
-  const rows = [0, 1].map((hour) => rollup(NOVEMBER + hour * 3_600_000, ["env:team"]));
-  await addRollups(
+  const rows = [0, 1].map((hour) => createRollup(NOVEMBER + hour * 3_600_000, ["env:team"]));
+  await insertRollups(
     database,
     rows.map((row) => ({ ...row, prompt_tokens: Number.MAX_SAFE_INTEGER, cost_nanodollars: 9e15 })),
   );

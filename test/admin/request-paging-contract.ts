@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { addRequests, type Open, settledRow } from "../support/ledger-rows.ts";
-import { ask } from "../support/ask.ts";
+import { insertRequests, type OpenDatabase, createSettledRow } from "../support/ledger-rows.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { startAdminApp } from "../support/admin-app.ts";
 
 const PERIOD = "from=2026-11-01&to=2026-12-01";
@@ -32,7 +32,7 @@ function parse(text: string, format: string): { ids: string[]; json: unknown } {
 /** Reads a page in one of the formats, and checks that every place that names the next one agrees. */
 async function pageOf(port: number, query: string, format: string): Promise<Page> {
   const path = `/admin/v1/requests?${PERIOD}&${query}&format=${format}`;
-  const { status, headers, body } = await ask(port, { method: "GET", path, body: "" });
+  const { status, headers, body } = await sendRequest(port, { method: "GET", path, body: "" });
   expect([status, body.toString().slice(0, 200)]).toEqual([200, expect.anything()]);
   const next = headers["x-next-cursor"];
   const { ids, json } = parse(body.toString(), format);
@@ -53,12 +53,12 @@ async function pagesOf(port: number, query: string, format: string): Promise<Pag
 }
 
 /** What paging over the ledger owes, on every database. */
-export function testRequestPaging(open: Open): void {
+export function testRequestPaging(open: OpenDatabase): void {
   test("pages hold every row once, whatever the limit, the order, the filters and the format", async () => {
     const database = await open();
     // Several requests begin in the same millisecond.
     const rows = Array.from({ length: COUNT }, (_, index) =>
-      settledRow(
+      createSettledRow(
         Math.floor(index / 7),
         {
           key_id: index % 3 === 0 ? "env:team" : "env:other",
@@ -67,7 +67,7 @@ export function testRequestPaging(open: Open): void {
         index,
       ),
     );
-    await addRequests(database, rows);
+    await insertRequests(database, rows);
     const { port } = await startAdminApp(database);
     const filters = {
       "": rows,
@@ -99,27 +99,27 @@ export function testRequestPaging(open: Open): void {
 
   test("a cursor is good when rows were added and deleted since, its own row among them", async () => {
     const database = await open();
-    const rows = Array.from({ length: 10 }, (_, index) => settledRow(index * 10));
-    await addRequests(database, rows);
+    const rows = Array.from({ length: 10 }, (_, index) => createSettledRow(index * 10));
+    await insertRequests(database, rows);
     const { port } = await startAdminApp(database);
     const { next } = await pageOf(port, "limit=4", "json");
     await database.kysely
       .deleteFrom("requests")
       .where("id", "<=", rows[3]?.id ?? "")
       .execute();
-    await addRequests(database, [settledRow(5), settledRow(45)]);
+    await insertRequests(database, [createSettledRow(5), createSettledRow(45)]);
     const { ids } = await pageOf(port, `limit=100&cursor=${next}`, "json");
-    expect(ids).toEqual([rows[4]?.id, settledRow(45).id, ...rows.slice(5).map(({ id }) => id)]);
+    expect(ids).toEqual([rows[4]?.id, createSettledRow(45).id, ...rows.slice(5).map(({ id }) => id)]);
   });
 
   test("without a limit everything after the cursor is streamed, in the shape of an export", async () => {
     const database = await open();
-    const rows = Array.from({ length: 500 }, (_, index) => settledRow(index));
-    await addRequests(database, rows);
+    const rows = Array.from({ length: 500 }, (_, index) => createSettledRow(index));
+    await insertRequests(database, rows);
     const { port } = await startAdminApp(database);
     const { next } = await pageOf(port, "limit=20", "json");
     const path = `/admin/v1/requests?${PERIOD}&cursor=${next}`;
-    const answer = await ask(port, { method: "GET", path, body: "" });
+    const answer = await sendRequest(port, { method: "GET", path, body: "" });
     expect(answer.headers["x-next-cursor"]).toBeUndefined();
     const json = JSON.parse(answer.body.toString()) as { data: { id: string }[] };
     expect(Object.keys(json)).toEqual(["data"]);

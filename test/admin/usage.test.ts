@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test } from "vitest";
-import { exportOf } from "../../src/admin/request-routes.ts";
+import { formatExport } from "../../src/admin/request-routes.ts";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { formatUsd } from "../../src/metering/money.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { chatBody } from "../support/chat.ts";
+import { buildChatBody } from "../support/chat-request.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 async function start() {
   const simulator = await startSimulator({ generationDelayMs: 50 });
@@ -15,25 +15,28 @@ async function start() {
 
 test("usage by key, model and day adds up to what upstream billed", async () => {
   const { simulator, gateway } = await start();
-  const { secret } = (await gateway.manage("POST", "/keys", { name: "bob" })).body;
+  const { secret } = (await gateway.callAdmin("POST", "/keys", { name: "bob" })).body;
   for (const model of ["openai/gpt-4o-mini", "google/gemini-3-flash-preview"])
     for (const key of [secret, gateway.caller])
-      expect((await gateway.call(key, { body: chatBody({ model }) })).status).toBe(200);
-  const usage = () => gateway.manage("GET", "/usage?by=key,model,day");
-  const { body } = await until(async () => {
+      expect((await gateway.call(key, { body: buildChatBody({ model }) })).status).toBe(200);
+  const usage = () => gateway.callAdmin("GET", "/usage?by=key,model,day");
+  const { body } = await waitUntil(async () => {
     const report = await usage();
     return report.body.total.requests === 4 ? report : undefined;
   }, "four requests in the report");
-  expect(body.total.cost_nanodollars).toBe(simulator.stats().billedNanodollars);
+  expect(body.total.cost_nanodollars).toBe(simulator.readStats().billedNanodollars);
   expect(body.data).toHaveLength(4);
   expect(new Set(body.data.map((line: { key_name: string }) => line.key_name))).toEqual(
     new Set(["bob", "first-caller"]),
   );
-  const ofBob = await gateway.manage("GET", "/usage?by=model&key=bob");
+  const ofBob = await gateway.callAdmin("GET", "/usage?by=model&key=bob");
   expect(ofBob.body.total.requests).toBe(2);
-  const ofModel = await gateway.manage("GET", "/usage?by=key,%20model&model=openrouter/openai/gpt-4o-mini");
+  const ofModel = await gateway.callAdmin(
+    "GET",
+    "/usage?by=key,%20model&model=openrouter/openai/gpt-4o-mini",
+  );
   expect([ofModel.body.total.requests, ofModel.body.data[0].model]).toEqual([2, "openai/gpt-4o-mini"]);
-  const csv = (await gateway.manage("GET", "/usage?by=provider&format=csv")).body as string;
+  const csv = (await gateway.callAdmin("GET", "/usage?by=provider&format=csv")).body as string;
   expect(csv.split("\r\n")[0]).toMatch(/^provider,requests,/);
 });
 
@@ -46,11 +49,11 @@ test("a caller sees what its own key has cost, as OpenRouter would tell it", asy
         await gateway.call(gateway.caller, { method: "GET", path: "/openai/v1/key", body: "" })
       ).body.toString(),
     );
-  const { data } = await until(async () => {
+  const { data } = await waitUntil(async () => {
     const answer = await own();
     return answer.data.usage > 0 && answer;
   }, "usage of the key");
-  expect(Math.round(data.usage * 1e9)).toBe(simulator.stats().billedNanodollars);
+  expect(Math.round(data.usage * 1e9)).toBe(simulator.readStats().billedNanodollars);
   expect(data).toMatchObject({
     label: "first-caller",
     limit: null,
@@ -63,25 +66,25 @@ test("reports what BYOK requests cost at their provider beside OpenRouter's char
   const { simulator, gateway } = await start();
   await gateway.call(gateway.caller);
   for (const stream of [false, true])
-    await gateway.call(gateway.caller, { body: chatBody({ model: "sim/ok:byok=1", stream }) });
+    await gateway.call(gateway.caller, { body: buildChatBody({ model: "sim/ok:byok=1", stream }) });
   // Ends without its usage: the provider's charge is that of OpenRouter's record.
   await gateway
-    .call(gateway.caller, { body: chatBody({ model: "sim/cut:byok=1", stream: true }) })
+    .call(gateway.caller, { body: buildChatBody({ model: "sim/cut:byok=1", stream: true }) })
     .catch(() => {});
-  const { body } = await until(async () => {
-    const report = await gateway.manage("GET", "/usage?by=key,model");
+  const { body } = await waitUntil(async () => {
+    const report = await gateway.callAdmin("GET", "/usage?by=key,model");
     return report.body.total.requests === 4 ? report : undefined;
   }, "four requests in the report");
-  const { billedNanodollars, byokNanodollars } = simulator.stats();
+  const { billedNanodollars, byokNanodollars } = simulator.readStats();
   expect(byokNanodollars).toBeGreaterThan(0);
   expect(body.total).toMatchObject({
     cost_nanodollars: billedNanodollars,
     byok_nanodollars: byokNanodollars,
     byok_usd: formatUsd(byokNanodollars),
   });
-  const csv = (await gateway.manage("GET", "/usage?format=csv")).body as string;
+  const csv = (await gateway.callAdmin("GET", "/usage?format=csv")).body as string;
   expect(csv).toContain(`,${billedNanodollars},${formatUsd(billedNanodollars)},${byokNanodollars},`);
-  const { data } = (await gateway.manage("GET", "/requests")).body;
+  const { data } = (await gateway.callAdmin("GET", "/requests")).body;
   expect(data.map((row: { is_byok: boolean }) => row.is_byok)).toEqual([false, true, true, true]);
   const byok = data.filter((row: { is_byok: boolean }) => row.is_byok);
   const charged = byok.map(
@@ -102,8 +105,8 @@ test("reports what BYOK requests cost at their provider beside OpenRouter's char
 test("the ledger is exported as JSON, as lines and as CSV, one row for each request", async () => {
   const { gateway } = await start();
   for (let count = 0; count < 3; count++) await gateway.call(gateway.caller);
-  const ledger = (query: string) => gateway.manage("GET", `/requests${query}`);
-  await until(async () => (await ledger("?state=settled")).body.data.length === 3, "three rows");
+  const ledger = (query: string) => gateway.callAdmin("GET", `/requests${query}`);
+  await waitUntil(async () => (await ledger("?state=settled")).body.data.length === 3, "three rows");
   const { data } = (await ledger("")).body;
   expect(data[0]).toMatchObject({
     key_name: "first-caller",
@@ -124,7 +127,7 @@ test("an export reads no page before it is asked for", async () => {
       yield [{ id: String(read), started_at: 0, ended_at: null } as RequestRow];
     }
   }
-  const text = exportOf(pages(), "ndjson");
+  const text = formatExport(pages(), "ndjson");
   await text.next();
   await text.next();
   expect(read).toBe(2);

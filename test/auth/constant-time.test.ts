@@ -1,8 +1,8 @@
 import type * as NodeCrypto from "node:crypto";
 import { expect, test, vi } from "vitest";
-import { digestOf, parseKeyList } from "../../src/config/key-list.ts";
-import { staticKeyStore } from "../../src/auth/key-store.ts";
-import { BY, input, startCache } from "../support/key-cache.ts";
+import { digestSecret, parseKeyList } from "../../src/config/key-list.ts";
+import { createStaticKeyStore } from "../../src/auth/key-store.ts";
+import { ACTOR, createKeyInput, startCache } from "../support/key-cache.ts";
 
 const compared = vi.hoisted(() => [] as Buffer[]);
 vi.mock("node:crypto", async (original) => {
@@ -17,14 +17,14 @@ vi.mock("node:crypto", async (original) => {
 });
 
 test("it is a comparison in constant time that decides whether a secret is a key's, wherever keys are kept", async () => {
-  const digest = digestOf("sk-of-the-environment");
+  const digest = digestSecret("sk-of-the-environment");
   const { entries } = parseKeyList(["team:sk-of-the-environment"]);
-  expect(staticKeyStore(entries).find(digest)).toMatchObject({ name: "team" });
+  expect(createStaticKeyStore(entries).find(digest)).toMatchObject({ name: "team" });
   expect(compared.splice(0)).toContainEqual(digest);
   const { service, find } = await startCache();
-  const { secret } = await service.create(input("bob"), BY);
+  const { secret } = await service.create(createKeyInput("bob"), ACTOR);
   for (let look = 0; look < 2; look++) {
     expect(await find(secret)).toMatchObject({ name: "bob" });
-    expect(compared.splice(0)).toContainEqual(digestOf(secret));
+    expect(compared.splice(0)).toContainEqual(digestSecret(secret));
   }
 });

@@ -1,11 +1,11 @@
 import type * as NodeCrypto from "node:crypto";
 import { expect, test, vi } from "vitest";
 import type { KeyStore } from "../../src/auth/key-store.ts";
-import { digestOf } from "../../src/config/key-list.ts";
+import { digestSecret } from "../../src/config/key-list.ts";
 import { createSecret } from "../../src/key-secret.ts";
 import { CALLER_KEY } from "../support/gateway.ts";
-import { until } from "../support/until.ts";
-import { BY, input, startCache } from "../support/key-cache.ts";
+import { waitUntil } from "../support/wait.ts";
+import { ACTOR, createKeyInput, startCache } from "../support/key-cache.ts";
 import { startLoginGateway } from "../support/login-gateway.ts";
 
 const LOGINS_MAX = 5;
@@ -46,26 +46,26 @@ test("over the limit an invented key costs neither a look-up nor a digest, of wh
 
 test("over the limit of an address keys that were good before are served from it, changed ones as well", async () => {
   const { statusFor, exceedLimit, service, state } = await start();
-  const { secret } = await service.create(input("team"), BY);
-  const unseen = await service.create(input("unseen"), BY);
+  const { secret } = await service.create(createKeyInput("team"), ACTOR);
+  const unseen = await service.create(createKeyInput("unseen"), ACTOR);
   expect(await statusFor(secret)).toBe(200);
   await exceedLimit();
   expect([await statusFor(CALLER_KEY), await statusFor(secret)]).toEqual([200, 200]);
   expect(await statusFor(unseen.secret)).toBe(429);
   const before = state.lookUps;
-  await service.update("team", { models: null, metadata: { note: "changed" } }, BY);
+  await service.update("team", { models: null, metadata: { note: "changed" } }, ACTOR);
   state.changed();
-  await until(async () => (await statusFor(secret)) === 200 && state.lookUps > before, "the new look-up");
+  await waitUntil(async () => (await statusFor(secret)) === 200 && state.lookUps > before, "the new look-up");
 });
 
 test("a key that is revoked is served no more, and costs no digest once it has been refused", async () => {
   const { statusFor, exceedLimit, service, state } = await start();
-  const { secret } = await service.create(input("team"), BY);
+  const { secret } = await service.create(createKeyInput("team"), ACTOR);
   expect(await statusFor(secret)).toBe(200);
   await exceedLimit();
-  await service.revoke("team", BY);
+  await service.revoke("team", ACTOR);
   state.changed();
-  await until(async () => (await statusFor(secret)) === 429, "the key to end");
+  await waitUntil(async () => (await statusFor(secret)) === 429, "the key to end");
   const before = [state.lookUps, digests.made];
   for (let sent = 0; sent < 5; sent++) expect(await statusFor(secret)).toBe(429);
   expect([state.lookUps, digests.made]).toEqual(before);
@@ -74,7 +74,7 @@ test("a key that is revoked is served no more, and costs no digest once it has b
 test("a key that is configured by its digest is served over the limit, though its secret was never seen", async () => {
   const { statusFor, exceedLimit } = await start({
     ...LIMITED,
-    GATEWAY_API_KEYS: `team:sha256=${digestOf("sk-by-digest").toString("hex")}`,
+    GATEWAY_API_KEYS: `team:sha256=${digestSecret("sk-by-digest").toString("hex")}`,
   });
   await exceedLimit();
   expect(await statusFor("sk-by-digest")).toBe(200);
@@ -85,7 +85,9 @@ test("a key that is configured by its digest is served over the limit, though it
 
 /** A store that finds a few keys, and whose look-ups end when the test says so. */
 function countedKeys(secrets: readonly string[] = []) {
-  const names = new Map(secrets.map((secret, index) => [digestOf(secret).toString("hex"), `key-${index}`]));
+  const names = new Map(
+    secrets.map((secret, index) => [digestSecret(secret).toString("hex"), `key-${index}`]),
+  );
   const seen = { lookUps: 0, running: 0, mostRunning: 0 };
   const keys: KeyStore = {
     find: (digest, admit = (lookUp) => lookUp()) =>

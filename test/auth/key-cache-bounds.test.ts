@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { KeyCache, type KeyHistory, type KeySource } from "../../src/auth/key-cache.ts";
 import type { CachedKey } from "../../src/auth/cached-key.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const REMEMBERED = 10_000;
 const LOOK_UPS_MAX = 1_000;
@@ -16,8 +16,8 @@ const keyOf = (digest: string): CachedKey => ({
   },
   digest: Buffer.from(digest, "hex"),
   previousDigest: undefined,
-  previousUntil: 0,
-  goodUntil: Infinity,
+  previousValidUntil: 0,
+  validUntil: Infinity,
 });
 
 const digest = (index: number): Buffer => {
@@ -35,10 +35,10 @@ const historyOf = (revision: number): KeyHistory => ({
 async function start(source: Partial<KeySource>): Promise<KeyCache> {
   const cache = new KeyCache({
     source: {
-      byDigest: (hex) => Promise.resolve(keyOf(hex)),
-      changedSince: () => Promise.resolve([]),
-      history: () => Promise.resolve(historyOf(1)),
-      touch: () => Promise.resolve(),
+      findByDigest: (hex) => Promise.resolve(keyOf(hex)),
+      listChangedSince: () => Promise.resolve([]),
+      readHistory: () => Promise.resolve(historyOf(1)),
+      saveLastUsed: () => Promise.resolve(),
       listen: () => () => {},
       ...source,
     },
@@ -53,7 +53,7 @@ async function start(source: Partial<KeySource>): Promise<KeyCache> {
 test("no more than ten thousand keys are remembered, and what was used last stays", async () => {
   const asked: string[] = [];
   const cache = await start({
-    byDigest(hex) {
+    findByDigest(hex) {
       asked.push(hex);
       return Promise.resolve(keyOf(hex));
     },
@@ -74,11 +74,11 @@ function emptySource() {
   let revision = 1;
   let isDown = false;
   const source: Partial<KeySource> = {
-    byDigest(hex) {
+    findByDigest(hex) {
       asked.push(hex);
       return Promise.resolve(revision > 1 ? keyOf(hex) : undefined);
     },
-    history: (since) =>
+    readHistory: (since) =>
       isDown
         ? Promise.reject(new Error("down"))
         : Promise.resolve({ ...historyOf(revision), lastChangeBefore: String(since || 1) }),
@@ -93,7 +93,7 @@ test("a digest that belongs to no key is looked up once until keys change, and t
   expect(cache.find(digest(1))).toBeUndefined();
   expect(asked.length).toBe(1);
   change();
-  await until(() => cache.find(digest(1)), "the new key", 2_000);
+  await waitUntil(() => cache.find(digest(1)), "the new key", 2_000);
 });
 
 test("a digest that belonged to no key is looked up again when changes cannot be followed", async () => {
@@ -102,7 +102,7 @@ test("a digest that belonged to no key is looked up again when changes cannot be
   expect(await cache.find(digest(1))).toBeUndefined();
   fail();
   change();
-  await until(() => cache.find(digest(1)), "the new key", 3_000);
+  await waitUntil(() => cache.find(digest(1)), "the new key", 3_000);
   expect(asked.length).toBe(2);
 });
 
@@ -137,7 +137,7 @@ test("a key that was looked up while the same look-up waited for its turn is not
 
 test("no more than a thousand look-ups are under way, and one more is refused", async () => {
   const { promise, resolve } = Promise.withResolvers<undefined>();
-  const cache = await start({ byDigest: () => promise });
+  const cache = await start({ findByDigest: () => promise });
   const waiting = Array.from({ length: LOOK_UPS_MAX }, (_, index) =>
     Promise.resolve(cache.find(digest(index))),
   );
@@ -156,10 +156,11 @@ test("what was read before a change was heard of is not remembered", async () =>
   let changed = (): void => {};
   const heard = Promise.withResolvers<void>();
   const cache = await start({
-    byDigest: (hex) => (lookUps++ === 0 ? first.promise : Promise.resolve({ ...keyOf(hex), goodUntil: 0 })),
-    history: (revision) =>
+    findByDigest: (hex) =>
+      lookUps++ === 0 ? first.promise : Promise.resolve({ ...keyOf(hex), goodUntil: 0 }),
+    readHistory: (revision) =>
       Promise.resolve({ ...historyOf(changes), lastChangeBefore: String(revision || 1) }),
-    changedSince(revision) {
+    listChangedSince(revision) {
       setImmediate(heard.resolve);
       return Promise.resolve(revision < 2 ? [keyOf(digest(7).toString("hex")).key.id] : []);
     },
@@ -181,10 +182,10 @@ test("what was read before a change was heard of is not remembered", async () =>
 test("before the keys could be opened a look-up is refused, and not answered with no key", async () => {
   const cache = new KeyCache({
     source: {
-      byDigest: () => Promise.resolve(undefined),
-      changedSince: () => Promise.resolve([]),
-      history: () => Promise.reject(new Error("down")),
-      touch: () => Promise.resolve(),
+      findByDigest: () => Promise.resolve(undefined),
+      listChangedSince: () => Promise.resolve([]),
+      readHistory: () => Promise.reject(new Error("down")),
+      saveLastUsed: () => Promise.resolve(),
       listen: () => () => {},
     },
     graceMs: 60_000,

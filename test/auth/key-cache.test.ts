@@ -1,15 +1,15 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import { digestOf } from "../../src/config/key-list.ts";
-import { until } from "../support/until.ts";
-import { BY, input, NOW, startCache } from "../support/key-cache.ts";
+import { digestSecret } from "../../src/config/key-list.ts";
+import { waitUntil } from "../support/wait.ts";
+import { ACTOR, createKeyInput, CLOCK_START, startCache } from "../support/key-cache.ts";
 
 test("a key is looked up once, and from then on found without waiting", async () => {
   const { service, cache, find, state } = await startCache();
-  const { key, secret } = await service.create(input("team"), BY);
+  const { key, secret } = await service.create(createKeyInput("team"), ACTOR);
   const found = await Promise.all(Array.from({ length: 10 }, () => find(secret)));
   expect(found.map((one) => one?.id)).toEqual(Array(10).fill(key.id));
-  expect(cache.find(digestOf(secret))).toMatchObject({ id: key.id, name: "team", models: null });
+  expect(cache.find(digestSecret(secret))).toMatchObject({ id: key.id, name: "team", models: null });
   expect(state.lookUps).toBe(1);
 });
 
@@ -17,82 +17,85 @@ test("a secret that belongs to no key finds nothing, and nothing is remembered o
   const { service, find } = await startCache();
   for (const secret of ["", "' OR '1'='1", "x".repeat(1_000_000), "ключ"])
     expect(await find(secret)).toBeUndefined();
-  const { secret } = await service.create(input("team"), BY);
+  const { secret } = await service.create(createKeyInput("team"), ACTOR);
   expect(await find(secret)).toMatchObject({ name: "team" });
 });
 
 test("a key that is revoked, disabled or has expired is found no more, and one that is enabled again is", async () => {
   const { service, find, clock } = await startCache();
-  const keys = { a: await service.create(input("a"), BY), b: await service.create(input("b"), BY) };
+  const keys = {
+    a: await service.create(createKeyInput("a"), ACTOR),
+    b: await service.create(createKeyInput("b"), ACTOR),
+  };
   const [a, b] = [keys.a.secret, keys.b.secret];
   expect([await find(a), await find(b)]).toEqual([
     expect.objectContaining({ name: "a" }),
     expect.objectContaining({ name: "b" }),
   ]);
-  await service.revoke("a", BY);
-  await service.update("b", { disabled: true }, BY);
-  await until(async () => !(await find(a)) && !(await find(b)), "both keys to end");
-  await service.update("b", { disabled: false, expiresAt: NOW + 10 }, BY);
-  await until(() => find(b), "the key to be good again");
-  clock.now = NOW + 9;
+  await service.revoke("a", ACTOR);
+  await service.update("b", { disabled: true }, ACTOR);
+  await waitUntil(async () => !(await find(a)) && !(await find(b)), "both keys to end");
+  await service.update("b", { disabled: false, expiresAt: CLOCK_START + 10 }, ACTOR);
+  await waitUntil(() => find(b), "the key to be good again");
+  clock.now = CLOCK_START + 9;
   expect(await find(b)).toMatchObject({ name: "b" });
-  clock.now = NOW + 10;
+  clock.now = CLOCK_START + 10;
   expect(await find(b)).toBeUndefined();
   expect(await find(a)).toBeUndefined();
 });
 
 test("after a rotation the new secret is good at once, and the old one until its grace is over", async () => {
   const { service, find, state, clock } = await startCache();
-  const old = await service.create(input("team"), BY);
+  const old = await service.create(createKeyInput("team"), ACTOR);
   expect(await find(old.secret)).toMatchObject({ name: "team" });
-  const { secret } = await service.rotate("team", { graceMs: 100 }, BY);
+  const { secret } = await service.rotate("team", { graceMs: 100 }, ACTOR);
   expect(await find(secret)).toMatchObject({ name: "team" });
   state.changed();
-  await until(async () => {
+  await waitUntil(async () => {
     const before = state.lookUps;
     await find(old.secret);
     return state.lookUps > before;
   }, "the poll");
-  clock.now = NOW + 99;
+  clock.now = CLOCK_START + 99;
   expect(await find(old.secret)).toMatchObject({ name: "team" });
-  clock.now = NOW + 100;
+  clock.now = CLOCK_START + 100;
   expect(await find(old.secret)).toBeUndefined();
   expect(await find(secret)).toMatchObject({ name: "team" });
 });
 
 test("a rotation without grace ends the old secret", async () => {
   const { service, find } = await startCache();
-  const { secret } = await service.create(input("team"), BY);
+  const { secret } = await service.create(createKeyInput("team"), ACTOR);
   expect(await find(secret)).toMatchObject({ name: "team" });
-  await service.rotate("team", { graceMs: 0 }, BY);
-  await until(async () => !(await find(secret)), "the old secret to end");
+  await service.rotate("team", { graceMs: 0 }, ACTOR);
+  await waitUntil(async () => !(await find(secret)), "the old secret to end");
 });
 
 test("while the source fails known keys go on, others get 503, and it is told of once until it is well", async () => {
   const { service, find, remember, state, health } = await startCache();
-  const known = await service.create(input("known"), BY);
-  const other = await service.create(input("other"), BY);
+  const known = await service.create(createKeyInput("known"), ACTOR);
+  const other = await service.create(createKeyInput("other"), ACTOR);
   await remember(known.secret);
   state.down = true;
   for (let poll = 0; poll < 3; poll++) state.changed();
-  await until(() => health.length > 0, "the failure");
+  await waitUntil(() => health.length > 0, "the failure");
   const refusal = await find(other.secret).catch((error: unknown) => error);
   expect(refusal).toBeInstanceOf(GatewayError);
   expect(refusal).toMatchObject({ code: "store_unavailable", status: 503 });
   expect(await find(known.secret)).toMatchObject({ name: "known" });
   state.changed();
-  await service.revoke("known", BY);
+  await service.revoke("known", ACTOR);
   expect(await find(known.secret)).toMatchObject({ name: "known" });
   expect(health).toEqual([false]);
   state.down = false;
-  await until(async () => !(await find(known.secret)), "the revocation that was missed");
+  await waitUntil(async () => !(await find(known.secret)), "the revocation that was missed");
   expect(health).toEqual([false, true]);
   expect(await find(other.secret)).toMatchObject({ name: "other" });
 });
 
 test("a key that was known is refused once the source has failed for longer than the grace", async () => {
   const { service, find, remember, state, health } = await startCache(0);
-  const { secret } = await service.create(input("team"), BY);
+  const { secret } = await service.create(createKeyInput("team"), ACTOR);
   await remember(secret);
   state.down = true;
   const refused = async (): Promise<boolean> =>
@@ -100,8 +103,8 @@ test("a key that was known is refused once the source has failed for longer than
       () => false,
       (error: unknown) => error instanceof GatewayError && error.code === "store_unavailable",
     );
-  await until(refused, "the grace to be over", 10_000);
+  await waitUntil(refused, "the grace to be over", 10_000);
   state.down = false;
-  await until(() => find(secret).catch(() => undefined), "the key to be good again");
+  await waitUntil(() => find(secret).catch(() => undefined), "the key to be good again");
   expect(health).toEqual([false, true]);
 });

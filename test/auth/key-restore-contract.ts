@@ -2,11 +2,11 @@ import { sql } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
 import { KeyCache } from "../../src/auth/key-cache.ts";
 import { newKeySchema } from "../../src/keys/key-input.ts";
-import { digestOf } from "../../src/config/key-list.ts";
+import { digestSecret } from "../../src/config/key-list.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import type { Database } from "../../src/store/database.ts";
-import { keySource } from "../../src/keys/key-source.ts";
-import { until } from "../support/until.ts";
+import { createKeySource } from "../../src/keys/key-source.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const BY = { actor: "cli", source: "somebody@somewhere" };
 const TABLES = ["keys", "key_revision", "audit"];
@@ -16,13 +16,13 @@ const input = (name: string) => newKeySchema.parse({ name });
 /** A cache that has no news of changes but by polling, and the service of the same database. */
 export async function startFollowing(database: Database) {
   const seen = { replaced: 0, polls: 0 };
-  const source = keySource(database, undefined);
+  const source = createKeySource(database, undefined);
   const cache = new KeyCache({
     source: {
       ...source,
-      history(revision) {
+      readHistory(revision) {
         seen.polls++;
-        return source.history(revision);
+        return source.readHistory(revision);
       },
     },
     graceMs: 60_000,
@@ -31,13 +31,16 @@ export async function startFollowing(database: Database) {
   });
   await cache.start();
   onTestFinished(() => cache.stop());
-  const find = async (secret: string) => cache.find(digestOf(secret));
+  const find = async (secret: string) => cache.find(digestSecret(secret));
   const remember = (secret: string) =>
-    until(async () => (await find(secret)) && !(cache.find(digestOf(secret)) instanceof Promise), "the key");
+    waitUntil(
+      async () => (await find(secret)) && !(cache.find(digestSecret(secret)) instanceof Promise),
+      "the key",
+    );
   /** Waits until the cache has polled all changes so far. */
   const follow = async (): Promise<void> => {
     const { polls } = seen;
-    await until(() => seen.polls > polls + 1, "two polls");
+    await waitUntil(() => seen.polls > polls + 1, "two polls");
   };
   return { service: new KeyService(database), find, remember, follow, seen };
 }
@@ -73,7 +76,7 @@ export function keyRestoreContract(open: () => Promise<Database>): void {
         await follow();
         await remember(added.secret);
         await restore(database);
-        await until(async () => !(await find(added.secret)), "the key that the copy lacks to end", 2_500);
+        await waitUntil(async () => !(await find(added.secret)), "the key that the copy lacks to end", 2_500);
       } else {
         await backUp(database);
         for (let change = 0; change < 3; change++) await service.create(input(`lost-${change}`), BY);
@@ -82,13 +85,13 @@ export function keyRestoreContract(open: () => Promise<Database>): void {
         await restore(database);
         await service.revoke("team", BY);
         for (let change = 1; change < following; change++) await service.create(input(`new-${change}`), BY);
-        await until(async () => !(await find(secret)), "the revoked key to end", 2_500);
+        await waitUntil(async () => !(await find(secret)), "the revoked key to end", 2_500);
       }
       expect(seen.replaced).toBe(1);
       const later = await service.create(input("later"), BY);
       await remember(later.secret);
       await service.revoke("later", BY);
-      await until(async () => !(await find(later.secret)), "a later revocation", 2_500);
+      await waitUntil(async () => !(await find(later.secret)), "a later revocation", 2_500);
       expect(seen.replaced).toBe(1);
     },
   );
@@ -103,7 +106,7 @@ export function keyRestoreContract(open: () => Promise<Database>): void {
     const { secret: other } = await service.create(input("other"), BY);
     await remember(other);
     await service.revoke("other", BY);
-    await until(async () => !(await find(other)), "the revocation", 2_500);
+    await waitUntil(async () => !(await find(other)), "the revocation", 2_500);
     expect(seen.replaced).toBe(0);
   });
 }

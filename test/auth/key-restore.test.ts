@@ -2,8 +2,8 @@ import { backup, DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { newKeySchema } from "../../src/keys/key-input.ts";
-import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
-import { until } from "../support/until.ts";
+import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
 import { keyRestoreContract, startFollowing } from "./key-restore-contract.ts";
 
 const BY = { actor: "cli", source: "somebody@somewhere" };
@@ -14,7 +14,7 @@ test("a cache sees a revocation after SQLite has restored a backup into the open
   const database = await openTestDatabase();
   const { service, find, remember, follow, seen } = await startFollowing(database);
   const { secret } = await service.create(newKeySchema.parse({ name: "team" }), BY);
-  const copy = join(temporaryDirectory(), "copy.db");
+  const copy = join(createTemporaryDirectory(), "copy.db");
   database.sqlite?.prepare("vacuum into ?").run(copy);
   await service.create(newKeySchema.parse({ name: "lost" }), BY);
   await follow();
@@ -23,6 +23,6 @@ test("a cache sees a revocation after SQLite has restored a backup into the open
   await backup(source, database.sqlite?.location() ?? "");
   source.close();
   await service.revoke("team", BY);
-  await until(async () => !(await find(secret)), "the revoked key to end", 2_500);
+  await waitUntil(async () => !(await find(secret)), "the revoked key to end", 2_500);
   expect(seen.replaced).toBe(1);
 });

@@ -1,28 +1,32 @@
 import { expect, test } from "vitest";
-import { digestOf, parseKeyList } from "../../src/config/key-list.ts";
-import { staticKeyStore } from "../../src/auth/key-store.ts";
+import { digestSecret, parseKeyList } from "../../src/config/key-list.ts";
+import { createStaticKeyStore } from "../../src/auth/key-store.ts";
 
-const { entries } = parseKeyList(["team:sk-a", "ci:sk-b", `old:sha256=${digestOf("sk-c").toString("hex")}`]);
+const { entries } = parseKeyList([
+  "team:sk-a",
+  "ci:sk-b",
+  `old:sha256=${digestSecret("sk-c").toString("hex")}`,
+]);
 
 test.each([
   ["sk-a", "team"],
   ["sk-b", "ci"],
   ["sk-c", "old"],
 ])("the secret %s finds the key %s", async (secret, name) => {
-  expect(await staticKeyStore(entries).find(digestOf(secret))).toMatchObject({ name });
+  expect(await createStaticKeyStore(entries).find(digestSecret(secret))).toMatchObject({ name });
 });
 
-test.each(["sk-A", "sk-a ", "sk-", "", "team", digestOf("sk-a").toString("hex")])(
+test.each(["sk-A", "sk-a ", "sk-", "", "team", digestSecret("sk-a").toString("hex")])(
   "the secret %j finds nothing",
   async (secret) => {
-    expect(await staticKeyStore(entries).find(digestOf(secret))).toBeUndefined();
+    expect(await createStaticKeyStore(entries).find(digestSecret(secret))).toBeUndefined();
   },
 );
 
 test("a digest that differs in one bit finds nothing, and neither does one of zeros", async () => {
-  const keys = staticKeyStore(entries);
+  const keys = createStaticKeyStore(entries);
   for (let bit = 0; bit < 256; bit++) {
-    const digest = Buffer.from(digestOf("sk-a"));
+    const digest = Buffer.from(digestSecret("sk-a"));
     digest[bit >> 3] = (digest[bit >> 3] ?? 0) ^ (1 << (bit & 7));
     expect(await keys.find(digest)).toBeUndefined();
   }
@@ -30,7 +34,7 @@ test("a digest that differs in one bit finds nothing, and neither does one of ze
 });
 
 test("no keys let nobody in", async () => {
-  const keys = staticKeyStore([]);
-  expect(await keys.find(digestOf("sk-a"))).toBeUndefined();
+  const keys = createStaticKeyStore([]);
+  expect(await keys.find(digestSecret("sk-a"))).toBeUndefined();
   expect(await keys.find(Buffer.alloc(32))).toBeUndefined();
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fingerprintOf, parseKeyList } from "../../src/config/key-list.ts";
+import { fingerprintSecret, parseKeyList } from "../../src/config/key-list.ts";
 import { KnownSecrets } from "../../src/auth/known-secrets.ts";
 
 test("secrets of the configuration are known from the start, and others once they were good", () => {
@@ -25,5 +25,5 @@ test("no more than twenty thousand secrets are known, and no text of them is kep
   const known = new KnownSecrets([]);
   for (let index = 0; index <= 20_000; index++) known.add(`sk-${index}`, "key");
   expect([known.has("sk-0"), known.has("sk-1"), known.has("sk-20000")]).toEqual([false, true, true]);
-  expect(fingerprintOf("sk-1")).toBeTypeOf("number");
+  expect(fingerprintSecret("sk-1")).toBeTypeOf("number");
 });

@@ -3,7 +3,7 @@ import { GatewayError } from "../../src/errors.ts";
 import type { CallerKey } from "../../src/auth/caller-key.ts";
 import { refuseForbiddenModels } from "../../src/auth/model-access.ts";
 import { readChatRequest } from "../../src/request/chat-request.ts";
-import { chatBody } from "../support/chat.ts";
+import { buildChatBody } from "../support/chat-request.ts";
 
 const keyOf = (models: string[] | null): CallerKey => ({
   id: "key_1",
@@ -15,7 +15,7 @@ const keyOf = (models: string[] | null): CallerKey => ({
 
 /** The refusal of a request, if it is refused. */
 function refusal(models: string[] | null, fields: Record<string, unknown>): GatewayError | undefined {
-  const request = readChatRequest(Buffer.from(chatBody(fields)));
+  const request = readChatRequest(Buffer.from(buildChatBody(fields)));
   try {
     refuseForbiddenModels(keyOf(models), request);
     return undefined;
@@ -70,7 +70,7 @@ test.each([
 });
 
 test("a caller without a key of the gateway may use every model", () => {
-  expect(() => refuseForbiddenModels(undefined, readChatRequest(Buffer.from(chatBody())))).not.toThrow();
+  expect(() => refuseForbiddenModels(undefined, readChatRequest(Buffer.from(buildChatBody())))).not.toThrow();
 });
 
 test("a request without a model would use the account's default, whatever that is", () => {

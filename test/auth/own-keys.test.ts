@@ -1,16 +1,16 @@
 import { expect, test } from "vitest";
 import { createSecret } from "../../src/key-secret.ts";
-import { ask } from "../support/ask.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startHeldUpstream } from "../support/held-upstream.ts";
-import { listeningPort, runNode } from "../support/process.ts";
+import { waitForPort, runNode } from "../support/run-node.ts";
 
 const OWN_KEYS = { OPENROUTER_API_KEY: undefined, GATEWAY_API_KEYS: undefined };
 
 test("a gateway without an account forwards OpenRouter keys, and never a key of a gateway", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, OWN_KEYS);
-  const call = (key: string) => ask(gateway.port, { headers: { authorization: `Bearer ${key}` } });
+  const call = (key: string) => sendRequest(gateway.port, { headers: { authorization: `Bearer ${key}` } });
   expect((await call("sk-or-v1-own")).status).toBe(200);
   const issued = createSecret();
   for (const key of [issued, `${issued.slice(0, -1)}!`, "sk-slc-mistyped"]) {
@@ -25,13 +25,13 @@ test("a gateway without an account forwards OpenRouter keys, and never a key of 
 
 test("the start says in which mode the gateway runs", async () => {
   const own = runNode("src/server.ts", { PORT: "0" });
-  await listeningPort(own);
+  await waitForPort(own);
   expect(own.stdout()).toContain('"mode":"own keys: clients send their own OpenRouter keys');
   const account = runNode("src/server.ts", {
     PORT: "0",
     OPENROUTER_API_KEY: "sk-or-x",
     GATEWAY_API_KEYS: "a:b",
   });
-  await listeningPort(account);
+  await waitForPort(account);
   expect(account.stdout()).toContain('"mode":"account: ');
 });

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import type { KeyStore } from "../../src/auth/key-store.ts";
 import { createSecret } from "../../src/key-secret.ts";
-import { ask } from "../support/ask.ts";
-import { CHAT_PATH, chatBody } from "../support/chat.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 import { startLoginGateway } from "../support/login-gateway.ts";
 
 const LOGINS_MAX = 5;
@@ -28,13 +28,13 @@ test.each([
     const wrong = (): Record<string, string> => ({ ...headers, authorization: `Bearer ${createSecret()}` });
     for (let sent = 1; sent <= LOGINS_MAX; sent++) {
       const client = new RawClient(gateway.port);
-      client.post(CHAT_PATH, chatBody(), wrong());
-      const answer = await until(() => waiting.shift(), "the look-up");
+      client.post(CHAT_PATH, buildChatBody(), wrong());
+      const answer = await waitUntil(() => waiting.shift(), "the look-up");
       client.socket.resetAndDestroy();
-      await until(() => gateway.logs.length === sent, "the request to end");
+      await waitUntil(() => gateway.logs.length === sent, "the request to end");
       answer();
     }
-    const refused = await ask(gateway.port, { headers: { ...headers, authorization: undefined } });
+    const refused = await sendRequest(gateway.port, { headers: { ...headers, authorization: undefined } });
     expect(refused.status).toBe(429);
     const gone: unknown[] = Array.from({ length: LOGINS_MAX }, () => "client_gone");
     expect(gateway.logs.map(({ msg }) => msg)).toEqual(gateway.logs.map(() => "request"));

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
-import { mistakesOf } from "../support/config-mistakes.ts";
+import { listMistakes } from "../support/config-mistakes.ts";
 
 const SECRET = "s3cr3t-do-not-show";
 
@@ -36,7 +36,7 @@ test.each([{ GATEWAY_API_KEYS: "team:sk-a" }, { ALLOW_ANONYMOUS: "true" }])(
 
 test("without an account there is nothing to keep: DATA_DIR does nothing and DATABASE_URL is a mistake", () => {
   expect(loadConfig({ DATA_DIR: "/x" }).store).toBeUndefined();
-  expect(mistakesOf({ DATABASE_URL: "postgres://db/x" })).toEqual([
+  expect(listMistakes({ DATABASE_URL: "postgres://db/x" })).toEqual([
     expect.stringContaining("without OPENROUTER_API_KEY"),
   ]);
 });
@@ -55,7 +55,7 @@ test("the data directory counts as persistent with SQLite, and with PostgreSQL o
 test.each([{}, { DATA_DIR: "/x" }, { DATA_DIR: "/x", GATEWAY_API_KEYS: "team:sk-a" }])(
   "a data directory that does not persist is a mistake with SQLite, which is in it: %j",
   (env) => {
-    expect(mistakesOf({ OPENROUTER_API_KEY: "x", DATA_DIR_PERSISTENT: "false", ...env })).toEqual([
+    expect(listMistakes({ OPENROUTER_API_KEY: "x", DATA_DIR_PERSISTENT: "false", ...env })).toEqual([
       expect.stringContaining("without DATABASE_URL"),
     ]);
   },
@@ -75,7 +75,7 @@ test("an account may be opened to anyone, but only in so many words", () => {
 });
 
 test("gateway keys without an account are a mistake: they would be forwarded", () => {
-  const mistakes = mistakesOf({ GATEWAY_API_KEYS: `team:${SECRET}` });
+  const mistakes = listMistakes({ GATEWAY_API_KEYS: `team:${SECRET}` });
   expect(mistakes).toEqual([expect.stringContaining("without OPENROUTER_API_KEY")]);
   expect(mistakes.join()).not.toContain(SECRET);
 });

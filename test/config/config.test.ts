@@ -1,8 +1,8 @@
 import { totalmem } from "node:os";
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
-import { mistakesOf } from "../support/config-mistakes.ts";
-import { digestOf } from "../../src/config/key-list.ts";
+import { listMistakes } from "../support/config-mistakes.ts";
+import { digestSecret } from "../../src/config/key-list.ts";
 
 const SECRET = "s3cr3t-do-not-show";
 
@@ -102,8 +102,8 @@ test("every variable reaches its place, and space around values does not matter"
     port: 0,
     openrouterApiKey: "sk-or-v1-x",
     gatewayKeys: [
-      { name: "team", digest: digestOf("sk-a") },
-      { name: "ci", digest: digestOf("sk-b") },
+      { name: "team", digest: digestSecret("sk-a") },
+      { name: "ci", digest: digestSecret("sk-b") },
     ],
     allowAnonymous: true,
     upstream: {
@@ -220,7 +220,7 @@ test("every mistake is named at once, each with its variable, and no value with 
     APP_URL: SECRET,
     APP_TITLE: `${SECRET}é`,
   };
-  const mistakes = mistakesOf(values);
+  const mistakes = listMistakes(values);
   const named = new Set(mistakes.map((mistake) => mistake.split(" ", 1)[0]));
   expect(Object.keys(values).filter((name) => !named.has(name))).toEqual([]);
   expect(mistakes.filter((mistake) => mistake.startsWith("GATEWAY_API_KEYS item"))).toHaveLength(4);

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
-import { environment } from "../../src/config/environment.ts";
+import { environmentSchema } from "../../src/config/environment.ts";
 
-const names = Object.keys(environment.shape);
+const names = Object.keys(environmentSchema.shape);
 
 test("the README's table has a row for each setting, and for nothing else", () => {
   const readme = readFileSync("README.md", "utf8");

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
-import { proxyFor } from "../../src/config/proxy.ts";
-import { mistakesOf } from "../support/config-mistakes.ts";
+import { selectProxy } from "../../src/config/proxy.ts";
+import { listMistakes } from "../support/config-mistakes.ts";
 
 const PROXY = "http://proxy:3128";
 
@@ -23,7 +23,7 @@ test.each([
   ["a.b\topenrouter.ai", false],
   ["10.0.0.0/8", true],
 ])("of NO_PROXY=%j openrouter.ai is behind the proxy: %s", (NO_PROXY, isProxied) => {
-  expect(proxyFor("https://openrouter.ai/api/v1", { HTTPS_PROXY: PROXY, NO_PROXY })).toBe(
+  expect(selectProxy("https://openrouter.ai/api/v1", { HTTPS_PROXY: PROXY, NO_PROXY })).toBe(
     isProxied ? PROXY : undefined,
   );
 });
@@ -41,7 +41,7 @@ test.each([
   ["http://[::1]:9180", "[::1]:1", true],
   ["http://[fd00::5]", "fd00::/8", false],
 ])("%s with NO_PROXY=%s is behind the proxy: %s", (target, NO_PROXY, isProxied) => {
-  expect(proxyFor(target, { HTTP_PROXY: PROXY, NO_PROXY }) !== undefined).toBe(isProxied);
+  expect(selectProxy(target, { HTTP_PROXY: PROXY, NO_PROXY }) !== undefined).toBe(isProxied);
 });
 
 test("HTTPS_PROXY is for https and HTTP_PROXY for http and, without the other, for https", () => {
@@ -64,7 +64,7 @@ test("names of proxies in lower case count, and before those in upper case", () 
 test.each(["socks5://a:1", "http://", "http://a:1/path", "http://a:1?x", "http://%zz:p@a:1", "a b"])(
   "HTTPS_PROXY=%s is refused by name",
   (value) => {
-    expect(mistakesOf({ HTTPS_PROXY: value })).toEqual([
+    expect(listMistakes({ HTTPS_PROXY: value })).toEqual([
       expect.stringMatching(/^HTTPS_PROXY must be the http/),
     ]);
   },

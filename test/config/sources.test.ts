@@ -2,16 +2,16 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
-import { environment } from "../../src/config/environment.ts";
-import { addEnvFile, plainValue } from "../../src/config/sources.ts";
-import { mistakesOf } from "../support/config-mistakes.ts";
-import { temporaryDirectory } from "../support/store.ts";
+import { environmentSchema } from "../../src/config/environment.ts";
+import { addEnvFile, unquoteValue } from "../../src/config/sources.ts";
+import { listMistakes } from "../support/config-mistakes.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
 
 const SECRET = "s3cr3t-do-not-show";
 
 /** Writes a file of a test's own. @returns its path. */
 function written(content: string | Buffer, name = "file"): string {
-  const path = join(temporaryDirectory(), name);
+  const path = join(createTemporaryDirectory(), name);
   writeFileSync(path, content);
   return path;
 }
@@ -29,20 +29,20 @@ test.each([
   ['a "b" c', 'a "b" c'],
   ["it's", "it's"],
 ])("%j is read as %j", (text, value) => {
-  expect(plainValue(text)).toBe(value);
+  expect(unquoteValue(text)).toBe(value);
 });
 
 test.each(['"a', 'a"', "'a\"", '"', "'", '"a" and "b"', '"a","b"', "“a”", "‘a’", "\"a'"])(
   "%j is ambiguous",
   (text) => {
-    expect(plainValue(text)).toBeUndefined();
+    expect(unquoteValue(text)).toBeUndefined();
   },
 );
 
 test("every setting is refused by its name, and without its value, when its quotes do not match", () => {
-  for (const name of Object.keys(environment.shape))
+  for (const name of Object.keys(environmentSchema.shape))
     for (const text of [`"${SECRET}`, `${SECRET}'`, `"${SECRET}" "x"`]) {
-      expect(mistakesOf({ [name]: text })).toEqual([
+      expect(listMistakes({ [name]: text })).toEqual([
         `${name} has quotes around its value that do not match: remove them`,
       ]);
     }
@@ -86,7 +86,7 @@ test.each([
 });
 
 test("a directory in place of a .env file is refused, and no file at all is none", () => {
-  const directory = join(temporaryDirectory(), ".env");
+  const directory = join(createTemporaryDirectory(), ".env");
   mkdirSync(directory);
   expect(addEnvFile({}, directory)).toMatch(/is a directory.*: remove it\.$/);
   expect(addEnvFile({}, join(directory, "missing"))).toBeUndefined();
@@ -111,12 +111,14 @@ test.each(["OPENROUTER_API_KEY", "GATEWAY_API_KEYS", "DATABASE_URL", "REDIS_URL"
     const file = `${name}_FILE`;
     const account = name === "OPENROUTER_API_KEY" ? {} : { OPENROUTER_API_KEY: "sk-or-x" };
     const mistakes = (path: string, more = {}): string =>
-      mistakesOf({ ...account, [file]: path, ...more }).join("\n");
+      listMistakes({ ...account, [file]: path, ...more }).join("\n");
     const full = written(SECRET);
     expect(mistakes(full, { [name]: SECRET })).toMatch(new RegExp(`^${file} and ${name} are both set`));
     expect(mistakes(join(full, "x"))).toBe(`${file} names a file that cannot be read (ENOTDIR)`);
     expect(mistakes(`${full}-missing`)).toBe(`${file} names a file that cannot be read (ENOENT)`);
-    expect(mistakes(temporaryDirectory())).toMatch(new RegExp(`^${file} names a file that is a directory`));
+    expect(mistakes(createTemporaryDirectory())).toMatch(
+      new RegExp(`^${file} names a file that is a directory`),
+    );
     for (const empty of ["", " \r\n", '""\n'])
       expect(mistakes(written(empty))).toBe(`${file} names an empty file`);
     expect(mistakes(written(`"${SECRET}`))).toMatch(new RegExp(`^${file} has quotes`));
@@ -127,7 +129,7 @@ test.each(["OPENROUTER_API_KEY", "GATEWAY_API_KEYS", "DATABASE_URL", "REDIS_URL"
 );
 
 test("an account's key in a file that cannot be read is not said to be missing besides", () => {
-  expect(mistakesOf({ OPENROUTER_API_KEY_FILE: "/nowhere", GATEWAY_API_KEYS: "a:b" })).toEqual([
+  expect(listMistakes({ OPENROUTER_API_KEY_FILE: "/nowhere", GATEWAY_API_KEYS: "a:b" })).toEqual([
     "OPENROUTER_API_KEY_FILE names a file that cannot be read (ENOENT)",
   ]);
 });

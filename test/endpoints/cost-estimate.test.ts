@@ -1,10 +1,10 @@
 import { expect, onTestFinished, test } from "vitest";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
-import { ask } from "../support/ask.ts";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { startTestGateway } from "../support/gateway.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
 async function start() {
   const simulator = await startSimulator();
@@ -14,13 +14,13 @@ async function start() {
 
 test("a dry run says what a request may cost, calls no model, and what it then costs lies between", async () => {
   const { simulator, gateway } = await start();
-  const body = chatBody({ model: "openrouter/openai/gpt-4o-mini", max_tokens: 200 });
-  const dry = await ask(gateway.port, { path: `${CHAT_PATH}?dryRun=true`, body });
-  expect([dry.status, simulator.stats().billedNanodollars]).toEqual([200, 0]);
+  const body = buildChatBody({ model: "openrouter/openai/gpt-4o-mini", max_tokens: 200 });
+  const dry = await sendRequest(gateway.port, { path: `${CHAT_PATH}?dryRun=true`, body });
+  expect([dry.status, simulator.readStats().billedNanodollars]).toEqual([200, 0]);
   const estimate = JSON.parse(dry.body.toString());
   expect(estimate).toMatchObject({ estimated: true, model: "openai/gpt-4o-mini", currency: "USD" });
-  await ask(gateway.port, { body });
-  const billed = simulator.stats().billedNanodollars;
+  await sendRequest(gateway.port, { body });
+  const billed = simulator.readStats().billedNanodollars;
   expect(billed).toBeGreaterThanOrEqual(estimate.lowest.nanodollars);
   expect(billed).toBeLessThanOrEqual(estimate.highest.nanodollars);
 });
@@ -37,19 +37,19 @@ test.each([
   ["?dryRun=true", { messages: undefined }, 400, "messages"],
 ])("a dry run with %s and %j is refused", async (query, fields, status, param) => {
   const { gateway } = await start();
-  const answer = await ask(gateway.port, { path: CHAT_PATH + query, body: chatBody(fields) });
+  const answer = await sendRequest(gateway.port, { path: CHAT_PATH + query, body: buildChatBody(fields) });
   expect([answer.status, JSON.parse(answer.body.toString()).error.param]).toEqual([status, param]);
 });
 
 test("an estimate states its range, what it is made of, and when its prices were listed", async () => {
   const { gateway } = await start();
   const before = Date.now();
-  const body = chatBody({
+  const body = buildChatBody({
     model: "openrouter/openai/gpt-4o-mini",
     models: ["openai/gpt-4o"],
     max_tokens: 100,
   });
-  const dry = await ask(gateway.port, { path: `${CHAT_PATH}?dryRun=true`, body });
+  const dry = await sendRequest(gateway.port, { path: `${CHAT_PATH}?dryRun=true`, body });
   expect(dry.headers["content-type"]).toMatch(/^application\/json/);
   const estimate = JSON.parse(dry.body.toString());
   const amount = { nanodollars: expect.any(Number), usd: expect.stringMatching(/^\d+\.\d{9}$/) };
@@ -79,7 +79,11 @@ test("an estimate states its range, what it is made of, and when its prices were
 
 async function dryRun(port: number, fields: Record<string, unknown>, headers: Record<string, string> = {}) {
   const path = `${CHAT_PATH}?dryRun=true`;
-  const answer = await ask(port, { path, body: chatBody(fields), headers: { ...AUTHORIZATION, ...headers } });
+  const answer = await sendRequest(port, {
+    path,
+    body: buildChatBody(fields),
+    headers: { ...AUTHORIZATION, ...headers },
+  });
   expect(answer.status).toBe(200);
   return JSON.parse(answer.body.toString()) as {
     lowest: { nanodollars: number };
@@ -105,8 +109,8 @@ test.each([
   const { lowest, highest, components } = await dryRun(gateway.port, { ...fields, max_tokens: 200 });
   const prompts = components.filter(({ name }) => name === "prompt");
   expect(prompts.at(-1)?.highest.unit_price_usd).toBe(price);
-  expect((await ask(gateway.port, { body: chatBody(fields) })).status).toBe(200);
-  const billed = simulator.stats().billedNanodollars;
+  expect((await sendRequest(gateway.port, { body: buildChatBody(fields) })).status).toBe(200);
+  const billed = simulator.readStats().billedNanodollars;
   expect(billed).toBeGreaterThanOrEqual(lowest.nanodollars);
   expect(billed).toBeLessThanOrEqual(highest?.nanodollars ?? NaN);
 });
@@ -159,7 +163,7 @@ test("endpoints that cannot be fetched leave no highest cost but that of provide
   const upstream = await startScriptedUpstream((socket, request) => {
     const isList = request.line.startsWith("GET /api/v1/models HTTP");
     socket.write(
-      responseBytes(isList ? 200 : 500, { "content-type": "application/json" }, isList ? models : "{}"),
+      formatResponse(isList ? 200 : 500, { "content-type": "application/json" }, isList ? models : "{}"),
     );
   });
   const gateway = await startTestGateway(upstream.baseUrl);
@@ -173,14 +177,17 @@ test("endpoints that cannot be fetched leave no highest cost but that of provide
 test("a dry run of 16 models has a highest cost, and one of more is refused", async () => {
   const { simulator, gateway } = await start();
   const list = JSON.parse(
-    (await ask(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" })).body.toString(),
+    (await sendRequest(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" })).body.toString(),
   );
   const models = list.data.map(({ id }: { id: string }) => id).slice(0, 16);
   const fields = { model: undefined, max_tokens: 10 };
   await dryRun(gateway.port, { ...fields, models });
   expect(simulator.seen.filter(({ url }) => url.endsWith("/endpoints"))).toHaveLength(16);
   const path = `${CHAT_PATH}?dryRun=true`;
-  const answer = await ask(gateway.port, { path, body: chatBody({ ...fields, models: [...models, "a/b"] }) });
+  const answer = await sendRequest(gateway.port, {
+    path,
+    body: buildChatBody({ ...fields, models: [...models, "a/b"] }),
+  });
   const { error } = JSON.parse(answer.body.toString());
   expect([answer.status, error.code, error.param]).toEqual([400, "invalid_value", "models"]);
   expect(error.message).toContain("16 models");
@@ -193,7 +200,10 @@ test.each([
   ["openrouter/auto", "openrouter/auto", false],
 ])("%s is estimated as %s; there is a highest total: %s", async (model, listed, bounded) => {
   const { gateway } = await start();
-  const dry = await ask(gateway.port, { path: `${CHAT_PATH}?dryRun=true`, body: chatBody({ model }) });
+  const dry = await sendRequest(gateway.port, {
+    path: `${CHAT_PATH}?dryRun=true`,
+    body: buildChatBody({ model }),
+  });
   const estimate = JSON.parse(dry.body.toString());
   expect(new Set(estimate.components.map((one: { model: string }) => one.model))).toEqual(new Set([listed]));
   expect([estimate.model, estimate.highest !== null]).toEqual([model, bounded]);
@@ -212,13 +222,13 @@ test("a dry run needs a key, and takes the models that its key may use", async (
   const simulator = await startSimulator();
   onTestFinished(() => simulator.close());
   const gateway = await startKeyedGateway(simulator.baseUrl);
-  const { secret } = (await gateway.manage("POST", "/keys", { name: "bob", models: ["google/*"] })).body;
+  const { secret } = (await gateway.callAdmin("POST", "/keys", { name: "bob", models: ["google/*"] })).body;
   const path = `${CHAT_PATH}?dryRun=true`;
   expect((await gateway.call("sk-unknown", { path })).status).toBe(401);
   expect((await gateway.call(secret, { path })).status).toBe(403);
-  const body = chatBody({ model: "google/gemini-3-flash-preview" });
+  const body = buildChatBody({ model: "google/gemini-3-flash-preview" });
   expect((await gateway.call(secret, { path, body })).status).toBe(200);
-  expect((await gateway.manage("GET", "/requests")).body.data).toEqual([]);
+  expect((await gateway.callAdmin("GET", "/requests")).body.data).toEqual([]);
 });
 
 test("a caller with an OpenRouter key of its own gets estimates too", async () => {
@@ -226,12 +236,12 @@ test("a caller with an OpenRouter key of its own gets estimates too", async () =
   onTestFinished(() => simulator.close());
   const env = { OPENROUTER_API_KEY: undefined, GATEWAY_API_KEYS: undefined };
   const gateway = await startTestGateway(simulator.baseUrl, env);
-  const dry = await ask(gateway.port, { path: `${CHAT_PATH}?dryRun=true` });
+  const dry = await sendRequest(gateway.port, { path: `${CHAT_PATH}?dryRun=true` });
   expect([dry.status, simulator.seen.map(({ method }) => method)]).toEqual([200, ["GET", "GET"]]);
 });
 
 test("dryRun=false and other queries change nothing", async () => {
   const { simulator, gateway } = await start();
-  expect((await ask(gateway.port, { path: `${CHAT_PATH}?dryRun=false&x=1` })).status).toBe(200);
-  expect(simulator.stats().completed).toBe(1);
+  expect((await sendRequest(gateway.port, { path: `${CHAT_PATH}?dryRun=false&x=1` })).status).toBe(200);
+  expect(simulator.readStats().completed).toBe(1);
 });

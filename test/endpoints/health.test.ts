@@ -2,18 +2,18 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fastify } from "fastify";
 import { expect, onTestFinished, test } from "vitest";
-import { Drain } from "../../src/http/shutdown.ts";
-import { ask } from "../support/ask.ts";
+import { ShutdownState } from "../../src/http/shutdown.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startHeldUpstream } from "../support/held-upstream.ts";
-import { temporaryDirectory } from "../support/store.ts";
-import { until } from "../support/until.ts";
-import { health, type HealthCheck } from "../../src/endpoints/health.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
+import { registerHealth, type HealthCheck } from "../../src/endpoints/health.ts";
 
 async function ready(required: Record<string, HealthCheck>, optional: Record<string, HealthCheck> = {}) {
   const app = fastify();
   onTestFinished(() => app.close());
-  health(app, { drain: new Drain(), required, optional });
+  registerHealth(app, { drain: new ShutdownState(), required, optional });
   return async () => {
     const { statusCode, body } = await app.inject("/readyz");
     return [statusCode, JSON.parse(body)] as const;
@@ -49,18 +49,18 @@ test("a check that never answers fails after 2 s, and is not started a second ti
 
 test("a gateway whose journal cannot be written is not ready until it can be, without a request in between", async () => {
   const { upstream } = await startHeldUpstream();
-  const dataDir = temporaryDirectory();
+  const dataDir = createTemporaryDirectory();
   const gateway = await startTestGateway(upstream.baseUrl, { DATA_DIR: dataDir });
   const readiness = async (): Promise<unknown[]> => {
-    const { status, body } = await ask(gateway.port, { method: "GET", path: "/readyz", body: "" });
+    const { status, body } = await sendRequest(gateway.port, { method: "GET", path: "/readyz", body: "" });
     return [status, (JSON.parse(body.toString()) as { failing: unknown }).failing];
   };
   expect(await readiness()).toEqual([200, []]);
   const journal = join(dataDir, "journal");
   rmSync(journal, { recursive: true });
-  expect((await ask(gateway.port)).status).toBe(503);
+  expect((await sendRequest(gateway.port)).status).toBe(503);
   expect(await readiness()).toEqual([503, ["journal"]]);
   mkdirSync(journal);
   expect(await readiness()).toEqual([200, []]);
-  await until(async () => (await ask(gateway.port)).status === 200, "requests to be served");
+  await waitUntil(async () => (await sendRequest(gateway.port)).status === 200, "requests to be served");
 });

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
-import { ask } from "../support/ask.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 
@@ -37,7 +37,7 @@ async function startUpstream() {
 test("a key of the environment has every field that OpenRouter's /key has, and no usage where nothing is kept", async () => {
   const { baseUrl } = await startUpstream();
   const gateway = await startTestGateway(baseUrl);
-  const answer = await ask(gateway.port, KEY);
+  const answer = await sendRequest(gateway.port, KEY);
   expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([
     200,
     { data: { label: "team", ...NOTHING } },
@@ -48,7 +48,7 @@ test("a key that expires says when", async () => {
   const { baseUrl } = await startUpstream();
   const gateway = await startKeyedGateway(baseUrl);
   const expires_at = "2099-01-01T00:00:00.000Z";
-  const { secret } = (await gateway.manage("POST", "/keys", { name: "bob", expires_at })).body;
+  const { secret } = (await gateway.callAdmin("POST", "/keys", { name: "bob", expires_at })).body;
   const answer = await gateway.call(secret, KEY);
   expect(JSON.parse(answer.body.toString())).toEqual({ data: { label: "bob", ...NOTHING, expires_at } });
 });
@@ -64,7 +64,7 @@ test.each([
   const simulator = await startUpstream();
   const gateway = await startTestGateway(simulator.baseUrl, { DATA_DIR: undefined, ...env });
   const headers = { authorization };
-  const answer = await ask(gateway.port, { ...KEY, headers });
+  const answer = await sendRequest(gateway.port, { ...KEY, headers });
   expect([answer.status, JSON.parse(answer.body.toString()).error.code]).toEqual([404, "unknown_url"]);
   expect(simulator.seen).toEqual([]);
 });

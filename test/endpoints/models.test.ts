@@ -23,7 +23,7 @@ async function startBoth(): Promise<{ gateway: KeyedGateway; simulator: Simulato
 }
 
 async function keyFor(gateway: KeyedGateway, name: string, models: string[] | null): Promise<string> {
-  return (await gateway.manage("POST", "/keys", { name, models })).body.secret;
+  return (await gateway.callAdmin("POST", "/keys", { name, models })).body.secret;
 }
 
 async function listOf(gateway: KeyedGateway, secret: string, query = ""): Promise<List> {
@@ -61,7 +61,7 @@ test("keys with the same patterns share a list, and one whose patterns change ge
   const first = await keyFor(gateway, "first", ["google/*"]);
   const second = await keyFor(gateway, "second", ["google/*"]);
   expect(await listOf(gateway, first)).toEqual(await listOf(gateway, second));
-  await gateway.manage("PATCH", "/keys/second", { models: null });
+  await gateway.callAdmin("PATCH", "/keys/second", { models: null });
   await expect
     .poll(async () => (await listOf(gateway, second)).total_count, { timeout: 2_000 })
     .toBe((await listOf(gateway, gateway.caller)).total_count);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ask, type Ask } from "../support/ask.ts";
+import { sendRequest, type TestRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
 
@@ -11,8 +11,8 @@ interface Said {
   readonly message: string;
 }
 
-async function asked(port: number, request: Ask): Promise<Said> {
-  const { status, body } = await ask(port, request);
+async function asked(port: number, request: TestRequest): Promise<Said> {
+  const { status, body } = await sendRequest(port, request);
   const { error } = JSON.parse(body.toString()) as { error: { code: string; message: string } };
   return { status, code: error.code, message: error.message };
 }
@@ -39,7 +39,7 @@ test.each([
   expect([status, code]).toEqual([400, "unsupported_endpoint"]);
   expect(message).toContain(`no ${name} (${method} ${path.split("?")[0]})`);
   expect(message).toContain(`the base URL http://127.0.0.1:${gateway.port}/openai/v1.`);
-  expect(await gateway.requestLog(path)).toMatchObject({ status: 400, route, error: code });
+  expect(await gateway.waitForRequestLog(path)).toMatchObject({ status: 400, route, error: code });
 });
 
 test.each([
@@ -62,7 +62,7 @@ test.each([
   expect(message).toBe(
     `There is nothing at POST ${path}. Set the base URL to ${base}: chat completions are at ${base}/chat/completions.`,
   );
-  const log = await gateway.requestLog(path);
+  const log = await gateway.waitForRequestLog(path);
   expect(log["route"]).toBe(route);
   expect(JSON.stringify(gateway.logs)).not.toContain("sk-secret");
 });
@@ -73,7 +73,7 @@ test("shows no more than 200 characters of a path, as JSON", async () => {
   expect(message).toContain(`POST /${"x".repeat(199)}….`);
   const client = new RawClient(gateway.port);
   client.send('GET /a"<b>\\ HTTP/1.1\r\nhost: g\r\n\r\n');
-  const { headers, body } = await client.whole("characters that JSON and HTML escape");
+  const { headers, body } = await client.waitForResponse("characters that JSON and HTML escape");
   expect(headers["content-type"]).toBe("application/json");
   expect(JSON.parse(body.toString()).error.message).toMatch(/^There is nothing at GET \/a"<b>\\\. /);
 });
@@ -110,7 +110,7 @@ test("answers HTTP/1.0 without a host, too", async () => {
   const gateway = await startTestGateway(NOWHERE);
   const client = new RawClient(gateway.port);
   client.send("GET /none HTTP/1.0\r\n\r\n");
-  const { status, body } = await client.whole("no host");
+  const { status, body } = await client.waitForResponse("no host");
   expect([status, JSON.parse(body.toString()).error.message]).toEqual([
     404,
     expect.stringContaining("Set the base URL to /openai/v1:"),
@@ -129,5 +129,5 @@ test("answers before the body, which a client of Claude Code's size sends", asyn
   const gateway = await startTestGateway(NOWHERE);
   const client = new RawClient(gateway.port);
   client.send("POST /v1/messages?beta=true HTTP/1.1\r\nhost: g\r\ncontent-length: 120000\r\n\r\n");
-  expect((await client.whole("the refusal", 1_000)).status).toBe(400);
+  expect((await client.waitForResponse("the refusal", 1_000)).status).toBe(400);
 });

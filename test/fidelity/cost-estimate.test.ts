@@ -4,16 +4,16 @@ import { fileURLToPath } from "node:url";
 import * as fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
-import { forwardedModelId } from "../../src/request/model-id.ts";
+import { normalizeModelId } from "../../src/request/model-id.ts";
 import type { CostEstimate } from "../../src/pricing/estimate.ts";
 import type { Model } from "../../src/upstream/model-catalog.ts";
-import { nanodollarsOf } from "../../src/metering/money.ts";
-import { readAnswer } from "../support/inspect-response.ts";
-import { ask } from "../support/ask.ts";
-import { estimateAlone } from "../support/cost-estimate.ts";
-import { CHAT_PATH, chatBody } from "../support/chat.ts";
+import { toNanodollars } from "../../src/metering/money.ts";
+import { inspectResponse } from "../support/inspect-response.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { estimateWithListedPrices } from "../support/cost-estimate.ts";
+import { CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
-import { recordedAnswers, recordedRequests } from "./recordings.ts";
+import { recordedResponses, recordedRequests } from "./recordings.ts";
 
 const FILE =
   process.env["OPENROUTER_MODELS"] ??
@@ -51,7 +51,7 @@ test("every listed model has a lowest total that is not above its highest", () =
   fc.assert(
     fc.property(request, (body) => {
       for (const model of listed)
-        expect([model.id, faultsOf(estimateAlone(body, [model]))]).toEqual([model.id, []]);
+        expect([model.id, faultsOf(estimateWithListedPrices(body, [model]))]).toEqual([model.id, []]);
     }),
     { numRuns: 30 },
   );
@@ -62,7 +62,9 @@ const OPEN_ENDED = /^perplexity\/|^sakana\/fugu|-multi-agent/;
 
 test("every listed model that only writes text has a highest total, unless nobody can know its price", () => {
   const body = { messages: [{ role: "user", content: "Hello" }], max_tokens: 100 };
-  const unbounded = listed.filter((model) => estimateAlone(body, [model]).highestNanodollars === null);
+  const unbounded = listed.filter(
+    (model) => estimateWithListedPrices(body, [model]).highestNanodollars === null,
+  );
   const expected = listed.filter(({ id, pricing, architecture }) => {
     const { prompt } = pricing as { prompt: string };
     const { output_modalities: answers } = architecture as { output_modalities: string[] };
@@ -74,9 +76,11 @@ test("every listed model that only writes text has a highest total, unless nobod
 
 test("fallbacks through all listed models span them all", () => {
   const body = { messages: [{ role: "user", content: "Hello" }], max_tokens: 100 };
-  const bounded = listed.filter((model) => estimateAlone(body, [model]).highestNanodollars !== null);
-  const alone = bounded.map((model) => estimateAlone(body, [model]));
-  expect(estimateAlone(body, bounded)).toMatchObject({
+  const bounded = listed.filter(
+    (model) => estimateWithListedPrices(body, [model]).highestNanodollars !== null,
+  );
+  const alone = bounded.map((model) => estimateWithListedPrices(body, [model]));
+  expect(estimateWithListedPrices(body, bounded)).toMatchObject({
     lowestNanodollars: Math.min(...alone.map((one) => one.lowestNanodollars)),
     highestNanodollars: Math.max(...alone.map((one) => one.highestNanodollars ?? Infinity)),
   });
@@ -95,14 +99,22 @@ interface Billed {
 function billed(): Billed[] {
   return recordedRequests.flatMap(({ name, asked }, index) => {
     const body = JSON.parse(asked.toString()) as Record<string, unknown>;
-    const model = byId.get(forwardedModelId(String(body["model"])));
-    const answer = recordedAnswers[index];
-    const usage = answer?.status === 200 ? readAnswer(answer, [answer.body]).usage : undefined;
+    const model = byId.get(normalizeModelId(String(body["model"])));
+    const answer = recordedResponses[index];
+    const usage = answer?.status === 200 ? inspectResponse(answer, [answer.body]).usage : undefined;
     if (!model || !usage) return [];
     const { promptTokens, completionTokens, costUsd } = usage;
     // A free answer of a model that has a price was paid for with a provider key of the caller's.
-    const nanodollars = costUsd === undefined || costUsd === 0 ? undefined : nanodollarsOf(costUsd);
-    return [{ name, estimate: estimateAlone(body, [model]), promptTokens, completionTokens, nanodollars }];
+    const nanodollars = costUsd === undefined || costUsd === 0 ? undefined : toNanodollars(costUsd);
+    return [
+      {
+        name,
+        estimate: estimateWithListedPrices(body, [model]),
+        promptTokens,
+        completionTokens,
+        nanodollars,
+      },
+    ];
   });
 }
 
@@ -146,12 +158,12 @@ test("what the simulator bills is within what a dry run of the same request says
   for (const model of models) {
     for (const content of contents) {
       for (const stream of [false, true]) {
-        const body = chatBody({ model, stream, messages: [{ role: "user", content }] });
-        const dry = await ask(gateway.port, { path: `${CHAT_PATH}?dryRun=true`, body });
+        const body = buildChatBody({ model, stream, messages: [{ role: "user", content }] });
+        const dry = await sendRequest(gateway.port, { path: `${CHAT_PATH}?dryRun=true`, body });
         const { lowest, highest } = JSON.parse(dry.body.toString());
-        const before = simulator.stats().billedNanodollars;
-        expect((await ask(gateway.port, { body })).status).toBe(200);
-        const cost = simulator.stats().billedNanodollars - before;
+        const before = simulator.readStats().billedNanodollars;
+        expect((await sendRequest(gateway.port, { body })).status).toBe(200);
+        const cost = simulator.readStats().billedNanodollars - before;
         expect(cost).toBeGreaterThanOrEqual(lowest.nanodollars);
         expect(cost).toBeLessThanOrEqual(highest.nanodollars);
       }

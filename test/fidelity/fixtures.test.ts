@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { ANSWERS } from "../fixtures/answers.ts";
-import { answersChanged, atRandom, type Writing } from "../fixtures/replay.ts";
-import { chunk, LAST_CHUNK } from "../support/scripted-upstream.ts";
+import { RESPONSES } from "../fixtures/responses.ts";
+import { findChangedResponses, cutAtRandom, type CutIntoWrites } from "../fixtures/replay.ts";
+import { formatChunk, LAST_CHUNK } from "../support/scripted-upstream.ts";
 
 const SHORT_BYTES = 700;
-const short = ANSWERS.filter(({ body }) => body.length > 0 && body.length <= SHORT_BYTES);
+const short = RESPONSES.filter(({ body }) => body.length > 0 && body.length <= SHORT_BYTES);
 
 test(
   "answers that are split in two at every byte reach the caller bit for bit",
@@ -14,12 +14,14 @@ test(
     const cases = short.flatMap((answer) =>
       Array.from(answer.body, (_, at) => ({ ...answer, name: `${answer.name}, split at ${at}`, at })),
     );
-    const inTwo: Writing = (head, body, index) => {
+    const inTwo: CutIntoWrites = (head, body, index) => {
       const at = cases[index]?.at ?? 0;
-      const chunks = [body.subarray(0, at), body.subarray(at)].filter((part) => part.length > 0).map(chunk);
+      const chunks = [body.subarray(0, at), body.subarray(at)]
+        .filter((part) => part.length > 0)
+        .map(formatChunk);
       return [Buffer.from(head), ...chunks, Buffer.from(LAST_CHUNK)];
     };
-    expect(await answersChanged(cases, inTwo)).toEqual([]);
+    expect(await findChangedResponses(cases, inTwo)).toEqual([]);
   },
 );
 
@@ -27,7 +29,7 @@ test(
   "answers that are split at random again and again reach the caller bit for bit",
   { timeout: 300_000 },
   async () => {
-    const often = Array.from({ length: 20 }, () => ANSWERS).flat();
-    expect(await answersChanged(often, atRandom)).toEqual([]);
+    const often = Array.from({ length: 20 }, () => RESPONSES).flat();
+    expect(await findChangedResponses(often, cutAtRandom)).toEqual([]);
   },
 );

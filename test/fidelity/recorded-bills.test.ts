@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { Answer } from "../fixtures/replay.ts";
-import { piecesOf, readAnswer } from "../support/inspect-response.ts";
-import { recordedAnswers } from "./recordings.ts";
+import type { ResponseFixture } from "../fixtures/replay.ts";
+import { cutIntoPieces, inspectResponse } from "../support/inspect-response.ts";
+import { recordedResponses } from "./recordings.ts";
 
 /** What the last part of an answer says of its bill. */
 interface Stated {
@@ -15,7 +15,7 @@ interface Stated {
 }
 
 /** The answer, or the last chunk of a stream, parsed whole. */
-function statedBy({ body, contentType }: Answer): Stated | undefined {
+function statedBy({ body, contentType }: ResponseFixture): Stated | undefined {
   const text = body.toString();
   const json = contentType.startsWith("text/event-stream") ? text.match(/(?<=^data: )\{.*/gm)?.at(-1) : text;
   try {
@@ -26,7 +26,7 @@ function statedBy({ body, contentType }: Answer): Stated | undefined {
 }
 
 /** Answers of OpenRouter's: others state no cost. */
-const billed = recordedAnswers.flatMap((answer) => {
+const billed = recordedResponses.flatMap((answer) => {
   const stated = statedBy(answer);
   return stated?.usage?.cost === undefined ? [] : [{ answer, stated }];
 });
@@ -34,7 +34,7 @@ const billed = recordedAnswers.flatMap((answer) => {
 test("reads cost, tokens, model and provider of every recorded answer as OpenRouter states them", () => {
   expect(billed.length).toBeGreaterThan(50);
   for (const { answer, stated } of billed) {
-    const found = readAnswer(answer, piecesOf(answer.body, [1_000]), {
+    const found = inspectResponse(answer, cutIntoPieces(answer.body, [1_000]), {
       headers: { "transfer-encoding": "chunked" },
     });
     expect([answer.name, found.usage]).toMatchObject([

@@ -1,15 +1,15 @@
 import { expect, test } from "vitest";
-import { answersChanged, atRandom, byteByByte, OWN_KEYS } from "../fixtures/replay.ts";
-import { recordedAnswers } from "./recordings.ts";
+import { findChangedResponses, cutAtRandom, cutIntoBytes, OWN_KEYS } from "../fixtures/replay.ts";
+import { recordedResponses } from "./recordings.ts";
 
-const missing = recordedAnswers.length === 0;
+const missing = recordedResponses.length === 0;
 const TIMEOUT_MS = 480_000;
 
 test.skipIf(missing)(
   "every recorded answer that comes byte by byte reaches the caller bit for bit",
   { timeout: TIMEOUT_MS },
   async () => {
-    expect(await answersChanged(recordedAnswers, byteByByte, OWN_KEYS)).toEqual([]);
+    expect(await findChangedResponses(recordedResponses, cutIntoBytes, OWN_KEYS)).toEqual([]);
   },
 );
 
@@ -17,7 +17,7 @@ test.skipIf(missing)(
   "every recorded answer that is split at random reaches the caller bit for bit",
   { timeout: TIMEOUT_MS },
   async () => {
-    const thrice = [...recordedAnswers, ...recordedAnswers, ...recordedAnswers];
-    expect(await answersChanged(thrice, atRandom, OWN_KEYS)).toEqual([]);
+    const thrice = [...recordedResponses, ...recordedResponses, ...recordedResponses];
+    expect(await findChangedResponses(thrice, cutAtRandom, OWN_KEYS)).toEqual([]);
   },
 );

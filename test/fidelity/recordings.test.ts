@@ -1,10 +1,16 @@
 import process from "node:process";
 import { expect, onTestFinished, test } from "vitest";
 import { openDatabase } from "../../src/store/database.ts";
-import { answersChanged, atRandom, inOneWrite, OWN_KEYS, requestsChanged } from "../fixtures/replay.ts";
-import { temporaryDirectory } from "../support/store.ts";
-import { until } from "../support/until.ts";
-import { DIRECTORY, prefixedRequests, recordedAnswers, recordedRequests } from "./recordings.ts";
+import {
+  findChangedResponses,
+  cutAtRandom,
+  cutNowhere,
+  OWN_KEYS,
+  findChangedRequests,
+} from "../fixtures/replay.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
+import { DIRECTORY, prefixedRequests, recordedResponses, recordedRequests } from "./recordings.ts";
 
 const missing = recordedRequests.length === 0;
 const TIMEOUT_MS = 300_000;
@@ -26,7 +32,7 @@ test.skipIf(missing)(
   { timeout: TIMEOUT_MS },
   async () => {
     expect(recordedRequests.length).toBeGreaterThan(300);
-    expect(await requestsChanged(recordedRequests)).toEqual([]);
+    expect(await findChangedRequests(recordedRequests)).toEqual([]);
   },
 );
 
@@ -38,7 +44,7 @@ test.skipIf(missing)(
       ({ asked, sent }) => sent.length === asked.length - "openrouter/".length,
     );
     expect(cut.length).toBeGreaterThan(200);
-    expect(await requestsChanged(prefixedRequests)).toEqual([]);
+    expect(await findChangedRequests(prefixedRequests)).toEqual([]);
   },
 );
 
@@ -46,9 +52,9 @@ test.skipIf(missing)(
   "every recorded answer that comes in one write reaches the caller bit for bit",
   { timeout: TIMEOUT_MS },
   async () => {
-    const answers = recordedAnswers.filter(({ status }) => status !== 401);
+    const answers = recordedResponses.filter(({ status }) => status !== 401);
     expect(answers.length).toBeGreaterThan(300);
-    expect(await answersChanged(answers, inOneWrite)).toEqual([]);
+    expect(await findChangedResponses(answers, cutNowhere)).toEqual([]);
   },
 );
 
@@ -56,16 +62,16 @@ test.skipIf(missing)(
   "every recorded request and answer is the same bit for bit with a ledger that meters it",
   { timeout: TIMEOUT_MS },
   async () => {
-    const DATA_DIR = temporaryDirectory();
-    expect(await requestsChanged(recordedRequests, { DATA_DIR })).toEqual([]);
-    const answers = recordedAnswers.filter(({ status }) => status !== 401);
-    for (const writing of [inOneWrite, atRandom])
-      expect(await answersChanged(answers, writing, { DATA_DIR })).toEqual([]);
+    const DATA_DIR = createTemporaryDirectory();
+    expect(await findChangedRequests(recordedRequests, { DATA_DIR })).toEqual([]);
+    const answers = recordedResponses.filter(({ status }) => status !== 401);
+    for (const writing of [cutNowhere, cutAtRandom])
+      expect(await findChangedResponses(answers, writing, { DATA_DIR })).toEqual([]);
     const database = openDatabase({ dataDir: DATA_DIR, databaseUrl: undefined }, () => {});
     onTestFinished(() => database.close());
     const rows = database.kysely.selectFrom("requests").select("id");
     const all = recordedRequests.length + 2 * answers.length;
-    await until(async () => (await rows.execute()).length === all, "a row for each of them");
+    await waitUntil(async () => (await rows.execute()).length === all, "a row for each of them");
   },
 );
 
@@ -73,7 +79,7 @@ test.skipIf(missing)(
   "every recorded answer, also to a wrong key, reaches a caller with a key of its own bit for bit",
   { timeout: TIMEOUT_MS },
   async () => {
-    expect(recordedAnswers.map(({ status }) => status)).toContain(401);
-    expect(await answersChanged(recordedAnswers, inOneWrite, OWN_KEYS)).toEqual([]);
+    expect(recordedResponses.map(({ status }) => status)).toContain(401);
+    expect(await findChangedResponses(recordedResponses, cutNowhere, OWN_KEYS)).toEqual([]);
   },
 );

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import process from "node:process";
-import type { Answer, Request } from "../fixtures/replay.ts";
+import type { ResponseFixture, RequestFixture } from "../fixtures/replay.ts";
 
 /** Where recorded exchanges with OpenRouter and others are, if they are. */
 export const DIRECTORY: string =
@@ -23,13 +23,13 @@ const entries = existsSync(index) ? (JSON.parse(readFileSync(index, "utf8")) as 
 const chats = entries.filter(({ path }) => path.endsWith("/chat/completions"));
 
 /** Every recorded body of a chat completion request; it is to arrive as it is. */
-export const recordedRequests: readonly Request[] = chats.map(({ file }) => {
+export const recordedRequests: readonly RequestFixture[] = chats.map(({ file }) => {
   const body = readFileSync(`${DIRECTORY}/${file}.request.json`);
   return { name: file, asked: body, sent: body };
 });
 
 /** Every recorded answer to one, with its status and its Content-Type. */
-export const recordedAnswers: readonly Answer[] = chats.map(({ file, status, kind }) => {
+export const recordedResponses: readonly ResponseFixture[] = chats.map(({ file, status, kind }) => {
   const meta = JSON.parse(readFileSync(`${DIRECTORY}/${file}.meta.json`, "utf8")) as Meta;
   const type = Object.entries(meta.response_headers).find(([name]) => name.toLowerCase() === "content-type");
   if (type === undefined) throw new Error(`${file} has no Content-Type`);
@@ -42,7 +42,7 @@ const PREFIX = "openrouter/";
 const AUTHOR_AND_SLUG = /^[^/:@]+\/[^/:@]+(?:[:@]|$)/;
 
 /** The recorded requests, each with the optional prefix put before its model by changing the text. */
-export const prefixedRequests: readonly Request[] = recordedRequests.map(({ name, asked: bare }) => {
+export const prefixedRequests: readonly RequestFixture[] = recordedRequests.map(({ name, asked: bare }) => {
   const text = bare.toString();
   const { model } = JSON.parse(text) as { model: string };
   const asked = Array.from(

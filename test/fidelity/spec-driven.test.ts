@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { readChatRequest } from "../../src/request/chat-request.ts";
-import { ask } from "../support/ask.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { Generator, Spec } from "./spec.ts";
 
 const spec = new Spec();
@@ -48,13 +48,13 @@ test("thousands of requests that OpenRouter's description allows pass with every
 
 test("requests that the description allows arrive upstream bit-identical over real sockets", async () => {
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+    socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
   const bodies = Array.from({ length: 300 }, (_, seed) =>
     JSON.stringify(requestOf(new Generator(spec, seed + 1))),
   );
-  for (const body of bodies) expect((await ask(gateway.port, { body })).status).toBe(200);
+  for (const body of bodies) expect((await sendRequest(gateway.port, { body })).status).toBe(200);
   expect(upstream.seen.map(({ body }) => body.toString())).toEqual(bodies);
 });
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { bareAddress, trustedBy } from "../../src/http/client-address.ts";
-import { ask } from "../support/ask.ts";
+import { parseAddress, createProxyTrust } from "../../src/http/client-address.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startHeldUpstream } from "../support/held-upstream.ts";
 
@@ -21,7 +21,7 @@ test.each([
   ["::ffff:203.0.113.7:50001", "::ffff:203.0.113.7"],
   ["[::ffff:203.0.113.7]:50001", "::ffff:203.0.113.7"],
 ])("the address in %j is %s", (entry, address) => {
-  expect(bareAddress(entry)).toBe(address);
+  expect(parseAddress(entry)).toBe(address);
 });
 
 test.each([
@@ -35,11 +35,11 @@ test.each([
   "[]",
   ":80",
 ])("there is no address in %j", (entry) => {
-  expect(bareAddress(entry)).toBeUndefined();
+  expect(parseAddress(entry)).toBeUndefined();
 });
 
 test("proxies are trusted by address, network and name, with a port, in brackets and as IPv6", () => {
-  const isTrusted = trustedBy(["loopback", "10.0.0.0/8", "192.0.2.1", "2001:db8::/32"]);
+  const isTrusted = createProxyTrust(["loopback", "10.0.0.0/8", "192.0.2.1", "2001:db8::/32"]);
   for (const trusted of [
     "127.0.0.5",
     "::1",
@@ -52,8 +52,8 @@ test("proxies are trusted by address, network and name, with a port, in brackets
     expect([trusted, isTrusted(trusted)]).toEqual([trusted, true]);
   for (const other of ["11.0.0.1", "192.0.2.2:1", "::ffff:11.0.0.1", "2001:db9::1", "unknown", ""])
     expect([other, isTrusted(other)]).toEqual([other, false]);
-  expect(trustedBy(["linklocal"])("fe80::1%eth0")).toBe(true);
-  expect(trustedBy(["uniquelocal"])("fd00::1")).toBe(true);
+  expect(createProxyTrust(["linklocal"])("fe80::1%eth0")).toBe(true);
+  expect(createProxyTrust(["uniquelocal"])("fd00::1")).toBe(true);
 });
 
 /** What a gateway that takes two requests an address answers to requests from these. */
@@ -68,7 +68,7 @@ async function statusesOf(entries: readonly string[]): Promise<number[]> {
   const statuses: number[] = [];
   for (const entry of entries) {
     const headers = { authorization: undefined, "x-forwarded-for": entry };
-    statuses.push((await ask(gateway.port, { headers })).status);
+    statuses.push((await sendRequest(gateway.port, { headers })).status);
   }
   return statuses;
 }

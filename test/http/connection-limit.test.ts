@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
-import { DONE, EVENT, startHeldUpstream, startStream } from "../support/held-upstream.ts";
+import { DONE, EVENT, startHeldUpstream, openStream } from "../support/held-upstream.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const HEALTH = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -16,7 +16,7 @@ async function startLimited(max: number) {
 async function keepAlive(gateway: TestGateway): Promise<RawClient> {
   const client = new RawClient(gateway.port);
   client.send(HEALTH);
-  await client.whole("the first request");
+  await client.waitForResponse("the first request");
   return client;
 }
 
@@ -32,10 +32,10 @@ test("closes the connection that has been idle longest when there is one too man
   // Now the second has been idle longest.
   const before = first.received.length;
   first.send(HEALTH);
-  await until(() => first.received.length > before, "the second response");
+  await waitUntil(() => first.received.length > before, "the second response");
   const fourth = await keepAlive(gateway);
-  await until(() => second.closed, "the connection that was idle longest to be closed");
-  expect([first.closed, third.closed, fourth.closed]).toEqual([false, false, false]);
+  await waitUntil(() => second.isClosed, "the connection that was idle longest to be closed");
+  expect([first.isClosed, third.isClosed, fourth.isClosed]).toEqual([false, false, false]);
   expect(limitLines(gateway)).toMatchObject([
     { level: 40, dropped: 0, idle_closed: 1, accept_errors: 0, max_connections: 3 },
   ]);
@@ -47,9 +47,9 @@ test("closes no idle connection while there are not too many", async () => {
   for (const client of clients) {
     const before = client.received.length;
     client.send(HEALTH);
-    await until(() => client.received.length > before, "the second response");
+    await waitUntil(() => client.received.length > before, "the second response");
   }
-  expect(clients.map(({ closed }) => closed)).toEqual([false, false, false]);
+  expect(clients.map(({ isClosed }) => isClosed)).toEqual([false, false, false]);
   expect(limitLines(gateway)).toEqual([]);
 });
 
@@ -59,45 +59,49 @@ test("serves every new client while others hold all connections and ask for noth
   for (const client of idle.slice(20)) client.send("GET /healthz HT");
   for (let count = 0; count < 20; count++) {
     const client = await keepAlive(gateway);
-    expect(client.response()?.status).toBe(200);
+    expect(client.readResponse()?.status).toBe(200);
   }
-  await until(() => idle.filter(({ closed }) => closed).length >= 30, "the idle connections to be closed");
+  await waitUntil(
+    () => idle.filter(({ isClosed }) => isClosed).length >= 30,
+    "the idle connections to be closed",
+  );
 });
 
 test("drops a new connection when all others have a request in flight, and leaves those alone", async () => {
   const { gateway, finish } = await startLimited(3);
   const streams = [
-    await startStream(gateway.port),
-    await startStream(gateway.port),
-    await startStream(gateway.port),
+    await openStream(gateway.port),
+    await openStream(gateway.port),
+    await openStream(gateway.port),
   ];
   const dropped = Array.from({ length: 5 }, () => new RawClient(gateway.port));
-  await until(() => dropped.every(({ closed }) => closed), "the new connections to be closed");
+  await waitUntil(() => dropped.every(({ isClosed }) => isClosed), "the new connections to be closed");
   // One line, and the count of the others later.
   expect(limitLines(gateway)).toMatchObject([{ dropped: 1, idle_closed: 0, max_connections: 3 }]);
   finish();
-  for (const stream of streams) expect((await stream.whole("the stream")).body.toString()).toBe(EVENT + DONE);
+  for (const stream of streams)
+    expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
   // The places are free again.
-  expect((await keepAlive(gateway)).response()?.status).toBe(200);
+  expect((await keepAlive(gateway)).readResponse()?.status).toBe(200);
 });
 
 test("counts a connection with a second request in flight as busy when the first is answered", async () => {
   const { gateway } = await startLimited(2);
-  const pipelining = await startStream(gateway.port);
+  const pipelining = await openStream(gateway.port);
   pipelining.send(HEALTH);
   const other = await keepAlive(gateway);
   await keepAlive(gateway);
-  await until(() => other.closed, "the idle connection to be closed");
-  expect(pipelining.closed).toBe(false);
+  await waitUntil(() => other.isClosed, "the idle connection to be closed");
+  expect(pipelining.isClosed).toBe(false);
 });
 
 test("closes a connection that has more than 64 requests in flight, and starts no more of them", async () => {
   const { gateway } = await startLimited(10);
   const pipelining = new RawClient(gateway.port);
   pipelining.send(HEALTH.repeat(500));
-  await until(() => pipelining.closed, "the connection to be closed");
+  await waitUntil(() => pipelining.isClosed, "the connection to be closed");
   const other = await keepAlive(gateway);
-  expect(other.closed).toBe(false);
+  expect(other.isClosed).toBe(false);
   const started = gateway.logs.filter(({ msg, route }) => msg === "request" && route === "/healthz");
   expect(started.length).toBeLessThanOrEqual(66);
 });
@@ -106,31 +110,31 @@ test("answers 64 pipelined requests in one write", async () => {
   const { gateway } = await startLimited(10);
   const client = new RawClient(gateway.port);
   client.send(HEALTH.repeat(64));
-  await until(() => client.received.toString().split("HTTP/1.1 200").length === 65, "every response");
-  expect(client.closed).toBe(false);
+  await waitUntil(() => client.received.toString().split("HTTP/1.1 200").length === 65, "every response");
+  expect(client.isClosed).toBe(false);
 });
 
 test("bounds the pipelined requests of all connections together, and counts no request that has ended", async () => {
   const { gateway, finish } = await startLimited(100);
   const pipelining: RawClient[] = [];
   for (let count = 0; count < 16; count++) {
-    const client = await startStream(gateway.port);
+    const client = await openStream(gateway.port);
     client.send(HEALTH.repeat(63));
     pipelining.push(client);
   }
-  const tooMany = await startStream(gateway.port);
+  const tooMany = await openStream(gateway.port);
   tooMany.send(HEALTH.repeat(63));
-  await until(() => tooMany.closed, "the connection that exceeds the bound to be closed");
-  expect(pipelining.map(({ closed }) => closed)).not.toContain(true);
+  await waitUntil(() => tooMany.isClosed, "the connection that exceeds the bound to be closed");
+  expect(pipelining.map(({ isClosed }) => isClosed)).not.toContain(true);
   // Connections that pipeline nothing are served.
-  expect((await keepAlive(gateway)).response()?.status).toBe(200);
+  expect((await keepAlive(gateway)).readResponse()?.status).toBe(200);
   for (const client of pipelining.splice(0, 8)) client.socket.destroy();
   finish();
   for (const client of pipelining)
-    await until(() => client.received.toString().split("HTTP/1.1 200").length === 65, "every response");
+    await waitUntil(() => client.received.toString().split("HTTP/1.1 200").length === 65, "every response");
   for (let count = 0; count < 30; count++) {
     const client = new RawClient(gateway.port);
     client.send(HEALTH.repeat(64));
-    await until(() => client.received.toString().split("HTTP/1.1 200").length === 65, "every response");
+    await waitUntil(() => client.received.toString().split("HTTP/1.1 200").length === 65, "every response");
   }
 });

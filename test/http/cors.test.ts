@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { ask } from "../support/ask.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
 const PAGE = "https://app.example";
 const preflight = (origin: string) => ({
@@ -24,10 +24,10 @@ function refusals({ logs }: TestGateway): { level: unknown; origin: unknown }[] 
 
 test("a page of a listed origin may call, and may read the ids of its request", async () => {
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "application/json", vary: "Accept" }, "{}")),
+    socket.write(formatResponse(200, { "content-type": "application/json", vary: "Accept" }, "{}")),
   );
   const gateway = await startTestGateway(upstream.baseUrl, { CORS_ORIGINS: `https://other.example,${PAGE}` });
-  const allowed = await ask(gateway.port, preflight(PAGE));
+  const allowed = await sendRequest(gateway.port, preflight(PAGE));
   expect(allowed.status).toBe(204);
   expect(allowed.headers).toMatchObject({
     "access-control-allow-origin": PAGE,
@@ -36,7 +36,7 @@ test("a page of a listed origin may call, and may read the ids of its request", 
   });
   expect(allowed.headers["access-control-allow-credentials"]).toBeUndefined();
   for (const headers of [{ origin: PAGE }, { origin: PAGE, authorization: "Bearer sk-wrong" }]) {
-    const answer = await ask(gateway.port, { headers });
+    const answer = await sendRequest(gateway.port, { headers });
     expect(answer.headers["access-control-allow-origin"]).toBe(PAGE);
     expect(answer.headers["vary"]).toMatch(/Origin/i);
     expect(answer.headers["access-control-expose-headers"]).toMatch(/x-request-id.*x-generation-id/);
@@ -47,7 +47,7 @@ test.each(["https://evil.example", "null", `${PAGE}.evil.example`, "http://app.e
   "a page of %s may not call, and both its developer and the operator are told why",
   async (origin) => {
     const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { CORS_ORIGINS: PAGE });
-    const answer = await ask(gateway.port, preflight(origin));
+    const answer = await sendRequest(gateway.port, preflight(origin));
     expect(answer.headers["access-control-allow-origin"]).toBeUndefined();
     expect([answer.status, JSON.parse(answer.body.toString()).error]).toEqual([
       403,
@@ -56,13 +56,13 @@ test.each(["https://evil.example", "null", `${PAGE}.evil.example`, "http://app.e
         message: expect.stringContaining("CORS_ORIGINS"),
       }),
     ]);
-    expect(await gateway.requestLog("the preflight")).toMatchObject({
+    expect(await gateway.waitForRequestLog("the preflight")).toMatchObject({
       status: 403,
       outcome: "rejected",
       error: "origin_not_allowed",
     });
     expect(refusals(gateway)).toEqual([{ level: 40, origin }]);
-    const request = await ask(gateway.port, { headers: { origin, authorization: undefined } });
+    const request = await sendRequest(gateway.port, { headers: { origin, authorization: undefined } });
     expect([request.status, request.headers["access-control-allow-origin"]]).toEqual([401, undefined]);
   },
 );
@@ -100,7 +100,7 @@ test.each([
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", {
     CORS_ORIGINS: `https://a.example,${allowed}`,
   });
-  const answer = await ask(gateway.port, preflight(origin));
+  const answer = await sendRequest(gateway.port, preflight(origin));
   const expected = allowed === "*" ? "*" : origin;
   expect([answer.status, answer.headers["access-control-allow-origin"]]).toEqual([204, expected]);
   expect(refusals(gateway)).toEqual([]);
@@ -118,7 +118,7 @@ test.each([
   ["https://a.example", "https://A.example"],
 ])("with %s, a page of %s may not", async (allowed, origin) => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { CORS_ORIGINS: allowed });
-  const answer = await ask(gateway.port, preflight(origin));
+  const answer = await sendRequest(gateway.port, preflight(origin));
   expect([answer.status, answer.headers["access-control-allow-origin"]]).toEqual([403, undefined]);
 });
 
@@ -131,7 +131,7 @@ test("a refused origin is logged once a minute, no more than twenty of them, and
     "https://evil.example",
   ];
   for (let index = 0; index < 30; index++) origins.push(`https://${index}.example`);
-  for (const origin of origins) await ask(gateway.port, preflight(origin));
+  for (const origin of origins) await sendRequest(gateway.port, preflight(origin));
   const logged = refusals(gateway).map(({ origin }) => origin);
   expect(logged.slice(0, 3)).toEqual(["(malformed)", "https://evil.example", "https://0.example"]);
   expect(logged).toHaveLength(20);
@@ -139,7 +139,7 @@ test("a refused origin is logged once a minute, no more than twenty of them, and
 
 test("without CORS_ORIGINS nothing about origins is said but in the log", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
-  const answer = await ask(gateway.port, preflight(PAGE));
+  const answer = await sendRequest(gateway.port, preflight(PAGE));
   expect(answer.status).toBe(405);
   expect(Object.keys(answer.headers).filter((name) => name.startsWith("access-control"))).toEqual([]);
   expect(refusals(gateway)).toEqual([{ level: 40, origin: PAGE }]);

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import { ask } from "../support/ask.ts";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
-import { DONE, EVENT, startHeldUpstream, startStream } from "../support/held-upstream.ts";
+import { DONE, EVENT, startHeldUpstream, openStream } from "../support/held-upstream.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { waitUntil } from "../support/wait.ts";
 
-const OK_ANSWER = responseBytes(200, { "content-type": "application/json" }, "{}");
+const OK_ANSWER = formatResponse(200, { "content-type": "application/json" }, "{}");
 const MEGABYTE = Buffer.alloc(1_048_576, 0x20);
 
 function head(headers: Record<string, string>): string {
@@ -27,10 +27,10 @@ test.each([
     const gateway = await startTestGateway(upstream.baseUrl);
     const client = new RawClient(gateway.port);
     client.send(head(headers));
-    const response = await client.whole(title, 1_000);
+    const response = await client.waitForResponse(title, 1_000);
     expect(response.status).toBe(status);
     expect(response.headers["connection"]).toBe("close");
-    await client.ended(title);
+    await client.waitForEnd(title);
     expect(client.error).toBeUndefined();
   },
 );
@@ -41,7 +41,7 @@ test("a caller in the middle of a long upload gets the refusal, and little of th
   const client = new RawClient(gateway.port);
   client.send(head({ "content-length": String(50 * MEGABYTE.length), authorization: "Bearer sk-wrong" }));
   for (let sent = 0; sent < 50; sent++) client.send(MEGABYTE);
-  expect((await client.whole("the refused upload", 1_000)).status).toBe(401);
+  expect((await client.waitForResponse("the refused upload", 1_000)).status).toBe(401);
   // What has left the client is in the buffers of the two kernels; the rest waits for a reader that never comes.
   expect(client.socket.bytesWritten - client.socket.writableLength).toBeLessThan(12 * MEGABYTE.length);
 });
@@ -55,10 +55,10 @@ test("ends its half of the connection with the refusal when the body is long, an
   const body = Buffer.alloc(300_000, 0x20);
   client.send(head({ "content-length": String(body.length), authorization: "Bearer sk-wrong" }));
   client.send(body.subarray(0, 100_000));
-  expect((await client.whole("the refusal", 1_000)).status).toBe(401);
-  await until(() => ended, "the FIN behind the refusal", 1_000);
+  expect((await client.waitForResponse("the refusal", 1_000)).status).toBe(401);
+  await waitUntil(() => ended, "the FIN behind the refusal", 1_000);
   client.send(body.subarray(100_000));
-  const record = await gateway.requestLog("the refused request");
+  const record = await gateway.waitForRequestLog("the refused request");
   expect(record).toMatchObject({ status: 401, outcome: "rejected" });
   expect(record["duration_ms"]).toBeLessThan(1_500);
   expect(client.error).toBeUndefined();
@@ -69,8 +69,8 @@ test("executes no request that comes over the connection of a refused one", asyn
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port, { allowHalfOpen: true });
   client.send(head({ "content-length": "100000", authorization: "Bearer sk-wrong" }));
-  await client.whole("the refusal", 1_000);
-  const next = chatBody();
+  await client.waitForResponse("the refusal", 1_000);
+  const next = buildChatBody();
   client.send(
     Buffer.concat([
       Buffer.alloc(100_000, 0x20),
@@ -78,73 +78,76 @@ test("executes no request that comes over the connection of a refused one", asyn
     ]),
   );
   client.socket.end();
-  await client.ended("the connection");
+  await client.waitForEnd("the connection");
   // One that would have been executed has reached upstream before an answer to a later one comes from there.
-  expect((await ask(gateway.port)).status).toBe(200);
+  expect((await sendRequest(gateway.port)).status).toBe(200);
   expect(upstream.seen).toHaveLength(1);
 });
 
 test("a refused request behind another on its connection does not cut that one's answer", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
-  const client = await startStream(gateway.port);
+  const client = await openStream(gateway.port);
   client.send(head({ "content-length": "100000", authorization: "Bearer sk-wrong" }));
   // The gateway has read the second request when it has answered a later one.
-  expect((await ask(gateway.port)).status).toBe(200);
+  expect((await sendRequest(gateway.port)).status).toBe(200);
   finish();
-  const response = await client.whole("the stream");
+  const response = await client.waitForResponse("the stream");
   expect(response.body.toString()).toBe(EVENT + DONE);
-  await until(() => client.received.includes("HTTP/1.1 401"), "the refusal behind it");
+  await waitUntil(() => client.received.includes("HTTP/1.1 401"), "the refusal behind it");
 });
 
 test("a refused request with a short body keeps its connection", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody(), { authorization: "Bearer sk-wrong" });
-  expect((await client.whole("the refusal")).headers["connection"]).toBe("keep-alive");
+  client.post(CHAT_PATH, buildChatBody(), { authorization: "Bearer sk-wrong" });
+  expect((await client.waitForResponse("the refusal")).headers["connection"]).toBe("keep-alive");
   const refusal = client.received.length;
-  client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
-  await until(() => client.received.subarray(refusal).includes("200 OK"), "an answer on the same connection");
+  client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
+  await waitUntil(
+    () => client.received.subarray(refusal).includes("200 OK"),
+    "an answer on the same connection",
+  );
 });
 
 test("100 Continue is said to a request that is let in, and never before a refusal", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
   const gateway = await startTestGateway(upstream.baseUrl);
   const refused = new RawClient(gateway.port);
-  const body = chatBody();
+  const body = buildChatBody();
   refused.send(head({ expect: "100-continue", "content-length": String(body.length) }));
-  expect((await refused.whole("the refusal")).status).toBe(401);
+  expect((await refused.waitForResponse("the refusal")).status).toBe(401);
   expect(refused.received.includes("100 Continue")).toBe(false);
   const tooLong = new RawClient(gateway.port);
   tooLong.send(head({ expect: "100-continue", "content-length": "500000000", ...AUTHORIZATION }));
-  expect((await tooLong.whole("the refusal of its length")).status).toBe(413);
+  expect((await tooLong.waitForResponse("the refusal of its length")).status).toBe(413);
   expect(tooLong.received.includes("100 Continue")).toBe(false);
   const accepted = new RawClient(gateway.port);
   accepted.send(head({ expect: "100-continue", "content-length": String(body.length), ...AUTHORIZATION }));
-  await until(() => accepted.received.includes("100 Continue"), "leave to send the body");
+  await waitUntil(() => accepted.received.includes("100 Continue"), "leave to send the body");
   accepted.send(body);
-  expect((await accepted.whole("the answer")).status).toBe(200);
+  expect((await accepted.waitForResponse("the answer")).status).toBe(200);
 });
 
 test("two Authorization headers are refused, because proxies disagree on which of them counts", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
   const client = new RawClient(gateway.port);
-  const body = chatBody();
+  const body = buildChatBody();
   client.send(
     head({ "content-length": String(body.length), ...AUTHORIZATION }).replace(
       "\r\n\r\n",
       "\r\nAuthorization: Bearer sk-2\r\n\r\n",
     ) + body,
   );
-  expect((await client.whole("two keys")).status).toBe(400);
+  expect((await client.waitForResponse("two keys")).status).toBe(400);
 });
 
 test("a request without a host is refused in OpenAI's shape, with an id", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
   const client = new RawClient(gateway.port);
   client.send("GET /healthz HTTP/1.1\r\n\r\n");
-  const response = await client.whole("no host");
+  const response = await client.waitForResponse("no host");
   expect([response.status, JSON.parse(response.body.toString())]).toMatchObject([
     400,
     { error: { code: "bad_request" } },
@@ -166,12 +169,12 @@ test.each([
     const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
     const client = new RawClient(gateway.port);
     client.send(bytes);
-    const response = await client.ended(title);
+    const response = await client.waitForEnd(title);
     expect(response?.status).toBe(status);
     expect(JSON.parse(response?.body.toString() ?? "")).toMatchObject({
       error: { code, type: "invalid_request_error", param: null },
     });
-    expect(await gateway.requestLog(title)).toMatchObject({
+    expect(await gateway.waitForRequestLog(title)).toMatchObject({
       status,
       outcome: "rejected",
       request_id: response?.headers["x-request-id"],
@@ -185,26 +188,26 @@ test("garbage behind a request that is being answered breaks that answer off ins
   );
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  await until(() => client.response()?.body.includes("data: 1"), "the stream");
+  client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+  await waitUntil(() => client.readResponse()?.body.includes("data: 1"), "the stream");
   client.send("\u0000\u0001 not HTTP\r\n\r\n");
-  const response = await client.ended("the stream");
+  const response = await client.waitForEnd("the stream");
   expect(response?.complete).toBe(false);
   expect(response?.body.toString()).toBe("data: 1\n\n");
-  await until(() => upstream.open.size === 0, "upstream to be let go");
+  await waitUntil(() => upstream.open.size === 0, "upstream to be let go");
 });
 
 test("an expectation that nobody knows is ignored, and HTTP/1.0 is never told to continue", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
   const gateway = await startTestGateway(upstream.baseUrl);
-  expect((await ask(gateway.port, { headers: { expect: "the-unexpected" } })).status).toBe(200);
+  expect((await sendRequest(gateway.port, { headers: { expect: "the-unexpected" } })).status).toBe(200);
   const old = new RawClient(gateway.port);
-  const body = chatBody();
+  const body = buildChatBody();
   old.send(
     `POST ${CHAT_PATH} HTTP/1.0\r\nexpect: 100-continue\r\ncontent-type: application/json\r\n` +
       `authorization: ${AUTHORIZATION.authorization}\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   );
-  await old.ended("the answer in HTTP/1.0");
+  await old.waitForEnd("the answer in HTTP/1.0");
   expect(old.received.includes("100 Continue")).toBe(false);
   expect(old.received.includes("200 OK")).toBe(true);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { type Ask, ask } from "../support/ask.ts";
-import { chatBody } from "../support/chat.ts";
+import { type TestRequest, sendRequest } from "../support/send-request.ts";
+import { buildChatBody } from "../support/chat-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY, startTestGateway } from "../support/gateway.ts";
 import { startScriptedUpstream } from "../support/scripted-upstream.ts";
 
@@ -9,12 +9,12 @@ interface Expected {
   readonly headers?: Record<string, string>;
 }
 
-type Row = [title: string, answer: string, request: Ask, expected?: Expected];
+type Row = [title: string, answer: string, request: TestRequest, expected?: Expected];
 
-const key = (authorization: string | undefined): Ask => ({ headers: { authorization } });
-const type = (contentType: string | undefined): Ask => ({ headers: { "content-type": contentType } });
-const body = (fields: Record<string, unknown>): Ask => ({ body: chatBody(fields) });
-const twice = chatBody().replace("{", '{"mod\\u0065l":"a/b",');
+const key = (authorization: string | undefined): TestRequest => ({ headers: { authorization } });
+const type = (contentType: string | undefined): TestRequest => ({ headers: { "content-type": contentType } });
+const body = (fields: Record<string, unknown>): TestRequest => ({ body: buildChatBody(fields) });
+const twice = buildChatBody().replace("{", '{"mod\\u0065l":"a/b",');
 const deep = `{"a":${"[".repeat(512)}${"]".repeat(512)}}`;
 
 /** What the gateway answers by itself: upstream must not hear of it. */
@@ -73,16 +73,16 @@ test.each([
   [key(undefined), "No API key was given; send a key of this gateway as Authorization: Bearer."],
   [key("Basic abc"), "No API key was given; send"],
   [key("Bearer sk-unknown"), "the one in Authorization is unknown, expired, disabled or revoked; send"],
-] as [Ask, string][])("the message says what came: %j, %s", async (request, words) => {
+] as [TestRequest, string][])("the message says what came: %j, %s", async (request, words) => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
-  const { error } = JSON.parse((await ask(gateway.port, request)).body.toString());
+  const { error } = JSON.parse((await sendRequest(gateway.port, request)).body.toString());
   expect(error.message).toContain(words);
 });
 
 test.each(ROWS)("%s is answered with %s", async (title, answer, request, expected = {}) => {
   const upstream = await startScriptedUpstream((socket) => socket.destroy());
   const gateway = await startTestGateway(upstream.baseUrl, { BODY_LIMIT_BYTES: "10000" });
-  const response = await ask(gateway.port, request);
+  const response = await sendRequest(gateway.port, request);
   const [status, code] = [Number(answer.slice(0, 3)), answer.slice(4)];
   expect(response.status).toBe(status);
   expect(JSON.parse(response.body.toString())).toEqual({
@@ -95,7 +95,7 @@ test.each(ROWS)("%s is answered with %s", async (title, answer, request, expecte
   });
   expect(response.body.includes(CALLER_KEY) || response.body.includes("sk-unknown")).toBe(false);
   expect(upstream.connections).toBe(0);
-  expect(await gateway.requestLog(title)).toMatchObject({
+  expect(await gateway.waitForRequestLog(title)).toMatchObject({
     outcome: "rejected",
     status,
     error: code,

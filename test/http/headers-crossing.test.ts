@@ -1,17 +1,17 @@
 import { expect, test } from "vitest";
-import { addFromUpstream, type HeaderMap, toUpstream } from "../../src/http/headers.ts";
+import { addUpstreamHeaders, type HeaderMap, toUpstreamHeaders } from "../../src/http/headers.ts";
 
 const NOTHING_OF_OURS = { authorization: undefined, referer: undefined, title: undefined };
 const OURS = { "user-agent": "sluice", "accept-encoding": "identity" };
 
 test("a caller's header under the former name of the metadata switch is forwarded", () => {
   const given = { "x-openrouter-experimental-metadata": "enabled" };
-  expect(toUpstream(given, NOTHING_OF_OURS)).toEqual({ ...given, ...OURS });
+  expect(toUpstreamHeaders(given, NOTHING_OF_OURS)).toEqual({ ...given, ...OURS });
 });
 
 test("without a key of ours none is sent, and the caller's never goes out on its own", () => {
-  expect(toUpstream({ authorization: "Bearer theirs" }, NOTHING_OF_OURS)).toStrictEqual(OURS);
-  expect(toUpstream({}, { ...NOTHING_OF_OURS, authorization: "Bearer ours" })).toEqual({
+  expect(toUpstreamHeaders({ authorization: "Bearer theirs" }, NOTHING_OF_OURS)).toStrictEqual(OURS);
+  expect(toUpstreamHeaders({}, { ...NOTHING_OF_OURS, authorization: "Bearer ours" })).toEqual({
     ...OURS,
     authorization: "Bearer ours",
   });
@@ -20,15 +20,15 @@ test("without a key of ours none is sent, and the caller's never goes out on its
 test.each(["a\nb", "a\r\nx-y: z", "a\u0000", "\u007f", "é€", "\nab", "ab\n", "\u001f"])(
   "a value that could split a message, %j, crosses in neither direction",
   (value) => {
-    expect(toUpstream({ "x-title": value }, NOTHING_OF_OURS)).toEqual(OURS);
-    expect(addFromUpstream({}, { "x-title": value })).toEqual({});
-    expect(addFromUpstream({}, { link: ["fine", value] })).toEqual({});
+    expect(toUpstreamHeaders({ "x-title": value }, NOTHING_OF_OURS)).toEqual(OURS);
+    expect(addUpstreamHeaders({}, { "x-title": value })).toEqual({});
+    expect(addUpstreamHeaders({}, { link: ["fine", value] })).toEqual({});
   },
 );
 
 test.each(["", "a\tb", " ~", "\u0080\u00e9\u00ff"])("the value %j crosses in both directions", (value) => {
-  expect(toUpstream({ "x-title": value }, NOTHING_OF_OURS)).toEqual({ ...OURS, "x-title": value });
-  expect(addFromUpstream({}, { "x-title": value })).toEqual({ "x-title": value });
+  expect(toUpstreamHeaders({ "x-title": value }, NOTHING_OF_OURS)).toEqual({ ...OURS, "x-title": value });
+  expect(addUpstreamHeaders({}, { "x-title": value })).toEqual({ "x-title": value });
 });
 
 const STOPPED =
@@ -40,8 +40,8 @@ const STOPPED =
 test.each(STOPPED.split(" "))(
   "upstream's %s ends at the gateway, and one of the gateway's own stays",
   (name) => {
-    expect(addFromUpstream({}, { [name]: "theirs" })).toEqual({});
-    expect(addFromUpstream({ [name]: "ours" }, { [name]: "theirs" })).toEqual({ [name]: "ours" });
+    expect(addUpstreamHeaders({}, { [name]: "theirs" })).toEqual({});
+    expect(addUpstreamHeaders({ [name]: "ours" }, { [name]: "theirs" })).toEqual({ [name]: "ours" });
   },
 );
 
@@ -53,7 +53,7 @@ test("headers that only resemble the stopped ones pass, and win over the gateway
     "server-timings": "4",
     "cache-control": "no-store",
   };
-  expect(addFromUpstream({ "cache-control": "private", "x-ours": "5" }, passing)).toEqual({
+  expect(addUpstreamHeaders({ "cache-control": "private", "x-ours": "5" }, passing)).toEqual({
     ...passing,
     "x-ours": "5",
   });
@@ -61,17 +61,17 @@ test("headers that only resemble the stopped ones pass, and win over the gateway
 
 test("headers that upstream's connection header names end here, however the list is written", () => {
   const hops = { "x-one": "1", "x-two": "2", "x-three": "3", "x-four": "4", "x-on": "5" };
-  expect(addFromUpstream({}, { connection: "X-One,x-two , x-Three,\tx-four", ...hops })).toEqual({
+  expect(addUpstreamHeaders({}, { connection: "X-One,x-two , x-Three,\tx-four", ...hops })).toEqual({
     "x-on": "5",
   });
   const twice = ["x-one, x-two", "x-three,x-four"] as unknown as string;
-  expect(addFromUpstream({}, { connection: twice, ...hops })).toEqual({ "x-on": "5" });
-  expect(addFromUpstream({}, hops)).toEqual(hops);
+  expect(addUpstreamHeaders({}, { connection: twice, ...hops })).toEqual({ "x-on": "5" });
+  expect(addUpstreamHeaders({}, hops)).toEqual(hops);
 });
 
 test("a header that came several times stays several, and the gateway's map is changed in place", () => {
   const answer: HeaderMap = {};
-  expect(addFromUpstream(answer, { link: ["a", "b"], etag: undefined })).toBe(answer);
+  expect(addUpstreamHeaders(answer, { link: ["a", "b"], etag: undefined })).toBe(answer);
   expect(answer).toEqual({ link: ["a", "b"] });
   expect("etag" in answer).toBe(false);
 });

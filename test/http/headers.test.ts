@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { ask } from "../support/ask.ts";
-import { chatBody } from "../support/chat.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { buildChatBody } from "../support/chat-request.ts";
 import { ACCOUNT_KEY, startTestGateway } from "../support/gateway.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
 const answering = (headers: Record<string, string> = {}) =>
-  startScriptedUpstream((socket) => socket.write(responseBytes(200, { ...JSON_TYPE, ...headers }, "{}")));
+  startScriptedUpstream((socket) => socket.write(formatResponse(200, { ...JSON_TYPE, ...headers }, "{}")));
 
 test("upstream gets the headers it reads and the gateway's key, and nothing else of the caller's", async () => {
   const upstream = await answering();
@@ -38,7 +38,7 @@ test("upstream gets the headers it reads and the gateway's key, and nothing else
     "accept-encoding": "gzip",
     te: "trailers",
   };
-  await ask(gateway.port, { headers: { ...passing, ...stopped } });
+  await sendRequest(gateway.port, { headers: { ...passing, ...stopped } });
   expect(upstream.seen[0]?.headers).toEqual({
     ...passing,
     ...JSON_TYPE,
@@ -57,9 +57,11 @@ test("attribution comes from the configuration only when the caller sends none",
     APP_URL: "https://ours.example",
     APP_TITLE: "Ours",
   });
-  await ask(gateway.port);
-  await ask(gateway.port, { headers: { "http-referer": "https://theirs.example", "x-title": "Theirs" } });
-  await ask(gateway.port, { headers: { "x-openrouter-title": "Theirs" } });
+  await sendRequest(gateway.port);
+  await sendRequest(gateway.port, {
+    headers: { "http-referer": "https://theirs.example", "x-title": "Theirs" },
+  });
+  await sendRequest(gateway.port, { headers: { "x-openrouter-title": "Theirs" } });
   expect(
     upstream.seen.map(({ headers }) => [
       headers["http-referer"],
@@ -94,7 +96,7 @@ test("an answer keeps its headers but for those of upstream's connection, site a
   };
   const upstream = await answering({ ...passing, ...stopped });
   const gateway = await startTestGateway(upstream.baseUrl);
-  const { headers } = await ask(gateway.port);
+  const { headers } = await sendRequest(gateway.port);
   expect(headers).toEqual({
     ...passing,
     ...JSON_TYPE,
@@ -110,10 +112,10 @@ test("an answer keeps its headers but for those of upstream's connection, site a
 
 test("an event stream is marked as one that must not be held back", async () => {
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "text/event-stream" }, "data: [DONE]\n\n")),
+    socket.write(formatResponse(200, { "content-type": "text/event-stream" }, "data: [DONE]\n\n")),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
-  const { headers } = await ask(gateway.port);
+  const { headers } = await sendRequest(gateway.port);
   expect(headers).toMatchObject({ "x-accel-buffering": "no", "cache-control": "no-cache" });
   expect(headers["content-length"]).toBeUndefined();
 });
@@ -122,26 +124,28 @@ test("a caller's request id is taken when it is a safe token, and replaced when 
   const upstream = await answering();
   const gateway = await startTestGateway(upstream.baseUrl);
   const idFor = async (id: string) =>
-    (await ask(gateway.port, { headers: { "x-request-id": id } })).headers["x-request-id"];
+    (await sendRequest(gateway.port, { headers: { "x-request-id": id } })).headers["x-request-id"];
   expect(await idFor("trace-1.a_B")).toBe("trace-1.a_B");
   for (const unsafe of ["a b", "x".repeat(65), "é", '"}', "a,b"])
     expect(await idFor(unsafe)).toMatch(/^[0-9a-f-]{36}$/);
-  await gateway.requestLog("the safe id", (record) => record["request_id"] === "trace-1.a_B");
+  await gateway.waitForRequestLog("the safe id", (record) => record["request_id"] === "trace-1.a_B");
 });
 
 test("server-timing tells the gateway's own time, not that of a slow upload or a slow upstream", async () => {
   const upstream = await startScriptedUpstream((socket) => {
-    setTimeout(() => socket.write(responseBytes(200, JSON_TYPE, "{}")), 400);
+    setTimeout(() => socket.write(formatResponse(200, JSON_TYPE, "{}")), 400);
   });
   const gateway = await startTestGateway(upstream.baseUrl);
-  const { headers } = await ask(gateway.port);
+  const { headers } = await sendRequest(gateway.port);
   expect(Number(headers["server-timing"]?.split("=")[1])).toBeLessThan(200);
 });
 
 test("server-timing counts what the gateway does before it asks upstream", async () => {
   const upstream = await answering();
   const gateway = await startTestGateway(upstream.baseUrl);
-  const { headers } = await ask(gateway.port, { body: chatBody({ user: "x".repeat(20_000_000) }) });
+  const { headers } = await sendRequest(gateway.port, {
+    body: buildChatBody({ user: "x".repeat(20_000_000) }),
+  });
   // Nothing checks twenty megabytes in less.
   expect(Number(headers["server-timing"]?.split("=")[1])).toBeGreaterThan(3);
 });
@@ -157,7 +161,7 @@ test.each([
     socket.write(`HTTP/1.1 200 OK\r\n${lines}content-length: 2\r\n\r\n{}`),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
-  const response = await ask(gateway.port);
+  const response = await sendRequest(gateway.port);
   expect([response.status, response.body.toString(), response.headers["x-hop"]]).toEqual([
     200,
     "{}",

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { ask } from "../support/ask.ts";
-import { AUTHORIZATION, CHAT_PATH } from "../support/chat.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { AUTHORIZATION, CHAT_PATH } from "../support/chat-request.ts";
 import { CALLER_KEY } from "../support/gateway.ts";
-import { listeningPort, runNode } from "../support/process.ts";
+import { waitForPort, runNode } from "../support/run-node.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const MEBIBYTE = 1_048_576;
 const UPLOADS = 18;
@@ -16,7 +16,7 @@ const OTHER_KEY = "sk-other-0123456789";
 
 test("eighteen uploads of 60 MiB held before their last byte take no more than the budget, and others are served", async () => {
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+    socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
   const gateway = runNode("src/server.ts", {
     PORT: "0",
@@ -25,7 +25,7 @@ test("eighteen uploads of 60 MiB held before their last byte take no more than t
     OPENROUTER_BASE_URL: upstream.baseUrl,
     BODY_MEMORY_BYTES: String(BUDGET_BYTES),
   });
-  const port = await listeningPort(gateway);
+  const port = await waitForPort(gateway);
   const peak = (): number =>
     Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${gateway.child.pid}/status`, "utf8"))?.[1]) * 1_024;
   const before = peak();
@@ -38,18 +38,23 @@ test("eighteen uploads of 60 MiB held before their last byte take no more than t
     );
   // In turn, so that all of them hold as much as they can.
   for (let sent = 0; sent < UPLOAD_BYTES - MEBIBYTE; sent += MEBIBYTE) {
-    const open = clients.filter((client) => !client.response());
+    const open = clients.filter((client) => !client.readResponse());
     for (const client of open) client.send(block);
-    await until(
-      () => open.every((client) => client.closed || client.response() || client.socket.writableLength === 0),
+    await waitUntil(
+      () =>
+        open.every(
+          (client) => client.isClosed || client.readResponse() || client.socket.writableLength === 0,
+        ),
       "the blocks to leave",
       20_000,
     );
   }
-  const held = clients.filter((client) => !client.response());
+  const held = clients.filter((client) => !client.readResponse());
   expect(held.length).toBeGreaterThan(0);
-  expect(clients.every((client) => held.includes(client) || client.response()?.status === 503)).toBe(true);
-  expect((await ask(port, { headers: { authorization: `Bearer ${OTHER_KEY}` } })).status).toBe(200);
+  expect(clients.every((client) => held.includes(client) || client.readResponse()?.status === 503)).toBe(
+    true,
+  );
+  expect((await sendRequest(port, { headers: { authorization: `Bearer ${OTHER_KEY}` } })).status).toBe(200);
   // What has been refused or copied may wait for the garbage collector.
   expect(peak() - before).toBeLessThan(2.5 * BUDGET_BYTES);
 }, 120_000);

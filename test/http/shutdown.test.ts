@@ -4,13 +4,13 @@ import { setImmediate as onImmediate } from "node:timers";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { stopListening } from "../../src/http/shutdown.ts";
-import { CHAT_PATH, chatBody } from "../support/chat.ts";
+import { CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { EVENT, startHeldUpstream } from "../support/held-upstream.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
-import { listens } from "../support/listens.ts";
+import { isListening } from "../support/listens.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { until, within } from "../support/until.ts";
+import { waitUntil, waitFor } from "../support/wait.ts";
 
 test("stopListening accepts every connection that the system has opened, before it stops listening", async () => {
   const server = createServer();
@@ -35,7 +35,7 @@ test("stopListening does not wait for long in a process whose turns are never sh
   });
   const server = createServer();
   await once(server.listen(0, "127.0.0.1"), "listening");
-  await within(stopListening(server), "the server to stop listening", 1_500);
+  await waitFor(stopListening(server), "the server to stop listening", 1_500);
   expect(server.listening).toBe(false);
 });
 
@@ -45,8 +45,9 @@ test("a gateway that stops answers requests whose connections the system has ope
   const clients = Array.from({ length: 50 }, () => new RawClient(gateway.port));
   for (const client of clients) client.send("GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n");
   const stopped = gateway.stop({ drainMs: 0, graceMs: 60_000 });
-  for (const client of clients) expect(await client.whole("a client")).toMatchObject({ status: 200 });
-  await within(stopped, "the gateway to stop", 5_000);
+  for (const client of clients)
+    expect(await client.waitForResponse("a client")).toMatchObject({ status: 200 });
+  await waitFor(stopped, "the gateway to stop", 5_000);
 });
 
 test("a gateway that stops without a drain asks for connections to be closed only when it no longer listens", async () => {
@@ -55,9 +56,9 @@ test("a gateway that stops without a drain asks for connections to be closed onl
   const [early, late] = [new RawClient(gateway.port), new RawClient(gateway.port)];
   const ask = async (client: RawClient): Promise<string | undefined> => {
     client.send("GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n");
-    return (await client.whole("an answer")).headers["connection"];
+    return (await client.waitForResponse("an answer")).headers["connection"];
   };
-  await until(() => late.socket.readyState === "open", "a connection");
+  await waitUntil(() => late.socket.readyState === "open", "a connection");
   // So that there is no quiet turn for a while.
   let isOver = false;
   onTestFinished(() => void (isOver = true));
@@ -69,18 +70,18 @@ test("a gateway that stops without a drain asks for connections to be closed onl
   const stopped = gateway.stop({ drainMs: 0, graceMs: 60_000 });
   expect(await ask(early)).not.toBe("close");
   isOver = true;
-  await until(async () => !(await listens(gateway.port)), "the gateway to stop listening");
+  await waitUntil(async () => !(await isListening(gateway.port)), "the gateway to stop listening");
   expect(await ask(late)).toBe("close");
-  await within(stopped, "the gateway to stop", 5_000);
+  await waitFor(stopped, "the gateway to stop", 5_000);
 });
 
 test("a gateway that stops answers a request that has arrived on an idle connection and was not read in time", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
-  await until(() => client.socket.readyState === "open", "the connection");
+  await waitUntil(() => client.socket.readyState === "open", "the connection");
   const stopped = gateway.stop({ drainMs: 0, graceMs: 60_000 });
-  await until(async () => !(await listens(gateway.port)), "the gateway to stop listening");
+  await waitUntil(async () => !(await isListening(gateway.port)), "the gateway to stop listening");
   await sleep(200);
   // The end of a turn of the event loop in which the gateway has nothing to do: timers come next, and reading after them.
   await setImmediate();
@@ -89,24 +90,24 @@ test("a gateway that stops answers a request that has arrived on an idle connect
   // The process stands still while the connection becomes old enough to be closed.
   const busyUntil = performance.now() + 700;
   while (performance.now() < busyUntil);
-  expect(await client.whole("an answer")).toMatchObject({ status: 200 });
-  await within(stopped, "the gateway to stop", 5_000);
+  expect(await client.waitForResponse("an answer")).toMatchObject({ status: 200 });
+  await waitFor(stopped, "the gateway to stop", 5_000);
 });
 
 test("a stream that begins after the grace time is cut too, whatever its key reads on", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startKeyedGateway(upstream.baseUrl);
-  const { body } = await gateway.manage("POST", "/keys", { name: "drain", on_disconnect: "drain" });
+  const { body } = await gateway.callAdmin("POST", "/keys", { name: "drain", on_disconnect: "drain" });
   const authorization = { authorization: `Bearer ${String(body.secret)}` };
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody(), authorization);
-  await client.whole("an answer before");
+  client.post(CHAT_PATH, buildChatBody(), authorization);
+  await client.waitForResponse("an answer before");
   const stopped = gateway.stop();
-  await until(async () => !(await listens(gateway.port)), "the gateway to stop listening");
-  client.post(CHAT_PATH, chatBody({ stream: true }), authorization);
-  await until(() => client.received.includes(EVENT), "the late stream to begin");
-  await within(stopped, "the gateway to stop", 8_000);
-  await until(() => upstream.open.size === 0, "upstream to be let go");
+  await waitUntil(async () => !(await isListening(gateway.port)), "the gateway to stop listening");
+  client.post(CHAT_PATH, buildChatBody({ stream: true }), authorization);
+  await waitUntil(() => client.received.includes(EVENT), "the late stream to begin");
+  await waitFor(stopped, "the gateway to stop", 8_000);
+  await waitUntil(() => upstream.open.size === 0, "upstream to be let go");
   expect(client.received.includes("[DONE]")).toBe(false);
 });
 
@@ -120,7 +121,7 @@ test.each([
   if (bytes === "x") slow.send("GET /healthz HTTP/1.1\r\nx-slow: ");
   const sending = setInterval(() => slow.socket.writable && slow.send(bytes), 50);
   onTestFinished(() => clearInterval(sending));
-  await until(() => slow.socket.bytesWritten > 0, "the first bytes");
-  await within(gateway.stop({ drainMs: 0, graceMs: 60_000 }), "the gateway to stop", 5_000);
-  expect(await slow.ended("the slow caller")).toBeUndefined();
+  await waitUntil(() => slow.socket.bytesWritten > 0, "the first bytes");
+  await waitFor(gateway.stop({ drainMs: 0, graceMs: 60_000 }), "the gateway to stop", 5_000);
+  expect(await slow.waitForEnd("the slow caller")).toBeUndefined();
 });

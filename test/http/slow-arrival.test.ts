@@ -13,13 +13,13 @@ test(
     const [slow, silent] = [new RawClient(gateway.port), new RawClient(gateway.port)];
     slow.send("POST /openai/v1/chat/completions HTTP/1.1\r\nhost: gateway\r\n");
     const drip = setInterval(() => slow.send("x-a: b\r\n"), 1_000);
-    const response = await slow.ended("the slow headers", PATIENCE_MS);
+    const response = await slow.waitForEnd("the slow headers", PATIENCE_MS);
     clearInterval(drip);
     expect([response?.status, JSON.parse(response?.body.toString() ?? "")]).toMatchObject([
       408,
       { error: { code: "request_timeout" } },
     ]);
-    await silent.ended("the silent connection", PATIENCE_MS);
+    await silent.waitForEnd("the silent connection", PATIENCE_MS);
     expect(silent.received.length).toBe(0);
   },
 );

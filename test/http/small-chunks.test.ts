@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { CHAT_PATH, chatBody } from "../support/chat.ts";
+import { CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { CALLER_KEY } from "../support/gateway.ts";
-import { listeningPort, runNode, type TestProcess } from "../support/process.ts";
+import { waitForPort, runNode, type TestProcess } from "../support/run-node.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { waitUntil } from "../support/wait.ts";
 
 /** A process that keeps one Buffer for each byte of these bodies needs several times this heap. */
 const HEAP_MB = 64;
@@ -19,7 +19,7 @@ async function startSmallGateway(
   env: Record<string, string>,
 ): Promise<{ port: number; gateway: TestProcess }> {
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+    socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
   const gateway = runNode("src/server.ts", {
     PORT: "0",
@@ -27,7 +27,7 @@ async function startSmallGateway(
     OPENROUTER_BASE_URL: upstream.baseUrl,
     ...env,
   });
-  return { port: await listeningPort(gateway), gateway };
+  return { port: await waitForPort(gateway), gateway };
 }
 
 function head(authorization: string): string {
@@ -64,29 +64,29 @@ test.each([
     const before = rssBytes(gateway.child.pid);
     const client = new RawClient(port);
     client.send(head(authorization));
-    client.send(chatBody({ user: "x".repeat(BODY_BYTES) }).replaceAll(/./g, "1\r\n$&\r\n"));
+    client.send(buildChatBody({ user: "x".repeat(BODY_BYTES) }).replaceAll(/./g, "1\r\n$&\r\n"));
     client.send("0\r\n\r\n");
-    expect((await client.whole(title, DEADLINE_MS)).status).toBe(200);
+    expect((await client.waitForResponse(title, DEADLINE_MS)).status).toBe(200);
     expect(rssBytes(gateway.child.pid) - before).toBeLessThan(100 * MEBIBYTE);
   },
 );
 
 test("small chunks of a body arrive unchanged, whatever their sizes", { timeout: DEADLINE_MS }, async () => {
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+    socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
   const gateway = runNode("src/server.ts", { PORT: "0", OPENROUTER_BASE_URL: upstream.baseUrl });
-  const port = await listeningPort(gateway);
+  const port = await waitForPort(gateway);
   const text = Array.from({ length: 8_000 }, (_, index) => String(index)).join("é");
-  const body = Buffer.from(chatBody({ user: text }));
+  const body = Buffer.from(buildChatBody({ user: text }));
   const patterns = [[1], [1, 2, 3], [1, 1, 4_096], [4_095, 1, 2], [2_048], [4_096], [4_097], [1, 60_000]];
   for (const [index, sizes] of patterns.entries()) {
     const client = new RawClient(port);
     client.send(head("Bearer sk-or-own"));
     client.send(inChunks(body, sizes));
     client.send("0\r\n\r\n");
-    expect((await client.whole(`sizes ${sizes.join()}`)).status).toBe(200);
-    await until(() => upstream.seen.length === index + 1, "the body at upstream");
+    expect((await client.waitForResponse(`sizes ${sizes.join()}`)).status).toBe(200);
+    await waitUntil(() => upstream.seen.length === index + 1, "the body at upstream");
     expect(upstream.seen[index]?.body.equals(body)).toBe(true);
   }
 });

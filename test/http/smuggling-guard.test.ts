@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { waitUntil } from "../support/wait.ts";
 
-const BODY = chatBody();
+const BODY = buildChatBody();
 const AUTH = `authorization: ${AUTHORIZATION.authorization}\r\ncontent-type: application/json\r\n`;
 /** What an attacker hides behind a request, to be taken for the next one on the connection. */
 const SMUGGLED = `POST ${CHAT_PATH} HTTP/1.1\r\nhost: g\r\n${AUTH}content-length: ${BODY.length}\r\n\r\n${BODY}`;
@@ -121,12 +121,12 @@ test.each(ATTACKS)(
   "%s never reaches upstream, and what stands behind it is never taken for a request",
   async (title, bytes) => {
     const upstream = await startScriptedUpstream((socket) =>
-      socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+      socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
     );
     const gateway = await startTestGateway(upstream.baseUrl);
     const client = new RawClient(gateway.port);
     client.send(Buffer.from(bytes, "latin1"));
-    const response = await client.ended(title);
+    const response = await client.waitForEnd(title);
     expect([undefined, 400, 415, 431]).toContain(response?.status);
     expect(client.received.toString("latin1").match(/HTTP\/1\.1 \d/g)?.length ?? 0).toBeLessThanOrEqual(1);
     expect(upstream.seen.length).toBe(0);
@@ -135,7 +135,7 @@ test.each(ATTACKS)(
 
 test("takes 100 headers, and refuses one more with 431", async () => {
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+    socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
   const send = (headers: number): RawClient => {
@@ -144,8 +144,8 @@ test("takes 100 headers, and refuses one more with 431", async () => {
     client.send(head("x-a: 1\r\n".repeat(headers - 4) + `content-length: ${BODY.length}\r\n`) + BODY);
     return client;
   };
-  expect((await send(100).whole("100 headers")).status).toBe(200);
-  const refused = await send(101).whole("101 headers");
+  expect((await send(100).waitForResponse("100 headers")).status).toBe(200);
+  const refused = await send(101).waitForResponse("101 headers");
   expect([refused.status, JSON.parse(refused.body.toString())]).toMatchObject([
     431,
     { error: { code: "headers_too_large", message: "Send at most 100 headers." } },
@@ -156,18 +156,18 @@ test("takes 100 headers, and refuses one more with 431", async () => {
 test("requests that are pipelined properly are each answered, in their order", async () => {
   let answers = 0;
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "application/json" }, `{"answer":${++answers}}`)),
+    socket.write(formatResponse(200, { "content-type": "application/json" }, `{"answer":${++answers}}`)),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
   client.send(SMUGGLED + SMUGGLED + SMUGGLED);
-  await until(() => client.received.includes('"answer":3'), "three answers");
+  await waitUntil(() => client.received.includes('"answer":3'), "three answers");
   expect(upstream.seen.length).toBe(3);
 });
 
 test("a chunk extension and trailers of the caller's are dropped, and its body arrives with a length", async () => {
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+    socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
@@ -175,7 +175,7 @@ test("a chunk extension and trailers of the caller's are dropped, and its body a
     head("transfer-encoding: chunked\r\n") +
       `${BODY.length.toString(16)};a=b\r\n${BODY}\r\n0\r\nx-title: forged\r\n\r\n`,
   );
-  expect((await client.whole("the chunked request")).status).toBe(200);
+  expect((await client.waitForResponse("the chunked request")).status).toBe(200);
   expect(upstream.seen[0]?.body.toString()).toBe(BODY);
   expect(upstream.seen[0]?.headers).toMatchObject({ "content-length": String(BODY.length) });
   expect(upstream.seen[0]?.headers["x-title"]).toBeUndefined();

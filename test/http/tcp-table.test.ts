@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { parseUnanswered, peerOf } from "../../src/http/tcp-table.ts";
-import { until } from "../support/until.ts";
+import { parseUnacknowledged, formatPeer } from "../../src/http/tcp-table.ts";
+import { waitUntil } from "../support/wait.ts";
 
 /** A line of `/proc/net/tcp` as Linux 6.18 prints it. */
 function line({
@@ -24,7 +24,7 @@ test("finds the connections to a port with attempts that were not answered, and 
     line({ local: "0100007F:1F91", peer: "0500000A:C350", probes: 3 }),
     line({ peer: "0600000A:1F90", local: "0100007F:C350", probes: 3 }),
   ];
-  expect(parseUnanswered(lines.join(""), 8080)).toEqual([
+  expect(parseUnacknowledged(lines.join(""), 8080)).toEqual([
     { peer: "10.0.0.2 50000", attempts: 12 },
     { peer: "10.0.0.4 50000", attempts: 3 },
   ]);
@@ -50,6 +50,9 @@ test.each([
       / 00000000( +\d+ +\d+ \d+ \d)/g,
       " 00000007$1",
     );
-  const peers = await until(() => parseUnanswered(attempted(), port).map(({ peer }) => peer), "the line");
-  expect(peers).toContain(peerOf(socket.remoteAddress, socket.remotePort));
+  const peers = await waitUntil(
+    () => parseUnacknowledged(attempted(), port).map(({ peer }) => peer),
+    "the line",
+  );
+  expect(peers).toContain(formatPeer(socket.remoteAddress, socket.remotePort));
 });

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { ask } from "../support/ask.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
-import { until } from "../support/until.ts";
-import { responseBytes, type Script, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { waitUntil } from "../support/wait.ts";
+import { formatResponse, type Script, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
 const TWO_LENGTHS = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab";
@@ -45,27 +45,27 @@ const ROWS: Row[] = [
   [
     "redirects",
     "502 upstream_bad_response",
-    (socket) => socket.write(responseBytes(302, { location: "http://127.0.0.1:1/" })),
+    (socket) => socket.write(formatResponse(302, { location: "http://127.0.0.1:1/" })),
   ],
   [
     "answers 200 with a page",
     "502 upstream_bad_response",
-    (socket) => socket.write(responseBytes(200, { "content-type": "text/html" }, "<html>")),
+    (socket) => socket.write(formatResponse(200, { "content-type": "text/html" }, "<html>")),
   ],
   [
     "answers 200 without a type",
     "502 upstream_bad_response",
-    (socket) => socket.write(responseBytes(200, {}, "{}")),
+    (socket) => socket.write(formatResponse(200, {}, "{}")),
   ],
   [
     "answers with a status that is none",
     "502 upstream_bad_response",
-    (socket) => socket.write(responseBytes(999, JSON_TYPE, "{}")),
+    (socket) => socket.write(formatResponse(999, JSON_TYPE, "{}")),
   ],
   [
     "refuses the gateway's own key",
     "502 upstream_auth_failed",
-    (socket) => socket.write(responseBytes(401, JSON_TYPE, "{}")),
+    (socket) => socket.write(formatResponse(401, JSON_TYPE, "{}")),
   ],
 ];
 
@@ -74,7 +74,7 @@ test.each(ROWS)(
   async (title, answer, script) => {
     const upstream = await startScriptedUpstream(script);
     const gateway = await startTestGateway(upstream.baseUrl, { UPSTREAM_HEADERS_TIMEOUT_MS: "800" });
-    const response = await ask(gateway.port);
+    const response = await sendRequest(gateway.port);
     const [status, code] = [Number(answer.slice(0, 3)), answer.slice(4)];
     expect(response.status).toBe(status);
     expect(JSON.parse(response.body.toString())).toEqual({
@@ -86,7 +86,7 @@ test.each(ROWS)(
       "x-request-id": expect.any(String),
     });
     expect(upstream.seen.length).toBe(1);
-    expect(await gateway.requestLog(title)).toMatchObject({
+    expect(await gateway.waitForRequestLog(title)).toMatchObject({
       outcome: "upstream_error",
       status,
       error: code,
@@ -100,7 +100,7 @@ test("an upstream that sends 256 header lines is relayed", async () => {
     socket.write(withHeaderLines(256, (index) => `x-${index}`)),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
-  expect(await ask(gateway.port)).toMatchObject({ status: 200, headers: { "x-0": "", "x-253": "" } });
+  expect(await sendRequest(gateway.port)).toMatchObject({ status: 200, headers: { "x-0": "", "x-253": "" } });
 });
 
 test("an upstream that sends too many header lines is disconnected", async () => {
@@ -108,19 +108,19 @@ test("an upstream that sends too many header lines is disconnected", async () =>
     socket.write(withHeaderLines(300, () => "a").replace("length: 2", "length: 3")),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
-  expect((await ask(gateway.port)).status).toBe(502);
-  await until(() => upstream.open.size === 0, "the connection to upstream to close");
+  expect((await sendRequest(gateway.port)).status).toBe(502);
+  await waitUntil(() => upstream.open.size === 0, "the connection to upstream to close");
 });
 
 test("a page of the edge in front of upstream keeps its status and retry-after, and becomes an error an SDK can read", async () => {
-  const page = responseBytes(
+  const page = formatResponse(
     524,
     { "content-type": "text/html; charset=UTF-8", "retry-after": "7" },
     "<html>timeout</html>",
   );
   const upstream = await startScriptedUpstream((socket) => socket.write(page));
   const gateway = await startTestGateway(upstream.baseUrl);
-  const response = await ask(gateway.port);
+  const response = await sendRequest(gateway.port);
   expect([response.status, response.headers["retry-after"], response.headers["content-type"]]).toEqual([
     524,
     "7",
@@ -135,10 +135,10 @@ test.each([400, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 529])(
   "upstream's own %i passes with its body, type and retry-after",
   async (status) => {
     const body = `{"error":{"code":${status},"message":"its own words","metadata":{"raw":1.0}},"user_id":"user_1"}`;
-    const answer = responseBytes(status, { ...JSON_TYPE, "retry-after": "3" }, body);
+    const answer = formatResponse(status, { ...JSON_TYPE, "retry-after": "3" }, body);
     const upstream = await startScriptedUpstream((socket) => socket.write(answer));
     const gateway = await startTestGateway(upstream.baseUrl);
-    const response = await ask(gateway.port);
+    const response = await sendRequest(gateway.port);
     expect([response.status, response.body.toString()]).toEqual([status, body]);
     expect(response.headers).toMatchObject({
       ...JSON_TYPE,
@@ -146,7 +146,10 @@ test.each([400, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 529])(
       "x-request-id": expect.any(String),
     });
     expect(upstream.seen.length).toBe(1);
-    expect(await gateway.requestLog("upstream's error")).toMatchObject({ outcome: "upstream_error", status });
+    expect(await gateway.waitForRequestLog("upstream's error")).toMatchObject({
+      outcome: "upstream_error",
+      status,
+    });
   },
 );
 
@@ -160,22 +163,24 @@ test.each([
 ])("relays a %i of type %j with x-should-retry %s", async (status, type, expected) => {
   const body = `error code: ${status}`;
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(status, { "content-type": type }, body)),
+    socket.write(formatResponse(status, { "content-type": type }, body)),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
-  const response = await ask(gateway.port);
+  const response = await sendRequest(gateway.port);
   expect([response.status, response.body.toString()]).toEqual([status, body]);
   expect(response.headers["x-should-retry"]).toBe(expected);
 });
 
 test("callers with keys of their own get upstream's 401 as it is", async () => {
   const body = '{"error":{"message":"User not found.","code":401}}';
-  const upstream = await startScriptedUpstream((socket) => socket.write(responseBytes(401, JSON_TYPE, body)));
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(formatResponse(401, JSON_TYPE, body)),
+  );
   const gateway = await startTestGateway(upstream.baseUrl, {
     OPENROUTER_API_KEY: undefined,
     GATEWAY_API_KEYS: undefined,
   });
-  const response = await ask(gateway.port, { headers: { authorization: "Bearer sk-or-v1-own" } });
+  const response = await sendRequest(gateway.port, { headers: { authorization: "Bearer sk-or-v1-own" } });
   expect([response.status, response.body.toString()]).toEqual([401, body]);
   expect(upstream.seen[0]?.headers["authorization"]).toBe("Bearer sk-or-v1-own");
 });

@@ -20,7 +20,7 @@ export function keyAuditContract(open: () => Promise<Database>): void {
     await service.rotate("team", { graceMs: 0 }, BY);
     await service.revoke("team", BY);
     await service.create(input("other"), BY);
-    const entries = await service.audit({ ...ALL, keyId: key.id });
+    const entries = await service.listAudit({ ...ALL, keyId: key.id });
     expect(entries.map(({ action }) => action)).toEqual(["revoke", "rotate", "update", "create"]);
     expect(entries[2]).toMatchObject({
       at: NOW,
@@ -28,9 +28,9 @@ export function keyAuditContract(open: () => Promise<Database>): void {
       source: "10.0.0.1",
       details: { owner: { from: null, to: "Zoë" } },
     });
-    const newest = await service.audit({ limit: 2 });
+    const newest = await service.listAudit({ limit: 2 });
     expect(newest.map(({ action }) => action)).toEqual(["create", "revoke"]);
-    const rest = await service.audit({ limit: 100, before: newest[1]?.id });
+    const rest = await service.listAudit({ limit: 100, before: newest[1]?.id });
     expect(rest.map(({ action }) => action)).toEqual(["rotate", "update", "create"]);
   });
 
@@ -41,7 +41,7 @@ export function keyAuditContract(open: () => Promise<Database>): void {
     await expect(service.update("team", { expiresAt: 1 }, BY)).rejects.toMatchObject({
       code: "invalid_value",
     });
-    expect(await service.audit(ALL)).toHaveLength(1);
+    expect(await service.listAudit(ALL)).toHaveLength(1);
   });
 
   test("the first two keys are made once, also when ten ask for them at the same time", async () => {

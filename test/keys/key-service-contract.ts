@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Actor } from "../../src/keys/gateway-key.ts";
 import { keyChangesSchema, type NewKey, newKeySchema } from "../../src/keys/key-input.ts";
-import { digestOf } from "../../src/config/key-list.ts";
+import { digestSecret } from "../../src/config/key-list.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import type { Database } from "../../src/store/database.ts";
 
@@ -38,8 +38,8 @@ export function keyServiceContract(open: () => Promise<Database>): void {
       const { key, secret } = await service.create(given, BY);
       expect(key).toMatchObject({ ...given, createdAt: NOW, lastUsedAt: null, revokedAt: null });
       expect(key.prefix).toBe(secret.slice(0, 12));
-      expect(await service.show(key.id)).toEqual(key);
-      expect(await service.show("team")).toEqual(key);
+      expect(await service.get(key.id)).toEqual(key);
+      expect(await service.get("team")).toEqual(key);
     });
 
     test("that is not there is not found, also for hostile names", async () => {
@@ -53,7 +53,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
         "ключ",
         "x".repeat(1_000_000),
       ])
-        await expect(service.show(name)).rejects.toThrow(refusedAs("key_not_found"));
+        await expect(service.get(name)).rejects.toThrow(refusedAs("key_not_found"));
       for (const change of [
         () => service.update("no", {}, BY),
         () => service.revoke("no", BY),
@@ -73,7 +73,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
         await expect(service.update("team", { expiresAt }, BY)).rejects.toThrow(refusedAs("invalid_value"));
       }
       expect(await service.list(ALL)).toHaveLength(1);
-      expect((await service.show("team")).expiresAt).toBeNull();
+      expect((await service.get("team")).expiresAt).toBeNull();
     });
 
     test("is stored without its secret", async () => {
@@ -85,7 +85,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
         await database.kysely.selectFrom("audit").selectAll().execute(),
       ]);
       for (const secret of secrets) expect(stored).not.toContain(secret.slice(12));
-      expect(stored).toContain(digestOf(secrets[1] ?? "").toString("hex"));
+      expect(stored).toContain(digestSecret(secrets[1] ?? "").toString("hex"));
     });
   });
 
@@ -108,8 +108,8 @@ export function keyServiceContract(open: () => Promise<Database>): void {
       await expect(service.update("two", { name: "one" }, BY)).rejects.toThrow(refusedAs("key_name_taken"));
       await service.revoke("one", BY);
       const next = await service.update("two", { name: "one" }, BY);
-      expect((await service.show("one")).id).toBe(next.id);
-      expect((await service.show(first.key.id)).revokedAt).toBe(NOW);
+      expect((await service.get("one")).id).toBe(next.id);
+      expect((await service.get(first.key.id)).revokedAt).toBe(NOW);
     });
   });
 
@@ -161,8 +161,8 @@ export function keyServiceContract(open: () => Promise<Database>): void {
     });
     const digests = database.kysely.selectFrom("keys").select(["digest", "previous_digest"]);
     expect(await digests.executeTakeFirst()).toEqual({
-      digest: digestOf(secret).toString("hex"),
-      previous_digest: digestOf(old.secret).toString("hex"),
+      digest: digestSecret(secret).toString("hex"),
+      previous_digest: digestSecret(old.secret).toString("hex"),
     });
     const { key: after } = await service.rotate("team", { graceMs: 0 }, BY);
     expect(after.previousSecretUntil).toBeNull();
@@ -175,10 +175,10 @@ export function keyServiceContract(open: () => Promise<Database>): void {
     await service.rotate("team", { graceMs: 500 }, BY);
     const revoked = await service.revoke("team", BY);
     expect(revoked).toMatchObject({ revokedAt: NOW, previousSecretUntil: null });
-    const before = await service.audit(ALL);
+    const before = await service.listAudit(ALL);
     clock.now += 5;
     expect(await service.revoke(key.id, BY)).toEqual(revoked);
-    expect(await service.audit(ALL)).toEqual(before);
+    expect(await service.listAudit(ALL)).toEqual(before);
     await expect(service.update(key.id, { disabled: false }, BY)).rejects.toThrow(refusedAs("invalid_value"));
     await expect(service.rotate(key.id, { graceMs: 0 }, BY)).rejects.toThrow(refusedAs("invalid_value"));
   });

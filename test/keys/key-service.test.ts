@@ -1,4 +1,4 @@
-import { openTestDatabase } from "../support/store.ts";
+import { openTestDatabase } from "../support/test-database.ts";
 import { keyAuditContract } from "./key-audit-contract.ts";
 import { keyServiceContract } from "./key-service-contract.ts";
 

@@ -3,21 +3,21 @@ import * as fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { BodyMemory } from "../../src/limits/body-memory.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
-import { createRequestContext } from "../support/request-contexts.ts";
-import { ask } from "../support/ask.ts";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { createRequestContext } from "../support/request-context.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { CALLER_KEY, startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
 import {
-  chunk,
-  chunkedHead,
-  responseBytes,
+  formatChunk,
+  formatChunkedHead,
+  formatResponse,
   type Script,
   startScriptedUpstream,
 } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
-const OK_ANSWER = responseBytes(200, { "content-type": "application/json" }, "{}");
+const OK_ANSWER = formatResponse(200, { "content-type": "application/json" }, "{}");
 const OTHER_KEY = "sk-other-0123456789";
 const TWO_KEYS = { GATEWAY_API_KEYS: `team:${CALLER_KEY},other:${OTHER_KEY}` };
 const OTHER = { authorization: `Bearer ${OTHER_KEY}` };
@@ -31,7 +31,10 @@ function head(headers: Record<string, string>): string {
 
 /** A valid body of this length. */
 function bodyOf(bytes: number, fields: Record<string, unknown> = {}): string {
-  return chatBody({ ...fields, user: "x".repeat(bytes - chatBody({ ...fields, user: "" }).length) });
+  return buildChatBody({
+    ...fields,
+    user: "x".repeat(bytes - buildChatBody({ ...fields, user: "" }).length),
+  });
 }
 
 /** Sends a request but for the last byte of its body. */
@@ -55,7 +58,7 @@ async function startSilentUpstream(): Promise<number> {
 
 /** Whether a whole body of this length is taken now; a refusal has the terms of an overload. */
 async function takes(port: number, bytes: number, headers = AUTHORIZATION): Promise<boolean> {
-  const answer = await ask(port, { body: bodyOf(bytes), headers });
+  const answer = await sendRequest(port, { body: bodyOf(bytes), headers });
   if (answer.status === 200) return true;
   const { error } = JSON.parse(answer.body.toString()) as { error: unknown };
   expect([answer.status, answer.headers["retry-after"], error]).toMatchObject([
@@ -70,7 +73,7 @@ test("a declared length that does not fit is refused before a byte of the body i
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { BODY_MEMORY_BYTES: "100000" });
   const client = new RawClient(gateway.port);
   client.send(head({ ...AUTHORIZATION, "content-length": "100001", expect: "100-continue" }));
-  const response = await client.whole("the refusal", 1_000);
+  const response = await client.waitForResponse("the refusal", 1_000);
   expect([response.status, response.headers["retry-after"]]).toEqual([503, "1"]);
   expect(client.received.includes("100 Continue")).toBe(false);
 });
@@ -80,8 +83,8 @@ test("a body without a length is refused when its bytes no longer fit, and its b
   const gateway = await startTestGateway(upstream.baseUrl, { BODY_MEMORY_BYTES: "1000000" });
   const client = new RawClient(gateway.port);
   client.send(head({ ...AUTHORIZATION, "transfer-encoding": "chunked" }));
-  client.send(chunk(Buffer.alloc(1_100_000, 0x20)));
-  expect((await client.whole("the refusal")).status).toBe(503);
+  client.send(formatChunk(Buffer.alloc(1_100_000, 0x20)));
+  expect((await client.waitForResponse("the refusal")).status).toBe(503);
   expect(await takes(gateway.port, 700_000)).toBe(true);
 });
 
@@ -100,34 +103,34 @@ test("held uploads of one key leave room for another key, and give it back when 
   const upstream = await startScriptedUpstream(answering);
   const gateway = await startTestGateway(upstream.baseUrl, { ...TWO_KEYS, BODY_MEMORY_BYTES: "4000000" });
   const clients = Array.from({ length: 12 }, () => upload(gateway.port, bodyOf(600_000)));
-  const refused = (): RawClient[] => clients.filter((client) => client.response()?.status === 503);
-  await until(() => refused().length >= 7, "refusals of what does not fit");
-  await until(async () => !(await takes(gateway.port, 500_000)), "the key's share to be full");
+  const refused = (): RawClient[] => clients.filter((client) => client.readResponse()?.status === 503);
+  await waitUntil(() => refused().length >= 7, "refusals of what does not fit");
+  await waitUntil(async () => !(await takes(gateway.port, 500_000)), "the key's share to be full");
   expect(await takes(gateway.port, 200_000, OTHER)).toBe(true);
   for (const client of clients) client.socket.resetAndDestroy();
-  await until(() => takes(gateway.port, 2_500_000), "room after the uploads have gone");
+  await waitUntil(() => takes(gateway.port, 2_500_000), "room after the uploads have gone");
 });
 
 test("a small body is held until its answer has ended, a large one until it has been written", async () => {
   const upstream = await startScriptedUpstream((socket, { body }) =>
     body.includes('"stream":true')
-      ? socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk("data: 1\n\n")]))
+      ? socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk("data: 1\n\n")]))
       : socket.write(OK_ANSWER),
   );
   const gateway = await startTestGateway(upstream.baseUrl, { BODY_MEMORY_BYTES: "1000000" });
   const stream = async (bytes: number): Promise<RawClient> => {
     const client = new RawClient(gateway.port);
     client.post(CHAT_PATH, bodyOf(bytes, { stream: true }), AUTHORIZATION);
-    await until(() => client.response(), "the stream");
+    await waitUntil(() => client.readResponse(), "the stream");
     return client;
   };
   const large = await stream(700_000);
-  await until(() => takes(gateway.port, 740_000), "room while the stream of a large body runs");
+  await waitUntil(() => takes(gateway.port, 740_000), "room while the stream of a large body runs");
   const small = await stream(100_000);
   expect(await takes(gateway.port, 700_000)).toBe(false);
   small.socket.resetAndDestroy();
-  await until(() => takes(gateway.port, 740_000), "room after the small body's stream");
-  expect(large.closed).toBe(false);
+  await waitUntil(() => takes(gateway.port, 740_000), "room after the small body's stream");
+  expect(large.isClosed).toBe(false);
 });
 
 test("a large body is held as long as upstream does not read it", async () => {
@@ -137,10 +140,10 @@ test("a large body is held as long as upstream does not read it", async () => {
   });
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, bodyOf(40_000_000), AUTHORIZATION);
-  await until(() => client.socket.writableLength === 0, "the upload", 30_000);
+  await waitUntil(() => client.socket.writableLength === 0, "the upload", 30_000);
   const probe = new RawClient(gateway.port);
   probe.send(head({ ...AUTHORIZATION, "content-length": "30000000" }));
-  expect((await probe.whole("the refusal")).status).toBe(503);
+  expect((await probe.waitForResponse("the refusal")).status).toBe(503);
 });
 
 test("whatever exchanges hold and however they end, the count never passes the budget and ends at 0", () => {

@@ -5,31 +5,31 @@ import { expect, onTestFinished, test } from "vitest";
 import { handleErrors } from "../../src/http/error-handler.ts";
 import { trackRequests } from "../../src/http/request-context.ts";
 import { setDefaultHeaders } from "../../src/http/default-headers.ts";
-import { Drain } from "../../src/http/shutdown.ts";
+import { ShutdownState } from "../../src/http/shutdown.ts";
 import { keepBodiesRaw } from "../../src/http/raw-json.ts";
 import { BodyMemory } from "../../src/limits/body-memory.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
 import { createLogger } from "../../src/observability/logger.ts";
-import { createRequestContext } from "../support/request-contexts.ts";
-import { ask } from "../support/ask.ts";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
-import { cpuMs } from "../support/cpu.ts";
+import { createRequestContext } from "../support/request-context.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
+import { measureCpuMs } from "../support/cpu.ts";
 import { CALLER_KEY, startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
 import {
-  chunk,
-  chunkedHead,
-  responseBytes,
+  formatChunk,
+  formatChunkedHead,
+  formatResponse,
   type Script,
   startScriptedUpstream,
 } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const OTHER_KEY = "sk-other-0123456789";
 const TWO_KEYS = { GATEWAY_API_KEYS: `team:${CALLER_KEY},other:${OTHER_KEY}` };
 const OTHER = { authorization: `Bearer ${OTHER_KEY}` };
-const STREAM_BEGINS = Buffer.concat([Buffer.from(chunkedHead()), chunk("data: 1\n\n")]);
-const OK_ANSWER = responseBytes(200, { "content-type": "application/json" }, "{}");
+const STREAM_BEGINS = Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk("data: 1\n\n")]);
+const OK_ANSWER = formatResponse(200, { "content-type": "application/json" }, "{}");
 
 /** Streams never end; plain calls are answered at once. */
 const holdsStreams: Script = (socket, { body }) =>
@@ -51,7 +51,7 @@ function slowUpload(port: number, headers: Record<string, string>): RawClient {
 function answersOf(clients: readonly RawClient[]): Map<string, number> {
   const answers = new Map<string, number>();
   for (const client of clients) {
-    const response = client.response();
+    const response = client.readResponse();
     if (!response?.complete) continue;
     const { error } = JSON.parse(response.body.toString()) as { error?: { code: string } };
     const answer = `${response.status} ${error?.code}`;
@@ -66,19 +66,20 @@ test("streams of one key leave the last quarter of the places to a key that hold
   const gateway = await startTestGateway(upstream.baseUrl, env);
   const stream = async (headers: Record<string, string>): Promise<RawClient> => {
     const client = new RawClient(gateway.port);
-    client.post(CHAT_PATH, chatBody({ stream: true }), headers);
-    await until(() => client.response(), "an answer");
+    client.post(CHAT_PATH, buildChatBody({ stream: true }), headers);
+    await waitUntil(() => client.readResponse(), "an answer");
     return client;
   };
   const statuses: (number | undefined)[] = [];
-  for (let asked = 0; asked < 13; asked++) statuses.push((await stream(AUTHORIZATION)).response()?.status);
+  for (let asked = 0; asked < 13; asked++)
+    statuses.push((await stream(AUTHORIZATION)).readResponse()?.status);
   expect(statuses).toEqual([...Array<number>(12).fill(200), 429]);
-  const refused = await ask(gateway.port);
+  const refused = await sendRequest(gateway.port);
   expect([refused.status, refused.headers["retry-after"], JSON.parse(refused.body.toString())]).toMatchObject(
     [429, "1", { error: { type: "rate_limit_error", code: "concurrency_limit_exceeded", param: null } }],
   );
   const others: (number | undefined)[] = [];
-  for (let asked = 0; asked < 4; asked++) others.push((await stream(OTHER)).response()?.status);
+  for (let asked = 0; asked < 4; asked++) others.push((await stream(OTHER)).readResponse()?.status);
   expect(others).toEqual([200, 200, 200, 429]);
 });
 
@@ -92,12 +93,16 @@ test("two thousand slow uploads of one key do not keep another key from 200, nor
     await Promise.all(more.map(({ socket }) => once(socket, "connect")));
   }
   // A quarter of 800 places is for uploads, and of those a quarter is not for a key that holds many.
-  await until(() => answersOf(clients).get("429 concurrency_limit_exceeded") === 1_850, "refusals", 120_000);
-  expect((await ask(gateway.port, { headers: OTHER })).status).toBe(200);
-  const upload = slowUpload(gateway.port, { ...OTHER, "content-length": String(chatBody().length) });
-  await until(() => upload.socket.bytesWritten > 0 && upload.socket.writableLength === 0, "the upload");
-  upload.send(chatBody().slice(1));
-  expect((await upload.whole("the other key's upload")).status).toBe(200);
+  await waitUntil(
+    () => answersOf(clients).get("429 concurrency_limit_exceeded") === 1_850,
+    "refusals",
+    120_000,
+  );
+  expect((await sendRequest(gateway.port, { headers: OTHER })).status).toBe(200);
+  const upload = slowUpload(gateway.port, { ...OTHER, "content-length": String(buildChatBody().length) });
+  await waitUntil(() => upload.socket.bytesWritten > 0 && upload.socket.writableLength === 0, "the upload");
+  upload.send(buildChatBody().slice(1));
+  expect((await upload.waitForResponse("the other key's upload")).status).toBe(200);
 }, 180_000);
 
 test("slow uploads from one address with invented keys do not keep another address from 200", async () => {
@@ -114,21 +119,24 @@ test("slow uploads from one address with invented keys do not keep another addre
       "x-forwarded-for": `2001:db8::${index.toString(16)}`,
     }),
   );
-  await until(() => (answersOf(clients).get("429 concurrency_limit_exceeded") ?? 0) >= 185, "refusals");
+  await waitUntil(() => (answersOf(clients).get("429 concurrency_limit_exceeded") ?? 0) >= 185, "refusals");
   const elsewhere = { authorization: "Bearer sk-or-1", "x-forwarded-for": "192.0.2.1" };
-  expect((await ask(gateway.port, { headers: elsewhere })).status).toBe(200);
+  expect((await sendRequest(gateway.port, { headers: elsewhere })).status).toBe(200);
 });
 
 test("a body that comes with its head does not count as an upload", async () => {
   const upstream = await startScriptedUpstream(holdsStreams);
   const gateway = await startTestGateway(upstream.baseUrl, { MAX_IN_FLIGHT: "4" });
   const first = slowUpload(gateway.port, AUTHORIZATION);
-  await until(async () => {
+  await waitUntil(async () => {
     const second = slowUpload(gateway.port, AUTHORIZATION);
-    await until(() => second.response() ?? first.response() ?? second.socket.bytesWritten > 0, "the second");
-    const status = (await ask(gateway.port)).status;
+    await waitUntil(
+      () => second.readResponse() ?? first.readResponse() ?? second.socket.bytesWritten > 0,
+      "the second",
+    );
+    const status = (await sendRequest(gateway.port)).status;
     expect(status).toBe(200);
-    return second.response()?.status === 503;
+    return second.readResponse()?.status === 503;
   }, "the refusal of a second upload");
 });
 
@@ -141,13 +149,13 @@ async function startReader(graceMs: number, bytesPerSecond: number) {
     inFlight.leave(context);
     budget.release(context);
   });
-  setDefaultHeaders(app, new Drain());
+  setDefaultHeaders(app, new ShutdownState());
   handleErrors(app, createLogger("silent"));
   keepBodiesRaw(app, {
     maxBytes: 10_000,
     budget,
     uploads: inFlight,
-    leastSpeed: { graceMs, bytesPerSecond },
+    minRate: { graceMs, bytesPerSecond },
   });
   app.addHook("onRequest", async ({ context }) => inFlight.enter(context));
   app.post(CHAT_PATH, async (request) => String((request.body as Buffer).length));
@@ -165,23 +173,23 @@ test("answers 408 to a body that arrives too slowly, and takes one that keeps th
   for (let sent = 0; sent < 8; sent++) {
     const bytes = steady.socket.bytesWritten;
     const at = performance.now();
-    await until(() => performance.now() - at > 100, "the next piece");
+    await waitUntil(() => performance.now() - at > 100, "the next piece");
     steady.send("x".repeat(20));
-    await until(() => steady.socket.bytesWritten > bytes, "the piece to leave");
+    await waitUntil(() => steady.socket.bytesWritten > bytes, "the piece to leave");
   }
-  expect((await steady.whole("the steady upload")).body.toString()).toBe("161");
-  const answer = await slow.whole("the slow upload");
+  expect((await steady.waitForResponse("the steady upload")).body.toString()).toBe("161");
+  const answer = await slow.waitForResponse("the slow upload");
   expect([answer.status, JSON.parse(answer.body.toString())]).toMatchObject([
     408,
     { error: { code: "request_timeout" } },
   ]);
-  await until(() => inFlight.count + inFlight.uploads + budget.heldBytes === 0, "every count at 0");
+  await waitUntil(() => inFlight.count + inFlight.uploads + budget.heldBytes === 0, "every count at 0");
 });
 
 test("a thousand requests that end in random ways bring every count back to 0", async () => {
   const endings: Script[] = [
     (socket) => socket.write(OK_ANSWER),
-    (socket) => socket.write(responseBytes(500, { "content-type": "application/json" }, "{}")),
+    (socket) => socket.write(formatResponse(500, { "content-type": "application/json" }, "{}")),
     (socket) => socket.resetAndDestroy(),
     (socket) => socket.end(STREAM_BEGINS),
     () => {},
@@ -205,7 +213,7 @@ test("a thousand requests that end in random ways bring every count back to 0", 
   };
   const run = async (): Promise<void> => {
     const body =
-      below(5) === 0 ? "{" : chatBody({ user: "x".repeat(below(4) === 0 ? 600_000 : below(9_000)) });
+      below(5) === 0 ? "{" : buildChatBody({ user: "x".repeat(below(4) === 0 ? 600_000 : below(9_000)) });
     const client = new RawClient(port);
     const path = below(6) === 0 ? `${CHAT_PATH}?dryRun=true` : CHAT_PATH;
     const declared = String(body.length + (below(6) === 0 ? 10 : 0));
@@ -215,28 +223,31 @@ test("a thousand requests that end in random ways bring every count back to 0", 
     const at = performance.now();
     const waitMs = below(60);
     const isOver = (): boolean =>
-      client.response()?.complete === true || client.closed || performance.now() - at > waitMs;
-    await until(isOver, "the answer or the time to leave");
+      client.readResponse()?.complete === true || client.isClosed || performance.now() - at > waitMs;
+    await waitUntil(isOver, "the answer or the time to leave");
     client.socket.resetAndDestroy();
   };
   for (let made = 0; made < 1_000; made += 20) await Promise.all(Array.from({ length: 20 }, run));
   // To the byte what one caller may hold of the budget.
-  const whole = chatBody({ user: "x".repeat(7_500_000 - chatBody({ user: "" }).length) });
-  await until(
-    async () => (await ask(port, { body: whole, path: `${CHAT_PATH}?dryRun=x` })).status === 400,
+  const whole = buildChatBody({ user: "x".repeat(7_500_000 - buildChatBody({ user: "" }).length) });
+  await waitUntil(
+    async () => (await sendRequest(port, { body: whole, path: `${CHAT_PATH}?dryRun=x` })).status === 400,
     "the whole budget",
     20_000,
   );
   holding = true;
   // As many streams as there are places, and as many of them uploads as may be.
-  const declared = { ...AUTHORIZATION, "content-length": String(chatBody().length) };
+  const declared = { ...AUTHORIZATION, "content-length": String(buildChatBody().length) };
   const uploads = Array.from({ length: 20 }, () => slowUpload(port, declared));
   const others = Array.from({ length: 60 }, () => new RawClient(port));
-  for (const client of others) client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
-  await until(() => others.every((client) => client.response()?.status === 200), "streams");
-  for (const client of uploads) client.send(chatBody().slice(1));
-  await until(() => uploads.every((client) => client.response()?.status === 200), "streams of uploads");
-  expect((await ask(port)).status).toBe(503);
+  for (const client of others) client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
+  await waitUntil(() => others.every((client) => client.readResponse()?.status === 200), "streams");
+  for (const client of uploads) client.send(buildChatBody().slice(1));
+  await waitUntil(
+    () => uploads.every((client) => client.readResponse()?.status === 200),
+    "streams of uploads",
+  );
+  expect((await sendRequest(port)).status).toBe(503);
 }, 60_000);
 
 /** CPU time of judging a caller when three quarters of these places and of the budget for bodies are taken. */
@@ -248,7 +259,7 @@ function judgingMs(places: number): number {
   for (let taken = 0; taken < places * 0.75; taken++) inFlight.enter(next());
   for (let held = 0; held < 750; held += 50) budget.hold(createRequestContext(), 50);
   const caller = next();
-  return cpuMs(() => {
+  return measureCpuMs(() => {
     for (let count = 0; count < 2_000; count++) {
       budget.check(caller, 60);
       expect(() => inFlight.enter(caller)).toThrow("Too many of your requests");

@@ -2,52 +2,52 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { RequestContext } from "../../src/http/request-context.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
-import { createRequestContext } from "../support/request-contexts.ts";
-import { ask } from "../support/ask.ts";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { createRequestContext } from "../support/request-context.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
 import {
-  chunk,
-  chunkedHead,
-  responseBytes,
+  formatChunk,
+  formatChunkedHead,
+  formatResponse,
   type Script,
   startScriptedUpstream,
 } from "../support/scripted-upstream.ts";
-import { runNode } from "../support/process.ts";
-import { until } from "../support/until.ts";
+import { runNode } from "../support/run-node.ts";
+import { waitUntil } from "../support/wait.ts";
 
 test("one request more than may be under way is turned away at once, and its place is free when another ends", async () => {
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk("data: 1\n\n")])),
+    socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk("data: 1\n\n")])),
   );
   const gateway = await startTestGateway(upstream.baseUrl, { MAX_IN_FLIGHT: "2" });
   const streams = [new RawClient(gateway.port), new RawClient(gateway.port)];
-  for (const stream of streams) stream.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  await until(() => streams.every((stream) => stream.response()), "two streams");
-  const refused = await ask(gateway.port);
+  for (const stream of streams) stream.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+  await waitUntil(() => streams.every((stream) => stream.readResponse()), "two streams");
+  const refused = await sendRequest(gateway.port);
   expect([refused.status, refused.headers["retry-after"]]).toEqual([503, "1"]);
   expect(JSON.parse(refused.body.toString())).toMatchObject({
     error: { type: "server_error", code: "overloaded" },
   });
-  expect((await ask(gateway.port, { method: "GET", path: "/readyz", body: "" })).status).toBe(200);
+  expect((await sendRequest(gateway.port, { method: "GET", path: "/readyz", body: "" })).status).toBe(200);
   streams[0]?.socket.resetAndDestroy();
   const next = new RawClient(gateway.port);
-  await until(async () => {
-    const status = (await ask(gateway.port, { body: "{}" })).status;
+  await waitUntil(async () => {
+    const status = (await sendRequest(gateway.port, { body: "{}" })).status;
     return status === 400;
   }, "the free place");
-  next.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  expect((await until(() => next.response(), "a stream in the free place")).status).toBe(200);
+  next.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+  expect((await waitUntil(() => next.readResponse(), "a stream in the free place")).status).toBe(200);
 });
 
 test("every way in which a request can end gives its place back", async () => {
   const endings: Script[] = [
-    (socket) => socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
-    (socket) => socket.write(responseBytes(500, { "content-type": "application/json" }, "{}")),
+    (socket) => socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
+    (socket) => socket.write(formatResponse(500, { "content-type": "application/json" }, "{}")),
     (socket) => socket.resetAndDestroy(),
-    (socket) => socket.end(Buffer.concat([Buffer.from(chunkedHead()), chunk("data: 1\n\n")])),
-    (socket) => socket.write(responseBytes(200, { "content-type": "text/html" }, "<p>")),
+    (socket) => socket.end(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk("data: 1\n\n")])),
+    (socket) => socket.write(formatResponse(200, { "content-type": "text/html" }, "<p>")),
     () => {},
   ];
   let asked = 0;
@@ -55,13 +55,16 @@ test("every way in which a request can end gives its place back", async () => {
   const gateway = await startTestGateway(upstream.baseUrl, { MAX_IN_FLIGHT: "1" });
   for (let sent = 0; sent < 3 * endings.length; sent++) {
     const before = asked;
-    await until(async () => {
+    await waitUntil(async () => {
       const client = new RawClient(gateway.port);
-      client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
-      await until(() => client.closed || client.response() || asked > before, "an answer or upstream");
-      if (client.response()?.status === 503) return false;
+      client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
+      await waitUntil(
+        () => client.isClosed || client.readResponse() || asked > before,
+        "an answer or upstream",
+      );
+      if (client.readResponse()?.status === 503) return false;
       if (asked % endings.length === 0) client.socket.resetAndDestroy();
-      else await until(() => client.closed || client.response()?.complete, "the end of the answer");
+      else await waitUntil(() => client.isClosed || client.readResponse()?.complete, "the end of the answer");
       return true;
     }, `a place after ending ${sent}`);
   }
@@ -70,7 +73,7 @@ test("every way in which a request can end gives its place back", async () => {
 
 test("what has come and gone leaves nothing behind that keeps later requests in memory", async () => {
   const churn = runNode("test/support/churn-process.ts");
-  expect(await churn.exit("sixty thousand requests", 15_000)).toBe(0);
+  expect(await churn.waitForExit("sixty thousand requests", 15_000)).toBe(0);
   const { collections, count } = JSON.parse(churn.stdout()) as { collections: number; count: number };
   expect(count).toBe(32);
   // With a Set it was eight.
@@ -98,7 +101,7 @@ test("whoever leaves, and in whatever order, the places of the others stay their
         }
         expect(inFlight.count).toBe(inside.size);
       }
-      inFlight.cutAll();
+      inFlight.abortAll();
       expect(new Set(cut)).toEqual(inside);
     }),
   );

@@ -43,9 +43,9 @@ test.each([-3_600_000, 3_600_000])(
     vi.advanceTimersByTime(WINDOW_MS);
     expect(await admitted(limit, "a", 5)).toBe(2);
     vi.setSystemTime(Date.now() - ms);
-    expect(limit.isExceeded("a")).toBe(true);
+    expect(limit.isExceededBy("a")).toBe(true);
     vi.advanceTimersByTime(WINDOW_MS);
-    expect(limit.isExceeded("a")).toBe(false);
+    expect(limit.isExceededBy("a")).toBe(false);
     expect(await admitted(limit, "a", 5)).toBe(2);
   },
 );
@@ -63,10 +63,10 @@ test("only as many others that exceed the limit as are remembered displace a cal
   const limit = limitOf(1);
   expect(await admitted(limit, "blocked", 2)).toBe(1);
   for (let other = 1; other < CALLERS_MAX; other++) await admitted(limit, `other ${other}`, 2);
-  expect(limit.isExceeded("blocked")).toBe(true);
+  expect(limit.isExceededBy("blocked")).toBe(true);
   await admitted(limit, "one more", 2);
   await admitted(limit, "and another", 2);
-  expect(limit.isExceeded("blocked")).toBe(false);
+  expect(limit.isExceededBy("blocked")).toBe(false);
 });
 
 test("no more callers are remembered than fifty thousand", () => {

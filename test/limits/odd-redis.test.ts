@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { ask } from "../support/ask.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { startFakeRedis } from "../support/fake-redis.ts";
 import { startTestGateway } from "../support/gateway.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const READY = { method: "GET", path: "/readyz", body: "" };
 const TEXT = "hunter2 of the Redis";
@@ -14,13 +14,13 @@ const error = (code: string): string => `-${code} ${TEXT}\r\n`;
 /** Starts a gateway that admits two requests per window, in front of a Redis that gives these replies. */
 async function startWith(replies: Record<string, string>) {
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+    socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
   const redis = await startFakeRedis(replies);
   const gateway = await startTestGateway(upstream.baseUrl, { REDIS_URL: redis.url, RATE_LIMIT_MAX: "2" });
-  await until(() => redis.commands.some(([name]) => name === "INFO"), "the gateway to reach Redis");
+  await waitUntil(() => redis.commands.some(([name]) => name === "INFO"), "the gateway to reach Redis");
   const readiness = async (): Promise<unknown> => {
-    const { status, body } = await ask(gateway.port, READY);
+    const { status, body } = await sendRequest(gateway.port, READY);
     return [status, (JSON.parse(body.toString()) as { degraded: unknown }).degraded];
   };
   return { gateway, redis, readiness };
@@ -59,7 +59,7 @@ test.each<[string, string, unknown]>([
 ])("a Redis that answers a count with %s counts as failing", async (_, reply, cause) => {
   const { gateway } = await startWith(scripts(reply));
   const answers = [];
-  for (let sent = 0; sent < 4; sent++) answers.push(await ask(gateway.port));
+  for (let sent = 0; sent < 4; sent++) answers.push(await sendRequest(gateway.port));
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 429, 429]);
   expect(answers[1]?.headers).toMatchObject({
     "x-ratelimit-remaining": "0",
@@ -73,7 +73,7 @@ test.each<[string, string, unknown]>([
 
 test("a Redis that answers a count soundly decides, whatever this process has counted", async () => {
   const { gateway, redis } = await startWith(scripts("*2\r\n:3\r\n:1500\r\n"));
-  const answer = await ask(gateway.port);
+  const answer = await sendRequest(gateway.port);
   expect(answer.status).toBe(429);
   expect(answer.headers).toMatchObject({ "retry-after": "2", "retry-after-ms": "1500" });
   const command = redis.commands.find(([name]) => name?.startsWith("EVAL"));

@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import { ask } from "../support/ask.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
 const upstreamThatAnswers = () =>
   startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+    socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
 
 test("a key gets as many requests in a window as it may, then 429 in the terms of the SDKs", async () => {
@@ -15,7 +15,7 @@ test("a key gets as many requests in a window as it may, then 429 in the terms o
     RATE_LIMIT_WINDOW_MS: "120000",
   });
   const answers = [];
-  for (let sent = 0; sent < 5; sent++) answers.push(await ask(gateway.port));
+  for (let sent = 0; sent < 5; sent++) answers.push(await sendRequest(gateway.port));
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429, 429]);
   expect(answers[1]?.headers).toMatchObject({
     "x-ratelimit-limit": "3",
@@ -43,7 +43,7 @@ test("one key's requests do not count against another's", async () => {
     GATEWAY_API_KEYS: "a:sk-a,b:sk-b",
   });
   const statusFor = async (key: string) =>
-    (await ask(gateway.port, { headers: { authorization: `Bearer ${key}` } })).status;
+    (await sendRequest(gateway.port, { headers: { authorization: `Bearer ${key}` } })).status;
   expect([await statusFor("sk-a"), await statusFor("sk-a"), await statusFor("sk-b")]).toEqual([
     200, 429, 200,
   ]);
@@ -55,8 +55,8 @@ test("a window ends", async () => {
     RATE_LIMIT_MAX: "1",
     RATE_LIMIT_WINDOW_MS: "200",
   });
-  await ask(gateway.port);
-  await expect.poll(async () => (await ask(gateway.port)).status, { timeout: 3_000 }).toBe(200);
+  await sendRequest(gateway.port);
+  await expect.poll(async () => (await sendRequest(gateway.port)).status, { timeout: 3_000 }).toBe(200);
 });
 
 test("a clock that is set back by an hour locks no caller out", async () => {
@@ -65,12 +65,14 @@ test("a clock that is set back by an hour locks no caller out", async () => {
     RATE_LIMIT_MAX: "1",
     RATE_LIMIT_WINDOW_MS: "500",
   });
-  expect([(await ask(gateway.port)).status, (await ask(gateway.port)).status]).toEqual([200, 429]);
+  expect([(await sendRequest(gateway.port)).status, (await sendRequest(gateway.port)).status]).toEqual([
+    200, 429,
+  ]);
   const { now } = Date;
   const clock = vi.spyOn(Date, "now").mockImplementation(() => now() - 3_600_000);
   onTestFinished(() => clock.mockRestore());
-  expect((await ask(gateway.port)).status).toBe(429);
-  await expect.poll(async () => (await ask(gateway.port)).status, { timeout: 3_000 }).toBe(200);
+  expect((await sendRequest(gateway.port)).status).toBe(429);
+  await expect.poll(async () => (await sendRequest(gateway.port)).status, { timeout: 3_000 }).toBe(200);
 });
 
 test.each([
@@ -80,9 +82,9 @@ test.each([
   const upstream = await upstreamThatAnswers();
   const gateway = await startTestGateway(upstream.baseUrl, { RATE_LIMIT_MAX: "2" });
   const statuses = [];
-  for (let sent = 0; sent < 4; sent++) statuses.push((await ask(gateway.port, request)).status);
+  for (let sent = 0; sent < 4; sent++) statuses.push((await sendRequest(gateway.port, request)).status);
   expect(statuses).toEqual([status, status, 429, 429]);
-  expect((await ask(gateway.port)).status).toBe(200);
+  expect((await sendRequest(gateway.port)).status).toBe(200);
 });
 
 test("failed logins are limited even where requests are not", async () => {
@@ -90,7 +92,7 @@ test("failed logins are limited even where requests are not", async () => {
   const wrong = { headers: { authorization: "Bearer sk-wrong" } };
   const statuses = new Map<number, number>();
   for (let sent = 0; sent < 605; sent++) {
-    const { status } = await ask(gateway.port, wrong);
+    const { status } = await sendRequest(gateway.port, wrong);
     statuses.set(status, (statuses.get(status) ?? 0) + 1);
   }
   expect([...statuses]).toEqual([
@@ -102,7 +104,7 @@ test("failed logins are limited even where requests are not", async () => {
 test("callers behind a trusted proxy are told apart by the address it gives, and by nothing a stranger gives", async () => {
   const limited = { RATE_LIMIT_MAX: "1" };
   const statusFrom = async (port: number, address: string) =>
-    (await ask(port, { path: "/nothing", headers: { "x-forwarded-for": address } })).status;
+    (await sendRequest(port, { path: "/nothing", headers: { "x-forwarded-for": address } })).status;
   const trusting = await startTestGateway("http://127.0.0.1:9/api/v1", {
     ...limited,
     TRUST_PROXY: "loopback",
@@ -124,7 +126,7 @@ test("a caller with addresses of one IPv6 network is one caller", async () => {
     TRUST_PROXY: "loopback",
   });
   const statusFrom = async (address: string) =>
-    (await ask(gateway.port, { path: "/nothing", headers: { "x-forwarded-for": address } })).status;
+    (await sendRequest(gateway.port, { path: "/nothing", headers: { "x-forwarded-for": address } })).status;
   expect([
     await statusFrom("2001:db8::1"),
     await statusFrom("2001:db8::2"),
@@ -143,7 +145,9 @@ test("health checks and preflights are not limited", async () => {
     authorization: undefined,
   };
   for (let sent = 0; sent < 4; sent++) {
-    expect((await ask(gateway.port, { method: "GET", path: "/readyz", body: "" })).status).toBe(200);
-    expect((await ask(gateway.port, { method: "OPTIONS", body: "", headers: preflight })).status).toBe(204);
+    expect((await sendRequest(gateway.port, { method: "GET", path: "/readyz", body: "" })).status).toBe(200);
+    expect(
+      (await sendRequest(gateway.port, { method: "OPTIONS", body: "", headers: preflight })).status,
+    ).toBe(204);
   }
 });

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { CALLER_KEY, startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const OTHER_KEY = "sk-other-0123456789";
 /** More than the kernel takes for a client that reads nothing. A quarter of 128 MiB holds two of them. */
@@ -15,7 +15,7 @@ const WHOLE = "/openai/v1/models";
 
 async function start() {
   const upstream = await startScriptedUpstream((socket) =>
-    socket.end(responseBytes(200, { "content-type": "application/json", connection: "close" }, LIST)),
+    socket.end(formatResponse(200, { "content-type": "application/json", connection: "close" }, LIST)),
   );
   const gateway = await startTestGateway(upstream.baseUrl, {
     GATEWAY_API_KEYS: `team:${CALLER_KEY},other:${OTHER_KEY}`,
@@ -24,7 +24,7 @@ async function start() {
     const client = new RawClient(gateway.port);
     client.socket.once("data", () => client.socket.pause());
     client.send(`GET ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\n\r\n`);
-    await until(() => client.response(), `the head of ${path}`, 10_000);
+    await waitUntil(() => client.readResponse(), `the head of ${path}`, 10_000);
     return client;
   };
   const getTimes = async (times: number, path: string): Promise<RawClient[]> => {
@@ -35,23 +35,25 @@ async function start() {
   return { get, getTimes };
 }
 
-const statusesOf = (clients: readonly RawClient[]) => clients.map((client) => client.response()?.status);
+const statusesOf = (clients: readonly RawClient[]) => clients.map((client) => client.readResponse()?.status);
 
 test("refuses a response of the gateway's own to a caller whose unread responses take a quarter of the memory for them", async () => {
   const { get, getTimes } = await start();
   const clients = await getTimes(4, PAGE);
   expect(statusesOf(clients)).toEqual([200, 200, 503, 503]);
-  expect(JSON.parse(String(clients[3]?.response()?.body))).toMatchObject({ error: { code: "overloaded" } });
-  expect(clients[3]?.response()?.headers).toMatchObject({ "retry-after": "1" });
-  expect((await get(PAGE, OTHER_KEY)).response()?.status).toBe(200);
-  expect((await get("/healthz")).response()?.status).toBe(200);
+  expect(JSON.parse(String(clients[3]?.readResponse()?.body))).toMatchObject({
+    error: { code: "overloaded" },
+  });
+  expect(clients[3]?.readResponse()?.headers).toMatchObject({ "retry-after": "1" });
+  expect((await get(PAGE, OTHER_KEY)).readResponse()?.status).toBe(200);
+  expect((await get("/healthz")).readResponse()?.status).toBe(200);
 
   // One client reads, and the other one leaves.
   clients[0]?.socket.resume();
-  const read = await clients[0]?.whole("the page that is read");
+  const read = await clients[0]?.waitForResponse("the page that is read");
   expect(JSON.parse(String(read?.body))).toMatchObject(JSON.parse(LIST) as object);
   clients[1]?.socket.destroy();
-  await until(async () => (await get(PAGE)).response()?.status === 200, "the memory to be returned");
+  await waitUntil(async () => (await get(PAGE)).readResponse()?.status === 200, "the memory to be returned");
 }, 30_000);
 
 test("counts a Buffer that many responses share once", async () => {

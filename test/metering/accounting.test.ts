@@ -2,10 +2,10 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
-import { CHAT_PATH, chatBody } from "../support/chat.ts";
+import { CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 async function start(env: Record<string, string> = {}) {
   const simulator = await startSimulator({ generationDelayMs: 50 });
@@ -17,35 +17,37 @@ async function start(env: Record<string, string> = {}) {
 async function askAndLeave(
   { gateway, simulator }: { gateway: KeyedGateway; simulator: Simulator },
   model: string,
-  left: (client: RawClient) => unknown = () => simulator.stats().requests > 0,
+  left: (client: RawClient) => unknown = () => simulator.readStats().requests > 0,
 ): Promise<void> {
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody({ model, stream: true }), { authorization: `Bearer ${gateway.caller}` });
-  await until(() => left(client), "the moment to leave");
+  client.post(CHAT_PATH, buildChatBody({ model, stream: true }), {
+    authorization: `Bearer ${gateway.caller}`,
+  });
+  await waitUntil(() => left(client), "the moment to leave");
   client.socket.destroy();
 }
 
 const unknownRows = async (gateway: KeyedGateway): Promise<{ id: string }[]> =>
-  (await gateway.manage("GET", "/requests?state=unknown")).body.data;
+  (await gateway.callAdmin("GET", "/requests?state=unknown")).body.data;
 
 test("a request whose beginning cannot be kept is refused, and nothing of it is sent", async () => {
   const { gateway, simulator } = await start();
   rmSync(join(gateway.dataDir, "journal"), { recursive: true });
   const answer = await gateway.call(gateway.caller);
   expect([answer.status, JSON.parse(answer.body.toString()).error.code]).toEqual([503, "store_unavailable"]);
-  expect(simulator.stats().requests).toBe(0);
+  expect(simulator.readStats().requests).toBe(0);
 });
 
 test("the cost of a request whose caller left and whose head never came is unknown, and the log says so as an error", async () => {
   const running = await start({ DISCONNECT_HEAD_WAIT_MS: "100" });
   await askAndLeave(running, "sim/hang");
-  const [row] = await until(async () => {
+  const [row] = await waitUntil(async () => {
     const rows = await unknownRows(running.gateway);
     return rows.length > 0 ? rows : undefined;
   }, "the row");
   const line =
     running.gateway
-      .log()
+      .readLog()
       .split("\n")
       .find((text) => text.includes("will not be known")) ?? "{}";
   expect(JSON.parse(line)).toMatchObject({ level: 50, row: row?.id, key: "first-caller" });
@@ -54,8 +56,8 @@ test("the cost of a request whose caller left and whose head never came is unkno
 test("a bill that OpenRouter never has is given up after SETTLE_GIVE_UP_MS, and the log says so as an error", async () => {
   const running = await start({ SETTLE_AFTER_MS: "20", SETTLE_GIVE_UP_MS: "100" });
   const model = "sim/ok:recordMs=600000,gapMs=20,events=100";
-  await askAndLeave(running, model, (client) => client.response()?.body.length);
-  await until(async () => (await unknownRows(running.gateway)).length === 1, "the row to be given up");
-  expect(running.gateway.log()).toContain('"generation_id":"gen-');
-  expect(running.gateway.log()).toContain("the cost of a request will not be known");
+  await askAndLeave(running, model, (client) => client.readResponse()?.body.length);
+  await waitUntil(async () => (await unknownRows(running.gateway)).length === 1, "the row to be given up");
+  expect(running.gateway.readLog()).toContain('"generation_id":"gen-');
+  expect(running.gateway.readLog()).toContain("the cost of a request will not be known");
 });

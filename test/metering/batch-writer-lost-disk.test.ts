@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { RequestEntry } from "../../src/metering/request-entry.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { endedRequestContext } from "../support/request-contexts.ts";
-import { begun, startWriter } from "../support/batch-writer.ts";
+import { createEndedContext } from "../support/request-context.ts";
+import { beginEntry, startBatchWriter } from "../support/batch-writer.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] }));
 afterEach(() => void vi.useRealTimers());
@@ -10,13 +10,13 @@ afterEach(() => void vi.useRealTimers());
 /** A writer whose journal does or does not persist, and every write of a row with its time. */
 function start(isJournalPersistent: boolean) {
   const writes: { id: string; state: RequestRow["state"]; at: number }[] = [];
-  const { journal, writer } = startWriter((rows) => {
+  const { journal, writer } = startBatchWriter((rows) => {
     writes.push(...rows.map(({ id, state }) => ({ id, state, at: performance.now() })));
     return Promise.resolve();
   }, isJournalPersistent);
   const begin = (id: string): RequestEntry => {
-    const entry = begun(id, journal, Date.now());
-    writer.add(entry);
+    const entry = beginEntry(id, journal, Date.now());
+    writer.enqueue(entry);
     return entry;
   };
   return { writer, writes, begin };
@@ -44,8 +44,8 @@ test("writes the row of a request that ends before its open row is due once", as
     for (let number = 0; number < 20; number++) {
       const entry = begin(`${number}`);
       await vi.advanceTimersByTimeAsync(45);
-      entry.end(endedRequestContext());
-      writer.add(entry);
+      entry.end(createEndedContext());
+      writer.enqueue(entry);
       await vi.advanceTimersByTimeAsync(number);
     }
     await vi.advanceTimersByTimeAsync(500);
@@ -56,15 +56,15 @@ test("writes the row of a request that ends before its open row is due once", as
 });
 
 test("waits for a write of up to 100 ms, and writes what is due as soon as it ends", async () => {
-  const { journal, writer } = startWriter(async (rows) => {
+  const { journal, writer } = startBatchWriter(async (rows) => {
     writes.push(...rows.map(({ id }) => ({ id, at: performance.now() })));
     await new Promise((resolve) => void setTimeout(resolve, 90));
   }, false);
   const writes: { id: string; at: number }[] = [];
-  writer.add(begun("1", journal, Date.now()));
+  writer.enqueue(beginEntry("1", journal, Date.now()));
   await vi.advanceTimersByTimeAsync(60);
   const beganAt = performance.now();
-  writer.add(begun("2", journal, Date.now()));
+  writer.enqueue(beginEntry("2", journal, Date.now()));
   const spill = vi.spyOn(journal, "spill");
   await vi.advanceTimersByTimeAsync(250);
   expect(writes.map(({ id }) => id)).toEqual(["1", "2"]);

@@ -5,14 +5,14 @@ import { expect, onTestFinished, test } from "vitest";
 import { type Database, openDatabase } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
-import { temporaryDirectory } from "../support/store.ts";
-import { until } from "../support/until.ts";
-import { endedRequestContext } from "../support/request-contexts.ts";
-import { begun, ended, startWriter } from "../support/batch-writer.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
+import { createEndedContext } from "../support/request-context.ts";
+import { beginEntry, createEndedEntry, startBatchWriter } from "../support/batch-writer.ts";
 
 /** SQLite with its schema, and its file. */
 async function openFile(): Promise<{ database: Database; path: string }> {
-  const dataDir = temporaryDirectory();
+  const dataDir = createTemporaryDirectory();
   const database = openDatabase({ dataDir, databaseUrl: undefined }, () => {});
   await database.migrate();
   return { database, path: join(dataDir, "sluice.db") };
@@ -26,64 +26,64 @@ const statesIn = async ({ kysely }: Database): Promise<string[]> =>
 test("a database that answers but may not be written to refuses no row: all are there when it may", async () => {
   const { database, path } = await openFile();
   onTestFinished(() => database.close());
-  const { journal, writer, refused, health } = startWriter((rows) => writeRequests(database, rows));
+  const { journal, writer, refused, health } = startBatchWriter((rows) => writeRequests(database, rows));
   const other = new DatabaseSync(path);
   onTestFinished(() => other.close());
   other.exec("begin immediate");
-  writer.add(ended("1", journal));
-  writer.add(ended("2", journal));
-  await until(() => !writer.healthy, "the failure");
-  await until(() => journal.hasSpilled, "the rows in the journal");
+  writer.enqueue(createEndedEntry("1", journal));
+  writer.enqueue(createEndedEntry("2", journal));
+  await waitUntil(() => !writer.isHealthy, "the failure");
+  await waitUntil(() => journal.hasSpilled, "the rows in the journal");
   // A second failure, of the rows that are in the journal.
   const failedAt = health.length;
-  writer.add(ended("3", journal));
-  await until(async () => (await database.answers()) && !writer.healthy, "the database to answer");
+  writer.enqueue(createEndedEntry("3", journal));
+  await waitUntil(async () => (await database.isReachable()) && !writer.isHealthy, "the database to answer");
   expect([failedAt, refused]).toEqual([1, []]);
   other.exec("rollback");
-  await until(async () => (await statesIn(database)).length === 3, "all rows", 10_000);
+  await waitUntil(async () => (await statesIn(database)).length === 3, "all rows", 10_000);
   expect(await statesIn(database)).toEqual(["1 settled", "2 settled", "3 settled"]);
-  await until(() => writer.healthy, "health");
+  await waitUntil(() => writer.isHealthy, "health");
   expect([refused, health]).toEqual([[], [false, true]]);
 }, 30_000);
 
 test("a table that is not there yet refuses no row", async () => {
-  const dataDir = temporaryDirectory();
+  const dataDir = createTemporaryDirectory();
   const database = openDatabase({ dataDir, databaseUrl: undefined }, () => {});
   onTestFinished(() => database.close());
-  const { journal, writer, refused } = startWriter((rows) => writeRequests(database, rows));
+  const { journal, writer, refused } = startBatchWriter((rows) => writeRequests(database, rows));
   let failures = 0;
-  const counting = startWriter(async (rows) => {
+  const counting = startBatchWriter(async (rows) => {
     await writeRequests(database, rows).catch((error: unknown) => {
       failures++;
       throw error;
     });
   });
-  writer.add(ended("1", journal));
-  counting.writer.add(ended("2", counting.journal));
+  writer.enqueue(createEndedEntry("1", journal));
+  counting.writer.enqueue(createEndedEntry("2", counting.journal));
   // The second failure is of what was replayed.
-  await until(() => failures === 2, "two failures", 10_000);
+  await waitUntil(() => failures === 2, "two failures", 10_000);
   await database.migrate();
-  await until(async () => (await statesIn(database)).length === 2, "both rows", 10_000);
+  await waitUntil(async () => (await statesIn(database)).length === 2, "both rows", 10_000);
   expect([refused, counting.refused]).toEqual([[], []]);
 }, 30_000);
 
 test("a row that the database will never take is put aside by itself, at once, and the gateway stays well", async () => {
   const { database } = await openFile();
   onTestFinished(() => database.close());
-  const { journal, writer, refused, health } = startWriter((rows) =>
+  const { journal, writer, refused, health } = startBatchWriter((rows) =>
     writeRequests(
       database,
       rows.map((row) => (row.id === "5" ? ({ ...row, key_id: null } as unknown as RequestRow) : row)),
     ),
   );
-  for (let id = 0; id < 9; id++) writer.add(ended(String(id), journal));
-  const open = begun("x", journal);
-  writer.add(open);
-  await until(async () => (await statesIn(database)).length === 9, "the other rows");
+  for (let id = 0; id < 9; id++) writer.enqueue(createEndedEntry(String(id), journal));
+  const open = beginEntry("x", journal);
+  writer.enqueue(open);
+  await waitUntil(async () => (await statesIn(database)).length === 9, "the other rows");
   expect([refused, health]).toEqual([["5"], []]);
   const aside = readFileSync(join(journal.directory, "me.refused"), "utf8");
   expect(JSON.parse(aside)).toMatchObject(["row", { id: "5", state: "settled" }]);
   expect(await statesIn(database)).toContain("x open");
-  writer.add(open);
-  open.end(endedRequestContext());
+  writer.enqueue(open);
+  open.end(createEndedContext());
 });

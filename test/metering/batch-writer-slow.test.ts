@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { until } from "../support/until.ts";
-import { endedRequestContext } from "../support/request-contexts.ts";
-import { begun, ended, startWriter } from "../support/batch-writer.ts";
+import { waitUntil } from "../support/wait.ts";
+import { createEndedContext } from "../support/request-context.ts";
+import { beginEntry, createEndedEntry, startBatchWriter } from "../support/batch-writer.ts";
 
 /** Everything in a journal. */
 const rowsKept = (directory: string): string =>
@@ -16,37 +16,37 @@ const rowsKept = (directory: string): string =>
 test("while neither the database nor the disk takes a row it stays in memory, and the database is tried again", async () => {
   const rows = new Map<string, RequestRow>();
   let down = true;
-  const { journal, writer } = startWriter((some) => {
+  const { journal, writer } = startBatchWriter((some) => {
     if (down) return Promise.reject(new Error("down"));
     for (const row of some) rows.set(row.id, row);
     return Promise.resolve();
   });
-  const entry = ended("1", journal);
+  const entry = createEndedEntry("1", journal);
   journal.full = true;
-  writer.add(entry);
-  await until(() => !writer.healthy, "the failure");
+  writer.enqueue(entry);
+  await waitUntil(() => !writer.isHealthy, "the failure");
   down = false;
-  await until(() => rows.get("1")?.state === "settled", "the row");
-  await until(() => writer.healthy, "health");
+  await waitUntil(() => rows.get("1")?.state === "settled", "the row");
+  await waitUntil(() => writer.isHealthy, "health");
   expect(journal.hasSpilled).toBe(false);
 });
 
 test("what a write that hangs has in hand is on the disk within 200 ms too, and nothing of it stays when it is over", async () => {
   const { promise: slow, resolve: go } = Promise.withResolvers<void>();
-  const { journal, writer } = startWriter(() => slow);
-  writer.add(ended("1", journal));
-  await until(() => journal.hasSpilled, "the row in the journal");
+  const { journal, writer } = startBatchWriter(() => slow);
+  writer.enqueue(createEndedEntry("1", journal));
+  await waitUntil(() => journal.hasSpilled, "the row in the journal");
   const [segment] = journal.takeSpilled();
   expect(readFileSync(segment?.path ?? "", "utf8")).toContain('["row",{"id":"1"');
   go();
-  await until(() => !journal.hasSpilled, "the journal to be let go");
+  await waitUntil(() => !journal.hasSpilled, "the journal to be let go");
 });
 
 test("what has been written is not kept once more while what was kept before is brought, however long that takes", async () => {
   const given: string[] = [];
   const { promise: slow, resolve: go } = Promise.withResolvers<void>();
   let down = true;
-  const { journal, writer } = startWriter(async (rows) => {
+  const { journal, writer } = startBatchWriter(async (rows) => {
     if (down) throw new Error("down");
     given.push(...rows.map(({ id }) => id));
     if (!given.includes("old")) return;
@@ -54,19 +54,19 @@ test("what has been written is not kept once more while what was kept before is 
     await slow;
   });
   let count = 0;
-  const feeding = setInterval(() => writer.add(ended(`new${count++}`, journal)), 40);
+  const feeding = setInterval(() => writer.enqueue(createEndedEntry(`new${count++}`, journal)), 40);
   onTestFinished(() => clearInterval(feeding));
-  writer.add(ended("old", journal));
-  await until(() => journal.hasSpilled, "the old row in the journal");
+  writer.enqueue(createEndedEntry("old", journal));
+  await waitUntil(() => journal.hasSpilled, "the old row in the journal");
   down = false;
-  await until(() => given.includes("old"), "the old row to be brought");
-  writer.add(ended("late", journal));
-  await until(
+  await waitUntil(() => given.includes("old"), "the old row to be brought");
+  writer.enqueue(createEndedEntry("late", journal));
+  await waitUntil(
     () => rowsKept(journal.directory).includes('["row",{"id":"late"'),
     "what comes meanwhile to be kept",
   );
   go();
-  await until(() => writer.healthy && !journal.hasSpilled, "the writer to be well");
+  await waitUntil(() => writer.isHealthy && !journal.hasSpilled, "the writer to be well");
   expect(given.toSorted()).toEqual([...new Set(given)].toSorted());
   expect(given).toHaveLength(count + 2);
 });
@@ -75,24 +75,24 @@ test("what ends while a write hangs waits in the journal, and is written when th
   const rows = new Map<string, RequestRow>();
   const { promise: slow, resolve: go } = Promise.withResolvers<void>();
   let writes = 0;
-  const { journal, writer, health } = startWriter(async (some) => {
+  const { journal, writer, health } = startBatchWriter(async (some) => {
     writes++;
     await slow;
     for (const row of some) rows.set(row.id, row);
   });
-  writer.add(ended("1", journal));
-  await until(() => writes === 1, "the write to begin");
-  const open = begun("2", journal);
-  writer.add(open);
-  writer.add(ended("3", journal));
-  await until(() => journal.hasSpilled, "the row in the journal");
+  writer.enqueue(createEndedEntry("1", journal));
+  await waitUntil(() => writes === 1, "the write to begin");
+  const open = beginEntry("2", journal);
+  writer.enqueue(open);
+  writer.enqueue(createEndedEntry("3", journal));
+  await waitUntil(() => journal.hasSpilled, "the row in the journal");
   expect([writes, [...rows.keys()]]).toEqual([1, []]);
-  open.end(endedRequestContext());
-  writer.add(open);
+  open.end(createEndedContext());
+  writer.enqueue(open);
   go();
-  await until(() => rows.size === 3, "all rows", 10_000);
+  await waitUntil(() => rows.size === 3, "all rows", 10_000);
   expect([...rows.values()].map(({ state }) => state)).toEqual(["settled", "settled", "settled"]);
-  await until(() => !journal.hasSpilled, "the journal to be let go");
+  await waitUntil(() => !journal.hasSpilled, "the journal to be let go");
   expect(health).toEqual([]);
 });
 
@@ -100,21 +100,21 @@ test("a row that is finished is given to the database within 200 ms, one that go
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const given: string[] = [];
-  const { journal, writer } = startWriter((rows) => {
+  const { journal, writer } = startBatchWriter((rows) => {
     given.push(...rows.map(({ id, state }) => `${id} ${state}`));
     return Promise.resolve();
   });
-  const goingOn = begun("long", journal, Date.now());
-  writer.add(goingOn);
-  writer.add(ended("short", journal));
+  const goingOn = beginEntry("long", journal, Date.now());
+  writer.enqueue(goingOn);
+  writer.enqueue(createEndedEntry("short", journal));
   await vi.advanceTimersByTimeAsync(200);
   expect(given).toEqual(["short settled"]);
   await vi.advanceTimersByTimeAsync(799);
   expect(given).toEqual(["short settled"]);
   await vi.advanceTimersByTimeAsync(202);
   expect(given).toEqual(["short settled", "long open"]);
-  goingOn.end(endedRequestContext());
-  writer.add(goingOn);
+  goingOn.end(createEndedContext());
+  writer.enqueue(goingOn);
   await vi.advanceTimersByTimeAsync(200);
   expect(given).toEqual(["short settled", "long open", "long settled"]);
 });
@@ -123,17 +123,17 @@ test("no two writes are under way at once, closing included", async () => {
   let underWay = 0;
   let most = 0;
   const rows = new Set<string>();
-  const { journal, writer } = startWriter(async (some) => {
+  const { journal, writer } = startBatchWriter(async (some) => {
     most = Math.max(most, ++underWay);
     // Longer than rows wait for others: the next write is due while this one runs.
     await new Promise((resolve) => void setTimeout(resolve, 400));
     for (const row of some) rows.add(row.id);
     underWay--;
   });
-  writer.add(ended("1", journal));
+  writer.enqueue(createEndedEntry("1", journal));
   const closing = writer.close();
-  await until(() => underWay === 1, "the write to begin");
-  writer.add(ended("2", journal));
+  await waitUntil(() => underWay === 1, "the write to begin");
+  writer.enqueue(createEndedEntry("2", journal));
   await closing;
   expect([most, rows.has("1")]).toEqual([1, true]);
 });
@@ -141,12 +141,12 @@ test("no two writes are under way at once, closing included", async () => {
 test("many more rows than are written at once are all written, the newest last", async () => {
   const sizes: number[] = [];
   const rows = new Map<string, RequestRow>();
-  const { journal, writer } = startWriter((some) => {
+  const { journal, writer } = startBatchWriter((some) => {
     sizes.push(some.length);
     for (const row of some) rows.set(row.id, row);
     return Promise.resolve();
   });
-  for (let id = 0; id < 2_500; id++) writer.add(ended(String(id), journal));
+  for (let id = 0; id < 2_500; id++) writer.enqueue(createEndedEntry(String(id), journal));
   await writer.close();
   expect([rows.size, sizes]).toEqual([2_500, [1_000, 1_000, 500]]);
 });

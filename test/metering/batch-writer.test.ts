@@ -1,19 +1,19 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { StartEntry } from "../../src/metering/journal/format.ts";
 import { Journal, type Segment } from "../../src/metering/journal/journal.ts";
-import { openRow } from "../../src/metering/request-row.ts";
+import { createOpenRow } from "../../src/metering/request-row.ts";
 import { createQuarantiningWriter } from "../../src/metering/quarantining-writer.ts";
 import { type PendingRow, BatchWriter } from "../../src/metering/batch-writer.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { temporaryDirectory } from "../support/store.ts";
-import { until } from "../support/until.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
 
 class Request implements PendingRow {
   readonly #journal: Journal;
   readonly segment: Segment;
   readonly #row: RequestRow;
-  ended = false;
-  queued = false;
+  hasEnded = false;
+  isQueued = false;
   readonly startedAt: number;
 
   constructor(id: string, journal: Journal, startedAt = 0) {
@@ -24,14 +24,14 @@ class Request implements PendingRow {
       requested_model: null,
       forwarded_model: null,
     };
-    const opening: StartEntry = { id, ...names, stream: 0, bytes_in: 0, started_at: startedAt };
+    const startEntry: StartEntry = { id, ...names, stream: 0, bytes_in: 0, started_at: startedAt };
     this.#journal = journal;
     this.startedAt = startedAt;
-    this.segment = journal.recordStart(opening, () => {});
-    this.#row = openRow(opening, "me");
+    this.segment = journal.recordStart(startEntry, () => {});
+    this.#row = createOpenRow(startEntry, "me");
   }
 
-  row(): RequestRow {
+  toRow(): RequestRow {
     return { ...this.#row };
   }
 
@@ -43,7 +43,7 @@ class Request implements PendingRow {
   }
 
   end(): this {
-    this.ended = true;
+    this.hasEnded = true;
     this.#row.state = "settled";
     return this;
   }
@@ -53,7 +53,7 @@ class Request implements PendingRow {
 class RowFault extends Error {}
 
 function start(write: (rows: readonly RequestRow[]) => Promise<void>) {
-  const journal = new Journal(temporaryDirectory(), "me", 1_000_000);
+  const journal = new Journal(createTemporaryDirectory(), "me", 1_000_000);
   const health: boolean[] = [];
   const refused: string[] = [];
   const damaged: number[] = [];
@@ -62,7 +62,7 @@ function start(write: (rows: readonly RequestRow[]) => Promise<void>) {
     write: createQuarantiningWriter({
       write: (rows) => write(rows).then(() => rows),
       isInvalidRow: (error) => error instanceof RowFault,
-      refuse: ({ id }) => refused.push(id),
+      quarantine: ({ id }) => refused.push(id),
     }),
     isJournalPersistent: true,
     onDamagedLines: (count) => damaged.push(count),
@@ -86,10 +86,10 @@ test("what is finished is written within moments, and its journal is let go", as
   const { rows, keep } = table();
   const { journal, writer } = start(keep);
   const request = new Request("1", journal).end();
-  writer.add(request);
-  await until(() => rows.get("1")?.state === "settled", "the row");
-  await until(() => request.segment.live === 0, "the segment to be let go");
-  expect(writer.healthy).toBe(true);
+  writer.enqueue(request);
+  await waitUntil(() => rows.get("1")?.state === "settled", "the row");
+  await waitUntil(() => request.segment.liveEntries === 0, "the segment to be let go");
+  expect(writer.isHealthy).toBe(true);
 });
 
 test("a request that ends while it is written as open is written again, and its journal is kept until then", async () => {
@@ -102,15 +102,15 @@ test("a request that ends while it is written as open is written again, and its 
     await keep(some);
   });
   const request = new Request("1", journal);
-  writer.add(request);
+  writer.enqueue(request);
   const closing = writer.close();
-  await until(() => writes === 1, "the write to begin");
-  writer.add(request.end());
+  await waitUntil(() => writes === 1, "the write to begin");
+  writer.enqueue(request.end());
   go();
   await closing;
-  expect([rows.get("1")?.state, request.segment.live]).toEqual(["open", 1]);
+  expect([rows.get("1")?.state, request.segment.liveEntries]).toEqual(["open", 1]);
   await writer.close();
-  expect([rows.get("1")?.state, request.segment.live]).toEqual(["settled", 0]);
+  expect([rows.get("1")?.state, request.segment.liveEntries]).toEqual(["settled", 0]);
 });
 
 test("while the database fails rows go to the journal, and they are written when it is back", async () => {
@@ -119,13 +119,13 @@ test("while the database fails rows go to the journal, and they are written when
   const { journal, writer, health } = start((some) =>
     down ? Promise.reject(new Error("down")) : keep(some),
   );
-  writer.add(new Request("1", journal).end());
-  await until(() => journal.hasSpilled, "the row in the journal");
-  writer.add(new Request("2", journal).end());
-  expect(writer.healthy).toBe(false);
+  writer.enqueue(new Request("1", journal).end());
+  await waitUntil(() => journal.hasSpilled, "the row in the journal");
+  writer.enqueue(new Request("2", journal).end());
+  expect(writer.isHealthy).toBe(false);
   down = false;
-  await until(() => rows.size === 2, "both rows", 10_000);
-  await until(() => writer.healthy, "health");
+  await waitUntil(() => rows.size === 2, "both rows", 10_000);
+  await waitUntil(() => writer.isHealthy, "health");
   expect(health).toEqual([false, true]);
   expect(journal.hasSpilled).toBe(false);
 });
@@ -137,13 +137,13 @@ test("while a write hangs, what is finished meanwhile is kept in the journal", a
     await slow;
     await keep(some);
   });
-  writer.add(new Request("1", journal).end());
+  writer.enqueue(new Request("1", journal).end());
   const closing = writer.close();
-  writer.add(new Request("2", journal).end());
+  writer.enqueue(new Request("2", journal).end());
   go();
   await closing;
-  await until(() => rows.size === 2, "both rows", 10_000);
-  expect(writer.healthy).toBe(true);
+  await waitUntil(() => rows.size === 2, "both rows", 10_000);
+  expect(writer.isHealthy).toBe(true);
 });
 
 test("a request that ends while its row is kept back by a failure is written once, and let go once", async () => {
@@ -155,22 +155,22 @@ test("a request that ends while its row is kept back by a failure is written onc
     return down ? Promise.reject(new Error("down")) : keep(some);
   });
   const [first, second] = [new Request("1", journal), new Request("2", journal)];
-  writer.add(first);
-  await until(() => !writer.healthy, "the failure");
-  writer.add(first.end());
+  writer.enqueue(first);
+  await waitUntil(() => !writer.isHealthy, "the failure");
+  writer.enqueue(first.end());
   down = false;
-  await until(() => rows.get("1")?.state === "settled", "the row", 10_000);
-  expect(second.segment.live).toBe(1);
+  await waitUntil(() => rows.get("1")?.state === "settled", "the row", 10_000);
+  expect(second.segment.liveEntries).toBe(1);
 });
 
 test("the row of a request that goes on is tried again after a failure", async () => {
   const { rows, keep } = table();
   let down = true;
   const { journal, writer } = start((some) => (down ? Promise.reject(new Error("down")) : keep(some)));
-  writer.add(new Request("1", journal));
-  await until(() => !writer.healthy, "the failure");
+  writer.enqueue(new Request("1", journal));
+  await waitUntil(() => !writer.isHealthy, "the failure");
   down = false;
-  await until(() => rows.size > 0, "the row", 10_000);
+  await waitUntil(() => rows.size > 0, "the row", 10_000);
   expect(rows.get("1")?.state).toBe("open");
 });
 
@@ -182,11 +182,11 @@ test("a request that ends while a write of it fails is written once by the next,
     if (writes.length === 1) await failing;
   });
   const request = new Request("1", journal);
-  writer.add(request);
-  await until(() => writes.length === 1, "the write to begin");
-  writer.add(request.end());
+  writer.enqueue(request);
+  await waitUntil(() => writes.length === 1, "the write to begin");
+  writer.enqueue(request.end());
   fail(new Error("down"));
-  await until(() => writer.healthy && writes.length > 1, "the next write", 10_000);
+  await waitUntil(() => writer.isHealthy && writes.length > 1, "the next write", 10_000);
   await writer.close();
   expect([writes, request.released]).toEqual([["1 open", "1 settled"], 1]);
 });
@@ -196,14 +196,14 @@ test("a row that the database refuses is put aside, and the others are written",
   const { journal, writer, refused } = start((some) =>
     some.some(({ id }) => id === "bad") ? Promise.reject(new RowFault("refused")) : keep(some),
   );
-  for (const id of ["1", "bad", "2"]) writer.add(new Request(id, journal).end());
-  await until(() => rows.size === 2, "the good rows", 10_000);
+  for (const id of ["1", "bad", "2"]) writer.enqueue(new Request(id, journal).end());
+  await waitUntil(() => rows.size === 2, "the good rows", 10_000);
   expect([...rows.keys(), ...refused].toSorted()).toEqual(["1", "2", "bad"]);
 });
 
 test("closing while the database fails leaves every finished row in the journal", async () => {
   const { journal, writer } = start(() => Promise.reject(new Error("down")));
-  writer.add(new Request("1", journal).end());
+  writer.enqueue(new Request("1", journal).end());
   await writer.close();
   expect(journal.hasSpilled).toBe(true);
 });

@@ -3,28 +3,34 @@ import { GatewayError } from "../../src/errors.ts";
 import type { Database } from "../../src/store/database.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { type FindGeneration, LookupRefused } from "../../src/metering/cost-lookup.ts";
-import { hurry, pending, RECORD, rowOf, startReconciler } from "../support/cost-reconciler.ts";
+import {
+  makeAllDue,
+  createPendingRow,
+  GENERATION_RECORD,
+  readRow,
+  startReconciler,
+} from "../support/cost-reconciler.ts";
 
 const SECOND_MS = 1_000;
-const rows = (count: number) => Array.from({ length: count }, (_, index) => pending(String(index)));
+const rows = (count: number) => Array.from({ length: count }, (_, index) => createPendingRow(String(index)));
 
 /** A reconciler with many rows, an upstream that can be unwell, and a monotonic clock that the test moves. */
 async function start(count: number, whenUnwell: () => Error) {
   const upstream = { unwell: true, asked: 0 };
   const clock = { now: 0 };
-  const find: FindGeneration = () => {
+  const findGeneration: FindGeneration = () => {
     upstream.asked++;
-    return upstream.unwell ? Promise.reject(whenUnwell()) : Promise.resolve(RECORD);
+    return upstream.unwell ? Promise.reject(whenUnwell()) : Promise.resolve(GENERATION_RECORD);
   };
-  const started = await startReconciler(find, { now: () => clock.now });
+  const started = await startReconciler(findGeneration, { now: () => clock.now });
   await writeRequests(started.database, rows(count));
   /** Makes a round every second. @returns how many questions were asked in each. */
   const run = async (seconds: number): Promise<number[]> => {
     const asked: number[] = [];
     for (let second = 0; second < seconds; second++) {
       const before = upstream.asked;
-      await hurry(started.database);
-      await started.reconciler.settleDue();
+      await makeAllDue(started.database);
+      await started.reconciler.reconcileDue();
       asked.push(upstream.asked - before);
       clock.now += SECOND_MS;
     }
@@ -71,18 +77,18 @@ test("answers to questions that were on their way when a pause began do not end 
   let asked = 0;
   const clock = { now: 0 };
   const { database, reconciler } = await startReconciler(
-    () => (++asked === 1 ? Promise.reject(new LookupRefused(503, {})) : Promise.resolve(RECORD)),
+    () => (++asked === 1 ? Promise.reject(new LookupRefused(503, {})) : Promise.resolve(GENERATION_RECORD)),
     { now: () => clock.now },
   );
   await writeRequests(database, rows(20));
-  await reconciler.settleDue();
+  await reconciler.reconcileDue();
   expect(asked).toBe(8);
   clock.now += 999;
-  await hurry(database);
-  await reconciler.settleDue();
+  await makeAllDue(database);
+  await reconciler.reconcileDue();
   expect(asked).toBe(8);
   clock.now += 1;
-  await reconciler.settleDue();
+  await reconciler.reconcileDue();
   expect(await settledIn(database)).toBe(20);
 });
 
@@ -93,25 +99,25 @@ test("no more than eight questions are asked at once", async () => {
     most = Math.max(most, ++open);
     await new Promise((resolve) => void setImmediate(resolve));
     open--;
-    return RECORD;
+    return GENERATION_RECORD;
   });
   await writeRequests(database, rows(100));
-  await reconciler.settleDue();
+  await reconciler.reconcileDue();
   expect([most, await settledIn(database)]).toEqual([8, 100]);
 });
 
 test("a record that makes no sense keeps no other row from being settled, and is looked up less and less often", async () => {
   const bad = new GatewayError("upstream_bad_response", "another generation's record");
   const { database, reconciler } = await startReconciler((id) =>
-    id === "gen-bad" ? Promise.reject(bad) : Promise.resolve(RECORD),
+    id === "gen-bad" ? Promise.reject(bad) : Promise.resolve(GENERATION_RECORD),
   );
   await writeRequests(database, [
-    pending("bad", { ended_at: Date.now() - 60_000, settle_at: 1 }),
+    createPendingRow("bad", { ended_at: Date.now() - 60_000, settle_at: 1 }),
     ...rows(50),
   ]);
-  await reconciler.settleDue();
+  await reconciler.reconcileDue();
   expect(await settledIn(database)).toBe(50);
-  const row = await rowOf(database, "bad");
+  const row = await readRow(database, "bad");
   expect(row.state).toBe("pending");
   expect(Math.round(((row.settle_at ?? 0) - Date.now()) / 10_000)).toBe(6);
 });

@@ -3,25 +3,25 @@ import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import {
   DAY_MS,
   HOUR_MS,
-  hurry,
-  pending,
-  RECORD,
-  rowOf,
+  makeAllDue,
+  createPendingRow,
+  GENERATION_RECORD,
+  readRow,
   startReconciler,
 } from "../support/cost-reconciler.ts";
 
 test("a record that is not there is asked for again, twice as long after each time, up to five minutes", async () => {
   const { database, reconciler, unknown } = await startReconciler(() => Promise.resolve(undefined));
-  await writeRequests(database, [pending("1")]);
+  await writeRequests(database, [createPendingRow("1")]);
   const waits: number[] = [];
   for (let round = 0; round < 12; round++) {
-    await hurry(database);
+    await makeAllDue(database);
     const before = Date.now();
-    await reconciler.settleDue();
-    waits.push(Math.round(((await rowOf(database, "1")).settle_at ?? 0) - before) / 1_000);
+    await reconciler.reconcileDue();
+    waits.push(Math.round(((await readRow(database, "1")).settle_at ?? 0) - before) / 1_000);
   }
   expect(waits.map(Math.round)).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
-  expect([(await rowOf(database, "1")).settle_attempts, unknown]).toEqual([12, []]);
+  expect([(await readRow(database, "1")).settle_attempts, unknown]).toEqual([12, []]);
 });
 
 test("a record that OpenRouter does not have is asked for as often as fits into the time, then given up and counted", async () => {
@@ -36,16 +36,18 @@ test("a record that OpenRouter does not have is asked for as often as fits into 
   const waits = [1, 2, 4, 8, 16, 32, 64, 128, 256].map((seconds) => seconds * 1_000);
   const questions =
     1 + waits.length + Math.ceil((HOUR_MS - waits.reduce((sum, ms) => sum + ms, 0)) / 300_000);
-  await writeRequests(database, [pending("1", { ended_at: Date.now() - 30 * DAY_MS, prompt_tokens: 5 })]);
+  await writeRequests(database, [
+    createPendingRow("1", { ended_at: Date.now() - 30 * DAY_MS, prompt_tokens: 5 }),
+  ]);
   for (let round = 1; round < questions; round++) {
-    await hurry(database);
-    await reconciler.settleDue();
-    expect((await rowOf(database, "1")).state).toBe("pending");
+    await makeAllDue(database);
+    await reconciler.reconcileDue();
+    expect((await readRow(database, "1")).state).toBe("pending");
   }
-  await hurry(database);
-  await reconciler.settleDue();
+  await makeAllDue(database);
+  await reconciler.reconcileDue();
   expect([asked.length, unknown]).toEqual([questions, ["1"]]);
-  expect(await rowOf(database, "1")).toMatchObject({
+  expect(await readRow(database, "1")).toMatchObject({
     state: "unknown",
     cost_source: "unknown",
     cost_nanodollars: null,
@@ -63,18 +65,18 @@ test("however short the time to give up is, OpenRouter is asked eight times, wit
     settleAfterMs: 1_000,
     giveUpMs: 4_000,
   });
-  await writeRequests(database, [pending("1")]);
+  await writeRequests(database, [createPendingRow("1")]);
   const waits: number[] = [];
   for (let round = 1; round < 8; round++) {
-    await hurry(database);
-    await reconciler.settleDue();
-    waits.push(((await rowOf(database, "1")).settle_at ?? 0) - Date.now());
+    await makeAllDue(database);
+    await reconciler.reconcileDue();
+    waits.push(((await readRow(database, "1")).settle_at ?? 0) - Date.now());
     expect(unknown).toEqual([]);
   }
   expect(Math.max(...waits)).toBeLessThanOrEqual(500);
   for (let round = 8; unknown.length === 0 && round < 20; round++) {
-    await hurry(database);
-    await reconciler.settleDue();
+    await makeAllDue(database);
+    await reconciler.reconcileDue();
   }
   expect(unknown).toEqual(["1"]);
 });
@@ -82,34 +84,39 @@ test("however short the time to give up is, OpenRouter is asked eight times, wit
 test("a clock that is 25 h ahead gives up no row, and what it has postponed is due when it is right again", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
   onTestFinished(() => void vi.useRealTimers());
-  let record: typeof RECORD | undefined;
+  let record: typeof GENERATION_RECORD | undefined;
   const { database, reconciler, unknown } = await startReconciler(() => Promise.resolve(record));
-  await writeRequests(database, [pending("1")]);
+  await writeRequests(database, [createPendingRow("1")]);
   const rightAt = Date.now();
   vi.setSystemTime(rightAt + 25 * HOUR_MS);
-  await reconciler.settleDue();
-  expect([(await rowOf(database, "1")).state, unknown]).toEqual(["pending", []]);
+  await reconciler.reconcileDue();
+  expect([(await readRow(database, "1")).state, unknown]).toEqual(["pending", []]);
   vi.setSystemTime(rightAt);
-  record = RECORD;
-  await reconciler.settleDue();
-  expect(await rowOf(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 7 });
+  record = GENERATION_RECORD;
+  await reconciler.reconcileDue();
+  expect(await readRow(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 7 });
 });
 
 test("a record that is not filled in is asked for eight times, then taken at its word", async () => {
-  const empty = { ...RECORD, costNanodollars: 0, promptTokens: undefined, completionTokens: undefined };
+  const empty = {
+    ...GENERATION_RECORD,
+    costNanodollars: 0,
+    promptTokens: undefined,
+    completionTokens: undefined,
+  };
   const { database, reconciler } = await startReconciler((id) =>
-    Promise.resolve(id === "gen-free" ? { ...RECORD, costNanodollars: 0 } : empty),
+    Promise.resolve(id === "gen-free" ? { ...GENERATION_RECORD, costNanodollars: 0 } : empty),
   );
-  await writeRequests(database, [pending("1"), pending("free")]);
+  await writeRequests(database, [createPendingRow("1"), createPendingRow("free")]);
   for (let round = 1; round < 8; round++) {
-    await hurry(database);
-    await reconciler.settleDue();
-    expect((await rowOf(database, "1")).state).toBe("pending");
+    await makeAllDue(database);
+    await reconciler.reconcileDue();
+    expect((await readRow(database, "1")).state).toBe("pending");
   }
-  expect(await rowOf(database, "free")).toMatchObject({ state: "settled", cost_nanodollars: 0 });
-  await hurry(database);
-  await reconciler.settleDue();
-  expect(await rowOf(database, "1")).toMatchObject({
+  expect(await readRow(database, "free")).toMatchObject({ state: "settled", cost_nanodollars: 0 });
+  await makeAllDue(database);
+  await reconciler.reconcileDue();
+  expect(await readRow(database, "1")).toMatchObject({
     state: "settled",
     cost_source: "generation",
     cost_nanodollars: 0,
@@ -118,33 +125,33 @@ test("a record that is not filled in is asked for eight times, then taken at its
 
 test("a record that is filled in after some questions is booked as it is then", async () => {
   let record = {
-    ...RECORD,
+    ...GENERATION_RECORD,
     costNanodollars: 0,
     promptTokens: 3 as number | undefined,
     completionTokens: undefined,
   };
   const { database, reconciler } = await startReconciler(() => Promise.resolve(record));
-  await writeRequests(database, [pending("1")]);
-  await reconciler.settleDue();
-  expect((await rowOf(database, "1")).state).toBe("pending");
+  await writeRequests(database, [createPendingRow("1")]);
+  await reconciler.reconcileDue();
+  expect((await readRow(database, "1")).state).toBe("pending");
   record = { ...record, costNanodollars: 9, promptTokens: undefined };
-  await hurry(database);
-  await reconciler.settleDue();
-  expect(await rowOf(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 9 });
+  await makeAllDue(database);
+  await reconciler.reconcileDue();
+  expect(await readRow(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 9 });
 });
 
 test("a request of long ago is not given up for one bad moment of upstream's, and is settled after it", async () => {
   let down = true;
   const { database, reconciler, unknown, failures } = await startReconciler(() =>
-    down ? Promise.reject(new Error("502")) : Promise.resolve(RECORD),
+    down ? Promise.reject(new Error("502")) : Promise.resolve(GENERATION_RECORD),
   );
-  await writeRequests(database, [pending("1", { ended_at: Date.now() - 3 * DAY_MS })]);
-  await reconciler.settleDue();
-  expect([(await rowOf(database, "1")).state, unknown, failures.length]).toEqual(["pending", [], 1]);
+  await writeRequests(database, [createPendingRow("1", { ended_at: Date.now() - 3 * DAY_MS })]);
+  await reconciler.reconcileDue();
+  expect([(await readRow(database, "1")).state, unknown, failures.length]).toEqual(["pending", [], 1]);
   down = false;
-  await hurry(database);
-  await reconciler.settleDue();
-  expect(await rowOf(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 7 });
+  await makeAllDue(database);
+  await reconciler.reconcileDue();
+  expect(await readRow(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 7 });
 });
 
 test("a lookup that fails does not count towards giving a row up, however often", async () => {
@@ -158,11 +165,11 @@ test("a lookup that fails does not count towards giving a row up, however often"
       )(0),
     },
   );
-  await writeRequests(database, [pending("1", { ended_at: Date.now() - 3 * DAY_MS })]);
+  await writeRequests(database, [createPendingRow("1", { ended_at: Date.now() - 3 * DAY_MS })]);
   for (let round = 0; round < 50; round++) {
-    await hurry(database);
-    await reconciler.settleDue();
+    await makeAllDue(database);
+    await reconciler.reconcileDue();
   }
-  expect(await rowOf(database, "1")).toMatchObject({ state: "pending", settle_attempts: 0 });
+  expect(await readRow(database, "1")).toMatchObject({ state: "pending", settle_attempts: 0 });
   expect(unknown).toEqual([]);
 });

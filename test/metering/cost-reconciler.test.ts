@@ -2,11 +2,11 @@ import { expect, onTestFinished, test } from "vitest";
 import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import type { GenerationRecord } from "../../src/metering/cost-lookup.ts";
-import { generationFinder } from "../../src/upstream/generation.ts";
+import { createGenerationFinder } from "../../src/upstream/generation.ts";
 import { connectUpstream } from "../../src/upstream/openrouter.ts";
 import { ACCOUNT_KEY } from "../support/gateway.ts";
-import { until } from "../support/until.ts";
-import { pending, RECORD, rowOf, startReconciler } from "../support/cost-reconciler.ts";
+import { waitUntil } from "../support/wait.ts";
+import { createPendingRow, GENERATION_RECORD, readRow, startReconciler } from "../support/cost-reconciler.ts";
 
 async function ask(simulator: Simulator): Promise<string> {
   const response = await fetch(`${simulator.baseUrl}/chat/completions`, {
@@ -29,18 +29,18 @@ test("requests are settled to what upstream billed, when it has their records, e
     appTitle: undefined,
   });
   onTestFinished(() => upstream.close());
-  const find = generationFinder(upstream, `Bearer ${ACCOUNT_KEY}`);
-  const first = await startReconciler(find, { settleAfterMs: 50 });
+  const findGeneration = createGenerationFinder(upstream, `Bearer ${ACCOUNT_KEY}`);
+  const first = await startReconciler(findGeneration, { settleAfterMs: 50 });
   const { database } = first;
-  const second = await startReconciler(find, { settleAfterMs: 50, database });
+  const second = await startReconciler(findGeneration, { settleAfterMs: 50, database });
   const ids = await Promise.all(Array.from({ length: 100 }, () => ask(simulator)));
   await writeRequests(
     database,
-    ids.map((generation_id, index) => pending(String(index), { generation_id })),
+    ids.map((generation_id, index) => createPendingRow(String(index), { generation_id })),
   );
   first.reconciler.start();
   second.reconciler.start();
-  await until(
+  await waitUntil(
     async () =>
       (await database.kysely.selectFrom("requests").select("id").where("state", "=", "settled").execute())
         .length === 100,
@@ -49,7 +49,7 @@ test("requests are settled to what upstream billed, when it has their records, e
   );
   const rows = await database.kysely.selectFrom("requests").selectAll().execute();
   for (const row of rows) {
-    expect(row.cost_nanodollars).toBe(simulator.billed(row.generation_id ?? ""));
+    expect(row.cost_nanodollars).toBe(simulator.findBilledNanodollars(row.generation_id ?? ""));
     expect(row).toMatchObject({ cost_source: "generation", settle_at: null });
   }
   const sums = await database.kysely
@@ -57,16 +57,16 @@ test("requests are settled to what upstream billed, when it has their records, e
     .select((eb) => eb.fn.sum<number>("cost_nanodollars").as("cost"))
     .select((eb) => eb.fn.sum<number>("requests").as("requests"))
     .executeTakeFirstOrThrow();
-  expect(sums).toEqual({ cost: simulator.stats().billedNanodollars, requests: 100 });
+  expect(sums).toEqual({ cost: simulator.readStats().billedNanodollars, requests: 100 });
   expect([...first.failures, ...second.failures, ...first.unknown, ...second.unknown]).toEqual([]);
 }, 30_000);
 
 test("a record fills in what the answer did not say, and takes nothing away that it does not say itself", async () => {
-  const { database, reconciler } = await startReconciler(() => Promise.resolve(RECORD));
+  const { database, reconciler } = await startReconciler(() => Promise.resolve(GENERATION_RECORD));
   const known = { provider: "Known", response_model: null, cached_tokens: 4, reasoning_tokens: 5 };
-  await writeRequests(database, [pending("1", known)]);
-  await reconciler.settleDue();
-  expect(await rowOf(database, "1")).toMatchObject({
+  await writeRequests(database, [createPendingRow("1", known)]);
+  await reconciler.reconcileDue();
+  expect(await readRow(database, "1")).toMatchObject({
     provider: "Known",
     response_model: "a/b-2026",
     prompt_tokens: 1,
@@ -77,16 +77,19 @@ test("a record fills in what the answer did not say, and takes nothing away that
 
 test("settles a BYOK request with what its provider charges, of which the sums have only that of BYOK requests", async () => {
   const { database, reconciler } = await startReconciler((id) =>
-    Promise.resolve({ ...RECORD, isByok: id === "gen-1", upstreamInferenceNanodollars: 250 }),
+    Promise.resolve({ ...GENERATION_RECORD, isByok: id === "gen-1", upstreamInferenceNanodollars: 250 }),
   );
-  await writeRequests(database, [pending("1", { cache_write_tokens: 3 }), pending("2", { is_byok: 1 })]);
-  await reconciler.settleDue();
-  expect(await rowOf(database, "1")).toMatchObject({
+  await writeRequests(database, [
+    createPendingRow("1", { cache_write_tokens: 3 }),
+    createPendingRow("2", { is_byok: 1 }),
+  ]);
+  await reconciler.reconcileDue();
+  expect(await readRow(database, "1")).toMatchObject({
     is_byok: 1,
     upstream_inference_nanodollars: 250,
     cache_write_tokens: 3,
   });
-  expect(await rowOf(database, "2")).toMatchObject({ is_byok: 0, upstream_inference_nanodollars: 250 });
+  expect(await readRow(database, "2")).toMatchObject({ is_byok: 0, upstream_inference_nanodollars: 250 });
   for (const table of ["rollups", "rollups_daily"] as const)
     expect(await database.kysely.selectFrom(table).selectAll().execute()).toMatchObject([
       { requests: 2, cost_nanodollars: 14, byok_nanodollars: 250, cache_write_tokens: 3 },
@@ -95,25 +98,27 @@ test("settles a BYOK request with what its provider charges, of which the sums h
 
 test("one request that fails does not keep the others of its round from being settled", async () => {
   const { database, reconciler, failures } = await startReconciler((id) =>
-    Promise.resolve(id === "gen-7" ? { ...RECORD, provider: {} as unknown as string } : RECORD),
+    Promise.resolve(
+      id === "gen-7" ? { ...GENERATION_RECORD, provider: {} as unknown as string } : GENERATION_RECORD,
+    ),
   );
   await writeRequests(
     database,
-    Array.from({ length: 20 }, (_, index) => pending(String(index))),
+    Array.from({ length: 20 }, (_, index) => createPendingRow(String(index))),
   );
-  await expect(reconciler.settleDue()).rejects.toThrow(/bound|bind|support/i);
+  await expect(reconciler.reconcileDue()).rejects.toThrow(/bound|bind|support/i);
   const rows = await database.kysely.selectFrom("requests").select(["id", "state"]).execute();
   expect(rows.filter(({ state }) => state !== "settled")).toEqual([{ id: "7", state: "pending" }]);
   expect(failures).toEqual([]);
 });
 
 test("more than are claimed at once are settled in one round", async () => {
-  const { database, reconciler } = await startReconciler(() => Promise.resolve(RECORD));
+  const { database, reconciler } = await startReconciler(() => Promise.resolve(GENERATION_RECORD));
   await writeRequests(
     database,
-    Array.from({ length: 150 }, (_, index) => pending(String(index))),
+    Array.from({ length: 150 }, (_, index) => createPendingRow(String(index))),
   );
-  await reconciler.settleDue();
+  await reconciler.reconcileDue();
   const { requests } = await database.kysely
     .selectFrom("rollups")
     .select("requests")
@@ -128,13 +133,13 @@ test("a round that fails is told of and made again, and stopping waits for the o
     () => (++asked === 1 ? Promise.reject(new Error("502")) : slow),
     { settleAfterMs: 50 },
   );
-  await writeRequests(database, [pending("1")]);
+  await writeRequests(database, [createPendingRow("1")]);
   reconciler.start();
-  await until(() => asked === 2, "the second question");
+  await waitUntil(() => asked === 2, "the second question");
   let stopped = false;
   const stopping = reconciler.stop().then(() => (stopped = true));
   expect([stopped, failures.length]).toEqual([false, 1]);
-  go(RECORD);
+  go(GENERATION_RECORD);
   await stopping;
-  expect((await rowOf(database, "1")).state).toBe("settled");
+  expect((await readRow(database, "1")).state).toBe("settled");
 });

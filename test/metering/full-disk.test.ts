@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { type Recovered, recoverJournals } from "../../src/metering/journal/replay.ts";
-import { temporaryDirectory } from "../support/store.ts";
-import { within } from "../support/until.ts";
+import { type RecoveryResult, recoverJournals } from "../../src/metering/journal/replay.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
+import { waitFor } from "../support/wait.ts";
 
 /** Runs a process whose files may have so many KiB, until it kills itself. @returns what it was told of each line. */
 async function fill(directory: string, kind: string, kibibytes: number): Promise<string[]> {
@@ -18,11 +18,11 @@ async function fill(directory: string, kind: string, kibibytes: number): Promise
   onTestFinished(() => void child.kill("SIGKILL"));
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  await within(once(child, "close"), "the process to end", 10_000);
+  await waitFor(once(child, "close"), "the process to end", 10_000);
   return JSON.parse(output) as string[];
 }
 
-async function recover(directory: string): Promise<{ ids: string[]; found: Recovered }> {
+async function recover(directory: string): Promise<{ ids: string[]; found: RecoveryResult }> {
   const ids: string[] = [];
   const found = await recoverJournals(directory, "own", (rows) => {
     ids.push(...rows.map(({ id }) => id));
@@ -34,7 +34,7 @@ async function recover(directory: string): Promise<{ ids: string[]; found: Recov
 test.each(["begin", "spill"])(
   "on a full disk (%s) what is said to be kept is, and nothing else",
   async (kind) => {
-    const directory = temporaryDirectory();
+    const directory = createTemporaryDirectory();
     const told = await fill(directory, kind, 4);
     expect(told.slice(-2)).toEqual([`${told.length - 1} full`, "after kept"]);
     const lines = readdirSync(directory)

@@ -8,10 +8,10 @@ import { recoverJournals } from "../../src/metering/journal/replay.ts";
 import { ResponseInspector } from "../../src/relay/response-inspector.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { Call, type UpstreamSink } from "../../src/upstream/call.ts";
-import { temporaryDirectory } from "../support/store.ts";
-import { until } from "../support/until.ts";
-import { createRequestContext } from "../support/request-contexts.ts";
-import { begin, end, startLedger } from "../support/usage-recorder.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
+import { createRequestContext } from "../support/request-context.ts";
+import { beginRequest, endRequest, startRecorder } from "../support/usage-recorder.ts";
 
 /** A sink that writes down what it is told. */
 function noting(): { told: string[]; sink: UpstreamSink } {
@@ -56,9 +56,9 @@ function holding(context: RequestContext, sink: UpstreamSink) {
 
 /** A request whose account has begun, and whose answer is held back. */
 async function startHeld() {
-  const ledger = await startLedger();
+  const ledger = await startRecorder();
   const context = createRequestContext();
-  await begin(ledger.ledger, context);
+  await beginRequest(ledger.recorder, context);
   const { told, sink } = noting();
   return { ...ledger, context, told, sink, held: holding(context, sink) };
 }
@@ -74,7 +74,7 @@ test("an answer is given on when its head is on the disk, in its order", async (
   expect(told).toEqual([]);
   // What is known of it is known at once: the caller may leave before the head is kept.
   expect([context.generationId, context.upstreamStatus]).toEqual(["gen-7", 200]);
-  await until(() => told.length > 0, "the answer");
+  await waitUntil(() => told.length > 0, "the answer");
   expect(told).toEqual(["head 200", "a", "b", "end"]);
   expect(journal()).toContain('{"status":200,"generationId":"gen-7"}');
 });
@@ -88,7 +88,7 @@ test("pauses upstream at 64 KiB until the head is on the disk", async () => {
   // A relay that reads on for the bill resumes; still nothing more may be kept.
   held.call.resume();
   expect(held.flow).toEqual(["pause"]);
-  await until(() => told.length === 3, "the answer");
+  await waitUntil(() => told.length === 3, "the answer");
   expect(held.flow).toEqual(["pause", "resume"]);
 });
 
@@ -97,7 +97,7 @@ test("stays paused when the head is on the disk and the client does not read", a
   held.head();
   held.data("a".repeat(65_537));
   held.call.pause();
-  await until(() => told.length === 2, "the answer");
+  await waitUntil(() => told.length === 2, "the answer");
   expect(held.flow).toEqual(["pause", "pause"]);
   held.call.resume();
   expect(held.flow.at(-1)).toBe("resume");
@@ -106,7 +106,7 @@ test("stays paused when the head is on the disk and the client does not read", a
 test("what comes after the head was kept is given on at once", async () => {
   const { told, held } = await startHeld();
   held.head();
-  await until(() => told.length > 0, "the head");
+  await waitUntil(() => told.length > 0, "the head");
   held.data("a");
   held.end();
   expect(told).toEqual(["head 200", "a", "end"]);
@@ -118,7 +118,7 @@ test("a failure after the head is told after what came before it", async () => {
   held.data("a");
   held.fail();
   expect(told).toEqual([]);
-  await until(() => told.length > 0, "the head");
+  await waitUntil(() => told.length > 0, "the head");
   expect(told).toEqual(["head 200", "a", "upstream_disconnected"]);
 });
 
@@ -138,7 +138,7 @@ test("a sink hears nothing of what was held back once it has aborted the call", 
   held.data("a");
   held.data("b");
   held.end();
-  await until(() => told.length > 1, "the first part");
+  await waitUntil(() => told.length > 1, "the first part");
   expect(journal()).toContain("gen-7");
   expect(told).toEqual(["head 200", "a"]);
 });
@@ -148,47 +148,47 @@ test("a call that is aborted while its head is held back gives nothing on", asyn
   held.head();
   held.data("a");
   held.call.abort();
-  await until(() => journal().includes("gen-7"), "the head in the journal");
+  await waitUntil(() => journal().includes("gen-7"), "the head in the journal");
   await new Promise(setImmediate);
   expect(told).toEqual([]);
 });
 
 test("the generation of a request that goes on is in the database, should the disk be lost with its process", async () => {
   const { held, rows } = await startHeld();
-  await until(async () => (await rows()).length === 1, "its beginning");
+  await waitUntil(async () => (await rows()).length === 1, "its beginning");
   held.head();
-  await until(async () => (await rows())[0]?.generation_id === "gen-7", "its generation");
+  await waitUntil(async () => (await rows())[0]?.generation_id === "gen-7", "its generation");
   expect(await rows()).toMatchObject([{ state: "open", generation_id: "gen-7" }]);
 });
 
 test("a caller who leaves while the head is held back is accounted for with its generation", async () => {
-  const { held, context, ledger, rows, close } = await startHeld();
+  const { held, context, recorder, rows, close } = await startHeld();
   held.head();
-  context.sent = true;
+  context.wasSent = true;
   context.outcome = "client_gone";
-  ledger.end(context);
+  recorder.end(context);
   await close();
   expect(await rows()).toMatchObject([{ state: "pending", generation_id: "gen-7", outcome: "client_gone" }]);
 });
 
 test("an id that only the body states is kept as one that the head states is", async () => {
-  const { ledger, context, journal, directory, close } = await startHeld();
+  const { recorder, context, journal, directory, close } = await startHeld();
   const head = { status: 200, headers: {} };
   let passed = false;
   createHeadGate(context)?.(head, () => (passed = true));
-  await until(() => passed, "the head to pass");
+  await waitUntil(() => passed, "the head to pass");
   const inspector = new ResponseInspector();
   inspector.begin({ ...head, headers: { "content-type": "text/event-stream" } }, context);
   inspector.push(Buffer.from('data: {"id":"gen-late","choices":[]}\n\n'));
   expect(context.generationId).toBe("gen-late");
-  await until(() => journal().includes('"gen-late"'), "the id to be in the journal");
+  await waitUntil(() => journal().includes('"gen-late"'), "the id to be in the journal");
   // A gateway that finds this journal after a crash knows whose cost to look up.
   const found: RequestRow[] = [];
-  const copy = temporaryDirectory();
+  const copy = createTemporaryDirectory();
   writeFileSync(join(copy, "dead.1.jsonl"), journal());
   await recoverJournals(copy, "own", (rows) => Promise.resolve(found.push(...rows)));
   expect(found).toMatchObject([{ generation_id: "gen-late", state: "pending" }]);
-  end(ledger, context);
+  endRequest(recorder, context);
   await close();
   expect(readdirSync(directory)).toEqual([]);
 });

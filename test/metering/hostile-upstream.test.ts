@@ -3,10 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { startHostileOpenRouter } from "../support/hostile-openrouter.ts";
 import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.ts";
-import { until, within } from "../support/until.ts";
+import { waitUntil, waitFor } from "../support/wait.ts";
 import { ECHO, ECHOES, RECORDS, REFUSALS } from "../support/hostile-responses.ts";
 
-// The ledger beside the persistence of an upstream that repeats what clients send, mixes up its records, and fails in odd ways.
+// The ledger beside the bills of an upstream that repeats what clients send, mixes up its records, and fails in odd ways.
 
 /** Makes the request of one case. */
 function call(gateway: KeyedGateway, name: string, leavesAfter: string | undefined): Promise<void> {
@@ -42,7 +42,7 @@ function call(gateway: KeyedGateway, name: string, leavesAfter: string | undefin
       }),
     );
   });
-  return within(done, `the answer of ${name}`, 30_000);
+  return waitFor(done, `the answer of ${name}`, 30_000);
 }
 
 interface LedgerRow {
@@ -53,9 +53,9 @@ interface LedgerRow {
 }
 
 async function finalRows(gateway: KeyedGateway, count: number): Promise<LedgerRow[]> {
-  return until(
+  return waitUntil(
     async () => {
-      const { body } = await gateway.manage("GET", "/requests");
+      const { body } = await gateway.callAdmin("GET", "/requests");
       const rows = (body as { data: LedgerRow[] }).data;
       await sleep(50);
       return rows.length === count && rows.every(({ state }) => state === "settled" || state === "unknown")
@@ -72,7 +72,7 @@ test.each([
   ["has strange records", RECORDS],
   ["refuses in strange ways", REFUSALS],
 ] as const)(
-  "the ledger equals the persistence of an upstream that %s",
+  "the ledger equals the bills of an upstream that %s",
   async (_, cases) => {
     const upstream = await startHostileOpenRouter(cases);
     const gateway = await startKeyedGateway(upstream.baseUrl);

@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 test("while another process holds the lock of SQLite requests go on, changes of keys are refused, and no row is lost", async () => {
   const simulator = await startSimulator();
@@ -12,25 +12,28 @@ test("while another process holds the lock of SQLite requests go on, changes of 
   expect((await gateway.call(gateway.caller)).status).toBe(200);
   const other = new DatabaseSync(join(gateway.dataDir, "sluice.db"));
   onTestFinished(() => other.close());
-  await until(
-    async () => (await gateway.manage("GET", "/usage")).body.total.requests === 1,
+  await waitUntil(
+    async () => (await gateway.callAdmin("GET", "/usage")).body.total.requests === 1,
     "the row of the first request",
   );
   other.exec("begin immediate");
   for (let count = 0; count < 5; count++) expect((await gateway.call(gateway.caller)).status).toBe(200);
-  expect(await gateway.manage("POST", "/keys", { name: "bob" })).toMatchObject({
+  expect(await gateway.callAdmin("POST", "/keys", { name: "bob" })).toMatchObject({
     status: 503,
     body: { error: { code: "store_unavailable" } },
   });
-  await until(() => gateway.log().includes("rows of the ledger cannot be written"), "the log to say so");
+  await waitUntil(
+    () => gateway.readLog().includes("rows of the ledger cannot be written"),
+    "the log to say so",
+  );
   expect((await gateway.call("", { method: "GET", path: "/readyz", body: "" })).status).toBe(503);
   other.exec("rollback");
-  const total = await until(async () => {
-    const report = await gateway.manage("GET", "/usage");
+  const total = await waitUntil(async () => {
+    const report = await gateway.callAdmin("GET", "/usage");
     return report.body.total.requests === 6 && report.body.total;
   }, "all rows");
-  expect(total.cost_nanodollars).toBe(simulator.stats().billedNanodollars);
-  await until(
+  expect(total.cost_nanodollars).toBe(simulator.readStats().billedNanodollars);
+  await waitUntil(
     async () => (await gateway.call("", { method: "GET", path: "/readyz", body: "" })).status === 200,
     "the gateway to be ready again",
   );

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatUsd, nanodollarsOf, usdNumber } from "../../src/metering/money.ts";
+import { formatUsd, toNanodollars, toUsd } from "../../src/metering/money.ts";
 
 test.each([
   [0, 0],
@@ -27,21 +27,21 @@ test.each([
   ["1e-999999999", 0],
   ["0e999999999", 0],
 ])("converts %s USD to %d nanodollars, half of one rounded up", (usd, nanodollars) => {
-  expect(nanodollarsOf(usd)).toBe(nanodollars);
+  expect(toNanodollars(usd)).toBe(nanodollars);
 });
 
 test.each([Number.NaN, Infinity, 1e300, "1e999999999", "", "abc", "0x10", " 1", "1_000"])(
   "converts %j USD to no safe number of nanodollars",
   (usd) => {
-    expect(Number.isSafeInteger(nanodollarsOf(usd))).toBe(false);
+    expect(Number.isSafeInteger(toNanodollars(usd))).toBe(false);
   },
 );
 
 test("rounds what is written with half a nanodollar up, whatever the float of it is", () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 999_999 }), (whole) => {
-      expect(nanodollarsOf(Number(`${whole}.5e-9`))).toBe(whole + 1);
-      expect(nanodollarsOf(Number(`${whole}.4999e-9`))).toBe(whole);
+      expect(toNanodollars(Number(`${whole}.5e-9`))).toBe(whole + 1);
+      expect(toNanodollars(Number(`${whole}.4999e-9`))).toBe(whole);
     }),
     { numRuns: 2_000 },
   );
@@ -67,8 +67,8 @@ const NANODOLLARS = fc.integer({ min: 0, max: 9_000_000_000_000 });
 test("nanodollars that were dollars once are the same nanodollars again", () => {
   fc.assert(
     fc.property(NANODOLLARS, (nanodollars) => {
-      expect(nanodollarsOf(usdNumber(nanodollars))).toBe(nanodollars);
-      expect(nanodollarsOf(Number(formatUsd(nanodollars)))).toBe(nanodollars);
+      expect(toNanodollars(toUsd(nanodollars))).toBe(nanodollars);
+      expect(toNanodollars(Number(formatUsd(nanodollars)))).toBe(nanodollars);
     }),
     { numRuns: 2_000 },
   );
@@ -77,7 +77,7 @@ test("nanodollars that were dollars once are the same nanodollars again", () => 
 test("sums of nanodollars are exact, where sums of dollars are not", () => {
   fc.assert(
     fc.property(fc.array(NANODOLLARS, { maxLength: 900 }), (costs) => {
-      const sum = costs.reduce((total, cost) => total + nanodollarsOf(usdNumber(cost)), 0);
+      const sum = costs.reduce((total, cost) => total + toNanodollars(toUsd(cost)), 0);
       expect(BigInt(sum)).toBe(costs.reduce((total, cost) => total + BigInt(cost), 0n));
     }),
     { numRuns: 50 },

@@ -2,19 +2,19 @@ import { readdirSync } from "node:fs";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Database } from "../../src/store/database.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
-import { requestRow } from "../support/request-row.ts";
-import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
-import { until } from "../support/until.ts";
-import { HOUR_MS, leave, setUp, statesIn } from "../support/orphan-recovery.ts";
+import { createRequestRow } from "../support/request-row.ts";
+import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
+import { HOUR_MS, writeDeadJournal, startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
 
 test("a process says that it lives, and when it leaves; one that is long dead is taken off the list", async () => {
-  const { database, orphanRecovery, clock } = await setUp();
+  const { database, orphanRecovery, clock } = await startOrphanRecovery();
   const listed = () => database.kysely.selectFrom("instances").select("id").orderBy("id").execute();
   for (const [id, agoMs] of [["dead", 2 * HOUR_MS] as const, ["quiet", HOUR_MS / 2] as const]) {
     const at = Date.now() - agoMs;
     await database.kysely.insertInto("instances").values({ id, started_at: at, seen_at: at }).execute();
   }
-  await until(async () => (await listed()).length === 3, "the first beat");
+  await waitUntil(async () => (await listed()).length === 3, "the first beat");
   clock.now += 60_000;
   await orphanRecovery.runOnce();
   expect(await listed()).toEqual([{ id: "me" }, { id: "quiet" }]);
@@ -32,34 +32,41 @@ test("rows of others are taken over only by who has said for a minute without a 
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
-  const { orphanRecovery, clock, failures } = await setUp({ database: { ...real, kysely } });
-  await writeRequests(real, [requestRow("orphan", { instance: "gone", generation_id: "gen-1" })]);
+  const { orphanRecovery, clock, failures } = await startOrphanRecovery({ database: { ...real, kysely } });
+  await writeRequests(real, [createRequestRow("orphan", { instance: "gone", generation_id: "gen-1" })]);
   const stateAfter = async (ms: number): Promise<string[]> => {
     clock.now += ms;
     await orphanRecovery.runOnce();
-    return statesIn(real);
+    return readStates(real);
   };
   const beats = async (): Promise<unknown> =>
     real.kysely.selectFrom("instances").selectAll().executeTakeFirst();
-  await until(beats, "the first beat");
+  await waitUntil(beats, "the first beat");
   expect(await stateAfter(59_999)).toEqual(["orphan open"]);
   state.down = true;
-  await until(() => failures.length > 0, "a beat that fails", 12_000);
+  await waitUntil(() => failures.length > 0, "a beat that fails", 12_000);
   expect(await stateAfter(60_000)).toEqual(["orphan open"]);
   state.down = false;
   const { seen_at } = (await beats()) as { seen_at: number };
-  await until(async () => ((await beats()) as { seen_at: number }).seen_at > seen_at, "another beat", 12_000);
+  await waitUntil(
+    async () => ((await beats()) as { seen_at: number }).seen_at > seen_at,
+    "another beat",
+    12_000,
+  );
   expect(await stateAfter(59_999)).toEqual(["orphan open"]);
   expect(await stateAfter(1)).toEqual(["orphan pending"]);
 }, 30_000);
 
 test("a process that stops leaves a journal it is taking over to others", async () => {
-  const directory = temporaryDirectory();
-  const rows = Array.from({ length: 1_000 }, (_, id) => ["row", requestRow(`${id}`, { state: "settled" })]);
-  leave(directory, "dead.1.jsonl", ...rows);
+  const directory = createTemporaryDirectory();
+  const rows = Array.from({ length: 1_000 }, (_, id) => [
+    "row",
+    createRequestRow(`${id}`, { state: "settled" }),
+  ]);
+  writeDeadJournal(directory, "dead.1.jsonl", ...rows);
   let stopped: Promise<void> | undefined;
   const written: number[] = [];
-  const { orphanRecovery, failures } = await setUp({
+  const { orphanRecovery, failures } = await startOrphanRecovery({
     directory,
     write: (some) => {
       written.push(some.length);
@@ -67,29 +74,29 @@ test("a process that stops leaves a journal it is taking over to others", async 
       return Promise.resolve(some);
     },
   });
-  await until(() => written.length > 0, "the first write");
+  await waitUntil(() => written.length > 0, "the first write");
   await stopped;
   expect([written, failures, readdirSync(directory)]).toEqual([[500], [], ["dead.1.jsonl", "dead.lock"]]);
 });
 
 test("however soon bills are given up, a gateway that has beaten within the hour stays listed, and its rows its own", async () => {
-  const { database, orphanRecovery, clock, unknown } = await setUp({ lostAfterMs: 1 });
+  const { database, orphanRecovery, clock, unknown } = await startOrphanRecovery({ lostAfterMs: 1 });
   const seen_at = Date.now();
   const alive = { id: "alive", started_at: seen_at, seen_at };
   await database.kysely.insertInto("instances").values(alive).execute();
   const started_at = Date.now() - HOUR_MS / 2;
   await writeRequests(database, [
-    requestRow("alive", { instance: "alive", started_at }),
-    requestRow("dead", { instance: "dead", started_at }),
+    createRequestRow("alive", { instance: "alive", started_at }),
+    createRequestRow("dead", { instance: "dead", started_at }),
   ]);
   const listed = () => database.kysely.selectFrom("instances").select("id").orderBy("id").execute();
-  await until(async () => (await listed()).length === 2, "the first beat");
+  await waitUntil(async () => (await listed()).length === 2, "the first beat");
   for (let round = 0; round < 2; round++) {
     clock.now += 60_000;
     await orphanRecovery.runOnce();
   }
   expect(await listed()).toEqual([{ id: "alive" }, { id: "me" }]);
-  expect([unknown, await statesIn(database)]).toEqual([[], ["alive open", "dead open"]]);
+  expect([unknown, await readStates(database)]).toEqual([[], ["alive open", "dead open"]]);
 });
 
 const beatsOf = async ({ kysely }: Database): Promise<number> =>
@@ -99,24 +106,24 @@ const beatsOf = async ({ kysely }: Database): Promise<number> =>
 test("a clock that jumps ahead makes no other process dead before it had a minute to beat", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
   onTestFinished(() => void vi.useRealTimers());
-  const { database, orphanRecovery, clock } = await setUp();
+  const { database, orphanRecovery, clock } = await startOrphanRecovery();
   const { kysely } = database;
-  await until(() => beatsOf(database), "the first beat");
+  await waitUntil(() => beatsOf(database), "the first beat");
   const seen_at = Date.now();
   await kysely.insertInto("instances").values({ id: "alive", started_at: seen_at, seen_at }).execute();
   await writeRequests(database, [
-    requestRow("1", { instance: "alive", generation_id: "gen-1", started_at: seen_at }),
-    requestRow("2", { instance: "alive", started_at: seen_at }),
+    createRequestRow("1", { instance: "alive", generation_id: "gen-1", started_at: seen_at }),
+    createRequestRow("2", { instance: "alive", started_at: seen_at }),
   ]);
   clock.now += 3_600_000;
   vi.setSystemTime(seen_at + 25 * HOUR_MS);
-  await until(async () => (await beatsOf(database)) > seen_at + HOUR_MS, "a beat after the jump", 12_000);
+  await waitUntil(async () => (await beatsOf(database)) > seen_at + HOUR_MS, "a beat after the jump", 12_000);
   await orphanRecovery.runOnce();
   clock.now += 59_999;
   await orphanRecovery.runOnce();
-  expect(await statesIn(database)).toEqual(["1 open", "2 open"]);
+  expect(await readStates(database)).toEqual(["1 open", "2 open"]);
   await kysely.updateTable("instances").set({ seen_at: Date.now() }).where("id", "=", "alive").execute();
   clock.now += 1;
   await orphanRecovery.runOnce();
-  expect(await statesIn(database)).toEqual(["1 open", "2 open"]);
+  expect(await readStates(database)).toEqual(["1 open", "2 open"]);
 }, 30_000);

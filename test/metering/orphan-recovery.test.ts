@@ -5,27 +5,27 @@ import type { OrphanRecoveryOptions } from "../../src/metering/orphan-recovery.t
 import { Journal } from "../../src/metering/journal/journal.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
-import { requestRow } from "../support/request-row.ts";
-import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
-import { HOUR_MS, leave, setUp, statesIn } from "../support/orphan-recovery.ts";
-import { openingOfTest } from "../support/request-contexts.ts";
+import { createRequestRow } from "../support/request-row.ts";
+import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { HOUR_MS, writeDeadJournal, startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
+import { createStartEntry } from "../support/request-context.ts";
 
 test("of what a journal has no end of, only what the database does not know better is told of as unknown", async () => {
-  const { database, directory, orphanRecovery, unknown } = await setUp();
+  const { database, directory, orphanRecovery, unknown } = await startOrphanRecovery();
   // Their lines stand in one segment with one that still ran, so they are in the journal for as long as that.
   await writeRequests(database, [
-    requestRow("never-sent", { state: "settled", cost_nanodollars: 0, cost_source: "none" }),
-    requestRow("known", { state: "unknown" }),
-    requestRow("open"),
+    createRequestRow("never-sent", { state: "settled", cost_nanodollars: 0, cost_source: "none" }),
+    createRequestRow("known", { state: "unknown" }),
+    createRequestRow("open"),
   ]);
-  leave(
+  writeDeadJournal(
     directory,
     "dead.1.jsonl",
-    ...["never-sent", "known", "open", "new"].map((id) => ["open", openingOfTest(id)]),
+    ...["never-sent", "known", "open", "new"].map((id) => ["open", createStartEntry(id)]),
   );
   await orphanRecovery.runOnce();
   expect(unknown).toEqual(["open", "new"]);
-  expect(await statesIn(database)).toEqual([
+  expect(await readStates(database)).toEqual([
     "known unknown",
     "never-sent settled",
     "new unknown",
@@ -34,28 +34,34 @@ test("of what a journal has no end of, only what the database does not know bett
 });
 
 test("a row that the database will never take does not keep back its journal, or those of others", async () => {
-  const { database, directory, orphanRecovery, refused, recovered, failures } = await setUp();
-  const bad = { ...requestRow("bad", { state: "settled" }), key_name: null };
-  leave(directory, "a.1.jsonl", ["open", openingOfTest("1")], ["row", bad], ["open", openingOfTest("2")]);
-  leave(directory, "b.1.jsonl", ["open", openingOfTest("3")]);
+  const { database, directory, orphanRecovery, refused, recovered, failures } = await startOrphanRecovery();
+  const bad = { ...createRequestRow("bad", { state: "settled" }), key_name: null };
+  writeDeadJournal(
+    directory,
+    "a.1.jsonl",
+    ["open", createStartEntry("1")],
+    ["row", bad],
+    ["open", createStartEntry("2")],
+  );
+  writeDeadJournal(directory, "b.1.jsonl", ["open", createStartEntry("3")]);
   await orphanRecovery.runOnce();
-  expect(await statesIn(database)).toEqual(["1 unknown", "2 unknown", "3 unknown"]);
+  expect(await readStates(database)).toEqual(["1 unknown", "2 unknown", "3 unknown"]);
   expect([refused, failures]).toEqual([["bad"], []]);
   expect(recovered).toMatchObject([{ instances: 2 }]);
   expect(readdirSync(directory)).toEqual([]);
 });
 
 test("a journal that cannot be read keeps back neither those of others nor rows of lost disks", async () => {
-  const { database, directory, orphanRecovery, clock, unknown, failures } = await setUp();
-  const { started_at } = requestRow("lost", { started_at: Date.now() - 2 * HOUR_MS });
-  await writeRequests(database, [requestRow("lost", { instance: "gone", started_at })]);
-  leave(directory, "a.1.jsonl", ["open", openingOfTest("1")]);
+  const { database, directory, orphanRecovery, clock, unknown, failures } = await startOrphanRecovery();
+  const { started_at } = createRequestRow("lost", { started_at: Date.now() - 2 * HOUR_MS });
+  await writeRequests(database, [createRequestRow("lost", { instance: "gone", started_at })]);
+  writeDeadJournal(directory, "a.1.jsonl", ["open", createStartEntry("1")]);
   // Nothing that is no lock can be locked.
   writeFileSync(join(directory, "a.lock"), "x".repeat(4_096));
-  leave(directory, "b.1.jsonl", ["open", openingOfTest("2")]);
+  writeDeadJournal(directory, "b.1.jsonl", ["open", createStartEntry("2")]);
   clock.now += 60_000;
   await orphanRecovery.runOnce();
-  expect(await statesIn(database)).toEqual(["2 unknown", "lost unknown"]);
+  expect(await readStates(database)).toEqual(["2 unknown", "lost unknown"]);
   expect(unknown).toEqual(["2", "lost"]);
   expect(failures.length).toBeGreaterThan(0);
   expect(readdirSync(directory)).toEqual(["a.1.jsonl", "a.lock"]);
@@ -63,66 +69,68 @@ test("a journal that cannot be read keeps back neither those of others nor rows 
 
 test("ten that look after one directory at once take each request over once, and none of them fails", async () => {
   const database = await openTestDatabase();
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   for (let journal = 0; journal < 20; journal++)
-    leave(directory, `dead${journal}.1.jsonl`, ["open", openingOfTest(`${journal}`)]);
+    writeDeadJournal(directory, `dead${journal}.1.jsonl`, ["open", createStartEntry(`${journal}`)]);
   const all = await Promise.all(
-    Array.from({ length: 10 }, (_, number) => setUp({ database, directory, instance: `me${number}` })),
+    Array.from({ length: 10 }, (_, number) =>
+      startOrphanRecovery({ database, directory, instance: `me${number}` }),
+    ),
   );
   await Promise.all(all.map(({ orphanRecovery }) => orphanRecovery.runOnce()));
   expect(all.flatMap(({ failures }) => failures)).toEqual([]);
   expect(all.flatMap(({ unknown }) => unknown)).toHaveLength(20);
-  expect(await statesIn(database)).toHaveLength(20);
+  expect(await readStates(database)).toHaveLength(20);
   expect(readdirSync(directory)).toEqual([]);
 });
 
 test("a journal whose process lives is left alone", async () => {
-  const { database, directory, orphanRecovery } = await setUp();
+  const { database, directory, orphanRecovery } = await startOrphanRecovery();
   const journal = new Journal(directory, "alive", 1_000_000);
   onTestFinished(() => journal.close());
-  journal.recordStart(openingOfTest("1"), () => {});
-  journal.spill([requestRow("2", { state: "settled" })]);
+  journal.recordStart(createStartEntry("1"), () => {});
+  journal.spill([createRequestRow("2", { state: "settled" })]);
   await orphanRecovery.runOnce();
-  expect(await statesIn(database)).toEqual([]);
+  expect(await readStates(database)).toEqual([]);
 });
 
 test("a gigabyte of rows is not held in memory at once", async () => {
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   const entries = Array.from({ length: 5_000 }, (_, id) => [
-    ["open", openingOfTest(`${id}`)],
+    ["open", createStartEntry(`${id}`)],
     ["head", `${id}`, { status: 200, generationId: `gen-${id}` }],
-    ["row", requestRow(`${id}`, { state: "settled" })],
+    ["row", createRequestRow(`${id}`, { state: "settled" })],
   ]).flat();
-  leave(directory, "dead.1.jsonl", ...entries, ["open", openingOfTest("x")]);
+  writeDeadJournal(directory, "dead.1.jsonl", ...entries, ["open", createStartEntry("x")]);
   const sizes: number[] = [];
   const write: OrphanRecoveryOptions["write"] = (rows: readonly RequestRow[]) => {
     sizes.push(rows.length);
     return Promise.resolve(rows);
   };
-  const { orphanRecovery, recovered } = await setUp({ directory, write });
+  const { orphanRecovery, recovered } = await startOrphanRecovery({ directory, write });
   await orphanRecovery.runOnce();
   expect(Math.max(...sizes)).toBeLessThanOrEqual(500);
   expect(recovered).toEqual([{ instances: 1, rows: 5_001, damagedLines: 0 }]);
 });
 
 test("rows of a journal that began before what has been deleted are left out, counted in the log, and not summed again", async () => {
-  const { database, directory, orphanRecovery, expired, recovered, unknown } = await setUp({
-    deletedBefore: () => Promise.resolve(1_000),
+  const { database, directory, orphanRecovery, expired, recovered, unknown } = await startOrphanRecovery({
+    readRetentionCutoff: () => Promise.resolve(1_000),
   });
   const settled = (id: string, started_at: number) => [
     "row",
-    requestRow(id, { state: "settled", cost_nanodollars: 7, started_at }),
+    createRequestRow(id, { state: "settled", cost_nanodollars: 7, started_at }),
   ];
-  leave(
+  writeDeadJournal(
     directory,
     "dead.1.jsonl",
     settled("a", 999),
     settled("b", 1_000),
-    ["open", { ...openingOfTest("c"), started_at: 0 }],
-    ["open", { ...openingOfTest("d"), started_at: 1_001 }],
+    ["open", { ...createStartEntry("c"), started_at: 0 }],
+    ["open", { ...createStartEntry("d"), started_at: 1_001 }],
   );
   await orphanRecovery.runOnce();
-  expect(await statesIn(database)).toEqual(["b settled", "d unknown"]);
+  expect(await readStates(database)).toEqual(["b settled", "d unknown"]);
   expect(expired.reduce((sum, count) => sum + count)).toBe(2);
   expect([recovered, unknown]).toEqual([[{ instances: 1, rows: 2, damagedLines: 0 }], ["d"]]);
   const sums = await database.kysely.selectFrom("rollups").selectAll().execute();

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { RequestContext } from "../../src/http/request-context.ts";
-import { completeRow, toStartEntry, openRow } from "../../src/metering/request-row.ts";
+import { completeRow, toStartEntry, createOpenRow } from "../../src/metering/request-row.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 
 const ENDED_AT = 1_790_000_001_000;
@@ -18,7 +18,7 @@ const context = (fields: Partial<RequestContext>): RequestContext =>
     outcome: "complete",
     bytesIn: 10,
     bytesOut: 20,
-    sent: true,
+    wasSent: true,
     upstreamStatus: 200,
     answeredWhole: true,
     startedAt: 100,
@@ -29,7 +29,7 @@ const context = (fields: Partial<RequestContext>): RequestContext =>
 
 function rowOf(fields: Partial<RequestContext>): RequestRow {
   const ended = context(fields);
-  const row = openRow(toStartEntry(ended, "1", 1_790_000_000_000), "me");
+  const row = createOpenRow(toStartEntry(ended, "1", 1_790_000_000_000), "me");
   completeRow(row, ended, ENDED_AT, 500);
   return row;
 }
@@ -83,12 +83,8 @@ test.each<[string, Partial<RequestContext>, Partial<RequestRow>]>([
   ["usage without a cost", { generationId: "gen-1", usage: usage(undefined) }, PENDING],
   ["a caller who left", { generationId: "gen-1", outcome: "client_gone", answeredWhole: false }, PENDING],
   ["an error with a generation", { generationId: "gen-1", upstreamStatus: 502, status: 502 }, PENDING],
-  ["a refusal upstream", { upstreamStatus: 429, status: 429, refusedByUpstream: true }, NOTHING],
-  [
-    "a refusal with a generation",
-    { upstreamStatus: 429, generationId: "gen-1", refusedByUpstream: true },
-    PENDING,
-  ],
+  ["a refusal upstream", { upstreamStatus: 429, status: 429, isUncharged: true }, NOTHING],
+  ["a refusal with a generation", { upstreamStatus: 429, generationId: "gen-1", isUncharged: true }, PENDING],
   ...[302, 400, 401, 408, 429, 499, 500, 502, 504, 520, 524].map(
     (upstreamStatus): [string, Partial<RequestContext>, Partial<RequestRow>] => [
       `status ${upstreamStatus} without a body that proves a refusal`,
@@ -98,10 +94,14 @@ test.each<[string, Partial<RequestContext>, Partial<RequestRow>]>([
   ),
   ["an answer without a generation", {}, UNKNOWN],
   ["an answer that never came", NO_HEAD, UNKNOWN],
-  ["a request that was never sent", { ...NO_HEAD, sent: false, outcome: "rejected", status: 503 }, NOTHING],
+  [
+    "a request that was never sent",
+    { ...NO_HEAD, wasSent: false, outcome: "rejected", status: 503 },
+    NOTHING,
+  ],
   [
     "a caller who left before it was sent",
-    { ...NO_HEAD, sent: false, outcome: "client_gone", status: 0 },
+    { ...NO_HEAD, wasSent: false, outcome: "client_gone", status: 0 },
     NOTHING,
   ],
 ])("%s is accounted for", (_ending, fields, expected) => {

@@ -1,26 +1,26 @@
 import { readdirSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
-import { until, within } from "../support/until.ts";
-import { createRequestContext } from "../support/request-contexts.ts";
-import { begin, end, startLedger } from "../support/usage-recorder.ts";
+import { waitUntil, waitFor } from "../support/wait.ts";
+import { createRequestContext } from "../support/request-context.ts";
+import { beginRequest, endRequest, startRecorder } from "../support/usage-recorder.ts";
 
 test("a request may be sent when its beginning is on the disk, and not before", async () => {
-  const { ledger, journal } = await startLedger();
+  const { recorder, journal } = await startRecorder();
   const context = createRequestContext();
   const { promise, resolve } = Promise.withResolvers<string>();
-  ledger.begin(context, () => resolve(journal()));
+  recorder.begin(context, () => resolve(journal()));
   expect(journal()).not.toContain('"open"');
-  expect(await within(promise, "the account to begin")).toContain(context.requestId);
+  expect(await waitFor(promise, "the account to begin")).toContain(context.requestId);
 });
 
 test("requests that begin at once have rows of their own, in their order, and leave no journal", async () => {
-  const { ledger, rows, close, directory } = await startLedger();
+  const { recorder, rows, close, directory } = await startRecorder();
   const exchanges = Array.from({ length: 1_500 }, () => createRequestContext());
-  expect(await Promise.all(exchanges.map((context) => begin(ledger, context)))).toEqual(
+  expect(await Promise.all(exchanges.map((context) => beginRequest(recorder, context)))).toEqual(
     Array(1_500).fill(undefined),
   );
-  for (const context of exchanges) end(ledger, context);
-  for (const context of exchanges) ledger.end(context);
+  for (const context of exchanges) endRequest(recorder, context);
+  for (const context of exchanges) recorder.end(context);
   await close();
   const written = await rows();
   expect(written).toHaveLength(1_500);
@@ -29,30 +29,30 @@ test("requests that begin at once have rows of their own, in their order, and le
 });
 
 test("what cannot be kept may not be sent and has no row, until there is room", async () => {
-  const { ledger, rows, close } = await startLedger(300);
+  const { recorder, rows, close } = await startRecorder(300);
   const first = [createRequestContext(), createRequestContext()];
-  for (const context of first) expect(await begin(ledger, context)).toBeUndefined();
+  for (const context of first) expect(await beginRequest(recorder, context)).toBeUndefined();
   const refused = createRequestContext();
-  const error = await begin(ledger, refused);
+  const error = await beginRequest(recorder, refused);
   expect(error).toMatchObject({ code: "store_unavailable", status: 503, headers: { "retry-after": "5" } });
   expect(refused.meter).toBeUndefined();
-  ledger.end(refused);
-  for (const context of first) end(ledger, context);
-  const next = await until(async () => {
+  recorder.end(refused);
+  for (const context of first) endRequest(recorder, context);
+  const next = await waitUntil(async () => {
     const context = createRequestContext();
-    return (await begin(ledger, context)) ? undefined : context;
+    return (await beginRequest(recorder, context)) ? undefined : context;
   }, "room");
-  end(ledger, next);
+  endRequest(recorder, next);
   await close();
   expect((await rows()).map(({ state }) => state)).toEqual(["settled", "settled", "settled"]);
 });
 
 test("a request whose caller left before its beginning was kept has a row that costs nothing", async () => {
-  const { ledger, rows, close } = await startLedger();
+  const { recorder, rows, close } = await startRecorder();
   const context = createRequestContext();
-  const kept = begin(ledger, context);
+  const kept = beginRequest(recorder, context);
   context.outcome = "client_gone";
-  ledger.end(context);
+  recorder.end(context);
   expect(await kept).toBeUndefined();
   await close();
   expect(await rows()).toMatchObject([
@@ -61,7 +61,7 @@ test("a request whose caller left before its beginning was kept has a row that c
 });
 
 test("one request whose start fails does not keep those of the same turn waiting", async () => {
-  const { ledger } = await startLedger();
+  const { recorder } = await startRecorder();
   const { promise: caught, resolve } = Promise.withResolvers<unknown>();
   const listeners = process.listeners("uncaughtException");
   process.removeAllListeners("uncaughtException");
@@ -69,10 +69,10 @@ test("one request whose start fails does not keep those of the same turn waiting
   onTestFinished(() => {
     for (const listener of listeners) process.on("uncaughtException", listener);
   });
-  ledger.begin(createRequestContext(), () => {
+  recorder.begin(createRequestContext(), () => {
     throw new Error("it broke");
   });
-  const next = begin(ledger, createRequestContext());
+  const next = beginRequest(recorder, createRequestContext());
   expect(await next).toBeUndefined();
-  expect(await within(caught, "the error to be told of")).toMatchObject({ message: "it broke" });
+  expect(await waitFor(caught, "the error to be told of")).toMatchObject({ message: "it broke" });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { toUsage } from "../../src/metering/usage.ts";
+import { parseUsage } from "../../src/metering/usage.ts";
 
 const GIVEN = {
   prompt_tokens: 12,
@@ -13,7 +13,7 @@ const GIVEN = {
 };
 
 test("toUsage takes tokens and cost from the usage of an answer", () => {
-  expect(toUsage(GIVEN)).toEqual({
+  expect(parseUsage(GIVEN)).toEqual({
     promptTokens: 12,
     completionTokens: 34,
     cachedTokens: 5,
@@ -28,7 +28,7 @@ test("toUsage takes tokens and cost from the usage of an answer", () => {
 test.each([undefined, null, 7, "12", true, [], {}, { seconds: 7 }])(
   "toUsage finds nothing in %j",
   (value) => {
-    expect(toUsage(value)).toBeUndefined();
+    expect(parseUsage(value)).toBeUndefined();
   },
 );
 
@@ -58,5 +58,5 @@ test.each<[given: string, read: object]>([
   ['{"prompt_tokens":1,"note":"}\\"{"}', { promptTokens: 1 }],
   ['{"prompt_tokens":1,"__proto__":{"cost":9}}', { promptTokens: 1, costUsd: undefined }],
 ])("toUsage takes only sound numbers from %s", (given, expected) => {
-  expect(toUsage(JSON.parse(given))).toMatchObject(expected);
+  expect(parseUsage(JSON.parse(given))).toMatchObject(expected);
 });

@@ -2,7 +2,7 @@ import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const LOGGER = JSON.stringify(new URL("../../src/observability/logger.ts", import.meta.url).href);
 const DEADLINE_MS = 20_000;
@@ -54,7 +54,7 @@ test("what is logged while nobody reads is written when somebody does, without a
     await once(child.stderr, "data");
     let text = "";
     child.stdout.on("data", (chunk: Buffer) => void (text += chunk.toString()));
-    await until(() => text.includes("the last line"), "the last line");
+    await waitUntil(() => text.includes("the last line"), "the last line");
     expect(text.trimEnd().split("\n")).toHaveLength(2);
   } finally {
     child.kill();

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { ask } from "../support/ask.ts";
-import { AUTHORIZATION, chatBody } from "../support/chat.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { AUTHORIZATION, buildChatBody } from "../support/chat-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY, startTestGateway } from "../support/gateway.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
 const ANSWER =
   '\n         \n{"id":"gen-1","choices":[{"message":{"content":"secret answer"}}],"usage":{"prompt_tokens":3,"completion_tokens":4,' +
@@ -10,11 +10,13 @@ const ANSWER =
 
 test("a request leaves one line that says who, what, how it ended, how long it took and what it cost", async () => {
   const headers = { "content-type": "application/json", "x-generation-id": "gen-1" };
-  const upstream = await startScriptedUpstream((socket) => socket.write(responseBytes(200, headers, ANSWER)));
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(formatResponse(200, headers, ANSWER)),
+  );
   const gateway = await startTestGateway(upstream.baseUrl);
-  const body = chatBody({ model: "openrouter/openai/gpt-4o-mini" });
-  await ask(gateway.port, { body, headers: { "x-request-id": "req-1" } });
-  const { time, level, msg, ...log } = await gateway.requestLog("the request");
+  const body = buildChatBody({ model: "openrouter/openai/gpt-4o-mini" });
+  await sendRequest(gateway.port, { body, headers: { "x-request-id": "req-1" } });
+  const { time, level, msg, ...log } = await gateway.waitForRequestLog("the request");
   expect([typeof time, level, msg]).toEqual(["string", 30, "request"]);
   expect(log).toEqual({
     request_id: "req-1",
@@ -39,17 +41,23 @@ test("a request leaves one line that says who, what, how it ended, how long it t
 
 test("no secret, no prompt, no answer and no URL is ever logged, and a caller cannot write lines", async () => {
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "application/json" }, ANSWER)),
+    socket.write(formatResponse(200, { "content-type": "application/json" }, ANSWER)),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
   const forged = 'x"}\n{"level":60,"msg":"forged"}';
-  await ask(gateway.port, {
-    body: chatBody({ model: forged, messages: [{ role: "user", content: "secret prompt" }] }),
+  await sendRequest(gateway.port, {
+    body: buildChatBody({ model: forged, messages: [{ role: "user", content: "secret prompt" }] }),
   });
-  await ask(gateway.port, { headers: { authorization: "Bearer sk-wrong-secret", cookie: "secret-cookie" } });
-  await ask(gateway.port, { path: "/openai/v1/models/x?api_key=secret-query", method: "GET", body: "" });
-  await ask(gateway.port, { path: "/nothing?api_key=secret-query" });
-  await ask(gateway.port, { body: '{"secret body' });
+  await sendRequest(gateway.port, {
+    headers: { authorization: "Bearer sk-wrong-secret", cookie: "secret-cookie" },
+  });
+  await sendRequest(gateway.port, {
+    path: "/openai/v1/models/x?api_key=secret-query",
+    method: "GET",
+    body: "",
+  });
+  await sendRequest(gateway.port, { path: "/nothing?api_key=secret-query" });
+  await sendRequest(gateway.port, { body: '{"secret body' });
   await expect.poll(() => gateway.logs.filter((record) => record["msg"] === "request").length).toBe(5);
   const written = JSON.stringify(gateway.logs);
   for (const secret of [ACCOUNT_KEY, CALLER_KEY, AUTHORIZATION.authorization, "secret", "sk-wrong"])
@@ -60,9 +68,9 @@ test("no secret, no prompt, no answer and no URL is ever logged, and a caller ca
 
 test("a model name of any length costs the log little", async () => {
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+    socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
-  await ask(gateway.port, { body: chatBody({ model: "a/".padEnd(100_000, "b") }) });
-  expect(JSON.stringify(await gateway.requestLog("the long name")).length).toBeLessThan(1_000);
+  await sendRequest(gateway.port, { body: buildChatBody({ model: "a/".padEnd(100_000, "b") }) });
+  expect(JSON.stringify(await gateway.waitForRequestLog("the long name")).length).toBeLessThan(1_000);
 });

@@ -8,7 +8,7 @@ import {
   PRINTERS,
   TOKENIZERS,
 } from "../support/reference-biller.ts";
-import { deepSchema, estimateAt, toolOf } from "../support/priced-requests.ts";
+import { nestSchema, estimateWithEndpoints, buildTool } from "../support/priced-requests.ts";
 
 const price = fc.integer({ min: 0, max: 20_000 });
 const endpoint: fc.Arbitrary<Endpoint> = fc.record({
@@ -34,7 +34,7 @@ const text = fc.oneof(
   fc.string({ unit: fc.constantFrom("translatesAutoresizingMask", "-=", "   "), maxLength: 100 }),
 );
 const schema = fc.oneof(
-  fc.integer({ min: 0, max: 60 }).map(deepSchema),
+  fc.integer({ min: 0, max: 60 }).map(nestSchema),
   fc.jsonValue({ maxDepth: 5 }).map((value) => ({ type: "object", default: value })),
   text.map((description) => ({ type: "object", description })),
 );
@@ -51,7 +51,7 @@ const request: fc.Arbitrary<Json> = fc
     reasoning: fc.option(fc.record({ max_tokens: fc.nat(50_000) }), { nil: undefined }),
     tools: fc.option(
       fc.array(
-        schema.map((one) => toolOf(one)),
+        schema.map((one) => buildTool(one)),
         { maxLength: 3 },
       ),
       { nil: undefined },
@@ -90,7 +90,7 @@ test("no request is billed above its highest or below its lowest cost, whatever 
       fc.array(endpoint, { minLength: 1, maxLength: 4 }),
       choices,
       (body, endpoints, made) => {
-        const { lowestNanodollars, highestNanodollars } = estimateAt(body, endpoints);
+        const { lowestNanodollars, highestNanodollars } = estimateWithEndpoints(body, endpoints);
         const billed = bill(body, endpoints, made);
         if (billed === undefined) return;
         if (highestNanodollars !== null) bounded++;

@@ -1,7 +1,13 @@
 import { expect, test } from "vitest";
-import { bodyOf } from "../support/cost-estimate.ts";
+import { toRequestBody } from "../support/cost-estimate.ts";
 import { bill, type Endpoint, type Json, PRINTERS, TOKENIZERS } from "../support/reference-biller.ts";
-import { deepSchema, estimateAt, PLAIN, say, toolOf } from "../support/priced-requests.ts";
+import {
+  nestSchema,
+  estimateWithEndpoints,
+  PLAIN_ENDPOINT,
+  buildRequest,
+  buildTool,
+} from "../support/priced-requests.ts";
 
 /** What the worst provider bills: each tokenizer and printer, everything written out. */
 function bills(request: Json, endpoints: readonly Endpoint[]): number[] {
@@ -23,8 +29,8 @@ function bills(request: Json, endpoints: readonly Endpoint[]): number[] {
 }
 
 /** What an estimate says, and whether every bill lies within it. */
-function judge(request: Json, endpoints: readonly Endpoint[] = [PLAIN]) {
-  const { lowestNanodollars, highestNanodollars, notes } = estimateAt(request, endpoints);
+function judge(request: Json, endpoints: readonly Endpoint[] = [PLAIN_ENDPOINT]) {
+  const { lowestNanodollars, highestNanodollars, notes } = estimateWithEndpoints(request, endpoints);
   const all = bills(request, endpoints);
   const isAbove = Math.max(...all) > (highestNanodollars ?? -1);
   return {
@@ -38,7 +44,7 @@ function judge(request: Json, endpoints: readonly Endpoint[] = [PLAIN]) {
 const WITHIN = { isAbove: false, isBelow: false };
 
 const PRIORITY = {
-  ...PLAIN,
+  ...PLAIN_ENDPOINT,
   tag: "openai/priority",
   prompt: 248,
   completion: 990,
@@ -46,39 +52,47 @@ const PRIORITY = {
   cacheWrite: 248,
   long: { from: 1_000_000, prompt: 248, completion: 990 },
 };
-const THINKER = { ...PLAIN, reasons: true, reasoning: 900, longest: 64_000 };
+const THINKER = { ...PLAIN_ENDPOINT, reasons: true, reasoning: 900, longest: 64_000 };
 
 test.each([
-  ["U+FDFA, one character that becomes 18", say("\ufdfa".repeat(2_000))],
-  ["U+FB2C, which normalisation takes apart", say("\ufb2c".repeat(2_000))],
-  ["U+3316, which becomes six characters", say("\u3316".repeat(2_000))],
-  ["text of other scripts", say("Привет, 世界 🎉 ﷺ".repeat(300))],
-  ["XML that a template escapes", say("<a href='x'>&\"\\</a>".repeat(300))],
-  ["functions", say("Hi", { functions: [{ name: "f", description: "d".repeat(5_000), parameters: {} }] })],
-  ["a deep tool schema", say("Hi", { tools: [toolOf(deepSchema(80))] })],
+  ["U+FDFA, one character that becomes 18", buildRequest("\ufdfa".repeat(2_000))],
+  ["U+FB2C, which normalisation takes apart", buildRequest("\ufb2c".repeat(2_000))],
+  ["U+3316, which becomes six characters", buildRequest("\u3316".repeat(2_000))],
+  ["text of other scripts", buildRequest("Привет, 世界 🎉 ﷺ".repeat(300))],
+  ["XML that a template escapes", buildRequest("<a href='x'>&\"\\</a>".repeat(300))],
+  [
+    "functions",
+    buildRequest("Hi", { functions: [{ name: "f", description: "d".repeat(5_000), parameters: {} }] }),
+  ],
+  ["a deep tool schema", buildRequest("Hi", { tools: [buildTool(nestSchema(80))] })],
   [
     "a deep response format",
-    say("Hi", {
-      response_format: { type: "json_schema", json_schema: { name: "x", schema: deepSchema(60) } },
+    buildRequest("Hi", {
+      response_format: { type: "json_schema", json_schema: { name: "x", schema: nestSchema(60) } },
     }),
   ],
   [
     "a tool described in many lines",
-    say("Hi", { tools: [toolOf({ type: "object", properties: { a: { description: "x\n".repeat(500) } } })] }),
+    buildRequest("Hi", {
+      tools: [buildTool({ type: "object", properties: { a: { description: "x\n".repeat(500) } } })],
+    }),
   ],
-  ["a tool of entities", say("Hi", { tools: [toolOf({ type: "object" }, "<>&\"'".repeat(500))] })],
-  ["a prediction", say("Hi", { prediction: { type: "content", content: "word ".repeat(4_000) } })],
+  [
+    "a tool of entities",
+    buildRequest("Hi", { tools: [buildTool({ type: "object" }, "<>&\"'".repeat(500))] }),
+  ],
+  ["a prediction", buildRequest("Hi", { prediction: { type: "content", content: "word ".repeat(4_000) } })],
   [
     "a prediction that is not ASCII",
-    say("Hi", { prediction: { type: "content", content: "\ufdfa".repeat(500) } }),
+    buildRequest("Hi", { prediction: { type: "content", content: "\ufdfa".repeat(500) } }),
   ],
-  ["the larger of two limits", say("Hi", { max_completion_tokens: 5_000 })],
-  ["several choices", say("Hi", { n: 5, max_tokens: 500 })],
-  ["an unlimited completion", say("Hi", { max_tokens: null })],
+  ["the larger of two limits", buildRequest("Hi", { max_completion_tokens: 5_000 })],
+  ["several choices", buildRequest("Hi", { n: 5, max_tokens: 500 })],
+  ["an unlimited completion", buildRequest("Hi", { max_tokens: null })],
   [
     "a call of a tool with deep arguments",
     {
-      ...say("Hi"),
+      ...buildRequest("Hi"),
       messages: [
         {
           role: "assistant",
@@ -87,7 +101,7 @@ test.each([
             {
               id: "1",
               type: "function",
-              function: { name: "f", arguments: JSON.stringify(deepSchema(60)) },
+              function: { name: "f", arguments: JSON.stringify(nestSchema(60)) },
             },
           ],
         },
@@ -99,45 +113,45 @@ test.each([
 });
 
 test.each([
-  ["reasoning.max_tokens above max_tokens", say("Hi", { reasoning: { max_tokens: 30_000 } })],
-  ["effort", say("Hi", { reasoning: { effort: "high" }, max_tokens: 4_000 })],
-  ["no word about reasoning", say("Hi")],
+  ["reasoning.max_tokens above max_tokens", buildRequest("Hi", { reasoning: { max_tokens: 30_000 } })],
+  ["effort", buildRequest("Hi", { reasoning: { effort: "high" }, max_tokens: 4_000 })],
+  ["no word about reasoning", buildRequest("Hi")],
 ])("reasoning on top of max_tokens is bounded with %s", (_, request) => {
   expect(judge(request, [THINKER])).toMatchObject(WITHIN);
 });
 
 test.each([
-  ["provider.only with a priority tier", say("Hi", { provider: { only: ["openai/priority"] } })],
-  [":nitro", say("Hi", { model: "test/model:nitro" })],
-  ["provider.order", say("Hi", { provider: { order: ["openai/priority"] } })],
-  ["provider.sort", say("Hi", { provider: { sort: "throughput" } })],
+  ["provider.only with a priority tier", buildRequest("Hi", { provider: { only: ["openai/priority"] } })],
+  [":nitro", buildRequest("Hi", { model: "test/model:nitro" })],
+  ["provider.order", buildRequest("Hi", { provider: { order: ["openai/priority"] } })],
+  ["provider.sort", buildRequest("Hi", { provider: { sort: "throughput" } })],
   [
     "provider.quantizations and ignore",
-    say("Hi", { provider: { quantizations: ["fp8"], ignore: ["azure"] } }),
+    buildRequest("Hi", { provider: { quantizations: ["fp8"], ignore: ["azure"] } }),
   ],
-  ["service_tier priority", say("Hi", { service_tier: "priority" })],
-  ["service_tier fast", say("Hi", { service_tier: "fast" })],
+  ["service_tier priority", buildRequest("Hi", { service_tier: "priority" })],
+  ["service_tier fast", buildRequest("Hi", { service_tier: "fast" })],
 ])("%s is bounded by the dearest listed endpoint", (_, request) => {
-  const judged = judge(request, [PLAIN, PRIORITY]);
+  const judged = judge(request, [PLAIN_ENDPOINT, PRIORITY]);
   expect(judged).toMatchObject(WITHIN);
-  expect(judged.highest).toBeGreaterThan(judge(say("Hi")).highest);
+  expect(judged.highest).toBeGreaterThan(judge(buildRequest("Hi")).highest);
 });
 
 test("provider.max_price takes out the endpoints above it", () => {
-  const cheap = say("Hi", { provider: { max_price: { prompt: "0.2", completion: 0.7 } } });
-  const both = judge(cheap, [PLAIN, PRIORITY]);
+  const cheap = buildRequest("Hi", { provider: { max_price: { prompt: "0.2", completion: 0.7 } } });
+  const both = judge(cheap, [PLAIN_ENDPOINT, PRIORITY]);
   expect(both).toEqual({ ...judge(cheap), ...WITHIN });
-  expect(both.highest).toBeLessThan(judge(say("Hi"), [PLAIN, PRIORITY]).highest);
+  expect(both.highest).toBeLessThan(judge(buildRequest("Hi"), [PLAIN_ENDPOINT, PRIORITY]).highest);
 });
 
 test("an endpoint whose discount brings it below provider.max_price counts", () => {
   const long = { from: 1_000_000, prompt: 400, completion: 1_200 };
   const discounted = { ...PRIORITY, tag: "b", prompt: 400, completion: 1_200, long, discountPercent: 50 };
   const limited = (prompt: string, completion: string): Json =>
-    say("Hi", { provider: { max_price: { prompt, completion } } });
-  const below = judge(limited("0.3", "0.7"), [PLAIN, discounted]);
-  expect(below).toEqual({ ...judge(limited("9.9", "9.9"), [PLAIN, discounted]), ...WITHIN });
-  expect(judge(limited("0.19", "0.7"), [PLAIN, discounted]).highest).toBeLessThan(below.highest);
+    buildRequest("Hi", { provider: { max_price: { prompt, completion } } });
+  const below = judge(limited("0.3", "0.7"), [PLAIN_ENDPOINT, discounted]);
+  expect(below).toEqual({ ...judge(limited("9.9", "9.9"), [PLAIN_ENDPOINT, discounted]), ...WITHIN });
+  expect(judge(limited("0.19", "0.7"), [PLAIN_ENDPOINT, discounted]).highest).toBeLessThan(below.highest);
 });
 
 test("definitions that double at each level are counted in full, and recursive ones have no bound", () => {
@@ -154,13 +168,13 @@ test("definitions that double at each level are counted in full, and recursive o
     $ref: "#/$defs/d0",
     $defs: { ...definitions, d6: { type: "string", description: "x".repeat(50) } },
   };
-  const judged = judge(say("Hi", { tools: [toolOf(schema)] }));
+  const judged = judge(buildRequest("Hi", { tools: [buildTool(schema)] }));
   expect(judged).toMatchObject(WITHIN);
-  expect(judged.highest).toBeGreaterThan(64 * 50 * PLAIN.prompt);
+  expect(judged.highest).toBeGreaterThan(64 * 50 * PLAIN_ENDPOINT.prompt);
   for (const $ref of ["#", "#/$defs/none", "#anchor", "https://example.com/schema"]) {
-    const recursive = estimateAt(
-      say("Hi", { tools: [toolOf({ type: "object", properties: { a: { $ref } } })] }),
-      [PLAIN],
+    const recursive = estimateWithEndpoints(
+      buildRequest("Hi", { tools: [buildTool({ type: "object", properties: { a: { $ref } } })] }),
+      [PLAIN_ENDPOINT],
     );
     expect(recursive.highestNanodollars).toBeNull();
     expect(recursive.notes.join("\n")).toMatch(/\$ref/);
@@ -175,22 +189,27 @@ test("definitions that grow beyond any number have no bound, at once", () => {
     ]),
   );
   const schema = { $ref: "#/$defs/d0", $defs: { ...$defs, d200: {} } };
-  expect(estimateAt(say("Hi", { tools: [toolOf(schema)] }), [PLAIN]).highestNanodollars).toBeNull();
+  expect(
+    estimateWithEndpoints(buildRequest("Hi", { tools: [buildTool(schema)] }), [PLAIN_ENDPOINT])
+      .highestNanodollars,
+  ).toBeNull();
 });
 
 test("a plain request in ASCII is bounded by less than its bytes and the templates' own text", () => {
-  const request = say("What is the capital of France?", { max_tokens: 200 });
-  const most = (bodyOf(request).bytes.length + 1024 + 16) * PLAIN.prompt + 200 * PLAIN.completion;
+  const request = buildRequest("What is the capital of France?", { max_tokens: 200 });
+  const most =
+    (toRequestBody(request).bytes.length + 1024 + 16) * PLAIN_ENDPOINT.prompt +
+    200 * PLAIN_ENDPOINT.completion;
   expect(judge(request)).toMatchObject(WITHIN);
   expect(judge(request).highest).toBeLessThanOrEqual(most);
 });
 
 test("a response cache makes the lowest cost 0, and a prompt cache that of reading it", () => {
-  const request = say("word ".repeat(5_000));
-  const { lowestNanodollars } = estimateAt(request, [PLAIN]);
+  const request = buildRequest("word ".repeat(5_000));
+  const { lowestNanodollars } = estimateWithEndpoints(request, [PLAIN_ENDPOINT]);
   expect(lowestNanodollars).toBeGreaterThan(0);
-  expect(estimateAt(request, [PLAIN], true).lowestNanodollars).toBe(0);
+  expect(estimateWithEndpoints(request, [PLAIN_ENDPOINT], true).lowestNanodollars).toBe(0);
   expect(lowestNanodollars).toBe(
-    estimateAt(request, [{ ...PLAIN, prompt: 75, cacheRead: 75 }]).lowestNanodollars,
+    estimateWithEndpoints(request, [{ ...PLAIN_ENDPOINT, prompt: 75, cacheRead: 75 }]).lowestNanodollars,
   );
 });

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { attodollarsOf, decimalText, wholeNanodollars } from "../../src/pricing/decimal.ts";
+import { parseUsdToAttodollars, formatAttodollars, toNanodollars } from "../../src/pricing/decimal.ts";
 
 const ATTO = 10n ** 18n;
 const NANO = 10n ** 9n;
@@ -28,8 +28,8 @@ test("every decimal is the nearest attodollar below or above it, and exact where
         (fraction === undefined ? "" : `.${fraction}`) +
         (exponent === undefined ? "" : `e${exponent}`);
       const { above, below } = rational(whole, fraction, exponent);
-      const down = attodollarsOf(text, "down") ?? -1n;
-      const up = attodollarsOf(text, "up") ?? -1n;
+      const down = parseUsdToAttodollars(text, "down") ?? -1n;
+      const up = parseUsdToAttodollars(text, "up") ?? -1n;
       expect(down * below <= above * ATTO && (down + 1n) * below > above * ATTO).toBe(true);
       expect(up * below >= above * ATTO && (up - 1n) * below < above * ATTO).toBe(true);
       expect(up - down).toBe((above * ATTO) % below === 0n ? 0n : 1n);
@@ -40,8 +40,8 @@ test("every decimal is the nearest attodollar below or above it, and exact where
 test("every amount is the nearest nanodollar below or above it", () => {
   fc.assert(
     fc.property(fc.bigInt({ min: 0n, max: 10n ** 40n }), (attodollars) => {
-      const down = wholeNanodollars(attodollars, "down");
-      const up = wholeNanodollars(attodollars, "up");
+      const down = toNanodollars(attodollars, "down");
+      const up = toNanodollars(attodollars, "up");
       expect(down * NANO <= attodollars && (down + 1n) * NANO > attodollars).toBe(true);
       expect(up * NANO >= attodollars && (up - 1n) * NANO < attodollars).toBe(true);
     }),
@@ -51,9 +51,9 @@ test("every amount is the nearest nanodollar below or above it", () => {
 test("every amount reads back from its text, which has no exponent and no digit too many", () => {
   fc.assert(
     fc.property(fc.bigInt({ min: 0n, max: 10n ** 40n }), (attodollars) => {
-      const text = decimalText(attodollars);
-      expect(attodollarsOf(text, "down")).toBe(attodollars);
-      expect(attodollarsOf(text, "up")).toBe(attodollars);
+      const text = formatAttodollars(attodollars);
+      expect(parseUsdToAttodollars(text, "down")).toBe(attodollars);
+      expect(parseUsdToAttodollars(text, "up")).toBe(attodollars);
       expect(text).toMatch(/^(0|[1-9]\d*)(\.\d*[1-9])?$/);
     }),
   );
@@ -67,13 +67,13 @@ test.each([
   ["0", 0n],
   ["0.014", 14_000_000_000_000_000n],
 ])("%s is read exactly", (text, attodollars) => {
-  expect(attodollarsOf(text, "down")).toBe(attodollars);
-  expect(attodollarsOf(text, "up")).toBe(attodollars);
+  expect(parseUsdToAttodollars(text, "down")).toBe(attodollars);
+  expect(parseUsdToAttodollars(text, "up")).toBe(attodollars);
 });
 
 test("digits beyond the eighteenth go the way that keeps the bound", () => {
-  expect(attodollarsOf("0.0000000208333333333333", "down")).toBe(20_833_333_333n);
-  expect(attodollarsOf("0.0000000208333333333333", "up")).toBe(20_833_333_334n);
+  expect(parseUsdToAttodollars("0.0000000208333333333333", "down")).toBe(20_833_333_333n);
+  expect(parseUsdToAttodollars("0.0000000208333333333333", "up")).toBe(20_833_333_334n);
 });
 
 test.each([
@@ -92,6 +92,6 @@ test.each([
   " 1",
   "1e",
 ])("%j is a price that nobody knows", (text) => {
-  expect(attodollarsOf(text, "down")).toBeUndefined();
-  expect(attodollarsOf(text, "up")).toBeUndefined();
+  expect(parseUsdToAttodollars(text, "down")).toBeUndefined();
+  expect(parseUsdToAttodollars(text, "up")).toBeUndefined();
 });

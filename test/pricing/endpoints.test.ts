@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { type CostEstimate, estimateCost } from "../../src/pricing/estimate.ts";
-import { bodyOf, estimateAlone, type Listed } from "../support/cost-estimate.ts";
+import { toRequestBody, estimateWithListedPrices, type ListedModel } from "../support/cost-estimate.ts";
 
 const MESSAGES = [{ role: "user", content: "What is the capital of France?" }];
 
-const MODEL: Listed = {
+const MODEL: ListedModel = {
   id: "test/model",
   context_length: 128_000,
   top_provider: { max_completion_tokens: 4096 },
@@ -12,13 +12,13 @@ const MODEL: Listed = {
 };
 
 const estimate = (request: object): CostEstimate =>
-  estimateAlone({ messages: MESSAGES, ...request }, [MODEL]);
+  estimateWithListedPrices({ messages: MESSAGES, ...request }, [MODEL]);
 
 function highestOf({ components }: CostEstimate, name: string) {
   return components.find((one) => one.name === name)?.highest;
 }
 
-const UNLISTED = { ...bodyOf({ messages: MESSAGES, max_tokens: 100 }), mayHitCache: false };
+const UNLISTED = { ...toRequestBody({ messages: MESSAGES, max_tokens: 100 }), mayHitCache: false };
 
 test("endpoints that are not known leave no highest cost, and a note says what to set", () => {
   for (const endpoints of [undefined, []]) {
@@ -33,7 +33,7 @@ test("endpoints that are not known leave no highest cost, and a note says what t
 test("provider.max_price bounds a request whose endpoints are not known, tenfold for caches and long prompts", () => {
   const of = (max_price: object, endpoints?: []) => {
     const request = { messages: MESSAGES, max_tokens: 100, provider: { max_price } };
-    return estimateCost({ ...bodyOf(request), mayHitCache: false }, [{ model: MODEL, endpoints }]);
+    return estimateCost({ ...toRequestBody(request), mayHitCache: false }, [{ model: MODEL, endpoints }]);
   };
   const bounded = of({ prompt: "1", completion: 2, request: "0.001" });
   expect(highestOf(bounded, "prompt")?.unitPriceUsd).toBe("0.00001");

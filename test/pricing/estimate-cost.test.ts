@@ -1,20 +1,20 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { type ChatRequest, readChatRequest } from "../../src/request/chat-request.ts";
-import type { Listed } from "../support/cost-estimate.ts";
-import { promptSize } from "../../src/pricing/prompt-size.ts";
-import { textSize } from "../../src/pricing/text-size.ts";
-import { renderedTokens } from "../../src/pricing/rendered-size.ts";
+import type { ListedModel } from "../support/cost-estimate.ts";
+import { boundPromptSize } from "../../src/pricing/prompt-size.ts";
+import { measureText } from "../../src/pricing/text-size.ts";
+import { boundRenderedTokens } from "../../src/pricing/rendered-size.ts";
 import { estimateCost } from "../../src/pricing/estimate.ts";
-import { bodyOf } from "../support/cost-estimate.ts";
-import { cpuMs, onThisMachine, parses } from "../support/cpu.ts";
+import { toRequestBody } from "../support/cost-estimate.ts";
+import { measureCpuMs, scaleToMachine, canParseJson } from "../support/cpu.ts";
 import { HOSTILE_REQUESTS } from "../support/hostile-priced-requests.ts";
 
 const TIMES_JSON_PARSE = 2;
 const ALLOWANCE_MS = 50;
 const ENDPOINTS = Array.from({ length: 20 }, (_, index) => ({ tag: `p${index}/fp8`, context_length: 1_000 }));
 const CANDIDATES = Array.from({ length: 16 }, (_, index) => {
-  const model: Listed = {
+  const model: ListedModel = {
     id: `a/${index}`,
     context_length: 1_000,
     pricing: { prompt: "0.1", completion: "0.1" },
@@ -38,9 +38,9 @@ test.each(HOSTILE_REQUESTS)(
     const chat = accepted(Buffer.from(make()));
     if (!chat) return;
     const { fields, body } = chat;
-    const parsing = cpuMs(() => parses(body.toString()));
-    const bound = TIMES_JSON_PARSE * parsing + onThisMachine(ALLOWANCE_MS);
-    const estimating = cpuMs(
+    const parsing = measureCpuMs(() => canParseJson(body.toString()));
+    const bound = TIMES_JSON_PARSE * parsing + scaleToMachine(ALLOWANCE_MS);
+    const estimating = measureCpuMs(
       () => estimateCost({ fields, bytes: body, mayHitCache: false }, CANDIDATES),
       bound,
     );
@@ -61,10 +61,10 @@ test("a tool result counts at least as much as its parsed value is printed as", 
       JSON.stringify(value).replaceAll("100000000000000000000", "1e20"),
     ];
     for (const content of spellings) {
-      const tool = promptSize(bodyOf({ messages: [{ role: "tool", content }] }));
-      const user = promptSize(bodyOf({ messages: [{ role: "user", content }] }));
-      const printed = ((tool.mostTokens ?? NaN) - (user.mostTokens ?? NaN)) / tool.tokensPerByte;
-      expect(printed).toBeGreaterThanOrEqual(renderedTokens(value) ?? NaN);
+      const tool = boundPromptSize(toRequestBody({ messages: [{ role: "tool", content }] }));
+      const user = boundPromptSize(toRequestBody({ messages: [{ role: "user", content }] }));
+      const printed = ((tool.maxTokens ?? NaN) - (user.maxTokens ?? NaN)) / tool.tokensPerByte;
+      expect(printed).toBeGreaterThanOrEqual(boundRenderedTokens(value) ?? NaN);
     }
   }
 });
@@ -72,7 +72,7 @@ test("a tool result counts at least as much as its parsed value is printed as", 
 test("a provider slug that is no text, or one of too many, leaves no highest cost", () => {
   for (const only of [[{ toString: 1 }], Array.from({ length: 257 }, () => "p0")]) {
     const request = { messages: [{ role: "user", content: "hi" }], max_tokens: 1, provider: { only } };
-    const estimate = estimateCost({ ...bodyOf(request), mayHitCache: false }, CANDIDATES.slice(0, 1));
+    const estimate = estimateCost({ ...toRequestBody(request), mayHitCache: false }, CANDIDATES.slice(0, 1));
     expect(estimate.highestNanodollars).toBeNull();
     expect(estimate.notes.join("\n")).toContain("provider.only names");
   }
@@ -82,8 +82,8 @@ test.each(["a", "<>&'", '\\"', "\\\\", "\\n", "\\u0041", "\\\\u", "é", "\ufdfa"
   "a long text of %j is measured no lower than its parts",
   (unit) => {
     const part = unit.repeat(1_000);
-    const long = textSize(Buffer.from(part.repeat(Math.ceil(4_000_001 / Buffer.byteLength(part)))));
-    const short = textSize(Buffer.from(part));
+    const long = measureText(Buffer.from(part.repeat(Math.ceil(4_000_001 / Buffer.byteLength(part)))));
+    const short = measureText(Buffer.from(part));
     expect(long.escapingBytes).toBeGreaterThanOrEqual(
       short.escapingBytes * (4_000_000 / Buffer.byteLength(part)),
     );
@@ -93,10 +93,10 @@ test.each(["a", "<>&'", '\\"', "\\\\", "\\n", "\\u0041", "\\\\u", "é", "\ufdfa"
 
 test("texts and references of schemas beyond the budget leave no bound", () => {
   const long = "x".repeat(4_000_001);
-  expect(renderedTokens({ description: long })).toBeUndefined();
-  expect(renderedTokens({ [long]: 1 })).toBeUndefined();
+  expect(boundRenderedTokens({ description: long })).toBeUndefined();
+  expect(boundRenderedTokens({ [long]: 1 })).toBeUndefined();
   expect(
-    renderedTokens(Array.from({ length: 16_001 }, (_, index) => `${index}${"x".repeat(249)}`)),
+    boundRenderedTokens(Array.from({ length: 16_001 }, (_, index) => `${index}${"x".repeat(249)}`)),
   ).toBeUndefined();
-  expect(renderedTokens({ $ref: `#/${"a".repeat(250_000)}` }, {})).toBeUndefined();
+  expect(boundRenderedTokens({ $ref: `#/${"a".repeat(250_000)}` }, {})).toBeUndefined();
 });

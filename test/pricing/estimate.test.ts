@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type CostEstimate, estimateCost } from "../../src/pricing/estimate.ts";
-import { bodyOf, estimateAlone } from "../support/cost-estimate.ts";
+import { toRequestBody, estimateWithListedPrices } from "../support/cost-estimate.ts";
 import type { Model } from "../../src/upstream/model-catalog.ts";
 
 const TEXT = "What is the capital of France?";
@@ -19,7 +19,7 @@ function model(pricing: object = {}, fields: object = {}): Model {
 }
 
 function estimate(request: object, ...models: Model[]): CostEstimate {
-  return estimateAlone({ messages: MESSAGES, ...request }, models.length > 0 ? models : [model()]);
+  return estimateWithListedPrices({ messages: MESSAGES, ...request }, models.length > 0 ? models : [model()]);
 }
 
 function component(of: CostEstimate, name: string) {
@@ -267,7 +267,7 @@ test("what a number cannot hold exactly has no highest", () => {
 });
 
 test("an estimate of no model is a mistake of its caller", () => {
-  expect(() => estimateCost({ ...bodyOf({ messages: MESSAGES }), mayHitCache: false }, [])).toThrow(
+  expect(() => estimateCost({ ...toRequestBody({ messages: MESSAGES }), mayHitCache: false }, [])).toThrow(
     RangeError,
   );
 });

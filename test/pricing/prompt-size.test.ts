@@ -1,14 +1,15 @@
 import { expect, test } from "vitest";
-import { promptSize } from "../../src/pricing/prompt-size.ts";
-import { renderedTokens } from "../../src/pricing/rendered-size.ts";
-import { bodyOf } from "../support/cost-estimate.ts";
+import { boundPromptSize } from "../../src/pricing/prompt-size.ts";
+import { boundRenderedTokens } from "../../src/pricing/rendered-size.ts";
+import { toRequestBody } from "../support/cost-estimate.ts";
 
 const MESSAGES = [{ role: "user", content: "What is the capital of France?" }];
 const TEMPLATE = 1024;
 const MARKS = 16;
 
-const most = (fields: Record<string, unknown>): number | null => promptSize(bodyOf(fields)).mostTokens;
-const bytes = (fields: Record<string, unknown>): number => bodyOf(fields).bytes.length;
+const most = (fields: Record<string, unknown>): number | null =>
+  boundPromptSize(toRequestBody(fields)).maxTokens;
+const bytes = (fields: Record<string, unknown>): number => toRequestBody(fields).bytes.length;
 
 test("every message adds its bytes and marks", () => {
   const one = { messages: MESSAGES };
@@ -23,9 +24,9 @@ test.each([
   ["U+FDFA", `{"messages":[{"role":"user","content":"\ufdfa"}]}`, 11],
   ["encrypted reasoning", `{"messages":[{"role":"assistant","reasoning_details":[]}]}`, 6],
 ])("a request with %s has %3$d tokens for each byte", (_, json, factor) => {
-  const size = promptSize({ fields: JSON.parse(json), bytes: Buffer.from(json) });
+  const size = boundPromptSize({ fields: JSON.parse(json), bytes: Buffer.from(json) });
   expect(size).toMatchObject({ tokensPerByte: factor });
-  expect(size.mostTokens).toBe(factor * Buffer.byteLength(json) + TEMPLATE + MARKS);
+  expect(size.maxTokens).toBe(factor * Buffer.byteLength(json) + TEMPLATE + MARKS);
 });
 
 test.each([["tools"], ["functions"]])(
@@ -33,7 +34,7 @@ test.each([["tools"], ["functions"]])(
   (name) => {
     const tool = { type: "function", function: { name: "f", parameters: { type: "object" } } };
     const request = { messages: MESSAGES, [name]: [tool] };
-    const printed = renderedTokens(tool) ?? NaN;
+    const printed = boundRenderedTokens(tool) ?? NaN;
     expect(printed).toBeGreaterThan(JSON.stringify(tool, null, 4).length);
     expect(most(request)).toBe(bytes(request) + printed + 2 * TEMPLATE + MARKS);
     expect(most({ messages: MESSAGES, [name]: [] })).toBe(
@@ -49,7 +50,7 @@ test("the format of the answer adds what it is printed as, and instructions unle
   ] as const) {
     const request = { messages: MESSAGES, response_format: { type } };
     expect(most(request)).toBe(
-      bytes(request) + (renderedTokens({ type }) ?? NaN) + instructions + TEMPLATE + MARKS,
+      bytes(request) + (boundRenderedTokens({ type }) ?? NaN) + instructions + TEMPLATE + MARKS,
     );
   }
 });
@@ -65,7 +66,7 @@ test.each([
   const request = { messages: [message] };
   const added = (most(request) ?? NaN) - bytes(request) - TEMPLATE - MARKS;
   // The escapes of its quotes count too.
-  expect(added).toBeGreaterThanOrEqual(renderedTokens({ a: { b: 1 } }) ?? NaN);
+  expect(added).toBeGreaterThanOrEqual(boundRenderedTokens({ a: { b: 1 } }) ?? NaN);
   expect(most({ messages: [{ role: "tool", content: "{no JSON" }] })).not.toBeNull();
 });
 
@@ -76,10 +77,10 @@ test("a value that nests beyond 600 levels has no bound", () => {
 });
 
 test("a $ref in the arguments of a call means nothing, and neither does a property of that name", () => {
-  expect(renderedTokens({ $ref: "#/none" })).toBeGreaterThan(0);
+  expect(boundRenderedTokens({ $ref: "#/none" })).toBeGreaterThan(0);
   const schema = { properties: { $ref: { type: "string" } } };
-  expect(renderedTokens(schema, schema)).toBeGreaterThan(0);
-  expect(renderedTokens({ $ref: "#/none" }, schema)).toBeUndefined();
+  expect(boundRenderedTokens(schema, schema)).toBeGreaterThan(0);
+  expect(boundRenderedTokens({ $ref: "#/none" }, schema)).toBeUndefined();
 });
 
 test("a definition is found by an escaped name, and counted wherever it is used", () => {
@@ -88,7 +89,7 @@ test("a definition is found by an escaped name, and counted wherever it is used"
       $defs: { "a/b~c": { description: "x".repeat(100) } },
       uses: Array.from({ length: uses }, () => ({ $ref: "#/$defs/a~1b~0c" })),
     };
-    return renderedTokens(schema, schema) ?? NaN;
+    return boundRenderedTokens(schema, schema) ?? NaN;
   };
   expect(of(3) - of(2)).toBeGreaterThan(100);
 });
@@ -96,12 +97,14 @@ test("a definition is found by an escaped name, and counted wherever it is used"
 test("a text of the longest words has at least the tokens that are promised, and o200k makes 2,100 of it", () => {
   const words =
     " notwithstanding administration telecommunications constitutional responsibilities international organizations";
-  const { leastTokens } = promptSize(bodyOf({ messages: [{ role: "user", content: words.repeat(300) }] }));
-  expect(leastTokens).toBeGreaterThan(200);
-  expect(leastTokens).toBeLessThanOrEqual(2_100);
+  const { minTokens } = boundPromptSize(
+    toRequestBody({ messages: [{ role: "user", content: words.repeat(300) }] }),
+  );
+  expect(minTokens).toBeGreaterThan(200);
+  expect(minTokens).toBeLessThanOrEqual(2_100);
 });
 
 test("what normalisation removes or shortens does not count at the least", () => {
   const content = `${" ".repeat(10_000)}${"-".repeat(10_000)}${"a".repeat(10_000)}${"\u200b\u200c".repeat(10_000)}`;
-  expect(promptSize(bodyOf({ messages: [{ role: "user", content }] })).leastTokens).toBe(0);
+  expect(boundPromptSize(toRequestBody({ messages: [{ role: "user", content }] })).minTokens).toBe(0);
 });

@@ -2,18 +2,18 @@ import { basename, dirname, join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { openDatabase } from "../../src/store/database.ts";
 import { addSums } from "../../src/metering/sql/rollups.ts";
-import { addRollups, DAY_MS, rollup } from "../support/rollup-rows.ts";
+import { insertRollups, DAY_MS, createRollup } from "../support/rollup-rows.ts";
 import { NOVEMBER } from "../support/ledger-rows.ts";
-import { runNode } from "../support/process.ts";
-import { temporaryDirectory } from "../support/store.ts";
+import { runNode } from "../support/run-node.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
 
 async function sluice(dataDir: string, ...args: string[]) {
   const run = runNode("src/server.ts", { DATA_DIR: dataDir }, ["--cli", ...args]);
-  return { code: await run.exit(args.join(" ")), stdout: run.stdout(), stderr: run.stderr() };
+  return { code: await run.waitForExit(args.join(" ")), stdout: run.stdout(), stderr: run.stderr() };
 }
 
 test("keys are created, listed, changed, rotated and revoked from the command line", async () => {
-  const dir = temporaryDirectory();
+  const dir = createTemporaryDirectory();
   const created = await sluice(
     dir,
     "keys",
@@ -75,7 +75,7 @@ test.each([
   [["usage", "--to", "2026-11-01T00:30:00Z"], 1, "Use 2026-11-01T00:00:00Z or 2026-11-01T01:00:00Z"],
   [["nothing"], 1, "unknown command"],
 ])("%j exits %d and says %s", async (args, code, text) => {
-  const run = await sluice(temporaryDirectory(), ...args);
+  const run = await sluice(createTemporaryDirectory(), ...args);
   expect([run.code, run.stderr]).toEqual([code, expect.stringContaining(text)]);
 });
 
@@ -84,22 +84,22 @@ test.each([
   [{ DATABASE_URL: "postgres://u:pass-word@127.0.0.1:1/x" }, "at DATABASE_URL cannot be used: "],
 ])("a database that cannot be had is said in one line: %j", async (env, words) => {
   const run = runNode("src/server.ts", env, ["--cli", "keys", "list"]);
-  expect(await run.exit("the command")).toBe(1);
+  expect(await run.waitForExit("the command")).toBe(1);
   expect(run.stderr()).toContain(words);
   expect(run.stderr()).toMatch(/^[^\n]+[^\n: ]\n$/);
   expect(run.stderr()).not.toContain("pass-word");
 });
 
 test("usage is that of the time, key, model and provider asked for, as a table, as JSON and as CSV", async () => {
-  const dir = temporaryDirectory();
+  const dir = createTemporaryDirectory();
   const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
   await database.migrate();
   await addSums(database, database.kysely, [
-    rollup(NOVEMBER, ["env:a", "x/one", "P"], 1),
-    rollup(NOVEMBER, ["env:b", "x/one", "P"], 2),
-    rollup(NOVEMBER, ["env:a", "x/two", "P"], 3),
-    rollup(NOVEMBER, ["env:a", "x/one", "Q"], 4),
-    rollup(NOVEMBER + DAY_MS, ["env:a", "x/one", "P"], 5),
+    createRollup(NOVEMBER, ["env:a", "x/one", "P"], 1),
+    createRollup(NOVEMBER, ["env:b", "x/one", "P"], 2),
+    createRollup(NOVEMBER, ["env:a", "x/two", "P"], 3),
+    createRollup(NOVEMBER, ["env:a", "x/one", "Q"], 4),
+    createRollup(NOVEMBER + DAY_MS, ["env:a", "x/one", "P"], 5),
   ]);
   await database.close();
   const usage = (...args: string[]) =>
@@ -119,13 +119,13 @@ test("usage is that of the time, key, model and provider asked for, as a table, 
 }, 30_000);
 
 test("prints a report of 12,000 keys, as a table with one head and one total", async () => {
-  const dir = temporaryDirectory();
+  const dir = createTemporaryDirectory();
   const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
   await database.migrate();
   const rows = Array.from({ length: 12_000 }, (_, index) =>
-    rollup(NOVEMBER, [`env:${"k".repeat(index % 50)}${index}`]),
+    createRollup(NOVEMBER, [`env:${"k".repeat(index % 50)}${index}`]),
   );
-  await addRollups(database, rows);
+  await insertRollups(database, rows);
   await database.close();
   const time = ["--from", "2026-11-01", "--to", "2026-11-02"];
   const table = await sluice(dir, "usage", ...time);
@@ -139,7 +139,7 @@ test("prints a report of 12,000 keys, as a table with one head and one total", a
 test.each(["0", "0s", "0h"])(
   "ends the old secret at once when keys are rotated with --grace %s",
   async (grace) => {
-    const dir = temporaryDirectory();
+    const dir = createTemporaryDirectory();
     await sluice(dir, "keys", "create", "--name", "bob");
     const rotated = await sluice(dir, "keys", "rotate", "bob", "--grace", grace, "--json");
     expect(rotated.code).toBe(0);
@@ -148,7 +148,7 @@ test.each(["0", "0s", "0h"])(
 );
 
 test("owner and metadata can be taken away, and a key that has expired is said to have", async () => {
-  const dir = temporaryDirectory();
+  const dir = createTemporaryDirectory();
   await sluice(dir, "keys", "create", "--name", "bob", "--owner", "Bob", "--metadata", "team=a");
   const bare = await sluice(dir, "keys", "update", "bob", "--no-owner", "--no-metadata", "--json");
   expect(JSON.parse(bare.stdout)).toMatchObject({ owner: null, metadata: {} });
@@ -159,10 +159,10 @@ test("owner and metadata can be taken away, and a key that has expired is said t
 });
 
 test("a table without rows says of what, and a row without a model, provider or name says so in its cell", async () => {
-  const dir = temporaryDirectory();
+  const dir = createTemporaryDirectory();
   const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
   await database.migrate();
-  await addSums(database, database.kysely, [rollup(NOVEMBER, ["env:a", "", ""], 1)]);
+  await addSums(database, database.kysely, [createRollup(NOVEMBER, ["env:a", "", ""], 1)]);
   await database.close();
   const args = ["--from", "2026-11-01", "--to", "2026-11-03"];
   const { stdout } = await sluice(dir, "usage", "--by", "model,provider", ...args);
@@ -174,7 +174,7 @@ test("a table without rows says of what, and a row without a model, provider or 
 
 test("a configuration that keeps no keys is said to keep none", async () => {
   const run = runNode("src/server.ts", { GATEWAY_API_KEYS: "a:b" }, ["--cli", "keys", "list"]);
-  expect(await run.exit("the command")).toBe(1);
+  expect(await run.waitForExit("the command")).toBe(1);
   expect(run.stderr()).toContain("DATA_DIR or DATABASE_URL");
 });
 
@@ -182,10 +182,10 @@ test("commands run under a user id without a name", async () => {
   const nameless = `import os from "node:os"; import { syncBuiltinESMExports } from "node:module";
     os.userInfo = () => { throw new Error("uv_os_get_passwd returned ENOENT"); }; syncBuiltinESMExports();`;
   const hook = `--import=data:text/javascript,${encodeURIComponent(nameless)}`;
-  const env = { DATA_DIR: temporaryDirectory() };
+  const env = { DATA_DIR: createTemporaryDirectory() };
   const cli = async (...args: string[]) => {
     const run = runNode(hook, env, ["src/server.ts", "--cli", ...args]);
-    return [await run.exit(args.join(" ")), run.stdout()] as const;
+    return [await run.waitForExit(args.join(" ")), run.stdout()] as const;
   };
   expect((await cli("keys", "create", "--name", "bob"))[0]).toBe(0);
   const [code, audit] = await cli("keys", "audit", "--json");
@@ -193,7 +193,7 @@ test("commands run under a user id without a name", async () => {
 });
 
 test("a command says which database it has opened, whether it made it, and that no gateway would read it", async () => {
-  const dir = temporaryDirectory();
+  const dir = createTemporaryDirectory();
   const path = join(dir, "sluice.db");
   const first = await sluice(dir, "keys", "list", "--json");
   expect([JSON.parse(first.stdout), first.stderr]).toEqual([
@@ -203,7 +203,7 @@ test("a command says which database it has opened, whether it made it, and that 
   expect(first.stderr).toContain("warning: OPENROUTER_API_KEY is not set here.");
   const env = { OPENROUTER_API_KEY: "sk-or-x", DATA_DIR: join(dir, "..", basename(dir)) };
   const second = runNode("src/server.ts", env, ["--cli", "keys", "list"]);
-  expect(await second.exit("the command")).toBe(0);
+  expect(await second.waitForExit("the command")).toBe(0);
   expect([second.stdout(), second.stderr()]).toEqual(["(no keys)\n", `database: ${path}\n`]);
   expect(dirname(resolve(path))).toBe(dir);
 });

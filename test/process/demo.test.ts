@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { runNode } from "../support/process.ts";
-import { until } from "../support/until.ts";
+import { runNode } from "../support/run-node.ts";
+import { waitUntil } from "../support/wait.ts";
 
 /** The command between `curl` and the end of its paragraph. */
 function curlCommand(text: string): string {
@@ -33,7 +33,7 @@ function usageOf(dataDir: string): string {
 
 test("the demo prints a curl line that works as pasted, and the README's works against it too, both are in its ledger until it ends, and local pages may call", async () => {
   const demo = runNode("src/server.ts", { PORT: "0" }, ["--demo"]);
-  await until(() => demo.stdout().includes("Ctrl-C"), "the demo to be ready", 10_000);
+  await waitUntil(() => demo.stdout().includes("Ctrl-C"), "the demo to be ready", 10_000);
   const base = /http:\/\/127\.0\.0\.1:\d+/.exec(demo.stdout())?.[0] ?? "";
   const readme = readFileSync("README.md", "utf8").replace(/http:\/\/(localhost|127\.0\.0\.1):8080/g, base);
   for (const text of [demo.stdout(), readme]) {
@@ -47,12 +47,12 @@ test("the demo prints a curl line that works as pasted, and the README's works a
   const page = await fetch(`${base}/openai/v1/chat/completions`, { method: "OPTIONS", headers: preflight });
   expect(page.headers.get("access-control-allow-origin")).toBe("http://localhost:5173");
   const [dataDir = ""] = /(?<=DATA_DIR=)\S+/.exec(demo.stdout()) ?? [];
-  await until(
+  await waitUntil(
     () => usageOf(dataDir).includes("openai/gpt-4o-mini"),
     "the demo's ledger to have what was called",
     10_000,
   );
   demo.child.kill("SIGINT");
-  expect(await demo.exit("the demo", 5_000)).toBe(0);
+  expect(await demo.waitForExit("the demo", 5_000)).toBe(0);
   expect(existsSync(dataDir)).toBe(false);
 });

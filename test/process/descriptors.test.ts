@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { expect, onTestFinished, test } from "vitest";
-import { ask } from "../support/ask.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { ACCOUNT_KEY } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const HEALTH = { method: "GET", path: "/healthz", body: "" };
 const MANY = 400;
@@ -18,20 +18,20 @@ async function startWithFewFiles(env: Record<string, string> = {}) {
   onTestFinished(() => void child.kill("SIGKILL"));
   let log = "";
   child.stdout.on("data", (chunk: Buffer) => (log += chunk.toString()));
-  const found = await until(() => /"url":"http:\/\/[\d.]+:(\d+)/.exec(log), "the gateway", 10_000);
+  const found = await waitUntil(() => /"url":"http:\/\/[\d.]+:(\d+)/.exec(log), "the gateway", 10_000);
   return { child, port: Number(found[1]), log: () => log };
 }
 
 test("answers while more clients than it may open files hold connections and ask for nothing", async () => {
   const { port, log } = await startWithFewFiles();
   const idle = Array.from({ length: MANY }, () => new RawClient(port));
-  await until(
-    () => idle.filter(({ closed }) => closed).length >= MANY - 96,
+  await waitUntil(
+    () => idle.filter(({ isClosed }) => isClosed).length >= MANY - 96,
     "the oldest to be closed",
     10_000,
   );
-  for (let count = 0; count < 5; count++) expect((await ask(port, HEALTH)).status).toBe(200);
-  await until(() => log().includes('"max_connections":96'), "the log to say so");
+  for (let count = 0; count < 5; count++) expect((await sendRequest(port, HEALTH)).status).toBe(200);
+  await waitUntil(() => log().includes('"max_connections":96'), "the log to say so");
   expect(log()).not.toContain("MAX_CONNECTIONS exceeds");
 });
 
@@ -40,15 +40,15 @@ test("survives running out of files, says at start that it can, and answers when
   expect(log()).toContain('"open_files_limit":256,"fitting":96');
   expect(log()).toContain("connections: MAX_CONNECTIONS exceeds what the open files limit allows");
   const clients = Array.from({ length: MANY }, () => new RawClient(port));
-  await until(
-    () => clients.filter(({ closed }) => closed).length >= MANY - 256,
+  await waitUntil(
+    () => clients.filter(({ isClosed }) => isClosed).length >= MANY - 256,
     "the others to be closed",
     10_000,
   );
   for (const { socket } of clients) socket.destroy();
-  await until(
+  await waitUntil(
     () =>
-      ask(port, HEALTH).then(
+      sendRequest(port, HEALTH).then(
         ({ status }) => status === 200,
         () => false,
       ),

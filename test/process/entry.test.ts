@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { ask } from "../support/ask.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
-import { DONE, EVENT, startHeldUpstream, startStream } from "../support/held-upstream.ts";
-import { listeningPort, runNode, type TestProcess } from "../support/process.ts";
-import { until } from "../support/until.ts";
+import { DONE, EVENT, startHeldUpstream, openStream } from "../support/held-upstream.ts";
+import { waitForPort, runNode, type TestProcess } from "../support/run-node.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const MAIN = new URL("../../src/main.ts", import.meta.url).href;
 const SERVER = new URL("../../src/server.ts", import.meta.url).href;
@@ -28,11 +28,11 @@ test("secrets are taken out of the environment once they have been read", async 
     `const { runGateway } = await import("${MAIN}"); await runGateway(process.env, {}); console.log("LEFT", Object.keys(process.env).join());`,
     settings(upstream.baseUrl),
   );
-  const port = await listeningPort(server);
-  const left = (await until(() => /LEFT (.*)/.exec(server.stdout()), "the names that are left"))[1];
+  const port = await waitForPort(server);
+  const left = (await waitUntil(() => /LEFT (.*)/.exec(server.stdout()), "the names that are left"))[1];
   expect(left).toContain("OPENROUTER_BASE_URL");
   expect(left).not.toMatch(/OPENROUTER_API_KEY|GATEWAY_API_KEYS/);
-  expect((await ask(port)).status).toBe(200);
+  expect((await sendRequest(port)).status).toBe(200);
 });
 
 test("a file .env in the folder it starts in counts, and the environment counts more", async () => {
@@ -47,21 +47,21 @@ test("a file .env in the folder it starts in counts, and the environment counts 
   const server = runText(`process.chdir("${folder}"); await import("${SERVER}");`, {
     OPENROUTER_BASE_URL: upstream.baseUrl,
   });
-  expect((await ask(await listeningPort(server))).status).toBe(200);
+  expect((await sendRequest(await waitForPort(server))).status).toBe(200);
   expect(upstream.seen[0]?.headers["authorization"]).toBe(`Bearer ${ACCOUNT_KEY}`);
 });
 
 test("a Ctrl-C that arrives twice, as npm passes it on, is one", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runNode("src/server.ts", settings(upstream.baseUrl));
-  const stream = await startStream(await listeningPort(server));
+  const stream = await openStream(await waitForPort(server));
   server.child.kill("SIGINT");
   // Two signals at the same moment would be one to the kernel as well.
   setTimeout(() => server.child.kill("SIGINT"), 30);
-  await until(() => server.stdout().includes('"stopping"'), "the signal to be heard");
+  await waitUntil(() => server.stdout().includes('"stopping"'), "the signal to be heard");
   finish();
-  expect((await stream.whole("the stream")).body.toString()).toBe(EVENT + DONE);
-  expect(await server.exit("the interrupted server", 3_000)).toBe(0);
+  expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
+  expect(await server.waitForExit("the interrupted server", 3_000)).toBe(0);
 });
 
 test("an error that nobody caught lets the streams finish, is logged, and exits 1", async () => {
@@ -70,10 +70,10 @@ test("an error that nobody caught lets the streams finish, is logged, and exits 
     `await import("${SERVER}"); process.on("SIGUSR2", () => { throw new Error("a bug of ours"); });`,
     settings(upstream.baseUrl),
   );
-  const stream = await startStream(await listeningPort(server));
+  const stream = await openStream(await waitForPort(server));
   server.child.kill("SIGUSR2");
-  await until(() => server.stdout().includes("a bug of ours"), "the error in the log");
+  await waitUntil(() => server.stdout().includes("a bug of ours"), "the error in the log");
   finish();
-  expect((await stream.whole("the stream")).body.toString()).toBe(EVENT + DONE);
-  expect(await server.exit("the crashed server", 3_000)).toBe(1);
+  expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
+  expect(await server.waitForExit("the crashed server", 3_000)).toBe(1);
 });

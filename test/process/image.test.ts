@@ -2,8 +2,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { runNode } from "../support/process.ts";
-import { until } from "../support/until.ts";
+import { runNode } from "../support/run-node.ts";
+import { waitUntil } from "../support/wait.ts";
 
 /** The files and folders that the Dockerfile copies from the repository. */
 function copiedPaths(): string[] {
@@ -29,7 +29,7 @@ test("the demo starts from the files of the image alone", async () => {
   for (const path of copiedPaths()) cpSync(path, join(image, path), { recursive: true });
   symlinkSync(resolve("node_modules"), join(image, "node_modules"));
   const demo = runNode(join(image, "src/server.ts"), { PORT: "0" }, ["--demo"]);
-  await until(() => demo.stdout().includes("Sluice is listening"), "the demo to be ready", 10_000);
+  await waitUntil(() => demo.stdout().includes("Sluice is listening"), "the demo to be ready", 10_000);
   demo.child.kill("SIGINT");
-  expect(await demo.exit("the demo", 5_000)).toBe(0);
+  expect(await demo.waitForExit("the demo", 5_000)).toBe(0);
 });

@@ -4,13 +4,13 @@ import { expect, onTestFinished, test } from "vitest";
 import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { ask } from "../support/ask.ts";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
-import { listeningPort, runNode, type TestProcess } from "../support/process.ts";
+import { waitForPort, runNode, type TestProcess } from "../support/run-node.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { temporaryDirectory } from "../support/store.ts";
-import { until } from "../support/until.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
 
 async function startUpstream(): Promise<Simulator> {
   const simulator = await startSimulator({ generationDelayMs: 100 });
@@ -39,27 +39,27 @@ async function rowsIn(dataDir: string): Promise<RequestRow[]> {
 
 function post(port: number, fields: Record<string, unknown>): RawClient {
   const client = new RawClient(port);
-  client.post(CHAT_PATH, chatBody(fields), AUTHORIZATION);
+  client.post(CHAT_PATH, buildChatBody(fields), AUTHORIZATION);
   return client;
 }
 
 test("a stream whose gateway is killed is settled by the next one to what upstream billed", async () => {
   const simulator = await startUpstream();
-  const dataDir = temporaryDirectory();
+  const dataDir = createTemporaryDirectory();
   const first = start(simulator, dataDir);
-  const port = await listeningPort(first);
+  const port = await waitForPort(first);
   const stream = post(port, { model: "sim/ok:gapMs=50,events=200", stream: true });
-  await until(() => stream.response()?.body.length, "the stream to begin");
+  await waitUntil(() => stream.readResponse()?.body.length, "the stream to begin");
   const unanswered = post(port, { model: "sim/hang", stream: true });
-  await until(() => simulator.stats().requests === 2, "both requests at upstream");
-  const done = await ask(port);
+  await waitUntil(() => simulator.readStats().requests === 2, "both requests at upstream");
+  const done = await sendRequest(port);
   first.child.kill("SIGKILL");
-  await first.exit("the killed gateway");
-  await until(() => stream.closed && unanswered.closed, "the connections to break");
+  await first.waitForExit("the killed gateway");
+  await waitUntil(() => stream.isClosed && unanswered.isClosed, "the connections to break");
 
   const second = start(simulator, dataDir);
-  await listeningPort(second);
-  const rows = await until(
+  await waitForPort(second);
+  const rows = await waitUntil(
     async () => {
       const all = await rowsIn(dataDir);
       const finished = all.every(({ state }) => state === "settled" || state === "unknown");
@@ -70,22 +70,25 @@ test("a stream whose gateway is killed is settled by the next one to what upstre
   );
   const [streamed, hanging, whole] = rows;
   expect(streamed).toMatchObject({ state: "settled", cost_source: "generation", outcome: "interrupted" });
-  expect(streamed?.cost_nanodollars).toBe(simulator.billed(streamed?.generation_id ?? ""));
+  expect(streamed?.cost_nanodollars).toBe(simulator.findBilledNanodollars(streamed?.generation_id ?? ""));
   expect(hanging).toMatchObject({ state: "unknown", generation_id: null, cost_source: "unknown" });
   expect(whole?.generation_id).toBe(done.headers["x-generation-id"]);
-  expect(whole?.cost_nanodollars).toBe(simulator.billed(whole?.generation_id ?? ""));
-  await until(() => second.stdout().includes("the cost of a request will not be known"), "the log to say so");
+  expect(whole?.cost_nanodollars).toBe(simulator.findBilledNanodollars(whole?.generation_id ?? ""));
+  await waitUntil(
+    () => second.stdout().includes("the cost of a request will not be known"),
+    "the log to say so",
+  );
 }, 30_000);
 
 test("a request whose opening line is damaged is settled for its key, and the log reports the damage", async () => {
   const simulator = await startUpstream();
-  const dataDir = temporaryDirectory();
+  const dataDir = createTemporaryDirectory();
   const first = start(simulator, dataDir);
-  const port = await listeningPort(first);
+  const port = await waitForPort(first);
   const stream = post(port, { model: "sim/ok:gapMs=50,events=200", stream: true });
-  await until(() => stream.response()?.body.length, "the stream to begin");
+  await waitUntil(() => stream.readResponse()?.body.length, "the stream to begin");
   first.child.kill("SIGKILL");
-  await first.exit("the killed gateway");
+  await first.waitForExit("the killed gateway");
   // As a disk loses them: the first page of the journal, and the database with its open row.
   const journal = join(dataDir, "journal");
   const [segment = ""] = readdirSync(journal).filter((name) => name.endsWith(".jsonl"));
@@ -95,15 +98,15 @@ test("a request whose opening line is damaged is settled for its key, and the lo
     rmSync(join(dataDir, name));
 
   const second = start(simulator, dataDir);
-  await listeningPort(second);
-  const row = await until(
+  await waitForPort(second);
+  const row = await waitUntil(
     async () => (await rowsIn(dataDir)).find(({ state }) => state === "settled"),
     "the settled row",
     10_000,
   );
   expect(row).toMatchObject({ key_id: "env:team", outcome: "interrupted", cost_source: "generation" });
-  expect(row.cost_nanodollars).toBe(simulator.billed(row.generation_id ?? ""));
-  await until(() => second.stdout().includes("journal: damaged lines"), "the log to report it");
+  expect(row.cost_nanodollars).toBe(simulator.findBilledNanodollars(row.generation_id ?? ""));
+  await waitUntil(() => second.stdout().includes("journal: damaged lines"), "the log to report it");
   const line = second
     .stdout()
     .split("\n")
@@ -114,21 +117,21 @@ test("a request whose opening line is damaged is settled for its key, and the lo
 
 test("a request that its client left is settled after a kill if its head had come, and unknown, loudly, if not", async () => {
   const simulator = await startUpstream();
-  const dataDir = temporaryDirectory();
+  const dataDir = createTemporaryDirectory();
   const first = start(simulator, dataDir);
-  const port = await listeningPort(first);
+  const port = await waitForPort(first);
   const headless = post(port, { model: "sim/hang", stream: true });
-  await until(() => simulator.stats().requests === 1, "the first request at upstream");
+  await waitUntil(() => simulator.readStats().requests === 1, "the first request at upstream");
   const delayed = post(port, { model: "sim/ok:delayMs=100,gapMs=50,events=100", stream: true });
-  await until(() => simulator.stats().requests === 2, "the second request at upstream");
+  await waitUntil(() => simulator.readStats().requests === 2, "the second request at upstream");
   for (const { socket } of [headless, delayed]) socket.resetAndDestroy();
-  await until(() => simulator.stats().aborted === 1, "the abort of the second");
+  await waitUntil(() => simulator.readStats().aborted === 1, "the abort of the second");
   first.child.kill("SIGKILL");
-  await first.exit("the killed gateway");
+  await first.waitForExit("the killed gateway");
 
   const second = start(simulator, dataDir);
-  await listeningPort(second);
-  const rows = await until(
+  await waitForPort(second);
+  const rows = await waitUntil(
     async () => {
       const all = await rowsIn(dataDir);
       const finished = all.every(({ state }) => state === "settled" || state === "unknown");
@@ -139,18 +142,21 @@ test("a request that its client left is settled after a kill if its head had com
   );
   expect(rows[0]).toMatchObject({ state: "unknown", generation_id: null, outcome: "interrupted" });
   expect(rows[1]).toMatchObject({ state: "settled", cost_source: "generation" });
-  expect(rows[1]?.cost_nanodollars).toBe(simulator.billed(rows[1]?.generation_id ?? ""));
-  await until(() => second.stdout().includes("the cost of a request will not be known"), "the log to say so");
+  expect(rows[1]?.cost_nanodollars).toBe(simulator.findBilledNanodollars(rows[1]?.generation_id ?? ""));
+  await waitUntil(
+    () => second.stdout().includes("the cost of a request will not be known"),
+    "the log to say so",
+  );
 }, 30_000);
 
 test("SIGTERM writes every row, and leaves no journal", async () => {
   const simulator = await startUpstream();
-  const dataDir = temporaryDirectory();
+  const dataDir = createTemporaryDirectory();
   const gateway = start(simulator, dataDir);
-  const port = await listeningPort(gateway);
-  for (let count = 0; count < 5; count++) expect((await ask(port)).status).toBe(200);
+  const port = await waitForPort(gateway);
+  for (let count = 0; count < 5; count++) expect((await sendRequest(port)).status).toBe(200);
   gateway.child.kill("SIGTERM");
-  expect(await gateway.exit("the gateway")).toBe(0);
+  expect(await gateway.waitForExit("the gateway")).toBe(0);
   expect(await rowsIn(dataDir)).toHaveLength(5);
   expect(readdirSync(join(dataDir, "journal"))).toEqual([]);
 }, 30_000);
@@ -165,7 +171,7 @@ function writtenBy(gateway: TestProcess, dataDir: string): string[] {
 
 test("no secret that the gateway makes is in its log or its files: first keys, created and rotated ones", async () => {
   const simulator = await startUpstream();
-  const dataDir = temporaryDirectory();
+  const dataDir = createTemporaryDirectory();
   const gateway = runNode("src/server.ts", {
     PORT: "0",
     OPENROUTER_API_KEY: ACCOUNT_KEY,
@@ -173,21 +179,21 @@ test("no secret that the gateway makes is in its log or its files: first keys, c
     LOG_LEVEL: "trace",
     DATA_DIR: dataDir,
   });
-  const port = await listeningPort(gateway);
+  const port = await waitForPort(gateway);
   const [caller = "", admin = ""] = gateway.stderr().match(/sk-slc-\w{49}/g) ?? [];
   const manage = async (path: string, body: string): Promise<string> => {
     const headers = { authorization: `Bearer ${admin}` };
-    const answer = await ask(port, { path: `/admin/v1${path}`, body, headers });
+    const answer = await sendRequest(port, { path: `/admin/v1${path}`, body, headers });
     return (JSON.parse(answer.body.toString()) as { secret: string }).secret;
   };
   const secrets = [caller, admin, await manage("/keys", '{"name":"bob"}')];
   secrets.push(await manage("/keys/bob/rotate", "{}"));
   for (const secret of secrets) {
     expect(secret).toMatch(/^sk-slc-\w{49}$/);
-    await ask(port, { headers: { authorization: `Bearer ${secret}` } });
+    await sendRequest(port, { headers: { authorization: `Bearer ${secret}` } });
   }
   gateway.child.kill("SIGTERM");
-  expect(await gateway.exit("the gateway")).toBe(0);
+  expect(await gateway.waitForExit("the gateway")).toBe(0);
   const written = writtenBy(gateway, dataDir);
   expect(written.join("")).toContain("bob");
   for (const secret of [ACCOUNT_KEY, ...secrets])
@@ -196,21 +202,21 @@ test("no secret that the gateway makes is in its log or its files: first keys, c
 
 test("no secret is in anything that the process writes", async () => {
   const simulator = await startUpstream();
-  const dataDir = temporaryDirectory();
+  const dataDir = createTemporaryDirectory();
   const gateway = start(simulator, dataDir);
-  const port = await listeningPort(gateway);
+  const port = await waitForPort(gateway);
   const hostile = ["' OR '1'='1", "sk-slc-mistyped-0123456789", "x".repeat(1_000_000), "ключ", ""];
   for (const secret of hostile) {
     const authorization = `Bearer ${Buffer.from(secret).toString("latin1")}`;
     // Of a header of a megabyte the connection may be reset before its refusal is read.
-    const refused = await ask(port, { headers: { authorization } }).catch(() => ({ status: 431 }));
+    const refused = await sendRequest(port, { headers: { authorization } }).catch(() => ({ status: 431 }));
     expect(refused.status).toBe(secret.length > 16_384 ? 431 : 401);
   }
-  await ask(port);
-  await ask(port, { body: chatBody({ model: "sim/cut", stream: true }) }).catch(() => {});
-  await until(async () => (await rowsIn(dataDir)).length === 2, "two rows");
+  await sendRequest(port);
+  await sendRequest(port, { body: buildChatBody({ model: "sim/cut", stream: true }) }).catch(() => {});
+  await waitUntil(async () => (await rowsIn(dataDir)).length === 2, "two rows");
   gateway.child.kill("SIGKILL");
-  await gateway.exit("the killed gateway");
+  await gateway.waitForExit("the killed gateway");
   const written = [...writtenBy(gateway, dataDir), gateway.stderr()];
   for (const secret of [ACCOUNT_KEY, CALLER_KEY, hostile[1] ?? ""])
     expect(written.filter((text) => text.includes(secret))).toEqual([]);

@@ -1,17 +1,17 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
-import { ask } from "../support/ask.ts";
-import { freePort } from "../support/free-port.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { findFreePort } from "../support/free-port.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
 import { startHeldUpstream } from "../support/held-upstream.ts";
-import { listens } from "../support/listens.ts";
-import { until, within } from "../support/until.ts";
+import { isListening } from "../support/listens.ts";
+import { waitUntil, waitFor } from "../support/wait.ts";
 
 /** Starts a gateway by a shell command in which `$RUN` is the gateway, and waits until it listens. */
 async function start(shell: string, stdout: number | "pipe" = "pipe") {
   const { upstream } = await startHeldUpstream();
-  const port = await freePort();
+  const port = await findFreePort();
   const child = spawn("bash", ["-c", shell.replaceAll("$RUN", `"${process.execPath}" src/server.ts`)], {
     env: {
       PATH: process.env["PATH"],
@@ -30,8 +30,8 @@ async function start(shell: string, stdout: number | "pipe" = "pipe") {
   const ended = new Promise<number | string | null>((resolve) => {
     child.on("exit", (code, signal) => resolve(code ?? signal));
   });
-  await until(() => listens(port), "the gateway to listen", 15_000);
-  return { child, port, exit: () => within(ended, "the end of the gateway", 5_000) };
+  await waitUntil(() => isListening(port), "the gateway to listen", 15_000);
+  return { child, port, exit: () => waitFor(ended, "the end of the gateway", 5_000) };
 }
 
 function killGroup(pid: number | undefined): void {
@@ -45,7 +45,7 @@ function killGroup(pid: number | undefined): void {
 /** Makes the gateway log more than a pipe holds: a health check is a line of some 250 bytes at trace level. */
 async function logMuch(port: number): Promise<void> {
   const requests = Array.from({ length: 100 }, () =>
-    ask(port, { path: `/healthz`, method: "GET", body: "" }),
+    sendRequest(port, { path: `/healthz`, method: "GET", body: "" }),
   );
   for (const { status } of await Promise.all(requests)) expect(status).toBe(200);
 }
@@ -58,7 +58,7 @@ test.each([
   onTestFinished(() => closeSync(full));
   const { child, port, exit } = await start(shell, full);
   for (let count = 0; count < 5; count++) {
-    expect((await ask(port)).status).toBe(200);
+    expect((await sendRequest(port)).status).toBe(200);
     // Longer than lines wait for each other: the next request comes after a write has failed.
     await new Promise((resolve) => setTimeout(resolve, 150));
   }

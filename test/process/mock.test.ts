@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { expect, onTestFinished, test } from "vitest";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const { PATH = "", HOME = "" } = process.env;
 
@@ -20,7 +20,7 @@ test("the simulator ends when the npm that runs it is killed, whatever it is ans
   });
   let printed = "";
   npm.stdout.on("data", (text: Buffer) => (printed += text.toString()));
-  const [baseUrl] = await until(() => /http:\/\/\S+v1/.exec(printed), "the simulator to listen", 10_000);
+  const [baseUrl] = await waitUntil(() => /http:\/\/\S+v1/.exec(printed), "the simulator to listen", 10_000);
   const hanging = fetch(`${baseUrl}/chat/completions`, {
     method: "POST",
     headers: { authorization: "Bearer any", "content-type": "application/json" },
@@ -38,6 +38,6 @@ test("the simulator ends when the npm that runs it is killed, whatever it is ans
   expect(await answers()).toBe(true);
   npm.kill("SIGTERM");
   await once(npm, "exit");
-  await until(async () => !(await answers()), "the simulator to end");
+  await waitUntil(async () => !(await answers()), "the simulator to end");
   expect(await hanging).toBe("broken");
 });

@@ -1,18 +1,18 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
-import { listeningPort, runNode } from "../support/process.ts";
+import { waitForPort, runNode } from "../support/run-node.ts";
 import { RawClient } from "../support/raw-client.ts";
 import {
-  chunk,
-  chunkedHead,
-  responseBytes,
+  formatChunk,
+  formatChunkedHead,
+  formatResponse,
   type Script,
   startScriptedUpstream,
 } from "../support/scripted-upstream.ts";
-import { temporaryDirectory } from "../support/store.ts";
-import { until } from "../support/until.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // How much memory a gateway in a process of its own takes for responses of any length.
 
@@ -28,10 +28,10 @@ async function start(script: Script, env: Record<string, string> = {}) {
     OPENROUTER_BASE_URL: upstream.baseUrl,
     ...env,
   });
-  const port = await listeningPort(server);
+  const port = await waitForPort(server);
   const call = (): RawClient => {
     const client = new RawClient(port);
-    client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+    client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
     return client;
   };
   return { upstream, call, pid: server.child.pid as number };
@@ -53,10 +53,10 @@ const items = `{"error":{"message":"m","metadata":[${'{"a":1},'.repeat(880_000)}
 const text = `{"error":{"message":"m","metadata":{"raw":"${"é".repeat(10 * MIB)}"}}}`;
 
 test.each([
-  ["JSON with many values", "without a ledger", responseBytes(400, JSON_TYPE, items)],
-  ["JSON with many values", "with a ledger", responseBytes(400, JSON_TYPE, items)],
-  ["JSON with a long text", "with a ledger", responseBytes(500, JSON_TYPE, text)],
-  ["HTML", "with a ledger", responseBytes(502, HTML_TYPE, "x".repeat(20 * MIB))],
+  ["JSON with many values", "without a ledger", formatResponse(400, JSON_TYPE, items)],
+  ["JSON with many values", "with a ledger", formatResponse(400, JSON_TYPE, items)],
+  ["JSON with a long text", "with a ledger", formatResponse(500, JSON_TYPE, text)],
+  ["HTML", "with a ledger", formatResponse(502, HTML_TYPE, "x".repeat(20 * MIB))],
 ])(
   "error responses of megabytes of %s take less than 10 MiB each %s",
   // When the garbage collector runs decides how much of what has passed is counted.
@@ -64,11 +64,11 @@ test.each([
   async (_, ledger, answer) => {
     const { call, pid } = await start(
       (socket) => void socket.write(answer),
-      ledger === "with a ledger" ? { DATA_DIR: temporaryDirectory() } : {},
+      ledger === "with a ledger" ? { DATA_DIR: createTemporaryDirectory() } : {},
     );
     const growth = growthOf(pid);
     const clients = Array.from({ length: AT_ONCE }, () => call());
-    for (const client of clients) await client.whole("an error", 60_000);
+    for (const client of clients) await client.waitForResponse("an error", 60_000);
     expect(growth()).toBeLessThan(AT_ONCE * 10 * MIB);
   },
 );
@@ -77,10 +77,10 @@ test(
   "an endless response takes little memory, and ends at its limit, when its client reads slowly",
   { timeout: 90_000, retry: 2 },
   async () => {
-    const event = chunk(`: ${"x".repeat(65_000)}\n\n`);
+    const event = formatChunk(`: ${"x".repeat(65_000)}\n\n`);
     const { upstream, call, pid } = await start(
       (socket) => {
-        socket.write(chunkedHead());
+        socket.write(formatChunkedHead());
         const more = (): void => {
           while (!socket.destroyed && socket.write(event)) continue;
         };
@@ -96,13 +96,13 @@ test(
       setInterval(() => (socket.isPaused() ? socket.resume() : socket.pause()), 5),
     );
     for (const client of clients) {
-      const response = await client.ended("the endless response", 60_000);
+      const response = await client.waitForEnd("the endless response", 60_000);
       expect(response?.complete).toBe(false);
       expect(response?.body.length).toBeLessThanOrEqual(100 * MIB);
       expect(response?.body.length).toBeGreaterThan(99 * MIB);
     }
     for (const timer of timers) clearInterval(timer);
     expect(growth()).toBeLessThan(160 * MIB);
-    await until(() => upstream.open.size === 0, "the requests to upstream to be aborted");
+    await waitUntil(() => upstream.open.size === 0, "the requests to upstream to be aborted");
   },
 );

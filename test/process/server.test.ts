@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { ask } from "../support/ask.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
-import { DONE, EVENT, startHeldUpstream, startStream } from "../support/held-upstream.ts";
-import { listeningPort, runNode } from "../support/process.ts";
+import { DONE, EVENT, startHeldUpstream, openStream } from "../support/held-upstream.ts";
+import { waitForPort, runNode } from "../support/run-node.ts";
 import { RawClient } from "../support/raw-client.ts";
 import type { ScriptedUpstream } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const SERVER = "src/server.ts";
 const READY = { method: "GET", path: "/readyz", body: "" };
@@ -30,7 +30,7 @@ test("a wrong configuration exits 78 and lists every mistake, without a value or
     GATEWAY_API_KEYS: "nameless-secret",
     TRUST_PROXY: "true",
   });
-  expect(await server.exit("the misconfigured server")).toBe(78);
+  expect(await server.waitForExit("the misconfigured server")).toBe(78);
   for (const name of [
     "PORT",
     "RATE_LIMIT_MAX",
@@ -50,25 +50,25 @@ test("an account without keys gets two, said once and not in the log, and is clo
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const { GATEWAY_API_KEYS: _, ...keyless } = env(upstream, { DATA_DIR: directory, DRAIN_MS: "0" });
   const first = runNode(SERVER, keyless);
-  const port = await listeningPort(first);
+  const port = await waitForPort(first);
   const [caller = "", admin = ""] = first.stderr().match(/sk-slc-\w{49}/g) ?? [];
-  const asking = (secret: string) => ask(port, { headers: { authorization: `Bearer ${secret}` } });
+  const asking = (secret: string) => sendRequest(port, { headers: { authorization: `Bearer ${secret}` } });
   expect((await asking(caller)).status).toBe(200);
   expect((await asking(admin)).status).toBe(403);
   expect((await asking("sk-slc-of-somebody-else")).status).toBe(401);
   first.child.kill("SIGTERM");
-  expect(await first.exit("the first start")).toBe(0);
+  expect(await first.waitForExit("the first start")).toBe(0);
   for (const secret of [caller, admin]) expect(first.stdout()).not.toContain(secret);
 
   const second = runNode(SERVER, keyless);
-  const again = await listeningPort(second);
-  expect((await ask(again, { headers: { authorization: `Bearer ${caller}` } })).status).toBe(200);
+  const again = await waitForPort(second);
+  expect((await sendRequest(again, { headers: { authorization: `Bearer ${caller}` } })).status).toBe(200);
   expect(second.stderr()).toBe("");
 });
 
 test("a data directory that cannot be used exits 1 with one line that names it", async () => {
   const server = runNode(SERVER, { OPENROUTER_API_KEY: ACCOUNT_KEY, DATA_DIR: "/dev/null/x", PORT: "0" });
-  expect(await server.exit("the gateway without a directory")).toBe(1);
+  expect(await server.waitForExit("the gateway without a directory")).toBe(1);
   expect(server.stderr()).toMatch(/^sluice cannot start: .*DATA_DIR.*\n$/);
 });
 
@@ -76,9 +76,9 @@ test("what was compiled is kept beside the dependencies, and the next start find
   const { upstream } = await startHeldUpstream();
   const start = async (): Promise<string> => {
     const server = runNode(SERVER, env(upstream, { DRAIN_MS: "0", NODE_DEBUG_NATIVE: "COMPILE_CACHE" }));
-    await listeningPort(server);
+    await waitForPort(server);
     server.child.kill("SIGTERM");
-    expect(await server.exit("the gateway")).toBe(0);
+    expect(await server.waitForExit("the gateway")).toBe(0);
     return server.stderr();
   };
   await start();
@@ -90,21 +90,21 @@ test("what was compiled is kept beside the dependencies, and the next start find
 test("a port that is taken exits 1 with one line", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { PORT: String(upstream.port) }));
-  expect(await server.exit("the second on one port")).toBe(1);
+  expect(await server.waitForExit("the second on one port")).toBe(1);
   expect(server.stderr()).toMatch(/^sluice cannot start: .*EADDRINUSE.*\n$/);
 });
 
 test("SIGTERM drains: not ready at once, still serving, the running stream whole, then exit 0", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "700" }));
-  const port = await listeningPort(server);
-  const stream = await startStream(port);
+  const port = await waitForPort(server);
+  const stream = await openStream(port);
   server.child.kill("SIGTERM");
-  await until(async () => (await ask(port, READY)).status === 503, "readiness to fail", 500);
-  expect((await ask(port, { body: "{}" })).headers["connection"]).toBe("close");
-  await until(
+  await waitUntil(async () => (await sendRequest(port, READY)).status === 503, "readiness to fail", 500);
+  expect((await sendRequest(port, { body: "{}" })).headers["connection"]).toBe("close");
+  await waitUntil(
     () =>
-      new RawClient(port).ended("a new connection", 100).then(
+      new RawClient(port).waitForEnd("a new connection", 100).then(
         () => true,
         () => false,
       ),
@@ -112,47 +112,47 @@ test("SIGTERM drains: not ready at once, still serving, the running stream whole
     3_000,
   );
   finish();
-  expect((await stream.whole("the stream")).body.toString()).toBe(EVENT + DONE);
-  expect(await server.exit("the drained server", 3_000)).toBe(0);
+  expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
+  expect(await server.waitForExit("the drained server", 3_000)).toBe(0);
   expect(server.stdout()).toMatch(/"outcome":"complete"/);
 });
 
 test("SIGINT skips the drain", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "60000" }));
-  await listeningPort(server);
+  await waitForPort(server);
   server.child.kill("SIGINT");
-  expect(await server.exit("the interrupted server", 2_000)).toBe(0);
+  expect(await server.waitForExit("the interrupted server", 2_000)).toBe(0);
 });
 
 test("a second signal exits at once, streams or not", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream));
-  await startStream(await listeningPort(server));
+  await openStream(await waitForPort(server));
   server.child.kill("SIGTERM");
-  await until(() => server.stdout().includes('"stopping"'), "the first signal to be heard");
+  await waitUntil(() => server.stdout().includes('"stopping"'), "the first signal to be heard");
   server.child.kill("SIGTERM");
-  expect(await server.exit("the twice signalled server", 1_000)).toBe(1);
+  expect(await server.waitForExit("the twice signalled server", 1_000)).toBe(1);
 });
 
 test("a stream that outlives the grace time does not keep the process", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "0", SHUTDOWN_GRACE_MS: "300" }));
-  const stream = await startStream(await listeningPort(server));
+  const stream = await openStream(await waitForPort(server));
   server.child.kill("SIGTERM");
-  expect(await server.exit("the server with a long stream", 3_000)).toBe(0);
-  expect((await stream.ended("the long stream"))?.complete).toBe(false);
+  expect(await server.waitForExit("the server with a long stream", 3_000)).toBe(0);
+  expect((await stream.waitForEnd("the long stream"))?.complete).toBe(false);
 });
 
 test("the secrets it was given are nowhere in what a process writes", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { LOG_LEVEL: "trace" }));
-  const port = await listeningPort(server);
-  await startStream(port);
+  const port = await waitForPort(server);
+  await openStream(port);
   finish();
-  await ask(port, { headers: { authorization: "Bearer sk-mistyped-secret" } });
+  await sendRequest(port, { headers: { authorization: "Bearer sk-mistyped-secret" } });
   server.child.kill("SIGINT");
-  await server.exit("the server");
+  await server.waitForExit("the server");
   for (const secret of [ACCOUNT_KEY, CALLER_KEY, "sk-mistyped"])
     expect(server.stdout() + server.stderr()).not.toContain(secret);
 });
@@ -162,22 +162,22 @@ test("a server whose npm died of a SIGTERM drains and stops instead of holding t
   const shell = runNode("-e", env(upstream, { DRAIN_MS: "100", npm_lifecycle_event: "start" }), [
     `require("node:child_process").spawn(process.execPath, ["${SERVER}"], { stdio: "inherit" })`,
   ]);
-  const port = await listeningPort(shell);
+  const port = await waitForPort(shell);
   shell.child.kill("SIGKILL");
-  await until(() => shell.stdout().includes('"stopping"'), "the server to notice");
+  await waitUntil(() => shell.stdout().includes('"stopping"'), "the server to notice");
   const refused = async (): Promise<boolean> => {
     const client = new RawClient(port);
-    await client.ended("a connection", 100).catch(() => undefined);
+    await client.waitForEnd("a connection", 100).catch(() => undefined);
     return client.error === "ECONNREFUSED";
   };
-  expect(await until(refused, "the port to be free")).toBe(true);
+  expect(await waitUntil(refused, "the port to be free")).toBe(true);
 });
 
 test("a server whose log has lost its reader ends all the same", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream));
-  await listeningPort(server);
+  await waitForPort(server);
   server.child.stdout?.destroy();
   server.child.kill("SIGINT");
-  expect(await server.exit("the server without a reader", 3_000)).toBe(0);
+  expect(await server.waitForExit("the server without a reader", 3_000)).toBe(0);
 });

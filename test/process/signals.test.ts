@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { ask } from "../support/ask.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
-import { DONE, EVENT, startHeldUpstream, startStream } from "../support/held-upstream.ts";
-import { listeningPort, runNode } from "../support/process.ts";
-import { until } from "../support/until.ts";
+import { DONE, EVENT, startHeldUpstream, openStream } from "../support/held-upstream.ts";
+import { waitForPort, runNode } from "../support/run-node.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const SERVER = "src/server.ts";
 
@@ -22,13 +22,13 @@ test.each(["SIGHUP", "SIGQUIT"] as const)(
   async (signal) => {
     const { upstream, finish } = await startHeldUpstream();
     const server = runNode(SERVER, settings(upstream.baseUrl));
-    const port = await listeningPort(server);
-    const stream = await startStream(port);
+    const port = await waitForPort(server);
+    const stream = await openStream(port);
     server.child.kill(signal);
-    await until(() => server.stdout().includes(`"signal":"${signal}"`), "the signal in the log");
+    await waitUntil(() => server.stdout().includes(`"signal":"${signal}"`), "the signal in the log");
     finish();
-    expect((await stream.whole("the stream")).body.toString()).toBe(EVENT + DONE);
-    expect(await server.exit("the stopped server")).toBe(0);
+    expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
+    expect(await server.waitForExit("the stopped server")).toBe(0);
   },
 );
 
@@ -45,16 +45,16 @@ test("a SIGTERM while the gateway is still starting ends it with code 0", async 
   });
   await connected;
   server.child.kill("SIGTERM");
-  expect(await server.exit("the starting server", 3_000)).toBe(0);
+  expect(await server.waitForExit("the starting server", 3_000)).toBe(0);
   expect(server.stdout()).not.toContain('"listening"');
 });
 
 test("SIGUSR1 does not open the inspector", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, settings(upstream.baseUrl));
-  const port = await listeningPort(server);
+  const port = await waitForPort(server);
   server.child.kill("SIGUSR1");
-  for (let count = 0; count < 5; count++) expect((await ask(port)).status).toBe(200);
+  for (let count = 0; count < 5; count++) expect((await sendRequest(port)).status).toBe(200);
   expect(server.stderr()).not.toMatch(/debugger/i);
 });
 
@@ -69,10 +69,10 @@ test.each([
   async (write, code) => {
     const { upstream } = await startHeldUpstream();
     const server = runNode(SERVER, settings(upstream.baseUrl));
-    const port = await listeningPort(server);
+    const port = await waitForPort(server);
     for (const HOST of ["0.0.0.0", "127.0.0.1", "'localhost'"]) {
       const check = runNode(SERVER, { HOST, PORT: write(port) }, ["--health"]);
-      expect(await check.exit("the health check")).toBe(code);
+      expect(await check.waitForExit("the health check")).toBe(code);
       expect(check.stderr()).toBe("");
     }
   },

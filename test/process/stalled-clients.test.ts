@@ -1,13 +1,18 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { CHAT_PATH, chatBody } from "../support/chat.ts";
+import { CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { ACCOUNT_KEY } from "../support/gateway.ts";
-import { listeningPort, runNode, type TestProcess } from "../support/process.ts";
+import { waitForPort, runNode, type TestProcess } from "../support/run-node.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { chunk, chunkedHead, responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { temporaryDirectory } from "../support/store.ts";
-import { until } from "../support/until.ts";
+import {
+  formatChunk,
+  formatChunkedHead,
+  formatResponse,
+  startScriptedUpstream,
+} from "../support/scripted-upstream.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const STALL_MS = 400;
 const MODELS = JSON.stringify({
@@ -28,23 +33,23 @@ async function startServer(env: Record<string, string> = {}): Promise<Running> {
   // Connections to upstream that are kept would count among the server's files.
   const json = { "content-type": "application/json", connection: "close" };
   const upstream = await startScriptedUpstream((socket, { line, body }) => {
-    if (line.startsWith("GET")) socket.end(responseBytes(200, json, MODELS));
+    if (line.startsWith("GET")) socket.end(formatResponse(200, json, MODELS));
     else if (body.includes("stream")) {
-      socket.write(chunkedHead());
-      for (let count = 0; count < 12; count++) socket.write(chunk(`: ${"x".repeat(1_048_576)}\n\n`));
-    } else socket.end(responseBytes(200, json, ANSWER));
+      socket.write(formatChunkedHead());
+      for (let count = 0; count < 12; count++) socket.write(formatChunk(`: ${"x".repeat(1_048_576)}\n\n`));
+    } else socket.end(formatResponse(200, json, ANSWER));
   });
   const server = runNode("src/server.ts", {
     PORT: "0",
     OPENROUTER_API_KEY: ACCOUNT_KEY,
     OPENROUTER_BASE_URL: upstream.baseUrl,
-    DATA_DIR: temporaryDirectory(),
+    DATA_DIR: createTemporaryDirectory(),
     CLIENT_STALL_TIMEOUT_MS: String(STALL_MS),
     // Longer than the test: nothing but the stall timeout closes a connection in time.
     KEEP_ALIVE_TIMEOUT_MS: "600000",
     ...env,
   });
-  const port = await listeningPort(server);
+  const port = await waitForPort(server);
   const [caller = "", admin = ""] = server.stderr().match(/sk-slc-\w{49}/g) ?? [];
   return { server, port, caller, admin };
 }
@@ -86,8 +91,8 @@ type Kinds = Readonly<Record<string, [request: string, times: number]>>;
 
 /** Requests whose responses fill the kernel's buffers, and how often each is pipelined for that. */
 const longKindsOf = ({ caller, admin }: Running): Kinds => ({
-  "a stream": [post(caller, chatBody({ stream: true })), 1],
-  "a completion": [post(caller, chatBody()), 1],
+  "a stream": [post(caller, buildChatBody({ stream: true })), 1],
+  "a completion": [post(caller, buildChatBody()), 1],
   "the models": [get("/openai/v1/models", caller), 3],
   "a file of the page": [get(BUNDLE), 20],
   "the keys behind a file of the page": [get(BUNDLE).repeat(10) + get("/admin/v1/keys", admin), 4],
@@ -111,10 +116,10 @@ test("resets the connection of a client that reads no response, whatever it requ
     const client = new RawClient(running.port);
     client.socket.pause();
     client.send(request.repeat(times));
-    await until(() => heldBy(running) > 0, `the connection of ${kind}`, 15_000);
-    await until(() => heldBy(running) === 0, `the end of ${kind}`, 20_000).catch(() => stuck.push(kind));
+    await waitUntil(() => heldBy(running) > 0, `the connection of ${kind}`, 15_000);
+    await waitUntil(() => heldBy(running) === 0, `the end of ${kind}`, 20_000).catch(() => stuck.push(kind));
     client.socket.destroy();
-    await until(() => heldBy(running) === 0, `the client of ${kind} to leave`, 20_000);
+    await waitUntil(() => heldBy(running) === 0, `the client of ${kind} to leave`, 20_000);
   }
   expect(stuck).toEqual([]);
 }, 240_000);
@@ -124,9 +129,9 @@ test("closes the connection of a client that sends hundreds of requests at once,
   for (const [kind, [request, times]] of Object.entries(shortKindsOf(running))) {
     const client = new RawClient(running.port);
     client.send(request.repeat(times));
-    await until(() => client.closed, `the end of ${kind}`, 20_000);
+    await waitUntil(() => client.isClosed, `the end of ${kind}`, 20_000);
   }
-  await until(() => heldBy(running) === 0, "every connection to be closed", 20_000);
+  await waitUntil(() => heldBy(running) === 0, "every connection to be closed", 20_000);
   expect(running.server.child.exitCode).toBeNull();
 }, 240_000);
 
@@ -136,8 +141,8 @@ test("returns the descriptors and the memory of clients that read no file", asyn
   for (let round = 0; round < 4; round++) {
     const clients = Array.from({ length: 50 }, () => new RawClient(running.port));
     for (const { socket } of clients) socket.pause().write(get(BUNDLE).repeat(8));
-    await until(() => heldBy(running) === clients.length, "the clients", 15_000);
-    await until(() => heldBy(running) === 0, "the descriptors to return", 20_000);
+    await waitUntil(() => heldBy(running) === clients.length, "the clients", 15_000);
+    await waitUntil(() => heldBy(running) === 0, "the descriptors to return", 20_000);
     rss.push(rssBytes(running));
   }
   // Memory of the first rounds is used again.
@@ -148,9 +153,9 @@ test("resets a client that reads nothing but sends a byte now and then", async (
   const running = await startServer();
   const client = new RawClient(running.port);
   client.socket.pause();
-  client.send(post(running.caller, chatBody({ stream: true })));
+  client.send(post(running.caller, buildChatBody({ stream: true })));
   const dribble = setInterval(() => client.send("G"), STALL_MS / 4);
-  await until(() => client.closed, "the reset", 8_000).finally(() => clearInterval(dribble));
+  await waitUntil(() => client.isClosed, "the reset", 8_000).finally(() => clearInterval(dribble));
   expect(client.error).toMatch(/ECONNRESET|EPIPE/);
 });
 
@@ -160,8 +165,8 @@ test("resets a client that reads nothing after it has closed its sending half", 
   client.socket.pause();
   client.socket.end(get("/openai/v1/models", running.caller).repeat(3));
   const log = (): string => running.server.stdout();
-  await until(() => log().includes('"outcome":"client_gone"'), "the log of the request", 15_000);
-  await until(() => heldBy(running) === 0, "the end of the connection", 8_000);
+  await waitUntil(() => log().includes('"outcome":"client_gone"'), "the log of the request", 15_000);
+  await waitUntil(() => heldBy(running) === 0, "the end of the connection", 8_000);
   expect(client.received.length).toBeLessThan(MODELS.length);
 });
 
@@ -170,16 +175,16 @@ test("leaves a client that reads one large write slowly, and gives it every byte
   const stallMs = 2_000;
   const { port, caller } = await startServer({ CLIENT_STALL_TIMEOUT_MS: String(stallMs) });
   const client = new RawClient(port);
-  client.send(post(caller, chatBody()));
+  client.send(post(caller, buildChatBody()));
   const begun = performance.now();
   for (let taken = -1; taken !== client.received.length;) {
     taken = client.received.length;
     client.socket.resume();
-    await until(() => client.received.length > taken || client.response()?.complete, "more bytes");
-    if (client.response()?.complete) break;
+    await waitUntil(() => client.received.length > taken || client.readResponse()?.complete, "more bytes");
+    if (client.readResponse()?.complete) break;
     client.socket.pause();
     await sleep(stallMs / 4);
   }
-  expect(client.response()?.body.toString()).toBe(ANSWER);
+  expect(client.readResponse()?.body.toString()).toBe(ANSWER);
   expect(performance.now() - begun).toBeGreaterThan(stallMs);
 }, 60_000);

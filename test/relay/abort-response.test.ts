@@ -3,9 +3,9 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import { abortResponse, errorEvent } from "../../src/relay/abort-response.ts";
+import { abortResponse, formatErrorEvent } from "../../src/relay/abort-response.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const FAR_MORE_THAN_BUFFERS_HOLD = 64 * 1_048_576;
 
@@ -44,16 +44,16 @@ test("a connection that has ended is not waited for any longer", async () => {
   expect(vi.getTimerCount()).toBe(1);
   await closed;
   expect(vi.getTimerCount()).toBe(0);
-  expect(client.response()?.body.toString()).toBe("ab");
-  expect(client.response()?.complete).toBe(false);
+  expect(client.readResponse()?.body.toString()).toBe("ab");
+  expect(client.readResponse()?.complete).toBe(false);
 });
 
 test("a caller of HTTP/1.0 gets what was written, nothing more, and a reset", async () => {
   const { client, response } = await beginAnswer("1.0");
   response.write("a");
-  await until(() => client.response()?.body.length === 1, "the first byte");
+  await waitUntil(() => client.readResponse()?.body.length === 1, "the first byte");
   abortResponse(response, "b");
-  expect((await client.ended("the broken answer"))?.body.toString()).toBe("ab");
+  expect((await client.waitForEnd("the broken answer"))?.body.toString()).toBe("ab");
   expect(client.error).toBe("ECONNRESET");
 });
 
@@ -75,7 +75,7 @@ test.each([
 ] as const)(
   "the last event of a stream that %s ends has a number as its code, and the word as the reason",
   (reason, code) => {
-    expect(errorEvent(new GatewayError(reason, "Why."))).toBe(
+    expect(formatErrorEvent(new GatewayError(reason, "Why."))).toBe(
       `data: {"error":{"message":"Why.","type":"upstream_error","param":null,"code":${code},"metadata":{"reason":"${reason}"}}}\n\n`,
     );
   },

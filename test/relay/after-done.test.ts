@@ -1,16 +1,16 @@
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
 import {
-  chunk,
-  chunkedHead,
+  formatChunk,
+  formatChunkedHead,
   LAST_CHUNK,
   type Script,
   startScriptedUpstream,
 } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const EVENT = 'data: {"choices":[{"delta":{"content":"né"}}]}\n\n';
 const DONE = "data: [DONE]\n\n";
@@ -20,14 +20,14 @@ async function startStreamFrom(script: Script, env: Record<string, string> = {})
   const upstream = await startScriptedUpstream(script);
   const gateway = await startTestGateway(upstream.baseUrl, env);
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
+  client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
   return { upstream, gateway, client };
 }
 
 const sending =
   (body: string, then: Script): Script =>
   (socket, request) => {
-    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(body)]));
+    socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(body)]));
     then(socket, request);
   };
 
@@ -43,8 +43,8 @@ test.each([
   "a stream that has said [DONE] is whole in spite of %s",
   async (_, done, breaks) => {
     const { gateway, client } = await startStreamFrom(sending(EVENT + done, breaks));
-    expect((await client.whole("the stream")).body.toString()).toBe(EVENT + done);
-    const log = await gateway.requestLog("the stream");
+    expect((await client.waitForResponse("the stream")).body.toString()).toBe(EVENT + done);
+    const log = await gateway.waitForRequestLog("the stream");
     expect(log).toMatchObject({ outcome: "complete", status: 200, level: 30 });
     expect([log["error"], log["incomplete"]]).toEqual([undefined, undefined]);
   },
@@ -54,16 +54,16 @@ test.each(["data: [DONE", 'data: {"text":"data: [DONE]"}\n\n', 'data: {"text":"\
   "a stream that breaks off behind %j is not whole",
   async (end) => {
     const { gateway, client } = await startStreamFrom(sending(EVENT + end, (socket) => socket.end()));
-    expect((await client.ended("the broken stream"))?.complete).toBe(false);
-    expect(await gateway.requestLog("the stream")).toMatchObject({ error: "upstream_disconnected" });
+    expect((await client.waitForEnd("the broken stream"))?.complete).toBe(false);
+    expect(await gateway.waitForRequestLog("the stream")).toMatchObject({ error: "upstream_disconnected" });
   },
 );
 
 test("an error event before [DONE] is logged as upstream's, in spite of a reset behind it", async () => {
   const error = 'data: {"error": {"code": 502, "message": "provider gone"}, "choices": []}\n\n';
   const { gateway, client } = await startStreamFrom(sending(error + DONE, (socket) => socket.end()));
-  expect((await client.whole("the stream")).body.toString()).toBe(error + DONE);
-  expect(await gateway.requestLog("the stream")).toMatchObject({ outcome: "upstream_error" });
+  expect((await client.waitForResponse("the stream")).body.toString()).toBe(error + DONE);
+  expect(await gateway.waitForRequestLog("the stream")).toMatchObject({ outcome: "upstream_error" });
 });
 
 test.each([
@@ -71,51 +71,52 @@ test.each([
   ["in pieces", ["data: [DO", "NE]", "\n", "\n"]],
 ])("ends a stream soon when upstream falls silent behind a [DONE] that came %s", async (_, pieces) => {
   const { upstream, gateway, client } = await startStreamFrom((socket) => {
-    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(EVENT)]));
-    pieces.forEach((piece, index) => void setTimeout(() => socket.write(chunk(piece)), 20 * index));
+    socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)]));
+    pieces.forEach((piece, index) => void setTimeout(() => socket.write(formatChunk(piece)), 20 * index));
   });
-  expect((await client.whole("the stream", 4_000)).body.toString()).toBe(EVENT + DONE);
-  expect(await gateway.requestLog("the stream")).toMatchObject({ outcome: "complete", status: 200 });
-  await until(() => upstream.open.size === 0, "upstream's connection to be closed");
+  expect((await client.waitForResponse("the stream", 4_000)).body.toString()).toBe(EVENT + DONE);
+  expect(await gateway.waitForRequestLog("the stream")).toMatchObject({ outcome: "complete", status: 200 });
+  await waitUntil(() => upstream.open.size === 0, "upstream's connection to be closed");
 });
 
 test("waits for the blank line behind [DONE], which makes it an event", async () => {
   const { client } = await startStreamFrom((socket) => {
-    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(`${EVENT}data: [DONE]\n`)]));
-    setTimeout(() => socket.write(Buffer.concat([chunk("\n"), Buffer.from(LAST_CHUNK)])), 1_500);
+    socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(`${EVENT}data: [DONE]\n`)]));
+    setTimeout(() => socket.write(Buffer.concat([formatChunk("\n"), Buffer.from(LAST_CHUNK)])), 1_500);
   });
-  expect((await client.whole("the stream")).body.toString()).toBe(EVENT + DONE);
+  expect((await client.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
 });
 
 test("relays what arrived while the event loop was too busy to read it", async () => {
   const comment = ": still here\n\n";
   const { upstream, client } = await startStreamFrom((socket) => {
-    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(EVENT + DONE)]));
+    socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT + DONE)]));
   });
-  await until(() => client.response()?.body.includes(DONE), "[DONE]");
+  await waitUntil(() => client.readResponse()?.body.includes(DONE), "[DONE]");
   // Behind an immediate the event loop runs timers before it reads.
   await new Promise(setImmediate);
-  for (const socket of upstream.open) socket.write(Buffer.concat([chunk(comment), Buffer.from(LAST_CHUNK)]));
+  for (const socket of upstream.open)
+    socket.write(Buffer.concat([formatChunk(comment), Buffer.from(LAST_CHUNK)]));
   const end = performance.now() + 1_500;
   while (performance.now() < end);
-  expect((await client.whole("the stream")).body.toString()).toBe(EVENT + DONE + comment);
+  expect((await client.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE + comment);
 });
 
 test("relays what comes behind [DONE] for as long as it comes", async () => {
   const comment = ": still here\n\n";
   const { client } = await startStreamFrom((socket) => {
-    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(EVENT + DONE)]));
-    for (const at of [600, 1_200]) setTimeout(() => socket.write(chunk(comment)), at);
+    socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT + DONE)]));
+    for (const at of [600, 1_200]) setTimeout(() => socket.write(formatChunk(comment)), at);
     setTimeout(() => socket.write(LAST_CHUNK), 1_300);
   });
-  expect((await client.whole("the stream")).body.toString()).toBe(EVENT + DONE + comment + comment);
+  expect((await client.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE + comment + comment);
 });
 
 test("a stream that has said [DONE] ends cleanly when the gateway stops", async () => {
   const { gateway, client } = await startStreamFrom(sending(EVENT + DONE, () => {}));
-  await until(() => client.response()?.body.includes(DONE), "[DONE]");
+  await waitUntil(() => client.readResponse()?.body.includes(DONE), "[DONE]");
   await gateway.stop({ drainMs: 0, graceMs: 0 });
-  expect((await client.ended("the stream"))?.complete).toBe(true);
+  expect((await client.waitForEnd("the stream"))?.complete).toBe(true);
 });
 
 test.each([
@@ -127,9 +128,9 @@ test.each([
     socket.write(`HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\ncontent-encoding: gzip\r\n\r\n`);
     socket.end(encoded);
   });
-  const response = await client.whole("the encoded answer");
+  const response = await client.waitForResponse("the encoded answer");
   expect([response.headers["content-encoding"], response.body]).toEqual(["gzip", encoded]);
-  const log = await gateway.requestLog("the encoded answer");
+  const log = await gateway.waitForRequestLog("the encoded answer");
   expect([log["outcome"], log["incomplete"]]).toEqual(["complete", undefined]);
 });
 
@@ -138,18 +139,18 @@ test("reads an answer whose Content-Encoding says identity, or nothing", async (
     const headers = "content-type: text/event-stream\r\ncontent-encoding: Identity\r\ncontent-encoding:";
     socket.end(`HTTP/1.1 200 OK\r\n${headers}\r\n\r\n${EVENT}`);
   });
-  expect((await client.ended("the broken stream"))?.complete).toBe(false);
-  expect(await gateway.requestLog("the stream")).toMatchObject({ error: "upstream_disconnected" });
+  expect((await client.waitForEnd("the broken stream"))?.complete).toBe(false);
+  expect(await gateway.waitForRequestLog("the stream")).toMatchObject({ error: "upstream_disconnected" });
 });
 
 test("adds no event to an encoded stream that breaks off", async () => {
   const encoded = gzipSync(EVENT);
   const { client } = await startStreamFrom((socket) => {
-    socket.write(chunkedHead({ "content-type": "text/event-stream", "content-encoding": "gzip" }));
-    socket.write(chunk(encoded));
+    socket.write(formatChunkedHead({ "content-type": "text/event-stream", "content-encoding": "gzip" }));
+    socket.write(formatChunk(encoded));
     setTimeout(() => socket.resetAndDestroy(), 50);
   });
-  const response = await client.ended("the broken stream");
+  const response = await client.waitForEnd("the broken stream");
   expect([response?.complete, response?.body]).toEqual([false, encoded]);
 });
 
@@ -159,6 +160,6 @@ test.each([`${EVENT}data:[DONE]`, `${EVENT}data: [DONE]\n\n: bye\n\n`, `${EVENT}
     const { client } = await startStreamFrom((socket) =>
       socket.end(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n${body}`),
     );
-    expect((await client.whole("the stream")).body.toString()).toBe(body);
+    expect((await client.waitForResponse("the stream")).body.toString()).toBe(body);
   },
 );

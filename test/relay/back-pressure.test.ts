@@ -1,9 +1,14 @@
 import { expect, test } from "vitest";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { chunk, chunkedHead, type Script, startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
+import {
+  formatChunk,
+  formatChunkedHead,
+  type Script,
+  startScriptedUpstream,
+} from "../support/scripted-upstream.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const PIECE = Buffer.alloc(65_536, 0x61);
 /** What the socket buffers of both connections and the gateway may hold between them. */
@@ -12,11 +17,11 @@ const FEW_MEGABYTES = 16 * 1_048_576;
 /** Writes as fast as it is taken; `written` tells how much upstream could get rid of. */
 function flood(written: { bytes: number }): Script {
   return (socket) => {
-    socket.write(chunkedHead());
+    socket.write(formatChunkedHead());
     const more = (): void => {
       while (!socket.destroyed) {
         written.bytes += PIECE.length;
-        if (!socket.write(chunk(PIECE))) break;
+        if (!socket.write(formatChunk(PIECE))) break;
       }
     };
     socket.on("drain", more);
@@ -29,11 +34,11 @@ test("a caller that stops reading stops upstream within a few megabytes, and is 
   const upstream = await startScriptedUpstream(flood(written));
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  await until(() => client.received.length > 0, "the first bytes");
+  client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+  await waitUntil(() => client.received.length > 0, "the first bytes");
   client.socket.pause();
   let last = -1;
-  await until(() => {
+  await waitUntil(() => {
     const still = written.bytes === last;
     last = written.bytes;
     return new Promise<boolean>((resolve) => setTimeout(() => resolve(still && written.bytes === last), 200));
@@ -41,43 +46,48 @@ test("a caller that stops reading stops upstream within a few megabytes, and is 
   const before = client.received.length;
   expect(written.bytes - before).toBeLessThan(FEW_MEGABYTES);
   client.socket.resume();
-  await until(() => client.received.length > before + 2 * FEW_MEGABYTES, "the stream to go on", 10_000);
+  await waitUntil(() => client.received.length > before + 2 * FEW_MEGABYTES, "the stream to go on", 10_000);
 });
 
 test("a caller that takes nothing for the stall time is let go, and upstream with it", async () => {
   const upstream = await startScriptedUpstream(flood({ bytes: 0 }));
   const gateway = await startTestGateway(upstream.baseUrl, { CLIENT_STALL_TIMEOUT_MS: "300" });
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
+  client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
   client.socket.pause();
-  await until(() => upstream.seen.length === 1, "the request at upstream");
-  await until(() => upstream.open.size === 0, "upstream to be let go");
-  expect(await gateway.requestLog("the stalled caller")).toMatchObject({ outcome: "client_gone" });
+  await waitUntil(() => upstream.seen.length === 1, "the request at upstream");
+  await waitUntil(() => upstream.open.size === 0, "upstream to be let go");
+  expect(await gateway.waitForRequestLog("the stalled caller")).toMatchObject({ outcome: "client_gone" });
 });
 
 test("a long silence of upstream's does not count as a stall of the caller", async () => {
   const upstream = await startScriptedUpstream((socket) => {
-    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk("data: 1\n\n")]));
-    setTimeout(() => socket.write(Buffer.concat([chunk("data: [DONE]\n\n"), Buffer.from("0\r\n\r\n")])), 900);
+    socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk("data: 1\n\n")]));
+    setTimeout(
+      () => socket.write(Buffer.concat([formatChunk("data: [DONE]\n\n"), Buffer.from("0\r\n\r\n")])),
+      900,
+    );
   });
   const gateway = await startTestGateway(upstream.baseUrl, { CLIENT_STALL_TIMEOUT_MS: "200" });
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  expect((await client.whole("the slow stream")).body.toString()).toBe("data: 1\n\ndata: [DONE]\n\n");
+  client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+  expect((await client.waitForResponse("the slow stream")).body.toString()).toBe(
+    "data: 1\n\ndata: [DONE]\n\n",
+  );
 });
 
 test("the head and each byte of the body arrive when they came, not later", async () => {
   const upstream = await startScriptedUpstream((socket) => {
-    socket.write(chunkedHead({ "content-type": "application/json" }));
-    setTimeout(() => socket.write(chunk("\n         \n")), 150);
+    socket.write(formatChunkedHead({ "content-type": "application/json" }));
+    setTimeout(() => socket.write(formatChunk("\n         \n")), 150);
   });
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
-  const head = await until(() => client.response(), "the head alone", 1_000);
+  client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
+  const head = await waitUntil(() => client.readResponse(), "the head alone", 1_000);
   expect(head.body.length).toBe(0);
-  await until(
-    () => client.response()?.body.toString() === "\n         \n",
+  await waitUntil(
+    () => client.readResponse()?.body.toString() === "\n         \n",
     "the whitespace that keeps the call alive",
     1_000,
   );

@@ -1,26 +1,26 @@
 import type { Socket } from "node:net";
 import { expect, test } from "vitest";
-import { ask } from "../support/ask.ts";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient, type RawResponse } from "../support/raw-client.ts";
 import {
-  chunk,
-  chunkedHead,
+  formatChunk,
+  formatChunkedHead,
   LAST_CHUNK,
   type Script,
   startScriptedUpstream,
 } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
-import { rowOf, startWithLedger, stream } from "../support/abandoned-requests.ts";
+import { waitUntil } from "../support/wait.ts";
+import { waitForRow, startMeteredGateway, sendStream } from "../support/metered-gateway.ts";
 
 // A response that exceeds the total timeout or the size limit.
 
 const EVENT = 'data: {"id":"gen-1","model":"a/b","choices":[]}\n\n';
 const USAGE =
   'data: {"id":"gen-1","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1,"cost":0.5}}\n\n';
-const WITH_ID = chunkedHead({ "content-type": "text/event-stream", "x-generation-id": "gen-1" });
-const JSON_HEAD = chunkedHead({ "content-type": "application/json" });
+const WITH_ID = formatChunkedHead({ "content-type": "text/event-stream", "x-generation-id": "gen-1" });
+const JSON_HEAD = formatChunkedHead({ "content-type": "application/json" });
 const TOTAL = { UPSTREAM_TOTAL_TIMEOUT_MS: "600" };
 const LIMIT = { RESPONSE_LIMIT_BYTES: "100000" };
 
@@ -29,7 +29,7 @@ const drip =
   (head: string, piece: string): Script =>
   (socket) => {
     socket.write(head);
-    const timer = setInterval(() => socket.write(chunk(piece)), 20);
+    const timer = setInterval(() => socket.write(formatChunk(piece)), 20);
     socket.on("close", () => clearInterval(timer));
   };
 
@@ -39,7 +39,7 @@ const flood =
   (socket) => {
     socket.write(head);
     const more = (): void => {
-      while (!socket.destroyed && socket.write(chunk(piece))) continue;
+      while (!socket.destroyed && socket.write(formatChunk(piece))) continue;
     };
     socket.on("drain", more);
     more();
@@ -54,10 +54,10 @@ async function endOf(script: Script, env: Record<string, string>) {
   const upstream = await startScriptedUpstream(script);
   const gateway = await startTestGateway(upstream.baseUrl, env);
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  const response = await client.ended("the response", 10_000);
-  await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
-  return { response, log: await gateway.requestLog("the response") };
+  client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+  const response = await client.waitForEnd("the response", 10_000);
+  await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  return { response, log: await gateway.waitForRequestLog("the response") };
 }
 
 test("a stream that exceeds the total timeout ends with an error event and a broken connection", async () => {
@@ -88,15 +88,15 @@ test("a request without a response head within the total timeout gets a 504 that
     socket.on("close", () => clearInterval(timer));
   });
   const gateway = await startTestGateway(upstream.baseUrl, TOTAL);
-  const response = await ask(gateway.port);
+  const response = await sendRequest(gateway.port);
   expect([response.status, response.headers["x-should-retry"]]).toEqual([504, "false"]);
   expect(JSON.parse(response.body.toString())).toMatchObject({ error: { code: "deadline_exceeded" } });
-  await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
   expect(upstream.seen).toHaveLength(1);
 });
 
 test("a stream that has said [DONE] ends cleanly when it exceeds a bound", async () => {
-  const done = chunk(`${EVENT}data: [DONE]\n\n`);
+  const done = formatChunk(`${EVENT}data: [DONE]\n\n`);
   for (const [piece, env] of [
     [": waiting\n\n", TOTAL],
     [`: ${"x".repeat(10_000)}\n\n`, LIMIT],
@@ -107,22 +107,22 @@ test("a stream that has said [DONE] ends cleanly when it exceeds a bound", async
     });
     const gateway = await startTestGateway(upstream.baseUrl, env);
     const client = new RawClient(gateway.port);
-    client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-    expect((await client.whole("the stream")).body.includes("[DONE]")).toBe(true);
-    expect(await gateway.requestLog("the stream")).toMatchObject({ outcome: "complete" });
-    await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
+    client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+    expect((await client.waitForResponse("the stream")).body.includes("[DONE]")).toBe(true);
+    expect(await gateway.waitForRequestLog("the stream")).toMatchObject({ outcome: "complete" });
+    await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
   }
 });
 
 test("a stream that is complete before the total timeout leaves its connection and later requests alone", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(
-      Buffer.concat([Buffer.from(WITH_ID), chunk(`${EVENT}data: [DONE]\n\n`), Buffer.from(LAST_CHUNK)]),
+      Buffer.concat([Buffer.from(WITH_ID), formatChunk(`${EVENT}data: [DONE]\n\n`), Buffer.from(LAST_CHUNK)]),
     ),
   );
   const gateway = await startTestGateway(upstream.baseUrl, { UPSTREAM_TOTAL_TIMEOUT_MS: "200" });
   const end = performance.now() + 500;
-  while (performance.now() < end) expect((await ask(gateway.port)).complete).toBe(true);
+  while (performance.now() < end) expect((await sendRequest(gateway.port)).complete).toBe(true);
   expect(gateway.logs.filter(({ error }) => error !== undefined)).toEqual([]);
 });
 
@@ -138,72 +138,77 @@ test("a stream that exceeds the size limit ends with an error event behind no mo
 test("a response that is as long as the size limit is complete", async () => {
   const body = `"${"x".repeat(99_998)}"`;
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(Buffer.concat([Buffer.from(JSON_HEAD), chunk(body), Buffer.from(LAST_CHUNK)])),
+    socket.write(Buffer.concat([Buffer.from(JSON_HEAD), formatChunk(body), Buffer.from(LAST_CHUNK)])),
   );
   const gateway = await startTestGateway(upstream.baseUrl, LIMIT);
-  expect((await ask(gateway.port)).body.toString()).toBe(body);
+  expect((await sendRequest(gateway.port)).body.toString()).toBe(body);
 });
 
 test.each([
   ["exceeds the total timeout", "an id in its head", drip(WITH_ID, EVENT), TOTAL],
-  ["exceeds the total timeout", "an id in its body", drip(chunkedHead(), EVENT), TOTAL],
+  ["exceeds the total timeout", "an id in its body", drip(formatChunkedHead(), EVENT), TOTAL],
   ["exceeds the size limit", "an id in its head", flood(WITH_ID, EVENT), LIMIT],
-  ["exceeds the size limit", "an id in its body", flood(chunkedHead(), EVENT), { RESPONSE_LIMIT_BYTES: "1" }],
+  [
+    "exceeds the size limit",
+    "an id in its body",
+    flood(formatChunkedHead(), EVENT),
+    { RESPONSE_LIMIT_BYTES: "1" },
+  ],
   ["exceeds the size limit", "a usage before its end", flood(WITH_ID, USAGE), LIMIT],
 ])("a stream that %s with %s is pending, and not drained, in the ledger", async (_, __, script, env) => {
-  const { gateway, upstream, secret } = await startWithLedger(script, env);
-  const client = stream(gateway.port, secret);
-  await client.ended("the stream", 10_000);
-  expect(await rowOf(gateway)).toMatchObject({
+  const { gateway, upstream, secret } = await startMeteredGateway(script, env);
+  const client = sendStream(gateway.port, secret);
+  await client.waitForEnd("the stream", 10_000);
+  expect(await waitForRow(gateway)).toMatchObject({
     state: "pending",
     outcome: "upstream_error",
     generation_id: "gen-1",
     cost_nanodollars: null,
   });
-  await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
 });
 
 test("a document that exceeds the size limit while its head is written to the journal is pending", async () => {
-  const document = chunk(`{"id":"gen-1","choices":["${"x".repeat(300_000)}"]}`);
-  const { gateway, upstream } = await startWithLedger(
+  const document = formatChunk(`{"id":"gen-1","choices":["${"x".repeat(300_000)}"]}`);
+  const { gateway, upstream } = await startMeteredGateway(
     (socket) => socket.write(Buffer.concat([Buffer.from(JSON_HEAD), document])),
     { RESPONSE_LIMIT_BYTES: "1" },
   );
-  await stream(gateway.port, gateway.caller).ended("the document", 10_000);
-  expect(await rowOf(gateway)).toMatchObject({ state: "pending", generation_id: "gen-1" });
-  await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  await sendStream(gateway.port, gateway.caller).waitForEnd("the document", 10_000);
+  expect(await waitForRow(gateway)).toMatchObject({ state: "pending", generation_id: "gen-1" });
+  await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
 });
 
 test("a page is not read for its id much longer than the total timeout, for a key that drains", async () => {
-  const page = drip(chunkedHead({ "content-type": "text/html" }), " ");
-  const { gateway, upstream, secret } = await startWithLedger(page, {
+  const page = drip(formatChunkedHead({ "content-type": "text/html" }), " ");
+  const { gateway, upstream, secret } = await startMeteredGateway(page, {
     ...TOTAL,
     DISCONNECT_HEAD_WAIT_MS: "100",
   });
-  expect((await stream(gateway.port, secret).whole("the error")).status).toBe(502);
-  await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
-  expect(await rowOf(gateway)).toMatchObject({ state: "unknown" });
+  expect((await sendStream(gateway.port, secret).waitForResponse("the error")).status).toBe(502);
+  await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  expect(await waitForRow(gateway)).toMatchObject({ state: "unknown" });
 });
 
 test("a head that comes after the total timeout names the generation whose cost is looked up", async () => {
   const held: Socket[] = [];
-  const { gateway, upstream } = await startWithLedger((socket) => void held.push(socket), TOTAL);
-  const response = await stream(gateway.port, gateway.caller).whole("the error");
+  const { gateway, upstream } = await startMeteredGateway((socket) => void held.push(socket), TOTAL);
+  const response = await sendStream(gateway.port, gateway.caller).waitForResponse("the error");
   expect(response.status).toBe(504);
   held[0]?.write(WITH_ID);
-  expect(await rowOf(gateway)).toMatchObject({ state: "pending", status: 504, generation_id: "gen-1" });
-  await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  expect(await waitForRow(gateway)).toMatchObject({ state: "pending", status: 504, generation_id: "gen-1" });
+  await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
 });
 
 test("a stream that is drained for its cost is aborted at the total timeout", async () => {
-  const { gateway, upstream, secret } = await startWithLedger(drip(WITH_ID, EVENT), TOTAL);
-  const client = stream(gateway.port, secret);
-  await until(() => client.response()?.body.length, "the first event");
+  const { gateway, upstream, secret } = await startMeteredGateway(drip(WITH_ID, EVENT), TOTAL);
+  const client = sendStream(gateway.port, secret);
+  await waitUntil(() => client.readResponse()?.body.length, "the first event");
   client.socket.resetAndDestroy();
-  expect(await rowOf(gateway)).toMatchObject({
+  expect(await waitForRow(gateway)).toMatchObject({
     state: "pending",
     outcome: "client_gone",
     generation_id: "gen-1",
   });
-  await until(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
 });

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
 import { RawClient, type RawResponse } from "../support/raw-client.ts";
 import {
-  chunk,
-  chunkedHead,
+  formatChunk,
+  formatChunkedHead,
   LAST_CHUNK,
   type Script,
   startScriptedUpstream,
@@ -24,8 +24,8 @@ async function relayBroken(script: Script, env: Record<string, string> = {}): Pr
   const upstream = await startScriptedUpstream(script);
   const gateway = await startTestGateway(upstream.baseUrl, env);
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  return { gateway, client, response: await client.ended("the broken answer") };
+  client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+  return { gateway, client, response: await client.waitForEnd("the broken answer") };
 }
 
 interface LastEvent {
@@ -47,14 +47,14 @@ test.each([
   "at an event boundary, %s is told by one error event and a connection without its last chunk",
   async (_, breaks: Script) => {
     const { response, gateway } = await relayBroken((socket, request) => {
-      socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(EVENT)]));
+      socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)]));
       breaks(socket, request);
     });
     expect(response?.body.toString().startsWith(EVENT)).toBe(true);
     expect(lastEvent(response)).toMatchObject({ type: "upstream_error" });
     expect(response?.complete).toBe(false);
     expect(response?.body.includes("[DONE]")).toBe(false);
-    const log = await gateway.requestLog("the broken stream");
+    const log = await gateway.waitForRequestLog("the broken stream");
     expect(log).toMatchObject({ outcome: "upstream_error", incomplete: true, status: 200, level: 40 });
   },
 );
@@ -62,7 +62,7 @@ test.each([
 test("in the middle of an event nothing is added, so that half an event never becomes a whole one", async () => {
   const half = EVENT + EVENT.slice(0, 20);
   const { response } = await relayBroken((socket) => {
-    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(half)]));
+    socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(half)]));
     setTimeout(() => socket.resetAndDestroy(), 30);
   });
   expect(response?.body.toString()).toBe(half);
@@ -72,7 +72,7 @@ test("in the middle of an event nothing is added, so that half an event never be
 test("a stream that falls silent is told as a timeout and upstream's connection is let go", async () => {
   const started = performance.now();
   const { response } = await relayBroken(
-    (socket) => socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(EVENT)])),
+    (socket) => socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)])),
     {
       UPSTREAM_IDLE_TIMEOUT_MS: "500",
     },
@@ -97,33 +97,38 @@ test("a body that only the end of the connection delimits ends cleanly after [DO
   });
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  expect((await client.whole("the stream")).body.toString()).toBe(EVENT + DONE);
+  client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+  expect((await client.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
 });
 
 test("a clean end without [DONE] is passed on as it is and marked in the log", async () => {
   const upstream = await startScriptedUpstream((socket) => {
-    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(EVENT), Buffer.from(LAST_CHUNK)]));
+    socket.write(
+      Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT), Buffer.from(LAST_CHUNK)]),
+    );
   });
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  expect((await client.whole("the stream")).body.toString()).toBe(EVENT);
-  expect(await gateway.requestLog("the stream")).toMatchObject({ outcome: "complete", incomplete: true });
+  client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+  expect((await client.waitForResponse("the stream")).body.toString()).toBe(EVENT);
+  expect(await gateway.waitForRequestLog("the stream")).toMatchObject({
+    outcome: "complete",
+    incomplete: true,
+  });
 });
 
 test.each(["chunked", "with a length", "delimited by the connection"])(
   "a JSON answer that is cut (%s) ends in a broken connection",
   async (framing) => {
     const heads: Record<string, string> = {
-      chunked: chunkedHead({ "content-type": "application/json" }),
+      chunked: formatChunkedHead({ "content-type": "application/json" }),
       "with a length": "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n",
       "delimited by the connection": "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n",
     };
     const part = '\n         \n{"id":"gen-1","choices":[';
     const { response } = await relayBroken((socket) => {
       socket.write(heads[framing] ?? "");
-      socket.end(framing === "chunked" ? chunk(part) : part);
+      socket.end(framing === "chunked" ? formatChunk(part) : part);
     });
     expect(response?.body.toString()).toBe(part);
     expect(response?.complete).toBe(false);
@@ -132,16 +137,16 @@ test.each(["chunked", "with a length", "delimited by the connection"])(
 
 test("a caller of HTTP/1.0, for whom the end of the connection is the end of the body, sees a reset", async () => {
   const upstream = await startScriptedUpstream((socket) => {
-    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(EVENT)]));
+    socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)]));
     setTimeout(() => socket.resetAndDestroy(), 50);
   });
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
-  const body = chatBody({ stream: true });
+  const body = buildChatBody({ stream: true });
   client.send(
     `POST ${CHAT_PATH} HTTP/1.0\r\nhost: gateway\r\ncontent-type: application/json\r\nauthorization: ${AUTHORIZATION.authorization}\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   );
-  const response = await client.ended("the answer in HTTP/1.0");
+  const response = await client.waitForEnd("the answer in HTTP/1.0");
   expect(response?.headers["transfer-encoding"]).toBeUndefined();
   expect(response?.body.toString().startsWith(EVENT)).toBe(true);
   expect(client.error).toBe("ECONNRESET");
@@ -150,11 +155,16 @@ test("a caller of HTTP/1.0, for whom the end of the connection is the end of the
 test("an error that upstream sends in its stream passes untouched and is logged as upstream's", async () => {
   const answer = `${EVENT}data: {"id":"gen-1","error":{"code":502,"message":"provider gone"},"choices":[]}\n\n${DONE}`;
   const upstream = await startScriptedUpstream((socket) => {
-    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(answer), Buffer.from(LAST_CHUNK)]));
+    socket.write(
+      Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(answer), Buffer.from(LAST_CHUNK)]),
+    );
   });
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  expect((await client.whole("the stream")).body.toString()).toBe(answer);
-  expect(await gateway.requestLog("the stream")).toMatchObject({ outcome: "upstream_error", status: 200 });
+  client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+  expect((await client.waitForResponse("the stream")).body.toString()).toBe(answer);
+  expect(await gateway.waitForRequestLog("the stream")).toMatchObject({
+    outcome: "upstream_error",
+    status: 200,
+  });
 });

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
-import { ask } from "../support/ask.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
 import {
-  chunk,
-  chunkedHead,
+  formatChunk,
+  formatChunkedHead,
   LAST_CHUNK,
-  responseBytes,
+  formatResponse,
   startScriptedUpstream,
 } from "../support/scripted-upstream.ts";
 
@@ -27,8 +27,8 @@ test.each(["{}", "[1]\r\n", `{"a":"${"b".repeat(300)}"}`, `{"a":1}${" \n".repeat
   "an answer that the connection delimits is whole when it ends as JSON ends: %j",
   async (body) => {
     const gateway = await gatewayTo(untilClosed(body));
-    expect((await ask(gateway.port)).body.toString()).toBe(body);
-    expect(await gateway.requestLog("the answer")).toMatchObject({ outcome: "complete" });
+    expect((await sendRequest(gateway.port)).body.toString()).toBe(body);
+    expect(await gateway.waitForRequestLog("the answer")).toMatchObject({ outcome: "complete" });
   },
 );
 
@@ -37,10 +37,10 @@ test.each(['{"a":"b"', '{"a":{},', '{"a":[]x', "{} x", `{}${"x".repeat(100)}`])(
   async (body) => {
     const gateway = await gatewayTo(untilClosed(body));
     const client = new RawClient(gateway.port);
-    client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
-    const response = await client.ended("the broken answer");
+    client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
+    const response = await client.waitForEnd("the broken answer");
     expect([response?.complete, response?.body.toString()]).toEqual([false, body]);
-    expect(await gateway.requestLog("the broken answer")).toMatchObject({
+    expect(await gateway.waitForRequestLog("the broken answer")).toMatchObject({
       outcome: "upstream_error",
       error: "upstream_disconnected",
       incomplete: true,
@@ -54,9 +54,9 @@ test.each(["identity", "gzip", "chunked, gzip"])(
     const head = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: ${coding}\r\n\r\n`;
     const gateway = await gatewayTo(`${head}{"id":"gen-1","usage":{"cost":1}`);
     const client = new RawClient(gateway.port);
-    client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
-    expect((await client.ended("the broken response"))?.complete).toBe(false);
-    expect(await gateway.requestLog("the broken response")).toMatchObject({
+    client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
+    expect((await client.waitForEnd("the broken response"))?.complete).toBe(false);
+    expect(await gateway.waitForRequestLog("the broken response")).toMatchObject({
       error: "upstream_disconnected",
       incomplete: true,
     });
@@ -76,10 +76,10 @@ test("a long JSON document that the connection delimits is broken off wherever i
   const gateway = await startTestGateway(upstream.baseUrl);
   for (let length = 70_020; length <= document.length; length++) {
     const client = new RawClient(gateway.port);
-    client.post(CHAT_PATH, chatBody({ seed: length }), AUTHORIZATION);
-    if (length === document.length) await client.whole("the whole document");
-    else await client.ended(`the document cut at ${length}`);
-    const response = client.response();
+    client.post(CHAT_PATH, buildChatBody({ seed: length }), AUTHORIZATION);
+    if (length === document.length) await client.waitForResponse("the whole document");
+    else await client.waitForEnd(`the document cut at ${length}`);
+    const response = client.readResponse();
     expect([response?.complete, response?.body.equals(document.subarray(0, length))]).toEqual([
       length === document.length,
       true,
@@ -89,21 +89,28 @@ test("a long JSON document that the connection delimits is broken off wherever i
 });
 
 test.each([
-  ["a length", responseBytes(200, JSON_TYPE, '"text"')],
-  ["chunks", Buffer.concat([Buffer.from(chunkedHead(JSON_TYPE)), chunk('"text"'), Buffer.from(LAST_CHUNK)])],
+  ["a length", formatResponse(200, JSON_TYPE, '"text"')],
+  [
+    "chunks",
+    Buffer.concat([
+      Buffer.from(formatChunkedHead(JSON_TYPE)),
+      formatChunk('"text"'),
+      Buffer.from(LAST_CHUNK),
+    ]),
+  ],
 ])("an answer with %s is whole when its framing says so, whatever it says", async (_, bytes) => {
   const gateway = await gatewayTo(bytes);
-  expect((await ask(gateway.port)).body.toString()).toBe('"text"');
-  const log = await gateway.requestLog("the answer");
+  expect((await sendRequest(gateway.port)).body.toString()).toBe('"text"');
+  const log = await gateway.waitForRequestLog("the answer");
   expect(log).toMatchObject({ outcome: "complete", bytes_out: 6 });
   expect(log["incomplete"] ?? false).toBe(false);
 });
 
 test("a stream whose type has parameters is a stream, and not incomplete when it has said [DONE]", async () => {
-  const gateway = await gatewayTo(responseBytes(200, STREAM_TYPE, "data: 1\n\ndata: [DONE]\n\n"));
-  const { headers } = await ask(gateway.port);
+  const gateway = await gatewayTo(formatResponse(200, STREAM_TYPE, "data: 1\n\ndata: [DONE]\n\n"));
+  const { headers } = await sendRequest(gateway.port);
   expect(headers).toMatchObject({ "cache-control": "no-cache" });
-  const log = await gateway.requestLog("the stream");
+  const log = await gateway.waitForRequestLog("the stream");
   expect(log).toMatchObject({ outcome: "complete" });
   expect(log["incomplete"] ?? false).toBe(false);
 });
@@ -111,8 +118,8 @@ test("a stream whose type has parameters is a stream, and not incomplete when it
 test("a stream that the connection ends before [DONE] says so to its reader", async () => {
   const gateway = await gatewayTo(untilClosed("data: 1\n\n", "text/event-stream"));
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  const response = await client.ended("the broken stream");
+  client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+  const response = await client.waitForEnd("the broken stream");
   expect(response?.body.toString()).toContain(
     '"message":"OpenRouter closed the connection before its answer was complete."',
   );
@@ -120,29 +127,32 @@ test("a stream that the connection ends before [DONE] says so to its reader", as
 
 test("upstream's own cache-control stays, and an answer that is no stream gets none", async () => {
   const own = { ...STREAM_TYPE, "cache-control": "no-store" };
-  const stream = await gatewayTo(responseBytes(200, own, "data: [DONE]\n\n"));
-  expect((await ask(stream.port)).headers["cache-control"]).toBe("no-store");
-  const plain = await gatewayTo(responseBytes(200, JSON_TYPE, "{}"));
-  expect((await ask(plain.port)).headers["cache-control"]).toBeUndefined();
+  const stream = await gatewayTo(formatResponse(200, own, "data: [DONE]\n\n"));
+  expect((await sendRequest(stream.port)).headers["cache-control"]).toBe("no-store");
+  const plain = await gatewayTo(formatResponse(200, JSON_TYPE, "{}"));
+  expect((await sendRequest(plain.port)).headers["cache-control"]).toBeUndefined();
 });
 
 test("an answer of status 200 that is an error is logged as upstream's, and one that only quotes the word is not", async () => {
-  const failed = await gatewayTo(responseBytes(200, JSON_TYPE, '{"id":"gen-1","error":{"code":502}}'));
-  await ask(failed.port);
-  expect(await failed.requestLog("the error")).toMatchObject({ status: 200, outcome: "upstream_error" });
+  const failed = await gatewayTo(formatResponse(200, JSON_TYPE, '{"id":"gen-1","error":{"code":502}}'));
+  await sendRequest(failed.port);
+  expect(await failed.waitForRequestLog("the error")).toMatchObject({
+    status: 200,
+    outcome: "upstream_error",
+  });
   const quoting = await gatewayTo(
-    responseBytes(200, JSON_TYPE, String.raw`{"content":"\"error\":{}","error":null}`),
+    formatResponse(200, JSON_TYPE, String.raw`{"content":"\"error\":{}","error":null}`),
   );
-  await ask(quoting.port);
-  expect(await quoting.requestLog("the quote")).toMatchObject({ status: 200, outcome: "complete" });
+  await sendRequest(quoting.port);
+  expect(await quoting.waitForRequestLog("the quote")).toMatchObject({ status: 200, outcome: "complete" });
 });
 
 test.each([400, 500])(
   "an answer of status %i is logged as upstream's error, whatever its body says",
   async (status) => {
-    const gateway = await gatewayTo(responseBytes(status, { "content-type": "text/plain" }, "no"));
-    expect((await ask(gateway.port)).body.toString()).toBe("no");
-    expect(await gateway.requestLog("the error")).toMatchObject({ status, outcome: "upstream_error" });
+    const gateway = await gatewayTo(formatResponse(status, { "content-type": "text/plain" }, "no"));
+    expect((await sendRequest(gateway.port)).body.toString()).toBe("no");
+    expect(await gateway.waitForRequestLog("the error")).toMatchObject({ status, outcome: "upstream_error" });
   },
 );
 
@@ -151,10 +161,10 @@ test.each([
   [129, "is not, for half of it would be that of nothing"],
 ])("a generation's id of %i characters %s", async (length) => {
   const id = "g".repeat(length);
-  const gateway = await gatewayTo(responseBytes(200, { ...JSON_TYPE, "x-generation-id": id }, "{}"));
-  const { headers } = await ask(gateway.port);
+  const gateway = await gatewayTo(formatResponse(200, { ...JSON_TYPE, "x-generation-id": id }, "{}"));
+  const { headers } = await sendRequest(gateway.port);
   expect(headers["x-generation-id"]).toBe(id);
-  const log = await gateway.requestLog("the answer");
+  const log = await gateway.waitForRequestLog("the answer");
   expect(log["generation_id"]).toBe(length > 128 ? undefined : id);
 });
 
@@ -164,9 +174,9 @@ test("tokens and cost are logged of whole answers and of streams", async () => {
     [JSON_TYPE, `{${usage}}`],
     [STREAM_TYPE, `data: {${usage}}\n\ndata: [DONE]\n\n`],
   ] as const) {
-    const gateway = await gatewayTo(responseBytes(200, type, body));
-    await ask(gateway.port);
-    const log = JSON.stringify(await gateway.requestLog("the answer"));
+    const gateway = await gatewayTo(formatResponse(200, type, body));
+    await sendRequest(gateway.port);
+    const log = JSON.stringify(await gateway.waitForRequestLog("the answer"));
     for (const part of [":3,", ":5,", ":0.25"]) expect(log).toContain(part);
   }
 });

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { piecesOf, readAnswer } from "../support/inspect-response.ts";
+import { cutIntoPieces, inspectResponse } from "../support/inspect-response.ts";
 
 // Upstream repeats JSON of the client's in places of its own: `debug.echo_upstream_body`, `error.metadata.raw`, tool
 // schemas, `openrouter_metadata`. Whatever is in it, the bill, the id and the model are upstream's.
@@ -68,7 +68,7 @@ describe("a stream that repeats JSON of the client's", () => {
             "data: [DONE]\n\n",
           ].join(""),
         );
-        const found = readAnswer(STREAM, piecesOf(bytes, pieces), { headers: {} });
+        const found = inspectResponse(STREAM, cutIntoPieces(bytes, pieces), { headers: {} });
         expect(found.usage).toMatchObject(READ);
         expect(found).toMatchObject({
           generationId: ID,
@@ -90,7 +90,7 @@ describe("a stream that repeats JSON of the client's", () => {
           before.map(([echo, pad]) => event({ ...HEAD, ...echo, pad })).join("") + usage,
         );
         const seen = bytes.subarray(0, cut % bytes.length);
-        const found = readAnswer(STREAM, piecesOf(seen, pieces), { ended: false });
+        const found = inspectResponse(STREAM, cutIntoPieces(seen, pieces), { ended: false });
         expect(found).toMatchObject({
           usage: undefined,
           answeredWhole: false,
@@ -114,7 +114,7 @@ describe("a JSON answer that repeats JSON of the client's", () => {
           const own = { id: ID, provider: "Prov", model: "a/b" };
           const document = { ...own, ...before, pad, usage: { ...BILL, note: after }, more: [after] };
           const bytes = Buffer.from(`\n         \n${JSON.stringify(document, null, space)}\n`);
-          const found = readAnswer(JSON_ANSWER, piecesOf(bytes, pieces), {
+          const found = inspectResponse(JSON_ANSWER, cutIntoPieces(bytes, pieces), {
             headers: { "transfer-encoding": "chunked" },
           });
           expect(found.usage).toMatchObject(READ);
@@ -134,12 +134,14 @@ describe("a JSON answer that repeats JSON of the client's", () => {
     fc.assert(
       fc.property(fields, padding, sizes, fc.nat(), (echo, pad, pieces, cut) => {
         const none = Buffer.from(JSON.stringify({ ...HEAD, ...echo, pad }));
-        expect(readAnswer(JSON_ANSWER, piecesOf(none, pieces)).usage).toBeUndefined();
+        expect(inspectResponse(JSON_ANSWER, cutIntoPieces(none, pieces)).usage).toBeUndefined();
         const own = Buffer.from(JSON.stringify({ ...HEAD, ...echo, pad, usage: BILL }));
         const part = own.subarray(0, cut % own.length);
-        expect(readAnswer(JSON_ANSWER, piecesOf(part, pieces), { ended: false }).usage).toBeUndefined();
+        expect(
+          inspectResponse(JSON_ANSWER, cutIntoPieces(part, pieces), { ended: false }).usage,
+        ).toBeUndefined();
         // The end of the connection ends the body, so upstream's clean end says nothing.
-        const { usage } = readAnswer(JSON_ANSWER, piecesOf(part, pieces), { headers: {} });
+        const { usage } = inspectResponse(JSON_ANSWER, cutIntoPieces(part, pieces), { headers: {} });
         expect(usage).toBeUndefined();
       }),
       { numRuns: 500 },
@@ -152,7 +154,10 @@ describe("the id of a generation whose head does not state it", () => {
     const bytes = Buffer.from(`: OPENROUTER PROCESSING\n\n${event({ ...HEAD, choices: [] })}`);
     const known = bytes.indexOf(",") + 1;
     for (let end = 0; end <= bytes.length; end++) {
-      const { idBeforeEnd } = readAnswer(STREAM, [bytes.subarray(0, end)], { headers: {}, ended: false });
+      const { idBeforeEnd } = inspectResponse(STREAM, [bytes.subarray(0, end)], {
+        headers: {},
+        ended: false,
+      });
       expect(idBeforeEnd).toBe(end >= known ? ID : undefined);
     }
   });
@@ -161,7 +166,7 @@ describe("the id of a generation whose head does not state it", () => {
     const bytes = Buffer.from(`\n         \n{"id":"${ID}","model":"a/b","choices":[`);
     const known = bytes.indexOf(",") + 1;
     for (let end = 0; end <= bytes.length; end++) {
-      const { idBeforeEnd } = readAnswer(JSON_ANSWER, piecesOf(bytes.subarray(0, end), [3]), {
+      const { idBeforeEnd } = inspectResponse(JSON_ANSWER, cutIntoPieces(bytes.subarray(0, end), [3]), {
         headers: {},
         ended: false,
       });
@@ -173,15 +178,15 @@ describe("the id of a generation whose head does not state it", () => {
     "is not taken from %j",
     (id) => {
       const answer = { id, model: "a/b", choices: [{ id: ID }] };
-      const stream = readAnswer(STREAM, [Buffer.from(event(answer))], { headers: {} });
-      const document = readAnswer(JSON_ANSWER, [Buffer.from(JSON.stringify(answer))], { headers: {} });
+      const stream = inspectResponse(STREAM, [Buffer.from(event(answer))], { headers: {} });
+      const document = inspectResponse(JSON_ANSWER, [Buffer.from(JSON.stringify(answer))], { headers: {} });
       expect([stream.generationId, document.generationId]).toEqual([undefined, undefined]);
     },
   );
 
   test("the id of the head comes before that of the body", () => {
     const headers = { "x-generation-id": "gen-head" };
-    const { generationId } = readAnswer(STREAM, [Buffer.from(event(HEAD))], { headers });
+    const { generationId } = inspectResponse(STREAM, [Buffer.from(event(HEAD))], { headers });
     expect(generationId).toBe("gen-head");
   });
 });
@@ -191,9 +196,9 @@ test("an error at the top level is an error, however it is written and wherever 
   for (const space of [undefined, 1]) {
     const text = JSON.stringify({ error, id: ID }, null, space);
     const late = JSON.stringify({ id: ID, pad: "x".repeat(50_000), error: { code: 502 } }, null, space);
-    expect(readAnswer(JSON_ANSWER, [Buffer.from(text)]).hasError).toBe(true);
-    expect(readAnswer(JSON_ANSWER, piecesOf(Buffer.from(late), [1_000])).hasError).toBe(true);
+    expect(inspectResponse(JSON_ANSWER, [Buffer.from(text)]).hasError).toBe(true);
+    expect(inspectResponse(JSON_ANSWER, cutIntoPieces(Buffer.from(late), [1_000])).hasError).toBe(true);
   }
   const spaced = Buffer.from(`data: { "id": "${ID}", "error": {"code": 502}}\n\n`);
-  expect(readAnswer(STREAM, [spaced, Buffer.from(": c\n\n".repeat(20_000))]).hasError).toBe(true);
+  expect(inspectResponse(STREAM, [spaced, Buffer.from(": c\n\n".repeat(20_000))]).hasError).toBe(true);
 });

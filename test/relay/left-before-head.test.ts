@@ -1,17 +1,17 @@
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { CHAT_PATH, chatBody } from "../support/chat.ts";
+import { CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { chunk, chunkedHead, LAST_CHUNK } from "../support/scripted-upstream.ts";
-import { until, within } from "../support/until.ts";
-import { rowOf, rowsIn, startWithLedger, stream } from "../support/abandoned-requests.ts";
+import { formatChunk, formatChunkedHead, LAST_CHUNK } from "../support/scripted-upstream.ts";
+import { waitUntil, waitFor } from "../support/wait.ts";
+import { waitForRow, readRows, startMeteredGateway, sendStream } from "../support/metered-gateway.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
-const HEAD = chunkedHead({ "content-type": "text/event-stream", "x-generation-id": "gen-1" });
+const HEAD = formatChunkedHead({ "content-type": "text/event-stream", "x-generation-id": "gen-1" });
 const USAGE =
   'data: {"id":"gen-1","model":"a/b","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"cost":0.5}}\n\n';
-const REST = Buffer.concat([chunk(USAGE), chunk("data: [DONE]\n\n"), Buffer.from(LAST_CHUNK)]);
+const REST = Buffer.concat([formatChunk(USAGE), formatChunk("data: [DONE]\n\n"), Buffer.from(LAST_CHUNK)]);
 
 /** What a client that left before the head leaves behind. */
 const LEFT = { outcome: "client_gone", status: 0, first_byte_ms: null, bytes_out: 0 };
@@ -19,7 +19,7 @@ const LEFT = { outcome: "client_gone", status: 0, first_byte_ms: null, bytes_out
 /** Starts a gateway in front of an upstream that holds its answers. */
 async function startHeld(env: Record<string, string> = {}) {
   const held: Socket[] = [];
-  return { held, ...(await startWithLedger((socket) => void held.push(socket), env)) };
+  return { held, ...(await startMeteredGateway((socket) => void held.push(socket), env)) };
 }
 
 type Held = Awaited<ReturnType<typeof startHeld>>;
@@ -29,14 +29,14 @@ const reset: Leave = (socket) => void socket.resetAndDestroy();
 /** Asks, and leaves when the request has arrived upstream. */
 async function askAndLeave({ gateway, held }: Held, secret = gateway.caller, leave = reset): Promise<void> {
   const before = held.length;
-  const client = stream(gateway.port, secret);
-  await until(() => held.length > before, "the request at upstream");
+  const client = sendStream(gateway.port, secret);
+  await waitUntil(() => held.length > before, "the request at upstream");
   leave(client.socket);
   await gatewayNotices(gateway, client);
 }
 
 async function gatewayNotices(gateway: KeyedGateway, client: RawClient): Promise<void> {
-  await until(() => client.closed, "the client to leave");
+  await waitUntil(() => client.isClosed, "the client to leave");
   // Whatever the gateway does about a closed connection it has done when it answers the next request.
   await gateway.call(gateway.caller, { method: "GET", path: "/openai/v1/key", body: "" });
 }
@@ -52,37 +52,43 @@ test.each<[string, Leave]>([
     await askAndLeave(running, undefined, leave);
     expect(running.upstream.open.size).toBe(1);
     running.held[0]?.write(HEAD);
-    await until(() => running.upstream.open.size === 0, "the abort at upstream");
-    expect(await rowOf(running.gateway)).toMatchObject({ ...LEFT, state: "pending", generation_id: "gen-1" });
-    expect(running.gateway.log()).toContain('"generation_id":"gen-1"');
+    await waitUntil(() => running.upstream.open.size === 0, "the abort at upstream");
+    expect(await waitForRow(running.gateway)).toMatchObject({
+      ...LEFT,
+      state: "pending",
+      generation_id: "gen-1",
+    });
+    expect(running.gateway.readLog()).toContain('"generation_id":"gen-1"');
   },
 );
 
 test("keeps a plain request until its head when the client leaves before", async () => {
   const { gateway, held, upstream } = await startHeld();
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody(), { authorization: `Bearer ${gateway.caller}` });
-  await until(() => held.length === 1, "the request at upstream");
+  client.post(CHAT_PATH, buildChatBody(), { authorization: `Bearer ${gateway.caller}` });
+  await waitUntil(() => held.length === 1, "the request at upstream");
   client.socket.resetAndDestroy();
   await gatewayNotices(gateway, client);
-  held[0]?.write(chunkedHead({ ...JSON_TYPE, "x-generation-id": "gen-1" }));
-  await until(() => upstream.open.size === 0, "the abort at upstream");
-  expect(await rowOf(gateway)).toMatchObject({ ...LEFT, state: "pending", generation_id: "gen-1" });
+  held[0]?.write(formatChunkedHead({ ...JSON_TYPE, "x-generation-id": "gen-1" }));
+  await waitUntil(() => upstream.open.size === 0, "the abort at upstream");
+  expect(await waitForRow(gateway)).toMatchObject({ ...LEFT, state: "pending", generation_id: "gen-1" });
 });
 
 test("keeps every pipelined request until its head when the client leaves before the first", async () => {
   const { gateway, held, upstream } = await startHeld();
   const client = new RawClient(gateway.port);
   for (let sent = 0; sent < 3; sent++)
-    client.post(CHAT_PATH, chatBody({ stream: true }), { authorization: `Bearer ${gateway.caller}` });
-  await until(() => held.length === 3, "the requests at upstream");
+    client.post(CHAT_PATH, buildChatBody({ stream: true }), { authorization: `Bearer ${gateway.caller}` });
+  await waitUntil(() => held.length === 3, "the requests at upstream");
   client.socket.resetAndDestroy();
   await gatewayNotices(gateway, client);
   expect(upstream.open.size).toBe(3);
   for (const [number, socket] of held.entries())
-    socket.write(chunkedHead({ "content-type": "text/event-stream", "x-generation-id": `gen-${number}` }));
-  const rows = await until(async () => {
-    const all = await rowsIn(gateway);
+    socket.write(
+      formatChunkedHead({ "content-type": "text/event-stream", "x-generation-id": `gen-${number}` }),
+    );
+  const rows = await waitUntil(async () => {
+    const all = await readRows(gateway);
     return all.length === 3 && all.every(({ state }) => state === "pending") ? all : undefined;
   }, "three rows");
   expect(new Set(rows.map(({ generation_id }) => generation_id))).toEqual(
@@ -92,15 +98,15 @@ test("keeps every pipelined request until its head when the client leaves before
 
 test("answers garbage behind a request that waits for its head with 400, and still learns the request's generation", async () => {
   const { gateway, held, upstream } = await startHeld();
-  const client = stream(gateway.port, gateway.caller);
-  await until(() => held.length === 1, "the request at upstream");
+  const client = sendStream(gateway.port, gateway.caller);
+  await waitUntil(() => held.length === 1, "the request at upstream");
   client.send("GARBAGE\r\n\r\n");
-  expect((await client.whole("the refusal")).status).toBe(400);
+  expect((await client.waitForResponse("the refusal")).status).toBe(400);
   await gatewayNotices(gateway, client);
   expect(upstream.open.size).toBe(1);
   held[0]?.write(HEAD);
-  await until(() => upstream.open.size === 0, "the abort at upstream");
-  expect(await rowOf(gateway)).toMatchObject({
+  await waitUntil(() => upstream.open.size === 0, "the abort at upstream");
+  expect(await waitForRow(gateway)).toMatchObject({
     state: "pending",
     outcome: "rejected",
     status: 400,
@@ -112,7 +118,7 @@ test("reads an answer to its end for a key that drains when its head comes later
   const running = await startHeld({ DISCONNECT_DRAIN_MS: "1" });
   await askAndLeave(running, running.secret);
   running.held[0]?.write(Buffer.concat([Buffer.from(HEAD), REST]));
-  expect(await rowOf(running.gateway)).toMatchObject({
+  expect(await waitForRow(running.gateway)).toMatchObject({
     ...LEFT,
     state: "settled",
     cost_source: "stream",
@@ -125,12 +131,14 @@ test.each([400, 404, 429, 500, 503])(
   async (status) => {
     const running = await startHeld();
     await askAndLeave(running);
-    const refusal = chunk(JSON.stringify({ error: { code: status, message: "No" } }));
-    running.held[0]?.write(Buffer.concat([Buffer.from(chunkedHead(JSON_TYPE, status)), refusal]));
+    const refusal = formatChunk(JSON.stringify({ error: { code: status, message: "No" } }));
+    running.held[0]?.write(Buffer.concat([Buffer.from(formatChunkedHead(JSON_TYPE, status)), refusal]));
     running.held[0]?.write(LAST_CHUNK);
     const settled = { state: "settled", cost_source: "none", cost_nanodollars: 0 };
-    expect(await rowOf(running.gateway)).toMatchObject({ ...LEFT, ...settled });
-    expect(running.gateway.log()).toContain(`"status":0,"upstream_status":${status},"outcome":"client_gone"`);
+    expect(await waitForRow(running.gateway)).toMatchObject({ ...LEFT, ...settled });
+    expect(running.gateway.readLog()).toContain(
+      `"status":0,"upstream_status":${status},"outcome":"client_gone"`,
+    );
   },
 );
 
@@ -138,18 +146,18 @@ test.each<[string, Record<string, string>, (socket: Socket | undefined) => void]
   ["never answers within DISCONNECT_HEAD_WAIT_MS", { DISCONNECT_HEAD_WAIT_MS: "200" }, () => {}],
   ["breaks off before its head", {}, (socket) => void socket?.resetAndDestroy()],
   ["may not be waited for", { DISCONNECT_HEAD_WAIT_MS: "0" }, () => {}],
-  ["answers with 504", {}, (socket) => void socket?.write(chunkedHead(JSON_TYPE, 504))],
+  ["answers with 504", {}, (socket) => void socket?.write(formatChunkedHead(JSON_TYPE, 504))],
   [
     "answers with a page",
     {},
-    (socket) => void socket?.write(chunkedHead({ "content-type": "text/html" }, 502)),
+    (socket) => void socket?.write(formatChunkedHead({ "content-type": "text/html" }, 502)),
   ],
   [
     "answers with half an error",
     {},
     (socket) => {
       socket?.write(
-        Buffer.concat([Buffer.from(chunkedHead(JSON_TYPE, 400)), chunk('{"error":{"code":400,')]),
+        Buffer.concat([Buffer.from(formatChunkedHead(JSON_TYPE, 400)), formatChunk('{"error":{"code":400,')]),
       );
       socket?.end();
     },
@@ -158,9 +166,9 @@ test.each<[string, Record<string, string>, (socket: Socket | undefined) => void]
   const running = await startHeld(env);
   await askAndLeave(running);
   answer(running.held[0]);
-  await until(() => running.upstream.open.size === 0, "the abort at upstream");
-  expect(await rowOf(running.gateway)).toMatchObject({ ...LEFT, state: "unknown", generation_id: null });
-  expect(running.gateway.log()).toContain("the cost of a request will not be known");
+  await waitUntil(() => running.upstream.open.size === 0, "the abort at upstream");
+  expect(await waitForRow(running.gateway)).toMatchObject({ ...LEFT, state: "unknown", generation_id: null });
+  expect(running.gateway.readLog()).toContain("the cost of a request will not be known");
 });
 
 test("waits for the head with a key that drains even when DISCONNECT_HEAD_WAIT_MS is 0", async () => {
@@ -168,7 +176,7 @@ test("waits for the head with a key that drains even when DISCONNECT_HEAD_WAIT_M
   await askAndLeave(running, running.secret);
   expect(running.upstream.open.size).toBe(1);
   running.held[0]?.write(Buffer.concat([Buffer.from(HEAD), REST]));
-  expect(await rowOf(running.gateway)).toMatchObject({ state: "settled", cost_source: "stream" });
+  expect(await waitForRow(running.gateway)).toMatchObject({ state: "settled", cost_source: "stream" });
 });
 
 test("forgets a request that was not sent yet when the client leaves, and charges nothing", async () => {
@@ -180,15 +188,15 @@ test("forgets a request that was not sent yet when the client leaves, and charge
     for (const socket of connections) socket.destroy();
     silent.close();
   });
-  await until(() => silent.listening, "the upstream to listen");
+  await waitUntil(() => silent.listening, "the upstream to listen");
   const gateway = await startKeyedGateway(
     `https://127.0.0.1:${(silent.address() as AddressInfo).port}/api/v1`,
   );
-  const client = stream(gateway.port, gateway.caller);
-  await until(() => connections.length > 0, "the handshake to begin");
+  const client = sendStream(gateway.port, gateway.caller);
+  await waitUntil(() => connections.length > 0, "the handshake to begin");
   client.socket.resetAndDestroy();
   const settled = { state: "settled", cost_source: "none", cost_nanodollars: 0 };
-  expect(await rowOf(gateway)).toMatchObject({ ...LEFT, ...settled });
+  expect(await waitForRow(gateway)).toMatchObject({ ...LEFT, ...settled });
 });
 
 test("counts a request that waits for its head among those in flight until the head has come", async () => {
@@ -196,7 +204,7 @@ test("counts a request that waits for its head among those in flight until the h
   await askAndLeave(running);
   expect((await running.gateway.call(running.gateway.caller)).status).toBe(503);
   running.held[0]?.write(HEAD);
-  await rowOf(running.gateway);
+  await waitForRow(running.gateway);
   await askAndLeave(running);
   expect(running.held.length).toBe(2);
 });
@@ -204,26 +212,26 @@ test("counts a request that waits for its head among those in flight until the h
 test("ends a request that waits for its head when the gateway's grace time is over", async () => {
   const running = await startHeld();
   await askAndLeave(running);
-  await within(running.gateway.stop(), "the gateway to stop");
+  await waitFor(running.gateway.stop(), "the gateway to stop");
   expect(running.upstream.open.size).toBe(0);
-  expect(await rowOf(running.gateway)).toMatchObject({ ...LEFT, state: "unknown" });
+  expect(await waitForRow(running.gateway)).toMatchObject({ ...LEFT, state: "unknown" });
 });
 
 test("learns the generation of an answer whose client reads nothing of it", async () => {
-  const { gateway, upstream } = await startWithLedger(
+  const { gateway, upstream } = await startMeteredGateway(
     (socket) => {
       socket.write(HEAD);
-      for (let count = 0; count < 30; count++) socket.write(chunk(`: ${"x".repeat(1_048_576)}\n\n`));
+      for (let count = 0; count < 30; count++) socket.write(formatChunk(`: ${"x".repeat(1_048_576)}\n\n`));
     },
     { CLIENT_STALL_TIMEOUT_MS: "100" },
   );
-  const client = stream(gateway.port, gateway.caller);
+  const client = sendStream(gateway.port, gateway.caller);
   client.socket.pause();
-  await until(() => upstream.seen.length === 1, "the request at upstream");
-  expect(await rowOf(gateway)).toMatchObject({
+  await waitUntil(() => upstream.seen.length === 1, "the request at upstream");
+  expect(await waitForRow(gateway)).toMatchObject({
     state: "pending",
     outcome: "client_gone",
     generation_id: "gen-1",
   });
-  await until(() => upstream.open.size === 0, "the abort at upstream");
+  await waitUntil(() => upstream.open.size === 0, "the abort at upstream");
 });

@@ -6,8 +6,8 @@ import { expect, test, vi } from "vitest";
 import { RequestContext } from "../../src/http/request-context.ts";
 import { Relay } from "../../src/relay/relay.ts";
 import { Call } from "../../src/upstream/call.ts";
-import { begin, startLedger } from "../support/usage-recorder.ts";
-import { until } from "../support/until.ts";
+import { beginRequest, startRecorder } from "../support/usage-recorder.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const HEADERS = { "content-type": "text/event-stream", "transfer-encoding": "chunked" };
 const WHOLE =
@@ -23,14 +23,14 @@ const OPTIONS = {
 
 /** A request whose account has begun. @param response what differs from a response of which nothing was written. */
 async function beginAccount(response: { headersSent?: boolean } = {}) {
-  const { ledger, journal, rows } = await startLedger();
+  const { recorder, journal, rows } = await startRecorder();
   const raw = { headersSent: false, writableFinished: false, on: () => {}, ...response };
   const reply = { raw: raw as unknown as ServerResponse, hijack: () => {} } as unknown as FastifyReply;
   const request = { id: "r-1", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
-  const context = new RequestContext(request, reply, (ended) => ledger.end(ended));
+  const context = new RequestContext(request, reply, (ended) => recorder.end(ended));
   context.stream = true;
   request.context = context;
-  await begin(ledger, context);
+  await beginRequest(recorder, context);
   return { context, relay: new Relay(request, reply, OPTIONS), journal, rows };
 }
 
@@ -51,7 +51,7 @@ async function leaveWithHead(answer: (handler: Dispatcher.DispatchHandler, contr
   answer(handler, controller);
   context.endedAt = performance.now();
   relay.onClose();
-  const row = until(async () => (await rows()).find(({ state }) => state !== "open"), "the row");
+  const row = waitUntil(async () => (await rows()).find(({ state }) => state !== "open"), "the row");
   return { row, journal, abort };
 }
 
@@ -62,7 +62,7 @@ test("aborts at once when the client leaves while a head with its generation is 
     handler.onResponseStart?.(controller, 200, { ...HEADERS, "x-generation-id": "gen-7" }),
   );
   expect(abort).toHaveBeenCalledOnce();
-  await until(() => journal().includes('{"status":200,"generationId":"gen-7"}'), "the line");
+  await waitUntil(() => journal().includes('{"status":200,"generationId":"gen-7"}'), "the line");
   expect(await row).toMatchObject({ state: "pending", outcome: "client_gone", generation_id: "gen-7" });
 });
 

@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ANSWERS } from "../fixtures/answers.ts";
-import type { Answer } from "../fixtures/replay.ts";
-import { piecesOf, readAnswer } from "../support/inspect-response.ts";
+import { RESPONSES } from "../fixtures/responses.ts";
+import type { ResponseFixture } from "../fixtures/replay.ts";
+import { cutIntoPieces, inspectResponse } from "../support/inspect-response.ts";
 
 const USAGE = {
   promptTokens: 8,
@@ -19,11 +19,11 @@ const SIZES = fc.array(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ mi
 });
 
 describe("Reading finds the same however an answer is split", () => {
-  test.each(ANSWERS.map((answer) => [answer.name, answer] as const))("%s", (_, answer) => {
-    const whole = readAnswer(answer, [answer.body]);
+  test.each(RESPONSES.map((answer) => [answer.name, answer] as const))("%s", (_, answer) => {
+    const whole = inspectResponse(answer, [answer.body]);
     fc.assert(
       fc.property(SIZES, (sizes) => {
-        expect(readAnswer(answer, piecesOf(answer.body, sizes))).toEqual(whole);
+        expect(inspectResponse(answer, cutIntoPieces(answer.body, sizes))).toEqual(whole);
       }),
       answer.body.length < 16_384 ? { numRuns: 100, examples: [[[1]]] } : { numRuns: 10 },
     );
@@ -44,8 +44,10 @@ test.each([
 ])(
   "Reading finds usage, model and provider of %s, and whether it is complete",
   (name, usage, answeredWhole) => {
-    const answer = ANSWERS.find((one) => one.name === name) as Answer;
-    const found = readAnswer(answer, [answer.body], { ended: answer.contentType === "application/json" });
+    const answer = RESPONSES.find((one) => one.name === name) as ResponseFixture;
+    const found = inspectResponse(answer, [answer.body], {
+      ended: answer.contentType === "application/json",
+    });
     expect([found.usage, found.answeredWhole]).toEqual([usage, answeredWhole]);
     const named = name !== "nothing but white space";
     expect(found.responseModel).toBe(named ? "a/b-20260101" : undefined);
@@ -59,7 +61,7 @@ test("Reading finds the model after any keep-alive white space, wherever a piece
     for (let cut = 0; cut <= json.length; cut++) {
       const bytes = Buffer.from(" ".repeat(spaces) + json);
       const pieces = [bytes.subarray(0, spaces + cut), bytes.subarray(spaces + cut)];
-      const { responseModel } = readAnswer({ contentType: "application/json", status: 200 }, pieces);
+      const { responseModel } = inspectResponse({ contentType: "application/json", status: 200 }, pieces);
       expect(responseModel, `${spaces} spaces, cut at ${cut}`).toBe("a/b");
     }
 });
@@ -68,7 +70,7 @@ test("Reading does not keep an endless answer", () => {
   const answer = { contentType: "application/json", status: 200 };
   const piece = Buffer.from(`"${"x".repeat(65_534)}"`);
   const before = process.memoryUsage().arrayBuffers;
-  const found = readAnswer(answer, Array<Buffer>(20_000).fill(piece));
+  const found = inspectResponse(answer, Array<Buffer>(20_000).fill(piece));
   expect(found).toMatchObject({ usage: undefined, responseModel: undefined });
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000);
 });

@@ -9,8 +9,8 @@ import { RequestContext } from "../../src/http/request-context.ts";
 import { closeStalledClients } from "../../src/http/stalled-clients.ts";
 import { Relay } from "../../src/relay/relay.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { idleCall } from "../support/upstream-call.ts";
-import { until } from "../support/until.ts";
+import { createIdleCall } from "../support/upstream-call.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const FAR_MORE_THAN_BUFFERS_HOLD = Buffer.alloc(64 * 1_048_576, 0x20);
 const HEAD = { status: 200, headers: { "content-type": "application/json", "content-length": "2" } };
@@ -27,7 +27,7 @@ async function beginRelay(sent = true) {
   client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
   const response = await promise;
   const socket = response.socket as Socket;
-  const call = idleCall({
+  const call = createIdleCall({
     sent,
     abort: vi.fn<() => void>(),
     pause: vi.fn<() => void>(),
@@ -66,7 +66,7 @@ test("the end of an answer waits for a caller that does not read no longer than 
   relay.onHead(HEAD);
   relay.onEnd();
   expect(context.outcome).toBe("complete");
-  await until(() => socket.destroyed, "the connection to be let go");
+  await waitUntil(() => socket.destroyed, "the connection to be let go");
   relay.onClose();
   expect(context.outcome).toBe("client_gone");
   expect(call.abort).not.toHaveBeenCalled();
@@ -76,9 +76,9 @@ test("completes a response that the client took at once", async () => {
   const { client, context, relay, response } = await beginRelay();
   relay.onHead(HEAD);
   relay.onData(Buffer.from("{}"));
-  await until(() => client.response()?.body.length === 2, "the body");
+  await waitUntil(() => client.readResponse()?.body.length === 2, "the body");
   relay.onEnd();
-  await until(() => response.writableFinished, "the end");
+  await waitUntil(() => response.writableFinished, "the end");
   relay.onClose();
   expect(context.outcome).toBe("complete");
 });
@@ -92,7 +92,7 @@ test("pauses upstream once for each time the client falls behind", async () => {
     relay.onData(Buffer.from("more"));
     expect([call.pause.mock.calls.length, call.resume.mock.calls.length]).toEqual([times, times - 1]);
     client.socket.resume();
-    await until(() => call.resume.mock.calls.length === times, "upstream to go on", 10_000);
+    await waitUntil(() => call.resume.mock.calls.length === times, "upstream to go on", 10_000);
   }
 });
 
@@ -101,7 +101,7 @@ test("what comes after the end changes nothing", async () => {
   relay.onHead(HEAD);
   relay.onEnd();
   relay.abort(new GatewayError("shutting_down", "The gateway is shutting down."));
-  expect([context.outcome, context.errorCode, context.incomplete]).toEqual(["complete", undefined, false]);
+  expect([context.outcome, context.errorCode, context.isIncomplete]).toEqual(["complete", undefined, false]);
 });
 
 test.each(["before", "after"])("a caller who is gone %s the head has upstream let go once", async (when) => {
@@ -118,7 +118,7 @@ test("an answer that is cut from our side lets upstream go and says so in the lo
   relay.abort(new GatewayError("shutting_down", "The gateway is shutting down."));
   expect(call.abort).toHaveBeenCalledTimes(1);
   expect(context).toMatchObject({ outcome: "rejected", errorCode: "shutting_down", incomplete: true });
-  const cut = await client.ended("the cut stream");
+  const cut = await client.waitForEnd("the cut stream");
   expect(cut?.body.toString()).toContain('"reason":"shutting_down"');
 });
 
@@ -128,7 +128,7 @@ test.each([
 ])("an error that answers a broken connection %s when the request %s sent", async (_, __, sent, retry) => {
   const { client, relay } = await beginRelay(sent);
   relay.respondWithError(new GatewayError("request_timeout", "The request took too long to arrive."));
-  const answer = await client.whole("the error");
+  const answer = await client.waitForResponse("the error");
   expect([answer.status, answer.headers["x-should-retry"]]).toEqual([408, retry]);
 });
 
@@ -149,7 +149,7 @@ test("each retry is counted, and the time of the first byte is not that of a lat
   relay.onData(Buffer.from("{"));
   const first = context.firstByteAt;
   expect(first).toBeGreaterThan(0);
-  await until(() => performance.now() > first, "the clock to move");
+  await waitUntil(() => performance.now() > first, "the clock to move");
   relay.onData(Buffer.from("}"));
   expect([context.firstByteAt, context.bytesOut]).toEqual([first, 2]);
 });

@@ -3,7 +3,7 @@ import { GatewayError } from "../../src/errors.ts";
 import type { CallerKey } from "../../src/auth/caller-key.ts";
 import { refuseForbiddenModels } from "../../src/auth/model-access.ts";
 import { readChatRequest } from "../../src/request/chat-request.ts";
-import { cpuMs, onThisMachine, parses } from "../support/cpu.ts";
+import { measureCpuMs, scaleToMachine, canParseJson } from "../support/cpu.ts";
 import { HOSTILE_TEXTS } from "../support/hostile-texts.ts";
 
 /** The most of one key, each of as many stars as fit. */
@@ -31,12 +31,12 @@ test.each(HOSTILE_TEXTS)(
   { timeout: 60_000, retry: 2 },
   (_, make) => {
     const bytes = Buffer.from(make());
-    const isJson = parses(bytes.toString());
-    const parsing = cpuMs(() => parses(bytes.toString()));
+    const isJson = canParseJson(bytes.toString());
+    const parsing = measureCpuMs(() => canParseJson(bytes.toString()));
     // What is judged is parsed on the way, so that comes on top.
-    const allowed = onThisMachine(isJson ? SMALL_MS : REFUSED_AT_ONCE_MS);
+    const allowed = scaleToMachine(isJson ? SMALL_MS : REFUSED_AT_ONCE_MS);
     const bound = Math.max(allowed, (TIMES_JSON_PARSE + 1) * parsing);
-    expect(cpuMs(() => judge(bytes), bound)).toBeLessThanOrEqual(bound);
+    expect(measureCpuMs(() => judge(bytes), bound)).toBeLessThanOrEqual(bound);
   },
 );
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { readChatRequest } from "../../src/request/chat-request.ts";
-import { refusalOf } from "../support/refusal-of.ts";
+import { expectRefusal } from "../support/expect-refusal.ts";
 
 const VALID = { model: "openai/gpt-4o-mini", messages: [{ role: "user", content: "hi" }] };
 /** Stands wherever a refused body has a value; no answer may contain it. */
@@ -38,7 +38,7 @@ test.each<[what: string, code: string, body: string | Uint8Array]>([
   ["513 open brackets", "json_too_deep", nested(513)],
   ["100,000 open brackets", "json_too_deep", "[".repeat(100_000)],
 ])("%s instead of a JSON object is refused as %s", (_, code, body) => {
-  const error = refusalOf(body);
+  const error = expectRefusal(body);
   expect({ status: error.status, type: error.type, code: error.code, param: error.param }).toEqual({
     status: 400,
     type: "invalid_request_error",
@@ -57,7 +57,7 @@ test.each([
   ["\ud800", `{"\\ud800":"${SECRET}","\\uD800":1}`],
   ["k".repeat(64), `{"${"k".repeat(5_000)}":"${SECRET}","${"k".repeat(5_000)}":1}`],
 ])("a second %j is refused", (param, body) => {
-  const error = refusalOf(body);
+  const error = expectRefusal(body);
   expect([error.status, error.code, error.param]).toEqual([400, "duplicate_field", param]);
   expect(error.toJson()).not.toContain(SECRET);
 });
@@ -68,7 +68,7 @@ test("repeated keys at deeper levels pass: only the top level is read by the gat
 });
 
 test("a byte order mark is called by its name, because nobody can see it", () => {
-  expect(refusalOf(`\ufeff${withFields({})}`).message).toContain("byte order mark");
+  expect(expectRefusal(`\ufeff${withFields({})}`).message).toContain("byte order mark");
 });
 
 test("512 open brackets pass", () => {
@@ -77,10 +77,10 @@ test("512 open brackets pass", () => {
 
 test("20,000 bad messages and the last of 20,000 parts are refused with one small error", () => {
   const messages = Array.from({ length: 20_000 }, () => ({ role: 7, content: { [SECRET]: 1 } }));
-  expect(refusalOf(withFields({ messages })).toJson().length).toBeLessThan(300);
+  expect(expectRefusal(withFields({ messages })).toJson().length).toBeLessThan(300);
   const content: unknown[] = Array.from({ length: 20_000 }, () => ({ type: "text", text: SECRET }));
   content[19_999] = SECRET;
-  const error = refusalOf(withFields({ messages: [{ role: "user", content }] }));
+  const error = expectRefusal(withFields({ messages: [{ role: "user", content }] }));
   expect([error.code, error.param]).toEqual(["invalid_type", "messages[0].content[19999]"]);
   expect(error.toJson()).not.toContain(SECRET);
 });
@@ -100,6 +100,6 @@ test("a tool schema with __proto__ passes and changes nothing", () => {
 });
 
 test("a model from nowhere but __proto__ is no model", () => {
-  const error = refusalOf('{"__proto__":{"model":"a/b"},"messages":[{"role":"user"}]}');
+  const error = expectRefusal('{"__proto__":{"model":"a/b"},"messages":[{"role":"user"}]}');
   expect([error.code, error.param]).toEqual(["missing_required_parameter", "model"]);
 });

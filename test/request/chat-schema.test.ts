@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { GatewayError } from "../../src/errors.ts";
-import { refusalOf as refusalOfBody } from "../support/refusal-of.ts";
+import { expectRefusal as refusalOfBody } from "../support/expect-refusal.ts";
 
 const VALID = { model: "openai/gpt-4o-mini", messages: [{ role: "user", content: "hi" }] };
 /** Stands wherever a refused body has a value; no answer may contain it. */

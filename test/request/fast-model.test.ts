@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { changesModel, fastModelId } from "../../src/request/fast-model.ts";
+import { selectsFastModel, toFastModelId } from "../../src/request/fast-model.ts";
 
 test.each([
   ["a/b", "a/b-fast"],
@@ -9,10 +9,16 @@ test.each([
   ["a/b-fast", "a/b-fast"],
   ["a/b-fast:nitro", "a/b-fast:nitro"],
 ])("the fast model of %s is %s", (id, fast) => {
-  expect(fastModelId(id)).toBe(fast);
+  expect(toFastModelId(id)).toBe(fast);
 });
 
 test("every speed but the standard one changes the model", () => {
-  expect([undefined, null, "standard"].map(changesModel)).toEqual([false, false, false]);
-  expect(["fast", "FAST", "of-tomorrow", 1, ""].map(changesModel)).toEqual([true, true, true, true, true]);
+  expect([undefined, null, "standard"].map(selectsFastModel)).toEqual([false, false, false]);
+  expect(["fast", "FAST", "of-tomorrow", 1, ""].map(selectsFastModel)).toEqual([
+    true,
+    true,
+    true,
+    true,
+    true,
+  ]);
 });

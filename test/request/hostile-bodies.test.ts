@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { readChatRequest } from "../../src/request/chat-request.ts";
 import { parseJsonObject } from "../../src/request/json-object.ts";
 import { findTopLevelFields } from "../../src/request/top-level-fields.ts";
-import { refusalOf } from "../support/refusal-of.ts";
+import { expectRefusal } from "../support/expect-refusal.ts";
 
 /** Far more than a pass takes, and far less than one that goes back over what it has read. */
 const DEADLINE_MS = 3_000;
@@ -13,8 +13,8 @@ test.each(["[", '{"x":', '{"x":[', '"]['])(
   { timeout: DEADLINE_MS },
   (unit) => {
     const body = unit.repeat(100_000);
-    refusalOf(unit);
-    expect(refusalOf(body).status).toBe(400);
+    expectRefusal(unit);
+    expect(expectRefusal(body).status).toBe(400);
   },
 );
 
@@ -24,7 +24,7 @@ test("20,000 bad parts are refused with one small error", { timeout: DEADLINE_MS
     model: "a/b",
     messages: [{ role: "user", content: Array.from({ length: 20_000 }, () => bad) }],
   });
-  const error = refusalOf(body);
+  const error = expectRefusal(body);
   expect(error.param).toBe("messages[0].content[0].text");
   expect(error.toJson().length).toBeLessThan(300);
 });
@@ -41,7 +41,7 @@ test.each([
 
 test("a body of very many values is refused, and one of many is not", { timeout: DEADLINE_MS }, () => {
   const around = (values: string): string => `{"model":"a/b","x":[${values}1],"messages":[{"role":"user"}]}`;
-  expect(refusalOf(around("{},".repeat(5_000_000))).code).toBe("json_too_complex");
+  expect(expectRefusal(around("{},".repeat(5_000_000))).code).toBe("json_too_complex");
   const many = Buffer.from(around("1,".repeat(90_000)));
   expect(readChatRequest(many).body.length).toBe(many.length);
 });

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { forwardedModelId, hasOptionalPrefix } from "../../src/request/model-id.ts";
+import { normalizeModelId, hasOptionalPrefix } from "../../src/request/model-id.ts";
 import { LISTED_IDS, SUFFIXES } from "../fixtures/model-ids.ts";
 
 const FULL_LIST = new URL("../../../shared/specs/openrouter-model-ids.txt", import.meta.url);
@@ -55,12 +55,12 @@ const UNCHANGED: readonly string[] = [
 ];
 
 test.each(STRIPPED)("%j is forwarded as %j", (asked, forwarded) => {
-  expect(forwardedModelId(asked)).toBe(forwarded);
+  expect(normalizeModelId(asked)).toBe(forwarded);
   expect(hasOptionalPrefix(asked)).toBe(true);
 });
 
 test.each(UNCHANGED)("%j is forwarded as it is", (asked) => {
-  expect(forwardedModelId(asked)).toBe(asked);
+  expect(normalizeModelId(asked)).toBe(asked);
   expect(hasOptionalPrefix(asked)).toBe(false);
 });
 
@@ -72,9 +72,9 @@ function misnamed(ids: readonly string[]): string[] {
       [id, id] as const,
       [`openrouter/${id}`, id] as const,
       // The prefix goes at most once: what is left is not looked at again.
-      [forwardedModelId(`openrouter/${id}`), id] as const,
+      [normalizeModelId(`openrouter/${id}`), id] as const,
     ])
-    .filter(([asked, forwarded]) => forwardedModelId(asked) !== forwarded)
+    .filter(([asked, forwarded]) => normalizeModelId(asked) !== forwarded)
     .map(([asked]) => asked);
 }
 

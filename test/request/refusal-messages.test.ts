@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { refusalOf } from "../support/refusal-of.ts";
+import { expectRefusal } from "../support/expect-refusal.ts";
 
 const VALID = { model: "a/b", messages: [{ role: "user", content: "hi" }] };
 
@@ -16,13 +16,13 @@ test.each<[message: string, body: string | Uint8Array]>([
   ["The request body has a field more than once; send each field once.", '{"a":1,"a":2}'],
   ["Name a model: set model, a non-empty models, or preset.", '{"messages":[{"role":"user"}]}'],
 ])("the caller is told in words what is wrong with the body: %s", (message, body) => {
-  expect(refusalOf(body).message).toBe(message);
+  expect(expectRefusal(body).message).toBe(message);
 });
 
 test.each(["\uf03f", "\ufec0", "\u0eff"])(
   "%j, which shares bytes with a byte order mark, is not called one",
   (character) => {
-    expect(refusalOf(`${character}{}`).message).toBe("The request body is not valid JSON.");
+    expect(expectRefusal(`${character}{}`).message).toBe("The request body is not valid JSON.");
   },
 );
 
@@ -53,5 +53,5 @@ test.each<[message: string, fields: object]>([
   ["stop must have at most 4 items.", { stop: ["1", "2", "3", "4", "5"] }],
   ["tool_choice must be a string or an object.", { tool_choice: 1 }],
 ])("the caller is told in words what a field must be: %s", (text, fields) => {
-  expect(refusalOf(JSON.stringify({ ...VALID, ...fields })).message).toBe(text);
+  expect(expectRefusal(JSON.stringify({ ...VALID, ...fields })).message).toBe(text);
 });

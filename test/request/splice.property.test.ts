@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { readChatRequest } from "../../src/request/chat-request.ts";
 import { cutInPlace } from "../../src/request/splice.ts";
 import type { Span } from "../../src/request/top-level-fields.ts";
-import { anyText, objectText, spelled, valueText, whitespace } from "../support/json-text.ts";
+import { anyText, formatObject, spellString, valueText, whitespace } from "../support/json-text.ts";
 
 /** A model id as it stands in a body, cut where the gateway must cut it. */
 interface SpelledId {
@@ -28,7 +28,7 @@ const upstreamId = fc.oneof(
 );
 const prefixedId = upstreamId.chain((sent) =>
   fc
-    .tuple(spelled("openrouter/"), spelled(sent))
+    .tuple(spellString("openrouter/"), spellString(sent))
     .map(([prefix, rest]) => ({ prefix, rest, asked: `openrouter/${sent}`, sent })),
 );
 const otherId = fc
@@ -44,7 +44,7 @@ const otherId = fc
     ),
   )
   .filter((id) => !/^openrouter\/[^/:@]+\/[^/:@]+(?:[:@]|$)/u.test(id))
-  .chain((id) => spelled(id).map((rest) => ({ prefix: "", rest, asked: id, sent: id })));
+  .chain((id) => spellString(id).map((rest) => ({ prefix: "", rest, asked: id, sent: id })));
 const modelId: fc.Arbitrary<SpelledId> = fc.oneof(prefixedId, prefixedId, otherId);
 
 /** A member of the body: its text as asked, and as it must be sent. */
@@ -64,16 +64,16 @@ const unknownMembers = fc
   .chain(([keys, odd]) =>
     fc.tuple(
       ...[...keys, ...odd].map((key) =>
-        fc.tuple(spelled(key), valueText).map(([name, value]) => [name, value] as const),
+        fc.tuple(spellString(key), valueText).map(([name, value]) => [name, value] as const),
       ),
     ),
   );
 
 const chatBodies = fc
   .record({
-    modelKey: spelled("model"),
+    modelKey: spellString("model"),
     model: fc.option(modelId),
-    modelsKey: spelled("models"),
+    modelsKey: spellString("models"),
     models: fc.option(fc.array(modelId, { minLength: 1, maxLength: 4 })),
     messages: fc.constantFrom(
       '[{"role":"user","content":"openrouter/a/b","model":"openrouter/a/b"}]',
@@ -95,7 +95,7 @@ const chatBodies = fc
       .map((member, i) => ({ member, rank: order[i % order.length] ?? 0 }))
       .toSorted((a, b) => a.rank - b.rank);
     const text = (which: keyof Member): string =>
-      objectText(
+      formatObject(
         shuffled.map(({ member: [key, value] }) => [key, value[which]]),
         gaps,
       );

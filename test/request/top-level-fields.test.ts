@@ -1,11 +1,11 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { decodeString, findTopLevelFields, type Span } from "../../src/request/top-level-fields.ts";
+import { decodeJsonString, findTopLevelFields, type Span } from "../../src/request/top-level-fields.ts";
 import {
   keyText,
   longStringToken,
-  objectText,
-  spelled,
+  formatObject,
+  spellString,
   stringToken,
   valueText,
   whitespace,
@@ -40,7 +40,7 @@ function naiveFields(text: string): { keys: Span[]; model: Span | undefined; mod
 
 const member = fc.tuple(
   fc.oneof(
-    keyText.chain(spelled).map((key) => `"${key}"`),
+    keyText.chain(spellString).map((key) => `"${key}"`),
     longStringToken,
   ),
   fc.oneof(
@@ -51,10 +51,10 @@ const member = fc.tuple(
 );
 const text = fc
   .tuple(fc.array(member, { maxLength: 6 }), fc.array(whitespace, { minLength: 1, maxLength: 8 }))
-  .map(([members, gaps]) => objectText(members, gaps));
+  .map(([members, gaps]) => formatObject(members, gaps));
 /** Repeated keys, and `models` with anything but strings in it, are refused before its spans are looked at. */
 function willBeRefused(json: string, keys: readonly Span[]): boolean {
-  const names = new Set(keys.map((key) => decodeString(Buffer.from(json), key)));
+  const names = new Set(keys.map((key) => decodeJsonString(Buffer.from(json), key)));
   const { models } = JSON.parse(json) as Record<string, unknown>;
   const listsNames = Array.isArray(models) && models.every((item) => typeof item === "string");
   return names.size < keys.length || (models !== undefined && !listsNames);

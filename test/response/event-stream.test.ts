@@ -2,8 +2,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { until } from "../support/until.ts";
-import { EventStreamReader, type JsonEvent, Key } from "../../src/response/event-stream.ts";
+import { waitUntil } from "../support/wait.ts";
+import { EventStreamReader, type JsonEvent, JsonKey } from "../../src/response/event-stream.ts";
 
 const EVENT_MAX_BYTES = 32_768;
 const SCAN_BYTES = 16_384;
@@ -12,7 +12,7 @@ const LONG = `data: {"id":"${"x".repeat(20_000)}"}`;
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-const WANTED = [new Key("usage"), new Key("id")];
+const WANTED = [new JsonKey("usage"), new JsonKey("id")];
 
 /** A reader that wants events with `"usage"` or `"id"`, given these chunks, and the events it has found. */
 function readerOf(...chunks: (string | Buffer)[]) {
@@ -61,15 +61,15 @@ test.each([
   ["half of it", "data: [DONE", false],
   ["nothing", "", false],
 ])("isDone is right for a stream with %s", (_, text, done) => {
-  expect(readerOf(text).reader.isDone).toBe(done);
-  expect(readerOf(...text.split("")).reader.isDone).toBe(done);
+  expect(readerOf(text).reader.hasDone).toBe(done);
+  expect(readerOf(...text.split("")).reader.hasDone).toBe(done);
 });
 
 test("isDone needs the line break, unless the stream has ended there", () => {
   const { reader } = readerOf("data: 1\n\ndata: [DONE]");
-  expect([reader.isDone, reader.endsDone]).toEqual([false, true]);
+  expect([reader.hasDone, reader.hasDoneAtEnd]).toEqual([false, true]);
   reader.push(Buffer.from(" and more\n\n"));
-  expect([reader.isDone, reader.endsDone]).toEqual([false, false]);
+  expect([reader.hasDone, reader.hasDoneAtEnd]).toEqual([false, false]);
 });
 
 test("gives each complete event that has a wanted key, and no other", () => {
@@ -101,7 +101,7 @@ test("reports an event with a wanted key that is no JSON, and one that is too lo
     () => {},
     () => unreadable++,
   );
-  reader.wantedKeys = [new Key("usage")];
+  reader.wantedKeys = [new JsonKey("usage")];
   reader.push(Buffer.from('data: {"usage":{}}\n\ndata: {"other"\n\ndata: [DONE]\n\n'));
   reader.scan();
   expect(unreadable).toBe(0);
@@ -123,9 +123,9 @@ test("wantedKeys changed while an event is read apply to the next event", () => 
   const events: JsonEvent[] = [];
   const reader = new EventStreamReader((event) => {
     events.push(event);
-    reader.wantedKeys = [new Key("usage")];
+    reader.wantedKeys = [new JsonKey("usage")];
   });
-  reader.wantedKeys = [new Key("id"), new Key("usage")];
+  reader.wantedKeys = [new JsonKey("id"), new JsonKey("usage")];
   reader.push(Buffer.from('data: {"id":1}\n\ndata: {"id":2}\n\ndata: {"id":3,"usage":{}}\n\n'));
   reader.scan();
   expect(events).toEqual([{ id: 1 }, { id: 3, usage: {} }]);
@@ -158,8 +158,8 @@ test("finds the same events and the same end however the stream is split", () =>
         pieces.push(bytes.subarray(at, at + (sizes[i % sizes.length] ?? 1)));
       const split = readerOf(...pieces);
       const seen = ({ reader, events }: ReturnType<typeof readerOf>) => ({
-        done: reader.isDone,
-        ends: reader.endsDone,
+        done: reader.hasDone,
+        ends: reader.hasDoneAtEnd,
         between: reader.isBetweenEvents,
         events: [...events],
       });
@@ -173,7 +173,7 @@ test("passes over an event that is longer than an event may be, and reads the ne
   const long = `data: {"usage":{"text":"${"x".repeat(2 * EVENT_MAX_BYTES)}"}}\n\n`;
   const pieces = Array.from({ length: 100 }, (_, index) => long.slice(index * 6_000, (index + 1) * 6_000));
   const { reader, events } = readerOf(...pieces, 'data: {"usage":{"a":1}}\n\ndata: [DONE]\n\n');
-  expect([reader.isDone, reader.isBetweenEvents]).toEqual([true, true]);
+  expect([reader.hasDone, reader.isBetweenEvents]).toEqual([true, true]);
   expect(events).toEqual([{ usage: { a: 1 } }]);
 });
 
@@ -196,11 +196,11 @@ test.each([
     return reader;
   });
   const bound = readers.length * (EVENT_MAX_BYTES + SCAN_BYTES + 2_000);
-  await until(() => {
+  await waitUntil(() => {
     collectGarbage();
     return process.memoryUsage().arrayBuffers - before < bound;
   }, "the memory of the readers to be within their bounds");
-  expect(readers.every(({ isDone }) => !isDone)).toBe(true);
+  expect(readers.every(({ hasDone }) => !hasDone)).toBe(true);
 });
 
 test("a reader keeps a stream of one-byte chunks in little more than its bytes", () => {
@@ -222,9 +222,9 @@ test("an endless event is neither kept nor taken for the end of the stream", asy
   const before = process.memoryUsage().arrayBuffers;
   for (let count = 0; count < 5_000; count++) reader.push(piece);
   // Memory of buffers is given back some time after the collection that found them.
-  await until(() => {
+  await waitUntil(() => {
     collectGarbage();
     return process.memoryUsage().arrayBuffers - before < 2 * EVENT_MAX_BYTES;
   }, "the memory of the chunks to be given back");
-  expect([reader.isDone, reader.isBetweenEvents, events]).toEqual([false, false, []]);
+  expect([reader.hasDone, reader.isBetweenEvents, events]).toEqual([false, false, []]);
 });

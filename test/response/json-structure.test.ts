@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { JsonStructure } from "../../src/response/json-structure.ts";
-import { piecesOf } from "../support/inspect-response.ts";
+import { cutIntoPieces } from "../support/inspect-response.ts";
 
 /** Text full of what ends strings and opens brackets. */
 const text = fc.oneof(
@@ -30,8 +30,8 @@ function isComplete(pieces: readonly (Buffer | string)[]): boolean {
 test("a document is complete at its end, and no proper prefix of it is, however it is split", () => {
   fc.assert(
     fc.property(json, sizes, fc.nat(), (bytes, pieces, cut) => {
-      expect(isComplete(piecesOf(bytes, pieces))).toBe(true);
-      expect(isComplete(piecesOf(bytes.subarray(0, cut % bytes.length), pieces))).toBe(false);
+      expect(isComplete(cutIntoPieces(bytes, pieces))).toBe(true);
+      expect(isComplete(cutIntoPieces(bytes.subarray(0, cut % bytes.length), pieces))).toBe(false);
       const structure = new JsonStructure();
       const completeAfter: number[] = [];
       for (let at = 0; at < bytes.length; at++) {

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { piecesOf } from "../support/inspect-response.ts";
-import { errorBody } from "../../tools/simulator/errors.ts";
+import { cutIntoPieces } from "../support/inspect-response.ts";
+import { formatError } from "../../tools/simulator/errors.ts";
 import { mayBeRefusal, REFUSAL_MAX_BYTES, RefusalReader } from "../../src/response/refusal-body.ts";
 
 const JSON_TYPE = "application/json";
@@ -26,12 +26,12 @@ describe("RefusalReader", () => {
   test.each([400, 401, 402, 403, 404, 412, 413, 422, 429, 500, 502, 503, 529])(
     "accepts OpenRouter's own error of status %i",
     (status) => {
-      expect(judge(errorBody(status, { userId: "user_1" }), status)).toBe(true);
+      expect(judge(formatError(status, { userId: "user_1" }), status)).toBe(true);
     },
   );
 
   test.each([408, 499, 504, 522, 524])("rejects %i as a status, and as a code of another status", (code) => {
-    expect(judge(errorBody(code), code)).toBe(false);
+    expect(judge(formatError(code), code)).toBe(false);
     expect(judge('{"error":{"message":"m"}}', code)).toBe(false);
     expect(judge(`{"error":{"message":"m","code":${code}}}`, 500)).toBe(false);
     expect(judge(`{"error":{"message":"m","code":"${code}"}}`, 500)).toBe(false);
@@ -56,29 +56,29 @@ describe("RefusalReader", () => {
     ["whitespace", " \n"],
     ["a page", "<html><body>400</body></html>"],
     ["text", "Bad Request"],
-    ["an error that was cut off", errorBody(400).slice(0, -1)],
-    ["an error followed by more", `${errorBody(400)}x`],
-    ["two errors", errorBody(400).repeat(2)],
-    ["an event", `data: ${errorBody(400)}\n\n`],
+    ["an error that was cut off", formatError(400).slice(0, -1)],
+    ["an error followed by more", `${formatError(400)}x`],
+    ["two errors", formatError(400).repeat(2)],
+    ["an event", `data: ${formatError(400)}\n\n`],
     ["null", "null"],
-    ["a list", `[${errorBody(400)}]`],
+    ["a list", `[${formatError(400)}]`],
     ["an error that is text", '{"error":"Bad Request"}'],
     ["an error that is a list", '{"error":[{"message":"m"}]}'],
     ["an error of null", '{"error":null}'],
     ["an error without a message", '{"error":{"code":400}}'],
     ["an error whose message is no text", '{"error":{"message":{},"code":400}}'],
-    ["an error below another key", `{"data":${errorBody(400)}}`],
+    ["an error below another key", `{"data":${formatError(400)}}`],
     ["somebody else's JSON", '{"message":"no Route matched with those values"}'],
     ["an error beside choices", '{"choices":[],"error":{"message":"m","code":400}}'],
     ["an error beside usage", '{"error":{"message":"m","code":400},"usage":{"cost":1}}'],
     ["an error of a generation", '{"id":"gen-1","error":{"message":"m","code":400}}'],
-    ["a byte order mark", `\uFEFF${errorBody(400)}`],
+    ["a byte order mark", `\uFEFF${formatError(400)}`],
   ])("rejects %s", (_, body) => {
     expect(judge(body)).toBe(false);
   });
 
   test.each([100, 200, 204, 299, 301, 307, 399, 600, 999])("rejects an error of status %i", (status) => {
-    expect(judge(errorBody(400), status)).toBe(false);
+    expect(judge(formatError(400), status)).toBe(false);
   });
 
   test.each([
@@ -89,19 +89,19 @@ describe("RefusalReader", () => {
     "application/jsonl",
     "application/problem+json",
   ])("rejects an error of content type %j", (type) => {
-    expect(judge(errorBody(400), 400, type)).toBe(false);
+    expect(judge(formatError(400), 400, type)).toBe(false);
   });
 
   test.each(["Application/JSON", "application/json; charset=utf-8", " application/json ;x=y"])(
     "accepts an error of content type %j",
     (type) => {
-      expect(judge(errorBody(400), 400, type)).toBe(true);
+      expect(judge(formatError(400), 400, type)).toBe(true);
     },
   );
 
   test("accepts an error with megabytes of metadata up to its limit, and rejects one above it", () => {
-    expect(judge(errorBody(400, { metadataBytes: REFUSAL_MAX_BYTES - 1_000 }))).toBe(true);
-    expect(judge(errorBody(400, { metadataBytes: REFUSAL_MAX_BYTES }))).toBe(false);
+    expect(judge(formatError(400, { metadataBytes: REFUSAL_MAX_BYTES - 1_000 }))).toBe(true);
+    expect(judge(formatError(400, { metadataBytes: REFUSAL_MAX_BYTES }))).toBe(false);
   });
 
   test("judges a body by its outline as by the whole of it, however it is split", () => {
@@ -129,7 +129,7 @@ describe("RefusalReader", () => {
         fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 1 }),
         (body, space, sizes) => {
           const reader = new RefusalReader();
-          for (const piece of piecesOf(Buffer.from(JSON.stringify(body, null, space)), sizes))
+          for (const piece of cutIntoPieces(Buffer.from(JSON.stringify(body, null, space)), sizes))
             reader.push(piece);
           expect(reader.isRefusal).toBe(isRefusalDocument(body));
         },
@@ -151,7 +151,7 @@ describe("RefusalReader", () => {
   ])("takes little memory for an error with %s", (_, body, expected) => {
     const before = process.memoryUsage().arrayBuffers;
     const readers = Array.from({ length: 50 }, () => new RefusalReader());
-    const pieces = piecesOf(Buffer.from(body), [65_536]);
+    const pieces = cutIntoPieces(Buffer.from(body), [65_536]);
     for (const reader of readers) for (const piece of pieces) reader.push(piece);
     expect(process.memoryUsage().arrayBuffers - before - body.length).toBeLessThan(50 * 40_000);
     expect(readers.map(({ isRefusal }) => isRefusal)).toEqual(readers.map(() => expected));

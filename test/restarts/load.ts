@@ -1,6 +1,6 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { randomNumbers } from "../simulation/plan.ts";
+import { createRandom } from "../simulation/plan.ts";
 
 /** How far a request had come when it was lost. */
 type Phase = "connect" | "head" | "body";
@@ -68,7 +68,7 @@ export class MixedLoad {
 
   constructor(options: LoadOptions) {
     this.#options = options;
-    this.#random = randomNumbers(options.seed);
+    this.#random = createRandom(options.seed);
     this.#agent = new Agent({ keepAlive: true, maxSockets: options.callers });
   }
 

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { Replica } from "../simulation/replica.ts";
 import { type BalancerProcess, launchBalancer } from "../support/balancer-process.ts";
-import { freePort } from "../support/free-port.ts";
+import { findFreePort } from "../support/free-port.ts";
 import { type Loss, MixedLoad } from "./load.ts";
 
 /**
@@ -52,7 +52,7 @@ export async function restartInTurn(plan: RollingRestart): Promise<RollingFigure
   const directory = mkdtempSync(join(tmpdir(), "sluice-restarts-"));
   const simulator = await startSimulator({ keepSeen: 0 });
   const replicas = await Promise.all(
-    [0, 1].map(async () => new Replica(await freePort(), environment(simulator.baseUrl, plan))),
+    [0, 1].map(async () => new Replica(await findFreePort(), environment(simulator.baseUrl, plan))),
   );
   const ports = replicas.map(({ port }) => port) as [number, number];
   const causes = new Map<string, number>();

@@ -13,7 +13,7 @@ export interface Setup {
 }
 
 /** The official client of a gateway's, which does not retry unless it is told to. */
-export function clientOf(gateway: TestGateway, options: ClientOptions = {}): OpenAI {
+export function createClient(gateway: TestGateway, options: ClientOptions = {}): OpenAI {
   return new OpenAI({
     baseURL: `${gateway.url}/openai/v1`,
     apiKey: CALLER_KEY,
@@ -24,7 +24,7 @@ export function clientOf(gateway: TestGateway, options: ClientOptions = {}): Ope
 }
 
 /** The official client, a gateway, and a simulated OpenRouter behind it. */
-export async function setUp(
+export async function setUpClient(
   options: ClientOptions = {},
   env: Record<string, string | undefined> = {},
   simulation: SimulatorOptions = {},
@@ -32,11 +32,11 @@ export async function setUp(
   const simulator = await startSimulator(simulation);
   onTestFinished(() => simulator.close());
   const gateway = await startTestGateway(simulator.baseUrl, env);
-  return { client: clientOf(gateway, options), simulator, gateway };
+  return { client: createClient(gateway, options), simulator, gateway };
 }
 
 /** What a promise is rejected with. */
-export async function rejectionOf(promise: PromiseLike<unknown>): Promise<unknown> {
+export async function catchRejection(promise: PromiseLike<unknown>): Promise<unknown> {
   try {
     await promise;
   } catch (error) {

@@ -10,10 +10,10 @@ import {
   UnprocessableEntityError,
 } from "openai";
 import { expect, test } from "vitest";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { startTestGateway } from "../support/gateway.ts";
-import { until } from "../support/until.ts";
-import { clientOf, HELLO, MODEL, rejectionOf, setUp } from "./client.ts";
+import { waitUntil } from "../support/wait.ts";
+import { createClient, HELLO, MODEL, catchRejection, setUpClient } from "./client.ts";
 
 const CLASSES: readonly [status: number, kind: new (...args: never) => Error][] = [
   [400, BadRequestError],
@@ -34,10 +34,10 @@ const CLASSES: readonly [status: number, kind: new (...args: never) => Error][] 
 test.each(CLASSES)(
   "upstream's status %i is raised as the client's class for it, plain and streamed",
   async (status, kind) => {
-    const { client } = await setUp();
+    const { client } = await setUpClient();
     for (const stream of [false, true]) {
       const model = `sim/error:status=${status}`;
-      const error = await rejectionOf(client.chat.completions.create({ model, messages: HELLO, stream }));
+      const error = await catchRejection(client.chat.completions.create({ model, messages: HELLO, stream }));
       expect(error).toBeInstanceOf(kind);
       expect((error as Error).constructor).toBe(kind);
       // OpenRouter's own code, which is a number.
@@ -51,9 +51,9 @@ test.each(CLASSES)(
 );
 
 test("the gateway's own errors carry a code, a type, a parameter and an id", async () => {
-  const { client, gateway } = await setUp();
+  const { client, gateway } = await setUpClient();
   const create = (fields: object): Promise<unknown> =>
-    rejectionOf(
+    catchRejection(
       client.chat.completions.create(
         { model: MODEL, messages: HELLO, ...fields },
         { headers: { "x-request-id": "my-id-1" } },
@@ -73,8 +73,8 @@ test("the gateway's own errors carry a code, a type, a parameter and an id", asy
 });
 
 test("a key that the gateway does not know is an AuthenticationError", async () => {
-  const { client, simulator } = await setUp({ apiKey: "sk-wrong" });
-  const error = await rejectionOf(client.chat.completions.create({ model: MODEL, messages: HELLO }));
+  const { client, simulator } = await setUpClient({ apiKey: "sk-wrong" });
+  const error = await catchRejection(client.chat.completions.create({ model: MODEL, messages: HELLO }));
   expect(error).toBeInstanceOf(AuthenticationError);
   expect(error).toMatchObject({ status: 401, code: "invalid_api_key", type: "authentication_error" });
   expect((error as Error).message).not.toContain("sk-wrong");
@@ -83,8 +83,8 @@ test("a key that the gateway does not know is an AuthenticationError", async () 
 
 test("a caller's own key that OpenRouter does not know is an AuthenticationError", async () => {
   const ownKeys = { OPENROUTER_API_KEY: undefined, GATEWAY_API_KEYS: undefined };
-  const { client, simulator } = await setUp({ apiKey: "sk-wrong" }, ownKeys, { apiKeys: ["sk-right"] });
-  const error = await rejectionOf(client.chat.completions.create({ model: MODEL, messages: HELLO }));
+  const { client, simulator } = await setUpClient({ apiKey: "sk-wrong" }, ownKeys, { apiKeys: ["sk-right"] });
+  const error = await catchRejection(client.chat.completions.create({ model: MODEL, messages: HELLO }));
   expect(error).toBeInstanceOf(AuthenticationError);
   expect(error).toMatchObject({ status: 401, code: 401 });
   const right = client.withOptions({ apiKey: "sk-right" });
@@ -93,41 +93,41 @@ test("a caller's own key that OpenRouter does not know is an AuthenticationError
 });
 
 test("the gateway's own key that OpenRouter does not know is no fault of the caller's, and is not tried again", async () => {
-  const { client, simulator } = await setUp({ maxRetries: 2 }, {}, { apiKeys: ["another"] });
-  const error = await rejectionOf(client.chat.completions.create({ model: MODEL, messages: HELLO }));
+  const { client, simulator } = await setUpClient({ maxRetries: 2 }, {}, { apiKeys: ["another"] });
+  const error = await catchRejection(client.chat.completions.create({ model: MODEL, messages: HELLO }));
   expect(error).toBeInstanceOf(InternalServerError);
   expect(error).toMatchObject({ status: 502, code: "upstream_auth_failed", type: "upstream_error" });
-  expect(simulator.stats().requests).toBe(1);
+  expect(simulator.readStats().requests).toBe(1);
 });
 
 test("an unknown model is a NotFoundError when asked for, and a BadRequestError when used", async () => {
-  const { client } = await setUp();
-  const retrieved = await rejectionOf(client.models.retrieve("nobody/nothing"));
+  const { client } = await setUpClient();
+  const retrieved = await catchRejection(client.models.retrieve("nobody/nothing"));
   expect(retrieved).toBeInstanceOf(NotFoundError);
   expect(retrieved).toMatchObject({ code: "model_not_found", type: "invalid_request_error", param: "model" });
-  const used = await rejectionOf(
+  const used = await catchRejection(
     client.chat.completions.create({ model: "nobody/nothing", messages: HELLO }),
   );
   expect(used).toBeInstanceOf(BadRequestError);
 });
 
 test("an endpoint that the gateway does not have is a BadRequestError with its name, an unknown one a NotFoundError", async () => {
-  const { client } = await setUp();
-  const unsupported = await rejectionOf(client.embeddings.create({ model: MODEL, input: "x" }));
+  const { client } = await setUpClient();
+  const unsupported = await catchRejection(client.embeddings.create({ model: MODEL, input: "x" }));
   expect(unsupported).toBeInstanceOf(BadRequestError);
   expect(unsupported).toMatchObject({
     code: "unsupported_endpoint",
     requestID: expect.any(String) as string,
   });
   expect((unsupported as Error).message).toContain("no Embeddings API (POST /openai/v1/embeddings)");
-  const unknown = await rejectionOf(client.moderations.create({ input: "x" }));
+  const unknown = await catchRejection(client.moderations.create({ input: "x" }));
   expect(unknown).toBeInstanceOf(NotFoundError);
   expect(unknown).toMatchObject({ code: "unknown_url", requestID: expect.any(String) as string });
 });
 
 test("a web page from the edge is an error with a message, not a body of HTML", async () => {
-  const { client } = await setUp();
-  const error = await rejectionOf(
+  const { client } = await setUpClient();
+  const error = await catchRejection(
     client.chat.completions.create({ model: "sim/html:status=503", messages: HELLO }),
   );
   expect(error).toMatchObject({ status: 503, code: "upstream_error", type: "upstream_error" });
@@ -146,21 +146,21 @@ test.each([
 ])(
   "a client that retries sends a request whose answer is a web page of status %i %i time(s)",
   async (status, times) => {
-    const page = responseBytes(status, { "content-type": "text/html; charset=UTF-8" }, "<html></html>");
+    const page = formatResponse(status, { "content-type": "text/html; charset=UTF-8" }, "<html></html>");
     const upstream = await startScriptedUpstream((socket) => socket.write(page));
-    const client = clientOf(await startTestGateway(upstream.baseUrl), { maxRetries: 1 });
-    const error = await rejectionOf(client.chat.completions.create({ model: MODEL, messages: HELLO }));
+    const client = createClient(await startTestGateway(upstream.baseUrl), { maxRetries: 1 });
+    const error = await catchRejection(client.chat.completions.create({ model: MODEL, messages: HELLO }));
     expect(error).toMatchObject({ status, code: "upstream_error" });
     expect(upstream.seen).toHaveLength(times);
   },
 );
 
 test("an error in the middle of a stream is raised to whoever reads it", async () => {
-  const { client } = await setUp();
+  const { client } = await setUpClient();
   const model = "sim/error-midstream:after=2,status=502";
   const stream = await client.chat.completions.create({ model, messages: HELLO, stream: true });
   let pieces = 0;
-  const error = await rejectionOf(
+  const error = await catchRejection(
     (async () => {
       for await (const chunk of stream) pieces += chunk.choices.length;
     })(),
@@ -173,35 +173,35 @@ test("an error in the middle of a stream is raised to whoever reads it", async (
 test.each(["cut", "cut:half=1", "reset", "reset:half=1", "close-delimited:after=2"])(
   "a stream that upstream breaks off (%s) never ends as if it were whole",
   async (behaviour) => {
-    const { client } = await setUp();
+    const { client } = await setUpClient();
     const params = { model: `sim/${behaviour}`, messages: HELLO, stream: true } as const;
     const stream = await client.chat.completions.create(params);
     const read = async (): Promise<void> => {
       for await (const chunk of stream) expect(chunk.object).toBe("chat.completion.chunk");
     };
-    expect(await rejectionOf(read())).toBeInstanceOf(Error);
+    expect(await catchRejection(read())).toBeInstanceOf(Error);
   },
 );
 
 test("an answer that was cut off is not asked for again: upstream sees one request", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.destroy());
-  const client = clientOf(await startTestGateway(upstream.baseUrl), { maxRetries: 2 });
-  const error = await rejectionOf(client.chat.completions.create({ model: MODEL, messages: HELLO }));
+  const client = createClient(await startTestGateway(upstream.baseUrl), { maxRetries: 2 });
+  const error = await catchRejection(client.chat.completions.create({ model: MODEL, messages: HELLO }));
   expect(error).toMatchObject({ status: 502, code: "upstream_disconnected" });
   expect((error as APIError).headers?.get("x-should-retry")).toBe("false");
-  await until(() => upstream.open.size === 0, "upstream's connections to be closed");
+  await waitUntil(() => upstream.open.size === 0, "upstream's connections to be closed");
   expect(upstream.seen).toHaveLength(1);
 });
 
 test("upstream's own 502 is tried again as often as the client wants", async () => {
-  const busy = responseBytes(
+  const busy = formatResponse(
     502,
     { "content-type": "application/json" },
     '{"error":{"code":502,"message":"?"}}',
   );
   const upstream = await startScriptedUpstream((socket) => void socket.write(busy));
-  const client = clientOf(await startTestGateway(upstream.baseUrl), { maxRetries: 1 });
-  const error = await rejectionOf(client.chat.completions.create({ model: MODEL, messages: HELLO }));
+  const client = createClient(await startTestGateway(upstream.baseUrl), { maxRetries: 1 });
+  const error = await catchRejection(client.chat.completions.create({ model: MODEL, messages: HELLO }));
   expect(error).toMatchObject({ status: 502, code: 502 });
   expect(upstream.seen).toHaveLength(2);
 });

@@ -1,7 +1,7 @@
 import { APIConnectionTimeoutError, APIUserAbortError, RateLimitError } from "openai";
 import { expect, test } from "vitest";
-import { until } from "../support/until.ts";
-import { HELLO, MODEL, rejectionOf, setUp, type Setup } from "./client.ts";
+import { waitUntil } from "../support/wait.ts";
+import { HELLO, MODEL, catchRejection, setUpClient, type Setup } from "./client.ts";
 
 /** How soon OpenRouter must hear that a caller has left, for it bills until then. */
 const ABORT_DEADLINE_MS = 250;
@@ -9,14 +9,14 @@ const ABORT_DEADLINE_MS = 250;
 const ONE_ABORTED = { requests: 1, active: 0, completed: 0, aborted: 1 };
 
 async function whatUpstreamSaw({ simulator }: Setup): Promise<object> {
-  await until(() => simulator.stats().aborted > 0, "upstream to see the abort", ABORT_DEADLINE_MS);
-  return simulator.stats();
+  await waitUntil(() => simulator.readStats().aborted > 0, "upstream to see the abort", ABORT_DEADLINE_MS);
+  return simulator.readStats();
 }
 
 const endless = { model: "sim/ok:events=100000,gapMs=5", messages: HELLO, stream: true } as const;
 
 test("a stream that the caller leaves is ended at upstream", async () => {
-  const setup = await setUp();
+  const setup = await setUpClient();
   const stream = await setup.client.chat.completions.create(endless);
   let pieces = 0;
   for await (const chunk of stream) {
@@ -28,7 +28,7 @@ test("a stream that the caller leaves is ended at upstream", async () => {
 
 test("a stream that the caller aborts by its controller or a signal is ended at upstream", async () => {
   for (const how of ["controller", "signal"] as const) {
-    const setup = await setUp();
+    const setup = await setUpClient();
     const own = new AbortController();
     const stream = await setup.client.chat.completions.create(endless, { signal: own.signal });
     const { controller } = how === "controller" ? stream : { controller: own };
@@ -40,58 +40,58 @@ test("a stream that the caller aborts by its controller or a signal is ended at 
 });
 
 test("a plain request that the caller aborts is ended at upstream", async () => {
-  const setup = await setUp();
+  const setup = await setUpClient();
   const own = new AbortController();
   const params = { model: "sim/hang", messages: HELLO };
-  const failed = rejectionOf(setup.client.chat.completions.create(params, { signal: own.signal }));
-  await until(() => setup.simulator.seen[0]?.model, "the request to reach upstream");
+  const failed = catchRejection(setup.client.chat.completions.create(params, { signal: own.signal }));
+  await waitUntil(() => setup.simulator.seen[0]?.model, "the request to reach upstream");
   own.abort();
   expect(await failed).toBeInstanceOf(APIUserAbortError);
   expect(await whatUpstreamSaw(setup)).toMatchObject(ONE_ABORTED);
 });
 
 test("a timeout of the caller's is its own error, and ends the request at upstream", async () => {
-  const setup = await setUp();
+  const setup = await setUpClient();
   const params = { model: "sim/hang", messages: HELLO };
-  const error = await rejectionOf(setup.client.chat.completions.create(params, { timeout: 200 }));
+  const error = await catchRejection(setup.client.chat.completions.create(params, { timeout: 200 }));
   expect(error).toBeInstanceOf(APIConnectionTimeoutError);
   expect(await whatUpstreamSaw(setup)).toMatchObject(ONE_ABORTED);
 });
 
 test("white space that keeps a long call alive reaches a client that waits for JSON", async () => {
-  const { client } = await setUp();
+  const { client } = await setUpClient();
   const params = { model: "sim/ok:whitespace=20,gapMs=5", messages: HELLO };
   expect((await client.chat.completions.create(params)).choices).toHaveLength(1);
 });
 
 test("a 429 is tried again after the time that upstream asks for, and then succeeds", async () => {
-  const { client, simulator } = await setUp({ maxRetries: 2 });
+  const { client, simulator } = await setUpClient({ maxRetries: 2 });
   const startedAt = performance.now();
   const params = { model: "sim/flaky:times=1,status=429,retryAfter=1", messages: HELLO };
   const answer = await client.chat.completions.create(params);
   expect(answer.choices).toHaveLength(1);
-  expect(simulator.stats().requests).toBe(2);
+  expect(simulator.readStats().requests).toBe(2);
   // Without `retry-after` the client would have waited half a second at most.
   expect(performance.now() - startedAt).toBeGreaterThan(950);
 });
 
 test.each([408, 500, 503, 529])("a %i that passes is tried again and then succeeds", async (status) => {
-  const { client, simulator } = await setUp({ maxRetries: 1 });
+  const { client, simulator } = await setUpClient({ maxRetries: 1 });
   const params = { model: `sim/flaky:times=1,status=${status}`, messages: HELLO };
   expect((await client.chat.completions.create(params)).choices).toHaveLength(1);
-  expect(simulator.stats().requests).toBe(2);
+  expect(simulator.readStats().requests).toBe(2);
 });
 
 test("the gateway's own 429 says when to come back, and the client does", async () => {
-  const { client, simulator } = await setUp(
+  const { client, simulator } = await setUpClient(
     { maxRetries: 2 },
     { RATE_LIMIT_MAX: "1", RATE_LIMIT_WINDOW_MS: "1000" },
   );
   const create = () => client.chat.completions.create({ model: MODEL, messages: HELLO });
   await create();
-  const error = await rejectionOf(client.withOptions({ maxRetries: 0 }).models.list());
+  const error = await catchRejection(client.withOptions({ maxRetries: 0 }).models.list());
   expect(error).toBeInstanceOf(RateLimitError);
   expect(error).toMatchObject({ code: "rate_limit_exceeded", type: "rate_limit_error" });
   expect((await create()).choices).toHaveLength(1);
-  expect(simulator.stats().requests).toBe(2);
+  expect(simulator.readStats().requests).toBe(2);
 });

@@ -2,7 +2,7 @@ import type OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { HELLO, MODEL, setUp } from "./client.ts";
+import { HELLO, MODEL, setUpClient } from "./client.ts";
 
 type Params = OpenAI.Chat.ChatCompletionCreateParamsNonStreaming;
 
@@ -19,7 +19,7 @@ const WEATHER: OpenAI.Chat.ChatCompletionTool = {
 };
 
 test("a chat completion is answered, with OpenRouter's own fields, and the body arrives as it was sent", async () => {
-  const { client, simulator } = await setUp();
+  const { client, simulator } = await setUpClient();
   const params: Params = { model: MODEL, messages: HELLO, seed: 7, metadata: { model: MODEL } };
   const {
     data,
@@ -34,7 +34,7 @@ test("a chat completion is answered, with OpenRouter's own fields, and the body 
 });
 
 test("a stream says the same as a plain answer, piece by piece", async () => {
-  const { client } = await setUp();
+  const { client } = await setUpClient();
   const plain = await client.chat.completions.create({ model: MODEL, messages: HELLO });
   const stream = await client.chat.completions.create({ model: MODEL, messages: HELLO, stream: true });
   let text = "";
@@ -54,7 +54,7 @@ test("a stream says the same as a plain answer, piece by piece", async () => {
 test.each(["sim/ok:split=1", "sim/ok:split=7,comments=20", "sim/crlf", "sim/debug", "sim/empty-choices"])(
   "the streaming helper puts together what %s sends",
   async (model) => {
-    const { client } = await setUp();
+    const { client } = await setUpClient();
     const stream = client.chat.completions.stream({ model, messages: HELLO });
     const deltas: string[] = [];
     stream.on("content", (delta) => deltas.push(delta));
@@ -67,7 +67,7 @@ test.each(["sim/ok:split=1", "sim/ok:split=7,comments=20", "sim/crlf", "sim/debu
 );
 
 test("tools are called, plain and streamed, and their results are taken", async () => {
-  const { client } = await setUp();
+  const { client } = await setUpClient();
   const params = { model: MODEL, messages: HELLO, tools: [WEATHER] };
   const plain = await client.chat.completions.create(params);
   const message = plain.choices[0]?.message;
@@ -100,7 +100,7 @@ const Forecast = z.object({
 });
 
 test("structured output is parsed, plain and streamed", async () => {
-  const { client } = await setUp();
+  const { client } = await setUpClient();
   const params = { model: MODEL, messages: HELLO, response_format: zodResponseFormat(Forecast, "forecast") };
   const plain = await client.chat.completions.parse(params);
   const parsed = Forecast.parse(plain.choices[0]?.message.parsed);
@@ -110,7 +110,7 @@ test("structured output is parsed, plain and streamed", async () => {
 });
 
 test("an image arrives as it was sent", async () => {
-  const { client, simulator } = await setUp();
+  const { client, simulator } = await setUpClient();
   const url = `data:image/png;base64,${Buffer.alloc(300_000, "ab/+").toString("base64")}`;
   const content: OpenAI.Chat.ChatCompletionContentPart[] = [
     { type: "text", text: "What is this?" },
@@ -123,7 +123,7 @@ test("an image arrives as it was sent", async () => {
 });
 
 test("models are listed, and found with and without the prefix", async () => {
-  const { client } = await setUp();
+  const { client } = await setUpClient();
   const models: OpenAI.Model[] = [];
   for await (const model of client.models.list()) models.push(model);
   const ids = models.map(({ id }) => id);
@@ -140,7 +140,7 @@ test("models are listed, and found with and without the prefix", async () => {
 });
 
 test("a base URL that ends in a slash is as good as one that does not", async () => {
-  const { gateway, client } = await setUp();
+  const { gateway, client } = await setUpClient();
   const other = client.withOptions({ baseURL: `${gateway.url}/openai/v1/` });
   expect((await other.models.list()).data.length).toBeGreaterThan(0);
   expect((await other.chat.completions.create({ model: MODEL, messages: HELLO })).choices).toHaveLength(1);

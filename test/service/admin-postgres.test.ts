@@ -3,12 +3,12 @@ import { get, type IncomingMessage } from "node:http";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { startAdminApp } from "../support/admin-app.ts";
 import { testRequestPaging } from "../admin/request-paging-contract.ts";
-import { addRequests, settledRow } from "../support/ledger-rows.ts";
-import { ask } from "../support/ask.ts";
+import { insertRequests, createSettledRow } from "../support/ledger-rows.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
-import { openTestDatabase } from "../support/store.ts";
-import { until } from "../support/until.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const UPSTREAM = "http://127.0.0.1:9/api/v1";
 const PERIOD = "from=2026-11-01&to=2026-12-01";
@@ -25,7 +25,7 @@ testRequestPaging(async () => openTestDatabase(await postgres.createDatabase()))
 
 test("keys are managed, and changes are audited, over PostgreSQL", async () => {
   const gateway = await startKeyedGateway(UPSTREAM, { DATABASE_URL: await postgres.createDatabase() });
-  const created = await gateway.manage("POST", "/keys", {
+  const created = await gateway.callAdmin("POST", "/keys", {
     name: "bob",
     metadata: { team: "a" },
     models: ["google/*"],
@@ -36,20 +36,20 @@ test("keys are managed, and changes are audited, over PostgreSQL", async () => {
     body: { metadata: { team: "a" }, models: ["google/*"], expires_at: "2100-01-01T00:00:00.000Z" },
   });
   const { secret, ...key } = created.body;
-  expect((await gateway.manage("GET", "/keys/bob")).body).toEqual(key);
-  expect((await gateway.manage("POST", "/keys", { name: "bob" })).status).toBe(409);
-  const rotated = await gateway.manage("POST", "/keys/bob/rotate", {});
+  expect((await gateway.callAdmin("GET", "/keys/bob")).body).toEqual(key);
+  expect((await gateway.callAdmin("POST", "/keys", { name: "bob" })).status).toBe(409);
+  const rotated = await gateway.callAdmin("POST", "/keys/bob/rotate", {});
   expect(rotated.body.secret).not.toBe(secret);
-  await gateway.manage("PATCH", "/keys/bob", { disabled: true });
-  await gateway.manage("DELETE", "/keys/bob");
-  const { data } = (await gateway.manage("GET", `/audit?key=${key.id}`)).body;
+  await gateway.callAdmin("PATCH", "/keys/bob", { disabled: true });
+  await gateway.callAdmin("DELETE", "/keys/bob");
+  const { data } = (await gateway.callAdmin("GET", `/audit?key=${key.id}`)).body;
   expect(data.map((entry: { action: string }) => entry.action)).toEqual([
     "revoke",
     "update",
     "rotate",
     "create",
   ]);
-  expect((await gateway.manage("GET", "/usage?by=key,model,provider,day")).body.data).toEqual([]);
+  expect((await gateway.callAdmin("GET", "/usage?by=key,model,provider,day")).body.data).toEqual([]);
 });
 
 test("while PostgreSQL is away the admin API says so with 503, and when it is back it goes on", async () => {
@@ -57,27 +57,27 @@ test("while PostgreSQL is away the admin API says so with 503, and when it is ba
   const paths = ["/keys", "/keys/first-admin", "/audit", "/usage", "/requests"];
   const statuses = async (): Promise<number[]> => {
     const answers: number[] = [];
-    for (const path of paths) answers.push((await gateway.manage("GET", path)).status);
+    for (const path of paths) answers.push((await gateway.callAdmin("GET", path)).status);
     return answers;
   };
   expect(await statuses()).toEqual([200, 200, 200, 200, 200]);
   await postgres.kill();
   expect(await statuses()).toEqual([503, 503, 503, 503, 503]);
-  const refused = await gateway.manage("POST", "/keys", { name: "bob" });
+  const refused = await gateway.callAdmin("POST", "/keys", { name: "bob" });
   expect([refused.status, refused.body.error.code]).toEqual([503, "store_unavailable"]);
   await postgres.start();
-  await until(
-    async () => (await gateway.manage("GET", "/keys")).status === 200,
+  await waitUntil(
+    async () => (await gateway.callAdmin("GET", "/keys")).status === 200,
     "the admin API to be back",
     20_000,
   );
-  expect((await gateway.manage("POST", "/keys", { name: "bob" })).status).toBe(201);
+  expect((await gateway.callAdmin("POST", "/keys", { name: "bob" })).status).toBe(201);
 }, 60_000);
 
 test("an export to a slow reader holds no connection, and one that loses PostgreSQL is broken off", async () => {
   const database = await openTestDatabase(await postgres.createDatabase());
-  const rows = Array.from({ length: 30_000 }, (_, index) => settledRow(index * 10));
-  await addRequests(database, rows);
+  const rows = Array.from({ length: 30_000 }, (_, index) => createSettledRow(index * 10));
+  await insertRequests(database, rows);
   const app = await startAdminApp(database);
   const begin = async (): Promise<IncomingMessage> => {
     const path = `/admin/v1/requests?${PERIOD}`;
@@ -90,9 +90,9 @@ test("an export to a slow reader holds no connection, and one that loses Postgre
   const answers: IncomingMessage[] = [];
   for (let count = 0; count < 12; count++) {
     answers.push(await begin());
-    await until(() => app.response()?.writableNeedDrain, "an export to wait for its reader");
+    await waitUntil(() => app.lastResponse()?.writableNeedDrain, "an export to wait for its reader");
   }
-  const report = await ask(app.port, { method: "GET", path: `/admin/v1/usage?${PERIOD}`, body: "" });
+  const report = await sendRequest(app.port, { method: "GET", path: `/admin/v1/usage?${PERIOD}`, body: "" });
   expect(JSON.parse(report.body.toString()).total.requests).toBe(30_000);
   const [first, second, ...rest] = answers;
   for (const answer of rest) answer.destroy();

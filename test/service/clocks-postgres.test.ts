@@ -3,14 +3,14 @@ import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { adoptOrphans, heartbeat } from "../../src/metering/sql/instances.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { Retention } from "../../src/metering/sql/retention.ts";
-import { idAt } from "../../src/metering/row-id.ts";
-import { claimDue, postpone, recallMisdated } from "../../src/metering/sql/settlements.ts";
-import { setUp } from "../support/orphan-recovery.ts";
-import { pending, rowOf, startReconciler } from "../support/cost-reconciler.ts";
-import { requestRow } from "../support/request-row.ts";
+import { toRowIdPrefix } from "../../src/metering/row-id.ts";
+import { claimDue, postponeLookup, makeMisdatedDue } from "../../src/metering/sql/settlements.ts";
+import { startOrphanRecovery } from "../support/orphan-recovery.ts";
+import { createPendingRow, readRow, startReconciler } from "../support/cost-reconciler.ts";
+import { createRequestRow } from "../support/request-row.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
-import { openTestDatabase } from "../support/store.ts";
-import { until } from "../support/until.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -41,14 +41,17 @@ test.each(SKEWS)(
   "a process whose clock is %s beats, claims and postpones by the server's clock",
   async (_, byMs) => {
     const database = await open();
-    await writeRequests(database, [pending("due"), pending("later", { settle_at: Date.now() + HOUR_MS })]);
+    await writeRequests(database, [
+      createPendingRow("due"),
+      createPendingRow("later", { settle_at: Date.now() + HOUR_MS }),
+    ]);
     const rightAt = skewClock(byMs);
     expect(Math.abs((await heartbeat(database, "me")) - rightAt)).toBeLessThan(10_000);
     expect((await claimDue(database, 10)).map(({ id }) => id)).toEqual(["due"]);
-    await postpone(database, "due", { waitMs: HOUR_MS, isMiss: true });
-    const { settle_at } = await rowOf(database, "due");
+    await postponeLookup(database, "due", { waitMs: HOUR_MS, isMiss: true });
+    const { settle_at } = await readRow(database, "due");
     expect(Math.abs((settle_at ?? 0) - rightAt - HOUR_MS)).toBeLessThan(10_000);
-    await recallMisdated(database, 2 * HOUR_MS);
+    await makeMisdatedDue(database, 2 * HOUR_MS);
     expect(await claimDue(database, 10)).toEqual([]);
   },
 );
@@ -59,31 +62,34 @@ test.each(SKEWS)(
     const database = await open();
     await heartbeat(database, "alive");
     await writeRequests(database, [
-      requestRow("1", { instance: "alive", started_at: Date.now() }),
-      requestRow("2", { instance: "alive", generation_id: "gen-2", started_at: Date.now() }),
+      createRequestRow("1", { instance: "alive", started_at: Date.now() }),
+      createRequestRow("2", { instance: "alive", generation_id: "gen-2", started_at: Date.now() }),
     ]);
     skewClock(byMs);
     expect(await adoptOrphans(database, { deadAfterMs: 60_000, lostAfterMs: HOUR_MS })).toEqual([]);
     const listed = await database.kysely.selectFrom("instances").select("id").execute();
     expect(listed).toEqual([{ id: "alive" }]);
-    expect((await rowOf(database, "2")).state).toBe("open");
+    expect((await readRow(database, "2")).state).toBe("open");
   },
 );
 
 test("a reconciler whose clock is 25 h ahead gives up no row after one question", async () => {
   const database = await open();
-  await writeRequests(database, [pending("1")]);
+  await writeRequests(database, [createPendingRow("1")]);
   skewClock(25 * HOUR_MS);
   const { reconciler, unknown } = await startReconciler(() => Promise.resolve(undefined), { database });
-  await reconciler.settleDue();
-  await reconciler.settleDue();
-  expect([await rowOf(database, "1"), unknown]).toMatchObject([{ state: "pending", settle_attempts: 1 }, []]);
+  await reconciler.reconcileDue();
+  await reconciler.reconcileDue();
+  expect([await readRow(database, "1"), unknown]).toMatchObject([
+    { state: "pending", settle_attempts: 1 },
+    [],
+  ]);
 });
 
 test("a process whose clock is 400 days ahead deletes only what is old by the server's clock", async () => {
   const database = await open();
   const row = (started_at: number) =>
-    requestRow(`${idAt(started_at)}x`, { state: "settled", cost_nanodollars: 1, started_at });
+    createRequestRow(`${toRowIdPrefix(started_at)}x`, { state: "settled", cost_nanodollars: 1, started_at });
   const now = Date.now();
   await writeRequests(database, [row(now - 396 * DAY_MS), row(now - 394 * DAY_MS), row(now)]);
   vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: now + 400 * DAY_MS });
@@ -106,8 +112,8 @@ test("a process whose clock is 400 days ahead deletes only what is old by the se
 test("a process whose clock differs from the server's is reported once", async () => {
   const database = await open();
   skewClock(25 * HOUR_MS);
-  const { skews } = await setUp({ database });
-  await until(() => skews.length > 0, "the report");
+  const { skews } = await startOrphanRecovery({ database });
+  await waitUntil(() => skews.length > 0, "the report");
   expect(Math.abs((skews[0] ?? 0) - 25 * HOUR_MS)).toBeLessThan(10_000);
 });
 

@@ -2,12 +2,12 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
-import { temporaryDirectory } from "../support/store.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
 
 /** Opens a page in a real browser. @returns what it shows, and what it has to say about it. */
 async function browse(url: string): Promise<{ dom: string; console: string }> {
   const options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"];
-  const directory = `--user-data-dir=${temporaryDirectory()}`;
+  const directory = `--user-data-dir=${createTemporaryDirectory()}`;
   const run = promisify(execFile)(
     "chromium",
     [...options, directory, "--virtual-time-budget=10000", "--dump-dom", url],

@@ -2,7 +2,7 @@ import { afterAll, beforeAll } from "vitest";
 import { keyAuditContract } from "../keys/key-audit-contract.ts";
 import { keyServiceContract } from "../keys/key-service-contract.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
-import { openTestDatabase } from "../support/store.ts";
+import { openTestDatabase } from "../support/test-database.ts";
 
 let postgres: Postgres;
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from "vitest";
 import { keyUsageContract } from "../metering/sql/key-usage-contract.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
-import { openTestDatabase } from "../support/store.ts";
+import { openTestDatabase } from "../support/test-database.ts";
 
 let postgres: Postgres;
 

@@ -10,14 +10,14 @@ import { openDatabase } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
-import { requestRow } from "../support/request-row.ts";
+import { createRequestRow } from "../support/request-row.ts";
 import { rowFaultContract } from "../store/database-errors-contract.ts";
-import { ask } from "../support/ask.ts";
-import { chatBody } from "../support/chat.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { buildChatBody } from "../support/chat-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
-import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
-import { until } from "../support/until.ts";
+import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
 
 let postgres: Postgres;
 let simulator: Simulator;
@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 
 /** A gateway whose keys need no database. */
-async function start(databaseUrl: string, dataDir = temporaryDirectory()) {
+async function start(databaseUrl: string, dataDir = createTemporaryDirectory()) {
   const config = loadConfig({
     PORT: "0",
     OPENROUTER_API_KEY: ACCOUNT_KEY,
@@ -54,7 +54,7 @@ async function start(databaseUrl: string, dataDir = temporaryDirectory()) {
 async function settledRows(databaseUrl: string, count: number): Promise<RequestRow[]> {
   const database = openDatabase({ dataDir: "", databaseUrl }, () => {});
   try {
-    const rows = await until(
+    const rows = await waitUntil(
       async () => {
         const query = database.kysely.selectFrom("requests").selectAll().where("state", "=", "settled");
         const found = await query.execute().catch(() => []);
@@ -63,7 +63,8 @@ async function settledRows(databaseUrl: string, count: number): Promise<RequestR
       `${count} rows`,
       20_000,
     );
-    for (const row of rows) expect(row.cost_nanodollars).toBe(simulator.billed(row.generation_id ?? ""));
+    for (const row of rows)
+      expect(row.cost_nanodollars).toBe(simulator.findBilledNanodollars(row.generation_id ?? ""));
     return rows;
   } finally {
     await database.close();
@@ -77,7 +78,7 @@ test("what is asked before the database ever answered is in it as soon as it has
   const url = await postgres.createDatabase();
   await postgres.kill();
   const { port, dataDir } = await start(url);
-  for (let count = 0; count < 5; count++) expect((await ask(port)).status).toBe(200);
+  for (let count = 0; count < 5; count++) expect((await sendRequest(port)).status).toBe(200);
   await postgres.start();
   await settledRows(url, 5);
   expect(refusedIn(dataDir)).toEqual([]);
@@ -86,7 +87,7 @@ test("what is asked before the database ever answered is in it as soon as it has
 test("a database that may only be read for a while, as after a failover, loses no row", async () => {
   const url = await postgres.createDatabase();
   const { port, dataDir } = await start(url);
-  expect((await ask(port)).status).toBe(200);
+  expect((await sendRequest(port)).status).toBe(200);
   await settledRows(url, 1);
   const database = openDatabase({ dataDir: "", databaseUrl: url }, () => {});
   onTestFinished(() => database.close());
@@ -102,14 +103,14 @@ test("a database that may only be read for a while, as after a failover, loses n
     return rows[0]?.count ?? 0;
   };
   await readOnly("on");
-  for (let count = 0; count < 5; count++) expect((await ask(port)).status).toBe(200);
-  await until(
-    async () => (await ask(port, { method: "GET", path: "/readyz", body: "" })).status === 503,
+  for (let count = 0; count < 5; count++) expect((await sendRequest(port)).status).toBe(200);
+  await waitUntil(
+    async () => (await sendRequest(port, { method: "GET", path: "/readyz", body: "" })).status === 503,
     "readiness to fail",
   );
   // Not only what was new was tried, but also what was in the journal.
   const before = await rollbacks();
-  await until(async () => (await rollbacks()) >= before + 3, "more tries", 20_000);
+  await waitUntil(async () => (await rollbacks()) >= before + 3, "more tries", 20_000);
   await readOnly("off");
   await settledRows(url, 6);
   expect(refusedIn(dataDir)).toEqual([]);
@@ -118,11 +119,11 @@ test("a database that may only be read for a while, as after a failover, loses n
 test("a gateway that is stopped while the database is down leaves its rows to the next one", async () => {
   const url = await postgres.createDatabase();
   const first = await start(url);
-  expect((await ask(first.port)).status).toBe(200);
+  expect((await sendRequest(first.port)).status).toBe(200);
   await settledRows(url, 1);
   await postgres.kill();
-  const body = chatBody({ model: "sim/ok:events=3", stream: true, user: "\u2028" });
-  for (let count = 0; count < 5; count++) expect((await ask(first.port, { body })).status).toBe(200);
+  const body = buildChatBody({ model: "sim/ok:events=3", stream: true, user: "\u2028" });
+  for (let count = 0; count < 5; count++) expect((await sendRequest(first.port, { body })).status).toBe(200);
   await first.stop();
   await postgres.start();
   await start(url, first.dataDir);
@@ -135,7 +136,7 @@ rowFaultContract(async () => openTestDatabase(await postgres.createDatabase()));
 test("text that PostgreSQL does not take, or a number, is the fault of its row", async () => {
   const database = await openTestDatabase(await postgres.createDatabase());
   for (const fields of [{ provider: "a\0b" }, { provider: "\uD83D" }, { cost_nanodollars: 1e19 }]) {
-    const row = requestRow("1", { state: "settled", ...fields });
+    const row = createRequestRow("1", { state: "settled", ...fields });
     const error: unknown = await writeRequests(database, [row]).catch((cause: unknown) => cause);
     expect(isInvalidRow(error)).toBe(true);
   }

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import { ask } from "../support/ask.ts";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
-import { DONE, EVENT, startHeldUpstream, startStream } from "../support/held-upstream.ts";
+import { DONE, EVENT, startHeldUpstream, openStream } from "../support/held-upstream.ts";
 import { BALANCER_FILES } from "../support/balancer-process.ts";
 import { startBalancer } from "../support/load-balancer.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { type Script, startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 /** Two gateways behind a load balancer, in front of an upstream that holds its streams, or does what the script says. */
 async function startFleet(file: string, silence?: Script) {
@@ -18,9 +18,9 @@ async function startFleet(file: string, silence?: Script) {
     startTestGateway(upstream.baseUrl, { PORT: String(port), TRUST_PROXY: "127.0.0.1" });
   const gateways: [TestGateway, TestGateway] = [await start(), await start()];
   const { port } = await startBalancer(file, [gateways[0].port, gateways[1].port]);
-  await until(
+  await waitUntil(
     () =>
-      ask(port, { method: "GET", path: "/readyz", body: "" }).then(
+      sendRequest(port, { method: "GET", path: "/readyz", body: "" }).then(
         ({ status }) => status === 200,
         () => false,
       ),
@@ -32,31 +32,31 @@ async function startFleet(file: string, silence?: Script) {
 
 test.each(BALANCER_FILES)("with deploy/%s a stream comes as upstream sends it", async (file) => {
   const { port, finish } = await startFleet(file);
-  const stream = await startStream(port);
-  expect(stream.response()?.body.toString()).toBe(EVENT);
+  const stream = await openStream(port);
+  expect(stream.readResponse()?.body.toString()).toBe(EVENT);
   finish();
-  expect((await stream.whole("the stream")).body.toString()).toBe(EVENT + DONE);
+  expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
 });
 
 test.each(BALANCER_FILES)("with deploy/%s a caller who leaves ends the request upstream", async (file) => {
   const { port, upstream, logged } = await startFleet(file);
-  const stream = await startStream(port);
+  const stream = await openStream(port);
   stream.socket.destroy();
-  const gone = await until(
+  const gone = await waitUntil(
     () => logged().find(({ outcome }) => outcome === "client_gone"),
     "the gateway to know",
   );
-  await until(() => upstream.open.size === 0, "upstream to be let go");
+  await waitUntil(() => upstream.open.size === 0, "upstream to be let go");
   expect(gone).toMatchObject({ stream: true, bytes_out: EVENT.length });
 });
 
 test.each(BALANCER_FILES)("with deploy/%s a caller may leave before the first byte", async (file) => {
   const { port, upstream, logged } = await startFleet(file, () => {});
   const silent = new RawClient(port);
-  silent.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  await until(() => upstream.seen.length === 1, "the request upstream");
+  silent.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+  await waitUntil(() => upstream.seen.length === 1, "the request upstream");
   silent.socket.destroy();
-  const gone = await until(
+  const gone = await waitUntil(
     () => logged().find(({ outcome }) => outcome === "client_gone"),
     "the gateway to know",
   );
@@ -67,13 +67,13 @@ test.each(BALANCER_FILES)(
   "with deploy/%s a stream that upstream breaks off says so and never ends well",
   async (file) => {
     const { port, upstream } = await startFleet(file);
-    const stream = await startStream(port);
+    const stream = await openStream(port);
     for (const socket of upstream.open) socket.destroy();
-    await until(() => stream.response()?.body.includes("upstream_disconnected"), "the reason");
+    await waitUntil(() => stream.readResponse()?.body.includes("upstream_disconnected"), "the reason");
     // Caddy 2.6 makes a clean end of any: behind it the last event has to tell.
-    const complete = file === "Caddyfile" || (await stream.ended("the broken stream"))?.complete;
+    const complete = file === "Caddyfile" || (await stream.waitForEnd("the broken stream"))?.complete;
     expect(complete).toBe(file === "Caddyfile");
-    expect(stream.response()?.body.toString()).not.toContain("[DONE]");
+    expect(stream.readResponse()?.body.toString()).not.toContain("[DONE]");
   },
 );
 
@@ -84,7 +84,8 @@ test.each(BALANCER_FILES)(
     const statuses = new Set<number | string>();
     const replaced = new AbortController();
     const worker = async (): Promise<void> => {
-      while (!replaced.signal.aborted) statuses.add(await ask(port).then((answer) => answer.status, String));
+      while (!replaced.signal.aborted)
+        statuses.add(await sendRequest(port).then((answer) => answer.status, String));
     };
     const workers = Array.from({ length: 4 }, worker);
     for (const gateway of gateways) {
@@ -92,7 +93,7 @@ test.each(BALANCER_FILES)(
       await gateway.stop({ drainMs: file.endsWith("nginx.conf") ? 0 : 2_000, graceMs: 5_000 });
       const next = await start(gateway.port);
       // As whoever replaces them should: the second leaves when the first is back.
-      await until(() => next.logs.some(({ msg }) => msg === "request"), "the new one to be used", 10_000);
+      await waitUntil(() => next.logs.some(({ msg }) => msg === "request"), "the new one to be used", 10_000);
     }
     replaced.abort();
     await Promise.all(workers);

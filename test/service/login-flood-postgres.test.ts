@@ -2,12 +2,12 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { createSecret } from "../../src/key-secret.ts";
-import { ask } from "../support/ask.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const CONNECTIONS = 1_500;
 /** Of failed logins from one address, without RATE_LIMIT_MAX. */
@@ -50,19 +50,25 @@ async function delayed(databaseUrl: string): Promise<string> {
 
 async function start(env: Record<string, string> = {}): Promise<KeyedGateway> {
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "application/json" }, '{"data":[]}')),
+    socket.write(formatResponse(200, { "content-type": "application/json" }, '{"data":[]}')),
   );
   const gateway = await startKeyedGateway(upstream.baseUrl, {
     DATABASE_URL: await delayed(await postgres.createDatabase()),
     ...env,
   });
-  await until(async () => (await serve(gateway)) === 200, "the key to be known");
+  await waitUntil(async () => (await serve(gateway)) === 200, "the key to be known");
   return gateway;
 }
 
 const serve = async ({ port, caller }: KeyedGateway): Promise<number> =>
-  (await ask(port, { method: "GET", path: MODELS, body: "", headers: { authorization: `Bearer ${caller}` } }))
-    .status;
+  (
+    await sendRequest(port, {
+      method: "GET",
+      path: MODELS,
+      body: "",
+      headers: { authorization: `Bearer ${caller}` },
+    })
+  ).status;
 
 /** Sends one request with an invented key over each connection. @param addressOf the address a proxy gives for each. */
 function flood({ port }: KeyedGateway, connections: number, addressOf?: (index: number) => string) {
@@ -77,12 +83,12 @@ function flood({ port }: KeyedGateway, connections: number, addressOf?: (index: 
   const statuses = (): Record<string, number> => {
     const counts: Record<string, number> = {};
     for (const client of clients) {
-      const status = client.response()?.status;
+      const status = client.readResponse()?.status;
       if (status !== undefined) counts[status] = (counts[status] ?? 0) + 1;
     }
     return counts;
   };
-  const isOver = (): boolean => clients.every((client) => client.response()?.complete || client.closed);
+  const isOver = (): boolean => clients.every((client) => client.readResponse()?.complete || client.isClosed);
   return { statuses, isOver };
 }
 
@@ -95,7 +101,7 @@ async function watch(
   const known = new Set<number>();
   const end = performance.now() + 30_000;
   while (!isOver() && performance.now() < end) {
-    ready.add((await ask(gateway.port, { method: "GET", path: "/readyz", body: "" })).status);
+    ready.add((await sendRequest(gateway.port, { method: "GET", path: "/readyz", body: "" })).status);
     known.add(await serve(gateway));
     await sleep(5);
   }
@@ -108,7 +114,7 @@ test("1,500 connections with invented keys leave a gateway on PostgreSQL ready, 
   const { statuses, isOver } = flood(gateway, CONNECTIONS);
   expect(await watch(gateway, isOver)).toEqual([new Set([200]), new Set([200])]);
   expect(statuses()).toEqual({ 401: LOGINS_MAX, 429: CONNECTIONS - LOGINS_MAX });
-  expect(gateway.log()).not.toContain("internal error");
+  expect(gateway.readLog()).not.toContain("internal error");
 }, 60_000);
 
 test("waves of connections with other invented keys are refused beyond the limit of their address, and readiness stays", async () => {
@@ -132,11 +138,11 @@ test("invented keys from many addresses behind a proxy leave a gateway on Postgr
 
 test("the admin API refuses invented keys of an address over the limit, and serves its admin key", async () => {
   const gateway = await start({ RATE_LIMIT_MAX: "50" });
-  expect((await gateway.manage("GET", "/keys")).status).toBe(200);
+  expect((await gateway.callAdmin("GET", "/keys")).status).toBe(200);
   const statusFor = async (secret: string): Promise<number> =>
     (await gateway.call(secret, { method: "GET", path: "/admin/v1/keys", body: "" })).status;
   const statuses = await Promise.all(Array.from({ length: 100 }, () => statusFor(createSecret())));
   expect(statuses.filter((status) => status === 401).length).toBe(50);
   expect(statuses.filter((status) => status === 429).length).toBe(50);
-  expect((await gateway.manage("GET", "/keys")).status).toBe(200);
+  expect((await gateway.callAdmin("GET", "/keys")).status).toBe(200);
 });

@@ -3,14 +3,14 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { HOUR_MS, setUp } from "../support/orphan-recovery.ts";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { HOUR_MS, startOrphanRecovery } from "../support/orphan-recovery.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
-import { listeningPort, runNode } from "../support/process.ts";
+import { waitForPort, runNode } from "../support/run-node.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
-import { until } from "../support/until.ts";
+import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const EACH = 20;
 const STREAM = "sim/ok:gapMs=50,events=400";
@@ -34,7 +34,7 @@ afterAll(async () => {
 
 /** A gateway in a process of its own, with a directory that is not said to persist. */
 async function start(databaseUrl: string) {
-  const dataDir = temporaryDirectory();
+  const dataDir = createTemporaryDirectory();
   const gateway = runNode("src/server.ts", {
     PORT: "0",
     OPENROUTER_API_KEY: ACCOUNT_KEY,
@@ -43,7 +43,7 @@ async function start(databaseUrl: string) {
     DATABASE_URL: databaseUrl,
     DATA_DIR: dataDir,
   });
-  return { gateway, dataDir, port: await listeningPort(gateway) };
+  return { gateway, dataDir, port: await waitForPort(gateway) };
 }
 
 const rowsIn = ({ kysely }: Database): Promise<RequestRow[]> =>
@@ -51,7 +51,7 @@ const rowsIn = ({ kysely }: Database): Promise<RequestRow[]> =>
 
 function post(port: number, model: string): RawClient {
   const client = new RawClient(port);
-  client.post(CHAT_PATH, chatBody({ model, stream: true }), AUTHORIZATION);
+  client.post(CHAT_PATH, buildChatBody({ model, stream: true }), AUTHORIZATION);
   onTestFinished(() => void client.socket.destroy());
   return client;
 }
@@ -74,8 +74,8 @@ test("no request in flight is missing when a replica is killed and its disk is l
   const database = await openTestDatabase(url);
   const { gateway, dataDir, port } = await start(url);
   const clients = Array.from({ length: 2 * EACH }, (_, index) => post(port, index % 2 ? HANGING : STREAM));
-  await until(() => simulator.stats().requests === 2 * EACH, "every request at upstream");
-  const open = await until(
+  await waitUntil(() => simulator.readStats().requests === 2 * EACH, "every request at upstream");
+  const open = await waitUntil(
     async () => {
       const rows = await rowsIn(database);
       const known = rows.filter((row) => row.generation_id !== null);
@@ -90,12 +90,12 @@ test("no request in flight is missing when a replica is killed and its disk is l
     expect(row.generation_id === null).toBe(row.forwarded_model === HANGING);
   }
   gateway.child.kill("SIGKILL");
-  await gateway.exit("the killed gateway");
+  await gateway.waitForExit("the killed gateway");
   rmSync(dataDir, { recursive: true });
-  await until(() => clients.every((client) => client.closed), "the connections to break");
+  await waitUntil(() => clients.every((client) => client.isClosed), "the connections to break");
 
-  const { orphanRecovery, clock, unknown } = await setUp({ database });
-  await until(
+  const { orphanRecovery, clock, unknown } = await startOrphanRecovery({ database });
+  await waitUntil(
     async () =>
       (await database.kysely.selectFrom("instances").select("id").execute()).some(({ id }) => id === "me"),
     "the survivor's heartbeat",

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Database } from "../../src/store/database.ts";
 import { testReaders } from "../store/reader-contract.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
-import { openTestDatabase } from "../support/store.ts";
-import { within } from "../support/until.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { waitFor } from "../support/wait.ts";
 
 let postgres: Postgres;
 
@@ -36,7 +36,7 @@ test("streams whose readers are slow leave the connections of the ledger free, a
       .values({ id: String(index), started_at: 0, seen_at: 0 })
       .execute(),
   );
-  await within(Promise.all(writes), "ten writes beside the streams");
+  await waitFor(Promise.all(writes), "ten writes beside the streams");
   for (const stream of streams) await stream.return?.(undefined);
   expect((await sql`select 1`.execute(reports)).rows).toHaveLength(1);
 }, 30_000);

@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
-import { ask } from "../support/ask.ts";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
-import { freePort } from "../support/free-port.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { waitUntil } from "../support/wait.ts";
+import { findFreePort } from "../support/free-port.ts";
 
 interface TestRedis {
   readonly url: string;
@@ -19,7 +19,7 @@ interface TestRedis {
 
 /** A real Redis of this test's own. */
 async function startRedis(port?: number): Promise<TestRedis> {
-  const own = port ?? (await freePort());
+  const own = port ?? (await findFreePort());
   const dir = await mkdtemp(join(tmpdir(), "sluice-redis-"));
   const redis = spawn(
     "redis-server",
@@ -32,19 +32,19 @@ async function startRedis(port?: number): Promise<TestRedis> {
     redis.kill("SIGKILL");
     await rm(dir, { recursive: true, force: true });
   });
-  await until(() => ready, "redis-server (apt-get install redis-server)");
+  await waitUntil(() => ready, "redis-server (apt-get install redis-server)");
   return { url: `redis://127.0.0.1:${own}`, process: redis };
 }
 
 const upstreamThatAnswers = () =>
   startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+    socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
 const READY = { method: "GET", path: "/readyz", body: "" };
 
 /** What a gateway says of its readiness. */
 async function readiness(port: number): Promise<unknown[]> {
-  const { status, body } = await ask(port, READY);
+  const { status, body } = await sendRequest(port, READY);
   const { status: word, failing, degraded } = JSON.parse(body.toString()) as Record<string, unknown>;
   return [status, word, failing, degraded];
 }
@@ -60,12 +60,12 @@ test("replicas on one Redis admit together exactly as many requests as the limit
     startTestGateway(upstream.baseUrl, env),
     startTestGateway(upstream.baseUrl, env),
   ]);
-  await until(
+  await waitUntil(
     async () => (await Promise.all(replicas.map(({ port }) => isReady(port)))).every(Boolean),
     "Redis to be reached",
   );
   const answers = await Promise.all(
-    Array.from({ length: 80 }, (_, index) => ask(replicas[index % 2]?.port ?? 0)),
+    Array.from({ length: 80 }, (_, index) => sendRequest(replicas[index % 2]?.port ?? 0)),
   );
   expect(answers.filter(({ status }) => status === 200).length).toBe(20);
   expect(answers.filter(({ status }) => status === 429).length).toBe(60);
@@ -76,11 +76,11 @@ test("while Redis is stopped requests go on under a limit of this process, and r
   const redis = await startRedis();
   const upstream = await upstreamThatAnswers();
   const gateway = await startTestGateway(upstream.baseUrl, { REDIS_URL: redis.url, RATE_LIMIT_MAX: "3" });
-  await until(() => isReady(gateway.port), "Redis to be reached");
+  await waitUntil(() => isReady(gateway.port), "Redis to be reached");
   redis.process.kill("SIGSTOP");
   const started = performance.now();
   const statuses = [];
-  for (let sent = 0; sent < 5; sent++) statuses.push((await ask(gateway.port)).status);
+  for (let sent = 0; sent < 5; sent++) statuses.push((await sendRequest(gateway.port)).status);
   expect(statuses).toEqual([200, 200, 200, 429, 429]);
   // Only the first of them waited for Redis; the others knew.
   expect(performance.now() - started).toBeLessThan(400);
@@ -88,7 +88,7 @@ test("while Redis is stopped requests go on under a limit of this process, and r
   // Every replica is without it: a load balancer must go on sending requests to all of them.
   expect(await readiness(gateway.port)).toEqual(WITHOUT_REDIS);
   redis.process.kill("SIGCONT");
-  await until(() => isReady(gateway.port), "Redis to be back");
+  await waitUntil(() => isReady(gateway.port), "Redis to be back");
 });
 
 test("callers who leave while Redis is asked take no place from those who stay", async () => {
@@ -99,38 +99,38 @@ test("callers who leave while Redis is asked take no place from those who stay",
     RATE_LIMIT_MAX: "1000",
     MAX_IN_FLIGHT: "2",
   });
-  await until(() => isReady(gateway.port), "Redis to be reached");
+  await waitUntil(() => isReady(gateway.port), "Redis to be reached");
   redis.process.kill("SIGSTOP");
   const leaving = Array.from({ length: 6 }, () => new RawClient(gateway.port));
-  for (const client of leaving) client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+  for (const client of leaving) client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await new Promise((resolve) => setTimeout(resolve, 60));
   for (const client of leaving) client.socket.resetAndDestroy();
-  await until(
+  await waitUntil(
     () => gateway.logs.filter(({ outcome }) => outcome === "client_gone").length === 6,
     "six callers to be gone",
   );
   redis.process.kill("SIGCONT");
   await new Promise((resolve) => setTimeout(resolve, 300));
-  for (let sent = 0; sent < 4; sent++) expect((await ask(gateway.port)).status).toBe(200);
+  for (let sent = 0; sent < 4; sent++) expect((await sendRequest(gateway.port)).status).toBe(200);
 });
 
 test("a gateway starts without its Redis, never shows Redis's words, and counts there when it comes", async () => {
-  const port = await freePort();
+  const port = await findFreePort();
   const upstream = await upstreamThatAnswers();
   const gateway = await startTestGateway(upstream.baseUrl, {
     REDIS_URL: `redis://127.0.0.1:${port}`,
     RATE_LIMIT_MAX: "2",
   });
   const answers = [];
-  for (let sent = 0; sent < 3; sent++) answers.push(await ask(gateway.port));
+  for (let sent = 0; sent < 3; sent++) answers.push(await sendRequest(gateway.port));
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 429]);
   expect(answers.map(({ body }) => body.toString()).join("")).not.toMatch(
     /redis|stream|writeable|timed out/i,
   );
   expect(await readiness(gateway.port)).toEqual(WITHOUT_REDIS);
   await startRedis(port);
-  await until(() => isReady(gateway.port), "Redis to be found", 8_000);
-  await until(async () => (await ask(gateway.port)).status === 200, "Redis to be used again");
+  await waitUntil(() => isReady(gateway.port), "Redis to be found", 8_000);
+  await waitUntil(async () => (await sendRequest(gateway.port)).status === 200, "Redis to be used again");
 });
 
 test.each([
@@ -145,34 +145,37 @@ test.each([
     RATE_LIMIT_MAX: "2",
     RATE_LIMIT_WINDOW_MS: String(windowMs),
   });
-  await until(() => isReady(gateway.port), "Redis to be reached");
+  await waitUntil(() => isReady(gateway.port), "Redis to be reached");
   const client = new Redis(redis.url);
   onTestFinished(() => client.disconnect());
   const key = "sluice:rate:key:key:env:team";
   // A count far above the limit, as of a caller that was locked out.
   await client.set(key, 50, "PX", windowMs);
   await damage(client, key);
-  const answer = await ask(gateway.port);
+  const answer = await sendRequest(gateway.port);
   expect([answer.status, answer.headers["x-ratelimit-reset"]]).toEqual([429, "1"]);
   expect(await client.get(key)).toBe("51");
   expect(await client.pttl(key)).toBeGreaterThan(0);
   expect(await client.pttl(key)).toBeLessThanOrEqual(windowMs);
-  await until(async () => (await ask(gateway.port)).status === 200, "the caller to be free again");
+  await waitUntil(
+    async () => (await sendRequest(gateway.port)).status === 200,
+    "the caller to be free again",
+  );
 });
 
 test("an address over the limit of failed logins costs Redis nothing, and a known key passes", async () => {
   const redis = await startRedis();
   const upstream = await upstreamThatAnswers();
   const gateway = await startTestGateway(upstream.baseUrl, { REDIS_URL: redis.url, RATE_LIMIT_MAX: "3" });
-  await until(() => isReady(gateway.port), "Redis to be reached");
+  await waitUntil(() => isReady(gateway.port), "Redis to be reached");
   const client = new Redis(redis.url);
   onTestFinished(() => client.disconnect());
   const wrong = async (index: number) =>
-    (await ask(gateway.port, { headers: { authorization: `Bearer sk-wrong-${index}` } })).status;
+    (await sendRequest(gateway.port, { headers: { authorization: `Bearer sk-wrong-${index}` } })).status;
   for (let sent = 0; sent < 4; sent++) await wrong(sent);
   const key = "sluice:rate:failed-login:127.0.0.1";
   expect(await client.get(key)).toBe("4");
   for (let sent = 4; sent < 20; sent++) expect(await wrong(sent)).toBe(429);
   expect(await client.get(key)).toBe("4");
-  expect((await ask(gateway.port)).status).toBe(200);
+  expect((await sendRequest(gateway.port)).status).toBe(200);
 });

@@ -3,11 +3,11 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { sql } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
 import { isUnavailable } from "../../src/store/database-errors.ts";
-import { ask as askGateway } from "../support/ask.ts";
+import { sendRequest as askGateway } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startPostgres } from "../support/postgres.ts";
-import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
-import { until, within } from "../support/until.ts";
+import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil, waitFor } from "../support/wait.ts";
 
 /** A way to a server on which connections can die without a word, as behind a firewall that has forgotten them. */
 async function startWay(to: number): Promise<{ port: number; silence: () => void }> {
@@ -44,7 +44,7 @@ test("a connection that dies without a word is given up after 20 seconds, and th
   const ask = (): Promise<unknown> => sql`select 1`.execute(database.kysely);
   await ask();
   way.silence();
-  const failure = await within(
+  const failure = await waitFor(
     ask().then(
       () => undefined,
       (error: unknown) => error,
@@ -54,7 +54,7 @@ test("a connection that dies without a word is given up after 20 seconds, and th
   );
   expect(failure).toBeInstanceOf(Error);
   expect(isUnavailable(failure)).toBe(true);
-  await within(ask(), "an answer over a new connection");
+  await waitFor(ask(), "an answer over a new connection");
 }, 60_000);
 
 test("readiness says within 3 s that a database is silent, however often it is asked, and heals", async () => {
@@ -65,16 +65,16 @@ test("readiness says within 3 s that a database is silent, however often it is a
   url.port = String(way.port);
   const gateway = await startTestGateway("http://127.0.0.1:9", {
     DATABASE_URL: url.href,
-    DATA_DIR: temporaryDirectory(),
+    DATA_DIR: createTemporaryDirectory(),
   });
   const readiness = async (): Promise<[number, string[]]> => {
     const { status, body } = await askGateway(gateway.port, { method: "GET", path: "/readyz", body: "" });
     return [status, (JSON.parse(body.toString()) as { failing: string[] }).failing];
   };
-  await until(async () => (await readiness())[0] === 200, "the gateway to be ready");
+  await waitUntil(async () => (await readiness())[0] === 200, "the gateway to be ready");
   way.silence();
   const asked = Array.from({ length: 20 }, readiness);
-  for (const answer of await within(Promise.all(asked), "the answers", 3_000))
+  for (const answer of await waitFor(Promise.all(asked), "the answers", 3_000))
     expect(answer).toEqual([503, ["database"]]);
-  await until(async () => (await readiness())[0] === 200, "the gateway to be ready again", 40_000);
+  await waitUntil(async () => (await readiness())[0] === 200, "the gateway to be ready again", 40_000);
 }, 60_000);

@@ -7,11 +7,11 @@ import { createSecret } from "../../src/key-secret.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
 import { migrate, MIGRATIONS } from "../../src/store/migrations.ts";
-import { ask } from "../support/ask.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { ACCOUNT_KEY } from "../support/gateway.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
-import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
-import { until } from "../support/until.ts";
+import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil } from "../support/wait.ts";
 
 let postgres: Postgres;
 let simulator: Simulator;
@@ -41,7 +41,7 @@ async function startReplica(databaseUrl: string, env: Record<string, string> = {
     OPENROUTER_API_KEY: ACCOUNT_KEY,
     OPENROUTER_BASE_URL: simulator.baseUrl,
     DATABASE_URL: databaseUrl,
-    DATA_DIR: temporaryDirectory(),
+    DATA_DIR: createTemporaryDirectory(),
     SETTLE_AFTER_MS: "50",
     ...env,
   });
@@ -52,8 +52,9 @@ async function startReplica(databaseUrl: string, env: Record<string, string> = {
 }
 
 const get = (port: number, path: string, secret = "") =>
-  ask(port, { method: "GET", path, body: "", headers: { authorization: `Bearer ${secret}` } });
-const chat = (port: number, secret: string) => ask(port, { headers: { authorization: `Bearer ${secret}` } });
+  sendRequest(port, { method: "GET", path, body: "", headers: { authorization: `Bearer ${secret}` } });
+const chat = (port: number, secret: string) =>
+  sendRequest(port, { headers: { authorization: `Bearer ${secret}` } });
 
 test("ten replicas that start at once on an empty database share one schema and one pair of first keys", async () => {
   const url = await postgres.createDatabase();
@@ -72,14 +73,18 @@ test("a key that one replica revokes is refused by the other within two seconds"
   const keys = a.first[0];
   const secret = keys?.caller.secret ?? "";
   expect((await chat(b.port, secret)).status).toBe(200);
-  const revoked = await ask(a.port, {
+  const revoked = await sendRequest(a.port, {
     method: "DELETE",
     path: "/admin/v1/keys/first-caller",
     body: "",
     headers: { authorization: `Bearer ${keys?.admin.secret}` },
   });
   expect(revoked.status).toBe(200);
-  await until(async () => (await chat(b.port, secret)).status === 401, "the other replica to refuse", 2_000);
+  await waitUntil(
+    async () => (await chat(b.port, secret)).status === 401,
+    "the other replica to refuse",
+    2_000,
+  );
 }, 30_000);
 
 test("while the database is down known keys go on, and what they cost is written when it is back", async () => {
@@ -88,16 +93,16 @@ test("while the database is down known keys go on, and what they cost is written
   const secret = first[0]?.caller.secret ?? "";
   expect((await chat(port, secret)).status).toBe(200);
   await postgres.kill();
-  await until(async () => (await get(port, "/readyz")).status === 503, "readiness to fail", 10_000);
+  await waitUntil(async () => (await get(port, "/readyz")).status === 503, "readiness to fail", 10_000);
   for (let count = 0; count < 5; count++) expect((await chat(port, secret)).status).toBe(200);
   expect((await chat(port, createSecret())).status).toBe(503);
   // What no gateway has made is in no database.
   expect((await chat(port, `sk-other-${"x".repeat(20)}`)).status).toBe(401);
-  await until(() => log().includes("rows of the ledger cannot be written"), "the log to say so", 10_000);
+  await waitUntil(() => log().includes("rows of the ledger cannot be written"), "the log to say so", 10_000);
   await postgres.start();
-  await until(async () => (await get(port, "/readyz")).status === 200, "readiness to come back", 20_000);
+  await waitUntil(async () => (await get(port, "/readyz")).status === 200, "readiness to come back", 20_000);
   const database = await openTestDatabase(url);
-  const rows = await until(
+  const rows = await waitUntil(
     async () => {
       const all = await database.kysely.selectFrom("requests").selectAll().execute();
       return all.length === 6 ? all : undefined;
@@ -119,7 +124,7 @@ test("known keys go on for STORE_OUTAGE_GRACE_MS while the database is down, and
   const secret = first[0]?.caller.secret ?? "";
   expect((await chat(port, secret)).status).toBe(200);
   await postgres.kill();
-  const refused = await until(
+  const refused = await waitUntil(
     async () => {
       const answer = await chat(port, secret);
       return answer.status === 503 ? answer : undefined;
@@ -129,7 +134,7 @@ test("known keys go on for STORE_OUTAGE_GRACE_MS while the database is down, and
   );
   expect(JSON.parse(refused.body.toString()).error.code).toBe("store_unavailable");
   await postgres.start();
-  await until(async () => (await chat(port, secret)).status === 200, "the key to be taken again", 20_000);
+  await waitUntil(async () => (await chat(port, secret)).status === 200, "the key to be taken again", 20_000);
 }, 60_000);
 
 test("a gateway that starts before its database is not ready, says why, and becomes ready by itself", async () => {
@@ -140,7 +145,7 @@ test("a gateway that starts before its database is not ready, says why, and beco
   expect(JSON.parse((await get(port, "/readyz")).body.toString())).toMatchObject({ failing: ["database"] });
   expect(log()).toContain("the database cannot be opened");
   await postgres.start();
-  await until(async () => (await get(port, "/readyz")).status === 200, "readiness", 20_000);
+  await waitUntil(async () => (await get(port, "/readyz")).status === 200, "readiness", 20_000);
   expect((await chat(port, first[0]?.caller.secret ?? "")).status).toBe(200);
 }, 60_000);
 

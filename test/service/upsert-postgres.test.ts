@@ -2,7 +2,7 @@ import { afterAll, beforeAll } from "vitest";
 import { requestWritesContract } from "../metering/sql/upsert-contract.ts";
 import { settlementsContract } from "../metering/sql/settlements-contract.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
-import { openTestDatabase } from "../support/store.ts";
+import { openTestDatabase } from "../support/test-database.ts";
 
 let postgres: Postgres;
 

@@ -5,7 +5,7 @@ import { testRequestPages } from "../metering/sql/export-contract.ts";
 import { testRetention } from "../metering/sql/retention-contract.ts";
 import { testUsageReport } from "../metering/sql/report-contract.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
-import { openTestDatabase } from "../support/store.ts";
+import { openTestDatabase } from "../support/test-database.ts";
 
 let postgres: Postgres;
 

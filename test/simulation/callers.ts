@@ -1,5 +1,5 @@
 import { Agent, request } from "node:http";
-import type { Planned } from "./plan.ts";
+import type { PlannedRequest } from "./plan.ts";
 import type { Replica } from "./replica.ts";
 
 const AT_ONCE = 32;
@@ -7,15 +7,15 @@ const AT_ONCE = 32;
 const DEADLINE_MS = 60_000;
 
 /** What a caller saw of its answer. */
-export interface Seen {
-  readonly planned: Planned;
+export interface CallerOutcome {
+  readonly planned: PlannedRequest;
   /** As in the answer's head; undefined: there was none, or no head. */
   generationId: string | undefined;
   status: number;
 }
 
 /** The id by which a request is known to gateway and upstream. */
-export function idOf(number: number): string {
+export function formatRequestId(number: number): string {
   return `sim-${number}`;
 }
 
@@ -24,20 +24,20 @@ export function idOf(number: number): string {
  * @param secrets of the gateway keys. @param before called before each request with its number.
  */
 export async function runCallers(
-  plan: readonly Planned[],
+  plan: readonly PlannedRequest[],
   replicas: readonly Replica[],
   secrets: readonly string[],
   before: (number: number) => void,
-): Promise<Seen[]> {
+): Promise<CallerOutcome[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
-  const seen: Seen[] = [];
+  const seen: CallerOutcome[] = [];
   let next = 0;
   const caller = async (): Promise<void> => {
     for (let planned = plan[next++]; planned; planned = plan[next++]) {
       before(planned.number);
       const replica = replicas[planned.number % replicas.length];
       // What is under way when it is killed is lost; what comes after would only meet a closed port.
-      await replica?.up;
+      await replica?.whenUp;
       seen.push(await ask(agent, replica?.port ?? 0, secrets[planned.key] ?? "", planned));
     }
   };
@@ -46,9 +46,9 @@ export async function runCallers(
   return seen;
 }
 
-function ask(agent: Agent, port: number, secret: string, planned: Planned): Promise<Seen> {
-  const seen: Seen = { planned, generationId: undefined, status: 0 };
-  const id = idOf(planned.number);
+function ask(agent: Agent, port: number, secret: string, planned: PlannedRequest): Promise<CallerOutcome> {
+  const seen: CallerOutcome = { planned, generationId: undefined, status: 0 };
+  const id = formatRequestId(planned.number);
   return new Promise((resolve, reject) => {
     const end = (): void => {
       clearTimeout(leaving);

@@ -1,7 +1,7 @@
 // `npm run sim`: many requests through gateways that are killed meanwhile, and what their ledger makes of it.
 import { parseArgs } from "node:util";
 import { startPostgres } from "../support/postgres.ts";
-import { simulate } from "./simulate.ts";
+import { runSimulation } from "./simulate.ts";
 
 const SHOWN = 20;
 
@@ -16,7 +16,7 @@ const { values } = parseArgs({
 for (const store of values.store === "both" ? ["sqlite", "postgres"] : [values.store]) {
   const postgres = store === "postgres" ? await startPostgres() : undefined;
   const startedAt = performance.now();
-  const { differences, ...figures } = await simulate({
+  const { differences, ...figures } = await runSimulation({
     requests: Number(values.requests),
     seed: Number(values.seed),
     databaseUrl: await postgres?.createDatabase(),

@@ -1,5 +1,5 @@
 /** One request of a simulation, and what its caller does with the answer. */
-export interface Planned {
+export interface PlannedRequest {
   readonly number: number;
   /** Index of the gateway key it comes with. */
   readonly key: number;
@@ -41,8 +41,8 @@ const STREAMED_PERCENT = 60;
 const LEAVES_WITHIN_MS = 40;
 
 /** The same requests for the same seed. */
-export function makePlan(count: number, seed: number): Planned[] {
-  const random = randomNumbers(seed);
+export function makePlan(count: number, seed: number): PlannedRequest[] {
+  const random = createRandom(seed);
   const below = (limit: number): number => Math.floor(random() * limit);
   return Array.from({ length: count }, (_, number) => {
     const kind = below(100);
@@ -62,7 +62,7 @@ export function makePlan(count: number, seed: number): Planned[] {
 }
 
 /** A small generator (mulberry32) of random numbers from 0 to 1 that is the same everywhere. */
-export function randomNumbers(seed: number): () => number {
+export function createRandom(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d_2b_79_f5) | 0;

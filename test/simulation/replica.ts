@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { until, within } from "../support/until.ts";
+import { waitUntil, waitFor } from "../support/wait.ts";
 
 /** What is special about the processes of a replica. */
 export interface ReplicaOptions {
@@ -17,7 +17,7 @@ export class Replica {
   readonly #env: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
   /** Over when it serves. */
-  up: Promise<void> = Promise.resolve();
+  whenUp: Promise<void> = Promise.resolve();
   /** Everything that its processes have written, unless they write to `onLine`. */
   output = "";
   readonly #options: ReplicaOptions;
@@ -50,13 +50,13 @@ export class Replica {
         else this.output += `${line}\n`;
       });
     }
-    await until(() => listens, `replica on port ${this.port} to listen`, 20_000);
+    await waitUntil(() => listens, `replica on port ${this.port} to listen`, 20_000);
   }
 
   /** Kills it without a warning and starts it again. */
   restart(): Promise<void> {
-    this.up = this.kill().then(() => this.start());
-    return this.up;
+    this.whenUp = this.kill().then(() => this.start());
+    return this.whenUp;
   }
 
   /** Kills it without a warning. */
@@ -74,7 +74,7 @@ export class Replica {
     if (!child || child.exitCode !== null || child.signalCode !== null) return null;
     const exit = once(child, "close");
     child.kill(signal);
-    await within(exit, `replica on port ${this.port} to end`, 30_000);
+    await waitFor(exit, `replica on port ${this.port} to end`, 30_000);
     return child.exitCode;
   }
 }

@@ -6,12 +6,12 @@ import type { IssuedKey } from "../../src/keys/gateway-key.ts";
 import { newKeySchema } from "../../src/keys/key-input.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
-import { freePort } from "../support/free-port.ts";
-import { until } from "../support/until.ts";
+import { findFreePort } from "../support/free-port.ts";
+import { waitUntil } from "../support/wait.ts";
 import { runCallers } from "./callers.ts";
 import { KEY_NAMES, makePlan } from "./plan.ts";
 import { Replica } from "./replica.ts";
-import { type Verdict, verify } from "./verify.ts";
+import { type Verdict, verifyLedger } from "./verify.ts";
 
 const ACCOUNT_KEY = "sk-or-simulation-account-0123456789";
 const KILLS = 3;
@@ -28,7 +28,7 @@ export interface Simulation {
 }
 
 /** Runs requests through gateways that are killed meanwhile, and compares their ledger with what upstream billed. */
-export async function simulate({ requests, seed, databaseUrl }: Simulation): Promise<Verdict> {
+export async function runSimulation({ requests, seed, databaseUrl }: Simulation): Promise<Verdict> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-simulation-"));
   const simulator = await startSimulator({ generationDelayMs: RECORD_AFTER_MS, keepSeen: 10 * requests });
   const dataDirs = (databaseUrl === undefined ? [0] : [0, 1]).map((index) => join(directory, String(index)));
@@ -38,7 +38,8 @@ export async function simulate({ requests, seed, databaseUrl }: Simulation): Pro
   const secrets = keys.map(({ secret }) => secret);
   const replicas = await Promise.all(
     dataDirs.map(
-      async (dataDir) => new Replica(await freePort(), environment(simulator.baseUrl, dataDir, databaseUrl)),
+      async (dataDir) =>
+        new Replica(await findFreePort(), environment(simulator.baseUrl, dataDir, databaseUrl)),
     ),
   );
   try {
@@ -53,9 +54,9 @@ export async function simulate({ requests, seed, databaseUrl }: Simulation): Pro
       if (replica) restarts.push(replica.restart());
     });
     await Promise.all(restarts);
-    await until(() => nothingUnfinished(database), "every row to be settled", SETTLED_DEADLINE_MS);
+    await waitUntil(() => nothingUnfinished(database), "every row to be settled", SETTLED_DEADLINE_MS);
     const codes = await Promise.all(replicas.map((replica) => replica.stop()));
-    const verdict = await verify(database, simulator, { seen, keyIds: keys.map(({ key }) => key.id) });
+    const verdict = await verifyLedger(database, simulator, { seen, keyIds: keys.map(({ key }) => key.id) });
     const texts = [...replicas.map(({ output }) => output), ...filesBelow(directory)];
     const leaks = [ACCOUNT_KEY, ...secrets].filter((secret) => texts.some((text) => text.includes(secret)));
     return {

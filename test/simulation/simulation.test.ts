@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { startPostgres } from "../support/postgres.ts";
-import { simulate } from "./simulate.ts";
+import { runSimulation } from "./simulate.ts";
 
 const REQUESTS = 2_000;
 const SEED = 1;
@@ -8,7 +8,7 @@ const SEED = 1;
 const UNKNOWN_LEFT_MAX_PERCENT = 0.5;
 
 test("with SQLite, through three kills, the ledger says to the nanodollar what upstream billed", async () => {
-  const verdict = await simulate({ requests: REQUESTS, seed: SEED, databaseUrl: undefined });
+  const verdict = await runSimulation({ requests: REQUESTS, seed: SEED, databaseUrl: undefined });
   expect(verdict.differences).toEqual([]);
   expect(verdict.settledByGeneration).toBeGreaterThan(0);
   expect(verdict.interrupted).toBeGreaterThan(0);
@@ -18,7 +18,7 @@ test("with SQLite, through three kills, the ledger says to the nanodollar what u
 test("with two replicas on one PostgreSQL, through three kills, the ledger says the same", async () => {
   const postgres = await startPostgres();
   try {
-    const verdict = await simulate({
+    const verdict = await runSimulation({
       requests: REQUESTS,
       seed: SEED,
       databaseUrl: await postgres.createDatabase(),

@@ -1,7 +1,7 @@
 import type { Simulator } from "../../tools/simulator/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { idOf, type Seen } from "./callers.ts";
+import { formatRequestId, type CallerOutcome } from "./callers.ts";
 
 /** What a simulation came to. */
 export interface Verdict {
@@ -24,12 +24,12 @@ export interface Verdict {
 
 /** What callers saw, and the ids of the keys they came with. */
 export interface Callers {
-  readonly seen: readonly Seen[];
+  readonly seen: readonly CallerOutcome[];
   readonly keyIds: readonly string[];
 }
 
 /** Compares the ledger with what callers saw and what upstream billed, to the nanodollar. */
-export async function verify(
+export async function verifyLedger(
   { kysely }: Database,
   simulator: Simulator,
   { seen: callers, keyIds }: Callers,
@@ -44,7 +44,7 @@ export async function verify(
     (row) => row.generation_id ?? "",
     differences,
   );
-  const callersById = new Map(callers.map((seen) => [idOf(seen.planned.number), seen]));
+  const callersById = new Map(callers.map((seen) => [formatRequestId(seen.planned.number), seen]));
   const expected = new Map<string, number>(keyIds.map((id) => [id, 0]));
   let unknownNanodollars = 0;
   let unknownLeftBeforeHeadNanodollars = 0;
@@ -52,7 +52,7 @@ export async function verify(
     const id = headers["x-session-id"];
     if (typeof id !== "string") continue;
     const row = byRequest.get(id);
-    const billed = (generationId !== undefined && simulator.billed(generationId)) || 0;
+    const billed = (generationId !== undefined && simulator.findBilledNanodollars(generationId)) || 0;
     const caller = callersById.get(id);
     const key = keyIds[caller?.planned.key ?? 0] ?? "";
     if (!row) differences.push(`${id}: upstream has seen it, and there is no row`);
@@ -70,7 +70,7 @@ export async function verify(
   for (const row of rows) checkRow(row, callersById.get(row.request_id), differences);
   for (const [key, billed] of expected)
     for (const rollups of [hours, days]) compareSums(key, rows, rollups, billed, differences);
-  const { billedNanodollars } = simulator.stats();
+  const { billedNanodollars } = simulator.readStats();
   const ledgerNanodollars = rows.reduce((sum, row) => sum + (row.cost_nanodollars ?? 0), 0);
   if (ledgerNanodollars + unknownNanodollars !== billedNanodollars)
     differences.push(
@@ -93,7 +93,7 @@ export async function verify(
 /** Models whose responses have no generation and do not prove a refusal. */
 const UNPROVEN = /"sim\/(?:close|reset:head=0|html)"/;
 
-function checkRow(row: RequestRow, seen: Seen | undefined, differences: string[]): void {
+function checkRow(row: RequestRow, seen: CallerOutcome | undefined, differences: string[]): void {
   const { request_id: id, state, generation_id: generationId } = row;
   if (!seen) differences.push(`${id}: there is a row, and no such request was made`);
   if (state !== "settled" && state !== "unknown") differences.push(`${id}: it is still ${state}`);

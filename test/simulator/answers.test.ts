@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import {
-  chat,
-  complete,
-  errorOf,
-  eventsOf,
-  rawChat,
-  simulate,
-  stream,
+  sendChat,
+  completeChat,
+  readError,
+  parseEvents,
+  sendRawChat,
+  startTestSimulator,
+  streamChat,
   within,
 } from "../support/simulator.ts";
 
@@ -23,8 +23,8 @@ const WEATHER = {
 };
 
 test("an unstreamed answer is keep-alive whitespace, then JSON, without a length", async () => {
-  const simulator = await simulate();
-  const answer = await chat(simulator, {});
+  const simulator = await startTestSimulator();
+  const answer = await sendChat(simulator, {});
   const text = await answer.text();
   expect(answer.headers.get("content-type")).toBe("application/json");
   expect(answer.headers.has("content-length")).toBe(false);
@@ -41,7 +41,7 @@ test("an unstreamed answer is keep-alive whitespace, then JSON, without a length
 });
 
 test("answers carry the headers a gateway must keep to itself, and harmless ones", async () => {
-  const { headers } = await chat(await simulate(), {});
+  const { headers } = await sendChat(await startTestSimulator(), {});
   expect(headers.get("set-cookie")).toMatch(/^__cf_bm=/);
   expect(headers.get("server")).toBe("cloudflare");
   expect(headers.get("cf-ray")).not.toBeNull();
@@ -50,15 +50,15 @@ test("answers carry the headers a gateway must keep to itself, and harmless ones
 });
 
 test("a stream begins with a comment, repeats the last chunk with usage and ends in [DONE]", async () => {
-  const simulator = await simulate();
-  const answer = await chat(simulator, { stream: true });
+  const simulator = await startTestSimulator();
+  const answer = await sendChat(simulator, { stream: true });
   const text = await answer.text();
   expect(answer.headers.get("content-type")).toBe("text/event-stream");
   expect(answer.headers.get("cache-control")).toBe("no-cache");
   expect(text.startsWith(": OPENROUTER PROCESSING\n\ndata: {")).toBe(true);
   expect(text.indexOf(": OPENROUTER", 30)).toBeGreaterThan(0);
   expect(text.endsWith("}\n\ndata: [DONE]\n\n")).toBe(true);
-  const events = eventsOf(text);
+  const events = parseEvents(text);
   const [beforeLast, last] = events.slice(-2);
   expect(beforeLast?.choices).toEqual(last?.choices);
   expect(last?.choices[0]?.finish_reason).toBe("stop");
@@ -67,10 +67,10 @@ test("a stream begins with a comment, repeats the last chunk with usage and ends
 });
 
 test("streamed and unstreamed answers say and cost the same", async () => {
-  const simulator = await simulate();
+  const simulator = await startTestSimulator();
   const fields = { model: "sim/ok:events=40,padBytes=10" };
-  const whole = await complete(simulator, fields);
-  const events = eventsOf(await stream(simulator, fields));
+  const whole = await completeChat(simulator, fields);
+  const events = parseEvents(await streamChat(simulator, fields));
   const text = events.map((event) => event.choices[0]?.delta.content).join("");
   expect(text).toBe(whole.choices[0]?.message.content);
   expect(events.at(-1)?.usage).toEqual(whole.usage);
@@ -78,14 +78,14 @@ test("streamed and unstreamed answers say and cost the same", async () => {
 
 test("a tool is called with arguments that fit its schema", async () => {
   const tools = [{ type: "openrouter:web_search" }, WEATHER];
-  const [choice] = (await complete(await simulate(), { tools })).choices;
+  const [choice] = (await completeChat(await startTestSimulator(), { tools })).choices;
   expect(choice).toMatchObject({ finish_reason: "tool_calls", message: { content: null } });
   const [call] = choice?.message.tool_calls ?? [];
   expect(JSON.parse(call?.function.arguments ?? "")).toEqual({ city: "Zürich 🗼", days: 1 });
 });
 
 test("a streamed tool call has its name first and its arguments in fragments", async () => {
-  const events = eventsOf(await stream(await simulate(), { tools: [WEATHER] }));
+  const events = parseEvents(await streamChat(await startTestSimulator(), { tools: [WEATHER] }));
   const calls = events.flatMap((event) => event.choices[0]?.delta.tool_calls ?? []);
   expect(calls[0]).toMatchObject({ function: { name: "weather", arguments: "" } });
   expect(calls[0]?.id).toMatch(/^call_/);
@@ -96,37 +96,38 @@ test("a streamed tool call has its name first and its arguments in fragments", a
 });
 
 test("no tool is called after a tool's result, nor when tool_choice says none", async () => {
-  const simulator = await simulate();
+  const simulator = await startTestSimulator();
   const messages = [
     { role: "user", content: "?" },
     { role: "tool", content: "17 °C" },
   ];
   const answers = [
-    await complete(simulator, { tools: [WEATHER], messages }),
-    await complete(simulator, { tools: [WEATHER], tool_choice: "none" }),
+    await completeChat(simulator, { tools: [WEATHER], messages }),
+    await completeChat(simulator, { tools: [WEATHER], tool_choice: "none" }),
   ];
   for (const answer of answers) expect(answer.choices[0]?.message.content).toMatch(/^Echo: /);
 });
 
 test("structured output conforms to its schema", async () => {
-  const simulator = await simulate();
+  const simulator = await startTestSimulator();
   const schema = { type: "object", properties: { n: { type: "integer", minimum: 7 } }, required: ["n"] };
   const asked = [{ type: "json_schema", json_schema: { name: "x", schema } }, { type: "json_object" }];
   const contents = await Promise.all(
     asked.map(
-      async (format) => (await complete(simulator, { response_format: format })).choices[0]?.message.content,
+      async (format) =>
+        (await completeChat(simulator, { response_format: format })).choices[0]?.message.content,
     ),
   );
   expect(contents).toEqual(['{"n":7}', '{"ok":true}']);
 });
 
 test("reasoning models reason, and others when asked to", async () => {
-  const simulator = await simulate();
+  const simulator = await startTestSimulator();
   const bodies = [{ model: "deepseek/deepseek-r1:free" }, { reasoning: { effort: "low" } }];
   for (const body of bodies) {
-    const whole = await complete(simulator, body);
+    const whole = await completeChat(simulator, body);
     expect(whole.choices[0]?.message).toMatchObject({ reasoning_details: [{ type: "reasoning.text" }] });
-    const events = eventsOf(await stream(simulator, body));
+    const events = parseEvents(await streamChat(simulator, body));
     const reasoning = events.map((event) => event.choices[0]?.delta.reasoning ?? "").join("");
     expect(reasoning).toBe(whole.choices[0]?.message.reasoning);
   }
@@ -137,15 +138,15 @@ function anonymous(body: string): string {
 }
 
 test.each([1, 7, 64])("a body split into writes of %i bytes is the same body", async (split) => {
-  const simulator = await simulate();
-  const text = await stream(simulator, { model: `sim/ok:split=${split}` });
-  const usual = await stream(simulator, { model: "sim/ok" });
+  const simulator = await startTestSimulator();
+  const text = await streamChat(simulator, { model: `sim/ok:split=${split}` });
+  const usual = await streamChat(simulator, { model: "sim/ok" });
   expect(anonymous(text)).toBe(anonymous(usual));
 });
 
 test("a split body arrives in many reads, some of which end inside a character", async () => {
-  const simulator = await simulate();
-  const { reads } = await rawChat(simulator, { model: "sim/ok:split=1", stream: true }, (text) =>
+  const simulator = await startTestSimulator();
+  const { reads } = await sendRawChat(simulator, { model: "sim/ok:split=1", stream: true }, (text) =>
     text.endsWith("\r\n0\r\n\r\n"),
   );
   expect(reads.length).toBeGreaterThan(50);
@@ -153,9 +154,9 @@ test("a split body arrives in many reads, some of which end inside a character",
 });
 
 test("whitespace trickles in gaps before a slow JSON answer", async () => {
-  const simulator = await simulate();
+  const simulator = await startTestSimulator();
   const startedAtMs = performance.now();
-  const answer = await chat(simulator, { model: "sim/ok:whitespace=4,gapMs=10" });
+  const answer = await sendChat(simulator, { model: "sim/ok:whitespace=4,gapMs=10" });
   const headAtMs = performance.now();
   const text = await within("slow JSON", answer.text());
   expect(text.startsWith("\n         \n".repeat(4) + "{")).toBe(true);
@@ -172,8 +173,8 @@ test.each([
   ['{"messages":[],"model":"openrouter/openai/gpt-4o"}', "openrouter/openai/gpt-4o is not a valid model ID"],
   ['{"messages":[],"model":"sim/ok:colour=1"}', 'Unknown option "colour"'],
 ])("%j is refused with %s", async (body, message) => {
-  const simulator = await simulate();
-  const refused = await errorOf(await chat(simulator, {}, { body }));
+  const simulator = await startTestSimulator();
+  const refused = await readError(await sendChat(simulator, {}, { body }));
   expect(refused.status).toBe(400);
   expect(refused.body.error.code).toBe(400);
   expect(refused.body.error.message).toContain(message);
@@ -186,11 +187,11 @@ test.each([
   "openrouter/auto",
   "~openai/gpt-latest",
 ])("%s is a model", async (model) => {
-  expect((await chat(await simulate(), { model })).status).toBe(200);
+  expect((await sendChat(await startTestSimulator(), { model })).status).toBe(200);
 });
 
 test("the first of models stands in for an absent model", async () => {
-  const answer = await complete(await simulate(), {
+  const answer = await completeChat(await startTestSimulator(), {
     model: undefined,
     models: ["anthropic/claude-haiku-4.5"],
   });

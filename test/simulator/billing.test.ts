@@ -1,9 +1,18 @@
 import { expect, test } from "vitest";
 import type { Simulator } from "../../tools/simulator/simulator.ts";
-import { chat, complete, eventsOf, get, rawChat, simulate, stream, until } from "../support/simulator.ts";
+import {
+  sendChat,
+  completeChat,
+  parseEvents,
+  getJson,
+  sendRawChat,
+  startTestSimulator,
+  streamChat,
+  until,
+} from "../support/simulator.ts";
 
 async function dataOf(simulator: Simulator, path: string): Promise<Record<string, unknown>> {
-  const { json } = await get(simulator, path);
+  const { json } = await getJson(simulator, path);
   return (json as { data: Record<string, unknown> }).data;
 }
 
@@ -14,20 +23,20 @@ function lastSeen(simulator: Simulator) {
 }
 
 test("a whole answer is billed what its usage says, to the nanodollar", async () => {
-  const simulator = await simulate();
-  const { id, usage } = await complete(simulator, {});
+  const simulator = await startTestSimulator();
+  const { id, usage } = await completeChat(simulator, {});
   const nanodollars = usage.prompt_tokens * 150 + usage.completion_tokens * 600;
-  expect(simulator.billed(id)).toBe(nanodollars);
+  expect(simulator.findBilledNanodollars(id)).toBe(nanodollars);
   expect(Math.round(usage.cost * 1e9)).toBe(nanodollars);
-  expect(simulator.stats()).toMatchObject({
+  expect(simulator.readStats()).toMatchObject({
     billedNanodollars: nanodollars,
     billedByModel: { "openai/gpt-4o-mini": nanodollars },
   });
 });
 
 test("bills a BYOK request its fee, and states what its provider charges", async () => {
-  const simulator = await simulate();
-  const { id, usage } = await complete(simulator, { model: "sim/ok:byok=1" });
+  const simulator = await startTestSimulator();
+  const { id, usage } = await completeChat(simulator, { model: "sim/ok:byok=1" });
   const provider = usage.prompt_tokens * 1_000 + usage.completion_tokens * 2_000;
   const fee = Math.round(provider / 20);
   expect(usage).toMatchObject({
@@ -35,7 +44,7 @@ test("bills a BYOK request its fee, and states what its provider charges", async
     is_byok: true,
     cost_details: { upstream_inference_cost: provider / 1e9 },
   });
-  expect(simulator.stats()).toMatchObject({ billedNanodollars: fee, byokNanodollars: provider });
+  expect(simulator.readStats()).toMatchObject({ billedNanodollars: fee, byokNanodollars: provider });
   expect(await dataOf(simulator, `/generation?id=${id}`)).toMatchObject({
     is_byok: true,
     total_cost: fee / 1e9,
@@ -45,40 +54,40 @@ test("bills a BYOK request its fee, and states what its provider charges", async
 });
 
 test("the free variant costs nothing", async () => {
-  const simulator = await simulate();
-  const { id, usage } = await complete(simulator, { model: "openai/gpt-4o:free" });
-  expect([usage.cost, simulator.billed(id)]).toEqual([0, 0]);
+  const simulator = await startTestSimulator();
+  const { id, usage } = await completeChat(simulator, { model: "openai/gpt-4o:free" });
+  expect([usage.cost, simulator.findBilledNanodollars(id)]).toEqual([0, 0]);
 });
 
 test("an abandoned stream is billed for the prompt and what was sent", async () => {
-  const simulator = await simulate();
+  const simulator = await startTestSimulator();
   const model = "sim/stall:after=2,padBytes=400";
-  await rawChat(simulator, { model, stream: true }, (text) => eventsOf(text).length === 2);
+  await sendRawChat(simulator, { model, stream: true }, (text) => parseEvents(text).length === 2);
   await until("the abort", () => lastSeen(simulator).aborted);
   const { generationId = "", abortedAtMs } = lastSeen(simulator);
   const data = await dataOf(simulator, `/generation?id=${generationId}`);
   const tokens = Number(data["tokens_completion"]);
   expect(tokens).toBeGreaterThan(200);
   expect(tokens).toBeLessThan(220);
-  expect(simulator.billed(generationId)).toBe(3 * 1000 + tokens * 2000);
+  expect(simulator.findBilledNanodollars(generationId)).toBe(3 * 1000 + tokens * 2000);
   expect(data).toMatchObject({ cancelled: true, streamed: true, finish_reason: null });
   expect(abortedAtMs).toBeTypeOf("number");
 });
 
 test("an abandoned unstreamed request runs on and is billed whole", async () => {
-  const simulator = await simulate();
-  const whole = await complete(simulator, { model: "sim/ok" });
-  await rawChat(simulator, { model: "sim/ok:gapMs=1000" }, (text) => text.includes("200 OK"));
-  await until("the abort", () => simulator.stats().aborted === 1);
+  const simulator = await startTestSimulator();
+  const whole = await completeChat(simulator, { model: "sim/ok" });
+  await sendRawChat(simulator, { model: "sim/ok:gapMs=1000" }, (text) => text.includes("200 OK"));
+  await until("the abort", () => simulator.readStats().aborted === 1);
   const { generationId = "" } = lastSeen(simulator);
-  expect(simulator.billed(generationId)).toBe(simulator.billed(whole.id));
+  expect(simulator.findBilledNanodollars(generationId)).toBe(simulator.findBilledNanodollars(whole.id));
 });
 
 test("an answer with only an error is on the books, with no tokens and no cost", async () => {
-  const simulator = await simulate();
-  await (await chat(simulator, { model: "sim/error-midstream" })).text();
+  const simulator = await startTestSimulator();
+  await (await sendChat(simulator, { model: "sim/error-midstream" })).text();
   const { generationId = "" } = lastSeen(simulator);
-  expect(simulator.billed(generationId)).toBe(0);
+  expect(simulator.findBilledNanodollars(generationId)).toBe(0);
   expect(await dataOf(simulator, `/generation?id=${generationId}`)).toMatchObject({
     total_cost: 0,
     tokens_prompt: 0,
@@ -89,33 +98,38 @@ test("an answer with only an error is on the books, with no tokens and no cost",
 });
 
 test("a slow record is known later than others", async () => {
-  const simulator = await simulate();
-  const slow = await complete(simulator, { model: "sim/ok:recordMs=60" });
-  const early = await get(simulator, `/generation?id=${slow.id}`);
+  const simulator = await startTestSimulator();
+  const slow = await completeChat(simulator, { model: "sim/ok:recordMs=60" });
+  const early = await getJson(simulator, `/generation?id=${slow.id}`);
   expect(early.status).toBe(404);
-  await until("the record", async () => (await get(simulator, `/generation?id=${slow.id}`)).status === 200);
+  await until(
+    "the record",
+    async () => (await getJson(simulator, `/generation?id=${slow.id}`)).status === 200,
+  );
 });
 
 test("errors are not billed", async () => {
-  const simulator = await simulate();
+  const simulator = await startTestSimulator();
   for (const model of ["sim/error", "sim/html", "x/y", "sim/error-midstream"]) {
-    const answer = await chat(simulator, { model });
+    const answer = await sendChat(simulator, { model });
     await answer.text();
   }
-  expect(simulator.stats().billedNanodollars).toBe(0);
+  expect(simulator.readStats().billedNanodollars).toBe(0);
 });
 
 test("a stream that fails midway is billed what its last usage says", async () => {
-  const simulator = await simulate();
-  const failed = eventsOf(await stream(simulator, { model: "sim/error-midstream" })).at(-1);
+  const simulator = await startTestSimulator();
+  const failed = parseEvents(await streamChat(simulator, { model: "sim/error-midstream" })).at(-1);
   expect(failed?.error?.code).toBe(502);
-  expect(simulator.billed(failed?.id ?? "")).toBe(Math.round((failed?.usage?.cost ?? Number.NaN) * 1e9));
+  expect(simulator.findBilledNanodollars(failed?.id ?? "")).toBe(
+    Math.round((failed?.usage?.cost ?? Number.NaN) * 1e9),
+  );
 });
 
 test("a generation is known only some time after its request ended", async () => {
-  const simulator = await simulate({ generationDelayMs: 60 });
-  const { id, usage } = await complete(simulator, {});
-  const early = await get(simulator, `/generation?id=${id}`);
+  const simulator = await startTestSimulator({ generationDelayMs: 60 });
+  const { id, usage } = await completeChat(simulator, {});
+  const early = await getJson(simulator, `/generation?id=${id}`);
   expect(early).toMatchObject({ status: 404, json: { error: { code: 404 } } });
   const { promise, resolve } = Promise.withResolvers<void>();
   setTimeout(resolve, 70);
@@ -133,8 +147,8 @@ test("a generation is known only some time after its request ended", async () =>
 });
 
 test("the key has spent what was billed", async () => {
-  const simulator = await simulate();
-  const { usage } = await complete(simulator, {});
+  const simulator = await startTestSimulator();
+  const { usage } = await completeChat(simulator, {});
   expect(await dataOf(simulator, "/key")).toMatchObject({
     usage: usage.cost,
     limit: 100,

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import {
-  chat,
-  complete,
-  errorOf,
-  eventsOf,
-  raw,
-  rawChat,
-  simulate,
-  stream,
+  sendChat,
+  completeChat,
+  readError,
+  parseEvents,
+  sendRaw,
+  sendRawChat,
+  startTestSimulator,
+  streamChat,
   until,
 } from "../support/simulator.ts";
 
@@ -16,29 +16,31 @@ const LAST_CHUNK = "\r\n0\r\n\r\n";
 test.each([400, 401, 402, 403, 404, 408, 412, 413, 422, 429, 500, 502, 503, 504, 524, 529])(
   "error:status=%i answers in OpenRouter's shape",
   async (status) => {
-    const answer = await chat(await simulate(), { model: `sim/error:status=${status},retryAfter=7` });
+    const answer = await sendChat(await startTestSimulator(), {
+      model: `sim/error:status=${status},retryAfter=7`,
+    });
     const { headers } = answer;
     expect(headers.get("retry-after")).toBe("7");
     expect(headers.has("x-generation-id")).toBe(false);
     expect(headers.has("x-ratelimit-limit")).toBe(status === 429);
-    const { body } = await errorOf(answer);
+    const { body } = await readError(answer);
     expect(answer.status).toBe(status);
     expect(body).toMatchObject({ error: { code: status, message: expect.any(String) as string } });
   },
 );
 
 test("an error's metadata may be large", async () => {
-  const answer = await chat(await simulate(), { model: "sim/error:metadataBytes=100000" });
+  const answer = await sendChat(await startTestSimulator(), { model: "sim/error:metadataBytes=100000" });
   expect((await answer.text()).length).toBeGreaterThan(100_000);
 });
 
 test("the header x-simulate wins over the model", async () => {
   const headers = { authorization: "Bearer k", "x-simulate": "error:status=503" };
-  expect((await chat(await simulate(), { model: "sim/ok" }, { headers })).status).toBe(503);
+  expect((await sendChat(await startTestSimulator(), { model: "sim/ok" }, { headers })).status).toBe(503);
 });
 
 test("a JSON answer that fails late is a 200 with an error in it", async () => {
-  const answer = await chat(await simulate(), { model: "sim/error-midstream:status=524" });
+  const answer = await sendChat(await startTestSimulator(), { model: "sim/error-midstream:status=524" });
   const text = await answer.text();
   expect(answer.status).toBe(200);
   expect(text).toMatch(/^\n {9}\n/);
@@ -46,8 +48,8 @@ test("a JSON answer that fails late is a 200 with an error in it", async () => {
 });
 
 test("a stream that fails midway has an error chunk, then [DONE]", async () => {
-  const text = await stream(await simulate(), { model: "sim/error-midstream:after=3" });
-  expect(eventsOf(text).map((event) => event.error?.code)).toEqual([undefined, undefined, undefined, 502]);
+  const text = await streamChat(await startTestSimulator(), { model: "sim/error-midstream:after=3" });
+  expect(parseEvents(text).map((event) => event.error?.code)).toEqual([undefined, undefined, undefined, 502]);
   expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
 });
 
@@ -55,24 +57,27 @@ test.each([
   ["cut", "end"],
   ["reset", "ECONNRESET"],
 ])("%s breaks a stream after the given number of events", async (name, ending) => {
-  const simulator = await simulate();
-  const answer = await rawChat(simulator, { model: `sim/${name}:after=3`, stream: true });
+  const simulator = await startTestSimulator();
+  const answer = await sendRawChat(simulator, { model: `sim/${name}:after=3`, stream: true });
   expect(answer.ending).toBe(ending);
-  expect(eventsOf(answer.text)).toHaveLength(3);
+  expect(parseEvents(answer.text)).toHaveLength(3);
   expect(answer.text.endsWith(LAST_CHUNK)).toBe(false);
-  await until("the break", () => simulator.stats().broken === 1);
+  await until("the break", () => simulator.readStats().broken === 1);
   expect(simulator.seen[0]?.aborted).toBe(false);
 });
 
 test("half=1 breaks inside an event", async () => {
-  const { text } = await rawChat(await simulate(), { model: "sim/cut:after=1,half=1", stream: true });
+  const { text } = await sendRawChat(await startTestSimulator(), {
+    model: "sim/cut:after=1,half=1",
+    stream: true,
+  });
   const events = text.split("data: {");
   expect(events).toHaveLength(3);
   expect(events[2]).not.toContain("\n\n");
 });
 
 test("cut never lets a JSON document through", async () => {
-  const { text, ending } = await rawChat(await simulate(), { model: "sim/cut:after=9,half=1" });
+  const { text, ending } = await sendRawChat(await startTestSimulator(), { model: "sim/cut:after=9,half=1" });
   expect(ending).toBe("end");
   expect(text).toContain('{"id":"gen-');
   expect(text).not.toContain('"cost"');
@@ -83,56 +88,59 @@ test.each([
   ["sim/reset:head=0", "ECONNRESET"],
   ["sim/close", "end"],
 ])("%s breaks off before any head", async (model, ending) => {
-  expect(await rawChat(await simulate(), { model, stream: true })).toMatchObject({ text: "", ending });
+  expect(await sendRawChat(await startTestSimulator(), { model, stream: true })).toMatchObject({
+    text: "",
+    ending,
+  });
 });
 
 test("stall falls silent and hang never answers, until the client leaves", async () => {
-  const simulator = await simulate();
+  const simulator = await startTestSimulator();
   const body = JSON.stringify({ messages: [], model: "sim/hang" });
   const hung = AbortSignal.timeout(50);
-  await expect(chat(simulator, {}, { body, signal: hung })).rejects.toThrow("aborted");
-  const stalled = await chat(simulator, { stream: true, model: "sim/stall:after=0,comments=0" });
+  await expect(sendChat(simulator, {}, { body, signal: hung })).rejects.toThrow("aborted");
+  const stalled = await sendChat(simulator, { stream: true, model: "sim/stall:after=0,comments=0" });
   const reader = stalled.body?.getReader();
   expect(stalled.status).toBe(200);
   await reader?.cancel();
-  await until("two aborts", () => simulator.stats().aborted === 2);
+  await until("two aborts", () => simulator.readStats().aborted === 2);
   expect(simulator.seen.map((seen) => seen.bytesSent)).toEqual([0, 0]);
 });
 
 test("flood sends as much as asked, and no more than the reader takes", async () => {
-  const simulator = await simulate();
+  const simulator = await startTestSimulator();
   for (const streams of [true, false]) {
-    const answer = await chat(simulator, { model: "sim/flood:bytes=3000000", stream: streams });
+    const answer = await sendChat(simulator, { model: "sim/flood:bytes=3000000", stream: streams });
     expect((await answer.arrayBuffer()).byteLength).toBeGreaterThan(3_000_000);
   }
-  const huge = await chat(simulator, { model: "sim/flood:bytes=2000000000", stream: true });
+  const huge = await sendChat(simulator, { model: "sim/flood:bytes=2000000000", stream: true });
   await huge.body?.cancel();
-  await until("the abort", () => simulator.stats().aborted === 1);
+  await until("the abort", () => simulator.readStats().aborted === 1);
   expect(simulator.seen[2]?.bytesSent).toBeLessThan(1_000_000_000);
 });
 
 test.each([200, 502])("html:status=%i is a page", async (status) => {
-  const answer = await chat(await simulate(), { model: `sim/html:status=${status}` });
+  const answer = await sendChat(await startTestSimulator(), { model: `sim/html:status=${status}` });
   expect(answer.status).toBe(status);
   expect(answer.headers.get("content-type")).toMatch(/^text\/html/);
   expect(await answer.text()).toMatch(/^<!DOCTYPE html>/);
 });
 
 test("the answer may be of the other kind than asked for", async () => {
-  const simulator = await simulate();
-  const sse = await chat(simulator, { model: "sim/sse-for-json" });
-  const json = await chat(simulator, { model: "sim/json-for-sse", stream: true });
+  const simulator = await startTestSimulator();
+  const sse = await sendChat(simulator, { model: "sim/sse-for-json" });
+  const json = await sendChat(simulator, { model: "sim/json-for-sse", stream: true });
   expect(sse.headers.get("content-type")).toBe("text/event-stream");
   expect(json.headers.get("content-type")).toBe("application/json");
 });
 
 test("streams may lack [DONE], have CRLF, a debug chunk, or usage without choices", async () => {
-  const simulator = await simulate();
-  expect(await stream(simulator, { model: "sim/no-done" })).not.toContain("[DONE]");
-  expect((await stream(simulator, { model: "sim/crlf" })).replaceAll("\r\n", "")).not.toContain("\n");
-  const [first] = eventsOf(await stream(simulator, { model: "sim/debug" }));
+  const simulator = await startTestSimulator();
+  expect(await streamChat(simulator, { model: "sim/no-done" })).not.toContain("[DONE]");
+  expect((await streamChat(simulator, { model: "sim/crlf" })).replaceAll("\r\n", "")).not.toContain("\n");
+  const [first] = parseEvents(await streamChat(simulator, { model: "sim/debug" }));
   expect(first).toMatchObject({ choices: [], debug: { echo_upstream_body: { stream: true } } });
-  const last = eventsOf(await stream(simulator, { model: "sim/empty-choices" })).at(-1);
+  const last = parseEvents(await streamChat(simulator, { model: "sim/empty-choices" })).at(-1);
   expect(last).toMatchObject({ choices: [], usage: { is_byok: false } });
 });
 
@@ -141,17 +149,17 @@ test.each([
   ["sim/close-delimited:reset=1", "ECONNRESET", true],
   ["sim/close-delimited:after=1", "end", false],
 ])("%s ends its body with %s", async (model, ending, whole) => {
-  const answer = await rawChat(await simulate(), { model, stream: true });
+  const answer = await sendRawChat(await startTestSimulator(), { model, stream: true });
   expect(answer.ending).toBe(ending);
   expect(answer.text).not.toMatch(/transfer-encoding|content-length/i);
   expect(answer.text.endsWith("data: [DONE]\n\n")).toBe(whole);
 });
 
 test("redirect points to another place and garbage is not HTTP", async () => {
-  const simulator = await simulate();
-  const answer = await chat(simulator, { model: "sim/redirect" }, { redirect: "manual" });
+  const simulator = await startTestSimulator();
+  const answer = await sendChat(simulator, { model: "sim/redirect" }, { redirect: "manual" });
   expect([answer.status, answer.headers.get("location")]).toEqual([307, "/api/v1/redirect-target"]);
-  expect((await rawChat(simulator, { model: "sim/garbage" })).text).toMatch(/^SSH-/);
+  expect((await sendRawChat(simulator, { model: "sim/garbage" })).text).toMatch(/^SSH-/);
 });
 
 test.each(["x-simulate: early-413:lingerMs=0", "x-other: 1"])(
@@ -159,26 +167,26 @@ test.each(["x-simulate: early-413:lingerMs=0", "x-other: 1"])(
   async (header) => {
     const start = '{"model":"sim/early-413:lingerMs=0","messages":[';
     const head = `POST /api/v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\n${header}\r\n`;
-    const simulator = await simulate();
-    const answer = await raw(simulator, `${head}Content-Length: 99999999\r\n\r\n${start}`, () => false);
+    const simulator = await startTestSimulator();
+    const answer = await sendRaw(simulator, `${head}Content-Length: 99999999\r\n\r\n${start}`, () => false);
     expect(answer.text).toMatch(/^HTTP\/1.1 413 .*\r\n/);
     expect(answer.text).toContain('"code":413');
   },
 );
 
 test("flaky fails the first requests of an id and then answers", async () => {
-  const simulator = await simulate();
+  const simulator = await startTestSimulator();
   const model = "sim/flaky:times=2,status=503,id=a";
   const statuses: number[] = [];
-  for (let i = 0; i < 3; i++) statuses.push((await chat(simulator, { model })).status);
+  for (let i = 0; i < 3; i++) statuses.push((await sendChat(simulator, { model })).status);
   expect(statuses).toEqual([503, 503, 200]);
   simulator.reset();
-  expect((await chat(simulator, { model })).status).toBe(503);
-  expect((await complete(simulator, { model: "sim/ok" })).choices).toHaveLength(1);
+  expect((await sendChat(simulator, { model })).status).toBe(503);
+  expect((await completeChat(simulator, { model: "sim/ok" })).choices).toHaveLength(1);
 });
 
 test("delayMs delays whatever is answered", async () => {
   const startedAtMs = performance.now();
-  await chat(await simulate(), { model: "sim/error:delayMs=40" });
+  await sendChat(await startTestSimulator(), { model: "sim/error:delayMs=40" });
   expect(performance.now() - startedAtMs).toBeGreaterThan(38);
 });

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { chat, rawChat, simulate, within } from "../support/simulator.ts";
+import { sendChat, sendRawChat, startTestSimulator, within } from "../support/simulator.ts";
 
 test("an interceptor gets the whole body and answers with any bytes at any time", async () => {
-  const simulator = await simulate();
+  const simulator = await startTestSimulator();
   const bodies: string[] = [];
   simulator.intercept((exchange, body) => {
     bodies.push(body.toString());
@@ -10,7 +10,7 @@ test("an interceptor gets the whole body and answers with any bytes at any time"
     exchange.write("short ");
     setTimeout(() => exchange.end("and stout"), 20);
   });
-  const answer = await chat(simulator, { user: "x".repeat(1e6) });
+  const answer = await sendChat(simulator, { user: "x".repeat(1e6) });
   expect({ status: answer.status, text: await answer.text() }).toEqual({
     status: 418,
     text: "short and stout",
@@ -19,32 +19,32 @@ test("an interceptor gets the whole body and answers with any bytes at any time"
 });
 
 test("an interceptor can break an answer off, and sees a caller leave", async () => {
-  const simulator = await simulate();
+  const simulator = await startTestSimulator();
   simulator.intercept((exchange) => {
     exchange.writeHead(200, ["Content-Type", "text/event-stream"]);
     exchange.write("data: half");
-    exchange.breakOff((socket) => socket.resetAndDestroy());
+    exchange.breakConnection((socket) => socket.resetAndDestroy());
   });
-  expect(await rawChat(simulator, {})).toMatchObject({ ending: "ECONNRESET" });
+  expect(await sendRawChat(simulator, {})).toMatchObject({ ending: "ECONNRESET" });
   const left = Promise.withResolvers<void>();
   simulator.intercept((exchange) => {
     exchange.res.once("close", () => left.resolve());
     exchange.res.flushHeaders();
   });
-  await rawChat(simulator, {}, (text) => text.includes("\r\n\r\n"));
+  await sendRawChat(simulator, {}, (text) => text.includes("\r\n\r\n"));
   await within("leaving", left.promise);
 });
 
 test("an interceptor that fails is a 500 that says so; without one the simulator answers again", async () => {
-  const simulator = await simulate({ apiKeys: ["other"] });
+  const simulator = await startTestSimulator({ apiKeys: ["other"] });
   simulator.intercept(() => {
     throw new Error("broken interceptor");
   });
-  const failed = await chat(simulator, {});
+  const failed = await sendChat(simulator, {});
   expect({ status: failed.status, text: await failed.text() }).toEqual({
     status: 500,
     text: expect.stringContaining("broken interceptor") as string,
   });
   simulator.intercept();
-  expect((await chat(simulator, {})).status).toBe(401);
+  expect((await sendChat(simulator, {})).status).toBe(401);
 });

@@ -1,7 +1,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { expect, test } from "vitest";
-import { KEY, chat, errorOf, get, rawChat, simulate, within } from "../support/simulator.ts";
+import {
+  API_HEADERS,
+  sendChat,
+  readError,
+  getJson,
+  sendRawChat,
+  startTestSimulator,
+  within,
+} from "../support/simulator.ts";
 
 interface Models {
   readonly data: { id: string; pricing: { prompt: string; completion: string } }[];
@@ -9,19 +17,21 @@ interface Models {
 }
 
 test("a request without a known key is refused", async () => {
-  const simulator = await simulate({ apiKeys: ["sk-or-v1-test"] });
-  const missing = await errorOf(await chat(simulator, {}, { headers: {} }));
+  const simulator = await startTestSimulator({ apiKeys: ["sk-or-v1-test"] });
+  const missing = await readError(await sendChat(simulator, {}, { headers: {} }));
   expect(missing).toEqual({
     status: 401,
     body: { error: { message: "Missing Authentication header", code: 401 } },
   });
-  const unknown = await errorOf(await chat(simulator, {}, { headers: { authorization: "Bearer other" } }));
+  const unknown = await readError(
+    await sendChat(simulator, {}, { headers: { authorization: "Bearer other" } }),
+  );
   expect(unknown.status).toBe(401);
-  expect((await chat(simulator, {})).status).toBe(200);
+  expect((await sendChat(simulator, {})).status).toBe(200);
 });
 
 test("models are listed with prices as decimal strings of USD per token", async () => {
-  const models = (await get(await simulate(), "/models")).json as Models;
+  const models = (await getJson(await startTestSimulator(), "/models")).json as Models;
   expect(models.total_count).toBe(models.data.length);
   const priceOf = (id: string) => models.data.find((model) => model.id === id)?.pricing;
   expect(priceOf("openai/gpt-4o-mini")).toEqual({ prompt: "0.00000015", completion: "0.0000006" });
@@ -30,9 +40,9 @@ test("models are listed with prices as decimal strings of USD per token", async 
 });
 
 test("models are filtered by output_modalities and supported_parameters", async () => {
-  const simulator = await simulate();
+  const simulator = await startTestSimulator();
   const idsOf = async (query: string) =>
-    ((await get(simulator, `/models${query}`)).json as Models).data.map(({ id }) => id);
+    ((await getJson(simulator, `/models${query}`)).json as Models).data.map(({ id }) => id);
   const all = await idsOf("");
   expect(await idsOf("?output_modalities=all")).toEqual(all);
   expect(await idsOf("?output_modalities=embeddings")).toEqual([]);
@@ -45,13 +55,13 @@ test("models are filtered by output_modalities and supported_parameters", async 
 });
 
 test("an unknown path is a 404 in OpenRouter's shape", async () => {
-  const { status, json } = await get(await simulate(), "/nothing");
+  const { status, json } = await getJson(await startTestSimulator(), "/nothing");
   expect({ status, json }).toMatchObject({ status: 404, json: { error: { code: 404 } } });
 });
 
 test("requests are remembered with their bodies, up to the number asked for", async () => {
-  const simulator = await simulate({ keepSeen: 2 });
-  for (const user of ["a", "b", "c"]) await (await chat(simulator, { user })).text();
+  const simulator = await startTestSimulator({ keepSeen: 2 });
+  for (const user of ["a", "b", "c"]) await (await sendChat(simulator, { user })).text();
   expect(simulator.seen.map((seen) => (JSON.parse(seen.body.toString()) as { user: string }).user)).toEqual([
     "b",
     "c",
@@ -61,10 +71,10 @@ test("requests are remembered with their bodies, up to the number asked for", as
 });
 
 test("with keepSeen 0 nothing is remembered but the counters", async () => {
-  const simulator = await simulate({ keepSeen: 0 });
-  const text = await (await chat(simulator, {})).text();
+  const simulator = await startTestSimulator({ keepSeen: 0 });
+  const text = await (await sendChat(simulator, {})).text();
   expect(simulator.seen).toEqual([]);
-  expect(simulator.stats()).toMatchObject({
+  expect(simulator.readStats()).toMatchObject({
     requests: 1,
     active: 0,
     completed: 1,
@@ -73,8 +83,8 @@ test("with keepSeen 0 nothing is remembered but the counters", async () => {
 });
 
 test("counters can be read and reset over HTTP without a key", async () => {
-  const simulator = await simulate();
-  await (await chat(simulator, {})).text();
+  const simulator = await startTestSimulator();
+  await (await sendChat(simulator, {})).text();
   const stats = async (): Promise<unknown> =>
     (await within("stats", fetch(`${simulator.origin}/__simulator/stats`))).json();
   expect(await stats()).toMatchObject({ requests: 1, completed: 1 });
@@ -83,9 +93,9 @@ test("counters can be read and reset over HTTP without a key", async () => {
 });
 
 test("closing destroys what is open", async () => {
-  const simulator = await simulate();
-  const hung = rawChat(simulator, { model: "sim/stall", stream: true });
-  while (simulator.stats().bytesOut === 0) await new Promise((resolve) => void setImmediate(resolve));
+  const simulator = await startTestSimulator();
+  const hung = sendRawChat(simulator, { model: "sim/stall", stream: true });
+  while (simulator.readStats().bytesOut === 0) await new Promise((resolve) => void setImmediate(resolve));
   await within("close", simulator.close(), 500);
   expect((await hung).text).toContain("200 OK");
 });
@@ -97,7 +107,7 @@ test("the process says how to use it, answers, and stops at a signal", async () 
   try {
     const [line] = (await within("the first line", once(child.stdout, "data"), 5000)) as [Buffer];
     const baseUrl = /OPENROUTER_BASE_URL=(http:\S+\/api\/v1),/.exec(line.toString())?.[1];
-    expect((await within("models", fetch(`${baseUrl}/models`, { headers: KEY }))).status).toBe(200);
+    expect((await within("models", fetch(`${baseUrl}/models`, { headers: API_HEADERS }))).status).toBe(200);
     child.kill("SIGTERM");
     expect(await within("the exit", once(child, "exit"))).toEqual([0, null]);
   } finally {

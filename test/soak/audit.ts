@@ -1,10 +1,10 @@
 import type { SeenRequest } from "../../tools/simulator/journal.ts";
 import type { Simulator } from "../../tools/simulator/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
-import type { Asked } from "./callers.ts";
+import type { SoakRequest } from "./callers.ts";
 
 /** Requests that upstream has seen and the simulator remembers until they are taken over here. */
-export const SEEN_KEPT = 10_000;
+export const KEPT_REQUESTS = 10_000;
 
 const PAGE_ROWS = 2_000;
 /** Rows of requests that began this long ago are there: no earlier id comes after them. */
@@ -23,13 +23,13 @@ interface Row {
   readonly started_at: number;
 }
 
-/** Compares the gateway's ledger with the simulator's persistence while both grow, and forgets what has matched. */
+/** Compares the gateway's ledger with the simulator's charges while both grow, and forgets what has matched. */
 export class Audit {
   readonly #database: Database;
   readonly #simulator: Simulator;
   readonly #report: (difference: string) => void;
   /** Requests by id, until their row has matched or nothing can come of them any more. */
-  readonly #callers = new Map<string, Asked>();
+  readonly #callers = new Map<string, SoakRequest>();
   /** What upstream has seen, by id, until its row has matched. */
   readonly #sent = new Map<string, SeenRequest>();
   /** Ids of rows above the watermark that have matched. */
@@ -59,7 +59,7 @@ export class Audit {
   }
 
   /** A request is about to be sent. */
-  addCaller(asked: Asked): void {
+  addRequest(asked: SoakRequest): void {
     this.#callers.set(asked.id, asked);
   }
 
@@ -122,7 +122,7 @@ export class Audit {
       .where("state", "in", ["open", "pending"])
       .execute();
     const ledgerNanodollars = cost;
-    const { billedNanodollars } = this.#simulator.stats();
+    const { billedNanodollars } = this.#simulator.readStats();
     if (rows !== ids) this.#report(`${rows} rows for ${ids} requests`);
     for (const { request_id: id } of open) this.#report(`${id}: its row is not final`);
     if (ledgerNanodollars + this.unknownNanodollars !== billedNanodollars)
@@ -164,9 +164,9 @@ export class Audit {
       this.#report(`${row.request_id}: upstream has not seen it, and the row says ${row.cost_nanodollars}`);
   }
 
-  #compare(row: Row, { generationId }: SeenRequest, { kind, status }: Asked): void {
+  #compare(row: Row, { generationId }: SeenRequest, { kind, status }: SoakRequest): void {
     const id = row.request_id;
-    const billed = generationId === undefined ? 0 : this.#simulator.billed(generationId);
+    const billed = generationId === undefined ? 0 : this.#simulator.findBilledNanodollars(generationId);
     if (row.state === "unknown") {
       this.unknown += 1;
       this.unknownNanodollars += billed ?? 0;

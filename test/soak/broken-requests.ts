@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { once } from "node:events";
-import { within } from "../support/until.ts";
+import { waitFor } from "../support/wait.ts";
 
 const PATH = "POST /openai/v1/chat/completions HTTP/1.1\r\nhost: gateway\r\n";
 const JSON_TYPE = "content-type: application/json\r\n";
@@ -34,7 +34,7 @@ export async function sendBroken(port: number, secret: string, index: number): P
   const closed = once(socket, "close").catch(() => {});
   socket.write((BROKEN[index % BROKEN.length] ?? "").replace("SECRET", secret), "latin1");
   const timer = setTimeout(() => socket.destroy(), WAIT_MS);
-  await within(closed, "the end of a broken request", END_DEADLINE_MS);
+  await waitFor(closed, "the end of a broken request", END_DEADLINE_MS);
   clearTimeout(timer);
   return Number(/^HTTP\/1\.1 (\d+)/.exec(received)?.[1] ?? 0);
 }

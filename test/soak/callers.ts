@@ -1,8 +1,8 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { randomNumbers } from "../simulation/plan.ts";
+import { createRandom } from "../simulation/plan.ts";
 import { sendBroken } from "./broken-requests.ts";
-import { type Behaviour, type Kind, LARGE_ANSWER, pickBehaviour, pickKind } from "./kinds.ts";
+import { type Behaviour, type SoakKind, LARGE_RESPONSE, pickBehaviour, pickKind } from "./kinds.ts";
 
 const NEW_CONNECTION_PERCENT = 20;
 const LARGE_BODY_PERCENT = 2;
@@ -17,9 +17,9 @@ const SLOW_SEND_MS = 30;
 const DEADLINE_MS = 60_000;
 
 /** A request as its caller knows it. */
-export interface Asked {
+export interface SoakRequest {
   readonly id: string;
-  readonly kind: Kind;
+  readonly kind: SoakKind;
   readonly behaviour: Behaviour;
   /** 0: no head was seen. */
   status: number;
@@ -38,9 +38,9 @@ export interface CallersOptions {
   readonly callers: number;
   readonly seed: number;
   /** Called before a request is sent that may reach upstream. */
-  readonly onAsk: (asked: Asked) => void;
+  readonly onSend: (asked: SoakRequest) => void;
   /** Called when it has ended for its caller. */
-  readonly onEnd: (asked: Asked) => void;
+  readonly onEnd: (asked: SoakRequest) => void;
 }
 
 /** Callers that make requests of all kinds, one after the other, until they are stopped. */
@@ -54,7 +54,7 @@ export class SoakCallers {
 
   constructor(options: CallersOptions) {
     this.#options = options;
-    this.#random = randomNumbers(options.seed);
+    this.#random = createRandom(options.seed);
     this.#agent = new Agent({ keepAlive: true, maxSockets: options.callers });
     for (let caller = 0; caller < options.callers; caller++) this.#loops.push(this.#loop());
   }
@@ -74,8 +74,8 @@ export class SoakCallers {
     const number = this.requests++;
     const behaviour = pickBehaviour(this.#random());
     const reads = behaviour === "reads-slowly" || behaviour === "stops-reading";
-    const kind = reads ? LARGE_ANSWER : pickKind(this.#random());
-    const asked: Asked = {
+    const kind = reads ? LARGE_RESPONSE : pickKind(this.#random());
+    const asked: SoakRequest = {
       id: `soak-${number}`,
       kind,
       behaviour,
@@ -85,14 +85,14 @@ export class SoakCallers {
       endedAt: 0,
     };
     const secret = this.#options.secrets[number % this.#options.secrets.length] ?? "";
-    this.#options.onAsk(asked);
+    this.#options.onSend(asked);
     if (behaviour === "broken-request") asked.status = await sendBroken(this.#options.port, secret, number);
     else await this.#send(asked, behaviour === "wrong-key" ? `sk-wrong-${number}` : secret);
     asked.endedAt = performance.now();
     this.#options.onEnd(asked);
   }
 
-  #body({ kind }: Asked): Buffer {
+  #body({ kind }: SoakRequest): Buffer {
     const isLarge = this.#random() * 100 < LARGE_BODY_PERCENT;
     const words = isLarge ? LARGE_BODY_BYTES / 5 : 1 + this.#random() * 60;
     return Buffer.from(
@@ -104,7 +104,7 @@ export class SoakCallers {
     );
   }
 
-  async #send(asked: Asked, secret: string): Promise<void> {
+  async #send(asked: SoakRequest, secret: string): Promise<void> {
     const body = this.#body(asked);
     const asking = request({
       agent: this.#random() * 100 < NEW_CONNECTION_PERCENT ? false : this.#agent,
@@ -132,7 +132,7 @@ export class SoakCallers {
   }
 }
 
-function followAnswer(asking: ClientRequest, asked: Asked): Promise<void> {
+function followAnswer(asking: ClientRequest, asked: SoakRequest): Promise<void> {
   return new Promise((resolve) => {
     asking.on("error", (error: NodeJS.ErrnoException) => {
       asked.error ??= error.code ?? error.message;
@@ -145,7 +145,7 @@ function followAnswer(asking: ClientRequest, asked: Asked): Promise<void> {
   });
 }
 
-async function readAnswer(response: IncomingMessage, asked: Asked): Promise<void> {
+async function readAnswer(response: IncomingMessage, asked: SoakRequest): Promise<void> {
   let tail = "";
   response.on("data", (chunk: Buffer) => {
     tail = (tail + chunk.toString("latin1")).slice(-64);

@@ -1,5 +1,5 @@
 import { Agent, type ClientRequest, request } from "node:http";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 /** Long enough that the first of many streams still runs when the last one has begun. */
 const MODEL = "sim/ok:gapMs=2000,events=4";
@@ -10,7 +10,7 @@ const DEADLINE_MS = 20_000;
  * @param ids for these requests: one more than the gateway takes.
  * @returns the statuses of the streams, and of the one more.
  */
-export async function fillEveryPlace(
+export async function fillCapacity(
   port: number,
   secret: string,
   ids: readonly string[],
@@ -45,9 +45,9 @@ export async function fillEveryPlace(
   };
   const places = ids.slice(0, -1);
   places.forEach(begin);
-  await until(() => statuses.length === places.length, "a stream in every place", DEADLINE_MS);
+  await waitUntil(() => statuses.length === places.length, "a stream in every place", DEADLINE_MS);
   begin(ids.at(-1) ?? "");
-  await until(() => statuses.length === ids.length, "an answer to one request more", DEADLINE_MS);
+  await waitUntil(() => statuses.length === ids.length, "an answer to one request more", DEADLINE_MS);
   for (const asking of open) asking.destroy();
   agent.destroy();
   return { statuses: statuses.slice(0, -1), extra: statuses.at(-1) ?? 0 };

@@ -1,4 +1,4 @@
-import { within } from "../support/until.ts";
+import { waitFor } from "../support/wait.ts";
 
 const DEADLINE_MS = 20_000;
 
@@ -33,7 +33,7 @@ export class Inspector {
       socket.addEventListener("open", () => resolve());
       socket.addEventListener("error", () => reject(new Error(`no inspector at ${url}`)));
     });
-    await within(open, "the inspector", DEADLINE_MS);
+    await waitFor(open, "the inspector", DEADLINE_MS);
     return new Inspector(socket);
   }
 
@@ -61,7 +61,7 @@ export class Inspector {
     const id = ++this.#last;
     const answered = new Promise<InspectorMessage>((resolve) => this.#pending.set(id, resolve));
     this.#socket.send(JSON.stringify({ id, method, params }));
-    return within(answered, method, DEADLINE_MS);
+    return waitFor(answered, method, DEADLINE_MS);
   }
 }
 

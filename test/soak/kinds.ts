@@ -1,7 +1,7 @@
 // What the requests of a soak are: what they ask of the simulator, and what their callers do.
 
 /** One kind of request by what it asks of the simulator. */
-export interface Kind {
+export interface SoakKind {
   readonly model: string;
   /** How the caller wants its answer; undefined: as chance has it. */
   readonly stream?: boolean;
@@ -30,7 +30,7 @@ const PLAIN = [
   "sim/ok:split=17",
   "sim/ok:byok=1",
   "sim/ok:recordMs=1500",
-].map((model): Kind => ({ model, isFault: false, isUnproven: false }));
+].map((model): SoakKind => ({ model, isFault: false, isUnproven: false }));
 
 const PROVEN_FAULTS = [
   "sim/cut:after=2",
@@ -52,7 +52,7 @@ const PROVEN_FAULTS = [
   "sim/empty-choices",
   "sim/debug",
   "sim/crlf",
-].map((model): Kind => ({ model, isFault: true, isUnproven: false }));
+].map((model): SoakKind => ({ model, isFault: true, isUnproven: false }));
 
 const UNPROVEN_FAULTS = [
   "sim/hang",
@@ -62,13 +62,13 @@ const UNPROVEN_FAULTS = [
   "sim/redirect",
   "sim/garbage",
   "sim/early-413",
-].map((model): Kind => ({ model, isFault: true, isUnproven: true }));
+].map((model): SoakKind => ({ model, isFault: true, isUnproven: true }));
 
-const FAULTS: readonly Kind[] = [...PROVEN_FAULTS, ...UNPROVEN_FAULTS];
+const FAULTS: readonly SoakKind[] = [...PROVEN_FAULTS, ...UNPROVEN_FAULTS];
 const SHARE_PERCENT = 1;
 
 /** An answer that is larger than the buffers between simulator and caller. */
-export const LARGE_ANSWER: Kind = {
+export const LARGE_RESPONSE: SoakKind = {
   model: "sim/flood:bytes=8000000",
   stream: true,
   isFault: true,
@@ -76,12 +76,12 @@ export const LARGE_ANSWER: Kind = {
 };
 
 /** Every fault for 1 % of all requests, and plain answers for the rest. @param random from 0 to 1. */
-export function pickKind(random: number): Kind {
+export function pickKind(random: number): SoakKind {
   const percent = random * 100;
   const fault = FAULTS[Math.floor(percent / SHARE_PERCENT)];
   if (fault) return fault;
   const rest = (percent - FAULTS.length * SHARE_PERCENT) / (100 - FAULTS.length * SHARE_PERCENT);
-  return PLAIN[Math.min(Math.floor(rest * PLAIN.length), PLAIN.length - 1)] as Kind;
+  return PLAIN[Math.min(Math.floor(rest * PLAIN.length), PLAIN.length - 1)] as SoakKind;
 }
 
 const BEHAVIOUR_PERCENTS: readonly (readonly [Behaviour, number])[] = [

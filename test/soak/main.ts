@@ -1,6 +1,6 @@
-// `npm run soak`: one gateway under mixed load and every fault, with the simulator's persistence as the oracle.
+// `npm run soak`: one gateway under mixed load and every fault, with the simulator's charges as the oracle.
 import { parseArgs } from "node:util";
-import { soak } from "./soak.ts";
+import { runSoak } from "./soak.ts";
 
 const SHOWN = 20;
 
@@ -12,7 +12,7 @@ const { values } = parseArgs({
   },
 });
 
-const { violations, figures } = await soak({
+const { violations, figures } = await runSoak({
   minutes: Number(values.minutes),
   callers: Number(values.callers),
   seed: Number(values.seed),

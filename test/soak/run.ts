@@ -1,12 +1,12 @@
 import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Replica } from "../simulation/replica.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 import type { Audit } from "./audit.ts";
-import { type Asked, SoakCallers } from "./callers.ts";
-import { fillEveryPlace } from "./capacity.ts";
+import { type SoakRequest, SoakCallers } from "./callers.ts";
+import { fillCapacity } from "./capacity.ts";
 import type { Inspector } from "./inspector.ts";
-import { LARGE_ANSWER } from "./kinds.ts";
+import { LARGE_RESPONSE } from "./kinds.ts";
 import { Samples } from "./samples.ts";
 
 /** How long, with how much and with which load. */
@@ -38,7 +38,7 @@ export interface Parts {
 }
 
 /** One run of load and everything that is measured meanwhile. */
-export class Run {
+export class SoakRun {
   readonly #parts: Parts;
   readonly #options: SoakOptions;
   readonly #samples = new Samples();
@@ -61,7 +61,7 @@ export class Run {
         secrets,
         callers,
         seed,
-        onAsk: (asked) => audit.addCaller(asked),
+        onSend: (asked) => audit.addRequest(asked),
         onEnd: (asked) => this.#judge(asked),
       });
       await this.#watch(minutes * 60_000);
@@ -98,7 +98,7 @@ export class Run {
 
   /** Waits until connections to upstream are closed. @returns how many descriptors were open at the end. */
   async #descriptorsAtRest(wanted: number): Promise<number> {
-    const areClosed = until(
+    const areClosed = waitUntil(
       () => this.#descriptors() <= wanted,
       "descriptors to be closed",
       DESCRIPTORS_DEADLINE_MS,
@@ -137,7 +137,7 @@ export class Run {
 
   async #settled(): Promise<void> {
     const { audit, report } = this.#parts;
-    await until(
+    await waitUntil(
       async () => {
         audit.takeSeen();
         await audit.matchRows();
@@ -151,15 +151,15 @@ export class Run {
   async #checkPlaces(secret: string): Promise<void> {
     const { gateway, audit, report } = this.#parts;
     const ids = Array.from({ length: MAX_IN_FLIGHT + 1 }, (_, index) => `place-${index}`);
-    for (const id of ids) audit.addCaller(finished(id));
-    const { statuses, extra } = await fillEveryPlace(gateway.port, secret, ids);
+    for (const id of ids) audit.addRequest(finished(id));
+    const { statuses, extra } = await fillCapacity(gateway.port, secret, ids);
     const refused = statuses.filter((status) => status !== 200).length;
     if (refused > 0) report(`${refused} of ${MAX_IN_FLIGHT} places in flight were not free again`);
     if (extra !== 503) report(`one request more than ${MAX_IN_FLIGHT} got ${extra} instead of 503`);
   }
 
   /** Whether an answer is what its caller should have got. */
-  #judge(asked: Asked): void {
+  #judge(asked: SoakRequest): void {
     const { kind, behaviour, status, isComplete, error } = asked;
     const outcome = `${behaviour}${kind.isFault ? " fault" : ""} ${status}${isComplete ? "" : " incomplete"}`;
     this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
@@ -176,10 +176,10 @@ export class Run {
   }
 }
 
-function finished(id: string): Asked {
+function finished(id: string): SoakRequest {
   return {
     id,
-    kind: LARGE_ANSWER,
+    kind: LARGE_RESPONSE,
     behaviour: "reads",
     status: 0,
     isComplete: false,

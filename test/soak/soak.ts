@@ -6,12 +6,12 @@ import { KeyService } from "../../src/keys/key-service.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { Replica } from "../simulation/replica.ts";
 import { createKeys } from "../simulation/simulate.ts";
-import { freePort } from "../support/free-port.ts";
-import { until } from "../support/until.ts";
-import { Audit, SEEN_KEPT } from "./audit.ts";
+import { findFreePort } from "../support/free-port.ts";
+import { waitUntil } from "../support/wait.ts";
+import { Audit, KEPT_REQUESTS } from "./audit.ts";
 import { Inspector } from "./inspector.ts";
 import { LogWatch } from "./log-watch.ts";
-import { MAX_IN_FLIGHT, Run, type SoakOptions } from "./run.ts";
+import { MAX_IN_FLIGHT, SoakRun, type SoakOptions } from "./run.ts";
 
 /** What a soak came to. */
 export interface SoakVerdict {
@@ -23,28 +23,28 @@ export interface SoakVerdict {
 const RECORD_AFTER_MS = 700;
 const KEPT_VIOLATIONS = 100;
 
-/** Puts one gateway under mixed load with 1 % of every fault, and compares its ledger with the simulator's persistence. */
-export async function soak(options: SoakOptions): Promise<SoakVerdict> {
+/** Puts one gateway under mixed load with 1 % of every fault, and compares its ledger with the simulator's charges. */
+export async function runSoak(options: SoakOptions): Promise<SoakVerdict> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-soak-"));
   const violations: string[] = [];
   const report = (difference: string): void => {
     if (violations.length < KEPT_VIOLATIONS) violations.push(difference);
   };
-  const simulator = await startSimulator({ generationDelayMs: RECORD_AFTER_MS, keepSeen: SEEN_KEPT });
+  const simulator = await startSimulator({ generationDelayMs: RECORD_AFTER_MS, keepSeen: KEPT_REQUESTS });
   const database = openDatabase({ dataDir: directory, databaseUrl: undefined }, () => {});
   await database.migrate();
   const keys = await createKeys(new KeyService(database));
   const log = new LogWatch(report);
-  const gateway = new Replica(await freePort(), environment(simulator.baseUrl, directory), {
+  const gateway = new Replica(await findFreePort(), environment(simulator.baseUrl, directory), {
     nodeArgs: ["--inspect=127.0.0.1:0"],
     onLine: log.add,
   });
   try {
     await gateway.start();
     const inspector = await Inspector.connect(
-      await until(() => log.inspectorUrl, "the address of the inspector"),
+      await waitUntil(() => log.inspectorUrl, "the address of the inspector"),
     );
-    const run = new Run(
+    const run = new SoakRun(
       { gateway, inspector, report, audit: new Audit(database, simulator, report) },
       options,
     );

@@ -3,8 +3,8 @@ import type { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { Checkpoints } from "../../src/store/checkpoints.ts";
-import { openTestDatabase } from "../support/store.ts";
-import { until, within } from "../support/until.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { waitUntil, waitFor } from "../support/wait.ts";
 
 /** An open file and its checkpoints, which have not begun. */
 async function open() {
@@ -33,7 +33,7 @@ test("what SQLite has in its log comes to its file without the connection that w
   const { checkpoints, write, inFile } = await open();
   checkpoints.start();
   await write("instance-of-the-test");
-  expect(await until(() => inFile("instance-of-the-test"), "the row in the file")).toBe(true);
+  expect(await waitUntil(() => inFile("instance-of-the-test"), "the row in the file")).toBe(true);
 });
 
 test("a log that is wholly in the file begins anew", async () => {
@@ -48,17 +48,17 @@ test("a log that is wholly in the file begins anew", async () => {
     await write(String(id));
     return beginningsOf(path) >= before + 2;
   };
-  expect(await until(begunTwice, "the log to begin anew", 12_000)).toBe(true);
+  expect(await waitUntil(begunTwice, "the log to begin anew", 12_000)).toBe(true);
 });
 
 test("when it is stopped all is in the file, and the thread is gone", async () => {
   const { checkpoints, write, inFile, failures } = await open();
-  await within(checkpoints.stop(), "what has not begun to be stopped");
+  await waitFor(checkpoints.stop(), "what has not begun to be stopped");
   checkpoints.start();
   await write("the last one");
-  await within(checkpoints.stop(), "the thread to end");
+  await waitFor(checkpoints.stop(), "the thread to end");
   expect(inFile("the last one")).toBe(true);
-  await within(checkpoints.stop(), "what has ended to be stopped");
+  await waitFor(checkpoints.stop(), "what has ended to be stopped");
   expect(failures).toEqual([]);
 });
 
@@ -67,8 +67,8 @@ test("a thread that cannot open the file is told of, and holds up nobody", async
   const nowhere = { location: () => "/nowhere/sluice.db" } as DatabaseSync;
   const checkpoints = new Checkpoints(nowhere, (error) => failures.push(error), 20);
   checkpoints.start();
-  await until(() => failures.length > 0, "the failure");
-  await within(checkpoints.stop(), "the thread to end");
+  await waitUntil(() => failures.length > 0, "the failure");
+  await waitFor(checkpoints.stop(), "the thread to end");
   expect(failures).toEqual([expect.objectContaining({ code: "ERR_SQLITE_ERROR" })]);
 });
 
@@ -76,7 +76,7 @@ test("checkpoints that fail are told of once, and go on being tried", async () =
   const { checkpoints, failures, path, write, inFile } = await open();
   checkpoints.start();
   await write("before the log is lost");
-  await until(() => inFile("before the log is lost"), "the first checkpoint");
+  await waitUntil(() => inFile("before the log is lost"), "the first checkpoint");
   let id = 0;
   const loseLog = async (): Promise<boolean> => {
     // What is written may be in the file already when its log is lost.
@@ -85,10 +85,10 @@ test("checkpoints that fail are told of once, and go on being tried", async () =
     await sleep(40);
     return failures.length > 0;
   };
-  await until(loseLog, "the failure");
+  await waitUntil(loseLog, "the failure");
   // A handful of further ones.
   await sleep(100);
-  await within(checkpoints.stop(), "the thread to end");
+  await waitFor(checkpoints.stop(), "the thread to end");
   expect(failures).toEqual([expect.objectContaining({ message: "disk I/O error" })]);
   expect(failures[0]?.stack).toContain("Timeout.checkpoint");
 });
@@ -98,6 +98,6 @@ test("where no thread can be made that is told, and the gateway goes on", async 
   const unspeakable = { location: () => (() => {}) as unknown as string } as DatabaseSync;
   const checkpoints = new Checkpoints(unspeakable, (error) => failures.push(error), 20);
   checkpoints.start();
-  await within(checkpoints.stop(), "what was never there to be stopped");
+  await waitFor(checkpoints.stop(), "what was never there to be stopped");
   expect(failures).toEqual([expect.objectContaining({ name: "DataCloneError" })]);
 });

@@ -4,7 +4,7 @@ import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
-import { requestRow } from "../support/request-row.ts";
+import { createRequestRow } from "../support/request-row.ts";
 
 const writing = (database: Database, rows: readonly RequestRow[]): Promise<unknown> =>
   writeRequests(database, rows).then(
@@ -17,19 +17,19 @@ export function rowFaultContract(open: () => Promise<Database>): void {
   test("what a column cannot have is the fault of its row", async () => {
     const database = await open();
     for (const fields of [{ key_id: null }, { started_at: undefined }]) {
-      const row = { ...requestRow("1", { state: "settled" }), ...fields } as unknown as RequestRow;
+      const row = { ...createRequestRow("1", { state: "settled" }), ...fields } as unknown as RequestRow;
       expect(isInvalidRow(await writing(database, [row]))).toBe(true);
     }
-    expect(await writing(database, [requestRow("1", { state: "settled" })])).toBeUndefined();
+    expect(await writing(database, [createRequestRow("1", { state: "settled" })])).toBeUndefined();
   });
 
   test("a table that is not there, and a database that is closed, are the fault of no row", async () => {
     const database = await open();
     await sql`drop table requests`.execute(database.kysely);
-    const missing = await writing(database, [requestRow("1")]);
+    const missing = await writing(database, [createRequestRow("1")]);
     expect([missing instanceof Error, isInvalidRow(missing)]).toEqual([true, false]);
     await database.close();
-    const closed = await writing(database, [requestRow("1")]);
+    const closed = await writing(database, [createRequestRow("1")]);
     expect([closed instanceof Error, isInvalidRow(closed)]).toEqual([true, false]);
   });
 }

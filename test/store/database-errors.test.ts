@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
-import { openTestDatabase } from "../support/store.ts";
+import { openTestDatabase } from "../support/test-database.ts";
 import { rowFaultContract } from "./database-errors-contract.ts";
 
 rowFaultContract(() => openTestDatabase());

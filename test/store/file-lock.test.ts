@@ -4,10 +4,10 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { lockFile } from "../../src/store/file-lock.ts";
-import { temporaryDirectory } from "../support/store.ts";
-import { until, within } from "../support/until.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
+import { waitUntil, waitFor } from "../support/wait.ts";
 
-const pathOf = (): string => join(temporaryDirectory(), "me.lock");
+const pathOf = (): string => join(createTemporaryDirectory(), "me.lock");
 
 /** A process that takes a lock, if it can, keeps no reference to it, says whether it has it, and lives on. */
 async function locking(path: string) {
@@ -27,7 +27,7 @@ async function locking(path: string) {
   onTestFinished(() => void child.kill("SIGKILL"));
   let said = "";
   child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  await until(() => said !== "", "the process to say whether it has the lock", 10_000);
+  await waitUntil(() => said !== "", "the process to say whether it has the lock", 10_000);
   return { child, said };
 }
 
@@ -38,7 +38,7 @@ test("a lock is one process's until that ends, however it ends", async () => {
   expect(lockFile(path)).toBeUndefined();
   const ended = once(child, "close");
   child.kill("SIGKILL");
-  await within(ended, "the process to end");
+  await waitFor(ended, "the process to end");
   const lock = lockFile(path);
   expect(lock).toBeDefined();
   lock?.release();

@@ -1,7 +1,13 @@
 import { expect, test } from "vitest";
 import type { Database } from "../../src/store/database.ts";
 import { migrate, MIGRATIONS } from "../../src/store/migrations.ts";
-import { DAY_MS, expectedSums, generateRollups, readReport, reportedSums } from "../support/rollup-rows.ts";
+import {
+  DAY_MS,
+  sumRollups,
+  generateRollups,
+  readReport,
+  collectReportedSums,
+} from "../support/rollup-rows.ts";
 import { NOVEMBER } from "../support/ledger-rows.ts";
 
 /** What upgrading owes, on every database. @param open gives an empty one without a schema. */
@@ -19,6 +25,6 @@ export function migrationsContract(open: () => Promise<Database>): void {
     await database.migrate();
     const [from, to] = [NOVEMBER - DAY_MS, NOVEMBER + 3 * DAY_MS];
     const report = await readReport(database, { from, to, by: ["day", "key", "model", "provider"] });
-    expect(reportedSums(report)).toEqual(expectedSums(rows, ["day", "key", "model", "provider"]));
+    expect(collectReportedSums(report)).toEqual(sumRollups(rows, ["day", "key", "model", "provider"]));
   });
 }

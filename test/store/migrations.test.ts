@@ -1,10 +1,10 @@
 import { onTestFinished } from "vitest";
 import { openDatabase } from "../../src/store/database.ts";
-import { temporaryDirectory } from "../support/store.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
 import { migrationsContract } from "./migrations-contract.ts";
 
 migrationsContract(() => {
-  const database = openDatabase({ dataDir: temporaryDirectory(), databaseUrl: undefined }, () => {});
+  const database = openDatabase({ dataDir: createTemporaryDirectory(), databaseUrl: undefined }, () => {});
   onTestFinished(() => database.close());
   return Promise.resolve(database);
 });

@@ -2,7 +2,7 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { openSqlite } from "../../src/store/node-sqlite.ts";
-import { temporaryDirectory } from "../support/store.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
 
 /** Files that this process has open below a directory, the deleted ones included. */
 function openFilesIn(directory: string): string[] {
@@ -19,7 +19,7 @@ function openFilesIn(directory: string): string[] {
 test.runIf(process.platform === "linux")(
   "a sort that does not fit in memory is written beside the database",
   () => {
-    const directory = temporaryDirectory();
+    const directory = createTemporaryDirectory();
     const sqlite = openSqlite(join(directory, "sluice.db"), 0);
     onTestFinished(() => sqlite.close());
     const rows = sqlite

@@ -6,10 +6,10 @@ import { KeyService } from "../../src/keys/key-service.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { makePrivate } from "../../src/store/private-files.ts";
 import { isUnavailable } from "../../src/store/database-errors.ts";
-import { AUTHORIZATION } from "../support/chat.ts";
+import { AUTHORIZATION } from "../support/chat-request.ts";
 import { startHeldUpstream } from "../support/held-upstream.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
-import { openTestDatabase, temporaryDirectory } from "../support/store.ts";
+import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
 
 /** Modes of all files below a directory, but for those that only their owner may use. */
 function openFiles(directory: string): string[] {
@@ -20,7 +20,7 @@ function openFiles(directory: string): string[] {
 }
 
 test("every file of a gateway is its owner's alone, also in a directory that is open to others", async () => {
-  const dataDir = temporaryDirectory();
+  const dataDir = createTemporaryDirectory();
   chmodSync(dataDir, 0o755);
   const umask = process.umask(0o022);
   onTestFinished(() => void process.umask(umask));
@@ -32,7 +32,7 @@ test("every file of a gateway is its owner's alone, also in a directory that is 
 });
 
 test("a database that others could read is taken from them when it is opened", async () => {
-  const dataDir = temporaryDirectory();
+  const dataDir = createTemporaryDirectory();
   const open = () => openDatabase({ dataDir, databaseUrl: undefined }, () => {});
   const first = open();
   await first.migrate();
@@ -47,8 +47,8 @@ test("a database that others could read is taken from them when it is opened", a
 test("a file whose mode cannot be changed is reported, and one that is not there is not", () => {
   // A file of the kernel's, whose mode root may not change either.
   const path = "/proc/self/status";
-  expect(makePrivate([path, join(temporaryDirectory(), "missing")])).toEqual([path]);
-  const own = join(temporaryDirectory(), "own");
+  expect(makePrivate([path, join(createTemporaryDirectory(), "missing")])).toEqual([path]);
+  const own = join(createTemporaryDirectory(), "own");
   writeFileSync(own, "", { mode: 0o666 });
   expect(makePrivate([own])).toEqual([]);
 });

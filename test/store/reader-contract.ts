@@ -2,8 +2,8 @@ import { setImmediate } from "node:timers/promises";
 import { sql } from "kysely";
 import { expect, test } from "vitest";
 import type { Database } from "../../src/store/database.ts";
-import { until, within } from "../support/until.ts";
-import type { Open } from "../support/ledger-rows.ts";
+import { waitUntil, waitFor } from "../support/wait.ts";
+import type { OpenDatabase } from "../support/ledger-rows.ts";
 
 /** Numbers from 1, made by the database. */
 const numbersTo = (count: number) =>
@@ -17,7 +17,7 @@ async function addInstance(database: Database, id: string): Promise<void> {
 }
 
 /** What `reader` and `reports` owe, on every database. */
-export function testReaders(open: Open): void {
+export function testReaders(open: OpenDatabase): void {
   test.each(["reader", "reports"] as const)("%s sees what has been committed", async (name) => {
     const database = await open();
     const ids = () => database[name].selectFrom("instances").select("id").orderBy("id").execute();
@@ -55,7 +55,7 @@ export function testReaders(open: Open): void {
     expect((await rows.next()).value).toEqual({ id: "b" });
     await database.kysely.deleteFrom("instances").where("id", "=", "d").execute();
     const left = database.reports.selectFrom("instances").select("id").orderBy("id");
-    expect(await within(left.execute(), "a statement beside the stream")).toEqual([
+    expect(await waitFor(left.execute(), "a statement beside the stream")).toEqual([
       { id: "a" },
       { id: "b" },
       { id: "c" },
@@ -73,7 +73,7 @@ export function testReaders(open: Open): void {
         break;
       }
     }
-    expect((await within(numbersTo(3).execute(reports), "a statement after them")).rows).toHaveLength(3);
+    expect((await waitFor(numbersTo(3).execute(reports), "a statement after them")).rows).toHaveLength(3);
   });
 
   test("a statement that fails says why, and the next one is answered", async () => {
@@ -109,7 +109,7 @@ export function testReaders(open: Open): void {
       await numbersTo(1).execute(reader);
       reads++;
     }
-    await within(slow, "the slow statement", 20_000);
+    await waitFor(slow, "the slow statement", 20_000);
     expect([turns, reads]).toEqual([1_000, 10]);
   });
 
@@ -121,9 +121,9 @@ export function testReaders(open: Open): void {
       Array.from({ length: 5 }, () => reports.executeQuery(query, { signal: leaving.signal })),
     );
     leaving.abort(new Error("the caller has gone"));
-    const results = await within(given, "the statements to be given up");
+    const results = await waitFor(given, "the statements to be given up");
     expect(results.map(({ status }) => status)).toEqual(Array.from({ length: 5 }, () => "rejected"));
     const isAnswered = async () => (await numbersTo(1).execute(reports)).rows.length === 1;
-    expect(await until(isAnswered, "the next statement to be answered", 20_000)).toBe(true);
+    expect(await waitUntil(isAnswered, "the next statement to be answered", 20_000)).toBe(true);
   });
 }

@@ -1,8 +1,8 @@
 import { sql } from "kysely";
 import { expect, test } from "vitest";
 import { SqliteReader } from "../../src/store/sqlite-reader.ts";
-import { openTestDatabase } from "../support/store.ts";
-import { within } from "../support/until.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { waitFor } from "../support/wait.ts";
 import { testReaders } from "./reader-contract.ts";
 
 testReaders(openTestDatabase);
@@ -35,7 +35,7 @@ test("cursors take turns, so that a stream does not wait for the end of another"
   const reader = await open();
   const long = reader.read(SLOW, [], { batchRows: 10, isCopied: false });
   expect((await long.next()).value).toHaveLength(10);
-  const short = await within(
+  const short = await waitFor(
     Array.fromAsync(reader.read("select 1 as one", [], { batchRows: 10, isCopied: false })),
     "the short statement",
   );
@@ -77,18 +77,18 @@ test("close ends streams, rejects what is queued, and refuses what comes later",
       Array.fromAsync(reader.read(SLOW, [], { batchRows: 400_000, isCopied: false })),
     ),
   );
-  await within(reader.close(), "the thread to end");
+  await waitFor(reader.close(), "the thread to end");
   expect((await results).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
   await expect(left.next()).rejects.toThrow("the database is closed");
   await expect(reader.read(SLOW, [], { batchRows: 10, isCopied: false }).next()).rejects.toThrow(
     "the database is closed",
   );
-  await within(reader.close(), "a second close");
+  await waitFor(reader.close(), "a second close");
 });
 
 test("a reader that was never used closes without a thread", async () => {
   const reader = await open();
-  await within(reader.close(), "close");
+  await waitFor(reader.close(), "close");
   await expect(reader.read("select 1", [], { batchRows: 1, isCopied: false }).next()).rejects.toThrow(
     "the database is closed",
   );
@@ -99,7 +99,7 @@ test("a thread that cannot open the file fails its statements, and the next one 
   const reader = new SqliteReader(missing, "test");
   for (let attempt = 0; attempt < 2; attempt++)
     await expect(
-      within(Array.fromAsync(reader.read("select 1", [], { batchRows: 1, isCopied: false })), "the failure"),
+      waitFor(Array.fromAsync(reader.read("select 1", [], { batchRows: 1, isCopied: false })), "the failure"),
     ).rejects.toMatchObject({ code: "ERR_SQLITE_ERROR" });
   await reader.close();
 });

@@ -2,14 +2,14 @@ import { type AddressInfo } from "node:net";
 import { fastify, type FastifyReply, type FastifyRequest } from "fastify";
 import type { KyselyPlugin } from "kysely";
 import { onTestFinished } from "vitest";
-import { adminApi } from "../../src/admin/admin-api.ts";
+import { adminApiPlugin } from "../../src/admin/admin-api.ts";
 import { Connections } from "../../src/http/connections.ts";
-import { Drain } from "../../src/http/shutdown.ts";
+import { ShutdownState } from "../../src/http/shutdown.ts";
 import { handleErrors } from "../../src/http/error-handler.ts";
 import { type RequestContext, trackRequests } from "../../src/http/request-context.ts";
 import { setDefaultHeaders } from "../../src/http/default-headers.ts";
 import { keepBodiesRaw } from "../../src/http/raw-json.ts";
-import { LEAST_SPEED } from "../../src/http/read-body.ts";
+import { MIN_RATE } from "../../src/http/read-body.ts";
 import { closeStalledClients } from "../../src/http/stalled-clients.ts";
 import type { Caller } from "../../src/auth/authenticate.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
@@ -24,15 +24,15 @@ export interface AdminApp {
   /** Requests that have ended. */
   readonly ended: readonly RequestContext[];
   /** How many statements have been made so far. */
-  readonly statements: () => number;
+  readonly countStatements: () => number;
   /** The last answer that was begun. */
-  readonly response: () => FastifyReply["raw"] | undefined;
+  readonly lastResponse: () => FastifyReply["raw"] | undefined;
 }
 
 export interface AdminAppOptions {
   readonly clientStallTimeoutMs?: number;
   /** Called with every request before it is let in, as the look-up of its key is. */
-  readonly beforeAdmit?: () => Promise<void>;
+  readonly beforeAuthentication?: () => Promise<void>;
   /** Called before each statement, with how many came before it; what it throws is what the database says. */
   readonly beforeStatement?: (count: number) => void;
 }
@@ -46,7 +46,7 @@ const ADMIN: Caller = {
 /** Starts it on a free port, letting everyone in as an admin; it stops when the test is over. */
 export async function startAdminApp(
   database: Database,
-  { clientStallTimeoutMs = 60_000, beforeStatement = () => {}, beforeAdmit }: AdminAppOptions = {},
+  { clientStallTimeoutMs = 60_000, beforeStatement = () => {}, beforeAuthentication }: AdminAppOptions = {},
 ): Promise<AdminApp> {
   let statements = 0;
   let response: FastifyReply["raw"] | undefined;
@@ -68,24 +68,24 @@ export async function startAdminApp(
   const app = fastify({ exposeHeadRoutes: false, forceCloseConnections: true });
   closeStalledClients(app.server, new Connections(app.server), clientStallTimeoutMs);
   trackRequests(app, (context) => ended.push(context));
-  setDefaultHeaders(app, new Drain());
+  setDefaultHeaders(app, new ShutdownState());
   handleErrors(app, createLogger("silent"));
   const inFlight = new InFlight(1_000);
   const budget = new BodyMemory(1_000_000);
-  keepBodiesRaw(app, { maxBytes: 1_048_576, budget, uploads: inFlight, leastSpeed: LEAST_SPEED });
+  keepBodiesRaw(app, { maxBytes: 1_048_576, budget, uploads: inFlight, minRate: MIN_RATE });
   app.decorateRequest("caller");
   app.addHook("onRequest", async (_request, reply) => {
     response = reply.raw;
   });
-  const admit = [
+  const accessHooks = [
     async (request: FastifyRequest): Promise<void> => {
-      await beforeAdmit?.();
+      await beforeAuthentication?.();
       request.caller = ADMIN;
     },
   ];
-  await adminApi(app, { admit, keys: new KeyService(watched), database: watched });
+  await adminApiPlugin(app, { accessHooks, keys: new KeyService(watched), database: watched });
   await app.listen({ host: "127.0.0.1", port: 0 });
   onTestFinished(() => app.close());
   const { port } = app.server.address() as AddressInfo;
-  return { port, ended, statements: () => statements, response: () => response };
+  return { port, ended, countStatements: () => statements, lastResponse: () => response };
 }

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePort } from "./free-port.ts";
-import { listens } from "./listens.ts";
-import { until } from "./until.ts";
+import { findFreePort } from "./free-port.ts";
+import { isListening } from "./listens.ts";
+import { waitUntil } from "./wait.ts";
 
 /** A load balancer, as one of the files in `deploy/` sets it up. */
 interface Balancer {
@@ -103,14 +103,14 @@ export async function launchBalancer(
 ): Promise<BalancerProcess> {
   const balancer = BALANCERS.find((one) => one.file === file);
   if (!balancer) throw new Error(`no load balancer has the file ${file}`);
-  const port = await freePort();
+  const port = await findFreePort();
   const path = join(directory, "config");
   const config = edit(configOf(balancer, port, gateways));
   writeFileSync(path, config);
   // Workers of an nginx that root has started run as another user, and put large bodies into files below it.
   chmodSync(directory, 0o755);
   const child = run(balancer.command(path, directory), directory, onOutput);
-  await until(() => listens(port), `${file} to listen`, 10_000).catch((error: unknown) => {
+  await waitUntil(() => isListening(port), `${file} to listen`, 10_000).catch((error: unknown) => {
     child.process.kill("SIGTERM");
     throw new Error(`${String(error)}: ${child.firstOutput()}`, { cause: error });
   });
@@ -118,7 +118,7 @@ export async function launchBalancer(
     writeFileSync(path, text);
     const before = childrenOf(child.process.pid);
     child.process.kill("SIGHUP");
-    await until(
+    await waitUntil(
       () => !childrenOf(child.process.pid).some((pid) => before.includes(pid)),
       "the former workers to end",
     );

@@ -5,11 +5,11 @@ import { createQuarantiningWriter } from "../../src/metering/quarantining-writer
 import { BatchWriter } from "../../src/metering/batch-writer.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
-import { temporaryDirectory } from "./store.ts";
-import { endedRequestContext, openingOfTest } from "./request-contexts.ts";
+import { createTemporaryDirectory } from "./test-database.ts";
+import { createEndedContext, createStartEntry } from "./request-context.ts";
 
 /** A disk on which there is no room for rows while the test says so. */
-export class SmallDisk extends Journal {
+export class JournalOnFullDisk extends Journal {
   full = false;
 
   override spill(rows: readonly RequestRow[]): void {
@@ -19,11 +19,11 @@ export class SmallDisk extends Journal {
 }
 
 /** A writer to a database that the test plays. */
-export function startWriter(
+export function startBatchWriter(
   write: (rows: readonly RequestRow[]) => Promise<unknown>,
   isJournalPersistent = true,
 ) {
-  const journal = new SmallDisk(temporaryDirectory(), "me", 1_000_000);
+  const journal = new JournalOnFullDisk(createTemporaryDirectory(), "me", 1_000_000);
   const health: boolean[] = [];
   const refused: string[] = [];
   const damaged: number[] = [];
@@ -32,9 +32,9 @@ export function startWriter(
     write: createQuarantiningWriter({
       write: (rows) => write(rows).then(() => rows),
       isInvalidRow,
-      refuse(row) {
+      quarantine(row) {
         refused.push(row.id);
-        journal.refuse(row);
+        journal.quarantine(row);
       },
     }),
     isJournalPersistent,
@@ -49,18 +49,18 @@ export function startWriter(
 }
 
 /** A request that has begun. */
-export function begun(id: string, journal: Journal, started_at = 0): RequestEntry {
-  const opening = openingOfTest(id, { started_at });
+export function beginEntry(id: string, journal: Journal, started_at = 0): RequestEntry {
+  const startEntry = createStartEntry(id, { started_at });
   return new RequestEntry(
-    opening,
-    journal.recordStart(opening, () => {}),
+    startEntry,
+    journal.recordStart(startEntry, () => {}),
     { journal, settleAfterMs: 50, onChange: () => {}, onUnknown: () => {} },
   );
 }
 
 /** A request that has ended with its cost. */
-export function ended(id: string, journal: Journal): RequestEntry {
-  const entry = begun(id, journal);
-  entry.end(endedRequestContext());
+export function createEndedEntry(id: string, journal: Journal): RequestEntry {
+  const entry = beginEntry(id, journal);
+  entry.end(createEndedContext());
   return entry;
 }

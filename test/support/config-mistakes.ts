@@ -1,7 +1,7 @@
 import { ConfigError, loadConfig } from "../../src/config/config.ts";
 
 /** The mistakes that are found in a configuration; none if it is taken. */
-export function mistakesOf(environment: Record<string, string>): readonly string[] {
+export function listMistakes(environment: Record<string, string>): readonly string[] {
   try {
     loadConfig(environment);
   } catch (error) {

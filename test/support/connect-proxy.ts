@@ -8,7 +8,7 @@ export interface ConnectProxy {
   /** What it was asked for, in order: `host:port`. */
   readonly asked: readonly string[];
   /** Headers of the last request. */
-  readonly headers: () => IncomingHttpHeaders;
+  readonly lastHeaders: () => IncomingHttpHeaders;
   /** Requests for something else than a tunnel. */
   readonly forwarded: readonly string[];
 }
@@ -48,5 +48,5 @@ export async function startConnectProxy(
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  return { port: (server.address() as AddressInfo).port, asked, forwarded, headers: () => headers };
+  return { port: (server.address() as AddressInfo).port, asked, forwarded, lastHeaders: () => headers };
 }

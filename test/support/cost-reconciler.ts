@@ -3,13 +3,13 @@ import { CostReconciler, type CostReconcilerOptions } from "../../src/metering/c
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import type { GenerationRecord } from "../../src/metering/cost-lookup.ts";
-import { requestRow } from "./request-row.ts";
-import { openTestDatabase } from "./store.ts";
+import { createRequestRow } from "./request-row.ts";
+import { openTestDatabase } from "./test-database.ts";
 
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
 /** What OpenRouter says of every generation. */
-export const RECORD: GenerationRecord = {
+export const GENERATION_RECORD: GenerationRecord = {
   costNanodollars: 7,
   promptTokens: 1,
   completionTokens: 2,
@@ -22,8 +22,8 @@ export const RECORD: GenerationRecord = {
 };
 
 /** A row that waits for its cost and is due. */
-export const pending = (id: string, fields: Partial<RequestRow> = {}): RequestRow =>
-  requestRow(id, {
+export const createPendingRow = (id: string, fields: Partial<RequestRow> = {}): RequestRow =>
+  createRequestRow(id, {
     state: "pending",
     generation_id: `gen-${id}`,
     ended_at: Date.now(),
@@ -31,12 +31,12 @@ export const pending = (id: string, fields: Partial<RequestRow> = {}): RequestRo
     ...fields,
   });
 
-export const rowOf = ({ kysely }: Database, id: string): Promise<RequestRow> =>
+export const readRow = ({ kysely }: Database, id: string): Promise<RequestRow> =>
   kysely.selectFrom("requests").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
 
 /** A reconciler on a database of its own, which asks when it is told to. */
 export async function startReconciler(
-  find: CostReconcilerOptions["find"],
+  findGeneration: CostReconcilerOptions["findGeneration"],
   options: Partial<CostReconcilerOptions> = {},
 ) {
   const database = options.database ?? (await openTestDatabase());
@@ -45,7 +45,7 @@ export async function startReconciler(
   const counts: number[] = [];
   const reconciler = new CostReconciler({
     database,
-    find,
+    findGeneration,
     settleAfterMs: 1_000,
     giveUpMs: DAY_MS,
     onUnknown: ({ id }) => unknown.push(id),
@@ -60,5 +60,5 @@ export async function startReconciler(
 }
 
 /** Makes every row due. */
-export const hurry = ({ kysely }: Database): Promise<unknown> =>
+export const makeAllDue = ({ kysely }: Database): Promise<unknown> =>
   kysely.updateTable("requests").set({ settle_at: 0 }).where("state", "=", "pending").execute();

@@ -6,7 +6,7 @@ const ROUND_MS = 60;
  * The least CPU time of several rounds of `work`, in milliseconds: other processes delay a round but take no CPU of it.
  * @param enoughMs one round within this ends the measurement.
  */
-export function cpuMs(work: () => unknown, enoughMs = 0): number {
+export function measureCpuMs(work: () => unknown, enoughMs = 0): number {
   let least = Infinity;
   const startedAt = performance.now();
   work();
@@ -21,7 +21,7 @@ export function cpuMs(work: () => unknown, enoughMs = 0): number {
 }
 
 /** Whether `JSON.parse` takes a text. */
-export function parses(text: string): boolean {
+export function canParseJson(text: string): boolean {
   try {
     JSON.parse(text);
     return true;
@@ -35,8 +35,8 @@ const REFERENCE = JSON.stringify(Array.from({ length: 50_000 }, (_, index) => ({
 const REFERENCE_MS = 5;
 
 /** A bound in milliseconds for this machine: longer than `ms` on one on which JSON.parse takes longer. */
-export function onThisMachine(ms: number): number {
-  reference ??= cpuMs(() => parses(REFERENCE));
+export function scaleToMachine(ms: number): number {
+  reference ??= measureCpuMs(() => canParseJson(REFERENCE));
   return ms * Math.max(1, reference / REFERENCE_MS);
 }
 let reference: number | undefined;

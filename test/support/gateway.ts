@@ -2,7 +2,7 @@ import { onTestFinished } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
 import { type Gateway, startGateway } from "../../src/gateway.ts";
 import { createLogger } from "../../src/observability/logger.ts";
-import { until } from "./until.ts";
+import { waitUntil } from "./wait.ts";
 
 export const ACCOUNT_KEY = "sk-or-account-0123456789";
 export const CALLER_KEY = "sk-caller-0123456789";
@@ -14,7 +14,7 @@ export interface TestGateway extends Gateway {
   /** Every log line so far, parsed. */
   readonly logs: readonly LogRecord[];
   /** Waits for the one line of a request. */
-  requestLog(label: string, matches?: (record: LogRecord) => boolean): Promise<LogRecord>;
+  waitForRequestLog(label: string, matches?: (record: LogRecord) => boolean): Promise<LogRecord>;
 }
 
 /**
@@ -44,8 +44,8 @@ export async function startTestGateway(
     port: Number(new URL(gateway.url).port),
     logs,
     stop,
-    requestLog: (label, matches = () => true) =>
-      until(
+    waitForRequestLog: (label, matches = () => true) =>
+      waitUntil(
         () => logs.find((record) => record["msg"] === "request" && matches(record)),
         `log line of ${label}`,
       ),

@@ -1,14 +1,14 @@
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "./chat.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "./chat-request.ts";
 import { RawClient } from "./raw-client.ts";
 import {
-  chunk,
-  chunkedHead,
+  formatChunk,
+  formatChunkedHead,
   LAST_CHUNK,
-  responseBytes,
+  formatResponse,
   type ScriptedUpstream,
   startScriptedUpstream,
 } from "./scripted-upstream.ts";
-import { until } from "./until.ts";
+import { waitUntil } from "./wait.ts";
 
 /** What each held stream begins and ends with. */
 export const EVENT = 'data: {"choices":[]}\n\n';
@@ -25,19 +25,19 @@ export async function startHeldUpstream(): Promise<HeldUpstream> {
   const held: (() => void)[] = [];
   const upstream = await startScriptedUpstream((socket, { body }) => {
     if (!body.includes('"stream":true')) {
-      socket.write(responseBytes(200, { "content-type": "application/json" }, "{}"));
+      socket.write(formatResponse(200, { "content-type": "application/json" }, "{}"));
       return;
     }
-    socket.write(Buffer.concat([Buffer.from(chunkedHead()), chunk(EVENT)]));
-    held.push(() => socket.write(Buffer.concat([chunk(DONE), Buffer.from(LAST_CHUNK)])));
+    socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)]));
+    held.push(() => socket.write(Buffer.concat([formatChunk(DONE), Buffer.from(LAST_CHUNK)])));
   });
   return { upstream, finish: () => held.forEach((end) => end()) };
 }
 
 /** Asks for a stream and waits for its first event. */
-export async function startStream(port: number): Promise<RawClient> {
+export async function openStream(port: number): Promise<RawClient> {
   const client = new RawClient(port);
-  client.post(CHAT_PATH, chatBody({ stream: true }), AUTHORIZATION);
-  await until(() => client.response()?.body.length, "the stream to begin");
+  client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+  await waitUntil(() => client.readResponse()?.body.length, "the stream to begin");
   return client;
 }

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 
 /** One answer of `GET /generation`. */
-export interface RecordAnswer {
+export interface RecordResponse {
   readonly status: number;
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string>>;
@@ -12,7 +12,7 @@ export interface RecordAnswer {
 /** What upstream does with one chat completion, and what it bills for it. */
 export interface Scenario {
   /** Answers the request; `id` is that of its generation. */
-  readonly answer: (
+  readonly respond: (
     response: ServerResponse,
     id: string,
     body: Record<string, unknown>,
@@ -23,10 +23,10 @@ export interface Scenario {
    * Answers the look-up of its record.
    * @param asked how often it was looked up, from 1. @param id of the generation. Undefined: the usual record.
    */
-  readonly record?: (asked: number, id: string) => RecordAnswer | undefined;
+  readonly record?: (asked: number, id: string) => RecordResponse | undefined;
 }
 
-/** A hostile stand-in for OpenRouter with persistence of its own. It shares no code with the gateway or the simulator. */
+/** A hostile stand-in for OpenRouter with records of its own. It shares no code with the gateway or the simulator. */
 export interface HostileOpenRouter {
   readonly baseUrl: string;
   /** How often each generation was looked up. */
@@ -50,7 +50,7 @@ export async function startHostileOpenRouter(
       const asked = (lookUps.get(id) ?? 0) + 1;
       lookUps.set(id, asked);
       const scenario = scenarioOf.get(id);
-      const { status, body, headers } = scenario?.record?.(asked, id) ?? usualRecord(id, scenario?.costUsd);
+      const { status, body, headers } = scenario?.record?.(asked, id) ?? buildRecord(id, scenario?.costUsd);
       response.writeHead(status, { "content-type": "application/json", ...headers });
       response.end(typeof body === "string" ? body : JSON.stringify(body));
       return;
@@ -64,7 +64,7 @@ export async function startHostileOpenRouter(
     const id = `gen-1760000000-${name.replaceAll(/\W/g, "")}${String(ids.size).padStart(6, "0")}`;
     ids.set(name, id);
     if (scenario) scenarioOf.set(id, scenario);
-    await scenario?.answer(response, id, body);
+    await scenario?.respond(response, id, body);
   };
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => {
@@ -76,7 +76,7 @@ export async function startHostileOpenRouter(
 }
 
 /** The record of a generation as OpenRouter has it; 404 without a cost. */
-export function usualRecord(id: string, costUsd: number | undefined, fields: object = {}): RecordAnswer {
+export function buildRecord(id: string, costUsd: number | undefined, fields: object = {}): RecordResponse {
   if (costUsd === undefined)
     return { status: 404, body: { error: { code: 404, message: `Generation ${id} not found` } } };
   const tokens = {
@@ -108,12 +108,12 @@ async function readBody(request: IncomingMessage): Promise<Record<string, unknow
 }
 
 /** An event of a stream. */
-export function event(value: unknown): string {
+export function formatEvent(value: unknown): string {
   return `data: ${typeof value === "string" ? value : JSON.stringify(value)}\n\n`;
 }
 
 /** A usage object as OpenRouter states it. */
-export function usageOf(costUsd: number): object {
+export function buildUsage(costUsd: number): object {
   return {
     prompt_tokens: 200_000,
     completion_tokens: 500,

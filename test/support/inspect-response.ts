@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { RequestContext } from "../../src/http/request-context.ts";
 import { ResponseInspector } from "../../src/relay/response-inspector.ts";
-import type { Answer } from "../fixtures/replay.ts";
+import type { ResponseFixture } from "../fixtures/replay.ts";
 
 export interface ReadOptions {
   /** Upstream has ended the answer cleanly; default true. */
@@ -11,8 +11,8 @@ export interface ReadOptions {
 }
 
 /** What the gateway reads of an answer that comes in these pieces. */
-export function readAnswer(
-  answer: Pick<Answer, "contentType" | "status">,
+export function inspectResponse(
+  answer: Pick<ResponseFixture, "contentType" | "status">,
   pieces: readonly Buffer[],
   {
     ended = true,
@@ -30,7 +30,7 @@ export function readAnswer(
   const idBeforeEnd = context.generationId;
   const { cutShort, hasError, lacksDone } = inspector;
   context.answeredWhole = ended;
-  inspector.conclude(context);
+  inspector.finish(context);
   const { usage, responseModel, answeredWhole, generationId, provider, upstreamStatus } = context;
   return {
     usage,
@@ -47,7 +47,7 @@ export function readAnswer(
 }
 
 /** Bytes in pieces of these sizes, over and over. */
-export function piecesOf(bytes: Buffer, sizes: readonly number[]): Buffer[] {
+export function cutIntoPieces(bytes: Buffer, sizes: readonly number[]): Buffer[] {
   const pieces: Buffer[] = [];
   for (let at = 0, count = 0; at < bytes.length; count++) {
     const size = sizes[count % sizes.length] ?? 1;

@@ -19,7 +19,7 @@ function unicodeEscape(unit: string, upper: boolean): string {
 }
 
 /** What stands between the quotes of a JSON string for `text`, each character written in one of the legal ways. */
-export function spelled(text: string): fc.Arbitrary<string> {
+export function spellString(text: string): fc.Arbitrary<string> {
   const ways = Array.from(text, (character) => {
     const units = Array.from({ length: character.length }, (_, i) => character.charAt(i));
     const escapes = [false, true].map((upper) => units.map((unit) => unicodeEscape(unit, upper)).join(""));
@@ -67,7 +67,7 @@ export const longStringToken: fc.Arbitrary<string> = fc
   .map((parts) => `"${parts.join("")}"`);
 
 export const stringToken: fc.Arbitrary<string> = fc.oneof(
-  anyText.chain(spelled).map((inside) => `"${inside}"`),
+  anyText.chain(spellString).map((inside) => `"${inside}"`),
   longStringToken,
 );
 
@@ -94,7 +94,7 @@ export const keyText: fc.Arbitrary<string> = fc.oneof(
 );
 
 /** An object's text from its members; keys and values are JSON texts already. */
-export function objectText(
+export function formatObject(
   members: readonly (readonly [key: string, value: string])[],
   gaps: string[],
 ): string {
@@ -123,13 +123,13 @@ export const valueText: fc.Arbitrary<string> = fc.letrec<{ value: string; array:
       .tuple(
         fc.array(
           fc.tuple(
-            keyText.chain(spelled).map((key) => `"${key}"`),
+            keyText.chain(spellString).map((key) => `"${key}"`),
             tie("value"),
           ),
           { maxLength: 4 },
         ),
         fc.array(whitespace, { minLength: 1, maxLength: 8 }),
       )
-      .map(([members, gaps]) => objectText(members, gaps)),
+      .map(([members, gaps]) => formatObject(members, gaps)),
   }),
 ).value;

@@ -1,5 +1,5 @@
 /** The traps in which JSON readers differ, as RFC 8259 and its readers' test suites know them. */
-export const VALUES = [
+export const JSON_TRAPS = [
   // Numbers
   "0",
   "-0",

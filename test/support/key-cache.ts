@@ -2,24 +2,24 @@ import { onTestFinished } from "vitest";
 import type { Actor } from "../../src/keys/gateway-key.ts";
 import { KeyCache, type KeySource } from "../../src/auth/key-cache.ts";
 import { newKeySchema } from "../../src/keys/key-input.ts";
-import { digestOf } from "../../src/config/key-list.ts";
+import { digestSecret } from "../../src/config/key-list.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
-import { keySource } from "../../src/keys/key-source.ts";
-import { openTestDatabase } from "./store.ts";
-import { until } from "./until.ts";
+import { createKeySource } from "../../src/keys/key-source.ts";
+import { openTestDatabase } from "./test-database.ts";
+import { waitUntil } from "./wait.ts";
 
 /** Who changes keys here. */
-export const BY: Actor = { actor: "cli", source: "somebody@somewhere" };
+export const ACTOR: Actor = { actor: "cli", source: "somebody@somewhere" };
 /** What the clock of a cache says at first. */
-export const NOW = 1_800_000_000_000;
+export const CLOCK_START = 1_800_000_000_000;
 /** A new key of this name, and nothing else. */
-export const input = (name: string) => newKeySchema.parse({ name });
+export const createKeyInput = (name: string) => newKeySchema.parse({ name });
 
 /** A cache over SQLite whose source can be made to fail, asked how often it was asked, and told to tell of changes. */
 export async function startCache(graceMs = 60_000) {
   const database = await openTestDatabase();
-  const clock = { now: NOW };
-  const real = keySource(database, undefined);
+  const clock = { now: CLOCK_START };
+  const real = createKeySource(database, undefined);
   const state = {
     down: false,
     lookUps: 0,
@@ -32,16 +32,16 @@ export async function startCache(graceMs = 60_000) {
     return answer();
   };
   const source: KeySource = {
-    byDigest(digest) {
+    findByDigest(digest) {
       state.lookUps++;
-      return ask(() => real.byDigest(digest));
+      return ask(() => real.findByDigest(digest));
     },
-    changedSince: (revision) => ask(() => real.changedSince(revision)),
-    history: (revision) => ask(() => real.history(revision)),
-    async touch(usedAt) {
+    listChangedSince: (revision) => ask(() => real.listChangedSince(revision)),
+    readHistory: (revision) => ask(() => real.readHistory(revision)),
+    async saveLastUsed(usedAt) {
       state.touches++;
       await state.beforeTouch;
-      return ask(() => real.touch(usedAt));
+      return ask(() => real.saveLastUsed(usedAt));
     },
     listen(changed) {
       state.changed = changed;
@@ -57,10 +57,13 @@ export async function startCache(graceMs = 60_000) {
   });
   await cache.start();
   onTestFinished(() => cache.stop());
-  const find = async (secret: string) => cache.find(digestOf(secret));
+  const find = async (secret: string) => cache.find(digestSecret(secret));
   /** Finds a key until it is remembered: what is read while a change is heard of is not. */
   const remember = (secret: string) =>
-    until(async () => (await find(secret)) && !(cache.find(digestOf(secret)) instanceof Promise), "the key");
+    waitUntil(
+      async () => (await find(secret)) && !(cache.find(digestSecret(secret)) instanceof Promise),
+      "the key",
+    );
   const service = new KeyService(database, () => clock.now);
   return { service, cache, find, remember, state, health, clock };
 }

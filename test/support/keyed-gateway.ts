@@ -3,12 +3,12 @@ import { loadConfig } from "../../src/config/config.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { onTestFinished } from "vitest";
 import type { FirstKeys } from "../../src/persistence.ts";
-import { ask, type Ask } from "./ask.ts";
+import { sendRequest, type TestRequest } from "./send-request.ts";
 import { ACCOUNT_KEY } from "./gateway.ts";
-import { temporaryDirectory } from "./store.ts";
+import { createTemporaryDirectory } from "./test-database.ts";
 
 /** An answer of the admin API. */
-export interface Managed {
+export interface AdminResponse {
   readonly status: number;
   // oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, of which each test says what it expects
   readonly body: any;
@@ -21,12 +21,12 @@ export interface KeyedGateway {
   readonly caller: string;
   readonly admin: string;
   /** Everything it has logged. */
-  readonly log: () => string;
+  readonly readLog: () => string;
   stop(): Promise<void>;
   /** Asks the admin API with the admin key. @returns status and the parsed body. */
-  manage(method: string, path: string, body?: unknown): Promise<Managed>;
+  callAdmin(method: string, path: string, body?: unknown): Promise<AdminResponse>;
   /** Asks as a caller. */
-  call(secret: string, request?: Ask): ReturnType<typeof ask>;
+  call(secret: string, request?: TestRequest): ReturnType<typeof sendRequest>;
 }
 
 /** Starts it in front of an upstream, on a free port; it stops when the test is over. */
@@ -34,7 +34,7 @@ export async function startKeyedGateway(
   upstreamBaseUrl: string,
   env: Record<string, string> = {},
 ): Promise<KeyedGateway> {
-  const dataDir = env["DATA_DIR"] ?? temporaryDirectory();
+  const dataDir = env["DATA_DIR"] ?? createTemporaryDirectory();
   const config = loadConfig({
     PORT: "0",
     OPENROUTER_API_KEY: ACCOUNT_KEY,
@@ -58,12 +58,12 @@ export async function startKeyedGateway(
     dataDir,
     caller,
     admin,
-    log: () => log,
+    readLog: () => log,
     stop,
-    async manage(method, path, body) {
+    async callAdmin(method, path, body) {
       const headers = { authorization: `Bearer ${admin}` };
       const text = body === undefined ? "" : JSON.stringify(body);
-      const answer = await ask(port, { method, path: `/admin/v1${path}`, headers, body: text });
+      const answer = await sendRequest(port, { method, path: `/admin/v1${path}`, headers, body: text });
       const json = String(answer.headers["content-type"]).startsWith("application/json");
       return {
         status: answer.status,
@@ -71,6 +71,6 @@ export async function startKeyedGateway(
       };
     },
     call: (secret, request = {}) =>
-      ask(port, { ...request, headers: { ...request.headers, authorization: `Bearer ${secret}` } }),
+      sendRequest(port, { ...request, headers: { ...request.headers, authorization: `Bearer ${secret}` } }),
   };
 }

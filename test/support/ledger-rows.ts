@@ -1,21 +1,21 @@
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
-import { idAt } from "../../src/metering/row-id.ts";
-import { requestRow } from "./request-row.ts";
+import { toRowIdPrefix } from "../../src/metering/row-id.ts";
+import { createRequestRow } from "./request-row.ts";
 
 const BATCH = 500;
 
 /** Opens an empty database that is closed when the test is over. */
-export type Open = () => Promise<Database>;
+export type OpenDatabase = () => Promise<Database>;
 
 /** 1 November 2026, midnight in UTC. */
 export const NOVEMBER = Date.UTC(2026, 10, 1);
 
 /** A settled row of a request that began `ms` after November did; rows with different numbers have different ids. */
-export function settledRow(ms: number, fields: Partial<RequestRow> = {}, number = 0): RequestRow {
-  const id = `${idAt(NOVEMBER + ms)}i${String(number).padStart(6, "0")}`;
-  return requestRow(id, {
+export function createSettledRow(ms: number, fields: Partial<RequestRow> = {}, number = 0): RequestRow {
+  const id = `${toRowIdPrefix(NOVEMBER + ms)}i${String(number).padStart(6, "0")}`;
+  return createRequestRow(id, {
     generation_id: `gen-${id}`,
     key_id: "key_a",
     key_name: "a",
@@ -34,6 +34,6 @@ export function settledRow(ms: number, fields: Partial<RequestRow> = {}, number 
 }
 
 /** Writes rows as the gateway does. */
-export async function addRequests(database: Database, rows: readonly RequestRow[]): Promise<void> {
+export async function insertRequests(database: Database, rows: readonly RequestRow[]): Promise<void> {
   for (let at = 0; at < rows.length; at += BATCH) await writeRequests(database, rows.slice(at, at + BATCH));
 }

@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
 import { type BalancerProcess, launchBalancer } from "./balancer-process.ts";
-import { temporaryDirectory } from "./store.ts";
+import { createTemporaryDirectory } from "./test-database.ts";
 
 /**
  * Starts a load balancer that ends with the test, with nothing changed in its file but addresses.
@@ -10,7 +10,7 @@ export async function startBalancer(
   file: string,
   gateways: readonly [number, number],
 ): Promise<BalancerProcess> {
-  const balancer = await launchBalancer(file, gateways, { directory: temporaryDirectory() });
+  const balancer = await launchBalancer(file, gateways, { directory: createTemporaryDirectory() });
   onTestFinished(() => balancer.close());
   return balancer;
 }

@@ -2,21 +2,21 @@ import { type AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 import { buildApp } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/config.ts";
-import { Drain } from "../../src/http/shutdown.ts";
-import { staticKeyStore, chainKeyStores, type KeyStore } from "../../src/auth/key-store.ts";
+import { ShutdownState } from "../../src/http/shutdown.ts";
+import { createStaticKeyStore, chainKeyStores, type KeyStore } from "../../src/auth/key-store.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { connectUpstream } from "../../src/upstream/openrouter.ts";
-import { ask } from "./ask.ts";
+import { sendRequest } from "./send-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY, type LogRecord } from "./gateway.ts";
-import { responseBytes, startScriptedUpstream } from "./scripted-upstream.ts";
+import { formatResponse, startScriptedUpstream } from "./scripted-upstream.ts";
 
 /** A gateway whose keys, besides those of its configuration, are in a store that the test has in its hands. */
 export async function startLoginGateway(stored: KeyStore, env: Record<string, string | undefined>) {
   const logs: LogRecord[] = [];
   const logger = createLogger("debug", { write: (line: string) => void logs.push(JSON.parse(line)) });
   const { baseUrl } = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, { "content-type": "application/json" }, "{}")),
+    socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
   const config = loadConfig({
     OPENROUTER_API_KEY: ACCOUNT_KEY,
@@ -25,8 +25,13 @@ export async function startLoginGateway(stored: KeyStore, env: Record<string, st
     ...env,
   });
   const upstream = connectUpstream(config.upstream);
-  const parts = { persistence: undefined, redis: undefined, drain: new Drain(), inFlight: new InFlight(512) };
-  const keys = chainKeyStores(staticKeyStore(config.gatewayKeys), stored);
+  const parts = {
+    persistence: undefined,
+    redis: undefined,
+    drain: new ShutdownState(),
+    inFlight: new InFlight(512),
+  };
+  const keys = chainKeyStores(createStaticKeyStore(config.gatewayKeys), stored);
   const app = await buildApp({ config, keys, upstream, logger, ...parts });
   await app.listen({ host: "127.0.0.1", port: 0 });
   onTestFinished(async () => {
@@ -39,7 +44,10 @@ export async function startLoginGateway(stored: KeyStore, env: Record<string, st
     logs,
     /** Sends a chat completion with this key, from this address if the gateway trusts loopback. @returns the status. */
     statusFor: async (secret: string, address?: string): Promise<number> =>
-      (await ask(port, { headers: { authorization: `Bearer ${secret}`, "x-forwarded-for": address } }))
-        .status,
+      (
+        await sendRequest(port, {
+          headers: { authorization: `Bearer ${secret}`, "x-forwarded-for": address },
+        })
+      ).status,
   };
 }

@@ -2,20 +2,20 @@ const EVENT_END = Buffer.from("\n\n");
 const COLON = 0x3a;
 
 /** The same JSON in the spelling of JavaScript. */
-export function rewritten(json: Buffer): Buffer {
+export function reserialise(json: Buffer): Buffer {
   return Buffer.from(JSON.stringify(JSON.parse(json.toString())));
 }
 
 /** Changes a body as it passes. */
-export interface Filter {
+export interface BodyFilter {
   /** What is to be passed on now. */
   pass(bytes: Buffer): Buffer;
   /** What is left at the end. */
-  rest(): Buffer;
+  flush(): Buffer;
 }
 
 /** For a stream: passes whole events only, and of these none that is a comment. */
-export function withoutComments(): Filter {
+export function createCommentFilter(): BodyFilter {
   let pending = Buffer.alloc(0);
   return {
     pass: (bytes) => {
@@ -28,9 +28,9 @@ export function withoutComments(): Filter {
       }
       return Buffer.concat(events);
     },
-    rest: () => pending,
+    flush: () => pending,
   };
 }
 
 /** For any body: changes nothing. */
-export const UNCHANGED: Filter = { pass: (bytes) => bytes, rest: () => Buffer.alloc(0) };
+export const UNCHANGED: BodyFilter = { pass: (bytes) => bytes, flush: () => Buffer.alloc(0) };

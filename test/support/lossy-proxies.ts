@@ -9,10 +9,10 @@ import {
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import { addFromUpstream, toUpstream } from "../../src/http/headers.ts";
+import { addUpstreamHeaders, toUpstreamHeaders } from "../../src/http/headers.ts";
 import { readChatRequest } from "../../src/request/chat-request.ts";
 import { checkResponseHead } from "../../src/relay/response-guard.ts";
-import { type Filter, rewritten, UNCHANGED, withoutComments } from "./lossy-bodies.ts";
+import { type BodyFilter, reserialise, UNCHANGED, createCommentFilter } from "./lossy-bodies.ts";
 
 /** What a proxy does wrong; undefined does all right. Each is what gateways in the field do. */
 export type ProxyFault =
@@ -85,10 +85,10 @@ class Proxied {
       if (this.#req.url !== CHAT_PATH) throw new GatewayError("unknown_url", "No such path.");
       const { body } = readChatRequest(await this.#readBody());
       const ours = { authorization: "Bearer sk-or-account", referer: undefined, title: undefined };
-      const sent = this.#way.fault === "reserialises" ? rewritten(body) : body;
+      const sent = this.#way.fault === "reserialises" ? reserialise(body) : body;
       const { "content-type": type } = this.#req.headers;
       const known = this.#way.fault === "few-headers" ? { "content-type": type } : this.#req.headers;
-      this.#forward(sent, toUpstream(known, ours));
+      this.#forward(sent, toUpstreamHeaders(known, ours));
     } catch (error) {
       this.#refuse(error as GatewayError);
     }
@@ -134,7 +134,7 @@ class Proxied {
     }
     this.#writeHead(answer);
     this.#res.flushHeaders();
-    this.#relay(answer, streamed && fault === "drops-comments" ? withoutComments() : UNCHANGED);
+    this.#relay(answer, streamed && fault === "drops-comments" ? createCommentFilter() : UNCHANGED);
   }
 
   #refusalOf({ statusCode: status = 0, headers }: IncomingMessage): GatewayError | undefined {
@@ -149,10 +149,10 @@ class Proxied {
     if (this.#way.fault === "adds-nothing") this.#res.writeHead(statusCode, rawHeaders);
     else if (this.#way.fault === "few-headers")
       this.#res.writeHead(statusCode, { "x-request-id": randomUUID(), ...known });
-    else this.#res.writeHead(statusCode, addFromUpstream({ "x-request-id": randomUUID() }, headers));
+    else this.#res.writeHead(statusCode, addUpstreamHeaders({ "x-request-id": randomUUID() }, headers));
   }
 
-  #relay(answer: IncomingMessage, filter: Filter): void {
+  #relay(answer: IncomingMessage, filter: BodyFilter): void {
     const res = this.#res;
     answer.on("data", (bytes: Buffer) => {
       if (res.write(filter.pass(bytes))) return;
@@ -160,7 +160,7 @@ class Proxied {
       res.once("drain", () => answer.resume());
     });
     answer.on("end", () => {
-      if (answer.complete) res.end(filter.rest());
+      if (answer.complete) res.end(filter.flush());
     });
   }
 
@@ -170,7 +170,7 @@ class Proxied {
     answer.on("end", () => {
       if (!answer.complete) return;
       this.#writeHead(answer);
-      if (this.#way.fault === "reserialises") this.#res.write(rewritten(Buffer.concat(parts)));
+      if (this.#way.fault === "reserialises") this.#res.write(reserialise(Buffer.concat(parts)));
       else for (const part of parts) this.#res.write(part);
       this.#res.end();
     });

@@ -15,7 +15,7 @@ export interface NetworkNamespace {
 }
 
 /** Makes a network namespace with a veth pair; needs root and iproute2. It is gone when the test is over. */
-export function networkNamespace(): NetworkNamespace {
+export function createNetworkNamespace(): NetworkNamespace {
   const id = randomInt(1, 65_535);
   const name = `slc${id.toString(16)}`;
   const [near, far] = [`${name}n`, `${name}f`];

@@ -2,22 +2,22 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { OrphanRecovery, type OrphanRecoveryOptions } from "../../src/metering/orphan-recovery.ts";
-import type { Recovered } from "../../src/metering/journal/replay.ts";
+import type { RecoveryResult } from "../../src/metering/journal/replay.ts";
 import { createQuarantiningWriter } from "../../src/metering/quarantining-writer.ts";
 import type { Database } from "../../src/store/database.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
-import { openTestDatabase, temporaryDirectory } from "./store.ts";
+import { openTestDatabase, createTemporaryDirectory } from "./test-database.ts";
 
 export const HOUR_MS = 3_600_000;
 
 /** An orphan recovery that has been started, with a monotonic clock of its own, and what it has called back with. */
-export async function setUp(options: Partial<OrphanRecoveryOptions> = {}) {
+export async function startOrphanRecovery(options: Partial<OrphanRecoveryOptions> = {}) {
   const database = options.database ?? (await openTestDatabase());
-  const directory = options.directory ?? temporaryDirectory();
+  const directory = options.directory ?? createTemporaryDirectory();
   const unknown: string[] = [];
   const refused: string[] = [];
-  const recovered: Recovered[] = [];
+  const recovered: RecoveryResult[] = [];
   const failures: unknown[] = [];
   const expired: number[] = [];
   const skews: number[] = [];
@@ -31,9 +31,9 @@ export async function setUp(options: Partial<OrphanRecoveryOptions> = {}) {
     write: createQuarantiningWriter({
       write: (rows) => writeRequests(database, rows),
       isInvalidRow,
-      refuse: ({ id }) => refused.push(id),
+      quarantine: ({ id }) => refused.push(id),
     }),
-    deletedBefore: () => Promise.resolve(0),
+    readRetentionCutoff: () => Promise.resolve(0),
     onExpired: (count) => expired.push(count),
     onClockSkew: (aheadMs) => skews.push(aheadMs),
     onUnknown: (rows) => unknown.push(...rows.map(({ id }) => id)),
@@ -58,12 +58,12 @@ export async function setUp(options: Partial<OrphanRecoveryOptions> = {}) {
 }
 
 /** Leaves a segment of a process that is dead. */
-export function leave(directory: string, name: string, ...entries: unknown[]): void {
+export function writeDeadJournal(directory: string, name: string, ...entries: unknown[]): void {
   writeFileSync(join(directory, name), entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
 }
 
 /** Every row with its state. */
-export const statesIn = async ({ kysely }: Database): Promise<string[]> =>
+export const readStates = async ({ kysely }: Database): Promise<string[]> =>
   (await kysely.selectFrom("requests").select(["id", "state"]).orderBy("id").execute()).map(
     ({ id, state }) => `${id} ${state}`,
   );

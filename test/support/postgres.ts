@@ -3,8 +3,8 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
-import { freePort } from "./free-port.ts";
-import { until } from "./until.ts";
+import { findFreePort } from "./free-port.ts";
+import { waitUntil } from "./wait.ts";
 
 /** A PostgreSQL server of the tests' own. */
 export interface Postgres {
@@ -19,7 +19,7 @@ export interface Postgres {
 /** Starts a PostgreSQL of the machine's on a free port, with its files in a directory of its own. */
 export async function startPostgres(): Promise<Postgres> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-postgres-"));
-  const port = await freePort();
+  const port = await findFreePort();
   const bin = binaries();
   const user = unprivileged();
   if (user) chownSync(directory, user.uid, user.gid);
@@ -39,7 +39,7 @@ export async function startPostgres(): Promise<Postgres> {
     server = undefined;
     ending?.kill(signal);
     if (ending)
-      await until(() => ending.exitCode !== null || ending.signalCode !== null, "PostgreSQL to end");
+      await waitUntil(() => ending.exitCode !== null || ending.signalCode !== null, "PostgreSQL to end");
   };
   const postgres: Postgres = {
     async createDatabase() {
@@ -54,7 +54,7 @@ export async function startPostgres(): Promise<Postgres> {
         ["-D", data, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])],
         options,
       );
-      await until(
+      await waitUntil(
         () => ask(urlOf("postgres"), "select 1").catch(() => false),
         "PostgreSQL to answer",
         20_000,

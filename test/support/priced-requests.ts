@@ -1,9 +1,9 @@
 import { type CostEstimate, estimateCost } from "../../src/pricing/estimate.ts";
-import { bodyOf } from "./cost-estimate.ts";
+import { toRequestBody } from "./cost-estimate.ts";
 import type { Endpoint, Json } from "./reference-biller.ts";
 
 /** An endpoint with the prices of gpt-4o-mini. */
-export const PLAIN: Endpoint = {
+export const PLAIN_ENDPOINT: Endpoint = {
   tag: "openai",
   prompt: 150,
   completion: 600,
@@ -44,14 +44,18 @@ function listed(endpoint: Endpoint): Json {
 }
 
 /** Estimates a request whose model has these endpoints. */
-export function estimateAt(request: Json, endpoints: readonly Endpoint[], mayHitCache = false): CostEstimate {
+export function estimateWithEndpoints(
+  request: Json,
+  endpoints: readonly Endpoint[],
+  mayHitCache = false,
+): CostEstimate {
   const all = endpoints.map(listed);
   const model = { id: "test/model", ...all[0], top_provider: all[0] };
-  return estimateCost({ ...bodyOf(request), mayHitCache }, [{ model, endpoints: all }]);
+  return estimateCost({ ...toRequestBody(request), mayHitCache }, [{ model, endpoints: all }]);
 }
 
 /** A small request. */
-export const say = (content: string, fields: Json = {}): Json => ({
+export const buildRequest = (content: string, fields: Json = {}): Json => ({
   model: "test/model",
   messages: [{ role: "user", content }],
   max_tokens: 16,
@@ -59,14 +63,14 @@ export const say = (content: string, fields: Json = {}): Json => ({
 });
 
 /** A schema of `depth` objects, each in a property of the one before. */
-export function deepSchema(depth: number): Json {
+export function nestSchema(depth: number): Json {
   let schema: Json = { type: "string" };
   for (let level = 0; level < depth; level++) schema = { type: "object", properties: { a: schema } };
   return schema;
 }
 
 /** A tool with these parameters. */
-export const toolOf = (parameters: Json, description = "does"): Json => ({
+export const buildTool = (parameters: Json, description = "does"): Json => ({
   type: "function",
   function: { name: "f", description, parameters },
 });

@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
-import { until } from "./until.ts";
+import { waitUntil } from "./wait.ts";
 
 /** A response as it stood on the wire. */
 export interface RawResponse {
@@ -17,7 +17,7 @@ export class RawClient {
   readonly socket: Socket;
   #received: Buffer[] = [];
   /** The connection has ended, cleanly or not. */
-  closed = false;
+  isClosed = false;
   /** The code of the error it ended with, if any. */
   error: string | undefined;
 
@@ -26,7 +26,7 @@ export class RawClient {
     this.socket.setNoDelay(true);
     this.socket.on("data", (chunk: Buffer) => this.#received.push(chunk));
     this.socket.on("error", (error: NodeJS.ErrnoException) => (this.error = error.code));
-    this.socket.on("close", () => (this.closed = true));
+    this.socket.on("close", () => (this.isClosed = true));
     onTestFinished(() => void this.socket.destroy());
   }
 
@@ -56,25 +56,25 @@ export class RawClient {
   }
 
   /** The first response so far, once its head is there. */
-  response(): RawResponse | undefined {
+  readResponse(): RawResponse | undefined {
     return parseResponse(this.received);
   }
 
   /** Waits for a response whose body is whole. */
-  async whole(label: string, deadlineMs?: number): Promise<RawResponse> {
+  async waitForResponse(label: string, deadlineMs?: number): Promise<RawResponse> {
     const done = (): RawResponse | undefined => {
-      const response = this.response();
-      if (!response?.complete && this.closed)
+      const response = this.readResponse();
+      if (!response?.complete && this.isClosed)
         throw new Error(`${label}: the connection ended before the response did`);
       return response?.complete ? response : undefined;
     };
-    return until(done, `whole response of ${label}`, deadlineMs);
+    return waitUntil(done, `whole response of ${label}`, deadlineMs);
   }
 
   /** Waits for the connection to end and gives what had come of the response. */
-  async ended(label: string, deadlineMs?: number): Promise<RawResponse | undefined> {
-    await until(() => this.closed, `end of the connection of ${label}`, deadlineMs);
-    return this.response();
+  async waitForEnd(label: string, deadlineMs?: number): Promise<RawResponse | undefined> {
+    await waitUntil(() => this.isClosed, `end of the connection of ${label}`, deadlineMs);
+    return this.readResponse();
   }
 }
 

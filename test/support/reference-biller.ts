@@ -73,10 +73,14 @@ function typescript(value: unknown, depth: number): string {
 }
 
 /** Replaces each `$ref` by what it points at, as providers do that take no references. */
-export function inlined(value: unknown, root: unknown = value, budget = { left: 2_000_000 }): unknown {
+export function inlineReferences(
+  value: unknown,
+  root: unknown = value,
+  budget = { left: 2_000_000 },
+): unknown {
   if (--budget.left < 0) throw new RangeError("a schema without an end");
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map((item) => inlined(item, root, budget));
+  if (Array.isArray(value)) return value.map((item) => inlineReferences(item, root, budget));
   const { $ref } = value as Json;
   const target =
     typeof $ref === "string"
@@ -85,10 +89,10 @@ export function inlined(value: unknown, root: unknown = value, budget = { left: 
           .slice(1)
           .reduce((at: unknown, step) => (at as Json)[step], root)
       : undefined;
-  const own = Object.entries(value).map(([key, item]) => [key, inlined(item, root, budget)]);
+  const own = Object.entries(value).map(([key, item]) => [key, inlineReferences(item, root, budget)]);
   return {
     ...Object.fromEntries(own),
-    ...((target as Json | undefined) && { resolved: inlined(target, root, budget) }),
+    ...((target as Json | undefined) && { resolved: inlineReferences(target, root, budget) }),
   };
 }
 
@@ -170,7 +174,7 @@ function promptText(request: Json, print: Printer): string {
   const printed = schemas.map((one) => {
     const { parameters } = (one["function"] ?? one) as Json;
     const schema = parameters ?? ((one["json_schema"] ?? {}) as Json)["schema"];
-    return print(inlined(one, schema));
+    return print(inlineReferences(one, schema));
   });
   const texts = messages.map(({ role, content, tool_calls: calls = [] }) => {
     const parts =

@@ -4,7 +4,7 @@ export const HOUR_MS = 3_600_000;
 export const STARTED_AT = 1_790_000_000_000 - (1_790_000_000_000 % HOUR_MS);
 
 /** A row of the ledger that is under way; `fields` replace what it has. */
-export function requestRow(id: string, fields: Partial<RequestRow> = {}): RequestRow {
+export function createRequestRow(id: string, fields: Partial<RequestRow> = {}): RequestRow {
   return {
     id,
     request_id: `r-${id}`,

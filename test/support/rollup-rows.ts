@@ -25,7 +25,7 @@ export const GROUPINGS: Dimension[][] = Array.from({ length: 15 }, (_, index) =>
 );
 
 /** Sums that differ with `seed`. */
-export function rollup(hour: number, [key_id, model, provider]: readonly string[], seed = 1): Rollup {
+export function createRollup(hour: number, [key_id, model, provider]: readonly string[], seed = 1): Rollup {
   return {
     hour,
     key_id: key_id ?? "",
@@ -50,11 +50,11 @@ export function generateRollups(): Rollup[] {
     for (const key of KEYS)
       for (const model of MODELS)
         for (const provider of PROVIDERS)
-          rows.push(rollup(hour, [key, model, provider], (rows.length * 7_919) % 1_000));
+          rows.push(createRollup(hour, [key, model, provider], (rows.length * 7_919) % 1_000));
   return rows;
 }
 
-export async function addRollups(database: Database, rows: readonly Rollup[]): Promise<void> {
+export async function insertRollups(database: Database, rows: readonly Rollup[]): Promise<void> {
   await database.kysely.transaction().execute(async (transaction) => {
     for (let at = 0; at < rows.length; at += BATCH)
       await addSums(database, transaction, rows.slice(at, at + BATCH));
@@ -62,7 +62,7 @@ export async function addRollups(database: Database, rows: readonly Rollup[]): P
 }
 
 /** What a report has to say, from the same rows. */
-export function expectedSums(rows: readonly Rollup[], by: readonly Dimension[]): Record<string, number[]> {
+export function sumRollups(rows: readonly Rollup[], by: readonly Dimension[]): Record<string, number[]> {
   const groups: Record<string, number[]> = {};
   for (const row of rows) {
     const day = new Date(row.hour).toISOString().slice(0, 10);
@@ -100,16 +100,16 @@ export async function readReport(database: Database, query: UsageQuery): Promise
 }
 
 /** What a report says, in the same form. */
-export function reportedSums({ lines, by }: ReadReport): Record<string, number[]> {
+export function collectReportedSums({ lines, by }: ReadReport): Record<string, number[]> {
   return Object.fromEntries(
     lines.map((line) => {
       const values = { key: line.keyId, model: line.model, provider: line.provider, day: line.day };
-      return [by.map((dimension) => values[dimension]).join("|"), sumsOf(line)];
+      return [by.map((dimension) => values[dimension]).join("|"), listSums(line)];
     }),
   );
 }
 
-export function sumsOf(sums: UsageSums): number[] {
+export function listSums(sums: UsageSums): number[] {
   return [
     sums.requests,
     sums.unknownRequests,

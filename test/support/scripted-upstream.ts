@@ -2,7 +2,7 @@ import { createServer, type AddressInfo, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 
 /** A request as it arrived at upstream. */
-export interface SeenByUpstream {
+export interface UpstreamRequest {
   readonly line: string;
   /** Names in lower case; repeats joined with a comma. */
   readonly headers: Readonly<Record<string, string>>;
@@ -13,18 +13,18 @@ export interface ScriptedUpstream {
   readonly baseUrl: string;
   readonly port: number;
   /** Whole requests, in order. */
-  readonly seen: readonly SeenByUpstream[];
+  readonly seen: readonly UpstreamRequest[];
   /** Connections opened, and those still open. */
   connections: number;
   readonly open: ReadonlySet<Socket>;
 }
 
 /** What upstream does with a request: write bytes to the socket, or leave it. */
-export type Script = (socket: Socket, request: SeenByUpstream) => void;
+export type Script = (socket: Socket, request: UpstreamRequest) => void;
 
 /** An upstream that reads whole requests and answers each with whatever bytes the script writes. */
 export async function startScriptedUpstream(script: Script): Promise<ScriptedUpstream> {
-  const seen: SeenByUpstream[] = [];
+  const seen: UpstreamRequest[] = [];
   const open = new Set<Socket>();
   const server = createServer((socket) => {
     upstream.connections++;
@@ -60,7 +60,7 @@ export async function startScriptedUpstream(script: Script): Promise<ScriptedUps
 }
 
 /** @returns the request, or how many bytes are missing at least. */
-function parseRequest(bytes: Buffer): SeenByUpstream | number {
+function parseRequest(bytes: Buffer): UpstreamRequest | number {
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd === -1) return 1;
   const [line = "", ...lines] = bytes.toString("latin1", 0, headEnd).split("\r\n");
@@ -77,7 +77,7 @@ function parseRequest(bytes: Buffer): SeenByUpstream | number {
 }
 
 /** The bytes of a whole response with a length. */
-export function responseBytes(
+export function formatResponse(
   status: number,
   headers: Record<string, string>,
   body: string | Uint8Array = "",
@@ -93,7 +93,7 @@ export function responseBytes(
 }
 
 /** The head of a chunked response. */
-export function chunkedHead(
+export function formatChunkedHead(
   headers: Record<string, string> = { "content-type": "text/event-stream" },
   status = 200,
 ): string {
@@ -102,7 +102,7 @@ export function chunkedHead(
 }
 
 /** One chunk of a chunked body. */
-export function chunk(bytes: string | Uint8Array): Buffer {
+export function formatChunk(bytes: string | Uint8Array): Buffer {
   return Buffer.concat([
     Buffer.from(`${Buffer.byteLength(bytes).toString(16)}\r\n`),
     Buffer.from(bytes),

@@ -9,7 +9,7 @@ afterEach(async () => {
 });
 
 /** A simulator on a free port that is closed after the test. */
-export async function simulate(options: SimulatorOptions = {}): Promise<Simulator> {
+export async function startTestSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const simulator = await startSimulator({ generationDelayMs: 0, ...options });
   running.push(simulator);
   return simulator;
@@ -40,25 +40,28 @@ export async function until(
 }
 
 export const HELLO = [{ role: "user", content: "Grüße, 世界 🎉" }];
-export const KEY = { authorization: "Bearer sk-or-v1-test", "content-type": "application/json" };
+export const API_HEADERS = { authorization: "Bearer sk-or-v1-test", "content-type": "application/json" };
 
 /** POSTs a chat request; `fields` are added to a plain one. */
-export function chat(simulator: Simulator, fields: object, init: RequestInit = {}): Promise<Response> {
+export function sendChat(simulator: Simulator, fields: object, init: RequestInit = {}): Promise<Response> {
   const body = JSON.stringify({ model: "openai/gpt-4o-mini", messages: HELLO, ...fields });
   return within(
     "chat",
-    fetch(`${simulator.baseUrl}/chat/completions`, { method: "POST", headers: KEY, body, ...init }),
+    fetch(`${simulator.baseUrl}/chat/completions`, { method: "POST", headers: API_HEADERS, body, ...init }),
   );
 }
 
 /** The JSON of a GET under the API, with its status. */
-export async function get(simulator: Simulator, path: string): Promise<{ status: number; json: unknown }> {
-  const answer = await within(path, fetch(simulator.baseUrl + path, { headers: KEY }));
+export async function getJson(
+  simulator: Simulator,
+  path: string,
+): Promise<{ status: number; json: unknown }> {
+  const answer = await within(path, fetch(simulator.baseUrl + path, { headers: API_HEADERS }));
   return { status: answer.status, json: await answer.json() };
 }
 
 /** The error answer's status and body. */
-export async function errorOf(answer: Response): Promise<{ status: number; body: ErrorBody }> {
+export async function readError(answer: Response): Promise<{ status: number; body: ErrorBody }> {
   return { status: answer.status, body: (await answer.json()) as ErrorBody };
 }
 
@@ -97,25 +100,25 @@ export interface Completion {
 }
 
 /** The unstreamed answer to a chat request. */
-export async function complete(simulator: Simulator, fields: object): Promise<Completion> {
-  const answer = await chat(simulator, fields);
+export async function completeChat(simulator: Simulator, fields: object): Promise<Completion> {
+  const answer = await sendChat(simulator, fields);
   return (await within("completion", answer.json())) as Completion;
 }
 
 /** The streamed answer to a chat request, as text. */
-export async function stream(simulator: Simulator, fields: object): Promise<string> {
-  const answer = await chat(simulator, { stream: true, ...fields });
+export async function streamChat(simulator: Simulator, fields: object): Promise<string> {
+  const answer = await sendChat(simulator, { stream: true, ...fields });
   return within("stream", answer.text());
 }
 
 /** The parsed `data:` events of a stream, `[DONE]` left out. */
-export function eventsOf(text: string): Chunk[] {
+export function parseEvents(text: string): Chunk[] {
   const lines = text.split("\n").filter((line) => line.startsWith("data: {"));
   return lines.map((line) => JSON.parse(line.slice(6)) as Chunk);
 }
 
 /** What a plain socket saw of an answer. */
-export interface RawAnswer {
+export interface SocketResponse {
   readonly bytes: Buffer;
   readonly text: string;
   /** network reads, in order */
@@ -125,25 +128,25 @@ export interface RawAnswer {
 }
 
 /** Sends one chat request over a plain socket, and reads until it ends or `enough` says so of what came. */
-export function rawChat(
+export function sendRawChat(
   simulator: Simulator,
   fields: object,
   enough: (text: string) => boolean = () => false,
-): Promise<RawAnswer> {
+): Promise<SocketResponse> {
   const body = JSON.stringify({ model: "openai/gpt-4o-mini", messages: HELLO, ...fields });
   const head = `POST /api/v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`;
-  return raw(simulator, head + body, enough);
+  return sendRaw(simulator, head + body, enough);
 }
 
 /** As `rawChat`, for any bytes. */
-export function raw(
+export function sendRaw(
   simulator: Simulator,
   bytes: string,
   enough: (text: string) => boolean,
-): Promise<RawAnswer> {
+): Promise<SocketResponse> {
   const socket: Socket = connect(Number(new URL(simulator.origin).port), "127.0.0.1");
   const reads: Buffer[] = [];
-  const answer = new Promise<RawAnswer>((resolve) => {
+  const answer = new Promise<SocketResponse>((resolve) => {
     const finish = (ending: string): void => {
       socket.destroy();
       const all = Buffer.concat(reads);

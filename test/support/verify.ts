@@ -7,20 +7,20 @@ import { PROXY_KEY, type ProxyFault, startProxy } from "./lossy-proxies.ts";
 export const SUITE_TIMEOUT_MS = 120_000;
 
 /** A simulator on a free port that is closed after the test. */
-export async function simulate(): Promise<Simulator> {
+export async function startVerifySimulator(): Promise<Simulator> {
   const simulator = await startSimulator({ keepSeen: 0 });
   onTestFinished(() => simulator.close());
   return simulator;
 }
 
 /** What failed, with what was got instead: the message of a test that fails. */
-export function failuresOf({ results }: Report): string[] {
+export function listFailures({ results }: Report): string[] {
   return results.filter(({ pass }) => !pass).map(({ id, got }) => `${id}: ${got}`);
 }
 
 /** Runs the suite against a proxy with one fault, or none. */
 export async function checkProxy(fault?: ProxyFault): Promise<Report> {
-  const simulator = await simulate();
+  const simulator = await startVerifySimulator();
   const gateway = await startProxy(simulator.baseUrl, fault);
   return runChecks({ gateway, key: PROXY_KEY, simulator });
 }

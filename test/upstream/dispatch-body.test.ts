@@ -3,11 +3,11 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { toDispatchBody } from "../../src/upstream/dispatch-body.ts";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startHeldUpstream } from "../support/held-upstream.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const LARGE_BYTES = 1_000_000;
 
@@ -32,11 +32,11 @@ async function lengthOf(stream: Readable): Promise<number> {
 test("large bodies arrive whole while the streams of others run", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
-  const body = chatBody({ stream: true, user: "x".repeat(8_000_000) });
+  const body = buildChatBody({ stream: true, user: "x".repeat(8_000_000) });
   const clients = Array.from({ length: 12 }, () => new RawClient(gateway.port));
   for (const client of clients) {
     client.post(CHAT_PATH, body, AUTHORIZATION);
-    await until(() => client.response(), "the stream");
+    await waitUntil(() => client.readResponse(), "the stream");
   }
   expect(upstream.seen.every((seen) => seen.body.length === body.length)).toBe(true);
 });
@@ -44,7 +44,7 @@ test("large bodies arrive whole while the streams of others run", async () => {
 test("nothing keeps a large body once it has been read, although its stream is kept", async () => {
   const { stream, memory } = largeBody();
   expect(await lengthOf(stream)).toBe(LARGE_BYTES);
-  await until(() => {
+  await waitUntil(() => {
     collectGarbage();
     return memory.deref() === undefined;
   }, "the body to be let go");

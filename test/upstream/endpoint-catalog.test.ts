@@ -3,13 +3,13 @@ import { GatewayError } from "../../src/errors.ts";
 import type { UpstreamSink } from "../../src/upstream/call.ts";
 import { EndpointCatalog } from "../../src/upstream/endpoint-catalog.ts";
 import type { Upstream } from "../../src/upstream/openrouter.ts";
-import { idleCall } from "../support/upstream-call.ts";
+import { createIdleCall } from "../support/upstream-call.ts";
 
 const ENDPOINTS = [{ tag: "openai", pricing: { prompt: "0.000001" } }];
 
 /** An upstream that answers when the test says so, on a clock the test sets. */
 function controlled() {
-  const call = idleCall({});
+  const call = createIdleCall({});
   const sinks: UpstreamSink[] = [];
   const paths: string[] = [];
   const upstream: Upstream = {

@@ -1,21 +1,21 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
-import { type FindGeneration, type GenerationRecord, isFilledIn } from "../../src/metering/cost-lookup.ts";
-import { generationFinder } from "../../src/upstream/generation.ts";
+import { type FindGeneration, type GenerationRecord, hasFinalCost } from "../../src/metering/cost-lookup.ts";
+import { createGenerationFinder } from "../../src/upstream/generation.ts";
 import type { UpstreamSink } from "../../src/upstream/call.ts";
 import { connectUpstream, type Upstream } from "../../src/upstream/openrouter.ts";
 import { fetchBuffered } from "../../src/upstream/fetch-buffered.ts";
 import { ACCOUNT_KEY } from "../support/gateway.ts";
 import {
-  chunk,
-  chunkedHead,
-  responseBytes,
+  formatChunk,
+  formatChunkedHead,
+  formatResponse,
   type Script,
   startScriptedUpstream,
 } from "../support/scripted-upstream.ts";
-import { idleCall } from "../support/upstream-call.ts";
-import { until } from "../support/until.ts";
+import { createIdleCall } from "../support/upstream-call.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
 const AUTHORIZATION = `Bearer ${ACCOUNT_KEY}`;
@@ -30,7 +30,7 @@ function finderOf(baseUrl: string): FindGeneration {
     appTitle: undefined,
   });
   onTestFinished(() => upstream.close());
-  return generationFinder(upstream, AUTHORIZATION);
+  return createGenerationFinder(upstream, AUTHORIZATION);
 }
 
 /** Asks an upstream that answers with these bytes. @returns the record, or the code of the error. */
@@ -43,14 +43,14 @@ async function answered(script: Script): Promise<unknown> {
 }
 
 const record = (data: object): Script => {
-  const bytes = responseBytes(200, JSON_TYPE, JSON.stringify({ data: { id: "gen-1", ...data } }));
+  const bytes = formatResponse(200, JSON_TYPE, JSON.stringify({ data: { id: "gen-1", ...data } }));
   return (socket) => socket.write(bytes);
 };
 
 test("a generation has no record at first, and later the one that it was billed by", async () => {
   const simulator = await startSimulator({ generationDelayMs: 1_000, apiKeys: [ACCOUNT_KEY] });
   onTestFinished(() => simulator.close());
-  const find = finderOf(simulator.baseUrl);
+  const findGeneration = finderOf(simulator.baseUrl);
   const response = await fetch(`${simulator.baseUrl}/chat/completions`, {
     method: "POST",
     headers: { authorization: AUTHORIZATION, ...JSON_TYPE },
@@ -60,26 +60,28 @@ test("a generation has no record at first, and later the one that it was billed 
   const { usage } = (await response.json()) as {
     usage: { prompt_tokens: number; completion_tokens: number };
   };
-  expect(await find("gen-of-nobody")).toBeUndefined();
-  expect(await find(id)).toBeUndefined();
-  expect(await until(() => find(id), "the record")).toEqual({
-    costNanodollars: simulator.billed(id),
+  expect(await findGeneration("gen-of-nobody")).toBeUndefined();
+  expect(await findGeneration(id)).toBeUndefined();
+  expect(await waitUntil(() => findGeneration(id), "the record")).toEqual({
+    costNanodollars: simulator.findBilledNanodollars(id),
     promptTokens: usage.prompt_tokens,
     completionTokens: usage.completion_tokens,
     cachedTokens: 0,
     reasoningTokens: 0,
     isByok: false,
-    upstreamInferenceNanodollars: simulator.billed(id),
+    upstreamInferenceNanodollars: simulator.findBilledNanodollars(id),
     provider: expect.any(String) as string,
     model: expect.stringContaining("gpt-4o") as string,
   });
 });
 
 test("an id is sent as one value, whatever is in it, with the account's key", async () => {
-  const upstream = await startScriptedUpstream((socket) => socket.write(responseBytes(404, JSON_TYPE, "{}")));
-  const find = finderOf(upstream.baseUrl);
+  const upstream = await startScriptedUpstream((socket) =>
+    socket.write(formatResponse(404, JSON_TYPE, "{}")),
+  );
+  const findGeneration = finderOf(upstream.baseUrl);
   for (const id of ["gen-1", "a&b=c", "../key?x=#", "é🌊", "\r\nx: y"])
-    expect(await find(id)).toBeUndefined();
+    expect(await findGeneration(id)).toBeUndefined();
   expect(upstream.seen.map(({ line }) => line)).toEqual([
     "GET /api/v1/generation?id=gen-1 HTTP/1.1",
     "GET /api/v1/generation?id=a%26b%3Dc HTTP/1.1",
@@ -141,7 +143,7 @@ test.each([
   ["counts of null", { total_cost: 0, native_tokens_prompt: null, native_tokens_completion: null }, false],
   ["the count of its prompt only", { total_cost: 0, tokens_prompt: 3, tokens_completion: null }, false],
 ])("a record that states %s: filled in is %s", async (_, data, expected) => {
-  expect(isFilledIn((await answered(record(data))) as GenerationRecord)).toBe(expected);
+  expect(hasFinalCost((await answered(record(data))) as GenerationRecord)).toBe(expected);
 });
 
 test.each([
@@ -159,7 +161,7 @@ test.each([
 ])("a lookup that is refused with %i says of all others: %s", async (status, isGeneral) => {
   const headers = { ...JSON_TYPE, "retry-after": "7" };
   const { baseUrl } = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(status, headers, "{}")),
+    socket.write(formatResponse(status, headers, "{}")),
   );
   await expect(finderOf(baseUrl)("gen-1")).rejects.toMatchObject({
     code: "upstream_error",
@@ -170,7 +172,7 @@ test.each([
 
 test("a cost that JSON says is beyond all numbers settles nothing", async () => {
   const body = '{"data":{"id":"gen-1","total_cost":1e999}}';
-  expect(await answered((socket) => socket.write(responseBytes(200, JSON_TYPE, body)))).toBe(
+  expect(await answered((socket) => socket.write(formatResponse(200, JSON_TYPE, body)))).toBe(
     "upstream_bad_response",
   );
 });
@@ -185,14 +187,14 @@ test.each([
   "<html>no</html>",
   '{"data":{"total_cost":',
 ])("an answer of %j is not understood, and settles nothing", async (body) => {
-  expect(await answered((socket) => socket.write(responseBytes(200, JSON_TYPE, body)))).toBe(
+  expect(await answered((socket) => socket.write(formatResponse(200, JSON_TYPE, body)))).toBe(
     "upstream_bad_response",
   );
 });
 
 test.each([401, 402, 429, 500, 502, 503, 307])("status %i settles nothing", async (status) => {
   const headers = status === 307 ? { ...JSON_TYPE, location: "/api/v1/elsewhere" } : JSON_TYPE;
-  expect(await answered((socket) => socket.write(responseBytes(status, headers, "{}")))).toBe(
+  expect(await answered((socket) => socket.write(formatResponse(status, headers, "{}")))).toBe(
     "upstream_error",
   );
 });
@@ -237,22 +239,22 @@ test.each([1e300, 2 ** 53, 1e12 + 1, -1])(
 
 test("an answer that is longer than any record is not read on", async () => {
   const upstream = await startScriptedUpstream((socket) => {
-    socket.write(chunkedHead(JSON_TYPE));
+    socket.write(formatChunkedHead(JSON_TYPE));
     const flood = (): void => {
-      while (!socket.destroyed && socket.write(chunk(" ".repeat(65_536))));
+      while (!socket.destroyed && socket.write(formatChunk(" ".repeat(65_536))));
       if (!socket.destroyed) socket.once("drain", flood);
     };
     flood();
   });
   await expect(finderOf(upstream.baseUrl)("gen-1")).rejects.toMatchObject({ code: "upstream_error" });
-  await until(() => upstream.open.size === 0, "the connection to be let go");
+  await waitUntil(() => upstream.open.size === 0, "the connection to be let go");
 });
 
 test("an answer that never ends is given up after ten seconds, and let go", async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const abort = vi.fn<() => void>();
-  const call = idleCall({ abort });
+  const call = createIdleCall({ abort });
   const sinks: UpstreamSink[] = [];
   const upstream: Upstream = {
     send: (_, sink) => {
@@ -261,7 +263,7 @@ test("an answer that never ends is given up after ten seconds, and let go", asyn
     },
     close: () => Promise.resolve(),
   };
-  const asked = generationFinder(upstream, AUTHORIZATION)("gen-1").catch((error: unknown) => error);
+  const asked = createGenerationFinder(upstream, AUTHORIZATION)("gen-1").catch((error: unknown) => error);
   sinks[0]?.onHead({ status: 200, headers: JSON_TYPE });
   for (let second = 0; second < 10; second++) {
     expect(abort).not.toHaveBeenCalled();

@@ -4,11 +4,11 @@ import { GatewayError } from "../../src/errors.ts";
 import { ModelCatalog } from "../../src/upstream/model-catalog.ts";
 import type { UpstreamSink } from "../../src/upstream/call.ts";
 import type { Upstream } from "../../src/upstream/openrouter.ts";
-import { idleCall } from "../support/upstream-call.ts";
+import { createIdleCall } from "../support/upstream-call.ts";
 
 /** An upstream whose answers come when the test says so, on a clock the test sets. */
 function controlled() {
-  const call = idleCall({});
+  const call = createIdleCall({});
   const sinks: UpstreamSink[] = [];
   const paths: string[] = [];
   const upstream: Upstream = {
@@ -79,7 +79,7 @@ test("a list that upstream does not answer fails after 10 s for everybody who wa
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const { catalog, sinks, answer } = controlled();
-  const failures = [catalog.list(), catalog.find("a/b"), catalog.filtered("q=a")].map((promise) =>
+  const failures = [catalog.list(), catalog.find("a/b"), catalog.listFiltered("q=a")].map((promise) =>
     promise.catch((error: unknown) => (error as GatewayError).code),
   );
   // A head and some of the body make no difference.
@@ -97,7 +97,7 @@ test("each filter has a list of its own, which concurrent callers share and whic
   const { catalog, sinks, paths, clock, answer } = controlled();
   const whole = catalog.list();
   answer([{ id: "a/b" }]);
-  const lists = [catalog.filtered("zdr=true"), catalog.filtered("zdr=true")];
+  const lists = [catalog.listFiltered("zdr=true"), catalog.listFiltered("zdr=true")];
   answer([{ id: "a/private" }]);
   const [first, second] = await Promise.all(lists);
   expect(first).toBe(second);
@@ -105,9 +105,9 @@ test("each filter has a list of its own, which concurrent callers share and whic
   expect((await whole).entries.map(({ id }) => id)).toEqual(["a/b"]);
   expect(paths).toEqual(["/models", "/models?zdr=true"]);
   clock.now = 301_000;
-  expect(await catalog.filtered("zdr=true")).toBe(first);
+  expect(await catalog.listFiltered("zdr=true")).toBe(first);
   sinks.at(-1)?.onFailure(new GatewayError("upstream_unreachable", "gone"));
-  expect(await catalog.filtered("zdr=true")).toBe(first);
+  expect(await catalog.listFiltered("zdr=true")).toBe(first);
   expect(sinks.length).toBe(3);
 });
 
@@ -116,7 +116,7 @@ test("a filtered list adds no model to those that dry runs and look-ups know", a
   const whole = catalog.list();
   answer([{ id: "a/b" }]);
   await whole;
-  const filtered = catalog.filtered("output_modalities=image");
+  const filtered = catalog.listFiltered("output_modalities=image");
   answer([{ id: "a/image" }]);
   await filtered;
   expect([...(await catalog.list()).byId.keys()]).toEqual(["a/b"]);
@@ -127,7 +127,7 @@ test("the 50 filters used last are kept, and a filter that failed takes no place
   const { catalog, paths, answer } = controlled();
   const use = async (filter: string, status = 200): Promise<void> => {
     const before = paths.length;
-    const list = catalog.filtered(filter);
+    const list = catalog.listFiltered(filter);
     if (paths.length > before) answer([{ id: "a/b" }], status);
     await list.catch(() => {});
   };
@@ -147,7 +147,7 @@ test("filtered lists over 32 MiB together make room for the one used last", asyn
   const { catalog, paths, answer } = controlled();
   const use = async (filter: string): Promise<void> => {
     const before = paths.length;
-    const list = catalog.filtered(filter);
+    const list = catalog.listFiltered(filter);
     if (paths.length > before) answer([{ id: "a/b", description: "x".repeat(12_000_000) }]);
     await list;
   };
@@ -159,12 +159,12 @@ test("filtered lists over 32 MiB together make room for the one used last", asyn
 
 test("more than eight filters at once are overloaded until one of them is answered", async () => {
   const { catalog, sinks, answer } = controlled();
-  const lists = Array.from({ length: 8 }, (_, index) => catalog.filtered(`q=${index}`));
-  await expect(catalog.filtered("q=8")).rejects.toMatchObject({ code: "overloaded" });
+  const lists = Array.from({ length: 8 }, (_, index) => catalog.listFiltered(`q=${index}`));
+  await expect(catalog.listFiltered("q=8")).rejects.toMatchObject({ code: "overloaded" });
   expect(sinks.length).toBe(8);
   answer([{ id: "a/b" }]);
   await lists[7];
-  const next = catalog.filtered("q=8");
+  const next = catalog.listFiltered("q=8");
   answer([{ id: "a/c" }]);
   expect((await next).entries.map(({ id }) => id)).toEqual(["a/c"]);
   for (const list of lists.slice(0, 7)) void list.catch(() => {});
@@ -172,10 +172,10 @@ test("more than eight filters at once are overloaded until one of them is answer
 
 test.each([400, 422])("a filter that upstream refuses with %i is the caller's to correct", async (status) => {
   const { catalog, answer } = controlled();
-  const one = catalog.filtered("sort=x");
+  const one = catalog.listFiltered("sort=x");
   answer([], status);
   await expect(one).rejects.toMatchObject({ code: "invalid_value", param: "sort" });
-  const two = catalog.filtered("q=y&sort=x");
+  const two = catalog.listFiltered("q=y&sort=x");
   answer([], status);
   await expect(two).rejects.toMatchObject({ code: "invalid_value", param: null });
   const whole = catalog.list();

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { ask } from "../support/ask.ts";
-import { AUTHORIZATION } from "../support/chat.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { AUTHORIZATION } from "../support/chat-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
 const MODELS = {
   data: [
@@ -19,12 +19,12 @@ const MODELS = {
   ],
   total_count: 3,
 };
-const ANSWER = responseBytes(200, { "content-type": "application/json" }, JSON.stringify(MODELS));
+const ANSWER = formatResponse(200, { "content-type": "application/json" }, JSON.stringify(MODELS));
 
 test("the list has OpenAI's fields and OpenRouter's", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(ANSWER));
   const gateway = await startTestGateway(upstream.baseUrl);
-  const response = await ask(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" });
+  const response = await sendRequest(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" });
   const data = MODELS.data.map((model) => ({ ...model, object: "model", owned_by: model.id.split("/")[0] }));
   expect(JSON.parse(response.body.toString())).toEqual({ object: "list", ...MODELS, data });
 });
@@ -41,7 +41,11 @@ test.each([
 ])("a model is found as %s", async (path, id) => {
   const upstream = await startScriptedUpstream((socket) => socket.write(ANSWER));
   const gateway = await startTestGateway(upstream.baseUrl);
-  const response = await ask(gateway.port, { method: "GET", path: `/openai/v1/models/${path}`, body: "" });
+  const response = await sendRequest(gateway.port, {
+    method: "GET",
+    path: `/openai/v1/models/${path}`,
+    body: "",
+  });
   expect(response.status).toBe(200);
   const model = MODELS.data.find((one) => one.id === id);
   expect(JSON.parse(response.body.toString())).toEqual({
@@ -54,7 +58,7 @@ test.each([
 test("a model that is not listed is 404 model_not_found", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(ANSWER));
   const gateway = await startTestGateway(upstream.baseUrl);
-  const response = await ask(gateway.port, {
+  const response = await sendRequest(gateway.port, {
     method: "GET",
     path: "/openai/v1/models/openai/none",
     body: "",
@@ -66,9 +70,9 @@ test("a model that is not listed is 404 model_not_found", async () => {
 });
 
 test("an upstream whose list cannot be had is an error of upstream's", async () => {
-  const upstream = await startScriptedUpstream((socket) => socket.write(responseBytes(500, {}, "no")));
+  const upstream = await startScriptedUpstream((socket) => socket.write(formatResponse(500, {}, "no")));
   const gateway = await startTestGateway(upstream.baseUrl);
-  const response = await ask(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" });
+  const response = await sendRequest(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" });
   expect([response.status, JSON.parse(response.body.toString())]).toMatchObject([
     502,
     { error: { type: "upstream_error" } },
@@ -80,7 +84,7 @@ test("a caller that never reads its list is let go", async () => {
     id: `a/${index}`,
     description: "x".repeat(1_000),
   }));
-  const answer = responseBytes(200, { "content-type": "application/json" }, JSON.stringify({ data }));
+  const answer = formatResponse(200, { "content-type": "application/json" }, JSON.stringify({ data }));
   const upstream = await startScriptedUpstream((socket) => socket.write(answer));
   const gateway = await startTestGateway(upstream.baseUrl, { CLIENT_STALL_TIMEOUT_MS: "300" });
   const client = new RawClient(gateway.port);
@@ -88,18 +92,18 @@ test("a caller that never reads its list is let go", async () => {
   client.send(
     `GET /openai/v1/models HTTP/1.1\r\nhost: gateway\r\nauthorization: ${AUTHORIZATION.authorization}\r\n\r\n`,
   );
-  expect(await gateway.requestLog("the list")).toMatchObject({ outcome: "client_gone", status: 200 });
+  expect(await gateway.waitForRequestLog("the list")).toMatchObject({ outcome: "client_gone", status: 200 });
 });
 
 test("the list skips entries without a usable id, counts the others and logs it once", async () => {
   const bad = [null, 7, "text", [], {}, { name: "no id" }, { id: null }, { id: 5 }, { id: "" }, { id: " " }];
   const answer = { ...MODELS, data: [...bad, ...MODELS.data, ...bad], total_count: 23 };
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(responseBytes(200, {}, JSON.stringify(answer))),
+    socket.write(formatResponse(200, {}, JSON.stringify(answer))),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
   for (const path of ["/openai/v1/models", "/openai/v1/models?q=a"]) {
-    const response = await ask(gateway.port, { method: "GET", path, body: "" });
+    const response = await sendRequest(gateway.port, { method: "GET", path, body: "" });
     const list = JSON.parse(response.body.toString()) as typeof MODELS;
     expect([response.status, list.data.map(({ id }) => id), list.total_count]).toEqual([
       200,
@@ -114,9 +118,9 @@ test("the list skips entries without a usable id, counts the others and logs it 
 test.each(["{}", "null", "[]", '{"data":null}', '{"data":{}}', '{"data":[{"name":"no id"}]}', "<html>"])(
   "the answer %s is not a list of models",
   async (body) => {
-    const upstream = await startScriptedUpstream((socket) => socket.write(responseBytes(200, {}, body)));
+    const upstream = await startScriptedUpstream((socket) => socket.write(formatResponse(200, {}, body)));
     const gateway = await startTestGateway(upstream.baseUrl);
-    const response = await ask(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" });
+    const response = await sendRequest(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" });
     expect([response.status, JSON.parse(response.body.toString())]).toMatchObject([
       502,
       { error: { code: "upstream_bad_response" } },

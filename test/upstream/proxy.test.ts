@@ -2,14 +2,14 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { ask } from "../support/ask.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { startConnectProxy } from "../support/connect-proxy.ts";
-import { freePort } from "../support/free-port.ts";
+import { findFreePort } from "../support/free-port.ts";
 import { ACCOUNT_KEY, CALLER_KEY, startTestGateway } from "../support/gateway.ts";
-import { DONE, EVENT, startHeldUpstream, startStream } from "../support/held-upstream.ts";
-import { listeningPort, runNode } from "../support/process.ts";
+import { DONE, EVENT, startHeldUpstream, openStream } from "../support/held-upstream.ts";
+import { waitForPort, runNode } from "../support/run-node.ts";
 import { startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const BASE_URL = "http://openrouter.test/api/v1";
 const read = (name: string) => readFileSync(new URL(`../fixtures/tls/self-signed.${name}`, import.meta.url));
@@ -20,15 +20,15 @@ test("requests and streams go through a CONNECT proxy, and its password to it al
   const gateway = await startTestGateway(BASE_URL, {
     HTTP_PROXY: `http://us%40er:canary%3A1@127.0.0.1:${proxy.port}`,
   });
-  const stream = await startStream(gateway.port);
-  expect((await ask(gateway.port)).status).toBe(200);
-  expect((await ask(gateway.port)).status).toBe(200);
+  const stream = await openStream(gateway.port);
+  expect((await sendRequest(gateway.port)).status).toBe(200);
+  expect((await sendRequest(gateway.port)).status).toBe(200);
   finish();
-  expect((await stream.whole("the stream")).body.toString()).toBe(EVENT + DONE);
+  expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
   // The third request reused a tunnel: connections are kept as they are without a proxy.
   expect(proxy.asked).toEqual(["openrouter.test:80", "openrouter.test:80"]);
   expect(proxy.forwarded).toEqual([]);
-  expect(proxy.headers()["proxy-authorization"]).toBe(`Basic ${btoa("us@er:canary:1")}`);
+  expect(proxy.lastHeaders()["proxy-authorization"]).toBe(`Basic ${btoa("us@er:canary:1")}`);
   expect(upstream.seen[0]?.headers).toMatchObject({
     host: "openrouter.test",
     authorization: `Bearer ${ACCOUNT_KEY}`,
@@ -43,7 +43,7 @@ test("a host of NO_PROXY is reached without the proxy", async () => {
     HTTP_PROXY: `http://127.0.0.1:${proxy.port}`,
     NO_PROXY: "localhost,127.0.0.0/8",
   });
-  expect((await ask(gateway.port)).status).toBe(200);
+  expect((await sendRequest(gateway.port)).status).toBe(200);
   expect(proxy.asked).toEqual([]);
 });
 
@@ -56,9 +56,9 @@ test("limits of time, size and waiting hold through a proxy", async () => {
     HTTP_PROXY: `http://127.0.0.1:${proxy.port}`,
     UPSTREAM_HEADERS_TIMEOUT_MS: "300",
   });
-  const late = await ask(gateway.port);
+  const late = await sendRequest(gateway.port);
   expect([late.status, JSON.parse(late.body.toString()).error.code]).toEqual([504, "upstream_timeout"]);
-  const long = await ask(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" });
+  const long = await sendRequest(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" });
   expect([long.status, JSON.parse(long.body.toString()).error.code]).toEqual([502, "upstream_bad_response"]);
 });
 
@@ -76,10 +76,10 @@ test.each([
   const { upstream } = await startHeldUpstream();
   const proxy = await startConnectProxy(upstream.port, (socket) => socket.end(answer));
   const gateway = await startTestGateway(BASE_URL, { HTTP_PROXY: `http://127.0.0.1:${proxy.port}` });
-  const response = await ask(gateway.port);
+  const response = await sendRequest(gateway.port);
   expect([response.status, response.headers["x-should-retry"]]).toEqual([502, undefined]);
   expect(JSON.parse(response.body.toString()).error.code).toBe("upstream_unreachable");
-  expect(await gateway.requestLog("the request")).toMatchObject({ cause });
+  expect(await gateway.waitForRequestLog("the request")).toMatchObject({ cause });
   expect(proxy.asked).toHaveLength(attempts);
   expect(upstream.seen).toEqual([]);
 });
@@ -88,12 +88,12 @@ test("a proxy that resets, that is silent, or is not there is a 502 within the t
   const { upstream } = await startHeldUpstream();
   const resetting = await startConnectProxy(upstream.port, (socket) => socket.resetAndDestroy());
   const silent = await startConnectProxy(upstream.port, () => {});
-  for (const port of [resetting.port, silent.port, await freePort()]) {
+  for (const port of [resetting.port, silent.port, await findFreePort()]) {
     const gateway = await startTestGateway(BASE_URL, {
       HTTP_PROXY: `http://127.0.0.1:${port}`,
       UPSTREAM_CONNECT_TIMEOUT_MS: "500",
     });
-    const response = await ask(gateway.port);
+    const response = await sendRequest(gateway.port);
     expect(JSON.parse(response.body.toString()).error.code).toBe("upstream_unreachable");
   }
 });
@@ -115,8 +115,8 @@ test("a certificate is checked through the tunnel, and the start says which prox
       https_proxy: `http://user:canary@127.0.0.1:${proxy.port}`,
       ...env,
     });
-    const { status } = await ask(await listeningPort(gateway));
-    await until(() => gateway.stdout().includes('"request"'), "the line of the request");
+    const { status } = await sendRequest(await waitForPort(gateway));
+    await waitUntil(() => gateway.stdout().includes('"request"'), "the line of the request");
     gateway.child.kill("SIGKILL");
     return { status, log: gateway.stdout() + gateway.stderr() };
   };

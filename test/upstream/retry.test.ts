@@ -2,35 +2,35 @@ import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { expect, test } from "vitest";
-import { ask } from "../support/ask.ts";
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "../support/chat.ts";
+import { sendRequest } from "../support/send-request.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { responseBytes, startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { until } from "../support/until.ts";
-import { freePort } from "../support/free-port.ts";
+import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
+import { waitUntil } from "../support/wait.ts";
+import { findFreePort } from "../support/free-port.ts";
 
-const OK_ANSWER = responseBytes(200, { "content-type": "application/json" }, "{}");
+const OK_ANSWER = formatResponse(200, { "content-type": "application/json" }, "{}");
 
 const read = (name: string) => readFileSync(new URL(`../fixtures/tls/self-signed.${name}`, import.meta.url));
 
 test("an upstream that cannot be reached is tried three times, then said to be safe to try again", async () => {
-  const gateway = await startTestGateway(`http://127.0.0.1:${await freePort()}/api/v1`);
-  const response = await ask(gateway.port);
+  const gateway = await startTestGateway(`http://127.0.0.1:${await findFreePort()}/api/v1`);
+  const response = await sendRequest(gateway.port);
   expect(response.status).toBe(502);
   expect(JSON.parse(response.body.toString())).toMatchObject({ error: { code: "upstream_unreachable" } });
   expect(response.headers["x-should-retry"]).toBeUndefined();
-  expect(await gateway.requestLog("the unreachable upstream")).toMatchObject({
+  expect(await gateway.waitForRequestLog("the unreachable upstream")).toMatchObject({
     retries: 2,
     cause: "ECONNREFUSED",
   });
 });
 
 test("an upstream that can be reached at the second try is asked once", async () => {
-  const port = await freePort();
+  const port = await findFreePort();
   const gateway = await startTestGateway(`http://127.0.0.1:${port}/api/v1`);
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
+  client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   // The first attempt has been refused by now or will be within a moment; the next comes 50 ms later or more.
   let asked = 0;
   const server = createServer((socket) =>
@@ -40,14 +40,14 @@ test("an upstream that can be reached at the second try is asked once", async ()
     }),
   );
   await new Promise<void>((resolve) => setTimeout(() => server.listen(port, "127.0.0.1", resolve), 30));
-  expect((await client.whole("the retried request")).status).toBe(200);
+  expect((await client.waitForResponse("the retried request")).status).toBe(200);
   expect(asked).toBe(1);
   await new Promise((resolve) => server.close(resolve));
 });
 
 test("a host that does not exist is unreachable", async () => {
   const gateway = await startTestGateway("http://no-such-host.invalid/api/v1");
-  const response = await ask(gateway.port);
+  const response = await sendRequest(gateway.port);
   expect(JSON.parse(response.body.toString())).toMatchObject({ error: { code: "upstream_unreachable" } });
 });
 
@@ -59,24 +59,26 @@ test("a certificate that cannot be trusted ends at once and is not tried again",
   const gateway = await startTestGateway(
     `https://localhost:${(server.address() as AddressInfo).port}/api/v1`,
   );
-  const response = await ask(gateway.port);
+  const response = await sendRequest(gateway.port);
   expect(JSON.parse(response.body.toString())).toMatchObject({ error: { code: "upstream_unreachable" } });
-  expect(await gateway.requestLog("the certificate")).toMatchObject({ cause: "DEPTH_ZERO_SELF_SIGNED_CERT" });
+  expect(await gateway.waitForRequestLog("the certificate")).toMatchObject({
+    cause: "DEPTH_ZERO_SELF_SIGNED_CERT",
+  });
   expect(connections).toBe(1);
   await new Promise((resolve) => server.close(resolve));
 });
 
 test("a caller who leaves while upstream is being reached is not asked for upstream at all", async () => {
-  const port = await freePort();
+  const port = await findFreePort();
   const gateway = await startTestGateway(`http://127.0.0.1:${port}/api/v1`);
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, chatBody(), AUTHORIZATION);
-  await until(
+  client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
+  await waitUntil(
     () => client.socket.bytesWritten > 0 && client.socket.writableLength === 0,
     "the request to be sent",
   );
   setTimeout(() => client.socket.resetAndDestroy(), 20);
-  expect(await gateway.requestLog("the caller who left")).toMatchObject({ outcome: "client_gone" });
+  expect(await gateway.waitForRequestLog("the caller who left")).toMatchObject({ outcome: "client_gone" });
 });
 
 test("a request on a connection that upstream has just closed is not sent twice", async () => {
@@ -87,7 +89,7 @@ test("a request on a connection that upstream has just closed is not sent twice"
   });
   const gateway = await startTestGateway(upstream.baseUrl);
   for (let sent = 1; sent <= 40; sent++) {
-    const { status } = await ask(gateway.port);
+    const { status } = await sendRequest(gateway.port);
     expect([200, 502]).toContain(status);
     expect(upstream.seen.length).toBeLessThanOrEqual(sent);
   }
@@ -99,7 +101,7 @@ test("interim answers are not relayed, and the final one is", async () => {
     socket.write(Buffer.concat([Buffer.from(hint + hint), OK_ANSWER])),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
-  const response = await ask(gateway.port);
+  const response = await sendRequest(gateway.port);
   expect([response.status, response.body.toString(), response.headers["link"]]).toEqual([
     200,
     "{}",
@@ -110,16 +112,16 @@ test("interim answers are not relayed, and the final one is", async () => {
 test("an answer that upstream stages on an idle connection is never given to the next request", async () => {
   let answers = 0;
   const upstream = await startScriptedUpstream((socket) => {
-    const own = responseBytes(200, { "content-type": "application/json" }, `{"answer":${++answers}}`);
+    const own = formatResponse(200, { "content-type": "application/json" }, `{"answer":${++answers}}`);
     socket.write(own);
     setTimeout(
-      () => socket.write(responseBytes(200, { "content-type": "application/json" }, '{"answer":"staged"}')),
+      () => socket.write(formatResponse(200, { "content-type": "application/json" }, '{"answer":"staged"}')),
       5,
     );
   });
   const gateway = await startTestGateway(upstream.baseUrl);
   for (let sent = 1; sent <= 5; sent++) {
-    expect((await ask(gateway.port)).body.toString()).toBe(`{"answer":${sent}}`);
+    expect((await sendRequest(gateway.port)).body.toString()).toBe(`{"answer":${sent}}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 });

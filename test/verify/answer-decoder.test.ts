@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { AnswerDecoder } from "../../tools/verify/answer-decoder.ts";
+import { ResponseDecoder } from "../../tools/verify/answer-decoder.ts";
 
 const HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n";
 const CHUNKED = `${HEAD}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1;x=y\r\n!\r\n0\r\nTrailer: 1\r\n\r\n`;
 const SIZED = `${HEAD}Content-Length: 6\r\n\r\nhello!`;
 
-function decode(text: string, splitBytes = text.length): AnswerDecoder {
-  const decoder = new AnswerDecoder();
+function decode(text: string, splitBytes = text.length): ResponseDecoder {
+  const decoder = new ResponseDecoder();
   const bytes = Buffer.from(text);
   for (let at = 0; at < bytes.length; at += splitBytes) decoder.push(bytes.subarray(at, at + splitBytes), at);
   return decoder;
@@ -48,7 +48,7 @@ test("a body without a length ends with the connection", () => {
 });
 
 test("it is known when which bytes came", () => {
-  const decoder = new AnswerDecoder();
+  const decoder = new ResponseDecoder();
   decoder.push(Buffer.from(SIZED.slice(0, -4)), 10);
   decoder.push(Buffer.from(SIZED.slice(-4)), 20);
   expect(decoder).toMatchObject({
@@ -63,8 +63,8 @@ test("it is known when which bytes came", () => {
 test("headers that come twice are both seen", () => {
   const decoder = decode("HTTP/1.1 204 No Content\r\nA: 1\r\na:2\r\n\r\n");
   expect(decoder).toMatchObject({ status: 204, complete: true });
-  expect(decoder.header("a")).toBe("1, 2");
-  expect(decoder.header("b")).toBeUndefined();
+  expect(decoder.readHeader("a")).toBe("1, 2");
+  expect(decoder.readHeader("b")).toBeUndefined();
 });
 
 test.each(["SSH-2.0-x\r\n\r\n", `${HEAD}Transfer-Encoding: chunked\r\n\r\nzz\r\n`])(

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { CHECKS } from "../../tools/verify/catalogue.ts";
 import type { Report } from "../../tools/verify/run.ts";
 import { PROXY_KEY, type ProxyFault, startProxy } from "../support/lossy-proxies.ts";
-import { freePort } from "../support/free-port.ts";
+import { findFreePort } from "../support/free-port.ts";
 
 interface Run {
   readonly code: number | null;
@@ -25,7 +25,7 @@ async function verify(...args: string[]): Promise<Run> {
 }
 
 async function verifyProxy(fault: ProxyFault | undefined, ...more: string[]): Promise<Run> {
-  const port = String(await freePort());
+  const port = String(await findFreePort());
   const gateway = await startProxy(`http://127.0.0.1:${port}/api/v1`, fault);
   const only = ["--only", "request/big-integers,answer/plain"];
   return verify("--gateway", gateway, "--key", PROXY_KEY, "--upstream-port", port, ...only, ...more);
@@ -51,7 +51,7 @@ test("a lost byte is exit status 1, and a report for programs", async () => {
 });
 
 test("a gateway that is not there, and a wrong command line, are exit status 2", async () => {
-  const port = String(await freePort());
+  const port = String(await findFreePort());
   const gone = await verify("--gateway", `http://127.0.0.1:${port}`, "--key", "k", "--upstream-port", port);
   expect(gone).toMatchObject({ code: 2, stdout: "" });
   const wrong = await verify("--gateway", "nonsense", "--key", "k");

@@ -2,29 +2,29 @@ import { expect, test } from "vitest";
 import { CANCEL_CHECKS } from "../../tools/verify/checks/cancel.ts";
 import { runChecks } from "../../tools/verify/run.ts";
 import { CALLER_KEY, startTestGateway } from "../support/gateway.ts";
-import { temporaryDirectory } from "../support/store.ts";
-import { checkProxy, failuresOf, simulate, SUITE_TIMEOUT_MS } from "../support/verify.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
+import { checkProxy, listFailures, startVerifySimulator, SUITE_TIMEOUT_MS } from "../support/verify.ts";
 
 test.each([
   ["without a ledger", false],
   ["with a ledger", true],
 ])("our gateway %s gets the full score", { timeout: SUITE_TIMEOUT_MS }, async (_, metering) => {
-  const simulator = await simulate();
+  const simulator = await startVerifySimulator();
   const { url } = await startTestGateway(
     simulator.baseUrl,
     // With a ledger a request is kept until its head, by default: see the next test.
-    metering ? { DATA_DIR: temporaryDirectory(), DISCONNECT_HEAD_WAIT_MS: "0" } : {},
+    metering ? { DATA_DIR: createTemporaryDirectory(), DISCONNECT_HEAD_WAIT_MS: "0" } : {},
   );
   const report = await runChecks({ gateway: `${url}/openai/v1`, key: CALLER_KEY, simulator });
-  expect(failuresOf(report)).toEqual([]);
+  expect(listFailures(report)).toEqual([]);
   expect(report).toMatchObject({ passed: report.total, skipped: [] });
   expect(report.total).toBeGreaterThan(130);
   expect(report.ms).toBeLessThan(60_000);
 });
 
 test("our gateway with a ledger keeps a request whose client left until its head, and fails no other check of cancelling", async () => {
-  const simulator = await simulate();
-  const { url } = await startTestGateway(simulator.baseUrl, { DATA_DIR: temporaryDirectory() });
+  const simulator = await startVerifySimulator();
+  const { url } = await startTestGateway(simulator.baseUrl, { DATA_DIR: createTemporaryDirectory() });
   const only = CANCEL_CHECKS.map(({ id }) => id);
   const report = await runChecks({ gateway: `${url}/openai/v1`, key: CALLER_KEY, simulator, only });
   const failed = report.results.filter(({ pass }) => !pass).map(({ id }) => id);
@@ -32,5 +32,5 @@ test("our gateway with a ledger keeps a request whose client left until its head
 });
 
 test("a plain proxy without a fault gets the full score", { timeout: SUITE_TIMEOUT_MS }, async () => {
-  expect(failuresOf(await checkProxy())).toEqual([]);
+  expect(listFailures(await checkProxy())).toEqual([]);
 });

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { GROUPS } from "../../tools/verify/catalogue.ts";
-import { groupOf } from "../../tools/verify/check.ts";
+import { getGroup } from "../../tools/verify/check.ts";
 import type { ProxyFault } from "../support/lossy-proxies.ts";
-import { checkProxy, SUITE_TIMEOUT_MS, failuresOf } from "../support/verify.ts";
+import { checkProxy, SUITE_TIMEOUT_MS, listFailures } from "../support/verify.ts";
 
 const FAILED_BY: Readonly<Record<ProxyFault, readonly string[]>> = {
   reserialises: [
@@ -113,11 +113,11 @@ test.each(Object.entries(FAILED_BY) as [ProxyFault, string[]][])(
   { timeout: SUITE_TIMEOUT_MS },
   async (fault, ids) => {
     const report = await checkProxy(fault);
-    expect(failuresOf(report).map((failure) => failure.slice(0, failure.indexOf(":")))).toEqual(ids);
+    expect(listFailures(report).map((failure) => failure.slice(0, failure.indexOf(":")))).toEqual(ids);
   },
 );
 
 test("every group is failed by some proxy", () => {
-  const failed = new Set(Object.values(FAILED_BY).flat().map(groupOf));
+  const failed = new Set(Object.values(FAILED_BY).flat().map(getGroup));
   expect([...failed].toSorted()).toEqual(GROUPS.toSorted());
 });

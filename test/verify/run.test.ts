@@ -2,10 +2,10 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { GROUPS } from "../../tools/verify/catalogue.ts";
-import { reportText } from "../../tools/verify/report-text.ts";
+import { formatReport } from "../../tools/verify/report-text.ts";
 import { GatewayUnreachable, runChecks } from "../../tools/verify/run.ts";
 import { PROXY_KEY, startProxy } from "../support/lossy-proxies.ts";
-import { simulate } from "../support/verify.ts";
+import { startVerifySimulator } from "../support/verify.ts";
 
 const key = PROXY_KEY;
 
@@ -27,30 +27,32 @@ async function listen(onConnection: (socket: Socket) => void): Promise<string> {
 
 test("a gateway that does not listen is told from one that fails", async () => {
   const gateway = "http://127.0.0.1:9/openai/v1";
-  const run = runChecks({ gateway, key, simulator: await simulate() });
+  const run = runChecks({ gateway, key, simulator: await startVerifySimulator() });
   await expect(run).rejects.toThrow(GatewayUnreachable);
   await expect(run).rejects.toThrow("ECONNREFUSED");
 });
 
 test("a gateway that never answers is given up", { timeout: 15_000 }, async () => {
   const gateway = await listen(() => {});
-  await expect(runChecks({ gateway, key, simulator: await simulate() })).rejects.toThrow("no answer");
+  await expect(runChecks({ gateway, key, simulator: await startVerifySimulator() })).rejects.toThrow(
+    "no answer",
+  );
 });
 
 test("a gateway that speaks something else is told as such", async () => {
   const gateway = await listen((socket) => socket.end("220 mail ESMTP\r\n\r\n"));
-  const run = runChecks({ gateway, key, simulator: await simulate() });
+  const run = runChecks({ gateway, key, simulator: await startVerifySimulator() });
   await expect(run).rejects.toThrow("220 mail ESMTP");
 });
 
 test("a wrong key is said before any check is tried", async () => {
-  const simulator = await simulate();
+  const simulator = await startVerifySimulator();
   const gateway = await startProxy(simulator.baseUrl);
   await expect(runChecks({ gateway, key: "sk-other", simulator })).rejects.toThrow("status 401");
 });
 
 test("a run whose time is used up fails what it has not tried", async () => {
-  const simulator = await simulate();
+  const simulator = await startVerifySimulator();
   const gateway = await startProxy(simulator.baseUrl);
   const only = ["timing/head", "cancel/plain", "cut/no-done"];
   const report = await runChecks({ gateway, key, simulator, only, deadlineMs: 700 });
@@ -63,7 +65,7 @@ test("a run whose time is used up fails what it has not tried", async () => {
 });
 
 test("checks can be chosen, and groups left out", async () => {
-  const simulator = await simulate();
+  const simulator = await startVerifySimulator();
   const gateway = await startProxy(simulator.baseUrl, "reserialises");
   const only = ["request/whitespace", "request/raw-utf8", "model/bare"];
   const seen: string[] = [];
@@ -80,10 +82,10 @@ test("checks can be chosen, and groups left out", async () => {
 });
 
 test("the text says of each failure what was expected, what came, and why it matters", async () => {
-  const simulator = await simulate();
+  const simulator = await startVerifySimulator();
   const gateway = await startProxy(simulator.baseUrl, "reserialises");
   const only = ["request/big-integers", "request/raw-utf8"];
-  const text = reportText(await runChecks({ gateway, key, simulator, only, skip: ["model"] }));
+  const text = formatReport(await runChecks({ gateway, key, simulator, only, skip: ["model"] }));
   expect(text).toMatch(/^FAIL {2}request\/big-integers +\d+ ms {2}integers beyond/m);
   expect(text).toMatch(/^ok {4}request\/raw-utf8 /m);
   expect(text).toMatch(/^ {2}expected {2}upstream gets the bytes that the client sent$/m);

@@ -3,13 +3,13 @@ import { get } from "node:http";
 import { parentPort } from "node:worker_threads";
 
 /** What to ask. */
-export interface AdminRequest {
+export interface AdminQuery {
   readonly url: string;
   readonly secret: string;
 }
 
 /** What came. */
-export interface AdminAnswer {
+export interface AdminQueryResult {
   readonly status: number;
   readonly bytes: number;
   readonly ms: number;
@@ -17,11 +17,11 @@ export interface AdminAnswer {
   readonly error?: string;
 }
 
-parentPort?.on("message", ({ url, secret }: AdminRequest) => {
+parentPort?.on("message", ({ url, secret }: AdminQuery) => {
   const startedAt = performance.now();
   let [bytes, status] = [0, 0];
   const done = (error?: Error): void => {
-    const answer: AdminAnswer = {
+    const answer: AdminQueryResult = {
       status,
       bytes,
       ms: performance.now() - startedAt,

@@ -1,8 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
-import { digestOf } from "../../src/config/key-list.ts";
+import { digestSecret } from "../../src/config/key-list.ts";
 import { createSecret } from "../../src/key-secret.ts";
 import { openDatabase } from "../../src/store/database.ts";
-import { idAt } from "../../src/metering/row-id.ts";
+import { toRowIdPrefix } from "../../src/metering/row-id.ts";
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
@@ -55,8 +55,8 @@ function insertKeys(sqlite: DatabaseSync, now: number): void {
   const add = (id: string, role: string, digest: string): unknown =>
     insert.run(id, `name-${id}`, role, digest, now);
   for (let key = 1; key < KEYS; key++) add(keyId(key), "caller", String(key).padStart(64, "0"));
-  add(BUSY_KEY, "caller", digestOf(CALLER_SECRET).toString("hex"));
-  add("key_admin", "admin", digestOf(ADMIN_SECRET).toString("hex"));
+  add(BUSY_KEY, "caller", digestSecret(CALLER_SECRET).toString("hex"));
+  add("key_admin", "admin", digestSecret(ADMIN_SECRET).toString("hex"));
   const audit = sqlite.prepare("insert into audit values (?, ?, 'cli', 'update', ?, '{}', 'bench')");
   for (let number = 0; number < AUDIT_ROWS; number++)
     audit.run(`${String(number).padStart(12, "0")}-0000`, now, keyId(2 + (number % (KEYS - 2))));
@@ -74,7 +74,7 @@ function insertRequests(sqlite: DatabaseSync, count: number, now: number): void 
   const stepMs = (DAYS * DAY_MS) / count;
   for (let row = 0; row < count; row++) {
     const startedAt = Math.floor(now - DAYS * DAY_MS + row * stepMs);
-    const id = `${idAt(startedAt)}abcdef${String(row % 1_000).padStart(3, "0")}`;
+    const id = `${toRowIdPrefix(startedAt)}abcdef${String(row % 1_000).padStart(3, "0")}`;
     const key = row % RARE_EVERY === 7 ? RARE_KEY : BUSY_KEY;
     const state = row % UNKNOWN_EVERY === 5 ? "unknown" : row % PENDING_EVERY === 3 ? "pending" : "settled";
     const settleAt = state === "pending" ? now + DAY_MS : null;

@@ -5,9 +5,9 @@ import { Worker } from "node:worker_threads";
 import { loadConfig } from "../../src/config/config.ts";
 import { startGateway } from "../../src/gateway.ts";
 import { createLogger } from "../../src/observability/logger.ts";
-import type { AdminAnswer, AdminRequest } from "./admin-client.ts";
+import type { AdminQueryResult, AdminQuery } from "./admin-client.ts";
 import { ADMIN_SECRET, BUSY_KEY, CALLER_SECRET, fillDatabase, RARE_KEY } from "./admin-database.ts";
-import { temporaryDirectory } from "./temporary-directory.ts";
+import { createTemporaryDirectory } from "./temporary-directory.ts";
 
 const USAGE = `usage: npm run bench:admin -- [options]
   --rows <n>      rows of the ledger (default 2000000)
@@ -23,7 +23,7 @@ interface Query {
 }
 
 interface Result {
-  readonly answer: AdminAnswer;
+  readonly answer: AdminQueryResult;
   readonly held: Held;
 }
 
@@ -97,8 +97,8 @@ function queriesOf(now: number): Query[] {
 async function measure(url: string, secret: string, client: Worker): Promise<Result> {
   const stop = watchLoop();
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
-  client.postMessage({ url, secret } satisfies AdminRequest);
-  const [answer] = (await once(client, "message")) as [AdminAnswer];
+  client.postMessage({ url, secret } satisfies AdminQuery);
+  const [answer] = (await once(client, "message")) as [AdminQueryResult];
   return { answer, held: stop() };
 }
 
@@ -122,7 +122,7 @@ async function main(): Promise<void> {
   });
   const rows = Number(values.rows);
   if (!Number.isSafeInteger(rows) || rows < 1) throw new Error(USAGE);
-  const dataDir = temporaryDirectory();
+  const dataDir = createTemporaryDirectory();
   const now = Date.now();
   await fillDatabase(dataDir, rows, now);
   const gateway = await startGateway(

@@ -6,9 +6,9 @@ import { RequestContext } from "../../src/http/request-context.ts";
 import type { UsageRecorder } from "../../src/metering/usage-recorder.ts";
 import { Relay } from "../../src/relay/relay.ts";
 import { Call } from "../../src/upstream/call.ts";
-import { ANSWER_HEADERS } from "./traffic.ts";
+import { RESPONSE_HEADERS } from "./traffic.ts";
 
-const ANSWER_HEAD = { ...ANSWER_HEADERS, "content-type": "text/event-stream" };
+const ANSWER_HEAD = { ...RESPONSE_HEADERS, "content-type": "text/event-stream" };
 const CONTROLLER = {
   abort: () => {},
   pause: () => {},
@@ -18,12 +18,15 @@ const MODEL = "openai/gpt-4o-mini";
 
 /**
  * One stream without sockets, from the moment at which its request has been read until it has been reported.
- * @param ledger undefined: it is accounted for nowhere. @param answer its events.
+ * @param recorder undefined: it is accounted for nowhere. @param answer its events.
  */
-export function cannedStream(ledger: UsageRecorder | undefined, answer: readonly Buffer[]): Promise<void> {
+export function relayCannedStream(
+  recorder: UsageRecorder | undefined,
+  answer: readonly Buffer[],
+): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const { request, reply, context } = newRequest((ended) => {
-    ledger?.end(ended);
+    recorder?.end(ended);
     resolve();
   });
   const relay = new Relay(request, reply, {
@@ -42,7 +45,7 @@ export function cannedStream(ledger: UsageRecorder | undefined, answer: readonly
       (sink) =>
         new Call(attempt, sink, { body: undefined, beforeHead: createHeadGate(context), retryForMs: 0 }),
     );
-  if (ledger) ledger.begin(context, (error) => (error ? reject(error) : start()));
+  if (recorder) recorder.begin(context, (error) => (error ? reject(error) : start()));
   else start();
   return promise;
 }

@@ -1,14 +1,14 @@
-import type { Kind, Load } from "./load.ts";
+import type { BenchRequest, Load } from "./load.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 /** A server and the load that is put on it. */
-export interface Contestant {
+export interface BenchTarget {
   readonly server: ServerProcess;
   readonly load: Load;
 }
 
 export interface RoundsOptions {
-  readonly kind: Kind;
+  readonly kind: BenchRequest;
   /** Requests per round to each of the contestants. */
   readonly requests: number;
   /** Requests to one of them before it is the next one's turn. */
@@ -25,7 +25,7 @@ export interface RoundsOptions {
  * @returns of each contestant the CPU time per request of each round, in µs.
  */
 export async function measureRounds(
-  contestants: readonly Contestant[],
+  contestants: readonly BenchTarget[],
   { kind, requests, slice, rounds, budgetMs }: RoundsOptions,
 ): Promise<number[][]> {
   const until = performance.now() + budgetMs;
@@ -40,16 +40,16 @@ export async function measureRounds(
   return perRequest;
 }
 
-async function cpuOf(contestants: readonly Contestant[]): Promise<number[]> {
+async function cpuOf(contestants: readonly BenchTarget[]): Promise<number[]> {
   const us: number[] = [];
-  for (const { server } of contestants) us.push(await server.cpuUs());
+  for (const { server } of contestants) us.push(await server.readCpuUs());
   return us;
 }
 
 /** Makes `requests` to each, in another order for each slice: to come after a certain other one must be nobody's lot. */
 async function inTurn(
-  contestants: readonly Contestant[],
-  kind: Kind,
+  contestants: readonly BenchTarget[],
+  kind: BenchRequest,
   requests: number,
   slice: number,
 ): Promise<void> {
@@ -66,7 +66,7 @@ function shuffled<T>(values: readonly T[]): T[] {
 }
 
 /** The middle one of some values; of an even number the mean of the two in the middle. */
-export function median(values: readonly number[]): number {
+export function computeMedian(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (index: number): number => sorted[index] ?? Number.NaN;
   const half = Math.floor(sorted.length / 2);

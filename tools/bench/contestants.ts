@@ -1,12 +1,12 @@
-import type { Contestant } from "./compare.ts";
+import type { BenchTarget } from "./compare.ts";
 import { GATEWAY_KEY, Load } from "./load.ts";
 import { startServer } from "./server-process.ts";
-import { temporaryDirectory } from "./temporary-directory.ts";
+import { createTemporaryDirectory } from "./temporary-directory.ts";
 
 export const GATEWAY_SCRIPT: URL = new URL("../../src/server.ts", import.meta.url);
 
 /** The gateway's environment as operators have it: keys, a limit that counts every request, a log line for each. */
-export function gatewaySettings(upstreamUrl: string, port = 0): Record<string, string> {
+export function buildGatewaySettings(upstreamUrl: string, port = 0): Record<string, string> {
   return {
     PORT: String(port),
     OPENROUTER_BASE_URL: upstreamUrl,
@@ -23,20 +23,23 @@ export async function startUpstream(): Promise<string> {
   return url;
 }
 
-export async function startGateway(upstreamUrl: string): Promise<Contestant> {
-  return contestant(GATEWAY_SCRIPT, gatewaySettings(upstreamUrl));
+export async function startGateway(upstreamUrl: string): Promise<BenchTarget> {
+  return contestant(GATEWAY_SCRIPT, buildGatewaySettings(upstreamUrl));
 }
 
 /** The same, with a ledger in a directory of its own. */
-export async function startMeteringGateway(upstreamUrl: string): Promise<Contestant> {
-  return contestant(GATEWAY_SCRIPT, { ...gatewaySettings(upstreamUrl), DATA_DIR: temporaryDirectory() });
+export async function startMeteringGateway(upstreamUrl: string): Promise<BenchTarget> {
+  return contestant(GATEWAY_SCRIPT, {
+    ...buildGatewaySettings(upstreamUrl),
+    DATA_DIR: createTemporaryDirectory(),
+  });
 }
 
-export async function startFloor(upstreamUrl: string): Promise<Contestant> {
+export async function startBaseline(upstreamUrl: string): Promise<BenchTarget> {
   return contestant(new URL("./floor.ts", import.meta.url), { UPSTREAM_URL: upstreamUrl });
 }
 
-async function contestant(script: URL, settings: Record<string, string>): Promise<Contestant> {
+async function contestant(script: URL, settings: Record<string, string>): Promise<BenchTarget> {
   const server = await startServer(script, settings);
   return { server, load: new Load(server.url) };
 }

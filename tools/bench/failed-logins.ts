@@ -32,7 +32,7 @@ async function ask(pool: Pool, headers: Record<string, string>): Promise<number>
 
 /** @returns CPU time of the gateway per request, in µs. */
 async function measure(gateway: ServerProcess, pool: Pool, headersOf: () => Record<string, string>) {
-  const before = await gateway.cpuUs();
+  const before = await gateway.readCpuUs();
   let left = REQUESTS;
   const worker = async (): Promise<void> => {
     while (left-- > 0) {
@@ -41,7 +41,7 @@ async function measure(gateway: ServerProcess, pool: Pool, headersOf: () => Reco
     }
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
-  return ((await gateway.cpuUs()) - before) / REQUESTS;
+  return ((await gateway.readCpuUs()) - before) / REQUESTS;
 }
 
 function median(values: readonly number[]): number {

@@ -1,5 +1,5 @@
 import { Pool, type Dispatcher } from "undici";
-import { CHAT_PATH, chatRequest, PLAIN_ANSWER, STREAM_ANSWER } from "./traffic.ts";
+import { CHAT_PATH, buildChatRequest, PLAIN_RESPONSE, STREAM_RESPONSE } from "./traffic.ts";
 
 /** Requests under way at once, each on a connection that is kept. */
 const CONCURRENCY = 32;
@@ -9,24 +9,24 @@ const SECRET = "sk-bench-0123456789abcdef0123456789abcdef";
 export const GATEWAY_KEY: string = `bench:${SECRET}`;
 
 /** One kind of request, and what its answer has to be. */
-export interface Kind {
+export interface BenchRequest {
   readonly name: string;
   readonly streamed: boolean;
   readonly body: Buffer;
-  readonly answerBytes: number;
+  readonly responseBytes: number;
 }
 
-export const PLAIN: Kind = {
+export const PLAIN: BenchRequest = {
   name: "plain",
   streamed: false,
-  body: chatRequest(false),
-  answerBytes: PLAIN_ANSWER.length,
+  body: buildChatRequest(false),
+  responseBytes: PLAIN_RESPONSE.length,
 };
-export const STREAM: Kind = {
+export const STREAM: BenchRequest = {
   name: "stream",
   streamed: true,
-  body: chatRequest(true),
-  answerBytes: STREAM_ANSWER.reduce((sum, event) => sum + event.length, 0),
+  body: buildChatRequest(true),
+  responseBytes: STREAM_RESPONSE.reduce((sum, event) => sum + event.length, 0),
 };
 
 /** Asks one server, over and over, for chat completions. */
@@ -42,7 +42,7 @@ export class Load {
   }
 
   /** Makes `count` requests and reads every answer to its end. @throws at the first that is not as it has to be. */
-  async run(kind: Kind, count: number): Promise<void> {
+  async run(kind: BenchRequest, count: number): Promise<void> {
     let left = count;
     const worker = async (): Promise<void> => {
       while (left-- > 0) await this.#ask(kind);
@@ -54,14 +54,14 @@ export class Load {
     return this.#pool.destroy();
   }
 
-  #ask({ name, body, answerBytes }: Kind): Promise<void> {
+  #ask({ name, body, responseBytes }: BenchRequest): Promise<void> {
     const headers = { "content-type": "application/json", authorization: `Bearer ${SECRET}` };
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#pool.dispatch(
       { method: "POST", path: this.#path, headers, body },
       countingHandler((status, bytes) => {
-        if (status === 200 && bytes === answerBytes) resolve();
-        else reject(new Error(`${name}: status ${status} with ${bytes} bytes instead of ${answerBytes}`));
+        if (status === 200 && bytes === responseBytes) resolve();
+        else reject(new Error(`${name}: status ${status} with ${bytes} bytes instead of ${responseBytes}`));
       }, reject),
     );
     return promise;

@@ -1,10 +1,10 @@
 // Measures what the gateway costs, as ratios to the least that a proxy can cost, and whether it keeps to its bars.
-import { type Contestant, measureRounds } from "./compare.ts";
-import { startFloor, startGateway, startUpstream } from "./contestants.ts";
+import { type BenchTarget, measureRounds } from "./compare.ts";
+import { startBaseline, startGateway, startUpstream } from "./contestants.ts";
 import { PLAIN, STREAM } from "./load.ts";
 import { measureMetering } from "./metering.ts";
-import { type Options, readOptions } from "./options.ts";
-import { judgeRatio, judgeStartup, toTable, type Verdict } from "./report.ts";
+import { type BenchOptions, readOptions } from "./options.ts";
+import { judgeRatio, judgeStartup, formatVerdicts, type Verdict } from "./report.ts";
 import { stopServers } from "./server-process.ts";
 import { measureStartups } from "./startup.ts";
 import { warmUp } from "./warm-up.ts";
@@ -18,11 +18,11 @@ const STARTUP_BAR_MS = 700;
 const SLICE_REQUESTS = 128;
 const SLICE_STREAMS = 32;
 
-async function measure(options: Options): Promise<Verdict[]> {
+async function measure(options: BenchOptions): Promise<Verdict[]> {
   const upstreamUrl = await startUpstream();
   if (options.metering) return measureMetering(upstreamUrl, options);
-  const floor = await startFloor(upstreamUrl);
-  if (options.floorTwice) return compareBoth(await startFloor(upstreamUrl), floor, options);
+  const floor = await startBaseline(upstreamUrl);
+  if (options.baselineTwice) return compareBoth(await startBaseline(upstreamUrl), floor, options);
   const verdicts = await compareBoth(await startGateway(upstreamUrl), floor, options, {
     plain: PLAIN_BAR,
     stream: STREAM_BAR,
@@ -36,9 +36,9 @@ async function measure(options: Options): Promise<Verdict[]> {
 }
 
 async function compareBoth(
-  tested: Contestant,
-  floor: Contestant,
-  { rounds, requests, streams, budgetMs }: Options,
+  tested: BenchTarget,
+  floor: BenchTarget,
+  { rounds, requests, streams, budgetMs }: BenchOptions,
   bars: { plain?: number; stream?: number } = {},
 ): Promise<Verdict[]> {
   const both = [tested, floor];
@@ -68,7 +68,7 @@ async function main(): Promise<void> {
   // Should a process hang: the comparisons and their warm-up are done long before.
   const deadline = setTimeout(() => fail(`not finished after ${deadlineMs} ms`), deadlineMs);
   const verdicts = await measure(options);
-  process.stdout.write(`${toTable(verdicts)}\n`);
+  process.stdout.write(`${formatVerdicts(verdicts)}\n`);
   clearTimeout(deadline);
   stopServers();
   process.exit(verdicts.some(({ passed }) => passed === false) ? 1 : 0);

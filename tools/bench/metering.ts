@@ -1,8 +1,8 @@
-import { type Contestant, measureRounds, median } from "./compare.ts";
-import { startFloor, startGateway, startMeteringGateway } from "./contestants.ts";
-import { PLAIN, type Kind, STREAM } from "./load.ts";
-import type { Options } from "./options.ts";
-import { judgeExtra, tell, type Verdict } from "./report.ts";
+import { type BenchTarget, measureRounds, computeMedian } from "./compare.ts";
+import { startBaseline, startGateway, startMeteringGateway } from "./contestants.ts";
+import { PLAIN, type BenchRequest, STREAM } from "./load.ts";
+import type { BenchOptions } from "./options.ts";
+import { judgeExtra, reportMedian, type Verdict } from "./report.ts";
 import { measureStreamsApart } from "./stream-cost.ts";
 import { STREAM_EVENTS } from "./traffic.ts";
 import { warmUp } from "./warm-up.ts";
@@ -28,8 +28,8 @@ interface Figures {
  * more than a ledger costs, by where their memory came to lie and what was compiled when; so it is done with several pairs.
  * What one event adds drowns in the noise of the sockets, and is measured without them.
  */
-export async function measureMetering(upstreamUrl: string, options: Options): Promise<Verdict[]> {
-  const floor = await startFloor(upstreamUrl);
+export async function measureMetering(upstreamUrl: string, options: BenchOptions): Promise<Verdict[]> {
+  const floor = await startBaseline(upstreamUrl);
   await warmUp([floor]);
   const plain: Figures = { extrasUs: [], floorUs: [] };
   const stream: Figures = { extrasUs: [], floorUs: [] };
@@ -65,17 +65,17 @@ export async function measureMetering(upstreamUrl: string, options: Options): Pr
       stream.extrasUs.map((us) => us / STREAM_EVENTS),
       STREAM_EVENT_BAR_US,
     ),
-    tell(
+    reportMedian(
       "ledger, CPU per stream without sockets, at least",
       apart.map(({ streamUs }) => streamUs),
     ),
-    tell("bare Node, CPU per small request", plain.floorUs),
-    tell(`bare Node, CPU per stream of ${STREAM_EVENTS} events`, stream.floorUs),
+    reportMedian("bare Node, CPU per small request", plain.floorUs),
+    reportMedian(`bare Node, CPU per stream of ${STREAM_EVENTS} events`, stream.floorUs),
   ];
 }
 
 /** @returns the one with a ledger and the one without, warm. */
-async function startPair(upstreamUrl: string, ledgerFirst: boolean): Promise<[Contestant, Contestant]> {
+async function startPair(upstreamUrl: string, ledgerFirst: boolean): Promise<[BenchTarget, BenchTarget]> {
   const early = ledgerFirst ? await startMeteringGateway(upstreamUrl) : undefined;
   const none = await startGateway(upstreamUrl);
   const ledger = early ?? (await startMeteringGateway(upstreamUrl));
@@ -84,20 +84,20 @@ async function startPair(upstreamUrl: string, ledgerFirst: boolean): Promise<[Co
 }
 
 interface Load {
-  readonly kind: Kind;
+  readonly kind: BenchRequest;
   readonly count: number;
   readonly slice: number;
 }
 
 /** @param contestants with a ledger, without, and the floor. @param figures what is found is added to them. */
 async function measurePair(
-  contestants: readonly Contestant[],
+  contestants: readonly BenchTarget[],
   figures: Figures,
   { kind, count, slice }: Load,
-  { rounds, budgetMs }: Options,
+  { rounds, budgetMs }: BenchOptions,
 ): Promise<void> {
   const us = await measureRounds(contestants, { kind, requests: count, slice, rounds, budgetMs });
   const [tested = [], without = [], floor = []] = us;
-  figures.extrasUs.push(median(tested.map((each, round) => each - (without[round] ?? Number.NaN))));
+  figures.extrasUs.push(computeMedian(tested.map((each, round) => each - (without[round] ?? Number.NaN))));
   figures.floorUs.push(...floor);
 }

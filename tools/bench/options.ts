@@ -12,7 +12,7 @@ const DEADLINE_MS = 118_000;
 const PAIR_DEADLINE_MS = 240_000;
 
 /** How much is measured. */
-export interface Options {
+export interface BenchOptions {
   readonly rounds: number;
   /** Small requests to each server in a round. */
   readonly requests: number;
@@ -21,7 +21,7 @@ export interface Options {
   readonly startups: number;
   /** Time after which a comparison begins no more rounds. */
   readonly budgetMs: number;
-  readonly floorTwice: boolean;
+  readonly baselineTwice: boolean;
   readonly metering: boolean;
   readonly pairs: number;
   /** Time after which everything is given up. */
@@ -29,7 +29,7 @@ export interface Options {
 }
 
 /** Reads the command line. @throws an error that says how to use it, when it is wrong. */
-export function readOptions(): Options {
+export function readOptions(): BenchOptions {
   try {
     return parseOptions();
   } catch (error) {
@@ -37,7 +37,7 @@ export function readOptions(): Options {
   }
 }
 
-function parseOptions(): Options {
+function parseOptions(): BenchOptions {
   const { values } = parseArgs({
     options: {
       quick: { type: "boolean", default: false },
@@ -57,14 +57,14 @@ function parseOptions(): Options {
     rounds: wholeNumber("--rounds", values.rounds, usual.rounds),
     requests,
     streams: Math.ceil(requests / 10),
-    floorTwice: values["floor-twice"],
+    baselineTwice: values["floor-twice"],
     metering,
     pairs,
     deadlineMs: metering ? pairs * PAIR_DEADLINE_MS : DEADLINE_MS,
   };
 }
 
-type Usual = Pick<Options, "rounds" | "requests" | "startups" | "budgetMs">;
+type Usual = Pick<BenchOptions, "rounds" | "requests" | "startups" | "budgetMs">;
 
 /** With a ledger each of several pairs of processes has its own rounds. */
 function usualOf(quick: boolean, metering: boolean): Usual {

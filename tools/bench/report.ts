@@ -1,10 +1,10 @@
-import { median } from "./compare.ts";
+import { computeMedian } from "./compare.ts";
 
 /** One line of the result. */
 export interface Verdict {
   readonly name: string;
   readonly figures: string;
-  readonly bar: string;
+  readonly budget: string;
   /** undefined: there is no bar. */
   readonly passed: boolean | undefined;
 }
@@ -16,12 +16,12 @@ export function judgeRatio(
   bar: number | undefined,
 ): Verdict {
   const ratios = testedUs.map((us, round) => us / (floorUs[round] ?? Number.NaN));
-  const ratio = median(ratios);
+  const ratio = computeMedian(ratios);
   const range = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)} in ${ratios.length} rounds`;
   return {
     name,
-    figures: `${ratio.toFixed(2)} times the floor (${range}; ${median(testedUs).toFixed(1)} µs to ${median(floorUs).toFixed(1)} µs)`,
-    bar: bar === undefined ? "" : `<= ${bar}`,
+    figures: `${ratio.toFixed(2)} times the floor (${range}; ${computeMedian(testedUs).toFixed(1)} µs to ${computeMedian(floorUs).toFixed(1)} µs)`,
+    budget: bar === undefined ? "" : `<= ${bar}`,
     passed: bar === undefined ? undefined : ratio <= bar,
   };
 }
@@ -31,39 +31,39 @@ export function judgeRatio(
  * @param extrasUs what each says, in µs. @param barUs the highest that passes; undefined judges nothing.
  */
 export function judgeExtra(name: string, extrasUs: readonly number[], barUs: number | undefined): Verdict {
-  const extraUs = median(extrasUs);
+  const extraUs = computeMedian(extrasUs);
   const all = extrasUs.toSorted((a, b) => a - b).map((us) => us.toFixed(2));
   return {
     name,
     figures: `${extraUs.toFixed(2)} µs (processes say ${all.join(", ")})`,
-    bar: barUs === undefined ? "" : `<= ${barUs} µs`,
+    budget: barUs === undefined ? "" : `<= ${barUs} µs`,
     passed: barUs === undefined ? undefined : extraUs <= barUs,
   };
 }
 
 /** What something takes, for who reads the rest. @param us of several rounds. */
-export function tell(name: string, us: readonly number[]): Verdict {
-  return { name, figures: `${median(us).toFixed(2)} µs`, bar: "", passed: undefined };
+export function reportMedian(name: string, us: readonly number[]): Verdict {
+  return { name, figures: `${computeMedian(us).toFixed(2)} µs`, budget: "", passed: undefined };
 }
 
 /** @param startupsMs of several starts; the median is judged. */
 export function judgeStartup(name: string, startupsMs: readonly number[], barMs: number): Verdict {
-  const middleMs = median(startupsMs);
+  const middleMs = computeMedian(startupsMs);
   const best = Math.min(...startupsMs).toFixed(0);
   return {
     name,
     figures: `${middleMs.toFixed(0)} ms (best ${best} ms of ${startupsMs.length})`,
-    bar: `< ${barMs} ms`,
+    budget: `< ${barMs} ms`,
     passed: middleMs < barMs,
   };
 }
 
 /** The verdicts as a table. */
-export function toTable(verdicts: readonly Verdict[]): string {
-  const rows = verdicts.map(({ name, figures, bar, passed }) => [
+export function formatVerdicts(verdicts: readonly Verdict[]): string {
+  const rows = verdicts.map(({ name, figures, budget, passed }) => [
     name,
     figures,
-    bar,
+    budget,
     passed === undefined ? "" : passed ? "PASS" : "FAIL",
   ]);
   const width = (column: number): number => Math.max(...rows.map((row) => row[column]?.length ?? 0));

@@ -14,7 +14,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exi
 export interface ServerProcess {
   readonly url: string;
   /** CPU time that the process has used so far, all its threads together, in µs. */
-  cpuUs(): Promise<number>;
+  readCpuUs(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ export async function startServer(script: URL, settings: Settings): Promise<Serv
   child.stdout?.resume();
   return {
     url,
-    async cpuUs() {
+    async readCpuUs() {
       child.send("cpu");
       const [usage] = (await once(child, "message")) as [NodeJS.CpuUsage];
       return usage.user + usage.system;

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { GATEWAY_SCRIPT, gatewaySettings } from "./contestants.ts";
+import { GATEWAY_SCRIPT, buildGatewaySettings } from "./contestants.ts";
 import { Load, PLAIN } from "./load.ts";
 import { spawnScript } from "./server-process.ts";
-import { temporaryDirectory } from "./temporary-directory.ts";
+import { createTemporaryDirectory } from "./temporary-directory.ts";
 
 const RETRY_MS = 2;
 const GIVE_UP_MS = 10_000;
@@ -18,7 +18,7 @@ export interface Startups {
 }
 
 export async function measureStartups(upstreamUrl: string, count: number): Promise<Startups> {
-  const again = { NODE_COMPILE_CACHE: temporaryDirectory() };
+  const again = { NODE_COMPILE_CACHE: createTemporaryDirectory() };
   await measureStartup(upstreamUrl, again);
   const first: number[] = [];
   const later: number[] = [];
@@ -35,7 +35,7 @@ async function measureStartup(upstreamUrl: string, settings: Record<string, stri
   const load = new Load(`http://127.0.0.1:${port}/openai/v1`);
   const startedAt = performance.now();
   const child = spawnScript(GATEWAY_SCRIPT, {
-    ...gatewaySettings(upstreamUrl, port),
+    ...buildGatewaySettings(upstreamUrl, port),
     DRAIN_MS: "0",
     ...settings,
   });

@@ -5,10 +5,10 @@ import { UsageRecorder } from "../../src/metering/usage-recorder.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import { Checkpoints } from "../../src/store/checkpoints.ts";
 import { openDatabase } from "../../src/store/database.ts";
-import { cannedStream } from "./canned-stream.ts";
+import { relayCannedStream } from "./canned-stream.ts";
 import { spawnScript } from "./server-process.ts";
-import { temporaryDirectory } from "./temporary-directory.ts";
-import { STREAM_ANSWER } from "./traffic.ts";
+import { createTemporaryDirectory } from "./temporary-directory.ts";
+import { STREAM_RESPONSE } from "./traffic.ts";
 
 /** Streams that are under way at once, as in the load on whole gateways. */
 const CONCURRENCY = 32;
@@ -21,8 +21,8 @@ const ROUNDS = 20;
 const FLUSHED_MS = 250;
 /** The same end behind ten times the text. */
 const LONG_ANSWER = [
-  ...Array.from({ length: 10 }, () => STREAM_ANSWER.slice(0, -3)).flat(),
-  ...STREAM_ANSWER.slice(-3),
+  ...Array.from({ length: 10 }, () => STREAM_RESPONSE.slice(0, -3)).flat(),
+  ...STREAM_RESPONSE.slice(-3),
 ];
 
 /** What a ledger adds, in µs of CPU time. */
@@ -54,12 +54,12 @@ export async function measureStreamsApart(processes: number): Promise<StreamCost
 
 /** Streams with a ledger and without, in turn, in this process. */
 async function measureStreams(): Promise<StreamCost> {
-  const { ledger, rows, close } = await openLedger();
+  const { recorder, rows, close } = await openLedger();
   let [streamUs, longUs] = [0, 0];
   for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round++) {
     const ledgerFirst = round % 2 === 0;
-    const extra = await extraOf(ledger, STREAM_ANSWER, ledgerFirst);
-    const longExtra = await extraOf(ledger, LONG_ANSWER, ledgerFirst);
+    const extra = await extraOf(recorder, STREAM_RESPONSE, ledgerFirst);
+    const longExtra = await extraOf(recorder, LONG_ANSWER, ledgerFirst);
     if (round < WARM_UP_ROUNDS) continue;
     // Sums, not the middle one: what comes seldom, such as a collection of garbage, counts too.
     streamUs += extra / ROUNDS;
@@ -68,37 +68,37 @@ async function measureStreams(): Promise<StreamCost> {
   const made = 2 * STREAMS * (WARM_UP_ROUNDS + ROUNDS);
   if ((await rows()) !== made) throw new Error("not every stream has come to the ledger");
   await close();
-  return { streamUs, eventUs: (longUs - streamUs) / (LONG_ANSWER.length - STREAM_ANSWER.length) };
+  return { streamUs, eventUs: (longUs - streamUs) / (LONG_ANSWER.length - STREAM_RESPONSE.length) };
 }
 
 async function extraOf(
-  ledger: UsageRecorder,
+  recorder: UsageRecorder,
   answer: readonly Buffer[],
   ledgerFirst: boolean,
 ): Promise<number> {
-  const first = await cpuOfStreams(ledgerFirst ? ledger : undefined, answer);
-  const second = await cpuOfStreams(ledgerFirst ? undefined : ledger, answer);
+  const first = await cpuOfStreams(ledgerFirst ? recorder : undefined, answer);
+  const second = await cpuOfStreams(ledgerFirst ? undefined : recorder, answer);
   return ledgerFirst ? first - second : second - first;
 }
 
 async function openLedger() {
-  const dataDir = temporaryDirectory();
+  const dataDir = createTemporaryDirectory();
   const database = openDatabase({ dataDir, databaseUrl: undefined }, () => {});
   await database.migrate();
   const checkpoints = database.sqlite && new Checkpoints(database.sqlite, fail);
   checkpoints?.start();
-  const ledger = new UsageRecorder({
+  const recorder = new UsageRecorder({
     database,
     dataDir,
     isDataDirPersistent: true,
     journalMaxBytes: 1e9,
-    find: () => Promise.resolve(undefined),
+    findGeneration: () => Promise.resolve(undefined),
     settleAfterMs: 60_000,
     settleGiveUpMs: 60_000,
     logger: createLogger("silent", { write: () => {} }),
   });
   const close = async (): Promise<void> => {
-    await ledger.close();
+    await recorder.close();
     await checkpoints?.stop();
     await database.close();
   };
@@ -109,15 +109,15 @@ async function openLedger() {
       .executeTakeFirstOrThrow();
     return count;
   };
-  return { ledger, rows, close };
+  return { recorder, rows, close };
 }
 
 /** @returns µs of CPU time a stream. */
-async function cpuOfStreams(ledger: UsageRecorder | undefined, answer: readonly Buffer[]): Promise<number> {
+async function cpuOfStreams(recorder: UsageRecorder | undefined, answer: readonly Buffer[]): Promise<number> {
   const before = process.cpuUsage();
   let left = STREAMS;
   const worker = async (): Promise<void> => {
-    while (left-- > 0) await cannedStream(ledger, answer);
+    while (left-- > 0) await relayCannedStream(recorder, answer);
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   await sleep(FLUSHED_MS);

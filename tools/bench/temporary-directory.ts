@@ -9,7 +9,7 @@ process.on("exit", () => {
 });
 
 /** Makes a directory that is deleted with all that is in it when the benchmark ends. @returns its path. */
-export function temporaryDirectory(): string {
+export function createTemporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "sluice-bench-"));
   made.push(directory);
   return directory;

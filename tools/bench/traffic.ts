@@ -16,7 +16,7 @@ const USAGE = {
 export const CHAT_PATH = "/chat/completions";
 
 /** Headers of every answer from OpenRouter that stand there for a reason other than the connection. */
-export const ANSWER_HEADERS = {
+export const RESPONSE_HEADERS = {
   "access-control-allow-origin": "*",
   "cf-ray": "9a2b3c4d5e6f7a8b-FRA",
   "permissions-policy": 'payment=(self "https://checkout.stripe.com")',
@@ -29,7 +29,7 @@ export const ANSWER_HEADERS = {
 };
 
 /** A small chat completion request, of about 1 KB, the way an SDK writes it. */
-export function chatRequest(stream: boolean): Buffer {
+export function buildChatRequest(stream: boolean): Buffer {
   const paragraph =
     'The parcel was handed over on Monday, the tracking page has not changed since, and the "express" ' +
     "delivery that was paid for promised Wednesday at the latest; today is Friday.\n";
@@ -52,7 +52,7 @@ export function chatRequest(stream: boolean): Buffer {
 }
 
 /** A small answer in one piece, behind the whitespace that keeps long calls alive. */
-export const PLAIN_ANSWER: Buffer = Buffer.from(
+export const PLAIN_RESPONSE: Buffer = Buffer.from(
   `\n         \n${JSON.stringify({
     id: GENERATION,
     object: "chat.completion",
@@ -75,7 +75,7 @@ export const PLAIN_ANSWER: Buffer = Buffer.from(
 export const STREAM_EVENTS = 50;
 
 /** A streamed answer, one item per write: a comment, the text, another comment, usage, `[DONE]`. */
-export const STREAM_ANSWER: readonly Buffer[] = streamAnswer();
+export const STREAM_RESPONSE: readonly Buffer[] = streamAnswer();
 
 function streamAnswer(): Buffer[] {
   const comment = ": OPENROUTER PROCESSING\n\n";

@@ -1,7 +1,7 @@
 // Stands for OpenRouter: answers every chat completion with the same bytes and does as little as it can.
 import { createServer, type ServerResponse } from "node:http";
 import { listen } from "./listen.ts";
-import { ANSWER_HEADERS, PLAIN_ANSWER, STREAM_ANSWER } from "./traffic.ts";
+import { RESPONSE_HEADERS, PLAIN_RESPONSE, STREAM_RESPONSE } from "./traffic.ts";
 
 const ASKS_FOR_STREAM = Buffer.from('"stream":true');
 
@@ -16,20 +16,23 @@ const server = createServer((request, response) => {
   request.on("data", (chunk: Buffer) => chunks.push(chunk));
   request.on("end", () => {
     if (Buffer.concat(chunks).includes(ASKS_FOR_STREAM)) answerStream(response);
-    else response.writeHead(200, { ...ANSWER_HEADERS, "content-type": "application/json" }).end(PLAIN_ANSWER);
+    else
+      response
+        .writeHead(200, { ...RESPONSE_HEADERS, "content-type": "application/json" })
+        .end(PLAIN_RESPONSE);
   });
 });
 
 function answerStream(response: ServerResponse): void {
   response.writeHead(200, {
-    ...ANSWER_HEADERS,
+    ...RESPONSE_HEADERS,
     "content-type": "text/event-stream",
     "cache-control": "no-cache",
   });
   let next = 0;
   const write = (): void => {
-    response.write(STREAM_ANSWER[next++]);
-    if (next < STREAM_ANSWER.length) setTimeout(write, EVENT_GAP_MS);
+    response.write(STREAM_RESPONSE[next++]);
+    if (next < STREAM_RESPONSE.length) setTimeout(write, EVENT_GAP_MS);
     else response.end();
   };
   write();

@@ -1,4 +1,4 @@
-import type { Contestant } from "./compare.ts";
+import type { BenchTarget } from "./compare.ts";
 import { PLAIN, STREAM } from "./load.ts";
 
 /** After so many the compilers and the heaps of a process have settled; before, it looks dearer than it is. */
@@ -6,7 +6,7 @@ const REQUESTS = 15_000;
 const STREAMS = 600;
 
 /** Makes processes as fast as they will be. */
-export async function warmUp(contestants: readonly Contestant[]): Promise<void> {
+export async function warmUp(contestants: readonly BenchTarget[]): Promise<void> {
   for (const { load } of contestants) {
     await load.run(PLAIN, REQUESTS);
     await load.run(STREAM, STREAMS);

@@ -34,12 +34,12 @@ export interface Charge {
 }
 
 /** The simulator's stated rule: four characters (UTF-16 code units) are one token, rounded up. */
-export function tokensOf(chars: number): number {
+export function countTokens(chars: number): number {
   return Math.ceil(chars / 4);
 }
 
 /** Nanodollars as the float of USD in `usage.cost`; `Math.round(usd * 1e9)` gives the same nanodollars back. */
-export function usdOf(nanodollars: number): number {
+export function toUsd(nanodollars: number): number {
   return nanodollars / 1e9;
 }
 
@@ -57,12 +57,12 @@ interface Bill {
 
 function billOf(generation: Generation, completionChars: number): Bill {
   const { model, promptTokens, reasoningChars, isByok } = generation;
-  const completionTokens = tokensOf(completionChars);
+  const completionTokens = countTokens(completionChars);
   const upstreamNanodollars =
     promptTokens * model.promptNanodollars + completionTokens * model.completionNanodollars;
   return {
     completionTokens,
-    reasoningTokens: tokensOf(Math.min(reasoningChars, completionChars)),
+    reasoningTokens: countTokens(Math.min(reasoningChars, completionChars)),
     promptNanodollars: promptTokens * model.promptNanodollars,
     completionNanodollars: completionTokens * model.completionNanodollars,
     nanodollars: isByok ? Math.round(upstreamNanodollars * BYOK_FEE) : upstreamNanodollars,
@@ -71,20 +71,20 @@ function billOf(generation: Generation, completionChars: number): Bill {
 }
 
 /** The `usage` object after `completionChars` characters of completion, reasoning included. */
-export function usageOf(generation: Generation, completionChars: number): Record<string, unknown> {
+export function buildUsage(generation: Generation, completionChars: number): Record<string, unknown> {
   const { promptTokens, isByok } = generation;
   const bill = billOf(generation, completionChars);
   return {
     prompt_tokens: promptTokens,
     completion_tokens: bill.completionTokens,
     total_tokens: promptTokens + bill.completionTokens,
-    cost: usdOf(bill.nanodollars),
+    cost: toUsd(bill.nanodollars),
     is_byok: isByok,
     prompt_tokens_details: { cached_tokens: 0, cache_write_tokens: 0, audio_tokens: 0, video_tokens: 0 },
     cost_details: {
-      upstream_inference_cost: usdOf(bill.upstreamNanodollars),
-      upstream_inference_prompt_cost: usdOf(bill.promptNanodollars),
-      upstream_inference_completions_cost: usdOf(bill.completionNanodollars),
+      upstream_inference_cost: toUsd(bill.upstreamNanodollars),
+      upstream_inference_prompt_cost: toUsd(bill.promptNanodollars),
+      upstream_inference_completions_cost: toUsd(bill.completionNanodollars),
     },
     completion_tokens_details: { reasoning_tokens: bill.reasoningTokens, image_tokens: 0, audio_tokens: 0 },
   };
@@ -94,7 +94,7 @@ export function usageOf(generation: Generation, completionChars: number): Record
 const MOST_CHARGES = 50_000;
 
 /** All settled generations and their sums. */
-export class Ledger {
+export class Charges {
   readonly #charges = new Map<string, Charge>();
   readonly #byModel = new Map<string, number>();
   #nanodollars = 0;
@@ -111,12 +111,12 @@ export class Ledger {
   }
 
   /** Nanodollars billed for each model, under the name the requests used. */
-  byModel(): Record<string, number> {
+  sumByModel(): Record<string, number> {
     return Object.fromEntries(this.#byModel);
   }
 
   /** Bills a generation for its prompt and `completionChars` characters; call it once for each. */
-  settle(generation: Generation, completionChars: number, cancelled: boolean): void {
+  bill(generation: Generation, completionChars: number, cancelled: boolean): void {
     const bill = billOf(generation, completionChars);
     const { nanodollars } = bill;
     this.#charges.set(generation.id, { ...bill, generation, cancelled, endedAtMs: Date.now() });
@@ -158,7 +158,7 @@ const UNKNOWN = {
 };
 
 /** The body of `GET /generation` for a settled generation, field for field as OpenRouter's API description has it. */
-export function generationBody(charge: Charge): string {
+export function formatGeneration(charge: Charge): string {
   const { generation, completionTokens, reasoningTokens, nanodollars, upstreamNanodollars } = charge;
   const { cancelled, endedAtMs } = charge;
   const { promptTokens, startedAtMs } = generation;
@@ -190,9 +190,9 @@ export function generationBody(charge: Charge): string {
       num_search_results: 0,
       num_fetches: 0,
       is_byok: generation.isByok,
-      total_cost: usdOf(nanodollars),
-      usage: usdOf(nanodollars),
-      upstream_inference_cost: usdOf(upstreamNanodollars),
+      total_cost: toUsd(nanodollars),
+      usage: toUsd(nanodollars),
+      upstream_inference_cost: toUsd(upstreamNanodollars),
     },
   });
 }

@@ -130,7 +130,7 @@ export function resolveModel(id: string): Model | undefined {
 const PLAIN_MODELS = /^openai\/gpt-4o|^meta-llama\//;
 
 /** The parameters that requests to a model may have. */
-export function parametersOf({ id }: Model): readonly string[] {
+export function listParameters({ id }: Model): readonly string[] {
   return PLAIN_MODELS.test(id) ? PARAMETERS.filter((name) => name !== "reasoning") : PARAMETERS;
 }
 
@@ -192,7 +192,7 @@ function listEntry(model: Model, prompt: string, completion: string): ListEntry 
       is_moderated: false,
     },
     per_request_limits: null,
-    supported_parameters: parametersOf(model),
+    supported_parameters: listParameters(model),
     supported_voices: null,
     default_parameters: {},
     expiration_date: null,
@@ -222,7 +222,7 @@ const LIST = listAll();
  * The body of `GET /models`, in the shape of OpenRouter's (no `object`, no `owned_by`).
  * @param query of whose filters only `output_modalities` and `supported_parameters` have an effect.
  */
-export function modelListBody(query: URLSearchParams): string {
+export function formatModelList(query: URLSearchParams): string {
   const modalities = listOf(query.get("output_modalities") ?? "text");
   const parameters = listOf(query.get("supported_parameters") ?? "");
   const data = LIST.filter(

@@ -1,15 +1,15 @@
 // POST /chat/completions: from the body to the answer.
 import { type Mistake, PLAIN, type Plan, parseBehaviour } from "./behaviour.ts";
-import { type Generation, tokensOf } from "./billing.ts";
+import { type Generation, countTokens } from "./billing.ts";
 import { type Model, resolveModel } from "./catalog.ts";
-import { type Piece, jsonPieces, streamPieces, withKeepAlive } from "./completion.ts";
-import { type Reply, floodReply, makeReply, randomId } from "./content.ts";
+import { type Piece, buildDocument, buildStream, prependKeepAlive } from "./completion.ts";
+import { type Reply, makeFloodReply, makeReply, makeRandomId } from "./content.ts";
 import { deliver, deliverPart } from "./delivery.ts";
-import { USER_ID, errorObject } from "./errors.ts";
-import { routed } from "./endpoints.ts";
-import { type Exchange, pause } from "./exchange.ts";
-import { charsWithin, failingStream } from "./partial.ts";
-import { type EarlyPlan, refusalOf, refuseEarly } from "./refusals.ts";
+import { USER_ID, buildError } from "./errors.ts";
+import { routeModel } from "./endpoints.ts";
+import { type HttpExchange, sleep } from "./exchange.ts";
+import { countCharsWithin, buildFailingStream } from "./partial.ts";
+import { type EarlyPlan, findRefusal, refuseEarly } from "./refusals.ts";
 import { type ChatRequest, readChatRequest } from "./request.ts";
 
 /** An answer that is ready to be sent. */
@@ -21,7 +21,7 @@ interface Answer {
 const FLOOD_UNITS = 1500;
 
 /** Answers one chat request. */
-export async function answerChat(exchange: Exchange): Promise<void> {
+export async function respondToChat(exchange: HttpExchange): Promise<void> {
   const header = exchange.req.headers["x-simulate"];
   const told = typeof header === "string" ? parseBehaviour(header) : undefined;
   if (told && "name" in told && told.name === "early-413") return refuseEarly(exchange, told);
@@ -46,14 +46,14 @@ export async function answerChat(exchange: Exchange): Promise<void> {
   const model = resolveModel(request.model);
   const message = `${request.model} is not a valid model ID`;
   if (model === undefined) return exchange.sendError(400, { ...refused, message });
-  const refusal = refusalOf(exchange, plan);
+  const refusal = findRefusal(exchange, plan);
   if (refusal === undefined)
     return give(
       exchange,
-      prepare(request, routed(model, parsed as Readonly<Record<string, unknown>>), plan, parsed),
+      prepare(request, routeModel(model, parsed as Readonly<Record<string, unknown>>), plan, parsed),
       plan,
     );
-  await pause(plan.common.delayMs);
+  await sleep(plan.common.delayMs);
   return exchange.isOpen ? refusal() : undefined;
 }
 
@@ -87,10 +87,10 @@ function newGeneration(request: ChatRequest, reply: Reply, known: NewGeneration)
   const startedAtMs = Date.now();
   const isCall = reply.toolCall !== undefined;
   return {
-    id: `gen-${Math.floor(startedAtMs / 1000)}-${randomId(20)}`,
+    id: `gen-${Math.floor(startedAtMs / 1000)}-${makeRandomId(20)}`,
     ...known,
     requestedModel: request.model ?? known.model.id,
-    promptTokens: tokensOf(request.promptChars),
+    promptTokens: countTokens(request.promptChars),
     reasoningChars: reply.reasoning.reduce((sum, text) => sum + text.length, 0),
     finishReason: isCall ? "tool_calls" : "stop",
     nativeFinishReason: isCall ? "tool_calls" : "stop",
@@ -103,31 +103,34 @@ function prepare(request: ChatRequest, model: Model, plan: Plan, body: unknown):
   const streamed = isStreamed(request, plan);
   const reasons = request.wantsReasoning || model.id.includes("deepseek-r1");
   const floods = streamed && plan.name === "flood";
-  const reply = floods ? floodReply(plan.own.bytes) : makeReply(request, reasons, common);
+  const reply = floods ? makeFloodReply(plan.own.bytes) : makeReply(request, reasons, common);
   const billing = { recordDelayMs: common.recordMs, isByok: common.byok > 0 };
   const generation = newGeneration(request, reply, { model, streamed, ...billing });
   if (streamed) {
     const echo = plan.name === "debug" || request.echoesBody ? body : undefined;
     const style = { done: plan.name !== "no-done", emptyChoices: plan.name === "empty-choices", echo };
-    const pieces = streamPieces(generation, reply, common.comments, style);
+    const pieces = buildStream(generation, reply, common.comments, style);
     return { generation, pieces: restyled(generation, pieces, plan) };
   }
   const keepAlive = { count: common.whitespace, units: 1 };
   if (plan.name === "error-midstream") {
-    const document = JSON.stringify({ error: errorObject(plan.own.status) });
+    const document = JSON.stringify({ error: buildError(plan.own.status) });
     // Nothing was generated and nothing is charged, and OpenRouter has that on its books.
-    return { generation: { ...generation, promptTokens: 0 }, pieces: withKeepAlive(document, 0, keepAlive) };
+    return {
+      generation: { ...generation, promptTokens: 0 },
+      pieces: prependKeepAlive(document, 0, keepAlive),
+    };
   }
   if (plan.name === "flood") {
     keepAlive.units = FLOOD_UNITS;
     keepAlive.count = Math.ceil(plan.own.bytes / (FLOOD_UNITS * 11));
   }
-  return { generation, pieces: jsonPieces(generation, reply, keepAlive) };
+  return { generation, pieces: buildDocument(generation, reply, keepAlive) };
 }
 
 function restyled(generation: Generation, pieces: readonly Piece[], plan: Plan): readonly Piece[] {
   if (plan.name === "error-midstream") {
-    return failingStream(generation, pieces, plan.own.after, plan.own.status);
+    return buildFailingStream(generation, pieces, plan.own.after, plan.own.status);
   }
   if (plan.name !== "crlf") return pieces;
   return pieces.map((piece) => ({ ...piece, text: piece.text.replaceAll("\n", "\r\n") }));
@@ -141,17 +144,17 @@ function headOf({ id, streamed }: Generation): string[] {
 }
 
 /** Sends an answer, or what the plan leaves of it, and bills it. */
-async function give(exchange: Exchange, answer: Answer, plan: Plan): Promise<void> {
+async function give(exchange: HttpExchange, answer: Answer, plan: Plan): Promise<void> {
   const { generation, pieces } = answer;
-  const { ledger } = exchange.journal;
+  const { charges } = exchange.state;
   const wholeChars = pieces.at(-1)?.chars ?? 0;
   exchange.seen.generationId = generation.id;
-  exchange.whenCutShort = () => {
+  exchange.onCutShort = () => {
     // OpenRouter stops generating when a stream is abandoned; an unstreamed request runs on and is billed whole.
-    const chars = generation.streamed ? charsWithin(pieces, exchange.seen.bytesSent) : wholeChars;
-    ledger.settle(generation, chars, generation.streamed && exchange.seen.aborted);
+    const chars = generation.streamed ? countCharsWithin(pieces, exchange.seen.bytesSent) : wholeChars;
+    charges.bill(generation, chars, generation.streamed && exchange.seen.aborted);
   };
-  await pause(plan.common.delayMs);
+  await sleep(plan.common.delayMs);
   if (!exchange.isOpen) return;
   if (plan.name === "close-delimited") exchange.res.useChunkedEncodingByDefault = false;
   exchange.writeHead(200, headOf(generation));
@@ -159,13 +162,13 @@ async function give(exchange: Exchange, answer: Answer, plan: Plan): Promise<voi
   await deliver(exchange, pieces, plan.common);
   if (!exchange.isOpen) return;
   // Billed before the end is sent, so that whoever has read the end finds the bill.
-  exchange.whenCutShort = undefined;
-  ledger.settle(generation, wholeChars, false);
+  exchange.onCutShort = undefined;
+  charges.bill(generation, wholeChars, false);
   exchange.end();
 }
 
 /** Sends the part of an answer that its fault allows, and breaks off; false when there is no such fault. */
-async function broke(exchange: Exchange, pieces: readonly Piece[], plan: Plan): Promise<boolean> {
+async function broke(exchange: HttpExchange, pieces: readonly Piece[], plan: Plan): Promise<boolean> {
   if (plan.name === "cut" || plan.name === "reset" || plan.name === "stall") {
     await deliverPart(exchange, pieces, plan.own, plan.common);
   } else if (plan.name === "close-delimited" && (plan.own.after >= 0 || plan.own.reset > 0)) {
@@ -177,7 +180,7 @@ async function broke(exchange: Exchange, pieces: readonly Piece[], plan: Plan): 
   }
   const resets = plan.name === "reset" || (plan.name === "close-delimited" && plan.own.reset > 0);
   if (plan.name !== "stall") {
-    exchange.breakOff((socket) => (resets ? socket.resetAndDestroy() : socket.destroySoon()));
+    exchange.breakConnection((socket) => (resets ? socket.resetAndDestroy() : socket.destroySoon()));
   }
   return true;
 }

@@ -1,7 +1,7 @@
 // Answers as bytes to send, in OpenRouter's form. Each JSON text is put together from parts that are serialised once
 // for a whole answer, because a benchmark's upstream must not be its bottleneck.
-import { type Generation, usageOf } from "./billing.ts";
-import { type Reply, wholeText } from "./content.ts";
+import { type Generation, buildUsage } from "./billing.ts";
+import { type Reply, joinText } from "./content.ts";
 
 /** A part of a body that is sent as one: an event, a comment, a keep-alive unit, a JSON document. */
 export interface Piece {
@@ -26,7 +26,7 @@ export const DONE = "data: [DONE]\n\n";
 const KEEP_ALIVE = "\n         \n";
 
 /** Everything of a chunk up to its `choices`. */
-export function chunkHead(generation: Generation): string {
+export function formatChunkHead(generation: Generation): string {
   const { id, model, startedAtMs } = generation;
   const names = `"model":${JSON.stringify(model.canonicalSlug)},"provider":${JSON.stringify(model.provider)}`;
   const created = Math.floor(startedAtMs / 1000);
@@ -90,13 +90,13 @@ function withComments(data: readonly Piece[], comments: number): Piece[] {
 }
 
 /** The events of a streamed answer, from the first comment to `[DONE]`. */
-export function streamPieces(
+export function buildStream(
   generation: Generation,
   reply: Reply,
   comments: number,
   style: StreamStyle,
 ): Piece[] {
-  const head = chunkHead(generation);
+  const head = formatChunkHead(generation);
   const data: Piece[] = [];
   if (style.echo !== undefined) {
     const debug = JSON.stringify({ echo_upstream_body: style.echo });
@@ -113,7 +113,7 @@ export function streamPieces(
   }
   const chars = data.at(-1)?.chars ?? 0;
   const last = `{"index":0,"delta":{"content":"","role":"assistant"},${quotedFinish(generation)}}`;
-  const usage = `"service_tier":null,"choices":[${style.emptyChoices ? "" : last}],"usage":${JSON.stringify(usageOf(generation, chars))}`;
+  const usage = `"service_tier":null,"choices":[${style.emptyChoices ? "" : last}],"usage":${JSON.stringify(buildUsage(generation, chars))}`;
   data.push({ text: `${head}"choices":[${last}]}\n\n`, isData: true, chars });
   data.push({ text: `${head}${usage}}\n\n`, isData: true, chars });
   if (style.done) data.push({ text: DONE, isData: true, chars });
@@ -127,17 +127,17 @@ export interface KeepAlive {
 }
 
 /** A JSON document after its keep-alive whitespace. */
-export function withKeepAlive(document: string, chars: number, { count, units }: KeepAlive): Piece[] {
+export function prependKeepAlive(document: string, chars: number, { count, units }: KeepAlive): Piece[] {
   const text = KEEP_ALIVE.repeat(units);
   const whitespace = Array.from({ length: count }, () => ({ text, isData: true, chars: 0 }));
   return [...whitespace, { text: document, isData: true, chars }];
 }
 
 /** An unstreamed answer: keep-alive whitespace, then the JSON. */
-export function jsonPieces(generation: Generation, reply: Reply, keepAlive: KeepAlive): Piece[] {
+export function buildDocument(generation: Generation, reply: Reply, keepAlive: KeepAlive): Piece[] {
   const { id, model, startedAtMs, finishReason, nativeFinishReason } = generation;
   const { toolCall } = reply;
-  const text = wholeText(reply);
+  const text = joinText(reply);
   const reasoning = reply.reasoning.join("");
   const call = toolCall && { index: 0, id: toolCall.id, type: "function" };
   const message = {
@@ -168,7 +168,7 @@ export function jsonPieces(generation: Generation, reply: Reply, keepAlive: Keep
         message,
       },
     ],
-    usage: usageOf(generation, chars),
+    usage: buildUsage(generation, chars),
   };
-  return withKeepAlive(JSON.stringify(body), chars, keepAlive);
+  return prependKeepAlive(JSON.stringify(body), chars, keepAlive);
 }

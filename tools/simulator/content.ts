@@ -1,7 +1,7 @@
 // What the simulated model says: text, reasoning and tool calls, cut into the pieces a stream sends one by one.
 import { randomUUID } from "node:crypto";
 import type { CommonOptions } from "./behaviour.ts";
-import { instanceOf } from "./instance.ts";
+import { makeInstance } from "./instance.ts";
 import type { ChatRequest } from "./request.ts";
 
 /** A call of a function, with its arguments as JSON text. */
@@ -21,7 +21,7 @@ export interface Reply {
 }
 
 /** Up to 32 random letters and digits; `randomUUID` because it draws its randomness in bulk. */
-export function randomId(length: number): string {
+export function makeRandomId(length: number): string {
   return randomUUID().replaceAll("-", "").slice(0, length);
 }
 
@@ -53,8 +53,8 @@ export function makeReply(request: ChatRequest, reasons: boolean, common: Common
   const schema = tool === undefined ? contentSchema : (tool.parameters ?? { type: "object" });
   // Padding would break the JSON of arguments and of structured content, so those have none.
   if (schema !== undefined) {
-    const pieces = cutUp(JSON.stringify(instanceOf(schema)), count);
-    const toolCall = tool && { id: `call_${randomId(24)}`, name: tool.name };
+    const pieces = cutUp(JSON.stringify(makeInstance(schema)), count);
+    const toolCall = tool && { id: `call_${makeRandomId(24)}`, name: tool.name };
     return { pieces, padding: "", reasoning, toolCall };
   }
   const pieces = cutUp(echoText(request.lastUserText, count), count);
@@ -62,14 +62,14 @@ export function makeReply(request: ChatRequest, reasons: boolean, common: Common
 }
 
 /** The content, or the arguments of the tool call, in one string. */
-export function wholeText({ pieces, padding }: Reply): string {
+export function joinText({ pieces, padding }: Reply): string {
   return padding === "" ? pieces.join("") : pieces.map((piece) => piece + padding).join("");
 }
 
 const FLOOD_PIECE_CHARS = 16 * 1024;
 
 /** An answer of at least `bytes` bytes, in pieces of 16 KiB. */
-export function floodReply(bytes: number): Reply {
+export function makeFloodReply(bytes: number): Reply {
   const pieces = Array.from({ length: Math.ceil(bytes / FLOOD_PIECE_CHARS) }, () => "");
   return { pieces, padding: "~".repeat(FLOOD_PIECE_CHARS), reasoning: [], toolCall: undefined };
 }

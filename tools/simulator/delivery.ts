@@ -1,8 +1,8 @@
 // How an answer's pieces get onto the wire: at once, one by one, or split where no event or character ends.
 import type { CommonOptions } from "./behaviour.ts";
 import type { Piece } from "./completion.ts";
-import { type Exchange, nextTurn, pause } from "./exchange.ts";
-import { firstData } from "./partial.ts";
+import { type HttpExchange, waitForNextTurn, sleep } from "./exchange.ts";
+import { takeData } from "./partial.ts";
 
 /** How fast, and in what portions: the options `gapMs` and `split`. */
 export type Pace = Pick<CommonOptions, "gapMs" | "split">;
@@ -11,9 +11,9 @@ export type Pace = Pick<CommonOptions, "gapMs" | "split">;
 const BATCH_PIECES = 64;
 
 /** Writes in parts of `split` bytes, each in a turn of its own so that it is a socket write of its own. */
-async function writeSplit(exchange: Exchange, bytes: Buffer, split: number): Promise<void> {
+async function writeSplit(exchange: HttpExchange, bytes: Buffer, split: number): Promise<void> {
   for (let at = 0; at < bytes.length && exchange.isOpen; at += split) {
-    if (at > 0) await nextTurn();
+    if (at > 0) await waitForNextTurn();
     exchange.write(bytes.subarray(at, at + split));
   }
 }
@@ -22,16 +22,16 @@ async function writeSplit(exchange: Exchange, bytes: Buffer, split: number): Pro
  * Writes pieces with a gap before each data piece but the first; without gap and split in one single write.
  * Returns early when the client leaves. Does not end the answer.
  */
-export async function deliver(exchange: Exchange, pieces: readonly Piece[], pace: Pace): Promise<void> {
+export async function deliver(exchange: HttpExchange, pieces: readonly Piece[], pace: Pace): Promise<void> {
   const step = pace.gapMs > 0 ? 1 : BATCH_PIECES;
   let started = false;
   for (let i = 0; i < pieces.length; i += step) {
     const batch = pieces.slice(i, i + step);
     if (pace.gapMs > 0 && batch[0]?.isData) {
-      if (started) await pause(pace.gapMs);
+      if (started) await sleep(pace.gapMs);
       started = true;
     }
-    if (exchange.res.writableNeedDrain) await exchange.whenWritable();
+    if (exchange.res.writableNeedDrain) await exchange.waitUntilWritable();
     if (!exchange.isOpen) return;
     const bytes = Buffer.from(batch.map((piece) => piece.text).join(""));
     if (pace.split > 0) await writeSplit(exchange, bytes, pace.split);
@@ -41,12 +41,12 @@ export async function deliver(exchange: Exchange, pieces: readonly Piece[], pace
 
 /** Writes the head, `after` data pieces and, if `half`, half of the next one; never the last piece whole. */
 export async function deliverPart(
-  exchange: Exchange,
+  exchange: HttpExchange,
   pieces: readonly Piece[],
   part: { readonly after: number; readonly half: number },
   pace: Pace,
 ): Promise<void> {
-  const { sent, next = pieces.at(-1) } = firstData(pieces.slice(0, -1), Math.max(part.after, 0));
+  const { sent, next = pieces.at(-1) } = takeData(pieces.slice(0, -1), Math.max(part.after, 0));
   exchange.res.flushHeaders();
   await deliver(exchange, sent, pace);
   if (part.half === 0 || next === undefined) return;

@@ -1,5 +1,5 @@
 // GET /models/{author}/{slug}/endpoints: where a model is served, and at which prices.
-import { formatPrice, MAX_COMPLETION_TOKENS, type Model, parametersOf, resolveModel } from "./catalog.ts";
+import { formatPrice, MAX_COMPLETION_TOKENS, type Model, listParameters, resolveModel } from "./catalog.ts";
 
 /** An endpoint of a model; prices are nanodollars per token. */
 interface Endpoint {
@@ -53,7 +53,7 @@ const TIERS: ReadonlyMap<unknown, string> = new Map([
  * The model that a request is served and billed as: another one for `speed`, and with the prices of another endpoint for
  * `provider.only`, `provider.order`, `service_tier` and `:nitro`, which takes the dearest one here.
  */
-export function routed(model: Model, request: Fields): Model {
+export function routeModel(model: Model, request: Fields): Model {
   const { speed, service_tier: tier } = request;
   const fast = speed === "fast" ? resolveModel(`${model.id}-fast`) : undefined;
   if (fast) return fast;
@@ -74,7 +74,7 @@ function dearest(endpoints: readonly [Endpoint, ...Endpoint[]]): Endpoint {
 }
 
 /** The body of the answer for a listed model, in OpenRouter's shape; undefined when the model is not listed. */
-export function endpointsBody(id: string): string | undefined {
+export function formatEndpoints(id: string): string | undefined {
   const model = resolveModel(id);
   if (model?.id !== id) return undefined;
   return JSON.stringify({
@@ -111,7 +111,7 @@ function endpointEntry(model: Model, endpoint: Endpoint): Record<string, unknown
     quantization: null,
     max_completion_tokens: MAX_COMPLETION_TOKENS,
     max_prompt_tokens: null,
-    supported_parameters: parametersOf(model),
+    supported_parameters: listParameters(model),
     status: 0,
     uptime_last_5m: 100,
     uptime_last_30m: 100,

@@ -40,7 +40,7 @@ export interface ErrorDetails {
 export const USER_ID = "user_2sImUlAtOr0000000000000000";
 
 /** The `error` object itself, as it also stands inside a stream's chunk or after the keep-alive whitespace. */
-export function errorObject(status: number, details: ErrorDetails = {}): Record<string, unknown> {
+export function buildError(status: number, details: ErrorDetails = {}): Record<string, unknown> {
   const padding = details.metadataBytes ?? 0;
   const metadata = {
     ...METADATA[status],
@@ -54,15 +54,15 @@ export function errorObject(status: number, details: ErrorDetails = {}): Record<
 }
 
 /** The whole body of an error answer. */
-export function errorBody(status: number, details: ErrorDetails = {}): string {
+export function formatError(status: number, details: ErrorDetails = {}): string {
   return JSON.stringify({
-    error: errorObject(status, details),
+    error: buildError(status, details),
     ...(details.userId !== undefined && { user_id: details.userId }),
   });
 }
 
 /** The headers of an error answer beyond the usual ones; `retryAfter` in seconds, below 0 for none. */
-export function errorHeaders(status: number, retryAfter: number): string[] {
+export function buildErrorHeaders(status: number, retryAfter: number): string[] {
   const headers = retryAfter < 0 ? [] : ["Retry-After", String(retryAfter)];
   if (status === 429) {
     const resetMs = Date.now() + Math.max(retryAfter, 1) * 1000;
@@ -79,7 +79,7 @@ export function errorHeaders(status: number, retryAfter: number): string[] {
 }
 
 /** A page like the ones Cloudflare puts in front of OpenRouter, without any JSON in it. */
-export function cloudflarePage(status: number): string {
+export function formatCloudflarePage(status: number): string {
   return `<!DOCTYPE html>
 <html lang="en-US">
 <head><title>openrouter.ai | ${status}: Bad gateway</title><meta charset="UTF-8" /></head>

@@ -2,8 +2,8 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { type ErrorDetails, errorBody, errorHeaders } from "./errors.ts";
-import type { Journal, SeenRequest } from "./journal.ts";
+import { type ErrorDetails, formatError, buildErrorHeaders } from "./errors.ts";
+import type { SimulatorState, SeenRequest } from "./journal.ts";
 
 // As recorded from OpenRouter, which has Cloudflare before it. A gateway may let only the last two through.
 const COOKIE = "__cf_bm=simulated; path=/; HttpOnly; Secure; SameSite=None";
@@ -17,20 +17,20 @@ const USUAL_HEADERS = [
 ].flat();
 
 /** One request from its head to the end of its answer. */
-export class Exchange {
+export class HttpExchange {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
-  readonly journal: Journal;
+  readonly state: SimulatorState;
   readonly seen: SeenRequest;
   /** called once if the answer did not come to its end, whoever broke it; billing listens here */
-  whenCutShort: (() => void) | undefined;
+  onCutShort: (() => void) | undefined;
   #closed = false;
   #breaking = false;
 
-  constructor(req: IncomingMessage, res: ServerResponse, journal: Journal) {
+  constructor(req: IncomingMessage, res: ServerResponse, journal: SimulatorState) {
     this.req = req;
     this.res = res;
-    this.journal = journal;
+    this.state = journal;
     this.seen = {
       method: req.method ?? "",
       url: req.url ?? "",
@@ -56,31 +56,31 @@ export class Exchange {
     const now = Date.now();
     this.seen.endedAtMs = now;
     if (this.res.writableFinished && !this.#breaking) {
-      this.journal.completed += 1;
+      this.state.completed += 1;
       return;
     }
     if (this.#breaking) {
-      this.journal.broken += 1;
+      this.state.broken += 1;
     } else {
       this.seen.aborted = true;
       this.seen.abortedAtMs = now;
-      this.journal.aborted += 1;
+      this.state.aborted += 1;
     }
-    this.whenCutShort?.();
+    this.onCutShort?.();
   }
 
   #count(bytes: number): void {
     this.seen.bytesSent += bytes;
-    this.journal.bytesOut += bytes;
+    this.state.bytesOut += bytes;
   }
 
   /** Reads the body. Undefined when the client left, or when `isEnough` says so of its first bytes. */
   readBody(isEnough: (start: Buffer) => boolean): Promise<Buffer | undefined> {
-    const { req, journal } = this;
+    const { req, state } = this;
     return new Promise((resolve) => {
       const chunks: Buffer[] = [];
       req.on("data", (chunk: Buffer) => {
-        journal.bytesIn += chunk.length;
+        state.bytesIn += chunk.length;
         if (chunks.push(chunk) === 1 && isEnough(chunk)) {
           req.pause();
           resolve(undefined);
@@ -88,7 +88,7 @@ export class Exchange {
       });
       req.once("end", () => {
         const body = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
-        if (journal.keepSeen > 0) this.seen.body = body;
+        if (state.keepSeen > 0) this.seen.body = body;
         resolve(body);
       });
       req.once("error", () => resolve(undefined));
@@ -124,11 +124,11 @@ export class Exchange {
 
   /** Answers with OpenRouter's error of that status; `retryAfter` in seconds, none when below 0. */
   sendError(status: number, details: ErrorDetails = {}, retryAfter = -1): void {
-    this.sendJson(status, errorBody(status, details), errorHeaders(status, retryAfter));
+    this.sendJson(status, formatError(status, details), buildErrorHeaders(status, retryAfter));
   }
 
   /** Breaks the connection on purpose, once everything written so far has been handed to the system. */
-  breakOff(how: (socket: Socket) => void): void {
+  breakConnection(how: (socket: Socket) => void): void {
     const { socket } = this.req;
     if (this.#closed) return;
     this.#breaking = true;
@@ -137,7 +137,7 @@ export class Exchange {
   }
 
   /** Resolves when the socket takes bytes again, or when the client has left. */
-  whenWritable(): Promise<void> {
+  waitUntilWritable(): Promise<void> {
     const { res } = this;
     return new Promise((resolve) => {
       const settle = (): void => {
@@ -152,12 +152,12 @@ export class Exchange {
 }
 
 /** Waits without keeping the process alive; 0 or less does not wait. */
-export function pause(durationMs: number): Promise<void> {
+export function sleep(durationMs: number): Promise<void> {
   if (durationMs <= 0) return Promise.resolve();
   return new Promise((resolve) => void setTimeout(resolve, durationMs).unref());
 }
 
 /** Waits for the event loop's next turn, so that what is written after is a socket write of its own. */
-export function nextTurn(): Promise<void> {
+export function waitForNextTurn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve));
 }

@@ -118,6 +118,6 @@ function build(given: unknown, root: unknown, depth: number): unknown {
 }
 
 /** A value that conforms to `schema`: required properties only, or all of them where none is said to be required. */
-export function instanceOf(schema: unknown): unknown {
+export function makeInstance(schema: unknown): unknown {
   return build(schema, schema, 0);
 }

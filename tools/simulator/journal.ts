@@ -1,6 +1,6 @@
 // What the simulator saw and did: the list tests look into, and the counters.
 import type { IncomingHttpHeaders } from "node:http";
-import { Ledger } from "./billing.ts";
+import { Charges } from "./billing.ts";
 
 /** One request as it arrived, and how its answer went; times are milliseconds since the epoch. */
 export interface SeenRequest {
@@ -42,9 +42,9 @@ export interface SimulatorStats {
 }
 
 /** Everything that a reset forgets. Requests that run across a reset go on in the old journal. */
-export class Journal {
+export class SimulatorState {
   readonly seen: SeenRequest[] = [];
-  readonly ledger = new Ledger();
+  readonly charges = new Charges();
   /** how often `flaky` has failed already, by its id */
   readonly flakyFailures = new Map<string, number>();
   readonly keepSeen: number;
@@ -69,8 +69,8 @@ export class Journal {
   }
 
   /** The counters as they are now. */
-  stats(): SimulatorStats {
-    const { requests, completed, aborted, broken, bytesIn, bytesOut, ledger } = this;
+  readStats(): SimulatorStats {
+    const { requests, completed, aborted, broken, bytesIn, bytesOut, charges } = this;
     return {
       requests,
       active: requests - completed - aborted - broken,
@@ -79,9 +79,9 @@ export class Journal {
       broken,
       bytesIn,
       bytesOut,
-      billedNanodollars: ledger.nanodollars,
-      byokNanodollars: ledger.byokNanodollars,
-      billedByModel: ledger.byModel(),
+      billedNanodollars: charges.nanodollars,
+      byokNanodollars: charges.byokNanodollars,
+      billedByModel: charges.sumByModel(),
     };
   }
 }

@@ -1,10 +1,10 @@
 // Parts of an answer: what faults send of it, and what of it an abandoned request had been sent.
-import { type Generation, usageOf } from "./billing.ts";
-import { DONE, type Piece, chunkHead } from "./completion.ts";
-import { errorObject } from "./errors.ts";
+import { type Generation, buildUsage } from "./billing.ts";
+import { DONE, type Piece, formatChunkHead } from "./completion.ts";
+import { buildError } from "./errors.ts";
 
 /** The pieces up to and with the `count`th data piece, and the piece after them. */
-export function firstData(
+export function takeData(
   pieces: readonly Piece[],
   count: number,
 ): { sent: Piece[]; next: Piece | undefined } {
@@ -16,23 +16,23 @@ export function firstData(
 }
 
 /** A stream that fails after `count` data events: a chunk with `error` and the usage so far, then `[DONE]`. */
-export function failingStream(
+export function buildFailingStream(
   generation: Generation,
   pieces: readonly Piece[],
   count: number,
   status: number,
 ): Piece[] {
-  const { sent } = firstData(pieces, count);
+  const { sent } = takeData(pieces, count);
   const chars = sent.at(-1)?.chars ?? 0;
-  const error = JSON.stringify(errorObject(status));
+  const error = JSON.stringify(buildError(status));
   const choice = `{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null,"native_finish_reason":null,"logprobs":null}`;
-  const usage = JSON.stringify(usageOf(generation, chars));
-  const text = `${chunkHead(generation)}"error":${error},"choices":[${choice}],"usage":${usage}}\n\n`;
+  const usage = JSON.stringify(buildUsage(generation, chars));
+  const text = `${formatChunkHead(generation)}"error":${error},"choices":[${choice}],"usage":${usage}}\n\n`;
   return [...sent, { text, isData: true, chars }, { text: DONE, isData: true, chars }];
 }
 
 /** The completion characters within the first `bytesSent` bytes of a body made of these pieces. */
-export function charsWithin(pieces: readonly Piece[], bytesSent: number): number {
+export function countCharsWithin(pieces: readonly Piece[], bytesSent: number): number {
   let chars = 0;
   let end = 0;
   for (const piece of pieces) {

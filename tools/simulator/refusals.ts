@@ -1,8 +1,8 @@
 // Answers without a generation: errors, pages that are not OpenRouter's, and connections that break before any head.
 // Nothing here is ever billed.
 import type { Plan } from "./behaviour.ts";
-import { USER_ID, cloudflarePage, errorBody } from "./errors.ts";
-import { type Exchange, pause } from "./exchange.ts";
+import { USER_ID, formatCloudflarePage, formatError } from "./errors.ts";
+import { type HttpExchange, sleep } from "./exchange.ts";
 
 type PlanOf<N extends Plan["name"]> = Extract<Plan, { name: N }>;
 
@@ -10,35 +10,35 @@ type PlanOf<N extends Plan["name"]> = Extract<Plan, { name: N }>;
 export type EarlyPlan = PlanOf<"early-413">;
 
 /** Answers 413 without reading (the rest of) the body, and closes `lingerMs` later. */
-export async function refuseEarly(exchange: Exchange, { own, common }: EarlyPlan): Promise<void> {
-  const body = errorBody(413);
+export async function refuseEarly(exchange: HttpExchange, { own, common }: EarlyPlan): Promise<void> {
+  const body = formatError(413);
   const length = String(Buffer.byteLength(body));
   exchange.req.pause();
-  await pause(common.delayMs);
+  await sleep(common.delayMs);
   if (!exchange.isOpen) return;
   // With its length said, the answer is complete before the connection closes: closing at once, with unread bytes
   // in the socket, makes the system send a reset that can overtake the answer.
   const headers = ["Content-Type", "application/json", "Content-Length", length, "Connection", "close"];
   exchange.writeHead(413, headers);
   exchange.write(body);
-  exchange.breakOff((socket) => void pause(own.lingerMs).then(() => socket.destroySoon()));
+  exchange.breakConnection((socket) => void sleep(own.lingerMs).then(() => socket.destroySoon()));
 }
 
-function flakyRefusal(exchange: Exchange, { own }: PlanOf<"flaky">): (() => void) | undefined {
-  const { flakyFailures } = exchange.journal;
+function flakyRefusal(exchange: HttpExchange, { own }: PlanOf<"flaky">): (() => void) | undefined {
+  const { flakyFailures } = exchange.state;
   const failures = flakyFailures.get(own.id) ?? 0;
   if (failures >= own.times) return undefined;
   flakyFailures.set(own.id, failures + 1);
   return () => exchange.sendError(own.status, { userId: USER_ID }, own.retryAfter);
 }
 
-function sendPage(exchange: Exchange, status: number): void {
+function sendPage(exchange: HttpExchange, status: number): void {
   exchange.writeHead(status, ["Content-Type", "text/html; charset=UTF-8"]);
-  exchange.end(cloudflarePage(status));
+  exchange.end(formatCloudflarePage(status));
 }
 
 /** The way to refuse what a plan says is to be refused; undefined when it is to be answered. */
-export function refusalOf(exchange: Exchange, plan: Plan): (() => void | Promise<void>) | undefined {
+export function findRefusal(exchange: HttpExchange, plan: Plan): (() => void | Promise<void>) | undefined {
   if (plan.name === "error") {
     const { status, retryAfter, metadataBytes } = plan.own;
     return () => exchange.sendError(status, { userId: USER_ID, metadataBytes }, retryAfter);
@@ -51,12 +51,13 @@ export function refusalOf(exchange: Exchange, plan: Plan): (() => void | Promise
   }
   if (plan.name === "early-413") return () => exchange.sendError(413);
   if (plan.name === "hang") return () => undefined;
-  if (plan.name === "close") return () => exchange.breakOff((socket) => socket.destroySoon());
+  if (plan.name === "close") return () => exchange.breakConnection((socket) => socket.destroySoon());
   if (plan.name === "garbage") {
-    return () => exchange.breakOff((socket) => socket.end("SSH-2.0-simulated\r\nthis is not HTTP\r\n\r\n"));
+    return () =>
+      exchange.breakConnection((socket) => socket.end("SSH-2.0-simulated\r\nthis is not HTTP\r\n\r\n"));
   }
   if (plan.name === "reset" && (plan.own.head === 0 || plan.own.after < 0)) {
-    return () => exchange.breakOff((socket) => socket.resetAndDestroy());
+    return () => exchange.breakConnection((socket) => socket.resetAndDestroy());
   }
   return undefined;
 }

@@ -2,13 +2,13 @@
 // way it is asked to (see `behaviour.ts`). Needs nothing but Node.
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { generationBody, type Ledger, usdOf } from "./billing.ts";
-import { modelListBody } from "./catalog.ts";
-import { answerChat } from "./chat.ts";
-import { endpointsBody } from "./endpoints.ts";
+import { formatGeneration, type Charges, toUsd } from "./billing.ts";
+import { formatModelList } from "./catalog.ts";
+import { respondToChat } from "./chat.ts";
+import { formatEndpoints } from "./endpoints.ts";
 import { USER_ID } from "./errors.ts";
-import { Exchange } from "./exchange.ts";
-import { Journal, type SeenRequest, type SimulatorStats } from "./journal.ts";
+import { HttpExchange } from "./exchange.ts";
+import { SimulatorState, type SeenRequest, type SimulatorStats } from "./journal.ts";
 
 /** How to start a simulator. */
 export interface SimulatorOptions {
@@ -29,7 +29,7 @@ export interface SimulatorOptions {
  * @param exchange the request, and the way to answer it or to break it off.
  * @param body the request's body, whole.
  */
-export type Interceptor = (exchange: Exchange, body: Buffer) => void | Promise<void>;
+export type Interceptor = (exchange: HttpExchange, body: Buffer) => void | Promise<void>;
 
 /** A running simulator. */
 export interface Simulator {
@@ -38,9 +38,9 @@ export interface Simulator {
   readonly baseUrl: string;
   /** the requests remembered since the start or the last reset, oldest first */
   readonly seen: readonly SeenRequest[];
-  stats(): SimulatorStats;
+  readStats(): SimulatorStats;
   /** nanodollars billed for a generation; undefined while it runs */
-  billed(generationId: string): number | undefined;
+  findBilledNanodollars(generationId: string): number | undefined;
   /** hands every POST to /chat/completions to `interceptor`, whatever its key, until called without one */
   intercept(interceptor?: Interceptor): void;
   /** forgets requests, counters, bills and failures */
@@ -64,14 +64,14 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     generationDelayMs: options.generationDelayMs ?? 2000,
     keepSeen: options.keepSeen ?? 1000,
   };
-  let journal = new Journal(settings.keepSeen);
+  let journal = new SimulatorState(settings.keepSeen);
   const reset = (): void => {
-    journal = new Journal(settings.keepSeen);
+    journal = new SimulatorState(settings.keepSeen);
   };
   let intercepting: Interceptor | undefined;
   const server = createServer((req, res) => {
     if (req.url?.startsWith("/__simulator/")) control(req, res, journal, reset);
-    else void serve(new Exchange(req, res, journal), settings, intercepting);
+    else void serve(new HttpExchange(req, res, journal), settings, intercepting);
   });
   // A body or a pause between requests may take as long as a test or a benchmark wants.
   server.requestTimeout = 0;
@@ -86,8 +86,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     get seen() {
       return journal.seen;
     },
-    stats: () => journal.stats(),
-    billed: (id) => journal.ledger.find(id)?.nanodollars,
+    readStats: () => journal.readStats(),
+    findBilledNanodollars: (id) => journal.charges.find(id)?.nanodollars,
     intercept: (interceptor) => void (intercepting = interceptor),
     reset,
     close: () => close(server),
@@ -114,16 +114,21 @@ function close(server: Server): Promise<void> {
   });
 }
 
-function control(req: IncomingMessage, res: ServerResponse, journal: Journal, reset: () => void): void {
+function control(
+  req: IncomingMessage,
+  res: ServerResponse,
+  journal: SimulatorState,
+  reset: () => void,
+): void {
   const wanted = `${req.method} ${req.url}`;
   req.resume();
   if (wanted === "POST /__simulator/reset") reset();
   else if (wanted !== "GET /__simulator/stats") res.statusCode = 404;
   res.setHeader("Content-Type", "application/json");
-  res.end(JSON.stringify(wanted === "GET /__simulator/stats" ? journal.stats() : {}));
+  res.end(JSON.stringify(wanted === "GET /__simulator/stats" ? journal.readStats() : {}));
 }
 
-async function serve(exchange: Exchange, settings: Settings, interceptor?: Interceptor): Promise<void> {
+async function serve(exchange: HttpExchange, settings: Settings, interceptor?: Interceptor): Promise<void> {
   try {
     const { method, url } = exchange.seen;
     if (interceptor && method === "POST" && url.split("?", 1)[0] === `${API}/chat/completions`) {
@@ -142,15 +147,15 @@ async function serve(exchange: Exchange, settings: Settings, interceptor?: Inter
 
 const ENDPOINTS_PATH = /^\/api\/v1\/models\/([^/]+\/[^/]+)\/endpoints$/;
 
-async function route(exchange: Exchange, settings: Settings): Promise<void> {
+async function route(exchange: HttpExchange, settings: Settings): Promise<void> {
   const { method, url } = exchange.seen;
   const [path, query] = url.split("?", 2);
   // The list of models and their endpoints are public upstream.
   if (method === "GET" && path === `${API}/models`)
-    return exchange.sendJson(200, modelListBody(new URLSearchParams(query)));
+    return exchange.sendJson(200, formatModelList(new URLSearchParams(query)));
   const listed = method === "GET" ? ENDPOINTS_PATH.exec(path ?? "")?.[1] : undefined;
   if (listed !== undefined) {
-    const body = endpointsBody(decodeURIComponent(listed));
+    const body = formatEndpoints(decodeURIComponent(listed));
     return body === undefined ? exchange.sendError(404) : exchange.sendJson(200, body);
   }
   const key = /^Bearer +(.+)$/i.exec(exchange.req.headers.authorization ?? "")?.[1];
@@ -158,9 +163,9 @@ async function route(exchange: Exchange, settings: Settings): Promise<void> {
   if (settings.apiKeys?.has(key) === false) return exchange.sendError(401, { message: "User not found." });
   switch (`${method} ${path}`) {
     case `POST ${API}/chat/completions`:
-      return answerChat(exchange);
+      return respondToChat(exchange);
     case `GET ${API}/key`:
-      return exchange.sendJson(200, keyBody(key, exchange.journal.ledger));
+      return exchange.sendJson(200, keyBody(key, exchange.state.charges));
     case `GET ${API}/generation`:
       return sendGeneration(exchange, new URLSearchParams(query).get("id") ?? "", settings.generationDelayMs);
     default:
@@ -168,26 +173,26 @@ async function route(exchange: Exchange, settings: Settings): Promise<void> {
   }
 }
 
-function sendGeneration(exchange: Exchange, id: string, generationDelayMs: number): void {
-  const charge = exchange.journal.ledger.find(id);
+function sendGeneration(exchange: HttpExchange, id: string, generationDelayMs: number): void {
+  const charge = exchange.state.charges.find(id);
   const knownAtMs = charge
     ? charge.endedAtMs + generationDelayMs + charge.generation.recordDelayMs
     : Number.POSITIVE_INFINITY;
-  if (charge && Date.now() >= knownAtMs) exchange.sendJson(200, generationBody(charge));
+  if (charge && Date.now() >= knownAtMs) exchange.sendJson(200, formatGeneration(charge));
   else exchange.sendError(404, { message: `Generation ${id} not found` });
 }
 
 const KEY_LIMIT_USD = 100;
 
-function keyBody(key: string, { nanodollars, byokNanodollars }: Ledger): string {
-  const usage = usdOf(nanodollars);
-  const byokUsage = usdOf(byokNanodollars);
+function keyBody(key: string, { nanodollars, byokNanodollars }: Charges): string {
+  const usage = toUsd(nanodollars);
+  const byokUsage = toUsd(byokNanodollars);
   return JSON.stringify({
     data: {
       label: `${key.slice(0, 12)}...${key.slice(-3)}`,
       creator_user_id: USER_ID,
       limit: KEY_LIMIT_USD,
-      limit_remaining: usdOf(KEY_LIMIT_USD * 1e9 - nanodollars),
+      limit_remaining: toUsd(KEY_LIMIT_USD * 1e9 - nanodollars),
       limit_reset: null,
       usage,
       usage_daily: usage,

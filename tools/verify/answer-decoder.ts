@@ -2,7 +2,7 @@
 // here: whether an answer ended whole, which bytes came when, and headers that came twice.
 
 /** Body bytes that have arrived, counted from the beginning, and when (`performance.now()`). */
-export interface Arrival {
+export interface BodyArrival {
   readonly bodyBytes: number;
   readonly atMs: number;
 }
@@ -14,13 +14,13 @@ const HEAD_END = Buffer.from("\r\n\r\n");
 const EMPTY = Buffer.alloc(0);
 
 /** Decodes one answer; feed it with what a socket gives. */
-export class AnswerDecoder {
+export class ResponseDecoder {
   /** 0 until the head has come. */
   status = 0;
   headAtMs = 0;
   /** Names in lower case, in the order of the wire. */
   headers: readonly (readonly [name: string, value: string])[] = [];
-  readonly arrivals: Arrival[] = [];
+  readonly arrivals: BodyArrival[] = [];
   #state: State = "head";
   #pending: Buffer = EMPTY;
   /** Bytes still to come of the chunk or of the whole body. */
@@ -44,7 +44,7 @@ export class AnswerDecoder {
   }
 
   /** The value of a header; several are joined with a comma. */
-  header(name: string): string | undefined {
+  readHeader(name: string): string | undefined {
     const values = this.headers.filter(([one]) => one === name).map(([, value]) => value);
     return values.length === 0 ? undefined : values.join(", ");
   }
@@ -132,8 +132,8 @@ export class AnswerDecoder {
   }
 
   #frame(): void {
-    const length = this.header("content-length");
-    if (this.header("transfer-encoding")?.toLowerCase() === "chunked") {
+    const length = this.readHeader("content-length");
+    if (this.readHeader("transfer-encoding")?.toLowerCase() === "chunked") {
       this.#state = "chunk-size";
     } else if (length !== undefined) {
       this.#left = Number(length);

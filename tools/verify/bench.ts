@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
-import type { Exchange } from "../simulator/exchange.ts";
+import type { HttpExchange } from "../simulator/exchange.ts";
 import type { Simulator } from "../simulator/simulator.ts";
-import { Call, type Outgoing, type Target } from "./call.ts";
-import { answerJson, PLAIN_ANSWER, type Responder } from "./upstream-answers.ts";
+import { Call, type Outgoing, type GatewayTarget } from "./call.ts";
+import { respondJson, PLAIN_RESPONSE, type Responder } from "./upstream-answers.ts";
 
 /** A request as it arrived upstream. */
-export interface Arrived {
-  readonly exchange: Exchange;
+export interface ArrivedRequest {
+  readonly exchange: HttpExchange;
   readonly body: Buffer;
 }
 
@@ -16,33 +16,33 @@ export const PASSING_MS = 5_000;
 const POLL_MS = 2;
 
 /** What one check works with: a client before the gateway and an upstream behind it. */
-export class Bench {
-  readonly target: Target;
+export class Harness {
+  readonly target: GatewayTarget;
   /** The JSON text of a list with one message. It names this check, so that strays of others are told apart. */
   readonly messages: string;
-  readonly arrived: Arrived[] = [];
+  readonly upstreamRequests: ArrivedRequest[] = [];
   readonly #marker: string;
   readonly #simulator: Simulator;
   readonly #calls: Call[] = [];
   #closed = false;
 
-  constructor(simulator: Simulator, target: Target) {
+  constructor(simulator: Simulator, target: GatewayTarget) {
     this.#simulator = simulator;
     this.target = target;
     // Random too: a gateway with a cache must not answer from it.
     this.#marker = `verify-${randomUUID()}`;
     this.messages = `[{"role":"user","content":"${this.#marker}"}]`;
-    this.upstream(answerJson([PLAIN_ANSWER]));
+    this.respondWith(respondJson([PLAIN_RESPONSE]));
   }
 
-  /** Says how upstream answers this check's requests from now on; without it, with {@link PLAIN_ANSWER}. */
-  upstream(respond: Responder): void {
+  /** Says how upstream answers this check's requests from now on; without it, with {@link PLAIN_RESPONSE}. */
+  respondWith(respond: Responder): void {
     this.#simulator.intercept(async (exchange, body) => {
       if (this.#closed || !body.includes(this.#marker)) {
         exchange.sendError(500, { message: "This request is of no check under way." });
         return;
       }
-      this.arrived.push({ exchange, body });
+      this.upstreamRequests.push({ exchange, body });
       await respond(exchange);
     });
   }
@@ -55,7 +55,7 @@ export class Bench {
   }
 
   /** Sends a small chat completion. */
-  chat(fields: { readonly stream: boolean } & Omit<Partial<Outgoing>, "body">): Call {
+  sendChat(fields: { readonly stream: boolean } & Omit<Partial<Outgoing>, "body">): Call {
     const { stream, ...outgoing } = fields;
     const flag = stream ? `,"stream":true` : "";
     return this.send({
@@ -65,23 +65,23 @@ export class Bench {
   }
 
   /** Waits for a request to arrive upstream whole. @throws when it does not; the message says what the gateway said. */
-  async arrival(call: Call, deadlineMs = PASSING_MS): Promise<Arrived> {
+  async waitForUpstream(call: Call, deadlineMs = PASSING_MS): Promise<ArrivedRequest> {
     const endMs = performance.now() + deadlineMs;
     for (;;) {
-      const [first] = this.arrived;
+      const [first] = this.upstreamRequests;
       if (first) return first;
       const refused = call.ending !== "open";
       if (refused || performance.now() > endMs) {
-        throw new Error(`the request did not reach upstream; the client got ${call.summary()}`);
+        throw new Error(`the request did not reach upstream; the client got ${call.summarize()}`);
       }
       await new Promise((resolve) => void setTimeout(resolve, POLL_MS));
     }
   }
 
   /** Waits for the whole answer. @throws when it is not whole in time. */
-  async whole(call: Call, deadlineMs = PASSING_MS): Promise<Call> {
-    const ending = await call.over(deadlineMs);
-    if (ending !== "whole") throw new Error(`no whole answer within ${deadlineMs} ms: ${call.summary()}`);
+  async waitForResponse(call: Call, deadlineMs = PASSING_MS): Promise<Call> {
+    const ending = await call.waitForEnd(deadlineMs);
+    if (ending !== "whole") throw new Error(`no whole answer within ${deadlineMs} ms: ${call.summarize()}`);
     return call;
   }
 
@@ -89,7 +89,7 @@ export class Bench {
   close(): void {
     this.#closed = true;
     this.#simulator.intercept();
-    for (const call of this.#calls) call.leave();
-    for (const { exchange } of this.arrived) if (exchange.isOpen) exchange.res.destroy();
+    for (const call of this.#calls) call.disconnect();
+    for (const { exchange } of this.upstreamRequests) if (exchange.isOpen) exchange.res.destroy();
   }
 }

@@ -1,4 +1,4 @@
-import { failed, passed, type Outcome } from "./check.ts";
+import { fail, pass, type Outcome } from "./check.ts";
 
 const CONTEXT_BYTES = 24;
 const SHOWN_BYTES = 72;
@@ -20,11 +20,11 @@ function around(bytes: Buffer, at: number): string {
  * @param what names them: "the request", "the answer".
  * @returns passed if they are the same; else where they part, with what stands there on both sides.
  */
-export function sameBytes(what: string, expected: string | Uint8Array, came: Buffer): Outcome {
+export function compareBytes(what: string, expected: string | Uint8Array, came: Buffer): Outcome {
   const wanted = Buffer.from(expected);
-  if (wanted.equals(came)) return passed(`${what}: the same ${came.length} bytes`);
+  if (wanted.equals(came)) return pass(`${what}: the same ${came.length} bytes`);
   const at = firstDifference(wanted, came);
-  return failed(
+  return fail(
     `${what} differs from byte ${at} on (${wanted.length} bytes sent, ${came.length} came): sent ${around(wanted, at)}, came ${around(came, at)}`,
   );
 }

@@ -1,9 +1,9 @@
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { AnswerDecoder } from "./answer-decoder.ts";
+import { ResponseDecoder } from "./answer-decoder.ts";
 
 /** The gateway under test, and what every request to it carries. */
-export interface Target {
+export interface GatewayTarget {
   /** The base URL that an SDK would get, without a trailing slash. */
   readonly url: string;
   readonly key: string;
@@ -29,7 +29,7 @@ export type Ending = "open" | "whole" | "cut" | "reset";
 // What openai-node sends, because some gateways behave by it.
 const USER_AGENT = "OpenAI/JS 7.57.0";
 
-function requestHead(target: Target, url: URL, outgoing: Outgoing): string {
+function requestHead(target: GatewayTarget, url: URL, outgoing: Outgoing): string {
   const headers: Record<string, string | undefined> = {
     host: url.host,
     authorization: `Bearer ${target.key}`,
@@ -57,14 +57,14 @@ function open(url: URL): Socket {
 
 /** One request over a connection of its own, with nothing between the check and the wire. */
 export class Call {
-  readonly answer = new AnswerDecoder();
+  readonly response = new ResponseDecoder();
   /** Code of the error that the connection ended with. */
   error: string | undefined;
   readonly #socket: Socket;
   readonly #watchers = new Set<() => void>();
   #closed = false;
 
-  constructor(target: Target, outgoing: Outgoing) {
+  constructor(target: GatewayTarget, outgoing: Outgoing) {
     const url = new URL(target.url + (outgoing.path ?? "/chat/completions"));
     this.#socket = open(url);
     if (outgoing.paused) this.#socket.pause();
@@ -79,7 +79,7 @@ export class Call {
   }
 
   get ending(): Ending {
-    if (this.answer.complete) return "whole";
+    if (this.response.complete) return "whole";
     if (!this.#closed) return "open";
     return this.error === undefined ? "cut" : "reset";
   }
@@ -91,12 +91,12 @@ export class Call {
   }
 
   /** Goes away as a client does that is stopped: without a word. */
-  leave(): void {
+  disconnect(): void {
     this.#socket.destroy();
   }
 
   /** Waits until `probe` holds, the answer is over, or the deadline has passed. @returns whether `probe` holds. */
-  until(probe: () => boolean, deadlineMs: number): Promise<boolean> {
+  waitUntil(probe: () => boolean, deadlineMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const settle = (): void => {
         clearTimeout(timer);
@@ -104,7 +104,7 @@ export class Call {
         resolve(probe());
       };
       const look = (): void => {
-        if (probe() || this.#closed || this.answer.complete) settle();
+        if (probe() || this.#closed || this.response.complete) settle();
       };
       const timer = setTimeout(settle, deadlineMs);
       this.#watchers.add(look);
@@ -113,14 +113,14 @@ export class Call {
   }
 
   /** Waits for the answer to be over, whole or not, at most until the deadline. */
-  async over(deadlineMs: number): Promise<Ending> {
-    await this.until(() => this.ending !== "open", deadlineMs);
+  async waitForEnd(deadlineMs: number): Promise<Ending> {
+    await this.waitUntil(() => this.ending !== "open", deadlineMs);
     return this.ending;
   }
 
   /** The answer in one line, for messages. */
-  summary(): string {
-    const { status, body } = this.answer;
+  summarize(): string {
+    const { status, body } = this.response;
     const ends = {
       open: "still open",
       whole: "whole",
@@ -134,14 +134,14 @@ export class Call {
   #listen(): void {
     this.#socket.on("data", (bytes: Buffer) => {
       try {
-        this.answer.push(bytes, performance.now());
+        this.response.push(bytes, performance.now());
       } catch (error) {
         this.error = error instanceof Error ? error.message : String(error);
         this.#socket.destroy();
       }
       this.#tell();
     });
-    this.#socket.once("end", () => this.answer.end());
+    this.#socket.once("end", () => this.response.end());
   }
 
   #tell(): void {

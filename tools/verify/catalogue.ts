@@ -1,4 +1,4 @@
-import { type Check, groupOf } from "./check.ts";
+import { type Check, getGroup } from "./check.ts";
 import { CANCEL_CHECKS } from "./checks/cancel.ts";
 import { CREDENTIAL_CHECKS } from "./checks/credentials.ts";
 import { CUT_CHECKS } from "./checks/cut.ts";
@@ -6,19 +6,19 @@ import { HEADER_CHECKS } from "./checks/headers.ts";
 import { ISOLATION_CHECKS } from "./checks/isolation.ts";
 import { MODEL_CHECKS } from "./checks/model-ids.ts";
 import { OWN_ERROR_CHECKS } from "./checks/own-errors.ts";
-import { PLAIN_ANSWER_CHECKS } from "./checks/plain-answers.ts";
+import { PLAIN_RESPONSE_CHECKS } from "./checks/plain-answers.ts";
 import { REQUEST_CHECKS } from "./checks/request-bytes.ts";
 import { SLOW_READER_CHECKS } from "./checks/slow-reader.ts";
 import { STATUS_CHECKS } from "./checks/statuses.ts";
-import { STREAMED_ANSWER_CHECKS } from "./checks/streamed-answers.ts";
+import { STREAMED_RESPONSE_CHECKS } from "./checks/streamed-answers.ts";
 import { TIMING_CHECKS } from "./checks/timing.ts";
 
 /** Every check, in the order in which they run. */
 export const CHECKS: readonly Check[] = [
   ...REQUEST_CHECKS,
   ...MODEL_CHECKS,
-  ...PLAIN_ANSWER_CHECKS,
-  ...STREAMED_ANSWER_CHECKS,
+  ...PLAIN_RESPONSE_CHECKS,
+  ...STREAMED_RESPONSE_CHECKS,
   ...STATUS_CHECKS,
   ...HEADER_CHECKS,
   ...ISOLATION_CHECKS,
@@ -31,4 +31,4 @@ export const CHECKS: readonly Check[] = [
 ];
 
 /** The groups, in the same order. */
-export const GROUPS: readonly string[] = [...new Set(CHECKS.map(({ id }) => groupOf(id)))];
+export const GROUPS: readonly string[] = [...new Set(CHECKS.map(({ id }) => getGroup(id)))];

@@ -1,4 +1,4 @@
-import type { Bench } from "./bench.ts";
+import type { Harness } from "./bench.ts";
 
 /** What a check found. */
 export interface Outcome {
@@ -18,25 +18,25 @@ export interface Check {
   /** How long it may take altogether, in ms; {@link USUAL_DEADLINE_MS} if absent. */
   readonly deadlineMs?: number;
   /** Tries the gateway. What it throws is a failure too, with the message as what was got. */
-  readonly run: (bench: Bench) => Promise<Outcome>;
+  readonly run: (harness: Harness) => Promise<Outcome>;
 }
 
 export const USUAL_DEADLINE_MS = 15_000;
 
 /** The part of an id before the slash. */
-export function groupOf(id: string): string {
+export function getGroup(id: string): string {
   return id.slice(0, id.indexOf("/"));
 }
 
-export function passed(got: string): Outcome {
+export function pass(got: string): Outcome {
   return { pass: true, got };
 }
 
-export function failed(got: string): Outcome {
+export function fail(got: string): Outcome {
   return { pass: false, got };
 }
 
-/** Passes if `pass`, whatever is said. */
-export function judged(pass: boolean, got: string): Outcome {
-  return { pass, got };
+/** Passes if `isPass`, whatever is said. */
+export function toOutcome(isPass: boolean, got: string): Outcome {
+  return { pass: isPass, got };
 }

@@ -2,8 +2,8 @@
 import process from "node:process";
 import { type Simulator, startSimulator } from "../simulator/simulator.ts";
 import { CHECKS } from "./catalogue.ts";
-import { type Options, parseOptions, USAGE, UsageError } from "./options.ts";
-import { reportText } from "./report-text.ts";
+import { type VerifyOptions, parseOptions, USAGE, UsageError } from "./options.ts";
+import { formatReport } from "./report-text.ts";
 import { GatewayUnreachable, runChecks } from "./run.ts";
 
 const EXIT_FAILED = 1;
@@ -24,12 +24,12 @@ function listChecks(): void {
   process.stdout.write(CHECKS.map(({ id, title }) => `${id.padEnd(width)}  ${title}\n`).join(""));
 }
 
-async function verify(options: Options): Promise<void> {
+async function verify(options: VerifyOptions): Promise<void> {
   const { only, format, upstreamPort, ...rest } = options;
   const simulator = await listen(upstreamPort);
   try {
     const report = await runChecks({ ...rest, simulator, ...(only && { only }) });
-    process.stdout.write(format === "json" ? `${JSON.stringify(report, null, 2)}\n` : reportText(report));
+    process.stdout.write(format === "json" ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report));
     if (report.passed < report.total) process.exitCode = EXIT_FAILED;
   } finally {
     await simulator.close();

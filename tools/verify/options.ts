@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { CHECKS, GROUPS } from "./catalogue.ts";
 
 /** What the command line asks for. */
-export interface Options {
+export interface VerifyOptions {
   readonly gateway: string;
   readonly key: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -73,7 +73,7 @@ function parse(args: readonly string[]) {
 }
 
 /** Reads a command line. @throws UsageError for the first mistake. */
-export function parseOptions(args: readonly string[]): Options {
+export function parseOptions(args: readonly string[]): VerifyOptions {
   const values = parse(args);
   const { gateway = "", key = "", format, list } = values;
   if (format !== "text" && format !== "json") throw new UsageError("--format is text or json");

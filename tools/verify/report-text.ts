@@ -25,7 +25,7 @@ function groupLine(group: string, { results, skipped }: Report): string {
 }
 
 /** The report as text: every check, what is wrong with those that failed, and the score. */
-export function reportText(report: Report): string {
+export function formatReport(report: Report): string {
   const { results, passed, total, ms, gateway, skipped } = report;
   const idWidth = Math.max(0, ...results.map(({ id }) => id.length));
   const failures = results.filter(({ pass }) => !pass);

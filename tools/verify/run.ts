@@ -1,8 +1,8 @@
 import type { Simulator } from "../simulator/simulator.ts";
-import { Bench, PASSING_MS } from "./bench.ts";
-import type { Target } from "./call.ts";
+import { Harness, PASSING_MS } from "./bench.ts";
+import type { GatewayTarget } from "./call.ts";
 import { CHECKS } from "./catalogue.ts";
-import { type Check, failed, groupOf, type Outcome, USUAL_DEADLINE_MS } from "./check.ts";
+import { type Check, fail, getGroup, type Outcome, USUAL_DEADLINE_MS } from "./check.ts";
 
 /** What to check, and with what. */
 export interface RunOptions {
@@ -58,14 +58,14 @@ const LEAST_MS = 100;
  */
 export async function runChecks(options: RunOptions): Promise<Report> {
   const { gateway, key, headers = {}, simulator, only, skip = [], deadlineMs = RUN_DEADLINE_MS } = options;
-  const target: Target = { url: gateway.replace(/\/+$/, ""), key, headers };
+  const target: GatewayTarget = { url: gateway.replace(/\/+$/, ""), key, headers };
   const startedAtMs = performance.now();
-  await reach(new Bench(simulator, target), simulator);
-  const checks = CHECKS.filter(({ id }) => !skip.includes(groupOf(id)) && (only?.includes(id) ?? true));
+  await reach(new Harness(simulator, target), simulator);
+  const checks = CHECKS.filter(({ id }) => !skip.includes(getGroup(id)) && (only?.includes(id) ?? true));
   const results: Result[] = [];
   for (const check of checks) {
     const leftMs = Math.floor(deadlineMs - (performance.now() - startedAtMs));
-    const result = await runOne(check, new Bench(simulator, target), leftMs);
+    const result = await runOne(check, new Harness(simulator, target), leftMs);
     results.push(result);
     options.onResult?.(result);
   }
@@ -74,37 +74,39 @@ export async function runChecks(options: RunOptions): Promise<Report> {
   return { gateway, passed, total: results.length, skipped: skip, ms, results };
 }
 
-async function reach(bench: Bench, simulator: Simulator): Promise<void> {
-  const call = bench.chat({ stream: false });
+async function reach(harness: Harness, simulator: Simulator): Promise<void> {
+  const call = harness.sendChat({ stream: false });
   try {
-    await bench.arrival(call);
-    await call.over(PASSING_MS);
+    await harness.waitForUpstream(call);
+    await call.waitForEnd(PASSING_MS);
   } catch {
     const came =
-      call.answer.status === 0 && call.error !== undefined ? call.error : `the client got ${call.summary()}`;
+      call.response.status === 0 && call.error !== undefined
+        ? call.error
+        : `the client got ${call.summarize()}`;
     throw new GatewayUnreachable(
-      `A plain request to ${bench.target.url}/chat/completions did not reach the simulator at ${simulator.baseUrl}: ${came}`,
+      `A plain request to ${harness.target.url}/chat/completions did not reach the simulator at ${simulator.baseUrl}: ${came}`,
     );
   } finally {
-    bench.close();
+    harness.close();
   }
 }
 
-async function runOne(check: Check, bench: Bench, leftMs: number): Promise<Result> {
+async function runOne(check: Check, harness: Harness, leftMs: number): Promise<Result> {
   const { id, title, why, expected, deadlineMs = USUAL_DEADLINE_MS } = check;
   const startedAtMs = performance.now();
-  const outcome = await inTime(check, bench, Math.min(deadlineMs, leftMs));
-  bench.close();
+  const outcome = await inTime(check, harness, Math.min(deadlineMs, leftMs));
+  harness.close();
   const ms = Math.round(performance.now() - startedAtMs);
-  return { id, group: groupOf(id), title, why, expected, ...outcome, ms };
+  return { id, group: getGroup(id), title, why, expected, ...outcome, ms };
 }
 
-async function inTime(check: Check, bench: Bench, deadlineMs: number): Promise<Outcome> {
-  if (deadlineMs < LEAST_MS) return failed("not tried: the time for the whole run was used up");
+async function inTime(check: Check, harness: Harness, deadlineMs: number): Promise<Outcome> {
+  if (deadlineMs < LEAST_MS) return fail("not tried: the time for the whole run was used up");
   const { promise: late, resolve } = Promise.withResolvers<Outcome>();
-  const timer = setTimeout(() => resolve(failed(`no verdict within ${deadlineMs} ms`)), deadlineMs);
+  const timer = setTimeout(() => resolve(fail(`no verdict within ${deadlineMs} ms`)), deadlineMs);
   const verdict = check
-    .run(bench)
-    .catch((error: unknown) => failed(error instanceof Error ? error.message : String(error)));
+    .run(harness)
+    .catch((error: unknown) => fail(error instanceof Error ? error.message : String(error)));
   return Promise.race([verdict, late]).finally(() => clearTimeout(timer));
 }

@@ -1,8 +1,8 @@
 // Answers as OpenRouter sends them, byte for byte known here, and the ways to send them.
-import { type Exchange, nextTurn, pause } from "../simulator/exchange.ts";
+import { type HttpExchange, waitForNextTurn, sleep } from "../simulator/exchange.ts";
 
 /** How upstream answers one request. */
-export type Responder = (exchange: Exchange) => void | Promise<void>;
+export type Responder = (exchange: HttpExchange) => void | Promise<void>;
 
 /** What OpenRouter sends before the JSON of a plain answer to keep the connection alive. */
 export const KEEP_ALIVE = "\n         \n";
@@ -15,16 +15,16 @@ const USAGE = `"usage":{"prompt_tokens":9,"completion_tokens":12,"total_tokens":
 const CONTENT = "Grüße, 世界 🎉 — ¡olé!";
 
 /** A plain answer in the spelling of every common JSON writer: no fault of re-serialising shows in it. */
-export const PLAIN_ANSWER = `{${NAMES},"object":"chat.completion","created":1767225600,"choices":[{"logprobs":null,"finish_reason":"stop","native_finish_reason":"completed","index":0,"message":{"role":"assistant","content":"${CONTENT}","refusal":null,"reasoning":null}}],${USAGE}}`;
+export const PLAIN_RESPONSE = `{${NAMES},"object":"chat.completion","created":1767225600,"choices":[{"logprobs":null,"finish_reason":"stop","native_finish_reason":"completed","index":0,"message":{"role":"assistant","content":"${CONTENT}","refusal":null,"reasoning":null}}],${USAGE}}`;
 
 /** One event of a stream; `more` is JSON text of further fields, with a comma before. */
-export function chunk(choices: string, more = ""): string {
+export function formatChunk(choices: string, more = ""): string {
   return `data: {${NAMES},"object":"chat.completion.chunk","created":1767225600,"choices":[${choices}]${more}}\n\n`;
 }
 
 /** One event of a stream with so much text; the text is put into JSON as it is. */
-export function contentChunk(text: string): string {
-  return chunk(
+export function formatContentChunk(text: string): string {
+  return formatChunk(
     `{"index":0,"delta":{"role":"assistant","content":"${text}"},"finish_reason":null,"native_finish_reason":null,"logprobs":null}`,
   );
 }
@@ -32,15 +32,23 @@ export function contentChunk(text: string): string {
 const LAST_CHOICE = `{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"stop","native_finish_reason":"completed","logprobs":null}`;
 
 /** The last events of a stream. */
-export const STREAM_END: readonly string[] = [chunk(LAST_CHOICE), chunk(LAST_CHOICE, `,${USAGE}`), DONE];
+export const STREAM_END: readonly string[] = [
+  formatChunk(LAST_CHOICE),
+  formatChunk(LAST_CHOICE, `,${USAGE}`),
+  DONE,
+];
 /** The last events of a stream whose usage comes without a choice. */
-export const EMPTY_CHOICES_END: readonly string[] = [chunk(LAST_CHOICE), chunk("", `,${USAGE}`), DONE];
+export const EMPTY_CHOICES_END: readonly string[] = [
+  formatChunk(LAST_CHOICE),
+  formatChunk("", `,${USAGE}`),
+  DONE,
+];
 
 /** A stream of three pieces of text, without comments. */
 export const STREAM: readonly string[] = [
-  contentChunk("Grüße, "),
-  contentChunk("世界 "),
-  contentChunk("🎉"),
+  formatContentChunk("Grüße, "),
+  formatContentChunk("世界 "),
+  formatContentChunk("🎉"),
   ...STREAM_END,
 ];
 
@@ -52,31 +60,31 @@ const STREAM_HEAD = [
 ].flat();
 
 /** Sends the head of a plain answer at once. */
-export function beginJson(exchange: Exchange, more: readonly string[] = []): void {
+export function beginJson(exchange: HttpExchange, more: readonly string[] = []): void {
   exchange.writeHead(200, [...JSON_HEAD, "X-Provider-Name", "OpenAI", ...more]);
   exchange.res.flushHeaders();
 }
 
 /** Sends the head of a stream at once. */
-export function beginStream(exchange: Exchange): void {
+export function beginStream(exchange: HttpExchange): void {
   exchange.writeHead(200, [...STREAM_HEAD, "X-Provider-Name", "OpenAI"]);
   exchange.res.flushHeaders();
 }
 
 /** Writes each part as a chunk and a packet of its own, `gapMs` apart. */
 export async function writeParts(
-  exchange: Exchange,
+  exchange: HttpExchange,
   parts: readonly (string | Buffer)[],
   gapMs = 0,
 ): Promise<void> {
   for (const [i, part] of parts.entries()) {
-    if (i > 0) await (gapMs > 0 ? pause(gapMs) : nextTurn());
+    if (i > 0) await (gapMs > 0 ? sleep(gapMs) : waitForNextTurn());
     exchange.write(part);
   }
 }
 
 /** Answers with a plain 200 in these parts. */
-export function answerJson(parts: readonly (string | Buffer)[], gapMs = 0): Responder {
+export function respondJson(parts: readonly (string | Buffer)[], gapMs = 0): Responder {
   return async (exchange) => {
     beginJson(exchange);
     await writeParts(exchange, parts, gapMs);
@@ -85,7 +93,7 @@ export function answerJson(parts: readonly (string | Buffer)[], gapMs = 0): Resp
 }
 
 /** Answers with a stream in these parts. */
-export function answerStream(parts: readonly (string | Buffer)[], gapMs = 0): Responder {
+export function respondStream(parts: readonly (string | Buffer)[], gapMs = 0): Responder {
   return async (exchange) => {
     beginStream(exchange);
     await writeParts(exchange, parts, gapMs);
@@ -94,6 +102,6 @@ export function answerStream(parts: readonly (string | Buffer)[], gapMs = 0): Re
 }
 
 /** Answers with an error; `headers` are names and values in turn. */
-export function answerError(status: number, body: string, headers: readonly string[] = []): Responder {
+export function respondError(status: number, body: string, headers: readonly string[] = []): Responder {
   return (exchange) => exchange.sendJson(status, body, headers);
 }

@@ -5,17 +5,18 @@ import { join } from "node:path";
 const NAME = /^(.+?)(?:\.(\d+)\.jsonl|\.lock)$/;
 
 /** The file that says, by its lock, that the process of this journal lives. */
-export const lockPath = (directory: string, instance: string): string => join(directory, `${instance}.lock`);
+export const getLockPath = (directory: string, instance: string): string =>
+  join(directory, `${instance}.lock`);
 
 /** One file of a journal. @param number from 1. */
-export const segmentPath = (directory: string, instance: string, number: number): string =>
+export const getSegmentPath = (directory: string, instance: string, number: number): string =>
   join(directory, `${instance}.${number}.jsonl`);
 
 /** Where a segment with lines that cannot be read stays, for a person to look at. */
-export const damagedPath = (segment: string): string => `${segment}.damaged`;
+export const getDamagedPath = (segment: string): string => `${segment}.damaged`;
 
 /** A file that is written only to see whether it can be. */
-export const probePath = (directory: string, instance: string): string =>
+export const getProbePath = (directory: string, instance: string): string =>
   join(directory, `${instance}.probe`);
 
 /** As much as file systems give out at once: on a full disk a shorter file can still find room. */
@@ -35,11 +36,11 @@ export function canWrite(path: string): boolean {
 
 /** Deletes the lock of a journal that is no more, with what SQLite may have put beside it. */
 export function deleteLock(directory: string, instance: string): void {
-  for (const end of ["", "-journal"]) rmSync(lockPath(directory, instance) + end, { force: true });
+  for (const end of ["", "-journal"]) rmSync(getLockPath(directory, instance) + end, { force: true });
 }
 
 /** Instances that have a journal or a lock in a directory, and the segments of each in the order of their numbers. */
-export function journalsIn(directory: string): Map<string, string[]> {
+export function listJournals(directory: string): Map<string, string[]> {
   const numbers = new Map<string, number[]>();
   for (const name of readdirSync(directory)) {
     const [, instance, number] = NAME.exec(name) ?? [];
@@ -51,7 +52,7 @@ export function journalsIn(directory: string): Map<string, string[]> {
   return new Map(
     [...numbers].map(([instance, known]) => [
       instance,
-      known.toSorted((a, b) => a - b).map((number) => segmentPath(directory, instance, number)),
+      known.toSorted((a, b) => a - b).map((number) => getSegmentPath(directory, instance, number)),
     ]),
   );
 }

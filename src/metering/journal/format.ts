@@ -55,20 +55,20 @@ const quoted = (text: string | null): string =>
   text !== null && NEEDS_NO_ESCAPE.test(text) ? `"${text}"` : JSON.stringify(text);
 
 /** The same line as {@link formatEntry} for the beginning of a request. */
-export function formatStartEntry(opening: StartEntry): string {
-  return lineWithChecksum(`["open",${openingJson(opening)}`);
+export function formatStartEntry(startEntry: StartEntry): string {
+  return lineWithChecksum(`["open",${openingJson(startEntry)}`);
 }
 
-function openingJson(opening: StartEntry): string {
+function openingJson(startEntry: StartEntry): string {
   const { id, request_id, key_id, key_name, requested_model, forwarded_model, stream, bytes_in, started_at } =
-    opening;
+    startEntry;
   return `{"id":${quoted(id)},"request_id":${quoted(request_id)},"key_id":${quoted(key_id)},"key_name":${quoted(key_name)},"requested_model":${quoted(requested_model)},"forwarded_model":${quoted(forwarded_model)},"stream":${stream},"bytes_in":${bytes_in},"started_at":${started_at}}`;
 }
 
 /** The same line as {@link formatEntry} for upstream's head. */
-export function formatHeadEntry(opening: StartEntry, { status, generationId }: HeadEntry): string {
+export function formatHeadEntry(startEntry: StartEntry, { status, generationId }: HeadEntry): string {
   const generation = generationId === undefined ? "" : `,"generationId":${quoted(generationId)}`;
   return lineWithChecksum(
-    `["head",${quoted(opening.id)},{"status":${status}${generation}},${openingJson(opening)}`,
+    `["head",${quoted(startEntry.id)},{"status":${status}${generation}},${openingJson(startEntry)}`,
   );
 }

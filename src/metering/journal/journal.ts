@@ -12,7 +12,7 @@ import { join } from "node:path";
 import type { RequestRow } from "../record.ts";
 import { type FileLock, lockFile } from "../../store/file-lock.ts";
 import { type HeadEntry, formatHeadEntry, formatEntry, formatStartEntry, type StartEntry } from "./format.ts";
-import { canWrite, damagedPath, deleteLock, lockPath, probePath, segmentPath } from "./files.ts";
+import { canWrite, getDamagedPath, deleteLock, getLockPath, getProbePath, getSegmentPath } from "./files.ts";
 import { type Committed, GroupCommit } from "./group-commit.ts";
 
 const SEGMENT_MAX_BYTES = 16_777_216;
@@ -25,12 +25,12 @@ const SEGMENTS_MIN = 8;
 export interface Segment {
   readonly path: string;
   /** Lines of requests in it whose end stands nowhere else yet. */
-  live: number;
-  bytes: number;
+  liveEntries: number;
+  sizeBytes: number;
   /** ms since 1970. */
-  readonly begunAt: number;
+  readonly createdAt: number;
   /** It holds whole rows that the database has not got. */
-  spilled: boolean;
+  hasSpilledRows: boolean;
   /** Some of its lines cannot be read: it is renamed, not deleted. */
   isDamaged: boolean;
 }
@@ -67,7 +67,7 @@ export class Journal {
     this.instance = instance;
     this.#maxBytes = maxBytes;
     this.#segmentBytes = Math.min(SEGMENT_MAX_BYTES, maxBytes / SEGMENTS_MIN);
-    const lock = lockFile(lockPath(directory, instance));
+    const lock = lockFile(getLockPath(directory, instance));
     if (!lock) throw new Error(`the journal of ${instance} is another process's`);
     this.#lock = lock;
   }
@@ -78,21 +78,21 @@ export class Journal {
    * @returns the segment, to be given to `release`.
    * @throws JournalFull when it may not begin.
    */
-  recordStart(opening: StartEntry, committed: Committed): Segment {
-    if (this.#current && opening.started_at - this.#current.begunAt > SEGMENT_MAX_MS) this.#close();
+  recordStart(startEntry: StartEntry, committed: Committed): Segment {
+    if (this.#current && startEntry.started_at - this.#current.createdAt > SEGMENT_MAX_MS) this.#close();
     if (this.#bytes > this.#maxBytes) throw new JournalFull("the journal is as long as it may be");
     const segment = this.#current ?? this.#begin();
-    segment.live++;
-    this.#commits.add(formatStartEntry(opening), committed);
+    segment.liveEntries++;
+    this.#commits.add(formatStartEntry(startEntry), committed);
     return segment;
   }
 
   /** Upstream's head has come. @param committed told in this turn. @returns as `open`; undefined if it could not be kept. */
-  recordHead(opening: StartEntry, head: HeadEntry, committed: Committed): Segment | undefined {
+  recordHead(startEntry: StartEntry, head: HeadEntry, committed: Committed): Segment | undefined {
     try {
       const segment = this.#current ?? this.#begin();
-      this.#commits.add(formatHeadEntry(opening, head), committed);
-      segment.live++;
+      this.#commits.add(formatHeadEntry(startEntry, head), committed);
+      segment.liveEntries++;
       return segment;
     } catch (error) {
       committed(error as Error);
@@ -107,28 +107,28 @@ export class Journal {
   }
 
   /** Puts a row aside that the database will never take. A person has to look at it. */
-  refuse(row: RequestRow): void {
+  quarantine(row: RequestRow): void {
     const line = `${JSON.stringify(["row", row])}\n`;
     appendFileSync(join(this.directory, `${this.instance}.refused`), line, { mode: 0o600 });
   }
 
   /** What a request had in this segment is not needed any more. */
   release(segment: Segment): void {
-    segment.live--;
+    segment.liveEntries--;
     // A quiet process would keep what it has finished while it lives, for whoever finds it to take over.
-    if (segment === this.#current && segment.live === 0 && !segment.spilled) this.#close();
+    if (segment === this.#current && segment.liveEntries === 0 && !segment.hasSpilledRows) this.#close();
     else this.#deleteUnneeded(segment);
   }
 
   /** Segments with rows for the database. The current one is closed for it, so that they do not grow. */
   takeSpilled(): Segment[] {
-    if (this.#current?.spilled) this.#close();
-    return [...this.#segments].filter(({ spilled }) => spilled);
+    if (this.#current?.hasSpilledRows) this.#close();
+    return [...this.#segments].filter(({ hasSpilledRows }) => hasSpilledRows);
   }
 
   /** The database has got the rows of a segment. @param isDamaged some of its lines cannot be read. */
-  replayed(segment: Segment, isDamaged = false): void {
-    segment.spilled = false;
+  markReplayed(segment: Segment, isDamaged = false): void {
+    segment.hasSpilledRows = false;
     segment.isDamaged = isDamaged;
     this.#deleteUnneeded(segment);
   }
@@ -138,12 +138,12 @@ export class Journal {
    * fails, no request comes that would try it.
    */
   isWritable(): boolean {
-    if (this.#failed) this.#failed = !canWrite(probePath(this.directory, this.instance));
+    if (this.#failed) this.#failed = !canWrite(getProbePath(this.directory, this.instance));
     return !this.#failed && this.#bytes <= this.#maxBytes;
   }
 
   get hasSpilled(): boolean {
-    for (const { spilled } of this.#segments) if (spilled) return true;
+    for (const { hasSpilledRows } of this.#segments) if (hasSpilledRows) return true;
     return false;
   }
 
@@ -168,31 +168,38 @@ export class Journal {
       this.#close();
       throw new JournalFull("the journal cannot be written", { cause });
     }
-    segment.bytes += bytes;
+    segment.sizeBytes += bytes;
     this.#bytes += bytes;
     // Before it may be closed, which deletes what nobody needs.
-    if (spilled) segment.spilled = true;
-    if (segment.bytes > this.#segmentBytes) this.#close();
+    if (spilled) segment.hasSpilledRows = true;
+    if (segment.sizeBytes > this.#segmentBytes) this.#close();
   }
 
   /** Takes off what was written of lines that are said not to be kept. If it stays, the next line stands in another file. */
   #takeBack(segment: Segment): void {
     try {
-      ftruncateSync(this.#file, segment.bytes);
+      ftruncateSync(this.#file, segment.sizeBytes);
     } catch {
       // Readers pass over half a line; a whole one is of a request that was refused.
     }
   }
 
   #begin(): Segment {
-    const path = segmentPath(this.directory, this.instance, ++this.#count);
+    const path = getSegmentPath(this.directory, this.instance, ++this.#count);
     try {
       this.#file = openSync(path, "ax", 0o600);
     } catch (cause) {
       this.#failed = true;
       throw new JournalFull("the journal cannot be written", { cause });
     }
-    this.#current = { path, live: 0, bytes: 0, begunAt: Date.now(), spilled: false, isDamaged: false };
+    this.#current = {
+      path,
+      liveEntries: 0,
+      sizeBytes: 0,
+      createdAt: Date.now(),
+      hasSpilledRows: false,
+      isDamaged: false,
+    };
     this.#segments.add(this.#current);
     return this.#current;
   }
@@ -208,10 +215,10 @@ export class Journal {
   }
 
   #deleteUnneeded(segment: Segment): void {
-    if (segment === this.#current || segment.live > 0 || segment.spilled) return;
+    if (segment === this.#current || segment.liveEntries > 0 || segment.hasSpilledRows) return;
     if (!this.#segments.delete(segment)) return;
-    this.#bytes -= segment.bytes;
-    if (segment.isDamaged) renameSync(segment.path, damagedPath(segment.path));
+    this.#bytes -= segment.sizeBytes;
+    if (segment.isDamaged) renameSync(segment.path, getDamagedPath(segment.path));
     else unlinkSync(segment.path);
   }
 }

@@ -6,7 +6,7 @@ import { checksumOf, type JournalEntry } from "./format.ts";
  * its checksum, or that is no entry.
  * @param onDamaged called for each such line.
  */
-export async function* entriesOf(path: string, onDamaged: () => void): AsyncGenerator<JournalEntry> {
+export async function* readEntries(path: string, onDamaged: () => void): AsyncGenerator<JournalEntry> {
   let hasChecksums = false;
   for await (const line of linesOf(path)) {
     const end = line.lastIndexOf(",");

@@ -1,17 +1,17 @@
 import { renameSync, statSync, unlinkSync } from "node:fs";
 import { lockFile } from "../../store/file-lock.ts";
 import type { RequestRow } from "../record.ts";
-import { entriesOf } from "./reader.ts";
+import { readEntries } from "./reader.ts";
 import type { JournalEntry, HeadEntry, StartEntry } from "./format.ts";
-import { damagedPath, deleteLock, journalsIn, lockPath } from "./files.ts";
-import { interruptedRow, openRow } from "../request-row.ts";
+import { getDamagedPath, deleteLock, listJournals, getLockPath } from "./files.ts";
+import { createInterruptedRow, createOpenRow } from "../request-row.ts";
 
 const BATCH_MAX = 500;
 /** A process that starts makes its lock, takes it, and only then has a journal. */
 const STARTING_MS = 60_000;
 
 /** What a recovery found. */
-export interface Recovered {
+export interface RecoveryResult {
   readonly instances: number;
   /** What was news to the database. */
   readonly rows: number;
@@ -28,11 +28,11 @@ type Write = (rows: readonly RequestRow[]) => Promise<number>;
  * @param own whose journal is left alone.
  * @throws what kept a journal from being recovered: it stays for another time, the others are gone.
  */
-export async function recoverJournals(directory: string, own: string, write: Write): Promise<Recovered> {
+export async function recoverJournals(directory: string, own: string, write: Write): Promise<RecoveryResult> {
   const sum = { instances: 0, rows: 0, damagedLines: 0 };
   const failures: unknown[] = [];
-  for (const [instance, paths] of journalsIn(directory)) {
-    if (instance === own || (paths.length === 0 && mayBeStarting(lockPath(directory, instance)))) continue;
+  for (const [instance, paths] of listJournals(directory)) {
+    if (instance === own || (paths.length === 0 && mayBeStarting(getLockPath(directory, instance)))) continue;
     try {
       const found = await recoverUnlessAlive(directory, instance, write);
       if (!found) continue;
@@ -52,11 +52,11 @@ async function recoverUnlessAlive(
   instance: string,
   write: Write,
 ): Promise<Found | undefined> {
-  const lock = lockFile(lockPath(directory, instance));
+  const lock = lockFile(getLockPath(directory, instance));
   if (!lock) return undefined;
   try {
     // Not before it is locked: another process may have recovered it since.
-    const paths = journalsIn(directory).get(instance) ?? [];
+    const paths = listJournals(directory).get(instance) ?? [];
     const found = paths.length > 0 ? await recoverJournal(instance, paths, write) : undefined;
     deleteLock(directory, instance);
     return found;
@@ -70,7 +70,7 @@ function mayBeStarting(lock: string): boolean {
   return Date.now() - mtimeMs < STARTING_MS;
 }
 
-type Found = Omit<Recovered, "instances">;
+type Found = Omit<RecoveryResult, "instances">;
 
 async function recoverJournal(instance: string, paths: readonly string[], write: Write): Promise<Found> {
   const fold = new JournalReplay(write);
@@ -81,12 +81,12 @@ async function recoverJournal(instance: string, paths: readonly string[], write:
       damagedLines++;
       damaged.add(path);
     };
-    for await (const entry of entriesOf(path, onDamaged)) await fold.add(entry);
+    for await (const entry of readEntries(path, onDamaged)) await fold.add(entry);
   }
   const lastWrittenAt = Math.max(...paths.map((path) => Math.round(statSync(path).mtimeMs)));
   const rows = await fold.end(instance, lastWrittenAt);
   for (const path of paths) {
-    if (damaged.has(path)) renameSync(path, damagedPath(path));
+    if (damaged.has(path)) renameSync(path, getDamagedPath(path));
     else unlinkSync(path);
   }
   return { rows, damagedLines };
@@ -109,16 +109,18 @@ class JournalReplay {
     if (entry[0] === "open") this.#openings.set(entry[1].id, entry[1]);
     else if (entry[0] === "row") await this.#give(entry[1]);
     else {
-      const [, id, head, opening] = entry;
+      const [, id, head, startEntry] = entry;
       this.#heads.set(id, head);
-      if (opening) this.#openings.set(id, opening);
+      if (startEntry) this.#openings.set(id, startEntry);
     }
   }
 
   /** Brings what has only begun. @returns how many rows were news. */
   async end(instance: string, endedAt: number): Promise<number> {
-    for (const [id, opening] of this.#openings)
-      await this.#give(interruptedRow(openRow(opening, instance), this.#heads.get(id), endedAt));
+    for (const [id, startEntry] of this.#openings)
+      await this.#give(
+        createInterruptedRow(createOpenRow(startEntry, instance), this.#heads.get(id), endedAt),
+      );
     await this.#flush();
     return this.#news;
   }

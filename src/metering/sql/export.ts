@@ -1,7 +1,7 @@
 import { type ExpressionBuilder, type SelectQueryBuilder, sql } from "kysely";
 import type { Database } from "../../store/database.ts";
 import type { RequestRow } from "../record.ts";
-import { idAt } from "../row-id.ts";
+import { toRowIdPrefix } from "../row-id.ts";
 import type { Tables } from "../../store/tables.ts";
 
 /** Rows that one statement visits at most. The main thread deserializes and formats them in about 2 ms. */
@@ -31,7 +31,7 @@ export interface RequestFilter {
  * page and no transaction. Every statement is one range of an index and visits at most a page of rows, however few match.
  * @returns pages that are not empty.
  */
-export async function* requestPages(
+export async function* readRequestPages(
   { reader }: Database,
   filter: RequestFilter,
 ): AsyncGenerator<RequestRow[]> {
@@ -58,7 +58,7 @@ export async function* requestPages(
 
 /** Ids between which rows are, both excluded: no row has an id that is nothing but a time. */
 function idRangeOf({ from, to, order, after }: RequestFilter): [low: string, high: string] {
-  const [low, high] = [idAt(from), idAt(to)];
+  const [low, high] = [toRowIdPrefix(from), toRowIdPrefix(to)];
   if (after === undefined) return [low, high];
   return order === "desc" ? [low, after < high ? after : high] : [after > low ? after : low, high];
 }

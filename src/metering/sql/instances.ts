@@ -2,7 +2,7 @@ import type { Database } from "../../store/database.ts";
 import { databaseTime } from "../../store/database-time.ts";
 import type { RequestRow } from "../record.ts";
 import { addToRollups } from "./rollups.ts";
-import { UNFINISHED } from "./unfinished.ts";
+import { IS_UNFINISHED } from "./unfinished.ts";
 
 /** Says that this process lives. @returns when, by the database's clock, in ms since 1970. */
 export async function heartbeat(database: Database, id: string): Promise<number> {
@@ -22,7 +22,7 @@ export async function deregister(database: Database, id: string): Promise<void> 
 }
 
 /** How long a process may be silent, by the database's clock. */
-export interface Silence {
+export interface SilenceLimits {
   /** After this long it counts as dead. */
   readonly deadAfterMs: number;
   /** After this long its rows without a generation are given up. */
@@ -36,7 +36,7 @@ export interface Silence {
  */
 export async function adoptOrphans(
   database: Database,
-  { deadAfterMs, lostAfterMs }: Silence,
+  { deadAfterMs, lostAfterMs }: SilenceLimits,
 ): Promise<RequestRow[]> {
   const now = databaseTime(database);
   const lostBefore = databaseTime(database, -lostAfterMs);
@@ -44,7 +44,7 @@ export async function adoptOrphans(
     const orphansOf = (silentMs: number) =>
       transaction
         .updateTable("requests")
-        .where(UNFINISHED)
+        .where(IS_UNFINISHED)
         .where("state", "=", "open")
         .where("instance", "not in", (eb) =>
           eb

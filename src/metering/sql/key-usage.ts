@@ -1,5 +1,5 @@
 import type { Database } from "../../store/database.ts";
-import { exactSum, sumParts } from "../../store/exact-sums.ts";
+import { joinSumParts, selectSumParts } from "../../store/exact-sums.ts";
 
 const DAY_MS = 86_400_000;
 /** 1 January 1970 was a Thursday: a week (from Monday) had begun three days before. */
@@ -25,7 +25,7 @@ const NOTHING: Spending = { total: 0n, daily: 0n, weekly: 0n, monthly: 0n };
 export const NO_USAGE: KeyUsage = { cost: NOTHING, byok: NOTHING };
 
 /** Usage that is settled. @param now ms since 1970. */
-export async function keyUsage({ reader }: Database, keyId: string, now: number): Promise<KeyUsage> {
+export async function readKeyUsage({ reader }: Database, keyId: string, now: number): Promise<KeyUsage> {
   const date = new Date(now);
   const since = {
     total: 0,
@@ -44,7 +44,7 @@ export async function keyUsage({ reader }: Database, keyId: string, now: number)
             .when("day", ">=", from)
             .then(eb.ref(`${charge}_nanodollars`))
             .end();
-          const { billions, rest } = sumParts(amount);
+          const { billions, rest } = selectSumParts(amount);
           return [billions.as(`${charge}_${name}_billions`), rest.as(`${charge}_${name}`)];
         }),
       ),
@@ -52,7 +52,7 @@ export async function keyUsage({ reader }: Database, keyId: string, now: number)
   const row: Readonly<Record<string, string | null>> = await query.executeTakeFirstOrThrow();
   const spent = (charge: "cost" | "byok"): Spending => {
     const sum = (name: keyof Spending): bigint =>
-      exactSum(row[`${charge}_${name}_billions`] ?? null, row[`${charge}_${name}`] ?? null);
+      joinSumParts(row[`${charge}_${name}_billions`] ?? null, row[`${charge}_${name}`] ?? null);
     return { total: sum("total"), daily: sum("daily"), weekly: sum("weekly"), monthly: sum("monthly") };
   };
   return { cost: spent("cost"), byok: spent("byok") };

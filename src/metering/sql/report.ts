@@ -1,12 +1,12 @@
 import { type CompiledQuery, type ExpressionBuilder, sql } from "kysely";
 import type { Database } from "../../store/database.ts";
-import { exactSum, sumParts } from "../../store/exact-sums.ts";
+import { joinSumParts, selectSumParts } from "../../store/exact-sums.ts";
 import type { Tables } from "../../store/tables.ts";
-import { UNFINISHED } from "./unfinished.ts";
+import { IS_UNFINISHED } from "./unfinished.ts";
 
 const DAY_MS = 86_400_000;
 /** Lines in one page: few enough to make text of them without holding up a request. */
-export const PAGE_ROWS = 100;
+export const LINES_PER_PAGE = 100;
 
 type ReadRow = Readonly<Record<string, unknown>>;
 
@@ -119,7 +119,9 @@ async function* linesIn(
   { signal, ...query }: UsageQuery,
   total: Record<SumName, bigint>,
 ): AsyncGenerator<readonly UsageLine[], void> {
-  const batches = reports.getExecutor().stream<ReadRow>(usageQuery(reports, query), PAGE_ROWS, { signal });
+  const batches = reports
+    .getExecutor()
+    .stream<ReadRow>(compileUsageQuery(reports, query), LINES_PER_PAGE, { signal });
   for await (const { rows } of batches) {
     const lines = rows.map(toLine);
     for (const line of lines) for (const name of SUM_NAMES) total[name] += line[name];
@@ -128,13 +130,13 @@ async function* linesIn(
 }
 
 /** The query whose rows are the lines of a report. */
-export function usageQuery(kysely: Database["reports"], usage: UsageQuery): CompiledQuery<ReadRow> {
+export function compileUsageQuery(kysely: Database["reports"], usage: UsageQuery): CompiledQuery<ReadRow> {
   const { by } = usage;
   // Whole numbers are divided without a rest in both databases.
   const day = sql<number>`sums.start / ${sql.lit(DAY_MS)}`;
   let query = kysely.selectFrom(sumsIn(kysely, usage).as("sums")).select((eb) =>
     SUM_NAMES.flatMap((name) => {
-      const { billions, rest } = sumParts(eb.ref(`sums.${SUMS[name]}`));
+      const { billions, rest } = selectSumParts(eb.ref(`sums.${SUMS[name]}`));
       return [billions.as(`${name}Billions`), rest.as(name)];
     }),
   );
@@ -187,7 +189,7 @@ function toLine(row: ReadRow): UsageLine {
   const { day, keyId, keyName, model, provider } = row as RawGroup;
   const sums = SUM_NAMES.map((name) => [
     name,
-    exactSum(row[`${name}Billions`] as string, row[name] as string),
+    joinSumParts(row[`${name}Billions`] as string, row[name] as string),
   ]);
   return {
     ...(day !== undefined && { day: new Date(day * DAY_MS).toISOString().slice(0, 10) }),
@@ -213,5 +215,5 @@ async function countPending({ reports }: Database, keyId: string | undefined): P
     // Not in the condition, where it would make SQLite read all requests of the key instead of the few unfinished ones.
     return (keyId === undefined ? all : all.filterWhere("key_id", "=", keyId)).as("count");
   });
-  return (await count.where(UNFINISHED).executeTakeFirstOrThrow()).count;
+  return (await count.where(IS_UNFINISHED).executeTakeFirstOrThrow()).count;
 }

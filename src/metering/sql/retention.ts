@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Database } from "../../store/database.ts";
 import { FINAL_STATES } from "../record.ts";
 import { readRetentionTime, type RetentionTime, writeRetentionTime } from "./retention-clock.ts";
-import { idAt } from "../row-id.ts";
+import { toRowIdPrefix } from "../row-id.ts";
 
 const BATCH = 1_000;
 const FIRST_MS = 60_000;
@@ -25,7 +25,7 @@ export async function deleteRequestsBefore(
       .selectFrom("requests")
       .select("id")
       .where("id", ">", last)
-      .where("id", "<", idAt(before))
+      .where("id", "<", toRowIdPrefix(before))
       .where("state", "in", FINAL_STATES)
       .orderBy("id")
       .limit(BATCH)
@@ -44,7 +44,7 @@ async function hasFinalRowBefore({ kysely }: Database, before: number): Promise<
   const row = await kysely
     .selectFrom("requests")
     .select("id")
-    .where("id", "<", idAt(before))
+    .where("id", "<", toRowIdPrefix(before))
     .where("state", "in", FINAL_STATES)
     .limit(1)
     .executeTakeFirst();

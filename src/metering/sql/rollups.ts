@@ -1,5 +1,5 @@
 import type { Insertable, Kysely, Transaction } from "kysely";
-import { type Columns, insertAll, insertOne } from "../../store/bulk-insert.ts";
+import { type Columns, createBulkInsert, createRowInsert } from "../../store/bulk-insert.ts";
 import type { Database } from "../../store/database.ts";
 import type { RequestRow } from "../record.ts";
 import type { DailyRollupTable, RollupTable, Tables } from "../../store/tables.ts";
@@ -38,8 +38,8 @@ function sumsOf<Row extends RollupRow | DailyRow>(table: string, time: keyof Row
   const onConflict = `on conflict (${time}, ${names.join(", ")}) do update set ${added}`;
   return {
     columns,
-    one: insertOne(table, columns, onConflict),
-    all: insertAll(table, columns, onConflict),
+    one: createRowInsert(table, columns, onConflict),
+    all: createBulkInsert(table, columns, onConflict),
   };
 }
 

@@ -2,7 +2,7 @@ import type { Database } from "../../store/database.ts";
 import { databaseTime } from "../../store/database-time.ts";
 import type { RequestRow } from "../record.ts";
 import { addToRollups } from "./rollups.ts";
-import { UNFINISHED } from "./unfinished.ts";
+import { IS_UNFINISHED } from "./unfinished.ts";
 
 /** How long a replica that has claimed rows may take before another one may: longer than it waits for an answer. */
 const CLAIM_MS = 15_000;
@@ -15,7 +15,7 @@ export async function claimDue(database: Database, limit: number): Promise<Reque
       const due = db
         .selectFrom("requests")
         .select("id")
-        .where(UNFINISHED)
+        .where(IS_UNFINISHED)
         .where("state", "=", "pending")
         .where("settle_at", "<=", databaseTime(database))
         .orderBy("settle_at")
@@ -33,11 +33,11 @@ export async function claimDue(database: Database, limit: number): Promise<Reque
  * Makes rows due whose time is further ahead than any wait is long: a clock that was ahead has set it.
  * @param longestWaitMs of all the waits that `settle_at` can state.
  */
-export async function recallMisdated(database: Database, longestWaitMs: number): Promise<void> {
+export async function makeMisdatedDue(database: Database, longestWaitMs: number): Promise<void> {
   await database.kysely
     .updateTable("requests")
     .set({ settle_at: databaseTime(database) })
-    .where(UNFINISHED)
+    .where(IS_UNFINISHED)
     .where("state", "=", "pending")
     .where("settle_at", ">", databaseTime(database, longestWaitMs))
     .execute();
@@ -52,7 +52,7 @@ export interface Postponement {
 }
 
 /** Puts a claimed row back, unless another replica has settled it. */
-export async function postpone(
+export async function postponeLookup(
   database: Database,
   id: string,
   { waitMs, isMiss }: Postponement,
@@ -90,7 +90,7 @@ export type Settlement = Pick<
  * corrects one that was given up, and its sums.
  * @returns the row as it is now; undefined when there was nothing to settle.
  */
-export async function settle(
+export async function settleRow(
   database: Database,
   id: string,
   settlement: Settlement,

@@ -1,6 +1,6 @@
 import type { StatementSync } from "node:sqlite";
 import type { Transaction } from "kysely";
-import { insertAll, insertOne } from "../../store/bulk-insert.ts";
+import { createBulkInsert, createRowInsert } from "../../store/bulk-insert.ts";
 import type { Database } from "../../store/database.ts";
 import { isFinal, REQUEST_COLUMNS, type RequestRow } from "../record.ts";
 import { addToRollups } from "./rollups.ts";
@@ -22,8 +22,8 @@ const ON_CONFLICT = `on conflict (id) do update set ${REQUEST_COLUMNS.slice(1)
   .map(([name]) => `${name} = excluded.${name}`)
   .join(", ")} where ${MAY_BECOME}`;
 
-const intoSqlite = insertOne("requests", REQUEST_COLUMNS, ON_CONFLICT);
-const intoPostgres = insertAll("requests", REQUEST_COLUMNS, `${ON_CONFLICT} returning id`);
+const intoSqlite = createRowInsert("requests", REQUEST_COLUMNS, ON_CONFLICT);
+const intoPostgres = createBulkInsert("requests", REQUEST_COLUMNS, `${ON_CONFLICT} returning id`);
 
 /**
  * Writes rows of the ledger and adds to the rollups those that have become final, in one transaction.

@@ -6,18 +6,18 @@ import { expect, test } from "vitest";
 import type { HeadEntry, StartEntry } from "../../../src/metering/journal/format.ts";
 import { Journal } from "../../../src/metering/journal/journal.ts";
 import { recoverJournals } from "../../../src/metering/journal/replay.ts";
-import { interruptedRow, openRow } from "../../../src/metering/request-row.ts";
+import { createInterruptedRow, createOpenRow } from "../../../src/metering/request-row.ts";
 import type { RequestRow } from "../../../src/metering/record.ts";
-import { temporaryDirectory } from "../../support/store.ts";
-import { until, within } from "../../support/until.ts";
-import { openingOfTest } from "../../support/request-contexts.ts";
-import { ended, startWriter } from "../../support/batch-writer.ts";
+import { createTemporaryDirectory } from "../../support/test-database.ts";
+import { waitUntil, waitFor } from "../../support/wait.ts";
+import { createStartEntry } from "../../support/request-context.ts";
+import { createEndedEntry, startBatchWriter } from "../../support/batch-writer.ts";
 
 const JOURNAL_BYTES = 40_000;
 
 /** A request and what its process had written of it when it died. */
 interface Written {
-  readonly opening: StartEntry;
+  readonly startEntry: StartEntry;
   readonly head: HeadEntry | undefined;
   /** Its whole row, which the database did not take. */
   readonly row: RequestRow | undefined;
@@ -27,15 +27,15 @@ const head = (generationId?: string): HeadEntry => ({ status: 200, generationId 
 
 function requestsOf(count: number): Written[] {
   return Array.from({ length: count }, (_, number) => {
-    const opening = openingOfTest(`${number}`, {
+    const startEntry = createStartEntry(`${number}`, {
       key_id: `key_${number % 3}`,
       forwarded_model: ["a/b", "ключ 🔑\u2028", '"],1]\\'][number % 3] ?? null,
     });
     const cost = { state: "settled", cost_nanodollars: 5, generation_id: `gen-${number}` } as const;
     return {
-      opening,
+      startEntry,
       head: number % 4 === 0 ? undefined : head(number % 4 === 1 ? undefined : `gen-${number}`),
-      row: number % 5 === 3 ? { ...openRow(opening, "me"), ...cost } : undefined,
+      row: number % 5 === 3 ? { ...createOpenRow(startEntry, "me"), ...cost } : undefined,
     };
   });
 }
@@ -43,11 +43,11 @@ function requestsOf(count: number): Written[] {
 /** Leaves the journal of a process that is dead. @returns its segments with their lines, in their order. */
 async function leave(directory: string, requests: readonly Written[]): Promise<string[]> {
   const journal = new Journal(directory, "me", JOURNAL_BYTES);
-  for (const { opening, head: answer, row } of requests) {
+  for (const { startEntry, head: answer, row } of requests) {
     const { promise, resolve } = Promise.withResolvers<Error | undefined>();
-    journal.recordStart(opening, answer ? () => {} : resolve);
-    if (answer) journal.recordHead(opening, answer, resolve);
-    expect(await within(promise, "the lines to be kept")).toBeUndefined();
+    journal.recordStart(startEntry, answer ? () => {} : resolve);
+    if (answer) journal.recordHead(startEntry, answer, resolve);
+    expect(await waitFor(promise, "the lines to be kept")).toBeUndefined();
     if (row) journal.spill([row]);
   }
   journal.close();
@@ -95,22 +95,22 @@ function damage(file: Buffer, { kind, at, bytes }: Fault): Buffer {
 
 /** Whether the row of a request, if it has one, is made of what was written, and has the generation if its head is intact. */
 function isAsWritten(
-  { opening, head: answer, row: whole }: Written,
+  { startEntry, head: answer, row: whole }: Written,
   rows: ReadonlyMap<string, RequestRow>,
   headsLeft: ReadonlySet<string>,
 ): boolean {
-  const row = rows.get(opening.id);
+  const row = rows.get(startEntry.id);
   if (!row || isDeepStrictEqual(row, whole)) return true;
-  const possible = headsLeft.has(opening.id) ? [answer] : [undefined, answer];
-  const open = openRow(opening, "me");
-  return possible.some((one) => isDeepStrictEqual(row, interruptedRow(open, one, row.ended_at ?? 0)));
+  const possible = headsLeft.has(startEntry.id) ? [answer] : [undefined, answer];
+  const open = createOpenRow(startEntry, "me");
+  return possible.some((one) => isDeepStrictEqual(row, createInterruptedRow(open, one, row.ended_at ?? 0)));
 }
 
 test("keeps every request of which a line is intact, and makes no row of damage, whatever happens to the bytes", async () => {
   const requests = requestsOf(40);
   await fc.assert(
     fc.asyncProperty(fc.array(fault, { minLength: 1, maxLength: 12 }), fc.nat(), async (faults, salt) => {
-      const directory = temporaryDirectory();
+      const directory = createTemporaryDirectory();
       const paths = await leave(directory, requests);
       expect(paths.length).toBeGreaterThan(2);
       const intact = new Set(paths.flatMap((path) => linesOf(readFileSync(path))));
@@ -138,14 +138,14 @@ test("keeps every request of which a line is intact, and makes no row of damage,
 }, 60_000);
 
 test("a request whose opening line is damaged is accounted to its key by its head line alone", async () => {
-  const directory = temporaryDirectory();
-  const opening = openingOfTest("1");
-  const [path = ""] = await leave(directory, [{ opening, head: head("gen-1"), row: undefined }]);
+  const directory = createTemporaryDirectory();
+  const startEntry = createStartEntry("1");
+  const [path = ""] = await leave(directory, [{ startEntry, head: head("gen-1"), row: undefined }]);
   writeFileSync(path, readFileSync(path, "utf8").replace('["open",{"id":"1"', '["open",{"id":"2"'));
   const { rows, found } = await recover(directory);
   expect([...rows.values()]).toEqual([
     {
-      ...interruptedRow(openRow(opening, "me"), head("gen-1"), 0),
+      ...createInterruptedRow(createOpenRow(startEntry, "me"), head("gen-1"), 0),
       ended_at: expect.any(Number),
       settle_at: expect.any(Number),
     },
@@ -156,20 +156,20 @@ test("a request whose opening line is damaged is accounted to its key by its hea
 test("a row that cannot be read when the database is back is reported, and its file is kept", async () => {
   const rows: string[] = [];
   let isDown = true;
-  const { journal, writer, damaged } = startWriter((some) => {
+  const { journal, writer, damaged } = startBatchWriter((some) => {
     if (isDown) return Promise.reject(new Error("down"));
     rows.push(...some.map(({ id }) => id));
     return Promise.resolve();
   });
-  for (const id of ["1", "2", "3"]) writer.add(ended(id, journal));
-  await until(() => journal.hasSpilled, "the rows in the journal");
+  for (const id of ["1", "2", "3"]) writer.enqueue(createEndedEntry(id, journal));
+  await waitUntil(() => journal.hasSpilled, "the rows in the journal");
   const [segment] = readdirSync(journal.directory).filter((name) => name.endsWith(".jsonl"));
   const path = join(journal.directory, segment ?? "");
   const before = readFileSync(path, "utf8");
   writeFileSync(path, before.replace('["row",{"id":"2"', '["row",{"id":"9"'));
   isDown = false;
-  await until(() => damaged.length > 0, "the report", 10_000);
+  await waitUntil(() => damaged.length > 0, "the report", 10_000);
   expect([rows, damaged]).toEqual([["1", "3"], [1]]);
-  await until(() => !existsSync(path), "the segment to be put aside");
+  await waitUntil(() => !existsSync(path), "the segment to be put aside");
   expect(readFileSync(`${path}.damaged`, "utf8")).toContain('["row",{"id":"9"');
 });

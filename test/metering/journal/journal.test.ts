@@ -4,10 +4,10 @@ import { expect, test } from "vitest";
 import type { StartEntry } from "../../../src/metering/journal/format.ts";
 import { Journal, JournalFull } from "../../../src/metering/journal/journal.ts";
 import { recoverJournals } from "../../../src/metering/journal/replay.ts";
-import { openRow } from "../../../src/metering/request-row.ts";
+import { createOpenRow } from "../../../src/metering/request-row.ts";
 import type { RequestRow } from "../../../src/metering/record.ts";
-import { temporaryDirectory } from "../../support/store.ts";
-import { within } from "../../support/until.ts";
+import { createTemporaryDirectory } from "../../support/test-database.ts";
+import { waitFor } from "../../support/wait.ts";
 
 const opening = (id: string): StartEntry => ({
   id,
@@ -24,7 +24,7 @@ const opening = (id: string): StartEntry => ({
 const begin = async (journal: Journal, id: string) => {
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
   const segment = journal.recordStart(opening(id), resolve);
-  expect(await within(promise, "the line to be kept")).toBeUndefined();
+  expect(await waitFor(promise, "the line to be kept")).toBeUndefined();
   return segment;
 };
 
@@ -47,7 +47,7 @@ function leave(directory: string, ...lines: unknown[]): void {
 }
 
 test("a line is on the disk when it is said to be kept", async () => {
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   const journal = new Journal(directory, "me", 1_000_000);
   const { path } = await begin(journal, "1");
   expect(readFileSync(path, "utf8")).toContain('"open"');
@@ -55,14 +55,14 @@ test("a line is on the disk when it is said to be kept", async () => {
 });
 
 test("a segment is deleted when nothing in it is needed any more, and not before", async () => {
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   const journal = new Journal(directory, "me", 1_000_000);
   const first = await begin(journal, "1");
   await begin(journal, "2");
-  journal.spill([openRow(opening("3"), "me")]);
+  journal.spill([createOpenRow(opening("3"), "me")]);
   expect(journal.takeSpilled()).toEqual([first]);
   journal.release(first);
-  journal.replayed(first);
+  journal.markReplayed(first);
   expect(existsSync(first.path)).toBe(true);
   journal.release(first);
   expect(existsSync(first.path)).toBe(false);
@@ -71,19 +71,19 @@ test("a segment is deleted when nothing in it is needed any more, and not before
 });
 
 test("a journal that is as long as it may be lets nothing begin, until there is room again", async () => {
-  const journal = new Journal(temporaryDirectory(), "me", 100);
+  const journal = new Journal(createTemporaryDirectory(), "me", 100);
   const segment = await begin(journal, "1");
   expect(() => journal.recordStart(opening("2"), () => {})).toThrow(JournalFull);
   journal.spill([]);
   journal.release(segment);
-  journal.spill([openRow(opening("3"), "me")]);
-  for (const spilled of journal.takeSpilled()) journal.replayed(spilled);
+  journal.spill([createOpenRow(opening("3"), "me")]);
+  for (const spilled of journal.takeSpilled()) journal.markReplayed(spilled);
   await begin(journal, "2");
   journal.close();
 });
 
 test("a journal that is in use is nobody else's, and is not recovered", async () => {
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   const journal = new Journal(directory, "me", 1_000_000);
   await begin(journal, "1");
   expect(() => new Journal(directory, "me", 1_000_000)).toThrow("another");
@@ -101,9 +101,13 @@ test.each([
     { state: "pending", generation_id: "gen-1" },
   ],
   ["has only a status", [["head", "1", { status: 429 }]], { state: "unknown", cost_source: "unknown" }],
-  ["was finished", [["row", { ...openRow(opening("1"), "x"), state: "settled" }]], { state: "settled" }],
+  [
+    "was finished",
+    [["row", { ...createOpenRow(opening("1"), "x"), state: "settled" }]],
+    { state: "settled" },
+  ],
 ])("a request of a dead process that %s ends accordingly", async (_, lines, expected) => {
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   leave(directory, ["open", opening("1")], ...lines);
   const { rows } = await recover(directory);
   expect(rows).toEqual([expect.objectContaining(expected)]);
@@ -111,7 +115,7 @@ test.each([
 });
 
 test("lines that cannot be read are counted, and their file is kept for a person to look at", async () => {
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   leave(directory, ["open", opening("1")], '["open",{"id":"2"\n', ["open", opening("3")], '["he');
   const { rows, damagedLines } = await recover(directory);
   expect([rows.length, damagedLines]).toEqual([2, 2]);
@@ -119,7 +123,7 @@ test("lines that cannot be read are counted, and their file is kept for a person
 });
 
 test("a journal stays when its rows cannot be written", async () => {
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   leave(directory, ["open", opening("1")]);
   const down = () => Promise.reject(new Error("down"));
   await expect(recoverJournals(directory, "own", down)).rejects.toThrow("down");
@@ -127,18 +131,18 @@ test("a journal stays when its rows cannot be written", async () => {
 });
 
 test("a row that fills its segment stays, also when nobody else needs the segment", () => {
-  const journal = new Journal(temporaryDirectory(), "me", 1_073_741_824);
-  journal.spill([openRow({ ...opening("1"), requested_model: "x".repeat(16_777_216) }, "me")]);
+  const journal = new Journal(createTemporaryDirectory(), "me", 1_073_741_824);
+  journal.spill([createOpenRow({ ...opening("1"), requested_model: "x".repeat(16_777_216) }, "me")]);
   const [segment] = journal.takeSpilled();
-  expect(segment?.bytes).toBeGreaterThan(16_777_216);
+  expect(segment?.sizeBytes).toBeGreaterThan(16_777_216);
   expect(readFileSync(segment?.path ?? "", "utf8")).toContain('["row",{"id":"1"');
-  if (segment) journal.replayed(segment);
+  if (segment) journal.markReplayed(segment);
   expect(existsSync(segment?.path ?? "")).toBe(false);
   journal.close();
 });
 
 test("as soon as nothing is under way the journal holds nothing that another process could take over once more", async () => {
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   const journal = new Journal(directory, "me", 1_073_741_824);
   const segment = await begin(journal, "1");
   expect(await begin(journal, "2")).toBe(segment);
@@ -152,12 +156,12 @@ test("as soon as nothing is under way the journal holds nothing that another pro
 });
 
 test("a segment takes no request that begins ten minutes after it did, so that it goes when its last one ends", async () => {
-  const journal = new Journal(temporaryDirectory(), "me", 1_073_741_824);
+  const journal = new Journal(createTemporaryDirectory(), "me", 1_073_741_824);
   const openAt = (id: string, started_at: number) =>
     journal.recordStart({ ...opening(id), started_at }, () => {});
   const first = openAt("1", Date.now());
-  expect(openAt("2", first.begunAt + 600_000)).toBe(first);
-  const second = openAt("3", first.begunAt + 600_001);
+  expect(openAt("2", first.createdAt + 600_000)).toBe(first);
+  const second = openAt("3", first.createdAt + 600_001);
   expect(second).not.toBe(first);
   for (let live = 0; live < 2; live++) journal.release(first);
   expect([existsSync(first.path), existsSync(second.path)]).toEqual([false, true]);
@@ -166,14 +170,14 @@ test("a segment takes no request that begins ten minutes after it did, so that i
 });
 
 test("the head of a request is kept as long as its beginning, also in a later segment", async () => {
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   const journal = new Journal(directory, "me", 1_000_000);
   await begin(journal, "1");
-  journal.spill([openRow(opening("2"), "me")]);
-  for (const spilled of journal.takeSpilled()) journal.replayed(spilled);
+  journal.spill([createOpenRow(opening("2"), "me")]);
+  for (const spilled of journal.takeSpilled()) journal.markReplayed(spilled);
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
   journal.recordHead(opening("1"), { status: 200, generationId: "gen-1" }, resolve);
-  await within(promise, "the head to be kept");
+  await waitFor(promise, "the head to be kept");
   journal.close();
   const { rows } = await recover(directory);
   expect(rows.find(({ id }) => id === "1")).toMatchObject({ state: "pending", generation_id: "gen-1" });

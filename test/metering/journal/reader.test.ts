@@ -2,22 +2,22 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { entriesOf } from "../../../src/metering/journal/reader.ts";
+import { readEntries } from "../../../src/metering/journal/reader.ts";
 import {
   type JournalEntry,
   formatHeadEntry,
   formatEntry,
   formatStartEntry,
 } from "../../../src/metering/journal/format.ts";
-import { temporaryDirectory } from "../../support/store.ts";
-import { openingOfTest } from "../../support/request-contexts.ts";
+import { createTemporaryDirectory } from "../../support/test-database.ts";
+import { createStartEntry } from "../../support/request-context.ts";
 
 async function read(bytes: string | Buffer): Promise<{ entries: JournalEntry[]; damaged: number }> {
-  const path = join(temporaryDirectory(), "me.1.jsonl");
+  const path = join(createTemporaryDirectory(), "me.1.jsonl");
   writeFileSync(path, bytes);
   const entries: JournalEntry[] = [];
   let damaged = 0;
-  for await (const entry of entriesOf(path, () => damaged++)) entries.push(entry);
+  for await (const entry of readEntries(path, () => damaged++)) entries.push(entry);
   return { entries, damaged };
 }
 
@@ -55,10 +55,10 @@ test("what a machine that lost its power leaves is damage, and what stands befor
 });
 
 test("a line with any one bit flipped is damage, behind a line with a checksum and in a file without one", async () => {
-  const opening = openingOfTest("1", { request_id: "ключ 🔑", forwarded_model: "a,b]}" });
+  const startEntry = createStartEntry("1", { request_id: "ключ 🔑", forwarded_model: "a,b]}" });
   for (const line of [
-    formatStartEntry(opening),
-    formatHeadEntry(opening, { status: 200, generationId: "gen-1" }),
+    formatStartEntry(startEntry),
+    formatHeadEntry(startEntry, { status: 200, generationId: "gen-1" }),
   ]) {
     const intact = Buffer.from(line);
     const flipped = Array.from({ length: 8 * (intact.length - 1) }, (_, bit) => {
@@ -75,7 +75,7 @@ test("a line with any one bit flipped is damage, behind a line with a checksum a
 });
 
 test("a line that was cut off at any byte is damage, unless only its line feed is missing", async () => {
-  const intact = Buffer.from(formatStartEntry(openingOfTest("1", { forwarded_model: "a,1]" })));
+  const intact = Buffer.from(formatStartEntry(createStartEntry("1", { forwarded_model: "a,1]" })));
   for (let length = 1; length < intact.length - 1; length++)
     expect(await read(intact.subarray(0, length))).toEqual({ entries: [], damaged: 1 });
   expect((await read(intact.subarray(0, -1))).entries).toEqual([["open", expect.anything()]]);

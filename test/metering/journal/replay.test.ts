@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { StartEntry } from "../../../src/metering/journal/format.ts";
 import { Journal } from "../../../src/metering/journal/journal.ts";
-import { type Recovered, recoverJournals } from "../../../src/metering/journal/replay.ts";
-import { openRow } from "../../../src/metering/request-row.ts";
+import { type RecoveryResult, recoverJournals } from "../../../src/metering/journal/replay.ts";
+import { createOpenRow } from "../../../src/metering/request-row.ts";
 import type { RequestRow } from "../../../src/metering/record.ts";
-import { temporaryDirectory } from "../../support/store.ts";
-import { within } from "../../support/until.ts";
+import { createTemporaryDirectory } from "../../support/test-database.ts";
+import { waitFor } from "../../support/wait.ts";
 
 const opening = (id: string): StartEntry => ({
   id,
@@ -27,7 +27,10 @@ function leave(directory: string, name: string, ...entries: unknown[]): void {
   writeFileSync(join(directory, name), lines.map((line) => `${line}\n`).join(""));
 }
 
-async function recover(directory: string, own = "own"): Promise<{ rows: RequestRow[]; found: Recovered }> {
+async function recover(
+  directory: string,
+  own = "own",
+): Promise<{ rows: RequestRow[]; found: RecoveryResult }> {
   const rows: RequestRow[] = [];
   const found = await recoverJournals(directory, own, (some) => {
     rows.push(...some);
@@ -37,10 +40,10 @@ async function recover(directory: string, own = "own"): Promise<{ rows: RequestR
 }
 
 test("what a dead process wrote in several segments is put together, in the order of their numbers", async () => {
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   leave(directory, "dead.2.jsonl", ["open", opening("1")], ["open", opening("2")]);
   leave(directory, "dead.10.jsonl", ["head", "1", { status: 200, generationId: "gen-1" }]);
-  leave(directory, "dead.11.jsonl", ["row", { ...openRow(opening("2"), "dead"), state: "settled" }]);
+  leave(directory, "dead.11.jsonl", ["row", { ...createOpenRow(opening("2"), "dead"), state: "settled" }]);
   const { rows, found } = await recover(directory);
   expect(found).toEqual({ instances: 1, rows: 2, damagedLines: 0 });
   expect(rows.map(({ id, state }) => `${id} ${state}`).toSorted()).toEqual(["1 pending", "2 settled"]);
@@ -54,7 +57,7 @@ test("what a dead process wrote in several segments is put together, in the orde
 });
 
 test("a lock that was left without a journal is deleted, unless its process may just be starting", async () => {
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   for (const name of ["old.lock", "old.lock-journal", "new.lock"]) writeFileSync(join(directory, name), "");
   const then = (Date.now() - 61_000) / 1_000;
   utimesSync(join(directory, "old.lock"), then, then);
@@ -63,22 +66,22 @@ test("a lock that was left without a journal is deleted, unless its process may 
 });
 
 test("a row wins over the head and the beginning of its request, wherever it stands", async () => {
-  const directory = temporaryDirectory();
-  const row = { ...openRow(opening("1"), "dead"), state: "settled", cost_nanodollars: 5 };
+  const directory = createTemporaryDirectory();
+  const row = { ...createOpenRow(opening("1"), "dead"), state: "settled", cost_nanodollars: 5 };
   const head = ["head", "1", { status: 200, generationId: "gen-1" }];
   leave(directory, "dead.1.jsonl", ["row", row], ["open", opening("1")], head);
   expect((await recover(directory)).rows).toEqual([row]);
 });
 
 test("the journals of several dead processes are recovered, those that live and its own are left alone", async () => {
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   leave(directory, "a.1.jsonl", ["open", opening("1")]);
   leave(directory, "b.1.jsonl", ["open", opening("2")]);
   leave(directory, "own.1.jsonl", ["open", opening("3")]);
   const live = new Journal(directory, "live", 1_000_000);
   const kept = Promise.withResolvers<Error | undefined>();
   live.recordStart(opening("4"), kept.resolve);
-  expect(await within(kept.promise, "the line")).toBeUndefined();
+  expect(await waitFor(kept.promise, "the line")).toBeUndefined();
   const { rows, found } = await recover(directory);
   expect(rows.map(({ id }) => id).toSorted()).toEqual(["1", "2"]);
   expect(found.instances).toBe(2);
@@ -88,14 +91,14 @@ test("the journals of several dead processes are recovered, those that live and 
 });
 
 test("of two that recover at the same time one finds the rows", async () => {
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   leave(directory, "dead.1.jsonl", ["open", opening("1")]);
   const found = await Promise.all([recover(directory, "x"), recover(directory, "y")]);
   expect(found.flatMap(({ rows }) => rows)).toHaveLength(1);
 });
 
 test("a request without a generation ends as unknown whatever its status, which proves no refusal", async () => {
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   const heads = [400, 402, 429, 500, 503, 504, 524, 200].map((status) => ["head", `${status}`, { status }]);
   const begun = [...heads.map(([, id]) => id as string), "none"].map((id) => ["open", opening(id)]);
   leave(directory, "dead.1.jsonl", ...begun, ...heads);
@@ -124,7 +127,7 @@ test.each([
 ])(
   "a line that is %j is damaged, does not keep the others back, and stays for a person to look at",
   async (line) => {
-    const directory = temporaryDirectory();
+    const directory = createTemporaryDirectory();
     leave(directory, "dead.1.jsonl", ["open", opening("1")], line, ["open", opening("2")]);
     leave(directory, "dead.2.jsonl", ["open", opening("3")]);
     const { rows, found } = await recover(directory);

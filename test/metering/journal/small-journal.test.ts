@@ -1,14 +1,14 @@
 import { readdirSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { Journal, JournalFull, type Segment } from "../../../src/metering/journal/journal.ts";
-import { temporaryDirectory } from "../../support/store.ts";
-import { within } from "../../support/until.ts";
-import { openingOfTest } from "../../support/request-contexts.ts";
+import { createTemporaryDirectory } from "../../support/test-database.ts";
+import { waitFor } from "../../support/wait.ts";
+import { createStartEntry } from "../../support/request-context.ts";
 
 const MAX_BYTES = 100_000;
 
 function start() {
-  const directory = temporaryDirectory();
+  const directory = createTemporaryDirectory();
   const journal = new Journal(directory, "me", MAX_BYTES);
   onTestFinished(() => journal.close());
   return { journal, segments: () => readdirSync(directory).filter((name) => name.endsWith(".jsonl")).length };
@@ -16,8 +16,8 @@ function start() {
 
 async function begin(journal: Journal, id: string): Promise<Segment> {
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
-  const segment = journal.recordStart(openingOfTest(id), resolve);
-  expect(await within(promise, "the line to be kept")).toBeUndefined();
+  const segment = journal.recordStart(createStartEntry(id), resolve);
+  expect(await waitFor(promise, "the line to be kept")).toBeUndefined();
   return segment;
 }
 

@@ -1,25 +1,27 @@
 import { expect, test } from "vitest";
 import type { Database } from "../../../src/store/database.ts";
-import { type RequestFilter, requestPages } from "../../../src/metering/sql/export.ts";
+import { type RequestFilter, readRequestPages } from "../../../src/metering/sql/export.ts";
 import type { RequestRow } from "../../../src/metering/record.ts";
 import { deleteRequestsBefore } from "../../../src/metering/sql/retention.ts";
-import { addRequests, NOVEMBER, type Open, settledRow } from "../../support/ledger-rows.ts";
+import { insertRequests, NOVEMBER, type OpenDatabase, createSettledRow } from "../../support/ledger-rows.ts";
 
 const EVER = { from: 0, to: NOVEMBER * 2 };
 
 async function read(database: Database, filter: RequestFilter): Promise<RequestRow[][]> {
-  return Array.fromAsync(requestPages(database, filter));
+  return Array.fromAsync(readRequestPages(database, filter));
 }
 
 const idsOf = (rows: readonly RequestRow[]): string[] => rows.map(({ id }) => id);
 
 /** What the pages of the ledger owe, on every database. */
-export function testRequestPages(open: Open): void {
+export function testRequestPages(open: OpenDatabase): void {
   test("rows come once each, as they are, in the order of their beginning, at most 200 at a time", async () => {
     const database = await open();
     // Several begin in the same millisecond, also where one page ends and the next begins.
-    const rows = Array.from({ length: 2_500 }, (_, index) => settledRow(Math.floor(index / 7), {}, index));
-    await addRequests(database, rows.toReversed());
+    const rows = Array.from({ length: 2_500 }, (_, index) =>
+      createSettledRow(Math.floor(index / 7), {}, index),
+    );
+    await insertRequests(database, rows.toReversed());
     const pages = await read(database, EVER);
     expect(pages.map(({ length }) => length)).toEqual([...Array.from({ length: 12 }, () => 200), 100]);
     expect(pages.flat()).toEqual(rows);
@@ -29,9 +31,9 @@ export function testRequestPages(open: Open): void {
 
   test.each([0, 1, 199, 200, 201, 1_000])("%i rows are all there", async (count) => {
     const database = await open();
-    await addRequests(
+    await insertRequests(
       database,
-      Array.from({ length: count }, (_, index) => settledRow(index)),
+      Array.from({ length: count }, (_, index) => createSettledRow(index)),
     );
     const pages = await read(database, EVER);
     expect(pages.flat()).toHaveLength(count);
@@ -40,9 +42,9 @@ export function testRequestPages(open: Open): void {
 
   test("only requests that began in the time are given, to the millisecond, without its end", async () => {
     const database = await open();
-    await addRequests(
+    await insertRequests(
       database,
-      [-1, 0, 1, 35, 36, 37, 86_400_000].map((ms) => settledRow(ms)),
+      [-1, 0, 1, 35, 36, 37, 86_400_000].map((ms) => createSettledRow(ms)),
     );
     const begun = async (from: number, to: number): Promise<number[]> => {
       const pages = await read(database, { from: NOVEMBER + from, to: NOVEMBER + to });
@@ -58,12 +60,12 @@ export function testRequestPages(open: Open): void {
   test("rows can be those of one key and of one state, however rare they are", async () => {
     const database = await open();
     const rows = Array.from({ length: 4_100 }, (_, index) =>
-      settledRow(index, {
+      createSettledRow(index, {
         key_id: index % 1_300 === 7 ? "env:rare" : "key_a",
         state: index % 650 === 7 ? "unknown" : "settled",
       }),
     );
-    await addRequests(database, rows);
+    await insertRequests(database, rows);
     const filters: Omit<RequestFilter, "from" | "to">[] = [
       { keyId: "env:rare" },
       { state: "unknown" },
@@ -89,9 +91,9 @@ export function testRequestPages(open: Open): void {
   test("rows after a given one are those that come later in the order, within the time", async () => {
     const database = await open();
     const rows = Array.from({ length: 450 }, (_, index) =>
-      settledRow(index, { key_id: index % 3 === 0 ? "key_b" : "key_a" }),
+      createSettledRow(index, { key_id: index % 3 === 0 ? "key_b" : "key_a" }),
     );
-    await addRequests(database, rows);
+    await insertRequests(database, rows);
     const ids = idsOf(rows);
     const idsAfter = async (after: string | undefined, filter: Partial<RequestFilter> = {}) =>
       idsOf((await read(database, { ...EVER, after, ...filter })).flat());
@@ -111,15 +113,15 @@ export function testRequestPages(open: Open): void {
 
   test("rows can be written and deleted between two pages, because no transaction is held", async () => {
     const database = await open();
-    const rows = Array.from({ length: 2_100 }, (_, index) => settledRow(index));
-    await addRequests(database, rows);
-    const pages = requestPages(database, EVER);
+    const rows = Array.from({ length: 2_100 }, (_, index) => createSettledRow(index));
+    await insertRequests(database, rows);
+    const pages = readRequestPages(database, EVER);
     const first = (await pages.next()).value as RequestRow[];
     // All of the first page and some of a later one.
     expect(await deleteRequestsBefore(database, NOVEMBER + 1_500)).toBe(1_500);
-    await addRequests(database, [settledRow(5_000)]);
+    await insertRequests(database, [createSettledRow(5_000)]);
     const rest = (await Array.fromAsync(pages)).flat();
     expect(idsOf(first)).toEqual(idsOf(rows.slice(0, 200)));
-    expect(idsOf(rest)).toEqual(idsOf([...rows.slice(1_500), settledRow(5_000)]));
+    expect(idsOf(rest)).toEqual(idsOf([...rows.slice(1_500), createSettledRow(5_000)]));
   });
 }

@@ -1,19 +1,19 @@
 import type { KyselyPlugin } from "kysely";
 import { expect, test } from "vitest";
 import type { Database } from "../../../src/store/database.ts";
-import { type RequestFilter, requestPages } from "../../../src/metering/sql/export.ts";
-import { openTestDatabase } from "../../support/store.ts";
-import { onMainThread, plansOf } from "../../support/query-plans.ts";
+import { type RequestFilter, readRequestPages } from "../../../src/metering/sql/export.ts";
+import { openTestDatabase } from "../../support/test-database.ts";
+import { readOnMainThread, explainStatements } from "../../support/query-plans.ts";
 import { testRequestPages } from "./export-contract.ts";
-import { addRequests, NOVEMBER, settledRow } from "../../support/ledger-rows.ts";
+import { insertRequests, NOVEMBER, createSettledRow } from "../../support/ledger-rows.ts";
 
 testRequestPages(openTestDatabase);
 
 test("between two pages everything else gets its turn, also when no row matches", async () => {
   const database = await openTestDatabase();
-  await addRequests(
+  await insertRequests(
     database,
-    Array.from({ length: 5_000 }, (_, index) => settledRow(index)),
+    Array.from({ length: 5_000 }, (_, index) => createSettledRow(index)),
   );
   let turns = 0;
   const count = (): void => {
@@ -21,7 +21,9 @@ test("between two pages everything else gets its turn, also when no row matches"
     next = setImmediate(count);
   };
   let next = setImmediate(count);
-  const pages = await Array.fromAsync(requestPages(database, { from: 0, to: NOVEMBER * 2, keyId: "nobody" }));
+  const pages = await Array.fromAsync(
+    readRequestPages(database, { from: 0, to: NOVEMBER * 2, keyId: "nobody" }),
+  );
   clearImmediate(next);
   expect(pages).toEqual([]);
   expect(turns).toBeGreaterThanOrEqual(4);
@@ -46,8 +48,8 @@ test("a page is one range of an index, whatever it is filtered by", async () => 
     ({ keyId, state }) => keyId !== "nobody" && state !== "open" && state !== "pending",
   );
   for (const filter of filters) {
-    const plans = await plansOf(database, (watched) =>
-      Array.fromAsync(requestPages(watched, { from: 0, to: 1, ...filter })),
+    const plans = await explainStatements(database, (watched) =>
+      Array.fromAsync(readRequestPages(watched, { from: 0, to: 1, ...filter })),
     );
     const looks = plans.filter((step) => step.includes("requests"));
     expect([filter, looks]).toEqual([filter, [`SEARCH requests USING INDEX ${indexOf(filter)}`]]);
@@ -72,22 +74,22 @@ function countVisits(database: Database): { counted: Database; visits: readonly 
     transformResult: async ({ result }) => result,
   };
   const kysely = database.kysely.withPlugin(counting);
-  return { counted: onMainThread({ ...database, kysely }), visits };
+  return { counted: readOnMainThread({ ...database, kysely }), visits };
 }
 
 test("no statement visits more than a page of rows, however few match", async () => {
   const database = await openTestDatabase();
   const rows = Array.from({ length: 3_000 }, (_, index) =>
-    settledRow(index, {
+    createSettledRow(index, {
       key_id: index % 1_000 === 5 ? "key_b" : "key_a",
       state: index % 3 === 0 ? "unknown" : "settled",
     }),
   );
-  await addRequests(database, rows);
+  await insertRequests(database, rows);
   const { counted, visits } = countVisits(database);
   for (const filter of FILTERS) {
     const seen = visits.length;
-    const pages = await Array.fromAsync(requestPages(counted, { from: 0, to: NOVEMBER * 2, ...filter }));
+    const pages = await Array.fromAsync(readRequestPages(counted, { from: 0, to: NOVEMBER * 2, ...filter }));
     const { keyId, state } = filter;
     const matching = rows.filter(
       (row) => row.key_id === (keyId ?? row.key_id) && row.state === (state ?? row.state),

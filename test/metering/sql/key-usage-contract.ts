@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { expect, test } from "vitest";
 import type { Database } from "../../../src/store/database.ts";
 import { addSums } from "../../../src/metering/sql/rollups.ts";
-import { keyUsage } from "../../../src/metering/sql/key-usage.ts";
+import { readKeyUsage } from "../../../src/metering/sql/key-usage.ts";
 
 const KEY = "key_1";
 
@@ -28,7 +28,7 @@ async function spend(database: Database, costs: Readonly<Record<string, number>>
 
 /** As numbers. What is BYOK is three times as much. */
 async function at(database: Database, time: string): Promise<Record<string, number>> {
-  const { cost, byok } = await keyUsage(database, KEY, Date.parse(time));
+  const { cost, byok } = await readKeyUsage(database, KEY, Date.parse(time));
   const tripled = Object.entries(cost).map(([name, sum]) => [name, 3n * (sum as bigint)]);
   expect(byok).toEqual(Object.fromEntries(tripled));
   return Object.fromEntries(Object.entries(cost).map(([name, sum]) => [name, Number(sum)]));
@@ -92,7 +92,7 @@ export function keyUsageContract(open: () => Promise<Database>): void {
     const database = await open();
     await spend(database, { "2026-11-03T10:00:00Z": 1, "2026-11-04T10:00:00Z": 1 });
     await sql`update rollups_daily set cost_nanodollars = 9223372036854775807`.execute(database.kysely);
-    const { cost } = await keyUsage(database, KEY, Date.parse("2026-11-04T10:30:00Z"));
+    const { cost } = await readKeyUsage(database, KEY, Date.parse("2026-11-04T10:30:00Z"));
     const largest = 9_223_372_036_854_775_807n;
     expect(cost).toEqual({
       total: 2n * largest,

@@ -1,4 +1,4 @@
-import { openTestDatabase } from "../../support/store.ts";
+import { openTestDatabase } from "../../support/test-database.ts";
 import { keyUsageContract } from "./key-usage-contract.ts";
 
 keyUsageContract(() => openTestDatabase());

@@ -1,41 +1,41 @@
 import { sql } from "kysely";
 import { expect, test } from "vitest";
-import { PAGE_ROWS } from "../../../src/metering/sql/report.ts";
+import { LINES_PER_PAGE } from "../../../src/metering/sql/report.ts";
 import { DIMENSIONS, reportUsage } from "../../../src/metering/sql/report.ts";
 import {
-  addRollups,
+  insertRollups,
   DAY_MS,
-  expectedSums,
+  sumRollups,
   generateRollups,
   GROUPINGS,
   HOUR_MS,
   MODELS,
   readReport,
-  reportedSums,
-  rollup,
-  sumsOf,
+  collectReportedSums,
+  createRollup,
+  listSums,
 } from "../../support/rollup-rows.ts";
-import { addRequests, NOVEMBER, type Open, settledRow } from "../../support/ledger-rows.ts";
+import { insertRequests, NOVEMBER, type OpenDatabase, createSettledRow } from "../../support/ledger-rows.ts";
 
 /** What a report of usage owes, on every database. */
-export function testUsageReport(open: Open): void {
+export function testUsageReport(open: OpenDatabase): void {
   test("every grouping of usage adds up to the rollups of its time", async () => {
     const database = await open();
     const rows = generateRollups();
-    await addRollups(database, rows);
+    await insertRollups(database, rows);
     const [from, to] = [NOVEMBER, NOVEMBER + 2 * DAY_MS];
     const inTime = rows.filter(({ hour }) => hour >= from && hour < to);
     for (const by of GROUPINGS) {
       const report = await readReport(database, { from, to, by });
-      expect([by, reportedSums(report)]).toEqual([by, expectedSums(inTime, by)]);
-      expect(sumsOf(report.total)).toEqual(Object.values(expectedSums(inTime, []))[0]);
+      expect([by, collectReportedSums(report)]).toEqual([by, sumRollups(inTime, by)]);
+      expect(listSums(report.total)).toEqual(Object.values(sumRollups(inTime, []))[0]);
     }
   });
 
   test("a time that begins and ends within days is made of hours and days, and each hour is counted once", async () => {
     const database = await open();
     const rows = generateRollups();
-    await addRollups(database, rows);
+    await insertRollups(database, rows);
     for (const [start, end] of [
       [5, 53],
       [-24, 72],
@@ -48,14 +48,18 @@ export function testUsageReport(open: Open): void {
       const [from, to] = [NOVEMBER + (start ?? 0) * HOUR_MS, NOVEMBER + (end ?? 0) * HOUR_MS];
       const inTime = rows.filter(({ hour }) => hour >= from && hour < to);
       const report = await readReport(database, { from, to, by: ["day", "key"] });
-      expect([start, end, reportedSums(report)]).toEqual([start, end, expectedSums(inTime, ["day", "key"])]);
+      expect([start, end, collectReportedSums(report)]).toEqual([
+        start,
+        end,
+        sumRollups(inTime, ["day", "key"]),
+      ]);
     }
   });
 
   test("usage can be that of one key, one model and one provider", async () => {
     const database = await open();
     const rows = generateRollups();
-    await addRollups(database, rows);
+    await insertRollups(database, rows);
     const time = { from: NOVEMBER - DAY_MS, to: NOVEMBER + 3 * DAY_MS };
     const filters = [
       { keyId: "env:team" },
@@ -73,14 +77,14 @@ export function testUsageReport(open: Open): void {
           (filter.provider ?? row.provider) === row.provider,
       );
       const report = await readReport(database, { ...time, ...filter, by: ["day", "model"] });
-      expect([filter, reportedSums(report)]).toEqual([filter, expectedSums(left, ["day", "model"])]);
+      expect([filter, collectReportedSums(report)]).toEqual([filter, sumRollups(left, ["day", "model"])]);
     }
   });
 
   test("counts each hour in one of two periods that meet", async () => {
     const database = await open();
     for (const hour of [-1, 0, 1, 2])
-      await addRollups(database, [rollup(NOVEMBER + hour * HOUR_MS, ["key_a"])]);
+      await insertRollups(database, [createRollup(NOVEMBER + hour * HOUR_MS, ["key_a"])]);
     const requests = async (from: number, to: number) => {
       const time = { from: NOVEMBER + from * HOUR_MS, to: NOVEMBER + to * HOUR_MS };
       return Number((await readReport(database, { ...time, by: ["key"] })).total.requests);
@@ -97,9 +101,9 @@ export function testUsageReport(open: Open): void {
       .insertInto("keys")
       .values({ ...KEY_ROW, id: "key_a", name: "renamed" })
       .execute();
-    await addRollups(
+    await insertRollups(
       database,
-      ["key_a", "key_gone", "env:team", "anonymous"].map((key) => rollup(NOVEMBER, [key])),
+      ["key_a", "key_gone", "env:team", "anonymous"].map((key) => createRollup(NOVEMBER, [key])),
     );
     const { lines } = await readReport(database, { from: NOVEMBER, to: NOVEMBER + HOUR_MS, by: ["key"] });
     expect(Object.fromEntries(lines.map(({ keyId, keyName }) => [keyId, keyName]))).toEqual({
@@ -112,12 +116,12 @@ export function testUsageReport(open: Open): void {
 
   test("requests that are not finished are counted apart, also by key", async () => {
     const database = await open();
-    await addRequests(database, [
-      settledRow(0, { state: "open" }, 1),
-      settledRow(0, { state: "pending", settle_at: 1 }, 2),
-      settledRow(0, { state: "pending", settle_at: 1, key_id: "env:team" }, 3),
-      settledRow(0, { state: "settled" }, 4),
-      settledRow(0, { state: "unknown" }, 5),
+    await insertRequests(database, [
+      createSettledRow(0, { state: "open" }, 1),
+      createSettledRow(0, { state: "pending", settle_at: 1 }, 2),
+      createSettledRow(0, { state: "pending", settle_at: 1, key_id: "env:team" }, 3),
+      createSettledRow(0, { state: "settled" }, 4),
+      createSettledRow(0, { state: "unknown" }, 5),
     ]);
     const time = { from: NOVEMBER, to: NOVEMBER + HOUR_MS, by: ["key"] as const };
     const report = await readReport(database, time);
@@ -133,10 +137,10 @@ export function testUsageReport(open: Open): void {
   test("days come in order, within a day what cost most comes first, and what cost the same by name", async () => {
     const database = await open();
     const cheap = (key: string, hour: number) => ({
-      ...rollup(hour, [key]),
+      ...createRollup(hour, [key]),
       cost_nanodollars: key === "d" ? 9 : 1,
     });
-    await addRollups(
+    await insertRollups(
       database,
       [DAY_MS, 0].flatMap((day) => ["c", "a", "d", "b"].map((key) => cheap(key, NOVEMBER + day))),
     );
@@ -153,10 +157,10 @@ export function testUsageReport(open: Open): void {
   test("sums of millions of dollars are exact to the nanodollar", async () => {
     const database = await open();
     const costs = [4_000_000_000_000_001, 3_000_000_000_000_001, 2_000_000_000_000_001];
-    await addRollups(
+    await insertRollups(
       database,
       costs.map((cost_nanodollars, index) => ({
-        ...rollup(NOVEMBER + index * HOUR_MS, ["key_a"]),
+        ...createRollup(NOVEMBER + index * HOUR_MS, ["key_a"]),
         cost_nanodollars,
       })),
     );
@@ -167,9 +171,9 @@ export function testUsageReport(open: Open): void {
   test("sums up what is beyond 64 bits, and beyond what a number holds", async () => {
     const database = await open();
     const largest = 9_223_372_036_854_775_807n;
-    await addRollups(
+    await insertRollups(
       database,
-      [0, 1, 2].map((hour) => rollup(NOVEMBER + hour * HOUR_MS, ["key_a", "a/b"])),
+      [0, 1, 2].map((hour) => createRollup(NOVEMBER + hour * HOUR_MS, ["key_a", "a/b"])),
     );
     await sql`update rollups set cost_nanodollars = ${sql.lit(largest)}, prompt_tokens = 9007199254740993`.execute(
       database.kysely,
@@ -183,17 +187,17 @@ export function testUsageReport(open: Open): void {
   test("reports more groups than fit into memory at a time, in one order, from one moment", async () => {
     const database = await open();
     const rows = Array.from({ length: 25_000 }, (_, index) => ({
-      ...rollup(NOVEMBER, [`key_${index % 200}`, `model-${index}`, `provider-${index % 7}`]),
+      ...createRollup(NOVEMBER, [`key_${index % 200}`, `model-${index}`, `provider-${index % 7}`]),
       cost_nanodollars: index % 1_000,
     }));
-    await addRollups(database, rows);
+    await insertRollups(database, rows);
     const time = { from: NOVEMBER, to: NOVEMBER + DAY_MS };
     const report = await reportUsage(database, { ...time, by: DIMENSIONS });
     const models = new Set<string | undefined>();
     let last: bigint | undefined = undefined;
     for await (const lines of report.pages) {
-      expect(lines.length).toBeLessThanOrEqual(PAGE_ROWS);
-      if (models.size === 0) await addRollups(database, [rollup(NOVEMBER, ["key_1", "late"])]);
+      expect(lines.length).toBeLessThanOrEqual(LINES_PER_PAGE);
+      if (models.size === 0) await insertRollups(database, [createRollup(NOVEMBER, ["key_1", "late"])]);
       for (const { model, costNanodollars } of lines) {
         expect(costNanodollars <= (last ?? costNanodollars)).toBe(true);
         last = costNanodollars;
@@ -207,14 +211,14 @@ export function testUsageReport(open: Open): void {
 
   test("reports that are left before their end keep nothing of the database", async () => {
     const database = await open();
-    await addRollups(
+    await insertRollups(
       database,
-      Array.from({ length: 1_001 }, (_, index) => rollup(NOVEMBER, ["key_a", `model-${index}`])),
+      Array.from({ length: 1_001 }, (_, index) => createRollup(NOVEMBER, ["key_a", `model-${index}`])),
     );
     const time = { from: NOVEMBER, to: NOVEMBER + HOUR_MS };
     for (let count = 0; count < 12; count++) {
       const { pages } = await reportUsage(database, { ...time, by: ["model"] });
-      expect((await pages.next()).value).toHaveLength(PAGE_ROWS);
+      expect((await pages.next()).value).toHaveLength(LINES_PER_PAGE);
       await pages.return();
     }
     const [first, second] = await Promise.all(

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { reportUsage, type UsageQuery, usageQuery } from "../../../src/metering/sql/report.ts";
-import { openTestDatabase } from "../../support/store.ts";
-import { readPlan } from "../../support/query-plans.ts";
-import { addRollups, DAY_MS, HOUR_MS, rollup } from "../../support/rollup-rows.ts";
+import { reportUsage, type UsageQuery, compileUsageQuery } from "../../../src/metering/sql/report.ts";
+import { openTestDatabase } from "../../support/test-database.ts";
+import { explainQuery } from "../../support/query-plans.ts";
+import { insertRollups, DAY_MS, HOUR_MS, createRollup } from "../../support/rollup-rows.ts";
 import { NOVEMBER } from "../../support/ledger-rows.ts";
 import { testUsageReport } from "./report-contract.ts";
 
@@ -11,7 +11,9 @@ testUsageReport(openTestDatabase);
 test("a report reads the hours and days it is about", async () => {
   const database = await openTestDatabase();
   const plan = (query: UsageQuery) =>
-    readPlan(database, usageQuery(database.kysely, query)).filter((step) => step.includes("rollups"));
+    explainQuery(database, compileUsageQuery(database.kysely, query)).filter((step) =>
+      step.includes("rollups"),
+    );
   const time = { from: NOVEMBER, to: NOVEMBER + HOUR_MS };
   expect(plan({ ...time, by: ["day", "model"] })).toEqual([
     "SEARCH rollups USING INDEX sqlite_autoindex_rollups_1 (hour>? AND hour<?)",
@@ -28,8 +30,10 @@ test("a report reads the hours and days it is about", async () => {
 
 test("a report of many lines holds up nothing else", async () => {
   const database = await openTestDatabase();
-  const rows = Array.from({ length: 40_000 }, (_, index) => rollup(NOVEMBER, [`key_${index}`, "a/b", "P"]));
-  await addRollups(database, rows);
+  const rows = Array.from({ length: 40_000 }, (_, index) =>
+    createRollup(NOVEMBER, [`key_${index}`, "a/b", "P"]),
+  );
+  await insertRollups(database, rows);
   // Its own CPU between two turns of the event loop: other processes on the machine do not count.
   let mostMicros = 0;
   let before = process.threadCpuUsage();

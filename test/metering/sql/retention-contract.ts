@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Database } from "../../../src/store/database.ts";
 import { deleteRequestsBefore } from "../../../src/metering/sql/retention.ts";
-import { addRequests, NOVEMBER, type Open, settledRow } from "../../support/ledger-rows.ts";
+import { insertRequests, NOVEMBER, type OpenDatabase, createSettledRow } from "../../support/ledger-rows.ts";
 
 async function idsIn({ kysely }: Database): Promise<string[]> {
   const rows = await kysely.selectFrom("requests").select("id").orderBy("id").execute();
@@ -9,19 +9,19 @@ async function idsIn({ kysely }: Database): Promise<string[]> {
 }
 
 /** What the deletion of old rows owes, on every database. */
-export function testRetention(open: Open): void {
+export function testRetention(open: OpenDatabase): void {
   test("finished rows from before the time are deleted, however many, and no others", async () => {
     const database = await open();
     const old = Array.from({ length: 2_300 }, (_, index) =>
-      settledRow(index, { state: index % 5 === 0 ? "unknown" : "settled" }),
+      createSettledRow(index, { state: index % 5 === 0 ? "unknown" : "settled" }),
     );
     const kept = [
-      settledRow(1, { state: "open" }, 1),
-      settledRow(2, { state: "pending", settle_at: 1 }, 1),
-      settledRow(2_300),
-      settledRow(2_301),
+      createSettledRow(1, { state: "open" }, 1),
+      createSettledRow(2, { state: "pending", settle_at: 1 }, 1),
+      createSettledRow(2_300),
+      createSettledRow(2_301),
     ];
-    await addRequests(database, [...old, ...kept]);
+    await insertRequests(database, [...old, ...kept]);
     expect(await deleteRequestsBefore(database, NOVEMBER + 2_300)).toBe(2_300);
     expect(await idsIn(database)).toEqual(kept.map(({ id }) => id));
     expect(await deleteRequestsBefore(database, NOVEMBER + 2_300)).toBe(0);
@@ -29,7 +29,7 @@ export function testRetention(open: Open): void {
 
   test("what was deleted stays in the sums", async () => {
     const database = await open();
-    await addRequests(database, [settledRow(0), settledRow(1)]);
+    await insertRequests(database, [createSettledRow(0), createSettledRow(1)]);
     const sums = () => database.kysely.selectFrom("rollups").selectAll().execute();
     const before = await sums();
     expect(before).toMatchObject([{ requests: 2, cost_nanodollars: 3_000 }]);
@@ -39,9 +39,9 @@ export function testRetention(open: Open): void {
 
   test("a deletion that is to end ends after the batch under way", async () => {
     const database = await open();
-    await addRequests(
+    await insertRequests(
       database,
-      Array.from({ length: 1_500 }, (_, index) => settledRow(index)),
+      Array.from({ length: 1_500 }, (_, index) => createSettledRow(index)),
     );
     expect(await deleteRequestsBefore(database, NOVEMBER + 10_000, AbortSignal.abort())).toBe(1_000);
     expect(await idsIn(database)).toHaveLength(500);

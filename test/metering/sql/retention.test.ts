@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Database } from "../../../src/store/database.ts";
 import { deleteRequestsBefore, Retention } from "../../../src/metering/sql/retention.ts";
-import { openTestDatabase } from "../../support/store.ts";
+import { openTestDatabase } from "../../support/test-database.ts";
 import { testRetention } from "./retention-contract.ts";
-import { addRequests, NOVEMBER, settledRow } from "../../support/ledger-rows.ts";
+import { insertRequests, NOVEMBER, createSettledRow } from "../../support/ledger-rows.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -40,7 +40,11 @@ async function turn(): Promise<void> {
 
 test("old rows are deleted a minute after the start, and from then on every hour", async () => {
   const database = await openTestDatabase();
-  await addRequests(database, [settledRow(0), settledRow(DAY_MS + HOUR_MS), settledRow(2 * DAY_MS)]);
+  await insertRequests(database, [
+    createSettledRow(0),
+    createSettledRow(DAY_MS + HOUR_MS),
+    createSettledRow(2 * DAY_MS),
+  ]);
   await start(database);
   vi.advanceTimersByTime(MINUTE_MS - 1);
   await turn();
@@ -58,7 +62,7 @@ test("old rows are deleted a minute after the start, and from then on every hour
 
 test("a round that fails is told of, and the next one is made all the same", async () => {
   const database = await openTestDatabase();
-  await addRequests(database, [settledRow(0)]);
+  await insertRequests(database, [createSettledRow(0)]);
   const { failures } = await start(database);
   await database.kysely.schema.alterTable("requests").renameTo("away").execute();
   vi.advanceTimersByTime(MINUTE_MS);
@@ -75,7 +79,7 @@ test("once it has stopped nothing is deleted any more", async () => {
   const { retention } = await start(database);
   vi.advanceTimersByTime(MINUTE_MS);
   await retention.stop();
-  await addRequests(database, [settledRow(0)]);
+  await insertRequests(database, [createSettledRow(0)]);
   vi.advanceTimersByTime(10 * HOUR_MS);
   await turn();
   expect([await count(database), vi.getTimerCount()]).toEqual([1, 0]);
@@ -83,9 +87,9 @@ test("once it has stopped nothing is deleted any more", async () => {
 
 test("between two batches everything else gets its turn, and a stop comes through", async () => {
   const database = await openTestDatabase();
-  await addRequests(
+  await insertRequests(
     database,
-    Array.from({ length: 3_500 }, (_, index) => settledRow(index)),
+    Array.from({ length: 3_500 }, (_, index) => createSettledRow(index)),
   );
   const stopping = new AbortController();
   const deletion = deleteRequestsBefore(database, NOVEMBER + DAY_MS, stopping.signal);
@@ -97,8 +101,8 @@ test("between two batches everything else gets its turn, and a stop comes throug
 /** A ledger that was in use until now, two days after the beginning of November, with a row for each of 50 days. */
 async function openUsedLedger(): Promise<Database> {
   const database = await openTestDatabase();
-  const days = Array.from({ length: 50 }, (_, day) => settledRow((2 - day) * DAY_MS));
-  await addRequests(database, days);
+  const days = Array.from({ length: 50 }, (_, day) => createSettledRow((2 - day) * DAY_MS));
+  await insertRequests(database, days);
   return database;
 }
 
@@ -119,7 +123,7 @@ test("a clock that is 400 days ahead deletes nothing and is logged, also when it
   const first = await start(database, 395 * DAY_MS);
   await first.retention.stop();
   const { ahead, retention } = await start(database, 395 * DAY_MS, NOVEMBER + 402 * DAY_MS);
-  await addRequests(database, [settledRow(402 * DAY_MS)]);
+  await insertRequests(database, [createSettledRow(402 * DAY_MS)]);
   vi.advanceTimersByTime(MINUTE_MS);
   await turn();
   expect([await count(database), ahead.length]).toEqual([51, 1]);
@@ -180,7 +184,7 @@ test("a clock that began in 1970 and is set right is believed", async () => {
   const database = await openTestDatabase();
   const first = await start(database, 10 * DAY_MS, 0);
   await first.retention.stop();
-  await addRequests(database, [settledRow(-20 * DAY_MS), settledRow(2 * DAY_MS)]);
+  await insertRequests(database, [createSettledRow(-20 * DAY_MS), createSettledRow(2 * DAY_MS)]);
   const { ahead } = await start(database, 10 * DAY_MS);
   vi.advanceTimersByTime(MINUTE_MS);
   await turn();

@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 import { adoptOrphans } from "../../../src/metering/sql/instances.ts";
-import { claimDue, recallMisdated } from "../../../src/metering/sql/settlements.ts";
-import { openTestDatabase } from "../../support/store.ts";
-import { plansOf } from "../../support/query-plans.ts";
+import { claimDue, makeMisdatedDue } from "../../../src/metering/sql/settlements.ts";
+import { openTestDatabase } from "../../support/test-database.ts";
+import { explainStatements } from "../../support/query-plans.ts";
 
 test("what is not finished is found without a look at the rest of the ledger, every few seconds as it is", async () => {
   const database = await openTestDatabase();
-  const plans = await plansOf(database, async (watched) => {
+  const plans = await explainStatements(database, async (watched) => {
     await claimDue(watched, 10);
-    await recallMisdated(watched, 1_000);
+    await makeMisdatedDue(watched, 1_000);
     await adoptOrphans(watched, { deadAfterMs: 1_000, lostAfterMs: 1_000 });
   });
   const looks = plans.filter((step) => /\brequests\b/.test(step));

@@ -5,18 +5,18 @@ import type { RequestRow } from "../../../src/metering/record.ts";
 import { writeRequests } from "../../../src/metering/sql/upsert.ts";
 import {
   claimDue,
-  postpone,
-  recallMisdated,
-  settle,
+  postponeLookup,
+  makeMisdatedDue,
+  settleRow,
   type Settlement,
 } from "../../../src/metering/sql/settlements.ts";
-import { requestRow } from "../../support/request-row.ts";
+import { createRequestRow } from "../../support/request-row.ts";
 
 const DAY_MS = 86_400_000;
 const LATER_MS = 60_000;
 
 const pending = (id: string, settle_at = Date.now() - 1_000): RequestRow =>
-  requestRow(id, { state: "pending", generation_id: `gen-${id}`, settle_at });
+  createRequestRow(id, { state: "pending", generation_id: `gen-${id}`, settle_at });
 
 const rowOf = ({ kysely }: Database, id: string): Promise<RequestRow> =>
   kysely.selectFrom("requests").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
@@ -59,7 +59,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
     await writeRequests(database, [
       ...ids.map((id) => pending(id)),
       pending("later", Date.now() + LATER_MS),
-      requestRow("open"),
+      createRequestRow("open"),
     ]);
     const claimed: string[] = [];
     for (let round = 0; round < 10; round++) {
@@ -78,10 +78,10 @@ export function settlementsContract(open: () => Promise<Database>): void {
     expect(claimMs).toBeGreaterThan(13_000);
     expect(claimMs).toBeLessThanOrEqual(16_000);
     expect(await claimDue(database, 10)).toEqual([]);
-    await postpone(database, "1", { waitMs: LATER_MS, isMiss: false });
+    await postponeLookup(database, "1", { waitMs: LATER_MS, isMiss: false });
     expect(await claimDue(database, 10)).toEqual([]);
     expect(Math.abs((await dueInMs(database, "1")) - LATER_MS)).toBeLessThan(2_000);
-    await postpone(database, "1", { waitMs: 0, isMiss: false });
+    await postponeLookup(database, "1", { waitMs: 0, isMiss: false });
     expect(await claimDue(database, 10)).toHaveLength(1);
   });
 
@@ -91,7 +91,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
     for (const isMiss of [true, false, false, true]) {
       await hurry(database);
       await claimDue(database, 10);
-      await postpone(database, "1", { waitMs: 0, isMiss });
+      await postponeLookup(database, "1", { waitMs: 0, isMiss });
     }
     expect((await rowOf(database, "1")).settle_attempts).toBe(2);
   });
@@ -101,22 +101,26 @@ export function settlementsContract(open: () => Promise<Database>): void {
     await writeRequests(database, [
       pending("misdated", Date.now() + 400 * DAY_MS),
       pending("usual", Date.now() + LATER_MS),
-      requestRow("settled", { state: "settled", settle_at: Date.now() + 400 * DAY_MS }),
+      createRequestRow("settled", { state: "settled", settle_at: Date.now() + 400 * DAY_MS }),
     ]);
-    await recallMisdated(database, 2 * LATER_MS);
+    await makeMisdatedDue(database, 2 * LATER_MS);
     expect((await claimDue(database, 10)).map(({ id }) => id)).toEqual(["misdated"]);
   });
 
   test("a row that ten settle at the same time is counted once", async () => {
     const database = await open();
-    await writeRequests(database, [pending("1"), requestRow("2"), requestRow("3", { state: "settled" })]);
+    await writeRequests(database, [
+      pending("1"),
+      createRequestRow("2"),
+      createRequestRow("3", { state: "settled" }),
+    ]);
     for (const id of ["1", "2", "3", "none"])
-      await Promise.all(Array.from({ length: 10 }, () => settle(database, id, SETTLEMENT)));
+      await Promise.all(Array.from({ length: 10 }, () => settleRow(database, id, SETTLEMENT)));
     expect(await totals(database)).toEqual({ requests: 2, unknown: 0, cost: 7 });
     const rows = await database.kysely.selectFrom("requests").selectAll().orderBy("id").execute();
     expect(rows.map(({ state }) => state)).toEqual(["settled", "open", "settled"]);
     expect(rows[0]).toMatchObject({ ...SETTLEMENT, settle_at: null });
-    await postpone(database, "1", { waitMs: 0, isMiss: true });
+    await postponeLookup(database, "1", { waitMs: 0, isMiss: true });
     expect(await claimDue(database, 10)).toEqual([]);
   });
 
@@ -129,14 +133,16 @@ export function settlementsContract(open: () => Promise<Database>): void {
       cost_source: "unknown",
       cost_nanodollars: null,
     } as const;
-    expect(await settle(database, "1", { ...unknown, provider: null })).toMatchObject({ state: "unknown" });
+    expect(await settleRow(database, "1", { ...unknown, provider: null })).toMatchObject({
+      state: "unknown",
+    });
     expect(await totals(database)).toEqual({ requests: 1, unknown: 1, cost: 0 });
-    const settled = await Promise.all(Array.from({ length: 10 }, () => settle(database, "1", SETTLEMENT)));
+    const settled = await Promise.all(Array.from({ length: 10 }, () => settleRow(database, "1", SETTLEMENT)));
     expect(settled.filter((row) => row !== undefined)).toMatchObject([
       { state: "settled", cost_nanodollars: 7 },
     ]);
     expect(await totals(database)).toEqual({ requests: 1, unknown: 0, cost: 7 });
-    expect(await settle(database, "1", unknown)).toBeUndefined();
+    expect(await settleRow(database, "1", unknown)).toBeUndefined();
     const groups = await database.kysely.selectFrom("rollups").select(["provider", "requests"]).execute();
     expect(groups).toEqual([{ provider: "Some", requests: 1 }]);
   });
@@ -144,7 +150,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
   test("nothing is taken over from a process that lives", async () => {
     const database = await open();
     await heartbeat(database, "me");
-    await writeRequests(database, [requestRow("1"), requestRow("2", { generation_id: "gen-2" })]);
+    await writeRequests(database, [createRequestRow("1"), createRequestRow("2", { generation_id: "gen-2" })]);
     expect(await adoptOrphans(database, { deadAfterMs: LATER_MS, lostAfterMs: LATER_MS })).toEqual([]);
     const rows = await database.kysely.selectFrom("requests").selectAll().execute();
     expect(rows.map(({ state }) => state)).toEqual(["open", "open"]);
@@ -157,13 +163,13 @@ export function settlementsContract(open: () => Promise<Database>): void {
     for (const [id, ms] of [["me", seen_at] as const, ["quiet", Date.now() - LATER_MS] as const])
       await database.kysely.insertInto("instances").values({ id, started_at, seen_at: ms }).execute();
     await writeRequests(database, [
-      requestRow("generation", { generation_id: "gen-1", started_at }),
-      requestRow("old", { started_at }),
-      requestRow("young", { instance: "gone", started_at: Date.now() }),
-      requestRow("quiet", { instance: "quiet", started_at }),
-      requestRow("left", { instance: "gone", started_at }),
-      requestRow("future", { instance: "gone", started_at: Date.now() + 400 * DAY_MS }),
-      requestRow("done", { state: "settled", cost_nanodollars: 3, generation_id: "gen-5" }),
+      createRequestRow("generation", { generation_id: "gen-1", started_at }),
+      createRequestRow("old", { started_at }),
+      createRequestRow("young", { instance: "gone", started_at: Date.now() }),
+      createRequestRow("quiet", { instance: "quiet", started_at }),
+      createRequestRow("left", { instance: "gone", started_at }),
+      createRequestRow("future", { instance: "gone", started_at: Date.now() + 400 * DAY_MS }),
+      createRequestRow("done", { state: "settled", cost_nanodollars: 3, generation_id: "gen-5" }),
     ]);
     const silence = { deadAfterMs: LATER_MS / 2, lostAfterMs: 1.5 * LATER_MS };
     const lost = await Promise.all(Array.from({ length: 5 }, () => adoptOrphans(database, silence)));

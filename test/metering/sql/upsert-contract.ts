@@ -4,7 +4,7 @@ import type { Database } from "../../../src/store/database.ts";
 import { isFinal, type RequestRow } from "../../../src/metering/record.ts";
 import { adoptOrphans } from "../../../src/metering/sql/instances.ts";
 import { writeRequests } from "../../../src/metering/sql/upsert.ts";
-import { HOUR_MS, requestRow, STARTED_AT } from "../../support/request-row.ts";
+import { HOUR_MS, createRequestRow, STARTED_AT } from "../../support/request-row.ts";
 
 /** What a request is at one moment. What identifies it never changes. */
 const version = fc.record({
@@ -22,7 +22,7 @@ type Version = typeof version extends fc.Arbitrary<infer T> ? T : never;
 
 function rowOf({ id, state, cost, tokens, byok, outcome, provider, hasGeneration }: Version): RequestRow {
   const number = Number(id);
-  return requestRow(id, {
+  return createRequestRow(id, {
     state,
     outcome,
     generation_id: hasGeneration ? `gen-${id}` : null,
@@ -142,12 +142,12 @@ export function requestWritesContract(open: () => Promise<Database>): void {
 
   test("a request whose answer stated its cost but no id is summed under its model", async () => {
     const database = await open();
-    const served = requestRow("0000000011", {
+    const served = createRequestRow("0000000011", {
       forwarded_model: "a/b",
       cost_source: "stream",
       cost_nanodollars: 7,
     });
-    const refused = requestRow("0000000012", {
+    const refused = createRequestRow("0000000012", {
       forwarded_model: "x/y",
       cost_source: "none",
       cost_nanodollars: 0,
@@ -165,10 +165,10 @@ export function requestWritesContract(open: () => Promise<Database>): void {
 
   test("a row without its generation does not end an open row that has it, which is then taken over", async () => {
     const database = await open();
-    const known = requestRow("1", { generation_id: "gen-1" });
+    const known = createRequestRow("1", { generation_id: "gen-1" });
     await writeRequests(database, [known]);
     const interrupted = { state: "unknown", outcome: "interrupted", cost_source: "unknown" } as const;
-    expect(await writeRequests(database, [requestRow("1", interrupted)])).toEqual([]);
+    expect(await writeRequests(database, [createRequestRow("1", interrupted)])).toEqual([]);
     expect(await rowsIn(database)).toEqual([known]);
     await adoptOrphans(database, { deadAfterMs: 0, lostAfterMs: 0 });
     expect(await rowsIn(database)).toMatchObject([{ state: "pending", generation_id: "gen-1" }]);
@@ -177,7 +177,7 @@ export function requestWritesContract(open: () => Promise<Database>): void {
   test("a late bill corrects a row that was given up, and moves its counts to its provider, once", async () => {
     const database = await open();
     const given = (id: string, fields: Partial<RequestRow> = {}): RequestRow =>
-      requestRow(id, { state: "unknown", generation_id: `gen-${id}`, prompt_tokens: 5, ...fields });
+      createRequestRow(id, { state: "unknown", generation_id: `gen-${id}`, prompt_tokens: 5, ...fields });
     await writeRequests(database, [given("1"), given("2"), given("3", { generation_id: null })]);
     const bills = ["1", "3"].map((id) =>
       given(id, { state: "settled", provider: "Some", prompt_tokens: 9, cost_nanodollars: 7 }),
@@ -199,8 +199,8 @@ export function requestWritesContract(open: () => Promise<Database>): void {
 
   test("a generation that is found later makes a row wait for its bill that was given up, and takes back its counts", async () => {
     const database = await open();
-    await writeRequests(database, [requestRow("1", { state: "unknown", prompt_tokens: 5 })]);
-    const found = requestRow("1", { state: "pending", generation_id: "gen-1", settle_at: 1 });
+    await writeRequests(database, [createRequestRow("1", { state: "unknown", prompt_tokens: 5 })]);
+    const found = createRequestRow("1", { state: "pending", generation_id: "gen-1", settle_at: 1 });
     for (let time = 0; time < 3; time++) await writeRequests(database, [found]);
     expect(await rowsIn(database)).toEqual([found]);
     expect(await rollupsIn(database)).toEqual([new Map(), new Map()]);
@@ -210,8 +210,8 @@ export function requestWritesContract(open: () => Promise<Database>): void {
 
   test("a batch of which one row is refused leaves nothing behind", async () => {
     const database = await open();
-    const good = requestRow("1", { state: "settled", cost_nanodollars: 5 });
-    const bad = { ...requestRow("2"), key_id: null } as unknown as RequestRow;
+    const good = createRequestRow("1", { state: "settled", cost_nanodollars: 5 });
+    const bad = { ...createRequestRow("2"), key_id: null } as unknown as RequestRow;
     await expect(writeRequests(database, [good, bad])).rejects.toThrow(/null/i);
     expect(await rowsIn(database)).toEqual([]);
     expect(await rollupsIn(database)).toEqual([new Map(), new Map()]);
@@ -223,7 +223,7 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     const database = await open();
     const texts = ["' OR '1'='1", "ключ 🔑", '"\\\n\t', "$1 ? :a", "x".repeat(128)];
     const rows = Array.from({ length: 1_000 }, (_, index) =>
-      requestRow(String(index).padStart(4, "0"), {
+      createRequestRow(String(index).padStart(4, "0"), {
         request_id: texts[index % texts.length] ?? "",
         forwarded_model: texts[index % texts.length] ?? "",
         generation_id: `gen-${index}`,
@@ -240,7 +240,7 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     const database = await open();
     const batches = Array.from({ length: 20 }, (_, batch) => {
       const rows = Array.from({ length: 20 }, (__, index) =>
-        requestRow(`${batch}-${index}`, {
+        createRequestRow(`${batch}-${index}`, {
           key_id: `key_${index % 7}`,
           generation_id: "gen",
           state: "settled",

@@ -1,4 +1,4 @@
-import { openTestDatabase } from "../../support/store.ts";
+import { openTestDatabase } from "../../support/test-database.ts";
 import { requestWritesContract } from "./upsert-contract.ts";
 import { settlementsContract } from "./settlements-contract.ts";
 

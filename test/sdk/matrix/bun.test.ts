@@ -2,7 +2,7 @@
 import { globSync } from "node:fs";
 import { expect, test } from "vitest";
 import { CALLER_KEY, startTestGateway } from "../../support/gateway.ts";
-import { startHeldUpstream, startStream } from "../../support/held-upstream.ts";
+import { startHeldUpstream, openStream } from "../../support/held-upstream.ts";
 import { runProbe } from "./run-probe.ts";
 
 const PROBE_DEADLINE_MS = 60_000;
@@ -17,7 +17,7 @@ test.each([
   async (status, key, env) => {
     const { upstream } = await startHeldUpstream();
     const gateway = await startTestGateway(upstream.baseUrl, env);
-    if (status === "503") await startStream(gateway.port);
+    if (status === "503") await openStream(gateway.port);
     const [bun = "bun"] = globSync("tools/sdks/bun/node_modules/@oven/*/bin/bun");
     const outcomes = await runProbe(
       { command: [bun, "run", "tools/sdks/bun/probe.ts", status] },

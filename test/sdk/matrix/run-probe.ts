@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 
 /** What a probe said of one scenario; `detail` is empty when all was well. */
-export interface Outcome {
+export interface ScenarioOutcome {
   readonly ok: boolean;
   readonly detail: string;
 }
@@ -22,7 +22,7 @@ export async function runProbe(
   { command: [program, ...args], env: own }: Probe,
   env: Readonly<Record<string, string>>,
   deadlineMs: number,
-): Promise<ReadonlyMap<string, Outcome>> {
+): Promise<ReadonlyMap<string, ScenarioOutcome>> {
   const { PATH = "", HOME = "", LANG = "C.UTF-8" } = process.env;
   const child = spawn(program, args, {
     env: { PATH, HOME, LANG, ...own, ...env },
@@ -45,8 +45,8 @@ export async function runProbe(
 }
 
 /** Libraries may print as well, so only lines that are JSON objects count. */
-function readLine(line: string): [string, Outcome][] {
+function readLine(line: string): [string, ScenarioOutcome][] {
   if (!line.startsWith('{"scenario"')) return [];
-  const { scenario, ok, detail } = JSON.parse(line) as Outcome & { scenario: string };
+  const { scenario, ok, detail } = JSON.parse(line) as ScenarioOutcome & { scenario: string };
   return [[scenario, { ok, detail }]];
 }

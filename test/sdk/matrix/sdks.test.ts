@@ -6,9 +6,9 @@ import { createLogger } from "../../../src/observability/logger.ts";
 import type { SeenRequest } from "../../../tools/simulator/journal.ts";
 import { type Simulator, startSimulator } from "../../../tools/simulator/simulator.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../../support/gateway.ts";
-import { until } from "../../support/until.ts";
+import { waitUntil } from "../../support/wait.ts";
 import { SDKS, type Sdk } from "./matrix.ts";
-import { type Outcome, runProbe } from "./run-probe.ts";
+import { type ScenarioOutcome, runProbe } from "./run-probe.ts";
 
 /** Most of it is the JVM or a large Python import on a busy machine. */
 const PROBE_DEADLINE_MS = 120_000;
@@ -46,13 +46,13 @@ function upstreamOf(sdk: Sdk, scenario: string): SeenRequest[] {
 async function abandonedInTime(sdk: Sdk, scenario: string): Promise<boolean> {
   const [request, ...more] = upstreamOf(sdk, scenario);
   if (more.length > 0) throw new Error(`upstream was asked ${more.length + 1} times`);
-  const abortedAtMs = await until(() => request?.abortedAtMs, `the abort of ${sdk.name}: ${scenario}`);
+  const abortedAtMs = await waitUntil(() => request?.abortedAtMs, `the abort of ${sdk.name}: ${scenario}`);
   const last = simulator.seen.findLast(({ body }) => body.includes(`Ahoj from ${sdk.name}: `));
   return last !== undefined && last !== request && abortedAtMs < last.startedAtMs;
 }
 
 describe.each(SDKS)("$name", (sdk) => {
-  let outcomes: ReadonlyMap<string, Outcome>;
+  let outcomes: ReadonlyMap<string, ScenarioOutcome>;
 
   beforeAll(async () => {
     const env = { BASE_URL: `${gatewayUrl}/openai/v1`, API_KEY: CALLER_KEY, RUN_ID: sdk.name };

@@ -1,9 +1,9 @@
-import { sameBytes } from "../byte-difference.ts";
-import { type Check, failed } from "../check.ts";
-import { answerJson, answerStream, type Responder } from "../upstream-answers.ts";
+import { compareBytes } from "../byte-difference.ts";
+import { type Check, fail } from "../check.ts";
+import { respondJson, respondStream, type Responder } from "../upstream-answers.ts";
 
 /** An answer with status 200 whose bytes must not change. */
-export interface AnswerVector {
+export interface ResponseVector {
   readonly name: string;
   readonly title: string;
   readonly why: string;
@@ -18,20 +18,20 @@ export interface AnswerVector {
  * @param stream whether a stream is asked for, and sent.
  * @param respond sends the vector's parts; in the usual way if absent.
  */
-export function answerCheck(vector: AnswerVector, stream: boolean, respond?: Responder): Check {
+export function createResponseCheck(vector: ResponseVector, stream: boolean, respond?: Responder): Check {
   const { name, title, why, parts, gapMs = 0 } = vector;
   const sent = Buffer.concat(parts.map((part) => Buffer.from(part)));
-  const usual = stream ? answerStream(parts, gapMs) : answerJson(parts, gapMs);
+  const usual = stream ? respondStream(parts, gapMs) : respondJson(parts, gapMs);
   return {
     id: `answer/${name}`,
     title: `${title}, byte for byte`,
     why,
     expected: "the client gets status 200, the bytes that upstream sent, and a proper end",
-    run: async (bench) => {
-      bench.upstream(respond ?? usual);
-      const { answer } = await bench.whole(bench.chat({ stream }));
-      const bytes = sameBytes("the answer", sent, answer.body);
-      return answer.status === 200 ? bytes : failed(`status ${answer.status}; ${bytes.got}`);
+    run: async (harness) => {
+      harness.respondWith(respond ?? usual);
+      const { response } = await harness.waitForResponse(harness.sendChat({ stream }));
+      const bytes = compareBytes("the answer", sent, response.body);
+      return response.status === 200 ? bytes : fail(`status ${response.status}; ${bytes.got}`);
     },
   };
 }

@@ -1,8 +1,14 @@
 import { once } from "node:events";
-import { pause } from "../../simulator/exchange.ts";
-import type { Bench } from "../bench.ts";
-import { type Check, judged, type Outcome } from "../check.ts";
-import { beginJson, beginStream, contentChunk, KEEP_ALIVE, type Responder } from "../upstream-answers.ts";
+import { sleep } from "../../simulator/exchange.ts";
+import type { Harness } from "../bench.ts";
+import { type Check, toOutcome, type Outcome } from "../check.ts";
+import {
+  beginJson,
+  beginStream,
+  formatContentChunk,
+  KEEP_ALIVE,
+  type Responder,
+} from "../upstream-answers.ts";
 
 /** How long upstream may be kept at work for a client that has left. */
 const ABORT_MS = 1_000;
@@ -16,19 +22,19 @@ interface Leaving {
   readonly afterBytes: number;
 }
 
-async function leave(bench: Bench, { stream, upstream, afterBytes }: Leaving): Promise<Outcome> {
-  bench.upstream(upstream);
-  const call = bench.chat({ stream });
-  const { exchange } = await bench.arrival(call);
+async function leave(harness: Harness, { stream, upstream, afterBytes }: Leaving): Promise<Outcome> {
+  harness.respondWith(upstream);
+  const call = harness.sendChat({ stream });
+  const { exchange } = await harness.waitForUpstream(call);
   // A gateway that holds the answer back is left as well: what counts is that upstream is told.
-  const begun = await call.until(() => call.answer.bodyBytes >= afterBytes, BEGIN_MS);
+  const begun = await call.waitUntil(() => call.response.bodyBytes >= afterBytes, BEGIN_MS);
   const closed = once(exchange.res, "close");
   const leftAtMs = performance.now();
-  call.leave();
-  await Promise.race([closed, pause(ABORT_MS)]);
+  call.disconnect();
+  await Promise.race([closed, sleep(ABORT_MS)]);
   const tookMs = Math.round(performance.now() - leftAtMs);
   const what = exchange.isOpen ? `upstream still at work after ${ABORT_MS} ms` : `aborted after ${tookMs} ms`;
-  return judged(!exchange.isOpen, begun ? what : `${what}; the answer had been held back`);
+  return toOutcome(!exchange.isOpen, begun ? what : `${what}; the answer had been held back`);
 }
 
 const silent: Responder = () => undefined;
@@ -53,7 +59,7 @@ export const CANCEL_CHECKS: readonly Check[] = (
         stream: true,
         upstream: (exchange) => {
           beginStream(exchange);
-          exchange.write(contentChunk("first"));
+          exchange.write(formatContentChunk("first"));
         },
         afterBytes: 1,
       },
@@ -67,8 +73,8 @@ export const CANCEL_CHECKS: readonly Check[] = (
         upstream: async (exchange) => {
           beginStream(exchange);
           while (exchange.isOpen) {
-            exchange.write(contentChunk("word "));
-            await pause(25);
+            exchange.write(formatContentChunk("word "));
+            await sleep(25);
           }
         },
         afterBytes: 1_000,
@@ -99,5 +105,5 @@ export const CANCEL_CHECKS: readonly Check[] = (
   title: `${title} is aborted upstream`,
   why,
   expected: `upstream's connection closed within ${ABORT_MS} ms`,
-  run: (bench) => leave(bench, leaving),
+  run: (harness) => leave(harness, leaving),
 }));

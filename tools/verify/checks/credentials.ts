@@ -1,14 +1,17 @@
-import { type Bench, PASSING_MS } from "../bench.ts";
-import { type Check, failed, judged, type Outcome, passed } from "../check.ts";
-import { answerError } from "../upstream-answers.ts";
-import { chatBody, errorCheck, type ErrorCase } from "./error-check.ts";
+import { type Harness, PASSING_MS } from "../bench.ts";
+import { type Check, fail, toOutcome, type Outcome, pass } from "../check.ts";
+import { respondError } from "../upstream-answers.ts";
+import { buildChatBody, createErrorCheck, type ErrorCase } from "./error-check.ts";
 
 const WRONG_KEY = "sk-verify-wrong-key-0123456789";
 
 /** Where `key` stands in what arrived upstream; undefined if nowhere. */
-async function keySeen(bench: Bench, headers: Readonly<Record<string, string>>): Promise<string | undefined> {
-  const { key } = bench.target;
-  const { exchange, body } = await bench.arrival(bench.chat({ stream: false, headers }));
+async function keySeen(
+  harness: Harness,
+  headers: Readonly<Record<string, string>>,
+): Promise<string | undefined> {
+  const { key } = harness.target;
+  const { exchange, body } = await harness.waitForUpstream(harness.sendChat({ stream: false, headers }));
   const { rawHeaders, url = "" } = exchange.req;
   const at = rawHeaders.findIndex((text) => text.includes(key));
   if (at >= 0) return `the header ${rawHeaders[at - 1] ?? ""}`;
@@ -17,12 +20,12 @@ async function keySeen(bench: Bench, headers: Readonly<Record<string, string>>):
 }
 
 /** Whether a request with these credentials is answered without asking upstream. */
-async function refused(bench: Bench, authorization: string | undefined): Promise<Outcome> {
-  const call = bench.chat({ stream: false, headers: { authorization } });
-  await call.over(PASSING_MS);
-  return bench.arrived.length === 0
-    ? passed(`refused with ${call.answer.status}`)
-    : failed(`the request went upstream; the client got ${call.summary()}`);
+async function refused(harness: Harness, authorization: string | undefined): Promise<Outcome> {
+  const call = harness.sendChat({ stream: false, headers: { authorization } });
+  await call.waitForEnd(PASSING_MS);
+  return harness.upstreamRequests.length === 0
+    ? pass(`refused with ${call.response.status}`)
+    : fail(`the request went upstream; the client got ${call.summarize()}`);
 }
 
 const ERRORS: readonly ErrorCase[] = [
@@ -31,8 +34,8 @@ const ERRORS: readonly ErrorCase[] = [
     title: "a wrong key is a 401",
     why: "SDKs raise AuthenticationError for it, and do not try again",
     status: 401,
-    ask: (messages) => ({
-      body: chatBody(messages),
+    buildRequest: (messages) => ({
+      body: buildChatBody(messages),
       headers: { authorization: `Bearer ${WRONG_KEY}` },
     }),
   },
@@ -41,15 +44,15 @@ const ERRORS: readonly ErrorCase[] = [
     title: "no key is a 401",
     why: "SDKs raise AuthenticationError for it, and do not try again",
     status: 401,
-    ask: (messages) => ({ body: chatBody(messages), headers: { authorization: undefined } }),
+    buildRequest: (messages) => ({ body: buildChatBody(messages), headers: { authorization: undefined } }),
   },
   {
     id: "credentials/account-refused",
     title: "upstream's 401 for the account's key is not the client's 401",
     why: "it tells clients that their key is wrong, when it is the operator's",
     status: 502,
-    ask: (messages) => ({ body: chatBody(messages) }),
-    upstream: answerError(401, `{"error":{"message":"User not found.","code":401}}`),
+    buildRequest: (messages) => ({ body: buildChatBody(messages) }),
+    upstream: respondError(401, `{"error":{"message":"User not found.","code":401}}`),
   },
 ];
 
@@ -60,11 +63,11 @@ export const CREDENTIAL_CHECKS: readonly Check[] = [
     title: "upstream gets the account's key instead of the client's",
     why: "keys of this gateway must not lie in another company's logs",
     expected: "an Authorization without the client's key, which stands nowhere else either",
-    run: async (bench) => {
-      const seen = await keySeen(bench, {});
-      const authorization = bench.arrived[0]?.exchange.req.headers.authorization;
-      if (seen !== undefined) return failed(`the client's key is in ${seen}`);
-      return judged(
+    run: async (harness) => {
+      const seen = await keySeen(harness, {});
+      const authorization = harness.upstreamRequests[0]?.exchange.req.headers.authorization;
+      if (seen !== undefined) return fail(`the client's key is in ${seen}`);
+      return toOutcome(
         authorization !== undefined,
         authorization === undefined ? "no Authorization" : "another key",
       );
@@ -75,10 +78,10 @@ export const CREDENTIAL_CHECKS: readonly Check[] = [
     title: "the client's key does not leave in other headers",
     why: "tools send the key as x-api-key or api-key as well",
     expected: "the client's key nowhere",
-    run: async (bench) => {
-      const { key } = bench.target;
-      const seen = await keySeen(bench, { "x-api-key": key, "api-key": key, "x-goog-api-key": key });
-      return seen === undefined ? passed("nowhere") : failed(`the client's key is in ${seen}`);
+    run: async (harness) => {
+      const { key } = harness.target;
+      const seen = await keySeen(harness, { "x-api-key": key, "api-key": key, "x-goog-api-key": key });
+      return seen === undefined ? pass("nowhere") : fail(`the client's key is in ${seen}`);
     },
   },
   {
@@ -86,25 +89,25 @@ export const CREDENTIAL_CHECKS: readonly Check[] = [
     title: "a request with a wrong key does not reach upstream",
     why: "it would be paid for",
     expected: "refused before upstream is asked",
-    run: (bench) => refused(bench, `Bearer ${WRONG_KEY}`),
+    run: (harness) => refused(harness, `Bearer ${WRONG_KEY}`),
   },
   {
     id: "credentials/no-key",
     title: "a request without a key does not reach upstream",
     why: "it would be paid for",
     expected: "refused before upstream is asked",
-    run: (bench) => refused(bench, undefined),
+    run: (harness) => refused(harness, undefined),
   },
   {
     id: "credentials/not-echoed",
     title: "a wrong key is not repeated in the error",
     why: "errors are logged and shown; a key with one wrong letter is nearly the right one",
     expected: "an answer without the key",
-    run: async (bench) => {
-      const call = bench.chat({ stream: false, headers: { authorization: `Bearer ${WRONG_KEY}` } });
-      const { answer } = await bench.whole(call);
-      return judged(!answer.body.includes(WRONG_KEY), call.summary());
+    run: async (harness) => {
+      const call = harness.sendChat({ stream: false, headers: { authorization: `Bearer ${WRONG_KEY}` } });
+      const { response } = await harness.waitForResponse(call);
+      return toOutcome(!response.body.includes(WRONG_KEY), call.summarize());
     },
   },
-  ...ERRORS.map(errorCheck),
+  ...ERRORS.map(createErrorCheck),
 ];

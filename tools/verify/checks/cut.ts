@@ -1,14 +1,14 @@
 import type { Socket } from "node:net";
-import { pause } from "../../simulator/exchange.ts";
-import type { Bench } from "../bench.ts";
+import { sleep } from "../../simulator/exchange.ts";
+import type { Harness } from "../bench.ts";
 import type { Call } from "../call.ts";
-import { type Check, failed, judged, passed, type Outcome } from "../check.ts";
+import { type Check, fail, toOutcome, pass, type Outcome } from "../check.ts";
 import {
   beginJson,
   beginStream,
-  contentChunk,
+  formatContentChunk,
   KEEP_ALIVE,
-  PLAIN_ANSWER,
+  PLAIN_RESPONSE,
   type Responder,
 } from "../upstream-answers.ts";
 
@@ -22,33 +22,33 @@ const fin = (socket: Socket): void => socket.destroySoon();
 const reset = (socket: Socket): void => void socket.resetAndDestroy();
 
 const WORDS = ["first-word", "second-word"];
-const EVENTS = WORDS.map(contentChunk).join("");
-const HALF_EVENT = contentChunk("third-word").slice(0, 60);
-const HALF_JSON = KEEP_ALIVE + PLAIN_ANSWER.slice(0, 200);
+const EVENTS = WORDS.map(formatContentChunk).join("");
+const HALF_EVENT = formatContentChunk("third-word").slice(0, 60);
+const HALF_JSON = KEEP_ALIVE + PLAIN_RESPONSE.slice(0, 200);
 
 /** Begins an answer, writes this much of it, and breaks the connection. */
 function breaking(begin: Responder, bytes: string, how: (socket: Socket) => void): Responder {
   return async (exchange) => {
     await begin(exchange);
     exchange.write(bytes);
-    await pause(SETTLE_MS);
-    exchange.breakOff(how);
+    await sleep(SETTLE_MS);
+    exchange.breakConnection(how);
   };
 }
 
-async function callBroken(bench: Bench, stream: boolean, upstream: Responder): Promise<Call> {
-  bench.upstream(upstream);
-  const call = bench.chat({ stream });
-  await call.over(NOTICE_MS + SETTLE_MS);
+async function callBroken(harness: Harness, stream: boolean, upstream: Responder): Promise<Call> {
+  harness.respondWith(upstream);
+  const call = harness.sendChat({ stream });
+  await call.waitForEnd(NOTICE_MS + SETTLE_MS);
   return call;
 }
 
-async function endsBroken(bench: Bench, stream: boolean, upstream: Responder): Promise<Outcome> {
-  const call = await callBroken(bench, stream, upstream);
-  const { status } = call.answer;
+async function endsBroken(harness: Harness, stream: boolean, upstream: Responder): Promise<Outcome> {
+  const call = await callBroken(harness, stream, upstream);
+  const { status } = call.response;
   // An error instead of an answer is no success either: a gateway may have waited with the head.
-  if (call.ending === "whole" && status >= 500) return passed(`status ${status} instead of the answer`);
-  return judged(call.ending === "cut" || call.ending === "reset", call.summary());
+  if (call.ending === "whole" && status >= 500) return pass(`status ${status} instead of the answer`);
+  return toOutcome(call.ending === "cut" || call.ending === "reset", call.summarize());
 }
 
 const WHY = "a clean end is what every SDK takes for success: half an answer is stored, shown, and paid for";
@@ -56,7 +56,7 @@ const EXPECTED = `the client's connection ends within ${NOTICE_MS} ms, without t
 
 /** A short answer whose Content-Length promises more. */
 const tooShort: Responder = (exchange) =>
-  beginJson(exchange, ["Content-Length", String(Buffer.byteLength(KEEP_ALIVE + PLAIN_ANSWER))]);
+  beginJson(exchange, ["Content-Length", String(Buffer.byteLength(KEEP_ALIVE + PLAIN_RESPONSE))]);
 
 const VISIBLE: readonly Check[] = (
   [
@@ -86,7 +86,7 @@ const VISIBLE: readonly Check[] = (
   title: `${title} does not end cleanly`,
   why: WHY,
   expected: EXPECTED,
-  run: (bench) => endsBroken(bench, stream, upstream),
+  run: (harness) => endsBroken(harness, stream, upstream),
 }));
 
 /** Whether what stands behind `data: ` is fit for a parser. */
@@ -105,9 +105,9 @@ const CONTENT: readonly Check[] = [
     title: "no [DONE] is invented for a stream that was cut off",
     why: "[DONE] says that the answer is complete",
     expected: "no [DONE]",
-    run: async (bench) => {
-      const call = await callBroken(bench, true, breaking(beginStream, EVENTS, fin));
-      return judged(!call.answer.body.includes("[DONE]"), call.summary());
+    run: async (harness) => {
+      const call = await callBroken(harness, true, breaking(beginStream, EVENTS, fin));
+      return toOutcome(!call.response.body.includes("[DONE]"), call.summarize());
     },
   },
   {
@@ -115,11 +115,11 @@ const CONTENT: readonly Check[] = [
     title: "what came before the cut is delivered",
     why: "it has been generated, is paid for, and may be worth keeping",
     expected: "the client has the text of both events that upstream sent",
-    run: async (bench) => {
-      const call = await callBroken(bench, true, breaking(beginStream, EVENTS, fin));
-      return judged(
-        WORDS.every((word) => call.answer.body.includes(word)),
-        call.summary(),
+    run: async (harness) => {
+      const call = await callBroken(harness, true, breaking(beginStream, EVENTS, fin));
+      return toOutcome(
+        WORDS.every((word) => call.response.body.includes(word)),
+        call.summarize(),
       );
     },
   },
@@ -128,13 +128,13 @@ const CONTENT: readonly Check[] = [
     title: "half an event is not made to look whole",
     why: "what is written behind a half event becomes part of it: valid events of nonsense, or parser errors",
     expected: "every event that ends with an empty line is JSON",
-    run: async (bench) => {
-      const call = await callBroken(bench, true, breaking(beginStream, EVENTS + HALF_EVENT, fin));
-      const { status, body } = call.answer;
-      if (status >= 500) return passed(`status ${status} instead of the answer`);
+    run: async (harness) => {
+      const call = await callBroken(harness, true, breaking(beginStream, EVENTS + HALF_EVENT, fin));
+      const { status, body } = call.response;
+      if (status >= 500) return pass(`status ${status} instead of the answer`);
       const whole = body.toString().split("\n\n").slice(0, -1);
       const broken = whole.find((event) => event.startsWith("data: ") && !isData(event.slice(6)));
-      return broken === undefined ? passed(call.summary()) : failed(`an event is ${JSON.stringify(broken)}`);
+      return broken === undefined ? pass(call.summarize()) : fail(`an event is ${JSON.stringify(broken)}`);
     },
   },
   {
@@ -142,10 +142,13 @@ const CONTENT: readonly Check[] = [
     title: "a request that was sent is not sent again by itself",
     why: "upstream has no idempotency keys: the first try may be billed, and the second is too",
     expected: "one request upstream after a connection that closed before any answer",
-    run: async (bench) => {
-      const call = await callBroken(bench, false, (exchange) => exchange.breakOff(fin));
-      await pause(RESEND_MS);
-      return judged(bench.arrived.length === 1, `${bench.arrived.length} requests; ${call.summary()}`);
+    run: async (harness) => {
+      const call = await callBroken(harness, false, (exchange) => exchange.breakConnection(fin));
+      await sleep(RESEND_MS);
+      return toOutcome(
+        harness.upstreamRequests.length === 1,
+        `${harness.upstreamRequests.length} requests; ${call.summarize()}`,
+      );
     },
   },
 ];

@@ -1,7 +1,7 @@
-import type { Bench } from "../bench.ts";
+import type { Harness } from "../bench.ts";
 import type { Call, Outgoing } from "../call.ts";
-import { type Check, judged, type Outcome } from "../check.ts";
-import { answerJson, PLAIN_ANSWER, type Responder } from "../upstream-answers.ts";
+import { type Check, toOutcome, type Outcome } from "../check.ts";
+import { respondJson, PLAIN_RESPONSE, type Responder } from "../upstream-answers.ts";
 
 interface ErrorBody {
   readonly error?: {
@@ -12,15 +12,15 @@ interface ErrorBody {
 }
 
 /** What is wrong with an answer as an error that OpenAI's SDKs can read; empty if nothing is. */
-function faults({ answer }: Call, status: number): string[] {
+function faults({ response }: Call, status: number): string[] {
   const said: string[] = [];
-  const type = answer.header("content-type") ?? "(absent)";
-  if (answer.status !== status) said.push(`status ${answer.status}`);
+  const type = response.readHeader("content-type") ?? "(absent)";
+  if (response.status !== status) said.push(`status ${response.status}`);
   if (!/^application\/json\b/.test(type)) said.push(`content-type: ${type}`);
-  if (!answer.header("x-request-id")) said.push("no x-request-id");
+  if (!response.readHeader("x-request-id")) said.push("no x-request-id");
   let body: ErrorBody | null = null;
   try {
-    body = JSON.parse(answer.body.toString()) as ErrorBody | null;
+    body = JSON.parse(response.body.toString()) as ErrorBody | null;
   } catch {
     said.push("a body that is not JSON");
   }
@@ -34,11 +34,11 @@ function faults({ answer }: Call, status: number): string[] {
 }
 
 /** Waits for the answer and judges it as an error of this status that OpenAI's SDKs turn into the right class. */
-async function judgeError(bench: Bench, call: Call, status: number): Promise<Outcome> {
-  await bench.whole(call);
+async function judgeError(harness: Harness, call: Call, status: number): Promise<Outcome> {
+  await harness.waitForResponse(call);
   const said = faults(call, status);
-  const body = call.answer.body.toString("utf8", 0, 200);
-  return judged(
+  const body = call.response.body.toString("utf8", 0, 200);
+  return toOutcome(
     said.length === 0,
     said.length === 0 ? body : `${said.join(", ")}; the body is ${JSON.stringify(body)}`,
   );
@@ -51,33 +51,33 @@ export interface ErrorCase {
   readonly title: string;
   readonly why: string;
   readonly status: number;
-  readonly ask: (messages: string) => Outgoing;
+  readonly buildRequest: (messages: string) => Outgoing;
   /** A plain answer if absent: what has to be refused here would be served. */
   readonly upstream?: Responder;
 }
 
 /** A small chat completion. */
-export function chatBody(messages: string): string {
+export function buildChatBody(messages: string): string {
   return `{"model":"openai/gpt-4o-mini","messages":${messages}}`;
 }
 
 /** A check that the gateway gives such an error. */
-export function errorCheck({
+export function createErrorCheck({
   id,
   title,
   why,
   status,
-  ask,
-  upstream = answerJson([PLAIN_ANSWER]),
+  buildRequest,
+  upstream = respondJson([PLAIN_RESPONSE]),
 }: ErrorCase): Check {
   return {
     id,
     title,
     why,
     expected: `status ${status}, application/json, x-request-id, and error.message, .type and .code as text`,
-    run: async (bench) => {
-      bench.upstream(upstream);
-      return judgeError(bench, bench.send(ask(bench.messages)), status);
+    run: async (harness) => {
+      harness.respondWith(upstream);
+      return judgeError(harness, harness.send(buildRequest(harness.messages)), status);
     },
   };
 }

@@ -1,6 +1,6 @@
-import type { Bench } from "../bench.ts";
-import { type Check, judged, type Outcome } from "../check.ts";
-import { answerJson, answerStream, GENERATION_ID, PLAIN_ANSWER, STREAM } from "../upstream-answers.ts";
+import type { Harness } from "../bench.ts";
+import { type Check, toOutcome, type Outcome } from "../check.ts";
+import { respondJson, respondStream, GENERATION_ID, PLAIN_RESPONSE, STREAM } from "../upstream-answers.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -57,21 +57,21 @@ function forwards({ name, title, why, sent }: Forwarded): Check {
     title,
     why,
     expected: "upstream gets the values that the client sent",
-    run: async (bench) => {
-      const { exchange } = await bench.arrival(bench.chat({ stream: false, headers: sent }));
+    run: async (harness) => {
+      const { exchange } = await harness.waitForUpstream(harness.sendChat({ stream: false, headers: sent }));
       const { headers } = exchange.req;
       const wrong = Object.entries(sent).filter(([header, value]) => headers[header] !== value);
       const said = wrong.map(([header]) => `${header}: ${String(headers[header] ?? "(absent)")}`);
-      return judged(wrong.length === 0, wrong.length === 0 ? "all of them" : said.join("; "));
+      return toOutcome(wrong.length === 0, wrong.length === 0 ? "all of them" : said.join("; "));
     },
   };
 }
 
-async function headerOf(bench: Bench, name: string, value: string, stream = false): Promise<Outcome> {
-  bench.upstream(stream ? answerStream(STREAM) : answerJson([PLAIN_ANSWER]));
-  const { answer } = await bench.whole(bench.chat({ stream }));
-  const came = answer.header(name);
-  return judged(came === value, `${name}: ${came ?? "(absent)"}`);
+async function headerOf(harness: Harness, name: string, value: string, stream = false): Promise<Outcome> {
+  harness.respondWith(stream ? respondStream(STREAM) : respondJson([PLAIN_RESPONSE]));
+  const { response } = await harness.waitForResponse(harness.sendChat({ stream }));
+  const came = response.readHeader(name);
+  return toOutcome(came === value, `${name}: ${came ?? "(absent)"}`);
 }
 
 const RETURNED: readonly Check[] = [
@@ -80,35 +80,35 @@ const RETURNED: readonly Check[] = [
     title: "Content-Type of a plain answer comes back",
     why: "openai-node hands a body of another type back as a string",
     expected: "content-type: application/json",
-    run: (bench) => headerOf(bench, "content-type", "application/json"),
+    run: (harness) => headerOf(harness, "content-type", "application/json"),
   },
   {
     id: "headers/stream-type",
     title: "Content-Type of a stream comes back",
     why: "clients and browsers read events only from text/event-stream",
     expected: "content-type: text/event-stream",
-    run: (bench) => headerOf(bench, "content-type", "text/event-stream", true),
+    run: (harness) => headerOf(harness, "content-type", "text/event-stream", true),
   },
   {
     id: "headers/generation-id",
     title: "X-Generation-Id comes back",
     why: "with it the cost of a request can be asked for, also of one that was cut off",
     expected: `x-generation-id: ${GENERATION_ID}`,
-    run: (bench) => headerOf(bench, "x-generation-id", GENERATION_ID),
+    run: (harness) => headerOf(harness, "x-generation-id", GENERATION_ID),
   },
   {
     id: "headers/stream-generation-id",
     title: "X-Generation-Id of a stream comes back",
     why: "with it the cost of a request can be asked for, also of one that was cut off",
     expected: `x-generation-id: ${GENERATION_ID}`,
-    run: (bench) => headerOf(bench, "x-generation-id", GENERATION_ID, true),
+    run: (harness) => headerOf(harness, "x-generation-id", GENERATION_ID, true),
   },
   {
     id: "headers/provider-name",
     title: "X-Provider-Name comes back",
     why: "headers that upstream adds are part of its answer",
     expected: "x-provider-name: OpenAI",
-    run: (bench) => headerOf(bench, "x-provider-name", "OpenAI"),
+    run: (harness) => headerOf(harness, "x-provider-name", "OpenAI"),
   },
 ];
 

@@ -1,5 +1,5 @@
-import type { Bench } from "../bench.ts";
-import { type Check, judged, type Outcome } from "../check.ts";
+import type { Harness } from "../bench.ts";
+import { type Check, toOutcome, type Outcome } from "../check.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -60,11 +60,11 @@ function stops({ name, title, why, sent }: Stopped): Check {
     title,
     why,
     expected: `upstream sees none of ${names.join(", ")}`,
-    run: async (bench) => {
-      const { exchange } = await bench.arrival(bench.chat({ stream: false, headers: sent }));
+    run: async (harness) => {
+      const { exchange } = await harness.waitForUpstream(harness.sendChat({ stream: false, headers: sent }));
       const { headers } = exchange.req;
       const seen = names.filter((header) => headers[header] !== undefined);
-      return judged(
+      return toOutcome(
         seen.length === 0,
         seen.length === 0 ? "none" : seen.map((header) => `${header}: ${String(headers[header])}`).join("; "),
       );
@@ -72,10 +72,13 @@ function stops({ name, title, why, sent }: Stopped): Check {
   };
 }
 
-async function isKept(bench: Bench, isUpstreams: (name: string, value: string) => boolean): Promise<Outcome> {
-  const { answer } = await bench.whole(bench.chat({ stream: false }));
-  const came = answer.headers.filter(([name, value]) => isUpstreams(name, value));
-  return judged(
+async function isKept(
+  harness: Harness,
+  isUpstreams: (name: string, value: string) => boolean,
+): Promise<Outcome> {
+  const { response } = await harness.waitForResponse(harness.sendChat({ stream: false }));
+  const came = response.headers.filter(([name, value]) => isUpstreams(name, value));
+  return toOutcome(
     came.length === 0,
     came.length === 0 ? "none" : came.map(([name, value]) => `${name}: ${value}`).join("; "),
   );
@@ -87,28 +90,28 @@ const KEPT_FROM_CLIENTS: readonly Check[] = [
     title: "upstream's Set-Cookie does not reach the client",
     why: "it would set a cookie of OpenRouter's edge for this site, the same one for many users",
     expected: "no Set-Cookie",
-    run: (bench) => isKept(bench, (name) => name === "set-cookie"),
+    run: (harness) => isKept(harness, (name) => name === "set-cookie"),
   },
   {
     id: "isolation/cors",
     title: "upstream's Access-Control headers do not reach the client",
     why: "`*` would open this gateway to every web page, whatever its own configuration says",
     expected: "no Access-Control headers",
-    run: (bench) => isKept(bench, (name) => name.startsWith("access-control-")),
+    run: (harness) => isKept(harness, (name) => name.startsWith("access-control-")),
   },
   {
     id: "isolation/server",
     title: "upstream's Server does not reach the client",
     why: "it is not the server that answers here",
     expected: "no Server: cloudflare",
-    run: (bench) => isKept(bench, (name, value) => name === "server" && value === "cloudflare"),
+    run: (harness) => isKept(harness, (name, value) => name === "server" && value === "cloudflare"),
   },
   {
     id: "isolation/edge",
     title: "headers of upstream's edge do not reach the client",
     why: "CF-Ray is about another site's traffic, and misleads who runs Cloudflare before this one",
     expected: "no CF-… headers",
-    run: (bench) => isKept(bench, (name) => name.startsWith("cf-")),
+    run: (harness) => isKept(harness, (name) => name.startsWith("cf-")),
   },
 ];
 

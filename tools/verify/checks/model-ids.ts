@@ -1,4 +1,4 @@
-import { sameBytes } from "../byte-difference.ts";
+import { compareBytes } from "../byte-difference.ts";
 import type { Check } from "../check.ts";
 
 // The vectors stand here as literals: a rule that is computed could be wrong in the same way as the gateway's.
@@ -162,10 +162,10 @@ function toCheck({ name, title, why, asked, forwarded }: Vector): Check {
     title,
     why,
     expected: "upstream gets the client's bytes but for the prefix where it has to go",
-    run: async (bench) => {
-      const call = bench.send({ body: asked.join(bench.messages) });
-      const { body } = await bench.arrival(call);
-      return sameBytes("the request", forwarded.join(bench.messages), body);
+    run: async (harness) => {
+      const call = harness.send({ body: asked.join(harness.messages) });
+      const { body } = await harness.waitForUpstream(call);
+      return compareBytes("the request", forwarded.join(harness.messages), body);
     },
   };
 }

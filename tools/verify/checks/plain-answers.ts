@@ -1,26 +1,26 @@
 import type { Check } from "../check.ts";
-import { beginJson, KEEP_ALIVE, PLAIN_ANSWER, type Responder } from "../upstream-answers.ts";
-import { answerCheck, type AnswerVector } from "./answer-check.ts";
+import { beginJson, KEEP_ALIVE, PLAIN_RESPONSE, type Responder } from "../upstream-answers.ts";
+import { createResponseCheck, type ResponseVector } from "./answer-check.ts";
 
-const PLAIN: readonly AnswerVector[] = [
+const PLAIN: readonly ResponseVector[] = [
   {
     name: "plain",
     title: "a plain answer",
     why: "what is parsed and written again loses what the writer does not know: cost, provider, native_finish_reason",
-    parts: [PLAIN_ANSWER],
+    parts: [PLAIN_RESPONSE],
   },
   {
     name: "keep-alive-whitespace",
     title: "white space that upstream sends before the JSON to keep the connection alive",
     why: "it is what keeps load balancers from cutting a call whose model thinks for minutes",
-    parts: [KEEP_ALIVE, KEEP_ALIVE.repeat(3), PLAIN_ANSWER],
+    parts: [KEEP_ALIVE, KEEP_ALIVE.repeat(3), PLAIN_RESPONSE],
     gapMs: 5,
   },
   {
     name: "trailing-whitespace",
     title: "white space after the JSON",
     why: "an answer that is trimmed was parsed, or has a length that does not fit",
-    parts: [PLAIN_ANSWER, "\n \n"],
+    parts: [PLAIN_RESPONSE, "\n \n"],
   },
   {
     name: "number-spellings",
@@ -54,7 +54,7 @@ const PLAIN: readonly AnswerVector[] = [
   },
 ];
 
-const SPACED = `${KEEP_ALIVE}${PLAIN_ANSWER}\n`;
+const SPACED = `${KEEP_ALIVE}${PLAIN_RESPONSE}\n`;
 
 /** An answer with a Content-Length that counts the white space too. */
 const withLength: Responder = (exchange) => {
@@ -62,7 +62,7 @@ const withLength: Responder = (exchange) => {
   exchange.end(SPACED);
 };
 
-const LENGTH: AnswerVector = {
+const LENGTH: ResponseVector = {
   name: "with-length",
   title: "an answer with Content-Length and white space around the JSON",
   why: "a length that is passed on without the bytes that it counts hangs or breaks every client",
@@ -70,7 +70,7 @@ const LENGTH: AnswerVector = {
 };
 
 /** Plain answers with status 200. */
-export const PLAIN_ANSWER_CHECKS: readonly Check[] = [
-  ...PLAIN.map((vector) => answerCheck(vector, false)),
-  answerCheck(LENGTH, false, withLength),
+export const PLAIN_RESPONSE_CHECKS: readonly Check[] = [
+  ...PLAIN.map((vector) => createResponseCheck(vector, false)),
+  createResponseCheck(LENGTH, false, withLength),
 ];

@@ -1,5 +1,5 @@
-import type { Bench } from "../bench.ts";
-import { sameBytes } from "../byte-difference.ts";
+import type { Harness } from "../bench.ts";
+import { compareBytes } from "../byte-difference.ts";
 import type { Check } from "../check.ts";
 
 interface Vector {
@@ -166,11 +166,11 @@ function toCheck({ name, title, why, body, deadlineMs }: Vector): Check {
     why,
     expected: "upstream gets the bytes that the client sent",
     ...(deadlineMs !== undefined && { deadlineMs }),
-    run: async (bench: Bench) => {
-      const sent = body(bench.messages);
-      const call = bench.send({ body: sent });
-      const { body: came } = await bench.arrival(call, deadlineMs);
-      return sameBytes("the request", sent, came);
+    run: async (harness: Harness) => {
+      const sent = body(harness.messages);
+      const call = harness.send({ body: sent });
+      const { body: came } = await harness.waitForUpstream(call, deadlineMs);
+      return compareBytes("the request", sent, came);
     },
   };
 }

@@ -1,7 +1,7 @@
-import { pause, type Exchange } from "../../simulator/exchange.ts";
-import type { Bench } from "../bench.ts";
-import { type Check, judged, type Outcome } from "../check.ts";
-import { beginStream, contentChunk, DONE } from "../upstream-answers.ts";
+import { sleep, type HttpExchange } from "../../simulator/exchange.ts";
+import type { Harness } from "../bench.ts";
+import { type Check, toOutcome, type Outcome } from "../check.ts";
+import { beginStream, formatContentChunk, DONE } from "../upstream-answers.ts";
 
 const MEBIBYTE = 1024 * 1024;
 /** Sockets along the way hold some megabytes each; more than this is a buffer in the gateway. */
@@ -9,7 +9,7 @@ const MOST_HELD_BYTES = 32 * MEBIBYTE;
 const FLOOD_BYTES = 256 * MEBIBYTE;
 const TILDE = "~".charCodeAt(0);
 const TILDES = 64 * 1024;
-const EVENT = Buffer.from(contentChunk("~".repeat(TILDES)));
+const EVENT = Buffer.from(formatContentChunk("~".repeat(TILDES)));
 /** Upstream stands still if it could write nothing for so long. */
 const STILL_MS = 750;
 const DEADLINE_MS = 30_000;
@@ -19,12 +19,12 @@ class Flood {
   /** No event begins any more; `[DONE]` follows. */
   enough = false;
 
-  async run(exchange: Exchange): Promise<void> {
+  async run(exchange: HttpExchange): Promise<void> {
     beginStream(exchange);
     while (exchange.isOpen && !this.enough && this.sentBytes < FLOOD_BYTES) {
       exchange.write(EVENT);
       this.sentBytes += EVENT.length;
-      if (exchange.res.writableNeedDrain) await exchange.whenWritable();
+      if (exchange.res.writableNeedDrain) await exchange.waitUntilWritable();
     }
     exchange.end(DONE);
   }
@@ -33,17 +33,17 @@ class Flood {
   async still(): Promise<number> {
     for (let before = -1; before !== this.sentBytes && this.sentBytes < FLOOD_BYTES;) {
       before = this.sentBytes;
-      await pause(STILL_MS);
+      await sleep(STILL_MS);
     }
     return this.sentBytes;
   }
 }
 
-async function flooded(bench: Bench): Promise<{ flood: Flood; call: ReturnType<Bench["chat"]> }> {
+async function flooded(harness: Harness): Promise<{ flood: Flood; call: ReturnType<Harness["sendChat"]> }> {
   const flood = new Flood();
-  bench.upstream((exchange) => flood.run(exchange));
-  const call = bench.chat({ stream: true, paused: true });
-  await bench.arrival(call);
+  harness.respondWith((exchange) => flood.run(exchange));
+  const call = harness.sendChat({ stream: true, paused: true });
+  await harness.waitForUpstream(call);
   return { flood, call };
 }
 
@@ -57,22 +57,22 @@ function inMebibytes(bytes: number): string {
   return `${(bytes / MEBIBYTE).toFixed(1)} MB`;
 }
 
-async function stalls(bench: Bench): Promise<Outcome> {
-  const { flood } = await flooded(bench);
+async function stalls(harness: Harness): Promise<Outcome> {
+  const { flood } = await flooded(harness);
   const bytes = await flood.still();
-  return judged(bytes < MOST_HELD_BYTES, `upstream could write ${inMebibytes(bytes)}`);
+  return toOutcome(bytes < MOST_HELD_BYTES, `upstream could write ${inMebibytes(bytes)}`);
 }
 
-async function losesNothing(bench: Bench): Promise<Outcome> {
-  const { flood, call } = await flooded(bench);
+async function losesNothing(harness: Harness): Promise<Outcome> {
+  const { flood, call } = await flooded(harness);
   await flood.still();
   flood.enough = true;
   call.resume();
-  const ending = await call.over(DEADLINE_MS);
+  const ending = await call.waitForEnd(DEADLINE_MS);
   // The text is counted, so that a gateway which rewrites events is not taken for one that loses them.
   const sent = (flood.sentBytes / EVENT.length) * TILDES;
-  const came = countTildes(call.answer.body);
-  return judged(
+  const came = countTildes(call.response.body);
+  return toOutcome(
     ending === "whole" && came === sent,
     `${came} of ${sent} bytes of text, the answer is ${ending}`,
   );

@@ -1,7 +1,7 @@
-import type { Bench } from "../bench.ts";
-import { sameBytes } from "../byte-difference.ts";
-import { type Check, failed, type Outcome } from "../check.ts";
-import { answerError } from "../upstream-answers.ts";
+import type { Harness } from "../bench.ts";
+import { compareBytes } from "../byte-difference.ts";
+import { type Check, fail, type Outcome } from "../check.ts";
+import { respondError } from "../upstream-answers.ts";
 
 /** Error bodies as OpenRouter sends them; the statuses are those that it documents but for 401, which speaks of a key. */
 const BODIES: Readonly<Record<number, string>> = {
@@ -21,11 +21,11 @@ const BODIES: Readonly<Record<number, string>> = {
 
 const MEGABYTE = 1 << 20;
 
-async function relaysError(bench: Bench, status: number, body: string): Promise<Outcome> {
-  bench.upstream(answerError(status, body));
-  const { answer } = await bench.whole(bench.chat({ stream: false }));
-  const bytes = sameBytes("the body", body, answer.body);
-  return answer.status === status ? bytes : failed(`status ${answer.status}; ${bytes.got}`);
+async function relaysError(harness: Harness, status: number, body: string): Promise<Outcome> {
+  harness.respondWith(respondError(status, body));
+  const { response } = await harness.waitForResponse(harness.sendChat({ stream: false }));
+  const bytes = compareBytes("the body", body, response.body);
+  return response.status === status ? bytes : fail(`status ${response.status}; ${bytes.got}`);
 }
 
 function toCheck([status, body]: [string, string]): Check {
@@ -34,7 +34,7 @@ function toCheck([status, body]: [string, string]): Check {
     title: `upstream's ${status} keeps status and body`,
     why: "programs decide by status and code whether to wait, to pay, to shorten, or to give up",
     expected: `status ${status} with upstream's bytes`,
-    run: (bench) => relaysError(bench, Number(status), body),
+    run: (harness) => relaysError(harness, Number(status), body),
   };
 }
 
@@ -43,9 +43,9 @@ const LARGE: Check = {
   title: "an error with a megabyte of metadata keeps its body",
   why: "after a file was parsed its text comes within the error, so that the work is not lost",
   expected: "status 400 with upstream's bytes",
-  run: (bench) =>
+  run: (harness) =>
     relaysError(
-      bench,
+      harness,
       400,
       `{"error":{"message":"Invalid request parameters","code":400,"metadata":{"file_annotations":[{"type":"file","text":"${"x".repeat(MEGABYTE)}"}]}}}`,
     ),
@@ -56,8 +56,8 @@ const SPELLED: Check = {
   title: "an error in an unusual spelling keeps its body",
   why: "errors of providers come as they are written there; what is parsed and written again is not what was said",
   expected: "status 400 with upstream's bytes",
-  run: (bench) =>
-    relaysError(bench, 400, `{ "error" : { "code" : 400.0 , "message" : "caf\\u00e9 \\/ x" } }\n`),
+  run: (harness) =>
+    relaysError(harness, 400, `{ "error" : { "code" : 400.0 , "message" : "caf\\u00e9 \\/ x" } }\n`),
 };
 
 const IN_STREAM: Check = {
@@ -65,14 +65,14 @@ const IN_STREAM: Check = {
   title: "an error in answer to a request for a stream keeps status and body",
   why: "an error inside a 200 stream is no error for an SDK: it shows as an empty answer",
   expected: "status 429 with upstream's bytes and application/json",
-  run: async (bench) => {
+  run: async (harness) => {
     const body = BODIES[429] ?? "";
-    bench.upstream(answerError(429, body));
-    const { answer } = await bench.whole(bench.chat({ stream: true }));
-    const type = answer.header("content-type") ?? "no Content-Type";
-    const bytes = sameBytes("the body", body, answer.body);
-    const right = answer.status === 429 && type.startsWith("application/json");
-    return right ? bytes : failed(`status ${answer.status}, ${type}; ${bytes.got}`);
+    harness.respondWith(respondError(429, body));
+    const { response } = await harness.waitForResponse(harness.sendChat({ stream: true }));
+    const type = response.readHeader("content-type") ?? "no Content-Type";
+    const bytes = compareBytes("the body", body, response.body);
+    const right = response.status === 429 && type.startsWith("application/json");
+    return right ? bytes : fail(`status ${response.status}, ${type}; ${bytes.got}`);
   },
 };
 
@@ -82,13 +82,13 @@ function retryAfter(status: number): Check {
     title: `Retry-After of a ${status} comes back`,
     why: "without it clients try again too early, and are refused again",
     expected: `status ${status} with Retry-After: 17`,
-    run: async (bench) => {
-      bench.upstream(answerError(status, BODIES[status] ?? "", ["Retry-After", "17"]));
-      const { answer } = await bench.whole(bench.chat({ stream: false }));
-      const value = answer.header("retry-after");
+    run: async (harness) => {
+      harness.respondWith(respondError(status, BODIES[status] ?? "", ["Retry-After", "17"]));
+      const { response } = await harness.waitForResponse(harness.sendChat({ stream: false }));
+      const value = response.readHeader("retry-after");
       return {
-        pass: answer.status === status && value === "17",
-        got: `status ${answer.status} with ${value === undefined ? "no Retry-After" : `Retry-After: ${value}`}`,
+        pass: response.status === status && value === "17",
+        got: `status ${response.status} with ${value === undefined ? "no Retry-After" : `Retry-After: ${value}`}`,
       };
     },
   };

@@ -1,25 +1,25 @@
 import type { Check } from "../check.ts";
 import {
-  chunk,
+  formatChunk,
   COMMENT,
-  contentChunk,
+  formatContentChunk,
   DONE,
   EMPTY_CHOICES_END,
   STREAM,
   STREAM_END,
 } from "../upstream-answers.ts";
-import { answerCheck, type AnswerVector } from "./answer-check.ts";
+import { createResponseCheck, type ResponseVector } from "./answer-check.ts";
 
 const middle = Math.floor(STREAM.length / 2);
 
 /** Two pieces of one event, split within the four bytes of an emoji. */
 function splitInsideEmoji(): Buffer[] {
-  const bytes = Buffer.from(contentChunk("wave 🌊 wave"));
+  const bytes = Buffer.from(formatContentChunk("wave 🌊 wave"));
   const at = bytes.indexOf(Buffer.from("🌊")) + 2;
   return [bytes.subarray(0, at), bytes.subarray(at)];
 }
 
-const STREAMS: readonly AnswerVector[] = [
+const STREAMS: readonly ResponseVector[] = [
   {
     name: "stream",
     title: "a stream",
@@ -49,7 +49,7 @@ const STREAMS: readonly AnswerVector[] = [
     name: "one-byte-writes",
     title: "a stream that comes byte by byte",
     why: "who takes each packet for a whole event loses events as soon as a network splits them",
-    parts: Array.from(Buffer.from([contentChunk("é🎉"), DONE].join("")), (byte) => Buffer.of(byte)),
+    parts: Array.from(Buffer.from([formatContentChunk("é🎉"), DONE].join("")), (byte) => Buffer.of(byte)),
   },
   {
     name: "events-in-one-packet",
@@ -63,7 +63,7 @@ const STREAMS: readonly AnswerVector[] = [
     why: "it is the only word about why an answer ends; gateways that know only choices drop it",
     parts: [
       ...STREAM.slice(0, 2),
-      chunk(
+      formatChunk(
         `{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"error","native_finish_reason":"error"}`,
         `,"error":{"code":502,"message":"Provider disconnected"}`,
       ),
@@ -75,7 +75,7 @@ const STREAMS: readonly AnswerVector[] = [
     title: "a first event with debug data and without choices",
     why: "what OpenRouter made of a request is in it; who looks at choices[0] fails",
     parts: [
-      chunk("", `,"debug":{"echo_upstream_body":{"model":"gpt-4o-mini","seed":9007199254740993}}`),
+      formatChunk("", `,"debug":{"echo_upstream_body":{"model":"gpt-4o-mini","seed":9007199254740993}}`),
       ...STREAM,
     ],
   },
@@ -96,8 +96,8 @@ const STREAMS: readonly AnswerVector[] = [
     title: "numbers and escapes within events",
     why: "events that are parsed and written again come out in another spelling",
     parts: [
-      contentChunk("\\u00e9 \\/ \\uD83D cut"),
-      chunk("", `,"usage":{"cost":6e-05,"x_id":9007199254740993,"total_tokens":21.0}`),
+      formatContentChunk("\\u00e9 \\/ \\uD83D cut"),
+      formatChunk("", `,"usage":{"cost":6e-05,"x_id":9007199254740993,"total_tokens":21.0}`),
       DONE,
     ],
   },
@@ -105,7 +105,7 @@ const STREAMS: readonly AnswerVector[] = [
     name: "long-event",
     title: "an event of one megabyte",
     why: "images come in one event; buffers for lines have limits",
-    parts: [contentChunk("i".repeat(1 << 20)), ...STREAM_END],
+    parts: [formatContentChunk("i".repeat(1 << 20)), ...STREAM_END],
   },
   {
     name: "without-done",
@@ -116,4 +116,6 @@ const STREAMS: readonly AnswerVector[] = [
 ];
 
 /** Streams with status 200. */
-export const STREAMED_ANSWER_CHECKS: readonly Check[] = STREAMS.map((vector) => answerCheck(vector, true));
+export const STREAMED_RESPONSE_CHECKS: readonly Check[] = STREAMS.map((vector) =>
+  createResponseCheck(vector, true),
+);

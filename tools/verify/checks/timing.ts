@@ -1,14 +1,14 @@
-import { type Exchange, pause } from "../../simulator/exchange.ts";
-import type { Bench } from "../bench.ts";
+import { type HttpExchange, sleep } from "../../simulator/exchange.ts";
+import type { Harness } from "../bench.ts";
 import type { Call } from "../call.ts";
-import { type Check, judged, type Outcome } from "../check.ts";
+import { type Check, toOutcome, type Outcome } from "../check.ts";
 import {
   beginJson,
   beginStream,
   COMMENT,
-  contentChunk,
+  formatContentChunk,
   KEEP_ALIVE,
-  PLAIN_ANSWER,
+  PLAIN_RESPONSE,
   type Responder,
   STREAM_END,
 } from "../upstream-answers.ts";
@@ -27,7 +27,7 @@ type Sent = { readonly sign: string | number; readonly atMs: number }[];
  * a gateway which rewrites events is not taken for one that holds them back.
  */
 function latestMs(sent: Sent, call: Call): number {
-  const { body, arrivals } = call.answer;
+  const { body, arrivals } = call.response;
   const lateness = sent.map(({ sign, atMs }) => {
     const at = typeof sign === "number" ? sign - 1 : body.indexOf(sign);
     const arrival = at < 0 ? undefined : arrivals.find(({ bodyBytes }) => bodyBytes > at);
@@ -38,7 +38,7 @@ function latestMs(sent: Sent, call: Call): number {
 
 function judgeLateness(lateMs: number, what: string): Outcome {
   const said = Number.isFinite(lateMs) ? `after ${Math.max(0, Math.round(lateMs))} ms` : "never";
-  return judged(lateMs <= LATE_MS, `${what} ${said}`);
+  return toOutcome(lateMs <= LATE_MS, `${what} ${said}`);
 }
 
 /** Sends the beginning, is silent, and ends. @returns when the beginning was sent. */
@@ -47,20 +47,20 @@ function silentAfter(part: string, sign: string, sent: Sent): Responder {
     beginStream(exchange);
     exchange.write(part);
     sent.push({ sign, atMs: performance.now() });
-    await pause(SILENCE_MS);
+    await sleep(SILENCE_MS);
     exchange.end(STREAM_END.join(""));
   };
 }
 
 async function notHeldBack(
-  bench: Bench,
+  harness: Harness,
   stream: boolean,
   responder: (sent: Sent) => Responder,
 ): Promise<Outcome> {
   const sent: Sent = [];
-  bench.upstream(responder(sent));
-  const call = bench.chat({ stream });
-  await call.over(UNITS * UNIT_GAP_MS + SILENCE_MS + 2_000);
+  harness.respondWith(responder(sent));
+  const call = harness.sendChat({ stream });
+  await call.waitForEnd(UNITS * UNIT_GAP_MS + SILENCE_MS + 2_000);
   return judgeLateness(
     sent.length === 0 ? Number.POSITIVE_INFINITY : latestMs(sent, call),
     "the slowest came",
@@ -69,7 +69,7 @@ async function notHeldBack(
 
 /** Sends units one by one with gaps between, each made anew with its sign. */
 async function sendUnits(
-  exchange: Exchange,
+  exchange: HttpExchange,
   sent: Sent,
   unit: (at: number) => [part: string, sign: string | number],
 ): Promise<void> {
@@ -77,14 +77,14 @@ async function sendUnits(
     const [part, sign] = unit(at);
     exchange.write(part);
     sent.push({ sign, atMs: performance.now() });
-    await pause(UNIT_GAP_MS);
+    await sleep(UNIT_GAP_MS);
   }
 }
 
 function events(sent: Sent): Responder {
   return async (exchange) => {
     beginStream(exchange);
-    await sendUnits(exchange, sent, (at) => [contentChunk(`word-${at}-`), `word-${at}-`]);
+    await sendUnits(exchange, sent, (at) => [formatContentChunk(`word-${at}-`), `word-${at}-`]);
     exchange.end(STREAM_END.join(""));
   };
 }
@@ -93,7 +93,7 @@ function whiteSpace(sent: Sent): Responder {
   return async (exchange) => {
     beginJson(exchange);
     await sendUnits(exchange, sent, (at) => [KEEP_ALIVE, KEEP_ALIVE.length * (at + 1)]);
-    exchange.end(PLAIN_ANSWER);
+    exchange.end(PLAIN_RESPONSE);
   };
 }
 
@@ -106,17 +106,17 @@ export const TIMING_CHECKS: readonly Check[] = [
     title: "the head of a stream is not held back until its first event",
     why: "clients and load balancers time out on a head that does not come",
     expected: `the head ${EXPECTED}`,
-    run: async (bench) => {
+    run: async (harness) => {
       let sentAtMs = 0;
-      bench.upstream(async (exchange) => {
+      harness.respondWith(async (exchange) => {
         beginStream(exchange);
         sentAtMs = performance.now();
-        await pause(SILENCE_MS);
+        await sleep(SILENCE_MS);
         exchange.end(STREAM_END.join(""));
       });
-      const call = bench.chat({ stream: true });
-      await call.over(SILENCE_MS + 2_000);
-      const { headAtMs } = call.answer;
+      const call = harness.sendChat({ stream: true });
+      await call.waitForEnd(SILENCE_MS + 2_000);
+      const { headAtMs } = call.response;
       return judgeLateness(headAtMs === 0 ? Number.POSITIVE_INFINITY : headAtMs - sentAtMs, "the head came");
     },
   },
@@ -125,28 +125,28 @@ export const TIMING_CHECKS: readonly Check[] = [
     title: "the first event is not held back until the second",
     why: "the time to the first word is what people wait for",
     expected: `the first event ${EXPECTED}, though ${SILENCE_MS} ms of silence follow`,
-    run: (bench) =>
-      notHeldBack(bench, true, (sent) => silentAfter(contentChunk("first-word"), "first-word", sent)),
+    run: (harness) =>
+      notHeldBack(harness, true, (sent) => silentAfter(formatContentChunk("first-word"), "first-word", sent)),
   },
   {
     id: "timing/first-comment",
     title: "a comment before the first event is not held back",
     why: "it is sent to keep connections alive, and does so only if it gets through",
     expected: `the comment ${EXPECTED}`,
-    run: (bench) => notHeldBack(bench, true, (sent) => silentAfter(COMMENT, COMMENT.trim(), sent)),
+    run: (harness) => notHeldBack(harness, true, (sent) => silentAfter(COMMENT, COMMENT.trim(), sent)),
   },
   {
     id: "timing/every-event",
     title: "every event comes when it was sent",
     why: "events in bursts look like a model that stutters",
     expected: `each of ${UNITS} events ${EXPECTED}`,
-    run: (bench) => notHeldBack(bench, true, events),
+    run: (harness) => notHeldBack(harness, true, events),
   },
   {
     id: "timing/keep-alive",
     title: "white space on a plain call comes when it was sent",
     why: "a model that thinks for minutes says nothing else; load balancers cut silent calls after 60 s",
     expected: `each of ${UNITS} units, ${UNIT_GAP_MS} ms apart, ${EXPECTED}`,
-    run: (bench) => notHeldBack(bench, false, whiteSpace),
+    run: (harness) => notHeldBack(harness, false, whiteSpace),
   },
 ];

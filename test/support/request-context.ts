@@ -3,7 +3,7 @@ import { RequestContext } from "../../src/http/request-context.ts";
 import type { StartEntry } from "../../src/metering/journal/format.ts";
 
 /** What is known of a request when it begins. */
-export function openingOfTest(id: string, fields: Partial<StartEntry> = {}): StartEntry {
+export function createStartEntry(id: string, fields: Partial<StartEntry> = {}): StartEntry {
   return {
     id,
     request_id: `r-${id}`,
@@ -25,7 +25,7 @@ export function createRequestContext(): RequestContext {
 }
 
 /** A request whose answer came whole and stated its cost. */
-export function endedRequestContext(): RequestContext {
+export function createEndedContext(): RequestContext {
   const context = createRequestContext();
   const counts = { promptTokens: 1, completionTokens: 2, cachedTokens: 0, reasoningTokens: 0 };
   const generationId = "gen-1";

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
  * Waits until `probe` gives something truthy, and gives that back.
  * @param label what is waited for, for the message when it does not come.
  */
-export async function until<T>(
+export async function waitUntil<T>(
   probe: () => T | Promise<T>,
   label: string,
   deadlineMs = 5_000,
@@ -19,7 +19,7 @@ export async function until<T>(
 }
 
 /** Gives what `promise` gives, or fails when it takes longer than the deadline. */
-export async function within<T>(promise: Promise<T>, label: string, deadlineMs = 5_000): Promise<T> {
+export async function waitFor<T>(promise: Promise<T>, label: string, deadlineMs = 5_000): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => reject(new Error(`waited ${deadlineMs} ms in vain for: ${label}`)),

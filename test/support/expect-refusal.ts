@@ -2,7 +2,7 @@ import { GatewayError } from "../../src/errors.ts";
 import { readChatRequest } from "../../src/request/chat-request.ts";
 
 /** The error with which a body is refused; fails the test when it is taken. */
-export function refusalOf(body: string | Uint8Array): GatewayError {
+export function expectRefusal(body: string | Uint8Array): GatewayError {
   try {
     readChatRequest(Buffer.from(body));
   } catch (error) {

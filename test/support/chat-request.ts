@@ -4,7 +4,7 @@ export const CHAT_PATH = "/openai/v1/chat/completions";
 export const AUTHORIZATION = { authorization: `Bearer ${CALLER_KEY}` };
 
 /** A small valid chat completion request; `fields` are added to it or replace what it has. */
-export function chatBody(fields: Record<string, unknown> = {}): string {
+export function buildChatBody(fields: Record<string, unknown> = {}): string {
   return JSON.stringify({
     model: "openai/gpt-4o-mini",
     messages: [{ role: "user", content: "Hello" }],

@@ -1,8 +1,8 @@
-import { AUTHORIZATION, CHAT_PATH, chatBody } from "./chat.ts";
+import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "./chat-request.ts";
 import { RawClient, type RawResponse } from "./raw-client.ts";
 
 /** A request as it differs from a valid chat completion; a header that is undefined is left out. */
-export interface Ask {
+export interface TestRequest {
   readonly method?: string;
   readonly path?: string;
   readonly headers?: Record<string, string | undefined>;
@@ -10,9 +10,9 @@ export interface Ask {
 }
 
 /** Sends one request over a connection of its own and waits for the whole answer. */
-export async function ask(
+export async function sendRequest(
   port: number,
-  { method = "POST", path = CHAT_PATH, headers = {}, body = chatBody() }: Ask = {},
+  { method = "POST", path = CHAT_PATH, headers = {}, body = buildChatBody() }: TestRequest = {},
 ): Promise<RawResponse> {
   const all = {
     host: "gateway",
@@ -27,5 +27,5 @@ export async function ask(
     `${method} ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`,
   );
   client.send(body);
-  return client.whole(`${method} ${path}`);
+  return client.waitForResponse(`${method} ${path}`);
 }

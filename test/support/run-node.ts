@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { onTestFinished } from "vitest";
-import { until, within } from "./until.ts";
+import { waitUntil, waitFor } from "./wait.ts";
 
 /** A process of the project's own. */
 export interface TestProcess {
@@ -9,7 +9,7 @@ export interface TestProcess {
   readonly stdout: () => string;
   readonly stderr: () => string;
   /** Waits for its end. @returns its exit code, or the signal that ended it. */
-  exit(label: string, deadlineMs?: number): Promise<number | string>;
+  waitForExit(label: string, deadlineMs?: number): Promise<number | string>;
 }
 
 /** Runs `node src/<file>` with nothing in its environment but `env`. */
@@ -30,13 +30,13 @@ export function runNode(
     child,
     stdout: () => output.stdout,
     stderr: () => output.stderr,
-    exit: (label, deadlineMs = 10_000) => within(ended, label, deadlineMs),
+    waitForExit: (label, deadlineMs = 10_000) => waitFor(ended, label, deadlineMs),
   };
 }
 
 /** Waits for the line with which a gateway says that it listens. @returns the port. */
-export async function listeningPort(gateway: TestProcess): Promise<number> {
-  const found = await until(
+export async function waitForPort(gateway: TestProcess): Promise<number> {
+  const found = await waitUntil(
     () => /"url":"http:\/\/[\d.]+:(\d+)/.exec(gateway.stdout()),
     "the gateway to listen",
     10_000,

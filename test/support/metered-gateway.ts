@@ -1,34 +1,34 @@
 import { openDatabase } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { CHAT_PATH, chatBody } from "./chat.ts";
+import { CHAT_PATH, buildChatBody } from "./chat-request.ts";
 import { type KeyedGateway, startKeyedGateway } from "./keyed-gateway.ts";
 import { RawClient } from "./raw-client.ts";
 import { type Script, startScriptedUpstream } from "./scripted-upstream.ts";
-import { until } from "./until.ts";
+import { waitUntil } from "./wait.ts";
 
 /** Starts a gateway with a ledger in front of a scripted upstream. @returns both, and a key that drains. */
-export async function startWithLedger(script: Script, env: Record<string, string> = {}) {
+export async function startMeteredGateway(script: Script, env: Record<string, string> = {}) {
   const upstream = await startScriptedUpstream(script);
   // Asking for bills is not what these tests are about.
   const gateway = await startKeyedGateway(upstream.baseUrl, { SETTLE_AFTER_MS: "60000", ...env });
-  return { upstream, gateway, secret: await drainingKey(gateway) };
+  return { upstream, gateway, secret: await createDrainingKey(gateway) };
 }
 
 /** A key whose answers are read on when its caller leaves. */
-export async function drainingKey(gateway: KeyedGateway): Promise<string> {
-  const { body } = await gateway.manage("POST", "/keys", { name: "drain", on_disconnect: "drain" });
+export async function createDrainingKey(gateway: KeyedGateway): Promise<string> {
+  const { body } = await gateway.callAdmin("POST", "/keys", { name: "drain", on_disconnect: "drain" });
   return body.secret as string;
 }
 
 /** Sends a streamed request. @param fields added to its body, or in place of what it has. */
-export function stream(port: number, secret: string, fields: Record<string, unknown> = {}): RawClient {
+export function sendStream(port: number, secret: string, fields: Record<string, unknown> = {}): RawClient {
   const client = new RawClient(port);
-  client.post(CHAT_PATH, chatBody({ stream: true, ...fields }), { authorization: `Bearer ${secret}` });
+  client.post(CHAT_PATH, buildChatBody({ stream: true, ...fields }), { authorization: `Bearer ${secret}` });
   return client;
 }
 
 /** Every row of a gateway's ledger, oldest first. */
-export async function rowsIn({ dataDir }: KeyedGateway): Promise<RequestRow[]> {
+export async function readRows({ dataDir }: KeyedGateway): Promise<RequestRow[]> {
   const database = openDatabase({ dataDir, databaseUrl: undefined }, () => {});
   const rows = await database.kysely.selectFrom("requests").selectAll().orderBy("id").execute();
   await database.close();
@@ -36,5 +36,5 @@ export async function rowsIn({ dataDir }: KeyedGateway): Promise<RequestRow[]> {
 }
 
 /** The one row of the ledger, once its request has ended. */
-export const rowOf = (gateway: KeyedGateway): Promise<RequestRow> =>
-  until(async () => (await rowsIn(gateway)).find(({ state }) => state !== "open"), "the row");
+export const waitForRow = (gateway: KeyedGateway): Promise<RequestRow> =>
+  waitUntil(async () => (await readRows(gateway)).find(({ state }) => state !== "open"), "the row");
