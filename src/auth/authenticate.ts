@@ -2,11 +2,10 @@ import type { FastifyRequest, onRequestAsyncHookHandler } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { getLimitAddress, type Limit } from "../limits/rate-limit.ts";
 import type { CallerKey, KeyRole } from "./caller-key.ts";
-import { digestSecret } from "../config/key-list.ts";
+import { digestSecret, hasIssuedPrefix, isMistyped } from "../key-secret.ts";
 import type { KeyStore } from "./key-store.ts";
 import type { KnownSecrets } from "./known-secrets.ts";
 import type { LookUpQueue } from "./look-up-queue.ts";
-import { hasIssuedPrefix, isMistyped } from "../key-secret.ts";
 
 /** Who is calling. */
 export interface Caller {

@@ -1,4 +1,5 @@
-import { fingerprintSecret, type ConfiguredKey, findFingerprint } from "../config/key-list.ts";
+import { type ConfiguredKey, findFingerprint } from "../config/key-list.ts";
+import { fingerprintSecret } from "../key-secret.ts";
 import { getConfiguredKeyId } from "./key-store.ts";
 
 const SECRETS_MAX = 20_000;

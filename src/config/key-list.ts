@@ -1,5 +1,4 @@
-import { hash, randomBytes } from "node:crypto";
-import { crc32 } from "node:zlib";
+import { digestSecret, fingerprintSecret } from "../key-secret.ts";
 
 /** A gateway key as it is kept: its name, and the SHA-256 digest of its secret. The secret itself is not kept. */
 export interface ConfiguredKey {
@@ -12,26 +11,8 @@ const NAME = /^[\w.-]{1,64}$/;
 const SECRET = /^[\x21-\x7e]{1,512}$/;
 const DIGEST = /^sha256=([0-9a-f]{64})$/i;
 
-const FINGERPRINT_SEED = randomBytes(4).readUInt32LE();
 /** Not in the entries: those are configuration, and fingerprints differ from process to process. */
 const listedFingerprints = new WeakMap<ConfiguredKey, number>();
-
-/**
- * Digest of a key's secret, as it is stored and compared.
- * @param secret the text after `Bearer `.
- */
-export function digestSecret(secret: string): Buffer {
-  // The one-shot hash costs about half of createHash().update().digest().
-  return hash("sha256", secret, "buffer");
-}
-
-/**
- * A checksum of a secret, which costs less than a digest. Secrets that differ can have the same one, so it decides nothing
- * by itself. It is of use in this process alone.
- */
-export function fingerprintSecret(secret: string): number {
-  return crc32(secret, FINGERPRINT_SEED);
-}
 
 /** The fingerprint of a key's secret; undefined when only its digest was given. */
 export function findFingerprint(entry: ConfiguredKey): number | undefined {

@@ -17,9 +17,8 @@ import {
 } from "./key-rows.ts";
 import type { Actor, AuditEntry, ManagedKey, IssuedKey } from "./gateway-key.ts";
 import { type KeyChanges, type NewKey, newKeySchema, type Rotation } from "./key-input.ts";
-import { digestSecret } from "../config/key-list.ts";
+import { createSecret, digestSecret, getSecretPrefix, randomDigits } from "../key-secret.ts";
 import { diffKeys, toManagedKey, toKeyColumns } from "./key-record.ts";
-import { createSecret, getSecretPrefix, randomDigits } from "../key-secret.ts";
 
 const ID_DIGITS = 16;
 

@@ -1,6 +1,7 @@
 import type * as NodeCrypto from "node:crypto";
 import { expect, test, vi } from "vitest";
-import { digestSecret, parseKeyList } from "../../src/config/key-list.ts";
+import { parseKeyList } from "../../src/config/key-list.ts";
+import { digestSecret } from "../../src/key-secret.ts";
 import { createStaticKeyStore } from "../../src/auth/key-store.ts";
 import { ACTOR, createKeyInput, startCache } from "../support/key-cache.ts";
 

@@ -1,8 +1,7 @@
 import type * as NodeCrypto from "node:crypto";
 import { expect, test, vi } from "vitest";
 import type { KeyStore } from "../../src/auth/key-store.ts";
-import { digestSecret } from "../../src/config/key-list.ts";
-import { createSecret } from "../../src/key-secret.ts";
+import { createSecret, digestSecret } from "../../src/key-secret.ts";
 import { CALLER_KEY } from "../support/gateway.ts";
 import { waitUntil } from "../support/wait.ts";
 import { ACTOR, createKeyInput, startCache } from "../support/key-cache.ts";

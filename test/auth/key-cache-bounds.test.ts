@@ -157,7 +157,7 @@ test("what was read before a change was heard of is not remembered", async () =>
   const heard = Promise.withResolvers<void>();
   const cache = await start({
     findByDigest: (hex) =>
-      lookUps++ === 0 ? first.promise : Promise.resolve({ ...keyOf(hex), goodUntil: 0 }),
+      lookUps++ === 0 ? first.promise : Promise.resolve({ ...keyOf(hex), validUntil: 0 }),
     readHistory: (revision) =>
       Promise.resolve({ ...historyOf(changes), lastChangeBefore: String(revision || 1) }),
     listChangedSince(revision) {

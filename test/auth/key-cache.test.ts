@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import { digestSecret } from "../../src/config/key-list.ts";
+import { digestSecret } from "../../src/key-secret.ts";
 import { waitUntil } from "../support/wait.ts";
 import { ACTOR, createKeyInput, CLOCK_START, startCache } from "../support/key-cache.ts";
 

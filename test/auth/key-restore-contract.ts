@@ -2,7 +2,7 @@ import { sql } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
 import { KeyCache } from "../../src/auth/key-cache.ts";
 import { newKeySchema } from "../../src/keys/key-input.ts";
-import { digestSecret } from "../../src/config/key-list.ts";
+import { digestSecret } from "../../src/key-secret.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import type { Database } from "../../src/store/database.ts";
 import { createKeySource } from "../../src/keys/key-source.ts";

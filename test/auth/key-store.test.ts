@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { digestSecret, parseKeyList } from "../../src/config/key-list.ts";
+import { parseKeyList } from "../../src/config/key-list.ts";
+import { digestSecret } from "../../src/key-secret.ts";
 import { createStaticKeyStore } from "../../src/auth/key-store.ts";
 
 const { entries } = parseKeyList([

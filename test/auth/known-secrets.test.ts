@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { fingerprintSecret, parseKeyList } from "../../src/config/key-list.ts";
+import { parseKeyList } from "../../src/config/key-list.ts";
+import { fingerprintSecret } from "../../src/key-secret.ts";
 import { KnownSecrets } from "../../src/auth/known-secrets.ts";
 
 test("secrets of the configuration are known from the start, and others once they were good", () => {

@@ -2,7 +2,7 @@ import { totalmem } from "node:os";
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
 import { listMistakes } from "../support/config-mistakes.ts";
-import { digestSecret } from "../../src/config/key-list.ts";
+import { digestSecret } from "../../src/key-secret.ts";
 
 const SECRET = "s3cr3t-do-not-show";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Actor } from "../../src/keys/gateway-key.ts";
 import { keyChangesSchema, type NewKey, newKeySchema } from "../../src/keys/key-input.ts";
-import { digestSecret } from "../../src/config/key-list.ts";
+import { digestSecret } from "../../src/key-secret.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import type { Database } from "../../src/store/database.ts";
 

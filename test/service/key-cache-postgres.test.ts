@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { KeyCache } from "../../src/auth/key-cache.ts";
 import { newKeySchema } from "../../src/keys/key-input.ts";
-import { digestSecret } from "../../src/config/key-list.ts";
+import { digestSecret } from "../../src/key-secret.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import { createKeySource } from "../../src/keys/key-source.ts";
 import { keyRestoreContract } from "../auth/key-restore-contract.ts";

@@ -2,7 +2,7 @@ import { onTestFinished } from "vitest";
 import type { Actor } from "../../src/keys/gateway-key.ts";
 import { KeyCache, type KeySource } from "../../src/auth/key-cache.ts";
 import { newKeySchema } from "../../src/keys/key-input.ts";
-import { digestSecret } from "../../src/config/key-list.ts";
+import { digestSecret } from "../../src/key-secret.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import { createKeySource } from "../../src/keys/key-source.ts";
 import { openTestDatabase } from "./test-database.ts";

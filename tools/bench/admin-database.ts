@@ -1,6 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { digestSecret } from "../../src/config/key-list.ts";
-import { createSecret } from "../../src/key-secret.ts";
+import { createSecret, digestSecret } from "../../src/key-secret.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { toRowIdPrefix } from "../../src/metering/row-id.ts";
 
