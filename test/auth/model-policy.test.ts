@@ -19,6 +19,7 @@ test.each([
   ["openai/gpt.4o", "openai/gpt-4o", false],
   ["a*a", "a", false],
   ["*ab*ab*", "xabx", false],
+  ["*ab*ab", "abab", true],
   ["*", "openrouter/auto", true],
   ["**", "openrouter/auto", true],
   ["*", "", true],
@@ -59,5 +60,23 @@ test("patterns mean what the regular expression with [^@]* for each star means",
 });
 
 test("a long name cannot make a pattern of many stars take for ever", () => {
-  expect(allowsModel([`${"*a".repeat(100)}*b`], "a".repeat(1_000_000))).toBe(false);
+  expect(allowsModel([`${"*a".repeat(100)}*b`], "a".repeat(10_000_000))).toBe(false);
+  expect(allowsModel(["*/*:free"], "/".repeat(10_000_000))).toBe(false);
+});
+
+test.each([
+  [null, "any/thing", true],
+  [["google/*"], "google/gemini", true],
+  [["google/*"], "openai/google/x", false],
+  [["google/*"], "google/gemini@preset/x", false],
+  [["google/*@preset/x"], "google/gemini@preset/x", true],
+  [["*:free"], "meta/llama:free", true],
+  [["*:free"], "meta/llama:freely", false],
+  [["@preset/*"], "@preset/support", true],
+  [["openai/gpt-4.1"], "openai/gpt-4x1", false],
+  [["*"], "a/b", true],
+  [["****************************a"], "a".repeat(50_000), true],
+  [[`${"*a".repeat(120)}*b`], "a".repeat(50_000), false],
+])("a key with a list of models may use what it names, %#", (models, model, allowed) => {
+  expect(allowsModel(models, model)).toBe(allowed);
 });
