@@ -50,7 +50,7 @@ export interface AppDependencies {
   /** Keys and ledger in a database; undefined: there is none. */
   readonly persistence: Persistence | undefined;
   readonly logger: Logger;
-  readonly drain: ShutdownState;
+  readonly shutdown: ShutdownState;
   readonly inFlight: InFlight;
 }
 
@@ -60,7 +60,7 @@ interface RouteDependencies extends AppDependencies {
 
 /** Builds the gateway's HTTP app. What is registered here, in this order, is the way of a request. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
-  const { config, redis, persistence, logger, drain, inFlight } = deps;
+  const { config, redis, persistence, logger, shutdown, inFlight } = deps;
   const recorder = persistence?.recorder;
   const bodyMemory = new BodyMemory(config.bodyMemoryBytes);
   const report: OnRequestEnd = (context) => {
@@ -73,7 +73,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const app = createServer(config, logger, report);
   guardConnections(app.server, config, logger);
   trackRequests(app, report);
-  setDefaultHeaders(app, drain);
+  setDefaultHeaders(app, shutdown);
   limitResponseMemory(app);
   handleErrors(app, logger);
   guardAgainstSmuggling(app);
@@ -96,7 +96,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
 }
 
 async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: Limits): Promise<void> {
-  const { config, keys, upstream, redis, persistence, logger, drain, inFlight, bodyMemory } = deps;
+  const { config, keys, upstream, redis, persistence, logger, shutdown, inFlight, bodyMemory } = deps;
   const { openrouterApiKey, allowAnonymous } = config;
   const { appUrl, appTitle } = config.upstream;
   const { failedLogins, enforcePerKey } = limits;
@@ -109,7 +109,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   });
   const endpoints = new EndpointCatalog(upstream, authorization);
   registerHealth(app, {
-    drain,
+    shutdown,
     required: persistence
       ? { database: () => persistence.isHealthy(), journal: () => persistence.recorder.canBegin() }
       : {},
@@ -145,7 +145,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
 
 function relayOptions(config: Config, persistence: Persistence | undefined) {
   return {
-    ownsAccount: config.openrouterApiKey !== undefined,
+    usesOperatorKey: config.openrouterApiKey !== undefined,
     // Without a ledger nobody looks up what an abandoned request has cost.
     headWaitMs: persistence ? config.ledger.headWaitMs : 0,
     drainBounds: config.ledger.drainBounds,
@@ -174,7 +174,7 @@ function createServer(config: Config, logger: Logger, report: OnRequestEnd): Fas
       requireHostHeader: false,
     },
     forceCloseConnections: "idle",
-    // Closing is announced by Drain; a 503 from Fastify would meet requests that could still be served.
+    // ShutdownState announces it; a 503 from Fastify would meet requests that could still be served.
     return503OnClosing: false,
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MODEL_ID_MAX },

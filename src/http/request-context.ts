@@ -88,7 +88,7 @@ export class RequestContext {
   provider: string | undefined = undefined;
   responseModel: string | undefined = undefined;
   /** Upstream's answer has come to its end, so that the usage it states is final. */
-  answeredWhole = false;
+  isResponseComplete = false;
   /** Upstream answered with a complete JSON error in OpenRouter's shape: nothing was charged. */
   isUncharged = false;
   /** Where it is accounted for; undefined: nowhere. */

@@ -77,7 +77,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
   }
 
   respondWithError(error: GatewayError): void {
-    this.#answerInstead(this.#call?.sent ? error.withoutRetry() : error);
+    this.#answerInstead(this.#call?.wasSent ? error.withoutRetry() : error);
   }
 
   /** Answers with an error in place of upstream's head; what is still read for the bill is as when the client leaves. */
@@ -114,7 +114,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     context.works();
     this.#inspector.begin(head, context);
     if (this.#state !== "waiting") return this.#readForBill();
-    const refusal = checkResponseHead(head, this.#options.ownsAccount);
+    const refusal = checkResponseHead(head, this.#options.usesOperatorKey);
     if (refusal) return this.#answerInstead(refusal);
     if (head.status >= 400) context.outcome = "upstream_error";
     this.#writeHead(head);
@@ -176,7 +176,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
 
   onEnd(): void {
     if (this.#state === "over") return;
-    if (this.#inspector.cutShort) {
+    if (this.#inspector.isTruncated) {
       this.onFailure(
         new GatewayError(
           "upstream_disconnected",
@@ -187,10 +187,10 @@ export class Relay implements UpstreamSink, ActiveResponse {
     }
     const context = this.#context;
     // A stream that ends without [DONE] may lack its last usage, however cleanly it ends.
-    context.answeredWhole = !this.#inspector.lacksDone;
+    context.isResponseComplete = !this.#inspector.isMissingDone;
     if (this.#state !== "relaying") return this.#finish();
     this.#finish();
-    context.isIncomplete = this.#inspector.lacksDone;
+    context.isIncomplete = this.#inspector.isMissingDone;
     if (this.#inspector.hasError) context.outcome = "upstream_error";
     context.outcome ??= "complete";
     this.#response.end();
@@ -244,7 +244,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     const drainBounds = this.#drainBounds;
     const waitMs = Math.max(headWaitMs, drainBounds?.ms ?? 0);
     // A request that was never sent costs nothing.
-    if (!this.#call?.sent) this.#abandon();
+    if (!this.#call?.wasSent) this.#abandon();
     else if (!this.#isCostKnowable && waitMs > 0)
       this.#read("identifying", { ms: waitMs, bytes: Math.max(PROOF_WITHIN_BYTES, drainBounds?.bytes ?? 0) });
     else if (drainBounds && this.#context.generationId !== undefined) this.#read("draining", drainBounds);
@@ -284,7 +284,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
   }
 
   #report(): void {
-    this.#context.wasSent = this.#call?.sent ?? false;
+    this.#context.wasSent = this.#call?.wasSent ?? false;
     this.#inspector.finish(this.#context);
     this.#context.complete();
   }
