@@ -9,7 +9,8 @@ import { guardConnections } from "./http/client-connections.ts";
 import { allowOrigins } from "./http/cors.ts";
 import { closeIdleConnections, type ShutdownState } from "./http/shutdown.ts";
 import { sendAnyError, handleErrors } from "./http/error-handler.ts";
-import { beginRequest, trackRequests, type OnRequestEnd } from "./http/request-context.ts";
+import { beginRequest, trackRequests } from "./http/active-requests.ts";
+import type { OnRequestEnd } from "./http/request-context.ts";
 import { setDefaultHeaders } from "./http/default-headers.ts";
 import { continueWhenAccepted, keepBodiesRaw } from "./http/raw-json.ts";
 import { MIN_RATE } from "./http/read-body.ts";
@@ -63,16 +64,16 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const { config, redis, persistence, logger, shutdown, inFlight } = deps;
   const recorder = persistence?.recorder;
   const bodyMemory = new BodyMemory(config.bodyMemoryBytes);
-  const report: OnRequestEnd = (context) => {
+  const onEnd: OnRequestEnd = (context) => {
     // Before the caller's last place is given back, and what it holds is forgotten.
     bodyMemory.release(context);
     inFlight.leave(context);
     recorder?.end(context);
     logRequest(logger, context);
   };
-  const app = createServer(config, logger, report);
+  const app = createServer(config, logger, onEnd);
   guardConnections(app.server, config, logger);
-  trackRequests(app, report);
+  trackRequests(app, onEnd);
   setDefaultHeaders(app, shutdown);
   limitResponseMemory(app);
   handleErrors(app, logger);
@@ -159,7 +160,7 @@ function loginMemory({ gatewayKeys }: Config): Pick<AuthenticateOptions, "knownS
   return { knownSecrets: new KnownSecrets(gatewayKeys), lookUps: new LookUpQueue() };
 }
 
-function createServer(config: Config, logger: Logger, report: OnRequestEnd): FastifyInstance {
+function createServer(config: Config, logger: Logger, onEnd: OnRequestEnd): FastifyInstance {
   return fastify({
     logger: false,
     genReqId: chooseRequestId,
@@ -183,7 +184,7 @@ function createServer(config: Config, logger: Logger, report: OnRequestEnd): Fas
       if (answered) logger.info(answered, "request");
     },
     frameworkErrors: (error, request, reply) => {
-      beginRequest(request, reply, report);
+      beginRequest(request, reply, onEnd);
       reply.header("x-request-id", request.id);
       sendAnyError(error, request, reply, logger);
     },

@@ -2,7 +2,7 @@ import type { Server, Socket } from "node:net";
 import { setImmediate as onImmediate } from "node:timers";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
-import { findActiveRequest } from "./request-context.ts";
+import { findActiveRequest } from "./active-requests.ts";
 
 /** Whether the process is shutting down. One per app; readiness and every response look at it. */
 export class ShutdownState {

@@ -66,7 +66,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     // A write that races with the caller's leaving is reported here; `close` follows and says all that matters.
     this.#response.on("error", () => {});
     this.#context.activeResponse = this;
-    this.#context.waitsForOthers();
+    this.#context.stopwatch.pause();
     this.#call = send(this);
   }
 
@@ -111,7 +111,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
   onHead(head: UpstreamHead): void {
     if (this.#state === "over") return;
     const context = this.#context;
-    context.works();
+    context.stopwatch.resume();
     this.#inspector.begin(head, context);
     if (this.#state !== "waiting") return this.#readForBill();
     const refusal = checkResponseHead(head, this.#options.usesOperatorKey);
@@ -127,7 +127,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     answer["x-accel-buffering"] = "no";
     if (this.#inspector.isEventStream) answer["cache-control"] ??= "no-cache";
     if (forbidsRetry(head)) answer["x-should-retry"] = "false";
-    answer["server-timing"] = `gateway;dur=${this.#context.ownMs().toFixed(3)}`;
+    answer["server-timing"] = `gateway;dur=${this.#context.stopwatch.elapsedMs.toFixed(3)}`;
     this.#response.writeHead(status, answer);
     this.#state = "relaying";
     // At once, but in one packet with whatever of the body came in the same read.
