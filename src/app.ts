@@ -9,7 +9,8 @@ import { guardConnections } from "./http/client-connections.ts";
 import { allowOrigins } from "./http/cors.ts";
 import { closeIdleConnections, type ShutdownState } from "./http/shutdown.ts";
 import { sendAnyError, handleErrors } from "./http/error-handler.ts";
-import { beginRequest, trackRequests, type OnRequestEnd } from "./http/request-context.ts";
+import { beginRequest, trackRequests } from "./http/active-requests.ts";
+import type { OnRequestEnd } from "./http/request-context.ts";
 import { setDefaultHeaders } from "./http/default-headers.ts";
 import { continueWhenAccepted, keepBodiesRaw } from "./http/raw-json.ts";
 import { MIN_RATE } from "./http/read-body.ts";
@@ -50,7 +51,7 @@ export interface AppDependencies {
   /** Keys and ledger in a database; undefined: there is none. */
   readonly persistence: Persistence | undefined;
   readonly logger: Logger;
-  readonly drain: ShutdownState;
+  readonly shutdown: ShutdownState;
   readonly inFlight: InFlight;
 }
 
@@ -60,20 +61,20 @@ interface RouteDependencies extends AppDependencies {
 
 /** Builds the gateway's HTTP app. What is registered here, in this order, is the way of a request. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
-  const { config, redis, persistence, logger, drain, inFlight } = deps;
+  const { config, redis, persistence, logger, shutdown, inFlight } = deps;
   const recorder = persistence?.recorder;
   const bodyMemory = new BodyMemory(config.bodyMemoryBytes);
-  const report: OnRequestEnd = (context) => {
+  const onEnd: OnRequestEnd = (context) => {
     // Before the caller's last place is given back, and what it holds is forgotten.
     bodyMemory.release(context);
     inFlight.leave(context);
     recorder?.end(context);
     logRequest(logger, context);
   };
-  const app = createServer(config, logger, report);
+  const app = createServer(config, logger, onEnd);
   guardConnections(app.server, config, logger);
-  trackRequests(app, report);
-  setDefaultHeaders(app, drain);
+  trackRequests(app, onEnd);
+  setDefaultHeaders(app, shutdown);
   limitResponseMemory(app);
   handleErrors(app, logger);
   guardAgainstSmuggling(app);
@@ -96,7 +97,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
 }
 
 async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: Limits): Promise<void> {
-  const { config, keys, upstream, redis, persistence, logger, drain, inFlight, bodyMemory } = deps;
+  const { config, keys, upstream, redis, persistence, logger, shutdown, inFlight, bodyMemory } = deps;
   const { openrouterApiKey, allowAnonymous } = config;
   const { appUrl, appTitle } = config.upstream;
   const { failedLogins, enforcePerKey } = limits;
@@ -109,7 +110,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   });
   const endpoints = new EndpointCatalog(upstream, authorization);
   registerHealth(app, {
-    drain,
+    shutdown,
     required: persistence
       ? { database: () => persistence.isHealthy(), journal: () => persistence.recorder.canBegin() }
       : {},
@@ -145,7 +146,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
 
 function relayOptions(config: Config, persistence: Persistence | undefined) {
   return {
-    ownsAccount: config.openrouterApiKey !== undefined,
+    usesOperatorKey: config.openrouterApiKey !== undefined,
     // Without a ledger nobody looks up what an abandoned request has cost.
     headWaitMs: persistence ? config.ledger.headWaitMs : 0,
     drainBounds: config.ledger.drainBounds,
@@ -159,7 +160,7 @@ function loginMemory({ gatewayKeys }: Config): Pick<AuthenticateOptions, "knownS
   return { knownSecrets: new KnownSecrets(gatewayKeys), lookUps: new LookUpQueue() };
 }
 
-function createServer(config: Config, logger: Logger, report: OnRequestEnd): FastifyInstance {
+function createServer(config: Config, logger: Logger, onEnd: OnRequestEnd): FastifyInstance {
   return fastify({
     logger: false,
     genReqId: chooseRequestId,
@@ -174,7 +175,7 @@ function createServer(config: Config, logger: Logger, report: OnRequestEnd): Fas
       requireHostHeader: false,
     },
     forceCloseConnections: "idle",
-    // Closing is announced by Drain; a 503 from Fastify would meet requests that could still be served.
+    // ShutdownState announces it; a 503 from Fastify would meet requests that could still be served.
     return503OnClosing: false,
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MODEL_ID_MAX },
@@ -183,7 +184,7 @@ function createServer(config: Config, logger: Logger, report: OnRequestEnd): Fas
       if (answered) logger.info(answered, "request");
     },
     frameworkErrors: (error, request, reply) => {
-      beginRequest(request, reply, report);
+      beginRequest(request, reply, onEnd);
       reply.header("x-request-id", request.id);
       sendAnyError(error, request, reply, logger);
     },

@@ -18,11 +18,11 @@ export interface Gateway {
   /** Such as `http://127.0.0.1:8080`. */
   readonly url: string;
   /**
-   * Stops it: for `drainMs` it serves on while readiness fails and answers ask for their connections to be closed; then
-   * it stops listening, lets streams finish for up to `graceMs`, and breaks off the rest. With a `drainMs` of 0 answers ask
-   * for their connections to be closed when it has stopped listening.
+   * Stops it: for `delayMs` (`DRAIN_MS`) it serves on while readiness fails and responses ask for their connections to be
+   * closed; then it stops listening, lets streams finish for up to `graceMs`, and aborts the rest. With a `delayMs` of 0
+   * responses ask for their connections to be closed when it has stopped listening.
    */
-  stop(options: { drainMs: number; graceMs: number }): Promise<void>;
+  stop(options: { delayMs: number; graceMs: number }): Promise<void>;
 }
 
 /**
@@ -35,7 +35,7 @@ export async function startGateway(
   logger: Logger,
   onFirstKeys: (keys: FirstKeys) => void = () => {},
 ): Promise<Gateway> {
-  const drain = new ShutdownState();
+  const shutdown = new ShutdownState();
   const inFlight = new InFlight(config.maxInFlight, config.maxInFlightPerKey);
   const upstream = connectUpstream(config.upstream);
   const persistence = await openPersistence(config, upstream, logger, onFirstKeys);
@@ -49,7 +49,7 @@ export async function startGateway(
     redis,
     persistence,
     logger,
-    drain,
+    shutdown,
     inFlight,
   });
   const closeClients = async (): Promise<void> => {
@@ -62,8 +62,8 @@ export async function startGateway(
     const url = await app.listen({ host: await oneAddress(config.host), port: config.port });
     return {
       url,
-      async stop({ drainMs, graceMs }) {
-        await beginShutdown(app.server, drain, drainMs);
+      async stop({ delayMs, graceMs }) {
+        await beginShutdown(app.server, shutdown, delayMs);
         const stopCutting = cutAfter(graceMs, app, inFlight);
         await app.close();
         await inFlight.waitUntilEmpty();

@@ -12,12 +12,12 @@ const LOG_FLUSH_MS = 250;
 
 /**
  * Ends the process in order on SIGTERM, SIGINT, SIGHUP and SIGQUIT, at once on a second signal, and after an error that
- * nobody caught. SIGINT is a person at a terminal, behind whom no load balancer stands: it skips the drain.
+ * nobody caught. SIGINT is a person at a terminal, behind whom no load balancer stands: it skips `DRAIN_MS`.
  * @param underNpm an npm script started this process.
  */
 export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger, underNpm: boolean): void {
   let stoppingSince: number | undefined;
-  const stop = (how: { drainMs: number; graceMs: number; exitCode: number }): void => {
+  const stop = (how: { delayMs: number; graceMs: number; exitCode: number }): void => {
     stoppingSince = performance.now();
     gateway.stop(how).then(
       () => exit(how.exitCode, logger),
@@ -31,7 +31,7 @@ export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger, 
     if (stoppingSince === undefined) {
       logger.info({ signal }, "stopping");
       stop({
-        drainMs: signal === "SIGINT" ? 0 : config.drainMs,
+        delayMs: signal === "SIGINT" ? 0 : config.drainMs,
         graceMs: config.shutdownGraceMs,
         exitCode: 0,
       });
@@ -42,7 +42,7 @@ export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger, 
   onStopSignal(onSignal);
   const onCrash = (error: unknown): void => {
     logger.fatal({ err: error }, "uncaught error; stopping");
-    if (stoppingSince === undefined) stop({ drainMs: 0, graceMs: AFTER_CRASH_MS, exitCode: 1 });
+    if (stoppingSince === undefined) stop({ delayMs: 0, graceMs: AFTER_CRASH_MS, exitCode: 1 });
   };
   process.on("uncaughtException", onCrash);
   process.on("unhandledRejection", onCrash);

@@ -16,12 +16,12 @@ import { waitUntil, waitFor } from "./support/wait.ts";
 
 const READY = { method: "GET", path: "/readyz", body: "" };
 
-test("while it drains, a gateway is not ready, serves on, and asks for every connection to be closed", async () => {
+test("while it shuts down, a gateway is not ready, serves on, and asks for every connection to be closed", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   expect((await sendRequest(gateway.port, READY)).status).toBe(200);
   const stream = await openStream(gateway.port);
-  const stopped = gateway.stop({ drainMs: 600, graceMs: 5_000 });
+  const stopped = gateway.stop({ delayMs: 600, graceMs: 5_000 });
   const ready = await sendRequest(gateway.port, READY);
   expect([ready.status, JSON.parse(ready.body.toString())]).toMatchObject([503, { draining: true }]);
   expect((await sendRequest(gateway.port, { ...READY, path: "/healthz" })).status).toBe(200);
@@ -39,14 +39,14 @@ test("while it drains, a gateway is not ready, serves on, and asks for every con
   await waitFor(stopped, "the gateway to stop", 2_000);
 });
 
-test("after the drain nothing new is taken, idle connections are closed, and the stop ends with the last stream", async () => {
+test("after the shutdown delay nothing new is taken, idle connections are closed, and the stop ends with the last stream", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const idle = new RawClient(gateway.port);
   idle.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await idle.waitForResponse("an answer before");
   const stream = await openStream(gateway.port);
-  const stopped = gateway.stop({ drainMs: 0, graceMs: 5_000 });
+  const stopped = gateway.stop({ delayMs: 0, graceMs: 5_000 });
   await idle.waitForEnd("the idle connection", 1_000);
   const late = new RawClient(gateway.port);
   await waitUntil(() => late.isClosed, "the refusal of a new connection", 1_000);
@@ -65,7 +65,7 @@ test("a request on its way over an open connection when the gateway stops listen
   open.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await open.waitForResponse("an answer before");
   const answered = open.received.length;
-  const stopped = gateway.stop({ drainMs: 0, graceMs: 5_000 });
+  const stopped = gateway.stop({ delayMs: 0, graceMs: 5_000 });
   await waitUntil(async () => !(await isListening(gateway.port)), "the gateway to stop listening");
   open.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await waitUntil(() => open.isClosed, "the end of the connection");
@@ -78,7 +78,7 @@ test("a stream that outlives the grace time is told so and broken off, and upstr
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const stream = await openStream(gateway.port);
-  await waitFor(gateway.stop({ drainMs: 0, graceMs: 200 }), "the gateway to stop", 3_000);
+  await waitFor(gateway.stop({ delayMs: 0, graceMs: 200 }), "the gateway to stop", 3_000);
   const response = await stream.waitForEnd("the broken stream");
   expect(response?.body.toString()).toMatch(/"code":503,"metadata":\{"reason":"shutting_down"\}\}\}\n\n$/);
   expect(response?.complete).toBe(false);
@@ -96,13 +96,13 @@ test("a plain call that waits when the grace time ends gets 503", async () => {
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await waitUntil(() => upstream.seen.length === 1, "the request at upstream");
-  await waitFor(gateway.stop({ drainMs: 0, graceMs: 100 }), "the gateway to stop", 3_000);
+  await waitFor(gateway.stop({ delayMs: 0, graceMs: 100 }), "the gateway to stop", 3_000);
   const response = await client.waitForEnd("the waiting call");
   expect([response?.status, response?.headers["x-should-retry"]]).toEqual([503, "false"]);
   expect(JSON.parse(response?.body.toString() ?? "")).toMatchObject({ error: { code: "shutting_down" } });
 });
 
-test("an answer that was asked for before the drain says in it that its connection will close", async () => {
+test("an answer that was asked for before the shutdown says in it that its connection will close", async () => {
   const answers: (() => void)[] = [];
   const upstream = await startScriptedUpstream((socket) => {
     answers.push(() => socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")));
@@ -111,7 +111,7 @@ test("an answer that was asked for before the drain says in it that its connecti
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await waitUntil(() => upstream.seen.length === 1, "the request at upstream");
-  const stopped = gateway.stop({ drainMs: 100, graceMs: 5_000 });
+  const stopped = gateway.stop({ delayMs: 100, graceMs: 5_000 });
   answers.forEach((answer) => answer());
   expect((await client.waitForResponse("the answer")).headers["connection"]).toBe("close");
   await waitFor(stopped, "the gateway to stop", 2_000);
@@ -134,7 +134,7 @@ test("a slow reader gets the whole of an answer that ended before the gateway cl
   client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
   await waitUntil(() => client.received.length > 0, "the first bytes");
   client.socket.pause();
-  const stopped = gateway.stop({ drainMs: 0, graceMs: 8_000 });
+  const stopped = gateway.stop({ delayMs: 0, graceMs: 8_000 });
   await new Promise((resolve) => setTimeout(resolve, 500));
   client.socket.resume();
   expect((await client.waitForResponse("the long answer", 8_000)).body.length).toBe(long.length + 16);
@@ -150,7 +150,7 @@ test("an upload that is still coming when the grace time ends gets 503 and may b
       `authorization: ${AUTHORIZATION.authorization}\r\ncontent-length: 1000\r\n\r\n`,
   );
   await waitUntil(() => client.received.includes("100 Continue"), "leave to send the body");
-  await waitFor(gateway.stop({ drainMs: 0, graceMs: 100 }), "the gateway to stop", 3_000);
+  await waitFor(gateway.stop({ delayMs: 0, graceMs: 100 }), "the gateway to stop", 3_000);
   const response = await client.waitForEnd("the upload");
   expect([response?.status, response?.headers["retry-after"], response?.headers["x-should-retry"]]).toEqual([
     503,
@@ -175,7 +175,7 @@ test("an answer that has ended but not left is not truncated when the gateway cl
   );
   await waitUntil(() => client.received.length > 0, "the first bytes");
   client.socket.pause();
-  const stopped = gateway.stop({ drainMs: 0, graceMs: 8_000 });
+  const stopped = gateway.stop({ delayMs: 0, graceMs: 8_000 });
   await new Promise((resolve) => setTimeout(resolve, 400));
   client.socket.resume();
   const whole = await client.waitForResponse("the list", 8_000);

@@ -102,7 +102,7 @@ function takeJson(scope: AdminScope): void {
     "application/json",
     { parseAs: "buffer", bodyLimit: BODY_LIMIT_BYTES },
     async (request: FastifyRequest, body: Buffer) => {
-      request.context.works();
+      request.context.stopwatch.resume();
       request.context.bytesIn = body.length;
       // Who sends nothing may still say that it is JSON.
       return body.length === 0 ? undefined : parseJsonObject(body).value;

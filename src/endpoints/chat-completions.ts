@@ -31,7 +31,7 @@ export interface ChatCompletionsOptions {
   /** Have the prices by which a dry run is estimated. */
   readonly catalog: ModelCatalog;
   readonly endpoints: EndpointCatalog;
-  readonly ownsAccount: boolean;
+  readonly usesOperatorKey: boolean;
   /** Where requests are accounted for; undefined: nowhere. */
   readonly recorder: UsageRecorder | undefined;
   /** How long upstream may take, once a client has left, to say which generation it bills; 0 aborts at once. */

@@ -10,7 +10,7 @@ const CHECK_TIMEOUT_MS = 2_000;
 export type HealthCheck = () => boolean | Promise<boolean>;
 
 export interface HealthOptions {
-  readonly drain: ShutdownState;
+  readonly shutdown: ShutdownState;
   /** What no request can be served without, by name. */
   readonly required: Readonly<Record<string, HealthCheck>>;
   /** What the gateway does without for a while, by name. */
@@ -18,7 +18,7 @@ export interface HealthOptions {
 }
 
 /** `GET /healthz`: the process lives. `GET /readyz`: it can serve. Both without a key, for load balancers. */
-export function registerHealth(app: FastifyInstance, { drain, required, optional }: HealthOptions): void {
+export function registerHealth(app: FastifyInstance, { shutdown, required, optional }: HealthOptions): void {
   rejectOtherMethods(app, "/healthz", ["GET", "HEAD"]);
   rejectOtherMethods(app, "/readyz", ["GET", "HEAD"]);
   app.route({ method: ["GET", "HEAD"], url: "/healthz", handler: () => ({ status: "ok" }) });
@@ -29,10 +29,11 @@ export function registerHealth(app: FastifyInstance, { drain, required, optional
     url: "/readyz",
     handler: async (_request, reply) => {
       const [failing, degraded] = await Promise.all([findFailing(), findDegraded()]);
-      const { draining } = drain;
-      const isReady = !draining && failing.length === 0;
+      const isReady = !shutdown.isShuttingDown && failing.length === 0;
       const status = isReady ? (degraded.length > 0 ? "degraded" : "ready") : "not_ready";
-      return reply.code(isReady ? 200 : 503).send({ status, draining, failing, degraded });
+      return reply
+        .code(isReady ? 200 : 503)
+        .send({ status, draining: shutdown.isShuttingDown, failing, degraded });
     },
   });
 }

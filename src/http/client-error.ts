@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { GatewayError } from "../errors.ts";
-import { findActiveRequest } from "./request-context.ts";
+import { findActiveRequest } from "./active-requests.ts";
 
 const CLOSE = { headers: { connection: "close" } };
 

@@ -4,19 +4,19 @@ import type { HeaderMap } from "./headers.ts";
 
 declare module "fastify" {
   interface FastifyInstance {
-    drain: ShutdownState;
+    shutdown: ShutdownState;
   }
 }
 
 /** Sets the headers that stand on every answer that Fastify writes. */
-export function setDefaultHeaders(app: FastifyInstance, drain: ShutdownState): void {
-  app.decorate("drain", drain);
+export function setDefaultHeaders(app: FastifyInstance, shutdown: ShutdownState): void {
+  app.decorate("shutdown", shutdown);
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
     done();
   });
   app.addHook("onSend", (_request, reply, _payload, done) => {
-    if (drain.draining) reply.header("connection", "close");
+    if (shutdown.isShuttingDown) reply.header("connection", "close");
     done();
   });
 }
@@ -25,6 +25,6 @@ export function setDefaultHeaders(app: FastifyInstance, drain: ShutdownState): v
 export function getDefaultHeaders(reply: FastifyReply): HeaderMap {
   const headers = reply.getHeaders() as HeaderMap;
   // Tells clients and load balancers to take their next request to a process that stays.
-  if (reply.server.drain.draining) headers["connection"] = "close";
+  if (reply.server.shutdown.isShuttingDown) headers["connection"] = "close";
   return headers;
 }

@@ -16,7 +16,7 @@ export function keepBodiesRaw(app: FastifyInstance, limits: BodyLimits): void {
     else new BodyReader(request, payload, limits, done).start();
   });
   app.addHook("preParsing", (request, reply, _payload, done) => {
-    request.context.waitsForOthers();
+    request.context.stopwatch.pause();
     // Node would say "go on" before anyone has looked at the request: see continueWhenAccepted().
     const waits =
       request.headers.expect?.toLowerCase() === "100-continue" && request.raw.httpVersion === "1.1";

@@ -155,7 +155,7 @@ export class BodyReader {
   #succeed(): void {
     const body = this.#whole ?? joined(this.#chunks, this.#received);
     this.#detach();
-    this.#context.works();
+    this.#context.stopwatch.resume();
     this.#context.bytesIn = body.length;
     this.#done(null, body);
   }

@@ -1,7 +1,7 @@
-import type { Socket } from "node:net";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { ErrorSource, GatewayError } from "../errors.ts";
 import { sendError } from "./send-error.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
 /** What one generation used and cost, as OpenRouter says. */
 export interface Usage {
@@ -18,11 +18,11 @@ export interface Usage {
   readonly upstreamInferenceUsd: number | undefined;
 }
 
-/** Records what a request costs. Metering implements it. */
+/** What a request needs of metering, which implements it: a record of what the request costs. */
 export interface RequestMeter {
   /**
    * Called when the head of upstream's response has arrived, with the status and generation id in the context.
-   * @param release called, at once or later, when the response may pass.
+   * @param release called, at once or later, when the response may be sent to the client.
    */
   recordHead(context: RequestContext, release: () => void): void;
   /** Called when the body has stated the generation id, which the head did not. */
@@ -31,21 +31,24 @@ export interface RequestMeter {
   end(context: RequestContext): void;
 }
 
-/** How a request ended. `rejected`: the gateway answered itself, before or instead of upstream. */
+/** How a request ended. `rejected`: the gateway sent an error of its own, before or instead of upstream's response. */
 export type Outcome = "complete" | "upstream_error" | "client_gone" | "rejected";
 
-/** An answer under way. An object, because a closure in its place made V8 keep every request's memory for long. */
+/** A response in flight. An object, because a closure in its place made V8 keep every request's memory for long. */
 export interface ActiveResponse {
-  /** Ends it from our side with this error, whatever it has come to. */
+  /** Ends it from our side with this error, however far it has come. */
   abort(error: GatewayError): void;
-  /** Gives the client this error in place of an answer that has not begun. What is read for the bill may continue. */
+  /** Sends the client this error in place of a response that has not begun. What is read for its cost may continue. */
   respondWithError(error: GatewayError): void;
   /**
-   * Told once that its response has ended or its connection is gone. It calls `context.complete()`, then or later, when
-   * there is more to be read for the bill.
+   * Called once, when its response has ended or its connection is gone. It calls `context.complete()`, then or later, when
+   * there is more to be read for its cost.
    */
   onClose(): void;
 }
+
+/** Called once for every request, when its response has ended or its connection is gone and nothing more is read for it. */
+export type OnRequestEnd = (context: RequestContext) => void;
 
 /** What all requests in flight of one caller hold together. */
 export interface CallerHoldings {
@@ -55,8 +58,22 @@ export interface CallerHoldings {
   bodyBytes: number;
 }
 
-/** What is known of one request: filled in on its way, read once when it has ended by whoever reports it. */
-export class RequestContext {
+/** What limits/ keeps of one request. Fields of the context, and not an object that every request would have to allocate. */
+export interface LimitState {
+  /** Which requests are the same caller's, for limits on what one caller may hold: see limits/caller-id.ts. */
+  callerId: string;
+  /** Its index among the requests in flight; -1: it is not among them. */
+  inFlightIndex: number;
+  /** What its caller holds; undefined while it is not among the requests in flight. */
+  holdings: CallerHoldings | undefined;
+  /** Its body is still arriving, and was not there when the request was admitted. */
+  isUploading: boolean;
+  /** Bytes of its body that are counted as held. */
+  bodyBytesHeld: number;
+}
+
+/** What the gateway knows of one request: filled in on its way, and read once, when it has ended. */
+export class RequestContext implements LimitState {
   readonly requestId: string;
   readonly method: string;
   /**
@@ -70,63 +87,56 @@ export class RequestContext {
   requestedModel: string | undefined = undefined;
   forwardedModel: string | undefined = undefined;
   stream = false;
+  bytesIn = 0;
+  callerId = "";
+  inFlightIndex = -1;
+  holdings: CallerHoldings | undefined = undefined;
+  isUploading = false;
+  bodyBytesHeld = 0;
+  /** Records what it costs; undefined: nothing does. */
+  meter: RequestMeter | undefined = undefined;
+  /** Some of the request may have reached upstream. */
+  wasSent = false;
+  retries = 0;
+  /** Relays upstream's response; undefined while there is none but ours. */
+  activeResponse: ActiveResponse | undefined = undefined;
+  /** Status of upstream's response; 0 if its head has not arrived. */
+  upstreamStatus = 0;
+  generationId: string | undefined = undefined;
+  provider: string | undefined = undefined;
+  responseModel: string | undefined = undefined;
+  /** Upstream's response has come to its end, so that the usage it states is final. */
+  isResponseComplete = false;
+  /** Upstream's response ended cleanly but without its last part, such as `data: [DONE]`. */
+  isIncomplete = false;
+  /** Upstream's response was a complete JSON error in OpenRouter's shape: nothing was charged. */
+  isUncharged = false;
+  usage: Usage | undefined = undefined;
+  bytesOut = 0;
   status = 0;
   outcome: Outcome | undefined = undefined;
   errorCode: string | undefined = undefined;
   errorSource: ErrorSource | undefined = undefined;
   /** System or library code of what lies under the error, such as ECONNREFUSED. */
   errorCause: string | undefined = undefined;
-  /** The upstream answer ended cleanly but without its last part, such as `data: [DONE]`. */
-  isIncomplete = false;
-  bytesIn = 0;
-  bytesOut = 0;
-  /** Some of the request may have reached upstream. */
-  wasSent = false;
-  generationId: string | undefined = undefined;
-  /** Status of upstream's answer; 0 if its head has not come. */
-  upstreamStatus = 0;
-  provider: string | undefined = undefined;
-  responseModel: string | undefined = undefined;
-  /** Upstream's answer has come to its end, so that the usage it states is final. */
-  answeredWhole = false;
-  /** Upstream answered with a complete JSON error in OpenRouter's shape: nothing was charged. */
-  isUncharged = false;
-  /** Where it is accounted for; undefined: nowhere. */
-  meter: RequestMeter | undefined = undefined;
-  usage: Usage | undefined = undefined;
-  retries = 0;
-  /** Its index among the requests under way; -1: it is not among them. */
-  inFlightIndex = -1;
-  /** Which requests are the same caller's, for limits on what one caller may hold: see limits/caller-id.ts. */
-  callerId = "";
-  /** What its caller holds; undefined while it is not among the requests in flight. */
-  holdings: CallerHoldings | undefined = undefined;
-  /** Its body is still arriving, and was not there when the request was let in. */
-  isUploading = false;
-  /** Bytes of its body that are counted as held. */
-  bodyBytesHeld = 0;
-  /** Where the answer comes from; undefined while there is none but ours. */
-  activeResponse: ActiveResponse | undefined = undefined;
   /** `performance.now()` of the beginning, of the first upstream byte relayed (0: none was), and of the end. */
   readonly startedAt: number = performance.now();
   firstByteAt = 0;
   endedAt = 0;
-  #ownMs = 0;
-  #ownSince = this.startedAt;
-  #working = true;
+  /** Runs while the gateway works on the request. */
+  readonly stopwatch: Stopwatch = new Stopwatch(this.startedAt);
 
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
-  readonly #report: OnRequestEnd;
+  readonly #onEnd: OnRequestEnd;
 
-  /** @param report told once, when it is finished. */
-  constructor(request: FastifyRequest, reply: FastifyReply, report: OnRequestEnd) {
+  constructor(request: FastifyRequest, reply: FastifyReply, onEnd: OnRequestEnd) {
     this.requestId = request.id;
     this.method = request.method;
     this.route = request.routeOptions.url ?? "";
     this.#request = request;
     this.#reply = reply;
-    this.#report = report;
+    this.#onEnd = onEnd;
   }
 
   /** The response has ended or its connection is gone: nothing may be begun for it any more. */
@@ -134,63 +144,45 @@ export class RequestContext {
     return this.endedAt !== 0;
   }
 
-  /** Whether a part of the answer is already on its way to the caller. */
+  /** Whether the head of the response is already on its way to the client. */
   get headersSent(): boolean {
     return this.#reply.raw.headersSent;
   }
 
-  /** Ends the request from our side: breaks off the answer that is under way, or answers with this error. */
+  /** Ends the request from our side: aborts the response that is in flight, or sends this error. */
   abort(error: GatewayError): void {
     if (this.activeResponse) this.activeResponse.abort(error);
     else sendError(this.#request, this.#reply, error);
   }
 
-  /** Answers with this error, because the client's connection can carry nothing else any more. */
+  /** Sends this error, because the client's connection can carry nothing else any more. */
   respondWithError(error: GatewayError): void {
     if (this.activeResponse) this.activeResponse.respondWithError(error);
     else sendError(this.#request, this.#reply, error);
   }
 
-  /** Nothing more comes of it: it is reported. */
+  /** Ends it: nothing more comes of it. */
   complete(): void {
     const response = this.#reply.raw;
     this.status = response.headersSent ? response.statusCode : 0;
     if (this.outcome === undefined) {
-      const answered = response.statusCode < 400 ? "complete" : "rejected";
-      this.outcome = response.writableFinished ? answered : "client_gone";
+      const outcome = response.statusCode < 400 ? "complete" : "rejected";
+      this.outcome = response.writableFinished ? outcome : "client_gone";
     }
-    this.#report(this);
+    this.#onEnd(this);
   }
 
-  /** The answer is, or ends with, this error. */
+  /** Notes that the response is, or ends with, this error. */
   recordError(error: GatewayError): void {
     this.errorCode = error.code;
     this.errorSource = error.source;
-    this.errorCause = causeOf(error.cause);
+    this.errorCause = nameCause(error.cause);
     this.outcome = error.source === "upstream" ? "upstream_error" : "rejected";
-  }
-
-  /** From here on the caller or upstream is waited for, not the gateway. */
-  waitsForOthers(): void {
-    this.#working = false;
-    this.#ownMs += performance.now() - this.#ownSince;
-  }
-
-  /** From here on the gateway works again. */
-  works(): void {
-    if (this.#working) return;
-    this.#working = true;
-    this.#ownSince = performance.now();
-  }
-
-  /** Time that the gateway itself has added so far, in ms. Call while it works. */
-  ownMs(): number {
-    return this.#ownMs + performance.now() - this.#ownSince;
   }
 }
 
 /** A code or a class name; never a message, which can quote what must not be logged. */
-function causeOf(cause: unknown): string | undefined {
+function nameCause(cause: unknown): string | undefined {
   if (!(cause instanceof Error)) return undefined;
   return "code" in cause && typeof cause.code === "string" ? cause.code : cause.name;
 }
@@ -199,51 +191,4 @@ declare module "fastify" {
   interface FastifyRequest {
     context: RequestContext;
   }
-}
-
-/** Told once of every request, when its response has ended or its connection is gone and nothing more is read for it. */
-export type OnRequestEnd = (context: RequestContext) => void;
-
-const activeRequests = new WeakMap<Socket, RequestContext>();
-
-/** The last request that is under way on a connection, if there is one. */
-export function findActiveRequest(socket: Socket): RequestContext | undefined {
-  return activeRequests.get(socket);
-}
-
-/** Begins the record of a request. Fastify's own hooks do not run for one that was aborted, nor on a hijacked reply. */
-export function beginRequest(request: FastifyRequest, reply: FastifyReply, report: OnRequestEnd): void {
-  const context = new RequestContext(request, reply, report);
-  request.context = context;
-  const { socket } = request.raw;
-  activeRequests.set(socket, context);
-  reply.raw.once("close", () => {
-    // Requests can be pipelined: the next one on this connection may have begun.
-    if (activeRequests.get(socket) === context) activeRequests.delete(socket);
-    context.endedAt = performance.now();
-    if (context.activeResponse) context.activeResponse.onClose();
-    else context.complete();
-  });
-}
-
-/**
- * Whether our half of a request's connection has ended, as behind a request whose body was refused, or behind too many
- * pipelined ones: no answer can be sent, so the request must not be executed, and billed, either.
- */
-function isUnanswerable({ raw }: FastifyRequest): boolean {
-  return raw.socket.writableEnded || raw.socket.destroyed;
-}
-
-/** Gives every request a {@link RequestContext}, `request.context`. */
-export function trackRequests(app: FastifyInstance, report: OnRequestEnd): void {
-  app.decorateRequest("context");
-  app.addHook("onRequest", (request, reply, done) => {
-    if (isUnanswerable(request)) {
-      reply.hijack();
-      request.raw.socket.destroy();
-      return;
-    }
-    beginRequest(request, reply, report);
-    done();
-  });
 }

@@ -2,19 +2,19 @@ import type { Server, Socket } from "node:net";
 import { setImmediate as onImmediate } from "node:timers";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
-import { findActiveRequest } from "./request-context.ts";
+import { findActiveRequest } from "./active-requests.ts";
 
-/** Whether the process is on its way out. One per app; readiness and every answer look at it. */
+/** Whether the process is shutting down. One per app; readiness and every response look at it. */
 export class ShutdownState {
-  #draining = false;
+  #isShuttingDown = false;
 
-  get draining(): boolean {
-    return this.#draining;
+  get isShuttingDown(): boolean {
+    return this.#isShuttingDown;
   }
 
-  /** From now on readiness fails and every answer asks for its connection to be closed. */
+  /** From now on readiness fails and every response asks for its connection to be closed. */
   begin(): void {
-    this.#draining = true;
+    this.#isShuttingDown = true;
   }
 }
 
@@ -80,17 +80,17 @@ function isLongEnough({ since, quietSince }: Idle, now: number): boolean {
 }
 
 /**
- * Serves for `drainMs` while readiness fails and answers ask for their connections to be closed, and then stops listening.
- * Without a drain, answers ask for it only after that: a load balancer that has to close its connections opens new ones,
- * and the last of them could be reset.
+ * Begins the shutdown: serves for `delayMs` while readiness fails and responses ask for their connections to be closed, and
+ * then stops listening. Without a delay, responses ask for it only after that: a load balancer that has to close its
+ * connections opens new ones, and the last of them could be reset.
  */
-export async function beginShutdown(server: Server, drain: ShutdownState, drainMs: number): Promise<void> {
-  if (drainMs > 0) {
-    drain.begin();
-    await sleep(drainMs);
+export async function beginShutdown(server: Server, shutdown: ShutdownState, delayMs: number): Promise<void> {
+  if (delayMs > 0) {
+    shutdown.begin();
+    await sleep(delayMs);
   }
   await stopListening(server);
-  drain.begin();
+  shutdown.begin();
 }
 
 /** How long a quiet turn may take: the time in which a new connection can come and be reset. */

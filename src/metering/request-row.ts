@@ -125,7 +125,7 @@ function billOf(context: RequestContext): Bill {
   const { usage, isUncharged } = context;
   const cost = nanodollars(usage?.costUsd);
   // What an answer states before its end is not yet the whole bill.
-  if (cost !== null && context.answeredWhole) {
+  if (cost !== null && context.isResponseComplete) {
     return { state: "settled", cost_nanodollars: cost, cost_source: context.stream ? "stream" : "body" };
   }
   if (context.generationId !== undefined) return TO_BE_ASKED;

@@ -12,7 +12,7 @@ export const NO_GENERATION_FROM = 300;
 /** What a relay needs to know of its request, and the bounds on its response. */
 export interface RelayOptions {
   /** The gateway's own key was sent: its 401 is the operator's fault, not the caller's. */
-  readonly ownsAccount: boolean;
+  readonly usesOperatorKey: boolean;
   /** How long upstream may take, once the client has left, to say which generation it bills; 0 aborts at once. */
   readonly headWaitMs: number;
   /** Bounds on draining the answer after the client has left; undefined aborts it as soon as its generation id is known. */

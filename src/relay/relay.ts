@@ -66,7 +66,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     // A write that races with the caller's leaving is reported here; `close` follows and says all that matters.
     this.#response.on("error", () => {});
     this.#context.activeResponse = this;
-    this.#context.waitsForOthers();
+    this.#context.stopwatch.pause();
     this.#call = send(this);
   }
 
@@ -77,7 +77,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
   }
 
   respondWithError(error: GatewayError): void {
-    this.#answerInstead(this.#call?.sent ? error.withoutRetry() : error);
+    this.#answerInstead(this.#call?.wasSent ? error.withoutRetry() : error);
   }
 
   /** Answers with an error in place of upstream's head; what is still read for the bill is as when the client leaves. */
@@ -111,10 +111,10 @@ export class Relay implements UpstreamSink, ActiveResponse {
   onHead(head: UpstreamHead): void {
     if (this.#state === "over") return;
     const context = this.#context;
-    context.works();
+    context.stopwatch.resume();
     this.#inspector.begin(head, context);
     if (this.#state !== "waiting") return this.#readForBill();
-    const refusal = checkResponseHead(head, this.#options.ownsAccount);
+    const refusal = checkResponseHead(head, this.#options.usesOperatorKey);
     if (refusal) return this.#answerInstead(refusal);
     if (head.status >= 400) context.outcome = "upstream_error";
     this.#writeHead(head);
@@ -127,7 +127,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     answer["x-accel-buffering"] = "no";
     if (this.#inspector.isEventStream) answer["cache-control"] ??= "no-cache";
     if (forbidsRetry(head)) answer["x-should-retry"] = "false";
-    answer["server-timing"] = `gateway;dur=${this.#context.ownMs().toFixed(3)}`;
+    answer["server-timing"] = `gateway;dur=${this.#context.stopwatch.elapsedMs.toFixed(3)}`;
     this.#response.writeHead(status, answer);
     this.#state = "relaying";
     // At once, but in one packet with whatever of the body came in the same read.
@@ -176,7 +176,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
 
   onEnd(): void {
     if (this.#state === "over") return;
-    if (this.#inspector.cutShort) {
+    if (this.#inspector.isTruncated) {
       this.onFailure(
         new GatewayError(
           "upstream_disconnected",
@@ -187,10 +187,10 @@ export class Relay implements UpstreamSink, ActiveResponse {
     }
     const context = this.#context;
     // A stream that ends without [DONE] may lack its last usage, however cleanly it ends.
-    context.answeredWhole = !this.#inspector.lacksDone;
+    context.isResponseComplete = !this.#inspector.isMissingDone;
     if (this.#state !== "relaying") return this.#finish();
     this.#finish();
-    context.isIncomplete = this.#inspector.lacksDone;
+    context.isIncomplete = this.#inspector.isMissingDone;
     if (this.#inspector.hasError) context.outcome = "upstream_error";
     context.outcome ??= "complete";
     this.#response.end();
@@ -244,7 +244,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     const drainBounds = this.#drainBounds;
     const waitMs = Math.max(headWaitMs, drainBounds?.ms ?? 0);
     // A request that was never sent costs nothing.
-    if (!this.#call?.sent) this.#abandon();
+    if (!this.#call?.wasSent) this.#abandon();
     else if (!this.#isCostKnowable && waitMs > 0)
       this.#read("identifying", { ms: waitMs, bytes: Math.max(PROOF_WITHIN_BYTES, drainBounds?.bytes ?? 0) });
     else if (drainBounds && this.#context.generationId !== undefined) this.#read("draining", drainBounds);
@@ -284,7 +284,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
   }
 
   #report(): void {
-    this.#context.wasSent = this.#call?.sent ?? false;
+    this.#context.wasSent = this.#call?.wasSent ?? false;
     this.#inspector.finish(this.#context);
     this.#context.complete();
   }

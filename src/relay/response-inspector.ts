@@ -122,7 +122,7 @@ export class ResponseInspector {
   }
 
   /** Whether an answer that has ended was cut short by an end that looks clean. */
-  get cutShort(): boolean {
+  get isTruncated(): boolean {
     return this.#closeDelimited && !this.#isEncoded && !this.#endsWhole();
   }
 
@@ -133,7 +133,7 @@ export class ResponseInspector {
   }
 
   /** Whether a stream that has ended did not say so before. */
-  get lacksDone(): boolean {
+  get isMissingDone(): boolean {
     return this.isEventStream && !this.#isEncoded && !this.#events.hasDoneAtEnd;
   }
 
@@ -172,18 +172,18 @@ export class ResponseInspector {
     context.responseModel = this.#model;
     // Documented as a header, and seen in none of the recorded answers.
     context.provider ??= this.#provider;
-    context.isUncharged = context.answeredWhole && (this.#refusal?.isRefusal ?? false);
+    context.isUncharged = context.isResponseComplete && (this.#refusal?.isRefusal ?? false);
   }
 
   #concludeStream(context: RequestContext): void {
     // The bill is in the last event: whoever has read [DONE] has all of it, however the connection ends.
-    if (this.#events.hasDone) context.answeredWhole = true;
+    if (this.#events.hasDone) context.isResponseComplete = true;
   }
 
   #concludeDocument(context: RequestContext): void {
     this.#identify(Object.fromEntries(this.#document.readFirstMembers(IDENTITY)));
     // The place of a member is certain only in a document that is complete.
-    if (!context.answeredWhole || !this.#endsWhole()) return;
+    if (!context.isResponseComplete || !this.#endsWhole()) return;
     if (context.generationId === undefined) this.#identify({ id: this.#document.readMember("id") });
     this.#usage = parseUsage(this.#document.readMember("usage"));
   }

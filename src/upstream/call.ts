@@ -32,7 +32,7 @@ export interface UpstreamSink {
 /** A request under way. */
 export interface UpstreamCall {
   /** Some of the request may have been written. */
-  readonly sent: boolean;
+  readonly wasSent: boolean;
   /** Ends the request at once and for good; the sink hears no more. */
   abort(): void;
   /** Stops reading from upstream, until `resume()`. */
@@ -89,7 +89,7 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
     attempt(this, body);
   }
 
-  get sent(): boolean {
+  get wasSent(): boolean {
     return this.#controller !== undefined;
   }
 
@@ -161,8 +161,13 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
     if (this.#over) return;
-    const { sent } = this;
-    if (!sent && this.#retries < MAX_RETRIES && performance.now() < this.#retryUntil && isRetryable(error)) {
+    const { wasSent } = this;
+    if (
+      !wasSent &&
+      this.#retries < MAX_RETRIES &&
+      performance.now() < this.#retryUntil &&
+      isRetryable(error)
+    ) {
       this.#retries++;
       this.#sink.onRetry();
       const delayMs = RETRY_DELAY_MIN_MS + Math.random() * RETRY_DELAY_SPREAD_MS;
@@ -170,7 +175,7 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
       return;
     }
     this.#over = true;
-    const failure = toGatewayError(error, { sent });
+    const failure = toGatewayError(error, { sent: wasSent });
     if (this.#held) this.#held.push(() => this.#sink.onFailure(failure));
     else this.#sink.onFailure(failure);
   }

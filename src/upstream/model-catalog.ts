@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import { normalizeModelId } from "../request/model-id.ts";
 import { findModel, indexModels, type ModelIndex } from "./model-index.ts";
-import { type ListedModels, type Model, type ModelsRead, readModels } from "./model-list.ts";
+import { type ListedModels, type Model, type ModelsRead, parseModels } from "./model-list.ts";
 import { fetchBuffered } from "./fetch-buffered.ts";
 import { Refreshed } from "./refreshed.ts";
 import type { Upstream } from "./openrouter.ts";
@@ -130,7 +130,7 @@ export class ModelCatalog {
         "upstream_error",
         `OpenRouter answered the list of models with status ${status}.`,
       );
-    const read = readModels(body);
+    const read = parseModels(body);
     if (read.skipped > 0 && !this.#skippedBefore) {
       this.#skippedBefore = true;
       this.#onSkipped(read.skipped);

@@ -32,7 +32,7 @@ export interface ModelsRead {
  * others away.
  * @throws GatewayError upstream_bad_response when there is no list, or not one of its entries is usable.
  */
-export function readModels(body: Buffer): ModelsRead {
+export function parseModels(body: Buffer): ModelsRead {
   try {
     const { data, ...others } = JSON.parse(body.toString()) as { data: readonly unknown[] } & Fields;
     const usable = data.filter(isModel);

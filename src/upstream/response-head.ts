@@ -14,7 +14,7 @@ export function createHeadGate(context: RequestContext): BeforeHead | undefined 
     // The client may leave while the head is held back, and the cost has to be looked up all the same.
     context.upstreamStatus = head.status;
     context.generationId = generationIdOf(head);
-    context.works();
+    context.stopwatch.resume();
     meter.recordHead(context, release);
   };
 }

@@ -13,7 +13,7 @@ import { registerHealth, type HealthCheck } from "../../src/endpoints/health.ts"
 async function ready(required: Record<string, HealthCheck>, optional: Record<string, HealthCheck> = {}) {
   const app = fastify();
   onTestFinished(() => app.close());
-  registerHealth(app, { drain: new ShutdownState(), required, optional });
+  registerHealth(app, { shutdown: new ShutdownState(), required, optional });
   return async () => {
     const { statusCode, body } = await app.inject("/readyz");
     return [statusCode, JSON.parse(body)] as const;

@@ -44,13 +44,13 @@ test("a gateway that stops answers requests whose connections the system has ope
   const gateway = await startTestGateway(upstream.baseUrl);
   const clients = Array.from({ length: 50 }, () => new RawClient(gateway.port));
   for (const client of clients) client.send("GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n");
-  const stopped = gateway.stop({ drainMs: 0, graceMs: 60_000 });
+  const stopped = gateway.stop({ delayMs: 0, graceMs: 60_000 });
   for (const client of clients)
     expect(await client.waitForResponse("a client")).toMatchObject({ status: 200 });
   await waitFor(stopped, "the gateway to stop", 5_000);
 });
 
-test("a gateway that stops without a drain asks for connections to be closed only when it no longer listens", async () => {
+test("a gateway that shuts down without a delay asks for connections to be closed only when it no longer listens", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const [early, late] = [new RawClient(gateway.port), new RawClient(gateway.port)];
@@ -67,7 +67,7 @@ test("a gateway that stops without a drain asks for connections to be closed onl
     while (performance.now() < busyUntil);
     if (!isOver) onImmediate(turn);
   });
-  const stopped = gateway.stop({ drainMs: 0, graceMs: 60_000 });
+  const stopped = gateway.stop({ delayMs: 0, graceMs: 60_000 });
   expect(await ask(early)).not.toBe("close");
   isOver = true;
   await waitUntil(async () => !(await isListening(gateway.port)), "the gateway to stop listening");
@@ -80,7 +80,7 @@ test("a gateway that stops answers a request that has arrived on an idle connect
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
   await waitUntil(() => client.socket.readyState === "open", "the connection");
-  const stopped = gateway.stop({ drainMs: 0, graceMs: 60_000 });
+  const stopped = gateway.stop({ delayMs: 0, graceMs: 60_000 });
   await waitUntil(async () => !(await isListening(gateway.port)), "the gateway to stop listening");
   await sleep(200);
   // The end of a turn of the event loop in which the gateway has nothing to do: timers come next, and reading after them.
@@ -122,6 +122,6 @@ test.each([
   const sending = setInterval(() => slow.socket.writable && slow.send(bytes), 50);
   onTestFinished(() => clearInterval(sending));
   await waitUntil(() => slow.socket.bytesWritten > 0, "the first bytes");
-  await waitFor(gateway.stop({ drainMs: 0, graceMs: 60_000 }), "the gateway to stop", 5_000);
+  await waitFor(gateway.stop({ delayMs: 0, graceMs: 60_000 }), "the gateway to stop", 5_000);
   expect(await slow.waitForEnd("the slow caller")).toBeUndefined();
 });

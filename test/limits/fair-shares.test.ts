@@ -3,7 +3,7 @@ import { fastify } from "fastify";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { handleErrors } from "../../src/http/error-handler.ts";
-import { trackRequests } from "../../src/http/request-context.ts";
+import { trackRequests } from "../../src/http/active-requests.ts";
 import { setDefaultHeaders } from "../../src/http/default-headers.ts";
 import { ShutdownState } from "../../src/http/shutdown.ts";
 import { keepBodiesRaw } from "../../src/http/raw-json.ts";

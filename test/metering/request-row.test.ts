@@ -20,7 +20,7 @@ const context = (fields: Partial<RequestContext>): RequestContext =>
     bytesOut: 20,
     wasSent: true,
     upstreamStatus: 200,
-    answeredWhole: true,
+    isResponseComplete: true,
     startedAt: 100,
     firstByteAt: 110.4,
     endedAt: 150.6,
@@ -60,7 +60,7 @@ const UNKNOWN: Partial<RequestRow> = {
   settle_at: null,
 };
 const BILLED: Partial<RequestContext> = { generationId: "gen-1", usage: usage(0.000_012_3) };
-const NO_HEAD = { upstreamStatus: 0, answeredWhole: false };
+const NO_HEAD = { upstreamStatus: 0, isResponseComplete: false };
 
 test.each<[string, Partial<RequestContext>, Partial<RequestRow>]>([
   [
@@ -78,10 +78,14 @@ test.each<[string, Partial<RequestContext>, Partial<RequestRow>]>([
     { ...BILLED, usage: usage(0) },
     { ...SETTLED, cost_nanodollars: 0, cost_source: "body" },
   ],
-  ["an answer that broke off after its usage", { ...BILLED, answeredWhole: false }, PENDING],
+  ["an answer that broke off after its usage", { ...BILLED, isResponseComplete: false }, PENDING],
   ["an answer without usage", { generationId: "gen-1" }, PENDING],
   ["usage without a cost", { generationId: "gen-1", usage: usage(undefined) }, PENDING],
-  ["a caller who left", { generationId: "gen-1", outcome: "client_gone", answeredWhole: false }, PENDING],
+  [
+    "a caller who left",
+    { generationId: "gen-1", outcome: "client_gone", isResponseComplete: false },
+    PENDING,
+  ],
   ["an error with a generation", { generationId: "gen-1", upstreamStatus: 502, status: 502 }, PENDING],
   ["a refusal upstream", { upstreamStatus: 429, status: 429, isUncharged: true }, NOTHING],
   ["a refusal with a generation", { upstreamStatus: 429, generationId: "gen-1", isUncharged: true }, PENDING],

@@ -94,7 +94,7 @@ test("a port that is taken exits 1 with one line", async () => {
   expect(server.stderr()).toMatch(/^sluice cannot start: .*EADDRINUSE.*\n$/);
 });
 
-test("SIGTERM drains: not ready at once, still serving, the running stream whole, then exit 0", async () => {
+test("SIGTERM shuts down: not ready at once, still serving, the running stream whole, then exit 0", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "700" }));
   const port = await waitForPort(server);
@@ -117,7 +117,7 @@ test("SIGTERM drains: not ready at once, still serving, the running stream whole
   expect(server.stdout()).toMatch(/"outcome":"complete"/);
 });
 
-test("SIGINT skips the drain", async () => {
+test("SIGINT skips the shutdown delay", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "60000" }));
   await waitForPort(server);
@@ -157,7 +157,7 @@ test("the secrets it was given are nowhere in what a process writes", async () =
     expect(server.stdout() + server.stderr()).not.toContain(secret);
 });
 
-test("a server whose npm died of a SIGTERM drains and stops instead of holding the port", async () => {
+test("a server whose npm died of a SIGTERM shuts down instead of holding the port", async () => {
   const { upstream } = await startHeldUpstream();
   const shell = runNode("-e", env(upstream, { DRAIN_MS: "100", npm_lifecycle_event: "start" }), [
     `require("node:child_process").spawn(process.execPath, ["${SERVER}"], { stdio: "inherit" })`,

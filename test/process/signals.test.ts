@@ -18,7 +18,7 @@ const settings = (baseUrl: string) => ({
 });
 
 test.each(["SIGHUP", "SIGQUIT"] as const)(
-  "%s drains and lets streams finish, then exits 0",
+  "%s shuts down, lets streams finish, then exits 0",
   async (signal) => {
     const { upstream, finish } = await startHeldUpstream();
     const server = runNode(SERVER, settings(upstream.baseUrl));

@@ -115,7 +115,7 @@ test("relays what comes behind [DONE] for as long as it comes", async () => {
 test("a stream that has said [DONE] ends cleanly when the gateway stops", async () => {
   const { gateway, client } = await startStreamFrom(sending(EVENT + DONE, () => {}));
   await waitUntil(() => client.readResponse()?.body.includes(DONE), "[DONE]");
-  await gateway.stop({ drainMs: 0, graceMs: 0 });
+  await gateway.stop({ delayMs: 0, graceMs: 0 });
   expect((await client.waitForEnd("the stream"))?.complete).toBe(true);
 });
 

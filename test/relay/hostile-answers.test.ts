@@ -75,7 +75,7 @@ describe("a stream that repeats JSON of the client's", () => {
           responseModel: "a/b",
           provider: "Prov",
           hasError: false,
-          answeredWhole: true,
+          isResponseComplete: true,
         });
       }),
       { numRuns: 500 },
@@ -93,8 +93,8 @@ describe("a stream that repeats JSON of the client's", () => {
         const found = inspectResponse(STREAM, cutIntoPieces(seen, pieces), { ended: false });
         expect(found).toMatchObject({
           usage: undefined,
-          answeredWhole: false,
-          lacksDone: true,
+          isResponseComplete: false,
+          isMissingDone: true,
           hasError: false,
         });
       }),

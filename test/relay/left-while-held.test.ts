@@ -14,7 +14,7 @@ const WHOLE =
   'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"cost":0.5}}\n\ndata: [DONE]\n\n';
 
 const OPTIONS = {
-  ownsAccount: true,
+  usesOperatorKey: true,
   headWaitMs: 60_000,
   drainBounds: undefined,
   totalTimeoutMs: 60_000,

@@ -43,12 +43,12 @@ test.each([
   ["nothing but white space", undefined, true],
 ])(
   "Reading finds usage, model and provider of %s, and whether it is complete",
-  (name, usage, answeredWhole) => {
+  (name, usage, isResponseComplete) => {
     const answer = RESPONSES.find((one) => one.name === name) as ResponseFixture;
     const found = inspectResponse(answer, [answer.body], {
       ended: answer.contentType === "application/json",
     });
-    expect([found.usage, found.answeredWhole]).toEqual([usage, answeredWhole]);
+    expect([found.usage, found.isResponseComplete]).toEqual([usage, isResponseComplete]);
     const named = name !== "nothing but white space";
     expect(found.responseModel).toBe(named ? "a/b-20260101" : undefined);
     expect(found.provider).toBe(named ? "Simulator" : undefined);

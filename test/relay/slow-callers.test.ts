@@ -17,7 +17,7 @@ const HEAD = { status: 200, headers: { "content-type": "application/json", "cont
 const STALL_MS = 200;
 
 /** A relay that has begun to answer a caller over a real connection, without a gateway around it. */
-async function beginRelay(sent = true) {
+async function beginRelay(wasSent = true) {
   const { promise, resolve } = Promise.withResolvers<ServerResponse>();
   const server = createServer((_, answer) => resolve(answer)).listen(0, "127.0.0.1");
   closeStalledClients(server, new Connections(server), STALL_MS);
@@ -28,7 +28,7 @@ async function beginRelay(sent = true) {
   const response = await promise;
   const socket = response.socket as Socket;
   const call = createIdleCall({
-    sent,
+    wasSent,
     abort: vi.fn<() => void>(),
     pause: vi.fn<() => void>(),
     resume: vi.fn<() => void>(),
@@ -37,7 +37,7 @@ async function beginRelay(sent = true) {
     raw: response,
     hijack: () => stub,
     getHeaders: () => ({}),
-    server: { drain: { draining: false } },
+    server: { shutdown: { isShuttingDown: false } },
   };
   const reply = stub as unknown as FastifyReply;
   const request = {
@@ -49,7 +49,7 @@ async function beginRelay(sent = true) {
   const context = new RequestContext(request, reply, () => {});
   request.context = context;
   const relay = new Relay(request, reply, {
-    ownsAccount: true,
+    usesOperatorKey: true,
     headWaitMs: 0,
     drainBounds: undefined,
     totalTimeoutMs: 60_000,
@@ -117,7 +117,7 @@ test("an answer that is cut from our side lets upstream go and says so in the lo
   relay.onHead({ status: 200, headers: { "content-type": "text/event-stream" } });
   relay.abort(new GatewayError("shutting_down", "The gateway is shutting down."));
   expect(call.abort).toHaveBeenCalledTimes(1);
-  expect(context).toMatchObject({ outcome: "rejected", errorCode: "shutting_down", incomplete: true });
+  expect(context).toMatchObject({ outcome: "rejected", errorCode: "shutting_down", isIncomplete: true });
   const cut = await client.waitForEnd("the cut stream");
   expect(cut?.body.toString()).toContain('"reason":"shutting_down"');
 });
@@ -125,8 +125,8 @@ test("an answer that is cut from our side lets upstream go and says so in the lo
 test.each([
   ["forbids a retry", "was", true, "false"],
   ["leaves the retry to the client", "was not", false, undefined],
-])("an error that answers a broken connection %s when the request %s sent", async (_, __, sent, retry) => {
-  const { client, relay } = await beginRelay(sent);
+])("an error that answers a broken connection %s when the request %s sent", async (_, __, wasSent, retry) => {
+  const { client, relay } = await beginRelay(wasSent);
   relay.respondWithError(new GatewayError("request_timeout", "The request took too long to arrive."));
   const answer = await client.waitForResponse("the error");
   expect([answer.status, answer.headers["x-should-retry"]]).toEqual([408, retry]);

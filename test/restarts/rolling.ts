@@ -113,7 +113,7 @@ function environment(baseUrl: string, { balancer, env }: RollingRestart): Record
     OPENROUTER_BASE_URL: baseUrl,
     GATEWAY_API_KEYS: `restarts:${SECRET}`,
     TRUST_PROXY: "127.0.0.1",
-    // As deploy/nginx.conf says: nginx does not check /readyz, so nobody learns of a drain.
+    // As deploy/nginx.conf says: nginx does not check /readyz, so nobody learns of the shutdown.
     ...(balancer?.endsWith("nginx.conf") === true && { DRAIN_MS: "0" }),
     ...env,
   };

@@ -45,7 +45,7 @@ async function start(databaseUrl: string, dataDir = createTemporaryDirectory()) 
   });
   const gateway = await startGateway(config, createLogger("silent", { write: () => {} }));
   let stopped: Promise<void> | undefined;
-  const stop = (): Promise<void> => (stopped ??= gateway.stop({ drainMs: 0, graceMs: 0 }));
+  const stop = (): Promise<void> => (stopped ??= gateway.stop({ delayMs: 0, graceMs: 0 }));
   onTestFinished(stop);
   return { port: Number(new URL(gateway.url).port), dataDir, stop };
 }

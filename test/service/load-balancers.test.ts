@@ -89,8 +89,8 @@ test.each(BALANCER_FILES)(
     };
     const workers = Array.from({ length: 4 }, worker);
     for (const gateway of gateways) {
-      // nginx does not check /readyz: nobody learns of a drain.
-      await gateway.stop({ drainMs: file.endsWith("nginx.conf") ? 0 : 2_000, graceMs: 5_000 });
+      // nginx does not check /readyz: nobody learns of the shutdown.
+      await gateway.stop({ delayMs: file.endsWith("nginx.conf") ? 0 : 2_000, graceMs: 5_000 });
       const next = await start(gateway.port);
       // As whoever replaces them should: the second leaves when the first is back.
       await waitUntil(() => next.logs.some(({ msg }) => msg === "request"), "the new one to be used", 10_000);

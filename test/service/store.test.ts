@@ -47,7 +47,7 @@ async function startReplica(databaseUrl: string, env: Record<string, string> = {
   });
   const logger = createLogger("info", { write: (line: string) => void (log += line) });
   const gateway = await startGateway(config, logger, (keys) => first.push(keys));
-  onTestFinished(() => gateway.stop({ drainMs: 0, graceMs: 0 }));
+  onTestFinished(() => gateway.stop({ delayMs: 0, graceMs: 0 }));
   return { gateway, port: Number(new URL(gateway.url).port), first, log: () => log };
 }
 

@@ -36,9 +36,9 @@ export async function startTestGateway(
   });
   const gateway = await startGateway(config, createLogger("debug", { write }));
   let stopped: Promise<void> | undefined;
-  const stop = (options: { drainMs: number; graceMs: number }): Promise<void> =>
+  const stop = (options: { delayMs: number; graceMs: number }): Promise<void> =>
     (stopped ??= gateway.stop(options));
-  onTestFinished(() => stop({ drainMs: 0, graceMs: 0 }));
+  onTestFinished(() => stop({ delayMs: 0, graceMs: 0 }));
   return {
     url: gateway.url,
     port: Number(new URL(gateway.url).port),

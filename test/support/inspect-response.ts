@@ -28,21 +28,21 @@ export function inspectResponse(
   );
   for (const piece of pieces) inspector.push(piece);
   const idBeforeEnd = context.generationId;
-  const { cutShort, hasError, lacksDone } = inspector;
-  context.answeredWhole = ended;
+  const { isTruncated, hasError, isMissingDone } = inspector;
+  context.isResponseComplete = ended;
   inspector.finish(context);
-  const { usage, responseModel, answeredWhole, generationId, provider, upstreamStatus } = context;
+  const { usage, responseModel, isResponseComplete, generationId, provider, upstreamStatus } = context;
   return {
     usage,
     responseModel,
-    answeredWhole,
+    isResponseComplete,
     generationId,
     idBeforeEnd,
     provider,
     upstreamStatus,
-    cutShort,
+    isTruncated,
     hasError,
-    lacksDone,
+    isMissingDone,
   };
 }
 

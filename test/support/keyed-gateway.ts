@@ -48,7 +48,7 @@ export async function startKeyedGateway(
   const logger = createLogger("debug", { write: (line: string) => void (log += line) });
   const gateway = await startGateway(config, logger, (keys) => (first = keys));
   let stopped: Promise<void> | undefined;
-  const stop = (): Promise<void> => (stopped ??= gateway.stop({ drainMs: 0, graceMs: 0 }));
+  const stop = (): Promise<void> => (stopped ??= gateway.stop({ delayMs: 0, graceMs: 0 }));
   onTestFinished(stop);
   const port = Number(new URL(gateway.url).port);
   const caller = first?.caller.secret ?? "";

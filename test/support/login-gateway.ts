@@ -28,7 +28,7 @@ export async function startLoginGateway(stored: KeyStore, env: Record<string, st
   const parts = {
     persistence: undefined,
     redis: undefined,
-    drain: new ShutdownState(),
+    shutdown: new ShutdownState(),
     inFlight: new InFlight(512),
   };
   const keys = chainKeyStores(createStaticKeyStore(config.gatewayKeys), stored);

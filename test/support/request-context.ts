@@ -29,7 +29,7 @@ export function createEndedContext(): RequestContext {
   const context = createRequestContext();
   const counts = { promptTokens: 1, completionTokens: 2, cachedTokens: 0, reasoningTokens: 0 };
   const generationId = "gen-1";
-  const answer = { sent: true, upstreamStatus: 200, answeredWhole: true, generationId };
+  const answer = { wasSent: true, upstreamStatus: 200, isResponseComplete: true, generationId };
   return Object.assign(context, answer, {
     status: 200,
     outcome: "complete",

@@ -144,7 +144,7 @@ async function main(): Promise<void> {
     process.stdout.write(report(name, result, passed));
   }
   await client.terminate();
-  await gateway.stop({ drainMs: 0, graceMs: 0 });
+  await gateway.stop({ delayMs: 0, graceMs: 0 });
   process.exit(failed ? 1 : 0);
 }
 

@@ -30,7 +30,7 @@ export function relayCannedStream(
     resolve();
   });
   const relay = new Relay(request, reply, {
-    ownsAccount: true,
+    usesOperatorKey: true,
     headWaitMs: 0,
     drainBounds: undefined,
     totalTimeoutMs: 60_000,
@@ -81,7 +81,7 @@ function newRequest(report: (context: RequestContext) => void) {
   return { request, reply: reply as unknown as FastifyReply, context };
 }
 
-const SERVER = { drain: { draining: false } };
+const SERVER = { shutdown: { isShuttingDown: false } };
 
 /** A response to a caller that takes everything at once. */
 function response(): ServerResponse {

@@ -29,7 +29,7 @@ beforeAll(async () => {
   const gateway = await startGateway(config, createLogger("silent"));
   gatewayUrl = gateway.url;
   return async () => {
-    await gateway.stop({ drainMs: 0, graceMs: 0 });
+    await gateway.stop({ delayMs: 0, graceMs: 0 });
     await simulator.close();
   };
 });
