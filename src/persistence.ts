@@ -10,11 +10,11 @@ import { createKeySource } from "./keys/key-source.ts";
 import { Retention } from "./metering/sql/retention.ts";
 import { createGenerationFinder } from "./upstream/generation.ts";
 import type { Upstream } from "./upstream/openrouter.ts";
+import { DAY_MS } from "./durations.ts";
 
 const TRY_AGAIN_MS = 2_000;
 /** Every request waits with SQLite, and all that the gateway writes can be written a moment later. */
 const BUSY_TIMEOUT_MS = 20;
-const DAY_MS = 86_400_000;
 
 /** The keys of a gateway that nobody could use otherwise, made when it first starts. */
 export interface FirstKeys {

@@ -8,7 +8,18 @@ import { expect, test } from "vitest";
  * declares the interface, which the higher module implements.
  */
 const RANKS: readonly (readonly string[])[] = [
-  ["errors", "printable", "key-secret", "stop-signals", "parent-exit", "node-version", "tools/sdks"],
+  [
+    "errors",
+    "printable",
+    "json-values",
+    "bounded-text",
+    "durations",
+    "key-secret",
+    "stop-signals",
+    "parent-exit",
+    "node-version",
+    "tools/sdks",
+  ],
   ["request", "response", "pricing", "tools/simulator"],
   ["config", "tools/verify"],
   ["http", "store"],

@@ -1,3 +1,5 @@
+import { HOUR_MS } from "../durations.ts";
+
 // What the page at /docs fills in, so that "Execute" works as it stands: without an example the page makes one up from the
 // schema, with an expiry in 1970, names of random characters and an empty chat.
 
@@ -9,7 +11,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   },
   "post /admin/v1/keys": { name: "bob", models: ["google/*", "*:free"] },
   "patch /admin/v1/keys/{key}": { owner: "Bob" },
-  "post /admin/v1/keys/{key}/rotate": { grace_ms: 3_600_000 },
+  "post /admin/v1/keys/{key}/rotate": { grace_ms: HOUR_MS },
 };
 
 /** Required parameters by name. */

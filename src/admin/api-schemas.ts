@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { keyFields, type KeyChanges, type NewKey, plainTextSchema } from "../keys/key-input.ts";
+import { DAY_MS } from "../durations.ts";
 
 // Schemas of the admin API alone: request bodies, query parameters and errors.
 
@@ -43,9 +44,9 @@ export const keyChangesBodySchema = z
 
 /** Body of `POST /admin/v1/keys/{key}/rotate`, which may be left out. */
 export const rotationBodySchema = z
-  .strictObject({ grace_ms: graceMs.default(86_400_000) })
+  .strictObject({ grace_ms: graceMs.default(DAY_MS) })
   .nullish()
-  .transform((body) => ({ graceMs: body?.grace_ms ?? 86_400_000 }));
+  .transform((body) => ({ graceMs: body?.grace_ms ?? DAY_MS }));
 
 /** The error body of every route. */
 const errorSchema = z

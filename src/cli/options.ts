@@ -1,7 +1,8 @@
 import { InvalidArgumentError } from "commander";
 import { dateSchema } from "../presentation/period.ts";
+import { DAY_MS, HOUR_MS } from "../durations.ts";
 
-const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const UNITS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: HOUR_MS, d: DAY_MS };
 
 /** Parses a duration such as 90s, 30m, 24h or 7d to ms; 0 needs no unit. */
 export function parseDuration(text: string): number {

@@ -15,8 +15,8 @@ import {
   wholeNumberWithin,
 } from "./values.ts";
 import { isProxyUrl, normalizeProxyUrl } from "./proxy.ts";
+import { DAY_MS, HOUR_MS } from "../durations.ts";
 
-const DAY_MS = 86_400_000;
 /** What may stand in an HTTP header value: printable ASCII, so that nothing has to be guessed about its encoding. */
 const HEADER_TEXT = /^[\x20-\x7e]{1,512}$/;
 
@@ -63,7 +63,7 @@ export const environmentSchema = z.object({
   DATA_DIR_PERSISTENT: z.enum(["true", "false"], { error: "must be true or false" }).optional(),
   DATABASE_URL: checkedText(isPostgresUrl, "must be a postgres:// or postgresql:// URL").optional(),
   DATABASE_URL_FILE: file,
-  STORE_OUTAGE_GRACE_MS: wholeNumber(0, DAY_MS, 3_600_000),
+  STORE_OUTAGE_GRACE_MS: wholeNumber(0, DAY_MS, HOUR_MS),
   SETTLE_AFTER_MS: wholeNumber(1, DAY_MS, 20_000),
   SETTLE_GIVE_UP_MS: wholeNumber(1, 30 * DAY_MS, DAY_MS),
   LEDGER_RETENTION_DAYS: wholeNumber(1, 36_500, 395),
@@ -91,7 +91,7 @@ export const environmentSchema = z.object({
   UPSTREAM_CONNECT_TIMEOUT_MS: wholeNumber(1, DAY_MS, 5_000),
   UPSTREAM_HEADERS_TIMEOUT_MS: wholeNumber(1, DAY_MS, 900_000),
   UPSTREAM_IDLE_TIMEOUT_MS: wholeNumber(1, DAY_MS, 300_000),
-  UPSTREAM_TOTAL_TIMEOUT_MS: wholeNumber(1, DAY_MS, 3_600_000),
+  UPSTREAM_TOTAL_TIMEOUT_MS: wholeNumber(1, DAY_MS, HOUR_MS),
   RESPONSE_LIMIT_BYTES: wholeNumber(1, 1_099_511_627_776, 1_073_741_824),
   CLIENT_STALL_TIMEOUT_MS: wholeNumber(1, DAY_MS, 60_000),
   // Longer than the 60 s after which load balancers let go of an idle connection: the server must not close it first.

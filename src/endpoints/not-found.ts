@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { getBaseUrl } from "../http/base-url.ts";
 import { getLimitAddress, type Limit } from "../limits/rate-limit.ts";
+import { toMessageText } from "../bounded-text.ts";
 
 /** Endpoints of OpenAI's, Anthropic's and OpenRouter's APIs that clients ask for and the gateway does not have. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
@@ -47,7 +48,7 @@ function endpointOf(path: string): string | undefined {
 function unsupported(request: FastifyRequest, path: string, endpoint: string): GatewayError {
   return new GatewayError(
     "unsupported_endpoint",
-    `This gateway has no ${UNSUPPORTED[endpoint] ?? endpoint} (${shown(request, path)}). ` +
+    `This gateway has no ${UNSUPPORTED[endpoint] ?? endpoint} (${describeTarget(request, path)}). ` +
       `It has OpenAI's Chat Completions API: use a client or a setting for that, with the base URL ${getBaseUrl(request)}.`,
   );
 }
@@ -56,12 +57,11 @@ function unknown(request: FastifyRequest, path: string): GatewayError {
   const baseUrl = getBaseUrl(request);
   return new GatewayError(
     "unknown_url",
-    `There is nothing at ${shown(request, path)}. Set the base URL to ${baseUrl}: chat completions are at ${baseUrl}/chat/completions.`,
+    `There is nothing at ${describeTarget(request, path)}. Set the base URL to ${baseUrl}: chat completions are at ${baseUrl}/chat/completions.`,
   );
 }
 
-/** What was asked for, without its query, bounded, in printable ASCII. */
-function shown({ method }: FastifyRequest, path: string): string {
-  const printable = path.slice(0, SHOWN_MAX_CHARS).replaceAll(/[^\x21-\x7e]/g, "?");
-  return `${method} ${printable}${path.length > SHOWN_MAX_CHARS ? "…" : ""}`;
+/** The method and the path of a request, as an error message repeats them. */
+function describeTarget({ method }: FastifyRequest, path: string): string {
+  return `${method} ${toMessageText(path, SHOWN_MAX_CHARS)}`;
 }

@@ -1,9 +1,12 @@
 import type { FastifyInstance, onRequestHookHandler } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { type BodyLimits, BodyReader, checkDeclaredLength } from "./read-body.ts";
+import { toMessageText } from "../bounded-text.ts";
 
 /** `application/json`, parameters allowed; what follows the type must be a parameter (CVE-2026-3419). */
 const JSON_TYPE = /^application\/json[ \t]*(?:;|$)/i;
+/** How much of a header value an error message repeats. */
+const SHOWN_MAX_CHARS = 100;
 const CHARSET_NAME = /^charset\*?$/i;
 const UTF8 = /^(?:utf-?8|"utf-?8")$/i;
 
@@ -45,7 +48,7 @@ export const requireJson: onRequestHookHandler = (request, _reply, done) => {
     done(
       new GatewayError(
         "unsupported_content_encoding",
-        `Send the body uncompressed, without Content-Encoding; it came as ${shown(encoding)}.`,
+        `Send the body uncompressed, without Content-Encoding; it came as ${toMessageText(encoding, SHOWN_MAX_CHARS)}.`,
       ),
     );
   } else done();
@@ -64,17 +67,9 @@ function isUtf8(type: string): boolean {
 
 /** The error for a body of another type. @param type the Content-Type that came; empty if none did. */
 export function createMediaTypeError(type: string): GatewayError {
-  const came = type === "" ? "without a Content-Type" : `as ${shown(type)}`;
+  const came = type === "" ? "without a Content-Type" : `as ${toMessageText(type, SHOWN_MAX_CHARS)}`;
   return new GatewayError(
     "unsupported_media_type",
     `Send the body as Content-Type: application/json, in UTF-8; it came ${came}.`,
   );
-}
-
-const SHOWN_MAX_CHARS = 100;
-
-/** A header value as a message can repeat it: bounded, in printable ASCII. */
-function shown(value: string): string {
-  const printable = value.slice(0, SHOWN_MAX_CHARS).replaceAll(/[^\x20-\x7e]/g, "?");
-  return value.length > SHOWN_MAX_CHARS ? `${printable}…` : printable;
 }

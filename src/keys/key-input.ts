@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { normalizeModelId } from "../request/model-id.ts";
 import { ANONYMOUS } from "../auth/caller-key.ts";
+import { DAY_MS } from "../durations.ts";
 
-const DAY_MS = 86_400_000;
 const GRACE_MAX_MS = 30 * DAY_MS;
 
 /** Text that databases, terminals and spreadsheets all take as it is: PostgreSQL has no NUL, and a terminal obeys an escape. */

@@ -3,6 +3,7 @@ import { adoptOrphans, heartbeat, deregister } from "./sql/instances.ts";
 import type { RequestRow } from "./record.ts";
 import { type RecoveryResult, recoverJournals } from "./journal/replay.ts";
 import type { WriteRows } from "./quarantining-writer.ts";
+import { HOUR_MS } from "../durations.ts";
 
 const BEAT_EVERY_MS = 10_000;
 /** A process that has not been heard of for so long is dead; should it live after all, its rows are still taken. */
@@ -12,7 +13,7 @@ const CLOCK_JUMP_MS = 30_000;
 /** The clocks of machines differ by less when they are kept right. */
 const CLOCK_SKEW_MS = 60_000;
 /** However soon bills are given up, a journal has so long to turn up, and a process to say that it lives after all. */
-const LOST_AFTER_MIN_MS = 3_600_000;
+const LOST_AFTER_MIN_MS = HOUR_MS;
 
 export interface OrphanRecoveryOptions {
   readonly database: Database;

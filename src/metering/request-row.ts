@@ -4,8 +4,7 @@ import type { RequestRow } from "./record.ts";
 import { toNanodollars } from "./money.ts";
 import { parseTokenCount, parseUsdAmount } from "./stated-amounts.ts";
 import type { HeadEntry, StartEntry } from "./journal/format.ts";
-
-const TEXT_MAX_CHARS = 128;
+import { toColumnText } from "../bounded-text.ts";
 
 /** What is known of a request when it begins. @param startedAt ms since 1970. */
 export function toStartEntry(context: RequestContext, id: string, startedAt: number): StartEntry {
@@ -133,12 +132,8 @@ function billOf(context: RequestContext): Bill {
   return isUncharged ? NOTHING_CHARGED : NOT_KNOWN;
 }
 
-/**
- * Text that both databases take: a caller may send a NUL or half a character, which PostgreSQL refuses, and with it every
- * row of the same batch.
- */
 function text(value: string | undefined): string | null {
-  return value === undefined ? null : value.slice(0, TEXT_MAX_CHARS).replaceAll("\0", "").toWellFormed();
+  return value === undefined ? null : toColumnText(value);
 }
 
 function nanodollars(usd: number | undefined): number | null {

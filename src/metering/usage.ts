@@ -1,27 +1,24 @@
 import type { Usage } from "../http/request-context.ts";
 import { parseTokenCount, parseUsdAmount } from "./stated-amounts.ts";
+import { readFields } from "../json-values.ts";
 
 /**
  * Reads the usage object of an answer.
  * @param value of the member `usage`, parsed. @returns undefined when it states neither tokens nor a cost.
  */
 export function parseUsage(value: unknown): Usage | undefined {
-  const usage = record(value);
+  const usage = readFields(value);
   if (usage["prompt_tokens"] === undefined && usage["cost"] === undefined) return undefined;
-  const promptDetails = record(usage["prompt_tokens_details"]);
+  const promptDetails = readFields(usage["prompt_tokens_details"]);
   const isByok = usage["is_byok"];
   return {
     promptTokens: parseTokenCount(usage["prompt_tokens"]) ?? 0,
     completionTokens: parseTokenCount(usage["completion_tokens"]) ?? 0,
     cachedTokens: parseTokenCount(promptDetails["cached_tokens"]) ?? 0,
     cacheWriteTokens: parseTokenCount(promptDetails["cache_write_tokens"]) ?? 0,
-    reasoningTokens: parseTokenCount(record(usage["completion_tokens_details"])["reasoning_tokens"]) ?? 0,
+    reasoningTokens: parseTokenCount(readFields(usage["completion_tokens_details"])["reasoning_tokens"]) ?? 0,
     costUsd: parseUsdAmount(usage["cost"]),
     isByok: typeof isByok === "boolean" ? isByok : undefined,
-    upstreamInferenceUsd: parseUsdAmount(record(usage["cost_details"])["upstream_inference_cost"]),
+    upstreamInferenceUsd: parseUsdAmount(readFields(usage["cost_details"])["upstream_inference_cost"]),
   };
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 }

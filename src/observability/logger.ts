@@ -2,6 +2,7 @@ import { pino, type DestinationStream, type Logger } from "pino";
 import type { RequestContext } from "../http/request-context.ts";
 import { LogOutput } from "./log-output.ts";
 import { escapeUnprintableJson } from "../printable.ts";
+import { truncate } from "../bounded-text.ts";
 
 /**
  * Makes the process's logger: JSON lines. What is logged is listed here field by field; headers, bodies and URLs never
@@ -28,6 +29,7 @@ export function logRequest(logger: Logger, context: RequestContext): void {
   logger[levelOf(context)](recordOf(context), "request");
 }
 
+const MODEL_MAX_CHARS = 128;
 const HEALTH_ROUTES = new Set(["/healthz", "/readyz"]);
 
 function levelOf(context: RequestContext): "error" | "warn" | "info" | "debug" {
@@ -43,8 +45,8 @@ function recordOf(context: RequestContext): Record<string, unknown> {
     key: context.keyName,
     method: context.method,
     route: context.route,
-    requested_model: cut(context.requestedModel),
-    forwarded_model: cut(context.forwardedModel),
+    requested_model: truncateModel(context.requestedModel),
+    forwarded_model: truncateModel(context.forwardedModel),
     stream: context.stream,
     status: context.status,
     upstream_status:
@@ -69,9 +71,9 @@ function recordOf(context: RequestContext): Record<string, unknown> {
   };
 }
 
-/** A caller chooses this text: JSON keeps it on its line, and it may not be long. */
-function cut(text: string | undefined): string | undefined {
-  return text === undefined || text.length <= 128 ? text : `${text.slice(0, 128)}…`;
+/** A client chooses this text: JSON keeps it on its line, and it may not be long. */
+function truncateModel(model: string | undefined): string | undefined {
+  return model === undefined ? undefined : truncate(model, MODEL_MAX_CHARS);
 }
 
 function rounded(ms: number): number {

@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { GatewayError } from "../errors.ts";
+import { DAY_MS, HOUR_MS } from "../durations.ts";
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
 const DEFAULT_DAYS = 30;
 
 const isoDate = z.iso.date();

@@ -1,6 +1,5 @@
-import { readCount, readFields } from "./json-fields.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
+import { type JsonObject, readFields } from "../json-values.ts";
+import { readCount } from "./json-fields.ts";
 
 /** What a model, or one endpoint of it, can answer with at most; null: it does not say. */
 export interface CompletionLimits {
@@ -33,7 +32,7 @@ const LEAST_REASONING_TOKENS = 1024;
  * up to the whole limit, and providers differ in whether it is part of the limit or comes on top. Tokens of a rejected
  * `prediction` are billed as completion.
  */
-export function boundCompletionTokens(request: Fields, use: CompletionFactors): number | null {
+export function boundCompletionTokens(request: JsonObject, use: CompletionFactors): number | null {
   // What is no count, and 0, which some providers take for none, is no limit.
   const asked = [request["max_tokens"], request["max_completion_tokens"]]
     .filter((limit) => limit != null)
@@ -52,7 +51,7 @@ export function boundCompletionTokens(request: Fields, use: CompletionFactors): 
   return Number.isSafeInteger(total) ? total : null;
 }
 
-function reasoningTokens(request: Fields, answer: number, { reasons }: CompletionFactors): number {
+function reasoningTokens(request: JsonObject, answer: number, { reasons }: CompletionFactors): number {
   const asksFor = request["reasoning"] ?? request["reasoning_effort"] ?? request["include_reasoning"];
   if (!reasons && asksFor == null) return 0;
   const budget = readFields(request["reasoning"])["max_tokens"];

@@ -1,15 +1,14 @@
 import type { CompletionLimits } from "./completion-size.ts";
-import { readCount, readFields, readItems } from "./json-fields.ts";
+import { type JsonObject, readFields, readItems } from "../json-values.ts";
+import { readCount } from "./json-fields.ts";
 import { toWorstCaseSource, mayServe, readMaxPrice } from "./max-price.ts";
 import type { PriceSource } from "./prices.ts";
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** A model that may answer a request, and where OpenRouter may route it. */
 export interface CandidateModel {
-  readonly model: Fields & { readonly id: string };
+  readonly model: JsonObject & { readonly id: string };
   /** As `GET /models/{author}/{slug}/endpoints` lists them; undefined: not known. */
-  readonly endpoints: readonly Fields[] | undefined;
+  readonly endpoints: readonly JsonObject[] | undefined;
   /** Notes on why this model has no bound, whatever the request. */
   readonly unbounded?: readonly { readonly name: string; readonly note: string }[];
 }
@@ -29,7 +28,7 @@ export interface Routes {
  * each listed endpoint; `provider.only` is merged with settings of the account that are not known here. So only
  * `provider.max_price` takes any out.
  */
-export function findRoutes({ model, endpoints = [] }: CandidateModel, request: Fields): Routes {
+export function findRoutes({ model, endpoints = [] }: CandidateModel, request: JsonObject): Routes {
   const maxPrice = readMaxPrice(request);
   const top = readFields(model["top_provider"]);
   const listed = [{ ...model, max_completion_tokens: top["max_completion_tokens"] }, ...endpoints];
@@ -61,7 +60,11 @@ interface Missing {
 }
 
 /** Why a request may be served at a price that is not listed; undefined when it cannot. */
-function missingRoutes(id: string, endpoints: readonly Fields[], request: Fields): Missing | undefined {
+function missingRoutes(
+  id: string,
+  endpoints: readonly JsonObject[],
+  request: JsonObject,
+): Missing | undefined {
   const tags = endpoints.map((endpoint) => String(endpoint["tag"]).toLowerCase());
   const tier = request["service_tier"];
   if (!BASE_TIERS.has(tier) && !tags.some((tag) => SUFFIXES.get(tier)?.includes(tag.split("/").at(-1) ?? "")))
@@ -100,13 +103,13 @@ function isUnlistedSlug(named: unknown, tags: readonly string[]): boolean {
   return slug.includes("/") && !tags.some((tag) => tag === slug || tag.startsWith(`${slug}/`));
 }
 
-function limitsOf(listed: Fields): CompletionLimits {
+function limitsOf(listed: JsonObject): CompletionLimits {
   return {
     completionTokens: readCount(listed["max_completion_tokens"]) ?? null,
     contextTokens: readCount(listed["context_length"]) ?? null,
   };
 }
 
-function canReason(listed: Fields): boolean {
+function canReason(listed: JsonObject): boolean {
   return readItems(listed["supported_parameters"]).some((name) => /reason/.test(String(name)));
 }

@@ -1,13 +1,3 @@
-/** The fields of a JSON object; none of anything else. */
-export function readFields(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
-}
-
-/** The items of a JSON array; none of anything else. */
-export function readItems(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
 /** A whole number, 0 or more; undefined for anything else. */
 export function readCount(value: unknown): number | undefined {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : undefined;

@@ -1,6 +1,4 @@
-import { readFields, readItems } from "./json-fields.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
+import { type JsonObject, readFields, readItems } from "../json-values.ts";
 
 /** Top-level fields that change no price, beyond the bytes and tokens that are counted anyway. */
 const HARMLESS = `temperature top_p top_k top_a min_p frequency_penalty presence_penalty repetition_penalty seed stop
@@ -35,7 +33,7 @@ const SHOWN_CHARS = 64;
  * @returns the paths, such as `provider.options`, for a note: five at most, none longer than 64 characters; undefined when
  * there is none.
  */
-export function listUnknownFields(request: Fields): string | undefined {
+export function listUnknownFields(request: JsonObject): string | undefined {
   const found = new Set(
     namesBeyond(request, TOP_LEVEL).filter((name) => !HARMLESS_VALUES.get(name)?.(request[name])),
   );
@@ -53,6 +51,6 @@ function namesIn(...lists: readonly string[]): ReadonlySet<string> {
   return new Set(lists.join(" ").split(/\s+/));
 }
 
-function namesBeyond(fields: Fields, known: ReadonlySet<string>): string[] {
+function namesBeyond(fields: JsonObject, known: ReadonlySet<string>): string[] {
   return Object.keys(fields).filter((name) => !known.has(name) && fields[name] != null);
 }

@@ -1,8 +1,6 @@
 import { parseUsdToAttodollars } from "./decimal.ts";
-import { readFields } from "./json-fields.ts";
+import { type JsonObject, readFields } from "../json-values.ts";
 import { type PriceSource, findLowestPrice } from "./prices.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** The client's `provider.max_price`, in attodollars (1e-18 USD) for one token or request; undefined: not limited. */
 export interface MaxPrice {
@@ -19,7 +17,7 @@ const TOKENS_OF_A_PRICE = 1_000_000n;
 const ABOVE_BASE_PRICE = 10n;
 
 /** Reads `provider.max_price`: USD for a million tokens, or for a request. A value that is no price limits nothing. */
-export function readMaxPrice(request: Fields): MaxPrice {
+export function readMaxPrice(request: JsonObject): MaxPrice {
   const limits = readFields(readFields(request["provider"])["max_price"]);
   const perToken = (name: string): bigint | undefined => {
     const perMillion = limitOf(limits[name]);

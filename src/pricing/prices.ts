@@ -1,5 +1,6 @@
 import { ATTODOLLARS_PER_DOLLAR, parseUsdToAttodollars, type Rounding } from "./decimal.ts";
-import { readCount, readItems } from "./json-fields.ts";
+import { readItems } from "../json-values.ts";
+import { readCount } from "./json-fields.ts";
 
 /** What one unit may cost, in attodollars (1e-18 USD); `highest` undefined: not known beforehand. */
 export interface PriceRange {

@@ -1,14 +1,12 @@
-import { readFields, readItems } from "./json-fields.ts";
+import { type JsonObject, readFields, readItems } from "../json-values.ts";
 import { createRenderBudget, boundRenderedTokens } from "./rendered-size.ts";
 import { boundReserializedTokens } from "./reprinted-size.ts";
 import { measureText } from "./text-size.ts";
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** A request as it is forwarded. */
 export interface RequestBody {
   /** The parsed JSON of `bytes`. */
-  readonly fields: Fields;
+  readonly fields: JsonObject;
   readonly bytes: Buffer;
 }
 
@@ -60,13 +58,13 @@ export function boundPromptSize({ fields, bytes }: RequestBody): PromptSize {
   };
 }
 
-function instructionTokens(fields: Fields): number {
+function instructionTokens(fields: JsonObject): number {
   const format = readFields(fields["response_format"])["type"] ?? "text";
   const hasTools = [fields["tools"], fields["functions"]].some((tools) => readItems(tools).length > 0);
   return (hasTools ? INSTRUCTION_TOKENS : 0) + (format === "text" ? 0 : INSTRUCTION_TOKENS);
 }
 
-function* schemasOf(fields: Fields): Iterable<number | undefined> {
+function* schemasOf(fields: JsonObject): Iterable<number | undefined> {
   const budget = createRenderBudget();
   const tokensOf = (value: unknown, document: unknown): number | undefined =>
     boundRenderedTokens(value, document ?? {}, budget);
@@ -78,7 +76,7 @@ function* schemasOf(fields: Fields): Iterable<number | undefined> {
 }
 
 /** Calls of tools and their results: JSON in a string, which a provider may parse and print in its own way. */
-function* callsOf(messages: readonly Fields[]): Iterable<number | undefined> {
+function* callsOf(messages: readonly JsonObject[]): Iterable<number | undefined> {
   let left = REPRINTED_CHARACTERS;
   const budget = createRenderBudget();
   for (const message of messages)
@@ -91,7 +89,7 @@ function* callsOf(messages: readonly Fields[]): Iterable<number | undefined> {
     }
 }
 
-function callTexts(message: Fields): unknown[] {
+function callTexts(message: JsonObject): unknown[] {
   const calls = readItems(message["tool_calls"]).map((call) => readFields(readFields(call)["function"]));
   const values = [...calls, readFields(message["function_call"])].map((call) => call["arguments"]);
   const isResult = message["role"] === "tool" || message["role"] === "function";

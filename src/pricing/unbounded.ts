@@ -1,7 +1,5 @@
-import { readFields, readItems } from "./json-fields.ts";
+import { type JsonObject, readFields, readItems } from "../json-values.ts";
 import { listUnknownFields } from "./known-fields.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Something a request may be charged for that its bytes set no limit to. */
 export interface UnboundedCost {
@@ -40,7 +38,7 @@ export const UNBOUNDED_SCHEMA: UnboundedCost = {
 };
 
 /** What of a request has no upper bound, whatever the model. */
-export function findUnboundedCosts(request: Fields): UnboundedCost[] {
+export function findUnboundedCosts(request: JsonObject): UnboundedCost[] {
   const found: UnboundedCost[] = [];
   if (
     readItems(request["messages"]).map(readFields).some(hasMedia) ||
@@ -70,13 +68,13 @@ export function findUnboundedCosts(request: Fields): UnboundedCost[] {
   if (unknown !== undefined)
     found.push({
       name: "unknown_fields",
-      note: `Fields that are not known to leave the price as it is: ${unknown}. Drop them to get an upper bound.`,
+      note: `JsonObject that are not known to leave the price as it is: ${unknown}. Drop them to get an upper bound.`,
     });
   return found;
 }
 
 /** What has no upper bound with this model, whatever the request. */
-export function findUnboundedModelCosts(model: Fields & { readonly id: string }): UnboundedCost[] {
+export function findUnboundedModelCosts(model: JsonObject & { readonly id: string }): UnboundedCost[] {
   const found: UnboundedCost[] = [];
   if (SEARCHES_BY_ITSELF.test(model.id)) found.push(WEB_SEARCH);
   if (HAS_AGENTS.test(model.id)) found.push(AGENTS);
@@ -89,7 +87,7 @@ const isMedia = (modality: unknown): boolean => modality !== "text";
 
 const TEXT_PART: ReadonlySet<string> = new Set(["type", "text", "cache_control", "prompt_cache_breakpoint"]);
 
-function hasMedia({ content, images, audio, annotations }: Fields): boolean {
+function hasMedia({ content, images, audio, annotations }: JsonObject): boolean {
   // Of an answer that is sent back, images, audio and parsed files stand beside the content.
   if (!isEmpty(images) || audio != null) return true;
   if (readItems(annotations).some((annotation) => readFields(annotation)["type"] !== "url_citation"))
@@ -124,6 +122,6 @@ function isEmpty(value: unknown): boolean {
   return value == null || (Array.isArray(value) && value.length === 0);
 }
 
-function namedModels(request: Fields): string[] {
+function namedModels(request: JsonObject): string[] {
   return [request["model"], ...readItems(request["models"])].filter((id) => typeof id === "string");
 }

@@ -1,13 +1,14 @@
 import type { RequestContext, Usage } from "../http/request-context.ts";
 import { generationIdOf, providerOf } from "../upstream/response-head.ts";
 import type { UpstreamHead } from "../upstream/call.ts";
-import { EventStreamReader, type JsonEvent, JsonKey } from "../response/event-stream.ts";
+import { EventStreamReader, JsonKey } from "../response/event-stream.ts";
 import { JsonDocumentReader } from "../response/json-document.ts";
 import { JsonStructure } from "../response/json-structure.ts";
 import { mayBeRefusal, RefusalReader } from "../response/refusal-body.ts";
 import { readFirstMembers } from "../response/top-level-members.ts";
 import { parseUsage } from "../metering/usage.ts";
 import { mediaTypeOf } from "./response-guard.ts";
+import type { JsonObject } from "../json-values.ts";
 
 /** How much of an answer is searched for its id at once, where its head states none. Every answer begins with its id. */
 const ID_WITHIN_BYTES = 65_536;
@@ -95,7 +96,7 @@ export class ResponseInspector {
     this.#idBytesLeft -= bytes;
   }
 
-  #readEvent(event: JsonEvent): void {
+  #readEvent(event: JsonObject): void {
     this.#identify(event);
     this.#usage = parseUsage(event["usage"]) ?? this.#usage;
     this.#hasErrorEvent ||= (event["error"] ?? null) !== null;
@@ -107,9 +108,9 @@ export class ResponseInspector {
     if (this.#idBytesLeft > 0) this.#identify(readMembers(data));
   }
 
-  #identify({ id, provider, model }: JsonEvent): void {
-    this.#provider = shortText(provider) ?? this.#provider;
-    this.#model = shortText(model) ?? this.#model;
+  #identify({ id, provider, model }: JsonObject): void {
+    this.#provider = readShortText(provider) ?? this.#provider;
+    this.#model = readShortText(model) ?? this.#model;
     const context = this.#context;
     if (typeof id !== "string" || !context) return;
     const isKnown = context.generationId !== undefined;
@@ -195,10 +196,10 @@ function isChunked(transferEncoding: string | readonly string[] | undefined): bo
 }
 
 /** What the beginning of an event says of its answer. */
-function readMembers(json: Buffer): JsonEvent {
+function readMembers(json: Buffer): JsonObject {
   return json.length === 0 ? {} : Object.fromEntries(readFirstMembers(json, IDENTITY));
 }
 
-function shortText(value: unknown): string | undefined {
+function readShortText(value: unknown): string | undefined {
   return typeof value === "string" && value.length <= TEXT_MAX_CHARS ? value : undefined;
 }

@@ -4,6 +4,7 @@ import { parseJsonObject } from "./json-object.ts";
 import { normalizeModelId } from "./model-id.ts";
 import { cutInPlace, findPrefixSpan } from "./splice.ts";
 import type { Span, TopLevelFields } from "./top-level-fields.ts";
+import type { JsonObject } from "../json-values.ts";
 
 /** A chat completion request that may be forwarded. */
 export interface ChatRequest {
@@ -19,7 +20,7 @@ export interface ChatRequest {
   readonly preset: string | undefined;
   readonly stream: boolean;
   /** The parsed body, as it came. */
-  readonly fields: Readonly<Record<string, unknown>>;
+  readonly fields: JsonObject;
   /** The caller's bytes but for the optional prefix of model ids. */
   readonly body: Buffer;
 }

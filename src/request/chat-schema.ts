@@ -12,6 +12,7 @@ import {
   integerSchema,
 } from "./loose-schema.ts";
 import { MODEL_NAME_MAX_CHARACTERS, MODELS_MAX } from "./model-limits.ts";
+import type { JsonObject } from "../json-values.ts";
 
 /**
  * What OpenRouter documents of a chat completion request: types and ranges of the fields it names. New fields, roles,
@@ -143,7 +144,7 @@ export interface ChatFields {
  * @returns the same value, typed: nothing is copied, so nothing can be dropped or coerced.
  * @throws GatewayError 400 for the first fault, with its path as `param`; the message never quotes a value.
  */
-export function checkChatRequest(value: Readonly<Record<string, unknown>>): ChatFields {
+export function checkChatRequest(value: JsonObject): ChatFields {
   const fault = findIssue(chatRequest, value);
   if (fault) throw schemaError(value, fault);
   const fields = value as ChatFields & { preset?: string | null };

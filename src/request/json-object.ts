@@ -7,6 +7,7 @@ import {
   type Span,
   type TopLevelFields,
 } from "./top-level-fields.ts";
+import { isJsonObject, type JsonObject } from "../json-values.ts";
 
 /** How many brackets may be open at once. Deep nesting overflows the stack of recursive readers further on. */
 const MAX_DEPTH = 512;
@@ -28,8 +29,8 @@ const TOO_COMPLEX: Readonly<Record<keyof SizeLimits, string>> = {
 const BYTE_ORDER_MARK = 0xef;
 
 /** A JSON object parsed to be looked at, and where its top-level fields stand in the bytes that will be forwarded. */
-export interface JsonObject {
-  readonly value: Readonly<Record<string, unknown>>;
+export interface ParsedJsonObject {
+  readonly value: JsonObject;
   readonly fields: TopLevelFields;
 }
 
@@ -40,7 +41,7 @@ export interface JsonObject {
  * keys (upstream may keep the first where we keep the last, and every check here would be about the wrong one).
  * @throws GatewayError 400 invalid_json, invalid_utf8, duplicate_field, json_too_deep or json_too_complex.
  */
-export function parseJsonObject(body: Buffer): JsonObject {
+export function parseJsonObject(body: Buffer): ParsedJsonObject {
   if (body.length === 0)
     throw new GatewayError("invalid_json", "The request body is empty; send a JSON object.");
   if (!isUtf8(body)) throw new GatewayError("invalid_utf8", "The request body is not valid UTF-8.");
@@ -59,12 +60,10 @@ export function parseJsonObject(body: Buffer): JsonObject {
   }
   if (fields.exceededLimit) throw new GatewayError("json_too_complex", TOO_COMPLEX[fields.exceededLimit]);
   const value = parse(body, fields.escapedKeys);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new GatewayError("invalid_json", "The request body must be a JSON object.");
-  }
+  if (!isJsonObject(value)) throw new GatewayError("invalid_json", "The request body must be a JSON object.");
   // JSON.parse keeps one of each key, so fewer keys than were seen means that one came twice.
   if (Object.keys(value).length !== fields.keys.length) throw duplicateField(body, fields);
-  return { value: value as Readonly<Record<string, unknown>>, fields };
+  return { value, fields };
 }
 
 /**

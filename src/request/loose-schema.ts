@@ -1,3 +1,5 @@
+import { isJsonObject } from "../json-values.ts";
+
 /**
  * Building blocks for a schema that looks and never changes. Each stops at the first fault it finds: zod's arrays and
  * unions collect them all, so that 20,000 bad message parts made 37 MB of issues. Each is one call per value, because a
@@ -67,16 +69,14 @@ export function objectSchema(fields: Readonly<Record<string, Schema>> = {}): Sch
   }));
   const required = whenMissing.filter(({ fault }) => fault !== undefined);
   return new Schema((value) => {
-    if (typeof value !== "object" || value === null || Array.isArray(value))
-      return wrongType("must be an object");
-    const given = value as Readonly<Record<string, unknown>>;
+    if (!isJsonObject(value)) return wrongType("must be an object");
     for (const { name, fault } of required) {
-      if (fault && !Object.hasOwn(given, name)) return { ...fault, path: [name, ...fault.path] };
+      if (fault && !Object.hasOwn(value, name)) return { ...fault, path: [name, ...fault.path] };
     }
     if (schemas.size === 0) return undefined;
-    for (const name of Object.keys(given)) {
+    for (const name of Object.keys(value)) {
       const schema = schemas.get(name);
-      const fault = schema && findIssue(schema, given[name]);
+      const fault = schema && findIssue(schema, value[name]);
       if (fault) return { ...fault, path: [name, ...fault.path] };
     }
     return undefined;

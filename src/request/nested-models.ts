@@ -1,6 +1,7 @@
 import { GatewayError } from "../errors.ts";
 import { selectsFastModel, toFastModelId } from "./fast-model.ts";
 import { MODEL_NAME_MAX_CHARACTERS, MODELS_MAX } from "./model-limits.ts";
+import { type JsonObject, readFields, readItems } from "../json-values.ts";
 
 /** A model that is asked besides those that `model` and `models` name. */
 export interface NestedModel {
@@ -9,11 +10,8 @@ export interface NestedModel {
   readonly param: string;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 const NONE: readonly NestedModel[] = [];
 const NO_NAMES: readonly string[] = [];
-const NO_FIELDS: Fields = {};
 /** What is asked when it is left open, under a name that stands for it. An advisor is then any model that the first one likes. */
 const UNNAMED: ReadonlyMap<unknown, { readonly fields: readonly string[]; readonly name: string }> = new Map([
   ["fusion", { fields: ["analysis_models", "model"], name: "openrouter/fusion" }],
@@ -40,15 +38,15 @@ interface Place {
  * @throws GatewayError 400 invalid_value when plugins and tools name more than 64 models, or one of more than 256 characters.
  */
 export function findNestedModels(
-  { plugins, tools, speed }: Fields,
+  { plugins, tools, speed }: JsonObject,
   named: readonly string[] = NO_NAMES,
 ): readonly NestedModel[] {
   const isFast = selectsFastModel(speed);
   if (!isFast && !Array.isArray(plugins) && !Array.isArray(tools)) return NONE;
   const found: NestedModel[] = [];
-  const listed = itemsOf(plugins);
+  const listed = readItems(plugins);
   for (let index = 0; index < listed.length; index++) {
-    const plugin = fieldsOf(listed[index]);
+    const plugin = readFields(listed[index]);
     const { id, model, analysis_models: panel } = plugin;
     if (plugin["enabled"] === false) continue;
     if (model === undefined && panel === undefined && plugin["tools"] === undefined && !UNNAMED.has(id))
@@ -62,12 +60,12 @@ export function findNestedModels(
 }
 
 function collectFromTools(tools: unknown, at: Omit<Place, "index">, found: NestedModel[]): void {
-  const listed = itemsOf(tools);
+  const listed = readItems(tools);
   for (let index = 0; index < listed.length; index++) {
-    const { type, model, parameters } = fieldsOf(listed[index]);
+    const { type, model, parameters } = readFields(listed[index]);
     if (type === "function" || type === undefined) continue;
     if (model === undefined && parameters === undefined && !UNNAMED.has(type)) continue;
-    const settings = fieldsOf(parameters);
+    const settings = readFields(parameters);
     const place = { ...at, index };
     // OpenAI's own tools have their model beside their type.
     if (typeof model === "string") add(found, model, () => `${pathOf(place)}.model`);
@@ -77,7 +75,7 @@ function collectFromTools(tools: unknown, at: Omit<Place, "index">, found: Neste
 }
 
 interface Settings {
-  readonly settings: Fields;
+  readonly settings: JsonObject;
   /** The id of a plugin, or the type of a tool. */
   readonly kind: unknown;
   readonly place: Place;
@@ -88,7 +86,7 @@ interface Settings {
 function collect({ settings, kind, place, below }: Settings, found: NestedModel[]): void {
   const { model, analysis_models: panel } = settings;
   if (typeof model === "string") add(found, model, () => `${pathOf(place)}${below}.model`);
-  const names = itemsOf(panel);
+  const names = readItems(panel);
   for (let index = 0; index < names.length; index++) {
     const name = names[index];
     if (typeof name === "string")
@@ -125,12 +123,4 @@ function pathOf({ parent, list, index }: Place): string {
 function isOpen(field: string, value: unknown): boolean {
   if (field === "model") return typeof value !== "string";
   return !Array.isArray(value) || value.length === 0 || value.some((name) => typeof name !== "string");
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null ? (value as Fields) : NO_FIELDS;
-}
-
-function itemsOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }

@@ -1,4 +1,5 @@
 import { copyToOwnMemory } from "./own-copy.ts";
+import { isJsonObject, type JsonObject } from "../json-values.ts";
 
 /** How much of a stream is collected before it is searched: one native search of this much costs less than many small ones. */
 const SCAN_BYTES = 16_384;
@@ -34,9 +35,6 @@ export class JsonKey {
   }
 }
 
-/** One complete event whose data is a JSON object. */
-export type JsonEvent = Readonly<Record<string, unknown>>;
-
 /**
  * Reads a passing event stream without holding it up: finds the complete events that have one of a few keys, whether the
  * stream has said `[DONE]`, and whether it is between two events. It keeps at most {@link EVENT_MAX_BYTES} of an event that is not
@@ -45,7 +43,7 @@ export type JsonEvent = Readonly<Record<string, unknown>>;
 export class EventStreamReader {
   /** Keys of the events to parse. May be changed at any time, also by `onEvent`. */
   wantedKeys: readonly JsonKey[] = [];
-  readonly #onEvent: (event: JsonEvent) => void;
+  readonly #onEvent: (event: JsonObject) => void;
   readonly #onUnreadable: (data: Buffer) => void;
   /** Bytes that have not been searched yet, from the beginning of an event on. */
   #chunks: Buffer[] = [];
@@ -61,7 +59,7 @@ export class EventStreamReader {
    * @param onUnreadable called for each event that may have a wanted key but is too long or no JSON, with the beginning of its
    * first data line if it is too long, else with nothing.
    */
-  constructor(onEvent: (event: JsonEvent) => void, onUnreadable: (data: Buffer) => void = () => {}) {
+  constructor(onEvent: (event: JsonObject) => void, onUnreadable: (data: Buffer) => void = () => {}) {
     this.#onEvent = onEvent;
     this.#onUnreadable = onUnreadable;
   }
@@ -101,7 +99,7 @@ export class EventStreamReader {
   #readData(data: string): void {
     try {
       const value: unknown = JSON.parse(data);
-      if (typeof value === "object" && value !== null) this.#onEvent(value as JsonEvent);
+      if (isJsonObject(value)) this.#onEvent(value);
     } catch {
       this.#onUnreadable(NOTHING);
     }

@@ -1,6 +1,7 @@
 import { JsonOutline } from "./json-outline.ts";
 import { JsonStructure } from "./json-structure.ts";
 import { mayHaveStarted } from "./possible-charge.ts";
+import { isJsonObject, type JsonObject, readFields } from "../json-values.ts";
 
 /** Errors after file parsing carry the parsed file in `metadata`, megabytes of it. A longer body proves nothing. */
 export const REFUSAL_MAX_BYTES = 8_388_608;
@@ -33,8 +34,8 @@ export class RefusalReader {
   get isRefusal(): boolean {
     if (!this.isPossible) return false;
     const document = parseObject(this.#outline.bytes);
-    const error = asObject(document?.["error"]);
-    if (!document || !error || typeof error["message"] !== "string") return false;
+    const error = readFields(document?.["error"]);
+    if (!document || typeof error["message"] !== "string") return false;
     if (COMPLETION_FIELDS.some((field) => Object.hasOwn(document, field))) return false;
     // Some clients and proxies write the code as text.
     return !mayHaveStarted(Number(error["code"]));
@@ -50,15 +51,11 @@ export function mayBeRefusal(status: number, contentType: string): boolean {
   return status >= 400 && status <= 599 && !mayHaveStarted(status) && mediaType === "application/json";
 }
 
-function parseObject(json: Buffer): Readonly<Record<string, unknown>> | undefined {
+function parseObject(json: Buffer): JsonObject | undefined {
   try {
-    return asObject(JSON.parse(json.toString("utf8")));
+    const value: unknown = JSON.parse(json.toString("utf8"));
+    return isJsonObject(value) ? value : undefined;
   } catch {
     return undefined;
   }
-}
-
-function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  return isObject ? (value as Record<string, unknown>) : undefined;
 }

@@ -1,5 +1,6 @@
 import { fetchBuffered } from "./fetch-buffered.ts";
 import type { Upstream } from "./openrouter.ts";
+import { isJsonObject, type JsonObject } from "../json-values.ts";
 
 /** How old a list may be, and how soon after a failure it is fetched again. */
 const MAX_AGE_MS = 300_000;
@@ -13,7 +14,7 @@ const MODEL_ID = /^~?[\w-][\w.-]*\/[\w-][\w.:-]*$/;
 const NOTHING = Promise.resolve(undefined);
 
 /** One endpoint of a model, as OpenRouter lists it. */
-export type Endpoint = Readonly<Record<string, unknown>>;
+export type Endpoint = JsonObject;
 
 /** The endpoints of one model at one time. */
 export interface EndpointList {
@@ -88,8 +89,6 @@ export class EndpointCatalog {
     if (status !== 200) return undefined;
     const { data } = JSON.parse(body.toString()) as { data?: { endpoints?: unknown } };
     const endpoints = data?.endpoints;
-    const isList =
-      Array.isArray(endpoints) && endpoints.every((one) => typeof one === "object" && one !== null);
-    return isList ? { endpoints: endpoints as readonly Endpoint[], fetchedAt } : undefined;
+    return Array.isArray(endpoints) && endpoints.every(isJsonObject) ? { endpoints, fetchedAt } : undefined;
   }
 }

@@ -4,11 +4,12 @@ import { toNanodollars } from "../metering/money.ts";
 import { parseTokenCount, parseUsdAmount } from "../metering/stated-amounts.ts";
 import type { Upstream } from "./openrouter.ts";
 import { fetchBuffered } from "./fetch-buffered.ts";
+import { isJsonObject, type JsonObject } from "../json-values.ts";
+import { toColumnText } from "../bounded-text.ts";
 
 const MAX_BYTES = 1_048_576;
 const NOT_THERE_YET = 404;
 const DECIMAL = /^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
-const TEXT_MAX_CHARS = 128;
 
 /**
  * Makes the way to `GET /generation`. Records appear some 20 s after their request has ended.
@@ -24,13 +25,13 @@ export function createGenerationFinder(upstream: Upstream, authorization: string
       maxBytes: MAX_BYTES,
     });
     // A page that something between us and OpenRouter answers with says nothing of its records.
-    if (status === NOT_THERE_YET && isJsonObject(body)) return undefined;
+    if (status === NOT_THERE_YET && holdsJsonObject(body)) return undefined;
     if (status === 200) return toRecord(parse(body, id));
     throw new LookupRefused(status, headers);
   };
 }
 
-function toRecord(data: Readonly<Record<string, unknown>>): GenerationRecord {
+function toRecord(data: JsonObject): GenerationRecord {
   const stated = [data["total_cost"], data["usage"]].filter((cost) => cost != null && cost !== "");
   const costs = stated.map((cost) => parseCost(cost) ?? NaN);
   // Both are the cost. While the first is 0 it may not be filled in yet.
@@ -62,7 +63,7 @@ function parseCost(value: unknown): number | undefined {
 }
 
 /** @throws GatewayError when the body holds no record, or that of another generation. */
-function parse(body: Buffer, id: string): Readonly<Record<string, unknown>> {
+function parse(body: Buffer, id: string): JsonObject {
   const data = parseData(body);
   if (data?.["id"] === id) return data;
   if (data) {
@@ -74,26 +75,23 @@ function parse(body: Buffer, id: string): Readonly<Record<string, unknown>> {
   );
 }
 
-function isJsonObject(body: Buffer): boolean {
+function holdsJsonObject(body: Buffer): boolean {
   try {
-    return typeof JSON.parse(body.toString()) === "object";
+    return isJsonObject(JSON.parse(body.toString()));
   } catch {
     return false;
   }
 }
 
-function parseData(body: Buffer): Readonly<Record<string, unknown>> | undefined {
+function parseData(body: Buffer): JsonObject | undefined {
   try {
     const { data } = JSON.parse(body.toString()) as { data: unknown };
-    return typeof data === "object" && data !== null ? (data as Record<string, unknown>) : undefined;
+    return isJsonObject(data) ? data : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** As both databases take it. */
 function text(value: unknown): string | undefined {
-  return typeof value === "string" && value !== ""
-    ? value.slice(0, TEXT_MAX_CHARS).replaceAll("\0", "").toWellFormed()
-    : undefined;
+  return typeof value === "string" && value !== "" ? toColumnText(value) : undefined;
 }

@@ -1,7 +1,8 @@
 import { GatewayError } from "../errors.ts";
+import { type JsonObject, readFields } from "../json-values.ts";
 
 /** A model as OpenRouter lists it, plus the two fields of OpenAI's list that OpenRouter's lacks. */
-export type Model = Readonly<Record<string, unknown>> & { readonly id: string };
+export type Model = JsonObject & { readonly id: string };
 
 /** The JSON of one model within a list. */
 interface Entry {
@@ -16,7 +17,7 @@ export interface ListedModels {
   /** In upstream's order; each `json` is a view of the list's. */
   readonly entries: readonly Entry[];
   /** The list's fields besides `data`. */
-  readonly fields: Readonly<Record<string, unknown>>;
+  readonly fields: JsonObject;
 }
 
 /** What upstream's list of models holds. */
@@ -34,7 +35,7 @@ export interface ModelsRead {
  */
 export function parseModels(body: Buffer): ModelsRead {
   try {
-    const { data, ...others } = JSON.parse(body.toString()) as { data: readonly unknown[] } & Fields;
+    const { data, ...others } = JSON.parse(body.toString()) as { data: readonly unknown[] } & JsonObject;
     const usable = data.filter(isModel);
     const skipped = data.length - usable.length;
     if (skipped > 0 && usable.length === 0) throw new TypeError("No entry has a usable id.");
@@ -53,15 +54,12 @@ export function parseModels(body: Buffer): ModelsRead {
   }
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 function isModel(entry: unknown): entry is Model {
-  if (typeof entry !== "object" || entry === null) return false;
-  const { id } = entry as { id?: unknown };
+  const { id } = readFields(entry);
   return typeof id === "string" && id.trim() !== "";
 }
 
-function toListed(models: readonly Model[], fields: Fields): ListedModels {
+function toListed(models: readonly Model[], fields: JsonObject): ListedModels {
   const parts = models.map((model) => Buffer.from(JSON.stringify(model)));
   const json = joinList(parts, fields);
   let start = headOf(fields).length;
@@ -78,12 +76,12 @@ const COMMA = Buffer.from(",");
 const END = Buffer.from("]}");
 
 /** @param fields at least `object`, so that a comma may follow. */
-function headOf(fields: Fields): Buffer {
+function headOf(fields: JsonObject): Buffer {
   return Buffer.from(`${JSON.stringify(fields).slice(0, -1)},"data":[`);
 }
 
 /** The JSON of a list of these entries. */
-export function joinList(entries: readonly Buffer[], fields: Fields): Buffer {
+export function joinList(entries: readonly Buffer[], fields: JsonObject): Buffer {
   const separated = entries.flatMap((entry, index) => (index === 0 ? [entry] : [COMMA, entry]));
   return Buffer.concat([headOf(fields), ...separated, END]);
 }

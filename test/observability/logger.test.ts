@@ -63,7 +63,7 @@ test("no secret, no prompt, no answer and no URL is ever logged, and a caller ca
   for (const secret of [ACCOUNT_KEY, CALLER_KEY, AUTHORIZATION.authorization, "secret", "sk-wrong"])
     expect(written).not.toContain(secret);
   expect(gateway.logs.some((record) => record["level"] === 60)).toBe(false);
-  expect(gateway.logs.find((record) => record["outcome"] === "complete")?.["model"]).toBe(forged);
+  expect(gateway.logs.find((record) => record["outcome"] === "complete")?.["requested_model"]).toBe(forged);
 });
 
 test("a model name of any length costs the log little", async () => {

@@ -9,8 +9,8 @@ import {
   integerSchema,
 } from "../../src/request/loose-schema.ts";
 
-const wrong = (message: string, path: PropertyKey[] = []) => ({ path, message, wrongType: true });
-const bad = (message: string, path: PropertyKey[] = []) => ({ path, message, wrongType: false });
+const wrong = (message: string, path: PropertyKey[] = []) => ({ path, message, isWrongType: true });
+const bad = (message: string, path: PropertyKey[] = []) => ({ path, message, isWrongType: false });
 
 test("an array has no fewer and no more items than it may have", () => {
   const pair = arraySchema(stringSchema, { min: 2, max: 3 });
@@ -57,7 +57,7 @@ test("a whole number may be too large for a double, and may not be a fraction or
 
 test("a field that must be there is missed wherever it is absent, and not where it is inherited", () => {
   const schema = objectSchema({ name: stringSchema, note: stringSchema.nullish() });
-  const missed = { path: ["name"], wrongType: true };
+  const missed = { path: ["name"], isWrongType: true };
   expect(findIssue(schema, {})).toMatchObject(missed);
   expect(findIssue(schema, { note: "n" })).toMatchObject(missed);
   expect(findIssue(schema, Object.create({ name: "n" }))).toMatchObject(missed);

@@ -3,7 +3,8 @@ import { runInNewContext } from "node:vm";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { waitUntil } from "../support/wait.ts";
-import { EventStreamReader, type JsonEvent, JsonKey } from "../../src/response/event-stream.ts";
+import type { JsonObject } from "../../src/json-values.ts";
+import { EventStreamReader, JsonKey } from "../../src/response/event-stream.ts";
 
 const EVENT_MAX_BYTES = 32_768;
 const SCAN_BYTES = 16_384;
@@ -16,7 +17,7 @@ const WANTED = [new JsonKey("usage"), new JsonKey("id")];
 
 /** A reader that wants events with `"usage"` or `"id"`, given these chunks, and the events it has found. */
 function readerOf(...chunks: (string | Buffer)[]) {
-  const events: JsonEvent[] = [];
+  const events: JsonObject[] = [];
   const reader = new EventStreamReader((event) => events.push(event));
   reader.wantedKeys = WANTED;
   for (const chunk of chunks) reader.push(Buffer.from(chunk as string));
@@ -120,7 +121,7 @@ test("passes over data that is not a JSON object", () => {
 });
 
 test("wantedKeys changed while an event is read apply to the next event", () => {
-  const events: JsonEvent[] = [];
+  const events: JsonObject[] = [];
   const reader = new EventStreamReader((event) => {
     events.push(event);
     reader.wantedKeys = [new JsonKey("usage")];

@@ -1,7 +1,7 @@
 import type { Database } from "../../store/database.ts";
 import { joinSumParts, selectSumParts } from "../../store/exact-sums.ts";
+import { DAY_MS } from "../../durations.ts";
 
-const DAY_MS = 86_400_000;
 /** 1 January 1970 was a Thursday: a week (from Monday) had begun three days before. */
 const WEEK_SHIFT_MS = 3 * DAY_MS;
 

@@ -3,8 +3,8 @@ import type { Database } from "../../store/database.ts";
 import { joinSumParts, selectSumParts } from "../../store/exact-sums.ts";
 import type { Tables } from "../../store/tables.ts";
 import { IS_UNFINISHED } from "./unfinished.ts";
+import { DAY_MS } from "../../durations.ts";
 
-const DAY_MS = 86_400_000;
 /** Lines in one page: few enough to make text of them without holding up a request. */
 export const LINES_PER_PAGE = 100;
 

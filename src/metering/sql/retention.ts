@@ -3,10 +3,11 @@ import type { Database } from "../../store/database.ts";
 import { FINAL_STATES } from "../record.ts";
 import { readRetentionTime, type RetentionTime, writeRetentionTime } from "./retention-clock.ts";
 import { toRowIdPrefix } from "../row-id.ts";
+import { HOUR_MS } from "../../durations.ts";
 
 const BATCH = 1_000;
 const FIRST_MS = 60_000;
-const EVERY_MS = 3_600_000;
+const EVERY_MS = HOUR_MS;
 
 /**
  * Deletes finished rows of the ledger that began before a time; their sums in the rollups stay. A thousand at a time, so

@@ -3,9 +3,7 @@ import { type Columns, createBulkInsert, createRowInsert } from "../../store/bul
 import type { Database } from "../../store/database.ts";
 import type { RequestRow } from "../record.ts";
 import type { DailyRollupTable, RollupTable, Tables } from "../../store/tables.ts";
-
-const HOUR_MS = 3_600_000;
-const DAY_MS = 86_400_000;
+import { DAY_MS, HOUR_MS } from "../../durations.ts";
 
 const SUMS = [
   "requests",

@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import { toColumnText, toMessageText, truncate } from "../src/bounded-text.ts";
+
+test("truncate marks a text that is longer than it may be, and no other", () => {
+  expect(truncate("abc", 3)).toBe("abc");
+  expect(truncate("abcd", 3)).toBe("abc…");
+  expect(truncate("", 0)).toBe("");
+});
+
+test("toMessageText replaces what is not printable ASCII, one code unit by one", () => {
+  expect(toMessageText("a b~\u0000\u001b\u007fé", 10)).toBe("a b~????");
+  expect(toMessageText("\u{1f600}…", 3)).toBe("???");
+  expect(toMessageText("éé\u{1f600}", 3)).toBe("???…");
+});
+
+test("toColumnText keeps 128 code units, without NUL and without half a surrogate pair", () => {
+  expect(toColumnText(`a\0b`)).toBe("ab");
+  expect(toColumnText("\ud83d")).toBe("\ufffd");
+  expect(toColumnText(`${"x".repeat(127)}\u{1f600}`)).toBe(`${"x".repeat(127)}\ufffd`);
+  expect(toColumnText("x".repeat(200))).toBe("x".repeat(128));
+});
