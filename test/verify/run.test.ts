@@ -5,7 +5,7 @@ import { GROUPS } from "../../tools/verify/catalogue.ts";
 import { formatReport } from "../../tools/verify/report-text.ts";
 import { GatewayUnreachable, runChecks } from "../../tools/verify/run.ts";
 import { PROXY_KEY, startProxy } from "../support/lossy-proxies.ts";
-import { startVerifySimulator } from "../support/verify.ts";
+import { startVerifySimulator } from "../support/run-verify.ts";
 
 const key = PROXY_KEY;
 

@@ -12,7 +12,7 @@ import { createTemporaryDirectory } from "./temporary-directory.ts";
 const USAGE = `usage: npm run bench:admin -- [options]
   --rows <n>      rows of the ledger (default 2000000)
   --only <text>   only queries whose name has this text`;
-const BAR_MS = 50;
+const BUDGET_MS = 50;
 const TICK_MS = 1;
 const DIMENSIONS = ["key", "model", "provider", "day"] as const;
 
@@ -59,7 +59,7 @@ function watchLoop(): () => Held {
   };
 }
 
-function queriesOf(now: number): Query[] {
+function listQueries(now: number): Query[] {
   const hour = now - (now % 3_600_000);
   const day = (days: number): string => new Date(hour - days * 86_400_000).toISOString();
   const ever = `from=${day(401)}`;
@@ -102,7 +102,7 @@ async function measure(url: string, secret: string, client: Worker): Promise<Res
   return { answer, held: stop() };
 }
 
-function report(name: string, { answer, held }: Result, passed: boolean): string {
+function formatResult(name: string, { answer, held }: Result, passed: boolean): string {
   const { cpuMs, wallMs } = held;
   const columns = [
     name.padEnd(32),
@@ -137,11 +137,13 @@ async function main(): Promise<void> {
   );
   const client = new Worker(new URL("./admin-client.ts", import.meta.url));
   let failed = false;
-  for (const { name, path, asCaller } of queriesOf(now).filter((query) => query.name.includes(values.only))) {
+  for (const { name, path, asCaller } of listQueries(now).filter((query) =>
+    query.name.includes(values.only),
+  )) {
     const result = await measure(gateway.url + path, asCaller ? CALLER_SECRET : ADMIN_SECRET, client);
-    const passed = result.held.cpuMs <= BAR_MS && result.answer.error === undefined;
+    const passed = result.held.cpuMs <= BUDGET_MS && result.answer.error === undefined;
     failed ||= !passed;
-    process.stdout.write(report(name, result, passed));
+    process.stdout.write(formatResult(name, result, passed));
   }
   await client.terminate();
   await gateway.stop({ drainMs: 0, graceMs: 0 });

@@ -31,34 +31,34 @@ export async function measureRounds(
   const until = performance.now() + budgetMs;
   const perRequest: number[][] = contestants.map(() => []);
   for (let round = 0; round < rounds && (round === 0 || performance.now() < until); round++) {
-    const before = await cpuOf(contestants);
-    await inTurn(contestants, kind, requests, slice);
-    const after = await cpuOf(contestants);
+    const before = await readCpuUs(contestants);
+    await runInTurn(contestants, kind, requests, slice);
+    const after = await readCpuUs(contestants);
     for (const [index, us] of perRequest.entries())
       us.push(((after[index] ?? Number.NaN) - (before[index] ?? Number.NaN)) / requests);
   }
   return perRequest;
 }
 
-async function cpuOf(contestants: readonly BenchTarget[]): Promise<number[]> {
+async function readCpuUs(contestants: readonly BenchTarget[]): Promise<number[]> {
   const us: number[] = [];
   for (const { server } of contestants) us.push(await server.readCpuUs());
   return us;
 }
 
 /** Makes `requests` to each, in another order for each slice: to come after a certain other one must be nobody's lot. */
-async function inTurn(
+async function runInTurn(
   contestants: readonly BenchTarget[],
   kind: BenchRequest,
   requests: number,
   slice: number,
 ): Promise<void> {
   for (let made = 0; made < requests; made += slice) {
-    for (const { load } of shuffled(contestants)) await load.run(kind, Math.min(slice, requests - made));
+    for (const { load } of shuffle(contestants)) await load.run(kind, Math.min(slice, requests - made));
   }
 }
 
-function shuffled<T>(values: readonly T[]): T[] {
+function shuffle<T>(values: readonly T[]): T[] {
   return values
     .map((value) => ({ value, at: Math.random() }))
     .toSorted((one, other) => one.at - other.at)

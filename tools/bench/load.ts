@@ -59,7 +59,7 @@ export class Load {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#pool.dispatch(
       { method: "POST", path: this.#path, headers, body },
-      countingHandler((status, bytes) => {
+      createCountingHandler((status, bytes) => {
         if (status === 200 && bytes === responseBytes) resolve();
         else reject(new Error(`${name}: status ${status} with ${bytes} bytes instead of ${responseBytes}`));
       }, reject),
@@ -68,7 +68,7 @@ export class Load {
   }
 }
 
-function countingHandler(
+function createCountingHandler(
   onEnd: (status: number, bytes: number) => void,
   onError: (error: Error) => void,
 ): Dispatcher.DispatchHandler {

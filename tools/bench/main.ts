@@ -1,6 +1,6 @@
 // Measures what the gateway costs, as ratios to the least that a proxy can cost, and whether it keeps to its bars.
 import { type BenchTarget, measureRounds } from "./compare.ts";
-import { startBaseline, startGateway, startUpstream } from "./contestants.ts";
+import { startBaseline, startGateway, startUpstream } from "./targets.ts";
 import { PLAIN, STREAM } from "./load.ts";
 import { measureMetering } from "./metering.ts";
 import { type BenchOptions, readOptions } from "./options.ts";
@@ -10,9 +10,9 @@ import { measureStartups } from "./startup.ts";
 import { warmUp } from "./warm-up.ts";
 
 /** How many times the CPU time of the floor the gateway may take, and how long to start. */
-const PLAIN_BAR = 2.2;
-const STREAM_BAR = 1.8;
-const STARTUP_BAR_MS = 700;
+const PLAIN_BUDGET = 2.2;
+const STREAM_BUDGET = 1.8;
+const STARTUP_BUDGET_MS = 700;
 
 /** Requests to one server before it is the other's turn: a few hundredths of a second. */
 const SLICE_REQUESTS = 128;
@@ -24,14 +24,14 @@ async function measure(options: BenchOptions): Promise<Verdict[]> {
   const floor = await startBaseline(upstreamUrl);
   if (options.baselineTwice) return compareBoth(await startBaseline(upstreamUrl), floor, options);
   const verdicts = await compareBoth(await startGateway(upstreamUrl), floor, options, {
-    plain: PLAIN_BAR,
-    stream: STREAM_BAR,
+    plain: PLAIN_BUDGET,
+    stream: STREAM_BUDGET,
   });
   const { first, later } = await measureStartups(upstreamUrl, options.startups);
   return [
     ...verdicts,
-    judgeStartup("first start to first answer", first, STARTUP_BAR_MS),
-    judgeStartup("later start to first answer", later, STARTUP_BAR_MS),
+    judgeStartup("first start to first answer", first, STARTUP_BUDGET_MS),
+    judgeStartup("later start to first answer", later, STARTUP_BUDGET_MS),
   ];
 }
 

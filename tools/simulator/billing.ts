@@ -55,7 +55,7 @@ interface Bill {
   readonly upstreamNanodollars: number;
 }
 
-function billOf(generation: Generation, completionChars: number): Bill {
+function computeBill(generation: Generation, completionChars: number): Bill {
   const { model, promptTokens, reasoningChars, isByok } = generation;
   const completionTokens = countTokens(completionChars);
   const upstreamNanodollars =
@@ -73,7 +73,7 @@ function billOf(generation: Generation, completionChars: number): Bill {
 /** The `usage` object after `completionChars` characters of completion, reasoning included. */
 export function buildUsage(generation: Generation, completionChars: number): Record<string, unknown> {
   const { promptTokens, isByok } = generation;
-  const bill = billOf(generation, completionChars);
+  const bill = computeBill(generation, completionChars);
   return {
     prompt_tokens: promptTokens,
     completion_tokens: bill.completionTokens,
@@ -117,7 +117,7 @@ export class Charges {
 
   /** Bills a generation for its prompt and `completionChars` characters; call it once for each. */
   bill(generation: Generation, completionChars: number, cancelled: boolean): void {
-    const bill = billOf(generation, completionChars);
+    const bill = computeBill(generation, completionChars);
     const { nanodollars } = bill;
     this.#charges.set(generation.id, { ...bill, generation, cancelled, endedAtMs: Date.now() });
     this.#nanodollars += nanodollars;

@@ -31,13 +31,13 @@ const FILLER = " … und so weiter 🌊 等等";
 const REASONING = ["The user wrote something; ", "I shall echo it, with a wave 🌊."];
 
 /** Cuts a text into `count` pieces (at least one), never inside a character; surplus pieces are empty. */
-function cutUp(text: string, count: number): string[] {
+function cutText(text: string, count: number): string[] {
   const characters = Array.from(text);
   const at = (i: number): number => Math.floor((i * characters.length) / count);
   return Array.from({ length: count }, (_, i) => characters.slice(at(i), at(i + 1)).join(""));
 }
 
-function echoText(lastUserText: string, events: number): string {
+function buildEcho(lastUserText: string, events: number): string {
   // A cut surrogate pair would be an unpaired surrogate, which UTF-8 cannot carry.
   const echoed = lastUserText.slice(0, MOST_ECHOED_CHARS).toWellFormed();
   const text = `Echo: ${echoed} — ¡olé! 👋🏽 你好`;
@@ -53,16 +53,16 @@ export function makeReply(request: ChatRequest, reasons: boolean, common: Common
   const schema = tool === undefined ? contentSchema : (tool.parameters ?? { type: "object" });
   // Padding would break the JSON of arguments and of structured content, so those have none.
   if (schema !== undefined) {
-    const pieces = cutUp(JSON.stringify(makeInstance(schema)), count);
+    const pieces = cutText(JSON.stringify(makeInstance(schema)), count);
     const toolCall = tool && { id: `call_${makeRandomId(24)}`, name: tool.name };
     return { pieces, padding: "", reasoning, toolCall };
   }
-  const pieces = cutUp(echoText(request.lastUserText, count), count);
+  const pieces = cutText(buildEcho(request.lastUserText, count), count);
   return { pieces, padding: ".".repeat(common.padBytes), reasoning, toolCall: undefined };
 }
 
 /** The content, or the arguments of the tool call, in one string. */
-export function joinText({ pieces, padding }: Reply): string {
+export function joinPieces({ pieces, padding }: Reply): string {
   return padding === "" ? pieces.join("") : pieces.map((piece) => piece + padding).join("");
 }
 

@@ -1,6 +1,6 @@
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { ResponseDecoder } from "./answer-decoder.ts";
+import { ResponseDecoder } from "./response-decoder.ts";
 
 /** The gateway under test, and what every request to it carries. */
 export interface GatewayTarget {
@@ -29,7 +29,7 @@ export type Ending = "open" | "whole" | "cut" | "reset";
 // What openai-node sends, because some gateways behave by it.
 const USER_AGENT = "OpenAI/JS 7.57.0";
 
-function requestHead(target: GatewayTarget, url: URL, outgoing: Outgoing): string {
+function formatRequestHead(target: GatewayTarget, url: URL, outgoing: Outgoing): string {
   const headers: Record<string, string | undefined> = {
     host: url.host,
     authorization: `Bearer ${target.key}`,
@@ -74,7 +74,7 @@ export class Call {
       this.#closed = true;
       this.#tell();
     });
-    this.#socket.write(requestHead(target, url, outgoing));
+    this.#socket.write(formatRequestHead(target, url, outgoing));
     this.#socket.write(outgoing.body);
   }
 

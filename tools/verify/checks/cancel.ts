@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { sleep } from "../../simulator/exchange.ts";
-import type { Harness } from "../bench.ts";
+import { sleep } from "../../simulator/http-exchange.ts";
+import type { Harness } from "../harness.ts";
 import { type Check, toOutcome, type Outcome } from "../check.ts";
 import {
   beginJson,
@@ -8,7 +8,7 @@ import {
   formatContentChunk,
   KEEP_ALIVE,
   type Responder,
-} from "../upstream-answers.ts";
+} from "../upstream-responses.ts";
 
 /** How long upstream may be kept at work for a client that has left. */
 const ABORT_MS = 1_000;
@@ -22,7 +22,7 @@ interface Leaving {
   readonly afterBytes: number;
 }
 
-async function leave(harness: Harness, { stream, upstream, afterBytes }: Leaving): Promise<Outcome> {
+async function checkAborted(harness: Harness, { stream, upstream, afterBytes }: Leaving): Promise<Outcome> {
   harness.respondWith(upstream);
   const call = harness.sendChat({ stream });
   const { exchange } = await harness.waitForUpstream(call);
@@ -105,5 +105,5 @@ export const CANCEL_CHECKS: readonly Check[] = (
   title: `${title} is aborted upstream`,
   why,
   expected: `upstream's connection closed within ${ABORT_MS} ms`,
-  run: (harness) => leave(harness, leaving),
+  run: (harness) => checkAborted(harness, leaving),
 }));

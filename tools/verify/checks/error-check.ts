@@ -1,7 +1,7 @@
-import type { Harness } from "../bench.ts";
+import type { Harness } from "../harness.ts";
 import type { Call, Outgoing } from "../call.ts";
 import { type Check, toOutcome, type Outcome } from "../check.ts";
-import { respondJson, PLAIN_RESPONSE, type Responder } from "../upstream-answers.ts";
+import { respondJson, PLAIN_RESPONSE, type Responder } from "../upstream-responses.ts";
 
 interface ErrorBody {
   readonly error?: {
@@ -12,7 +12,7 @@ interface ErrorBody {
 }
 
 /** What is wrong with an answer as an error that OpenAI's SDKs can read; empty if nothing is. */
-function faults({ response }: Call, status: number): string[] {
+function listFaults({ response }: Call, status: number): string[] {
   const said: string[] = [];
   const type = response.readHeader("content-type") ?? "(absent)";
   if (response.status !== status) said.push(`status ${response.status}`);
@@ -36,7 +36,7 @@ function faults({ response }: Call, status: number): string[] {
 /** Waits for the answer and judges it as an error of this status that OpenAI's SDKs turn into the right class. */
 async function judgeError(harness: Harness, call: Call, status: number): Promise<Outcome> {
   await harness.waitForResponse(call);
-  const said = faults(call, status);
+  const said = listFaults(call, status);
   const body = call.response.body.toString("utf8", 0, 200);
   return toOutcome(
     said.length === 0,

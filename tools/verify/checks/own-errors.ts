@@ -1,5 +1,5 @@
 import { type Check, toOutcome } from "../check.ts";
-import { respondError } from "../upstream-answers.ts";
+import { respondError } from "../upstream-responses.ts";
 import { buildChatBody, createErrorCheck, type ErrorCase } from "./error-check.ts";
 
 const PAGE = `<!DOCTYPE html>\n<html><head><title>openrouter.ai | 502: Bad gateway</title></head><body><h1>Error 502</h1></body></html>\n`;

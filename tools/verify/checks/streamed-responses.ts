@@ -7,8 +7,8 @@ import {
   EMPTY_CHOICES_END,
   STREAM,
   STREAM_END,
-} from "../upstream-answers.ts";
-import { createResponseCheck, type ResponseVector } from "./answer-check.ts";
+} from "../upstream-responses.ts";
+import { createResponseCheck, type ResponseVector } from "./response-check.ts";
 
 const middle = Math.floor(STREAM.length / 2);
 

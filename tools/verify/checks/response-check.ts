@@ -1,6 +1,6 @@
 import { compareBytes } from "../byte-difference.ts";
 import { type Check, fail } from "../check.ts";
-import { respondJson, respondStream, type Responder } from "../upstream-answers.ts";
+import { respondJson, respondStream, type Responder } from "../upstream-responses.ts";
 
 /** An answer with status 200 whose bytes must not change. */
 export interface ResponseVector {

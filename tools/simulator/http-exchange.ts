@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { type ErrorDetails, formatError, buildErrorHeaders } from "./errors.ts";
-import type { SimulatorState, SeenRequest } from "./journal.ts";
+import type { SimulatorState, SeenRequest } from "./state.ts";
 
 // As recorded from OpenRouter, which has Cloudflare before it. A gateway may let only the last two through.
 const COOKIE = "__cf_bm=simulated; path=/; HttpOnly; Secure; SameSite=None";

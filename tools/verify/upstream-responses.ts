@@ -1,5 +1,5 @@
 // Answers as OpenRouter sends them, byte for byte known here, and the ways to send them.
-import { type HttpExchange, waitForNextTurn, sleep } from "../simulator/exchange.ts";
+import { type HttpExchange, waitForNextTurn, sleep } from "../simulator/http-exchange.ts";
 
 /** How upstream answers one request. */
 export type Responder = (exchange: HttpExchange) => void | Promise<void>;

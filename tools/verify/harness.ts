@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import type { HttpExchange } from "../simulator/exchange.ts";
+import type { HttpExchange } from "../simulator/http-exchange.ts";
 import type { Simulator } from "../simulator/simulator.ts";
 import { Call, type Outgoing, type GatewayTarget } from "./call.ts";
-import { respondJson, PLAIN_RESPONSE, type Responder } from "./upstream-answers.ts";
+import { respondJson, PLAIN_RESPONSE, type Responder } from "./upstream-responses.ts";
 
 /** A request as it arrived upstream. */
 export interface ArrivedRequest {

@@ -1,6 +1,6 @@
 import type { Check } from "../check.ts";
-import { beginJson, KEEP_ALIVE, PLAIN_RESPONSE, type Responder } from "../upstream-answers.ts";
-import { createResponseCheck, type ResponseVector } from "./answer-check.ts";
+import { beginJson, KEEP_ALIVE, PLAIN_RESPONSE, type Responder } from "../upstream-responses.ts";
+import { createResponseCheck, type ResponseVector } from "./response-check.ts";
 
 const PLAIN: readonly ResponseVector[] = [
   {
