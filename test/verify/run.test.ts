@@ -35,7 +35,7 @@ test("a gateway that does not listen is told from one that fails", async () => {
 test("a gateway that never answers is given up", { timeout: 15_000 }, async () => {
   const gateway = await listen(() => {});
   await expect(runChecks({ gateway, key, simulator: await startVerifySimulator() })).rejects.toThrow(
-    "no answer",
+    "no response",
   );
 });
 

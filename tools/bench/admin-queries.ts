@@ -23,7 +23,7 @@ interface Query {
 }
 
 interface Result {
-  readonly answer: AdminQueryResult;
+  readonly result: AdminQueryResult;
   readonly held: Held;
 }
 
@@ -98,20 +98,20 @@ async function measure(url: string, secret: string, client: Worker): Promise<Res
   const stop = watchLoop();
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
   client.postMessage({ url, secret } satisfies AdminQuery);
-  const [answer] = (await once(client, "message")) as [AdminQueryResult];
-  return { answer, held: stop() };
+  const [result] = (await once(client, "message")) as [AdminQueryResult];
+  return { result, held: stop() };
 }
 
-function formatResult(name: string, { answer, held }: Result, passed: boolean): string {
+function formatResult(name: string, { result, held }: Result, passed: boolean): string {
   const { cpuMs, wallMs } = held;
   const columns = [
     name.padEnd(32),
     `held ${cpuMs.toFixed(0).padStart(6)} ms CPU, ${wallMs.toFixed(0).padStart(6)} ms`,
-    `took ${answer.ms.toFixed(0).padStart(7)} ms`,
-    `${(answer.bytes / 1e6).toFixed(1).padStart(7)} MB`,
-    String(answer.status),
+    `took ${result.ms.toFixed(0).padStart(7)} ms`,
+    `${(result.bytes / 1e6).toFixed(1).padStart(7)} MB`,
+    String(result.status),
     passed ? "PASS" : "FAIL",
-    answer.error ?? "",
+    result.error ?? "",
   ];
   return `${columns.join("  ").trimEnd()}\n`;
 }
@@ -141,7 +141,7 @@ async function main(): Promise<void> {
     query.name.includes(values.only),
   )) {
     const result = await measure(gateway.url + path, asCaller ? CALLER_SECRET : ADMIN_SECRET, client);
-    const passed = result.held.cpuMs <= BUDGET_MS && result.answer.error === undefined;
+    const passed = result.held.cpuMs <= BUDGET_MS && result.result.error === undefined;
     failed ||= !passed;
     process.stdout.write(formatResult(name, result, passed));
   }

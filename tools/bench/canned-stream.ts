@@ -18,11 +18,11 @@ const MODEL = "openai/gpt-4o-mini";
 
 /**
  * One stream without sockets, from the moment at which its request has been read until it has been reported.
- * @param recorder undefined: it is accounted for nowhere. @param answer its events.
+ * @param recorder undefined: it is accounted for nowhere. @param response its events.
  */
 export function relayCannedStream(
   recorder: UsageRecorder | undefined,
-  answer: readonly Buffer[],
+  response: readonly Buffer[],
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const { request, reply, context } = createRequest((ended) => {
@@ -36,7 +36,7 @@ export function relayCannedStream(
     totalTimeoutMs: 60_000,
     responseLimitBytes: Infinity,
   });
-  const attempt = createAttempt(answer, () => {
+  const attempt = createAttempt(response, () => {
     context.endedAt = performance.now();
     relay.onClose();
   });
@@ -51,13 +51,13 @@ export function relayCannedStream(
 }
 
 /** Answers a request with the canned stream: the head in one turn of the loop, the rest in the next. */
-function createAttempt(answer: readonly Buffer[], ended: () => void) {
+function createAttempt(response: readonly Buffer[], ended: () => void) {
   return (handler: Dispatcher.DispatchHandler): void => {
     handler.onRequestStart?.(CONTROLLER, undefined);
     setImmediate(() => {
       handler.onResponseStart?.(CONTROLLER, 200, RESPONSE_HEAD);
       setImmediate(() => {
-        for (const event of answer) handler.onResponseData?.(CONTROLLER, event);
+        for (const event of response) handler.onResponseData?.(CONTROLLER, event);
         handler.onResponseEnd?.(CONTROLLER, {});
         ended();
       });

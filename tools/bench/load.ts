@@ -8,7 +8,7 @@ const SECRET = "sk-bench-0123456789abcdef0123456789abcdef";
 /** The one gateway key of the benchmark, as `GATEWAY_API_KEYS` takes it. */
 export const GATEWAY_KEY: string = `bench:${SECRET}`;
 
-/** One kind of request, and what its answer has to be. */
+/** One kind of request, and what its response has to be. */
 export interface BenchRequest {
   readonly name: string;
   readonly streamed: boolean;
@@ -41,7 +41,7 @@ export class Load {
     this.#path = pathname.replace(/\/$/, "") + CHAT_PATH;
   }
 
-  /** Makes `count` requests and reads every answer to its end. @throws at the first that is not as it has to be. */
+  /** Makes `count` requests and reads every response to its end. @throws at the first that is not as it has to be. */
   async run(kind: BenchRequest, count: number): Promise<void> {
     let left = count;
     const worker = async (): Promise<void> => {

@@ -19,7 +19,7 @@ const SLICE_STREAMS = 128;
 interface Figures {
   /** By how much it is dearer with a ledger, of each pair of processes the middle one of its rounds. */
   readonly extrasUs: number[];
-  /** Of the floor, in each round. */
+  /** Of the baseline, in each round. */
   readonly baselineUs: number[];
 }
 
@@ -29,20 +29,20 @@ interface Figures {
  * What one event adds drowns in the noise of the sockets, and is measured without them.
  */
 export async function measureMetering(upstreamUrl: string, options: BenchOptions): Promise<Verdict[]> {
-  const floor = await startBaseline(upstreamUrl);
-  await warmUp([floor]);
+  const baseline = await startBaseline(upstreamUrl);
+  await warmUp([baseline]);
   const plain: Figures = { extrasUs: [], baselineUs: [] };
   const stream: Figures = { extrasUs: [], baselineUs: [] };
   for (let pair = 0; pair < options.pairs; pair++) {
     const both = await startPair(upstreamUrl, pair % 2 === 0);
     await measurePair(
-      [...both, floor],
+      [...both, baseline],
       plain,
       { kind: PLAIN, count: options.requests, slice: SLICE_REQUESTS },
       options,
     );
     await measurePair(
-      [...both, floor],
+      [...both, baseline],
       stream,
       { kind: STREAM, count: options.streams, slice: SLICE_STREAMS },
       options,
@@ -89,15 +89,15 @@ interface PairLoad {
   readonly slice: number;
 }
 
-/** @param contestants with a ledger, without, and the floor. @param figures what is found is added to them. */
+/** @param targets with a ledger, without, and the baseline. @param figures what is found is added to them. */
 async function measurePair(
-  contestants: readonly BenchTarget[],
+  targets: readonly BenchTarget[],
   figures: Figures,
   { kind, count, slice }: PairLoad,
   { rounds, budgetMs }: BenchOptions,
 ): Promise<void> {
-  const us = await measureRounds(contestants, { kind, requests: count, slice, rounds, budgetMs });
-  const [tested = [], without = [], floor = []] = us;
+  const us = await measureRounds(targets, { kind, requests: count, slice, rounds, budgetMs });
+  const [tested = [], without = [], baseline = []] = us;
   figures.extrasUs.push(computeMedian(tested.map((each, round) => each - (without[round] ?? Number.NaN))));
-  figures.baselineUs.push(...floor);
+  figures.baselineUs.push(...baseline);
 }

@@ -6,7 +6,7 @@ const USAGE = `usage: npm run bench -- [options]
   --requests <n>  small requests per round; streams are a tenth of it (default 4000, quick 2000; with --metering 2560)
   --metering      compare the gateway that keeps a ledger with the one that keeps none; takes some ten minutes
   --pairs <n>     with --metering: pairs of processes that are compared (default 5, quick 2)
-  --floor-twice   compare the floor with itself: how far from 1.00 it comes out is noise`;
+  --floor-twice   compare the baseline with itself: how far from 1.00 it comes out is noise`;
 
 const DEADLINE_MS = 118_000;
 const PAIR_DEADLINE_MS = 240_000;

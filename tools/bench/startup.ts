@@ -9,7 +9,7 @@ import { createTemporaryDirectory } from "./temporary-directory.ts";
 const RETRY_MS = 2;
 const GIVE_UP_MS = 10_000;
 
-/** Of several starts, in ms from the start of the process to its first answer to a chat completion. */
+/** Of several starts, in ms from the start of the process to its first response to a chat completion. */
 export interface Startups {
   /** Node compiles everything. */
   readonly first: readonly number[];

@@ -73,11 +73,11 @@ async function measureStreams(): Promise<StreamCost> {
 
 async function measureExtraUs(
   recorder: UsageRecorder,
-  answer: readonly Buffer[],
+  response: readonly Buffer[],
   ledgerFirst: boolean,
 ): Promise<number> {
-  const first = await measureStreamUs(ledgerFirst ? recorder : undefined, answer);
-  const second = await measureStreamUs(ledgerFirst ? undefined : recorder, answer);
+  const first = await measureStreamUs(ledgerFirst ? recorder : undefined, response);
+  const second = await measureStreamUs(ledgerFirst ? undefined : recorder, response);
   return ledgerFirst ? first - second : second - first;
 }
 
@@ -115,12 +115,12 @@ async function openLedger() {
 /** @returns µs of CPU time a stream. */
 async function measureStreamUs(
   recorder: UsageRecorder | undefined,
-  answer: readonly Buffer[],
+  response: readonly Buffer[],
 ): Promise<number> {
   const before = process.cpuUsage();
   let left = STREAMS;
   const worker = async (): Promise<void> => {
-    while (left-- > 0) await relayCannedStream(recorder, answer);
+    while (left-- > 0) await relayCannedStream(recorder, response);
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   await sleep(FLUSHED_MS);

@@ -1,7 +1,7 @@
-// Who used how much: the rule for tokens, the price of an answer, and the ledger `GET /generation` reads.
+// Who used how much: the rule for tokens, the price of a response, and the ledger `GET /generation` reads.
 import type { Model } from "./catalog.ts";
 
-/** One answer being generated; it is in the ledger only once it is settled. */
+/** One response being generated; it is in the ledger only once it is settled. */
 export interface Generation {
   readonly id: string;
   readonly model: Model;
@@ -20,7 +20,7 @@ export interface Generation {
   readonly isByok: boolean;
 }
 
-/** What an answer cost, as the ledger keeps it; money in nanodollars (1e-9 USD). */
+/** What a response cost, as the ledger keeps it; money in nanodollars (1e-9 USD). */
 export interface Charge {
   readonly generation: Generation;
   readonly completionTokens: number;

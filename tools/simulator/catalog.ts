@@ -5,7 +5,7 @@ import { BEHAVIOUR_NAMES } from "./behaviour.ts";
 /** A model as it is billed; prices are nanodollars per token. */
 export interface Model {
   readonly id: string;
-  /** the dated name that answers carry in their `model` */
+  /** the dated name that responses carry in their `model` */
   readonly canonicalSlug: string;
   readonly name: string;
   readonly provider: string;

@@ -1,4 +1,4 @@
-// POST /chat/completions: from the body to the answer.
+// POST /chat/completions: from the body to the response.
 import { type Mistake, PLAIN, type Plan, parseBehaviour } from "./behaviour.ts";
 import { type Generation, countTokens } from "./billing.ts";
 import { type Model, resolveModel } from "./catalog.ts";
@@ -12,7 +12,7 @@ import { countCharsWithin, buildFailingStream } from "./partial-response.ts";
 import { type EarlyPlan, findRefusal, refuseEarly } from "./refusals.ts";
 import { type ChatRequest, readChatRequest } from "./request.ts";
 
-/** An answer that is ready to be sent. */
+/** A response that is ready to be sent. */
 interface PreparedResponse {
   readonly generation: Generation;
   readonly pieces: readonly Piece[];
@@ -23,11 +23,12 @@ const FLOOD_UNITS = 1500;
 /** Answers one chat request. */
 export async function respondToChat(exchange: HttpExchange): Promise<void> {
   const header = exchange.req.headers["x-simulate"];
-  const told = typeof header === "string" ? parseBehaviour(header) : undefined;
-  if (told && "name" in told && told.name === "early-413") return refuseEarly(exchange, told);
+  const requested = typeof header === "string" ? parseBehaviour(header) : undefined;
+  if (requested && "name" in requested && requested.name === "early-413")
+    return refuseEarly(exchange, requested);
   let early: EarlyPlan | undefined;
   const body = await exchange.readBody((start) => {
-    early = told === undefined ? findEarlyPlan(start) : undefined;
+    early = requested === undefined ? findEarlyPlan(start) : undefined;
     return early !== undefined;
   });
   if (early) return refuseEarly(exchange, early);
@@ -36,7 +37,7 @@ export async function respondToChat(exchange: HttpExchange): Promise<void> {
   const request = readChatRequest(parsed);
   if (request === undefined) return exchange.sendError(400, { message: "Invalid JSON body" });
   exchange.seen.model = request.model;
-  const plan = told ?? readPlan(request.model);
+  const plan = requested ?? readPlan(request.model);
   const refused = { userId: USER_ID };
   if ("mistake" in plan) return exchange.sendError(400, { ...refused, message: plan.mistake });
   if (!request.hasMessages)
@@ -143,7 +144,7 @@ function buildHead({ id, streamed }: Generation): string[] {
     : ["Content-Type", "application/json", ...head];
 }
 
-/** Sends an answer, or what the plan leaves of it, and bills it. */
+/** Sends a response, or what the plan leaves of it, and bills it. */
 async function send(exchange: HttpExchange, answer: PreparedResponse, plan: Plan): Promise<void> {
   const { generation, pieces } = answer;
   const { charges } = exchange.state;
@@ -167,7 +168,7 @@ async function send(exchange: HttpExchange, answer: PreparedResponse, plan: Plan
   exchange.end();
 }
 
-/** Sends the part of an answer that its fault allows, and breaks off; false when there is no such fault. */
+/** Sends the part of a response that its fault allows, and breaks off; false when there is no such fault. */
 async function breakIfFaulty(exchange: HttpExchange, pieces: readonly Piece[], plan: Plan): Promise<boolean> {
   if (plan.name === "cut" || plan.name === "reset" || plan.name === "stall") {
     await writePart(exchange, pieces, plan.own, plan.common);

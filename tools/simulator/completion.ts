@@ -1,5 +1,5 @@
-// Answers as bytes to send, in OpenRouter's form. Each JSON text is put together from parts that are serialised once
-// for a whole answer, because a benchmark's upstream must not be its bottleneck.
+// Responses as bytes to send, in OpenRouter's form. Each JSON text is put together from parts that are serialised once
+// for a whole response, because a benchmark's upstream must not be its bottleneck.
 import { type Generation, buildUsage } from "./billing.ts";
 import { type Reply, joinPieces } from "./content.ts";
 
@@ -89,7 +89,7 @@ function spreadComments(data: readonly Piece[], comments: number): Piece[] {
   return pieces;
 }
 
-/** The events of a streamed answer, from the first comment to `[DONE]`. */
+/** The events of a streamed response, from the first comment to `[DONE]`. */
 export function buildStream(
   generation: Generation,
   reply: Reply,
@@ -133,7 +133,7 @@ export function prependKeepAlive(document: string, chars: number, { count, units
   return [...whitespace, { text: document, isData: true, chars }];
 }
 
-/** An unstreamed answer: keep-alive whitespace, then the JSON. */
+/** An unstreamed response: keep-alive whitespace, then the JSON. */
 export function buildDocument(generation: Generation, reply: Reply, keepAlive: KeepAlive): Piece[] {
   const { id, model, startedAtMs, finishReason, nativeFinishReason } = generation;
   const { toolCall } = reply;

@@ -10,7 +10,7 @@ export interface ToolCall {
   readonly name: string;
 }
 
-/** An answer before it is put into chunks or JSON. */
+/** A response before it is put into chunks or JSON. */
 export interface Reply {
   /** the content, or the arguments of the tool call, in the order of the stream */
   readonly pieces: readonly string[];
@@ -25,7 +25,7 @@ export function makeRandomId(length: number): string {
   return randomUUID().replaceAll("-", "").slice(0, length);
 }
 
-// Long prompts are echoed in part: the answer is for reading, and its size has options of its own.
+// Long prompts are echoed in part: the response is for reading, and its size has options of its own.
 const MOST_ECHOED_CHARS = 400;
 const FILLER = " … und so weiter 🌊 等等";
 const REASONING = ["The user wrote something; ", "I shall echo it, with a wave 🌊."];
@@ -45,7 +45,7 @@ function buildEcho(lastUserText: string, events: number): string {
   return text.length < 2 * events ? text + FILLER.repeat(Math.ceil((2 * events) / FILLER.length)) : text;
 }
 
-/** Makes up the answer to a request; the same request and options give the same text. */
+/** Makes up the response to a request; the same request and options give the same text. */
 export function makeReply(request: ChatRequest, reasons: boolean, common: CommonOptions): Reply {
   const count = Math.max(common.events, 1);
   const reasoning = reasons ? REASONING : [];
@@ -68,7 +68,7 @@ export function joinPieces({ pieces, padding }: Reply): string {
 
 const FLOOD_PIECE_CHARS = 16 * 1024;
 
-/** An answer of at least `bytes` bytes, in pieces of 16 KiB. */
+/** A response of at least `bytes` bytes, in pieces of 16 KiB. */
 export function makeFloodReply(bytes: number): Reply {
   const pieces = Array.from({ length: Math.ceil(bytes / FLOOD_PIECE_CHARS) }, () => "");
   return { pieces, padding: "~".repeat(FLOOD_PIECE_CHARS), reasoning: [], toolCall: undefined };

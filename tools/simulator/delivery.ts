@@ -1,4 +1,4 @@
-// How an answer's pieces get onto the wire: at once, one by one, or split where no event or character ends.
+// How a response's pieces get onto the wire: at once, one by one, or split where no event or character ends.
 import type { CommonOptions } from "./behaviour.ts";
 import type { Piece } from "./completion.ts";
 import { type HttpExchange, waitForNextTurn, sleep } from "./http-exchange.ts";
@@ -7,7 +7,7 @@ import { takeData } from "./partial-response.ts";
 /** How fast, and in what portions: the options `gapMs` and `split`. */
 export type Pace = Pick<CommonOptions, "gapMs" | "split">;
 
-// A usual answer is one write; a large one is written in batches, waiting where the reader is slower.
+// A usual response is one write; a large one is written in batches, waiting where the reader is slower.
 const BATCH_PIECES = 64;
 
 /** Writes in parts of `split` bytes, each in a turn of its own so that it is a socket write of its own. */
@@ -20,7 +20,7 @@ async function writeSplit(exchange: HttpExchange, bytes: Buffer, split: number):
 
 /**
  * Writes pieces with a gap before each data piece but the first; without gap and split in one single write.
- * Returns early when the client leaves. Does not end the answer.
+ * Returns early when the client leaves. Does not end the response.
  */
 export async function writePieces(
   exchange: HttpExchange,

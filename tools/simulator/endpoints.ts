@@ -73,7 +73,7 @@ function findDearest(endpoints: readonly [Endpoint, ...Endpoint[]]): Endpoint {
   return endpoints.reduce((a, b) => (b.completionNanodollars > a.completionNanodollars ? b : a));
 }
 
-/** The body of the answer for a listed model, in OpenRouter's shape; undefined when the model is not listed. */
+/** The body of the response for a listed model, in OpenRouter's shape; undefined when the model is not listed. */
 export function formatEndpoints(id: string): string | undefined {
   const model = resolveModel(id);
   if (model?.id !== id) return undefined;

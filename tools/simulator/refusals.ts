@@ -1,4 +1,4 @@
-// Answers without a generation: errors, pages that are not OpenRouter's, and connections that break before any head.
+// Responses without a generation: errors, pages that are not OpenRouter's, and connections that break before any head.
 // Nothing here is ever billed.
 import type { Plan } from "./behaviour.ts";
 import { USER_ID, formatCloudflarePage, formatError } from "./errors.ts";
@@ -6,7 +6,7 @@ import { type HttpExchange, sleep } from "./http-exchange.ts";
 
 type NamedPlan<N extends Plan["name"]> = Extract<Plan, { name: N }>;
 
-/** The plan of an answer that comes before the request has been read. */
+/** The plan of a response that comes before the request has been read. */
 export type EarlyPlan = NamedPlan<"early-413">;
 
 /** Answers 413 without reading (the rest of) the body, and closes `lingerMs` later. */
@@ -16,8 +16,8 @@ export async function refuseEarly(exchange: HttpExchange, { own, common }: Early
   exchange.req.pause();
   await sleep(common.delayMs);
   if (!exchange.isOpen) return;
-  // With its length said, the answer is complete before the connection closes: closing at once, with unread bytes
-  // in the socket, makes the system send a reset that can overtake the answer.
+  // With its length said, the response is complete before the connection closes: closing at once, with unread bytes
+  // in the socket, makes the system send a reset that can overtake the response.
   const headers = ["Content-Type", "application/json", "Content-Length", length, "Connection", "close"];
   exchange.writeHead(413, headers);
   exchange.write(body);

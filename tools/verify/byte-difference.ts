@@ -17,7 +17,7 @@ function quoteAround(bytes: Buffer, at: number): string {
 
 /**
  * Compares bytes.
- * @param what names them: "the request", "the answer".
+ * @param what names them: "the request", "the response".
  * @returns passed if they are the same; else where they part, with what stands there on both sides.
  */
 export function compareBytes(what: string, expected: string | Uint8Array, came: Buffer): Outcome {

@@ -26,7 +26,7 @@ async function checkAborted(harness: Harness, { stream, upstream, afterBytes }: 
   harness.respondWith(upstream);
   const call = harness.sendChat({ stream });
   const { exchange } = await harness.waitForUpstream(call);
-  // A gateway that holds the answer back is left as well: what counts is that upstream is told.
+  // A gateway that holds the response back is left as well: what counts is that upstream is told.
   const begun = await call.waitUntil(() => call.response.bodyBytes >= afterBytes, BEGIN_MS);
   const closed = once(exchange.res, "close");
   const leftAtMs = performance.now();
@@ -34,7 +34,7 @@ async function checkAborted(harness: Harness, { stream, upstream, afterBytes }: 
   await Promise.race([closed, sleep(ABORT_MS)]);
   const tookMs = Math.round(performance.now() - leftAtMs);
   const what = exchange.isOpen ? `upstream still at work after ${ABORT_MS} ms` : `aborted after ${tookMs} ms`;
-  return toOutcome(!exchange.isOpen, begun ? what : `${what}; the answer had been held back`);
+  return toOutcome(!exchange.isOpen, begun ? what : `${what}; the response had been held back`);
 }
 
 const silent: Responder = () => undefined;

@@ -102,7 +102,7 @@ export const CREDENTIAL_CHECKS: readonly Check[] = [
     id: "credentials/not-echoed",
     title: "a wrong key is not repeated in the error",
     why: "errors are logged and shown; a key with one wrong letter is nearly the right one",
-    expected: "an answer without the key",
+    expected: "a response without the key",
     run: async (harness) => {
       const call = harness.sendChat({ stream: false, headers: { authorization: `Bearer ${WRONG_KEY}` } });
       const { response } = await harness.waitForResponse(call);

@@ -26,7 +26,7 @@ const EVENTS = WORDS.map(formatContentChunk).join("");
 const HALF_EVENT = formatContentChunk("third-word").slice(0, 60);
 const HALF_JSON = KEEP_ALIVE + PLAIN_RESPONSE.slice(0, 200);
 
-/** Begins an answer, writes this much of it, and breaks the connection. */
+/** Begins a response, writes this much of it, and breaks the connection. */
 function createBreakingResponder(begin: Responder, bytes: string, how: (socket: Socket) => void): Responder {
   return async (exchange) => {
     await begin(exchange);
@@ -46,15 +46,15 @@ async function sendBrokenCall(harness: Harness, stream: boolean, upstream: Respo
 async function checkEndsBroken(harness: Harness, stream: boolean, upstream: Responder): Promise<Outcome> {
   const call = await sendBrokenCall(harness, stream, upstream);
   const { status } = call.response;
-  // An error instead of an answer is no success either: a gateway may have waited with the head.
-  if (call.ending === "whole" && status >= 500) return pass(`status ${status} instead of the answer`);
+  // An error instead of a response is no success either: a gateway may have waited with the head.
+  if (call.ending === "whole" && status >= 500) return pass(`status ${status} instead of the response`);
   return toOutcome(call.ending === "cut" || call.ending === "reset", call.summarize());
 }
 
-const WHY = "a clean end is what every SDK takes for success: half an answer is stored, shown, and paid for";
+const WHY = "a clean end is what every SDK takes for success: half a response is stored, shown, and paid for";
 const EXPECTED = `the client's connection ends within ${NOTICE_MS} ms, without the end that the framing promises`;
 
-/** A short answer whose Content-Length promises more. */
+/** A short response whose Content-Length promises more. */
 const tooShort: Responder = (exchange) =>
   beginJson(exchange, ["Content-Length", String(Buffer.byteLength(KEEP_ALIVE + PLAIN_RESPONSE))]);
 
@@ -74,19 +74,19 @@ const VISIBLE: readonly Check[] = (
     ],
     [
       "json-fin",
-      "a plain answer that upstream ends in the middle",
+      "a plain response that upstream ends in the middle",
       false,
       createBreakingResponder(beginJson, HALF_JSON, fin),
     ],
     [
       "json-reset",
-      "a plain answer that upstream resets",
+      "a plain response that upstream resets",
       false,
       createBreakingResponder(beginJson, HALF_JSON, reset),
     ],
     [
       "short-of-length",
-      "an answer shorter than its Content-Length",
+      "a response shorter than its Content-Length",
       false,
       createBreakingResponder(tooShort, HALF_JSON, fin),
     ],
@@ -113,7 +113,7 @@ const CONTENT: readonly Check[] = [
   {
     id: "cut/no-done",
     title: "no [DONE] is invented for a stream that was cut off",
-    why: "[DONE] says that the answer is complete",
+    why: "[DONE] says that the response is complete",
     expected: "no [DONE]",
     run: async (harness) => {
       const call = await sendBrokenCall(harness, true, createBreakingResponder(beginStream, EVENTS, fin));
@@ -145,7 +145,7 @@ const CONTENT: readonly Check[] = [
         createBreakingResponder(beginStream, EVENTS + HALF_EVENT, fin),
       );
       const { status, body } = call.response;
-      if (status >= 500) return pass(`status ${status} instead of the answer`);
+      if (status >= 500) return pass(`status ${status} instead of the response`);
       const whole = body.toString().split("\n\n").slice(0, -1);
       const broken = whole.find((event) => event.startsWith("data: ") && !isData(event.slice(6)));
       return broken === undefined ? pass(call.summarize()) : fail(`an event is ${JSON.stringify(broken)}`);
@@ -155,7 +155,7 @@ const CONTENT: readonly Check[] = [
     id: "cut/sent-once",
     title: "a request that was sent is not sent again by itself",
     why: "upstream has no idempotency keys: the first try may be billed, and the second is too",
-    expected: "one request upstream after a connection that closed before any answer",
+    expected: "one request upstream after a connection that closed before any response",
     run: async (harness) => {
       const call = await sendBrokenCall(harness, false, (exchange) => exchange.breakConnection(fin));
       await sleep(RESEND_MS);

@@ -11,7 +11,7 @@ interface ErrorBody {
   };
 }
 
-/** What is wrong with an answer as an error that OpenAI's SDKs can read; empty if nothing is. */
+/** What is wrong with a response as an error that OpenAI's SDKs can read; empty if nothing is. */
 function listFaults({ response }: Call, status: number): string[] {
   const said: string[] = [];
   const type = response.readHeader("content-type") ?? "(absent)";
@@ -33,7 +33,7 @@ function listFaults({ response }: Call, status: number): string[] {
   return said;
 }
 
-/** Waits for the answer and judges it as an error of this status that OpenAI's SDKs turn into the right class. */
+/** Waits for the response and judges it as an error of this status that OpenAI's SDKs turn into the right class. */
 async function judgeError(harness: Harness, call: Call, status: number): Promise<Outcome> {
   await harness.waitForResponse(call);
   const said = listFaults(call, status);
@@ -52,7 +52,7 @@ export interface ErrorCase {
   readonly why: string;
   readonly status: number;
   readonly buildRequest: (messages: string) => Outgoing;
-  /** A plain answer if absent: what has to be refused here would be served. */
+  /** A plain response if absent: what has to be refused here would be served. */
   readonly upstream?: Responder;
 }
 

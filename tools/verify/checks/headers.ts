@@ -77,7 +77,7 @@ async function checkHeader(harness: Harness, name: string, value: string, stream
 const RETURNED: readonly Check[] = [
   {
     id: "headers/json-type",
-    title: "Content-Type of a plain answer comes back",
+    title: "Content-Type of a plain response comes back",
     why: "openai-node hands a body of another type back as a string",
     expected: "content-type: application/json",
     run: (harness) => checkHeader(harness, "content-type", "application/json"),
@@ -106,7 +106,7 @@ const RETURNED: readonly Check[] = [
   {
     id: "headers/provider-name",
     title: "X-Provider-Name comes back",
-    why: "headers that upstream adds are part of its answer",
+    why: "headers that upstream adds are part of its response",
     expected: "x-provider-name: OpenAI",
     run: (harness) => checkHeader(harness, "x-provider-name", "OpenAI"),
   },

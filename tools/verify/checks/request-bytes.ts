@@ -27,7 +27,7 @@ const NUMBERS: readonly Vector[] = [
   {
     name: "big-integers",
     title: "integers beyond 2^53 keep every digit",
-    why: "openai-python sends big seeds digit for digit; a gateway that reads them as doubles sends other seeds, and no answer can be reproduced",
+    why: "openai-python sends big seeds digit for digit; a gateway that reads them as doubles sends other seeds, and no response can be reproduced",
     body: addFields(`"seed":9223372036854775807,"x_ids":[9007199254740993,-9223372036854775808]`),
   },
   {

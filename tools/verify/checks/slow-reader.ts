@@ -76,7 +76,7 @@ async function checkLosesNothing(harness: Harness): Promise<Outcome> {
   const came = countTildes(call.response.body);
   return toOutcome(
     ending === "whole" && came === sent,
-    `${came} of ${sent} bytes of text, the answer is ${ending}`,
+    `${came} of ${sent} bytes of text, the response is ${ending}`,
   );
 }
 
