@@ -36,7 +36,7 @@ const request = fc.record(
   { requiredKeys: ["messages"] },
 );
 
-function faultsOf(estimate: CostEstimate): string[] {
+function listFaults(estimate: CostEstimate): string[] {
   const sums = [estimate.lowestNanodollars, estimate.highestNanodollars ?? Infinity];
   const faults = (sums[0] ?? NaN) <= (sums[1] ?? NaN) ? [] : ["the lowest total is above the highest"];
   if (!Number.isSafeInteger(sums[0])) faults.push("the lowest total is no whole number");
@@ -51,7 +51,7 @@ test("every listed model has a lowest total that is not above its highest", () =
   fc.assert(
     fc.property(request, (body) => {
       for (const model of listed)
-        expect([model.id, faultsOf(estimateWithListedPrices(body, [model]))]).toEqual([model.id, []]);
+        expect([model.id, listFaults(estimateWithListedPrices(body, [model]))]).toEqual([model.id, []]);
     }),
     { numRuns: 30 },
   );

@@ -4,15 +4,15 @@ import { readChatRequest } from "../../src/request/chat-request.ts";
 import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
-import { Generator, Spec } from "./spec.ts";
+import { ValueGenerator, Spec } from "./spec.ts";
 
 const spec = new Spec();
-const chatRequest = spec.named("ChatRequest");
+const chatRequest = spec.findSchema("ChatRequest");
 
 type Fields = Record<string, unknown>;
 
 /** Refusal of a request as `code param`, or nothing when it passes with its bytes as they were. */
-function refusalOf(request: Fields): string | undefined {
+function findRefusal(request: Fields): string | undefined {
   const body = Buffer.from(JSON.stringify(request));
   const before = Buffer.from(body);
   try {
@@ -25,8 +25,8 @@ function refusalOf(request: Fields): string | undefined {
 }
 
 /** A request that the description allows and that names a model and says something. */
-function requestOf(generator: Generator): Fields {
-  const request = generator.object(chatRequest, 6);
+function generateRequest(generator: ValueGenerator): Fields {
+  const request = generator.generateObject(chatRequest, 6);
   const messages = request["messages"] as unknown[];
   return {
     ...request,
@@ -38,8 +38,8 @@ function requestOf(generator: Generator): Fields {
 test("thousands of requests that OpenRouter's description allows pass with every byte as it was", () => {
   const refused: string[] = [];
   for (let seed = 1; seed <= 5_000; seed++) {
-    const request = requestOf(new Generator(spec, seed));
-    const refusal = refusalOf(request);
+    const request = generateRequest(new ValueGenerator(spec, seed));
+    const refusal = findRefusal(request);
     if (refusal !== undefined)
       refused.push(`seed ${seed}: ${refusal}: ${JSON.stringify(request).slice(0, 300)}`);
   }
@@ -52,7 +52,7 @@ test("requests that the description allows arrive upstream bit-identical over re
   );
   const gateway = await startTestGateway(upstream.baseUrl);
   const bodies = Array.from({ length: 300 }, (_, seed) =>
-    JSON.stringify(requestOf(new Generator(spec, seed + 1))),
+    JSON.stringify(generateRequest(new ValueGenerator(spec, seed + 1))),
   );
   for (const body of bodies) expect((await sendRequest(gateway.port, { body })).status).toBe(200);
   expect(upstream.seen.map(({ body }) => body.toString())).toEqual(bodies);
@@ -62,10 +62,10 @@ test("every field that the description names is tried alone, with every variant 
   const refused: string[] = [];
   for (const [name, schema] of Object.entries(chatRequest.properties ?? {})) {
     for (let seed = 1; seed <= 200; seed++) {
-      const value = new Generator(spec, seed).value(schema);
+      const value = new ValueGenerator(spec, seed).generate(schema);
       // Not one without a model, or without a message.
       if ((name === "messages" || name === "model") && (value as string | unknown[]).length === 0) continue;
-      const refusal = refusalOf({
+      const refusal = findRefusal({
         model: "openai/gpt-4o",
         messages: [{ role: "user", content: "Hello" }],
         [name]: value,
@@ -109,7 +109,7 @@ const ALLOWED_BEYOND: [why: string, request: Fields][] = [
 ];
 
 test.each(ALLOWED_BEYOND)("%s passes although the description does not have it", (_, request) => {
-  expect(refusalOf(request)).toBeUndefined();
+  expect(findRefusal(request)).toBeUndefined();
 });
 
 /** Constraints that the description documents, each broken once, and the parameter that must be named. */
@@ -180,7 +180,7 @@ const BROKEN: [param: string, request: Fields][] = [
 ];
 
 test.each(BROKEN)("a broken %s is refused under its own name", (param, request) => {
-  expect(refusalOf(request)).toMatch(
+  expect(findRefusal(request)).toMatch(
     new RegExp(`^(invalid_type|invalid_value|missing_required_parameter) ${RegExp.escape(param)}$`),
   );
 });

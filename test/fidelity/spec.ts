@@ -47,7 +47,7 @@ export class Spec {
   }
 
   /** A schema by name, references followed. */
-  named(name: string): Schema {
+  findSchema(name: string): Schema {
     return this.resolve({ $ref: `#/components/schemas/${name}` });
   }
 
@@ -61,7 +61,7 @@ export class Spec {
 }
 
 /** Makes values that fit a schema, from a seeded source of chance. */
-export class Generator {
+export class ValueGenerator {
   readonly #spec: Spec;
   readonly #random: () => number;
 
@@ -71,12 +71,12 @@ export class Generator {
   }
 
   /** A value that fits. @param depth how much deeper optional parts may go. */
-  value(reference: Schema, depth = 6): unknown {
+  generate(reference: Schema, depth = 6): unknown {
     const schema = this.#spec.resolve(reference);
     if (schema.const !== undefined) return schema.const;
     if (schema.enum) return this.pick(schema.enum);
     const alternatives = schema.oneOf ?? schema.anyOf;
-    if (alternatives) return this.value(this.pick(alternatives), depth);
+    if (alternatives) return this.generate(this.pick(alternatives), depth);
     if (schema.allOf) return this.#all(schema.allOf, depth);
     const type =
       typeof schema.type === "string"
@@ -87,7 +87,7 @@ export class Generator {
 
   /** Parts of objects are merged; of other types the first decides and the rest describe. */
   #all(parts: readonly Schema[], depth: number): unknown {
-    const values = parts.map((part) => this.value(part, depth));
+    const values = parts.map((part) => this.generate(part, depth));
     return typeof values[0] === "object" ? Object.assign({}, ...values) : values[0];
   }
 
@@ -106,21 +106,22 @@ export class Generator {
       case "array":
         return this.#array(schema, depth);
       case "object":
-        return this.object(schema, depth);
+        return this.generateObject(schema, depth);
       default:
         return this.pick([1, "any", null, { any: [true] }]);
     }
   }
 
   /** An object with its required properties and, by chance, others that its schema names or does not forbid. */
-  object(schema: Schema, depth: number, likelihood = 0.35): Record<string, unknown> {
+  generateObject(schema: Schema, depth: number, likelihood = 0.35): Record<string, unknown> {
     const made: Record<string, unknown> = {};
     for (const [name, property] of Object.entries(schema.properties ?? {})) {
       const wanted = schema.required?.includes(name) ?? false;
-      if (wanted || (depth > 0 && this.#random() < likelihood)) made[name] = this.value(property, depth - 1);
+      if (wanted || (depth > 0 && this.#random() < likelihood))
+        made[name] = this.generate(property, depth - 1);
     }
     const more = schema.additionalProperties;
-    if (typeof more === "object" && depth > 0) made["extra key"] = this.value(more, depth - 1);
+    if (typeof more === "object" && depth > 0) made["extra key"] = this.generate(more, depth - 1);
     return made;
   }
 
@@ -143,7 +144,7 @@ export class Generator {
   #array({ items = {}, minItems = 0, maxItems = 3 }: Schema, depth: number): unknown[] {
     const length =
       depth > 0 ? Math.max(minItems, Math.floor(this.#random() * (Math.min(maxItems, 3) + 1))) : minItems;
-    return Array.from({ length }, () => this.value(items, depth - 1));
+    return Array.from({ length }, () => this.generate(items, depth - 1));
   }
 }
 

@@ -159,7 +159,7 @@ export class MixedLoad {
       asking.on("error", (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
       asking.on("response", (response) => {
         Object.assign(state, { phase: "body", status: response.statusCode });
-        void readAnswer(response, kind.stream).then(end);
+        void readResponse(response, kind.stream).then(end);
       });
       asking.end(body);
     });
@@ -176,7 +176,7 @@ export class MixedLoad {
 const DONE = "data: [DONE]\n\n";
 
 /** Reads an answer to its end. @returns why it is none that a client can use; undefined if it is complete. */
-async function readAnswer(response: IncomingMessage, isStream: boolean): Promise<string | undefined> {
+async function readResponse(response: IncomingMessage, isStream: boolean): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   try {
     for await (const chunk of response) chunks.push(chunk as Buffer);

@@ -11,7 +11,7 @@ import {
   until,
 } from "../support/simulator.ts";
 
-async function dataOf(simulator: Simulator, path: string): Promise<Record<string, unknown>> {
+async function readData(simulator: Simulator, path: string): Promise<Record<string, unknown>> {
   const { json } = await getJson(simulator, path);
   return (json as { data: Record<string, unknown> }).data;
 }
@@ -45,12 +45,12 @@ test("bills a BYOK request its fee, and states what its provider charges", async
     cost_details: { upstream_inference_cost: provider / 1e9 },
   });
   expect(simulator.readStats()).toMatchObject({ billedNanodollars: fee, byokNanodollars: provider });
-  expect(await dataOf(simulator, `/generation?id=${id}`)).toMatchObject({
+  expect(await readData(simulator, `/generation?id=${id}`)).toMatchObject({
     is_byok: true,
     total_cost: fee / 1e9,
     upstream_inference_cost: provider / 1e9,
   });
-  expect(await dataOf(simulator, "/key")).toMatchObject({ usage: fee / 1e9, byok_usage: provider / 1e9 });
+  expect(await readData(simulator, "/key")).toMatchObject({ usage: fee / 1e9, byok_usage: provider / 1e9 });
 });
 
 test("the free variant costs nothing", async () => {
@@ -65,7 +65,7 @@ test("an abandoned stream is billed for the prompt and what was sent", async () 
   await sendRawChat(simulator, { model, stream: true }, (text) => parseEvents(text).length === 2);
   await until("the abort", () => lastSeen(simulator).aborted);
   const { generationId = "", abortedAtMs } = lastSeen(simulator);
-  const data = await dataOf(simulator, `/generation?id=${generationId}`);
+  const data = await readData(simulator, `/generation?id=${generationId}`);
   const tokens = Number(data["tokens_completion"]);
   expect(tokens).toBeGreaterThan(200);
   expect(tokens).toBeLessThan(220);
@@ -88,7 +88,7 @@ test("an answer with only an error is on the books, with no tokens and no cost",
   await (await sendChat(simulator, { model: "sim/error-midstream" })).text();
   const { generationId = "" } = lastSeen(simulator);
   expect(simulator.findBilledNanodollars(generationId)).toBe(0);
-  expect(await dataOf(simulator, `/generation?id=${generationId}`)).toMatchObject({
+  expect(await readData(simulator, `/generation?id=${generationId}`)).toMatchObject({
     total_cost: 0,
     tokens_prompt: 0,
     native_tokens_prompt: 0,
@@ -134,7 +134,7 @@ test("a generation is known only some time after its request ended", async () =>
   const { promise, resolve } = Promise.withResolvers<void>();
   setTimeout(resolve, 70);
   await promise;
-  expect(await dataOf(simulator, `/generation?id=${id}`)).toMatchObject({
+  expect(await readData(simulator, `/generation?id=${id}`)).toMatchObject({
     id,
     model: "openai/gpt-4o-mini",
     provider_name: "OpenAI",
@@ -149,7 +149,7 @@ test("a generation is known only some time after its request ended", async () =>
 test("the key has spent what was billed", async () => {
   const simulator = await startTestSimulator();
   const { usage } = await completeChat(simulator, {});
-  expect(await dataOf(simulator, "/key")).toMatchObject({
+  expect(await readData(simulator, "/key")).toMatchObject({
     usage: usage.cost,
     limit: 100,
     is_free_tier: false,

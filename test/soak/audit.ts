@@ -1,4 +1,4 @@
-import type { SeenRequest } from "../../tools/simulator/journal.ts";
+import type { SeenRequest } from "../../tools/simulator/state.ts";
 import type { Simulator } from "../../tools/simulator/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
 import type { SoakRequest } from "./callers.ts";

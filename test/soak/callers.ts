@@ -120,7 +120,7 @@ export class SoakCallers {
         "x-session-id": asked.id,
       },
     });
-    const ended = followAnswer(asking, asked);
+    const ended = followResponse(asking, asked);
     const timers = [setTimeout(() => asking.destroy(new Error("deadline")), DEADLINE_MS)];
     const leavesWithin = { "leaves-early": LEAVES_EARLY_WITHIN_MS, "leaves-midway": LEAVES_MIDWAY_WITHIN_MS };
     if (asked.behaviour === "leaves-early" || asked.behaviour === "leaves-midway")
@@ -132,7 +132,7 @@ export class SoakCallers {
   }
 }
 
-function followAnswer(asking: ClientRequest, asked: SoakRequest): Promise<void> {
+function followResponse(asking: ClientRequest, asked: SoakRequest): Promise<void> {
   return new Promise((resolve) => {
     asking.on("error", (error: NodeJS.ErrnoException) => {
       asked.error ??= error.code ?? error.message;
@@ -140,12 +140,12 @@ function followAnswer(asking: ClientRequest, asked: SoakRequest): Promise<void> 
     });
     asking.on("response", (response) => {
       asked.status = response.statusCode ?? 0;
-      void readAnswer(response, asked).then(resolve);
+      void readResponse(response, asked).then(resolve);
     });
   });
 }
 
-async function readAnswer(response: IncomingMessage, asked: SoakRequest): Promise<void> {
+async function readResponse(response: IncomingMessage, asked: SoakRequest): Promise<void> {
   let tail = "";
   response.on("data", (chunk: Buffer) => {
     tail = (tail + chunk.toString("latin1")).slice(-64);

@@ -105,21 +105,21 @@ export async function launchBalancer(
   if (!balancer) throw new Error(`no load balancer has the file ${file}`);
   const port = await findFreePort();
   const path = join(directory, "config");
-  const config = edit(configOf(balancer, port, gateways));
+  const config = edit(renderConfig(balancer, port, gateways));
   writeFileSync(path, config);
   // Workers of an nginx that root has started run as another user, and put large bodies into files below it.
   chmodSync(directory, 0o755);
-  const child = run(balancer.command(path, directory), directory, onOutput);
+  const child = spawnBalancer(balancer.command(path, directory), directory, onOutput);
   await waitUntil(() => isListening(port), `${file} to listen`, 10_000).catch((error: unknown) => {
     child.process.kill("SIGTERM");
     throw new Error(`${String(error)}: ${child.firstOutput()}`, { cause: error });
   });
   const reload = async (text: string): Promise<void> => {
     writeFileSync(path, text);
-    const before = childrenOf(child.process.pid);
+    const before = listChildren(child.process.pid);
     child.process.kill("SIGHUP");
     await waitUntil(
-      () => !childrenOf(child.process.pid).some((pid) => before.includes(pid)),
+      () => !listChildren(child.process.pid).some((pid) => before.includes(pid)),
       "the former workers to end",
     );
   };
@@ -135,7 +135,7 @@ export async function launchBalancer(
   };
 }
 
-function configOf(
+function renderConfig(
   { file, changes, around }: Balancer,
   port: number,
   gateways: readonly [number, number],
@@ -150,7 +150,7 @@ function configOf(
 
 const FIRST_OUTPUT_CHARS = 4_096;
 
-function run(
+function spawnBalancer(
   [command, ...words]: readonly [string, ...string[]],
   directory: string,
   onOutput: (text: string) => void,
@@ -169,6 +169,6 @@ function run(
   return { process: child, ended, firstOutput: () => first };
 }
 
-function childrenOf(pid = 0): string[] {
+function listChildren(pid = 0): string[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
 }

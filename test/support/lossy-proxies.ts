@@ -12,7 +12,7 @@ import { GatewayError } from "../../src/errors.ts";
 import { addUpstreamHeaders, toUpstreamHeaders } from "../../src/http/headers.ts";
 import { readChatRequest } from "../../src/request/chat-request.ts";
 import { checkResponseHead } from "../../src/relay/response-guard.ts";
-import { type BodyFilter, reserialise, UNCHANGED, createCommentFilter } from "./lossy-bodies.ts";
+import { type BodyFilter, reserialise, UNCHANGED, createCommentFilter } from "./body-filters.ts";
 
 /** What a proxy does wrong; undefined does all right. Each is what gateways in the field do. */
 export type ProxyFault =
@@ -53,7 +53,7 @@ export async function startProxy(upstreamBaseUrl: string, fault?: ProxyFault): P
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/openai/v1`;
 }
 
-interface Way {
+interface ProxyOptions {
   readonly upstreamBaseUrl: string;
   readonly agent: Agent;
   readonly fault: ProxyFault | undefined;
@@ -62,9 +62,9 @@ interface Way {
 class Proxied {
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
-  readonly #way: Way;
+  readonly #way: ProxyOptions;
 
-  constructor(req: IncomingMessage, res: ServerResponse, way: Way) {
+  constructor(req: IncomingMessage, res: ServerResponse, way: ProxyOptions) {
     this.#req = req;
     this.#res = res;
     this.#way = way;

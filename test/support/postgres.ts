@@ -20,8 +20,8 @@ export interface Postgres {
 export async function startPostgres(): Promise<Postgres> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-postgres-"));
   const port = await findFreePort();
-  const bin = binaries();
-  const user = unprivileged();
+  const bin = findBinaries();
+  const user = findUnprivilegedUser();
   if (user) chownSync(directory, user.uid, user.gid);
   const data = join(directory, "data");
   const options = { ...user, cwd: directory, stdio: "ignore" as const };
@@ -44,7 +44,7 @@ export async function startPostgres(): Promise<Postgres> {
   const postgres: Postgres = {
     async createDatabase() {
       const name = `test_${++databases}`;
-      await ask(urlOf("postgres"), `create database ${name}`);
+      await runStatement(urlOf("postgres"), `create database ${name}`);
       return urlOf(name);
     },
     kill: () => end("SIGQUIT"),
@@ -55,7 +55,7 @@ export async function startPostgres(): Promise<Postgres> {
         options,
       );
       await waitUntil(
-        () => ask(urlOf("postgres"), "select 1").catch(() => false),
+        () => runStatement(urlOf("postgres"), "select 1").catch(() => false),
         "PostgreSQL to answer",
         20_000,
       );
@@ -69,7 +69,7 @@ export async function startPostgres(): Promise<Postgres> {
   return postgres;
 }
 
-async function ask(connectionString: string, text: string): Promise<true> {
+async function runStatement(connectionString: string, text: string): Promise<true> {
   const client = new Client({ connectionString, connectionTimeoutMillis: 1_000 });
   try {
     await client.connect();
@@ -81,7 +81,7 @@ async function ask(connectionString: string, text: string): Promise<true> {
 }
 
 /** Debian keeps the binaries of each version in a directory of its own, outside of PATH. */
-function binaries(): string {
+function findBinaries(): string {
   const debian = "/usr/lib/postgresql";
   const versions = existsSync(debian) ? readdirSync(debian).toSorted((a, b) => Number(b) - Number(a)) : [];
   const found = versions
@@ -93,7 +93,7 @@ function binaries(): string {
 }
 
 /** PostgreSQL refuses to run as root. */
-function unprivileged(): { uid: number; gid: number } | undefined {
+function findUnprivilegedUser(): { uid: number; gid: number } | undefined {
   if (userInfo().uid !== 0) return undefined;
   const [, , uid, gid] = execFileSync("getent", ["passwd", "postgres"], { encoding: "utf8" }).split(":");
   return { uid: Number(uid), gid: Number(gid) };

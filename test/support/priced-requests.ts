@@ -18,10 +18,10 @@ export const PLAIN_ENDPOINT: Endpoint = {
   reasons: false,
 };
 
-const usd = (nanodollars: number): string => (nanodollars / 1e9).toFixed(9);
+const formatUsd = (nanodollars: number): string => (nanodollars / 1e9).toFixed(9);
 
 /** As OpenRouter lists an endpoint. */
-function listed(endpoint: Endpoint): Json {
+function toListedEndpoint(endpoint: Endpoint): Json {
   const { long, context, longest, reasons, tag, discountPercent } = endpoint;
   return {
     tag,
@@ -29,15 +29,19 @@ function listed(endpoint: Endpoint): Json {
     max_completion_tokens: longest,
     supported_parameters: reasons ? ["max_tokens", "reasoning"] : ["max_tokens"],
     pricing: {
-      prompt: usd(endpoint.prompt),
-      completion: usd(endpoint.completion),
-      request: usd(endpoint.request),
-      input_cache_read: usd(endpoint.cacheRead),
-      input_cache_write: usd(endpoint.cacheWrite),
-      internal_reasoning: usd(endpoint.reasoning),
+      prompt: formatUsd(endpoint.prompt),
+      completion: formatUsd(endpoint.completion),
+      request: formatUsd(endpoint.request),
+      input_cache_read: formatUsd(endpoint.cacheRead),
+      input_cache_write: formatUsd(endpoint.cacheWrite),
+      internal_reasoning: formatUsd(endpoint.reasoning),
       discount: discountPercent / 100,
       overrides: [
-        { min_prompt_tokens: long.from, prompt: usd(long.prompt), completion: usd(long.completion) },
+        {
+          min_prompt_tokens: long.from,
+          prompt: formatUsd(long.prompt),
+          completion: formatUsd(long.completion),
+        },
       ],
     },
   };
@@ -49,7 +53,7 @@ export function estimateWithEndpoints(
   endpoints: readonly Endpoint[],
   mayHitCache = false,
 ): CostEstimate {
-  const all = endpoints.map(listed);
+  const all = endpoints.map(toListedEndpoint);
   const model = { id: "test/model", ...all[0], top_provider: all[0] };
   return estimateCost({ ...toRequestBody(request), mayHitCache }, [{ model, endpoints: all }]);
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { GROUPS } from "../../tools/verify/catalogue.ts";
 import { getGroup } from "../../tools/verify/check.ts";
 import type { ProxyFault } from "../support/lossy-proxies.ts";
-import { checkProxy, SUITE_TIMEOUT_MS, listFailures } from "../support/verify.ts";
+import { checkProxy, SUITE_TIMEOUT_MS, listFailures } from "../support/run-verify.ts";
 
 const FAILED_BY: Readonly<Record<ProxyFault, readonly string[]>> = {
   reserialises: [

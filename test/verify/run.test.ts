@@ -5,7 +5,7 @@ import { GROUPS } from "../../tools/verify/catalogue.ts";
 import { formatReport } from "../../tools/verify/report-text.ts";
 import { GatewayUnreachable, runChecks } from "../../tools/verify/run.ts";
 import { PROXY_KEY, startProxy } from "../support/lossy-proxies.ts";
-import { startVerifySimulator } from "../support/verify.ts";
+import { startVerifySimulator } from "../support/run-verify.ts";
 
 const key = PROXY_KEY;
 
@@ -35,7 +35,7 @@ test("a gateway that does not listen is told from one that fails", async () => {
 test("a gateway that never answers is given up", { timeout: 15_000 }, async () => {
   const gateway = await listen(() => {});
   await expect(runChecks({ gateway, key, simulator: await startVerifySimulator() })).rejects.toThrow(
-    "no answer",
+    "no response",
   );
 });
 

@@ -1,4 +1,4 @@
-// A thread that asks the admin API and reads answers to their end, apart from the event loop that is measured.
+// A thread that asks the admin API and reads responses to their end, apart from the event loop that is measured.
 import { get } from "node:http";
 import { parentPort } from "node:worker_threads";
 
@@ -13,7 +13,7 @@ export interface AdminQueryResult {
   readonly status: number;
   readonly bytes: number;
   readonly ms: number;
-  /** Why no whole answer came. */
+  /** Why no whole response came. */
   readonly error?: string;
 }
 
@@ -21,14 +21,14 @@ parentPort?.on("message", ({ url, secret }: AdminQuery) => {
   const startedAt = performance.now();
   let [bytes, status] = [0, 0];
   const done = (error?: Error): void => {
-    const answer: AdminQueryResult = {
+    const result: AdminQueryResult = {
       status,
       bytes,
       ms: performance.now() - startedAt,
       ...(error && { error: error.message }),
     };
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
-    parentPort?.postMessage(answer);
+    parentPort?.postMessage(result);
   };
   get(url, { headers: { authorization: `Bearer ${secret}` }, agent: false }, (response) => {
     status = response.statusCode ?? 0;

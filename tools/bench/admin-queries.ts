@@ -12,7 +12,7 @@ import { createTemporaryDirectory } from "./temporary-directory.ts";
 const USAGE = `usage: npm run bench:admin -- [options]
   --rows <n>      rows of the ledger (default 2000000)
   --only <text>   only queries whose name has this text`;
-const BAR_MS = 50;
+const BUDGET_MS = 50;
 const TICK_MS = 1;
 const DIMENSIONS = ["key", "model", "provider", "day"] as const;
 
@@ -23,7 +23,7 @@ interface Query {
 }
 
 interface Result {
-  readonly answer: AdminQueryResult;
+  readonly result: AdminQueryResult;
   readonly held: Held;
 }
 
@@ -59,7 +59,7 @@ function watchLoop(): () => Held {
   };
 }
 
-function queriesOf(now: number): Query[] {
+function listQueries(now: number): Query[] {
   const hour = now - (now % 3_600_000);
   const day = (days: number): string => new Date(hour - days * 86_400_000).toISOString();
   const ever = `from=${day(401)}`;
@@ -98,20 +98,20 @@ async function measure(url: string, secret: string, client: Worker): Promise<Res
   const stop = watchLoop();
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
   client.postMessage({ url, secret } satisfies AdminQuery);
-  const [answer] = (await once(client, "message")) as [AdminQueryResult];
-  return { answer, held: stop() };
+  const [result] = (await once(client, "message")) as [AdminQueryResult];
+  return { result, held: stop() };
 }
 
-function report(name: string, { answer, held }: Result, passed: boolean): string {
+function formatResult(name: string, { result, held }: Result, passed: boolean): string {
   const { cpuMs, wallMs } = held;
   const columns = [
     name.padEnd(32),
     `held ${cpuMs.toFixed(0).padStart(6)} ms CPU, ${wallMs.toFixed(0).padStart(6)} ms`,
-    `took ${answer.ms.toFixed(0).padStart(7)} ms`,
-    `${(answer.bytes / 1e6).toFixed(1).padStart(7)} MB`,
-    String(answer.status),
+    `took ${result.ms.toFixed(0).padStart(7)} ms`,
+    `${(result.bytes / 1e6).toFixed(1).padStart(7)} MB`,
+    String(result.status),
     passed ? "PASS" : "FAIL",
-    answer.error ?? "",
+    result.error ?? "",
   ];
   return `${columns.join("  ").trimEnd()}\n`;
 }
@@ -137,11 +137,13 @@ async function main(): Promise<void> {
   );
   const client = new Worker(new URL("./admin-client.ts", import.meta.url));
   let failed = false;
-  for (const { name, path, asCaller } of queriesOf(now).filter((query) => query.name.includes(values.only))) {
+  for (const { name, path, asCaller } of listQueries(now).filter((query) =>
+    query.name.includes(values.only),
+  )) {
     const result = await measure(gateway.url + path, asCaller ? CALLER_SECRET : ADMIN_SECRET, client);
-    const passed = result.held.cpuMs <= BAR_MS && result.answer.error === undefined;
+    const passed = result.held.cpuMs <= BUDGET_MS && result.result.error === undefined;
     failed ||= !passed;
-    process.stdout.write(report(name, result, passed));
+    process.stdout.write(formatResult(name, result, passed));
   }
   await client.terminate();
   await gateway.stop({ delayMs: 0, graceMs: 0 });

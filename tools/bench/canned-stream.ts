@@ -8,7 +8,7 @@ import { Relay } from "../../src/relay/relay.ts";
 import { Call } from "../../src/upstream/call.ts";
 import { RESPONSE_HEADERS } from "./traffic.ts";
 
-const ANSWER_HEAD = { ...RESPONSE_HEADERS, "content-type": "text/event-stream" };
+const RESPONSE_HEAD = { ...RESPONSE_HEADERS, "content-type": "text/event-stream" };
 const CONTROLLER = {
   abort: () => {},
   pause: () => {},
@@ -18,14 +18,14 @@ const MODEL = "openai/gpt-4o-mini";
 
 /**
  * One stream without sockets, from the moment at which its request has been read until it has been reported.
- * @param recorder undefined: it is accounted for nowhere. @param answer its events.
+ * @param recorder undefined: it is accounted for nowhere. @param response its events.
  */
 export function relayCannedStream(
   recorder: UsageRecorder | undefined,
-  answer: readonly Buffer[],
+  response: readonly Buffer[],
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const { request, reply, context } = newRequest((ended) => {
+  const { request, reply, context } = createRequest((ended) => {
     recorder?.end(ended);
     resolve();
   });
@@ -36,7 +36,7 @@ export function relayCannedStream(
     totalTimeoutMs: 60_000,
     responseLimitBytes: Infinity,
   });
-  const attempt = attemptWith(answer, () => {
+  const attempt = createAttempt(response, () => {
     context.endedAt = performance.now();
     relay.onClose();
   });
@@ -51,13 +51,13 @@ export function relayCannedStream(
 }
 
 /** Answers a request with the canned stream: the head in one turn of the loop, the rest in the next. */
-function attemptWith(answer: readonly Buffer[], ended: () => void) {
+function createAttempt(response: readonly Buffer[], ended: () => void) {
   return (handler: Dispatcher.DispatchHandler): void => {
     handler.onRequestStart?.(CONTROLLER, undefined);
     setImmediate(() => {
-      handler.onResponseStart?.(CONTROLLER, 200, ANSWER_HEAD);
+      handler.onResponseStart?.(CONTROLLER, 200, RESPONSE_HEAD);
       setImmediate(() => {
-        for (const event of answer) handler.onResponseData?.(CONTROLLER, event);
+        for (const event of response) handler.onResponseData?.(CONTROLLER, event);
         handler.onResponseEnd?.(CONTROLLER, {});
         ended();
       });
@@ -67,8 +67,8 @@ function attemptWith(answer: readonly Buffer[], ended: () => void) {
 
 let count = 0;
 
-function newRequest(report: (context: RequestContext) => void) {
-  const reply = { raw: response(), hijack: () => {}, getHeaders: () => ({}), server: SERVER };
+function createRequest(report: (context: RequestContext) => void) {
+  const reply = { raw: createResponse(), hijack: () => {}, getHeaders: () => ({}), server: SERVER };
   const id = `00000000-0000-4000-8000-${String(count++).padStart(12, "0")}`;
   const request = { id, method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
   const context = new RequestContext(request, reply as unknown as FastifyReply, report);
@@ -84,7 +84,7 @@ function newRequest(report: (context: RequestContext) => void) {
 const SERVER = { shutdown: { isShuttingDown: false } };
 
 /** A response to a caller that takes everything at once. */
-function response(): ServerResponse {
+function createResponse(): ServerResponse {
   const stub = {
     headersSent: false,
     statusCode: 200,

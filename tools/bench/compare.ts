@@ -9,7 +9,7 @@ export interface BenchTarget {
 
 export interface RoundsOptions {
   readonly kind: BenchRequest;
-  /** Requests per round to each of the contestants. */
+  /** Requests per round to each of the targets. */
   readonly requests: number;
   /** Requests to one of them before it is the next one's turn. */
   readonly slice: number;
@@ -25,40 +25,40 @@ export interface RoundsOptions {
  * @returns of each contestant the CPU time per request of each round, in µs.
  */
 export async function measureRounds(
-  contestants: readonly BenchTarget[],
+  targets: readonly BenchTarget[],
   { kind, requests, slice, rounds, budgetMs }: RoundsOptions,
 ): Promise<number[][]> {
   const until = performance.now() + budgetMs;
-  const perRequest: number[][] = contestants.map(() => []);
+  const perRequest: number[][] = targets.map(() => []);
   for (let round = 0; round < rounds && (round === 0 || performance.now() < until); round++) {
-    const before = await cpuOf(contestants);
-    await inTurn(contestants, kind, requests, slice);
-    const after = await cpuOf(contestants);
+    const before = await readCpuUs(targets);
+    await runInTurn(targets, kind, requests, slice);
+    const after = await readCpuUs(targets);
     for (const [index, us] of perRequest.entries())
       us.push(((after[index] ?? Number.NaN) - (before[index] ?? Number.NaN)) / requests);
   }
   return perRequest;
 }
 
-async function cpuOf(contestants: readonly BenchTarget[]): Promise<number[]> {
+async function readCpuUs(targets: readonly BenchTarget[]): Promise<number[]> {
   const us: number[] = [];
-  for (const { server } of contestants) us.push(await server.readCpuUs());
+  for (const { server } of targets) us.push(await server.readCpuUs());
   return us;
 }
 
 /** Makes `requests` to each, in another order for each slice: to come after a certain other one must be nobody's lot. */
-async function inTurn(
-  contestants: readonly BenchTarget[],
+async function runInTurn(
+  targets: readonly BenchTarget[],
   kind: BenchRequest,
   requests: number,
   slice: number,
 ): Promise<void> {
   for (let made = 0; made < requests; made += slice) {
-    for (const { load } of shuffled(contestants)) await load.run(kind, Math.min(slice, requests - made));
+    for (const { load } of shuffle(targets)) await load.run(kind, Math.min(slice, requests - made));
   }
 }
 
-function shuffled<T>(values: readonly T[]): T[] {
+function shuffle<T>(values: readonly T[]): T[] {
   return values
     .map((value) => ({ value, at: Math.random() }))
     .toSorted((one, other) => one.at - other.at)

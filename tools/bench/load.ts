@@ -8,7 +8,7 @@ const SECRET = "sk-bench-0123456789abcdef0123456789abcdef";
 /** The one gateway key of the benchmark, as `GATEWAY_API_KEYS` takes it. */
 export const GATEWAY_KEY: string = `bench:${SECRET}`;
 
-/** One kind of request, and what its answer has to be. */
+/** One kind of request, and what its response has to be. */
 export interface BenchRequest {
   readonly name: string;
   readonly streamed: boolean;
@@ -41,7 +41,7 @@ export class Load {
     this.#path = pathname.replace(/\/$/, "") + CHAT_PATH;
   }
 
-  /** Makes `count` requests and reads every answer to its end. @throws at the first that is not as it has to be. */
+  /** Makes `count` requests and reads every response to its end. @throws at the first that is not as it has to be. */
   async run(kind: BenchRequest, count: number): Promise<void> {
     let left = count;
     const worker = async (): Promise<void> => {
@@ -59,7 +59,7 @@ export class Load {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#pool.dispatch(
       { method: "POST", path: this.#path, headers, body },
-      countingHandler((status, bytes) => {
+      createCountingHandler((status, bytes) => {
         if (status === 200 && bytes === responseBytes) resolve();
         else reject(new Error(`${name}: status ${status} with ${bytes} bytes instead of ${responseBytes}`));
       }, reject),
@@ -68,7 +68,7 @@ export class Load {
   }
 }
 
-function countingHandler(
+function createCountingHandler(
   onEnd: (status: number, bytes: number) => void,
   onError: (error: Error) => void,
 ): Dispatcher.DispatchHandler {

@@ -1,6 +1,6 @@
-// Measures what the gateway costs, as ratios to the least that a proxy can cost, and whether it keeps to its bars.
+// Measures what the gateway costs, as ratios to the least that a proxy can cost, and whether it keeps to its budgets.
 import { type BenchTarget, measureRounds } from "./compare.ts";
-import { startBaseline, startGateway, startUpstream } from "./contestants.ts";
+import { startBaseline, startGateway, startUpstream } from "./targets.ts";
 import { PLAIN, STREAM } from "./load.ts";
 import { measureMetering } from "./metering.ts";
 import { type BenchOptions, readOptions } from "./options.ts";
@@ -9,10 +9,10 @@ import { stopServers } from "./server-process.ts";
 import { measureStartups } from "./startup.ts";
 import { warmUp } from "./warm-up.ts";
 
-/** How many times the CPU time of the floor the gateway may take, and how long to start. */
-const PLAIN_BAR = 2.2;
-const STREAM_BAR = 1.8;
-const STARTUP_BAR_MS = 700;
+/** How many times the CPU time of the baseline the gateway may take, and how long to start. */
+const PLAIN_BUDGET = 2.2;
+const STREAM_BUDGET = 1.8;
+const STARTUP_BUDGET_MS = 700;
 
 /** Requests to one server before it is the other's turn: a few hundredths of a second. */
 const SLICE_REQUESTS = 128;
@@ -21,27 +21,27 @@ const SLICE_STREAMS = 32;
 async function measure(options: BenchOptions): Promise<Verdict[]> {
   const upstreamUrl = await startUpstream();
   if (options.metering) return measureMetering(upstreamUrl, options);
-  const floor = await startBaseline(upstreamUrl);
-  if (options.baselineTwice) return compareBoth(await startBaseline(upstreamUrl), floor, options);
-  const verdicts = await compareBoth(await startGateway(upstreamUrl), floor, options, {
-    plain: PLAIN_BAR,
-    stream: STREAM_BAR,
+  const baseline = await startBaseline(upstreamUrl);
+  if (options.baselineTwice) return compareBoth(await startBaseline(upstreamUrl), baseline, options);
+  const verdicts = await compareBoth(await startGateway(upstreamUrl), baseline, options, {
+    plain: PLAIN_BUDGET,
+    stream: STREAM_BUDGET,
   });
   const { first, later } = await measureStartups(upstreamUrl, options.startups);
   return [
     ...verdicts,
-    judgeStartup("first start to first answer", first, STARTUP_BAR_MS),
-    judgeStartup("later start to first answer", later, STARTUP_BAR_MS),
+    judgeStartup("first start to first response", first, STARTUP_BUDGET_MS),
+    judgeStartup("later start to first response", later, STARTUP_BUDGET_MS),
   ];
 }
 
 async function compareBoth(
   tested: BenchTarget,
-  floor: BenchTarget,
+  baseline: BenchTarget,
   { rounds, requests, streams, budgetMs }: BenchOptions,
-  bars: { plain?: number; stream?: number } = {},
+  budgets: { plain?: number; stream?: number } = {},
 ): Promise<Verdict[]> {
-  const both = [tested, floor];
+  const both = [tested, baseline];
   await warmUp(both);
   const often = { rounds, budgetMs };
   const plain = await measureRounds(both, { ...often, kind: PLAIN, requests, slice: SLICE_REQUESTS });
@@ -52,8 +52,8 @@ async function compareBoth(
     slice: SLICE_STREAMS,
   });
   return [
-    judgeRatio("CPU per small request", plain, bars.plain),
-    judgeRatio("CPU per stream of 50 events", stream, bars.stream),
+    judgeRatio("CPU per small request", plain, budgets.plain),
+    judgeRatio("CPU per stream of 50 events", stream, budgets.stream),
   ];
 }
 

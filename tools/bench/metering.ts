@@ -1,5 +1,5 @@
 import { type BenchTarget, measureRounds, computeMedian } from "./compare.ts";
-import { startBaseline, startGateway, startMeteringGateway } from "./contestants.ts";
+import { startBaseline, startGateway, startMeteringGateway } from "./targets.ts";
 import { PLAIN, type BenchRequest, STREAM } from "./load.ts";
 import type { BenchOptions } from "./options.ts";
 import { judgeExtra, reportMedian, type Verdict } from "./report.ts";
@@ -8,8 +8,8 @@ import { STREAM_EVENTS } from "./traffic.ts";
 import { warmUp } from "./warm-up.ts";
 
 /** What a ledger may cost, in µs of CPU time. */
-const SMALL_REQUEST_BAR_US = 6;
-const STREAM_EVENT_BAR_US = 0.5;
+const SMALL_REQUEST_BUDGET_US = 6;
+const STREAM_EVENT_BUDGET_US = 0.5;
 
 /** Some tenths of a second: with fewer the ledger would write smaller batches than it does for a load without gaps. */
 const SLICE_REQUESTS = 512;
@@ -19,8 +19,8 @@ const SLICE_STREAMS = 128;
 interface Figures {
   /** By how much it is dearer with a ledger, of each pair of processes the middle one of its rounds. */
   readonly extrasUs: number[];
-  /** Of the floor, in each round. */
-  readonly floorUs: number[];
+  /** Of the baseline, in each round. */
+  readonly baselineUs: number[];
 }
 
 /**
@@ -29,20 +29,20 @@ interface Figures {
  * What one event adds drowns in the noise of the sockets, and is measured without them.
  */
 export async function measureMetering(upstreamUrl: string, options: BenchOptions): Promise<Verdict[]> {
-  const floor = await startBaseline(upstreamUrl);
-  await warmUp([floor]);
-  const plain: Figures = { extrasUs: [], floorUs: [] };
-  const stream: Figures = { extrasUs: [], floorUs: [] };
+  const baseline = await startBaseline(upstreamUrl);
+  await warmUp([baseline]);
+  const plain: Figures = { extrasUs: [], baselineUs: [] };
+  const stream: Figures = { extrasUs: [], baselineUs: [] };
   for (let pair = 0; pair < options.pairs; pair++) {
     const both = await startPair(upstreamUrl, pair % 2 === 0);
     await measurePair(
-      [...both, floor],
+      [...both, baseline],
       plain,
       { kind: PLAIN, count: options.requests, slice: SLICE_REQUESTS },
       options,
     );
     await measurePair(
-      [...both, floor],
+      [...both, baseline],
       stream,
       { kind: STREAM, count: options.streams, slice: SLICE_STREAMS },
       options,
@@ -54,23 +54,23 @@ export async function measureMetering(upstreamUrl: string, options: BenchOptions
   }
   const apart = await measureStreamsApart(options.pairs);
   return [
-    judgeExtra("ledger, CPU per small request", plain.extrasUs, SMALL_REQUEST_BAR_US),
+    judgeExtra("ledger, CPU per small request", plain.extrasUs, SMALL_REQUEST_BUDGET_US),
     judgeExtra(
       "ledger, CPU that one more event of a stream adds, without sockets",
       apart.map(({ eventUs }) => eventUs),
-      STREAM_EVENT_BAR_US,
+      STREAM_EVENT_BUDGET_US,
     ),
     judgeExtra(
       `ledger, CPU per event: of a whole stream, divided by its ${STREAM_EVENTS}`,
       stream.extrasUs.map((us) => us / STREAM_EVENTS),
-      STREAM_EVENT_BAR_US,
+      STREAM_EVENT_BUDGET_US,
     ),
     reportMedian(
       "ledger, CPU per stream without sockets, at least",
       apart.map(({ streamUs }) => streamUs),
     ),
-    reportMedian("bare Node, CPU per small request", plain.floorUs),
-    reportMedian(`bare Node, CPU per stream of ${STREAM_EVENTS} events`, stream.floorUs),
+    reportMedian("bare Node, CPU per small request", plain.baselineUs),
+    reportMedian(`bare Node, CPU per stream of ${STREAM_EVENTS} events`, stream.baselineUs),
   ];
 }
 
@@ -83,21 +83,21 @@ async function startPair(upstreamUrl: string, ledgerFirst: boolean): Promise<[Be
   return [ledger, none];
 }
 
-interface Load {
+interface PairLoad {
   readonly kind: BenchRequest;
   readonly count: number;
   readonly slice: number;
 }
 
-/** @param contestants with a ledger, without, and the floor. @param figures what is found is added to them. */
+/** @param targets with a ledger, without, and the baseline. @param figures what is found is added to them. */
 async function measurePair(
-  contestants: readonly BenchTarget[],
+  targets: readonly BenchTarget[],
   figures: Figures,
-  { kind, count, slice }: Load,
+  { kind, count, slice }: PairLoad,
   { rounds, budgetMs }: BenchOptions,
 ): Promise<void> {
-  const us = await measureRounds(contestants, { kind, requests: count, slice, rounds, budgetMs });
-  const [tested = [], without = [], floor = []] = us;
+  const us = await measureRounds(targets, { kind, requests: count, slice, rounds, budgetMs });
+  const [tested = [], without = [], baseline = []] = us;
   figures.extrasUs.push(computeMedian(tested.map((each, round) => each - (without[round] ?? Number.NaN))));
-  figures.floorUs.push(...floor);
+  figures.baselineUs.push(...baseline);
 }

@@ -6,7 +6,7 @@ const USAGE = `usage: npm run bench -- [options]
   --requests <n>  small requests per round; streams are a tenth of it (default 4000, quick 2000; with --metering 2560)
   --metering      compare the gateway that keeps a ledger with the one that keeps none; takes some ten minutes
   --pairs <n>     with --metering: pairs of processes that are compared (default 5, quick 2)
-  --floor-twice   compare the floor with itself: how far from 1.00 it comes out is noise`;
+  --floor-twice   compare the baseline with itself: how far from 1.00 it comes out is noise`;
 
 const DEADLINE_MS = 118_000;
 const PAIR_DEADLINE_MS = 240_000;
@@ -49,12 +49,12 @@ function parseOptions(): BenchOptions {
     },
   });
   const { metering } = values;
-  const usual = usualOf(values.quick, metering);
-  const requests = wholeNumber("--requests", values.requests, usual.requests);
-  const pairs = wholeNumber("--pairs", values.pairs, values.quick ? 2 : 5);
+  const usual = chooseDefaults(values.quick, metering);
+  const requests = parseCount("--requests", values.requests, usual.requests);
+  const pairs = parseCount("--pairs", values.pairs, values.quick ? 2 : 5);
   return {
     ...usual,
-    rounds: wholeNumber("--rounds", values.rounds, usual.rounds),
+    rounds: parseCount("--rounds", values.rounds, usual.rounds),
     requests,
     streams: Math.ceil(requests / 10),
     baselineTwice: values["floor-twice"],
@@ -64,17 +64,17 @@ function parseOptions(): BenchOptions {
   };
 }
 
-type Usual = Pick<BenchOptions, "rounds" | "requests" | "startups" | "budgetMs">;
+type Defaults = Pick<BenchOptions, "rounds" | "requests" | "startups" | "budgetMs">;
 
 /** With a ledger each of several pairs of processes has its own rounds. */
-function usualOf(quick: boolean, metering: boolean): Usual {
+function chooseDefaults(quick: boolean, metering: boolean): Defaults {
   if (metering) return { rounds: quick ? 3 : 8, requests: 2_560, startups: 0, budgetMs: 25_000 };
   return quick
     ? { rounds: 5, requests: 2_000, startups: 3, budgetMs: 8_000 }
     : { rounds: 15, requests: 4_000, startups: 7, budgetMs: 30_000 };
 }
 
-function wholeNumber(name: string, given: string | undefined, usual: number): number {
+function parseCount(name: string, given: string | undefined, usual: number): number {
   const value = given === undefined ? usual : Number(given);
   if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} takes a whole number from 1`);
   return value;

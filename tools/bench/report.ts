@@ -5,39 +5,39 @@ export interface Verdict {
   readonly name: string;
   readonly figures: string;
   readonly budget: string;
-  /** undefined: there is no bar. */
+  /** undefined: there is no budget. */
   readonly passed: boolean | undefined;
 }
 
-/** @param us of the tested one and the floor, per round. @param bar the highest median ratio that passes; undefined judges nothing. */
+/** @param us of the tested one and the baseline, per round. @param budget the highest median ratio that passes; undefined judges nothing. */
 export function judgeRatio(
   name: string,
-  [testedUs = [], floorUs = []]: readonly (readonly number[])[],
-  bar: number | undefined,
+  [testedUs = [], baselineUs = []]: readonly (readonly number[])[],
+  budget: number | undefined,
 ): Verdict {
-  const ratios = testedUs.map((us, round) => us / (floorUs[round] ?? Number.NaN));
+  const ratios = testedUs.map((us, round) => us / (baselineUs[round] ?? Number.NaN));
   const ratio = computeMedian(ratios);
   const range = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)} in ${ratios.length} rounds`;
   return {
     name,
-    figures: `${ratio.toFixed(2)} times the floor (${range}; ${computeMedian(testedUs).toFixed(1)} µs to ${computeMedian(floorUs).toFixed(1)} µs)`,
-    budget: bar === undefined ? "" : `<= ${bar}`,
-    passed: bar === undefined ? undefined : ratio <= bar,
+    figures: `${ratio.toFixed(2)} times the baseline (${range}; ${computeMedian(testedUs).toFixed(1)} µs to ${computeMedian(baselineUs).toFixed(1)} µs)`,
+    budget: budget === undefined ? "" : `<= ${budget}`,
+    passed: budget === undefined ? undefined : ratio <= budget,
   };
 }
 
 /**
  * Judges by how much one is dearer than another, by the middle one of what several processes, or pairs of them, say.
- * @param extrasUs what each says, in µs. @param barUs the highest that passes; undefined judges nothing.
+ * @param extrasUs what each says, in µs. @param budgetUs the highest that passes; undefined judges nothing.
  */
-export function judgeExtra(name: string, extrasUs: readonly number[], barUs: number | undefined): Verdict {
+export function judgeExtra(name: string, extrasUs: readonly number[], budgetUs: number | undefined): Verdict {
   const extraUs = computeMedian(extrasUs);
   const all = extrasUs.toSorted((a, b) => a - b).map((us) => us.toFixed(2));
   return {
     name,
     figures: `${extraUs.toFixed(2)} µs (processes say ${all.join(", ")})`,
-    budget: barUs === undefined ? "" : `<= ${barUs} µs`,
-    passed: barUs === undefined ? undefined : extraUs <= barUs,
+    budget: budgetUs === undefined ? "" : `<= ${budgetUs} µs`,
+    passed: budgetUs === undefined ? undefined : extraUs <= budgetUs,
   };
 }
 
@@ -47,14 +47,14 @@ export function reportMedian(name: string, us: readonly number[]): Verdict {
 }
 
 /** @param startupsMs of several starts; the median is judged. */
-export function judgeStartup(name: string, startupsMs: readonly number[], barMs: number): Verdict {
+export function judgeStartup(name: string, startupsMs: readonly number[], budgetMs: number): Verdict {
   const middleMs = computeMedian(startupsMs);
   const best = Math.min(...startupsMs).toFixed(0);
   return {
     name,
     figures: `${middleMs.toFixed(0)} ms (best ${best} ms of ${startupsMs.length})`,
-    budget: `< ${barMs} ms`,
-    passed: middleMs < barMs,
+    budget: `< ${budgetMs} ms`,
+    passed: middleMs < budgetMs,
   };
 }
 

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { GATEWAY_SCRIPT, buildGatewaySettings } from "./contestants.ts";
+import { GATEWAY_SCRIPT, buildGatewaySettings } from "./targets.ts";
 import { Load, PLAIN } from "./load.ts";
 import { spawnScript } from "./server-process.ts";
 import { createTemporaryDirectory } from "./temporary-directory.ts";
@@ -9,7 +9,7 @@ import { createTemporaryDirectory } from "./temporary-directory.ts";
 const RETRY_MS = 2;
 const GIVE_UP_MS = 10_000;
 
-/** Of several starts, in ms from the start of the process to its first answer to a chat completion. */
+/** Of several starts, in ms from the start of the process to its first response to a chat completion. */
 export interface Startups {
   /** Node compiles everything. */
   readonly first: readonly number[];
@@ -31,7 +31,7 @@ export async function measureStartups(upstreamUrl: string, count: number): Promi
 
 async function measureStartup(upstreamUrl: string, settings: Record<string, string>): Promise<number> {
   // A port chosen beforehand: the line that would tell it may wait for others in the log's buffer.
-  const port = await freePort();
+  const port = await findFreePort();
   const load = new Load(`http://127.0.0.1:${port}/openai/v1`);
   const startedAt = performance.now();
   const child = spawnScript(GATEWAY_SCRIPT, {
@@ -61,7 +61,7 @@ function isNotListening(error: NodeJS.ErrnoException): boolean {
   return false;
 }
 
-async function freePort(): Promise<number> {
+async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

@@ -20,7 +20,7 @@ const ROUNDS = 20;
 /** The last rows are written by then. */
 const FLUSHED_MS = 250;
 /** The same end behind ten times the text. */
-const LONG_ANSWER = [
+const LONG_RESPONSE = [
   ...Array.from({ length: 10 }, () => STREAM_RESPONSE.slice(0, -3)).flat(),
   ...STREAM_RESPONSE.slice(-3),
 ];
@@ -58,8 +58,8 @@ async function measureStreams(): Promise<StreamCost> {
   let [streamUs, longUs] = [0, 0];
   for (let round = 0; round < WARM_UP_ROUNDS + ROUNDS; round++) {
     const ledgerFirst = round % 2 === 0;
-    const extra = await extraOf(recorder, STREAM_RESPONSE, ledgerFirst);
-    const longExtra = await extraOf(recorder, LONG_ANSWER, ledgerFirst);
+    const extra = await measureExtraUs(recorder, STREAM_RESPONSE, ledgerFirst);
+    const longExtra = await measureExtraUs(recorder, LONG_RESPONSE, ledgerFirst);
     if (round < WARM_UP_ROUNDS) continue;
     // Sums, not the middle one: what comes seldom, such as a collection of garbage, counts too.
     streamUs += extra / ROUNDS;
@@ -68,16 +68,16 @@ async function measureStreams(): Promise<StreamCost> {
   const made = 2 * STREAMS * (WARM_UP_ROUNDS + ROUNDS);
   if ((await rows()) !== made) throw new Error("not every stream has come to the ledger");
   await close();
-  return { streamUs, eventUs: (longUs - streamUs) / (LONG_ANSWER.length - STREAM_RESPONSE.length) };
+  return { streamUs, eventUs: (longUs - streamUs) / (LONG_RESPONSE.length - STREAM_RESPONSE.length) };
 }
 
-async function extraOf(
+async function measureExtraUs(
   recorder: UsageRecorder,
-  answer: readonly Buffer[],
+  response: readonly Buffer[],
   ledgerFirst: boolean,
 ): Promise<number> {
-  const first = await cpuOfStreams(ledgerFirst ? recorder : undefined, answer);
-  const second = await cpuOfStreams(ledgerFirst ? undefined : recorder, answer);
+  const first = await measureStreamUs(ledgerFirst ? recorder : undefined, response);
+  const second = await measureStreamUs(ledgerFirst ? undefined : recorder, response);
   return ledgerFirst ? first - second : second - first;
 }
 
@@ -113,11 +113,14 @@ async function openLedger() {
 }
 
 /** @returns µs of CPU time a stream. */
-async function cpuOfStreams(recorder: UsageRecorder | undefined, answer: readonly Buffer[]): Promise<number> {
+async function measureStreamUs(
+  recorder: UsageRecorder | undefined,
+  response: readonly Buffer[],
+): Promise<number> {
   const before = process.cpuUsage();
   let left = STREAMS;
   const worker = async (): Promise<void> => {
-    while (left-- > 0) await relayCannedStream(recorder, answer);
+    while (left-- > 0) await relayCannedStream(recorder, response);
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   await sleep(FLUSHED_MS);

@@ -1,4 +1,4 @@
-// What goes over the wire in every measurement: the requests of the load and the canned answers of the upstream.
+// What goes over the wire in every measurement: the requests of the load and the canned responses of the upstream.
 
 const MODEL = "openai/gpt-4o-mini";
 const GENERATION = "gen-1763800000-bEnChMaRkBeNcHmArKbE";
@@ -15,7 +15,7 @@ const USAGE = {
 /** Path of a chat completion, below the base URL of whoever is asked. */
 export const CHAT_PATH = "/chat/completions";
 
-/** Headers of every answer from OpenRouter that stand there for a reason other than the connection. */
+/** Headers of every response from OpenRouter that stand there for a reason other than the connection. */
 export const RESPONSE_HEADERS = {
   "access-control-allow-origin": "*",
   "cf-ray": "9a2b3c4d5e6f7a8b-FRA",
@@ -51,7 +51,7 @@ export function buildChatRequest(stream: boolean): Buffer {
   );
 }
 
-/** A small answer in one piece, behind the whitespace that keeps long calls alive. */
+/** A small response in one piece, behind the whitespace that keeps long calls alive. */
 export const PLAIN_RESPONSE: Buffer = Buffer.from(
   `\n         \n${JSON.stringify({
     id: GENERATION,
@@ -74,10 +74,10 @@ export const PLAIN_RESPONSE: Buffer = Buffer.from(
 /** How many events a stream has, comments and `[DONE]` included. */
 export const STREAM_EVENTS = 50;
 
-/** A streamed answer, one item per write: a comment, the text, another comment, usage, `[DONE]`. */
-export const STREAM_RESPONSE: readonly Buffer[] = streamAnswer();
+/** A streamed response, one item per write: a comment, the text, another comment, usage, `[DONE]`. */
+export const STREAM_RESPONSE: readonly Buffer[] = formatStream();
 
-function streamAnswer(): Buffer[] {
+function formatStream(): Buffer[] {
   const comment = ": OPENROUTER PROCESSING\n\n";
   const deltas = Array.from({ length: STREAM_EVENTS - 4 }, (_, index) => deltaEvent(` word${index}`));
   const end = [dataEvent({ choices: [], usage: USAGE }), "data: [DONE]\n\n"];

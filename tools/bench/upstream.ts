@@ -15,7 +15,7 @@ const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
   request.on("data", (chunk: Buffer) => chunks.push(chunk));
   request.on("end", () => {
-    if (Buffer.concat(chunks).includes(ASKS_FOR_STREAM)) answerStream(response);
+    if (Buffer.concat(chunks).includes(ASKS_FOR_STREAM)) sendStream(response);
     else
       response
         .writeHead(200, { ...RESPONSE_HEADERS, "content-type": "application/json" })
@@ -23,7 +23,7 @@ const server = createServer((request, response) => {
   });
 });
 
-function answerStream(response: ServerResponse): void {
+function sendStream(response: ServerResponse): void {
   response.writeHead(200, {
     ...RESPONSE_HEADERS,
     "content-type": "text/event-stream",

@@ -6,8 +6,8 @@ const REQUESTS = 15_000;
 const STREAMS = 600;
 
 /** Makes processes as fast as they will be. */
-export async function warmUp(contestants: readonly BenchTarget[]): Promise<void> {
-  for (const { load } of contestants) {
+export async function warmUp(targets: readonly BenchTarget[]): Promise<void> {
+  for (const { load } of targets) {
     await load.run(PLAIN, REQUESTS);
     await load.run(STREAM, STREAMS);
   }

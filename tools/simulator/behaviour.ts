@@ -6,13 +6,13 @@ const COMMON_DEFAULTS = {
   events: 6,
   /** wait before anything is answered */
   delayMs: 0,
-  /** wait between data events, or between the pieces of a JSON answer; 0 writes everything at once */
+  /** wait between data events, or between the pieces of a JSON response; 0 writes everything at once */
   gapMs: 0,
   /** extra content in each content event */
   padBytes: 0,
   /** write the body in pieces of so many bytes, each its own socket write; 0 does not split */
   split: 0,
-  /** how often the keep-alive unit precedes the JSON of an unstreamed answer */
+  /** how often the keep-alive unit precedes the JSON of an unstreamed response */
   whitespace: 2,
   /** comment lines in a stream: one before the first data, the others between data */
   comments: 3,
@@ -22,13 +22,13 @@ const COMMON_DEFAULTS = {
   byok: 0,
 };
 
-// `after` counts the data events (in a JSON answer: the keep-alive units) sent whole before the fault, comments not
+// `after` counts the data events (in a JSON response: the keep-alive units) sent whole before the fault, comments not
 // counted; `half=1` adds half of the next one. `[DONE]`, or the JSON document, never leaves whole before a fault.
 const OWN_DEFAULTS = {
   ok: {},
   /** OpenRouter's error of a status; Retry-After in seconds, -1 for none; metadata of about so many bytes */
   error: { status: 500, retryAfter: -1, metadataBytes: 0 },
-  /** a chunk with `error`, then [DONE]; in a JSON answer a 200 with whitespace and only `error`, which costs nothing */
+  /** a chunk with `error`, then [DONE]; in a JSON response a 200 with whitespace and only `error`, which costs nothing */
   "error-midstream": { after: 2, status: 502 },
   /** a FIN without the terminating chunk */
   cut: { after: 2, half: 0 },

@@ -1,7 +1,7 @@
-// Who used how much: the rule for tokens, the price of an answer, and the ledger `GET /generation` reads.
+// Who used how much: the rule for tokens, the price of a response, and the ledger `GET /generation` reads.
 import type { Model } from "./catalog.ts";
 
-/** One answer being generated; it is in the ledger only once it is settled. */
+/** One response being generated; it is in the ledger only once it is settled. */
 export interface Generation {
   readonly id: string;
   readonly model: Model;
@@ -20,7 +20,7 @@ export interface Generation {
   readonly isByok: boolean;
 }
 
-/** What an answer cost, as the ledger keeps it; money in nanodollars (1e-9 USD). */
+/** What a response cost, as the ledger keeps it; money in nanodollars (1e-9 USD). */
 export interface Charge {
   readonly generation: Generation;
   readonly completionTokens: number;
@@ -55,7 +55,7 @@ interface Bill {
   readonly upstreamNanodollars: number;
 }
 
-function billOf(generation: Generation, completionChars: number): Bill {
+function computeBill(generation: Generation, completionChars: number): Bill {
   const { model, promptTokens, reasoningChars, isByok } = generation;
   const completionTokens = countTokens(completionChars);
   const upstreamNanodollars =
@@ -73,7 +73,7 @@ function billOf(generation: Generation, completionChars: number): Bill {
 /** The `usage` object after `completionChars` characters of completion, reasoning included. */
 export function buildUsage(generation: Generation, completionChars: number): Record<string, unknown> {
   const { promptTokens, isByok } = generation;
-  const bill = billOf(generation, completionChars);
+  const bill = computeBill(generation, completionChars);
   return {
     prompt_tokens: promptTokens,
     completion_tokens: bill.completionTokens,
@@ -117,7 +117,7 @@ export class Charges {
 
   /** Bills a generation for its prompt and `completionChars` characters; call it once for each. */
   bill(generation: Generation, completionChars: number, cancelled: boolean): void {
-    const bill = billOf(generation, completionChars);
+    const bill = computeBill(generation, completionChars);
     const { nanodollars } = bill;
     this.#charges.set(generation.id, { ...bill, generation, cancelled, endedAtMs: Date.now() });
     this.#nanodollars += nanodollars;

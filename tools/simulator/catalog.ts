@@ -5,7 +5,7 @@ import { BEHAVIOUR_NAMES } from "./behaviour.ts";
 /** A model as it is billed; prices are nanodollars per token. */
 export interface Model {
   readonly id: string;
-  /** the dated name that answers carry in their `model` */
+  /** the dated name that responses carry in their `model` */
   readonly canonicalSlug: string;
   readonly name: string;
   readonly provider: string;
@@ -157,7 +157,7 @@ const PARAMETERS = [
 ];
 
 /** What a model takes, as OpenRouter lists it: clients offer pictures and files only where it says so. */
-function modalitiesOf({ id }: Model): string[] {
+function listModalities({ id }: Model): string[] {
   if (id.startsWith("google/")) return ["text", "image", "video", "file", "audio"];
   return /^~?(?:openai|anthropic)\//.test(id) ? ["text", "image", "file"] : ["text"];
 }
@@ -179,8 +179,8 @@ function listEntry(model: Model, prompt: string, completion: string): ListEntry 
     description: `${model.name}, simulated.`,
     context_length: model.contextLength,
     architecture: {
-      modality: `${modalitiesOf(model).join("+")}->text`,
-      input_modalities: modalitiesOf(model),
+      modality: `${listModalities(model).join("+")}->text`,
+      input_modalities: listModalities(model),
       output_modalities: ["text"],
       tokenizer: "Other",
       instruct_type: null,
@@ -223,8 +223,8 @@ const LIST = listAll();
  * @param query of whose filters only `output_modalities` and `supported_parameters` have an effect.
  */
 export function formatModelList(query: URLSearchParams): string {
-  const modalities = listOf(query.get("output_modalities") ?? "text");
-  const parameters = listOf(query.get("supported_parameters") ?? "");
+  const modalities = splitList(query.get("output_modalities") ?? "text");
+  const parameters = splitList(query.get("supported_parameters") ?? "");
   const data = LIST.filter(
     ({ architecture, supported_parameters: supported }) =>
       (modalities.includes("all") ||
@@ -234,6 +234,6 @@ export function formatModelList(query: URLSearchParams): string {
   return JSON.stringify({ data, total_count: data.length, links: { next: null } });
 }
 
-function listOf(text: string): string[] {
+function splitList(text: string): string[] {
   return text.split(",").filter((name) => name !== "");
 }

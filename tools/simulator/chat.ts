@@ -1,19 +1,19 @@
-// POST /chat/completions: from the body to the answer.
+// POST /chat/completions: from the body to the response.
 import { type Mistake, PLAIN, type Plan, parseBehaviour } from "./behaviour.ts";
 import { type Generation, countTokens } from "./billing.ts";
 import { type Model, resolveModel } from "./catalog.ts";
 import { type Piece, buildDocument, buildStream, prependKeepAlive } from "./completion.ts";
 import { type Reply, makeFloodReply, makeReply, makeRandomId } from "./content.ts";
-import { deliver, deliverPart } from "./delivery.ts";
+import { writePieces, writePart } from "./delivery.ts";
 import { USER_ID, buildError } from "./errors.ts";
 import { routeModel } from "./endpoints.ts";
-import { type HttpExchange, sleep } from "./exchange.ts";
-import { countCharsWithin, buildFailingStream } from "./partial.ts";
+import { type HttpExchange, sleep } from "./http-exchange.ts";
+import { countCharsWithin, buildFailingStream } from "./partial-response.ts";
 import { type EarlyPlan, findRefusal, refuseEarly } from "./refusals.ts";
 import { type ChatRequest, readChatRequest } from "./request.ts";
 
-/** An answer that is ready to be sent. */
-interface Answer {
+/** A response that is ready to be sent. */
+interface PreparedResponse {
   readonly generation: Generation;
   readonly pieces: readonly Piece[];
 }
@@ -23,11 +23,12 @@ const FLOOD_UNITS = 1500;
 /** Answers one chat request. */
 export async function respondToChat(exchange: HttpExchange): Promise<void> {
   const header = exchange.req.headers["x-simulate"];
-  const told = typeof header === "string" ? parseBehaviour(header) : undefined;
-  if (told && "name" in told && told.name === "early-413") return refuseEarly(exchange, told);
+  const requested = typeof header === "string" ? parseBehaviour(header) : undefined;
+  if (requested && "name" in requested && requested.name === "early-413")
+    return refuseEarly(exchange, requested);
   let early: EarlyPlan | undefined;
   const body = await exchange.readBody((start) => {
-    early = told === undefined ? earlyPlan(start) : undefined;
+    early = requested === undefined ? findEarlyPlan(start) : undefined;
     return early !== undefined;
   });
   if (early) return refuseEarly(exchange, early);
@@ -36,7 +37,7 @@ export async function respondToChat(exchange: HttpExchange): Promise<void> {
   const request = readChatRequest(parsed);
   if (request === undefined) return exchange.sendError(400, { message: "Invalid JSON body" });
   exchange.seen.model = request.model;
-  const plan = told ?? planOfModel(request.model);
+  const plan = requested ?? readPlan(request.model);
   const refused = { userId: USER_ID };
   if ("mistake" in plan) return exchange.sendError(400, { ...refused, message: plan.mistake });
   if (!request.hasMessages)
@@ -48,7 +49,7 @@ export async function respondToChat(exchange: HttpExchange): Promise<void> {
   if (model === undefined) return exchange.sendError(400, { ...refused, message });
   const refusal = findRefusal(exchange, plan);
   if (refusal === undefined)
-    return give(
+    return send(
       exchange,
       prepare(request, routeModel(model, parsed as Readonly<Record<string, unknown>>), plan, parsed),
       plan,
@@ -58,7 +59,7 @@ export async function respondToChat(exchange: HttpExchange): Promise<void> {
 }
 
 /** `early-413` must be known before the body has been read, so its model is looked for in the first bytes. */
-function earlyPlan(start: Buffer): EarlyPlan | undefined {
+function findEarlyPlan(start: Buffer): EarlyPlan | undefined {
   if (!start.includes('"sim/early-413')) return undefined;
   const plan = parseBehaviour(/"sim\/(early-413[^"]*)"/.exec(start.toString("latin1"))?.[1] ?? "");
   return "name" in plan && plan.name === "early-413" ? plan : undefined;
@@ -72,7 +73,7 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-function planOfModel(model: string | undefined): Plan | Mistake {
+function readPlan(model: string | undefined): Plan | Mistake {
   return model?.startsWith("sim/") ? parseBehaviour(model.slice(4)) : PLAIN;
 }
 
@@ -83,7 +84,7 @@ function isStreamed(request: ChatRequest, plan: Plan): boolean {
 
 type NewGeneration = Pick<Generation, "model" | "streamed" | "recordDelayMs" | "isByok">;
 
-function newGeneration(request: ChatRequest, reply: Reply, known: NewGeneration): Generation {
+function createGeneration(request: ChatRequest, reply: Reply, known: NewGeneration): Generation {
   const startedAtMs = Date.now();
   const isCall = reply.toolCall !== undefined;
   return {
@@ -98,19 +99,19 @@ function newGeneration(request: ChatRequest, reply: Reply, known: NewGeneration)
   };
 }
 
-function prepare(request: ChatRequest, model: Model, plan: Plan, body: unknown): Answer {
+function prepare(request: ChatRequest, model: Model, plan: Plan, body: unknown): PreparedResponse {
   const { common } = plan;
   const streamed = isStreamed(request, plan);
   const reasons = request.wantsReasoning || model.id.includes("deepseek-r1");
   const floods = streamed && plan.name === "flood";
   const reply = floods ? makeFloodReply(plan.own.bytes) : makeReply(request, reasons, common);
   const billing = { recordDelayMs: common.recordMs, isByok: common.byok > 0 };
-  const generation = newGeneration(request, reply, { model, streamed, ...billing });
+  const generation = createGeneration(request, reply, { model, streamed, ...billing });
   if (streamed) {
     const echo = plan.name === "debug" || request.echoesBody ? body : undefined;
     const style = { done: plan.name !== "no-done", emptyChoices: plan.name === "empty-choices", echo };
     const pieces = buildStream(generation, reply, common.comments, style);
-    return { generation, pieces: restyled(generation, pieces, plan) };
+    return { generation, pieces: restyle(generation, pieces, plan) };
   }
   const keepAlive = { count: common.whitespace, units: 1 };
   if (plan.name === "error-midstream") {
@@ -128,7 +129,7 @@ function prepare(request: ChatRequest, model: Model, plan: Plan, body: unknown):
   return { generation, pieces: buildDocument(generation, reply, keepAlive) };
 }
 
-function restyled(generation: Generation, pieces: readonly Piece[], plan: Plan): readonly Piece[] {
+function restyle(generation: Generation, pieces: readonly Piece[], plan: Plan): readonly Piece[] {
   if (plan.name === "error-midstream") {
     return buildFailingStream(generation, pieces, plan.own.after, plan.own.status);
   }
@@ -136,15 +137,15 @@ function restyled(generation: Generation, pieces: readonly Piece[], plan: Plan):
   return pieces.map((piece) => ({ ...piece, text: piece.text.replaceAll("\n", "\r\n") }));
 }
 
-function headOf({ id, streamed }: Generation): string[] {
+function buildHead({ id, streamed }: Generation): string[] {
   const head = ["X-Generation-Id", id];
   return streamed
     ? ["Content-Type", "text/event-stream", "Cache-Control", "no-cache", ...head]
     : ["Content-Type", "application/json", ...head];
 }
 
-/** Sends an answer, or what the plan leaves of it, and bills it. */
-async function give(exchange: HttpExchange, answer: Answer, plan: Plan): Promise<void> {
+/** Sends a response, or what the plan leaves of it, and bills it. */
+async function send(exchange: HttpExchange, answer: PreparedResponse, plan: Plan): Promise<void> {
   const { generation, pieces } = answer;
   const { charges } = exchange.state;
   const wholeChars = pieces.at(-1)?.chars ?? 0;
@@ -157,9 +158,9 @@ async function give(exchange: HttpExchange, answer: Answer, plan: Plan): Promise
   await sleep(plan.common.delayMs);
   if (!exchange.isOpen) return;
   if (plan.name === "close-delimited") exchange.res.useChunkedEncodingByDefault = false;
-  exchange.writeHead(200, headOf(generation));
-  if (await broke(exchange, pieces, plan)) return;
-  await deliver(exchange, pieces, plan.common);
+  exchange.writeHead(200, buildHead(generation));
+  if (await breakIfFaulty(exchange, pieces, plan)) return;
+  await writePieces(exchange, pieces, plan.common);
   if (!exchange.isOpen) return;
   // Billed before the end is sent, so that whoever has read the end finds the bill.
   exchange.onCutShort = undefined;
@@ -167,14 +168,14 @@ async function give(exchange: HttpExchange, answer: Answer, plan: Plan): Promise
   exchange.end();
 }
 
-/** Sends the part of an answer that its fault allows, and breaks off; false when there is no such fault. */
-async function broke(exchange: HttpExchange, pieces: readonly Piece[], plan: Plan): Promise<boolean> {
+/** Sends the part of a response that its fault allows, and breaks off; false when there is no such fault. */
+async function breakIfFaulty(exchange: HttpExchange, pieces: readonly Piece[], plan: Plan): Promise<boolean> {
   if (plan.name === "cut" || plan.name === "reset" || plan.name === "stall") {
-    await deliverPart(exchange, pieces, plan.own, plan.common);
+    await writePart(exchange, pieces, plan.own, plan.common);
   } else if (plan.name === "close-delimited" && (plan.own.after >= 0 || plan.own.reset > 0)) {
     const { after } = plan.own;
-    if (after < 0) await deliver(exchange, pieces, plan.common);
-    else await deliverPart(exchange, pieces, { after, half: 0 }, plan.common);
+    if (after < 0) await writePieces(exchange, pieces, plan.common);
+    else await writePart(exchange, pieces, { after, half: 0 }, plan.common);
   } else {
     return false;
   }

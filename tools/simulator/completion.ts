@@ -1,7 +1,7 @@
-// Answers as bytes to send, in OpenRouter's form. Each JSON text is put together from parts that are serialised once
-// for a whole answer, because a benchmark's upstream must not be its bottleneck.
+// Responses as bytes to send, in OpenRouter's form. Each JSON text is put together from parts that are serialised once
+// for a whole response, because a benchmark's upstream must not be its bottleneck.
 import { type Generation, buildUsage } from "./billing.ts";
-import { type Reply, joinText } from "./content.ts";
+import { type Reply, joinPieces } from "./content.ts";
 
 /** A part of a body that is sent as one: an event, a comment, a keep-alive unit, a JSON document. */
 export interface Piece {
@@ -33,12 +33,12 @@ export function formatChunkHead(generation: Generation): string {
   return `data: {"id":"${id}","object":"chat.completion.chunk","created":${created},${names},`;
 }
 
-function quotedFinish({ finishReason, nativeFinishReason }: Generation): string {
+function formatFinish({ finishReason, nativeFinishReason }: Generation): string {
   return `"finish_reason":"${finishReason}","native_finish_reason":"${nativeFinishReason}"`;
 }
 
 /** The deltas of a reply, each with the completion characters that are out once it is sent. */
-function deltasOf(reply: Reply): [delta: string, chars: number][] {
+function buildDeltas(reply: Reply): [delta: string, chars: number][] {
   const deltas: [string, number][] = [];
   let chars = 0;
   for (const text of reply.reasoning) {
@@ -76,7 +76,7 @@ function deltasOf(reply: Reply): [delta: string, chars: number][] {
 }
 
 /** Puts one comment before the first data and spreads the others evenly between the rest. */
-function withComments(data: readonly Piece[], comments: number): Piece[] {
+function spreadComments(data: readonly Piece[], comments: number): Piece[] {
   const pieces: Piece[] = [];
   let placed = 0;
   for (const [i, piece] of data.entries()) {
@@ -89,7 +89,7 @@ function withComments(data: readonly Piece[], comments: number): Piece[] {
   return pieces;
 }
 
-/** The events of a streamed answer, from the first comment to `[DONE]`. */
+/** The events of a streamed response, from the first comment to `[DONE]`. */
 export function buildStream(
   generation: Generation,
   reply: Reply,
@@ -106,18 +106,18 @@ export function buildStream(
   const running = `},"finish_reason":null,"native_finish_reason":null}]}\n\n`;
   let previous = "";
   let text = "";
-  for (const [delta, chars] of deltasOf(reply)) {
+  for (const [delta, chars] of buildDeltas(reply)) {
     if (delta !== previous) text = open + delta + running;
     previous = delta;
     data.push({ text, isData: true, chars });
   }
   const chars = data.at(-1)?.chars ?? 0;
-  const last = `{"index":0,"delta":{"content":"","role":"assistant"},${quotedFinish(generation)}}`;
+  const last = `{"index":0,"delta":{"content":"","role":"assistant"},${formatFinish(generation)}}`;
   const usage = `"service_tier":null,"choices":[${style.emptyChoices ? "" : last}],"usage":${JSON.stringify(buildUsage(generation, chars))}`;
   data.push({ text: `${head}"choices":[${last}]}\n\n`, isData: true, chars });
   data.push({ text: `${head}${usage}}\n\n`, isData: true, chars });
   if (style.done) data.push({ text: DONE, isData: true, chars });
-  return withComments(data, comments);
+  return spreadComments(data, comments);
 }
 
 /** How much keep-alive whitespace precedes a JSON document: `count` pieces of `units` units each. */
@@ -133,11 +133,11 @@ export function prependKeepAlive(document: string, chars: number, { count, units
   return [...whitespace, { text: document, isData: true, chars }];
 }
 
-/** An unstreamed answer: keep-alive whitespace, then the JSON. */
+/** An unstreamed response: keep-alive whitespace, then the JSON. */
 export function buildDocument(generation: Generation, reply: Reply, keepAlive: KeepAlive): Piece[] {
   const { id, model, startedAtMs, finishReason, nativeFinishReason } = generation;
   const { toolCall } = reply;
-  const text = joinText(reply);
+  const text = joinPieces(reply);
   const reasoning = reply.reasoning.join("");
   const call = toolCall && { index: 0, id: toolCall.id, type: "function" };
   const message = {

@@ -10,7 +10,7 @@ export interface ToolCall {
   readonly name: string;
 }
 
-/** An answer before it is put into chunks or JSON. */
+/** A response before it is put into chunks or JSON. */
 export interface Reply {
   /** the content, or the arguments of the tool call, in the order of the stream */
   readonly pieces: readonly string[];
@@ -25,19 +25,19 @@ export function makeRandomId(length: number): string {
   return randomUUID().replaceAll("-", "").slice(0, length);
 }
 
-// Long prompts are echoed in part: the answer is for reading, and its size has options of its own.
+// Long prompts are echoed in part: the response is for reading, and its size has options of its own.
 const MOST_ECHOED_CHARS = 400;
 const FILLER = " … und so weiter 🌊 等等";
 const REASONING = ["The user wrote something; ", "I shall echo it, with a wave 🌊."];
 
 /** Cuts a text into `count` pieces (at least one), never inside a character; surplus pieces are empty. */
-function cutUp(text: string, count: number): string[] {
+function cutText(text: string, count: number): string[] {
   const characters = Array.from(text);
   const at = (i: number): number => Math.floor((i * characters.length) / count);
   return Array.from({ length: count }, (_, i) => characters.slice(at(i), at(i + 1)).join(""));
 }
 
-function echoText(lastUserText: string, events: number): string {
+function buildEcho(lastUserText: string, events: number): string {
   // A cut surrogate pair would be an unpaired surrogate, which UTF-8 cannot carry.
   const echoed = lastUserText.slice(0, MOST_ECHOED_CHARS).toWellFormed();
   const text = `Echo: ${echoed} — ¡olé! 👋🏽 你好`;
@@ -45,7 +45,7 @@ function echoText(lastUserText: string, events: number): string {
   return text.length < 2 * events ? text + FILLER.repeat(Math.ceil((2 * events) / FILLER.length)) : text;
 }
 
-/** Makes up the answer to a request; the same request and options give the same text. */
+/** Makes up the response to a request; the same request and options give the same text. */
 export function makeReply(request: ChatRequest, reasons: boolean, common: CommonOptions): Reply {
   const count = Math.max(common.events, 1);
   const reasoning = reasons ? REASONING : [];
@@ -53,22 +53,22 @@ export function makeReply(request: ChatRequest, reasons: boolean, common: Common
   const schema = tool === undefined ? contentSchema : (tool.parameters ?? { type: "object" });
   // Padding would break the JSON of arguments and of structured content, so those have none.
   if (schema !== undefined) {
-    const pieces = cutUp(JSON.stringify(makeInstance(schema)), count);
+    const pieces = cutText(JSON.stringify(makeInstance(schema)), count);
     const toolCall = tool && { id: `call_${makeRandomId(24)}`, name: tool.name };
     return { pieces, padding: "", reasoning, toolCall };
   }
-  const pieces = cutUp(echoText(request.lastUserText, count), count);
+  const pieces = cutText(buildEcho(request.lastUserText, count), count);
   return { pieces, padding: ".".repeat(common.padBytes), reasoning, toolCall: undefined };
 }
 
 /** The content, or the arguments of the tool call, in one string. */
-export function joinText({ pieces, padding }: Reply): string {
+export function joinPieces({ pieces, padding }: Reply): string {
   return padding === "" ? pieces.join("") : pieces.map((piece) => piece + padding).join("");
 }
 
 const FLOOD_PIECE_CHARS = 16 * 1024;
 
-/** An answer of at least `bytes` bytes, in pieces of 16 KiB. */
+/** A response of at least `bytes` bytes, in pieces of 16 KiB. */
 export function makeFloodReply(bytes: number): Reply {
   const pieces = Array.from({ length: Math.ceil(bytes / FLOOD_PIECE_CHARS) }, () => "");
   return { pieces, padding: "~".repeat(FLOOD_PIECE_CHARS), reasoning: [], toolCall: undefined };

@@ -1,13 +1,13 @@
-// How an answer's pieces get onto the wire: at once, one by one, or split where no event or character ends.
+// How a response's pieces get onto the wire: at once, one by one, or split where no event or character ends.
 import type { CommonOptions } from "./behaviour.ts";
 import type { Piece } from "./completion.ts";
-import { type HttpExchange, waitForNextTurn, sleep } from "./exchange.ts";
-import { takeData } from "./partial.ts";
+import { type HttpExchange, waitForNextTurn, sleep } from "./http-exchange.ts";
+import { takeData } from "./partial-response.ts";
 
 /** How fast, and in what portions: the options `gapMs` and `split`. */
 export type Pace = Pick<CommonOptions, "gapMs" | "split">;
 
-// A usual answer is one write; a large one is written in batches, waiting where the reader is slower.
+// A usual response is one write; a large one is written in batches, waiting where the reader is slower.
 const BATCH_PIECES = 64;
 
 /** Writes in parts of `split` bytes, each in a turn of its own so that it is a socket write of its own. */
@@ -20,9 +20,13 @@ async function writeSplit(exchange: HttpExchange, bytes: Buffer, split: number):
 
 /**
  * Writes pieces with a gap before each data piece but the first; without gap and split in one single write.
- * Returns early when the client leaves. Does not end the answer.
+ * Returns early when the client leaves. Does not end the response.
  */
-export async function deliver(exchange: HttpExchange, pieces: readonly Piece[], pace: Pace): Promise<void> {
+export async function writePieces(
+  exchange: HttpExchange,
+  pieces: readonly Piece[],
+  pace: Pace,
+): Promise<void> {
   const step = pace.gapMs > 0 ? 1 : BATCH_PIECES;
   let started = false;
   for (let i = 0; i < pieces.length; i += step) {
@@ -40,7 +44,7 @@ export async function deliver(exchange: HttpExchange, pieces: readonly Piece[], 
 }
 
 /** Writes the head, `after` data pieces and, if `half`, half of the next one; never the last piece whole. */
-export async function deliverPart(
+export async function writePart(
   exchange: HttpExchange,
   pieces: readonly Piece[],
   part: { readonly after: number; readonly half: number },
@@ -48,7 +52,7 @@ export async function deliverPart(
 ): Promise<void> {
   const { sent, next = pieces.at(-1) } = takeData(pieces.slice(0, -1), Math.max(part.after, 0));
   exchange.res.flushHeaders();
-  await deliver(exchange, sent, pace);
+  await writePieces(exchange, sent, pace);
   if (part.half === 0 || next === undefined) return;
   const bytes = Buffer.from(next.text);
   exchange.write(bytes.subarray(0, bytes.length >> 1));

@@ -29,7 +29,7 @@ const OTHERS: ReadonlyMap<string, readonly Row[]> = new Map([
   ],
 ]);
 
-function endpointsOf(model: Model): readonly [Endpoint, ...Endpoint[]] {
+function listEndpoints(model: Model): readonly [Endpoint, ...Endpoint[]] {
   const { provider, promptNanodollars, completionNanodollars } = model;
   const tag = provider.toLowerCase().replaceAll(" ", "-");
   const others = (OTHERS.get(model.id) ?? []).map(([otherTag, otherProvider, prompt, completion]) => ({
@@ -57,23 +57,23 @@ export function routeModel(model: Model, request: Fields): Model {
   const { speed, service_tier: tier } = request;
   const fast = speed === "fast" ? resolveModel(`${model.id}-fast`) : undefined;
   if (fast) return fast;
-  const endpoints = endpointsOf(model);
+  const endpoints = listEndpoints(model);
   const provider = (request["provider"] ?? {}) as Fields;
   const slug = [provider["only"], provider["order"]].flat().find((one) => typeof one === "string");
   const suffix = TIERS.get(tier);
   const chosen =
     endpoints.find((endpoint) => endpoint.tag === slug) ??
     endpoints.find((endpoint) => suffix !== undefined && endpoint.tag.endsWith(`/${suffix}`)) ??
-    (String(request["model"]).endsWith(":nitro") ? dearest(endpoints) : endpoints[0]);
+    (String(request["model"]).endsWith(":nitro") ? findDearest(endpoints) : endpoints[0]);
   const { promptNanodollars, completionNanodollars } = chosen;
   return { ...model, provider: chosen.provider, promptNanodollars, completionNanodollars };
 }
 
-function dearest(endpoints: readonly [Endpoint, ...Endpoint[]]): Endpoint {
+function findDearest(endpoints: readonly [Endpoint, ...Endpoint[]]): Endpoint {
   return endpoints.reduce((a, b) => (b.completionNanodollars > a.completionNanodollars ? b : a));
 }
 
-/** The body of the answer for a listed model, in OpenRouter's shape; undefined when the model is not listed. */
+/** The body of the response for a listed model, in OpenRouter's shape; undefined when the model is not listed. */
 export function formatEndpoints(id: string): string | undefined {
   const model = resolveModel(id);
   if (model?.id !== id) return undefined;
@@ -90,12 +90,12 @@ export function formatEndpoints(id: string): string | undefined {
         tokenizer: "Other",
         instruct_type: null,
       },
-      endpoints: endpointsOf(model).map((endpoint) => endpointEntry(model, endpoint)),
+      endpoints: listEndpoints(model).map((endpoint) => buildEndpointEntry(model, endpoint)),
     },
   });
 }
 
-function endpointEntry(model: Model, endpoint: Endpoint): Record<string, unknown> {
+function buildEndpointEntry(model: Model, endpoint: Endpoint): Record<string, unknown> {
   return {
     name: `${endpoint.provider} | ${model.canonicalSlug}`,
     model_id: model.canonicalSlug,

@@ -53,7 +53,7 @@ export function buildError(status: number, details: ErrorDetails = {}): Record<s
   };
 }
 
-/** The whole body of an error answer. */
+/** The whole body of an error response. */
 export function formatError(status: number, details: ErrorDetails = {}): string {
   return JSON.stringify({
     error: buildError(status, details),
@@ -61,7 +61,7 @@ export function formatError(status: number, details: ErrorDetails = {}): string 
   });
 }
 
-/** The headers of an error answer beyond the usual ones; `retryAfter` in seconds, below 0 for none. */
+/** The headers of an error response beyond the usual ones; `retryAfter` in seconds, below 0 for none. */
 export function buildErrorHeaders(status: number, retryAfter: number): string[] {
   const headers = retryAfter < 0 ? [] : ["Retry-After", String(retryAfter)];
   if (status === 429) {

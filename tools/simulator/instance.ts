@@ -20,11 +20,11 @@ const FORMATS: Readonly<Record<string, string>> = {
 const DEEP = 6;
 const TOO_DEEP = 64;
 
-function asSchema(value: unknown): Schema {
+function toSchema(value: unknown): Schema {
   return typeof value === "object" && value !== null ? (value as Schema) : {};
 }
 
-function numberOf(value: unknown, fallback: number): number {
+function readNumber(value: unknown, fallback: number): number {
   return typeof value === "number" ? value : fallback;
 }
 
@@ -32,52 +32,52 @@ function follow(schema: Schema, root: unknown): Schema {
   const ref = schema["$ref"];
   if (typeof ref !== "string" || !ref.startsWith("#")) return schema;
   const steps = ref.slice(1).split("/").slice(1);
-  return asSchema(
+  return toSchema(
     steps.reduce<unknown>(
-      (at, step) => asSchema(at)[decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~")],
+      (at, step) => toSchema(at)[decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~")],
       root,
     ),
   );
 }
 
-function textFor(schema: Schema): string {
+function buildText(schema: Schema): string {
   const formatted = FORMATS[String(schema["format"])];
   if (formatted !== undefined) return formatted;
-  const least = numberOf(schema["minLength"], 0);
-  const most = numberOf(schema["maxLength"], Number.POSITIVE_INFINITY);
+  const least = readNumber(schema["minLength"], 0);
+  const most = readNumber(schema["maxLength"], Number.POSITIVE_INFINITY);
   // JSON Schema counts code points, so the text is cut by those.
   return Array.from("Zürich 🗼".padEnd(least + 1, "…"))
     .slice(0, Math.max(least, Math.min(most, 8)))
     .join("");
 }
 
-function numberFor(schema: Schema, whole: boolean): number {
-  const step = numberOf(schema["multipleOf"], whole ? 1 : 0.5);
-  const least = numberOf(schema["minimum"], Number.NEGATIVE_INFINITY);
-  const above = numberOf(schema["exclusiveMinimum"], Number.NEGATIVE_INFINITY);
-  const most = numberOf(schema["maximum"], Number.POSITIVE_INFINITY);
-  const below = numberOf(schema["exclusiveMaximum"], Number.POSITIVE_INFINITY);
+function buildNumber(schema: Schema, whole: boolean): number {
+  const step = readNumber(schema["multipleOf"], whole ? 1 : 0.5);
+  const least = readNumber(schema["minimum"], Number.NEGATIVE_INFINITY);
+  const above = readNumber(schema["exclusiveMinimum"], Number.NEGATIVE_INFINITY);
+  const most = readNumber(schema["maximum"], Number.POSITIVE_INFINITY);
+  const below = readNumber(schema["exclusiveMaximum"], Number.POSITIVE_INFINITY);
   const floor = Math.max(Math.ceil(least / step) * step, (Math.floor(above / step) + 1) * step);
   const ceiling = Math.min(Math.floor(most / step) * step, (Math.ceil(below / step) - 1) * step);
   return Math.max(floor, Math.min(step, ceiling));
 }
 
-function objectFor(schema: Schema, root: unknown, depth: number): Schema {
-  const properties = asSchema(schema["properties"]);
+function buildObject(schema: Schema, root: unknown, depth: number): Schema {
+  const properties = toSchema(schema["properties"]);
   const { required } = schema;
   const names = Array.isArray(required) ? required.map(String) : depth < DEEP ? Object.keys(properties) : [];
   return Object.fromEntries(names.map((name) => [name, build(properties[name], root, depth + 1)]));
 }
 
-function arrayFor(schema: Schema, root: unknown, depth: number): unknown[] {
+function buildArray(schema: Schema, root: unknown, depth: number): unknown[] {
   const { prefixItems } = schema;
   const first = Array.isArray(prefixItems) ? prefixItems : [];
-  const wanted = numberOf(schema["minItems"], depth < DEEP ? 1 : 0);
-  const count = Math.min(Math.max(wanted, first.length), numberOf(schema["maxItems"], 100));
+  const wanted = readNumber(schema["minItems"], depth < DEEP ? 1 : 0);
+  const count = Math.min(Math.max(wanted, first.length), readNumber(schema["maxItems"], 100));
   return Array.from({ length: count }, (_, i) => build(first[i] ?? schema["items"], root, depth + 1));
 }
 
-function typeOf(schema: Schema): unknown {
+function inferType(schema: Schema): unknown {
   const { type } = schema;
   if (Array.isArray(type)) return type[0];
   if (type !== undefined) return type;
@@ -87,33 +87,33 @@ function typeOf(schema: Schema): unknown {
 
 function build(given: unknown, root: unknown, depth: number): unknown {
   if (depth > TOO_DEEP) return null;
-  const schema = follow(asSchema(given), root);
+  const schema = follow(toSchema(given), root);
   if ("const" in schema) return schema["const"];
   if (Array.isArray(schema["enum"])) return schema["enum"][0];
   for (const choice of [schema["anyOf"], schema["oneOf"]]) {
     if (Array.isArray(choice)) return build(choice.at(depth < DEEP ? 0 : -1), root, depth + 1);
   }
   if (Array.isArray(schema["allOf"])) {
-    const parts = schema["allOf"].map((part) => follow(asSchema(part), root));
+    const parts = schema["allOf"].map((part) => follow(toSchema(part), root));
     const properties = Object.assign({}, ...[schema, ...parts].map((part) => part["properties"])) as Schema;
     const required = [schema, ...parts].flatMap((part) => part["required"] ?? []);
     return build({ ...Object.assign({}, ...parts), properties, required }, root, depth + 1);
   }
-  switch (typeOf(schema)) {
+  switch (inferType(schema)) {
     case "object":
-      return objectFor(schema, root, depth);
+      return buildObject(schema, root, depth);
     case "array":
-      return arrayFor(schema, root, depth);
+      return buildArray(schema, root, depth);
     case "integer":
-      return numberFor(schema, true);
+      return buildNumber(schema, true);
     case "number":
-      return numberFor(schema, false);
+      return buildNumber(schema, false);
     case "boolean":
       return true;
     case "null":
       return null;
     default:
-      return textFor(schema);
+      return buildText(schema);
   }
 }
 

@@ -42,7 +42,7 @@ function announce(simulator: Simulator): void {
   process.stdout.write(
     `OpenRouter simulator at ${baseUrl}: start the gateway with OPENROUTER_BASE_URL=${baseUrl}, or give a client this base URL and any key.\n`,
   );
-  // Answers that are slow on purpose would hold the process.
+  // Responses that are slow on purpose would hold the process.
   const stop = (): void => void simulator.close().then(() => process.exit());
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, stop);
   if (process.env["npm_lifecycle_event"] !== undefined) onParentExit(stop);

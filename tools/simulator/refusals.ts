@@ -1,13 +1,13 @@
-// Answers without a generation: errors, pages that are not OpenRouter's, and connections that break before any head.
+// Responses without a generation: errors, pages that are not OpenRouter's, and connections that break before any head.
 // Nothing here is ever billed.
 import type { Plan } from "./behaviour.ts";
 import { USER_ID, formatCloudflarePage, formatError } from "./errors.ts";
-import { type HttpExchange, sleep } from "./exchange.ts";
+import { type HttpExchange, sleep } from "./http-exchange.ts";
 
-type PlanOf<N extends Plan["name"]> = Extract<Plan, { name: N }>;
+type NamedPlan<N extends Plan["name"]> = Extract<Plan, { name: N }>;
 
-/** The plan of an answer that comes before the request has been read. */
-export type EarlyPlan = PlanOf<"early-413">;
+/** The plan of a response that comes before the request has been read. */
+export type EarlyPlan = NamedPlan<"early-413">;
 
 /** Answers 413 without reading (the rest of) the body, and closes `lingerMs` later. */
 export async function refuseEarly(exchange: HttpExchange, { own, common }: EarlyPlan): Promise<void> {
@@ -16,15 +16,15 @@ export async function refuseEarly(exchange: HttpExchange, { own, common }: Early
   exchange.req.pause();
   await sleep(common.delayMs);
   if (!exchange.isOpen) return;
-  // With its length said, the answer is complete before the connection closes: closing at once, with unread bytes
-  // in the socket, makes the system send a reset that can overtake the answer.
+  // With its length said, the response is complete before the connection closes: closing at once, with unread bytes
+  // in the socket, makes the system send a reset that can overtake the response.
   const headers = ["Content-Type", "application/json", "Content-Length", length, "Connection", "close"];
   exchange.writeHead(413, headers);
   exchange.write(body);
   exchange.breakConnection((socket) => void sleep(own.lingerMs).then(() => socket.destroySoon()));
 }
 
-function flakyRefusal(exchange: HttpExchange, { own }: PlanOf<"flaky">): (() => void) | undefined {
+function findFlakyRefusal(exchange: HttpExchange, { own }: NamedPlan<"flaky">): (() => void) | undefined {
   const { flakyFailures } = exchange.state;
   const failures = flakyFailures.get(own.id) ?? 0;
   if (failures >= own.times) return undefined;
@@ -43,7 +43,7 @@ export function findRefusal(exchange: HttpExchange, plan: Plan): (() => void | P
     const { status, retryAfter, metadataBytes } = plan.own;
     return () => exchange.sendError(status, { userId: USER_ID, metadataBytes }, retryAfter);
   }
-  if (plan.name === "flaky") return flakyRefusal(exchange, plan);
+  if (plan.name === "flaky") return findFlakyRefusal(exchange, plan);
   if (plan.name === "html") return () => sendPage(exchange, plan.own.status);
   if (plan.name === "redirect") {
     const location = ["Location", "/api/v1/redirect-target"];

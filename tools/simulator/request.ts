@@ -16,7 +16,7 @@ export interface ChatRequest {
   /** characters of text in all messages */
   readonly promptChars: number;
   readonly lastUserText: string;
-  /** the function to call; undefined when the answer is to be text */
+  /** the function to call; undefined when the response is to be text */
   readonly tool: FunctionTool | undefined;
   /** the schema the content must conform to; undefined for plain text */
   readonly contentSchema: unknown;
@@ -26,26 +26,26 @@ export interface ChatRequest {
 
 type Fields = Record<string, unknown>;
 
-function fieldsOf(value: unknown): Fields {
+function toFields(value: unknown): Fields {
   return typeof value === "object" && value !== null ? (value as Fields) : {};
 }
 
-function listOf(value: unknown): unknown[] {
+function toList(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-function textOf(content: unknown): string {
+function joinText(content: unknown): string {
   if (typeof content === "string") return content;
-  const texts = listOf(content).map((part) => fieldsOf(part)["text"]);
+  const texts = toList(content).map((part) => toFields(part)["text"]);
   return texts.filter((text) => typeof text === "string").join("");
 }
 
-function chosenTool(body: Fields, lastRole: unknown): FunctionTool | undefined {
+function chooseTool(body: Fields, lastRole: unknown): FunctionTool | undefined {
   const choice = body["tool_choice"];
   if (choice === "none" || lastRole === "tool") return undefined;
-  const wanted = fieldsOf(fieldsOf(choice)["function"])["name"];
-  for (const tool of listOf(body["tools"])) {
-    const { name, parameters } = fieldsOf(fieldsOf(tool)["function"]);
+  const wanted = toFields(toFields(choice)["function"])["name"];
+  for (const tool of toList(body["tools"])) {
+    const { name, parameters } = toFields(toFields(tool)["function"]);
     if (typeof name === "string" && (wanted === undefined || wanted === name)) return { name, parameters };
   }
   return undefined;
@@ -53,9 +53,9 @@ function chosenTool(body: Fields, lastRole: unknown): FunctionTool | undefined {
 
 const ANY_OBJECT = { type: "object", properties: { ok: { const: true } } };
 
-function contentSchema(format: Fields): unknown {
+function readContentSchema(format: Fields): unknown {
   if (format["type"] === "json_object") return ANY_OBJECT;
-  if (format["type"] === "json_schema") return fieldsOf(format["json_schema"])["schema"] ?? ANY_OBJECT;
+  if (format["type"] === "json_schema") return toFields(format["json_schema"])["schema"] ?? ANY_OBJECT;
   return undefined;
 }
 
@@ -68,10 +68,10 @@ function wantsReasoning(reasoning: Fields | undefined): boolean {
 export function readChatRequest(value: unknown): ChatRequest | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const body = value as Fields;
-  const messages = listOf(body["messages"]).map(fieldsOf);
-  const texts = messages.map((message) => textOf(message["content"]));
+  const messages = toList(body["messages"]).map(toFields);
+  const texts = messages.map((message) => joinText(message["content"]));
   const lastUser = messages.findLastIndex((message) => message["role"] === "user");
-  const models = [body["model"], ...listOf(body["models"])];
+  const models = [body["model"], ...toList(body["models"])];
   const { reasoning } = body;
   return {
     model: models.find((model) => typeof model === "string"),
@@ -79,9 +79,9 @@ export function readChatRequest(value: unknown): ChatRequest | undefined {
     hasMessages: Array.isArray(body["messages"]),
     promptChars: texts.reduce((sum, text) => sum + text.length, 0),
     lastUserText: texts[lastUser] ?? "",
-    tool: chosenTool(body, messages.at(-1)?.["role"]),
-    contentSchema: contentSchema(fieldsOf(body["response_format"])),
-    wantsReasoning: wantsReasoning(reasoning == null ? undefined : fieldsOf(reasoning)),
-    echoesBody: fieldsOf(body["debug"])["echo_upstream_body"] === true,
+    tool: chooseTool(body, messages.at(-1)?.["role"]),
+    contentSchema: readContentSchema(toFields(body["response_format"])),
+    wantsReasoning: wantsReasoning(reasoning == null ? undefined : toFields(reasoning)),
+    echoesBody: toFields(body["debug"])["echo_upstream_body"] === true,
   };
 }

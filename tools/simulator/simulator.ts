@@ -7,8 +7,8 @@ import { formatModelList } from "./catalog.ts";
 import { respondToChat } from "./chat.ts";
 import { formatEndpoints } from "./endpoints.ts";
 import { USER_ID } from "./errors.ts";
-import { HttpExchange } from "./exchange.ts";
-import { SimulatorState, type SeenRequest, type SimulatorStats } from "./journal.ts";
+import { HttpExchange } from "./http-exchange.ts";
+import { SimulatorState, type SeenRequest, type SimulatorStats } from "./state.ts";
 
 /** How to start a simulator. */
 export interface SimulatorOptions {
@@ -70,7 +70,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   };
   let intercepting: Interceptor | undefined;
   const server = createServer((req, res) => {
-    if (req.url?.startsWith("/__simulator/")) control(req, res, journal, reset);
+    if (req.url?.startsWith("/__simulator/")) serveControl(req, res, journal, reset);
     else void serve(new HttpExchange(req, res, journal), settings, intercepting);
   });
   // A body or a pause between requests may take as long as a test or a benchmark wants.
@@ -114,7 +114,7 @@ function close(server: Server): Promise<void> {
   });
 }
 
-function control(
+function serveControl(
   req: IncomingMessage,
   res: ServerResponse,
   journal: SimulatorState,
@@ -165,7 +165,7 @@ async function route(exchange: HttpExchange, settings: Settings): Promise<void> 
     case `POST ${API}/chat/completions`:
       return respondToChat(exchange);
     case `GET ${API}/key`:
-      return exchange.sendJson(200, keyBody(key, exchange.state.charges));
+      return exchange.sendJson(200, formatKey(key, exchange.state.charges));
     case `GET ${API}/generation`:
       return sendGeneration(exchange, new URLSearchParams(query).get("id") ?? "", settings.generationDelayMs);
     default:
@@ -184,7 +184,7 @@ function sendGeneration(exchange: HttpExchange, id: string, generationDelayMs: n
 
 const KEY_LIMIT_USD = 100;
 
-function keyBody(key: string, { nanodollars, byokNanodollars }: Charges): string {
+function formatKey(key: string, { nanodollars, byokNanodollars }: Charges): string {
   const usage = toUsd(nanodollars);
   const byokUsage = toUsd(byokNanodollars);
   return JSON.stringify({

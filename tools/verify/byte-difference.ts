@@ -3,13 +3,13 @@ import { fail, pass, type Outcome } from "./check.ts";
 const CONTEXT_BYTES = 24;
 const SHOWN_BYTES = 72;
 
-function firstDifference(a: Buffer, b: Buffer): number {
+function findFirstDifference(a: Buffer, b: Buffer): number {
   const least = Math.min(a.length, b.length);
   for (let at = 0; at < least; at++) if (a[at] !== b[at]) return at;
   return least;
 }
 
-function around(bytes: Buffer, at: number): string {
+function quoteAround(bytes: Buffer, at: number): string {
   const start = Math.max(0, at - CONTEXT_BYTES);
   // latin1 keeps one character for each byte, so that broken UTF-8 shows as what it is.
   return JSON.stringify(bytes.toString("latin1", start, start + SHOWN_BYTES));
@@ -17,14 +17,14 @@ function around(bytes: Buffer, at: number): string {
 
 /**
  * Compares bytes.
- * @param what names them: "the request", "the answer".
+ * @param what names them: "the request", "the response".
  * @returns passed if they are the same; else where they part, with what stands there on both sides.
  */
 export function compareBytes(what: string, expected: string | Uint8Array, came: Buffer): Outcome {
   const wanted = Buffer.from(expected);
   if (wanted.equals(came)) return pass(`${what}: the same ${came.length} bytes`);
-  const at = firstDifference(wanted, came);
+  const at = findFirstDifference(wanted, came);
   return fail(
-    `${what} differs from byte ${at} on (${wanted.length} bytes sent, ${came.length} came): sent ${around(wanted, at)}, came ${around(came, at)}`,
+    `${what} differs from byte ${at} on (${wanted.length} bytes sent, ${came.length} came): sent ${quoteAround(wanted, at)}, came ${quoteAround(came, at)}`,
   );
 }

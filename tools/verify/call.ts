@@ -1,6 +1,6 @@
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { ResponseDecoder } from "./answer-decoder.ts";
+import { ResponseDecoder } from "./response-decoder.ts";
 
 /** The gateway under test, and what every request to it carries. */
 export interface GatewayTarget {
@@ -19,17 +19,17 @@ export interface Outgoing {
   /** Lower-case names; undefined leaves a header out. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly body: string | Uint8Array;
-  /** Take nothing of the answer until `resume()`. */
+  /** Take nothing of the response until `resume()`. */
   readonly paused?: boolean;
 }
 
-/** How an answer stands: `whole` by its own framing; `cut` by a FIN or `reset` by an error before it was whole. */
+/** How a response stands: `whole` by its own framing; `cut` by a FIN or `reset` by an error before it was whole. */
 export type Ending = "open" | "whole" | "cut" | "reset";
 
 // What openai-node sends, because some gateways behave by it.
 const USER_AGENT = "OpenAI/JS 7.57.0";
 
-function requestHead(target: GatewayTarget, url: URL, outgoing: Outgoing): string {
+function formatRequestHead(target: GatewayTarget, url: URL, outgoing: Outgoing): string {
   const headers: Record<string, string | undefined> = {
     host: url.host,
     authorization: `Bearer ${target.key}`,
@@ -72,9 +72,9 @@ export class Call {
     this.#socket.on("error", (error: NodeJS.ErrnoException) => (this.error = error.code ?? error.message));
     this.#socket.once("close", () => {
       this.#closed = true;
-      this.#tell();
+      this.#notifyWatchers();
     });
-    this.#socket.write(requestHead(target, url, outgoing));
+    this.#socket.write(formatRequestHead(target, url, outgoing));
     this.#socket.write(outgoing.body);
   }
 
@@ -84,7 +84,7 @@ export class Call {
     return this.error === undefined ? "cut" : "reset";
   }
 
-  /** Begins to read an answer that was asked for with `paused`. */
+  /** Begins to read a response that was asked for with `paused`. */
   resume(): void {
     this.#listen();
     this.#socket.resume();
@@ -95,7 +95,7 @@ export class Call {
     this.#socket.destroy();
   }
 
-  /** Waits until `probe` holds, the answer is over, or the deadline has passed. @returns whether `probe` holds. */
+  /** Waits until `probe` holds, the response is over, or the deadline has passed. @returns whether `probe` holds. */
   waitUntil(probe: () => boolean, deadlineMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const settle = (): void => {
@@ -112,13 +112,13 @@ export class Call {
     });
   }
 
-  /** Waits for the answer to be over, whole or not, at most until the deadline. */
+  /** Waits for the response to be over, whole or not, at most until the deadline. */
   async waitForEnd(deadlineMs: number): Promise<Ending> {
     await this.waitUntil(() => this.ending !== "open", deadlineMs);
     return this.ending;
   }
 
-  /** The answer in one line, for messages. */
+  /** The response in one line, for messages. */
   summarize(): string {
     const { status, body } = this.response;
     const ends = {
@@ -127,7 +127,7 @@ export class Call {
       cut: "cut off",
       reset: `broken off (${this.error ?? ""})`,
     };
-    if (status === 0) return `no answer, connection ${this.ending === "open" ? "open" : "closed"}`;
+    if (status === 0) return `no response, connection ${this.ending === "open" ? "open" : "closed"}`;
     return `status ${status}, ${body.length} bytes, ${ends[this.ending]}: ${JSON.stringify(body.toString("utf8", 0, 160))}`;
   }
 
@@ -139,12 +139,12 @@ export class Call {
         this.error = error instanceof Error ? error.message : String(error);
         this.#socket.destroy();
       }
-      this.#tell();
+      this.#notifyWatchers();
     });
     this.#socket.once("end", () => this.response.end());
   }
 
-  #tell(): void {
+  #notifyWatchers(): void {
     for (const look of this.#watchers) look();
   }
 }

@@ -6,11 +6,11 @@ import { HEADER_CHECKS } from "./checks/headers.ts";
 import { ISOLATION_CHECKS } from "./checks/isolation.ts";
 import { MODEL_CHECKS } from "./checks/model-ids.ts";
 import { OWN_ERROR_CHECKS } from "./checks/own-errors.ts";
-import { PLAIN_RESPONSE_CHECKS } from "./checks/plain-answers.ts";
+import { PLAIN_RESPONSE_CHECKS } from "./checks/plain-responses.ts";
 import { REQUEST_CHECKS } from "./checks/request-bytes.ts";
 import { SLOW_READER_CHECKS } from "./checks/slow-reader.ts";
 import { STATUS_CHECKS } from "./checks/statuses.ts";
-import { STREAMED_RESPONSE_CHECKS } from "./checks/streamed-answers.ts";
+import { STREAMED_RESPONSE_CHECKS } from "./checks/streamed-responses.ts";
 import { TIMING_CHECKS } from "./checks/timing.ts";
 
 /** Every check, in the order in which they run. */

@@ -1,4 +1,4 @@
-import type { Harness } from "./bench.ts";
+import type { Harness } from "./harness.ts";
 
 /** What a check found. */
 export interface Outcome {

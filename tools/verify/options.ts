@@ -52,13 +52,13 @@ function splitKnown(flag: string, text: string | undefined, known: readonly stri
   return names;
 }
 
-function headerOf(text: string): [string, string] {
+function parseHeader(text: string): [string, string] {
   const match = /^([\w!#$%&'*+.^`|~-]+):[ \t]*([\t\x20-\x7e]*)$/.exec(text);
   if (!match) throw new UsageError(`--header: "${text}" is not name:value`);
   return [(match[1] ?? "").toLowerCase(), match[2] ?? ""];
 }
 
-function portOf(text: string): number {
+function parsePort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (port < 1 || port > 65_535) throw new UsageError(`--upstream-port: "${text}" is not a port`);
   return port;
@@ -85,9 +85,9 @@ export function parseOptions(args: readonly string[]): VerifyOptions {
   return {
     gateway,
     key,
-    headers: Object.fromEntries((values.header ?? []).map(headerOf)),
+    headers: Object.fromEntries((values.header ?? []).map(parseHeader)),
     format,
-    upstreamPort: portOf(values["upstream-port"]),
+    upstreamPort: parsePort(values["upstream-port"]),
     only: splitKnown("--only", values.only, ids),
     skip: splitKnown("--skip", values.skip, GROUPS) ?? [],
     list,

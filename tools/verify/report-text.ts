@@ -3,20 +3,25 @@ import type { Report, Result } from "./run.ts";
 
 const LABEL_WIDTH = 10;
 
-function line(result: Result, idWidth: number): string {
+function formatLine(result: Result, idWidth: number): string {
   const { pass, id, title, ms } = result;
   return `${pass ? "ok  " : "FAIL"}  ${id.padEnd(idWidth)}  ${String(ms).padStart(6)} ms  ${title}`;
 }
 
-function part(label: string, text: string): string {
+function formatPart(label: string, text: string): string {
   return `  ${label.padEnd(LABEL_WIDTH)}${text}`;
 }
 
-function failure({ id, title, expected, got, why }: Result): string {
-  return [`${id}: ${title}`, part("expected", expected), part("got", got), part("why", why)].join("\n");
+function formatFailure({ id, title, expected, got, why }: Result): string {
+  return [
+    `${id}: ${title}`,
+    formatPart("expected", expected),
+    formatPart("got", got),
+    formatPart("why", why),
+  ].join("\n");
 }
 
-function groupLine(group: string, { results, skipped }: Report): string {
+function formatGroup(group: string, { results, skipped }: Report): string {
   const own = results.filter((result) => result.group === group);
   const score = skipped.includes(group)
     ? "skipped"
@@ -33,10 +38,10 @@ export function formatReport(report: Report): string {
     (group) => skipped.includes(group) || results.some((result) => result.group === group),
   );
   return [
-    ...results.map((result) => line(result, idWidth)),
+    ...results.map((result) => formatLine(result, idWidth)),
     "",
-    ...failures.flatMap((result) => [failure(result), ""]),
-    ...groups.map((group) => groupLine(group, report)),
+    ...failures.flatMap((result) => [formatFailure(result), ""]),
+    ...groups.map((group) => formatGroup(group, report)),
     "",
     `${passed} of ${total} checks passed by ${gateway} in ${(ms / 1000).toFixed(1)} s`,
     "",

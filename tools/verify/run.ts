@@ -1,5 +1,5 @@
 import type { Simulator } from "../simulator/simulator.ts";
-import { Harness, PASSING_MS } from "./bench.ts";
+import { Harness, PASSING_MS } from "./harness.ts";
 import type { GatewayTarget } from "./call.ts";
 import { CHECKS } from "./catalogue.ts";
 import { type Check, fail, getGroup, type Outcome, USUAL_DEADLINE_MS } from "./check.ts";
@@ -60,7 +60,7 @@ export async function runChecks(options: RunOptions): Promise<Report> {
   const { gateway, key, headers = {}, simulator, only, skip = [], deadlineMs = RUN_DEADLINE_MS } = options;
   const target: GatewayTarget = { url: gateway.replace(/\/+$/, ""), key, headers };
   const startedAtMs = performance.now();
-  await reach(new Harness(simulator, target), simulator);
+  await checkReachable(new Harness(simulator, target), simulator);
   const checks = CHECKS.filter(({ id }) => !skip.includes(getGroup(id)) && (only?.includes(id) ?? true));
   const results: Result[] = [];
   for (const check of checks) {
@@ -74,7 +74,7 @@ export async function runChecks(options: RunOptions): Promise<Report> {
   return { gateway, passed, total: results.length, skipped: skip, ms, results };
 }
 
-async function reach(harness: Harness, simulator: Simulator): Promise<void> {
+async function checkReachable(harness: Harness, simulator: Simulator): Promise<void> {
   const call = harness.sendChat({ stream: false });
   try {
     await harness.waitForUpstream(call);
@@ -95,13 +95,13 @@ async function reach(harness: Harness, simulator: Simulator): Promise<void> {
 async function runOne(check: Check, harness: Harness, leftMs: number): Promise<Result> {
   const { id, title, why, expected, deadlineMs = USUAL_DEADLINE_MS } = check;
   const startedAtMs = performance.now();
-  const outcome = await inTime(check, harness, Math.min(deadlineMs, leftMs));
+  const outcome = await runWithDeadline(check, harness, Math.min(deadlineMs, leftMs));
   harness.close();
   const ms = Math.round(performance.now() - startedAtMs);
   return { id, group: getGroup(id), title, why, expected, ...outcome, ms };
 }
 
-async function inTime(check: Check, harness: Harness, deadlineMs: number): Promise<Outcome> {
+async function runWithDeadline(check: Check, harness: Harness, deadlineMs: number): Promise<Outcome> {
   if (deadlineMs < LEAST_MS) return fail("not tried: the time for the whole run was used up");
   const { promise: late, resolve } = Promise.withResolvers<Outcome>();
   const timer = setTimeout(() => resolve(fail(`no verdict within ${deadlineMs} ms`)), deadlineMs);

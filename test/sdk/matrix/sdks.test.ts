@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { loadConfig } from "../../../src/config/config.ts";
 import { startGateway } from "../../../src/gateway.ts";
 import { createLogger } from "../../../src/observability/logger.ts";
-import type { SeenRequest } from "../../../tools/simulator/journal.ts";
+import type { SeenRequest } from "../../../tools/simulator/state.ts";
 import { type Simulator, startSimulator } from "../../../tools/simulator/simulator.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../../support/gateway.ts";
 import { waitUntil } from "../../support/wait.ts";
@@ -35,7 +35,7 @@ beforeAll(async () => {
 });
 
 /** What arrived upstream of one scenario, found by what the probes ask. */
-function upstreamOf(sdk: Sdk, scenario: string): SeenRequest[] {
+function listUpstreamRequests(sdk: Sdk, scenario: string): SeenRequest[] {
   return simulator.seen.filter(({ body }) => body.includes(`Ahoj from ${sdk.name}: ${scenario}.`));
 }
 
@@ -44,7 +44,7 @@ function upstreamOf(sdk: Sdk, scenario: string): SeenRequest[] {
  * @returns whether that was before the probe's last request: later, the end of its process would have done it.
  */
 async function abandonedInTime(sdk: Sdk, scenario: string): Promise<boolean> {
-  const [request, ...more] = upstreamOf(sdk, scenario);
+  const [request, ...more] = listUpstreamRequests(sdk, scenario);
   if (more.length > 0) throw new Error(`upstream was asked ${more.length + 1} times`);
   const abortedAtMs = await waitUntil(() => request?.abortedAtMs, `the abort of ${sdk.name}: ${scenario}`);
   const last = simulator.seen.findLast(({ body }) => body.includes(`Ahoj from ${sdk.name}: `));
@@ -80,24 +80,24 @@ describe("Upstream", () => {
   });
 
   test.each(having("429"))("is asked once by $name while retries are off", (sdk) => {
-    expect(upstreamOf(sdk, "429")).toHaveLength(1);
-    expect(upstreamOf(sdk, "500")).toHaveLength(1);
+    expect(listUpstreamRequests(sdk, "429")).toHaveLength(1);
+    expect(listUpstreamRequests(sdk, "500")).toHaveLength(1);
   });
 
   test.each(having("retry after 429"))("is asked twice by $name, not before its time", (sdk) => {
-    const [first, second, ...more] = upstreamOf(sdk, "retry after 429");
+    const [first, second, ...more] = listUpstreamRequests(sdk, "retry after 429");
     expect(more).toEqual([]);
     const waitedMs = (second?.startedAtMs ?? 0) - (first?.endedAtMs ?? Infinity);
     expect(waitedMs).toBeGreaterThanOrEqual(1_000 - CLOCK_SLACK_MS);
   });
 
   test.each(having("image input"))("gets the picture of $name as it was given", (sdk) => {
-    const [request] = upstreamOf(sdk, "image input");
+    const [request] = listUpstreamRequests(sdk, "image input");
     expect(request?.body.toString()).toMatch(/"url": ?"data:image\/png;base64,iVBOR[^"]+ggg=="/);
   });
 
   test.each(SDKS)("never gets the key that $name gave", (sdk) => {
-    const given = upstreamOf(sdk, "chat").map(({ headers }) => headers.authorization);
+    const given = listUpstreamRequests(sdk, "chat").map(({ headers }) => headers.authorization);
     expect(new Set(given)).toEqual(new Set([`Bearer ${ACCOUNT_KEY}`]));
   });
 });

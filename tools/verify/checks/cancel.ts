@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { sleep } from "../../simulator/exchange.ts";
-import type { Harness } from "../bench.ts";
+import { sleep } from "../../simulator/http-exchange.ts";
+import type { Harness } from "../harness.ts";
 import { type Check, toOutcome, type Outcome } from "../check.ts";
 import {
   beginJson,
@@ -8,7 +8,7 @@ import {
   formatContentChunk,
   KEEP_ALIVE,
   type Responder,
-} from "../upstream-answers.ts";
+} from "../upstream-responses.ts";
 
 /** How long upstream may be kept at work for a client that has left. */
 const ABORT_MS = 1_000;
@@ -22,11 +22,11 @@ interface Leaving {
   readonly afterBytes: number;
 }
 
-async function leave(harness: Harness, { stream, upstream, afterBytes }: Leaving): Promise<Outcome> {
+async function checkAborted(harness: Harness, { stream, upstream, afterBytes }: Leaving): Promise<Outcome> {
   harness.respondWith(upstream);
   const call = harness.sendChat({ stream });
   const { exchange } = await harness.waitForUpstream(call);
-  // A gateway that holds the answer back is left as well: what counts is that upstream is told.
+  // A gateway that holds the response back is left as well: what counts is that upstream is told.
   const begun = await call.waitUntil(() => call.response.bodyBytes >= afterBytes, BEGIN_MS);
   const closed = once(exchange.res, "close");
   const leftAtMs = performance.now();
@@ -34,7 +34,7 @@ async function leave(harness: Harness, { stream, upstream, afterBytes }: Leaving
   await Promise.race([closed, sleep(ABORT_MS)]);
   const tookMs = Math.round(performance.now() - leftAtMs);
   const what = exchange.isOpen ? `upstream still at work after ${ABORT_MS} ms` : `aborted after ${tookMs} ms`;
-  return toOutcome(!exchange.isOpen, begun ? what : `${what}; the answer had been held back`);
+  return toOutcome(!exchange.isOpen, begun ? what : `${what}; the response had been held back`);
 }
 
 const silent: Responder = () => undefined;
@@ -105,5 +105,5 @@ export const CANCEL_CHECKS: readonly Check[] = (
   title: `${title} is aborted upstream`,
   why,
   expected: `upstream's connection closed within ${ABORT_MS} ms`,
-  run: (harness) => leave(harness, leaving),
+  run: (harness) => checkAborted(harness, leaving),
 }));

@@ -1,12 +1,12 @@
-import { type Harness, PASSING_MS } from "../bench.ts";
+import { type Harness, PASSING_MS } from "../harness.ts";
 import { type Check, fail, toOutcome, type Outcome, pass } from "../check.ts";
-import { respondError } from "../upstream-answers.ts";
+import { respondError } from "../upstream-responses.ts";
 import { buildChatBody, createErrorCheck, type ErrorCase } from "./error-check.ts";
 
 const WRONG_KEY = "sk-verify-wrong-key-0123456789";
 
 /** Where `key` stands in what arrived upstream; undefined if nowhere. */
-async function keySeen(
+async function findKey(
   harness: Harness,
   headers: Readonly<Record<string, string>>,
 ): Promise<string | undefined> {
@@ -20,7 +20,7 @@ async function keySeen(
 }
 
 /** Whether a request with these credentials is answered without asking upstream. */
-async function refused(harness: Harness, authorization: string | undefined): Promise<Outcome> {
+async function checkRefused(harness: Harness, authorization: string | undefined): Promise<Outcome> {
   const call = harness.sendChat({ stream: false, headers: { authorization } });
   await call.waitForEnd(PASSING_MS);
   return harness.upstreamRequests.length === 0
@@ -64,7 +64,7 @@ export const CREDENTIAL_CHECKS: readonly Check[] = [
     why: "keys of this gateway must not lie in another company's logs",
     expected: "an Authorization without the client's key, which stands nowhere else either",
     run: async (harness) => {
-      const seen = await keySeen(harness, {});
+      const seen = await findKey(harness, {});
       const authorization = harness.upstreamRequests[0]?.exchange.req.headers.authorization;
       if (seen !== undefined) return fail(`the client's key is in ${seen}`);
       return toOutcome(
@@ -80,7 +80,7 @@ export const CREDENTIAL_CHECKS: readonly Check[] = [
     expected: "the client's key nowhere",
     run: async (harness) => {
       const { key } = harness.target;
-      const seen = await keySeen(harness, { "x-api-key": key, "api-key": key, "x-goog-api-key": key });
+      const seen = await findKey(harness, { "x-api-key": key, "api-key": key, "x-goog-api-key": key });
       return seen === undefined ? pass("nowhere") : fail(`the client's key is in ${seen}`);
     },
   },
@@ -89,20 +89,20 @@ export const CREDENTIAL_CHECKS: readonly Check[] = [
     title: "a request with a wrong key does not reach upstream",
     why: "it would be paid for",
     expected: "refused before upstream is asked",
-    run: (harness) => refused(harness, `Bearer ${WRONG_KEY}`),
+    run: (harness) => checkRefused(harness, `Bearer ${WRONG_KEY}`),
   },
   {
     id: "credentials/no-key",
     title: "a request without a key does not reach upstream",
     why: "it would be paid for",
     expected: "refused before upstream is asked",
-    run: (harness) => refused(harness, undefined),
+    run: (harness) => checkRefused(harness, undefined),
   },
   {
     id: "credentials/not-echoed",
     title: "a wrong key is not repeated in the error",
     why: "errors are logged and shown; a key with one wrong letter is nearly the right one",
-    expected: "an answer without the key",
+    expected: "a response without the key",
     run: async (harness) => {
       const call = harness.sendChat({ stream: false, headers: { authorization: `Bearer ${WRONG_KEY}` } });
       const { response } = await harness.waitForResponse(call);

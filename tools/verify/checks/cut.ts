@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
-import { sleep } from "../../simulator/exchange.ts";
-import type { Harness } from "../bench.ts";
+import { sleep } from "../../simulator/http-exchange.ts";
+import type { Harness } from "../harness.ts";
 import type { Call } from "../call.ts";
 import { type Check, fail, toOutcome, pass, type Outcome } from "../check.ts";
 import {
@@ -10,7 +10,7 @@ import {
   KEEP_ALIVE,
   PLAIN_RESPONSE,
   type Responder,
-} from "../upstream-answers.ts";
+} from "../upstream-responses.ts";
 
 /** How long the gateway may keep a client waiting on a connection whose upstream is gone. */
 const NOTICE_MS = 3_000;
@@ -26,8 +26,8 @@ const EVENTS = WORDS.map(formatContentChunk).join("");
 const HALF_EVENT = formatContentChunk("third-word").slice(0, 60);
 const HALF_JSON = KEEP_ALIVE + PLAIN_RESPONSE.slice(0, 200);
 
-/** Begins an answer, writes this much of it, and breaks the connection. */
-function breaking(begin: Responder, bytes: string, how: (socket: Socket) => void): Responder {
+/** Begins a response, writes this much of it, and breaks the connection. */
+function createBreakingResponder(begin: Responder, bytes: string, how: (socket: Socket) => void): Responder {
   return async (exchange) => {
     await begin(exchange);
     exchange.write(bytes);
@@ -36,25 +36,25 @@ function breaking(begin: Responder, bytes: string, how: (socket: Socket) => void
   };
 }
 
-async function callBroken(harness: Harness, stream: boolean, upstream: Responder): Promise<Call> {
+async function sendBrokenCall(harness: Harness, stream: boolean, upstream: Responder): Promise<Call> {
   harness.respondWith(upstream);
   const call = harness.sendChat({ stream });
   await call.waitForEnd(NOTICE_MS + SETTLE_MS);
   return call;
 }
 
-async function endsBroken(harness: Harness, stream: boolean, upstream: Responder): Promise<Outcome> {
-  const call = await callBroken(harness, stream, upstream);
+async function checkEndsBroken(harness: Harness, stream: boolean, upstream: Responder): Promise<Outcome> {
+  const call = await sendBrokenCall(harness, stream, upstream);
   const { status } = call.response;
-  // An error instead of an answer is no success either: a gateway may have waited with the head.
-  if (call.ending === "whole" && status >= 500) return pass(`status ${status} instead of the answer`);
+  // An error instead of a response is no success either: a gateway may have waited with the head.
+  if (call.ending === "whole" && status >= 500) return pass(`status ${status} instead of the response`);
   return toOutcome(call.ending === "cut" || call.ending === "reset", call.summarize());
 }
 
-const WHY = "a clean end is what every SDK takes for success: half an answer is stored, shown, and paid for";
+const WHY = "a clean end is what every SDK takes for success: half a response is stored, shown, and paid for";
 const EXPECTED = `the client's connection ends within ${NOTICE_MS} ms, without the end that the framing promises`;
 
-/** A short answer whose Content-Length promises more. */
+/** A short response whose Content-Length promises more. */
 const tooShort: Responder = (exchange) =>
   beginJson(exchange, ["Content-Length", String(Buffer.byteLength(KEEP_ALIVE + PLAIN_RESPONSE))]);
 
@@ -64,21 +64,31 @@ const VISIBLE: readonly Check[] = (
       "stream-fin",
       "a stream that upstream ends without its last chunk",
       true,
-      breaking(beginStream, EVENTS, fin),
+      createBreakingResponder(beginStream, EVENTS, fin),
     ],
-    ["stream-reset", "a stream that upstream resets", true, breaking(beginStream, EVENTS, reset)],
+    [
+      "stream-reset",
+      "a stream that upstream resets",
+      true,
+      createBreakingResponder(beginStream, EVENTS, reset),
+    ],
     [
       "json-fin",
-      "a plain answer that upstream ends in the middle",
+      "a plain response that upstream ends in the middle",
       false,
-      breaking(beginJson, HALF_JSON, fin),
+      createBreakingResponder(beginJson, HALF_JSON, fin),
     ],
-    ["json-reset", "a plain answer that upstream resets", false, breaking(beginJson, HALF_JSON, reset)],
+    [
+      "json-reset",
+      "a plain response that upstream resets",
+      false,
+      createBreakingResponder(beginJson, HALF_JSON, reset),
+    ],
     [
       "short-of-length",
-      "an answer shorter than its Content-Length",
+      "a response shorter than its Content-Length",
       false,
-      breaking(tooShort, HALF_JSON, fin),
+      createBreakingResponder(tooShort, HALF_JSON, fin),
     ],
   ] as const
 ).map(([name, title, stream, upstream]) => ({
@@ -86,7 +96,7 @@ const VISIBLE: readonly Check[] = (
   title: `${title} does not end cleanly`,
   why: WHY,
   expected: EXPECTED,
-  run: (harness) => endsBroken(harness, stream, upstream),
+  run: (harness) => checkEndsBroken(harness, stream, upstream),
 }));
 
 /** Whether what stands behind `data: ` is fit for a parser. */
@@ -103,10 +113,10 @@ const CONTENT: readonly Check[] = [
   {
     id: "cut/no-done",
     title: "no [DONE] is invented for a stream that was cut off",
-    why: "[DONE] says that the answer is complete",
+    why: "[DONE] says that the response is complete",
     expected: "no [DONE]",
     run: async (harness) => {
-      const call = await callBroken(harness, true, breaking(beginStream, EVENTS, fin));
+      const call = await sendBrokenCall(harness, true, createBreakingResponder(beginStream, EVENTS, fin));
       return toOutcome(!call.response.body.includes("[DONE]"), call.summarize());
     },
   },
@@ -116,7 +126,7 @@ const CONTENT: readonly Check[] = [
     why: "it has been generated, is paid for, and may be worth keeping",
     expected: "the client has the text of both events that upstream sent",
     run: async (harness) => {
-      const call = await callBroken(harness, true, breaking(beginStream, EVENTS, fin));
+      const call = await sendBrokenCall(harness, true, createBreakingResponder(beginStream, EVENTS, fin));
       return toOutcome(
         WORDS.every((word) => call.response.body.includes(word)),
         call.summarize(),
@@ -129,9 +139,13 @@ const CONTENT: readonly Check[] = [
     why: "what is written behind a half event becomes part of it: valid events of nonsense, or parser errors",
     expected: "every event that ends with an empty line is JSON",
     run: async (harness) => {
-      const call = await callBroken(harness, true, breaking(beginStream, EVENTS + HALF_EVENT, fin));
+      const call = await sendBrokenCall(
+        harness,
+        true,
+        createBreakingResponder(beginStream, EVENTS + HALF_EVENT, fin),
+      );
       const { status, body } = call.response;
-      if (status >= 500) return pass(`status ${status} instead of the answer`);
+      if (status >= 500) return pass(`status ${status} instead of the response`);
       const whole = body.toString().split("\n\n").slice(0, -1);
       const broken = whole.find((event) => event.startsWith("data: ") && !isData(event.slice(6)));
       return broken === undefined ? pass(call.summarize()) : fail(`an event is ${JSON.stringify(broken)}`);
@@ -141,9 +155,9 @@ const CONTENT: readonly Check[] = [
     id: "cut/sent-once",
     title: "a request that was sent is not sent again by itself",
     why: "upstream has no idempotency keys: the first try may be billed, and the second is too",
-    expected: "one request upstream after a connection that closed before any answer",
+    expected: "one request upstream after a connection that closed before any response",
     run: async (harness) => {
-      const call = await callBroken(harness, false, (exchange) => exchange.breakConnection(fin));
+      const call = await sendBrokenCall(harness, false, (exchange) => exchange.breakConnection(fin));
       await sleep(RESEND_MS);
       return toOutcome(
         harness.upstreamRequests.length === 1,

@@ -1,7 +1,7 @@
-import type { Harness } from "../bench.ts";
+import type { Harness } from "../harness.ts";
 import type { Call, Outgoing } from "../call.ts";
 import { type Check, toOutcome, type Outcome } from "../check.ts";
-import { respondJson, PLAIN_RESPONSE, type Responder } from "../upstream-answers.ts";
+import { respondJson, PLAIN_RESPONSE, type Responder } from "../upstream-responses.ts";
 
 interface ErrorBody {
   readonly error?: {
@@ -11,8 +11,8 @@ interface ErrorBody {
   };
 }
 
-/** What is wrong with an answer as an error that OpenAI's SDKs can read; empty if nothing is. */
-function faults({ response }: Call, status: number): string[] {
+/** What is wrong with a response as an error that OpenAI's SDKs can read; empty if nothing is. */
+function listFaults({ response }: Call, status: number): string[] {
   const said: string[] = [];
   const type = response.readHeader("content-type") ?? "(absent)";
   if (response.status !== status) said.push(`status ${response.status}`);
@@ -33,10 +33,10 @@ function faults({ response }: Call, status: number): string[] {
   return said;
 }
 
-/** Waits for the answer and judges it as an error of this status that OpenAI's SDKs turn into the right class. */
+/** Waits for the response and judges it as an error of this status that OpenAI's SDKs turn into the right class. */
 async function judgeError(harness: Harness, call: Call, status: number): Promise<Outcome> {
   await harness.waitForResponse(call);
-  const said = faults(call, status);
+  const said = listFaults(call, status);
   const body = call.response.body.toString("utf8", 0, 200);
   return toOutcome(
     said.length === 0,
@@ -52,7 +52,7 @@ export interface ErrorCase {
   readonly why: string;
   readonly status: number;
   readonly buildRequest: (messages: string) => Outgoing;
-  /** A plain answer if absent: what has to be refused here would be served. */
+  /** A plain response if absent: what has to be refused here would be served. */
   readonly upstream?: Responder;
 }
 

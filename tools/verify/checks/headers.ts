@@ -1,6 +1,6 @@
-import type { Harness } from "../bench.ts";
+import type { Harness } from "../harness.ts";
 import { type Check, toOutcome, type Outcome } from "../check.ts";
-import { respondJson, respondStream, GENERATION_ID, PLAIN_RESPONSE, STREAM } from "../upstream-answers.ts";
+import { respondJson, respondStream, GENERATION_ID, PLAIN_RESPONSE, STREAM } from "../upstream-responses.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -51,7 +51,7 @@ const FORWARDED: readonly Forwarded[] = [
   },
 ];
 
-function forwards({ name, title, why, sent }: Forwarded): Check {
+function createForwardCheck({ name, title, why, sent }: Forwarded): Check {
   return {
     id: `headers/${name}`,
     title,
@@ -67,7 +67,7 @@ function forwards({ name, title, why, sent }: Forwarded): Check {
   };
 }
 
-async function headerOf(harness: Harness, name: string, value: string, stream = false): Promise<Outcome> {
+async function checkHeader(harness: Harness, name: string, value: string, stream = false): Promise<Outcome> {
   harness.respondWith(stream ? respondStream(STREAM) : respondJson([PLAIN_RESPONSE]));
   const { response } = await harness.waitForResponse(harness.sendChat({ stream }));
   const came = response.readHeader(name);
@@ -77,40 +77,40 @@ async function headerOf(harness: Harness, name: string, value: string, stream = 
 const RETURNED: readonly Check[] = [
   {
     id: "headers/json-type",
-    title: "Content-Type of a plain answer comes back",
+    title: "Content-Type of a plain response comes back",
     why: "openai-node hands a body of another type back as a string",
     expected: "content-type: application/json",
-    run: (harness) => headerOf(harness, "content-type", "application/json"),
+    run: (harness) => checkHeader(harness, "content-type", "application/json"),
   },
   {
     id: "headers/stream-type",
     title: "Content-Type of a stream comes back",
     why: "clients and browsers read events only from text/event-stream",
     expected: "content-type: text/event-stream",
-    run: (harness) => headerOf(harness, "content-type", "text/event-stream", true),
+    run: (harness) => checkHeader(harness, "content-type", "text/event-stream", true),
   },
   {
     id: "headers/generation-id",
     title: "X-Generation-Id comes back",
     why: "with it the cost of a request can be asked for, also of one that was cut off",
     expected: `x-generation-id: ${GENERATION_ID}`,
-    run: (harness) => headerOf(harness, "x-generation-id", GENERATION_ID),
+    run: (harness) => checkHeader(harness, "x-generation-id", GENERATION_ID),
   },
   {
     id: "headers/stream-generation-id",
     title: "X-Generation-Id of a stream comes back",
     why: "with it the cost of a request can be asked for, also of one that was cut off",
     expected: `x-generation-id: ${GENERATION_ID}`,
-    run: (harness) => headerOf(harness, "x-generation-id", GENERATION_ID, true),
+    run: (harness) => checkHeader(harness, "x-generation-id", GENERATION_ID, true),
   },
   {
     id: "headers/provider-name",
     title: "X-Provider-Name comes back",
-    why: "headers that upstream adds are part of its answer",
+    why: "headers that upstream adds are part of its response",
     expected: "x-provider-name: OpenAI",
-    run: (harness) => headerOf(harness, "x-provider-name", "OpenAI"),
+    run: (harness) => checkHeader(harness, "x-provider-name", "OpenAI"),
   },
 ];
 
 /** Headers that have to cross the gateway, there and back. */
-export const HEADER_CHECKS: readonly Check[] = [...FORWARDED.map(forwards), ...RETURNED];
+export const HEADER_CHECKS: readonly Check[] = [...FORWARDED.map(createForwardCheck), ...RETURNED];

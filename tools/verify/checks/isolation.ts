@@ -1,4 +1,4 @@
-import type { Harness } from "../bench.ts";
+import type { Harness } from "../harness.ts";
 import { type Check, toOutcome, type Outcome } from "../check.ts";
 
 type Headers = Readonly<Record<string, string>>;
@@ -52,7 +52,7 @@ const STOPPED: readonly Stopped[] = [
   },
 ];
 
-function stops({ name, title, why, sent }: Stopped): Check {
+function createStopCheck({ name, title, why, sent }: Stopped): Check {
   // Connection itself is allowed: the gateway has one of its own.
   const names = Object.keys(sent).filter((header) => header !== "connection");
   return {
@@ -72,7 +72,7 @@ function stops({ name, title, why, sent }: Stopped): Check {
   };
 }
 
-async function isKept(
+async function checkKept(
   harness: Harness,
   isUpstreams: (name: string, value: string) => boolean,
 ): Promise<Outcome> {
@@ -90,30 +90,30 @@ const KEPT_FROM_CLIENTS: readonly Check[] = [
     title: "upstream's Set-Cookie does not reach the client",
     why: "it would set a cookie of OpenRouter's edge for this site, the same one for many users",
     expected: "no Set-Cookie",
-    run: (harness) => isKept(harness, (name) => name === "set-cookie"),
+    run: (harness) => checkKept(harness, (name) => name === "set-cookie"),
   },
   {
     id: "isolation/cors",
     title: "upstream's Access-Control headers do not reach the client",
     why: "`*` would open this gateway to every web page, whatever its own configuration says",
     expected: "no Access-Control headers",
-    run: (harness) => isKept(harness, (name) => name.startsWith("access-control-")),
+    run: (harness) => checkKept(harness, (name) => name.startsWith("access-control-")),
   },
   {
     id: "isolation/server",
     title: "upstream's Server does not reach the client",
     why: "it is not the server that answers here",
     expected: "no Server: cloudflare",
-    run: (harness) => isKept(harness, (name, value) => name === "server" && value === "cloudflare"),
+    run: (harness) => checkKept(harness, (name, value) => name === "server" && value === "cloudflare"),
   },
   {
     id: "isolation/edge",
     title: "headers of upstream's edge do not reach the client",
     why: "CF-Ray is about another site's traffic, and misleads who runs Cloudflare before this one",
     expected: "no CF-… headers",
-    run: (harness) => isKept(harness, (name) => name.startsWith("cf-")),
+    run: (harness) => checkKept(harness, (name) => name.startsWith("cf-")),
   },
 ];
 
 /** Headers that must not cross the gateway. */
-export const ISOLATION_CHECKS: readonly Check[] = [...STOPPED.map(stops), ...KEPT_FROM_CLIENTS];
+export const ISOLATION_CHECKS: readonly Check[] = [...STOPPED.map(createStopCheck), ...KEPT_FROM_CLIENTS];

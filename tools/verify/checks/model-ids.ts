@@ -44,7 +44,7 @@ interface Vector {
   readonly forwarded: readonly [before: string, after: string];
 }
 
-function oneId([name, asked, forwarded]: IdVector): Vector {
+function toVector([name, asked, forwarded]: IdVector): Vector {
   return {
     name,
     title: asked === forwarded ? `"${asked}" stays` : `"${asked}" is forwarded as "${forwarded}"`,
@@ -54,7 +54,7 @@ function oneId([name, asked, forwarded]: IdVector): Vector {
   };
 }
 
-function idList(name: string, title: string, vectors: readonly IdVector[]): Vector {
+function toListVector(name: string, title: string, vectors: readonly IdVector[]): Vector {
   const list = (at: 1 | 2): string => vectors.map((vector) => `"${vector[at]}"`).join(",");
   return {
     name,
@@ -66,8 +66,8 @@ function idList(name: string, title: string, vectors: readonly IdVector[]): Vect
 }
 
 const LISTS: readonly Vector[] = [
-  idList("list-prefixed", "every prefixed id in models[] loses its prefix", STRIPPED),
-  idList("list-kept", "every other id in models[] stays", KEPT),
+  toListVector("list-prefixed", "every prefixed id in models[] loses its prefix", STRIPPED),
+  toListVector("list-kept", "every other id in models[] stays", KEPT),
 ];
 
 const SPELLINGS: readonly Vector[] = [
@@ -121,7 +121,7 @@ const UNTOUCHED: readonly (readonly [name: string, where: string, fields: string
   ["metadata", "metadata", `"metadata":{"model":"openrouter/openai/x"}`],
 ];
 
-function untouched(name: string, where: string, fields: string): Vector {
+function toUntouchedVector(name: string, where: string, fields: string): Vector {
   const whole: Vector["asked"] = [`{${fields},"model":"openai/gpt-4o","messages":`, `}`];
   return {
     name: `untouched-${name}`,
@@ -133,7 +133,7 @@ function untouched(name: string, where: string, fields: string): Vector {
 }
 
 const IN_TEXT: Vector = {
-  ...untouched("text", "text and other fields", ""),
+  ...toUntouchedVector("text", "text and other fields", ""),
   asked: [
     `{"system":"{\\"model\\":\\"openrouter/openai/x\\"}","user":"openrouter/openai/x","messages":`,
     `,"model":"openrouter/openai/x"}`,
@@ -145,7 +145,7 @@ const IN_TEXT: Vector = {
 };
 
 const IN_MESSAGE: Vector = {
-  ...untouched("message", "a message's own model", ""),
+  ...toUntouchedVector("message", "a message's own model", ""),
   asked: [
     `{"messages":[{"role":"assistant","content":"a","model":"openrouter/openai/x"}],"model":"openrouter/a/b","x_last":`,
     `}`,
@@ -172,10 +172,10 @@ function toCheck({ name, title, why, asked, forwarded }: Vector): Check {
 
 /** The rule for the optional prefix of model ids, wherever it holds and wherever it must not. */
 export const MODEL_CHECKS: readonly Check[] = [
-  ...[...STRIPPED, ...KEPT].map(oneId),
+  ...[...STRIPPED, ...KEPT].map(toVector),
   ...LISTS,
   ...SPELLINGS,
-  ...UNTOUCHED.map((vector) => untouched(...vector)),
+  ...UNTOUCHED.map((vector) => toUntouchedVector(...vector)),
   IN_TEXT,
   IN_MESSAGE,
 ].map(toCheck);

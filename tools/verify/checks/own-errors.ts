@@ -1,5 +1,5 @@
 import { type Check, toOutcome } from "../check.ts";
-import { respondError } from "../upstream-answers.ts";
+import { respondError } from "../upstream-responses.ts";
 import { buildChatBody, createErrorCheck, type ErrorCase } from "./error-check.ts";
 
 const PAGE = `<!DOCTYPE html>\n<html><head><title>openrouter.ai | 502: Bad gateway</title></head><body><h1>Error 502</h1></body></html>\n`;
@@ -33,7 +33,7 @@ const CASES: readonly ErrorCase[] = [
   },
   {
     id: "own-errors/upstream-closed",
-    title: "an upstream that closes without an answer is a 502",
+    title: "an upstream that closes without a response is a 502",
     why: "a connection that just closes is a network error to SDKs: they try again, and pay again",
     status: 502,
     buildRequest: (messages) => ({ body: buildChatBody(messages) }),
@@ -43,7 +43,7 @@ const CASES: readonly ErrorCase[] = [
 
 const REQUEST_ID: Check = {
   id: "own-errors/request-id",
-  title: "a relayed answer has x-request-id too",
+  title: "a relayed response has x-request-id too",
   why: "SDKs show it as request_id; without it a complaint cannot be found in the log",
   expected: "x-request-id",
   run: async (harness) => {

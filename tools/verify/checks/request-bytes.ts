@@ -1,4 +1,4 @@
-import type { Harness } from "../bench.ts";
+import type { Harness } from "../harness.ts";
 import { compareBytes } from "../byte-difference.ts";
 import type { Check } from "../check.ts";
 
@@ -14,33 +14,33 @@ interface Vector {
 const WRITERS = "What is parsed and written again is spelled as the writer likes";
 
 /** A body of the usual two fields and these, as JSON text. */
-function withFields(fields: string): Vector["body"] {
+function addFields(fields: string): Vector["body"] {
   return (messages) => `{"model":"openai/gpt-4o-mini","messages":${messages},${fields}}`;
 }
 
 /** A body with a tool whose `parameters` are this JSON text. */
-function withToolSchema(schema: string): Vector["body"] {
-  return withFields(`"tools":[{"type":"function","function":{"name":"f","parameters":${schema}}}]`);
+function addToolSchema(schema: string): Vector["body"] {
+  return addFields(`"tools":[{"type":"function","function":{"name":"f","parameters":${schema}}}]`);
 }
 
 const NUMBERS: readonly Vector[] = [
   {
     name: "big-integers",
     title: "integers beyond 2^53 keep every digit",
-    why: "openai-python sends big seeds digit for digit; a gateway that reads them as doubles sends other seeds, and no answer can be reproduced",
-    body: withFields(`"seed":9223372036854775807,"x_ids":[9007199254740993,-9223372036854775808]`),
+    why: "openai-python sends big seeds digit for digit; a gateway that reads them as doubles sends other seeds, and no response can be reproduced",
+    body: addFields(`"seed":9223372036854775807,"x_ids":[9007199254740993,-9223372036854775808]`),
   },
   {
     name: "number-spellings",
     title: "1.0, -0 and 1E5 stay as they are spelled",
     why: `${WRITERS}: 1.0 becomes 1, which strict schemas upstream take for an integer, and prompt caches miss`,
-    body: withFields(`"temperature":1.0,"top_p":1E0,"x_numbers":[-0,1E5,1e+2,0.10,-0.0,1.5e-7]`),
+    body: addFields(`"temperature":1.0,"top_p":1E0,"x_numbers":[-0,1E5,1e+2,0.10,-0.0,1.5e-7]`),
   },
   {
     name: "huge-exponents",
     title: "1e400 does not become null or infinity",
     why: "JSON has no limit for numbers, doubles have: 1e400 is written again as null",
-    body: withToolSchema(`{"type":"number","maximum":1e400,"minimum":-1e400}`),
+    body: addToolSchema(`{"type":"number","maximum":1e400,"minimum":-1e400}`),
   },
 ];
 
@@ -56,7 +56,7 @@ const STRUCTURE: readonly Vector[] = [
     name: "key-order",
     title: "fields keep their order, also those named like numbers",
     why: "OpenRouter's cache and the providers' depend on the order of keys; objects of JavaScript put 1 before b and a",
-    body: withToolSchema(`{"properties":{"b":{},"10":{},"a":{},"2":{}},"type":"object"}`),
+    body: addToolSchema(`{"properties":{"b":{},"10":{},"a":{},"2":{}},"type":"object"}`),
   },
   {
     name: "unknown-fields",
@@ -69,31 +69,31 @@ const STRUCTURE: readonly Vector[] = [
     name: "null-fields",
     title: "null stays null, and is not left out",
     why: "null and absent differ upstream, for example in a stop that overrides a preset",
-    body: withFields(`"stop":null,"temperature":null,"tools":null,"x_new":null,"user":null`),
+    body: addFields(`"stop":null,"temperature":null,"tools":null,"x_new":null,"user":null`),
   },
   {
     name: "empty-values",
     title: "empty strings, lists and objects are not tidied away",
     why: "an assistant's empty content and an empty list of stops are legal, and mean something",
-    body: withFields(`"stop":[],"metadata":{},"user":"","x_new":[{}],"logit_bias":{}`),
+    body: addFields(`"stop":[],"metadata":{},"user":"","x_new":[{}],"logit_bias":{}`),
   },
   {
     name: "duplicate-keys",
     title: "a key that comes twice within a nested object stays twice",
     why: "parsers differ in which one they keep: whoever drops one decides for upstream",
-    body: withToolSchema(`{"type":"object","title":"one","title":"two"}`),
+    body: addToolSchema(`{"type":"object","title":"one","title":"two"}`),
   },
   {
     name: "proto-keys",
     title: "a key named __proto__ passes",
     why: "it is an ordinary name in a tool's schema; careless copies lose it or are poisoned by it",
-    body: withToolSchema(`{"type":"object","properties":{"__proto__":{"type":"string"}}}`),
+    body: addToolSchema(`{"type":"object","properties":{"__proto__":{"type":"string"}}}`),
   },
   {
     name: "constructor-keys",
     title: "keys named constructor, prototype and toString pass",
     why: "some filters against poisoned objects refuse the whole request, or drop the key",
-    body: withToolSchema(
+    body: addToolSchema(
       `{"properties":{"constructor":{"prototype":{"a":1}},"prototype":{},"toString":{},"hasOwnProperty":{}}}`,
     ),
   },
@@ -104,19 +104,19 @@ const STRINGS: readonly Vector[] = [
     name: "escaped-slashes",
     title: "\\/ stays \\/",
     why: `${WRITERS}: PHP writes \\/, others do not, and caches miss`,
-    body: withFields(`"user":"https:\\/\\/example.com\\/u"`),
+    body: addFields(`"user":"https:\\/\\/example.com\\/u"`),
   },
   {
     name: "escaped-letters",
     title: "\\u00e9 and \\u003c stay escapes",
     why: `${WRITERS}: openai-python may send ASCII with escapes, and caches miss`,
-    body: withFields(`"user":"caf\\u00e9 \\u003cb\\u003e \\u4E16\\u754C \\ud83c\\udf89"`),
+    body: addFields(`"user":"caf\\u00e9 \\u003cb\\u003e \\u4E16\\u754C \\ud83c\\udf89"`),
   },
   {
     name: "lone-surrogates",
     title: "half a surrogate pair stays",
     why: "a text that was cut inside an emoji is sent so; who decodes and encodes it makes it U+FFFD, or fails",
-    body: withFields(`"user":"cut \\ud83d here"`),
+    body: addFields(`"user":"cut \\ud83d here"`),
   },
   {
     name: "escaped-keys",
@@ -129,14 +129,14 @@ const STRINGS: readonly Vector[] = [
     name: "raw-utf8",
     title: "text that is not ASCII stays raw UTF-8",
     why: "escapes instead of UTF-8 make prompts in most of the world's languages up to three times as long",
-    body: withFields(`"user":"Grüße, 世界 🎉👩🏽‍🚀 ¡olé! \u2028 \u00a0 e\u0301"`),
+    body: addFields(`"user":"Grüße, 世界 🎉👩🏽‍🚀 ¡olé! \u2028 \u00a0 e\u0301"`),
   },
 ];
 
 const IMAGE_BYTES = 20 * 1024 * 1024;
 const CONVERSATION_MESSAGES = 2_000;
 
-function longConversation(messages: string): string {
+function buildLongConversation(messages: string): string {
   const turn = `{"role":"assistant","content":"Answer."},{"role":"user","content":"And then?"}`;
   const rest = Array.from({ length: (CONVERSATION_MESSAGES - 2) / 2 }, () => turn).join(",");
   return `{"model":"openai/gpt-4o-mini","messages":[{"role":"system","content":"S"},${rest},${messages.slice(1)}}`;
@@ -155,7 +155,7 @@ const LARGE: readonly Vector[] = [
     name: "long-conversation",
     title: "a conversation of 2,000 messages passes",
     why: "agents hold long conversations; limits on the length of lists break them in the middle of their work",
-    body: longConversation,
+    body: buildLongConversation,
   },
 ];
 

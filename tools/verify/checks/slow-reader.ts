@@ -1,7 +1,7 @@
-import { sleep, type HttpExchange } from "../../simulator/exchange.ts";
-import type { Harness } from "../bench.ts";
+import { sleep, type HttpExchange } from "../../simulator/http-exchange.ts";
+import type { Harness } from "../harness.ts";
 import { type Check, toOutcome, type Outcome } from "../check.ts";
-import { beginStream, formatContentChunk, DONE } from "../upstream-answers.ts";
+import { beginStream, formatContentChunk, DONE } from "../upstream-responses.ts";
 
 const MEBIBYTE = 1024 * 1024;
 /** Sockets along the way hold some megabytes each; more than this is a buffer in the gateway. */
@@ -17,11 +17,11 @@ const DEADLINE_MS = 30_000;
 class Flood {
   sentBytes = 0;
   /** No event begins any more; `[DONE]` follows. */
-  enough = false;
+  isEnough = false;
 
   async run(exchange: HttpExchange): Promise<void> {
     beginStream(exchange);
-    while (exchange.isOpen && !this.enough && this.sentBytes < FLOOD_BYTES) {
+    while (exchange.isOpen && !this.isEnough && this.sentBytes < FLOOD_BYTES) {
       exchange.write(EVENT);
       this.sentBytes += EVENT.length;
       if (exchange.res.writableNeedDrain) await exchange.waitUntilWritable();
@@ -30,7 +30,7 @@ class Flood {
   }
 
   /** Waits until nothing moves any more. @returns the bytes that upstream could write. */
-  async still(): Promise<number> {
+  async waitUntilStill(): Promise<number> {
     for (let before = -1; before !== this.sentBytes && this.sentBytes < FLOOD_BYTES;) {
       before = this.sentBytes;
       await sleep(STILL_MS);
@@ -39,7 +39,9 @@ class Flood {
   }
 }
 
-async function flooded(harness: Harness): Promise<{ flood: Flood; call: ReturnType<Harness["sendChat"]> }> {
+async function startFlood(
+  harness: Harness,
+): Promise<{ flood: Flood; call: ReturnType<Harness["sendChat"]> }> {
   const flood = new Flood();
   harness.respondWith((exchange) => flood.run(exchange));
   const call = harness.sendChat({ stream: true, paused: true });
@@ -53,20 +55,20 @@ function countTildes(bytes: Buffer): number {
   return count;
 }
 
-function inMebibytes(bytes: number): string {
+function formatMebibytes(bytes: number): string {
   return `${(bytes / MEBIBYTE).toFixed(1)} MB`;
 }
 
-async function stalls(harness: Harness): Promise<Outcome> {
-  const { flood } = await flooded(harness);
-  const bytes = await flood.still();
-  return toOutcome(bytes < MOST_HELD_BYTES, `upstream could write ${inMebibytes(bytes)}`);
+async function checkStalls(harness: Harness): Promise<Outcome> {
+  const { flood } = await startFlood(harness);
+  const bytes = await flood.waitUntilStill();
+  return toOutcome(bytes < MOST_HELD_BYTES, `upstream could write ${formatMebibytes(bytes)}`);
 }
 
-async function losesNothing(harness: Harness): Promise<Outcome> {
-  const { flood, call } = await flooded(harness);
-  await flood.still();
-  flood.enough = true;
+async function checkLosesNothing(harness: Harness): Promise<Outcome> {
+  const { flood, call } = await startFlood(harness);
+  await flood.waitUntilStill();
+  flood.isEnough = true;
   call.resume();
   const ending = await call.waitForEnd(DEADLINE_MS);
   // The text is counted, so that a gateway which rewrites events is not taken for one that loses them.
@@ -74,7 +76,7 @@ async function losesNothing(harness: Harness): Promise<Outcome> {
   const came = countTildes(call.response.body);
   return toOutcome(
     ending === "whole" && came === sent,
-    `${came} of ${sent} bytes of text, the answer is ${ending}`,
+    `${came} of ${sent} bytes of text, the response is ${ending}`,
   );
 }
 
@@ -86,7 +88,7 @@ export const SLOW_READER_CHECKS: readonly Check[] = [
     why: "what is not stalled is held in memory, or on disk: some slow clients fill either",
     expected: `upstream can write less than ${MOST_HELD_BYTES / MEBIBYTE} MB of ${FLOOD_BYTES / MEBIBYTE} MB`,
     deadlineMs: DEADLINE_MS,
-    run: stalls,
+    run: checkStalls,
   },
   {
     id: "slow-reader/loses-nothing",
@@ -94,6 +96,6 @@ export const SLOW_READER_CHECKS: readonly Check[] = [
     why: "a gateway that gives up on slow readers breaks those on mobile networks",
     expected: "all the text that upstream sent, and a proper end",
     deadlineMs: 2 * DEADLINE_MS,
-    run: losesNothing,
+    run: checkLosesNothing,
   },
 ];

@@ -1,7 +1,7 @@
-import type { Harness } from "../bench.ts";
+import type { Harness } from "../harness.ts";
 import { compareBytes } from "../byte-difference.ts";
 import { type Check, fail, type Outcome } from "../check.ts";
-import { respondError } from "../upstream-answers.ts";
+import { respondError } from "../upstream-responses.ts";
 
 /** Error bodies as OpenRouter sends them; the statuses are those that it documents but for 401, which speaks of a key. */
 const BODIES: Readonly<Record<number, string>> = {
@@ -21,7 +21,7 @@ const BODIES: Readonly<Record<number, string>> = {
 
 const MEGABYTE = 1 << 20;
 
-async function relaysError(harness: Harness, status: number, body: string): Promise<Outcome> {
+async function checkErrorRelayed(harness: Harness, status: number, body: string): Promise<Outcome> {
   harness.respondWith(respondError(status, body));
   const { response } = await harness.waitForResponse(harness.sendChat({ stream: false }));
   const bytes = compareBytes("the body", body, response.body);
@@ -34,7 +34,7 @@ function toCheck([status, body]: [string, string]): Check {
     title: `upstream's ${status} keeps status and body`,
     why: "programs decide by status and code whether to wait, to pay, to shorten, or to give up",
     expected: `status ${status} with upstream's bytes`,
-    run: (harness) => relaysError(harness, Number(status), body),
+    run: (harness) => checkErrorRelayed(harness, Number(status), body),
   };
 }
 
@@ -44,7 +44,7 @@ const LARGE: Check = {
   why: "after a file was parsed its text comes within the error, so that the work is not lost",
   expected: "status 400 with upstream's bytes",
   run: (harness) =>
-    relaysError(
+    checkErrorRelayed(
       harness,
       400,
       `{"error":{"message":"Invalid request parameters","code":400,"metadata":{"file_annotations":[{"type":"file","text":"${"x".repeat(MEGABYTE)}"}]}}}`,
@@ -57,7 +57,7 @@ const SPELLED: Check = {
   why: "errors of providers come as they are written there; what is parsed and written again is not what was said",
   expected: "status 400 with upstream's bytes",
   run: (harness) =>
-    relaysError(harness, 400, `{ "error" : { "code" : 400.0 , "message" : "caf\\u00e9 \\/ x" } }\n`),
+    checkErrorRelayed(harness, 400, `{ "error" : { "code" : 400.0 , "message" : "caf\\u00e9 \\/ x" } }\n`),
 };
 
 const IN_STREAM: Check = {
@@ -76,7 +76,7 @@ const IN_STREAM: Check = {
   },
 };
 
-function retryAfter(status: number): Check {
+function createRetryAfterCheck(status: number): Check {
   return {
     id: `status/retry-after-${status}`,
     title: `Retry-After of a ${status} comes back`,
@@ -100,5 +100,5 @@ export const STATUS_CHECKS: readonly Check[] = [
   LARGE,
   SPELLED,
   IN_STREAM,
-  ...[402, 429, 503].map(retryAfter),
+  ...[402, 429, 503].map(createRetryAfterCheck),
 ];

@@ -1,5 +1,5 @@
-import { type HttpExchange, sleep } from "../../simulator/exchange.ts";
-import type { Harness } from "../bench.ts";
+import { type HttpExchange, sleep } from "../../simulator/http-exchange.ts";
+import type { Harness } from "../harness.ts";
 import type { Call } from "../call.ts";
 import { type Check, toOutcome, type Outcome } from "../check.ts";
 import {
@@ -11,7 +11,7 @@ import {
   PLAIN_RESPONSE,
   type Responder,
   STREAM_END,
-} from "../upstream-answers.ts";
+} from "../upstream-responses.ts";
 
 /** How much later than upstream sent it a byte may reach the client. */
 const LATE_MS = 250;
@@ -26,7 +26,7 @@ type Sent = { readonly sign: string | number; readonly atMs: number }[];
  * The longest time that any of it took; infinite for what did not come. Texts are looked for by what they say, so that
  * a gateway which rewrites events is not taken for one that holds them back.
  */
-function latestMs(sent: Sent, call: Call): number {
+function findLatestMs(sent: Sent, call: Call): number {
   const { body, arrivals } = call.response;
   const lateness = sent.map(({ sign, atMs }) => {
     const at = typeof sign === "number" ? sign - 1 : body.indexOf(sign);
@@ -42,7 +42,7 @@ function judgeLateness(lateMs: number, what: string): Outcome {
 }
 
 /** Sends the beginning, is silent, and ends. @returns when the beginning was sent. */
-function silentAfter(part: string, sign: string, sent: Sent): Responder {
+function createSilentResponder(part: string, sign: string, sent: Sent): Responder {
   return async (exchange) => {
     beginStream(exchange);
     exchange.write(part);
@@ -52,7 +52,7 @@ function silentAfter(part: string, sign: string, sent: Sent): Responder {
   };
 }
 
-async function notHeldBack(
+async function checkNotHeldBack(
   harness: Harness,
   stream: boolean,
   responder: (sent: Sent) => Responder,
@@ -62,7 +62,7 @@ async function notHeldBack(
   const call = harness.sendChat({ stream });
   await call.waitForEnd(UNITS * UNIT_GAP_MS + SILENCE_MS + 2_000);
   return judgeLateness(
-    sent.length === 0 ? Number.POSITIVE_INFINITY : latestMs(sent, call),
+    sent.length === 0 ? Number.POSITIVE_INFINITY : findLatestMs(sent, call),
     "the slowest came",
   );
 }
@@ -81,7 +81,7 @@ async function sendUnits(
   }
 }
 
-function events(sent: Sent): Responder {
+function createEventResponder(sent: Sent): Responder {
   return async (exchange) => {
     beginStream(exchange);
     await sendUnits(exchange, sent, (at) => [formatContentChunk(`word-${at}-`), `word-${at}-`]);
@@ -89,7 +89,7 @@ function events(sent: Sent): Responder {
   };
 }
 
-function whiteSpace(sent: Sent): Responder {
+function createWhiteSpaceResponder(sent: Sent): Responder {
   return async (exchange) => {
     beginJson(exchange);
     await sendUnits(exchange, sent, (at) => [KEEP_ALIVE, KEEP_ALIVE.length * (at + 1)]);
@@ -126,27 +126,30 @@ export const TIMING_CHECKS: readonly Check[] = [
     why: "the time to the first word is what people wait for",
     expected: `the first event ${EXPECTED}, though ${SILENCE_MS} ms of silence follow`,
     run: (harness) =>
-      notHeldBack(harness, true, (sent) => silentAfter(formatContentChunk("first-word"), "first-word", sent)),
+      checkNotHeldBack(harness, true, (sent) =>
+        createSilentResponder(formatContentChunk("first-word"), "first-word", sent),
+      ),
   },
   {
     id: "timing/first-comment",
     title: "a comment before the first event is not held back",
     why: "it is sent to keep connections alive, and does so only if it gets through",
     expected: `the comment ${EXPECTED}`,
-    run: (harness) => notHeldBack(harness, true, (sent) => silentAfter(COMMENT, COMMENT.trim(), sent)),
+    run: (harness) =>
+      checkNotHeldBack(harness, true, (sent) => createSilentResponder(COMMENT, COMMENT.trim(), sent)),
   },
   {
     id: "timing/every-event",
     title: "every event comes when it was sent",
     why: "events in bursts look like a model that stutters",
     expected: `each of ${UNITS} events ${EXPECTED}`,
-    run: (harness) => notHeldBack(harness, true, events),
+    run: (harness) => checkNotHeldBack(harness, true, createEventResponder),
   },
   {
     id: "timing/keep-alive",
     title: "white space on a plain call comes when it was sent",
     why: "a model that thinks for minutes says nothing else; load balancers cut silent calls after 60 s",
     expected: `each of ${UNITS} units, ${UNIT_GAP_MS} ms apart, ${EXPECTED}`,
-    run: (harness) => notHeldBack(harness, false, whiteSpace),
+    run: (harness) => checkNotHeldBack(harness, false, createWhiteSpaceResponder),
   },
 ];

@@ -1,11 +1,11 @@
 import type { Check } from "../check.ts";
-import { beginJson, KEEP_ALIVE, PLAIN_RESPONSE, type Responder } from "../upstream-answers.ts";
-import { createResponseCheck, type ResponseVector } from "./answer-check.ts";
+import { beginJson, KEEP_ALIVE, PLAIN_RESPONSE, type Responder } from "../upstream-responses.ts";
+import { createResponseCheck, type ResponseVector } from "./response-check.ts";
 
 const PLAIN: readonly ResponseVector[] = [
   {
     name: "plain",
-    title: "a plain answer",
+    title: "a plain response",
     why: "what is parsed and written again loses what the writer does not know: cost, provider, native_finish_reason",
     parts: [PLAIN_RESPONSE],
   },
@@ -19,7 +19,7 @@ const PLAIN: readonly ResponseVector[] = [
   {
     name: "trailing-whitespace",
     title: "white space after the JSON",
-    why: "an answer that is trimmed was parsed, or has a length that does not fit",
+    why: "a response that is trimmed was parsed, or has a length that does not fit",
     parts: [PLAIN_RESPONSE, "\n \n"],
   },
   {
@@ -40,7 +40,7 @@ const PLAIN: readonly ResponseVector[] = [
   },
   {
     name: "unknown-fields",
-    title: "fields of an answer that nobody knows",
+    title: "fields of a response that nobody knows",
     why: "reasoning, images and annotations were once unknown fields, and gateways with lists lost them for months",
     parts: [
       `{"id":"gen-1","x_new":{"a":[1]},"object":"chat.completion","created":1767225600,"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"a","reasoning_details":[{"type":"reasoning.encrypted","data":"e30="}],"images":[{"type":"image_url"}],"annotations":[],"x_new":null}}],"openrouter_metadata":{"x":1}}`,
@@ -56,7 +56,7 @@ const PLAIN: readonly ResponseVector[] = [
 
 const SPACED = `${KEEP_ALIVE}${PLAIN_RESPONSE}\n`;
 
-/** An answer with a Content-Length that counts the white space too. */
+/** A response with a Content-Length that counts the white space too. */
 const withLength: Responder = (exchange) => {
   beginJson(exchange, ["Content-Length", String(Buffer.byteLength(SPACED))]);
   exchange.end(SPACED);
@@ -64,12 +64,12 @@ const withLength: Responder = (exchange) => {
 
 const LENGTH: ResponseVector = {
   name: "with-length",
-  title: "an answer with Content-Length and white space around the JSON",
+  title: "a response with Content-Length and white space around the JSON",
   why: "a length that is passed on without the bytes that it counts hangs or breaks every client",
   parts: [SPACED],
 };
 
-/** Plain answers with status 200. */
+/** Plain responses with status 200. */
 export const PLAIN_RESPONSE_CHECKS: readonly Check[] = [
   ...PLAIN.map((vector) => createResponseCheck(vector, false)),
   createResponseCheck(LENGTH, false, withLength),

@@ -1,10 +1,10 @@
-// Answers as OpenRouter sends them, byte for byte known here, and the ways to send them.
-import { type HttpExchange, waitForNextTurn, sleep } from "../simulator/exchange.ts";
+// Responses as OpenRouter sends them, byte for byte known here, and the ways to send them.
+import { type HttpExchange, waitForNextTurn, sleep } from "../simulator/http-exchange.ts";
 
 /** How upstream answers one request. */
 export type Responder = (exchange: HttpExchange) => void | Promise<void>;
 
-/** What OpenRouter sends before the JSON of a plain answer to keep the connection alive. */
+/** What OpenRouter sends before the JSON of a plain response to keep the connection alive. */
 export const KEEP_ALIVE = "\n         \n";
 export const COMMENT = ": OPENROUTER PROCESSING\n\n";
 export const DONE = "data: [DONE]\n\n";
@@ -14,7 +14,7 @@ const NAMES = `"id":"${GENERATION_ID}","provider":"OpenAI","model":"openai/gpt-4
 const USAGE = `"usage":{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21,"cost":0.00006,"is_byok":false,"prompt_tokens_details":{"cached_tokens":0},"cost_details":{"upstream_inference_cost":null},"completion_tokens_details":{"reasoning_tokens":0}}`;
 const CONTENT = "Grüße, 世界 🎉 — ¡olé!";
 
-/** A plain answer in the spelling of every common JSON writer: no fault of re-serialising shows in it. */
+/** A plain response in the spelling of every common JSON writer: no fault of re-serialising shows in it. */
 export const PLAIN_RESPONSE = `{${NAMES},"object":"chat.completion","created":1767225600,"choices":[{"logprobs":null,"finish_reason":"stop","native_finish_reason":"completed","index":0,"message":{"role":"assistant","content":"${CONTENT}","refusal":null,"reasoning":null}}],${USAGE}}`;
 
 /** One event of a stream; `more` is JSON text of further fields, with a comma before. */
@@ -59,7 +59,7 @@ const STREAM_HEAD = [
   ["X-Generation-Id", GENERATION_ID],
 ].flat();
 
-/** Sends the head of a plain answer at once. */
+/** Sends the head of a plain response at once. */
 export function beginJson(exchange: HttpExchange, more: readonly string[] = []): void {
   exchange.writeHead(200, [...JSON_HEAD, "X-Provider-Name", "OpenAI", ...more]);
   exchange.res.flushHeaders();

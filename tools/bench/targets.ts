@@ -24,22 +24,22 @@ export async function startUpstream(): Promise<string> {
 }
 
 export async function startGateway(upstreamUrl: string): Promise<BenchTarget> {
-  return contestant(GATEWAY_SCRIPT, buildGatewaySettings(upstreamUrl));
+  return startTarget(GATEWAY_SCRIPT, buildGatewaySettings(upstreamUrl));
 }
 
 /** The same, with a ledger in a directory of its own. */
 export async function startMeteringGateway(upstreamUrl: string): Promise<BenchTarget> {
-  return contestant(GATEWAY_SCRIPT, {
+  return startTarget(GATEWAY_SCRIPT, {
     ...buildGatewaySettings(upstreamUrl),
     DATA_DIR: createTemporaryDirectory(),
   });
 }
 
 export async function startBaseline(upstreamUrl: string): Promise<BenchTarget> {
-  return contestant(new URL("./floor.ts", import.meta.url), { UPSTREAM_URL: upstreamUrl });
+  return startTarget(new URL("./baseline.ts", import.meta.url), { UPSTREAM_URL: upstreamUrl });
 }
 
-async function contestant(script: URL, settings: Record<string, string>): Promise<BenchTarget> {
+async function startTarget(script: URL, settings: Record<string, string>): Promise<BenchTarget> {
   const server = await startServer(script, settings);
   return { server, load: new Load(server.url) };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ResponseDecoder } from "../../tools/verify/answer-decoder.ts";
+import { ResponseDecoder } from "../../tools/verify/response-decoder.ts";
 
 const HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n";
 const CHUNKED = `${HEAD}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1;x=y\r\n!\r\n0\r\nTrailer: 1\r\n\r\n`;

@@ -1,4 +1,4 @@
-// Parts of an answer: what faults send of it, and what of it an abandoned request had been sent.
+// Parts of a response: what faults send of it, and what of it an abandoned request had been sent.
 import { type Generation, buildUsage } from "./billing.ts";
 import { DONE, type Piece, formatChunkHead } from "./completion.ts";
 import { buildError } from "./errors.ts";

@@ -1,9 +1,9 @@
-// One request and its answer. Every byte goes out through here, so that bytes, endings and aborts are counted once.
+// One request and its response. Every byte goes out through here, so that bytes, endings and aborts are counted once.
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { type ErrorDetails, formatError, buildErrorHeaders } from "./errors.ts";
-import type { SimulatorState, SeenRequest } from "./journal.ts";
+import type { SimulatorState, SeenRequest } from "./state.ts";
 
 // As recorded from OpenRouter, which has Cloudflare before it. A gateway may let only the last two through.
 const COOKIE = "__cf_bm=simulated; path=/; HttpOnly; Secure; SameSite=None";
@@ -16,13 +16,13 @@ const USUAL_HEADERS = [
   ["X-Content-Type-Options", "nosniff"],
 ].flat();
 
-/** One request from its head to the end of its answer. */
+/** One request from its head to the end of its response. */
 export class HttpExchange {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly state: SimulatorState;
   readonly seen: SeenRequest;
-  /** called once if the answer did not come to its end, whoever broke it; billing listens here */
+  /** called once if the response did not come to its end, whoever broke it; billing listens here */
   onCutShort: (() => void) | undefined;
   #closed = false;
   #breaking = false;
@@ -46,7 +46,7 @@ export class HttpExchange {
     res.once("close", () => this.#close());
   }
 
-  /** Whether the connection still takes an answer. */
+  /** Whether the connection still takes a response. */
   get isOpen(): boolean {
     return !this.#closed;
   }
@@ -108,7 +108,7 @@ export class HttpExchange {
     return this.res.write(bytes);
   }
 
-  /** Ends the answer properly. */
+  /** Ends the response properly. */
   end(bytes: Buffer | string = ""): void {
     if (this.#closed) return;
     this.#count(Buffer.byteLength(bytes));

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import type { HttpExchange } from "../simulator/exchange.ts";
+import type { HttpExchange } from "../simulator/http-exchange.ts";
 import type { Simulator } from "../simulator/simulator.ts";
 import { Call, type Outgoing, type GatewayTarget } from "./call.ts";
-import { respondJson, PLAIN_RESPONSE, type Responder } from "./upstream-answers.ts";
+import { respondJson, PLAIN_RESPONSE, type Responder } from "./upstream-responses.ts";
 
 /** A request as it arrived upstream. */
 export interface ArrivedRequest {
@@ -10,7 +10,7 @@ export interface ArrivedRequest {
   readonly body: Buffer;
 }
 
-/** How long the gateway may take to pass a request on, and to pass an answer back. */
+/** How long the gateway may take to pass a request on, and to pass a response back. */
 export const PASSING_MS = 5_000;
 
 const POLL_MS = 2;
@@ -78,10 +78,10 @@ export class Harness {
     }
   }
 
-  /** Waits for the whole answer. @throws when it is not whole in time. */
+  /** Waits for the whole response. @throws when it is not whole in time. */
   async waitForResponse(call: Call, deadlineMs = PASSING_MS): Promise<Call> {
     const ending = await call.waitForEnd(deadlineMs);
-    if (ending !== "whole") throw new Error(`no whole answer within ${deadlineMs} ms: ${call.summarize()}`);
+    if (ending !== "whole") throw new Error(`no whole response within ${deadlineMs} ms: ${call.summarize()}`);
     return call;
   }
 

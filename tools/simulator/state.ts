@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { Charges } from "./billing.ts";
 
-/** One request as it arrived, and how its answer went; times are milliseconds since the epoch. */
+/** One request as it arrived, and how its response went; times are milliseconds since the epoch. */
 export interface SeenRequest {
   readonly method: string;
   readonly url: string;
@@ -11,13 +11,13 @@ export interface SeenRequest {
   /** empty until it has arrived whole, and when no requests are kept */
   body: Buffer;
   model: string | undefined;
-  /** the client left before the answer ended */
+  /** the client left before the response ended */
   aborted: boolean;
   readonly startedAtMs: number;
   endedAtMs?: number;
   abortedAtMs?: number;
   generationId?: string;
-  /** body bytes of the answer that were handed to the socket */
+  /** body bytes of the response that were handed to the socket */
   bytesSent: number;
 }
 
@@ -32,7 +32,7 @@ export interface SimulatorStats {
   readonly broken: number;
   /** request bodies */
   readonly bytesIn: number;
-  /** answer bodies, as handed to the socket */
+  /** response bodies, as handed to the socket */
   readonly bytesOut: number;
   readonly billedNanodollars: number;
   /** what providers charged for BYOK requests */

@@ -7,8 +7,8 @@ import {
   EMPTY_CHOICES_END,
   STREAM,
   STREAM_END,
-} from "../upstream-answers.ts";
-import { createResponseCheck, type ResponseVector } from "./answer-check.ts";
+} from "../upstream-responses.ts";
+import { createResponseCheck, type ResponseVector } from "./response-check.ts";
 
 const middle = Math.floor(STREAM.length / 2);
 
@@ -35,7 +35,7 @@ const STREAMS: readonly ResponseVector[] = [
   {
     name: "comments-between-data",
     title: "comments between events",
-    why: "a model that thinks in the middle of an answer is as silent as one that has not begun",
+    why: "a model that thinks in the middle of a response is as silent as one that has not begun",
     parts: [...STREAM.slice(0, middle), COMMENT, COMMENT, ...STREAM.slice(middle)],
   },
   {
@@ -60,7 +60,7 @@ const STREAMS: readonly ResponseVector[] = [
   {
     name: "error-chunk",
     title: "an error in the middle of a stream",
-    why: "it is the only word about why an answer ends; gateways that know only choices drop it",
+    why: "it is the only word about why a response ends; gateways that know only choices drop it",
     parts: [
       ...STREAM.slice(0, 2),
       formatChunk(
@@ -110,7 +110,7 @@ const STREAMS: readonly ResponseVector[] = [
   {
     name: "without-done",
     title: "a stream that ends without [DONE]",
-    why: "an invented [DONE] says that an answer is complete which nobody has completed",
+    why: "an invented [DONE] says that a response is complete which nobody has completed",
     parts: STREAM.slice(0, -1),
   },
 ];

@@ -1,5 +1,5 @@
-// HTTP/1.1 answers as they come off the wire (RFC 9112). Own code because an HTTP library would hide what is looked for
-// here: whether an answer ended whole, which bytes came when, and headers that came twice.
+// HTTP/1.1 responses as they come off the wire (RFC 9112). Own code because an HTTP library would hide what is looked for
+// here: whether a response ended whole, which bytes came when, and headers that came twice.
 
 /** Body bytes that have arrived, counted from the beginning, and when (`performance.now()`). */
 export interface BodyArrival {
@@ -13,7 +13,7 @@ const CRLF = Buffer.from("\r\n");
 const HEAD_END = Buffer.from("\r\n\r\n");
 const EMPTY = Buffer.alloc(0);
 
-/** Decodes one answer; feed it with what a socket gives. */
+/** Decodes one response; feed it with what a socket gives. */
 export class ResponseDecoder {
   /** 0 until the head has come. */
   status = 0;
@@ -57,7 +57,7 @@ export class ResponseDecoder {
     if (this.#bodyBytes > before) this.arrivals.push({ bodyBytes: this.#bodyBytes, atMs });
   }
 
-  /** The connection has ended with a FIN: an answer that has neither chunks nor a length is whole now. */
+  /** The connection has ended with a FIN: a response that has neither chunks nor a length is whole now. */
   end(): void {
     if (this.#state === "close") this.#state = "done";
   }
@@ -118,8 +118,8 @@ export class ResponseDecoder {
     const [first = "", ...lines] = this.#pending.toString("latin1", 0, end).split("\r\n");
     this.#pending = this.#pending.subarray(end + HEAD_END.length);
     const status = Number(/^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(first)?.[1]);
-    if (Number.isNaN(status)) throw new Error(`the answer begins with "${first.slice(0, 40)}"`);
-    // 1xx are announcements; the answer follows.
+    if (Number.isNaN(status)) throw new Error(`the response begins with "${first.slice(0, 40)}"`);
+    // 1xx are announcements; the response follows.
     if (status < 200) return true;
     this.status = status;
     this.headAtMs = atMs;

@@ -1,8 +1,8 @@
 import { compareBytes } from "../byte-difference.ts";
 import { type Check, fail } from "../check.ts";
-import { respondJson, respondStream, type Responder } from "../upstream-answers.ts";
+import { respondJson, respondStream, type Responder } from "../upstream-responses.ts";
 
-/** An answer with status 200 whose bytes must not change. */
+/** A response with status 200 whose bytes must not change. */
 export interface ResponseVector {
   readonly name: string;
   readonly title: string;
@@ -30,7 +30,7 @@ export function createResponseCheck(vector: ResponseVector, stream: boolean, res
     run: async (harness) => {
       harness.respondWith(respond ?? usual);
       const { response } = await harness.waitForResponse(harness.sendChat({ stream }));
-      const bytes = compareBytes("the answer", sent, response.body);
+      const bytes = compareBytes("the response", sent, response.body);
       return response.status === 200 ? bytes : fail(`status ${response.status}; ${bytes.got}`);
     },
   };
