@@ -1,0 +1,59 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { expect, test } from "vitest";
+import { PAGES, readCodeBlocks } from "./support/documentation.ts";
+
+const README_LINES_MAX = 150;
+/** Languages of blocks that a reader runs; the others show data. */
+const RUNNABLE: ReadonlySet<string> = new Set(["sh", "js", "ts", "python", "go", "java"]);
+
+/** The anchors that GitHub makes of the headings of a page. */
+function anchorsOf(page: string): string[] {
+  const text = readFileSync(page, "utf8").replaceAll(/^```[\s\S]*?^```$/gm, "");
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+test("the README has at most 150 lines", () => {
+  expect(readFileSync("README.md", "utf8").split("\n").length - 1).toBeLessThanOrEqual(README_LINES_MAX);
+});
+
+test.each(PAGES)("links of %s lead to files and headings that exist", (page) => {
+  const text = readFileSync(page, "utf8").replaceAll(/^```[\s\S]*?^```$/gm, "");
+  const broken = [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, target = ""]) => target)
+    .filter((target) => !/^[a-z]+:/.test(target))
+    .filter((target) => {
+      const [file = "", anchor] = target.split("#");
+      const path = file === "" ? page : join(dirname(page), file);
+      return !existsSync(path) || (anchor !== undefined && !anchorsOf(path).includes(anchor));
+    });
+  expect(broken).toEqual([]);
+});
+
+test.each(PAGES)("each command and snippet of %s is run by a test, or states why not", (page) => {
+  const unmarked = readCodeBlocks(page)
+    .filter(({ language }) => RUNNABLE.has(language))
+    .filter(({ note = "" }) => {
+      const [, runner] = /^run by (\S+)$/.exec(note) ?? [];
+      return runner === undefined ? !/^not run: \S/.test(note) : !existsSync(runner);
+    })
+    .map(({ line, text }) => `${page}:${line} ${text.split("\n", 1)[0]}`);
+  expect(unmarked).toEqual([]);
+});
+
+test("docs/errors.md lists each error of src/errors.ts with its status, and nothing else", () => {
+  const table = readFileSync("src/errors.ts", "utf8");
+  const thrown = [...table.matchAll(/^ {2}(\w+): \{ status: (\d+)/gm)].map(
+    ([, code, status]) => `${code} ${status}`,
+  );
+  const rows = readFileSync("docs/errors.md", "utf8").matchAll(/^\| (\d{3})[^|]*\| `\w+` \| ([^|]+) \|/gm);
+  const documented = [...rows].flatMap(([, status, codes = ""]) =>
+    [...codes.matchAll(/`(\w+)`/g)].map(([, code]) => `${code} ${status}`),
+  );
+  expect(documented.toSorted()).toEqual(thrown.toSorted());
+});

@@ -1,0 +1,31 @@
+import { globSync, readFileSync } from "node:fs";
+
+/** The pages that readers of the project see. */
+export const PAGES: readonly string[] = [
+  "README.md",
+  "SECURITY.md",
+  "CHANGELOG.md",
+  ...globSync("docs/**/*.md").toSorted(),
+];
+
+/** A fenced code block of a page. */
+export interface CodeBlock {
+  readonly page: string;
+  /** Of the opening fence, from 1. */
+  readonly line: number;
+  /** The word behind the opening fence; empty if there is none. */
+  readonly language: string;
+  readonly text: string;
+  /** The text of an HTML comment on the line before the fence: where the block is run, or why it is not. */
+  readonly note: string | undefined;
+}
+
+/** Finds the fenced code blocks of a page. */
+export function readCodeBlocks(page: string): CodeBlock[] {
+  const text = readFileSync(page, "utf8");
+  return [...text.matchAll(/(?:^<!-- (.*) -->\n)?^```(\w*)\n([\s\S]*?)^```$/gm)].map((match) => {
+    const [whole, note, language = "", body = ""] = match;
+    const fence = match.index + whole.indexOf("```");
+    return { page, line: text.slice(0, fence).split("\n").length, language, text: body, note };
+  });
+}
