@@ -25,7 +25,7 @@ function readRows(): Row[] {
 
 /** Whether a setting takes a value. */
 function takes(name: string, value: string): boolean {
-  return environment.partial().safeParse({ [name]: value }).success;
+  return environmentSchema.partial().safeParse({ [name]: value }).success;
 }
 
 /** The lines of `.env.example`: each setting with its value, and the comment above it. */
@@ -70,7 +70,7 @@ test.each(ranges)(".env.example states the bounds of $name", ({ name, min, max }
 });
 
 /** The defaults that the schema states; others depend on the machine or on other settings. */
-const defaults = Object.entries(environment.parse({}))
+const defaults = Object.entries(environmentSchema.parse({}))
   .filter(([name]) => name !== "BODY_MEMORY_BYTES")
   .filter(([, value]) => value !== undefined && !Array.isArray(value))
   .map(([name, value]) => ({ name, value: String(value) }));

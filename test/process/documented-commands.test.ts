@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from "node:child_process";
 import { expect, onTestFinished, test } from "vitest";
 import { PAGES, readCodeBlocks } from "../support/documentation.ts";
-import { temporaryDirectory } from "../support/store.ts";
-import { simulate } from "../support/simulator.ts";
-import { until } from "../support/until.ts";
+import { createTemporaryDirectory } from "../support/test-database.ts";
+import { startTestSimulator } from "../support/simulator.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const MARK = "run by test/process/documented-commands.test.ts";
 const DEADLINE_MS = 60_000;
@@ -15,19 +15,19 @@ const pages = PAGES.map((page) => ({
 
 /** The gateway of the quick start: `npm start` with an OpenRouter key, an empty data directory and the keys that it prints. */
 async function startDocumentedGateway(): Promise<{ port: string; env: Record<string, string> }> {
-  const simulator = await simulate();
+  const simulator = await startTestSimulator();
   const env = {
     PATH: process.env["PATH"] ?? "",
     OPENROUTER_API_KEY: "sk-or-...",
     OPENROUTER_BASE_URL: simulator.baseUrl,
-    DATA_DIR: temporaryDirectory(),
+    DATA_DIR: createTemporaryDirectory(),
   };
   const gateway = spawn("npm", ["start"], { env: { ...env, PORT: "0" }, detached: true });
   onTestFinished(() => void (gateway.pid !== undefined && process.kill(-gateway.pid, "SIGKILL")));
   const output = { stdout: "", stderr: "" };
   gateway.stdout.on("data", (chunk: Buffer) => (output.stdout += chunk.toString()));
   gateway.stderr.on("data", (chunk: Buffer) => (output.stderr += chunk.toString()));
-  const [, port = ""] = await until(
+  const [, port = ""] = await waitUntil(
     () => /"url":"http:\/\/[\d.]+:(\d+)/.exec(output.stdout),
     "the gateway to listen",
     DEADLINE_MS,
