@@ -8,7 +8,16 @@ import { expect, test } from "vitest";
  * declares the interface, which the higher module implements.
  */
 const RANKS: readonly (readonly string[])[] = [
-  ["errors", "printable", "key-secret", "stop-signals", "parent-exit", "node-version", "tools/sdks"],
+  [
+    "durations",
+    "errors",
+    "printable",
+    "key-secret",
+    "stop-signals",
+    "parent-exit",
+    "node-version",
+    "tools/sdks",
+  ],
   ["request", "response", "pricing", "tools/simulator"],
   ["config", "tools/verify"],
   ["http", "store"],
@@ -98,6 +107,15 @@ function edgesOf(sources: readonly SourceFile[]): { path: string; target: string
 test("imports go one way, from later stages to earlier ones", () => {
   const wrong = [...edgesOf(gateway), ...edgesOf(tools)]
     .filter(({ path, target }) => roomOf(target) !== roomOf(path) && rankOf(target) >= rankOf(path))
+    .map(({ path, target }) => `${path} imports ${target}`);
+  expect(wrong).toEqual([]);
+});
+
+test("the store imports no domain, not even its types", () => {
+  const wrong = edgesOf(gateway)
+    .filter(
+      ({ path, target }) => roomOf(path) === "store" && roomOf(target) !== "store" && rankOf(target) > 0,
+    )
     .map(({ path, target }) => `${path} imports ${target}`);
   expect(wrong).toEqual([]);
 });

@@ -1,4 +1,5 @@
 import type { Usage } from "../http/request-context.ts";
+import type { TokenCount } from "./record.ts";
 import { parseTokenCount, parseUsdAmount } from "./stated-amounts.ts";
 
 /**
@@ -6,22 +7,25 @@ import { parseTokenCount, parseUsdAmount } from "./stated-amounts.ts";
  * @param value of the member `usage`, parsed. @returns undefined when it states neither tokens nor a cost.
  */
 export function parseUsage(value: unknown): Usage | undefined {
-  const usage = record(value);
+  const usage = toFields(value);
   if (usage["prompt_tokens"] === undefined && usage["cost"] === undefined) return undefined;
-  const promptDetails = record(usage["prompt_tokens_details"]);
+  const promptDetails = toFields(usage["prompt_tokens_details"]);
+  const completionDetails = toFields(usage["completion_tokens_details"]);
   const isByok = usage["is_byok"];
   return {
-    promptTokens: parseTokenCount(usage["prompt_tokens"]) ?? 0,
-    completionTokens: parseTokenCount(usage["completion_tokens"]) ?? 0,
-    cachedTokens: parseTokenCount(promptDetails["cached_tokens"]) ?? 0,
-    cacheWriteTokens: parseTokenCount(promptDetails["cache_write_tokens"]) ?? 0,
-    reasoningTokens: parseTokenCount(record(usage["completion_tokens_details"])["reasoning_tokens"]) ?? 0,
+    tokens: {
+      prompt_tokens: parseTokenCount(usage["prompt_tokens"]) ?? 0,
+      completion_tokens: parseTokenCount(usage["completion_tokens"]) ?? 0,
+      cached_tokens: parseTokenCount(promptDetails["cached_tokens"]) ?? 0,
+      cache_write_tokens: parseTokenCount(promptDetails["cache_write_tokens"]) ?? 0,
+      reasoning_tokens: parseTokenCount(completionDetails["reasoning_tokens"]) ?? 0,
+    } satisfies Record<TokenCount, number>,
     costUsd: parseUsdAmount(usage["cost"]),
     isByok: typeof isByok === "boolean" ? isByok : undefined,
-    upstreamInferenceUsd: parseUsdAmount(record(usage["cost_details"])["upstream_inference_cost"]),
+    upstreamInferenceUsd: parseUsdAmount(toFields(usage["cost_details"])["upstream_inference_cost"]),
   };
 }
 
-function record(value: unknown): Readonly<Record<string, unknown>> {
+function toFields(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 }

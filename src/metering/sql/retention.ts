@@ -1,8 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Database } from "../../store/database.ts";
-import { FINAL_STATES } from "../record.ts";
+import { FINAL_STATES, toRowIdPrefix } from "../record.ts";
 import { readRetentionTime, type RetentionTime, writeRetentionTime } from "./retention-clock.ts";
-import { toRowIdPrefix } from "../row-id.ts";
 
 const BATCH = 1_000;
 const FIRST_MS = 60_000;
