@@ -113,6 +113,15 @@ test("imports go one way, from later stages to earlier ones", () => {
   expect(wrong).toEqual([]);
 });
 
+test("the store imports no domain, not even its types", () => {
+  const wrong = edgesOf(gateway)
+    .filter(
+      ({ path, target }) => roomOf(path) === "store" && roomOf(target) !== "store" && rankOf(target) > 0,
+    )
+    .map(({ path, target }) => `${path} imports ${target}`);
+  expect(wrong).toEqual([]);
+});
+
 test("the admin API and the command line share only what they both import, types included", () => {
   const wrong = files
     .filter(({ path }) => ["presentation", "admin", "cli"].includes(roomOf(path)))

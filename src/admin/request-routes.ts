@@ -9,13 +9,12 @@ import { periodQueryFields, resolvePeriod } from "../presentation/period.ts";
 import { formatOptionalTimestamp, formatTimestamp } from "../presentation/timestamp.ts";
 import type { Database } from "../store/database.ts";
 import { readRequestPages } from "../metering/sql/export.ts";
-import { REQUEST_COLUMNS, type RequestRow } from "../metering/record.ts";
+import { REQUEST_COLUMNS, type RequestRow, STATES } from "../metering/record.ts";
 import { formatUsd } from "../metering/money.ts";
 import type { AdminScope } from "./admin-api.ts";
 import { errorResponseSchemas, keyQuerySchema } from "./api-schemas.ts";
 import { cursorSchema, encodeCursor } from "./cursor.ts";
 
-const STATES = ["open", "pending", "settled", "unknown"] as const;
 const FORMATS = ["json", "ndjson", "csv"] as const;
 type Format = (typeof FORMATS)[number];
 const ORDERS = ["asc", "desc"] as const;
@@ -46,12 +45,15 @@ const TYPES: Readonly<Record<Format, string>> = {
   csv: "text/csv; charset=utf-8",
 };
 
+/** How the gateway settles a record is an implementation detail. */
+const { settle_attempts: _hiddenAttempts, settle_at: _hiddenAt, ...EXPORTED_COLUMNS } = REQUEST_COLUMNS;
+
 const requestSchema = z.object({
   ...Object.fromEntries(
-    REQUEST_COLUMNS.filter(([name]) => !name.startsWith("settle_")).map(([name, type]) => [
-      name,
-      (type === "text" ? z.string() : z.int()).nullable(),
-    ]),
+    Object.entries(EXPORTED_COLUMNS).map(([name, { sqlType, isNullable }]) => {
+      const type = sqlType === "text" ? z.string() : z.int();
+      return [name, isNullable ? type.nullable() : type];
+    }),
   ),
   stream: z.boolean(),
   is_byok: z.boolean().nullable().describe("Whether the account's own key at the provider was used"),
@@ -174,15 +176,15 @@ export async function* formatExport(
   format: Format,
   end: PageEnd = { next: undefined },
 ): AsyncGenerator<string> {
-  const { head, between, tailOf, textOf } = SHAPES[format];
+  const { head, between, formatTail, formatRow } = SHAPES[format];
   let before = head;
   let empty = true;
   for await (const page of pages) {
-    yield before + page.map((row) => textOf(toRequestJson(row))).join(between);
+    yield before + page.map((row) => formatRow(toRequestJson(row))).join(between);
     before = between;
     empty = false;
   }
-  const tail = tailOf(end);
+  const tail = formatTail(end);
   yield empty ? head + tail : tail;
 }
 
@@ -199,31 +201,27 @@ function toRequestJson({ settle_at: _at, settle_attempts: _attempts, ...row }: R
   };
 }
 
-/** How the ledger settles a row is its own affair. */
-const COLUMNS = [
-  ...REQUEST_COLUMNS.map(([name]) => name).filter((name) => !name.startsWith("settle_")),
-  "cost_usd",
-];
+const CSV_COLUMNS = [...Object.keys(EXPORTED_COLUMNS), "cost_usd"];
 
 interface Shape {
   readonly head: string;
   readonly between: string;
-  readonly tailOf: (end: PageEnd) => string;
-  readonly textOf: (row: RequestJson) => string;
+  readonly formatTail: (end: PageEnd) => string;
+  readonly formatRow: (row: RequestJson) => string;
 }
 
 const SHAPES: Readonly<Record<Format, Shape>> = {
   json: {
     head: '{"data":[',
     between: ",\n",
-    tailOf: ({ next }) => (next === undefined ? "]}\n" : `],"next_cursor":${JSON.stringify(next)}}\n`),
-    textOf: (row) => JSON.stringify(row),
+    formatTail: ({ next }) => (next === undefined ? "]}\n" : `],"next_cursor":${JSON.stringify(next)}}\n`),
+    formatRow: (row) => JSON.stringify(row),
   },
-  ndjson: { head: "", between: "", tailOf: () => "", textOf: (row) => `${JSON.stringify(row)}\n` },
+  ndjson: { head: "", between: "", formatTail: () => "", formatRow: (row) => `${JSON.stringify(row)}\n` },
   csv: {
-    head: formatCsvLine(COLUMNS),
+    head: formatCsvLine(CSV_COLUMNS),
     between: "",
-    tailOf: () => "",
-    textOf: (row) => formatCsvLine(COLUMNS.map((name) => row[name])),
+    formatTail: () => "",
+    formatRow: (row) => formatCsvLine(CSV_COLUMNS.map((name) => row[name])),
   },
 };

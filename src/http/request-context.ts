@@ -5,11 +5,8 @@ import { Stopwatch } from "./stopwatch.ts";
 
 /** What one generation used and cost, as OpenRouter says. */
 export interface Usage {
-  readonly promptTokens: number;
-  readonly completionTokens: number;
-  readonly cachedTokens: number;
-  readonly cacheWriteTokens: number;
-  readonly reasoningTokens: number;
+  /** Counts of tokens by the names that metering gives them. */
+  readonly tokens: Readonly<Partial<Record<string, number>>>;
   /** US dollars; undefined when upstream did not say. */
   readonly costUsd: number | undefined;
   /** Whether the request used the account's own key at the provider (BYOK). */

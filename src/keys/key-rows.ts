@@ -1,6 +1,6 @@
 import { type Insertable, type Selectable, sql, type Transaction, type Updateable } from "kysely";
-import type { Database } from "../store/database.ts";
-import type { AuditTable, KeyTable, Tables } from "../store/tables.ts";
+import type { Database, Tables } from "../store/database.ts";
+import type { AuditTable, KeyTable } from "./key-tables.ts";
 
 /** Where PostgreSQL tells replicas that a key has changed. */
 export const KEY_CHANNEL = "sluice_keys";

@@ -1,4 +1,4 @@
-import type { RequestRow } from "./record.ts";
+import { type RequestRow, STATE } from "./record.ts";
 import type { Journal } from "./journal/journal.ts";
 import { readEntries } from "./journal/reader.ts";
 
@@ -182,7 +182,7 @@ export class BatchWriter {
     const rows = part.map((one) => one.toRow());
     await this.#options.write(rows);
     // A request may have ended while its row was written as one that is open.
-    for (const [index, one] of part.entries()) if (rows[index]?.state !== "open") one.release();
+    for (const [index, one] of part.entries()) if (rows[index]?.state !== STATE.open) one.release();
   }
 
   /** Finished rows to the journal; the others will be tried again, or finished. */

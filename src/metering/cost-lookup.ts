@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { GatewayError } from "../errors.ts";
+import type { TokenCounts } from "./record.ts";
 import { parseRetryAfter } from "../http/retry-after.ts";
 
 /** Statuses below 500 that say nothing of the generation, but of the account or of too many requests. */
@@ -8,11 +9,8 @@ const GENERAL_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 408, 
 /** What OpenRouter records for one generation. */
 export interface GenerationRecord {
   readonly costNanodollars: number;
+  readonly tokens: TokenCounts;
   /** Undefined: it does not say. */
-  readonly promptTokens: number | undefined;
-  readonly completionTokens: number | undefined;
-  readonly cachedTokens: number | undefined;
-  readonly reasoningTokens: number | undefined;
   readonly isByok: boolean | undefined;
   /** What the provider charges; only with BYOK it comes on top of the cost. */
   readonly upstreamInferenceNanodollars: number | undefined;
@@ -41,7 +39,10 @@ export class LookupRefused extends GatewayError {
  * Whether a record states its bill. OpenRouter creates a record before it has counted its tokens: until then the cost is 0
  * and the counts are null or 0. A generation that was cancelled early may stay that way.
  */
-export function hasFinalCost({ costNanodollars, promptTokens, completionTokens }: GenerationRecord): boolean {
+export function hasFinalCost({ costNanodollars, tokens }: GenerationRecord): boolean {
   if (costNanodollars > 0) return true;
-  return promptTokens !== undefined && completionTokens !== undefined && promptTokens + completionTokens > 0;
+  const { prompt_tokens, completion_tokens } = tokens;
+  return (
+    prompt_tokens !== undefined && completion_tokens !== undefined && prompt_tokens + completion_tokens > 0
+  );
 }

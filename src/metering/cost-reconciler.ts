@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
-import type { RequestRow } from "./record.ts";
+import { mapTokenCounts, type RequestRow, STATE, UNKNOWN_COST } from "./record.ts";
 import { claimDue, postponeLookup, makeMisdatedDue, settleRow, type Settlement } from "./sql/settlements.ts";
 import { type FindGeneration, type GenerationRecord, hasFinalCost, LookupRefused } from "./cost-lookup.ts";
 import { RETRY_AFTER_MAX_MS } from "../http/retry-after.ts";
@@ -146,8 +146,7 @@ export class CostReconciler {
         isMiss: true,
       });
     } else {
-      const unknown = { state: "unknown", cost_source: "unknown" } as const;
-      const givenUp = await settleRow(database, row.id, { ...settlementOf(undefined, row), ...unknown });
+      const givenUp = await settleRow(database, row.id, { ...settlementOf(undefined, row), ...UNKNOWN_COST });
       if (givenUp) onUnknown(givenUp);
     }
   }
@@ -217,15 +216,10 @@ function toLookupFailure(error: unknown): LookupFailure {
 
 function settlementOf(record: GenerationRecord | undefined, row: RequestRow): Settlement {
   return {
-    state: "settled",
+    state: STATE.settled,
     cost_source: "generation",
     cost_nanodollars: record?.costNanodollars ?? null,
-    prompt_tokens: record?.promptTokens ?? row.prompt_tokens,
-    completion_tokens: record?.completionTokens ?? row.completion_tokens,
-    cached_tokens: record?.cachedTokens ?? row.cached_tokens,
-    // OpenRouter's records do not state it.
-    cache_write_tokens: row.cache_write_tokens,
-    reasoning_tokens: record?.reasoningTokens ?? row.reasoning_tokens,
+    ...mapTokenCounts((name) => record?.tokens[name] ?? row[name]),
     is_byok: record?.isByok === undefined ? row.is_byok : Number(record.isByok),
     upstream_inference_nanodollars:
       record?.upstreamInferenceNanodollars ?? row.upstream_inference_nanodollars,

@@ -1,6 +1,6 @@
 import type { Database } from "../store/database.ts";
 import { adoptOrphans, heartbeat, deregister } from "./sql/instances.ts";
-import type { RequestRow } from "./record.ts";
+import { type RequestRow, STATE } from "./record.ts";
 import { type RecoveryResult, recoverJournals } from "./journal/replay.ts";
 import type { WriteRows } from "./quarantining-writer.ts";
 import { HOUR_MS } from "../durations.ts";
@@ -137,7 +137,7 @@ export class OrphanRecovery {
     if (kept.length < rows.length) onExpired(rows.length - kept.length);
     const written = await write(kept);
     // Most of what a journal has no end of, the database has.
-    onUnknown(written.filter(({ state }) => state === "unknown"));
+    onUnknown(written.filter(({ state }) => state === STATE.unknown));
     return written.length;
   }
 

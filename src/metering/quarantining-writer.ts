@@ -1,4 +1,4 @@
-import type { RequestRow } from "./record.ts";
+import { type RequestRow, STATE } from "./record.ts";
 
 /** Writes rows of which no two have the same id, all or none. @returns those that were news to the database. */
 export type WriteRows = (rows: readonly RequestRow[]) => Promise<readonly RequestRow[]>;
@@ -28,7 +28,7 @@ export function createQuarantiningWriter({
       const half = rows.length >> 1;
       if (half > 0) return [...(await bring(rows.slice(0, half))), ...(await bring(rows.slice(half)))];
       // One that is open will come again.
-      for (const row of rows) if (row.state !== "open") quarantine(row, error);
+      for (const row of rows) if (row.state !== STATE.open) quarantine(row, error);
       return [];
     }
   };

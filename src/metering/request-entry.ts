@@ -1,5 +1,5 @@
 import type { RequestContext, RequestMeter } from "../http/request-context.ts";
-import type { RequestRow } from "./record.ts";
+import { type RequestRow, STATE } from "./record.ts";
 import type { StartEntry } from "./journal/format.ts";
 import type { Journal, Segment } from "./journal/journal.ts";
 import { completeRow, createOpenRow } from "./request-row.ts";
@@ -62,7 +62,7 @@ export class RequestEntry implements PendingRow, RequestMeter {
     completeRow(this.#row, context, Date.now(), settleAfterMs);
     this.#ended = true;
     onChange(this);
-    if (this.#row.state === "unknown") onUnknown(this.#row);
+    if (this.#row.state === STATE.unknown) onUnknown(this.#row);
   }
 
   #keepHead({ generationId, upstreamStatus }: RequestContext, kept: () => void): void {

@@ -1,6 +1,6 @@
 import type { RequestContext } from "../http/request-context.ts";
 import { ANONYMOUS } from "../auth/caller-key.ts";
-import type { RequestRow } from "./record.ts";
+import { EMPTY_ROW, INTERRUPTED, type RequestRow, STATE, TOKEN_COUNTS, UNKNOWN_COST } from "./record.ts";
 import { toNanodollars } from "./money.ts";
 import { parseTokenCount, parseUsdAmount } from "./stated-amounts.ts";
 import type { HeadEntry, StartEntry } from "./journal/format.ts";
@@ -13,50 +13,17 @@ export function toStartEntry(context: RequestContext, id: string, startedAt: num
     request_id: context.requestId,
     key_id: context.keyId ?? ANONYMOUS,
     key_name: context.keyName ?? ANONYMOUS,
-    requested_model: text(context.requestedModel),
-    forwarded_model: text(context.forwardedModel),
+    requested_model: toStorableText(context.requestedModel),
+    forwarded_model: toStorableText(context.forwardedModel),
     stream: context.stream ? 1 : 0,
     bytes_in: context.bytesIn,
     started_at: startedAt,
   };
 }
 
-/** The row of a request of which no more than its beginning is known. */
+/** Creates the row of a request of which no more than its beginning is known. */
 export function createOpenRow(startEntry: StartEntry, instance: string): RequestRow {
-  // Each field by its name: V8 grows an object that begins with another's fields step by step.
-  return {
-    id: startEntry.id,
-    request_id: startEntry.request_id,
-    generation_id: null,
-    instance,
-    key_id: startEntry.key_id,
-    key_name: startEntry.key_name,
-    requested_model: startEntry.requested_model,
-    forwarded_model: startEntry.forwarded_model,
-    response_model: null,
-    provider: null,
-    stream: startEntry.stream,
-    status: 0,
-    outcome: null,
-    state: "open",
-    prompt_tokens: null,
-    completion_tokens: null,
-    cached_tokens: null,
-    cache_write_tokens: null,
-    reasoning_tokens: null,
-    cost_nanodollars: null,
-    cost_source: null,
-    is_byok: null,
-    upstream_inference_nanodollars: null,
-    first_byte_ms: null,
-    total_ms: null,
-    bytes_in: startEntry.bytes_in,
-    bytes_out: 0,
-    started_at: startEntry.started_at,
-    ended_at: null,
-    settle_attempts: 0,
-    settle_at: null,
-  };
+  return { ...EMPTY_ROW, ...startEntry, instance, state: STATE.open };
 }
 
 /**
@@ -70,37 +37,33 @@ export function completeRow(
   settleAfterMs: number,
 ): void {
   const { usage } = context;
-  const bill = billOf(context);
-  row.state = bill.state;
-  row.cost_nanodollars = bill.cost_nanodollars;
-  row.cost_source = bill.cost_source;
-  row.generation_id = text(context.generationId);
-  row.response_model = text(context.responseModel);
-  row.provider = text(context.provider);
+  const cost = findCost(context);
+  row.state = cost.state;
+  row.cost_nanodollars = cost.cost_nanodollars;
+  row.cost_source = cost.cost_source;
+  row.generation_id = toStorableText(context.generationId);
+  row.response_model = toStorableText(context.responseModel);
+  row.provider = toStorableText(context.provider);
   row.status = context.status;
   row.outcome = context.outcome ?? null;
-  row.prompt_tokens = parseTokenCount(usage?.promptTokens) ?? null;
-  row.completion_tokens = parseTokenCount(usage?.completionTokens) ?? null;
-  row.cached_tokens = parseTokenCount(usage?.cachedTokens) ?? null;
-  row.cache_write_tokens = parseTokenCount(usage?.cacheWriteTokens) ?? null;
-  row.reasoning_tokens = parseTokenCount(usage?.reasoningTokens) ?? null;
+  for (const name of TOKEN_COUNTS) row[name] = parseTokenCount(usage?.tokens[name]) ?? null;
   row.is_byok = usage?.isByok === undefined ? null : Number(usage.isByok);
-  row.upstream_inference_nanodollars = nanodollars(usage?.upstreamInferenceUsd);
+  row.upstream_inference_nanodollars = parseNanodollars(usage?.upstreamInferenceUsd);
   row.first_byte_ms = context.firstByteAt === 0 ? null : Math.round(context.firstByteAt - context.startedAt);
   row.total_ms = Math.round(context.endedAt - context.startedAt);
   row.bytes_out = context.bytesOut;
   row.ended_at = endedAt;
-  row.settle_at = bill.state === "pending" ? endedAt + settleAfterMs : null;
+  row.settle_at = cost.state === STATE.pending ? endedAt + settleAfterMs : null;
 }
 
-type Bill = Pick<RequestRow, "state" | "cost_nanodollars" | "cost_source">;
+type Cost = Pick<RequestRow, "state" | "cost_nanodollars" | "cost_source">;
 
-const NOTHING_CHARGED: Bill = { state: "settled", cost_nanodollars: 0, cost_source: "none" };
-const NOT_KNOWN: Bill = { state: "unknown", cost_nanodollars: null, cost_source: "unknown" };
-const TO_BE_ASKED: Bill = { state: "pending", cost_nanodollars: null, cost_source: null };
+const NOTHING_CHARGED: Cost = { state: STATE.settled, cost_nanodollars: 0, cost_source: "none" };
+const UNKNOWN: Cost = { ...UNKNOWN_COST, cost_nanodollars: null };
+const NEEDS_LOOKUP: Cost = { state: STATE.pending, cost_nanodollars: null, cost_source: null };
 
 /**
- * The row of a request whose process died. @param head undefined: upstream's had not come. @param endedAt ms since 1970.
+ * Creates the row of a request whose process died. @param head undefined: upstream's had not come. @param endedAt ms since 1970.
  */
 export function createInterruptedRow(
   open: RequestRow,
@@ -108,35 +71,39 @@ export function createInterruptedRow(
   endedAt: number,
 ): RequestRow {
   // A status alone does not prove a refusal, and the body that could was never seen whole.
-  const bill = head?.generationId === undefined ? NOT_KNOWN : TO_BE_ASKED;
+  const cost = head?.generationId === undefined ? UNKNOWN : NEEDS_LOOKUP;
   return {
     ...open,
-    ...bill,
-    generation_id: text(head?.generationId),
+    ...cost,
+    generation_id: toStorableText(head?.generationId),
     status: head?.status ?? 0,
-    outcome: "interrupted",
+    outcome: INTERRUPTED,
     ended_at: endedAt,
-    settle_at: bill.state === "pending" ? endedAt : null,
+    settle_at: cost.state === STATE.pending ? endedAt : null,
   };
 }
 
-function billOf(context: RequestContext): Bill {
+function findCost(context: RequestContext): Cost {
   const { usage, isUncharged } = context;
-  const cost = nanodollars(usage?.costUsd);
+  const costNanodollars = parseNanodollars(usage?.costUsd);
   // What an answer states before its end is not yet the whole bill.
-  if (cost !== null && context.isResponseComplete) {
-    return { state: "settled", cost_nanodollars: cost, cost_source: context.stream ? "stream" : "body" };
+  if (costNanodollars !== null && context.isResponseComplete) {
+    return {
+      state: STATE.settled,
+      cost_nanodollars: costNanodollars,
+      cost_source: context.stream ? "stream" : "body",
+    };
   }
-  if (context.generationId !== undefined) return TO_BE_ASKED;
+  if (context.generationId !== undefined) return NEEDS_LOOKUP;
   if (!context.wasSent) return NOTHING_CHARGED;
-  return isUncharged ? NOTHING_CHARGED : NOT_KNOWN;
+  return isUncharged ? NOTHING_CHARGED : UNKNOWN;
 }
 
-function text(value: string | undefined): string | null {
+function toStorableText(value: string | undefined): string | null {
   return value === undefined ? null : toColumnText(value);
 }
 
-function nanodollars(usd: number | undefined): number | null {
+function parseNanodollars(usd: number | undefined): number | null {
   const amount = parseUsdAmount(usd);
   return amount === undefined ? null : toNanodollars(amount);
 }

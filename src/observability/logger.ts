@@ -62,10 +62,10 @@ function recordOf(context: RequestContext): Record<string, unknown> {
     duration_ms: rounded(context.endedAt - context.startedAt),
     generation_id: context.generationId,
     usage: context.usage && {
-      prompt_tokens: context.usage.promptTokens,
-      completion_tokens: context.usage.completionTokens,
-      cached_tokens: context.usage.cachedTokens,
-      reasoning_tokens: context.usage.reasoningTokens,
+      prompt_tokens: context.usage.tokens["prompt_tokens"],
+      completion_tokens: context.usage.tokens["completion_tokens"],
+      cached_tokens: context.usage.tokens["cached_tokens"],
+      reasoning_tokens: context.usage.tokens["reasoning_tokens"],
     },
     cost_usd: context.usage?.costUsd,
   };

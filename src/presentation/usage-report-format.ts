@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Dimension, UsageLine, UsageReport, UsageSums } from "../metering/sql/report.ts";
+import { type Sum, SUMS } from "../metering/record.ts";
 import { formatUsd } from "../metering/money.ts";
 import { formatCsvLine } from "./csv.ts";
 import { formatTimestamp } from "./timestamp.ts";
@@ -12,21 +13,33 @@ const count = z
     "A number; its digits as a string from 2^53 on, which not every reader of JSON would take exactly",
   );
 const usd = z.string().describe("Exact, in decimal digits");
-const sums = {
-  requests: count,
-  unknown_requests: count.describe("Of these, those whose cost will not be known"),
-  prompt_tokens: count,
-  completion_tokens: count,
-  cached_tokens: count,
-  cache_write_tokens: count,
-  reasoning_tokens: count,
-  cost_nanodollars: count.describe("What OpenRouter charges"),
-  cost_usd: usd,
-  byok_nanodollars: count.describe(
-    "What providers charge beside it, for requests with the account's own key (BYOK)",
-  ),
-  byok_usd: usd,
+const SUM_DESCRIPTIONS: Readonly<Partial<Record<Sum, string>>> = {
+  unknown_requests: "Of these, those whose cost will not be known",
+  cost_nanodollars: "What OpenRouter charges",
+  byok_nanodollars: "What providers charge beside it, for requests with the account's own key (BYOK)",
 };
+
+type UsdField<Name extends Sum = Sum> = Name extends `${infer Money}_nanodollars` ? `${Money}_usd` : never;
+type SumFields<Count, Usd> = Record<Sum, Count> & Record<UsdField, Usd>;
+
+/** Makes an object with a field for each sum, and after each sum of money one for the same in US dollars. */
+function mapSums<Count, Usd>(
+  toCountField: (sum: Sum) => Count,
+  toUsdField: (sum: Sum) => Usd,
+): SumFields<Count, Usd> {
+  return Object.fromEntries(
+    SUMS.flatMap((sum): [string, Count | Usd][] => {
+      const field: [string, Count] = [sum, toCountField(sum)];
+      const usdName = sum.replace("_nanodollars", "_usd");
+      return usdName === sum ? [field] : [field, [usdName, toUsdField(sum)]];
+    }),
+  ) as SumFields<Count, Usd>;
+}
+
+const sums = mapSums(
+  (sum) => count.describe(SUM_DESCRIPTIONS[sum] ?? count.description ?? ""),
+  () => usd,
+);
 const usageLineSchema = z.object({
   day: z.string().optional(),
   key_id: z.string().optional(),
@@ -45,7 +58,6 @@ export const usageReportSchema = z.object({
   pending_requests: z.int().describe("In flight, or waiting for their cost; not in the sums yet"),
 });
 
-type UsageSumsJson = z.output<z.ZodObject<typeof sums>>;
 /** A line of a report as JSON; CSV has the same fields. */
 export type UsageLineJson = z.output<typeof usageLineSchema>;
 
@@ -113,20 +125,11 @@ export function toUsageLineJson({ keyId, keyName, day, model, provider, ...rest 
 }
 
 /** Converts the sums of a report or of one line to their JSON shape. */
-export function toUsageSumsJson(all: UsageSums): UsageSumsJson {
-  return {
-    requests: toCount(all.requests),
-    unknown_requests: toCount(all.unknownRequests),
-    prompt_tokens: toCount(all.promptTokens),
-    completion_tokens: toCount(all.completionTokens),
-    cached_tokens: toCount(all.cachedTokens),
-    cache_write_tokens: toCount(all.cacheWriteTokens),
-    reasoning_tokens: toCount(all.reasoningTokens),
-    cost_nanodollars: toCount(all.costNanodollars),
-    cost_usd: formatUsd(all.costNanodollars),
-    byok_nanodollars: toCount(all.byokNanodollars),
-    byok_usd: formatUsd(all.byokNanodollars),
-  };
+export function toUsageSumsJson(all: UsageSums): SumFields<number | string, string> {
+  return mapSums(
+    (sum) => toCount(all[sum]),
+    (sum) => formatUsd(all[sum]),
+  );
 }
 
 function toCount(sum: bigint): number | string {

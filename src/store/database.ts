@@ -9,7 +9,6 @@ import { asKyselyDatabase, openSqlite } from "./node-sqlite.ts";
 import { PostgresCursorDialect } from "./postgres-cursors.ts";
 import { makePrivate } from "./private-files.ts";
 import { SqliteReaderDialect } from "./sqlite-reader-dialect.ts";
-import type { Tables } from "./tables.ts";
 
 /** The SQLite file below this directory. */
 export const getSqlitePath = (dataDir: string): string => join(dataDir, "sluice.db");
@@ -25,6 +24,13 @@ const SILENCE_MAX_MS = 20_000;
 const REPORT_SILENCE_MAX_MS = 300_000;
 const INT8 = 20;
 const NUMERIC = 1700;
+
+/**
+ * All tables by name. The modules that own tables add them here by declaration merging, so that `store` knows none of them
+ * and a query may join those of several modules.
+ */
+// oxlint-disable-next-line typescript/no-empty-object-type
+export interface Tables {}
 
 /** Where keys and ledger are kept. */
 export interface DatabaseConfig {

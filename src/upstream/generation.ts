@@ -45,10 +45,12 @@ function toRecord(data: JsonObject): GenerationRecord {
   return {
     costNanodollars,
     // The provider's own count is what is charged, and what answers state as their usage.
-    promptTokens: parseTokenCount(data["native_tokens_prompt"] ?? data["tokens_prompt"]),
-    completionTokens: parseTokenCount(data["native_tokens_completion"] ?? data["tokens_completion"]),
-    cachedTokens: parseTokenCount(data["native_tokens_cached"]),
-    reasoningTokens: parseTokenCount(data["native_tokens_reasoning"]),
+    tokens: {
+      prompt_tokens: parseTokenCount(data["native_tokens_prompt"] ?? data["tokens_prompt"]),
+      completion_tokens: parseTokenCount(data["native_tokens_completion"] ?? data["tokens_completion"]),
+      cached_tokens: parseTokenCount(data["native_tokens_cached"]),
+      reasoning_tokens: parseTokenCount(data["native_tokens_reasoning"]),
+    },
     isByok: typeof isByok === "boolean" ? isByok : undefined,
     upstreamInferenceNanodollars: parseCost(data["upstream_inference_cost"]),
     provider: text(data["provider_name"]),

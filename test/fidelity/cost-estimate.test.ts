@@ -103,15 +103,15 @@ function billed(): Billed[] {
     const answer = recordedResponses[index];
     const usage = answer?.status === 200 ? inspectResponse(answer, [answer.body]).usage : undefined;
     if (!model || !usage) return [];
-    const { promptTokens, completionTokens, costUsd } = usage;
+    const { tokens, costUsd } = usage;
     // A free answer of a model that has a price was paid for with a provider key of the caller's.
     const nanodollars = costUsd === undefined || costUsd === 0 ? undefined : toNanodollars(costUsd);
     return [
       {
         name,
         estimate: estimateWithListedPrices(body, [model]),
-        promptTokens,
-        completionTokens,
+        promptTokens: tokens["prompt_tokens"] ?? 0,
+        completionTokens: tokens["completion_tokens"] ?? 0,
         nanodollars,
       },
     ];

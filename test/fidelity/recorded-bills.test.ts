@@ -41,8 +41,10 @@ test("reads cost, tokens, model and provider of every recorded answer as OpenRou
       answer.name,
       {
         costUsd: stated.usage?.cost,
-        promptTokens: stated.usage?.prompt_tokens,
-        completionTokens: stated.usage?.completion_tokens,
+        tokens: {
+          prompt_tokens: stated.usage?.prompt_tokens,
+          completion_tokens: stated.usage?.completion_tokens,
+        },
       },
     ]);
     // Some recorders have sorted the keys of JSON answers; OpenRouter puts these first.

@@ -101,8 +101,7 @@ test("a record that is not filled in is asked for eight times, then taken at its
   const empty = {
     ...GENERATION_RECORD,
     costNanodollars: 0,
-    promptTokens: undefined,
-    completionTokens: undefined,
+    tokens: {},
   };
   const { database, reconciler } = await startReconciler((id) =>
     Promise.resolve(id === "gen-free" ? { ...GENERATION_RECORD, costNanodollars: 0 } : empty),
@@ -127,14 +126,13 @@ test("a record that is filled in after some questions is booked as it is then", 
   let record = {
     ...GENERATION_RECORD,
     costNanodollars: 0,
-    promptTokens: 3 as number | undefined,
-    completionTokens: undefined,
+    tokens: { prompt_tokens: 3 } as { prompt_tokens?: number },
   };
   const { database, reconciler } = await startReconciler(() => Promise.resolve(record));
   await writeRequests(database, [createPendingRow("1")]);
   await reconciler.reconcileDue();
   expect((await readRow(database, "1")).state).toBe("pending");
-  record = { ...record, costNanodollars: 9, promptTokens: undefined };
+  record = { ...record, costNanodollars: 9, tokens: {} };
   await makeAllDue(database);
   await reconciler.reconcileDue();
   expect(await readRow(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 9 });

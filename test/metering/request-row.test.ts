@@ -35,11 +35,13 @@ function rowOf(fields: Partial<RequestContext>): RequestRow {
 }
 
 const usage = (costUsd: number | undefined) => ({
-  promptTokens: 1,
-  completionTokens: 2,
-  cachedTokens: 3,
-  cacheWriteTokens: 5,
-  reasoningTokens: 4,
+  tokens: {
+    prompt_tokens: 1,
+    completion_tokens: 2,
+    cached_tokens: 3,
+    cache_write_tokens: 5,
+    reasoning_tokens: 4,
+  },
   costUsd,
   isByok: false,
   upstreamInferenceUsd: 0.000_012,
@@ -181,9 +183,15 @@ test.each([1e300, Infinity, Number.NaN, 1e8, 1_000_001, -1])(
 );
 
 test("counts of tokens that are no whole numbers a database can hold are rounded or left out", () => {
-  const tokens = { promptTokens: 1e300, completionTokens: 1.5, cachedTokens: Number.NaN, reasoningTokens: 0 };
+  const tokens = {
+    prompt_tokens: 1e300,
+    completion_tokens: 1.5,
+    cached_tokens: Number.NaN,
+    cache_write_tokens: 2 ** 53,
+    reasoning_tokens: 0,
+  };
   const money = { costUsd: 0, isByok: true, upstreamInferenceUsd: 1e300 };
-  expect(rowOf({ usage: { ...tokens, cacheWriteTokens: 2 ** 53, ...money } })).toMatchObject({
+  expect(rowOf({ usage: { tokens, ...money } })).toMatchObject({
     prompt_tokens: null,
     completion_tokens: 2,
     cached_tokens: null,

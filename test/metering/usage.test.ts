@@ -14,11 +14,13 @@ const GIVEN = {
 
 test("toUsage takes tokens and cost from the usage of an answer", () => {
   expect(parseUsage(GIVEN)).toEqual({
-    promptTokens: 12,
-    completionTokens: 34,
-    cachedTokens: 5,
-    cacheWriteTokens: 1,
-    reasoningTokens: 6,
+    tokens: {
+      prompt_tokens: 12,
+      completion_tokens: 34,
+      cached_tokens: 5,
+      cache_write_tokens: 1,
+      reasoning_tokens: 6,
+    },
     costUsd: 0.000_06,
     isByok: false,
     upstreamInferenceUsd: 0.01,
@@ -33,16 +35,31 @@ test.each([undefined, null, 7, "12", true, [], {}, { seconds: 7 }])(
 );
 
 test.each<[given: string, read: object]>([
-  ['{"prompt_tokens":7}', { promptTokens: 7, completionTokens: 0, cachedTokens: 0, costUsd: undefined }],
-  ['{"cost":0}', { promptTokens: 0, completionTokens: 0, costUsd: 0 }],
-  ['{"cost":"0.5","prompt_tokens":"7"}', { promptTokens: 0, costUsd: undefined }],
-  ['{"cost":-1,"prompt_tokens":-7,"completion_tokens":1e400}', { promptTokens: 0, completionTokens: 0 }],
-  ['{"cost":1e999,"prompt_tokens":1}', { promptTokens: 1, costUsd: undefined }],
-  ['{"prompt_tokens":1,"prompt_tokens_details":null,"completion_tokens_details":7}', { cachedTokens: 0 }],
-  ['{"prompt_tokens":1e300,"cost":1e300}', { promptTokens: 0, costUsd: undefined }],
-  ['{"prompt_tokens":9007199254740992,"cost":1000000.01}', { promptTokens: 0, costUsd: undefined }],
-  ['{"prompt_tokens":1000000000000,"cost":1000000}', { promptTokens: 1e12, costUsd: 1e6 }],
-  ['{"prompt_tokens":1.5,"completion_tokens":1000000000001}', { promptTokens: 2, completionTokens: 0 }],
+  [
+    '{"prompt_tokens":7}',
+    { tokens: { prompt_tokens: 7, completion_tokens: 0, cached_tokens: 0 }, costUsd: undefined },
+  ],
+  ['{"cost":0}', { tokens: { prompt_tokens: 0, completion_tokens: 0 }, costUsd: 0 }],
+  ['{"cost":"0.5","prompt_tokens":"7"}', { tokens: { prompt_tokens: 0 }, costUsd: undefined }],
+  [
+    '{"cost":-1,"prompt_tokens":-7,"completion_tokens":1e400}',
+    { tokens: { prompt_tokens: 0, completion_tokens: 0 } },
+  ],
+  ['{"cost":1e999,"prompt_tokens":1}', { tokens: { prompt_tokens: 1 }, costUsd: undefined }],
+  [
+    '{"prompt_tokens":1,"prompt_tokens_details":null,"completion_tokens_details":7}',
+    { tokens: { cached_tokens: 0 } },
+  ],
+  ['{"prompt_tokens":1e300,"cost":1e300}', { tokens: { prompt_tokens: 0 }, costUsd: undefined }],
+  [
+    '{"prompt_tokens":9007199254740992,"cost":1000000.01}',
+    { tokens: { prompt_tokens: 0 }, costUsd: undefined },
+  ],
+  ['{"prompt_tokens":1000000000000,"cost":1000000}', { tokens: { prompt_tokens: 1e12 }, costUsd: 1e6 }],
+  [
+    '{"prompt_tokens":1.5,"completion_tokens":1000000000001}',
+    { tokens: { prompt_tokens: 2, completion_tokens: 0 } },
+  ],
   [
     '{"cost":1,"is_byok":true,"cost_details":{"upstream_inference_cost":0.25}}',
     { isByok: true, upstreamInferenceUsd: 0.25 },
@@ -53,10 +70,10 @@ test.each<[given: string, read: object]>([
   ],
   [
     '{"cost":1,"cost_details":{"upstream_inference_cost":null}}',
-    { isByok: undefined, upstreamInferenceUsd: undefined, cacheWriteTokens: 0 },
+    { tokens: { cache_write_tokens: 0 }, isByok: undefined, upstreamInferenceUsd: undefined },
   ],
-  ['{"prompt_tokens":1,"note":"}\\"{"}', { promptTokens: 1 }],
-  ['{"prompt_tokens":1,"__proto__":{"cost":9}}', { promptTokens: 1, costUsd: undefined }],
+  ['{"prompt_tokens":1,"note":"}\\"{"}', { tokens: { prompt_tokens: 1 } }],
+  ['{"prompt_tokens":1,"__proto__":{"cost":9}}', { tokens: { prompt_tokens: 1 }, costUsd: undefined }],
 ])("toUsage takes only sound numbers from %s", (given, expected) => {
   expect(parseUsage(JSON.parse(given))).toMatchObject(expected);
 });

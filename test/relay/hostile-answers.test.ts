@@ -7,7 +7,7 @@ import { cutIntoPieces, inspectResponse } from "../support/inspect-response.ts";
 
 const ID = "gen-1760000000-AbCdEfGhIjKlMnOpQrSt";
 const BILL = { prompt_tokens: 1_000, completion_tokens: 500, total_tokens: 1_500, cost: 0.5 };
-const READ = { promptTokens: 1_000, completionTokens: 500, costUsd: 0.5 };
+const READ = { tokens: { prompt_tokens: 1_000, completion_tokens: 500 }, costUsd: 0.5 };
 const FORGED = { prompt_tokens: 1, completion_tokens: 0, total_tokens: 1, cost: 0 };
 const HEAD = { id: ID, provider: "Prov", model: "a/b" };
 const STREAM = { contentType: "text/event-stream", status: 200 };

@@ -5,11 +5,13 @@ import type { ResponseFixture } from "../fixtures/replay.ts";
 import { cutIntoPieces, inspectResponse } from "../support/inspect-response.ts";
 
 const USAGE = {
-  promptTokens: 8,
-  completionTokens: 3,
-  cachedTokens: 0,
-  cacheWriteTokens: 0,
-  reasoningTokens: 0,
+  tokens: {
+    prompt_tokens: 8,
+    completion_tokens: 3,
+    cached_tokens: 0,
+    cache_write_tokens: 0,
+    reasoning_tokens: 0,
+  },
   costUsd: 0.000_06,
   isByok: false,
 };

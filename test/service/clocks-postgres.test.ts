@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { adoptOrphans, heartbeat } from "../../src/metering/sql/instances.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { Retention } from "../../src/metering/sql/retention.ts";
-import { toRowIdPrefix } from "../../src/metering/row-id.ts";
+import { toRowIdPrefix } from "../../src/metering/record.ts";
 import { claimDue, postponeLookup, makeMisdatedDue } from "../../src/metering/sql/settlements.ts";
 import { startOrphanRecovery } from "../support/orphan-recovery.ts";
 import { createPendingRow, readRow, startReconciler } from "../support/cost-reconciler.ts";

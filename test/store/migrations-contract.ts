@@ -1,13 +1,8 @@
 import { expect, test } from "vitest";
 import type { Database } from "../../src/store/database.ts";
 import { migrate, MIGRATIONS } from "../../src/store/migrations.ts";
-import {
-  DAY_MS,
-  sumRollups,
-  generateRollups,
-  readReport,
-  collectReportedSums,
-} from "../support/rollup-rows.ts";
+import { DAY_MS } from "../../src/durations.ts";
+import { sumRollups, generateRollups, readReport, collectReportedSums } from "../support/rollup-rows.ts";
 import { NOVEMBER } from "../support/ledger-rows.ts";
 
 /** What upgrading owes, on every database. @param open gives an empty one without a schema. */

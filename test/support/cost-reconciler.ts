@@ -11,10 +11,7 @@ export const DAY_MS = 24 * HOUR_MS;
 /** What OpenRouter says of every generation. */
 export const GENERATION_RECORD: GenerationRecord = {
   costNanodollars: 7,
-  promptTokens: 1,
-  completionTokens: 2,
-  cachedTokens: undefined,
-  reasoningTokens: 0,
+  tokens: { prompt_tokens: 1, completion_tokens: 2, reasoning_tokens: 0 },
   isByok: undefined,
   upstreamInferenceNanodollars: undefined,
   provider: "Some",

@@ -1,7 +1,7 @@
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
-import { toRowIdPrefix } from "../../src/metering/row-id.ts";
+import { toRowIdPrefix } from "../../src/metering/record.ts";
 import { createRequestRow } from "./request-row.ts";
 
 const BATCH = 500;

@@ -27,13 +27,13 @@ export function createRequestContext(): RequestContext {
 /** A request whose answer came whole and stated its cost. */
 export function createEndedContext(): RequestContext {
   const context = createRequestContext();
-  const counts = { promptTokens: 1, completionTokens: 2, cachedTokens: 0, reasoningTokens: 0 };
+  const tokens = { prompt_tokens: 1, completion_tokens: 2, cached_tokens: 0, reasoning_tokens: 0 };
   const generationId = "gen-1";
   const answer = { wasSent: true, upstreamStatus: 200, isResponseComplete: true, generationId };
   return Object.assign(context, answer, {
     status: 200,
     outcome: "complete",
-    usage: { ...counts, costUsd: 0.000_000_005 },
+    usage: { tokens, costUsd: 0.000_000_005 },
     endedAt: performance.now(),
   });
 }

@@ -1,3 +1,4 @@
+import { DAY_MS, HOUR_MS } from "../../src/durations.ts";
 import type { Database } from "../../src/store/database.ts";
 import { addSums, type RollupRow } from "../../src/metering/sql/rollups.ts";
 import {
@@ -8,10 +9,9 @@ import {
   type UsageQuery,
   type UsageSums,
 } from "../../src/metering/sql/report.ts";
+import { SUMS } from "../../src/metering/record.ts";
 import { NOVEMBER } from "./ledger-rows.ts";
 
-export const HOUR_MS = 3_600_000;
-export const DAY_MS = 24 * HOUR_MS;
 const BATCH = 1_000;
 
 export type Rollup = RollupRow;
@@ -68,17 +68,7 @@ export function sumRollups(rows: readonly Rollup[], by: readonly Dimension[]): R
     const day = new Date(row.hour).toISOString().slice(0, 10);
     const values = { key: row.key_id, model: row.model, provider: row.provider, day };
     const group = by.map((dimension) => values[dimension]).join("|");
-    const sums = [
-      row.requests,
-      row.unknown_requests,
-      row.prompt_tokens,
-      row.completion_tokens,
-      row.cached_tokens,
-      row.cache_write_tokens,
-      row.reasoning_tokens,
-      row.cost_nanodollars,
-      row.byok_nanodollars,
-    ];
+    const sums = SUMS.map((name) => row[name]);
     groups[group] = sums.map((sum, index) => sum + (groups[group]?.[index] ?? 0));
   }
   return groups;
@@ -110,15 +100,5 @@ export function collectReportedSums({ lines, by }: ReadReport): Record<string, n
 }
 
 export function listSums(sums: UsageSums): number[] {
-  return [
-    sums.requests,
-    sums.unknownRequests,
-    sums.promptTokens,
-    sums.completionTokens,
-    sums.cachedTokens,
-    sums.cacheWriteTokens,
-    sums.reasoningTokens,
-    sums.costNanodollars,
-    sums.byokNanodollars,
-  ].map(Number);
+  return SUMS.map((name) => Number(sums[name]));
 }

@@ -64,10 +64,12 @@ test("a generation has no record at first, and later the one that it was billed 
   expect(await findGeneration(id)).toBeUndefined();
   expect(await waitUntil(() => findGeneration(id), "the record")).toEqual({
     costNanodollars: simulator.findBilledNanodollars(id),
-    promptTokens: usage.prompt_tokens,
-    completionTokens: usage.completion_tokens,
-    cachedTokens: 0,
-    reasoningTokens: 0,
+    tokens: {
+      prompt_tokens: usage.prompt_tokens,
+      completion_tokens: usage.completion_tokens,
+      cached_tokens: 0,
+      reasoning_tokens: 0,
+    },
     isByok: false,
     upstreamInferenceNanodollars: simulator.findBilledNanodollars(id),
     provider: expect.any(String) as string,
@@ -204,10 +206,12 @@ test("counts that a record does not have, or not as numbers, are left out, and a
   const strange = { native_tokens_reasoning: "5", provider_name: 7, model: "a\0b\uD83D" };
   expect(await answered(record({ ...data, ...strange }))).toEqual({
     costNanodollars: 0,
-    promptTokens: 3,
-    completionTokens: 4,
-    cachedTokens: undefined,
-    reasoningTokens: undefined,
+    tokens: {
+      prompt_tokens: 3,
+      completion_tokens: 4,
+      cached_tokens: undefined,
+      reasoning_tokens: undefined,
+    },
     isByok: undefined,
     upstreamInferenceNanodollars: undefined,
     provider: undefined,
@@ -231,8 +235,7 @@ test.each([1e300, 2 ** 53, 1e12 + 1, -1])(
   async (tokens) => {
     const data = { total_cost: 0, native_tokens_prompt: tokens, native_tokens_reasoning: tokens };
     expect(await answered(record(data))).toMatchObject({
-      promptTokens: undefined,
-      reasoningTokens: undefined,
+      tokens: { prompt_tokens: undefined, reasoning_tokens: undefined },
     });
   },
 );

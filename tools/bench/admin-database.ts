@@ -1,10 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import { createSecret, digestSecret } from "../../src/key-secret.ts";
 import { openDatabase } from "../../src/store/database.ts";
-import { toRowIdPrefix } from "../../src/metering/row-id.ts";
+import { DAY_MS, HOUR_MS } from "../../src/durations.ts";
+import { toRowIdPrefix } from "../../src/metering/record.ts";
 
-const DAY_MS = 86_400_000;
-const HOUR_MS = 3_600_000;
 const KEYS = 200;
 const MODELS = 30;
 const DAYS = 400;

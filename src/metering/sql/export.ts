@@ -1,17 +1,10 @@
-import { type ExpressionBuilder, type SelectQueryBuilder, sql } from "kysely";
-import type { Database } from "../../store/database.ts";
-import type { RequestRow } from "../record.ts";
-import { toRowIdPrefix } from "../row-id.ts";
-import type { Tables } from "../../store/tables.ts";
+import type { ExpressionBuilder, SelectQueryBuilder } from "kysely";
+import type { Database, Tables } from "../../store/database.ts";
+import { type RequestRow, STATE, type State, toRowIdPrefix } from "../record.ts";
+import { IS_UNSETTLED } from "./state-conditions.ts";
 
 /** Rows that one statement visits at most. The main thread deserializes and formats them in about 2 ms. */
 const PAGE_ROWS = 200;
-
-/**
- * The condition of the index `requests_unsettled`. SQLite uses a partial index only for a statement that repeats its
- * condition.
- */
-const UNSETTLED = sql<boolean>`requests.state in ('open', 'pending', 'unknown')`;
 
 /** Which rows of the ledger to give, and in which order. */
 export interface RequestFilter {
@@ -19,7 +12,7 @@ export interface RequestFilter {
   readonly from: number;
   readonly to: number;
   readonly keyId?: string | undefined;
-  readonly state?: RequestRow["state"] | undefined;
+  readonly state?: State | undefined;
   /** By the beginning of the requests; default: oldest first. */
   readonly order?: "asc" | "desc" | undefined;
   /** Id of a row: only rows that come later in this order. The row itself may have been deleted. */
@@ -35,29 +28,29 @@ export async function* readRequestPages(
   { reader }: Database,
   filter: RequestFilter,
 ): AsyncGenerator<RequestRow[]> {
-  const { driving, residual } = splitFilter(filter);
+  const { restrictToIndex, rest } = splitFilter(filter);
   const { order = "asc" } = filter;
-  let [low, high] = idRangeOf(filter);
+  let [low, high] = toIdRange(filter);
   for (;;) {
-    const page = driving(reader.selectFrom("requests").selectAll())
+    const page = restrictToIndex(reader.selectFrom("requests").selectAll())
       // One condition for each end: of several, SQLite may choose any to begin with, and read the ledger from there.
       .where("id", ">", low)
       .where("id", "<", high)
       .orderBy("id", order)
       .limit(PAGE_ROWS);
-    const rows = await (residual ? filterPage(reader, page, { order, residual }) : page).execute();
+    const rows = await (rest ? filterPage(reader, page, { order, rest }) : page).execute();
     const last = rows.at(-1);
     if (!last) return;
-    const matching = residual ? rows.filter((row) => row[residual.column] === residual.value) : rows;
+    const matching = rest ? rows.filter((row) => row[rest.column] === rest.value) : rows;
     if (matching.length > 0) yield matching;
-    if (!residual && rows.length < PAGE_ROWS) return;
+    if (!rest && rows.length < PAGE_ROWS) return;
     if (order === "asc") low = last.id;
     else high = last.id;
   }
 }
 
 /** Ids between which rows are, both excluded: no row has an id that is nothing but a time. */
-function idRangeOf({ from, to, order, after }: RequestFilter): [low: string, high: string] {
+function toIdRange({ from, to, order, after }: RequestFilter): [low: string, high: string] {
   const [low, high] = [toRowIdPrefix(from), toRowIdPrefix(to)];
   if (after === undefined) return [low, high];
   return order === "desc" ? [low, after < high ? after : high] : [after > low ? after : low, high];
@@ -65,27 +58,27 @@ function idRangeOf({ from, to, order, after }: RequestFilter): [low: string, hig
 
 type RequestQuery = SelectQueryBuilder<Tables, "requests", RequestRow>;
 
-/** A condition that is checked for the rows of a page. */
-interface Residual {
+/** A condition that no index helps with: it is checked for each row of a page. */
+interface RowCondition {
   readonly column: "key_id" | "state";
   readonly value: string;
 }
 
 /** Which condition chooses the index, and which is left for the rows that it finds. */
 function splitFilter({ keyId, state }: RequestFilter): {
-  driving: (query: RequestQuery) => RequestQuery;
-  residual: Residual | undefined;
+  restrictToIndex: (query: RequestQuery) => RequestQuery;
+  rest: RowCondition | undefined;
 } {
-  if (state !== undefined && state !== "settled") {
+  if (state !== undefined && state !== STATE.settled) {
     return {
-      driving: (query) => query.where("state", "=", state).where(UNSETTLED),
-      residual: keyId === undefined ? undefined : { column: "key_id", value: keyId },
+      restrictToIndex: (query) => query.where("state", "=", state).where(IS_UNSETTLED),
+      rest: keyId === undefined ? undefined : { column: "key_id", value: keyId },
     };
   }
   return {
-    driving: (query) => (keyId === undefined ? query : query.where("key_id", "=", keyId)),
+    restrictToIndex: (query) => (keyId === undefined ? query : query.where("key_id", "=", keyId)),
     // Nearly all rows are settled: an index of them would cost more than it finds.
-    residual: state === undefined ? undefined : { column: "state", value: state },
+    rest: state === undefined ? undefined : { column: "state", value: state },
   };
 }
 
@@ -93,7 +86,7 @@ function splitFilter({ keyId, state }: RequestFilter): {
 function filterPage(
   reader: Database["reader"],
   page: RequestQuery,
-  { order, residual }: { order: "asc" | "desc"; residual: Residual },
+  { order, rest }: { order: "asc" | "desc"; rest: RowCondition },
 ) {
   const isLast = (eb: ExpressionBuilder<{ page: RequestRow }, "page">) =>
     eb(
@@ -110,6 +103,6 @@ function filterPage(
     )
     .selectFrom("page")
     .selectAll()
-    .where((eb) => eb.or([eb(residual.column, "=", residual.value), isLast(eb)]))
+    .where((eb) => eb.or([eb(rest.column, "=", rest.value), isLast(eb)]))
     .orderBy("id", order);
 }

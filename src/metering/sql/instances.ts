@@ -1,8 +1,21 @@
 import type { Database } from "../../store/database.ts";
 import { databaseTime } from "../../store/database-time.ts";
-import type { RequestRow } from "../record.ts";
+import { INTERRUPTED, type RequestRow, STATE, UNKNOWN_COST } from "../record.ts";
 import { addToRollups } from "./rollups.ts";
-import { IS_UNFINISHED } from "./unfinished.ts";
+import { IS_UNFINISHED } from "./state-conditions.ts";
+
+/** A gateway process, from its start to its last heartbeat. Times are ms since 1970 by the database's clock. */
+interface InstanceTable {
+  id: string;
+  started_at: number;
+  seen_at: number;
+}
+
+declare module "../../store/database.ts" {
+  interface Tables {
+    instances: InstanceTable;
+  }
+}
 
 /** Says that this process lives. @returns when, by the database's clock, in ms since 1970. */
 export async function heartbeat(database: Database, id: string): Promise<number> {
@@ -41,23 +54,23 @@ export async function adoptOrphans(
   const now = databaseTime(database);
   const lostBefore = databaseTime(database, -lostAfterMs);
   return database.kysely.transaction().execute(async (transaction) => {
-    const orphansOf = (silentMs: number) =>
+    const updateOrphans = (silentMs: number) =>
       transaction
         .updateTable("requests")
         .where(IS_UNFINISHED)
-        .where("state", "=", "open")
+        .where("state", "=", STATE.open)
         .where("instance", "not in", (eb) =>
           eb
             .selectFrom("instances")
             .select("instances.id")
             .where("seen_at", ">=", databaseTime(database, -silentMs)),
         );
-    await orphansOf(deadAfterMs)
-      .set({ state: "pending", outcome: "interrupted", ended_at: now, settle_at: now })
+    await updateOrphans(deadAfterMs)
+      .set({ state: STATE.pending, outcome: INTERRUPTED, ended_at: now, settle_at: now })
       .where("generation_id", "is not", null)
       .execute();
-    const lost = await orphansOf(Math.max(deadAfterMs, lostAfterMs))
-      .set({ state: "unknown", cost_source: "unknown", outcome: "interrupted", ended_at: now })
+    const lost = await updateOrphans(Math.max(deadAfterMs, lostAfterMs))
+      .set({ ...UNKNOWN_COST, outcome: INTERRUPTED, ended_at: now })
       .where("generation_id", "is", null)
       // A start in the future is that of a clock which was ahead: it says nothing of the row's age.
       .where((eb) => eb.or([eb("started_at", "<", lostBefore), eb("started_at", ">", now)]))

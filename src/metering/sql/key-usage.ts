@@ -1,6 +1,7 @@
+import { DAY_MS } from "../../durations.ts";
 import type { Database } from "../../store/database.ts";
 import { joinSumParts, selectSumParts } from "../../store/exact-sums.ts";
-import { DAY_MS } from "../../durations.ts";
+import { floorToDay } from "./rollup-times.ts";
 
 /** 1 January 1970 was a Thursday: a week (from Monday) had begun three days before. */
 const WEEK_SHIFT_MS = 3 * DAY_MS;
@@ -29,7 +30,7 @@ export async function readKeyUsage({ reader }: Database, keyId: string, now: num
   const date = new Date(now);
   const since = {
     total: 0,
-    daily: now - (now % DAY_MS),
+    daily: floorToDay(now),
     weekly: now - ((now + WEEK_SHIFT_MS) % (7 * DAY_MS)),
     monthly: Date.UTC(date.getUTCFullYear(), date.getUTCMonth()),
   };

@@ -1,9 +1,10 @@
 import { type CompiledQuery, type ExpressionBuilder, sql } from "kysely";
-import type { Database } from "../../store/database.ts";
-import { joinSumParts, selectSumParts } from "../../store/exact-sums.ts";
-import type { Tables } from "../../store/tables.ts";
-import { IS_UNFINISHED } from "./unfinished.ts";
 import { DAY_MS } from "../../durations.ts";
+import type { Database, Tables } from "../../store/database.ts";
+import { joinSumParts, selectSumParts } from "../../store/exact-sums.ts";
+import { type Sum, SUMS } from "../record.ts";
+import { ceilToDay, floorToDay } from "./rollup-times.ts";
+import { IS_UNFINISHED } from "./state-conditions.ts";
 
 /** Lines in one page: few enough to make text of them without holding up a request. */
 export const LINES_PER_PAGE = 100;
@@ -30,20 +31,7 @@ export interface UsageQuery {
 }
 
 /** Sums over requests that are settled, or given up, exact whatever they come to. */
-export interface UsageSums {
-  readonly requests: bigint;
-  /** Of these, those whose cost will not be known. */
-  readonly unknownRequests: bigint;
-  readonly promptTokens: bigint;
-  readonly completionTokens: bigint;
-  readonly cachedTokens: bigint;
-  readonly cacheWriteTokens: bigint;
-  readonly reasoningTokens: bigint;
-  /** What OpenRouter charges. */
-  readonly costNanodollars: bigint;
-  /** What providers charge beside it for requests with the account's own key at them (BYOK). */
-  readonly byokNanodollars: bigint;
-}
+export type UsageSums = Readonly<Record<Sum, bigint>>;
 
 /** The sums of one group; it has those of the dimensions that were asked for. */
 export interface UsageLine extends UsageSums {
@@ -68,20 +56,6 @@ export interface UsageReport {
   readonly total: () => UsageSums;
 }
 
-const SUMS = {
-  requests: "requests",
-  unknownRequests: "unknown_requests",
-  promptTokens: "prompt_tokens",
-  completionTokens: "completion_tokens",
-  cachedTokens: "cached_tokens",
-  cacheWriteTokens: "cache_write_tokens",
-  reasoningTokens: "reasoning_tokens",
-  costNanodollars: "cost_nanodollars",
-  byokNanodollars: "byok_nanodollars",
-} as const;
-type SumName = keyof typeof SUMS;
-const SUM_NAMES = Object.keys(SUMS) as SumName[];
-
 const COLUMNS = { key: "sums.key_id", model: "sums.model", provider: "sums.provider" } as const;
 
 /**
@@ -90,41 +64,29 @@ const COLUMNS = { key: "sums.key_id", model: "sums.model", provider: "sums.provi
  */
 export async function reportUsage(database: Database, query: UsageQuery): Promise<UsageReport> {
   const { from, to, by, keyId } = query;
-  const sums: Record<SumName, bigint> = { ...NOTHING };
+  const total = Object.fromEntries(SUMS.map((sum) => [sum, 0n])) as Record<Sum, bigint>;
   return {
     from,
     to,
     by,
     pendingRequests: await countPending(database, keyId),
-    pages: linesIn(database, query, sums),
-    total: () => ({ ...sums }),
+    pages: readLines(database, query, total),
+    total: () => ({ ...total }),
   };
 }
 
-const NOTHING: UsageSums = {
-  requests: 0n,
-  unknownRequests: 0n,
-  promptTokens: 0n,
-  completionTokens: 0n,
-  cachedTokens: 0n,
-  cacheWriteTokens: 0n,
-  reasoningTokens: 0n,
-  costNanodollars: 0n,
-  byokNanodollars: 0n,
-};
-
-/** @param total is added to with every page. */
-async function* linesIn(
+/** Reads lines page by page. @param total is added to with every page. */
+async function* readLines(
   { reports }: Database,
   { signal, ...query }: UsageQuery,
-  total: Record<SumName, bigint>,
+  total: Record<Sum, bigint>,
 ): AsyncGenerator<readonly UsageLine[], void> {
   const batches = reports
     .getExecutor()
     .stream<ReadRow>(compileUsageQuery(reports, query), LINES_PER_PAGE, { signal });
   for await (const { rows } of batches) {
     const lines = rows.map(toLine);
-    for (const line of lines) for (const name of SUM_NAMES) total[name] += line[name];
+    for (const line of lines) for (const sum of SUMS) total[sum] += line[sum];
     yield lines;
   }
 }
@@ -134,10 +96,10 @@ export function compileUsageQuery(kysely: Database["reports"], usage: UsageQuery
   const { by } = usage;
   // Whole numbers are divided without a rest in both databases.
   const day = sql<number>`sums.start / ${sql.lit(DAY_MS)}`;
-  let query = kysely.selectFrom(sumsIn(kysely, usage).as("sums")).select((eb) =>
-    SUM_NAMES.flatMap((name) => {
-      const { billions, rest } = selectSumParts(eb.ref(`sums.${SUMS[name]}`));
-      return [billions.as(`${name}Billions`), rest.as(name)];
+  let query = kysely.selectFrom(selectRollups(kysely, usage).as("sums")).select((eb) =>
+    SUMS.flatMap((sum) => {
+      const { billions, rest } = selectSumParts(eb.ref(`sums.${sum}`));
+      return [billions.as(`${sum}_billions`), rest.as(sum)];
     }),
   );
   if (by.includes("day")) query = query.select(day.as("day")).groupBy(day).orderBy(day);
@@ -157,10 +119,10 @@ export function compileUsageQuery(kysely: Database["reports"], usage: UsageQuery
   return query.compile();
 }
 
-/** The sums of whole days, and of the hours before and after them. */
-function sumsIn(kysely: Database["reports"], { from, to, keyId, model, provider }: UsageQuery) {
-  const columns = ["key_id", "model", "provider", ...Object.values(SUMS)] as const;
-  const asked = (eb: ExpressionBuilder<Tables, "rollups" | "rollups_daily">) =>
+/** Selects the rollups of whole days, and of the hours before and after them. */
+function selectRollups(kysely: Database["reports"], { from, to, keyId, model, provider }: UsageQuery) {
+  const columns = ["key_id", "model", "provider", ...SUMS] as const;
+  const matches = (eb: ExpressionBuilder<Tables, "rollups" | "rollups_daily">) =>
     eb.and({
       ...(keyId !== undefined && { key_id: keyId }),
       ...(model !== undefined && { model }),
@@ -172,25 +134,22 @@ function sumsIn(kysely: Database["reports"], { from, to, keyId, model, provider 
       .select(["hour as start", ...columns])
       .where("hour", ">=", start)
       .where("hour", "<", end)
-      .where(asked);
-  const firstDay = Math.ceil(from / DAY_MS) * DAY_MS;
-  const afterDays = to - (to % DAY_MS);
+      .where(matches);
+  const firstDay = ceilToDay(from);
+  const afterDays = floorToDay(to);
   if (firstDay >= afterDays) return hours(from, to);
   const days = kysely
     .selectFrom("rollups_daily")
     .select(["day as start", ...columns])
     .where("day", ">=", firstDay)
     .where("day", "<", afterDays)
-    .where(asked);
+    .where(matches);
   return hours(from, firstDay).unionAll(days).unionAll(hours(afterDays, to));
 }
 
 function toLine(row: ReadRow): UsageLine {
   const { day, keyId, keyName, model, provider } = row as RawGroup;
-  const sums = SUM_NAMES.map((name) => [
-    name,
-    joinSumParts(row[`${name}Billions`] as string, row[name] as string),
-  ]);
+  const sums = SUMS.map((sum) => [sum, joinSumParts(row[`${sum}_billions`] as string, row[sum] as string)]);
   return {
     ...(day !== undefined && { day: new Date(day * DAY_MS).toISOString().slice(0, 10) }),
     // Keys of the environment, and no key at all, have no row of their own.

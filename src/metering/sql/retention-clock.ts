@@ -9,6 +9,18 @@ const CATCH_UP = 24;
 /** A clock that was before this was wrong, such as one that begins in 1970. */
 const EARLIEST = Date.UTC(2020, 0, 1);
 
+/** One row: the latest time that the deletion of old requests has believed. */
+interface RetentionClockTable {
+  id: number;
+  trusted_at: number;
+}
+
+declare module "../../store/database.ts" {
+  interface Tables {
+    retention_clock: RetentionClockTable;
+  }
+}
+
 /** What the database's clock says, and how much of it is believed. ms since 1970. */
 export interface RetentionTime {
   readonly now: number;

@@ -1,8 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Database } from "../../store/database.ts";
-import { FINAL_STATES } from "../record.ts";
+import { FINAL_STATES, toRowIdPrefix } from "../record.ts";
 import { readRetentionTime, type RetentionTime, writeRetentionTime } from "./retention-clock.ts";
-import { toRowIdPrefix } from "../row-id.ts";
 import { HOUR_MS } from "../../durations.ts";
 
 const BATCH = 1_000;

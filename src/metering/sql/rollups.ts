@@ -1,43 +1,40 @@
-import type { Insertable, Kysely, Transaction } from "kysely";
-import { type Columns, createBulkInsert, createRowInsert } from "../../store/bulk-insert.ts";
-import type { Database } from "../../store/database.ts";
-import type { RequestRow } from "../record.ts";
-import type { DailyRollupTable, RollupTable, Tables } from "../../store/tables.ts";
-import { DAY_MS, HOUR_MS } from "../../durations.ts";
+import type { Kysely, Transaction } from "kysely";
+import { createBulkInsert, createRowInsert } from "../../store/bulk-insert.ts";
+import { BIGINT, type Columns, type RowOf, TEXT } from "../../store/columns.ts";
+import type { Database, Tables } from "../../store/database.ts";
+import { type RequestRow, type Sum, SUMS, toSums } from "../record.ts";
+import { floorToDay, floorToHour } from "./rollup-times.ts";
 
-const SUMS = [
-  "requests",
-  "unknown_requests",
-  "prompt_tokens",
-  "completion_tokens",
-  "cached_tokens",
-  "cache_write_tokens",
-  "reasoning_tokens",
-  "cost_nanodollars",
-  "byok_nanodollars",
-] as const;
+const GROUP_COLUMNS = { key_id: TEXT, model: TEXT, provider: TEXT };
+const SUM_COLUMNS = Object.fromEntries(SUMS.map((sum) => [sum, BIGINT])) as Record<Sum, typeof BIGINT>;
+
+/** Sums by the hour (UTC) in which requests began, ms since 1970. */
+export const HOURLY_COLUMNS = { hour: BIGINT, ...GROUP_COLUMNS, ...SUM_COLUMNS };
+/** The same by the day. */
+export const DAILY_COLUMNS = { day: BIGINT, ...GROUP_COLUMNS, ...SUM_COLUMNS };
 
 /** Sums of one hour, key, model and provider. */
-export type RollupRow = Insertable<RollupTable>;
-type DailyRow = Insertable<DailyRollupTable>;
+export type RollupRow = RowOf<typeof HOURLY_COLUMNS>;
+type DailyRow = RowOf<typeof DAILY_COLUMNS>;
 
-const HOURLY = sumsOf<RollupRow>("rollups", "hour");
-const DAILY = sumsOf<DailyRow>("rollups_daily", "day");
+declare module "../../store/database.ts" {
+  interface Tables {
+    rollups: RollupRow;
+    rollups_daily: DailyRow;
+  }
+}
 
-/** How rows are added to a table of sums. */
-function sumsOf<Row extends RollupRow | DailyRow>(table: string, time: keyof Row & string) {
-  const names = ["key_id", "model", "provider"] as const;
-  const columns: Columns<Row> = [
-    [time, "bigint"],
-    ...names.map((name) => [name, "text"] as const),
-    ...SUMS.map((name) => [name, "bigint"] as const),
-  ];
+const HOURLY = createAdditions("rollups", "hour", HOURLY_COLUMNS);
+const DAILY = createAdditions("rollups_daily", "day", DAILY_COLUMNS);
+
+/** Makes the statements that add rows to a table of sums. */
+function createAdditions<Table extends Columns>(table: string, time: keyof Table & string, columns: Table) {
   const added = SUMS.map((sum) => `${sum} = ${table}.${sum} + excluded.${sum}`).join(", ");
-  const onConflict = `on conflict (${time}, ${names.join(", ")}) do update set ${added}`;
+  const group = [time, ...Object.keys(GROUP_COLUMNS)].join(", ");
+  const onConflict = `on conflict (${group}) do update set ${added}`;
   return {
-    columns,
-    one: createRowInsert(table, columns, onConflict),
-    all: createBulkInsert(table, columns, onConflict),
+    inSqlite: createRowInsert(table, columns, onConflict),
+    inPostgres: createBulkInsert(table, columns, onConflict),
   };
 }
 
@@ -52,8 +49,8 @@ export async function addToRollups(
   settled: readonly RequestRow[],
   corrected: readonly RequestRow[] = [],
 ): Promise<void> {
-  const wrong = corrected.map(rollupOf);
-  await addSums(database, transaction, mergeSums([...settled.map(rollupOf), ...wrong.map(negate)]));
+  const wrong = corrected.map(toRollup);
+  await addSums(database, transaction, mergeSums([...settled.map(toRollup), ...wrong.map(negate)]));
   await deleteEmptySums(transaction, wrong);
 }
 
@@ -70,7 +67,7 @@ async function deleteEmptySums(
       .execute();
     await transaction
       .deleteFrom("rollups_daily")
-      .where((eb) => eb.and({ ...group, day: dayOf(hour) }))
+      .where((eb) => eb.and({ ...group, day: floorToDay(hour) }))
       .execute();
   }
 }
@@ -82,13 +79,14 @@ export async function addSums(
   hours: readonly RollupRow[],
 ): Promise<void> {
   if (hours.length === 0) return;
-  const days = mergeSums(hours.map(({ hour, ...sums }) => ({ day: dayOf(hour), ...sums })));
+  const days = mergeSums(hours.map(({ hour, ...sums }) => ({ day: floorToDay(hour), ...sums })));
   if (sqlite) {
-    for (const row of hours) HOURLY.one(sqlite).run(...HOURLY.columns.map(([name]) => row[name]));
-    for (const row of days) DAILY.one(sqlite).run(...DAILY.columns.map(([name]) => row[name]));
+    const [addHour, addDay] = [HOURLY.inSqlite(sqlite), DAILY.inSqlite(sqlite)];
+    for (const row of hours) addHour(row);
+    for (const row of days) addDay(row);
   } else {
-    await HOURLY.all(hours).execute(transaction);
-    await DAILY.all(days).execute(transaction);
+    await HOURLY.inPostgres(hours).execute(transaction);
+    await DAILY.inPostgres(days).execute(transaction);
   }
 }
 
@@ -105,32 +103,19 @@ function mergeSums<Row extends RollupRow | DailyRow>(rows: readonly Row[]): Row[
   return [...groups].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
 }
 
-function dayOf(hour: number): number {
-  return hour - (hour % DAY_MS);
-}
-
 function negate(row: RollupRow): RollupRow {
   const negative = { ...row };
   for (const sum of SUMS) negative[sum] = -row[sum];
   return negative;
 }
 
-function rollupOf(row: RequestRow): RollupRow {
+function toRollup(row: RequestRow): RollupRow {
   return {
-    hour: row.started_at - (row.started_at % HOUR_MS),
+    hour: floorToHour(row.started_at),
     key_id: row.key_id,
     model: wasServed(row) ? (row.forwarded_model ?? "") : "",
     provider: row.provider ?? "",
-    requests: 1,
-    unknown_requests: row.state === "unknown" ? 1 : 0,
-    prompt_tokens: row.prompt_tokens ?? 0,
-    completion_tokens: row.completion_tokens ?? 0,
-    cached_tokens: row.cached_tokens ?? 0,
-    cache_write_tokens: row.cache_write_tokens ?? 0,
-    reasoning_tokens: row.reasoning_tokens ?? 0,
-    cost_nanodollars: row.cost_nanodollars ?? 0,
-    // Otherwise it is part of the cost.
-    byok_nanodollars: row.is_byok === 1 ? (row.upstream_inference_nanodollars ?? 0) : 0,
+    ...toSums(row),
   };
 }
 

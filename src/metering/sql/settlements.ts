@@ -1,8 +1,8 @@
 import type { Database } from "../../store/database.ts";
 import { databaseTime } from "../../store/database-time.ts";
-import type { RequestRow } from "../record.ts";
+import { type RequestRow, STATE, type TokenCount, TRANSITIONS } from "../record.ts";
 import { addToRollups } from "./rollups.ts";
-import { IS_UNFINISHED } from "./unfinished.ts";
+import { IS_UNFINISHED } from "./state-conditions.ts";
 
 /** How long a replica that has claimed rows may take before another one may: longer than it waits for an answer. */
 const CLAIM_MS = 15_000;
@@ -16,7 +16,7 @@ export async function claimDue(database: Database, limit: number): Promise<Reque
         .selectFrom("requests")
         .select("id")
         .where(IS_UNFINISHED)
-        .where("state", "=", "pending")
+        .where("state", "=", STATE.pending)
         .where("settle_at", "<=", databaseTime(database))
         .orderBy("settle_at")
         .limit(limit);
@@ -38,7 +38,7 @@ export async function makeMisdatedDue(database: Database, longestWaitMs: number)
     .updateTable("requests")
     .set({ settle_at: databaseTime(database) })
     .where(IS_UNFINISHED)
-    .where("state", "=", "pending")
+    .where("state", "=", STATE.pending)
     .where("settle_at", ">", databaseTime(database, longestWaitMs))
     .execute();
 }
@@ -64,7 +64,7 @@ export async function postponeLookup(
       settle_attempts: eb("settle_attempts", "+", isMiss ? 1 : 0),
     }))
     .where("id", "=", id)
-    .where("state", "=", "pending")
+    .where("state", "=", STATE.pending)
     .execute();
 }
 
@@ -74,16 +74,15 @@ export type Settlement = Pick<
   | "state"
   | "cost_nanodollars"
   | "cost_source"
-  | "prompt_tokens"
-  | "completion_tokens"
-  | "cached_tokens"
-  | "cache_write_tokens"
-  | "reasoning_tokens"
+  | TokenCount
   | "is_byok"
   | "upstream_inference_nanodollars"
   | "provider"
   | "response_model"
 >;
+
+/** A row that is still open is settled by its own process. */
+const SETTLEABLE_STATES = [STATE.pending, STATE.unknown] as const;
 
 /**
  * Makes a row final and counts it in the rollups. A row that another replica has settled stays as it is; a real bill
@@ -100,13 +99,17 @@ export async function settleRow(
       .selectFrom("requests")
       .selectAll()
       .where("id", "=", id)
-      .where("state", "in", settlement.state === "settled" ? ["pending", "unknown"] : ["pending"]);
+      .where(
+        "state",
+        "in",
+        SETTLEABLE_STATES.filter((state) => TRANSITIONS[state].includes(settlement.state)),
+      );
     const before = await (database.sqlite ? query : query.forUpdate()).executeTakeFirst();
     if (!before) return undefined;
     const changes = { ...settlement, settle_at: null };
     await transaction.updateTable("requests").set(changes).where("id", "=", id).execute();
     const after = { ...before, ...changes };
-    await addToRollups(database, transaction, [after], before.state === "unknown" ? [before] : []);
+    await addToRollups(database, transaction, [after], before.state === STATE.unknown ? [before] : []);
     return after;
   });
 }

@@ -1,6 +1,7 @@
 import { sql } from "kysely";
 import { expect, test } from "vitest";
 import type { Database } from "../../../src/store/database.ts";
+import { mapTokenCounts } from "../../../src/metering/record.ts";
 import { addSums } from "../../../src/metering/sql/rollups.ts";
 import { readKeyUsage } from "../../../src/metering/sql/key-usage.ts";
 
@@ -15,11 +16,7 @@ async function spend(database: Database, costs: Readonly<Record<string, number>>
     provider: "P",
     requests: 1,
     unknown_requests: 0,
-    prompt_tokens: 1,
-    completion_tokens: 1,
-    cached_tokens: 0,
-    cache_write_tokens: 0,
-    reasoning_tokens: 0,
+    ...mapTokenCounts(() => 1),
     cost_nanodollars,
     byok_nanodollars: 3 * cost_nanodollars,
   }));

@@ -2,13 +2,12 @@ import { sql } from "kysely";
 import { expect, test } from "vitest";
 import { LINES_PER_PAGE } from "../../../src/metering/sql/report.ts";
 import { DIMENSIONS, reportUsage } from "../../../src/metering/sql/report.ts";
+import { DAY_MS, HOUR_MS } from "../../../src/durations.ts";
 import {
   insertRollups,
-  DAY_MS,
   sumRollups,
   generateRollups,
   GROUPINGS,
-  HOUR_MS,
   MODELS,
   readReport,
   collectReportedSums,
@@ -125,7 +124,7 @@ export function testUsageReport(open: OpenDatabase): void {
     ]);
     const time = { from: NOVEMBER, to: NOVEMBER + HOUR_MS, by: ["key"] as const };
     const report = await readReport(database, time);
-    expect([report.pendingRequests, report.total.requests, report.total.unknownRequests]).toEqual([
+    expect([report.pendingRequests, report.total.requests, report.total.unknown_requests]).toEqual([
       3,
       2n,
       1n,
@@ -165,7 +164,7 @@ export function testUsageReport(open: OpenDatabase): void {
       })),
     );
     const { lines } = await readReport(database, { from: NOVEMBER, to: NOVEMBER + DAY_MS, by: ["key"] });
-    expect(lines.map(({ costNanodollars }) => costNanodollars)).toEqual([9_000_000_000_000_003n]);
+    expect(lines.map(({ cost_nanodollars }) => cost_nanodollars)).toEqual([9_000_000_000_000_003n]);
   });
 
   test("sums up what is beyond 64 bits, and beyond what a number holds", async () => {
@@ -180,7 +179,7 @@ export function testUsageReport(open: OpenDatabase): void {
     );
     const time = { from: NOVEMBER, to: NOVEMBER + 3 * HOUR_MS };
     const { lines, total } = await readReport(database, { ...time, by: ["model"] });
-    const sums = { costNanodollars: 3n * largest, promptTokens: 3n * 9_007_199_254_740_993n, requests: 3n };
+    const sums = { cost_nanodollars: 3n * largest, prompt_tokens: 3n * 9_007_199_254_740_993n, requests: 3n };
     expect([lines, total]).toMatchObject([[sums], sums]);
   });
 
@@ -198,9 +197,9 @@ export function testUsageReport(open: OpenDatabase): void {
     for await (const lines of report.pages) {
       expect(lines.length).toBeLessThanOrEqual(LINES_PER_PAGE);
       if (models.size === 0) await insertRollups(database, [createRollup(NOVEMBER, ["key_1", "late"])]);
-      for (const { model, costNanodollars } of lines) {
-        expect(costNanodollars <= (last ?? costNanodollars)).toBe(true);
-        last = costNanodollars;
+      for (const { model, cost_nanodollars } of lines) {
+        expect(cost_nanodollars <= (last ?? cost_nanodollars)).toBe(true);
+        last = cost_nanodollars;
         models.add(model);
       }
     }

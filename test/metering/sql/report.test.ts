@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { reportUsage, type UsageQuery, compileUsageQuery } from "../../../src/metering/sql/report.ts";
 import { openTestDatabase } from "../../support/test-database.ts";
 import { explainQuery } from "../../support/query-plans.ts";
-import { insertRollups, DAY_MS, HOUR_MS, createRollup } from "../../support/rollup-rows.ts";
+import { DAY_MS, HOUR_MS } from "../../../src/durations.ts";
+import { insertRollups, createRollup } from "../../support/rollup-rows.ts";
 import { NOVEMBER } from "../../support/ledger-rows.ts";
 import { testUsageReport } from "./report-contract.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Database } from "../../../src/store/database.ts";
 import { adoptOrphans, heartbeat, deregister } from "../../../src/metering/sql/instances.ts";
-import type { RequestRow } from "../../../src/metering/record.ts";
+import { mapTokenCounts, type RequestRow } from "../../../src/metering/record.ts";
 import { writeRequests } from "../../../src/metering/sql/upsert.ts";
 import {
   claimDue,
@@ -33,11 +33,7 @@ const SETTLEMENT: Settlement = {
   state: "settled",
   cost_nanodollars: 7,
   cost_source: "generation",
-  prompt_tokens: 1,
-  completion_tokens: 2,
-  cached_tokens: 0,
-  cache_write_tokens: 0,
-  reasoning_tokens: 0,
+  ...mapTokenCounts(() => 1),
   is_byok: 0,
   upstream_inference_nanodollars: 5,
   provider: "Some",

@@ -1,0 +1,25 @@
+/** Types that SQLite and PostgreSQL share. */
+export type SqlType = "text" | "integer" | "bigint";
+
+/** A column of a table. `Value` is the TypeScript type of what it holds. */
+export interface Column<Value extends string | number | null = string | number | null> {
+  readonly sqlType: SqlType;
+  readonly isNullable: boolean;
+  /** Never set: it carries the type. */
+  readonly value?: Value;
+}
+
+export const TEXT: Column<string> = { sqlType: "text", isNullable: false };
+export const NULLABLE_TEXT: Column<string | null> = { sqlType: "text", isNullable: true };
+export const INTEGER: Column<number> = { sqlType: "integer", isNullable: false };
+export const NULLABLE_INTEGER: Column<number | null> = { sqlType: "integer", isNullable: true };
+export const BIGINT: Column<number> = { sqlType: "bigint", isNullable: false };
+export const NULLABLE_BIGINT: Column<number | null> = { sqlType: "bigint", isNullable: true };
+
+/** The columns of a table by name. */
+export type Columns = Readonly<Record<string, Column>>;
+
+/** A row of a table with these columns. */
+export type RowOf<Table extends Columns> = {
+  -readonly [Name in keyof Table]: Table[Name] extends Column<infer Value> ? Value : never;
+};
