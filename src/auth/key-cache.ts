@@ -1,16 +1,27 @@
+import { timingSafeEqual } from "node:crypto";
+import { LRUCache } from "lru-cache";
 import { GatewayError } from "../errors.ts";
-import { type CachedKey, isValidSecret } from "./cached-key.ts";
 import type { CallerKey } from "./caller-key.ts";
 import type { ScheduleLookUp, KeyStore } from "./key-store.ts";
 
 const POLL_EVERY_MS = 1_000;
-const TOUCH_EVERY_MS = 10_000;
+const SAVE_LAST_USED_EVERY_MS = 10_000;
 const CACHE_MAX = 10_000;
 const LOOK_UPS_MAX = 1_000;
 /** How many digests that belong to no key are remembered. */
 const ABSENT_MAX = 10_000;
 /** A change is heard of within two polls; without news for longer than that, an absent key may be there by now. */
 const ABSENT_MAX_AGE_MS = 2 * POLL_EVERY_MS;
+
+/** A key as it is remembered, with what it has to be compared with. */
+export interface CachedKey {
+  readonly key: CallerKey;
+  readonly digest: Buffer;
+  readonly previousDigest: Buffer | undefined;
+  readonly previousValidUntil: number;
+  /** ms since 1970; 0 when it may not be used at all. */
+  readonly validUntil: number;
+}
 
 /** How far the changes of keys have come, and which changes they were. */
 export interface KeyHistory {
@@ -41,7 +52,7 @@ export interface KeyCacheOptions {
   /** How long keys that are known go on while the source fails. */
   readonly graceMs: number;
   /** Told when the source begins to fail, and when it is well again. */
-  readonly onHealth: (healthy: boolean, error?: unknown) => void;
+  readonly onHealth: (isHealthy: boolean, error?: unknown) => void;
   /** Called when the source is not what it was, as after a restore of a backup, and nothing remembered holds any more. */
   readonly onReplaced?: () => void;
   /** ms since 1970. */
@@ -55,22 +66,22 @@ export interface KeyCacheOptions {
 export class KeyCache implements KeyStore {
   readonly #options: KeyCacheOptions;
   readonly #now: () => number;
-  /** By digest, as latin1 text; the one used longest ago first. */
-  readonly #rows = new Map<string, CachedKey>();
-  /** Digests that belonged to no key as of the last change, as latin1 text; the one looked up first comes first. */
-  readonly #absent = new Set<string>();
+  /** By digest, as latin1 text. */
+  readonly #keys = new LRUCache<string, CachedKey>({ max: CACHE_MAX });
+  /** Digests that belonged to no key as of the last change, as latin1 text. Read with `has`: the first one in is dropped first. */
+  readonly #absent = new LRUCache<string, true>({ max: ABSENT_MAX });
   readonly #lookUps = new Map<string, Promise<CachedKey | undefined>>();
   #usedAt = new Map<string, number>();
-  #touchedAt = -Infinity;
+  #savedLastUsedAt = -Infinity;
   #revision = -1;
   /** Id of the change that made `#revision`: a backup that was restored does not have it. */
   #lastChange: string | null = null;
   #polledAt = -Infinity;
   #polling: Promise<void> | undefined = undefined;
-  #touching: Promise<void> | undefined = undefined;
+  #savingLastUsed: Promise<void> | undefined = undefined;
   #timer: NodeJS.Timeout | undefined = undefined;
   #endListening: () => void = () => {};
-  #healthy = true;
+  #isHealthy = true;
 
   constructor(options: KeyCacheOptions) {
     this.#options = options;
@@ -79,7 +90,7 @@ export class KeyCache implements KeyStore {
 
   /** Begins to follow the changes of keys. @throws when the source cannot be asked. */
   async start(): Promise<void> {
-    this.#moveTo(await this.#options.source.readHistory(0));
+    this.#advanceTo(await this.#options.source.readHistory(0));
     this.#polledAt = performance.now();
     this.#timer = setInterval(() => void this.#poll(), POLL_EVERY_MS);
     this.#timer.unref();
@@ -91,8 +102,8 @@ export class KeyCache implements KeyStore {
     clearInterval(this.#timer);
     this.#endListening();
     await this.#polling;
-    await this.#touching;
-    await this.#touch();
+    await this.#savingLastUsed;
+    await this.#saveLastUsed();
   }
 
   /**
@@ -101,24 +112,22 @@ export class KeyCache implements KeyStore {
    */
   find(
     digest: Buffer,
-    admit: ScheduleLookUp = (lookUp) => lookUp(),
+    scheduleLookUp: ScheduleLookUp = (lookUp) => lookUp(),
   ): CallerKey | undefined | Promise<CallerKey | undefined> {
     const index = digest.toString("latin1");
-    const known = this.#rows.get(index);
+    const known = this.#keys.get(index);
     if (known === undefined)
-      return this.#isAbsent(index) ? undefined : admit(() => this.#lookUp(index, digest));
-    if (performance.now() - this.#polledAt > this.#options.graceMs + 2 * POLL_EVERY_MS) throw notReachable();
-    // The most recently used one last.
-    this.#rows.delete(index);
-    this.#rows.set(index, known);
-    return this.#admit(known, digest);
+      return this.#isAbsent(index) ? undefined : scheduleLookUp(() => this.#lookUp(index, digest));
+    if (performance.now() - this.#polledAt > this.#options.graceMs + 2 * POLL_EVERY_MS)
+      throw createUnreachableError();
+    return this.#accept(known, digest);
   }
 
-  #admit(known: CachedKey, digest: Buffer): CallerKey | undefined {
+  #accept(cached: CachedKey, digest: Buffer): CallerKey | undefined {
     const now = this.#now();
-    if (!isValidSecret(known, digest, now)) return undefined;
-    this.#usedAt.set(known.key.id, now);
-    return known.key;
+    if (!isValidSecret(cached, digest, now)) return undefined;
+    this.#usedAt.set(cached.key.id, now);
+    return cached.key;
   }
 
   #isAbsent(index: string): boolean {
@@ -126,81 +135,67 @@ export class KeyCache implements KeyStore {
   }
 
   async #lookUp(index: string, digest: Buffer): Promise<CallerKey | undefined> {
-    if (this.#revision === -1) throw notReachable();
+    if (this.#revision === -1) throw createUnreachableError();
     // It may have waited for its turn behind a look-up of the same key.
-    const known = this.#rows.get(index);
-    if (known) return this.#admit(known, digest);
+    const known = this.#keys.get(index);
+    if (known) return this.#accept(known, digest);
     if (this.#isAbsent(index)) return undefined;
     let lookUp = this.#lookUps.get(index);
     if (!lookUp) {
-      if (this.#lookUps.size >= LOOK_UPS_MAX) throw notReachable();
-      const asked = this.#ask(index, digest).finally(() => {
-        if (this.#lookUps.get(index) === asked) this.#lookUps.delete(index);
+      if (this.#lookUps.size >= LOOK_UPS_MAX) throw createUnreachableError();
+      const fetched = this.#fetch(index, digest).finally(() => {
+        if (this.#lookUps.get(index) === fetched) this.#lookUps.delete(index);
       });
-      lookUp = asked;
-      this.#lookUps.set(index, asked);
+      lookUp = fetched;
+      this.#lookUps.set(index, fetched);
     }
     const found = await lookUp;
-    return found && this.#admit(found, digest);
+    return found && this.#accept(found, digest);
   }
 
-  async #ask(index: string, digest: Buffer): Promise<CachedKey | undefined> {
+  async #fetch(index: string, digest: Buffer): Promise<CachedKey | undefined> {
     const before = this.#lastChange;
     const found = await this.#options.source.findByDigest(digest.toString("hex")).catch((error: unknown) => {
-      throw notReachable(error);
+      throw createUnreachableError(error);
     });
     // A change that was heard of meanwhile may be newer than what was read: then the next request asks again.
     if (before === this.#lastChange) {
-      if (found) this.#remember(index, found);
-      else this.#rememberAbsent(index);
+      if (found) this.#keys.set(index, found);
+      else if (!this.#absent.has(index)) this.#absent.set(index, true);
     }
     return found;
-  }
-
-  #rememberAbsent(index: string): void {
-    this.#absent.add(index);
-    if (this.#absent.size <= ABSENT_MAX) return;
-    const [first] = this.#absent;
-    if (first !== undefined) this.#absent.delete(first);
-  }
-
-  #remember(index: string, found: CachedKey): void {
-    this.#rows.set(index, found);
-    for (const oldest of this.#rows.keys()) {
-      if (this.#rows.size <= CACHE_MAX) return;
-      this.#rows.delete(oldest);
-    }
   }
 
   /** Polls now, or once more when the poll under way is over: it may have read before the change. */
   async #poll(): Promise<void> {
     await this.#polling;
-    this.#polling ??= this.#follow().finally(() => {
+    this.#polling ??= this.#readChanges().finally(() => {
       this.#polling = undefined;
     });
     await this.#polling;
   }
 
-  async #follow(): Promise<void> {
+  async #readChanges(): Promise<void> {
     const startedAt = performance.now();
     try {
       const history = await this.#options.source.readHistory(this.#revision);
-      if (history.revision < this.#revision || history.lastChangeBefore !== this.#lastChange) this.#forget();
+      if (history.revision < this.#revision || history.lastChangeBefore !== this.#lastChange)
+        this.#forgetAll();
       else if (history.revision > this.#revision) await this.#forgetChanged();
-      this.#moveTo(history);
+      this.#advanceTo(history);
       this.#polledAt = startedAt;
-      this.#health(true);
+      this.#reportHealth(true);
       // Not waited for: a row that another holds must not keep a revocation from being heard of.
-      if (startedAt - this.#touchedAt > TOUCH_EVERY_MS)
-        this.#touching ??= this.#touch().finally(() => {
-          this.#touching = undefined;
+      if (startedAt - this.#savedLastUsedAt > SAVE_LAST_USED_EVERY_MS)
+        this.#savingLastUsed ??= this.#saveLastUsed().finally(() => {
+          this.#savingLastUsed = undefined;
         });
     } catch (error) {
-      this.#health(false, error);
+      this.#reportHealth(false, error);
     }
   }
 
-  #moveTo({ revision, lastChange }: KeyHistory): void {
+  #advanceTo({ revision, lastChange }: KeyHistory): void {
     if (revision !== this.#revision || lastChange !== this.#lastChange) this.#absent.clear();
     this.#revision = revision;
     this.#lastChange = lastChange;
@@ -208,20 +203,22 @@ export class KeyCache implements KeyStore {
 
   async #forgetChanged(): Promise<void> {
     const ids = new Set(await this.#options.source.listChangedSince(this.#revision));
-    for (const [index, { key }] of this.#rows) if (ids.has(key.id)) this.#rows.delete(index);
+    // Collected first: the library does not allow a deletion while it iterates.
+    const changed = [...this.#keys].filter(([, { key }]) => ids.has(key.id));
+    for (const [index] of changed) this.#keys.delete(index);
   }
 
   /** Another database, or an older copy, has taken the place of the one that was read: its changes are not known. */
-  #forget(): void {
-    this.#rows.clear();
+  #forgetAll(): void {
+    this.#keys.clear();
     this.#absent.clear();
     this.#lookUps.clear();
     this.#options.onReplaced?.();
   }
 
-  async #touch(): Promise<void> {
+  async #saveLastUsed(): Promise<void> {
     if (this.#usedAt.size === 0) return;
-    this.#touchedAt = performance.now();
+    this.#savedLastUsedAt = performance.now();
     const usedAt = this.#usedAt;
     this.#usedAt = new Map();
     await this.#options.source.saveLastUsed(usedAt).catch(() => {
@@ -230,15 +227,31 @@ export class KeyCache implements KeyStore {
     });
   }
 
-  #health(healthy: boolean, error?: unknown): void {
-    if (healthy !== this.#healthy) this.#options.onHealth(healthy, error);
-    this.#healthy = healthy;
+  #reportHealth(isHealthy: boolean, error?: unknown): void {
+    if (isHealthy !== this.#isHealthy) this.#options.onHealth(isHealthy, error);
+    this.#isHealthy = isHealthy;
   }
 }
 
-function notReachable(cause?: unknown): GatewayError {
+function createUnreachableError(cause?: unknown): GatewayError {
   return new GatewayError("store_unavailable", "Keys cannot be looked up now; try again shortly.", {
     headers: { "retry-after": "2" },
     cause,
   });
+}
+
+/**
+ * Whether a key may be used with this secret now. What decides is compared in constant time; an index only finds what to
+ * compare with.
+ * @param given SHA-256 of the secret. @param now ms since 1970.
+ */
+function isValidSecret(
+  { digest, previousDigest, previousValidUntil, validUntil }: CachedKey,
+  given: Buffer,
+  now: number,
+): boolean {
+  const matches =
+    timingSafeEqual(digest, given) ||
+    (previousDigest !== undefined && timingSafeEqual(previousDigest, given) && now < previousValidUntil);
+  return matches && now < validUntil;
 }

@@ -9,15 +9,18 @@ export type ScheduleLookUp = (lookUp: () => Promise<CallerKey | undefined>) => P
 export interface KeyStore {
   /**
    * @param digest SHA-256 of the secret a caller presented.
-   * @param admit decides on the look-up in a database, if one is needed; without it the look-up begins at once.
+   * @param scheduleLookUp runs the look-up in a database, if one is needed; by default at once.
    * @returns the key it belongs to, if any; a promise only when a database is asked.
    */
-  find(digest: Buffer, admit?: ScheduleLookUp): CallerKey | undefined | Promise<CallerKey | undefined>;
+  find(
+    digest: Buffer,
+    scheduleLookUp?: ScheduleLookUp,
+  ): CallerKey | undefined | Promise<CallerKey | undefined>;
 }
 
 /** A store of a fixed list of keys, which may use every model. */
 export function createStaticKeyStore(entries: readonly ConfiguredKey[]): KeyStore {
-  const byDigest = new Map(entries.map((entry) => [entry.digest.toString("latin1"), known(entry)]));
+  const byDigest = new Map(entries.map((entry) => [entry.digest.toString("latin1"), toStoredKey(entry)]));
   const nobody = Buffer.alloc(32);
   return {
     find(digest) {
@@ -33,7 +36,7 @@ export function getConfiguredKeyId({ name }: ConfiguredKey): string {
   return `env:${name}`;
 }
 
-function known(entry: ConfiguredKey): { digest: Buffer; key: CallerKey } {
+function toStoredKey(entry: ConfiguredKey): { digest: Buffer; key: CallerKey } {
   const { name, digest } = entry;
   return {
     digest,
@@ -43,5 +46,5 @@ function known(entry: ConfiguredKey): { digest: Buffer; key: CallerKey } {
 
 /** Asks one store and then, for what it does not know, the other. */
 export function chainKeyStores(first: KeyStore, second: KeyStore): KeyStore {
-  return { find: (digest, admit) => first.find(digest) ?? second.find(digest, admit) };
+  return { find: (digest, scheduleLookUp) => first.find(digest) ?? second.find(digest, scheduleLookUp) };
 }

@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import { type ConfiguredKey, findFingerprint } from "../config/key-list.ts";
 import { fingerprintSecret } from "../key-secret.ts";
 import { getConfiguredKeyId } from "./key-store.ts";
@@ -9,17 +10,18 @@ const SECRETS_MAX = 20_000;
  * secret is a checksum of 32 bits, so this only says which secrets are worth a look-up; it lets nobody in.
  */
 export class KnownSecrets {
-  /** The one that was added first comes first. */
-  readonly #fingerprints = new Set<number>();
+  /** Read with `has`, so that the fingerprint that was added first is dropped first. */
+  readonly #fingerprints: LRUCache<number, true>;
   /** Ids of keys that were listed by their digests and have not been used yet. */
   readonly #unseen = new Set<string>();
 
   /** @param entries the keys of the configuration, which are known from the start. */
   constructor(entries: readonly ConfiguredKey[]) {
+    this.#fingerprints = new LRUCache({ max: Math.max(SECRETS_MAX, entries.length) });
     for (const entry of entries) {
       const fingerprint = findFingerprint(entry);
       if (fingerprint === undefined) this.#unseen.add(getConfiguredKeyId(entry));
-      else this.#fingerprints.add(fingerprint);
+      else this.#fingerprints.set(fingerprint, true);
     }
   }
 
@@ -35,10 +37,8 @@ export class KnownSecrets {
   /** @param keyId id of the key that the secret belongs to. */
   add(secret: string, keyId: string): void {
     this.#unseen.delete(keyId);
-    this.#fingerprints.add(fingerprintSecret(secret));
-    if (this.#fingerprints.size <= SECRETS_MAX) return;
-    const [first] = this.#fingerprints;
-    if (first !== undefined) this.#fingerprints.delete(first);
+    const fingerprint = fingerprintSecret(secret);
+    if (!this.#fingerprints.has(fingerprint)) this.#fingerprints.set(fingerprint, true);
   }
 
   delete(secret: string): void {

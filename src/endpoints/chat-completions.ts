@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, onRequestAsyncHookHandler, onReques
 import { sendError } from "../http/send-error.ts";
 import { toUpstreamHeaders } from "../http/headers.ts";
 import { requireJson } from "../http/raw-json.ts";
-import { refuseForbiddenModels } from "../auth/model-access.ts";
+import { refuseForbiddenModels } from "../auth/model-policy.ts";
 import type { BodyMemory } from "../limits/body-memory.ts";
 import { getCallerId } from "../limits/caller-id.ts";
 import type { InFlight } from "../limits/in-flight.ts";

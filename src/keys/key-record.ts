@@ -1,4 +1,4 @@
-import type { CachedKey } from "../auth/cached-key.ts";
+import type { CachedKey } from "../auth/key-cache.ts";
 import type { KeyRow } from "./key-rows.ts";
 import type { ManagedKey } from "./gateway-key.ts";
 import type { KeyChanges, NewKey } from "./key-input.ts";

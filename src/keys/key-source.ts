@@ -1,5 +1,5 @@
 import { Client } from "pg";
-import type { CachedKey } from "../auth/cached-key.ts";
+import type { CachedKey } from "../auth/key-cache.ts";
 import type { KeyHistory, KeySource } from "../auth/key-cache.ts";
 import type { Database } from "../store/database.ts";
 import { toCachedKey } from "./key-record.ts";

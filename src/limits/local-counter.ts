@@ -1,3 +1,5 @@
+import { LRUCache } from "lru-cache";
+
 /** How many callers a process counts at once. A caller whose window is dropped starts a new one. */
 const CALLERS_MAX = 50_000;
 
@@ -16,8 +18,8 @@ export interface WindowCount {
 /** Counts requests per caller in fixed windows, in the memory of this process. */
 export class LocalCounter {
   readonly #windowMs: number;
-  /** By caller; the window that began first comes first. */
-  readonly #windows = new Map<string, Window>();
+  /** By caller. Read with `peek`, so that the window that began first is dropped first. */
+  readonly #windows = new LRUCache<string, Window>({ max: CALLERS_MAX });
 
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
@@ -26,20 +28,12 @@ export class LocalCounter {
   /** Counts one request of a caller, whose window begins with it unless one is open. */
   count(caller: string): WindowCount {
     const now = performance.now();
-    let window = this.#windows.get(caller);
+    let window = this.#windows.peek(caller);
     if (window === undefined || window.endsAt <= now) {
       window = { count: 0, endsAt: now + this.#windowMs };
-      this.#begin(caller, window);
+      this.#windows.set(caller, window);
     }
     window.count++;
     return { count: window.count, resetMs: window.endsAt - now };
-  }
-
-  #begin(caller: string, window: Window): void {
-    this.#windows.delete(caller);
-    this.#windows.set(caller, window);
-    if (this.#windows.size <= CALLERS_MAX) return;
-    const [first] = this.#windows.keys();
-    if (first !== undefined) this.#windows.delete(first);
   }
 }

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { getClientAddress } from "../http/client-address.ts";
 import type { RedisStore } from "../store/redis.ts";
-import { BlockedCallers } from "./exceeded-callers.ts";
+import { BlockedCallers } from "./blocked-callers.ts";
 import { type WindowCount, LocalCounter } from "./local-counter.ts";
 
 /** SDKs ignore a `retry-after` above this. */
@@ -52,7 +52,7 @@ export function createLimit(options: LimitOptions): Limit {
 class FixedWindowLimit implements Limit {
   readonly #options: LimitOptions;
   readonly #local: LocalCounter;
-  readonly #exceeded = new BlockedCallers();
+  readonly #blocked = new BlockedCallers();
 
   constructor(options: LimitOptions) {
     this.#options = options;
@@ -60,14 +60,14 @@ class FixedWindowLimit implements Limit {
   }
 
   isExceededBy(caller: string): boolean {
-    return this.#exceeded.remainingMs(caller) > 0;
+    return this.#blocked.remainingMs(caller) > 0;
   }
 
   async consume(caller: string, reply?: FastifyReply): Promise<void> {
     const { max } = this.#options;
     const { count, resetMs } = await this.#count(caller);
     if (count > max) {
-      this.#exceeded.add(caller, resetMs);
+      this.#blocked.add(caller, resetMs);
       throw this.#tooMany(resetMs);
     }
     reply?.headers(limitHeaders(max, max - count, resetMs));
@@ -90,7 +90,7 @@ class FixedWindowLimit implements Limit {
   }
 
   #countLocally(caller: string): WindowCount {
-    const remainingMs = this.#exceeded.remainingMs(caller);
+    const remainingMs = this.#blocked.remainingMs(caller);
     return remainingMs > 0
       ? { count: this.#options.max + 1, resetMs: remainingMs }
       : this.#local.count(caller);

@@ -89,8 +89,8 @@ function countedKeys(secrets: readonly string[] = []) {
   );
   const seen = { lookUps: 0, running: 0, mostRunning: 0 };
   const keys: KeyStore = {
-    find: (digest, admit = (lookUp) => lookUp()) =>
-      admit(async () => {
+    find: (digest, scheduleLookUp = (lookUp) => lookUp()) =>
+      scheduleLookUp(async () => {
         seen.lookUps++;
         seen.mostRunning = Math.max(seen.mostRunning, ++seen.running);
         await new Promise((resolve) => setTimeout(resolve, 2));

@@ -1,6 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { KeyCache, type KeyHistory, type KeySource } from "../../src/auth/key-cache.ts";
-import type { CachedKey } from "../../src/auth/cached-key.ts";
+import { type CachedKey, KeyCache, type KeyHistory, type KeySource } from "../../src/auth/key-cache.ts";
 import { waitUntil } from "../support/wait.ts";
 
 const REMEMBERED = 10_000;

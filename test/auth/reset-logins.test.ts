@@ -13,7 +13,7 @@ const LOGINS_MAX = 5;
 function slowKeys() {
   const waiting: (() => void)[] = [];
   const lookUp = (): Promise<undefined> => new Promise((resolve) => waiting.push(() => resolve(undefined)));
-  const keys: KeyStore = { find: (_digest, admit = (start) => start()) => admit(lookUp) };
+  const keys: KeyStore = { find: (_digest, scheduleLookUp = (start) => start()) => scheduleLookUp(lookUp) };
   return { keys, waiting };
 }
 
