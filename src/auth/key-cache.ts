@@ -238,7 +238,6 @@ export class KeyCache implements KeyStore {
 
 function notReachable(cause?: unknown): GatewayError {
   return new GatewayError("store_unavailable", "Keys cannot be looked up now; try again shortly.", {
-    headers: { "retry-after": "2" },
     cause,
   });
 }
