@@ -115,7 +115,6 @@ function translateErrors(scope: AdminScope): void {
   scope.setErrorHandler((error) => {
     if (isUnavailable(error)) {
       throw new GatewayError("store_unavailable", "The database cannot be asked now; try again shortly.", {
-        headers: { "retry-after": "2" },
         cause: error,
       });
     }

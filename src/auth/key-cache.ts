@@ -235,7 +235,6 @@ export class KeyCache implements KeyStore {
 
 function createUnreachableError(cause?: unknown): GatewayError {
   return new GatewayError("store_unavailable", "Keys cannot be looked up now; try again shortly.", {
-    headers: { "retry-after": "2" },
     cause,
   });
 }

@@ -42,7 +42,6 @@ async function lookUp(
     return { usage, expiresAt: id.startsWith("env:") ? null : (await keys.get(id)).expiresAt };
   } catch (cause) {
     throw new GatewayError("store_unavailable", "Usage cannot be looked up now; try again shortly.", {
-      headers: { "retry-after": "2" },
       cause,
     });
   }

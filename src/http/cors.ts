@@ -43,7 +43,7 @@ export async function allowOrigins(
       return;
     }
     reportRefused(origin);
-    done(origins.length === 0 ? undefined : notAllowed());
+    done(origins.length === 0 ? undefined : new GatewayError("origin_not_allowed"));
   });
   if (origins.length === 0) return;
   await app.register(cors, {
@@ -55,13 +55,6 @@ export async function allowOrigins(
     maxAge: 600,
     strictPreflight: false,
   });
-}
-
-function notAllowed(): GatewayError {
-  return new GatewayError(
-    "origin_not_allowed",
-    "Pages of this origin may not call this gateway; have the origin added to its CORS_ORIGINS.",
-  );
 }
 
 const REPORT_EVERY_MS = 60_000;

@@ -27,10 +27,7 @@ function toGatewayError(error: unknown, request: FastifyRequest): GatewayError {
   const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
   switch (code) {
     case "FST_ERR_CTP_BODY_TOO_LARGE":
-      return new GatewayError(
-        "request_too_large",
-        "The request body is larger than this gateway takes; send less, or have BODY_LIMIT_BYTES raised.",
-      );
+      return new GatewayError("request_too_large");
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return createMediaTypeError(request.headers["content-type"] ?? "");
     case "FST_ERR_BAD_URL":
@@ -38,9 +35,7 @@ function toGatewayError(error: unknown, request: FastifyRequest): GatewayError {
     default:
   }
   if (typeof statusCode === "number" && statusCode >= 400 && statusCode < 500) {
-    return new GatewayError("bad_request", "The request could not be read.", { cause: error });
+    return new GatewayError("bad_request", { cause: error });
   }
-  return new GatewayError("internal_error", "The gateway failed; the failure has been logged.", {
-    cause: error,
-  });
+  return new GatewayError("internal_error", { cause: error });
 }

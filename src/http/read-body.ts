@@ -57,7 +57,7 @@ export function checkDeclaredLength(
   { maxBytes, budget }: BodyLimits,
 ): GatewayError | undefined {
   const declared = Number(headers["content-length"] ?? 0);
-  return declared > maxBytes ? tooLarge() : budget.check(context, declared);
+  return declared > maxBytes ? new GatewayError("request_too_large") : budget.check(context, declared);
 }
 
 /**
@@ -85,10 +85,10 @@ export class BodyReader {
   };
   readonly #onEnd = (): void => {
     const isComplete = Number.isNaN(this.#declaredBytes) || this.#declaredBytes === this.#received;
-    if (!isComplete) this.#fail(unreadable());
+    if (!isComplete) this.#fail(new GatewayError("bad_request"));
     else this.#succeed();
   };
-  readonly #onError = (error: Error): void => this.#fail(unreadable(error));
+  readonly #onError = (error: Error): void => this.#fail(new GatewayError("bad_request", { cause: error }));
 
   /** @param done called with the body or an error, unless the request is answered or ends while its body arrives. */
   constructor(request: FastifyRequest, payload: BodyStream, limits: BodyLimits, done: BodyDone) {
@@ -132,7 +132,8 @@ export class BodyReader {
   #take(chunk: Buffer): void {
     const received = this.#received + chunk.length;
     const { maxBytes, budget } = this.#limits;
-    const refusal = received > maxBytes ? tooLarge() : budget.hold(this.#context, chunk.length);
+    const refusal =
+      received > maxBytes ? new GatewayError("request_too_large") : budget.hold(this.#context, chunk.length);
     if (refusal) {
       this.#fail(refusal);
       return;
@@ -183,15 +184,4 @@ export class BodyReader {
 function joined(chunks: Buffer[], length: number): Buffer {
   const [first] = chunks;
   return first && chunks.length === 1 ? first : Buffer.concat(chunks, length);
-}
-
-function tooLarge(): GatewayError {
-  return new GatewayError(
-    "request_too_large",
-    "The request body is larger than this gateway takes; send less, or have BODY_LIMIT_BYTES raised.",
-  );
-}
-
-function unreadable(cause?: Error): GatewayError {
-  return new GatewayError("bad_request", "The request could not be read.", { cause });
 }

@@ -150,8 +150,7 @@ export class KeyService {
 
   async #find(idOrName: string, change?: KeyChange): Promise<KeyRow> {
     const row = await findKeyByIdOrName(change?.transaction ?? this.#database.kysely, idOrName);
-    if (!row)
-      throw new GatewayError("key_not_found", "There is no key of this id or name.", { param: "key" });
+    if (!row) throw new GatewayError("key_not_found", { param: "key" });
     return row;
   }
 
@@ -166,13 +165,7 @@ export class KeyService {
 
   async #refuseTaken({ transaction }: KeyChange, name: string): Promise<void> {
     if (!(await findKeyByIdOrName(transaction, name))) return;
-    throw new GatewayError(
-      "key_name_taken",
-      "There is a key of this name; choose another, or revoke that one.",
-      {
-        param: "name",
-      },
-    );
+    throw new GatewayError("key_name_taken", { param: "name" });
   }
 
   #refusePast(expiresAt: number | null | undefined): void {

@@ -31,7 +31,6 @@ export class BodyMemory implements BodyBudget {
     return new GatewayError(
       "overloaded",
       "The gateway holds as many bytes of request bodies as it may; try again shortly.",
-      { headers: { "retry-after": "1" } },
     );
   }
 

@@ -60,11 +60,17 @@ export class InFlight implements UploadLimit {
     if (context.hasEnded) throw new GatewayError("bad_request", "The caller has left.");
     const free = this.#max - this.#places.length;
     if (free <= 0) {
-      throw overloaded("The gateway has as many requests in flight as it may; try again shortly.");
+      throw new GatewayError(
+        "overloaded",
+        "The gateway has as many requests in flight as it may; try again shortly.",
+      );
     }
     const holdings = this.#holdings.get(context.callerId) ?? { requests: 0, uploads: 0, bodyBytes: 0 };
     if (isReserved(free, this.#max) && holdings.requests >= this.#maxPerCaller) {
-      throw tooManyOfCaller("Too many of your requests are in flight; wait for one to end.");
+      throw new GatewayError(
+        "concurrency_limit_exceeded",
+        "Too many of your requests are in flight; wait for one to end.",
+      );
     }
     if (holdings.requests++ === 0) this.#holdings.set(context.callerId, holdings);
     context.holdings = holdings;
@@ -74,11 +80,17 @@ export class InFlight implements UploadLimit {
   beginUpload(context: RequestContext): GatewayError | undefined {
     const free = this.#maxUploads - this.#uploads;
     if (free <= 0) {
-      return overloaded("The gateway receives as many request bodies at once as it may; try again shortly.");
+      return new GatewayError(
+        "overloaded",
+        "The gateway receives as many request bodies at once as it may; try again shortly.",
+      );
     }
     const { holdings } = context;
     if (isReserved(free, this.#maxUploads) && (holdings?.uploads ?? 0) >= this.#maxUploadsPerCaller) {
-      return tooManyOfCaller("Too many of your request bodies are still arriving; wait for one to end.");
+      return new GatewayError(
+        "concurrency_limit_exceeded",
+        "Too many of your request bodies are still arriving; wait for one to end.",
+      );
     }
     context.isUploading = true;
     this.#uploads++;
@@ -121,13 +133,8 @@ export class InFlight implements UploadLimit {
     for (const context of this.#places.slice()) {
       context.abort(
         context.activeResponse
-          ? new GatewayError(
-              "shutting_down",
-              "The gateway is shutting down; the request may have been billed.",
-            )
-          : new GatewayError("overloaded", "The gateway is shutting down; try again.", {
-              headers: { "retry-after": "1" },
-            }),
+          ? new GatewayError("shutting_down")
+          : new GatewayError("overloaded", "The gateway is shutting down; try again."),
       );
     }
   }
@@ -136,12 +143,4 @@ export class InFlight implements UploadLimit {
 /** Whether what is left is kept for callers that hold few. Of fewer than four places none is. */
 function isReserved(free: number, max: number): boolean {
   return free <= Math.floor(max * RESERVED_PART);
-}
-
-function overloaded(message: string): GatewayError {
-  return new GatewayError("overloaded", message, { headers: { "retry-after": "1" } });
-}
-
-function tooManyOfCaller(message: string): GatewayError {
-  return new GatewayError("concurrency_limit_exceeded", message, { headers: { "retry-after": "1" } });
 }

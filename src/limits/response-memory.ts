@@ -79,6 +79,5 @@ function tooManyHeld(): GatewayError {
   return new GatewayError(
     "overloaded",
     "Too many responses wait for their clients to read them; read yours to the end and try again.",
-    { headers: { "retry-after": "1" } },
   );
 }

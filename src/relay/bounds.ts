@@ -1,4 +1,3 @@
-import { GatewayError } from "../errors.ts";
 import type { DrainBounds } from "./drain-limit.ts";
 
 /**
@@ -21,20 +20,4 @@ export interface RelayOptions {
   readonly totalTimeoutMs: number;
   /** How long the body of a response may be. */
   readonly responseLimitBytes: number;
-}
-
-/** The error that ends a response which takes longer than `totalTimeoutMs`. */
-export function deadlineExceeded(): GatewayError {
-  return new GatewayError(
-    "deadline_exceeded",
-    "OpenRouter did not complete its response within UPSTREAM_TOTAL_TIMEOUT_MS; the request may have been billed.",
-  );
-}
-
-/** The error that ends a response which is longer than `responseLimitBytes`. */
-export function responseTooLarge(): GatewayError {
-  return new GatewayError(
-    "response_too_large",
-    "OpenRouter's response is longer than RESPONSE_LIMIT_BYTES; the request may have been billed.",
-  );
 }

@@ -6,13 +6,7 @@ import type { ActiveResponse, RequestContext } from "../http/request-context.ts"
 import { addUpstreamHeaders } from "../http/headers.ts";
 import { getDefaultHeaders } from "../http/default-headers.ts";
 import type { UpstreamCall, UpstreamHead, UpstreamSink } from "../upstream/call.ts";
-import {
-  deadlineExceeded,
-  NO_GENERATION_FROM,
-  PROOF_WITHIN_BYTES,
-  type RelayOptions,
-  responseTooLarge,
-} from "./bounds.ts";
+import { NO_GENERATION_FROM, PROOF_WITHIN_BYTES, type RelayOptions } from "./bounds.ts";
 import { abortResponse, formatErrorEvent } from "./abort-response.ts";
 import { type DrainBounds, DrainLimit } from "./drain-limit.ts";
 import { ResponseInspector } from "./response-inspector.ts";
@@ -139,7 +133,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     const context = this.#context;
     // Before the chunk is read: the end of the response depends on where the bytes that were written end.
     if (this.#state === "relaying" && context.bytesOut + chunk.length > this.#options.responseLimitBytes)
-      this.endAtLimit(responseTooLarge());
+      this.endAtLimit(new GatewayError("response_too_large"));
     this.#inspector.push(chunk);
     if (this.#state !== "relaying") {
       if (this.#state === "identifying" && context.generationId !== undefined) this.#readForBill();
@@ -177,12 +171,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
   onEnd(): void {
     if (this.#state === "over") return;
     if (this.#inspector.isTruncated) {
-      this.onFailure(
-        new GatewayError(
-          "upstream_disconnected",
-          "OpenRouter closed the connection before its answer was complete.",
-        ),
-      );
+      this.onFailure(new GatewayError("upstream_disconnected"));
       return;
     }
     const context = this.#context;
@@ -291,7 +280,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
 }
 
 function exceedDeadline(relay: Relay): void {
-  relay.endAtLimit(deadlineExceeded());
+  relay.endAtLimit(new GatewayError("deadline_exceeded"));
 }
 
 function flushAlone(response: ServerResponse, context: RequestContext): void {

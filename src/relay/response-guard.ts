@@ -13,10 +13,7 @@ const HEADER_LINES_MAX = 256;
 export function checkResponseHead(head: UpstreamHead, ownsAccount: boolean): GatewayError | undefined {
   const { status } = head;
   if (status === 401 && ownsAccount) {
-    return new GatewayError(
-      "upstream_auth_failed",
-      "OpenRouter refused the gateway's own key; the operator has to set a valid OPENROUTER_API_KEY.",
-    );
+    return new GatewayError("upstream_auth_failed");
   }
   if (status >= 300 && status < 400) {
     return new GatewayError(

@@ -44,7 +44,7 @@ export interface ParsedJsonObject {
 export function parseJsonObject(body: Buffer): ParsedJsonObject {
   if (body.length === 0)
     throw new GatewayError("invalid_json", "The request body is empty; send a JSON object.");
-  if (!isUtf8(body)) throw new GatewayError("invalid_utf8", "The request body is not valid UTF-8.");
+  if (!isUtf8(body)) throw new GatewayError("invalid_utf8");
   if (body[0] === BYTE_ORDER_MARK && body[1] === 0xbb && body[2] === 0xbf) {
     throw new GatewayError(
       "invalid_json",
@@ -140,11 +140,7 @@ function duplicateField(body: Buffer, fields: TopLevelFields): GatewayError {
     const key = decodeJsonString(body, span);
     if (seen.has(key)) {
       const param = key.slice(0, 64);
-      return new GatewayError(
-        "duplicate_field",
-        "The request body has a field more than once; send each field once.",
-        { param },
-      );
+      return new GatewayError("duplicate_field", { param });
     }
     seen.add(key);
   }

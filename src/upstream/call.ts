@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
 import type { GatewayError } from "../errors.ts";
-import { isRetryable, toGatewayError } from "./failure.ts";
+import { isRetryable, toUpstreamError } from "./failure.ts";
 
 /** A request that was sent may have been billed, so only one of which nothing was sent is tried again. */
 const MAX_RETRIES = 2;
@@ -175,7 +175,7 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
       return;
     }
     this.#over = true;
-    const failure = toGatewayError(error, { sent: wasSent });
+    const failure = toUpstreamError(error, wasSent);
     if (this.#held) this.#held.push(() => this.#sink.onFailure(failure));
     else this.#sink.onFailure(failure);
   }

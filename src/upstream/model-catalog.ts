@@ -103,13 +103,7 @@ export class ModelCatalog {
 
   async #loadFiltered(query: string): Promise<ListedModels> {
     if (this.#fetchingFiltered >= CONCURRENT_FILTERED_MAX)
-      throw new GatewayError(
-        "overloaded",
-        "Too many filtered lists of models are being fetched; try again.",
-        {
-          headers: { "retry-after": "1" },
-        },
-      );
+      throw new GatewayError("overloaded", "Too many filtered lists of models are being fetched; try again.");
     this.#fetchingFiltered++;
     try {
       return (await this.#fetch(query)).listed;
