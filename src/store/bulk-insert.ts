@@ -8,7 +8,7 @@ import { type RawBuilder, sql } from "kysely";
 export type Columns<Row> = readonly (readonly [keyof Row & string, "text" | "int" | "bigint"])[];
 
 /** The names of columns, as SQL lists them. */
-export function joinColumnNames<Row>(columns: Columns<Row>): string {
+function joinColumnNames<Row>(columns: Columns<Row>): string {
   return columns.map(([name]) => name).join(", ");
 }
 

@@ -59,7 +59,7 @@ export function isRetryable(error: Error): boolean {
 }
 
 /** The system's or undici's code of an error, or nothing. */
-export function getErrorCode(error: unknown): string {
+function getErrorCode(error: unknown): string {
   const code = (error as { code?: unknown } | undefined)?.code;
   return typeof code === "string" ? code : "";
 }
