@@ -41,7 +41,7 @@ export type AdminScope = FastifyInstance<
   ZodTypeProvider
 >;
 
-export interface AdminOptions {
+interface AdminOptions {
   /** Lets in who has an admin key. */
   readonly accessHooks: onRequestAsyncHookHandler[];
   readonly keys: KeyService;
@@ -67,9 +67,9 @@ export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions
       const scope = plugin.withTypeProvider<ZodTypeProvider>();
       scope.setValidatorCompiler(compileZodValidator);
       scope.setSerializerCompiler(serializerCompiler);
-      takeJson(scope);
+      parseJsonBodies(scope);
       translateErrors(scope);
-      keepSource(scope);
+      recordSource(scope);
       for (const hook of accessHooks) scope.addHook("onRequest", hook);
       scope.addHook("onRequest", (request, reply, next) => {
         const { "content-length": length, "transfer-encoding": encoding } = request.headers;
@@ -87,7 +87,7 @@ export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions
 }
 
 /** Before a key is looked up or a body read: a connection that was reset meanwhile has no address. */
-function keepSource(scope: AdminScope): void {
+function recordSource(scope: AdminScope): void {
   scope.decorateRequest("source", "");
   scope.addHook("onRequest", (request, _reply, next) => {
     request.source = getClientAddress(request);
@@ -96,7 +96,7 @@ function keepSource(scope: AdminScope): void {
 }
 
 /** Here bodies are small, and read for what they say. */
-function takeJson(scope: AdminScope): void {
+function parseJsonBodies(scope: AdminScope): void {
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser(
     "application/json",

@@ -8,7 +8,7 @@ export function encodeCursor(id: string): string {
   return Buffer.from(id, "latin1").toString("base64url");
 }
 
-function idOfCursor(cursor: string): string {
+function decodeCursor(cursor: string): string {
   return Buffer.from(cursor, "base64url").toString("latin1");
 }
 
@@ -16,8 +16,8 @@ function idOfCursor(cursor: string): string {
 export const cursorSchema = z
   .string()
   .refine((cursor) => {
-    const id = idOfCursor(cursor);
+    const id = decodeCursor(cursor);
     // Buffer.from skips what is not base64url.
     return ROW_ID.test(id) && encodeCursor(id) === cursor;
   }, "must be the next_cursor of an earlier answer")
-  .transform(idOfCursor);
+  .transform(decodeCursor);

@@ -5,7 +5,7 @@ import { describeIssue } from "../presentation/schema-issue.ts";
 
 const PARAM_MAX_CHARS = 128;
 
-/** Checks a part of a request with its schema and gives what the schema makes of it; the first fault becomes a 400. */
+/** Checks a part of a request with its schema and gives what the schema makes of it; the first issue becomes a 400. */
 export const compileZodValidator: FastifySchemaCompiler<z.ZodType> =
   ({ schema }) =>
   (data: unknown) => {

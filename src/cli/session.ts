@@ -33,23 +33,25 @@ export async function runWithDatabase<T>(
 ): Promise<T> {
   const ownsAccount = hasAccount(environment);
   // The account's key says that there is an account; the command line has no other use for it.
-  const { store } = configOf(ownsAccount ? environment : { ...environment, OPENROUTER_API_KEY: "unused" });
+  const { store } = loadCommandConfig(
+    ownsAccount ? environment : { ...environment, OPENROUTER_API_KEY: "unused" },
+  );
   if (!store)
     throw new CommandError(
       "This configuration keeps no keys; set DATA_DIR or DATABASE_URL as for the gateway.",
     );
   const isNew = store.databaseUrl === undefined && !existsSync(getSqlitePath(store.dataDir));
-  const database = await opened(store);
-  process.stderr.write(`database: ${placeOf(store)}${isNew ? " (created)" : ""}\n`);
+  const database = await openStore(store);
+  process.stderr.write(`database: ${describeLocation(store)}${isNew ? " (created)" : ""}\n`);
   if (!ownsAccount)
     process.stderr.write(
       "warning: OPENROUTER_API_KEY is not set here. A gateway that is started like this forwards its callers' own keys and reads none of this database.\n",
     );
   try {
-    const by = { actor: "cli", source: `${userName()}@${hostname()}` };
+    const by = { actor: "cli", source: `${readUserName()}@${hostname()}` };
     return await run({ database, keys: new KeyService(database), by });
   } catch (error) {
-    throw isUnavailable(error) ? unusable(store, error) : error;
+    throw isUnavailable(error) ? toUnusableError(store, error) : error;
   } finally {
     await database.close();
   }
@@ -62,14 +64,14 @@ function hasAccount(environment: EnvironmentRecord): boolean {
 }
 
 /** Where the database is, without the password of its URL. */
-function placeOf({ databaseUrl, dataDir }: StoreConfig): string {
+function describeLocation({ databaseUrl, dataDir }: StoreConfig): string {
   if (databaseUrl === undefined) return resolve(getSqlitePath(dataDir));
   const { host, pathname } = new URL(databaseUrl);
   return `postgres://${host}${pathname}`;
 }
 
 /** The image's user, like OpenShift's, is a number without an entry in /etc/passwd. */
-function userName(): string {
+function readUserName(): string {
   try {
     return userInfo().username;
   } catch {
@@ -77,7 +79,7 @@ function userName(): string {
   }
 }
 
-async function opened(store: StoreConfig): Promise<Database> {
+async function openStore(store: StoreConfig): Promise<Database> {
   let database: Database | undefined;
   try {
     database = openDatabase(store, () => {});
@@ -85,18 +87,18 @@ async function opened(store: StoreConfig): Promise<Database> {
     return database;
   } catch (error) {
     await database?.close();
-    throw unusable(store, error);
+    throw toUnusableError(store, error);
   }
 }
 
 /** Of a database that cannot be used, where it is looked for, and why. Its URL has a password. */
-function unusable({ databaseUrl, dataDir }: StoreConfig, cause: unknown): CommandError {
+function toUnusableError({ databaseUrl, dataDir }: StoreConfig, cause: unknown): CommandError {
   const where = databaseUrl === undefined ? `in DATA_DIR (${dataDir})` : "at DATABASE_URL";
   const { message, code } = cause as { message?: string; code?: string };
   return new CommandError(`The database ${where} cannot be used: ${message || code}`, { cause });
 }
 
-function configOf(environment: EnvironmentRecord) {
+function loadCommandConfig(environment: EnvironmentRecord) {
   try {
     return loadConfig(environment);
   } catch (error) {

@@ -19,7 +19,7 @@ const ANY_QUOTE = /^["'`“”‘’]$/;
 const STRAIGHT_QUOTE = /^["'`]$/;
 
 /** A file that cannot be used; the message is the rest of a sentence that begins with the file's name. */
-export class UnreadableFile extends Error {
+class UnreadableFile extends Error {
   readonly code: string;
   constructor(reason: string, code = "") {
     super(reason);

@@ -3,7 +3,7 @@ import { GatewayError } from "../errors.ts";
 import { selectsFastModel, toFastModelId } from "../request/fast-model.ts";
 import type { CandidateModel } from "../pricing/endpoints.ts";
 import { type CostBound, type CostComponent, estimateCost } from "../pricing/estimate.ts";
-import type { UnboundedCost } from "../pricing/unbounded.ts";
+import type { UnboundedCost } from "../pricing/unbounded-costs.ts";
 import type { EndpointCatalog } from "../upstream/endpoint-catalog.ts";
 import type { Model, ModelCatalog } from "../upstream/model-catalog.ts";
 import { formatUsd } from "../metering/money.ts";

@@ -26,20 +26,20 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
 
 /** Writes the one line that says what became of a request. */
 export function logRequest(logger: Logger, context: RequestContext): void {
-  logger[levelOf(context)](recordOf(context), "request");
+  logger[chooseLevel(context)](toLogRecord(context), "request");
 }
 
 const MODEL_MAX_CHARS = 128;
 const HEALTH_ROUTES = new Set(["/healthz", "/readyz"]);
 
-function levelOf(context: RequestContext): "error" | "warn" | "info" | "debug" {
+function chooseLevel(context: RequestContext): "error" | "warn" | "info" | "debug" {
   // Load balancers ask every second or oftener.
   if (HEALTH_ROUTES.has(context.route)) return "debug";
   if (context.errorSource === "gateway") return "error";
   return context.outcome === "upstream_error" ? "warn" : "info";
 }
 
-function recordOf(context: RequestContext): Record<string, unknown> {
+function toLogRecord(context: RequestContext): Record<string, unknown> {
   return {
     request_id: context.requestId,
     key: context.keyName,
@@ -58,8 +58,8 @@ function recordOf(context: RequestContext): Record<string, unknown> {
     retries: context.retries || undefined,
     bytes_in: context.bytesIn,
     bytes_out: context.bytesOut,
-    first_byte_ms: context.firstByteAt === 0 ? undefined : rounded(context.firstByteAt - context.startedAt),
-    duration_ms: rounded(context.endedAt - context.startedAt),
+    first_byte_ms: context.firstByteAt === 0 ? undefined : roundMs(context.firstByteAt - context.startedAt),
+    duration_ms: roundMs(context.endedAt - context.startedAt),
     generation_id: context.generationId,
     usage: context.usage && {
       prompt_tokens: context.usage.tokens["prompt_tokens"],
@@ -76,6 +76,6 @@ function truncateModel(model: string | undefined): string | undefined {
   return model === undefined ? undefined : truncate(model, MODEL_MAX_CHARS);
 }
 
-function rounded(ms: number): number {
+function roundMs(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }

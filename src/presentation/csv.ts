@@ -1,5 +1,5 @@
 /** The value of a CSV cell. Numbers are the gateway's own; texts may come from clients and from upstream. */
-export type CsvCell = string | number | bigint | boolean | null | undefined;
+type CsvCell = string | number | bigint | boolean | null | undefined;
 
 const PLAIN_NUMBER = /^-?\d+(?:\.\d+)?$/;
 /** ASCII texts in which no cell can begin, such as ids, times and the names of most models: nearly all that is exported. */

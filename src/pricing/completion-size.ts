@@ -8,11 +8,11 @@ export interface CompletionLimits {
 }
 
 /** What decides how long a completion may be. */
-export interface CompletionFactors {
+interface CompletionFactors {
   /** Of every endpoint that may serve the request; undefined when it is not known which there are. */
   readonly limits: readonly CompletionLimits[] | undefined;
   /** The model may reason before it answers. */
-  readonly reasons: boolean;
+  readonly mayReason: boolean;
   /** The most tokens that a byte of the request can become. */
   readonly tokensPerByte: number;
   /** Size of `prediction` as JSON; 0 without one. */
@@ -37,23 +37,23 @@ export function boundCompletionTokens(request: JsonObject, use: CompletionFactor
   const asked = [request["max_tokens"], request["max_completion_tokens"]]
     .filter((limit) => limit != null)
     .map((limit) => readCount(limit) || Infinity);
-  const longest = most(
+  const longest = findLargestLimit(
     use.limits,
     ({ completionTokens, contextTokens }) => completionTokens ?? contextTokens,
   );
-  const room = most(use.limits, ({ completionTokens, contextTokens }) =>
+  const room = findLargestLimit(use.limits, ({ completionTokens, contextTokens }) =>
     contextTokens === null ? null : Math.max(contextTokens, completionTokens ?? 0),
   );
   const answer = asked.length > 0 ? Math.min(Math.max(LEAST_LIMIT_TOKENS, ...asked), longest) : longest;
-  const each = Math.min(answer + reasoningTokens(request, answer, use), room);
+  const each = Math.min(answer + boundReasoningTokens(request, answer, use), room);
   const answers = request["n"] == null ? 1 : (readCount(request["n"]) ?? NaN);
   const total = (each + use.predictionBytes * use.tokensPerByte) * answers;
   return Number.isSafeInteger(total) ? total : null;
 }
 
-function reasoningTokens(request: JsonObject, answer: number, { reasons }: CompletionFactors): number {
+function boundReasoningTokens(request: JsonObject, answer: number, { mayReason }: CompletionFactors): number {
   const asksFor = request["reasoning"] ?? request["reasoning_effort"] ?? request["include_reasoning"];
-  if (!reasons && asksFor == null) return 0;
+  if (!mayReason && asksFor == null) return 0;
   const budget = readFields(request["reasoning"])["max_tokens"];
   // What no number holds is no limit.
   const wanted = typeof budget === "number" ? budget : 0;
@@ -61,10 +61,10 @@ function reasoningTokens(request: JsonObject, answer: number, { reasons }: Compl
 }
 
 /** Infinity when the limits are not known, or one of them is none. */
-function most(
+function findLargestLimit(
   limits: readonly CompletionLimits[] | undefined,
-  limitOf: (limits: CompletionLimits) => number | null,
+  readLimit: (limits: CompletionLimits) => number | null,
 ): number {
   if (!limits || limits.length === 0) return Infinity;
-  return Math.max(...limits.map((one) => limitOf(one) ?? Infinity));
+  return Math.max(...limits.map((one) => readLimit(one) ?? Infinity));
 }

@@ -41,6 +41,6 @@ export function formatAttodollars(attodollars: bigint): string {
 }
 
 /** @param dividend 0 or more. @param divisor 1 or more. */
-export function divide(dividend: bigint, divisor: bigint, rounding: Rounding): bigint {
+function divide(dividend: bigint, divisor: bigint, rounding: Rounding): bigint {
   return rounding === "down" ? dividend / divisor : (dividend + divisor - 1n) / divisor;
 }

@@ -18,7 +18,7 @@ export interface Routes {
   readonly sources: readonly PriceSource[];
   /** undefined: not every endpoint is known. */
   readonly limits: readonly CompletionLimits[] | undefined;
-  readonly reasons: boolean;
+  readonly mayReason: boolean;
   /** Sentences for the caller. */
   readonly notes: readonly string[];
 }
@@ -33,38 +33,38 @@ export function findRoutes({ model, endpoints = [] }: CandidateModel, request: J
   const top = readFields(model["top_provider"]);
   const listed = [{ ...model, max_completion_tokens: top["max_completion_tokens"] }, ...endpoints];
   const sources = listed.map((one) => ({ pricing: readFields(one["pricing"]) }));
-  const reasons = model["reasoning"] != null || listed.some(canReason);
-  const missing = missingRoutes(model.id, endpoints, request);
+  const mayReason = model["reasoning"] != null || listed.some(canReason);
+  const missing = findMissingRoute(model.id, endpoints, request);
   const open = sources.filter((source) => mayServe(source, maxPrice));
   if (missing === undefined && open.length > 0)
-    return { sources: open, limits: listed.map(limitsOf), reasons, notes: [] };
+    return { sources: open, limits: listed.map(readCompletionLimits), mayReason, notes: [] };
   const dearest = missing?.isTier ? undefined : toWorstCaseSource(maxPrice);
   const reason = missing?.reason ?? `No listed endpoint of ${model.id} is within provider.max_price.`;
   if (dearest)
     return {
       sources: [...open, dearest],
       limits: undefined,
-      reasons,
+      mayReason,
       notes: [`${reason} So ten times provider.max_price is the highest price, for long prompts and caches.`],
     };
   const remedy = missing?.isTier
     ? "Drop service_tier to get an upper bound."
     : "Set prompt, completion and request of provider.max_price to get an upper bound.";
-  return { sources: [], limits: undefined, reasons, notes: [`${reason} ${remedy}`] };
+  return { sources: [], limits: undefined, mayReason, notes: [`${reason} ${remedy}`] };
 }
 
-interface Missing {
+interface MissingRoute {
   readonly reason: string;
   /** `provider.max_price` is not known to hold for it. */
   readonly isTier: boolean;
 }
 
 /** Why a request may be served at a price that is not listed; undefined when it cannot. */
-function missingRoutes(
+function findMissingRoute(
   id: string,
   endpoints: readonly JsonObject[],
   request: JsonObject,
-): Missing | undefined {
+): MissingRoute | undefined {
   const tags = endpoints.map((endpoint) => String(endpoint["tag"]).toLowerCase());
   const tier = request["service_tier"];
   if (!BASE_TIERS.has(tier) && !tags.some((tag) => SUFFIXES.get(tier)?.includes(tag.split("/").at(-1) ?? "")))
@@ -103,7 +103,7 @@ function isUnlistedSlug(named: unknown, tags: readonly string[]): boolean {
   return slug.includes("/") && !tags.some((tag) => tag === slug || tag.startsWith(`${slug}/`));
 }
 
-function limitsOf(listed: JsonObject): CompletionLimits {
+function readCompletionLimits(listed: JsonObject): CompletionLimits {
   return {
     completionTokens: readCount(listed["max_completion_tokens"]) ?? null,
     contextTokens: readCount(listed["context_length"]) ?? null,

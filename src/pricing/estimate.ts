@@ -2,14 +2,14 @@ import { boundCompletionTokens } from "./completion-size.ts";
 import { formatAttodollars, type Rounding, toNanodollars } from "./decimal.ts";
 import { type CandidateModel, type Routes, findRoutes } from "./endpoints.ts";
 import { readCount, hasField } from "./json-fields.ts";
-import { type PriceRange, findPriceRanges } from "./prices.ts";
+import { findPriceRanges, type PriceRange, UNKNOWN_RANGE } from "./prices.ts";
 import { type PromptSize, boundPromptSize, type RequestBody } from "./prompt-size.ts";
 import {
   UNBOUNDED_SCHEMA,
   type UnboundedCost,
   findUnboundedModelCosts,
   findUnboundedCosts,
-} from "./unbounded.ts";
+} from "./unbounded-costs.ts";
 
 /** One end of what a component may cost; null: nobody knows before the call. */
 export interface CostBound {
@@ -38,7 +38,7 @@ export interface CostEstimate {
 }
 
 /** What is to be estimated. */
-export interface EstimateInput extends RequestBody {
+interface EstimateInput extends RequestBody {
   /** OpenRouter may answer from its cache of responses, which costs nothing. */
   readonly mayHitCache: boolean;
   /** Why headers or the like leave the request without a bound. */
@@ -62,26 +62,26 @@ export function estimateCost(input: EstimateInput, candidates: readonly Candidat
   if (size.maxTokens === null) parts.push(UNBOUNDED_SCHEMA);
   const notes = new Set([PRICES_NOTE]);
   if (input.mayHitCache) notes.add(CACHE_NOTE);
-  const question = {
+  const modelInput = {
     ...input,
     size,
     // A body can have many megabytes and name many models, so it is gone through once.
-    cachesForLong: hasField(input.fields, "ttl"),
-    predictionBytes: mostPredictionBytes(input),
+    mayUseLongCache: hasField(input.fields, "ttl"),
+    predictionBytes: boundPredictionBytes(input),
   };
   const estimates = candidates.map((candidate) => {
     const routes = findRoutes(candidate, input.fields);
     const all = [...parts, ...findUnboundedModelCosts(candidate.model), ...(candidate.unbounded ?? [])];
     const unbounded = [...new Map(all.map((one) => [one.name, one])).values()];
     for (const note of [...unbounded.map((one) => one.note), ...routes.notes]) notes.add(note);
-    return componentsOf(candidate.model.id, { ...question, routes, unbounded });
+    return estimateComponents(candidate.model.id, { ...modelInput, routes, unbounded });
   });
   const components = estimates.flat();
-  for (const note of componentNotes(components, size)) notes.add(note);
+  for (const note of explainComponents(components, size)) notes.add(note);
   const lowest = estimates.map((own) =>
     own.reduce((sum, component) => sum + component.lowest.nanodollars, 0),
   );
-  const highest = estimates.map(highestOf);
+  const highest = estimates.map(sumHighest);
   return {
     components,
     lowestNanodollars: lowest.reduce((a, b) => Math.min(a, b)),
@@ -90,23 +90,23 @@ export function estimateCost(input: EstimateInput, candidates: readonly Candidat
   };
 }
 
-interface Question extends EstimateInput {
+interface ModelEstimateInput extends EstimateInput {
   readonly size: PromptSize;
-  readonly cachesForLong: boolean;
+  readonly mayUseLongCache: boolean;
   readonly predictionBytes: number;
   readonly routes: Routes;
   readonly unbounded: readonly UnboundedCost[];
 }
 
-function componentsOf(model: string, question: Question): CostComponent[] {
-  const { fields, size, routes, unbounded } = question;
-  const prompt = mostPromptTokens(question);
+function estimateComponents(model: string, modelInput: ModelEstimateInput): CostComponent[] {
+  const { fields, size, routes, unbounded } = modelInput;
+  const prompt = computeMaxPromptTokens(modelInput);
   const prices = findPriceRanges(routes.sources, {
     maxPromptTokens: unbounded.length > 0 ? null : prompt,
-    mayUseLongCache: question.cachesForLong,
+    mayUseLongCache: modelInput.mayUseLongCache,
   });
   // What has no upper bound may also cost nothing: a plugin shortens the prompt, a preset turns a cache on.
-  const mayBeFree = question.mayHitCache || unbounded.length > 0 || routes.limits === undefined;
+  const mayBeFree = modelInput.mayHitCache || unbounded.length > 0 || routes.limits === undefined;
   const component = (
     name: string,
     price: PriceRange,
@@ -114,30 +114,28 @@ function componentsOf(model: string, question: Question): CostComponent[] {
   ): CostComponent => ({
     model,
     name,
-    lowest: lowestBound(mayBeFree ? 0 : least, mayBeFree ? 0n : price.lowest),
-    highest: highestBound(most, price.highest),
+    lowest: toLowestBound(mayBeFree ? 0 : least, mayBeFree ? 0n : price.lowest),
+    highest: toHighestBound(most, price.highest),
   });
   const { tokensPerByte } = size;
-  const { predictionBytes } = question;
+  const { predictionBytes } = modelInput;
   const completion = boundCompletionTokens(fields, { ...routes, tokensPerByte, predictionBytes });
   return [
-    component("prompt", prices.prompt, [leastPromptTokens(question), prompt]),
+    component("prompt", prices.prompt, [computeMinPromptTokens(modelInput), prompt]),
     component("completion", prices.completion, [0, completion]),
     component("request", prices.request, [1, 1]),
-    ...unbounded.map(({ name }) => component(name, NOBODY_KNOWS, [0, null])),
+    ...unbounded.map(({ name }) => component(name, UNKNOWN_RANGE, [0, null])),
   ];
 }
 
-const NOBODY_KNOWS: PriceRange = { lowest: 0n, highest: undefined };
-
 /** Of all `n` choices: a provider may read the prompt again for each. */
-function mostPromptTokens({ fields, size: { maxTokens } }: Question): number | null {
+function computeMaxPromptTokens({ fields, size: { maxTokens } }: ModelEstimateInput): number | null {
   const total = (maxTokens ?? NaN) * (readCount(fields["n"]) ?? 1);
   return Number.isSafeInteger(total) ? total : null;
 }
 
 /** OpenRouter may cut out of the middle of a prompt what does not fit into the context beside the completion. */
-function leastPromptTokens({ fields, size, routes }: Question): number {
+function computeMinPromptTokens({ fields, size, routes }: ModelEstimateInput): number {
   if (fields["transforms"] != null) return 0;
   const contexts = (routes.limits ?? []).map(({ contextTokens }) => contextTokens ?? Infinity);
   const asked = [fields["max_tokens"], fields["max_completion_tokens"]].map((limit) => readCount(limit) ?? 0);
@@ -145,7 +143,7 @@ function leastPromptTokens({ fields, size, routes }: Question): number {
   return needed > Math.min(...contexts) ? 0 : size.minTokens;
 }
 
-function componentNotes(components: readonly CostComponent[], { maxTokens }: PromptSize): string[] {
+function explainComponents(components: readonly CostComponent[], { maxTokens }: PromptSize): string[] {
   const notes: string[] = [];
   for (const { model, name, highest } of components) {
     const { quantity, unitPriceUsd, nanodollars } = highest;
@@ -162,29 +160,29 @@ function componentNotes(components: readonly CostComponent[], { maxTokens }: Pro
   return notes;
 }
 
-function lowestBound(quantity: number, price: bigint): CostComponent["lowest"] {
+function toLowestBound(quantity: number, price: bigint): CostComponent["lowest"] {
   return {
     quantity,
     unitPriceUsd: formatAttodollars(price),
-    nanodollars: cost(quantity, price, "down") ?? Number.MAX_SAFE_INTEGER,
+    nanodollars: computeNanodollars(quantity, price, "down") ?? Number.MAX_SAFE_INTEGER,
   };
 }
 
-function highestBound(quantity: number | null, price: bigint | undefined): CostBound {
+function toHighestBound(quantity: number | null, price: bigint | undefined): CostBound {
   return {
     quantity,
     unitPriceUsd: price === undefined ? null : formatAttodollars(price),
-    nanodollars: quantity === null || price === undefined ? null : cost(quantity, price, "up"),
+    nanodollars: quantity === null || price === undefined ? null : computeNanodollars(quantity, price, "up"),
   };
 }
 
 /** Nanodollars; null when they are more than a number holds exactly, 9 million dollars. */
-function cost(quantity: number, price: bigint, rounding: Rounding): number | null {
+function computeNanodollars(quantity: number, price: bigint, rounding: Rounding): number | null {
   const nanodollars = Number(toNanodollars(BigInt(quantity) * price, rounding));
   return Number.isSafeInteger(nanodollars) ? nanodollars : null;
 }
 
-function highestOf(components: readonly CostComponent[]): number | null {
+function sumHighest(components: readonly CostComponent[]): number | null {
   let sum = 0;
   for (const { highest } of components) {
     if (highest.nanodollars === null) return null;
@@ -196,7 +194,7 @@ function highestOf(components: readonly CostComponent[]): number | null {
 /** Up to this many bytes of a body its prediction is measured; in a longer one it counts as if it were all of it. */
 const MEASURED_BYTES = 1_000_000;
 
-function mostPredictionBytes({ fields, bytes }: EstimateInput): number {
+function boundPredictionBytes({ fields, bytes }: EstimateInput): number {
   const { prediction } = fields;
   if (prediction == null) return 0;
   return bytes.length > MEASURED_BYTES ? bytes.length : Buffer.byteLength(JSON.stringify(prediction));

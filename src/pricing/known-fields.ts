@@ -10,12 +10,13 @@ const DEPENDENT = "stop_server_tools_when image_config";
 const READ = `model models messages max_tokens max_completion_tokens n prediction tools tool_choice functions function_call
   response_format reasoning reasoning_effort include_reasoning provider plugins preset modalities web_search_options
   service_tier speed`;
-const TOP_LEVEL = namesIn(HARMLESS, DEPENDENT, READ);
-const PROVIDER = namesIn(`allow_fallbacks data_collection enforce_distillable_text ignore max_price only order
+const TOP_LEVEL = splitNames(HARMLESS, DEPENDENT, READ);
+const PROVIDER =
+  splitNames(`allow_fallbacks data_collection enforce_distillable_text ignore max_price only order
   preferred_max_latency preferred_min_throughput quantizations require_parameters sort zdr`);
-const REASONING = namesIn("effort max_tokens exclude enabled summary");
+const REASONING = splitNames("effort max_tokens exclude enabled summary");
 const MESSAGE =
-  namesIn(`role content name tool_call_id tool_calls function_call refusal reasoning reasoning_content
+  splitNames(`role content name tool_call_id tool_calls function_call refusal reasoning reasoning_content
   reasoning_details cache_control annotations images audio model`);
 
 /** Values that leave the price as it is. */
@@ -24,8 +25,8 @@ const HARMLESS_VALUES: ReadonlyMap<string, (value: unknown) => boolean> = new Ma
   ["route", (value: unknown) => value === "fallback"],
 ]);
 
-const SHOWN = 5;
-const SHOWN_CHARS = 64;
+const SHOWN_MAX = 5;
+const SHOWN_MAX_CHARS = 64;
 
 /**
  * Names the fields of a request that may change its price in a way that is not known here. A field that is null is not
@@ -35,22 +36,24 @@ const SHOWN_CHARS = 64;
  */
 export function listUnknownFields(request: JsonObject): string | undefined {
   const found = new Set(
-    namesBeyond(request, TOP_LEVEL).filter((name) => !HARMLESS_VALUES.get(name)?.(request[name])),
+    findUnknownNames(request, TOP_LEVEL).filter((name) => !HARMLESS_VALUES.get(name)?.(request[name])),
   );
-  for (const name of namesBeyond(readFields(request["provider"]), PROVIDER)) found.add(`provider.${name}`);
-  for (const name of namesBeyond(readFields(request["reasoning"]), REASONING)) found.add(`reasoning.${name}`);
+  for (const name of findUnknownNames(readFields(request["provider"]), PROVIDER))
+    found.add(`provider.${name}`);
+  for (const name of findUnknownNames(readFields(request["reasoning"]), REASONING))
+    found.add(`reasoning.${name}`);
   for (const message of readItems(request["messages"]))
-    for (const name of namesBeyond(readFields(message), MESSAGE)) found.add(`messages[].${name}`);
+    for (const name of findUnknownNames(readFields(message), MESSAGE)) found.add(`messages[].${name}`);
   if (found.size === 0) return undefined;
-  const shown = [...found].slice(0, SHOWN).map((name) => name.slice(0, SHOWN_CHARS).toWellFormed());
+  const shown = [...found].slice(0, SHOWN_MAX).map((name) => name.slice(0, SHOWN_MAX_CHARS).toWellFormed());
   const more = found.size - shown.length;
   return shown.join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
-function namesIn(...lists: readonly string[]): ReadonlySet<string> {
+function splitNames(...lists: readonly string[]): ReadonlySet<string> {
   return new Set(lists.join(" ").split(/\s+/));
 }
 
-function namesBeyond(fields: JsonObject, known: ReadonlySet<string>): string[] {
+function findUnknownNames(fields: JsonObject, known: ReadonlySet<string>): string[] {
   return Object.keys(fields).filter((name) => !known.has(name) && fields[name] != null);
 }

@@ -3,34 +3,34 @@ import { type JsonObject, readFields } from "../json-values.ts";
 import { type PriceSource, findLowestPrice } from "./prices.ts";
 
 /** The client's `provider.max_price`, in attodollars (1e-18 USD) for one token or request; undefined: not limited. */
-export interface MaxPrice {
+interface MaxPrice {
   readonly prompt: bigint | undefined;
   readonly completion: bigint | undefined;
   readonly request: bigint | undefined;
 }
 
-const TOKENS_OF_A_PRICE = 1_000_000n;
+const TOKENS_PER_PRICE = 1_000_000n;
 /**
  * How many times its base price an endpoint may charge for long prompts and for writing a cache. OpenRouter compares
  * `max_price` with base prices; the widest listed ratios are 8.4 (prompt) and 6.2 (completion).
  */
-const ABOVE_BASE_PRICE = 10n;
+const BASE_PRICE_FACTOR_MAX = 10n;
 
 /** Reads `provider.max_price`: USD for a million tokens, or for a request. A value that is no price limits nothing. */
 export function readMaxPrice(request: JsonObject): MaxPrice {
   const limits = readFields(readFields(request["provider"])["max_price"]);
   const perToken = (name: string): bigint | undefined => {
-    const perMillion = limitOf(limits[name]);
-    return perMillion === undefined ? undefined : (perMillion + TOKENS_OF_A_PRICE - 1n) / TOKENS_OF_A_PRICE;
+    const perMillion = parseLimit(limits[name]);
+    return perMillion === undefined ? undefined : (perMillion + TOKENS_PER_PRICE - 1n) / TOKENS_PER_PRICE;
   };
   return {
     prompt: perToken("prompt"),
     completion: perToken("completion"),
-    request: limitOf(limits["request"]),
+    request: parseLimit(limits["request"]),
   };
 }
 
-function limitOf(value: unknown): bigint | undefined {
+function parseLimit(value: unknown): bigint | undefined {
   return typeof value === "string" || typeof value === "number"
     ? parseUsdToAttodollars(String(value), "up")
     : undefined;
@@ -50,8 +50,8 @@ export function toWorstCaseSource({ prompt, completion, request }: MaxPrice): Pr
   return {
     pricing: {},
     range: {
-      prompt: { lowest: 0n, highest: prompt * ABOVE_BASE_PRICE },
-      completion: { lowest: 0n, highest: completion * ABOVE_BASE_PRICE },
+      prompt: { lowest: 0n, highest: prompt * BASE_PRICE_FACTOR_MAX },
+      completion: { lowest: 0n, highest: completion * BASE_PRICE_FACTOR_MAX },
       request: { lowest: 0n, highest: request },
     },
   };

@@ -9,7 +9,7 @@ export interface PriceRange {
 }
 
 /** What may be charged for a token of the prompt, a token of the completion, and a request. */
-export interface PriceRanges {
+interface PriceRanges {
   readonly prompt: PriceRange;
   readonly completion: PriceRange;
   readonly request: PriceRange;
@@ -23,7 +23,7 @@ export interface PriceSource {
 }
 
 /** What of a request decides between the prices of one source. */
-export interface PriceConditions {
+interface PriceConditions {
   /** The most tokens the prompt can have; null: nobody knows. */
   readonly maxPromptTokens: number | null;
   /** Whether anything may be cached for longer than five minutes, which is dearer. */
@@ -33,28 +33,32 @@ export interface PriceConditions {
 type Pricing = Readonly<Record<string, unknown>>;
 
 const FREE: PriceRange = { lowest: 0n, highest: 0n };
-const UNKNOWN: PriceRange = { lowest: 0n, highest: undefined };
-/** Prices that nobody knows beforehand. */
-export const UNKNOWN_RANGES: PriceRanges = { prompt: UNKNOWN, completion: UNKNOWN, request: UNKNOWN };
+/** A price that nobody knows beforehand. */
+export const UNKNOWN_RANGE: PriceRange = { lowest: 0n, highest: undefined };
+const UNKNOWN_RANGES: PriceRanges = {
+  prompt: UNKNOWN_RANGE,
+  completion: UNKNOWN_RANGE,
+  request: UNKNOWN_RANGE,
+};
 
 /** The prices that span those of every source that may serve a request. @param sources unknown prices when there is none. */
 export function findPriceRanges(sources: readonly PriceSource[], use: PriceConditions): PriceRanges {
   if (sources.length === 0) return UNKNOWN_RANGES;
-  const all = sources.map((source) => source.range ?? sourcePrices(source.pricing, use));
+  const all = sources.map((source) => source.range ?? readSourceRanges(source.pricing, use));
   return {
-    prompt: widest(all.map(({ prompt }) => prompt)),
-    completion: widest(all.map(({ completion }) => completion)),
-    request: widest(all.map(({ request }) => request)),
+    prompt: spanRanges(all.map(({ prompt }) => prompt)),
+    completion: spanRanges(all.map(({ completion }) => completion)),
+    request: spanRanges(all.map(({ request }) => request)),
   };
 }
 
 /** The lowest price that a source may charge for a `prompt` or `completion` token or a `request`, in attodollars. */
 export function findLowestPrice(pricing: Pricing, name: "prompt" | "completion" | "request"): bigint {
-  const tiers = [pricing, ...overridesOf(pricing)];
-  return discounted(least(tiers.map((tier) => price(tier, name, "down") ?? 0n)), pricing);
+  const tiers = [pricing, ...listOverrides(pricing)];
+  return applyDiscount(findLowest(tiers.map((tier) => readPrice(tier, name, "down") ?? 0n)), pricing);
 }
 
-function overridesOf(pricing: Pricing): Pricing[] {
+function listOverrides(pricing: Pricing): Pricing[] {
   return readItems(pricing["overrides"]).map((override) => ({ ...pricing, ...(override as Pricing) }));
 }
 
@@ -63,90 +67,95 @@ function overridesOf(pricing: Pricing): Pricing[] {
  * Nobody knows what is cached, so the lowest price of the prompt is that of reading the cache where it is cheaper, and the
  * highest that of writing it where it is dearer. A discount lowers the lowest prices only: prices may be listed with it.
  */
-function sourcePrices(pricing: Pricing, { maxPromptTokens, mayUseLongCache }: PriceConditions): PriceRanges {
-  if (discountOf(pricing) === undefined) return UNKNOWN_RANGES;
-  const reached = overridesOf(pricing).filter(
+function readSourceRanges(
+  pricing: Pricing,
+  { maxPromptTokens, mayUseLongCache }: PriceConditions,
+): PriceRanges {
+  if (readDiscount(pricing) === undefined) return UNKNOWN_RANGES;
+  const reached = listOverrides(pricing).filter(
     (tier) => maxPromptTokens === null || (readCount(tier["min_prompt_tokens"]) ?? 0) <= maxPromptTokens,
   );
   const tiers = [pricing, ...reached];
   const discount = ({ lowest, highest }: PriceRange): PriceRange => ({
-    lowest: discounted(lowest, pricing),
+    lowest: applyDiscount(lowest, pricing),
     highest,
   });
   return {
-    prompt: discount(promptRange(tiers, mayUseLongCache)),
-    completion: discount(widest(tiers.map(completionRange))),
-    request: discount(widest(tiers.map((tier) => ("request" in tier ? rangeOf(tier, "request") : FREE)))),
+    prompt: discount(readPromptRange(tiers, mayUseLongCache)),
+    completion: discount(spanRanges(tiers.map(readCompletionRange))),
+    request: discount(
+      spanRanges(tiers.map((tier) => ("request" in tier ? readRange(tier, "request") : FREE))),
+    ),
   };
 }
 
 /** Overrides can apply together, so the dearest prompt counts with the dearest cache, whichever tiers they are from. */
-function promptRange(tiers: readonly Pricing[], cachesForLong: boolean): PriceRange {
-  const { lowest, highest } = widest(tiers.map((tier) => rangeOf(tier, "prompt")));
+function readPromptRange(tiers: readonly Pricing[], mayUseLongCache: boolean): PriceRange {
+  const { lowest, highest } = spanRanges(tiers.map((tier) => readRange(tier, "prompt")));
   const reads = tiers
-    .map((tier) => price(tier, "input_cache_read", "down"))
+    .map((tier) => readPrice(tier, "input_cache_read", "down"))
     .filter((read) => read !== undefined);
-  const bottom = least([lowest, ...reads]);
-  const writes = tiers.flatMap((tier) => writePrices(tier, cachesForLong));
+  const bottom = findLowest([lowest, ...reads]);
+  const writes = tiers.flatMap((tier) => readCacheWritePrices(tier, mayUseLongCache));
   const known = writes.filter((write) => write !== undefined);
   if (highest === undefined || known.length < writes.length) return { lowest: bottom, highest: undefined };
   // A writing price below that of the prompt is for storage alone (Gemini) and comes on top of it.
   const storesOnly = tiers.some((tier) => {
-    const prompt = price(tier, "prompt", "up") ?? 0n;
-    return writePrices(tier, cachesForLong).some((write) => write !== undefined && write < prompt);
+    const prompt = readPrice(tier, "prompt", "up") ?? 0n;
+    return readCacheWritePrices(tier, mayUseLongCache).some((write) => write !== undefined && write < prompt);
   });
-  const write = most([0n, ...known]);
-  return { lowest: bottom, highest: storesOnly ? highest + write : most([highest, write]) };
+  const write = findHighest([0n, ...known]);
+  return { lowest: bottom, highest: storesOnly ? highest + write : findHighest([highest, write]) };
 }
 
-function writePrices(tier: Pricing, cachesForLong: boolean): (bigint | undefined)[] {
-  const names = ["input_cache_write", ...(cachesForLong ? ["input_cache_write_1h"] : [])];
-  return names.filter((name) => name in tier).map((name) => price(tier, name, "up"));
+function readCacheWritePrices(tier: Pricing, mayUseLongCache: boolean): (bigint | undefined)[] {
+  const names = ["input_cache_write", ...(mayUseLongCache ? ["input_cache_write_1h"] : [])];
+  return names.filter((name) => name in tier).map((name) => readPrice(tier, name, "up"));
 }
 
-function completionRange(tier: Pricing): PriceRange {
-  const completion = rangeOf(tier, "completion");
+function readCompletionRange(tier: Pricing): PriceRange {
+  const completion = readRange(tier, "completion");
   return "internal_reasoning" in tier
-    ? widest([completion, rangeOf(tier, "internal_reasoning")])
+    ? spanRanges([completion, readRange(tier, "internal_reasoning")])
     : completion;
 }
 
 /** The part that a discount takes off, in 1e-18; undefined when it is no fraction, as a surcharge would not be. */
-function discountOf({ discount }: Pricing): bigint | undefined {
+function readDiscount({ discount }: Pricing): bigint | undefined {
   if (discount == null) return 0n;
   const part = typeof discount === "number" ? parseUsdToAttodollars(String(discount), "up") : undefined;
   return part !== undefined && part <= ATTODOLLARS_PER_DOLLAR ? part : undefined;
 }
 
-function discounted(lowest: bigint, pricing: Pricing): bigint {
-  const part = discountOf(pricing) ?? ATTODOLLARS_PER_DOLLAR;
+function applyDiscount(lowest: bigint, pricing: Pricing): bigint {
+  const part = readDiscount(pricing) ?? ATTODOLLARS_PER_DOLLAR;
   return (lowest * (ATTODOLLARS_PER_DOLLAR - part)) / ATTODOLLARS_PER_DOLLAR;
 }
 
-function rangeOf(tier: Pricing, name: string): PriceRange {
-  return { lowest: price(tier, name, "down") ?? 0n, highest: price(tier, name, "up") };
+function readRange(tier: Pricing, name: string): PriceRange {
+  return { lowest: readPrice(tier, name, "down") ?? 0n, highest: readPrice(tier, name, "up") };
 }
 
-function price(tier: Pricing, name: string, rounding: Rounding): bigint | undefined {
+function readPrice(tier: Pricing, name: string, rounding: Rounding): bigint | undefined {
   const listed = tier[name];
   return typeof listed === "string" || typeof listed === "number"
     ? parseUsdToAttodollars(String(listed), rounding)
     : undefined;
 }
 
-function widest(ranges: readonly PriceRange[]): PriceRange {
+function spanRanges(ranges: readonly PriceRange[]): PriceRange {
   const highest = ranges.map((range) => range.highest);
   const known = highest.filter((value) => value !== undefined);
   return {
-    lowest: least(ranges.map((range) => range.lowest)),
-    highest: known.length === highest.length ? most(known) : undefined,
+    lowest: findLowest(ranges.map((range) => range.lowest)),
+    highest: known.length === highest.length ? findHighest(known) : undefined,
   };
 }
 
-function least(values: readonly bigint[]): bigint {
+function findLowest(values: readonly bigint[]): bigint {
   return values.reduce((a, b) => (b < a ? b : a));
 }
 
-function most(values: readonly bigint[]): bigint {
+function findHighest(values: readonly bigint[]): bigint {
   return values.reduce((a, b) => (b > a ? b : a));
 }

@@ -1,6 +1,6 @@
 import { type JsonObject, readFields, readItems } from "../json-values.ts";
 import { createRenderBudget, boundRenderedTokens } from "./rendered-size.ts";
-import { boundReserializedTokens } from "./reprinted-size.ts";
+import { boundReserializedTokens } from "./reserialized-size.ts";
 import { measureText } from "./text-size.ts";
 
 /** A request as it is forwarded. */
@@ -43,13 +43,13 @@ const ENCRYPTED_FACTOR = 6;
  */
 export function boundPromptSize({ fields, bytes }: RequestBody): PromptSize {
   const messages = readItems(fields["messages"]).map(readFields);
-  const texts = messages.flatMap((message) => textsOf(message["content"]));
-  const characters = charactersOf(texts);
+  const texts = messages.flatMap((message) => listTexts(message["content"]));
+  const characters = countCharacters(texts);
   const hasReasoning = messages.some((message) => message["reasoning_details"] != null);
   const { escapingBytes, tokensPerByte } = measureText(bytes);
   const factor = Math.max(tokensPerByte, hasReasoning ? ENCRYPTED_FACTOR : 1);
-  const rendered = total([schemasOf(fields), callsOf(messages)]);
-  const extra = TEMPLATE_TOKENS + TOKENS_PER_MESSAGE * messages.length + instructionTokens(fields);
+  const rendered = sumUntilUnbounded([boundSchemas(fields), boundToolCalls(messages)]);
+  const extra = TEMPLATE_TOKENS + TOKENS_PER_MESSAGE * messages.length + boundInstructionTokens(fields);
   const most = factor * (bytes.length + escapingBytes + (rendered ?? NaN)) + extra;
   return {
     minTokens: Math.floor(characters / CHARACTERS_PER_TOKEN),
@@ -58,29 +58,29 @@ export function boundPromptSize({ fields, bytes }: RequestBody): PromptSize {
   };
 }
 
-function instructionTokens(fields: JsonObject): number {
+function boundInstructionTokens(fields: JsonObject): number {
   const format = readFields(fields["response_format"])["type"] ?? "text";
   const hasTools = [fields["tools"], fields["functions"]].some((tools) => readItems(tools).length > 0);
   return (hasTools ? INSTRUCTION_TOKENS : 0) + (format === "text" ? 0 : INSTRUCTION_TOKENS);
 }
 
-function* schemasOf(fields: JsonObject): Iterable<number | undefined> {
+function* boundSchemas(fields: JsonObject): Iterable<number | undefined> {
   const budget = createRenderBudget();
-  const tokensOf = (value: unknown, document: unknown): number | undefined =>
+  const boundTokens = (value: unknown, document: unknown): number | undefined =>
     boundRenderedTokens(value, document ?? {}, budget);
   for (const tool of readItems(fields["tools"]))
-    yield tokensOf(tool, readFields(readFields(tool)["function"])["parameters"]);
-  for (const one of readItems(fields["functions"])) yield tokensOf(one, readFields(one)["parameters"]);
+    yield boundTokens(tool, readFields(readFields(tool)["function"])["parameters"]);
+  for (const one of readItems(fields["functions"])) yield boundTokens(one, readFields(one)["parameters"]);
   const format = fields["response_format"];
-  if (format != null) yield tokensOf(format, readFields(readFields(format)["json_schema"])["schema"]);
+  if (format != null) yield boundTokens(format, readFields(readFields(format)["json_schema"])["schema"]);
 }
 
 /** Calls of tools and their results: JSON in a string, which a provider may parse and print in its own way. */
-function* callsOf(messages: readonly JsonObject[]): Iterable<number | undefined> {
+function* boundToolCalls(messages: readonly JsonObject[]): Iterable<number | undefined> {
   let left = REPRINTED_CHARACTERS;
   const budget = createRenderBudget();
   for (const message of messages)
-    for (const value of callTexts(message)) {
+    for (const value of listCallTexts(message)) {
       if (typeof value !== "string") yield value == null ? 0 : boundRenderedTokens(value, undefined, budget);
       else if (/^\s*[[{]/.test(value)) {
         left -= value.length;
@@ -89,15 +89,15 @@ function* callsOf(messages: readonly JsonObject[]): Iterable<number | undefined>
     }
 }
 
-function callTexts(message: JsonObject): unknown[] {
+function listCallTexts(message: JsonObject): unknown[] {
   const calls = readItems(message["tool_calls"]).map((call) => readFields(readFields(call)["function"]));
   const values = [...calls, readFields(message["function_call"])].map((call) => call["arguments"]);
   const isResult = message["role"] === "tool" || message["role"] === "function";
-  return isResult ? values.concat(textsOf(message["content"])) : values;
+  return isResult ? values.concat(listTexts(message["content"])) : values;
 }
 
 /** Ends at the first that has no bound. */
-function total(lists: readonly Iterable<number | undefined>[]): number | undefined {
+function sumUntilUnbounded(lists: readonly Iterable<number | undefined>[]): number | undefined {
   let sum = 0;
   for (const counts of lists)
     for (const count of counts) {
@@ -107,7 +107,7 @@ function total(lists: readonly Iterable<number | undefined>[]): number | undefin
   return sum;
 }
 
-function textsOf(content: unknown): string[] {
+function listTexts(content: unknown): string[] {
   if (typeof content === "string") return [content];
   return readItems(content)
     .map((part) => readFields(part)["text"])
@@ -118,7 +118,7 @@ function textsOf(content: unknown): string[] {
 const COUNTED_CHARACTERS = 4_000_000;
 
 /** ASCII letters and digits; a run of the same one counts once. Of long texts the first four million characters. */
-function charactersOf(texts: readonly string[]): number {
+function countCharacters(texts: readonly string[]): number {
   let characters = 0;
   let left = COUNTED_CHARACTERS;
   for (const text of texts) {

@@ -1,4 +1,4 @@
-import { COMMENT_MARK_TOKENS, INDENT_TOKENS, MAX_DEPTH, NODE_TOKENS } from "./printed-value.ts";
+import { COMMENT_MARK_TOKENS, INDENT_TOKENS, MAX_DEPTH, NODE_TOKENS } from "./rendering-tokens.ts";
 import { countLineBreaks, boundTextTokens } from "./text-size.ts";
 
 /** The size of a rendered value: at nesting depth `d` it takes `tokens + INDENT * d * lines`. */
@@ -8,7 +8,7 @@ interface Size {
 }
 
 /** How much the schemas of one request may make the estimate read: beyond it they have no bound. */
-export interface RenderBudget {
+interface RenderBudget {
   /** Characters of different pointers. */
   pointerCharacters: number;
   /** Characters of texts and keys. */
@@ -33,7 +33,7 @@ export function boundRenderedTokens(
   schema?: unknown,
   budget: RenderBudget = createRenderBudget(),
 ): number | undefined {
-  const size = new Renderer(schema, budget).size(value, 0);
+  const size = new Renderer(schema, budget).measure(value, 0);
   return size && Number.isSafeInteger(size.tokens) ? size.tokens : undefined;
 }
 
@@ -52,10 +52,10 @@ class Renderer {
     this.#budget = budget;
   }
 
-  size(value: unknown, depth: number): Size | undefined {
+  measure(value: unknown, depth: number): Size | undefined {
     if (depth > MAX_DEPTH) return undefined;
     if (typeof value === "string") return this.#stringSize(value);
-    if (typeof value !== "object" || value === null) return scalarSize(value);
+    if (typeof value !== "object" || value === null) return measureScalar(value);
     if (this.#known.has(value)) return this.#known.get(value);
     this.#known.set(value, undefined);
     const size = this.#sum(value, depth + 1);
@@ -68,7 +68,7 @@ class Renderer {
     let lines = 2;
     for (const [key, item] of Object.entries(value)) {
       if (!this.#mayRead(key)) return undefined;
-      const own = this.size(item, depth);
+      const own = this.measure(item, depth);
       const target = key === "$ref" && this.#schema !== undefined ? this.#definition(item, depth) : NOTHING;
       if (!own || !target) return undefined;
       lines += own.lines + target.lines;
@@ -82,7 +82,7 @@ class Renderer {
     const known = text.length > LONG_STRING ? this.#strings.get(text) : undefined;
     if (known) return known;
     if (!this.#mayRead(text)) return undefined;
-    const size = scalarSize(text);
+    const size = measureScalar(text);
     if (text.length > LONG_STRING) this.#strings.set(text, size);
     return size;
   }
@@ -96,7 +96,7 @@ class Renderer {
     // A property may have the name `$ref`.
     if (typeof pointer !== "string") return NOTHING;
     const target = this.#targets.get(pointer) ?? this.#resolve(pointer);
-    return target === undefined ? undefined : this.size(target, depth);
+    return target === undefined ? undefined : this.measure(target, depth);
   }
 
   #resolve(pointer: string): unknown {
@@ -113,7 +113,7 @@ const NOTHING: Size = { tokens: 0, lines: 0 };
 const LONG_STRING = 256;
 
 /** A value may have lines of its own, one level deeper than the two around it. */
-function scalarSize(value: unknown): Size {
+function measureScalar(value: unknown): Size {
   const text = typeof value === "string" ? value : String(value);
   const inner = 1 + countLineBreaks(text);
   return {
@@ -127,7 +127,7 @@ function resolvePointer(document: unknown, pointer: string): unknown {
   if (pointer !== "#" && !pointer.startsWith("#/")) return undefined;
   let at = document;
   for (const step of pointer.split("/").slice(1)) {
-    const name = decodeStep(step);
+    const name = decodePointerStep(step);
     if (name === undefined || typeof at !== "object" || at === null || !Object.hasOwn(at, name))
       return undefined;
     at = (at as Readonly<Record<string, unknown>>)[name];
@@ -135,7 +135,7 @@ function resolvePointer(document: unknown, pointer: string): unknown {
   return at;
 }
 
-function decodeStep(step: string): string | undefined {
+function decodePointerStep(step: string): string | undefined {
   if (!/[%~]/.test(step)) return step;
   try {
     return decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~");

@@ -23,7 +23,7 @@ for (const character of "<>&'") GROWS_BY[character.charCodeAt(0)] = CHARACTER_GR
 GROWS_BY[BACKSLASH] = PAIR_GROWS_BY;
 
 /** What a JSON text can become on its way to a model. */
-export interface TextSize {
+interface TextSize {
   /** How many bytes a template can add to its texts by escaping them for XML, HTML, or as JSON within JSON. */
   readonly escapingBytes: number;
   /**
@@ -35,10 +35,10 @@ export interface TextSize {
 
 /** @param json a JSON text in UTF-8; the quotes around its strings do not count as text. */
 export function measureText(json: Buffer): TextSize {
-  return json.length > EXACT_BYTES ? roughSize(json) : exactSize(json);
+  return json.length > EXACT_BYTES ? measureRoughly(json) : measureExactly(json);
 }
 
-function exactSize(json: Buffer): TextSize {
+function measureExactly(json: Buffer): TextSize {
   const { length } = json;
   let escapingBytes = 0;
   let hasUnicodeEscape = false;
@@ -53,11 +53,11 @@ function exactSize(json: Buffer): TextSize {
     }
     escapingBytes += growth;
   }
-  return { escapingBytes, tokensPerByte: factorOf(json, hasUnicodeEscape) };
+  return { escapingBytes, tokensPerByte: findTokensPerByte(json, hasUnicodeEscape) };
 }
 
 /** Counts every backslash, and takes a `u` behind any of them for an escape. */
-function roughSize(json: Buffer): TextSize {
+function measureRoughly(json: Buffer): TextSize {
   const { length } = json;
   let escapingBytes = 0;
   let hasUnicodeEscape = false;
@@ -66,10 +66,10 @@ function roughSize(json: Buffer): TextSize {
     escapingBytes += GROWS_BY[byte] ?? 0;
     if (byte === LOWER_U && json[at - 1] === BACKSLASH) hasUnicodeEscape = true;
   }
-  return { escapingBytes, tokensPerByte: factorOf(json, hasUnicodeEscape) };
+  return { escapingBytes, tokensPerByte: findTokensPerByte(json, hasUnicodeEscape) };
 }
 
-function factorOf(json: Buffer, hasUnicodeEscape: boolean): number {
+function findTokensPerByte(json: Buffer, hasUnicodeEscape: boolean): number {
   if (isAscii(json)) return hasUnicodeEscape ? NON_ASCII_FACTOR : 1;
   return json.length > EXACT_BYTES || json.includes(FDFA) ? FDFA_FACTOR : NON_ASCII_FACTOR;
 }

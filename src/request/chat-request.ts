@@ -28,14 +28,14 @@ export interface ChatRequest {
 /**
  * Checks the body of a chat completion and takes the optional prefix off its model ids, in place.
  * @param body the raw bytes; must not be used after.
- * @throws GatewayError 400 that names the first fault.
+ * @throws GatewayError 400 that names the first issue.
  */
 export function readChatRequest(body: Buffer): ChatRequest {
   const { value, fields } = parseJsonObject(body);
   const request = checkChatRequest(value);
   const requestedModel = request.model ?? request.models?.[0];
   const { preset } = value as { preset?: unknown };
-  const models = namesOf(request);
+  const models = listModelNames(request);
   return {
     requestedModel,
     forwardedModel: requestedModel === undefined ? undefined : normalizeModelId(requestedModel),
@@ -44,16 +44,16 @@ export function readChatRequest(body: Buffer): ChatRequest {
     preset: typeof preset === "string" ? preset : undefined,
     stream: request.stream === true,
     fields: value,
-    body: cutInPlace(body, prefixSpans(body, request, fields)),
+    body: cutInPlace(body, findPrefixSpans(body, request, fields)),
   };
 }
 
-function namesOf({ model, models }: ChatFields): string[] {
+function listModelNames({ model, models }: ChatFields): string[] {
   const names = (models ?? []).map(normalizeModelId);
   return model === undefined || model === null ? names : [normalizeModelId(model), ...names];
 }
 
-function prefixSpans(body: Buffer, request: ChatFields, fields: TopLevelFields): Span[] {
+function findPrefixSpans(body: Buffer, request: ChatFields, fields: TopLevelFields): Span[] {
   const ids = fields.models.map((span, index) => ({ span, id: request.models?.[index] }));
   if (fields.model) ids.push({ span: fields.model, id: request.model ?? undefined });
   return ids

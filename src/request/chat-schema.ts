@@ -142,11 +142,11 @@ export interface ChatFields {
 /**
  * Checks a parsed chat completion request.
  * @returns the same value, typed: nothing is copied, so nothing can be dropped or coerced.
- * @throws GatewayError 400 for the first fault, with its path as `param`; the message never quotes a value.
+ * @throws GatewayError 400 for the first issue, with its path as `param`; the message never quotes a value.
  */
 export function checkChatRequest(value: JsonObject): ChatFields {
-  const fault = findIssue(chatRequest, value);
-  if (fault) throw schemaError(value, fault);
+  const issue = findIssue(chatRequest, value);
+  if (issue) throw schemaError(value, issue);
   const fields = value as ChatFields & { preset?: string | null };
   if (!fields.model && !fields.models?.length && !fields.preset) {
     throw new GatewayError(
@@ -158,16 +158,16 @@ export function checkChatRequest(value: JsonObject): ChatFields {
   return fields;
 }
 
-function schemaError(value: unknown, fault: SchemaIssue): GatewayError {
-  const steps = fault.path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`));
+function schemaError(value: unknown, issue: SchemaIssue): GatewayError {
+  const steps = issue.path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`));
   const param = steps.join("").slice(1);
   let at: unknown = value;
-  for (const step of fault.path) at = (at as Record<PropertyKey, unknown> | undefined)?.[step];
+  for (const step of issue.path) at = (at as Record<PropertyKey, unknown> | undefined)?.[step];
   if (at === undefined)
     return new GatewayError("missing_required_parameter", `${param} is missing.`, { param });
   return new GatewayError(
-    fault.isWrongType ? "invalid_type" : "invalid_value",
-    `${param} ${fault.message}.`,
+    issue.isWrongType ? "invalid_type" : "invalid_value",
+    `${param} ${issue.message}.`,
     {
       param,
     },

@@ -29,7 +29,7 @@ const TOO_COMPLEX: Readonly<Record<keyof SizeLimits, string>> = {
 const BYTE_ORDER_MARK = 0xef;
 
 /** A JSON object parsed to be looked at, and where its top-level fields stand in the bytes that will be forwarded. */
-export interface ParsedJsonObject {
+interface ParsedJsonObject {
   readonly value: JsonObject;
   readonly fields: TopLevelFields;
 }
@@ -52,17 +52,17 @@ export function parseJsonObject(body: Buffer): ParsedJsonObject {
     );
   }
   const fields = findTopLevelFields(body, MAX_DEPTH, LIMITS);
-  if (fields.tooDeep) {
+  if (fields.isTooDeep) {
     throw new GatewayError(
       "json_too_deep",
       `The request body nests objects and arrays more than ${MAX_DEPTH} levels deep.`,
     );
   }
   if (fields.exceededLimit) throw new GatewayError("json_too_complex", TOO_COMPLEX[fields.exceededLimit]);
-  const value = parse(body, fields.escapedKeys);
+  const value = parseText(body, fields.escapedKeys);
   if (!isJsonObject(value)) throw new GatewayError("invalid_json", "The request body must be a JSON object.");
   // JSON.parse keeps one of each key, so fewer keys than were seen means that one came twice.
-  if (Object.keys(value).length !== fields.keys.length) throw duplicateField(body, fields);
+  if (Object.keys(value).length !== fields.keys.length) throw createDuplicateFieldError(body, fields);
   return { value, fields };
 }
 
@@ -71,7 +71,7 @@ export function parseJsonObject(body: Buffer): ParsedJsonObject {
  * as `"\u006dodel"`, for another key that an earlier text had in the same place, so that a field is hidden from every check
  * here and read by upstream. Strings that are values are parsed correctly, and most bodies have no escaped key.
  */
-function withPlainKeys(body: Buffer, escapedKeys: readonly Span[]): string {
+function decodeKeys(body: Buffer, escapedKeys: readonly Span[]): string {
   if (escapedKeys.length === 0) return body.toString();
   const copy = Buffer.from(body);
   for (const key of escapedKeys) decodeInPlace(copy, key);
@@ -100,7 +100,7 @@ function decodeInPlace(json: Buffer, { start, end }: Span): void {
       from = next;
     }
     if (from === end) break;
-    const code = asciiEscape(json, from);
+    const code = readAsciiEscape(json, from);
     json[to++] = code ?? BACKSLASH;
     // What an escaped backslash is followed by is no escape.
     if (code === undefined) json[to++] = json[from + 1] ?? SPACE;
@@ -110,31 +110,31 @@ function decodeInPlace(json: Buffer, { start, end }: Span): void {
 }
 
 /** The character that `\u00xx` stands for; undefined unless it may be written without an escape. */
-function asciiEscape(json: Buffer, at: number): number | undefined {
+function readAsciiEscape(json: Buffer, at: number): number | undefined {
   if (json[at + 1] !== 0x75 || json[at + 2] !== 0x30 || json[at + 3] !== 0x30) return undefined;
-  const high = hexDigit(json[at + 4]);
-  const low = hexDigit(json[at + 5]);
+  const high = parseHexDigit(json[at + 4]);
+  const low = parseHexDigit(json[at + 5]);
   if (high === undefined || low === undefined || high < 2 || high > 7) return undefined;
   const code = high * 16 + low;
   return code === QUOTE || code === BACKSLASH ? undefined : code;
 }
 
-function hexDigit(byte = 0): number | undefined {
+function parseHexDigit(byte = 0): number | undefined {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
   const letter = byte | 0x20;
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : undefined;
 }
 
-function parse(body: Buffer, escapedKeys: readonly Span[]): unknown {
+function parseText(body: Buffer, escapedKeys: readonly Span[]): unknown {
   try {
-    return JSON.parse(withPlainKeys(body, escapedKeys));
+    return JSON.parse(decodeKeys(body, escapedKeys));
   } catch {
     // The parser's own message quotes the body, which must not be echoed or logged.
     throw new GatewayError("invalid_json", "The request body is not valid JSON.");
   }
 }
 
-function duplicateField(body: Buffer, fields: TopLevelFields): GatewayError {
+function createDuplicateFieldError(body: Buffer, fields: TopLevelFields): GatewayError {
   const seen = new Set<string>();
   for (const span of fields.keys) {
     const key = decodeJsonString(body, span);

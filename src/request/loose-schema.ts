@@ -1,7 +1,7 @@
 import { isJsonObject } from "../json-values.ts";
 
 /**
- * Building blocks for a schema that looks and never changes. Each stops at the first fault it finds: zod's arrays and
+ * Building blocks for a schema that looks and never changes. Each stops at the first issue it finds: zod's arrays and
  * unions collect them all, so that 20,000 bad message parts made 37 MB of issues. Each is one call per value, because a
  * body may have 100,000 values and checking them must not take longer than parsing them.
  */
@@ -18,41 +18,43 @@ export interface SchemaIssue {
 
 /** What values of one field must be. */
 export class Schema {
-  /** @returns the first fault of `value`, or undefined when it fits. */
-  readonly faultOf: (value: unknown) => SchemaIssue | undefined;
+  /** @returns the first issue of `value`, or undefined when it fits. */
+  readonly check: (value: unknown) => SchemaIssue | undefined;
 
-  constructor(faultOf: (value: unknown) => SchemaIssue | undefined) {
-    this.faultOf = faultOf;
+  constructor(check: (value: unknown) => SchemaIssue | undefined) {
+    this.check = check;
   }
 
   /** The same, but null and an absent field fit too. */
   nullish(): Schema {
-    const { faultOf } = this;
-    return new Schema((value) => (value == null ? undefined : faultOf(value)));
+    const { check } = this;
+    return new Schema((value) => (value == null ? undefined : check(value)));
   }
 }
 
-/** @returns the first fault of `value`, or undefined when it fits. */
+/** @returns the first issue of `value`, or undefined when it fits. */
 export function findIssue(schema: Schema, value: unknown): SchemaIssue | undefined {
-  return schema.faultOf(value);
+  return schema.check(value);
 }
 
 const wrongType = (message: string): SchemaIssue => ({ path: [], message, isWrongType: true });
 const wrongValue = (message: string): SchemaIssue => ({ path: [], message, isWrongType: false });
 
-const NO_TEXT = wrongType("must be a string");
-const NO_FLAG = wrongType("must be true or false");
+const NOT_A_STRING = wrongType("must be a string");
+const NOT_A_BOOLEAN = wrongType("must be true or false");
 
-export const stringSchema: Schema = new Schema((value) => (typeof value === "string" ? undefined : NO_TEXT));
+export const stringSchema: Schema = new Schema((value) =>
+  typeof value === "string" ? undefined : NOT_A_STRING,
+);
 export const booleanSchema: Schema = new Schema((value) =>
-  typeof value === "boolean" ? undefined : NO_FLAG,
+  typeof value === "boolean" ? undefined : NOT_A_BOOLEAN,
 );
 
 /** A string of at most `max` UTF-16 code units. */
 export function shortStringSchema(max: number): Schema {
   const tooLong = wrongValue(`must have at most ${max} characters`);
   return new Schema((value) => {
-    if (typeof value !== "string") return NO_TEXT;
+    if (typeof value !== "string") return NOT_A_STRING;
     return value.length > max ? tooLong : undefined;
   });
 }
@@ -65,19 +67,19 @@ export function objectSchema(fields: Readonly<Record<string, Schema>> = {}): Sch
   const schemas = new Map(Object.entries(fields));
   const whenMissing = Object.entries(fields).map(([name, schema]) => ({
     name,
-    fault: findIssue(schema, undefined),
+    issue: findIssue(schema, undefined),
   }));
-  const required = whenMissing.filter(({ fault }) => fault !== undefined);
+  const required = whenMissing.filter(({ issue }) => issue !== undefined);
   return new Schema((value) => {
     if (!isJsonObject(value)) return wrongType("must be an object");
-    for (const { name, fault } of required) {
-      if (fault && !Object.hasOwn(value, name)) return { ...fault, path: [name, ...fault.path] };
+    for (const { name, issue } of required) {
+      if (issue && !Object.hasOwn(value, name)) return { ...issue, path: [name, ...issue.path] };
     }
     if (schemas.size === 0) return undefined;
     for (const name of Object.keys(value)) {
       const schema = schemas.get(name);
-      const fault = schema && findIssue(schema, value[name]);
-      if (fault) return { ...fault, path: [name, ...fault.path] };
+      const issue = schema && findIssue(schema, value[name]);
+      if (issue) return { ...issue, path: [name, ...issue.path] };
     }
     return undefined;
   });
@@ -91,8 +93,8 @@ export function arraySchema(item: Schema, { min = 0, max = Infinity } = {}): Sch
       return wrongValue(min === 1 ? "must not be empty" : `must have at least ${min} items`);
     if (value.length > max) return wrongValue(`must have at most ${max} items`);
     for (let index = 0; index < value.length; index++) {
-      const fault = findIssue(item, value[index]);
-      if (fault) return { ...fault, path: [index, ...fault.path] };
+      const issue = findIssue(item, value[index]);
+      if (issue) return { ...issue, path: [index, ...issue.path] };
     }
     return undefined;
   });

@@ -52,7 +52,7 @@ export function findNestedModels(
     if (model === undefined && panel === undefined && plugin["tools"] === undefined && !UNNAMED.has(id))
       continue;
     const place = { parent: undefined, list: "plugins", index };
-    collect({ settings: plugin, kind: id, place, below: "" }, found);
+    collectFromSettings({ settings: plugin, kind: id, place, below: "" }, found);
     collectFromTools(plugin["tools"], { parent: place, list: "tools" }, found);
   }
   collectFromTools(tools, { parent: undefined, list: "tools" }, found);
@@ -68,8 +68,8 @@ function collectFromTools(tools: unknown, at: Omit<Place, "index">, found: Neste
     const settings = readFields(parameters);
     const place = { ...at, index };
     // OpenAI's own tools have their model beside their type.
-    if (typeof model === "string") add(found, model, () => `${pathOf(place)}.model`);
-    collect({ settings, kind: type, place, below: ".parameters" }, found);
+    if (typeof model === "string") addModel(found, model, () => `${formatPath(place)}.model`);
+    collectFromSettings({ settings, kind: type, place, below: ".parameters" }, found);
     collectFromTools(settings["tools"], { parent: place, list: "parameters.tools" }, found);
   }
 }
@@ -83,23 +83,23 @@ interface Settings {
   readonly below: string;
 }
 
-function collect({ settings, kind, place, below }: Settings, found: NestedModel[]): void {
+function collectFromSettings({ settings, kind, place, below }: Settings, found: NestedModel[]): void {
   const { model, analysis_models: panel } = settings;
-  if (typeof model === "string") add(found, model, () => `${pathOf(place)}${below}.model`);
+  if (typeof model === "string") addModel(found, model, () => `${formatPath(place)}${below}.model`);
   const names = readItems(panel);
   for (let index = 0; index < names.length; index++) {
     const name = names[index];
     if (typeof name === "string")
-      add(found, name, () => `${pathOf(place)}${below}.analysis_models[${index}]`);
+      addModel(found, name, () => `${formatPath(place)}${below}.analysis_models[${index}]`);
   }
   const unnamed = UNNAMED.get(kind);
   for (const field of unnamed?.fields ?? [])
     if (unnamed && isOpen(field, settings[field]))
-      add(found, unnamed.name, () => `${pathOf(place)}${below}.${field}`);
+      addModel(found, unnamed.name, () => `${formatPath(place)}${below}.${field}`);
 }
 
-function add(found: NestedModel[], name: string, paramOf: () => string): void {
-  const param = paramOf();
+function addModel(found: NestedModel[], name: string, createParam: () => string): void {
+  const param = createParam();
   if (name.length > MODEL_NAME_MAX_CHARACTERS)
     throw new GatewayError(
       "invalid_value",
@@ -115,8 +115,8 @@ function add(found: NestedModel[], name: string, paramOf: () => string): void {
   found.push({ name, param });
 }
 
-function pathOf({ parent, list, index }: Place): string {
-  return `${parent ? `${pathOf(parent)}.` : ""}${list}[${index}]`;
+function formatPath({ parent, list, index }: Place): string {
+  return `${parent ? `${formatPath(parent)}.` : ""}${list}[${index}]`;
 }
 
 /** What names no model, whatever it is: OpenRouter may make of it what it likes. */

@@ -16,7 +16,7 @@ export interface SizeLimits {
 
 /** What one pass over the bytes of a JSON object finds. Positions mean something only if the text is valid JSON. */
 export interface TopLevelFields {
-  readonly tooDeep: boolean;
+  readonly isTooDeep: boolean;
   /** The first limit that the text exceeds. */
   readonly exceededLimit: keyof SizeLimits | undefined;
   /** Spans of the keys of the outermost object, quotes included, repeats included. */
@@ -74,7 +74,7 @@ export function findTopLevelFields(
     if (byte === QUOTE) {
       if (stringEnd !== 0) break;
       stringStart = at;
-      stringEnd = endOfString(json, at);
+      stringEnd = findStringEnd(json, at);
       if (found.field !== "") found.readString(depth, stringStart, stringEnd);
       at = stringEnd - 1;
       continue;
@@ -93,9 +93,9 @@ export function findTopLevelFields(
       if (++values > limits.values) found.exceededLimit = "values";
       if (byte === COMMA) found.endField(depth);
       else found.counts[++depth] = 0;
-      found.tooDeep = depth > maxDepth;
+      found.isTooDeep = depth > maxDepth;
     }
-    if (found.tooDeep || found.exceededLimit) break;
+    if (found.isTooDeep || found.exceededLimit) break;
     stringEnd = 0;
   }
   return found;
@@ -108,7 +108,7 @@ class Found implements TopLevelFields {
   readonly models: Span[] = [];
   model: Span | undefined;
   exceededLimit: keyof SizeLimits | undefined;
-  tooDeep = false;
+  isTooDeep = false;
   /** The name of the top-level field whose value is read, if it matters. */
   field = "";
   /** How many fields each open object has so far. */
@@ -129,7 +129,7 @@ class Found implements TopLevelFields {
   readKey(json: Buffer, start: number, end: number): void {
     const key = { start, end };
     this.keys.push(key);
-    this.field = fieldName(json, key);
+    this.field = readFieldName(json, key);
   }
 
   readString(depth: number, start: number, end: number): void {
@@ -210,7 +210,7 @@ const SHORTEST_NAME_BYTES = 5;
 const LONGEST_NAME_BYTES = 36;
 
 /** `model`, `models`, or nothing for any other key. @param key its span, quotes included. */
-function fieldName(json: Buffer, key: Span): string {
+function readFieldName(json: Buffer, key: Span): string {
   const length = key.end - key.start - 2;
   if (length < SHORTEST_NAME_BYTES || length > LONGEST_NAME_BYTES) return "";
   const match = MODEL_NAME.exec(json.toString("latin1", key.start + 1, key.end - 1));
@@ -219,7 +219,7 @@ function fieldName(json: Buffer, key: Span): string {
 }
 
 /** Position after the closing quote of the string that opens at `start`, or the length of the text if it never closes. */
-function endOfString(json: Buffer, start: number): number {
+function findStringEnd(json: Buffer, start: number): number {
   const { length } = json;
   let at = start + 1;
   // Doubled whenever a native search ends at an escaped quote: a string of them would cost a call for each.

@@ -1,4 +1,4 @@
-import { copyToOwnMemory } from "./own-copy.ts";
+import { copyToOwnMemory } from "./own-memory.ts";
 import { isJsonObject, type JsonObject } from "../json-values.ts";
 
 /** How much of a stream is collected before it is searched: one native search of this much costs less than many small ones. */
@@ -79,14 +79,14 @@ export class EventStreamReader {
     const separators = bytes.includes(CR) ? BLANK_LINES_WITH_CR : [BLANK_LINE];
     let start = 0;
     if (this.#isSkipping) {
-      start = endOfFirstEvent(bytes, 0, separators);
+      start = findFirstEventEnd(bytes, 0, separators);
       if (start === -1) return this.#keep(bytes.subarray(-KEPT_OF_LONG_BYTES));
       this.#isSkipping = false;
     }
-    const end = Math.max(start, endOfLastEvent(bytes, separators));
+    const end = Math.max(start, findLastEventEnd(bytes, separators));
     if (end > start) this.#readEvents(bytes.subarray(start, end), separators);
     this.#isSkipping = bytes.length - end > EVENT_MAX_BYTES;
-    if (this.#isSkipping) this.#onUnreadable(firstData(bytes.subarray(end)));
+    if (this.#isSkipping) this.#onUnreadable(readFirstData(bytes.subarray(end)));
     this.#keep(bytes.subarray(this.#isSkipping ? -KEPT_OF_LONG_BYTES : end));
   }
 
@@ -107,7 +107,7 @@ export class EventStreamReader {
 
   /** The first data line of the event that is not complete yet, as far as it has come. Call after `scan`. */
   get incompleteEventData(): Buffer {
-    return firstData(this.#rest());
+    return readFirstData(this.#rest());
   }
 
   /** Whether a line of the stream is `data: [DONE]`, with its line break: half a line may be the beginning of another. */
@@ -134,24 +134,24 @@ export class EventStreamReader {
 
   #readEvents(events: Buffer, separators: readonly Buffer[]): void {
     this.#isDone ||= hasDoneLine(events);
-    for (let at = nextKey(events, this.wantedKeys, 0); at !== -1;) {
-      const start = endOfLastEvent(events.subarray(0, at), separators);
-      const end = endOfFirstEvent(events, at, separators);
-      for (const data of dataOf(events.toString("utf8", start, end))) this.#readData(data);
-      at = nextKey(events, this.wantedKeys, end);
+    for (let at = findNextKey(events, this.wantedKeys, 0); at !== -1;) {
+      const start = findLastEventEnd(events.subarray(0, at), separators);
+      const end = findFirstEventEnd(events, at, separators);
+      for (const data of readEventData(events.toString("utf8", start, end))) this.#readData(data);
+      at = findNextKey(events, this.wantedKeys, end);
     }
   }
 }
 
 /** The first data line of an event, as far as it has come. */
-function firstData(event: Buffer): Buffer {
+function readFirstData(event: Buffer): Buffer {
   const at = event.indexOf(DATA);
   const isLineStart = at === 0 || event[at - 1] === LF || event[at - 1] === CR;
   return at === -1 || !isLineStart ? NOTHING : event.subarray(at + DATA.length);
 }
 
 /** Position of the first of the keys that has a value other than null; -1 if there is none. */
-function nextKey(events: Buffer, keys: readonly JsonKey[], from: number): number {
+function findNextKey(events: Buffer, keys: readonly JsonKey[], from: number): number {
   let first = -1;
   for (const { needle } of keys) {
     const searched = first === -1 ? events : events.subarray(0, first);
@@ -169,7 +169,7 @@ function isKeyWithValue(events: Buffer, at: number, length: number): boolean {
   return !/^\s*:\s*null/.test(events.toString("latin1", at + length, at + length + 16));
 }
 
-function endOfFirstEvent(bytes: Buffer, from: number, separators: readonly Buffer[]): number {
+function findFirstEventEnd(bytes: Buffer, from: number, separators: readonly Buffer[]): number {
   let first = -1;
   for (const separator of separators) {
     const at = bytes.indexOf(separator, from);
@@ -178,7 +178,7 @@ function endOfFirstEvent(bytes: Buffer, from: number, separators: readonly Buffe
   return first;
 }
 
-function endOfLastEvent(bytes: Buffer, separators: readonly Buffer[]): number {
+function findLastEventEnd(bytes: Buffer, separators: readonly Buffer[]): number {
   let last = 0;
   for (const separator of separators) {
     const at = bytes.lastIndexOf(separator);
@@ -188,7 +188,7 @@ function endOfLastEvent(bytes: Buffer, separators: readonly Buffer[]): number {
 }
 
 /** The data of the events of a text that ends with a blank line: usually one, more where line breaks are mixed. */
-function dataOf(text: string): string[] {
+function readEventData(text: string): string[] {
   const events: string[] = [];
   let data: string[] = [];
   for (const line of text.split(/\r\n|\n|\r/)) {

@@ -1,4 +1,4 @@
-import { copyToOwnMemory } from "./own-copy.ts";
+import { copyToOwnMemory } from "./own-memory.ts";
 import { readFirstMembers, readLastMember } from "./top-level-members.ts";
 
 const SPACE = 0x20;

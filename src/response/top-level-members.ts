@@ -29,10 +29,10 @@ export function readFirstMembers(start: Buffer, names: readonly string[]): Map<s
   while (found.size < names.length) {
     const key = skipSpace(start, at + 1);
     if (start[key] !== QUOTE) break;
-    const colon = skipSpace(start, endOfString(start, key));
+    const colon = skipSpace(start, findStringEnd(start, key));
     const value = skipSpace(start, colon + 1);
-    const end = endOfValue(start, value);
-    const name = parse(start, { start: key, end: endOfString(start, key) });
+    const end = findValueEnd(start, value);
+    const name = parse(start, { start: key, end: findStringEnd(start, key) });
     const isWanted = typeof name === "string" && names.includes(name) && !found.has(name);
     if (isWanted && (end !== -1 || OPENINGS.includes(start[value] ?? 0)))
       found.set(name, end === -1 ? undefined : parse(start, { start: value, end }));
@@ -57,7 +57,7 @@ export function readLastMember(end: Buffer, name: string): unknown {
   for (at--; at >= 0; at--) {
     const byte = end[at];
     if (byte === QUOTE) {
-      const open = startOfString(end, at);
+      const open = findStringStart(end, at);
       if (open === -1) return undefined;
       const next = skipSpace(end, at + 1);
       if (depth === 1 && end[next] === COLON && parse(end, { start: open, end: at + 1 }) === name)
@@ -86,11 +86,11 @@ function skipSpace(json: Buffer, from: number): number {
 }
 
 /** Position of the comma or bracket after the value that begins at `start`; -1 if the bytes end before. */
-function endOfValue(json: Buffer, start: number): number {
+function findValueEnd(json: Buffer, start: number): number {
   let depth = 0;
   for (let at = start; at < json.length; at++) {
     const byte = json[at];
-    if (byte === QUOTE) at = endOfString(json, at) - 1;
+    if (byte === QUOTE) at = findStringEnd(json, at) - 1;
     else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
     else if (depth === 0 && (byte === COMMA || byte === CLOSE_BRACE)) return at;
     else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--;
@@ -99,18 +99,18 @@ function endOfValue(json: Buffer, start: number): number {
 }
 
 /** Position after the closing quote of the string that opens at `open`; the length of the text if it never closes. */
-function endOfString(json: Buffer, open: number): number {
+function findStringEnd(json: Buffer, open: number): number {
   for (let at = json.indexOf(QUOTE, open + 1); at !== -1; at = json.indexOf(QUOTE, at + 1))
-    if (backslashesBefore(json, at) % 2 === 0) return at + 1;
+    if (countBackslashesBefore(json, at) % 2 === 0) return at + 1;
   return json.length;
 }
 
 /** Position of the opening quote of the string that closes at `close`; -1 if it may open before these bytes. */
-function startOfString(json: Buffer, close: number): number {
+function findStringStart(json: Buffer, close: number): number {
   for (let at = close; at > 0;) {
     at = json.lastIndexOf(QUOTE, at - 1);
     if (at === -1) return -1;
-    const backslashes = backslashesBefore(json, at);
+    const backslashes = countBackslashesBefore(json, at);
     // Behind the first byte, nobody knows how many backslashes are before it.
     if (backslashes === at) return -1;
     if (backslashes % 2 === 0) return at;
@@ -118,7 +118,7 @@ function startOfString(json: Buffer, close: number): number {
   return -1;
 }
 
-function backslashesBefore(json: Buffer, at: number): number {
+function countBackslashesBefore(json: Buffer, at: number): number {
   let count = 0;
   while (at - 1 - count >= 0 && json[at - 1 - count] === BACKSLASH) count++;
   return count;

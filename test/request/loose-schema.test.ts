@@ -21,7 +21,7 @@ test("an array has no fewer and no more items than it may have", () => {
   expect(findIssue(arraySchema(stringSchema), [])).toBeUndefined();
 });
 
-test("a fault deep in arrays of objects is told with the whole way down to it", () => {
+test("an issue deep in arrays of objects is reported with its whole path", () => {
   const rows = arraySchema(objectSchema({ cells: arraySchema(numberSchema(0, 1)) }));
   expect(findIssue(rows, [{ cells: [] }, { cells: [1, 2] }])).toEqual(
     bad("must be from 0 to 1", [1, "cells", 1]),

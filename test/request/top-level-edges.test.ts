@@ -6,14 +6,14 @@ const MAX_DEPTH = 8;
 /** The texts of the strings that are found in `json`. */
 function found(json: string) {
   const bytes = Buffer.from(json);
-  const { tooDeep, keys, model, models } = findTopLevelFields(bytes, MAX_DEPTH);
+  const { isTooDeep, keys, model, models } = findTopLevelFields(bytes, MAX_DEPTH);
   const textOf = ({ start, end }: { start: number; end: number }) => bytes.toString("utf8", start, end);
-  return { tooDeep, keys: keys.map(textOf), model: model && textOf(model), models: models.map(textOf) };
+  return { isTooDeep, keys: keys.map(textOf), model: model && textOf(model), models: models.map(textOf) };
 }
 
 test("only strings directly in the list of models are models, and only the string of the field model is the model", () => {
   expect(found('{"models":["a",["b"],{"c":"d"}],"x":["e"],"model":["f"],"y":"g"}')).toEqual({
-    tooDeep: false,
+    isTooDeep: false,
     keys: ['"models"', '"x"', '"model"', '"y"'],
     model: undefined,
     models: ['"a"'],
@@ -40,11 +40,11 @@ test("a key is known by what its escapes mean, and a key with an impossible esca
 
 test("text that is deeper than allowed is left at once, and what was found until there is given", () => {
   expect(found(`{"model":"a","x":${"[".repeat(MAX_DEPTH - 1)}`)).toMatchObject({
-    tooDeep: false,
+    isTooDeep: false,
     model: '"a"',
   });
   expect(found(`{"model":"a","x":${"[".repeat(MAX_DEPTH)}"b"],"y":1`)).toEqual({
-    tooDeep: true,
+    isTooDeep: true,
     keys: ['"model"', '"x"'],
     model: '"a"',
     models: [],

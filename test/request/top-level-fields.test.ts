@@ -78,7 +78,7 @@ test("depth is counted as a tokenizer counts it", () => {
   fc.assert(
     fc.property(text, fc.integer({ min: 1, max: 6 }), (json, maxDepth) => {
       const { depth } = naiveFields(json);
-      expect(findTopLevelFields(Buffer.from(json), maxDepth).tooDeep).toBe(depth > maxDepth);
+      expect(findTopLevelFields(Buffer.from(json), maxDepth).isTooDeep).toBe(depth > maxDepth);
     }),
   );
 });

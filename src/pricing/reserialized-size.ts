@@ -1,8 +1,8 @@
-import { COMMENT_MARK_TOKENS, INDENT_TOKENS, MAX_DEPTH, NODE_TOKENS } from "./printed-value.ts";
+import { COMMENT_MARK_TOKENS, INDENT_TOKENS, MAX_DEPTH, NODE_TOKENS } from "./rendering-tokens.ts";
 import { BYTE_TOKENS, ILL_FORMED_FACTOR } from "./text-size.ts";
 
 /** The longest that JavaScript prints a number; a text may write it shorter, as `1e20`. */
-const NUMBER = 25;
+const NUMBER_TOKENS = 25;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const OPEN_BRACKET = 0x5b;
@@ -27,7 +27,7 @@ for (const mark of [
   IS_MARK[mark] = 1;
 
 /**
- * Bounds the tokens of a JSON text that a provider may parse and print again, as `renderedTokens` does for its value, in one
+ * Bounds the tokens of a JSON text that a provider may parse and print again, as `boundRenderedTokens` does for its value, in one
  * pass without parsing it: the text can have many more values than the body around it may have.
  * @returns undefined when it nests beyond 600 levels.
  */
@@ -61,6 +61,7 @@ export function boundReserializedTokens(json: string): number | undefined {
   }
   const texts = 2 * tokens * (json.isWellFormed() ? 1 : ILL_FORMED_FACTOR);
   const lines = 3 * values + breaks;
-  const own = values * (NODE_TOKENS + NUMBER) + (values + breaks) * (INDENT_TOKENS + COMMENT_MARK_TOKENS);
+  const own =
+    values * (NODE_TOKENS + NUMBER_TOKENS) + (values + breaks) * (INDENT_TOKENS + COMMENT_MARK_TOKENS);
   return texts + own + lines * INDENT_TOKENS * (deepest + 1);
 }

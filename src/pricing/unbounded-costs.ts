@@ -52,14 +52,14 @@ export function findUnboundedCosts(request: JsonObject): UnboundedCost[] {
   if (!isEmpty(request["plugins"]))
     found.push({ name: "plugins", note: "Plugins have no bounded cost: drop plugins." });
   if (
-    namedModels(request).some((id) => /:online(?:[:@]|$)/.test(id)) ||
+    listModelNames(request).some((id) => /:online(?:[:@]|$)/.test(id)) ||
     request["web_search_options"] != null
   )
     found.push(WEB_SEARCH);
   if (readItems(request["tools"]).some(isServerTool) || isServerChoice(request["tool_choice"]))
     found.push(SERVER_TOOLS);
   if (readItems(request["modalities"]).some(isMedia)) found.push(MEDIA_OUTPUT);
-  if (request["preset"] != null || namedModels(request).some((id) => id.includes("@preset/")))
+  if (request["preset"] != null || listModelNames(request).some((id) => id.includes("@preset/")))
     found.push({
       name: "preset",
       note: "A preset can add text, tools and settings that are not known here: send them in the request and drop preset.",
@@ -122,6 +122,6 @@ function isEmpty(value: unknown): boolean {
   return value == null || (Array.isArray(value) && value.length === 0);
 }
 
-function namedModels(request: JsonObject): string[] {
+function listModelNames(request: JsonObject): string[] {
   return [request["model"], ...readItems(request["models"])].filter((id) => typeof id === "string");
 }
