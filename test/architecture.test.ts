@@ -46,22 +46,27 @@ const RANKS: readonly (readonly string[])[] = [
 /** The only place of `src` that may import a tool, and what it imports. */
 const DEMO = "src/demo.ts imports tools/simulator/simulator.ts";
 
-/** Which libraries only one room may import. */
+/** Which rooms import which library, each of which does; imports of types alone do not count. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
-  undici: ["upstream/"],
-  zod: ["config/", "keys/key-input.ts", "presentation/", "admin/", "cli/"],
-  commander: ["cli/"],
-  ioredis: ["store/"],
-  kysely: ["store/", "keys/", "metering/"],
-  pg: ["store/", "keys/"],
-  "node:sqlite": ["store/"],
-  pino: ["observability/"],
-  "@fastify/rate-limit": ["limits/"],
-  "@fastify/cors": ["http/"],
-  "@fastify/swagger": ["admin/"],
-  "@fastify/swagger-ui": ["admin/"],
-  "fastify-type-provider-zod": ["admin/"],
+  undici: ["upstream"],
+  zod: ["admin", "config", "keys", "presentation"],
+  commander: ["cli"],
+  ioredis: ["store"],
+  kysely: ["keys", "metering", "store"],
+  pg: ["keys", "store"],
+  "node:sqlite": ["store"],
+  pino: ["observability"],
+  fastify: ["app"],
+  "@fastify/rate-limit": ["limits"],
+  "@fastify/cors": ["http"],
+  "@fastify/swagger": ["admin"],
+  "@fastify/swagger-ui": ["admin"],
+  "fastify-type-provider-zod": ["admin"],
 };
+
+/** Names that parts of the gateway and of the tools had once; each has one of the field's own terms now. */
+const FORMER_NAMES =
+  /(^|\/)(books|exchange|caretaker|settler|tolerant-write|own-headers|answer-error|unknown-urls|allow-only|row-fault|inner-models|answered-field|contestants|floor|mock|(ledger|openai|routes)(?=\/))(\.|\/)/;
 
 interface SourceFile {
   readonly path: string;
@@ -85,20 +90,25 @@ const tools = readFiles("tools");
 /** Files that obey the rules of the gateway; benchmarks and SDK probes may use any library. */
 const files = [...gateway, ...readFiles("tools/simulator"), ...readFiles("tools/verify")];
 
-/** The folder that a file belongs to, or its own name when it lies directly in `src`. */
-function roomOf(path: string): string {
+/** @returns the folder that a file belongs to, or its own name when it lies directly in `src`. */
+function getRoom(path: string): string {
   const tool = /^tools\/[^/]+/.exec(path)?.[0];
   return tool ?? path.replace(/^src\//, "").replace(/\/.*|\.[jt]s$/, "");
 }
 
-function rankOf(path: string): number {
-  const rank = RANKS.findIndex((rooms) => rooms.includes(roomOf(path)));
+function getRank(path: string): number {
+  const rank = RANKS.findIndex((rooms) => rooms.includes(getRoom(path)));
   if (rank === -1) throw new Error(`${path} has no rank in test/architecture.test.ts`);
   return rank;
 }
 
-/** The relative imports of some files as pairs of paths. */
-function edgesOf(sources: readonly SourceFile[]): { path: string; target: string; typeOnly: boolean }[] {
+/** @returns the name of the package, or of Node's module, that an import is from. */
+function getLibrary(target: string): string {
+  return target.split("/", target.startsWith("@") ? 2 : 1).join("/");
+}
+
+/** @returns the relative imports of some files as pairs of paths. */
+function listImports(sources: readonly SourceFile[]): { path: string; target: string; typeOnly: boolean }[] {
   return sources.flatMap(({ path, imports }) =>
     imports
       .filter(({ target }) => target.startsWith("."))
@@ -107,8 +117,8 @@ function edgesOf(sources: readonly SourceFile[]): { path: string; target: string
 }
 
 test("imports go one way, from later stages to earlier ones", () => {
-  const wrong = [...edgesOf(gateway), ...edgesOf(tools)]
-    .filter(({ path, target }) => roomOf(target) !== roomOf(path) && rankOf(target) >= rankOf(path))
+  const wrong = [...listImports(gateway), ...listImports(tools)]
+    .filter(({ path, target }) => getRoom(target) !== getRoom(path) && getRank(target) >= getRank(path))
     .map(({ path, target }) => `${path} imports ${target}`);
   expect(wrong).toEqual([]);
 });
@@ -124,7 +134,7 @@ test("the store imports no domain, not even its types", () => {
 
 test("the admin API and the command line share only what they both import, types included", () => {
   const wrong = files
-    .filter(({ path }) => ["presentation", "admin", "cli"].includes(roomOf(path)))
+    .filter(({ path }) => ["presentation", "admin", "cli"].includes(getRoom(path)))
     .flatMap(({ path, imports }) =>
       imports
         .filter(({ target }) => /^\.\.\/(.*\/)?(admin|cli)\//.test(target))
@@ -134,20 +144,23 @@ test("the admin API and the command line share only what they both import, types
 });
 
 test("the gateway imports the simulator for the demo and no other tool, not even its types", () => {
-  const used = edgesOf(gateway).filter(({ target }) => !target.startsWith("src/"));
+  const used = listImports(gateway).filter(({ target }) => !target.startsWith("src/"));
   expect(used.map(({ path, target }) => `${path} imports ${target}`)).toEqual([DEMO]);
 });
 
-test.each(Object.entries(OWNERS))("only its owner imports %s", (library, owners) => {
+test.each(Object.entries(OWNERS))("%s is imported by %j and by nobody else", (library, owners) => {
   const users = files.filter(({ imports }) =>
-    imports.some(
-      ({ target, typeOnly }) => !typeOnly && (target === library || target.startsWith(`${library}/`)),
-    ),
+    imports.some(({ target, typeOnly }) => !typeOnly && getLibrary(target) === library),
   );
-  expect(
-    users.map(({ path }) => path).filter((path) => !owners.some((owner) => path.startsWith(`src/${owner}`))),
-  ).toEqual([]);
-  expect(users.length).toBeGreaterThan(0);
+  expect([...new Set(users.map(({ path }) => getRoom(path)))].toSorted()).toEqual(owners);
+});
+
+test("every library has an owner", () => {
+  const libraries = files.flatMap(({ imports }) =>
+    imports.filter(({ target, typeOnly }) => !typeOnly && !/^(\.|node:)/.test(target)),
+  );
+  const names = new Set(libraries.map(({ target }) => getLibrary(target)));
+  expect([...names].filter((name) => !(name in OWNERS))).toEqual([]);
 });
 
 test("the environment is read in one place", () => {
@@ -170,6 +183,19 @@ test("no file is called after what it is not about", () => {
       .filter(({ path }) => /(^|\/)(utils?|helpers?|common|misc|index)[./]/.test(path))
       .map(({ path }) => path),
   ).toEqual([]);
+});
+
+test("no file or folder has a former name", () => {
+  const tests = readFiles("test").map(({ path }) => path);
+  const paths = [...[...gateway, ...tools].map(({ path }) => path), ...tests];
+  expect(paths.filter((path) => FORMER_NAMES.test(path))).toEqual([]);
+});
+
+test("no two exported classes have the same name", () => {
+  const names = [...gateway, ...tools].flatMap(({ text }) =>
+    Array.from(text.matchAll(/^export (?:abstract )?class (\w+)/gm), ([, name]) => name),
+  );
+  expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
 });
 
 test("every test stands where its subject stands", () => {

@@ -1,12 +1,4 @@
-import type {
-  FastifyBaseLogger,
-  FastifyInstance,
-  FastifyRequest,
-  onRequestAsyncHookHandler,
-  RawReplyDefaultExpression,
-  RawRequestDefaultExpression,
-  RawServerDefault,
-} from "fastify";
+import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from "fastify";
 import { serializerCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
 import { GatewayError } from "../errors.ts";
 import { getClientAddress } from "../http/client-address.ts";
@@ -16,6 +8,7 @@ import { parseJsonObject } from "../request/json-object.ts";
 import { rejectOtherMethods } from "../endpoints/method-not-allowed.ts";
 import type { Database } from "../store/database.ts";
 import { isUnavailable } from "../store/database-errors.ts";
+import type { AdminScope } from "./admin-scope.ts";
 import { registerAuditRoutes } from "./audit-routes.ts";
 import { registerKeyRoutes } from "./key-routes.ts";
 import { registerRequestRoutes } from "./request-routes.ts";
@@ -31,15 +24,6 @@ declare module "fastify" {
     source: string;
   }
 }
-
-/** Where routes of the admin API are registered. */
-export type AdminScope = FastifyInstance<
-  RawServerDefault,
-  RawRequestDefaultExpression,
-  RawReplyDefaultExpression,
-  FastifyBaseLogger,
-  ZodTypeProvider
->;
 
 interface AdminOptions {
   /** Lets in who has an admin key. */

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { resolveKeyId } from "../keys/key-id.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { auditEntrySchema, toAuditEntryJson } from "../presentation/key-json.ts";
-import type { AdminScope } from "./admin-api.ts";
+import type { AdminScope } from "./admin-scope.ts";
 import { errorResponseSchemas, keyQuerySchema, pageLimitSchema, queryTextSchema } from "./api-schemas.ts";
 
 const auditQuery = z.strictObject({

@@ -4,7 +4,7 @@ import type { Actor } from "../keys/gateway-key.ts";
 import { plainTextSchema } from "../keys/key-input.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { issuedKeySchema, keySchema, toIssuedKeyJson, toKeyJson } from "../presentation/key-json.ts";
-import type { AdminScope } from "./admin-api.ts";
+import type { AdminScope } from "./admin-scope.ts";
 import {
   errorResponseSchemas,
   keyChangesBodySchema,

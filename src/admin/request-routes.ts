@@ -11,7 +11,7 @@ import type { Database } from "../store/database.ts";
 import { readRequestPages } from "../metering/sql/export.ts";
 import { REQUEST_COLUMNS, type RequestRow, STATES } from "../metering/record.ts";
 import { formatUsd } from "../metering/money.ts";
-import type { AdminScope } from "./admin-api.ts";
+import type { AdminScope } from "./admin-scope.ts";
 import { errorResponseSchemas, keyQuerySchema } from "./api-schemas.ts";
 import { cursorSchema, encodeCursor } from "./cursor.ts";
 

@@ -11,7 +11,7 @@ import {
 } from "../presentation/usage-report-format.ts";
 import type { Database } from "../store/database.ts";
 import { type Dimension, DIMENSIONS, reportUsage } from "../metering/sql/report.ts";
-import type { AdminScope } from "./admin-api.ts";
+import type { AdminScope } from "./admin-scope.ts";
 import { errorResponseSchemas, keyQuerySchema, queryTextSchema } from "./api-schemas.ts";
 import { prependFirst } from "./request-routes.ts";
 

@@ -1,10 +1,10 @@
 // Who used how much: the rule for tokens, the price of a response, and the ledger `GET /generation` reads.
-import type { Model } from "./catalog.ts";
+import type { SimulatedModel } from "./catalog.ts";
 
 /** One response being generated; it is in the ledger only once it is settled. */
 export interface Generation {
   readonly id: string;
-  readonly model: Model;
+  readonly model: SimulatedModel;
   /** the model as the request named it */
   readonly requestedModel: string;
   readonly streamed: boolean;

@@ -3,7 +3,7 @@
 import { BEHAVIOUR_NAMES } from "./behaviour.ts";
 
 /** A model as it is billed; prices are nanodollars per token. */
-export interface Model {
+export interface SimulatedModel {
   readonly id: string;
   /** the dated name that responses carry in their `model` */
   readonly canonicalSlug: string;
@@ -97,7 +97,7 @@ const ROWS: readonly Row[] = [
   ]),
 ];
 
-const MODELS = new Map<string, Model>(
+const MODELS = new Map<string, SimulatedModel>(
   ROWS.map(([id, canonicalSlug, name, provider, contextLength, promptNanodollars, completionNanodollars]) => [
     id,
     { id, canonicalSlug, name, provider, contextLength, promptNanodollars, completionNanodollars },
@@ -114,7 +114,7 @@ const VARIANTS = new Set(["free", "online", "nitro", "floor", "thinking", "exten
  * Finds what a requested model id is served and billed as; variants (`:free` costs nothing) and `@preset/…` count.
  * @returns undefined when OpenRouter would answer "… is not a valid model ID"
  */
-export function resolveModel(id: string): Model | undefined {
+export function resolveModel(id: string): SimulatedModel | undefined {
   const listed = MODELS.get(id);
   if (listed !== undefined) return listed;
   const [plain = "", preset] = id.split("@preset/", 2);
@@ -130,7 +130,7 @@ export function resolveModel(id: string): Model | undefined {
 const PLAIN_MODELS = /^openai\/gpt-4o|^meta-llama\//;
 
 /** The parameters that requests to a model may have. */
-export function listParameters({ id }: Model): readonly string[] {
+export function listParameters({ id }: SimulatedModel): readonly string[] {
   return PLAIN_MODELS.test(id) ? PARAMETERS.filter((name) => name !== "reasoning") : PARAMETERS;
 }
 
@@ -157,7 +157,7 @@ const PARAMETERS = [
 ];
 
 /** What a model takes, as OpenRouter lists it: clients offer pictures and files only where it says so. */
-function listModalities({ id }: Model): string[] {
+function listModalities({ id }: SimulatedModel): string[] {
   if (id.startsWith("google/")) return ["text", "image", "video", "file", "audio"];
   return /^~?(?:openai|anthropic)\//.test(id) ? ["text", "image", "file"] : ["text"];
 }
@@ -169,7 +169,7 @@ interface ListEntry extends Readonly<Record<string, unknown>> {
   readonly supported_parameters: readonly string[];
 }
 
-function listEntry(model: Model, prompt: string, completion: string): ListEntry {
+function listEntry(model: SimulatedModel, prompt: string, completion: string): ListEntry {
   return {
     id: model.id,
     canonical_slug: model.canonicalSlug,

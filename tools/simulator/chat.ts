@@ -1,7 +1,7 @@
 // POST /chat/completions: from the body to the response.
 import { type Mistake, PLAIN, type Plan, parseBehaviour } from "./behaviour.ts";
 import { type Generation, countTokens } from "./billing.ts";
-import { type Model, resolveModel } from "./catalog.ts";
+import { type SimulatedModel, resolveModel } from "./catalog.ts";
 import { type Piece, buildDocument, buildStream, prependKeepAlive } from "./completion.ts";
 import { type Reply, makeFloodReply, makeReply, makeRandomId } from "./content.ts";
 import { writePieces, writePart } from "./delivery.ts";
@@ -10,7 +10,7 @@ import { routeModel } from "./endpoints.ts";
 import { type HttpExchange, sleep } from "./http-exchange.ts";
 import { countCharsWithin, buildFailingStream } from "./partial-response.ts";
 import { type EarlyPlan, findRefusal, refuseEarly } from "./refusals.ts";
-import { type ChatRequest, readChatRequest } from "./request.ts";
+import { type ReceivedChat, readChatRequest } from "./request.ts";
 
 /** A response that is ready to be sent. */
 interface PreparedResponse {
@@ -77,14 +77,14 @@ function readPlan(model: string | undefined): Plan | Mistake {
   return model?.startsWith("sim/") ? parseBehaviour(model.slice(4)) : PLAIN;
 }
 
-function isStreamed(request: ChatRequest, plan: Plan): boolean {
+function isStreamed(request: ReceivedChat, plan: Plan): boolean {
   if (plan.name === "sse-for-json") return true;
   return plan.name === "json-for-sse" ? false : request.streamed;
 }
 
 type NewGeneration = Pick<Generation, "model" | "streamed" | "recordDelayMs" | "isByok">;
 
-function createGeneration(request: ChatRequest, reply: Reply, known: NewGeneration): Generation {
+function createGeneration(request: ReceivedChat, reply: Reply, known: NewGeneration): Generation {
   const startedAtMs = Date.now();
   const isCall = reply.toolCall !== undefined;
   return {
@@ -99,7 +99,7 @@ function createGeneration(request: ChatRequest, reply: Reply, known: NewGenerati
   };
 }
 
-function prepare(request: ChatRequest, model: Model, plan: Plan, body: unknown): PreparedResponse {
+function prepare(request: ReceivedChat, model: SimulatedModel, plan: Plan, body: unknown): PreparedResponse {
   const { common } = plan;
   const streamed = isStreamed(request, plan);
   const reasons = request.wantsReasoning || model.id.includes("deepseek-r1");

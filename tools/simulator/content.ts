@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { CommonOptions } from "./behaviour.ts";
 import { makeInstance } from "./instance.ts";
-import type { ChatRequest } from "./request.ts";
+import type { ReceivedChat } from "./request.ts";
 
 /** A call of a function, with its arguments as JSON text. */
 export interface ToolCall {
@@ -46,7 +46,7 @@ function buildEcho(lastUserText: string, events: number): string {
 }
 
 /** Makes up the response to a request; the same request and options give the same text. */
-export function makeReply(request: ChatRequest, reasons: boolean, common: CommonOptions): Reply {
+export function makeReply(request: ReceivedChat, reasons: boolean, common: CommonOptions): Reply {
   const count = Math.max(common.events, 1);
   const reasoning = reasons ? REASONING : [];
   const { tool, contentSchema } = request;

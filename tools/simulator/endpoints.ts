@@ -1,5 +1,11 @@
 // GET /models/{author}/{slug}/endpoints: where a model is served, and at which prices.
-import { formatPrice, MAX_COMPLETION_TOKENS, type Model, listParameters, resolveModel } from "./catalog.ts";
+import {
+  formatPrice,
+  MAX_COMPLETION_TOKENS,
+  type SimulatedModel,
+  listParameters,
+  resolveModel,
+} from "./catalog.ts";
 
 /** An endpoint of a model; prices are nanodollars per token. */
 interface Endpoint {
@@ -29,7 +35,7 @@ const OTHERS: ReadonlyMap<string, readonly Row[]> = new Map([
   ],
 ]);
 
-function listEndpoints(model: Model): readonly [Endpoint, ...Endpoint[]] {
+function listEndpoints(model: SimulatedModel): readonly [Endpoint, ...Endpoint[]] {
   const { provider, promptNanodollars, completionNanodollars } = model;
   const tag = provider.toLowerCase().replaceAll(" ", "-");
   const others = (OTHERS.get(model.id) ?? []).map(([otherTag, otherProvider, prompt, completion]) => ({
@@ -53,7 +59,7 @@ const TIERS: ReadonlyMap<unknown, string> = new Map([
  * The model that a request is served and billed as: another one for `speed`, and with the prices of another endpoint for
  * `provider.only`, `provider.order`, `service_tier` and `:nitro`, which takes the dearest one here.
  */
-export function routeModel(model: Model, request: Fields): Model {
+export function routeModel(model: SimulatedModel, request: Fields): SimulatedModel {
   const { speed, service_tier: tier } = request;
   const fast = speed === "fast" ? resolveModel(`${model.id}-fast`) : undefined;
   if (fast) return fast;
@@ -95,7 +101,7 @@ export function formatEndpoints(id: string): string | undefined {
   });
 }
 
-function buildEndpointEntry(model: Model, endpoint: Endpoint): Record<string, unknown> {
+function buildEndpointEntry(model: SimulatedModel, endpoint: Endpoint): Record<string, unknown> {
   return {
     name: `${endpoint.provider} | ${model.canonicalSlug}`,
     model_id: model.canonicalSlug,

@@ -8,7 +8,7 @@ export interface FunctionTool {
 }
 
 /** A chat request as far as the simulator looks at it. */
-export interface ChatRequest {
+export interface ReceivedChat {
   /** `model`, or the first of `models` */
   readonly model: string | undefined;
   readonly streamed: boolean;
@@ -65,7 +65,7 @@ function wantsReasoning(reasoning: Fields | undefined): boolean {
 }
 
 /** Reads a parsed body; undefined when it is not a JSON object. */
-export function readChatRequest(value: unknown): ChatRequest | undefined {
+export function readChatRequest(value: unknown): ReceivedChat | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const body = value as Fields;
   const messages = toList(body["messages"]).map(toFields);

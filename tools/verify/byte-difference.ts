@@ -1,4 +1,4 @@
-import { fail, pass, type Outcome } from "./check.ts";
+import { fail, pass, type CheckOutcome } from "./check.ts";
 
 const CONTEXT_BYTES = 24;
 const SHOWN_BYTES = 72;
@@ -20,7 +20,7 @@ function quoteAround(bytes: Buffer, at: number): string {
  * @param what names them: "the request", "the response".
  * @returns passed if they are the same; else where they part, with what stands there on both sides.
  */
-export function compareBytes(what: string, expected: string | Uint8Array, came: Buffer): Outcome {
+export function compareBytes(what: string, expected: string | Uint8Array, came: Buffer): CheckOutcome {
   const wanted = Buffer.from(expected);
   if (wanted.equals(came)) return pass(`${what}: the same ${came.length} bytes`);
   const at = findFirstDifference(wanted, came);

@@ -1,7 +1,7 @@
 import type { Harness } from "./harness.ts";
 
 /** What a check found. */
-export interface Outcome {
+export interface CheckOutcome {
   readonly pass: boolean;
   /** What the gateway did, for a person who has to mend it; also said of what passes. */
   readonly got: string;
@@ -18,7 +18,7 @@ export interface Check {
   /** How long it may take altogether, in ms; {@link USUAL_DEADLINE_MS} if absent. */
   readonly deadlineMs?: number;
   /** Tries the gateway. What it throws is a failure too, with the message as what was got. */
-  readonly run: (harness: Harness) => Promise<Outcome>;
+  readonly run: (harness: Harness) => Promise<CheckOutcome>;
 }
 
 export const USUAL_DEADLINE_MS = 15_000;
@@ -28,15 +28,15 @@ export function getGroup(id: string): string {
   return id.slice(0, id.indexOf("/"));
 }
 
-export function pass(got: string): Outcome {
+export function pass(got: string): CheckOutcome {
   return { pass: true, got };
 }
 
-export function fail(got: string): Outcome {
+export function fail(got: string): CheckOutcome {
   return { pass: false, got };
 }
 
 /** Passes if `isPass`, whatever is said. */
-export function toOutcome(isPass: boolean, got: string): Outcome {
+export function toOutcome(isPass: boolean, got: string): CheckOutcome {
   return { pass: isPass, got };
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { HttpExchange } from "../simulator/http-exchange.ts";
 import type { Simulator } from "../simulator/simulator.ts";
-import { Call, type Outgoing, type GatewayTarget } from "./call.ts";
+import { ClientCall, type Outgoing, type GatewayTarget } from "./client-call.ts";
 import { respondJson, PLAIN_RESPONSE, type Responder } from "./upstream-responses.ts";
 
 /** A request as it arrived upstream. */
@@ -23,7 +23,7 @@ export class Harness {
   readonly upstreamRequests: ArrivedRequest[] = [];
   readonly #marker: string;
   readonly #simulator: Simulator;
-  readonly #calls: Call[] = [];
+  readonly #calls: ClientCall[] = [];
   #closed = false;
 
   constructor(simulator: Simulator, target: GatewayTarget) {
@@ -48,14 +48,14 @@ export class Harness {
   }
 
   /** Sends a request to the gateway. */
-  send(outgoing: Outgoing): Call {
-    const call = new Call(this.target, outgoing);
+  send(outgoing: Outgoing): ClientCall {
+    const call = new ClientCall(this.target, outgoing);
     this.#calls.push(call);
     return call;
   }
 
   /** Sends a small chat completion. */
-  sendChat(fields: { readonly stream: boolean } & Omit<Partial<Outgoing>, "body">): Call {
+  sendChat(fields: { readonly stream: boolean } & Omit<Partial<Outgoing>, "body">): ClientCall {
     const { stream, ...outgoing } = fields;
     const flag = stream ? `,"stream":true` : "";
     return this.send({
@@ -65,7 +65,7 @@ export class Harness {
   }
 
   /** Waits for a request to arrive upstream whole. @throws when it does not; the message says what the gateway said. */
-  async waitForUpstream(call: Call, deadlineMs = PASSING_MS): Promise<ArrivedRequest> {
+  async waitForUpstream(call: ClientCall, deadlineMs = PASSING_MS): Promise<ArrivedRequest> {
     const endMs = performance.now() + deadlineMs;
     for (;;) {
       const [first] = this.upstreamRequests;
@@ -79,7 +79,7 @@ export class Harness {
   }
 
   /** Waits for the whole response. @throws when it is not whole in time. */
-  async waitForResponse(call: Call, deadlineMs = PASSING_MS): Promise<Call> {
+  async waitForResponse(call: ClientCall, deadlineMs = PASSING_MS): Promise<ClientCall> {
     const ending = await call.waitForEnd(deadlineMs);
     if (ending !== "whole") throw new Error(`no whole response within ${deadlineMs} ms: ${call.summarize()}`);
     return call;

@@ -1,8 +1,8 @@
 import type { Simulator } from "../simulator/simulator.ts";
 import { Harness, PASSING_MS } from "./harness.ts";
-import type { GatewayTarget } from "./call.ts";
+import type { GatewayTarget } from "./client-call.ts";
 import { CHECKS } from "./catalogue.ts";
-import { type Check, fail, getGroup, type Outcome, USUAL_DEADLINE_MS } from "./check.ts";
+import { type Check, fail, getGroup, type CheckOutcome, USUAL_DEADLINE_MS } from "./check.ts";
 
 /** What to check, and with what. */
 export interface RunOptions {
@@ -25,7 +25,7 @@ export interface RunOptions {
 }
 
 /** One check's verdict, in words that need no knowledge of this suite. */
-export interface Result extends Outcome {
+export interface Result extends CheckOutcome {
   readonly id: string;
   readonly group: string;
   readonly title: string;
@@ -101,9 +101,9 @@ async function runOne(check: Check, harness: Harness, leftMs: number): Promise<R
   return { id, group: getGroup(id), title, why, expected, ...outcome, ms };
 }
 
-async function runWithDeadline(check: Check, harness: Harness, deadlineMs: number): Promise<Outcome> {
+async function runWithDeadline(check: Check, harness: Harness, deadlineMs: number): Promise<CheckOutcome> {
   if (deadlineMs < LEAST_MS) return fail("not tried: the time for the whole run was used up");
-  const { promise: late, resolve } = Promise.withResolvers<Outcome>();
+  const { promise: late, resolve } = Promise.withResolvers<CheckOutcome>();
   const timer = setTimeout(() => resolve(fail(`no verdict within ${deadlineMs} ms`)), deadlineMs);
   const verdict = check
     .run(harness)

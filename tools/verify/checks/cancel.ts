@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { sleep } from "../../simulator/http-exchange.ts";
 import type { Harness } from "../harness.ts";
-import { type Check, toOutcome, type Outcome } from "../check.ts";
+import { type Check, toOutcome, type CheckOutcome } from "../check.ts";
 import {
   beginJson,
   beginStream,
@@ -22,7 +22,10 @@ interface Leaving {
   readonly afterBytes: number;
 }
 
-async function checkAborted(harness: Harness, { stream, upstream, afterBytes }: Leaving): Promise<Outcome> {
+async function checkAborted(
+  harness: Harness,
+  { stream, upstream, afterBytes }: Leaving,
+): Promise<CheckOutcome> {
   harness.respondWith(upstream);
   const call = harness.sendChat({ stream });
   const { exchange } = await harness.waitForUpstream(call);

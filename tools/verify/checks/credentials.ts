@@ -1,5 +1,5 @@
 import { type Harness, PASSING_MS } from "../harness.ts";
-import { type Check, fail, toOutcome, type Outcome, pass } from "../check.ts";
+import { type Check, fail, toOutcome, type CheckOutcome, pass } from "../check.ts";
 import { respondError } from "../upstream-responses.ts";
 import { buildChatBody, createErrorCheck, type ErrorCase } from "./error-check.ts";
 
@@ -20,7 +20,7 @@ async function findKey(
 }
 
 /** Whether a request with these credentials is answered without asking upstream. */
-async function checkRefused(harness: Harness, authorization: string | undefined): Promise<Outcome> {
+async function checkRefused(harness: Harness, authorization: string | undefined): Promise<CheckOutcome> {
   const call = harness.sendChat({ stream: false, headers: { authorization } });
   await call.waitForEnd(PASSING_MS);
   return harness.upstreamRequests.length === 0

@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import { sleep } from "../../simulator/http-exchange.ts";
 import type { Harness } from "../harness.ts";
-import type { Call } from "../call.ts";
-import { type Check, fail, toOutcome, pass, type Outcome } from "../check.ts";
+import type { ClientCall } from "../client-call.ts";
+import { type Check, fail, toOutcome, pass, type CheckOutcome } from "../check.ts";
 import {
   beginJson,
   beginStream,
@@ -36,14 +36,18 @@ function createBreakingResponder(begin: Responder, bytes: string, how: (socket: 
   };
 }
 
-async function sendBrokenCall(harness: Harness, stream: boolean, upstream: Responder): Promise<Call> {
+async function sendBrokenCall(harness: Harness, stream: boolean, upstream: Responder): Promise<ClientCall> {
   harness.respondWith(upstream);
   const call = harness.sendChat({ stream });
   await call.waitForEnd(NOTICE_MS + SETTLE_MS);
   return call;
 }
 
-async function checkEndsBroken(harness: Harness, stream: boolean, upstream: Responder): Promise<Outcome> {
+async function checkEndsBroken(
+  harness: Harness,
+  stream: boolean,
+  upstream: Responder,
+): Promise<CheckOutcome> {
   const call = await sendBrokenCall(harness, stream, upstream);
   const { status } = call.response;
   // An error instead of a response is no success either: a gateway may have waited with the head.

@@ -1,6 +1,6 @@
 import type { Harness } from "../harness.ts";
-import type { Call, Outgoing } from "../call.ts";
-import { type Check, toOutcome, type Outcome } from "../check.ts";
+import type { ClientCall, Outgoing } from "../client-call.ts";
+import { type Check, toOutcome, type CheckOutcome } from "../check.ts";
 import { respondJson, PLAIN_RESPONSE, type Responder } from "../upstream-responses.ts";
 
 interface ErrorBody {
@@ -12,7 +12,7 @@ interface ErrorBody {
 }
 
 /** What is wrong with a response as an error that OpenAI's SDKs can read; empty if nothing is. */
-function listFaults({ response }: Call, status: number): string[] {
+function listFaults({ response }: ClientCall, status: number): string[] {
   const said: string[] = [];
   const type = response.readHeader("content-type") ?? "(absent)";
   if (response.status !== status) said.push(`status ${response.status}`);
@@ -34,7 +34,7 @@ function listFaults({ response }: Call, status: number): string[] {
 }
 
 /** Waits for the response and judges it as an error of this status that OpenAI's SDKs turn into the right class. */
-async function judgeError(harness: Harness, call: Call, status: number): Promise<Outcome> {
+async function judgeError(harness: Harness, call: ClientCall, status: number): Promise<CheckOutcome> {
   await harness.waitForResponse(call);
   const said = listFaults(call, status);
   const body = call.response.body.toString("utf8", 0, 200);

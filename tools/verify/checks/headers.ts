@@ -1,5 +1,5 @@
 import type { Harness } from "../harness.ts";
-import { type Check, toOutcome, type Outcome } from "../check.ts";
+import { type Check, toOutcome, type CheckOutcome } from "../check.ts";
 import { respondJson, respondStream, GENERATION_ID, PLAIN_RESPONSE, STREAM } from "../upstream-responses.ts";
 
 type Headers = Readonly<Record<string, string>>;
@@ -67,7 +67,12 @@ function createForwardCheck({ name, title, why, sent }: Forwarded): Check {
   };
 }
 
-async function checkHeader(harness: Harness, name: string, value: string, stream = false): Promise<Outcome> {
+async function checkHeader(
+  harness: Harness,
+  name: string,
+  value: string,
+  stream = false,
+): Promise<CheckOutcome> {
   harness.respondWith(stream ? respondStream(STREAM) : respondJson([PLAIN_RESPONSE]));
   const { response } = await harness.waitForResponse(harness.sendChat({ stream }));
   const came = response.readHeader(name);

@@ -1,5 +1,5 @@
 import type { Harness } from "../harness.ts";
-import { type Check, toOutcome, type Outcome } from "../check.ts";
+import { type Check, toOutcome, type CheckOutcome } from "../check.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -75,7 +75,7 @@ function createStopCheck({ name, title, why, sent }: Stopped): Check {
 async function checkKept(
   harness: Harness,
   isUpstreams: (name: string, value: string) => boolean,
-): Promise<Outcome> {
+): Promise<CheckOutcome> {
   const { response } = await harness.waitForResponse(harness.sendChat({ stream: false }));
   const came = response.headers.filter(([name, value]) => isUpstreams(name, value));
   return toOutcome(

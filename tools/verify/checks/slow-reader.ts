@@ -1,6 +1,6 @@
 import { sleep, type HttpExchange } from "../../simulator/http-exchange.ts";
 import type { Harness } from "../harness.ts";
-import { type Check, toOutcome, type Outcome } from "../check.ts";
+import { type Check, toOutcome, type CheckOutcome } from "../check.ts";
 import { beginStream, formatContentChunk, DONE } from "../upstream-responses.ts";
 
 const MEBIBYTE = 1024 * 1024;
@@ -59,13 +59,13 @@ function formatMebibytes(bytes: number): string {
   return `${(bytes / MEBIBYTE).toFixed(1)} MB`;
 }
 
-async function checkStalls(harness: Harness): Promise<Outcome> {
+async function checkStalls(harness: Harness): Promise<CheckOutcome> {
   const { flood } = await startFlood(harness);
   const bytes = await flood.waitUntilStill();
   return toOutcome(bytes < MOST_HELD_BYTES, `upstream could write ${formatMebibytes(bytes)}`);
 }
 
-async function checkLosesNothing(harness: Harness): Promise<Outcome> {
+async function checkLosesNothing(harness: Harness): Promise<CheckOutcome> {
   const { flood, call } = await startFlood(harness);
   await flood.waitUntilStill();
   flood.isEnough = true;

@@ -1,6 +1,6 @@
 import type { Harness } from "../harness.ts";
 import { compareBytes } from "../byte-difference.ts";
-import { type Check, fail, type Outcome } from "../check.ts";
+import { type Check, fail, type CheckOutcome } from "../check.ts";
 import { respondError } from "../upstream-responses.ts";
 
 /** Error bodies as OpenRouter sends them; the statuses are those that it documents but for 401, which speaks of a key. */
@@ -21,7 +21,7 @@ const BODIES: Readonly<Record<number, string>> = {
 
 const MEGABYTE = 1 << 20;
 
-async function checkErrorRelayed(harness: Harness, status: number, body: string): Promise<Outcome> {
+async function checkErrorRelayed(harness: Harness, status: number, body: string): Promise<CheckOutcome> {
   harness.respondWith(respondError(status, body));
   const { response } = await harness.waitForResponse(harness.sendChat({ stream: false }));
   const bytes = compareBytes("the body", body, response.body);

@@ -1,7 +1,7 @@
 import { type HttpExchange, sleep } from "../../simulator/http-exchange.ts";
 import type { Harness } from "../harness.ts";
-import type { Call } from "../call.ts";
-import { type Check, toOutcome, type Outcome } from "../check.ts";
+import type { ClientCall } from "../client-call.ts";
+import { type Check, toOutcome, type CheckOutcome } from "../check.ts";
 import {
   beginJson,
   beginStream,
@@ -26,7 +26,7 @@ type Sent = { readonly sign: string | number; readonly atMs: number }[];
  * The longest time that any of it took; infinite for what did not come. Texts are looked for by what they say, so that
  * a gateway which rewrites events is not taken for one that holds them back.
  */
-function findLatestMs(sent: Sent, call: Call): number {
+function findLatestMs(sent: Sent, call: ClientCall): number {
   const { body, arrivals } = call.response;
   const lateness = sent.map(({ sign, atMs }) => {
     const at = typeof sign === "number" ? sign - 1 : body.indexOf(sign);
@@ -36,7 +36,7 @@ function findLatestMs(sent: Sent, call: Call): number {
   return Math.max(...lateness);
 }
 
-function judgeLateness(lateMs: number, what: string): Outcome {
+function judgeLateness(lateMs: number, what: string): CheckOutcome {
   const said = Number.isFinite(lateMs) ? `after ${Math.max(0, Math.round(lateMs))} ms` : "never";
   return toOutcome(lateMs <= LATE_MS, `${what} ${said}`);
 }
@@ -56,7 +56,7 @@ async function checkNotHeldBack(
   harness: Harness,
   stream: boolean,
   responder: (sent: Sent) => Responder,
-): Promise<Outcome> {
+): Promise<CheckOutcome> {
   const sent: Sent = [];
   harness.respondWith(responder(sent));
   const call = harness.sendChat({ stream });

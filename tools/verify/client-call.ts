@@ -56,7 +56,7 @@ function open(url: URL): Socket {
 }
 
 /** One request over a connection of its own, with nothing between the check and the wire. */
-export class Call {
+export class ClientCall {
   readonly response = new ResponseDecoder();
   /** Code of the error that the connection ended with. */
   error: string | undefined;
