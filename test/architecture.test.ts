@@ -50,6 +50,7 @@ const DEMO = "src/demo.ts imports tools/simulator/simulator.ts";
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ["upstream"],
   zod: ["admin", "config", "keys", "presentation"],
+  "lru-cache": ["auth", "limits"],
   commander: ["cli"],
   ioredis: ["store"],
   kysely: ["keys", "metering", "store"],
@@ -124,9 +125,9 @@ test("imports go one way, from later stages to earlier ones", () => {
 });
 
 test("the store imports no domain, not even its types", () => {
-  const wrong = edgesOf(gateway)
+  const wrong = listImports(gateway)
     .filter(
-      ({ path, target }) => roomOf(path) === "store" && roomOf(target) !== "store" && rankOf(target) > 0,
+      ({ path, target }) => getRoom(path) === "store" && getRoom(target) !== "store" && getRank(target) > 0,
     )
     .map(({ path, target }) => `${path} imports ${target}`);
   expect(wrong).toEqual([]);
