@@ -1,7 +1,14 @@
 import { expect, test } from "vitest";
 import type { Database } from "../../../src/store/database.ts";
+import { DAY_MS } from "../../../src/durations.ts";
 import { adoptOrphans, heartbeat, deregister } from "../../../src/metering/sql/instances.ts";
-import { mapTokenCounts, type RequestRow } from "../../../src/metering/record.ts";
+import {
+  FINAL_STATES,
+  mapTokenCounts,
+  type RequestRow,
+  STATES,
+  TRANSITIONS,
+} from "../../../src/metering/record.ts";
 import { writeRequests } from "../../../src/metering/sql/upsert.ts";
 import {
   claimDue,
@@ -12,7 +19,6 @@ import {
 } from "../../../src/metering/sql/settlements.ts";
 import { createRequestRow } from "../../support/request-row.ts";
 
-const DAY_MS = 86_400_000;
 const LATER_MS = 60_000;
 
 const pending = (id: string, settle_at = Date.now() - 1_000): RequestRow =>
@@ -47,8 +53,38 @@ async function totals({ kysely }: Database): Promise<{ requests: number; unknown
   return { requests: sum("requests"), unknown: sum("unknown_requests"), cost: sum("cost_nanodollars") };
 }
 
+/** Every way in which a write, or a settlement, replaces a row, as `from>to`. */
+async function findReplacements(database: Database): Promise<string[]> {
+  const found = new Set<string>();
+  const generations = [null, "gen-1"];
+  const outcomes = ["interrupted", "client_gone"] as const;
+  const versions = generations.flatMap((generation_id) =>
+    outcomes.flatMap((outcome) => STATES.map((state) => ({ state, generation_id, outcome }))),
+  );
+  let count = 0;
+  for (const before of versions)
+    for (const after of versions) {
+      const id = String(count++);
+      await writeRequests(database, [createRequestRow(id, before)]);
+      const written = await writeRequests(database, [createRequestRow(id, after)]);
+      if (written.length > 0) found.add(`${before.state}>${after.state}`);
+    }
+  for (const before of versions)
+    for (const state of FINAL_STATES) {
+      const id = String(count++);
+      await writeRequests(database, [createRequestRow(id, before)]);
+      if (await settleRow(database, id, { ...SETTLEMENT, state })) found.add(`${before.state}>${state}`);
+    }
+  return [...found].toSorted();
+}
+
 /** How rows without their bill are settled, whatever database they are in. @param open gives an empty database. */
 export function settlementsContract(open: () => Promise<Database>): void {
+  test("a row changes its state as the definition says, and in no other way", async () => {
+    const allowed = STATES.flatMap((from) => TRANSITIONS[from].map((to) => `${from}>${to}`));
+    expect(await findReplacements(await open())).toEqual(allowed.toSorted());
+  }, 60_000);
+
   test("of ten that claim at the same time each gets rows of its own, and together they get all that are due", async () => {
     const database = await open();
     const ids = Array.from({ length: 60 }, (_, index) => String(index));

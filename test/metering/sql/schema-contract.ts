@@ -1,0 +1,41 @@
+import { expect, test } from "vitest";
+import { REQUEST_COLUMNS } from "../../../src/metering/record.ts";
+import { DAILY_COLUMNS, HOURLY_COLUMNS } from "../../../src/metering/sql/rollups.ts";
+import type { Columns } from "../../../src/store/columns.ts";
+import type { Database } from "../../../src/store/database.ts";
+
+const TABLES: Readonly<Record<string, Columns>> = {
+  requests: REQUEST_COLUMNS,
+  rollups: HOURLY_COLUMNS,
+  rollups_daily: DAILY_COLUMNS,
+};
+/** How PostgreSQL calls types that have other names in the definition. */
+const TYPES: Readonly<Record<string, string>> = { int4: "integer", int8: "bigint" };
+
+const byName = (a: { name: string }, b: { name: string }): number => (a.name < b.name ? -1 : 1);
+
+/** What the schema owes to the definition of a record, on every database. @param open gives one with its schema. */
+export function schemaContract(open: () => Promise<Database>): void {
+  test.each(Object.entries(TABLES))(
+    "the table %s has exactly the columns that are defined",
+    async (table, columns) => {
+      const database = await open();
+      const tables = await database.kysely.introspection.getTables();
+      const actual = tables.find(({ name }) => name === table)?.columns ?? [];
+      const expected = Object.entries(columns).map(([name, { sqlType, isNullable }]) => ({
+        name,
+        sqlType,
+        // SQLite alone says that a primary key of text may be null.
+        isNullable: name === "id" && database.sqlite ? true : isNullable,
+      }));
+      expect(
+        actual
+          .map(({ name, dataType, isNullable }) => {
+            const sqlType = dataType.toLowerCase();
+            return { name, sqlType: TYPES[sqlType] ?? sqlType, isNullable };
+          })
+          .toSorted(byName),
+      ).toEqual(expected.toSorted(byName));
+    },
+  );
+}
