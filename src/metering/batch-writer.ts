@@ -1,6 +1,6 @@
 import { type RequestRow, STATE } from "./record.ts";
 import type { Journal } from "./journal/journal.ts";
-import { readEntries } from "./journal/reader.ts";
+import { ENTRY, readEntries } from "./journal/format.ts";
 
 /** How long rows wait. */
 interface Delays {
@@ -211,7 +211,7 @@ export class BatchWriter {
       const rows = new Map<string, RequestRow>();
       let damagedLines = 0;
       for await (const entry of readEntries(segment.path, () => damagedLines++)) {
-        if (entry[0] === "row") rows.set(entry[1].id, entry[1]);
+        if (entry[0] === ENTRY.row) rows.set(entry[1].id, entry[1]);
         if (rows.size < BATCH_MAX) continue;
         await write([...rows.values()]);
         rows.clear();

@@ -9,7 +9,7 @@ test("a request may be sent when its beginning is on the disk, and not before", 
   const context = createRequestContext();
   const { promise, resolve } = Promise.withResolvers<string>();
   recorder.begin(context, () => resolve(journal()));
-  expect(journal()).not.toContain('"open"');
+  expect(journal()).not.toContain('"start"');
   expect(await waitFor(promise, "the account to begin")).toContain(context.requestId);
 });
 
