@@ -62,13 +62,12 @@ interface RouteDependencies extends AppDependencies {
 /** Builds the gateway's HTTP app. What is registered here, in this order, is the way of a request. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
   const { config, redis, persistence, logger, shutdown, inFlight } = deps;
-  const recorder = persistence?.recorder;
   const bodyMemory = new BodyMemory(config.bodyMemoryBytes);
   const onEnd: OnRequestEnd = (context) => {
     // Before the caller's last place is given back, and what it holds is forgotten.
     bodyMemory.release(context);
     inFlight.leave(context);
-    recorder?.end(context);
+    context.meter?.end(context);
     logRequest(logger, context);
   };
   const app = createServer(config, logger, onEnd);

@@ -1,39 +1,39 @@
 import { type RequestRow, STATE } from "./record.ts";
-import type { Journal } from "./journal/journal.ts";
-import { readEntries } from "./journal/reader.ts";
+import { ENTRY, readEntries } from "./journal/format.ts";
+import type { Journal, Segment } from "./journal/journal.ts";
 
-/** How long rows wait. */
+/** How long rows are queued. */
 interface Delays {
   /** How long a row may wait for others of its batch. */
   readonly flushEveryMs: number;
-  /** The row of a request in flight is written this long after its beginning: by then most have ended, and are written once. */
+  /** The row of a request in flight is written this long after its start: by then most have ended, and are written once. */
   readonly openAfterMs: number;
 }
 
-/** With the time a write takes, a finished row is in the database within 200 ms. */
+/** With the time a write takes, the row of a request that has ended is in the database within 200 ms. */
 const WITH_JOURNAL: Delays = { flushEveryMs: 150, openAfterMs: 1_000 };
 /**
- * Where the journal is lost with its process, the database has to have every request within 250 ms of its beginning, and its
+ * Where the journal is lost with its process, the database has to have every request within 250 ms of its start, and its
  * generation within 250 ms of the head: at most 50 ms until a row is due, 50 ms until the next flush, and 150 ms for writes.
  */
 const WITHOUT_JOURNAL: Delays = { flushEveryMs: 50, openAfterMs: 50 };
 /** A write that takes longer may hang, so that rows go to the journal. Until then they wait for its end. */
 const WRITE_HANGS_AFTER_MS = 100;
-/** So many rows are written at once, so that no write holds up what else the process does. */
+/** How many rows are written at once, so that no write holds up what else the process does. */
 const BATCH_MAX = 1_000;
-/** A database that has failed is left alone for so long. */
+/** How long a database that has failed is left alone. */
 const RETRY_AFTER_MS = 1_000;
 
-/** A request whose row the database has not got as it is now. */
+/** A request whose row the database does not have as it is now. */
 export interface PendingRow {
-  /** The row as it is now. */
+  /** Returns the row as it is now. */
   toRow(): RequestRow;
   readonly hasEnded: boolean;
   /** ms since 1970. */
   readonly startedAt: number;
-  /** It waits to be written: the writer's mark. */
+  /** Whether it is in the queue of the writer, which sets this. */
   isQueued: boolean;
-  /** Lets go of what it has in the journal. May be called again. */
+  /** Releases its entries in the journal. May be called again. */
   release(): void;
 }
 
@@ -45,190 +45,204 @@ export interface BatchWriterOptions {
   readonly write: (rows: readonly RequestRow[]) => Promise<unknown>;
   /** Called with the number of lines of the journal that could not be read: they may have been rows. */
   readonly onDamagedLines: (count: number) => void;
-  /** Told when the database begins to fail, and when it is well again. */
-  readonly onHealth: (healthy: boolean, error?: unknown) => void;
+  /** Called when the database begins to fail, and when it works again. */
+  readonly onHealth: (isHealthy: boolean, error?: unknown) => void;
 }
 
 /**
- * Brings rows to the database, in batches, so that no request ever waits for it. While it fails or cannot keep up, rows
- * that are finished go to the journal, and from there to the database when it is well.
+ * Writes rows to the database, in batches, so that no request waits for it. While the database fails or cannot keep up, the
+ * rows of requests that have ended are spilled to the journal, and replayed to the database later. A timer flushes what is
+ * due as long as there are rows to write. States:
+ *
+ * - `idle`: no write is in progress. Next: writing, at a flush.
+ * - `writing`: one write is in progress. Next: flush due or hanging, at a flush; idle, at its end; backing off, if it failed.
+ * - `flush due`: a flush came within 100 ms of the start of the write, and waits for its end. Next: hanging, at a later flush;
+ *   idle or backing off, at the end of the write, with a flush at once.
+ * - `hanging`: the write takes longer. Its rows have been spilled, and a flush spills what is due. Next: as for flush due.
+ * - `backing off`: the last write failed. A flush spills what is due. Next: idle, at a flush when a second has passed.
  */
 export class BatchWriter {
   readonly #options: BatchWriterOptions;
   readonly #delays: Delays;
-  /** What waits, and what did: each has its mark. An array, for what a Set does to the garbage collector; see `InFlight`. */
-  #unwritten: PendingRow[] = [];
-  #timer: NodeJS.Timeout | undefined = undefined;
-  #writing: Promise<void> | undefined = undefined;
-  #writingSince = 0;
-  /** Rows wait for the end of the write. */
-  #isFlushDue = false;
-  /** What the write under way has not brought to the database yet, and the journal does not have. */
-  #inHand: readonly PendingRow[] = [];
-  #failedAt = -Infinity;
-  #healthy = true;
+  #state: "idle" | "writing" | "flush due" | "hanging" | "backing off" = "idle";
+  /** An array in which some are no longer queued, for what a Set does to the garbage collector; see `InFlight`. */
+  #queued: PendingRow[] = [];
+  /** Of the write in progress, those that neither the database nor the journal has yet. */
+  #writing: readonly PendingRow[] = [];
+  #writeStartedAt = 0;
+  #writeEnd: Promise<void> = Promise.resolve();
+  #failedAt = 0;
+  #flushTimer: NodeJS.Timeout | undefined = undefined;
+  #isHealthy = true;
 
   constructor(options: BatchWriterOptions) {
     this.#options = options;
     this.#delays = options.isJournalPersistent ? WITH_JOURNAL : WITHOUT_JOURNAL;
   }
 
-  /** Whether the last write went well. */
+  /** Whether the last write succeeded. */
   get isHealthy(): boolean {
-    return this.#healthy;
+    return this.#isHealthy;
   }
 
-  /** The row of a request has changed. */
-  enqueue(unwritten: PendingRow): void {
-    this.#wait(unwritten);
-    this.#schedule();
+  /** Queues a row that has changed. */
+  enqueue(row: PendingRow): void {
+    this.#queue(row);
+    this.#scheduleFlush();
   }
 
-  #wait(unwritten: PendingRow): void {
-    if (unwritten.isQueued) return;
-    unwritten.isQueued = true;
-    this.#unwritten.push(unwritten);
-  }
-
-  /** Brings everything to the database now, or what it does not take to the journal. */
+  /** Writes all rows to the database now, or spills those that it does not take. */
   async close(): Promise<void> {
-    await this.#idle();
-    this.#begin(this.#take(Infinity));
-    await this.#idle();
-    clearTimeout(this.#timer);
+    await this.#waitForWrites();
+    this.#startWrite(this.#dequeue(Infinity));
+    await this.#waitForWrites();
+    clearTimeout(this.#flushTimer);
   }
 
   /** Waits for the end of the write, and of one that follows it at once. */
-  async #idle(): Promise<void> {
-    do await this.#writing;
-    while (this.#writing);
+  async #waitForWrites(): Promise<void> {
+    while (this.#isWriting()) await this.#writeEnd;
   }
 
-  #schedule(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#tick();
+  #isWriting(): boolean {
+    return this.#state !== "idle" && this.#state !== "backing off";
+  }
+
+  #queue(row: PendingRow): void {
+    if (row.isQueued) return;
+    row.isQueued = true;
+    this.#queued.push(row);
+  }
+
+  #scheduleFlush(): void {
+    this.#flushTimer ??= setTimeout(() => {
+      this.#flushTimer = undefined;
+      this.#flush();
     }, this.#delays.flushEveryMs);
   }
 
-  /** @param openBefore requests that are under way are left if they began later. */
-  #take(openBefore: number): PendingRow[] {
-    const taken: PendingRow[] = [];
+  /** @param openBefore requests in flight stay queued if they started later. */
+  #dequeue(openBefore: number): PendingRow[] {
+    const due: PendingRow[] = [];
     const left: PendingRow[] = [];
-    for (const one of this.#unwritten) {
-      if (!one.isQueued) continue;
-      one.isQueued = !one.hasEnded && one.startedAt > openBefore;
-      (one.isQueued ? left : taken).push(one);
+    for (const row of this.#queued) {
+      if (!row.isQueued) continue;
+      row.isQueued = !row.hasEnded && row.startedAt > openBefore;
+      (row.isQueued ? left : due).push(row);
     }
-    this.#unwritten = left;
-    return taken;
+    this.#queued = left;
+    return due;
   }
 
-  #tick(): void {
-    if (this.#writing && performance.now() - this.#writingSince < WRITE_HANGS_AFTER_MS) {
-      this.#isFlushDue = true;
-      this.#schedule();
-      return;
-    }
-    const batch = this.#take(Date.now() - this.#delays.openAfterMs);
-    const resting = performance.now() - this.#failedAt < RETRY_AFTER_MS;
-    if (this.#writing) this.#keepInHand();
-    if (this.#writing || resting) this.#keep(batch);
-    else if (batch.length > 0 || this.#options.journal.hasSpilled) this.#begin(batch);
-    if (this.#writing || this.#unwritten.length > 0 || this.#options.journal.hasSpilled) this.#schedule();
+  #flush(): void {
+    if (this.#isWriting()) {
+      if (performance.now() - this.#writeStartedAt < WRITE_HANGS_AFTER_MS) {
+        this.#state = "flush due";
+        this.#scheduleFlush();
+        return;
+      }
+      this.#state = "hanging";
+      this.#spillWriting();
+    } else if (this.#state === "backing off" && performance.now() - this.#failedAt >= RETRY_AFTER_MS)
+      this.#state = "idle";
+    const due = this.#dequeue(Date.now() - this.#delays.openAfterMs);
+    if (this.#state !== "idle") this.#spill(due);
+    else if (due.length > 0 || this.#options.journal.hasSpilled) this.#startWrite(due);
+    if (this.#isWriting() || this.#queued.length > 0 || this.#options.journal.hasSpilled)
+      this.#scheduleFlush();
   }
 
-  #begin(batch: readonly PendingRow[]): void {
-    this.#writingSince = performance.now();
-    this.#isFlushDue = false;
-    this.#writing = this.#bring(batch).finally(() => {
-      this.#writing = undefined;
-      this.#inHand = [];
-      if (this.#isFlushDue) this.#tick();
+  #startWrite(batch: readonly PendingRow[]): void {
+    this.#state = "writing";
+    this.#writeStartedAt = performance.now();
+    this.#writeEnd = this.#writeBatch(batch).then((next) => {
+      const isFlushDue = this.#state !== "writing";
+      this.#state = next;
+      this.#writing = [];
+      if (isFlushDue) this.#flush();
     });
   }
 
-  /** Writes what has changed, then what could not be written before. */
-  async #bring(batch: readonly PendingRow[]): Promise<void> {
+  /** Writes rows that have changed, then replays those that were spilled. @returns the next state. */
+  async #writeBatch(batch: readonly PendingRow[]): Promise<"idle" | "backing off"> {
     let written = 0;
-    this.#inHand = batch;
+    this.#writing = batch;
     try {
       for (; written < batch.length; written += BATCH_MAX) {
         await this.#write(batch.slice(written, written + BATCH_MAX));
-        this.#inHand = this.#inHand.slice(BATCH_MAX);
+        this.#writing = this.#writing.slice(BATCH_MAX);
       }
-      this.#inHand = [];
-      if (this.#options.journal.hasSpilled) await this.#replay();
-      this.#well();
+      for (const segment of this.#options.journal.takeSpilled()) await this.#replay(segment);
+      this.#setHealthy();
+      return "idle";
     } catch (error) {
       this.#failedAt = performance.now();
-      this.#unwell(error);
-      this.#keep(batch.slice(written));
+      this.#setUnhealthy(error);
+      this.#spill(batch.slice(written));
+      return "backing off";
     }
   }
 
-  /** A write that takes long may hang: the journal has its rows too, and the database does not take them twice. */
-  #keepInHand(): void {
-    const ended = this.#inHand.filter((one) => one.hasEnded);
-    this.#inHand = [];
-    try {
-      this.#options.journal.spill(ended.map((one) => one.toRow()));
-    } catch (error) {
-      this.#unwell(error);
-    }
-  }
-
-  async #write(part: readonly PendingRow[]): Promise<void> {
-    const rows = part.map((one) => one.toRow());
+  async #write(pending: readonly PendingRow[]): Promise<void> {
+    const rows = pending.map((row) => row.toRow());
     await this.#options.write(rows);
-    // A request may have ended while its row was written as one that is open.
-    for (const [index, one] of part.entries()) if (rows[index]?.state !== STATE.open) one.release();
+    // A request may have ended while its row was written as an open one.
+    for (const [index, row] of pending.entries()) if (rows[index]?.state !== STATE.open) row.release();
   }
 
-  /** Finished rows to the journal; the others will be tried again, or finished. */
-  #keep(batch: readonly PendingRow[]): void {
-    const ended = batch.filter((one) => one.hasEnded);
-    for (const one of batch) if (!one.hasEnded) this.#wait(one);
+  async #replay(segment: Segment): Promise<void> {
+    const { journal, write, onDamagedLines } = this.#options;
+    const rows = new Map<string, RequestRow>();
+    let damagedLines = 0;
+    for await (const entry of readEntries(segment.path, () => damagedLines++)) {
+      if (entry[0] === ENTRY.row) rows.set(entry[1].id, entry[1]);
+      if (rows.size < BATCH_MAX) continue;
+      await write([...rows.values()]);
+      rows.clear();
+    }
+    await write([...rows.values()]);
+    journal.markReplayed(segment, damagedLines > 0);
+    if (damagedLines > 0) onDamagedLines(damagedLines);
+  }
+
+  /** Spills the rows of a write that may hang, too: the database does not take them twice. */
+  #spillWriting(): void {
+    const ended = this.#writing.filter((row) => row.hasEnded);
+    this.#writing = [];
     try {
-      this.#options.journal.spill(ended.map((one) => one.toRow()));
-      for (const one of ended) {
-        one.release();
-        // It may have ended while it was being written: then it waits a second time.
-        one.isQueued = false;
+      this.#options.journal.spill(ended.map((row) => row.toRow()));
+    } catch (error) {
+      this.#setUnhealthy(error);
+    }
+  }
+
+  /** Appends the rows of requests that have ended to the journal; the others are queued again. */
+  #spill(batch: readonly PendingRow[]): void {
+    const ended = batch.filter((row) => row.hasEnded);
+    for (const row of batch) if (!row.hasEnded) this.#queue(row);
+    try {
+      this.#options.journal.spill(ended.map((row) => row.toRow()));
+      for (const row of ended) {
+        row.release();
+        // It may have ended while it was being written: then it was queued a second time.
+        row.isQueued = false;
       }
     } catch (error) {
-      // Neither takes them: they stay in memory, which is bounded because nothing new is begun without a journal. The
-      // database is tried again as soon as it may be: it can be what a full disk waits for.
-      this.#unwell(error);
-      for (const one of ended) this.#wait(one);
+      // Neither takes them: they stay in memory, which is bounded because no request starts without a journal. The database
+      // is tried again as soon as it may be: a full disk can depend on it.
+      this.#setUnhealthy(error);
+      for (const row of ended) this.#queue(row);
     }
-    if (batch.length > 0) this.#schedule();
+    if (batch.length > 0) this.#scheduleFlush();
   }
 
-  async #replay(): Promise<void> {
-    const { journal, write, onDamagedLines } = this.#options;
-    for (const segment of journal.takeSpilled()) {
-      const rows = new Map<string, RequestRow>();
-      let damagedLines = 0;
-      for await (const entry of readEntries(segment.path, () => damagedLines++)) {
-        if (entry[0] === "row") rows.set(entry[1].id, entry[1]);
-        if (rows.size < BATCH_MAX) continue;
-        await write([...rows.values()]);
-        rows.clear();
-      }
-      await write([...rows.values()]);
-      journal.markReplayed(segment, damagedLines > 0);
-      if (damagedLines > 0) onDamagedLines(damagedLines);
-    }
+  #setHealthy(): void {
+    if (!this.#isHealthy) this.#options.onHealth(true);
+    this.#isHealthy = true;
   }
 
-  #well(): void {
-    if (!this.#healthy) this.#options.onHealth(true);
-    this.#healthy = true;
-  }
-
-  #unwell(error: unknown): void {
-    if (this.#healthy) this.#options.onHealth(false, error);
-    this.#healthy = false;
+  #setUnhealthy(error: unknown): void {
+    if (this.#isHealthy) this.#options.onHealth(false, error);
+    this.#isHealthy = false;
   }
 }

@@ -7,7 +7,7 @@ import type { PendingRow } from "./batch-writer.ts";
 
 export interface RequestEntryOptions {
   readonly journal: Journal;
-  /** How long after a request OpenRouter's own record of it may be there. */
+  /** How long after the end of a request OpenRouter may have a record of its cost. */
   readonly settleAfterMs: number;
   /** Called when the row has changed and must be written. */
   readonly onChange: (entry: RequestEntry) => void;
@@ -15,24 +15,26 @@ export interface RequestEntryOptions {
   readonly onUnknown: (row: RequestRow) => void;
 }
 
-/** The account of one request, from before it is sent until its row is written. */
+/** The record of one request, from before it is sent until its row is written. */
 export class RequestEntry implements PendingRow, RequestMeter {
-  /** Where its lines stand: of its beginning and of upstream's head. */
-  readonly #segments: Segment[];
   readonly #options: RequestEntryOptions;
+  readonly #startEntry: StartEntry;
+  /** The segments that have its entries in the journal. */
+  readonly #segments: Segment[];
   readonly #row: RequestRow;
   isQueued = false;
-  #ended = false;
+  #hasEnded = false;
 
   /** @param segment the segment of the journal that has its start entry. */
   constructor(startEntry: StartEntry, segment: Segment, options: RequestEntryOptions) {
-    this.#segments = [segment];
     this.#options = options;
+    this.#startEntry = startEntry;
+    this.#segments = [segment];
     this.#row = createOpenRow(startEntry, options.journal.instance);
   }
 
   get hasEnded(): boolean {
-    return this.#ended;
+    return this.#hasEnded;
   }
 
   get startedAt(): number {
@@ -41,42 +43,35 @@ export class RequestEntry implements PendingRow, RequestMeter {
 
   toRow(): RequestRow {
     // A row that is still to change must not change while it is written.
-    return this.#ended ? this.#row : { ...this.#row };
+    return this.#hasEnded ? this.#row : { ...this.#row };
   }
 
   release(): void {
     for (const segment of this.#segments.splice(0)) this.#options.journal.release(segment);
   }
 
-  recordHead(context: RequestContext, release: () => void): void {
-    this.#keepHead(context, release);
+  recordHead({ generationId, upstreamStatus }: RequestContext, release: () => void): void {
+    if (generationId !== undefined && !this.#hasEnded) {
+      this.#row.generation_id = generationId;
+      // Should the disk with the journal be lost, the database has the id by which the cost can be looked up.
+      this.#options.onChange(this);
+    }
+    // Released even if the line cannot be written: should this process die now, the cost becomes unknown.
+    const head = { status: upstreamStatus, generationId };
+    const segment = this.#options.journal.recordHead(this.#startEntry, head, release);
+    if (segment) this.#segments.push(segment);
   }
 
   recordGenerationId(context: RequestContext): void {
-    this.#keepHead(context, () => {});
+    this.recordHead(context, () => {});
   }
 
   end(context: RequestContext): void {
-    if (this.#ended) return;
+    if (this.#hasEnded) return;
     const { settleAfterMs, onChange, onUnknown } = this.#options;
     completeRow(this.#row, context, Date.now(), settleAfterMs);
-    this.#ended = true;
+    this.#hasEnded = true;
     onChange(this);
     if (this.#row.state === STATE.unknown) onUnknown(this.#row);
-  }
-
-  #keepHead({ generationId, upstreamStatus }: RequestContext, kept: () => void): void {
-    if (generationId !== undefined && !this.#ended) {
-      this.#row.generation_id = generationId;
-      // Should the disk with the journal be lost, the database knows whose bill to ask for.
-      this.#options.onChange(this);
-    }
-    // If it cannot be kept the caller's bytes go on: should this process die now, the row ends as unknown.
-    const segment = this.#options.journal.recordHead(
-      this.#row,
-      { status: upstreamStatus, generationId },
-      kept,
-    );
-    if (segment) this.#segments.push(segment);
   }
 }

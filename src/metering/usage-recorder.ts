@@ -18,7 +18,7 @@ import { BatchWriter } from "./batch-writer.ts";
 
 export interface UsageRecorderOptions {
   readonly database: Database;
-  /** Below it stands the journal of this process. */
+  /** The journal of this process is in its subdirectory `journal`. */
   readonly dataDir: string;
   /** Whether that directory outlives the process, so that another one recovers the journal. */
   readonly isDataDirPersistent: boolean;
@@ -26,74 +26,90 @@ export interface UsageRecorderOptions {
   readonly findGeneration: FindGeneration;
   readonly settleAfterMs: number;
   readonly settleGiveUpMs: number;
-  /** Rows that began before this time, in ms since 1970, have been deleted and counted; absent: none are deleted. */
+  /** Reads the time, in ms since 1970, before which rows have been deleted and counted; absent: none are deleted. */
   readonly readRetentionCutoff?: () => Promise<number>;
   readonly logger: Logger;
 }
 
 /**
- * The account of every request: a row for each that is admitted, from before the first byte goes upstream until its cost
- * is OpenRouter's own figure. What it does for a request is to write two lines of a local file; the rest comes after.
+ * Begins a record for every request that is admitted, before its first byte is sent upstream. The record ends with its
+ * request, through the `meter` of the request's context, and is settled when its cost is OpenRouter's own figure. A request
+ * waits for two lines of a local file; the database gets the record later.
  */
 export class UsageRecorder {
   readonly #options: UsageRecorderOptions;
-  /** What tells ids of this process from those of others. */
-  readonly #suffix: string;
+  /** Tells the ids of this process from those of others. */
+  readonly #idSuffix: string;
   readonly #instance: string;
   readonly #journal: Journal;
   readonly #writer: BatchWriter;
   readonly #reconciler: CostReconciler;
   readonly #orphanRecovery: OrphanRecovery;
   readonly #entryOptions: RequestEntryOptions;
-  #count = 0;
-  /** What ids begin with in this ms: a busy gateway begins several requests in one. */
-  #prefix = { ms: -1, text: "" };
+  #idCount = 0;
+  /** The beginning of ids in this ms: a busy gateway begins several requests in one. */
+  #idPrefix = { ms: -1, text: "" };
   #started = false;
 
   /** @throws when the journal cannot be made. */
   constructor(options: UsageRecorderOptions) {
-    const { database, logger, dataDir, findGeneration, settleAfterMs, settleGiveUpMs } = options;
+    const { dataDir, journalMaxBytes, settleAfterMs, logger } = options;
     this.#options = options;
-    this.#suffix = randomBytes(4).toString("hex");
-    this.#instance = toRowIdPrefix(Date.now()) + this.#suffix;
-    this.#journal = new Journal(join(dataDir, "journal"), this.#instance, options.journalMaxBytes);
-    const write = createQuarantiningWriter({
+    this.#idSuffix = randomBytes(4).toString("hex");
+    this.#instance = toRowIdPrefix(Date.now()) + this.#idSuffix;
+    this.#journal = new Journal(join(dataDir, "journal"), this.#instance, journalMaxBytes);
+    const write = this.#createWrite();
+    this.#writer = this.#createBatchWriter(write);
+    this.#reconciler = this.#createReconciler();
+    this.#orphanRecovery = this.#createOrphanRecovery(write);
+    this.#entryOptions = {
+      journal: this.#journal,
+      settleAfterMs,
+      onChange: (entry) => this.#writer.enqueue(entry),
+      onUnknown: (row) => reportUnknown(logger, [row]),
+    };
+  }
+
+  #createWrite(): WriteRows {
+    const { database, logger } = this.#options;
+    return createQuarantiningWriter({
       write: (rows) => writeRequests(database, rows),
       isInvalidRow,
       quarantine: (row, error) => {
         this.#journal.quarantine(row);
         logger.error(
           { err: error, row: row.id },
-          "the database refuses a row of the ledger; it is kept aside",
+          "ledger: database rejected a row, set aside in a .refused file",
         );
       },
     });
-    this.#writer = new BatchWriter({
+  }
+
+  #createBatchWriter(write: WriteRows): BatchWriter {
+    const { isDataDirPersistent, logger } = this.#options;
+    return new BatchWriter({
       journal: this.#journal,
-      isJournalPersistent: options.isDataDirPersistent,
+      isJournalPersistent: isDataDirPersistent,
       write,
       onDamagedLines: (damagedLines) => reportDamage(logger, { damagedLines }),
-      onHealth: (healthy, error) => {
-        if (healthy) logger.info("the ledger is written again");
-        else logger.error({ err: error }, "rows of the ledger cannot be written; they are kept");
+      onHealth: (isHealthy, error) => {
+        if (isHealthy) logger.info("ledger: rows can be written again");
+        else logger.error({ err: error }, "ledger: rows cannot be written, kept in the journal");
       },
     });
-    this.#reconciler = new CostReconciler({
+  }
+
+  #createReconciler(): CostReconciler {
+    const { database, findGeneration, settleAfterMs, settleGiveUpMs, logger } = this.#options;
+    return new CostReconciler({
       database,
       findGeneration,
       settleAfterMs,
       giveUpMs: settleGiveUpMs,
-      onUnknown: (row) => warnOfUnknown(logger, [row]),
+      onUnknown: (row) => reportUnknown(logger, [row]),
       onFailure: (error, count) =>
         logger.warn({ err: error, count }, "ledger: cost lookup failed, will retry"),
     });
-    this.#orphanRecovery = this.#createOrphanRecovery(write);
-    this.#entryOptions = {
-      journal: this.#journal,
-      settleAfterMs,
-      onChange: (entry) => this.#writer.enqueue(entry),
-      onUnknown: (row) => warnOfUnknown(logger, [row]),
-    };
   }
 
   #createOrphanRecovery(write: WriteRows): OrphanRecovery {
@@ -109,88 +125,82 @@ export class UsageRecorder {
         logger.warn({ count }, "ledger: journal entries older than LEDGER_RETENTION_DAYS skipped"),
       onClockSkew: (aheadMs) =>
         logger.error({ aheadMs }, "ledger: this machine's clock differs from the database's, set it right"),
-      onUnknown: (rows) => warnOfUnknown(logger, rows),
-      onRecovered: (found) => {
-        logger.warn(found, "requests of a process that died were taken over");
-        if (found.damagedLines > 0) reportDamage(logger, found);
+      onUnknown: (rows) => reportUnknown(logger, rows),
+      onRecovered: (result) => {
+        logger.warn(result, "journal: recovered requests of a process that died");
+        if (result.damagedLines > 0) reportDamage(logger, result);
       },
-      onFailure: (error) =>
-        logger.warn({ err: error }, "the ledger could not be looked after; it will be again"),
+      onFailure: (error) => logger.warn({ err: error }, "ledger: orphan recovery failed, will retry"),
     });
   }
 
-  /** Begins to settle what this process and others leave without a bill. The database has to have its schema. */
+  /** Begins to settle records whose cost is missing, of this process and of dead ones. The database has to have its schema. */
   start(): void {
     this.#started = true;
     this.#orphanRecovery.start();
     this.#reconciler.start();
   }
 
-  /** Whether the database takes what it is given. */
+  /** Whether the database took the last rows. */
   get isHealthy(): boolean {
     return this.#writer.isHealthy;
   }
 
-  /** Whether the journal takes new requests. Without it, every request is refused. */
+  /** Whether the journal takes new requests. Without it, every request is rejected. */
   canBegin(): boolean {
     return this.#journal.isWritable();
   }
 
-  /** Whether OpenRouter answered the last look-up of a missing cost. */
+  /** Whether OpenRouter answered the last lookup of a missing cost. */
   get isReconcilerHealthy(): boolean {
     return this.#reconciler.isHealthy;
   }
 
   /**
-   * Begins the account of a request. Nothing of it may be sent upstream before it is kept.
-   * @param kept told in this turn of the event loop, with the error to answer if it cannot be kept.
+   * Begins the record of a request, which becomes the `meter` of its context. Nothing may be sent upstream before the callback.
+   * @param onBegun called in this turn of the event loop, with an error for the client if the request must not be sent.
    */
-  begin(context: RequestContext, kept: (error: GatewayError | undefined) => void): void {
+  begin(context: RequestContext, onBegun: (error: GatewayError | undefined) => void): void {
     const startedAt = Date.now();
-    const startEntry = toStartEntry(context, this.#idFor(startedAt), startedAt);
+    const startEntry = toStartEntry(context, this.#createId(startedAt), startedAt);
     try {
       const segment = this.#journal.recordStart(startEntry, (error) => {
         if (error) this.#withdraw(context, entry);
         else this.#writer.enqueue(entry);
-        kept(error && notAccountable(error));
+        onBegun(error && createUnrecordedError(error));
       });
       const entry = new RequestEntry(startEntry, segment, this.#entryOptions);
       context.meter = entry;
     } catch (error) {
       if (!(error instanceof JournalFull)) throw error;
-      kept(notAccountable(error));
+      onBegun(createUnrecordedError(error));
     }
   }
 
-  #idFor(ms: number): string {
-    if (this.#prefix.ms !== ms) this.#prefix = { ms, text: toRowIdPrefix(ms) + this.#suffix };
-    return this.#prefix.text + (this.#count++).toString(36);
+  #createId(ms: number): string {
+    if (this.#idPrefix.ms !== ms) this.#idPrefix = { ms, text: toRowIdPrefix(ms) + this.#idSuffix };
+    return this.#idPrefix.text + (this.#idCount++).toString(36);
   }
 
-  /** A request that could not be begun. If its caller has left meanwhile, it has a row all the same. */
+  /** Drops the record of a request that must not be sent. If its client has disconnected meanwhile, it has a row all the same. */
   #withdraw(context: RequestContext, entry: RequestEntry): void {
     if (entry.hasEnded) return;
     context.meter = undefined;
     entry.release();
   }
 
-  /** Ends the record of a request that has ended; does nothing if it has none, or it has ended already. */
-  end(context: RequestContext): void {
-    context.meter?.end(context);
-  }
-
-  /** Brings everything to the database; what it does not take stays in the journal for the next process. */
+  /** Writes all records to the database. Those that it does not take stay in the journal for the next process. */
   async close(): Promise<void> {
-    // The one waits for upstream, and what is finished must not wait for that.
-    const settled = this.#reconciler.stop();
+    // The reconciler may wait for upstream; the rows of requests that have ended must not.
+    const stopped = this.#reconciler.stop();
     await this.#writer.close();
-    await settled;
+    await stopped;
     if (this.#started) await this.#orphanRecovery.stop();
     this.#journal.close();
   }
 }
 
-function notAccountable(error: Error): GatewayError {
+function createUnrecordedError(error: Error): GatewayError {
   return new GatewayError(
     "store_unavailable",
     "The gateway cannot account for requests now; try again later.",
@@ -201,7 +211,7 @@ function notAccountable(error: Error): GatewayError {
   );
 }
 
-/** A line that cannot be read may be all that there was of a request. Its file is kept, and a person has to look at it. */
+/** A line that cannot be read may have been the only one of its request. Its file is kept for a person to look at. */
 function reportDamage(logger: Logger, found: { readonly damagedLines: number }): void {
   logger.error(
     found,
@@ -209,10 +219,10 @@ function reportDamage(logger: Logger, found: { readonly damagedLines: number }):
   );
 }
 
-function warnOfUnknown(logger: Logger, rows: readonly RequestRow[]): void {
+function reportUnknown(logger: Logger, rows: readonly RequestRow[]): void {
   for (const { id, request_id, generation_id, key_name } of rows)
     logger.error(
       { row: id, request_id, generation_id, key: key_name },
-      "the cost of a request will not be known",
+      "ledger: the cost of a request will not be known",
     );
 }

@@ -162,17 +162,17 @@ test("the generation of a request that goes on is in the database, should the di
 });
 
 test("a caller who leaves while the head is held back is accounted for with its generation", async () => {
-  const { held, context, recorder, rows, close } = await startHeld();
+  const { held, context, rows, close } = await startHeld();
   held.head();
   context.wasSent = true;
   context.outcome = "client_gone";
-  recorder.end(context);
+  context.meter?.end(context);
   await close();
   expect(await rows()).toMatchObject([{ state: "pending", generation_id: "gen-7", outcome: "client_gone" }]);
 });
 
 test("an id that only the body states is kept as one that the head states is", async () => {
-  const { recorder, context, journal, directory, close } = await startHeld();
+  const { context, journal, directory, close } = await startHeld();
   const head = { status: 200, headers: {} };
   let passed = false;
   createHeadGate(context)?.(head, () => (passed = true));
@@ -188,7 +188,7 @@ test("an id that only the body states is kept as one that the head states is", a
   writeFileSync(join(copy, "dead.1.jsonl"), journal());
   await recoverJournals(copy, "own", (rows) => Promise.resolve(found.push(...rows)));
   expect(found).toMatchObject([{ generation_id: "gen-late", state: "pending" }]);
-  endRequest(recorder, context);
+  endRequest(context);
   await close();
   expect(readdirSync(directory)).toEqual([]);
 });

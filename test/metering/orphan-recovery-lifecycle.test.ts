@@ -1,11 +1,13 @@
 import { readdirSync } from "node:fs";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { Database } from "../../src/store/database.ts";
+import { ENTRY, type JournalEntry } from "../../src/metering/journal/format.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
+import { writeDeadJournal } from "../support/journal.ts";
 import { createRequestRow } from "../support/request-row.ts";
 import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
 import { waitUntil } from "../support/wait.ts";
-import { HOUR_MS, writeDeadJournal, startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
+import { HOUR_MS, startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
 
 test("a process says that it lives, and when it leaves; one that is long dead is taken off the list", async () => {
   const { database, orphanRecovery, clock } = await startOrphanRecovery();
@@ -59,8 +61,8 @@ test("rows of others are taken over only by who has said for a minute without a 
 
 test("a process that stops leaves a journal it is taking over to others", async () => {
   const directory = createTemporaryDirectory();
-  const rows = Array.from({ length: 1_000 }, (_, id) => [
-    "row",
+  const rows = Array.from({ length: 1_000 }, (_, id): JournalEntry => [
+    ENTRY.row,
     createRequestRow(`${id}`, { state: "settled" }),
   ]);
   writeDeadJournal(directory, "dead.1.jsonl", ...rows);

@@ -3,11 +3,13 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { OrphanRecoveryOptions } from "../../src/metering/orphan-recovery.ts";
 import { Journal } from "../../src/metering/journal/journal.ts";
+import { ENTRY, type JournalEntry } from "../../src/metering/journal/format.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
+import { writeDeadJournal } from "../support/journal.ts";
 import { createRequestRow } from "../support/request-row.ts";
 import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
-import { HOUR_MS, writeDeadJournal, startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
+import { HOUR_MS, startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
 import { createStartEntry } from "../support/request-context.ts";
 
 test("of what a journal has no end of, only what the database does not know better is told of as unknown", async () => {
@@ -21,7 +23,7 @@ test("of what a journal has no end of, only what the database does not know bett
   writeDeadJournal(
     directory,
     "dead.1.jsonl",
-    ...["never-sent", "known", "open", "new"].map((id) => ["open", createStartEntry(id)]),
+    ...["never-sent", "known", "open", "new"].map((id): JournalEntry => [ENTRY.start, createStartEntry(id)]),
   );
   await orphanRecovery.runOnce();
   expect(unknown).toEqual(["open", "new"]);
@@ -35,15 +37,15 @@ test("of what a journal has no end of, only what the database does not know bett
 
 test("a row that the database will never take does not keep back its journal, or those of others", async () => {
   const { database, directory, orphanRecovery, refused, recovered, failures } = await startOrphanRecovery();
-  const bad = { ...createRequestRow("bad", { state: "settled" }), key_name: null };
+  const bad = { ...createRequestRow("bad", { state: "settled" }), key_name: null } as unknown as RequestRow;
   writeDeadJournal(
     directory,
     "a.1.jsonl",
-    ["open", createStartEntry("1")],
-    ["row", bad],
-    ["open", createStartEntry("2")],
+    [ENTRY.start, createStartEntry("1")],
+    [ENTRY.row, bad],
+    [ENTRY.start, createStartEntry("2")],
   );
-  writeDeadJournal(directory, "b.1.jsonl", ["open", createStartEntry("3")]);
+  writeDeadJournal(directory, "b.1.jsonl", [ENTRY.start, createStartEntry("3")]);
   await orphanRecovery.runOnce();
   expect(await readStates(database)).toEqual(["1 unknown", "2 unknown", "3 unknown"]);
   expect([refused, failures]).toEqual([["bad"], []]);
@@ -55,10 +57,10 @@ test("a journal that cannot be read keeps back neither those of others nor rows 
   const { database, directory, orphanRecovery, clock, unknown, failures } = await startOrphanRecovery();
   const { started_at } = createRequestRow("lost", { started_at: Date.now() - 2 * HOUR_MS });
   await writeRequests(database, [createRequestRow("lost", { instance: "gone", started_at })]);
-  writeDeadJournal(directory, "a.1.jsonl", ["open", createStartEntry("1")]);
+  writeDeadJournal(directory, "a.1.jsonl", [ENTRY.start, createStartEntry("1")]);
   // Nothing that is no lock can be locked.
   writeFileSync(join(directory, "a.lock"), "x".repeat(4_096));
-  writeDeadJournal(directory, "b.1.jsonl", ["open", createStartEntry("2")]);
+  writeDeadJournal(directory, "b.1.jsonl", [ENTRY.start, createStartEntry("2")]);
   clock.now += 60_000;
   await orphanRecovery.runOnce();
   expect(await readStates(database)).toEqual(["2 unknown", "lost unknown"]);
@@ -71,7 +73,7 @@ test("ten that look after one directory at once take each request over once, and
   const database = await openTestDatabase();
   const directory = createTemporaryDirectory();
   for (let journal = 0; journal < 20; journal++)
-    writeDeadJournal(directory, `dead${journal}.1.jsonl`, ["open", createStartEntry(`${journal}`)]);
+    writeDeadJournal(directory, `dead${journal}.1.jsonl`, [ENTRY.start, createStartEntry(`${journal}`)]);
   const all = await Promise.all(
     Array.from({ length: 10 }, (_, number) =>
       startOrphanRecovery({ database, directory, instance: `me${number}` }),
@@ -96,12 +98,12 @@ test("a journal whose process lives is left alone", async () => {
 
 test("a gigabyte of rows is not held in memory at once", async () => {
   const directory = createTemporaryDirectory();
-  const entries = Array.from({ length: 5_000 }, (_, id) => [
-    ["open", createStartEntry(`${id}`)],
-    ["head", `${id}`, { status: 200, generationId: `gen-${id}` }],
-    ["row", createRequestRow(`${id}`, { state: "settled" })],
+  const entries = Array.from({ length: 5_000 }, (_, id): JournalEntry[] => [
+    [ENTRY.start, createStartEntry(`${id}`)],
+    [ENTRY.head, createStartEntry(`${id}`), { status: 200, generationId: `gen-${id}` }],
+    [ENTRY.row, createRequestRow(`${id}`, { state: "settled" })],
   ]).flat();
-  writeDeadJournal(directory, "dead.1.jsonl", ...entries, ["open", createStartEntry("x")]);
+  writeDeadJournal(directory, "dead.1.jsonl", ...entries, [ENTRY.start, createStartEntry("x")]);
   const sizes: number[] = [];
   const write: OrphanRecoveryOptions["write"] = (rows: readonly RequestRow[]) => {
     sizes.push(rows.length);
@@ -117,8 +119,8 @@ test("rows of a journal that began before what has been deleted are left out, co
   const { database, directory, orphanRecovery, expired, recovered, unknown } = await startOrphanRecovery({
     readRetentionCutoff: () => Promise.resolve(1_000),
   });
-  const settled = (id: string, started_at: number) => [
-    "row",
+  const settled = (id: string, started_at: number): JournalEntry => [
+    ENTRY.row,
     createRequestRow(id, { state: "settled", cost_nanodollars: 7, started_at }),
   ];
   writeDeadJournal(
@@ -126,8 +128,8 @@ test("rows of a journal that began before what has been deleted are left out, co
     "dead.1.jsonl",
     settled("a", 999),
     settled("b", 1_000),
-    ["open", { ...createStartEntry("c"), started_at: 0 }],
-    ["open", { ...createStartEntry("d"), started_at: 1_001 }],
+    [ENTRY.start, { ...createStartEntry("c"), started_at: 0 }],
+    [ENTRY.start, { ...createStartEntry("d"), started_at: 1_001 }],
   );
   await orphanRecovery.runOnce();
   expect(await readStates(database)).toEqual(["b settled", "d unknown"]);

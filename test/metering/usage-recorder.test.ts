@@ -9,18 +9,18 @@ test("a request may be sent when its beginning is on the disk, and not before", 
   const context = createRequestContext();
   const { promise, resolve } = Promise.withResolvers<string>();
   recorder.begin(context, () => resolve(journal()));
-  expect(journal()).not.toContain('"open"');
-  expect(await waitFor(promise, "the account to begin")).toContain(context.requestId);
+  expect(journal()).not.toContain('"start"');
+  expect(await waitFor(promise, "the record to begin")).toContain(context.requestId);
 });
 
 test("requests that begin at once have rows of their own, in their order, and leave no journal", async () => {
   const { recorder, rows, close, directory } = await startRecorder();
-  const exchanges = Array.from({ length: 1_500 }, () => createRequestContext());
-  expect(await Promise.all(exchanges.map((context) => beginRequest(recorder, context)))).toEqual(
+  const contexts = Array.from({ length: 1_500 }, () => createRequestContext());
+  expect(await Promise.all(contexts.map((context) => beginRequest(recorder, context)))).toEqual(
     Array(1_500).fill(undefined),
   );
-  for (const context of exchanges) endRequest(recorder, context);
-  for (const context of exchanges) recorder.end(context);
+  for (const context of contexts) endRequest(context);
+  for (const context of contexts) context.meter?.end(context);
   await close();
   const written = await rows();
   expect(written).toHaveLength(1_500);
@@ -36,13 +36,12 @@ test("what cannot be kept may not be sent and has no row, until there is room", 
   const error = await beginRequest(recorder, refused);
   expect(error).toMatchObject({ code: "store_unavailable", status: 503, headers: { "retry-after": "5" } });
   expect(refused.meter).toBeUndefined();
-  recorder.end(refused);
-  for (const context of first) endRequest(recorder, context);
+  for (const context of first) endRequest(context);
   const next = await waitUntil(async () => {
     const context = createRequestContext();
     return (await beginRequest(recorder, context)) ? undefined : context;
   }, "room");
-  endRequest(recorder, next);
+  endRequest(next);
   await close();
   expect((await rows()).map(({ state }) => state)).toEqual(["settled", "settled", "settled"]);
 });
@@ -52,7 +51,7 @@ test("a request whose caller left before its beginning was kept has a row that c
   const context = createRequestContext();
   const kept = beginRequest(recorder, context);
   context.outcome = "client_gone";
-  recorder.end(context);
+  context.meter?.end(context);
   expect(await kept).toBeUndefined();
   await close();
   expect(await rows()).toMatchObject([

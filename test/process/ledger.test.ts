@@ -80,7 +80,7 @@ test("a stream whose gateway is killed is settled by the next one to what upstre
   );
 }, 30_000);
 
-test("a request whose opening line is damaged is settled for its key, and the log reports the damage", async () => {
+test("a request whose start line is damaged is settled for its key, and the log reports the damage", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const first = start(simulator, dataDir);
@@ -93,7 +93,7 @@ test("a request whose opening line is damaged is settled for its key, and the lo
   const journal = join(dataDir, "journal");
   const [segment = ""] = readdirSync(journal).filter((name) => name.endsWith(".jsonl"));
   const path = join(journal, segment);
-  writeFileSync(path, readFileSync(path, "utf8").replace('["open"', "\0\0\0\0\0\0\0"));
+  writeFileSync(path, readFileSync(path, "utf8").replace('["start"', "\0".repeat(8)));
   for (const name of readdirSync(dataDir).filter((one) => one.startsWith("sluice.db")))
     rmSync(join(dataDir, name));
 

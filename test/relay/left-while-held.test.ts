@@ -27,7 +27,7 @@ async function beginAccount(response: { headersSent?: boolean } = {}) {
   const raw = { headersSent: false, writableFinished: false, on: () => {}, ...response };
   const reply = { raw: raw as unknown as ServerResponse, hijack: () => {} } as unknown as FastifyReply;
   const request = { id: "r-1", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
-  const context = new RequestContext(request, reply, (ended) => recorder.end(ended));
+  const context = new RequestContext(request, reply, (ended) => ended.meter?.end(ended));
   context.stream = true;
   request.context = context;
   await beginRequest(recorder, context);

@@ -98,7 +98,7 @@ test("while the database is down known keys go on, and what they cost is written
   expect((await chat(port, createSecret())).status).toBe(503);
   // What no gateway has made is in no database.
   expect((await chat(port, `sk-other-${"x".repeat(20)}`)).status).toBe(401);
-  await waitUntil(() => log().includes("rows of the ledger cannot be written"), "the log to say so", 10_000);
+  await waitUntil(() => log().includes("ledger: rows cannot be written"), "the log to say so", 10_000);
   await postgres.start();
   await waitUntil(async () => (await get(port, "/readyz")).status === 200, "readiness to come back", 20_000);
   const database = await openTestDatabase(url);
@@ -143,7 +143,7 @@ test("a gateway that starts before its database is not ready, says why, and beco
   const { port, first, log } = await startReplica(url);
   expect((await get(port, "/healthz")).status).toBe(200);
   expect(JSON.parse((await get(port, "/readyz")).body.toString())).toMatchObject({ failing: ["database"] });
-  expect(log()).toContain("the database cannot be opened");
+  expect(log()).toContain("database: cannot be opened");
   await postgres.start();
   await waitUntil(async () => (await get(port, "/readyz")).status === 200, "readiness", 20_000);
   expect((await chat(port, first[0]?.caller.secret ?? "")).status).toBe(200);

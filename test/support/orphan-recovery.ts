@@ -1,5 +1,3 @@
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { OrphanRecovery, type OrphanRecoveryOptions } from "../../src/metering/orphan-recovery.ts";
 import type { RecoveryResult } from "../../src/metering/journal/replay.ts";
@@ -55,11 +53,6 @@ export async function startOrphanRecovery(options: Partial<OrphanRecoveryOptions
     expired,
     skews,
   };
-}
-
-/** Leaves a segment of a process that is dead. */
-export function writeDeadJournal(directory: string, name: string, ...entries: unknown[]): void {
-  writeFileSync(join(directory, name), entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
 }
 
 /** Every row with its state. */

@@ -9,7 +9,7 @@ import { openTestDatabase, createTemporaryDirectory } from "./test-database.ts";
 import { waitFor } from "./wait.ts";
 import { createEndedContext } from "./request-context.ts";
 
-/** Starts a ledger that ends with the test, on a database and a journal of its own. */
+/** Starts a recorder that is closed at the end of the test, on a database and a journal of its own. */
 export async function startRecorder(journalMaxBytes = 1_000_000) {
   const database = await openTestDatabase();
   const dataDir = createTemporaryDirectory();
@@ -37,18 +37,18 @@ export async function startRecorder(journalMaxBytes = 1_000_000) {
   return { recorder, close, directory, journal, rows };
 }
 
-/** Begins the account of a request. @returns why it may not be sent, if it may not. */
+/** Begins the record of a request. @returns why the request must not be sent, if so. */
 export function beginRequest(
   recorder: UsageRecorder,
   context: RequestContext,
 ): Promise<GatewayError | undefined> {
   const { promise, resolve } = Promise.withResolvers<GatewayError | undefined>();
   recorder.begin(context, resolve);
-  return waitFor(promise, "the account to begin");
+  return waitFor(promise, "the record to begin");
 }
 
 /** Ends a request with its cost. */
-export function endRequest(recorder: UsageRecorder, context: RequestContext): void {
+export function endRequest(context: RequestContext): void {
   const { meter } = context;
-  recorder.end(Object.assign(context, createEndedContext(), { meter }));
+  meter?.end(Object.assign(context, createEndedContext(), { meter }));
 }

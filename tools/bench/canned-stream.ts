@@ -26,7 +26,7 @@ export function relayCannedStream(
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const { request, reply, context } = createRequest((ended) => {
-    recorder?.end(ended);
+    ended.meter?.end(ended);
     resolve();
   });
   const relay = new Relay(request, reply, {

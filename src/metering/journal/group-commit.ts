@@ -1,14 +1,14 @@
-/** Told that a line is with the system, or why it is not. */
-export type Committed = (error: Error | undefined) => void;
+/** Called when the operating system has a line, or with the reason why it has not. */
+export type CommitCallback = (error: Error | undefined) => void;
 
 /**
- * Writes the lines of one turn of the event loop with one system call, which costs more than a line does. Who waits for a
- * line waits for no longer than the rest of the turn.
+ * Writes the lines of one turn of the event loop with one system call, which costs more than a line does. A callback waits no
+ * longer than the rest of the turn.
  */
 export class GroupCommit {
   readonly #write: (lines: string) => void;
   #lines = "";
-  #waiting: Committed[] = [];
+  #callbacks: CommitCallback[] = [];
 
   /** @param write writes all or throws. */
   constructor(write: (lines: string) => void) {
@@ -16,18 +16,18 @@ export class GroupCommit {
   }
 
   /** @param line with the line feed at its end. */
-  add(line: string, committed: Committed): void {
-    if (this.#waiting.length === 0) setImmediate(() => this.flush());
+  add(line: string, onCommitted: CommitCallback): void {
+    if (this.#callbacks.length === 0) setImmediate(() => this.flush());
     this.#lines += line;
-    this.#waiting.push(committed);
+    this.#callbacks.push(onCommitted);
   }
 
-  /** Writes now what waits. */
+  /** Writes the lines that wait, now. */
   flush(): void {
-    if (this.#waiting.length === 0) return;
-    const waiting = this.#waiting;
+    if (this.#callbacks.length === 0) return;
+    const callbacks = this.#callbacks;
     const lines = this.#lines;
-    this.#waiting = [];
+    this.#callbacks = [];
     this.#lines = "";
     let failure: Error | undefined;
     try {
@@ -35,11 +35,11 @@ export class GroupCommit {
     } catch (error) {
       failure = error as Error;
     }
-    for (const committed of waiting) {
+    for (const onCommitted of callbacks) {
       try {
-        committed(failure);
+        onCommitted(failure);
       } catch (error) {
-        // A fault of one must not leave the others waiting for ever; it is told like any that nobody catches.
+        // A failing callback must not keep the others from being called. Its error ends the process like any uncaught one.
         queueMicrotask(() => {
           throw error;
         });

@@ -11,51 +11,51 @@ import {
 import { join } from "node:path";
 import type { RequestRow } from "../record.ts";
 import { type FileLock, lockFile } from "../../store/file-lock.ts";
-import { type HeadEntry, formatHeadEntry, formatEntry, formatStartEntry, type StartEntry } from "./format.ts";
-import { canWrite, getDamagedPath, deleteLock, getLockPath, getProbePath, getSegmentPath } from "./files.ts";
-import { type Committed, GroupCommit } from "./group-commit.ts";
+import { ENTRY, formatEntry, type HeadEntry, type StartEntry } from "./format.ts";
+import { canWrite, deleteLock, getDamagedPath, getLockPath, getProbePath, getSegmentPath } from "./files.ts";
+import { type CommitCallback, GroupCommit } from "./group-commit.ts";
 
 const SEGMENT_MAX_BYTES = 16_777_216;
-/** Or a busy process would keep what ended long ago, for whoever finds it to take over once more. */
+/** Otherwise the journal of a busy process would keep requests that ended long ago, and a recovery would replay them. */
 const SEGMENT_MAX_MS = 600_000;
-/** A small journal has smaller ones: a segment with one request under way stays whole. */
+/** A small journal has smaller segments: a segment stays whole as long as one of its requests is in flight. */
 const SEGMENTS_MIN = 8;
 
-/** One file of a journal. It is deleted when nothing in it is needed any more. */
+/** One file of a journal. It is deleted when none of its entries is needed any more. */
 export interface Segment {
   readonly path: string;
-  /** Lines of requests in it whose end stands nowhere else yet. */
+  /** How many of its entries are of requests whose row is not written yet. */
   liveEntries: number;
   sizeBytes: number;
   /** ms since 1970. */
   readonly createdAt: number;
-  /** It holds whole rows that the database has not got. */
+  /** It has whole rows that the database does not have yet. */
   hasSpilledRows: boolean;
   /** Some of its lines cannot be read: it is renamed, not deleted. */
   isDamaged: boolean;
 }
 
-/** The journal has no room or cannot be written: nothing may be begun that could not be accounted for. */
+/** The journal has no room or cannot be written: no request may start that could not be accounted for. */
 export class JournalFull extends Error {}
 
 /**
- * An append-only file of what is under way. A line that is committed is with the system, so it outlives the process
- * however that ends; the database gets it later, in batches.
+ * An append-only file of the requests in flight. The operating system has a line that is committed, so the line outlives the
+ * process however that ends; the database gets its record later, in batches.
  */
 export class Journal {
   readonly directory: string;
   readonly instance: string;
   readonly #maxBytes: number;
-  readonly #segmentBytes: number;
+  readonly #segmentMaxBytes: number;
   readonly #lock: FileLock;
-  readonly #commits = new GroupCommit((lines) => this.#append(lines));
+  readonly #groupCommit = new GroupCommit((lines) => this.#append(lines));
   readonly #segments = new Set<Segment>();
   #current: Segment | undefined = undefined;
+  /** File descriptor of the current segment. */
   #file = -1;
-  #count = 0;
-  #bytes = 0;
-  /** The last write failed. */
-  #failed = false;
+  #segmentCount = 0;
+  #sizeBytes = 0;
+  #hasWriteFailed = false;
 
   /**
    * @param directory made when it is not there. @param instance names this process's files.
@@ -66,67 +66,73 @@ export class Journal {
     this.directory = directory;
     this.instance = instance;
     this.#maxBytes = maxBytes;
-    this.#segmentBytes = Math.min(SEGMENT_MAX_BYTES, maxBytes / SEGMENTS_MIN);
+    this.#segmentMaxBytes = Math.min(SEGMENT_MAX_BYTES, maxBytes / SEGMENTS_MIN);
     const lock = lockFile(getLockPath(directory, instance));
     if (!lock) throw new Error(`the journal of ${instance} is another process's`);
     this.#lock = lock;
   }
 
   /**
-   * A request begins.
-   * @param committed told in this turn of the event loop that it is kept, or that it may not begin.
+   * Records that a request starts.
+   * @param onCommitted called in this turn of the event loop: the line is written, or the request may not start.
    * @returns the segment, to be given to `release`.
-   * @throws JournalFull when it may not begin.
+   * @throws JournalFull when the request may not start.
    */
-  recordStart(startEntry: StartEntry, committed: Committed): Segment {
-    if (this.#current && startEntry.started_at - this.#current.createdAt > SEGMENT_MAX_MS) this.#close();
-    if (this.#bytes > this.#maxBytes) throw new JournalFull("the journal is as long as it may be");
-    const segment = this.#current ?? this.#begin();
+  recordStart(startEntry: StartEntry, onCommitted: CommitCallback): Segment {
+    if (this.#current && startEntry.started_at - this.#current.createdAt > SEGMENT_MAX_MS)
+      this.#closeSegment();
+    if (this.#sizeBytes > this.#maxBytes) throw new JournalFull("the journal is as long as it may be");
+    const segment = this.#current ?? this.#openSegment();
     segment.liveEntries++;
-    this.#commits.add(formatStartEntry(startEntry), committed);
+    this.#groupCommit.add(formatEntry([ENTRY.start, startEntry]), onCommitted);
     return segment;
   }
 
-  /** Upstream's head has come. @param committed told in this turn. @returns as `open`; undefined if it could not be kept. */
-  recordHead(startEntry: StartEntry, head: HeadEntry, committed: Committed): Segment | undefined {
+  /**
+   * Records that the head of upstream's response has arrived.
+   * @param onCommitted called in this turn of the event loop.
+   * @returns the segment, to be given to `release`; undefined when the line could not be written.
+   */
+  recordHead(startEntry: StartEntry, head: HeadEntry, onCommitted: CommitCallback): Segment | undefined {
     try {
-      const segment = this.#current ?? this.#begin();
-      this.#commits.add(formatHeadEntry(startEntry, head), committed);
+      const segment = this.#current ?? this.#openSegment();
+      this.#groupCommit.add(formatEntry([ENTRY.head, startEntry, head]), onCommitted);
       segment.liveEntries++;
       return segment;
     } catch (error) {
-      committed(error as Error);
+      onCommitted(error as Error);
       return undefined;
     }
   }
 
   /** Keeps rows that the database does not take now. @throws JournalFull when they could not be written. */
   spill(rows: readonly RequestRow[]): void {
-    this.#commits.flush();
-    for (const row of rows) this.#append(formatEntry(["row", row]), true);
+    this.#groupCommit.flush();
+    for (const row of rows) this.#append(formatEntry([ENTRY.row, row]), true);
   }
 
-  /** Puts a row aside that the database will never take. A person has to look at it. */
+  /** Sets aside a row that the database rejects, for a person to look at. */
   quarantine(row: RequestRow): void {
-    const line = `${JSON.stringify(["row", row])}\n`;
+    const line = `${JSON.stringify([ENTRY.row, row])}\n`;
     appendFileSync(join(this.directory, `${this.instance}.refused`), line, { mode: 0o600 });
   }
 
-  /** What a request had in this segment is not needed any more. */
+  /** Gives back one entry in this segment: it is not needed any more. */
   release(segment: Segment): void {
     segment.liveEntries--;
-    // A quiet process would keep what it has finished while it lives, for whoever finds it to take over.
-    if (segment === this.#current && segment.liveEntries === 0 && !segment.hasSpilledRows) this.#close();
+    // Otherwise a quiet process would keep entries of ended requests as long as it lives, and a recovery would replay them.
+    if (segment === this.#current && segment.liveEntries === 0 && !segment.hasSpilledRows)
+      this.#closeSegment();
     else this.#deleteUnneeded(segment);
   }
 
-  /** Segments with rows for the database. The current one is closed for it, so that they do not grow. */
+  /** Returns the segments with rows for the database. Closes the current one if it has some, so that they do not grow. */
   takeSpilled(): Segment[] {
-    if (this.#current?.hasSpilledRows) this.#close();
+    if (this.#current?.hasSpilledRows) this.#closeSegment();
     return [...this.#segments].filter(({ hasSpilledRows }) => hasSpilledRows);
   }
 
-  /** The database has got the rows of a segment. @param isDamaged some of its lines cannot be read. */
+  /** Marks that the database has the rows of a segment. @param isDamaged some of its lines cannot be read. */
   markReplayed(segment: Segment, isDamaged = false): void {
     segment.hasSpilledRows = false;
     segment.isDamaged = isDamaged;
@@ -134,12 +140,12 @@ export class Journal {
   }
 
   /**
-   * Whether a request could begin now. After a write has failed it is tried again, in a file of its own: while readiness
-   * fails, no request comes that would try it.
+   * Whether a request could start now. After a failed write this tries again, in a file of its own: while readiness fails, no
+   * request arrives that would try.
    */
   isWritable(): boolean {
-    if (this.#failed) this.#failed = !canWrite(getProbePath(this.directory, this.instance));
-    return !this.#failed && this.#bytes <= this.#maxBytes;
+    if (this.#hasWriteFailed) this.#hasWriteFailed = !canWrite(getProbePath(this.directory, this.instance));
+    return !this.#hasWriteFailed && this.#sizeBytes <= this.#maxBytes;
   }
 
   get hasSpilled(): boolean {
@@ -147,49 +153,49 @@ export class Journal {
     return false;
   }
 
-  /** Ends it; what is still needed stays for the next process that finds it. */
+  /** Closes its files. Entries that are still needed stay for the process that recovers them. */
   close(): void {
-    this.#close();
+    this.#closeSegment();
     for (const segment of this.#segments) this.#deleteUnneeded(segment);
     this.#lock.release();
     if (this.#segments.size === 0) deleteLock(this.directory, this.instance);
   }
 
-  /** Writes whole lines. @param spilled they are rows, for which the segment has to stay. */
-  #append(lines: string, spilled = false): void {
-    const segment = this.#current ?? this.#begin();
+  /** Writes whole lines. @param areRows the segment has to stay until the database has them. */
+  #append(lines: string, areRows = false): void {
+    const segment = this.#current ?? this.#openSegment();
     const bytes = Buffer.byteLength(lines);
     try {
       if (writeSync(this.#file, lines) < bytes) throw new Error("the disk is full");
-      this.#failed = false;
+      this.#hasWriteFailed = false;
     } catch (cause) {
-      this.#failed = true;
-      this.#takeBack(segment);
-      this.#close();
+      this.#hasWriteFailed = true;
+      this.#truncateToWritten(segment);
+      this.#closeSegment();
       throw new JournalFull("the journal cannot be written", { cause });
     }
     segment.sizeBytes += bytes;
-    this.#bytes += bytes;
-    // Before it may be closed, which deletes what nobody needs.
-    if (spilled) segment.hasSpilledRows = true;
-    if (segment.sizeBytes > this.#segmentBytes) this.#close();
+    this.#sizeBytes += bytes;
+    // Before it may be closed, which deletes a segment that is not needed.
+    if (areRows) segment.hasSpilledRows = true;
+    if (segment.sizeBytes > this.#segmentMaxBytes) this.#closeSegment();
   }
 
-  /** Takes off what was written of lines that are said not to be kept. If it stays, the next line stands in another file. */
-  #takeBack(segment: Segment): void {
+  /** Removes a part of lines whose write failed. If that fails too, the next line is written to another file all the same. */
+  #truncateToWritten(segment: Segment): void {
     try {
       ftruncateSync(this.#file, segment.sizeBytes);
     } catch {
-      // Readers pass over half a line; a whole one is of a request that was refused.
+      // Readers skip half a line; a whole one is of a request that was rejected.
     }
   }
 
-  #begin(): Segment {
-    const path = getSegmentPath(this.directory, this.instance, ++this.#count);
+  #openSegment(): Segment {
+    const path = getSegmentPath(this.directory, this.instance, ++this.#segmentCount);
     try {
       this.#file = openSync(path, "ax", 0o600);
     } catch (cause) {
-      this.#failed = true;
+      this.#hasWriteFailed = true;
       throw new JournalFull("the journal cannot be written", { cause });
     }
     this.#current = {
@@ -204,9 +210,9 @@ export class Journal {
     return this.#current;
   }
 
-  #close(): void {
-    // What waits belongs to the segment it was begun in.
-    this.#commits.flush();
+  #closeSegment(): void {
+    // Lines that wait belong to the segment in which they were recorded.
+    this.#groupCommit.flush();
     const segment = this.#current;
     if (!segment) return;
     closeSync(this.#file);
@@ -217,7 +223,7 @@ export class Journal {
   #deleteUnneeded(segment: Segment): void {
     if (segment === this.#current || segment.liveEntries > 0 || segment.hasSpilledRows) return;
     if (!this.#segments.delete(segment)) return;
-    this.#bytes -= segment.sizeBytes;
+    this.#sizeBytes -= segment.sizeBytes;
     if (segment.isDamaged) renameSync(segment.path, getDamagedPath(segment.path));
     else unlinkSync(segment.path);
   }

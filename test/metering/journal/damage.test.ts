@@ -1,13 +1,13 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import type { HeadEntry, StartEntry } from "../../../src/metering/journal/format.ts";
+import { ENTRY, type HeadEntry, type StartEntry } from "../../../src/metering/journal/format.ts";
 import { Journal } from "../../../src/metering/journal/journal.ts";
-import { recoverJournals } from "../../../src/metering/journal/replay.ts";
 import { createInterruptedRow, createOpenRow } from "../../../src/metering/request-row.ts";
 import type { RequestRow } from "../../../src/metering/record.ts";
+import { listSegments, recover } from "../../support/journal.ts";
 import { createTemporaryDirectory } from "../../support/test-database.ts";
 import { waitUntil, waitFor } from "../../support/wait.ts";
 import { createStartEntry } from "../../support/request-context.ts";
@@ -51,16 +51,11 @@ async function leave(directory: string, requests: readonly Written[]): Promise<s
     if (row) journal.spill([row]);
   }
   journal.close();
-  const segments = readdirSync(directory).filter((name) => name.endsWith(".jsonl"));
-  return segments.map((name) => join(directory, name));
+  return listSegments(directory).map((name) => join(directory, name));
 }
 
-async function recover(directory: string) {
-  const rows: RequestRow[] = [];
-  const found = await recoverJournals(directory, "own", (some) => {
-    rows.push(...some);
-    return Promise.resolve(some.length);
-  });
+async function recoverById(directory: string) {
+  const { rows, found } = await recover(directory);
   return { rows: new Map(rows.map((row) => [row.id, row])), count: rows.length, found };
 }
 
@@ -122,14 +117,14 @@ test("keeps every request of which a line is intact, and makes no row of damage,
       const readable = left
         .filter((line) => intact.has(line))
         .map((line) => JSON.parse(Buffer.from(line, "latin1").toString()));
-      const { rows, count, found } = await recover(directory);
-      const ids = new Set<string>(
-        readable.map(([kind, subject]) => (kind === "head" ? subject : subject.id)),
-      );
+      const { rows, count, found } = await recoverById(directory);
+      const ids = new Set<string>(readable.map(([, { id }]) => id));
       expect(new Set(rows.keys())).toEqual(ids);
       expect(count).toBe(rows.size);
       expect(found.damagedLines).toBe(left.length - readable.length);
-      const headsLeft = new Set<string>(readable.filter(([kind]) => kind === "head").map(([, id]) => id));
+      const headsLeft = new Set<string>(
+        readable.filter(([kind]) => kind === ENTRY.head).map(([, { id }]) => id),
+      );
       const wrong = requests.filter((request) => !isAsWritten(request, rows, headsLeft));
       expect(wrong).toEqual([]);
     }),
@@ -137,13 +132,13 @@ test("keeps every request of which a line is intact, and makes no row of damage,
   );
 }, 60_000);
 
-test("a request whose opening line is damaged is accounted to its key by its head line alone", async () => {
+test("a request whose start line is damaged is accounted to its key by its head line alone", async () => {
   const directory = createTemporaryDirectory();
   const startEntry = createStartEntry("1");
   const [path = ""] = await leave(directory, [{ startEntry, head: head("gen-1"), row: undefined }]);
-  writeFileSync(path, readFileSync(path, "utf8").replace('["open",{"id":"1"', '["open",{"id":"2"'));
+  writeFileSync(path, readFileSync(path, "utf8").replace('["start",{"id":"1"', '["start",{"id":"2"'));
   const { rows, found } = await recover(directory);
-  expect([...rows.values()]).toEqual([
+  expect(rows).toEqual([
     {
       ...createInterruptedRow(createOpenRow(startEntry, "me"), head("gen-1"), 0),
       ended_at: expect.any(Number),
@@ -163,7 +158,7 @@ test("a row that cannot be read when the database is back is reported, and its f
   });
   for (const id of ["1", "2", "3"]) writer.enqueue(createEndedEntry(id, journal));
   await waitUntil(() => journal.hasSpilled, "the rows in the journal");
-  const [segment] = readdirSync(journal.directory).filter((name) => name.endsWith(".jsonl"));
+  const [segment] = listSegments(journal.directory);
   const path = join(journal.directory, segment ?? "");
   const before = readFileSync(path, "utf8");
   writeFileSync(path, before.replace('["row",{"id":"2"', '["row",{"id":"9"'));

@@ -1,0 +1,39 @@
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import { formatEntry, type JournalEntry } from "../../src/metering/journal/format.ts";
+import { type RecoveryResult, recoverJournals } from "../../src/metering/journal/replay.ts";
+import type { RequestRow } from "../../src/metering/record.ts";
+
+/** Leaves a segment of a process that is dead. @param lines entries, or texts as they are, without a line feed. */
+export function writeDeadJournal(
+  directory: string,
+  name: string,
+  ...lines: readonly (JournalEntry | string)[]
+): void {
+  const texts = lines.map((line) => (typeof line === "string" ? `${line}\n` : formatEntry(line)));
+  writeFileSync(join(directory, name), texts.join(""));
+}
+
+/** Adds the checksum to a line that is no entry. @param unclosed JSON of an array without its closing bracket. */
+export function addChecksum(unclosed: string): string {
+  return `${unclosed},${crc32(unclosed)}]`;
+}
+
+/** Recovers the journals of a directory. @returns the rows that were written, and what was found. */
+export async function recover(
+  directory: string,
+  own = "own",
+): Promise<{ rows: RequestRow[]; found: RecoveryResult }> {
+  const rows: RequestRow[] = [];
+  const found = await recoverJournals(directory, own, (some) => {
+    rows.push(...some);
+    return Promise.resolve(some.length);
+  });
+  return { rows, found };
+}
+
+/** Lists the file names of the segments in a directory. */
+export function listSegments(directory: string): string[] {
+  return readdirSync(directory).filter((name) => name.endsWith(".jsonl"));
+}
