@@ -9,11 +9,11 @@ import type { InFlight } from "../limits/in-flight.ts";
 import { readChatRequest } from "../request/chat-request.ts";
 import type { UsageRecorder } from "../metering/usage-recorder.ts";
 import type { DrainBounds } from "../relay/drain-limit.ts";
+import { createHeadRecorder } from "../relay/head-recorder.ts";
 import { Relay } from "../relay/relay.ts";
 import type { EndpointCatalog } from "../upstream/endpoint-catalog.ts";
 import type { ModelCatalog } from "../upstream/model-catalog.ts";
 import type { Upstream } from "../upstream/openrouter.ts";
-import { createHeadGate } from "../upstream/response-head.ts";
 import { rejectOtherMethods } from "./method-not-allowed.ts";
 import { createCostEstimate, type EstimateRequest, isDryRun, type PriceLists } from "./cost-estimate.ts";
 
@@ -83,7 +83,7 @@ export function registerChatCompletions(app: FastifyInstance, options: ChatCompl
               headers,
               body,
               onBodyReleased: () => bodyMemory.release(context),
-              beforeHead: createHeadGate(context),
+              beforeHead: createHeadRecorder(context),
             },
             sink,
           ),

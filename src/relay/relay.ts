@@ -5,7 +5,8 @@ import { sendError } from "../http/send-error.ts";
 import type { ActiveResponse, RequestContext } from "../http/request-context.ts";
 import { addUpstreamHeaders } from "../http/headers.ts";
 import { getDefaultHeaders } from "../http/default-headers.ts";
-import type { UpstreamCall, UpstreamHead, UpstreamSink } from "../upstream/call.ts";
+import type { UpstreamCall, UpstreamSink } from "../upstream/call.ts";
+import type { UpstreamHead } from "../upstream/response-head.ts";
 import { NO_GENERATION_FROM, PROOF_WITHIN_BYTES, type RelayOptions } from "./bounds.ts";
 import { abortResponse, formatErrorEvent } from "./abort-response.ts";
 import { type DrainBounds, DrainLimit } from "./drain-limit.ts";
@@ -106,7 +107,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     if (this.#state === "over") return;
     const context = this.#context;
     context.stopwatch.resume();
-    this.#inspector.begin(head, context);
+    this.#inspector.onHead(head, context);
     if (this.#state !== "waiting") return this.#readForBill();
     const refusal = checkResponseHead(head, this.#options.usesOperatorKey);
     if (refusal) return this.#answerInstead(refusal);

@@ -1,18 +1,18 @@
 import { GatewayError, NO_RETRY } from "../errors.ts";
-import type { UpstreamHead } from "../upstream/call.ts";
+import type { UpstreamHead } from "../upstream/response-head.ts";
 import { mayHaveBeenBilled } from "../response/possible-charge.ts";
 
 /** OpenRouter sends some 25 header lines. */
 const HEADER_LINES_MAX = 256;
 
 /**
- * Decides whether an answer of upstream's is fit to be relayed. Statuses and bodies of errors are the caller's to see;
+ * Decides whether a response of upstream's is fit to be relayed. Statuses and bodies of errors are the caller's to see;
  * not fit is only what no API client could read, what would lead it elsewhere, and what is said about our own key.
- * @param ownsAccount the gateway's own key was sent. @returns the error to answer instead, or undefined to relay.
+ * @param usesOperatorKey the gateway's own key was sent. @returns the error to answer instead, or undefined to relay.
  */
-export function checkResponseHead(head: UpstreamHead, ownsAccount: boolean): GatewayError | undefined {
-  const { status } = head;
-  if (status === 401 && ownsAccount) {
+export function checkResponseHead(head: UpstreamHead, usesOperatorKey: boolean): GatewayError | undefined {
+  const { status, mediaType } = head;
+  if (status === 401 && usesOperatorKey) {
     return new GatewayError("upstream_auth_failed");
   }
   if (status >= 300 && status < 400) {
@@ -30,9 +30,8 @@ export function checkResponseHead(head: UpstreamHead, ownsAccount: boolean): Gat
       `OpenRouter answered with more than ${HEADER_LINES_MAX} header lines; the request may have been billed.`,
     );
   }
-  const type = mediaTypeOf(head);
-  if (status >= 400) return type === "text/html" ? pageInstead(head) : undefined;
-  return type === "application/json" || type === "text/event-stream"
+  if (status >= 400) return mediaType === "text/html" ? createPageError(head) : undefined;
+  return mediaType === "application/json" || mediaType === "text/event-stream"
     ? undefined
     : new GatewayError(
         "upstream_bad_response",
@@ -44,8 +43,8 @@ export function checkResponseHead(head: UpstreamHead, ownsAccount: boolean): Gat
  * Whether an error that is relayed must tell the SDKs not to send the request again: it may have been billed, and the body is
  * not OpenRouter's own, such as Cloudflare's `error code: 524`.
  */
-export function forbidsRetry(head: UpstreamHead): boolean {
-  return head.status >= 400 && mayHaveBeenBilled(head.status) && mediaTypeOf(head) !== "application/json";
+export function forbidsRetry({ status, mediaType }: UpstreamHead): boolean {
+  return status >= 400 && mayHaveBeenBilled(status) && mediaType !== "application/json";
 }
 
 function countHeaderLines({ headers }: UpstreamHead): number {
@@ -55,15 +54,8 @@ function countHeaderLines({ headers }: UpstreamHead): number {
   return count;
 }
 
-/** The media type of an answer in lower case, without parameters; of several the first. */
-export function mediaTypeOf({ headers }: UpstreamHead): string {
-  // undici gives a header that comes twice as an array, whatever its type says.
-  const type = [headers["content-type"] as string | readonly string[] | undefined].flat()[0] ?? "";
-  return type.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-}
-
-/** An error page of the edge in front of OpenRouter: its status is kept, the HTML is not. */
-function pageInstead({ status, headers }: UpstreamHead): GatewayError {
+/** The error in place of a page of the edge in front of OpenRouter: its status is kept, the HTML is not. */
+function createPageError({ status, headers }: UpstreamHead): GatewayError {
   const retryAfter = headers["retry-after"];
   const message = `OpenRouter's edge answered with status ${status} and a web page`;
   const isRetrySafe = !mayHaveBeenBilled(status);

@@ -2,20 +2,14 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
 import type { GatewayError } from "../errors.ts";
 import { isRetryable, toUpstreamError } from "./failure.ts";
+import { readResponseHead, type UpstreamHead } from "./response-head.ts";
 
 /** A request that was sent may have been billed, so only one of which nothing was sent is tried again. */
 const MAX_RETRIES = 2;
 const RETRY_DELAY_MIN_MS = 50;
 const RETRY_DELAY_SPREAD_MS = 150;
 
-/** The beginning of upstream's final answer; 1xx never get here. */
-export interface UpstreamHead {
-  readonly status: number;
-  /** Lower-case names. */
-  readonly headers: IncomingHttpHeaders;
-}
-
-/** Receives an answer as it arrives: `onHead`, `onData` any number of times, then one of `onEnd` and `onFailure`. */
+/** Receives a response as it arrives: `onHead`, `onData` any number of times, then one of `onEnd` and `onFailure`. */
 export interface UpstreamSink {
   onHead(head: UpstreamHead): void;
   /** @param chunk may be kept: its memory is not used again. */
@@ -29,23 +23,23 @@ export interface UpstreamSink {
   onRetry(): void;
 }
 
-/** A request under way. */
+/** A request in flight. */
 export interface UpstreamCall {
   /** Some of the request may have been written. */
   readonly wasSent: boolean;
-  /** Ends the request at once and for good; the sink hears no more. */
+  /** Ends the request at once and for good; the sink receives nothing more. */
   abort(): void;
   /** Stops reading from upstream, until `resume()`. */
   pause(): void;
   resume(): void;
 }
 
-/** Hears of the head before the sink does, which hears of the whole answer when `pass` is called, at once or later. */
-export type BeforeHead = (head: UpstreamHead, pass: () => void) => void;
+/** Called with the head before the sink is, which receives the whole response when `release` is called, at once or later. */
+export type BeforeHead = (head: UpstreamHead, release: () => void) => void;
 
-/** How much of a body is kept while the gate holds the head: a journal on a slow disk must not let a response fill the memory. */
-const HELD_MAX_BYTES = 65_536;
-const GONE = new Error("the caller does not want the answer any more");
+/** How much of a body is buffered before the release: a journal on a slow disk must not let a response fill the memory. */
+const BUFFERED_MAX_BYTES = 65_536;
+const ABORTED = new Error("the gateway aborted the request");
 
 type Attempt = (handler: Dispatcher.DispatchHandler, body: Buffer | undefined) => void;
 
@@ -56,18 +50,18 @@ interface CallOptions {
 }
 
 /**
- * Makes a request, again if nothing of it was sent, and gives its answer to a sink. What a gate holds back is kept here, so
- * that the sink is the same from first to last and hears nothing more once it has aborted.
+ * Makes a request, again if nothing of it was sent, and gives its response to a sink. The response is buffered here until
+ * `beforeHead` releases it, so that the sink is the same from first to last and receives nothing more once it has aborted.
  */
 export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   readonly #attempt: Attempt;
-  /** Let go of as soon as it cannot be needed for another attempt. */
+  /** Released as soon as it cannot be needed for another attempt. */
   #body: Buffer | undefined;
   readonly #sink: UpstreamSink;
-  readonly #gate: BeforeHead | undefined;
-  /** What the sink has not been given yet, while the gate holds the head. */
-  #held: (() => void)[] | undefined = undefined;
-  #heldBytes = 0;
+  readonly #beforeHead: BeforeHead | undefined;
+  /** The calls that the sink has not received yet, from the head until it is released. */
+  #buffered: (() => void)[] | undefined = undefined;
+  #bufferedBytes = 0;
   /** The sink has asked for a pause. */
   #isPaused = false;
   readonly #retryUntil: number;
@@ -75,16 +69,16 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   #retries = 0;
   #retryTimer: NodeJS.Timeout | undefined = undefined;
   /** Nothing more comes from upstream. */
-  #over = false;
-  /** The sink hears no more. */
-  #aborted = false;
+  #hasEnded = false;
+  /** The sink receives nothing more. */
+  #isAborted = false;
 
   /** @param attempt makes the request, each time it is called. */
   constructor(attempt: Attempt, sink: UpstreamSink, { body, beforeHead, retryForMs }: CallOptions) {
     this.#attempt = attempt;
     this.#body = body;
     this.#sink = sink;
-    this.#gate = beforeHead;
+    this.#beforeHead = beforeHead;
     this.#retryUntil = performance.now() + retryForMs;
     attempt(this, body);
   }
@@ -94,11 +88,11 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   }
 
   abort(): void {
-    this.#aborted = true;
-    if (this.#over) return;
-    this.#over = true;
+    this.#isAborted = true;
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     clearTimeout(this.#retryTimer);
-    this.#controller?.abort(GONE);
+    this.#controller?.abort(ABORTED);
   }
 
   pause(): void {
@@ -108,59 +102,59 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
 
   resume(): void {
     this.#isPaused = false;
-    if (this.#heldBytes <= HELD_MAX_BYTES) this.#controller?.resume();
+    if (this.#bufferedBytes <= BUFFERED_MAX_BYTES) this.#controller?.resume();
   }
 
   /** undici calls this when it has a connection, just before the first byte is written: the one sign of "sent". */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     this.#body = undefined;
-    if (this.#over) controller.abort(GONE);
+    if (this.#hasEnded) controller.abort(ABORTED);
     else this.#sink.onSent();
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (this.#over || status < 200) return;
-    const head = { status, headers };
-    if (!this.#gate) {
+    if (this.#hasEnded || status < 200) return;
+    const head = readResponseHead(status, headers);
+    if (!this.#beforeHead) {
       this.#sink.onHead(head);
       return;
     }
-    this.#held = [() => this.#sink.onHead(head)];
-    this.#gate(head, () => this.#pass());
+    this.#buffered = [() => this.#sink.onHead(head)];
+    this.#beforeHead(head, () => this.#release());
   }
 
-  #pass(): void {
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const give of held) if (!this.#aborted) give();
-    // Not before: undici reads on within a resume, and its next chunk would overtake what was held.
-    const wasFull = this.#heldBytes > HELD_MAX_BYTES;
-    this.#heldBytes = 0;
-    if (wasFull && !this.#isPaused && !this.#over) this.#controller?.resume();
+  #release(): void {
+    const buffered = this.#buffered ?? [];
+    this.#buffered = undefined;
+    for (const deliver of buffered) if (!this.#isAborted) deliver();
+    // Not before: undici reads on within a resume, and its next chunk would overtake the buffered ones.
+    const wasFull = this.#bufferedBytes > BUFFERED_MAX_BYTES;
+    this.#bufferedBytes = 0;
+    if (wasFull && !this.#isPaused && !this.#hasEnded) this.#controller?.resume();
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#over) return;
-    if (this.#held) this.#hold(chunk);
+    if (this.#hasEnded) return;
+    if (this.#buffered) this.#buffer(chunk);
     else this.#sink.onData(chunk);
   }
 
-  #hold(chunk: Buffer): void {
-    this.#held?.push(() => this.#sink.onData(chunk));
-    this.#heldBytes += chunk.length;
-    if (this.#heldBytes > HELD_MAX_BYTES) this.#controller?.pause();
+  #buffer(chunk: Buffer): void {
+    this.#buffered?.push(() => this.#sink.onData(chunk));
+    this.#bufferedBytes += chunk.length;
+    if (this.#bufferedBytes > BUFFERED_MAX_BYTES) this.#controller?.pause();
   }
 
   onResponseEnd(): void {
-    if (this.#over) return;
-    this.#over = true;
-    if (this.#held) this.#held.push(() => this.#sink.onEnd());
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    if (this.#buffered) this.#buffered.push(() => this.#sink.onEnd());
     else this.#sink.onEnd();
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    if (this.#over) return;
+    if (this.#hasEnded) return;
     const { wasSent } = this;
     if (
       !wasSent &&
@@ -174,9 +168,9 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
       this.#retryTimer = setTimeout(() => this.#attempt(this, this.#body), delayMs);
       return;
     }
-    this.#over = true;
+    this.#hasEnded = true;
     const failure = toUpstreamError(error, wasSent);
-    if (this.#held) this.#held.push(() => this.#sink.onFailure(failure));
+    if (this.#buffered) this.#buffered.push(() => this.#sink.onFailure(failure));
     else this.#sink.onFailure(failure);
   }
 }

@@ -1,13 +1,14 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { GatewayError } from "../errors.ts";
 import { toUpstreamHeaders } from "../http/headers.ts";
-import type { UpstreamCall, UpstreamHead } from "./call.ts";
+import type { UpstreamCall } from "./call.ts";
 import type { Upstream } from "./openrouter.ts";
+import type { UpstreamHead } from "./response-head.ts";
 
-/** An answer to ask for, unlike a model's, is there at once or not at all. */
+/** These responses, unlike a model's, are there at once or not at all. */
 const TIMEOUT_MS = 10_000;
 
-/** A whole answer of upstream's. */
+/** A whole response of upstream's. */
 export interface BufferedResponse {
   readonly status: number;
   /** Lower-case names. */
@@ -15,7 +16,7 @@ export interface BufferedResponse {
   readonly body: Buffer;
 }
 
-/** What to ask upstream for. */
+/** A request whose response is read whole. */
 export interface BufferedRequest {
   /** Path below the base URL, with its query. */
   readonly path: string;
@@ -25,8 +26,8 @@ export interface BufferedRequest {
 }
 
 /**
- * Asks upstream something of the gateway's own, and reads the answer whole.
- * @throws GatewayError when there is no whole answer, or it is longer than it may be.
+ * Makes a request of the gateway's own, and reads the response whole.
+ * @throws GatewayError when there is no whole response, or it is longer than it may be.
  */
 export function fetchBuffered(
   upstream: Upstream,
@@ -44,7 +45,7 @@ export function fetchBuffered(
     const late = new GatewayError("upstream_timeout", "OpenRouter did not answer in time.");
     const timer = setTimeout(fail, TIMEOUT_MS, late);
     const chunks: Buffer[] = [];
-    let head: UpstreamHead = { status: 0, headers: {} };
+    let head: UpstreamHead | undefined;
     let bytes = 0;
     call = upstream.send(
       { method: "GET", path, headers },
@@ -60,7 +61,9 @@ export function fetchBuffered(
         },
         onEnd: () => {
           clearTimeout(timer);
-          resolve({ ...head, body: Buffer.concat(chunks) });
+          // The head always comes before the end.
+          const { status, headers: responseHeaders } = head as UpstreamHead;
+          resolve({ status, headers: responseHeaders, body: Buffer.concat(chunks) });
         },
         onFailure: fail,
         onSent: () => {},

@@ -1,4 +1,5 @@
-import { createHeadGate } from "../../src/upstream/response-head.ts";
+import { createHeadRecorder } from "../../src/relay/head-recorder.ts";
+import { readResponseHead } from "../../src/upstream/response-head.ts";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Dispatcher } from "undici";
@@ -42,7 +43,7 @@ function holding(context: RequestContext, sink: UpstreamSink) {
       handler.onRequestStart?.(controller, undefined);
     },
     sink,
-    { body: undefined, beforeHead: createHeadGate(context), retryForMs: 0 },
+    { body: undefined, beforeHead: createHeadRecorder(context), retryForMs: 0 },
   );
   return {
     call,
@@ -173,12 +174,12 @@ test("a caller who leaves while the head is held back is accounted for with its 
 
 test("an id that only the body states is kept as one that the head states is", async () => {
   const { context, journal, directory, close } = await startHeld();
-  const head = { status: 200, headers: {} };
+  const head = readResponseHead(200, { "content-type": "text/event-stream" });
   let passed = false;
-  createHeadGate(context)?.(head, () => (passed = true));
+  createHeadRecorder(context)?.(head, () => (passed = true));
   await waitUntil(() => passed, "the head to pass");
   const inspector = new ResponseInspector();
-  inspector.begin({ ...head, headers: { "content-type": "text/event-stream" } }, context);
+  inspector.onHead(head, context);
   inspector.push(Buffer.from('data: {"id":"gen-late","choices":[]}\n\n'));
   expect(context.generationId).toBe("gen-late");
   await waitUntil(() => journal().includes('"gen-late"'), "the id to be in the journal");

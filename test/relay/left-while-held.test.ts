@@ -1,4 +1,4 @@
-import { createHeadGate } from "../../src/upstream/response-head.ts";
+import { createHeadRecorder } from "../../src/relay/head-recorder.ts";
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Dispatcher } from "undici";
@@ -46,7 +46,7 @@ async function leaveWithHead(answer: (handler: Dispatcher.DispatchHandler, contr
   };
   relay.start(
     (sink) =>
-      new Call(attempt, sink, { body: undefined, beforeHead: createHeadGate(context), retryForMs: 0 }),
+      new Call(attempt, sink, { body: undefined, beforeHead: createHeadRecorder(context), retryForMs: 0 }),
   );
   answer(handler, controller);
   context.endedAt = performance.now();

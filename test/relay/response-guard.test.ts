@@ -1,9 +1,13 @@
 import { expect, test } from "vitest";
 import { checkResponseHead } from "../../src/relay/response-guard.ts";
+import { readResponseHead } from "../../src/upstream/response-head.ts";
 
 const JSON_TYPE = "application/json";
-const refused = (status: number, type: string | undefined, ownsAccount = true, retryAfter?: string) =>
-  checkResponseHead({ status, headers: { "content-type": type, "retry-after": retryAfter } }, ownsAccount);
+const refused = (status: number, type: string | undefined, usesOperatorKey = true, retryAfter?: string) =>
+  checkResponseHead(
+    readResponseHead(status, { "content-type": type, "retry-after": retryAfter }),
+    usesOperatorKey,
+  );
 
 test.each([
   [200, JSON_TYPE],

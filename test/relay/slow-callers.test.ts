@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { Connections } from "../../src/http/connections.ts";
+import { readResponseHead } from "../../src/upstream/response-head.ts";
 import { RequestContext } from "../../src/http/request-context.ts";
 import { closeStalledClients } from "../../src/http/stalled-clients.ts";
 import { Relay } from "../../src/relay/relay.ts";
@@ -13,7 +14,8 @@ import { createIdleCall } from "../support/upstream-call.ts";
 import { waitUntil } from "../support/wait.ts";
 
 const FAR_MORE_THAN_BUFFERS_HOLD = Buffer.alloc(64 * 1_048_576, 0x20);
-const HEAD = { status: 200, headers: { "content-type": "application/json", "content-length": "2" } };
+const HEAD = readResponseHead(200, { "content-type": "application/json", "content-length": "2" });
+const STREAM_HEAD = readResponseHead(200, { "content-type": "text/event-stream" });
 const STALL_MS = 200;
 
 /** A relay that has begun to answer a caller over a real connection, without a gateway around it. */
@@ -85,7 +87,7 @@ test("completes a response that the client took at once", async () => {
 
 test("pauses upstream once for each time the client falls behind", async () => {
   const { client, call, relay } = await beginRelay();
-  relay.onHead({ status: 200, headers: { "content-type": "text/event-stream" } });
+  relay.onHead(STREAM_HEAD);
   for (const times of [1, 2]) {
     client.socket.pause();
     relay.onData(FAR_MORE_THAN_BUFFERS_HOLD);
@@ -114,7 +116,7 @@ test.each(["before", "after"])("a caller who is gone %s the head has upstream le
 
 test("an answer that is cut from our side lets upstream go and says so in the log", async () => {
   const { client, context, call, relay } = await beginRelay();
-  relay.onHead({ status: 200, headers: { "content-type": "text/event-stream" } });
+  relay.onHead(STREAM_HEAD);
   relay.abort(new GatewayError("shutting_down", "The gateway is shutting down."));
   expect(call.abort).toHaveBeenCalledTimes(1);
   expect(context).toMatchObject({ outcome: "rejected", errorCode: "shutting_down", isIncomplete: true });

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { RequestContext } from "../../src/http/request-context.ts";
+import { readResponseHead } from "../../src/upstream/response-head.ts";
 import { ResponseInspector } from "../../src/relay/response-inspector.ts";
 import type { ResponseFixture } from "../fixtures/replay.ts";
 
@@ -22,8 +23,8 @@ export function inspectResponse(
   const request = { id: "r-1", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
   const context = new RequestContext(request, { raw: {} } as FastifyReply, () => {});
   const inspector = new ResponseInspector();
-  inspector.begin(
-    { status: answer.status, headers: { "content-type": answer.contentType, ...headers } },
+  inspector.onHead(
+    readResponseHead(answer.status, { "content-type": answer.contentType, ...headers }),
     context,
   );
   for (const piece of pieces) inspector.push(piece);

@@ -12,6 +12,7 @@ import { GatewayError } from "../../src/errors.ts";
 import { addUpstreamHeaders, toUpstreamHeaders } from "../../src/http/headers.ts";
 import { readChatRequest } from "../../src/request/chat-request.ts";
 import { checkResponseHead } from "../../src/relay/response-guard.ts";
+import { readResponseHead } from "../../src/upstream/response-head.ts";
 import { type BodyFilter, reserialise, UNCHANGED, createCommentFilter } from "./body-filters.ts";
 
 /** What a proxy does wrong; undefined does all right. Each is what gateways in the field do. */
@@ -139,7 +140,7 @@ class Proxied {
 
   #refusalOf({ statusCode: status = 0, headers }: IncomingMessage): GatewayError | undefined {
     if (this.#way.fault === "adds-nothing") return undefined;
-    const refusal = checkResponseHead({ status, headers }, true);
+    const refusal = checkResponseHead(readResponseHead(status, headers), true);
     const rewords = this.#way.fault === "rewords-errors" && status >= 400;
     return refusal ?? (rewords ? new GatewayError("internal_error", `Upstream said ${status}.`) : undefined);
   }

@@ -26,15 +26,15 @@ function answeredThrough(beforeHead: BeforeHead): string[] {
   return told;
 }
 
-test("a gate that lets an answer pass at once changes nothing", () => {
+test("a step before the head that releases the response at once changes nothing", () => {
   expect(answeredThrough((_, release) => release())).toEqual(["head 200", "a", "b", "end"]);
 });
 
-test("a gate that lets an answer pass later gives on all of it then, once", () => {
-  let letPass = (): void => {};
-  const told = answeredThrough((_, pass) => (letPass = pass));
+test("a step before the head that releases the response later delivers all of it then, once", () => {
+  let release = (): void => {};
+  const told = answeredThrough((_, released) => (release = released));
   expect(told).toEqual([]);
-  letPass();
-  letPass();
+  release();
+  release();
   expect(told).toEqual(["head 200", "a", "b", "end"]);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import type { UpstreamSink } from "../../src/upstream/call.ts";
+import { readResponseHead } from "../../src/upstream/response-head.ts";
 import { EndpointCatalog } from "../../src/upstream/endpoint-catalog.ts";
 import type { Upstream } from "../../src/upstream/openrouter.ts";
 import { createIdleCall } from "../support/upstream-call.ts";
@@ -23,7 +24,7 @@ function controlled() {
   const clock = { now: 0 };
   const answer = (body: unknown, status = 200): void => {
     const sink = sinks.at(-1);
-    sink?.onHead({ status, headers: {} });
+    sink?.onHead(readResponseHead(status, {}));
     sink?.onData(Buffer.from(typeof body === "string" ? body : JSON.stringify(body)));
     sink?.onEnd();
   };

@@ -3,6 +3,7 @@ import { GatewayError } from "../../src/errors.ts";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { type FindGeneration, type GenerationRecord, hasFinalCost } from "../../src/metering/cost-lookup.ts";
 import { createGenerationFinder } from "../../src/upstream/generation.ts";
+import { readResponseHead } from "../../src/upstream/response-head.ts";
 import type { UpstreamSink } from "../../src/upstream/call.ts";
 import { connectUpstream, type Upstream } from "../../src/upstream/openrouter.ts";
 import { fetchBuffered } from "../../src/upstream/fetch-buffered.ts";
@@ -267,7 +268,7 @@ test("an answer that never ends is given up after ten seconds, and let go", asyn
     close: () => Promise.resolve(),
   };
   const asked = createGenerationFinder(upstream, AUTHORIZATION)("gen-1").catch((error: unknown) => error);
-  sinks[0]?.onHead({ status: 200, headers: JSON_TYPE });
+  sinks[0]?.onHead(readResponseHead(200, JSON_TYPE));
   for (let second = 0; second < 10; second++) {
     expect(abort).not.toHaveBeenCalled();
     sinks[0]?.onData(Buffer.from(" "));

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { ModelCatalog } from "../../src/upstream/model-catalog.ts";
+import { readResponseHead } from "../../src/upstream/response-head.ts";
 import type { UpstreamSink } from "../../src/upstream/call.ts";
 import type { Upstream } from "../../src/upstream/openrouter.ts";
 import { createIdleCall } from "../support/upstream-call.ts";
@@ -22,7 +23,7 @@ function controlled() {
   const clock = { now: 0 };
   const answer = (data: object[], status = 200): void => {
     const sink = sinks.at(-1);
-    sink?.onHead({ status, headers: {} });
+    sink?.onHead(readResponseHead(status, {}));
     sink?.onData(Buffer.from(JSON.stringify({ data })));
     sink?.onEnd();
   };
@@ -83,7 +84,7 @@ test("a list that upstream does not answer fails after 10 s for everybody who wa
     promise.catch((error: unknown) => (error as GatewayError).code),
   );
   // A head and some of the body make no difference.
-  sinks[0]?.onHead({ status: 200, headers: {} });
+  sinks[0]?.onHead(readResponseHead(200, {}));
   sinks[0]?.onData(Buffer.from('{"data":['));
   await vi.advanceTimersByTimeAsync(10_000);
   expect(await Promise.all(failures)).toEqual(["upstream_timeout", "upstream_timeout", "upstream_timeout"]);
