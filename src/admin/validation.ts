@@ -1,9 +1,10 @@
 import type { FastifySchemaCompiler } from "fastify";
 import type { z } from "zod";
 import { GatewayError } from "../errors.ts";
+import { formatParamPath } from "../request/param-path.ts";
 import { describeIssue } from "../presentation/schema-issue.ts";
 
-const PARAM_MAX_CHARS = 128;
+const PARAM_MAX_CHARS = 127;
 
 /** Checks a part of a request with its schema and gives what the schema makes of it; the first issue becomes a 400. */
 export const compileZodValidator: FastifySchemaCompiler<z.ZodType> =
@@ -23,8 +24,7 @@ function toGatewayError(issue: z.core.$ZodIssue | undefined): GatewayError {
   const missing = issue?.code === "invalid_type" && issue.input === undefined;
   if (path.length === 0)
     return new GatewayError("missing_required_parameter", "The request body is empty; send a JSON object.");
-  const steps = path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`));
-  const param = steps.join("").slice(1, PARAM_MAX_CHARS);
+  const param = formatParamPath(path).slice(0, PARAM_MAX_CHARS);
   if (missing) return new GatewayError("missing_required_parameter", `${param} is missing.`, { param });
   const code = issue?.code === "invalid_type" ? "invalid_type" : "invalid_value";
   return new GatewayError(code, `${param} ${issue?.message ?? "is not valid"}.`, { param });

@@ -2,7 +2,6 @@ import { GatewayError } from "../errors.ts";
 import {
   typeSwitchSchema,
   type SchemaIssue,
-  findIssue,
   booleanSchema,
   arraySchema,
   numberSchema,
@@ -12,6 +11,7 @@ import {
   integerSchema,
 } from "./loose-schema.ts";
 import { MODEL_NAME_MAX_CHARACTERS, MODELS_MAX } from "./model-limits.ts";
+import { formatParamPath } from "./param-path.ts";
 import type { JsonObject } from "../json-values.ts";
 
 /**
@@ -145,7 +145,7 @@ export interface ChatFields {
  * @throws GatewayError 400 for the first issue, with its path as `param`; the message never quotes a value.
  */
 export function checkChatRequest(value: JsonObject): ChatFields {
-  const issue = findIssue(chatRequest, value);
+  const issue = chatRequest.findIssue(value);
   if (issue) throw schemaError(value, issue);
   const fields = value as ChatFields & { preset?: string | null };
   if (!fields.model && !fields.models?.length && !fields.preset) {
@@ -159,8 +159,7 @@ export function checkChatRequest(value: JsonObject): ChatFields {
 }
 
 function schemaError(value: unknown, issue: SchemaIssue): GatewayError {
-  const steps = issue.path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`));
-  const param = steps.join("").slice(1);
+  const param = formatParamPath(issue.path);
   let at: unknown = value;
   for (const step of issue.path) at = (at as Record<PropertyKey, unknown> | undefined)?.[step];
   if (at === undefined)

@@ -19,22 +19,17 @@ export interface SchemaIssue {
 /** What values of one field must be. */
 export class Schema {
   /** @returns the first issue of `value`, or undefined when it fits. */
-  readonly check: (value: unknown) => SchemaIssue | undefined;
+  readonly findIssue: (value: unknown) => SchemaIssue | undefined;
 
-  constructor(check: (value: unknown) => SchemaIssue | undefined) {
-    this.check = check;
+  constructor(findIssue: (value: unknown) => SchemaIssue | undefined) {
+    this.findIssue = findIssue;
   }
 
   /** The same, but null and an absent field fit too. */
   nullish(): Schema {
-    const { check } = this;
-    return new Schema((value) => (value == null ? undefined : check(value)));
+    const { findIssue } = this;
+    return new Schema((value) => (value == null ? undefined : findIssue(value)));
   }
-}
-
-/** @returns the first issue of `value`, or undefined when it fits. */
-export function findIssue(schema: Schema, value: unknown): SchemaIssue | undefined {
-  return schema.check(value);
 }
 
 const wrongType = (message: string): SchemaIssue => ({ path: [], message, isWrongType: true });
@@ -67,7 +62,7 @@ export function objectSchema(fields: Readonly<Record<string, Schema>> = {}): Sch
   const schemas = new Map(Object.entries(fields));
   const whenMissing = Object.entries(fields).map(([name, schema]) => ({
     name,
-    issue: findIssue(schema, undefined),
+    issue: schema.findIssue(undefined),
   }));
   const required = whenMissing.filter(({ issue }) => issue !== undefined);
   return new Schema((value) => {
@@ -78,7 +73,7 @@ export function objectSchema(fields: Readonly<Record<string, Schema>> = {}): Sch
     if (schemas.size === 0) return undefined;
     for (const name of Object.keys(value)) {
       const schema = schemas.get(name);
-      const issue = schema && findIssue(schema, value[name]);
+      const issue = schema && schema.findIssue(value[name]);
       if (issue) return { ...issue, path: [name, ...issue.path] };
     }
     return undefined;
@@ -93,7 +88,7 @@ export function arraySchema(item: Schema, { min = 0, max = Infinity } = {}): Sch
       return wrongValue(min === 1 ? "must not be empty" : `must have at least ${min} items`);
     if (value.length > max) return wrongValue(`must have at most ${max} items`);
     for (let index = 0; index < value.length; index++) {
-      const issue = findIssue(item, value[index]);
+      const issue = item.findIssue(value[index]);
       if (issue) return { ...issue, path: [index, ...issue.path] };
     }
     return undefined;
@@ -113,7 +108,7 @@ export function typeSwitchSchema(alternatives: Alternatives, expected: string): 
     const type = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
     const schema = Object.hasOwn(alternatives, type) ? alternatives[type as keyof Alternatives] : undefined;
     if (schema === true) return undefined;
-    return schema ? findIssue(schema, value) : wrongType(`must be ${expected}`);
+    return schema ? schema.findIssue(value) : wrongType(`must be ${expected}`);
   });
 }
 
