@@ -47,6 +47,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   pino: ["observability/"],
   "@fastify/rate-limit": ["limits/"],
   "@fastify/cors": ["http/"],
+  "@fastify/proxy-addr": ["config/", "http/"],
   "@fastify/swagger": ["admin/"],
   "@fastify/swagger-ui": ["admin/"],
   "fastify-type-provider-zod": ["admin/"],
