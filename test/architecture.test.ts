@@ -50,7 +50,7 @@ const DEMO = "src/demo.ts imports tools/simulator/simulator.ts";
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ["upstream"],
   zod: ["admin", "config", "keys", "presentation"],
-  "lru-cache": ["auth", "limits"],
+  "lru-cache": ["auth", "http", "limits"],
   commander: ["cli"],
   ioredis: ["store"],
   kysely: ["keys", "metering", "store"],
@@ -60,6 +60,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   fastify: ["app"],
   "@fastify/rate-limit": ["limits"],
   "@fastify/cors": ["http"],
+  "@fastify/proxy-addr": ["config", "http"],
   "@fastify/swagger": ["admin"],
   "@fastify/swagger-ui": ["admin"],
   "fastify-type-provider-zod": ["admin"],

@@ -7,7 +7,7 @@ import {
   explainedList,
   flag,
   isBaseUrl,
-  isNetwork,
+  isProxyNetwork,
   isPostgresUrl,
   isRedisUrl,
   list,
@@ -76,7 +76,7 @@ export const environmentSchema = z.object({
   REDIS_URL: checkedText(isRedisUrl, "must be a redis:// or rediss:// URL").optional(),
   REDIS_URL_FILE: file,
   TRUST_PROXY: list(
-    isNetwork,
+    isProxyNetwork,
     "must be addresses or CIDR networks separated by commas, such as 10.0.0.0/8, or loopback, linklocal, uniquelocal; " +
       "true and numbers are refused because they let callers forge their address",
   ),

@@ -1,4 +1,5 @@
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
+import { compile } from "@fastify/proxy-addr";
 import { z } from "zod";
 
 type Default<Schema extends z.ZodType> = z.ZodDefault<Schema>;
@@ -76,16 +77,14 @@ export function isRedisUrl(value: string): boolean {
   return protocol === "redis:" || protocol === "rediss:";
 }
 
-/** An address, a CIDR network, or one of the names that proxy-addr knows. */
-export function isNetwork(value: string): boolean {
-  if (["loopback", "linklocal", "uniquelocal"].includes(value)) return true;
-  const [address = "", bits = "32", ...rest] = value.split("/");
-  const family = isIP(address);
-  // A network of everybody would let every caller forge its address.
-  if (family === 0 || rest.length > 0 || !/^[1-9]\d{0,2}$/.test(bits)) return false;
+/** Whether a value is an address, a CIDR network, or one of the names `loopback`, `linklocal` and `uniquelocal`. */
+export function isProxyNetwork(value: string): boolean {
+  const address = /^([^/]+)(?:\/[1-9]\d{0,2})?$/.exec(value)?.[1] ?? "";
+  // The library takes 1 for 0.0.0.1.
+  if (/^\d/.test(address) && isIP(address) === 0) return false;
   try {
-    new BlockList().addSubnet(address, Number(bits), family === 4 ? "ipv4" : "ipv6");
-    return true;
+    compile(value);
+    return address !== "";
   } catch {
     return false;
   }

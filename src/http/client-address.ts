@@ -1,12 +1,10 @@
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
+import { compile } from "@fastify/proxy-addr";
 import type { FastifyRequest } from "fastify";
+import { LRUCache } from "lru-cache";
 
-/** The names that TRUST_PROXY takes for private networks. */
-const NAMED_NETWORKS: Readonly<Record<string, readonly string[]>> = {
-  loopback: ["127.0.0.0/8", "::1/128"],
-  linklocal: ["169.254.0.0/16", "fe80::/10"],
-  uniquelocal: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"],
-};
+/** Addresses whose trust is remembered: the library takes up to 10 µs for each. */
+const REMEMBERED_MAX = 1_000;
 
 /**
  * The IP address in an entry of `X-Forwarded-For`. Some proxies (Azure's, some ALBs) write the caller's port behind it,
@@ -26,19 +24,20 @@ export function parseAddress(entry: string): string | undefined {
 /**
  * Makes the function by which Fastify tells proxies from callers. Fastify calls it without an address when the connection
  * was reset.
- * @param networks addresses, CIDR networks and names, as `TRUST_PROXY` has them.
+ * @param networks addresses, CIDR networks and names that `isProxyNetwork` accepts.
  */
 export function createProxyTrust(networks: readonly string[]): (address: string | undefined) => boolean {
-  const list = new BlockList();
-  for (const network of networks.flatMap((one) => NAMED_NETWORKS[one] ?? [one])) {
-    const [address = "", bits] = network.split("/");
-    const family = familyOf(address);
-    if (bits === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(bits), family);
-  }
+  // Without zones, as parseAddress returns addresses: the library compares them.
+  const isInNetworks = compile(networks.map((network) => network.replace(/%[^/]*/, "")));
+  const remembered = new LRUCache<string, boolean>({ max: REMEMBERED_MAX });
   return (entry) => {
     const address = parseAddress(entry ?? "");
-    return address !== undefined && list.check(address, familyOf(address));
+    if (address === undefined) return false;
+    const known = remembered.get(address);
+    if (known !== undefined) return known;
+    const isTrusted = isInNetworks(address, 0);
+    remembered.set(address, isTrusted);
+    return isTrusted;
   };
 }
 
@@ -48,8 +47,4 @@ export function createProxyTrust(networks: readonly string[]): (address: string 
  */
 export function getClientAddress(request: FastifyRequest): string {
   return parseAddress(request.ip ?? "") ?? request.raw.socket.remoteAddress ?? "";
-}
-
-function familyOf(address: string): "ipv4" | "ipv6" {
-  return isIP(address) === 6 ? "ipv6" : "ipv4";
 }

@@ -54,6 +54,9 @@ test("proxies are trusted by address, network and name, with a port, in brackets
     expect([other, isTrusted(other)]).toEqual([other, false]);
   expect(createProxyTrust(["linklocal"])("fe80::1%eth0")).toBe(true);
   expect(createProxyTrust(["uniquelocal"])("fd00::1")).toBe(true);
+  expect(createProxyTrust(["fe80::1%eth0"])("fe80::1%eth0")).toBe(true);
+  // The second time from memory.
+  expect(["10.1.2.3:4", "11.0.0.1"].map(isTrusted)).toEqual([true, false]);
 });
 
 /** What a gateway that takes two requests an address answers to requests from these. */
