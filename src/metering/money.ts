@@ -17,18 +17,18 @@ export function toNanodollars(usd: number | string): number {
   if (sign === undefined) return typeof usd === "number" ? usd : Number.NaN;
   const digits = whole + fraction;
   const dropped = fraction.length - Number(exponent) - NANO_DIGITS;
-  const amount = dropped > 0 ? withoutLast(digits, dropped) : withZeros(digits, -dropped);
+  const amount = dropped > 0 ? dropDigits(digits, dropped) : appendZeros(digits, -dropped);
   return sign === "-" && amount !== 0 ? -amount : amount;
 }
 
 /** Rounds half up. */
-function withoutLast(digits: string, dropped: number): number {
+function dropDigits(digits: string, dropped: number): number {
   const kept = Math.max(0, digits.length - dropped);
   const first = dropped > digits.length ? "0" : (digits[kept] ?? "0");
   return Number(digits.slice(0, kept)) + (first >= "5" ? 1 : 0);
 }
 
-function withZeros(digits: string, zeros: number): number {
+function appendZeros(digits: string, zeros: number): number {
   if (zeros <= ZEROS_MAX) return Number(digits + "0".repeat(zeros));
   return Number(digits) === 0 ? 0 : Infinity;
 }

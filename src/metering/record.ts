@@ -130,16 +130,20 @@ export const SUMS = [
 ] as const;
 export type Sum = (typeof SUMS)[number];
 
+const NO_SUMS = Object.fromEntries(SUMS.map((sum) => [sum, 0])) as Record<Sum, number>;
+
 /** What a final record adds to the sums. */
 export function toSums(row: RequestRow): Record<Sum, number> {
-  return {
+  const sums = {
+    ...NO_SUMS,
     requests: 1,
     unknown_requests: row.state === STATE.unknown ? 1 : 0,
-    ...mapTokenCounts((name) => row[name] ?? 0),
     cost_nanodollars: row.cost_nanodollars ?? 0,
     // Otherwise it is part of the cost.
     byok_nanodollars: row.is_byok === 1 ? (row.upstream_inference_nanodollars ?? 0) : 0,
   };
+  for (const name of TOKEN_COUNTS) sums[name] = row[name] ?? 0;
+  return sums;
 }
 
 /** This many digits to the base of 36 last until the year 5188. */

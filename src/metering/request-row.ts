@@ -23,7 +23,21 @@ export function toStartEntry(context: RequestContext, id: string, startedAt: num
 
 /** Creates the row of a request of which no more than its beginning is known. */
 export function createOpenRow(startEntry: StartEntry, instance: string): RequestRow {
-  return { ...EMPTY_ROW, ...startEntry, instance, state: STATE.open };
+  // By name: a second object that is spread costs as much as all the rest of this function.
+  return {
+    ...EMPTY_ROW,
+    id: startEntry.id,
+    request_id: startEntry.request_id,
+    instance,
+    key_id: startEntry.key_id,
+    key_name: startEntry.key_name,
+    requested_model: startEntry.requested_model,
+    forwarded_model: startEntry.forwarded_model,
+    stream: startEntry.stream,
+    state: STATE.open,
+    bytes_in: startEntry.bytes_in,
+    started_at: startEntry.started_at,
+  };
 }
 
 /**

@@ -7,11 +7,9 @@ import { formatTimestamp } from "./timestamp.ts";
 
 // Usage reports as JSON and CSV, in the admin API and the command line.
 
-const count = z
-  .union([z.int(), z.string().regex(/^\d+$/)])
-  .describe(
-    "A number; its digits as a string from 2^53 on, which not every reader of JSON would take exactly",
-  );
+const COUNT_DESCRIPTION =
+  "A number; its digits as a string from 2^53 on, which not every reader of JSON would take exactly";
+const count = z.union([z.int(), z.string().regex(/^\d+$/)]).describe(COUNT_DESCRIPTION);
 const usd = z.string().describe("Exact, in decimal digits");
 const SUM_DESCRIPTIONS: Readonly<Partial<Record<Sum, string>>> = {
   unknown_requests: "Of these, those whose cost will not be known",
@@ -37,7 +35,7 @@ function mapSums<Count, Usd>(
 }
 
 const sums = mapSums(
-  (sum) => count.describe(SUM_DESCRIPTIONS[sum] ?? count.description ?? ""),
+  (sum) => count.describe(SUM_DESCRIPTIONS[sum] ?? COUNT_DESCRIPTION),
   () => usd,
 );
 const usageLineSchema = z.object({

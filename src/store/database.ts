@@ -80,10 +80,12 @@ export function openDatabase(
   { dataDir, databaseUrl, busyTimeoutMs = BUSY_TIMEOUT_MS }: DatabaseConfig,
   onError: (error: Error) => void,
 ): Database {
-  return databaseUrl === undefined ? overSqlite(dataDir, busyTimeoutMs) : overPostgres(databaseUrl, onError);
+  return databaseUrl === undefined
+    ? openSqliteDatabase(dataDir, busyTimeoutMs)
+    : openPostgresDatabase(databaseUrl, onError);
 }
 
-function overSqlite(dataDir: string, busyTimeoutMs: number): Database {
+function openSqliteDatabase(dataDir: string, busyTimeoutMs: number): Database {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const path = getSqlitePath(dataDir);
   const sqlite = openSqlite(path, busyTimeoutMs);
@@ -93,17 +95,17 @@ function overSqlite(dataDir: string, busyTimeoutMs: number): Database {
   });
   const reader = new Kysely<Tables>({ dialect: new SqliteReaderDialect(sqlite, "reader") });
   const reports = new Kysely<Tables>({ dialect: new SqliteReaderDialect(sqlite, "reports") });
-  return database({ kysely, sqlite, reader, reports, exposedFiles });
+  return createDatabase({ kysely, sqlite, reader, reports, exposedFiles });
 }
 
-function overPostgres(connectionString: string, onError: (error: Error) => void): Database {
+function openPostgresDatabase(connectionString: string, onError: (error: Error) => void): Database {
   const open = (max: number, silenceMaxMs: number): Pool =>
     createPool({ connectionString, max, silenceMaxMs, onError });
   const pool = open(POOL_MAX, SILENCE_MAX_MS);
   const reportPool = open(REPORTS_MAX, REPORT_SILENCE_MAX_MS);
   const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   const reports = new Kysely<Tables>({ dialect: new PostgresCursorDialect({ pool: reportPool }) });
-  return database({ kysely, sqlite: undefined, reader: kysely, reports, exposedFiles: [] });
+  return createDatabase({ kysely, sqlite: undefined, reader: kysely, reports, exposedFiles: [] });
 }
 
 interface PoolSettings {
@@ -120,8 +122,8 @@ function createPool({ connectionString, max, silenceMaxMs, onError }: PoolSettin
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     application_name: "sluice",
-    stream: () => socketThatGivesUp(silenceMaxMs),
-    types: { getTypeParser: numbersAsNumbers },
+    stream: () => createSilenceLimitedSocket(silenceMaxMs),
+    types: { getTypeParser: getNumberParser },
   });
   pool.on("error", onError);
   // The pool does not listen to a connection that is in use; one lost between two statements would end the process.
@@ -129,7 +131,7 @@ function createPool({ connectionString, max, silenceMaxMs, onError }: PoolSettin
   return pool;
 }
 
-function database(
+function createDatabase(
   parts: Pick<Database, "kysely" | "sqlite" | "reader" | "reports" | "exposedFiles">,
 ): Database {
   const { kysely, reader, reports } = parts;
@@ -150,7 +152,7 @@ function database(
 }
 
 /** A connection that a firewall has forgotten, or whose server is gone without a word, would be waited for for ever. */
-function socketThatGivesUp(silenceMaxMs: number): Socket {
+function createSilenceLimitedSocket(silenceMaxMs: number): Socket {
   const socket = new Socket();
   return socket.setTimeout(silenceMaxMs, () => {
     socket.destroy(Object.assign(new Error("PostgreSQL is silent"), { code: "ETIMEDOUT" }));
@@ -169,12 +171,12 @@ class TransactionalSqlite extends SqliteDialect {
 }
 
 /** 64-bit integers and their sums come as text, because not all are numbers; the ledger's are, up to 9 million dollars. */
-const numbersAsNumbers: typeof types.getTypeParser = ((oid: number, format?: "text" | "binary") =>
+const getNumberParser: typeof types.getTypeParser = ((oid: number, format?: "text" | "binary") =>
   oid === INT8 || oid === NUMERIC
-    ? (text: string) => exactNumber(text)
+    ? (text: string) => parseExactNumber(text)
     : types.getTypeParser(oid, format)) as typeof types.getTypeParser;
 
-function exactNumber(text: string): number {
+function parseExactNumber(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value)) throw new RangeError("a number of the database is too large to be exact");
   return value;

@@ -42,7 +42,7 @@ export function asKyselyDatabase(database: DatabaseSync): SqliteDatabase {
       const sql = text === "begin" ? "begin immediate" : text;
       const found = kept.get(sql);
       if (found) return found;
-      const statement = sql === "rollback" ? rollbackOf(database) : adapt(database.prepare(sql));
+      const statement = sql === "rollback" ? createRollback(database) : adapt(database.prepare(sql));
       if (kept.size < KEPT_STATEMENTS) kept.set(sql, statement);
       return statement;
     },
@@ -53,7 +53,7 @@ export function asKyselyDatabase(database: DatabaseSync): SqliteDatabase {
  * SQLite rolls back by itself after some errors, such as a full disk. Another rollback then fails, and Kysely would throw
  * that failure in place of the error.
  */
-function rollbackOf(database: DatabaseSync): SqliteStatement {
+function createRollback(database: DatabaseSync): SqliteStatement {
   const statement = adapt(database.prepare("rollback"));
   return {
     ...statement,

@@ -4,9 +4,9 @@ import { FINAL_STATES, toRowIdPrefix } from "../record.ts";
 import { readRetentionTime, type RetentionTime, writeRetentionTime } from "./retention-clock.ts";
 import { HOUR_MS } from "../../durations.ts";
 
-const BATCH = 1_000;
-const FIRST_MS = 60_000;
-const EVERY_MS = HOUR_MS;
+const BATCH_MAX = 1_000;
+const FIRST_ROUND_AFTER_MS = 60_000;
+const ROUND_EVERY_MS = HOUR_MS;
 
 /**
  * Deletes finished rows of the ledger that began before a time; their sums in the rollups stay. A thousand at a time, so
@@ -28,13 +28,13 @@ export async function deleteRequestsBefore(
       .where("id", "<", toRowIdPrefix(before))
       .where("state", "in", FINAL_STATES)
       .orderBy("id")
-      .limit(BATCH)
+      .limit(BATCH_MAX)
       .execute();
     const ids = expired.map(({ id }) => id);
     if (ids.length > 0) await kysely.deleteFrom("requests").where("id", "in", ids).execute();
     deleted += ids.length;
     last = ids.at(-1) ?? last;
-    if (ids.length < BATCH || signal?.aborted) return deleted;
+    if (ids.length < BATCH_MAX || signal?.aborted) return deleted;
     // SQLite answers at once: without this, every request would wait for the last batch.
     await setImmediate();
   }
@@ -76,7 +76,7 @@ export class Retention {
 
   /** Writes down the time before this process adds rows, whose clock may be wrong, and begins to delete a minute later. */
   async start(): Promise<void> {
-    this.#schedule(FIRST_MS);
+    this.#schedule(FIRST_ROUND_AFTER_MS);
     this.#round = this.#attempt(async () => {
       await this.#readTime();
     });
@@ -114,7 +114,7 @@ export class Retention {
       if (time.trusted < time.now && (await hasFinalRowBefore(database, time.now - keepMs)))
         onClockAhead(time);
     });
-    if (!signal.aborted) this.#schedule(EVERY_MS);
+    if (!signal.aborted) this.#schedule(ROUND_EVERY_MS);
   }
 
   async #readTime(): Promise<RetentionTime> {

@@ -24,17 +24,21 @@ declare module "../../store/database.ts" {
   }
 }
 
-const HOURLY = createAdditions("rollups", "hour", HOURLY_COLUMNS);
-const DAILY = createAdditions("rollups_daily", "day", DAILY_COLUMNS);
+const HOURLY = createSumStatements("rollups", "hour", HOURLY_COLUMNS);
+const DAILY = createSumStatements("rollups_daily", "day", DAILY_COLUMNS);
 
 /** Makes the statements that add rows to a table of sums. */
-function createAdditions<Table extends Columns>(table: string, time: keyof Table & string, columns: Table) {
+function createSumStatements<Table extends Columns>(
+  table: string,
+  time: keyof Table & string,
+  columns: Table,
+) {
   const added = SUMS.map((sum) => `${sum} = ${table}.${sum} + excluded.${sum}`).join(", ");
   const group = [time, ...Object.keys(GROUP_COLUMNS)].join(", ");
   const onConflict = `on conflict (${group}) do update set ${added}`;
   return {
-    inSqlite: createRowInsert(table, columns, onConflict),
-    inPostgres: createBulkInsert(table, columns, onConflict),
+    prepare: createRowInsert(table, columns, onConflict),
+    build: createBulkInsert(table, columns, onConflict),
   };
 }
 
@@ -81,12 +85,12 @@ export async function addSums(
   if (hours.length === 0) return;
   const days = mergeSums(hours.map(({ hour, ...sums }) => ({ day: floorToDay(hour), ...sums })));
   if (sqlite) {
-    const [addHour, addDay] = [HOURLY.inSqlite(sqlite), DAILY.inSqlite(sqlite)];
+    const [addHour, addDay] = [HOURLY.prepare(sqlite), DAILY.prepare(sqlite)];
     for (const row of hours) addHour(row);
     for (const row of days) addDay(row);
   } else {
-    await HOURLY.inPostgres(hours).execute(transaction);
-    await DAILY.inPostgres(days).execute(transaction);
+    await HOURLY.build(hours).execute(transaction);
+    await DAILY.build(days).execute(transaction);
   }
 }
 
@@ -111,11 +115,11 @@ function negate(row: RollupRow): RollupRow {
 
 function toRollup(row: RequestRow): RollupRow {
   return {
+    ...toSums(row),
     hour: floorToHour(row.started_at),
     key_id: row.key_id,
     model: wasServed(row) ? (row.forwarded_model ?? "") : "",
     provider: row.provider ?? "",
-    ...toSums(row),
   };
 }
 

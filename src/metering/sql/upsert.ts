@@ -23,7 +23,7 @@ const ON_CONFLICT = `on conflict (id) do update set ${Object.keys(REQUEST_COLUMN
   .map((name) => `${name} = excluded.${name}`)
   .join(", ")} where ${REPLACES_STORED_ROW}`;
 
-const createUpsert = createRowInsert("requests", REQUEST_COLUMNS, ON_CONFLICT);
+const prepareUpsert = createRowInsert("requests", REQUEST_COLUMNS, ON_CONFLICT);
 const buildUpsert = createBulkInsert("requests", REQUEST_COLUMNS, `${ON_CONFLICT} returning id`);
 
 /**
@@ -37,7 +37,7 @@ export async function writeRequests(
   if (rows.length === 0) return [];
   return database.kysely.transaction().execute(async (transaction) => {
     const written = database.sqlite
-      ? rows.filter(createUpsert(database.sqlite))
+      ? rows.filter(prepareUpsert(database.sqlite))
       : await upsertIntoPostgres(transaction, rows);
     const { corrected, before } = await correctUnknown(database, transaction, subtract(rows, written));
     const changed = [...written, ...corrected];
