@@ -12,8 +12,8 @@ import { createGenerationFinder } from "./upstream/generation.ts";
 import type { Upstream } from "./upstream/openrouter.ts";
 import { DAY_MS } from "./durations.ts";
 
-const TRY_AGAIN_MS = 2_000;
-/** Every request waits with SQLite, and all that the gateway writes can be written a moment later. */
+const RETRY_AFTER_MS = 2_000;
+/** A wait for SQLite holds up every request, and all that the gateway writes can be written a moment later. */
 const BUSY_TIMEOUT_MS = 20;
 
 /** The keys of a gateway that nobody could use otherwise, made when it first starts. */
@@ -31,18 +31,18 @@ export interface PersistenceOptions {
   readonly onFirstKeys: (keys: FirstKeys) => void;
 }
 
-/** Keys and ledger, and the database under them. */
+/** Opens and closes the database with the keys and the ledger in it. */
 export class Persistence {
   readonly database: Database;
   readonly keys: KeyService;
   readonly keyCache: KeyCache;
   readonly recorder: UsageRecorder;
   readonly #retention: Retention;
-  /** undefined: it is PostgreSQL, which makes its own. */
+  /** undefined with PostgreSQL, which makes its own checkpoints. */
   readonly #checkpoints: Checkpoints | undefined;
   readonly #options: PersistenceOptions;
-  #ready = false;
-  #retry: NodeJS.Timeout | undefined = undefined;
+  #isOpen = false;
+  #retryTimer: NodeJS.Timeout | undefined = undefined;
   #opening: Promise<void> = Promise.resolve();
 
   /** @throws when the data directory cannot be used. */
@@ -51,7 +51,7 @@ export class Persistence {
     this.#options = options;
     try {
       this.database = openDatabase({ ...store, busyTimeoutMs: BUSY_TIMEOUT_MS }, (error) =>
-        logger.warn({ err: error }, "a connection to the database was lost"),
+        logger.warn({ err: error }, "database: connection lost"),
       );
       for (const file of this.database.exposedFiles)
         logger.warn({ file }, "sqlite: file can be used by others, and its mode cannot be changed");
@@ -72,9 +72,9 @@ export class Persistence {
     this.keyCache = new KeyCache({
       source: createKeySource(this.database, store.databaseUrl),
       graceMs: store.outageGraceMs,
-      onHealth: (healthy, error) => {
-        if (healthy) logger.info("keys are followed again");
-        else logger.error({ err: error }, "keys cannot be followed; those that are known go on");
+      onHealth: (isHealthy, error) => {
+        if (isHealthy) logger.info("keys: changes can be read again");
+        else logger.error({ err: error }, "keys: changes cannot be read, cached keys stay valid for a while");
       },
       onReplaced: () => logger.warn("keys: database was restored or replaced, all keys are read again"),
     });
@@ -83,26 +83,23 @@ export class Persistence {
     this.#checkpoints =
       sqlite &&
       new Checkpoints(sqlite, (error) =>
-        logger.warn(
-          { err: error },
-          "SQLite's log is not brought to its file; requests may have to wait for it",
-        ),
+        logger.warn({ err: error }, "sqlite: WAL checkpoint failed, requests may stall"),
       );
   }
 
-  /** Opens them. While the database does not answer it is tried again, and the gateway is not ready. */
+  /** Opens the database and starts what lives in it. While the database fails, this is retried, and the gateway is not ready. */
   async open(): Promise<void> {
     this.#opening = this.#tryToOpen();
     await this.#opening;
   }
 
-  /** Whether the database was opened and takes what it is given. */
+  /** Whether the database is open, reachable and takes rows. */
   async isHealthy(): Promise<boolean> {
-    return this.#ready && this.recorder.isHealthy && this.database.isReachable();
+    return this.#isOpen && this.recorder.isHealthy && this.database.isReachable();
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#retry);
+    clearTimeout(this.#retryTimer);
     await this.#opening;
     await this.#retention.stop();
     await this.keyCache.stop();
@@ -116,8 +113,7 @@ export class Persistence {
     return new Retention({
       database: this.database,
       keepMs: config.ledger.retentionDays * DAY_MS,
-      onFailure: (error) =>
-        logger.warn({ err: error }, "old rows of the ledger could not be deleted; they will be"),
+      onFailure: (error) => logger.warn({ err: error }, "ledger: deleting old rows failed, will retry"),
       onClockAhead: ({ now, trusted }) =>
         logger.error(
           { aheadMs: now - trusted },
@@ -138,12 +134,12 @@ export class Persistence {
       await this.#retention.start();
       this.recorder.start();
       this.#checkpoints?.start();
-      this.#ready = true;
+      this.#isOpen = true;
     } catch (error) {
-      logger.error({ err: error }, "the database cannot be opened; trying again");
-      this.#retry = setTimeout(() => {
+      logger.error({ err: error }, "database: cannot be opened, will retry");
+      this.#retryTimer = setTimeout(() => {
         this.#opening = this.#tryToOpen();
-      }, TRY_AGAIN_MS);
+      }, RETRY_AFTER_MS);
     }
   }
 }

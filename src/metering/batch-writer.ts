@@ -155,12 +155,15 @@ export class BatchWriter {
   #startWrite(batch: readonly PendingRow[]): void {
     this.#state = "writing";
     this.#writeStartedAt = performance.now();
-    this.#writeEnd = this.#writeBatch(batch).then((next) => {
-      const isFlushDue = this.#state !== "writing";
-      this.#state = next;
-      this.#writing = [];
-      if (isFlushDue) this.#flush();
-    });
+    this.#writeEnd = this.#finishWrite(this.#writeBatch(batch));
+  }
+
+  async #finishWrite(write: Promise<"idle" | "backing off">): Promise<void> {
+    const next = await write;
+    const isFlushDue = this.#state !== "writing";
+    this.#state = next;
+    this.#writing = [];
+    if (isFlushDue) this.#flush();
   }
 
   /** Writes rows that have changed, then replays those that were spilled. @returns the next state. */

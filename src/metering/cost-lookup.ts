@@ -3,7 +3,7 @@ import { GatewayError } from "../errors.ts";
 import type { TokenCounts } from "./record.ts";
 import { parseRetryAfter } from "../http/retry-after.ts";
 
-/** Statuses below 500 that say nothing of the generation, but of the account or of too many requests. */
+/** Statuses below 500 that concern the account or the number of requests, and not the generation. */
 const GENERAL_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 408, 429]);
 
 /** What OpenRouter records for one generation. */
@@ -18,10 +18,10 @@ export interface GenerationRecord {
   readonly model: string | undefined;
 }
 
-/** Asks for the record of a generation by its id. */
+/** Fetches the record of a generation by its id. @returns undefined while OpenRouter has none. */
 export type FindGeneration = (id: string) => Promise<GenerationRecord | undefined>;
 
-/** OpenRouter answered a cost lookup with neither a record nor 404. */
+/** OpenRouter responded to a cost lookup with neither a record nor 404. */
 export class LookupRefused extends GatewayError {
   /** Whether the lookup of any other generation would be refused as well. */
   readonly isGeneral: boolean;
@@ -36,8 +36,8 @@ export class LookupRefused extends GatewayError {
 }
 
 /**
- * Whether a record states its bill. OpenRouter creates a record before it has counted its tokens: until then the cost is 0
- * and the counts are null or 0. A generation that was cancelled early may stay that way.
+ * Whether the cost in a record is final. OpenRouter creates a record before it has counted its tokens: until then the cost is
+ * 0 and the counts are null or 0. A generation that was cancelled early may stay that way.
  */
 export function hasFinalCost({ costNanodollars, tokens }: GenerationRecord): boolean {
   if (costNanodollars > 0) return true;

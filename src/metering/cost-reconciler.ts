@@ -6,88 +6,96 @@ import { type FindGeneration, type GenerationRecord, hasFinalCost, LookupRefused
 import { RETRY_AFTER_MAX_MS } from "../http/retry-after.ts";
 import { LookupBackoff, type LookupFailure } from "./lookup-backoff.ts";
 
-/** So many records are asked for at once. */
+/** How many records are looked up at once. */
 const LOOKUPS_MAX = 8;
-/** So many are written at once: they meet in the same sums, and others need connections to the database too. */
-const WRITERS = 4;
+/** How many rows are written at once: they add to the same sums, and others need connections to the database too. */
+const WRITES_MAX = 4;
 const BACKOFF_MAX_MS = 300_000;
 const BACKOFF_MIN_MS = 100;
-const ROUND_MAX_MS = 5_000;
-const ROUND_MIN_MS = 50;
-/** The least number of lookups without a bill before a row is given up, however short `giveUpMs` is. */
-const MISSES_MIN = 8;
+const RUN_EVERY_MAX_MS = 5_000;
+const RUN_EVERY_MIN_MS = 50;
+/** The least number of lookups without a final cost before a row is given up, however short `giveUpMs` is. */
+const ATTEMPTS_MIN = 8;
 const REPORT_EVERY_MS = 60_000;
-
-/** How many rows have their records without a bill counted. Beyond it the oldest count is dropped, and starts again. */
-const UNFILLED_MAX = 10_000;
+/** For how many rows provisional records are counted. Beyond it the oldest count is dropped, and starts again. */
+const PROVISIONAL_MAX = 10_000;
 
 export interface CostReconcilerOptions {
   readonly database: Database;
   readonly findGeneration: FindGeneration;
   /** When a record can be there at the earliest, after its request has ended. */
   readonly settleAfterMs: number;
-  /** How long a record is asked for that OpenRouter says it does not have. */
+  /** How long a record is looked up that OpenRouter does not have. */
   readonly giveUpMs: number;
   /** Called with a request whose cost will not be known. */
   readonly onUnknown: (row: RequestRow) => void;
-  /** Called at most once a minute with the last failure, and how many there were. What failed is tried again. */
+  /** Called at most once a minute with the last failure, and the number of failures. Each is retried. */
   readonly onFailure: (error: unknown, count: number) => void;
   /** A clock in ms that never goes back. */
   readonly now?: () => number;
 }
 
+/** A pending row, and the result of looking up its cost. */
+interface CostLookup {
+  readonly row: RequestRow;
+  /** undefined: OpenRouter has none, or the lookup failed. */
+  readonly record: GenerationRecord | undefined;
+  readonly hasFailed: boolean;
+}
+
 /**
- * Settles requests that ended without their bill: asks OpenRouter for the record of each, patiently. Of all replicas on a
- * database one at a time claims a request, and none that is already settled.
+ * Settles the rows of requests that ended without their cost: looks up OpenRouter's record of each, patiently. Of all replicas
+ * on a database one at a time claims a row, and none claims a settled one.
  */
 export class CostReconciler {
   readonly #options: CostReconcilerOptions;
   readonly #now: () => number;
   readonly #backoff: LookupBackoff;
-  readonly #missesMax: number;
+  readonly #attemptsMax: number;
   #timer: NodeJS.Timeout | undefined = undefined;
-  #round: Promise<void> = Promise.resolve();
-  #stopped = false;
+  #run: Promise<void> = Promise.resolve();
+  #isStopped = false;
+  #isHealthy = true;
   #failures = 0;
   #reportedAt = -Infinity;
-  #healthy = true;
-  /** How many records without a bill have been read, by the id of their row. */
-  readonly #unfilled = new Map<string, number>();
+  /** How many records without a final cost have been read, by the id of their row. */
+  readonly #provisionalRecords = new Map<string, number>();
 
   constructor(options: CostReconcilerOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
     this.#backoff = new LookupBackoff(this.#now);
-    this.#missesMax = this.#countMisses(options.giveUpMs);
+    this.#attemptsMax = this.#countAttempts(options.giveUpMs);
   }
 
-  /** Whether the last look-up got an answer. */
+  /** Whether OpenRouter responded to the last lookup. */
   get isHealthy(): boolean {
-    return this.#healthy;
+    return this.#isHealthy;
   }
 
+  /** Reconciles the rows that are due, over and over, until it is stopped. */
   start(): void {
-    const everyMs = Math.min(Math.max(this.#options.settleAfterMs / 4, ROUND_MIN_MS), ROUND_MAX_MS);
+    const everyMs = Math.min(Math.max(this.#options.settleAfterMs / 4, RUN_EVERY_MIN_MS), RUN_EVERY_MAX_MS);
     this.#timer = setTimeout(() => {
-      this.#round = this.#makeRound();
+      this.#run = this.#runAndReschedule();
     }, everyMs);
     this.#timer.unref();
   }
 
-  async #makeRound(): Promise<void> {
+  async #runAndReschedule(): Promise<void> {
     await this.reconcileDue().catch((error: unknown) => this.#report(error));
-    if (!this.#stopped) this.start();
+    if (!this.#isStopped) this.start();
   }
 
-  /** Stops when the round under way is over. */
+  /** Stops when the lookups in progress have been applied. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#isStopped = true;
     clearTimeout(this.#timer);
-    await this.#round;
+    await this.#run;
   }
 
   /**
-   * Asks for every record that is due, unless upstream is being left alone, and settles what OpenRouter knows of.
+   * Looks up the cost of every row that is due, unless lookups are backing off, and settles each whose cost is final.
    * @throws the first failure of the database.
    */
   async reconcileDue(): Promise<void> {
@@ -97,81 +105,80 @@ export class CostReconciler {
     for (;;) {
       const limit = this.#backoff.countAllowedLookups(LOOKUPS_MAX);
       const claimed = limit > 0 ? await claimDue(database, limit) : [];
-      failures.push(...(await this.#settleAll(await Promise.all(claimed.map((row) => this.#ask(row))))));
-      if (claimed.length === 0 || this.#stopped) break;
+      const lookups = await Promise.all(claimed.map((row) => this.#lookUpCost(row)));
+      failures.push(...(await this.#applyAll(lookups)));
+      if (claimed.length === 0 || this.#isStopped) break;
     }
     if (failures.length > 0) throw failures[0];
   }
 
-  async #ask(row: RequestRow): Promise<CostLookup> {
+  async #lookUpCost(row: RequestRow): Promise<CostLookup> {
     try {
       const record = await this.#options.findGeneration(row.generation_id ?? "");
       this.#backoff.recordSuccess();
-      this.#healthy = true;
-      return { row, record, failed: false };
+      this.#isHealthy = true;
+      return { row, record, hasFailed: false };
     } catch (error) {
-      this.#healthy = false;
+      this.#isHealthy = false;
       this.#backoff.recordFailure(toLookupFailure(error));
       this.#report(error);
-      return { row, record: undefined, failed: true };
+      return { row, record: undefined, hasFailed: true };
     }
   }
 
-  /** @returns what kept rows from being written: they stay claimed for a while, and keep no others back. */
-  async #settleAll(asked: readonly CostLookup[]): Promise<unknown[]> {
-    const waiting = asked.values();
+  /** @returns the failures of the database: their rows stay claimed for a while, and do not keep others from being written. */
+  async #applyAll(lookups: readonly CostLookup[]): Promise<unknown[]> {
+    const waiting = lookups.values();
     const failures: unknown[] = [];
-    const write = async (): Promise<void> => {
-      for (const one of waiting) await this.#settleOne(one).catch((error: unknown) => failures.push(error));
+    const applyWaiting = async (): Promise<void> => {
+      for (const lookup of waiting) await this.#apply(lookup).catch((error: unknown) => failures.push(error));
     };
-    await Promise.all(Array.from({ length: WRITERS }, write));
+    await Promise.all(Array.from({ length: WRITES_MAX }, applyWaiting));
     return failures;
   }
 
-  async #settleOne({ row, record, failed }: CostLookup): Promise<void> {
+  /** Settles a row whose cost is final, gives up one whose cost has been looked up for too long, and postpones any other. */
+  async #apply({ row, record, hasFailed }: CostLookup): Promise<void> {
     const { database, onUnknown } = this.#options;
-    if (failed) {
-      const waitMs = Math.max(this.#backoff.remainingPauseMs, this.#waitAfterFailureMs(row));
-      await postponeLookup(database, row.id, { waitMs, isMiss: false });
+    if (hasFailed) {
+      const waitMs = Math.max(this.#backoff.remainingPauseMs, this.#getWaitAfterFailureMs(row));
+      await postponeLookup(database, row.id, { waitMs, countsAsAttempt: false });
       return;
     }
-    const misses = row.settle_attempts + 1;
-    const unfilled = record && !hasFinalCost(record) ? this.#countUnfilled(row.id) : 0;
-    if (record && (unfilled === 0 || unfilled >= MISSES_MIN)) {
-      await settleRow(database, row.id, settlementOf(record, row));
-      this.#unfilled.delete(row.id);
-    } else if (record || misses < this.#missesMax) {
-      await postponeLookup(database, row.id, {
-        waitMs: this.#waitAfterMissMs(unfilled || misses),
-        isMiss: true,
-      });
+    const attempts = row.settle_attempts + 1;
+    const provisional = record && !hasFinalCost(record) ? this.#countProvisional(row.id) : 0;
+    if (record && (provisional === 0 || provisional >= ATTEMPTS_MIN)) {
+      await settleRow(database, row.id, toSettlement(record, row));
+      this.#provisionalRecords.delete(row.id);
+    } else if (record || attempts < this.#attemptsMax) {
+      const waitMs = this.#getWaitAfterAttemptMs(provisional || attempts);
+      await postponeLookup(database, row.id, { waitMs, countsAsAttempt: true });
     } else {
-      const givenUp = await settleRow(database, row.id, { ...settlementOf(undefined, row), ...UNKNOWN_COST });
+      const givenUp = await settleRow(database, row.id, { ...toSettlement(undefined, row), ...UNKNOWN_COST });
       if (givenUp) onUnknown(givenUp);
     }
   }
 
-  /** Counts the records of a row that did not state its bill, apart from the lookups that found no record. */
-  #countUnfilled(id: string): number {
-    const count = (this.#unfilled.get(id) ?? 0) + 1;
-    this.#unfilled.set(id, count);
-    if (this.#unfilled.size > UNFILLED_MAX)
-      for (const oldest of this.#unfilled.keys()) {
-        this.#unfilled.delete(oldest);
-        break;
-      }
+  /** Counts the provisional records of a row, apart from the lookups that found no record. */
+  #countProvisional(id: string): number {
+    const count = (this.#provisionalRecords.get(id) ?? 0) + 1;
+    this.#provisionalRecords.set(id, count);
+    if (this.#provisionalRecords.size > PROVISIONAL_MAX) {
+      const [oldest = id] = this.#provisionalRecords.keys();
+      this.#provisionalRecords.delete(oldest);
+    }
     return count;
   }
 
-  /** Twice as long after every miss, up to five minutes, or what it takes for the least number of questions. */
-  #waitAfterMissMs(misses: number): number {
+  /** Twice as long after every attempt, up to five minutes, or less if the least number of attempts takes it. */
+  #getWaitAfterAttemptMs(attempts: number): number {
     const { giveUpMs } = this.#options;
-    const mostMs = Math.min(BACKOFF_MAX_MS, Math.max(giveUpMs / MISSES_MIN, BACKOFF_MIN_MS));
-    return Math.min(this.#firstWaitMs * 2 ** Math.min(misses - 1, 20), mostMs);
+    const maxMs = Math.min(BACKOFF_MAX_MS, Math.max(giveUpMs / ATTEMPTS_MIN, BACKOFF_MIN_MS));
+    return Math.min(this.#firstWaitMs * 2 ** Math.min(attempts - 1, 20), maxMs);
   }
 
   /** As long as the row has waited already: twice as long in all each time, up to five minutes. */
-  #waitAfterFailureMs({ ended_at, started_at }: RequestRow): number {
+  #getWaitAfterFailureMs({ ended_at, started_at }: RequestRow): number {
     const ageMs = Date.now() - (ended_at ?? started_at);
     return Math.min(Math.max(ageMs, this.#firstWaitMs), BACKOFF_MAX_MS);
   }
@@ -181,13 +188,13 @@ export class CostReconciler {
   }
 
   /**
-   * How many misses it takes to give a row up: as many as there are waits in `giveUpMs`. Counting them needs no clock, so
-   * one that jumps shortens the time by no more than one wait, and time in which nobody asked does not count.
+   * Counts the attempts after which a row is given up: as many as there are waits in `giveUpMs`. Counting needs no clock, so
+   * one that jumps shortens the time by no more than one wait, and time without lookups does not count.
    */
-  #countMisses(giveUpMs: number): number {
-    let misses = 1;
-    for (let askedForMs = 0; askedForMs < giveUpMs; misses++) askedForMs += this.#waitAfterMissMs(misses);
-    return Math.max(misses, MISSES_MIN);
+  #countAttempts(giveUpMs: number): number {
+    let attempts = 1;
+    for (let waitedMs = 0; waitedMs < giveUpMs; attempts++) waitedMs += this.#getWaitAfterAttemptMs(attempts);
+    return Math.max(attempts, ATTEMPTS_MIN);
   }
 
   #report(error: unknown): void {
@@ -199,22 +206,14 @@ export class CostReconciler {
   }
 }
 
-/** A row and what OpenRouter has said of it. */
-interface CostLookup {
-  readonly row: RequestRow;
-  /** undefined: it has none, or the question got no answer. */
-  readonly record: GenerationRecord | undefined;
-  readonly failed: boolean;
-}
-
 function toLookupFailure(error: unknown): LookupFailure {
   if (error instanceof LookupRefused) return error;
-  // A record that makes no sense says nothing of the others; anything else, that there was no answer.
+  // An invalid record concerns its generation only; any other error means that there was no response.
   const isGeneral = error instanceof GatewayError && error.code !== "upstream_bad_response";
   return { isGeneral, retryAfterMs: undefined };
 }
 
-function settlementOf(record: GenerationRecord | undefined, row: RequestRow): Settlement {
+function toSettlement(record: GenerationRecord | undefined, row: RequestRow): Settlement {
   return {
     state: STATE.settled,
     cost_source: "generation",

@@ -3,18 +3,18 @@ const PAUSE_MAX_MS = 300_000;
 /** After this many consecutive failures the fault is upstream's, not that of single generations. */
 const FAILURES_MAX = 5;
 
-/** What a failed lookup says of those to come. */
+/** What a failed lookup means for those to come. */
 export interface LookupFailure {
   /** Whether the lookup of any other generation would fail as well. */
   readonly isGeneral: boolean;
-  /** How long upstream asks to be left alone. */
+  /** How long upstream asks to wait. */
   readonly retryAfterMs: number | undefined;
 }
 
 /**
- * One pause for all cost lookups of this process: while upstream is unwell, or has too many requests, it is not asked for
- * each row. Each pause is twice as long as the previous one, and at least as long as upstream asks for; after it a single
- * lookup has to succeed before the others are made.
+ * One pause for all cost lookups of this process: while upstream fails, or has too many requests, no row is looked up. Each
+ * pause is twice as long as the previous one, and at least as long as upstream asks for; after it a single lookup has to
+ * succeed before the others are made.
  */
 export class LookupBackoff {
   readonly #now: () => number;

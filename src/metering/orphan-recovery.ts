@@ -5,111 +5,112 @@ import { type RecoveryResult, recoverJournals } from "./journal/replay.ts";
 import type { WriteRows } from "./quarantining-writer.ts";
 import { HOUR_MS } from "../durations.ts";
 
-const BEAT_EVERY_MS = 10_000;
-/** A process that has not been heard of for so long is dead; should it live after all, its rows are still taken. */
+const HEARTBEAT_EVERY_MS = 10_000;
+/** A process without a heartbeat for this long counts as dead; should it live after all, its rows are still taken. */
 const DEAD_AFTER_MS = 60_000;
-/** A beat that comes so much sooner or later by the database's clock than by this process' shows that one has jumped. */
+/** By how much two clocks may differ over the time between two heartbeats; beyond it, one of them has jumped. */
 const CLOCK_JUMP_MS = 30_000;
-/** The clocks of machines differ by less when they are kept right. */
+/** The clocks of machines differ by less when they are synchronized. */
 const CLOCK_SKEW_MS = 60_000;
-/** However soon bills are given up, a journal has so long to turn up, and a process to say that it lives after all. */
+/** However soon costs are given up, a journal has this long to turn up, and a process to send a heartbeat after all. */
 const LOST_AFTER_MIN_MS = HOUR_MS;
 
 export interface OrphanRecoveryOptions {
   readonly database: Database;
   readonly write: WriteRows;
-  /** Where journals stand, this process's and those of others. */
+  /** Contains the journals of this process and of others. */
   readonly directory: string;
   readonly instance: string;
-  /** When a row without a generation is given up: until then the journal that may know of one can turn up, with its disk. */
+  /** When a row without a generation id is given up: until then a journal that has one can turn up, with its disk. */
   readonly lostAfterMs: number;
-  /** Rows that began before this time, in ms since 1970, have been deleted and counted; a journal may still have them. */
+  /** Reads the time, in ms since 1970, before which rows have been deleted and counted; a journal may still have them. */
   readonly readRetentionCutoff: () => Promise<number>;
   readonly onUnknown: (rows: readonly RequestRow[]) => void;
-  /** Called with how many rows of a journal were left out because they had been deleted. */
+  /** Called with the number of rows of a journal that were skipped because they had been deleted. */
   readonly onExpired: (count: number) => void;
   /** Called when this machine's clock begins to differ from the database's. @param aheadMs negative: it is behind. */
   readonly onClockSkew: (aheadMs: number) => void;
-  readonly onRecovered: (found: RecoveryResult) => void;
+  readonly onRecovered: (result: RecoveryResult) => void;
   readonly onFailure: (error: unknown) => void;
   /** A clock in ms that never goes back. */
   readonly now?: () => number;
 }
 
-/** A beat by this process' monotonic clock, and by the database's. */
+/** The time of a heartbeat by the monotonic clock of this process, and by the database's clock. */
 interface Heartbeat {
   readonly at: number;
   readonly databaseAt: number;
 }
 
-/** Says that this process lives, and takes over what others left that do not. */
+/** Sends the heartbeats of this process, and takes over the journals and rows of processes that have died. */
 export class OrphanRecovery {
   readonly #options: OrphanRecoveryOptions;
   readonly #now: () => number;
   readonly #timers: NodeJS.Timeout[] = [];
-  /** Since when this process has said without a break that it lives. */
+  /** Since when no heartbeat of this process has failed. */
   #beatingSince: number | undefined = undefined;
-  #lastBeat: Heartbeat | undefined = undefined;
+  #lastHeartbeat: Heartbeat | undefined = undefined;
   #isSkewed = false;
-  #beating: Promise<void> = Promise.resolve();
-  #round: Promise<void> = Promise.resolve();
-  #stopping = false;
+  #heartbeats: Promise<void> = Promise.resolve();
+  #runs: Promise<void> = Promise.resolve();
+  #isStopping = false;
 
   constructor(options: OrphanRecoveryOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** Begins, with what is to be taken over now. Nobody waits for that: a long journal takes minutes. */
+  /** Starts, with a first run at once. The gateway does not wait for it: a long journal takes minutes. */
   start(): void {
     const every = (run: () => void): void => {
       run();
-      this.#timers.push(setInterval(run, BEAT_EVERY_MS).unref());
+      this.#timers.push(setInterval(run, HEARTBEAT_EVERY_MS).unref());
     };
     every(() => {
-      this.#beating = this.#beating.then(() => this.#beat());
+      this.#heartbeats = this.#heartbeats.then(() => this.#sendHeartbeat());
     });
     every(() => void this.runOnce());
   }
 
-  /** Takes this process off the list of those that live. What is being taken over stays for others. */
+  /** Deregisters this process. A journal that is being recovered stays for others. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#isStopping = true;
     for (const timer of this.#timers) clearInterval(timer);
-    await this.#round;
-    await this.#beating;
+    await this.#runs;
+    await this.#heartbeats;
     await deregister(this.#options.database, this.#options.instance).catch(this.#options.onFailure);
   }
 
-  /** Takes over what there is, after the round that is under way. What fails is told of, and tried again in the next. */
+  /** Recovers journals and adopts rows, after the run in progress. A failure is reported, and retried in the next run. */
   async runOnce(): Promise<void> {
-    this.#round = this.#makeRound(this.#round);
-    await this.#round;
+    this.#runs = this.#runAfter(this.#runs);
+    await this.#runs;
   }
 
-  async #makeRound(before: Promise<void>): Promise<void> {
-    await before;
-    // Each by itself: a journal that cannot be read must not keep rows of other disks from being taken over.
-    await this.#attempt(() => this.#recover());
-    await this.#attempt(() => this.#adopt());
+  async #runAfter(previous: Promise<void>): Promise<void> {
+    await previous;
+    // Each by itself: a journal that cannot be read must not keep rows of other disks from being adopted.
+    await this.#runTask(() => this.#recoverJournals());
+    await this.#runTask(() => this.#adoptOrphans());
   }
 
-  async #attempt(task: () => Promise<void>): Promise<void> {
-    if (this.#stopping) return;
+  async #runTask(task: () => Promise<void>): Promise<void> {
+    if (this.#isStopping) return;
     await task().catch((error: unknown) => {
-      if (!this.#stopping) this.#options.onFailure(error);
+      if (!this.#isStopping) this.#options.onFailure(error);
     });
   }
 
-  async #beat(): Promise<void> {
-    if (this.#stopping) return;
+  async #sendHeartbeat(): Promise<void> {
+    if (this.#isStopping) return;
     const at = this.#now();
     try {
       const databaseAt = await heartbeat(this.#options.database, this.#options.instance);
-      // When the database's clock jumps, those that live seem to have been silent until their next beat.
-      if (this.#lastBeat && hasJumped(this.#lastBeat, { at, databaseAt })) this.#beatingSince = undefined;
+      // When the database's clock jumps, live processes seem to be dead until their next heartbeat.
+      if (this.#lastHeartbeat && hasJumped(this.#lastHeartbeat, { at, databaseAt }))
+        this.#beatingSince = undefined;
       this.#beatingSince ??= at;
-      this.#lastBeat = { at, databaseAt };
+      this.#lastHeartbeat = { at, databaseAt };
       this.#compareClocks(Date.now() - databaseAt);
     } catch (error) {
       this.#beatingSince = undefined;
@@ -123,26 +124,26 @@ export class OrphanRecovery {
     this.#isSkewed = isSkewed;
   }
 
-  async #recover(): Promise<void> {
+  async #recoverJournals(): Promise<void> {
     const { directory, instance, onRecovered } = this.#options;
-    const recovered = await recoverJournals(directory, instance, (rows) => this.#writeRecovered(rows));
-    if (recovered.instances > 0) onRecovered(recovered);
+    const result = await recoverJournals(directory, instance, (rows) => this.#writeRecovered(rows));
+    if (result.instances > 0) onRecovered(result);
   }
 
   async #writeRecovered(rows: readonly RequestRow[]): Promise<number> {
-    if (this.#stopping) throw new Error("the process stops");
+    if (this.#isStopping) throw new Error("the process stops");
     const { write, onUnknown, onExpired, readRetentionCutoff } = this.#options;
     const keptSince = await readRetentionCutoff();
     const kept = rows.filter(({ started_at }) => started_at >= keptSince);
     if (kept.length < rows.length) onExpired(rows.length - kept.length);
     const written = await write(kept);
-    // Most of what a journal has no end of, the database has.
+    // The database has the final rows of most requests that have only started by the journal.
     onUnknown(written.filter(({ state }) => state === STATE.unknown));
     return written.length;
   }
 
-  async #adopt(): Promise<void> {
-    // After an outage of the database nobody has been heard of for long, and those that live need time to say so.
+  async #adoptOrphans(): Promise<void> {
+    // After an outage of the database the last heartbeats of all processes are old: live ones need time for the next.
     if (this.#beatingSince === undefined || this.#now() - this.#beatingSince < DEAD_AFTER_MS) return;
     const { database, lostAfterMs, onUnknown } = this.#options;
     const silence = { deadAfterMs: DEAD_AFTER_MS, lostAfterMs: Math.max(lostAfterMs, LOST_AFTER_MIN_MS) };
@@ -150,7 +151,7 @@ export class OrphanRecovery {
   }
 }
 
-function hasJumped(before: Heartbeat, beaten: Heartbeat): boolean {
-  const jumpMs = beaten.databaseAt - before.databaseAt - (beaten.at - before.at);
+function hasJumped(previous: Heartbeat, current: Heartbeat): boolean {
+  const jumpMs = current.databaseAt - previous.databaseAt - (current.at - previous.at);
   return Math.abs(jumpMs) > CLOCK_JUMP_MS;
 }

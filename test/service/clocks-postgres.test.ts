@@ -48,7 +48,7 @@ test.each(SKEWS)(
     const rightAt = skewClock(byMs);
     expect(Math.abs((await heartbeat(database, "me")) - rightAt)).toBeLessThan(10_000);
     expect((await claimDue(database, 10)).map(({ id }) => id)).toEqual(["due"]);
-    await postponeLookup(database, "due", { waitMs: HOUR_MS, isMiss: true });
+    await postponeLookup(database, "due", { waitMs: HOUR_MS, countsAsAttempt: true });
     const { settle_at } = await readRow(database, "due");
     expect(Math.abs((settle_at ?? 0) - rightAt - HOUR_MS)).toBeLessThan(10_000);
     await makeMisdatedDue(database, 2 * HOUR_MS);

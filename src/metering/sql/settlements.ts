@@ -47,21 +47,21 @@ export async function makeMisdatedDue(database: Database, longestWaitMs: number)
 export interface Postponement {
   /** How long, by the database's clock, before it may be claimed again. */
   readonly waitMs: number;
-  /** Whether OpenRouter answered, without a bill: only such answers count towards giving the row up. */
-  readonly isMiss: boolean;
+  /** Whether OpenRouter responded, without a final cost: only such lookups count towards giving the row up. */
+  readonly countsAsAttempt: boolean;
 }
 
 /** Puts a claimed row back, unless another replica has settled it. */
 export async function postponeLookup(
   database: Database,
   id: string,
-  { waitMs, isMiss }: Postponement,
+  { waitMs, countsAsAttempt }: Postponement,
 ): Promise<void> {
   await database.kysely
     .updateTable("requests")
     .set((eb) => ({
       settle_at: databaseTime(database, waitMs),
-      settle_attempts: eb("settle_attempts", "+", isMiss ? 1 : 0),
+      settle_attempts: eb("settle_attempts", "+", countsAsAttempt ? 1 : 0),
     }))
     .where("id", "=", id)
     .where("state", "=", STATE.pending)

@@ -110,20 +110,20 @@ export function settlementsContract(open: () => Promise<Database>): void {
     expect(claimMs).toBeGreaterThan(13_000);
     expect(claimMs).toBeLessThanOrEqual(16_000);
     expect(await claimDue(database, 10)).toEqual([]);
-    await postponeLookup(database, "1", { waitMs: LATER_MS, isMiss: false });
+    await postponeLookup(database, "1", { waitMs: LATER_MS, countsAsAttempt: false });
     expect(await claimDue(database, 10)).toEqual([]);
     expect(Math.abs((await dueInMs(database, "1")) - LATER_MS)).toBeLessThan(2_000);
-    await postponeLookup(database, "1", { waitMs: 0, isMiss: false });
+    await postponeLookup(database, "1", { waitMs: 0, countsAsAttempt: false });
     expect(await claimDue(database, 10)).toHaveLength(1);
   });
 
   test("an attempt counts only when OpenRouter answered it", async () => {
     const database = await open();
     await writeRequests(database, [pending("1")]);
-    for (const isMiss of [true, false, false, true]) {
+    for (const countsAsAttempt of [true, false, false, true]) {
       await hurry(database);
       await claimDue(database, 10);
-      await postponeLookup(database, "1", { waitMs: 0, isMiss });
+      await postponeLookup(database, "1", { waitMs: 0, countsAsAttempt });
     }
     expect((await rowOf(database, "1")).settle_attempts).toBe(2);
   });
@@ -152,7 +152,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
     const rows = await database.kysely.selectFrom("requests").selectAll().orderBy("id").execute();
     expect(rows.map(({ state }) => state)).toEqual(["settled", "open", "settled"]);
     expect(rows[0]).toMatchObject({ ...SETTLEMENT, settle_at: null });
-    await postponeLookup(database, "1", { waitMs: 0, isMiss: true });
+    await postponeLookup(database, "1", { waitMs: 0, countsAsAttempt: true });
     expect(await claimDue(database, 10)).toEqual([]);
   });
 
