@@ -30,6 +30,7 @@ import { registerHealth } from "./endpoints/health.ts";
 import { registerKey } from "./endpoints/key.ts";
 import { registerModels } from "./endpoints/models.ts";
 import { handleNotFound } from "./endpoints/not-found.ts";
+import type { RelayOptions } from "./relay/relay-options.ts";
 import type { RedisStore } from "./store/redis.ts";
 import { EndpointCatalog } from "./upstream/endpoint-catalog.ts";
 import { ModelCatalog } from "./upstream/model-catalog.ts";
@@ -126,7 +127,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
     catalog,
     endpoints,
     recorder: persistence?.recorder,
-    ...relayOptions(config, persistence),
+    relay: createRelayOptions(config, persistence),
     appUrl,
     appTitle,
   });
@@ -143,7 +144,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   }
 }
 
-function relayOptions(config: Config, persistence: Persistence | undefined) {
+function createRelayOptions(config: Config, persistence: Persistence | undefined): RelayOptions {
   return {
     usesOperatorKey: config.openrouterApiKey !== undefined,
     // Without a ledger nobody looks up what an abandoned request has cost.

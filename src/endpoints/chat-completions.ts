@@ -8,9 +8,9 @@ import { getCallerId } from "../limits/caller-id.ts";
 import type { InFlight } from "../limits/in-flight.ts";
 import { readChatRequest } from "../request/chat-request.ts";
 import type { UsageRecorder } from "../metering/usage-recorder.ts";
-import type { DrainBounds } from "../relay/drain-limit.ts";
 import { createHeadRecorder } from "../relay/head-recorder.ts";
 import { Relay } from "../relay/relay.ts";
+import type { RelayOptions } from "../relay/relay-options.ts";
 import type { EndpointCatalog } from "../upstream/endpoint-catalog.ts";
 import type { ModelCatalog } from "../upstream/model-catalog.ts";
 import type { Upstream } from "../upstream/openrouter.ts";
@@ -31,16 +31,10 @@ export interface ChatCompletionsOptions {
   /** Have the prices by which a dry run is estimated. */
   readonly catalog: ModelCatalog;
   readonly endpoints: EndpointCatalog;
-  readonly usesOperatorKey: boolean;
   /** Where requests are accounted for; undefined: nowhere. */
   readonly recorder: UsageRecorder | undefined;
-  /** How long upstream may take, once a client has left, to say which generation it bills; 0 aborts at once. */
-  readonly headWaitMs: number;
-  /** How much is read on, for keys that want it, of an answer whose caller has left. */
-  readonly drainBounds: DrainBounds;
-  /** How long a response may take, from the sending of its request to its end. */
-  readonly totalTimeoutMs: number;
-  readonly responseLimitBytes: number;
+  /** For keys that drain; for others nothing is drained. */
+  readonly relay: RelayOptions;
   readonly appUrl: string | undefined;
   readonly appTitle: string | undefined;
 }
@@ -48,7 +42,7 @@ export interface ChatCompletionsOptions {
 /** `POST /openai/v1/chat/completions`: the caller's bytes to OpenRouter, OpenRouter's bytes to the caller. */
 export function registerChatCompletions(app: FastifyInstance, options: ChatCompletionsOptions): void {
   const { accessHooks, inFlight, bodyMemory, upstream, recorder, appUrl, appTitle } = options;
-  const cancelling = { ...options, drainBounds: undefined };
+  const cancelling: RelayOptions = { ...options.relay, drainBounds: undefined };
   rejectOtherMethods(app, URL, ["POST"]);
   app.post(URL, {
     onRequest: [...accessHooks, requireJson, takePlace(inFlight)],
@@ -73,7 +67,7 @@ export function registerChatCompletions(app: FastifyInstance, options: ChatCompl
         title: appTitle,
       });
       const drains = caller.key?.onDisconnect === "drain";
-      const relay = new Relay(request, reply, drains ? options : cancelling);
+      const relay = new Relay(request, reply, drains ? options.relay : cancelling);
       const start = (): void =>
         relay.start((sink) =>
           upstream.send(

@@ -138,7 +138,7 @@ test("an upstream that breaks while it is read on leaves its bill to be asked fo
   await waitUntil(() => client.readResponse()?.body.length, "the stream to begin");
   client.socket.destroy();
   await waitUntil(() => client.isClosed, "the caller to leave");
-  for (const breakOff of held) breakOff();
+  for (const abort of held) abort();
   expect(await waitForRow(gateway)).toMatchObject({ state: "pending", outcome: "client_gone" });
 });
 
