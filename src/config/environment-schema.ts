@@ -1,7 +1,7 @@
 import { totalmem } from "node:os";
 import process from "node:process";
 import { z } from "zod";
-import { findOriginMistake } from "./origins.ts";
+import { findOriginMistake } from "./cors-origins.ts";
 import {
   checkedText,
   explainedList,
@@ -14,7 +14,7 @@ import {
   wholeNumber,
   wholeNumberWithin,
 } from "./values.ts";
-import { isProxyUrl, normalizeProxyUrl } from "./proxy.ts";
+import { isProxyUrl, normalizeProxyUrl } from "./upstream-proxy.ts";
 
 const DAY_MS = 86_400_000;
 /** What may stand in an HTTP header value: printable ASCII, so that nothing has to be guessed about its encoding. */
