@@ -60,11 +60,11 @@ export class InFlight implements UploadLimit {
     if (context.hasEnded) throw new GatewayError("bad_request", "The caller has left.");
     const free = this.#max - this.#places.length;
     if (free <= 0) {
-      throw overloaded("The gateway has as many requests in flight as it may; try again shortly.");
+      throw createOverloadError("The gateway has as many requests in flight as it may; try again shortly.");
     }
     const holdings = this.#holdings.get(context.callerId) ?? { requests: 0, uploads: 0, bodyBytes: 0 };
     if (isReserved(free, this.#max) && holdings.requests >= this.#maxPerCaller) {
-      throw tooManyOfCaller("Too many of your requests are in flight; wait for one to end.");
+      throw createCallerRefusal("Too many of your requests are in flight; wait for one to end.");
     }
     if (holdings.requests++ === 0) this.#holdings.set(context.callerId, holdings);
     context.holdings = holdings;
@@ -74,11 +74,13 @@ export class InFlight implements UploadLimit {
   beginUpload(context: RequestContext): GatewayError | undefined {
     const free = this.#maxUploads - this.#uploads;
     if (free <= 0) {
-      return overloaded("The gateway receives as many request bodies at once as it may; try again shortly.");
+      return createOverloadError(
+        "The gateway receives as many request bodies at once as it may; try again shortly.",
+      );
     }
     const { holdings } = context;
     if (isReserved(free, this.#maxUploads) && (holdings?.uploads ?? 0) >= this.#maxUploadsPerCaller) {
-      return tooManyOfCaller("Too many of your request bodies are still arriving; wait for one to end.");
+      return createCallerRefusal("Too many of your request bodies are still arriving; wait for one to end.");
     }
     context.isUploading = true;
     this.#uploads++;
@@ -138,10 +140,10 @@ function isReserved(free: number, max: number): boolean {
   return free <= Math.floor(max * RESERVED_PART);
 }
 
-function overloaded(message: string): GatewayError {
+function createOverloadError(message: string): GatewayError {
   return new GatewayError("overloaded", message, { headers: { "retry-after": "1" } });
 }
 
-function tooManyOfCaller(message: string): GatewayError {
+function createCallerRefusal(message: string): GatewayError {
   return new GatewayError("concurrency_limit_exceeded", message, { headers: { "retry-after": "1" } });
 }
