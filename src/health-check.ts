@@ -2,7 +2,7 @@ import { request } from "node:http";
 import { type EnvironmentRecord, readSettings, readTextFile } from "./config/sources.ts";
 
 const TIMEOUT_MS = 2_000;
-/** As in `config-environment.ts`, which takes longer to load than all of this. */
+/** As in `config/environment-schema.ts`, which takes longer to load than all of this. */
 const DEFAULTS = { HOST: "127.0.0.1", PORT: "8080" };
 /** Addresses to listen on that are no addresses to ask. */
 const ANY_ADDRESS: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Config, StoreConfig } from "./config/config.ts";
 import { KeyCache } from "./auth/key-cache.ts";
-import type { IssuedKey } from "./keys/gateway-key.ts";
+import type { IssuedKey } from "./keys/managed-key.ts";
 import { KeyService } from "./keys/key-service.ts";
 import { UsageRecorder } from "./metering/usage-recorder.ts";
 import { Checkpoints } from "./store/checkpoints.ts";

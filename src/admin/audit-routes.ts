@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { resolveKeyId } from "../keys/key-id.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { auditEntrySchema, toAuditEntryJson } from "../presentation/key-json.ts";
 import type { AdminScope } from "./admin-scope.ts";
@@ -26,7 +25,7 @@ export function registerAuditRoutes(scope: AdminScope, keys: KeyService): void {
     },
     async ({ query }) => {
       const { key, ...filter } = query;
-      const keyId = await resolveKeyId(keys, key);
+      const keyId = await keys.resolveId(key);
       return { data: (await keys.listAudit({ ...filter, keyId })).map(toAuditEntryJson) };
     },
   );

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import type { Actor } from "../keys/gateway-key.ts";
+import type { Actor } from "../keys/managed-key.ts";
 import { plainTextSchema } from "../keys/key-input.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { issuedKeySchema, keySchema, toIssuedKeyJson, toKeyJson } from "../presentation/key-json.ts";
@@ -16,7 +16,7 @@ import {
 
 const tags = ["keys"];
 const keyParam = z.object({ key: plainTextSchema.min(1).max(64).describe("Id or name") });
-const keyAnswer = { 200: keySchema, ...errorResponseSchemas };
+const keyResponse = { 200: keySchema, ...errorResponseSchemas };
 const listQuery = z.strictObject({
   owner: queryTextSchema,
   include_revoked: z
@@ -29,13 +29,13 @@ const listQuery = z.strictObject({
 
 /** Routes that create, list, show, change, rotate and revoke keys. */
 export function registerKeyRoutes(scope: AdminScope, keys: KeyService): void {
-  readKeys(scope, keys);
-  changeKeys(scope, keys);
-  issueSecrets(scope, keys);
+  registerReading(scope, keys);
+  registerChanges(scope, keys);
+  registerSecrets(scope, keys);
 }
 
-function readKeys(scope: AdminScope, keys: KeyService): void {
-  const listAnswer = z.object({ data: z.array(keySchema) }).describe("A page of keys");
+function registerReading(scope: AdminScope, keys: KeyService): void {
+  const listResponse = z.object({ data: z.array(keySchema) }).describe("A page of keys");
   scope.get(
     "/keys",
     {
@@ -43,7 +43,7 @@ function readKeys(scope: AdminScope, keys: KeyService): void {
         tags,
         summary: "List keys",
         querystring: listQuery,
-        response: { 200: listAnswer, ...errorResponseSchemas },
+        response: { 200: listResponse, ...errorResponseSchemas },
       },
     },
     async ({ query }) => {
@@ -53,12 +53,12 @@ function readKeys(scope: AdminScope, keys: KeyService): void {
   );
   scope.get(
     "/keys/:key",
-    { schema: { tags, summary: "Show a key", params: keyParam, response: keyAnswer } },
+    { schema: { tags, summary: "Show a key", params: keyParam, response: keyResponse } },
     async (request) => toKeyJson(await keys.get(request.params.key)),
   );
 }
 
-function changeKeys(scope: AdminScope, keys: KeyService): void {
+function registerChanges(scope: AdminScope, keys: KeyService): void {
   scope.patch(
     "/keys/:key",
     {
@@ -67,20 +67,20 @@ function changeKeys(scope: AdminScope, keys: KeyService): void {
         summary: "Change a key",
         params: keyParam,
         body: keyChangesBodySchema,
-        response: keyAnswer,
+        response: keyResponse,
       },
     },
-    async (request) => toKeyJson(await keys.update(request.params.key, request.body, actorOf(request))),
+    async (request) => toKeyJson(await keys.update(request.params.key, request.body, getActor(request))),
   );
   scope.delete(
     "/keys/:key",
-    { schema: { tags, summary: "Revoke a key, for good", params: keyParam, response: keyAnswer } },
-    async (request) => toKeyJson(await keys.revoke(request.params.key, actorOf(request))),
+    { schema: { tags, summary: "Revoke a key, for good", params: keyParam, response: keyResponse } },
+    async (request) => toKeyJson(await keys.revoke(request.params.key, getActor(request))),
   );
 }
 
-/** Nobody may keep these answers: the secret in them is shown this once. */
-function issueSecrets(scope: AdminScope, keys: KeyService): void {
+/** Nobody may cache these responses: the secret in them is shown this once. */
+function registerSecrets(scope: AdminScope, keys: KeyService): void {
   scope.post(
     "/keys",
     {
@@ -92,7 +92,7 @@ function issueSecrets(scope: AdminScope, keys: KeyService): void {
       },
     },
     async (request, reply) => {
-      const issued = await keys.create(request.body, actorOf(request));
+      const issued = await keys.create(request.body, getActor(request));
       return reply.code(201).header("cache-control", "no-store").send(toIssuedKeyJson(issued));
     },
   );
@@ -108,12 +108,12 @@ function issueSecrets(scope: AdminScope, keys: KeyService): void {
       },
     },
     async (request, reply) => {
-      const issued = await keys.rotate(request.params.key, request.body, actorOf(request));
+      const issued = await keys.rotate(request.params.key, request.body, getActor(request));
       return reply.header("cache-control", "no-store").send(toIssuedKeyJson(issued));
     },
   );
 }
 
-function actorOf(request: FastifyRequest): Actor {
+function getActor(request: FastifyRequest): Actor {
   return { actor: request.caller.key?.id ?? "", source: request.source };
 }

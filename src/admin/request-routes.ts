@@ -2,7 +2,6 @@ import { Readable } from "node:stream";
 import { z } from "zod";
 import { GatewayError } from "../errors.ts";
 import type { RequestContext } from "../http/request-context.ts";
-import { resolveKeyId } from "../keys/key-id.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { formatCsvLine } from "../presentation/csv.ts";
 import { periodQueryFields, resolvePeriod } from "../presentation/period.ts";
@@ -99,7 +98,7 @@ export function registerRequestRoutes(scope: AdminScope, keys: KeyService, datab
     },
     async ({ query, context }, reply) => {
       const { key, format, state, limit, cursor, order, ...period } = query;
-      const keyId = await resolveKeyId(keys, key);
+      const keyId = await keys.resolveId(key);
       const filter = { ...resolvePeriod(period, Date.now()), keyId, state, order, after: cursor };
       const pages = readRequestPages(database, filter);
       reply.type(TYPES[format]);

@@ -1,7 +1,6 @@
 import { Readable } from "node:stream";
 import { z } from "zod";
 import { normalizeModelId } from "../request/model-id.ts";
-import { resolveKeyId } from "../keys/key-id.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import { hourQueryFields, resolveHours } from "../presentation/period.ts";
 import {
@@ -66,7 +65,7 @@ export function registerUsageRoutes(scope: AdminScope, keys: KeyService, databas
         provider,
         ...resolveHours({ from, to }, Date.now()),
         by,
-        keyId: await resolveKeyId(keys, key),
+        keyId: await keys.resolveId(key),
         signal: left.signal,
       });
       const text = formatUsageReport(report, format);

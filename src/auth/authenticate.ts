@@ -1,6 +1,7 @@
 import type { FastifyRequest, onRequestAsyncHookHandler } from "fastify";
 import { GatewayError } from "../errors.ts";
-import { getLimitAddress, type Limit } from "../limits/rate-limit.ts";
+import { getLimitAddress } from "../limits/caller-id.ts";
+import type { Limit } from "../limits/rate-limit.ts";
 import type { CallerKey, KeyRole } from "./caller-key.ts";
 import { digestSecret, hasIssuedPrefix, isMistyped } from "../key-secret.ts";
 import type { KeyStore } from "./key-store.ts";
@@ -48,24 +49,24 @@ const BEARER = /^Bearer +([\x21-\x7e]{1,512})$/i;
 export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHandler {
   return async (request) => {
     const secret = BEARER.exec(request.headers.authorization ?? "")?.[1];
-    const caller = callerFromMemory(secret, options) ?? (await logIn(request, secret, options));
+    const caller = findCallerInMemory(secret, options) ?? (await logIn(request, secret, options));
     request.caller = caller;
     request.context.keyId = caller.key?.id;
     request.context.keyName = caller.key?.name;
     // Without a key of the gateway one is a caller at most.
-    if ((caller.key?.role ?? "caller") !== options.role) throw wrongRole(options.role);
+    if ((caller.key?.role ?? "caller") !== options.role) throw createRoleError(options.role);
   };
 }
 
 /** The caller of nearly every request: one whose key is in memory. It is cheap because it does not read the address. */
-function callerFromMemory(secret: string | undefined, options: AuthenticateOptions): Caller | undefined {
+function findCallerInMemory(secret: string | undefined, options: AuthenticateOptions): Caller | undefined {
   const { openrouterApiKey, keys, knownSecrets } = options;
   if (secret === undefined) return undefined;
   // A key of a gateway's would be shown to OpenRouter.
-  if (openrouterApiKey === undefined) return hasIssuedPrefix(secret) ? undefined : callerWithOwnKey(secret);
+  if (openrouterApiKey === undefined) return hasIssuedPrefix(secret) ? undefined : createOwnKeyCaller(secret);
   if (!knownSecrets.has(secret)) return undefined;
-  const key = keys.find(digestSecret(secret), withoutLookUp);
-  return key === undefined || key instanceof Promise ? undefined : callerWithKey(key, openrouterApiKey);
+  const key = keys.find(digestSecret(secret), skipLookUp);
+  return key === undefined || key instanceof Promise ? undefined : createKeyCaller(key, openrouterApiKey);
 }
 
 /**
@@ -84,7 +85,7 @@ async function logIn(
   const refuse = async (): Promise<never> => {
     if (isKnown) knownSecrets.delete(secret);
     await failedLogins.consume(address);
-    throw unauthorized(secret, openrouterApiKey !== undefined);
+    throw createLoginError(secret, openrouterApiKey !== undefined);
   };
   if (openrouterApiKey === undefined) return refuse();
   if (secret !== undefined) {
@@ -92,7 +93,7 @@ async function logIn(
     const key = await findKey(secret, { ...options, mayLookUp, refuse });
     if (key) {
       knownSecrets.add(secret, key.id);
-      return callerWithKey(key, openrouterApiKey);
+      return createKeyCaller(key, openrouterApiKey);
     }
   }
   // A key that was revoked must not open more than it did.
@@ -118,20 +119,20 @@ async function findKey(
   if (!mayLookUp() && !knownSecrets.hasUnseen) return undefined;
   if (isMistyped(secret)) return undefined;
   // Others are not in a database, whatever it answers now.
-  if (!hasIssuedPrefix(secret)) return keys.find(digestSecret(secret), withoutLookUp);
+  if (!hasIssuedPrefix(secret)) return keys.find(digestSecret(secret), skipLookUp);
   return keys.find(digestSecret(secret), (lookUp) =>
     // The address may have exceeded the limit while this request waited.
     lookUps.run(async () => (mayLookUp() ? ((await lookUp()) ?? refuse()) : refuse())),
   );
 }
 
-async function withoutLookUp(): Promise<undefined> {}
+async function skipLookUp(): Promise<undefined> {}
 
-function callerWithKey(key: CallerKey, openrouterApiKey: string): Caller {
+function createKeyCaller(key: CallerKey, openrouterApiKey: string): Caller {
   return { key, limitKey: `key:${key.id}`, authorization: `Bearer ${openrouterApiKey}` };
 }
 
-function callerWithOwnKey(secret: string): Caller {
+function createOwnKeyCaller(secret: string): Caller {
   return {
     key: undefined,
     limitKey: `own:${digestSecret(secret).toString("base64url")}`,
@@ -139,7 +140,7 @@ function callerWithOwnKey(secret: string): Caller {
   };
 }
 
-function wrongRole(role: KeyRole): GatewayError {
+function createRoleError(role: KeyRole): GatewayError {
   return new GatewayError(
     "key_role_not_allowed",
     role === "admin"
@@ -148,7 +149,7 @@ function wrongRole(role: KeyRole): GatewayError {
   );
 }
 
-function unauthorized(secret: string | undefined, ownsAccount: boolean): GatewayError {
+function createLoginError(secret: string | undefined, ownsAccount: boolean): GatewayError {
   // In own-key mode only keys of the form that gateways make are refused.
   if (!ownsAccount && secret !== undefined) {
     return new GatewayError(

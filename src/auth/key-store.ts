@@ -1,6 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import type { CallerKey } from "./caller-key.ts";
-import type { ConfiguredKey } from "../config/key-list.ts";
+import type { ConfiguredKey } from "../config/gateway-api-keys.ts";
 
 /** Runs the look-up of a key that is not in memory, later or not at all. */
 export type ScheduleLookUp = (lookUp: () => Promise<CallerKey | undefined>) => Promise<CallerKey | undefined>;
@@ -31,7 +31,7 @@ export function createStaticKeyStore(entries: readonly ConfiguredKey[]): KeyStor
   };
 }
 
-/** Id of the key of an entry of the list. */
+/** The id of a configured key, by which the ledger knows it. */
 export function getConfiguredKeyId({ name }: ConfiguredKey): string {
   return `env:${name}`;
 }

@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import { type ConfiguredKey, findFingerprint } from "../config/key-list.ts";
+import { type ConfiguredKey, findFingerprint } from "../config/gateway-api-keys.ts";
 import { fingerprintSecret } from "../key-secret.ts";
 import { getConfiguredKeyId } from "./key-store.ts";
 

@@ -1,7 +1,7 @@
 import { GatewayError } from "../errors.ts";
 
 /** How many keys are looked up at once: most connections of the database's pool stay free for readiness and the ledger. */
-const AT_ONCE_MAX = 4;
+const CONCURRENT_MAX = 4;
 /** How many requests wait for that. Those of an address that exceeds its limit leave the queue without a look-up. */
 const WAITING_MAX = 4_000;
 
@@ -16,8 +16,8 @@ export class LookUpQueue {
    * @throws what `lookUp` throws; GatewayError 503 when too many wait already.
    */
   async run<T>(lookUp: () => Promise<T>): Promise<T> {
-    if (this.#running < AT_ONCE_MAX) this.#running++;
-    else await this.#turn();
+    if (this.#running < CONCURRENT_MAX) this.#running++;
+    else await this.#waitForTurn();
     try {
       return await lookUp();
     } finally {
@@ -25,7 +25,7 @@ export class LookUpQueue {
     }
   }
 
-  async #turn(): Promise<void> {
+  async #waitForTurn(): Promise<void> {
     if (this.#waiting.length >= WAITING_MAX) {
       throw new GatewayError("store_unavailable", "Too many keys are being looked up; try again shortly.", {
         headers: { "retry-after": "1" },

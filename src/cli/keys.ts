@@ -1,12 +1,11 @@
 import { type Command, Option } from "commander";
-import type { ManagedKey, IssuedKey } from "../keys/gateway-key.ts";
-import { resolveKeyId } from "../keys/key-id.ts";
+import type { ManagedKey, IssuedKey } from "../keys/managed-key.ts";
 import { keyChangesSchema, newKeySchema, rotationSchema } from "../keys/key-input.ts";
 import { toAuditEntryJson, toIssuedKeyJson, toKeyJson } from "../presentation/key-json.ts";
 import { parseExpiry, collectMetadata, parseModels, parseDuration } from "./options.ts";
 import { parseOptions, printResult, type CommandSession } from "./session.ts";
 
-const PAGE = 500;
+const PAGE_ROWS = 500;
 
 /** Runs what a command does with the database that is configured. */
 export type RunCommand = (command: (session: CommandSession) => Promise<void>) => Promise<void>;
@@ -25,7 +24,7 @@ interface KeyOptions {
   readonly enable?: boolean;
 }
 
-function settings(command: Command): Command {
+function addSettingOptions(command: Command): Command {
   return command
     .option("--owner <text>", "whom it belongs to")
     .option("--metadata <name=value>", "may be given several times; replaces what there is", collectMetadata)
@@ -38,30 +37,30 @@ function settings(command: Command): Command {
 /** Adds `keys create|list|show|update|rotate|revoke|audit`. */
 export function addKeysCommands(program: Command, run: RunCommand): void {
   const keys = program.command("keys").description("create, list, show, update, rotate and revoke keys");
-  settings(keys.command("create").requiredOption("--name <name>", "name of the key"))
+  addSettingOptions(keys.command("create").requiredOption("--name <name>", "name of the key"))
     .option("--role <role>", "caller or admin", "caller")
     .action((options: KeyOptions) =>
       run(async (session) => {
-        const input = parseOptions(newKeySchema, { ...fieldsOf(options), role: options.role });
+        const input = parseOptions(newKeySchema, { ...toFields(options), role: options.role });
         printIssued(await session.keys.create(input, session.by), options.json);
       }),
     );
-  settings(keys.command("update <key>").option("--name <name>", "a new name"))
+  addSettingOptions(keys.command("update <key>").option("--name <name>", "a new name"))
     .option("--no-owner", "it belongs to nobody")
     .option("--no-metadata", "it has none")
     .addOption(new Option("--disable", "refuse it from now on").conflicts("enable"))
     .option("--enable", "take it again")
     .action((key: string, options: KeyOptions) =>
       run(async (session) => {
-        const changes = parseOptions(keyChangesSchema, fieldsOf(options));
+        const changes = parseOptions(keyChangesSchema, toFields(options));
         printKey(await session.keys.update(key, changes, session.by), options.json);
       }),
     );
-  readCommands(keys, run);
-  endCommands(keys, run);
+  addReadCommands(keys, run);
+  addEndCommands(keys, run);
 }
 
-function readCommands(keys: Command, run: RunCommand): void {
+function addReadCommands(keys: Command, run: RunCommand): void {
   keys
     .command("list")
     .option("--owner <text>", "only of this owner")
@@ -69,11 +68,11 @@ function readCommands(keys: Command, run: RunCommand): void {
     .option("--json", "print JSON", false)
     .action(({ owner, all, json }: { owner?: string; all: boolean; json: boolean }) =>
       run(async (session) => {
-        const filter = { owner, includeRevoked: all, limit: PAGE };
-        const found = await allOf((after) => session.keys.list({ ...filter, after }));
+        const filter = { owner, includeRevoked: all, limit: PAGE_ROWS };
+        const found = await readAllPages((after) => session.keys.list({ ...filter, after }));
         printResult(
           found.map(toKeyJson),
-          found.map(keyLine),
+          found.map(toTableRow),
           json,
           owner === undefined ? "keys" : "keys of this owner",
         );
@@ -92,25 +91,27 @@ function readCommands(keys: Command, run: RunCommand): void {
     .option("--json", "print JSON", false)
     .action(({ key, json }: { key?: string; json: boolean }) =>
       run(async (session) => {
-        const keyId = await resolveKeyId(session.keys, key);
-        const found = await allOf((before) => session.keys.listAudit({ keyId, limit: PAGE, before }));
+        const keyId = await session.keys.resolveId(key);
+        const found = await readAllPages((before) =>
+          session.keys.listAudit({ keyId, limit: PAGE_ROWS, before }),
+        );
         const entries = found.map(toAuditEntryJson);
         printResult(entries, entries, json, "changes of keys");
       }),
     );
 }
 
-/** Reads page by page. @param pageAfter given the id of the last one of the page before. */
-async function allOf<T extends { readonly id: string }>(
-  pageAfter: (id: string | undefined) => Promise<T[]>,
+/** Reads page by page. @param readPage given the id of the last one of the page before. */
+async function readAllPages<T extends { readonly id: string }>(
+  readPage: (id: string | undefined) => Promise<T[]>,
 ): Promise<T[]> {
   const found: T[] = [];
-  for (let page = await pageAfter(undefined); page.length > 0; page = await pageAfter(page.at(-1)?.id))
+  for (let page = await readPage(undefined); page.length > 0; page = await readPage(page.at(-1)?.id))
     found.push(...page);
   return found;
 }
 
-function endCommands(keys: Command, run: RunCommand): void {
+function addEndCommands(keys: Command, run: RunCommand): void {
   keys
     .command("rotate <key>")
     .description("give it a new secret")
@@ -131,7 +132,7 @@ function endCommands(keys: Command, run: RunCommand): void {
     );
 }
 
-function fieldsOf({ name, models, ...rest }: KeyOptions): Record<string, unknown> {
+function toFields({ name, models, ...rest }: KeyOptions): Record<string, unknown> {
   const { expires, onDisconnect, disable, enable } = rest;
   const owner = rest.owner === false ? null : rest.owner;
   const metadata = rest.metadata === false ? {} : rest.metadata;
@@ -143,17 +144,17 @@ function fieldsOf({ name, models, ...rest }: KeyOptions): Record<string, unknown
 }
 
 function printKey(key: ManagedKey, json: boolean): void {
-  printResult(toKeyJson(key), [keyLine(key)], json, "keys");
+  printResult(toKeyJson(key), [toTableRow(key)], json, "keys");
 }
 
 /** A key as a line of a table. */
-function keyLine(key: ManagedKey): Record<string, unknown> {
+function toTableRow(key: ManagedKey): Record<string, unknown> {
   const { id, name, role, owner, prefix, models, expires_at, last_used_at } = toKeyJson(key);
-  const state = stateOf(key);
+  const state = describeState(key);
   return { id, name, role, owner, prefix, models: models ?? "any", expires_at, last_used_at, state };
 }
 
-function stateOf({ revokedAt, disabled, expiresAt }: ManagedKey): string {
+function describeState({ revokedAt, disabled, expiresAt }: ManagedKey): string {
   if (revokedAt !== null) return "revoked";
   if (disabled) return "disabled";
   return expiresAt !== null && expiresAt <= Date.now() ? "expired" : "good";

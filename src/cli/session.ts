@@ -5,7 +5,7 @@ import process from "node:process";
 import type { z } from "zod";
 import { ConfigError, loadConfig, type StoreConfig } from "../config/config.ts";
 import { type EnvironmentRecord, unquoteValue } from "../config/sources.ts";
-import type { Actor } from "../keys/gateway-key.ts";
+import type { Actor } from "../keys/managed-key.ts";
 import { KeyService } from "../keys/key-service.ts";
 import { describeIssue } from "../presentation/schema-issue.ts";
 import { formatTable } from "../presentation/table.ts";

@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import { type Command, Option } from "commander";
-import { resolveKeyId } from "../keys/key-id.ts";
 import { normalizeModelId } from "../request/model-id.ts";
 import { resolveHours } from "../presentation/period.ts";
 import { TableFormatter } from "../presentation/table.ts";
@@ -50,7 +49,7 @@ export function addUsageCommand(program: Command, run: RunCommand): void {
         const report = await reportUsage(database, {
           ...resolveHours({ from, to }, Date.now()),
           by: parseDimensions(options.by),
-          keyId: await resolveKeyId(keys, key),
+          keyId: await keys.resolveId(key),
           model: model && normalizeModelId(model),
           provider,
         });

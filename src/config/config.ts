@@ -1,8 +1,8 @@
-import { type Environment, environmentSchema } from "./environment.ts";
-import { selectProxy } from "./proxy.ts";
+import { type Environment, environmentSchema } from "./environment-schema.ts";
+import { selectProxy } from "./upstream-proxy.ts";
 import { type EnvironmentRecord, readSettings, readTextFile } from "./sources.ts";
 import { splitList } from "./values.ts";
-import { parseKeyList, type ConfiguredKey } from "./key-list.ts";
+import { parseKeyList, type ConfiguredKey } from "./gateway-api-keys.ts";
 
 /** By default one key may hold a sixteenth of the places when few are left: sixteen keys can share all of them. */
 const PER_KEY_DIVISOR = 16;
@@ -109,16 +109,16 @@ export function loadConfig(record: EnvironmentRecord, readText = readTextFile): 
   mistakes.push(...keys.mistakes);
   // A key that is set but cannot be read is a mistake by itself, and not the lack of a key.
   if (!mistakes.some((mistake) => mistake.startsWith("OPENROUTER_API_KEY")))
-    mistakes.push(...contradictions(given, keyItems.length > 0));
+    mistakes.push(...findContradictions(given, keyItems.length > 0));
   if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes);
   return Object.freeze(toConfig(parsed.data, keys.entries));
 }
 
 /** Mistakes that no single variable shows. */
-function contradictions(given: Readonly<Record<string, string | undefined>>, keyed: boolean): string[] {
-  if (given["OPENROUTER_API_KEY"] !== undefined) return losesSqlite(given, keyed);
+function findContradictions(given: Readonly<Record<string, string | undefined>>, hasKeys: boolean): string[] {
+  if (given["OPENROUTER_API_KEY"] !== undefined) return findSqliteLoss(given, hasKeys);
   const mistakes: string[] = [];
-  if (keyed) {
+  if (hasKeys) {
     // Without this, callers' gateway keys would be forwarded to OpenRouter as if they were its own.
     mistakes.push(
       "GATEWAY_API_KEYS is set without OPENROUTER_API_KEY: set the account's key, or remove GATEWAY_API_KEYS so that callers' own OpenRouter keys are forwarded",
@@ -133,8 +133,8 @@ function contradictions(given: Readonly<Record<string, string | undefined>>, key
 }
 
 /** SQLite's file would be lost with the directory: keys, ledger and all, which no earlier write can make up for. */
-function losesSqlite(given: Readonly<Record<string, string | undefined>>, keyed: boolean): string[] {
-  const isOpen = keyed || given["ALLOW_ANONYMOUS"] === "true";
+function findSqliteLoss(given: Readonly<Record<string, string | undefined>>, hasKeys: boolean): string[] {
+  const isOpen = hasKeys || given["ALLOW_ANONYMOUS"] === "true";
   const isSqlite = given["DATABASE_URL"] === undefined && (given["DATA_DIR"] !== undefined || !isOpen);
   if (!isSqlite || given["DATA_DIR_PERSISTENT"] !== "false") return [];
   return [
@@ -158,7 +158,7 @@ function toConfig(env: Environment, gatewayKeys: readonly ConfiguredKey[]): Conf
       appUrl: env.APP_URL,
       appTitle: env.APP_TITLE,
     }),
-    store: storeOf(env, gatewayKeys.length > 0),
+    store: toStoreConfig(env, gatewayKeys.length > 0),
     ledger: Object.freeze({
       settleAfterMs: env.SETTLE_AFTER_MS,
       settleGiveUpMs: env.SETTLE_GIVE_UP_MS,
@@ -190,9 +190,9 @@ function toConfig(env: Environment, gatewayKeys: readonly ConfiguredKey[]): Conf
  * There is nothing to keep without an account, and keys from the environment alone need no disk: so a gateway that writes
  * nothing is still to be had.
  */
-function storeOf(env: Environment, keyed: boolean): StoreConfig | undefined {
+function toStoreConfig(env: Environment, hasKeys: boolean): StoreConfig | undefined {
   const wanted =
-    env.DATA_DIR !== undefined || env.DATABASE_URL !== undefined || !(keyed || env.ALLOW_ANONYMOUS);
+    env.DATA_DIR !== undefined || env.DATABASE_URL !== undefined || !(hasKeys || env.ALLOW_ANONYMOUS);
   if (env.OPENROUTER_API_KEY === undefined || !wanted) return undefined;
   return Object.freeze({
     dataDir: env.DATA_DIR ?? "data",

@@ -60,7 +60,7 @@ export function readSettings(
     else if (value !== "") values[name] = value;
     else if (source !== name) mistakes.push(`${source} names an empty file`);
   };
-  for (const name of names) set(name, textOf(record, name), name);
+  for (const name of names) set(name, readVariable(record, name), name);
   for (const name of SECRET_NAMES) {
     const file = `${name}_FILE`;
     const path = values[file];
@@ -79,7 +79,7 @@ export function readSettings(
   return { values, mistakes };
 }
 
-function textOf(record: EnvironmentRecord, name: string): string {
+function readVariable(record: EnvironmentRecord, name: string): string {
   const lowerCase = PROXY_NAMES.some((proxy) => proxy === name) ? record[name.toLowerCase()] : undefined;
   return lowerCase?.trim() || (record[name] ?? "");
 }

@@ -11,8 +11,8 @@ export function checkedText(holds: (value: string) => boolean, error: string): z
 }
 
 /** A whole number within bounds, both included, with a default. */
-export function wholeNumber(min: number, max: number, standard: number): Default<Transformed<number>> {
-  return wholeNumberWithin(min, max).default(standard);
+export function wholeNumber(min: number, max: number, fallback: number): Default<Transformed<number>> {
+  return wholeNumberWithin(min, max).default(fallback);
 }
 
 /** A whole number within bounds, both included. */
@@ -23,10 +23,10 @@ export function wholeNumberWithin(min: number, max: number): Transformed<number>
 }
 
 /** `true` or `false`, spelled so. `z.coerce.boolean()` would take the text "false" for true. */
-export function flag(standard: boolean): Default<Transformed<boolean>> {
+export function flag(fallback: boolean): Default<Transformed<boolean>> {
   return checkedText((value) => value === "true" || value === "false", "must be true or false")
     .transform((value) => value === "true")
-    .default(standard);
+    .default(fallback);
 }
 
 /** Items separated by commas, for each of which `holds` must be true. Absent means none. */
@@ -36,15 +36,15 @@ export function list(holds: (item: string) => boolean, error: string): Default<T
     .default([]);
 }
 
-/** As {@link list}, but `mistakeOf` says what is wrong with an item, as the end of a sentence and without the item. */
+/** As {@link list}, but `findMistake` says what is wrong with an item, as the end of a sentence and without the item. */
 export function explainedList(
-  mistakeOf: (item: string) => string | undefined,
+  findMistake: (item: string) => string | undefined,
 ): Default<Transformed<string[]>> {
   return z
     .string()
     .superRefine((value, context) => {
       for (const [index, item] of splitList(value).entries()) {
-        const mistake = mistakeOf(item);
+        const mistake = findMistake(item);
         if (mistake !== undefined) context.addIssue(`item ${index + 1} ${mistake}`);
       }
     })

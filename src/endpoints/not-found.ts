@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { getBaseUrl } from "../http/base-url.ts";
-import { getLimitAddress, type Limit } from "../limits/rate-limit.ts";
 import { toMessageText } from "../bounded-text.ts";
+import { getLimitAddress } from "../limits/caller-id.ts";
+import type { Limit } from "../limits/rate-limit.ts";
 
 /** Endpoints of OpenAI's, Anthropic's and OpenRouter's APIs that clients ask for and the gateway does not have. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {

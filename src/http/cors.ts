@@ -1,7 +1,7 @@
 import cors from "@fastify/cors";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
-import { createOriginMatcher } from "../config/origins.ts";
+import { createOriginMatcher } from "../config/cors-origins.ts";
 import { GatewayError } from "../errors.ts";
 
 const EXPOSED = [

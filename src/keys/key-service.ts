@@ -1,3 +1,4 @@
+import { ANONYMOUS } from "../auth/caller-key.ts";
 import { GatewayError } from "../errors.ts";
 import type { Database } from "../store/database.ts";
 import {
@@ -15,10 +16,17 @@ import {
   listKeys,
   updateKey,
 } from "./key-rows.ts";
-import type { Actor, AuditEntry, ManagedKey, IssuedKey } from "./gateway-key.ts";
+import {
+  type Actor,
+  type AuditEntry,
+  diffKeys,
+  type IssuedKey,
+  type ManagedKey,
+  toKeyColumns,
+  toManagedKey,
+} from "./managed-key.ts";
 import { type KeyChanges, type NewKey, newKeySchema, type Rotation } from "./key-input.ts";
 import { createSecret, digestSecret, getSecretPrefix, randomDigits } from "../key-secret.ts";
-import { diffKeys, toManagedKey, toKeyColumns } from "./key-record.ts";
 
 const ID_DIGITS = 16;
 
@@ -45,6 +53,18 @@ export class KeyService {
   /** @throws GatewayError key_not_found. */
   async get(idOrName: string): Promise<ManagedKey> {
     return toManagedKey(await this.#find(idOrName));
+  }
+
+  /**
+   * Resolves the id under which the ledger records a key's requests.
+   * @param idOrName id or name of a key. `env:name` (a key of the environment) and `anonymous` are ids without a row in the
+   * table of keys, and are returned as they are.
+   * @returns undefined if no key was given.
+   * @throws GatewayError key_not_found.
+   */
+  async resolveId(idOrName: string | undefined): Promise<string | undefined> {
+    if (idOrName === undefined || idOrName.startsWith("env:") || idOrName === ANONYMOUS) return idOrName;
+    return (await this.get(idOrName)).id;
   }
 
   /** @throws GatewayError key_not_found, key_name_taken, or invalid_value for a key that is revoked. */

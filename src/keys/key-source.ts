@@ -1,26 +1,25 @@
 import { Client } from "pg";
-import type { CachedKey } from "../auth/key-cache.ts";
-import type { KeyHistory, KeySource } from "../auth/key-cache.ts";
+import type { CachedKey, KeyHistory, KeySource } from "../auth/key-cache.ts";
 import type { Database } from "../store/database.ts";
-import { toCachedKey } from "./key-record.ts";
-import { formatAuditIdPrefix, KEY_CHANNEL } from "./key-rows.ts";
+import { formatAuditIdPrefix, KEY_CHANNEL, type KeyRow } from "./key-rows.ts";
+import { toManagedKey } from "./managed-key.ts";
 
 const LISTEN_AGAIN_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 3_000;
 
-/** What a cache of keys needs of a database. @param databaseUrl of PostgreSQL, which tells of changes. */
+/** Creates what a cache of keys needs of a database. @param databaseUrl of PostgreSQL, which tells of changes. */
 export function createKeySource(database: Database, databaseUrl: string | undefined): KeySource {
   return {
-    findByDigest: (digest) => keyByDigest(database, digest),
-    listChangedSince: (revision) => keysChangedSince(database, revision),
-    readHistory: (revision) => keyHistory(database, revision),
-    saveLastUsed: (usedAt) => touchKeys(database, usedAt),
-    listen: (changed) => listenForKeys(databaseUrl, changed),
+    findByDigest: (digest) => findByDigest(database, digest),
+    listChangedSince: (revision) => listChangedSince(database, revision),
+    readHistory: (revision) => readHistory(database, revision),
+    saveLastUsed: (usedAt) => saveLastUsed(database, usedAt),
+    listen: (changed) => listenForChanges(databaseUrl, changed),
   };
 }
 
-/** The key with this secret, now or before its last rotation. @param digest as 64 hexadecimal digits. */
-async function keyByDigest({ kysely }: Database, digest: string): Promise<CachedKey | undefined> {
+/** Finds the key with this secret, now or before its last rotation. @param digest as 64 hexadecimal digits. */
+async function findByDigest({ kysely }: Database, digest: string): Promise<CachedKey | undefined> {
   const row = await kysely
     .selectFrom("keys")
     .selectAll()
@@ -29,14 +28,27 @@ async function keyByDigest({ kysely }: Database, digest: string): Promise<Cached
   return row && toCachedKey(row);
 }
 
-/** Ids of the keys that have changed since a revision. */
-async function keysChangedSince({ kysely }: Database, revision: number): Promise<string[]> {
+/** Converts a row to what the authentication of requests needs of it. */
+function toCachedKey(row: KeyRow): CachedKey {
+  const key = toManagedKey(row);
+  const { id, name, role, models, onDisconnect } = key;
+  return {
+    key: { id, name, role, models, onDisconnect },
+    digest: Buffer.from(row.digest, "hex"),
+    previousDigest: row.previous_digest === null ? undefined : Buffer.from(row.previous_digest, "hex"),
+    previousValidUntil: row.previous_until ?? 0,
+    validUntil: key.disabled || key.revokedAt !== null ? 0 : (key.expiresAt ?? Infinity),
+  };
+}
+
+/** Lists the ids of keys that have changed since a revision. */
+async function listChangedSince({ kysely }: Database, revision: number): Promise<string[]> {
   const rows = await kysely.selectFrom("keys").select("id").where("revision", ">", revision).execute();
   return rows.map(({ id }) => id);
 }
 
-/** What changed keys last, of all and up to a revision: one statement, so that it is true of one moment. */
-async function keyHistory({ kysely }: Database, revision: number): Promise<KeyHistory> {
+/** Reads what changed keys last, of all and up to a revision: one statement, so that it is true of one moment. */
+async function readHistory({ kysely }: Database, revision: number): Promise<KeyHistory> {
   return kysely
     .selectFrom("key_revision")
     .select((eb) => [
@@ -55,7 +67,7 @@ async function keyHistory({ kysely }: Database, revision: number): Promise<KeyHi
 }
 
 /** Writes when keys were last used. @param usedAt ids to ms since 1970. */
-async function touchKeys({ kysely }: Database, usedAt: ReadonlyMap<string, number>): Promise<void> {
+async function saveLastUsed({ kysely }: Database, usedAt: ReadonlyMap<string, number>): Promise<void> {
   await kysely.transaction().execute(async (transaction) => {
     // In the order of their ids: replicas that write the same rows must not wait for each other in a circle.
     for (const [id, at] of [...usedAt].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
@@ -74,7 +86,7 @@ async function touchKeys({ kysely }: Database, usedAt: ReadonlyMap<string, numbe
  * @param changed called for every change, and whenever changes may have been missed.
  * @returns ends it.
  */
-function listenForKeys(databaseUrl: string | undefined, changed: () => void): () => void {
+function listenForChanges(databaseUrl: string | undefined, changed: () => void): () => void {
   if (databaseUrl === undefined) return () => {};
   const listening = new AbortController();
   void listen(databaseUrl, changed, listening.signal);

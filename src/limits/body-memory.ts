@@ -2,9 +2,9 @@ import { GatewayError } from "../errors.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import type { BodyBudget } from "../http/read-body.ts";
 
-/** While less than this part of the budget is left ... */
+/** While less than this part of the budget is left, {@link CALLER_PART} applies. */
 const RESERVED_PART = 1 / 4;
-/** ... no caller may hold more than this part of it. */
+/** No caller may hold more than this part of the budget while little is left. */
 const CALLER_PART = 1 / 16;
 
 /**
@@ -26,7 +26,7 @@ export class BodyMemory implements BodyBudget {
 
   check(context: RequestContext, bytes: number): GatewayError | undefined {
     const left = this.#maxBytes - this.#heldBytes - bytes;
-    const isShort = left < 0 || (left < this.#maxBytes * RESERVED_PART && this.#isHog(context, bytes));
+    const isShort = left < 0 || (left < this.#maxBytes * RESERVED_PART && this.#exceedsShare(context, bytes));
     if (!isShort) return undefined;
     return new GatewayError(
       "overloaded",
@@ -50,7 +50,7 @@ export class BodyMemory implements BodyBudget {
   }
 
   /** Whether the caller would hold more than its share, so that one caller cannot take what is left for the others. */
-  #isHog({ holdings }: RequestContext, bytes: number): boolean {
+  #exceedsShare({ holdings }: RequestContext, bytes: number): boolean {
     return (holdings?.bodyBytes ?? 0) + bytes > this.#maxBytes * CALLER_PART;
   }
 }

@@ -1,7 +1,5 @@
-import { normalizeIP } from "@fastify/rate-limit";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply } from "fastify";
 import { GatewayError } from "../errors.ts";
-import { getClientAddress } from "../http/client-address.ts";
 import type { RedisStore } from "../store/redis.ts";
 import { BlockedCallers } from "./blocked-callers.ts";
 import { type WindowCount, LocalCounter } from "./local-counter.ts";
@@ -33,14 +31,6 @@ export interface LimitOptions {
 }
 
 /**
- * The caller's address as limits see it: one /64 network of IPv6 is one caller, or addresses could be changed at will. Read
- * it before the first `await`: a connection that was reset has no address.
- */
-export function getLimitAddress(request: FastifyRequest): string {
-  return normalizeIP(getClientAddress(request));
-}
-
-/**
  * Makes a limit. The window is fixed: across its boundary up to twice `max` can pass. While Redis fails, this process counts
  * by itself, so that an outage neither stops callers nor sets them free.
  */
@@ -68,9 +58,9 @@ class FixedWindowLimit implements Limit {
     const { count, resetMs } = await this.#count(caller);
     if (count > max) {
       this.#blocked.add(caller, resetMs);
-      throw this.#tooMany(resetMs);
+      throw this.#createRefusal(resetMs);
     }
-    reply?.headers(limitHeaders(max, max - count, resetMs));
+    reply?.headers(createLimitHeaders(max, max - count, resetMs));
   }
 
   #count(caller: string): WindowCount | Promise<WindowCount> {
@@ -96,12 +86,12 @@ class FixedWindowLimit implements Limit {
       : this.#local.count(caller);
   }
 
-  #tooMany(resetMs: number): GatewayError {
+  #createRefusal(resetMs: number): GatewayError {
     const { max, windowMs } = this.#options;
     const waitMs = Math.max(1, Math.min(Math.ceil(resetMs), RETRY_AFTER_MAX_MS));
     return new GatewayError("rate_limit_exceeded", `Too many requests: at most ${max} per ${windowMs} ms.`, {
       headers: {
-        ...limitHeaders(max, 0, resetMs),
+        ...createLimitHeaders(max, 0, resetMs),
         "retry-after": String(Math.ceil(waitMs / 1000)),
         "retry-after-ms": String(waitMs),
       },
@@ -110,7 +100,7 @@ class FixedWindowLimit implements Limit {
 }
 
 /** Both families of names: the common one, in seconds, and OpenAI's. */
-function limitHeaders(max: number, remaining: number, resetMs: number): Record<string, string> {
+function createLimitHeaders(max: number, remaining: number, resetMs: number): Record<string, string> {
   const [limit, left, reset] = [String(max), String(remaining), String(Math.ceil(resetMs / 1000))];
   return {
     "x-ratelimit-limit": limit,

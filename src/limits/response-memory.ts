@@ -26,7 +26,7 @@ export function limitResponseMemory(app: FastifyInstance): void {
     // Equal strings are not shared.
     const identity = typeof payload === "string" ? {} : payload;
     if (!held.add(identity, getCallerId(request), payload.length)) {
-      done(tooManyHeld());
+      done(createRefusal());
       return;
     }
     reply.raw.once("close", () => held.remove(identity));
@@ -75,7 +75,7 @@ class HeldPayloads {
   }
 }
 
-function tooManyHeld(): GatewayError {
+function createRefusal(): GatewayError {
   return new GatewayError(
     "overloaded",
     "Too many responses wait for their clients to read them; read yours to the end and try again.",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { AuditEntry, ManagedKey, IssuedKey } from "../keys/gateway-key.ts";
+import type { AuditEntry, ManagedKey, IssuedKey } from "../keys/managed-key.ts";
 import { formatOptionalTimestamp, formatTimestamp, timestampSchema } from "./timestamp.ts";
 
 // Keys and their audit entries as JSON, in the admin API and the command line: names in snake_case, times as ISO 8601 in UTC.

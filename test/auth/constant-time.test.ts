@@ -1,6 +1,6 @@
 import type * as NodeCrypto from "node:crypto";
 import { expect, test, vi } from "vitest";
-import { parseKeyList } from "../../src/config/key-list.ts";
+import { parseKeyList } from "../../src/config/gateway-api-keys.ts";
 import { digestSecret } from "../../src/key-secret.ts";
 import { createStaticKeyStore } from "../../src/auth/key-store.ts";
 import { ACTOR, createKeyInput, startCache } from "../support/key-cache.ts";

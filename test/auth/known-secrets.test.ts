@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseKeyList } from "../../src/config/key-list.ts";
+import { parseKeyList } from "../../src/config/gateway-api-keys.ts";
 import { fingerprintSecret } from "../../src/key-secret.ts";
 import { KnownSecrets } from "../../src/auth/known-secrets.ts";
 

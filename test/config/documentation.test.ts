@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
-import { environmentSchema } from "../../src/config/environment.ts";
+import { environmentSchema } from "../../src/config/environment-schema.ts";
 
 const names = Object.keys(environmentSchema.shape);
 

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
-import { environmentSchema } from "../../src/config/environment.ts";
+import { environmentSchema } from "../../src/config/environment-schema.ts";
 import { addEnvFile, unquoteValue } from "../../src/config/sources.ts";
 import { listMistakes } from "../support/config-mistakes.ts";
 import { createTemporaryDirectory } from "../support/test-database.ts";

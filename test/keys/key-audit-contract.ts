@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Actor } from "../../src/keys/gateway-key.ts";
+import type { Actor } from "../../src/keys/managed-key.ts";
 import { newKeySchema } from "../../src/keys/key-input.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import type { Database } from "../../src/store/database.ts";

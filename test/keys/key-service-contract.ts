@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Actor } from "../../src/keys/gateway-key.ts";
+import type { Actor } from "../../src/keys/managed-key.ts";
 import { keyChangesSchema, type NewKey, newKeySchema } from "../../src/keys/key-input.ts";
 import { digestSecret } from "../../src/key-secret.ts";
 import { KeyService } from "../../src/keys/key-service.ts";

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
-import type { IssuedKey } from "../../src/keys/gateway-key.ts";
+import type { IssuedKey } from "../../src/keys/managed-key.ts";
 import { newKeySchema } from "../../src/keys/key-input.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";

@@ -1,5 +1,5 @@
 import { onTestFinished } from "vitest";
-import type { Actor } from "../../src/keys/gateway-key.ts";
+import type { Actor } from "../../src/keys/managed-key.ts";
 import { KeyCache, type KeySource } from "../../src/auth/key-cache.ts";
 import { newKeySchema } from "../../src/keys/key-input.ts";
 import { digestSecret } from "../../src/key-secret.ts";

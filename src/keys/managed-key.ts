@@ -1,7 +1,50 @@
-import type { CachedKey } from "../auth/key-cache.ts";
-import type { KeyRow } from "./key-rows.ts";
-import type { ManagedKey } from "./gateway-key.ts";
+import type { CallerKey } from "../auth/caller-key.ts";
 import type { KeyChanges, NewKey } from "./key-input.ts";
+import type { KeyRow } from "./key-rows.ts";
+
+/** A key as its managers see it: what requests need of it, and the rest of its row but for digests. Nobody but its holder knows the secret. */
+export interface ManagedKey extends CallerKey {
+  readonly owner: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** The first characters of the secret. */
+  readonly prefix: string;
+  /** Times are ms since 1970, UTC. */
+  readonly createdAt: number;
+  /** To within some seconds. */
+  readonly lastUsedAt: number | null;
+  readonly expiresAt: number | null;
+  readonly disabled: boolean;
+  readonly revokedAt: number | null;
+  /** After a rotation: until when the secret of before is good. */
+  readonly previousSecretUntil: number | null;
+}
+
+/** Who makes a change, for the audit table. */
+export interface Actor {
+  /** Id of an admin key, `cli` or `first-start`. */
+  readonly actor: string;
+  /** Address of the caller, or user and host of the command line. */
+  readonly source: string;
+}
+
+/** A key and its secret, which no later response contains. */
+export interface IssuedKey {
+  readonly key: ManagedKey;
+  readonly secret: string;
+}
+
+/** A change that was made. */
+export interface AuditEntry {
+  readonly id: string;
+  /** ms since 1970. */
+  readonly at: number;
+  readonly actor: string;
+  readonly action: string;
+  readonly keyId: string | null;
+  /** What was changed, from what to what; never a secret. */
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly source: string;
+}
 
 /** What can be set of a key, as columns. What is left out is not among them. */
 export function toKeyColumns(settings: KeyChanges | NewKey): Pick<KeyRow, SettingColumn> {
@@ -59,17 +102,4 @@ export function diffKeys(before: KeyRow, after: KeyRow): Record<string, { from: 
       .filter((field) => JSON.stringify(old[field]) !== JSON.stringify(now[field]))
       .map((field) => [field, { from: old[field], to: now[field] }]),
   );
-}
-
-/** Converts a row to what the authentication of requests needs of it. */
-export function toCachedKey(row: KeyRow): CachedKey {
-  const key = toManagedKey(row);
-  const { id, name, role, models, onDisconnect } = key;
-  return {
-    key: { id, name, role, models, onDisconnect },
-    digest: Buffer.from(row.digest, "hex"),
-    previousDigest: row.previous_digest === null ? undefined : Buffer.from(row.previous_digest, "hex"),
-    previousValidUntil: row.previous_until ?? 0,
-    validUntil: key.disabled || key.revokedAt !== null ? 0 : (key.expiresAt ?? Infinity),
-  };
 }

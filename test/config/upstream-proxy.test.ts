@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/config.ts";
-import { selectProxy } from "../../src/config/proxy.ts";
+import { selectProxy } from "../../src/config/upstream-proxy.ts";
 import { listMistakes } from "../support/config-mistakes.ts";
 
 const PROXY = "http://proxy:3128";

@@ -1,6 +1,6 @@
 import { digestSecret, fingerprintSecret } from "../key-secret.ts";
 
-/** A gateway key as it is kept: its name, and the SHA-256 digest of its secret. The secret itself is not kept. */
+/** A gateway key of `GATEWAY_API_KEYS`: its name, and the SHA-256 digest of its secret. The secret itself is not kept. */
 export interface ConfiguredKey {
   readonly name: string;
   /** 32 bytes. */
@@ -11,12 +11,12 @@ const NAME = /^[\w.-]{1,64}$/;
 const SECRET = /^[\x21-\x7e]{1,512}$/;
 const DIGEST = /^sha256=([0-9a-f]{64})$/i;
 
-/** Not in the entries: those are configuration, and fingerprints differ from process to process. */
-const listedFingerprints = new WeakMap<ConfiguredKey, number>();
+/** Not in the keys: those are configuration, and fingerprints differ from process to process. */
+const fingerprints = new WeakMap<ConfiguredKey, number>();
 
-/** The fingerprint of a key's secret; undefined when only its digest was given. */
+/** Finds the fingerprint of a key's secret; undefined when only its digest is configured. */
 export function findFingerprint(entry: ConfiguredKey): number | undefined {
-  return listedFingerprints.get(entry);
+  return fingerprints.get(entry);
 }
 
 /**
@@ -49,7 +49,7 @@ function parseEntry(item: string): ConfiguredKey | string {
     if (!SECRET.test(secret))
       return "has a secret that is empty or has characters no Authorization header can carry";
     const entry = { name, digest: digestSecret(secret) };
-    listedFingerprints.set(entry, fingerprintSecret(secret));
+    fingerprints.set(entry, fingerprintSecret(secret));
     return entry;
   }
   const hex = DIGEST.exec(secret)?.[1];

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { parseKeyList } from "../../src/config/key-list.ts";
+import { parseKeyList } from "../../src/config/gateway-api-keys.ts";
 
 const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
 const HEX = sha256("sk-a").toString("hex");

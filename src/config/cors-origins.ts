@@ -21,14 +21,14 @@ export function findOriginMistake(item: string): string | undefined {
   if (/^[^/]+:\/\/[^/]+\/$/.test(item))
     return "must not end in a slash, which no browser sends; leave it out";
   const { scheme = "", host = "", port } = ORIGIN.exec(item)?.groups ?? {};
-  if (WEB.test(scheme)) return webMistake(scheme, host, port);
+  if (WEB.test(scheme)) return findWebMistake(scheme, host, port);
   if (/^[\w+.-]*[A-Z][\w+.-]*:\/\//.test(item)) return CAPITALS;
   if (host === "" || NO_HOST.test(host) || /^(?:wss?|ftp|file)$/.test(scheme)) return FORM;
-  return isStarred(host) && host !== "*" ? starMistake(host) : undefined;
+  return isStarred(host) && host !== "*" ? findStarMistake(host) : undefined;
 }
 
-function webMistake(scheme: string, host: string, port: string | undefined): string | undefined {
-  const star = isStarred(host) ? starMistake(host) : undefined;
+function findWebMistake(scheme: string, host: string, port: string | undefined): string | undefined {
+  const star = isStarred(host) ? findStarMistake(host) : undefined;
   if (star !== undefined) return star;
   const sample = host.replace("*", "any");
   const numbered = port === undefined || port === "*" ? sample : `${sample}:${port}`;
@@ -45,7 +45,7 @@ function isStarred(host: string): boolean {
   return host.includes("*");
 }
 
-function starMistake(host: string): string | undefined {
+function findStarMistake(host: string): string | undefined {
   return /^\*\.[^*]+$/.test(host)
     ? undefined
     : "has a star that is neither all subdomains, as in https://*.example.com, nor the port, as in http://localhost:*";
@@ -59,11 +59,11 @@ function starMistake(host: string): string | undefined {
 export function createOriginMatcher(items: readonly string[]): (origin: string) => boolean {
   const exact = new Set(items);
   if (exact.has("*")) return () => true;
-  const patterns = items.filter(isStarred).map(patternOf);
+  const patterns = items.filter(isStarred).map(compilePattern);
   return (origin) => exact.has(origin) || patterns.some((pattern) => pattern.test(origin));
 }
 
-function patternOf(item: string): RegExp {
+function compilePattern(item: string): RegExp {
   const { scheme = "", host = "", port } = ORIGIN.exec(item)?.groups ?? {};
   const hosts =
     host === "*" ? String.raw`[\w.-]+` : RegExp.escape(host).replace(/^\\\*\\\./, String.raw`(?:[\w-]+\.)+`);

@@ -1,7 +1,7 @@
 import { totalmem } from "node:os";
 import process from "node:process";
 import { z } from "zod";
-import { findOriginMistake } from "./origins.ts";
+import { findOriginMistake } from "./cors-origins.ts";
 import {
   checkedText,
   explainedList,
@@ -14,8 +14,8 @@ import {
   wholeNumber,
   wholeNumberWithin,
 } from "./values.ts";
-import { isProxyUrl, normalizeProxyUrl } from "./proxy.ts";
 import { DAY_MS, HOUR_MS } from "../durations.ts";
+import { isProxyUrl, normalizeProxyUrl } from "./upstream-proxy.ts";
 
 /** What may stand in an HTTP header value: printable ASCII, so that nothing has to be guessed about its encoding. */
 const HEADER_TEXT = /^[\x20-\x7e]{1,512}$/;
