@@ -3,7 +3,7 @@ import { RequestContext } from "../../src/http/request-context.ts";
 import { ResponseInspector } from "../../src/relay/response-inspector.ts";
 import type { ResponseFixture } from "../fixtures/replay.ts";
 
-export interface ReadOptions {
+interface ReadOptions {
   /** Upstream has ended the answer cleanly; default true. */
   readonly ended?: boolean;
   /** Headers besides the type; default: an id and a chunked body. */

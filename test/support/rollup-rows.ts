@@ -14,7 +14,7 @@ export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
 const BATCH = 1_000;
 
-export type Rollup = RollupRow;
+type Rollup = RollupRow;
 
 const KEYS = ["key_a", "key_b", "env:team", "anonymous"];
 export const MODELS = ["openai/gpt-4o-mini", "google/gemini-3-flash-preview", ""];
@@ -85,7 +85,7 @@ export function sumRollups(rows: readonly Rollup[], by: readonly Dimension[]): R
 }
 
 /** A report that has been read to its end. */
-export interface ReadReport {
+interface ReadReport {
   readonly by: readonly Dimension[];
   readonly lines: readonly UsageLine[];
   readonly total: UsageSums;
