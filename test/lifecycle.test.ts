@@ -3,7 +3,7 @@ import { sendRequest } from "./support/send-request.ts";
 import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "./support/chat-request.ts";
 import { startTestGateway } from "./support/gateway.ts";
 import { DONE, EVENT, startHeldUpstream, openStream } from "./support/held-upstream.ts";
-import { isListening } from "./support/listens.ts";
+import { isListening } from "./support/ports.ts";
 import { parseResponse, RawClient } from "./support/raw-client.ts";
 import {
   formatChunk,

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
+import { createRandom } from "../support/random.ts";
 
 /** As much of JSON Schema as OpenRouter's description of a chat completion uses. */
-export interface Schema {
+interface Schema {
   readonly $ref?: string;
   readonly type?: string | readonly string[];
   readonly enum?: readonly unknown[];
@@ -67,7 +68,7 @@ export class ValueGenerator {
 
   constructor(spec: Spec, seed: number) {
     this.#spec = spec;
-    this.#random = mulberry32(seed);
+    this.#random = createRandom(seed);
   }
 
   /** A value that fits. @param depth how much deeper optional parts may go. */
@@ -146,15 +147,4 @@ export class ValueGenerator {
       depth > 0 ? Math.max(minItems, Math.floor(this.#random() * (Math.min(maxItems, 3) + 1))) : minItems;
     return Array.from({ length }, () => this.generate(items, depth - 1));
   }
-}
-
-/** A small seeded source of chance (mulberry32, public domain). */
-export function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

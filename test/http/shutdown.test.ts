@@ -8,7 +8,7 @@ import { CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { EVENT, startHeldUpstream } from "../support/held-upstream.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
-import { isListening } from "../support/listens.ts";
+import { isListening } from "../support/ports.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { waitUntil, waitFor } from "../support/wait.ts";
 

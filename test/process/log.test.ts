@@ -2,10 +2,9 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { sendRequest } from "../support/send-request.ts";
-import { findFreePort } from "../support/free-port.ts";
+import { findFreePort, isListening } from "../support/ports.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
 import { startHeldUpstream } from "../support/held-upstream.ts";
-import { isListening } from "../support/listens.ts";
 import { waitUntil, waitFor } from "../support/wait.ts";
 
 /** Starts a gateway by a shell command in which `$RUN` is the gateway, and waits until it listens. */

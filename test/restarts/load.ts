@@ -1,6 +1,7 @@
-import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
+import { Agent, type ClientRequest, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createRandom } from "../simulation/plan.ts";
+import { endsWhole, openChatRequest } from "../support/chat-client.ts";
+import { createRandom } from "../support/random.ts";
 
 /** How far a request had come when it was lost. */
 type Phase = "connect" | "head" | "body";
@@ -43,7 +44,7 @@ const THINKING_MAX_MS = 40;
 const DEADLINE_MS = 60_000;
 
 /** How a load is made. */
-export interface LoadOptions {
+interface LoadOptions {
   /** Where requests go, in turn; after a refused connection to the next one. */
   readonly ports: readonly number[];
   readonly secret: string;
@@ -101,7 +102,7 @@ export class MixedLoad {
         messages: [{ role: "user", content: "x".repeat(kind.promptBytes) }],
       });
       const agent = this.#isOneIn(NEW_CONNECTION_PERCENT) ? false : this.#agent;
-      const loss = await this.#ask(kind, body, agent);
+      const loss = await this.#send(kind, body, agent);
       this.requests += 1;
       if (loss) this.#options.onLoss(loss);
       if (this.#isOneIn(THINKING_PERCENT)) await sleep(this.#random() * THINKING_MAX_MS);
@@ -113,13 +114,13 @@ export class MixedLoad {
     return KINDS.find(({ percent }) => (below -= percent) < 0) ?? (KINDS[0] as Kind);
   }
 
-  async #ask(kind: Kind, body: string, agent: Agent | false): Promise<Loss | undefined> {
+  async #send(kind: Kind, body: string, agent: Agent | false): Promise<Loss | undefined> {
     const { ports } = this.#options;
     const first = this.#started++;
     let loss: Loss | undefined;
     for (let attempt = 0; attempt < ports.length; attempt++) {
       const port = ports[(first + attempt) % ports.length] ?? 0;
-      loss = await this.#askOnce(kind, body, { agent, port });
+      loss = await this.#sendOnce(kind, body, { agent, port });
       // Nothing was sent, so another gateway may have it: as a load balancer does.
       if (loss?.cause !== "ECONNREFUSED" || ports.length === 1) return loss;
       this.refused += 1;
@@ -127,53 +128,40 @@ export class MixedLoad {
     return loss;
   }
 
-  #askOnce(
+  #sendOnce(
     kind: Kind,
     body: string,
     { agent, port }: { agent: Agent | false; port: number },
   ): Promise<Loss | undefined> {
     return new Promise((resolve) => {
-      const asking = request({
-        agent,
-        port,
-        host: "127.0.0.1",
-        method: "POST",
-        path: "/openai/v1/chat/completions",
-        headers: {
-          authorization: `Bearer ${this.#options.secret}`,
-          "content-type": "application/json",
-          "content-length": Buffer.byteLength(body),
-        },
-      });
+      const call = openChatRequest({ agent, port, secret: this.#options.secret });
       const state: { phase: Phase; status: number } = { phase: "connect", status: 0 };
       const end = (cause: string | undefined): void => {
         clearTimeout(deadline);
-        const lost = cause !== undefined && { kind: kind.name, ...state, cause, ...this.#about(asking) };
+        const lost = cause !== undefined && { kind: kind.name, ...state, cause, ...this.#describeLoss(call) };
         resolve(lost || undefined);
       };
       const deadline = setTimeout(() => {
         end("deadline");
-        asking.destroy();
+        call.destroy();
       }, DEADLINE_MS);
-      asking.on("finish", () => (state.phase = "head"));
-      asking.on("error", (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
-      asking.on("response", (response) => {
+      call.on("finish", () => (state.phase = "head"));
+      call.on("error", (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
+      call.on("response", (response) => {
         Object.assign(state, { phase: "body", status: response.statusCode });
         void readResponse(response, kind.stream).then(end);
       });
-      asking.end(body);
+      call.end(body);
     });
   }
 
-  #about(asking: ClientRequest): { afterStopMs: number; reusedConnection: boolean } {
+  #describeLoss(call: ClientRequest): { afterStopMs: number; reusedConnection: boolean } {
     return {
       afterStopMs: Math.round(performance.now() - this.#stoppedAt),
-      reusedConnection: asking.reusedSocket,
+      reusedConnection: call.reusedSocket,
     };
   }
 }
-
-const DONE = "data: [DONE]\n\n";
 
 /** Reads an answer to its end. @returns why it is none that a client can use; undefined if it is complete. */
 async function readResponse(response: IncomingMessage, isStream: boolean): Promise<string | undefined> {
@@ -186,6 +174,5 @@ async function readResponse(response: IncomingMessage, isStream: boolean): Promi
   const text = Buffer.concat(chunks).toString();
   if (response.statusCode !== 200)
     return /"code":\s*"([a-z_]+)"/.exec(text)?.[1] ?? `HTTP ${response.statusCode}`;
-  const isComplete = isStream ? text.endsWith(DONE) : text.trimEnd().endsWith("}");
-  return isComplete ? undefined : "incomplete";
+  return endsWhole(text, isStream) ? undefined : "incomplete";
 }

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
-import { Replica } from "../simulation/replica.ts";
+import { Replica } from "../support/replica.ts";
 import { type BalancerProcess, launchBalancer } from "../support/balancer-process.ts";
-import { findFreePort } from "../support/free-port.ts";
+import { findFreePort } from "../support/ports.ts";
 import { type Loss, MixedLoad } from "./load.ts";
 
 /**
@@ -16,7 +16,7 @@ export type Procedure = "plain" | "reload" | "down";
 
 export const PROCEDURES: readonly Procedure[] = ["plain", "reload", "down"];
 
-export interface RollingRestart {
+interface RollingRestart {
   /** A file in `deploy/`; undefined: callers connect to the gateways themselves, and to the other one if one refuses. */
   readonly balancer: string | undefined;
   readonly procedure: Procedure;
@@ -31,7 +31,7 @@ export interface RollingRestart {
 }
 
 /** What rolling restarts came to. */
-export interface RollingFigures {
+interface RollingFigures {
   readonly requests: number;
   readonly lost: number;
   /** How many requests were lost for each reason. */

@@ -1,6 +1,7 @@
-import { Agent, request } from "node:http";
+import { Agent } from "node:http";
+import { openChatRequest } from "../support/chat-client.ts";
 import type { PlannedRequest } from "./plan.ts";
-import type { Replica } from "./replica.ts";
+import type { Replica } from "../support/replica.ts";
 
 const AT_ONCE = 32;
 /** Nothing in a plan takes nearly so long: a request that does is a fault. */
@@ -38,7 +39,7 @@ export async function runCallers(
       const replica = replicas[planned.number % replicas.length];
       // What is under way when it is killed is lost; what comes after would only meet a closed port.
       await replica?.whenUp;
-      seen.push(await ask(agent, replica?.port ?? 0, secrets[planned.key] ?? "", planned));
+      seen.push(await send(agent, replica?.port ?? 0, secrets[planned.key] ?? "", planned));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, caller));
@@ -46,7 +47,7 @@ export async function runCallers(
   return seen;
 }
 
-function ask(agent: Agent, port: number, secret: string, planned: PlannedRequest): Promise<CallerOutcome> {
+function send(agent: Agent, port: number, secret: string, planned: PlannedRequest): Promise<CallerOutcome> {
   const seen: CallerOutcome = { planned, generationId: undefined, status: 0 };
   const id = formatRequestId(planned.number);
   return new Promise((resolve, reject) => {
@@ -55,28 +56,16 @@ function ask(agent: Agent, port: number, secret: string, planned: PlannedRequest
       clearTimeout(deadline);
       resolve(seen);
     };
-    const asking = request({
-      agent,
-      port,
-      host: "127.0.0.1",
-      method: "POST",
-      path: "/openai/v1/chat/completions",
-      headers: {
-        authorization: `Bearer ${secret}`,
-        "content-type": "application/json",
-        "x-request-id": id,
-        "x-session-id": id,
-      },
-    });
+    const call = openChatRequest({ agent, port, secret, id });
     const leaving =
       planned.leavesAfterMs === undefined
         ? undefined
-        : setTimeout(() => asking.destroy(), planned.leavesAfterMs);
+        : setTimeout(() => call.destroy(), planned.leavesAfterMs);
     const deadline = setTimeout(
       () => reject(new Error(`${id} took longer than ${DEADLINE_MS} ms`)),
       DEADLINE_MS,
     );
-    asking.on("response", (response) => {
+    call.on("response", (response) => {
       seen.status = response.statusCode ?? 0;
       const generationId = response.headers["x-generation-id"];
       if (typeof generationId === "string") seen.generationId = generationId;
@@ -85,7 +74,7 @@ function ask(agent: Agent, port: number, secret: string, planned: PlannedRequest
       response.resume();
     });
     // Its replica may be dead, or die.
-    asking.on("error", end);
-    asking.end(planned.body);
+    call.on("error", end);
+    call.end(planned.body);
   });
 }

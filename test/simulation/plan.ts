@@ -1,3 +1,5 @@
+import { createRandom } from "../support/random.ts";
+
 /** One request of a simulation, and what its caller does with the answer. */
 export interface PlannedRequest {
   readonly number: number;
@@ -59,15 +61,4 @@ export function makePlan(count: number, seed: number): PlannedRequest[] {
       leavesAfterMs: leaves ? below(LEAVES_WITHIN_MS) : undefined,
     };
   });
-}
-
-/** A small generator (mulberry32) of random numbers from 0 to 1 that is the same everywhere. */
-export function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d_2b_79_f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -6,11 +6,11 @@ import type { IssuedKey } from "../../src/keys/managed-key.ts";
 import { newKeySchema } from "../../src/keys/key-input.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
-import { findFreePort } from "../support/free-port.ts";
+import { findFreePort } from "../support/ports.ts";
 import { waitUntil } from "../support/wait.ts";
 import { runCallers } from "./callers.ts";
 import { KEY_NAMES, makePlan } from "./plan.ts";
-import { Replica } from "./replica.ts";
+import { Replica } from "../support/replica.ts";
 import { type Verdict, verifyLedger } from "./verify.ts";
 
 const ACCOUNT_KEY = "sk-or-simulation-account-0123456789";
@@ -20,7 +20,7 @@ const RECORD_AFTER_MS = 700;
 const SETTLE_AFTER_MS = 200;
 const SETTLED_DEADLINE_MS = 120_000;
 
-export interface Simulation {
+interface Simulation {
   readonly requests: number;
   readonly seed: number;
   /** An empty database for two replicas; undefined: SQLite, with one. */

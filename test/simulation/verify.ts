@@ -23,7 +23,7 @@ export interface Verdict {
 }
 
 /** What callers saw, and the ids of the keys they came with. */
-export interface Callers {
+interface Callers {
   readonly seen: readonly CallerOutcome[];
   readonly keyIds: readonly string[];
 }

@@ -8,8 +8,8 @@ import {
   sendRawChat,
   startTestSimulator,
   streamChat,
-  until,
 } from "../support/simulator.ts";
+import { waitUntil } from "../support/wait.ts";
 
 async function readData(simulator: Simulator, path: string): Promise<Record<string, unknown>> {
   const { json } = await getJson(simulator, path);
@@ -63,7 +63,7 @@ test("an abandoned stream is billed for the prompt and what was sent", async () 
   const simulator = await startTestSimulator();
   const model = "sim/stall:after=2,padBytes=400";
   await sendRawChat(simulator, { model, stream: true }, (text) => parseEvents(text).length === 2);
-  await until("the abort", () => lastSeen(simulator).aborted);
+  await waitUntil(() => lastSeen(simulator).aborted, "the abort");
   const { generationId = "", abortedAtMs } = lastSeen(simulator);
   const data = await readData(simulator, `/generation?id=${generationId}`);
   const tokens = Number(data["tokens_completion"]);
@@ -78,7 +78,7 @@ test("an abandoned unstreamed request runs on and is billed whole", async () => 
   const simulator = await startTestSimulator();
   const whole = await completeChat(simulator, { model: "sim/ok" });
   await sendRawChat(simulator, { model: "sim/ok:gapMs=1000" }, (text) => text.includes("200 OK"));
-  await until("the abort", () => simulator.readStats().aborted === 1);
+  await waitUntil(() => simulator.readStats().aborted === 1, "the abort");
   const { generationId = "" } = lastSeen(simulator);
   expect(simulator.findBilledNanodollars(generationId)).toBe(simulator.findBilledNanodollars(whole.id));
 });
@@ -102,9 +102,9 @@ test("a slow record is known later than others", async () => {
   const slow = await completeChat(simulator, { model: "sim/ok:recordMs=60" });
   const early = await getJson(simulator, `/generation?id=${slow.id}`);
   expect(early.status).toBe(404);
-  await until(
-    "the record",
+  await waitUntil(
     async () => (await getJson(simulator, `/generation?id=${slow.id}`)).status === 200,
+    "the record",
   );
 });
 

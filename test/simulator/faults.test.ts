@@ -8,8 +8,8 @@ import {
   sendRawChat,
   startTestSimulator,
   streamChat,
-  until,
 } from "../support/simulator.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const LAST_CHUNK = "\r\n0\r\n\r\n";
 
@@ -62,7 +62,7 @@ test.each([
   expect(answer.ending).toBe(ending);
   expect(parseEvents(answer.text)).toHaveLength(3);
   expect(answer.text.endsWith(LAST_CHUNK)).toBe(false);
-  await until("the break", () => simulator.readStats().broken === 1);
+  await waitUntil(() => simulator.readStats().broken === 1, "the break");
   expect(simulator.seen[0]?.aborted).toBe(false);
 });
 
@@ -103,7 +103,7 @@ test("stall falls silent and hang never answers, until the client leaves", async
   const reader = stalled.body?.getReader();
   expect(stalled.status).toBe(200);
   await reader?.cancel();
-  await until("two aborts", () => simulator.readStats().aborted === 2);
+  await waitUntil(() => simulator.readStats().aborted === 2, "two aborts");
   expect(simulator.seen.map((seen) => seen.bytesSent)).toEqual([0, 0]);
 });
 
@@ -115,7 +115,7 @@ test("flood sends as much as asked, and no more than the reader takes", async ()
   }
   const huge = await sendChat(simulator, { model: "sim/flood:bytes=2000000000", stream: true });
   await huge.body?.cancel();
-  await until("the abort", () => simulator.readStats().aborted === 1);
+  await waitUntil(() => simulator.readStats().aborted === 1, "the abort");
   expect(simulator.seen[2]?.bytesSent).toBeLessThan(1_000_000_000);
 });
 

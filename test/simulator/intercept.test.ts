@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { sendChat, sendRawChat, startTestSimulator, within } from "../support/simulator.ts";
+import { sendChat, sendRawChat, startTestSimulator } from "../support/simulator.ts";
+import { waitFor } from "../support/wait.ts";
 
 test("an interceptor gets the whole body and answers with any bytes at any time", async () => {
   const simulator = await startTestSimulator();
@@ -32,7 +33,7 @@ test("an interceptor can break an answer off, and sees a caller leave", async ()
     exchange.res.flushHeaders();
   });
   await sendRawChat(simulator, {}, (text) => text.includes("\r\n\r\n"));
-  await within("leaving", left.promise);
+  await waitFor(left.promise, "leaving");
 });
 
 test("an interceptor that fails is a 500 that says so; without one the simulator answers again", async () => {

@@ -7,8 +7,8 @@ import {
   sendRawChat,
   startTestSimulator,
   streamChat,
-  within,
 } from "../support/simulator.ts";
+import { waitFor } from "../support/wait.ts";
 
 const WEATHER = {
   type: "function",
@@ -158,7 +158,7 @@ test("whitespace trickles in gaps before a slow JSON answer", async () => {
   const startedAtMs = performance.now();
   const answer = await sendChat(simulator, { model: "sim/ok:whitespace=4,gapMs=10" });
   const headAtMs = performance.now();
-  const text = await within("slow JSON", answer.text());
+  const text = await waitFor(answer.text(), "slow JSON");
   expect(text.startsWith("\n         \n".repeat(4) + "{")).toBe(true);
   expect(performance.now() - startedAtMs).toBeGreaterThan(38);
   expect(performance.now() - headAtMs).toBeGreaterThan(20);

@@ -8,8 +8,8 @@ import {
   getJson,
   sendRawChat,
   startTestSimulator,
-  within,
 } from "../support/simulator.ts";
+import { waitFor } from "../support/wait.ts";
 
 interface Models {
   readonly data: { id: string; pricing: { prompt: string; completion: string } }[];
@@ -86,9 +86,9 @@ test("counters can be read and reset over HTTP without a key", async () => {
   const simulator = await startTestSimulator();
   await (await sendChat(simulator, {})).text();
   const stats = async (): Promise<unknown> =>
-    (await within("stats", fetch(`${simulator.origin}/__simulator/stats`))).json();
+    (await waitFor(fetch(`${simulator.origin}/__simulator/stats`), "stats")).json();
   expect(await stats()).toMatchObject({ requests: 1, completed: 1 });
-  await within("reset", fetch(`${simulator.origin}/__simulator/reset`, { method: "POST" }));
+  await waitFor(fetch(`${simulator.origin}/__simulator/reset`, { method: "POST" }), "reset");
   expect(await stats()).toMatchObject({ requests: 0, billedNanodollars: 0 });
 });
 
@@ -96,7 +96,7 @@ test("closing destroys what is open", async () => {
   const simulator = await startTestSimulator();
   const hung = sendRawChat(simulator, { model: "sim/stall", stream: true });
   while (simulator.readStats().bytesOut === 0) await new Promise((resolve) => void setImmediate(resolve));
-  await within("close", simulator.close(), 500);
+  await waitFor(simulator.close(), "close", 500);
   expect((await hung).text).toContain("200 OK");
 });
 
@@ -105,11 +105,11 @@ test("the process says how to use it, answers, and stops at a signal", async () 
     stdio: ["ignore", "pipe", "inherit"],
   });
   try {
-    const [line] = (await within("the first line", once(child.stdout, "data"), 5000)) as [Buffer];
+    const [line] = (await waitFor(once(child.stdout, "data"), "the first line", 5000)) as [Buffer];
     const baseUrl = /OPENROUTER_BASE_URL=(http:\S+\/api\/v1),/.exec(line.toString())?.[1];
-    expect((await within("models", fetch(`${baseUrl}/models`, { headers: API_HEADERS }))).status).toBe(200);
+    expect((await waitFor(fetch(`${baseUrl}/models`, { headers: API_HEADERS }), "models")).status).toBe(200);
     child.kill("SIGTERM");
-    expect(await within("the exit", once(child, "exit"))).toEqual([0, null]);
+    expect(await waitFor(once(child, "exit"), "the exit")).toEqual([0, null]);
   } finally {
     child.kill("SIGKILL");
   }
@@ -117,5 +117,5 @@ test("the process says how to use it, answers, and stops at a signal", async () 
 
 test("a wrong flag ends the process with exit code 78", async () => {
   const child = spawn(process.execPath, ["tools/simulator/main.ts", "--port", "x"], { stdio: "ignore" });
-  expect(await within("the exit", once(child, "exit"), 5000)).toEqual([78, null]);
+  expect(await waitFor(once(child, "exit"), "the exit", 5000)).toEqual([78, null]);
 });

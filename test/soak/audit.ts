@@ -59,8 +59,8 @@ export class Audit {
   }
 
   /** A request is about to be sent. */
-  addRequest(asked: SoakRequest): void {
-    this.#callers.set(asked.id, asked);
+  addRequest(call: SoakRequest): void {
+    this.#callers.set(call.id, call);
   }
 
   /** Takes over what upstream has seen since the last time. Call it before the simulator forgets. */
@@ -148,12 +148,12 @@ export class Audit {
     const request = this.#sent.get(row.request_id);
     // Upstream's bill is final when its answer has ended.
     if (request && request.endedAtMs === undefined) return false;
-    const asked = this.#callers.get(row.request_id);
-    if (!asked) this.#report(`${row.request_id}: there is a row, and no such request was made`);
+    const call = this.#callers.get(row.request_id);
+    if (!call) this.#report(`${row.request_id}: there is a row, and no such request was made`);
     else if (!request) this.#matchUnsent(row);
-    else this.#compare(row, request, asked);
+    else this.#compare(row, request, call);
     this.#sent.delete(row.request_id);
-    if (request && asked?.endedAt !== 0) this.#callers.delete(row.request_id);
+    if (request && call?.endedAt !== 0) this.#callers.delete(row.request_id);
     this.matched += 1;
     return true;
   }
@@ -181,8 +181,8 @@ export class Audit {
 
   #forgetCallers(): void {
     const before = performance.now() - CALLER_FORGOTTEN_AFTER_MS;
-    for (const [id, asked] of this.#callers) {
-      if (asked.endedAt !== 0 && asked.endedAt < before && !this.#sent.has(id)) this.#callers.delete(id);
+    for (const [id, call] of this.#callers) {
+      if (call.endedAt !== 0 && call.endedAt < before && !this.#sent.has(id)) this.#callers.delete(id);
     }
   }
 }

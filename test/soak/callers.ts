@@ -1,6 +1,7 @@
-import { Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
+import { Agent, type ClientRequest, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createRandom } from "../simulation/plan.ts";
+import { endsWhole, openChatRequest } from "../support/chat-client.ts";
+import { createRandom } from "../support/random.ts";
 import { sendBroken } from "./broken-requests.ts";
 import { type Behaviour, type SoakKind, LARGE_RESPONSE, pickBehaviour, pickKind } from "./kinds.ts";
 
@@ -32,15 +33,15 @@ export interface SoakRequest {
 }
 
 /** How the callers of a soak work. */
-export interface CallersOptions {
+interface CallersOptions {
   readonly port: number;
   readonly secrets: readonly string[];
   readonly callers: number;
   readonly seed: number;
   /** Called before a request is sent that may reach upstream. */
-  readonly onSend: (asked: SoakRequest) => void;
+  readonly onSend: (request: SoakRequest) => void;
   /** Called when it has ended for its caller. */
-  readonly onEnd: (asked: SoakRequest) => void;
+  readonly onEnd: (request: SoakRequest) => void;
 }
 
 /** Callers that make requests of all kinds, one after the other, until they are stopped. */
@@ -67,15 +68,15 @@ export class SoakCallers {
   }
 
   async #loop(): Promise<void> {
-    while (!this.#isStopped) await this.#askOne();
+    while (!this.#isStopped) await this.#sendOne();
   }
 
-  async #askOne(): Promise<void> {
+  async #sendOne(): Promise<void> {
     const number = this.requests++;
     const behaviour = pickBehaviour(this.#random());
     const reads = behaviour === "reads-slowly" || behaviour === "stops-reading";
     const kind = reads ? LARGE_RESPONSE : pickKind(this.#random());
-    const asked: SoakRequest = {
+    const request: SoakRequest = {
       id: `soak-${number}`,
       kind,
       behaviour,
@@ -85,11 +86,11 @@ export class SoakCallers {
       endedAt: 0,
     };
     const secret = this.#options.secrets[number % this.#options.secrets.length] ?? "";
-    this.#options.onSend(asked);
-    if (behaviour === "broken-request") asked.status = await sendBroken(this.#options.port, secret, number);
-    else await this.#send(asked, behaviour === "wrong-key" ? `sk-wrong-${number}` : secret);
-    asked.endedAt = performance.now();
-    this.#options.onEnd(asked);
+    this.#options.onSend(request);
+    if (behaviour === "broken-request") request.status = await sendBroken(this.#options.port, secret, number);
+    else await this.#send(request, behaviour === "wrong-key" ? `sk-wrong-${number}` : secret);
+    request.endedAt = performance.now();
+    this.#options.onEnd(request);
   }
 
   #body({ kind }: SoakRequest): Buffer {
@@ -104,72 +105,64 @@ export class SoakCallers {
     );
   }
 
-  async #send(asked: SoakRequest, secret: string): Promise<void> {
-    const body = this.#body(asked);
-    const asking = request({
+  async #send(request: SoakRequest, secret: string): Promise<void> {
+    const body = this.#body(request);
+    const call = openChatRequest({
       agent: this.#random() * 100 < NEW_CONNECTION_PERCENT ? false : this.#agent,
       port: this.#options.port,
-      host: "127.0.0.1",
-      method: "POST",
-      path: "/openai/v1/chat/completions",
-      headers: {
-        authorization: `Bearer ${secret}`,
-        "content-type": "application/json",
-        "content-length": body.length,
-        "x-request-id": asked.id,
-        "x-session-id": asked.id,
-      },
+      secret,
+      id: request.id,
+      bodyBytes: body.length,
     });
-    const ended = followResponse(asking, asked);
-    const timers = [setTimeout(() => asking.destroy(new Error("deadline")), DEADLINE_MS)];
+    const ended = followResponse(call, request);
+    const timers = [setTimeout(() => call.destroy(new Error("deadline")), DEADLINE_MS)];
     const leavesWithin = { "leaves-early": LEAVES_EARLY_WITHIN_MS, "leaves-midway": LEAVES_MIDWAY_WITHIN_MS };
-    if (asked.behaviour === "leaves-early" || asked.behaviour === "leaves-midway")
-      timers.push(setTimeout(() => asking.destroy(), this.#random() * leavesWithin[asked.behaviour]));
-    if (asked.behaviour === "sends-slowly") await sendSlowly(asking, body);
-    else asking.end(body);
+    if (request.behaviour === "leaves-early" || request.behaviour === "leaves-midway")
+      timers.push(setTimeout(() => call.destroy(), this.#random() * leavesWithin[request.behaviour]));
+    if (request.behaviour === "sends-slowly") await sendSlowly(call, body);
+    else call.end(body);
     await ended;
     for (const timer of timers) clearTimeout(timer);
   }
 }
 
-function followResponse(asking: ClientRequest, asked: SoakRequest): Promise<void> {
+function followResponse(call: ClientRequest, request: SoakRequest): Promise<void> {
   return new Promise((resolve) => {
-    asking.on("error", (error: NodeJS.ErrnoException) => {
-      asked.error ??= error.code ?? error.message;
+    call.on("error", (error: NodeJS.ErrnoException) => {
+      request.error ??= error.code ?? error.message;
       resolve();
     });
-    asking.on("response", (response) => {
-      asked.status = response.statusCode ?? 0;
-      void readResponse(response, asked).then(resolve);
+    call.on("response", (response) => {
+      request.status = response.statusCode ?? 0;
+      void readResponse(response, request).then(resolve);
     });
   });
 }
 
-async function readResponse(response: IncomingMessage, asked: SoakRequest): Promise<void> {
+async function readResponse(response: IncomingMessage, request: SoakRequest): Promise<void> {
   let tail = "";
   response.on("data", (chunk: Buffer) => {
     tail = (tail + chunk.toString("latin1")).slice(-64);
-    if (asked.behaviour === "reads-slowly") {
+    if (request.behaviour === "reads-slowly") {
       response.pause();
       setTimeout(() => response.resume(), SLOW_READ_MS);
-    } else if (asked.behaviour === "stops-reading") {
+    } else if (request.behaviour === "stops-reading") {
       response.pause();
       // It reads nothing, so it does not see either that the gateway closes its connection.
       setTimeout(() => response.destroy(), STOPPED_MS);
     }
   });
-  response.on("error", (error: NodeJS.ErrnoException) => (asked.error ??= error.code ?? error.message));
+  response.on("error", (error: NodeJS.ErrnoException) => (request.error ??= error.code ?? error.message));
   await new Promise<void>((resolve) => void response.once("close", () => resolve()));
   const isStream = response.headers["content-type"]?.startsWith("text/event-stream") === true;
-  const endsWell = isStream ? tail.endsWith("data: [DONE]\n\n") : tail.trimEnd().endsWith("}");
-  asked.isComplete = response.complete && endsWell;
+  request.isComplete = response.complete && endsWhole(tail, isStream);
 }
 
-async function sendSlowly(asking: ClientRequest, body: Buffer): Promise<void> {
+async function sendSlowly(call: ClientRequest, body: Buffer): Promise<void> {
   const size = Math.ceil(body.length / SLOW_SEND_PIECES);
-  for (let at = 0; at < body.length && !asking.destroyed; at += size) {
-    asking.write(body.subarray(at, at + size));
+  for (let at = 0; at < body.length && !call.destroyed; at += size) {
+    call.write(body.subarray(at, at + size));
     await sleep(SLOW_SEND_MS);
   }
-  asking.end();
+  call.end();
 }

@@ -1,4 +1,5 @@
-import { Agent, type ClientRequest, request } from "node:http";
+import { Agent, type ClientRequest } from "node:http";
+import { openChatRequest } from "../support/chat-client.ts";
 import { waitUntil } from "../support/wait.ts";
 
 /** Long enough that the first of many streams still runs when the last one has begun. */
@@ -19,36 +20,22 @@ export async function fillCapacity(
   const statuses: number[] = [];
   const open: ClientRequest[] = [];
   const begin = (id: string): void => {
-    const asking = request({
-      agent,
-      port,
-      host: "127.0.0.1",
-      method: "POST",
-      path: "/openai/v1/chat/completions",
-      headers: {
-        authorization: `Bearer ${secret}`,
-        "content-type": "application/json",
-        "x-request-id": id,
-        "x-session-id": id,
-      },
-    });
-    asking.on("response", (response) => {
+    const call = openChatRequest({ agent, port, secret, id });
+    call.on("response", (response) => {
       statuses.push(response.statusCode ?? 0);
       response.on("error", () => {});
       response.resume();
     });
-    asking.on("error", () => {});
-    asking.end(
-      JSON.stringify({ model: MODEL, stream: true, messages: [{ role: "user", content: "Hello" }] }),
-    );
-    open.push(asking);
+    call.on("error", () => {});
+    call.end(JSON.stringify({ model: MODEL, stream: true, messages: [{ role: "user", content: "Hello" }] }));
+    open.push(call);
   };
   const places = ids.slice(0, -1);
   places.forEach(begin);
   await waitUntil(() => statuses.length === places.length, "a stream in every place", DEADLINE_MS);
   begin(ids.at(-1) ?? "");
   await waitUntil(() => statuses.length === ids.length, "an answer to one request more", DEADLINE_MS);
-  for (const asking of open) asking.destroy();
+  for (const call of open) call.destroy();
   agent.destroy();
   return { statuses: statuses.slice(0, -1), extra: statuses.at(-1) ?? 0 };
 }

@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Replica } from "../simulation/replica.ts";
+import type { Replica } from "../support/replica.ts";
 import { waitUntil } from "../support/wait.ts";
 import type { Audit } from "./audit.ts";
 import { type SoakRequest, SoakCallers } from "./callers.ts";
@@ -30,7 +30,7 @@ const SETTLED_DEADLINE_MS = 60_000;
 const DESCRIPTORS_DEADLINE_MS = 60_000;
 
 /** What a run works with. */
-export interface Parts {
+interface Parts {
   readonly gateway: Replica;
   readonly inspector: Inspector;
   readonly audit: Audit;
@@ -61,8 +61,8 @@ export class SoakRun {
         secrets,
         callers,
         seed,
-        onSend: (asked) => audit.addRequest(asked),
-        onEnd: (asked) => this.#judge(asked),
+        onSend: (call) => audit.addRequest(call),
+        onEnd: (call) => this.#judge(call),
       });
       await this.#watch(minutes * 60_000);
       await load.stop();
@@ -159,12 +159,12 @@ export class SoakRun {
   }
 
   /** Whether an answer is what its caller should have got. */
-  #judge(asked: SoakRequest): void {
-    const { kind, behaviour, status, isComplete, error } = asked;
+  #judge(call: SoakRequest): void {
+    const { kind, behaviour, status, isComplete, error } = call;
     const outcome = `${behaviour}${kind.isFault ? " fault" : ""} ${status}${isComplete ? "" : " incomplete"}`;
     this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
     const { report } = this.#parts;
-    const said = `${asked.id} (${behaviour}, ${kind.model}): ${status} ${error ?? ""}`;
+    const said = `${call.id} (${behaviour}, ${kind.model}): ${status} ${error ?? ""}`;
     if (behaviour === "broken-request") {
       if (status >= 500 || status === 200) report(said);
     } else if (behaviour === "wrong-key") {

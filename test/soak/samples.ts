@@ -5,7 +5,7 @@ const HEAP_GROWTH_MAX = 1.1;
 const MIB = 1024 * 1024;
 
 /** What a gateway used at one moment, after a collection. */
-export interface Sample extends Memory {
+interface Sample extends Memory {
   /** Share of the run that is over, from 0 to 1. */
   readonly progress: number;
   readonly descriptors: number;

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { KeyService } from "../../src/keys/key-service.ts";
 import { openDatabase } from "../../src/store/database.ts";
-import { Replica } from "../simulation/replica.ts";
+import { Replica } from "../support/replica.ts";
 import { createKeys } from "../simulation/simulate.ts";
-import { findFreePort } from "../support/free-port.ts";
+import { findFreePort } from "../support/ports.ts";
 import { waitUntil } from "../support/wait.ts";
 import { Audit, KEPT_REQUESTS } from "./audit.ts";
 import { Inspector } from "./inspector.ts";
@@ -14,7 +14,7 @@ import { LogWatch } from "./log-watch.ts";
 import { MAX_IN_FLIGHT, SoakRun, type SoakOptions } from "./run.ts";
 
 /** What a soak came to. */
-export interface SoakVerdict {
+interface SoakVerdict {
   /** Every violation, in words, up to a limit; none is as it has to be. */
   readonly violations: readonly string[];
   readonly figures: Readonly<Record<string, unknown>>;

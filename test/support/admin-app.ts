@@ -30,7 +30,7 @@ export interface AdminApp {
   readonly lastResponse: () => FastifyReply["raw"] | undefined;
 }
 
-export interface AdminAppOptions {
+interface AdminAppOptions {
   readonly clientStallTimeoutMs?: number;
   /** Called with every request before it is let in, as the look-up of its key is. */
   readonly beforeAuthentication?: () => Promise<void>;

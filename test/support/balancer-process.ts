@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { findFreePort } from "./free-port.ts";
-import { isListening } from "./listens.ts";
+import { findFreePort, isListening } from "./ports.ts";
 import { waitUntil } from "./wait.ts";
 
 /** A load balancer, as one of the files in `deploy/` sets it up. */
@@ -29,7 +28,7 @@ export interface BalancerProcess {
 }
 
 /** Where and how a balancer runs. */
-export interface BalancerOptions {
+interface BalancerOptions {
   /** For its configuration and its files. */
   readonly directory: string;
   /** Changes the text of the file in `deploy/`, for experiments. */

@@ -9,7 +9,7 @@ import { createTemporaryDirectory } from "./test-database.ts";
 import { createEndedContext, createStartEntry } from "./request-context.ts";
 
 /** A disk on which there is no room for rows while the test says so. */
-export class JournalOnFullDisk extends Journal {
+class JournalOnFullDisk extends Journal {
   full = false;
 
   override spill(rows: readonly RequestRow[]): void {

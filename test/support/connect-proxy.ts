@@ -3,7 +3,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 
 /** A forward proxy that takes CONNECT and nothing else. */
-export interface ConnectProxy {
+interface ConnectProxy {
   readonly port: number;
   /** What it was asked for, in order: `host:port`. */
   readonly asked: readonly string[];

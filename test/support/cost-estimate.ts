@@ -11,7 +11,7 @@ export function toRequestBody(fields: Readonly<Record<string, unknown>>): Reques
 }
 
 /** The model's only endpoint is the one that the list of models shows. */
-export function toOnlyCandidate(model: ListedModel): CandidateModel {
+function toOnlyCandidate(model: ListedModel): CandidateModel {
   const endpoint = { tag: "test", pricing: model["pricing"], context_length: model["context_length"] };
   const { max_completion_tokens } = (model["top_provider"] ?? {}) as { max_completion_tokens?: unknown };
   return { model, endpoints: [{ ...endpoint, max_completion_tokens }] };

@@ -2,7 +2,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 
 /** A server that speaks Redis's protocol and answers what a test wants. */
-export interface FakeRedis {
+interface FakeRedis {
   readonly url: string;
   /** Every command so far, its name first, in upper case. */
   readonly commands: readonly (readonly string[])[];

@@ -14,7 +14,7 @@ import { waitUntil } from "./wait.ts";
 export const EVENT = 'data: {"choices":[]}\n\n';
 export const DONE = "data: [DONE]\n\n";
 
-export interface HeldUpstream {
+interface HeldUpstream {
   readonly upstream: ScriptedUpstream;
   /** Ends every stream that is held. */
   readonly finish: () => void;

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 
 /** One answer of `GET /generation`. */
-export interface RecordResponse {
+interface RecordResponse {
   readonly status: number;
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string>>;
@@ -27,7 +27,7 @@ export interface Scenario {
 }
 
 /** A hostile stand-in for OpenRouter with records of its own. It shares no code with the gateway or the simulator. */
-export interface HostileOpenRouter {
+interface HostileOpenRouter {
   readonly baseUrl: string;
   /** How often each generation was looked up. */
   readonly lookUps: ReadonlyMap<string, number>;

@@ -4,7 +4,7 @@ import { readResponseHead } from "../../src/upstream/response-head.ts";
 import { ResponseInspector } from "../../src/relay/response-inspector.ts";
 import type { ResponseFixture } from "../fixtures/replay.ts";
 
-export interface ReadOptions {
+interface ReadOptions {
   /** Upstream has ended the answer cleanly; default true. */
   readonly ended?: boolean;
   /** Headers besides the type; default: an id and a chunked body. */

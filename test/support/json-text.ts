@@ -71,7 +71,7 @@ export const stringToken: fc.Arbitrary<string> = fc.oneof(
   longStringToken,
 );
 
-export const numberToken: fc.Arbitrary<string> = fc.oneof(
+const numberToken: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(
     "0",
     "-0",

@@ -8,7 +8,7 @@ import { ACCOUNT_KEY } from "./gateway.ts";
 import { createTemporaryDirectory } from "./test-database.ts";
 
 /** An answer of the admin API. */
-export interface AdminResponse {
+interface AdminResponse {
   readonly status: number;
   // oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, of which each test says what it expects
   readonly body: any;

@@ -3,7 +3,7 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
-import { findFreePort } from "./free-port.ts";
+import { findFreePort } from "./ports.ts";
 import { waitUntil } from "./wait.ts";
 
 /** A PostgreSQL server of the tests' own. */

@@ -6,7 +6,7 @@
 export type Json = Readonly<Record<string, unknown>>;
 
 /** A tokenizer: how many tokens it makes of a text. */
-export type Tokenizer = (text: string) => number;
+type Tokenizer = (text: string) => number;
 
 /** One that makes a token of each byte of the text as it is. */
 const bytes: Tokenizer = (text) => Buffer.byteLength(text);
@@ -28,7 +28,7 @@ export const TOKENIZERS: Readonly<Record<string, Tokenizer>> = {
 };
 
 /** How a tool or a schema is printed for the model. */
-export type Printer = (value: unknown) => string;
+type Printer = (value: unknown) => string;
 
 export const PRINTERS: Readonly<Record<string, Printer>> = {
   compact: (value) => JSON.stringify(value),
@@ -73,11 +73,7 @@ function typescript(value: unknown, depth: number): string {
 }
 
 /** Replaces each `$ref` by what it points at, as providers do that take no references. */
-export function inlineReferences(
-  value: unknown,
-  root: unknown = value,
-  budget = { left: 2_000_000 },
-): unknown {
+function inlineReferences(value: unknown, root: unknown = value, budget = { left: 2_000_000 }): unknown {
   if (--budget.left < 0) throw new RangeError("a schema without an end");
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map((item) => inlineReferences(item, root, budget));

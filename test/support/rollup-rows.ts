@@ -14,7 +14,7 @@ import { NOVEMBER } from "./ledger-rows.ts";
 
 const BATCH = 1_000;
 
-export type Rollup = RollupRow;
+type Rollup = RollupRow;
 
 const KEYS = ["key_a", "key_b", "env:team", "anonymous"];
 export const MODELS = ["openai/gpt-4o-mini", "google/gemini-3-flash-preview", ""];
@@ -75,7 +75,7 @@ export function sumRollups(rows: readonly Rollup[], by: readonly Dimension[]): R
 }
 
 /** A report that has been read to its end. */
-export interface ReadReport {
+interface ReadReport {
   readonly by: readonly Dimension[];
   readonly lines: readonly UsageLine[];
   readonly total: UsageSums;

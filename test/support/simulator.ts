@@ -1,53 +1,24 @@
 import { type Socket, connect } from "node:net";
-import { afterEach } from "vitest";
+import { onTestFinished } from "vitest";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../tools/simulator/simulator.ts";
-
-const running: Simulator[] = [];
-
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((simulator) => simulator.close()));
-});
+import { waitFor } from "./wait.ts";
 
 /** A simulator on a free port that is closed after the test. */
 export async function startTestSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const simulator = await startSimulator({ generationDelayMs: 0, ...options });
-  running.push(simulator);
+  onTestFinished(() => simulator.close());
   return simulator;
 }
 
-/** Fails with the label when the promise takes longer. */
-export async function within<T>(label: string, promise: Promise<T>, deadlineMs = 3000): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`${label}: not within ${deadlineMs} ms`)), deadlineMs);
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Polls until the condition holds. */
-export async function until(
-  label: string,
-  condition: () => boolean | Promise<boolean>,
-  deadlineMs = 3000,
-): Promise<void> {
-  const lateAtMs = Date.now() + deadlineMs;
-  while (!(await condition())) {
-    if (Date.now() > lateAtMs) throw new Error(`${label}: not within ${deadlineMs} ms`);
-    await new Promise((resolve) => void setTimeout(resolve, 2));
-  }
-}
-
-export const HELLO = [{ role: "user", content: "Grüße, 世界 🎉" }];
+const HELLO = [{ role: "user", content: "Grüße, 世界 🎉" }];
 export const API_HEADERS = { authorization: "Bearer sk-or-v1-test", "content-type": "application/json" };
 
 /** POSTs a chat request; `fields` are added to a plain one. */
 export function sendChat(simulator: Simulator, fields: object, init: RequestInit = {}): Promise<Response> {
   const body = JSON.stringify({ model: "openai/gpt-4o-mini", messages: HELLO, ...fields });
-  return within(
-    "chat",
+  return waitFor(
     fetch(`${simulator.baseUrl}/chat/completions`, { method: "POST", headers: API_HEADERS, body, ...init }),
+    "chat",
   );
 }
 
@@ -56,21 +27,21 @@ export async function getJson(
   simulator: Simulator,
   path: string,
 ): Promise<{ status: number; json: unknown }> {
-  const answer = await within(path, fetch(simulator.baseUrl + path, { headers: API_HEADERS }));
-  return { status: answer.status, json: await answer.json() };
+  const response = await waitFor(fetch(simulator.baseUrl + path, { headers: API_HEADERS }), path);
+  return { status: response.status, json: await response.json() };
 }
 
-/** The error answer's status and body. */
-export async function readError(answer: Response): Promise<{ status: number; body: ErrorBody }> {
-  return { status: answer.status, body: (await answer.json()) as ErrorBody };
+/** The error response's status and body. */
+export async function readError(response: Response): Promise<{ status: number; body: ErrorBody }> {
+  return { status: response.status, body: (await response.json()) as ErrorBody };
 }
 
-export interface ErrorBody {
+interface ErrorBody {
   readonly error: { readonly message: string; readonly code: number; readonly metadata?: object };
   readonly user_id?: string;
 }
 
-export interface Usage {
+interface Usage {
   readonly prompt_tokens: number;
   readonly completion_tokens: number;
   readonly cost: number;
@@ -83,7 +54,7 @@ interface Said {
 }
 
 /** As much of a chunk as the tests look at. */
-export interface Chunk {
+interface Chunk {
   readonly id: string;
   readonly choices: { readonly delta: Said; readonly finish_reason: string | null }[];
   readonly usage?: Usage;
@@ -91,24 +62,24 @@ export interface Chunk {
   readonly debug?: { readonly echo_upstream_body: object };
 }
 
-/** As much of an unstreamed answer as the tests look at. */
-export interface Completion {
+/** As much of an unstreamed response as the tests look at. */
+interface Completion {
   readonly id: string;
   readonly model: string;
   readonly choices: { readonly message: Said; readonly finish_reason: string }[];
   readonly usage: Usage;
 }
 
-/** The unstreamed answer to a chat request. */
+/** The unstreamed response to a chat request. */
 export async function completeChat(simulator: Simulator, fields: object): Promise<Completion> {
-  const answer = await sendChat(simulator, fields);
-  return (await within("completion", answer.json())) as Completion;
+  const response = await sendChat(simulator, fields);
+  return (await waitFor(response.json(), "completion")) as Completion;
 }
 
-/** The streamed answer to a chat request, as text. */
+/** The streamed response to a chat request, as text. */
 export async function streamChat(simulator: Simulator, fields: object): Promise<string> {
-  const answer = await sendChat(simulator, { stream: true, ...fields });
-  return within("stream", answer.text());
+  const response = await sendChat(simulator, { stream: true, ...fields });
+  return waitFor(response.text(), "stream");
 }
 
 /** The parsed `data:` events of a stream, `[DONE]` left out. */
@@ -117,8 +88,8 @@ export function parseEvents(text: string): Chunk[] {
   return lines.map((line) => JSON.parse(line.slice(6)) as Chunk);
 }
 
-/** What a plain socket saw of an answer. */
-export interface SocketResponse {
+/** What a plain socket saw of a response. */
+interface SocketResponse {
   readonly bytes: Buffer;
   readonly text: string;
   /** network reads, in order */
@@ -138,7 +109,7 @@ export function sendRawChat(
   return sendRaw(simulator, head + body, enough);
 }
 
-/** As `rawChat`, for any bytes. */
+/** As `sendRawChat`, for any bytes. */
 export function sendRaw(
   simulator: Simulator,
   bytes: string,
@@ -146,7 +117,7 @@ export function sendRaw(
 ): Promise<SocketResponse> {
   const socket: Socket = connect(Number(new URL(simulator.origin).port), "127.0.0.1");
   const reads: Buffer[] = [];
-  const answer = new Promise<SocketResponse>((resolve) => {
+  const response = new Promise<SocketResponse>((resolve) => {
     const finish = (ending: string): void => {
       socket.destroy();
       const all = Buffer.concat(reads);
@@ -160,5 +131,5 @@ export function sendRaw(
     socket.on("error", (error: NodeJS.ErrnoException) => finish(String(error.code)));
     socket.write(bytes);
   });
-  return within("raw answer", answer);
+  return waitFor(response, "raw response");
 }

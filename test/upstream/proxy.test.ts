@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { sendRequest } from "../support/send-request.ts";
 import { startConnectProxy } from "../support/connect-proxy.ts";
-import { findFreePort } from "../support/free-port.ts";
+import { findFreePort } from "../support/ports.ts";
 import { ACCOUNT_KEY, CALLER_KEY, startTestGateway } from "../support/gateway.ts";
 import { DONE, EVENT, startHeldUpstream, openStream } from "../support/held-upstream.ts";
 import { waitForPort, runNode } from "../support/run-node.ts";

@@ -8,7 +8,7 @@ import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { waitUntil } from "../support/wait.ts";
-import { findFreePort } from "../support/free-port.ts";
+import { findFreePort } from "../support/ports.ts";
 
 const OK_ANSWER = formatResponse(200, { "content-type": "application/json" }, "{}");
 

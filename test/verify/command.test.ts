@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { CHECKS } from "../../tools/verify/catalogue.ts";
 import type { Report } from "../../tools/verify/run.ts";
 import { PROXY_KEY, type ProxyFault, startProxy } from "../support/lossy-proxies.ts";
-import { findFreePort } from "../support/free-port.ts";
+import { findFreePort } from "../support/ports.ts";
 
 interface Run {
   readonly code: number | null;

@@ -7,7 +7,7 @@ export interface BenchTarget {
   readonly load: Load;
 }
 
-export interface RoundsOptions {
+interface RoundsOptions {
   readonly kind: BenchRequest;
   /** Requests per round to each of the targets. */
   readonly requests: number;

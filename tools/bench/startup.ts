@@ -10,7 +10,7 @@ const RETRY_MS = 2;
 const GIVE_UP_MS = 10_000;
 
 /** Of several starts, in ms from the start of the process to its first response to a chat completion. */
-export interface Startups {
+interface Startups {
   /** Node compiles everything. */
   readonly first: readonly number[];
   /** It finds compiled what an earlier start has left. */

@@ -26,7 +26,7 @@ const LONG_RESPONSE = [
 ];
 
 /** What a ledger adds, in µs of CPU time. */
-export interface StreamCost {
+interface StreamCost {
   /** To a stream of 50 events, at least: here 32 of them share a write to the journal, and hundreds a commit. */
   readonly streamUs: number;
   /** To a stream for each event that it has more. */

@@ -75,7 +75,7 @@ type Widened<T> = { readonly [K in keyof T]: T[K] extends string ? string : numb
 export type CommonOptions = Widened<typeof COMMON_DEFAULTS>;
 
 /** The name of something the simulator can do. */
-export type BehaviourName = keyof OwnDefaults;
+type BehaviourName = keyof OwnDefaults;
 
 /** A behaviour with all its options filled in; `name` tells which `own` options there are. */
 export type Plan = {

@@ -13,7 +13,7 @@ export interface Piece {
 }
 
 /** How a stream differs from the usual one. */
-export interface StreamStyle {
+interface StreamStyle {
   readonly done: boolean;
   readonly emptyChoices: boolean;
   /** the request body to show in a debug chunk before all others */
@@ -121,7 +121,7 @@ export function buildStream(
 }
 
 /** How much keep-alive whitespace precedes a JSON document: `count` pieces of `units` units each. */
-export interface KeepAlive {
+interface KeepAlive {
   readonly count: number;
   readonly units: number;
 }

@@ -5,7 +5,7 @@ import { makeInstance } from "./instance.ts";
 import type { ReceivedChat } from "./request.ts";
 
 /** A call of a function, with its arguments as JSON text. */
-export interface ToolCall {
+interface ToolCall {
   readonly id: string;
   readonly name: string;
 }

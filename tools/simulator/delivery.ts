@@ -5,7 +5,7 @@ import { type HttpExchange, waitForNextTurn, sleep } from "./http-exchange.ts";
 import { takeData } from "./partial-response.ts";
 
 /** How fast, and in what portions: the options `gapMs` and `split`. */
-export type Pace = Pick<CommonOptions, "gapMs" | "split">;
+type Pace = Pick<CommonOptions, "gapMs" | "split">;
 
 // A usual response is one write; a large one is written in batches, waiting where the reader is slower.
 const BATCH_PIECES = 64;

@@ -2,7 +2,7 @@
 // a field of an unexpected type is as good as absent.
 
 /** A function the model is to call, with the JSON schema of its arguments. */
-export interface FunctionTool {
+interface FunctionTool {
   readonly name: string;
   readonly parameters: unknown;
 }

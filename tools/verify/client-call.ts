@@ -24,7 +24,7 @@ export interface Outgoing {
 }
 
 /** How a response stands: `whole` by its own framing; `cut` by a FIN or `reset` by an error before it was whole. */
-export type Ending = "open" | "whole" | "cut" | "reset";
+type Ending = "open" | "whole" | "cut" | "reset";
 
 // What openai-node sends, because some gateways behave by it.
 const USER_AGENT = "OpenAI/JS 7.57.0";

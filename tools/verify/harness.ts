@@ -5,7 +5,7 @@ import { ClientCall, type Outgoing, type GatewayTarget } from "./client-call.ts"
 import { respondJson, PLAIN_RESPONSE, type Responder } from "./upstream-responses.ts";
 
 /** A request as it arrived upstream. */
-export interface ArrivedRequest {
+interface ArrivedRequest {
   readonly exchange: HttpExchange;
   readonly body: Buffer;
 }

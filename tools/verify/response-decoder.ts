@@ -2,7 +2,7 @@
 // here: whether a response ended whole, which bytes came when, and headers that came twice.
 
 /** Body bytes that have arrived, counted from the beginning, and when (`performance.now()`). */
-export interface BodyArrival {
+interface BodyArrival {
   readonly bodyBytes: number;
   readonly atMs: number;
 }

@@ -72,7 +72,7 @@ export function beginStream(exchange: HttpExchange): void {
 }
 
 /** Writes each part as a chunk and a packet of its own, `gapMs` apart. */
-export async function writeParts(
+async function writeParts(
   exchange: HttpExchange,
   parts: readonly (string | Buffer)[],
   gapMs = 0,

@@ -1,7 +1,7 @@
 import type { Probe } from "./run-probe.ts";
 
 /** What an SDK must be able to do with a gateway, and how that reads. */
-export const SCENARIOS = {
+const SCENARIOS = {
   chat: "A chat is answered",
   stream: "A stream ends with the text of the plain answer",
   tools: "A tool call arrives",

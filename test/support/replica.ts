@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { waitUntil, waitFor } from "../support/wait.ts";
+import { waitUntil, waitFor } from "./wait.ts";
 
 /** What is special about the processes of a replica. */
-export interface ReplicaOptions {
+interface ReplicaOptions {
   /** For Node itself, before the file. */
   readonly nodeArgs?: readonly string[];
   /** Called with each line that a process writes, which is then not kept. */
