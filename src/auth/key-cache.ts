@@ -28,9 +28,9 @@ export interface KeyHistory {
   /** Of the last change of all. */
   readonly revision: number;
   /** The id of the last change of all; null: there was none. */
-  readonly lastChange: string | null;
+  readonly lastChangeId: string | null;
   /** The id of the last change up to the revision that was asked for. */
-  readonly lastChangeBefore: string | null;
+  readonly lastChangeIdBefore: string | null;
 }
 
 /** Where the cache gets keys from. */
@@ -75,7 +75,7 @@ export class KeyCache implements KeyStore {
   #savedLastUsedAt = -Infinity;
   #revision = -1;
   /** Id of the change that made `#revision`: a backup that was restored does not have it. */
-  #lastChange: string | null = null;
+  #lastChangeId: string | null = null;
   #polledAt = -Infinity;
   #polling: Promise<void> | undefined = undefined;
   #savingLastUsed: Promise<void> | undefined = undefined;
@@ -154,12 +154,12 @@ export class KeyCache implements KeyStore {
   }
 
   async #fetch(index: string, digest: Buffer): Promise<CachedKey | undefined> {
-    const before = this.#lastChange;
+    const before = this.#lastChangeId;
     const found = await this.#options.source.findByDigest(digest.toString("hex")).catch((error: unknown) => {
       throw createUnreachableError(error);
     });
     // A change that was heard of meanwhile may be newer than what was read: then the next request asks again.
-    if (before === this.#lastChange) {
+    if (before === this.#lastChangeId) {
       if (found) this.#keys.set(index, found);
       else if (!this.#absent.has(index)) this.#absent.set(index, true);
     }
@@ -179,7 +179,7 @@ export class KeyCache implements KeyStore {
     const startedAt = performance.now();
     try {
       const history = await this.#options.source.readHistory(this.#revision);
-      if (history.revision < this.#revision || history.lastChangeBefore !== this.#lastChange)
+      if (history.revision < this.#revision || history.lastChangeIdBefore !== this.#lastChangeId)
         this.#forgetAll();
       else if (history.revision > this.#revision) await this.#forgetChanged();
       this.#advanceTo(history);
@@ -195,10 +195,10 @@ export class KeyCache implements KeyStore {
     }
   }
 
-  #advanceTo({ revision, lastChange }: KeyHistory): void {
-    if (revision !== this.#revision || lastChange !== this.#lastChange) this.#absent.clear();
+  #advanceTo({ revision, lastChangeId }: KeyHistory): void {
+    if (revision !== this.#revision || lastChangeId !== this.#lastChangeId) this.#absent.clear();
     this.#revision = revision;
-    this.#lastChange = lastChange;
+    this.#lastChangeId = lastChangeId;
   }
 
   async #forgetChanged(): Promise<void> {

@@ -56,12 +56,12 @@ async function readHistory({ kysely }: Database, revision: number): Promise<KeyH
       eb
         .selectFrom("audit")
         .select((audit) => audit.fn.max<string>("audit.id").as("id"))
-        .as("lastChange"),
+        .as("lastChangeId"),
       eb
         .selectFrom("audit")
         .select((audit) => audit.fn.max<string>("audit.id").as("id"))
         .where("id", "<", formatAuditIdPrefix(revision + 1))
-        .as("lastChangeBefore"),
+        .as("lastChangeIdBefore"),
     ])
     .executeTakeFirstOrThrow();
 }

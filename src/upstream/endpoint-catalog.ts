@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import { fetchBuffered } from "./fetch-buffered.ts";
 import type { Upstream } from "./openrouter.ts";
 import { isJsonObject, type JsonObject } from "../json-values.ts";
@@ -38,7 +39,8 @@ export class EndpointCatalog {
   readonly #upstream: Upstream;
   readonly #authorization: string | undefined;
   readonly #now: () => number;
-  readonly #entries = new Map<string, Entry>();
+  /** By model id. Read with `peek`, so that the list that was fetched first is dropped first. */
+  readonly #entries = new LRUCache<string, Entry>({ max: CACHE_MAX });
 
   /**
    * @param authorization sent upstream; the lists are public and need none.
@@ -57,11 +59,8 @@ export class EndpointCatalog {
   /** @param id of a listed model. @returns undefined when upstream does not list its endpoints. */
   find(id: string): Promise<EndpointList | undefined> {
     if (!MODEL_ID.test(id)) return Promise.resolve(undefined);
-    const known = this.#entries.get(id);
+    const known = this.#entries.peek(id);
     if (known && this.#now() < known.freshUntil) return known.list;
-    this.#entries.delete(id);
-    const [oldest] = this.#entries.keys();
-    if (oldest !== undefined && this.#entries.size >= CACHE_MAX) this.#entries.delete(oldest);
     const entry: Entry = { list: NOTHING, freshUntil: Infinity };
     entry.list = this.#load(id, entry);
     this.#entries.set(id, entry);

@@ -27,8 +27,8 @@ const digest = (index: number): Buffer => {
 
 const historyOf = (revision: number): KeyHistory => ({
   revision,
-  lastChange: String(revision),
-  lastChangeBefore: String(revision),
+  lastChangeId: String(revision),
+  lastChangeIdBefore: String(revision),
 });
 
 async function start(source: Partial<KeySource>): Promise<KeyCache> {
@@ -80,7 +80,7 @@ function emptySource() {
     readHistory: (since) =>
       isDown
         ? Promise.reject(new Error("down"))
-        : Promise.resolve({ ...historyOf(revision), lastChangeBefore: String(since || 1) }),
+        : Promise.resolve({ ...historyOf(revision), lastChangeIdBefore: String(since || 1) }),
   };
   return { source, asked, change: () => void revision++, fail: () => void (isDown = true) };
 }
@@ -158,7 +158,7 @@ test("what was read before a change was heard of is not remembered", async () =>
     findByDigest: (hex) =>
       lookUps++ === 0 ? first.promise : Promise.resolve({ ...keyOf(hex), validUntil: 0 }),
     readHistory: (revision) =>
-      Promise.resolve({ ...historyOf(changes), lastChangeBefore: String(revision || 1) }),
+      Promise.resolve({ ...historyOf(changes), lastChangeIdBefore: String(revision || 1) }),
     listChangedSince(revision) {
       setImmediate(heard.resolve);
       return Promise.resolve(revision < 2 ? [keyOf(digest(7).toString("hex")).key.id] : []);

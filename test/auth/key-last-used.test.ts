@@ -29,13 +29,13 @@ test("a revocation is heard of while the time of use of another key cannot be wr
   const { service, find, remember, state } = await startCache();
   const stuck = Promise.withResolvers<void>();
   onTestFinished(() => stuck.resolve());
-  state.beforeTouch = stuck.promise;
+  state.beforeSave = stuck.promise;
   const used = await service.create(createKeyInput("used"), ACTOR);
   const revoked = await service.create(createKeyInput("revoked"), ACTOR);
   await remember(used.secret);
   await remember(revoked.secret);
-  await waitUntil(() => state.touches > 0, "the time of use to be written");
+  await waitUntil(() => state.saves > 0, "the time of use to be written");
   await service.revoke("revoked", ACTOR);
   await waitUntil(async () => !(await find(revoked.secret)), "the key to end", 3_000);
-  expect(state.touches).toBe(1);
+  expect(state.saves).toBe(1);
 });

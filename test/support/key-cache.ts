@@ -24,8 +24,8 @@ export async function startCache(graceMs = 60_000) {
     down: false,
     lookUps: 0,
     changed: (): void => {},
-    beforeTouch: Promise.resolve(),
-    touches: 0,
+    beforeSave: Promise.resolve(),
+    saves: 0,
   };
   const ask = async <T>(answer: () => Promise<T>): Promise<T> => {
     if (state.down) throw new Error("down");
@@ -39,8 +39,8 @@ export async function startCache(graceMs = 60_000) {
     listChangedSince: (revision) => ask(() => real.listChangedSince(revision)),
     readHistory: (revision) => ask(() => real.readHistory(revision)),
     async saveLastUsed(usedAt) {
-      state.touches++;
-      await state.beforeTouch;
+      state.saves++;
+      await state.beforeSave;
       return ask(() => real.saveLastUsed(usedAt));
     },
     listen(changed) {
