@@ -50,7 +50,7 @@ const DEMO = "src/demo.ts imports tools/simulator/simulator.ts";
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ["upstream"],
   zod: ["admin", "config", "keys", "presentation"],
-  "lru-cache": ["auth", "http", "limits"],
+  "lru-cache": ["auth", "http", "limits", "upstream"],
   commander: ["cli"],
   ioredis: ["store"],
   kysely: ["keys", "metering", "store"],
