@@ -5,12 +5,16 @@ import { MODEL_FILTERS } from "../endpoints/model-query.ts";
 
 const OPENROUTER = "https://openrouter.ai/docs/api-reference/chat-completion";
 
-const json = (description: string) => ({
+const describeJson = (description: string) => ({
   description,
   content: { "application/json": { schema: { type: "object" } } },
 });
-const error = json("An error in OpenAI's shape: {error: {message, type, param, code}}");
-const answers = (description: string) => ({ "200": json(description), "4XX": error, "5XX": error });
+const ERROR_RESPONSE = describeJson("An error in OpenAI's shape: {error: {message, type, param, code}}");
+const describeResponses = (description: string) => ({
+  "200": describeJson(description),
+  "4XX": ERROR_RESPONSE,
+  "5XX": ERROR_RESPONSE,
+});
 
 /** Path items of OpenAPI 3.1. */
 export const API_PATHS = {
@@ -29,7 +33,7 @@ export const API_PATHS = {
       ],
       requestBody: { required: true, content: { "application/json": { schema: { type: "object" } } } },
       responses: {
-        ...answers(""),
+        ...describeResponses(""),
         "200": {
           description: "OpenRouter's answer, byte for byte",
           content: {
@@ -60,7 +64,7 @@ export const API_PATHS = {
           schema: { type: "integer", minimum: 1, maximum: 1_000, default: 500 },
         },
       ],
-      responses: answers("OpenRouter's list"),
+      responses: describeResponses("OpenRouter's list"),
     },
   },
   "/openai/v1/models/{id}": {
@@ -77,25 +81,28 @@ export const API_PATHS = {
           schema: { type: "string" },
         },
       ],
-      responses: answers("The entry of OpenRouter's list"),
+      responses: describeResponses("The entry of OpenRouter's list"),
     },
   },
   "/openai/v1/key": {
     get: {
       tags: ["models"],
       summary: "This key: label, limit, usage, and BYOK usage at providers",
-      responses: answers("As OpenRouter's /key"),
+      responses: describeResponses("As OpenRouter's /key"),
     },
   },
   "/healthz": {
-    get: { tags: ["health"], summary: "The process lives", security: [], responses: answers("ok") },
+    get: { tags: ["health"], summary: "The process lives", security: [], responses: describeResponses("ok") },
   },
   "/readyz": {
     get: {
       tags: ["health"],
       summary: "It can serve",
       security: [],
-      responses: { ...answers("ready"), "5XX": json("Not ready: {status, draining, failing}") },
+      responses: {
+        ...describeResponses("ready"),
+        "5XX": describeJson("Not ready: {status, draining, failing}"),
+      },
     },
   },
 } as const;

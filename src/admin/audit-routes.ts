@@ -9,7 +9,7 @@ const auditQuery = z.strictObject({
   limit: pageLimitSchema,
   before: queryTextSchema.describe("Id of the last entry of the page before"),
 });
-const auditAnswer = z.object({ data: z.array(auditEntrySchema) }).describe("A page of changes");
+const auditResponse = z.object({ data: z.array(auditEntrySchema) }).describe("A page of changes");
 
 /** `GET /admin/v1/audit`: who changed what. */
 export function registerAuditRoutes(scope: AdminScope, keys: KeyService): void {
@@ -20,7 +20,7 @@ export function registerAuditRoutes(scope: AdminScope, keys: KeyService): void {
         tags: ["keys"],
         summary: "Who changed which key, when, and from where; newest first",
         querystring: auditQuery,
-        response: { 200: auditAnswer, ...errorResponseSchemas },
+        response: { 200: auditResponse, ...errorResponseSchemas },
       },
     },
     async ({ query }) => {

@@ -16,13 +16,13 @@ import { prependFirst } from "./request-routes.ts";
 
 const BY = `some of ${DIMENSIONS.join(", ")}, separated by commas`;
 const isDimension = (text: string): text is Dimension => DIMENSIONS.some((known) => known === text);
-const namesIn = (text: string): string[] => text.split(",").map((name) => name.trim());
+const splitNames = (text: string): string[] => text.split(",").map((name) => name.trim());
 const usageQuery = z.strictObject({
   by: z
     .string()
-    .refine((text) => namesIn(text).every(isDimension), `must be ${BY}`)
+    .refine((text) => splitNames(text).every(isDimension), `must be ${BY}`)
     .default("key")
-    .transform((text) => namesIn(text).filter(isDimension))
+    .transform((text) => splitNames(text).filter(isDimension))
     .describe(BY),
   ...hourQueryFields,
   key: keyQuerySchema,
@@ -31,7 +31,7 @@ const usageQuery = z.strictObject({
   format: z.enum(["json", "csv"], { error: "must be json or csv" }).default("json"),
 });
 
-const usageAnswer = {
+const usageResponse = {
   description: "Sums of what is settled or unknown, streamed",
   content: {
     "application/json": { schema: usageReportSchema },
@@ -53,7 +53,7 @@ export function registerUsageRoutes(scope: AdminScope, keys: KeyService, databas
         tags: ["usage"],
         summary: "Usage and cost by key, model, provider and day, from sums by the hour",
         querystring: usageQuery,
-        response: { 200: usageAnswer, ...errorResponseSchemas },
+        response: { 200: usageResponse, ...errorResponseSchemas },
       },
     },
     async ({ query, context }, reply) => {

@@ -44,20 +44,24 @@ export function boundCompletionTokens(request: JsonObject, use: CompletionFactor
   const room = findLargestLimit(use.limits, ({ completionTokens, contextTokens }) =>
     contextTokens === null ? null : Math.max(contextTokens, completionTokens ?? 0),
   );
-  const answer = asked.length > 0 ? Math.min(Math.max(LEAST_LIMIT_TOKENS, ...asked), longest) : longest;
-  const each = Math.min(answer + boundReasoningTokens(request, answer, use), room);
-  const answers = request["n"] == null ? 1 : (readCount(request["n"]) ?? NaN);
-  const total = (each + use.predictionBytes * use.tokensPerByte) * answers;
+  const completion = asked.length > 0 ? Math.min(Math.max(LEAST_LIMIT_TOKENS, ...asked), longest) : longest;
+  const each = Math.min(completion + boundReasoningTokens(request, completion, use), room);
+  const completions = request["n"] == null ? 1 : (readCount(request["n"]) ?? NaN);
+  const total = (each + use.predictionBytes * use.tokensPerByte) * completions;
   return Number.isSafeInteger(total) ? total : null;
 }
 
-function boundReasoningTokens(request: JsonObject, answer: number, { mayReason }: CompletionFactors): number {
+function boundReasoningTokens(
+  request: JsonObject,
+  completionTokens: number,
+  { mayReason }: CompletionFactors,
+): number {
   const asksFor = request["reasoning"] ?? request["reasoning_effort"] ?? request["include_reasoning"];
   if (!mayReason && asksFor == null) return 0;
   const budget = readFields(request["reasoning"])["max_tokens"];
   // What no number holds is no limit.
   const wanted = typeof budget === "number" ? budget : 0;
-  return Math.max(LEAST_REASONING_TOKENS, answer, wanted);
+  return Math.max(LEAST_REASONING_TOKENS, completionTokens, wanted);
 }
 
 /** Infinity when the limits are not known, or one of them is none. */
