@@ -22,7 +22,7 @@ test("while neither the database nor the disk takes a row it stays in memory, an
     return Promise.resolve();
   });
   const entry = createEndedEntry("1", journal);
-  journal.full = true;
+  journal.isFull = true;
   writer.enqueue(entry);
   await waitUntil(() => !writer.isHealthy, "the failure");
   down = false;
@@ -31,7 +31,7 @@ test("while neither the database nor the disk takes a row it stays in memory, an
   expect(journal.hasSpilled).toBe(false);
 });
 
-test("what a write that hangs has in hand is on the disk within 200 ms too, and nothing of it stays when it is over", async () => {
+test("spills the rows of a write that hangs within 200 ms, and keeps none of them when the write has ended", async () => {
   const { promise: slow, resolve: go } = Promise.withResolvers<void>();
   const { journal, writer } = startBatchWriter(() => slow);
   writer.enqueue(createEndedEntry("1", journal));

@@ -97,7 +97,7 @@ test("a clock that is 25 h ahead gives up no row, and what it has postponed is d
   expect(await readRow(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 7 });
 });
 
-test("a record that is not filled in is asked for eight times, then taken at its word", async () => {
+test("looks up a provisional record eight times, then settles with the cost it states", async () => {
   const empty = {
     ...GENERATION_RECORD,
     costNanodollars: 0,
@@ -122,7 +122,7 @@ test("a record that is not filled in is asked for eight times, then taken at its
   });
 });
 
-test("a record that is filled in after some questions is booked as it is then", async () => {
+test("settles with the final cost of a record that was provisional in some lookups", async () => {
   let record = {
     ...GENERATION_RECORD,
     costNanodollars: 0,

@@ -16,7 +16,7 @@ test("a process says that it lives, and when it leaves; one that is long dead is
     const at = Date.now() - agoMs;
     await database.kysely.insertInto("instances").values({ id, started_at: at, seen_at: at }).execute();
   }
-  await waitUntil(async () => (await listed()).length === 3, "the first beat");
+  await waitUntil(async () => (await listed()).length === 3, "the first heartbeat");
   clock.now += 60_000;
   await orphanRecovery.runOnce();
   expect(await listed()).toEqual([{ id: "me" }, { id: "quiet" }]);
@@ -41,18 +41,18 @@ test("rows of others are taken over only by who has said for a minute without a 
     await orphanRecovery.runOnce();
     return readStates(real);
   };
-  const beats = async (): Promise<unknown> =>
+  const readHeartbeat = async (): Promise<unknown> =>
     real.kysely.selectFrom("instances").selectAll().executeTakeFirst();
-  await waitUntil(beats, "the first beat");
+  await waitUntil(readHeartbeat, "the first heartbeat");
   expect(await stateAfter(59_999)).toEqual(["orphan open"]);
   state.down = true;
-  await waitUntil(() => failures.length > 0, "a beat that fails", 12_000);
+  await waitUntil(() => failures.length > 0, "a heartbeat that fails", 12_000);
   expect(await stateAfter(60_000)).toEqual(["orphan open"]);
   state.down = false;
-  const { seen_at } = (await beats()) as { seen_at: number };
+  const { seen_at } = (await readHeartbeat()) as { seen_at: number };
   await waitUntil(
-    async () => ((await beats()) as { seen_at: number }).seen_at > seen_at,
-    "another beat",
+    async () => ((await readHeartbeat()) as { seen_at: number }).seen_at > seen_at,
+    "another heartbeat",
     12_000,
   );
   expect(await stateAfter(59_999)).toEqual(["orphan open"]);
@@ -92,7 +92,7 @@ test("however soon bills are given up, a gateway that has beaten within the hour
     createRequestRow("dead", { instance: "dead", started_at }),
   ]);
   const listed = () => database.kysely.selectFrom("instances").select("id").orderBy("id").execute();
-  await waitUntil(async () => (await listed()).length === 2, "the first beat");
+  await waitUntil(async () => (await listed()).length === 2, "the first heartbeat");
   for (let round = 0; round < 2; round++) {
     clock.now += 60_000;
     await orphanRecovery.runOnce();
@@ -101,16 +101,16 @@ test("however soon bills are given up, a gateway that has beaten within the hour
   expect([unknown, await readStates(database)]).toEqual([[], ["alive open", "dead open"]]);
 });
 
-const beatsOf = async ({ kysely }: Database): Promise<number> =>
+const readSeenAt = async ({ kysely }: Database): Promise<number> =>
   (await kysely.selectFrom("instances").select("seen_at").where("id", "=", "me").executeTakeFirst())
     ?.seen_at ?? 0;
 
-test("a clock that jumps ahead makes no other process dead before it had a minute to beat", async () => {
+test("a clock that jumps ahead makes no other process dead before it had a minute for a heartbeat", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
   onTestFinished(() => void vi.useRealTimers());
   const { database, orphanRecovery, clock } = await startOrphanRecovery();
   const { kysely } = database;
-  await waitUntil(() => beatsOf(database), "the first beat");
+  await waitUntil(() => readSeenAt(database), "the first heartbeat");
   const seen_at = Date.now();
   await kysely.insertInto("instances").values({ id: "alive", started_at: seen_at, seen_at }).execute();
   await writeRequests(database, [
@@ -119,7 +119,11 @@ test("a clock that jumps ahead makes no other process dead before it had a minut
   ]);
   clock.now += 3_600_000;
   vi.setSystemTime(seen_at + 25 * HOUR_MS);
-  await waitUntil(async () => (await beatsOf(database)) > seen_at + HOUR_MS, "a beat after the jump", 12_000);
+  await waitUntil(
+    async () => (await readSeenAt(database)) > seen_at + HOUR_MS,
+    "a heartbeat after the jump",
+    12_000,
+  );
   await orphanRecovery.runOnce();
   clock.now += 59_999;
   await orphanRecovery.runOnce();

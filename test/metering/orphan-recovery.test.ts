@@ -12,7 +12,7 @@ import { openTestDatabase, createTemporaryDirectory } from "../support/test-data
 import { HOUR_MS, startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
 import { createStartEntry } from "../support/request-context.ts";
 
-test("of what a journal has no end of, only what the database does not know better is told of as unknown", async () => {
+test("reports a request as unknown only if the database has no final row for it", async () => {
   const { database, directory, orphanRecovery, unknown } = await startOrphanRecovery();
   // Their lines stand in one segment with one that still ran, so they are in the journal for as long as that.
   await writeRequests(database, [

@@ -8,12 +8,12 @@ import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { createTemporaryDirectory } from "./test-database.ts";
 import { createEndedContext, createStartEntry } from "./request-context.ts";
 
-/** A disk on which there is no room for rows while the test says so. */
+/** A journal on a disk that has no room for rows while the test says so. */
 class JournalOnFullDisk extends Journal {
-  full = false;
+  isFull = false;
 
   override spill(rows: readonly RequestRow[]): void {
-    if (this.full && rows.length > 0) throw new JournalFull("the journal cannot be written");
+    if (this.isFull && rows.length > 0) throw new JournalFull("the journal cannot be written");
     super.spill(rows);
   }
 }

@@ -207,7 +207,7 @@ export const RECORDS: Readonly<Record<string, Case>> = {
   ),
   "a cost that is a string": byRecord((_, id) => buildRecord(id, COST_USD, { total_cost: "0.5" })),
   "a cost under usage alone": byRecord((_, id) => buildRecord(id, COST_USD, { total_cost: undefined })),
-  "a record that is not filled in yet": byRecord((asked, id) =>
+  "a record that is provisional at first": byRecord((asked, id) =>
     asked > 2
       ? undefined
       : buildRecord(id, 0, {
@@ -217,7 +217,7 @@ export const RECORDS: Readonly<Record<string, Case>> = {
           tokens_completion: null,
         }),
   ),
-  "a record that is not filled in after it was missing": byRecord((asked, id) =>
+  "a record that is provisional after it was missing": byRecord((asked, id) =>
     asked <= 7
       ? buildRecord(id, undefined)
       : asked === 8

@@ -145,7 +145,7 @@ test.each([
   ["nothing", { total_cost: 0 }, false],
   ["counts of null", { total_cost: 0, native_tokens_prompt: null, native_tokens_completion: null }, false],
   ["the count of its prompt only", { total_cost: 0, tokens_prompt: 3, tokens_completion: null }, false],
-])("a record that states %s: filled in is %s", async (_, data, expected) => {
+])("a record that states %s: its cost is final: %s", async (_, data, expected) => {
   expect(hasFinalCost((await answered(record(data))) as GenerationRecord)).toBe(expected);
 });
 
