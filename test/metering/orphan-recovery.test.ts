@@ -6,7 +6,8 @@ import { Journal } from "../../src/metering/journal/journal.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { createRequestRow } from "../support/request-row.ts";
-import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { HOUR_MS, writeDeadJournal, startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
 import { createStartEntry } from "../support/request-context.ts";
 

@@ -5,7 +5,7 @@ import { addSums } from "../../src/metering/sql/rollups.ts";
 import { insertRollups, DAY_MS, createRollup } from "../support/rollup-rows.ts";
 import { NOVEMBER } from "../support/ledger-rows.ts";
 import { runNode } from "../support/run-node.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 
 async function sluice(dataDir: string, ...args: string[]) {
   const run = runNode("src/server.ts", { DATA_DIR: dataDir }, ["--cli", ...args]);

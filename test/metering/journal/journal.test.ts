@@ -6,7 +6,7 @@ import { Journal, JournalFull } from "../../../src/metering/journal/journal.ts";
 import { recoverJournals } from "../../../src/metering/journal/replay.ts";
 import { createOpenRow } from "../../../src/metering/request-row.ts";
 import type { RequestRow } from "../../../src/metering/record.ts";
-import { createTemporaryDirectory } from "../../support/test-database.ts";
+import { createTemporaryDirectory } from "../../support/temporary-directory.ts";
 import { waitFor } from "../../support/wait.ts";
 
 const opening = (id: string): StartEntry => ({

@@ -9,7 +9,7 @@ import {
   formatEntry,
   formatStartEntry,
 } from "../../../src/metering/journal/format.ts";
-import { createTemporaryDirectory } from "../../support/test-database.ts";
+import { createTemporaryDirectory } from "../../support/temporary-directory.ts";
 import { createStartEntry } from "../../support/request-context.ts";
 
 async function read(bytes: string | Buffer): Promise<{ entries: JournalEntry[]; damaged: number }> {
