@@ -10,8 +10,8 @@ import { InFlight } from "./limits/in-flight.ts";
 import type { RedisStore } from "./store/redis.ts";
 import { connectUpstream, type Upstream } from "./upstream/openrouter.ts";
 
-/** How long connections that were cut may take to say so before they are destroyed. */
-const CUT_MS = 1_000;
+/** How long aborted connections may take to send their last bytes before they are destroyed. */
+const ABORT_GRACE_MS = 1_000;
 
 /** A gateway that listens. */
 export interface Gateway {
@@ -52,27 +52,27 @@ export async function startGateway(
     shutdown,
     inFlight,
   });
-  const closeClients = async (): Promise<void> => {
+  const closeDependencies = async (): Promise<void> => {
     redis?.close();
     await persistence?.close();
     await upstream.close();
   };
   try {
     await persistence?.open();
-    const url = await app.listen({ host: await oneAddress(config.host), port: config.port });
+    const url = await app.listen({ host: await resolveAddress(config.host), port: config.port });
     return {
       url,
       async stop({ delayMs, graceMs }) {
         await beginShutdown(app.server, shutdown, delayMs);
-        const stopCutting = cutAfter(graceMs, app, inFlight);
+        const stopAborting = abortAfter(graceMs, app, inFlight);
         await app.close();
         await inFlight.waitUntilEmpty();
-        stopCutting();
-        await closeClients();
+        stopAborting();
+        await closeDependencies();
       },
     };
   } catch (error) {
-    await closeClients();
+    await closeDependencies();
     throw error;
   }
 }
@@ -81,7 +81,7 @@ export async function startGateway(
  * Fastify makes a second server for the other address of `localhost`, which knows nothing of what is set on the first: it
  * would let bodies come before their keys are known, and hold up the gateway's end.
  */
-async function oneAddress(host: string): Promise<string> {
+async function resolveAddress(host: string): Promise<string> {
   return host === "localhost" ? (await lookup(host, { order: "ipv4first" })).address : host;
 }
 
@@ -89,13 +89,13 @@ async function oneAddress(host: string): Promise<string> {
  * Breaks off whatever is under way when the grace time is over, and goes on with it: what comes over connections that are
  * open begins until they are closed. @returns what ends it.
  */
-function cutAfter(graceMs: number, app: FastifyInstance, inFlight: InFlight): () => void {
-  let timer = setTimeout(function cut() {
+function abortAfter(graceMs: number, app: FastifyInstance, inFlight: InFlight): () => void {
+  let timer = setTimeout(function abort() {
     inFlight.abortAll();
     timer = setTimeout(() => {
       app.server.closeAllConnections();
-      cut();
-    }, CUT_MS);
+      abort();
+    }, ABORT_GRACE_MS);
   }, graceMs);
   return () => clearTimeout(timer);
 }
@@ -117,11 +117,11 @@ async function openPersistence(
 async function openRedis({ redisUrl }: Config, logger: Logger): Promise<RedisStore | undefined> {
   if (redisUrl === undefined) return undefined;
   const { RedisStore: RedisStoreClass } = await import("./store/redis.ts");
-  return new RedisStoreClass(redisUrl, warnOfRedis(logger));
+  return new RedisStoreClass(redisUrl, createRedisWarning(logger));
 }
 
 /** Redis tells of every failed attempt; one line in so many seconds is enough. */
-function warnOfRedis(logger: Logger): (error: Error) => void {
+function createRedisWarning(logger: Logger): (error: Error) => void {
   const everyMs = 30_000;
   let last = -everyMs;
   return (error) => {

@@ -14,15 +14,15 @@ const ANY_ADDRESS: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", 
 export function isAlive(environment: EnvironmentRecord): Promise<boolean> {
   const { HOST, PORT } = { ...DEFAULTS, ...readSettings(["HOST", "PORT"], environment, readTextFile).values };
   return new Promise((resolve) => {
-    const asking = request(
+    const call = request(
       { host: ANY_ADDRESS[HOST] ?? HOST, port: Number(PORT), path: "/healthz", timeout: TIMEOUT_MS },
-      (answer) => {
-        answer.resume();
-        resolve(answer.statusCode === 200);
+      (response) => {
+        response.resume();
+        resolve(response.statusCode === 200);
       },
     );
-    asking.on("timeout", () => asking.destroy());
-    asking.on("error", () => resolve(false));
-    asking.end();
+    call.on("timeout", () => call.destroy());
+    call.on("error", () => resolve(false));
+    call.end();
   });
 }

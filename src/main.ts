@@ -25,7 +25,7 @@ export async function runGateway(
   applyNextTickWorkaround();
   // Standard error may be a full disk or closed: what is said there can be lost, and must not end the process.
   process.stderr.on("error", () => {});
-  const config = configOrExit({ ...environment, ...fixed });
+  const config = loadConfigOrExit({ ...environment, ...fixed });
   const underNpm = environment["npm_lifecycle_event"] !== undefined;
   // Nothing that inspects the process later should find what is only needed now.
   for (const name of [...SECRET_NAMES, ...PROXY_NAMES]) {
@@ -37,7 +37,7 @@ export async function runGateway(
     const gateway = await startGateway(config, logger, showFirstKeys);
     stopOnSignals(gateway, config, logger, underNpm);
     logger.info(
-      { url: `${gateway.url}/openai/v1`, ...summaryOf(config), node: process.version },
+      { url: `${gateway.url}/openai/v1`, ...summarizeConfig(config), node: process.version },
       "listening",
     );
     return gateway.url;
@@ -48,7 +48,7 @@ export async function runGateway(
 }
 
 /** What an operator should see at once, because requests and money depend on it. */
-function summaryOf({ openrouterApiKey, store, upstream }: Config): Record<string, unknown> {
+function summarizeConfig({ openrouterApiKey, store, upstream }: Config): Record<string, unknown> {
   return {
     mode:
       openrouterApiKey === undefined
@@ -72,7 +72,7 @@ These two keys were made because there were none. They are shown this once; only
 `);
 }
 
-function configOrExit(record: Readonly<Record<string, string | undefined>>): Config {
+function loadConfigOrExit(record: Readonly<Record<string, string | undefined>>): Config {
   try {
     return loadConfig(record);
   } catch (error) {

@@ -45,7 +45,7 @@ export function registerChatCompletions(app: FastifyInstance, options: ChatCompl
   const cancelling: RelayOptions = { ...options.relay, drainBounds: undefined };
   rejectOtherMethods(app, URL, ["POST"]);
   app.post(URL, {
-    onRequest: [...accessHooks, requireJson, takePlace(inFlight)],
+    onRequest: [...accessHooks, requireJson, createEnterHook(inFlight)],
     handler: (request, reply) => {
       const { context, caller } = request;
       const chat = readChatRequest((request.body as Buffer | undefined) ?? NO_BODY);
@@ -59,7 +59,7 @@ export function registerChatCompletions(app: FastifyInstance, options: ChatCompl
       if (isDryRun(request.query)) {
         const refusal = bodyMemory.hold(context, body.length * DRY_RUN_EXTRA);
         if (refusal) throw refusal;
-        return estimate(reply, options, { ...chat, headers: request.headers });
+        return sendEstimate(reply, options, { ...chat, headers: request.headers });
       }
       const headers = toUpstreamHeaders(request.headers, {
         authorization: caller.authorization,
@@ -90,7 +90,7 @@ export function registerChatCompletions(app: FastifyInstance, options: ChatCompl
 }
 
 /** Makes the hook that lets a request in, or refuses it, before its body is read. */
-function takePlace(inFlight: InFlight): onRequestHookHandler {
+function createEnterHook(inFlight: InFlight): onRequestHookHandler {
   return (request, _reply, done) => {
     request.context.callerId = getCallerId(request);
     inFlight.enter(request.context);
@@ -98,7 +98,7 @@ function takePlace(inFlight: InFlight): onRequestHookHandler {
   };
 }
 
-async function estimate(
+async function sendEstimate(
   reply: FastifyReply,
   prices: PriceLists,
   request: EstimateRequest,

@@ -55,8 +55,8 @@ export async function createCostEstimate(
 ): Promise<string> {
   const names = distinctNames(models);
   const { byId, fetchedAt } = await catalog.list();
-  const listed = names.flatMap((name) => withFastModel(byId, listedAs(byId, name), fields["speed"]));
-  const distinct = mergedById(listed);
+  const listed = names.flatMap((name) => addFastModels(byId, findListed(byId, name), fields["speed"]));
+  const distinct = mergeById(listed);
   const lists = await Promise.all(
     distinct.map(async (one, index) => {
       if (one.endpoints || index >= MODELS_MAX) return { ...one, fetchedAt };
@@ -78,7 +78,7 @@ export async function createCostEstimate(
     model: names[0],
     models: names,
     currency: "USD",
-    components: estimate.components.map(componentJson),
+    components: estimate.components.map(toComponentJson),
     lowest: { nanodollars: lowestNanodollars, usd: formatUsd(lowestNanodollars) },
     highest:
       highestNanodollars === null
@@ -108,7 +108,7 @@ function distinctNames(models: readonly string[]): readonly string[] {
 }
 
 /** One candidate for each model: two names may mean the same one, and one of them may have no bound. */
-function mergedById(candidates: readonly CandidateModel[]): CandidateModel[] {
+function mergeById(candidates: readonly CandidateModel[]): CandidateModel[] {
   const byId = new Map<string, CandidateModel>();
   for (const candidate of candidates) {
     const known = byId.get(candidate.model.id);
@@ -122,7 +122,7 @@ function mergedById(candidates: readonly CandidateModel[]): CandidateModel[] {
 const ROUTING_VARIANTS: ReadonlySet<string | undefined> = new Set(["nitro", "floor", "exacto", "online"]);
 
 /** The entries whose prices a name may be charged; a variant that has no entry of its own is served by its model's. */
-function listedAs(byId: ReadonlyMap<string, Model>, name: string): CandidateModel[] {
+function findListed(byId: ReadonlyMap<string, Model>, name: string): CandidateModel[] {
   const exact = byId.get(name);
   if (exact) return [{ model: exact, endpoints: undefined }];
   const [base = "", variant, ...more] = name.split(":");
@@ -146,7 +146,7 @@ function listedAs(byId: ReadonlyMap<string, Model>, name: string): CandidateMode
 }
 
 /** `speed` has its model served by another one, whose name ends in `-fast`; either may be billed. */
-function withFastModel(
+function addFastModels(
   byId: ReadonlyMap<string, Model>,
   candidates: readonly CandidateModel[],
   speed: unknown,
@@ -173,10 +173,10 @@ function unboundedHeaders(headers: IncomingHttpHeaders): UnboundedCost[] {
   return [{ name: "beta", note }];
 }
 
-function componentJson({ model, name, lowest, highest }: CostComponent): Record<string, unknown> {
-  return { model, name, lowest: boundJson(lowest), highest: boundJson(highest) };
+function toComponentJson({ model, name, lowest, highest }: CostComponent): Record<string, unknown> {
+  return { model, name, lowest: toBoundJson(lowest), highest: toBoundJson(highest) };
 }
 
-function boundJson({ quantity, unitPriceUsd, nanodollars }: CostBound): Record<string, unknown> {
+function toBoundJson({ quantity, unitPriceUsd, nanodollars }: CostBound): Record<string, unknown> {
   return { quantity, unit_price_usd: unitPriceUsd, nanodollars };
 }

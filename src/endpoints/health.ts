@@ -22,8 +22,8 @@ export function registerHealth(app: FastifyInstance, { shutdown, required, optio
   rejectOtherMethods(app, "/healthz", ["GET", "HEAD"]);
   rejectOtherMethods(app, "/readyz", ["GET", "HEAD"]);
   app.route({ method: ["GET", "HEAD"], url: "/healthz", handler: () => ({ status: "ok" }) });
-  const findFailing = failuresOf(required);
-  const findDegraded = failuresOf(optional);
+  const findFailing = createFailureFinder(required);
+  const findDegraded = createFailureFinder(optional);
   app.route({
     method: ["GET", "HEAD"],
     url: "/readyz",
@@ -39,7 +39,7 @@ export function registerHealth(app: FastifyInstance, { shutdown, required, optio
 }
 
 /** @returns a function that runs all checks at once and gives the names of those that fail. */
-function failuresOf(checks: Readonly<Record<string, HealthCheck>>): () => Promise<string[]> {
+function createFailureFinder(checks: Readonly<Record<string, HealthCheck>>): () => Promise<string[]> {
   const bounded = Object.entries(checks).map(([name, check]) => [name, withDeadline(check)] as const);
   return async () => {
     const results = await Promise.all(bounded.map(async ([name, check]) => ({ name, works: await check() })));

@@ -26,18 +26,18 @@ export function handleNotFound(app: FastifyInstance, unknownUrls: Limit): void {
   app.addHook("onRequest", async (request) => {
     if (!request.is404) return;
     const path = request.url.split(/[?#]/, 1)[0] ?? "";
-    const endpoint = endpointOf(path);
+    const endpoint = findEndpoint(path);
     // The log names endpoints by these fixed words alone: a URL can carry what should not be there.
     if (endpoint !== undefined) request.context.route = `*/${endpoint}`;
     await unknownUrls.consume(getLimitAddress(request));
     throw endpoint !== undefined && Object.hasOwn(UNSUPPORTED, endpoint)
-      ? unsupported(request, path, endpoint)
-      : unknown(request, path);
+      ? createUnsupportedError(request, path, endpoint)
+      : createUnknownUrlError(request, path);
   });
 }
 
 /** Which known endpoint a path asks for, whatever its base, and whatever is below the endpoint. */
-function endpointOf(path: string): string | undefined {
+function findEndpoint(path: string): string | undefined {
   const segments = path.toLowerCase().split("/", SEGMENTS_MAX).filter(Boolean);
   const at = segments.findIndex((segment) => Object.hasOwn(UNSUPPORTED, segment));
   const endpoint = segments[at];
@@ -46,7 +46,7 @@ function endpointOf(path: string): string | undefined {
   return MISPLACED.find((own) => asked === own || asked.endsWith(`/${own}`));
 }
 
-function unsupported(request: FastifyRequest, path: string, endpoint: string): GatewayError {
+function createUnsupportedError(request: FastifyRequest, path: string, endpoint: string): GatewayError {
   return new GatewayError(
     "unsupported_endpoint",
     `This gateway has no ${UNSUPPORTED[endpoint] ?? endpoint} (${describeTarget(request, path)}). ` +
@@ -54,7 +54,7 @@ function unsupported(request: FastifyRequest, path: string, endpoint: string): G
   );
 }
 
-function unknown(request: FastifyRequest, path: string): GatewayError {
+function createUnknownUrlError(request: FastifyRequest, path: string): GatewayError {
   const baseUrl = getBaseUrl(request);
   return new GatewayError(
     "unknown_url",

@@ -30,19 +30,19 @@ export function sendClientError(
     socket.destroy();
     return undefined;
   }
-  const answer = toGatewayError(error);
+  const rejection = toGatewayError(error);
   if (context) {
-    context.respondWithError(answer);
+    context.respondWithError(rejection);
     return undefined;
   }
-  const body = answer.toJson();
+  const body = rejection.toJson();
   const requestId = randomUUID();
   socket.end(
-    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ""}\r\nconnection: close\r\ncontent-type: application/json\r\n` +
+    `HTTP/1.1 ${rejection.status} ${STATUS_CODES[rejection.status] ?? ""}\r\nconnection: close\r\ncontent-type: application/json\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nx-request-id: ${requestId}\r\n\r\n${body}`,
     () => socket.destroy(),
   );
-  return { request_id: requestId, status: answer.status, outcome: "rejected", error: answer.code };
+  return { request_id: requestId, status: rejection.status, outcome: "rejected", error: rejection.code };
 }
 
 /**

@@ -27,7 +27,7 @@ export function limitConnections(
   max: number,
   onLimit: (report: LimitCounts) => void,
 ): void {
-  const report = everySoOften(server, onLimit);
+  const report = createThrottledCounter(server, onLimit);
   server.on("connection", (socket) => {
     if (connections.size <= max) return;
     // The new connection is idle as well, and the last of them.
@@ -44,7 +44,7 @@ export function limitConnections(
 const NONE = { dropped: 0, idleClosed: 0, acceptErrors: 0 };
 
 /** Counts, and reports what it has counted at once and then at most once in {@link REPORT_EVERY_MS}. */
-function everySoOften(
+function createThrottledCounter(
   server: Server,
   onLimit: (report: LimitCounts) => void,
 ): (what: keyof LimitCounts) => void {

@@ -31,7 +31,7 @@ export async function allowOrigins(
   logger: Logger,
 ): Promise<void> {
   const isAllowed = createOriginMatcher(origins);
-  const reportRefused = refusalLog(logger);
+  const reportRefused = createRefusalLog(logger);
   app.addHook("onRequest", (request, _reply, done) => {
     if (request.method !== "OPTIONS") {
       done();
@@ -64,7 +64,7 @@ const REPORTED_MAX = 20;
 const LOGGED = /^[a-z][\da-z+.-]{0,31}:\/\/[\w.:[\]-]{0,253}$|^null$/i;
 
 /** Makes the logging of refused origins: each at most once a minute. */
-function refusalLog(logger: Logger): (origin: string) => void {
+function createRefusalLog(logger: Logger): (origin: string) => void {
   const reported = new Set<string>();
   let since = -REPORT_EVERY_MS;
   return (origin) => {

@@ -16,10 +16,10 @@ export function sendAnyError(
   reply: FastifyReply,
   logger: Logger,
 ): void {
-  const answer = toGatewayError(error, request);
-  if (answer.code === "internal_error")
+  const gatewayError = toGatewayError(error, request);
+  if (gatewayError.code === "internal_error")
     logger.error({ err: error, request_id: request.id }, "internal error");
-  sendError(request, reply, answer);
+  sendError(request, reply, gatewayError);
 }
 
 function toGatewayError(error: unknown, request: FastifyRequest): GatewayError {

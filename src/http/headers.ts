@@ -96,11 +96,11 @@ export function toUpstreamHeaders(
 }
 
 /**
- * Adds the headers of upstream's answer to those of ours.
- * @param answer the gateway's own headers, changed in place; upstream's win but for those that are stopped.
+ * Adds the headers of upstream's response to those of ours.
+ * @param ours the gateway's own headers, changed in place; upstream's win but for those that are stopped.
  * @param upstream lower-case names, as undici gives them.
  */
-export function addUpstreamHeaders(answer: HeaderMap, upstream: IncomingHttpHeaders): HeaderMap {
+export function addUpstreamHeaders(ours: HeaderMap, upstream: IncomingHttpHeaders): HeaderMap {
   // undici gives a header that comes twice as an array, whatever its type says.
   const named = [upstream.connection as string | readonly string[] | undefined].flat().join(",");
   const connection = named === "" ? [] : named.toLowerCase().split(/[\s,]+/);
@@ -109,7 +109,7 @@ export function addUpstreamHeaders(answer: HeaderMap, upstream: IncomingHttpHead
     if (value === undefined || STOPPED.has(name) || connection.includes(name)) continue;
     if (name.startsWith("cf-") || name.startsWith("access-control-")) continue;
     if (Array.isArray(value) ? value.every((one) => SAFE_VALUE.test(one)) : SAFE_VALUE.test(value))
-      answer[name] = value;
+      ours[name] = value;
   }
-  return answer;
+  return ours;
 }

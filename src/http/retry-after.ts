@@ -14,13 +14,13 @@ const HTTP_DATE = /^[a-z]{3,9},? /i;
 export function parseRetryAfter(headers: IncomingHttpHeaders): number | undefined {
   const value = [headers["retry-after"]].flat()[0]?.trim();
   if (value === undefined) return undefined;
-  const waitMs = SECONDS.test(value) ? Number(value) * 1_000 : untilDate(value, headers.date);
+  const waitMs = SECONDS.test(value) ? Number(value) * 1_000 : parseDateWait(value, headers.date);
   return waitMs === undefined ? undefined : Math.min(Math.max(waitMs, 0), RETRY_AFTER_MAX_MS);
 }
 
-function untilDate(value: string, answeredAt: string | undefined): number | undefined {
+function parseDateWait(value: string, respondedAt: string | undefined): number | undefined {
   const at = HTTP_DATE.test(value) ? Date.parse(value) : NaN;
   if (Number.isNaN(at)) return undefined;
-  const from = Date.parse(answeredAt ?? "");
+  const from = Date.parse(respondedAt ?? "");
   return at - (Number.isNaN(from) ? Date.now() : from);
 }

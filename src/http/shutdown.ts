@@ -49,9 +49,9 @@ export function closeIdleConnections(app: FastifyInstance): void {
   });
   const closeIdleAsOf = (now: number): void => {
     for (const [socket, before] of sockets) {
-      const idle = findActiveRequest(socket) ? undefined : look(socket, before, now);
+      const idle = findActiveRequest(socket) ? undefined : observeIdle(socket, before, now);
       sockets.set(socket, idle);
-      if (idle && isLongEnough(idle, now)) socket.destroy();
+      if (idle && isIdleLongEnough(idle, now)) socket.destroy();
     }
   };
   app.server.closeIdleConnections = () => closeIdleAsOf(performance.now());
@@ -68,14 +68,14 @@ export function closeIdleConnections(app: FastifyInstance): void {
   });
 }
 
-function look(socket: Socket, before: Idle | undefined, now: number): Idle {
+function observeIdle(socket: Socket, before: Idle | undefined, now: number): Idle {
   const bytes = socket.bytesRead;
   if (!before) return { since: now, quietSince: now, bytes };
   if (before.bytes !== bytes) Object.assign(before, { quietSince: now, bytes });
   return before;
 }
 
-function isLongEnough({ since, quietSince }: Idle, now: number): boolean {
+function isIdleLongEnough({ since, quietSince }: Idle, now: number): boolean {
   return now - quietSince >= IDLE_MS || now - since >= UNFINISHED_MAX_MS;
 }
 
@@ -93,22 +93,22 @@ export async function beginShutdown(server: Server, shutdown: ShutdownState, del
   shutdown.begin();
 }
 
-/** How long a quiet turn may take: the time in which a new connection can come and be reset. */
-const QUIET_TURN_MS = 0.05;
+/** How long an idle tick may take: the time in which a new connection can come and be reset. */
+const IDLE_TICK_MS = 0.05;
 /** On a busy process, whose turns are all longer, the limit grows by this share of the time that has passed. */
-const QUIET_TURN_GROWTH = 1 / 500;
+const IDLE_TICK_GROWTH = 1 / 500;
 /** For a process that accepts connections in every turn. It serves meanwhile. */
-const QUIET_TURN_WAIT_MS = 2_000;
+const IDLE_TICK_WAIT_MS = 2_000;
 
 /**
  * Stops listening and keeps the open connections. The system resets connections that it has opened and nobody has accepted:
- * behind a load balancer that cannot see readiness, each of them may be a POST that failed. So this waits for a quiet turn of
+ * behind a load balancer that cannot see readiness, each of them may be a POST that failed. So this waits for an idle tick of
  * the event loop and closes the listening socket in that same turn; `app.close()` alone runs its hooks first, which takes
  * several turns.
  * @param server an HTTP or TCP server that listens.
  */
 export async function stopListening(server: Server): Promise<void> {
-  await quietTurn(server);
+  await waitForIdleTick(server);
   server.close();
 }
 
@@ -116,16 +116,16 @@ export async function stopListening(server: Server): Promise<void> {
  * Waits for a short turn of the event loop in which no connection was accepted. libuv accepts one connection a turn (since
  * 1.49), so a turn without one proves that none was waiting; a short turn without that proof does not.
  */
-async function quietTurn(server: Server): Promise<void> {
+async function waitForIdleTick(server: Server): Promise<void> {
   let accepted = 0;
   const count = (): void => void (accepted += 1);
   server.on("connection", count);
   const startedAt = performance.now();
-  for (let before = startedAt; before - startedAt < QUIET_TURN_WAIT_MS;) {
+  for (let before = startedAt; before - startedAt < IDLE_TICK_WAIT_MS;) {
     const acceptedBefore = accepted;
     await setImmediate();
     const now = performance.now();
-    const limitMs = QUIET_TURN_MS + (now - startedAt) * QUIET_TURN_GROWTH;
+    const limitMs = IDLE_TICK_MS + (now - startedAt) * IDLE_TICK_GROWTH;
     if (accepted === acceptedBefore && now - before < limitMs) break;
     before = now;
   }

@@ -21,17 +21,17 @@ const HEADERS_MAX = 100;
 export function guardAgainstSmuggling(app: FastifyInstance): void {
   app.server.maxHeadersCount = HEADERS_MAX + 1;
   app.addHook("onRequest", (request, reply, done) => {
-    const refusal = ambiguityOf(request.raw);
+    const refusal = findAmbiguity(request.raw);
     if (refusal) reply.header("connection", "close");
     done(refusal);
   });
 }
 
-function ambiguityOf(message: IncomingMessage): GatewayError | undefined {
+function findAmbiguity(message: IncomingMessage): GatewayError | undefined {
   const { headers, method, httpVersion, rawHeaders } = message;
   if (rawHeaders.length > 2 * HEADERS_MAX)
     return new GatewayError("headers_too_large", `Send at most ${HEADERS_MAX} headers.`);
-  const repeated = firstRepeated(rawHeaders);
+  const repeated = findRepeatedHeader(rawHeaders);
   if (repeated === "content-type")
     return new GatewayError("unsupported_media_type", "Send one Content-Type header.");
   if (repeated !== undefined) return new GatewayError("bad_request", `Send one ${repeated} header.`);
@@ -48,7 +48,7 @@ function ambiguityOf(message: IncomingMessage): GatewayError | undefined {
   return undefined;
 }
 
-function firstRepeated(rawHeaders: readonly string[]): string | undefined {
+function findRepeatedHeader(rawHeaders: readonly string[]): string | undefined {
   const seen: string[] = [];
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] ?? "";

@@ -38,7 +38,7 @@ export function closeStalledClients(server: Server, connections: Connections, ti
         waiting.delete(socket);
         continue;
       }
-      const sentBytes = sentBytesOf(socket);
+      const sentBytes = readSentBytes(socket);
       const before = waiting.get(socket);
       if (before?.sentBytes !== sentBytes) waiting.set(socket, { sentBytes, sinceMs: now });
       else if (now - before.sinceMs >= timeoutMs) {
@@ -52,7 +52,7 @@ export function closeStalledClients(server: Server, connections: Connections, ti
 }
 
 /** Bytes that the kernel has taken. Node's public counters do not show that a part of a large write has left. */
-function sentBytesOf(socket: Socket): number {
+function readSentBytes(socket: Socket): number {
   const { _handle: handle } = socket as unknown as { _handle?: TcpHandle | null };
   return handle ? handle.bytesWritten - handle.writeQueueSize : 0;
 }

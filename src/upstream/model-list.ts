@@ -62,7 +62,7 @@ function isModel(entry: unknown): entry is Model {
 function toListed(models: readonly Model[], fields: JsonObject): ListedModels {
   const parts = models.map((model) => Buffer.from(JSON.stringify(model)));
   const json = joinList(parts, fields);
-  let start = headOf(fields).length;
+  let start = formatListHead(fields).length;
   const entries = models.map(({ id }, index) => {
     const end = start + (parts[index]?.length ?? 0);
     const entry = { id, json: json.subarray(start, end) };
@@ -76,12 +76,12 @@ const COMMA = Buffer.from(",");
 const END = Buffer.from("]}");
 
 /** @param fields at least `object`, so that a comma may follow. */
-function headOf(fields: JsonObject): Buffer {
+function formatListHead(fields: JsonObject): Buffer {
   return Buffer.from(`${JSON.stringify(fields).slice(0, -1)},"data":[`);
 }
 
 /** The JSON of a list of these entries. */
 export function joinList(entries: readonly Buffer[], fields: JsonObject): Buffer {
   const separated = entries.flatMap((entry, index) => (index === 0 ? [entry] : [COMMA, entry]));
-  return Buffer.concat([headOf(fields), ...separated, END]);
+  return Buffer.concat([formatListHead(fields), ...separated, END]);
 }
