@@ -43,6 +43,7 @@ export const TOKEN_COUNTS = [
   "cached_tokens",
   "cache_write_tokens",
   "reasoning_tokens",
+  "prompt_audio_tokens",
 ] as const;
 export type TokenCount = (typeof TOKEN_COUNTS)[number];
 /** Counts by name; those that were not stated are absent or undefined. */
