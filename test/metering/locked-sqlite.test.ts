@@ -22,7 +22,7 @@ test("while another process holds the lock of SQLite requests go on, changes of 
     status: 503,
     body: { error: { code: "store_unavailable" } },
   });
-  await waitUntil(() => gateway.readLog().includes("ledger: rows cannot be written"), "the log to say so");
+  await waitUntil(() => gateway.readLog().includes("ledger: writes failed"), "the log to say so");
   expect((await gateway.call("", { method: "GET", path: "/readyz", body: "" })).status).toBe(503);
   other.exec("rollback");
   const total = await waitUntil(async () => {

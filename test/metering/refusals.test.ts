@@ -82,7 +82,7 @@ test.each<[string, readonly (Buffer | string)[], Record<string, unknown>]>([
   const { gateway, row } = await start(bytes, false);
   await gateway.call(gateway.caller);
   expect(await row()).toMatchObject(expected);
-  const unknown = gateway.readLog().includes("the cost of a request will not be known");
+  const unknown = gateway.readLog().includes("ledger: cost of a request is unknown");
   expect(unknown).toBe(expected === UNKNOWN);
 });
 

@@ -168,7 +168,7 @@ test.each<[string, Record<string, string>, (socket: Socket | undefined) => void]
   answer(running.held[0]);
   await waitUntil(() => running.upstream.open.size === 0, "the abort at upstream");
   expect(await waitForRow(running.gateway)).toMatchObject({ ...LEFT, state: "unknown", generation_id: null });
-  expect(running.gateway.readLog()).toContain("the cost of a request will not be known");
+  expect(running.gateway.readLog()).toContain("ledger: cost of a request is unknown");
 });
 
 test("waits for the head with a key that drains even when DISCONNECT_HEAD_WAIT_MS is 0", async () => {

@@ -65,7 +65,7 @@ test("reads no more than 64 KiB of an answer that never names its generation", a
   await askAndLeave(gateway, gateway.caller, () => false);
   await waitUntil(() => upstream.open.size === 0, "the abort at upstream");
   expect(await waitForRow(gateway)).toMatchObject({ state: "unknown", outcome: "client_gone" });
-  expect(gateway.readLog()).toContain("the cost of a request will not be known");
+  expect(gateway.readLog()).toContain("ledger: cost of a request is unknown");
 });
 
 test.each(["cancel", "drain"])(

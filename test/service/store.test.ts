@@ -99,7 +99,7 @@ test("while the database is down known keys go on, and what they cost is written
   expect((await chat(port, createSecret())).status).toBe(503);
   // What no gateway has made is in no database.
   expect((await chat(port, `sk-other-${"x".repeat(20)}`)).status).toBe(401);
-  await waitUntil(() => log().includes("ledger: rows cannot be written"), "the log to say so", 10_000);
+  await waitUntil(() => log().includes("ledger: writes failed"), "the log to say so", 10_000);
   await postgres.start();
   await waitUntil(async () => (await get(port, "/readyz")).status === 200, "readiness to come back", 20_000);
   const database = await openTestDatabase(url);
