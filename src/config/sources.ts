@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { closeSync, openSync, readSync } from "node:fs";
 import { parseEnv } from "node:util";
 
-/** Values of settings by name, such as `process.env`. */
+/** Values of settings by name, such as the environment of the process. */
 export type EnvironmentRecord = Readonly<Record<string, string | undefined>>;
 
 /** Reads a configuration file. @throws UnreadableFile if the file cannot be used. */
