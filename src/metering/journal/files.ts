@@ -39,7 +39,10 @@ export function deleteLock(directory: string, instance: string): void {
   for (const end of ["", "-journal"]) rmSync(getLockPath(directory, instance) + end, { force: true });
 }
 
-/** Lists the instances with a journal or a lock file in a directory. @returns the segments of each, in the order of their numbers. */
+/**
+ * Lists the instances with a journal or a lock file in a directory.
+ * @returns the segments of each, in the order of their numbers.
+ */
 export function listJournals(directory: string): Map<string, string[]> {
   const numbers = new Map<string, number[]>();
   for (const name of readdirSync(directory)) {

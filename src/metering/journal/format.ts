@@ -26,8 +26,8 @@ export interface HeadEntry {
 export const ENTRY = { start: "start", head: "head", row: "row" } as const;
 
 /**
- * One line of a journal. A head entry repeats the start entry, so that either line alone accounts for the request if the other
- * line is damaged.
+ * One line of a journal. A head entry repeats the start entry, so that either line alone accounts for the request if the
+ * other line is damaged.
  */
 export type JournalEntry =
   | readonly [typeof ENTRY.start, StartEntry]
@@ -41,16 +41,16 @@ export function formatEntry(entry: JournalEntry): string {
 }
 
 /**
- * Formats the last item of a line, the CRC-32 of the text before it, and the closing bracket. The checksum detects flipped bits,
- * which could otherwise change a cost, key or id. @param unclosed the JSON of an entry without its closing bracket.
+ * Formats the last item of a line, the CRC-32 of the text before it, and the closing bracket. The checksum detects flipped
+ * bits, which could otherwise change a cost, key or id. @param unclosed the JSON of an entry without its closing bracket.
  */
 function formatChecksum(unclosed: string): string {
   return `,${crc32(unclosed)}]`;
 }
 
 /**
- * Reads a segment of a journal line by line. Skips damaged lines: those that are incomplete (for example after a full disk), do
- * not match their checksum, or are not entries.
+ * Reads a segment of a journal line by line. Skips damaged lines: those that are incomplete (for example after a full disk),
+ * do not match their checksum, or are not entries.
  * @param onDamaged called for each damaged line.
  */
 export async function* readEntries(path: string, onDamaged: () => void): AsyncGenerator<JournalEntry> {
@@ -61,7 +61,10 @@ export async function* readEntries(path: string, onDamaged: () => void): AsyncGe
   }
 }
 
-/** Replaces Node's readline, which also splits at U+2028. JSON does not escape U+2028, and a client may send it in a model id. */
+/**
+ * Replaces Node's readline, which also splits at U+2028. JSON does not escape U+2028, and a client may send it in a model
+ * id.
+ */
 async function* readLines(path: string): AsyncGenerator<string> {
   let rest = "";
   for await (const chunk of createReadStream(path, "utf8") as AsyncIterable<string>) {

@@ -39,8 +39,8 @@ export interface Segment {
 export class JournalFull extends Error {}
 
 /**
- * An append-only file of the in-flight requests. A committed line has been written to the operating system, so that it survives
- * even a crash of the process. The database receives the records later, in batches.
+ * An append-only file of the in-flight requests. A committed line has been written to the operating system, so that it
+ * survives even a crash of the process. The database receives the records later, in batches.
  */
 export class Journal {
   readonly directory: string;
@@ -141,8 +141,8 @@ export class Journal {
   }
 
   /**
-   * Whether a request could start now. After a failed write, this tests writing with a separate file: while the readiness check
-   * fails, no request arrives that would write to the journal.
+   * Whether a request could start now. After a failed write, this tests writing with a separate file: while the readiness
+   * check fails, no request arrives that would write to the journal.
    */
   isWritable(): boolean {
     if (this.#hasWriteFailed) this.#hasWriteFailed = !canWrite(getProbePath(this.directory, this.instance));
@@ -163,7 +163,10 @@ export class Journal {
     if (this.#segments.size === 0) deleteLock(this.directory, this.instance);
   }
 
-  /** Writes complete lines. @param areRows whether the lines are rows, so that the segment is kept until the database has them. */
+  /**
+   * Writes complete lines.
+   * @param areRows whether the lines are rows, so that the segment is kept until the database has them.
+   */
   #append(lines: string, areRows = false): void {
     const segment = this.#current ?? this.#openSegment();
     const bytes = Buffer.byteLength(lines);
@@ -183,7 +186,9 @@ export class Journal {
     if (segment.sizeBytes > this.#segmentMaxBytes) this.#closeSegment();
   }
 
-  /** Removes the partial output of a failed write. May fail too, because the next line is written to a new segment anyway. */
+  /**
+   * Removes the partial output of a failed write. May fail too, because the next line is written to a new segment anyway.
+   */
   #truncateToWritten(segment: Segment): void {
     try {
       ftruncateSync(this.#file, segment.sizeBytes);

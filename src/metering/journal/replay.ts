@@ -22,8 +22,8 @@ export interface RecoveryResult {
 type WriteReplayed = (rows: readonly RequestRow[]) => Promise<number>;
 
 /**
- * Replays the journals of dead processes in a directory, and deletes them. The lock of a journal shows whether its process is
- * alive, and prevents two processes from recovering the journal at the same time.
+ * Replays the journals of dead processes in a directory, and deletes them. The lock of a journal shows whether its process
+ * is alive, and prevents two processes from recovering the journal at the same time.
  * @param own the instance of this process, whose journal is skipped.
  * @throws the first error, after all journals have been tried. A journal whose recovery failed is kept for the next attempt.
  */
@@ -99,7 +99,9 @@ async function recoverJournal(
   return { rows, damagedLines };
 }
 
-/** Converts the entries of a journal to rows and writes them. Holds only one batch of spilled rows, and all ids, in memory. */
+/**
+ * Converts the entries of a journal to rows and writes them. Holds only one batch of spilled rows, and all ids, in memory.
+ */
 class JournalReplay {
   readonly #write: WriteReplayed;
   readonly #starts = new Map<string, StartEntry>();
@@ -120,7 +122,10 @@ class JournalReplay {
     if (head) this.#heads.set(startEntry.id, head);
   }
 
-  /** Writes the rows of requests without an end in the journal. @returns the number of all rows that were new to the database. */
+  /**
+   * Writes the rows of requests without an end in the journal.
+   * @returns the number of all rows that were new to the database.
+   */
   async end(instance: string, endedAt: number): Promise<number> {
     for (const [id, startEntry] of this.#starts)
       await this.#addRow(

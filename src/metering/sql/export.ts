@@ -34,7 +34,7 @@ export async function* readRequestPages(
   let [low, high] = toIdRange(filter);
   for (;;) {
     const page = restrictToIndex(reader.selectFrom("requests").selectAll())
-      // Only one condition per bound: given several lower bounds, SQLite may start its scan at any of them, even at the lowest.
+      // One condition per bound: given several lower bounds, SQLite may start its scan at the lowest.
       .where("id", ">", low)
       .where("id", "<", high)
       .orderBy("id", order)

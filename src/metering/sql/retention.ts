@@ -9,9 +9,10 @@ const FIRST_ROUND_AFTER_MS = 60_000;
 const ROUND_EVERY_MS = HOUR_MS;
 
 /**
- * Deletes final rows of requests that started before a time. Their sums in the rollups stay. Deletes a thousand rows at a time,
- * so that other writes do not wait long.
- * @param before ms since 1970. @param signal stops the deletion after the current batch. @returns the number of deleted rows.
+ * Deletes final rows of requests that started before a time. Their sums in the rollups stay. Deletes a thousand rows at a
+ * time, so that other writes do not wait long.
+ * @param before ms since 1970. @param signal stops the deletion after the current batch. @returns the number of deleted
+ *   rows.
  */
 export async function deleteRequestsBefore(
   { kysely }: Database,
@@ -35,7 +36,8 @@ export async function deleteRequestsBefore(
     deleted += ids.length;
     last = ids.at(-1) ?? last;
     if (ids.length < BATCH_MAX || signal?.aborted) return deleted;
-    // SQLite runs synchronously. Without this turn of the event loop, all requests would wait until the last batch is deleted.
+    // SQLite runs synchronously. Without this turn of the event loop, all requests would wait until the last batch is
+    // deleted.
     await setImmediate();
   }
 }

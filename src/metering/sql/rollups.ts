@@ -58,7 +58,9 @@ export async function addToRollups(
   await deleteEmptySums(transaction, wrong);
 }
 
-/** Deletes groups without requests: a correction that adds a provider or a generation id moves a request to another group. */
+/**
+ * Deletes groups without requests: a correction that adds a provider or a generation id moves a request to another group.
+ */
 async function deleteEmptySums(
   transaction: Transaction<Tables>,
   groups: readonly RollupRow[],

@@ -5,11 +5,11 @@ import { INTERRUPTED, isFinal, REQUEST_COLUMNS, type RequestRow, STATE } from ".
 import { addToRollups } from "./rollups.ts";
 
 /**
- * The condition under which a write replaces a stored row; see `TRANSITIONS`. Writes are idempotent, so every process may write
- * its version of a row repeatedly, and each request is counted once:
+ * The condition under which a write replaces a stored row; see `TRANSITIONS`. Writes are idempotent, so every process may
+ * write its version of a row repeatedly, and each request is counted once:
  *
- * - An open row is replaced by any row, with one exception: a replayed row without a generation id does not replace an open row
- *   that has one (its journal lost that line). `adoptOrphans` makes such a row pending.
+ * - An open row is replaced by any row, with one exception: a replayed row without a generation id does not replace an open
+ *   row that has one (its journal lost that line). `adoptOrphans` makes such a row pending.
  * - A pending row is replaced by a settled row. If another process adopted it by mistake, the pending row of its own process
  *   replaces it too.
  * - A final row is never replaced; `correctUnknown` makes the corrections.
