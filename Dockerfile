@@ -26,7 +26,7 @@ RUN NODE_COMPILE_CACHE=/tmp/compiled node --input-type=module --eval "\
     const config = loadConfig({ PORT: '0', OPENROUTER_API_KEY: 'none', DATA_DIR: '/tmp/data' }); \
     const gateway = await startGateway(config, createLogger('warn')); \
     await fetch(gateway.url + '/readyz'); \
-    await gateway.stop({ drainMs: 0, graceMs: 0 });"
+    await gateway.stop({ delayMs: 0, graceMs: 0 });"
 
 FROM app
 # Nothing here installs packages; what is not there cannot be misused.

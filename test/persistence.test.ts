@@ -7,7 +7,7 @@ import { createLogger } from "../src/observability/logger.ts";
 import { connectUpstream } from "../src/upstream/openrouter.ts";
 import { insertRequests, NOVEMBER, createSettledRow } from "./support/ledger-rows.ts";
 import { ACCOUNT_KEY } from "./support/gateway.ts";
-import { createTemporaryDirectory } from "./support/test-database.ts";
+import { createTemporaryDirectory } from "./support/temporary-directory.ts";
 import { waitUntil } from "./support/wait.ts";
 
 const MINUTE_MS = 60_000;

@@ -48,6 +48,7 @@ export const TOKEN_COUNTS = [
   "cached_tokens",
   "cache_write_tokens",
   "reasoning_tokens",
+  "prompt_audio_tokens",
 ] as const;
 export type TokenCount = (typeof TOKEN_COUNTS)[number];
 /** Token counts by name. A count that OpenRouter did not state is absent or undefined. */

@@ -20,6 +20,7 @@ export function parseUsage(value: unknown): Usage | undefined {
       cached_tokens: parseTokenCount(promptDetails["cached_tokens"]) ?? 0,
       cache_write_tokens: parseTokenCount(promptDetails["cache_write_tokens"]) ?? 0,
       reasoning_tokens: parseTokenCount(completionDetails["reasoning_tokens"]) ?? 0,
+      prompt_audio_tokens: parseTokenCount(promptDetails["audio_tokens"]) ?? 0,
     } satisfies Record<TokenCount, number>,
     costUsd: parseUsdAmount(usage["cost"]),
     isByok: typeof isByok === "boolean" ? isByok : undefined,

@@ -20,18 +20,21 @@ const SUM_DESCRIPTIONS: Readonly<Partial<Record<Sum, string>>> = {
 type UsdField<Name extends Sum = Sum> = Name extends `${infer Money}_nanodollars` ? `${Money}_usd` : never;
 type SumFields<Count, Usd> = Record<Sum, Count> & Record<UsdField, Usd>;
 
-/** Makes an object with a field for each sum, and after each sum of money one for the same in US dollars. */
+/** Fields of the sums in their order: after each sum of money comes the same in US dollars. */
+const SUM_FIELDS = SUMS.flatMap((sum) => {
+  const field = { name: sum as Sum | UsdField, sum, isUsd: false };
+  const usdName = sum.replace("_nanodollars", "_usd") as UsdField;
+  return sum.endsWith("_nanodollars") ? [field, { name: usdName, sum, isUsd: true }] : [field];
+});
+
+/** Makes an object with these fields. */
 function mapSums<Count, Usd>(
   toCountField: (sum: Sum) => Count,
   toUsdField: (sum: Sum) => Usd,
 ): SumFields<Count, Usd> {
-  return Object.fromEntries(
-    SUMS.flatMap((sum): [string, Count | Usd][] => {
-      const field: [string, Count] = [sum, toCountField(sum)];
-      const usdName = sum.replace("_nanodollars", "_usd");
-      return usdName === sum ? [field] : [field, [usdName, toUsdField(sum)]];
-    }),
-  ) as SumFields<Count, Usd>;
+  const fields: Partial<Record<Sum | UsdField, Count | Usd>> = {};
+  for (const { name, sum, isUsd } of SUM_FIELDS) fields[name] = isUsd ? toUsdField(sum) : toCountField(sum);
+  return fields as SumFields<Count, Usd>;
 }
 
 const sums = mapSums(

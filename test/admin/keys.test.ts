@@ -5,7 +5,7 @@ import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { buildChatBody } from "../support/chat-request.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 
 const MODELS = { method: "GET", path: "/openai/v1/models", body: "" };

@@ -2,7 +2,8 @@ import { backup, DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { newKeySchema } from "../../src/keys/key-input.ts";
-import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 import { keyRestoreContract, startFollowing } from "./key-restore-contract.ts";
 

@@ -5,7 +5,7 @@ import { loadConfig } from "../../src/config/config.ts";
 import { environmentSchema } from "../../src/config/environment-schema.ts";
 import { addEnvFile, unquoteValue } from "../../src/config/sources.ts";
 import { listMistakes } from "../support/config-mistakes.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 
 const SECRET = "s3cr3t-do-not-show";
 

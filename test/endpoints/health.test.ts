@@ -6,7 +6,7 @@ import { ShutdownState } from "../../src/http/shutdown.ts";
 import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startHeldUpstream } from "../support/held-upstream.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 import { registerHealth, type HealthCheck } from "../../src/endpoints/health.ts";
 

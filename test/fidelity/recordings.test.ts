@@ -8,7 +8,7 @@ import {
   OWN_KEYS,
   findChangedRequests,
 } from "../fixtures/replay.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 import { DIRECTORY, prefixedRequests, recordedResponses, recordedRequests } from "./recordings.ts";
 

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { type Database, openDatabase } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 import { createEndedContext } from "../support/request-context.ts";
 import { beginEntry, createEndedEntry, startBatchWriter } from "../support/batch-writer.ts";

@@ -5,7 +5,7 @@ import { createOpenRow } from "../../src/metering/request-row.ts";
 import { createQuarantiningWriter } from "../../src/metering/quarantining-writer.ts";
 import { type PendingRow, BatchWriter } from "../../src/metering/batch-writer.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 
 class Request implements PendingRow {

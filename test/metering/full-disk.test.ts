@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { type RecoveryResult, recoverJournals } from "../../src/metering/journal/replay.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitFor } from "../support/wait.ts";
 
 /** Runs a process whose files may have so many KiB, until it kills itself. @returns what it was told of each line. */

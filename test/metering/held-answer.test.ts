@@ -9,7 +9,7 @@ import { recoverJournals } from "../../src/metering/journal/replay.ts";
 import { ResponseInspector } from "../../src/relay/response-inspector.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { Call, type UpstreamSink } from "../../src/upstream/call.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 import { createRequestContext } from "../support/request-context.ts";
 import { beginRequest, endRequest, startRecorder } from "../support/usage-recorder.ts";

@@ -5,7 +5,8 @@ import { ENTRY, type JournalEntry } from "../../src/metering/journal/format.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { writeDeadJournal } from "../support/journal.ts";
 import { createRequestRow } from "../support/request-row.ts";
-import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 import { HOUR_MS, startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
 

@@ -8,7 +8,8 @@ import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { writeDeadJournal } from "../support/journal.ts";
 import { createRequestRow } from "../support/request-row.ts";
-import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
+import { openTestDatabase } from "../support/test-database.ts";
 import { HOUR_MS, startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
 import { createStartEntry } from "../support/request-context.ts";
 

@@ -10,7 +10,7 @@ const USAGE = {
   completion_tokens: 102,
   total_tokens: 203,
   cost: 0.000_06,
-  prompt_tokens_details: { cached_tokens: 103, cache_write_tokens: 104 },
+  prompt_tokens_details: { cached_tokens: 103, cache_write_tokens: 104, audio_tokens: 106 },
   completion_tokens_details: { reasoning_tokens: 105 },
 };
 const RESPONSE = formatResponse(

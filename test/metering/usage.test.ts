@@ -7,7 +7,7 @@ const GIVEN = {
   total_tokens: 46,
   cost: 0.000_06,
   is_byok: false,
-  prompt_tokens_details: { cached_tokens: 5, cache_write_tokens: 1 },
+  prompt_tokens_details: { cached_tokens: 5, cache_write_tokens: 1, audio_tokens: 2 },
   cost_details: { upstream_inference_cost: 0.01 },
   completion_tokens_details: { reasoning_tokens: 6 },
 };
@@ -20,6 +20,7 @@ test("toUsage takes tokens and cost from the usage of an answer", () => {
       cached_tokens: 5,
       cache_write_tokens: 1,
       reasoning_tokens: 6,
+      prompt_audio_tokens: 2,
     },
     costUsd: 0.000_06,
     isByok: false,

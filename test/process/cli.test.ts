@@ -6,7 +6,7 @@ import { DAY_MS } from "../../src/durations.ts";
 import { insertRollups, createRollup } from "../support/rollup-rows.ts";
 import { NOVEMBER } from "../support/ledger-rows.ts";
 import { runNode } from "../support/run-node.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 
 async function sluice(dataDir: string, ...args: string[]) {
   const run = runNode("src/server.ts", { DATA_DIR: dataDir }, ["--cli", ...args]);

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { expect, onTestFinished, test } from "vitest";
 import { PAGES, readCodeBlocks } from "../support/documentation.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { startTestSimulator } from "../support/simulator.ts";
 import { waitUntil } from "../support/wait.ts";
 

@@ -9,7 +9,7 @@ import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
 import { waitForPort, runNode, type TestProcess } from "../support/run-node.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 
 async function startUpstream(): Promise<Simulator> {

@@ -11,7 +11,7 @@ import {
   type Script,
   startScriptedUpstream,
 } from "../support/scripted-upstream.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 
 // How much memory a gateway in a process of its own takes for responses of any length.

@@ -11,7 +11,7 @@ import {
   formatResponse,
   startScriptedUpstream,
 } from "../support/scripted-upstream.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 
 const STALL_MS = 400;

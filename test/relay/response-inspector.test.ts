@@ -11,6 +11,7 @@ const USAGE = {
     cached_tokens: 0,
     cache_write_tokens: 0,
     reasoning_tokens: 0,
+    prompt_audio_tokens: 0,
   },
   costUsd: 0.000_06,
   isByok: false,

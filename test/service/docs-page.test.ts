@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 
 /** Opens a page in a real browser. @returns what it shows, and what it has to say about it. */
 async function browse(url: string): Promise<{ dom: string; console: string }> {

@@ -16,7 +16,8 @@ import { sendRequest } from "../support/send-request.ts";
 import { buildChatBody } from "../support/chat-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
-import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 
 let postgres: Postgres;

@@ -9,7 +9,8 @@ import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { waitForPort, runNode } from "../support/run-node.ts";
 import { RawClient } from "../support/raw-client.ts";
-import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 
 const EACH = 20;

@@ -6,7 +6,8 @@ import { isUnavailable } from "../../src/store/database-errors.ts";
 import { sendRequest as askGateway } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startPostgres } from "../support/postgres.ts";
-import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil, waitFor } from "../support/wait.ts";
 
 /** A way to a server on which connections can die without a word, as behind a firewall that has forgotten them. */

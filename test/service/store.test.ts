@@ -10,7 +10,8 @@ import { migrate, MIGRATIONS } from "../../src/store/migrations.ts";
 import { sendRequest } from "../support/send-request.ts";
 import { ACCOUNT_KEY } from "../support/gateway.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
-import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 
 let postgres: Postgres;

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { lockFile } from "../../src/store/file-lock.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil, waitFor } from "../support/wait.ts";
 
 const pathOf = (): string => join(createTemporaryDirectory(), "me.lock");

@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
 import { openDatabase } from "../../src/store/database.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { migrationsContract } from "./migrations-contract.ts";
 
 migrationsContract(() => {

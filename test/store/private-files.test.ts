@@ -9,7 +9,8 @@ import { isUnavailable } from "../../src/store/database-errors.ts";
 import { AUTHORIZATION } from "../support/chat-request.ts";
 import { startHeldUpstream } from "../support/held-upstream.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
-import { openTestDatabase, createTemporaryDirectory } from "../support/test-database.ts";
+import { openTestDatabase } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 
 /** Modes of all files below a directory, but for those that only their owner may use. */
 function openFiles(directory: string): string[] {

@@ -5,7 +5,7 @@ import { createQuarantiningWriter } from "../../src/metering/quarantining-writer
 import { BatchWriter } from "../../src/metering/batch-writer.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
-import { createTemporaryDirectory } from "./test-database.ts";
+import { createTemporaryDirectory } from "./temporary-directory.ts";
 import { createEndedContext, createStartEntry } from "./request-context.ts";
 
 /** A journal on a disk that has no room for rows while the test says so. */

@@ -5,7 +5,7 @@ import { onTestFinished } from "vitest";
 import type { FirstKeys } from "../../src/persistence.ts";
 import { sendRequest, type TestRequest } from "./send-request.ts";
 import { ACCOUNT_KEY } from "./gateway.ts";
-import { createTemporaryDirectory } from "./test-database.ts";
+import { createTemporaryDirectory } from "./temporary-directory.ts";
 
 /** An answer of the admin API. */
 interface AdminResponse {

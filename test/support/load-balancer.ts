@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
 import { type BalancerProcess, launchBalancer } from "./balancer-process.ts";
-import { createTemporaryDirectory } from "./test-database.ts";
+import { createTemporaryDirectory } from "./temporary-directory.ts";
 
 /**
  * Starts a load balancer that ends with the test, with nothing changed in its file but addresses.

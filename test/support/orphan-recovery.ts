@@ -5,7 +5,8 @@ import { createQuarantiningWriter } from "../../src/metering/quarantining-writer
 import type { Database } from "../../src/store/database.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
-import { openTestDatabase, createTemporaryDirectory } from "./test-database.ts";
+import { openTestDatabase } from "./test-database.ts";
+import { createTemporaryDirectory } from "./temporary-directory.ts";
 
 export const HOUR_MS = 3_600_000;
 

@@ -38,6 +38,7 @@ export function createRollup(hour: number, [key_id, model, provider]: readonly s
     cached_tokens: seed % 11,
     cache_write_tokens: seed % 17,
     reasoning_tokens: seed % 13,
+    prompt_audio_tokens: seed % 19,
     cost_nanodollars: seed * 1_234_567,
     byok_nanodollars: seed * 7_654_321,
   };

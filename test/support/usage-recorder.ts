@@ -5,7 +5,8 @@ import type { GatewayError } from "../../src/errors.ts";
 import type { RequestContext } from "../../src/http/request-context.ts";
 import { UsageRecorder } from "../../src/metering/usage-recorder.ts";
 import { createLogger } from "../../src/observability/logger.ts";
-import { openTestDatabase, createTemporaryDirectory } from "./test-database.ts";
+import { openTestDatabase } from "./test-database.ts";
+import { createTemporaryDirectory } from "./temporary-directory.ts";
 import { waitFor } from "./wait.ts";
 import { createEndedContext } from "./request-context.ts";
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { CANCEL_CHECKS } from "../../tools/verify/checks/cancel.ts";
 import { runChecks } from "../../tools/verify/run.ts";
 import { CALLER_KEY, startTestGateway } from "../support/gateway.ts";
-import { createTemporaryDirectory } from "../support/test-database.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { checkProxy, listFailures, startVerifySimulator, SUITE_TIMEOUT_MS } from "../support/run-verify.ts";
 
 test.each([

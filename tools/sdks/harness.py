@@ -60,24 +60,24 @@ def failing(status: int) -> str:
     return f"sim/error:status={status}"
 
 
-def prompt_of(scenario: str) -> str:
+def build_prompt(scenario: str) -> str:
     """What a scenario asks; the matrix finds the request upstream by it."""
     return f"Ahoj from {RUN_ID}: {scenario}."
 
 
-def answer_to(scenario: str) -> str:
-    """The whole answer to prompt_of(scenario)."""
-    return f"Echo: {prompt_of(scenario)} — ¡olé! 👋🏽 你好"
+def build_reply(scenario: str) -> str:
+    """The whole answer to build_prompt(scenario)."""
+    return f"Echo: {build_prompt(scenario)} — ¡olé! 👋🏽 你好"
 
 
 def asking(scenario: str) -> Any:
     """The messages of a scenario."""
-    return [{"role": "user", "content": prompt_of(scenario)}]
+    return [{"role": "user", "content": build_prompt(scenario)}]
 
 
 def showing(scenario: str) -> Any:
     """The messages of a scenario, with a picture."""
-    text = {"type": "text", "text": prompt_of(scenario)}
+    text = {"type": "text", "text": build_prompt(scenario)}
     picture = {"type": "image_url", "image_url": {"url": PICTURE_URL}}
     return [{"role": "user", "content": [text, picture]}]
 

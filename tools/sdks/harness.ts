@@ -1,16 +1,16 @@
 // What the probes for Node share: the questions, the answers they must bring, and one JSON line per scenario.
 import assert from "node:assert/strict";
 
-function required(name: string): string {
+function requireVariable(name: string): string {
   const value = process.env[name];
   if (!value) throw new Error(`${name} is not set`);
   return value;
 }
 
-export const BASE_URL: string = required("BASE_URL");
-export const API_KEY: string = required("API_KEY");
+export const BASE_URL: string = requireVariable("BASE_URL");
+export const API_KEY: string = requireVariable("API_KEY");
 /** Tells this run's requests from those of other probes. */
-export const RUN_ID: string = required("RUN_ID");
+export const RUN_ID: string = requireVariable("RUN_ID");
 export const WRONG_KEY = "sk-not-a-key-of-this-gateway";
 
 export const PLAIN = "openai/gpt-4o-mini";
@@ -31,13 +31,13 @@ export function failing(status: number): string {
 }
 
 /** What a scenario asks; the matrix finds the request upstream by it. */
-export function promptOf(scenario: string): string {
+export function buildPrompt(scenario: string): string {
   return `Ahoj from ${RUN_ID}: ${scenario}.`;
 }
 
-/** The whole answer to `promptOf(scenario)`. */
-export function answerTo(scenario: string): string {
-  return `Echo: ${promptOf(scenario)} — ¡olé! 👋🏽 你好`;
+/** The whole response to `buildPrompt(scenario)`. */
+export function buildReply(scenario: string): string {
+  return `Echo: ${buildPrompt(scenario)} — ¡olé! 👋🏽 你好`;
 }
 
 /** A picture of one pixel. */
@@ -54,7 +54,7 @@ export const TOOL_SCHEMA = {
   required: ["city"],
   additionalProperties: false,
 };
-/** What every answer of `{ city: string, celsius: integer }` is. */
+/** What every response of `{ city: string, celsius: integer }` is. */
 export const REPORT = { city: CITY, celsius: 1 };
 
 interface Class<T> {
@@ -63,19 +63,22 @@ interface Class<T> {
 }
 
 /** Waits for a failure of the given class. @returns it, for a closer look. */
-export async function failure<T extends Error>(action: PromiseLike<unknown>, expected: Class<T>): Promise<T> {
-  let answer: unknown;
+export async function expectFailure<T extends Error>(
+  action: PromiseLike<unknown>,
+  expected: Class<T>,
+): Promise<T> {
+  let response: unknown;
   try {
-    answer = await action;
+    response = await action;
   } catch (error) {
     if (error instanceof expected) return error;
     throw new Error(`expected ${expected.name}, came ${describe(error)}`, { cause: error });
   }
-  throw new Error(`expected ${expected.name}, came an answer: ${JSON.stringify(answer)}`);
+  throw new Error(`expected ${expected.name}, came a response: ${JSON.stringify(response)}`);
 }
 
 /** Checks some of a value's fields. */
-export function has(value: object, fields: Readonly<Record<string, unknown>>): void {
+export function expectFields(value: object, fields: Readonly<Record<string, unknown>>): void {
   const found = Object.fromEntries(Object.keys(fields).map((key) => [key, Reflect.get(value, key)]));
   assert.deepEqual(found, fields);
 }
@@ -86,7 +89,7 @@ function describe(error: unknown): string {
 
 const DEADLINE_MS = 20_000;
 
-async function inTime(scenario: () => Promise<void>): Promise<void> {
+async function runWithDeadline(scenario: () => Promise<void>): Promise<void> {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`no end after ${DEADLINE_MS} ms`)), DEADLINE_MS);
   try {
@@ -101,7 +104,7 @@ export async function runProbe(scenarios: Readonly<Record<string, () => Promise<
   for (const [scenario, run] of Object.entries(scenarios)) {
     let result: { ok: boolean; detail: string };
     try {
-      await inTime(run);
+      await runWithDeadline(run);
       result = { ok: true, detail: "" };
     } catch (error) {
       result = { ok: false, detail: describe(error) };

@@ -8,7 +8,7 @@ import { Journal } from "../../../src/metering/journal/journal.ts";
 import { createInterruptedRow, createOpenRow } from "../../../src/metering/request-row.ts";
 import type { RequestRow } from "../../../src/metering/record.ts";
 import { listSegments, recover } from "../../support/journal.ts";
-import { createTemporaryDirectory } from "../../support/test-database.ts";
+import { createTemporaryDirectory } from "../../support/temporary-directory.ts";
 import { waitUntil, waitFor } from "../../support/wait.ts";
 import { createStartEntry } from "../../support/request-context.ts";
 import { createEndedEntry, startBatchWriter } from "../../support/batch-writer.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { ENTRY, formatEntry, type JournalEntry, readEntries } from "../../../src/metering/journal/format.ts";
-import { createTemporaryDirectory } from "../../support/test-database.ts";
+import { createTemporaryDirectory } from "../../support/temporary-directory.ts";
 import { createStartEntry } from "../../support/request-context.ts";
 
 async function read(bytes: string | Buffer): Promise<{ entries: JournalEntry[]; damaged: number }> {

@@ -8,7 +8,7 @@ import type { RequestRow } from "../../../src/metering/record.ts";
 import { createOpenRow } from "../../../src/metering/request-row.ts";
 import { listSegments, recover, writeDeadJournal } from "../../support/journal.ts";
 import { createStartEntry } from "../../support/request-context.ts";
-import { createTemporaryDirectory } from "../../support/test-database.ts";
+import { createTemporaryDirectory } from "../../support/temporary-directory.ts";
 import { waitFor } from "../../support/wait.ts";
 
 const begin = async (journal: Journal, id: string) => {

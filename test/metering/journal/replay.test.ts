@@ -6,7 +6,7 @@ import { Journal } from "../../../src/metering/journal/journal.ts";
 import { createOpenRow } from "../../../src/metering/request-row.ts";
 import { addChecksum, listSegments, recover, writeDeadJournal } from "../../support/journal.ts";
 import { createStartEntry } from "../../support/request-context.ts";
-import { createTemporaryDirectory } from "../../support/test-database.ts";
+import { createTemporaryDirectory } from "../../support/temporary-directory.ts";
 import { waitFor } from "../../support/wait.ts";
 
 test("what a dead process wrote in several segments is put together, in the order of their numbers", async () => {

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { Journal, JournalFull, type Segment } from "../../../src/metering/journal/journal.ts";
-import { createTemporaryDirectory } from "../../support/test-database.ts";
+import { createTemporaryDirectory } from "../../support/temporary-directory.ts";
 import { waitFor } from "../../support/wait.ts";
 import { createStartEntry } from "../../support/request-context.ts";
 

@@ -24,7 +24,7 @@ const stranger = provider(probe.WRONG_KEY);
 
 /** What each call has in common: one question, retries off. */
 function asking(scenario: string, id: string) {
-  return { model: model(id), prompt: probe.promptOf(scenario), maxRetries: 0 };
+  return { model: model(id), prompt: probe.buildPrompt(scenario), maxRetries: 0 };
 }
 
 const tools = {
@@ -33,12 +33,12 @@ const tools = {
 
 function checkToolCall(calls: readonly { toolName: string; input: unknown }[]): void {
   assert(calls[0]);
-  probe.has(calls[0], { toolName: probe.TOOL_NAME, input: { city: probe.CITY } });
+  probe.expectFields(calls[0], { toolName: probe.TOOL_NAME, input: { city: probe.CITY } });
 }
 
 /** `isInstance`, because each provider brings its own copy of the class. */
 async function callFailure(asked: PromiseLike<unknown>): Promise<APICallError> {
-  const error = await probe.failure(asked, Error);
+  const error = await probe.expectFailure(asked, Error);
   assert(APICallError.isInstance(error), `expected an APICallError, came ${error.name}: ${error.message}`);
   return error;
 }
@@ -50,7 +50,7 @@ function failed(scenario: string, id: string): Promise<APICallError> {
 await probe.runProbe({
   chat: async () => {
     const answer = await generateText(asking("chat", probe.PLAIN));
-    assert.equal(answer.text, probe.answerTo("chat"));
+    assert.equal(answer.text, probe.buildReply("chat"));
     assert.equal(answer.finishReason, "stop");
     assert((answer.usage.totalTokens ?? 0) > 0);
   },
@@ -58,7 +58,7 @@ await probe.runProbe({
     let text = "";
     for await (const part of streamText(asking("stream", probe.STREAMED)).textStream) text += part;
     assert.equal(text, (await generateText(asking("stream", probe.PLAIN))).text);
-    assert.equal(text, probe.answerTo("stream"));
+    assert.equal(text, probe.buildReply("stream"));
   },
   tools: async () => {
     const answer = await generateText({ ...asking("tools", probe.PLAIN), tools });
@@ -83,37 +83,37 @@ await probe.runProbe({
         {
           role: "user",
           content: [
-            { type: "text", text: probe.promptOf("image input") },
+            { type: "text", text: probe.buildPrompt("image input") },
             { type: "image", image: probe.PICTURE_URL },
           ],
         },
       ],
     });
-    assert.equal(answer.text, probe.answerTo("image input"));
+    assert.equal(answer.text, probe.buildReply("image input"));
   },
   "401": async () => {
     const asked = generateText({ ...asking("401", probe.PLAIN), model: stranger(probe.PLAIN) });
     const error = await callFailure(asked);
-    probe.has(error, { statusCode: 401, isRetryable: false });
+    probe.expectFields(error, { statusCode: 401, isRetryable: false });
     assert.match(error.responseBody ?? "", /"code":"invalid_api_key"/);
   },
   "400": async () => {
     const asked = generateText({ ...asking("400", probe.PLAIN), temperature: 3 });
     const error = await callFailure(asked);
-    probe.has(error, { statusCode: 400, isRetryable: false });
+    probe.expectFields(error, { statusCode: 400, isRetryable: false });
     assert.match(error.message, /temperature must be/);
   },
   "404": async () => {
     const error = await failed("404", probe.failing(404));
-    probe.has(error, { statusCode: 404, message: "Resource not found", isRetryable: false });
+    probe.expectFields(error, { statusCode: 404, message: "Resource not found", isRetryable: false });
   },
   "429": async () => {
     const error = await failed("429", probe.failing(429));
-    probe.has(error, { statusCode: 429, message: "Rate limit exceeded", isRetryable: true });
+    probe.expectFields(error, { statusCode: 429, message: "Rate limit exceeded", isRetryable: true });
   },
   "500": async () => {
     const error = await failed("500", probe.failing(500));
-    probe.has(error, { statusCode: 500, message: "Internal Server Error", isRetryable: true });
+    probe.expectFields(error, { statusCode: 500, message: "Internal Server Error", isRetryable: true });
   },
   cancel: async () => {
     const leaving = new AbortController();
@@ -124,11 +124,11 @@ await probe.runProbe({
   },
   timeout: async () => {
     const asked = generateText({ ...asking("timeout", probe.SILENT), timeout: probe.TIMEOUT_MS });
-    const error = await probe.failure(asked, DOMException);
+    const error = await probe.expectFailure(asked, DOMException);
     assert.equal(error.name, "TimeoutError");
   },
   "retry after 429": async () => {
     const answer = await generateText({ ...asking("retry after 429", probe.BUSY_ONCE), maxRetries: 2 });
-    assert.equal(answer.text, probe.answerTo("retry after 429"));
+    assert.equal(answer.text, probe.buildReply("retry after 429"));
   },
 });

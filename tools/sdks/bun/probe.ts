@@ -1,10 +1,10 @@
 // Bun's fetch with bodies that are refused before they have arrived. Bun 1.3 sends its next request over the connection of
 // such a refusal, unless the server has closed it; coding agents run on it.
-import { API_KEY, BASE_URL, promptOf, PLAIN, runProbe } from "../harness.ts";
+import { API_KEY, BASE_URL, buildPrompt, PLAIN, runProbe } from "../harness.ts";
 
 const BODY = JSON.stringify({
   model: PLAIN,
-  messages: [{ role: "user", content: promptOf("refused") + "x".repeat(400_000) }],
+  messages: [{ role: "user", content: buildPrompt("refused") + "x".repeat(400_000) }],
 });
 /** Less than any client waits before it asks again. */
 const BETWEEN_MS = 100;

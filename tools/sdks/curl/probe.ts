@@ -24,10 +24,10 @@ async function post(fields: Record<string, unknown>, ...options: string[]) {
 }
 
 function messages(scenario: string): unknown[] {
-  return [{ role: "user", content: probe.promptOf(scenario) }];
+  return [{ role: "user", content: probe.buildPrompt(scenario) }];
 }
 
-function contentOf(json: string): unknown {
+function readContent(json: string): unknown {
   const answer = JSON.parse(json) as { choices: { message: { content: string } }[] };
   return answer.choices[0]?.message.content;
 }
@@ -44,30 +44,30 @@ await probe.runProbe({
   chat: async () => {
     const { head, body } = await post({ messages: messages("chat") });
     assert.match(head, /^HTTP\/1\.1 200 /);
-    assert.equal(contentOf(body), probe.answerTo("chat"));
+    assert.equal(readContent(body), probe.buildReply("chat"));
   },
   stream: async () => {
     const asked = { model: probe.STREAMED, messages: messages("stream"), stream: true };
     const { head, body } = await post(asked, "--no-buffer");
     assert.match(head, /content-type: text\/event-stream/i);
-    assert.equal(streamedText(body), probe.answerTo("stream"));
+    assert.equal(streamedText(body), probe.buildReply("stream"));
   },
   compressed: async () => {
     const { conversation, body } = await post({ messages: messages("compressed") }, "--compressed");
     assert.match(conversation, /> Accept-Encoding: .*gzip/);
-    assert.equal(contentOf(body), probe.answerTo("compressed"));
+    assert.equal(readContent(body), probe.buildReply("compressed"));
   },
   "http 1.0": async () => {
     const { conversation, head, body } = await post({ messages: messages("http 1.0") }, "--http1.0");
     assert.match(conversation, /> POST \S+ HTTP\/1\.0/);
     assert.doesNotMatch(head, /transfer-encoding/i);
-    assert.equal(contentOf(body), probe.answerTo("http 1.0"));
+    assert.equal(readContent(body), probe.buildReply("http 1.0"));
   },
   "http 1.0 stream": async () => {
     const asked = { model: probe.STREAMED, messages: messages("http 1.0 stream"), stream: true };
     const { head, body } = await post(asked, "--http1.0", "--no-buffer");
     assert.doesNotMatch(head, /transfer-encoding/i);
-    assert.equal(streamedText(body), probe.answerTo("http 1.0 stream"));
+    assert.equal(streamedText(body), probe.buildReply("http 1.0 stream"));
   },
   "expect continue": async () => {
     const asked = {
@@ -80,6 +80,6 @@ await probe.runProbe({
     assert(performance.now() - started < 9_000);
     assert.match(conversation, /< HTTP\/1\.1 100 Continue/);
     assert.match(head, /HTTP\/1\.1 200 /);
-    assert.equal(contentOf(body), probe.answerTo("expect continue"));
+    assert.equal(readContent(body), probe.buildReply("expect continue"));
   },
 });

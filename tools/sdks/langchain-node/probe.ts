@@ -20,77 +20,83 @@ const tool = {
 function checkToolCall(message?: AIMessageChunk): void {
   const [call] = message?.tool_calls ?? [];
   assert(call);
-  probe.has(call, { name: probe.TOOL_NAME, args: { city: probe.CITY } });
+  probe.expectFields(call, { name: probe.TOOL_NAME, args: { city: probe.CITY } });
 }
 
 /** LangChain throws the errors of the SDK of OpenAI, whose classes it does not export, with a code of its own. */
 async function failed(scenario: string, model: string, fields: Exclude<Fields, string> = {}): Promise<Error> {
-  return probe.failure(chat(model, fields).invoke(probe.promptOf(scenario)), Error);
+  return probe.expectFailure(chat(model, fields).invoke(probe.buildPrompt(scenario)), Error);
 }
 
 await probe.runProbe({
   chat: async () => {
-    const answer = await chat(probe.PLAIN).invoke(probe.promptOf("chat"));
-    assert.equal(answer.text, probe.answerTo("chat"));
+    const answer = await chat(probe.PLAIN).invoke(probe.buildPrompt("chat"));
+    assert.equal(answer.text, probe.buildReply("chat"));
     const usage = answer.usage_metadata as UsageMetadata;
     assert(usage.total_tokens > 0);
   },
   stream: async () => {
     let text = "";
-    for await (const chunk of await chat(probe.STREAMED).stream(probe.promptOf("stream"))) text += chunk.text;
-    assert.equal(text, (await chat(probe.PLAIN).invoke(probe.promptOf("stream"))).text);
-    assert.equal(text, probe.answerTo("stream"));
+    for await (const chunk of await chat(probe.STREAMED).stream(probe.buildPrompt("stream")))
+      text += chunk.text;
+    assert.equal(text, (await chat(probe.PLAIN).invoke(probe.buildPrompt("stream"))).text);
+    assert.equal(text, probe.buildReply("stream"));
   },
   tools: async () => {
-    checkToolCall(await chat(probe.PLAIN).bindTools([tool]).invoke(probe.promptOf("tools")));
+    checkToolCall(await chat(probe.PLAIN).bindTools([tool]).invoke(probe.buildPrompt("tools")));
   },
   "tools streamed": async () => {
     const model = chat(probe.STREAMED).bindTools([tool]);
-    const chunks = await Array.fromAsync(await model.stream(probe.promptOf("tools streamed")));
+    const chunks = await Array.fromAsync(await model.stream(probe.buildPrompt("tools streamed")));
     const whole = chunks.reduce((before, chunk) => before.concat(chunk));
     checkToolCall(whole);
   },
   "structured output": async () => {
     const report = z.object({ city: z.string(), celsius: z.int() });
     const model = chat(probe.PLAIN).withStructuredOutput(report, { method: "jsonSchema" });
-    assert.deepEqual(await model.invoke(probe.promptOf("structured output")), probe.REPORT);
+    assert.deepEqual(await model.invoke(probe.buildPrompt("structured output")), probe.REPORT);
   },
   "image input": async () => {
     const content = [
-      { type: "text", text: probe.promptOf("image input") },
+      { type: "text", text: probe.buildPrompt("image input") },
       { type: "image_url", image_url: { url: probe.PICTURE_URL } },
     ];
     const answer = await chat(probe.PLAIN).invoke([new HumanMessage({ content })]);
-    assert.equal(answer.text, probe.answerTo("image input"));
+    assert.equal(answer.text, probe.buildReply("image input"));
   },
   "401": async () => {
     const error = await failed("401", probe.PLAIN, { apiKey: probe.WRONG_KEY });
     assert.equal(error.constructor.name, "AuthenticationError");
-    probe.has(error, { status: 401, code: "invalid_api_key", lc_error_code: "MODEL_AUTHENTICATION" });
+    probe.expectFields(error, {
+      status: 401,
+      code: "invalid_api_key",
+      lc_error_code: "MODEL_AUTHENTICATION",
+    });
   },
   "400": async () => {
     const error = await failed("400", probe.PLAIN, { temperature: 3 });
     assert.equal(error.constructor.name, "BadRequestError");
-    probe.has(error, { status: 400, code: "invalid_value", param: "temperature" });
+    probe.expectFields(error, { status: 400, code: "invalid_value", param: "temperature" });
   },
   "404": async () => {
     const error = await failed("404", probe.failing(404));
     assert.equal(error.constructor.name, "NotFoundError");
-    probe.has(error, { status: 404, code: 404, lc_error_code: "MODEL_NOT_FOUND" });
+    probe.expectFields(error, { status: 404, code: 404, lc_error_code: "MODEL_NOT_FOUND" });
   },
   "429": async () => {
     const error = await failed("429", probe.failing(429));
     assert.equal(error.constructor.name, "RateLimitError");
-    probe.has(error, { status: 429, code: 429, lc_error_code: "MODEL_RATE_LIMIT" });
+    probe.expectFields(error, { status: 429, code: 429, lc_error_code: "MODEL_RATE_LIMIT" });
   },
   "500": async () => {
     const error = await failed("500", probe.failing(500));
     assert.equal(error.constructor.name, "InternalServerError");
-    probe.has(error, { status: 500, code: 500 });
+    probe.expectFields(error, { status: 500, code: 500 });
   },
   cancel: async () => {
     let chunks = 0;
-    for await (const _ of await chat(probe.SLOW).stream(probe.promptOf("cancel"))) if (++chunks === 3) break;
+    for await (const _ of await chat(probe.SLOW).stream(probe.buildPrompt("cancel")))
+      if (++chunks === 3) break;
     assert.equal(chunks, 3);
   },
   timeout: async () => {
@@ -98,7 +104,9 @@ await probe.runProbe({
     assert.equal(error.name, "TimeoutError");
   },
   "retry after 429": async () => {
-    const answer = await chat(probe.BUSY_ONCE, { maxRetries: 2 }).invoke(probe.promptOf("retry after 429"));
-    assert.equal(answer.text, probe.answerTo("retry after 429"));
+    const answer = await chat(probe.BUSY_ONCE, { maxRetries: 2 }).invoke(
+      probe.buildPrompt("retry after 429"),
+    );
+    assert.equal(answer.text, probe.buildReply("retry after 429"));
   },
 });

@@ -26,27 +26,27 @@ def check_tool_call(message: AIMessage | AIMessageChunk) -> None:
 
 @probe.scenario("chat")
 def chat() -> None:
-    answer = model(probe.PLAIN).invoke(probe.prompt_of("chat"))
-    probe.equal(answer.content, probe.answer_to("chat"))
+    answer = model(probe.PLAIN).invoke(probe.build_prompt("chat"))
+    probe.equal(answer.content, probe.build_reply("chat"))
     assert answer.usage_metadata and answer.usage_metadata["total_tokens"] > 0
 
 
 @probe.scenario("stream")
 def stream() -> None:
-    chunks = model(probe.STREAMED).stream(probe.prompt_of("stream"))
+    chunks = model(probe.STREAMED).stream(probe.build_prompt("stream"))
     text = "".join(str(chunk.content) for chunk in chunks)
-    probe.equal(text, model(probe.PLAIN).invoke(probe.prompt_of("stream")).content)
-    probe.equal(text, probe.answer_to("stream"))
+    probe.equal(text, model(probe.PLAIN).invoke(probe.build_prompt("stream")).content)
+    probe.equal(text, probe.build_reply("stream"))
 
 
 @probe.scenario("tools")
 def tools() -> None:
-    check_tool_call(model(probe.PLAIN).bind_tools([probe.TOOL]).invoke(probe.prompt_of("tools")))
+    check_tool_call(model(probe.PLAIN).bind_tools([probe.TOOL]).invoke(probe.build_prompt("tools")))
 
 
 @probe.scenario("tools streamed")
 def tools_streamed() -> None:
-    chunks = model(probe.STREAMED).bind_tools([probe.TOOL]).stream(probe.prompt_of("tools streamed"))
+    chunks = model(probe.STREAMED).bind_tools([probe.TOOL]).stream(probe.build_prompt("tools streamed"))
     whole: Any = next(chunks)
     for chunk in chunks:
         whole += chunk
@@ -56,33 +56,33 @@ def tools_streamed() -> None:
 @probe.scenario("structured output")
 def structured_output() -> None:
     asked = model(probe.PLAIN).with_structured_output(Report, method="json_schema")
-    probe.equal(asked.invoke(probe.prompt_of("structured output")), Report(**probe.REPORT))
+    probe.equal(asked.invoke(probe.build_prompt("structured output")), Report(**probe.REPORT))
 
 
 @probe.scenario("image input")
 def image_input() -> None:
     answer = model(probe.PLAIN).invoke(probe.showing("image input"))
-    probe.equal(answer.content, probe.answer_to("image input"))
+    probe.equal(answer.content, probe.build_reply("image input"))
 
 
 @probe.scenario("401")
 def wrong_key() -> None:
     with probe.Raises(openai.AuthenticationError) as caught:
-        model(probe.PLAIN, api_key=probe.WRONG_KEY).invoke(probe.prompt_of("401"))
+        model(probe.PLAIN, api_key=probe.WRONG_KEY).invoke(probe.build_prompt("401"))
     probe.has(caught.error, status_code=401, code="invalid_api_key")
 
 
 @probe.scenario("400")
 def wrong_request() -> None:
     with probe.Raises(openai.BadRequestError) as caught:
-        model(probe.PLAIN, temperature=3).invoke(probe.prompt_of("400"))
+        model(probe.PLAIN, temperature=3).invoke(probe.build_prompt("400"))
     probe.has(caught.error, status_code=400, code="invalid_value", param="temperature")
 
 
 @probe.scenario("404")
 def unknown_model() -> None:
     with probe.Raises(openai.NotFoundError) as caught:
-        model(probe.failing(404)).invoke(probe.prompt_of("404"))
+        model(probe.failing(404)).invoke(probe.build_prompt("404"))
     probe.has(caught.error, status_code=404)
     probe.equal(str(caught.error.code), "404")
 
@@ -90,7 +90,7 @@ def unknown_model() -> None:
 @probe.scenario("429")
 def limit() -> None:
     with probe.Raises(openai.RateLimitError) as caught:
-        model(probe.failing(429)).invoke(probe.prompt_of("429"))
+        model(probe.failing(429)).invoke(probe.build_prompt("429"))
     probe.has(caught.error, status_code=429)
     probe.equal(str(caught.error.code), "429")
 
@@ -98,14 +98,14 @@ def limit() -> None:
 @probe.scenario("500")
 def upstream_failure() -> None:
     with probe.Raises(openai.InternalServerError) as caught:
-        model(probe.failing(500)).invoke(probe.prompt_of("500"))
+        model(probe.failing(500)).invoke(probe.build_prompt("500"))
     probe.has(caught.error, status_code=500)
     probe.equal(str(caught.error.code), "500")
 
 
 @probe.scenario("cancel")
 def cancel() -> None:
-    chunks: Any = model(probe.SLOW).stream(probe.prompt_of("cancel"))
+    chunks: Any = model(probe.SLOW).stream(probe.build_prompt("cancel"))
     for _ in range(3):
         next(chunks)
     chunks.close()
@@ -114,13 +114,13 @@ def cancel() -> None:
 @probe.scenario("timeout")
 def timeout() -> None:
     with probe.Raises(openai.APITimeoutError):
-        model(probe.SILENT, timeout=probe.TIMEOUT_S).invoke(probe.prompt_of("timeout"))
+        model(probe.SILENT, timeout=probe.TIMEOUT_S).invoke(probe.build_prompt("timeout"))
 
 
 @probe.scenario("retry after 429")
 def retry_after_429() -> None:
-    answer = model(probe.BUSY_ONCE, max_retries=2).invoke(probe.prompt_of("retry after 429"))
-    probe.equal(answer.content, probe.answer_to("retry after 429"))
+    answer = model(probe.BUSY_ONCE, max_retries=2).invoke(probe.build_prompt("retry after 429"))
+    probe.equal(answer.content, probe.build_reply("retry after 429"))
 
 
 probe.run()

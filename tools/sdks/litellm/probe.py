@@ -35,7 +35,7 @@ def check_tool_call(message: Any) -> None:
 @probe.scenario("chat")
 def chat() -> None:
     answer = ask("chat", probe.PLAIN)
-    probe.equal(answer.choices[0].message.content, probe.answer_to("chat"))
+    probe.equal(answer.choices[0].message.content, probe.build_reply("chat"))
     probe.equal(answer.choices[0].finish_reason, "stop")
     assert answer.usage.total_tokens > 0
 
@@ -44,7 +44,7 @@ def chat() -> None:
 def stream() -> None:
     text = "".join(chunk.choices[0].delta.content or "" for chunk in ask("stream", probe.STREAMED, stream=True))
     probe.equal(text, ask("stream", probe.PLAIN).choices[0].message.content)
-    probe.equal(text, probe.answer_to("stream"))
+    probe.equal(text, probe.build_reply("stream"))
 
 
 @probe.scenario("tools")
@@ -70,7 +70,7 @@ def structured_output() -> None:
 @probe.scenario("image input")
 def image_input() -> None:
     answer = ask("image input", probe.PLAIN, messages=probe.showing("image input"))
-    probe.equal(answer.choices[0].message.content, probe.answer_to("image input"))
+    probe.equal(answer.choices[0].message.content, probe.build_reply("image input"))
 
 
 @probe.scenario("401")
@@ -139,7 +139,7 @@ def timeout() -> None:
 @probe.scenario("retry after 429")
 def retry_after_429() -> None:
     answer = ask("retry after 429", probe.BUSY_ONCE, max_retries=2)
-    probe.equal(answer.choices[0].message.content, probe.answer_to("retry after 429"))
+    probe.equal(answer.choices[0].message.content, probe.build_reply("retry after 429"))
 
 
 probe.run()

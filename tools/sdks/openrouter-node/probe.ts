@@ -27,7 +27,7 @@ function connect(options: SDKOptions = {}): OpenRouter {
 const client = connect();
 
 function asking(scenario: string): ChatMessages[] {
-  return [{ role: "user", content: probe.promptOf(scenario) }];
+  return [{ role: "user", content: probe.buildPrompt(scenario) }];
 }
 
 async function send(chatRequest: ChatRequest, from: OpenRouter = client): Promise<ChatResult> {
@@ -57,7 +57,7 @@ function checkToolCall(
   assert.deepEqual(JSON.parse(call.arguments ?? ""), { city: probe.CITY });
 }
 
-function textOf(message?: ChatAssistantMessage): string {
+function readText(message?: ChatAssistantMessage): string {
   assert(typeof message?.content === "string");
   return message.content;
 }
@@ -65,7 +65,7 @@ function textOf(message?: ChatAssistantMessage): string {
 await probe.runProbe({
   chat: async () => {
     const answer = await ask("chat", probe.PLAIN);
-    assert.equal(textOf(answer.choices[0]?.message), probe.answerTo("chat"));
+    assert.equal(readText(answer.choices[0]?.message), probe.buildReply("chat"));
     assert.equal(answer.choices[0]?.finishReason, "stop");
     assert(answer.usage && (answer.usage.cost ?? 0) > 0);
   },
@@ -74,8 +74,8 @@ await probe.runProbe({
     for await (const chunk of await stream({ model: probe.STREAMED, messages: asking("stream") })) {
       text += chunk.choices[0]?.delta.content ?? "";
     }
-    assert.equal(text, textOf((await ask("stream", probe.PLAIN)).choices[0]?.message));
-    assert.equal(text, probe.answerTo("stream"));
+    assert.equal(text, readText((await ask("stream", probe.PLAIN)).choices[0]?.message));
+    assert.equal(text, probe.buildReply("stream"));
   },
   tools: async () => {
     const answer = await send({ model: probe.PLAIN, messages: asking("tools"), tools });
@@ -102,20 +102,20 @@ await probe.runProbe({
       messages: asking("structured output"),
       responseFormat: { type: "json_schema", jsonSchema: { name: "report", schema } },
     });
-    assert.deepEqual(JSON.parse(textOf(answer.choices[0]?.message)), probe.REPORT);
+    assert.deepEqual(JSON.parse(readText(answer.choices[0]?.message)), probe.REPORT);
   },
   "image input": async () => {
     const messages: ChatMessages[] = [
       {
         role: "user",
         content: [
-          { type: "text", text: probe.promptOf("image input") },
+          { type: "text", text: probe.buildPrompt("image input") },
           { type: "image_url", imageUrl: { url: probe.PICTURE_URL } },
         ],
       },
     ];
     const answer = await send({ model: probe.PLAIN, messages });
-    assert.equal(textOf(answer.choices[0]?.message), probe.answerTo("image input"));
+    assert.equal(readText(answer.choices[0]?.message), probe.buildReply("image input"));
   },
   "models list": async () => {
     const ids: string[] = [];
@@ -125,27 +125,27 @@ await probe.runProbe({
   // The SDK's classes want OpenRouter's numeric codes, so an error of the gateway's own comes as their base class.
   "401": async () => {
     const asked = ask("401", probe.PLAIN, connect({ apiKey: probe.WRONG_KEY }));
-    const error = await probe.failure(asked, OpenRouterError);
+    const error = await probe.expectFailure(asked, OpenRouterError);
     assert.equal(error.statusCode, 401);
     assert.match(error.body, /"code":"invalid_api_key"/);
   },
   "400": async () => {
-    const error = await probe.failure(ask("400", probe.failing(400)), BadRequestResponseError);
-    probe.has(error, { statusCode: 400, message: "Invalid request parameters" });
+    const error = await probe.expectFailure(ask("400", probe.failing(400)), BadRequestResponseError);
+    probe.expectFields(error, { statusCode: 400, message: "Invalid request parameters" });
     assert.equal(error.error.code, 400);
   },
   "404": async () => {
-    const error = await probe.failure(ask("404", probe.failing(404)), NotFoundResponseError);
-    probe.has(error, { statusCode: 404, message: "Resource not found" });
+    const error = await probe.expectFailure(ask("404", probe.failing(404)), NotFoundResponseError);
+    probe.expectFields(error, { statusCode: 404, message: "Resource not found" });
   },
   "429": async () => {
-    const error = await probe.failure(ask("429", probe.failing(429)), TooManyRequestsResponseError);
-    probe.has(error, { statusCode: 429, message: "Rate limit exceeded" });
+    const error = await probe.expectFailure(ask("429", probe.failing(429)), TooManyRequestsResponseError);
+    probe.expectFields(error, { statusCode: 429, message: "Rate limit exceeded" });
     assert.equal(error.error.code, 429);
   },
   "500": async () => {
-    const error = await probe.failure(ask("500", probe.failing(500)), InternalServerResponseError);
-    probe.has(error, { statusCode: 500, message: "Internal Server Error" });
+    const error = await probe.expectFailure(ask("500", probe.failing(500)), InternalServerResponseError);
+    probe.expectFields(error, { statusCode: 500, message: "Internal Server Error" });
   },
   cancel: async () => {
     let chunks = 0;
@@ -156,7 +156,7 @@ await probe.runProbe({
   },
   timeout: async () => {
     const asked = ask("timeout", probe.SILENT, connect({ timeoutMs: probe.TIMEOUT_MS }));
-    await probe.failure(asked, RequestTimeoutError);
+    await probe.expectFailure(asked, RequestTimeoutError);
   },
   "retry after 429": async () => {
     const chatRequest = {
@@ -167,6 +167,6 @@ await probe.runProbe({
     const retries = { strategy: "backoff" as const };
     const answer = await client.chat.send({ chatRequest }, { retries, retryCodes: ["429", "5XX"] });
     assert("choices" in answer);
-    assert.equal(textOf(answer.choices[0]?.message), probe.answerTo("retry after 429"));
+    assert.equal(readText(answer.choices[0]?.message), probe.buildReply("retry after 429"));
   },
 });

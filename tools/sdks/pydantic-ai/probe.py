@@ -23,11 +23,11 @@ def model(name: str, **more: Any) -> OpenRouterModel:
 
 
 async def ask(scenario: str, name: str, settings: Any = None, **more: Any) -> Any:
-    return await Agent(model(name, **more), model_settings=settings).run(probe.prompt_of(scenario))
+    return await Agent(model(name, **more), model_settings=settings).run(probe.build_prompt(scenario))
 
 
 async def streamed(scenario: str, name: str) -> str:
-    async with Agent(model(name)).run_stream(probe.prompt_of(scenario)) as answer:
+    async with Agent(model(name)).run_stream(probe.build_prompt(scenario)) as answer:
         return "".join([text async for text in answer.stream_text(delta=True)])
 
 
@@ -45,24 +45,24 @@ async def expect_tool_call(scenario: str, name: str, stream: bool) -> None:
     agent = Agent(model(name), tools=[get_weather])
     with probe.Raises(Called):
         if stream:
-            async with agent.run_stream(probe.prompt_of(scenario)) as answer:
+            async with agent.run_stream(probe.build_prompt(scenario)) as answer:
                 await answer.get_output()
         else:
-            await agent.run(probe.prompt_of(scenario))
+            await agent.run(probe.build_prompt(scenario))
     probe.equal(cities, [probe.CITY])
 
 
 @probe.scenario("chat")
 async def chat() -> None:
     answer = await ask("chat", probe.PLAIN)
-    probe.equal(answer.output, probe.answer_to("chat"))
+    probe.equal(answer.output, probe.build_reply("chat"))
 
 
 @probe.scenario("stream")
 async def stream() -> None:
     text = await streamed("stream", probe.STREAMED)
     probe.equal(text, (await ask("stream", probe.PLAIN)).output)
-    probe.equal(text, probe.answer_to("stream"))
+    probe.equal(text, probe.build_reply("stream"))
 
 
 @probe.scenario("tools")
@@ -78,16 +78,16 @@ async def tools_streamed() -> None:
 @probe.scenario("structured output")
 async def structured_output() -> None:
     agent = Agent(model(probe.PLAIN), output_type=NativeOutput(Report))
-    answer = await agent.run(probe.prompt_of("structured output"))
+    answer = await agent.run(probe.build_prompt("structured output"))
     probe.equal(answer.output, Report(**probe.REPORT))
 
 
 @probe.scenario("image input")
 async def image_input() -> None:
     picture = base64.b64decode(probe.PICTURE_URL.partition(",")[2])
-    prompt = [probe.prompt_of("image input"), BinaryContent(data=picture, media_type="image/png")]
+    prompt = [probe.build_prompt("image input"), BinaryContent(data=picture, media_type="image/png")]
     answer = await Agent(model(probe.PLAIN)).run(prompt)
-    probe.equal(answer.output, probe.answer_to("image input"))
+    probe.equal(answer.output, probe.build_reply("image input"))
 
 
 @probe.scenario("401")
@@ -136,7 +136,7 @@ async def cut_stream() -> None:
 
 @probe.scenario("cancel")
 async def cancel() -> None:
-    async with Agent(model(probe.SLOW)).run_stream(probe.prompt_of("cancel")) as answer:
+    async with Agent(model(probe.SLOW)).run_stream(probe.build_prompt("cancel")) as answer:
         async for _ in answer.stream_text(delta=True):
             break
 
@@ -151,7 +151,7 @@ async def timeout() -> None:
 @probe.scenario("retry after 429")
 async def retry_after_429() -> None:
     answer = await ask("retry after 429", probe.BUSY_ONCE, max_retries=2)
-    probe.equal(answer.output, probe.answer_to("retry after 429"))
+    probe.equal(answer.output, probe.build_reply("retry after 429"))
 
 
 probe.run()
