@@ -87,7 +87,10 @@ export class Persistence {
       );
   }
 
-  /** Opens the database and starts the services that use it. If this fails, it is retried; until then the gateway is not ready. */
+  /**
+   * Opens the database and starts the services that use it. If this fails, it is retried; until then the gateway is not
+   * ready.
+   */
   async open(): Promise<void> {
     this.#opening = this.#tryToOpen();
     await this.#opening;

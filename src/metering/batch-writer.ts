@@ -6,7 +6,9 @@ import type { Journal, Segment } from "./journal/journal.ts";
 interface Delays {
   /** Time between two flushes. */
   readonly flushEveryMs: number;
-  /** Delay before the row of an in-flight request is written. Most requests end sooner, so their rows are written only once. */
+  /**
+   * Delay before the row of an in-flight request is written. Most requests end sooner, so their rows are written only once.
+   */
   readonly openAfterMs: number;
 }
 
@@ -18,7 +20,9 @@ const WITH_JOURNAL: Delays = { flushEveryMs: 150, openAfterMs: 1_000 };
  * 50 ms until the next flush, and 150 ms for writes.
  */
 const WITHOUT_JOURNAL: Delays = { flushEveryMs: 50, openAfterMs: 50 };
-/** A write that takes longer than this counts as hanging: its rows, and those that become due, are spilled to the journal. */
+/**
+ * A write that takes longer than this counts as hanging: its rows, and those that become due, are spilled to the journal.
+ */
 const WRITE_HANGS_AFTER_MS = 100;
 /** Maximum rows per write, so that no write blocks the event loop for long. */
 const BATCH_MAX = 1_000;
@@ -52,9 +56,9 @@ export interface BatchWriterOptions {
 }
 
 /**
- * Writes rows to the database in batches, so that no request waits for the database. While the database fails or is too slow,
- * the rows of ended requests are spilled to the journal and replayed to the database later. A timer flushes the due rows until
- * no rows are left to write. States:
+ * Writes rows to the database in batches, so that no request waits for the database. While the database fails or is too
+ * slow, the rows of ended requests are spilled to the journal and replayed to the database later. A timer flushes the due
+ * rows until no rows are left to write. States:
  *
  * - `idle`: no write is in progress. Next: `writing` at a flush.
  * - `writing`: a write is in progress. Next: `flush due` or `hanging` at a flush; `idle` when the write ends; `backing off`

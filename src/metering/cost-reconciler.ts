@@ -17,7 +17,9 @@ const RUN_EVERY_MIN_MS = 50;
 /** Minimum number of lookups without a final cost before a row is given up, however short `giveUpMs` is. */
 const ATTEMPTS_MIN = 8;
 const REPORT_EVERY_MS = 60_000;
-/** Maximum number of rows whose provisional records are counted. Beyond it, the oldest count is dropped and restarts at 0. */
+/**
+ * Maximum number of rows whose provisional records are counted. Beyond it, the oldest count is dropped and restarts at 0.
+ */
 const PROVISIONAL_MAX = 10_000;
 
 export interface CostReconcilerOptions {
@@ -29,7 +31,9 @@ export interface CostReconcilerOptions {
   readonly giveUpMs: number;
   /** Called with the row of a request whose cost is given up as unknown. */
   readonly onUnknown: (row: RequestRow) => void;
-  /** Called at most once a minute with the last error and the number of failures since the last call. Failures are retried. */
+  /**
+   * Called at most once a minute with the last error and the number of failures since the last call. Failures are retried.
+   */
   readonly onFailure: (error: unknown, count: number) => void;
   /** A monotonic clock in ms; default: `performance.now`. */
   readonly now?: () => number;
@@ -44,8 +48,9 @@ interface CostLookup {
 }
 
 /**
- * Settles the rows of requests that ended without a known cost: looks up OpenRouter's record of each, and retries with a growing
- * delay. Replicas that share a database claim rows first, so that no two of them look up the same row at the same time.
+ * Settles the rows of requests that ended without a known cost: looks up OpenRouter's record of each, and retries with a
+ * growing delay. Replicas that share a database claim rows first, so that no two of them look up the same row at the same
+ * time.
  */
 export class CostReconciler {
   readonly #options: CostReconcilerOptions;
@@ -188,8 +193,9 @@ export class CostReconciler {
   }
 
   /**
-   * Returns the number of attempts after which a row is given up: as many as fit into `giveUpMs` with the waits between them.
-   * Attempts are counted instead of time, so that a clock jump skips one wait at most and a time without lookups does not count.
+   * Returns the number of attempts after which a row is given up: as many as fit into `giveUpMs` with the waits between
+   * them. Attempts are counted instead of time, so that a clock jump skips one wait at most and a time without lookups does
+   * not count.
    */
   #countAttempts(giveUpMs: number): number {
     let attempts = 1;

@@ -21,15 +21,22 @@ export interface OrphanRecoveryOptions {
   /** Directory with the journals of this process and of others. */
   readonly directory: string;
   readonly instance: string;
-  /** Time after which a row without a generation id is given up. Until then, a journal with the id may still be recovered. */
+  /**
+   * Time after which a row without a generation id is given up. Until then, a journal with the id may still be recovered.
+   */
   readonly lostAfterMs: number;
-  /** Reads the time, in ms since 1970, before which rows have been counted and deleted. Older journal entries are skipped. */
+  /**
+   * Reads the time, in ms since 1970, before which rows have been counted and deleted. Older journal entries are skipped.
+   */
   readonly readRetentionCutoff: () => Promise<number>;
   /** Called with the rows of requests whose cost is given up as unknown. */
   readonly onUnknown: (rows: readonly RequestRow[]) => void;
   /** Called with the number of journal rows that were skipped because the ledger has deleted them. */
   readonly onExpired: (count: number) => void;
-  /** Called when this machine's clock begins to differ from the database's. @param aheadMs negative if the machine is behind. */
+  /**
+   * Called when this machine's clock begins to differ from the database's.
+   * @param aheadMs negative if the machine is behind.
+   */
   readonly onClockSkew: (aheadMs: number) => void;
   readonly onRecovered: (result: RecoveryResult) => void;
   readonly onFailure: (error: unknown) => void;
@@ -82,7 +89,10 @@ export class OrphanRecovery {
     await deregister(this.#options.database, this.#options.instance).catch(this.#options.onFailure);
   }
 
-  /** Waits for the run in progress, then recovers journals and adopts orphans. Failures are reported and retried in the next run. */
+  /**
+   * Waits for the run in progress, then recovers journals and adopts orphans. Failures are reported and retried in the next
+   * run.
+   */
   async runOnce(): Promise<void> {
     this.#runs = this.#runAfter(this.#runs);
     await this.#runs;

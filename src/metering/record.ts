@@ -10,9 +10,9 @@ import {
   TEXT,
 } from "../store/columns.ts";
 
-// The definition of a ledger record. The ledger has one record for each admitted chat completion. The code that writes, sums,
-// settles, reports and exports records derives its columns from here. Times are ms since 1970 (UTC), money is in nanodollars
-// (1e-9 USD), booleans are 0 or 1.
+// The definition of a ledger record. The ledger has one record for each admitted chat completion. The code that writes,
+// sums, settles, reports and exports records derives its columns from here. Times are ms since 1970 (UTC), money is in
+// nanodollars (1e-9 USD), booleans are 0 or 1.
 
 /** States of a record: in flight; ended, cost not known yet; cost known; cost will never be known. */
 export const STATE = { open: "open", pending: "pending", settled: "settled", unknown: "unknown" } as const;
@@ -23,7 +23,9 @@ export const STATES: readonly State[] = Object.values(STATE);
 /** States of records that are counted in the rollups. Such a record changes only if an unknown cost becomes known later. */
 export const FINAL_STATES: readonly State[] = [STATE.settled, STATE.unknown];
 
-/** The states that may follow each state. `sql/upsert.ts`, `sql/settlements.ts` and `sql/instances.ts` have the conditions. */
+/**
+ * The states that may follow each state. `sql/upsert.ts`, `sql/settlements.ts` and `sql/instances.ts` have the conditions.
+ */
 export const TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
   open: [STATE.open, STATE.pending, STATE.settled, STATE.unknown],
   pending: [STATE.pending, STATE.settled, STATE.unknown],
@@ -34,7 +36,9 @@ export const TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
 /** The outcome of a request whose process died. */
 export const INTERRUPTED = "interrupted";
 
-/** Source of a cost: the end of a stream, a body, OpenRouter's record of the generation, or `none` if nothing was charged. */
+/**
+ * Source of a cost: the end of a stream, a body, OpenRouter's record of the generation, or `none` if nothing was charged.
+ */
 export type CostSource = "stream" | "body" | "generation" | "none" | "unknown";
 
 /** Token counts, as OpenRouter states them: columns of records, rollups and reports. */

@@ -41,8 +41,8 @@ export function createOpenRow(startEntry: StartEntry, instance: string): Request
 }
 
 /**
- * Completes the row of an ended request. Changes the row in place instead of copying it, because a gateway completes thousands
- * of rows per second.
+ * Completes the row of an ended request. Changes the row in place instead of copying it, because a gateway completes
+ * thousands of rows per second.
  * @param endedAt ms since 1970. @param settleAfterMs time before OpenRouter can have a record of the request.
  */
 export function completeRow(

@@ -154,8 +154,8 @@ export class UsageRecorder {
   }
 
   /**
-   * Creates the record of a request and sets it as the `meter` of the request's context. The request must not be sent upstream
-   * before `onBegun` is called.
+   * Creates the record of a request and sets it as the `meter` of the request's context. The request must not be sent
+   * upstream before `onBegun` is called.
    * @param onBegun called in this turn of the event loop, with an error for the client if the request must not be sent.
    */
   begin(context: RequestContext, onBegun: (error: GatewayError | undefined) => void): void {
@@ -180,7 +180,9 @@ export class UsageRecorder {
     return this.#idPrefix.text + (this.#idCount++).toString(36);
   }
 
-  /** Discards the record of a request that must not be sent, unless the client's disconnect has already completed the record. */
+  /**
+   * Discards the record of a request that must not be sent, unless the client's disconnect has already completed the record.
+   */
   #withdraw(context: RequestContext, entry: RequestEntry): void {
     if (entry.hasEnded) return;
     context.meter = undefined;

@@ -21,7 +21,7 @@ test("the thread of a reader cannot write", async () => {
   await expect(
     reader.insertInto("instances").values({ id: "a", started_at: 0, seen_at: 0 }).execute(),
   ).rejects.toMatchObject({ message: "attempt to write a readonly database", errcode: 8 });
-  await expect(reader.transaction().execute(async () => {})).rejects.toThrow("no transactions");
+  await expect(reader.transaction().execute(async () => {})).rejects.toThrow("does not support transactions");
 });
 
 test("an integer that is not exact is refused, as on the main thread", async () => {
