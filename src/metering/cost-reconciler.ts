@@ -25,7 +25,7 @@ const PROVISIONAL_MAX = 10_000;
 export interface CostReconcilerOptions {
   readonly database: Database;
   readonly findGeneration: FindGeneration;
-  /** Time after the end of a request before OpenRouter can have a record of it. */
+  /** Time from the end of a request until OpenRouter may have a record of it. */
   readonly settleAfterMs: number;
   /** How long to look up a cost for which OpenRouter has no record. */
   readonly giveUpMs: number;

@@ -8,7 +8,7 @@ import { HOUR_MS } from "../durations.ts";
 const HEARTBEAT_EVERY_MS = 10_000;
 /** A process without a heartbeat for this long counts as dead. If it is alive after all, its rows are still accepted. */
 const DEAD_AFTER_MS = 60_000;
-/** If two clocks measure intervals between heartbeats that differ by more than this, one of the clocks has jumped. */
+/** If the time between two heartbeats differs by more than this between two clocks, one of the clocks has jumped. */
 const CLOCK_JUMP_MS = 30_000;
 /** Synchronized machine clocks differ by less than this. */
 const CLOCK_SKEW_MS = 60_000;

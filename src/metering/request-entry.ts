@@ -7,7 +7,7 @@ import type { PendingRow } from "./batch-writer.ts";
 
 export interface RequestEntryOptions {
   readonly journal: Journal;
-  /** Time after the end of a request before OpenRouter can have a record of it. */
+  /** Time from the end of a request until OpenRouter may have a record of it. */
   readonly settleAfterMs: number;
   /** Called when the row has changed and must be written. */
   readonly onChange: (entry: RequestEntry) => void;

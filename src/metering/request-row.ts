@@ -43,7 +43,7 @@ export function createOpenRow(startEntry: StartEntry, instance: string): Request
 /**
  * Completes the row of an ended request. Changes the row in place instead of copying it, because a gateway completes
  * thousands of rows per second.
- * @param endedAt ms since 1970. @param settleAfterMs time before OpenRouter can have a record of the request.
+ * @param endedAt ms since 1970. @param settleAfterMs time until OpenRouter may have a record of the request.
  */
 export function completeRow(
   row: RequestRow,
@@ -86,7 +86,7 @@ export function createInterruptedRow(
   head: HeadEntry | undefined,
   endedAt: number,
 ): RequestRow {
-  // Only a complete response body proves a refusal, and no complete body was received. The status is not sufficient.
+  // A status alone does not prove a refusal. A complete body could, but the process died before it recorded one.
   const cost = head?.generationId === undefined ? UNKNOWN : NEEDS_LOOKUP;
   return {
     ...open,

@@ -131,7 +131,7 @@ export class UsageRecorder {
     });
   }
 
-  /** Starts to reconcile costs and to recover the records of dead processes. The database must be migrated before. */
+  /** Starts to reconcile costs and to recover the records of dead processes. The database must already be migrated. */
   start(): void {
     this.#started = true;
     this.#orphanRecovery.start();

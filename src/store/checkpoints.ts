@@ -2,8 +2,8 @@ import type { DatabaseSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 
 /**
- * After each checkpoint, the WAL restarts and the next commit syncs one page (a few ms). The interval keeps both syncs and
- * WAL small.
+ * After each checkpoint, the WAL restarts and the next commit syncs one page (a few ms). The interval limits both
+ * the number of these syncs and the size of the WAL.
  */
 const EVERY_MS = 5_000;
 /** Limits the JavaScript heap of the thread, which holds only a connection and a timer. */

@@ -10,7 +10,7 @@ export interface FileLock {
 const held = new Set<DatabaseSync>();
 
 /**
- * Locks a file, unless another process or other code in this process holds the lock. Uses an SQLite transaction, because
+ * Locks a file, unless another process or other code in this process holds the lock. Uses a SQLite transaction, because
  * Node has no file locks.
  * @param path a file that serves only as a lock; created if it does not exist.
  * @returns undefined if the lock is held.

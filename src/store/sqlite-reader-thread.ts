@@ -3,7 +3,7 @@ import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import type {
   OpenCommand,
-  ReaderAnswer,
+  ReaderReply,
   ReaderBatch,
   ReaderCommand,
   ReaderError,
@@ -78,7 +78,7 @@ function readBatch(id: number): ReaderBatch {
   return { rows: batch, isLast };
 }
 
-function post(message: ReaderAnswer): void {
+function post(message: ReaderReply): void {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker is not a window
   parentPort?.postMessage(message);
 }

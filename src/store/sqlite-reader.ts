@@ -46,7 +46,7 @@ export interface ReaderBatch {
 }
 
 /** A reply of the thread. An error closes its cursor. */
-export type ReaderAnswer = ReaderBatch | { readonly error: ReaderError };
+export type ReaderReply = ReaderBatch | { readonly error: ReaderError };
 
 /** The fields of a `node:sqlite` error; a structured clone keeps only the message. */
 export interface ReaderError {
@@ -159,16 +159,16 @@ export class SqliteReader {
     this.#thread?.postMessage(command);
   }
 
-  #settle(answer: ReaderAnswer): void {
+  #settle(reply: ReaderReply): void {
     const pending = this.#running;
     this.#running = undefined;
     if (!this.#isClosed) this.#thread?.unref();
-    if ("error" in answer) {
-      const { message, ...codes } = answer.error;
+    if ("error" in reply) {
+      const { message, ...codes } = reply.error;
       pending?.reject(Object.assign(new Error(message), codes));
     } else {
       // Yields to the event loop: otherwise batches in quick succession would delay other events.
-      setImmediate(() => pending?.resolve(answer));
+      setImmediate(() => pending?.resolve(reply));
     }
     this.#runNext();
   }
@@ -187,7 +187,7 @@ export class SqliteReader {
       execArgv: [],
     });
     let failure = new Error("the SQLite reader thread exited");
-    thread.on("message", (answer: ReaderAnswer) => this.#settle(answer));
+    thread.on("message", (reply: ReaderReply) => this.#settle(reply));
     thread.on("error", (error: Error) => (failure = error));
     thread.once("exit", () => {
       // The cursors of the thread are lost. The next statement starts a new thread.
