@@ -11,16 +11,16 @@ const LOCAL_PAGES = ["localhost", "127.0.0.1", "[::1]"]
   .join();
 
 /**
- * Runs a gateway and a simulated OpenRouter as this process, for a first look without an account: `npm run demo`.
- * Any key or none is accepted, since there is nothing to spend.
- * @param environment what the operator has set, such as `PORT`; the account and its keys are the demo's own.
+ * Runs a gateway and a simulated OpenRouter in this process (`npm run demo`), to try Sluice without an account. Accepts any
+ * key, or none, because requests cost nothing.
+ * @param environment the operator's settings, such as `PORT`; the demo overrides the account and its keys.
  */
 export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
   const simulator = await startSimulator();
   environment["LOG_LEVEL"] ??= "warn";
-  // So that a page under development on this machine can call it.
+  // Lets pages under development on this machine call the demo.
   environment["CORS_ORIGINS"] ||= LOCAL_PAGES;
-  // What the simulator has billed is gone with it, and so are the keys and the ledger.
+  // The simulator forgets its generations when it exits, so the keys and the ledger are deleted as well.
   const directory = mkdtempSync(join(tmpdir(), "sluice-demo-"));
   process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
   const url = await runGateway(environment, {
@@ -40,10 +40,10 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
   process.stdout.write(welcome(url, directory));
 }
 
-/** What the demo prints: a command and a program that work as pasted, which is why the program logs to a console. */
+/** Returns the demo's greeting. Its commands and its program run as pasted. */
 function welcome(gateway: string, directory: string): string {
   const url = `${gateway}/openai/v1`;
-  // Whatever a .env says.
+  // Every variable is set here, because the command also reads a `.env` file.
   const sluice = `OPENROUTER_API_KEY=sk-or-simulated DATABASE_URL= DATA_DIR_PERSISTENT= DATA_DIR=${directory} npm run sluice --`;
   return `
 Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leaves this machine.
@@ -54,18 +54,18 @@ Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leave
 
   import OpenAI from "openai";
   const client = new OpenAI({ baseURL: "${url}", apiKey: "sk-demo" });
-  const answer = await client.chat.completions.create({
+  const completion = await client.chat.completions.create({
     model: "openrouter/openai/gpt-4o-mini",
     messages: [{ role: "user", content: "Hello" }],
   });
-  console.log(answer.choices[0].message.content);
+  console.log(completion.choices[0].message.content);
 
-Leave out "stream" for a plain answer. Keys, and what they have cost, are kept until the demo ends:
+Without "stream", the response is one JSON document. Keys and their usage are kept until the demo ends:
 
   ${sluice} keys create --name bob --models 'google/*,*:free'
   ${sluice} usage --by key,model
 
-${gateway}/docs describes the API for them; it takes a key of \`keys create --name ops --role admin\`.
-Stop with Ctrl-C.
+${gateway}/docs documents the admin API; create a key for it with \`keys create --name ops --role admin\`.
+Press Ctrl-C to stop.
 `;
 }

@@ -2,14 +2,14 @@ import { request } from "node:http";
 import { type EnvironmentRecord, readSettings, readTextFile } from "./config/sources.ts";
 
 const TIMEOUT_MS = 2_000;
-/** As in `config/environment-schema.ts`, which takes longer to load than all of this. */
+/** Copied from `config/environment-schema.ts`, which takes longer to load than the whole check. */
 const DEFAULTS = { HOST: "127.0.0.1", PORT: "8080" };
-/** Addresses to listen on that are no addresses to ask. */
+/** Wildcard addresses, which can be listened on but not connected to, and the loopback address to connect to instead. */
 const ANY_ADDRESS: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
 /**
- * Asks the gateway that this environment configures whether it lives: for the image's health check. Port 0 cannot be
- * asked: which port the gateway got, only its log says.
+ * Whether the gateway that this environment configures responds to `GET /healthz`. The image's health check calls this. It
+ * does not work with `PORT=0`, because only the gateway's log states the port that the system chose.
  */
 export function isAlive(environment: EnvironmentRecord): Promise<boolean> {
   const { HOST, PORT } = { ...DEFAULTS, ...readSettings(["HOST", "PORT"], environment, readTextFile).values };

@@ -45,7 +45,7 @@ export class Replica {
     let listens = false;
     for (const stream of [child.stdout, child.stderr]) {
       createInterface(stream).on("line", (line) => {
-        listens ||= line.includes('"listening"');
+        listens ||= line.includes('"server: listening"');
         if (onLine) onLine(line);
         else this.output += `${line}\n`;
       });
