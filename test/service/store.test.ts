@@ -144,7 +144,7 @@ test("a gateway that starts before its database is not ready, says why, and beco
   const { port, first, log } = await startReplica(url);
   expect((await get(port, "/healthz")).status).toBe(200);
   expect(JSON.parse((await get(port, "/readyz")).body.toString())).toMatchObject({ failing: ["database"] });
-  expect(log()).toContain("database: cannot be opened");
+  expect(log()).toContain("database: open failed");
   await postgres.start();
   await waitUntil(async () => (await get(port, "/readyz")).status === 200, "readiness", 20_000);
   expect((await chat(port, first[0]?.caller.secret ?? "")).status).toBe(200);
