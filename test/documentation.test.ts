@@ -48,7 +48,7 @@ test.each(PAGES)("each command and snippet of %s is run by a test, or states why
 
 test("docs/errors.md lists each error of src/errors.ts with its status, and nothing else", () => {
   const table = readFileSync("src/errors.ts", "utf8");
-  const thrown = [...table.matchAll(/^ {2}(\w+): \{ status: (\d+)/gm)].map(
+  const thrown = [...table.matchAll(/^ {2}(\w+): \{\s+status: (\d+)/gm)].map(
     ([, code, status]) => `${code} ${status}`,
   );
   const rows = readFileSync("docs/errors.md", "utf8").matchAll(/^\| (\d{3})[^|]*\| `\w+` \| ([^|]+) \|/gm);
