@@ -1,4 +1,4 @@
-/** Who is at fault: decides the level of the log line. */
+/** The party at fault. It decides the level of the log line. */
 export type ErrorSource = "client" | "gateway" | "upstream";
 
 interface ErrorKind {

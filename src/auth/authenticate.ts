@@ -147,8 +147,8 @@ function createRoleError(role: KeyRole): GatewayError {
   return new GatewayError(
     "key_role_not_allowed",
     role === "admin"
-      ? "This key is for models; the admin API takes a key whose role is admin."
-      : "This key is for the admin API; models take a key whose role is caller.",
+      ? "This key has the role caller; the admin API requires a key with the role admin."
+      : "This key has the role admin; models require a key with the role caller.",
   );
 }
 
@@ -157,16 +157,16 @@ function createLoginError(secret: string | undefined, ownsAccount: boolean): Gat
   if (!ownsAccount && secret !== undefined) {
     return new GatewayError(
       "invalid_api_key",
-      "This is a key of a Sluice gateway, but this gateway forwards its callers' own OpenRouter keys; send one of those, or have its operator set OPENROUTER_API_KEY.",
+      "This is a key of a Sluice gateway, but this gateway forwards the OpenRouter keys of its clients. Send your OpenRouter key, or ask the operator to set OPENROUTER_API_KEY.",
       { headers: { "www-authenticate": "Bearer" } },
     );
   }
-  const whose = ownsAccount ? "a key of this gateway" : "your OpenRouter key";
-  const wrong =
+  const expected = ownsAccount ? "a key of this gateway" : "your OpenRouter key";
+  const problem =
     secret === undefined
       ? "No API key was given"
-      : "No valid API key was given: the one in Authorization is unknown, expired, disabled or revoked";
-  return new GatewayError("invalid_api_key", `${wrong}; send ${whose} as Authorization: Bearer.`, {
+      : "The API key in the Authorization header is unknown, expired, disabled or revoked";
+  return new GatewayError("invalid_api_key", `${problem}; send ${expected} as Authorization: Bearer.`, {
     headers: { "www-authenticate": "Bearer" },
     // Appears only in the log. The checksum in a secret shows that it is mistyped, without a look-up.
     cause:

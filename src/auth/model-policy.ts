@@ -88,7 +88,7 @@ function createRefusal(allowed: readonly string[], param: string, what: string):
   const more = allowed.length > SHOWN_MAX ? ", …" : "";
   return new GatewayError(
     "model_not_allowed",
-    `This key may not use ${what}; it may use ${shown}${more}. Ask for one of these, or have the key changed.`,
+    `This key may not use ${what}; it may use ${shown}${more}. Request one of these, or ask the operator to change the key.`,
     { param },
   );
 }

@@ -121,12 +121,12 @@ function findContradictions(given: Readonly<Record<string, string | undefined>>,
   if (hasKeys) {
     // The gateway would forward its own gateway keys to OpenRouter, as if they were OpenRouter keys.
     mistakes.push(
-      "GATEWAY_API_KEYS is set without OPENROUTER_API_KEY: set the account's key, or remove GATEWAY_API_KEYS so that callers' own OpenRouter keys are forwarded",
+      "GATEWAY_API_KEYS is set without OPENROUTER_API_KEY: set OPENROUTER_API_KEY, or remove GATEWAY_API_KEYS to forward the OpenRouter keys of clients",
     );
   }
   if (given["DATABASE_URL"] !== undefined) {
     mistakes.push(
-      "DATABASE_URL is set without OPENROUTER_API_KEY: keys and a ledger are kept for an account of the gateway's own; set its key, or remove DATABASE_URL",
+      "DATABASE_URL is set without OPENROUTER_API_KEY: the gateway stores keys and a ledger only for its own OpenRouter account; set OPENROUTER_API_KEY, or remove DATABASE_URL",
     );
   }
   return mistakes;

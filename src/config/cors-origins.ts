@@ -6,7 +6,7 @@ const WEB = /^https?$/;
 /** The origin that Electron and Cordova send for pages loaded from disk. */
 const FILE = "file://";
 
-const CAPITALS = "must be in small letters, as browsers send it";
+const CAPITALS = "must be in lower case, as browsers send it";
 const FORM =
   "must be an origin as browsers send it: scheme, host and port, such as https://app.example.com, or *";
 
@@ -18,7 +18,7 @@ const FORM =
 export function findOriginMistake(item: string): string | undefined {
   if (item === "*" || item === FILE) return undefined;
   if (item === "null")
-    return "must not be null, which every website can send from a sandboxed frame; serve the page from http://localhost, say";
+    return "must not be null, which every website can send from a sandboxed frame; serve the page from an origin such as http://localhost";
   if (/^[^/]+:\/\/[^/]+\/$/.test(item))
     return "must not end in a slash, which no browser sends; leave it out";
   const { scheme = "", host = "", port } = ORIGIN.exec(item)?.groups ?? {};

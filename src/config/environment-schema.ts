@@ -81,7 +81,7 @@ export const environmentSchema = z.object({
   TRUST_PROXY: list(
     isProxyNetwork,
     "must be addresses or CIDR networks separated by commas, such as 10.0.0.0/8, or loopback, linklocal, uniquelocal; " +
-      "true and numbers are refused because they let callers forge their address",
+      "true and numbers are refused because they let clients forge their address",
   ),
   // The upper bound is the maximum length of a string in V8.
   BODY_LIMIT_BYTES: wholeNumber(1, 536_870_888, 67_108_864),

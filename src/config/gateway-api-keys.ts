@@ -47,11 +47,13 @@ function parseEntry(item: string): ConfiguredKey | string {
     return "must be name:sk-... with a name of up to 64 letters, digits, '.', '_' or '-'";
   if (!/^sha256=/i.test(secret)) {
     if (!SECRET.test(secret))
-      return "has a secret that is empty or has characters no Authorization header can carry";
+      return "has a secret that is empty or contains characters that are invalid in an Authorization header";
     const entry = { name, digest: digestSecret(secret) };
     fingerprints.set(entry, fingerprintSecret(secret));
     return entry;
   }
   const hex = DIGEST.exec(secret)?.[1];
-  return hex ? { name, digest: Buffer.from(hex, "hex") } : "has a sha256= that is not 64 hexadecimal digits";
+  return hex
+    ? { name, digest: Buffer.from(hex, "hex") }
+    : "has a sha256= digest that is not 64 hexadecimal digits";
 }

@@ -134,7 +134,7 @@ function readBytes(path: string): Buffer {
     const { code = "" } = error as NodeJS.ErrnoException;
     throw new UnreadableFile(
       code === "EISDIR"
-        ? "is a directory, as Docker makes one in place of a file that is missing: remove it"
+        ? "is a directory, which Docker creates if a mounted file is missing: remove it"
         : `cannot be read (${code})`,
       code,
     );

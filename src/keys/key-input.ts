@@ -10,7 +10,7 @@ const GRACE_MAX_MS = 30 * DAY_MS;
 export const plainTextSchema = z
   .string()
   // oxlint-disable-next-line no-control-regex -- the pattern rejects control characters
-  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/u, "must not have control characters");
+  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/u, "must not contain control characters");
 
 /** The end of the year 9999 in ms since 1970: the last time that ISO 8601 writes with four digits for the year. */
 const TIME_MAX_MS = 253_402_300_799_999;
@@ -19,21 +19,22 @@ const TIME_MAX_MS = 253_402_300_799_999;
 const name = z
   .string()
   .regex(/^[\w.-]{1,64}$/, "must be up to 64 letters, digits, '.', '_' or '-'")
-  .refine((text) => !/^\.+$/.test(text), "must not be made of dots alone, which a URL cannot have")
+  .refine((text) => !/^\.+$/.test(text), "must not consist of dots only, which a URL cannot contain")
   .refine((text) => !text.startsWith("key_"), "must not begin with key_, as ids do")
-  .refine((text) => text !== ANONYMOUS, `must not be ${ANONYMOUS}, which stands for requests without a key`);
+  .refine(
+    (text) => text !== ANONYMOUS,
+    `must not be ${ANONYMOUS}, which is reserved for requests without a key`,
+  );
 const owner = plainTextSchema.min(1, "must not be empty").max(128, "must have at most 128 characters");
 const metadata = z
   .record(
-    z
-      .string()
-      .regex(/^\P{Cc}{1,64}$/u, "must have a name of 1 to 64 characters, none of them a control character"),
+    z.string().regex(/^\P{Cc}{1,64}$/u, "must have a name of 1 to 64 characters without control characters"),
     plainTextSchema.max(512, "must have at most 512 characters"),
   )
   .refine((fields) => Object.keys(fields).length <= 16, "must have at most 16 fields");
 /**
- * A pattern such as `openrouter/*` or `openrouter/a*`, with a star and no second slash. It is ambiguous: `openrouter/` is the
- * author if the star matches a text without a slash, and the prefix if it matches a text with one.
+ * A pattern such as `openrouter/*` or `openrouter/a*`, with a star and no second slash. It is ambiguous: `openrouter/` is
+ * the author if the star matches a text without a slash, and the prefix if it matches a text with one.
  */
 const UNDECIDED = /^openrouter(?:\/(?!@preset\/)[^/:@]*)?\*[^/]*$/;
 const models = z
@@ -42,11 +43,11 @@ const models = z
       .string()
       .regex(
         /^[\x21-\x7e]{1,256}$/,
-        "must be a model name without spaces, in which * stands for any text, such as google/*",
+        "must be a model id without spaces, in which * matches any text, such as google/*",
       )
       .refine(
         (glob) => !UNDECIDED.test(glob),
-        "has a star right behind openrouter/, which may be a prefix or an author; write google/* or *, or a whole name such as openrouter/auto",
+        "has a star after openrouter/, which may be a prefix or an author; use google/*, * or a full id such as openrouter/auto",
       )
       // Model ids are compared without the prefix, so a pattern with the prefix would never match.
       .transform(normalizeModelId),

@@ -184,7 +184,7 @@ export class KeyService {
   async #findLive(change: KeyChange, idOrName: string): Promise<KeyRow> {
     const row = await this.#find(idOrName, change);
     if (row.revoked_at !== null)
-      throw new GatewayError("invalid_value", "The key is revoked for good; create a new one.", {
+      throw new GatewayError("invalid_value", "The key is revoked permanently; create a new one.", {
         param: "key",
       });
     return row;
@@ -197,7 +197,7 @@ export class KeyService {
 
   #refusePast(expiresAt: number | null | undefined): void {
     if (typeof expiresAt === "number" && expiresAt <= this.#now())
-      throw new GatewayError("invalid_value", "The expiry has passed; give a time to come.", {
+      throw new GatewayError("invalid_value", "The expiry is in the past; use a time in the future.", {
         param: "expires_at",
       });
   }

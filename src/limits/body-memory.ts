@@ -30,7 +30,7 @@ export class BodyMemory implements BodyBudget {
     if (!isShort) return undefined;
     return new GatewayError(
       "overloaded",
-      "The gateway holds as many bytes of request bodies as it may; try again shortly.",
+      "The gateway has reached its memory limit for request bodies; try again shortly.",
     );
   }
 

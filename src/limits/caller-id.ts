@@ -3,8 +3,8 @@ import type { FastifyRequest } from "fastify";
 import { getClientAddress } from "../http/client-address.ts";
 
 /**
- * Returns the address by which limits count a caller. All addresses of an IPv6 /64 network count as one, because a client can
- * use any of them. Call this function before the first `await`: a connection that has been reset has no address.
+ * Returns the address by which limits count a caller. All addresses of an IPv6 /64 network count as one, because a client
+ * can use any of them. Call this function before the first `await`: a connection that has been reset has no address.
  */
 export function getLimitAddress(request: FastifyRequest): string {
   return normalizeIP(getClientAddress(request));

@@ -59,12 +59,12 @@ export class InFlight implements UploadLimit {
    * @throws GatewayError 503 if every place is taken, 429 if few are free and the caller holds its share.
    */
   enter(context: RequestContext): void {
-    if (context.hasEnded) throw new GatewayError("bad_request", "The caller has left.");
+    if (context.hasEnded) throw new GatewayError("bad_request", "The client has disconnected.");
     const free = this.#max - this.#places.length;
     if (free <= 0) {
       throw new GatewayError(
         "overloaded",
-        "The gateway has as many requests in flight as it may; try again shortly.",
+        "The gateway has reached its limit of requests in flight; try again shortly.",
       );
     }
     const holdings = this.#holdings.get(context.callerId) ?? { requests: 0, uploads: 0, bodyBytes: 0 };
@@ -84,7 +84,7 @@ export class InFlight implements UploadLimit {
     if (free <= 0) {
       return new GatewayError(
         "overloaded",
-        "The gateway receives as many request bodies at once as it may; try again shortly.",
+        "The gateway has reached its limit of request bodies that arrive at once; try again shortly.",
       );
     }
     const { holdings } = context;

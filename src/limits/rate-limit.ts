@@ -14,7 +14,7 @@ export interface Limit {
    * @throws GatewayError 429 if the caller has exceeded the limit.
    */
   consume(caller: string, reply?: FastifyReply): Promise<void>;
-  /** Whether this process knows that the caller has exceeded the limit in its current window. Does not count or use Redis. */
+  /** Whether this process knows that the caller has exceeded the limit in its current window. Uses no Redis. */
   isExceededBy(caller: string): boolean;
 }
 

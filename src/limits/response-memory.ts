@@ -78,6 +78,6 @@ class HeldPayloads {
 function createRefusal(): GatewayError {
   return new GatewayError(
     "overloaded",
-    "Too many responses wait for their clients to read them; read yours to the end and try again.",
+    "Too many responses of this gateway are still unread; read yours to the end and try again.",
   );
 }

@@ -20,7 +20,7 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
   return logger;
 
   function standardOutput(): DestinationStream {
-    return new LogOutput((lines) => logger.error({ lines }, "log: lines were dropped"));
+    return new LogOutput((lines) => logger.error({ lines }, "log: lines dropped"));
   }
 }
 

@@ -72,7 +72,10 @@ test.each([
   [{ headers: { "content-encoding": "GZIP" } }, "without Content-Encoding; it came as gzip."],
   [key(undefined), "No API key was given; send a key of this gateway as Authorization: Bearer."],
   [key("Basic abc"), "No API key was given; send"],
-  [key("Bearer sk-unknown"), "the one in Authorization is unknown, expired, disabled or revoked; send"],
+  [
+    key("Bearer sk-unknown"),
+    "The API key in the Authorization header is unknown, expired, disabled or revoked; send",
+  ],
 ] as [TestRequest, string][])("the message says what came: %j, %s", async (request, words) => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
   const { error } = JSON.parse((await sendRequest(gateway.port, request)).body.toString());

@@ -54,7 +54,7 @@ test.each(["openrouter/*", "openrouter/*:free", "openrouter/google*", "openroute
   (glob) => {
     const { error } = newKeySchema.safeParse({ name: "ok", models: [glob] });
     expect(error?.issues.map(({ message }) => message)).toEqual([
-      expect.stringContaining("write google/* or *"),
+      expect.stringContaining("use google/*, * or"),
     ]);
   },
 );
