@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import { LRUCache } from "lru-cache";
+import { boundCache } from "../limits/cache-bound.ts";
 import { GatewayError } from "../errors.ts";
 import type { CallerKey } from "./caller-key.ts";
 import type { ScheduleLookUp, KeyStore } from "./key-store.ts";
@@ -67,12 +68,12 @@ export class KeyCache implements KeyStore {
   readonly #options: KeyCacheOptions;
   readonly #now: () => number;
   /** By digest, as latin1 text. */
-  readonly #keys = new LRUCache<string, CachedKey>({ max: CACHE_MAX });
+  readonly #keys = new LRUCache<string, CachedKey>(boundCache(CACHE_MAX));
   /**
    * Digests that belonged to no key as of the last change, as latin1 text. Read with `has`, which does not refresh an entry,
    * so that the oldest entry is evicted first.
    */
-  readonly #absent = new LRUCache<string, true>({ max: ABSENT_MAX });
+  readonly #absent = new LRUCache<string, true>(boundCache(ABSENT_MAX));
   readonly #lookUps = new Map<string, Promise<CachedKey | undefined>>();
   #usedAt = new Map<string, number>();
   #savedLastUsedAt = -Infinity;

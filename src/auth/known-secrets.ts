@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { boundCache } from "../limits/cache-bound.ts";
 import { type ConfiguredKey, findFingerprint } from "../config/gateway-api-keys.ts";
 import { fingerprintSecret } from "../key-secret.ts";
 import { getConfiguredKeyId } from "./key-store.ts";
@@ -17,7 +18,7 @@ export class KnownSecrets {
 
   /** @param entries the configured keys, which are known from the start. */
   constructor(entries: readonly ConfiguredKey[]) {
-    this.#fingerprints = new LRUCache({ max: Math.max(SECRETS_MAX, entries.length) });
+    this.#fingerprints = new LRUCache(boundCache(Math.max(SECRETS_MAX, entries.length)));
     for (const entry of entries) {
       const fingerprint = findFingerprint(entry);
       if (fingerprint === undefined) this.#unseen.add(getConfiguredKeyId(entry));

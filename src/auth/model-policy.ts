@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { boundCache } from "../limits/cache-bound.ts";
 import { GatewayError } from "../errors.ts";
 import type { ChatRequest } from "../request/chat-request.ts";
 import type { CallerKey } from "./caller-key.ts";
@@ -11,7 +12,7 @@ const GLOBS_MAX = 10_000;
 /** A glob, split at each `@` into segments, and each segment split at each `*`. */
 type Parts = readonly (readonly string[])[];
 
-const partsByGlob = new LRUCache<string, Parts>({ max: GLOBS_MAX });
+const partsByGlob = new LRUCache<string, Parts>(boundCache(GLOBS_MAX));
 
 /**
  * Refuses a request if its key may not use one of its models, one of the nested models of its plugins and tools, or its

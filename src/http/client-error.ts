@@ -68,7 +68,7 @@ function toGatewayError({ code }: Error & { code?: string }): GatewayError {
   if (code === "HPE_HEADER_OVERFLOW")
     return new GatewayError(
       "headers_too_large",
-      "The request's headers are too long; send at most 16 KiB.",
+      "The request's headers are too long; send fewer or shorter ones.",
       CLOSE,
     );
   if (code === "ERR_HTTP_REQUEST_TIMEOUT")

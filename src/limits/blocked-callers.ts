@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { boundCache } from "./cache-bound.ts";
 
 /** A blocked caller is evicted after this many other callers have exceeded the limit, which takes as many addresses. */
 const CALLERS_MAX = 50_000;
@@ -6,7 +7,7 @@ const CALLERS_MAX = 50_000;
 /** Callers that have exceeded a limit, each until its window ends. Times are from `performance.now()`. */
 export class BlockedCallers {
   /** End of each caller's window. Read with `peek`, which does not refresh an entry, so that the oldest is evicted first. */
-  readonly #endsAt = new LRUCache<string, number>({ max: CALLERS_MAX });
+  readonly #endsAt = new LRUCache<string, number>(boundCache(CALLERS_MAX));
 
   /** @param forMs remaining time of the caller's window, in ms. */
   add(caller: string, forMs: number): void {

@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { boundCache } from "./cache-bound.ts";
 
 /** Maximum number of callers that a process counts. A caller whose window is evicted starts a new one. */
 const CALLERS_MAX = 50_000;
@@ -19,7 +20,7 @@ export interface WindowCount {
 export class LocalCounter {
   readonly #windowMs: number;
   /** Windows by caller. Read with `peek`, which does not refresh an entry, so that the oldest window is evicted first. */
-  readonly #windows = new LRUCache<string, Window>({ max: CALLERS_MAX });
+  readonly #windows = new LRUCache<string, Window>(boundCache(CALLERS_MAX));
 
   constructor(windowMs: number) {
     this.#windowMs = windowMs;

@@ -65,8 +65,8 @@ export interface BatchWriterOptions {
  *   when the write fails.
  * - `flush due`: the timer fired within 100 ms of the start of the write, so the flush waits for the write to end. Next:
  *   `hanging` at a later flush; `idle` or `backing off` when the write ends, followed at once by the flush.
- * - `hanging`: the write takes longer than 100 ms. Its rows have been spilled, and a flush spills the due rows. Next: as for
- *   `flush due`.
+ * - `hanging`: the write takes longer than 100 ms. Its rows have been spilled, and a flush spills the due rows. Next: `idle` or
+ *   `backing off` when the write ends.
  * - `backing off`: the last write failed. A flush spills the due rows. Next: `idle` at the first flush after one second.
  */
 export class BatchWriter {
@@ -168,7 +168,7 @@ export class BatchWriter {
 
   async #finishWrite(write: Promise<"idle" | "backing off">): Promise<void> {
     const next = await write;
-    const isFlushDue = this.#state !== "writing";
+    const isFlushDue = this.#state === "flush due";
     this.#state = next;
     this.#writing = [];
     if (isFlushDue) this.#flush();

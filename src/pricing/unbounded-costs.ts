@@ -68,7 +68,7 @@ export function findUnboundedCosts(request: JsonObject): UnboundedCost[] {
   if (unknown !== undefined)
     found.push({
       name: "unknown_fields",
-      note: `JsonObject that are not known to leave the price as it is: ${unknown}. Drop them to get an upper bound.`,
+      note: `Fields that are not known to leave the price as it is: ${unknown}. Drop them to get an upper bound.`,
     });
   return found;
 }

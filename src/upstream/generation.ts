@@ -79,7 +79,7 @@ function parse(body: Buffer, id: string): JsonObject {
 
 function holdsJsonObject(body: Buffer): boolean {
   try {
-    return isJsonObject(JSON.parse(body.toString()));
+    return typeof JSON.parse(body.toString()) === "object";
   } catch {
     return false;
   }
