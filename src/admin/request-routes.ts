@@ -59,7 +59,7 @@ const requestSchema = z.object({
   upstream_inference_nanodollars: z
     .int()
     .nullable()
-    .describe("What the provider charges: with BYOK on top of the cost, otherwise part of it"),
+    .describe("Amount that the provider charges: with BYOK in addition to the cost, otherwise as part of it"),
   state: z.enum(STATES),
   started_at: z.string(),
   ended_at: z.string().nullable(),
