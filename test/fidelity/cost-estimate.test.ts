@@ -67,8 +67,8 @@ test("every listed text model has a highest total, unless its price is unknowabl
   );
   const expected = listed.filter(({ id, pricing, architecture }) => {
     const { prompt } = pricing as { prompt: string };
-    const { output_modalities: answers } = architecture as { output_modalities: string[] };
-    return prompt === "-1" || answers.some((kind) => kind !== "text") || OPEN_ENDED.test(id);
+    const { output_modalities: outputs } = architecture as { output_modalities: string[] };
+    return prompt === "-1" || outputs.some((kind) => kind !== "text") || OPEN_ENDED.test(id);
   });
   expect(unbounded.map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
   expect(expected.length).toBeLessThan(30);

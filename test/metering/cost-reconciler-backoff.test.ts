@@ -15,12 +15,12 @@ const SECOND_MS = 1_000;
 const rows = (count: number) => Array.from({ length: count }, (_, index) => createPendingRow(String(index)));
 
 /** A reconciler with many rows, an upstream that can fail, and a monotonic clock that the test moves. */
-async function start(count: number, whenUnwell: () => Error) {
-  const upstream = { unwell: true, asked: 0 };
+async function start(count: number, createError: () => Error) {
+  const upstream = { isFailing: true, lookups: 0 };
   const clock = { now: 0 };
   const findGeneration: FindGeneration = () => {
-    upstream.asked++;
-    return upstream.unwell ? Promise.reject(whenUnwell()) : Promise.resolve(GENERATION_RECORD);
+    upstream.lookups++;
+    return upstream.isFailing ? Promise.reject(createError()) : Promise.resolve(GENERATION_RECORD);
   };
   const started = await startReconciler(findGeneration, { now: () => clock.now });
   await writeRequests(started.database, rows(count));
@@ -28,10 +28,10 @@ async function start(count: number, whenUnwell: () => Error) {
   const run = async (seconds: number): Promise<number[]> => {
     const asked: number[] = [];
     for (let second = 0; second < seconds; second++) {
-      const before = upstream.asked;
+      const before = upstream.lookups;
       await makeAllDue(started.database);
       await started.reconciler.reconcileDue();
-      asked.push(upstream.asked - before);
+      asked.push(upstream.lookups - before);
       clock.now += SECOND_MS;
     }
     return asked;
@@ -58,7 +58,7 @@ test.each([
     expect(asked[0]).toBeLessThanOrEqual(8);
     const probes = asked.flatMap((count, second) => (second > 0 && count > 0 ? [[second, count]] : []));
     expect(probes).toEqual([1, 3, 7, 15, 31, 63].map((second) => [second, 1]));
-    upstream.unwell = false;
+    upstream.isFailing = false;
     await run(64);
     expect(await settledIn(database)).toBe(100);
   },
@@ -68,9 +68,9 @@ test("obeys Retry-After for all rows, then probes with one row", async () => {
   const { run, upstream } = await start(100, () => new LookupRefused(429, { "retry-after": "30" }));
   const asked = await run(31);
   expect(asked.slice(1)).toEqual([...Array(29).fill(0), 1]);
-  upstream.unwell = false;
+  upstream.isFailing = false;
   expect((await run(30)).slice(0, 29)).toEqual(Array(29).fill(0));
-  expect(upstream.asked).toBe((asked[0] ?? 0) + 1 + 100);
+  expect(upstream.lookups).toBe((asked[0] ?? 0) + 1 + 100);
 });
 
 test("lookups that were in flight when a pause began do not end the pause", async () => {

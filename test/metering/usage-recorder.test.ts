@@ -73,7 +73,7 @@ test("an exception in one start callback does not delay the other requests of th
   });
   const next = beginRequest(recorder, createRequestContext());
   expect(await next).toBeUndefined();
-  expect(await waitFor(caught, "the error to be told of")).toMatchObject({
-    message: "the uncaught exception",
+  expect(await waitFor(caught, "the uncaught exception")).toMatchObject({
+    message: "it broke",
   });
 });

@@ -18,7 +18,7 @@ observer.observe({ entryTypes: ["gc"] });
 const inFlight = new InFlight(AT_ONCE);
 const open: RequestContext[] = [];
 for (let made = 0; made < REQUESTS; made++) {
-  // Represents the memory that a request holds: head, body and response.
+  // Occupies the memory that a request holds: head, body and response.
   const request = { id: "r", method: "POST", routeOptions: { url: "/" }, rest: Array(2_000).fill(made) };
   const context = new RequestContext(request as unknown as FastifyRequest, {} as FastifyReply, () => {});
   if (open.length === AT_ONCE) inFlight.leave(open.shift() as RequestContext);
