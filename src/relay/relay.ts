@@ -63,10 +63,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     this.#drainBounds = options.drainBounds;
   }
 
-  /**
-   * Sends the request and starts to relay its response.
-   * @param send sends the request upstream, with this relay as the sink.
-   */
+  /** Sends the request, and relays its response. @param send sends the request upstream, with this relay as the sink. */
   start(send: (sink: UpstreamSink) => UpstreamCall): void {
     this.#reply.hijack();
     // While the journal was written, the client may have disconnected, or sent invalid bytes and received an error.

@@ -34,7 +34,7 @@ export interface UpstreamCall {
   resume(): void;
 }
 
-/** Called with the head before the sink receives it. The sink receives the response when `release` is called, now or later. */
+/** Called with the head before the sink receives it. The sink receives the response when `release` is called. */
 export type BeforeHead = (head: UpstreamHead, release: () => void) => void;
 
 /** Maximum bytes of a body that are buffered before the release, so that a slow journal cannot exhaust the memory. */
