@@ -65,11 +65,11 @@ const typeOf = (status: number): string =>
   status === 401 ? "authentication_error" : "invalid_request_error";
 
 test.each([
-  [type("text/plain; charset=latin1"), "it came as text/plain; charset=latin1."],
-  [type(undefined), "it came without a Content-Type."],
-  [type(`text/${"x".repeat(300)}`), `it came as text/${"x".repeat(95)}….`],
-  [type("text/\u00e9\t"), "it came as text/??."],
-  [{ headers: { "content-encoding": "GZIP" } }, "without Content-Encoding; it came as gzip."],
+  [type("text/plain; charset=latin1"), "The Content-Type text/plain; charset=latin1 is not supported;"],
+  [type(undefined), "The request has no Content-Type;"],
+  [type(`text/${"x".repeat(300)}`), `The Content-Type text/${"x".repeat(95)}… is not supported;`],
+  [type("text/\u00e9\t"), "The Content-Type text/?? is not supported;"],
+  [{ headers: { "content-encoding": "GZIP" } }, "The Content-Encoding gzip is not supported;"],
   [key(undefined), "No API key was given; send a key of this gateway as Authorization: Bearer."],
   [key("Basic abc"), "No API key was given; send"],
   [

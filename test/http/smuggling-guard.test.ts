@@ -148,7 +148,7 @@ test("takes 100 headers, and refuses one more with 431", async () => {
   const refused = await send(101).waitForResponse("101 headers");
   expect([refused.status, JSON.parse(refused.body.toString())]).toMatchObject([
     431,
-    { error: { code: "headers_too_large", message: "Send at most 100 headers." } },
+    { error: { code: "headers_too_large", message: "The request has more than 100 headers; send fewer." } },
   ]);
   expect(upstream.seen.length).toBe(1);
 });

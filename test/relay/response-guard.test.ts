@@ -25,9 +25,10 @@ test.each([
 });
 
 const NO_ANSWER =
-  "OpenRouter answered with something that is neither JSON nor an event stream; the request may have been billed.";
-const REDIRECT = "OpenRouter answered with a redirect, which the gateway does not follow.";
-const NO_STATUS = "OpenRouter answered with a status that is not HTTP.";
+  "OpenRouter's response is neither JSON nor an event stream; the request may have been billed.";
+const REDIRECT =
+  "OpenRouter responded with a redirect, which the gateway does not follow; the operator should check OPENROUTER_BASE_URL.";
+const NO_STATUS = "OpenRouter responded with the invalid status 600.";
 
 test.each([
   [200, undefined, NO_ANSWER],
@@ -59,12 +60,13 @@ test.each(["text/html", "Text/HTML; charset=UTF-8"])(
     expect(error).toMatchObject({
       code: "upstream_error",
       status: 400,
-      message: "OpenRouter's edge answered with status 400 and a web page.",
+      message: "OpenRouter's edge responded with status 400 and a web page.",
     });
     expect(error?.headers).toStrictEqual({});
     expect(refused(429, type, true, "30")?.headers).toEqual({ "retry-after": "30" });
     expect(refused(503, type, true, "30")).toMatchObject({
-      message: "OpenRouter's edge answered with status 503 and a web page; the request may have been billed.",
+      message:
+        "OpenRouter's edge responded with status 503 and a web page; the request may have been billed.",
       headers: { "retry-after": "30", "x-should-retry": "false" },
     });
   },
