@@ -11,16 +11,16 @@ const LOCAL_PAGES = ["localhost", "127.0.0.1", "[::1]"]
   .join();
 
 /**
- * Runs a gateway and a simulated OpenRouter as this process, for a first look without an account: `npm run demo`.
- * Any key or none is accepted, since there is nothing to spend.
- * @param environment what the operator has set, such as `PORT`; the account and its keys are the demo's own.
+ * Runs a gateway and a simulated OpenRouter in this process, so that a newcomer can try Sluice without an account:
+ * `npm run demo`. Requests need no valid key, because nothing can be spent.
+ * @param environment the operator's settings, such as `PORT`. The demo overrides the account and its keys.
  */
 export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
   const simulator = await startSimulator();
   environment["LOG_LEVEL"] ??= "warn";
-  // So that a page under development on this machine can call it.
+  // Lets a web page that is under development on this machine call the demo.
   environment["CORS_ORIGINS"] ||= LOCAL_PAGES;
-  // What the simulator has billed is gone with it, and so are the keys and the ledger.
+  // The simulator's account ends with the process, so the demo deletes its keys and its ledger too.
   const directory = mkdtempSync(join(tmpdir(), "sluice-demo-"));
   process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
   const url = await runGateway(environment, {
@@ -32,7 +32,7 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
     DATA_DIR_PERSISTENT: "",
     DATABASE_URL: "",
     ...Object.fromEntries(SECRET_NAMES.map((name) => [`${name}_FILE`, ""])),
-    // The simulator is on this machine.
+    // The simulator runs on this machine, where no proxy is needed.
     NO_PROXY: "*",
     no_proxy: "*",
   });
@@ -40,10 +40,10 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
   process.stdout.write(welcome(url, directory));
 }
 
-/** What the demo prints: a command and a program that work as pasted, which is why the program logs to a console. */
+/** Returns the text that the demo prints. Its command and its program work as pasted. */
 function welcome(gateway: string, directory: string): string {
   const url = `${gateway}/openai/v1`;
-  // Whatever a .env says.
+  // Overrides the settings of a .env file.
   const sluice = `OPENROUTER_API_KEY=sk-or-simulated DATABASE_URL= DATA_DIR_PERSISTENT= DATA_DIR=${directory} npm run sluice --`;
   return `
 Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leaves this machine.
@@ -54,18 +54,18 @@ Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leave
 
   import OpenAI from "openai";
   const client = new OpenAI({ baseURL: "${url}", apiKey: "sk-demo" });
-  const answer = await client.chat.completions.create({
+  const completion = await client.chat.completions.create({
     model: "openrouter/openai/gpt-4o-mini",
     messages: [{ role: "user", content: "Hello" }],
   });
-  console.log(answer.choices[0].message.content);
+  console.log(completion.choices[0].message.content);
 
-Leave out "stream" for a plain answer. Keys, and what they have cost, are kept until the demo ends:
+Leave out "stream" for a plain JSON response. The demo keeps keys and their usage until it ends:
 
   ${sluice} keys create --name bob --models 'google/*,*:free'
   ${sluice} usage --by key,model
 
-${gateway}/docs describes the API for them; it takes a key of \`keys create --name ops --role admin\`.
+${gateway}/docs describes the admin API. It needs an admin key: \`keys create --name ops --role admin\`.
 Stop with Ctrl-C.
 `;
 }

@@ -2,14 +2,14 @@ import { request } from "node:http";
 import { type EnvironmentRecord, readSettings, readTextFile } from "./config/sources.ts";
 
 const TIMEOUT_MS = 2_000;
-/** As in `config/environment-schema.ts`, which takes longer to load than all of this. */
+/** The defaults of the configuration. Importing its module would take longer than the whole check. */
 const DEFAULTS = { HOST: "127.0.0.1", PORT: "8080" };
-/** Addresses to listen on that are no addresses to ask. */
+/** Maps wildcard addresses, which a server can listen on, to addresses that a client can connect to. */
 const ANY_ADDRESS: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
 /**
- * Asks the gateway that this environment configures whether it lives: for the image's health check. Port 0 cannot be
- * asked: which port the gateway got, only its log says.
+ * Whether the gateway that this environment configures responds to `GET /healthz`. The health check of the container image
+ * calls it. It does not work with `PORT=0`, because only the log of the gateway has the port that the system chose.
  */
 export function isAlive(environment: EnvironmentRecord): Promise<boolean> {
   const { HOST, PORT } = { ...DEFAULTS, ...readSettings(["HOST", "PORT"], environment, readTextFile).values };

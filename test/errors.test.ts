@@ -5,7 +5,7 @@ test("an error that needs no words of its own takes its message from the table",
   const cause = new Error("reset");
   const error = new GatewayError("upstream_disconnected", { cause });
   expect(error).toMatchObject({ status: 502, source: "upstream", param: null, cause });
-  expect(error.message).toMatch(/closed the connection before its answer was complete/);
+  expect(error.message).toMatch(/closed the connection before its response was complete/);
 });
 
 test("an error takes its retry-after from the table unless it brings its own", () => {

@@ -60,7 +60,7 @@ test.each([
   const { status, code, message } = await asked(gateway.port, { path: `${path}?key=sk-secret`, headers });
   expect([status, code]).toEqual([404, "unknown_url"]);
   expect(message).toBe(
-    `There is nothing at POST ${path}. Set the base URL to ${base}: chat completions are at ${base}/chat/completions.`,
+    `The gateway has no endpoint POST ${path}. Set the base URL to ${base}: chat completions are at ${base}/chat/completions.`,
   );
   const log = await gateway.waitForRequestLog(path);
   expect(log["route"]).toBe(route);
@@ -75,7 +75,7 @@ test("shows no more than 200 characters of a path, as JSON", async () => {
   client.send('GET /a"<b>\\ HTTP/1.1\r\nhost: g\r\n\r\n');
   const { headers, body } = await client.waitForResponse("characters that JSON and HTML escape");
   expect(headers["content-type"]).toBe("application/json");
-  expect(JSON.parse(body.toString()).error.message).toMatch(/^There is nothing at GET \/a"<b>\\\. /);
+  expect(JSON.parse(body.toString()).error.message).toMatch(/^The gateway has no endpoint GET \/a"<b>\\\. /);
 });
 
 test.each([
