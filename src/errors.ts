@@ -1,15 +1,15 @@
-/** The party at fault. It decides the level of the log line. */
+/** The party that caused an error. It decides the level of the log line. */
 export type ErrorSource = "client" | "gateway" | "upstream";
 
 interface ErrorKind {
   readonly status: number;
   readonly type: string;
   readonly source: ErrorSource;
-  /** For errors that need no words of their own. */
+  /** Default message, for errors whose message is always the same. */
   readonly message?: string;
   /** Sent as `retry-after`, in seconds. */
   readonly retryAfterS?: number;
-  /** Sent as `x-should-retry`, which the OpenAI SDKs obey. Absent: they decide by status. */
+  /** Sent as `x-should-retry`, which the OpenAI SDKs obey. If absent, the SDKs decide by the status. */
   readonly retry?: boolean;
 }
 
@@ -17,27 +17,32 @@ const BILLED = "the request may have been billed";
 
 const invalid = { type: "invalid_request_error", source: "client" } as const;
 const upstream = { type: "upstream_error", source: "upstream" } as const;
-/** The request had left for upstream: it may have been billed, so a second try could be billed twice. */
+/** The gateway has sent the request upstream. It may have been billed, and a retry could be billed a second time. */
 const maybeBilled = { ...upstream, retry: false } as const;
 
-/** Every error the gateway can send of its own. The codes are those that OpenAI's SDKs and their users know. */
+/** Every error that the gateway itself can send. The codes are those that OpenAI's SDKs and their users know. */
 const TABLE = {
   invalid_api_key: { status: 401, type: "authentication_error", source: "client" },
-  /** A valid key that may not do this: an admin key asking a model, a caller's key asking the admin API. */
+  /** The key is valid, but its role is wrong: an admin key for a model, or a caller key for the admin API. */
   key_role_not_allowed: { status: 403, type: "permission_error", source: "client" },
   model_not_allowed: { status: 403, type: "permission_error", source: "client" },
-  /** A page that CORS_ORIGINS does not name asks whether it may call. */
+  /** A web page whose origin is not in CORS_ORIGINS sends a CORS preflight request. */
   origin_not_allowed: {
     status: 403,
     type: "permission_error",
     source: "client",
-    message: "Pages of this origin may not call this gateway; have the origin added to its CORS_ORIGINS.",
+    message:
+      "This gateway does not accept requests from pages of this origin; ask its operator to add the origin to CORS_ORIGINS.",
   },
-  key_not_found: { status: 404, ...invalid, message: "There is no key of this id or name." },
+  key_not_found: {
+    status: 404,
+    ...invalid,
+    message: "No key has this id or name; GET /admin/v1/keys lists all keys.",
+  },
   key_name_taken: {
     status: 409,
     ...invalid,
-    message: "There is a key of this name; choose another, or revoke that one.",
+    message: "A key of this name exists; choose another name, or revoke the existing key.",
   },
   invalid_json: { status: 400, ...invalid },
   invalid_utf8: { status: 400, ...invalid, message: "The request body is not valid UTF-8." },
@@ -51,8 +56,8 @@ const TABLE = {
   invalid_type: { status: 400, ...invalid },
   invalid_value: { status: 400, ...invalid },
   missing_required_parameter: { status: 400, ...invalid },
-  bad_request: { status: 400, ...invalid, message: "The request could not be read." },
-  /** A known endpoint of other gateways: clients show the text of a 400, and not that of a 404. */
+  bad_request: { status: 400, ...invalid, message: "The request could not be parsed, or it ended early." },
+  /** An endpoint that other gateways have. The status is 400 because clients show the message of a 400, but not of a 404. */
   unsupported_endpoint: { status: 400, ...invalid },
   unknown_url: { status: 404, ...invalid },
   model_not_found: { status: 404, ...invalid },
@@ -62,24 +67,24 @@ const TABLE = {
     status: 413,
     ...invalid,
     message:
-      "The request body is larger than this gateway takes; send less, or have BODY_LIMIT_BYTES raised.",
+      "The request body is too large; send a smaller one, or ask the operator to raise BODY_LIMIT_BYTES.",
   },
   unsupported_media_type: { status: 415, ...invalid },
   unsupported_content_encoding: { status: 415, ...invalid },
   headers_too_large: { status: 431, ...invalid },
   rate_limit_exceeded: { status: 429, type: "rate_limit_error", source: "client" },
-  /** The caller holds its share of the places for requests, and few are left. */
+  /** The gateway is nearly at its limit of requests in flight, and the caller already has its share of them. */
   concurrency_limit_exceeded: { status: 429, type: "rate_limit_error", source: "client", retryAfterS: 1 },
   internal_error: {
     status: 500,
     type: "server_error",
     source: "gateway",
-    message: "The gateway failed; the failure has been logged.",
+    message: "The gateway had an internal error; its log has the cause under the id of this request.",
   },
-  /** Keys or ledger cannot be reached: nothing was sent upstream, and trying again is safe. */
+  /** Keys or ledger are unavailable. Nothing was sent upstream, so a retry is safe. */
   store_unavailable: { status: 503, type: "server_error", source: "gateway", retryAfterS: 2 },
   overloaded: { status: 503, type: "server_error", source: "gateway", retryAfterS: 1 },
-  /** Of a request that upstream has: one that it has not is `overloaded`. */
+  /** For a request that was sent upstream. One that was not sent gets `overloaded`. */
   shutting_down: {
     status: 503,
     type: "server_error",
@@ -95,24 +100,24 @@ const TABLE = {
   upstream_disconnected: {
     status: 502,
     ...maybeBilled,
-    message: `OpenRouter closed the connection before its answer was complete; ${BILLED}.`,
+    message: `OpenRouter closed the connection before its response was complete; ${BILLED}.`,
   },
   upstream_bad_response: {
     status: 502,
     ...maybeBilled,
-    message: `OpenRouter's answer could not be understood; ${BILLED}.`,
+    message: `OpenRouter's response could not be parsed; ${BILLED}.`,
   },
   upstream_auth_failed: {
     status: 502,
     ...maybeBilled,
-    message: "OpenRouter refused the gateway's own key; the operator has to set a valid OPENROUTER_API_KEY.",
+    message: "OpenRouter rejected the gateway's own key; the operator has to set a valid OPENROUTER_API_KEY.",
   },
   upstream_timeout: {
     status: 504,
     ...maybeBilled,
-    message: `OpenRouter was silent for too long; ${BILLED}.`,
+    message: `OpenRouter sent no data for too long; ${BILLED}.`,
   },
-  /** A response takes longer than UPSTREAM_TOTAL_TIMEOUT_MS, or is longer than RESPONSE_LIMIT_BYTES. */
+  /** The response is not complete within UPSTREAM_TOTAL_TIMEOUT_MS. */
   deadline_exceeded: {
     status: 504,
     ...maybeBilled,
@@ -123,30 +128,30 @@ const TABLE = {
     ...maybeBilled,
     message: `OpenRouter's response is longer than RESPONSE_LIMIT_BYTES; ${BILLED}.`,
   },
-  /** A response of upstream's own whose body was not fit for an API client; keeps upstream's status. */
+  /** Replaces an upstream error response whose body is not fit for an API client; keeps the upstream status. */
   upstream_error: { status: 502, ...upstream },
 } as const satisfies Record<string, ErrorKind>;
 
 export type ErrorCode = keyof typeof TABLE;
 
-/** Codes whose errors need no words of their own. */
+/** Codes that have a default message. */
 type CodeWithMessage = {
   [Code in ErrorCode]: (typeof TABLE)[Code] extends { message: string } ? Code : never;
 }[ErrorCode];
 
-/** Keeps the OpenAI SDKs, which repeat every 408, 409, 429 and 5xx by themselves, from sending a request again. */
+/** Headers that keep the OpenAI SDKs from retrying. By default, they retry after every 408, 409, 429 and 5xx. */
 export const NO_RETRY: Readonly<Record<string, string>> = { "x-should-retry": "false" };
 
 interface Details {
-  /** Path of the offending field, as `messages[0].role`. */
+  /** Path of the invalid field, such as `messages[0].role`. */
   readonly param?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Instead of the table's status. */
+  /** Overrides the default status of the code. */
   readonly status?: number;
   readonly cause?: unknown;
 }
 
-/** An error that the gateway sends of its own instead of upstream's response. */
+/** An error that the gateway sends in place of an upstream response. */
 export class GatewayError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
@@ -155,9 +160,9 @@ export class GatewayError extends Error {
   readonly param: string | null;
   readonly headers: Readonly<Record<string, string>>;
 
-  /** With the table's message. */
+  /** Creates an error with the default message of its code. */
   constructor(code: CodeWithMessage, details?: Details);
-  /** @param message for the caller: what is wrong and how to mend it; never a secret or a value of the body. */
+  /** @param message tells the client what is wrong and how to fix it; has no secret and no value of the body. */
   constructor(code: ErrorCode, message: string, details?: Details);
   constructor(code: ErrorCode, messageOrDetails: string | Details = {}, furtherDetails: Details = {}) {
     const kind: ErrorKind = TABLE[code];
@@ -176,22 +181,22 @@ export class GatewayError extends Error {
     };
   }
 
-  /** The same error for a request that may have been billed: it tells the SDKs not to send the request again. */
+  /** Returns a copy of this error for a request that may have been billed. The copy tells the SDKs not to retry. */
   withoutRetry(): GatewayError {
     const { code, message, param, status, headers, cause } = this;
     const details = { param: param ?? undefined, status, headers: { ...headers, ...NO_RETRY }, cause };
     return new GatewayError(code, message, details);
   }
 
-  /** The body in the shape that OpenAI's SDKs parse, all four keys always there. */
+  /** Returns the body in the shape that OpenAI's SDKs parse. All four keys are always present. */
   toJson(): string {
     const { message, type, param, code } = this;
     return JSON.stringify({ error: { message, type, param, code } });
   }
 
   /**
-   * The data of an event that ends a broken stream, in the shape of OpenRouter's own errors there: clients that know it,
-   * such as LiteLLM and pydantic-ai, take `code` for a status and fail on text. The code of this error is the reason.
+   * Returns the data of the event that ends an aborted stream, in the shape of OpenRouter's mid-stream errors. `code` is
+   * the status, because LiteLLM and pydantic-ai fail if it is not a number; `metadata.reason` is the code of this error.
    */
   toEventJson(): string {
     const { message, param, status, code } = this;

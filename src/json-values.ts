@@ -1,4 +1,4 @@
-/** A JSON object that was parsed, with fields that nobody has checked. */
+/** A parsed JSON object whose fields have not been validated. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 const NO_FIELDS: JsonObject = {};
@@ -9,12 +9,12 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Returns a JSON object as it is, and an object without fields for any other value. */
+/** Returns a JSON object unchanged, and an empty object for any other value. */
 export function readFields(value: unknown): JsonObject {
   return isJsonObject(value) ? value : NO_FIELDS;
 }
 
-/** Returns a JSON array as it is, and an empty one for any other value. */
+/** Returns a JSON array unchanged, and an empty array for any other value. */
 export function readItems(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : NO_ITEMS;
 }

@@ -1,8 +1,8 @@
 const CHECK_MS = 250;
 
 /**
- * Calls `stop` once when the parent of this process has ended. npm's shell dies of a SIGTERM without passing it on, and
- * would leave this process behind, holding its port.
+ * Calls `stop` once when the parent of this process has exited. The shell that npm starts does not forward a SIGTERM: it
+ * exits, and without this function the gateway would continue to run and to use its port.
  */
 export function onParentExit(stop: () => void): void {
   const parent = process.ppid;

@@ -1,20 +1,20 @@
-// Plain JavaScript on purpose: the image preloads this file, which is done before Node can load the first line of TypeScript.
-// Containers start as PID 1, for which the kernel drops a SIGTERM without a handler; other processes it kills.
+// This file is JavaScript so that the handlers exist as early as possible: the image preloads it, before Node can load
+// TypeScript. A container runs as PID 1, and the kernel ignores a SIGTERM to PID 1 while no handler is installed.
 import process from "node:process";
 
-/** SIGHUP: the terminal is closed. SIGQUIT: some supervisors stop with it (nginx and PHP images set STOPSIGNAL so). */
+/** SIGHUP: the terminal was closed. SIGQUIT: some images use it to stop (nginx and PHP set `STOPSIGNAL SIGQUIT`). */
 const STOP_SIGNALS = /** @type {const} */ (["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"]);
-/** Modes of `server.ts` that serve nobody: signals end them as they end any process. */
+/** Modes of `server.ts` that serve no requests. They keep Node's default handling of signals. */
 const SHORT_MODES = ["--cli", "--health"];
 
 /**
- * Until something is served there is nothing to finish.
+ * Exits at once, because no request can be in flight before the gateway has set its own receiver.
  * @type {(signal: NodeJS.Signals) => void}
  */
 let receive = () => process.exit(0);
 
 /**
- * Gives signals to stop to a function from now on, in place of exiting at once.
+ * Sets the function that receives the stop signals. Without a receiver, the process exits at once.
  * @param {(signal: NodeJS.Signals) => void} receiver
  */
 export function onStopSignal(receiver) {
@@ -24,5 +24,5 @@ export function onStopSignal(receiver) {
 if (!SHORT_MODES.includes(process.argv[2] ?? ""))
   for (const signal of STOP_SIGNALS) process.on(signal, (received) => receive(received));
 
-// Node would open its inspector, through which anyone on this machine could read every key.
+// By default, SIGUSR1 opens Node's inspector, through which any process on this machine could read every key.
 process.on("SIGUSR1", () => {});

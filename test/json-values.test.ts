@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { isJsonObject, readFields, readItems } from "../src/json-values.ts";
 
-test.each([null, undefined, [], [{}], "a", 1, true])("%j is no JSON object and has no fields", (value) => {
+test.each([null, undefined, [], [{}], "a", 1, true])("%j is not a JSON object and has no fields", (value) => {
   expect(isJsonObject(value)).toBe(false);
   expect(Object.keys(readFields(value))).toEqual([]);
 });
@@ -10,7 +10,7 @@ test.each([null, undefined, {}, { length: 1 }, "a", 1])("%j has no items", (valu
   expect(readItems(value)).toEqual([]);
 });
 
-test("objects and arrays are returned as they are", () => {
+test("readFields and readItems return objects and arrays unchanged", () => {
   const object = { a: 1 };
   const array = [1];
   expect(isJsonObject(object)).toBe(true);

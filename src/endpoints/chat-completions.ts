@@ -18,28 +18,28 @@ import { rejectOtherMethods } from "./method-not-allowed.ts";
 import { createCostEstimate, type EstimateRequest, isDryRun, type PriceLists } from "./cost-estimate.ts";
 
 const NO_BODY = Buffer.alloc(0);
-/** What a dry run keeps of a body while it waits for prices: its values as text, at two bytes a character. */
+/** Bytes that a dry run holds for each byte of the body while it fetches prices: parsed strings can take two bytes a character. */
 const DRY_RUN_EXTRA = 2;
 const URL = "/openai/v1/chat/completions";
 
 export interface ChatCompletionsOptions {
-  /** Authorise and limit, in this order, before the body is read. */
+  /** Authenticate the request and then apply the limits, before the body is read. */
   readonly accessHooks: onRequestAsyncHookHandler[];
   readonly inFlight: InFlight;
   readonly bodyMemory: BodyMemory;
   readonly upstream: Upstream;
-  /** Have the prices by which a dry run is estimated. */
+  /** Source of the model prices for a dry run. */
   readonly catalog: ModelCatalog;
   readonly endpoints: EndpointCatalog;
-  /** Where requests are accounted for; undefined: nowhere. */
+  /** Records requests in the ledger; undefined: requests are not recorded. */
   readonly recorder: UsageRecorder | undefined;
-  /** For keys that drain; for others nothing is drained. */
+  /** Options for keys whose `onDisconnect` is `drain`. For other keys, the relay drains nothing. */
   readonly relay: RelayOptions;
   readonly appUrl: string | undefined;
   readonly appTitle: string | undefined;
 }
 
-/** `POST /openai/v1/chat/completions`: the caller's bytes to OpenRouter, OpenRouter's bytes to the caller. */
+/** Registers `POST /openai/v1/chat/completions`, which relays the bytes of the request and of the response. */
 export function registerChatCompletions(app: FastifyInstance, options: ChatCompletionsOptions): void {
   const { accessHooks, inFlight, bodyMemory, upstream, recorder, appUrl, appTitle } = options;
   const cancelling: RelayOptions = { ...options.relay, drainBounds: undefined };
@@ -50,7 +50,7 @@ export function registerChatCompletions(app: FastifyInstance, options: ChatCompl
       const { context, caller } = request;
       const chat = readChatRequest((request.body as Buffer | undefined) ?? NO_BODY);
       const { body, requestedModel, forwardedModel, stream } = chat;
-      // A stream can live for long, and a body can have many megabytes.
+      // Drops the reference, because a stream can take minutes and a body can have many megabytes.
       request.body = undefined;
       context.requestedModel = requestedModel;
       context.forwardedModel = forwardedModel;
@@ -89,7 +89,7 @@ export function registerChatCompletions(app: FastifyInstance, options: ChatCompl
   });
 }
 
-/** Makes the hook that lets a request in, or refuses it, before its body is read. */
+/** Creates the hook that admits or refuses a request before its body is read. */
 function createEnterHook(inFlight: InFlight): onRequestHookHandler {
   return (request, _reply, done) => {
     request.context.callerId = getCallerId(request);

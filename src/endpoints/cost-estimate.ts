@@ -9,21 +9,23 @@ import type { Model, ModelCatalog } from "../upstream/model-catalog.ts";
 import { formatUsd } from "../metering/money.ts";
 
 /**
- * Whether a chat completion is only to be estimated.
+ * Whether a chat completion request is a dry run.
  * @param query the parsed query string: `dryRun` is `true`, `false` or absent.
- * @throws GatewayError invalid_value: what was meant as a dry run must not be billed.
+ * @throws GatewayError invalid_value for any other value or spelling, because an intended dry run must not be billed.
  */
 export function isDryRun(query: unknown): boolean {
   const { dryRun, ...others } = (query ?? {}) as { dryRun?: unknown };
   const misspelt = Object.keys(others).find((name) => /^dry[-_]?run$/i.test(name));
   if (misspelt !== undefined)
-    throw new GatewayError("invalid_value", "This is written dryRun.", { param: "dryRun" });
+    throw new GatewayError("invalid_value", "The query parameter is misspelled; send dryRun=true.", {
+      param: "dryRun",
+    });
   if (dryRun === undefined || dryRun === "false") return false;
   if (dryRun === "true") return true;
   throw new GatewayError("invalid_value", "dryRun must be true or false.", { param: "dryRun" });
 }
 
-/** Where prices are found. */
+/** Sources of the prices. */
 export interface PriceLists {
   readonly catalog: ModelCatalog;
   readonly endpoints: EndpointCatalog;
@@ -31,21 +33,21 @@ export interface PriceLists {
 
 /** A request to estimate. */
 export interface EstimateRequest {
-  /** Valid JSON, as it would be forwarded. */
+  /** The valid JSON that would be forwarded. */
   readonly body: Buffer;
-  /** What it says, optional prefixes of model ids included. */
+  /** The parsed body as the client sent it, with any prefixes of model ids. */
   readonly fields: Readonly<Record<string, unknown>>;
-  /** The models it names, without the optional prefix; the first is asked first. */
+  /** Model ids of the request without the optional prefix. OpenRouter tries the first one first. */
   readonly models: readonly string[];
   readonly headers: IncomingHttpHeaders;
 }
 
-/** Fetching the endpoints of more models would let one request make too many others. */
+/** Maximum number of models in a dry run. Each may need a request to OpenRouter for its endpoints. */
 const MODELS_MAX = 16;
 
 /**
- * The answer to a dry run: what the request may cost at the prices that OpenRouter lists now.
- * @returns JSON text.
+ * Estimates the cost of a request at the prices that OpenRouter lists now.
+ * @returns the JSON text of the response to a dry run.
  * @throws GatewayError missing_required_parameter when no model is named, invalid_value when more than 16 are, model_not_found when one is not listed, and what
  * the catalog throws when there is no list.
  */
@@ -91,12 +93,12 @@ export async function createCostEstimate(
   });
 }
 
-/** The models of a request, each once. */
+/** Returns the models of a request without duplicates. */
 function distinctNames(models: readonly string[]): readonly string[] {
   if (models.length === 0)
     throw new GatewayError(
       "missing_required_parameter",
-      "Name a model: the cost of a preset alone cannot be estimated.",
+      "The cost of a preset alone cannot be estimated; name a model.",
       { param: "model" },
     );
   const names = [...new Set(models)];
@@ -107,7 +109,7 @@ function distinctNames(models: readonly string[]): readonly string[] {
   return names;
 }
 
-/** One candidate for each model: two names may mean the same one, and one of them may have no bound. */
+/** Merges candidates of the same model, because two names can mean the same model, and only one of them may be unbounded. */
 function mergeById(candidates: readonly CandidateModel[]): CandidateModel[] {
   const byId = new Map<string, CandidateModel>();
   for (const candidate of candidates) {
@@ -118,10 +120,10 @@ function mergeById(candidates: readonly CandidateModel[]): CandidateModel[] {
   return [...byId.values()];
 }
 
-/** Variants that choose among the endpoints of their model; `:online` adds a web search, which has no bound of its own. */
+/** Variants that only choose among the endpoints of their model. `:online` also adds a web search; its cost is unbounded. */
 const ROUTING_VARIANTS: ReadonlySet<string | undefined> = new Set(["nitro", "floor", "exacto", "online"]);
 
-/** The entries whose prices a name may be charged; a variant that has no entry of its own is served by its model's. */
+/** Finds the listed models whose prices may apply to a name. A variant that is not listed is served by its base model. */
 function findListed(byId: ReadonlyMap<string, Model>, name: string): CandidateModel[] {
   const exact = byId.get(name);
   if (exact) return [{ model: exact, endpoints: undefined }];
@@ -130,12 +132,12 @@ function findListed(byId: ReadonlyMap<string, Model>, name: string): CandidateMo
   if (!model)
     throw new GatewayError(
       "model_not_found",
-      "Only models that GET /openai/v1/models lists can be estimated.",
+      "The model is not listed, so its cost cannot be estimated; name one of GET /openai/v1/models.",
       { param: "model" },
     );
   const candidate = { model, endpoints: undefined };
   if (ROUTING_VARIANTS.has(variant)) return [candidate];
-  // What is called free may cost nothing, listed or not.
+  // A `:free` variant may cost nothing even if it is not listed.
   if (variant === "free") {
     const pricing = { prompt: "0", completion: "0" };
     const free = { ...model, id: name, pricing };
@@ -145,7 +147,7 @@ function findListed(byId: ReadonlyMap<string, Model>, name: string): CandidateMo
   return [{ ...candidate, unbounded: [{ name: "variant", note }] }];
 }
 
-/** `speed` has its model served by another one, whose name ends in `-fast`; either may be billed. */
+/** Adds the `-fast` models that may serve the candidates because of `speed`. OpenRouter may bill either of the two. */
 function addFastModels(
   byId: ReadonlyMap<string, Model>,
   candidates: readonly CandidateModel[],
@@ -160,7 +162,7 @@ function addFastModels(
   });
 }
 
-/** Whether OpenRouter is asked to answer from its cache of responses; only `false` says that it is not. */
+/** Whether OpenRouter may respond from its response cache. Any value of the header other than `false` may enable the cache. */
 function mayHitCache(headers: IncomingHttpHeaders): boolean {
   return Object.entries(headers).some(
     ([name, value]) => name.startsWith("x-openrouter-cache") && String(value).toLowerCase() !== "false",

@@ -3,21 +3,21 @@ import type { FastifyInstance } from "fastify";
 import type { ShutdownState } from "../http/shutdown.ts";
 import { rejectOtherMethods } from "./method-not-allowed.ts";
 
-/** What has not answered by then counts as failing: the database of a frozen machine would be waited for much longer. */
+/** A check that takes longer has failed. Without this limit, a database on a frozen machine would delay it much longer. */
 const CHECK_TIMEOUT_MS = 2_000;
 
-/** Whether a part of the gateway works now. */
+/** Checks whether a part of the gateway works now. It may also reject. */
 export type HealthCheck = () => boolean | Promise<boolean>;
 
 export interface HealthOptions {
   readonly shutdown: ShutdownState;
-  /** What no request can be served without, by name. */
+  /** Checks of the parts that every request needs, by name. */
   readonly required: Readonly<Record<string, HealthCheck>>;
-  /** What the gateway does without for a while, by name. */
+  /** Checks of the parts that may fail for a while without failing requests, by name. */
   readonly optional: Readonly<Record<string, HealthCheck>>;
 }
 
-/** `GET /healthz`: the process lives. `GET /readyz`: it can serve. Both without a key, for load balancers. */
+/** Registers `GET /healthz` (liveness) and `GET /readyz` (readiness). Load balancers call them without a key. */
 export function registerHealth(app: FastifyInstance, { shutdown, required, optional }: HealthOptions): void {
   rejectOtherMethods(app, "/healthz", ["GET", "HEAD"]);
   rejectOtherMethods(app, "/readyz", ["GET", "HEAD"]);
@@ -38,7 +38,7 @@ export function registerHealth(app: FastifyInstance, { shutdown, required, optio
   });
 }
 
-/** @returns a function that runs all checks at once and gives the names of those that fail. */
+/** Returns a function that runs all checks at once and resolves to the names of the failed ones. */
 function createFailureFinder(checks: Readonly<Record<string, HealthCheck>>): () => Promise<string[]> {
   const bounded = Object.entries(checks).map(([name, check]) => [name, withDeadline(check)] as const);
   return async () => {
@@ -47,7 +47,7 @@ function createFailureFinder(checks: Readonly<Record<string, HealthCheck>>): () 
   };
 }
 
-/** A check that is still running is not started again: each would take a connection that requests need. */
+/** Adds the deadline to a check. A running check is not started again, because each run may take a database connection. */
 function withDeadline(check: HealthCheck): () => Promise<boolean> {
   let running: Promise<boolean> | undefined;
   return () => {

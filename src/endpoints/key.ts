@@ -11,11 +11,11 @@ const URL = "/openai/v1/key";
 
 export interface KeyRouteOptions {
   readonly accessHooks: onRequestAsyncHookHandler[];
-  /** Undefined where nothing is kept: then usage is 0. */
+  /** undefined: there is no database, and usage is 0. */
   readonly persistence: { readonly database: Database; readonly keys: KeyService } | undefined;
 }
 
-/** `GET /openai/v1/key`: what a caller's own key is and has cost, in the shape of OpenRouter's `/key`. */
+/** Registers `GET /openai/v1/key`: the gateway key of the request and its usage, in the shape of OpenRouter's `/key`. */
 export function registerKey(app: FastifyInstance, { accessHooks, persistence }: KeyRouteOptions): void {
   rejectOtherMethods(app, URL, ["GET"]);
   app.get(URL, { onRequest: accessHooks }, async (request, reply) => {
@@ -23,7 +23,7 @@ export function registerKey(app: FastifyInstance, { accessHooks, persistence }: 
     if (!own) {
       throw new GatewayError(
         "unknown_url",
-        "This is about keys of this gateway, and the request came without one. Ask OpenRouter about a key of its own.",
+        "This endpoint describes gateway keys, and the request has none. For an OpenRouter key, call OpenRouter's own /key endpoint.",
       );
     }
     const { usage, expiresAt } = persistence
@@ -41,7 +41,7 @@ async function lookUp(
     const usage = await readKeyUsage(database, id, Date.now());
     return { usage, expiresAt: id.startsWith("env:") ? null : (await keys.get(id)).expiresAt };
   } catch (cause) {
-    throw new GatewayError("store_unavailable", "Usage cannot be looked up now; try again shortly.", {
+    throw new GatewayError("store_unavailable", "The usage of the key is unavailable; try again shortly.", {
       cause,
     });
   }

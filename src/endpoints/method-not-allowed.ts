@@ -1,7 +1,10 @@
 import type { FastifyInstance } from "fastify";
 import { GatewayError } from "../errors.ts";
 
-/** Answers every other method of a URL with 405 and says which there are. Unknown methods stay 404. */
+/**
+ * Registers a route that responds with 405 and an `Allow` header to all other methods of a URL. Methods that Fastify does not
+ * know still get 404.
+ */
 export function rejectOtherMethods(app: FastifyInstance, url: string, methods: readonly string[]): void {
   const others = app.supportedMethods.filter((method) => !methods.includes(method));
   app.route({
@@ -9,7 +12,13 @@ export function rejectOtherMethods(app: FastifyInstance, url: string, methods: r
     url,
     onRequest: (_request, _reply, done) => {
       const allow = methods.join(", ");
-      done(new GatewayError("method_not_allowed", `This URL takes ${allow}.`, { headers: { allow } }));
+      done(
+        new GatewayError(
+          "method_not_allowed",
+          `This URL does not support this method; use ${allow.replaceAll(", ", " or ")}.`,
+          { headers: { allow } },
+        ),
+      );
     },
     handler: () => undefined,
   });

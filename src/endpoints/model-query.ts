@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
 
-/** The filters and orders that OpenRouter documents for its list of models. Its RSS feed is not served. */
+/** Query parameters that filter or sort OpenRouter's model list, as its documentation names them. The RSS feed is excluded. */
 export const MODEL_FILTERS = [
   "q",
   "category",
@@ -32,31 +32,31 @@ export const MODEL_FILTERS = [
 ] as const;
 
 const FILTERS: ReadonlySet<string> = new Set(MODEL_FILTERS);
-/** Parameters that clients add to every URL (Azure's SDKs, Codex, LibreChat). None of them says which models to list. */
+/** Parameters that clients (Azure's SDKs, Codex, LibreChat) add to every URL. They do not affect the model list. */
 const IGNORED: ReadonlySet<string> = new Set(["api-version", "client_version", "user"]);
 const MAX_LENGTH = 1_000;
 const LIMIT_MAX = 1_000;
 const LIMIT_DEFAULT = 500;
 
-/** A part of a list. */
+/** The requested part of the model list. */
 export interface Page {
   readonly offset: number;
   readonly limit: number;
 }
 
-/** What a caller asks of the list of models. */
+/** A parsed query string of the model list. */
 export interface ModelQuery {
-  /** The query string to forward, the same for every order of the same parameters; "" when nothing is filtered. */
+  /** Query string to forward, with its parameters sorted by name; "" without filters. */
   readonly filter: string;
-  /** undefined: the whole list. The gateway cuts it, after it has left out what the key may not use. */
+  /** undefined: the whole list. The gateway applies the page after it has removed the models that the key may not use. */
   readonly page: Page | undefined;
 }
 
 /**
- * Reads the query string of `GET /models`. Parameters without a value are ignored.
+ * Parses the query string of `GET /models`. Parameters without a value are ignored.
  * @param url path and query.
- * @throws GatewayError invalid_value, naming the first parameter that is unknown, repeated or wrong: ignored, it would give
- * a list that looks filtered.
+ * @throws GatewayError invalid_value that names the first unknown, repeated or invalid parameter. If it were ignored, the
+ * client would take an unfiltered list for a filtered one.
  */
 export function readModelQuery(url: string): ModelQuery {
   const start = url.indexOf("?");
@@ -65,14 +65,14 @@ export function readModelQuery(url: string): ModelQuery {
   for (const [name, value] of new URLSearchParams(url.slice(start + 1))) {
     if (value === "" || IGNORED.has(name)) continue;
     if (name !== "offset" && name !== "limit" && !FILTERS.has(name)) throw unknownParameter(name);
-    if (values.has(name)) throw invalid(name, `Send the query parameter ${name} once.`);
+    if (values.has(name)) throw invalid(name, `The query parameter ${name} is repeated; send it once.`);
     values.set(name, value);
   }
   const page = readPage(values);
   const filters = [...values].filter(([name]) => FILTERS.has(name)).toSorted(([a], [b]) => (a < b ? -1 : 1));
   const filter = new URLSearchParams(filters).toString();
   if (filter.length > MAX_LENGTH)
-    throw invalid(undefined, `The filter of models is too long; send at most ${MAX_LENGTH} characters.`);
+    throw invalid(undefined, `The filters are too long; send at most ${MAX_LENGTH} characters.`);
   return { filter, page };
 }
 
@@ -91,10 +91,10 @@ function readInteger(name: string, value: string, { min, max }: { min: number; m
 }
 
 function unknownParameter(name: string): GatewayError {
-  // The name is the caller's: a long or odd one belongs neither in a message nor in the log.
+  // The client chose the name, so a long or unprintable one must not be in a message or in the log.
   if (!/^[\w.[\]-]{1,64}$/.test(name))
-    return invalid(undefined, "The list of models does not take one of these query parameters; remove it.");
-  return invalid(name, `The list of models does not take the query parameter ${name}; remove it.`);
+    return invalid(undefined, "One of the query parameters is unknown; remove it.");
+  return invalid(name, `The query parameter ${name} is unknown; remove it.`);
 }
 
 function invalid(param: string | undefined, message: string): GatewayError {

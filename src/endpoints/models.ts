@@ -13,7 +13,7 @@ export interface ModelsOptions {
   readonly catalog: ModelCatalog;
 }
 
-/** `GET /openai/v1/models` and `GET /openai/v1/models/{id}`, where the id may have slashes, escaped or not. */
+/** Registers `GET /openai/v1/models` and `GET /openai/v1/models/{id}`. The id may have slashes, percent-encoded or not. */
 export function registerModels(app: FastifyInstance, { accessHooks, catalog }: ModelsOptions): void {
   rejectOtherMethods(app, URL, ["GET"]);
   rejectOtherMethods(app, `${URL}/*`, ["GET"]);
@@ -26,14 +26,18 @@ export function registerModels(app: FastifyInstance, { accessHooks, catalog }: M
     const id = (request.params as { "*": string })["*"];
     const model = await catalog.find(id);
     if (!model || !allowsModel(request.caller.key?.models ?? null, model.id))
-      throw new GatewayError("model_not_found", "There is no such model that this key may use.", {
-        param: "model",
-      });
+      throw new GatewayError(
+        "model_not_found",
+        "The model does not exist, or this key may not use it; GET /openai/v1/models lists all models of the key.",
+        {
+          param: "model",
+        },
+      );
     return reply.type("application/json").send(JSON.stringify(model));
   });
 }
 
-/** The JSON of a list, as far as a key may use it and a page of that is wanted. */
+/** Returns the JSON of the models that a key may use, cut to the requested page. */
 function toJson(allowed: readonly string[] | null, list: ListedModels, { filter, page }: ModelQuery): Buffer {
   if (allowed === null && !page) return list.json;
   const usable = list.entries.filter(({ id }) => allowsModel(allowed, id)).map(({ json }) => json);

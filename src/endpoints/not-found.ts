@@ -5,29 +5,29 @@ import { toMessageText } from "../bounded-text.ts";
 import { getLimitAddress } from "../limits/caller-id.ts";
 import type { Limit } from "../limits/rate-limit.ts";
 
-/** Endpoints of OpenAI's, Anthropic's and OpenRouter's APIs that clients ask for and the gateway does not have. */
+/** Endpoints of OpenAI's, Anthropic's and OpenRouter's APIs that clients request and the gateway does not have. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
   responses: "Responses API",
   messages: "Messages API",
   completions: "legacy Completions API",
   embeddings: "Embeddings API",
 };
-/** The gateway's own endpoints, asked for below another base URL. */
+/** Endpoints that the gateway has, and that clients may request below a wrong base URL. */
 const MISPLACED = ["chat/completions", "models", "key"];
 const SHOWN_MAX_CHARS = 200;
 const SEGMENTS_MAX = 32;
 
 /**
- * Answers a URL that no route has, before its body is read; addresses that keep asking are held off. An endpoint that other
- * gateways have is a 400, because Claude Code and Codex show the text of a 400 at once: on a 404 they blame the model, or
- * ask again.
+ * Rejects a request to an unknown URL before its body is read, and limits how many such requests an address may send. An
+ * endpoint that other gateways have gets a 400, because Claude Code and Codex show the message of a 400 at once. After a 404
+ * they report a wrong model, or retry.
  */
 export function handleNotFound(app: FastifyInstance, unknownUrls: Limit): void {
   app.addHook("onRequest", async (request) => {
     if (!request.is404) return;
     const path = request.url.split(/[?#]/, 1)[0] ?? "";
     const endpoint = findEndpoint(path);
-    // The log names endpoints by these fixed words alone: a URL can carry what should not be there.
+    // Logs only the fixed names of known endpoints, because a URL can contain secrets.
     if (endpoint !== undefined) request.context.route = `*/${endpoint}`;
     await unknownUrls.consume(getLimitAddress(request));
     throw endpoint !== undefined && Object.hasOwn(UNSUPPORTED, endpoint)
@@ -36,7 +36,7 @@ export function handleNotFound(app: FastifyInstance, unknownUrls: Limit): void {
   });
 }
 
-/** Which known endpoint a path asks for, whatever its base, and whatever is below the endpoint. */
+/** Finds a known endpoint in a path. Any base may precede it, and any path may follow an unsupported endpoint. */
 function findEndpoint(path: string): string | undefined {
   const segments = path.toLowerCase().split("/", SEGMENTS_MAX).filter(Boolean);
   const at = segments.findIndex((segment) => Object.hasOwn(UNSUPPORTED, segment));
@@ -50,7 +50,7 @@ function createUnsupportedError(request: FastifyRequest, path: string, endpoint:
   return new GatewayError(
     "unsupported_endpoint",
     `This gateway has no ${UNSUPPORTED[endpoint] ?? endpoint} (${describeTarget(request, path)}). ` +
-      `It has OpenAI's Chat Completions API: use a client or a setting for that, with the base URL ${getBaseUrl(request)}.`,
+      `Set the client to OpenAI's Chat Completions API, with the base URL ${getBaseUrl(request)}.`,
   );
 }
 
@@ -58,11 +58,11 @@ function createUnknownUrlError(request: FastifyRequest, path: string): GatewayEr
   const baseUrl = getBaseUrl(request);
   return new GatewayError(
     "unknown_url",
-    `There is nothing at ${describeTarget(request, path)}. Set the base URL to ${baseUrl}: chat completions are at ${baseUrl}/chat/completions.`,
+    `The gateway has no endpoint ${describeTarget(request, path)}. Set the base URL to ${baseUrl}: chat completions are at ${baseUrl}/chat/completions.`,
   );
 }
 
-/** The method and the path of a request, as an error message repeats them. */
+/** Formats the method and the path of a request for an error message. */
 function describeTarget({ method }: FastifyRequest, path: string): string {
   return `${method} ${toMessageText(path, SHOWN_MAX_CHARS)}`;
 }

@@ -1,39 +1,39 @@
 import { type JsonObject, readFields } from "../json-values.ts";
 import { readCount } from "./json-fields.ts";
 
-/** What a model, or one endpoint of it, can answer with at most; null: it does not say. */
+/** Maximum sizes that a model or one of its endpoints states; null: not stated. */
 export interface CompletionLimits {
   readonly completionTokens: number | null;
   readonly contextTokens: number | null;
 }
 
-/** What decides how long a completion may be. */
+/** Factors, besides the request, of the maximum length of a completion. */
 interface CompletionFactors {
-  /** Of every endpoint that may serve the request; undefined when it is not known which there are. */
+  /** Limits of every endpoint that may serve the request; undefined if not every endpoint is known. */
   readonly limits: readonly CompletionLimits[] | undefined;
-  /** The model may reason before it answers. */
+  /** Whether the model may generate reasoning tokens. */
   readonly mayReason: boolean;
-  /** The most tokens that a byte of the request can become. */
+  /** Maximum number of tokens for one byte of the request. */
   readonly tokensPerByte: number;
-  /** Size of `prediction` as JSON; 0 without one. */
+  /** Size of `prediction` as JSON; 0 if absent. */
   readonly predictionBytes: number;
 }
 
-/** Where a provider takes no lower limit of the completion, OpenRouter raises the caller's to this, which is then billed. */
+/** Some providers have a minimum for `max_tokens`. OpenRouter raises a lower value to it, so up to 16 tokens may be billed. */
 const LEAST_LIMIT_TOKENS = 16;
-/** OpenRouter gives a model that takes a budget for its reasoning no less than this. */
+/** Minimum reasoning budget that OpenRouter sends to models with such a budget. */
 const LEAST_REASONING_TOKENS = 1024;
 
 /**
- * The most tokens of all `n` completions together, in whole tokens; null when neither the caller nor an endpoint sets a
+ * Returns the maximum number of tokens of all `n` completions together; null if neither the request nor an endpoint sets a
  * limit.
  *
- * Which of `max_tokens` and `max_completion_tokens` wins differs between providers. OpenRouter gives reasoning a budget of
- * up to the whole limit, and providers differ in whether it is part of the limit or comes on top. Tokens of a rejected
- * `prediction` are billed as completion.
+ * Providers differ in two points, so the function assumes the larger result of each: which of `max_tokens` and
+ * `max_completion_tokens` applies, and whether the reasoning budget, which can be the whole limit, is part of the limit or
+ * added to it. The tokens of a rejected `prediction` are billed as completion tokens.
  */
 export function boundCompletionTokens(request: JsonObject, use: CompletionFactors): number | null {
-  // What is no count, and 0, which some providers take for none, is no limit.
+  // An invalid value sets no limit, and neither does 0, which some providers treat as unlimited.
   const asked = [request["max_tokens"], request["max_completion_tokens"]]
     .filter((limit) => limit != null)
     .map((limit) => readCount(limit) || Infinity);
@@ -59,12 +59,12 @@ function boundReasoningTokens(
   const asksFor = request["reasoning"] ?? request["reasoning_effort"] ?? request["include_reasoning"];
   if (!mayReason && asksFor == null) return 0;
   const budget = readFields(request["reasoning"])["max_tokens"];
-  // What no number holds is no limit.
+  // A budget that is not a number has no effect here.
   const wanted = typeof budget === "number" ? budget : 0;
   return Math.max(LEAST_REASONING_TOKENS, completionTokens, wanted);
 }
 
-/** Infinity when the limits are not known, or one of them is none. */
+/** Returns the largest limit; Infinity if the endpoints are not known, or one of them states no limit. */
 function findLargestLimit(
   limits: readonly CompletionLimits[] | undefined,
   readLimit: (limits: CompletionLimits) => number | null,

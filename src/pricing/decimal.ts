@@ -1,19 +1,19 @@
-/** Which way what cannot be stated exactly goes: down for a lower bound, up for an upper one. */
+/** Rounding of an inexact result: down for a lower bound, up for an upper bound. */
 export type Rounding = "down" | "up";
 
-/** Decimals of an attodollar, 1e-18 USD: the unit of prices. Most listed prices fit it exactly. */
+/** Decimal places of an attodollar (1e-18 USD), the unit of prices. Most listed prices are a whole number of attodollars. */
 const ATTO_DIGITS = 18;
-/** 1e18: also the scale of a fraction that is read as a price is. */
+/** 1e18. A discount is parsed like a price, so this is also the value of a discount of 100 %. */
 export const ATTODOLLARS_PER_DOLLAR: bigint = 10n ** 18n;
 const ATTODOLLARS_PER_NANODOLLAR = 1_000_000_000n;
-/** No price is near it; an exponent of a billion would be a number of a billion digits. */
+/** Larger exponents are rejected, because 10^1000000000 would be a number with a billion digits. No price comes near. */
 const MAX_EXPONENT = 100;
 const DECIMAL = /^(\d{1,100})(?:\.(\d{1,100}))?(?:[eE]([+-]?\d{1,9}))?$/;
 
 /**
- * A price as OpenRouter lists it, without ever being a float.
- * @param text US dollars as `0.00000015` or `1e-7`. @param rounding of digits beyond the 18th.
- * @returns attodollars (1e-18 USD); undefined when the price is unknown, which OpenRouter writes as `-1`, or is no decimal.
+ * Parses a price of OpenRouter's lists without floating-point arithmetic.
+ * @param text US dollars, such as `0.00000015` or `1e-7`. @param rounding rounding to 18 decimal places.
+ * @returns attodollars (1e-18 USD); undefined if the price is unknown, which OpenRouter writes as `-1`, or not a decimal.
  */
 export function parseUsdToAttodollars(text: string, rounding: Rounding): bigint | undefined {
   const match = DECIMAL.exec(text);
@@ -26,14 +26,14 @@ export function parseUsdToAttodollars(text: string, rounding: Rounding): bigint 
 }
 
 /**
- * An amount in the unit of the ledger.
+ * Converts an amount to the unit of the ledger.
  * @param attodollars 0 or more. @returns whole nanodollars (1e-9 USD).
  */
 export function toNanodollars(attodollars: bigint, rounding: Rounding): bigint {
   return divide(attodollars, ATTODOLLARS_PER_NANODOLLAR, rounding);
 }
 
-/** Attodollars, 0 or more, as US dollars in the fewest decimal digits, exact: 150000000000n is `0.00000015`. */
+/** Formats attodollars, 0 or more, as an exact decimal of US dollars: 150000000000n as `0.00000015`. */
 export function formatAttodollars(attodollars: bigint): string {
   const digits = attodollars.toString().padStart(ATTO_DIGITS + 1, "0");
   const fraction = digits.slice(-ATTO_DIGITS).replace(/0+$/, "");

@@ -4,29 +4,29 @@ import { readCount } from "./json-fields.ts";
 import { toWorstCaseSource, mayServe, readMaxPrice } from "./max-price.ts";
 import type { PriceSource } from "./prices.ts";
 
-/** A model that may answer a request, and where OpenRouter may route it. */
+/** A model that may serve a request, and its endpoints. */
 export interface CandidateModel {
   readonly model: JsonObject & { readonly id: string };
-  /** As `GET /models/{author}/{slug}/endpoints` lists them; undefined: not known. */
+  /** The endpoints that `GET /models/{author}/{slug}/endpoints` lists; undefined: not known. */
   readonly endpoints: readonly JsonObject[] | undefined;
-  /** Notes on why this model has no bound, whatever the request. */
+  /** Reasons why the cost of this model is unbounded for any request. */
   readonly unbounded?: readonly { readonly name: string; readonly note: string }[];
 }
 
-/** Where a request may be served, as far as it is known. */
+/** The known endpoints that may serve a request, with their prices and limits. */
 export interface Routes {
   readonly sources: readonly PriceSource[];
-  /** undefined: not every endpoint is known. */
+  /** Limits of all endpoints; undefined: not every endpoint is known. */
   readonly limits: readonly CompletionLimits[] | undefined;
   readonly mayReason: boolean;
-  /** Sentences for the caller. */
+  /** Sentences for the client. */
   readonly notes: readonly string[];
 }
 
 /**
- * Every endpoint that may serve a request with one model. Fallbacks, load balancing, `:nitro` and most preferences reach
- * each listed endpoint; `provider.only` is merged with settings of the account that are not known here. So only
- * `provider.max_price` takes any out.
+ * Finds every endpoint that may serve a request with one model. Only `provider.max_price` excludes endpoints: fallbacks, load
+ * balancing, `:nitro` and most preferences can choose any listed endpoint, and OpenRouter merges `provider.only` with account
+ * settings that the gateway does not know.
  */
 export function findRoutes({ model, endpoints = [] }: CandidateModel, request: JsonObject): Routes {
   const maxPrice = readMaxPrice(request);
@@ -45,7 +45,9 @@ export function findRoutes({ model, endpoints = [] }: CandidateModel, request: J
       sources: [...open, dearest],
       limits: undefined,
       mayReason,
-      notes: [`${reason} So ten times provider.max_price is the highest price, for long prompts and caches.`],
+      notes: [
+        `${reason} The highest prices are therefore ten times provider.max_price, to include long prompts and caches.`,
+      ],
     };
   const remedy = missing?.isTier
     ? "Drop service_tier to get an upper bound."
@@ -55,11 +57,11 @@ export function findRoutes({ model, endpoints = [] }: CandidateModel, request: J
 
 interface MissingRoute {
   readonly reason: string;
-  /** `provider.max_price` is not known to hold for it. */
+  /** Whether the route is a service tier, for which OpenRouter may not apply `provider.max_price`. */
   readonly isTier: boolean;
 }
 
-/** Why a request may be served at a price that is not listed; undefined when it cannot. */
+/** Finds the reason why a request may be served at a price that is not listed; undefined if there is none. */
 function findMissingRoute(
   id: string,
   endpoints: readonly JsonObject[],
@@ -81,21 +83,24 @@ function findMissingRoute(
   return undefined;
 }
 
-/** Service tiers that cost what is listed for the model. */
+/** Service tiers with the listed prices of the model. */
 const BASE_TIERS: ReadonlySet<unknown> = new Set([undefined, null, "auto", "default", "standard"]);
-/** How the tags of endpoints end that serve the other tiers. A tier that is not listed is billed at a price nobody knows. */
+/** Last segments of the tags of endpoints that serve the other tiers. The price of a tier without a listed endpoint is unknown. */
 const SUFFIXES: ReadonlyMap<unknown, readonly string[]> = new Map([
   ["priority", ["priority", "fast"]],
   ["fast", ["priority", "fast"]],
   ["flex", ["flex"]],
 ]);
 
-/** More would have to be compared with the endpoints of every model. OpenRouter has fewer than 100 providers. */
+/** Maximum number of slugs to compare with the endpoints of every model. OpenRouter has fewer than 100 providers. */
 const SLUGS_MAX = 256;
-/** No endpoint has a longer tag. */
+/** Maximum length of a slug. No tag of an endpoint is longer. */
 const SLUG_MAX_CHARACTERS = 256;
 
-/** A slug with a `/` names one endpoint, which may be of a dearer tier; one without names a provider's listed endpoints. */
+/**
+ * Whether a slug may name an endpoint that is not listed. A slug without `/` names all listed endpoints of a provider. A slug
+ * with `/` names one endpoint, which may be of a more expensive tier.
+ */
 function isUnlistedSlug(named: unknown, tags: readonly string[]): boolean {
   if (named == null) return false;
   if (typeof named !== "string" || named.length > SLUG_MAX_CHARACTERS) return true;

@@ -11,16 +11,16 @@ import {
   findUnboundedCosts,
 } from "./unbounded-costs.ts";
 
-/** One end of what a component may cost; null: nobody knows before the call. */
+/** Lower or upper bound of the cost of a component; null: not known before the request. */
 export interface CostBound {
-  /** Tokens, or requests. */
+  /** Number of tokens or requests. */
   readonly quantity: number | null;
-  /** US dollars for one, as exact decimal digits. */
+  /** Exact price of one token or request in US dollars. */
   readonly unitPriceUsd: string | null;
   readonly nanodollars: number | null;
 }
 
-/** One thing that a model charges for. */
+/** An item that a model charges for. */
 export interface CostComponent {
   readonly model: string;
   readonly name: string;
@@ -28,32 +28,35 @@ export interface CostComponent {
   readonly highest: CostBound;
 }
 
-/** What a request may cost. Totals are sums of whole nanodollars (1e-9 USD), rounded down and up. */
+/**
+ * Range of the cost of a request. Totals are sums of whole nanodollars (1e-9 USD): each component is rounded down for the
+ * lowest cost, and up for the highest.
+ */
 export interface CostEstimate {
   readonly components: readonly CostComponent[];
   readonly lowestNanodollars: number;
-  /** null: there is no bound, and the notes say why. */
+  /** null: the cost is unbounded, and the notes give the reason. */
   readonly highestNanodollars: number | null;
   readonly notes: readonly string[];
 }
 
-/** What is to be estimated. */
+/** Request to estimate. */
 interface EstimateInput extends RequestBody {
-  /** OpenRouter may answer from its cache of responses, which costs nothing. */
+  /** Whether OpenRouter may respond from its response cache, which costs nothing. */
   readonly mayHitCache: boolean;
-  /** Why headers or the like leave the request without a bound. */
+  /** Reasons outside of the body, such as a header, why the cost is unbounded. */
   readonly unbounded?: readonly UnboundedCost[];
 }
 
 const PRICES_NOTE =
-  "Prices are those that OpenRouter lists now for every endpoint of the model. A request that fails, or that a provider key of your own pays for, can cost less.";
+  "Prices are those that OpenRouter lists now for every endpoint of the model. A request that fails, or that uses your own provider key, can cost less.";
 const CACHE_NOTE = "A response from OpenRouter's cache costs nothing, so the lowest cost is 0.";
 
 /**
- * The range of what a chat completion may cost at listed prices, by counting instead of calling the model. The highest
- * total is a bound: if nothing bounds the cost it is null, and a note names the field to drop or to set.
- * @param candidates every model that may answer, the fallbacks too: the lowest total is that of the cheapest and the
- * highest that of the dearest. At least one.
+ * Estimates the range of the cost of a chat completion at listed prices, without a call to the model. The highest total is
+ * an upper bound. If the cost is unbounded, it is null, and a note names the field to drop or to set.
+ * @param candidates at least one: all models that may serve the request, also as fallbacks. The lowest total is that of the
+ * cheapest model, and the highest total is that of the most expensive one.
  */
 export function estimateCost(input: EstimateInput, candidates: readonly CandidateModel[]): CostEstimate {
   if (candidates.length === 0) throw new RangeError("an estimate needs a model");
@@ -65,7 +68,7 @@ export function estimateCost(input: EstimateInput, candidates: readonly Candidat
   const modelInput = {
     ...input,
     size,
-    // A body can have many megabytes and name many models, so it is gone through once.
+    // Searches the body once for all models, because it can have many megabytes and name many models.
     mayUseLongCache: hasField(input.fields, "ttl"),
     predictionBytes: boundPredictionBytes(input),
   };
@@ -105,7 +108,7 @@ function estimateComponents(model: string, modelInput: ModelEstimateInput): Cost
     maxPromptTokens: unbounded.length > 0 ? null : prompt,
     mayUseLongCache: modelInput.mayUseLongCache,
   });
-  // What has no upper bound may also cost nothing: a plugin shortens the prompt, a preset turns a cache on.
+  // An unbounded feature can also make the request free: a plugin can shorten the prompt, a preset can enable a cache.
   const mayBeFree = modelInput.mayHitCache || unbounded.length > 0 || routes.limits === undefined;
   const component = (
     name: string,
@@ -128,13 +131,16 @@ function estimateComponents(model: string, modelInput: ModelEstimateInput): Cost
   ];
 }
 
-/** Of all `n` choices: a provider may read the prompt again for each. */
+/** Returns the maximum for all `n` choices, because a provider may bill the prompt for each of them. */
 function computeMaxPromptTokens({ fields, size: { maxTokens } }: ModelEstimateInput): number | null {
   const total = (maxTokens ?? NaN) * (readCount(fields["n"]) ?? 1);
   return Number.isSafeInteger(total) ? total : null;
 }
 
-/** OpenRouter may cut out of the middle of a prompt what does not fit into the context beside the completion. */
+/**
+ * Returns the minimum. It is 0 if the prompt and the completion may not fit into the context, because OpenRouter may then
+ * remove the middle of the prompt.
+ */
 function computeMinPromptTokens({ fields, size, routes }: ModelEstimateInput): number {
   if (fields["transforms"] != null) return 0;
   const contexts = (routes.limits ?? []).map(({ contextTokens }) => contextTokens ?? Infinity);
@@ -148,13 +154,13 @@ function explainComponents(components: readonly CostComponent[], { maxTokens }: 
   for (const { model, name, highest } of components) {
     const { quantity, unitPriceUsd, nanodollars } = highest;
     if (quantity === null) {
-      if (name === "completion") notes.push("The length of the completion is not bounded: set max_tokens.");
+      if (name === "completion") notes.push("The length of the completion is unbounded: set max_tokens.");
       if (name === "prompt" && maxTokens !== null)
-        notes.push("The length of the prompt is not bounded: lower n.");
+        notes.push("The length of the prompt is unbounded: lower n.");
     } else if (unitPriceUsd === null) {
-      notes.push(`What ${model} charges for ${name} is not known before the call.`);
+      notes.push(`The price that ${model} charges for ${name} is not known before the request.`);
     } else if (nanodollars === null) {
-      notes.push("The highest cost is more than a number holds exactly: lower max_tokens or n.");
+      notes.push("The highest cost is too large for an exact number: lower max_tokens or n.");
     }
   }
   return notes;
@@ -176,7 +182,7 @@ function toHighestBound(quantity: number | null, price: bigint | undefined): Cos
   };
 }
 
-/** Nanodollars; null when they are more than a number holds exactly, 9 million dollars. */
+/** Computes nanodollars; null if they exceed `Number.MAX_SAFE_INTEGER`, about 9 million dollars. */
 function computeNanodollars(quantity: number, price: bigint, rounding: Rounding): number | null {
   const nanodollars = Number(toNanodollars(BigInt(quantity) * price, rounding));
   return Number.isSafeInteger(nanodollars) ? nanodollars : null;
@@ -191,7 +197,7 @@ function sumHighest(components: readonly CostComponent[]): number | null {
   return Number.isSafeInteger(sum) ? sum : null;
 }
 
-/** Up to this many bytes of a body its prediction is measured; in a longer one it counts as if it were all of it. */
+/** The prediction is measured in bodies of up to this size. In a longer body, it counts as the whole body. */
 const MEASURED_BYTES = 1_000_000;
 
 function boundPredictionBytes({ fields, bytes }: EstimateInput): number {

@@ -1,9 +1,9 @@
-/** A whole number, 0 or more; undefined for anything else. */
+/** Returns a whole number that is 0 or more; undefined for any other value. */
 export function readCount(value: unknown): number | undefined {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : undefined;
 }
 
-/** Whether a JSON value, or anything in it, is an object with a field of this name. */
+/** Whether a JSON value is or contains an object with a field of this name. */
 export function hasField(value: unknown, name: string): boolean {
   const open: unknown[] = [value];
   while (open.length > 0) {

@@ -1,10 +1,10 @@
 import { type JsonObject, readFields, readItems } from "../json-values.ts";
 
-/** Top-level fields that change no price, beyond the bytes and tokens that are counted anyway. */
+/** Top-level fields that do not affect the cost, except by their bytes, which the estimate counts. */
 const HARMLESS = `temperature top_p top_k top_a min_p frequency_penalty presence_penalty repetition_penalty seed stop
   logit_bias logprobs top_logprobs parallel_tool_calls verbosity structured_outputs stream stream_options user metadata
   session_id trace debug usage store safety_identifier prompt_cache_key prompt_cache_options cache_control`;
-/** Of use only with server tools or with images, neither of which has a bound. */
+/** Top-level fields that affect only server tools or images, whose cost is unbounded anyway. */
 const DEPENDENT = "stop_server_tools_when image_config";
 /** Top-level fields that the estimate reads. */
 const READ = `model models messages max_tokens max_completion_tokens n prediction tools tool_choice functions function_call
@@ -19,7 +19,7 @@ const MESSAGE =
   splitNames(`role content name tool_call_id tool_calls function_call refusal reasoning reasoning_content
   reasoning_details cache_control annotations images audio model`);
 
-/** Values that leave the price as it is. */
+/** Fields that do not affect the cost if they have certain values. */
 const HARMLESS_VALUES: ReadonlyMap<string, (value: unknown) => boolean> = new Map([
   ["transforms", (value: unknown) => readItems(value).every((transform) => transform === "middle-out")],
   ["route", (value: unknown) => value === "fallback"],
@@ -29,10 +29,10 @@ const SHOWN_MAX = 5;
 const SHOWN_MAX_CHARS = 64;
 
 /**
- * Names the fields of a request that may change its price in a way that is not known here. A field that is null is not
- * counted: it asks for the default.
- * @returns the paths, such as `provider.options`, for a note: five at most, none longer than 64 characters; undefined when
- * there is none.
+ * Lists the fields of a request whose effect on the cost is unknown. A field that is null selects the default, so it is not
+ * listed.
+ * @returns the paths for a note, such as `provider.options`: at most five, each of at most 64 characters; undefined if there
+ * are none.
  */
 export function listUnknownFields(request: JsonObject): string | undefined {
   const found = new Set(

@@ -2,7 +2,7 @@ import { parseUsdToAttodollars } from "./decimal.ts";
 import { type JsonObject, readFields } from "../json-values.ts";
 import { type PriceSource, findLowestPrice } from "./prices.ts";
 
-/** The client's `provider.max_price`, in attodollars (1e-18 USD) for one token or request; undefined: not limited. */
+/** `provider.max_price` of a request, in attodollars (1e-18 USD) for one token or request; undefined: no limit. */
 interface MaxPrice {
   readonly prompt: bigint | undefined;
   readonly completion: bigint | undefined;
@@ -11,12 +11,12 @@ interface MaxPrice {
 
 const TOKENS_PER_PRICE = 1_000_000n;
 /**
- * How many times its base price an endpoint may charge for long prompts and for writing a cache. OpenRouter compares
- * `max_price` with base prices; the widest listed ratios are 8.4 (prompt) and 6.2 (completion).
+ * Maximum ratio of the price for long prompts and cache writes to the base price of an endpoint. OpenRouter compares
+ * `max_price` with base prices only. The largest listed ratios are 8.4 (prompt) and 6.2 (completion).
  */
 const BASE_PRICE_FACTOR_MAX = 10n;
 
-/** Reads `provider.max_price`: USD for a million tokens, or for a request. A value that is no price limits nothing. */
+/** Reads `provider.max_price`: USD for a million tokens, or for a request. A value that is not a price sets no limit. */
 export function readMaxPrice(request: JsonObject): MaxPrice {
   const limits = readFields(readFields(request["provider"])["max_price"]);
   const perToken = (name: string): bigint | undefined => {
@@ -36,7 +36,7 @@ function parseLimit(value: unknown): bigint | undefined {
     : undefined;
 }
 
-/** Whether OpenRouter may still route to an endpoint: no price of it is certainly above the limit. */
+/** Whether OpenRouter may route to an endpoint: even its lowest prices do not exceed the limits. */
 export function mayServe({ pricing }: PriceSource, limits: MaxPrice): boolean {
   return (["prompt", "completion", "request"] as const).every((name) => {
     const limit = limits[name];
@@ -44,7 +44,7 @@ export function mayServe({ pricing }: PriceSource, limits: MaxPrice): boolean {
   });
 }
 
-/** The dearest endpoint that the limits let through, when it is not known which there are; undefined: they bound nothing. */
+/** Returns the most expensive endpoint that the limits allow, for unknown endpoints; undefined if a limit is missing. */
 export function toWorstCaseSource({ prompt, completion, request }: MaxPrice): PriceSource | undefined {
   if (prompt === undefined || completion === undefined || request === undefined) return undefined;
   return {

@@ -2,38 +2,38 @@ import { ATTODOLLARS_PER_DOLLAR, parseUsdToAttodollars, type Rounding } from "./
 import { readItems } from "../json-values.ts";
 import { readCount } from "./json-fields.ts";
 
-/** What one unit may cost, in attodollars (1e-18 USD); `highest` undefined: not known beforehand. */
+/** Range of the price of one unit, in attodollars (1e-18 USD). `highest` is undefined if it is not known before the request. */
 export interface PriceRange {
   readonly lowest: bigint;
   readonly highest: bigint | undefined;
 }
 
-/** What may be charged for a token of the prompt, a token of the completion, and a request. */
+/** Price ranges of a prompt token, a completion token, and a request. */
 interface PriceRanges {
   readonly prompt: PriceRange;
   readonly completion: PriceRange;
   readonly request: PriceRange;
 }
 
-/** Where prices come from: the `pricing` of a model or of one of its endpoints. */
+/** Source of prices: the `pricing` of a model or of one of its endpoints. */
 export interface PriceSource {
   readonly pricing: Pricing;
-  /** Replaces what `pricing` says. */
+  /** Overrides `pricing`. */
   readonly range?: PriceRanges;
 }
 
-/** What of a request decides between the prices of one source. */
+/** Properties of a request that select among the prices of one source. */
 interface PriceConditions {
-  /** The most tokens the prompt can have; null: nobody knows. */
+  /** Maximum number of prompt tokens; null: unknown. */
   readonly maxPromptTokens: number | null;
-  /** Whether anything may be cached for longer than five minutes, which is dearer. */
+  /** Whether the prompt may be cached for longer than five minutes, which has a higher price. */
   readonly mayUseLongCache: boolean;
 }
 
 type Pricing = Readonly<Record<string, unknown>>;
 
 const FREE: PriceRange = { lowest: 0n, highest: 0n };
-/** A price that nobody knows beforehand. */
+/** A price that is not known before the request. */
 export const UNKNOWN_RANGE: PriceRange = { lowest: 0n, highest: undefined };
 const UNKNOWN_RANGES: PriceRanges = {
   prompt: UNKNOWN_RANGE,
@@ -41,7 +41,7 @@ const UNKNOWN_RANGES: PriceRanges = {
   request: UNKNOWN_RANGE,
 };
 
-/** The prices that span those of every source that may serve a request. @param sources unknown prices when there is none. */
+/** Returns the price ranges that include the prices of all sources. @param sources if empty, the prices are unknown. */
 export function findPriceRanges(sources: readonly PriceSource[], use: PriceConditions): PriceRanges {
   if (sources.length === 0) return UNKNOWN_RANGES;
   const all = sources.map((source) => source.range ?? readSourceRanges(source.pricing, use));
@@ -52,7 +52,7 @@ export function findPriceRanges(sources: readonly PriceSource[], use: PriceCondi
   };
 }
 
-/** The lowest price that a source may charge for a `prompt` or `completion` token or a `request`, in attodollars. */
+/** Returns the lowest price that a source may charge for a `prompt` or `completion` token or a `request`, in attodollars. */
 export function findLowestPrice(pricing: Pricing, name: "prompt" | "completion" | "request"): bigint {
   const tiers = [pricing, ...listOverrides(pricing)];
   return applyDiscount(findLowest(tiers.map((tier) => readPrice(tier, name, "down") ?? 0n)), pricing);
@@ -63,9 +63,10 @@ function listOverrides(pricing: Pricing): Pricing[] {
 }
 
 /**
- * Long prompts and hours of the day have prices of their own (`overrides`), so every tier that the prompt may reach counts.
- * Nobody knows what is cached, so the lowest price of the prompt is that of reading the cache where it is cheaper, and the
- * highest that of writing it where it is dearer. A discount lowers the lowest prices only: prices may be listed with it.
+ * Reads the price ranges of one source. They include every tier (`overrides`) that may apply, such as prices of long prompts
+ * or hours of the day. The state of the provider's cache is unknown: the lowest prompt price is that of a cache read if it is
+ * lower, and the highest is that of a cache write if it is higher. A discount reduces the lowest prices only, because listed
+ * prices may already include it.
  */
 function readSourceRanges(
   pricing: Pricing,
@@ -89,7 +90,7 @@ function readSourceRanges(
   };
 }
 
-/** Overrides can apply together, so the dearest prompt counts with the dearest cache, whichever tiers they are from. */
+/** Combines the highest prompt and cache prices of all tiers, because several overrides can apply at the same time. */
 function readPromptRange(tiers: readonly Pricing[], mayUseLongCache: boolean): PriceRange {
   const { lowest, highest } = spanRanges(tiers.map((tier) => readRange(tier, "prompt")));
   const reads = tiers
@@ -99,7 +100,7 @@ function readPromptRange(tiers: readonly Pricing[], mayUseLongCache: boolean): P
   const writes = tiers.flatMap((tier) => readCacheWritePrices(tier, mayUseLongCache));
   const known = writes.filter((write) => write !== undefined);
   if (highest === undefined || known.length < writes.length) return { lowest: bottom, highest: undefined };
-  // A writing price below that of the prompt is for storage alone (Gemini) and comes on top of it.
+  // A cache write price below the prompt price is for storage only (Gemini), and is added to the prompt price.
   const storesOnly = tiers.some((tier) => {
     const prompt = readPrice(tier, "prompt", "up") ?? 0n;
     return readCacheWritePrices(tier, mayUseLongCache).some((write) => write !== undefined && write < prompt);
@@ -120,7 +121,7 @@ function readCompletionRange(tier: Pricing): PriceRange {
     : completion;
 }
 
-/** The part that a discount takes off, in 1e-18; undefined when it is no fraction, as a surcharge would not be. */
+/** Returns a discount in units of 1e-18; undefined if it is not from 0 to 1: a negative one would be a surcharge. */
 function readDiscount({ discount }: Pricing): bigint | undefined {
   if (discount == null) return 0n;
   const part = typeof discount === "number" ? parseUsdToAttodollars(String(discount), "up") : undefined;

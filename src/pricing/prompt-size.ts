@@ -3,43 +3,46 @@ import { createRenderBudget, boundRenderedTokens } from "./rendered-size.ts";
 import { boundReserializedTokens } from "./reserialized-size.ts";
 import { measureText } from "./text-size.ts";
 
-/** A request as it is forwarded. */
+/** The body of a request, as bytes and parsed. */
 export interface RequestBody {
   /** The parsed JSON of `bytes`. */
   readonly fields: JsonObject;
   readonly bytes: Buffer;
 }
 
-/** How many tokens the text of a prompt may be, tools and answer format included. */
+/** Bounds of the number of prompt tokens, including tools and response format. */
 export interface PromptSize {
   readonly minTokens: number;
-  /** null: a schema expands without a bound. */
+  /** null: unbounded, because of a schema or a tool call. */
   readonly maxTokens: number | null;
-  /** The most tokens that a byte of the request can become. */
+  /** Maximum number of tokens for one byte of the request. */
   readonly tokensPerByte: number;
 }
 
-/** The longest tokens that vocabularies have are of 128 characters. */
+/** Length of the longest tokens of known vocabularies. */
 const CHARACTERS_PER_TOKEN = 128;
-/** Marks around a message, as `<|im_start|>assistant<|im_sep|>`. */
+/** Tokens of the marks around a message, such as `<|im_start|>assistant<|im_sep|>`. */
 const TOKENS_PER_MESSAGE = 16;
-/** What templates and providers say before the caller's messages: the date, how to reason; Grok 4 has been seen with 680. */
+/** Tokens that templates and providers add before the messages: the date, how to reason. Grok 4 was observed to add 680. */
 const TEMPLATE_TOKENS = 1024;
-/** What providers tell a model about tools, or about the format of its answer; Anthropic documents up to some 800 tokens. */
+/** Tokens of a provider's instructions for tools or a response format. Anthropic documents up to about 800. */
 const INSTRUCTION_TOKENS = 1024;
-/** More JSON in calls of tools and their results has no bound: few models read a million tokens, and it takes 4 ns a byte. */
+/**
+ * Maximum characters of JSON in tool calls and their results. Measuring takes 4 ns a byte, and few models accept a million
+ * tokens, so a longer text is unbounded.
+ */
 const REPRINTED_CHARACTERS = 4_000_000;
-/** Encrypted reasoning is counted like text that is not ASCII: what it decrypts to is not known. */
+/** Tokens per byte of encrypted reasoning. Its plain text is unknown, so it counts as text that is not ASCII. */
 const ENCRYPTED_FACTOR = 6;
 
 /**
  * Bounds the tokens of a prompt without a tokenizer.
  *
- * A tokenizer that works on bytes makes at most one token of each, or `tokensPerByte` where it normalises the text first,
- * so the bytes of the whole body are the base of the upper bound. What providers print again (schemas, calls of tools)
- * and the templates' own text come on top. The lower bound counts ASCII letters and digits, which no normalisation
- * removes, a run of the same one once.
- * @param body parts other than text do not count.
+ * The upper bound starts from the bytes of the whole body: a tokenizer that works on bytes produces at most one token for
+ * each byte, or `tokensPerByte` if it normalizes the text first. The text that templates add, and JSON that providers print
+ * again (schemas, tool calls), are added to it. The lower bound counts ASCII letters and digits, which no normalization
+ * removes. A run of the same character counts once.
+ * @param body the request. Parts other than text are not bounded.
  */
 export function boundPromptSize({ fields, bytes }: RequestBody): PromptSize {
   const messages = readItems(fields["messages"]).map(readFields);
@@ -75,7 +78,7 @@ function* boundSchemas(fields: JsonObject): Iterable<number | undefined> {
   if (format != null) yield boundTokens(format, readFields(readFields(format)["json_schema"])["schema"]);
 }
 
-/** Calls of tools and their results: JSON in a string, which a provider may parse and print in its own way. */
+/** Bounds the JSON strings of tool calls and their results, because a provider may parse them and print them again. */
 function* boundToolCalls(messages: readonly JsonObject[]): Iterable<number | undefined> {
   let left = REPRINTED_CHARACTERS;
   const budget = createRenderBudget();
@@ -96,7 +99,7 @@ function listCallTexts(message: JsonObject): unknown[] {
   return isResult ? values.concat(listTexts(message["content"])) : values;
 }
 
-/** Ends at the first that has no bound. */
+/** Sums the counts of all lists; undefined, without reading further, at the first unbounded count. */
 function sumUntilUnbounded(lists: readonly Iterable<number | undefined>[]): number | undefined {
   let sum = 0;
   for (const counts of lists)
@@ -114,10 +117,10 @@ function listTexts(content: unknown): string[] {
     .filter((text) => typeof text === "string");
 }
 
-/** Counting more would take longer than it raises the lower bound: these are 31,250 tokens. */
+/** Maximum number of characters to count. They are 31,250 tokens; the time for more is not worth a higher lower bound. */
 const COUNTED_CHARACTERS = 4_000_000;
 
-/** ASCII letters and digits; a run of the same one counts once. Of long texts the first four million characters. */
+/** Counts ASCII letters and digits in the first four million characters. A run of the same character counts once. */
 function countCharacters(texts: readonly string[]): number {
   let characters = 0;
   let left = COUNTED_CHARACTERS;

@@ -1,32 +1,33 @@
 import { COMMENT_MARK_TOKENS, INDENT_TOKENS, MAX_DEPTH, NODE_TOKENS } from "./rendering-tokens.ts";
 import { countLineBreaks, boundTextTokens } from "./text-size.ts";
 
-/** The size of a rendered value: at nesting depth `d` it takes `tokens + INDENT * d * lines`. */
+/** Size of a rendered value. At nesting depth `d`, it takes `tokens + INDENT_TOKENS * d * lines` tokens. */
 interface Size {
   readonly tokens: number;
   readonly lines: number;
 }
 
-/** How much the schemas of one request may make the estimate read: beyond it they have no bound. */
+/** Limits how much of the schemas of one request the estimate reads. Schemas that exceed the budget are unbounded. */
 interface RenderBudget {
-  /** Characters of different pointers. */
+  /** Remaining characters of distinct pointers. */
   pointerCharacters: number;
-  /** Characters of texts and keys. */
+  /** Remaining characters of strings and keys. */
   textCharacters: number;
 }
 
-/** The budget of one request: far more than models read of tools, and a few milliseconds of work. */
+/** Creates the budget of one request. It is far more than models accept, and takes a few milliseconds to read. */
 export function createRenderBudget(): RenderBudget {
   return { pointerCharacters: 250_000, textCharacters: 4_000_000 };
 }
 
 /**
- * Bounds the tokens of a JSON value that a provider may print again before it reaches the model: indented by depth, as
- * XML with each key in an opening and a closing tag, or as TypeScript, with every `$ref` replaced by its definition.
- * @param value a tool, a schema, or the arguments of a call. @param schema the document that each `$ref` in `value` points
- * into; undefined when `value` is no schema, so that a `$ref` in it means nothing.
- * @returns tokens of ASCII text, 1 for a byte; undefined when nothing bounds them: a `$ref` that is recursive or not
- * found, nesting beyond 600 levels, or more pointers and texts than the budget has characters.
+ * Bounds the tokens of a JSON value that a provider may print in another form before it reaches the model: as JSON with
+ * indentation, as XML with an opening and a closing tag for each key, or as TypeScript, and with every `$ref` replaced by its
+ * definition.
+ * @param value a tool, a schema, or the arguments of a tool call. @param schema the document that each `$ref` in `value`
+ * refers to; undefined if `value` is not a schema, and `$ref` has no meaning in it.
+ * @returns the number of tokens, one for each byte of ASCII text; undefined if it is unbounded: a `$ref` is recursive or not
+ * found, the nesting exceeds 600 levels, or pointers or strings exceed the budget.
  */
 export function boundRenderedTokens(
   value: unknown,
@@ -40,11 +41,11 @@ export function boundRenderedTokens(
 class Renderer {
   readonly #schema: unknown;
   readonly #budget: RenderBudget;
-  /** Sizes of objects and arrays; undefined while one is measured, which shows a recursive `$ref`. */
+  /** Sizes of objects and arrays; undefined while an object is being measured, which detects a recursive `$ref`. */
   readonly #known = new Map<object, Size | undefined>();
-  /** Sizes of long strings: many pointers may lead to the same one. */
+  /** Sizes of long strings, because many pointers may refer to the same string. */
   readonly #strings = new Map<string, Size>();
-  /** What pointers lead to. */
+  /** Values that pointers refer to. */
   readonly #targets = new Map<string, unknown>();
 
   constructor(schema: unknown, budget: RenderBudget) {
@@ -93,7 +94,7 @@ class Renderer {
   }
 
   #definition(pointer: unknown, depth: number): Size | undefined {
-    // A property may have the name `$ref`.
+    // A property named `$ref` has an object as its value, and is not a reference.
     if (typeof pointer !== "string") return NOTHING;
     const target = this.#targets.get(pointer) ?? this.#resolve(pointer);
     return target === undefined ? undefined : this.measure(target, depth);
@@ -112,7 +113,7 @@ const NOTHING: Size = { tokens: 0, lines: 0 };
 
 const LONG_STRING = 256;
 
-/** A value may have lines of its own, one level deeper than the two around it. */
+/** Measures a scalar. It has two lines around it, and lines of its own that are indented by one more level. */
 function measureScalar(value: unknown): Size {
   const text = typeof value === "string" ? value : String(value);
   const inner = 1 + countLineBreaks(text);
@@ -122,7 +123,7 @@ function measureScalar(value: unknown): Size {
   };
 }
 
-/** @see RFC 6901; undefined when nothing is there. */
+/** Resolves a JSON pointer (RFC 6901); undefined if the document has no such value. */
 function resolvePointer(document: unknown, pointer: string): unknown {
   if (pointer !== "#" && !pointer.startsWith("#/")) return undefined;
   let at = document;

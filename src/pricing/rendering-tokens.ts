@@ -1,8 +1,8 @@
-/** Indentation of one level of nesting, in tokens: a tokenizer may make one of each blank. */
+/** Tokens for the indentation of one nesting level: a tokenizer may produce one for each space. */
 export const INDENT_TOKENS = 4;
-/** Punctuation, tags and type names around a value. */
+/** Tokens for punctuation, tags and type names around a value. */
 export const NODE_TOKENS = 16;
-/** A line of a description becomes a line of its own, behind a comment mark. */
+/** Tokens for a comment mark. Each line of a description may be printed as a comment line. */
 export const COMMENT_MARK_TOKENS = 4;
-/** Deeper values are refused a bound instead of overflowing the stack. */
+/** Maximum nesting depth. Deeper values are unbounded, because measuring them could overflow the stack. */
 export const MAX_DEPTH = 600;

@@ -1,7 +1,7 @@
 import { COMMENT_MARK_TOKENS, INDENT_TOKENS, MAX_DEPTH, NODE_TOKENS } from "./rendering-tokens.ts";
 import { BYTE_TOKENS, ILL_FORMED_FACTOR } from "./text-size.ts";
 
-/** The longest that JavaScript prints a number; a text may write it shorter, as `1e20`. */
+/** Maximum length of a number that JavaScript prints. The JSON text may have a shorter form, such as `1e20`. */
 const NUMBER_TOKENS = 25;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -10,7 +10,7 @@ const BACKSLASH = 0x5c;
 const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
-/** First byte of U+2028 and U+2029, and of some other punctuation. */
+/** First byte in UTF-8 of U+2028 and U+2029, and of some other punctuation. */
 const LINE_SEPARATOR = 0xe2;
 
 const IS_MARK = new Uint8Array(256);
@@ -27,9 +27,10 @@ for (const mark of [
   IS_MARK[mark] = 1;
 
 /**
- * Bounds the tokens of a JSON text that a provider may parse and print again, as `boundRenderedTokens` does for its value, in one
- * pass without parsing it: the text can have many more values than the body around it may have.
- * @returns undefined when it nests beyond 600 levels.
+ * Bounds the tokens of a JSON text that a provider may parse and print again. The bound is at least that of
+ * `boundRenderedTokens` for the parsed value. This function does not parse the text, because the text is a string in the body
+ * and the limit on values does not apply to it.
+ * @returns the number of tokens; undefined if the nesting exceeds 600 levels.
  */
 export function boundReserializedTokens(json: string): number | undefined {
   const bytes = Buffer.from(json);
@@ -45,7 +46,7 @@ export function boundReserializedTokens(json: string): number | undefined {
     tokens += BYTE_TOKENS[byte] ?? 0;
     if (IS_MARK[byte] === 0) continue;
     if (byte === BACKSLASH) {
-      // Any escape may be one of a line break.
+      // Any escape may be a line break.
       breaks++;
       tokens += BYTE_TOKENS[bytes[++at] ?? 0] ?? 0;
     } else if (byte === QUOTE) isInString = !isInString;

@@ -1,39 +1,39 @@
 import { isAscii } from "node:buffer";
 
-/** No Unicode normalisation makes more of a byte of UTF-8, but for that of U+FDFA. */
+/** Maximum number of bytes that Unicode normalization produces from one byte of UTF-8, except for U+FDFA. */
 const NON_ASCII_FACTOR = 6;
-/** The three bytes of U+FDFA become 33 when a tokenizer normalises its text by NFKC. */
+/** NFKC normalization of U+FDFA produces 33 bytes from 3. */
 const FDFA_FACTOR = 11;
 const FDFA = Buffer.from("\ufdfa");
-/** A longer text is measured roughly, never too low: several looks at each byte would take longer than parsing it. */
+/** Longer texts are measured with a simpler upper bound, because the exact one would take longer than parsing them. */
 const EXACT_BYTES = 4_000_000;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const LOWER_U = 0x75;
 
-/** `<` becomes `&lt;` or `\u003c`. */
+/** Bytes that escaping adds to a character: `<` becomes `&lt;` or `\u003c`. */
 const CHARACTER_GROWS_BY = 5;
-/** `\"` becomes `&quot;`. */
+/** Bytes that escaping adds to an escaped quote: `\"` becomes `&quot;`. */
 const PAIR_GROWS_BY = 4;
 
-/** By how many bytes escaping makes an ASCII character longer; of a backslash, the character behind it decides. */
+/** Bytes that escaping adds to each ASCII character. For a backslash, the next character decides whether they apply. */
 const GROWS_BY = new Uint8Array(256);
 for (const character of "<>&'") GROWS_BY[character.charCodeAt(0)] = CHARACTER_GROWS_BY;
 GROWS_BY[BACKSLASH] = PAIR_GROWS_BY;
 
-/** What a JSON text can become on its way to a model. */
+/** Bounds of the growth of a JSON text before it reaches a model. */
 interface TextSize {
-  /** How many bytes a template can add to its texts by escaping them for XML, HTML, or as JSON within JSON. */
+  /** Maximum number of bytes that a template adds when it escapes the strings for XML, HTML, or as JSON within JSON. */
   readonly escapingBytes: number;
   /**
-   * The most tokens that a byte of it can become. A tokenizer that works on bytes makes at most one of each, but may first
-   * normalise the text; a `\u` escape counts as a character that is not ASCII.
+   * Maximum number of tokens for one byte. A tokenizer that works on bytes produces at most one token for each byte, but it
+   * may normalize the text first. A `\u` escape counts as a character that is not ASCII.
    */
   readonly tokensPerByte: number;
 }
 
-/** @param json a JSON text in UTF-8; the quotes around its strings do not count as text. */
+/** Measures a JSON text. @param json the text in UTF-8. The quotes around its strings are not counted. */
 export function measureText(json: Buffer): TextSize {
   return json.length > EXACT_BYTES ? measureRoughly(json) : measureExactly(json);
 }
@@ -56,7 +56,7 @@ function measureExactly(json: Buffer): TextSize {
   return { escapingBytes, tokensPerByte: findTokensPerByte(json, hasUnicodeEscape) };
 }
 
-/** Counts every backslash, and takes a `u` behind any of them for an escape. */
+/** Returns an upper bound: counts every backslash, and assumes that a `u` after any backslash is a `\u` escape. */
 function measureRoughly(json: Buffer): TextSize {
   const { length } = json;
   let escapingBytes = 0;
@@ -77,17 +77,17 @@ function findTokensPerByte(json: Buffer, hasUnicodeEscape: boolean): number {
 const SPACE = 0x20;
 const ASCII_END = 0x80;
 const TWO_BYTES_END = 0x800;
-/** For each byte of UTF-8 its bytes in a JSON string, and what escaping it adds. */
+/** Maximum number of bytes of each byte of UTF-8 in a JSON string, including the bytes that further escaping adds. */
 export const BYTE_TOKENS: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
   if (byte === QUOTE || byte === BACKSLASH) return 2 + PAIR_GROWS_BY;
   return (byte < SPACE ? 6 : 1) + (GROWS_BY[byte] ?? 0);
 });
-/** JSON escapes the half of a pair with six bytes, and UTF-8 has three bytes for what replaces it. */
+/** JSON writes a lone surrogate as an escape of six bytes, but UTF-8 as a replacement character of three bytes. */
 export const ILL_FORMED_FACTOR = 2;
-/** Beyond this, reading bytes saves more time than the copy takes. */
+/** For longer texts, a copy as bytes takes less time than reading the characters. */
 const SHORT_CHARACTERS = 1_024;
 
-/** Line breaks, and the first byte of U+2028 and U+2029, which some other punctuation has too. */
+/** Bytes of line breaks, and the first byte of U+2028 and U+2029, which some other punctuation has too. */
 const BREAKS_LINE = new Uint8Array(256);
 for (const byte of [0x0a, 0x0d, 0xe2]) BREAKS_LINE[byte] = 1;
 
@@ -96,7 +96,7 @@ const CARRIAGE_RETURN = 0x0d;
 const LINE_SEPARATOR = 0x2028;
 const PARAGRAPH_SEPARATOR = 0x2029;
 
-/** How many line breaks a text has at most. */
+/** Returns an upper bound of the number of line breaks in a text. */
 export function countLineBreaks(text: string): number {
   let breaks = 0;
   if (text.length <= SHORT_CHARACTERS) {
@@ -108,7 +108,7 @@ export function countLineBreaks(text: string): number {
   return breaks;
 }
 
-/** Whether a line break ends at this position or, if it is a carriage return and a line feed, begins there. */
+/** Whether the character at this position is a line break. In CRLF, the carriage return counts and the line feed does not. */
 function breaksLineAt(text: string, at: number): boolean {
   const unit = text.charCodeAt(at);
   if (unit === LINE_FEED) return text.charCodeAt(at - 1) !== CARRIAGE_RETURN;
@@ -116,8 +116,8 @@ function breaksLineAt(text: string, at: number): boolean {
 }
 
 /**
- * Bounds the tokens of a text that is printed as JSON, XML or HTML, if no Unicode normalisation makes more of it.
- * @returns the bytes of a JSON string, and what escaping adds.
+ * Bounds the tokens of a text that is printed as JSON, XML or HTML, without Unicode normalization.
+ * @returns the number of bytes of the JSON string, including those that further escaping adds.
  */
 export function boundTextTokens(text: string): number {
   let tokens = 2;

@@ -1,43 +1,43 @@
 import { type JsonObject, readFields, readItems } from "../json-values.ts";
 import { listUnknownFields } from "./known-fields.ts";
 
-/** Something a request may be charged for that its bytes set no limit to. */
+/** A cost of a request that the size of the request does not bound. */
 export interface UnboundedCost {
   readonly name: string;
-  /** A sentence for the caller: which field it is, and what would bound it. */
+  /** Sentence for the client: which field is the cause, and how to bound the cost. */
   readonly note: string;
 }
 
-/** Models that search the web whether they are told to or not. */
+/** Matches models that search the web without a request to do so. */
 const SEARCHES_BY_ITSELF = /^~?perplexity\/|-search-preview|-deep-research/;
 
-/** Models that are several: each may read the prompt and answer. */
+/** Matches models that consist of several agents. Each agent may read the prompt and generate tokens. */
 const HAS_AGENTS = /-multi-agent|^~?sakana\/fugu/;
 
 const AGENTS: UnboundedCost = {
   name: "agents",
-  note: "A model of several agents has no bounded cost, because each of them may read the prompt: choose another model.",
+  note: "A model of several agents has an unbounded cost, because each of them may read the prompt: choose another model.",
 };
 
 const MEDIA_OUTPUT: UnboundedCost = {
   name: "media_output",
-  note: "An answer of more than text (images, audio) has no bounded cost: choose a model that answers with text, or drop modalities.",
+  note: "Output other than text (images, audio) has an unbounded cost: choose a model that generates text only, or drop modalities.",
 };
 const WEB_SEARCH: UnboundedCost = {
   name: "web_search",
-  note: "A web search has no bounded cost, because its results become part of the prompt: drop web_search_options and :online, or choose a model that does not search.",
+  note: "A web search has an unbounded cost, because its results become part of the prompt: drop web_search_options and :online, or choose a model that does not search.",
 };
 const SERVER_TOOLS: UnboundedCost = {
   name: "server_tools",
-  note: "Tools that upstream runs have no bounded cost: send tools of type function only.",
+  note: "Tools that OpenRouter runs have an unbounded cost: send tools of type function only.",
 };
-/** A schema without a bound. */
+/** A schema or tool call of unbounded size. */
 export const UNBOUNDED_SCHEMA: UnboundedCost = {
   name: "schema",
-  note: "A schema in tools, functions or response_format, or the arguments or result of a tool call, has no bounded size: remove every $ref that is recursive or not found in its schema, nest fewer than 600 levels, and keep all $ref below 250,000 characters, all texts of schemas below four million, and all calls of tools with their results below four million.",
+  note: "A schema in tools, functions or response_format, or the arguments or result of a tool call, has an unbounded size: remove every $ref that is recursive or not found in its schema, nest fewer than 600 levels, and keep all $ref below 250,000 characters, all strings of schemas below four million, and all tool calls with their results below four million.",
 };
 
-/** What of a request has no upper bound, whatever the model. */
+/** Finds the costs of a request that are unbounded for any model. */
 export function findUnboundedCosts(request: JsonObject): UnboundedCost[] {
   const found: UnboundedCost[] = [];
   if (
@@ -46,11 +46,11 @@ export function findUnboundedCosts(request: JsonObject): UnboundedCost[] {
   )
     found.push({
       name: "media",
-      note: "Message parts other than text (images, audio, video, files) have no bounded cost: send text only.",
+      note: "Message parts other than text (images, audio, video, files) have an unbounded cost: send text only.",
     });
-  // An object instead of a list is not known to be ignored.
+  // OpenRouter may not ignore an object in place of the list.
   if (!isEmpty(request["plugins"]))
-    found.push({ name: "plugins", note: "Plugins have no bounded cost: drop plugins." });
+    found.push({ name: "plugins", note: "Plugins have an unbounded cost: drop plugins." });
   if (
     listModelNames(request).some((id) => /:online(?:[:@]|$)/.test(id)) ||
     request["web_search_options"] != null
@@ -62,18 +62,18 @@ export function findUnboundedCosts(request: JsonObject): UnboundedCost[] {
   if (request["preset"] != null || listModelNames(request).some((id) => id.includes("@preset/")))
     found.push({
       name: "preset",
-      note: "A preset can add text, tools and settings that are not known here: send them in the request and drop preset.",
+      note: "A preset can add text, tools and settings that the gateway does not know: send them in the request and drop preset.",
     });
   const unknown = listUnknownFields(request);
   if (unknown !== undefined)
     found.push({
       name: "unknown_fields",
-      note: `Fields that are not known to leave the price as it is: ${unknown}. Drop them to get an upper bound.`,
+      note: `These fields may change the cost in an unknown way: ${unknown}. Drop them to get an upper bound.`,
     });
   return found;
 }
 
-/** What has no upper bound with this model, whatever the request. */
+/** Finds the costs of a model that are unbounded for any request. */
 export function findUnboundedModelCosts(model: JsonObject & { readonly id: string }): UnboundedCost[] {
   const found: UnboundedCost[] = [];
   if (SEARCHES_BY_ITSELF.test(model.id)) found.push(WEB_SEARCH);
@@ -88,7 +88,7 @@ const isMedia = (modality: unknown): boolean => modality !== "text";
 const TEXT_PART: ReadonlySet<string> = new Set(["type", "text", "cache_control", "prompt_cache_breakpoint"]);
 
 function hasMedia({ content, images, audio, annotations }: JsonObject): boolean {
-  // Of an answer that is sent back, images, audio and parsed files stand beside the content.
+  // A message of an assistant that the client sends back has images, audio and parsed files next to its content.
   if (!isEmpty(images) || audio != null) return true;
   if (readItems(annotations).some((annotation) => readFields(annotation)["type"] !== "url_citation"))
     return true;

@@ -6,28 +6,28 @@ import { cutInPlace, findPrefixSpan } from "./splice.ts";
 import type { Span, TopLevelFields } from "./top-level-fields.ts";
 import type { JsonObject } from "../json-values.ts";
 
-/** A chat completion request that may be forwarded. */
+/** A valid chat completion request. */
 export interface ChatRequest {
-  /** The first model the caller named, as it was written; undefined when a preset stands in. */
+  /** The first model of the request, as the client wrote it; undefined if the request has only a preset. */
   readonly requestedModel: string | undefined;
-  /** The same under OpenRouter's name. */
+  /** The same model without the optional prefix. */
   readonly forwardedModel: string | undefined;
-  /** Every model the caller named, under OpenRouter's names. */
+  /** All values of `model` and `models`, without the optional prefix. */
   readonly models: readonly string[];
-  /** The models that its plugins, its tools and its `speed` ask besides. */
+  /** Further models that plugins, tools and `speed` may call. */
   readonly nestedModels: readonly NestedModel[];
-  /** The preset the caller named apart from a model. */
+  /** The value of `preset`. A preset inside a model id is not here. */
   readonly preset: string | undefined;
   readonly stream: boolean;
-  /** The parsed body, as it came. */
+  /** The parsed body, with the prefixes of model ids. */
   readonly fields: JsonObject;
-  /** The caller's bytes but for the optional prefix of model ids. */
+  /** The bytes of the client without the optional prefix of model ids. */
   readonly body: Buffer;
 }
 
 /**
- * Checks the body of a chat completion and takes the optional prefix off its model ids, in place.
- * @param body the raw bytes; must not be used after.
+ * Validates the body of a chat completion request, and removes the optional prefix of its model ids in place.
+ * @param body the raw bytes. This function changes them, so use the returned `body` instead.
  * @throws GatewayError 400 that names the first issue.
  */
 export function readChatRequest(body: Buffer): ChatRequest {

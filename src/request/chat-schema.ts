@@ -15,9 +15,9 @@ import { formatParamPath } from "./param-path.ts";
 import type { JsonObject } from "../json-values.ts";
 
 /**
- * What OpenRouter documents of a chat completion request: types and ranges of the fields it names. New fields, roles,
- * part types and values ship without notice, so whatever is not named here passes, and null passes wherever OpenRouter
- * or OpenAI takes it. Source: OpenRouter's OpenAPI description (`ChatRequest`) and its parameter reference.
+ * Types and ranges of the documented fields of a chat completion request. OpenRouter adds fields, roles, part types and
+ * values without notice, so everything that this schema does not name is valid, and null is valid wherever OpenRouter or
+ * OpenAI accepts it. Source: OpenRouter's OpenAPI description (`ChatRequest`) and its parameter reference.
  */
 
 const part = objectSchema({
@@ -55,7 +55,7 @@ const message = objectSchema({
   refusal: stringSchema.nullish(),
 });
 
-/** `function` may be absent: OpenRouter's server tools have none. */
+/** `function` is optional, because OpenRouter's server tools have none. */
 const tool = objectSchema({
   type: stringSchema.nullish(),
   function: objectSchema({
@@ -132,7 +132,7 @@ const chatRequest = objectSchema({
   debug: objectSchema({ echo_upstream_body: booleanSchema.nullish() }).nullish(),
 });
 
-/** The fields of a checked request that the gateway itself reads. */
+/** The fields of a valid request that the gateway reads. */
 export interface ChatFields {
   readonly model?: string | null;
   readonly models?: readonly string[] | null;
@@ -140,9 +140,9 @@ export interface ChatFields {
 }
 
 /**
- * Checks a parsed chat completion request.
- * @returns the same value, typed: nothing is copied, so nothing can be dropped or coerced.
- * @throws GatewayError 400 for the first issue, with its path as `param`; the message never quotes a value.
+ * Validates a parsed chat completion request.
+ * @returns the same object with a type. It is not a copy, so no field is dropped or coerced.
+ * @throws GatewayError 400 for the first issue, with its path as `param`. The message never quotes a value.
  */
 export function checkChatRequest(value: JsonObject): ChatFields {
   const issue = chatRequest.findIssue(value);
@@ -151,7 +151,7 @@ export function checkChatRequest(value: JsonObject): ChatFields {
   if (!fields.model && !fields.models?.length && !fields.preset) {
     throw new GatewayError(
       "missing_required_parameter",
-      "Name a model: set model, a non-empty models, or preset.",
+      "The request names no model; set model, a non-empty models, or preset.",
       { param: "model" },
     );
   }

@@ -1,13 +1,13 @@
 const FAST = "-fast";
 
-/** Whether a request's `speed` has its models served by faster ones, at their prices. Any unknown value counts. */
+/** Whether `speed` makes OpenRouter serve a request with faster models, at their prices. Any unknown value may do so. */
 export function selectsFastModel(speed: unknown): boolean {
   return speed != null && speed !== "standard";
 }
 
 /**
- * The model that serves another one when `speed` asks for it: `a/b-fast` for `a/b`, `a/b-fast:free` for `a/b:free`.
- * @param id without the optional prefix; a name that ends in `-fast` stays as it is.
+ * Returns the id of the faster variant of a model: `a/b-fast` for `a/b`, `a/b-fast:free` for `a/b:free`.
+ * @param id without the optional prefix. An id whose slug ends in `-fast` is returned unchanged.
  */
 export function toFastModelId(id: string): string {
   const end = id.search(/[:@]/);

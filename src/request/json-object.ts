@@ -9,16 +9,17 @@ import {
 } from "./top-level-fields.ts";
 import { isJsonObject, type JsonObject } from "../json-values.ts";
 
-/** How many brackets may be open at once. Deep nesting overflows the stack of recursive readers further on. */
+/** Maximum nesting depth of a body. Deeper nesting could overflow the stack of the recursive functions that read it later. */
 const MAX_DEPTH = 512;
 /**
- * Bounds what `JSON.parse` may cost before it runs. The slowest text that was found, objects of 100 keys each of which
- * comes once, takes it 0.95 us a value (Node 26.10, one core), so 100,000 values are about 100 ms; a million empty objects
- * per 100 ms are possible too, but nothing tells them apart as cheaply. The largest recorded request, Claude Code with 29
- * tools, has 800 values, and a conversation of 2,000 messages with calls of tools some 30,000.
+ * Limits that bound the time of `JSON.parse` before it runs. The slowest known text, objects of 100 keys that all differ,
+ * takes 0.95 us a value (Node 26.10, one core), so 100,000 values take about 100 ms. A million empty objects also take
+ * 100 ms, but a limit that distinguishes them would cost more. The largest recorded request, Claude Code with 29 tools, has
+ * 800 values; a conversation of 2,000 messages with tool calls has about 30,000.
  *
- * V8 seeds the hash of keys that are array indices, so 60,000 of them take 20 ms whichever they are. The bounds on fields
- * hold where it does not: 10,000 keys that all collide are 50 million comparisons. Recorded objects have up to 12 fields.
+ * The limits on fields bound the time for keys whose hashes collide: 10,000 such keys take 50 million comparisons. Keys that
+ * are array indices cannot be made to collide, because V8 seeds their hash: 60,000 of them take 20 ms. Recorded objects have
+ * up to 12 fields.
  */
 const LIMITS: SizeLimits = { values: 100_000, topLevelFields: 1_000, fields: 10_000 };
 const TOO_COMPLEX: Readonly<Record<keyof SizeLimits, string>> = {
@@ -28,7 +29,7 @@ const TOO_COMPLEX: Readonly<Record<keyof SizeLimits, string>> = {
 };
 const BYTE_ORDER_MARK = 0xef;
 
-/** A JSON object parsed to be looked at, and where its top-level fields stand in the bytes that will be forwarded. */
+/** A parsed JSON object, and the positions of its top-level fields in the bytes of the body. */
 interface ParsedJsonObject {
   readonly value: JsonObject;
   readonly fields: TopLevelFields;
@@ -37,8 +38,9 @@ interface ParsedJsonObject {
 /**
  * Parses a request body that must be one JSON object.
  *
- * Refused although `JSON.parse` would take them: invalid UTF-8 (it would be replaced in silence) and duplicate top-level
- * keys (upstream may keep the first where we keep the last, and every check here would be about the wrong one).
+ * Two inputs are refused that `JSON.parse` accepts: invalid UTF-8, which would be replaced silently, and duplicate top-level
+ * keys. Upstream may use the first value of a duplicate key, but `JSON.parse` keeps the last, so the gateway would check
+ * the wrong value.
  * @throws GatewayError 400 invalid_json, invalid_utf8, duplicate_field, json_too_deep or json_too_complex.
  */
 export function parseJsonObject(body: Buffer): ParsedJsonObject {
@@ -61,15 +63,15 @@ export function parseJsonObject(body: Buffer): ParsedJsonObject {
   if (fields.exceededLimit) throw new GatewayError("json_too_complex", TOO_COMPLEX[fields.exceededLimit]);
   const value = parseText(body, fields.escapedKeys);
   if (!isJsonObject(value)) throw new GatewayError("invalid_json", "The request body must be a JSON object.");
-  // JSON.parse keeps one of each key, so fewer keys than were seen means that one came twice.
+  // JSON.parse keeps one value of each key, so an object with fewer keys than the text has a duplicate.
   if (Object.keys(value).length !== fields.keys.length) throw createDuplicateFieldError(body, fields);
   return { value, fields };
 }
 
 /**
- * The text of a body, with the ASCII characters of its keys decoded. V8 14 can take a key that is written with escapes, such
- * as `"\u006dodel"`, for another key that an earlier text had in the same place, so that a field is hidden from every check
- * here and read by upstream. Strings that are values are parsed correctly, and most bodies have no escaped key.
+ * Returns the text of a body with the escaped ASCII characters of its keys decoded. This avoids a bug of V8 14: it can parse
+ * a key with escapes, such as `"\u006dodel"`, as another key that an earlier text had at the same position. The gateway would
+ * not check such a field, but upstream would read it. String values are not affected, and most bodies have no escaped key.
  */
 function decodeKeys(body: Buffer, escapedKeys: readonly Span[]): string {
   if (escapedKeys.length === 0) return body.toString();
@@ -82,10 +84,10 @@ const BACKSLASH = 0x5c;
 const QUOTE = 0x22;
 const SPACE = 0x20;
 
-/** Runs of bytes up to this long are copied here; beyond it the native copy is faster than its call costs. */
+/** Runs of up to this many bytes are copied in JavaScript. For longer ones, the native copy is faster in spite of its call. */
 const SHORT_RUN_BYTES = 64;
 
-/** Decodes `\u0020` to `\u007f` but for quotes and backslashes in a JSON string, and fills up with blanks behind it. */
+/** Decodes `\u0020` to `\u007f`, except quotes and backslashes, in a JSON string, and pads the rest of its span with spaces. */
 function decodeInPlace(json: Buffer, { start, end }: Span): void {
   let to = start;
   let from = start;
@@ -102,14 +104,14 @@ function decodeInPlace(json: Buffer, { start, end }: Span): void {
     if (from === end) break;
     const code = readAsciiEscape(json, from);
     json[to++] = code ?? BACKSLASH;
-    // What an escaped backslash is followed by is no escape.
+    // Copies the character after the backslash too: it may be an escaped backslash, which starts no escape.
     if (code === undefined) json[to++] = json[from + 1] ?? SPACE;
     from += code === undefined ? 2 : 6;
   }
   while (to < end) json[to++] = SPACE;
 }
 
-/** The character that `\u00xx` stands for; undefined unless it may be written without an escape. */
+/** Returns the code of an escaped character `\u00xx`; undefined for other escapes and for characters that JSON must escape. */
 function readAsciiEscape(json: Buffer, at: number): number | undefined {
   if (json[at + 1] !== 0x75 || json[at + 2] !== 0x30 || json[at + 3] !== 0x30) return undefined;
   const high = parseHexDigit(json[at + 4]);

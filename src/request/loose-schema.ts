@@ -1,31 +1,31 @@
 import { isJsonObject } from "../json-values.ts";
 
 /**
- * Building blocks for a schema that looks and never changes. Each stops at the first issue it finds: zod's arrays and
- * unions collect them all, so that 20,000 bad message parts made 37 MB of issues. Each is one call per value, because a
- * body may have 100,000 values and checking them must not take longer than parsing them.
+ * Building blocks of a schema that validates values and never changes them. A schema stops at the first issue: zod's arrays
+ * and unions collect all issues, which were 37 MB for 20,000 invalid message parts. A schema takes one function call per
+ * value, because a body may have 100,000 values and validation must not take longer than parsing.
  */
 
-/** The first thing wrong with a value. */
+/** The first issue of a value. */
 export interface SchemaIssue {
-  /** Steps from the value down to what is wrong. */
+  /** Path from the validated value to the invalid one. */
   readonly path: readonly PropertyKey[];
-  /** What it must be instead, to follow the field's name: "must be a string". */
+  /** Message without its subject, the name of the field: "must be a string". */
   readonly message: string;
-  /** The JSON type is wrong, rather than the value. */
+  /** Whether the JSON type is wrong, and not only the value. */
   readonly isWrongType: boolean;
 }
 
-/** What values of one field must be. */
+/** Validates the values of one field. */
 export class Schema {
-  /** @returns the first issue of `value`, or undefined when it fits. */
+  /** @returns the first issue of `value`, or undefined if it is valid. */
   readonly findIssue: (value: unknown) => SchemaIssue | undefined;
 
   constructor(findIssue: (value: unknown) => SchemaIssue | undefined) {
     this.findIssue = findIssue;
   }
 
-  /** The same, but null and an absent field fit too. */
+  /** Returns a schema that also accepts null and an absent field. */
   nullish(): Schema {
     const { findIssue } = this;
     return new Schema((value) => (value == null ? undefined : findIssue(value)));
@@ -45,7 +45,7 @@ export const booleanSchema: Schema = new Schema((value) =>
   typeof value === "boolean" ? undefined : NOT_A_BOOLEAN,
 );
 
-/** A string of at most `max` UTF-16 code units. */
+/** Accepts a string of at most `max` UTF-16 code units. */
 export function shortStringSchema(max: number): Schema {
   const tooLong = wrongValue(`must have at most ${max} characters`);
   return new Schema((value) => {
@@ -55,8 +55,8 @@ export function shortStringSchema(max: number): Schema {
 }
 
 /**
- * An object of which the named fields fit and all others pass. Only the fields that are there are looked at: a request
- * has a few of the many that exist.
+ * Accepts an object whose named fields are valid. Other fields are ignored. The schema iterates over the fields that an object
+ * has, because a request has only a few of the many documented ones.
  */
 export function objectSchema(fields: Readonly<Record<string, Schema>> = {}): Schema {
   const schemas = new Map(Object.entries(fields));
@@ -80,7 +80,7 @@ export function objectSchema(fields: Readonly<Record<string, Schema>> = {}): Sch
   });
 }
 
-/** An array of which every item fits `item`. */
+/** Accepts an array whose items `item` accepts. */
 export function arraySchema(item: Schema, { min = 0, max = Infinity } = {}): Schema {
   return new Schema((value) => {
     if (!Array.isArray(value)) return wrongType("must be an array");
@@ -96,13 +96,13 @@ export function arraySchema(item: Schema, { min = 0, max = Infinity } = {}): Sch
 }
 
 interface Alternatives {
-  /** Any string will do. */
+  /** Accept any string. */
   readonly string?: true;
   readonly array?: Schema;
   readonly object?: Schema;
 }
 
-/** A value whose JSON type chooses the schema it must fit. @param expected what to tell the caller to send. */
+/** Chooses the schema of a value by its JSON type. @param expected description of valid values for the error message. */
 export function typeSwitchSchema(alternatives: Alternatives, expected: string): Schema {
   return new Schema((value) => {
     const type = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
@@ -112,7 +112,7 @@ export function typeSwitchSchema(alternatives: Alternatives, expected: string): 
   });
 }
 
-/** A number within bounds, both included. */
+/** Accepts a number from `min` to `max`. */
 export function numberSchema(min: number, max: number): Schema {
   return new Schema((value) => {
     if (typeof value !== "number") return wrongType("must be a number");
@@ -120,7 +120,7 @@ export function numberSchema(min: number, max: number): Schema {
   });
 }
 
-/** A whole number of any size: `9223372036854775807` and `1e400` are whole although no double holds them. */
+/** Accepts a whole number of any size, also one that no double can hold: `9223372036854775807`, `1e400`. */
 export function integerSchema(min: number, max = Infinity): Schema {
   const range = max === Infinity ? `at least ${min}` : `from ${min} to ${max}`;
   return new Schema((value) => {

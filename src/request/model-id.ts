@@ -1,16 +1,16 @@
 const PREFIX = "openrouter/";
 const PRESET = "@preset/";
-/** `author/slug`, up to the first `:` or `@`. */
+/** Matches an id that starts with `author/slug`, followed by `:`, `@` or the end. */
 const AUTHOR_AND_SLUG = /^[^:@/]+\/[^:@/]+(?:[:@]|$)/;
 
 /**
- * The name under which OpenRouter knows a model: `id` without an optional `openrouter/` in front.
+ * Returns a model id in OpenRouter's spelling: without the optional prefix `openrouter/`.
  *
- * `openrouter/` is also a real author (`openrouter/auto`, and stealth models that come and go), so no list of names can
- * decide. What decides is whether `author/slug` or `@preset/slug` is left when the prefix is gone. Case matters, nothing
- * is trimmed, and the prefix goes at most once.
- * @param id a model id as the caller wrote it, JSON escapes decoded.
- * @returns the id to forward, and to use for every limit, price and log line: two spellings must not get two budgets.
+ * `openrouter` is also the author of real models (`openrouter/auto`, and stealth models that appear and disappear), so a
+ * list of names cannot decide. The prefix is removed if `author/slug` or `@preset/slug` remains. The comparison is case
+ * sensitive, nothing is trimmed, and at most one prefix is removed.
+ * @param id a model id as the client wrote it, with JSON escapes decoded.
+ * @returns the id to forward. All limits, prices and log lines use it too, so that both spellings share one limit.
  */
 export function normalizeModelId(id: string): string {
   return hasOptionalPrefix(id) ? id.slice(PREFIX.length) : id;
@@ -19,7 +19,7 @@ export function normalizeModelId(id: string): string {
 /** Length of the prefix in characters, all of them ASCII. */
 export const OPTIONAL_PREFIX_LENGTH = PREFIX.length;
 
-/** Whether `id` starts with an `openrouter/` that OpenRouter does not want to see. */
+/** Whether `id` starts with a prefix `openrouter/` that must not be forwarded. */
 export function hasOptionalPrefix(id: string): boolean {
   if (!id.startsWith(PREFIX)) return false;
   const rest = id.slice(PREFIX.length);

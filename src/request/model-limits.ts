@@ -1,8 +1,8 @@
 /**
- * How many characters the name of a model or preset may have: as many as a key's pattern. The longest recorded one has 36.
- * Each name is compared with up to 100 patterns of the key.
+ * Maximum length of the name of a model or preset, the same as that of a pattern of a key. The longest recorded name has 36
+ * characters. The length is limited because each name is compared with up to 100 patterns.
  */
 export const MODEL_NAME_MAX_CHARACTERS = 256;
 
-/** How many models `models` may name, and how many plugins and tools may name in all. OpenRouter documents up to 8 in a list. */
+/** Maximum number of models in `models`, and in all plugins and tools together. OpenRouter documents up to 8 in a list. */
 export const MODELS_MAX = 64;

@@ -3,38 +3,41 @@ import { selectsFastModel, toFastModelId } from "./fast-model.ts";
 import { MODEL_NAME_MAX_CHARACTERS, MODELS_MAX } from "./model-limits.ts";
 import { type JsonObject, readFields, readItems } from "../json-values.ts";
 
-/** A model that is asked besides those that `model` and `models` name. */
+/** A model that a request may call in addition to `model` and `models`. */
 export interface NestedModel {
   readonly name: string;
-  /** Where it is named, or what asks it unnamed. */
+  /** Path of the field that names the model, or that would name it if it were set. */
   readonly param: string;
 }
 
 const NONE: readonly NestedModel[] = [];
 const NO_NAMES: readonly string[] = [];
-/** What is asked when it is left open, under a name that stands for it. An advisor is then any model that the first one likes. */
+/**
+ * Plugins and tools that call a model of OpenRouter's choice if the request does not set these fields. `name` represents
+ * that choice in the model policy. For an advisor, the first model chooses any other.
+ */
 const UNNAMED: ReadonlyMap<unknown, { readonly fields: readonly string[]; readonly name: string }> = new Map([
   ["fusion", { fields: ["analysis_models", "model"], name: "openrouter/fusion" }],
-  // As a tool it leaves the last word to the model that answers.
+  // As a tool, fusion has no `model`: the model of the request writes the final response.
   ["openrouter:fusion", { fields: ["analysis_models"], name: "openrouter/fusion" }],
   ["openrouter:advisor", { fields: ["model"], name: "openrouter/auto" }],
   ["openrouter:image_generation", { fields: ["model"], name: "openai/gpt-5-image" }],
 ]);
 
-/** Steps from the request down to a plugin or tool: a path is written out only for a model that is found. */
+/** Path from the request to a plugin or tool, as a linked list. It is formatted only when a model is found. */
 interface Place {
   readonly parent: Place | undefined;
-  /** The field of the parent, or of the request, that lists it. */
+  /** Name of the array, a field of the parent or of the request. */
   readonly list: string;
   readonly index: number;
 }
 
 /**
- * Finds the models that a request's plugins and server tools are told to ask, or will ask without being told. Functions of
- * the caller's own are not looked into: a `model` in there is a parameter of theirs.
- * @param request the checked JSON body.
- * @param named the models of `model` and `models` under OpenRouter's names: with `speed`, others serve them.
- * @returns names as they were written: OpenRouter takes no prefix off here.
+ * Finds the models that plugins and server tools of a request call, named in the request or chosen by OpenRouter. Tools of
+ * type `function` are skipped, because a `model` in them is a parameter of the client's function.
+ * @param request the validated JSON body.
+ * @param named the models of `model` and `models` without the optional prefix. With `speed`, their fast variants are added.
+ * @returns names as the client wrote them. The gateway removes no prefix from nested models.
  * @throws GatewayError 400 invalid_value when plugins and tools name more than 64 models, or one of more than 256 characters.
  */
 export function findNestedModels(
@@ -67,7 +70,7 @@ function collectFromTools(tools: unknown, at: Omit<Place, "index">, found: Neste
     if (model === undefined && parameters === undefined && !UNNAMED.has(type)) continue;
     const settings = readFields(parameters);
     const place = { ...at, index };
-    // OpenAI's own tools have their model beside their type.
+    // OpenAI's own tools have `model` next to `type`.
     if (typeof model === "string") addModel(found, model, () => `${formatPath(place)}.model`);
     collectFromSettings({ settings, kind: type, place, below: ".parameters" }, found);
     collectFromTools(settings["tools"], { parent: place, list: "parameters.tools" }, found);
@@ -76,10 +79,10 @@ function collectFromTools(tools: unknown, at: Omit<Place, "index">, found: Neste
 
 interface Settings {
   readonly settings: JsonObject;
-  /** The id of a plugin, or the type of a tool. */
+  /** Id of a plugin, or type of a tool. */
   readonly kind: unknown;
   readonly place: Place;
-  /** The path of the settings from the place on. */
+  /** Path of the settings, relative to the place. */
   readonly below: string;
 }
 
@@ -119,7 +122,7 @@ function formatPath({ parent, list, index }: Place): string {
   return `${parent ? `${formatPath(parent)}.` : ""}${list}[${index}]`;
 }
 
-/** What names no model, whatever it is: OpenRouter may make of it what it likes. */
+/** Whether a field leaves the choice of a model to OpenRouter. An invalid value does so too, because its effect is unknown. */
 function isOpen(field: string, value: unknown): boolean {
   if (field === "model") return typeof value !== "string";
   return !Array.isArray(value) || value.length === 0 || value.some((name) => typeof name !== "string");

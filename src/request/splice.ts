@@ -5,15 +5,15 @@ const BACKSLASH = 0x5c;
 const LOWER_U = 0x75;
 
 /**
- * Where the optional prefix stands inside the raw JSON string of a model id.
- * @param json the text. @param string span of the JSON string, quotes included. @param id the same string decoded.
- * @returns the span to cut, or undefined when nothing is to be cut.
+ * Finds the optional prefix in the raw JSON string of a model id.
+ * @param json the text. @param string span of the JSON string with its quotes. @param id the decoded string.
+ * @returns the span of the prefix, or undefined if the id has no optional prefix.
  */
 export function findPrefixSpan(json: Buffer, string: Span, id: string): Span | undefined {
   if (!hasOptionalPrefix(id)) return undefined;
   const start = string.start + 1;
   let end = start;
-  // Any character may be spelled as an escape: PHP writes "openrouter\/openai\/x".
+  // Any character may be escaped: PHP writes "openrouter\/openai\/x".
   for (let decoded = 0; decoded < OPTIONAL_PREFIX_LENGTH; decoded++) {
     if (json[end] !== BACKSLASH) end += 1;
     else end += json[end + 1] === LOWER_U ? 6 : 2;
@@ -22,10 +22,11 @@ export function findPrefixSpan(json: Buffer, string: Span, id: string): Span | u
 }
 
 /**
- * Cuts spans out of a buffer without copying it: the longest run between two cuts stays where it is and the others move
- * up to it, so the cost is that of the shorter rest, and a body of many megabytes stays in one piece of memory.
- * @param bytes is changed and must not be used after. @param cuts in ascending order, not overlapping.
- * @returns what is left, a view of the same memory.
+ * Removes spans from a buffer without allocating another one. The longest run between two cuts stays in place and the other
+ * runs move next to it, so only the shorter runs of a large body are copied.
+ * @param bytes the buffer, which this function changes. Use the returned view instead. @param cuts spans in ascending order
+ * that do not overlap.
+ * @returns a view of the remaining bytes, in the same memory.
  */
 export function cutInPlace(bytes: Buffer, cuts: readonly Span[]): Buffer {
   if (cuts.length === 0) return bytes;

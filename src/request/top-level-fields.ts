@@ -4,28 +4,28 @@ export interface Span {
   readonly end: number;
 }
 
-/** How large a JSON text may be, apart from its bytes. */
+/** Limits of a JSON text, in addition to its number of bytes. */
 export interface SizeLimits {
-  /** Commas and opening brackets in all: about one for each value. */
+  /** Maximum number of commas and opening brackets, which is about the number of values. */
   readonly values: number;
-  /** Fields of the outermost object. */
+  /** Maximum number of fields of the outermost object. */
   readonly topLevelFields: number;
-  /** Fields of any other object. */
+  /** Maximum number of fields of any other object. */
   readonly fields: number;
 }
 
-/** What one pass over the bytes of a JSON object finds. Positions mean something only if the text is valid JSON. */
+/** Result of one pass over the bytes of a JSON object. The positions are correct only if the text is valid JSON. */
 export interface TopLevelFields {
   readonly isTooDeep: boolean;
   /** The first limit that the text exceeds. */
   readonly exceededLimit: keyof SizeLimits | undefined;
-  /** Spans of the keys of the outermost object, quotes included, repeats included. */
+  /** Spans of all keys of the outermost object with their quotes. A repeated key has several spans. */
   readonly keys: readonly Span[];
-  /** Spans of the keys of every object that are written with a backslash, quotes included. */
+  /** Spans of the keys, of any object, that contain a backslash, with their quotes. */
   readonly escapedKeys: readonly Span[];
-  /** Span of the string that is the value of `model`, quotes included. */
+  /** Span of the string that is the value of `model`, with its quotes. */
   readonly model: Span | undefined;
-  /** Spans of the strings in the array that is the value of `models`. */
+  /** Spans of the strings in the array that is the value of `models`, with their quotes. */
   readonly models: readonly Span[];
 }
 
@@ -38,21 +38,21 @@ const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 
-/** Runs of bytes up to this long are scanned here; beyond it the native search is faster than its call costs. */
+/** Runs of up to this many bytes are scanned in JavaScript. For longer ones, the native search is faster in spite of its call. */
 const SHORT_RUN_BYTES = 64;
-/** The longest such run: see endOfString(). */
+/** Maximum number of bytes to scan in JavaScript before the next native search: see findStringEnd(). */
 const LONG_RUN_BYTES = 4_096;
-/** How far a mark is looked for byte by byte: between values there are few bytes, and seven native searches for many. */
+/** Number of bytes to scan for a mark in JavaScript, enough for most gaps. A longer gap takes seven native searches. */
 const NEAR_BYTES = 32;
 const UNLIMITED: SizeLimits = { values: Infinity, topLevelFields: Infinity, fields: Infinity };
 
 /**
- * Finds the top-level keys and the model strings of a JSON object in its raw bytes, in one pass, without recursion and
- * without copying, so that bytes can be changed in place of re-serialising the object. It does not check the syntax:
- * `JSON.parse` does, and finds nothing here that it would read otherwise. The pass ends at the first limit that the text
- * exceeds, where the outermost value ends, and where two strings or colons follow each other as they never do in JSON: so
- * the values bound all steps, in any text.
- * @param json UTF-8 text. @param maxDepth how many brackets may be open at once.
+ * Finds the top-level keys and the model strings of a JSON object in its raw bytes, in one pass without recursion or copies,
+ * so that the gateway can change the bytes and need not serialize the object again. This function does not check the syntax.
+ * `JSON.parse` does, and for valid JSON both find the same fields. The pass ends at the first exceeded limit, at the end of
+ * the outermost value, or at two consecutive strings or colons, which valid JSON never has. The limit on values therefore
+ * bounds the number of steps for any text.
+ * @param json UTF-8 text. @param maxDepth maximum nesting depth.
  */
 export function findTopLevelFields(
   json: Buffer,
@@ -67,7 +67,7 @@ export function findTopLevelFields(
   let values = 0;
   let mayBeKey = false;
   let stringStart = 0;
-  /** Where the string before ends; 0 if something else came between. */
+  /** End of the previous string; 0 if another mark followed that string. */
   let stringEnd = 0;
   for (let at = marks.next(0); at < length; at = marks.next(at + 1)) {
     const byte = json[at];
@@ -101,7 +101,7 @@ export function findTopLevelFields(
   return found;
 }
 
-/** What a pass has found so far. */
+/** Fields that a pass has found until now. */
 class Found implements TopLevelFields {
   readonly keys: Span[] = [];
   readonly escapedKeys: Span[] = [];
@@ -109,9 +109,9 @@ class Found implements TopLevelFields {
   model: Span | undefined;
   exceededLimit: keyof SizeLimits | undefined;
   isTooDeep = false;
-  /** The name of the top-level field whose value is read, if it matters. */
+  /** `model` or `models` while the pass reads the value of that field, otherwise "". */
   field = "";
-  /** How many fields each open object has so far. */
+  /** Number of fields of each open object until now, by depth. */
   readonly counts = [0];
   readonly #limits: SizeLimits;
 
@@ -146,7 +146,7 @@ const MARKS = [QUOTE, COLON, COMMA, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE
 const IS_MARK = new Uint8Array(256);
 for (const mark of MARKS) IS_MARK[mark] = 1;
 
-/** Finds brackets, quotes, colons and commas, past long numbers and white space without a step for each byte. */
+/** Finds brackets, quotes, colons and commas. It skips long numbers and white space with native searches. */
 class MarkSearch {
   readonly #json: Buffer;
   readonly #marks: readonly ByteSearch[];
@@ -161,7 +161,7 @@ class MarkSearch {
     const json = this.#json;
     const near = Math.min(json.length, from + NEAR_BYTES);
     let at = from;
-    // One comparison for four bytes: this loop is most of the pass.
+    // Compares four bytes at once, because the pass spends most of its time in this loop.
     for (; at + 4 <= near; at += 4) {
       const isMark =
         isMarkAt(json, at) | isMarkAt(json, at + 1) | isMarkAt(json, at + 2) | isMarkAt(json, at + 3);
@@ -174,7 +174,7 @@ class MarkSearch {
   }
 }
 
-/** Finds one byte, each time further on: all searches together read the text once. */
+/** Searches forward for one byte. It remembers the last match, so all its searches together read the text once. */
 class ByteSearch {
   readonly #json: Buffer;
   readonly #byte: number;
@@ -185,7 +185,7 @@ class ByteSearch {
     this.#byte = byte;
   }
 
-  /** @param from no less than before. @returns the first position at or after `from`, or the length of the text. */
+  /** @param from never decreases between calls. @returns the first position at or after `from`, or the length of the text. */
   next(from: number): number {
     if (this.#found < from) {
       const at = this.#json.indexOf(this.#byte, from);
@@ -199,17 +199,17 @@ function isMarkAt(json: Buffer, at: number): number {
   return IS_MARK[json[at] as number] as number;
 }
 
-/** The text of a JSON string, escapes decoded. */
+/** Returns the decoded text of a JSON string. */
 export function decodeJsonString(json: Buffer, { start, end }: Span): string {
   return JSON.parse(json.toString("utf8", start, end)) as string;
 }
 
-/** Every spelling of `model` and `models` that JSON has: `"\u006dodel"` is `model` too. */
+/** Matches every JSON spelling of `model` and `models`, also with escapes: `"\u006dodel"`. */
 const MODEL_NAME = /^(?:m|\\u006[dD])(?:o|\\u006[fF])(?:d|\\u0064)(?:e|\\u0065)(?:l|\\u006[cC])(s|\\u0073)?$/;
 const SHORTEST_NAME_BYTES = 5;
 const LONGEST_NAME_BYTES = 36;
 
-/** `model`, `models`, or nothing for any other key. @param key its span, quotes included. */
+/** Returns `model`, `models`, or "" for any other key. @param key span of the key with its quotes. */
 function readFieldName(json: Buffer, key: Span): string {
   const length = key.end - key.start - 2;
   if (length < SHORTEST_NAME_BYTES || length > LONGEST_NAME_BYTES) return "";
@@ -218,11 +218,11 @@ function readFieldName(json: Buffer, key: Span): string {
   return match[1] === undefined ? "model" : "models";
 }
 
-/** Position after the closing quote of the string that opens at `start`, or the length of the text if it never closes. */
+/** Returns the position after the closing quote of the string at `start`, or the length of the text if it is not closed. */
 function findStringEnd(json: Buffer, start: number): number {
   const { length } = json;
   let at = start + 1;
-  // Doubled whenever a native search ends at an escaped quote: a string of them would cost a call for each.
+  // The run doubles whenever a native search ends at an escaped quote, or a string of escaped quotes would take a call for each.
   for (let run = SHORT_RUN_BYTES; ; run = Math.min(2 * run, LONG_RUN_BYTES)) {
     const near = Math.min(length, at + run);
     for (; at < near; at++) {
@@ -230,7 +230,7 @@ function findStringEnd(json: Buffer, start: number): number {
       if (byte === QUOTE) return at + 1;
       if (byte === BACKSLASH) at++;
     }
-    // `at` stands at a character, never behind a backslash that escapes it: backslashes before it need not be counted.
+    // The byte at `at` is not escaped, so the backslashes before it need not be counted.
     const quote = json.indexOf(QUOTE, at);
     if (quote === -1) return length;
     let backslashes = 0;

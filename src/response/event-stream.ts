@@ -1,13 +1,14 @@
 import { copyToOwnMemory } from "./own-memory.ts";
 import { isJsonObject, type JsonObject } from "../json-values.ts";
 
-/** How much of a stream is collected before it is searched: one native search of this much costs less than many small ones. */
+/** Bytes to collect before a search, because one native search of this size costs less than many small ones. */
 const SCAN_BYTES = 16_384;
-/** Each chunk takes some 200 bytes besides its own: a stream of one-byte chunks would take megabytes until it is searched. */
+/** Chunks to collect before a search. A chunk has an overhead of about 200 bytes, which 16,384 one-byte chunks would multiply. */
 const SCAN_CHUNKS = 256;
 /**
- * A longer event is passed over; if it may have stated the usage, the cost is looked up. The last event of a stream, which
- * states its usage, has a few kilobytes, the longest recorded one 12. A gateway keeps this much for each of its streams.
+ * Maximum size of an event that is parsed. A longer event is skipped, and if it may contain the usage, the gateway looks up
+ * the cost. The event that contains the usage has a few kilobytes; the longest recorded one has 12 kB. The limit bounds the
+ * memory of each stream.
  */
 const EVENT_MAX_BYTES = 32_768;
 
@@ -19,15 +20,15 @@ const DONE = Buffer.from("[DONE]");
 const DATA = Buffer.from("data:");
 /** A byte order mark and `data: `. */
 const DONE_PREFIX_MAX_BYTES = 9;
-/** The line breaks of a blank line, which ends an event (WHATWG HTML, section 9.2.6). JSON text contains neither CR nor LF. */
+/** Line breaks of the blank line that ends an event (WHATWG HTML, section 9.2.6). Strings in JSON contain no CR and no LF. */
 const BLANK_LINE = Buffer.from("\n\n");
 const BLANK_LINES_WITH_CR = [BLANK_LINE, Buffer.from("\n\r\n"), Buffer.from("\r\r")];
-/** How much is kept of an event that is passed over: its blank line of up to three bytes may have begun. */
+/** Bytes to keep of a skipped event, because they may be the start of its blank line, which has up to three bytes. */
 const KEPT_OF_LONG_BYTES = 2;
 
-/** A key of JSON objects, made once for many searches. */
+/** A key of JSON objects, prepared for many searches. */
 export class JsonKey {
-  /** The name and its closing quote. Without the opening one, at which a native search would stop for every JSON string. */
+  /** The name and its closing quote. With the opening quote, a native search would stop at every JSON string. */
   readonly needle: Buffer;
 
   constructor(name: string) {
@@ -36,28 +37,28 @@ export class JsonKey {
 }
 
 /**
- * Reads a passing event stream without holding it up: finds the complete events that have one of a few keys, whether the
- * stream has said `[DONE]`, and whether it is between two events. It keeps at most {@link EVENT_MAX_BYTES} of an event that is not
- * complete, and {@link SCAN_BYTES} that have not been searched.
+ * Inspects an event stream while the gateway relays it. The reader finds complete events that have one of the wanted keys,
+ * whether the stream has sent `[DONE]`, and whether it is between two events. It keeps at most {@link EVENT_MAX_BYTES} of an
+ * incomplete event, and {@link SCAN_BYTES} that it has not searched yet.
  */
 export class EventStreamReader {
-  /** Keys of the events to parse. May be changed at any time, also by `onEvent`. */
+  /** Only events with one of these keys are parsed. The list may change at any time, also in `onEvent`. */
   wantedKeys: readonly JsonKey[] = [];
   readonly #onEvent: (event: JsonObject) => void;
   readonly #onUnreadable: (data: Buffer) => void;
-  /** Bytes that have not been searched yet, from the beginning of an event on. */
+  /** Bytes that have not been searched yet. They start at the beginning of an event. */
   #chunks: Buffer[] = [];
   #bytes = 0;
   #scanAt = SCAN_BYTES;
-  /** The current event is longer than an event may be: its data is dropped. */
+  /** Whether the current event is longer than {@link EVENT_MAX_BYTES}, so that its data is dropped. */
   #isSkipping = false;
   #isDone = false;
   #isScanned = true;
 
   /**
-   * @param onEvent called with each complete event that has a wanted key, at any depth.
-   * @param onUnreadable called for each event that may have a wanted key but is too long or no JSON, with the beginning of its
-   * first data line if it is too long, else with nothing.
+   * @param onEvent called with the data of each complete event that has a wanted key, at any depth.
+   * @param onUnreadable called for each event that may have a wanted key but is too long or not valid JSON. The argument is
+   * the beginning of the first data line if the event is too long, otherwise an empty buffer.
    */
   constructor(onEvent: (event: JsonObject) => void, onUnreadable: (data: Buffer) => void = () => {}) {
     this.#onEvent = onEvent;
@@ -71,7 +72,7 @@ export class EventStreamReader {
     if (this.#bytes >= this.#scanAt || this.#chunks.length >= SCAN_CHUNKS) this.scan();
   }
 
-  /** Searches what has come since it was last called. */
+  /** Searches the chunks that were pushed since the last scan. */
   scan(): void {
     if (this.#isScanned) return;
     this.#isScanned = true;
@@ -105,29 +106,29 @@ export class EventStreamReader {
     }
   }
 
-  /** The first data line of the event that is not complete yet, as far as it has come. Call after `scan`. */
+  /** The received part of the first data line of the incomplete event. Valid after `scan`. */
   get incompleteEventData(): Buffer {
     return readFirstData(this.#rest());
   }
 
-  /** Whether a line of the stream is `data: [DONE]`, with its line break: half a line may be the beginning of another. */
+  /** Whether the stream has a line `data: [DONE]` with a line break. Without one, the line may continue in the next chunk. */
   get hasDone(): boolean {
     this.scan();
     return this.#isDone || hasDoneLine(this.#rest());
   }
 
-  /** The same for a stream that has ended cleanly, whose last line needs no line break. */
+  /** Whether a stream that ended normally has a line `data: [DONE]`. The last line needs no line break. */
   get hasDoneAtEnd(): boolean {
     return this.hasDone || (!this.#isSkipping && hasDoneLine(Buffer.concat([this.#rest(), Buffer.of(LF)])));
   }
 
-  /** Whether the stream is between two events: an event that is added now does not complete half of another. */
+  /** Whether the stream is between two events, so that the gateway can append an event without corrupting another. */
   get isBetweenEvents(): boolean {
     this.scan();
     return !this.#isSkipping && this.#bytes === 0;
   }
 
-  /** What follows the last complete event, once it was searched. */
+  /** Bytes after the last complete event. Valid after `scan`. */
   #rest(): Buffer {
     return this.#isSkipping ? NOTHING : (this.#chunks[0] ?? NOTHING);
   }
@@ -143,14 +144,14 @@ export class EventStreamReader {
   }
 }
 
-/** The first data line of an event, as far as it has come. */
+/** Returns the received part of the first data line of an event. */
 function readFirstData(event: Buffer): Buffer {
   const at = event.indexOf(DATA);
   const isLineStart = at === 0 || event[at - 1] === LF || event[at - 1] === CR;
   return at === -1 || !isLineStart ? NOTHING : event.subarray(at + DATA.length);
 }
 
-/** Position of the first of the keys that has a value other than null; -1 if there is none. */
+/** Returns the first position of any of the keys whose value is not null; -1 if there is none. */
 function findNextKey(events: Buffer, keys: readonly JsonKey[], from: number): number {
   let first = -1;
   for (const { needle } of keys) {
@@ -163,7 +164,7 @@ function findNextKey(events: Buffer, keys: readonly JsonKey[], from: number): nu
   return first;
 }
 
-/** Whether it is a key whose value is not null: `"usage":null` is in every event of some streams. */
+/** Whether the match is a whole key whose value is not null. Some streams have `"usage":null` in every event. */
 function isKeyWithValue(events: Buffer, at: number, length: number): boolean {
   if (events[at - 1] !== QUOTE) return false;
   return !/^\s*:\s*null/.test(events.toString("latin1", at + length, at + length + 16));
@@ -187,7 +188,7 @@ function findLastEventEnd(bytes: Buffer, separators: readonly Buffer[]): number 
   return last;
 }
 
-/** The data of the events of a text that ends with a blank line: usually one, more where line breaks are mixed. */
+/** Returns the data of the events in a text that ends with a blank line. The text has several events if it mixes line breaks. */
 function readEventData(text: string): string[] {
   const events: string[] = [];
   let data: string[] = [];
@@ -196,19 +197,19 @@ function readEventData(text: string): string[] {
       events.push(data.join("\n"));
       data = [];
     }
-    // JSON does not escape U+2028, which a dot without the flag does not match.
+    // The flag `s` lets the dot match U+2028, which JSON does not escape.
     const [, value] = /^\ufeff?data: ?(.*)$/s.exec(line) ?? [];
     if (value !== undefined) data.push(value);
   }
   return events;
 }
 
-/** Whether a whole line is `data: [DONE]`; a text that a model writes has its line breaks escaped. */
+/** Whether the bytes have a complete line `data: [DONE]`. Text of a model cannot match, because JSON escapes its line breaks. */
 function hasDoneLine(bytes: Buffer): boolean {
   for (let at = bytes.lastIndexOf(DONE); at !== -1; at = at === 0 ? -1 : bytes.lastIndexOf(DONE, at - 1)) {
     const after = bytes[at + DONE.length];
     if (after !== LF && after !== CR) continue;
-    // What is cut at the left has too many bytes to match at its beginning.
+    // Includes one byte more than the longest prefix, so that a cut line cannot match at its beginning.
     const before = bytes.toString("latin1", Math.max(0, at - DONE_PREFIX_MAX_BYTES - 1), at);
     if (/(?:^|[\r\n])(?:\xef\xbb\xbf)?data: ?$/.test(before)) return true;
   }

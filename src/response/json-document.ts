@@ -2,32 +2,32 @@ import { copyToOwnMemory } from "./own-memory.ts";
 import { readFirstMembers, readLastMember } from "./top-level-members.ts";
 
 const SPACE = 0x20;
-/** The first fields of an answer, its id among them; they come after the white space that keeps a long call alive. */
+/** Bytes to keep from the start of the document, enough for the id. The white space that keeps a connection alive is not counted. */
 const START_BYTES = 4_096;
-/** Enough for the usage of an answer and what follows it. */
+/** Bytes to keep from the end of the document, enough for the usage and the fields after it. */
 const END_BYTES = 16_384;
-/** Each chunk takes some 200 bytes besides its own: more of them are joined. */
+/** Maximum number of chunks to keep. More chunks are joined, because each has an overhead of about 200 bytes. */
 const CHUNKS_MAX = 256;
 
 /**
- * Keeps both ends of a passing JSON document, to read members of its top level when it has ended. Most chunks are kept
- * as they are, not copied, so that a document of any length takes little memory and no time.
+ * Keeps the start and the end of a JSON document that the gateway relays, and reads top-level members when the document has
+ * ended. It keeps most chunks without a copy, so a document of any length takes little memory and time.
  */
 export class JsonDocumentReader {
   #start: Buffer[] = [];
   #startBytes = 0;
   #end: Buffer[] = [];
   #endBytes = 0;
-  /** Everything that came is in `#end`. */
+  /** Whether `#end` has the whole document. */
   #isWhole = true;
 
   push(chunk: Buffer): void {
     if (this.#startBytes < START_BYTES) this.#keepStart(chunk);
-    // White space before the document, of any length, is not part of it.
+    // Skips white space of any length before the document.
     if (this.#startBytes === 0) return;
     this.#end.push(chunk);
     this.#endBytes += chunk.length;
-    // In batches: to shift an array at every chunk would cost more than the memory is worth.
+    // Trims in batches, because a shift of the array for each chunk would cost more time than the memory is worth.
     if (this.#endBytes > 2 * END_BYTES && this.#end.length > 1) this.#trimEnd();
     if (this.#end.length > CHUNKS_MAX) this.#end = [copyToOwnMemory(Buffer.concat(this.#end))];
   }
@@ -36,7 +36,7 @@ export class JsonDocumentReader {
     const from = this.#startBytes === 0 ? chunk.findIndex((byte) => byte > SPACE) : 0;
     if (from === -1) return;
     const kept = chunk.subarray(from, from + START_BYTES - this.#startBytes);
-    // A part of a long chunk would retain all of it.
+    // A view of a long chunk would keep the whole chunk in memory.
     this.#start.push(chunk.length > 2 * START_BYTES ? copyToOwnMemory(kept) : kept);
     this.#startBytes += kept.length;
     if (this.#start.length > CHUNKS_MAX) this.#start = [copyToOwnMemory(Buffer.concat(this.#start))];
@@ -56,14 +56,14 @@ export class JsonDocumentReader {
     this.#endBytes = bytes;
   }
 
-  /** Members of the top level among the first bytes; see {@link readFirstMembers}. */
+  /** Reads top-level members from the first bytes; see {@link readFirstMembers}. */
   readFirstMembers(names: readonly string[]): Map<string, unknown> {
     return readFirstMembers(this.#startText(), names);
   }
 
   /**
-   * A member of the top level near either end of a document that is complete.
-   * @returns its value; undefined if it is not there.
+   * Reads a top-level member near the start or the end of a complete document.
+   * @returns its value; undefined if it is not found.
    */
   readMember(name: string): unknown {
     const key = `"${name}"`;
@@ -73,14 +73,14 @@ export class JsonDocumentReader {
     return this.#startText().includes(key) ? this.readFirstMembers([name]).get(name) : undefined;
   }
 
-  /** Whether the top level has an `error` that is not null. An error that is cut, because it is long, counts too. */
+  /** Whether the document has a top-level `error` that is not null. An error whose value is truncated counts too. */
   get hasError(): boolean {
     const start = this.#startText();
     const error = start.includes('"error"') ? this.readFirstMembers(["error"]) : undefined;
     return error?.has("error") ? error.get("error") !== null : (this.readMember("error") ?? null) !== null;
   }
 
-  /** Whether the text is JSON from its first to its last byte; undefined when not all of it was kept. */
+  /** Whether the document is valid JSON; undefined if only its ends were kept. */
   get isValid(): boolean | undefined {
     if (!this.#isWhole) return undefined;
     try {

@@ -3,47 +3,47 @@ const QUOTE = 0x22;
 const OPEN_BRACKET = 0x5b;
 const FIRST_BYTES = 512;
 const MAX_BYTES = 16_384;
-/** The text of a longer string is left out. */
+/** Longer strings are replaced by empty ones. */
 const TEXT_MAX_BYTES = 1_024;
-/** Members of objects that are nested this deep are left out. */
+/** Members of objects at this depth and below are omitted. */
 const HIDDEN_DEPTH = 3;
 
 /**
- * The outline of a JSON document: its own members and those of the objects among them, without the items of arrays, the
- * members of objects below, and long texts, which are replaced by empty ones. It takes at most 16 KiB, whatever the document
- * carries. `depth` is the number of objects and arrays that are open.
+ * Outline of a JSON document: its top-level members and the members of the objects among them. Array items and members of
+ * deeper objects are omitted, and long strings are replaced by empty ones. The outline takes at most 16 KiB for any document.
+ * In all methods, `depth` is the number of open objects and arrays.
  */
 export class JsonOutline {
   #bytes = Buffer.alloc(0);
   #length = 0;
-  /** Where the text of the current string begins in the outline. */
+  /** Position in the outline where the text of the current string begins. */
   #textAt = 0;
   #isTextTooLong = false;
   #hiddenDepth = HIDDEN_DEPTH;
   #isTooLong = false;
 
-  /** Whether the outline is longer than it may be, and incomplete. */
+  /** Whether the outline exceeded its maximum size, and is incomplete. */
   get isTooLong(): boolean {
     return this.#isTooLong;
   }
 
-  /** What is nested this deep is left out. */
+  /** Values at this depth and below are omitted. */
   get hiddenDepth(): number {
     return this.#hiddenDepth;
   }
 
-  /** The outline so far: valid JSON if the document has ended and is valid. */
+  /** The current outline. It is valid JSON when a valid document has ended. */
   get bytes(): Buffer {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** @param depth with what this bracket opens. */
+  /** @param depth depth after this bracket. */
   open(bracket: number, depth: number): void {
     this.add(bracket, depth - 1);
     if (bracket === OPEN_BRACKET && depth < this.#hiddenDepth) this.#hiddenDepth = depth;
   }
 
-  /** @param depth without what this bracket closes. */
+  /** @param depth depth after this bracket. */
   close(bracket: number, depth: number): void {
     if (depth < this.#hiddenDepth) this.#hiddenDepth = HIDDEN_DEPTH;
     this.add(bracket, depth);
@@ -66,10 +66,10 @@ export class JsonOutline {
     this.add(QUOTE, depth);
   }
 
-  /** A byte outside of strings. */
+  /** Adds a byte outside of strings. */
   add(byte: number, depth: number): void {
     if (depth >= this.#hiddenDepth) return;
-    // White space of any length keeps a slow response alive.
+    // Keeps one byte of a run of white space, because OpenRouter sends any amount of it to keep a connection alive.
     if (byte <= SPACE && this.#length > 0 && (this.#bytes[this.#length - 1] as number) <= SPACE) return;
     if (this.#hasRoomFor(1)) this.#bytes[this.#length++] = byte;
   }
@@ -79,7 +79,7 @@ export class JsonOutline {
     this.#isTooLong ||= needed > MAX_BYTES;
     if (this.#isTooLong) return false;
     if (needed > this.#bytes.length) {
-      // Not from Node's pool, of which a small part would retain the whole.
+      // Does not allocate from Node's pool, because a small buffer would keep the whole pool in memory.
       const larger = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, 2 * this.#bytes.length, needed));
       this.#bytes.copy(larger);
       this.#bytes = larger;

@@ -9,19 +9,19 @@ const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 
 /**
- * Follows the structure of a passing JSON document in constant memory: strings and the depth of objects and arrays. It does not
- * validate: every proper prefix of an object, array or string is incomplete, but a complete text need not be valid JSON.
+ * Tracks strings and the nesting depth of a JSON document in constant memory, to detect whether the document is complete. A
+ * truncated object, array or string is never complete. The class does not validate: a complete document may be invalid JSON.
  */
 export class JsonStructure {
   readonly #outline: JsonOutline | undefined;
   #depth = 0;
   #inString = false;
-  /** The next byte is within a string and escaped by a backslash. */
+  /** Whether the next byte is inside a string and escaped by a backslash. */
   #isEscaped = false;
-  /** `bare`: in a number, a literal, or what is no JSON. `invalid`: more than one value, or a bracket that opens nothing. */
+  /** `bare`: inside a number, a literal, or text that is not JSON. `invalid`: several values, or an unmatched closing bracket. */
   #state: "before" | "within" | "bare" | "after" | "invalid" = "before";
 
-  /** @param outline receives the document's outline; undefined: nothing does. */
+  /** @param outline if given, receives the outline of the document. */
   constructor(outline?: JsonOutline) {
     this.#outline = outline;
   }
@@ -55,7 +55,7 @@ export class JsonStructure {
     }
   }
 
-  /** Whether one value has ended, and nothing but white space has come behind it. */
+  /** Whether exactly one value has ended, followed by white space only. */
   get isComplete(): boolean {
     return this.#state === "after";
   }
@@ -67,7 +67,7 @@ export class JsonStructure {
   }
 
   /**
-   * Skips what neither the outline nor the state depends on, several times faster than byte by byte above.
+   * Skips bytes that affect neither the outline nor the state, several times faster than the loop of `push`.
    * @returns the position of the bracket that closes the outermost hidden object or array, or the chunk's length.
    */
   #skipHidden(chunk: Buffer, from: number, hiddenDepth: number): number {
@@ -80,7 +80,7 @@ export class JsonStructure {
         at = this.#skipString(chunk, at + 1);
         continue;
       }
-      // Bit 5 is all that tells [ from { and ] from }.
+      // `[` differs from `{` only in bit 5, and so does `]` from `}`.
       if ((byte | SPACE) === OPEN_BRACE) depth++;
       else if ((byte | SPACE) === CLOSE_BRACE) {
         if (depth === hiddenDepth) break;
@@ -92,7 +92,7 @@ export class JsonStructure {
     return at;
   }
 
-  /** @param from position within the string. @returns the position behind the closing quote, or the chunk's length. */
+  /** @param from position inside the string. @returns the position after the closing quote, or the length of the chunk. */
   #skipString(chunk: Buffer, from: number): number {
     for (let end = chunk.indexOf(QUOTE, from); end !== -1; end = chunk.indexOf(QUOTE, end + 1)) {
       if (this.#isEscapedAt(chunk, from, end)) continue;

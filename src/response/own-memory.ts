@@ -1,6 +1,6 @@
 /**
- * Copies bytes into memory of their own. A view of a few bytes retains the whole chunk that it is part of, and a copy in Node's
- * pool retains the pool.
+ * Copies bytes into a separate allocation. A view of a few bytes would keep its whole chunk in memory, and a copy in Node's
+ * pool would keep the pool.
  */
 export function copyToOwnMemory(bytes: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.length);

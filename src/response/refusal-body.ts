@@ -3,16 +3,16 @@ import { JsonStructure } from "./json-structure.ts";
 import { mayHaveStarted } from "./possible-charge.ts";
 import { isJsonObject, type JsonObject, readFields } from "../json-values.ts";
 
-/** Errors after file parsing carry the parsed file in `metadata`, megabytes of it. A longer body proves nothing. */
+/** Maximum size of a refusal. Errors after file parsing have the parsed file in `metadata`, which can be megabytes. */
 export const REFUSAL_MAX_BYTES = 8_388_608;
 
-/** Fields of a completion. A document with one of them describes a generation, whatever error it reports beside it. */
+/** Fields of a completion. A document with one of them describes a generation, even if it also has an error. */
 const COMPLETION_FIELDS = ["id", "choices", "usage"] as const;
 
 /**
- * Reads a passing response body to decide whether it proves that OpenRouter refused the request and charged nothing: a
- * complete JSON document in its error shape, `{"error":{"message":string,"code"?:...},...}`, that reports neither a generation
- * nor a timeout. It keeps the outline of the document, a few hundred bytes, and none of `metadata`.
+ * Decides from a response body whether OpenRouter refused the request and charged nothing. A refusal is a complete JSON
+ * document in OpenRouter's error shape, `{"error":{"message":string,"code"?:...},...}`, that reports neither a generation nor
+ * a timeout. The reader keeps only the outline of the document, a few hundred bytes, without `metadata`.
  * https://openrouter.ai/docs/api/reference/errors-and-debugging
  */
 export class RefusalReader {
@@ -25,26 +25,26 @@ export class RefusalReader {
     if (this.isPossible) this.#structure.push(chunk);
   }
 
-  /** Whether the body, once complete, can still be a refusal. */
+  /** Whether the body can still be a refusal when it is complete. */
   get isPossible(): boolean {
     return this.#bytes <= REFUSAL_MAX_BYTES && !this.#outline.isTooLong;
   }
 
-  /** Whether the body is a refusal. Call when it is complete. */
+  /** Whether the body is a refusal. Valid when the body is complete. */
   get isRefusal(): boolean {
     if (!this.isPossible) return false;
     const document = parseObject(this.#outline.bytes);
     const error = readFields(document?.["error"]);
     if (!document || typeof error["message"] !== "string") return false;
     if (COMPLETION_FIELDS.some((field) => Object.hasOwn(document, field))) return false;
-    // Some clients and proxies write the code as text.
+    // Some providers and proxies send the code as a string.
     return !mayHaveStarted(Number(error["code"]));
   }
 }
 
 /**
- * Whether the head of a response leaves open that its body is a refusal, so that the body is worth reading.
- * @param contentType the header's value, with or without parameters.
+ * Whether the body of a response can be a refusal, judged by its status and content type.
+ * @param contentType value of the header, with or without parameters.
  */
 export function mayBeRefusal(status: number, contentType: string): boolean {
   const mediaType = contentType.split(";", 1)[0]?.trim().toLowerCase();

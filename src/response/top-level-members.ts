@@ -13,14 +13,15 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
-/** What an object, an array and a string begin with. */
+/** First bytes of an object, an array and a string. */
 const OPENINGS = [OPEN_BRACE, OPEN_BRACKET, QUOTE];
 
 /**
- * Reads members of a JSON object from its first bytes, and stops when it has them.
- * @param start the beginning of a valid JSON object, white space before it allowed. It may be cut anywhere.
- * @param names of members at the top level.
- * @returns their values, parsed; of repeated names the first. An object, array or string that is cut is undefined.
+ * Reads top-level members of a JSON object from its first bytes, and stops when all names are found.
+ * @param start the beginning of a valid JSON object, truncated anywhere. White space may precede the object.
+ * @param names names of top-level members.
+ * @returns the parsed value of each name, the first one if a name is repeated. The value of a truncated object, array or
+ * string is undefined.
  */
 export function readFirstMembers(start: Buffer, names: readonly string[]): Map<string, unknown> {
   const found = new Map<string, unknown>();
@@ -43,10 +44,10 @@ export function readFirstMembers(start: Buffer, names: readonly string[]): Map<s
 }
 
 /**
- * Reads one member of a JSON object from its last bytes. It goes from the end to the left, so the place of what it finds is
- * certain without the bytes before: outside of strings there is no backslash, and a quote within one has a backslash before.
- * @param end the end of a valid, complete JSON object, white space after it allowed.
- * @param name of a member at the top level. @returns its value, parsed; undefined if it is not among these bytes.
+ * Reads one top-level member of a JSON object from its last bytes. This function reads from right to left, which needs no
+ * earlier bytes: JSON has backslashes only inside strings, and a quote inside a string has a backslash before it.
+ * @param end the end of a valid, complete JSON object. White space may follow the object.
+ * @param name name of a top-level member. @returns its parsed value; undefined if the member does not begin in these bytes.
  */
 export function readLastMember(end: Buffer, name: string): unknown {
   let at = end.length - 1;
@@ -85,7 +86,7 @@ function skipSpace(json: Buffer, from: number): number {
   return at;
 }
 
-/** Position of the comma or bracket after the value that begins at `start`; -1 if the bytes end before. */
+/** Returns the position of the comma or brace after the value at `start`; -1 if the bytes end before it. */
 function findValueEnd(json: Buffer, start: number): number {
   let depth = 0;
   for (let at = start; at < json.length; at++) {
@@ -98,20 +99,20 @@ function findValueEnd(json: Buffer, start: number): number {
   return -1;
 }
 
-/** Position after the closing quote of the string that opens at `open`; the length of the text if it never closes. */
+/** Returns the position after the closing quote of the string at `open`, or the length of the text if it is not closed. */
 function findStringEnd(json: Buffer, open: number): number {
   for (let at = json.indexOf(QUOTE, open + 1); at !== -1; at = json.indexOf(QUOTE, at + 1))
     if (countBackslashesBefore(json, at) % 2 === 0) return at + 1;
   return json.length;
 }
 
-/** Position of the opening quote of the string that closes at `close`; -1 if it may open before these bytes. */
+/** Returns the position of the opening quote of the string that ends at `close`; -1 if it may be before these bytes. */
 function findStringStart(json: Buffer, close: number): number {
   for (let at = close; at > 0;) {
     at = json.lastIndexOf(QUOTE, at - 1);
     if (at === -1) return -1;
     const backslashes = countBackslashesBefore(json, at);
-    // Behind the first byte, nobody knows how many backslashes are before it.
+    // If the backslashes reach the first byte, more of them may precede it, so the quote may be escaped or not.
     if (backslashes === at) return -1;
     if (backslashes % 2 === 0) return at;
   }

@@ -12,7 +12,7 @@ async function start() {
   return { simulator, gateway: await startTestGateway(simulator.baseUrl) };
 }
 
-test("a dry run says what a request may cost, calls no model, and what it then costs lies between", async () => {
+test("a dry run calls no model, and its range contains the cost of the request", async () => {
   const { simulator, gateway } = await start();
   const body = buildChatBody({ model: "openrouter/openai/gpt-4o-mini", max_tokens: 200 });
   const dry = await sendRequest(gateway.port, { path: `${CHAT_PATH}?dryRun=true`, body });
@@ -35,13 +35,13 @@ test.each([
   ["?dryRun=true", { models: ["openai/gpt-4o", "nobody/knows"] }, 404, "model"],
   ["?dryRun=true", { model: "nobody/knows" }, 404, "model"],
   ["?dryRun=true", { messages: undefined }, 400, "messages"],
-])("a dry run with %s and %j is refused", async (query, fields, status, param) => {
+])("a dry run with %s and the fields %j is rejected", async (query, fields, status, param) => {
   const { gateway } = await start();
   const answer = await sendRequest(gateway.port, { path: CHAT_PATH + query, body: buildChatBody(fields) });
   expect([answer.status, JSON.parse(answer.body.toString()).error.param]).toEqual([status, param]);
 });
 
-test("an estimate states its range, what it is made of, and when its prices were listed", async () => {
+test("an estimate has its range, its components and the time of its prices", async () => {
   const { gateway } = await start();
   const before = Date.now();
   const body = buildChatBody({
@@ -104,7 +104,7 @@ test.each([
   ["service_tier flex", { model: "openai/gpt-5-mini", service_tier: "flex" }, "0.00000045"],
   ["the variant :nitro", { model: "qwen/qwen3-32b:nitro" }, "0.0000004"],
   ["provider.order", { model: "qwen/qwen3-32b", provider: { order: ["cerebras"] } }, "0.0000004"],
-])("a request with %s is bounded at the dearest price that it may be billed at", async (_, fields, price) => {
+])("an estimate with %s uses the highest price that may apply", async (_, fields, price) => {
   const { simulator, gateway } = await start();
   const { lowest, highest, components } = await dryRun(gateway.port, { ...fields, max_tokens: 200 });
   const prompts = components.filter(({ name }) => name === "prompt");
@@ -115,7 +115,7 @@ test.each([
   expect(billed).toBeLessThanOrEqual(highest?.nanodollars ?? NaN);
 });
 
-test("speed is estimated at the prices of the model and of the one whose name ends in -fast", async () => {
+test("an estimate with speed has the prices of the model and of its -fast model", async () => {
   const { gateway } = await start();
   const { components } = await dryRun(gateway.port, { model: "anthropic/claude-opus-5", speed: "fast" });
   const prompts = components.filter(({ name }) => name === "prompt");
@@ -132,14 +132,14 @@ test.each([
   ["A variant", { model: "openai/gpt-4o-mini:extended" }],
   ["A variant", { model: "openai/gpt-4o-mini:extended", models: ["openai/gpt-4o-mini"] }],
   ["of_tomorrow", { of_tomorrow: 1 }],
-])("there is no highest cost, and a note says why: %s in %j", async (reason, fields) => {
+])("the highest cost is null and a note contains %j for a request with %j", async (reason, fields) => {
   const { gateway } = await start();
   const { highest, notes } = await dryRun(gateway.port, fields);
   expect(highest).toBeNull();
   expect(notes.join("\n")).toContain(reason);
 });
 
-test("a request that OpenRouter's cache may answer can cost nothing", async () => {
+test("the lowest cost is 0 if the response cache is enabled", async () => {
   const { gateway } = await start();
   const fields = { messages: [{ role: "user", content: "word ".repeat(1_000) }] };
   const lowest = async (headers: Record<string, string>) =>
@@ -149,14 +149,14 @@ test("a request that OpenRouter's cache may answer can cost nothing", async () =
   expect(await lowest({ "x-openrouter-cache": "true" })).toBe(0);
 });
 
-test("a beta feature of Anthropic's leaves no highest cost", async () => {
+test("the highest cost is null with the header x-anthropic-beta", async () => {
   const { gateway } = await start();
   const { highest, notes } = await dryRun(gateway.port, {}, { "x-anthropic-beta": "of-tomorrow" });
   expect(highest).toBeNull();
   expect(notes.join("\n")).toContain("x-anthropic-beta");
 });
 
-test("endpoints that cannot be fetched leave no highest cost but that of provider.max_price", async () => {
+test("if the endpoints cannot be fetched, the highest cost is null unless provider.max_price is set", async () => {
   const models = JSON.stringify({
     data: [{ id: "a/b", context_length: 1000, pricing: { prompt: "0.000001", completion: "0.000001" } }],
   });
@@ -174,7 +174,7 @@ test("endpoints that cannot be fetched leave no highest cost but that of provide
   expect((await dryRun(gateway.port, { model: "a/b", max_tokens: 100, provider })).highest).not.toBeNull();
 });
 
-test("a dry run of 16 models has a highest cost, and one of more is refused", async () => {
+test("a dry run accepts 16 models and rejects 17", async () => {
   const { simulator, gateway } = await start();
   const list = JSON.parse(
     (await sendRequest(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" })).body.toString(),
@@ -198,27 +198,32 @@ test.each([
   ["meta-llama/llama-3.3-70b-instruct:free", "meta-llama/llama-3.3-70b-instruct:free", true],
   ["openai/gpt-4o-mini:online", "openai/gpt-4o-mini", false],
   ["openrouter/auto", "openrouter/auto", false],
-])("%s is estimated as %s; there is a highest total: %s", async (model, listed, bounded) => {
-  const { gateway } = await start();
-  const dry = await sendRequest(gateway.port, {
-    path: `${CHAT_PATH}?dryRun=true`,
-    body: buildChatBody({ model }),
-  });
-  const estimate = JSON.parse(dry.body.toString());
-  expect(new Set(estimate.components.map((one: { model: string }) => one.model))).toEqual(new Set([listed]));
-  expect([estimate.model, estimate.highest !== null]).toEqual([model, bounded]);
-});
+])(
+  "a dry run of %s has the prices of %s, and whether the highest cost is known is %s",
+  async (model, listed, bounded) => {
+    const { gateway } = await start();
+    const dry = await sendRequest(gateway.port, {
+      path: `${CHAT_PATH}?dryRun=true`,
+      body: buildChatBody({ model }),
+    });
+    const estimate = JSON.parse(dry.body.toString());
+    expect(new Set(estimate.components.map((one: { model: string }) => one.model))).toEqual(
+      new Set([listed]),
+    );
+    expect([estimate.model, estimate.highest !== null]).toEqual([model, bounded]);
+  },
+);
 
-test("a variant that may be free costs from nothing to what its model costs", async () => {
+test("the range of a :free variant that is not listed is from 0 to the cost of its model", async () => {
   const { gateway } = await start();
   const { lowest, highest } = await dryRun(gateway.port, { model: "openai/gpt-4o-mini:free" });
   expect(lowest.nanodollars).toBe(0);
   const paid = await dryRun(gateway.port, { model: "openai/gpt-4o-mini" });
-  // Its name has five bytes less.
+  // The name of the paid model is five bytes shorter.
   expect(highest?.nanodollars).toBe((paid.highest?.nanodollars ?? NaN) + 5 * 150);
 });
 
-test("a dry run needs a key, and takes the models that its key may use", async () => {
+test("a dry run needs a key and a model that the key may use", async () => {
   const simulator = await startSimulator();
   onTestFinished(() => simulator.close());
   const gateway = await startKeyedGateway(simulator.baseUrl);
@@ -231,7 +236,7 @@ test("a dry run needs a key, and takes the models that its key may use", async (
   expect((await gateway.callAdmin("GET", "/requests")).body.data).toEqual([]);
 });
 
-test("a caller with an OpenRouter key of its own gets estimates too", async () => {
+test("a dry run works with an OpenRouter key of the client", async () => {
   const simulator = await startSimulator();
   onTestFinished(() => simulator.close());
   const env = { OPENROUTER_API_KEY: undefined, GATEWAY_API_KEYS: undefined };
@@ -240,7 +245,7 @@ test("a caller with an OpenRouter key of its own gets estimates too", async () =
   expect([dry.status, simulator.seen.map(({ method }) => method)]).toEqual([200, ["GET", "GET"]]);
 });
 
-test("dryRun=false and other queries change nothing", async () => {
+test("a request with dryRun=false and other query parameters is sent to OpenRouter", async () => {
   const { simulator, gateway } = await start();
   expect((await sendRequest(gateway.port, { path: `${CHAT_PATH}?dryRun=false&x=1` })).status).toBe(200);
   expect(simulator.readStats().completed).toBe(1);

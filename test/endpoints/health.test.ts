@@ -28,12 +28,15 @@ test.each([
   [works, fails, 200, { status: "degraded", failing: [], degraded: ["b"] }],
   [fails, works, 503, { status: "not_ready", failing: ["a"], degraded: [] }],
   [fails, fails, 503, { status: "not_ready", failing: ["a"], degraded: ["b"] }],
-])("readiness tells what fails from what is done without (%#)", async (a, b, status, body) => {
-  const readiness = await ready({ a }, { b });
-  expect(await readiness()).toEqual([status, { draining: false, ...body }]);
-});
+])(
+  "readiness depends on the required checks, and lists failed optional ones as degraded (%#)",
+  async (a, b, status, body) => {
+    const readiness = await ready({ a }, { b });
+    expect(await readiness()).toEqual([status, { draining: false, ...body }]);
+  },
+);
 
-test("a check that never answers fails after 2 s, and is not started a second time", async () => {
+test("a check that never settles fails after 2 s and is not started again", async () => {
   let started = 0;
   const hangs = (): Promise<boolean> => {
     started++;
@@ -47,7 +50,7 @@ test("a check that never answers fails after 2 s, and is not started a second ti
   expect(started).toBe(1);
 });
 
-test("a gateway whose journal cannot be written is not ready until it can be, without a request in between", async () => {
+test("the gateway is not ready while its journal cannot be written, and recovers without a request", async () => {
   const { upstream } = await startHeldUpstream();
   const dataDir = createTemporaryDirectory();
   const gateway = await startTestGateway(upstream.baseUrl, { DATA_DIR: dataDir });

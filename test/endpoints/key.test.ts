@@ -34,7 +34,7 @@ async function startUpstream() {
   return simulator;
 }
 
-test("a key of the environment has every field that OpenRouter's /key has, and no usage where nothing is kept", async () => {
+test("without a database, a key of the environment has every field of OpenRouter's /key and no usage", async () => {
   const { baseUrl } = await startUpstream();
   const gateway = await startTestGateway(baseUrl);
   const answer = await sendRequest(gateway.port, KEY);
@@ -44,7 +44,7 @@ test("a key of the environment has every field that OpenRouter's /key has, and n
   ]);
 });
 
-test("a key that expires says when", async () => {
+test("a key with an expiry date has expires_at", async () => {
   const { baseUrl } = await startUpstream();
   const gateway = await startKeyedGateway(baseUrl);
   const expires_at = "2099-01-01T00:00:00.000Z";
@@ -60,7 +60,7 @@ test.each([
     "Bearer sk-or-v1-mine",
   ],
   ["without a key", { ALLOW_ANONYMOUS: "true", GATEWAY_API_KEYS: undefined }, undefined],
-])("a caller %s is told that there is no key of the gateway", async (_who, env, authorization) => {
+])("responds with 404 to a client %s", async (_who, env, authorization) => {
   const simulator = await startUpstream();
   const gateway = await startTestGateway(simulator.baseUrl, { DATA_DIR: undefined, ...env });
   const headers = { authorization };
@@ -69,7 +69,7 @@ test.each([
   expect(simulator.seen).toEqual([]);
 });
 
-test("no key, an admin's key and another method are refused", async () => {
+test("rejects an unknown key, an admin key and other methods", async () => {
   const { baseUrl } = await startUpstream();
   const gateway = await startKeyedGateway(baseUrl);
   expect((await gateway.call("sk-unknown", KEY)).status).toBe(401);
@@ -77,7 +77,7 @@ test("no key, an admin's key and another method are refused", async () => {
   expect((await gateway.call(gateway.caller, { ...KEY, method: "DELETE" })).status).toBe(405);
 });
 
-test("while the ledger cannot be read the answer is 503, and trying again is worth it", async () => {
+test("responds with 503 and retry-after while the ledger cannot be read", async () => {
   const { baseUrl } = await startUpstream();
   const gateway = await startKeyedGateway(baseUrl);
   const ledger = new DatabaseSync(join(gateway.dataDir, "sluice.db"));

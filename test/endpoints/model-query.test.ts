@@ -12,11 +12,11 @@ test.each([
   "?zdr=&q=",
   "?api-version=2026-01-01",
   "?user=bob&user=eve&client_version=1",
-])("the query %j filters nothing", (query) => {
+])("the query %j has no filter and no page", (query) => {
   expect(readModelQuery(`/openai/v1/models${query}`)).toEqual(NOTHING);
 });
 
-test("every filter is forwarded, in the same order whatever the caller's", () => {
+test("forwards every filter, in the same order for any order of the client", () => {
   const pairs = MODEL_FILTERS.map((name) => `${name}=1`);
   const { filter } = readModelQuery(`/models?${pairs.join("&")}`);
   expect(readModelQuery(`/models?${pairs.toReversed().join("&")}&zdr=`)).toEqual({ filter, page: undefined });
@@ -30,7 +30,7 @@ test.each([
   ["q=a%26zdr%3Dtrue", "q=a%26zdr%3Dtrue"],
   ["q=ä%0d%0a", "q=%C3%A4%0D%0A"],
   ["supported_parameters=tools,seed", "supported_parameters=tools%2Cseed"],
-])("the filter %s is forwarded as %s", (query, filter) => {
+])("forwards the filter %s as %s", (query, filter) => {
   expect(readModelQuery(`/models?${query}`)).toEqual({ filter, page: undefined });
 });
 
@@ -39,7 +39,7 @@ test.each([
   ["offset=5", { offset: 5, limit: 500 }],
   ["limit=1000&offset=0", { offset: 0, limit: 1_000 }],
   ["limit=&offset=1", { offset: 1, limit: 500 }],
-])("%s is a page that is not forwarded", (query, page) => {
+])("parses %s as a page and does not forward it", (query, page) => {
   expect(readModelQuery(`/models?${query}`)).toEqual({ filter: "", page });
 });
 
@@ -68,14 +68,14 @@ test.each([
   ["limit=0x10", "limit"],
   ["offset=-1", "offset"],
   ["offset=9999999999999999", "offset"],
-])("the query %s is refused by name", (query, param) => {
+])("rejects the query %s and names the parameter", (query, param) => {
   const refusal = refusalOf(query);
   expect(refusal).toMatchObject({ status: 400, code: "invalid_value", param });
   expect(refusal?.message).toContain(param);
 });
 
 test.each([["%3Cb%3E=1"], ["=1"], [`${"x".repeat(65)}=1`], [`q=${"x".repeat(1_000)}`]])(
-  "the query %s is refused, and none of it repeated",
+  "rejects the query %s without repeating it in the message",
   (query) => {
     const refusal = refusalOf(query);
     expect(refusal).toMatchObject({ status: 400, code: "invalid_value", param: null });

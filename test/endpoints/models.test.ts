@@ -41,7 +41,7 @@ async function getModels(
   return { status, json: JSON.parse(body.toString()) as unknown };
 }
 
-test("each key's list is the whole list without what it may not use, and counts what it has", async () => {
+test("the list of a key has only the models that the key may use, and their number", async () => {
   const gateway = await start();
   const whole = await listOf(gateway, gateway.caller);
   expect(whole.data.length).toBe(whole.total_count);
@@ -56,7 +56,7 @@ test("each key's list is the whole list without what it may not use, and counts 
   expect(await listOf(gateway, gateway.caller)).toEqual(whole);
 });
 
-test("keys with the same patterns share a list, and one whose patterns change gets another", async () => {
+test("keys with the same patterns get the same list, and a key gets another list when its patterns change", async () => {
   const gateway = await start();
   const first = await keyFor(gateway, "first", ["google/*"]);
   const second = await keyFor(gateway, "second", ["google/*"]);
@@ -67,7 +67,7 @@ test("keys with the same patterns share a list, and one whose patterns change ge
     .toBe((await listOf(gateway, gateway.caller)).total_count);
 });
 
-test("a model outside of what a key may use is not found, under any of its names", async () => {
+test("a model that the key may not use is not found under any of its names", async () => {
   const gateway = await start();
   const secret = await keyFor(gateway, "bob", ["google/*"]);
   const show = async (id: string) =>
@@ -79,7 +79,7 @@ test("a model outside of what a key may use is not found, under any of its names
   expect(await show("openai%2Fgpt-4o")).toBe(404);
 });
 
-test("filters reach upstream, are cached in every order, and the key's models filter the result", async () => {
+test("filters are forwarded upstream and cached in any order, and the model policy applies to the result", async () => {
   const { gateway, simulator } = await startBoth();
   const whole = await listOf(gateway, gateway.caller);
   expect(await listOf(gateway, gateway.caller, "?output_modalities=image")).toMatchObject({
@@ -106,7 +106,7 @@ test("filters reach upstream, are cached in every order, and the key's models fi
   ]);
 });
 
-test("offset and limit cut the models that a key may use into pages, each of which links to the next", async () => {
+test("offset and limit divide the models of a key into pages, and each page links to the next", async () => {
   const { gateway, simulator } = await startBoth();
   const secret = await keyFor(gateway, "bob", ["openai/*", "sim/*"]);
   const whole = await listOf(gateway, secret);
@@ -124,14 +124,14 @@ test("offset and limit cut the models that a key may use into pages, each of whi
   expect(simulator.seen.length).toBe(2);
 });
 
-test("an unknown query parameter is refused by name, and upstream is not asked", async () => {
+test("rejects an unknown query parameter by name without a request upstream", async () => {
   const { gateway, simulator } = await startBoth();
   const { status, json } = await getModels(gateway, gateway.caller, "?zdr=true&colour=red");
   expect([status, json]).toMatchObject([400, { error: { code: "invalid_value", param: "colour" } }]);
   expect(simulator.seen).toEqual([]);
 });
 
-test("a model is found with each variant that can be called, under the name that is called", async () => {
+test("a model is found with each variant that a request may name, under the name with the variant", async () => {
   const gateway = await start();
   const { data } = await listOf(gateway, gateway.caller);
   const model = data.find(({ id }) => id === "openai/gpt-4o-mini");
@@ -148,7 +148,7 @@ test("a model is found with each variant that can be called, under the name that
   }
 });
 
-test("a model is found by its dated name, and a variant with an entry of its own gets that", async () => {
+test("a model is found by its dated name, and a listed variant has its own entry", async () => {
   const gateway = await start();
   const show = async (id: string) =>
     (await getModels(gateway, gateway.caller, `/${id}`)).json as List["data"][0];
@@ -162,7 +162,7 @@ test("a model is found by its dated name, and a variant with an entry of its own
   expect(await show(`${free}:online`)).toEqual({ ...entryOf(free), id: `${free}:online` });
 });
 
-test("a name that cannot be called is not found", async () => {
+test("a name that a request may not use is not found", async () => {
   const gateway = await start();
   const variants = ["unknown", "", "nitro:nitro", "__proto__", "Nitro"].map(
     (name) => `openai/gpt-4o-mini:${name}`,
@@ -174,7 +174,7 @@ test("a name that cannot be called is not found", async () => {
     ]);
 });
 
-test("a key finds the variants and dated names that it may call, and no others", async () => {
+test("only the variants and dated names that a key may use are found with it", async () => {
   const gateway = await start();
   const secret = await keyFor(gateway, "bob", ["openai/gpt-4o-mini:nitro", "openai/gpt-5-mini"]);
   const show = async (id: string) => (await getModels(gateway, secret, `/${id}`)).status;

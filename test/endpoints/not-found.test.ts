@@ -31,7 +31,7 @@ test.each([
   ["POST", "/api/v1/completions", "legacy Completions API", "*/completions"],
   ["POST", "/openai/v1/embeddings", "Embeddings API", "*/embeddings"],
   ["POST", "/openai/deployments/x/embeddings?api-version=1", "Embeddings API", "*/embeddings"],
-])("says of %s %s that there is no %s, and logs it as %s", async (method, path, name, route) => {
+])("rejects %s %s because there is no %s, and logs the route %s", async (method, path, name, route) => {
   const gateway = await startTestGateway(NOWHERE);
   const body = method === "GET" ? "" : "{}";
   const headers = { host: `127.0.0.1:${gateway.port}`, authorization: undefined };
@@ -53,21 +53,21 @@ test.each([
   ["/wp-login.php", ""],
   ["/openai/v1/xresponses", ""],
   ["/openai/v1/constructor/__proto__", ""],
-])("says of %s what was asked for and which base URL to use, and logs it as %j", async (path, route) => {
+])("names %s and the right base URL in the error message, and logs the route %j", async (path, route) => {
   const gateway = await startTestGateway(NOWHERE);
   const base = `http://localhost:${gateway.port}/openai/v1`;
   const headers = { host: `localhost:${gateway.port}` };
   const { status, code, message } = await asked(gateway.port, { path: `${path}?key=sk-secret`, headers });
   expect([status, code]).toEqual([404, "unknown_url"]);
   expect(message).toBe(
-    `There is nothing at POST ${path}. Set the base URL to ${base}: chat completions are at ${base}/chat/completions.`,
+    `The gateway has no endpoint POST ${path}. Set the base URL to ${base}: chat completions are at ${base}/chat/completions.`,
   );
   const log = await gateway.waitForRequestLog(path);
   expect(log["route"]).toBe(route);
   expect(JSON.stringify(gateway.logs)).not.toContain("sk-secret");
 });
 
-test("shows no more than 200 characters of a path, as JSON", async () => {
+test("shows at most 200 characters of a path, escaped as JSON", async () => {
   const gateway = await startTestGateway(NOWHERE);
   const { message } = await asked(gateway.port, { path: `/${"x".repeat(5_000)}` });
   expect(message).toContain(`POST /${"x".repeat(199)}….`);
@@ -75,7 +75,7 @@ test("shows no more than 200 characters of a path, as JSON", async () => {
   client.send('GET /a"<b>\\ HTTP/1.1\r\nhost: g\r\n\r\n');
   const { headers, body } = await client.waitForResponse("characters that JSON and HTML escape");
   expect(headers["content-type"]).toBe("application/json");
-  expect(JSON.parse(body.toString()).error.message).toMatch(/^There is nothing at GET \/a"<b>\\\. /);
+  expect(JSON.parse(body.toString()).error.message).toMatch(/^The gateway has no endpoint GET \/a"<b>\\\. /);
 });
 
 test.each([
@@ -93,20 +93,23 @@ test.each([
   ["evil.example/<script>", {}, {}, "/openai/v1"],
   ["user:password@evil.example", {}, {}, "/openai/v1"],
   ["x".repeat(300), {}, {}, "/openai/v1"],
-])("gives to a client of host %j the base URL that it can use", async (host, forwarded, env, expected) => {
-  const gateway = await startTestGateway(NOWHERE, env);
-  const { message } = await asked(gateway.port, { path: "/none", headers: { host, ...forwarded } });
-  expect(message).toContain(`Set the base URL to ${expected}:`);
-});
+])(
+  "builds the base URL from the host %j and headers %j with settings %j",
+  async (host, forwarded, env, expected) => {
+    const gateway = await startTestGateway(NOWHERE, env);
+    const { message } = await asked(gateway.port, { path: "/none", headers: { host, ...forwarded } });
+    expect(message).toContain(`Set the base URL to ${expected}:`);
+  },
+);
 
-test("gives the scheme to a client whose host has the port that the gateway listens on", async () => {
+test("the base URL has a scheme if the host has the port of the gateway", async () => {
   const gateway = await startTestGateway(NOWHERE);
   const host = `gw.internal:${gateway.port}`;
   const { message } = await asked(gateway.port, { path: "/none", headers: { host } });
   expect(message).toContain(`Set the base URL to http://${host}/openai/v1:`);
 });
 
-test("answers HTTP/1.0 without a host, too", async () => {
+test("responds to an HTTP/1.0 request without a Host header", async () => {
   const gateway = await startTestGateway(NOWHERE);
   const client = new RawClient(gateway.port);
   client.send("GET /none HTTP/1.0\r\n\r\n");
@@ -117,7 +120,7 @@ test("answers HTTP/1.0 without a host, too", async () => {
   ]);
 });
 
-test("counts unsupported endpoints among the unknown URLs of an address", async () => {
+test("counts unsupported endpoints as unknown URLs in the limit of an address", async () => {
   const gateway = await startTestGateway(NOWHERE, { RATE_LIMIT_MAX: "2" });
   const statuses = [];
   for (const path of ["/v1/messages", "/none", "/v1/messages", "/none"])
@@ -125,7 +128,7 @@ test("counts unsupported endpoints among the unknown URLs of an address", async 
   expect(statuses).toEqual([400, 404, 429, 429]);
 });
 
-test("answers before the body, which a client of Claude Code's size sends", async () => {
+test("responds before it has received a body of 120 kB, the size that Claude Code sends", async () => {
   const gateway = await startTestGateway(NOWHERE);
   const client = new RawClient(gateway.port);
   client.send("POST /v1/messages?beta=true HTTP/1.1\r\nhost: g\r\ncontent-length: 120000\r\n\r\n");

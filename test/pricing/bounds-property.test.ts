@@ -70,7 +70,7 @@ const request: fc.Arbitrary<Json> = fc
       { nil: undefined },
     ),
   })
-  // As it arrives: without what is undefined.
+  // Removes undefined fields, as JSON does.
   .map((fields) => JSON.parse(JSON.stringify(fields)) as Json);
 const choices: fc.Arbitrary<Choices> = fc.record({
   tokenizer: fc.constantFrom(...Object.values(TOKENIZERS)),
@@ -82,7 +82,7 @@ const choices: fc.Arbitrary<Choices> = fc.record({
   cache: fc.constantFrom("none", "read", "write"),
 });
 
-test("no request is billed above its highest or below its lowest cost, whatever the provider does", () => {
+test("the reference biller never bills more than the highest or less than the lowest cost", () => {
   let bounded = 0;
   fc.assert(
     fc.property(
@@ -94,7 +94,7 @@ test("no request is billed above its highest or below its lowest cost, whatever 
         const billed = bill(body, endpoints, made);
         if (billed === undefined) return;
         if (highestNanodollars !== null) bounded++;
-        // The biller's floats are exact to far less than a nanodollar.
+        // The error of the biller's floating-point numbers is far less than a nanodollar.
         expect(billed).toBeLessThanOrEqual((highestNanodollars ?? Infinity) + 1e-3);
         expect(billed).toBeGreaterThanOrEqual(lowestNanodollars - 1e-3);
       },

@@ -9,7 +9,7 @@ import {
   buildTool,
 } from "../support/priced-requests.ts";
 
-/** What the worst provider bills: each tokenizer and printer, everything written out. */
+/** Returns the costs that the reference biller bills for every tokenizer, printer and endpoint. */
 function bills(request: Json, endpoints: readonly Endpoint[]): number[] {
   return Object.values(TOKENIZERS).flatMap((tokenizer) =>
     Object.values(PRINTERS).flatMap((printer) =>
@@ -28,7 +28,7 @@ function bills(request: Json, endpoints: readonly Endpoint[]): number[] {
   );
 }
 
-/** What an estimate says, and whether every bill lies within it. */
+/** Returns an estimate, and whether any billed cost is outside of it. */
 function judge(request: Json, endpoints: readonly Endpoint[] = [PLAIN_ENDPOINT]) {
   const { lowestNanodollars, highestNanodollars, notes } = estimateWithEndpoints(request, endpoints);
   const all = bills(request, endpoints);
@@ -55,9 +55,9 @@ const PRIORITY = {
 const THINKER = { ...PLAIN_ENDPOINT, reasons: true, reasoning: 900, longest: 64_000 };
 
 test.each([
-  ["U+FDFA, one character that becomes 18", buildRequest("\ufdfa".repeat(2_000))],
-  ["U+FB2C, which normalisation takes apart", buildRequest("\ufb2c".repeat(2_000))],
-  ["U+3316, which becomes six characters", buildRequest("\u3316".repeat(2_000))],
+  ["U+FDFA, which normalization replaces by 18 characters", buildRequest("\ufdfa".repeat(2_000))],
+  ["U+FB2C, which normalization decomposes", buildRequest("\ufb2c".repeat(2_000))],
+  ["U+3316, which normalization replaces by six characters", buildRequest("\u3316".repeat(2_000))],
   ["text of other scripts", buildRequest("Привет, 世界 🎉 ﷺ".repeat(300))],
   ["XML that a template escapes", buildRequest("<a href='x'>&\"\\</a>".repeat(300))],
   [
@@ -78,7 +78,7 @@ test.each([
     }),
   ],
   [
-    "a tool of entities",
+    "a tool description of characters that become entities",
     buildRequest("Hi", { tools: [buildTool({ type: "object" }, "<>&\"'".repeat(500))] }),
   ],
   ["a prediction", buildRequest("Hi", { prediction: { type: "content", content: "word ".repeat(4_000) } })],
@@ -90,7 +90,7 @@ test.each([
   ["several choices", buildRequest("Hi", { n: 5, max_tokens: 500 })],
   ["an unlimited completion", buildRequest("Hi", { max_tokens: null })],
   [
-    "a call of a tool with deep arguments",
+    "a tool call with deep arguments",
     {
       ...buildRequest("Hi"),
       messages: [
@@ -108,15 +108,15 @@ test.each([
       ],
     },
   ],
-])("%s is bounded whatever the tokenizer and the template", (_, request) => {
+])("the estimate bounds the cost for every tokenizer and template: %s", (_, request) => {
   expect(judge(request)).toMatchObject(WITHIN);
 });
 
 test.each([
   ["reasoning.max_tokens above max_tokens", buildRequest("Hi", { reasoning: { max_tokens: 30_000 } })],
-  ["effort", buildRequest("Hi", { reasoning: { effort: "high" }, max_tokens: 4_000 })],
-  ["no word about reasoning", buildRequest("Hi")],
-])("reasoning on top of max_tokens is bounded with %s", (_, request) => {
+  ["reasoning.effort", buildRequest("Hi", { reasoning: { effort: "high" }, max_tokens: 4_000 })],
+  ["no reasoning field", buildRequest("Hi")],
+])("the estimate bounds reasoning in addition to max_tokens with %s", (_, request) => {
   expect(judge(request, [THINKER])).toMatchObject(WITHIN);
 });
 
@@ -131,20 +131,20 @@ test.each([
   ],
   ["service_tier priority", buildRequest("Hi", { service_tier: "priority" })],
   ["service_tier fast", buildRequest("Hi", { service_tier: "fast" })],
-])("%s is bounded by the dearest listed endpoint", (_, request) => {
+])("the most expensive listed endpoint bounds a request with %s", (_, request) => {
   const judged = judge(request, [PLAIN_ENDPOINT, PRIORITY]);
   expect(judged).toMatchObject(WITHIN);
   expect(judged.highest).toBeGreaterThan(judge(buildRequest("Hi")).highest);
 });
 
-test("provider.max_price takes out the endpoints above it", () => {
+test("provider.max_price excludes more expensive endpoints", () => {
   const cheap = buildRequest("Hi", { provider: { max_price: { prompt: "0.2", completion: 0.7 } } });
   const both = judge(cheap, [PLAIN_ENDPOINT, PRIORITY]);
   expect(both).toEqual({ ...judge(cheap), ...WITHIN });
   expect(both.highest).toBeLessThan(judge(buildRequest("Hi"), [PLAIN_ENDPOINT, PRIORITY]).highest);
 });
 
-test("an endpoint whose discount brings it below provider.max_price counts", () => {
+test("provider.max_price does not exclude an endpoint whose discounted prices are below it", () => {
   const long = { from: 1_000_000, prompt: 400, completion: 1_200 };
   const discounted = { ...PRIORITY, tag: "b", prompt: 400, completion: 1_200, long, discountPercent: 50 };
   const limited = (prompt: string, completion: string): Json =>
@@ -154,7 +154,7 @@ test("an endpoint whose discount brings it below provider.max_price counts", () 
   expect(judge(limited("0.19", "0.7"), [PLAIN_ENDPOINT, discounted]).highest).toBeLessThan(below.highest);
 });
 
-test("definitions that double at each level are counted in full, and recursive ones have no bound", () => {
+test("nested definitions are counted for each reference, and recursive or unknown references are unbounded", () => {
   const definitions = Object.fromEntries(
     Array.from({ length: 6 }, (_, level) => [
       `d${level}`,
@@ -181,7 +181,7 @@ test("definitions that double at each level are counted in full, and recursive o
   }
 });
 
-test("definitions that grow beyond any number have no bound, at once", () => {
+test("definitions whose size exceeds every number are unbounded", () => {
   const $defs = Object.fromEntries(
     Array.from({ length: 200 }, (_, level) => [
       `d${level}`,
@@ -195,7 +195,7 @@ test("definitions that grow beyond any number have no bound, at once", () => {
   ).toBeNull();
 });
 
-test("a plain request in ASCII is bounded by less than its bytes and the templates' own text", () => {
+test("the bound of a plain ASCII request is at most its bytes, the template tokens and max_tokens", () => {
   const request = buildRequest("What is the capital of France?", { max_tokens: 200 });
   const most =
     (toRequestBody(request).bytes.length + 1024 + 16) * PLAIN_ENDPOINT.prompt +
@@ -204,7 +204,7 @@ test("a plain request in ASCII is bounded by less than its bytes and the templat
   expect(judge(request).highest).toBeLessThanOrEqual(most);
 });
 
-test("a response cache makes the lowest cost 0, and a prompt cache that of reading it", () => {
+test("the lowest cost is 0 with the response cache, and at the cache read price without it", () => {
   const request = buildRequest("word ".repeat(5_000));
   const { lowestNanodollars } = estimateWithEndpoints(request, [PLAIN_ENDPOINT]);
   expect(lowestNanodollars).toBeGreaterThan(0);

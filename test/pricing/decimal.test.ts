@@ -11,7 +11,7 @@ const decimal = fc.record({
   exponent: fc.option(fc.integer({ min: -40, max: 40 }), { nil: undefined }),
 });
 
-/** The value of a decimal as a fraction of two whole numbers. */
+/** Returns the value of a decimal as a fraction of two whole numbers. */
 function rational(whole: string, fraction = "", exponent = 0): { above: bigint; below: bigint } {
   const power = exponent - fraction.length;
   const unscaled = BigInt(whole + fraction);
@@ -20,7 +20,7 @@ function rational(whole: string, fraction = "", exponent = 0): { above: bigint; 
     : { above: unscaled, below: 10n ** BigInt(-power) };
 }
 
-test("every decimal is the nearest attodollar below or above it, and exact where it can be", () => {
+test("parseUsdToAttodollars returns the nearest attodollar below or above, and the exact one if possible", () => {
   fc.assert(
     fc.property(decimal, ({ whole, fraction, exponent }) => {
       const text =
@@ -37,7 +37,7 @@ test("every decimal is the nearest attodollar below or above it, and exact where
   );
 });
 
-test("every amount is the nearest nanodollar below or above it", () => {
+test("toNanodollars returns the nearest nanodollar below or above", () => {
   fc.assert(
     fc.property(fc.bigInt({ min: 0n, max: 10n ** 40n }), (attodollars) => {
       const down = toNanodollars(attodollars, "down");
@@ -48,7 +48,7 @@ test("every amount is the nearest nanodollar below or above it", () => {
   );
 });
 
-test("every amount reads back from its text, which has no exponent and no digit too many", () => {
+test("formatAttodollars writes an exact decimal without an exponent or trailing zeros", () => {
   fc.assert(
     fc.property(fc.bigInt({ min: 0n, max: 10n ** 40n }), (attodollars) => {
       const text = formatAttodollars(attodollars);
@@ -66,12 +66,12 @@ test.each([
   ["2e+1", 20n * ATTO],
   ["0", 0n],
   ["0.014", 14_000_000_000_000_000n],
-])("%s is read exactly", (text, attodollars) => {
+])("parses %s exactly", (text, attodollars) => {
   expect(parseUsdToAttodollars(text, "down")).toBe(attodollars);
   expect(parseUsdToAttodollars(text, "up")).toBe(attodollars);
 });
 
-test("digits beyond the eighteenth go the way that keeps the bound", () => {
+test("parseUsdToAttodollars rounds digits after the eighteenth as requested", () => {
   expect(parseUsdToAttodollars("0.0000000208333333333333", "down")).toBe(20_833_333_333n);
   expect(parseUsdToAttodollars("0.0000000208333333333333", "up")).toBe(20_833_333_334n);
 });
@@ -91,7 +91,7 @@ test.each([
   "1e101",
   " 1",
   "1e",
-])("%j is a price that nobody knows", (text) => {
+])("returns undefined for the price %j", (text) => {
   expect(parseUsdToAttodollars(text, "down")).toBeUndefined();
   expect(parseUsdToAttodollars(text, "up")).toBeUndefined();
 });

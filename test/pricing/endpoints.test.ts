@@ -20,7 +20,7 @@ function highestOf({ components }: CostEstimate, name: string) {
 
 const UNLISTED = { ...toRequestBody({ messages: MESSAGES, max_tokens: 100 }), mayHitCache: false };
 
-test("endpoints that are not known leave no highest cost, and a note says what to set", () => {
+test("the highest cost is null if the endpoints are unknown, and a note names the field to set", () => {
   for (const endpoints of [undefined, []]) {
     const { lowestNanodollars, highestNanodollars, notes } = estimateCost(UNLISTED, [
       { model: MODEL, endpoints },
@@ -30,7 +30,7 @@ test("endpoints that are not known leave no highest cost, and a note says what t
   }
 });
 
-test("provider.max_price bounds a request whose endpoints are not known, tenfold for caches and long prompts", () => {
+test("ten times provider.max_price bounds a request whose endpoints are unknown", () => {
   const of = (max_price: object, endpoints?: []) => {
     const request = { messages: MESSAGES, max_tokens: 100, provider: { max_price } };
     return estimateCost({ ...toRequestBody(request), mayHitCache: false }, [{ model: MODEL, endpoints }]);
@@ -45,7 +45,7 @@ test("provider.max_price bounds a request whose endpoints are not known, tenfold
 });
 
 test.each([["only"], ["order"]])(
-  "an endpoint that provider.%s names and nobody lists has no highest cost",
+  "the highest cost is null if provider.%s names an endpoint that is not listed",
   (field) => {
     const at = (slug: string) => estimate({ provider: { [field]: [slug] } });
     expect(at("test/priority").highestNanodollars).toBeNull();
@@ -54,7 +54,7 @@ test.each([["only"], ["order"]])(
   },
 );
 
-test("a service tier that no endpoint is listed for has no highest cost, whatever provider.max_price says", () => {
+test("the highest cost is null for a service tier without a listed endpoint, even with provider.max_price", () => {
   const provider = { max_price: { prompt: 1, completion: 1, request: 1 } };
   for (const service_tier of ["priority", "fast", "flex", "scale", "of-tomorrow"]) {
     const { highestNanodollars, notes } = estimate({ service_tier, provider });

@@ -32,7 +32,7 @@ function accepted(bytes: Buffer): ChatRequest | undefined {
 }
 
 test.each(HOSTILE_REQUESTS)(
-  "estimates within twice JSON.parse and 50 ms: %s",
+  "takes at most twice the time of JSON.parse and 50 ms to estimate %s",
   { timeout: 60_000, retry: 2 },
   (_, make) => {
     const chat = accepted(Buffer.from(make()));
@@ -48,7 +48,7 @@ test.each(HOSTILE_REQUESTS)(
   },
 );
 
-test("a tool result counts at least as much as its parsed value is printed as", () => {
+test("the bound of a tool result is at least that of its parsed value", () => {
   const values = [
     { a: { b: [1, 1e20, -1.5e-300, null, true] } },
     ["a\nb\u2028c", { "k\n": '"\\<>' }, "\ud800", "é🌊"],
@@ -69,7 +69,7 @@ test("a tool result counts at least as much as its parsed value is printed as", 
   }
 });
 
-test("a provider slug that is no text, or one of too many, leaves no highest cost", () => {
+test("the highest cost is null if a provider slug is not a string, or there are more than 256 slugs", () => {
   for (const only of [[{ toString: 1 }], Array.from({ length: 257 }, () => "p0")]) {
     const request = { messages: [{ role: "user", content: "hi" }], max_tokens: 1, provider: { only } };
     const estimate = estimateCost({ ...toRequestBody(request), mayHitCache: false }, CANDIDATES.slice(0, 1));
@@ -79,7 +79,7 @@ test("a provider slug that is no text, or one of too many, leaves no highest cos
 });
 
 test.each(["a", "<>&'", '\\"', "\\\\", "\\n", "\\u0041", "\\\\u", "é", "\ufdfa"])(
-  "a long text of %j is measured no lower than its parts",
+  "the bound of a long text of %j is at least the sum of its parts",
   (unit) => {
     const part = unit.repeat(1_000);
     const long = measureText(Buffer.from(part.repeat(Math.ceil(4_000_001 / Buffer.byteLength(part)))));
@@ -91,7 +91,7 @@ test.each(["a", "<>&'", '\\"', "\\\\", "\\n", "\\u0041", "\\\\u", "é", "\ufdfa"
   },
 );
 
-test("texts and references of schemas beyond the budget leave no bound", () => {
+test("a schema whose strings or references exceed the budget is unbounded", () => {
   const long = "x".repeat(4_000_001);
   expect(boundRenderedTokens({ description: long })).toBeUndefined();
   expect(boundRenderedTokens({ [long]: 1 })).toBeUndefined();

@@ -5,7 +5,7 @@ import type { Model } from "../../src/upstream/model-catalog.ts";
 
 const TEXT = "What is the capital of France?";
 const MESSAGES = [{ role: "user", content: TEXT }];
-/** What chat templates may add to one message. */
+/** Tokens that a chat template may add to a request with one message. */
 const OVERHEAD = 1024 + 16;
 
 function model(pricing: object = {}, fields: object = {}): Model {
@@ -28,12 +28,12 @@ function component(of: CostEstimate, name: string) {
   return found;
 }
 
-/** The most tokens of a request in ASCII without tools. */
+/** Returns the maximum number of tokens of a request in ASCII without tools. */
 function mostTokens(request: object): number {
   return JSON.stringify({ messages: MESSAGES, ...request }).length + OVERHEAD;
 }
 
-test("a prompt is between a 128th of its letters and the bytes of its request, at the listed price", () => {
+test("a prompt has between one token for 128 letters and one for each byte of the request, at the listed price", () => {
   const messages = [{ role: "user", content: "ab".repeat(640) }];
   const { lowest, highest } = component(estimate({ messages }), "prompt");
   expect(lowest).toEqual({ quantity: 10, unitPriceUsd: "0.00000015", nanodollars: 1_500 });
@@ -41,7 +41,7 @@ test("a prompt is between a 128th of its letters and the bytes of its request, a
   expect(highest).toEqual({ quantity, unitPriceUsd: "0.00000015", nanodollars: quantity * 150 });
 });
 
-test("a prompt that may not fit into the model's context beside the completion can be cut to nothing", () => {
+test("the minimum of the prompt is 0 if prompt and completion may not fit into the context of the model", () => {
   const messages = [{ role: "user", content: "All of it fits. ".repeat(1_000) }];
   const least = (context_length: number | null, request = {}) =>
     component(estimate({ messages, ...request }, model({}, { context_length })), "prompt").lowest.quantity;
@@ -54,7 +54,7 @@ test.each([
   ["Grüße, 世界 🎉", 6],
   ["\ufdfa", 11],
 ])(
-  "the most tokens of %s are %d for each byte of the request, in strings and in parts alike",
+  "a request with the text %s has at most %d tokens for each byte, as a string and as a part",
   (text, factor) => {
     for (const content of [text, [{ type: "text", text }]]) {
       const messages = [{ role: "user", content }];
@@ -64,25 +64,25 @@ test.each([
   },
 );
 
-test("the lowest price of the prompt is that of a cache that is read, if that is cheaper", () => {
+test("the lowest price of the prompt is the cache read price if that is lower", () => {
   const cached = estimate({}, model({ input_cache_read: "0.00000001" }));
   expect(component(cached, "prompt").lowest.unitPriceUsd).toBe("0.00000001");
   const dearer = estimate({}, model({ input_cache_read: "0.00001" }));
   expect(component(dearer, "prompt").lowest.unitPriceUsd).toBe("0.00000015");
 });
 
-test("the highest price of the prompt is that of a cache that is written", () => {
+test("the highest price of the prompt includes the cache write price", () => {
   const price = (pricing: object, request = {}) =>
     component(estimate(request, model(pricing)), "prompt").highest.unitPriceUsd;
   expect(price({ input_cache_write: "0.0000002" })).toBe("0.0000002");
-  // Below the price of the prompt it is for storage, and comes on top.
+  // A cache write price below the prompt price is for storage only, and is added to it.
   expect(price({ input_cache_write: "0.00000005" })).toBe("0.0000002");
   const hour = { input_cache_write: "0.0000002", input_cache_write_1h: "0.0000003" };
   expect(price(hour)).toBe("0.0000002");
   expect(price(hour, { cache_control: { type: "ephemeral", ttl: "1h" } })).toBe("0.0000003");
 });
 
-test("long prompts are estimated at the prices of long prompts, short ones are not", () => {
+test("an override for long prompts applies to a long prompt and not to a short one", () => {
   const overrides = [{ min_prompt_tokens: 2000, prompt: "0.0000003", completion: "0.000001" }];
   const short = estimate({}, model({ overrides }));
   expect(component(short, "prompt").highest.unitPriceUsd).toBe("0.00000015");
@@ -97,13 +97,13 @@ test.each([
   [{ max_completion_tokens: 200 }, 200],
   [{ max_tokens: 100, max_completion_tokens: 200 }, 200],
   [{ max_tokens: 100, n: 3 }, 300],
-  // Some providers take no lower limit than 16, and OpenRouter raises it.
+  // OpenRouter raises a lower value to 16, the minimum of some providers.
   [{ max_tokens: 1 }, 16],
-  // Some take 0 for no limit at all.
+  // Some providers treat 0 as unlimited.
   [{ max_tokens: 0, n: 2 }, 8192],
   [{ max_tokens: null, n: null }, 4096],
   [{ n: 2 }, 8192],
-  // The model's own limit is lower.
+  // The limit of the model is lower.
   [{ max_tokens: 1_000_000 }, 4096],
   [{ max_tokens: Number.MAX_SAFE_INTEGER }, 4096],
 ])("the completion of %j has at most %d tokens", (request, quantity) => {
@@ -112,30 +112,30 @@ test.each([
   expect(highest).toEqual({ quantity, unitPriceUsd: "0.0000006", nanodollars: quantity * 600 });
 });
 
-test("a model that states no longest completion can fill its context", () => {
+test("a completion can fill the context of a model that states no max_completion_tokens", () => {
   const one = model({}, { top_provider: { max_completion_tokens: null } });
   expect(component(estimate({}, one), "completion").highest.quantity).toBe(128_000);
 });
 
-test("without any limit of the completion there is no highest total", () => {
+test("the highest total is null if nothing limits the completion", () => {
   const result = estimate({}, model({}, { top_provider: null, context_length: null }));
   expect(result.highestNanodollars).toBeNull();
-  expect(result.notes).toContain("The length of the completion is not bounded: set max_tokens.");
+  expect(result.notes).toContain("The length of the completion is unbounded: set max_tokens.");
 });
 
-test("reasoning that is dearer than the completion sets its highest price", () => {
+test("the highest price of the completion is the reasoning price if that is higher", () => {
   const price = (internal_reasoning: string) =>
     component(estimate({}, model({ internal_reasoning })), "completion").highest.unitPriceUsd;
   expect(price("0.000001")).toBe("0.000001");
   expect(price("0.0000001")).toBe("0.0000006");
 });
 
-test("a fee for each request is in both totals", () => {
+test("both totals include the price of a request", () => {
   const result = estimate({ max_tokens: 0 }, model({ request: "0.005", prompt: "0", completion: "0" }));
   expect(result).toMatchObject({ lowestNanodollars: 5_000_000, highestNanodollars: 5_000_000 });
 });
 
-test("totals are the sums of their components, rounded down and up", () => {
+test("totals are the sums of their components, the lowest rounded down and the highest rounded up", () => {
   const result = estimate({ max_tokens: 21 }, model({ prompt: "0.0000000001", completion: "0.0000000001" }));
   expect(result.lowestNanodollars).toBe(0);
   expect(result.highestNanodollars).toBe(Math.ceil(mostTokens({ max_tokens: 21 }) / 10) + 3);
@@ -167,7 +167,7 @@ test.each([
   ["unknown_fields", { provider: { options: {} } }],
   ["unknown_fields", { reasoning: { mode: "long" }, max_tokens: 10 }],
   ["unknown_fields", { messages: [{ role: "user", content: TEXT, attachments: ["file_1"] }] }],
-])("%s has no highest cost, and the notes say so", (name, request) => {
+])("the highest cost is null and a note is added for %s in %j", (name, request) => {
   const plain = estimate({});
   const result = estimate(request);
   expect(component(result, name)).toMatchObject({
@@ -178,24 +178,29 @@ test.each([
   expect(result.notes).toHaveLength(plain.notes.length + 1);
 });
 
-test("a model that answers with images, or searches by itself, has no highest cost", () => {
+test("the highest cost is null for a model that generates images or always searches the web", () => {
   const painter = model({}, { architecture: { output_modalities: ["text", "image"] } });
   expect(component(estimate({ modalities: ["image"] }, painter), "media_output").highest.quantity).toBeNull();
   const searcher = model({}, { id: "perplexity/sonar" });
   expect(component(estimate({}, searcher), "web_search").highest.quantity).toBeNull();
 });
 
-test.each([["-1"], ["gibberish"], [undefined]])("a price of %s is not known beforehand", (prompt) => {
-  const result = estimate({}, model({ prompt }));
-  expect(component(result, "prompt")).toMatchObject({
-    lowest: { nanodollars: 0 },
-    highest: { unitPriceUsd: null, nanodollars: null },
-  });
-  expect(result.highestNanodollars).toBeNull();
-  expect(result.notes).toContain("What test/model charges for prompt is not known before the call.");
-});
+test.each([["-1"], ["gibberish"], [undefined]])(
+  "the highest cost is null for a listed price of %s",
+  (prompt) => {
+    const result = estimate({}, model({ prompt }));
+    expect(component(result, "prompt")).toMatchObject({
+      lowest: { nanodollars: 0 },
+      highest: { unitPriceUsd: null, nanodollars: null },
+    });
+    expect(result.highestNanodollars).toBeNull();
+    expect(result.notes).toContain(
+      "The price that test/model charges for prompt is not known before the request.",
+    );
+  },
+);
 
-test("a service tier of other prices bounds nothing", () => {
+test("the lowest cost is 0 and the highest null for a service tier whose prices are not listed", () => {
   expect(estimate({ service_tier: "priority" })).toMatchObject({
     lowestNanodollars: 0,
     highestNanodollars: null,
@@ -205,7 +210,7 @@ test("a service tier of other prices bounds nothing", () => {
   expect(tier.notes).toEqual(estimate({}).notes);
 });
 
-test("fields that change no price leave the highest cost, and so do those that are null", () => {
+test("the highest cost is known for a request with harmless fields and with fields that are null", () => {
   const fields = {
     temperature: 1,
     stop: ["x"],
@@ -220,7 +225,7 @@ test("fields that change no price leave the highest cost, and so do those that a
   expect(estimate({ ...fields, ...nothing, provider }).highestNanodollars).toBeGreaterThan(0);
 });
 
-test("the note on unknown fields names five at most, none longer than 64 characters, and no value", () => {
+test("the note on unknown fields has at most five names of at most 64 characters, and no value", () => {
   const names = ["a", "b", "c", "d", "e", "f"].map((letter) => letter.repeat(100));
   const { notes } = estimate(Object.fromEntries(names.map((name) => [name, "SECRET"])));
   const note = notes.at(-1) ?? "";
@@ -231,12 +236,12 @@ test("the note on unknown fields names five at most, none longer than 64 charact
   expect(note).not.toContain("SECRET");
 });
 
-test("a surcharge in place of a discount is no price that is known", () => {
+test("the highest cost is null for a negative discount", () => {
   expect(estimate({}, model({ discount: -0.5 })).highestNanodollars).toBeNull();
   expect(estimate({}, model({ discount: 0.5 })).highestNanodollars).toBe(estimate({}).highestNanodollars);
 });
 
-test("overrides that apply together are counted together", () => {
+test("the highest price combines overrides that can apply at the same time", () => {
   const overrides = [
     { utc_start: 100, utc_end: 400, prompt: "0.000001" },
     { min_prompt_tokens: 10, input_cache_write: "0.0000005" },
@@ -245,7 +250,7 @@ test("overrides that apply together are counted together", () => {
   expect(highest.unitPriceUsd).toBe("0.0000015");
 });
 
-test("fallbacks span the cheapest and the dearest model", () => {
+test("totals range from the cheapest to the most expensive of the fallback models", () => {
   const cheap = model({ prompt: "0.00000001", completion: "0.00000001" }, { id: "test/cheap" });
   const dear = model({ prompt: "0.00001", completion: "0.00001" }, { id: "test/dear" });
   const result = estimate({}, dear, cheap);
@@ -259,14 +264,14 @@ test("fallbacks span the cheapest and the dearest model", () => {
   expect(estimate({}, cheap, model({ prompt: "-1" })).highestNanodollars).toBeNull();
 });
 
-test("what a number cannot hold exactly has no highest", () => {
+test("the highest cost is null if it exceeds the largest safe integer", () => {
   expect(estimate({ n: Number.MAX_SAFE_INTEGER }).highestNanodollars).toBeNull();
   const endless = model({}, { top_provider: null, context_length: null });
   expect(estimate({ max_tokens: 1e15 }, endless).highestNanodollars).toBeNull();
   expect(estimate({ max_tokens: 1e300 }, endless).highestNanodollars).toBeNull();
 });
 
-test("an estimate of no model is a mistake of its caller", () => {
+test("estimateCost throws if there is no candidate", () => {
   expect(() => estimateCost({ ...toRequestBody({ messages: MESSAGES }), mayHitCache: false }, [])).toThrow(
     RangeError,
   );

@@ -11,7 +11,7 @@ const most = (fields: Record<string, unknown>): number | null =>
   boundPromptSize(toRequestBody(fields)).maxTokens;
 const bytes = (fields: Record<string, unknown>): number => toRequestBody(fields).bytes.length;
 
-test("every message adds its bytes and marks", () => {
+test("each message adds its bytes and the tokens of its marks", () => {
   const one = { messages: MESSAGES };
   const two = { messages: [...MESSAGES, { role: "assistant", content: "Paris." }] };
   expect(most(one)).toBe(bytes(one) + TEMPLATE + MARKS);
@@ -30,7 +30,7 @@ test.each([
 });
 
 test.each([["tools"], ["functions"]])(
-  "%s add their bytes, what they are printed as, and instructions",
+  "%s add their bytes, their rendered tokens and instructions",
   (name) => {
     const tool = { type: "function", function: { name: "f", parameters: { type: "object" } } };
     const request = { messages: MESSAGES, [name]: [tool] };
@@ -43,7 +43,7 @@ test.each([["tools"], ["functions"]])(
   },
 );
 
-test("the format of the answer adds what it is printed as, and instructions unless it is text", () => {
+test("response_format adds its rendered tokens, and instructions unless its type is text", () => {
   for (const [type, instructions] of [
     ["json_object", 1024],
     ["text", 0],
@@ -62,28 +62,28 @@ test.each([
   ],
   ["function_call", { role: "assistant", function_call: { name: "f", arguments: '{"a":{"b":1}}' } }],
   ["a tool's result", { role: "tool", content: '{"a":{"b":1}}' }],
-])("JSON in %s adds what it is printed as", (_, message) => {
+])("JSON in %s adds its rendered tokens", (_, message) => {
   const request = { messages: [message] };
   const added = (most(request) ?? NaN) - bytes(request) - TEMPLATE - MARKS;
-  // The escapes of its quotes count too.
+  // The bound also counts the escapes of the quotes.
   expect(added).toBeGreaterThanOrEqual(boundRenderedTokens({ a: { b: 1 } }) ?? NaN);
   expect(most({ messages: [{ role: "tool", content: "{no JSON" }] })).not.toBeNull();
 });
 
-test("a value that nests beyond 600 levels has no bound", () => {
+test("JSON that nests beyond 600 levels is unbounded", () => {
   const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
   expect(most({ messages: [{ role: "tool", content: nested(500) }] })).not.toBeNull();
   expect(most({ messages: [{ role: "tool", content: nested(100_000) }] })).toBeNull();
 });
 
-test("a $ref in the arguments of a call means nothing, and neither does a property of that name", () => {
+test("$ref is not resolved in the arguments of a tool call or as the name of a property", () => {
   expect(boundRenderedTokens({ $ref: "#/none" })).toBeGreaterThan(0);
   const schema = { properties: { $ref: { type: "string" } } };
   expect(boundRenderedTokens(schema, schema)).toBeGreaterThan(0);
   expect(boundRenderedTokens({ $ref: "#/none" }, schema)).toBeUndefined();
 });
 
-test("a definition is found by an escaped name, and counted wherever it is used", () => {
+test("a definition with an escaped name is found, and counted for each reference", () => {
   const of = (uses: number) => {
     const schema = {
       $defs: { "a/b~c": { description: "x".repeat(100) } },
@@ -94,7 +94,7 @@ test("a definition is found by an escaped name, and counted wherever it is used"
   expect(of(3) - of(2)).toBeGreaterThan(100);
 });
 
-test("a text of the longest words has at least the tokens that are promised, and o200k makes 2,100 of it", () => {
+test("the minimum for a text of very long words is at most the 2,100 tokens of o200k", () => {
   const words =
     " notwithstanding administration telecommunications constitutional responsibilities international organizations";
   const { minTokens } = boundPromptSize(
@@ -104,7 +104,7 @@ test("a text of the longest words has at least the tokens that are promised, and
   expect(minTokens).toBeLessThanOrEqual(2_100);
 });
 
-test("what normalisation removes or shortens does not count at the least", () => {
+test("the minimum does not count characters that normalization removes or shortens", () => {
   const content = `${" ".repeat(10_000)}${"-".repeat(10_000)}${"a".repeat(10_000)}${"\u200b\u200c".repeat(10_000)}`;
   expect(boundPromptSize(toRequestBody({ messages: [{ role: "user", content }] })).minTokens).toBe(0);
 });

@@ -121,7 +121,7 @@ test("a stream that the connection ends before [DONE] says so to its reader", as
   client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
   const response = await client.waitForEnd("the broken stream");
   expect(response?.body.toString()).toContain(
-    '"message":"OpenRouter closed the connection before its answer was complete; the request may have been billed."',
+    '"message":"OpenRouter closed the connection before its response was complete; the request may have been billed."',
   );
 });
 

@@ -47,7 +47,7 @@ test.each([
 test("a wrong key is the operator's to mend when it is the gateway's, and the caller's when it is theirs", () => {
   expect(refused(401, JSON_TYPE)).toMatchObject({
     code: "upstream_auth_failed",
-    message: "OpenRouter refused the gateway's own key; the operator has to set a valid OPENROUTER_API_KEY.",
+    message: "OpenRouter rejected the gateway's own key; the operator has to set a valid OPENROUTER_API_KEY.",
   });
   expect(refused(401, JSON_TYPE, false)).toBeUndefined();
   expect(refused(403, JSON_TYPE)).toBeUndefined();

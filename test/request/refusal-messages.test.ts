@@ -14,7 +14,7 @@ test.each<[message: string, body: string | Uint8Array]>([
   ["The request body is not valid JSON.", "{"],
   ["The request body is not valid JSON.", "\u00ef{}"],
   ["The request body has a field more than once; send each field once.", '{"a":1,"a":2}'],
-  ["Name a model: set model, a non-empty models, or preset.", '{"messages":[{"role":"user"}]}'],
+  ["The request names no model; set model, a non-empty models, or preset.", '{"messages":[{"role":"user"}]}'],
 ])("the caller is told in words what is wrong with the body: %s", (message, body) => {
   expect(expectRefusal(body).message).toBe(message);
 });

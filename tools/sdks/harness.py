@@ -22,7 +22,7 @@ SLOW = "sim/ok:events=400,gapMs=50"
 #: Breaks off in the middle of a stream, between two events.
 CUT = "sim/cut"
 #: What the gateway says of such a stream.
-WHY_CUT = "OpenRouter closed the connection before its answer was complete"
+WHY_CUT = "OpenRouter closed the connection before its response was complete"
 #: Never answers.
 SILENT = "sim/hang"
 #: Answers 429 once, with a second to wait, and then as usual.
