@@ -1,19 +1,19 @@
 import { expect, test } from "vitest";
 import { toColumnText, toMessageText, truncate } from "../src/bounded-text.ts";
 
-test("truncate marks a text that is longer than it may be, and no other", () => {
+test("truncate marks only texts that exceed the limit", () => {
   expect(truncate("abc", 3)).toBe("abc");
   expect(truncate("abcd", 3)).toBe("abc…");
   expect(truncate("", 0)).toBe("");
 });
 
-test("toMessageText replaces what is not printable ASCII, one code unit by one", () => {
+test("toMessageText replaces each code unit that is not printable ASCII", () => {
   expect(toMessageText("a b~\u0000\u001b\u007fé", 10)).toBe("a b~????");
   expect(toMessageText("\u{1f600}…", 3)).toBe("???");
   expect(toMessageText("éé\u{1f600}", 3)).toBe("???…");
 });
 
-test("toColumnText keeps 128 code units, without NUL and without half a surrogate pair", () => {
+test("toColumnText keeps 128 code units, and removes NUL and unpaired surrogates", () => {
   expect(toColumnText(`a\0b`)).toBe("ab");
   expect(toColumnText("\ud83d")).toBe("\ufffd");
   expect(toColumnText(`${"x".repeat(127)}\u{1f600}`)).toBe(`${"x".repeat(127)}\ufffd`);

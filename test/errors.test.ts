@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../src/errors.ts";
 
-test("an error that needs no words of its own takes its message from the table", () => {
+test("an error without a message of its own takes its message from the table", () => {
   const cause = new Error("reset");
   const error = new GatewayError("upstream_disconnected", { cause });
   expect(error).toMatchObject({ status: 502, source: "upstream", param: null, cause });
   expect(error.message).toMatch(/closed the connection before its answer was complete/);
 });
 
-test("an error takes its retry-after from the table unless it brings its own", () => {
+test("an error takes its retry-after from the table unless it is created with one", () => {
   expect(new GatewayError("overloaded", "Too many.").headers).toEqual({ "retry-after": "1" });
   const headers = { "retry-after": "5" };
   expect(new GatewayError("store_unavailable", "No journal.", { headers }).headers).toEqual(headers);

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { startTestGateway } from "./support/gateway.ts";
 
-/** As most machines do, with 127.0.0.1 and ::1; this second address is there without IPv6 too. */
+/** Makes localhost resolve to two addresses, as on most machines (127.0.0.1 and ::1). The second one works without IPv6. */
 function resolveLocalhostTwice(): void {
   const addresses = [
     { address: "127.0.0.1", family: 4 },
@@ -28,7 +28,7 @@ async function connects(host: string, port: number): Promise<boolean> {
   );
 }
 
-test("a gateway on localhost has one server, so that no connection escapes its limits and its end", async () => {
+test("a gateway on localhost listens on one address, so that no connection escapes its limits and its shutdown", async () => {
   resolveLocalhostTwice();
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { HOST: "localhost" });
   expect(await connects(new URL(gateway.url).hostname.replace(/[[\]]/g, ""), gateway.port)).toBe(true);

@@ -10,7 +10,7 @@ test.each([null, undefined, {}, { length: 1 }, "a", 1])("%j has no items", (valu
   expect(readItems(value)).toEqual([]);
 });
 
-test("objects and arrays are returned as they are", () => {
+test("objects and arrays are returned unchanged", () => {
   const object = { a: 1 };
   const array = [1];
   expect(isJsonObject(object)).toBe(true);

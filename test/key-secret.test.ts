@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { createSecret, digestSecret, getSecretPrefix, isMistyped } from "../src/key-secret.ts";
 
-test("every secret is new, well formed, and recognised by its first characters", () => {
+test("every secret is unique, well formed, and starts with its prefix", () => {
   const secrets = Array.from({ length: 1_000 }, createSecret);
   expect(new Set(secrets).size).toBe(1_000);
   for (const secret of secrets) {
@@ -13,7 +13,7 @@ test("every secret is new, well formed, and recognised by its first characters",
   expect(getSecretPrefix(secrets[0] ?? "")).toHaveLength(12);
 });
 
-test("one wrong, swapped, missing or added character is always found without a look-up", () => {
+test("one wrong, swapped, missing or added character is always detected without a look-up", () => {
   const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   fc.assert(
     fc.property(fc.nat(48), fc.nat(61), (at, digit) => {
@@ -32,7 +32,7 @@ test("one wrong, swapped, missing or added character is always found without a l
 });
 
 test.each(["", "' OR '1'='1", "x".repeat(1_000_000), "ключ", "sk-or-v1-x", "sk-demo"])(
-  "a text that is no key of the gateway's making is not called mistyped (%#)",
+  "a text that does not start like a gateway key is not called mistyped (%#)",
   (text) => {
     expect(isMistyped(text)).toBe(false);
   },
@@ -44,7 +44,7 @@ test("a digest is the SHA-256 of the secret's UTF-8 bytes", () => {
   );
 });
 
-test("each of 256 bits of a secret is as often one as zero", () => {
+test("each of the 256 bits of a secret is 1 as often as 0", () => {
   const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   const count = 2_000;
   const values = Array.from({ length: count }, () =>
@@ -58,7 +58,7 @@ test("each of 256 bits of a secret is as often one as zero", () => {
     { length: 256 },
     (_, bit) => values.filter((value) => (value >> BigInt(bit)) & 1n).length,
   );
-  // Eight standard deviations from the mean: chance does not reach them.
+  // Eight standard deviations from the mean, which random secrets do not reach.
   expect(Math.min(...ones)).toBeGreaterThan(count / 2 - 4 * Math.sqrt(count));
   expect(Math.max(...ones)).toBeLessThan(count / 2 + 4 * Math.sqrt(count));
 });
@@ -70,6 +70,6 @@ test.each([
   "ключ".repeat(13),
   `${"0".repeat(49)}\n`,
   "é".repeat(49),
-])("what begins as a key of the gateway's making and goes on as anything else is mistyped (%#)", (rest) => {
+])("a text that starts like a gateway key and continues differently is mistyped (%#)", (rest) => {
   expect(isMistyped(`sk-slc-${rest}`)).toBe(true);
 });

@@ -4,10 +4,10 @@ import { escapeUnprintable, escapeUnprintableJson } from "../src/printable.ts";
 
 /** Escape, DEL, CSI, right-to-left override, isolate, zero-width joiner, line separator, byte order mark, a tag. */
 const HOSTILE = "a\u001b[31m\u007f\u009b\u202e\u2066\u200d\u2028\ufeff\u{e0041}z";
-// oxlint-disable-next-line no-control-regex -- what a terminal would obey
+// oxlint-disable-next-line no-control-regex -- characters that a terminal interprets
 const ACTIVE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/u;
 
-test("characters that act on a terminal are written as their numbers, and all others as they are", () => {
+test("escapes characters that act on a terminal by their numbers, and keeps all others", () => {
   expect(escapeUnprintable(HOSTILE)).toBe(
     String.raw`a\u{1b}[31m\u{7f}\u{9b}\u{202e}\u{2066}\u{200d}\u{2028}\u{feff}\u{e0041}z`,
   );
@@ -15,13 +15,13 @@ test("characters that act on a terminal are written as their numbers, and all ot
   for (const text of ["openai/gpt-4o:free", "模型 naïve 🌍 é"]) expect(escapeUnprintable(text)).toBe(text);
 });
 
-test("JSON keeps its meaning when its hidden characters are escaped", () => {
+test("escaping hidden characters keeps the meaning of JSON", () => {
   const json = `${JSON.stringify({ [HOSTILE]: HOSTILE }, null, 2)}\n`;
   expect(escapeUnprintableJson(json)).not.toMatch(ACTIVE);
   expect(JSON.parse(escapeUnprintableJson(json))).toEqual({ [HOSTILE]: HOSTILE });
 });
 
-test("no field of a log line has a character that acts on a terminal", () => {
+test("no field of a log line contains a character that acts on a terminal", () => {
   let line = "";
   const logger = createLogger("info", { write: (text: string) => void (line += text) });
   logger.info({ model: HOSTILE, err: new Error(HOSTILE) }, HOSTILE);
