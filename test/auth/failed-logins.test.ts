@@ -21,7 +21,7 @@ vi.mock("node:crypto", async (original) => {
   return { ...crypto, hash };
 });
 
-/** A gateway over a cache of keys in SQLite, whose look-ups and digests are counted. */
+/** Starts a gateway over a key cache in SQLite whose look-ups and digests are counted. */
 async function start(env: Record<string, string | undefined> = LIMITED) {
   const cache = await startCache();
   const gateway = await startLoginGateway(cache.cache, env);
@@ -33,7 +33,7 @@ async function start(env: Record<string, string | undefined> = LIMITED) {
 
 const several = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
 
-test("over the limit an invented key costs neither a look-up nor a digest, of whichever form it is", async () => {
+test("over the limit, an invented key of any form costs neither a look-up nor a digest", async () => {
   const { statusFor, exceedLimit, state } = await start();
   await exceedLimit();
   const before = [state.lookUps, digests.made];
@@ -43,7 +43,7 @@ test("over the limit an invented key costs neither a look-up nor a digest, of wh
   expect(state.lookUps).toBe(LOGINS_MAX + 1);
 });
 
-test("over the limit of an address keys that were good before are served from it, changed ones as well", async () => {
+test("over the limit of an address, keys that were valid before stay valid, also after a change", async () => {
   const { statusFor, exceedLimit, service, state } = await start();
   const { secret } = await service.create(createKeyInput("team"), ACTOR);
   const unseen = await service.create(createKeyInput("unseen"), ACTOR);
@@ -57,7 +57,7 @@ test("over the limit of an address keys that were good before are served from it
   await waitUntil(async () => (await statusFor(secret)) === 200 && state.lookUps > before, "the new look-up");
 });
 
-test("a key that is revoked is served no more, and costs no digest once it has been refused", async () => {
+test("a revoked key is refused, and costs no digest after its first refusal", async () => {
   const { statusFor, exceedLimit, service, state } = await start();
   const { secret } = await service.create(createKeyInput("team"), ACTOR);
   expect(await statusFor(secret)).toBe(200);
@@ -70,7 +70,7 @@ test("a key that is revoked is served no more, and costs no digest once it has b
   expect([state.lookUps, digests.made]).toEqual(before);
 });
 
-test("a key that is configured by its digest is served over the limit, though its secret was never seen", async () => {
+test("over the limit, a key that is configured by its digest is valid although its secret was never used", async () => {
   const { statusFor, exceedLimit } = await start({
     ...LIMITED,
     GATEWAY_API_KEYS: `team:sha256=${digestSecret("sk-by-digest").toString("hex")}`,
@@ -82,7 +82,7 @@ test("a key that is configured by its digest is served over the limit, though it
   expect(digests.made).toBe(before);
 });
 
-/** A store that finds a few keys, and whose look-ups end when the test says so. */
+/** A key store that finds a few keys, and counts its look-ups, which take 2 ms each. */
 function countedKeys(secrets: readonly string[] = []) {
   const names = new Map(
     secrets.map((secret, index) => [digestSecret(secret).toString("hex"), `key-${index}`]),
@@ -104,7 +104,7 @@ function countedKeys(secrets: readonly string[] = []) {
   return { keys, seen };
 }
 
-test("a burst of invented keys makes as many look-ups as the limit allows, a few at once", async () => {
+test("a burst of invented keys causes only as many look-ups as the limit allows, a few at once", async () => {
   const { keys, seen } = countedKeys();
   const { statusFor } = await startLoginGateway(keys, LIMITED);
   const statuses = await Promise.all(several(300, () => statusFor(createSecret())));
@@ -114,7 +114,7 @@ test("a burst of invented keys makes as many look-ups as the limit allows, a few
   expect(seen.mostRunning).toBeLessThanOrEqual(AT_ONCE_MAX);
 });
 
-test("a burst of invented keys from many addresses makes only a few look-ups at once", async () => {
+test("a burst of invented keys from many addresses causes only a few concurrent look-ups", async () => {
   const { keys, seen } = countedKeys();
   const { statusFor } = await startLoginGateway(keys, { ...LIMITED, TRUST_PROXY: "loopback" });
   const statuses = await Promise.all(
@@ -125,7 +125,7 @@ test("a burst of invented keys from many addresses makes only a few look-ups at 
   expect(seen.mostRunning).toBeLessThanOrEqual(AT_ONCE_MAX);
 });
 
-test("a hundred good keys that come from one address at a cold start are all served", async () => {
+test("a hundred valid keys from one address are all accepted after a cold start", async () => {
   const secrets = several(100, createSecret);
   const { keys, seen } = countedKeys(secrets);
   const { statusFor } = await startLoginGateway(keys, { RATE_LIMIT_MAX: "1" });
@@ -135,7 +135,7 @@ test("a hundred good keys that come from one address at a cold start are all ser
   expect(seen.mostRunning).toBeLessThanOrEqual(AT_ONCE_MAX);
 });
 
-test("where callers may be anonymous, a text that no database has is never looked up", async () => {
+test("with ALLOW_ANONYMOUS, a text that cannot be a stored key is never looked up", async () => {
   const { statusFor, state, exceedLimit } = await start({ RATE_LIMIT_MAX: "100", ALLOW_ANONYMOUS: "true" });
   for (const secret of ["sk-anything", "none", "sk-or-v1-x"]) expect(await statusFor(secret)).toBe(200);
   expect(state.lookUps).toBe(0);

@@ -20,7 +20,7 @@ test.each([
   [403, undefined],
   [502, "application/xhtml+xml"],
   [599, JSON_TYPE],
-])("an answer of status %i and type %s is relayed", (status, type) => {
+])("relays a response of status %i and type %s", (status, type) => {
   expect(refused(status, type)).toBeUndefined();
 });
 
@@ -40,11 +40,11 @@ test.each([
   [300, JSON_TYPE, REDIRECT],
   [399, "text/event-stream", REDIRECT],
   [600, JSON_TYPE, NO_STATUS],
-])("an answer of status %i and type %s is refused, and the caller is told why", (status, type, message) => {
+])("rejects a response of status %i and type %s with the reason in the message", (status, type, message) => {
   expect(refused(status, type)).toMatchObject({ code: "upstream_bad_response", status: 502, message });
 });
 
-test("a wrong key is the operator's to mend when it is the gateway's, and the caller's when it is theirs", () => {
+test("a 401 of upstream is the operator's to fix when the key is the gateway's, and the client's when it sent its own", () => {
   expect(refused(401, JSON_TYPE)).toMatchObject({
     code: "upstream_auth_failed",
     message: "OpenRouter rejected the gateway's own key; the operator has to set a valid OPENROUTER_API_KEY.",
@@ -54,7 +54,7 @@ test("a wrong key is the operator's to mend when it is the gateway's, and the ca
 });
 
 test.each(["text/html", "Text/HTML; charset=UTF-8"])(
-  "a page (%s) of the edge keeps only its status and retry-after",
+  "keeps only status and retry-after of a web page (%s) from OpenRouter's edge",
   (type) => {
     const error = refused(400, type);
     expect(error).toMatchObject({
@@ -72,7 +72,7 @@ test.each(["text/html", "Text/HTML; charset=UTF-8"])(
   },
 );
 
-test("a page of the edge forbids a retry unless its status proves that OpenRouter executed nothing", () => {
+test("forbids a retry after a web page unless its status proves that OpenRouter executed nothing", () => {
   const statuses = [400, 402, 403, 404, 408, 413, 429, 499, 500, 501, 502, 503, 504, 520, 521, 522, 523, 524];
   const forbidden = [...statuses, 525, 526, 527, 529, 530, 599].filter(
     (status) => refused(status, "text/html")?.headers["x-should-retry"] === "false",
