@@ -6,15 +6,15 @@ import { readChatRequest } from "../../src/request/chat-request.ts";
 import { measureCpuMs, scaleToMachine, canParseJson } from "../support/cpu.ts";
 import { HOSTILE_TEXTS } from "../support/hostile-texts.ts";
 
-/** The most of one key, each of as many stars as fit. */
+/** The maximum number of patterns of one key, each with as many stars as fit. */
 const PATTERNS = Array.from({ length: 100 }, (_, index) => `${"*a".repeat(120)}*${index}b*`);
 const KEY: CallerKey = { id: "key_1", name: "bob", role: "caller", models: PATTERNS, onDisconnect: "cancel" };
 const TIMES_JSON_PARSE = 2;
-/** What no body has to be cheaper than; also the bound where `JSON.parse` refuses at once. */
+/** Minimum time that every body is allowed. For texts that `JSON.parse` rejects at once, the next constant applies. */
 const SMALL_MS = 40;
 const REFUSED_AT_ONCE_MS = 100;
 
-/** The gateway's own work on a body, from its bytes to its refusal. */
+/** Runs all checks of a body until the model policy rejects it. */
 function judge(bytes: Buffer): void {
   try {
     refuseForbiddenModels(KEY, readChatRequest(bytes));
@@ -26,14 +26,14 @@ function judge(bytes: Buffer): void {
 }
 
 test.each(HOSTILE_TEXTS)(
-  "takes at most twice the time of JSON.parse for %s",
-  // CPU time is measured: another process can evict the caches of a whole attempt.
+  "takes at most twice the time of JSON.parse to check %s",
+  // Retries, because another process can evict the CPU caches during a whole attempt.
   { timeout: 60_000, retry: 2 },
   (_, make) => {
     const bytes = Buffer.from(make());
     const isJson = canParseJson(bytes.toString());
     const parsing = measureCpuMs(() => canParseJson(bytes.toString()));
-    // What is judged is parsed on the way, so that comes on top.
+    // The checks include one run of JSON.parse, so the bound is three times its time.
     const allowed = scaleToMachine(isJson ? SMALL_MS : REFUSED_AT_ONCE_MS);
     const bound = Math.max(allowed, (TIMES_JSON_PARSE + 1) * parsing);
     expect(measureCpuMs(() => judge(bytes), bound)).toBeLessThanOrEqual(bound);
@@ -45,7 +45,7 @@ test.each([
   ["keys", `{"x":{${Array.from({ length: 200_000 }, (_, i) => `"k${i}":1`).join(",")}}}`],
   ["colliding keys", `{"x":{${Array.from({ length: 60_000 }, (_, i) => `"${i * 65_536}":1`).join(",")}}}`],
   ["values", `{"x":[${"1,".repeat(100_001)}1]}`],
-])("refuses too many %s as json_too_complex", (_, body) => {
+])("rejects too many %s as json_too_complex", (_, body) => {
   expect(() => readChatRequest(Buffer.from(body))).toThrow(
     expect.objectContaining({ code: "json_too_complex", status: 400 }),
   );
@@ -64,14 +64,14 @@ test.each([
     "plugins[0].analysis_models[63]",
     "64 models",
   ],
-])("names the field and the limit when %j", (fields, param, limit) => {
+])("names the field and the limit in the error for %j", (fields, param, limit) => {
   const body = JSON.stringify({ model: "a/b", messages: [{ role: "user", content: "hi" }], ...fields });
   expect(() => readChatRequest(Buffer.from(body))).toThrow(
     expect.objectContaining({ code: "invalid_value", param, message: expect.stringContaining(limit) }),
   );
 });
 
-test("takes a conversation of 2,000 messages with tools and their calls and large results", () => {
+test("accepts a conversation of 2,000 messages with tools, tool calls and large results", () => {
   const call = { id: "call_1", type: "function", function: { name: "f", arguments: '{"a":1}' } };
   const text = { type: "text", text: "hello", cache_control: { type: "ephemeral" } };
   const reasoning = { type: "reasoning.text", text: "so", signature: "s", format: "f", index: 0 };

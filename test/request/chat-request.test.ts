@@ -3,7 +3,7 @@ import { readChatRequest } from "../../src/request/chat-request.ts";
 import { expectRefusal } from "../support/expect-refusal.ts";
 
 const VALID = { model: "openai/gpt-4o-mini", messages: [{ role: "user", content: "hi" }] };
-/** Stands wherever a refused body has a value; no answer may contain it. */
+/** Value of fields in rejected bodies. No error response may contain it. */
 const SECRET = "5ecret-va1ue";
 
 const withFields = (fields: object): string => JSON.stringify({ ...VALID, ...fields });
@@ -37,7 +37,7 @@ test.each<[what: string, code: string, body: string | Uint8Array]>([
   ],
   ["513 open brackets", "json_too_deep", nested(513)],
   ["100,000 open brackets", "json_too_deep", "[".repeat(100_000)],
-])("%s instead of a JSON object is refused as %s", (_, code, body) => {
+])("rejects %s in place of a JSON object as %s", (_, code, body) => {
   const error = expectRefusal(body);
   expect({ status: error.status, type: error.type, code: error.code, param: error.param }).toEqual({
     status: 400,
@@ -56,26 +56,26 @@ test.each([
   ["", `{"":"${SECRET}","":1}`],
   ["\ud800", `{"\\ud800":"${SECRET}","\\uD800":1}`],
   ["k".repeat(64), `{"${"k".repeat(5_000)}":"${SECRET}","${"k".repeat(5_000)}":1}`],
-])("a second %j is refused", (param, body) => {
+])("rejects a repeated key %j", (param, body) => {
   const error = expectRefusal(body);
   expect([error.status, error.code, error.param]).toEqual([400, "duplicate_field", param]);
   expect(error.toJson()).not.toContain(SECRET);
 });
 
-test("repeated keys at deeper levels pass: only the top level is read by the gateway", () => {
+test("accepts repeated keys below the top level, which the gateway does not read", () => {
   const body = '{"model":"a/b","messages":[{"role":"user","role":"user"}],"x":{"model":1,"model":2}}';
   expect(readChatRequest(Buffer.from(body)).body.toString()).toBe(body);
 });
 
-test("a byte order mark is called by its name, because nobody can see it", () => {
+test("names the invisible byte order mark in the error message", () => {
   expect(expectRefusal(`\ufeff${withFields({})}`).message).toContain("byte order mark");
 });
 
-test("512 open brackets pass", () => {
+test("accepts 512 open brackets", () => {
   expect(readChatRequest(Buffer.from(nested(512))).body.toString()).toBe(nested(512));
 });
 
-test("20,000 bad messages and the last of 20,000 parts are refused with one small error", () => {
+test("rejects 20,000 invalid messages, or the last of 20,000 parts, with one small error", () => {
   const messages = Array.from({ length: 20_000 }, () => ({ role: 7, content: { [SECRET]: 1 } }));
   expect(expectRefusal(withFields({ messages })).toJson().length).toBeLessThan(300);
   const content: unknown[] = Array.from({ length: 20_000 }, () => ({ type: "text", text: SECRET }));
@@ -88,7 +88,7 @@ test("20,000 bad messages and the last of 20,000 parts are refused with one smal
 const TOOL_SCHEMA =
   '{"type":"object","properties":{"__proto__":{"polluted":true}},"__proto__":{"polluted":true}}';
 
-test("a tool schema with __proto__ passes and changes nothing", () => {
+test("accepts a tool schema with __proto__ and does not change Object.prototype", () => {
   const before = Object.getOwnPropertyNames(Object.prototype);
   const definition = `{"name":"f","parameters":${TOOL_SCHEMA},"__proto__":{"name":1}}`;
   const body = `{"model":"a/b","__proto__":{"stream":true},"messages":[{"role":"user","__proto__":{"content":7}}],"tools":[{"type":"function","function":${definition},"constructor":{"prototype":{"polluted":1}}}]}`;
@@ -99,7 +99,7 @@ test("a tool schema with __proto__ passes and changes nothing", () => {
   expect("polluted" in {}).toBe(false);
 });
 
-test("a model from nowhere but __proto__ is no model", () => {
+test("ignores a model inside __proto__", () => {
   const error = expectRefusal('{"__proto__":{"model":"a/b"},"messages":[{"role":"user"}]}');
   expect([error.code, error.param]).toEqual(["missing_required_parameter", "model"]);
 });

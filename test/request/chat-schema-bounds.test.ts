@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { readChatRequest } from "../../src/request/chat-request.ts";
 
-/** The code and the path with which a request with these fields is refused; undefined when it passes unchanged. */
+/** Returns the code and the path of the error for a request with these fields; undefined if the request is valid. */
 function refusalOf(fields: object): string | undefined {
   const body = JSON.stringify({ model: "a/b", messages: [{ role: "user", content: "hi" }], ...fields });
   try {
@@ -22,7 +22,7 @@ test.each([
   ["frequency_penalty", -2, 2],
   ["presence_penalty", -2, 2],
   ["repetition_penalty", 0, 2],
-])("%s may be anything from %d to %d and nothing beyond", (field, min, max) => {
+])("%s accepts numbers from %d to %d only", (field, min, max) => {
   for (const value of [min, min + 0.01, max - 0.01, max])
     expect(refusalOf({ [field]: value })).toBeUndefined();
   for (const value of [min - 0.01, max + 0.01])
@@ -35,7 +35,7 @@ test.each([
   ["max_completion_tokens", 0, Infinity],
   ["n", 1, Infinity],
   ["top_logprobs", 0, 20],
-])("%s may be any whole number from %d to %d and nothing beyond", (field, min, max) => {
+])("%s accepts whole numbers from %d to %d only", (field, min, max) => {
   const largest = Math.min(max, 1e300);
   for (const value of [min, min + 1, largest]) expect(refusalOf({ [field]: value })).toBeUndefined();
   expect(refusalOf({ [field]: min - 1 })).toBe(`invalid_value ${field}`);
@@ -79,7 +79,7 @@ test.each<[param: string, fields: object]>([
   ["cache_control", { cache_control: "ephemeral" }],
   ["prediction", { prediction: "p" }],
   ["debug", { debug: true }],
-])("%s of a wrong type is refused by its path", (param, fields) => {
+])("rejects %s of a wrong type with its path as param", (param, fields) => {
   expect(refusalOf(fields)).toBe(`invalid_type ${param}`);
 });
 
@@ -91,6 +91,6 @@ test.each<[what: string, fields: object]>([
   ["a list of stops", { stop: ["a"] }],
   ["a model that only models names", { model: undefined, models: ["a/b"] }],
   ["a model that only a preset names", { model: undefined, preset: "p" }],
-])("%s passes", (_, fields) => {
+])("accepts %s", (_, fields) => {
   expect(refusalOf(fields)).toBeUndefined();
 });

@@ -4,7 +4,7 @@ import { readChatRequest } from "../../src/request/chat-request.ts";
 const MESSAGES = '"messages":[{"role":"user","content":"hi"}]';
 const VALID = { model: "openai/gpt-4o-mini", messages: [{ role: "user", content: "hi" }] };
 
-/** What is forwarded of a body that passes. */
+/** Returns the bytes that the gateway forwards for a valid body. */
 function sent(body: string): string {
   return readChatRequest(Buffer.from(body)).body.toString();
 }
@@ -19,12 +19,12 @@ const NULLABLE =
   "parallel_tool_calls response_format reasoning reasoning_effort modalities image_config cache_control prediction " +
   "debug models preset route provider plugins transforms service_tier session_id user metadata trace a_new_field";
 
-test.each(NULLABLE.split(" "))("%s may be null", (field) => {
+test.each(NULLABLE.split(" "))("accepts null for %s", (field) => {
   const body = JSON.stringify({ ...VALID, [field]: null });
   expect(sent(body)).toBe(body);
 });
 
-test("fields inside of fields may be null", () => {
+test("accepts null in nested fields", () => {
   const part = { type: "text", text: null, cache_control: null, file: null, input_audio: null };
   const call = { id: null, type: null, function: null };
   const messages = [
@@ -87,25 +87,25 @@ test.each<[what: string, fields: object]>([
   ],
   ["a session of 256 characters", { session_id: "s".repeat(256) }],
   ["a tool choice of any shape", { tool_choice: { type: "allowed_tools", allowed_tools: { mode: "auto" } } }],
-])("%s passes", (_, fields) => {
+])("accepts %s", (_, fields) => {
   const body = JSON.stringify({ ...VALID, ...fields });
   expect(sent(body)).toBe(body);
 });
 
 test.each(["9223372036854775807", "-9223372036854775808", "1e400", "-1e400", "1.0", "1E2", "-0", "0"])(
-  "seed %s passes unchanged",
+  "forwards seed %s unchanged",
   (seed) => {
     const body = `{"model":"a/b",${MESSAGES},"seed":${seed}}`;
     expect(sent(body)).toBe(body);
   },
 );
 
-test.each(["18446744073709551616", "1e400", "1.0", "1e2"])("max_tokens %s passes unchanged", (number) => {
+test.each(["18446744073709551616", "1e400", "1.0", "1e2"])("forwards max_tokens %s unchanged", (number) => {
   const body = `{"model":"a/b",${MESSAGES},"max_tokens":${number},"top_k":${number}}`;
   expect(sent(body)).toBe(body);
 });
 
-test("the model is the first one named, and may be left to models or a preset", () => {
+test("the requested model is model, otherwise the first of models, otherwise undefined with a preset", () => {
   expect(read('"model":"openrouter/a/b","models":["openrouter/c/d"]')).toMatchObject({
     requestedModel: "openrouter/a/b",
     forwardedModel: "a/b",
@@ -117,7 +117,7 @@ test("the model is the first one named, and may be left to models or a preset", 
   expect(read('"preset":"p"')).toMatchObject({ requestedModel: undefined, forwardedModel: undefined });
 });
 
-test("only true asks for a stream", () => {
+test("stream is true only if the field is true", () => {
   const values = ["true", "false", "null"];
   expect(values.map((value) => read(`"model":"a/b","stream":${value}`).stream)).toEqual([true, false, false]);
   expect(read('"model":"a/b"').stream).toBe(false);

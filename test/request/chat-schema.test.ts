@@ -3,7 +3,7 @@ import type { GatewayError } from "../../src/errors.ts";
 import { expectRefusal as refusalOfBody } from "../support/expect-refusal.ts";
 
 const VALID = { model: "openai/gpt-4o-mini", messages: [{ role: "user", content: "hi" }] };
-/** Stands wherever a refused body has a value; no answer may contain it. */
+/** Value of fields in rejected bodies. No error response may contain it. */
 const SECRET = "5ecret-va1ue";
 const HUGE = 86_420_975;
 
@@ -29,7 +29,7 @@ test.each<[param: string, fields: object]>([
   ["model", { model: "" }],
   ["model", { model: null, models: [], preset: null }],
   ["model", { model: undefined, models: null, preset: "" }],
-])("a missing %s is refused", (param, fields) => {
+])("rejects a missing %s", (param, fields) => {
   const error = refusalOf(fields);
   expect([error.status, error.type, error.code, error.param]).toEqual([
     400,
@@ -98,7 +98,7 @@ test.each<[param: string, fields: object]>([
   ["user", { user: HUGE }],
   ["session_id", { session_id: HUGE }],
   ["debug.echo_upstream_body", { debug: { echo_upstream_body: SECRET } }],
-])("%s of a wrong type is refused: %j", (param, fields) => {
+])("rejects %s of a wrong type: %j", (param, fields) => {
   const error = refusalOf(fields);
   expect([error.status, error.code, error.param]).toEqual([400, "invalid_type", param]);
   expect(error.toJson()).not.toMatch(new RegExp(`${SECRET}|${HUGE}`));
@@ -121,7 +121,7 @@ test.each<[param: string, fields: object]>([
   ["top_logprobs", { top_logprobs: 21 }],
   ["stop", { stop: ["1", "2", "3", "4", SECRET] }],
   ["session_id", { session_id: SECRET.repeat(40) }],
-])("%s out of bounds is refused: %j", (param, fields) => {
+])("rejects %s out of range: %j", (param, fields) => {
   const error = refusalOf(fields);
   expect([error.status, error.code, error.param]).toEqual([400, "invalid_value", param]);
   expect(error.toJson()).not.toMatch(new RegExp(`${SECRET}|${HUGE}`));

@@ -12,7 +12,7 @@ test.each([
   expect(toFastModelId(id)).toBe(fast);
 });
 
-test("every speed but the standard one changes the model", () => {
+test("every speed except standard selects the fast model", () => {
   expect([undefined, null, "standard"].map(selectsFastModel)).toEqual([false, false, false]);
   expect(["fast", "FAST", "of-tomorrow", 1, ""].map(selectsFastModel)).toEqual([
     true,

@@ -4,12 +4,12 @@ import { parseJsonObject } from "../../src/request/json-object.ts";
 import { findTopLevelFields } from "../../src/request/top-level-fields.ts";
 import { expectRefusal } from "../support/expect-refusal.ts";
 
-/** Far more than a pass takes, and far less than one that goes back over what it has read. */
+/** Far more than the time of a single pass, and far less than that of a pass with backtracking. */
 const DEADLINE_MS = 3_000;
 const SECRET = "5ecret-va1ue";
 
 test.each(["[", '{"x":', '{"x":[', '"]['])(
-  "100,000 times %s are refused",
+  "rejects 100,000 repetitions of %s",
   { timeout: DEADLINE_MS },
   (unit) => {
     const body = unit.repeat(100_000);
@@ -18,7 +18,7 @@ test.each(["[", '{"x":', '{"x":[', '"]['])(
   },
 );
 
-test("20,000 bad parts are refused with one small error", { timeout: DEADLINE_MS }, () => {
+test("rejects 20,000 invalid parts with one small error", { timeout: DEADLINE_MS }, () => {
   const bad = { type: "text", text: { [SECRET]: SECRET } };
   const body = JSON.stringify({
     model: "a/b",
@@ -34,20 +34,20 @@ test.each([
   ["backslashes", `{"x":"${"\\".repeat(2_000_000)}`],
   ["backslashes that each end in a quote", `{"x":"${`${"\\\\".repeat(500)}\\"`.repeat(2_000)}`],
   ["empty strings", `{"x":[${'"",'.repeat(600_000)}`],
-])("two megabytes of %s are one pass", { timeout: DEADLINE_MS }, (_, json) => {
+])("reads two megabytes of %s in one pass", { timeout: DEADLINE_MS }, (_, json) => {
   const bytes = Buffer.from(json);
   expect(findTopLevelFields(bytes, 512).isTooDeep).toBe(false);
 });
 
-test("a body of very many values is refused, and one of many is not", { timeout: DEADLINE_MS }, () => {
+test("rejects a body of five million values and accepts one of 90,000", { timeout: DEADLINE_MS }, () => {
   const around = (values: string): string => `{"model":"a/b","x":[${values}1],"messages":[{"role":"user"}]}`;
   expect(expectRefusal(around("{},".repeat(5_000_000))).code).toBe("json_too_complex");
   const many = Buffer.from(around("1,".repeat(90_000)));
   expect(readChatRequest(many).body.length).toBe(many.length);
 });
 
-test("a field whose name is written with escapes is read, whatever was parsed before", () => {
-  // V8 can take the escaped key for the key that an earlier text had in its place.
+test("reads a field whose name has escapes, regardless of the texts parsed before it", () => {
+  // V8 can parse the escaped key as the key that an earlier text had at the same position.
   for (const field of ["model", "models", "speed", "max_tokens"]) {
     const [first = "", ...rest] = field;
     const hex = first.charCodeAt(0).toString(16).padStart(4, "0");
@@ -64,12 +64,12 @@ test.each([
   String.raw`{"a\u006d":"\u0041\\u0041"}`,
   String.raw`{"\u0022\u005c\u007f":"\u0022"}`,
   String.raw`{"a":"\/\b\u00e9\u2028\ud83d\ude00"}`,
-])("parseJsonObject gives what JSON.parse gives for %s", (text) => {
+])("parseJsonObject returns the result of JSON.parse for %s", (text) => {
   expect(parseJsonObject(Buffer.from(text)).value).toEqual(JSON.parse(text));
 });
 
 test.each([String.raw`{"\U0061":1}`, String.raw`{"a":"\u00"}`, String.raw`{"a":"\u00g1"}`])(
-  "parseJsonObject refuses %s as JSON.parse does",
+  "parseJsonObject rejects %s as JSON.parse does",
   (text) => {
     expect(() => parseJsonObject(Buffer.from(text))).toThrow(/not valid JSON/);
   },

@@ -7,7 +7,7 @@ import { INVALID_UTF8, JSON_TRAPS } from "../support/json-traps.ts";
 const around = (value: string): Buffer =>
   Buffer.from(`{"model":"a/b","x":${value},"messages":[{"role":"user"}]}`);
 
-/** What became of a body: its bytes as they would be forwarded, or the code of the refusal. */
+/** Returns the bytes that the gateway would forward for a body, or the code of the error. */
 function outcomeOf(body: Buffer): string {
   try {
     return readChatRequest(Buffer.from(body)).body.toString("latin1");
@@ -27,7 +27,7 @@ function parses(body: Buffer): boolean {
 }
 
 test.each(JSON_TRAPS)(
-  "%j is taken exactly when JSON.parse takes it, and not a byte of it changes",
+  "forwards the value %j unchanged if JSON.parse accepts it, and otherwise rejects it",
   (value) => {
     const body = around(value);
     expect(outcomeOf(body)).toBe(parses(body) ? body.toString("latin1") : "invalid_json");
@@ -35,11 +35,11 @@ test.each(JSON_TRAPS)(
 );
 
 test.each(JSON_TRAPS)(
-  "%j as the whole body is taken only if it is an object that makes a request",
+  "rejects the whole body %j with a code that depends on whether it is an object",
   (value) => {
     const code = outcomeOf(Buffer.from(value));
     const isObject = parses(Buffer.from(value)) && /^\s*\{/.test(value);
-    // A byte order mark is white space to a regular expression, not to JSON.
+    // A byte order mark is white space in a regular expression, but not in JSON.
     expect(code).toBe(
       isObject
         ? value.includes('"a":1,"a"')
@@ -50,7 +50,7 @@ test.each(JSON_TRAPS)(
   },
 );
 
-test.each(INVALID_UTF8)("the bytes %j are refused as invalid UTF-8 wherever they stand", (...bytes) => {
+test.each(INVALID_UTF8)("rejects the bytes %j as invalid UTF-8 at any position", (...bytes) => {
   const bad = Buffer.from(bytes);
   for (const [before, after] of [
     ['{"model":"', '"}'],
@@ -62,7 +62,7 @@ test.each(INVALID_UTF8)("the bytes %j are refused as invalid UTF-8 wherever they
   }
 });
 
-test("UTF-16 and a byte order mark are refused", () => {
+test("rejects UTF-16 and a byte order mark", () => {
   expect(outcomeOf(Buffer.from("\ufeff{}", "utf16le"))).toBe("invalid_utf8");
   expect(outcomeOf(Buffer.from('{"model":"a/b"}', "utf16le"))).toBe("invalid_json");
   expect(outcomeOf(Buffer.from('\ufeff{"model":"a/b"}'))).toBe("invalid_json");
@@ -70,7 +70,7 @@ test("UTF-16 and a byte order mark are refused", () => {
 
 const PIECES = String.raw`{ } [ ] : , " \ / 0 1 9 e E + - . true null "a" "model" \u0041 \ud800 é`.split(" ");
 
-test("whatever is made of JSON's characters is taken exactly when JSON.parse takes it", () => {
+test("accepts a random sequence of JSON tokens exactly if JSON.parse accepts it", () => {
   const piece = fc.constantFrom(...PIECES, " ", "\n", "\t", "\u0001");
   const wrong = fc.check(
     fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
@@ -85,7 +85,7 @@ test("whatever is made of JSON's characters is taken exactly when JSON.parse tak
   expect(wrong.counterexample).toBeNull();
 });
 
-test("any bytes at all are an answer, never a crash", () => {
+test("rejects random bytes with a GatewayError", () => {
   const codes = ["invalid_json", "invalid_utf8", "missing_required_parameter"];
   const wrong = fc.check(
     fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => codes.includes(outcomeOf(Buffer.from(bytes)))),

@@ -11,7 +11,7 @@ import {
 const wrong = (message: string, path: PropertyKey[] = []) => ({ path, message, isWrongType: true });
 const bad = (message: string, path: PropertyKey[] = []) => ({ path, message, isWrongType: false });
 
-test("an array has no fewer and no more items than it may have", () => {
+test("arraySchema checks the minimum and maximum number of items", () => {
   const pair = arraySchema(stringSchema, { min: 2, max: 3 });
   expect(pair.findIssue(["a"])).toEqual(bad("must have at least 2 items"));
   expect(pair.findIssue(["a", "b"])).toBeUndefined();
@@ -20,7 +20,7 @@ test("an array has no fewer and no more items than it may have", () => {
   expect(arraySchema(stringSchema).findIssue([])).toBeUndefined();
 });
 
-test("an issue deep in arrays of objects is reported with its whole path", () => {
+test("an issue deep in arrays of objects has its whole path", () => {
   const rows = arraySchema(objectSchema({ cells: arraySchema(numberSchema(0, 1)) }));
   expect(rows.findIssue([{ cells: [] }, { cells: [1, 2] }])).toEqual(
     bad("must be from 0 to 1", [1, "cells", 1]),
@@ -29,7 +29,7 @@ test("an issue deep in arrays of objects is reported with its whole path", () =>
   expect(rows.findIssue([{ cells: {} }])).toEqual(wrong("must be an array", [0, "cells"]));
 });
 
-test("null is none of the alternatives unless it is named, whatever JavaScript calls its type", () => {
+test("typeSwitchSchema rejects null and arrays as objects, although their typeof is object", () => {
   const either = typeSwitchSchema(
     { string: true, object: objectSchema({ url: stringSchema }) },
     "a string or an object",
@@ -43,7 +43,7 @@ test("null is none of the alternatives unless it is named, whatever JavaScript c
   expect(list.findIssue({})).toEqual(wrong("must be an array of strings"));
 });
 
-test("a whole number may be too large for a double, and may not be a fraction or a string", () => {
+test("integerSchema accepts a number that is too large for a double, and rejects fractions and strings", () => {
   expect(integerSchema(-Infinity).findIssue(-Infinity)).toBeUndefined();
   expect(integerSchema(0).findIssue(Infinity)).toBeUndefined();
   expect(integerSchema(0, 5).findIssue(5)).toBeUndefined();
@@ -54,7 +54,7 @@ test("a whole number may be too large for a double, and may not be a fraction or
   }
 });
 
-test("a field that must be there is missed wherever it is absent, and not where it is inherited", () => {
+test("objectSchema rejects an object whose required field is absent or inherited", () => {
   const schema = objectSchema({ name: stringSchema, note: stringSchema.nullish() });
   const missed = { path: ["name"], isWrongType: true };
   expect(schema.findIssue({})).toMatchObject(missed);
@@ -64,7 +64,7 @@ test("a field that must be there is missed wherever it is absent, and not where 
   expect(schema.findIssue({ name: "n", note: 1 })).toEqual(wrong("must be a string", ["note"]));
 });
 
-test.each([null, [], "a", 1, true, undefined])("%j is no object", (value) => {
+test.each([null, [], "a", 1, true, undefined])("objectSchema rejects %j", (value) => {
   expect(objectSchema().findIssue(value)).toEqual(wrong("must be an object"));
   expect(objectSchema({ name: stringSchema.nullish() }).findIssue(value)).toEqual(wrong("must be an object"));
 });

@@ -59,36 +59,38 @@ test.each(STRIPPED)("%j is forwarded as %j", (asked, forwarded) => {
   expect(hasOptionalPrefix(asked)).toBe(true);
 });
 
-test.each(UNCHANGED)("%j is forwarded as it is", (asked) => {
+test.each(UNCHANGED)("%j is forwarded unchanged", (asked) => {
   expect(normalizeModelId(asked)).toBe(asked);
   expect(hasOptionalPrefix(asked)).toBe(false);
 });
 
-/** Each id with each suffix that is forwarded as something else than OpenRouter's own name for it. */
+/** Returns the ids, with and without prefix and with each suffix, that are not forwarded in OpenRouter's spelling. */
 function misnamed(ids: readonly string[]): string[] {
   return ids
     .flatMap((id) => SUFFIXES.map((suffix) => id + suffix))
     .flatMap((id) => [
       [id, id] as const,
       [`openrouter/${id}`, id] as const,
-      // The prefix goes at most once: what is left is not looked at again.
+      // A normalized id must not change when it is normalized again.
       [normalizeModelId(`openrouter/${id}`), id] as const,
     ])
     .filter(([asked, forwarded]) => normalizeModelId(asked) !== forwarded)
     .map(([asked]) => asked);
 }
 
-test("listed ids stay when they are bare and lose the prefix exactly once when they have it", () => {
+test("listed ids are unchanged without the prefix and lose exactly one prefix", () => {
   expect(LISTED_IDS).toHaveLength(40);
   expect(SUFFIXES).toHaveLength(10);
   expect(misnamed(LISTED_IDS)).toEqual([]);
 });
 
-test("so does every id of OpenRouter's whole list", async ({ annotate }) => {
+test("all ids of OpenRouter's full list are unchanged without the prefix and lose exactly one prefix", async ({
+  annotate,
+}) => {
   const known = existsSync(FULL_LIST);
   const ids = known ? readFileSync(FULL_LIST, "utf8").split("\n").filter(Boolean) : LISTED_IDS;
   if (!known) {
-    const warning = `NOT CHECKED: OpenRouter's whole list of models is not here; only ${ids.length} ids were tried`;
+    const warning = `NOT CHECKED: OpenRouter's full list of models is missing; only ${ids.length} ids were tested`;
     console.warn(warning);
     await annotate(warning);
   }

@@ -16,7 +16,7 @@ test.each([
   [{ plugins: [{ id: "web" }, { id: "response-healing" }, null, "fusion"] }],
   [{ plugins: [{ id: "fusion", model: "a/b", enabled: false }] }],
   [{ plugins: [{ id: "auto-router", allowed_models: ["a/*"] }] }],
-])("%j asks no other model", (request) => {
+])("finds no nested model in %j", (request) => {
   expect(findNestedModels(request)).toEqual([]);
 });
 
@@ -74,7 +74,7 @@ test.each([
     { tools: [{ type: "openrouter:fusion", parameters: { analysis_models: ["a/b"] } }] },
     { "tools[0].parameters.analysis_models[0]": "a/b" },
   ],
-])("the models of %j are found where they are named", (request, expected) => {
+])("finds the models that %j names, with their paths", (request, expected) => {
   expect(Object.fromEntries(findNestedModels(request).map(({ param, name }) => [param, name]))).toEqual(
     expected,
   );
@@ -93,7 +93,7 @@ test.each([
     "tools[0].parameters.model",
     "openai/gpt-5-image",
   ],
-])("%j asks models that it leaves to OpenRouter", (request, param, name) => {
+])("finds the model that OpenRouter chooses for %j", (request, param, name) => {
   expect(findNestedModels(request)).toEqual([{ param, name }]);
 });
 
@@ -106,11 +106,11 @@ test.each([
   [{ id: "fusion", analysis_models: ["a/b", null], model: "a/b" }, ["analysis_models"]],
   [{ id: "fusion", analysis_models: ["a/b"] }, ["model"]],
   [{ id: "fusion", model: "a/b" }, ["analysis_models"]],
-])("of the plugin %j what is open asks the models of OpenRouter's choice", (plugin, open) => {
+])("finds openrouter/fusion for the plugin %j and its open fields %j", (plugin, open) => {
   const unnamed = findNestedModels({ plugins: [plugin] }).filter(({ name }) => name === "openrouter/fusion");
   expect(unnamed.map(({ param }) => param)).toEqual(open.map((field) => `plugins[0].${field}`));
 });
 
-test("a subagent without a model is the model that answers", () => {
+test("finds no nested model for a subagent without a model, which uses the model of the request", () => {
   expect(findNestedModels({ tools: [{ type: "openrouter:subagent" }] })).toEqual([]);
 });

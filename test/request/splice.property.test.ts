@@ -6,9 +6,9 @@ import { cutInPlace } from "../../src/request/splice.ts";
 import type { Span } from "../../src/request/top-level-fields.ts";
 import { anyText, formatObject, spellString, valueText, whitespace } from "../support/json-text.ts";
 
-/** A model id as it stands in a body, cut where the gateway must cut it. */
+/** The JSON spelling of a model id, split into the prefix to remove and the rest. */
 interface SpelledId {
-  /** JSON text of the prefix that must go, without quotes; empty where nothing may go. */
+  /** JSON text of the prefix to remove, without quotes; empty if the id has no optional prefix. */
   readonly prefix: string;
   readonly rest: string;
   readonly asked: string;
@@ -47,7 +47,7 @@ const otherId = fc
   .chain((id) => spellString(id).map((rest) => ({ prefix: "", rest, asked: id, sent: id })));
 const modelId: fc.Arbitrary<SpelledId> = fc.oneof(prefixedId, prefixedId, otherId);
 
-/** A member of the body: its text as asked, and as it must be sent. */
+/** Text of a member of the body, as the client sends it and as the gateway must forward it. */
 interface Member {
   readonly asked: string;
   readonly sent: string;
@@ -56,7 +56,7 @@ interface Member {
 const same = (text: string): Member => ({ asked: text, sent: text });
 const quoted = ({ prefix, rest }: SpelledId): Member => ({ asked: `"${prefix}${rest}"`, sent: `"${rest}"` });
 
-/** Keys that no check knows, each of them only once. */
+/** Unique keys that no check reads. */
 const unknownKey = anyText.map((text) => `X${text}`);
 const oddKeys = fc.subarray(["__proto__", "constructor", "", "Model", "model ", "\u0000model", "modelſ"]);
 const unknownMembers = fc
@@ -102,7 +102,7 @@ const chatBodies = fc
     return { asked: text("asked"), sent: text("sent"), model, models };
   });
 
-test("a body leaves with nothing cut but the prefix of its model ids, however it is spelled", () => {
+test("readChatRequest removes only the prefix of model ids, in any JSON spelling", () => {
   fc.assert(
     fc.property(chatBodies, ({ asked, sent, model, models }) => {
       const expected = JSON.parse(asked) as Record<string, unknown>;
@@ -132,7 +132,7 @@ const bytesAndCuts = fc
 
 const GUARD = 16;
 
-test("cutting in place leaves what a copy would have left, in the same memory and nowhere else", () => {
+test("cutInPlace gives the same bytes as a copy, and changes no memory outside of the buffer", () => {
   fc.assert(
     fc.property(bytesAndCuts, ({ bytes, cuts }) => {
       const kept = (at: number): boolean => !cuts.some(({ start, end }) => at >= start && at < end);
@@ -154,7 +154,7 @@ test("cutting in place leaves what a copy would have left, in the same memory an
   );
 });
 
-test("the longest run between two cuts is not moved", () => {
+test("cutInPlace does not move the longest run between two cuts", () => {
   const text = `${"a".repeat(5)}--${"b".repeat(900)}--${"c".repeat(7)}--d`;
   const body = Buffer.from(text);
   const long = body.byteOffset + text.indexOf("b");
@@ -164,7 +164,7 @@ test("the longest run between two cuts is not moved", () => {
   expect(left.byteOffset + left.indexOf("b")).toBe(long);
 });
 
-test("a body without a prefix is given back as it came", () => {
+test("readChatRequest returns a body without a prefix as the same memory", () => {
   const given = Buffer.from('{"model":"openai/x","messages":[{"role":"user","content":"hi"}]}');
   const { body: left } = readChatRequest(given);
   expect(left.buffer).toBe(given.buffer);

@@ -3,7 +3,7 @@ import { findTopLevelFields } from "../../src/request/top-level-fields.ts";
 
 const MAX_DEPTH = 8;
 
-/** The texts of the strings that are found in `json`. */
+/** Returns the texts of the strings that findTopLevelFields finds in `json`. */
 function found(json: string) {
   const bytes = Buffer.from(json);
   const { isTooDeep, keys, model, models } = findTopLevelFields(bytes, MAX_DEPTH);
@@ -11,7 +11,7 @@ function found(json: string) {
   return { isTooDeep, keys: keys.map(textOf), model: model && textOf(model), models: models.map(textOf) };
 }
 
-test("only strings directly in the list of models are models, and only the string of the field model is the model", () => {
+test("finds only strings directly in models, and model only if it is a string", () => {
   expect(found('{"models":["a",["b"],{"c":"d"}],"x":["e"],"model":["f"],"y":"g"}')).toEqual({
     isTooDeep: false,
     keys: ['"models"', '"x"', '"model"', '"y"'],
@@ -20,14 +20,14 @@ test("only strings directly in the list of models are models, and only the strin
   });
 });
 
-test("keys that only begin like model, or end like it, are other keys", () => {
+test("ignores keys that contain model or models only as a part", () => {
   const { model, models } = found(
     '{"mode":"a","modelx":"b","xmodel":"c","":"d","modelss":["e"],"nmodels":["f"]}',
   );
   expect({ model, models }).toEqual({ model: undefined, models: [] });
 });
 
-test("a key is known by what its escapes mean, and a key with an impossible escape is none", () => {
+test("recognizes a key with escapes, and ignores a key with an invalid escape", () => {
   expect(found(String.raw`{"\u006d\u006f\u0064\u0065\u006c":"a","\u006dodels":["b"]}`)).toMatchObject({
     model: '"a"',
     models: ['"b"'],
@@ -38,7 +38,7 @@ test("a key is known by what its escapes mean, and a key with an impossible esca
   });
 });
 
-test("text that is deeper than allowed is left at once, and what was found until there is given", () => {
+test("stops at the maximum depth, and returns the fields found before it", () => {
   expect(found(`{"model":"a","x":${"[".repeat(MAX_DEPTH - 1)}`)).toMatchObject({
     isTooDeep: false,
     model: '"a"',
@@ -52,7 +52,7 @@ test("text that is deeper than allowed is left at once, and what was found until
 });
 
 test.each([1, 62, 63, 64, 65, 200])(
-  "a string of %i characters that never closes ends with the text",
+  "an unclosed string of %i characters ends at the end of the text",
   (length) => {
     const json = `{"model":"${"a".repeat(length)}`;
     expect(found(json).model).toBe(`"${"a".repeat(length)}`);

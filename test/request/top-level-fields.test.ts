@@ -11,7 +11,7 @@ import {
   whitespace,
 } from "../support/json-text.ts";
 
-/** The same, found by cutting the text into tokens and walking through them: slow, and plainly right. */
+/** Reference implementation of findTopLevelFields: splits the text into tokens, which is slow and simple. */
 function naiveFields(text: string): { keys: Span[]; model: Span | undefined; models: Span[]; depth: number } {
   const latin1 = Buffer.from(text).toString("latin1");
   const tokens = Array.from(latin1.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/gs), (match) => ({
@@ -52,7 +52,7 @@ const member = fc.tuple(
 const text = fc
   .tuple(fc.array(member, { maxLength: 6 }), fc.array(whitespace, { minLength: 1, maxLength: 8 }))
   .map(([members, gaps]) => formatObject(members, gaps));
-/** Repeated keys, and `models` with anything but strings in it, are refused before its spans are looked at. */
+/** Whether a text has repeated keys, or `models` with other values than strings. Such a body is rejected, so its spans are unused. */
 function willBeRefused(json: string, keys: readonly Span[]): boolean {
   const names = new Set(keys.map((key) => decodeJsonString(Buffer.from(json), key)));
   const { models } = JSON.parse(json) as Record<string, unknown>;
@@ -60,7 +60,7 @@ function willBeRefused(json: string, keys: readonly Span[]): boolean {
   return names.size < keys.length || (models !== undefined && !listsNames);
 }
 
-test("keys and model strings of any JSON object are found where a tokenizer finds them", () => {
+test("finds the keys and model strings of a random JSON object at the positions that a tokenizer finds", () => {
   fc.assert(
     fc.property(text, (json) => {
       const found = findTopLevelFields(Buffer.from(json), 512);
@@ -74,7 +74,7 @@ test("keys and model strings of any JSON object are found where a tokenizer find
   );
 });
 
-test("depth is counted as a tokenizer counts it", () => {
+test("detects excessive depth exactly if a tokenizer does", () => {
   fc.assert(
     fc.property(text, fc.integer({ min: 1, max: 6 }), (json, maxDepth) => {
       const { depth } = naiveFields(json);
@@ -83,9 +83,9 @@ test("depth is counted as a tokenizer counts it", () => {
   );
 });
 
-// Strings are scanned in two ways, by their length; every ending is tried at every distance from where that changes.
+// Short and long strings are scanned in different ways, so the test covers lengths around the boundary between them.
 test.each(Array.from({ length: 12 }, (_, backslashes) => backslashes))(
-  "a string with %i backslashes before its end is read to its end, whatever its length",
+  "finds the end of a string with %i backslashes before it, for any length",
   (backslashes) => {
     for (let length = 40; length <= 90; length++) {
       for (const filler of ["a", "é", "\\\\", '\\"']) {
@@ -102,7 +102,7 @@ test.each(Array.from({ length: 12 }, (_, backslashes) => backslashes))(
   },
 );
 
-test("text that is not JSON is read to its end without an exception", () => {
+test("does not throw for text that is not JSON, and returns spans inside of it", () => {
   fc.assert(
     fc.property(
       fc.oneof(

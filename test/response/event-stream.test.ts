@@ -15,7 +15,7 @@ const collectGarbage = runInNewContext("gc") as () => void;
 
 const WANTED = [new JsonKey("usage"), new JsonKey("id")];
 
-/** A reader that wants events with `"usage"` or `"id"`, given these chunks, and the events it has found. */
+/** Pushes chunks into a reader that wants events with `"usage"` or `"id"`. Returns the reader and the list of its events. */
 function readerOf(...chunks: (string | Buffer)[]) {
   const events: JsonObject[] = [];
   const reader = new EventStreamReader((event) => events.push(event));
@@ -39,7 +39,7 @@ test.each([
   ["one character in a line", "data: 1\nx\n", false],
   ["text", "data: 1", false],
   ["text after a blank line", "data: 1\n\nd", false],
-])("isBetweenEvents is right after a stream that ends with %s: %j %s", (_, text, between) => {
+])("after a stream that ends with %s, %j, isBetweenEvents is %s", (_, text, between) => {
   expect(readerOf(text).reader.isBetweenEvents).toBe(between);
   expect(readerOf(...text.split("")).reader.isBetweenEvents).toBe(between);
 });
@@ -59,21 +59,21 @@ test.each([
   ["more in its line", "data: [DONE] x\n\n", false],
   ["another field", "event: [DONE]\n\nxdata: [DONE]\n\n", false],
   ["a comment", ": data: [DONE]\n\n", false],
-  ["half of it", "data: [DONE", false],
+  ["a truncated line", "data: [DONE", false],
   ["nothing", "", false],
-])("isDone is right for a stream with %s", (_, text, done) => {
+])("hasDone is correct for a stream with %s", (_, text, done) => {
   expect(readerOf(text).reader.hasDone).toBe(done);
   expect(readerOf(...text.split("")).reader.hasDone).toBe(done);
 });
 
-test("isDone needs the line break, unless the stream has ended there", () => {
+test("hasDone needs a line break after [DONE], and hasDoneAtEnd does not", () => {
   const { reader } = readerOf("data: 1\n\ndata: [DONE]");
   expect([reader.hasDone, reader.hasDoneAtEnd]).toEqual([false, true]);
   reader.push(Buffer.from(" and more\n\n"));
   expect([reader.hasDone, reader.hasDoneAtEnd]).toEqual([false, false]);
 });
 
-test("gives each complete event that has a wanted key, and no other", () => {
+test("calls onEvent for each complete event with a wanted key, and for no other", () => {
   const { reader, events } = readerOf(
     ': comment\n\ndata: {"usage":{"a":1}}\n\ndata: {"other":2}\n\nevent: x\nid: 7\ndata: {"id":3}\n\n',
     'data: {"usage":null}\n\ndata: {"usage" : null }\n\ndata: {"choices":[{"usage" : {}}]}\n\ndata: {"usage":{"a":9}}\n',
@@ -82,7 +82,7 @@ test("gives each complete event that has a wanted key, and no other", () => {
   expect(events).toEqual([{ usage: { a: 1 } }, { id: 3 }, { choices: [{ usage: {} }] }]);
 });
 
-test("joins the data lines of an event, whatever its line breaks", () => {
+test("joins the data lines of an event for each kind of line break", () => {
   for (const end of ["\n", "\r\n", "\r"]) {
     const { reader, events } = readerOf(`data: {${end}data:"usage":${end}data: {"a":1}}${end}${end}`);
     reader.scan();
@@ -90,13 +90,13 @@ test("joins the data lines of an event, whatever its line breaks", () => {
   }
 });
 
-test("reads data with a line separator of Unicode, which JSON does not escape", () => {
+test("reads data with U+2028 and U+2029, which JSON does not escape", () => {
   const { reader, events } = readerOf('data: {"usage":{"text":"a\u2028b\u2029c"}}\n\n');
   reader.scan();
   expect(events).toEqual([{ usage: { text: "a\u2028b\u2029c" } }]);
 });
 
-test("reports an event with a wanted key that is no JSON, and one that is too long, as unreadable", () => {
+test("calls onUnreadable for an event with a wanted key that is not JSON, and for one that is too long", () => {
   let unreadable = 0;
   const reader = new EventStreamReader(
     () => {},
@@ -114,13 +114,13 @@ test("reports an event with a wanted key that is no JSON, and one that is too lo
   expect(unreadable).toBe(2);
 });
 
-test("passes over data that is not a JSON object", () => {
+test("ignores data that is not a JSON object", () => {
   const { reader, events } = readerOf('data: "usage"\n\ndata: ["usage"\n\ndata: {"usage":{}}\n\n');
   reader.scan();
   expect(events).toEqual([{ usage: {} }]);
 });
 
-test("wantedKeys changed while an event is read apply to the next event", () => {
+test("wantedKeys that onEvent changes apply to the next event", () => {
   const events: JsonObject[] = [];
   const reader = new EventStreamReader((event) => {
     events.push(event);
@@ -132,7 +132,7 @@ test("wantedKeys changed while an event is read apply to the next event", () => 
   expect(events).toEqual([{ id: 1 }, { id: 3, usage: {} }]);
 });
 
-test("finds the same events and the same end however the stream is split", () => {
+test("finds the same events and the same end for any split into chunks", () => {
   const data = fc.constantFrom(
     'data: {"usage":{"a":1}}',
     'data: {"usage":null}',
@@ -147,7 +147,7 @@ test("finds the same events and the same end however the stream is split", () =>
   const stream = fc
     .tuple(fc.array(data, { maxLength: 40 }), fc.constantFrom("\n", "\r\n", "\r"))
     .map(([lines, end]) => {
-      // An event of its own: an event longer than an event may be is found or not, depending on how it is split.
+      // Makes the long line a separate event. As a part of a longer event, the split would decide whether it is skipped.
       const separated = lines.flatMap((line) => (line === LONG ? ["", line, ""] : [line]));
       return Buffer.from(separated.map((line) => line + end).join(""));
     });
@@ -170,7 +170,7 @@ test("finds the same events and the same end however the stream is split", () =>
   );
 });
 
-test("passes over an event that is longer than an event may be, and reads the next", () => {
+test("skips an event that is too long and reads the next one", () => {
   const long = `data: {"usage":{"text":"${"x".repeat(2 * EVENT_MAX_BYTES)}"}}\n\n`;
   const pieces = Array.from({ length: 100 }, (_, index) => long.slice(index * 6_000, (index + 1) * 6_000));
   const { reader, events } = readerOf(...pieces, 'data: {"usage":{"a":1}}\n\ndata: [DONE]\n\n');
@@ -183,7 +183,7 @@ test.each([
   ["short events", 'data: {"choices":[{"delta":{"content":"x"}}]}\n\n'.repeat(2_000), 1_300],
   ["an event that is too long", `data: {"id":"${"x".repeat(300_000)}`, 65_536],
   ["a long chunk that ends within an event", `${": c\n\n".repeat(40_000)}data: {"id":1`, 240_100],
-])("a reader keeps no more than its bounds of a stream with %s", async (_, text, chunkBytes) => {
+])("the memory of a reader stays within its bounds for a stream with %s", async (_, text, chunkBytes) => {
   collectGarbage();
   const before = process.memoryUsage().arrayBuffers;
   const readers = Array.from({ length: 200 }, () => {
@@ -204,7 +204,7 @@ test.each([
   expect(readers.every(({ hasDone }) => !hasDone)).toBe(true);
 });
 
-test("a reader keeps a stream of one-byte chunks in little more than its bytes", () => {
+test("a reader keeps a stream of one-byte chunks with little overhead", () => {
   const source = Buffer.from(`data: {"id":"${"x".repeat(EVENT_MAX_BYTES - 100)}`);
   collectGarbage();
   const before = process.memoryUsage().heapUsed;
@@ -217,15 +217,15 @@ test("a reader keeps a stream of one-byte chunks in little more than its bytes",
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(readers.length * 100_000);
 });
 
-test("an endless event is neither kept nor taken for the end of the stream", async () => {
+test("an endless event is not kept in memory and does not count as the end of the stream", async () => {
   const piece = Buffer.from("data: [DONE]x".repeat(5_000));
   const { reader, events } = readerOf();
   const before = process.memoryUsage().arrayBuffers;
   for (let count = 0; count < 5_000; count++) reader.push(piece);
-  // Memory of buffers is given back some time after the collection that found them.
+  // The memory of buffers is released some time after the garbage collection.
   await waitUntil(() => {
     collectGarbage();
     return process.memoryUsage().arrayBuffers - before < 2 * EVENT_MAX_BYTES;
-  }, "the memory of the chunks to be given back");
+  }, "the memory of the chunks to be released");
   expect([reader.hasDone, reader.isBetweenEvents, events]).toEqual([false, false, []]);
 });

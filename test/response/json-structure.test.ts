@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { JsonStructure } from "../../src/response/json-structure.ts";
 import { cutIntoPieces } from "../support/inspect-response.ts";
 
-/** Text full of what ends strings and opens brackets. */
+/** Strings with many quotes, backslashes and brackets. */
 const text = fc.oneof(
   fc.string({ unit: fc.constantFrom("\\", '"', "}", "{", "]", "[", "é", "\n", "a"), maxLength: 12 }),
   fc.constantFrom("", "\\", '"', "}".repeat(300), '\\"'.repeat(100), "x".repeat(3_000)),
@@ -27,7 +27,7 @@ function isComplete(pieces: readonly (Buffer | string)[]): boolean {
   return structure.isComplete;
 }
 
-test("a document is complete at its end, and no proper prefix of it is, however it is split", () => {
+test("a document is complete only at its end, for any split into chunks", () => {
   fc.assert(
     fc.property(json, sizes, fc.nat(), (bytes, pieces, cut) => {
       expect(isComplete(cutIntoPieces(bytes, pieces))).toBe(true);
@@ -44,7 +44,7 @@ test("a document is complete at its end, and no proper prefix of it is, however 
   );
 });
 
-test("a document is complete with white space around it, and incomplete with anything else behind it", () => {
+test("a document is complete with white space around it, and not with other text after it", () => {
   fc.assert(
     fc.property(json, fc.constantFrom("x", "{", "{}", "]", '"', "0", ",", "\0x"), (bytes, more) => {
       expect(isComplete([" \r\n\t", bytes, " \r\n\t".repeat(20)])).toBe(true);
@@ -54,7 +54,7 @@ test("a document is complete with white space around it, and incomplete with any
   );
 });
 
-test.each(["", " ", "]", "}{", "{}}", "1", "tru", "1 2", "null {}"])("%j is incomplete", (bytes) => {
+test.each(["", " ", "]", "}{", "{}}", "1", "tru", "1 2", "null {}"])("%j is not complete", (bytes) => {
   expect(isComplete([bytes])).toBe(false);
   expect(isComplete(bytes.split(""))).toBe(false);
 });

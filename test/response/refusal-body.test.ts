@@ -6,7 +6,7 @@ import { mayBeRefusal, REFUSAL_MAX_BYTES, RefusalReader } from "../../src/respon
 
 const JSON_TYPE = "application/json";
 
-/** Decides by the whole document. */
+/** Reference implementation that reads the whole document. */
 function isRefusalDocument(body: unknown): boolean {
   const isObject = (value: unknown): value is Record<string, unknown> =>
     typeof value === "object" && value !== null && !Array.isArray(value);
@@ -40,7 +40,7 @@ describe("RefusalReader", () => {
   test.each([
     ["whitespace around it", ' \n{"error":{"message":"m","code":400}}\r\n'],
     ["no code", '{"error":{"message":"m"}}'],
-    ["a code that is text", '{"error":{"message":"m","code":"invalid_prompt"}}'],
+    ["a code that is a string", '{"error":{"message":"m","code":"invalid_prompt"}}'],
     ["a code of null", '{"error":{"message":"m","code":null}}'],
     [
       "fields that are not known yet",
@@ -62,13 +62,13 @@ describe("RefusalReader", () => {
     ["an event", `data: ${formatError(400)}\n\n`],
     ["null", "null"],
     ["a list", `[${formatError(400)}]`],
-    ["an error that is text", '{"error":"Bad Request"}'],
+    ["an error that is a string", '{"error":"Bad Request"}'],
     ["an error that is a list", '{"error":[{"message":"m"}]}'],
     ["an error of null", '{"error":null}'],
     ["an error without a message", '{"error":{"code":400}}'],
-    ["an error whose message is no text", '{"error":{"message":{},"code":400}}'],
+    ["an error whose message is not a string", '{"error":{"message":{},"code":400}}'],
     ["an error below another key", `{"data":${formatError(400)}}`],
-    ["somebody else's JSON", '{"message":"no Route matched with those values"}'],
+    ["JSON of another server", '{"message":"no Route matched with those values"}'],
     ["an error beside choices", '{"choices":[],"error":{"message":"m","code":400}}'],
     ["an error beside usage", '{"error":{"message":"m","code":400},"usage":{"cost":1}}'],
     ["an error of a generation", '{"id":"gen-1","error":{"message":"m","code":400}}'],
@@ -104,7 +104,7 @@ describe("RefusalReader", () => {
     expect(judge(formatError(400, { metadataBytes: REFUSAL_MAX_BYTES }))).toBe(false);
   });
 
-  test("judges a body by its outline as by the whole of it, however it is split", () => {
+  test("decides by the outline of a body as by the whole body, for any split into chunks", () => {
     const text = fc.constantFrom("m", "", "x".repeat(2_000), '"}],{[', "\\", "504", "é", "error");
     const code = fc.oneof(fc.constantFrom(400, 504, "504", "522", null, 1e3), text);
     const { value } = fc.letrec((tie) => ({
@@ -157,12 +157,12 @@ describe("RefusalReader", () => {
     expect(readers.map(({ isRefusal }) => isRefusal)).toEqual(readers.map(() => expected));
   });
 
-  test("rejects deep nesting without a failure", () => {
+  test("rejects deep nesting without an exception", () => {
     expect(judge(`{"error":{"message":"m","metadata":${"[".repeat(1_000_000)}`)).toBe(false);
   });
 });
 
-test("mayBeRefusal accepts a head exactly when some body could make it a refusal", () => {
+test("mayBeRefusal is true for a status and content type exactly if an error body makes a refusal", () => {
   for (const status of [200, 302, 399, 400, 408, 429, 500, 524, 599, 600])
     for (const type of [JSON_TYPE, "text/html", ""])
       expect(mayBeRefusal(status, type)).toBe(judge('{"error":{"message":"m"}}', status, type));

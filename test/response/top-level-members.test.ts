@@ -6,7 +6,7 @@ const first = (text: string, ...names: string[]) =>
   Object.fromEntries(readFirstMembers(Buffer.from(text), names));
 const last = (text: string, name = "usage") => readLastMember(Buffer.from(text), name);
 
-/** JSON values in which names, quotes and brackets are at every depth. */
+/** JSON values with names, quotes and brackets at every depth. */
 const HOSTILE = fc.letrec((tie) => ({
   value: fc.oneof(
     { maxDepth: 5 },
@@ -23,7 +23,7 @@ const DOCUMENT = fc.dictionary(fc.constantFrom("usage", "id", "a", "b\\", '"'), 
 });
 const SPACING = fc.constantFrom(undefined, 1, "\t", " \n ");
 
-test("both ends of a whole document give what JSON.parse gives", () => {
+test("readFirstMembers and readLastMember return the values of JSON.parse for a whole document", () => {
   fc.assert(
     fc.property(DOCUMENT, SPACING, fc.constantFrom("", " ", "\n \n"), (document, spacing, around) => {
       const text = around + JSON.stringify(document, null, spacing) + around;
@@ -36,7 +36,7 @@ test("both ends of a whole document give what JSON.parse gives", () => {
   );
 });
 
-test("the end of a document gives the value of its top level or nothing, wherever the bytes begin", () => {
+test("readLastMember returns the top-level value or undefined for a document cut at any start", () => {
   fc.assert(
     fc.property(DOCUMENT, fc.nat(400), (document, from) => {
       const text = Buffer.from(JSON.stringify(document));
@@ -47,7 +47,7 @@ test("the end of a document gives the value of its top level or nothing, whereve
   );
 });
 
-test("the beginning of a document gives whole values of its top level, wherever the bytes end", () => {
+test("readFirstMembers returns whole top-level values or undefined for a document cut at any end", () => {
   fc.assert(
     fc.property(DOCUMENT, fc.nat(400), (document, end) => {
       const text = Buffer.from(JSON.stringify(document));
@@ -58,17 +58,17 @@ test("the beginning of a document gives whole values of its top level, wherever 
   );
 });
 
-test("a member whose name is written with escapes is found", () => {
+test("finds a member whose name has escapes", () => {
   expect(last('{"us\\u0061ge":1}')).toBe(1);
   expect(first('{"us\\u0061ge":1}', "usage")).toEqual({ usage: 1 });
 });
 
-test("of repeated names the first is read from the beginning and the last from the end", () => {
+test("readFirstMembers returns the first of repeated names, and readLastMember the last", () => {
   const text = '{"usage":1,"a":{"usage":2},"usage":3}';
   expect([first(text, "usage"), last(text)]).toEqual([{ usage: 1 }, 3]);
 });
 
-test("readFirstMembers says that a member is there though its value is cut", () => {
+test("readFirstMembers returns undefined for a member whose value is cut", () => {
   expect(first('{"error":{"code":5', "error")).toEqual({ error: undefined });
   expect(first('{"error":nul', "error")).toEqual({});
   expect(first('{"erro', "error")).toEqual({});
@@ -78,12 +78,12 @@ test.each([
   ["nothing", ""],
   ["white space", " \n "],
   ["an array", '[{"usage":1}]'],
-  ["a text", '"usage"'],
-  ["no JSON", "<html>{usage: 7}</html>"],
-  ["a beginning", '{"a":[{"usage":'],
+  ["a string", '"usage"'],
+  ["text that is not JSON", "<html>{usage: 7}</html>"],
+  ["a truncated document", '{"a":[{"usage":'],
   ["a name without a value", '{"usage":}'],
   ["a name without a colon", '{"usage"}'],
-])("%s has no members", (_, text) => {
+])("finds no members in %s", (_, text) => {
   expect(last(text)).toBeUndefined();
   expect(first(text, "usage")["usage"]).toBeUndefined();
 });
