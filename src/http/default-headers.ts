@@ -1,15 +1,19 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
-import type { ShutdownState } from "./shutdown.ts";
 import type { HeaderMap } from "./headers.ts";
+
+/** The part of the shutdown state that the default headers need. */
+interface ShutdownFlag {
+  readonly isShuttingDown: boolean;
+}
 
 declare module "fastify" {
   interface FastifyInstance {
-    shutdown: ShutdownState;
+    shutdown: ShutdownFlag;
   }
 }
 
 /** Adds the default headers to every response that Fastify writes. */
-export function setDefaultHeaders(app: FastifyInstance, shutdown: ShutdownState): void {
+export function setDefaultHeaders(app: FastifyInstance, shutdown: ShutdownFlag): void {
   app.decorate("shutdown", shutdown);
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);

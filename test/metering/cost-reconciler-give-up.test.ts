@@ -1,8 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
+import { DAY_MS, HOUR_MS } from "../../src/durations.ts";
 import {
-  DAY_MS,
-  HOUR_MS,
   makeAllDue,
   createPendingRow,
   GENERATION_RECORD,

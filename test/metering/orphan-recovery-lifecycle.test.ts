@@ -8,7 +8,8 @@ import { createRequestRow } from "../support/request-row.ts";
 import { openTestDatabase } from "../support/test-database.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
-import { HOUR_MS, startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
+import { HOUR_MS } from "../../src/durations.ts";
+import { startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
 
 test("lists the process while it sends heartbeats, unlists it when it stops, and unlists processes dead for an hour", async () => {
   const { database, orphanRecovery, clock } = await startOrphanRecovery();

@@ -10,7 +10,8 @@ import { writeDeadJournal } from "../support/journal.ts";
 import { createRequestRow } from "../support/request-row.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { openTestDatabase } from "../support/test-database.ts";
-import { HOUR_MS, startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
+import { HOUR_MS } from "../../src/durations.ts";
+import { startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
 import { createStartEntry } from "../support/request-context.ts";
 
 test("reports a request as unknown only if the database has no final row for it", async () => {

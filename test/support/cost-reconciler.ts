@@ -1,3 +1,4 @@
+import { DAY_MS } from "../../src/durations.ts";
 import { onTestFinished } from "vitest";
 import { CostReconciler, type CostReconcilerOptions } from "../../src/metering/cost-reconciler.ts";
 import type { Database } from "../../src/store/database.ts";
@@ -6,8 +7,6 @@ import type { GenerationRecord } from "../../src/metering/cost-lookup.ts";
 import { createRequestRow } from "./request-row.ts";
 import { openTestDatabase } from "./test-database.ts";
 
-export const HOUR_MS = 3_600_000;
-export const DAY_MS = 24 * HOUR_MS;
 /** The record that OpenRouter returns for every generation. */
 export const GENERATION_RECORD: GenerationRecord = {
   costNanodollars: 7,

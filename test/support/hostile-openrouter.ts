@@ -41,7 +41,7 @@ export async function startHostileOpenRouter(
 ): Promise<HostileOpenRouter> {
   const ids = new Map<string, string>();
   const lookUps = new Map<string, number>();
-  const scenarioOf = new Map<string, Scenario>();
+  const scenarioById = new Map<string, Scenario>();
   const server = createServer((request, response) => {
     response.on("error", () => {});
     const url = new URL(request.url ?? "/", "http://upstream");
@@ -49,7 +49,7 @@ export async function startHostileOpenRouter(
       const id = url.searchParams.get("id") ?? "";
       const asked = (lookUps.get(id) ?? 0) + 1;
       lookUps.set(id, asked);
-      const scenario = scenarioOf.get(id);
+      const scenario = scenarioById.get(id);
       const { status, body, headers } = scenario?.record?.(asked, id) ?? buildRecord(id, scenario?.costUsd);
       response.writeHead(status, { "content-type": "application/json", ...headers });
       response.end(typeof body === "string" ? body : JSON.stringify(body));
@@ -63,7 +63,7 @@ export async function startHostileOpenRouter(
     const scenario = scenarios[name];
     const id = `gen-1760000000-${name.replaceAll(/\W/g, "")}${String(ids.size).padStart(6, "0")}`;
     ids.set(name, id);
-    if (scenario) scenarioOf.set(id, scenario);
+    if (scenario) scenarioById.set(id, scenario);
     await scenario?.respond(response, id, body);
   };
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -13,7 +13,7 @@ interface ReadOptions {
 
 /** Returns what the gateway reads from a response that arrives in these pieces. */
 export function inspectResponse(
-  answer: Pick<ResponseFixture, "contentType" | "status">,
+  response: Pick<ResponseFixture, "contentType" | "status">,
   pieces: readonly Buffer[],
   {
     ended = true,
@@ -24,7 +24,7 @@ export function inspectResponse(
   const context = new RequestContext(request, { raw: {} } as FastifyReply, () => {});
   const inspector = new ResponseInspector();
   inspector.onHead(
-    readResponseHead(answer.status, { "content-type": answer.contentType, ...headers }),
+    readResponseHead(response.status, { "content-type": response.contentType, ...headers }),
     context,
   );
   for (const piece of pieces) inspector.push(piece);

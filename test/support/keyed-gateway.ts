@@ -63,11 +63,11 @@ export async function startKeyedGateway(
     async callAdmin(method, path, body) {
       const headers = { authorization: `Bearer ${admin}` };
       const text = body === undefined ? "" : JSON.stringify(body);
-      const answer = await sendRequest(port, { method, path: `/admin/v1${path}`, headers, body: text });
-      const json = String(answer.headers["content-type"]).startsWith("application/json");
+      const response = await sendRequest(port, { method, path: `/admin/v1${path}`, headers, body: text });
+      const json = String(response.headers["content-type"]).startsWith("application/json");
       return {
-        status: answer.status,
-        body: json ? JSON.parse(answer.body.toString()) : answer.body.toString(),
+        status: response.status,
+        body: json ? JSON.parse(response.body.toString()) : response.body.toString(),
       };
     },
     call: (secret, request = {}) =>

@@ -43,7 +43,7 @@ export async function startLoginGateway(stored: KeyStore, env: Record<string, st
     port,
     logs,
     /** Sends a chat completion with this key. If the gateway trusts loopback, `address` is the client. @returns the status. */
-    statusFor: async (secret: string, address?: string): Promise<number> =>
+    requestStatus: async (secret: string, address?: string): Promise<number> =>
       (
         await sendRequest(port, {
           headers: { authorization: `Bearer ${secret}`, "x-forwarded-for": address },

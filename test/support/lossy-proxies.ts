@@ -111,7 +111,7 @@ class Proxied {
     const url = upstreamBaseUrl + (this.#req.url ?? "").slice(BASE_PATH.length);
     const headers = { ...head, "content-length": String(body.length) };
     const upstream = requestUpstream(url, { method: "POST", headers, agent });
-    upstream.on("response", (answer) => this.#answer(answer));
+    upstream.on("response", (response) => this.#respond(response));
     upstream.on("error", () => this.#handleDisconnect());
     upstream.end(body);
     this.#res.on("close", () => {
@@ -119,26 +119,26 @@ class Proxied {
     });
   }
 
-  #answer(answer: IncomingMessage): void {
+  #respond(response: IncomingMessage): void {
     const { fault } = this.#options;
-    answer.on("error", () => this.#handleDisconnect());
-    const refusal = this.#refusalOf(answer);
+    response.on("error", () => this.#handleDisconnect());
+    const refusal = this.#findRefusal(response);
     if (refusal) {
-      answer.resume();
+      response.resume();
       this.#refuse(refusal);
       return;
     }
-    const streamed = answer.headers["content-type"]?.startsWith("text/event-stream") ?? false;
+    const streamed = response.headers["content-type"]?.startsWith("text/event-stream") ?? false;
     if (fault === "collects-answers" || (fault === "reserialises" && !streamed)) {
-      this.#collect(answer);
+      this.#collect(response);
       return;
     }
-    this.#writeHead(answer);
+    this.#writeHead(response);
     this.#res.flushHeaders();
-    this.#relay(answer, streamed && fault === "drops-comments" ? createCommentFilter() : UNCHANGED);
+    this.#relay(response, streamed && fault === "drops-comments" ? createCommentFilter() : UNCHANGED);
   }
 
-  #refusalOf({ statusCode: status = 0, headers }: IncomingMessage): GatewayError | undefined {
+  #findRefusal({ statusCode: status = 0, headers }: IncomingMessage): GatewayError | undefined {
     if (this.#options.fault === "adds-nothing") return undefined;
     const refusal = checkResponseHead(readResponseHead(status, headers), true);
     const rewords = this.#options.fault === "rewords-errors" && status >= 400;
@@ -156,24 +156,24 @@ class Proxied {
     else this.#res.writeHead(statusCode, addUpstreamHeaders({ "x-request-id": randomUUID() }, headers));
   }
 
-  #relay(answer: IncomingMessage, filter: BodyFilter): void {
+  #relay(response: IncomingMessage, filter: BodyFilter): void {
     const res = this.#res;
-    answer.on("data", (bytes: Buffer) => {
+    response.on("data", (bytes: Buffer) => {
       if (res.write(filter.pass(bytes))) return;
-      answer.pause();
-      res.once("drain", () => answer.resume());
+      response.pause();
+      res.once("drain", () => response.resume());
     });
-    answer.on("end", () => {
-      if (answer.complete) res.end(filter.flush());
+    response.on("end", () => {
+      if (response.complete) res.end(filter.flush());
     });
   }
 
-  #collect(answer: IncomingMessage): void {
+  #collect(response: IncomingMessage): void {
     const parts: Buffer[] = [];
-    answer.on("data", (part: Buffer) => parts.push(part));
-    answer.on("end", () => {
-      if (!answer.complete) return;
-      this.#writeHead(answer);
+    response.on("data", (part: Buffer) => parts.push(part));
+    response.on("end", () => {
+      if (!response.complete) return;
+      this.#writeHead(response);
       if (this.#options.fault === "reserialises") this.#res.write(reserialise(Buffer.concat(parts)));
       else for (const part of parts) this.#res.write(part);
       this.#res.end();

@@ -1,3 +1,4 @@
+import { HOUR_MS } from "../../src/durations.ts";
 import { onTestFinished } from "vitest";
 import { OrphanRecovery, type OrphanRecoveryOptions } from "../../src/metering/orphan-recovery.ts";
 import type { RecoveryResult } from "../../src/metering/journal/replay.ts";
@@ -7,8 +8,6 @@ import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { openTestDatabase } from "./test-database.ts";
 import { createTemporaryDirectory } from "./temporary-directory.ts";
-
-export const HOUR_MS = 3_600_000;
 
 /** Starts an orphan recovery with its own monotonic clock, and records the calls of its callbacks. */
 export async function startOrphanRecovery(options: Partial<OrphanRecoveryOptions> = {}) {

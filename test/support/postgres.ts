@@ -33,7 +33,7 @@ export async function startPostgres(): Promise<Postgres> {
   const settings = ["fsync=off", "listen_addresses=127.0.0.1", `unix_socket_directories=${directory}`];
   let server: ReturnType<typeof spawn> | undefined;
   let databases = 0;
-  const urlOf = (name: string): string => `postgres://sluice@127.0.0.1:${port}/${name}`;
+  const buildUrl = (name: string): string => `postgres://sluice@127.0.0.1:${port}/${name}`;
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     const ending = server;
     server = undefined;
@@ -44,8 +44,8 @@ export async function startPostgres(): Promise<Postgres> {
   const postgres: Postgres = {
     async createDatabase() {
       const name = `test_${++databases}`;
-      await runStatement(urlOf("postgres"), `create database ${name}`);
-      return urlOf(name);
+      await runStatement(buildUrl("postgres"), `create database ${name}`);
+      return buildUrl(name);
     },
     kill: () => end("SIGQUIT"),
     async start() {
@@ -55,7 +55,7 @@ export async function startPostgres(): Promise<Postgres> {
         options,
       );
       await waitUntil(
-        () => runStatement(urlOf("postgres"), "select 1").catch(() => false),
+        () => runStatement(buildUrl("postgres"), "select 1").catch(() => false),
         "PostgreSQL to accept queries",
         20_000,
       );

@@ -29,8 +29,8 @@ export function createEndedContext(): RequestContext {
   const context = createRequestContext();
   const tokens = { prompt_tokens: 1, completion_tokens: 2, cached_tokens: 0, reasoning_tokens: 0 };
   const generationId = "gen-1";
-  const answer = { wasSent: true, upstreamStatus: 200, isResponseComplete: true, generationId };
-  return Object.assign(context, answer, {
+  const response = { wasSent: true, upstreamStatus: 200, isResponseComplete: true, generationId };
+  return Object.assign(context, response, {
     status: 200,
     outcome: "complete",
     usage: { tokens, costUsd: 0.000_000_005 },

@@ -1,6 +1,6 @@
+import { HOUR_MS } from "../../src/durations.ts";
 import { EMPTY_ROW, type RequestRow } from "../../src/metering/record.ts";
 
-export const HOUR_MS = 3_600_000;
 export const STARTED_AT = 1_790_000_000_000 - (1_790_000_000_000 % HOUR_MS);
 
 /** Creates an open row of the ledger. `fields` replace its fields. */

@@ -4,7 +4,8 @@ import type { Database } from "../../../src/store/database.ts";
 import { isFinal, type RequestRow } from "../../../src/metering/record.ts";
 import { adoptOrphans } from "../../../src/metering/sql/instances.ts";
 import { writeRequests } from "../../../src/metering/sql/upsert.ts";
-import { HOUR_MS, createRequestRow, STARTED_AT } from "../../support/request-row.ts";
+import { HOUR_MS } from "../../../src/durations.ts";
+import { createRequestRow, STARTED_AT } from "../../support/request-row.ts";
 
 /** The state of a request at one moment. The fields that identify the request never change. */
 const version = fc.record({
