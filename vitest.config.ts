@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-// `architecture` reads the source and is part of `npm run check`. `unit` needs nothing but Node and npm and is what `npm test`
+// `architecture` reads source and documentation and is part of `npm run check`. `unit` needs nothing but Node and npm and is what `npm test`
 // runs. `fidelity` replays recorded exchanges with OpenRouter, `service` needs a real Redis,
 // PostgreSQL, Chromium, nginx, HAProxy, Caddy, and root with iproute2, `simulation` PostgreSQL, `restarts` nginx and HAProxy,
 // `soak` Linux, `verify` runs the product's own
@@ -12,6 +12,7 @@ const project = (name: string, include: string[], exclude: string[] = []) => ({
 /** What `npm test` leaves to the others. */
 const SUITES = [
   "test/architecture.test.ts",
+  "test/prose.test.ts",
   "test/fidelity/**",
   "test/service/**",
   "test/simulation/**",
@@ -24,7 +25,7 @@ const SUITES = [
 export default defineConfig({
   test: {
     projects: [
-      project("architecture", ["test/architecture.test.ts"]),
+      project("architecture", ["test/architecture.test.ts", "test/prose.test.ts"]),
       project("unit", ["test/**/*.test.ts"], SUITES),
       project("fidelity", ["test/fidelity/**/*.test.ts"]),
       project("service", ["test/service/**/*.test.ts"]),

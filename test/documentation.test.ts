@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { PAGES, readCodeBlocks } from "./support/documentation.ts";
@@ -56,4 +56,19 @@ test("docs/errors.md lists each error of src/errors.ts with its status, and noth
     [...codes.matchAll(/`(\w+)`/g)].map(([, code]) => `${code} ${status}`),
   );
   expect(documented.toSorted()).toEqual(thrown.toSorted());
+});
+
+test("docs/operations/logs.md has a row for each message of the code, and for nothing else", () => {
+  const logged = globSync("src/**/*.ts")
+    .map((path) => readFileSync(path, "utf8"))
+    .flatMap((text) => [
+      ...text.matchAll(
+        /\.(?:trace|debug|info|warn|error|fatal)\((?:(?!logger\.)[\s\S]){0,300}?"([^"]+)",?\s*\)/g,
+      ),
+    ])
+    .map(([, message]) => message)
+    .filter((message) => message !== "request");
+  const page = readFileSync("docs/operations/logs.md", "utf8");
+  const documented = [...page.matchAll(/^\| `(\w+: [^`]+)` \|/gm)].map(([, message]) => message);
+  expect(documented.toSorted()).toEqual([...new Set(logged)].toSorted());
 });

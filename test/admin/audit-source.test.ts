@@ -6,7 +6,7 @@ import { openTestDatabase } from "../support/test-database.ts";
 import { waitUntil, waitFor } from "../support/wait.ts";
 import { startAdminApp } from "../support/admin-app.ts";
 
-test("the audit table names the address of an admin whose connection is reset while its key is looked up", async () => {
+test("the audit table records the address of an admin whose connection is reset while its key is looked up", async () => {
   const database = await openTestDatabase();
   const keys = new KeyService(database);
   await keys.create(newKeySchema.parse({ name: "team" }), { actor: "cli", source: "test" });

@@ -4,7 +4,7 @@ import { type TestRequest, sendRequest } from "../support/send-request.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import type { RawResponse } from "../support/raw-client.ts";
 
-// oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, of which each test says what it expects
+// oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, whose shape each test asserts
 type Json = any;
 
 async function start(): Promise<(path: string, request?: TestRequest) => Promise<RawResponse>> {
@@ -19,14 +19,14 @@ async function describe(): Promise<Json> {
   return JSON.parse(answer.body.toString());
 }
 
-/** Every object within a value. */
+/** Yields every object within a value. */
 function* objectsIn(value: Json): Generator<Json> {
   if (typeof value !== "object" || value === null) return;
   yield value;
   for (const inner of Object.values(value)) yield* objectsIn(inner);
 }
 
-test("the description lists every operation, with what it answers when it refuses", async () => {
+test("the API description lists every operation with its success and error responses", async () => {
   const { openapi, paths } = await describe();
   expect(openapi).toBe("3.1.0");
   const operations = Object.entries<Json>(paths).flatMap(([path, item]) =>
@@ -60,13 +60,15 @@ test("the description lists every operation, with what it answers when it refuse
     }
 });
 
-test("the description is whole: parameters of paths are declared, and no schema is empty or refers to nothing", async () => {
+test("the API description is complete: path parameters are declared, and no schema is empty or has a $ref", async () => {
   const document = await describe();
   for (const [path, item] of Object.entries<Json>(document.paths))
     for (const { parameters = [] } of Object.values<Json>(item)) {
-      const declared = parameters.filter((one: Json) => one.in === "path").map((one: Json) => one.name);
+      const declared = parameters
+        .filter((parameter: Json) => parameter.in === "path")
+        .map((parameter: Json) => parameter.name);
       expect([path, declared]).toEqual([path, [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)]);
-      expect(new Set(parameters.map((one: Json) => one.name)).size).toBe(parameters.length);
+      expect(new Set(parameters.map((parameter: Json) => parameter.name)).size).toBe(parameters.length);
       for (const { schema } of parameters) expect(schema).toHaveProperty("type");
     }
   for (const part of objectsIn(document)) {
@@ -76,7 +78,7 @@ test("the description is whole: parameters of paths are declared, and no schema 
   }
 });
 
-test("fields are described as they are checked", async () => {
+test("describes fields as the schemas check them", async () => {
   const { paths, components, security } = await describe();
   expect(components.securitySchemes.key).toEqual({ type: "http", scheme: "bearer" });
   expect(security).toEqual([{ key: [] }]);
@@ -87,7 +89,7 @@ test("fields are described as they are checked", async () => {
     expect.arrayContaining(["name", "role", "owner", "metadata", "models", "expires_at", "on_disconnect"]),
   );
   const query = (path: string): Json =>
-    Object.fromEntries(paths[path].get.parameters.map((one: Json) => [one.name, one.schema]));
+    Object.fromEntries(paths[path].get.parameters.map(({ name, schema }: Json) => [name, schema]));
   expect(query("/admin/v1/keys")).toMatchObject({
     limit: { type: "integer", minimum: 1, maximum: 500, default: 100 },
     include_revoked: { enum: ["true", "false"] },
@@ -105,7 +107,7 @@ test("fields are described as they are checked", async () => {
   ]);
 });
 
-test("every operation succeeds as the page prefills it", async () => {
+test("every operation succeeds with the values that the page fills in", async () => {
   const simulator = await startSimulator();
   onTestFinished(() => simulator.close());
   const { port, admin, caller } = await startKeyedGateway(simulator.baseUrl);
@@ -115,12 +117,12 @@ test("every operation succeeds as the page prefills it", async () => {
   const operations = Object.entries<Json>(paths).flatMap(([path, item]) =>
     Object.entries<Json>(item).map(([method, operation]) => ({ path, method, operation })),
   );
-  // As a person does: the key is created first and revoked last.
+  // In the order that a person would use: the key is created first and revoked last.
   const order = ["post", "get", "patch", "delete"];
   operations.sort((a, b) => order.indexOf(a.method) - order.indexOf(b.method));
   for (const { path, method, operation } of operations) {
     const parameters: Json[] = operation.parameters ?? [];
-    // The page sends nothing that does not match, and has no flags.
+    // Swagger UI sends no value that does not match its pattern, and ignores regular expression flags.
     for (const { schema, example = "Bob" } of parameters.filter((one) => one.schema.pattern))
       expect(example).toMatch(new RegExp(schema.pattern));
     const url = parameters
@@ -144,7 +146,7 @@ test("every operation succeeds as the page prefills it", async () => {
   }
 });
 
-test("the page takes everything from the gateway, and may be put into no other", async () => {
+test("the page loads everything from the gateway, and cannot be framed", async () => {
   const send = await start();
   const page = await send("/docs/");
   expect([page.status, page.headers["content-type"]]).toEqual([200, "text/html; charset=utf-8"]);
@@ -160,7 +162,7 @@ test("the page takes everything from the gateway, and may be put into no other",
   }
 });
 
-test("what is wrong at these URLs is said as everywhere", async () => {
+test("the documentation URLs answer with the same errors as all others", async () => {
   const send = await start();
   const codeOf = async (path: string, method = "GET"): Promise<unknown[]> => {
     const answer = await send(path, { method, headers: {} });
@@ -180,9 +182,9 @@ test.each([
   "/docs/st%61tic/swagger-ui-bundle.js",
   "/docs/static/swagger-ui-bundle.js/",
   "/docs/static/swagger-ui-bundle.js?a=1",
-])("sends a file of the page from memory, however its URL is written: %s", async (path) => {
+])("serves a file of the page from memory, however its URL is encoded: %s", async (path) => {
   const answer = await (await start())(path);
   expect([answer.status, answer.headers["cache-control"]]).toEqual([200, "public, max-age=3600"]);
-  // The headers of a file that is read from disk.
+  // @fastify/static sends this header for a file that it reads from disk.
   expect(answer.headers["last-modified"]).toBeUndefined();
 });

@@ -11,7 +11,7 @@ import { waitUntil } from "../support/wait.ts";
 import { startAdminApp } from "../support/admin-app.ts";
 
 const PERIOD = "from=2026-11-01&to=2026-12-01";
-/** What a page of rows comes to as JSON, rather more than less. */
+/** Upper estimate of the size of a page of rows as JSON. */
 const PAGE_BYTES = 1_000_000;
 
 async function ledgerOf(count: number): Promise<{ database: Database; rows: RequestRow[] }> {
@@ -21,7 +21,7 @@ async function ledgerOf(count: number): Promise<{ database: Database; rows: Requ
   return { database, rows };
 }
 
-/** Asks for an export and takes nothing of it but its head. */
+/** Requests an export and reads only its head. */
 async function begin(port: number, query: string): Promise<IncomingMessage> {
   const request = get({ host: "127.0.0.1", port, path: `/admin/v1/requests?${query}`, agent: false });
   onTestFinished(() => void request.destroy());
@@ -29,7 +29,7 @@ async function begin(port: number, query: string): Promise<IncomingMessage> {
   return response;
 }
 
-test("an export of 50,000 rows to a slow reader is whole, and never more than a few pages are in memory", async () => {
+test("streams an export of 50,000 rows completely to a slow reader, with at most a few pages in memory", async () => {
   const { database, rows } = await ledgerOf(50_000);
   let mostHeld = 0;
   const app = await startAdminApp(database, {
@@ -41,7 +41,7 @@ test("an export of 50,000 rows to a slow reader is whole, and never more than a 
   expect(readAhead).toBeLessThan(100);
   let text = "";
   for await (const bytes of answer.setEncoding("utf8")) text += bytes as string;
-  // One statement for each page of 200 rows, and one that finds no further row.
+  // One statement for each page of 200 rows, and one that finds no more rows.
   expect(app.countStatements()).toBe(251);
   expect(mostHeld).toBeLessThan(3 * PAGE_BYTES);
   const { data } = JSON.parse(text) as { data: { id: string; cost_usd: string }[] };
@@ -49,12 +49,12 @@ test("an export of 50,000 rows to a slow reader is whole, and never more than a 
   expect(data[0]).toMatchObject({ cost_nanodollars: 1_500, cost_usd: "0.000001500" });
 }, 60_000);
 
-test("a reader that takes nothing is let go of, and its export is read no further", async () => {
+test("disconnects a client that does not read, and stops reading its export", async () => {
   const { database } = await ledgerOf(30_000);
   const app = await startAdminApp(database, { clientStallTimeoutMs: 300 });
   const answer = await begin(app.port, PERIOD);
   answer.on("error", () => {});
-  await waitUntil(() => app.ended.length === 1, "the export to be broken off", 10_000);
+  await waitUntil(() => app.ended.length === 1, "the export to be aborted", 10_000);
   expect(app.ended[0]?.outcome).toBe("client_gone");
   const read = app.countStatements();
   expect(read).toBeLessThan(60);
@@ -62,7 +62,7 @@ test("a reader that takes nothing is let go of, and its export is read no furthe
   expect(app.countStatements()).toBe(read + 1);
 }, 30_000);
 
-test("an export whose reader leaves is read no further", async () => {
+test("stops reading an export whose client disconnects", async () => {
   const { database } = await ledgerOf(30_000);
   const app = await startAdminApp(database);
   const answer = await begin(app.port, PERIOD);
@@ -75,7 +75,7 @@ test("an export whose reader leaves is read no further", async () => {
   expect(app.countStatements()).toBe(read + 1);
 }, 30_000);
 
-test("an export that fails on its way is broken off, so that nobody takes it for whole, and is logged", async () => {
+test("aborts an export that fails midway, so that it is visibly incomplete, and logs the error", async () => {
   const { database } = await ledgerOf(3_000);
   const app = await startAdminApp(database, {
     beforeStatement(count) {
@@ -90,7 +90,7 @@ test("an export that fails on its way is broken off, so that nobody takes it for
   expect(app.ended[0]).toMatchObject({ errorCode: "store_unavailable", errorCause: "57P01" });
 });
 
-test("an export that cannot begin is answered with 503", async () => {
+test("answers 503 to an export that cannot begin", async () => {
   const app = await startAdminApp(await openTestDatabase(), {
     beforeStatement() {
       throw Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
@@ -102,7 +102,7 @@ test("an export that cannot begin is answered with 503", async () => {
   expect(JSON.parse(answer.body.toString()).error.code).toBe("store_unavailable");
 });
 
-test("any other failure of the database stays a failure of the gateway's", async () => {
+test("answers 500 to any other failure of the database", async () => {
   const app = await startAdminApp(await openTestDatabase(), {
     beforeStatement() {
       throw Object.assign(new Error("no such column"), { code: "42703" });
@@ -113,21 +113,24 @@ test("any other failure of the database stays a failure of the gateway's", async
   expect(answer.body.toString()).not.toContain("column");
 });
 
-test.each(["json", "ndjson", "csv"])("a ledger of no and of one row is a whole %s", async (format) => {
-  const { database } = await ledgerOf(1);
-  const app = await startAdminApp(database);
-  const lines = async (period: string): Promise<number> => {
-    const path = `/admin/v1/requests?${period}&format=${format}`;
-    const { body } = await sendRequest(app.port, { method: "GET", path, body: "" });
-    const text = body.toString();
-    if (format === "json") return (JSON.parse(text) as { data: unknown[] }).data.length;
-    return text.split(format === "csv" ? "\r\n" : "\n").length - (format === "csv" ? 2 : 1);
-  };
-  expect(await lines("to=2020-01-01")).toBe(0);
-  expect(await lines(PERIOD)).toBe(1);
-});
+test.each(["an export of no rows and of one row is valid %s", "ndjson", "csv"])(
+  "a ledger of no and of one row is a whole %s",
+  async (format) => {
+    const { database } = await ledgerOf(1);
+    const app = await startAdminApp(database);
+    const lines = async (period: string): Promise<number> => {
+      const path = `/admin/v1/requests?${period}&format=${format}`;
+      const { body } = await sendRequest(app.port, { method: "GET", path, body: "" });
+      const text = body.toString();
+      if (format === "json") return (JSON.parse(text) as { data: unknown[] }).data.length;
+      return text.split(format === "csv" ? "\r\n" : "\n").length - (format === "csv" ? 2 : 1);
+    };
+    expect(await lines("to=2020-01-01")).toBe(0);
+    expect(await lines(PERIOD)).toBe(1);
+  },
+);
 
-test("the rows of an export are those that were asked for", async () => {
+test("exports only the rows that match the filters", async () => {
   const database = await openTestDatabase();
   await insertRequests(database, [
     createSettledRow(0),

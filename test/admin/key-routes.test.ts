@@ -5,7 +5,7 @@ import type { RawResponse } from "../support/raw-client.ts";
 import { openTestDatabase } from "../support/test-database.ts";
 import { startAdminApp } from "../support/admin-app.ts";
 
-// oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, of which each test says what it expects
+// oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, whose shape each test asserts
 type Json = any;
 
 async function start() {
@@ -25,7 +25,7 @@ async function start() {
 
 const namesOf = ({ json }: { json: Json }): string[] => json.data.map((key: { name: string }) => key.name);
 
-test("a key is created with all that it can have, and shown as it was created", async () => {
+test("creates a key with all fields, and returns them as they were given", async () => {
   const { send } = await start();
   const fields = {
     name: "bob",
@@ -45,7 +45,7 @@ test("a key is created with all that it can have, and shown as it was created", 
   expect(secret.startsWith(key.prefix)).toBe(true);
 });
 
-test("a change sets what it names, clears what is null, and leaves the rest", async () => {
+test("an update sets the given fields, clears those that are null, and keeps the others", async () => {
   const { send } = await start();
   await send("POST", "/keys", { name: "bob", owner: "Bob", models: ["a/*"], metadata: { a: "b" } });
   const changed = await send("PATCH", "/keys/bob", { name: "rob", owner: null, on_disconnect: "drain" });
@@ -56,7 +56,7 @@ test("a change sets what it names, clears what is null, and leaves the rest", as
   expect((await send("PATCH", "/keys/rob", { expires_at: null })).json.expires_at).toBeNull();
 });
 
-test("a secret is in the answers that make it alone, and those may not be kept", async () => {
+test("returns a secret only when it is created, with cache-control: no-store", async () => {
   const { send } = await start();
   const answers = [
     await send("POST", "/keys", { name: "bob" }),
@@ -75,7 +75,7 @@ test("a secret is in the answers that make it alone, and those may not be kept",
   expect(rest.join("")).not.toMatch(/digest|[0-9a-f]{64}/);
 });
 
-test("a secret is in no log line", async () => {
+test("logs no secret", async () => {
   const gateway = await startKeyedGateway("http://127.0.0.1:9/api/v1");
   const { secret } = (await gateway.callAdmin("POST", "/keys", { name: "bob" })).body;
   await gateway.callAdmin("POST", "/keys/bob/rotate");
@@ -84,7 +84,7 @@ test("a secret is in no log line", async () => {
   for (const text of [secret, gateway.admin]) expect(gateway.readLog()).not.toContain(text.slice(12));
 });
 
-test("a rotation says until when the old secret is good: a day, or as long as was asked", async () => {
+test("a rotation returns the end of the old secret's validity: after a day, or after grace_ms", async () => {
   const { send } = await start();
   await send("POST", "/keys", { name: "bob" });
   const graceOf = async (body?: unknown): Promise<number | null> => {
@@ -98,7 +98,7 @@ test("a rotation says until when the old secret is good: a day, or as long as wa
   expect(await graceOf({ grace_ms: 0 })).toBeNull();
 });
 
-test("an empty body may be called JSON where none is needed", async () => {
+test("accepts an empty JSON body where no body is needed", async () => {
   const { send } = await start();
   const typed = { "content-type": "application/json", "content-length": "0" };
   await send("POST", "/keys", { name: "bob" });
@@ -106,7 +106,7 @@ test("an empty body may be called JSON where none is needed", async () => {
   expect((await send("DELETE", "/keys/bob", undefined, typed)).status).toBe(200);
 });
 
-test("keys are listed page by page, by owner, and the revoked ones only when asked for", async () => {
+test("lists keys page by page and by owner, with revoked keys only on request", async () => {
   const { send } = await start();
   const ids = new Map<string, string>();
   for (let number = 0; number < 7; number++) {
@@ -129,7 +129,7 @@ test("keys are listed page by page, by owner, and the revoked ones only when ask
   expect(namesOf(await send("GET", "/keys?owner=a&include_revoked=true"))).toHaveLength(3);
 });
 
-test("changes are listed page by page, newest first, of all keys or of one by its name or id", async () => {
+test("lists changes page by page, newest first, for all keys or for one by name or id", async () => {
   const { send } = await start();
   const { id } = (await send("POST", "/keys", { name: "bob" })).json;
   for (let number = 0; number < 4; number++) await send("PATCH", "/keys/bob", { owner: `o${number}` });
@@ -151,7 +151,7 @@ test("changes are listed page by page, newest first, of all keys or of one by it
   }
 });
 
-test("behind a trusted proxy the audit names the address of the caller, and otherwise that of the connection", async () => {
+test("the audit table records the forwarded address behind a trusted proxy, and otherwise that of the connection", async () => {
   for (const [trusted, source] of [
     ["127.0.0.1", "192.0.2.7"],
     ["192.0.2.0/24", "127.0.0.1"],

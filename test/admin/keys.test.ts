@@ -16,7 +16,7 @@ async function start() {
   return { simulator, gateway: await startKeyedGateway(simulator.baseUrl) };
 }
 
-test("a key that is created works at once, and its secret is never shown again", async () => {
+test("a new key is valid at once, and its secret is never shown again", async () => {
   const { gateway } = await start();
   const created = await gateway.callAdmin("POST", "/keys", {
     name: "bob",
@@ -36,7 +36,7 @@ test("a key that is created works at once, and its secret is never shown again",
     expect(JSON.stringify(await gateway.callAdmin("GET", path))).not.toContain(secret);
 });
 
-test("a key that is revoked or disabled is refused within two seconds, and one that is enabled again is taken", async () => {
+test("a revoked or disabled key is refused within 2 s, and a key that is enabled again is accepted", async () => {
   const { gateway } = await start();
   const { secret } = (await gateway.callAdmin("POST", "/keys", { name: "bob" })).body;
   const status = async (): Promise<number> => (await gateway.call(secret)).status;
@@ -44,12 +44,12 @@ test("a key that is revoked or disabled is refused within two seconds, and one t
   await gateway.callAdmin("PATCH", "/keys/bob", { disabled: true });
   await waitUntil(async () => (await status()) === 401, "the disabled key to be refused", 2_000);
   await gateway.callAdmin("PATCH", "/keys/bob", { disabled: false });
-  await waitUntil(async () => (await status()) === 200, "the key to be taken again", 2_000);
+  await waitUntil(async () => (await status()) === 200, "the key to be accepted again", 2_000);
   expect((await gateway.callAdmin("DELETE", "/keys/bob")).body.revoked_at).not.toBeNull();
   await waitUntil(async () => (await status()) === 401, "the revoked key to be refused", 2_000);
 });
 
-test("a revoked key is refused also where callers without a key are let in, and cannot do more than it could", async () => {
+test("with ALLOW_ANONYMOUS, a revoked key is refused with 401 instead of being treated as anonymous", async () => {
   const simulator = await startSimulator();
   onTestFinished(() => simulator.close());
   const dataDir = createTemporaryDirectory();
@@ -61,12 +61,12 @@ test("a revoked key is refused also where callers without a key are let in, and 
   const { secret } = await service.create(newKeySchema.parse({ name: "bob", models: ["google/*"] }), by);
   expect((await gateway.call(secret)).status).toBe(403);
   await service.revoke("bob", by);
-  await waitUntil(async () => (await gateway.call(secret)).status !== 403, "the key to end", 3_000);
+  await waitUntil(async () => (await gateway.call(secret)).status !== 403, "the key to be revoked", 3_000);
   expect((await gateway.call(secret)).status).toBe(401);
   for (const other of ["sk-anything", "x"]) expect((await gateway.call(other)).status).toBe(200);
 });
 
-test("a mistyped key is told apart without a look-up, and the log says that it is one", async () => {
+test("detects a mistyped key without a look-up, and logs MISTYPED_KEY", async () => {
   const { gateway } = await start();
   const mistyped = gateway.caller.replace(/.$/, (last) => (last === "a" ? "b" : "a"));
   expect((await gateway.call(mistyped)).status).toBe(401);
@@ -74,7 +74,7 @@ test("a mistyped key is told apart without a look-up, and the log says that it i
   expect(gateway.readLog()).not.toContain(mistyped);
 });
 
-test("a change that changes nothing is no change: the audit table has none", async () => {
+test("does not audit an update that changes nothing", async () => {
   const { gateway } = await start();
   await gateway.callAdmin("POST", "/keys", { name: "bob", owner: "Bob" });
   for (const body of [{}, { owner: "Bob" }])
@@ -86,7 +86,7 @@ test("a change that changes nothing is no change: the audit table has none", asy
   expect(data.map(({ action }: { action: string }) => action)).toEqual(["create"]);
 });
 
-test("after a rotation both secrets are good, and without a grace only the new one", async () => {
+test("after a rotation both secrets are valid, and with grace_ms 0 only the new one", async () => {
   const { gateway } = await start();
   const { secret: first } = (await gateway.callAdmin("POST", "/keys", { name: "bob" })).body;
   const { secret: second } = (await gateway.callAdmin("POST", "/keys/bob/rotate")).body;
@@ -101,7 +101,7 @@ test("after a rotation both secrets are good, and without a grace only the new o
   expect((await gateway.call(third)).status).toBe(200);
 });
 
-test("a key sees and uses only the models it may use", async () => {
+test("a key sees and uses only the models of its patterns", async () => {
   const { gateway, simulator } = await start();
   const { secret } = (
     await gateway.callAdmin("POST", "/keys", { name: "bob", models: ["google/*", "*:free"] })
@@ -134,7 +134,7 @@ test("a key sees and uses only the models it may use", async () => {
   expect(simulator.readStats().requests).toBe(before);
 });
 
-test("every change is in the audit table: who, what, when, from where", async () => {
+test("audits every change with actor, action, details and source", async () => {
   const { gateway } = await start();
   await gateway.callAdmin("POST", "/keys", { name: "bob" });
   await gateway.callAdmin("PATCH", "/keys/bob", { owner: "Bob" });
@@ -165,14 +165,14 @@ test.each([
   ["GET", "/usage?by=nothing", undefined, 400, "by"],
   ["GET", "/usage?from=yesterday", undefined, 400, "from"],
   ["GET", "/requests?format=xml", undefined, 400, "format"],
-])("%s %s with %j is refused with %d and names %s", async (...row) => {
+])("refuses %s %s with %j with %d, and names %s", async (...row) => {
   const [method, path, body, status, param] = row;
   const { gateway } = await start();
   const answer = await gateway.callAdmin(method, path, body);
   expect([answer.status, answer.body.error.param]).toEqual([status, param]);
 });
 
-test("the admin API takes no caller's key, and models take no admin key", async () => {
+test("the admin API refuses caller keys, and the model API refuses admin keys", async () => {
   const { gateway } = await start();
   const asCaller = await gateway.call(gateway.caller, { method: "GET", path: "/admin/v1/keys", body: "" });
   expect(asCaller.status).toBe(403);

@@ -15,7 +15,7 @@ async function start(): Promise<AdminApp> {
   return startAdminApp(await openTestDatabase());
 }
 
-/** Asks and expects an error in OpenAI's shape, with all of its fields. */
+/** Sends a request and expects an OpenAI error with all of its fields. */
 async function refusal(app: AdminApp, { path = "", ...request }: TestRequest): Promise<Refusal> {
   const answer = await sendRequest(app.port, { ...request, path: `/admin/v1${path}` });
   expect(answer.headers["content-type"]).toBe("application/json");
@@ -24,7 +24,7 @@ async function refusal(app: AdminApp, { path = "", ...request }: TestRequest): P
   return { status: answer.status, code: error.code, param: error.param, message: error.message };
 }
 
-/** What is asked, and the code, the parameter and the words with which it is refused. */
+/** A request, and the code, the param and a part of the message of its error. */
 type Row = readonly [TestRequest, string, string | null, string];
 const post = (body: unknown): TestRequest => ({ path: "/keys", body: JSON.stringify(body) });
 const get = (path: string): TestRequest => ({ method: "GET", path, body: "" });
@@ -116,7 +116,7 @@ const FAULTS: readonly Row[] = [
   [get("/requests?model=x"), "invalid_value", "model", "model is unknown; remove it"],
 ];
 
-test("what is wrong with a request is said with the name of what is at fault", async () => {
+test("answers 400 to an invalid request, and names the invalid field", async () => {
   const app = await start();
   for (const [request, code, param, words] of FAULTS) {
     const { message, ...rest } = await refusal(app, request);
@@ -126,7 +126,7 @@ test("what is wrong with a request is said with the name of what is at fault", a
   expect(app.ended.every(({ errorSource }) => errorSource === "client")).toBe(true);
 });
 
-test("what is nowhere is answered with 404", async () => {
+test("answers 404 for an unknown key", async () => {
   const app = await start();
   for (const path of ["/keys/nobody", "/usage?key=nobody", "/requests?key=nobody", "/audit?key=nobody"])
     expect([path, await refusal(app, get(path))]).toMatchObject([
@@ -135,7 +135,7 @@ test("what is nowhere is answered with 404", async () => {
     ]);
 });
 
-test("a body is refused as everywhere: not JSON, not UTF-8, compressed, with a field twice, or too long", async () => {
+test("refuses a body that is not JSON, not UTF-8, compressed or too long, or has a duplicate field", async () => {
   const app = await start();
   const type = (value: string | undefined) => ({ headers: { "content-type": value } });
   const cases: readonly (readonly [TestRequest, number, string])[] = [
@@ -155,7 +155,7 @@ test("a body is refused as everywhere: not JSON, not UTF-8, compressed, with a f
     expect([code, await refusal(app, { path: "/keys", ...request })]).toMatchObject([code, { status, code }]);
 });
 
-test("every URL names the methods that it takes", async () => {
+test("every URL lists its methods in a 405", async () => {
   const app = await start();
   const urls = {
     "/keys": "GET, POST",
@@ -173,7 +173,7 @@ test("every URL names the methods that it takes", async () => {
     }
 });
 
-test("a change that a full disk prevents is a 503 that may be tried again", async () => {
+test("answers 503 to a change that a full disk prevents", async () => {
   const database = await openTestDatabase();
   const app = await startAdminApp(database);
   const pages = database.sqlite?.prepare("pragma page_count").get()?.["page_count"];

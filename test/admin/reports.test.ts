@@ -22,7 +22,7 @@ async function start(database: Database) {
   };
 }
 
-test("a report has its time, its lines, their total and what is pending", async () => {
+test("a report has its period, lines, total and number of pending requests", async () => {
   const database = await openTestDatabase();
   await insertRollups(database, [
     { ...createRollup(NOVEMBER, ["env:team", "a/b", "X"], 2), cost_nanodollars: 12_345_678_901 },
@@ -53,7 +53,7 @@ test("a report has its time, its lines, their total and what is pending", async 
   });
 });
 
-test("a report as a table has a column for each group that was asked for, also when it has no line", async () => {
+test("a CSV report has a column for each requested group, also without lines", async () => {
   const database = await openTestDatabase();
   const usage = await start(database);
   expect(await usage("by=provider&format=csv")).toBe(`provider,${HEAD}\r\n`);
@@ -67,7 +67,7 @@ test("a report as a table has a column for each group that was asked for, also w
   ]);
 });
 
-test("a report is of the last thirty days if nothing else is said, and of those before its end if that is", async () => {
+test("a report covers the last thirty days by default, or the thirty days before `to`", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2026-11-22T15:45:00Z") });
   onTestFinished(() => void vi.useRealTimers());
   const usage = await start(await openTestDatabase());
@@ -83,7 +83,7 @@ test("a report is of the last thirty days if nothing else is said, and of those 
   expect(await timeOf("to=2026-11-22T15:00:00Z")).toEqual(["2026-10-23T15:00", "2026-11-22T15:00"]);
 });
 
-test("reports and exports take a key by its name, by its id, and those that no table has by what they are called", async () => {
+test("reports and exports find a key by name or id, and configured and anonymous keys by their ids", async () => {
   const database = await openTestDatabase();
   const { port } = await startAdminApp(database);
   const manage = async (method: string, path: string, body = "") => {
@@ -112,7 +112,7 @@ test.each([
   ],
   ["to=2026-11-02T00:00:00.001Z", "to", "2026-11-02T00:00:00Z or 2026-11-02T01:00:00Z, or leave"],
 ])(
-  "refuses the border %s, which is within an hour, and names the nearest hours",
+  "refuses the bound %s, which is not a full hour, and names the nearest hours",
   async (query, param, remedy) => {
     const { port } = await startAdminApp(await openTestDatabase());
     const answer = await sendRequest(port, { method: "GET", path: `/admin/v1/usage?${query}`, body: "" });
@@ -122,7 +122,7 @@ test.each([
   },
 );
 
-test("streams a report of 20,000 keys whole, as JSON and as CSV, also to a slow reader", async () => {
+test("streams a complete report of 20,000 keys as JSON and as CSV, also to a slow reader", async () => {
   const database = await openTestDatabase();
   await insertRollups(
     database,
@@ -139,7 +139,7 @@ test("streams a report of 20,000 keys whole, as JSON and as CSV, also to a slow 
     text += bytes as string;
     mostHeld = Math.max(mostHeld, app.lastResponse()?.writableLength ?? 0);
   }
-  // Lines have some 330 bytes.
+  // A line has about 330 bytes.
   expect(mostHeld).toBeLessThan(3 * LINES_PER_PAGE * 400);
   const { data, total } = JSON.parse(text) as { data: { key_id: string }[]; total: { requests: number } };
   expect([new Set(data.map(({ key_id }) => key_id)).size, total.requests]).toEqual([20_000, 20_000]);
@@ -151,7 +151,7 @@ test("streams a report of 20,000 keys whole, as JSON and as CSV, also to a slow 
   expect(csv.body.toString().split("\r\n")).toHaveLength(20_002);
 }, 60_000);
 
-test("reports whose readers leave, before or after they begin, keep nothing of the database", async () => {
+test("reports whose clients disconnect, before or after they begin, release the database", async () => {
   const database = await openTestDatabase();
   await insertRollups(
     database,
@@ -170,7 +170,7 @@ test("reports whose readers leave, before or after they begin, keep nothing of t
   expect(JSON.parse(answer.body.toString()).total.requests).toBe(900);
 });
 
-test("a report with sums that no number holds exactly is answered, with their digits", async () => {
+test("reports sums that exceed the safe integers as strings", async () => {
   const database = await openTestDatabase();
   const rows = [0, 1].map((hour) => createRollup(NOVEMBER + hour * 3_600_000, ["env:team"]));
   await insertRollups(

@@ -15,7 +15,7 @@ interface JsonPage {
   readonly data: readonly { readonly id: string }[];
 }
 
-/** The ids in an answer, and the answer itself if it is one JSON text. */
+/** Parses the ids of a response, and the response itself if it is one JSON text. */
 function parse(text: string, format: string): { ids: string[]; json: unknown } {
   if (format === "json") {
     const json = JSON.parse(text) as JsonPage;
@@ -29,7 +29,7 @@ function parse(text: string, format: string): { ids: string[]; json: unknown } {
   return { ids, json: undefined };
 }
 
-/** Reads a page in one of the formats, and checks that every place that names the next one agrees. */
+/** Reads a page in one of the formats, and checks that header and body name the same next cursor. */
 async function pageOf(port: number, query: string, format: string): Promise<Page> {
   const path = `/admin/v1/requests?${PERIOD}&${query}&format=${format}`;
   const { status, headers, body } = await sendRequest(port, { method: "GET", path, body: "" });
@@ -52,9 +52,9 @@ async function pagesOf(port: number, query: string, format: string): Promise<Pag
   return pages;
 }
 
-/** What paging over the ledger owes, on every database. */
+/** Tests of paging over the ledger, for any database. */
 export function testRequestPaging(open: OpenDatabase): void {
-  test("pages hold every row once, whatever the limit, the order, the filters and the format", async () => {
+  test("pages contain every row once, whatever the limit, the order, the filters and the format", async () => {
     const database = await open();
     // Several requests begin in the same millisecond.
     const rows = Array.from({ length: COUNT }, (_, index) =>
@@ -97,7 +97,7 @@ export function testRequestPaging(open: OpenDatabase): void {
         }
   });
 
-  test("a cursor is good when rows were added and deleted since, its own row among them", async () => {
+  test("a cursor stays valid when rows are added and deleted, its own row included", async () => {
     const database = await open();
     const rows = Array.from({ length: 10 }, (_, index) => createSettledRow(index * 10));
     await insertRequests(database, rows);
@@ -112,7 +112,7 @@ export function testRequestPaging(open: OpenDatabase): void {
     expect(ids).toEqual([rows[4]?.id, createSettledRow(45).id, ...rows.slice(5).map(({ id }) => id)]);
   });
 
-  test("without a limit everything after the cursor is streamed, in the shape of an export", async () => {
+  test("streams all rows after the cursor in the shape of an export when there is no limit", async () => {
     const database = await open();
     const rows = Array.from({ length: 500 }, (_, index) => createSettledRow(index));
     await insertRequests(database, rows);

@@ -7,7 +7,7 @@ import { testRequestPaging } from "./request-paging-contract.ts";
 
 testRequestPaging(openTestDatabase);
 
-test("a page reads no further than to know whether there is a next one", async () => {
+test("a page reads only one row more than its limit", async () => {
   const database = await openTestDatabase();
   await insertRequests(
     database,

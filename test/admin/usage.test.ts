@@ -13,7 +13,7 @@ async function start() {
   return { simulator, gateway: await startKeyedGateway(simulator.baseUrl) };
 }
 
-test("usage by key, model and day adds up to what upstream billed", async () => {
+test("usage by key, model and day adds up to the cost that upstream billed", async () => {
   const { simulator, gateway } = await start();
   const { secret } = (await gateway.callAdmin("POST", "/keys", { name: "bob" })).body;
   for (const model of ["openai/gpt-4o-mini", "google/gemini-3-flash-preview"])
@@ -40,7 +40,7 @@ test("usage by key, model and day adds up to what upstream billed", async () => 
   expect(csv.split("\r\n")[0]).toMatch(/^provider,requests,/);
 });
 
-test("a caller sees what its own key has cost, as OpenRouter would tell it", async () => {
+test("a client reads the usage of its own key in OpenRouter's format", async () => {
   const { simulator, gateway } = await start();
   await gateway.call(gateway.caller);
   const own = async () =>
@@ -62,12 +62,12 @@ test("a caller sees what its own key has cost, as OpenRouter would tell it", asy
   });
 });
 
-test("reports what BYOK requests cost at their provider beside OpenRouter's charge, streamed, whole and cancelled", async () => {
+test("reports the provider's charge for BYOK requests beside OpenRouter's, for streams, plain and aborted responses", async () => {
   const { simulator, gateway } = await start();
   await gateway.call(gateway.caller);
   for (const stream of [false, true])
     await gateway.call(gateway.caller, { body: buildChatBody({ model: "sim/ok:byok=1", stream }) });
-  // Ends without its usage: the provider's charge is that of OpenRouter's record.
+  // This response ends without its usage, so the provider's charge comes from OpenRouter's generation record.
   await gateway
     .call(gateway.caller, { body: buildChatBody({ model: "sim/cut:byok=1", stream: true }) })
     .catch(() => {});
@@ -90,7 +90,7 @@ test("reports what BYOK requests cost at their provider beside OpenRouter's char
   const charged = byok.map(
     (row: { upstream_inference_nanodollars: number }) => row.upstream_inference_nanodollars,
   );
-  expect(charged.reduce((sum: number, one: number) => sum + one, 0)).toBe(byokNanodollars);
+  expect(charged.reduce((sum: number, nanodollars: number) => sum + nanodollars, 0)).toBe(byokNanodollars);
   const key = await gateway.call(gateway.caller, { method: "GET", path: "/openai/v1/key", body: "" });
   const amount = byokNanodollars / 1e9;
   expect(JSON.parse(key.body.toString()).data).toMatchObject({
@@ -102,7 +102,7 @@ test("reports what BYOK requests cost at their provider beside OpenRouter's char
   });
 });
 
-test("the ledger is exported as JSON, as lines and as CSV, one row for each request", async () => {
+test("exports the ledger as JSON, NDJSON and CSV, with one row for each request", async () => {
   const { gateway } = await start();
   for (let count = 0; count < 3; count++) await gateway.call(gateway.caller);
   const ledger = (query: string) => gateway.callAdmin("GET", `/requests${query}`);
@@ -119,7 +119,7 @@ test("the ledger is exported as JSON, as lines and as CSV, one row for each requ
   expect((await ledger("?to=2020-01-01")).body.data).toEqual([]);
 });
 
-test("an export reads no page before it is asked for", async () => {
+test("an export reads no page before its consumer requests it", async () => {
   let read = 0;
   async function* pages(): AsyncGenerator<RequestRow[]> {
     for (;;) {
@@ -134,7 +134,7 @@ test("an export reads no page before it is asked for", async () => {
   await text.return(undefined);
 });
 
-test("the description of the API lists its routes, and needs no key", async () => {
+test("the API description lists the routes, and needs no key", async () => {
   const { gateway } = await start();
   const { body } = await gateway.call("none", { method: "GET", path: "/openapi.json", body: "" });
   const paths = Object.keys((JSON.parse(body.toString()) as { paths: object }).paths);

@@ -5,7 +5,7 @@ import { listMistakes } from "../support/config-mistakes.ts";
 const SECRET = "s3cr3t-do-not-show";
 
 test.each([{ GATEWAY_API_KEYS: undefined }, { GATEWAY_API_KEYS: "" }, { GATEWAY_API_KEYS: " , ," }])(
-  "an account for which no key is set keeps its keys in a store: %j",
+  "an account without configured keys keeps its keys in a store: %j",
   ({ GATEWAY_API_KEYS: keys = "" }) => {
     const config = loadConfig({ OPENROUTER_API_KEY: SECRET, GATEWAY_API_KEYS: keys });
     expect(config.store).toEqual({
@@ -19,7 +19,7 @@ test.each([{ GATEWAY_API_KEYS: undefined }, { GATEWAY_API_KEYS: "" }, { GATEWAY_
 );
 
 test.each([{ GATEWAY_API_KEYS: "team:sk-a" }, { ALLOW_ANONYMOUS: "true" }])(
-  "whoever can be let in without a store has none unless it is asked for: %j",
+  "an account with configured keys or anonymous access has a store only with DATA_DIR or DATABASE_URL: %j",
   (env) => {
     const owned = { OPENROUTER_API_KEY: "x", ...env };
     expect(loadConfig(owned).store).toBeUndefined();
@@ -34,14 +34,14 @@ test.each([{ GATEWAY_API_KEYS: "team:sk-a" }, { ALLOW_ANONYMOUS: "true" }])(
   },
 );
 
-test("without an account there is nothing to keep: DATA_DIR does nothing and DATABASE_URL is a mistake", () => {
+test("without an account, DATA_DIR is ignored and DATABASE_URL is a mistake", () => {
   expect(loadConfig({ DATA_DIR: "/x" }).store).toBeUndefined();
   expect(listMistakes({ DATABASE_URL: "postgres://db/x" })).toEqual([
     expect.stringContaining("without OPENROUTER_API_KEY"),
   ]);
 });
 
-test("the data directory counts as persistent with SQLite, and with PostgreSQL only when the operator says so", () => {
+test("the data directory is persistent with SQLite, and with PostgreSQL only with DATA_DIR_PERSISTENT", () => {
   const persistent = (env: Record<string, string>): boolean | undefined =>
     loadConfig({ OPENROUTER_API_KEY: "x", ...env }).store?.isDataDirPersistent;
   const postgres = { DATABASE_URL: "postgres://db/x" };
@@ -53,7 +53,7 @@ test("the data directory counts as persistent with SQLite, and with PostgreSQL o
 });
 
 test.each([{}, { DATA_DIR: "/x" }, { DATA_DIR: "/x", GATEWAY_API_KEYS: "team:sk-a" }])(
-  "a data directory that does not persist is a mistake with SQLite, which is in it: %j",
+  "DATA_DIR_PERSISTENT=false is a mistake with SQLite, whose file is in the data directory: %j",
   (env) => {
     expect(listMistakes({ OPENROUTER_API_KEY: "x", DATA_DIR_PERSISTENT: "false", ...env })).toEqual([
       expect.stringContaining("without DATABASE_URL"),
@@ -65,16 +65,16 @@ test.each([
   {},
   { OPENROUTER_API_KEY: "x", GATEWAY_API_KEYS: "team:sk-a" },
   { OPENROUTER_API_KEY: "x", ALLOW_ANONYMOUS: "true" },
-])("a data directory that does not persist is no mistake where nothing is kept: %j", (env) => {
+])("DATA_DIR_PERSISTENT=false is valid without a store: %j", (env) => {
   expect(loadConfig({ DATA_DIR_PERSISTENT: "false", ...env }).store).toBeUndefined();
 });
 
-test("an account may be opened to anyone, but only in so many words", () => {
+test("an account allows anonymous requests only with ALLOW_ANONYMOUS=true", () => {
   expect(loadConfig({ OPENROUTER_API_KEY: "x", ALLOW_ANONYMOUS: "true" }).allowAnonymous).toBe(true);
   expect(loadConfig({ OPENROUTER_API_KEY: "x", ALLOW_ANONYMOUS: "false" }).allowAnonymous).toBe(false);
 });
 
-test("gateway keys without an account are a mistake: they would be forwarded", () => {
+test("gateway keys without an account are a mistake, because they would be forwarded", () => {
   const mistakes = listMistakes({ GATEWAY_API_KEYS: `team:${SECRET}` });
   expect(mistakes).toEqual([expect.stringContaining("without OPENROUTER_API_KEY")]);
   expect(mistakes.join()).not.toContain(SECRET);

@@ -6,7 +6,7 @@ import { digestSecret } from "../../src/key-secret.ts";
 
 const SECRET = "s3cr3t-do-not-show";
 
-test("with nothing set, callers bring their own OpenRouter keys and everything has a default", () => {
+test("by default, clients send their own OpenRouter keys and every setting has its default", () => {
   expect(loadConfig({})).toEqual({
     host: "127.0.0.1",
     port: 8080,
@@ -49,7 +49,7 @@ test("with nothing set, callers bring their own OpenRouter keys and everything h
   });
 });
 
-test("OpenRouter is given longer than the 600 s that the SDKs wait", () => {
+test("the headers timeout exceeds the 600 s that SDKs wait", () => {
   expect(loadConfig({}).upstream.headersTimeoutMs).toBeGreaterThan(600_000);
 });
 
@@ -95,7 +95,7 @@ const EVERYTHING = {
   APP_TITLE: "My app: the 2nd",
 };
 
-test("every variable reaches its place, and space around values does not matter", () => {
+test("every variable sets its field, and white space around values is ignored", () => {
   const spaced = Object.fromEntries(Object.entries(EVERYTHING).map(([name, value]) => [name, ` ${value}\n`]));
   const expected = {
     host: "::",
@@ -149,7 +149,7 @@ test("every variable reaches its place, and space around values does not matter"
   expect(loadConfig(spaced)).toEqual(expected);
 });
 
-test("empty values and values of white space count as unset", () => {
+test("empty and blank values count as unset", () => {
   for (const value of ["", " \t "]) {
     const blank = Object.fromEntries(Object.keys(EVERYTHING).map((name) => [name, value]));
     expect(loadConfig(blank)).toEqual(loadConfig({}));
@@ -160,7 +160,7 @@ test("unknown names are ignored", () => {
   expect(loadConfig({ PATH: "/bin", openrouter_api_key: "x", __proto__: "x" })).toEqual(loadConfig({}));
 });
 
-test("the configuration cannot be changed", () => {
+test("the configuration is immutable", () => {
   const config = loadConfig(EVERYTHING);
   const { upstream, store, ledger, rateLimit, trustProxy, corsOrigins, gatewayKeys } = config;
   const { drainBounds } = ledger;
@@ -178,7 +178,7 @@ test("the configuration cannot be changed", () => {
   expect(parts.filter((part) => !Object.isFrozen(part))).toEqual([]);
 });
 
-test("every mistake is named at once, each with its variable, and no value with any of them", () => {
+test("lists every mistake at once with the name of its variable, and without values", () => {
   const values: Record<string, string> = {
     HOST: `http://${SECRET}/`,
     PORT: `80${SECRET}`,

@@ -5,7 +5,7 @@ import { environmentSchema } from "../../src/config/environment-schema.ts";
 
 const names = Object.keys(environmentSchema.shape);
 
-/** A row of the table of settings. Numbers are written without separators. */
+/** A row of the table of settings; its numbers have no thousands separators. */
 interface Row {
   readonly name: string;
   readonly standard: string;
@@ -23,12 +23,12 @@ function readRows(): Row[] {
   });
 }
 
-/** Whether a setting takes a value. */
-function takes(name: string, value: string): boolean {
+/** Whether a setting accepts a value. */
+function accepts(name: string, value: string): boolean {
   return environmentSchema.partial().safeParse({ [name]: value }).success;
 }
 
-/** The lines of `.env.example`: each setting with its value, and the comment above it. */
+/** Parses `.env.example`. @returns each setting with its value and the comment above it. */
 function readExample(): Map<string, { value: string; comment: string }> {
   const example = new Map<string, { value: string; comment: string }>();
   for (const paragraph of readFileSync(".env.example", "utf8").split("\n\n")) {
@@ -45,21 +45,21 @@ const ranges = rows.flatMap(({ name, standard, bounds }) => {
   return min === undefined || max === undefined ? [] : [{ name, standard, min, max }];
 });
 
-test("the table of settings has a row for each setting, and for nothing else", () => {
+test("the table of settings has exactly one row for each setting", () => {
   const rowNames = rows.map(({ name }) => name);
   expect(new Set(rowNames)).toEqual(new Set(names));
   expect(rowNames).toHaveLength(names.length);
 });
 
-test(".env.example has a line for each setting, and all of them together are valid", () => {
+test(".env.example has a line for each setting, and is a valid configuration", () => {
   const lines = Object.fromEntries([...readExample()].map(([name, { value }]) => [name, value]));
   expect(new Set(Object.keys(lines))).toEqual(new Set(names));
   expect(loadConfig(lines)).toMatchObject({ port: 8080 });
 });
 
-test.each(ranges)("$name takes what the table says, from $min to $max", ({ name, min, max }) => {
-  expect([takes(name, min), takes(name, max)]).toEqual([true, true]);
-  expect([takes(name, String(Number(min) - 1)), takes(name, String(Number(max) + 1))]).toEqual([
+test.each(ranges)("$name accepts the documented range, from $min to $max", ({ name, min, max }) => {
+  expect([accepts(name, min), accepts(name, max)]).toEqual([true, true]);
+  expect([accepts(name, String(Number(min) - 1)), accepts(name, String(Number(max) + 1))]).toEqual([
     false,
     false,
   ]);
@@ -69,7 +69,7 @@ test.each(ranges)(".env.example states the bounds of $name", ({ name, min, max }
   expect(readExample().get(name)?.comment.toLowerCase()).toContain(`from ${min} to ${max}`);
 });
 
-/** The defaults that the schema states; others depend on the machine or on other settings. */
+/** Defaults that the schema states. Other defaults depend on the machine or on other settings. */
 const defaults = Object.entries(environmentSchema.parse({}))
   .filter(([name]) => name !== "BODY_MEMORY_BYTES")
   .filter(([, value]) => value !== undefined && !Array.isArray(value))
@@ -80,7 +80,7 @@ test.each(defaults)("the table and .env.example state the default of $name, $val
   expect(readExample().get(name)?.value).toBe(value);
 });
 
-test("the table states no default for settings that have none", () => {
+test("the table states no default for settings without one", () => {
   const stated = new Set(defaults.map(({ name }) => name));
   const others = rows.filter(({ name }) => !stated.has(name)).map(({ standard }) => standard);
   expect(

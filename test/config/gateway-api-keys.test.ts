@@ -12,14 +12,14 @@ test.each([
   [`${"n".repeat(64)}:x`, "n".repeat(64), "x"],
   [`n:${"s".repeat(512)}`, "n", "s".repeat(512)],
   ["n:sha256", "n", "sha256"],
-])("%s is a name and a secret, of which only the digest is kept", (item, name, secret) => {
+])("parses %s as a name and a secret, and keeps only the secret's digest", (item, name, secret) => {
   const { entries, mistakes } = parseKeyList([item]);
   expect(mistakes).toEqual([]);
   expect(entries).toEqual([{ name, digest: sha256(secret) }]);
   expect(Object.keys(entries[0] ?? {})).toEqual(["name", "digest"]);
 });
 
-test.each([HEX, HEX.toUpperCase()])("sha256=%s stands for a secret that the gateway never sees", (hex) => {
+test.each([HEX, HEX.toUpperCase()])("sha256=%s configures a key by its digest, without its secret", (hex) => {
   const { entries, mistakes } = parseKeyList([`team:sha256=${hex}`]);
   expect(mistakes).toEqual([]);
   expect(entries).toEqual([{ name: "team", digest: sha256("sk-a") }]);
@@ -42,14 +42,14 @@ test.each([
   [`team:sha256=${HEX.slice(1)}`, "has a sha256= digest that is not 64"],
   [`team:sha256=${HEX.slice(1)}g`, "has a sha256= digest that is not 64"],
   [`team:sha256=${HEX} `, "has a sha256= digest that is not 64"],
-])("%j is a mistake, told by its place and not by its text", (item, mistake) => {
+])("reports the mistake in %j by its position, without its text", (item, mistake) => {
   const { entries, mistakes } = parseKeyList(["first:x", item, "last:y"]);
   expect(entries.map(({ name }) => name)).toEqual(["first", "last"]);
   expect(mistakes).toEqual([expect.stringContaining(`GATEWAY_API_KEYS item 2 ${mistake}`)]);
   expect(mistakes.join()).not.toMatch(/secret(?! that)|[0-9a-f]{20}/);
 });
 
-test("names and secrets come once each, in whichever form", () => {
+test("names and secrets must be unique, as text and as digest", () => {
   const { entries, mistakes } = parseKeyList(["a:sk-a", "a:sk-b", `b:sha256=${HEX}`, "b:sk-b", "A:sk-c"]);
   expect(entries.map(({ name }) => name)).toEqual(["a", "b", "A"]);
   expect(mistakes).toEqual([

@@ -9,7 +9,7 @@ import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 
 const SECRET = "s3cr3t-do-not-show";
 
-/** Writes a file of a test's own. @returns its path. */
+/** Writes a temporary file for one test. @returns its path. */
 function written(content: string | Buffer, name = "file"): string {
   const path = join(createTemporaryDirectory(), name);
   writeFileSync(path, content);
@@ -28,18 +28,18 @@ test.each([
   ['" "', ""],
   ['a "b" c', 'a "b" c'],
   ["it's", "it's"],
-])("%j is read as %j", (text, value) => {
+])("unquoteValue reads %j as %j", (text, value) => {
   expect(unquoteValue(text)).toBe(value);
 });
 
 test.each(['"a', 'a"', "'a\"", '"', "'", '"a" and "b"', '"a","b"', "“a”", "‘a’", "\"a'"])(
-  "%j is ambiguous",
+  "unquoteValue rejects %j as ambiguous",
   (text) => {
     expect(unquoteValue(text)).toBeUndefined();
   },
 );
 
-test("every setting is refused by its name, and without its value, when its quotes do not match", () => {
+test("rejects a setting with mismatched quotes, with its name and without its value", () => {
   for (const name of Object.keys(environmentSchema.shape))
     for (const text of [`"${SECRET}`, `${SECRET}'`, `"${SECRET}" "x"`]) {
       expect(listMistakes({ [name]: text })).toEqual([
@@ -48,7 +48,7 @@ test("every setting is refused by its name, and without its value, when its quot
     }
 });
 
-test("a setting that is nothing but quotes counts as unset", () => {
+test("a setting that consists of quotes counts as unset", () => {
   expect(loadConfig({ PORT: '""', DATA_DIR: "''", OPENROUTER_API_KEY: '" "' })).toEqual(loadConfig({}));
 });
 
@@ -57,13 +57,13 @@ test.each([
   ["carriage returns and line feeds", "A=1\r\nB=2\r\n"],
   ["carriage returns alone", "A=1\rB=2\r"],
   ["quotes, exports, spaces and comments", "# x\nexport A='1'\n B = \"2\" # y\n"],
-])("a .env file with %s is read", (_, text) => {
+])("reads a .env file with %s", (_, text) => {
   const found: Record<string, string> = {};
   expect(addEnvFile(found, written(text))).toBeUndefined();
   expect(found).toEqual({ A: "1", B: "2" });
 });
 
-test("a variable that has a value keeps it, and one that is empty takes the file's", () => {
+test("a variable with a value keeps it, and an empty one is set from the file", () => {
   const found: Record<string, string> = { A: "own", B: "", C: " ", D: '""' };
   addEnvFile(found, written("A=1\nB=2\nC=3\nD=4\n"));
   expect(found).toEqual({ A: "own", B: "2", C: "3", D: "4" });
@@ -77,7 +77,7 @@ test.each([
   ["UTF-16 without a mark", Buffer.from("A=1\n", "utf16le"), /UTF-16.*save it as UTF-8/],
   ["Latin-1", Buffer.from("A=\xe9\n", "latin1"), /not UTF-8: save it as UTF-8/],
   ["more than a mebibyte", Buffer.alloc(1_048_577, "#"), /longer than 1048576 bytes/],
-])("a .env file of %s is refused with its name and a remedy", (_, content, words) => {
+])("rejects a .env file of %s with its name and a remedy", (_, content, words) => {
   const path = written(content);
   const found: Record<string, string> = {};
   expect(addEnvFile(found, path)).toMatch(words);
@@ -85,14 +85,14 @@ test.each([
   expect(found).toEqual({});
 });
 
-test("a directory in place of a .env file is refused, and no file at all is none", () => {
+test("rejects a directory in place of a .env file, and accepts a missing file", () => {
   const directory = join(createTemporaryDirectory(), ".env");
   mkdirSync(directory);
   expect(addEnvFile({}, directory)).toMatch(/is a directory.*: remove it\.$/);
   expect(addEnvFile({}, join(directory, "missing"))).toBeUndefined();
 });
 
-test("secrets come from the files that are named for them, with what editors put around them", () => {
+test("reads secrets from the files of _FILE variables, without a byte order mark, white space and quotes", () => {
   const config = loadConfig({
     OPENROUTER_API_KEY_FILE: written("\ufeff sk-or-v1-x \r\n"),
     GATEWAY_API_KEYS_FILE: written("team:sk-a\r\nci:sk-b,\n\nweb:sk-c\n"),
@@ -106,7 +106,7 @@ test("secrets come from the files that are named for them, with what editors put
 });
 
 test.each(["OPENROUTER_API_KEY", "GATEWAY_API_KEYS", "DATABASE_URL", "REDIS_URL"])(
-  "%s_FILE is refused when the file cannot be used or the value is also set, without the content",
+  "rejects %s_FILE when the file is unusable or the value is also set, without the content",
   (name) => {
     const file = `${name}_FILE`;
     const account = name === "OPENROUTER_API_KEY" ? {} : { OPENROUTER_API_KEY: "sk-or-x" };
@@ -128,7 +128,7 @@ test.each(["OPENROUTER_API_KEY", "GATEWAY_API_KEYS", "DATABASE_URL", "REDIS_URL"
   },
 );
 
-test("an account's key in a file that cannot be read is not said to be missing besides", () => {
+test("does not report an account's key as missing when its file cannot be read", () => {
   expect(listMistakes({ OPENROUTER_API_KEY_FILE: "/nowhere", GATEWAY_API_KEYS: "a:b" })).toEqual([
     "OPENROUTER_API_KEY_FILE names a file that cannot be read (ENOENT)",
   ]);

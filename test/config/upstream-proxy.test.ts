@@ -22,7 +22,7 @@ test.each([
   ["openrouter.ai:80", true],
   ["a.b\topenrouter.ai", false],
   ["10.0.0.0/8", true],
-])("of NO_PROXY=%j openrouter.ai is behind the proxy: %s", (NO_PROXY, isProxied) => {
+])("with NO_PROXY=%j, requests to openrouter.ai use the proxy: %s", (NO_PROXY, isProxied) => {
   expect(selectProxy("https://openrouter.ai/api/v1", { HTTPS_PROXY: PROXY, NO_PROXY })).toBe(
     isProxied ? PROXY : undefined,
   );
@@ -40,11 +40,11 @@ test.each([
   ["http://[::1]:9180", "[::1]:9180", false],
   ["http://[::1]:9180", "[::1]:1", true],
   ["http://[fd00::5]", "fd00::/8", false],
-])("%s with NO_PROXY=%s is behind the proxy: %s", (target, NO_PROXY, isProxied) => {
+])("requests to %s with NO_PROXY=%s use the proxy: %s", (target, NO_PROXY, isProxied) => {
   expect(selectProxy(target, { HTTP_PROXY: PROXY, NO_PROXY }) !== undefined).toBe(isProxied);
 });
 
-test("HTTPS_PROXY is for https and HTTP_PROXY for http and, without the other, for https", () => {
+test("HTTPS_PROXY applies to https, and HTTP_PROXY to http and, without HTTPS_PROXY, to https", () => {
   const proxyUrl = (env: Record<string, string>): string | undefined => loadConfig(env).upstream.proxyUrl;
   const http = { OPENROUTER_BASE_URL: "http://127.0.0.1:1" };
   expect(proxyUrl({})).toBeUndefined();
@@ -54,7 +54,7 @@ test("HTTPS_PROXY is for https and HTTP_PROXY for http and, without the other, f
   expect(proxyUrl({ ...http, HTTPS_PROXY: "http://a:1" })).toBeUndefined();
 });
 
-test("names of proxies in lower case count, and before those in upper case", () => {
+test("lower-case proxy variables take precedence over upper-case ones", () => {
   const { upstream } = loadConfig({ https_proxy: '"proxy:1"', HTTPS_PROXY: "http://b:1" });
   expect(upstream.proxyUrl).toBe("http://proxy:1");
   expect(loadConfig({ https_proxy: " ", HTTPS_PROXY: "http://b:1" }).upstream.proxyUrl).toBe("http://b:1");
@@ -62,7 +62,7 @@ test("names of proxies in lower case count, and before those in upper case", () 
 });
 
 test.each(["socks5://a:1", "http://", "http://a:1/path", "http://a:1?x", "http://%zz:p@a:1", "a b"])(
-  "HTTPS_PROXY=%s is refused by name",
+  "rejects HTTPS_PROXY=%s with its name",
   (value) => {
     expect(listMistakes({ HTTPS_PROXY: value })).toEqual([
       expect.stringMatching(/^HTTPS_PROXY must be the http/),

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { ConfigError, loadConfig } from "../../src/config/config.ts";
 
-/** The names of the variables that are found wrong. */
+/** @returns the names of the variables with mistakes. */
 function wrong(environment: Record<string, string>): string[] {
   try {
     loadConfig(environment);
@@ -32,7 +32,7 @@ test.each([
   ["DRAIN_MS", 0, DAY_MS],
   ["KEEP_ALIVE_TIMEOUT_MS", 1, DAY_MS],
   ["SHUTDOWN_GRACE_MS", 0, DAY_MS],
-])("%s is a whole number from %i to %i", (name, min, max) => {
+])("%s accepts whole numbers from %i to %i", (name, min, max) => {
   for (const value of [min, max]) expect(wrong({ [name]: String(value) })).toEqual([]);
   const outside = [min - 1, max + 1].map(String);
   const notWhole = [
@@ -77,7 +77,7 @@ const GOOD: readonly (readonly [name: string, values: readonly string[]])[] = [
 ];
 
 test.each(GOOD.flatMap(([name, values]) => values.map((value) => [name, value] as const)))(
-  "%s may be %s",
+  "%s accepts %s",
   (name, value) => {
     expect(wrong({ [name]: value })).toEqual([]);
   },
@@ -131,13 +131,13 @@ const BAD: readonly (readonly [name: string, values: readonly string[]])[] = [
 ];
 
 test.each(BAD.flatMap(([name, values]) => values.map((value) => [name, value] as const)))(
-  "%s may not be %j",
+  "%s rejects %j",
   (name, value) => {
     expect(wrong({ [name]: value })).toEqual([name]);
   },
 );
 
-test.each(["sk or", "sk\u0000", "sk-é", "k".repeat(513)])("OPENROUTER_API_KEY may not be %j", (value) => {
+test.each(["sk or", "sk\u0000", "sk-é", "k".repeat(513)])("OPENROUTER_API_KEY rejects %j", (value) => {
   expect(wrong({ OPENROUTER_API_KEY: value, GATEWAY_API_KEYS: "a:b" })).toEqual(["OPENROUTER_API_KEY"]);
 });
 
@@ -151,6 +151,6 @@ test.each([
   ["https://app-*.example", "item 1 has a star that is neither all subdomains"],
   ["null", "item 1 must not be null, which every website can send"],
   ["a.example", "item 1 must be an origin as browsers send it"],
-])("CORS_ORIGINS=%s is refused with its remedy", (value, remedy) => {
+])("rejects CORS_ORIGINS=%s and states the remedy", (value, remedy) => {
   expect(() => loadConfig({ CORS_ORIGINS: value })).toThrow(`CORS_ORIGINS ${remedy}`);
 });

@@ -8,7 +8,7 @@ const LOGGER = JSON.stringify(new URL("../../src/observability/logger.ts", impor
 const DEADLINE_MS = 20_000;
 const FLAGS = ["--input-type=module", "--eval"];
 
-/** A process that says something, is read, and reports how many empty writes it makes then: more than it keeps is dropped. */
+/** Script of a process that logs, is read, and reports its number of empty writes. The logger drops lines beyond its buffer. */
 const emptyWritesAfter = (say: string): string => `
   import fs from "node:fs";
   import { setTimeout as sleep } from "node:timers/promises";
@@ -26,9 +26,9 @@ const emptyWritesAfter = (say: string): string => `
 
 test.each([
   ["a line", 'logger.info("a line")'],
-  ["a line that is written for its length", 'logger.info("x".repeat(70_000))'],
-  ["more than it keeps", 'for (let count = 0; count < 200; count++) logger.info("x".repeat(100_000))'],
-])("a process that has logged %s and then nothing writes nothing", async (_, say) => {
+  ["a line that is long enough to be flushed", 'logger.info("x".repeat(70_000))'],
+  ["more than the buffer", 'for (let count = 0; count < 200; count++) logger.info("x".repeat(100_000))'],
+])("a process that has logged %s makes no further writes", async (_, say) => {
   const run = await promisify(execFile)(process.execPath, [...FLAGS, emptyWritesAfter(say)], {
     timeout: DEADLINE_MS,
     maxBuffer: 100_000_000,
@@ -37,7 +37,7 @@ test.each([
   expect(run.stdout).toMatch(/"msg":"(a line|x+)"/);
 });
 
-/** Says more than a pipe holds while nobody reads, then a line that is too short to be written for its own sake. */
+/** Logs more than a pipe buffers while nobody reads, then a line that is too short to cause a flush. */
 const BURST = `
   import { setTimeout as sleep } from "node:timers/promises";
   const { createLogger } = await import(${LOGGER});
@@ -48,7 +48,7 @@ const BURST = `
   process.stderr.write("said");
   setInterval(() => {}, 1_000);`;
 
-test("what is logged while nobody reads is written when somebody does, without another line", async () => {
+test("writes buffered lines as soon as the pipe is read, without another line", async () => {
   const child = spawn(process.execPath, [...FLAGS, BURST]);
   try {
     await once(child.stderr, "data");
@@ -61,7 +61,7 @@ test("what is logged while nobody reads is written when somebody does, without a
   }
 });
 
-/** A process whose writes fail from the middle of the first line on, until its fourth. */
+/** Script of a process whose log writes fail from the middle of the first line until the fourth line. */
 const FAILING = `
   import fs from "node:fs";
   import { setTimeout as sleep } from "node:timers/promises";
@@ -84,10 +84,10 @@ const FAILING = `
   logger.info("fourth");
   await sleep(400);`;
 
-test("lines that cannot be written are dropped, and their number is logged when lines can be written again", async () => {
+test("drops lines that cannot be written, and logs their number when writes succeed again", async () => {
   const run = await promisify(execFile)(process.execPath, [...FLAGS, FAILING], { timeout: DEADLINE_MS });
   const lines = run.stdout.trimEnd().split("\n");
-  // The half of the first line that was written stays on a line of its own.
+  // The written half of the first line stays on a line of its own.
   expect(lines[0]).toHaveLength(20);
   expect(lines.slice(1).map((line) => JSON.parse(line) as object)).toMatchObject([
     { msg: "fourth" },

@@ -8,7 +8,7 @@ const ANSWER =
   '\n         \n{"id":"gen-1","choices":[{"message":{"content":"secret answer"}}],"usage":{"prompt_tokens":3,"completion_tokens":4,' +
   '"total_tokens":7,"cost":1.5e-7,"prompt_tokens_details":{"cached_tokens":1},"completion_tokens_details":{"reasoning_tokens":2}}}';
 
-test("a request leaves one line that says who, what, how it ended, how long it took and what it cost", async () => {
+test("logs one line per request with key, request, outcome, duration and cost", async () => {
   const headers = { "content-type": "application/json", "x-generation-id": "gen-1" };
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, headers, ANSWER)),
@@ -39,7 +39,7 @@ test("a request leaves one line that says who, what, how it ended, how long it t
   expect(gateway.logs.filter((record) => record["request_id"] === "req-1").length).toBe(1);
 });
 
-test("no secret, no prompt, no answer and no URL is ever logged, and a caller cannot write lines", async () => {
+test("logs no secret, prompt, response or URL, and escapes line breaks of clients", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "application/json" }, ANSWER)),
   );
@@ -66,7 +66,7 @@ test("no secret, no prompt, no answer and no URL is ever logged, and a caller ca
   expect(gateway.logs.find((record) => record["outcome"] === "complete")?.["requested_model"]).toBe(forged);
 });
 
-test("a model name of any length costs the log little", async () => {
+test("truncates long model names in the log", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );

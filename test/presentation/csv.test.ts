@@ -2,7 +2,7 @@ import { assert, constantFrom, double, integer, oneof, property, array, string }
 import { expect, test } from "vitest";
 import { formatCsvLine } from "../../src/presentation/csv.ts";
 
-/** Reads one line as RFC 4180 says. */
+/** Parses one line by RFC 4180. */
 function parse(line: string): string[] {
   const cells: string[] = [];
   const cell = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)/y;
@@ -12,11 +12,11 @@ function parse(line: string): string[] {
     cells.push(found[1]?.replaceAll('""', '"') ?? found[2] ?? "");
     if (found[3] !== ",") break;
   }
-  if (cell.lastIndex !== line.length) throw new Error("the line goes on after its end");
+  if (cell.lastIndex !== line.length) throw new Error("the line continues after its end");
   return cells;
 }
 
-/** Characters that importers treat in their own ways. */
+/** Characters that importers treat in different ways. */
 const AWKWARD = [
   ...Array.from("\",\r\n;\t|'a7ü \u00a0\u200b\ufeff\u202e\u3000\u2028\0\u000b=+-@%＝＋－＠｜−﹦；，“"),
   "\r\n",
@@ -25,11 +25,11 @@ const AWKWARD = [
 const awkward = constantFrom(...AWKWARD);
 const text = oneof(
   string({ unit: "grapheme" }),
-  string({ unit: "binary" }).map((one) => one.toWellFormed()),
+  string({ unit: "binary" }).map((value) => value.toWellFormed()),
   array(awkward, { maxLength: 8 }).map((parts) => parts.join("")),
 );
 
-test("writes a line that is read back as it was given, but for apostrophes", () => {
+test("a written line is read back unchanged except for apostrophes", () => {
   assert(
     property(array(oneof(text, integer(), double({ noNaN: true })), { minLength: 1 }), (cells) => {
       const read = parse(formatCsvLine(cells));
@@ -41,7 +41,7 @@ test("writes a line that is read back as it was given, but for apostrophes", () 
   );
 });
 
-/** Where an importer could begin a cell, whatever it splits at, and however it folds characters and drops what is invisible. */
+/** Where an importer could begin a cell, whatever it splits at, folds together and drops as invisible. */
 function beginnings(cell: string): string[] {
   return cell
     .normalize("NFKC")
@@ -51,11 +51,11 @@ function beginnings(cell: string): string[] {
 
 test("leaves no place in a text at which a spreadsheet could begin a formula", () => {
   assert(
-    property(text, (one) => {
-      const [cell = ""] = parse(formatCsvLine([one]));
-      const isNumber = /^-?\d+(\.\d+)?$/.test(one);
+    property(text, (value) => {
+      const [cell = ""] = parse(formatCsvLine([value]));
+      const isNumber = /^-?\d+(\.\d+)?$/.test(value);
       const formulas = beginnings(cell).filter((piece) => /^["“`´]*[=+\-@%−]/u.test(piece));
-      expect(formulas).toEqual(isNumber && one.startsWith("-") ? [one] : []);
+      expect(formulas).toEqual(isNumber && value.startsWith("-") ? [value] : []);
     }),
     { numRuns: 5_000 },
   );
@@ -97,7 +97,7 @@ test.each([
   expect(parse(formatCsvLine([given]))).toEqual([expected]);
 });
 
-test("keeps numbers as numbers, and leaves texts alone that begin no formula", () => {
+test("keeps numbers, and texts that begin no formula, unchanged", () => {
   const harmless = [
     "-1",
     "-0.000000001",
@@ -112,7 +112,7 @@ test("keeps numbers as numbers, and leaves texts alone that begin no formula", (
     "0",
     "2026-11-01",
   ];
-  for (const one of harmless) expect([one, parse(formatCsvLine([one]))]).toEqual([one, [one]]);
+  for (const value of harmless) expect([value, parse(formatCsvLine([value]))]).toEqual([value, [value]]);
   expect(formatCsvLine([-5, 1e-7, -1e-7, 0, 1.5, 10n, true, false, null, undefined])).toBe(
     "-5,1e-7,-1e-7,0,1.5,10,true,false,,\r\n",
   );
@@ -124,14 +124,14 @@ test("guards formulas and quotes cells in one line of several types", () => {
   );
 });
 
-test("goes through a long hostile text once", () => {
+test("formats a long hostile text in linear time", () => {
   const startedAt = performance.now();
-  for (const one of [
+  for (const value of [
     "\t".repeat(200_000),
     " ".repeat(200_000),
     "=;".repeat(100_000),
     `a${" ".repeat(200_000)};`,
   ])
-    formatCsvLine([one]);
+    formatCsvLine([value]);
   expect(performance.now() - startedAt).toBeLessThan(3_000);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { formatTable, TableFormatter } from "../../src/presentation/table.ts";
 
-// oxlint-disable-next-line no-control-regex -- what a terminal would obey
+// oxlint-disable-next-line no-control-regex -- characters that a terminal interprets
 const ACTIVE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/u;
 
 test("formatTable escapes characters that act on a terminal", () => {
@@ -16,7 +16,7 @@ test("formatTable escapes characters that act on a terminal", () => {
   expect(table).toContain(String.raw`x\u{1b}[2J  a\u{202e}`);
 });
 
-test("formatTable aligns numbers to the right and says so when there are no rows", () => {
+test("formatTable aligns numbers to the right, and names the rows that are missing", () => {
   expect(
     formatTable(
       [

@@ -13,7 +13,7 @@ async function sluice(dataDir: string, ...args: string[]) {
   return { code: await run.waitForExit(args.join(" ")), stdout: run.stdout(), stderr: run.stderr() };
 }
 
-test("keys are created, listed, changed, rotated and revoked from the command line", async () => {
+test("creates, lists, updates, rotates and revokes keys from the command line", async () => {
   const dir = createTemporaryDirectory();
   const created = await sluice(
     dir,
@@ -71,7 +71,7 @@ test.each([
   [["usage", "--by", "colour"], 1, 'not "colour"'],
   [["usage", "--to", "2026-11-01T00:30:00Z"], 1, "Use 2026-11-01T00:00:00Z or 2026-11-01T01:00:00Z"],
   [["nothing"], 1, "unknown command"],
-])("%j exits %d and says %s", async (args, code, text) => {
+])("%j exits with %d and prints %s", async (args, code, text) => {
   const run = await sluice(createTemporaryDirectory(), ...args);
   expect([run.code, run.stderr]).toEqual([code, expect.stringContaining(text)]);
 });
@@ -79,7 +79,7 @@ test.each([
 test.each([
   [{ DATA_DIR: "/dev/null" }, "in DATA_DIR (/dev/null) is unavailable: "],
   [{ DATABASE_URL: "postgres://u:pass-word@127.0.0.1:1/x" }, "at DATABASE_URL is unavailable: "],
-])("a database that cannot be had is said in one line: %j", async (env, words) => {
+])("reports an unusable database in one line: %j", async (env, words) => {
   const run = runNode("src/server.ts", env, ["--cli", "keys", "list"]);
   expect(await run.waitForExit("the command")).toBe(1);
   expect(run.stderr()).toContain(words);
@@ -87,7 +87,7 @@ test.each([
   expect(run.stderr()).not.toContain("pass-word");
 });
 
-test("usage is that of the time, key, model and provider asked for, as a table, as JSON and as CSV", async () => {
+test("prints usage filtered by time, key, model and provider, as a table, as JSON and as CSV", async () => {
   const dir = createTemporaryDirectory();
   const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
   await database.migrate();
@@ -115,7 +115,7 @@ test("usage is that of the time, key, model and provider asked for, as a table, 
   expect((await usage()).stdout).toMatch(/ byok_usd\n.* 0\.099506173\n.*\n- +- +15 .* 0\.114814815\n$/s);
 }, 30_000);
 
-test("prints a report of 12,000 keys, as a table with one head and one total", async () => {
+test("prints a report of 12,000 keys as a table with one head and one total", async () => {
   const dir = createTemporaryDirectory();
   const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
   await database.migrate();
@@ -134,7 +134,7 @@ test("prints a report of 12,000 keys, as a table with one head and one total", a
 }, 30_000);
 
 test.each(["0", "0s", "0h"])(
-  "ends the old secret at once when keys are rotated with --grace %s",
+  "invalidates the old secret at once when a key is rotated with --grace %s",
   async (grace) => {
     const dir = createTemporaryDirectory();
     await sluice(dir, "keys", "create", "--name", "bob");
@@ -144,7 +144,7 @@ test.each(["0", "0s", "0h"])(
   },
 );
 
-test("owner and metadata can be taken away, and a key that has expired is said to have", async () => {
+test("removes owner and metadata, and shows an expired key as expired", async () => {
   const dir = createTemporaryDirectory();
   await sluice(dir, "keys", "create", "--name", "bob", "--owner", "Bob", "--metadata", "team=a");
   const bare = await sluice(dir, "keys", "update", "bob", "--no-owner", "--no-metadata", "--json");
@@ -155,7 +155,7 @@ test("owner and metadata can be taken away, and a key that has expired is said t
   expect((await sluice(dir, "keys", "show", "bob")).stdout).toMatch(/expired\n$/);
 });
 
-test("a table without rows says of what, and a row without a model, provider or name says so in its cell", async () => {
+test("an empty table says what is missing, and a row without a model or provider says so in its cell", async () => {
   const dir = createTemporaryDirectory();
   const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
   await database.migrate();
@@ -169,13 +169,13 @@ test("a table without rows says of what, and a row without a model, provider or 
   expect((await sluice(dir, "keys", "audit")).stdout).toBe("(no changes of keys)\n");
 }, 30_000);
 
-test("a configuration that keeps no keys is said to keep none", async () => {
+test("reports that a configuration without a store keeps no keys", async () => {
   const run = runNode("src/server.ts", { GATEWAY_API_KEYS: "a:b" }, ["--cli", "keys", "list"]);
   expect(await run.waitForExit("the command")).toBe(1);
   expect(run.stderr()).toContain("DATA_DIR or DATABASE_URL");
 });
 
-test("commands run under a user id without a name", async () => {
+test("runs commands under a user id without a name", async () => {
   const nameless = `import os from "node:os"; import { syncBuiltinESMExports } from "node:module";
     os.userInfo = () => { throw new Error("uv_os_get_passwd returned ENOENT"); }; syncBuiltinESMExports();`;
   const hook = `--import=data:text/javascript,${encodeURIComponent(nameless)}`;
@@ -189,7 +189,7 @@ test("commands run under a user id without a name", async () => {
   expect([code, JSON.parse(audit)]).toMatchObject([0, [{ source: expect.stringMatching(/^uid \d+@/) }]]);
 });
 
-test("a command says which database it has opened, whether it made it, and that no gateway would read it", async () => {
+test("prints which database it has opened and whether it was created, and warns if no gateway would read it", async () => {
   const dir = createTemporaryDirectory();
   const path = join(dir, "sluice.db");
   const first = await sluice(dir, "keys", "list", "--json");

@@ -4,16 +4,18 @@ import { expect, test } from "vitest";
 import { runNode } from "../support/run-node.ts";
 import { waitUntil } from "../support/wait.ts";
 
-/** The command between `curl` and the end of its paragraph. */
+/** @returns the command from `curl` to the end of its paragraph. */
 function curlCommand(text: string): string {
   return /curl -N [\s\S]*?(?=\n\n|\n```)/.exec(text)?.[0] ?? "";
 }
 
-/** Runs a curl command; where there is no curl, sends what it would send. */
+/** Runs a curl command, or sends its request with fetch where curl is not installed. */
 async function runCurl(command: string): Promise<string> {
   const { stdout, error } = spawnSync("curl", ["--version"], { encoding: "utf8" });
   if (!error && stdout) return spawnSync("sh", ["-c", command], { encoding: "utf8", timeout: 10_000 }).stdout;
-  process.stderr.write("\nThere is no curl here: its command line was read, not run.\n\n");
+  process.stderr.write(
+    "\ncurl is not installed: the test sends the request of its command line with fetch.\n\n",
+  );
   const headers = [...command.matchAll(/-H "([^:]+): ([^"]+)"/g)].map(
     ([, name = "", value = ""]): [string, string] => [name, value],
   );
@@ -22,7 +24,7 @@ async function runCurl(command: string): Promise<string> {
   return answer.text();
 }
 
-/** What the command line says of a demo's ledger. */
+/** @returns the usage report of a demo's ledger. */
 function usageOf(dataDir: string): string {
   return spawnSync(process.execPath, ["src/server.ts", "--cli", "usage", "--by", "model"], {
     env: { DATA_DIR: dataDir },
@@ -31,7 +33,7 @@ function usageOf(dataDir: string): string {
   }).stdout;
 }
 
-test("the demo prints a curl line that works as pasted, and the README's works against it too, both are in its ledger until it ends, and local pages may call", async () => {
+test("the demo serves its own and the README's curl command and pages on localhost, and keeps its ledger until it ends", async () => {
   const demo = runNode("src/server.ts", { PORT: "0" }, ["--demo"]);
   await waitUntil(() => demo.stdout().includes("Ctrl-C"), "the demo to be ready", 10_000);
   const base = /http:\/\/127\.0\.0\.1:\d+/.exec(demo.stdout())?.[0] ?? "";
@@ -49,7 +51,7 @@ test("the demo prints a curl line that works as pasted, and the README's works a
   const [dataDir = ""] = /(?<=DATA_DIR=)\S+/.exec(demo.stdout()) ?? [];
   await waitUntil(
     () => usageOf(dataDir).includes("openai/gpt-4o-mini"),
-    "the demo's ledger to have what was called",
+    "the model in the demo's ledger",
     10_000,
   );
   demo.child.kill("SIGINT");

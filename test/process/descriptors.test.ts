@@ -8,7 +8,7 @@ import { waitUntil } from "../support/wait.ts";
 const HEALTH = { method: "GET", path: "/healthz", body: "" };
 const MANY = 400;
 
-/** A gateway that may open 256 files. */
+/** Starts a gateway that may open 256 files. */
 async function startWithFewFiles(env: Record<string, string> = {}) {
   const command = `ulimit -n 256; exec "${process.execPath}" src/server.ts`;
   const child = spawn("sh", ["-c", command], {
@@ -22,27 +22,27 @@ async function startWithFewFiles(env: Record<string, string> = {}) {
   return { child, port: Number(found[1]), log: () => log };
 }
 
-test("answers while more clients than it may open files hold connections and ask for nothing", async () => {
+test("serves requests while idle clients open more connections than the gateway may open files", async () => {
   const { port, log } = await startWithFewFiles();
   const idle = Array.from({ length: MANY }, () => new RawClient(port));
   await waitUntil(
     () => idle.filter(({ isClosed }) => isClosed).length >= MANY - 96,
-    "the oldest to be closed",
+    "the oldest connections to be closed",
     10_000,
   );
   for (let count = 0; count < 5; count++) expect((await sendRequest(port, HEALTH)).status).toBe(200);
-  await waitUntil(() => log().includes('"max_connections":96'), "the log to say so");
+  await waitUntil(() => log().includes('"max_connections":96'), "the log line");
   expect(log()).not.toContain("MAX_CONNECTIONS exceeds");
 });
 
-test("survives running out of files, says at start that it can, and answers when they are free again", async () => {
+test("survives running out of files, warns about it at start, and serves requests when files are closed", async () => {
   const { child, port, log } = await startWithFewFiles({ MAX_CONNECTIONS: "10000" });
   expect(log()).toContain('"open_files_limit":256,"fitting":96');
   expect(log()).toContain("connections: MAX_CONNECTIONS exceeds what the open files limit allows");
   const clients = Array.from({ length: MANY }, () => new RawClient(port));
   await waitUntil(
     () => clients.filter(({ isClosed }) => isClosed).length >= MANY - 256,
-    "the others to be closed",
+    "the other connections to be closed",
     10_000,
   );
   for (const { socket } of clients) socket.destroy();
@@ -52,7 +52,7 @@ test("survives running out of files, says at start that it can, and answers when
         ({ status }) => status === 200,
         () => false,
       ),
-    "an answer",
+    "a response",
     10_000,
   );
   expect(child.exitCode).toBeNull();

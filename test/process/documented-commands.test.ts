@@ -13,7 +13,7 @@ const pages = PAGES.map((page) => ({
   blocks: readCodeBlocks(page).filter(({ note }) => note === MARK),
 })).filter(({ blocks }) => blocks.length > 0);
 
-/** The gateway of the quick start: `npm start` with an OpenRouter key, an empty data directory and the keys that it prints. */
+/** Starts the gateway of the quick start: `npm start` with an OpenRouter key and an empty data directory. @returns its port and keys. */
 async function startDocumentedGateway(): Promise<{ port: string; env: Record<string, string> }> {
   const simulator = await startTestSimulator();
   const env = {
@@ -37,14 +37,14 @@ async function startDocumentedGateway(): Promise<{ port: string; env: Record<str
 }
 
 test.each(pages)(
-  "the marked commands and snippets of $page work in their order on a fresh gateway",
+  "the marked commands and snippets of $page work in order on a new gateway",
   async ({ blocks }) => {
     const { port, env } = await startDocumentedGateway();
     for (const { line, language, text } of blocks) {
       const script = text.replaceAll(/(localhost|127\.0\.0\.1):8080/g, `127.0.0.1:${port}`);
       const [program, args] =
         language === "js" ? [process.execPath, ["--input-type=module"]] : ["sh", ["-e"]];
-      // Asynchronous, since the simulator is in this process.
+      // Not spawnSync, because the simulator runs in this process.
       const run = spawn(program, args, { env, timeout: DEADLINE_MS });
       run.stdin.end(script);
       let printed = "";
@@ -58,7 +58,7 @@ test.each(pages)(
   4 * DEADLINE_MS,
 );
 
-test("the commands of the pages need nothing but curl and openssl besides npm", () => {
+test("the commands of the pages need only curl, openssl and npm", () => {
   for (const tool of ["curl", "openssl"])
     expect([tool, spawnSync("sh", ["-c", `command -v ${tool}`]).status]).toEqual([tool, 0]);
 });

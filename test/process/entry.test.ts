@@ -11,7 +11,7 @@ import { waitUntil } from "../support/wait.ts";
 const MAIN = new URL("../../src/main.ts", import.meta.url).href;
 const SERVER = new URL("../../src/server.ts", import.meta.url).href;
 
-/** Runs an ES module given as text. */
+/** Runs the text of an ES module. */
 const runText = (text: string, env: Record<string, string> = {}): TestProcess =>
   runNode("--input-type=module", env, ["-e", text]);
 
@@ -22,20 +22,20 @@ const settings = (baseUrl: string) => ({
   OPENROUTER_BASE_URL: baseUrl,
 });
 
-test("secrets are taken out of the environment once they have been read", async () => {
+test("removes secrets from the environment once they have been read", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runText(
     `const { runGateway } = await import("${MAIN}"); await runGateway(process.env, {}); console.log("LEFT", Object.keys(process.env).join());`,
     settings(upstream.baseUrl),
   );
   const port = await waitForPort(server);
-  const left = (await waitUntil(() => /LEFT (.*)/.exec(server.stdout()), "the names that are left"))[1];
+  const left = (await waitUntil(() => /LEFT (.*)/.exec(server.stdout()), "the remaining names"))[1];
   expect(left).toContain("OPENROUTER_BASE_URL");
   expect(left).not.toMatch(/OPENROUTER_API_KEY|GATEWAY_API_KEYS/);
   expect((await sendRequest(port)).status).toBe(200);
 });
 
-test("a file .env in the folder it starts in counts, and the environment counts more", async () => {
+test("reads .env in the working directory, and prefers the environment", async () => {
   const { upstream } = await startHeldUpstream();
   const folder = mkdtempSync(join(tmpdir(), "sluice-env-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -51,20 +51,20 @@ test("a file .env in the folder it starts in counts, and the environment counts 
   expect(upstream.seen[0]?.headers["authorization"]).toBe(`Bearer ${ACCOUNT_KEY}`);
 });
 
-test("a Ctrl-C that arrives twice, as npm passes it on, is one", async () => {
+test("treats a repeated SIGINT within a moment, as npm forwards it, as one", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runNode("src/server.ts", settings(upstream.baseUrl));
   const stream = await openStream(await waitForPort(server));
   server.child.kill("SIGINT");
-  // Two signals at the same moment would be one to the kernel as well.
+  // The kernel merges two signals that arrive at the same moment.
   setTimeout(() => server.child.kill("SIGINT"), 30);
-  await waitUntil(() => server.stdout().includes('"server: shutting down"'), "the signal to be heard");
+  await waitUntil(() => server.stdout().includes('"server: shutting down"'), "the shutdown to begin");
   finish();
   expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
   expect(await server.waitForExit("the interrupted server", 3_000)).toBe(0);
 });
 
-test("an error that nobody caught lets the streams finish, is logged, and exits 1", async () => {
+test("an uncaught error is logged, lets streams finish, and exits with 1", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runText(
     `await import("${SERVER}"); process.on("SIGUSR2", () => { throw new Error("a bug of ours"); });`,

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { runNode } from "../support/run-node.ts";
 import { waitUntil } from "../support/wait.ts";
 
-/** The files and folders that the Dockerfile copies from the repository. */
+/** @returns the files and folders that the Dockerfile copies from the repository. */
 function copiedPaths(): string[] {
   return [...readFileSync("Dockerfile", "utf8").matchAll(/^(?:COPY|ADD) (?!--from)(.+)$/gm)].flatMap(
     ([, words = ""]) =>
@@ -23,7 +23,7 @@ test("the image contains the gateway and the simulator, and no other tool", () =
   expect(new Set(context)).toEqual(new Set(paths));
 });
 
-test("the demo starts from the files of the image alone", async () => {
+test("the demo starts from the files of the image only", async () => {
   const image = mkdtempSync(join(tmpdir(), "sluice-image-"));
   onTestFinished(() => rmSync(image, { recursive: true, force: true }));
   for (const path of copiedPaths()) cpSync(path, join(image, path), { recursive: true });

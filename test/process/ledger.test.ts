@@ -43,7 +43,7 @@ function post(port: number, fields: Record<string, unknown>): RawClient {
   return client;
 }
 
-test("a stream whose gateway is killed is settled by the next one to what upstream billed", async () => {
+test("the next gateway settles a stream of a killed gateway at the cost that upstream billed", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const first = start(simulator, dataDir);
@@ -74,13 +74,10 @@ test("a stream whose gateway is killed is settled by the next one to what upstre
   expect(hanging).toMatchObject({ state: "unknown", generation_id: null, cost_source: "unknown" });
   expect(whole?.generation_id).toBe(done.headers["x-generation-id"]);
   expect(whole?.cost_nanodollars).toBe(simulator.findBilledNanodollars(whole?.generation_id ?? ""));
-  await waitUntil(
-    () => second.stdout().includes("ledger: cost of a request is unknown"),
-    "the log to say so",
-  );
+  await waitUntil(() => second.stdout().includes("ledger: cost of a request is unknown"), "the log line");
 }, 30_000);
 
-test("a request whose start line is damaged is settled for its key, and the log reports the damage", async () => {
+test("settles a request whose start line is damaged for its key, and logs the damage", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const first = start(simulator, dataDir);
@@ -89,12 +86,12 @@ test("a request whose start line is damaged is settled for its key, and the log 
   await waitUntil(() => stream.readResponse()?.body.length, "the stream to begin");
   first.child.kill("SIGKILL");
   await first.waitForExit("the killed gateway");
-  // As a disk loses them: the first page of the journal, and the database with its open row.
+  // Simulates a disk that lost the first page of the journal, and the database with its open row.
   const journal = join(dataDir, "journal");
   const [segment = ""] = readdirSync(journal).filter((name) => name.endsWith(".jsonl"));
   const path = join(journal, segment);
   writeFileSync(path, readFileSync(path, "utf8").replace('["start"', "\0".repeat(8)));
-  for (const name of readdirSync(dataDir).filter((one) => one.startsWith("sluice.db")))
+  for (const name of readdirSync(dataDir).filter((file) => file.startsWith("sluice.db")))
     rmSync(join(dataDir, name));
 
   const second = start(simulator, dataDir);
@@ -106,7 +103,7 @@ test("a request whose start line is damaged is settled for its key, and the log 
   );
   expect(row).toMatchObject({ key_id: "env:team", outcome: "interrupted", cost_source: "generation" });
   expect(row.cost_nanodollars).toBe(simulator.findBilledNanodollars(row.generation_id ?? ""));
-  await waitUntil(() => second.stdout().includes("journal: damaged lines"), "the log to report it");
+  await waitUntil(() => second.stdout().includes("journal: damaged lines"), "the log line");
   const line = second
     .stdout()
     .split("\n")
@@ -115,7 +112,7 @@ test("a request whose start line is damaged is settled for its key, and the log 
   expect(readdirSync(journal)).toContain(`${segment}.damaged`);
 }, 30_000);
 
-test("a request that its client left is settled after a kill if its head had come, and unknown, loudly, if not", async () => {
+test("after a kill, settles a request whose client left after the head, and logs the cost as unknown if the head was missing", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const first = start(simulator, dataDir);
@@ -125,7 +122,7 @@ test("a request that its client left is settled after a kill if its head had com
   const delayed = post(port, { model: "sim/ok:delayMs=100,gapMs=50,events=100", stream: true });
   await waitUntil(() => simulator.readStats().requests === 2, "the second request at upstream");
   for (const { socket } of [headless, delayed]) socket.resetAndDestroy();
-  await waitUntil(() => simulator.readStats().aborted === 1, "the abort of the second");
+  await waitUntil(() => simulator.readStats().aborted === 1, "the second request to be aborted");
   first.child.kill("SIGKILL");
   await first.waitForExit("the killed gateway");
 
@@ -143,13 +140,10 @@ test("a request that its client left is settled after a kill if its head had com
   expect(rows[0]).toMatchObject({ state: "unknown", generation_id: null, outcome: "interrupted" });
   expect(rows[1]).toMatchObject({ state: "settled", cost_source: "generation" });
   expect(rows[1]?.cost_nanodollars).toBe(simulator.findBilledNanodollars(rows[1]?.generation_id ?? ""));
-  await waitUntil(
-    () => second.stdout().includes("ledger: cost of a request is unknown"),
-    "the log to say so",
-  );
+  await waitUntil(() => second.stdout().includes("ledger: cost of a request is unknown"), "the log line");
 }, 30_000);
 
-test("SIGTERM writes every row, and leaves no journal", async () => {
+test("SIGTERM writes every row and removes the journal", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const gateway = start(simulator, dataDir);
@@ -161,7 +155,7 @@ test("SIGTERM writes every row, and leaves no journal", async () => {
   expect(readdirSync(join(dataDir, "journal"))).toEqual([]);
 }, 30_000);
 
-/** Everything that a process has written to its log and below its directory. */
+/** @returns everything that a process has written to its log and its data directory. */
 function writtenBy(gateway: TestProcess, dataDir: string): string[] {
   const files = readdirSync(dataDir, { recursive: true, encoding: "utf8" })
     .map((name) => join(dataDir, name))
@@ -169,7 +163,7 @@ function writtenBy(gateway: TestProcess, dataDir: string): string[] {
   return [gateway.stdout(), ...files.map((path) => readFileSync(path, "latin1"))];
 }
 
-test("no secret that the gateway makes is in its log or its files: first keys, created and rotated ones", async () => {
+test("writes no secret that the gateway creates, for first, created and rotated keys, to its log or its files", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const gateway = runNode("src/server.ts", {
@@ -200,7 +194,7 @@ test("no secret that the gateway makes is in its log or its files: first keys, c
     expect(written.filter((text) => text.includes(secret))).toEqual([]);
 }, 30_000);
 
-test("no secret is in anything that the process writes", async () => {
+test("writes no secret of the configuration or of clients", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const gateway = start(simulator, dataDir);
@@ -208,7 +202,7 @@ test("no secret is in anything that the process writes", async () => {
   const hostile = ["' OR '1'='1", "sk-slc-mistyped-0123456789", "x".repeat(1_000_000), "ключ", ""];
   for (const secret of hostile) {
     const authorization = `Bearer ${Buffer.from(secret).toString("latin1")}`;
-    // Of a header of a megabyte the connection may be reset before its refusal is read.
+    // The connection may be reset before the refusal of a 1 MB header is read.
     const refused = await sendRequest(port, { headers: { authorization } }).catch(() => ({ status: 431 }));
     expect(refused.status).toBe(secret.length > 16_384 ? 431 : 401);
   }

@@ -7,7 +7,7 @@ import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
 import { startHeldUpstream } from "../support/held-upstream.ts";
 import { waitUntil, waitFor } from "../support/wait.ts";
 
-/** Starts a gateway by a shell command in which `$RUN` is the gateway, and waits until it listens. */
+/** Runs a shell command in which `$RUN` starts the gateway, and waits until the gateway listens. */
 async function start(shell: string, stdout: number | "pipe" = "pipe") {
   const { upstream } = await startHeldUpstream();
   const port = await findFreePort();
@@ -30,18 +30,18 @@ async function start(shell: string, stdout: number | "pipe" = "pipe") {
     child.on("exit", (code, signal) => resolve(code ?? signal));
   });
   await waitUntil(() => isListening(port), "the gateway to listen", 15_000);
-  return { child, port, exit: () => waitFor(ended, "the end of the gateway", 5_000) };
+  return { child, port, exit: () => waitFor(ended, "the exit of the gateway", 5_000) };
 }
 
 function killGroup(pid: number | undefined): void {
   try {
     if (pid !== undefined) process.kill(-pid, "SIGKILL");
   } catch {
-    // It has ended.
+    // The process has ended.
   }
 }
 
-/** Makes the gateway log more than a pipe holds: a health check is a line of some 250 bytes at trace level. */
+/** Makes the gateway log more than a pipe buffers: a health check logs about 250 bytes at trace level. */
 async function logMuch(port: number): Promise<void> {
   const requests = Array.from({ length: 100 }, () =>
     sendRequest(port, { path: `/healthz`, method: "GET", body: "" }),
@@ -52,20 +52,20 @@ async function logMuch(port: number): Promise<void> {
 test.each([
   ["standard output is on a full disk", "exec $RUN"],
   ["standard output and standard error are on a full disk", "exec $RUN 2>/dev/full"],
-])("serves and stops when %s", async (_, shell) => {
+])("serves and shuts down when %s", async (_, shell) => {
   const full = openSync("/dev/full", "w");
   onTestFinished(() => closeSync(full));
   const { child, port, exit } = await start(shell, full);
   for (let count = 0; count < 5; count++) {
     expect((await sendRequest(port)).status).toBe(200);
-    // Longer than lines wait for each other: the next request comes after a write has failed.
+    // Longer than the logger buffers lines: the next request follows a failed write.
     await new Promise((resolve) => setTimeout(resolve, 150));
   }
   child.kill("SIGTERM");
   expect(await exit()).toBe(0);
 });
 
-test("serves and stops when nobody reads the pipe that is standard output", async () => {
+test("serves and shuts down when nobody reads the pipe of standard output", async () => {
   const { child, port, exit } = await start("exec $RUN");
   child.stdout?.pause();
   for (let count = 0; count < 10; count++) await logMuch(port);
@@ -73,15 +73,15 @@ test("serves and stops when nobody reads the pipe that is standard output", asyn
   expect(await exit()).toBe(0);
 }, 30_000);
 
-test("serves and stops when a shell pipe is full and nobody reads it", async () => {
+test("serves and shuts down when a shell pipe is full and nobody reads it", async () => {
   const { child, port, exit } = await start("exec > >(exec sleep 60); exec $RUN");
   for (let count = 0; count < 10; count++) await logMuch(port);
   child.kill("SIGTERM");
   expect(await exit()).toBe(0);
 }, 30_000);
 
-test("ends, if not cleanly, when another process has made the full pipe blocking again", async () => {
-  // A Node process that ends gives its standard output back as it found it, and the pipe is this one's too.
+test("exits, if need be by SIGKILL, when another process has made the full pipe blocking again", async () => {
+  // A Node process restores the flags of its standard output when it ends, and it shares this pipe with the gateway.
   const { child, port, exit } = await start(
     'exec > >(exec sleep 60); { sleep 4; exec "$NODE" -e process.stdout; } & exec $RUN',
   );

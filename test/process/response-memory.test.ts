@@ -14,7 +14,7 @@ import {
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 
-// How much memory a gateway in a process of its own takes for responses of any length.
+// Memory that a gateway process needs for responses of any length.
 
 const MIB = 1_048_576;
 const AT_ONCE = 12;
@@ -37,12 +37,12 @@ async function start(script: Script, env: Record<string, string> = {}) {
   return { upstream, call, pid: server.child.pid as number };
 }
 
-/** @returns a function that gives the growth of a process's memory, at its highest, from now on. */
+/** @returns a function that returns the peak growth of a process's memory since this call. */
 function growthOf(pid: number): () => number {
   const bytes = (name: string): number =>
     1_024 * Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
   const before = bytes("VmRSS");
-  // Resets the highest value (proc(5)).
+  // Resets the peak value, see proc(5).
   writeFileSync(`/proc/${pid}/clear_refs`, "5");
   return () => bytes("VmHWM") - before;
 }
@@ -58,8 +58,8 @@ test.each([
   ["JSON with a long text", "with a ledger", formatResponse(500, JSON_TYPE, text)],
   ["HTML", "with a ledger", formatResponse(502, HTML_TYPE, "x".repeat(20 * MIB))],
 ])(
-  "error responses of megabytes of %s take less than 10 MiB each %s",
-  // When the garbage collector runs decides how much of what has passed is counted.
+  "error responses with megabytes of %s take less than 10 MiB each %s",
+  // The measured peak depends on when the garbage collector runs.
   { timeout: 90_000, retry: 2 },
   async (_, ledger, answer) => {
     const { call, pid } = await start(
@@ -74,7 +74,7 @@ test.each([
 );
 
 test(
-  "an endless response takes little memory, and ends at its limit, when its client reads slowly",
+  "an endless response to a slow reader takes little memory, and ends at RESPONSE_LIMIT_BYTES",
   { timeout: 90_000, retry: 2 },
   async () => {
     const event = formatChunk(`: ${"x".repeat(65_000)}\n\n`);
@@ -91,7 +91,7 @@ test(
     );
     const growth = growthOf(pid);
     const clients = Array.from({ length: 4 }, () => call());
-    // Some 20 MiB a second each.
+    // Limits each client to about 20 MiB/s.
     const timers = clients.map(({ socket }) =>
       setInterval(() => (socket.isPaused() ? socket.resume() : socket.pause()), 5),
     );

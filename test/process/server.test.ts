@@ -21,7 +21,7 @@ const env = (upstream: ScriptedUpstream, more: Record<string, string> = {}) => (
   ...more,
 });
 
-test("a wrong configuration exits 78 and lists every mistake, without a value or a stack", async () => {
+test("an invalid configuration exits with 78 and lists every mistake, without values or a stack trace", async () => {
   const server = runNode(SERVER, {
     PORT: "80800",
     RATE_LIMIT_MAX: "-1",
@@ -44,7 +44,7 @@ test("a wrong configuration exits 78 and lists every mistake, without a value or
   expect(server.stderr()).not.toMatch(/secret|80800|\n +at /);
 });
 
-test("an account without keys gets two, said once and not in the log, and is closed to everyone else", async () => {
+test("an account without keys gets two first keys, which are printed once and not logged, and refuses other keys", async () => {
   const { upstream } = await startHeldUpstream();
   const directory = mkdtempSync(join(tmpdir(), "sluice-first-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
@@ -66,13 +66,13 @@ test("an account without keys gets two, said once and not in the log, and is clo
   expect(second.stderr()).toBe("");
 });
 
-test("a data directory that cannot be used exits 1 with one line that names it", async () => {
+test("an unusable data directory exits with 1 and one line that names it", async () => {
   const server = runNode(SERVER, { OPENROUTER_API_KEY: ACCOUNT_KEY, DATA_DIR: "/dev/null/x", PORT: "0" });
   expect(await server.waitForExit("the gateway without a directory")).toBe(1);
   expect(server.stderr()).toMatch(/^sluice cannot start: .*DATA_DIR.*\n$/);
 });
 
-test("what was compiled is kept beside the dependencies, and the next start finds it", async () => {
+test("the next start reuses compiled code from the cache beside the dependencies", async () => {
   const { upstream } = await startHeldUpstream();
   const start = async (): Promise<string> => {
     const server = runNode(SERVER, env(upstream, { DRAIN_MS: "0", NODE_DEBUG_NATIVE: "COMPILE_CACHE" }));
@@ -87,14 +87,14 @@ test("what was compiled is kept beside the dependencies, and the next start find
   expect(await start()).toMatch(found);
 });
 
-test("a port that is taken exits 1 with one line", async () => {
+test("a port in use exits with 1 and one line", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { PORT: String(upstream.port) }));
   expect(await server.waitForExit("the second on one port")).toBe(1);
   expect(server.stderr()).toMatch(/^sluice cannot start: .*EADDRINUSE.*\n$/);
 });
 
-test("SIGTERM shuts down: not ready at once, still serving, the running stream whole, then exit 0", async () => {
+test("SIGTERM fails readiness at once, serves requests, completes the running stream, and exits with 0", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "700" }));
   const port = await waitForPort(server);
@@ -113,7 +113,7 @@ test("SIGTERM shuts down: not ready at once, still serving, the running stream w
   );
   finish();
   expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
-  expect(await server.waitForExit("the drained server", 3_000)).toBe(0);
+  expect(await server.waitForExit("the stopped server", 3_000)).toBe(0);
   expect(server.stdout()).toMatch(/"outcome":"complete"/);
 });
 
@@ -125,17 +125,17 @@ test("SIGINT skips the shutdown delay", async () => {
   expect(await server.waitForExit("the interrupted server", 2_000)).toBe(0);
 });
 
-test("a second signal exits at once, streams or not", async () => {
+test("a second signal exits at once, even with a running stream", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream));
   await openStream(await waitForPort(server));
   server.child.kill("SIGTERM");
-  await waitUntil(() => server.stdout().includes('"server: shutting down"'), "the first signal to be heard");
+  await waitUntil(() => server.stdout().includes('"server: shutting down"'), "the shutdown to begin");
   server.child.kill("SIGTERM");
   expect(await server.waitForExit("the twice signalled server", 1_000)).toBe(1);
 });
 
-test("a stream that outlives the grace time does not keep the process", async () => {
+test("a stream that outlives the grace period does not delay the exit", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "0", SHUTDOWN_GRACE_MS: "300" }));
   const stream = await openStream(await waitForPort(server));
@@ -144,7 +144,7 @@ test("a stream that outlives the grace time does not keep the process", async ()
   expect((await stream.waitForEnd("the long stream"))?.complete).toBe(false);
 });
 
-test("the secrets it was given are nowhere in what a process writes", async () => {
+test("writes no secret of its configuration", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { LOG_LEVEL: "trace" }));
   const port = await waitForPort(server);
@@ -157,7 +157,7 @@ test("the secrets it was given are nowhere in what a process writes", async () =
     expect(server.stdout() + server.stderr()).not.toContain(secret);
 });
 
-test("a server whose npm died of a SIGTERM shuts down instead of holding the port", async () => {
+test("a server whose npm was killed shuts down and releases the port", async () => {
   const { upstream } = await startHeldUpstream();
   const shell = runNode("-e", env(upstream, { DRAIN_MS: "100", npm_lifecycle_event: "start" }), [
     `require("node:child_process").spawn(process.execPath, ["${SERVER}"], { stdio: "inherit" })`,
@@ -173,7 +173,7 @@ test("a server whose npm died of a SIGTERM shuts down instead of holding the por
   expect(await waitUntil(refused, "the port to be free")).toBe(true);
 });
 
-test("a server whose log has lost its reader ends all the same", async () => {
+test("a server whose log pipe has lost its reader still exits", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream));
   await waitForPort(server);

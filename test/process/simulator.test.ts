@@ -5,7 +5,7 @@ import { waitUntil } from "../support/wait.ts";
 
 const { PATH = "", HOME = "" } = process.env;
 
-test("the simulator ends when the npm that runs it is killed, whatever it is answering", async () => {
+test("the simulator exits when its npm is killed, even with a request in flight", async () => {
   const npm = spawn("npm", ["run", "mock", "--", "--port", "0"], {
     env: { PATH, HOME },
     stdio: ["ignore", "pipe", "inherit"],
@@ -15,7 +15,7 @@ test("the simulator ends when the npm that runs it is killed, whatever it is ans
     try {
       process.kill(-(npm.pid ?? 0), "SIGKILL");
     } catch {
-      // All of the group have ended, as they should.
+      // All processes of the group have ended, as expected.
     }
   });
   let printed = "";
@@ -38,6 +38,6 @@ test("the simulator ends when the npm that runs it is killed, whatever it is ans
   expect(await answers()).toBe(true);
   npm.kill("SIGTERM");
   await once(npm, "exit");
-  await waitUntil(async () => !(await answers()), "the simulator to end");
+  await waitUntil(async () => !(await answers()), "the simulator to exit");
   expect(await hanging).toBe("broken");
 });

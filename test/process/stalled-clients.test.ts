@@ -28,9 +28,9 @@ interface Running {
   readonly admin: string;
 }
 
-/** A gateway with a ledger, in a process of its own, in front of an upstream whose answers are long. */
+/** Starts a gateway process with a ledger, in front of an upstream that sends long responses. */
 async function startServer(env: Record<string, string> = {}): Promise<Running> {
-  // Connections to upstream that are kept would count among the server's files.
+  // Kept-alive connections to upstream would count among the server's open files.
   const json = { "content-type": "application/json", connection: "close" };
   const upstream = await startScriptedUpstream((socket, { line, body }) => {
     if (line.startsWith("GET")) socket.end(formatResponse(200, json, MODELS));
@@ -45,7 +45,7 @@ async function startServer(env: Record<string, string> = {}): Promise<Running> {
     OPENROUTER_BASE_URL: upstream.baseUrl,
     DATA_DIR: createTemporaryDirectory(),
     CLIENT_STALL_TIMEOUT_MS: String(STALL_MS),
-    // Longer than the test: nothing but the stall timeout closes a connection in time.
+    // Longer than the test, so that only the stall timeout can close a connection in time.
     KEEP_ALIVE_TIMEOUT_MS: "600000",
     ...env,
   });
@@ -54,11 +54,11 @@ async function startServer(env: Record<string, string> = {}): Promise<Running> {
   return { server, port, caller, admin };
 }
 
-/** Client connections of the server that it holds open, and files of the page at `/docs`, which it should read only once. */
+/** Counts the server's open client connections, and its open files of the page at `/docs`, which it should read only once. */
 function heldBy({ server: { child }, port }: Running): number {
   const proc = `/proc/${child.pid}`;
   const end = port.toString(16).toUpperCase().padStart(4, "0");
-  // Of a connection that the server has closed the kernel may keep the line, without an inode.
+  // The kernel may keep the line of a closed connection, with inode 0.
   const owned = new RegExp(
     `^ *\\d+: [\\dA-F]+:${end} \\S+ (?!0A)\\S+ \\S+ \\S+ \\S+ +\\d+ +\\d+ [1-9]`,
     "gm",
@@ -74,7 +74,7 @@ function targetOf(link: string): string {
   try {
     return readlinkSync(link);
   } catch {
-    return "closed meanwhile";
+    return "closed";
   }
 }
 
@@ -89,7 +89,7 @@ const post = (secret: string, body: string): string =>
 
 type Kinds = Readonly<Record<string, [request: string, times: number]>>;
 
-/** Requests whose responses fill the kernel's buffers, and how often each is pipelined for that. */
+/** Requests whose responses fill the kernel's buffers, and how often each must be pipelined for that. */
 const longKindsOf = ({ caller, admin }: Running): Kinds => ({
   "a stream": [post(caller, buildChatBody({ stream: true })), 1],
   "a completion": [post(caller, buildChatBody()), 1],
@@ -98,7 +98,7 @@ const longKindsOf = ({ caller, admin }: Running): Kinds => ({
   "the keys behind a file of the page": [get(BUNDLE).repeat(10) + get("/admin/v1/keys", admin), 4],
 });
 
-/** Requests whose responses are short: the connection of a client that sends so many at once is closed. */
+/** Requests with short responses. The server closes the connection of a client that pipelines this many. */
 const shortKindsOf = ({ caller, admin }: Running): Kinds => ({
   "a model": [get("/openai/v1/models/a/1", caller), 8_000],
   "the description of the API": [get("/openapi.json"), 400],
@@ -117,9 +117,11 @@ test("resets the connection of a client that reads no response, whatever it requ
     client.socket.pause();
     client.send(request.repeat(times));
     await waitUntil(() => heldBy(running) > 0, `the connection of ${kind}`, 15_000);
-    await waitUntil(() => heldBy(running) === 0, `the end of ${kind}`, 20_000).catch(() => stuck.push(kind));
+    await waitUntil(() => heldBy(running) === 0, `the reset of ${kind}`, 20_000).catch(() =>
+      stuck.push(kind),
+    );
     client.socket.destroy();
-    await waitUntil(() => heldBy(running) === 0, `the client of ${kind} to leave`, 20_000);
+    await waitUntil(() => heldBy(running) === 0, `the client of ${kind} to disconnect`, 20_000);
   }
   expect(stuck).toEqual([]);
 }, 240_000);
@@ -135,17 +137,17 @@ test("closes the connection of a client that sends hundreds of requests at once,
   expect(running.server.child.exitCode).toBeNull();
 }, 240_000);
 
-test("returns the descriptors and the memory of clients that read no file", async () => {
+test("releases the descriptors and the memory of clients that do not read a file", async () => {
   const running = await startServer();
   const rss: number[] = [];
   for (let round = 0; round < 4; round++) {
     const clients = Array.from({ length: 50 }, () => new RawClient(running.port));
     for (const { socket } of clients) socket.pause().write(get(BUNDLE).repeat(8));
     await waitUntil(() => heldBy(running) === clients.length, "the clients", 15_000);
-    await waitUntil(() => heldBy(running) === 0, "the descriptors to return", 20_000);
+    await waitUntil(() => heldBy(running) === 0, "the descriptors to be closed", 20_000);
     rss.push(rssBytes(running));
   }
-  // Memory of the first rounds is used again.
+  // The memory of the first rounds is reused.
   expect((rss[3] ?? 0) - (rss[1] ?? 0)).toBeLessThan(64 * 1_048_576);
 }, 120_000);
 
@@ -165,13 +167,13 @@ test("resets a client that reads nothing after it has closed its sending half", 
   client.socket.pause();
   client.socket.end(get("/openai/v1/models", running.caller).repeat(3));
   const log = (): string => running.server.stdout();
-  await waitUntil(() => log().includes('"outcome":"client_gone"'), "the log of the request", 15_000);
+  await waitUntil(() => log().includes('"outcome":"client_gone"'), "the request's log line", 15_000);
   await waitUntil(() => heldBy(running) === 0, "the end of the connection", 8_000);
   expect(client.received.length).toBeLessThan(MODELS.length);
 });
 
-test("leaves a client that reads one large write slowly, and gives it every byte", async () => {
-  // On a busy machine this process may itself take nothing for some time.
+test("keeps a client that reads one large write slowly, and sends it every byte", async () => {
+  // On a busy machine this process may itself read nothing for some time.
   const stallMs = 2_000;
   const { port, caller } = await startServer({ CLIENT_STALL_TIMEOUT_MS: String(stallMs) });
   const client = new RawClient(port);

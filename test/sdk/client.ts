@@ -12,7 +12,7 @@ export interface Setup {
   readonly gateway: TestGateway;
 }
 
-/** The official client of a gateway's, which does not retry unless it is told to. */
+/** The official client for a gateway. It retries only if `maxRetries` is set. */
 export function createClient(gateway: TestGateway, options: ClientOptions = {}): OpenAI {
   return new OpenAI({
     baseURL: `${gateway.url}/openai/v1`,
@@ -35,7 +35,7 @@ export async function setUpClient(
   return { client: createClient(gateway, options), simulator, gateway };
 }
 
-/** What a promise is rejected with. */
+/** Returns the error that a promise is rejected with. */
 export async function catchRejection(promise: PromiseLike<unknown>): Promise<unknown> {
   try {
     await promise;

@@ -155,7 +155,7 @@ test.each([
   },
 );
 
-test("an error in the middle of a stream is raised to whoever reads it", async () => {
+test("an error in the middle of a stream is raised to the reader", async () => {
   const { client } = await setUpClient();
   const model = "sim/error-midstream:after=2,status=502";
   const stream = await client.chat.completions.create({ model, messages: HELLO, stream: true });
@@ -171,7 +171,7 @@ test("an error in the middle of a stream is raised to whoever reads it", async (
 });
 
 test.each(["cut", "cut:half=1", "reset", "reset:half=1", "close-delimited:after=2"])(
-  "a stream that upstream breaks off (%s) never ends as if it were whole",
+  "a stream that upstream aborts (%s) never ends as if it were complete",
   async (behaviour) => {
     const { client } = await setUpClient();
     const params = { model: `sim/${behaviour}`, messages: HELLO, stream: true } as const;

@@ -87,7 +87,7 @@ test.each([
   ["sim/reset:after=-1", "ECONNRESET"],
   ["sim/reset:head=0", "ECONNRESET"],
   ["sim/close", "end"],
-])("%s breaks off before any head", async (model, ending) => {
+])("%s aborts before any head", async (model, ending) => {
   expect(await sendRawChat(await startTestSimulator(), { model, stream: true })).toMatchObject({
     text: "",
     ending,

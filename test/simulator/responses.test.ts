@@ -190,7 +190,7 @@ test.each([
   expect((await sendChat(await startTestSimulator(), { model })).status).toBe(200);
 });
 
-test("the first of models stands in for an absent model", async () => {
+test("uses the first of models when model is absent", async () => {
   const answer = await completeChat(await startTestSimulator(), {
     model: undefined,
     models: ["anthropic/claude-haiku-4.5"],

@@ -1,6 +1,6 @@
 import type { Probe } from "./run-probe.ts";
 
-/** What an SDK must be able to do with a gateway, and how that reads. */
+/** The features that an SDK needs of a gateway, each with its test title. */
 const SCENARIOS = {
   chat: "A chat is answered",
   stream: "A stream ends with the text of the plain answer",
@@ -30,7 +30,7 @@ const CURL_SCENARIOS = {
 } as const;
 
 /** For clients that take a code which is no number for a fault of their own, and hide the reason. */
-const CUT_STREAM = { "cut stream": "A stream that breaks off raises an error with the reason" };
+const CUT_STREAM = { "cut stream": "An aborted stream raises an error with the reason" };
 
 type Scenario = keyof typeof SCENARIOS;
 

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 
-/** What a probe said of one scenario; `detail` is empty when all was well. */
+/** The result of one scenario of a probe; `detail` is empty if it passed. */
 export interface ScenarioOutcome {
   readonly ok: boolean;
   readonly detail: string;

@@ -34,7 +34,7 @@ beforeAll(async () => {
   };
 });
 
-/** What arrived upstream of one scenario, found by what the probes ask. */
+/** The upstream requests of one scenario, found by the prompts of the probes. */
 function listUpstreamRequests(sdk: Sdk, scenario: string): SeenRequest[] {
   return simulator.seen.filter(({ body }) => body.includes(`Ahoj from ${sdk.name}: ${scenario}.`));
 }
