@@ -15,12 +15,12 @@ test.each([
   ["[2001:db8::1]:443", "2001:db8::1"],
   ['"[2001:db8::1]:443"', "2001:db8::1"],
   ["2001:db8:1:2:3:4:5:6:443", "2001:db8:1:2:3:4:5:6"],
-  ["reads %j as the address %s", "fe80::1"],
+  ["fe80::1%eth0", "fe80::1"],
   ["[fe80::1%eth0]:443", "fe80::1"],
   ["::ffff:203.0.113.7", "::ffff:203.0.113.7"],
   ["::ffff:203.0.113.7:50001", "::ffff:203.0.113.7"],
   ["[::ffff:203.0.113.7]:50001", "::ffff:203.0.113.7"],
-])("the address in %j is %s", (entry, address) => {
+])("reads %j as the address %s", (entry, address) => {
   expect(parseAddress(entry)).toBe(address);
 });
 

@@ -26,13 +26,10 @@ test.each(["a\nb", "a\r\nx-y: z", "a\u0000", "\u007f", "é€", "\nab", "ab\n", 
   },
 );
 
-test.each(["forwards the value %j in both directions", "a\tb", " ~", "\u0080\u00e9\u00ff"])(
-  "the value %j crosses in both directions",
-  (value) => {
-    expect(toUpstreamHeaders({ "x-title": value }, NO_DEFAULTS)).toEqual({ ...OURS, "x-title": value });
-    expect(addUpstreamHeaders({}, { "x-title": value })).toEqual({ "x-title": value });
-  },
-);
+test.each(["", "a\tb", " ~", "\u0080\u00e9\u00ff"])("forwards the value %j in both directions", (value) => {
+  expect(toUpstreamHeaders({ "x-title": value }, NO_DEFAULTS)).toEqual({ ...OURS, "x-title": value });
+  expect(addUpstreamHeaders({}, { "x-title": value })).toEqual({ "x-title": value });
+});
 
 const STOPPED =
   "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade " +

@@ -12,7 +12,7 @@ export interface Setup {
   readonly gateway: TestGateway;
 }
 
-/** The official client for a gateway. It retries only if `maxRetries` is set. */
+/** Creates the official client for a gateway. It does not retry unless `options` set `maxRetries`. */
 export function createClient(gateway: TestGateway, options: ClientOptions = {}): OpenAI {
   return new OpenAI({
     baseURL: `${gateway.url}/openai/v1`,
@@ -23,7 +23,7 @@ export function createClient(gateway: TestGateway, options: ClientOptions = {}):
   });
 }
 
-/** The official client, a gateway, and a simulated OpenRouter behind it. */
+/** Starts a gateway in front of a simulated OpenRouter, and creates the official client for the gateway. */
 export async function setUpClient(
   options: ClientOptions = {},
   env: Record<string, string | undefined> = {},
@@ -35,7 +35,7 @@ export async function setUpClient(
   return { client: createClient(gateway, options), simulator, gateway };
 }
 
-/** Returns the error that a promise is rejected with. */
+/** Returns the error with which a promise is rejected. @throws if the promise is fulfilled. */
 export async function catchRejection(promise: PromiseLike<unknown>): Promise<unknown> {
   try {
     await promise;

@@ -32,7 +32,7 @@ const CLASSES: readonly [status: number, kind: new (...args: never) => Error][] 
 ];
 
 test.each(CLASSES)(
-  "upstream's status %i is raised as the client's class for it, plain and streamed",
+  "raises upstream's status %i as the client's error class, for plain and streamed responses",
   async (status, kind) => {
     const { client } = await setUpClient();
     for (const stream of [false, true]) {
@@ -40,7 +40,7 @@ test.each(CLASSES)(
       const error = await catchRejection(client.chat.completions.create({ model, messages: HELLO, stream }));
       expect(error).toBeInstanceOf(kind);
       expect((error as Error).constructor).toBe(kind);
-      // OpenRouter's own code, which is a number.
+      // OpenRouter's own code is a number.
       expect(error).toMatchObject({
         status,
         code: status,
@@ -50,7 +50,7 @@ test.each(CLASSES)(
   },
 );
 
-test("the gateway's own errors carry a code, a type, a parameter and an id", async () => {
+test("the gateway's errors have a code, a type, a param and a request id", async () => {
   const { client, gateway } = await setUpClient();
   const create = (fields: object): Promise<unknown> =>
     catchRejection(
@@ -72,7 +72,7 @@ test("the gateway's own errors carry a code, a type, a parameter and an id", asy
   expect(gateway.logs.some((record) => record["request_id"] === "my-id-1")).toBe(true);
 });
 
-test("a key that the gateway does not know is an AuthenticationError", async () => {
+test("raises an AuthenticationError for an unknown gateway key", async () => {
   const { client, simulator } = await setUpClient({ apiKey: "sk-wrong" });
   const error = await catchRejection(client.chat.completions.create({ model: MODEL, messages: HELLO }));
   expect(error).toBeInstanceOf(AuthenticationError);
@@ -81,7 +81,7 @@ test("a key that the gateway does not know is an AuthenticationError", async () 
   expect(simulator.seen).toEqual([]);
 });
 
-test("a caller's own key that OpenRouter does not know is an AuthenticationError", async () => {
+test("raises an AuthenticationError for a client's own key that OpenRouter does not know", async () => {
   const ownKeys = { OPENROUTER_API_KEY: undefined, GATEWAY_API_KEYS: undefined };
   const { client, simulator } = await setUpClient({ apiKey: "sk-wrong" }, ownKeys, { apiKeys: ["sk-right"] });
   const error = await catchRejection(client.chat.completions.create({ model: MODEL, messages: HELLO }));
@@ -92,7 +92,7 @@ test("a caller's own key that OpenRouter does not know is an AuthenticationError
   expect(simulator.seen[1]?.headers.authorization).toBe("Bearer sk-right");
 });
 
-test("the gateway's own key that OpenRouter does not know is no fault of the caller's, and is not tried again", async () => {
+test("raises an InternalServerError without a retry when OpenRouter does not know the gateway's key", async () => {
   const { client, simulator } = await setUpClient({ maxRetries: 2 }, {}, { apiKeys: ["another"] });
   const error = await catchRejection(client.chat.completions.create({ model: MODEL, messages: HELLO }));
   expect(error).toBeInstanceOf(InternalServerError);
@@ -100,7 +100,7 @@ test("the gateway's own key that OpenRouter does not know is no fault of the cal
   expect(simulator.readStats().requests).toBe(1);
 });
 
-test("an unknown model is a NotFoundError when asked for, and a BadRequestError when used", async () => {
+test("raises a NotFoundError when an unknown model is retrieved, and a BadRequestError when it is used", async () => {
   const { client } = await setUpClient();
   const retrieved = await catchRejection(client.models.retrieve("nobody/nothing"));
   expect(retrieved).toBeInstanceOf(NotFoundError);
@@ -111,7 +111,7 @@ test("an unknown model is a NotFoundError when asked for, and a BadRequestError 
   expect(used).toBeInstanceOf(BadRequestError);
 });
 
-test("an endpoint that the gateway does not have is a BadRequestError with its name, an unknown one a NotFoundError", async () => {
+test("raises a BadRequestError for an unsupported endpoint, and a NotFoundError for an unknown one", async () => {
   const { client } = await setUpClient();
   const unsupported = await catchRejection(client.embeddings.create({ model: MODEL, input: "x" }));
   expect(unsupported).toBeInstanceOf(BadRequestError);
@@ -125,7 +125,7 @@ test("an endpoint that the gateway does not have is a BadRequestError with its n
   expect(unknown).toMatchObject({ code: "unknown_url", requestID: expect.any(String) as string });
 });
 
-test("a web page from the edge is an error with a message, not a body of HTML", async () => {
+test("raises an error with a message for a web page from OpenRouter's edge", async () => {
   const { client } = await setUpClient();
   const error = await catchRejection(
     client.chat.completions.create({ model: "sim/html:status=503", messages: HELLO }),
@@ -144,7 +144,7 @@ test.each([
   [521, 2],
   [429, 2],
 ])(
-  "a client that retries sends a request whose answer is a web page of status %i %i time(s)",
+  "for a web page of status %i, a client that retries causes %i upstream request(s)",
   async (status, times) => {
     const page = formatResponse(status, { "content-type": "text/html; charset=UTF-8" }, "<html></html>");
     const upstream = await startScriptedUpstream((socket) => socket.write(page));
@@ -155,7 +155,7 @@ test.each([
   },
 );
 
-test("an error in the middle of a stream is raised to the reader", async () => {
+test("raises an error that upstream sends in the middle of a stream", async () => {
   const { client } = await setUpClient();
   const model = "sim/error-midstream:after=2,status=502";
   const stream = await client.chat.completions.create({ model, messages: HELLO, stream: true });
@@ -171,7 +171,7 @@ test("an error in the middle of a stream is raised to the reader", async () => {
 });
 
 test.each(["cut", "cut:half=1", "reset", "reset:half=1", "close-delimited:after=2"])(
-  "a stream that upstream aborts (%s) never ends as if it were complete",
+  "raises an error when upstream aborts a stream (%s)",
   async (behaviour) => {
     const { client } = await setUpClient();
     const params = { model: `sim/${behaviour}`, messages: HELLO, stream: true } as const;
@@ -183,7 +183,7 @@ test.each(["cut", "cut:half=1", "reset", "reset:half=1", "close-delimited:after=
   },
 );
 
-test("an answer that was cut off is not asked for again: upstream sees one request", async () => {
+test("causes no retry after an aborted response", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.destroy());
   const client = createClient(await startTestGateway(upstream.baseUrl), { maxRetries: 2 });
   const error = await catchRejection(client.chat.completions.create({ model: MODEL, messages: HELLO }));
@@ -193,7 +193,7 @@ test("an answer that was cut off is not asked for again: upstream sees one reque
   expect(upstream.seen).toHaveLength(1);
 });
 
-test("upstream's own 502 is tried again as often as the client wants", async () => {
+test("lets the client retry upstream's own 502", async () => {
   const busy = formatResponse(
     502,
     { "content-type": "application/json" },

@@ -3,19 +3,19 @@ import { expect, test } from "vitest";
 import { waitUntil } from "../support/wait.ts";
 import { HELLO, MODEL, catchRejection, setUpClient, type Setup } from "./client.ts";
 
-/** How soon OpenRouter must hear that a caller has left, for it bills until then. */
+/** OpenRouter must see a disconnect this soon, because it bills until then. */
 const ABORT_DEADLINE_MS = 250;
 
 const ONE_ABORTED = { requests: 1, active: 0, completed: 0, aborted: 1 };
 
-async function whatUpstreamSaw({ simulator }: Setup): Promise<object> {
+async function waitForAbort({ simulator }: Setup): Promise<object> {
   await waitUntil(() => simulator.readStats().aborted > 0, "upstream to see the abort", ABORT_DEADLINE_MS);
   return simulator.readStats();
 }
 
 const endless = { model: "sim/ok:events=100000,gapMs=5", messages: HELLO, stream: true } as const;
 
-test("a stream that the caller leaves is ended at upstream", async () => {
+test("aborts the upstream request when the client leaves the loop over a stream", async () => {
   const setup = await setUpClient();
   const stream = await setup.client.chat.completions.create(endless);
   let pieces = 0;
@@ -23,10 +23,10 @@ test("a stream that the caller leaves is ended at upstream", async () => {
     pieces += chunk.choices.length;
     if (pieces === 3) break;
   }
-  expect(await whatUpstreamSaw(setup)).toMatchObject(ONE_ABORTED);
+  expect(await waitForAbort(setup)).toMatchObject(ONE_ABORTED);
 });
 
-test("a stream that the caller aborts by its controller or a signal is ended at upstream", async () => {
+test("aborts the upstream request when the client aborts a stream by its controller or a signal", async () => {
   for (const how of ["controller", "signal"] as const) {
     const setup = await setUpClient();
     const own = new AbortController();
@@ -35,11 +35,11 @@ test("a stream that the caller aborts by its controller or a signal is ended at 
     const first = stream[Symbol.asyncIterator]();
     expect((await first.next()).done).toBe(false);
     controller.abort();
-    expect(await whatUpstreamSaw(setup)).toMatchObject(ONE_ABORTED);
+    expect(await waitForAbort(setup)).toMatchObject(ONE_ABORTED);
   }
 });
 
-test("a plain request that the caller aborts is ended at upstream", async () => {
+test("aborts the upstream request when the client aborts a plain request", async () => {
   const setup = await setUpClient();
   const own = new AbortController();
   const params = { model: "sim/hang", messages: HELLO };
@@ -47,42 +47,42 @@ test("a plain request that the caller aborts is ended at upstream", async () => 
   await waitUntil(() => setup.simulator.seen[0]?.model, "the request to reach upstream");
   own.abort();
   expect(await failed).toBeInstanceOf(APIUserAbortError);
-  expect(await whatUpstreamSaw(setup)).toMatchObject(ONE_ABORTED);
+  expect(await waitForAbort(setup)).toMatchObject(ONE_ABORTED);
 });
 
-test("a timeout of the caller's is its own error, and ends the request at upstream", async () => {
+test("raises a timeout error, and aborts the upstream request, when the client times out", async () => {
   const setup = await setUpClient();
   const params = { model: "sim/hang", messages: HELLO };
   const error = await catchRejection(setup.client.chat.completions.create(params, { timeout: 200 }));
   expect(error).toBeInstanceOf(APIConnectionTimeoutError);
-  expect(await whatUpstreamSaw(setup)).toMatchObject(ONE_ABORTED);
+  expect(await waitForAbort(setup)).toMatchObject(ONE_ABORTED);
 });
 
-test("white space that keeps a long call alive reaches a client that waits for JSON", async () => {
+test("relays keep-alive white space to a client that waits for JSON", async () => {
   const { client } = await setUpClient();
   const params = { model: "sim/ok:whitespace=20,gapMs=5", messages: HELLO };
   expect((await client.chat.completions.create(params)).choices).toHaveLength(1);
 });
 
-test("a 429 is tried again after the time that upstream asks for, and then succeeds", async () => {
+test("the client retries a 429 after upstream's Retry-After, and succeeds", async () => {
   const { client, simulator } = await setUpClient({ maxRetries: 2 });
   const startedAt = performance.now();
   const params = { model: "sim/flaky:times=1,status=429,retryAfter=1", messages: HELLO };
   const answer = await client.chat.completions.create(params);
   expect(answer.choices).toHaveLength(1);
   expect(simulator.readStats().requests).toBe(2);
-  // Without `retry-after` the client would have waited half a second at most.
+  // Without `retry-after`, the client waits 0.5 s at most.
   expect(performance.now() - startedAt).toBeGreaterThan(950);
 });
 
-test.each([408, 500, 503, 529])("a %i that passes is tried again and then succeeds", async (status) => {
+test.each([408, 500, 503, 529])("the client retries a temporary %i, and succeeds", async (status) => {
   const { client, simulator } = await setUpClient({ maxRetries: 1 });
   const params = { model: `sim/flaky:times=1,status=${status}`, messages: HELLO };
   expect((await client.chat.completions.create(params)).choices).toHaveLength(1);
   expect(simulator.readStats().requests).toBe(2);
 });
 
-test("the gateway's own 429 says when to come back, and the client does", async () => {
+test("the client retries the gateway's own 429 after its Retry-After, and succeeds", async () => {
   const { client, simulator } = await setUpClient(
     { maxRetries: 2 },
     { RATE_LIMIT_MAX: "1", RATE_LIMIT_WINDOW_MS: "1000" },

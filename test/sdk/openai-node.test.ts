@@ -18,7 +18,7 @@ const WEATHER: OpenAI.Chat.ChatCompletionTool = {
   },
 };
 
-test("a chat completion is answered, with OpenRouter's own fields, and the body arrives as it was sent", async () => {
+test("returns a chat completion with OpenRouter's fields, and forwards the body byte for byte except for the prefix", async () => {
   const { client, simulator } = await setUpClient();
   const params: Params = { model: MODEL, messages: HELLO, seed: 7, metadata: { model: MODEL } };
   const {
@@ -33,7 +33,7 @@ test("a chat completion is answered, with OpenRouter's own fields, and the body 
   expect(simulator.seen[0]?.body.toString()).toBe(JSON.stringify({ ...params, model: "openai/gpt-4o-mini" }));
 });
 
-test("a stream says the same as a plain answer, piece by piece", async () => {
+test("streams the same text as a plain response, in pieces", async () => {
   const { client } = await setUpClient();
   const plain = await client.chat.completions.create({ model: MODEL, messages: HELLO });
   const stream = await client.chat.completions.create({ model: MODEL, messages: HELLO, stream: true });
@@ -52,7 +52,7 @@ test("a stream says the same as a plain answer, piece by piece", async () => {
 });
 
 test.each(["sim/ok:split=1", "sim/ok:split=7,comments=20", "sim/crlf", "sim/debug", "sim/empty-choices"])(
-  "the streaming helper puts together what %s sends",
+  "the streaming helper assembles the response of %s",
   async (model) => {
     const { client } = await setUpClient();
     const stream = client.chat.completions.stream({ model, messages: HELLO });
@@ -66,7 +66,7 @@ test.each(["sim/ok:split=1", "sim/ok:split=7,comments=20", "sim/crlf", "sim/debu
   },
 );
 
-test("tools are called, plain and streamed, and their results are taken", async () => {
+test("calls tools, plain and streamed, and forwards their results", async () => {
   const { client } = await setUpClient();
   const params = { model: MODEL, messages: HELLO, tools: [WEATHER] };
   const plain = await client.chat.completions.create(params);
@@ -99,7 +99,7 @@ const Forecast = z.object({
   days: z.array(z.object({ high: z.number(), rain: z.boolean() })),
 });
 
-test("structured output is parsed, plain and streamed", async () => {
+test("parses structured output, plain and streamed", async () => {
   const { client } = await setUpClient();
   const params = { model: MODEL, messages: HELLO, response_format: zodResponseFormat(Forecast, "forecast") };
   const plain = await client.chat.completions.parse(params);
@@ -109,7 +109,7 @@ test("structured output is parsed, plain and streamed", async () => {
   expect(streamed.choices[0]?.message.parsed).toEqual(parsed);
 });
 
-test("an image arrives as it was sent", async () => {
+test("forwards an image unchanged", async () => {
   const { client, simulator } = await setUpClient();
   const url = `data:image/png;base64,${Buffer.alloc(300_000, "ab/+").toString("base64")}`;
   const content: OpenAI.Chat.ChatCompletionContentPart[] = [
@@ -122,7 +122,7 @@ test("an image arrives as it was sent", async () => {
   expect(simulator.seen[0]?.body.toString()).toBe(JSON.stringify({ ...params, model: "openai/gpt-4o-mini" }));
 });
 
-test("models are listed, and found with and without the prefix", async () => {
+test("lists models, and finds them with and without the prefix", async () => {
   const { client } = await setUpClient();
   const models: OpenAI.Model[] = [];
   for await (const model of client.models.list()) models.push(model);
@@ -139,7 +139,7 @@ test("models are listed, and found with and without the prefix", async () => {
   }
 });
 
-test("a base URL that ends in a slash is as good as one that does not", async () => {
+test("accepts a base URL with a slash at its end", async () => {
   const { gateway, client } = await setUpClient();
   const other = client.withOptions({ baseURL: `${gateway.url}/openai/v1/` });
   expect((await other.models.list()).data.length).toBeGreaterThan(0);

@@ -1,23 +1,23 @@
 import { expect, test } from "vitest";
 import { BEHAVIOUR_NAMES, parseBehaviour } from "../../tools/simulator/behaviour.ts";
 
-test("a name alone has every option at its default", () => {
+test("a behaviour without options has the defaults", () => {
   const plan = parseBehaviour("cut");
   expect(plan).toMatchObject({ name: "cut", own: { after: 2, half: 0 }, common: { events: 6, gapMs: 0 } });
 });
 
-test("own and common options are read from one list", () => {
+test("parses specific and common options from one list", () => {
   const plan = parseBehaviour("error:status=429,retryAfter=1,delayMs=5");
   expect(plan).toMatchObject({ own: { status: 429, retryAfter: 1 }, common: { delayMs: 5 } });
 });
 
-test("every behaviour parses by its name", () => {
+test("parses every behaviour by its name", () => {
   expect(BEHAVIOUR_NAMES.map((name) => parseBehaviour(name))).not.toContainEqual(
     expect.objectContaining({ mistake: expect.anything() as string }),
   );
 });
 
-test("a text option keeps its text", () => {
+test("keeps the text of a text option", () => {
   expect(parseBehaviour("flaky:id=abc,times=3")).toMatchObject({ own: { id: "abc", times: 3 } });
 });
 
@@ -30,7 +30,7 @@ test.each([
   ["ok:events=-1", 'Option "events" must be a whole number'],
   ["ok:gapMs=99999999999", 'Option "gapMs" must be a whole number'],
   ["error:status=42", 'Option "status" must be a status'],
-])("%s is answered with what is wrong and what is known", (text, what) => {
+])("rejects %s with the mistake and the known names", (text, what) => {
   const result = parseBehaviour(text);
   expect(result).toMatchObject({ mistake: expect.stringContaining(what) as string });
   expect(JSON.stringify(result)).toMatch(/known: ok, error|options of behaviour .*: .*events, delayMs/);

@@ -22,7 +22,7 @@ function lastSeen(simulator: Simulator) {
   return seen;
 }
 
-test("a whole answer is billed what its usage says, to the nanodollar", async () => {
+test("bills a complete response by its usage, to the nanodollar", async () => {
   const simulator = await startTestSimulator();
   const { id, usage } = await completeChat(simulator, {});
   const nanodollars = usage.prompt_tokens * 150 + usage.completion_tokens * 600;
@@ -34,7 +34,7 @@ test("a whole answer is billed what its usage says, to the nanodollar", async ()
   });
 });
 
-test("bills a BYOK request its fee, and states what its provider charges", async () => {
+test("bills a BYOK request its fee, and states the provider's charge", async () => {
   const simulator = await startTestSimulator();
   const { id, usage } = await completeChat(simulator, { model: "sim/ok:byok=1" });
   const provider = usage.prompt_tokens * 1_000 + usage.completion_tokens * 2_000;
@@ -59,7 +59,7 @@ test("the free variant costs nothing", async () => {
   expect([usage.cost, simulator.findBilledNanodollars(id)]).toEqual([0, 0]);
 });
 
-test("an abandoned stream is billed for the prompt and what was sent", async () => {
+test("bills an aborted stream for its prompt and the sent tokens", async () => {
   const simulator = await startTestSimulator();
   const model = "sim/stall:after=2,padBytes=400";
   await sendRawChat(simulator, { model, stream: true }, (text) => parseEvents(text).length === 2);
@@ -74,7 +74,7 @@ test("an abandoned stream is billed for the prompt and what was sent", async () 
   expect(abortedAtMs).toBeTypeOf("number");
 });
 
-test("an abandoned unstreamed request runs on and is billed whole", async () => {
+test("completes and bills an aborted plain request", async () => {
   const simulator = await startTestSimulator();
   const whole = await completeChat(simulator, { model: "sim/ok" });
   await sendRawChat(simulator, { model: "sim/ok:gapMs=1000" }, (text) => text.includes("200 OK"));
@@ -83,7 +83,7 @@ test("an abandoned unstreamed request runs on and is billed whole", async () => 
   expect(simulator.findBilledNanodollars(generationId)).toBe(simulator.findBilledNanodollars(whole.id));
 });
 
-test("an answer with only an error is on the books, with no tokens and no cost", async () => {
+test("has a record without tokens and cost for a response with only an error", async () => {
   const simulator = await startTestSimulator();
   await (await sendChat(simulator, { model: "sim/error-midstream" })).text();
   const { generationId = "" } = lastSeen(simulator);
@@ -97,7 +97,7 @@ test("an answer with only an error is on the books, with no tokens and no cost",
   });
 });
 
-test("a slow record is known later than others", async () => {
+test("returns a delayed generation record later than others", async () => {
   const simulator = await startTestSimulator();
   const slow = await completeChat(simulator, { model: "sim/ok:recordMs=60" });
   const early = await getJson(simulator, `/generation?id=${slow.id}`);
@@ -108,7 +108,7 @@ test("a slow record is known later than others", async () => {
   );
 });
 
-test("errors are not billed", async () => {
+test("does not bill errors", async () => {
   const simulator = await startTestSimulator();
   for (const model of ["sim/error", "sim/html", "x/y", "sim/error-midstream"]) {
     const answer = await sendChat(simulator, { model });
@@ -117,7 +117,7 @@ test("errors are not billed", async () => {
   expect(simulator.readStats().billedNanodollars).toBe(0);
 });
 
-test("a stream that fails midway is billed what its last usage says", async () => {
+test("bills a stream that fails midway by its last usage", async () => {
   const simulator = await startTestSimulator();
   const failed = parseEvents(await streamChat(simulator, { model: "sim/error-midstream" })).at(-1);
   expect(failed?.error?.code).toBe(502);
@@ -126,7 +126,7 @@ test("a stream that fails midway is billed what its last usage says", async () =
   );
 });
 
-test("a generation is known only some time after its request ended", async () => {
+test("returns a generation record only some time after its request ended", async () => {
   const simulator = await startTestSimulator({ generationDelayMs: 60 });
   const { id, usage } = await completeChat(simulator, {});
   const early = await getJson(simulator, `/generation?id=${id}`);
@@ -146,7 +146,7 @@ test("a generation is known only some time after its request ended", async () =>
   });
 });
 
-test("the key has spent what was billed", async () => {
+test("the usage of a key is the sum of its bills", async () => {
   const simulator = await startTestSimulator();
   const { usage } = await completeChat(simulator, {});
   expect(await readData(simulator, "/key")).toMatchObject({

@@ -11,7 +11,7 @@ async function get(path: string) {
   };
 }
 
-test("the simulator lists a model's endpoints in OpenRouter's shape, without a key", async () => {
+test("lists a model's endpoints in OpenRouter's format, without a key", async () => {
   const { status, body } = await get("/models/openai/gpt-5-mini/endpoints");
   expect(status).toBe(200);
   expect(body.data).toMatchObject({ id: "openai/gpt-5-mini", architecture: { tokenizer: "Other" } });
@@ -29,6 +29,6 @@ test.each([
   ["/models/~openai/gpt-latest/endpoints", 200],
   ["/models/openai/none/endpoints", 404],
   ["/models/openai/gpt-4o:nitro/endpoints", 404],
-])("the simulator answers %s with status %d", async (path, status) => {
+])("answers %s with status %d", async (path, status) => {
   expect((await get(path)).status).toBe(status);
 });

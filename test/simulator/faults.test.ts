@@ -14,7 +14,7 @@ import { waitUntil } from "../support/wait.ts";
 const LAST_CHUNK = "\r\n0\r\n\r\n";
 
 test.each([400, 401, 402, 403, 404, 408, 412, 413, 422, 429, 500, 502, 503, 504, 524, 529])(
-  "error:status=%i answers in OpenRouter's shape",
+  "error:status=%i responds in OpenRouter's format",
   async (status) => {
     const answer = await sendChat(await startTestSimulator(), {
       model: `sim/error:status=${status},retryAfter=7`,
@@ -34,12 +34,12 @@ test("an error's metadata may be large", async () => {
   expect((await answer.text()).length).toBeGreaterThan(100_000);
 });
 
-test("the header x-simulate wins over the model", async () => {
+test("the header x-simulate takes precedence over the model", async () => {
   const headers = { authorization: "Bearer k", "x-simulate": "error:status=503" };
   expect((await sendChat(await startTestSimulator(), { model: "sim/ok" }, { headers })).status).toBe(503);
 });
 
-test("a JSON answer that fails late is a 200 with an error in it", async () => {
+test("a plain response that fails late is a 200 with an error in its body", async () => {
   const answer = await sendChat(await startTestSimulator(), { model: "sim/error-midstream:status=524" });
   const text = await answer.text();
   expect(answer.status).toBe(200);
@@ -56,7 +56,7 @@ test("a stream that fails midway has an error chunk, then [DONE]", async () => {
 test.each([
   ["cut", "end"],
   ["reset", "ECONNRESET"],
-])("%s breaks a stream after the given number of events", async (name, ending) => {
+])("%s aborts a stream after the given number of events", async (name, ending) => {
   const simulator = await startTestSimulator();
   const answer = await sendRawChat(simulator, { model: `sim/${name}:after=3`, stream: true });
   expect(answer.ending).toBe(ending);
@@ -66,7 +66,7 @@ test.each([
   expect(simulator.seen[0]?.aborted).toBe(false);
 });
 
-test("half=1 breaks inside an event", async () => {
+test("half=1 aborts a response within an event", async () => {
   const { text } = await sendRawChat(await startTestSimulator(), {
     model: "sim/cut:after=1,half=1",
     stream: true,
@@ -76,7 +76,7 @@ test("half=1 breaks inside an event", async () => {
   expect(events[2]).not.toContain("\n\n");
 });
 
-test("cut never lets a JSON document through", async () => {
+test("cut never sends a complete JSON document", async () => {
   const { text, ending } = await sendRawChat(await startTestSimulator(), { model: "sim/cut:after=9,half=1" });
   expect(ending).toBe("end");
   expect(text).toContain('{"id":"gen-');
@@ -87,14 +87,14 @@ test.each([
   ["sim/reset:after=-1", "ECONNRESET"],
   ["sim/reset:head=0", "ECONNRESET"],
   ["sim/close", "end"],
-])("%s aborts before any head", async (model, ending) => {
+])("%s disconnects before its head", async (model, ending) => {
   expect(await sendRawChat(await startTestSimulator(), { model, stream: true })).toMatchObject({
     text: "",
     ending,
   });
 });
 
-test("stall falls silent and hang never answers, until the client leaves", async () => {
+test("stall falls silent and hang never responds, until the client disconnects", async () => {
   const simulator = await startTestSimulator();
   const body = JSON.stringify({ messages: [], model: "sim/hang" });
   const hung = AbortSignal.timeout(50);
@@ -107,7 +107,7 @@ test("stall falls silent and hang never answers, until the client leaves", async
   expect(simulator.seen.map((seen) => seen.bytesSent)).toEqual([0, 0]);
 });
 
-test("flood sends as much as asked, and no more than the reader takes", async () => {
+test("flood sends the requested number of bytes, and respects back pressure", async () => {
   const simulator = await startTestSimulator();
   for (const streams of [true, false]) {
     const answer = await sendChat(simulator, { model: "sim/flood:bytes=3000000", stream: streams });
@@ -119,14 +119,14 @@ test("flood sends as much as asked, and no more than the reader takes", async ()
   expect(simulator.seen[2]?.bytesSent).toBeLessThan(1_000_000_000);
 });
 
-test.each([200, 502])("html:status=%i is a page", async (status) => {
+test.each([200, 502])("html:status=%i responds with a web page", async (status) => {
   const answer = await sendChat(await startTestSimulator(), { model: `sim/html:status=${status}` });
   expect(answer.status).toBe(status);
   expect(answer.headers.get("content-type")).toMatch(/^text\/html/);
   expect(await answer.text()).toMatch(/^<!DOCTYPE html>/);
 });
 
-test("the answer may be of the other kind than asked for", async () => {
+test("sse-for-json and json-for-sse respond with the other content type", async () => {
   const simulator = await startTestSimulator();
   const sse = await sendChat(simulator, { model: "sim/sse-for-json" });
   const json = await sendChat(simulator, { model: "sim/json-for-sse", stream: true });
@@ -134,7 +134,7 @@ test("the answer may be of the other kind than asked for", async () => {
   expect(json.headers.get("content-type")).toBe("application/json");
 });
 
-test("streams may lack [DONE], have CRLF, a debug chunk, or usage without choices", async () => {
+test("streams without [DONE], with CRLF, with a debug chunk and with usage without choices", async () => {
   const simulator = await startTestSimulator();
   expect(await streamChat(simulator, { model: "sim/no-done" })).not.toContain("[DONE]");
   expect((await streamChat(simulator, { model: "sim/crlf" })).replaceAll("\r\n", "")).not.toContain("\n");
@@ -155,7 +155,7 @@ test.each([
   expect(answer.text.endsWith("data: [DONE]\n\n")).toBe(whole);
 });
 
-test("redirect points to another place and garbage is not HTTP", async () => {
+test("redirect responds with a redirect, and garbage does not respond with HTTP", async () => {
   const simulator = await startTestSimulator();
   const answer = await sendChat(simulator, { model: "sim/redirect" }, { redirect: "manual" });
   expect([answer.status, answer.headers.get("location")]).toEqual([307, "/api/v1/redirect-target"]);
@@ -163,7 +163,7 @@ test("redirect points to another place and garbage is not HTTP", async () => {
 });
 
 test.each(["x-simulate: early-413:lingerMs=0", "x-other: 1"])(
-  "early-413 answers before the body has arrived (%s)",
+  "early-413 responds before the body has arrived (%s)",
   async (header) => {
     const start = '{"model":"sim/early-413:lingerMs=0","messages":[';
     const head = `POST /api/v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\n${header}\r\n`;
@@ -174,7 +174,7 @@ test.each(["x-simulate: early-413:lingerMs=0", "x-other: 1"])(
   },
 );
 
-test("flaky fails the first requests of an id and then answers", async () => {
+test("flaky fails the first requests of an id and then responds", async () => {
   const simulator = await startTestSimulator();
   const model = "sim/flaky:times=2,status=503,id=a";
   const statuses: number[] = [];
@@ -185,7 +185,7 @@ test("flaky fails the first requests of an id and then answers", async () => {
   expect((await completeChat(simulator, { model: "sim/ok" })).choices).toHaveLength(1);
 });
 
-test("delayMs delays whatever is answered", async () => {
+test("delayMs delays any response", async () => {
   const startedAtMs = performance.now();
   await sendChat(await startTestSimulator(), { model: "sim/error:delayMs=40" });
   expect(performance.now() - startedAtMs).toBeGreaterThan(38);

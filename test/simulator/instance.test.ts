@@ -30,16 +30,16 @@ test.each([
     },
     { a: 1, b: 2 },
   ],
-])("%j is met by %j", (schema, value) => {
+])("the schema %j has the instance %j", (schema, value) => {
   expect(makeInstance(schema)).toEqual(value);
 });
 
-test("a long enough string is made for minLength, counted in code points", () => {
+test("makes a string of at least minLength code points", () => {
   const text = makeInstance({ type: "string", minLength: 30 }) as string;
   expect(Array.from(text).length).toBeGreaterThanOrEqual(30);
 });
 
-test("a schema that refers to itself comes to an end", () => {
+test("terminates for a recursive schema", () => {
   const schema = {
     type: "object",
     properties: { next: { anyOf: [{ $ref: "#" }, { type: "null" }] } },

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { sendChat, sendRawChat, startTestSimulator } from "../support/simulator.ts";
 import { waitFor } from "../support/wait.ts";
 
-test("an interceptor gets the whole body and answers with any bytes at any time", async () => {
+test("an interceptor receives the complete body and responds with any bytes at any time", async () => {
   const simulator = await startTestSimulator();
   const bodies: string[] = [];
   simulator.intercept((exchange, body) => {
@@ -19,7 +19,7 @@ test("an interceptor gets the whole body and answers with any bytes at any time"
   expect(JSON.parse(bodies[0] ?? "")).toMatchObject({ user: "x".repeat(1e6) });
 });
 
-test("an interceptor can break an answer off, and sees a caller leave", async () => {
+test("an interceptor can abort a response, and is notified when the client disconnects", async () => {
   const simulator = await startTestSimulator();
   simulator.intercept((exchange) => {
     exchange.writeHead(200, ["Content-Type", "text/event-stream"]);
@@ -33,10 +33,10 @@ test("an interceptor can break an answer off, and sees a caller leave", async ()
     exchange.res.flushHeaders();
   });
   await sendRawChat(simulator, {}, (text) => text.includes("\r\n\r\n"));
-  await waitFor(left.promise, "leaving");
+  await waitFor(left.promise, "the disconnect");
 });
 
-test("an interceptor that fails is a 500 that says so; without one the simulator answers again", async () => {
+test("an interceptor that throws causes a 500 with its message, until it is removed", async () => {
   const simulator = await startTestSimulator({ apiKeys: ["other"] });
   simulator.intercept(() => {
     throw new Error("broken interceptor");

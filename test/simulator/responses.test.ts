@@ -22,7 +22,7 @@ const WEATHER = {
   },
 };
 
-test("an unstreamed answer is keep-alive whitespace, then JSON, without a length", async () => {
+test("a plain response is keep-alive white space, then JSON, without a content length", async () => {
   const simulator = await startTestSimulator();
   const answer = await sendChat(simulator, {});
   const text = await answer.text();
@@ -40,7 +40,7 @@ test("an unstreamed answer is keep-alive whitespace, then JSON, without a length
   expect(text).toContain("Echo: Grüße, 世界 🎉");
 });
 
-test("answers carry the headers a gateway must keep to itself, and harmless ones", async () => {
+test("responses have the headers that a gateway must not relay, and harmless ones", async () => {
   const { headers } = await sendChat(await startTestSimulator(), {});
   expect(headers.get("set-cookie")).toMatch(/^__cf_bm=/);
   expect(headers.get("server")).toBe("cloudflare");
@@ -49,7 +49,7 @@ test("answers carry the headers a gateway must keep to itself, and harmless ones
   expect(headers.get("x-provider-name")).toBeNull();
 });
 
-test("a stream begins with a comment, repeats the last chunk with usage and ends in [DONE]", async () => {
+test("a stream begins with a comment, sends its usage in a last chunk, and ends with [DONE]", async () => {
   const simulator = await startTestSimulator();
   const answer = await sendChat(simulator, { stream: true });
   const text = await answer.text();
@@ -66,7 +66,7 @@ test("a stream begins with a comment, repeats the last chunk with usage and ends
   expect(events).toHaveLength(6 + 2);
 });
 
-test("streamed and unstreamed answers say and cost the same", async () => {
+test("streamed and plain responses have the same text and cost", async () => {
   const simulator = await startTestSimulator();
   const fields = { model: "sim/ok:events=40,padBytes=10" };
   const whole = await completeChat(simulator, fields);
@@ -76,7 +76,7 @@ test("streamed and unstreamed answers say and cost the same", async () => {
   expect(events.at(-1)?.usage).toEqual(whole.usage);
 });
 
-test("a tool is called with arguments that fit its schema", async () => {
+test("calls a tool with arguments that match its schema", async () => {
   const tools = [{ type: "openrouter:web_search" }, WEATHER];
   const [choice] = (await completeChat(await startTestSimulator(), { tools })).choices;
   expect(choice).toMatchObject({ finish_reason: "tool_calls", message: { content: null } });
@@ -84,7 +84,7 @@ test("a tool is called with arguments that fit its schema", async () => {
   expect(JSON.parse(call?.function.arguments ?? "")).toEqual({ city: "Zürich 🗼", days: 1 });
 });
 
-test("a streamed tool call has its name first and its arguments in fragments", async () => {
+test("streams the name of a tool call first, then its arguments in fragments", async () => {
   const events = parseEvents(await streamChat(await startTestSimulator(), { tools: [WEATHER] }));
   const calls = events.flatMap((event) => event.choices[0]?.delta.tool_calls ?? []);
   expect(calls[0]).toMatchObject({ function: { name: "weather", arguments: "" } });
@@ -95,7 +95,7 @@ test("a streamed tool call has its name first and its arguments in fragments", a
   expect(events.at(-1)?.choices[0]?.finish_reason).toBe("tool_calls");
 });
 
-test("no tool is called after a tool's result, nor when tool_choice says none", async () => {
+test("calls no tool after a tool's result, nor with tool_choice none", async () => {
   const simulator = await startTestSimulator();
   const messages = [
     { role: "user", content: "?" },
@@ -108,12 +108,12 @@ test("no tool is called after a tool's result, nor when tool_choice says none", 
   for (const answer of answers) expect(answer.choices[0]?.message.content).toMatch(/^Echo: /);
 });
 
-test("structured output conforms to its schema", async () => {
+test("structured output matches its schema", async () => {
   const simulator = await startTestSimulator();
   const schema = { type: "object", properties: { n: { type: "integer", minimum: 7 } }, required: ["n"] };
-  const asked = [{ type: "json_schema", json_schema: { name: "x", schema } }, { type: "json_object" }];
+  const formats = [{ type: "json_schema", json_schema: { name: "x", schema } }, { type: "json_object" }];
   const contents = await Promise.all(
-    asked.map(
+    formats.map(
       async (format) =>
         (await completeChat(simulator, { response_format: format })).choices[0]?.message.content,
     ),
@@ -121,7 +121,7 @@ test("structured output conforms to its schema", async () => {
   expect(contents).toEqual(['{"n":7}', '{"ok":true}']);
 });
 
-test("reasoning models reason, and others when asked to", async () => {
+test("reasons with reasoning models, and with others on request", async () => {
   const simulator = await startTestSimulator();
   const bodies = [{ model: "deepseek/deepseek-r1:free" }, { reasoning: { effort: "low" } }];
   for (const body of bodies) {
@@ -137,14 +137,14 @@ function anonymous(body: string): string {
   return body.replaceAll(/gen-\d+-\w+|"created":\d+/g, "");
 }
 
-test.each([1, 7, 64])("a body split into writes of %i bytes is the same body", async (split) => {
+test.each([1, 7, 64])("a body that is split into writes of %i bytes is unchanged", async (split) => {
   const simulator = await startTestSimulator();
   const text = await streamChat(simulator, { model: `sim/ok:split=${split}` });
   const usual = await streamChat(simulator, { model: "sim/ok" });
   expect(anonymous(text)).toBe(anonymous(usual));
 });
 
-test("a split body arrives in many reads, some of which end inside a character", async () => {
+test("a split body arrives in many reads, some of which end within a character", async () => {
   const simulator = await startTestSimulator();
   const { reads } = await sendRawChat(simulator, { model: "sim/ok:split=1", stream: true }, (text) =>
     text.endsWith("\r\n0\r\n\r\n"),
@@ -153,7 +153,7 @@ test("a split body arrives in many reads, some of which end inside a character",
   expect(reads.filter((read) => read.toString().includes("\u{FFFD}"))).not.toHaveLength(0);
 });
 
-test("whitespace trickles in gaps before a slow JSON answer", async () => {
+test("sends white space at intervals before a slow JSON response", async () => {
   const simulator = await startTestSimulator();
   const startedAtMs = performance.now();
   const answer = await sendChat(simulator, { model: "sim/ok:whitespace=4,gapMs=10" });
@@ -172,7 +172,7 @@ test.each([
   ['{"messages":[],"model":"x/y"}', "x/y is not a valid model ID"],
   ['{"messages":[],"model":"openrouter/openai/gpt-4o"}', "openrouter/openai/gpt-4o is not a valid model ID"],
   ['{"messages":[],"model":"sim/ok:colour=1"}', 'Unknown option "colour"'],
-])("%j is refused with %s", async (body, message) => {
+])("refuses %j with %s", async (body, message) => {
   const simulator = await startTestSimulator();
   const refused = await readError(await sendChat(simulator, {}, { body }));
   expect(refused.status).toBe(400);
@@ -186,11 +186,11 @@ test.each([
   "@preset/x",
   "openrouter/auto",
   "~openai/gpt-latest",
-])("%s is a model", async (model) => {
+])("accepts %s as a model", async (model) => {
   expect((await sendChat(await startTestSimulator(), { model })).status).toBe(200);
 });
 
-test("uses the first of models when model is absent", async () => {
+test("uses the first of `models` when `model` is absent", async () => {
   const answer = await completeChat(await startTestSimulator(), {
     model: undefined,
     models: ["anthropic/claude-haiku-4.5"],

@@ -16,7 +16,7 @@ interface Models {
   readonly total_count: number;
 }
 
-test("a request without a known key is refused", async () => {
+test("refuses a request without a known key", async () => {
   const simulator = await startTestSimulator({ apiKeys: ["sk-or-v1-test"] });
   const missing = await readError(await sendChat(simulator, {}, { headers: {} }));
   expect(missing).toEqual({
@@ -30,7 +30,7 @@ test("a request without a known key is refused", async () => {
   expect((await sendChat(simulator, {})).status).toBe(200);
 });
 
-test("models are listed with prices as decimal strings of USD per token", async () => {
+test("lists models with prices as decimal strings in USD per token", async () => {
   const models = (await getJson(await startTestSimulator(), "/models")).json as Models;
   expect(models.total_count).toBe(models.data.length);
   const priceOf = (id: string) => models.data.find((model) => model.id === id)?.pricing;
@@ -39,7 +39,7 @@ test("models are listed with prices as decimal strings of USD per token", async 
   expect(priceOf("openrouter/auto")).toEqual({ prompt: "-1", completion: "-1" });
 });
 
-test("models are filtered by output_modalities and supported_parameters", async () => {
+test("filters models by output_modalities and supported_parameters", async () => {
   const simulator = await startTestSimulator();
   const idsOf = async (query: string) =>
     ((await getJson(simulator, `/models${query}`)).json as Models).data.map(({ id }) => id);
@@ -54,12 +54,12 @@ test("models are filtered by output_modalities and supported_parameters", async 
   ]);
 });
 
-test("an unknown path is a 404 in OpenRouter's shape", async () => {
+test("answers an unknown path with a 404 in OpenRouter's format", async () => {
   const { status, json } = await getJson(await startTestSimulator(), "/nothing");
   expect({ status, json }).toMatchObject({ status: 404, json: { error: { code: 404 } } });
 });
 
-test("requests are remembered with their bodies, up to the number asked for", async () => {
+test("keeps the last keepSeen requests with their bodies", async () => {
   const simulator = await startTestSimulator({ keepSeen: 2 });
   for (const user of ["a", "b", "c"]) await (await sendChat(simulator, { user })).text();
   expect(simulator.seen.map((seen) => (JSON.parse(seen.body.toString()) as { user: string }).user)).toEqual([
@@ -70,7 +70,7 @@ test("requests are remembered with their bodies, up to the number asked for", as
   expect(simulator.seen[1]?.rawHeaders).toContain("Bearer sk-or-v1-test");
 });
 
-test("with keepSeen 0 nothing is remembered but the counters", async () => {
+test("keeps only the counters with keepSeen 0", async () => {
   const simulator = await startTestSimulator({ keepSeen: 0 });
   const text = await (await sendChat(simulator, {})).text();
   expect(simulator.seen).toEqual([]);
@@ -82,7 +82,7 @@ test("with keepSeen 0 nothing is remembered but the counters", async () => {
   });
 });
 
-test("counters can be read and reset over HTTP without a key", async () => {
+test("returns and resets the counters over HTTP without a key", async () => {
   const simulator = await startTestSimulator();
   await (await sendChat(simulator, {})).text();
   const stats = async (): Promise<unknown> =>
@@ -92,7 +92,7 @@ test("counters can be read and reset over HTTP without a key", async () => {
   expect(await stats()).toMatchObject({ requests: 0, billedNanodollars: 0 });
 });
 
-test("closing destroys what is open", async () => {
+test("closing destroys open connections", async () => {
   const simulator = await startTestSimulator();
   const hung = sendRawChat(simulator, { model: "sim/stall", stream: true });
   while (simulator.readStats().bytesOut === 0) await new Promise((resolve) => void setImmediate(resolve));
@@ -100,7 +100,7 @@ test("closing destroys what is open", async () => {
   expect((await hung).text).toContain("200 OK");
 });
 
-test("the process says how to use it, answers, and stops at a signal", async () => {
+test("the process prints how to use it, serves requests, and exits on a signal", async () => {
   const child = spawn(process.execPath, ["tools/simulator/main.ts", "--port", "0"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -115,7 +115,7 @@ test("the process says how to use it, answers, and stops at a signal", async () 
   }
 });
 
-test("a wrong flag ends the process with exit code 78", async () => {
+test("an invalid flag exits with 78", async () => {
   const child = spawn(process.execPath, ["tools/simulator/main.ts", "--port", "x"], { stdio: "ignore" });
   expect(await waitFor(once(child, "exit"), "the exit", 5000)).toEqual([78, null]);
 });

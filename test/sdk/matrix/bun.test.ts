@@ -1,4 +1,4 @@
-// Bun, on which coding agents run: what it makes of a refusal that comes before its request has arrived.
+// Bun runs many coding agents. These tests check that it reads an error that arrives before its request is complete.
 import { globSync } from "node:fs";
 import { expect, test } from "vitest";
 import { CALLER_KEY, startTestGateway } from "../../support/gateway.ts";
@@ -13,7 +13,7 @@ test.each([
   ["413", CALLER_KEY, { BODY_LIMIT_BYTES: "300000" }],
   ["503", CALLER_KEY, { MAX_IN_FLIGHT: "1" }],
 ])(
-  "Bun gets the %s that refuses each of several long requests",
+  "Bun reads the %s that refuses each of several long requests",
   async (status, key, env) => {
     const { upstream } = await startHeldUpstream();
     const gateway = await startTestGateway(upstream.baseUrl, env);

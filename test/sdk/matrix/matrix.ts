@@ -1,42 +1,42 @@
 import type { Probe } from "./run-probe.ts";
 
-/** The features that an SDK needs of a gateway, each with its test title. */
+/** Scenarios that an SDK must pass through a gateway, each with its description. */
 const SCENARIOS = {
-  chat: "A chat is answered",
-  stream: "A stream ends with the text of the plain answer",
+  chat: "A chat completion is answered",
+  stream: "A stream ends with the text of the plain response",
   tools: "A tool call arrives",
-  "tools streamed": "A streamed tool call is put together",
+  "tools streamed": "A streamed tool call is assembled",
   "structured output": "Structured output is parsed",
-  "image input": "A picture gets through",
+  "image input": "An image is forwarded",
   "models list": "The models are listed",
-  "model retrieve": "A model is found by its id, slash and variant included",
-  "401": "A wrong key raises the error of 401",
-  "400": "A wrong request raises the error of 400",
-  "404": "An unknown model or path raises the error of 404",
-  "429": "A limit raises the error of 429",
-  "500": "A failure raises the error of 500",
-  cancel: "A stream can be left",
-  timeout: "Silence raises the error of a timeout",
-  "retry after 429": "A request that met a limit is tried again",
+  "model retrieve": "A model is found by its id, also with slash and variant",
+  "401": "An unknown key raises the error for 401",
+  "400": "An invalid request raises the error for 400",
+  "404": "An unknown model or path raises the error for 404",
+  "429": "A rate limit raises the error for 429",
+  "500": "A server error raises the error for 500",
+  cancel: "A stream can be cancelled",
+  timeout: "Silence raises a timeout error",
+  "retry after 429": "A request is retried after a 429",
 } as const;
 
 const CURL_SCENARIOS = {
-  chat: "A chat is answered",
-  stream: "A stream comes whole",
-  compressed: "An answer that may be compressed is read",
-  "http 1.0": "A chat over HTTP/1.0 is answered",
-  "http 1.0 stream": "A stream over HTTP/1.0 comes whole",
-  "expect continue": "A body of 2 MB that waits for 100 Continue gets through",
+  chat: "A chat completion is answered",
+  stream: "A stream arrives complete",
+  compressed: "A response that may be compressed is read",
+  "http 1.0": "A chat completion over HTTP/1.0 is answered",
+  "http 1.0 stream": "A stream over HTTP/1.0 arrives complete",
+  "expect continue": "A body of 2 MB that waits for 100 Continue is forwarded",
 } as const;
 
-/** For clients that take a code which is no number for a fault of their own, and hide the reason. */
-const CUT_STREAM = { "cut stream": "An aborted stream raises an error with the reason" };
+/** For clients that treat an error code that is not a number as their own fault, and hide the reason. */
+const CUT_STREAM = { "cut stream": "A stream that is aborted raises an error with the reason" };
 
 type Scenario = keyof typeof SCENARIOS;
 
-/** A row of the matrix. */
+/** A row of the matrix of SDKs and scenarios. */
 export interface Sdk extends Probe {
-  /** The probe's run id as well. */
+  /** Name of the SDK, and the run id of its probe. */
   readonly name: string;
   readonly scenarios: Readonly<Record<string, string>>;
 }

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 
-/** The result of one scenario of a probe; `detail` is empty if it passed. */
+/** Outcome of one scenario as the probe printed it; `detail` is empty on success. */
 export interface ScenarioOutcome {
   readonly ok: boolean;
   readonly detail: string;
@@ -14,9 +14,9 @@ export interface Probe {
 
 /**
  * Runs a probe to its end.
- * @param env where the gateway is and who asks.
+ * @param env the gateway's URL, the key and the run id.
  * @returns the outcomes by scenario.
- * @throws with everything it printed, when it cannot start, fails as a whole or takes longer than the deadline.
+ * @throws with the probe's output if the probe cannot start, exits with an error or exceeds the deadline.
  */
 export async function runProbe(
   { command: [program, ...args], env: own }: Probe,
@@ -44,7 +44,7 @@ export async function runProbe(
   return new Map(stdout.split("\n").flatMap(readLine));
 }
 
-/** Libraries may print as well, so only lines that are JSON objects count. */
+/** Parses a line that begins as the JSON of an outcome. Libraries may print other lines, which are ignored. */
 function readLine(line: string): [string, ScenarioOutcome][] {
   if (!line.startsWith('{"scenario"')) return [];
   const { scenario, ok, detail } = JSON.parse(line) as ScenarioOutcome & { scenario: string };

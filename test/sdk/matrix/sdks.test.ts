@@ -1,4 +1,4 @@
-// Every SDK that callers are likely to use, unchanged, against a gateway with a simulated OpenRouter behind it.
+// Common SDKs, unmodified, against a gateway in front of a simulated OpenRouter.
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadConfig } from "../../../src/config/config.ts";
 import { startGateway } from "../../../src/gateway.ts";
@@ -10,9 +10,9 @@ import { waitUntil } from "../../support/wait.ts";
 import { SDKS, type Sdk } from "./matrix.ts";
 import { type ScenarioOutcome, runProbe } from "./run-probe.ts";
 
-/** Most of it is the JVM or a large Python import on a busy machine. */
+/** On a busy machine, most of this time is the start of the JVM or a large Python import. */
 const PROBE_DEADLINE_MS = 120_000;
-/** Timers may fire a little early, and clocks tell whole milliseconds. */
+/** Timers may fire slightly early, and clocks return whole milliseconds. */
 const CLOCK_SLACK_MS = 10;
 
 let simulator: Simulator;
@@ -34,18 +34,18 @@ beforeAll(async () => {
   };
 });
 
-/** The upstream requests of one scenario, found by the prompts of the probes. */
+/** @returns the upstream requests of one scenario, recognized by the prompt of the probe. */
 function listUpstreamRequests(sdk: Sdk, scenario: string): SeenRequest[] {
   return simulator.seen.filter(({ body }) => body.includes(`Ahoj from ${sdk.name}: ${scenario}.`));
 }
 
 /**
- * Waits until upstream knows that a request of a scenario was given up.
- * @returns whether that was before the probe's last request: later, the end of its process would have done it.
+ * Waits until upstream sees that a request of a scenario was aborted.
+ * @returns whether the abort came before the probe's last request. A later abort could be due to the end of the probe's process.
  */
 async function abandonedInTime(sdk: Sdk, scenario: string): Promise<boolean> {
   const [request, ...more] = listUpstreamRequests(sdk, scenario);
-  if (more.length > 0) throw new Error(`upstream was asked ${more.length + 1} times`);
+  if (more.length > 0) throw new Error(`upstream received ${more.length + 1} requests`);
   const abortedAtMs = await waitUntil(() => request?.abortedAtMs, `the abort of ${sdk.name}: ${scenario}`);
   const last = simulator.seen.findLast(({ body }) => body.includes(`Ahoj from ${sdk.name}: `));
   return last !== undefined && last !== request && abortedAtMs < last.startedAtMs;
@@ -63,7 +63,7 @@ describe.each(SDKS)("$name", (sdk) => {
     expect(outcomes.get(scenario)).toEqual({ ok: true, detail: "" });
   });
 
-  test("Its probe knows no scenario that the matrix does not", () => {
+  test("The probe runs no scenario that is missing from the matrix", () => {
     expect([...outcomes.keys()].toSorted()).toEqual(Object.keys(sdk.scenarios).toSorted());
   });
 });
@@ -71,33 +71,36 @@ describe.each(SDKS)("$name", (sdk) => {
 describe("Upstream", () => {
   const having = (scenario: string): Sdk[] => SDKS.filter(({ scenarios }) => scenario in scenarios);
 
-  test.each(having("cancel"))("sees that $name leaves a stream", async (sdk) => {
+  test.each(having("cancel"))("sees that $name cancels a stream", async (sdk) => {
     expect(await abandonedInTime(sdk, "cancel")).toBe(true);
   });
 
-  test.each(having("timeout"))("is asked once and let go when $name waits no longer", async (sdk) => {
+  test.each(having("timeout"))("receives one request, which is aborted when $name times out", async (sdk) => {
     expect(await abandonedInTime(sdk, "timeout")).toBe(true);
   });
 
-  test.each(having("429"))("is asked once by $name while retries are off", (sdk) => {
+  test.each(having("429"))("receives one request from $name while retries are off", (sdk) => {
     expect(listUpstreamRequests(sdk, "429")).toHaveLength(1);
     expect(listUpstreamRequests(sdk, "500")).toHaveLength(1);
   });
 
-  test.each(having("retry after 429"))("is asked twice by $name, not before its time", (sdk) => {
-    const [first, second, ...more] = listUpstreamRequests(sdk, "retry after 429");
-    expect(more).toEqual([]);
-    const waitedMs = (second?.startedAtMs ?? 0) - (first?.endedAtMs ?? Infinity);
-    expect(waitedMs).toBeGreaterThanOrEqual(1_000 - CLOCK_SLACK_MS);
-  });
+  test.each(having("retry after 429"))(
+    "receives a retry from $name, not before the time in Retry-After",
+    (sdk) => {
+      const [first, second, ...more] = listUpstreamRequests(sdk, "retry after 429");
+      expect(more).toEqual([]);
+      const waitedMs = (second?.startedAtMs ?? 0) - (first?.endedAtMs ?? Infinity);
+      expect(waitedMs).toBeGreaterThanOrEqual(1_000 - CLOCK_SLACK_MS);
+    },
+  );
 
-  test.each(having("image input"))("gets the picture of $name as it was given", (sdk) => {
+  test.each(having("image input"))("receives the image of $name unchanged", (sdk) => {
     const [request] = listUpstreamRequests(sdk, "image input");
     expect(request?.body.toString()).toMatch(/"url": ?"data:image\/png;base64,iVBOR[^"]+ggg=="/);
   });
 
-  test.each(SDKS)("never gets the key that $name gave", (sdk) => {
-    const given = listUpstreamRequests(sdk, "chat").map(({ headers }) => headers.authorization);
-    expect(new Set(given)).toEqual(new Set([`Bearer ${ACCOUNT_KEY}`]));
+  test.each(SDKS)("never receives the key of $name", (sdk) => {
+    const sent = listUpstreamRequests(sdk, "chat").map(({ headers }) => headers.authorization);
+    expect(new Set(sent)).toEqual(new Set([`Bearer ${ACCOUNT_KEY}`]));
   });
 });
