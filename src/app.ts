@@ -40,16 +40,16 @@ const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 120_000;
 const TIMEOUT_CHECK_MS = 3_000;
 const MODEL_ID_MAX = 512;
-/** Requests per window and address that fail to log in or ask for nothing, when `RATE_LIMIT_MAX` is 0. */
+/** Failed logins, and requests for unknown URLs, that one address may send per window if `RATE_LIMIT_MAX` is 0. */
 const UNAUTHENTICATED_MAX = 600;
 
-/** All that the app needs from outside; it never listens and never reads the environment. */
+/** Dependencies of the app, which itself neither listens nor reads the environment. */
 export interface AppDependencies {
   readonly config: Config;
   readonly keys: KeyStore;
   readonly upstream: Upstream;
   readonly redis: RedisStore | undefined;
-  /** Keys and ledger in a database; undefined: there is none. */
+  /** Keys and ledger in a database; undefined without a database. */
   readonly persistence: Persistence | undefined;
   readonly logger: Logger;
   readonly shutdown: ShutdownState;
@@ -60,12 +60,12 @@ interface RouteDependencies extends AppDependencies {
   readonly bodyMemory: BodyMemory;
 }
 
-/** Builds the gateway's HTTP app. What is registered here, in this order, is the way of a request. */
+/** Builds the gateway's HTTP app. Hooks run for each request in the order in which they are registered here. */
 export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> {
   const { config, redis, persistence, logger, shutdown, inFlight } = deps;
   const bodyMemory = new BodyMemory(config.bodyMemoryBytes);
   const onEnd: OnRequestEnd = (context) => {
-    // Before the caller's last place is given back, and what it holds is forgotten.
+    // Before `leave`, which deletes the caller's counts together with its last request.
     bodyMemory.release(context);
     inFlight.leave(context);
     context.meter?.end(context);
@@ -105,8 +105,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
   const accessHooks = [authenticate({ ...access, allowAnonymous, role: "caller" }), enforcePerKey];
   const authorization = openrouterApiKey === undefined ? undefined : `Bearer ${openrouterApiKey}`;
   const catalog = new ModelCatalog(upstream, authorization, {
-    onSkipped: (entries) =>
-      logger.warn({ entries }, "models: upstream listed entries without an id, skipped them"),
+    onSkipped: (entries) => logger.warn({ entries }, "models: skipped listed entries without an id"),
   });
   const endpoints = new EndpointCatalog(upstream, authorization);
   registerHealth(app, {
@@ -147,7 +146,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
 function createRelayOptions(config: Config, persistence: Persistence | undefined): RelayOptions {
   return {
     usesOperatorKey: config.openrouterApiKey !== undefined,
-    // Without a ledger nobody looks up what an abandoned request has cost.
+    // Without a ledger nothing looks up the cost of an abandoned request.
     headWaitMs: persistence ? config.ledger.headWaitMs : 0,
     drainBounds: config.ledger.drainBounds,
     totalTimeoutMs: config.upstreamTotalTimeoutMs,
@@ -155,7 +154,7 @@ function createRelayOptions(config: Config, persistence: Persistence | undefined
   };
 }
 
-/** What the callers' and the admins' authentication share. */
+/** Creates the state that the authentication of callers and of admins share. */
 function loginMemory({ gatewayKeys }: Config): Pick<AuthenticateOptions, "knownSecrets" | "lookUps"> {
   return { knownSecrets: new KnownSecrets(gatewayKeys), lookUps: new LookUpQueue() };
 }
@@ -175,13 +174,13 @@ function createServer(config: Config, logger: Logger, onEnd: OnRequestEnd): Fast
       requireHostHeader: false,
     },
     forceCloseConnections: "idle",
-    // ShutdownState announces it; a 503 from Fastify would meet requests that could still be served.
+    // ShutdownState announces the shutdown instead: Fastify's 503 would reject requests that can still be served.
     return503OnClosing: false,
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MODEL_ID_MAX },
     clientErrorHandler: (error, socket) => {
-      const answered = sendClientError(error, socket);
-      if (answered) logger.info(answered, "request");
+      const record = sendClientError(error, socket);
+      if (record) logger.info(record, "request");
     },
     frameworkErrors: (error, request, reply) => {
       beginRequest(request, reply, onEnd);

@@ -11,16 +11,16 @@ const LOCAL_PAGES = ["localhost", "127.0.0.1", "[::1]"]
   .join();
 
 /**
- * Runs a gateway and a simulated OpenRouter in this process, so that a newcomer can try Sluice without an account:
- * `npm run demo`. Requests need no valid key, because nothing can be spent.
- * @param environment the operator's settings, such as `PORT`. The demo overrides the account and its keys.
+ * Runs a gateway and a simulated OpenRouter in this process (`npm run demo`), to try Sluice without an account. Accepts any
+ * key, or none, because requests cost nothing.
+ * @param environment the operator's settings, such as `PORT`; the demo overrides the account and its keys.
  */
 export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
   const simulator = await startSimulator();
   environment["LOG_LEVEL"] ??= "warn";
-  // Lets a web page that is under development on this machine call the demo.
+  // Lets pages under development on this machine call the demo.
   environment["CORS_ORIGINS"] ||= LOCAL_PAGES;
-  // The simulator's account ends with the process, so the demo deletes its keys and its ledger too.
+  // The simulator forgets its generations when it exits, so the keys and the ledger are deleted as well.
   const directory = mkdtempSync(join(tmpdir(), "sluice-demo-"));
   process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
   const url = await runGateway(environment, {
@@ -32,7 +32,7 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
     DATA_DIR_PERSISTENT: "",
     DATABASE_URL: "",
     ...Object.fromEntries(SECRET_NAMES.map((name) => [`${name}_FILE`, ""])),
-    // The simulator runs on this machine, where no proxy is needed.
+    // The simulator is on this machine.
     NO_PROXY: "*",
     no_proxy: "*",
   });
@@ -40,10 +40,10 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
   process.stdout.write(welcome(url, directory));
 }
 
-/** Returns the text that the demo prints. Its command and its program work as pasted. */
+/** Returns the demo's greeting. Its commands and its program run as pasted. */
 function welcome(gateway: string, directory: string): string {
   const url = `${gateway}/openai/v1`;
-  // Overrides the settings of a .env file.
+  // Every variable is set here, because the command also reads a `.env` file.
   const sluice = `OPENROUTER_API_KEY=sk-or-simulated DATABASE_URL= DATA_DIR_PERSISTENT= DATA_DIR=${directory} npm run sluice --`;
   return `
 Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leaves this machine.
@@ -60,12 +60,12 @@ Sluice is listening at ${url}, in front of a simulated OpenRouter. Nothing leave
   });
   console.log(completion.choices[0].message.content);
 
-Leave out "stream" for a plain JSON response. The demo keeps keys and their usage until it ends:
+Without "stream", the response is one JSON document. Keys and their usage are kept until the demo ends:
 
   ${sluice} keys create --name bob --models 'google/*,*:free'
   ${sluice} usage --by key,model
 
-${gateway}/docs describes the admin API. It needs an admin key: \`keys create --name ops --role admin\`.
-Stop with Ctrl-C.
+${gateway}/docs documents the admin API; create a key for it with \`keys create --name ops --role admin\`.
+Press Ctrl-C to stop.
 `;
 }

@@ -10,25 +10,25 @@ import { InFlight } from "./limits/in-flight.ts";
 import type { RedisStore } from "./store/redis.ts";
 import { connectUpstream, type Upstream } from "./upstream/openrouter.ts";
 
-/** How long aborted connections may take to send their last bytes before they are destroyed. */
+/** Time that aborted connections have to send their last bytes before they are destroyed. */
 const ABORT_GRACE_MS = 1_000;
 
-/** A gateway that listens. */
+/** A running gateway. */
 export interface Gateway {
-  /** Such as `http://127.0.0.1:8080`. */
+  /** For example `http://127.0.0.1:8080`. */
   readonly url: string;
   /**
-   * Stops it: for `delayMs` (`DRAIN_MS`) it serves on while readiness fails and responses ask for their connections to be
-   * closed; then it stops listening, lets streams finish for up to `graceMs`, and aborts the rest. With a `delayMs` of 0
-   * responses ask for their connections to be closed when it has stopped listening.
+   * Stops the gateway in three steps. For `delayMs` (`DRAIN_MS`) it still serves requests, but readiness fails and responses
+   * carry `connection: close`. Then it stops listening and waits up to `graceMs` for the requests in flight. Finally it
+   * aborts the remaining requests. If `delayMs` is 0, responses carry `connection: close` only after listening has stopped.
    */
   stop(options: { delayMs: number; graceMs: number }): Promise<void>;
 }
 
 /**
- * Opens all that the gateway needs and listens.
- * @param onFirstKeys given the keys that were made because nobody could use the gateway otherwise.
- * @throws when the port or the data directory cannot be had.
+ * Opens everything that the gateway depends on, and starts to listen.
+ * @param onFirstKeys called with the keys that were created because the database had none.
+ * @throws if the port or the data directory is unavailable.
  */
 export async function startGateway(
   config: Config,
@@ -78,16 +78,17 @@ export async function startGateway(
 }
 
 /**
- * Fastify makes a second server for the other address of `localhost`, which knows nothing of what is set on the first: it
- * would let bodies come before their keys are known, and hold up the gateway's end.
+ * Resolves `localhost` to one address. For the name itself Fastify would create a second server, without the listeners and
+ * limits of the first: that server would read bodies before authentication, and delay the shutdown.
  */
 async function resolveAddress(host: string): Promise<string> {
   return host === "localhost" ? (await lookup(host, { order: "ipv4first" })).address : host;
 }
 
 /**
- * Breaks off whatever is under way when the grace time is over, and goes on with it: what comes over connections that are
- * open begins until they are closed. @returns what ends it.
+ * Aborts all requests in flight after the grace time, then closes all connections and aborts again every second, because open
+ * connections can deliver new requests until they are closed.
+ * @returns a function that cancels this.
  */
 function abortAfter(graceMs: number, app: FastifyInstance, inFlight: InFlight): () => void {
   let timer = setTimeout(function abort() {
@@ -100,7 +101,7 @@ function abortAfter(graceMs: number, app: FastifyInstance, inFlight: InFlight): 
   return () => clearTimeout(timer);
 }
 
-/** What only a gateway with a store needs is loaded only there: it starts sooner without, and takes less memory. */
+/** Opens keys and ledger. The modules are imported only if a store is configured, which saves startup time and memory. */
 async function openPersistence(
   config: Config,
   upstream: Upstream,
@@ -113,14 +114,14 @@ async function openPersistence(
   return new PersistenceClass({ config, store, openrouterApiKey, upstream, logger, onFirstKeys });
 }
 
-/** As with the store. */
+/** Opens the Redis store. Its modules, too, are imported only if they are needed. */
 async function openRedis({ redisUrl }: Config, logger: Logger): Promise<RedisStore | undefined> {
   if (redisUrl === undefined) return undefined;
   const { RedisStore: RedisStoreClass } = await import("./store/redis.ts");
   return new RedisStoreClass(redisUrl, createRedisWarning(logger));
 }
 
-/** Redis tells of every failed attempt; one line in so many seconds is enough. */
+/** Creates a callback that logs at most one Redis error in 30 s: the client reports every failed attempt. */
 function createRedisWarning(logger: Logger): (error: Error) => void {
   const everyMs = 30_000;
   let last = -everyMs;
@@ -129,7 +130,7 @@ function createRedisWarning(logger: Logger): (error: Error) => void {
     last = performance.now();
     logger.warn(
       { cause: "code" in error ? error.code : error.name },
-      "redis does not answer; this process counts by itself",
+      "redis: unavailable, counting in this process",
     );
   };
 }

@@ -2,14 +2,14 @@ import { request } from "node:http";
 import { type EnvironmentRecord, readSettings, readTextFile } from "./config/sources.ts";
 
 const TIMEOUT_MS = 2_000;
-/** The defaults of the configuration. Importing its module would take longer than the whole check. */
+/** Copied from `config/environment-schema.ts`, which takes longer to load than the whole check. */
 const DEFAULTS = { HOST: "127.0.0.1", PORT: "8080" };
-/** Maps wildcard addresses, which a server can listen on, to addresses that a client can connect to. */
+/** Wildcard addresses, which can be listened on but not connected to, and the loopback address to connect to instead. */
 const ANY_ADDRESS: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
 /**
- * Whether the gateway that this environment configures responds to `GET /healthz`. The health check of the container image
- * calls it. It does not work with `PORT=0`, because only the log of the gateway has the port that the system chose.
+ * Whether the gateway that this environment configures responds to `GET /healthz`. The image's health check calls this. It
+ * does not work with `PORT=0`, because only the gateway's log states the port that the system chose.
  */
 export function isAlive(environment: EnvironmentRecord): Promise<boolean> {
   const { HOST, PORT } = { ...DEFAULTS, ...readSettings(["HOST", "PORT"], environment, readTextFile).values };

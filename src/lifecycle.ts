@@ -5,15 +5,15 @@ import type { Gateway } from "./gateway.ts";
 import { onStopSignal } from "./stop-signals.js";
 import { onParentExit } from "./parent-exit.ts";
 
-/** npm passes a terminal's Ctrl-C on to a process that has had it already: that is not a second one. */
+/** The terminal sends Ctrl-C to npm and to this process, and npm forwards its copy: the copy is not a second signal. */
 const SAME_SIGNAL_MS = 100;
 const AFTER_CRASH_MS = 10_000;
 const LOG_FLUSH_MS = 250;
 
 /**
- * Ends the process in order on SIGTERM, SIGINT, SIGHUP and SIGQUIT, at once on a second signal, and after an error that
- * nobody caught. SIGINT is a person at a terminal, behind whom no load balancer stands: it skips `DRAIN_MS`.
- * @param underNpm an npm script started this process.
+ * Shuts the gateway down and exits on SIGTERM, SIGINT, SIGHUP or SIGQUIT, and after an uncaught error. A second signal ends
+ * the process immediately. SIGINT skips `DRAIN_MS`, because it comes from a terminal, where no load balancer is in use.
+ * @param underNpm whether an npm script started this process.
  */
 export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger, underNpm: boolean): void {
   let stoppingSince: number | undefined;
@@ -22,14 +22,14 @@ export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger, 
     gateway.stop(how).then(
       () => exit(how.exitCode, logger),
       (error: unknown) => {
-        logger.fatal({ err: error }, "stopping failed");
+        logger.fatal({ err: error }, "server: shutdown failed");
         return exit(1, logger);
       },
     );
   };
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stoppingSince === undefined) {
-      logger.info({ signal }, "stopping");
+      logger.info({ signal }, "server: shutting down");
       stop({
         delayMs: signal === "SIGINT" ? 0 : config.drainMs,
         graceMs: config.shutdownGraceMs,
@@ -41,14 +41,14 @@ export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger, 
   if (underNpm) onParentExit(() => onSignal("SIGTERM"));
   onStopSignal(onSignal);
   const onCrash = (error: unknown): void => {
-    logger.fatal({ err: error }, "uncaught error; stopping");
+    logger.fatal({ err: error }, "server: uncaught error, shutting down");
     if (stoppingSince === undefined) stop({ delayMs: 0, graceMs: AFTER_CRASH_MS, exitCode: 1 });
   };
   process.on("uncaughtException", onCrash);
   process.on("unhandledRejection", onCrash);
 }
 
-/** Ends the process when the log is written, or after a moment: nobody may be reading it. */
+/** Exits once the log is flushed, or after 250 ms: the reader of the log may have stopped. */
 async function exit(code: number, logger: Logger): Promise<never> {
   await Promise.race([new Promise<void>((resolve) => logger.flush(() => resolve())), sleep(LOG_FLUSH_MS)]);
   return process.exit(code);

@@ -8,26 +8,26 @@ import { applyNextTickWorkaround } from "./next-tick-workaround.ts";
 import { stopOnSignals } from "./lifecycle.ts";
 import { createLogger } from "./observability/logger.ts";
 
-/** EX_CONFIG of sysexits.h: starting again will not help. */
+/** `EX_CONFIG` of sysexits.h: a restart does not help. */
 const EXIT_CONFIG = 78;
 
 /**
- * Runs a gateway as this process and lets signals end it. Exits 78 with every mistake of the configuration, and 1 with
- * one line when it cannot listen.
- * @param environment what the operator has set; secrets are taken out of it when they have been read.
- * @param fixed what stands whatever the operator has set.
- * @returns its URL.
+ * Runs a gateway in this process until a signal stops it. If the configuration is invalid, prints every problem to standard
+ * error and exits with code 78. If the gateway cannot start, prints one line and exits with code 1.
+ * @param environment the operator's settings; secrets are deleted from it once they have been read.
+ * @param fixed settings that override the operator's.
+ * @returns the URL of the gateway.
  */
 export async function runGateway(
   environment: NodeJS.ProcessEnv,
   fixed: Readonly<Record<string, string>>,
 ): Promise<string> {
   applyNextTickWorkaround();
-  // Standard error may be a full disk or closed: what is said there can be lost, and must not end the process.
+  // Standard error may be closed, or a file on a full disk: a failed write must not end the process.
   process.stderr.on("error", () => {});
   const config = loadConfigOrExit({ ...environment, ...fixed });
   const underNpm = environment["npm_lifecycle_event"] !== undefined;
-  // Nothing that inspects the process later should find what is only needed now.
+  // The configuration holds these values now: an inspection of the process must not find them in its environment as well.
   for (const name of [...SECRET_NAMES, ...PROXY_NAMES]) {
     delete environment[name];
     delete environment[name.toLowerCase()];
@@ -38,7 +38,7 @@ export async function runGateway(
     stopOnSignals(gateway, config, logger, underNpm);
     logger.info(
       { url: `${gateway.url}/openai/v1`, ...summarizeConfig(config), node: process.version },
-      "listening",
+      "server: listening",
     );
     return gateway.url;
   } catch (error) {
@@ -47,7 +47,7 @@ export async function runGateway(
   }
 }
 
-/** What an operator should see at once, because requests and money depend on it. */
+/** Returns the settings to log at startup: a mistake in one of them misdirects requests or costs. */
 function summarizeConfig({ openrouterApiKey, store, upstream }: Config): Record<string, unknown> {
   return {
     mode:
@@ -56,17 +56,17 @@ function summarizeConfig({ openrouterApiKey, store, upstream }: Config): Record<
         : "account: clients send keys of this gateway",
     store: store && (store.databaseUrl === undefined ? resolve(store.dataDir) : "DATABASE_URL"),
     upstream: upstream.baseUrl,
-    // The host alone: the URL can have a password.
+    // Only the host: the URL can contain a password.
     proxy: upstream.proxyUrl && new URL(upstream.proxyUrl).host,
   };
 }
 
-/** Said to the person at the terminal, once: not in the log, which is kept. */
+/** Prints the first keys to standard error, and not to the log, because logs are stored. */
 function showFirstKeys({ admin, caller }: FirstKeys): void {
   process.stderr.write(`
-These two keys were made because there were none. They are shown this once; only their digests are kept.
+Created two keys, because there were none. Copy them now: they are not shown again, and only their digests are stored.
 
-  for callers:       ${caller.secret}
+  for clients:       ${caller.secret}
   for the admin API: ${admin.secret}
 
 `);
@@ -77,7 +77,7 @@ function loadConfigOrExit(record: Readonly<Record<string, string | undefined>>):
     return loadConfig(record);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\nEach name is described in .env.example.\n`);
+    process.stderr.write(`${error.message}\n.env.example describes every setting.\n`);
     return process.exit(EXIT_CONFIG);
   }
 }

@@ -13,10 +13,10 @@ import type { Upstream } from "./upstream/openrouter.ts";
 import { DAY_MS } from "./durations.ts";
 
 const RETRY_AFTER_MS = 2_000;
-/** A wait for SQLite holds up every request, and all that the gateway writes can be written a moment later. */
+/** Short, because the main thread blocks while SQLite waits for a lock. A write that fails is retried later. */
 const BUSY_TIMEOUT_MS = 20;
 
-/** The keys of a gateway that nobody could use otherwise, made when it first starts. */
+/** The keys that a gateway without any keys issues at its first start, so that it can be used. */
 export interface FirstKeys {
   readonly admin: IssuedKey;
   readonly caller: IssuedKey;
@@ -38,14 +38,14 @@ export class Persistence {
   readonly keyCache: KeyCache;
   readonly recorder: UsageRecorder;
   readonly #retention: Retention;
-  /** undefined with PostgreSQL, which makes its own checkpoints. */
+  /** undefined with PostgreSQL, which runs its own checkpoints. */
   readonly #checkpoints: Checkpoints | undefined;
   readonly #options: PersistenceOptions;
   #isOpen = false;
   #retryTimer: NodeJS.Timeout | undefined = undefined;
   #opening: Promise<void> = Promise.resolve();
 
-  /** @throws when the data directory cannot be used. */
+  /** @throws if the data directory cannot be used. */
   constructor(options: PersistenceOptions) {
     const { config, store, openrouterApiKey, upstream, logger } = options;
     this.#options = options;
@@ -54,7 +54,7 @@ export class Persistence {
         logger.warn({ err: error }, "database: connection lost"),
       );
       for (const file of this.database.exposedFiles)
-        logger.warn({ file }, "sqlite: file can be used by others, and its mode cannot be changed");
+        logger.warn({ file }, "sqlite: other users can access a file, chmod failed");
       this.recorder = new UsageRecorder({
         ...config.ledger,
         database: this.database,
@@ -73,10 +73,10 @@ export class Persistence {
       source: createKeySource(this.database, store.databaseUrl),
       graceMs: store.outageGraceMs,
       onHealth: (isHealthy, error) => {
-        if (isHealthy) logger.info("keys: changes can be read again");
-        else logger.error({ err: error }, "keys: changes cannot be read, cached keys stay valid for a while");
+        if (isHealthy) logger.info("keys: synchronization recovered");
+        else logger.error({ err: error }, "keys: synchronization failed, known keys stay valid");
       },
-      onReplaced: () => logger.warn("keys: database was restored or replaced, all keys are read again"),
+      onReplaced: () => logger.warn("keys: database was restored or replaced, reloading all keys"),
     });
     this.#retention = this.#createRetention();
     const { sqlite } = this.database;
@@ -87,13 +87,16 @@ export class Persistence {
       );
   }
 
-  /** Opens the database and starts what lives in it. While the database fails, this is retried, and the gateway is not ready. */
+  /**
+   * Opens the database and starts the services that use it. If this fails, it is retried; until then the gateway is not
+   * ready.
+   */
   async open(): Promise<void> {
     this.#opening = this.#tryToOpen();
     await this.#opening;
   }
 
-  /** Whether the database is open, reachable and takes rows. */
+  /** Whether the database is open, responds, and accepts the rows of the ledger. */
   async isHealthy(): Promise<boolean> {
     return this.#isOpen && this.recorder.isHealthy && this.database.isReachable();
   }
@@ -113,12 +116,9 @@ export class Persistence {
     return new Retention({
       database: this.database,
       keepMs: config.ledger.retentionDays * DAY_MS,
-      onFailure: (error) => logger.warn({ err: error }, "ledger: deleting old rows failed, will retry"),
+      onFailure: (error) => logger.warn({ err: error }, "ledger: deletion of old rows failed, will retry"),
       onClockAhead: ({ now, trusted }) =>
-        logger.error(
-          { aheadMs: now - trusted },
-          "ledger: clock went far forward, rows past LEDGER_RETENTION_DAYS are deleted slowly; check the clock",
-        ),
+        logger.error({ aheadMs: now - trusted }, "ledger: clock jumped forward, deleting old rows slowly"),
     });
   }
 
@@ -136,7 +136,7 @@ export class Persistence {
       this.#checkpoints?.start();
       this.#isOpen = true;
     } catch (error) {
-      logger.error({ err: error }, "database: cannot be opened, will retry");
+      logger.error({ err: error }, "database: open failed, will retry");
       this.#retryTimer = setTimeout(() => {
         this.#opening = this.#tryToOpen();
       }, RETRY_AFTER_MS);

@@ -1,6 +1,6 @@
-// The version first: the rest is imported only when this Node can run it.
+// First, because the other modules may not even parse on an unsupported Node version.
 import "./node-version.js";
-// Before anything that takes time, in which a supervisor may stop this process.
+// Before the slow imports, so that a stop signal during startup is handled.
 import "./stop-signals.js";
 import { enableCompileCache } from "node:module";
 import process from "node:process";
@@ -8,23 +8,23 @@ import { fileURLToPath } from "node:url";
 import { addEnvFile } from "./config/sources.ts";
 
 const ENV_FILE = ".env";
-/** EX_CONFIG of sysexits.h: starting again will not help. */
+/** `EX_CONFIG` of sysexits.h: a restart does not help. */
 const EXIT_CONFIG = 78;
 
 const [, , mode, ...args] = process.argv;
 
-// What Node compiles is kept for the next start, which takes about a third less time: beside the dependencies, where nobody
-// may write who may not change the program. It is no fault if this process may not. NODE_COMPILE_CACHE says another place.
+// The compile cache shortens the next start by about a third. It is kept in node_modules, because a user who can write there
+// can change the program anyway. An unwritable directory is not an error. NODE_COMPILE_CACHE overrides the directory.
 enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/sluice", import.meta.url)));
 
-// The only place that reads the environment; everything else is handed what it needs of it.
+// The only module that reads process.env; all others receive their settings as arguments.
 if (mode === "--demo") {
   const { runDemo } = await import("./demo.ts");
   await runDemo(process.env);
 } else {
-  const mistake = addEnvFile(process.env, ENV_FILE);
-  if (mistake !== undefined) {
-    process.stderr.write(`${mistake}\n`);
+  const problem = addEnvFile(process.env, ENV_FILE);
+  if (problem !== undefined) {
+    process.stderr.write(`${problem}\n`);
     process.exit(EXIT_CONFIG);
   }
   if (mode === "--cli") {

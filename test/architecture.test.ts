@@ -43,10 +43,10 @@ const RANKS: readonly (readonly string[])[] = [
   ["tools/bench"],
 ];
 
-/** The only place of `src` that may import a tool, and what it imports. */
+/** The only import of a tool in `src`. */
 const DEMO = "src/demo.ts imports tools/simulator/simulator.ts";
 
-/** Which rooms import which library, each of which does; imports of types alone do not count. */
+/** The rooms (folders, or files directly in `src`) that import each library. Imports of types alone do not count. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ["upstream"],
   zod: ["admin", "config", "keys", "presentation"],
@@ -66,7 +66,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   "fastify-type-provider-zod": ["admin"],
 };
 
-/** Names that parts of the gateway and of the tools had once; each has one of the field's own terms now. */
+/** Former names of modules and folders, all replaced by standard terms. */
 const FORMER_NAMES =
   /(^|\/)(books|exchange|caretaker|settler|tolerant-write|own-headers|answer-error|unknown-urls|allow-only|row-fault|inner-models|answered-field|contestants|floor|mock|(ledger|openai|routes)(?=\/))(\.|\/)/;
 
@@ -77,7 +77,7 @@ interface SourceFile {
 }
 
 function readFiles(folder: string): SourceFile[] {
-  // `npm run sdks:install` puts dependencies here.
+  // Excludes the dependencies that `npm run sdks:install` installs.
   return globSync(`${folder}/**/*.{js,ts}`, { exclude: ["**/node_modules", "**/.venv-*"] }).map((path) => {
     const text = readFileSync(path, "utf8");
     const imports = [
@@ -89,10 +89,10 @@ function readFiles(folder: string): SourceFile[] {
 
 const gateway = readFiles("src");
 const tools = readFiles("tools");
-/** Files that obey the rules of the gateway; benchmarks and SDK probes may use any library. */
+/** Files that follow the gateway's rules. Benchmarks and SDK probes may use any library. */
 const files = [...gateway, ...readFiles("tools/simulator"), ...readFiles("tools/verify")];
 
-/** @returns the folder that a file belongs to, or its own name when it lies directly in `src`. */
+/** @returns the folder that a file belongs to, or the file's own name if it is directly in `src`. */
 function getRoom(path: string): string {
   const tool = /^tools\/[^/]+/.exec(path)?.[0];
   return tool ?? path.replace(/^src\//, "").replace(/\/.*|\.[jt]s$/, "");
@@ -104,12 +104,12 @@ function getRank(path: string): number {
   return rank;
 }
 
-/** @returns the name of the package, or of Node's module, that an import is from. */
+/** @returns the name of the package or Node module that an import is from. */
 function getLibrary(target: string): string {
   return target.split("/", target.startsWith("@") ? 2 : 1).join("/");
 }
 
-/** @returns the relative imports of some files as pairs of paths. */
+/** @returns the relative imports of `sources` as pairs of paths. */
 function listImports(sources: readonly SourceFile[]): { path: string; target: string; typeOnly: boolean }[] {
   return sources.flatMap(({ path, imports }) =>
     imports
@@ -118,14 +118,14 @@ function listImports(sources: readonly SourceFile[]): { path: string; target: st
   );
 }
 
-test("imports go one way, from later stages to earlier ones", () => {
+test("imports only point from later stages to earlier ones", () => {
   const wrong = [...listImports(gateway), ...listImports(tools)]
     .filter(({ path, target }) => getRoom(target) !== getRoom(path) && getRank(target) >= getRank(path))
     .map(({ path, target }) => `${path} imports ${target}`);
   expect(wrong).toEqual([]);
 });
 
-test("the store imports no domain, not even its types", () => {
+test("the store imports no domain module, types included", () => {
   const wrong = listImports(gateway)
     .filter(
       ({ path, target }) => getRoom(path) === "store" && getRoom(target) !== "store" && getRank(target) > 0,
@@ -134,7 +134,7 @@ test("the store imports no domain, not even its types", () => {
   expect(wrong).toEqual([]);
 });
 
-test("the admin API and the command line share only what they both import, types included", () => {
+test("the admin API and the command line share only modules that both import, types included", () => {
   const wrong = files
     .filter(({ path }) => ["presentation", "admin", "cli"].includes(getRoom(path)))
     .flatMap(({ path, imports }) =>
@@ -145,12 +145,12 @@ test("the admin API and the command line share only what they both import, types
   expect(wrong).toEqual([]);
 });
 
-test("the gateway imports the simulator for the demo and no other tool, not even its types", () => {
+test("the gateway imports the simulator for the demo, and no other tool, types included", () => {
   const used = listImports(gateway).filter(({ target }) => !target.startsWith("src/"));
   expect(used.map(({ path, target }) => `${path} imports ${target}`)).toEqual([DEMO]);
 });
 
-test.each(Object.entries(OWNERS))("%s is imported by %j and by nobody else", (library, owners) => {
+test.each(Object.entries(OWNERS))("%s is imported only by %j", (library, owners) => {
   const users = files.filter(({ imports }) =>
     imports.some(({ target, typeOnly }) => !typeOnly && getLibrary(target) === library),
   );
@@ -172,14 +172,14 @@ test("the environment is read in one place", () => {
   expect(readers.map(({ path }) => path).toSorted()).toEqual(["src/server.ts"]);
 });
 
-test("every error body is made in one place", () => {
+test("every error body is built in one place", () => {
   const makers = files.filter(
     ({ path, text }) => !path.startsWith("tools/simulator/") && /JSON\.stringify\(\{ error:/.test(text),
   );
   expect(makers.map(({ path }) => path)).toEqual(["src/errors.ts"]);
 });
 
-test("no file is called after what it is not about", () => {
+test("no file has a name that says nothing about its content", () => {
   expect(
     [...gateway, ...tools]
       .filter(({ path }) => /(^|\/)(utils?|helpers?|common|misc|index)[./]/.test(path))
@@ -200,7 +200,7 @@ test("no two exported classes have the same name", () => {
   expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
 });
 
-test("every test stands where its subject stands", () => {
+test("every test is in the folder of its subject", () => {
   const folders = new Set([...gateway, ...tools].map(({ path }) => path.split("/")[1]));
   const programs = ["simulation", "restarts", "soak"];
   const suites = ["support", "fixtures", "process", "sdk", "fidelity", "service", ...programs];

@@ -4,10 +4,10 @@ import { expect, test } from "vitest";
 import { PAGES, readCodeBlocks } from "./support/documentation.ts";
 
 const README_LINES_MAX = 150;
-/** Languages of blocks that a reader runs; the others show data. */
+/** Languages of code blocks that a reader runs; blocks in other languages show data. */
 const RUNNABLE: ReadonlySet<string> = new Set(["sh", "js", "ts", "python", "go", "java"]);
 
-/** The anchors that GitHub makes of the headings of a page. */
+/** @returns the anchors that GitHub derives from the headings of a page. */
 function anchorsOf(page: string): string[] {
   const text = readFileSync(page, "utf8").replaceAll(/^```[\s\S]*?^```$/gm, "");
   return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
@@ -35,7 +35,7 @@ test.each(PAGES)("links of %s lead to files and headings that exist", (page) => 
   expect(broken).toEqual([]);
 });
 
-test.each(PAGES)("each command and snippet of %s is run by a test, or states why not", (page) => {
+test.each(PAGES)("each command and snippet of %s is run by a test, or states why it is not", (page) => {
   const unmarked = readCodeBlocks(page)
     .filter(({ language }) => RUNNABLE.has(language))
     .filter(({ note = "" }) => {
@@ -48,7 +48,7 @@ test.each(PAGES)("each command and snippet of %s is run by a test, or states why
 
 test("docs/errors.md lists each error of src/errors.ts with its status, and nothing else", () => {
   const table = readFileSync("src/errors.ts", "utf8");
-  const thrown = [...table.matchAll(/^ {2}(\w+): \{ status: (\d+)/gm)].map(
+  const thrown = [...table.matchAll(/^ {2}(\w+): \{\s+status: (\d+)/gm)].map(
     ([, code, status]) => `${code} ${status}`,
   );
   const rows = readFileSync("docs/errors.md", "utf8").matchAll(/^\| (\d{3})[^|]*\| `\w+` \| ([^|]+) \|/gm);

@@ -16,7 +16,7 @@ import { waitUntil, waitFor } from "./support/wait.ts";
 
 const READY = { method: "GET", path: "/readyz", body: "" };
 
-test("while it shuts down, a gateway is not ready, serves on, and asks for every connection to be closed", async () => {
+test("during the shutdown delay a gateway is not ready, serves requests, and asks clients to close their connections", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   expect((await sendRequest(gateway.port, READY)).status).toBe(200);
@@ -39,12 +39,12 @@ test("while it shuts down, a gateway is not ready, serves on, and asks for every
   await waitFor(stopped, "the gateway to stop", 2_000);
 });
 
-test("after the shutdown delay nothing new is taken, idle connections are closed, and the stop ends with the last stream", async () => {
+test("after the shutdown delay a gateway accepts no connection, closes idle ones, and stops after the last stream", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const idle = new RawClient(gateway.port);
   idle.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
-  await idle.waitForResponse("an answer before");
+  await idle.waitForResponse("the first response");
   const stream = await openStream(gateway.port);
   const stopped = gateway.stop({ delayMs: 0, graceMs: 5_000 });
   await idle.waitForEnd("the idle connection", 1_000);
@@ -58,12 +58,12 @@ test("after the shutdown delay nothing new is taken, idle connections are closed
   expect(stream.readResponse()?.body.toString()).toBe(EVENT + DONE);
 });
 
-test("a request on its way over an open connection when the gateway stops listening is answered", async () => {
+test("answers a request that is in transit on an open connection when the gateway stops listening", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const open = new RawClient(gateway.port);
   open.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
-  await open.waitForResponse("an answer before");
+  await open.waitForResponse("the first response");
   const answered = open.received.length;
   const stopped = gateway.stop({ delayMs: 0, graceMs: 5_000 });
   await waitUntil(async () => !(await isListening(gateway.port)), "the gateway to stop listening");
@@ -74,35 +74,35 @@ test("a request on its way over an open connection when the gateway stops listen
   await waitFor(stopped, "the gateway to stop", 2_000);
 });
 
-test("a stream that outlives the grace time is told so and broken off, and upstream is aborted", async () => {
+test("sends a shutdown error event to a stream that exceeds the grace period, then aborts it and its upstream request", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const stream = await openStream(gateway.port);
   await waitFor(gateway.stop({ delayMs: 0, graceMs: 200 }), "the gateway to stop", 3_000);
-  const response = await stream.waitForEnd("the broken stream");
+  const response = await stream.waitForEnd("the aborted stream");
   expect(response?.body.toString()).toMatch(/"code":503,"metadata":\{"reason":"shutting_down"\}\}\}\n\n$/);
   expect(response?.complete).toBe(false);
-  await waitUntil(() => upstream.open.size === 0, "upstream to be let go");
+  await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
   expect(
-    await gateway.waitForRequestLog("the cut stream", (log) => log["route"] === CHAT_PATH),
+    await gateway.waitForRequestLog("the aborted stream", (log) => log["route"] === CHAT_PATH),
   ).toMatchObject({
     error: "shutting_down",
   });
 });
 
-test("a plain call that waits when the grace time ends gets 503", async () => {
+test("answers 503 to a plain request that still waits for upstream when the grace period ends", async () => {
   const upstream = await startScriptedUpstream(() => {});
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await waitUntil(() => upstream.seen.length === 1, "the request at upstream");
   await waitFor(gateway.stop({ delayMs: 0, graceMs: 100 }), "the gateway to stop", 3_000);
-  const response = await client.waitForEnd("the waiting call");
+  const response = await client.waitForEnd("the waiting request");
   expect([response?.status, response?.headers["x-should-retry"]]).toEqual([503, "false"]);
   expect(JSON.parse(response?.body.toString() ?? "")).toMatchObject({ error: { code: "shutting_down" } });
 });
 
-test("an answer that was asked for before the shutdown says in it that its connection will close", async () => {
+test("sends connection: close with a response to a request that arrived before the shutdown", async () => {
   const answers: (() => void)[] = [];
   const upstream = await startScriptedUpstream((socket) => {
     answers.push(() => socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")));
@@ -113,11 +113,11 @@ test("an answer that was asked for before the shutdown says in it that its conne
   await waitUntil(() => upstream.seen.length === 1, "the request at upstream");
   const stopped = gateway.stop({ delayMs: 100, graceMs: 5_000 });
   answers.forEach((answer) => answer());
-  expect((await client.waitForResponse("the answer")).headers["connection"]).toBe("close");
+  expect((await client.waitForResponse("the response")).headers["connection"]).toBe("close");
   await waitFor(stopped, "the gateway to stop", 2_000);
 });
 
-test("a slow reader gets the whole of an answer that ended before the gateway closed", async () => {
+test("sends the whole of a finished response to a slow reader before the gateway closes", async () => {
   const long = Buffer.alloc(12_000_000, 0x61);
   const upstream = await startScriptedUpstream((socket) => {
     socket.write(
@@ -137,11 +137,11 @@ test("a slow reader gets the whole of an answer that ended before the gateway cl
   const stopped = gateway.stop({ delayMs: 0, graceMs: 8_000 });
   await new Promise((resolve) => setTimeout(resolve, 500));
   client.socket.resume();
-  expect((await client.waitForResponse("the long answer", 8_000)).body.length).toBe(long.length + 16);
+  expect((await client.waitForResponse("the long response", 8_000)).body.length).toBe(long.length + 16);
   await waitFor(stopped, "the gateway to stop", 3_000);
 });
 
-test("an upload that is still coming when the grace time ends gets 503 and may be sent again", async () => {
+test("answers 503 to an upload that is incomplete when the grace period ends, and allows a retry", async () => {
   const upstream = await startScriptedUpstream(() => {});
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
@@ -149,7 +149,7 @@ test("an upload that is still coming when the grace time ends gets 503 and may b
     `POST ${CHAT_PATH} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n` +
       `authorization: ${AUTHORIZATION.authorization}\r\ncontent-length: 1000\r\n\r\n`,
   );
-  await waitUntil(() => client.received.includes("100 Continue"), "leave to send the body");
+  await waitUntil(() => client.received.includes("100 Continue"), "100 Continue");
   await waitFor(gateway.stop({ delayMs: 0, graceMs: 100 }), "the gateway to stop", 3_000);
   const response = await client.waitForEnd("the upload");
   expect([response?.status, response?.headers["retry-after"], response?.headers["x-should-retry"]]).toEqual([
@@ -161,7 +161,7 @@ test("an upload that is still coming when the grace time ends gets 503 and may b
   expect(upstream.connections).toBe(0);
 });
 
-test("an answer that has ended but not left is not truncated when the gateway closes", async () => {
+test("does not truncate a finished response that is still in the send buffer when the gateway closes", async () => {
   const data = Array.from({ length: 20_000 }, (_, index) => ({
     id: `a/${index}`,
     description: "x".repeat(1_000),

@@ -13,7 +13,7 @@ import { waitUntil } from "./support/wait.ts";
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
-/** Keys and ledger that are opened and closed with the test, as a gateway has them. */
+/** Opens the keys and the ledger as a gateway does, and closes them after the test. */
 async function openPersistence(env: Record<string, string>): Promise<Persistence> {
   const config = loadConfig({
     OPENROUTER_API_KEY: ACCOUNT_KEY,
@@ -21,7 +21,7 @@ async function openPersistence(env: Record<string, string>): Promise<Persistence
     ...env,
   });
   const { store } = config;
-  if (!store) throw new Error("a directory makes a store");
+  if (!store) throw new Error("DATA_DIR must configure a store");
   const upstream = connectUpstream(config.upstream);
   const persistence = new Persistence({
     config,
@@ -39,28 +39,24 @@ async function openPersistence(env: Record<string, string>): Promise<Persistence
   return persistence;
 }
 
-test("a gateway deletes the rows of its ledger that are older than they are to be kept", async () => {
+test("a gateway deletes ledger rows that are older than LEDGER_RETENTION_DAYS", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"], now: NOVEMBER + 2 * DAY_MS });
   onTestFinished(() => void vi.useRealTimers());
   const { database } = await openPersistence({ LEDGER_RETENTION_DAYS: "1" });
   await insertRequests(database, [createSettledRow(0), createSettledRow(2 * DAY_MS)]);
   vi.advanceTimersByTime(MINUTE_MS);
-  // SQLite answers at once, a turn of the event loop for each batch.
+  // SQLite answers synchronously; each batch takes one turn of the event loop.
   for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => void setImmediate(resolve));
   const left = await database.kysely.selectFrom("requests").select("started_at").execute();
   expect(left).toEqual([{ started_at: NOVEMBER + 2 * DAY_MS }]);
 });
 
-test(
-  "a gateway has its rows brought from SQLite's log to the file while it runs",
-  { timeout: 20_000 },
-  async () => {
-    const { database } = await openPersistence({});
-    const row = createSettledRow(0);
-    await insertRequests(database, [row]);
-    const path = database.sqlite?.location() ?? "";
-    expect(await waitUntil(() => readFileSync(path).includes(row.id), "the row in the file", 15_000)).toBe(
-      true,
-    );
-  },
-);
+test("a gateway checkpoints SQLite's write-ahead log while it runs", { timeout: 20_000 }, async () => {
+  const { database } = await openPersistence({});
+  const row = createSettledRow(0);
+  await insertRequests(database, [row]);
+  const path = database.sqlite?.location() ?? "";
+  expect(await waitUntil(() => readFileSync(path).includes(row.id), "the row in the file", 15_000)).toBe(
+    true,
+  );
+});

@@ -20,19 +20,19 @@ const BODY_LIMIT_BYTES = 65_536;
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** The address that an admin's change comes from, for the audit table. */
+    /** The client's address, which the audit table records with each change. */
     source: string;
   }
 }
 
 interface AdminOptions {
-  /** Lets in who has an admin key. */
+  /** Hooks that reject requests without an admin key. */
   readonly accessHooks: onRequestAsyncHookHandler[];
   readonly keys: KeyService;
   readonly database: Database;
 }
 
-/** Methods by URL, for what is answered to others. */
+/** Methods by URL; requests with other methods get 405. */
 const METHODS: Readonly<Record<string, readonly string[]>> = {
   "/keys": ["GET", "POST"],
   "/keys/:key": ["GET", "PATCH", "DELETE"],
@@ -42,7 +42,7 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   "/requests": ["GET"],
 };
 
-/** The admin API: keys, usage and the ledger, for who has an admin key. What it takes is checked and described by zod. */
+/** The admin API: keys, usage and the ledger, for clients with an admin key. Zod schemas validate and document it. */
 export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions): Promise<void> {
   const { accessHooks, keys, database } = options;
   for (const [url, methods] of Object.entries(METHODS)) rejectOtherMethods(app, PREFIX + url, methods);
@@ -70,7 +70,7 @@ export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions
   );
 }
 
-/** Before a key is looked up or a body read: a connection that was reset meanwhile has no address. */
+/** Stores the client's address before the first asynchronous hook: a connection that has been reset has no address. */
 function recordSource(scope: AdminScope): void {
   scope.decorateRequest("source", "");
   scope.addHook("onRequest", (request, _reply, next) => {
@@ -79,7 +79,7 @@ function recordSource(scope: AdminScope): void {
   });
 }
 
-/** Here bodies are small, and read for what they say. */
+/** Parses JSON bodies of the admin API, which are small, unlike those of chat completions. */
 function parseJsonBodies(scope: AdminScope): void {
   scope.removeAllContentTypeParsers();
   scope.addContentTypeParser(
@@ -88,17 +88,17 @@ function parseJsonBodies(scope: AdminScope): void {
     async (request: FastifyRequest, body: Buffer) => {
       request.context.stopwatch.resume();
       request.context.bytesIn = body.length;
-      // Who sends nothing may still say that it is JSON.
+      // A client may send `content-type: application/json` with an empty body.
       return body.length === 0 ? undefined : parseJsonObject(body).value;
     },
   );
 }
 
-/** Says what errors mean that are not the gateway's own. The rest is answered as everywhere. */
+/** Converts errors of the database and of Fastify to gateway errors. The common error handler handles all others. */
 function translateErrors(scope: AdminScope): void {
   scope.setErrorHandler((error) => {
     if (isUnavailable(error)) {
-      throw new GatewayError("store_unavailable", "The database cannot be asked now; try again shortly.", {
+      throw new GatewayError("store_unavailable", "The database is unavailable; try again shortly.", {
         cause: error,
       });
     }

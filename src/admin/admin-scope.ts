@@ -7,7 +7,7 @@ import type {
 } from "fastify";
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 
-/** Where routes of the admin API are registered. */
+/** The Fastify instance in which the routes of the admin API are registered. */
 export type AdminScope = FastifyInstance<
   RawServerDefault,
   RawRequestDefaultExpression,

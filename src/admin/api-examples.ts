@@ -1,9 +1,9 @@
 import { HOUR_MS } from "../durations.ts";
 
-// What the page at /docs fills in, so that "Execute" works as it stands: without an example the page makes one up from the
-// schema, with an expiry in 1970, names of random characters and an empty chat.
+// Examples for the page at /docs, with which "Execute" works unchanged. Without them, the page generates examples from the
+// schemas: an expiry in 1970, names of random characters and an empty chat.
 
-/** Bodies by operation. The key that the first one creates is the one that the others are about. */
+/** Bodies by operation. `POST /admin/v1/keys` creates the key that the other operations use. */
 const BODIES: Readonly<Record<string, unknown>> = {
   "post /openai/v1/chat/completions": {
     model: "openai/gpt-4o-mini",
@@ -28,7 +28,7 @@ interface Operation {
   readonly requestBody?: { readonly content?: Readonly<Record<string, { example?: unknown }>> };
 }
 
-/** Adds the examples to the paths of a description (OpenAPI 3.1), in place. */
+/** Adds the examples to the paths of an OpenAPI 3.1 description, in place. */
 export function addExamples(paths: object): void {
   for (const [path, item] of Object.entries(paths))
     for (const [method, operation] of Object.entries(item as Readonly<Record<string, Operation>>)) {

@@ -1,5 +1,5 @@
-// What /openai/v1 and the health checks take and give, for the description of the API. Chat completions are OpenRouter's:
-// their bodies pass as they are, so it is OpenRouter's documentation that describes them.
+// The OpenAPI description of /openai/v1 and the health checks. The bodies of chat completions are forwarded unchanged, so
+// OpenRouter's documentation describes them.
 
 import { MODEL_FILTERS } from "../endpoints/model-query.ts";
 
@@ -22,12 +22,12 @@ export const API_PATHS = {
     post: {
       tags: ["models"],
       summary: "A chat completion, streamed or not",
-      description: `The body goes to OpenRouter as it is, but for an optional openrouter/ before model names: ${OPENROUTER}`,
+      description: `The body is forwarded to OpenRouter unchanged, except that an openrouter/ prefix of model ids is removed: ${OPENROUTER}`,
       parameters: [
         {
           name: "dryRun",
           in: "query",
-          description: "true: answers with the range of what it would cost, and calls no model",
+          description: "true: the response is an estimate of the cost, and no model is called",
           schema: { type: "boolean", default: false },
         },
       ],
@@ -35,10 +35,12 @@ export const API_PATHS = {
       responses: {
         ...describeResponses(""),
         "200": {
-          description: "OpenRouter's answer, byte for byte",
+          description: "OpenRouter's response, byte for byte",
           content: {
             "application/json": { schema: { type: "object" } },
-            "text/event-stream": { schema: { type: "string", description: "If a stream was asked for" } },
+            "text/event-stream": {
+              schema: { type: "string", description: "If the request has stream: true" },
+            },
           },
         },
       },
@@ -48,12 +50,12 @@ export const API_PATHS = {
     get: {
       tags: ["models"],
       summary: "The models this key may use",
-      description: "Every other query parameter is refused with 400.",
+      description: "Any other query parameter causes the error 400.",
       parameters: [
         ...MODEL_FILTERS.map((name) => ({
           name,
           in: "query",
-          description: "A filter or order of OpenRouter's, which checks and applies it",
+          description: "A filter or order, which OpenRouter validates and applies",
           schema: { type: "string" },
         })),
         { name: "offset", in: "query", schema: { type: "integer", minimum: 0, default: 0 } },
@@ -70,14 +72,14 @@ export const API_PATHS = {
   "/openai/v1/models/{id}": {
     get: {
       tags: ["models"],
-      summary: "One of these models",
+      summary: "One model of this list",
       parameters: [
         {
           name: "id",
           in: "path",
           required: true,
           description:
-            "Such as openai/gpt-4o-mini, its slash escaped or not, with openrouter/ in front or without, with a variant such as :nitro or without",
+            "A model id such as openai/gpt-4o-mini. The slash may be percent-encoded; the prefix openrouter/ and a variant such as :nitro are optional",
           schema: { type: "string" },
         },
       ],
@@ -88,16 +90,21 @@ export const API_PATHS = {
     get: {
       tags: ["models"],
       summary: "This key: label, limit, usage, and BYOK usage at providers",
-      responses: describeResponses("As OpenRouter's /key"),
+      responses: describeResponses("The same fields as OpenRouter's /key"),
     },
   },
   "/healthz": {
-    get: { tags: ["health"], summary: "The process lives", security: [], responses: describeResponses("ok") },
+    get: {
+      tags: ["health"],
+      summary: "Liveness: the process is running",
+      security: [],
+      responses: describeResponses("ok"),
+    },
   },
   "/readyz": {
     get: {
       tags: ["health"],
-      summary: "It can serve",
+      summary: "Readiness: the gateway can serve requests",
       security: [],
       responses: {
         ...describeResponses("ready"),

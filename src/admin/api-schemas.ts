@@ -2,7 +2,7 @@ import { z } from "zod";
 import { keyFields, type KeyChanges, type NewKey, plainTextSchema } from "../keys/key-input.ts";
 import { DAY_MS } from "../durations.ts";
 
-// Schemas of the admin API alone: request bodies, query parameters and errors.
+// Schemas that only the admin API uses: request bodies, query parameters and errors.
 
 const { name, role, owner, metadata, models, expiresAt, disabled, onDisconnect, graceMs } = keyFields;
 
@@ -42,7 +42,7 @@ export const keyChangesBodySchema = z
     ...(on_disconnect !== undefined && { onDisconnect: on_disconnect }),
   }));
 
-/** Body of `POST /admin/v1/keys/{key}/rotate`, which may be left out. */
+/** Body of `POST /admin/v1/keys/{key}/rotate`, which is optional. */
 export const rotationBodySchema = z
   .strictObject({ grace_ms: graceMs.default(DAY_MS) })
   .nullish()
@@ -54,7 +54,7 @@ const errorSchema = z
     error: z.object({
       message: z.string(),
       type: z.string(),
-      param: z.string().nullable().describe("The field or parameter at fault"),
+      param: z.string().nullable().describe("The invalid field or parameter"),
       code: z.string(),
     }),
   })
@@ -66,7 +66,7 @@ export const errorResponseSchemas = { "4xx": errorSchema, "5xx": errorSchema };
 /** An optional text parameter of a query. */
 export const queryTextSchema = plainTextSchema.max(256).optional();
 /** The query parameter that selects a key. */
-export const keyQuerySchema = queryTextSchema.describe("Id or name; for a revoked key its id");
+export const keyQuerySchema = queryTextSchema.describe("Id or name of a key; the id if the key is revoked");
 
-/** The query parameter that limits the entries of a page. */
+/** The query parameter for the number of entries in a page. */
 export const pageLimitSchema = z.coerce.number().int().min(1).max(500).default(100);

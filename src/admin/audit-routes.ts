@@ -7,18 +7,18 @@ import { errorResponseSchemas, keyQuerySchema, pageLimitSchema, queryTextSchema 
 const auditQuery = z.strictObject({
   key: keyQuerySchema,
   limit: pageLimitSchema,
-  before: queryTextSchema.describe("Id of the last entry of the page before"),
+  before: queryTextSchema.describe("Id of the last entry of the previous page"),
 });
 const auditResponse = z.object({ data: z.array(auditEntrySchema) }).describe("A page of changes");
 
-/** `GET /admin/v1/audit`: who changed what. */
+/** Registers `GET /admin/v1/audit`, which lists the changes of keys. */
 export function registerAuditRoutes(scope: AdminScope, keys: KeyService): void {
   scope.get(
     "/audit",
     {
       schema: {
         tags: ["keys"],
-        summary: "Who changed which key, when, and from where; newest first",
+        summary: "List changes of keys with their author, time and source, newest first",
         querystring: auditQuery,
         response: { 200: auditResponse, ...errorResponseSchemas },
       },

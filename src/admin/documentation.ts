@@ -11,17 +11,17 @@ import { createPageFileHook } from "./page-files.ts";
 type OpenApiPaths = NonNullable<NonNullable<StaticDocument["openapi"]>["paths"]>;
 type StaticDocument = Extract<Parameters<typeof swagger>[1], { openapi?: unknown }>;
 
-/** The page takes everything from here; its own styles are written into it. */
+/** The page loads everything from the gateway, and contains inline styles. */
 const CONTENT_SECURITY_POLICY =
   "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
 /** The files that the page of the plugin loads. */
 const PAGE_FILES = new URL("static/", import.meta.resolve("@fastify/swagger-ui"));
 const DESCRIPTION =
-  "A gateway to OpenRouter that changes nothing. Requests below /openai/v1 take a caller's key, those below /admin/v1 an admin key.";
+  "A gateway to OpenRouter that changes nothing. Requests to /openai/v1 require a key with the role caller, requests to /admin/v1 a key with the role admin.";
 
 /**
- * Describes the API: `GET /openapi.json`, and a page at `/docs`. What is registered after it with a schema is in it.
- * Nothing in it is secret, so it needs no key.
+ * Serves the OpenAPI description at `GET /openapi.json` and a page for it at `/docs`. It describes the routes with a schema
+ * that are registered after this plugin. Both need no key, because they contain no secrets.
  */
 export async function documentationPlugin(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
@@ -32,12 +32,12 @@ export async function documentationPlugin(app: FastifyInstance): Promise<void> {
       security: [{ key: [] }],
       paths: API_PATHS as unknown as OpenApiPaths,
     },
-    // Routes without a schema are described above by hand.
+    // API_PATHS describes the routes without a schema.
     hideUntagged: true,
     transform: jsonSchemaTransform,
     transformObject: (document) => {
       if (!("openapiObject" in document)) return document.swaggerObject;
-      // The plugin says of every body that it is required.
+      // The plugin marks every body as required.
       const rotation = document.openapiObject.paths?.[`/admin/v1/keys/{key}/rotate`]?.post?.requestBody;
       if (rotation && "required" in rotation) rotation.required = false;
       addExamples(document.openapiObject.paths ?? {});
@@ -51,7 +51,7 @@ export async function documentationPlugin(app: FastifyInstance): Promise<void> {
     scope.addHook("onRequest", createPageFileHook(PAGE_FILES));
     await scope.register(swaggerUi, { routePrefix: "/docs", staticCSP: CONTENT_SECURITY_POLICY });
   });
-  // Of the page's files that are not there; all other URLs are refused earlier.
+  // Handles missing files of the page; all other unknown URLs are rejected earlier.
   app.setNotFoundHandler(() => {
     throw new GatewayError("unknown_url", "The page at /docs has no such file.");
   });

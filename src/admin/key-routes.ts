@@ -24,10 +24,10 @@ const listQuery = z.strictObject({
     .default("false")
     .transform((text) => text === "true"),
   limit: pageLimitSchema,
-  after: queryTextSchema.describe("Id of the last key of the page before"),
+  after: queryTextSchema.describe("Id of the last key of the previous page"),
 });
 
-/** Routes that create, list, show, change, rotate and revoke keys. */
+/** Registers the routes that create, list, show, change, rotate and revoke keys. */
 export function registerKeyRoutes(scope: AdminScope, keys: KeyService): void {
   registerReading(scope, keys);
   registerChanges(scope, keys);
@@ -74,12 +74,12 @@ function registerChanges(scope: AdminScope, keys: KeyService): void {
   );
   scope.delete(
     "/keys/:key",
-    { schema: { tags, summary: "Revoke a key, for good", params: keyParam, response: keyResponse } },
+    { schema: { tags, summary: "Revoke a key permanently", params: keyParam, response: keyResponse } },
     async (request) => toKeyJson(await keys.revoke(request.params.key, getActor(request))),
   );
 }
 
-/** Nobody may cache these responses: the secret in them is shown this once. */
+/** Registers the routes whose responses contain a secret and therefore must not be cached. */
 function registerSecrets(scope: AdminScope, keys: KeyService): void {
   scope.post(
     "/keys",
@@ -101,7 +101,7 @@ function registerSecrets(scope: AdminScope, keys: KeyService): void {
     {
       schema: {
         tags,
-        summary: "Give a key a new secret; the old one is good for grace_ms more",
+        summary: "Replace the secret of a key; the old secret stays valid for grace_ms",
         params: keyParam,
         body: rotationBodySchema,
         response: { 200: issuedKeySchema, ...errorResponseSchemas },

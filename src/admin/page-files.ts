@@ -14,10 +14,10 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Makes a hook that answers a route of a directory, such as `/static/*`, from memory, where each file is kept once it has been
- * requested. A file that is read from disk for each response holds a descriptor until its client has taken all of it, so that
- * clients that read nothing could hold every descriptor of the process. Routes without a wildcard are left alone.
- * @param directory of a few files of a few MB in all.
+ * Creates a hook that serves the files of a directory from memory, for wildcard routes such as `/static/*`. Each file is
+ * read at its first request. A file streamed from disk holds a descriptor until its client has read the whole response, so
+ * clients that do not read could use up every descriptor of the process. The hook ignores routes without a wildcard.
+ * @param directory a small one: all files that are requested stay in memory.
  */
 export function createPageFileHook(directory: URL): onRequestAsyncHookHandler {
   const names = new Set(readdirSync(directory).filter((name) => TYPES[extname(name)] !== undefined));
@@ -25,12 +25,12 @@ export function createPageFileHook(directory: URL): onRequestAsyncHookHandler {
   const read = (name: string): Promise<Buffer> => {
     const content = readFile(new URL(name, directory));
     contents.set(name, content);
-    // The process may have had no descriptor left.
+    // Allow another attempt: the process may have been out of descriptors.
     content.catch(() => contents.delete(name));
     return content;
   };
   return async (request, reply) => {
-    // As the router has decoded it: one file has many URLs.
+    // Use the name that the router has decoded, because one file has many URLs.
     const { "*": name } = request.params as { "*"?: string };
     if (name === undefined || request.is404) return undefined;
     if (!names.has(name)) throw new GatewayError("unknown_url", "The page at /docs has no such file.");

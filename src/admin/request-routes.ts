@@ -30,12 +30,12 @@ const requestsQuery = z.strictObject({
     .min(1)
     .max(LIMIT_MAX)
     .optional()
-    .describe("Rows of a page; default: all rows, streamed"),
-  cursor: cursorSchema.optional().describe("`next_cursor` of the page before: only what comes after it"),
+    .describe("Rows per page; default: all rows, streamed"),
+  cursor: cursorSchema.optional().describe("`next_cursor` of the previous page: selects the rows after it"),
   order: z
     .enum(ORDERS, { error: "must be asc or desc" })
     .default("asc")
-    .describe("By the beginning of the requests: asc is oldest first"),
+    .describe("Order by the start time of requests: asc is oldest first"),
 });
 
 const TYPES: Readonly<Record<Format, string>> = {
@@ -44,7 +44,7 @@ const TYPES: Readonly<Record<Format, string>> = {
   csv: "text/csv; charset=utf-8",
 };
 
-/** How the gateway settles a record is an implementation detail. */
+/** The columns for settling are an implementation detail and not exported. */
 const { settle_attempts: _hiddenAttempts, settle_at: _hiddenAt, ...EXPORTED_COLUMNS } = REQUEST_COLUMNS;
 
 const requestSchema = z.object({
@@ -59,15 +59,15 @@ const requestSchema = z.object({
   upstream_inference_nanodollars: z
     .int()
     .nullable()
-    .describe("What the provider charges: with BYOK on top of the cost, otherwise part of it"),
+    .describe("The provider's charge: with BYOK in addition to the cost, otherwise part of it"),
   state: z.enum(STATES),
   started_at: z.string(),
   ended_at: z.string().nullable(),
   cost_usd: z.string().nullable().describe("Exact, in decimal digits"),
 });
-const requestsAnswer = {
+const requestsResponse = {
   description:
-    "Rows of the ledger. With `limit`, the header x-next-cursor has the cursor of the next page, and is missing at the last page",
+    "Rows of the ledger. With `limit`, the header x-next-cursor contains the cursor of the next page; the last page has no such header",
   content: {
     "application/json": {
       schema: z.object({
@@ -76,24 +76,24 @@ const requestsAnswer = {
           .string()
           .nullable()
           .optional()
-          .describe("With `limit`: the `cursor` of the next page; null at the last page"),
+          .describe("With `limit`: the `cursor` of the next page; null in the last page"),
       }),
     },
-    "application/x-ndjson": { schema: z.string().describe("One row in each line") },
-    "text/csv": { schema: z.string().describe("A head, and one row in each line (RFC 4180)") },
+    "application/x-ndjson": { schema: z.string().describe("One line per row") },
+    "text/csv": { schema: z.string().describe("A header line, then one line per row (RFC 4180)") },
   },
 };
 
-/** `GET /admin/v1/requests`: the rows of the ledger, streamed as they are read, or one page of them. */
+/** Registers `GET /admin/v1/requests`, which streams all rows of the ledger or sends one page of them. */
 export function registerRequestRoutes(scope: AdminScope, keys: KeyService, database: Database): void {
   scope.get(
     "/requests",
     {
       schema: {
         tags: ["usage"],
-        summary: "Every request, in order of time, as JSON, as lines of JSON, or as CSV",
+        summary: "List requests in order of time, as JSON, NDJSON or CSV",
         querystring: requestsQuery,
-        response: { 200: requestsAnswer, ...errorResponseSchemas },
+        response: { 200: requestsResponse, ...errorResponseSchemas },
       },
     },
     async ({ query, context }, reply) => {
@@ -108,20 +108,20 @@ export function registerRequestRoutes(scope: AdminScope, keys: KeyService, datab
         return reply.send(page);
       }
       const text = formatExport(pages, format);
-      // Read before the answer begins: a failure can still be answered.
+      // Read the first part before the response head is sent, so that a failure can still be sent as an error response.
       const first = await text.next();
       return reply.send(Readable.from(prependFirst(first, text, context)) as never);
     },
   );
 }
 
-/** Where a page ends. */
+/** The end of a page. */
 interface PageEnd {
-  /** Cursor of the next page; null when there is none, undefined when all rows were asked for. */
+  /** Cursor of the next page; null after the last page; undefined if the request selects all rows. */
   next: string | null | undefined;
 }
 
-/** Reads and formats a page. Formatting while pages come in holds the event loop for no more than one of them. */
+/** Reads and formats a page. Each database page is formatted as it arrives, so no more than one blocks the event loop. */
 async function readPage(
   pages: AsyncIterable<readonly RequestRow[]>,
   limit: number,
@@ -132,7 +132,7 @@ async function readPage(
   return { text: text.join(""), next: end.next };
 }
 
-/** Gives at most `limit` rows. Pages are never empty, so a page after the last row says that there are more. */
+/** Yields at most `limit` rows. Database pages are never empty, so one more page means that there are more rows. */
 async function* takeRows(
   pages: AsyncIterable<readonly RequestRow[]>,
   limit: number,
@@ -151,7 +151,7 @@ async function* takeRows(
   }
 }
 
-/** Gives what has been read and then the rest. A failure breaks the answer off, which callers notice, and is logged. */
+/** Yields the first part, then the rest. An error is logged and aborts the response, so that clients notice it. */
 export async function* prependFirst(
   first: IteratorResult<string>,
   rest: AsyncGenerator<string>,
@@ -163,13 +163,13 @@ export async function* prependFirst(
     yield* rest;
   } catch (cause) {
     context.recordError(
-      new GatewayError("store_unavailable", "The ledger was not read to its end.", { cause }),
+      new GatewayError("store_unavailable", "The ledger could not be read to its end.", { cause }),
     );
     throw cause;
   }
 }
 
-/** Makes of pages of rows the text of an export, page by page. @param end read after the last page. */
+/** Formats pages of rows as the text of an export, page by page. @param end read after the last page. */
 export async function* formatExport(
   pages: AsyncIterable<readonly RequestRow[]>,
   format: Format,

@@ -32,10 +32,10 @@ const usageQuery = z.strictObject({
 });
 
 const usageResponse = {
-  description: "Sums of what is settled or unknown, streamed",
+  description: "Sums of the requests that are settled or unknown, streamed",
   content: {
     "application/json": { schema: usageReportSchema },
-    "text/csv": { schema: z.string().describe("A head, and one group in each line (RFC 4180)") },
+    "text/csv": { schema: z.string().describe("A header line, then one line per group (RFC 4180)") },
   },
 };
 
@@ -44,35 +44,35 @@ const TYPES: Readonly<Record<ReportFormat, string>> = {
   csv: "text/csv; charset=utf-8",
 };
 
-/** `GET /admin/v1/usage`: what was used and what it cost, by key, model, provider and day. */
+/** Registers `GET /admin/v1/usage`, which reports usage and cost by key, model, provider and day. */
 export function registerUsageRoutes(scope: AdminScope, keys: KeyService, database: Database): void {
   scope.get(
     "/usage",
     {
       schema: {
         tags: ["usage"],
-        summary: "Usage and cost by key, model, provider and day, from sums by the hour",
+        summary: "Report usage and cost by key, model, provider and day, from hourly sums",
         querystring: usageQuery,
         response: { 200: usageResponse, ...errorResponseSchemas },
       },
     },
     async ({ query, context }, reply) => {
       const { by, key, format, from, to, model, provider } = query;
-      const left = new AbortController();
-      reply.raw.once("close", () => left.abort());
+      const disconnected = new AbortController();
+      reply.raw.once("close", () => disconnected.abort());
       const report = await reportUsage(database, {
         model: model && normalizeModelId(model),
         provider,
         ...resolveHours({ from, to }, Date.now()),
         by,
         keyId: await keys.resolveId(key),
-        signal: left.signal,
+        signal: disconnected.signal,
       });
       const text = formatUsageReport(report, format);
-      // Read before the answer begins: a failure can still be answered.
+      // Read the first part before the response head is sent, so that a failure can still be sent as an error response.
       const first = await text.next();
       const stream = Readable.from(prependFirst(first, text, context));
-      // A stream that is closed before it is read does not end what it would have read.
+      // A stream that is closed before it is read does not end its source.
       stream.once("close", () => void text.return().catch(() => {}));
       return reply.type(TYPES[format]).send(stream as never);
     },

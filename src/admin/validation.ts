@@ -6,7 +6,7 @@ import { describeIssue } from "../presentation/schema-issue.ts";
 
 const PARAM_MAX_CHARS = 127;
 
-/** Checks a part of a request with its schema and gives what the schema makes of it; the first issue becomes a 400. */
+/** Validates a part of a request and returns the value that its schema produces. The first issue becomes an error 400. */
 export const compileZodValidator: FastifySchemaCompiler<z.ZodType> =
   ({ schema }) =>
   (data: unknown) => {

@@ -8,13 +8,13 @@ import type { KeyStore } from "./key-store.ts";
 import type { KnownSecrets } from "./known-secrets.ts";
 import type { LookUpQueue } from "./look-up-queue.ts";
 
-/** Who is calling. */
+/** The identity of an authenticated request. */
 export interface Caller {
-  /** The gateway key; undefined for an anonymous caller or one with a key of its own. */
+  /** The gateway key; undefined for an anonymous request and in own-key mode. */
   readonly key: CallerKey | undefined;
-  /** Which requests count as the same caller's. */
+  /** Requests with the same `limitKey` share a rate limit. */
   readonly limitKey: string;
-  /** What to send upstream as `Authorization`; the gateway's own when it owns the account. */
+  /** The `Authorization` header for upstream: the account's key, or in own-key mode the client's. */
   readonly authorization: string;
 }
 
@@ -25,15 +25,15 @@ declare module "fastify" {
 }
 
 export interface AuthenticateOptions {
-  /** The account's OpenRouter key; undefined when callers bring their own. */
+  /** The account's OpenRouter key; undefined in own-key mode, in which clients send their own. */
   readonly openrouterApiKey: string | undefined;
   readonly keys: KeyStore;
-  /** Secrets that are looked up even for an address that exceeds the limit of failed logins. */
+  /** Secrets that are looked up even for an address that has exceeded the limit of failed logins. */
   readonly knownSecrets: KnownSecrets;
-  /** Bounds how many keys are looked up in a database at once. */
+  /** Limits concurrent look-ups of keys in the database. */
   readonly lookUps: LookUpQueue;
   readonly allowAnonymous: boolean;
-  /** What a key has to be for. */
+  /** The role that a key must have. */
   readonly role: KeyRole;
   /** Counts failed attempts per address. */
   readonly failedLogins: Limit;
@@ -42,9 +42,9 @@ export interface AuthenticateOptions {
 const BEARER = /^Bearer +([\x21-\x7e]{1,512})$/i;
 
 /**
- * Makes the hook that finds out who is calling, before a byte of the body is read, and sets `request.caller`.
- * Every key that is not accepted gets the same answer, so that nothing can be learned about it. An address that exceeds the
- * limit of failed logins gets 429 for every secret that is not known, at the cost of a checksum.
+ * Creates the hook that authenticates a request before its body is read, and sets `request.caller`.
+ * Every key that is not accepted gets the same response, so that a client learns nothing about the key. An address that has
+ * exceeded the limit of failed logins gets 429 for every unknown secret, at the cost of one checksum.
  */
 export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHandler {
   return async (request) => {
@@ -53,16 +53,16 @@ export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHa
     request.caller = caller;
     request.context.keyId = caller.key?.id;
     request.context.keyName = caller.key?.name;
-    // Without a key of the gateway one is a caller at most.
+    // Requests without a gateway key have the role caller.
     if ((caller.key?.role ?? "caller") !== options.role) throw createRoleError(options.role);
   };
 }
 
-/** The caller of nearly every request: one whose key is in memory. It is cheap because it does not read the address. */
+/** Finds a caller whose key is in memory. This fast path serves nearly every request and does not read the address. */
 function findCallerInMemory(secret: string | undefined, options: AuthenticateOptions): Caller | undefined {
   const { openrouterApiKey, keys, knownSecrets } = options;
   if (secret === undefined) return undefined;
-  // A key of a gateway's would be shown to OpenRouter.
+  // Never forward a gateway key to OpenRouter.
   if (openrouterApiKey === undefined) return hasIssuedPrefix(secret) ? undefined : createOwnKeyCaller(secret);
   if (!knownSecrets.has(secret)) return undefined;
   const key = keys.find(digestSecret(secret), skipLookUp);
@@ -70,8 +70,8 @@ function findCallerInMemory(secret: string | undefined, options: AuthenticateOpt
 }
 
 /**
- * Identifies a caller that has no key, or one that is not in memory.
- * @throws GatewayError 401, 429 when its address keeps failing, 503 when the key cannot be looked up.
+ * Authenticates a request that has no key, or a key that is not in memory.
+ * @throws GatewayError 401, 429 if its address has exceeded the limit of failed logins, 503 if the look-up fails.
  */
 async function logIn(
   request: FastifyRequest,
@@ -79,7 +79,7 @@ async function logIn(
   options: AuthenticateOptions,
 ): Promise<Caller> {
   const { openrouterApiKey, knownSecrets, failedLogins } = options;
-  // Before the first await: a connection that was reset has no address.
+  // Read before the first await: a connection that has been reset has no address.
   const address = getLimitAddress(request);
   const isKnown = secret !== undefined && knownSecrets.has(secret);
   const refuse = async (): Promise<never> => {
@@ -96,7 +96,7 @@ async function logIn(
       return createKeyCaller(key, openrouterApiKey);
     }
   }
-  // A key that was revoked must not open more than it did.
+  // An invalid gateway key must not become an anonymous request: a revoked key could then use more models than before.
   return options.allowAnonymous && (secret === undefined || !hasIssuedPrefix(secret))
     ? {
         key: undefined,
@@ -111,17 +111,20 @@ interface Attempt extends AuthenticateOptions {
   readonly refuse: () => Promise<never>;
 }
 
-/** @throws as `refuse` when a look-up finds nothing: it is counted before the next look-up of the address begins. */
+/**
+ * Finds the key of a secret.
+ * @throws GatewayError from `refuse` if a look-up finds nothing: the failure must count before the next look-up begins.
+ */
 async function findKey(
   secret: string,
   { keys, knownSecrets, lookUps, mayLookUp, refuse }: Attempt,
 ): Promise<CallerKey | undefined> {
   if (!mayLookUp() && !knownSecrets.hasUnseen) return undefined;
   if (isMistyped(secret)) return undefined;
-  // Others are not in a database, whatever it answers now.
+  // The database contains only keys with the issued prefix.
   if (!hasIssuedPrefix(secret)) return keys.find(digestSecret(secret), skipLookUp);
   return keys.find(digestSecret(secret), (lookUp) =>
-    // The address may have exceeded the limit while this request waited.
+    // Checked again: the address may have exceeded the limit while this request was queued.
     lookUps.run(async () => (mayLookUp() ? ((await lookUp()) ?? refuse()) : refuse())),
   );
 }
@@ -144,28 +147,28 @@ function createRoleError(role: KeyRole): GatewayError {
   return new GatewayError(
     "key_role_not_allowed",
     role === "admin"
-      ? "This key is for models; the admin API takes a key whose role is admin."
-      : "This key is for the admin API; models take a key whose role is caller.",
+      ? "This key has the role caller; the admin API requires a key with the role admin."
+      : "This key has the role admin; models require a key with the role caller.",
   );
 }
 
 function createLoginError(secret: string | undefined, ownsAccount: boolean): GatewayError {
-  // In own-key mode only keys of the form that gateways make are refused.
+  // In own-key mode only secrets with the prefix of gateway keys are refused.
   if (!ownsAccount && secret !== undefined) {
     return new GatewayError(
       "invalid_api_key",
-      "This is a key of a Sluice gateway, but this gateway forwards its callers' own OpenRouter keys; send one of those, or have its operator set OPENROUTER_API_KEY.",
+      "This is a key of a Sluice gateway, but this gateway forwards the OpenRouter keys of its clients. Send your OpenRouter key, or ask the operator to set OPENROUTER_API_KEY.",
       { headers: { "www-authenticate": "Bearer" } },
     );
   }
-  const whose = ownsAccount ? "a key of this gateway" : "your OpenRouter key";
-  const wrong =
+  const expected = ownsAccount ? "a key of this gateway" : "your OpenRouter key";
+  const problem =
     secret === undefined
       ? "No API key was given"
-      : "No valid API key was given: the one in Authorization is unknown, expired, disabled or revoked";
-  return new GatewayError("invalid_api_key", `${wrong}; send ${whose} as Authorization: Bearer.`, {
+      : "The API key in the Authorization header is unknown, expired, disabled or revoked";
+  return new GatewayError("invalid_api_key", `${problem}; send ${expected} as Authorization: Bearer.`, {
     headers: { "www-authenticate": "Bearer" },
-    // For the log alone: a checksum tells it without a look-up.
+    // Appears only in the log. The checksum in a secret shows that it is mistyped, without a look-up.
     cause:
       secret !== undefined && isMistyped(secret)
         ? Object.assign(new Error("mistyped key"), { code: "MISTYPED_KEY" })

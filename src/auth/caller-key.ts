@@ -1,19 +1,19 @@
-/** Whom requests without a gateway key are accounted to. */
+/** The key id under which the ledger records requests without a gateway key. */
 export const ANONYMOUS = "anonymous";
 
-/** What a key may be used for: chat completions and models, or the admin API. Never both. */
+/** The use of a key: `caller` for chat completions and models, `admin` for the admin API. No key can be used for both. */
 export type KeyRole = "caller" | "admin";
 
-/** What becomes of a request whose caller has left: abort it, or read it to its end for the bill. */
+/** Handling of a request after its client has disconnected: abort it, or drain its response to learn the cost. */
 export type OnDisconnect = "cancel" | "drain";
 
-/** What the way of a request needs to know of the key it came with. */
+/** The properties of a gateway key that are needed to handle a request. */
 export interface CallerKey {
-  /** Of the key in the database, or `env:` and the name for one of `GATEWAY_API_KEYS`. */
+  /** The id in the database, or `env:` and the name for a key of `GATEWAY_API_KEYS`. */
   readonly id: string;
   readonly name: string;
   readonly role: KeyRole;
-  /** Globs on model names without the optional prefix; null allows every model. */
+  /** Glob patterns for model ids without the prefix; null allows every model. */
   readonly models: readonly string[] | null;
   readonly onDisconnect: OnDisconnect;
 }

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import { LRUCache } from "lru-cache";
+import { boundCache } from "../limits/cache-bound.ts";
 import { GatewayError } from "../errors.ts";
 import type { CallerKey } from "./caller-key.ts";
 import type { ScheduleLookUp, KeyStore } from "./key-store.ts";
@@ -8,73 +9,76 @@ const POLL_EVERY_MS = 1_000;
 const SAVE_LAST_USED_EVERY_MS = 10_000;
 const CACHE_MAX = 10_000;
 const LOOK_UPS_MAX = 1_000;
-/** How many digests that belong to no key are remembered. */
+/** Maximum number of cached digests that belong to no key. */
 const ABSENT_MAX = 10_000;
-/** A change is heard of within two polls; without news for longer than that, an absent key may be there by now. */
+/** Two polls find every change. If polls have failed for longer, a key that was absent may have been created since. */
 const ABSENT_MAX_AGE_MS = 2 * POLL_EVERY_MS;
 
-/** A key as it is remembered, with what it has to be compared with. */
+/** A cached key, with the digests and times that decide whether a secret is valid. */
 export interface CachedKey {
   readonly key: CallerKey;
   readonly digest: Buffer;
   readonly previousDigest: Buffer | undefined;
   readonly previousValidUntil: number;
-  /** ms since 1970; 0 when it may not be used at all. */
+  /** ms since 1970; 0 if the key is disabled or revoked. */
   readonly validUntil: number;
 }
 
-/** How far the changes of keys have come, and which changes they were. */
+/** The state of the change history of keys. A cache compares it with its own state to find changes and replacements. */
 export interface KeyHistory {
-  /** Of the last change of all. */
+  /** The revision of the last change. */
   readonly revision: number;
-  /** The id of the last change of all; null: there was none. */
+  /** The id of the last change; null if there is none. */
   readonly lastChangeId: string | null;
-  /** The id of the last change up to the revision that was asked for. */
+  /** The id of the last change up to the requested revision. */
   readonly lastChangeIdBefore: string | null;
 }
 
-/** Where the cache gets keys from. */
+/** The database, as the cache uses it. */
 export interface KeySource {
   /** @param digest as 64 hexadecimal digits. */
   findByDigest(digest: string): Promise<CachedKey | undefined>;
-  /** @returns ids of the keys that changed after a revision. */
+  /** @returns ids of the keys that have changed after a revision. */
   listChangedSince(revision: number): Promise<readonly string[]>;
-  /** Reads, as of one moment, the last change of all and the last one up to `revision`. */
+  /** Reads the last change, and the last change up to `revision`, in one consistent snapshot. */
   readHistory(revision: number): Promise<KeyHistory>;
   /** @param usedAt ids to ms since 1970. */
   saveLastUsed(usedAt: ReadonlyMap<string, number>): Promise<void>;
-  /** @param changed called when keys may have changed. @returns ends it. */
+  /** Listens for changes. @param changed called when keys may have changed. @returns a function that stops listening. */
   listen(changed: () => void): () => void;
 }
 
 export interface KeyCacheOptions {
   readonly source: KeySource;
-  /** How long keys that are known go on while the source fails. */
+  /** How long cached keys stay valid while the source fails. */
   readonly graceMs: number;
-  /** Told when the source begins to fail, and when it is well again. */
+  /** Called when the source fails for the first time, and when it has recovered. */
   readonly onHealth: (isHealthy: boolean, error?: unknown) => void;
-  /** Called when the source is not what it was, as after a restore of a backup, and nothing remembered holds any more. */
+  /** Called when the database was replaced, for example by a restored backup, and the cache has been cleared. */
   readonly onReplaced?: () => void;
   /** ms since 1970. */
   readonly now?: () => number;
 }
 
 /**
- * Keys of a database, remembered in memory. A change reaches every replica as soon as the database tells of it, and
- * within a second or two if it cannot.
+ * Caches the keys of a database in memory. PostgreSQL notifies every replica of a change at once; polling finds it within
+ * two seconds where there is no notification.
  */
 export class KeyCache implements KeyStore {
   readonly #options: KeyCacheOptions;
   readonly #now: () => number;
   /** By digest, as latin1 text. */
-  readonly #keys = new LRUCache<string, CachedKey>({ max: CACHE_MAX });
-  /** Digests that belonged to no key as of the last change, as latin1 text. Read with `has`: the first one in is dropped first. */
-  readonly #absent = new LRUCache<string, true>({ max: ABSENT_MAX });
+  readonly #keys = new LRUCache<string, CachedKey>(boundCache(CACHE_MAX));
+  /**
+   * Digests that belonged to no key as of the last change, as latin1 text. Read with `has`, which does not refresh an entry,
+   * so that the oldest entry is evicted first.
+   */
+  readonly #absent = new LRUCache<string, true>(boundCache(ABSENT_MAX));
   readonly #lookUps = new Map<string, Promise<CachedKey | undefined>>();
   #usedAt = new Map<string, number>();
   #savedLastUsedAt = -Infinity;
   #revision = -1;
-  /** Id of the change that made `#revision`: a backup that was restored does not have it. */
+  /** Id of the change with the number `#revision`. A database restored from an older backup does not contain it. */
   #lastChangeId: string | null = null;
   #polledAt = -Infinity;
   #polling: Promise<void> | undefined = undefined;
@@ -88,7 +92,7 @@ export class KeyCache implements KeyStore {
     this.#now = options.now ?? Date.now;
   }
 
-  /** Begins to follow the changes of keys. @throws when the source cannot be asked. */
+  /** Starts to poll and to listen for changes. @throws if the source cannot be read. */
   async start(): Promise<void> {
     this.#advanceTo(await this.#options.source.readHistory(0));
     this.#polledAt = performance.now();
@@ -97,7 +101,7 @@ export class KeyCache implements KeyStore {
     this.#endListening = this.#options.source.listen(() => void this.#poll());
   }
 
-  /** Stops, and writes down when keys were last used. */
+  /** Stops polling and listening, and saves when keys were last used. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#endListening();
@@ -107,8 +111,9 @@ export class KeyCache implements KeyStore {
   }
 
   /**
-   * @returns at once for a key that is remembered, and for a digest that is remembered to belong to none.
-   * @throws GatewayError 503 when the key is not known and cannot be asked for.
+   * Finds the key of a digest.
+   * @returns the key, or undefined, synchronously if the cache knows the digest; otherwise a promise.
+   * @throws GatewayError 503 if the look-up fails, or if the source has been unavailable for longer than `graceMs`.
    */
   find(
     digest: Buffer,
@@ -136,7 +141,7 @@ export class KeyCache implements KeyStore {
 
   async #lookUp(index: string, digest: Buffer): Promise<CallerKey | undefined> {
     if (this.#revision === -1) throw createUnreachableError();
-    // It may have waited for its turn behind a look-up of the same key.
+    // A look-up of the same key may have completed while this one was queued.
     const known = this.#keys.get(index);
     if (known) return this.#accept(known, digest);
     if (this.#isAbsent(index)) return undefined;
@@ -158,7 +163,8 @@ export class KeyCache implements KeyStore {
     const found = await this.#options.source.findByDigest(digest.toString("hex")).catch((error: unknown) => {
       throw createUnreachableError(error);
     });
-    // A change that was heard of meanwhile may be newer than what was read: then the next request asks again.
+    // A change that was found in the meantime may be newer than this result: do not cache it, so that the next request
+    // reads it again.
     if (before === this.#lastChangeId) {
       if (found) this.#keys.set(index, found);
       else if (!this.#absent.has(index)) this.#absent.set(index, true);
@@ -166,7 +172,7 @@ export class KeyCache implements KeyStore {
     return found;
   }
 
-  /** Polls now, or once more when the poll under way is over: it may have read before the change. */
+  /** Polls now, or once more after the running poll: that one may have read the history before the change. */
   async #poll(): Promise<void> {
     await this.#polling;
     this.#polling ??= this.#readChanges().finally(() => {
@@ -185,7 +191,7 @@ export class KeyCache implements KeyStore {
       this.#advanceTo(history);
       this.#polledAt = startedAt;
       this.#reportHealth(true);
-      // Not waited for: a row that another holds must not keep a revocation from being heard of.
+      // Not awaited: a row that another transaction has locked must not delay the next poll, which may find a revocation.
       if (startedAt - this.#savedLastUsedAt > SAVE_LAST_USED_EVERY_MS)
         this.#savingLastUsed ??= this.#saveLastUsed().finally(() => {
           this.#savingLastUsed = undefined;
@@ -203,12 +209,12 @@ export class KeyCache implements KeyStore {
 
   async #forgetChanged(): Promise<void> {
     const ids = new Set(await this.#options.source.listChangedSince(this.#revision));
-    // Collected first: the library does not allow a deletion while it iterates.
+    // Collected first, because the library does not allow deletion during iteration.
     const changed = [...this.#keys].filter(([, { key }]) => ids.has(key.id));
     for (const [index] of changed) this.#keys.delete(index);
   }
 
-  /** Another database, or an older copy, has taken the place of the one that was read: its changes are not known. */
+  /** Clears the cache after the database was replaced by another one or by an older copy, whose changes are unknown. */
   #forgetAll(): void {
     this.#keys.clear();
     this.#absent.clear();
@@ -222,7 +228,7 @@ export class KeyCache implements KeyStore {
     const usedAt = this.#usedAt;
     this.#usedAt = new Map();
     await this.#options.source.saveLastUsed(usedAt).catch(() => {
-      // What has been used since is newer.
+      // Times recorded since then are newer and take precedence.
       this.#usedAt = new Map([...usedAt, ...this.#usedAt]);
     });
   }
@@ -240,8 +246,8 @@ function createUnreachableError(cause?: unknown): GatewayError {
 }
 
 /**
- * Whether a key may be used with this secret now. What decides is compared in constant time; an index only finds what to
- * compare with.
+ * Whether a secret is valid for a key now. The digests are compared in constant time; the index of the cache only finds the
+ * digest to compare with.
  * @param given SHA-256 of the secret. @param now ms since 1970.
  */
 function isValidSecret(

@@ -2,15 +2,16 @@ import { timingSafeEqual } from "node:crypto";
 import type { CallerKey } from "./caller-key.ts";
 import type { ConfiguredKey } from "../config/gateway-api-keys.ts";
 
-/** Runs the look-up of a key that is not in memory, later or not at all. */
+/** Runs the look-up of a key that is not in memory: now, later, or not at all. */
 export type ScheduleLookUp = (lookUp: () => Promise<CallerKey | undefined>) => Promise<CallerKey | undefined>;
 
-/** Where gateway keys are looked up: a list from the environment, a database, or both. */
+/** A source of gateway keys: a list from the environment, a database, or both. */
 export interface KeyStore {
   /**
-   * @param digest SHA-256 of the secret a caller presented.
-   * @param scheduleLookUp runs the look-up in a database, if one is needed; by default at once.
-   * @returns the key it belongs to, if any; a promise only when a database is asked.
+   * Finds the key of a secret.
+   * @param digest SHA-256 of the secret that the client sent.
+   * @param scheduleLookUp runs the look-up in the database, if one is needed; by default at once.
+   * @returns the key, or undefined if the secret belongs to none; a promise only if a look-up is needed.
    */
   find(
     digest: Buffer,
@@ -18,20 +19,20 @@ export interface KeyStore {
   ): CallerKey | undefined | Promise<CallerKey | undefined>;
 }
 
-/** A store of a fixed list of keys, which may use every model. */
+/** Creates a store of a fixed list of keys, which may use every model. */
 export function createStaticKeyStore(entries: readonly ConfiguredKey[]): KeyStore {
   const byDigest = new Map(entries.map((entry) => [entry.digest.toString("latin1"), toStoredKey(entry)]));
   const nobody = Buffer.alloc(32);
   return {
     find(digest) {
-      // The index is safe because a caller cannot choose a digest; what decides is compared in constant time.
+      // A Map is safe as an index because clients cannot choose a digest. The digests are compared in constant time.
       const found = byDigest.get(digest.toString("latin1"));
       return timingSafeEqual(found?.digest ?? nobody, digest) ? found?.key : undefined;
     },
   };
 }
 
-/** The id of a configured key, by which the ledger knows it. */
+/** Returns the id under which the ledger records the requests of a configured key. */
 export function getConfiguredKeyId({ name }: ConfiguredKey): string {
   return `env:${name}`;
 }
@@ -44,7 +45,7 @@ function toStoredKey(entry: ConfiguredKey): { digest: Buffer; key: CallerKey } {
   };
 }
 
-/** Asks one store and then, for what it does not know, the other. */
+/** Chains two stores: the second one is searched for keys that the first one does not have. */
 export function chainKeyStores(first: KeyStore, second: KeyStore): KeyStore {
   return { find: (digest, scheduleLookUp) => first.find(digest) ?? second.find(digest, scheduleLookUp) };
 }

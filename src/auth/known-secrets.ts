@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { boundCache } from "../limits/cache-bound.ts";
 import { type ConfiguredKey, findFingerprint } from "../config/gateway-api-keys.ts";
 import { fingerprintSecret } from "../key-secret.ts";
 import { getConfiguredKeyId } from "./key-store.ts";
@@ -6,18 +7,18 @@ import { getConfiguredKeyId } from "./key-store.ts";
 const SECRETS_MAX = 20_000;
 
 /**
- * Recognises secrets of keys that were good when they were last used, without a digest or a look-up. What is kept of a
- * secret is a checksum of 32 bits, so this only says which secrets are worth a look-up; it lets nobody in.
+ * Recognises the secrets of keys that were valid when they were last used, without a digest or a look-up. It stores a 32-bit
+ * checksum of each secret. It only decides whether a secret is worth a look-up and never authenticates a request.
  */
 export class KnownSecrets {
-  /** Read with `has`, so that the fingerprint that was added first is dropped first. */
+  /** Read with `has`, which does not refresh an entry, so that the oldest entry is evicted first. */
   readonly #fingerprints: LRUCache<number, true>;
-  /** Ids of keys that were listed by their digests and have not been used yet. */
+  /** Ids of keys that are configured by their digest and have not been used yet. */
   readonly #unseen = new Set<string>();
 
-  /** @param entries the keys of the configuration, which are known from the start. */
+  /** @param entries the configured keys, which are known from the start. */
   constructor(entries: readonly ConfiguredKey[]) {
-    this.#fingerprints = new LRUCache({ max: Math.max(SECRETS_MAX, entries.length) });
+    this.#fingerprints = new LRUCache(boundCache(Math.max(SECRETS_MAX, entries.length)));
     for (const entry of entries) {
       const fingerprint = findFingerprint(entry);
       if (fingerprint === undefined) this.#unseen.add(getConfiguredKeyId(entry));
@@ -25,7 +26,7 @@ export class KnownSecrets {
     }
   }
 
-  /** Whether this may be the secret of a key whose secret was never seen, because only its digest is configured. */
+  /** Whether any secret may be valid although its fingerprint is unknown, because a key is configured by its digest only. */
   get hasUnseen(): boolean {
     return this.#unseen.size > 0;
   }

@@ -1,19 +1,19 @@
 import { GatewayError } from "../errors.ts";
 
-/** How many keys are looked up at once: most connections of the database's pool stay free for readiness and the ledger. */
+/** Concurrent look-ups. Most connections of the database pool stay free for readiness checks and the ledger. */
 const CONCURRENT_MAX = 4;
-/** How many requests wait for that. Those of an address that exceeds its limit leave the queue without a look-up. */
+/** Maximum number of queued requests. Those of an address that exceeds its limit leave the queue without a look-up. */
 const WAITING_MAX = 4_000;
 
-/** Lets requests look up keys that are not in memory, a few at once and the others in their order. */
+/** Queues look-ups of keys that are not in memory: a few run at once, the others in order of arrival. */
 export class LookUpQueue {
-  /** Each starts one of those that wait; the one that came first comes first. */
+  /** One callback for each queued look-up, which starts it; the oldest is first. */
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
   /**
-   * Runs a look-up when it is its turn.
-   * @throws what `lookUp` throws; GatewayError 503 when too many wait already.
+   * Runs a look-up when its turn comes.
+   * @throws any error of `lookUp`; GatewayError 503 if the queue is full.
    */
   async run<T>(lookUp: () => Promise<T>): Promise<T> {
     if (this.#running < CONCURRENT_MAX) this.#running++;
@@ -36,7 +36,7 @@ export class LookUpQueue {
     await promise;
   }
 
-  /** Passes the place on, so that no newcomer takes it from the one who waited. */
+  /** Starts the next queued look-up in place of the one that has ended, so that no new look-up can overtake the queue. */
   #release(): void {
     const next = this.#waiting.shift();
     if (next) next();

@@ -1,21 +1,22 @@
 import { LRUCache } from "lru-cache";
+import { boundCache } from "../limits/cache-bound.ts";
 import { GatewayError } from "../errors.ts";
 import type { ChatRequest } from "../request/chat-request.ts";
 import type { CallerKey } from "./caller-key.ts";
 
-/** How many of the models that a key may use an error names. */
+/** Maximum number of allowed models in an error message. */
 const SHOWN_MAX = 5;
-/** Globs that are kept split. */
+/** Maximum number of cached patterns. */
 const GLOBS_MAX = 10_000;
 
-/** The texts between the stars of a glob, for each segment between its `@`. */
+/** A glob, split at each `@` into segments, and each segment split at each `*`. */
 type Parts = readonly (readonly string[])[];
 
-const partsByGlob = new LRUCache<string, Parts>({ max: GLOBS_MAX });
+const partsByGlob = new LRUCache<string, Parts>(boundCache(GLOBS_MAX));
 
 /**
- * Refuses a request for what its key may not use: every model it names, also for its plugins and tools, and a preset, which
- * may choose another model.
+ * Refuses a request if its key may not use one of its models, one of the nested models of its plugins and tools, or its
+ * preset, which can select another model.
  * @throws GatewayError 403 model_not_allowed.
  */
 export function refuseForbiddenModels(
@@ -23,7 +24,7 @@ export function refuseForbiddenModels(
   { models, nestedModels = [], preset }: Pick<ChatRequest, "models" | "preset"> & Partial<ChatRequest>,
 ): void {
   if (!key || key.models === null) return;
-  // Without a model, the account's default would be used, whatever that is.
+  // OpenRouter would use the default model of the account, which the gateway does not know.
   if (models.length === 0 && preset === undefined)
     throw createRefusal(key.models, "model", "a request without a model");
   for (const model of models) {
@@ -38,8 +39,9 @@ export function refuseForbiddenModels(
 
 /**
  * Whether a key may use a model.
- * @param models globs, of which `*` is any run of characters but for `@`: what follows that names a preset, and a preset can
- * choose another model. null allows everything. @param model without the optional prefix.
+ * @param models globs in which `*` matches any characters except `@`; null allows every model. `@` precedes the name of a
+ * preset, and a preset can select another model.
+ * @param model id without the prefix.
  */
 export function allowsModel(models: readonly string[] | null, model: string): boolean {
   if (models === null) return true;
@@ -55,7 +57,7 @@ function splitGlob(glob: string): Parts {
   return parts;
 }
 
-/** A star takes no `@`, so each of the model's stands for one of the glob's, and what is between them can be compared. */
+/** Matches a model segment by segment: a star matches no `@`, so the model and the glob must have equally many segments. */
 function matches(parts: Parts, segments: readonly string[]): boolean {
   return (
     parts.length === segments.length &&
@@ -63,7 +65,10 @@ function matches(parts: Parts, segments: readonly string[]): boolean {
   );
 }
 
-/** Each text at its first place behind the one before: a regular expression would try all places, without end on a long name. */
+/**
+ * Searches each text between two stars at its first place after the previous text, in linear time. A regular expression
+ * would try every combination of places, which takes far too long for a long model id.
+ */
 function matchesSegment(texts: readonly string[], segment: string): boolean {
   const first = texts[0] ?? "";
   if (texts.length === 1) return segment === first;
@@ -84,7 +89,7 @@ function createRefusal(allowed: readonly string[], param: string, what: string):
   const more = allowed.length > SHOWN_MAX ? ", …" : "";
   return new GatewayError(
     "model_not_allowed",
-    `This key may not use ${what}; it may use ${shown}${more}. Ask for one of these, or have the key changed.`,
+    `This key may not use ${what}; it may use ${shown}${more}. Request one of these, or ask the operator to change the key.`,
     { param },
   );
 }

@@ -7,14 +7,14 @@ import { parseOptions, printResult, type CommandSession } from "./session.ts";
 
 const PAGE_ROWS = 500;
 
-/** Runs what a command does with the database that is configured. */
+/** Runs a command with the configured database. */
 export type RunCommand = (command: (session: CommandSession) => Promise<void>) => Promise<void>;
 
 interface KeyOptions {
   readonly json: boolean;
   readonly name?: string;
   readonly role?: string;
-  /** false: none. */
+  /** false removes the owner. */
   readonly owner?: string | false;
   readonly metadata?: Record<string, string> | false;
   readonly models?: string[] | null;
@@ -26,11 +26,14 @@ interface KeyOptions {
 
 function addSettingOptions(command: Command): Command {
   return command
-    .option("--owner <text>", "whom it belongs to")
-    .option("--metadata <name=value>", "may be given several times; replaces what there is", collectMetadata)
-    .option("--models <globs>", "such as google/*,*:free, or any", parseModels)
-    .option("--expires <when>", "such as 30d, 2026-12-31, or never", parseExpiry)
-    .option("--on-disconnect <policy>", "cancel, or drain to read on for the bill")
+    .option("--owner <text>", "owner of the key")
+    .option("--metadata <name=value>", "repeatable; replaces all existing metadata", collectMetadata)
+    .option("--models <globs>", "allowed models, such as google/*,*:free, or any", parseModels)
+    .option("--expires <when>", "expiry, such as 30d, 2026-12-31, or never", parseExpiry)
+    .option(
+      "--on-disconnect <policy>",
+      "cancel: abort the request when its client disconnects; drain: read the rest of the response for its cost",
+    )
     .option("--json", "print JSON", false);
 }
 
@@ -46,10 +49,10 @@ export function addKeysCommands(program: Command, run: RunCommand): void {
       }),
     );
   addSettingOptions(keys.command("update <key>").option("--name <name>", "a new name"))
-    .option("--no-owner", "it belongs to nobody")
-    .option("--no-metadata", "it has none")
-    .addOption(new Option("--disable", "refuse it from now on").conflicts("enable"))
-    .option("--enable", "take it again")
+    .option("--no-owner", "remove the owner")
+    .option("--no-metadata", "remove all metadata")
+    .addOption(new Option("--disable", "reject requests with this key").conflicts("enable"))
+    .option("--enable", "accept requests with this key again")
     .action((key: string, options: KeyOptions) =>
       run(async (session) => {
         const changes = parseOptions(keyChangesSchema, toFields(options));
@@ -63,8 +66,8 @@ export function addKeysCommands(program: Command, run: RunCommand): void {
 function addReadCommands(keys: Command, run: RunCommand): void {
   keys
     .command("list")
-    .option("--owner <text>", "only of this owner")
-    .option("--all", "with those that are revoked", false)
+    .option("--owner <text>", "only keys of this owner")
+    .option("--all", "include revoked keys", false)
     .option("--json", "print JSON", false)
     .action(({ owner, all, json }: { owner?: string; all: boolean; json: boolean }) =>
       run(async (session) => {
@@ -86,8 +89,8 @@ function addReadCommands(keys: Command, run: RunCommand): void {
     );
   keys
     .command("audit")
-    .description("who changed which key, newest first")
-    .option("--key <key>", "only of this key (name, or id if it is revoked)")
+    .description("list changes of keys, newest first")
+    .option("--key <key>", "only changes of this key (name, or id if the key is revoked)")
     .option("--json", "print JSON", false)
     .action(({ key, json }: { key?: string; json: boolean }) =>
       run(async (session) => {
@@ -101,7 +104,7 @@ function addReadCommands(keys: Command, run: RunCommand): void {
     );
 }
 
-/** Reads page by page. @param readPage given the id of the last one of the page before. */
+/** Reads all pages. @param readPage called with the id of the last entry of the previous page. */
 async function readAllPages<T extends { readonly id: string }>(
   readPage: (id: string | undefined) => Promise<T[]>,
 ): Promise<T[]> {
@@ -114,8 +117,12 @@ async function readAllPages<T extends { readonly id: string }>(
 function addEndCommands(keys: Command, run: RunCommand): void {
   keys
     .command("rotate <key>")
-    .description("give it a new secret")
-    .option("--grace <span>", "how long the old one is good, such as 24h; 0 ends it now", parseDuration)
+    .description("replace the secret of a key")
+    .option(
+      "--grace <duration>",
+      "how long the old secret stays valid, such as 24h; 0 invalidates it now",
+      parseDuration,
+    )
     .option("--json", "print JSON", false)
     .action((key: string, { grace, json }: { grace?: number; json: boolean }) =>
       run(async (session) => {
@@ -125,7 +132,7 @@ function addEndCommands(keys: Command, run: RunCommand): void {
     );
   keys
     .command("revoke <key>")
-    .description("end it, for good")
+    .description("revoke a key permanently")
     .option("--json", "print JSON", false)
     .action((key: string, { json }: { json: boolean }) =>
       run(async (session) => printKey(await session.keys.revoke(key, session.by), json)),
@@ -147,7 +154,7 @@ function printKey(key: ManagedKey, json: boolean): void {
   printResult(toKeyJson(key), [toTableRow(key)], json, "keys");
 }
 
-/** A key as a line of a table. */
+/** Converts a key to a row of a table. */
 function toTableRow(key: ManagedKey): Record<string, unknown> {
   const { id, name, role, owner, prefix, models, expires_at, last_used_at } = toKeyJson(key);
   const state = describeState(key);
@@ -157,11 +164,11 @@ function toTableRow(key: ManagedKey): Record<string, unknown> {
 function describeState({ revokedAt, disabled, expiresAt }: ManagedKey): string {
   if (revokedAt !== null) return "revoked";
   if (disabled) return "disabled";
-  return expiresAt !== null && expiresAt <= Date.now() ? "expired" : "good";
+  return expiresAt !== null && expiresAt <= Date.now() ? "expired" : "active";
 }
 
 function printIssued(issued: IssuedKey, json: boolean): void {
   const { key, secret } = issued;
   if (json) printResult(toIssuedKeyJson(issued), [], true, "keys");
-  else process.stdout.write(`${key.name} (${key.id}): the secret is shown this once.\n\n  ${secret}\n\n`);
+  else process.stdout.write(`${key.name} (${key.id}): the secret is shown only once.\n\n  ${secret}\n\n`);
 }

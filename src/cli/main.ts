@@ -6,19 +6,19 @@ import { CommandError, runWithDatabase } from "./session.ts";
 import { addUsageCommand } from "./usage.ts";
 
 /**
- * Runs the command line for keys and usage on the database of the gateway that this environment configures. The gateway
- * may run meanwhile, and sees changes within two seconds.
- * @param args without the names of the program and the script.
+ * Runs a command for keys or usage on the database of the gateway that the environment configures. The gateway may be
+ * running; it applies changes within two seconds.
+ * @param args command line arguments, without the names of the program and the script.
  */
 export async function runCli(environment: NodeJS.ProcessEnv, args: readonly string[]): Promise<void> {
-  // Whoever reads what is printed may have read enough.
+  // The reader of a pipe, such as head(1), may exit before it has read all output.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
     process.exit(0);
   });
   const run: RunCommand = (command) => runWithDatabase(environment, command);
   const program = new Command("sluice")
-    .description("Keys and usage of a Sluice gateway")
+    .description("Manage the keys of a Sluice gateway and report its usage")
     .showHelpAfterError();
   addKeysCommands(program, run);
   addUsageCommand(program, run);

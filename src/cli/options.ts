@@ -10,18 +10,18 @@ export function parseDuration(text: string): number {
   const unitMs = UNITS_MS[unit];
   if (/^0+$/.test(text)) return 0;
   if (count === undefined || unitMs === undefined)
-    throw new InvalidArgumentError("It is a span of time such as 90s, 30m, 24h or 7d, or 0.");
+    throw new InvalidArgumentError("Use a duration such as 90s, 30m, 24h or 7d, or 0.");
   return Number(count) * unitMs;
 }
 
-/** Parses when a key expires to ms since 1970: a duration from now, a date, a time, or `never` (null). */
+/** Parses the expiry of a key to ms since 1970: a duration from now, a date, a time, or `never` (null). */
 export function parseExpiry(text: string): number | null {
   if (text === "never") return null;
   if (/^\d+[smhd]$/.test(text)) return Date.now() + parseDuration(text);
   const { success, data } = dateSchema.safeParse(text);
   if (!success)
     throw new InvalidArgumentError(
-      "It is a span of time such as 30d, a date such as 2026-12-31, a time such as 2026-12-31T12:00:00Z, or never.",
+      "Use a duration such as 30d, a date such as 2026-12-31, a time such as 2026-12-31T12:00:00Z, or never.",
     );
   return data;
 }
@@ -30,9 +30,7 @@ export function parseExpiry(text: string): number | null {
 export function parseDate(text: string): number {
   const { success, data } = dateSchema.safeParse(text);
   if (!success)
-    throw new InvalidArgumentError(
-      "It is a date such as 2026-12-31, or a time such as 2026-12-31T12:00:00Z.",
-    );
+    throw new InvalidArgumentError("Use a date such as 2026-12-31, or a time such as 2026-12-31T12:00:00Z.");
   return data;
 }
 
@@ -41,12 +39,12 @@ export function parseModels(text: string): string[] | null {
   return text === "any" ? null : text.split(",").map((item) => item.trim());
 }
 
-/** Collects `name=value` of an option that may be given several times. */
+/** Adds `name=value` to the values of a repeatable option. */
 export function collectMetadata(
   text: string,
-  before: Readonly<Record<string, string>> = {},
+  previous: Readonly<Record<string, string>> = {},
 ): Record<string, string> {
   const at = text.indexOf("=");
-  if (at < 1) throw new InvalidArgumentError("It is name=value.");
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+  if (at < 1) throw new InvalidArgumentError("Use name=value.");
+  return { ...previous, [text.slice(0, at)]: text.slice(at + 1) };
 }

@@ -13,39 +13,39 @@ import { escapeUnprintableJson } from "../printable.ts";
 import { type Database, openDatabase, getSqlitePath } from "../store/database.ts";
 import { isUnavailable } from "../store/database-errors.ts";
 
-/** What a command works with. */
+/** The database, the key service and the author of changes, for one command. */
 export interface CommandSession {
   readonly database: Database;
   readonly keys: KeyService;
   readonly by: Actor;
 }
 
-/** A mistake of who gave the command, said without a stack. */
+/** A mistake in a command or its configuration, which is printed without a stack trace. */
 export class CommandError extends Error {}
 
 /**
- * Opens the database of the gateway that is configured by this environment, runs a command, and closes it.
- * @throws CommandError when there is none, or what the command throws.
+ * Opens the database of the gateway that the environment configures, runs a command, and closes the database.
+ * @throws CommandError if the configuration has no database or the database is unavailable; any error of the command.
  */
 export async function runWithDatabase<T>(
   environment: EnvironmentRecord,
   run: (session: CommandSession) => Promise<T>,
 ): Promise<T> {
   const ownsAccount = hasAccount(environment);
-  // The account's key says that there is an account; the command line has no other use for it.
+  // loadConfig() requires OPENROUTER_API_KEY for a store, but the command line does not use the key itself.
   const { store } = loadCommandConfig(
     ownsAccount ? environment : { ...environment, OPENROUTER_API_KEY: "unused" },
   );
   if (!store)
     throw new CommandError(
-      "This configuration keeps no keys; set DATA_DIR or DATABASE_URL as for the gateway.",
+      "This configuration has no database; set DATA_DIR or DATABASE_URL to the same value as for the gateway.",
     );
   const isNew = store.databaseUrl === undefined && !existsSync(getSqlitePath(store.dataDir));
   const database = await openStore(store);
   process.stderr.write(`database: ${describeLocation(store)}${isNew ? " (created)" : ""}\n`);
   if (!ownsAccount)
     process.stderr.write(
-      "warning: OPENROUTER_API_KEY is not set here. A gateway that is started like this forwards its callers' own keys and reads none of this database.\n",
+      "warning: OPENROUTER_API_KEY is not set. A gateway with this configuration forwards the OpenRouter keys of its clients and does not use this database.\n",
     );
   try {
     const by = { actor: "cli", source: `${readUserName()}@${hostname()}` };
@@ -63,14 +63,14 @@ function hasAccount(environment: EnvironmentRecord): boolean {
   );
 }
 
-/** Where the database is, without the password of its URL. */
+/** Returns the location of the database, without the user name and password of its URL. */
 function describeLocation({ databaseUrl, dataDir }: StoreConfig): string {
   if (databaseUrl === undefined) return resolve(getSqlitePath(dataDir));
   const { host, pathname } = new URL(databaseUrl);
   return `postgres://${host}${pathname}`;
 }
 
-/** The image's user, like OpenShift's, is a number without an entry in /etc/passwd. */
+/** Returns the user's name, or its number: users of the container image and of OpenShift have no entry in /etc/passwd. */
 function readUserName(): string {
   try {
     return userInfo().username;
@@ -91,11 +91,11 @@ async function openStore(store: StoreConfig): Promise<Database> {
   }
 }
 
-/** Of a database that cannot be used, where it is looked for, and why. Its URL has a password. */
+/** Converts an error of the database to a message without its URL, which contains a password. */
 function toUnusableError({ databaseUrl, dataDir }: StoreConfig, cause: unknown): CommandError {
   const where = databaseUrl === undefined ? `in DATA_DIR (${dataDir})` : "at DATABASE_URL";
   const { message, code } = cause as { message?: string; code?: string };
-  return new CommandError(`The database ${where} cannot be used: ${message || code}`, { cause });
+  return new CommandError(`The database ${where} is unavailable: ${message || code}`, { cause });
 }
 
 function loadCommandConfig(environment: EnvironmentRecord) {
@@ -106,14 +106,14 @@ function loadCommandConfig(environment: EnvironmentRecord) {
   }
 }
 
-/** Options by the fields that they set, where their names differ. */
+/** Names of options that differ from the fields that they set. */
 const OPTIONS: Readonly<Record<string, string>> = {
   expiresAt: "expires",
   onDisconnect: "on-disconnect",
   graceMs: "grace",
 };
 
-/** Checks what a command was given. @throws CommandError that names the first option at fault. */
+/** Validates the options of a command. @throws CommandError that names the first invalid option. */
 export function parseOptions<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value, { error: describeIssue });
   if (result.success) return result.data;
@@ -122,7 +122,7 @@ export function parseOptions<Schema extends z.ZodType>(schema: Schema, value: un
   throw new CommandError(`--${OPTIONS[field] ?? field} ${issue?.message ?? "is not valid"}`);
 }
 
-/** Prints a result: JSON for programs, or a table for people, which says of which `noun` there are no rows. */
+/** Prints a result as JSON or as a table. @param noun names the rows in the text for an empty table. */
 export function printResult(
   result: unknown,
   rows: readonly Readonly<Record<string, unknown>>[],

@@ -22,25 +22,21 @@ interface UsageOptions {
   readonly csv: boolean;
 }
 
-/** Adds `usage`. */
+/** Adds the command `usage`. */
 export function addUsageCommand(program: Command, run: RunCommand): void {
   program
     .command("usage")
-    .description("what was used and what it cost")
+    .description("report usage and cost")
     .option("--by <groups>", `some of ${DIMENSIONS.join(", ")}, separated by commas`, "key")
-    .option(
-      "--from <when>",
-      "a date, or the beginning of an hour; default: 30 days before the end",
-      parseDate,
-    )
+    .option("--from <when>", "a date, or the beginning of an hour; default: 30 days before --to", parseDate)
     .option(
       "--to <when>",
       "a date, or the beginning of an hour, not included; default: now, with the current hour",
       parseDate,
     )
-    .option("--key <key>", "only of this key (id or name)")
-    .option("--model <model>", "only of this model")
-    .option("--provider <provider>", "only of this provider")
+    .option("--key <key>", "only requests with this key (id or name)")
+    .option("--model <model>", "only requests for this model")
+    .option("--provider <provider>", "only requests that this provider served")
     .addOption(new Option("--json", "print JSON").default(false).conflicts("csv"))
     .option("--csv", "print CSV", false)
     .action((options: UsageOptions) =>
@@ -59,7 +55,7 @@ export function addUsageCommand(program: Command, run: RunCommand): void {
     );
 }
 
-/** The text of a report, part by part, in which no terminal obeys what a client has called a model. */
+/** Formats a report part by part. Escapes control characters, because model names come from clients and reach a terminal. */
 async function* formatReport(
   report: UsageReport,
   format: "json" | "csv" | "table",
@@ -72,7 +68,7 @@ async function* formatReport(
       yield part.split("\r\n").map(escapeUnprintable).join("\r\n");
 }
 
-/** A table for people, page by page: of a long one the columns may become wider on the way. */
+/** Formats a report as a table, page by page. Columns can become wider from one page to the next. */
 async function* formatReportTable({
   from,
   to,
@@ -89,13 +85,13 @@ async function* formatReportTable({
     waiting = page.map(toUsageLineJson);
   }
   yield table.formatRows(lines > 1 ? [...waiting, toUsageSumsJson(total())] : waiting);
-  if (pendingRequests > 0) yield `${pendingRequests} more are in flight or wait for their cost.\n`;
+  if (pendingRequests > 0) yield `${pendingRequests} more requests are in flight or wait for their cost.\n`;
 }
 
 function parseDimensions(text: string): Dimension[] {
   return text.split(",").map((item) => {
     const dimension = DIMENSIONS.find((known) => known === item.trim());
-    if (!dimension) throw new CommandError(`--by takes some of ${DIMENSIONS.join(", ")}, not "${item}"`);
+    if (!dimension) throw new CommandError(`--by must be some of ${DIMENSIONS.join(", ")}, not "${item}"`);
     return dimension;
   });
 }

@@ -4,38 +4,38 @@ import { type EnvironmentRecord, readSettings, readTextFile } from "./sources.ts
 import { splitList } from "./values.ts";
 import { parseKeyList, type ConfiguredKey } from "./gateway-api-keys.ts";
 
-/** By default one key may hold a sixteenth of the places when few are left: sixteen keys can share all of them. */
+/** Default share of one key when few places are left: one sixteenth, so that sixteen busy keys can share all places. */
 const PER_KEY_DIVISOR = 16;
 
-/** Everything the gateway can be told from outside, checked and typed. Frozen; see `.env.example` for each name. */
+/** The validated configuration of the gateway. Frozen; `.env.example` describes each variable. */
 export interface Config {
   readonly host: string;
   readonly port: number;
-  /** The account's OpenRouter key. Absent: callers bring their own OpenRouter keys and those are forwarded. */
+  /** The account's OpenRouter key. If it is undefined, clients send their own OpenRouter keys, which are forwarded. */
   readonly openrouterApiKey: string | undefined;
   readonly gatewayKeys: readonly ConfiguredKey[];
   readonly allowAnonymous: boolean;
   readonly upstream: UpstreamConfig;
-  /** Where keys and the ledger are kept; undefined: nothing is. */
+  /** Storage of keys and ledger; undefined if the gateway stores nothing. */
   readonly store: StoreConfig | undefined;
   readonly ledger: LedgerConfig;
   readonly rateLimit: { readonly max: number; readonly windowMs: number };
   readonly redisUrl: string | undefined;
-  /** Addresses and networks whose `X-Forwarded-For` is believed. */
+  /** Addresses and networks of proxies whose `X-Forwarded-For` is trusted. */
   readonly trustProxy: readonly string[];
   readonly bodyLimitBytes: number;
-  /** How many bytes of request bodies the process holds at most. */
+  /** Maximum size of all request bodies that the process holds at once. */
   readonly bodyMemoryBytes: number;
   readonly maxInFlight: number;
-  /** How many chat completions one caller may have in flight when few places are left. */
+  /** Maximum number of chat completions that one caller may have in flight when few places are left. */
   readonly maxInFlightPerKey: number;
-  /** From the sending of a request to the end of its response. */
+  /** Maximum time from sending a request to the end of its response. */
   readonly upstreamTotalTimeoutMs: number;
   readonly responseLimitBytes: number;
-  /** Client connections; undefined: as many as the descriptor limit of the process allows. */
+  /** Maximum number of client connections; undefined: as many as the descriptor limit of the process allows. */
   readonly maxConnections: number | undefined;
   readonly clientStallTimeoutMs: number;
-  /** How long an idle connection of a caller's is kept. */
+  /** Time after which an idle client connection is closed. */
   readonly keepAliveTimeoutMs: number;
   readonly drainMs: number;
   readonly shutdownGraceMs: number;
@@ -43,45 +43,45 @@ export interface Config {
   readonly corsOrigins: readonly string[];
 }
 
-/** How OpenRouter is reached and how long each phase may take. */
+/** The address of OpenRouter, the proxy to it, and the timeout of each phase of a request. */
 export interface UpstreamConfig {
   /** Scheme, host and path such as `https://openrouter.ai/api/v1`, without a trailing slash. */
   readonly baseUrl: string;
-  /** The http or https proxy on the way there, user name and password included; undefined: none. */
+  /** URL of an http or https proxy, with user name and password; undefined: requests go to OpenRouter directly. */
   readonly proxyUrl?: string | undefined;
   readonly connectTimeoutMs: number;
   readonly headersTimeoutMs: number;
   readonly idleTimeoutMs: number;
-  /** Sent as `HTTP-Referer` and `X-Title` when the caller sends none. */
+  /** `appUrl` and `appTitle` are sent as `HTTP-Referer` and `X-Title` if the client does not send these headers. */
   readonly appUrl: string | undefined;
   readonly appTitle: string | undefined;
 }
 
-/** Where keys and the ledger are kept. */
+/** Storage of keys and ledger. */
 export interface StoreConfig {
   /** Directory of the SQLite file and of the journal. */
   readonly dataDir: string;
-  /** Whether the directory outlives the process and its container, and is mounted again by one that recovers the journal. */
+  /** Whether the directory outlives the container and is mounted again by a process that can replay the journal in it. */
   readonly isDataDirPersistent: boolean;
-  /** `postgres://…`, in place of the SQLite file. */
+  /** A `postgres://` URL; undefined: keys and ledger are in the SQLite file. */
   readonly databaseUrl: string | undefined;
-  /** How long keys that are known go on being accepted while the database does not answer. */
+  /** How long cached keys stay valid while the database is unavailable. */
   readonly outageGraceMs: number;
 }
 
-/** How requests are accounted for. */
+/** Settings of the ledger: when costs are looked up, how long rows are kept, and how much is read after a disconnect. */
 export interface LedgerConfig {
   readonly settleAfterMs: number;
   readonly settleGiveUpMs: number;
   readonly retentionDays: number;
   readonly journalMaxBytes: number;
-  /** How long upstream may take, once a client has left, to say which generation it bills. */
+  /** How long to wait, after a client has disconnected, for the response head, which contains the generation id. */
   readonly headWaitMs: number;
-  /** How much is read, for the bill, of an answer whose caller has left, for keys that want it. */
+  /** How much of a response is drained after its client has disconnected, for keys with `onDisconnect: "drain"`. */
   readonly drainBounds: { readonly ms: number; readonly bytes: number };
 }
 
-/** Thrown by {@link loadConfig}; `mistakes` names every wrong variable and its remedy, never its value. */
+/** Thrown by {@link loadConfig}. `mistakes` names every invalid variable and how to correct it, never its value. */
 export class ConfigError extends Error {
   readonly mistakes: readonly string[];
   constructor(mistakes: readonly string[]) {
@@ -93,11 +93,11 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads a configuration from an environment-like record and the files that it names for secrets.
- * @param record names to values; empty values count as unset, unknown names are ignored.
- * @param readText reads those files.
+ * Loads the configuration from a record of variables and from the files that its `*_FILE` variables name.
+ * @param record values by name; empty values count as unset, unknown names are ignored.
+ * @param readText reads one of these files.
  * @returns the frozen configuration.
- * @throws ConfigError with every mistake at once.
+ * @throws ConfigError with all mistakes at once.
  */
 export function loadConfig(record: EnvironmentRecord, readText = readTextFile): Config {
   const { values: given, mistakes } = readSettings(Object.keys(environmentSchema.shape), record, readText);
@@ -107,32 +107,32 @@ export function loadConfig(record: EnvironmentRecord, readText = readTextFile): 
   const keyItems = splitList(given["GATEWAY_API_KEYS"] ?? "");
   const keys = parseKeyList(keyItems);
   mistakes.push(...keys.mistakes);
-  // A key that is set but cannot be read is a mistake by itself, and not the lack of a key.
+  // A key that is set but invalid has its own mistake: do not report that the key is missing as well.
   if (!mistakes.some((mistake) => mistake.startsWith("OPENROUTER_API_KEY")))
     mistakes.push(...findContradictions(given, keyItems.length > 0));
   if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes);
   return Object.freeze(toConfig(parsed.data, keys.entries));
 }
 
-/** Mistakes that no single variable shows. */
+/** Finds mistakes in combinations of variables. */
 function findContradictions(given: Readonly<Record<string, string | undefined>>, hasKeys: boolean): string[] {
   if (given["OPENROUTER_API_KEY"] !== undefined) return findSqliteLoss(given, hasKeys);
   const mistakes: string[] = [];
   if (hasKeys) {
-    // Without this, callers' gateway keys would be forwarded to OpenRouter as if they were its own.
+    // The gateway would forward its own gateway keys to OpenRouter, as if they were OpenRouter keys.
     mistakes.push(
-      "GATEWAY_API_KEYS is set without OPENROUTER_API_KEY: set the account's key, or remove GATEWAY_API_KEYS so that callers' own OpenRouter keys are forwarded",
+      "GATEWAY_API_KEYS is set without OPENROUTER_API_KEY: set OPENROUTER_API_KEY, or remove GATEWAY_API_KEYS to forward the OpenRouter keys of clients",
     );
   }
   if (given["DATABASE_URL"] !== undefined) {
     mistakes.push(
-      "DATABASE_URL is set without OPENROUTER_API_KEY: keys and a ledger are kept for an account of the gateway's own; set its key, or remove DATABASE_URL",
+      "DATABASE_URL is set without OPENROUTER_API_KEY: the gateway stores keys and a ledger only for its own OpenRouter account; set OPENROUTER_API_KEY, or remove DATABASE_URL",
     );
   }
   return mistakes;
 }
 
-/** SQLite's file would be lost with the directory: keys, ledger and all, which no earlier write can make up for. */
+/** Rejects a SQLite file in a directory that does not persist: keys and ledger would be lost with the container. */
 function findSqliteLoss(given: Readonly<Record<string, string | undefined>>, hasKeys: boolean): string[] {
   const isOpen = hasKeys || given["ALLOW_ANONYMOUS"] === "true";
   const isSqlite = given["DATABASE_URL"] === undefined && (given["DATA_DIR"] !== undefined || !isOpen);
@@ -187,8 +187,8 @@ function toConfig(env: Environment, gatewayKeys: readonly ConfiguredKey[]): Conf
 }
 
 /**
- * There is nothing to keep without an account, and keys from the environment alone need no disk: so a gateway that writes
- * nothing is still to be had.
+ * Returns undefined for a gateway that writes nothing to disk. A gateway without an account has nothing to store. A gateway
+ * with `GATEWAY_API_KEYS` or `ALLOW_ANONYMOUS` needs no stored keys, so it has a store only if one is configured.
  */
 function toStoreConfig(env: Environment, hasKeys: boolean): StoreConfig | undefined {
   const wanted =
@@ -196,7 +196,7 @@ function toStoreConfig(env: Environment, hasKeys: boolean): StoreConfig | undefi
   if (env.OPENROUTER_API_KEY === undefined || !wanted) return undefined;
   return Object.freeze({
     dataDir: env.DATA_DIR ?? "data",
-    // With PostgreSQL a directory is often a container's: the default is the one that loses no row.
+    // With PostgreSQL the directory is often inside a container, so the default assumes that its journal can be lost.
     isDataDirPersistent:
       env.DATA_DIR_PERSISTENT === undefined
         ? env.DATABASE_URL === undefined

@@ -1,23 +1,24 @@
-/** An origin, or a pattern of origins: scheme, host, and a port that may be a star. */
+/** An origin, or a pattern for origins: scheme, host, and optionally a port, which may be `*`. */
 const ORIGIN = /^(?<scheme>[a-z][\da-z+.-]*):\/\/(?<host>\[[\d:a-f]+\]|[!-~]+?)(?::(?<port>\d{1,5}|\*))?$/;
-/** What a host may not have, besides what the pattern leaves out. */
+/** Characters that are invalid in a host although `ORIGIN` accepts them. */
 const NO_HOST = /["#%/:<>?@[\\\]^`{|}]/;
 const WEB = /^https?$/;
-/** Electron and Cordova send this for pages from a disk. */
+/** The origin that Electron and Cordova send for pages loaded from disk. */
 const FILE = "file://";
 
-const CAPITALS = "must be in small letters, as browsers send it";
+const CAPITALS = "must be in lower case, as browsers send it";
 const FORM =
   "must be an origin as browsers send it: scheme, host and port, such as https://app.example.com, or *";
 
 /**
- * What is wrong with an item of `CORS_ORIGINS`, as the end of a sentence, without the item; undefined if nothing is. Items are
- * compared with what browsers send byte by byte, so every other spelling would be accepted and never match.
+ * Finds the mistake in an item of `CORS_ORIGINS`. Origins are compared byte by byte with the header that browsers send, so
+ * an item in any other spelling would never match.
+ * @returns the end of a sentence whose subject is the item, and which does not contain it; undefined if the item is valid.
  */
 export function findOriginMistake(item: string): string | undefined {
   if (item === "*" || item === FILE) return undefined;
   if (item === "null")
-    return "must not be null, which every website can send from a sandboxed frame; serve the page from http://localhost, say";
+    return "must not be null, which every website can send from a sandboxed frame; serve the page from an origin such as http://localhost";
   if (/^[^/]+:\/\/[^/]+\/$/.test(item))
     return "must not end in a slash, which no browser sends; leave it out";
   const { scheme = "", host = "", port } = ORIGIN.exec(item)?.groups ?? {};
@@ -52,9 +53,10 @@ function findStarMistake(host: string): string | undefined {
 }
 
 /**
- * Makes the test of whether a page's origin is allowed.
- * @param items as {@link findOriginMistake} accepts them: origins, `*`, and patterns, in which `*.` is one or more subdomains,
- * `:*` any port or none, and a star for the host of another scheme, such as `chrome-extension://*`, any host.
+ * Creates a function that tests whether the origin of a page is allowed.
+ * @param items valid as defined by {@link findOriginMistake}: origins, `*`, and patterns. In a pattern, `*.` matches one or
+ * more subdomains, `:*` matches any port or none, and the host `*` of a scheme other than http and https, as in
+ * `chrome-extension://*`, matches any host.
  */
 export function createOriginMatcher(items: readonly string[]): (origin: string) => boolean {
   const exact = new Set(items);

@@ -17,7 +17,7 @@ import {
 import { DAY_MS, HOUR_MS } from "../durations.ts";
 import { isProxyUrl, normalizeProxyUrl } from "./upstream-proxy.ts";
 
-/** What may stand in an HTTP header value: printable ASCII, so that nothing has to be guessed about its encoding. */
+/** A valid value of an HTTP header: printable ASCII only, because servers disagree on the encoding of other characters. */
 const HEADER_TEXT = /^[\x20-\x7e]{1,512}$/;
 
 const file = checkedText((value) => !value.includes("\0"), "must be the path of a file").optional();
@@ -28,13 +28,16 @@ const proxy = checkedText(
   .transform(normalizeProxyUrl)
   .optional();
 
-/** Of the container's memory, or of the machine's if that is less: without a limit the first is 0 or beyond any machine. */
+/**
+ * Returns a quarter of the container's memory limit or of the machine's memory, whichever is less. If the container has no
+ * limit, `constrainedMemory()` returns 0 or a number greater than the memory of any machine.
+ */
 function quarterOfMemory(): number {
   const machine = totalmem();
   return Math.floor(Math.min(process.constrainedMemory() || machine, machine) / 4);
 }
 
-/** Every variable the gateway reads, with its bounds and its default; `.env.example` describes each. */
+/** Every environment variable of the gateway, with bounds and default; `.env.example` describes each. */
 export const environmentSchema = z.object({
   HOST: checkedText(
     (value) => /^[\w.:-]{1,255}$/.test(value),
@@ -59,7 +62,7 @@ export const environmentSchema = z.object({
   GATEWAY_API_KEYS_FILE: file,
   ALLOW_ANONYMOUS: flag(false),
   DATA_DIR: checkedText((value) => !value.includes("\0"), "must be the path of a directory").optional(),
-  // Its default depends on DATABASE_URL.
+  // The default depends on DATABASE_URL.
   DATA_DIR_PERSISTENT: z.enum(["true", "false"], { error: "must be true or false" }).optional(),
   DATABASE_URL: checkedText(isPostgresUrl, "must be a postgres:// or postgresql:// URL").optional(),
   DATABASE_URL_FILE: file,
@@ -78,15 +81,15 @@ export const environmentSchema = z.object({
   TRUST_PROXY: list(
     isProxyNetwork,
     "must be addresses or CIDR networks separated by commas, such as 10.0.0.0/8, or loopback, linklocal, uniquelocal; " +
-      "true and numbers are refused because they let callers forge their address",
+      "true and numbers are refused because they let clients forge their address",
   ),
-  // The upper bound is the longest text that V8 can hold.
+  // The upper bound is the maximum length of a string in V8.
   BODY_LIMIT_BYTES: wholeNumber(1, 536_870_888, 67_108_864),
   BODY_MEMORY_BYTES: wholeNumber(1, 1_099_511_627_776, quarterOfMemory()),
   MAX_IN_FLIGHT: wholeNumber(1, 1_000_000, 10_000),
-  // Its default depends on MAX_IN_FLIGHT.
+  // The default depends on MAX_IN_FLIGHT.
   MAX_IN_FLIGHT_PER_KEY: wholeNumberWithin(1, 1_000_000).optional(),
-  // Its default depends on the descriptor limit of the process.
+  // The default depends on the descriptor limit of the process.
   MAX_CONNECTIONS: wholeNumberWithin(1, 1_000_000).optional(),
   UPSTREAM_CONNECT_TIMEOUT_MS: wholeNumber(1, DAY_MS, 5_000),
   UPSTREAM_HEADERS_TIMEOUT_MS: wholeNumber(1, DAY_MS, 900_000),
@@ -94,7 +97,7 @@ export const environmentSchema = z.object({
   UPSTREAM_TOTAL_TIMEOUT_MS: wholeNumber(1, DAY_MS, HOUR_MS),
   RESPONSE_LIMIT_BYTES: wholeNumber(1, 1_099_511_627_776, 1_073_741_824),
   CLIENT_STALL_TIMEOUT_MS: wholeNumber(1, DAY_MS, 60_000),
-  // Longer than the 60 s after which load balancers let go of an idle connection: the server must not close it first.
+  // Longer than the 60 s after which load balancers close an idle connection: the server must not close it first.
   KEEP_ALIVE_TIMEOUT_MS: wholeNumber(1, DAY_MS, 75_000),
   DRAIN_MS: wholeNumber(0, DAY_MS, 2_000),
   SHUTDOWN_GRACE_MS: wholeNumber(0, DAY_MS, 600_000),

@@ -1,6 +1,6 @@
 import { digestSecret, fingerprintSecret } from "../key-secret.ts";
 
-/** A gateway key of `GATEWAY_API_KEYS`: its name, and the SHA-256 digest of its secret. The secret itself is not kept. */
+/** A gateway key of `GATEWAY_API_KEYS`: its name and the SHA-256 digest of its secret. The secret itself is not stored. */
 export interface ConfiguredKey {
   readonly name: string;
   /** 32 bytes. */
@@ -11,17 +11,17 @@ const NAME = /^[\w.-]{1,64}$/;
 const SECRET = /^[\x21-\x7e]{1,512}$/;
 const DIGEST = /^sha256=([0-9a-f]{64})$/i;
 
-/** Not in the keys: those are configuration, and fingerprints differ from process to process. */
+/** Kept apart from the keys, because the configuration is the same in every process and fingerprints are not. */
 const fingerprints = new WeakMap<ConfiguredKey, number>();
 
-/** Finds the fingerprint of a key's secret; undefined when only its digest is configured. */
+/** Returns the fingerprint of a key's secret; undefined if only the digest is configured. */
 export function findFingerprint(entry: ConfiguredKey): number | undefined {
   return fingerprints.get(entry);
 }
 
 /**
- * Reads the items of `GATEWAY_API_KEYS`: `name:secret` or `name:sha256=<64 hex digits>`.
- * @returns the keys, and one sentence per mistake; sentences name the item by its place, never by its text.
+ * Parses the items of `GATEWAY_API_KEYS`: `name:secret` or `name:sha256=<64 hex digits>`.
+ * @returns the keys, and one sentence per mistake, which names the item by its position and never contains its text.
  */
 export function parseKeyList(items: readonly string[]): { entries: ConfiguredKey[]; mistakes: string[] } {
   const entries: ConfiguredKey[] = [];
@@ -47,11 +47,13 @@ function parseEntry(item: string): ConfiguredKey | string {
     return "must be name:sk-... with a name of up to 64 letters, digits, '.', '_' or '-'";
   if (!/^sha256=/i.test(secret)) {
     if (!SECRET.test(secret))
-      return "has a secret that is empty or has characters no Authorization header can carry";
+      return "has a secret that is empty or contains characters that are invalid in an Authorization header";
     const entry = { name, digest: digestSecret(secret) };
     fingerprints.set(entry, fingerprintSecret(secret));
     return entry;
   }
   const hex = DIGEST.exec(secret)?.[1];
-  return hex ? { name, digest: Buffer.from(hex, "hex") } : "has a sha256= that is not 64 hexadecimal digits";
+  return hex
+    ? { name, digest: Buffer.from(hex, "hex") }
+    : "has a sha256= digest that is not 64 hexadecimal digits";
 }

@@ -2,23 +2,23 @@ import { isUtf8 } from "node:buffer";
 import { closeSync, openSync, readSync } from "node:fs";
 import { parseEnv } from "node:util";
 
-/** Where settings come from: names to values, such as the environment of a process. */
+/** Values of settings by name, such as the environment of the process. */
 export type EnvironmentRecord = Readonly<Record<string, string | undefined>>;
 
-/** Reads a file that configures the gateway; throws {@link UnreadableFile}. */
+/** Reads a configuration file. @throws UnreadableFile if the file cannot be used. */
 export type ReadText = (path: string) => string;
 
-/** Settings that a file may hold, as Docker and Kubernetes give secrets: `NAME_FILE` is the path of the file. */
+/** Settings that can also be read from the file at `NAME_FILE`, which is how Docker and Kubernetes provide secrets. */
 export const SECRET_NAMES = ["OPENROUTER_API_KEY", "GATEWAY_API_KEYS", "DATABASE_URL", "REDIS_URL"] as const;
-/** Other programs read these in lower case too, and prefer that. */
+/** Settings that are also read in lower case, which takes precedence, as in other programs. */
 export const PROXY_NAMES = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] as const;
 
 const FILE_MAX_BYTES = 1_048_576;
 const ANY_QUOTE = /^["'`“”‘’]$/;
-/** The quotes of shells and env files: only these can have been put around a value by a machine. */
+/** Quotes that shells and env files use. Typographic quotes are reported as a mistake instead of removed. */
 const STRAIGHT_QUOTE = /^["'`]$/;
 
-/** A file that cannot be used; the message is the rest of a sentence that begins with the file's name. */
+/** Thrown for a file that cannot be used. The message is the end of a sentence whose subject is the file. */
 class UnreadableFile extends Error {
   readonly code: string;
   constructor(reason: string, code = "") {
@@ -28,9 +28,9 @@ class UnreadableFile extends Error {
 }
 
 /**
- * Takes off the white space and the quotes around a value. `docker --env-file` and Kubernetes manifests keep quotes that a
- * shell or a `.env` file would have taken off.
- * @returns undefined when quotes stand at an end and nobody can tell whether they belong to the value.
+ * Removes white space and quotes around a value. `docker --env-file` and Kubernetes manifests keep quotes that a shell or a
+ * `.env` file would have removed.
+ * @returns undefined if the value begins or ends with a quote that may be part of it.
  */
 export function unquoteValue(text: string): string | undefined {
   const value = text.trim();
@@ -42,9 +42,9 @@ export function unquoteValue(text: string): string | undefined {
 }
 
 /**
- * Reads settings from a record and from the files that it names.
+ * Reads settings from a record and from the files that its `*_FILE` settings name.
  * @param names of all settings.
- * @returns the values that are not empty, and one sentence per mistake, which never has a value in it.
+ * @returns the values that are not empty, and one sentence per mistake, which never contains a value.
  */
 export function readSettings(
   names: readonly string[],
@@ -69,7 +69,7 @@ export function readSettings(
     else
       try {
         const text = readText(path);
-        // One key a line is how people write a file.
+        // A file usually has one key per line.
         set(name, name === "GATEWAY_API_KEYS" ? text.trim().replaceAll(/[\r\n]+/g, ",") : text, file);
       } catch (error) {
         if (!(error instanceof UnreadableFile)) throw error;
@@ -85,8 +85,8 @@ function readVariable(record: EnvironmentRecord, name: string): string {
 }
 
 /**
- * Adds the variables of a `.env` file to an environment, but for those that have a value there.
- * @returns a sentence that says why the file cannot be used; undefined if it was read or is not there.
+ * Adds the variables of a `.env` file to an environment. Variables that have a value in the environment keep it.
+ * @returns a sentence that explains why the file cannot be used; undefined if it was read or does not exist.
  */
 export function addEnvFile(
   environment: Record<string, string | undefined>,
@@ -99,15 +99,15 @@ export function addEnvFile(
     if (!(error instanceof UnreadableFile)) throw error;
     return error.code === "ENOENT" ? undefined : `The file ${path} ${error.message}.`;
   }
-  // parseEnv() loses lines that end with a carriage return alone.
+  // parseEnv() loses lines that end with a carriage return only.
   for (const [name, value] of Object.entries(parseEnv(text.replaceAll(/\r\n?/g, "\n"))))
     if (unquoteValue(environment[name] ?? "") === "") environment[name] = value;
   return undefined;
 }
 
 /**
- * Reads a short text file, as editors of all systems write it.
- * @throws UnreadableFile when it cannot be read, is long, or is not UTF-8.
+ * Reads a text file of at most 1 MiB, with or without a byte order mark.
+ * @throws UnreadableFile if it cannot be read, is longer, or is not UTF-8.
  */
 export function readTextFile(path: string): string {
   const bytes = readBytes(path);
@@ -118,7 +118,7 @@ export function readTextFile(path: string): string {
   return bytes.toString().replace(/^\uFEFF/, "");
 }
 
-/** Reads no more than the limit, so that a device or a pipe cannot fill the memory. */
+/** Reads a file, but not beyond the limit, because a device or a pipe may never end. */
 function readBytes(path: string): Buffer {
   const bytes = Buffer.alloc(FILE_MAX_BYTES + 1);
   let length = 0;
@@ -134,7 +134,7 @@ function readBytes(path: string): Buffer {
     const { code = "" } = error as NodeJS.ErrnoException;
     throw new UnreadableFile(
       code === "EISDIR"
-        ? "is a directory, as Docker makes one in place of a file that is missing: remove it"
+        ? "is a directory, which Docker creates if a mounted file is missing: remove it"
         : `cannot be read (${code})`,
       code,
     );

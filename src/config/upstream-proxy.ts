@@ -1,13 +1,13 @@
 import { BlockList, isIP } from "node:net";
 
-/** The proxy settings of the environment, each as it is set. */
+/** The proxy variables of the environment. */
 export interface ProxySettings {
   readonly HTTPS_PROXY?: string | undefined;
   readonly HTTP_PROXY?: string | undefined;
   readonly NO_PROXY?: string | undefined;
 }
 
-/** Whether a text is the URL of a proxy, with or without its scheme. */
+/** Whether a value is the URL of a proxy, with or without a scheme. */
 export function isProxyUrl(value: string): boolean {
   const url = URL.parse(normalizeProxyUrl(value));
   if (url === null || !/^https?:$/.test(url.protocol) || url.pathname !== "/") return false;
@@ -19,15 +19,15 @@ export function isProxyUrl(value: string): boolean {
   }
 }
 
-/** The URL of a proxy; `host:port` without a scheme means http, as for curl. */
+/** Adds `http://` to the URL of a proxy without a scheme, as curl does. */
 export function normalizeProxyUrl(value: string): string {
   return value.includes("://") ? value : `http://${value}`;
 }
 
 /**
- * The proxy for requests to a URL, by the rules of undici's EnvHttpProxyAgent: `HTTP_PROXY` also serves https when
- * `HTTPS_PROXY` is not set, and `NO_PROXY` exempts hosts. Networks such as `10.0.0.0/8` are understood besides.
- * @returns undefined: none.
+ * Selects the proxy for requests to a URL by the rules of undici's EnvHttpProxyAgent: `HTTP_PROXY` is also used for https if
+ * `HTTPS_PROXY` is not set, and `NO_PROXY` exempts hosts. In addition, `NO_PROXY` may contain networks such as `10.0.0.0/8`.
+ * @returns undefined if requests to the URL use no proxy.
  */
 export function selectProxy(target: string, settings: ProxySettings): string | undefined {
   const url = new URL(target);
@@ -43,14 +43,14 @@ export function selectProxy(target: string, settings: ProxySettings): string | u
 
 function matches(entry: string, host: string, port: string): boolean {
   if (entry.includes("/")) return isWithin(host, entry);
-  // Two colons or more without brackets are an IPv6 address, not a port.
+  // An entry with two or more colons and no brackets is an IPv6 address without a port.
   const [, bracketed, plain, ofPort] = /^(?:\[(.+)\]|([^:]*|[^:]*:[^:]*:.*))(?::(\d+))?$/.exec(entry) ?? [];
   if (ofPort !== undefined && ofPort !== port) return false;
   const name = (bracketed ?? plain ?? "").replace(/\.$/, "");
   if (name === "*") return true;
   if (name === "") return false;
   const suffix = name.replace(/^\*?\./, "");
-  // `*.example.com` leaves out example.com itself; `.example.com` does not.
+  // `*.example.com` does not match example.com itself; `.example.com` does.
   return (host === suffix && !name.startsWith("*")) || host.endsWith(`.${suffix}`);
 }
 

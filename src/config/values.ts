@@ -5,38 +5,41 @@ import { z } from "zod";
 type Default<Schema extends z.ZodType> = z.ZodDefault<Schema>;
 type Transformed<Out> = z.ZodPipe<z.ZodString, z.ZodTransform<Out, string>>;
 
-/** A text for which `holds` must be true; `error` says what it must be. */
+/** Creates a schema of a text for which `holds` must return true. @param error such as `must be a URL`. */
 export function checkedText(holds: (value: string) => boolean, error: string): z.ZodString {
   return z.string().refine(holds, { error });
 }
 
-/** A whole number within bounds, both included, with a default. */
+/** Creates a schema of a whole number with inclusive bounds and a default. */
 export function wholeNumber(min: number, max: number, fallback: number): Default<Transformed<number>> {
   return wholeNumberWithin(min, max).default(fallback);
 }
 
-/** A whole number within bounds, both included. */
+/** Creates a schema of a whole number with inclusive bounds. */
 export function wholeNumberWithin(min: number, max: number): Transformed<number> {
   const inRange = (value: string): boolean =>
     /^\d{1,13}$/.test(value) && Number(value) >= min && Number(value) <= max;
   return checkedText(inRange, `must be a whole number from ${min} to ${max}`).transform(Number);
 }
 
-/** `true` or `false`, spelled so. `z.coerce.boolean()` would take the text "false" for true. */
+/** Creates a schema of `true` or `false`. `z.coerce.boolean()` would convert the text "false" to true. */
 export function flag(fallback: boolean): Default<Transformed<boolean>> {
   return checkedText((value) => value === "true" || value === "false", "must be true or false")
     .transform((value) => value === "true")
     .default(fallback);
 }
 
-/** Items separated by commas, for each of which `holds` must be true. Absent means none. */
+/** Creates a schema of items separated by commas, for each of which `holds` must return true. Default: no items. */
 export function list(holds: (item: string) => boolean, error: string): Default<Transformed<string[]>> {
   return checkedText((value) => splitList(value).every(holds), error)
     .transform(splitList)
     .default([]);
 }
 
-/** As {@link list}, but `findMistake` says what is wrong with an item, as the end of a sentence and without the item. */
+/**
+ * Creates a schema as {@link list} does, with an error message for each item.
+ * @param findMistake returns the end of a sentence whose subject is the item; undefined if the item is valid.
+ */
 export function explainedList(
   findMistake: (item: string) => string | undefined,
 ): Default<Transformed<string[]>> {
@@ -60,7 +63,7 @@ export function splitList(value: string): string[] {
     .filter((item) => item !== "");
 }
 
-/** An http or https URL to which paths can be appended. */
+/** Whether a value is an http or https URL to which paths can be appended. */
 export function isBaseUrl(value: string): boolean {
   const url = URL.parse(value);
   if (url === null || !/^https?:$/.test(url.protocol)) return false;
@@ -77,10 +80,10 @@ export function isRedisUrl(value: string): boolean {
   return protocol === "redis:" || protocol === "rediss:";
 }
 
-/** Whether a value is an address, a CIDR network, or one of the names `loopback`, `linklocal` and `uniquelocal`. */
+/** Whether a value is an IP address, a CIDR network, or one of the names `loopback`, `linklocal` and `uniquelocal`. */
 export function isProxyNetwork(value: string): boolean {
   const address = /^([^/]+)(?:\/[1-9]\d{0,2})?$/.exec(value)?.[1] ?? "";
-  // The library takes 1 for 0.0.0.1.
+  // The library accepts 1 as 0.0.0.1.
   if (/^\d/.test(address) && isIP(address) === 0) return false;
   try {
     compile(value);

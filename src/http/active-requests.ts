@@ -4,14 +4,14 @@ import { type OnRequestEnd, RequestContext } from "./request-context.ts";
 
 const activeRequests = new WeakMap<Socket, RequestContext>();
 
-/** The last request in flight on a connection, if there is one. */
+/** Returns the last request in flight on a connection, if there is one. */
 export function findActiveRequest(socket: Socket): RequestContext | undefined {
   return activeRequests.get(socket);
 }
 
 /**
- * Gives a request its context and ends it with its response. Fastify's own hooks do not run for a request that was aborted,
- * nor on a hijacked reply.
+ * Creates the context of a request, and completes it when the response closes. Fastify's `onResponse` and `onRequestAbort`
+ * hooks cannot be used: they do not cover aborted requests and hijacked replies.
  */
 export function beginRequest(request: FastifyRequest, reply: FastifyReply, onEnd: OnRequestEnd): void {
   const context = new RequestContext(request, reply, onEnd);
@@ -27,7 +27,7 @@ export function beginRequest(request: FastifyRequest, reply: FastifyReply, onEnd
   });
 }
 
-/** Gives every request a {@link RequestContext}, `request.context`. */
+/** Adds a {@link RequestContext} to every request, as `request.context`. */
 export function trackRequests(app: FastifyInstance, onEnd: OnRequestEnd): void {
   app.decorateRequest("context");
   app.addHook("onRequest", (request, reply, done) => {
@@ -42,8 +42,8 @@ export function trackRequests(app: FastifyInstance, onEnd: OnRequestEnd): void {
 }
 
 /**
- * Whether our half of a request's connection is open. It has ended behind a request whose body was rejected, or behind too
- * many pipelined ones: a request that cannot get a response must not be executed, and billed, either.
+ * Whether a response can be sent: the gateway may have closed its half of the connection after it rejected the body of a
+ * previous request, or too many pipelined ones. A request without a possible response must not be executed and billed.
  */
 function canRespond({ raw }: FastifyRequest): boolean {
   return !raw.socket.writableEnded && !raw.socket.destroyed;

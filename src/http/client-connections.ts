@@ -8,8 +8,8 @@ import { closeStalledClients } from "./stalled-clients.ts";
 import { closeVanishedClients } from "./vanished-clients.ts";
 
 /**
- * Bounds what the clients of a server can hold, whichever route they use: how many connections there are, how long a client
- * may take nothing of a response, and how long one may be gone unnoticed.
+ * Limits the connections of clients, on all routes: their number, the time for which a client may read nothing of a response,
+ * and the time until the loss of a client's network is noticed.
  */
 export function guardConnections(
   server: Server,
@@ -21,7 +21,7 @@ export function guardConnections(
   if (openFiles !== undefined && max > computeMaxConnections(openFiles)) {
     logger.warn(
       { max_connections: max, open_files_limit: openFiles, fitting: computeMaxConnections(openFiles) },
-      "connections: MAX_CONNECTIONS exceeds what the open files limit allows; lower it or raise the limit (ulimit -n, LimitNOFILE=, --ulimit nofile=)",
+      "connections: MAX_CONNECTIONS exceeds the open files limit",
     );
   }
   const connections = new Connections(server);
@@ -33,9 +33,6 @@ export function guardConnections(
   );
   closeStalledClients(server, connections, clientStallTimeoutMs);
   closeVanishedClients(server, connections, (error) =>
-    logger.warn(
-      { err: error },
-      "connections: TCP table unreadable, clients that vanish mid-stream stay for minutes",
-    ),
+    logger.warn({ err: error }, "connections: TCP table unreadable, vanished clients are disconnected late"),
   );
 }

@@ -6,7 +6,7 @@ import { findActiveRequest } from "./active-requests.ts";
 
 const CLOSE = { headers: { connection: "close" } };
 
-/** What the log says of bytes that never became a request. */
+/** Log fields for bytes that Node could not parse as a request. */
 interface ClientErrorRecord {
   readonly request_id: string;
   readonly status: number;
@@ -15,18 +15,24 @@ interface ClientErrorRecord {
 }
 
 /**
- * Answers bytes that Node cannot read as HTTP: a broken request line or body, headers that are too long, a request that
- * took too long to arrive. The connection always closes, because nothing after the fault can be trusted. No byte is
- * echoed, and nothing is written once an answer has begun: it would end up inside that answer.
+ * Sends an error for bytes that Node cannot parse as HTTP: an invalid request line or body, headers that are too long, a
+ * request that took too long to arrive. The connection always closes, because the bytes after the fault cannot be trusted.
+ * The error repeats no received byte. If a response has begun, nothing is written, because it would become a part of that
+ * response.
  * @param error Node's parser error.
- * @returns what to log of bytes that never became a request; a request that did has a line of its own.
+ * @returns the fields to log, or undefined if nothing was sent or the request has a context and thus its own log line.
  */
 export function sendClientError(
   error: Error & { code?: string },
   socket: Socket,
 ): ClientErrorRecord | undefined {
   const context = findActiveRequest(socket);
-  if (!socket.writable || error.code === "ECONNRESET" || context?.headersSent || !isAsking(error, socket)) {
+  if (
+    !socket.writable ||
+    error.code === "ECONNRESET" ||
+    context?.headersSent ||
+    !expectsResponse(error, socket)
+  ) {
     socket.destroy();
     return undefined;
   }
@@ -46,10 +52,10 @@ export function sendClientError(
 }
 
 /**
- * Whether an answer would be an answer to something. Load balancers open connections ahead of need, and a 408 on one of
- * those, or on one that was answered before, would be taken for the answer to the next request.
+ * Whether the client waits for a response. Load balancers open connections in advance: they would take a 408 on such a
+ * connection, or on one whose last request has its response, for the response to their next request.
  */
-function isAsking(error: { code?: string }, socket: Socket): boolean {
+function expectsResponse(error: { code?: string }, socket: Socket): boolean {
   if (socket.bytesRead === 0) return false;
   return (
     error.code !== "ERR_HTTP_REQUEST_TIMEOUT" ||
@@ -60,8 +66,16 @@ function isAsking(error: { code?: string }, socket: Socket): boolean {
 
 function toGatewayError({ code }: Error & { code?: string }): GatewayError {
   if (code === "HPE_HEADER_OVERFLOW")
-    return new GatewayError("headers_too_large", "The request's headers are too long.", CLOSE);
+    return new GatewayError(
+      "headers_too_large",
+      "The request's headers are too long; send fewer or shorter ones.",
+      CLOSE,
+    );
   if (code === "ERR_HTTP_REQUEST_TIMEOUT")
-    return new GatewayError("request_timeout", "The request took too long to arrive.", CLOSE);
-  return new GatewayError("bad_request", "The request is not valid HTTP/1.1.", CLOSE);
+    return new GatewayError("request_timeout", "The request took too long to arrive; send it again.", CLOSE);
+  return new GatewayError(
+    "bad_request",
+    "The request is not valid HTTP/1.1; check its request line, headers and framing.",
+    CLOSE,
+  );
 }

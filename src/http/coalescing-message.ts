@@ -1,16 +1,16 @@
 import { IncomingMessage } from "node:http";
 
-/** A chunk this long keeps its own Buffer, whose overhead of some 450 bytes is then small. */
+/** A chunk of this length or more keeps its own Buffer, whose overhead of some 450 bytes is then small. */
 const BLOCK_BYTES = 4_096;
 
 /**
- * A request that joins the small chunks of its body into blocks as they arrive. Node makes a Buffer of each chunk, at some
- * 450 bytes a piece, so that 18 MB of one-byte chunks would take gigabytes. Whatever reads or discards the body, at most
- * 2.3 bytes of memory are used for a byte of it (two small chunks and a long one, over and over). A body in one chunk is
- * not copied.
+ * A request that joins the small chunks of its body into blocks as they arrive. Node creates a Buffer of some 450 bytes
+ * for each chunk, so that 18 MB of one-byte chunks would take gigabytes. With blocks, a byte of the body takes at most
+ * 2.3 bytes of memory (the worst case repeats two small chunks and a long one), whether the body is read or discarded. A
+ * body that arrives in one chunk is not copied.
  */
 export class CoalescingMessage extends IncomingMessage {
-  /** What has arrived and is not passed on: one chunk as it came, or a block with room for more. */
+  /** Bytes that have arrived but are not pushed yet: either a single chunk, or a block with free space at its end. */
   #block: Buffer | undefined = undefined;
   #filled = 0;
   #arrived = 0;

@@ -3,23 +3,23 @@ import type { Connections } from "./connections.ts";
 
 const REPORT_EVERY_MS = 30_000;
 
-/** What was closed to stay below the limit since the previous report. */
+/** Connections closed because of the limit since the previous report. */
 export interface LimitCounts {
-  /** New connections that were closed at once, because every other one had a request in flight. */
+  /** New connections that were closed immediately, because all other connections had requests in flight. */
   readonly dropped: number;
-  /** Idle connections that were closed to make room for new ones. */
+  /** Idle connections that were closed in favor of new ones. */
   readonly idleClosed: number;
-  /** Errors of accept(2): the process has no file descriptor left. */
+  /** Errors of accept(2): the process has run out of file descriptors. */
   readonly acceptErrors: number;
 }
 
 /**
- * Keeps a server at no more than `max` connections. A new one beyond that takes the place of the one that has been idle
- * longest, as in nginx ("reusing connections"), so that connections that ask for nothing cannot keep others out. If every
- * other one has a request in flight, the new one is closed at once.
+ * Limits a server to `max` connections. A new connection above the limit replaces the connection that has been idle longest,
+ * as in nginx ("reusing connections"), so that idle connections cannot block new clients. If all other connections have
+ * requests in flight, the new connection is closed immediately.
  *
- * Node's `server.maxConnections` would drop the new connection before an idle one can be closed for it.
- * @param onLimit called when connections are closed: at once, and then at most once in 30 s.
+ * Node's `server.maxConnections` would drop the new connection before an idle one can be closed in its favor.
+ * @param onLimit called when connections are closed: immediately the first time, then at most once in 30 s.
  */
 export function limitConnections(
   server: Server,
@@ -30,12 +30,12 @@ export function limitConnections(
   const report = createThrottledCounter(server, onLimit);
   server.on("connection", (socket) => {
     if (connections.size <= max) return;
-    // The new connection is idle as well, and the last of them.
+    // The new connection is idle too, so it is the last candidate.
     const closed = connections.longestIdle() ?? socket;
     connections.destroy(closed);
     report(closed === socket ? "dropped" : "idleClosed");
   });
-  // Without a listener one such error ends the process. Errors of listen() reach its caller.
+  // Without a listener an accept error would end the process. Fastify rejects `listen()` for the errors of listen(2).
   server.on("error", (error) => {
     if ("syscall" in error && error.syscall === "accept") report("acceptErrors");
   });
@@ -43,11 +43,11 @@ export function limitConnections(
 
 const NONE = { dropped: 0, idleClosed: 0, acceptErrors: 0 };
 
-/** Counts, and reports what it has counted at once and then at most once in {@link REPORT_EVERY_MS}. */
+/** Creates a counter that reports its first count immediately, and later counts at most once in {@link REPORT_EVERY_MS}. */
 function createThrottledCounter(
   server: Server,
   onLimit: (report: LimitCounts) => void,
-): (what: keyof LimitCounts) => void {
+): (kind: keyof LimitCounts) => void {
   let counts = { ...NONE };
   let timer: NodeJS.Timeout | undefined;
   const report = (): void => {
@@ -58,8 +58,8 @@ function createThrottledCounter(
     timer = setTimeout(report, REPORT_EVERY_MS).unref();
   };
   server.once("close", () => clearTimeout(timer));
-  return (what) => {
-    counts[what]++;
+  return (kind) => {
+    counts[kind]++;
     if (!timer) report();
   };
 }

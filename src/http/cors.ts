@@ -21,9 +21,9 @@ const EXPOSED = [
 ];
 
 /**
- * Lets pages of these origins call the gateway, as the browser SDKs do. Without origins no header is ever sent. Cookies
- * are never allowed: a page brings its key itself. The preflight of a page that may not call gets a 403 and is
- * logged. Without CORS headers its browser hides every answer from it.
+ * Lets web pages of these origins send requests to the gateway, as the browser SDKs do. Without origins, the gateway sends no
+ * CORS headers. Cookies are never allowed, because a page sends its key in a header. If the origin of a preflight is not
+ * allowed, the gateway responds with 403 and logs the origin, because the browser hides the cause from the page.
  */
 export async function allowOrigins(
   app: FastifyInstance,
@@ -58,12 +58,12 @@ export async function allowOrigins(
 }
 
 const REPORT_EVERY_MS = 60_000;
-/** How many different origins are logged in that time: invented origins must not fill the log. */
+/** Maximum number of origins that are logged in {@link REPORT_EVERY_MS}, so that made-up origins cannot fill the log. */
 const REPORTED_MAX = 20;
-/** What is logged of an `Origin` header; whatever else was sent in its place is not. */
+/** Values of `Origin` that are logged; all others are logged as malformed. */
 const LOGGED = /^[a-z][\da-z+.-]{0,31}:\/\/[\w.:[\]-]{0,253}$|^null$/i;
 
-/** Makes the logging of refused origins: each at most once a minute. */
+/** Creates a function that logs refused origins, each at most once a minute. */
 function createRefusalLog(logger: Logger): (origin: string) => void {
   const reported = new Set<string>();
   let since = -REPORT_EVERY_MS;

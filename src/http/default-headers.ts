@@ -1,15 +1,19 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
-import type { ShutdownState } from "./shutdown.ts";
 import type { HeaderMap } from "./headers.ts";
+
+/** The part of the shutdown state that the default headers need. */
+interface ShutdownFlag {
+  readonly isShuttingDown: boolean;
+}
 
 declare module "fastify" {
   interface FastifyInstance {
-    shutdown: ShutdownState;
+    shutdown: ShutdownFlag;
   }
 }
 
-/** Sets the headers that stand on every answer that Fastify writes. */
-export function setDefaultHeaders(app: FastifyInstance, shutdown: ShutdownState): void {
+/** Adds the default headers to every response that Fastify writes. */
+export function setDefaultHeaders(app: FastifyInstance, shutdown: ShutdownFlag): void {
   app.decorate("shutdown", shutdown);
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
@@ -21,10 +25,10 @@ export function setDefaultHeaders(app: FastifyInstance, shutdown: ShutdownState)
   });
 }
 
-/** The headers that stand on an answer that is written past Fastify, as they are at this moment. */
+/** Returns the default headers for a response that bypasses Fastify, as they are now. */
 export function getDefaultHeaders(reply: FastifyReply): HeaderMap {
   const headers = reply.getHeaders() as HeaderMap;
-  // Tells clients and load balancers to take their next request to a process that stays.
+  // Makes clients and load balancers send their next request to another process.
   if (reply.server.shutdown.isShuttingDown) headers["connection"] = "close";
   return headers;
 }

@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 
-/** For databases, journal, log, threads and listeners. */
+/** File descriptors reserved for databases, journal, log, threads and listeners. */
 const OTHER_FILES = 64;
-/** Its buffers and parser let an idle connection cost some 20 KiB: this many fit into a quarter of 1 GiB. */
+/** An idle connection takes some 20 KiB for buffers and parser: this many connections take a quarter of 1 GiB. */
 const CONNECTIONS_MAX = 12_288;
 
 /**
- * How many files this process may open, which Node raises to the hard limit when it starts.
- * @returns undefined where the system does not say so: outside Linux, or without a limit.
+ * Returns the number of files that this process may open. Node raises the soft limit to the hard limit when it starts.
+ * @returns undefined outside Linux, or if there is no limit.
  */
 export function readOpenFilesLimit(): number | undefined {
   let text: string;
@@ -20,12 +20,12 @@ export function readOpenFilesLimit(): number | undefined {
   return soft === undefined ? undefined : Number(soft);
 }
 
-/** How many client connections fit below a limit of open files if each of them needs one more for its upstream request. */
+/** Returns how many client connections a limit of open files allows, if each needs another file for its upstream request. */
 export function computeMaxConnections(openFiles: number): number {
   return Math.max(1, Math.floor((openFiles - OTHER_FILES) / 2));
 }
 
-/** The default of `MAX_CONNECTIONS` under a limit of open files. @param openFiles undefined: not known. */
+/** Returns the default of `MAX_CONNECTIONS`. @param openFiles the limit of open files; undefined if unknown. */
 export function getDefaultMaxConnections(openFiles: number | undefined): number {
   return openFiles === undefined
     ? CONNECTIONS_MAX

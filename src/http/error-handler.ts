@@ -4,12 +4,12 @@ import { GatewayError } from "../errors.ts";
 import { sendError } from "./send-error.ts";
 import { createMediaTypeError } from "./raw-json.ts";
 
-/** Turns everything that is thrown on the way of a request into an answer in OpenAI's shape. */
+/** Sends every error that a hook or a handler throws as an error in OpenAI's format. */
 export function handleErrors(app: FastifyInstance, logger: Logger): void {
   app.setErrorHandler((error, request, reply) => sendAnyError(error, request, reply, logger));
 }
 
-/** As {@link handleErrors}, for one error. */
+/** Sends any error in OpenAI's format, and logs it if it is internal. */
 export function sendAnyError(
   error: unknown,
   request: FastifyRequest,
@@ -18,7 +18,7 @@ export function sendAnyError(
 ): void {
   const gatewayError = toGatewayError(error, request);
   if (gatewayError.code === "internal_error")
-    logger.error({ err: error, request_id: request.id }, "internal error");
+    logger.error({ err: error, request_id: request.id }, "http: internal error");
   sendError(request, reply, gatewayError);
 }
 
@@ -31,7 +31,10 @@ function toGatewayError(error: unknown, request: FastifyRequest): GatewayError {
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return createMediaTypeError(request.headers["content-type"] ?? "");
     case "FST_ERR_BAD_URL":
-      return new GatewayError("bad_request", "The URL of the request is not valid.");
+      return new GatewayError(
+        "bad_request",
+        "The URL of the request is not valid; check its percent-encoding.",
+      );
     default:
   }
   if (typeof statusCode === "number" && statusCode >= 400 && statusCode < 500) {

@@ -1,15 +1,15 @@
 import type { IncomingHttpHeaders } from "node:http";
 
 /**
- * Which headers cross the gateway. Requests go out by an allow-list, because a header we do not know may be a credential
- * or an instruction to upstream that the caller has no right to give. Answers come back by a deny-list, because a header
- * we do not know is part of the answer.
+ * Selects the headers that the gateway forwards. An allow-list selects request headers, because an unknown header may be a
+ * credential, or an instruction to upstream that the client must not give. A deny-list selects response headers, because
+ * an unknown header is part of the response.
  */
 
-/** A header set as it is handed to Node: lower-case names, one value each. */
+/** Headers as Node's `writeHead` accepts them, with lower-case names. */
 export type HeaderMap = Record<string, string | string[]>;
 
-/** Headers of a caller that OpenRouter reads, and the two that describe the body and the answer. */
+/** Request headers that OpenRouter reads, including the two that describe the body and the wanted response. */
 const FORWARDED = [
   "accept",
   "content-type",
@@ -27,9 +27,9 @@ const FORWARDED = [
   "x-anthropic-beta",
 ] as const;
 
-/** Headers of upstream's answer that end here, besides `cf-*` (its edge) and `access-control-*` (its site). */
+/** Response headers that are not forwarded, besides `cf-*` (of its edge) and `access-control-*` (of its site). */
 const STOPPED: ReadonlySet<string> = new Set([
-  // Hop-by-hop (RFC 9110, section 7.6.1): they speak of the connection to upstream.
+  // Hop-by-hop headers (RFC 9110, section 7.6.1), which describe the connection to upstream.
   "connection",
   "keep-alive",
   "proxy-authenticate",
@@ -39,9 +39,9 @@ const STOPPED: ReadonlySet<string> = new Set([
   "trailer",
   "transfer-encoding",
   "upgrade",
-  // The body is re-framed: what is streamed has no length.
+  // Node frames the body itself, and the length of a streamed body is unknown.
   "content-length",
-  // Of upstream's site and edge, not of the answer: cookies, cross-origin and transport policy, reports.
+  // Headers of upstream's site and edge, not of the API: cookies, transport policy, caching, error reports.
   "set-cookie",
   "server",
   "via",
@@ -53,16 +53,16 @@ const STOPPED: ReadonlySet<string> = new Set([
   "strict-transport-security",
   "x-powered-by",
   "vary",
-  // The gateway's own.
+  // Headers that the gateway sets itself.
   "x-request-id",
   "server-timing",
   "x-accel-buffering",
 ]);
 
-/** What Node lets into a header value; anything else could split the answer or kill it with an exception. */
+/** Header values that Node accepts. It throws for any other value, which could split the response. */
 const SAFE_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** What the gateway adds to every request to upstream. */
+/** Headers that the gateway adds to every upstream request. */
 export interface OutgoingDefaults {
   /** The whole `Authorization` value; undefined forwards none. */
   readonly authorization: string | undefined;
@@ -73,8 +73,9 @@ export interface OutgoingDefaults {
 const USER_AGENT = "sluice";
 
 /**
- * Headers of a request to upstream: the caller's by allow-list, then ours.
- * @param incoming the caller's headers.
+ * Returns the headers of an upstream request: the client's headers that are allowed, then those of the gateway.
+ * @param incoming the client's headers.
+ * @param ours headers of the gateway; the client's `HTTP-Referer` and title take precedence.
  */
 export function toUpstreamHeaders(
   incoming: IncomingHttpHeaders,
@@ -89,19 +90,19 @@ export function toUpstreamHeaders(
   if (ours.title !== undefined && headers["x-openrouter-title"] === undefined)
     headers["x-title"] ??= ours.title;
   headers["user-agent"] = USER_AGENT;
-  // The relay never looks into an encoding: plain bytes can be checked for their end, and metered.
+  // Only an uncompressed response can be checked for completeness and read for its cost.
   headers["accept-encoding"] = "identity";
   if (ours.authorization !== undefined) headers["authorization"] = ours.authorization;
   return headers;
 }
 
 /**
- * Adds the headers of upstream's response to those of ours.
- * @param ours the gateway's own headers, changed in place; upstream's win but for those that are stopped.
- * @param upstream lower-case names, as undici gives them.
+ * Adds the headers of upstream's response that may be forwarded. They replace headers of the gateway with the same name.
+ * @param ours the gateway's headers, changed in place.
+ * @param upstream headers with lower-case names, as undici returns them.
  */
 export function addUpstreamHeaders(ours: HeaderMap, upstream: IncomingHttpHeaders): HeaderMap {
-  // undici gives a header that comes twice as an array, whatever its type says.
+  // undici returns a repeated header as an array, although the type does not allow it.
   const named = [upstream.connection as string | readonly string[] | undefined].flat().join(",");
   const connection = named === "" ? [] : named.toLowerCase().split(/[\s,]+/);
   for (const name of Object.keys(upstream)) {

@@ -3,14 +3,14 @@ import { GatewayError } from "../errors.ts";
 import { type BodyLimits, BodyReader, checkDeclaredLength } from "./read-body.ts";
 import { toMessageText } from "../bounded-text.ts";
 
-/** `application/json`, parameters allowed; what follows the type must be a parameter (CVE-2026-3419). */
+/** `application/json`, optionally followed by parameters and by nothing else (CVE-2026-3419). */
 const JSON_TYPE = /^application\/json[ \t]*(?:;|$)/i;
-/** How much of a header value an error message repeats. */
+/** Maximum length of a header value in an error message. */
 const SHOWN_MAX_CHARS = 100;
 const CHARSET_NAME = /^charset\*?$/i;
 const UTF8 = /^(?:utf-?8|"utf-?8")$/i;
 
-/** Gives handlers the body as the bytes that came, and accepts no other kind of body. */
+/** Passes JSON bodies to handlers as unparsed bytes, and rejects all other media types. */
 export function keepBodiesRaw(app: FastifyInstance, limits: BodyLimits): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", (request, payload, done) => {
@@ -20,25 +20,25 @@ export function keepBodiesRaw(app: FastifyInstance, limits: BodyLimits): void {
   });
   app.addHook("preParsing", (request, reply, _payload, done) => {
     request.context.stopwatch.pause();
-    // Node would say "go on" before anyone has looked at the request: see continueWhenAccepted().
-    const waits =
+    // The earliest hook after authentication and limits: see continueWhenAccepted().
+    const awaitsContinue =
       request.headers.expect?.toLowerCase() === "100-continue" && request.raw.httpVersion === "1.1";
-    if (waits && !checkDeclaredLength(request, limits)) reply.raw.writeContinue();
+    if (awaitsContinue && !checkDeclaredLength(request, limits)) reply.raw.writeContinue();
     done();
   });
 }
 
 /**
- * Lets a caller that waits for `100 Continue` send its body only when authorisation and limits have let it in. Without
- * this, Node answers 100 by itself and a refused upload of many megabytes arrives anyway.
+ * Sends `100 Continue` only after the request has passed authentication and limits. By default Node sends it immediately, so
+ * that the client would upload many megabytes for a request that is refused.
  */
 export function continueWhenAccepted(app: FastifyInstance): void {
   app.server.on("checkContinue", (request, response) => app.server.emit("request", request, response));
-  // Any other expectation may be ignored (RFC 9110, section 10.1.1); Node's own 417 has neither a body nor an id.
+  // Any other expectation may be ignored (RFC 9110, section 10.1.1). Node's default 417 has neither a body nor a request id.
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
 }
 
-/** Refuses, before the body is read, one that is not plain UTF-8 JSON. */
+/** Rejects a body that is not uncompressed UTF-8 JSON, before the body is read. */
 export const requireJson: onRequestHookHandler = (request, _reply, done) => {
   const type = request.headers["content-type"] ?? "";
   const encoding = request.headers["content-encoding"]?.toLowerCase() ?? "identity";
@@ -48,13 +48,13 @@ export const requireJson: onRequestHookHandler = (request, _reply, done) => {
     done(
       new GatewayError(
         "unsupported_content_encoding",
-        `Send the body uncompressed, without Content-Encoding; it came as ${toMessageText(encoding, SHOWN_MAX_CHARS)}.`,
+        `The Content-Encoding ${toMessageText(encoding, SHOWN_MAX_CHARS)} is not supported; send the body uncompressed.`,
       ),
     );
   } else done();
 };
 
-/** Whether a media type names UTF-8 or no charset. Two charsets are none: upstream may take the other one (RFC 9110, 5.6.6). */
+/** Whether a media type has no charset, or only UTF-8. Two are rejected: upstream may use the other one (RFC 9110, 5.6.6). */
 function isUtf8(type: string): boolean {
   if (!type.includes(";")) return true;
   const charsets = type
@@ -65,11 +65,14 @@ function isUtf8(type: string): boolean {
   return charsets.length <= 1 && charsets.every((charset) => UTF8.test(charset));
 }
 
-/** The error for a body of another type. @param type the Content-Type that came; empty if none did. */
+/** Returns the error for an unsupported media type. @param type the request's Content-Type; empty if it has none. */
 export function createMediaTypeError(type: string): GatewayError {
-  const came = type === "" ? "without a Content-Type" : `as ${toMessageText(type, SHOWN_MAX_CHARS)}`;
+  const problem =
+    type === ""
+      ? "The request has no Content-Type"
+      : `The Content-Type ${toMessageText(type, SHOWN_MAX_CHARS)} is not supported`;
   return new GatewayError(
     "unsupported_media_type",
-    `Send the body as Content-Type: application/json, in UTF-8; it came ${came}.`,
+    `${problem}; send the body as application/json in UTF-8.`,
   );
 }

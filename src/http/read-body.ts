@@ -3,39 +3,39 @@ import type { FastifyRequest } from "fastify";
 import { GatewayError } from "../errors.ts";
 import type { RequestContext } from "./request-context.ts";
 
-/** Counts the bytes of bodies that the process holds. */
+/** Limits the bytes of bodies that the process holds. */
 export interface BodyBudget {
   /**
-   * Checks a declared length before a byte is read; counts nothing.
-   * @returns the error to answer with if the body cannot be held.
+   * Checks a declared length before the body is read, without counting it.
+   * @returns the error to send if there is no room for the body.
    */
   check(context: RequestContext, bytes: number): GatewayError | undefined;
-  /** Counts bytes that have arrived until `release`. @returns the error to answer with if they cannot be held. */
+  /** Counts received bytes until `release`. @returns the error to send if there is no room for them. */
   hold(context: RequestContext, bytes: number): GatewayError | undefined;
-  /** Stops counting all that the request holds. Calling it again does nothing. */
+  /** Stops counting all bytes of the request. Repeated calls have no effect. */
   release(context: RequestContext): void;
 }
 
-/** Counts bodies that are still arriving. */
+/** Limits the number of bodies that are still arriving. */
 export interface UploadLimit {
-  /** Counts the body as one that is still arriving. @returns the error to answer with if there are too many. */
+  /** Counts the body as still arriving. @returns the error to send if too many are. */
   beginUpload(context: RequestContext): GatewayError | undefined;
-  /** Stops counting it. Does nothing for a body that was not counted. */
+  /** Stops counting the body. Has no effect on a body that is not counted. */
   endUpload(context: RequestContext): void;
 }
 
-/** The least speed of a body: it may take `graceMs`, and a second more for every `bytesPerSecond` of it. */
+/** Minimum rate of a body: it may take `graceMs`, plus one second for every `bytesPerSecond` received. */
 export interface MinRate {
   readonly graceMs: number;
   readonly bytesPerSecond: number;
 }
 
-/** As Apache's mod_reqtimeout has it by default. */
+/** The defaults of Apache's mod_reqtimeout. */
 export const MIN_RATE: MinRate = { graceMs: 20_000, bytesPerSecond: 500 };
 
-/** All that bounds the bodies of requests. */
+/** Limits on request bodies. */
 export interface BodyLimits {
-  /** Of one body. */
+  /** Maximum length of one body. */
   readonly maxBytes: number;
   readonly budget: BodyBudget;
   readonly uploads: UploadLimit;
@@ -45,13 +45,13 @@ export interface BodyLimits {
 const LONG_BODY_BYTES = 1_048_576;
 
 interface BodyStream extends IncomingMessage {
-  /** As of a CoalescingMessage; without it every body is taken for one that did not come with its head. */
+  /** See CoalescingMessage. If undefined, no body counts as received together with its head. */
   readonly arrivedBytes?: number;
 }
 
 type BodyDone = (error: Error | null, body?: Buffer) => void;
 
-/** Checks the declared length of a body, if it has one. @returns the error to answer with before a byte is read. */
+/** Checks the declared length of a body, if there is one. @returns the error to send before the body is read. */
 export function checkDeclaredLength(
   { context, headers }: FastifyRequest,
   { maxBytes, budget }: BodyLimits,
@@ -61,8 +61,8 @@ export function checkDeclaredLength(
 }
 
 /**
- * Reads the body of a request into one Buffer, without a copy if it arrives in one chunk. Reading stops at the first limit
- * that is exceeded.
+ * Reads the body of a request into one Buffer, without a copy if it arrives in one chunk. Stops reading when the body exceeds
+ * a limit.
  */
 export class BodyReader {
   readonly #context: RequestContext;
@@ -72,7 +72,7 @@ export class BodyReader {
   /** NaN if no length was declared. */
   readonly #declaredBytes: number;
   #chunks: Buffer[] = [];
-  /** Holds a long body from its half on. Joined at its end, pieces and body would be in memory together. */
+  /** Buffer for all of a long body, used once half of it has arrived: a final `concat` would double the memory. */
   #whole: Buffer | undefined = undefined;
   #received = 0;
   #firstTurn: NodeJS.Immediate | undefined = undefined;
@@ -80,7 +80,7 @@ export class BodyReader {
   #startedAt = 0;
 
   readonly #onData = (chunk: Buffer): void => {
-    if (this.#isAnswered) this.#stop();
+    if (this.#isObsolete) this.#stop();
     else this.#take(chunk);
   };
   readonly #onEnd = (): void => {
@@ -90,7 +90,7 @@ export class BodyReader {
   };
   readonly #onError = (error: Error): void => this.#fail(new GatewayError("bad_request", { cause: error }));
 
-  /** @param done called with the body or an error, unless the request is answered or ends while its body arrives. */
+  /** @param done called with the body or an error, unless a response is sent or the request ends before. */
   constructor(request: FastifyRequest, payload: BodyStream, limits: BodyLimits, done: BodyDone) {
     this.#context = request.context;
     this.#declaredBytes = Number(request.headers["content-length"]);
@@ -99,16 +99,16 @@ export class BodyReader {
     this.#done = done;
   }
 
-  /** Begins to read. A body that was sent with its head is read before the next turn of the event loop. */
+  /** Starts reading. A body that was sent together with its head is read before the next turn of the event loop. */
   start(): void {
     this.#payload.on("data", this.#onData).on("end", this.#onEnd).on("error", this.#onError);
-    // The rest of a body that was sent with its head may be in the read that is being parsed now.
+    // Node may not have parsed all of the current read, which can contain the rest of the body.
     if (this.#payload.arrivedBytes !== this.#declaredBytes)
       this.#firstTurn = setImmediate(() => this.#beginUpload());
   }
 
-  /** An answer of the gateway's, such as that of a shutdown, does not wait for the body. */
-  get #isAnswered(): boolean {
+  /** Whether a response was sent before the body was complete, for example because of a shutdown, or the request ended. */
+  get #isObsolete(): boolean {
     return this.#context.headersSent || this.#context.hasEnded;
   }
 
@@ -121,12 +121,18 @@ export class BodyReader {
     }
   }
 
-  /** Checks again when the bytes that have arrived by now no longer suffice. */
+  /** Fails a body that is too slow. Otherwise repeats the check when the bytes received so far stop being enough. */
   #checkSpeed(): void {
     const { graceMs, bytesPerSecond } = this.#limits.minRate;
     const leftMs = this.#startedAt + graceMs + (this.#received * 1_000) / bytesPerSecond - performance.now();
     if (leftMs > 0) this.#deadline = setTimeout(() => this.#checkSpeed(), Math.min(leftMs, graceMs));
-    else this.#fail(new GatewayError("request_timeout", "The request body arrived too slowly."));
+    else
+      this.#fail(
+        new GatewayError(
+          "request_timeout",
+          `The request body arrived too slowly; send at least ${bytesPerSecond} bytes/s.`,
+        ),
+      );
   }
 
   #take(chunk: Buffer): void {
@@ -148,13 +154,13 @@ export class BodyReader {
     }
   }
 
-  /** Not sooner: what is declared may never arrive. */
+  /** Whether to allocate the Buffer for a long body. Not before half of it has arrived: the rest may never arrive. */
   #isHalfOfLong(): boolean {
     return this.#declaredBytes >= LONG_BODY_BYTES && this.#received * 2 >= this.#declaredBytes;
   }
 
   #succeed(): void {
-    const body = this.#whole ?? joined(this.#chunks, this.#received);
+    const body = this.#whole ?? joinChunks(this.#chunks, this.#received);
     this.#detach();
     this.#context.stopwatch.resume();
     this.#context.bytesIn = body.length;
@@ -163,7 +169,7 @@ export class BodyReader {
 
   #fail(error: GatewayError): void {
     this.#stop();
-    if (!this.#isAnswered) this.#done(error);
+    if (!this.#isObsolete) this.#done(error);
   }
 
   #stop(): void {
@@ -181,7 +187,7 @@ export class BodyReader {
   }
 }
 
-function joined(chunks: Buffer[], length: number): Buffer {
+function joinChunks(chunks: Buffer[], length: number): Buffer {
   const [first] = chunks;
   return first && chunks.length === 1 ? first : Buffer.concat(chunks, length);
 }

@@ -3,82 +3,82 @@ import type { ErrorSource, GatewayError } from "../errors.ts";
 import { sendError } from "./send-error.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
-/** What one generation used and cost, as OpenRouter says. */
+/** Usage and cost of one generation, as OpenRouter states them. */
 export interface Usage {
-  /** Counts of tokens by the names that metering gives them. */
+  /** Token counts, by metering's names for them. */
   readonly tokens: Readonly<Partial<Record<string, number>>>;
-  /** US dollars; undefined when upstream did not say. */
+  /** US dollars; undefined if upstream does not state the cost. */
   readonly costUsd: number | undefined;
   /** Whether the request used the account's own key at the provider (BYOK). */
   readonly isByok: boolean | undefined;
-  /** US dollars that the provider charges; only with BYOK they come on top of `costUsd`. */
+  /** US dollars that the provider charges. With BYOK, they are charged in addition to `costUsd`. */
   readonly upstreamInferenceUsd: number | undefined;
 }
 
-/** What a request needs of metering, which implements it: a record of what the request costs. */
+/** Records the cost of one request. Implemented by `metering/`. */
 export interface RequestMeter {
   /**
    * Called when the head of upstream's response has arrived, with the status and generation id in the context.
    * @param release called, at once or later, when the response may be sent to the client.
    */
   recordHead(context: RequestContext, release: () => void): void;
-  /** Called when the body has stated the generation id, which the head did not. */
+  /** Called when the body states the generation id, if the head did not. */
   recordGenerationId(context: RequestContext): void;
   /** Called when the request has ended and nothing more is read for it. */
   end(context: RequestContext): void;
 }
 
-/** How a request ended. `rejected`: the gateway sent an error of its own, before or instead of upstream's response. */
+/** How a request ended. `rejected`: the gateway sent its own error, instead of an upstream request or of its response. */
 export type Outcome = "complete" | "upstream_error" | "client_gone" | "rejected";
 
-/** A response in flight. An object, because a closure in its place made V8 keep every request's memory for long. */
+/** A response in flight. An object, because with a closure V8 retained the memory of every request for a long time. */
 export interface ActiveResponse {
-  /** Ends it from our side with this error, however far it has come. */
+  /** Aborts the response with this error, even if its head has been sent. */
   abort(error: GatewayError): void;
-  /** Sends the client this error in place of a response that has not begun. What is read for its cost may continue. */
+  /** Sends this error if the response has not begun. Upstream's response may still be read for its cost. */
   respondWithError(error: GatewayError): void;
   /**
-   * Called once, when its response has ended or its connection is gone. It calls `context.complete()`, then or later, when
-   * there is more to be read for its cost.
+   * Called once, when the response has ended or its connection has closed. Has to call `context.complete()`: immediately, or
+   * later if upstream's response is still read for its cost.
    */
   onClose(): void;
 }
 
-/** Called once for every request, when its response has ended or its connection is gone and nothing more is read for it. */
+/** Called once per request, when its response has ended or its connection has closed, and upstream is no longer read. */
 export type OnRequestEnd = (context: RequestContext) => void;
 
-/** What all requests in flight of one caller hold together. */
+/** Totals of all requests in flight of one caller. */
 export interface CallerHoldings {
   requests: number;
-  /** Of these, requests whose bodies are still arriving. */
+  /** Number of these requests whose bodies are still arriving. */
   uploads: number;
   bodyBytes: number;
 }
 
-/** What limits/ keeps of one request. Fields of the context, and not an object that every request would have to allocate. */
+/** State of one request in `limits/`. The context has these fields itself, which saves an object per request. */
 export interface LimitState {
-  /** Which requests are the same caller's, for limits on what one caller may hold: see limits/caller-id.ts. */
+  /** Identity of the caller, for limits per caller: see limits/caller-id.ts. */
   callerId: string;
-  /** Its index among the requests in flight; -1: it is not among them. */
+  /** Index of the request among the requests in flight; -1 if it is not in flight. */
   inFlightIndex: number;
-  /** What its caller holds; undefined while it is not among the requests in flight. */
+  /** Totals of its caller; undefined while the request is not in flight. */
   holdings: CallerHoldings | undefined;
-  /** Its body is still arriving, and was not there when the request was admitted. */
+  /** Whether the body is still arriving, and did not arrive together with the head. */
   isUploading: boolean;
-  /** Bytes of its body that are counted as held. */
+  /** Bytes of the body that are counted as held. */
   bodyBytesHeld: number;
 }
 
-/** What the gateway knows of one request: filled in on its way, and read once, when it has ended. */
+/** State of one request: filled in while the request is processed, and reported once, when it has ended. */
 export class RequestContext implements LimitState {
   readonly requestId: string;
   readonly method: string;
   /**
-   * The pattern of the route, or a fixed name of a known endpoint that there is no route for; never the URL, which can carry
-   * what a caller should not have put there.
+   * Pattern of the route, or a fixed name of a known endpoint that has no route. Never the URL, which may contain secrets
+   * that the client put there by mistake.
    */
   route: string;
-  /** Of the gateway key; undefined for an anonymous caller or one with a key of its own. */
+  /** Id of the gateway key; undefined for an anonymous caller and for a client's own OpenRouter key. */
   keyId: string | undefined = undefined;
   keyName: string | undefined = undefined;
   requestedModel: string | undefined = undefined;
@@ -90,23 +90,23 @@ export class RequestContext implements LimitState {
   holdings: CallerHoldings | undefined = undefined;
   isUploading = false;
   bodyBytesHeld = 0;
-  /** Records what it costs; undefined: nothing does. */
+  /** Records the cost of the request; undefined if the cost is not recorded. */
   meter: RequestMeter | undefined = undefined;
-  /** Some of the request may have reached upstream. */
+  /** Whether part of the request may have reached upstream. */
   wasSent = false;
   retries = 0;
-  /** Relays upstream's response; undefined while there is none but ours. */
+  /** Relays upstream's response; undefined before the upstream request, and if the gateway responds itself. */
   activeResponse: ActiveResponse | undefined = undefined;
   /** Status of upstream's response; 0 if its head has not arrived. */
   upstreamStatus = 0;
   generationId: string | undefined = undefined;
   provider: string | undefined = undefined;
   responseModel: string | undefined = undefined;
-  /** Upstream's response has come to its end, so that the usage it states is final. */
+  /** Whether upstream's response is complete, so that its usage is final. */
   isResponseComplete = false;
-  /** Upstream's response ended cleanly but without its last part, such as `data: [DONE]`. */
+  /** Whether upstream's response ended without its last part, such as `data: [DONE]`. */
   isIncomplete = false;
-  /** Upstream's response was a complete JSON error in OpenRouter's shape: nothing was charged. */
+  /** Whether upstream's response was a complete JSON error in OpenRouter's format, which means that nothing was charged. */
   isUncharged = false;
   usage: Usage | undefined = undefined;
   bytesOut = 0;
@@ -114,9 +114,9 @@ export class RequestContext implements LimitState {
   outcome: Outcome | undefined = undefined;
   errorCode: string | undefined = undefined;
   errorSource: ErrorSource | undefined = undefined;
-  /** System or library code of what lies under the error, such as ECONNREFUSED. */
+  /** System or library code of the error's cause, such as ECONNREFUSED. */
   errorCause: string | undefined = undefined;
-  /** `performance.now()` of the beginning, of the first upstream byte relayed (0: none was), and of the end. */
+  /** `performance.now()` at the start, at the first relayed byte (0 before), and at the end (0 before). */
   readonly startedAt: number = performance.now();
   firstByteAt = 0;
   endedAt = 0;
@@ -136,29 +136,29 @@ export class RequestContext implements LimitState {
     this.#onEnd = onEnd;
   }
 
-  /** The response has ended or its connection is gone: nothing may be begun for it any more. */
+  /** Whether the response has ended or its connection has closed: no new work may begin. */
   get hasEnded(): boolean {
     return this.endedAt !== 0;
   }
 
-  /** Whether the head of the response is already on its way to the client. */
+  /** Whether the head of the response has been sent. */
   get headersSent(): boolean {
     return this.#reply.raw.headersSent;
   }
 
-  /** Ends the request from our side: aborts the response that is in flight, or sends this error. */
+  /** Aborts the response in flight, or sends this error if there is none. */
   abort(error: GatewayError): void {
     if (this.activeResponse) this.activeResponse.abort(error);
     else sendError(this.#request, this.#reply, error);
   }
 
-  /** Sends this error, because the client's connection can carry nothing else any more. */
+  /** Sends this error as the last response on the connection, which cannot be used any more. */
   respondWithError(error: GatewayError): void {
     if (this.activeResponse) this.activeResponse.respondWithError(error);
     else sendError(this.#request, this.#reply, error);
   }
 
-  /** Ends it: nothing more comes of it. */
+  /** Sets status and outcome, and reports the request as ended. */
   complete(): void {
     const response = this.#reply.raw;
     this.status = response.headersSent ? response.statusCode : 0;
@@ -169,7 +169,7 @@ export class RequestContext implements LimitState {
     this.#onEnd(this);
   }
 
-  /** Notes that the response is, or ends with, this error. */
+  /** Records the error that the response consists of or ends with. */
   recordError(error: GatewayError): void {
     this.errorCode = error.code;
     this.errorSource = error.source;
@@ -178,7 +178,7 @@ export class RequestContext implements LimitState {
   }
 }
 
-/** A code or a class name; never a message, which can quote what must not be logged. */
+/** Returns the code or class name of an error. Never its message, which may quote data that must not be logged. */
 function nameCause(cause: unknown): string | undefined {
   if (!(cause instanceof Error)) return undefined;
   return "code" in cause && typeof cause.code === "string" ? cause.code : cause.name;

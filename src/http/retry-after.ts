@@ -1,15 +1,15 @@
 import type { IncomingHttpHeaders } from "node:http";
 
-/** A header that asks for more is a mistake, or too long to leave bills unasked for. */
+/** Longest accepted wait: a longer one is probably a mistake, and would delay cost lookups too much. */
 export const RETRY_AFTER_MAX_MS = 900_000;
 const SECONDS = /^\d+(?:\.\d+)?$/;
-/** RFC 9110, section 5.6.7; the weekday is there in all three formats. */
+/** Start of an HTTP date: all three formats begin with the weekday (RFC 9110, section 5.6.7). */
 const HTTP_DATE = /^[a-z]{3,9},? /i;
 
 /**
- * Reads `Retry-After`, in seconds or as an HTTP date. A date is compared with the `Date` of the same answer, so that the
- * gateway's own clock does not matter.
- * @returns ms, at most 15 minutes; undefined when the header is absent or cannot be read.
+ * Parses `Retry-After`, in seconds or as an HTTP date. A date is compared with the `Date` header of the same response, so
+ * that a wrong clock of the gateway has no effect.
+ * @returns ms, at most 15 minutes; undefined if the header is absent or invalid.
  */
 export function parseRetryAfter(headers: IncomingHttpHeaders): number | undefined {
   const value = [headers["retry-after"]].flat()[0]?.trim();

@@ -4,17 +4,17 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { GatewayError } from "../errors.ts";
 import { getDefaultHeaders } from "./default-headers.ts";
 
-/** A body up to this long is read and thrown away so that the connection can be used again. */
-const READ_AWAY_BYTES = 65_536;
-/** How much of a longer body is discarded, so that closing its connection does not reset it. */
+/** A body up to this length is read and discarded, so that the connection can be reused. */
+const REUSE_MAX_BYTES = 65_536;
+/** Bytes of a longer body that are discarded before its connection closes: unread bytes would reset the connection. */
 const DISCARD_MAX_BYTES = 1_048_576;
-/** How long a caller that is still sending may take to notice the answer. */
+/** Time that a client has to read the response while it still sends its body. */
 const LINGER_MS = 2_000;
 
 /**
- * Answers with an error in OpenAI's shape, also when the request's body has not been read: then the answer leaves before
- * the body has arrived, and the connection closes when the caller has had time to see the answer. Closing at once would
- * reset the connection, and a caller in the middle of an upload would lose the answer.
+ * Sends an error in OpenAI's format, even before the body of the request has arrived. In that case the connection stays open
+ * for a moment before it closes: an immediate close would reset it, and a client that is still uploading would lose the
+ * response.
  */
 export function sendError(request: FastifyRequest, reply: FastifyReply, error: GatewayError): void {
   const response = reply.raw;
@@ -34,7 +34,7 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, error: G
   }
   response.writeHead(error.status, { ...headers, connection: "close" });
   const { socket } = response;
-  // An answer that waits behind another on its connection (pipelining) must not end that one.
+  // Without a socket, the response is queued behind another (pipelining), which must not be cut off.
   if (!socket) {
     response.end(body);
     return;
@@ -44,12 +44,12 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, error: G
 }
 
 /**
- * Closes our half of a connection whose request is still arriving, as nginx's `lingering_close` does. The FIN leaves with
- * the answer: without it Bun 1.3 sends its next request over this connection, in spite of `connection: close`. Then the
- * body is discarded for a while, because to close a socket with unread bytes is to reset it.
+ * Closes the gateway's half of a connection whose request is still arriving, as nginx's `lingering_close` does. The FIN is
+ * sent together with the response: without it Bun 1.3 sends its next request over this connection, despite
+ * `connection: close`. Then the body is discarded for a while, because closing a socket with unread bytes resets it.
  */
 function closeLingering(message: IncomingMessage, response: ServerResponse, socket: Socket): void {
-  // Node holds back what is written until the end of the tick, and would drop it if the socket ended before.
+  // Node buffers writes until the end of the tick, and would drop them if the socket ended before.
   process.nextTick(() => socket.end());
   const linger = setTimeout(() => socket.destroy(), LINGER_MS);
   response.once("close", () => clearTimeout(linger));
@@ -66,5 +66,5 @@ function hasLongUnreadBody(message: IncomingMessage): boolean {
   const declared = message.headers["content-length"];
   return declared === undefined
     ? message.headers["transfer-encoding"] !== undefined
-    : Number(declared) > READ_AWAY_BYTES;
+    : Number(declared) > REUSE_MAX_BYTES;
 }

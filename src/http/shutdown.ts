@@ -4,7 +4,7 @@ import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { findActiveRequest } from "./active-requests.ts";
 
-/** Whether the process is shutting down. One per app; readiness and every response look at it. */
+/** Whether the process is shutting down. One instance per app, which readiness and every response check. */
 export class ShutdownState {
   #isShuttingDown = false;
 
@@ -12,34 +12,36 @@ export class ShutdownState {
     return this.#isShuttingDown;
   }
 
-  /** From now on readiness fails and every response asks for its connection to be closed. */
+  /** From this call on, readiness fails and every response carries `connection: close`. */
   begin(): void {
     this.#isShuttingDown = true;
   }
 }
 
-/** How often connections that have become idle are looked for while the server closes. */
+/** Interval at which idle connections are closed during a shutdown. */
 const SWEEP_MS = 50;
-/** Longer than a request is on its way that was sent over a connection before its sender could know better. */
+/** Idle time before a keep-alive connection is closed, so that a request already in transit is still served. */
 const IDLE_MS = 500;
-/** Of a connection on which bytes come and make no request. */
+/** Time that a connection has to complete the head of a request whose bytes keep arriving. */
 const UNFINISHED_MAX_MS = 2_000;
 
-/** How a connection was when it was first seen with nothing under way. */
+/** Observations of a connection since it was first seen without a request in flight. */
 interface Idle {
   /** `performance.now()`. */
   readonly since: number;
-  /** When its last bytes were seen to have come, and how many had come by then. */
+  /** `performance.now()` when the last bytes were observed, and the number of bytes received by then. */
   quietSince: number;
   bytes: number;
 }
 
 /**
- * Makes `app.close()` finish soon after the last answer has been sent, and not before. Node closes connections that are
- * idle when closing begins, but not those that become idle after (fastify#7044): they would hold the process for the
- * keep-alive time. And it takes for idle those whose answer has ended but has not left yet, and would truncate it, and those
- * whose request is on its way, and would reset it: a load balancer may not send a POST once more. So a connection is idle
- * when nothing was under way on it for {@link IDLE_MS}, and nothing came.
+ * Makes `app.close()` finish soon after the last response has been sent, and not before. It replaces
+ * `server.closeIdleConnections()`, which has two faults:
+ * - It misses connections that become idle later (fastify#7044), which would delay the exit by the keep-alive timeout.
+ * - It closes connections whose response has ended but is not flushed, or whose next request is in transit. The first
+ *   truncates the response, and the second resets a request, which a load balancer may not retry if it is a POST.
+ *
+ * Here a connection is idle if it has had no request in flight and has received no bytes for {@link IDLE_MS}.
  */
 export function closeIdleConnections(app: FastifyInstance): void {
   const sockets = new Map<Socket, Idle | undefined>();
@@ -55,8 +57,8 @@ export function closeIdleConnections(app: FastifyInstance): void {
     }
   };
   app.server.closeIdleConnections = () => closeIdleAsOf(performance.now());
-  // Timers come before reading in a turn of the event loop: what had arrived by the time of the timer is read before the
-  // connections are judged as of that time, however long the turn takes.
+  // The event loop runs timers, then reads sockets, then runs immediates. So bytes that had arrived when the timer fired are
+  // read before the check, which uses the time of the timer, however long the turn takes.
   const sweep = (): void => {
     const now = performance.now();
     onImmediate(() => closeIdleAsOf(now));
@@ -80,9 +82,9 @@ function isIdleLongEnough({ since, quietSince }: Idle, now: number): boolean {
 }
 
 /**
- * Begins the shutdown: serves for `delayMs` while readiness fails and responses ask for their connections to be closed, and
- * then stops listening. Without a delay, responses ask for it only after that: a load balancer that has to close its
- * connections opens new ones, and the last of them could be reset.
+ * Begins the shutdown: serves requests for `delayMs` while readiness fails and responses carry `connection: close`, and then
+ * stops listening. If `delayMs` is 0, responses carry the header only afterwards: it makes a load balancer open new
+ * connections, and the last of them could be reset.
  */
 export async function beginShutdown(server: Server, shutdown: ShutdownState, delayMs: number): Promise<void> {
   if (delayMs > 0) {
@@ -93,19 +95,19 @@ export async function beginShutdown(server: Server, shutdown: ShutdownState, del
   shutdown.begin();
 }
 
-/** How long an idle tick may take: the time in which a new connection can come and be reset. */
+/** Longest duration of an idle tick. A connection that arrives in this time can be reset. */
 const IDLE_TICK_MS = 0.05;
-/** On a busy process, whose turns are all longer, the limit grows by this share of the time that has passed. */
+/** The limit grows by this fraction of the time waited, for a busy process whose ticks are all longer. */
 const IDLE_TICK_GROWTH = 1 / 500;
-/** For a process that accepts connections in every turn. It serves meanwhile. */
+/** Longest wait for an idle tick, for a process that accepts connections in every tick. It serves requests meanwhile. */
 const IDLE_TICK_WAIT_MS = 2_000;
 
 /**
- * Stops listening and keeps the open connections. The system resets connections that it has opened and nobody has accepted:
- * behind a load balancer that cannot see readiness, each of them may be a POST that failed. So this waits for an idle tick of
- * the event loop and closes the listening socket in that same turn; `app.close()` alone runs its hooks first, which takes
- * several turns.
- * @param server an HTTP or TCP server that listens.
+ * Stops listening, and keeps the open connections. Closing the listening socket makes the system reset the connections that
+ * the process has not accepted yet, and behind a load balancer that ignores readiness each of them may carry a POST. So this
+ * waits for an idle tick of the event loop and closes the socket in that tick. `app.close()` alone would close it several
+ * ticks later, after its hooks.
+ * @param server an HTTP or TCP server that is listening.
  */
 export async function stopListening(server: Server): Promise<void> {
   await waitForIdleTick(server);
@@ -113,8 +115,8 @@ export async function stopListening(server: Server): Promise<void> {
 }
 
 /**
- * Waits for a short turn of the event loop in which no connection was accepted. libuv accepts one connection a turn (since
- * 1.49), so a turn without one proves that none was waiting; a short turn without that proof does not.
+ * Waits for a short tick of the event loop in which no connection was accepted. libuv accepts one connection per tick (since
+ * 1.49), so a tick without one proves that none was waiting. A tick that was merely short proves nothing.
  */
 async function waitForIdleTick(server: Server): Promise<void> {
   let accepted = 0;

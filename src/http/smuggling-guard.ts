@@ -3,20 +3,20 @@ import type { FastifyInstance } from "fastify";
 import { GatewayError } from "../errors.ts";
 
 /**
- * Headers that Node reads only the first of. A proxy in front may read the last, and then the two of them disagree on
- * who is calling, for whom, and what the body is (RFC 9110, section 5.3; RFC 9112, section 3.2).
+ * Headers of which Node uses only the first. A proxy in front may use the last, and then proxy and gateway disagree about
+ * the host, the credentials or the type of the body (RFC 9110, section 5.3; RFC 9112, section 3.2).
  */
 const ONCE: ReadonlySet<string> = new Set(["host", "authorization", "content-type"]);
 
 /**
- * As Apache (LimitRequestFields) and HAProxy (tune.http.maxhdr) have it by default. Each header takes some 75 bytes besides its
- * text until the response has ended, and Node's own limit is 1,000.
+ * The default of Apache (LimitRequestFields) and HAProxy (tune.http.maxhdr). Node's default of 1,000 is too high: until the
+ * response has ended, a header takes some 75 bytes in addition to its text.
  */
 const HEADERS_MAX = 100;
 
 /**
- * Refuses requests that a proxy in front may understand otherwise than Node does, and closes their connections: what one
- * takes for the end of a request, the other may take for the beginning of the next.
+ * Rejects requests that a proxy in front may parse differently from Node, and closes their connections: the two may disagree
+ * about where one request ends and the next begins.
  */
 export function guardAgainstSmuggling(app: FastifyInstance): void {
   app.server.maxHeadersCount = HEADERS_MAX + 1;
@@ -30,20 +30,27 @@ export function guardAgainstSmuggling(app: FastifyInstance): void {
 function findAmbiguity(message: IncomingMessage): GatewayError | undefined {
   const { headers, method, httpVersion, rawHeaders } = message;
   if (rawHeaders.length > 2 * HEADERS_MAX)
-    return new GatewayError("headers_too_large", `Send at most ${HEADERS_MAX} headers.`);
+    return new GatewayError(
+      "headers_too_large",
+      `The request has more than ${HEADERS_MAX} headers; send fewer.`,
+    );
   const repeated = findRepeatedHeader(rawHeaders);
   if (repeated === "content-type")
-    return new GatewayError("unsupported_media_type", "Send one Content-Type header.");
-  if (repeated !== undefined) return new GatewayError("bad_request", `Send one ${repeated} header.`);
-  // Node's own answer to this has neither a body nor an id.
+    return new GatewayError(
+      "unsupported_media_type",
+      "The request has more than one Content-Type header; send one.",
+    );
+  if (repeated !== undefined)
+    return new GatewayError("bad_request", `The request has more than one ${repeated} header; send one.`);
+  // Node's default response to this has neither a body nor a request id.
   if (headers.host === undefined && httpVersion === "1.1")
-    return new GatewayError("bad_request", "Send a Host header.");
+    return new GatewayError("bad_request", "The request has no Host header; send one.");
   const chunked = headers["transfer-encoding"] !== undefined;
   if (chunked && httpVersion !== "1.1") {
-    return new GatewayError("bad_request", "Transfer-Encoding needs HTTP/1.1; send a Content-Length.");
+    return new GatewayError("bad_request", "Transfer-Encoding requires HTTP/1.1; send a Content-Length.");
   }
   if ((method === "GET" || method === "HEAD") && (chunked || Number(headers["content-length"] ?? 0) > 0)) {
-    return new GatewayError("bad_request", `Send a ${method} request without a body.`);
+    return new GatewayError("bad_request", `A ${method} request cannot have a body; send it without one.`);
   }
   return undefined;
 }
@@ -52,7 +59,7 @@ function findRepeatedHeader(rawHeaders: readonly string[]): string | undefined {
   const seen: string[] = [];
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] ?? "";
-    // Most names are told apart by their length alone.
+    // The length alone rules out most names, without the cost of `toLowerCase`.
     if (name.length !== 4 && name.length !== 13 && name.length !== 12) continue;
     const lower = name.toLowerCase();
     if (!ONCE.has(lower)) continue;

@@ -2,32 +2,32 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Connections } from "./connections.ts";
 
-/** The connections are checked this many times within the timeout, ... */
+/** Minimum number of checks within the timeout. */
 const CHECKS = 4;
-/** ... and at least this often, in ms. */
+/** Longest interval between two checks, in ms. */
 const CHECK_MAX_MS = 5_000;
 
-/** How far a connection had come when bytes were first seen to wait for its client. */
+/** Progress of a connection when unsent bytes were first observed. */
 interface Waiting {
   readonly sentBytes: number;
   /** `performance.now()`. */
   readonly sinceMs: number;
 }
 
-/** What Node's handle of a TCP connection counts; `net.Socket` itself uses it to notice partial progress (`lib/net.js`). */
+/** Counters of Node's internal TCP handle, which `net.Socket` uses to detect partial writes (`lib/net.js`). */
 interface TcpHandle {
-  /** Bytes handed to libuv, and how many of them the kernel has not taken. */
+  /** Bytes passed to libuv, and the part of them that the kernel has not accepted. */
   readonly bytesWritten: number;
   readonly writeQueueSize: number;
 }
 
 /**
- * Destroys every connection whose client takes nothing of the bytes that wait for it, whichever route they come from: the
- * response closes, and with it the file, the query or the upstream request that it is read from. The kernel's buffers are
- * full before bytes wait. A connection with nothing to send is never stalled, however long upstream is silent, and a client
- * that takes any byte is not, however slow it is. `socket.setTimeout()` would be evaded by a client that sends a byte now and
- * then, and Node sets it anew for each request.
- * @param timeoutMs destroyed at the earliest after this, and at the latest 10 s, or half of it, later.
+ * Destroys connections whose clients have stopped reading, on all routes. That closes the response, and with it the file, the
+ * query or the upstream request that the response is read from. A connection is stalled if the kernel's buffers are full and
+ * accept no unsent byte during the timeout. It is not stalled if there is nothing to send, however long upstream is silent,
+ * or if the client reads slowly. `socket.setTimeout()` is no substitute: a client can reset that timer by sending a byte, and
+ * Node replaces it with each request.
+ * @param timeoutMs time without progress. The connection is destroyed up to half of it, and at most 10 s, later.
  */
 export function closeStalledClients(server: Server, connections: Connections, timeoutMs: number): void {
   const waiting = new WeakMap<Socket, Waiting>();
@@ -42,7 +42,7 @@ export function closeStalledClients(server: Server, connections: Connections, ti
       const before = waiting.get(socket);
       if (before?.sentBytes !== sentBytes) waiting.set(socket, { sentBytes, sinceMs: now });
       else if (now - before.sinceMs >= timeoutMs) {
-        // After a FIN the kernel would keep its buffers, up to 4 MiB, for as long as the client answers its probes.
+        // After a FIN the kernel would keep its buffers (up to 4 MiB) as long as the client acknowledges its probes.
         socket.resetAndDestroy();
       }
     }
@@ -51,7 +51,7 @@ export function closeStalledClients(server: Server, connections: Connections, ti
   server.once("close", () => clearInterval(timer));
 }
 
-/** Bytes that the kernel has taken. Node's public counters do not show that a part of a large write has left. */
+/** Returns the number of bytes that the kernel has accepted. Node's public counters ignore partially accepted writes. */
 function readSentBytes(socket: Socket): number {
   const { _handle: handle } = socket as unknown as { _handle?: TcpHandle | null };
   return handle ? handle.bytesWritten - handle.writeQueueSize : 0;

@@ -1,22 +1,22 @@
-/** Measures the time in which the gateway itself works on a request, for `Server-Timing`. Runs from the beginning. */
+/** Measures the time that the gateway itself works on a request, for `Server-Timing`. Starts running when created. */
 export class Stopwatch {
   #measuredMs = 0;
   #runningSince: number;
   #isRunning = true;
 
-  /** @param startedAt as of `performance.now()`. */
+  /** @param startedAt start time, from `performance.now()`. */
   constructor(startedAt: number) {
     this.#runningSince = startedAt;
   }
 
-  /** Stops while the gateway waits for the client or for upstream. */
+  /** Stops the clock, while the gateway waits for the client or for upstream. */
   pause(): void {
     if (!this.#isRunning) return;
     this.#isRunning = false;
     this.#measuredMs += performance.now() - this.#runningSince;
   }
 
-  /** Continues: the gateway works again. */
+  /** Restarts the clock, when the gateway continues its work. */
   resume(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;

@@ -2,21 +2,21 @@ import { createReadStream } from "node:fs";
 import { SocketAddress } from "node:net";
 import { endianness } from "node:os";
 
-/** The TCP connections of this network namespace; each file has one line for each connection. */
+/** Files that list the TCP connections of this network namespace, one per line. */
 const TABLES = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
 
-/** A connection to which the kernel has sent something that the peer has not acknowledged. */
+/** A connection whose peer has not acknowledged a segment or a probe. */
 export interface UnacknowledgedConnection {
-  /** Address and port of the peer, as {@link formatPeer} gives them. */
+  /** Address and port of the peer, as {@link formatPeer} returns them. */
   readonly peer: string;
   /** Retransmissions and probes since the last acknowledgement. */
   readonly attempts: number;
 }
 
 /**
- * Reads which connections to a local port have retransmissions or probes without an answer (Linux only). Reads piece by
- * piece, so that a machine with many connections does not hold the event loop.
- * @throws the error of the file system where there is no such table.
+ * Finds the connections to a local port that have unacknowledged retransmissions or probes (Linux only). Reads in pieces, so
+ * that many connections do not block the event loop.
+ * @throws the file system's error if the table cannot be read.
  */
 export async function readUnacknowledgedConnections(localPort: number): Promise<UnacknowledgedConnection[]> {
   const found: UnacknowledgedConnection[] = [];
@@ -33,8 +33,8 @@ export async function readUnacknowledgedConnections(localPort: number): Promise<
 }
 
 /**
- * Reads lines of `/proc/net/tcp` or `tcp6` (proc_pid_net(5); `get_tcp4_sock` in the kernel): slot, local address, peer, state,
- * queues, timer, retransmissions (hexadecimal), user, probes (decimal).
+ * Parses lines of `/proc/net/tcp` or `tcp6` (proc_pid_net(5); `get_tcp4_sock` in the kernel): slot, local address, peer,
+ * state, queues, timer, retransmissions (hexadecimal), user, probes (decimal).
  */
 export function parseUnacknowledged(lines: string, localPort: number): UnacknowledgedConnection[] {
   const port = localPort.toString(16).toUpperCase().padStart(4, "0");
@@ -52,13 +52,13 @@ export function parseUnacknowledged(lines: string, localPort: number): Unacknowl
     .map((found) => ({ peer: formatPeer(toAddress(found.address), found.port), attempts: found.attempts }));
 }
 
-/** The key by which a socket is found in the table. @param address as `socket.remoteAddress` spells it. */
+/** Returns the key that identifies a socket in the table. @param address in the format of `socket.remoteAddress`. */
 export function formatPeer(address: string | undefined, port: number | undefined): string {
-  // Only Node names the interface of a link-local address.
+  // For a link-local address, Node appends the interface and the kernel does not.
   return `${address?.replace(/%.*/, "")} ${port}`;
 }
 
-/** The kernel prints an address as 32-bit words in the byte order of the machine. */
+/** Converts an address of the table, which consists of 32-bit words in the byte order of the machine. */
 function toAddress(hex: string): string {
   const bytes = Buffer.from(hex, "hex");
   if (endianness() === "LE") bytes.swap32();

@@ -3,28 +3,28 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Connections } from "./connections.ts";
 import { formatPeer, type UnacknowledgedConnection, readUnacknowledgedConnections } from "./tcp-table.ts";
 
-/** When nothing is sent: the kernel closes a connection 90 s after its client's last sign of life. */
+/** TCP keep-alive, which works while nothing is sent: the kernel closes a connection 90 s after the client's last segment. */
 const KEEP_ALIVE = { enable: true, initialDelay: 30_000, interval: 10_000, count: 6 };
 const CHECK_EVERY_MS = 10_000;
 /** Seven checks in a row. */
 const UNANSWERED_MAX_MS = 55_000;
-/** With fewer the client was not silent all the time: even a first retransmission after 3 s is the first of four in 45 s. */
+/** Fewer attempts mean that the client was not silent all the time: even if the first follows after 3 s, 45 s have four. */
 const ATTEMPTS_MIN = 4;
 
-/** A row of checks between which no acknowledgement came. */
+/** A period without an acknowledgement. */
 interface Silence {
-  /** At the last check. */
+  /** Retransmissions and probes at the last check. */
   readonly attempts: number;
-  /** Of the first check; `performance.now()`. */
+  /** `performance.now()` at the first check. */
   readonly sinceMs: number;
 }
 
 /**
- * Destroys the connections of clients whose network is lost without a FIN or RST, within 120 s, so that no generation
- * continues for nobody. TCP keep-alive finds those that wait for a response. But while sent data is not acknowledged, Linux
- * sends no probes and retransmits for about 15 min (`tcp_retries2`), and Node cannot set `TCP_USER_TIMEOUT`. So while there are
- * requests in flight, this reads the kernel's own count of attempts since the last acknowledgement, probes included. Outside
- * Linux there is only keep-alive.
+ * Destroys, within 120 s, the connections of clients whose network was lost without a FIN or RST, so that no generation
+ * continues without a reader. TCP keep-alive detects such clients while they wait for a response. But while sent data is
+ * unacknowledged, Linux sends no probes and retransmits for about 15 min (`tcp_retries2`), and Node cannot set
+ * `TCP_USER_TIMEOUT`. So while requests are in flight, this function reads the kernel's count of retransmissions and probes
+ * since the last acknowledgement. Outside Linux only keep-alive is used.
  * @param onUnreadable called once, with the error, if the kernel's table cannot be read.
  */
 export function closeVanishedClients(
@@ -51,7 +51,7 @@ export function closeVanishedClients(
   });
 }
 
-/** @returns the silences that continue, by connection. */
+/** Destroys connections that were silent for too long. @returns the continuing silences, by connection. */
 function destroySilent(
   connections: Connections,
   unanswered: readonly UnacknowledgedConnection[],
@@ -65,7 +65,7 @@ function destroySilent(
     const attempts = attemptsByPeer.get(formatPeer(socket.remoteAddress, socket.remotePort));
     if (attempts === undefined) continue;
     const before = previous.get(socket);
-    // An acknowledgement sets the count to 0.
+    // An acknowledgement resets the count to 0, so a lower count means a new period of silence.
     const sinceMs = before && attempts >= before.attempts ? before.sinceMs : now;
     if (attempts >= ATTEMPTS_MIN && now - sinceMs >= UNANSWERED_MAX_MS) connections.destroy(socket);
     else silences.set(socket, { attempts, sinceMs });

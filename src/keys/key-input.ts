@@ -5,33 +5,37 @@ import { DAY_MS } from "../durations.ts";
 
 const GRACE_MAX_MS = 30 * DAY_MS;
 
-/** Text that databases, terminals and spreadsheets all take as it is: PostgreSQL has no NUL, and a terminal obeys an escape. */
-// Written without \P{Cc}: the page at /docs checks values with patterns that do not have the flag u.
+/** Text without control characters: PostgreSQL cannot store NUL, and terminals execute escape sequences. */
+// Written without \P{Cc}: the page at /docs checks values against the pattern without the flag u.
 export const plainTextSchema = z
   .string()
-  // oxlint-disable-next-line no-control-regex -- control characters are what it is about
-  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/u, "must not have control characters");
+  // oxlint-disable-next-line no-control-regex -- the pattern rejects control characters
+  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/u, "must not contain control characters");
 
-/** The end of the year 9999, which is as far as a time can be written. ms since 1970. */
+/** The end of the year 9999 in ms since 1970: the last time that ISO 8601 writes with four digits for the year. */
 const TIME_MAX_MS = 253_402_300_799_999;
 
-/** A name is written in logs, URLs and command lines. */
+/** Names appear in logs, URLs and command lines. */
 const name = z
   .string()
   .regex(/^[\w.-]{1,64}$/, "must be up to 64 letters, digits, '.', '_' or '-'")
-  .refine((text) => !/^\.+$/.test(text), "must not be made of dots alone, which a URL cannot have")
+  .refine((text) => !/^\.+$/.test(text), "must not consist of dots only, which a URL cannot contain")
   .refine((text) => !text.startsWith("key_"), "must not begin with key_, as ids do")
-  .refine((text) => text !== ANONYMOUS, `must not be ${ANONYMOUS}, which stands for requests without a key`);
+  .refine(
+    (text) => text !== ANONYMOUS,
+    `must not be ${ANONYMOUS}, which is reserved for requests without a key`,
+  );
 const owner = plainTextSchema.min(1, "must not be empty").max(128, "must have at most 128 characters");
 const metadata = z
   .record(
-    z
-      .string()
-      .regex(/^\P{Cc}{1,64}$/u, "must have a name of 1 to 64 characters, none of them a control character"),
+    z.string().regex(/^\P{Cc}{1,64}$/u, "must have a name of 1 to 64 characters without control characters"),
     plainTextSchema.max(512, "must have at most 512 characters"),
   )
   .refine((fields) => Object.keys(fields).length <= 16, "must have at most 16 fields");
-/** Behind `openrouter/` and up to the next slash a star: what it stands for may have a slash, and decides on the prefix. */
+/**
+ * A pattern such as `openrouter/*` or `openrouter/a*`, with a star and no second slash. It is ambiguous: `openrouter/` is
+ * the author if the star matches a text without a slash, and the prefix if it matches a text with one.
+ */
 const UNDECIDED = /^openrouter(?:\/(?!@preset\/)[^/:@]*)?\*[^/]*$/;
 const models = z
   .array(
@@ -39,19 +43,19 @@ const models = z
       .string()
       .regex(
         /^[\x21-\x7e]{1,256}$/,
-        "must be a model name without spaces, in which * stands for any text, such as google/*",
+        "must be a model id without spaces, in which * matches any text, such as google/*",
       )
       .refine(
         (glob) => !UNDECIDED.test(glob),
-        "has a star right behind openrouter/, which may be a prefix or an author; write google/* or *, or a whole name such as openrouter/auto",
+        "has a star after openrouter/, which may be a prefix or an author; use google/*, * or a full id such as openrouter/auto",
       )
-      // Models are compared under the name that OpenRouter knows: a pattern with the prefix would match none.
+      // Model ids are compared without the prefix, so a pattern with the prefix would never match.
       .transform(normalizeModelId),
   )
   .min(1, "must name at least one model; leave it out to allow every model")
   .max(100, "must have at most 100 patterns");
 
-/** A time: ms since 1970, or ISO 8601 with a zone. Gives ms. */
+/** A time in ms since 1970, or in ISO 8601 with a zone, which is converted to ms. */
 const time = z.union(
   [
     z.int().min(0).max(TIME_MAX_MS, "must be before the year 10000, in ms since 1970"),
@@ -60,22 +64,22 @@ const time = z.union(
   { error: "must be a time such as 2026-12-31T00:00:00Z, or ms since 1970" },
 );
 
-/** What can be set of a key, field by field. */
+/** Schemas of the settings of a key. */
 export const keyFields = {
   name,
   role: z.enum(["caller", "admin"], { error: "must be caller or admin" }),
   owner: owner.nullable(),
   metadata,
-  /** Which models it may use; null: every model. */
+  /** Patterns of the models that the key may use; null allows every model. */
   models: models.nullable(),
   expiresAt: time.nullable(),
   disabled: z.boolean(),
   onDisconnect: z.enum(["cancel", "drain"], { error: "must be cancel or drain" }),
-  /** How long the secret before a rotation is good. */
+  /** How long the previous secret stays valid after a rotation. */
   graceMs: z.int().min(0).max(GRACE_MAX_MS, "must be at most 30 days"),
 };
 
-/** A key to be made. */
+/** The settings of a new key. */
 export const newKeySchema = z.strictObject({
   name,
   role: keyFields.role.default("caller"),
@@ -89,10 +93,10 @@ export const newKeySchema = z.strictObject({
 
 const { role: _role, graceMs: _graceMs, ...changeable } = keyFields;
 
-/** What is to be changed of a key; what is left out stays. */
+/** Changes of a key; a setting that is left out keeps its value. */
 export const keyChangesSchema = z.strictObject(changeable).partial();
 
-/** How a secret is replaced: the old one is good for so long. */
+/** Options of a rotation. */
 export const rotationSchema = z.strictObject({ graceMs: keyFields.graceMs.default(DAY_MS) });
 
 export type NewKey = z.output<typeof newKeySchema>;

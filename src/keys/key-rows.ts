@@ -2,26 +2,26 @@ import { type Insertable, type Selectable, sql, type Transaction, type Updateabl
 import type { Database, Tables } from "../store/database.ts";
 import type { AuditTable, KeyTable } from "./key-tables.ts";
 
-/** Where PostgreSQL tells replicas that a key has changed. */
+/** The PostgreSQL channel that notifies replicas of changed keys. */
 export const KEY_CHANNEL = "sluice_keys";
 
-/** A row of the table of keys, whole. */
+/** A row of the table of keys. */
 export type KeyRow = Selectable<KeyTable>;
 
-/** A change of keys under way. What it writes is seen by others when it is over, all of it or nothing. */
+/** A running change of keys, in one transaction. */
 export interface KeyChange {
   readonly transaction: Transaction<Tables>;
-  /** Of this change: higher than that of all before. */
+  /** The revision of this change, which is higher than that of every earlier change. */
   readonly revision: number;
 }
 
-/** Runs a change of keys. Changes run one after the other, over all replicas. */
+/** Runs a change of keys in a transaction. Changes of all replicas run one after the other. */
 export async function runKeyChange<T>(
   { kysely, sqlite }: Database,
   run: (change: KeyChange) => Promise<T>,
 ): Promise<T> {
   return kysely.transaction().execute(async (transaction) => {
-    // First of all, because the lock on this row is what puts changes in order.
+    // This must be the first statement, because the lock on this row serializes changes.
     const { revision } = await transaction
       .updateTable("key_revision")
       .set((eb) => ({ revision: eb("revision", "+", 1) }))
@@ -33,7 +33,7 @@ export async function runKeyChange<T>(
   });
 }
 
-/** The lowest id of entries of the audit table for a change: they are in the order of changes, whatever clocks say. */
+/** Formats the prefix of the audit ids of a change. Audit ids sort in the order of changes, even if clocks differ. */
 export function formatAuditIdPrefix(revision: number): string {
   return String(revision).padStart(12, "0");
 }
@@ -66,12 +66,12 @@ export async function insertAudit({ transaction }: KeyChange, entry: Insertable<
   await transaction.insertInto("audit").values(entry).execute();
 }
 
-/** Whether there is any key, revoked ones included. */
+/** Whether any key exists, including revoked ones. */
 export async function hasKeys({ transaction }: KeyChange): Promise<boolean> {
   return (await transaction.selectFrom("keys").select("id").limit(1).executeTakeFirst()) !== undefined;
 }
 
-/** A key by its id, or by its name if it is not revoked. */
+/** Finds a key by its id, or by its name unless it is revoked. */
 export async function findKeyByIdOrName(
   db: Database["kysely"],
   idOrName: string,
@@ -85,12 +85,12 @@ export async function findKeyByIdOrName(
     .executeTakeFirst();
 }
 
-/** Which keys to list. */
+/** Selects the keys to list. */
 export interface KeyFilter {
   readonly owner?: string | undefined;
   readonly includeRevoked?: boolean | undefined;
   readonly limit: number;
-  /** Id of the last key of the page before. */
+  /** Id of the last key of the previous page. */
   readonly after?: string | undefined;
 }
 
@@ -102,11 +102,11 @@ export async function listKeys({ reader }: Database, filter: KeyFilter): Promise
   return query.execute();
 }
 
-/** Which entries of the audit table to list, newest first. */
+/** Selects the audit entries to list, newest first. */
 export interface AuditFilter {
   readonly keyId?: string | undefined;
   readonly limit: number;
-  /** Id of the last entry of the page before. */
+  /** Id of the last entry of the previous page. */
   readonly before?: string | undefined;
 }
 

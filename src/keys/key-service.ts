@@ -30,7 +30,7 @@ import { createSecret, digestSecret, getSecretPrefix, randomDigits } from "../ke
 
 const ID_DIGITS = 16;
 
-/** All that can be done with keys, for the command line and the admin API alike. Every change is audited. */
+/** The operations on keys, for both the command line and the admin API. Every change is recorded in the audit table. */
 export class KeyService {
   readonly #database: Database;
   readonly #now: () => number;
@@ -41,7 +41,7 @@ export class KeyService {
     this.#now = now;
   }
 
-  /** @throws GatewayError key_name_taken, or invalid_value for an expiry that has passed. */
+  /** Creates a key. @throws GatewayError key_name_taken, or invalid_value for an expiry in the past. */
   async create(input: NewKey, by: Actor): Promise<IssuedKey> {
     return runKeyChange(this.#database, (change) => this.#create(change, input, by));
   }
@@ -50,15 +50,15 @@ export class KeyService {
     return (await listKeys(this.#database, filter)).map(toManagedKey);
   }
 
-  /** @throws GatewayError key_not_found. */
+  /** Returns a key by its id or name. @throws GatewayError key_not_found. */
   async get(idOrName: string): Promise<ManagedKey> {
     return toManagedKey(await this.#find(idOrName));
   }
 
   /**
-   * Resolves the id under which the ledger records a key's requests.
+   * Resolves a key to the id under which the ledger records its requests.
    * @param idOrName id or name of a key. `env:name` (a key of the environment) and `anonymous` are ids without a row in the
-   * table of keys, and are returned as they are.
+   * table of keys, and are returned unchanged.
    * @returns undefined if no key was given.
    * @throws GatewayError key_not_found.
    */
@@ -67,7 +67,7 @@ export class KeyService {
     return (await this.get(idOrName)).id;
   }
 
-  /** @throws GatewayError key_not_found, key_name_taken, or invalid_value for a key that is revoked. */
+  /** Changes a key. @throws GatewayError key_not_found, key_name_taken, or invalid_value for a revoked key. */
   async update(idOrName: string, changes: KeyChanges, by: Actor): Promise<ManagedKey> {
     return runKeyChange(this.#database, async (change) => {
       const before = await this.#findLive(change, idOrName);
@@ -82,7 +82,7 @@ export class KeyService {
     });
   }
 
-  /** Gives a key a new secret; the old one is good for a while longer. @throws as `update`. */
+  /** Replaces the secret of a key; the old secret stays valid for `graceMs`. @throws the errors of `update`. */
   async rotate(idOrName: string, { graceMs }: Rotation, by: Actor): Promise<IssuedKey> {
     return runKeyChange(this.#database, async (change) => {
       const before = await this.#findLive(change, idOrName);
@@ -103,7 +103,10 @@ export class KeyService {
     });
   }
 
-  /** Ends a key for good. Its row stays, for the ledger. Revoking it again changes nothing. @throws key_not_found. */
+  /**
+   * Revokes a key permanently. Its row stays, because the ledger refers to it. Revoking a revoked key changes nothing.
+   * @throws GatewayError key_not_found.
+   */
   async revoke(idOrName: string, by: Actor): Promise<ManagedKey> {
     return runKeyChange(this.#database, async (change) => {
       const before = await this.#find(idOrName, change);
@@ -114,7 +117,7 @@ export class KeyService {
     });
   }
 
-  /** Changes that were made, newest first. */
+  /** Lists changes of keys, newest first. */
   async listAudit(filter: AuditFilter): Promise<AuditEntry[]> {
     return (await listAudit(this.#database, filter)).map(({ key_id, details, ...entry }) => ({
       ...entry,
@@ -123,7 +126,11 @@ export class KeyService {
     }));
   }
 
-  /** Makes an admin key and a caller's, unless there has ever been a key. Of replicas that start together one makes them. */
+  /**
+   * Creates an admin key and a caller key if no key has ever existed. If several replicas start at the same time, only one
+   * creates them.
+   * @returns undefined if any key exists.
+   */
   async createFirstKeys(by: Actor): Promise<{ admin: IssuedKey; caller: IssuedKey } | undefined> {
     return runKeyChange(this.#database, async (change) => {
       if (await hasKeys(change)) return undefined;
@@ -177,7 +184,7 @@ export class KeyService {
   async #findLive(change: KeyChange, idOrName: string): Promise<KeyRow> {
     const row = await this.#find(idOrName, change);
     if (row.revoked_at !== null)
-      throw new GatewayError("invalid_value", "The key is revoked for good; create a new one.", {
+      throw new GatewayError("invalid_value", "The key is revoked permanently; create a new one.", {
         param: "key",
       });
     return row;
@@ -190,7 +197,7 @@ export class KeyService {
 
   #refusePast(expiresAt: number | null | undefined): void {
     if (typeof expiresAt === "number" && expiresAt <= this.#now())
-      throw new GatewayError("invalid_value", "The expiry has passed; give a time to come.", {
+      throw new GatewayError("invalid_value", "The expiry is in the past; use a time in the future.", {
         param: "expires_at",
       });
   }

@@ -7,7 +7,10 @@ import { toManagedKey } from "./managed-key.ts";
 const LISTEN_AGAIN_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 3_000;
 
-/** Creates what a cache of keys needs of a database. @param databaseUrl of PostgreSQL, which tells of changes. */
+/**
+ * Creates the source of a key cache.
+ * @param databaseUrl URL of PostgreSQL, which sends notifications of changes; undefined for SQLite, which does not.
+ */
 export function createKeySource(database: Database, databaseUrl: string | undefined): KeySource {
   return {
     findByDigest: (digest) => findByDigest(database, digest),
@@ -18,7 +21,7 @@ export function createKeySource(database: Database, databaseUrl: string | undefi
   };
 }
 
-/** Finds the key with this secret, now or before its last rotation. @param digest as 64 hexadecimal digits. */
+/** Finds the key with this current or previous secret. @param digest as 64 hexadecimal digits. */
 async function findByDigest({ kysely }: Database, digest: string): Promise<CachedKey | undefined> {
   const row = await kysely
     .selectFrom("keys")
@@ -28,7 +31,7 @@ async function findByDigest({ kysely }: Database, digest: string): Promise<Cache
   return row && toCachedKey(row);
 }
 
-/** Converts a row to what the authentication of requests needs of it. */
+/** Converts a row to the fields that authentication needs. */
 function toCachedKey(row: KeyRow): CachedKey {
   const key = toManagedKey(row);
   const { id, name, role, models, onDisconnect } = key;
@@ -47,7 +50,7 @@ async function listChangedSince({ kysely }: Database, revision: number): Promise
   return rows.map(({ id }) => id);
 }
 
-/** Reads what changed keys last, of all and up to a revision: one statement, so that it is true of one moment. */
+/** Reads the last change, and the last change up to a revision, in one statement and so in one consistent snapshot. */
 async function readHistory({ kysely }: Database, revision: number): Promise<KeyHistory> {
   return kysely
     .selectFrom("key_revision")
@@ -66,10 +69,10 @@ async function readHistory({ kysely }: Database, revision: number): Promise<KeyH
     .executeTakeFirstOrThrow();
 }
 
-/** Writes when keys were last used. @param usedAt ids to ms since 1970. */
+/** Saves when keys were last used. @param usedAt ms since 1970 by key id. */
 async function saveLastUsed({ kysely }: Database, usedAt: ReadonlyMap<string, number>): Promise<void> {
   await kysely.transaction().execute(async (transaction) => {
-    // In the order of their ids: replicas that write the same rows must not wait for each other in a circle.
+    // In the order of ids: replicas that lock the same rows in different orders would deadlock.
     for (const [id, at] of [...usedAt].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
       await transaction
         .updateTable("keys")
@@ -82,9 +85,9 @@ async function saveLastUsed({ kysely }: Database, usedAt: ReadonlyMap<string, nu
 }
 
 /**
- * Listens for changes of keys that other replicas make, where the database can tell of them.
+ * Listens for changes of keys by other replicas, if the database sends notifications.
  * @param changed called for every change, and whenever changes may have been missed.
- * @returns ends it.
+ * @returns a function that stops listening.
  */
 function listenForChanges(databaseUrl: string | undefined, changed: () => void): () => void {
   if (databaseUrl === undefined) return () => {};
@@ -118,7 +121,7 @@ async function listen(connectionString: string, changed: () => void, stopped: Ab
     await client.query(`listen ${KEY_CHANNEL}`);
     changed();
   } catch {
-    // Polling sees what is missed meanwhile.
+    // Polling finds the changes that are missed until then.
     again();
   }
 }

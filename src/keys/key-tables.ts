@@ -1,7 +1,7 @@
-// The tables of keys as Kysely sees them, alike in SQLite and PostgreSQL. Times are ms since 1970 (UTC), booleans are 0 or 1,
-// lists and objects are JSON as text.
+// Kysely's types of the tables of keys, which are the same in SQLite and PostgreSQL. Times are ms since 1970 (UTC), booleans
+// are 0 or 1, lists and objects are JSON as text.
 
-/** A gateway key. Its secret is not here: only the SHA-256 digest of it, as 64 hexadecimal digits. */
+/** Gateway keys. Instead of a secret, the table contains its SHA-256 digest as 64 hexadecimal digits. */
 export interface KeyTable {
   id: string;
   name: string;
@@ -9,10 +9,10 @@ export interface KeyTable {
   /** JSON object of strings. */
   metadata: string;
   role: "caller" | "admin";
-  /** The first characters of the secret, for people to tell keys apart. */
+  /** The first characters of the secret, by which people recognise a key. */
   prefix: string;
   digest: string;
-  /** After a rotation: the secret of before, and until when it is good. */
+  /** Digest of the secret before the last rotation, which is valid until `previous_until`. */
   previous_digest: string | null;
   previous_until: number | null;
   created_at: number;
@@ -20,20 +20,20 @@ export interface KeyTable {
   expires_at: number | null;
   disabled: number;
   revoked_at: number | null;
-  /** JSON list of globs on model names; null allows every model. */
+  /** JSON list of glob patterns for model ids; null allows every model. */
   models: string | null;
   on_disconnect: "cancel" | "drain";
-  /** Of the last change, counted over all keys: whoever knows revision n has only to read what is above it. */
+  /** Number of the key's last change. All keys share one sequence, so a cache reads only rows above its own revision. */
   revision: number;
 }
 
-/** One row: the highest revision given to a key. Locking it puts all changes of keys in one order. */
+/** A table of one row: the revision of the last change. Its lock serializes changes of keys. */
 export interface KeyRevisionTable {
   id: number;
   revision: number;
 }
 
-/** Who changed what. Only ever added to. */
+/** Changes of keys. Rows are never updated or deleted. */
 export interface AuditTable {
   id: string;
   at: number;
@@ -41,9 +41,9 @@ export interface AuditTable {
   actor: string;
   action: string;
   key_id: string | null;
-  /** JSON object of what was changed, never a secret. */
+  /** JSON object of the changed fields; never contains a secret. */
   details: string;
-  /** Address of the caller, or user and host of the command line. */
+  /** Address of the client, or user and host of the command line. */
   source: string;
 }
 

@@ -2,7 +2,7 @@ import type { CallerKey } from "../auth/caller-key.ts";
 import type { KeyChanges, NewKey } from "./key-input.ts";
 import type { KeyRow } from "./key-rows.ts";
 
-/** A key as its managers see it: what requests need of it, and the rest of its row but for digests. Nobody but its holder knows the secret. */
+/** All properties of a key except its digests, for the admin API and the command line. */
 export interface ManagedKey extends CallerKey {
   readonly owner: string | null;
   readonly metadata: Readonly<Record<string, string>>;
@@ -10,20 +10,20 @@ export interface ManagedKey extends CallerKey {
   readonly prefix: string;
   /** Times are ms since 1970, UTC. */
   readonly createdAt: number;
-  /** To within some seconds. */
+  /** Accurate to some seconds. */
   readonly lastUsedAt: number | null;
   readonly expiresAt: number | null;
   readonly disabled: boolean;
   readonly revokedAt: number | null;
-  /** After a rotation: until when the secret of before is good. */
+  /** Time until which the secret before the last rotation is valid. */
   readonly previousSecretUntil: number | null;
 }
 
-/** Who makes a change, for the audit table. */
+/** The author of a change, for the audit table. */
 export interface Actor {
   /** Id of an admin key, `cli` or `first-start`. */
   readonly actor: string;
-  /** Address of the caller, or user and host of the command line. */
+  /** Address of the client, or user and host of the command line. */
   readonly source: string;
 }
 
@@ -33,7 +33,7 @@ export interface IssuedKey {
   readonly secret: string;
 }
 
-/** A change that was made. */
+/** One recorded change of a key. */
 export interface AuditEntry {
   readonly id: string;
   /** ms since 1970. */
@@ -41,12 +41,12 @@ export interface AuditEntry {
   readonly actor: string;
   readonly action: string;
   readonly keyId: string | null;
-  /** What was changed, from what to what; never a secret. */
+  /** The changed fields with their old and new values; never a secret. */
   readonly details: Readonly<Record<string, unknown>>;
   readonly source: string;
 }
 
-/** What can be set of a key, as columns. What is left out is not among them. */
+/** Converts the settings of a key to columns. A setting that is left out is undefined. */
 export function toKeyColumns(settings: KeyChanges | NewKey): Pick<KeyRow, SettingColumn> {
   const { models, metadata, disabled } = settings;
   const row = {
@@ -59,7 +59,7 @@ export function toKeyColumns(settings: KeyChanges | NewKey): Pick<KeyRow, Settin
     disabled: disabled === undefined ? undefined : Number(disabled),
     on_disconnect: settings.onDisconnect,
   };
-  // Kysely leaves out what is undefined.
+  // Kysely ignores columns that are undefined.
   return row as Pick<KeyRow, SettingColumn>;
 }
 
@@ -73,7 +73,7 @@ type SettingColumn =
   | "disabled"
   | "on_disconnect";
 
-/** A row as a key. */
+/** Converts a row to a key. */
 export function toManagedKey(row: KeyRow): ManagedKey {
   return {
     id: row.id,
@@ -93,7 +93,7 @@ export function toManagedKey(row: KeyRow): ManagedKey {
   };
 }
 
-/** The fields that differ, each with its value before and after. There is no secret among the fields of a key. */
+/** Returns the fields that differ, with their old and new values. No field of a key contains a secret. */
 export function diffKeys(before: KeyRow, after: KeyRow): Record<string, { from: unknown; to: unknown }> {
   const [old, now] = [toManagedKey(before), toManagedKey(after)];
   const fields = Object.keys(old) as (keyof ManagedKey)[];

@@ -1,19 +1,20 @@
 import { LRUCache } from "lru-cache";
+import { boundCache } from "./cache-bound.ts";
 
-/** A caller is dropped only when this many others have exceeded the limit after it, which takes as many addresses. */
+/** A blocked caller is evicted after this many other callers have exceeded the limit, which takes as many addresses. */
 const CALLERS_MAX = 50_000;
 
-/** The callers that have exceeded a limit, each until its window ends. Times are those of `performance.now()`. */
+/** Callers that have exceeded a limit, each until its window ends. Times are from `performance.now()`. */
 export class BlockedCallers {
-  /** When each window ends. Read with `peek`, so that the caller that was added first is dropped first. */
-  readonly #endsAt = new LRUCache<string, number>({ max: CALLERS_MAX });
+  /** End of each caller's window. Read with `peek`, which does not refresh an entry, so that the oldest is evicted first. */
+  readonly #endsAt = new LRUCache<string, number>(boundCache(CALLERS_MAX));
 
-  /** @param forMs how long the caller's window still lasts, in ms. */
+  /** @param forMs remaining time of the caller's window, in ms. */
   add(caller: string, forMs: number): void {
     this.#endsAt.set(caller, performance.now() + forMs);
   }
 
-  /** @returns how long the caller's window still lasts, in ms; 0 if the caller has not exceeded the limit. */
+  /** @returns the remaining time of the caller's window in ms; 0 if the caller has not exceeded the limit. */
   remainingMs(caller: string): number {
     const endsAt = this.#endsAt.peek(caller);
     if (endsAt === undefined) return 0;

@@ -2,14 +2,14 @@ import { GatewayError } from "../errors.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import type { BodyBudget } from "../http/read-body.ts";
 
-/** While less than this part of the budget is left, {@link CALLER_PART} applies. */
+/** The share limit of {@link CALLER_PART} applies while less than this part of the budget is free. */
 const RESERVED_PART = 1 / 4;
-/** No caller may hold more than this part of the budget while little is left. */
+/** The part of the budget that one caller may hold while little is free. */
 const CALLER_PART = 1 / 16;
 
 /**
- * The memory that bodies of requests may take together. A body counts from the arrival of its bytes until nothing holds it:
- * a large one has been written to upstream, the request of a small one has ended.
+ * Limits the total size of request bodies in memory. Bytes count from their arrival until the body is released: a large body
+ * when it has been written to upstream, a small one when its request has ended.
  */
 export class BodyMemory implements BodyBudget {
   readonly #maxBytes: number;
@@ -19,7 +19,7 @@ export class BodyMemory implements BodyBudget {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes that are counted now. */
+  /** Total size of the bodies held now. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
@@ -30,7 +30,7 @@ export class BodyMemory implements BodyBudget {
     if (!isShort) return undefined;
     return new GatewayError(
       "overloaded",
-      "The gateway holds as many bytes of request bodies as it may; try again shortly.",
+      "The gateway has reached its memory limit for request bodies; try again shortly.",
     );
   }
 
@@ -49,7 +49,7 @@ export class BodyMemory implements BodyBudget {
     context.bodyBytesHeld = 0;
   }
 
-  /** Whether the caller would hold more than its share, so that one caller cannot take what is left for the others. */
+  /** Whether the caller would exceed its share, which keeps the last quarter of the budget available to other callers. */
   #exceedsShare({ holdings }: RequestContext, bytes: number): boolean {
     return (holdings?.bodyBytes ?? 0) + bytes > this.#maxBytes * CALLER_PART;
   }

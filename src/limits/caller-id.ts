@@ -3,16 +3,16 @@ import type { FastifyRequest } from "fastify";
 import { getClientAddress } from "../http/client-address.ts";
 
 /**
- * The caller's address as limits see it: one /64 network of IPv6 is one caller, or addresses could be changed at will. Read
- * it before the first `await`: a connection that was reset has no address.
+ * Returns the address by which limits count a caller. All addresses of an IPv6 /64 network count as one, because a client
+ * can use any of them. Call this function before the first `await`: a connection that has been reset has no address.
  */
 export function getLimitAddress(request: FastifyRequest): string {
   return normalizeIP(getClientAddress(request));
 }
 
 /**
- * Names the caller for limits on what one caller may hold at once: its gateway key, or its address without one. Keys that
- * callers bring themselves say nothing, because they can be invented.
+ * Returns the caller for limits on concurrent requests and memory: the id of the gateway key, or the address if there is
+ * none. In own-key mode a key does not identify a caller, because a client can invent any number of keys.
  */
 export function getCallerId(request: FastifyRequest): string {
   return request.context.keyId ?? getLimitAddress(request);

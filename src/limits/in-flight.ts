@@ -4,17 +4,18 @@ import type { UploadLimit } from "../http/read-body.ts";
 
 const NONE = -1;
 
-/** This part of the places is kept for callers that hold few of them. */
+/** The part of the places that is reserved for callers with few requests in flight. */
 const RESERVED_PART = 1 / 4;
-/** Bodies that are still arriving may take this part of the places, and of what one caller may hold. */
+/** The part of all places, and of the places of one caller, that requests may hold while their bodies are arriving. */
 const UPLOADS_PART = 1 / 4;
 
 /**
- * Bounds how many chat completions are under way at once, their bodies included, because neither Node nor undici does.
- * A place is taken before the body is read and given back when the connection has let go of the answer.
+ * Limits the number of chat completions in flight, because neither Node nor undici does. A request takes a place before its
+ * body is read, and leaves it when the connection has released the response.
  *
- * One caller may take what nobody else uses, but not the last quarter: there a caller that holds `maxPerCaller` places gets
- * no more. Requests whose bodies are still arriving are bounded by the same rule, at a quarter of the numbers.
+ * One caller may take any number of places until only the last quarter is free; from then on, a caller that holds
+ * `maxPerCaller` places gets no more. The same rule, with a quarter of both limits, applies to requests whose bodies are
+ * still arriving.
  */
 export class InFlight implements UploadLimit {
   readonly #max: number;
@@ -23,17 +24,18 @@ export class InFlight implements UploadLimit {
   readonly #maxUploadsPerCaller: number;
   #uploads = 0;
   /**
-   * An array, of which each request knows its place. A Set leaves a table behind whenever so many have come and gone, and
-   * each table points to the next: once one of them was old, the garbage collector copied every request around.
+   * An array in which each request knows its index. A Set is slower here: it replaces its internal table after many
+   * additions and deletions, each old table refers to the next one, and once an old table is in the old generation, the
+   * garbage collector copies every request.
    */
   readonly #places: RequestContext[] = [];
-  /** By caller id. Counted as requests come and go: to go through thousands of places takes longer than to answer a request. */
+  /** Counts by caller id, updated with each request: iterating over thousands of places takes longer than a response. */
   readonly #holdings = new Map<string, CallerHoldings>();
   #whenEmpty: (() => void) | undefined = undefined;
 
   /**
-   * @param max how many places there are.
-   * @param maxPerCaller how many of them one caller may hold when few are left.
+   * @param max number of places.
+   * @param maxPerCaller number of places that one caller may hold when few are free.
    */
   constructor(max: number, maxPerCaller = max) {
     this.#max = max;
@@ -42,27 +44,27 @@ export class InFlight implements UploadLimit {
     this.#maxUploadsPerCaller = Math.ceil(maxPerCaller * UPLOADS_PART);
   }
 
-  /** How many places are taken. */
+  /** Number of places taken. */
   get count(): number {
     return this.#places.length;
   }
 
-  /** How many of them wait for bodies that are still arriving. */
+  /** Number of places taken by requests whose bodies are still arriving. */
   get uploads(): number {
     return this.#uploads;
   }
 
   /**
-   * Takes a place, unless the caller has left while it was being let in: nobody would give that place back.
-   * @throws GatewayError 503 when every place is taken, 429 when the caller has its share of them and few are left.
+   * Takes a place. A request that has ended during authentication takes none, because nothing would release it.
+   * @throws GatewayError 503 if every place is taken, 429 if few are free and the caller holds its share.
    */
   enter(context: RequestContext): void {
-    if (context.hasEnded) throw new GatewayError("bad_request", "The caller has left.");
+    if (context.hasEnded) throw new GatewayError("bad_request", "The client has disconnected.");
     const free = this.#max - this.#places.length;
     if (free <= 0) {
       throw new GatewayError(
         "overloaded",
-        "The gateway has as many requests in flight as it may; try again shortly.",
+        "The gateway has reached its limit of requests in flight; try again shortly.",
       );
     }
     const holdings = this.#holdings.get(context.callerId) ?? { requests: 0, uploads: 0, bodyBytes: 0 };
@@ -82,7 +84,7 @@ export class InFlight implements UploadLimit {
     if (free <= 0) {
       return new GatewayError(
         "overloaded",
-        "The gateway receives as many request bodies at once as it may; try again shortly.",
+        "The gateway has reached its limit of request bodies that arrive at once; try again shortly.",
       );
     }
     const { holdings } = context;
@@ -105,7 +107,7 @@ export class InFlight implements UploadLimit {
     if (context.holdings) context.holdings.uploads--;
   }
 
-  /** Gives the place back, if there is one. */
+  /** Releases the place of a request, if it has one. */
   leave(context: RequestContext): void {
     if (context.inFlightIndex === NONE) return;
     this.endUpload(context);
@@ -119,7 +121,7 @@ export class InFlight implements UploadLimit {
     if (this.#places.length === 0) this.#whenEmpty?.();
   }
 
-  /** Waits until no place is taken: an answer can be read on, for its bill, when its connection is long gone. */
+  /** Waits until no place is taken. A drained response holds its place long after its client has disconnected. */
   async waitUntilEmpty(): Promise<void> {
     if (this.#places.length === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -127,9 +129,9 @@ export class InFlight implements UploadLimit {
     await promise;
   }
 
-  /** Ends everything that is still under way, because the process ends. */
+  /** Aborts all requests in flight, because the process exits. */
   abortAll(): void {
-    // Of a copy: whoever is cut may leave at once.
+    // Iterates over a copy, because an aborted request may leave its place at once.
     for (const context of this.#places.slice()) {
       context.abort(
         context.activeResponse
@@ -140,7 +142,7 @@ export class InFlight implements UploadLimit {
   }
 }
 
-/** Whether what is left is kept for callers that hold few. Of fewer than four places none is. */
+/** Whether the free places are reserved for callers that hold few. With fewer than four places, none is reserved. */
 function isReserved(free: number, max: number): boolean {
   return free <= Math.floor(max * RESERVED_PART);
 }

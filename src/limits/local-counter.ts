@@ -1,15 +1,16 @@
 import { LRUCache } from "lru-cache";
+import { boundCache } from "./cache-bound.ts";
 
-/** How many callers a process counts at once. A caller whose window is dropped starts a new one. */
+/** Maximum number of callers that a process counts. A caller whose window is evicted starts a new one. */
 const CALLERS_MAX = 50_000;
 
 interface Window {
   count: number;
-  /** In terms of `performance.now()`: the clock of the machine can be set, and would then lock callers out or in. */
+  /** Time from `performance.now()`: setting the system clock would end a window early or keep a caller blocked. */
   readonly endsAt: number;
 }
 
-/** A caller's requests in its window, the present one included, and how long the window still lasts, in ms. */
+/** Number of a caller's requests in its window, including the current one, and the remaining time of the window in ms. */
 export interface WindowCount {
   readonly count: number;
   readonly resetMs: number;
@@ -18,14 +19,14 @@ export interface WindowCount {
 /** Counts requests per caller in fixed windows, in the memory of this process. */
 export class LocalCounter {
   readonly #windowMs: number;
-  /** By caller. Read with `peek`, so that the window that began first is dropped first. */
-  readonly #windows = new LRUCache<string, Window>({ max: CALLERS_MAX });
+  /** Windows by caller. Read with `peek`, which does not refresh an entry, so that the oldest window is evicted first. */
+  readonly #windows = new LRUCache<string, Window>(boundCache(CALLERS_MAX));
 
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
   }
 
-  /** Counts one request of a caller, whose window begins with it unless one is open. */
+  /** Counts one request of a caller. It begins a new window unless the caller has one that has not ended. */
   count(caller: string): WindowCount {
     const now = performance.now();
     let window = this.#windows.peek(caller);

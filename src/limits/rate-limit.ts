@@ -4,35 +4,35 @@ import type { RedisStore } from "../store/redis.ts";
 import { BlockedCallers } from "./blocked-callers.ts";
 import { type WindowCount, LocalCounter } from "./local-counter.ts";
 
-/** SDKs ignore a `retry-after` above this. */
+/** SDKs ignore a `retry-after` above 60 s. */
 const RETRY_AFTER_MAX_MS = 60_000;
 
-/** Counts requests of the same caller in a fixed window of time. */
+/** Limits the requests of each caller in a fixed window of time. */
 export interface Limit {
   /**
    * Counts one request. @param reply gets the `x-ratelimit-*` headers, if given.
-   * @throws GatewayError 429 when there were too many.
+   * @throws GatewayError 429 if the caller has exceeded the limit.
    */
   consume(caller: string, reply?: FastifyReply): Promise<void>;
-  /** Whether this process has seen the caller exceed the limit in its present window. Counts nothing and asks nobody. */
+  /** Whether this process knows that the caller has exceeded the limit in its current window. Uses no Redis. */
   isExceededBy(caller: string): boolean;
 }
 
 export interface LimitOptions {
-  /** Tells the counters of one limit from those of another in the same Redis. */
+  /** Distinguishes the counters of this limit from those of other limits in the same Redis. */
   readonly name: string;
-  /** Requests per window; 0 counts nothing. */
+  /** Requests per window; 0 disables the limit. */
   readonly max: number;
   readonly windowMs: number;
-  /** Where replicas count together; undefined counts in this process. */
+  /** The Redis in which all replicas count; undefined: this process counts alone. */
   readonly redis: RedisStore | undefined;
-  /** Whether a caller seen to exceed the limit is refused until its window ends without asking Redis again. */
+  /** Whether a caller that has exceeded the limit is refused without a Redis command until its window ends. */
   readonly refusesFromMemory?: boolean;
 }
 
 /**
- * Makes a limit. The window is fixed: across its boundary up to twice `max` can pass. While Redis fails, this process counts
- * by itself, so that an outage neither stops callers nor sets them free.
+ * Creates a limit with fixed windows, so up to twice `max` requests can pass around the boundary of two windows. While Redis
+ * fails, this process counts alone, so that an outage neither blocks callers nor lifts their limit.
  */
 export function createLimit(options: LimitOptions): Limit {
   if (options.max === 0) return { consume: () => Promise.resolve(), isExceededBy: () => false };
@@ -99,7 +99,7 @@ class FixedWindowLimit implements Limit {
   }
 }
 
-/** Both families of names: the common one, in seconds, and OpenAI's. */
+/** Creates the rate limit headers under both the common names, in seconds, and the names that OpenAI uses. */
 function createLimitHeaders(max: number, remaining: number, resetMs: number): Record<string, string> {
   const [limit, left, reset] = [String(max), String(remaining), String(Math.ceil(resetMs / 1000))];
   return {

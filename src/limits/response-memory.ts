@@ -4,26 +4,26 @@ import { getCallerId } from "./caller-id.ts";
 
 /** An eighth of 1 GiB. */
 const MAX_BYTES = 134_217_728;
-/** A longer response is sent to a caller that holds none. */
+/** A response that alone exceeds this limit is still sent if the caller holds no other response. */
 const MAX_BYTES_PER_CALLER = MAX_BYTES / 4;
-/** Shorter responses are not counted: health checks and errors are sent whatever else is held. */
+/** Responses up to this size are not counted, so that health checks and errors are always sent. */
 const SHORT_BYTES = 4_096;
 
 /**
- * Bounds the bytes of the gateway's own responses, such as lists of models and admin reports, that wait for clients to read
- * them. A response that exceeds the bound is replaced by 503 `overloaded`. A Buffer that several responses share counts
- * once. Streams and relayed responses are not counted, because they are read no faster than their clients read.
+ * Limits the total size of the gateway's own responses, such as lists of models and admin reports, that clients have not
+ * read yet. A response that exceeds the limit is replaced by 503 `overloaded`. A Buffer that several responses share counts
+ * once. Streams and relayed responses are not counted, because back pressure limits them.
  */
 export function limitResponseMemory(app: FastifyInstance): void {
   const held = new HeldPayloads();
   app.addHook("onSend", (request, reply, payload, done) => {
     const isWhole = typeof payload === "string" || Buffer.isBuffer(payload);
-    // Of a response that has ended already, the end would not be reported again.
+    // A response that has ended emits no further "close" event, so its bytes would never be released.
     if (!isWhole || payload.length <= SHORT_BYTES || request.context.hasEnded) {
       done();
       return;
     }
-    // Equal strings are not shared.
+    // A string has no identity: equal strings count separately.
     const identity = typeof payload === "string" ? {} : payload;
     if (!held.add(identity, getCallerId(request), payload.length)) {
       done(createRefusal());
@@ -35,7 +35,7 @@ export function limitResponseMemory(app: FastifyInstance): void {
 }
 
 interface HeldPayload {
-  /** Whose response held it first. */
+  /** The caller of the first response that holds it, to which its bytes are counted. */
   readonly callerId: string;
   readonly bytes: number;
   responses: number;
@@ -46,7 +46,7 @@ class HeldPayloads {
   readonly #bytesByCaller = new Map<string, number>();
   readonly #payloads = new Map<object, HeldPayload>();
 
-  /** @returns false if a bound would be exceeded; then nothing is added. */
+  /** Adds a response. @returns false, without adding it, if a limit would be exceeded. */
   add(identity: object, callerId: string, bytes: number): boolean {
     const shared = this.#payloads.get(identity);
     if (shared) {
@@ -62,7 +62,7 @@ class HeldPayloads {
     return true;
   }
 
-  /** Ends one response that holds the payload. */
+  /** Removes one response that holds the payload. */
   remove(identity: object): void {
     const payload = this.#payloads.get(identity);
     if (!payload || --payload.responses > 0) return;
@@ -78,6 +78,6 @@ class HeldPayloads {
 function createRefusal(): GatewayError {
   return new GatewayError(
     "overloaded",
-    "Too many responses wait for their clients to read them; read yours to the end and try again.",
+    "Too many responses of this gateway are still unread; read yours to the end and try again.",
   );
 }

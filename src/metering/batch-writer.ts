@@ -2,72 +2,80 @@ import { type RequestRow, STATE } from "./record.ts";
 import { ENTRY, readEntries } from "./journal/format.ts";
 import type { Journal, Segment } from "./journal/journal.ts";
 
-/** How long rows are queued. */
+/** How long rows stay queued before they are written. */
 interface Delays {
-  /** How long a row may wait for others of its batch. */
+  /** Time between two flushes. */
   readonly flushEveryMs: number;
-  /** The row of a request in flight is written this long after its start: by then most have ended, and are written once. */
+  /**
+   * Delay before the row of an in-flight request is written. Most requests end sooner, so their rows are written only once.
+   */
   readonly openAfterMs: number;
 }
 
-/** With the time a write takes, the row of a request that has ended is in the database within 200 ms. */
+/** Including the write itself, the row of an ended request is in the database within 200 ms. */
 const WITH_JOURNAL: Delays = { flushEveryMs: 150, openAfterMs: 1_000 };
 /**
- * Where the journal is lost with its process, the database has to have every request within 250 ms of its start, and its
- * generation within 250 ms of the head: at most 50 ms until a row is due, 50 ms until the next flush, and 150 ms for writes.
+ * If the journal is lost with its process, only the database accounts for a request. It therefore receives each request
+ * within 250 ms of its start, and each generation id within 250 ms of the response head: at most 50 ms until the row is due,
+ * 50 ms until the next flush, and 150 ms for writes.
  */
 const WITHOUT_JOURNAL: Delays = { flushEveryMs: 50, openAfterMs: 50 };
-/** A write that takes longer may hang, so that rows go to the journal. Until then they wait for its end. */
+/**
+ * A write that takes longer than this counts as hanging: its rows, and those that become due, are spilled to the journal.
+ */
 const WRITE_HANGS_AFTER_MS = 100;
-/** How many rows are written at once, so that no write holds up what else the process does. */
+/** Maximum rows per write, so that no write blocks the event loop for long. */
 const BATCH_MAX = 1_000;
-/** How long a database that has failed is left alone. */
+/** Pause after a failed write. */
 const RETRY_AFTER_MS = 1_000;
 
-/** A request whose row the database does not have as it is now. */
+/** A row that has changed since it was last written to the database. */
 export interface PendingRow {
-  /** Returns the row as it is now. */
+  /** Returns the current content of the row. */
   toRow(): RequestRow;
+  /** Whether the request has ended. */
   readonly hasEnded: boolean;
-  /** ms since 1970. */
+  /** Start of the request, in ms since 1970. */
   readonly startedAt: number;
-  /** Whether it is in the queue of the writer, which sets this. */
+  /** Whether the row is in the queue of the batch writer. Only the batch writer sets this. */
   isQueued: boolean;
-  /** Releases its entries in the journal. May be called again. */
+  /** Releases the journal entries of the request. Further calls have no effect. */
   release(): void;
 }
 
 export interface BatchWriterOptions {
   readonly journal: Journal;
-  /** Whether another process can recover the journal; otherwise open rows are written sooner. */
+  /** Whether another process can recover the journal. If not, open rows are written sooner. */
   readonly isJournalPersistent: boolean;
-  /** Writes rows of which no two have the same id, all or none; fails only when the database does. */
+  /** Writes rows with distinct ids, all or none. Rejects only if the database fails. */
   readonly write: (rows: readonly RequestRow[]) => Promise<unknown>;
-  /** Called with the number of lines of the journal that could not be read: they may have been rows. */
+  /** Called with the number of journal lines that could not be read and may have been rows. */
   readonly onDamagedLines: (count: number) => void;
-  /** Called when the database begins to fail, and when it works again. */
+  /** Called when writes begin to fail, and when they succeed again. */
   readonly onHealth: (isHealthy: boolean, error?: unknown) => void;
 }
 
 /**
- * Writes rows to the database, in batches, so that no request waits for it. While the database fails or cannot keep up, the
- * rows of requests that have ended are spilled to the journal, and replayed to the database later. A timer flushes what is
- * due as long as there are rows to write. States:
+ * Writes rows to the database in batches, so that no request waits for the database. While the database fails or is too
+ * slow, the rows of ended requests are spilled to the journal and replayed to the database later. A timer flushes the due
+ * rows until no rows are left to write. States:
  *
- * - `idle`: no write is in progress. Next: writing, at a flush.
- * - `writing`: one write is in progress. Next: flush due or hanging, at a flush; idle, at its end; backing off, if it failed.
- * - `flush due`: a flush came within 100 ms of the start of the write, and waits for its end. Next: hanging, at a later flush;
- *   idle or backing off, at the end of the write, with a flush at once.
- * - `hanging`: the write takes longer. Its rows have been spilled, and a flush spills what is due. Next: as for flush due.
- * - `backing off`: the last write failed. A flush spills what is due. Next: idle, at a flush when a second has passed.
+ * - `idle`: no write is in progress. Next: `writing` at a flush.
+ * - `writing`: a write is in progress. Next: `flush due` or `hanging` at a flush; `idle` when the write ends; `backing off`
+ *   when the write fails.
+ * - `flush due`: the timer fired within 100 ms of the start of the write, so the flush waits for the write to end. Next:
+ *   `hanging` at a later flush; `idle` or `backing off` when the write ends, followed at once by the flush.
+ * - `hanging`: the write takes longer than 100 ms. Its rows have been spilled, and a flush spills the due rows. Next: `idle` or
+ *   `backing off` when the write ends.
+ * - `backing off`: the last write failed. A flush spills the due rows. Next: `idle` at the first flush after one second.
  */
 export class BatchWriter {
   readonly #options: BatchWriterOptions;
   readonly #delays: Delays;
   #state: "idle" | "writing" | "flush due" | "hanging" | "backing off" = "idle";
-  /** An array in which some are no longer queued, for what a Set does to the garbage collector; see `InFlight`. */
+  /** May contain rows that are no longer queued. An array, because a Set costs more garbage collection; see `InFlight`. */
   #queued: PendingRow[] = [];
-  /** Of the write in progress, those that neither the database nor the journal has yet. */
+  /** Rows of the write in progress that are neither in the database nor spilled to the journal yet. */
   #writing: readonly PendingRow[] = [];
   #writeStartedAt = 0;
   #writeEnd: Promise<void> = Promise.resolve();
@@ -91,7 +99,7 @@ export class BatchWriter {
     this.#scheduleFlush();
   }
 
-  /** Writes all rows to the database now, or spills those that it does not take. */
+  /** Writes all rows to the database now. Spills the rows that cannot be written. */
   async close(): Promise<void> {
     await this.#waitForWrites();
     this.#startWrite(this.#dequeue(Infinity));
@@ -99,7 +107,7 @@ export class BatchWriter {
     clearTimeout(this.#flushTimer);
   }
 
-  /** Waits for the end of the write, and of one that follows it at once. */
+  /** Waits for the write in progress, and for a write that a due flush starts after it. */
   async #waitForWrites(): Promise<void> {
     while (this.#isWriting()) await this.#writeEnd;
   }
@@ -121,7 +129,7 @@ export class BatchWriter {
     }, this.#delays.flushEveryMs);
   }
 
-  /** @param openBefore requests in flight stay queued if they started later. */
+  /** Removes the due rows from the queue. @param openBefore in-flight requests that started later stay queued. */
   #dequeue(openBefore: number): PendingRow[] {
     const due: PendingRow[] = [];
     const left: PendingRow[] = [];
@@ -160,13 +168,13 @@ export class BatchWriter {
 
   async #finishWrite(write: Promise<"idle" | "backing off">): Promise<void> {
     const next = await write;
-    const isFlushDue = this.#state !== "writing";
+    const isFlushDue = this.#state === "flush due";
     this.#state = next;
     this.#writing = [];
     if (isFlushDue) this.#flush();
   }
 
-  /** Writes rows that have changed, then replays those that were spilled. @returns the next state. */
+  /** Writes the changed rows, then replays the spilled ones. @returns the next state. */
   async #writeBatch(batch: readonly PendingRow[]): Promise<"idle" | "backing off"> {
     let written = 0;
     this.#writing = batch;
@@ -189,7 +197,7 @@ export class BatchWriter {
   async #write(pending: readonly PendingRow[]): Promise<void> {
     const rows = pending.map((row) => row.toRow());
     await this.#options.write(rows);
-    // A request may have ended while its row was written as an open one.
+    // A request may have ended while its row was written as open. Its final row is not written yet, so it is not released.
     for (const [index, row] of pending.entries()) if (rows[index]?.state !== STATE.open) row.release();
   }
 
@@ -208,7 +216,7 @@ export class BatchWriter {
     if (damagedLines > 0) onDamagedLines(damagedLines);
   }
 
-  /** Spills the rows of a write that may hang, too: the database does not take them twice. */
+  /** Spills the rows of a hanging write. If the write succeeds after all, the database ignores their replay. */
   #spillWriting(): void {
     const ended = this.#writing.filter((row) => row.hasEnded);
     this.#writing = [];
@@ -219,7 +227,7 @@ export class BatchWriter {
     }
   }
 
-  /** Appends the rows of requests that have ended to the journal; the others are queued again. */
+  /** Appends the rows of ended requests to the journal and queues the others again. */
   #spill(batch: readonly PendingRow[]): void {
     const ended = batch.filter((row) => row.hasEnded);
     for (const row of batch) if (!row.hasEnded) this.#queue(row);
@@ -227,12 +235,12 @@ export class BatchWriter {
       this.#options.journal.spill(ended.map((row) => row.toRow()));
       for (const row of ended) {
         row.release();
-        // It may have ended while it was being written: then it was queued a second time.
+        // A request that ended while its row was being written was queued a second time.
         row.isQueued = false;
       }
     } catch (error) {
-      // Neither takes them: they stay in memory, which is bounded because no request starts without a journal. The database
-      // is tried again as soon as it may be: a full disk can depend on it.
+      // Neither the database nor the journal accepts the rows, so they stay in memory. Memory is bounded, because no request
+      // starts without a journal. The database is retried as usual: its recovery lets the journal free space on a full disk.
       this.#setUnhealthy(error);
       for (const row of ended) this.#queue(row);
     }

@@ -3,41 +3,41 @@ import { GatewayError } from "../errors.ts";
 import type { TokenCounts } from "./record.ts";
 import { parseRetryAfter } from "../http/retry-after.ts";
 
-/** Statuses below 500 that concern the account or the number of requests, and not the generation. */
+/** Statuses below 500 that concern the account or the request rate, not the generation. */
 const GENERAL_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 408, 429]);
 
-/** What OpenRouter records for one generation. */
+/** OpenRouter's record of one generation. */
 export interface GenerationRecord {
   readonly costNanodollars: number;
   readonly tokens: TokenCounts;
-  /** Undefined: it does not say. */
+  /** undefined if the record does not state it. */
   readonly isByok: boolean | undefined;
-  /** What the provider charges; only with BYOK it comes on top of the cost. */
+  /** The provider's charge. Part of the cost, except with BYOK, where it is charged in addition. */
   readonly upstreamInferenceNanodollars: number | undefined;
   readonly provider: string | undefined;
   readonly model: string | undefined;
 }
 
-/** Fetches the record of a generation by its id. @returns undefined while OpenRouter has none. */
+/** Fetches the record of a generation by its id. @returns undefined if OpenRouter has no record yet. */
 export type FindGeneration = (id: string) => Promise<GenerationRecord | undefined>;
 
-/** OpenRouter responded to a cost lookup with neither a record nor 404. */
+/** The error of a cost lookup to which OpenRouter responded with neither a record nor 404. */
 export class LookupRefused extends GatewayError {
   /** Whether the lookup of any other generation would be refused as well. */
   readonly isGeneral: boolean;
-  /** How long OpenRouter asks to be left alone; undefined when it does not say. */
+  /** The wait that OpenRouter requests (`retry-after`); undefined if it requests none. */
   readonly retryAfterMs: number | undefined;
 
   constructor(status: number, headers: IncomingHttpHeaders) {
-    super("upstream_error", `OpenRouter answered a cost lookup with status ${status}.`);
+    super("upstream_error", `OpenRouter responded to a cost lookup with status ${status}.`);
     this.isGeneral = status < 400 || status >= 500 || GENERAL_STATUSES.has(status);
     this.retryAfterMs = parseRetryAfter(headers);
   }
 }
 
 /**
- * Whether the cost in a record is final. OpenRouter creates a record before it has counted its tokens: until then the cost is
- * 0 and the counts are null or 0. A generation that was cancelled early may stay that way.
+ * Whether the cost in a record is final. OpenRouter creates the record before it has counted the tokens: until then the cost
+ * is 0 and the counts are null or 0. The record of a generation that was cancelled early may keep these values.
  */
 export function hasFinalCost({ costNanodollars, tokens }: GenerationRecord): boolean {
   if (costNanodollars > 0) return true;

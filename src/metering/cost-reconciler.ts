@@ -6,46 +6,51 @@ import { type FindGeneration, type GenerationRecord, hasFinalCost, LookupRefused
 import { RETRY_AFTER_MAX_MS } from "../http/retry-after.ts";
 import { LookupBackoff, type LookupFailure } from "./lookup-backoff.ts";
 
-/** How many records are looked up at once. */
+/** Maximum concurrent cost lookups. */
 const LOOKUPS_MAX = 8;
-/** How many rows are written at once: they add to the same sums, and others need connections to the database too. */
+/** Maximum concurrent writes. They update the same rollups, and other code needs database connections too. */
 const WRITES_MAX = 4;
 const BACKOFF_MAX_MS = 300_000;
 const BACKOFF_MIN_MS = 100;
 const RUN_EVERY_MAX_MS = 5_000;
 const RUN_EVERY_MIN_MS = 50;
-/** The least number of lookups without a final cost before a row is given up, however short `giveUpMs` is. */
+/** Minimum number of lookups without a final cost before a row is given up, however short `giveUpMs` is. */
 const ATTEMPTS_MIN = 8;
 const REPORT_EVERY_MS = 60_000;
-/** For how many rows provisional records are counted. Beyond it the oldest count is dropped, and starts again. */
+/**
+ * Maximum number of rows whose provisional records are counted. Beyond it, the oldest count is dropped and restarts at 0.
+ */
 const PROVISIONAL_MAX = 10_000;
 
 export interface CostReconcilerOptions {
   readonly database: Database;
   readonly findGeneration: FindGeneration;
-  /** When a record can be there at the earliest, after its request has ended. */
+  /** Time from the end of a request until OpenRouter may have a record of it. */
   readonly settleAfterMs: number;
-  /** How long a record is looked up that OpenRouter does not have. */
+  /** How long to look up a cost for which OpenRouter has no record. */
   readonly giveUpMs: number;
-  /** Called with a request whose cost will not be known. */
+  /** Called with the row of a request whose cost is given up as unknown. */
   readonly onUnknown: (row: RequestRow) => void;
-  /** Called at most once a minute with the last failure, and the number of failures. Each is retried. */
+  /**
+   * Called at most once a minute with the last error and the number of failures since the last call. Failures are retried.
+   */
   readonly onFailure: (error: unknown, count: number) => void;
-  /** A clock in ms that never goes back. */
+  /** A monotonic clock in ms; default: `performance.now`. */
   readonly now?: () => number;
 }
 
-/** A pending row, and the result of looking up its cost. */
+/** A pending row with the result of its cost lookup. */
 interface CostLookup {
   readonly row: RequestRow;
-  /** undefined: OpenRouter has none, or the lookup failed. */
+  /** undefined if OpenRouter has no record or the lookup failed. */
   readonly record: GenerationRecord | undefined;
   readonly hasFailed: boolean;
 }
 
 /**
- * Settles the rows of requests that ended without their cost: looks up OpenRouter's record of each, patiently. Of all replicas
- * on a database one at a time claims a row, and none claims a settled one.
+ * Settles the rows of requests that ended without a known cost: looks up OpenRouter's record of each, and retries with a
+ * growing delay. Replicas that share a database claim rows first, so that no two of them look up the same row at the same
+ * time.
  */
 export class CostReconciler {
   readonly #options: CostReconcilerOptions;
@@ -58,7 +63,7 @@ export class CostReconciler {
   #isHealthy = true;
   #failures = 0;
   #reportedAt = -Infinity;
-  /** How many records without a final cost have been read, by the id of their row. */
+  /** Number of provisional records (those without a final cost) that lookups have returned, by row id. */
   readonly #provisionalRecords = new Map<string, number>();
 
   constructor(options: CostReconcilerOptions) {
@@ -73,7 +78,7 @@ export class CostReconciler {
     return this.#isHealthy;
   }
 
-  /** Reconciles the rows that are due, over and over, until it is stopped. */
+  /** Starts to reconcile the due rows periodically until `stop` is called. */
   start(): void {
     const everyMs = Math.min(Math.max(this.#options.settleAfterMs / 4, RUN_EVERY_MIN_MS), RUN_EVERY_MAX_MS);
     this.#timer = setTimeout(() => {
@@ -87,7 +92,7 @@ export class CostReconciler {
     if (!this.#isStopped) this.start();
   }
 
-  /** Stops when the lookups in progress have been applied. */
+  /** Starts no further lookups and waits until the results of those in progress are applied. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
@@ -95,8 +100,8 @@ export class CostReconciler {
   }
 
   /**
-   * Looks up the cost of every row that is due, unless lookups are backing off, and settles each whose cost is final.
-   * @throws the first failure of the database.
+   * Looks up the cost of every due row, except while lookups are backing off, and settles the rows whose cost is final.
+   * @throws the first database error, after all rows have been processed.
    */
   async reconcileDue(): Promise<void> {
     const { database, settleAfterMs } = this.#options;
@@ -126,7 +131,7 @@ export class CostReconciler {
     }
   }
 
-  /** @returns the failures of the database: their rows stay claimed for a while, and do not keep others from being written. */
+  /** Applies all lookups even if some fail; a failed row can be claimed again later. @returns the database errors. */
   async #applyAll(lookups: readonly CostLookup[]): Promise<unknown[]> {
     const waiting = lookups.values();
     const failures: unknown[] = [];
@@ -137,7 +142,7 @@ export class CostReconciler {
     return failures;
   }
 
-  /** Settles a row whose cost is final, gives up one whose cost has been looked up for too long, and postpones any other. */
+  /** Settles a row with a final cost, gives up a row that has been looked up too often, and postpones any other. */
   async #apply({ row, record, hasFailed }: CostLookup): Promise<void> {
     const { database, onUnknown } = this.#options;
     if (hasFailed) {
@@ -159,7 +164,7 @@ export class CostReconciler {
     }
   }
 
-  /** Counts the provisional records of a row, apart from the lookups that found no record. */
+  /** Counts a provisional record of a row. Lookups that find no record do not count here. @returns the count. */
   #countProvisional(id: string): number {
     const count = (this.#provisionalRecords.get(id) ?? 0) + 1;
     this.#provisionalRecords.set(id, count);
@@ -170,14 +175,14 @@ export class CostReconciler {
     return count;
   }
 
-  /** Twice as long after every attempt, up to five minutes, or less if the least number of attempts takes it. */
+  /** Doubles with every attempt, up to five minutes, or less if `ATTEMPTS_MIN` attempts must fit into `giveUpMs`. */
   #getWaitAfterAttemptMs(attempts: number): number {
     const { giveUpMs } = this.#options;
     const maxMs = Math.min(BACKOFF_MAX_MS, Math.max(giveUpMs / ATTEMPTS_MIN, BACKOFF_MIN_MS));
     return Math.min(this.#firstWaitMs * 2 ** Math.min(attempts - 1, 20), maxMs);
   }
 
-  /** As long as the row has waited already: twice as long in all each time, up to five minutes. */
+  /** Returns the time since the request ended, so that the total wait doubles with every failure; at most five minutes. */
   #getWaitAfterFailureMs({ ended_at, started_at }: RequestRow): number {
     const ageMs = Date.now() - (ended_at ?? started_at);
     return Math.min(Math.max(ageMs, this.#firstWaitMs), BACKOFF_MAX_MS);
@@ -188,8 +193,9 @@ export class CostReconciler {
   }
 
   /**
-   * Counts the attempts after which a row is given up: as many as there are waits in `giveUpMs`. Counting needs no clock, so
-   * one that jumps shortens the time by no more than one wait, and time without lookups does not count.
+   * Returns the number of attempts after which a row is given up: as many as fit into `giveUpMs` with the waits between
+   * them. Attempts are counted instead of time, so that a clock jump skips one wait at most and a time without lookups does
+   * not count.
    */
   #countAttempts(giveUpMs: number): number {
     let attempts = 1;
@@ -208,7 +214,7 @@ export class CostReconciler {
 
 function toLookupFailure(error: unknown): LookupFailure {
   if (error instanceof LookupRefused) return error;
-  // An invalid record concerns its generation only; any other error means that there was no response.
+  // An invalid record affects only its own generation. Any other error means that OpenRouter did not respond.
   const isGeneral = error instanceof GatewayError && error.code !== "upstream_bad_response";
   return { isGeneral, retryAfterMs: undefined };
 }

@@ -1,20 +1,20 @@
 const PAUSE_MIN_MS = 1_000;
 const PAUSE_MAX_MS = 300_000;
-/** After this many consecutive failures the fault is upstream's, not that of single generations. */
+/** This many consecutive failures are attributed to upstream, not to single generations. */
 const FAILURES_MAX = 5;
 
-/** What a failed lookup means for those to come. */
+/** The consequences of a failed lookup for later lookups. */
 export interface LookupFailure {
   /** Whether the lookup of any other generation would fail as well. */
   readonly isGeneral: boolean;
-  /** How long upstream asks to wait. */
+  /** The wait that upstream requests; undefined if it requests none. */
   readonly retryAfterMs: number | undefined;
 }
 
 /**
- * One pause for all cost lookups of this process: while upstream fails, or has too many requests, no row is looked up. Each
- * pause is twice as long as the previous one, and at least as long as upstream asks for; after it a single lookup has to
- * succeed before the others are made.
+ * Pauses all cost lookups of this process while upstream fails or limits their rate. Each pause is twice as long as the
+ * previous one, and at least as long as the wait that upstream requests. After a pause, one lookup must succeed before
+ * lookups run concurrently again.
  */
 export class LookupBackoff {
   readonly #now: () => number;
@@ -23,30 +23,31 @@ export class LookupBackoff {
   #pauses = 0;
   #failures = 0;
 
-  /** @param now a clock in ms that never goes back. */
+  /** @param now a monotonic clock in ms. */
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  /** What is left of the pause. */
+  /** Remaining time of the current pause; 0 if there is none. */
   get remainingPauseMs(): number {
     return Math.max(0, this.#pausedUntil - this.#now());
   }
 
-  /** How many lookups may be made at once: none in a pause, one after it. @param most when upstream is well. */
+  /** Returns how many lookups may run concurrently: 0 in a pause, 1 after it, otherwise `most`. */
   countAllowedLookups(most: number): number {
     if (this.remainingPauseMs > 0) return 0;
     return this.#pauses > 0 ? 1 : most;
   }
 
-  /** Upstream answered a lookup with a record, or that there is none. */
+  /** Records that upstream responded to a lookup, with a record or with 404. */
   recordSuccess(): void {
-    // Sent before the pause: it does not say that upstream is well again.
+    // The lookup was sent before the pause began, so its success does not prove that upstream has recovered.
     if (this.remainingPauseMs > 0) return;
     this.#pauses = 0;
     this.#failures = 0;
   }
 
+  /** Records a failed lookup. Starts or extends the pause if the failure concerns all lookups. */
   recordFailure({ isGeneral, retryAfterMs = 0 }: LookupFailure): void {
     this.#failures++;
     if (!isGeneral && this.#pauses === 0 && this.#failures < FAILURES_MAX) return;

@@ -6,33 +6,41 @@ import type { WriteRows } from "./quarantining-writer.ts";
 import { HOUR_MS } from "../durations.ts";
 
 const HEARTBEAT_EVERY_MS = 10_000;
-/** A process without a heartbeat for this long counts as dead; should it live after all, its rows are still taken. */
+/** A process without a heartbeat for this long counts as dead. If it is alive after all, its rows are still accepted. */
 const DEAD_AFTER_MS = 60_000;
-/** By how much two clocks may differ over the time between two heartbeats; beyond it, one of them has jumped. */
+/** If the time between two heartbeats differs by more than this between two clocks, one of the clocks has jumped. */
 const CLOCK_JUMP_MS = 30_000;
-/** The clocks of machines differ by less when they are synchronized. */
+/** Synchronized machine clocks differ by less than this. */
 const CLOCK_SKEW_MS = 60_000;
-/** However soon costs are given up, a journal has this long to turn up, and a process to send a heartbeat after all. */
+/** Minimum time to wait for a missing journal or a late heartbeat, even if `SETTLE_GIVE_UP_MS` is shorter. */
 const LOST_AFTER_MIN_MS = HOUR_MS;
 
 export interface OrphanRecoveryOptions {
   readonly database: Database;
   readonly write: WriteRows;
-  /** Contains the journals of this process and of others. */
+  /** Directory with the journals of this process and of others. */
   readonly directory: string;
   readonly instance: string;
-  /** When a row without a generation id is given up: until then a journal that has one can turn up, with its disk. */
+  /**
+   * Time after which a row without a generation id is given up. Until then, a journal with the id may still be recovered.
+   */
   readonly lostAfterMs: number;
-  /** Reads the time, in ms since 1970, before which rows have been deleted and counted; a journal may still have them. */
+  /**
+   * Reads the time, in ms since 1970, before which rows have been counted and deleted. Older journal entries are skipped.
+   */
   readonly readRetentionCutoff: () => Promise<number>;
+  /** Called with the rows of requests whose cost is given up as unknown. */
   readonly onUnknown: (rows: readonly RequestRow[]) => void;
-  /** Called with the number of rows of a journal that were skipped because they had been deleted. */
+  /** Called with the number of journal rows that were skipped because the ledger has deleted them. */
   readonly onExpired: (count: number) => void;
-  /** Called when this machine's clock begins to differ from the database's. @param aheadMs negative: it is behind. */
+  /**
+   * Called when this machine's clock begins to differ from the database's.
+   * @param aheadMs negative if the machine is behind.
+   */
   readonly onClockSkew: (aheadMs: number) => void;
   readonly onRecovered: (result: RecoveryResult) => void;
   readonly onFailure: (error: unknown) => void;
-  /** A clock in ms that never goes back. */
+  /** A monotonic clock in ms; default: `performance.now`. */
   readonly now?: () => number;
 }
 
@@ -47,7 +55,7 @@ export class OrphanRecovery {
   readonly #options: OrphanRecoveryOptions;
   readonly #now: () => number;
   readonly #timers: NodeJS.Timeout[] = [];
-  /** Since when no heartbeat of this process has failed. */
+  /** Start of the current series of heartbeats without a failure or a clock jump; undefined if there is none. */
   #beatingSince: number | undefined = undefined;
   #lastHeartbeat: Heartbeat | undefined = undefined;
   #isSkewed = false;
@@ -60,7 +68,7 @@ export class OrphanRecovery {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** Starts, with a first run at once. The gateway does not wait for it: a long journal takes minutes. */
+  /** Starts the timers and a first run. Does not wait for the run, because a long journal takes minutes. */
   start(): void {
     const every = (run: () => void): void => {
       run();
@@ -72,7 +80,7 @@ export class OrphanRecovery {
     every(() => void this.runOnce());
   }
 
-  /** Deregisters this process. A journal that is being recovered stays for others. */
+  /** Stops and deregisters this process. A journal whose recovery is interrupted stays for other processes. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     for (const timer of this.#timers) clearInterval(timer);
@@ -81,7 +89,10 @@ export class OrphanRecovery {
     await deregister(this.#options.database, this.#options.instance).catch(this.#options.onFailure);
   }
 
-  /** Recovers journals and adopts rows, after the run in progress. A failure is reported, and retried in the next run. */
+  /**
+   * Waits for the run in progress, then recovers journals and adopts orphans. Failures are reported and retried in the next
+   * run.
+   */
   async runOnce(): Promise<void> {
     this.#runs = this.#runAfter(this.#runs);
     await this.#runs;
@@ -89,7 +100,7 @@ export class OrphanRecovery {
 
   async #runAfter(previous: Promise<void>): Promise<void> {
     await previous;
-    // Each by itself: a journal that cannot be read must not keep rows of other disks from being adopted.
+    // Separate tasks: an unreadable journal must not prevent the adoption of rows whose journals are on other disks.
     await this.#runTask(() => this.#recoverJournals());
     await this.#runTask(() => this.#adoptOrphans());
   }
@@ -106,7 +117,7 @@ export class OrphanRecovery {
     const at = this.#now();
     try {
       const databaseAt = await heartbeat(this.#options.database, this.#options.instance);
-      // When the database's clock jumps, live processes seem to be dead until their next heartbeat.
+      // When the database's clock jumps, live processes appear dead until their next heartbeat.
       if (this.#lastHeartbeat && hasJumped(this.#lastHeartbeat, { at, databaseAt }))
         this.#beatingSince = undefined;
       this.#beatingSince ??= at;
@@ -131,19 +142,19 @@ export class OrphanRecovery {
   }
 
   async #writeRecovered(rows: readonly RequestRow[]): Promise<number> {
-    if (this.#isStopping) throw new Error("the process stops");
+    if (this.#isStopping) throw new Error("the process is shutting down");
     const { write, onUnknown, onExpired, readRetentionCutoff } = this.#options;
     const keptSince = await readRetentionCutoff();
     const kept = rows.filter(({ started_at }) => started_at >= keptSince);
     if (kept.length < rows.length) onExpired(rows.length - kept.length);
     const written = await write(kept);
-    // The database has the final rows of most requests that have only started by the journal.
+    // Only written rows: for most requests without an end in the journal, the database has the final row already.
     onUnknown(written.filter(({ state }) => state === STATE.unknown));
     return written.length;
   }
 
   async #adoptOrphans(): Promise<void> {
-    // After an outage of the database the last heartbeats of all processes are old: live ones need time for the next.
+    // After a database outage, all heartbeats are old. Live processes need time to send their next heartbeat.
     if (this.#beatingSince === undefined || this.#now() - this.#beatingSince < DEAD_AFTER_MS) return;
     const { database, lostAfterMs, onUnknown } = this.#options;
     const silence = { deadAfterMs: DEAD_AFTER_MS, lostAfterMs: Math.max(lostAfterMs, LOST_AFTER_MIN_MS) };

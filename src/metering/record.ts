@@ -10,19 +10,22 @@ import {
   TEXT,
 } from "../store/columns.ts";
 
-// The definition of a ledger record, one for each chat completion that was admitted. What writes, sums, settles, reports or
-// exports records derives from it. Times are ms since 1970 (UTC), money is nanodollars (1e-9 USD), booleans are 0 or 1.
+// The definition of a ledger record. The ledger has one record for each admitted chat completion. The code that writes,
+// sums, settles, reports and exports records derives its columns from here. Times are ms since 1970 (UTC), money is in
+// nanodollars (1e-9 USD), booleans are 0 or 1.
 
-/** States of a record: in flight, ended without its cost, with its cost, without hope of it. */
+/** States of a record: in flight; ended, cost not known yet; cost known; cost will never be known. */
 export const STATE = { open: "open", pending: "pending", settled: "settled", unknown: "unknown" } as const;
 export type State = (typeof STATE)[keyof typeof STATE];
 
 export const STATES: readonly State[] = Object.values(STATE);
 
-/** States of records that are counted; only a bill that turns up late changes them. */
+/** States of records that are counted in the rollups. Such a record changes only if an unknown cost becomes known later. */
 export const FINAL_STATES: readonly State[] = [STATE.settled, STATE.unknown];
 
-/** Which states may replace each. `sql/upsert.ts`, `sql/settlements.ts` and `sql/instances.ts` say under which conditions. */
+/**
+ * The states that may follow each state. `sql/upsert.ts`, `sql/settlements.ts` and `sql/instances.ts` have the conditions.
+ */
 export const TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
   open: [STATE.open, STATE.pending, STATE.settled, STATE.unknown],
   pending: [STATE.pending, STATE.settled, STATE.unknown],
@@ -33,10 +36,12 @@ export const TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
 /** The outcome of a request whose process died. */
 export const INTERRUPTED = "interrupted";
 
-/** Where a cost is from: the end of a stream, a body, OpenRouter's record of the generation, or nothing was charged. */
+/**
+ * Source of a cost: the end of a stream, a body, OpenRouter's record of the generation, or `none` if nothing was charged.
+ */
 export type CostSource = "stream" | "body" | "generation" | "none" | "unknown";
 
-/** Counts of tokens, as OpenRouter states them. They are columns of records, of rollups and of reports. */
+/** Token counts, as OpenRouter states them: columns of records, rollups and reports. */
 export const TOKEN_COUNTS = [
   "prompt_tokens",
   "completion_tokens",
@@ -46,19 +51,19 @@ export const TOKEN_COUNTS = [
   "prompt_audio_tokens",
 ] as const;
 export type TokenCount = (typeof TOKEN_COUNTS)[number];
-/** Counts by name; those that were not stated are absent or undefined. */
+/** Token counts by name. A count that OpenRouter did not state is absent or undefined. */
 export type TokenCounts = Readonly<Partial<Record<TokenCount, number | undefined>>>;
 
-/** Makes an object with one value for each count of tokens. */
+/** Creates an object with one value for each token count. */
 export function mapTokenCounts<T>(toValue: (name: TokenCount) => T): Record<TokenCount, T> {
   return Object.fromEntries(TOKEN_COUNTS.map((name) => [name, toValue(name)])) as Record<TokenCount, T>;
 }
 
-/** Every column, in the order in which records are exported. */
+/** All columns of a record, in the order of exports. */
 export const REQUEST_COLUMNS = {
-  /** Ids are in the order of the beginning of their requests, see {@link toRowIdPrefix}. */
+  /** Sorting by id sorts by the start of the requests, see {@link toRowIdPrefix}. */
   id: TEXT,
-  /** As in `x-request-id`, which a caller may choose. */
+  /** The value of `x-request-id`, which a client may choose. */
   request_id: TEXT,
   generation_id: NULLABLE_TEXT,
   instance: TEXT,
@@ -75,9 +80,9 @@ export const REQUEST_COLUMNS = {
   ...mapTokenCounts(() => NULLABLE_BIGINT),
   cost_nanodollars: NULLABLE_BIGINT,
   cost_source: NULLABLE_TEXT as Column<CostSource | null>,
-  /** Whether the account's own key at the provider was used; null: upstream did not say. */
+  /** Whether the account's own key at the provider was used (BYOK); null if upstream did not state it. */
   is_byok: NULLABLE_INTEGER,
-  /** What the provider charges; part of the cost, unless it is BYOK. */
+  /** The provider's charge. Part of the cost, except with BYOK. */
   upstream_inference_nanodollars: NULLABLE_BIGINT,
   first_byte_ms: NULLABLE_BIGINT,
   total_ms: NULLABLE_BIGINT,
@@ -85,9 +90,9 @@ export const REQUEST_COLUMNS = {
   bytes_out: BIGINT,
   started_at: BIGINT,
   ended_at: NULLABLE_BIGINT,
-  /** How many cost lookups found no bill. */
+  /** Number of cost lookups that returned no final cost. */
   settle_attempts: INTEGER,
-  /** When the cost may be looked up next, which also is how a replica claims a record. */
+  /** Earliest time of the next cost lookup. A replica claims a record by moving this time ahead. */
   settle_at: NULLABLE_BIGINT,
 };
 
@@ -102,7 +107,7 @@ declare module "../store/database.ts" {
   }
 }
 
-/** A row without a value: null, 0 or the empty text. */
+/** A row whose columns are all empty: null, 0 or the empty string. */
 export const EMPTY_ROW = Object.fromEntries(
   Object.entries(REQUEST_COLUMNS).map(([name, { isNullable, sqlType }]) => [
     name,
@@ -110,18 +115,18 @@ export const EMPTY_ROW = Object.fromEntries(
   ]),
 ) as RequestRow;
 
-/** What a record says whose cost cannot be known any more. */
+/** The columns of a record whose cost will never be known. */
 export const UNKNOWN_COST = {
   state: STATE.unknown,
   cost_source: "unknown",
 } as const satisfies Partial<RequestRow>;
 
-/** Whether a record is counted. */
+/** Whether a record is counted in the rollups. */
 export function isFinal({ state }: Pick<RequestRow, "state">): boolean {
   return FINAL_STATES.includes(state);
 }
 
-/** What rollups and reports sum, in the order of reports. */
+/** The sums in rollups and reports, in the order of reports. */
 export const SUMS = [
   "requests",
   "unknown_requests",
@@ -133,26 +138,26 @@ export type Sum = (typeof SUMS)[number];
 
 const NO_SUMS = Object.fromEntries(SUMS.map((sum) => [sum, 0])) as Record<Sum, number>;
 
-/** What a final record adds to the sums. */
+/** Returns the amounts that a final record adds to the sums. */
 export function toSums(row: RequestRow): Record<Sum, number> {
   const sums = {
     ...NO_SUMS,
     requests: 1,
     unknown_requests: row.state === STATE.unknown ? 1 : 0,
     cost_nanodollars: row.cost_nanodollars ?? 0,
-    // Otherwise it is part of the cost.
+    // Without BYOK, the provider's charge is already part of the cost.
     byok_nanodollars: row.is_byok === 1 ? (row.upstream_inference_nanodollars ?? 0) : 0,
   };
   for (const name of TOKEN_COUNTS) sums[name] = row[name] ?? 0;
   return sums;
 }
 
-/** This many digits to the base of 36 last until the year 5188. */
+/** This many base-36 digits are sufficient until the year 5188. */
 const ID_TIME_DIGITS = 9;
 
 /**
- * Formats the time that ids of records begin with, so that ids are in the order of the beginning of their requests.
- * @param ms since 1970. @returns what is less than every id of a request that began at this time or later.
+ * Formats the start time of a request as the prefix of its record's id, so that sorting by id sorts by start time.
+ * @param ms since 1970. @returns text that sorts before the id of every request that started at this time or later.
  */
 export function toRowIdPrefix(ms: number): string {
   return Math.max(0, Math.floor(ms)).toString(36).padStart(ID_TIME_DIGITS, "0");

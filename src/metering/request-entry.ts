@@ -7,25 +7,25 @@ import type { PendingRow } from "./batch-writer.ts";
 
 export interface RequestEntryOptions {
   readonly journal: Journal;
-  /** How long after the end of a request OpenRouter may have a record of its cost. */
+  /** Time from the end of a request until OpenRouter may have a record of it. */
   readonly settleAfterMs: number;
   /** Called when the row has changed and must be written. */
   readonly onChange: (entry: RequestEntry) => void;
-  /** Called when the request has ended and its cost can never be known. */
+  /** Called when the request has ended and its cost will never be known. */
   readonly onUnknown: (row: RequestRow) => void;
 }
 
-/** The record of one request, from before it is sent until its row is written. */
+/** The record of one request, from before the request is sent until its final row is written. */
 export class RequestEntry implements PendingRow, RequestMeter {
   readonly #options: RequestEntryOptions;
   readonly #startEntry: StartEntry;
-  /** The segments that have its entries in the journal. */
+  /** The journal segments with entries of this request. */
   readonly #segments: Segment[];
   readonly #row: RequestRow;
   isQueued = false;
   #hasEnded = false;
 
-  /** @param segment the segment of the journal that has its start entry. */
+  /** @param segment the journal segment with the start entry. */
   constructor(startEntry: StartEntry, segment: Segment, options: RequestEntryOptions) {
     this.#options = options;
     this.#startEntry = startEntry;
@@ -42,7 +42,7 @@ export class RequestEntry implements PendingRow, RequestMeter {
   }
 
   toRow(): RequestRow {
-    // A row that is still to change must not change while it is written.
+    // Before the request ends, the row may still change. A copy keeps it unchanged while it is written.
     return this.#hasEnded ? this.#row : { ...this.#row };
   }
 
@@ -53,10 +53,10 @@ export class RequestEntry implements PendingRow, RequestMeter {
   recordHead({ generationId, upstreamStatus }: RequestContext, release: () => void): void {
     if (generationId !== undefined && !this.#hasEnded) {
       this.#row.generation_id = generationId;
-      // Should the disk with the journal be lost, the database has the id by which the cost can be looked up.
+      // If the disk with the journal is lost, the cost can still be looked up by the id in the database.
       this.#options.onChange(this);
     }
-    // Released even if the line cannot be written: should this process die now, the cost becomes unknown.
+    // The response is released even if the line cannot be written. If this process then dies, the cost becomes unknown.
     const head = { status: upstreamStatus, generationId };
     const segment = this.#options.journal.recordHead(this.#startEntry, head, release);
     if (segment) this.#segments.push(segment);

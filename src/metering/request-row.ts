@@ -6,7 +6,7 @@ import { parseTokenCount, parseUsdAmount } from "./stated-amounts.ts";
 import type { HeadEntry, StartEntry } from "./journal/format.ts";
 import { toColumnText } from "../bounded-text.ts";
 
-/** What is known of a request when it begins. @param startedAt ms since 1970. */
+/** Returns the properties of a request that are known at its start. @param startedAt ms since 1970. */
 export function toStartEntry(context: RequestContext, id: string, startedAt: number): StartEntry {
   return {
     id,
@@ -21,9 +21,9 @@ export function toStartEntry(context: RequestContext, id: string, startedAt: num
   };
 }
 
-/** Creates the row of a request of which no more than its beginning is known. */
+/** Creates the row of an in-flight request. */
 export function createOpenRow(startEntry: StartEntry, instance: string): RequestRow {
-  // By name: a second object that is spread costs as much as all the rest of this function.
+  // Lists the properties by name: spreading a second object would double the run time of this function.
   return {
     ...EMPTY_ROW,
     id: startEntry.id,
@@ -41,8 +41,9 @@ export function createOpenRow(startEntry: StartEntry, instance: string): Request
 }
 
 /**
- * Completes the row of a request that has ended, in place: a gateway makes thousands of them a second.
- * @param endedAt ms since 1970. @param settleAfterMs when OpenRouter's record of it may be there.
+ * Completes the row of an ended request. Changes the row in place instead of copying it, because a gateway completes
+ * thousands of rows per second.
+ * @param endedAt ms since 1970. @param settleAfterMs time until OpenRouter may have a record of the request.
  */
 export function completeRow(
   row: RequestRow,
@@ -77,14 +78,15 @@ const UNKNOWN: Cost = { ...UNKNOWN_COST, cost_nanodollars: null };
 const NEEDS_LOOKUP: Cost = { state: STATE.pending, cost_nanodollars: null, cost_source: null };
 
 /**
- * Creates the row of a request whose process died. @param head undefined: upstream's had not come. @param endedAt ms since 1970.
+ * Creates the row of a request whose process died.
+ * @param head undefined if upstream's response head had not arrived. @param endedAt ms since 1970.
  */
 export function createInterruptedRow(
   open: RequestRow,
   head: HeadEntry | undefined,
   endedAt: number,
 ): RequestRow {
-  // A status alone does not prove a refusal, and the body that could was never seen whole.
+  // A status alone does not prove a refusal. A complete body could, but the process died before it recorded one.
   const cost = head?.generationId === undefined ? UNKNOWN : NEEDS_LOOKUP;
   return {
     ...open,
@@ -100,7 +102,7 @@ export function createInterruptedRow(
 function findCost(context: RequestContext): Cost {
   const { usage, isUncharged } = context;
   const costNanodollars = parseNanodollars(usage?.costUsd);
-  // What an answer states before its end is not yet the whole bill.
+  // Before its end, a response may state a preliminary cost.
   if (costNanodollars !== null && context.isResponseComplete) {
     return {
       state: STATE.settled,

@@ -1,25 +1,25 @@
-/** More tokens than a model reads or writes in years. Sums of a million such counts are still safe integers of a database. */
+/** More tokens than a model processes in years, yet the sum of a million such counts still fits in a 64-bit integer. */
 const TOKENS_MAX = 1e12;
-/** More US dollars than a request can cost. */
+/** More than any request costs, in US dollars. */
 const USD_MAX = 1e6;
 
 /**
- * Reads a count of tokens that upstream states.
- * @returns a whole number, or undefined for what is no number or beyond all sense: it counts as not stated.
+ * Parses a token count from an upstream response.
+ * @returns a whole number; undefined if the value is not a number, is negative, or is implausibly large.
  */
 export function parseTokenCount(value: unknown): number | undefined {
   return isWithin(value, TOKENS_MAX) ? Math.round(value) : undefined;
 }
 
 /**
- * Reads an amount of US dollars that upstream states.
- * @returns the amount, or undefined for what is no number or beyond all sense: it counts as not stated.
+ * Parses an amount of US dollars from an upstream response.
+ * @returns the amount; undefined if the value is not a number, is negative, or is implausibly large.
  */
 export function parseUsdAmount(value: unknown): number | undefined {
   return isWithin(value, USD_MAX) ? value : undefined;
 }
 
-/** False for NaN too. */
+/** Whether a value is a number from 0 to `max`. NaN is not. */
 function isWithin(value: unknown, max: number): value is number {
   return typeof value === "number" && value >= 0 && value <= max;
 }

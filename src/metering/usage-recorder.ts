@@ -20,25 +20,25 @@ export interface UsageRecorderOptions {
   readonly database: Database;
   /** The journal of this process is in its subdirectory `journal`. */
   readonly dataDir: string;
-  /** Whether that directory outlives the process, so that another one recovers the journal. */
+  /** Whether that directory outlives the process, so that another process can recover the journal. */
   readonly isDataDirPersistent: boolean;
   readonly journalMaxBytes: number;
   readonly findGeneration: FindGeneration;
   readonly settleAfterMs: number;
   readonly settleGiveUpMs: number;
-  /** Reads the time, in ms since 1970, before which rows have been deleted and counted; absent: none are deleted. */
+  /** Reads the time, in ms since 1970, before which rows have been counted and deleted. Absent if rows are never deleted. */
   readonly readRetentionCutoff?: () => Promise<number>;
   readonly logger: Logger;
 }
 
 /**
- * Begins a record for every request that is admitted, before its first byte is sent upstream. The record ends with its
- * request, through the `meter` of the request's context, and is settled when its cost is OpenRouter's own figure. A request
- * waits for two lines of a local file; the database gets the record later.
+ * Creates a record for every admitted request before the first byte is sent upstream. The request's context has the record
+ * as its `meter` and completes the record when the request ends. The record is settled with the cost that OpenRouter states.
+ * A request waits only for two lines of the local journal; the record is written to the database later.
  */
 export class UsageRecorder {
   readonly #options: UsageRecorderOptions;
-  /** Tells the ids of this process from those of others. */
+  /** Distinguishes the ids of this process from those of other processes. */
   readonly #idSuffix: string;
   readonly #instance: string;
   readonly #journal: Journal;
@@ -47,11 +47,11 @@ export class UsageRecorder {
   readonly #orphanRecovery: OrphanRecovery;
   readonly #entryOptions: RequestEntryOptions;
   #idCount = 0;
-  /** The beginning of ids in this ms: a busy gateway begins several requests in one. */
+  /** Cached prefix of the ids of the current millisecond: a busy gateway creates several ids per millisecond. */
   #idPrefix = { ms: -1, text: "" };
   #started = false;
 
-  /** @throws when the journal cannot be made. */
+  /** @throws if the journal cannot be created. */
   constructor(options: UsageRecorderOptions) {
     const { dataDir, journalMaxBytes, settleAfterMs, logger } = options;
     this.#options = options;
@@ -77,10 +77,7 @@ export class UsageRecorder {
       isInvalidRow,
       quarantine: (row, error) => {
         this.#journal.quarantine(row);
-        logger.error(
-          { err: error, row: row.id },
-          "ledger: database rejected a row, set aside in a .refused file",
-        );
+        logger.error({ err: error, row: row.id }, "ledger: database rejected a row, quarantined it");
       },
     });
   }
@@ -93,8 +90,8 @@ export class UsageRecorder {
       write,
       onDamagedLines: (damagedLines) => reportDamage(logger, { damagedLines }),
       onHealth: (isHealthy, error) => {
-        if (isHealthy) logger.info("ledger: rows can be written again");
-        else logger.error({ err: error }, "ledger: rows cannot be written, kept in the journal");
+        if (isHealthy) logger.info("ledger: writes recovered");
+        else logger.error({ err: error }, "ledger: writes failed, rows are kept in the journal");
       },
     });
   }
@@ -122,42 +119,43 @@ export class UsageRecorder {
       lostAfterMs: settleGiveUpMs,
       readRetentionCutoff: readRetentionCutoff ?? (() => Promise.resolve(-Infinity)),
       onExpired: (count) =>
-        logger.warn({ count }, "ledger: journal entries older than LEDGER_RETENTION_DAYS skipped"),
+        logger.warn({ count }, "journal: entries older than LEDGER_RETENTION_DAYS skipped"),
       onClockSkew: (aheadMs) =>
-        logger.error({ aheadMs }, "ledger: this machine's clock differs from the database's, set it right"),
+        logger.error({ aheadMs }, "ledger: machine clock differs from database clock"),
       onUnknown: (rows) => reportUnknown(logger, rows),
       onRecovered: (result) => {
-        logger.warn(result, "journal: recovered requests of a process that died");
+        logger.warn(result, "journal: recovered requests of a terminated process");
         if (result.damagedLines > 0) reportDamage(logger, result);
       },
-      onFailure: (error) => logger.warn({ err: error }, "ledger: orphan recovery failed, will retry"),
+      onFailure: (error) => logger.warn({ err: error }, "ledger: heartbeat or recovery failed, will retry"),
     });
   }
 
-  /** Begins to settle records whose cost is missing, of this process and of dead ones. The database has to have its schema. */
+  /** Starts to reconcile costs and to recover the records of dead processes. The database must already be migrated. */
   start(): void {
     this.#started = true;
     this.#orphanRecovery.start();
     this.#reconciler.start();
   }
 
-  /** Whether the database took the last rows. */
+  /** Whether the last write to the database succeeded. */
   get isHealthy(): boolean {
     return this.#writer.isHealthy;
   }
 
-  /** Whether the journal takes new requests. Without it, every request is rejected. */
+  /** Whether the journal accepts new requests. If not, the gateway rejects every request. */
   canBegin(): boolean {
     return this.#journal.isWritable();
   }
 
-  /** Whether OpenRouter answered the last lookup of a missing cost. */
+  /** Whether OpenRouter responded to the last cost lookup. */
   get isReconcilerHealthy(): boolean {
     return this.#reconciler.isHealthy;
   }
 
   /**
-   * Begins the record of a request, which becomes the `meter` of its context. Nothing may be sent upstream before the callback.
+   * Creates the record of a request and sets it as the `meter` of the request's context. The request must not be sent
+   * upstream before `onBegun` is called.
    * @param onBegun called in this turn of the event loop, with an error for the client if the request must not be sent.
    */
   begin(context: RequestContext, onBegun: (error: GatewayError | undefined) => void): void {
@@ -182,16 +180,18 @@ export class UsageRecorder {
     return this.#idPrefix.text + (this.#idCount++).toString(36);
   }
 
-  /** Drops the record of a request that must not be sent. If its client has disconnected meanwhile, it has a row all the same. */
+  /**
+   * Discards the record of a request that must not be sent, unless the client's disconnect has already completed the record.
+   */
   #withdraw(context: RequestContext, entry: RequestEntry): void {
     if (entry.hasEnded) return;
     context.meter = undefined;
     entry.release();
   }
 
-  /** Writes all records to the database. Those that it does not take stay in the journal for the next process. */
+  /** Writes all records to the database. If that fails, they stay in the journal until another process recovers it. */
   async close(): Promise<void> {
-    // The reconciler may wait for upstream; the rows of requests that have ended must not.
+    // The reconciler may be waiting for upstream. The rows of ended requests are written without waiting for it.
     const stopped = this.#reconciler.stop();
     await this.#writer.close();
     await stopped;
@@ -203,7 +203,7 @@ export class UsageRecorder {
 function createUnrecordedError(error: Error): GatewayError {
   return new GatewayError(
     "store_unavailable",
-    "The gateway cannot account for requests now; try again later.",
+    "The gateway cannot record requests in its ledger at the moment. Try again later.",
     {
       headers: { "retry-after": "5" },
       cause: error.cause ?? error,
@@ -211,18 +211,15 @@ function createUnrecordedError(error: Error): GatewayError {
   );
 }
 
-/** A line that cannot be read may have been the only one of its request. Its file is kept for a person to look at. */
+/** Logs damaged lines as an error: each may have been the only entry of a request. The file is kept for the operator. */
 function reportDamage(logger: Logger, found: { readonly damagedLines: number }): void {
-  logger.error(
-    found,
-    "journal: damaged lines, requests may be missing from the ledger; see the .damaged files",
-  );
+  logger.error(found, "journal: damaged lines, requests may be missing from the ledger");
 }
 
 function reportUnknown(logger: Logger, rows: readonly RequestRow[]): void {
   for (const { id, request_id, generation_id, key_name } of rows)
     logger.error(
       { row: id, request_id, generation_id, key: key_name },
-      "ledger: the cost of a request will not be known",
+      "ledger: cost of a request is unknown",
     );
 }

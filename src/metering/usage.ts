@@ -4,8 +4,8 @@ import { parseTokenCount, parseUsdAmount } from "./stated-amounts.ts";
 import { readFields } from "../json-values.ts";
 
 /**
- * Reads the usage object of an answer.
- * @param value of the member `usage`, parsed. @returns undefined when it states neither tokens nor a cost.
+ * Parses the usage object of a response.
+ * @param value the parsed member `usage`. @returns undefined if it states neither tokens nor a cost.
  */
 export function parseUsage(value: unknown): Usage | undefined {
   const usage = readFields(value);

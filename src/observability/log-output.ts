@@ -2,44 +2,44 @@ import fs from "node:fs";
 import process from "node:process";
 import { isatty } from "node:tty";
 
-/** Lines wait for each other up to this long or this many bytes, because a system call costs far more than a line. */
+/** Lines are buffered for this time or up to this many bytes, because a system call costs far more than a line. */
 const FLUSH_AFTER_MS = 100;
 const FLUSH_AT_BYTES = 65_536;
 const WRITE_MAX_BYTES = 131_072;
-/** Lines that nobody reads are dropped beyond this, so that a blocked pipe cannot fill the memory. */
+/** New lines are dropped while the buffer is full, so that a blocked pipe cannot fill the memory. */
 const BUFFER_MAX_BYTES = 16_777_216;
-/** A full pipe is tried again after this long, then after twice as long each time. */
+/** Delay before a write to a full pipe is retried; it doubles with each retry up to the maximum. */
 const RETRY_MIN_MS = 1;
 const RETRY_MAX_MS = 100;
-/** A write that has been in progress for longer will not return: only on a file descriptor that could not be made non-blocking. */
+/** A write that takes longer is blocked, which happens only if the file descriptor could not be made non-blocking. */
 const STUCK_MS = 200;
 
 const STANDARD_OUTPUT = 1;
 const LINE_FEED = 0x0a;
 
 /**
- * Writes log lines to standard output and never waits for who reads it. Lines that cannot be written are dropped and
- * counted: a log must neither stop the gateway nor keep it from stopping.
+ * Writes log lines to standard output without ever waiting for its reader. Lines that cannot be written are dropped and
+ * counted: a blocked log must neither stall the gateway nor delay its exit.
  */
 export class LogOutput {
   readonly #file = openNonBlockingOutput();
   readonly #onDropped: (lines: number) => void;
   #waiting: Buffer[] = [];
-  /** What waits and what is left of the batch. */
+  /** Size of the waiting lines and of the rest of the batch. */
   #bytes = 0;
-  /** What is left of the lines that are being written. */
+  /** Lines that are being written, without the bytes that have been written. */
   #batch: Buffer | undefined = undefined;
-  /** `performance.now()` of a write that has not returned; 0: there is none. */
+  /** `performance.now()` at the start of the write in progress; 0 if there is none. */
   #writingSince = 0;
   #retryMs = RETRY_MIN_MS;
   #isFlushScheduled = false;
-  /** The last byte written is not the end of a line. */
+  /** Whether the output ends in the middle of a line. */
   #isMidLine = false;
   #droppedLines = 0;
   #reportedLines = 0;
   #onFlushed: (() => void)[] = [];
 
-  /** @param onDropped called with the number of lines dropped since the last call, when lines can be written again. */
+  /** @param onDropped called when lines can be written again, with the number of lines dropped since the last call. */
   constructor(onDropped: (lines: number) => void) {
     this.#onDropped = onDropped;
     process.on("exit", () => this.#writeAtExit());
@@ -50,9 +50,9 @@ export class LogOutput {
     return this.#droppedLines;
   }
 
-  /** @param text one line, with the line feed at its end. */
+  /** @param text one line, with its line feed. */
   write(text: string): void {
-    // As strings, all waiting lines would be joined anew at every line: 26 KB of garbage a request.
+    // A buffer of strings would be joined again at every line, which produced 26 KB of garbage per request.
     const line = Buffer.from(text);
     if (this.#bytes + line.length > BUFFER_MAX_BYTES) {
       this.#droppedLines++;
@@ -64,17 +64,18 @@ export class LogOutput {
     else this.#scheduleFlush();
   }
 
-  /** Writes now what waits. @param done called when all of it was written or dropped. */
+  /** Writes all waiting lines now. @param done called when all of them have been written or dropped. */
   flush(done: () => void): void {
     this.#onFlushed.push(done);
     this.#writeNext();
   }
 
   /**
-   * Collects lines for a while. Where they come one by one, each would be a write in the thread pool: at one line a ms that
-   * took 44 us of CPU a line more into a file and 81 us into a pipe, on a busy machine on which a whole request took 650. The
-   * timer runs only while lines wait; sonic-boom's `periodicFlush` never stops, and was most of what an idle gateway took.
-   * Node's own stream takes as little, but a full pipe blocks it.
+   * Collects lines before they are written together. Without this delay, each line is one write in the thread pool: at one
+   * line per ms, that took 44 us of CPU per line more for a file and 81 us more for a pipe, on a busy machine on which a
+   * whole request took 650 us. The timer runs only while lines wait. The timer of sonic-boom's `periodicFlush` never stops
+   * and used most of the CPU time of an idle gateway. `process.stdout` uses as little as this class, but blocks on a full
+   * pipe.
    */
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return;
@@ -139,7 +140,7 @@ export class LogOutput {
       return;
     }
     for (const byte of batch) if (byte === LINE_FEED) this.#droppedLines++;
-    // The line feed that ends half a line is not a line.
+    // The batch begins with the line feed that ends a partial line, which is not a line of its own.
     if (this.#isMidLine && batch[0] === LINE_FEED) this.#droppedLines--;
     this.#bytes -= batch.length;
     this.#batch = undefined;
@@ -151,9 +152,9 @@ export class LogOutput {
     else if (this.#bytes > 0) this.#scheduleFlush();
   }
 
-  /** The last chance for lines, such as those of a start that failed. */
+  /** Writes waiting lines synchronously when the process exits, for example after a failed start. */
   #writeAtExit(): void {
-    // The process would wait for this write before it ends, and for how long nobody knows.
+    // The process would wait for this write before it exits, without any limit.
     if (this.#writingSince > 0 && performance.now() - this.#writingSince > STUCK_MS)
       process.kill(process.pid, "SIGKILL");
     if (this.#batch) return;
@@ -162,20 +163,21 @@ export class LogOutput {
         for (let rest = this.#takeBatch(); rest.length > 0;)
           rest = rest.subarray(fs.writeSync(this.#file, rest));
     } catch {
-      // Nobody is left who could be told.
+      // The process is exiting: no output is left to report the error to.
     }
   }
 }
 
 /**
- * Standard output in a mode in which a write never waits. A thread that waits in a write to a full pipe would hold up the
- * end of the process for as long as nobody reads.
+ * Opens standard output in non-blocking mode. A thread that blocks in a write to a full pipe would delay the exit of the
+ * process until the pipe is read.
  * @returns a file descriptor.
  */
 function openNonBlockingOutput(): number {
   if (isatty(STANDARD_OUTPUT)) {
     try {
-      // Node writes to terminals blocking; this is another description of the same one. Ctrl-S can stop its output.
+      // Node writes to terminals in blocking mode, and Ctrl-S can stop their output. Opening the terminal again gives a new
+      // open file description, whose mode is independent of Node's.
       return fs.openSync(
         `/proc/self/fd/${STANDARD_OUTPUT}`,
         fs.constants.O_WRONLY | fs.constants.O_NONBLOCK | fs.constants.O_NOCTTY,
@@ -185,7 +187,7 @@ function openNonBlockingOutput(): number {
     }
   }
   const stat = fs.fstatSync(STANDARD_OUTPUT);
-  // Node makes a pipe or a socket non-blocking when it opens its stream on it.
+  // Node sets a pipe or socket to non-blocking mode when `process.stdout` is first read.
   if (stat.isFIFO() || stat.isSocket()) process.stdout.on("error", () => {});
   return STANDARD_OUTPUT;
 }

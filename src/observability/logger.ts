@@ -5,9 +5,9 @@ import { escapeUnprintableJson } from "../printable.ts";
 import { truncate } from "../bounded-text.ts";
 
 /**
- * Makes the process's logger: JSON lines. What is logged is listed here field by field; headers, bodies and URLs never
- * are, so that there is nothing to redact.
- * @param destination instead of standard output.
+ * Creates the logger of the process, which writes JSON lines. Only the fields listed in this file are logged for a request.
+ * Headers, bodies and URLs are never logged, so nothing has to be redacted.
+ * @param destination by default standard output.
  */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
   const options = {
@@ -20,11 +20,11 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
   return logger;
 
   function standardOutput(): DestinationStream {
-    return new LogOutput((lines) => logger.error({ lines }, "log: lines were dropped"));
+    return new LogOutput((lines) => logger.error({ lines }, "log: lines dropped"));
   }
 }
 
-/** Writes the one line that says what became of a request. */
+/** Logs the single line of a request after its end. */
 export function logRequest(logger: Logger, context: RequestContext): void {
   logger[chooseLevel(context)](toLogRecord(context), "request");
 }
@@ -33,7 +33,7 @@ const MODEL_MAX_CHARS = 128;
 const HEALTH_ROUTES = new Set(["/healthz", "/readyz"]);
 
 function chooseLevel(context: RequestContext): "error" | "warn" | "info" | "debug" {
-  // Load balancers ask every second or oftener.
+  // Load balancers send a health check every second or more often.
   if (HEALTH_ROUTES.has(context.route)) return "debug";
   if (context.errorSource === "gateway") return "error";
   return context.outcome === "upstream_error" ? "warn" : "info";
@@ -71,7 +71,7 @@ function toLogRecord(context: RequestContext): Record<string, unknown> {
   };
 }
 
-/** A client chooses this text: JSON keeps it on its line, and it may not be long. */
+/** Limits the length of a text that the client chooses. JSON escapes its line feeds, so it cannot forge a line. */
 function truncateModel(model: string | undefined): string | undefined {
   return model === undefined ? undefined : truncate(model, MODEL_MAX_CHARS);
 }

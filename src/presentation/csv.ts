@@ -1,22 +1,22 @@
-/** The value of a CSV cell. Numbers are the gateway's own; texts may come from clients and from upstream. */
+/** The value of a CSV cell. Numbers come from the gateway; texts may come from clients and from upstream. */
 type CsvCell = string | number | bigint | boolean | null | undefined;
 
 const PLAIN_NUMBER = /^-?\d+(?:\.\d+)?$/;
-/** ASCII texts in which no cell can begin, such as ids, times and the names of most models: nearly all that is exported. */
+/** ASCII texts that need no escaping, such as ids, times and most model ids. Most exported cells match. */
 const HARMLESS = /^[A-Za-z0-9_](?:[\w.:/@=+~ -]*[\w.:/@=+~-])?$/;
-/** What importers split at, some of them within quotes too: lists, tables, lines. */
+/** Characters at which importers split a text into cells or lines; some importers split even inside quotes. */
 const SEPARATOR = /[,;\t\n\v\f\r\u0085\u2028\u2029|\u037e，；｜︐︔﹐﹔]/u;
-/** What importers drop, or show as nothing, before they look for a formula: blanks, controls, invisible characters, quotes. */
+/** Characters that importers ignore before a formula: white space, control characters, invisible characters, quotes. */
 const IGNORED = /[\s\p{C}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800\p{Quotation_Mark}`´]/u;
-/** What begins a formula, a command (`|`, DDE) or a macro, in every width; minus signs and dashes too, which some convert. */
+/** First characters of formulas, commands (`|`, DDE) and macros in all widths, and dashes, which importers may convert. */
 const FORMULA = /[=+@|%\p{Pd}\u2212＝＋＠｜％﹦﹢﹫﹪⁺⁻⁼₊₋₌﬩⩵⩶]/u;
-/** Dropped by some importers, so that the next character begins the cell. */
+/** Control characters at the beginning of a cell. Some importers drop them, so that the next character begins the cell. */
 const BEGINS_WITH_CONTROL = /^[\p{Cc}\u2028\u2029]/u;
 const NEEDS_QUOTES = /[",;\t\n\v\f\r\u0085\u2028\u2029|]|^\s|\s$/u;
 
 /**
- * Formats one line of RFC 4180. A text that a spreadsheet could take for a formula gets an apostrophe at its beginning
- * and at every place inside it where an importer could begin a cell with a formula. Numbers stay numbers, also in text.
+ * Formats one line of CSV (RFC 4180). If a spreadsheet could interpret a text as a formula, an apostrophe is inserted at its
+ * beginning and wherever an importer could begin a cell with a formula. Texts that are plain numbers are not escaped.
  */
 export function formatCsvLine(cells: readonly CsvCell[]): string {
   return `${cells.map(formatCell).join(",")}\r\n`;
@@ -30,7 +30,7 @@ function formatCell(value: CsvCell): string {
   return NEEDS_QUOTES.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Puts an apostrophe wherever a formula could begin. One pass, because texts may be long and hostile. */
+/** Inserts an apostrophe wherever a formula could begin. Runs in one pass, because texts may be long and hostile. */
 function escapeFormulas(text: string): string {
   let safe = "";
   let begins = 0;

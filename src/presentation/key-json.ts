@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { AuditEntry, ManagedKey, IssuedKey } from "../keys/managed-key.ts";
 import { formatOptionalTimestamp, formatTimestamp, timestampSchema } from "./timestamp.ts";
 
-// Keys and their audit entries as JSON, in the admin API and the command line: names in snake_case, times as ISO 8601 in UTC.
+// The JSON of keys and audit entries in the admin API and the command line: snake_case names, and times as ISO 8601 in UTC.
 
 /** A key, without its secret. */
 export const keySchema = z
@@ -26,7 +26,7 @@ export const keySchema = z
 
 /** A key with its secret, which no later response contains. */
 export const issuedKeySchema = keySchema
-  .extend({ secret: z.string().describe("Shown this once") })
+  .extend({ secret: z.string().describe("Shown only in this response") })
   .describe("The key and its secret");
 
 /** An entry of the audit table: one change of a key. */

@@ -7,7 +7,7 @@ const DEFAULT_DAYS = 30;
 const isoDate = z.iso.date();
 const isoTime = z.iso.datetime({ offset: true });
 /** Parses a date (its midnight in UTC) or a time with a zone to ms since 1970. */
-// One string schema, because the OpenAPI description could not tell a union of the two apart.
+// A single string schema: in an OpenAPI description, a union of the two would be ambiguous.
 export const dateSchema = z
   .string()
   .refine(
@@ -46,7 +46,7 @@ export function resolvePeriod(
   const end = to ?? now;
   const start = from ?? end - DEFAULT_DAYS * DAY_MS;
   if (start >= end)
-    throw new GatewayError("invalid_value", "from must be before to, which is now if left out.", {
+    throw new GatewayError("invalid_value", "from must be before to, whose default is now.", {
       param: "from",
     });
   return { from: start, to: end };
@@ -54,7 +54,7 @@ export function resolvePeriod(
 
 /**
  * Fills in the defaults of a report's period as `hourQueryFields` describes them. Periods consist of whole hours, so that
- * two adjacent ones never count a request twice.
+ * two adjacent periods never count a request twice.
  * @param now ms since 1970, as are the period's ends.
  * @returns beginnings of hours; `to` is not included.
  * @throws GatewayError invalid_value if an end is given and is not the beginning of an hour, or if the period ends before
@@ -66,7 +66,7 @@ export function resolveHours(
 ): { from: number; to: number } {
   requireWholeHour("from", from);
   requireWholeHour("to", to);
-  // An hour that has just begun is the current one.
+  // At the exact beginning of an hour, that hour is the current hour.
   const end = to ?? floorToHour(now) + HOUR_MS;
   return resolvePeriod({ from: from ?? floorToHour((to ?? now) - DEFAULT_DAYS * DAY_MS), to: end }, now);
 }
@@ -79,7 +79,7 @@ function requireWholeHour(param: "from" | "to", at: number | undefined): void {
   const otherwise = param === "to" ? ", or leave it out for everything up to now" : "";
   throw new GatewayError(
     "invalid_value",
-    `${param} must be the beginning of an hour in UTC, because reports are made of whole hours. Use ${before} or ${after}${otherwise}.`,
+    `${param} must be the beginning of an hour in UTC, because reports consist of whole hours. Use ${before} or ${after}${otherwise}.`,
     { param },
   );
 }

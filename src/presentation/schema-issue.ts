@@ -1,6 +1,6 @@
 import type { z } from "zod";
 
-/** Names of types for messages, by the names that zod gives them. */
+/** Names of types in error messages, by their names in zod. */
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   array: "an array",
   boolean: "true or false",
@@ -20,7 +20,7 @@ export function describeIssue(issue: z.core.$ZodRawIssue): string {
   if (issue.code === "too_small") return `must ${describeSize(issue.origin, "least", issue.minimum)}`;
   if (issue.code === "too_big") return `must ${describeSize(issue.origin, "most", issue.maximum)}`;
   if (issue.code === "invalid_key") return issue.issues[0]?.message ?? "is not valid";
-  if (issue.code === "unrecognized_keys") return "is not known here; leave it out";
+  if (issue.code === "unrecognized_keys") return "is unknown; remove it";
   // The alternative that accepts the type of the value has the most useful message.
   const known =
     issue.code === "invalid_union" && issue.errors.flat().findLast(({ code }) => code !== "invalid_type");

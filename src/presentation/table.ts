@@ -3,26 +3,26 @@ import { escapeUnprintable } from "../printable.ts";
 type TableRow = Readonly<Record<string, unknown>>;
 
 /**
- * Formats rows as a table for people: columns as wide as their cells, numbers to the right.
- * @param noun what the rows are, for a table without any.
+ * Formats rows as a text table with aligned columns; numbers are aligned to the right.
+ * @param noun names the rows in the text for an empty table.
  */
 export function formatTable(rows: readonly TableRow[], noun: string): string {
   return new TableFormatter(noun).formatRows(rows);
 }
 
-/** Formats a table in several batches of rows under one head. Columns grow wider with the batches that need it. */
+/** Formats a table in several batches of rows under one header. Columns become wider when a batch needs it. */
 export class TableFormatter {
   readonly #noun: string;
   #columns: readonly string[] = [];
   #isNumber: readonly boolean[] = [];
   #widths: number[] = [];
 
-  /** @param noun what the rows are, for a table without any. */
+  /** @param noun names the rows in the text for an empty table. */
   constructor(noun: string) {
     this.#noun = noun;
   }
 
-  /** @returns the text of these rows. The first call adds the head or, without rows, returns that there are none. */
+  /** Formats a batch of rows. The first call adds the header or, without rows, returns the text for an empty table. */
   formatRows(rows: readonly TableRow[]): string {
     const [first] = rows;
     const isFirst = this.#columns.length === 0;
@@ -50,7 +50,7 @@ export class TableFormatter {
 
 function formatCell(value: unknown, column: string): string {
   if (value === null || value === undefined) return "-";
-  // An empty cell would look like a fault of the table.
+  // An empty cell would look like an error in the table.
   if (value === "") return `(no ${column.replace("_", " ")})`;
   if (Array.isArray(value)) return escapeUnprintable(value.join(","));
   return escapeUnprintable(typeof value === "string" ? value : JSON.stringify(value));

@@ -8,7 +8,7 @@ export function formatTimestamp(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-/** As {@link formatTimestamp}, but null stays null. */
+/** Formats a time like {@link formatTimestamp}; returns null for null. */
 export function formatOptionalTimestamp(ms: number | null): string | null {
   return ms === null ? null : formatTimestamp(ms);
 }

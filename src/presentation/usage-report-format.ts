@@ -5,29 +5,30 @@ import { formatUsd } from "../metering/money.ts";
 import { formatCsvLine } from "./csv.ts";
 import { formatTimestamp } from "./timestamp.ts";
 
-// Usage reports as JSON and CSV, in the admin API and the command line.
+// JSON and CSV of usage reports in the admin API and the command line.
 
 const COUNT_DESCRIPTION =
-  "A number; its digits as a string from 2^53 on, which not every reader of JSON would take exactly";
+  "A number; from 2^53, a string of its digits, because not every JSON parser reads such numbers exactly";
 const count = z.union([z.int(), z.string().regex(/^\d+$/)]).describe(COUNT_DESCRIPTION);
 const usd = z.string().describe("Exact, in decimal digits");
 const SUM_DESCRIPTIONS: Readonly<Partial<Record<Sum, string>>> = {
-  unknown_requests: "Of these, those whose cost will not be known",
-  cost_nanodollars: "What OpenRouter charges",
-  byok_nanodollars: "What providers charge beside it, for requests with the account's own key (BYOK)",
+  unknown_requests: "The part of the requests whose cost will never be known",
+  cost_nanodollars: "The cost that OpenRouter charges",
+  byok_nanodollars:
+    "The additional cost that providers charge for requests with the account's own key (BYOK)",
 };
 
 type UsdField<Name extends Sum = Sum> = Name extends `${infer Money}_nanodollars` ? `${Money}_usd` : never;
 type SumFields<Count, Usd> = Record<Sum, Count> & Record<UsdField, Usd>;
 
-/** Fields of the sums in their order: after each sum of money comes the same in US dollars. */
+/** The fields of the sums in their order. Each sum of money is followed by a field with the same sum in US dollars. */
 const SUM_FIELDS = SUMS.flatMap((sum) => {
   const field = { name: sum as Sum | UsdField, sum, isUsd: false };
   const usdName = sum.replace("_nanodollars", "_usd") as UsdField;
   return sum.endsWith("_nanodollars") ? [field, { name: usdName, sum, isUsd: true }] : [field];
 });
 
-/** Makes an object with these fields. */
+/** Creates an object with these fields. */
 function mapSums<Count, Usd>(
   toCountField: (sum: Sum) => Count,
   toUsdField: (sum: Sum) => Usd,

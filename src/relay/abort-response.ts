@@ -1,13 +1,13 @@
 import type { ServerResponse } from "node:http";
 import type { GatewayError } from "../errors.ts";
 
-/** How long a caller that does not read may keep a connection that is being broken off. */
+/** Time after which an aborted connection is destroyed if its client does not read. */
 const LINGER_MS = 5_000;
 
 /**
- * Ends an answer that can never be complete, so that it cannot be taken for a complete one: what was written is
- * delivered, then the connection ends without the terminating chunk. A clean end would look like success to every SDK.
- * @param lastEvent an SSE event to send before; only at an event boundary, or it would make a half event whole.
+ * Ends a response so that the client sees that it is incomplete: the bytes written so far are delivered, and then the
+ * connection closes without the terminating chunk. A clean end would look like success to every SDK.
+ * @param lastEvent an SSE event to send first. Only at an event boundary: otherwise it would complete a partial event.
  */
 export function abortResponse(response: ServerResponse, lastEvent?: string): void {
   const socket = response.socket;
@@ -18,15 +18,15 @@ export function abortResponse(response: ServerResponse, lastEvent?: string): voi
   if (lastEvent !== undefined) response.write(lastEvent);
   const linger = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once("close", () => clearTimeout(linger));
-  // Node holds back what is written until the end of the tick, and would drop it if the socket ended before.
+  // Node buffers writes until the end of the tick, and would drop them if the socket ended before.
   process.nextTick(() => {
-    // HTTP/1.0 has no chunks: there the end of the connection is the end of the body, and only a reset says "broken".
+    // HTTP/1.0 has no chunks: the end of the connection is the end of the body, and only a reset signals an incomplete one.
     if (response.req.httpVersionMinor === 0) socket.write("", () => socket.resetAndDestroy());
     else socket.destroySoon();
   });
 }
 
-/** The event that tells a reader of a stream why it ends here. Never `[DONE]`. */
+/** Returns the SSE event that states why a stream is aborted. It is never `[DONE]`. */
 export function formatErrorEvent(error: GatewayError): string {
   return `data: ${error.toEventJson()}\n\n`;
 }

@@ -1,16 +1,16 @@
-/** Bounds on reading an answer that nobody waits for. */
+/** Limits on draining a response. */
 export interface DrainBounds {
   readonly ms: number;
   readonly bytes: number;
 }
 
-/** Keeps the reading of an answer whose caller has left within its bounds. */
+/** Enforces the limits on draining one response. */
 export class DrainLimit {
   readonly #timer: NodeJS.Timeout;
   readonly #exceeded: () => void;
   #bytesLeft: number;
 
-  /** @param exceeded called when a bound is reached. */
+  /** @param exceeded called when a limit is exceeded. */
   constructor({ ms, bytes }: DrainBounds, exceeded: () => void) {
     this.#bytesLeft = bytes;
     this.#exceeded = exceeded;

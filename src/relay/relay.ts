@@ -13,29 +13,31 @@ import type { RelayOptions } from "./relay-options.ts";
 import { ResponseInspector } from "./response-inspector.ts";
 import { forbidsRetry, checkResponseHead } from "./response-guard.ts";
 
-/** How long upstream may be silent behind `[DONE]` before the response is ended. */
+/** Time that upstream may be silent after `[DONE]` before the gateway ends the response. */
 const AFTER_DONE_MS = 1_000;
 /**
- * How much of a response without an `X-Generation-Id` header is read when nobody receives it: its id comes first in its body,
- * and an error that proves that nothing was charged is shorter.
+ * Bytes of a response without an `X-Generation-Id` header that are read after the client has disconnected: the body begins
+ * with the id, and a refusal is shorter.
  */
 const ID_WITHIN_BYTES = 65_536;
-/** From here on a status says that no generation was made. */
+/** Lowest status that proves that there is no generation. */
 const NO_GENERATION_FROM = 300;
 
 /**
- * - `awaiting-head`: upstream's head has not arrived. Next: relaying, or ended with an error of the gateway's own.
- * - `relaying`: head and body are sent to the client. Next: ended, at upstream's end, its failure or `abort()`; or, when the
- *   response exceeds the total timeout or the size limit, as when the client disconnects.
- * - `awaiting-id`: nobody receives the response any more, and neither the generation id, by which its cost can be looked up,
- *   is known, nor that upstream refused the request. Upstream is read until one of them is, and no further than `headWaitMs`
- *   and {@link ID_WITHIN_BYTES}.
- * - `draining`: the client disconnected and the id is known; for some keys the rest is read, because its end states the cost.
- * - `ended`: nothing more is read from upstream. The request completes once its response is closed as well.
+ * - `awaiting-head`: upstream's head has not arrived. Next: `relaying`, or `ended` with an error of the gateway.
+ * - `relaying`: the gateway sends head and body to the client. Next: `ended`, when upstream's response ends or fails, or on
+ *   `abort()`. If the client disconnects, or the response exceeds the total timeout or the size limit: `awaiting-id`,
+ *   `draining` or `ended`.
+ * - `awaiting-id`: the client no longer receives the response, the generation id (needed to look up the cost) is unknown, and
+ *   the response may still be a refusal. Upstream is read until this is decided, but no longer than `headWaitMs` and no
+ *   further than {@link ID_WITHIN_BYTES}, or the limits on draining if they are higher.
+ * - `draining`: the client has disconnected and the id is known. If `drainBounds` is set, the rest of the response is read,
+ *   because its end states the cost.
+ * - `ended`: nothing more is read from upstream. The request completes when the response to the client has closed as well.
  */
 type RelayState = "awaiting-head" | "relaying" | "awaiting-id" | "draining" | "ended";
 
-/** Relays one response from upstream to one client: the same bytes, as they arrive, no faster than the client reads. */
+/** Relays one upstream response to one client: the same bytes, as they arrive, no faster than the client reads them. */
 export class Relay implements UpstreamSink, ActiveResponse {
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
@@ -46,7 +48,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
   #call: UpstreamCall | undefined = undefined;
   #state: RelayState = "awaiting-head";
   #isPaused = false;
-  /** Limits the reading once nobody receives the response. */
+  /** Limits the reading after the client has stopped receiving the response. */
   #drainLimit: DrainLimit | undefined = undefined;
   #drainBounds: DrainBounds | undefined;
   #deadline: NodeJS.Timeout | undefined = undefined;
@@ -61,19 +63,19 @@ export class Relay implements UpstreamSink, ActiveResponse {
     this.#drainBounds = options.drainBounds;
   }
 
-  /** @param send sends the request upstream, with this relay as its sink. */
+  /** Sends the request, and relays its response. @param send sends the request upstream, with this relay as the sink. */
   start(send: (sink: UpstreamSink) => UpstreamCall): void {
     this.#reply.hijack();
-    // The client left, or broke its connection's framing, while the request was written to the journal.
+    // While the journal was written, the client may have disconnected, or sent invalid bytes and received an error.
     if (this.#context.hasEnded || this.#context.headersSent) return;
-    // A write that races with the client's disconnect is reported here; `close` follows and says all that matters.
+    // A write can fail when the client disconnects. The error needs no handling, because `close` follows.
     this.#response.on("error", () => {});
     this.#context.activeResponse = this;
     this.#context.stopwatch.pause();
     this.#call = send(this);
   }
 
-  /** Ends the response from our side, visibly broken, and aborts the upstream request. */
+  /** Aborts the response to the client and the upstream request. */
   abort(error: GatewayError): void {
     this.#call?.abort();
     this.onFailure(error);
@@ -83,7 +85,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     this.#respondInstead(this.#call?.wasSent ? error.withoutRetry() : error);
   }
 
-  /** Sends an error in place of upstream's head. What is still read for the cost is as when the client disconnects. */
+  /** Sends an error instead of upstream's head. Then reads for the cost, as after a disconnect. */
   #respondInstead(error: GatewayError): void {
     if (this.#state !== "awaiting-head") return;
     sendError(this.#request, this.#reply, error);
@@ -95,8 +97,9 @@ export class Relay implements UpstreamSink, ActiveResponse {
   }
 
   /**
-   * Ends a response that exceeds a limit: the client receives this error, or a response that is visibly broken. Upstream is
-   * aborted as when the client of a key that does not drain disconnects, so that its cost can be looked up.
+   * Ends a response that exceeds a limit: the client receives this error, or an aborted response if the head has been sent.
+   * The upstream request is aborted without draining, but not before the id for the cost lookup is known, as far as
+   * `headWaitMs` allows.
    */
   endAtLimit(error: GatewayError): void {
     const state = this.#state;
@@ -126,27 +129,27 @@ export class Relay implements UpstreamSink, ActiveResponse {
   #writeHead(head: UpstreamHead): void {
     const { status, headers } = head;
     const responseHeaders = addUpstreamHeaders(getDefaultHeaders(this.#reply), headers);
-    // nginx would hold back events, and the whitespace that keeps a long call alive.
+    // Otherwise nginx buffers events, and the whitespace that keeps a long request alive.
     responseHeaders["x-accel-buffering"] = "no";
     if (this.#inspector.isEventStream) responseHeaders["cache-control"] ??= "no-cache";
     if (forbidsRetry(head)) responseHeaders["x-should-retry"] = "false";
     responseHeaders["server-timing"] = `gateway;dur=${this.#context.stopwatch.elapsedMs.toFixed(3)}`;
     this.#response.writeHead(status, responseHeaders);
     this.#state = "relaying";
-    // At once, but in one packet with whatever of the body came in the same read.
+    // On the next tick, so that the head shares a packet with body bytes of the same read.
     process.nextTick(flushHeaders, this.#response, this.#context);
   }
 
   onData(chunk: Buffer): void {
     if (this.#state === "ended") return;
     const context = this.#context;
-    // Before the chunk is read: the end of the response depends on where the bytes that were written end.
+    // Before the inspector reads the chunk: an aborted response must end according to the bytes written, without this chunk.
     if (this.#state === "relaying" && context.bytesOut + chunk.length > this.#options.responseLimitBytes)
       this.endAtLimit(new GatewayError("response_too_large"));
     this.#inspector.push(chunk);
     if (this.#state !== "relaying") {
       if (this.#state === "awaiting-id" && context.generationId !== undefined) this.#readForCost();
-      // A refusal has a bound of its own.
+      // RefusalReader limits the length of a refusal itself.
       else if (!this.#inspector.mayBeRefusal) this.#drainLimit?.count(chunk);
       return;
     }
@@ -154,19 +157,19 @@ export class Relay implements UpstreamSink, ActiveResponse {
     context.bytesOut += chunk.length;
     if (!this.#response.write(chunk) && !this.#isPaused) this.#pause();
     if (this.#silenceTimer) this.#silenceTimer.refresh();
-    // The end comes in the same read as a rule: then there is nothing to wait for.
+    // Usually the end arrives in the same read. The timer is needed only if it does not.
     else if (this.#inspector.endsWithDone(chunk)) process.nextTick(() => this.#endWhenSilent());
   }
 
-  /** Upstream may fall silent behind `[DONE]`: then its idle timeout must not hold up the end of a complete stream. */
+  /** Ends a complete stream if upstream is silent after `[DONE]`, instead of waiting for the idle timeout. */
   #endWhenSilent(): void {
     if (this.#state !== "relaying" || this.#silenceTimer) return;
     this.#silenceTimer = setTimeout(() => {
       const { bytesOut } = this.#context;
-      // A busy event loop runs late timers before it reads what has arrived meanwhile.
+      // A busy event loop runs late timers before it reads the bytes that have arrived meanwhile.
       setImmediate(() => {
         if (this.#state !== "relaying" || this.#context.bytesOut !== bytesOut) return;
-        // Upstream is silent because it is not read.
+        // Upstream is silent only because the gateway does not read.
         if (this.#isPaused) {
           this.#silenceTimer?.refresh();
           return;
@@ -184,7 +187,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
       return;
     }
     const context = this.#context;
-    // A stream that ends without [DONE] may lack its last usage, however cleanly it ends.
+    // A stream without [DONE] may lack its final usage even if the connection ended cleanly.
     context.isResponseComplete = !this.#inspector.isMissingDone;
     if (this.#state !== "relaying") return this.#end();
     this.#end();
@@ -197,7 +200,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
   onFailure(error: GatewayError): void {
     const state = this.#state;
     if (state === "ended") return;
-    // Nothing is missing from a stream that has said [DONE], whatever its connection came to.
+    // After [DONE] a stream is complete, even if its connection fails.
     if (state === "relaying" && this.#inspector.hasDone) return this.onEnd();
     this.#end();
     if (state === "awaiting-id" || state === "draining") return;
@@ -220,7 +223,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     this.#call?.pause();
     this.#response.once("drain", () => {
       this.#isPaused = false;
-      // Node may emit this in the middle of a read from upstream, where undici does not take a resume.
+      // Node may emit `drain` during a read from upstream, when undici ignores a resume.
       process.nextTick(() => this.#call?.resume());
     });
   }
@@ -236,7 +239,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     }
   }
 
-  /** Reads as little of a response that nobody receives as it takes to know its cost, now or from a lookup. */
+  /** Reads only the part of the response that is needed to know its cost or to look it up, and aborts the rest. */
   #readForCost(): void {
     const { headWaitMs } = this.#options;
     const drainBounds = this.#drainBounds;
@@ -249,7 +252,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     else this.#abortUpstream();
   }
 
-  /** Whether reading on changes nothing: the generation id is known, or it is certain that there is none and no refusal. */
+  /** Whether the generation id is known, or it is certain that the response has none and is not a refusal. */
   get #isCostKnowable(): boolean {
     const { generationId, upstreamStatus } = this.#context;
     if (generationId !== undefined) return true;
@@ -277,7 +280,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     this.#state = "ended";
     clearTimeout(this.#deadline);
     this.#drainLimit?.end();
-    // Otherwise `onClose` completes it.
+    // Otherwise `onClose` completes the request.
     if (this.#context.hasEnded) this.#complete();
   }
 

@@ -9,7 +9,7 @@ import { parseUsage } from "../metering/usage.ts";
 import { noteHead } from "./head-recorder.ts";
 import type { JsonObject } from "../json-values.ts";
 
-/** How much of a response is searched for its id at once, where its head states none. Every response begins with its id. */
+/** Bytes that are searched for the generation id as they arrive, if the head has none. Every response begins with its id. */
 const ID_WITHIN_BYTES = 65_536;
 const TEXT_MAX_CHARS = 256;
 const LF = 0x0a;
@@ -19,12 +19,12 @@ const GENERATION_ID = /^gen-[\x21-\x7e]{1,124}$/;
 const USAGE = new JsonKey("usage");
 const ERROR = new JsonKey("error");
 const ID = new JsonKey("id");
-/** What a response says of itself in its first fields. */
+/** Fields that identify a response, which are its first ones. */
 const IDENTITY = ["id", "provider", "model"] as const;
 
 /**
- * Reads a passing response without delaying it: whether it is complete, and what it costs. Only the top level of a whole
- * event or document is the response's own: below it may be JSON of the client's that upstream repeats.
+ * Inspects a response while it is relayed, without delaying it: its completeness, its cost and its generation id. Reads only
+ * the top level of complete events and documents, because nested JSON may be the client's, repeated by upstream.
  */
 export class ResponseInspector {
   isEventStream = false;
@@ -35,20 +35,20 @@ export class ResponseInspector {
     (data) => this.#skipEvent(data),
   );
   readonly #document = new JsonDocumentReader();
-  /** How many bytes more of the body are searched for the id; 0: the id is known, or there is none. */
+  /** Bytes of the body that are still to be searched for the id; 0 if the id is known, or if there is none. */
   #idBytesLeft = 0;
   #usage: Usage | undefined = undefined;
   #provider: string | undefined = undefined;
   #model: string | undefined = undefined;
   #hasErrorEvent = false;
-  /** Undefined before the head, and if the head rules out that the response is a refusal. */
+  /** Undefined before the head, and if the head rules out a refusal. */
   #refusal: RefusalReader | undefined = undefined;
   #isCloseDelimited = false;
-  /** Only of a document that the connection delimits. */
+  /** Only for a document whose end is the end of the connection. */
   #structure: JsonStructure | undefined = undefined;
   #isEncoded = false;
 
-  /** Takes the head of the response, and writes into the context what it says. */
+  /** Reads the head of the response, and copies its fields to the context. */
   onHead(head: UpstreamHead, context: RequestContext): void {
     const { status, mediaType, generationId, isCloseDelimited, isEncoded } = head;
     noteHead(context, head);
@@ -71,16 +71,16 @@ export class ResponseInspector {
     this.#structure?.push(chunk);
   }
 
-  /** Whether the body, once complete, can still prove that upstream refused the request and charged nothing. */
+  /** Whether the response can still turn out to be a refusal, for which nothing was charged. */
   get mayBeRefusal(): boolean {
     return this.#context === undefined || (this.#refusal?.isPossible ?? false);
   }
 
-  /** Its head has not stated the id by which its cost can be looked up, so the body has to. */
+  /** Searches the body for the generation id, which the head does not have. */
   #lookForId(bytes: number): void {
     if (this.isEventStream) {
       this.#events.scan();
-      // A first event that repeats the request can be longer than what is read for its id.
+      // A first event that repeats the request may be longer than ID_WITHIN_BYTES, so it is read before it is complete.
       if (this.#idBytesLeft > 0) this.#readIdentity(readMembers(this.#events.incompleteEventData));
     } else this.#readIdentity(Object.fromEntries(this.#document.readFirstMembers(IDENTITY)));
     this.#idBytesLeft -= bytes;
@@ -93,7 +93,7 @@ export class ResponseInspector {
   }
 
   #skipEvent(data: Buffer): void {
-    // It may be the event that states the cost.
+    // The skipped event may be the one that states the cost.
     this.#usage = undefined;
     if (this.#idBytesLeft > 0) this.#readIdentity(readMembers(data));
   }
@@ -112,7 +112,7 @@ export class ResponseInspector {
     context.meter?.recordGenerationId(context);
   }
 
-  /** Whether a response that has ended was truncated, although its end looks clean. */
+  /** Whether a response was truncated although its connection ended cleanly. */
   get isTruncated(): boolean {
     return this.#isCloseDelimited && !this.#isEncoded && !this.#isComplete();
   }
@@ -128,14 +128,15 @@ export class ResponseInspector {
     return this.isEventStream && !this.#isEncoded && !this.#events.hasDoneAtEnd;
   }
 
-  /** Whether a stream has said `[DONE]`, in a whole line. */
+  /** Whether a stream has sent a complete line with `[DONE]`. */
   get hasDone(): boolean {
     return this.isEventStream && this.#events.hasDone;
   }
 
   /**
-   * Whether a stream whose last chunk this is has said `[DONE]`, in a whole event, and nothing more. Costs nothing for most
-   * chunks: their last character is that of JSON.
+   * Whether the stream so far ends with a complete `[DONE]` event. This is cheap for most chunks, because they do not end
+   * with a bracket.
+   * @param chunk the last chunk of the stream so far.
    */
   endsWithDone(chunk: Buffer): boolean {
     let at = chunk.length - 1;
@@ -143,7 +144,7 @@ export class ResponseInspector {
     return (at < 0 || chunk[at] === RIGHT_BRACKET) && this.hasDone && this.isBetweenEvents;
   }
 
-  /** Whether a stream is between two events. */
+  /** Whether a stream is at an event boundary. */
   get isBetweenEvents(): boolean {
     return this.isEventStream && !this.#isEncoded && this.#events.isBetweenEvents;
   }
@@ -155,32 +156,32 @@ export class ResponseInspector {
     return this.#hasErrorEvent;
   }
 
-  /** Writes into the context what the response says of itself, once nothing more of it will come. */
+  /** Copies the usage, model and provider of the response to the context. Called when nothing more of it is read. */
   finish(context: RequestContext): void {
     if (this.isEventStream) this.#finishStream(context);
     else this.#finishDocument(context);
     context.usage = this.#usage;
     context.responseModel = this.#model;
-    // Documented as a header, and seen in none of the recorded answers.
+    // Documented as a header, which none of the recorded responses has.
     context.provider ??= this.#provider;
     context.isUncharged = context.isResponseComplete && (this.#refusal?.isRefusal ?? false);
   }
 
   #finishStream(context: RequestContext): void {
-    // The usage is in the last event: whoever has read [DONE] has all of it, however the connection ends.
+    // The usage is in the last event before [DONE], so the stream is complete even if the connection fails afterwards.
     if (this.#events.hasDone) context.isResponseComplete = true;
   }
 
   #finishDocument(context: RequestContext): void {
     this.#readIdentity(Object.fromEntries(this.#document.readFirstMembers(IDENTITY)));
-    // The place of a member is certain only in a document that is complete.
+    // Only in a complete document is it certain that a member is at the top level.
     if (!context.isResponseComplete || !this.#isComplete()) return;
     if (context.generationId === undefined) this.#readIdentity({ id: this.#document.readMember("id") });
     this.#usage = parseUsage(this.#document.readMember("usage"));
   }
 }
 
-/** What the beginning of an event says of its response. */
+/** Reads the identifying fields at the beginning of an event. */
 function readMembers(json: Buffer): JsonObject {
   return json.length === 0 ? {} : Object.fromEntries(readFirstMembers(json, IDENTITY));
 }

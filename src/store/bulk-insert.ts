@@ -2,15 +2,16 @@ import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import { type RawBuilder, sql } from "kysely";
 import type { Columns, RowOf } from "./columns.ts";
 
-// Kysely makes the text of a statement anew each time, which costs more than SQLite takes to run it. What is written in
-// bulk has its text made once: SQLite takes rows one by one, PostgreSQL all of them as one JSON text.
+// Kysely compiles the SQL text of a statement for each execution, which takes longer than SQLite takes to run the statement.
+// Bulk inserts compile their text once. SQLite then inserts row by row, PostgreSQL all rows from one JSON text.
 
 /** Inserts one row. @returns whether it changed the table. */
 export type InsertRow<Row> = (row: Row) => boolean;
 
 /**
- * Makes a statement that inserts one row into a table of SQLite. A value that a row lacks is null.
- * @param onConflict what happens to a row that exists. @returns it, compiled once for each database.
+ * Creates a statement that inserts one row into a SQLite table. Missing values are null.
+ * @param onConflict the `on conflict` clause.
+ * @returns a function that prepares the statement, once for each database.
  */
 export function createRowInsert<Table extends Columns>(
   table: string,
@@ -34,19 +35,19 @@ export function createRowInsert<Table extends Columns>(
 }
 
 /**
- * Compiles a function that lists the values of a row in the order of its columns, null for those that it lacks. Of what a row
- * of the ledger takes to write, going through the names for each row would cost another tenth; values that are bound by name,
- * which `node:sqlite` looks up one by one, three times the whole.
+ * Compiles a function that lists the values of a row in the order of its columns, with null for missing values. It is
+ * compiled because looping over the column names would add 10 % to the time of a ledger write. Binding values by name would
+ * take three times as long as the whole write, because `node:sqlite` looks up each name.
  */
 function compileListValues(names: readonly string[]): (row: object) => SQLInputValue[] {
   const values = names.map((name) => `row.${name} ?? null`).join(", ");
-  // oxlint-disable-next-line typescript/no-implied-eval -- the names are columns of this program
+  // oxlint-disable-next-line typescript/no-implied-eval -- the names are column names from this code base
   return new Function("row", `return [${values}]`) as (row: object) => SQLInputValue[];
 }
 
 /**
- * Makes a statement that inserts rows into a table of PostgreSQL. A value that a row lacks is null.
- * @param onConflict as above, with what is returned.
+ * Creates a statement that inserts rows into a PostgreSQL table. Missing values are null.
+ * @param onConflict the `on conflict` clause, which may be followed by a `returning` clause.
  */
 export function createBulkInsert<Table extends Columns>(
   table: string,

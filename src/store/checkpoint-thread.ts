@@ -1,4 +1,4 @@
-// The thread of `checkpoints.ts`, with a connection of its own.
+// The worker thread of `checkpoints.ts`. It has its own connection to the database.
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import type { CheckpointWork } from "./checkpoints.ts";
@@ -6,26 +6,28 @@ import type { CheckpointWork } from "./checkpoints.ts";
 const { path, everyMs } = workerData as CheckpointWork;
 const database = new DatabaseSync(path);
 const passive = database.prepare("pragma wal_checkpoint(passive)");
-const TIMES_AT_ONCE = 3;
+/** Attempts per run to checkpoint the whole WAL. */
+const ATTEMPTS_MAX = 3;
 
-let failing = false;
+let isFailing = false;
 
 /**
- * Passive: it waits for nobody, and nobody for it. The log begins anew only if nothing was written meanwhile; what was is
- * little, so that once more is over before the next commit.
+ * Runs a passive checkpoint, which neither waits for other connections nor blocks them. SQLite restarts the WAL only after
+ * it is checkpointed completely. If pages were written in the meantime, the checkpoint is repeated: these pages are few, so
+ * that it usually ends before the next commit.
  */
 function checkpoint(): void {
   try {
-    for (let time = 0, whole = false; time < TIMES_AT_ONCE && !whole; time++) {
+    for (let attempt = 0, isComplete = false; attempt < ATTEMPTS_MAX && !isComplete; attempt++) {
       const pages = passive.get();
-      whole = pages?.["checkpointed"] === pages?.["log"];
+      isComplete = pages?.["checkpointed"] === pages?.["log"];
     }
-    failing = false;
+    isFailing = false;
   } catch (error) {
-    // Told once, until it is well again: whoever writes touches only the log, and would not meet it.
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
-    if (!failing) parentPort?.postMessage(error);
-    failing = true;
+    // Reported once per series of failures. The main thread would not notice them, because commits write only to the WAL.
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker is not a window
+    if (!isFailing) parentPort?.postMessage(error);
+    isFailing = true;
   }
 }
 

@@ -1,22 +1,25 @@
 import type { DatabaseSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 
-/** Each lets the log begin anew, for which its writer syncs one page: some ms. Rare enough for that, and for a short log. */
+/**
+ * After each checkpoint, the WAL restarts and the next commit syncs one page (a few ms). The interval limits both
+ * the number of these syncs and the size of the WAL.
+ */
 const EVERY_MS = 5_000;
-/** It holds a connection and a timer; this is no more than a limit. */
+/** Limits the JavaScript heap of the thread, which holds only a connection and a timer. */
 const HEAP_MAX_MB = 64;
 
-/** What the thread is told when it begins. */
+/** Start data of the thread. */
 export interface CheckpointWork {
-  /** Of the SQLite file. */
+  /** Path of the SQLite file. */
   readonly path: string;
   readonly everyMs: number;
 }
 
 /**
- * Brings what SQLite has written to its log (WAL) into the database file, in a thread of its own. A checkpoint waits for the
- * disk, tens of ms, and done by the connection that writes it would hold up every request of the gateway meanwhile. Should
- * the thread fail or fall behind, that connection does it, when the log has the pages that `node-sqlite.ts` says.
+ * Runs SQLite's checkpoints, which copy the write-ahead log (WAL) into the database file, in a worker thread. A checkpoint
+ * waits tens of ms for the disk; on the main thread it would delay every request. If the thread fails or is too slow, SQLite
+ * runs checkpoints on the main thread, when the WAL exceeds the number of pages in `node-sqlite.ts`.
  */
 export class Checkpoints {
   readonly #work: CheckpointWork;
@@ -24,17 +27,19 @@ export class Checkpoints {
   #thread: Worker | undefined = undefined;
 
   /**
-   * @param sqlite an open file. @param onFailure told when checkpoints begin to fail, or cannot be made in a thread.
-   * @param everyMs between two checkpoints.
+   * @param sqlite an open file. @param onFailure called when checkpoints begin to fail or the thread cannot run.
+   * @param everyMs time between two checkpoints.
    */
   constructor(sqlite: DatabaseSync, onFailure: (error: Error) => void, everyMs: number = EVERY_MS) {
     const path = sqlite.location();
-    if (path === null) throw new Error("a database in memory has no log");
+    if (path === null) throw new Error("an in-memory database has no write-ahead log");
     this.#work = { path, everyMs };
     this.#onFailure = onFailure;
   }
 
-  /** Begins. What fails is told, not thrown: without it, requests wait now and then, and nothing is lost. */
+  /**
+   * Starts the thread. Reports a failure instead of throwing: without the thread, requests may stall, but no data is lost.
+   */
   start(): void {
     try {
       this.#thread = this.#startThread();
@@ -48,7 +53,7 @@ export class Checkpoints {
       name: "checkpoints",
       workerData: this.#work,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
-      // It needs nothing of what this process was started with.
+      // The thread needs neither environment nor options of this process.
       env: {},
       execArgv: [],
     });
@@ -59,14 +64,14 @@ export class Checkpoints {
     return thread;
   }
 
-  /** Ends the thread, after a last checkpoint; the connection that writes may be closed then. */
+  /** Stops the thread after a last checkpoint. The main connection may be closed afterwards. */
   async stop(): Promise<void> {
     const thread = this.#thread;
     if (!thread) return;
-    // Not once(): should the thread fail now, it has ended all the same.
+    // Not `events.once`, which would reject if the thread failed. A failure ends the thread too.
     const ended = new Promise((resolve) => void thread.once("exit", resolve));
     thread.ref();
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker is not a window
     thread.postMessage("stop");
     await ended;
   }

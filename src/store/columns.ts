@@ -1,11 +1,11 @@
 /** Types that SQLite and PostgreSQL share. */
 export type SqlType = "text" | "integer" | "bigint";
 
-/** A column of a table. `Value` is the TypeScript type of what it holds. */
+/** A column of a table. `Value` is the TypeScript type of its values. */
 export interface Column<Value extends string | number | null = string | number | null> {
   readonly sqlType: SqlType;
   readonly isNullable: boolean;
-  /** Never set: it carries the type. */
+  /** Never set. It only carries the type. */
   readonly value?: Value;
 }
 

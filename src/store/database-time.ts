@@ -2,14 +2,14 @@ import { type RawBuilder, sql } from "kysely";
 import type { Database } from "./database.ts";
 
 /**
- * The database's clock as an SQL expression. Replicas whose own clocks differ agree on it. With SQLite it is the clock of
- * the machine that both the database and the gateway run on.
- * @param offsetMs added to it. @returns ms since 1970.
+ * Returns the database's clock as an SQL expression, because replicas need one clock even if their machines' clocks differ.
+ * With SQLite, it is the clock of the gateway's machine.
+ * @param offsetMs added to the time. @returns an expression in ms since 1970.
  */
 export function databaseTime({ sqlite }: Database, offsetMs = 0): RawBuilder<number> {
   const offset = Math.round(offsetMs);
   if (sqlite) return sql<number>`${Date.now() + offset}`;
-  // A subquery, because PostgreSQL compares no index with a volatile function.
+  // A subquery, because PostgreSQL does not use an index to compare a column with a volatile function.
   return sql<number>`((select (extract(epoch from clock_timestamp()) * 1000)::bigint) + ${offset}::bigint)`;
 }
 
@@ -19,6 +19,6 @@ export async function readDatabaseTime(database: Database): Promise<number> {
     database.kysely,
   );
   const [row] = rows;
-  if (!row) throw new Error("the database does not tell its time");
+  if (!row) throw new Error("the database did not return its time");
   return row.now;
 }

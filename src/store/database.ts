@@ -10,71 +10,75 @@ import { PostgresCursorDialect } from "./postgres-cursors.ts";
 import { makePrivate } from "./private-files.ts";
 import { SqliteReaderDialect } from "./sqlite-reader-dialect.ts";
 
-/** The SQLite file below this directory. */
+/** Returns the path of the SQLite file in a data directory. */
 export const getSqlitePath = (dataDir: string): string => join(dataDir, "sluice.db");
 const BUSY_TIMEOUT_MS = 1_000;
 const POOL_MAX = 10;
-/** Reports hold a connection while their reader is slow; they must not take those of the ledger and the keys. */
+/**
+ * Connections for reports, apart from those of ledger and keys, because a report with a slow reader holds its connection.
+ */
 const REPORTS_MAX = 3;
 const CONNECT_TIMEOUT_MS = 3_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
-/** Longer than a statement takes: PostgreSQL says nothing for so long only when the connection is dead and nobody said so. */
+/** Longer than the statement timeout: a connection without data for this long is dead, even if it was never closed. */
 const SILENCE_MAX_MS = 20_000;
-/** Between two pages of a report PostgreSQL is silent until the client has read the first of them. */
+/** Longer, because PostgreSQL sends nothing between two pages of a report until the client has read the first page. */
 const REPORT_SILENCE_MAX_MS = 300_000;
 const INT8 = 20;
 const NUMERIC = 1700;
 
 /**
- * All tables by name. The modules that own tables add them here by declaration merging, so that `store` knows none of them
- * and a query may join those of several modules.
+ * All tables by name. Each module that owns a table adds it here by declaration merging. So `store` does not depend on these
+ * modules, and a query can join tables of several modules.
  */
 // oxlint-disable-next-line typescript/no-empty-object-type
 export interface Tables {}
 
-/** Where keys and ledger are kept. */
+/** Location of the database with keys and ledger. */
 export interface DatabaseConfig {
-  /** Directory of the SQLite file, made when it is not there. */
+  /** Directory of the SQLite file; created if it does not exist. */
   readonly dataDir: string;
-  /** `postgres://…`; then nothing but the journal is written below `dataDir`. */
+  /** `postgres://…`. If set, only the journal is written to `dataDir`. */
   readonly databaseUrl: string | undefined;
-  /** How long SQLite waits for another process that writes; default 1000. All that this process does waits with it. */
+  /** How long SQLite waits for a lock that another process holds; default 1000. The main thread is blocked meanwhile. */
   readonly busyTimeoutMs?: number;
 }
 
 /**
- * An open database. SQLite runs a statement of `kysely` on the main thread and holds every request until it ends, so that
- * `kysely` is for writes and for reads of a few rows by an index. All three see what has been committed.
+ * An open database. With SQLite, a statement of `kysely` runs on the main thread and blocks every request until it ends, so
+ * use `kysely` only for writes and for reads of a few rows by an index. `kysely`, `reader` and `reports` all see committed
+ * data.
  */
 export interface Database {
   readonly kysely: Kysely<Tables>;
   /**
-   * For short reads off the main thread, by `execute()`: pages, lists, the sums of one key. SQLite: a thread with read-only
-   * connections, which runs one statement at a time, so that each should take a few ms. PostgreSQL: `kysely` itself.
+   * For short reads off the main thread with `execute()`: pages, lists, the sums of one key. SQLite: a thread with read-only
+   * connections. It runs one statement at a time, so each should take only a few ms. PostgreSQL: the same object as
+   * `kysely`.
    */
   readonly reader: Kysely<Tables>;
   /**
-   * For reads that may take seconds, such as sums over all keys, and for results that do not fit in memory: `stream(rows)`
-   * reads batch by batch while its consumer takes them, from one moment of the database and without an open transaction;
-   * `execute({ signal })` is cancellable while it is queued. SQLite: a thread like that of `reader`. PostgreSQL: connections
-   * apart from those of `kysely`; a stream holds one.
+   * For reads that may take seconds, such as sums over all keys, and for results that do not fit in memory. `stream(rows)`
+   * reads batch by batch as its consumer requests them, from one snapshot and without an open transaction.
+   * `execute({ signal })` can be cancelled while it is queued. SQLite: a second thread like that of `reader`. PostgreSQL: a
+   * separate pool of connections; a stream holds one.
    */
   readonly reports: Kysely<Tables>;
-  /** The connection under `kysely`, for what has to be cheap; undefined: it is PostgreSQL. */
+  /** The connection that `kysely` uses, for statements that must be fast; undefined with PostgreSQL. */
   readonly sqlite: DatabaseSync | undefined;
-  /** Files of the database that other users may read, because their mode could not be changed. */
+  /** Database files that other users can access, because their mode could not be changed. */
   readonly exposedFiles: readonly string[];
-  /** Brings the schema up to this version; see `migrations.ts`. */
+  /** Migrates the schema to this version; see `migrations.ts`. */
   migrate(): Promise<void>;
-  /** Whether it answers now. */
+  /** Whether the database responds to a query. */
   isReachable(): Promise<boolean>;
   close(): Promise<void>;
 }
 
 /**
- * Opens the database. PostgreSQL is connected to when it is first asked.
- * @param onError told when an idle connection is lost, which heals by itself.
- * @throws when a SQLite file cannot be opened.
+ * Opens the database. With PostgreSQL, the first statement connects.
+ * @param onError called when an idle connection is lost. The pool replaces the connection.
+ * @throws if a SQLite file cannot be opened.
  */
 export function openDatabase(
   { dataDir, databaseUrl, busyTimeoutMs = BUSY_TIMEOUT_MS }: DatabaseConfig,
@@ -126,7 +130,8 @@ function createPool({ connectionString, max, silenceMaxMs, onError }: PoolSettin
     types: { getTypeParser: getNumberParser },
   });
   pool.on("error", onError);
-  // The pool does not listen to a connection that is in use; one lost between two statements would end the process.
+  // The pool handles errors of idle connections only. If a connection in use fails between two statements, an unhandled
+  // `error` event would end the process.
   pool.on("connect", (client) => client.on("error", () => {}));
   return pool;
 }
@@ -144,22 +149,24 @@ function createDatabase(
         () => false,
       ),
     async close() {
-      // Before the connection that writes: whichever is closed last brings SQLite's log to its file.
+      // Closed before the main connection, because SQLite's last connection checkpoints the WAL when it closes.
       await Promise.all([reader.destroy(), reports.destroy()]);
       await kysely.destroy();
     },
   };
 }
 
-/** A connection that a firewall has forgotten, or whose server is gone without a word, would be waited for for ever. */
+/**
+ * Creates a socket with an idle timeout: no event reports that a firewall dropped the connection or that the server crashed.
+ */
 function createSilenceLimitedSocket(silenceMaxMs: number): Socket {
   const socket = new Socket();
   return socket.setTimeout(silenceMaxMs, () => {
-    socket.destroy(Object.assign(new Error("PostgreSQL is silent"), { code: "ETIMEDOUT" }));
+    socket.destroy(Object.assign(new Error("PostgreSQL did not respond in time"), { code: "ETIMEDOUT" }));
   });
 }
 
-/** SQLite can change its schema within a transaction; Kysely's dialect makes no use of it. */
+/** Declares that SQLite supports schema changes in a transaction, which Kysely's dialect does not. */
 class TransactionalSqlite extends SqliteDialect {
   override createAdapter(): SqliteAdapter {
     return new (class extends SqliteAdapter {
@@ -170,7 +177,10 @@ class TransactionalSqlite extends SqliteDialect {
   }
 }
 
-/** 64-bit integers and their sums come as text, because not all are numbers; the ledger's are, up to 9 million dollars. */
+/**
+ * Parses 64-bit integers and their sums, which `pg` returns as text, as numbers. The ledger's are exact up to 9 million
+ * dollars.
+ */
 const getNumberParser: typeof types.getTypeParser = ((oid: number, format?: "text" | "binary") =>
   oid === INT8 || oid === NUMERIC
     ? (text: string) => parseExactNumber(text)
@@ -178,6 +188,7 @@ const getNumberParser: typeof types.getTypeParser = ((oid: number, format?: "tex
 
 function parseExactNumber(text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value)) throw new RangeError("a number of the database is too large to be exact");
+  if (!Number.isSafeInteger(value))
+    throw new RangeError("a number from the database is too large to be exact");
   return value;
 }

@@ -1,18 +1,19 @@
 import { type Expression, type RawBuilder, sql } from "kysely";
 
-// A sum may be larger than a number holds exactly, or than 64 bits hold, at which SQLite fails: so it is read in two parts.
+// Sums are read in two parts, because they may exceed the safe integers of JavaScript, or 64 bits, where SQLite throws an
+// error.
 
 const BILLION = 1_000_000_000;
 
 /**
- * Selects the sum of a column of whole numbers, whatever it comes to, as text.
- * @param column or an expression; null counts as 0.
+ * Selects the exact sum of a column of whole numbers, of any size, as text in two parts.
+ * @param column a column or an expression; null counts as 0.
  */
 export function selectSumParts(column: Expression<unknown>): {
   billions: RawBuilder<string | null>;
   rest: RawBuilder<string | null>;
 } {
-  // SQLite makes a float of a column that has run over.
+  // SQLite converts a column to a float when its value exceeds 64 bits.
   const whole = sql`cast(${column} as bigint)`;
   const billion = sql.lit(BILLION);
   return {
@@ -21,7 +22,7 @@ export function selectSumParts(column: Expression<unknown>): {
   };
 }
 
-/** Puts the two parts of a sum together. @returns 0 if there was nothing to sum. */
+/** Joins the two parts of a sum. @returns 0 if both parts are null, because there were no rows. */
 export function joinSumParts(billions: string | null, rest: string | null): bigint {
   return BigInt(billions ?? 0) * BigInt(BILLION) + BigInt(rest ?? 0);
 }

@@ -1,20 +1,20 @@
 import { DatabaseSync } from "node:sqlite";
 import { createPrivateFile } from "./private-files.ts";
 
-/** A lock that the system gives back when its process ends, however it ends. */
+/** A lock that the operating system releases when its process ends, even if it crashes. */
 export interface FileLock {
   release(): void;
 }
 
-/** A connection that the garbage collector finalizes gives its lock back, so those that hold a lock are kept here. */
+/** Keeps connections with a lock from being garbage-collected, which would release their locks. */
 const held = new Set<DatabaseSync>();
 
 /**
- * Takes the lock of this name, unless another process (or another holder in this one) has it. SQLite takes it, because
- * Node has no file locks of its own.
- * @param path a file that is nothing but a lock; made when it is not there.
- * @returns undefined when it is taken.
- * @throws when the file cannot be made or is something else.
+ * Locks a file, unless another process or other code in this process holds the lock. Uses a SQLite transaction, because
+ * Node has no file locks.
+ * @param path a file that serves only as a lock; created if it does not exist.
+ * @returns undefined if the lock is held.
+ * @throws if the file cannot be created or is not a lock file.
  */
 export function lockFile(path: string): FileLock | undefined {
   createPrivateFile(path);
@@ -35,7 +35,7 @@ export function lockFile(path: string): FileLock | undefined {
   };
 }
 
-/** The rest of its bits say more exactly why. */
+/** Primary result code. The higher bits of an extended code give details. */
 const SQLITE_BUSY = 5;
 
 function isBusy(error: unknown): boolean {

@@ -3,16 +3,16 @@ import { type Migration, Migrator } from "kysely/migration";
 import { initial } from "./migrations/0001-initial.ts";
 import { promptAudioTokens } from "./migrations/0002-prompt-audio-tokens.ts";
 
-/** Every change of the schema, in order. What has been released is never edited, only added to. */
+/** All schema changes, in order. Never edit a released migration; add a new one. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-initial": initial,
   "0002-prompt-audio-tokens": promptAudioTokens,
 };
 
 /**
- * Brings a database up to the schema of this version, in one transaction: all of it, or nothing when a step fails.
- * Processes that start together do it one after the other.
- * @throws what the failed step threw, or that the database is of a newer version.
+ * Migrates a database to the schema of this version in one transaction. If a step fails, no change remains. Processes that
+ * start at the same time migrate one after the other.
+ * @throws the error of the failed step, or an error if the database has the schema of a newer version.
  */
 export async function migrate<Schema>(db: Kysely<Schema>, migrations = MIGRATIONS): Promise<void> {
   const migrator = new Migrator({

@@ -3,24 +3,28 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlit
 import type { SqliteDatabase, SqliteStatement } from "kysely";
 import { createPrivateFile } from "./private-files.ts";
 
-/** Statements that are kept compiled; the rest is compiled anew. Kysely's texts differ with the number of values. */
+/**
+ * Maximum number of cached prepared statements. Kysely's texts vary with the number of values, so their number is not
+ * bounded.
+ */
 const KEPT_STATEMENTS = 200;
-/** Larger than usual: rows are added at the end and read in order, so fewer pages are written twice. */
+/** Larger than the default. Rows are appended and read in order, so that fewer pages are written twice. */
 const PAGE_BYTES = 16_384;
-/** 64 MiB of log: a gateway's has long been brought to the file by then; see `checkpoints.ts`. */
+/** A WAL of 64 MiB. Normally, `checkpoints.ts` checkpoints it long before it reaches this size. */
 const CHECKPOINT_PAGES = 4_096;
 
 /**
- * Opens a SQLite file for this process and others: WAL, so that readers never wait. A commit outlives the process that
- * made it at once, and the machine from the next checkpoint on.
- * @param busyTimeoutMs how long a statement waits for another process that writes. It blocks this one meanwhile.
- * @throws when the file cannot be opened or is no database.
+ * Opens a SQLite file in WAL mode, so that readers never wait for writers. A commit survives a crash of the process
+ * immediately, and a crash of the machine from the next checkpoint on.
+ * @param busyTimeoutMs how long a statement waits for a lock that another process holds. The thread is blocked meanwhile.
+ * @throws if the file cannot be opened or is not a database.
  */
 export function openSqlite(path: string, busyTimeoutMs: number): DatabaseSync {
   createPrivateFile(path);
   const database = new DatabaseSync(path, { timeout: busyTimeoutMs });
   try {
-    // For large sorts, such as reports and new indexes need. Often the only directory of a container that takes files.
+    // Temporary files are needed for large sorts, such as those of reports and new indexes. In a container, this directory
+    // is often the only writable one.
     database.exec(`pragma temp_store_directory = '${dirname(path).replaceAll("'", "''")}'`);
     database.exec(
       `pragma page_size = ${PAGE_BYTES}; pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`,
@@ -32,13 +36,13 @@ export function openSqlite(path: string, busyTimeoutMs: number): DatabaseSync {
   return database;
 }
 
-/** Node's own SQLite behind the interface that Kysely's dialect is written for. */
+/** Adapts `node:sqlite` to the interface that Kysely's SQLite dialect expects. */
 export function asKyselyDatabase(database: DatabaseSync): SqliteDatabase {
   const kept = new Map<string, SqliteStatement>();
   return {
     close: () => database.close(),
     prepare(text) {
-      // A transaction that begins by reading could not be made one that writes while another process writes.
+      // A deferred transaction that starts with a read fails if it writes while another process holds the write lock.
       const sql = text === "begin" ? "begin immediate" : text;
       const found = kept.get(sql);
       if (found) return found;
@@ -50,8 +54,8 @@ export function asKyselyDatabase(database: DatabaseSync): SqliteDatabase {
 }
 
 /**
- * SQLite rolls back by itself after some errors, such as a full disk. Another rollback then fails, and Kysely would throw
- * that failure in place of the error.
+ * Creates a rollback that does nothing outside a transaction. SQLite rolls back automatically after some errors, such as a
+ * full disk. A second rollback would fail, and Kysely would throw that error instead of the original one.
  */
 function createRollback(database: DatabaseSync): SqliteStatement {
   const statement = adapt(database.prepare("rollback"));

@@ -10,8 +10,9 @@ import {
 } from "kysely";
 
 /**
- * Kysely's dialect with `stream()`, by a cursor of the server: Kysely's own needs a package for it. A stream holds its
- * connection until it ends, but no transaction: the server keeps the rows, and no old snapshot prevents its clean-up.
+ * Kysely's PostgreSQL dialect with `stream()` by a server-side cursor, for which Kysely itself needs a package. A stream
+ * holds its connection until it ends, but no transaction: the cursor is declared `with hold`, so the server stores the rows,
+ * and no old snapshot prevents vacuuming.
  */
 export class PostgresCursorDialect extends PostgresDialect {
   readonly #config: PostgresDialectConfig;
@@ -29,7 +30,8 @@ export class PostgresCursorDialect extends PostgresDialect {
 class CursorDriver extends PostgresDriver {
   override async acquireConnection(options?: AbortableOperationOptions): Promise<DatabaseConnection> {
     const connection = await super.acquireConnection(options);
-    // Kysely keeps one object per connection, which cannot be wrapped, because it is released by its identity.
+    // The method is replaced on Kysely's own connection object: a wrapper could not be released, because Kysely compares by
+    // identity.
     connection.streamQuery = (query, batchRows) => streamByCursor(connection, query, batchRows);
     return connection;
   }
@@ -47,7 +49,7 @@ async function* streamByCursor<R>(
     await run(`declare rows no scroll cursor with hold for ${sql}`, parameters);
     await run("commit");
   } catch (error) {
-    // Fails with the connection, which the pool then drops.
+    // The rollback fails only if the connection is lost. The pool then removes the connection.
     await run("rollback").catch(() => {});
     throw error;
   }

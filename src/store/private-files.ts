@@ -4,22 +4,22 @@ const OTHERS = 0o077;
 const OWNER_ONLY = 0o600;
 
 /**
- * Makes an empty file that only its owner can read, where there is none: SQLite would make it as the umask says. One that
- * is there is not opened: closing it would release every lock that this process has on it (POSIX). SQLite meets, and
- * explains, whatever else prevents it.
+ * Creates an empty file with mode 0600 if it does not exist, because SQLite would create it with the mode of the umask. An
+ * existing file is not opened: closing it would release every lock that this process holds on it (POSIX). Errors are
+ * ignored, because SQLite reports them when it opens the file.
  */
 export function createPrivateFile(path: string): void {
   try {
     closeSync(openSync(path, "ax", OWNER_ONLY));
   } catch {
-    // As above.
+    // The file exists, or SQLite will report the error.
   }
 }
 
 /**
- * Takes from others what they may do with files.
- * @param paths of files that need not be there.
- * @returns those that others may still use: another user's, or on a file system that has no modes.
+ * Removes the permissions of group and others from files.
+ * @param paths files that may not exist.
+ * @returns files that other users can still access: they belong to another user, or the file system does not support modes.
  */
 export function makePrivate(paths: readonly string[]): string[] {
   return paths.filter((path) => {

@@ -1,15 +1,18 @@
 import { Redis, ReplyError } from "ioredis";
 
-/** A Redis that hangs must not hang requests: the defaults wait and queue for ever. */
+/**
+ * Short timeouts, so that an unresponsive Redis does not block requests. By default, commands are queued without a time
+ * limit.
+ */
 const CONNECT_TIMEOUT_MS = 500;
 const COMMAND_TIMEOUT_MS = 150;
 const RECONNECT_MAX_MS = 2_000;
-/** A store that has just failed is left alone for so long, or every request would wait for its timeout. */
+/** Redis is not used for this long after a failure. Otherwise every request would wait for the timeout. */
 const RECOVERY_MS = 2_000;
 
 /**
- * Counts one request and answers with the count and the remaining ms of its window. A window that has no end, as after
- * PERSIST or a restore, or a later one than a new window would have, gets that of a new window.
+ * Counts one request and returns the count and the remaining ms of its window. If the key has no expiry (after PERSIST or a
+ * restore), or one that is later than the end of a new window, the script sets the expiry of a new window.
  */
 const COUNT_SCRIPT = `
 local count = redis.call('INCR', KEYS[1])
@@ -22,22 +25,22 @@ end
 return {count, remaining}
 `;
 
-/** A count in Redis, and how long its window still lasts, in ms. */
+/** A count in Redis, and the remaining time of its window in ms. */
 export interface SharedCount {
   readonly count: number;
   readonly resetMs: number;
 }
 
-/** The connection to Redis, and what is known of its health. */
+/** The connection to Redis and its health. */
 export class RedisStore {
   readonly #client: Redis;
   readonly #onFailure: (error: Error) => void;
   #failedAt = -Infinity;
 
   /**
-   * Connects in the background, and again whenever the connection is lost. Commands fail at once while there is none and
-   * after 150 ms when Redis does not answer.
-   * @param onFailure called with every failure, of which there may be many; its error has a `code` and no text of Redis.
+   * Connects in the background, and reconnects when the connection is lost. Commands fail immediately without a connection,
+   * and after 150 ms if Redis does not respond.
+   * @param onFailure called with every failure, possibly often. The error has a `code` but no message from Redis.
    */
   constructor(url: string, onFailure: (error: Error) => void) {
     this.#onFailure = (error) => onFailure(withoutText(error));
@@ -51,27 +54,27 @@ export class RedisStore {
     this.#client.on("error", this.#onFailure);
   }
 
-  /** Whether it is worth asking: it has not failed a moment ago. */
+  /** Whether Redis should be used: it has not failed in the last two seconds. */
   get usable(): boolean {
     return performance.now() - this.#failedAt > RECOVERY_MS;
   }
 
-  /** To be told of a command that failed. */
+  /** Records that a command failed, and reports the error. */
   failed(error: Error): void {
     this.#failedAt = performance.now();
     this.#onFailure(error);
   }
 
   /**
-   * Counts one request in a fixed window, which begins with the first request of a key.
-   * @param windowMs length of the window, a whole number of ms.
-   * @throws an error of Redis or its connection, or one with the code UNEXPECTED_REPLY.
+   * Counts one request in a fixed window that starts with the first request of a key.
+   * @param windowMs length of the window in whole ms.
+   * @throws an error of Redis or of the connection, or an error with the code UNEXPECTED_REPLY.
    */
   async count(key: string, windowMs: number): Promise<SharedCount> {
     return readCount(await this.#client.eval(COUNT_SCRIPT, 1, key, windowMs), windowMs);
   }
 
-  /** Whether Redis answers now. */
+  /** Whether Redis responds to PING. */
   async isReachable(): Promise<boolean> {
     try {
       return (await this.#client.ping()) === "PONG";
@@ -85,7 +88,9 @@ export class RedisStore {
   }
 }
 
-/** A proxy in between or another server than Redis can answer anything, and comparing with it would switch the limit off. */
+/**
+ * Validates a reply: a proxy or a server other than Redis may return anything, and an invalid count would disable the limit.
+ */
 function readCount(reply: unknown, windowMs: number): SharedCount {
   if (Array.isArray(reply) && reply.length === 2) {
     const [count, resetMs] = reply as unknown[];
@@ -99,7 +104,9 @@ function isWholeNumber(value: unknown, min: number, max: number): value is numbe
   return Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
 }
 
-/** An error of Redis begins with its code, such as READONLY; the rest can quote commands, keys and settings. */
+/**
+ * Keeps only the code of a Redis error, such as READONLY: the rest of the message may contain commands, keys and settings.
+ */
 function withoutText(error: Error): Error {
   if (!(error instanceof ReplyError)) return error;
   const code = /^[A-Z]{2,24}(?= |$)/.exec(error.message)?.[0] ?? "ERR";

@@ -16,18 +16,18 @@ import {
 } from "kysely";
 import { SqliteReader } from "./sqlite-reader.ts";
 
-/** Rows that cross from the thread at once: about a millisecond of work for the main thread. */
+/** Rows per message from the thread. The main thread deserializes them in about 1 ms. */
 const BATCH_ROWS = 200;
 
 /**
- * Kysely over a `SqliteReader`. `execute()` collects all rows, `stream(batchRows)` yields them while a batch at most is in
- * memory. There are no transactions, and a statement that writes fails.
+ * A Kysely dialect for a `SqliteReader`. `execute()` collects all rows; `stream(batchRows)` holds at most one batch in
+ * memory. Transactions are not supported, and statements that write fail.
  */
 export class SqliteReaderDialect implements Dialect {
   readonly #sqlite: DatabaseSync;
   readonly #name: string;
 
-  /** @param sqlite an open file; the reader opens the same file when the first statement comes. @param name of the thread. */
+  /** @param sqlite an open file; the reader opens the same file at the first statement. @param name name of the thread. */
   constructor(sqlite: DatabaseSync, name: string) {
     this.#sqlite = sqlite;
     this.#name = name;
@@ -50,14 +50,14 @@ export class SqliteReaderDialect implements Dialect {
   }
 }
 
-/** Kysely's SQLite dialect gives out its one connection to one statement at a time, so a stream would hold up all others. */
+/** Lets statements run concurrently. Kysely's SQLite adapter would make all statements wait while a stream is open. */
 class ReaderAdapter extends SqliteAdapter {
   override get supportsMultipleConnections(): boolean {
     return true;
   }
 }
 
-/** One connection for all: the reader has its own queue, so that nobody has to wait for a connection. */
+/** Shares one connection between all statements, because the reader has its own queue. */
 class ReaderDriver implements Driver {
   readonly #reader: SqliteReader;
   readonly #connection: DatabaseConnection;
@@ -74,7 +74,7 @@ class ReaderDriver implements Driver {
   }
 
   async beginTransaction(): Promise<void> {
-    throw new Error("the reader has no transactions");
+    throw new Error("the reader does not support transactions");
   }
 
   async commitTransaction(): Promise<void> {}

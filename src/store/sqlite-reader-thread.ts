@@ -1,16 +1,16 @@
-// The thread of `sqlite-reader.ts`, with read-only connections of its own.
+// The worker thread of `sqlite-reader.ts`. It has its own read-only connections.
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import type {
   OpenCommand,
-  ReaderAnswer,
+  ReaderReply,
   ReaderBatch,
   ReaderCommand,
   ReaderError,
   ReaderWork,
 } from "./sqlite-reader.ts";
 
-/** Readers do not wait for the writer; SQLite makes them wait while it restores its log after a crash. */
+/** Readers do not wait for writers. They wait only while SQLite recovers the WAL after a crash. */
 const BUSY_TIMEOUT_MS = 1_000;
 
 const { path } = workerData as ReaderWork;
@@ -19,7 +19,10 @@ const idle: DatabaseSync[] = [];
 const cursors = new Map<number, Cursor>();
 
 interface Cursor {
-  /** Its own: statements that overlap on one connection share a snapshot, and later ones would read old data. */
+  /**
+   * One connection per cursor: statements that overlap on one connection share a snapshot, so later ones would read old
+   * data.
+   */
   readonly database: DatabaseSync;
   readonly rows: Iterator<Record<string, unknown>>;
   readonly batchRows: number;
@@ -32,14 +35,14 @@ function openCursor({ cursor, sql, parameters, batchRows, isCopied }: OpenComman
   const database = idle.pop() ?? new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
   const values = parameters as SQLInputValue[];
   try {
-    // SQLite keeps a large temporary table in a file, and a read transaction that lasts would keep its log from restarting.
+    // A copy in a temporary table ends the read transaction early: a long one would prevent SQLite from restarting the WAL.
     if (isCopied) database.prepare(`create table ${COPY} as ${sql}`).run(...values);
     const rows = isCopied
       ? database.prepare(`select * from ${COPY} order by rowid`).iterate()
       : database.prepare(sql).iterate(...values);
     cursors.set(cursor, { database, rows, batchRows, isCopied });
   } catch (error) {
-    // It may hold half a copy.
+    // The connection may have a partial copy.
     database.close();
     throw error;
   }
@@ -51,7 +54,7 @@ function closeCursor(id: number): void {
   if (!cursor) return;
   cursors.delete(id);
   cursor.rows.return?.();
-  // A connection keeps the file of a temporary table, however large it was, until it is closed.
+  // A connection keeps the file of its temporary table, at full size, until it is closed.
   if (cursor.isCopied) cursor.database.close();
   else idle.push(cursor.database);
 }
@@ -75,8 +78,8 @@ function readBatch(id: number): ReaderBatch {
   return { rows: batch, isLast };
 }
 
-function post(message: ReaderAnswer): void {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
+function post(message: ReaderReply): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker is not a window
   parentPort?.postMessage(message);
 }
 

@@ -10,18 +10,18 @@ export interface ReaderWork {
   readonly path: string;
 }
 
-/** Starts a statement. `cursor` is a number that was not used before. */
+/** Command that starts a statement. `cursor` is a number that was not used before. */
 export interface OpenCommand {
   readonly type: "open";
   readonly cursor: number;
   readonly sql: string;
   readonly parameters: readonly unknown[];
   readonly batchRows: number;
-  /** Copies the rows first, so that the database is not held while a consumer takes its time. */
+  /** Whether the rows are copied first, so that a slow consumer does not hold a snapshot of the database. */
   readonly isCopied: boolean;
 }
 
-/** How a statement is read. */
+/** Options for reading a statement. */
 export interface ReadOptions {
   /** Rows per batch; a batch is what the main thread deserializes at once. */
   readonly batchRows: number;
@@ -30,7 +30,9 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A command for the thread. `open` and `next` are answered with one batch each, `close` and `stop` with nothing. */
+/**
+ * A command for the thread. It replies to `open` and `next` with one batch each, and does not reply to `close` and `stop`.
+ */
 export type ReaderCommand =
   | OpenCommand
   | { readonly type: "next"; readonly cursor: number }
@@ -43,8 +45,8 @@ export interface ReaderBatch {
   readonly isLast: boolean;
 }
 
-/** An answer of the thread. An error closes its cursor. */
-export type ReaderAnswer = ReaderBatch | { readonly error: ReaderError };
+/** A reply of the thread. An error closes its cursor. */
+export type ReaderReply = ReaderBatch | { readonly error: ReaderError };
 
 /** The fields of a `node:sqlite` error; a structured clone keeps only the message. */
 export interface ReaderError {
@@ -62,7 +64,7 @@ interface PendingCommand {
 
 /**
  * Runs read-only statements in a thread with its own connections: `node:sqlite` is synchronous, so a statement on the main
- * thread would hold every request of the gateway until it ends. In WAL mode the reader and the writer never wait for each
+ * thread would block every request of the gateway until it ends. In WAL mode the reader and the writer never wait for each
  * other. The thread starts with the first statement. It runs one command at a time, in order of arrival, and takes turns
  * between open cursors batch by batch.
  */
@@ -75,18 +77,18 @@ export class SqliteReader {
   #isClosed = false;
   #lastCursor = 0;
 
-  /** @param sqlite an open file; the reader opens the same file. @param name of the thread, for profilers. */
+  /** @param sqlite an open file; the reader opens the same file. @param name name of the thread, for profilers. */
   constructor(sqlite: DatabaseSync, name: string) {
     const path = sqlite.location();
-    if (path === null) throw new Error("a database in memory cannot be read by another thread");
+    if (path === null) throw new Error("an in-memory database cannot be read by another thread");
     this.#path = path;
     this.#name = name;
   }
 
   /**
-   * Runs a statement and yields its rows in batches, reading the next batch when it is asked for. All are from one moment of
-   * the database. Unless they are copied, SQLite's log cannot restart until the last batch is read.
-   * @throws the error of SQLite with its `code` and `errcode`, the reason of `signal`, or that the reader is closed.
+   * Runs a statement and yields its rows in batches. Each batch is read when the consumer requests it; all rows are from one
+   * snapshot of the database. Unless the rows are copied, SQLite cannot restart the WAL until the last batch is read.
+   * @throws SQLite's error with its `code` and `errcode`, the reason of `signal`, or an error if the reader is closed.
    */
   async *read(
     sql: string,
@@ -106,13 +108,13 @@ export class SqliteReader {
     }
   }
 
-  /** Rejects queued statements, waits for the one that is running, and ends the thread. */
+  /** Rejects queued statements, waits for the running one, and stops the thread. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#rejectAll(new Error("the database is closed"));
     const thread = this.#thread;
     if (!thread) return;
-    // Not once(): an error of the thread must not reject here.
+    // Not `events.once`, which would reject if the thread failed.
     const ended = new Promise((resolve) => void thread.once("exit", resolve));
     thread.ref();
     this.#post({ type: "stop" });
@@ -143,7 +145,7 @@ export class SqliteReader {
     try {
       this.#thread ??= this.#startThread();
       this.#running = pending;
-      // A process that waits for rows must not end; one that only has an idle reader may.
+      // Keeps the process alive until the rows arrive. An idle reader does not keep the process alive.
       this.#thread.ref();
       this.#post(pending.command);
     } catch (error) {
@@ -153,20 +155,20 @@ export class SqliteReader {
   }
 
   #post(command: ReaderCommand): void {
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker is not a window
     this.#thread?.postMessage(command);
   }
 
-  #settle(answer: ReaderAnswer): void {
+  #settle(reply: ReaderReply): void {
     const pending = this.#running;
     this.#running = undefined;
     if (!this.#isClosed) this.#thread?.unref();
-    if ("error" in answer) {
-      const { message, ...codes } = answer.error;
+    if ("error" in reply) {
+      const { message, ...codes } = reply.error;
       pending?.reject(Object.assign(new Error(message), codes));
     } else {
-      // Batches that come quickly would otherwise follow each other without a turn of the event loop between them.
-      setImmediate(() => pending?.resolve(answer));
+      // Yields to the event loop: otherwise batches in quick succession would delay other events.
+      setImmediate(() => pending?.resolve(reply));
     }
     this.#runNext();
   }
@@ -180,15 +182,15 @@ export class SqliteReader {
       name: this.#name,
       workerData: { path: this.#path } satisfies ReaderWork,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
-      // The thread needs nothing of this process's environment.
+      // The thread needs neither environment nor options of this process.
       env: {},
       execArgv: [],
     });
-    let failure = new Error("the thread that reads SQLite has ended");
-    thread.on("message", (answer: ReaderAnswer) => this.#settle(answer));
+    let failure = new Error("the SQLite reader thread exited");
+    thread.on("message", (reply: ReaderReply) => this.#settle(reply));
     thread.on("error", (error: Error) => (failure = error));
     thread.once("exit", () => {
-      // Its cursors are lost with it. The next statement starts a new thread.
+      // The cursors of the thread are lost. The next statement starts a new thread.
       this.#thread = undefined;
       this.#rejectAll(failure);
       this.#running?.reject(failure);

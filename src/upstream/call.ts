@@ -4,40 +4,40 @@ import type { GatewayError } from "../errors.ts";
 import { isRetryable, toUpstreamError } from "./failure.ts";
 import { readResponseHead, type UpstreamHead } from "./response-head.ts";
 
-/** A request that was sent may have been billed, so only one of which nothing was sent is tried again. */
+/** Maximum number of retries. Only a request of which no byte was sent is retried: any other may have been billed. */
 const MAX_RETRIES = 2;
 const RETRY_DELAY_MIN_MS = 50;
 const RETRY_DELAY_SPREAD_MS = 150;
 
-/** Receives a response as it arrives: `onHead`, `onData` any number of times, then one of `onEnd` and `onFailure`. */
+/** Receives a response as it arrives: `onHead`, `onData` any number of times, then either `onEnd` or `onFailure`. */
 export interface UpstreamSink {
   onHead(head: UpstreamHead): void;
-  /** @param chunk may be kept: its memory is not used again. */
+  /** @param chunk may be retained: its memory is not reused. */
   onData(chunk: Buffer): void;
   onEnd(): void;
-  /** Also instead of `onHead`. Not called after `abort()`. */
+  /** Called when the response fails, with or without a previous `onHead`. Not called after `abort()`. */
   onFailure(failure: GatewayError): void;
-  /** There is a connection, over which the request is about to be written. Called at most once, possibly within `send`. */
+  /** Called when a connection is ready and the request is about to be written. At most once, possibly during `send`. */
   onSent(): void;
-  /** The request is about to be tried again; nothing of it was sent. */
+  /** Called before the request is retried; no byte of it was sent. */
   onRetry(): void;
 }
 
-/** A request in flight. */
+/** An upstream request in flight. */
 export interface UpstreamCall {
-  /** Some of the request may have been written. */
+  /** Whether part of the request may have been written. */
   readonly wasSent: boolean;
-  /** Ends the request at once and for good; the sink receives nothing more. */
+  /** Aborts the request immediately, without a retry. The sink is not called any more. */
   abort(): void;
-  /** Stops reading from upstream, until `resume()`. */
+  /** Stops reading from upstream until `resume()`. */
   pause(): void;
   resume(): void;
 }
 
-/** Called with the head before the sink is, which receives the whole response when `release` is called, at once or later. */
+/** Called with the head before the sink receives it. The sink receives the response when `release` is called. */
 export type BeforeHead = (head: UpstreamHead, release: () => void) => void;
 
-/** How much of a body is buffered before the release: a journal on a slow disk must not let a response fill the memory. */
+/** Maximum bytes of a body that are buffered before the release, so that a slow journal cannot exhaust the memory. */
 const BUFFERED_MAX_BYTES = 65_536;
 const ABORTED = new Error("the gateway aborted the request");
 
@@ -50,30 +50,30 @@ interface CallOptions {
 }
 
 /**
- * Makes a request, again if nothing of it was sent, and gives its response to a sink. The response is buffered here until
- * `beforeHead` releases it, so that the sink is the same from first to last and receives nothing more once it has aborted.
+ * Sends a request, retries it if no byte was sent, and passes the response to a sink. If there is a `beforeHead`, the
+ * response is buffered here until its release, so that sinks need no buffer and an abort also discards the buffered calls.
  */
 export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   readonly #attempt: Attempt;
-  /** Released as soon as it cannot be needed for another attempt. */
+  /** Body of the request; undefined once it is sent, when no retry can need it. */
   #body: Buffer | undefined;
   readonly #sink: UpstreamSink;
   readonly #beforeHead: BeforeHead | undefined;
-  /** The calls that the sink has not received yet, from the head until it is released. */
+  /** Buffered calls to the sink; undefined unless the response waits for its release. */
   #buffered: (() => void)[] | undefined = undefined;
   #bufferedBytes = 0;
-  /** The sink has asked for a pause. */
+  /** Whether the sink has called `pause()`. */
   #isPaused = false;
   readonly #retryUntil: number;
   #controller: Dispatcher.DispatchController | undefined = undefined;
   #retries = 0;
   #retryTimer: NodeJS.Timeout | undefined = undefined;
-  /** Nothing more comes from upstream. */
+  /** Whether upstream's response has ended or failed, or the request was aborted. */
   #hasEnded = false;
-  /** The sink receives nothing more. */
+  /** Whether the sink has aborted the request and must not be called any more. */
   #isAborted = false;
 
-  /** @param attempt makes the request, each time it is called. */
+  /** @param attempt sends the request; called again for each retry. */
   constructor(attempt: Attempt, sink: UpstreamSink, { body, beforeHead, retryForMs }: CallOptions) {
     this.#attempt = attempt;
     this.#body = body;
@@ -105,7 +105,7 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
     if (this.#bufferedBytes <= BUFFERED_MAX_BYTES) this.#controller?.resume();
   }
 
-  /** undici calls this when it has a connection, just before the first byte is written: the one sign of "sent". */
+  /** Called by undici just before it writes the first byte. Only this call tells whether a request was sent. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     this.#body = undefined;
@@ -128,7 +128,7 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
     const buffered = this.#buffered ?? [];
     this.#buffered = undefined;
     for (const deliver of buffered) if (!this.#isAborted) deliver();
-    // Not before: undici reads on within a resume, and its next chunk would overtake the buffered ones.
+    // Resume only after the delivery: undici may read during a resume, and its chunk would overtake the buffered ones.
     const wasFull = this.#bufferedBytes > BUFFERED_MAX_BYTES;
     this.#bufferedBytes = 0;
     if (wasFull && !this.#isPaused && !this.#hasEnded) this.#controller?.resume();

@@ -4,9 +4,10 @@ import type { Dispatcher } from "undici";
 const LARGE_BODY_BYTES = 262_144;
 
 /**
- * A body as undici is to send it. undici keeps a buffer until the answer has ended, which for a stream can be long; of a
- * generator it keeps nothing. That costs more per request than it saves for a small body.
- * @param onReleased called when a large body has been written: undici reads on only when its socket has passed on all of it.
+ * Converts a body to the form in which undici should send it. undici retains a Buffer until the response has ended, which
+ * can take long, but it does not retain the chunks of a Readable. For a small body, a Readable costs more than it saves.
+ * @param onReleased called when a large body has been written: undici reads the end of the Readable only after the socket
+ * has written all of its chunks.
  */
 export function toDispatchBody(
   headers: Record<string, string>,
@@ -14,10 +15,10 @@ export function toDispatchBody(
   onReleased?: () => void,
 ): Pick<Dispatcher.DispatchOptions, "headers" | "body"> {
   if (body === undefined || body.length < LARGE_BODY_BYTES) return { headers, body: body ?? null };
-  let once: Buffer | undefined = body;
+  let unsent: Buffer | undefined = body;
   function* chunks(): Generator<Buffer> {
-    const chunk = once as Buffer;
-    once = undefined;
+    const chunk = unsent as Buffer;
+    unsent = undefined;
     yield chunk;
   }
   const stream = Readable.from(chunks(), { objectMode: false });

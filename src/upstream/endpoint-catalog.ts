@@ -3,16 +3,16 @@ import { fetchBuffered } from "./fetch-buffered.ts";
 import type { Upstream } from "./openrouter.ts";
 import { isJsonObject, type JsonObject } from "../json-values.ts";
 
-/** How old a list may be, and how soon after a failure it is fetched again. */
+/** Maximum age of a list, and the delay before a failed fetch is retried. */
 const MAX_AGE_MS = 300_000;
 const RETRY_AFTER_MS = 10_000;
 const MAX_BYTES = 4_194_304;
-/** Models whose lists are kept: about as many as OpenRouter has. */
+/** Maximum number of models whose lists are cached: about as many as OpenRouter has. */
 const CACHE_MAX = 1_000;
-/** `author/slug`, as the model list writes it, and nothing that a path could mean something else by. */
+/** `author/slug`, as in the model list, without characters that have a meaning in a URL path. */
 const MODEL_ID = /^~?[\w-][\w.-]*\/[\w-][\w.:-]*$/;
 
-const NOTHING = Promise.resolve(undefined);
+const NO_LIST = Promise.resolve(undefined);
 
 /** One endpoint of a model, as OpenRouter lists it. */
 export type Endpoint = JsonObject;
@@ -20,31 +20,32 @@ export type Endpoint = JsonObject;
 /** The endpoints of one model at one time. */
 export interface EndpointList {
   readonly endpoints: readonly Endpoint[];
-  /** When upstream listed them, in ms since 1970. */
+  /** Time of the fetch, in ms since 1970. */
   readonly fetchedAt: number;
 }
 
 interface Entry {
-  /** undefined: upstream did not list them. */
+  /** Resolves to undefined if upstream did not list the endpoints. */
   list: Promise<EndpointList | undefined>;
-  /** Infinity while the list is fetched. */
+  /** Time on the catalog's clock; Infinity during the fetch. */
   freshUntil: number;
 }
 
 /**
- * The endpoints of models, each with prices of its own, fetched when first wanted and again when five minutes old.
- * Concurrent callers share one fetch, which times out after 10 s. An old list is never served: its prices may be too low.
+ * Cache of the endpoints of models, each of which has its own prices. A list is fetched when it is first needed, and again
+ * when it is five minutes old. Concurrent lookups share one fetch, which times out after 10 s. A list that is older is never
+ * returned, because its prices may be too low.
  */
 export class EndpointCatalog {
   readonly #upstream: Upstream;
   readonly #authorization: string | undefined;
   readonly #now: () => number;
-  /** By model id. Read with `peek`, so that the list that was fetched first is dropped first. */
+  /** Entries by model id. Read with `peek`, so that the list with the oldest fetch is evicted first. */
   readonly #entries = new LRUCache<string, Entry>({ max: CACHE_MAX });
 
   /**
-   * @param authorization sent upstream; the lists are public and need none.
-   * @param now a clock in ms that never goes back.
+   * @param authorization value of `Authorization`; undefined is possible, because the lists are public.
+   * @param now monotonic clock in ms.
    */
   constructor(
     upstream: Upstream,
@@ -56,12 +57,12 @@ export class EndpointCatalog {
     this.#now = now;
   }
 
-  /** @param id of a listed model. @returns undefined when upstream does not list its endpoints. */
+  /** Returns the endpoints of a listed model; undefined if upstream does not list them. */
   find(id: string): Promise<EndpointList | undefined> {
     if (!MODEL_ID.test(id)) return Promise.resolve(undefined);
     const known = this.#entries.peek(id);
     if (known && this.#now() < known.freshUntil) return known.list;
-    const entry: Entry = { list: NOTHING, freshUntil: Infinity };
+    const entry: Entry = { list: NO_LIST, freshUntil: Infinity };
     entry.list = this.#load(id, entry);
     this.#entries.set(id, entry);
     return entry.list;
@@ -72,7 +73,7 @@ export class EndpointCatalog {
     try {
       list = await this.#fetch(id);
     } catch {
-      // The caller learns that there is no list; why is the upstream's affair, and is tried again soon.
+      // The result is "no list", whatever the cause; the fetch is retried after RETRY_AFTER_MS.
     }
     entry.freshUntil = this.#now() + (list ? MAX_AGE_MS : RETRY_AFTER_MS);
     return list;

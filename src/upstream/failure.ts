@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
 
-/** undici gives the status with which a proxy refused a tunnel in the message alone. */
+/** undici's message for a refused tunnel, which alone contains the proxy's status. */
 const PROXY_REFUSAL = /^Proxy response \((\d{3})\)/;
 
 const TIMEOUTS = new Set(["UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT"]);
@@ -12,16 +12,16 @@ const UNREADABLE = new Set([
 ]);
 
 /**
- * What an undici error means to a caller. The code of the error is not enough: a failed TLS handshake is ECONNRESET just
- * as a request that was cut.
- * @param wasSent undici had a connection and began to write: the request may have been received, and billed.
+ * Converts an undici error to the error for the client. The code of the error alone is ambiguous: ECONNRESET can mean a
+ * failed TLS handshake, before anything was sent, or a lost request.
+ * @param wasSent whether undici began to write the request, so that it may have been received and billed.
  */
 export function toUpstreamError(error: Error, wasSent: boolean): GatewayError {
   const code = wasSent ? classifySentFailure(error) : "upstream_unreachable";
   return new GatewayError(code, { cause: withProxyStatus(error) });
 }
 
-/** The log names an error by its code: that of a refused tunnel would say no more than that something was aborted. */
+/** Adds the proxy's status to the code of the error, which the log shows: undici's code says only that it was aborted. */
 function withProxyStatus(error: Error): Error {
   const status = PROXY_REFUSAL.exec(error.message)?.[1];
   return status === undefined ? error : Object.assign(new Error(error.message), { code: `PROXY_${status}` });
@@ -32,14 +32,14 @@ function classifySentFailure(
 ): "upstream_timeout" | "upstream_bad_response" | "upstream_disconnected" {
   const code = getErrorCode(error);
   if (TIMEOUTS.has(code)) return "upstream_timeout";
-  // HTTPParserError has no code of its own; "bad response" is a SocketError for an unasked 100 or 101.
+  // HTTPParserError has no fixed code; "bad response" is a SocketError for an unexpected 100 or 101.
   if (UNREADABLE.has(code) || error.name === "HTTPParserError" || error.message.startsWith("bad ")) {
     return "upstream_bad_response";
   }
   return "upstream_disconnected";
 }
 
-/** Whether a failed connection may succeed when tried again; a certificate or a proxy's password that is wrong stays wrong. */
+/** Whether a retry of a failed connection may succeed. An invalid certificate or a wrong proxy password stays so. */
 export function isRetryable(error: Error): boolean {
   if (PROXY_REFUSAL.exec(error.message)?.[1]?.startsWith("4")) return false;
   return !/CERT|TLS|SSL|SELF_SIGNED|ALTNAME|ISSUER|UND_ERR_(DESTROYED|CLOSED|INVALID_ARG)/.test(
@@ -47,7 +47,7 @@ export function isRetryable(error: Error): boolean {
   );
 }
 
-/** The system's or undici's code of an error, or nothing. */
+/** Returns the code of a system or undici error, or an empty string. */
 function getErrorCode(error: unknown): string {
   const code = (error as { code?: unknown } | undefined)?.code;
   return typeof code === "string" ? code : "";

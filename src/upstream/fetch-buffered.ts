@@ -5,10 +5,10 @@ import type { UpstreamCall } from "./call.ts";
 import type { Upstream } from "./openrouter.ts";
 import type { UpstreamHead } from "./response-head.ts";
 
-/** These responses, unlike a model's, are there at once or not at all. */
+/** Total timeout. Unlike generations, these responses need no long computation. */
 const TIMEOUT_MS = 10_000;
 
-/** A whole response of upstream's. */
+/** A complete upstream response. */
 export interface BufferedResponse {
   readonly status: number;
   /** Lower-case names. */
@@ -16,18 +16,18 @@ export interface BufferedResponse {
   readonly body: Buffer;
 }
 
-/** A request whose response is read whole. */
+/** A request whose response is buffered. */
 export interface BufferedRequest {
-  /** Path below the base URL, with its query. */
+  /** Path below the base URL, including the query. */
   readonly path: string;
-  /** The whole `Authorization` value; undefined sends none. */
+  /** Complete value of `Authorization`; undefined sends no such header. */
   readonly authorization: string | undefined;
   readonly maxBytes: number;
 }
 
 /**
- * Makes a request of the gateway's own, and reads the response whole.
- * @throws GatewayError when there is no whole response, or it is longer than it may be.
+ * Sends a GET request on behalf of the gateway itself, and buffers the response.
+ * @throws GatewayError if the response is incomplete, takes longer than 10 s or is longer than `maxBytes`.
  */
 export function fetchBuffered(
   upstream: Upstream,
@@ -38,12 +38,15 @@ export function fetchBuffered(
     let call: UpstreamCall | undefined;
     const fail = (error: GatewayError): void => {
       clearTimeout(timer);
-      // Upstream may say that it is closed before it has given a call.
+      // A closed upstream fails during `send`, before it returns a call.
       call?.abort();
       reject(error);
     };
-    const late = new GatewayError("upstream_timeout", "OpenRouter did not answer in time.");
-    const timer = setTimeout(fail, TIMEOUT_MS, late);
+    const timeoutError = new GatewayError(
+      "upstream_timeout",
+      `OpenRouter did not respond within ${TIMEOUT_MS / 1_000} s; try again.`,
+    );
+    const timer = setTimeout(fail, TIMEOUT_MS, timeoutError);
     const chunks: Buffer[] = [];
     let head: UpstreamHead | undefined;
     let bytes = 0;
@@ -57,11 +60,13 @@ export function fetchBuffered(
           chunks.push(chunk);
           bytes += chunk.length;
           if (bytes > maxBytes)
-            fail(new GatewayError("upstream_error", "OpenRouter's answer is longer than it may be."));
+            fail(
+              new GatewayError("upstream_error", `OpenRouter's response is longer than ${maxBytes} bytes.`),
+            );
         },
         onEnd: () => {
           clearTimeout(timer);
-          // The head always comes before the end.
+          // onHead is always called before onEnd.
           const { status, headers: responseHeaders } = head as UpstreamHead;
           resolve({ status, headers: responseHeaders, body: Buffer.concat(chunks) });
         },

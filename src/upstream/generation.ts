@@ -12,9 +12,10 @@ const NOT_THERE_YET = 404;
 const DECIMAL = /^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /**
- * Makes the way to `GET /generation`. Records appear some 20 s after their request has ended.
- * @param authorization of the account that made the generations.
- * @returns a function that gives undefined while there is no record, and throws GatewayError when upstream says neither.
+ * Creates a function that looks up a generation with `GET /generation`. OpenRouter publishes the record of a generation some
+ * 20 s after its request has ended.
+ * @param authorization credentials of the account that made the generations.
+ * @returns a function that returns undefined while there is no record, and throws GatewayError if the lookup fails.
  */
 export function createGenerationFinder(upstream: Upstream, authorization: string): FindGeneration {
   return async (id) => {
@@ -24,7 +25,7 @@ export function createGenerationFinder(upstream: Upstream, authorization: string
       authorization,
       maxBytes: MAX_BYTES,
     });
-    // A page that something between us and OpenRouter answers with says nothing of its records.
+    // A 404 without JSON is not OpenRouter's, but comes from a proxy or from the edge.
     if (status === NOT_THERE_YET && holdsJsonObject(body)) return undefined;
     if (status === 200) return toRecord(parse(body, id));
     throw new LookupRefused(status, headers);
@@ -34,17 +35,20 @@ export function createGenerationFinder(upstream: Upstream, authorization: string
 function toRecord(data: JsonObject): GenerationRecord {
   const stated = [data["total_cost"], data["usage"]].filter((cost) => cost != null && cost !== "");
   const costs = stated.map((cost) => parseCost(cost) ?? NaN);
-  // Both are the cost. While the first is 0 it may not be filled in yet.
+  // Both fields state the cost. The first may still be 0 when the second is already set.
   const costNanodollars = costs.some(Number.isNaN)
     ? NaN
     : (costs.find((cost) => cost > 0) ?? costs[0] ?? NaN);
   if (Number.isNaN(costNanodollars)) {
-    throw new GatewayError("upstream_bad_response", "OpenRouter's record of a generation states no cost.");
+    throw new GatewayError(
+      "upstream_bad_response",
+      "OpenRouter's record of a generation states no valid cost.",
+    );
   }
   const isByok = data["is_byok"];
   return {
     costNanodollars,
-    // The provider's own count is what is charged, and what answers state as their usage.
+    // OpenRouter charges the provider's own counts, and responses state them as their usage.
     tokens: {
       prompt_tokens: parseTokenCount(data["native_tokens_prompt"] ?? data["tokens_prompt"]),
       completion_tokens: parseTokenCount(data["native_tokens_completion"] ?? data["tokens_completion"]),
@@ -58,28 +62,25 @@ function toRecord(data: JsonObject): GenerationRecord {
   };
 }
 
-/** US dollars, as a number or a decimal text, in nanodollars. @returns undefined for what no generation can cost. */
+/** Parses US dollars, from a number or a decimal string, to nanodollars. @returns undefined for an impossible cost. */
 function parseCost(value: unknown): number | undefined {
   const usd = parseUsdAmount(typeof value === "string" && DECIMAL.test(value) ? Number(value) : value);
   return usd === undefined ? undefined : toNanodollars(usd);
 }
 
-/** @throws GatewayError when the body holds no record, or that of another generation. */
+/** @throws GatewayError if the body contains no record, or the record of another generation. */
 function parse(body: Buffer, id: string): JsonObject {
   const data = parseData(body);
   if (data?.["id"] === id) return data;
   if (data) {
-    throw new GatewayError("upstream_bad_response", "OpenRouter answered with another generation's record.");
+    throw new GatewayError("upstream_bad_response", "OpenRouter returned the record of another generation.");
   }
-  throw new GatewayError(
-    "upstream_bad_response",
-    "OpenRouter's record of a generation could not be understood.",
-  );
+  throw new GatewayError("upstream_bad_response", "OpenRouter's record of a generation is not valid.");
 }
 
 function holdsJsonObject(body: Buffer): boolean {
   try {
-    return isJsonObject(JSON.parse(body.toString()));
+    return typeof JSON.parse(body.toString()) === "object";
   } catch {
     return false;
   }

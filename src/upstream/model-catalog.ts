@@ -9,28 +9,28 @@ import type { Upstream } from "./openrouter.ts";
 export type { Model } from "./model-list.ts";
 
 const MAX_BYTES = 33_554_432;
-/** Filtered lists that are kept, and how large they may be together; the list without a filter is kept besides. */
+/** Maximum number and total size of cached filtered lists. The unfiltered list is cached in addition. */
 const FILTERED_MAX = 50;
 const FILTERED_MAX_BYTES = 33_554_432;
-/** Each may buffer a whole list, and callers choose how many different filters they send. */
+/** Maximum number of concurrent fetches with a filter: each buffers a complete list, and clients can send any filters. */
 const CONCURRENT_FILTERED_MAX = 8;
 
-/** Upstream's list of models at one time. */
+/** Upstream's list of models, as of one fetch. */
 export interface ModelList extends ListedModels, ModelIndex {
-  /** When upstream sent it, in ms since 1970. */
+  /** Time of the fetch, in ms since 1970. */
   readonly fetchedAt: number;
 }
 
 export interface ModelCatalogOptions {
-  /** A clock in ms that never goes back. */
+  /** Monotonic clock in ms. */
   readonly now?: () => number;
-  /** Called the first time that entries are left out for want of a usable id. */
+  /** Called the first time that entries are skipped because they have no usable id. */
   readonly onSkipped?: (entries: number) => void;
 }
 
 /**
- * Upstream's list of models, without a filter and for each filter that callers use, as {@link Refreshed} keeps them. A
- * fetch times out after 10 s.
+ * Cache of upstream's list of models, unfiltered and for each filter that clients send. {@link Refreshed} describes when a
+ * list is fetched again. A fetch times out after 10 s.
  */
 export class ModelCatalog {
   readonly #upstream: Upstream;
@@ -38,12 +38,12 @@ export class ModelCatalog {
   readonly #now: () => number;
   readonly #onSkipped: (entries: number) => void;
   readonly #whole: Refreshed<ModelList>;
-  /** By query string; the least recently used comes first. */
+  /** Lists by query string, the least recently used first. */
   readonly #filtered = new Map<string, Refreshed<ListedModels>>();
   #fetchingFiltered = 0;
   #skippedBefore = false;
 
-  /** @param authorization sent upstream; the list is public and needs none. */
+  /** @param authorization value of `Authorization`; undefined is possible, because the list is public. */
   constructor(upstream: Upstream, authorization: string | undefined, options: ModelCatalogOptions = {}) {
     this.#upstream = upstream;
     this.#authorization = authorization;
@@ -52,16 +52,16 @@ export class ModelCatalog {
     this.#whole = new Refreshed(() => this.#loadWhole(), this.#now);
   }
 
-  /** The list without a filter. @throws GatewayError when upstream fails and there is no old list. */
+  /** Returns the unfiltered list. @throws GatewayError if upstream fails and no list is cached. */
   list(): Promise<ModelList> {
     return this.#whole.get();
   }
 
   /**
-   * The list as upstream filters and sorts it.
-   * @param query a query string that means the same for everybody who writes it the same way; "" does not filter.
-   * @throws GatewayError invalid_value when upstream refuses the filter; otherwise as {@link list}, and overloaded when too
-   * many other filters are being fetched.
+   * Returns the list as upstream filters and sorts it.
+   * @param query a query string whose result does not depend on the client; "" does not filter.
+   * @throws GatewayError `invalid_value` if upstream rejects the filter, `overloaded` if too many other filters are being
+   * fetched, and otherwise as {@link list}.
    */
   async listFiltered(query: string): Promise<ListedModels> {
     if (query === "") return this.list();
@@ -78,8 +78,9 @@ export class ModelCatalog {
   }
 
   /**
-   * A listed model, under the name asked for.
-   * @param id with or without the optional prefix, and with variants that can be called.
+   * Finds a listed model.
+   * @param id model id, with or without the optional prefix and variants.
+   * @returns the model, with the requested name as its `id`.
    */
   async find(id: string): Promise<Model | undefined> {
     const list = await this.list();
@@ -103,7 +104,7 @@ export class ModelCatalog {
 
   async #loadFiltered(query: string): Promise<ListedModels> {
     if (this.#fetchingFiltered >= CONCURRENT_FILTERED_MAX)
-      throw new GatewayError("overloaded", "Too many filtered lists of models are being fetched; try again.");
+      throw new GatewayError("overloaded", "Too many filtered model lists are being fetched; try again.");
     this.#fetchingFiltered++;
     try {
       return (await this.#fetch(query)).listed;
@@ -122,7 +123,7 @@ export class ModelCatalog {
     if (status !== 200)
       throw new GatewayError(
         "upstream_error",
-        `OpenRouter answered the list of models with status ${status}.`,
+        `OpenRouter responded to the request for its model list with status ${status}.`,
       );
     const read = parseModels(body);
     if (read.skipped > 0 && !this.#skippedBefore) {
@@ -137,7 +138,7 @@ function refusedFilter(query: string): GatewayError {
   const names = [...new URLSearchParams(query).keys()];
   return new GatewayError(
     "invalid_value",
-    `OpenRouter refused this filter of models; correct the value of ${names.join(", ")}.`,
+    `OpenRouter rejected the model filter; correct the value of ${names.join(", ")}.`,
     { param: names.length === 1 ? names[0] : undefined },
   );
 }

@@ -1,13 +1,13 @@
 import type { Model } from "./model-list.ts";
 
-/** Listed models by the names under which they can be called. */
+/** Listed models by the names that requests can use for them. */
 export interface ModelIndex {
   readonly byId: ReadonlyMap<string, Model>;
-  /** By dated name (`canonical_slug`), where it differs from the id; variants share their model's and are left out. */
+  /** By dated name (`canonical_slug`) if it differs from the id. Excludes variants, which share their model's dated name. */
   readonly byDatedName: ReadonlyMap<string, Model>;
 }
 
-/** Variants that OpenRouter accepts behind a model's name, whether it lists them or not. */
+/** Variants that OpenRouter accepts as the suffix of any model name, even if it does not list them. */
 const VARIANTS: ReadonlySet<string> = new Set([
   "free",
   "nitro",
@@ -19,7 +19,7 @@ const VARIANTS: ReadonlySet<string> = new Set([
   "beta",
 ]);
 
-/** @param models of the list without a filter. */
+/** Indexes models by their names. @param models all models of the unfiltered list. */
 export function indexModels(models: readonly Model[]): ModelIndex {
   const dated = models.flatMap((model): [string, Model][] => {
     const name = model["canonical_slug"];
@@ -29,9 +29,9 @@ export function indexModels(models: readonly Model[]): ModelIndex {
 }
 
 /**
- * The entry of a model by any name that can be called: its id, its dated name, and either followed by variants. A name
- * without an entry of its own gets its model's, with the name as `id`, so that a client calls what it looked up.
- * @param name without the optional prefix.
+ * Finds a model by any name that requests can use: its id or its dated name, with or without variants. If the name is not
+ * listed itself, returns the entry of its model with the name as `id`, so that a client that uses the id gets this variant.
+ * @param name name without the optional prefix.
  */
 export function findModel({ byId, byDatedName }: ModelIndex, name: string): Model | undefined {
   const exact = byId.get(name);
@@ -40,7 +40,7 @@ export function findModel({ byId, byDatedName }: ModelIndex, name: string): Mode
   if (new Set(variants).size < variants.length || !variants.every((variant) => VARIANTS.has(variant)))
     return undefined;
   const id = byId.get(base)?.id ?? byDatedName.get(base)?.id ?? base;
-  // `a/b:free:online` is served by the entry of `a/b:free`, if there is one.
+  // The entry of `a/b:free`, if there is one, describes `a/b:free:online` best.
   for (let count = variants.length; count >= 0; count--) {
     const model = byId.get([id, ...variants.slice(0, count)].join(":"));
     if (model) return { ...model, id: name, ...(variants.slice(count).includes("free") && FREE) };
@@ -48,5 +48,5 @@ export function findModel({ byId, byDatedName }: ModelIndex, name: string): Mode
   return undefined;
 }
 
-/** Nothing is billed for a `:free` variant, whatever the entry of its model says. */
+/** Prices of a `:free` variant, which costs nothing even if the entry of its model has prices. */
 const FREE = { pricing: { prompt: "0", completion: "0" } };

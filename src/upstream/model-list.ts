@@ -1,37 +1,37 @@
 import { GatewayError } from "../errors.ts";
 import { type JsonObject, readFields } from "../json-values.ts";
 
-/** A model as OpenRouter lists it, plus the two fields of OpenAI's list that OpenRouter's lacks. */
+/** A model as OpenRouter lists it, plus the two fields of OpenAI's list that OpenRouter omits. */
 export type Model = JsonObject & { readonly id: string };
 
-/** The JSON of one model within a list. */
+/** JSON of one model in a list. */
 interface Entry {
   readonly id: string;
   readonly json: Buffer;
 }
 
-/** A list of models as JSON, cut into its entries so that a part of it costs no parsing. */
+/** A list of models as JSON, split into its entries so that a part of the list can be sent without parsing. */
 export interface ListedModels {
-  /** JSON in OpenAI's shape plus OpenRouter's fields. */
+  /** JSON in OpenAI's format plus OpenRouter's fields. */
   readonly json: Buffer;
-  /** In upstream's order; each `json` is a view of the list's. */
+  /** Entries in upstream's order; each `json` is a view of the list's `json`. */
   readonly entries: readonly Entry[];
-  /** The list's fields besides `data`. */
+  /** Fields of the list other than `data`. */
   readonly fields: JsonObject;
 }
 
-/** What upstream's list of models holds. */
+/** Result of parsing upstream's list of models. */
 export interface ModelsRead {
   readonly listed: ListedModels;
   readonly models: readonly Model[];
-  /** Entries without a usable id, left out of the rest. */
+  /** Number of entries that were skipped because they have no usable id. */
   readonly skipped: number;
 }
 
 /**
- * Reads upstream's list of models. Entries that no caller could name are skipped, so that one of them does not take the
- * others away.
- * @throws GatewayError upstream_bad_response when there is no list, or not one of its entries is usable.
+ * Parses upstream's list of models. Skips entries without a usable id, so that one invalid entry does not invalidate the
+ * whole list.
+ * @throws GatewayError `upstream_bad_response` if there is no list, or if it has entries but none is usable.
  */
 export function parseModels(body: Buffer): ModelsRead {
   try {
@@ -48,7 +48,7 @@ export function parseModels(body: Buffer): ModelsRead {
     const counted = skipped > 0 && typeof total === "number" ? { total_count: total - skipped } : {};
     return { listed: toListed(models, { object: "list", ...others, ...counted }), models, skipped };
   } catch (cause) {
-    throw new GatewayError("upstream_bad_response", "OpenRouter's list of models could not be understood.", {
+    throw new GatewayError("upstream_bad_response", "OpenRouter's list of models is not valid.", {
       cause,
     });
   }
@@ -75,12 +75,12 @@ function toListed(models: readonly Model[], fields: JsonObject): ListedModels {
 const COMMA = Buffer.from(",");
 const END = Buffer.from("]}");
 
-/** @param fields at least `object`, so that a comma may follow. */
+/** Formats the list up to its entries. @param fields at least one field, so that a comma may follow. */
 function formatListHead(fields: JsonObject): Buffer {
   return Buffer.from(`${JSON.stringify(fields).slice(0, -1)},"data":[`);
 }
 
-/** The JSON of a list of these entries. */
+/** Joins entries and fields to the JSON of a list. */
 export function joinList(entries: readonly Buffer[], fields: JsonObject): Buffer {
   const separated = entries.flatMap((entry, index) => (index === 0 ? [entry] : [COMMA, entry]));
   return Buffer.concat([formatListHead(fields), ...separated, END]);

@@ -3,9 +3,9 @@ import type { UpstreamConfig } from "../config/config.ts";
 import { Call, type BeforeHead, type UpstreamCall, type UpstreamSink } from "./call.ts";
 import { toDispatchBody } from "./dispatch-body.ts";
 
-/** Below the time after which OpenRouter's edge closes an idle connection (400 s), so that a reused one is alive. */
+/** Shorter than the time after which OpenRouter's edge closes idle connections (400 s), so that reused ones are open. */
 const KEEP_ALIVE_MS = 30_000;
-/** Connections are renewed so that a change of DNS reaches a process that lives long. */
+/** Maximum age of a connection, so that a long-lived process follows DNS changes. */
 const CONNECTION_LIFE_MS = 300_000;
 const MAX_HEADER_BYTES = 32_768;
 
@@ -15,28 +15,28 @@ export interface UpstreamRequest {
   readonly path: string;
   readonly headers: Record<string, string>;
   readonly body?: Buffer;
-  /** Called once a large body has been written, so that nothing holds it any more; a small one is held to the end. */
+  /** Called when a large body has been written and its memory is released. Small bodies are retained until the end. */
   readonly onBodyReleased?: () => void;
-  /** Undefined: the sink hears of the answer at once. */
+  /** Can delay the response. If undefined, the sink receives the response immediately. */
   readonly beforeHead?: BeforeHead | undefined;
 }
 
-/** The only way to OpenRouter. */
+/** Connection pool to OpenRouter, which all upstream requests use. */
 export interface Upstream {
   send(request: UpstreamRequest, sink: UpstreamSink): UpstreamCall;
-  /** Closes every connection, also those with requests under way. */
+  /** Closes all connections, including those with requests in flight. */
   close(): Promise<void>;
 }
 
 /**
- * Opens a pool of connections to the configured base URL. There is no limit on their number here: undici would queue
- * without a timeout, so what is in flight is bounded before it gets here. Redirects are not followed.
+ * Opens a pool of connections to the configured base URL. The pool does not limit their number, because undici would queue
+ * requests without a timeout: `InFlight` limits the requests instead. Redirects are not followed.
  */
 export function connectUpstream(config: UpstreamConfig): Upstream {
   const base = new URL(config.baseUrl);
   const { origin } = base;
   const pool =
-    config.proxyUrl === undefined ? directPool(origin, config) : poolBehind(config.proxyUrl, config);
+    config.proxyUrl === undefined ? directPool(origin, config) : proxyPool(config.proxyUrl, config);
   const basePath = base.pathname.replace(/\/$/, "");
   return {
     send: (request, sink) => {
@@ -53,14 +53,14 @@ export function connectUpstream(config: UpstreamConfig): Upstream {
 
 function poolOptions(config: UpstreamConfig): Pool.Options {
   return {
-    // HTTP/1.1: over HTTP/2 one dead connection takes all its streams with it.
+    // HTTP/1.1 only: with HTTP/2 the failure of one connection would end many streams.
     allowH2: false,
     pipelining: 1,
     connections: null,
     headersTimeout: config.headersTimeoutMs,
     bodyTimeout: config.idleTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    // An upstream may ask for less, not for more.
+    // Upstream's `Keep-Alive` header may shorten the timeout, but not extend it.
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
     clientTtl: CONNECTION_LIFE_MS,
     maxHeaderSize: MAX_HEADER_BYTES,
@@ -72,10 +72,11 @@ function directPool(origin: string, config: UpstreamConfig): Dispatcher {
 }
 
 /**
- * A pool whose connections are tunnels through a proxy. Also for http, which could be forwarded without one: then an answer
- * of the proxy's would pass for OpenRouter's, and nobody could say whether a request was sent.
+ * Creates a pool whose connections are tunnels through a proxy, even for `http:` URLs, which a proxy can forward without a
+ * tunnel. Without one, a response of the proxy would look like OpenRouter's, and it would be unknown whether a request was
+ * sent.
  */
-function poolBehind(uri: string, config: UpstreamConfig): Dispatcher {
+function proxyPool(uri: string, config: UpstreamConfig): Dispatcher {
   const timeout = config.connectTimeoutMs;
   return new ProxyAgent({
     ...poolOptions(config),
@@ -83,7 +84,7 @@ function poolBehind(uri: string, config: UpstreamConfig): Dispatcher {
     proxyTunnel: true,
     proxyTls: { timeout },
     requestTls: { timeout },
-    // What asks the proxy for tunnels: a proxy that does not answer is a connection that does not open.
+    // The pool that requests tunnels. If the proxy does not respond in time, the connection counts as not opened.
     clientFactory: (url, options) =>
       new Pool(url, { ...options, allowH2: false, connections: null, headersTimeout: timeout }),
   });

@@ -1,10 +1,10 @@
-/** How old a value may be before it is loaded again, and how soon after a failure the load is retried. */
+/** Age at which a value is loaded again, and the delay before a failed load is retried. */
 const MAX_AGE_MS = 300_000;
 const RETRY_AFTER_MS = 10_000;
 
 /**
- * A value of upstream's that is loaded when first wanted and again when five minutes old. Concurrent callers share one
- * load. A caller gets the old value while a new one is loaded, and as long as loads fail.
+ * A value that is loaded from upstream when it is first needed, and again when it is five minutes old. Concurrent calls of
+ * `get()` share one load. While a new value is loaded, and as long as loads fail, `get()` returns the old value.
  */
 export class Refreshed<T> {
   readonly #load: () => Promise<T>;
@@ -13,24 +13,24 @@ export class Refreshed<T> {
   #freshUntil = 0;
   #loading: Promise<T> | undefined = undefined;
 
-  /** @param now a clock in ms that never goes back. */
+  /** @param now monotonic clock in ms. */
   constructor(load: () => Promise<T>, now: () => number) {
     this.#load = load;
     this.#now = now;
   }
 
-  /** The last loaded value, however old. */
+  /** The value that was loaded last, regardless of its age. */
   get value(): T | undefined {
     return this.#value;
   }
 
-  /** @throws what `load` throws, if no load has succeeded yet. */
+  /** Returns the value. @throws the error of `load`, if no load has succeeded yet. */
   async get(): Promise<T> {
     if (this.#value !== undefined && this.#now() < this.#freshUntil) return this.#value;
     this.#loading ??= this.#refresh().finally(() => {
       this.#loading = undefined;
     });
-    // An old value now is better than a new one later.
+    // Return the old value rather than wait for the new one.
     if (this.#value === undefined) return this.#loading;
     this.#loading.catch(() => {});
     return this.#value;

@@ -2,24 +2,24 @@ import type { IncomingHttpHeaders } from "node:http";
 
 const MAX_CHARS = 128;
 
-/** The head of upstream's final response, read once; 1xx never get here. */
+/** The head of upstream's final response; 1xx responses are ignored. */
 export interface UpstreamHead {
   readonly status: number;
   /** Lower-case names. */
   readonly headers: IncomingHttpHeaders;
-  /** In lower case, without parameters; of several the first, and empty if there is none. */
+  /** Media type in lower case without parameters; the first if there are several, and empty if there is none. */
   readonly mediaType: string;
   /** OpenRouter's id of the response, by which its cost can be looked up. */
   readonly generationId: string | undefined;
-  /** The provider that OpenRouter has chosen. */
+  /** Provider that OpenRouter has chosen. */
   readonly provider: string | undefined;
-  /** The body ends with the connection: undici takes even a reset for its clean end. */
+  /** Whether the end of the connection ends the body. If so, undici reports even a reset as a clean end. */
   readonly isCloseDelimited: boolean;
-  /** The body has a Content-Encoding, though none was asked for: nothing in it can be read. */
+  /** Whether the body has a Content-Encoding, although the request accepts none. If so, the gateway cannot inspect it. */
   readonly isEncoded: boolean;
 }
 
-/** Reads the head of a response. @param headers with lower-case names, as undici gives them. */
+/** Parses the head of a response. @param headers headers with lower-case names, as undici returns them. */
 export function readResponseHead(status: number, headers: IncomingHttpHeaders): UpstreamHead {
   return {
     status,
@@ -32,7 +32,7 @@ export function readResponseHead(status: number, headers: IncomingHttpHeaders): 
   };
 }
 
-/** undici gives a header that comes twice as an array, whatever its type says. */
+/** Returns all values of a header. undici returns a repeated header as an array, although the type does not allow it. */
 function listValues(value: string | readonly string[] | undefined): readonly string[] {
   return [value ?? []].flat();
 }
@@ -42,7 +42,7 @@ function parseMediaType(contentType: string): string {
 }
 
 function readGenerationId(id: string | string[] | undefined): string | undefined {
-  // Half of an id is that of nothing.
+  // A truncated id would identify nothing, so a long one is ignored.
   return typeof id === "string" && id.length > MAX_CHARS ? undefined : readShortText(id);
 }
 
@@ -50,7 +50,7 @@ function readShortText(value: string | string[] | undefined): string | undefined
   return typeof value === "string" && value !== "" ? value.slice(0, MAX_CHARS) : undefined;
 }
 
-/** Whether the body ends with its last chunk: with any other coding at the end, the connection ends it (RFC 9112, 6.3). */
+/** Whether the last coding is `chunked`. After any other, the end of the connection ends the body (RFC 9112, section 6.3). */
 function isChunked(transferEncoding: string | string[] | undefined): boolean {
   return /(?:^|,)[ \t]*chunked[ \t]*$/i.test(listValues(transferEncoding).join());
 }

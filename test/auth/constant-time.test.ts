@@ -17,7 +17,7 @@ vi.mock("node:crypto", async (original) => {
   };
 });
 
-test("it is a comparison in constant time that decides whether a secret is a key's, wherever keys are kept", async () => {
+test("compares the digests of secrets in constant time, for configured and for stored keys", async () => {
   const digest = digestSecret("sk-of-the-environment");
   const { entries } = parseKeyList(["team:sk-of-the-environment"]);
   expect(createStaticKeyStore(entries).find(digest)).toMatchObject({ name: "team" });

@@ -21,68 +21,71 @@ vi.mock("node:crypto", async (original) => {
   return { ...crypto, hash };
 });
 
-/** A gateway over a cache of keys in SQLite, whose look-ups and digests are counted. */
+/** Starts a gateway over a key cache in SQLite whose look-ups and digests are counted. */
 async function start(env: Record<string, string | undefined> = LIMITED) {
   const cache = await startCache();
   const gateway = await startLoginGateway(cache.cache, env);
   const exceedLimit = async (): Promise<void> => {
-    for (let sent = 0; sent <= LOGINS_MAX; sent++) await gateway.statusFor(createSecret());
+    for (let sent = 0; sent <= LOGINS_MAX; sent++) await gateway.requestStatus(createSecret());
   };
   return { ...cache, ...gateway, exceedLimit };
 }
 
 const several = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
 
-test("over the limit an invented key costs neither a look-up nor a digest, of whichever form it is", async () => {
-  const { statusFor, exceedLimit, state } = await start();
+test("over the limit, an invented key of any form costs neither a look-up nor a digest", async () => {
+  const { requestStatus, exceedLimit, state } = await start();
   await exceedLimit();
   const before = [state.lookUps, digests.made];
   const invented = ["sk-invented", "sk-or-v1-invented", createSecret(), createSecret(), "sk-slc-mistyped"];
-  for (const secret of invented) expect(await statusFor(secret)).toBe(429);
+  for (const secret of invented) expect(await requestStatus(secret)).toBe(429);
   expect([state.lookUps, digests.made]).toEqual(before);
   expect(state.lookUps).toBe(LOGINS_MAX + 1);
 });
 
-test("over the limit of an address keys that were good before are served from it, changed ones as well", async () => {
-  const { statusFor, exceedLimit, service, state } = await start();
+test("over the limit of an address, keys that were valid before stay valid, also after a change", async () => {
+  const { requestStatus, exceedLimit, service, state } = await start();
   const { secret } = await service.create(createKeyInput("team"), ACTOR);
   const unseen = await service.create(createKeyInput("unseen"), ACTOR);
-  expect(await statusFor(secret)).toBe(200);
+  expect(await requestStatus(secret)).toBe(200);
   await exceedLimit();
-  expect([await statusFor(CALLER_KEY), await statusFor(secret)]).toEqual([200, 200]);
-  expect(await statusFor(unseen.secret)).toBe(429);
+  expect([await requestStatus(CALLER_KEY), await requestStatus(secret)]).toEqual([200, 200]);
+  expect(await requestStatus(unseen.secret)).toBe(429);
   const before = state.lookUps;
   await service.update("team", { models: null, metadata: { note: "changed" } }, ACTOR);
   state.changed();
-  await waitUntil(async () => (await statusFor(secret)) === 200 && state.lookUps > before, "the new look-up");
+  await waitUntil(
+    async () => (await requestStatus(secret)) === 200 && state.lookUps > before,
+    "the new look-up",
+  );
 });
 
-test("a key that is revoked is served no more, and costs no digest once it has been refused", async () => {
-  const { statusFor, exceedLimit, service, state } = await start();
+test("a revoked key is refused, and costs no digest after its first refusal", async () => {
+  const { requestStatus, exceedLimit, service, state } = await start();
   const { secret } = await service.create(createKeyInput("team"), ACTOR);
-  expect(await statusFor(secret)).toBe(200);
+  expect(await requestStatus(secret)).toBe(200);
   await exceedLimit();
   await service.revoke("team", ACTOR);
   state.changed();
-  await waitUntil(async () => (await statusFor(secret)) === 429, "the key to end");
+  await waitUntil(async () => (await requestStatus(secret)) === 429, "the key to end");
   const before = [state.lookUps, digests.made];
-  for (let sent = 0; sent < 5; sent++) expect(await statusFor(secret)).toBe(429);
+  for (let sent = 0; sent < 5; sent++) expect(await requestStatus(secret)).toBe(429);
   expect([state.lookUps, digests.made]).toEqual(before);
 });
 
-test("a key that is configured by its digest is served over the limit, though its secret was never seen", async () => {
-  const { statusFor, exceedLimit } = await start({
+test("over the limit, a key that is configured by its digest is valid although its secret was never used", async () => {
+  const { requestStatus, exceedLimit } = await start({
     ...LIMITED,
     GATEWAY_API_KEYS: `team:sha256=${digestSecret("sk-by-digest").toString("hex")}`,
   });
   await exceedLimit();
-  expect(await statusFor("sk-by-digest")).toBe(200);
+  expect(await requestStatus("sk-by-digest")).toBe(200);
   const before = digests.made;
-  expect(await statusFor("sk-invented")).toBe(429);
+  expect(await requestStatus("sk-invented")).toBe(429);
   expect(digests.made).toBe(before);
 });
 
-/** A store that finds a few keys, and whose look-ups end when the test says so. */
+/** A key store that finds a few keys, and counts its look-ups, which take 2 ms each. */
 function countedKeys(secrets: readonly string[] = []) {
   const names = new Map(
     secrets.map((secret, index) => [digestSecret(secret).toString("hex"), `key-${index}`]),
@@ -104,41 +107,44 @@ function countedKeys(secrets: readonly string[] = []) {
   return { keys, seen };
 }
 
-test("a burst of invented keys makes as many look-ups as the limit allows, a few at once", async () => {
+test("a burst of invented keys causes only as many look-ups as the limit allows, a few at once", async () => {
   const { keys, seen } = countedKeys();
-  const { statusFor } = await startLoginGateway(keys, LIMITED);
-  const statuses = await Promise.all(several(300, () => statusFor(createSecret())));
+  const { requestStatus } = await startLoginGateway(keys, LIMITED);
+  const statuses = await Promise.all(several(300, () => requestStatus(createSecret())));
   expect(statuses.filter((status) => status === 401).length).toBe(LOGINS_MAX);
   expect(statuses.filter((status) => status === 429).length).toBe(300 - LOGINS_MAX);
   expect(seen.lookUps).toBeLessThanOrEqual(LOGINS_MAX + AT_ONCE_MAX);
   expect(seen.mostRunning).toBeLessThanOrEqual(AT_ONCE_MAX);
 });
 
-test("a burst of invented keys from many addresses makes only a few look-ups at once", async () => {
+test("a burst of invented keys from many addresses causes only a few concurrent look-ups", async () => {
   const { keys, seen } = countedKeys();
-  const { statusFor } = await startLoginGateway(keys, { ...LIMITED, TRUST_PROXY: "loopback" });
+  const { requestStatus } = await startLoginGateway(keys, { ...LIMITED, TRUST_PROXY: "loopback" });
   const statuses = await Promise.all(
-    Array.from({ length: 200 }, (_, index) => statusFor(createSecret(), `198.51.100.${index}`)),
+    Array.from({ length: 200 }, (_, index) => requestStatus(createSecret(), `198.51.100.${index}`)),
   );
   expect(new Set(statuses)).toEqual(new Set([401]));
   expect(seen.lookUps).toBe(200);
   expect(seen.mostRunning).toBeLessThanOrEqual(AT_ONCE_MAX);
 });
 
-test("a hundred good keys that come from one address at a cold start are all served", async () => {
+test("a hundred valid keys from one address are all accepted after a cold start", async () => {
   const secrets = several(100, createSecret);
   const { keys, seen } = countedKeys(secrets);
-  const { statusFor } = await startLoginGateway(keys, { RATE_LIMIT_MAX: "1" });
-  const statuses = await Promise.all(secrets.map((secret) => statusFor(secret)));
+  const { requestStatus } = await startLoginGateway(keys, { RATE_LIMIT_MAX: "1" });
+  const statuses = await Promise.all(secrets.map((secret) => requestStatus(secret)));
   expect(statuses).toEqual(secrets.map(() => 200));
   expect(seen.lookUps).toBe(100);
   expect(seen.mostRunning).toBeLessThanOrEqual(AT_ONCE_MAX);
 });
 
-test("where callers may be anonymous, a text that no database has is never looked up", async () => {
-  const { statusFor, state, exceedLimit } = await start({ RATE_LIMIT_MAX: "100", ALLOW_ANONYMOUS: "true" });
-  for (const secret of ["sk-anything", "none", "sk-or-v1-x"]) expect(await statusFor(secret)).toBe(200);
+test("with ALLOW_ANONYMOUS, a text that cannot be a stored key is never looked up", async () => {
+  const { requestStatus, state, exceedLimit } = await start({
+    RATE_LIMIT_MAX: "100",
+    ALLOW_ANONYMOUS: "true",
+  });
+  for (const secret of ["sk-anything", "none", "sk-or-v1-x"]) expect(await requestStatus(secret)).toBe(200);
   expect(state.lookUps).toBe(0);
   await exceedLimit();
-  expect(await statusFor("sk-anything")).toBe(200);
+  expect(await requestStatus("sk-anything")).toBe(200);
 });

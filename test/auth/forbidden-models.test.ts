@@ -13,7 +13,7 @@ const keyOf = (models: string[] | null): CallerKey => ({
   onDisconnect: "cancel",
 });
 
-/** The refusal of a request, if it is refused. */
+/** @returns the error that refuses a request, or undefined if the key may send the request. */
 function refusal(models: string[] | null, fields: Record<string, unknown>): GatewayError | undefined {
   const request = readChatRequest(Buffer.from(buildChatBody(fields)));
   try {
@@ -41,7 +41,7 @@ test.each([
   [{ model: GOOGLE, tools: [ADVISOR] }, "tools[0].parameters.model"],
   [{ model: GOOGLE, plugins: [{ id: "fusion" }] }, "plugins[0].analysis_models"],
   [{ model: GOOGLE, models: ["openai/gpt-4o"], speed: "fast" }, "model"],
-])("a key for google/* may not send %j", (fields, param) => {
+])("refuses %j for a key whose pattern is google/*", (fields, param) => {
   expect(refusal(["google/*"], fields)).toMatchObject({ code: "model_not_allowed", status: 403, param });
   expect(refusal(null, fields)).toBeUndefined();
 });
@@ -53,7 +53,7 @@ test.each([
   [["@preset/x"], { model: "@preset/x" }],
   [["@preset/x"], { model: null, preset: "x" }],
   [["google/*", "anthropic/*"], { model: GOOGLE, tools: [ADVISOR] }],
-])("a key for %j may send %j", (models, fields) => {
+])("a key with the patterns %j may send %j", (models, fields) => {
   expect(refusal(models, fields)).toBeUndefined();
 });
 
@@ -61,7 +61,7 @@ test.each([
   [{ model: "anthropic/claude-opus-5", speed: "fast" }],
   [{ model: "openrouter/anthropic/claude-opus-5", speed: "of-tomorrow" }],
   [{ model: GOOGLE, models: ["anthropic/claude-opus-5:nitro"], speed: "fast" }],
-])("a key that may not use the -fast model may not ask for it by speed: %j", (fields) => {
+])("a key without the -fast model may not request it with speed: %j", (fields) => {
   const models = ["anthropic/claude-opus-5", "anthropic/claude-opus-5:nitro", "google/*"];
   expect(refusal(models, fields)).toMatchObject({ code: "model_not_allowed", status: 403, param: "speed" });
   expect(refusal([...models, "anthropic/claude-opus-5-fast*"], fields)).toBeUndefined();
@@ -69,16 +69,16 @@ test.each([
   expect(refusal(models, { ...fields, speed: null })).toBeUndefined();
 });
 
-test("a caller without a key of the gateway may use every model", () => {
+test("a client without a gateway key may use every model", () => {
   expect(() => refuseForbiddenModels(undefined, readChatRequest(Buffer.from(buildChatBody())))).not.toThrow();
 });
 
-test("a request without a model would use the account's default, whatever that is", () => {
+test("refuses a request without a model, because OpenRouter would use the account's default", () => {
   const nothing = { models: [], preset: undefined };
   expect(() => refuseForbiddenModels(keyOf(["*"]), nothing)).toThrow(/a request without a model/);
 });
 
-test("the refusal names what the key may use, five patterns at most, and not what was asked for", () => {
+test("the error lists at most five patterns of the key, and not the requested model", () => {
   const models = ["a/1", "a/2", "a/3", "a/4", "a/5", "a/6"];
   const message = refusal(models, { model: "secret/name" })?.message ?? "";
   expect(message).toContain("a/1, a/2, a/3, a/4, a/5, …");

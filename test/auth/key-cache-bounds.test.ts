@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { type CachedKey, KeyCache, type KeyHistory, type KeySource } from "../../src/auth/key-cache.ts";
 import { waitUntil } from "../support/wait.ts";
 
-const REMEMBERED = 10_000;
+const CACHE_MAX = 10_000;
 const LOOK_UPS_MAX = 1_000;
 
 const keyOf = (digest: string): CachedKey => ({
@@ -49,7 +49,7 @@ async function start(source: Partial<KeySource>): Promise<KeyCache> {
   return cache;
 }
 
-test("no more than ten thousand keys are remembered, and what was used last stays", async () => {
+test("caches at most 10,000 keys, and keeps the most recently used", async () => {
   const asked: string[] = [];
   const cache = await start({
     findByDigest(hex) {
@@ -57,17 +57,17 @@ test("no more than ten thousand keys are remembered, and what was used last stay
       return Promise.resolve(keyOf(hex));
     },
   });
-  for (let index = 0; index < REMEMBERED; index++) await cache.find(digest(index));
+  for (let index = 0; index < CACHE_MAX; index++) await cache.find(digest(index));
   await cache.find(digest(0));
-  await cache.find(digest(REMEMBERED));
-  expect(asked).toHaveLength(REMEMBERED + 1);
+  await cache.find(digest(CACHE_MAX));
+  expect(asked).toHaveLength(CACHE_MAX + 1);
   await cache.find(digest(0));
-  expect(asked).toHaveLength(REMEMBERED + 1);
+  expect(asked).toHaveLength(CACHE_MAX + 1);
   await cache.find(digest(1));
-  expect(asked).toHaveLength(REMEMBERED + 2);
+  expect(asked).toHaveLength(CACHE_MAX + 2);
 });
 
-/** A source that has no key until `change` creates them all, and whose changes a cache hears of by polling. */
+/** Creates a source without keys until `change` creates them all. The cache finds changes only by polling. */
 function emptySource() {
   const asked: string[] = [];
   let revision = 1;
@@ -85,7 +85,7 @@ function emptySource() {
   return { source, asked, change: () => void revision++, fail: () => void (isDown = true) };
 }
 
-test("a digest that belongs to no key is looked up once until keys change, and then found within two seconds", async () => {
+test("looks up an unknown digest once until keys change, and then finds it within 2 s", async () => {
   const { source, asked, change } = emptySource();
   const cache = await start(source);
   for (let count = 0; count < 5; count++) expect(await cache.find(digest(1))).toBeUndefined();
@@ -95,7 +95,7 @@ test("a digest that belongs to no key is looked up once until keys change, and t
   await waitUntil(() => cache.find(digest(1)), "the new key", 2_000);
 });
 
-test("a digest that belonged to no key is looked up again when changes cannot be followed", async () => {
+test("looks up an unknown digest again when the source cannot be polled", async () => {
   const { source, asked, fail, change } = emptySource();
   const cache = await start(source);
   expect(await cache.find(digest(1))).toBeUndefined();
@@ -105,18 +105,18 @@ test("a digest that belonged to no key is looked up again when changes cannot be
   expect(asked.length).toBe(2);
 });
 
-test("no more than ten thousand digests that belong to no key are remembered", async () => {
+test("caches at most 10,000 unknown digests", async () => {
   const { source, asked } = emptySource();
   const cache = await start(source);
-  for (let index = 0; index <= REMEMBERED; index++) await cache.find(digest(index));
-  expect(asked.length).toBe(REMEMBERED + 1);
-  await cache.find(digest(REMEMBERED));
-  expect(asked.length).toBe(REMEMBERED + 1);
+  for (let index = 0; index <= CACHE_MAX; index++) await cache.find(digest(index));
+  expect(asked.length).toBe(CACHE_MAX + 1);
+  await cache.find(digest(CACHE_MAX));
+  expect(asked.length).toBe(CACHE_MAX + 1);
   await cache.find(digest(0));
-  expect(asked.length).toBe(REMEMBERED + 2);
+  expect(asked.length).toBe(CACHE_MAX + 2);
 });
 
-test("a key that was looked up while the same look-up waited for its turn is not looked up again", async () => {
+test("does not repeat a look-up that has waited in the queue while the same key was found", async () => {
   const { source, asked, change } = emptySource();
   change();
   const cache = await start(source);
@@ -134,7 +134,7 @@ test("a key that was looked up while the same look-up waited for its turn is not
   expect(asked.length).toBe(1);
 });
 
-test("no more than a thousand look-ups are under way, and one more is refused", async () => {
+test("runs at most 1,000 look-ups at once, and refuses one more", async () => {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const cache = await start({ findByDigest: () => promise });
   const waiting = Array.from({ length: LOOK_UPS_MAX }, (_, index) =>
@@ -148,37 +148,37 @@ test("no more than a thousand look-ups are under way, and one more is refused", 
   expect(await cache.find(digest(LOOK_UPS_MAX))).toBeUndefined();
 });
 
-test("what was read before a change was heard of is not remembered", async () => {
+test("does not cache a key that was read before a change was noticed", async () => {
   const first = Promise.withResolvers<CachedKey>();
   let lookUps = 0;
   let changes = 1;
   let changed = (): void => {};
-  const heard = Promise.withResolvers<void>();
+  const polled = Promise.withResolvers<void>();
   const cache = await start({
     findByDigest: (hex) =>
       lookUps++ === 0 ? first.promise : Promise.resolve({ ...keyOf(hex), validUntil: 0 }),
     readHistory: (revision) =>
       Promise.resolve({ ...historyOf(changes), lastChangeIdBefore: String(revision || 1) }),
     listChangedSince(revision) {
-      setImmediate(heard.resolve);
+      setImmediate(polled.resolve);
       return Promise.resolve(revision < 2 ? [keyOf(digest(7).toString("hex")).key.id] : []);
     },
-    listen(told) {
-      changed = told;
+    listen(onChange) {
+      changed = onChange;
       return () => {};
     },
   });
   const found = cache.find(digest(7));
   changes = 2;
   changed();
-  await heard.promise;
+  await polled.promise;
   first.resolve(keyOf(digest(7).toString("hex")));
   await found;
   expect(await cache.find(digest(7))).toBeUndefined();
   expect(lookUps).toBe(2);
 });
 
-test("before the keys could be opened a look-up is refused, and not answered with no key", async () => {
+test("refuses a look-up with 503 before the keys have been opened, instead of finding no key", async () => {
   const cache = new KeyCache({
     source: {
       findByDigest: () => Promise.resolve(undefined),

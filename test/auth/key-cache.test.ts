@@ -4,16 +4,16 @@ import { digestSecret } from "../../src/key-secret.ts";
 import { waitUntil } from "../support/wait.ts";
 import { ACTOR, createKeyInput, CLOCK_START, startCache } from "../support/key-cache.ts";
 
-test("a key is looked up once, and from then on found without waiting", async () => {
+test("looks up a key once, and then finds it synchronously", async () => {
   const { service, cache, find, state } = await startCache();
   const { key, secret } = await service.create(createKeyInput("team"), ACTOR);
   const found = await Promise.all(Array.from({ length: 10 }, () => find(secret)));
-  expect(found.map((one) => one?.id)).toEqual(Array(10).fill(key.id));
+  expect(found.map((key) => key?.id)).toEqual(Array(10).fill(key.id));
   expect(cache.find(digestSecret(secret))).toMatchObject({ id: key.id, name: "team", models: null });
   expect(state.lookUps).toBe(1);
 });
 
-test("a secret that belongs to no key finds nothing, and nothing is remembered of it", async () => {
+test("finds no key for an unknown secret, and caches nothing under it that hides a new key", async () => {
   const { service, find } = await startCache();
   for (const secret of ["", "' OR '1'='1", "x".repeat(1_000_000), "ключ"])
     expect(await find(secret)).toBeUndefined();
@@ -21,7 +21,7 @@ test("a secret that belongs to no key finds nothing, and nothing is remembered o
   expect(await find(secret)).toMatchObject({ name: "team" });
 });
 
-test("a key that is revoked, disabled or has expired is found no more, and one that is enabled again is", async () => {
+test("does not find a revoked, disabled or expired key, and finds a key that is enabled again", async () => {
   const { service, find, clock } = await startCache();
   const keys = {
     a: await service.create(createKeyInput("a"), ACTOR),
@@ -34,9 +34,9 @@ test("a key that is revoked, disabled or has expired is found no more, and one t
   ]);
   await service.revoke("a", ACTOR);
   await service.update("b", { disabled: true }, ACTOR);
-  await waitUntil(async () => !(await find(a)) && !(await find(b)), "both keys to end");
+  await waitUntil(async () => !(await find(a)) && !(await find(b)), "both keys to be refused");
   await service.update("b", { disabled: false, expiresAt: CLOCK_START + 10 }, ACTOR);
-  await waitUntil(() => find(b), "the key to be good again");
+  await waitUntil(() => find(b), "the key to be valid again");
   clock.now = CLOCK_START + 9;
   expect(await find(b)).toMatchObject({ name: "b" });
   clock.now = CLOCK_START + 10;
@@ -44,7 +44,7 @@ test("a key that is revoked, disabled or has expired is found no more, and one t
   expect(await find(a)).toBeUndefined();
 });
 
-test("after a rotation the new secret is good at once, and the old one until its grace is over", async () => {
+test("after a rotation, finds a key by its new secret at once, and by the old one until its grace period ends", async () => {
   const { service, find, state, clock } = await startCache();
   const old = await service.create(createKeyInput("team"), ACTOR);
   expect(await find(old.secret)).toMatchObject({ name: "team" });
@@ -63,15 +63,15 @@ test("after a rotation the new secret is good at once, and the old one until its
   expect(await find(secret)).toMatchObject({ name: "team" });
 });
 
-test("a rotation without grace ends the old secret", async () => {
+test("a rotation without a grace period invalidates the old secret", async () => {
   const { service, find } = await startCache();
   const { secret } = await service.create(createKeyInput("team"), ACTOR);
   expect(await find(secret)).toMatchObject({ name: "team" });
   await service.rotate("team", { graceMs: 0 }, ACTOR);
-  await waitUntil(async () => !(await find(secret)), "the old secret to end");
+  await waitUntil(async () => !(await find(secret)), "the old secret to be refused");
 });
 
-test("while the source fails known keys go on, others get 503, and it is told of once until it is well", async () => {
+test("while the source fails, finds cached keys, answers 503 for others, and reports failure and recovery once", async () => {
   const { service, find, remember, state, health } = await startCache();
   const known = await service.create(createKeyInput("known"), ACTOR);
   const other = await service.create(createKeyInput("other"), ACTOR);
@@ -93,7 +93,7 @@ test("while the source fails known keys go on, others get 503, and it is told of
   expect(await find(other.secret)).toMatchObject({ name: "other" });
 });
 
-test("a key that was known is refused once the source has failed for longer than the grace", async () => {
+test("answers 503 for a cached key when the source has failed for longer than the grace period", async () => {
   const { service, find, remember, state, health } = await startCache(0);
   const { secret } = await service.create(createKeyInput("team"), ACTOR);
   await remember(secret);
@@ -103,8 +103,8 @@ test("a key that was known is refused once the source has failed for longer than
       () => false,
       (error: unknown) => error instanceof GatewayError && error.code === "store_unavailable",
     );
-  await waitUntil(refused, "the grace to be over", 10_000);
+  await waitUntil(refused, "the grace period to end", 10_000);
   state.down = false;
-  await waitUntil(() => find(secret).catch(() => undefined), "the key to be good again");
+  await waitUntil(() => find(secret).catch(() => undefined), "the key to be valid again");
   expect(health).toEqual([false, true]);
 });

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { waitUntil } from "../support/wait.ts";
 import { ACTOR, createKeyInput, CLOCK_START, startCache } from "../support/key-cache.ts";
 
-test("when a key was last used is written when the cache stops", async () => {
+test("writes the time of last use of a key when the cache stops", async () => {
   const { service, cache, find, clock } = await startCache();
   const { secret } = await service.create(createKeyInput("used"), ACTOR);
   await service.create(createKeyInput("unused"), ACTOR);
@@ -13,7 +13,7 @@ test("when a key was last used is written when the cache stops", async () => {
   expect((await service.get("unused")).lastUsedAt).toBeNull();
 });
 
-test("when a key was last used is written once more when it could not be", async () => {
+test("retries a failed write of a key's time of last use", async () => {
   const { service, cache, remember, state } = await startCache();
   const { key, secret } = await service.create(createKeyInput("team"), ACTOR);
   await remember(secret);
@@ -25,7 +25,7 @@ test("when a key was last used is written once more when it could not be", async
   expect((await service.get(key.id)).lastUsedAt).toBe(CLOCK_START);
 });
 
-test("a revocation is heard of while the time of use of another key cannot be written", async () => {
+test("notices a revocation while the write of another key's time of last use hangs", async () => {
   const { service, find, remember, state } = await startCache();
   const stuck = Promise.withResolvers<void>();
   onTestFinished(() => stuck.resolve());
@@ -36,6 +36,6 @@ test("a revocation is heard of while the time of use of another key cannot be wr
   await remember(revoked.secret);
   await waitUntil(() => state.saves > 0, "the time of use to be written");
   await service.revoke("revoked", ACTOR);
-  await waitUntil(async () => !(await find(revoked.secret)), "the key to end", 3_000);
+  await waitUntil(async () => !(await find(revoked.secret)), "the key to be refused", 3_000);
   expect(state.saves).toBe(1);
 });

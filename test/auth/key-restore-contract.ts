@@ -13,7 +13,7 @@ const TABLES = ["keys", "key_revision", "audit"];
 const run = (kysely: Database["kysely"], text: string) => sql.raw(text).execute(kysely);
 const input = (name: string) => newKeySchema.parse({ name });
 
-/** A cache that has no news of changes but by polling, and the service of the same database. */
+/** Starts a cache that finds changes only by polling, and a key service on the same database. */
 export async function startFollowing(database: Database) {
   const seen = { replaced: 0, polls: 0 };
   const source = createKeySource(database, undefined);
@@ -37,7 +37,7 @@ export async function startFollowing(database: Database) {
       async () => (await find(secret)) && !(cache.find(digestSecret(secret)) instanceof Promise),
       "the key",
     );
-  /** Waits until the cache has polled all changes so far. */
+  /** Waits until the cache has read all changes so far. */
   const follow = async (): Promise<void> => {
     const { polls } = seen;
     await waitUntil(() => seen.polls > polls + 1, "two polls");
@@ -45,7 +45,7 @@ export async function startFollowing(database: Database) {
   return { service: new KeyService(database), find, remember, follow, seen };
 }
 
-/** What a cache owes when an older copy of its database is restored under it. @param open gives an empty database. */
+/** Tests of a cache under which an older copy of its database is restored. @param open opens an empty database. */
 export function keyRestoreContract(open: () => Promise<Database>): void {
   const backUp = async (database: Database): Promise<void> => {
     for (const table of TABLES)
@@ -65,7 +65,7 @@ export function keyRestoreContract(open: () => Promise<Database>): void {
     ["as many", 3],
     ["more", 4],
   ])(
-    "a cache sees a revocation after a restore of an older copy when %s changes follow than were lost",
+    "a cache notices a revocation after a restore when %s changes follow than were lost",
     async (_, following) => {
       const database = await open();
       const { service, find, remember, follow, seen } = await startFollowing(database);
@@ -76,7 +76,11 @@ export function keyRestoreContract(open: () => Promise<Database>): void {
         await follow();
         await remember(added.secret);
         await restore(database);
-        await waitUntil(async () => !(await find(added.secret)), "the key that the copy lacks to end", 2_500);
+        await waitUntil(
+          async () => !(await find(added.secret)),
+          "the key that the copy lacks to be refused",
+          2_500,
+        );
       } else {
         await backUp(database);
         for (let change = 0; change < 3; change++) await service.create(input(`lost-${change}`), BY);
@@ -96,7 +100,7 @@ export function keyRestoreContract(open: () => Promise<Database>): void {
     },
   );
 
-  test("a cache keeps what it remembers when a change that changes nothing is made", async () => {
+  test("keeps its cached keys after an update that changes nothing", async () => {
     const database = await open();
     const { service, find, remember, follow, seen } = await startFollowing(database);
     const { secret } = await service.create(input("team"), BY);

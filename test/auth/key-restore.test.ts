@@ -11,7 +11,7 @@ const BY = { actor: "cli", source: "somebody@somewhere" };
 
 keyRestoreContract(openTestDatabase);
 
-test("a cache sees a revocation after SQLite has restored a backup into the open file", async () => {
+test("a cache notices a revocation after SQLite has restored a backup into the open file", async () => {
   const database = await openTestDatabase();
   const { service, find, remember, follow, seen } = await startFollowing(database);
   const { secret } = await service.create(newKeySchema.parse({ name: "team" }), BY);
@@ -24,6 +24,6 @@ test("a cache sees a revocation after SQLite has restored a backup into the open
   await backup(source, database.sqlite?.location() ?? "");
   source.close();
   await service.revoke("team", BY);
-  await waitUntil(async () => !(await find(secret)), "the revoked key to end", 2_500);
+  await waitUntil(async () => !(await find(secret)), "the revoked key to be refused", 2_500);
   expect(seen.replaced).toBe(1);
 });

@@ -24,7 +24,7 @@ test.each(["sk-A", "sk-a ", "sk-", "", "team", digestSecret("sk-a").toString("he
   },
 );
 
-test("a digest that differs in one bit finds nothing, and neither does one of zeros", async () => {
+test("a digest that differs in one bit finds nothing, nor does a digest of zeros", async () => {
   const keys = createStaticKeyStore(entries);
   for (let bit = 0; bit < 256; bit++) {
     const digest = Buffer.from(digestSecret("sk-a"));
@@ -34,7 +34,7 @@ test("a digest that differs in one bit finds nothing, and neither does one of ze
   expect(await keys.find(Buffer.alloc(32))).toBeUndefined();
 });
 
-test("no keys let nobody in", async () => {
+test("a store without keys finds nothing", async () => {
   const keys = createStaticKeyStore([]);
   expect(await keys.find(digestSecret("sk-a"))).toBeUndefined();
   expect(await keys.find(Buffer.alloc(32))).toBeUndefined();

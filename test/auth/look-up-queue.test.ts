@@ -6,7 +6,7 @@ const WAITING_MAX = 4_000;
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Look-ups that end when the test says so. */
+/** Look-ups that end when the test resolves them. */
 function heldLookUps(queue: LookUpQueue) {
   const started: number[] = [];
   const ends: PromiseWithResolvers<number>[] = [];
@@ -22,7 +22,7 @@ function heldLookUps(queue: LookUpQueue) {
   return { started, ends, results };
 }
 
-test("four look-ups run at once, the others begin in their order, also after one that fails", async () => {
+test("runs four look-ups at once and the others in order, also after one that fails", async () => {
   const { started, ends, results } = heldLookUps(new LookUpQueue());
   const all = results(7);
   await turn();
@@ -37,7 +37,7 @@ test("four look-ups run at once, the others begin in their order, also after one
   expect(started).toEqual([0, 1, 2, 3, 4, 5, 6]);
 });
 
-test("a full queue refuses with 503, and takes others when it is empty again", async () => {
+test("a full queue answers 503, and accepts look-ups again when it is empty", async () => {
   const queue = new LookUpQueue();
   const { ends, results } = heldLookUps(queue);
   const all = results(AT_ONCE_MAX + WAITING_MAX);

@@ -23,7 +23,7 @@ test.each([
   ["*", "openrouter/auto", true],
   ["**", "openrouter/auto", true],
   ["*", "", true],
-])("%s and %s: %s", (glob, model, allowed) => {
+])("the pattern %s for the model %s: %s", (glob, model, allowed) => {
   expect(allowsModel([glob], model)).toBe(allowed);
 });
 
@@ -36,16 +36,16 @@ test.each([
   ["*@preset/x", "openai/gpt-4o@preset/x", true],
   ["*@preset/x", "openai/gpt-4o@preset/y", false],
   ["*@preset/x", "openai/gpt-4o@other@preset/x", false],
-])("a star does not stand for a preset: %s and %s: %s", (glob, model, allowed) => {
+])("a star does not match a preset: the pattern %s for the model %s: %s", (glob, model, allowed) => {
   expect(allowsModel([glob], model)).toBe(allowed);
 });
 
-test("one pattern of several is enough, and none allows nothing", () => {
+test("one matching pattern is enough, and an empty list allows nothing", () => {
   expect(allowsModel(["a/*", "b/*"], "b/c")).toBe(true);
   expect(allowsModel([], "b/c")).toBe(false);
 });
 
-test("patterns mean what the regular expression with [^@]* for each star means", () => {
+test("patterns are equivalent to a regular expression with [^@]* for each star", () => {
   const letters = fc.string({ unit: fc.constantFrom("a", "b", "@", "/", "*"), maxLength: 8 });
   fc.assert(
     fc.property(letters, letters, (glob, model) => {
@@ -59,7 +59,7 @@ test("patterns mean what the regular expression with [^@]* for each star means",
   );
 });
 
-test("a long name cannot make a pattern of many stars take for ever", () => {
+test("matches a long name against a pattern of many stars in linear time", () => {
   expect(allowsModel([`${"*a".repeat(100)}*b`], "a".repeat(10_000_000))).toBe(false);
   expect(allowsModel(["*/*:free"], "/".repeat(10_000_000))).toBe(false);
 });
@@ -77,6 +77,6 @@ test.each([
   [["*"], "a/b", true],
   [["****************************a"], "a".repeat(50_000), true],
   [[`${"*a".repeat(120)}*b`], "a".repeat(50_000), false],
-])("a key with a list of models may use what it names, %#", (models, model, allowed) => {
+])("a key with patterns may use only the models that they match, %#", (models, model, allowed) => {
   expect(allowsModel(models, model)).toBe(allowed);
 });

@@ -7,7 +7,7 @@ import { waitForPort, runNode } from "../support/run-node.ts";
 
 const OWN_KEYS = { OPENROUTER_API_KEY: undefined, GATEWAY_API_KEYS: undefined };
 
-test("a gateway without an account forwards OpenRouter keys, and never a key of a gateway", async () => {
+test("a gateway without an account forwards OpenRouter keys, and never a gateway key", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, OWN_KEYS);
   const call = (key: string) => sendRequest(gateway.port, { headers: { authorization: `Bearer ${key}` } });
@@ -23,7 +23,7 @@ test("a gateway without an account forwards OpenRouter keys, and never a key of 
   expect(upstream.seen.map(({ headers }) => headers["authorization"])).toEqual(["Bearer sk-or-v1-own"]);
 });
 
-test("the start says in which mode the gateway runs", async () => {
+test("logs the authentication mode at start", async () => {
   const own = runNode("src/server.ts", { PORT: "0" });
   await waitForPort(own);
   expect(own.stdout()).toContain('"mode":"own keys: clients send their own OpenRouter keys');

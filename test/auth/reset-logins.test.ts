@@ -9,7 +9,7 @@ import { startLoginGateway } from "../support/login-gateway.ts";
 
 const LOGINS_MAX = 5;
 
-/** A store that finds nothing, when the test lets it. */
+/** A key store whose look-ups find nothing, and end when the test resolves them. */
 function slowKeys() {
   const waiting: (() => void)[] = [];
   const lookUp = (): Promise<undefined> => new Promise((resolve) => waiting.push(() => resolve(undefined)));
@@ -21,7 +21,7 @@ test.each([
   ["directly", {}, {}],
   ["through a trusted proxy", { TRUST_PROXY: "loopback" }, { "x-forwarded-for": "198.51.100.7" }],
 ])(
-  "a login that fails after its connection was reset is counted and logged as one that left (%s)",
+  "counts a login that fails after its connection was reset, and logs it as client_gone (%s)",
   async (_, env, headers) => {
     const { keys, waiting } = slowKeys();
     const gateway = await startLoginGateway(keys, { RATE_LIMIT_MAX: String(LOGINS_MAX), ...env });

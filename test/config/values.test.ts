@@ -147,7 +147,7 @@ test.each([
     "item 2 must not end in a slash, which no browser sends; leave it out",
   ],
   ["https://a.example:443", "item 1 must not name the default port, which no browser sends; leave it out"],
-  ["https://A.example", "item 1 must be in small letters, as browsers send it"],
+  ["https://A.example", "item 1 must be in lower case, as browsers send it"],
   ["https://app-*.example", "item 1 has a star that is neither all subdomains"],
   ["null", "item 1 must not be null, which every website can send"],
   ["a.example", "item 1 must be an origin as browsers send it"],

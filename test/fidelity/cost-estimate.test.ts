@@ -39,7 +39,7 @@ const request = fc.record(
 function listFaults(estimate: CostEstimate): string[] {
   const sums = [estimate.lowestNanodollars, estimate.highestNanodollars ?? Infinity];
   const faults = (sums[0] ?? NaN) <= (sums[1] ?? NaN) ? [] : ["the lowest total is above the highest"];
-  if (!Number.isSafeInteger(sums[0])) faults.push("the lowest total is no whole number");
+  if (!Number.isSafeInteger(sums[0])) faults.push("the lowest total is not a whole number");
   for (const { model, name, lowest, highest } of estimate.components) {
     const above = lowest.nanodollars > (highest.nanodollars ?? Infinity);
     if (above) faults.push(`${model}: the lowest ${name} is above the highest`);
@@ -57,24 +57,24 @@ test("every listed model has a lowest total that is not above its highest", () =
   );
 });
 
-/** Models whose price depends on more than the prompt and the answer: they search the web, or are several agents. */
+/** Models whose price depends on more than prompt and completion: they search the web, or consist of several agents. */
 const OPEN_ENDED = /^perplexity\/|^sakana\/fugu|-multi-agent/;
 
-test("every listed model that only writes text has a highest total, unless nobody can know its price", () => {
+test("every listed text model has a highest total, unless its price is unknowable", () => {
   const body = { messages: [{ role: "user", content: "Hello" }], max_tokens: 100 };
   const unbounded = listed.filter(
     (model) => estimateWithListedPrices(body, [model]).highestNanodollars === null,
   );
   const expected = listed.filter(({ id, pricing, architecture }) => {
     const { prompt } = pricing as { prompt: string };
-    const { output_modalities: answers } = architecture as { output_modalities: string[] };
-    return prompt === "-1" || answers.some((kind) => kind !== "text") || OPEN_ENDED.test(id);
+    const { output_modalities: outputs } = architecture as { output_modalities: string[] };
+    return prompt === "-1" || outputs.some((kind) => kind !== "text") || OPEN_ENDED.test(id);
   });
   expect(unbounded.map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
   expect(expected.length).toBeLessThan(30);
 });
 
-test("fallbacks through all listed models span them all", () => {
+test("an estimate with all listed models as fallbacks ranges over all of them", () => {
   const body = { messages: [{ role: "user", content: "Hello" }], max_tokens: 100 };
   const bounded = listed.filter(
     (model) => estimateWithListedPrices(body, [model]).highestNanodollars !== null,
@@ -91,11 +91,11 @@ interface Billed {
   readonly estimate: CostEstimate;
   readonly promptTokens: number;
   readonly completionTokens: number;
-  /** undefined when it was not said. */
+  /** undefined: the response did not state it. */
   readonly nanodollars: number | undefined;
 }
 
-/** Recorded answers that say what was used, of models that are still listed. */
+/** Recorded responses that state their usage, of models that are still listed. */
 function billed(): Billed[] {
   return recordedRequests.flatMap(({ name, asked }, index) => {
     const body = JSON.parse(asked.toString()) as Record<string, unknown>;
@@ -104,7 +104,7 @@ function billed(): Billed[] {
     const usage = answer?.status === 200 ? inspectResponse(answer, [answer.body]).usage : undefined;
     if (!model || !usage) return [];
     const { tokens, costUsd } = usage;
-    // A free answer of a model that has a price was paid for with a provider key of the caller's.
+    // A free response of a model with a price used the client's own provider key (BYOK).
     const nanodollars = costUsd === undefined || costUsd === 0 ? undefined : toNanodollars(costUsd);
     return [
       {
@@ -118,13 +118,13 @@ function billed(): Billed[] {
   });
 }
 
-test("what recorded requests used is within what is estimated of them", () => {
+test("the usage of recorded requests is within their estimates", () => {
   const all = billed();
   const outside = all.flatMap(({ name, estimate, promptTokens, completionTokens }) => {
     const used = { prompt: promptTokens, completion: completionTokens };
     return estimate.components.flatMap((component) => {
       const tokens = used[component.name as keyof typeof used] as number | undefined;
-      // What is beside the text counts as prompt too.
+      // Parts that are not text count as prompt tokens too, so the prompt has no highest quantity.
       const open = component.name === "prompt" && estimate.highestNanodollars === null;
       const most = open ? Infinity : (component.highest.quantity ?? Infinity);
       if (tokens === undefined || (tokens >= (component.lowest.quantity ?? 0) && tokens <= most)) return [];
@@ -135,7 +135,7 @@ test("what recorded requests used is within what is estimated of them", () => {
   expect(all.length).toBeGreaterThan(50);
 });
 
-test("what recorded requests cost is within what is estimated of them at the prices of now", () => {
+test("the cost of recorded requests is within their estimates at current prices", () => {
   const paid = billed().filter(({ nanodollars }) => nanodollars !== undefined);
   const outside = paid.filter(
     ({ nanodollars = 0, estimate: { lowestNanodollars, highestNanodollars } }) =>
@@ -145,7 +145,7 @@ test("what recorded requests cost is within what is estimated of them at the pri
   expect(paid.length).toBeGreaterThan(50);
 });
 
-test("what the simulator bills is within what a dry run of the same request says", async () => {
+test("the cost that the simulator bills is within the estimate of a dry run", async () => {
   const simulator = await startSimulator();
   onTestFinished(() => simulator.close());
   const gateway = await startTestGateway(simulator.baseUrl);

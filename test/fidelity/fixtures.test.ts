@@ -7,7 +7,7 @@ const SHORT_BYTES = 700;
 const short = RESPONSES.filter(({ body }) => body.length > 0 && body.length <= SHORT_BYTES);
 
 test(
-  "answers that are split in two at every byte reach the caller bit for bit",
+  "relays responses byte for byte when they are split in two at any position",
   { timeout: 300_000 },
   async () => {
     expect(short.length).toBeGreaterThan(20);
@@ -25,11 +25,7 @@ test(
   },
 );
 
-test(
-  "answers that are split at random again and again reach the caller bit for bit",
-  { timeout: 300_000 },
-  async () => {
-    const often = Array.from({ length: 20 }, () => RESPONSES).flat();
-    expect(await findChangedResponses(often, cutAtRandom)).toEqual([]);
-  },
-);
+test("relays responses byte for byte when they are split at random", { timeout: 300_000 }, async () => {
+  const often = Array.from({ length: 20 }, () => RESPONSES).flat();
+  expect(await findChangedResponses(often, cutAtRandom)).toEqual([]);
+});

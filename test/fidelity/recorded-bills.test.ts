@@ -3,7 +3,7 @@ import type { ResponseFixture } from "../fixtures/replay.ts";
 import { cutIntoPieces, inspectResponse } from "../support/inspect-response.ts";
 import { recordedResponses } from "./recordings.ts";
 
-/** What the last part of an answer says of its bill. */
+/** The cost fields of a response, or of the last chunk of a stream. */
 interface Stated {
   readonly provider?: string;
   readonly model?: string;
@@ -14,7 +14,7 @@ interface Stated {
   };
 }
 
-/** The answer, or the last chunk of a stream, parsed whole. */
+/** Parses a complete response, or the last chunk of a stream. */
 function statedBy({ body, contentType }: ResponseFixture): Stated | undefined {
   const text = body.toString();
   const json = contentType.startsWith("text/event-stream") ? text.match(/(?<=^data: )\{.*/gm)?.at(-1) : text;
@@ -25,13 +25,13 @@ function statedBy({ body, contentType }: ResponseFixture): Stated | undefined {
   }
 }
 
-/** Answers of OpenRouter's: others state no cost. */
+/** Responses of OpenRouter. Other hosts state no cost. */
 const billed = recordedResponses.flatMap((answer) => {
   const stated = statedBy(answer);
   return stated?.usage?.cost === undefined ? [] : [{ answer, stated }];
 });
 
-test("reads cost, tokens, model and provider of every recorded answer as OpenRouter states them", () => {
+test("reads cost, tokens, model and provider of every recorded response as OpenRouter states them", () => {
   expect(billed.length).toBeGreaterThan(50);
   for (const { answer, stated } of billed) {
     const found = inspectResponse(answer, cutIntoPieces(answer.body, [1_000]), {
@@ -47,7 +47,7 @@ test("reads cost, tokens, model and provider of every recorded answer as OpenRou
         },
       },
     ]);
-    // Some recorders have sorted the keys of JSON answers; OpenRouter puts these first.
+    // Some recorders sorted the keys of JSON responses. OpenRouter puts id, provider and model first.
     if (!answer.body.toString().trimStart().startsWith('{"id":')) continue;
     expect([answer.name, found.responseModel, found.provider]).toEqual([
       answer.name,

@@ -6,7 +6,7 @@ const missing = recordedResponses.length === 0;
 const TIMEOUT_MS = 480_000;
 
 test.skipIf(missing)(
-  "every recorded answer that comes byte by byte reaches the caller bit for bit",
+  "relays every recorded response byte for byte when each byte arrives separately",
   { timeout: TIMEOUT_MS },
   async () => {
     expect(await findChangedResponses(recordedResponses, cutIntoBytes, OWN_KEYS)).toEqual([]);
@@ -14,7 +14,7 @@ test.skipIf(missing)(
 );
 
 test.skipIf(missing)(
-  "every recorded answer that is split at random reaches the caller bit for bit",
+  "relays every recorded response byte for byte when it is split at random",
   { timeout: TIMEOUT_MS },
   async () => {
     const thrice = [...recordedResponses, ...recordedResponses, ...recordedResponses];

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import process from "node:process";
 import type { ResponseFixture, RequestFixture } from "../fixtures/replay.ts";
 
-/** Where recorded exchanges with OpenRouter and others are, if they are. */
+/** Directory of recorded requests and responses of OpenRouter and others. It may be missing. */
 export const DIRECTORY: string =
   process.env["RECORDINGS_DIR"] ?? fileURLToPath(new URL("../../../shared/recordings", import.meta.url));
 
@@ -22,13 +22,13 @@ const index = `${DIRECTORY}/INDEX.json`;
 const entries = existsSync(index) ? (JSON.parse(readFileSync(index, "utf8")) as Entry[]) : [];
 const chats = entries.filter(({ path }) => path.endsWith("/chat/completions"));
 
-/** Every recorded body of a chat completion request; it is to arrive as it is. */
+/** Bodies of all recorded chat completion requests. They must be forwarded unchanged. */
 export const recordedRequests: readonly RequestFixture[] = chats.map(({ file }) => {
   const body = readFileSync(`${DIRECTORY}/${file}.request.json`);
   return { name: file, asked: body, sent: body };
 });
 
-/** Every recorded answer to one, with its status and its Content-Type. */
+/** Responses to these requests, with status and Content-Type. */
 export const recordedResponses: readonly ResponseFixture[] = chats.map(({ file, status, kind }) => {
   const meta = JSON.parse(readFileSync(`${DIRECTORY}/${file}.meta.json`, "utf8")) as Meta;
   const type = Object.entries(meta.response_headers).find(([name]) => name.toLowerCase() === "content-type");
@@ -38,10 +38,10 @@ export const recordedResponses: readonly ResponseFixture[] = chats.map(({ file, 
 });
 
 const PREFIX = "openrouter/";
-/** What OpenRouter's names of models have and those of other hosts lack: an author. */
+/** A model id with an author, as OpenRouter uses them. Ids of other hosts may lack the author. */
 const AUTHOR_AND_SLUG = /^[^/:@]+\/[^/:@]+(?:[:@]|$)/;
 
-/** The recorded requests, each with the optional prefix put before its model by changing the text. */
+/** The recorded requests with the optional prefix inserted before their model. */
 export const prefixedRequests: readonly RequestFixture[] = recordedRequests.map(({ name, asked: bare }) => {
   const text = bare.toString();
   const { model } = JSON.parse(text) as { model: string };

@@ -11,7 +11,7 @@ const chatRequest = spec.findSchema("ChatRequest");
 
 type Fields = Record<string, unknown>;
 
-/** Refusal of a request as `code param`, or nothing when it passes with its bytes as they were. */
+/** Returns the rejection of a request as `code param`; undefined if it is forwarded unchanged. */
 function findRefusal(request: Fields): string | undefined {
   const body = Buffer.from(JSON.stringify(request));
   const before = Buffer.from(body);
@@ -24,7 +24,7 @@ function findRefusal(request: Fields): string | undefined {
   }
 }
 
-/** A request that the description allows and that names a model and says something. */
+/** Generates a request that the specification allows, with a model and at least one message. */
 function generateRequest(generator: ValueGenerator): Fields {
   const request = generator.generateObject(chatRequest, 6);
   const messages = request["messages"] as unknown[];
@@ -35,7 +35,7 @@ function generateRequest(generator: ValueGenerator): Fields {
   };
 }
 
-test("thousands of requests that OpenRouter's description allows pass with every byte as it was", () => {
+test("accepts thousands of requests that OpenRouter's specification allows, and changes no byte", () => {
   const refused: string[] = [];
   for (let seed = 1; seed <= 5_000; seed++) {
     const request = generateRequest(new ValueGenerator(spec, seed));
@@ -46,7 +46,7 @@ test("thousands of requests that OpenRouter's description allows pass with every
   expect(refused).toEqual([]);
 });
 
-test("requests that the description allows arrive upstream bit-identical over real sockets", async () => {
+test("forwards requests that the specification allows byte for byte over real sockets", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
@@ -58,12 +58,12 @@ test("requests that the description allows arrive upstream bit-identical over re
   expect(upstream.seen.map(({ body }) => body.toString())).toEqual(bodies);
 });
 
-test("every field that the description names is tried alone, with every variant it has", () => {
+test("accepts every field of the specification alone, in all variants", () => {
   const refused: string[] = [];
   for (const [name, schema] of Object.entries(chatRequest.properties ?? {})) {
     for (let seed = 1; seed <= 200; seed++) {
       const value = new ValueGenerator(spec, seed).generate(schema);
-      // Not one without a model, or without a message.
+      // Empty models and empty messages are invalid.
       if ((name === "messages" || name === "model") && (value as string | unknown[]).length === 0) continue;
       const refusal = findRefusal({
         model: "openai/gpt-4o",
@@ -79,12 +79,12 @@ test("every field that the description names is tried alone, with every variant 
 const BASE: Fields = { model: "openai/gpt-4o", messages: [{ role: "user", content: "Hello" }] };
 const saying = (message: Fields): Fields => ({ ...BASE, messages: [message] });
 
-/** The description forbids these; OpenRouter's prose, OpenAI or recorded traffic has them. */
+/** The specification forbids these; OpenRouter's documentation, OpenAI or recorded traffic allows them. */
 const ALLOWED_BEYOND: [why: string, request: Fields][] = [
-  ["a preset alone stands for a model", { preset: "mine", messages: BASE["messages"] }],
-  ["models[] alone stands for a model", { models: ["a/b", "c/d"], messages: BASE["messages"] }],
-  ["a role that is new", saying({ role: "critic", content: "x" })],
-  ["a part type that is new", saying({ role: "user", content: [{ type: "hologram", hologram: {} }] })],
+  ["a preset in place of a model", { preset: "mine", messages: BASE["messages"] }],
+  ["models[] in place of a model", { models: ["a/b", "c/d"], messages: BASE["messages"] }],
+  ["an unknown role", saying({ role: "critic", content: "x" })],
+  ["an unknown part type", saying({ role: "user", content: [{ type: "hologram", hologram: {} }] })],
   [
     "an assistant message without content",
     saying({
@@ -99,20 +99,20 @@ const ALLOWED_BEYOND: [why: string, request: Fields][] = [
   ["response_format: null", { ...BASE, response_format: null }],
   ["metadata: null", { ...BASE, metadata: null }],
   ["max_completion_tokens: null", { ...BASE, max_completion_tokens: null }],
-  ["a reasoning effort that is new", { ...BASE, reasoning: { effort: "galactic" } }],
-  ["a service tier that is new", { ...BASE, service_tier: "turbo" }],
-  ["a modality that is new", { ...BASE, modalities: ["smell"] }],
-  ["a plugin that is new", { ...BASE, plugins: [{ id: "new", anything: 1 }] }],
+  ["an unknown reasoning effort", { ...BASE, reasoning: { effort: "galactic" } }],
+  ["an unknown service tier", { ...BASE, service_tier: "turbo" }],
+  ["an unknown modality", { ...BASE, modalities: ["smell"] }],
+  ["an unknown plugin", { ...BASE, plugins: [{ id: "new", anything: 1 }] }],
   ["a server tool without a function", { ...BASE, tools: [{ type: "openrouter:web_search", engine: "x" }] }],
   ["transforms", { ...BASE, transforms: ["middle-out"] }],
-  ["a field nobody has heard of", { ...BASE, brand_new: { deep: [1, { er: null }] } }],
+  ["an unknown field", { ...BASE, brand_new: { deep: [1, { er: null }] } }],
 ];
 
-test.each(ALLOWED_BEYOND)("%s passes although the description does not have it", (_, request) => {
+test.each(ALLOWED_BEYOND)("accepts %s, although the specification does not", (_, request) => {
   expect(findRefusal(request)).toBeUndefined();
 });
 
-/** Constraints that the description documents, each broken once, and the parameter that must be named. */
+/** Violations of documented constraints, and the parameter that the error must name. */
 const BROKEN: [param: string, request: Fields][] = [
   ["messages", { model: "a/b" }],
   ["messages", { ...BASE, messages: [] }],
@@ -179,7 +179,7 @@ const BROKEN: [param: string, request: Fields][] = [
   ["metadata", { ...BASE, metadata: "x" }],
 ];
 
-test.each(BROKEN)("a broken %s is refused under its own name", (param, request) => {
+test.each(BROKEN)("rejects an invalid %s and names it in the error", (param, request) => {
   expect(findRefusal(request)).toMatch(
     new RegExp(`^(invalid_type|invalid_value|missing_required_parameter) ${RegExp.escape(param)}$`),
   );

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { createRandom } from "../support/random.ts";
 
-/** As much of JSON Schema as OpenRouter's description of a chat completion uses. */
+/** The part of JSON Schema that OpenRouter's specification of a chat completion uses. */
 interface Schema {
   readonly $ref?: string;
   readonly type?: string | readonly string[];
@@ -38,7 +38,7 @@ const TEXTS = [
   "{}",
 ];
 
-/** OpenRouter's OpenAPI description, read from `OPENROUTER_SPEC`. */
+/** OpenRouter's OpenAPI specification, read from `OPENROUTER_SPEC`. */
 export class Spec {
   readonly #schemas: Readonly<Record<string, Schema>>;
 
@@ -47,7 +47,7 @@ export class Spec {
     this.#schemas = (parse(text) as { components: { schemas: Record<string, Schema> } }).components.schemas;
   }
 
-  /** A schema by name, references followed. */
+  /** Returns a schema by name, with references resolved. */
   findSchema(name: string): Schema {
     return this.resolve({ $ref: `#/components/schemas/${name}` });
   }
@@ -56,12 +56,12 @@ export class Spec {
     const name = schema.$ref?.split("/").at(-1);
     if (name === undefined) return schema;
     const target = this.#schemas[name];
-    if (target === undefined) throw new Error(`the description has no schema ${name}`);
+    if (target === undefined) throw new Error(`the specification has no schema ${name}`);
     return this.resolve(target);
   }
 }
 
-/** Makes values that fit a schema, from a seeded source of chance. */
+/** Generates values that match a schema, from a seed. */
 export class ValueGenerator {
   readonly #spec: Spec;
   readonly #random: () => number;
@@ -71,7 +71,7 @@ export class ValueGenerator {
     this.#random = createRandom(seed);
   }
 
-  /** A value that fits. @param depth how much deeper optional parts may go. */
+  /** Generates a matching value. @param depth levels of optional parts still allowed. */
   generate(reference: Schema, depth = 6): unknown {
     const schema = this.#spec.resolve(reference);
     if (schema.const !== undefined) return schema.const;
@@ -86,7 +86,7 @@ export class ValueGenerator {
     return this.#ofType(type, schema, depth);
   }
 
-  /** Parts of objects are merged; of other types the first decides and the rest describe. */
+  /** Merges the parts of an object. For other types, the first part decides. */
   #all(parts: readonly Schema[], depth: number): unknown {
     const values = parts.map((part) => this.generate(part, depth));
     return typeof values[0] === "object" ? Object.assign({}, ...values) : values[0];
@@ -113,7 +113,7 @@ export class ValueGenerator {
     }
   }
 
-  /** An object with its required properties and, by chance, others that its schema names or does not forbid. */
+  /** Generates an object with its required properties and a random selection of the optional ones. */
   generateObject(schema: Schema, depth: number, likelihood = 0.35): Record<string, unknown> {
     const made: Record<string, unknown> = {};
     for (const [name, property] of Object.entries(schema.properties ?? {})) {
@@ -131,7 +131,7 @@ export class ValueGenerator {
   }
 
   #number({ minimum, maximum, description = "" }: Schema): number {
-    // Some ranges stand only in prose: "Sampling temperature (0-2)", "(-2.0 to 2.0)".
+    // Some ranges are only in descriptions: "Sampling temperature (0-2)", "(-2.0 to 2.0)".
     const range = /\((-?\d+(?:\.\d+)?)(?: to |-)(\d+(?:\.\d+)?)\)/.exec(description);
     const low = minimum ?? Number(range?.[1] ?? 0);
     const high = maximum ?? Number(range?.[2] ?? Math.max(low, 1));

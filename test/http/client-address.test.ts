@@ -15,7 +15,7 @@ test.each([
   ["[2001:db8::1]:443", "2001:db8::1"],
   ['"[2001:db8::1]:443"', "2001:db8::1"],
   ["2001:db8:1:2:3:4:5:6:443", "2001:db8:1:2:3:4:5:6"],
-  ["fe80::1%eth0", "fe80::1"],
+  ["reads %j as the address %s", "fe80::1"],
   ["[fe80::1%eth0]:443", "fe80::1"],
   ["::ffff:203.0.113.7", "::ffff:203.0.113.7"],
   ["::ffff:203.0.113.7:50001", "::ffff:203.0.113.7"],
@@ -34,11 +34,11 @@ test.each([
   "[203.0.113.7",
   "[]",
   ":80",
-])("there is no address in %j", (entry) => {
+])("finds no address in %j", (entry) => {
   expect(parseAddress(entry)).toBeUndefined();
 });
 
-test("proxies are trusted by address, network and name, with a port, in brackets and as IPv6", () => {
+test("trusts proxies by address, network and name, with a port, in brackets and as IPv6", () => {
   const isTrusted = createProxyTrust(["loopback", "10.0.0.0/8", "192.0.2.1", "2001:db8::/32"]);
   for (const trusted of [
     "127.0.0.5",
@@ -55,11 +55,11 @@ test("proxies are trusted by address, network and name, with a port, in brackets
   expect(createProxyTrust(["linklocal"])("fe80::1%eth0")).toBe(true);
   expect(createProxyTrust(["uniquelocal"])("fd00::1")).toBe(true);
   expect(createProxyTrust(["fe80::1%eth0"])("fe80::1%eth0")).toBe(true);
-  // The second time from memory.
+  // The second look-up comes from the cache.
   expect(["10.1.2.3:4", "11.0.0.1"].map(isTrusted)).toEqual([true, false]);
 });
 
-/** What a gateway that takes two requests an address answers to requests from these. */
+/** Sends one request per forwarded address to a gateway that admits two per address. @returns the statuses. */
 async function statusesOf(entries: readonly string[]): Promise<number[]> {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
@@ -89,7 +89,7 @@ test.each([
       "203.0.113.8, 10.0.0.1:5",
     ],
   ],
-  ["that are none", ["unknown", "_a", "_b", "203.0.113.8"]],
-])("callers are counted by address: %s", async (_, entries) => {
+  ["that are not addresses", ["unknown", "_a", "_b", "203.0.113.8"]],
+])("counts callers by address: %s", async (_, entries) => {
   expect(await statusesOf(entries)).toEqual([200, 200, 429, 200]);
 });

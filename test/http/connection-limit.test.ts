@@ -12,7 +12,7 @@ async function startLimited(max: number) {
   return { gateway, finish };
 }
 
-/** A connection that has had a response and is kept. */
+/** Opens a connection that stays open after its first response. */
 async function keepAlive(gateway: TestGateway): Promise<RawClient> {
   const client = new RawClient(gateway.port);
   client.send(HEALTH);
@@ -24,12 +24,12 @@ function limitLines(gateway: TestGateway) {
   return gateway.logs.filter(({ msg }) => msg === "connections: limit reached, closed connections");
 }
 
-test("closes the connection that has been idle longest when there is one too many", async () => {
+test("closes the longest-idle connection when a connection exceeds the limit", async () => {
   const { gateway } = await startLimited(3);
   const clients: RawClient[] = [];
   for (let count = 0; count < 3; count++) clients.push(await keepAlive(gateway));
   const [first, second, third] = clients as [RawClient, RawClient, RawClient];
-  // Now the second has been idle longest.
+  // The second connection has now been idle longest.
   const before = first.received.length;
   first.send(HEALTH);
   await waitUntil(() => first.received.length > before, "the second response");
@@ -41,7 +41,7 @@ test("closes the connection that has been idle longest when there is one too man
   ]);
 });
 
-test("closes no idle connection while there are not too many", async () => {
+test("closes no idle connection below the limit", async () => {
   const { gateway } = await startLimited(3);
   const clients = [await keepAlive(gateway), await keepAlive(gateway), await keepAlive(gateway)];
   for (const client of clients) {
@@ -53,7 +53,7 @@ test("closes no idle connection while there are not too many", async () => {
   expect(limitLines(gateway)).toEqual([]);
 });
 
-test("serves every new client while others hold all connections and ask for nothing", async () => {
+test("serves every new client while idle clients hold all connections", async () => {
   const { gateway } = await startLimited(10);
   const idle = Array.from({ length: 40 }, () => new RawClient(gateway.port));
   for (const client of idle.slice(20)) client.send("GET /healthz HT");
@@ -67,7 +67,7 @@ test("serves every new client while others hold all connections and ask for noth
   );
 });
 
-test("drops a new connection when all others have a request in flight, and leaves those alone", async () => {
+test("drops a new connection when all others have a request in flight, and keeps those", async () => {
   const { gateway, finish } = await startLimited(3);
   const streams = [
     await openStream(gateway.port),
@@ -76,12 +76,12 @@ test("drops a new connection when all others have a request in flight, and leave
   ];
   const dropped = Array.from({ length: 5 }, () => new RawClient(gateway.port));
   await waitUntil(() => dropped.every(({ isClosed }) => isClosed), "the new connections to be closed");
-  // One line, and the count of the others later.
+  // The first drop is logged at once, the count of the others later.
   expect(limitLines(gateway)).toMatchObject([{ dropped: 1, idle_closed: 0, max_connections: 3 }]);
   finish();
   for (const stream of streams)
     expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
-  // The places are free again.
+  // All connections are available again.
   expect((await keepAlive(gateway)).readResponse()?.status).toBe(200);
 });
 
@@ -95,7 +95,7 @@ test("counts a connection with a second request in flight as busy when the first
   expect(pipelining.isClosed).toBe(false);
 });
 
-test("closes a connection that has more than 64 requests in flight, and starts no more of them", async () => {
+test("closes a connection with more than 64 requests in flight, and starts no more of them", async () => {
   const { gateway } = await startLimited(10);
   const pipelining = new RawClient(gateway.port);
   pipelining.send(HEALTH.repeat(500));
@@ -106,7 +106,7 @@ test("closes a connection that has more than 64 requests in flight, and starts n
   expect(started.length).toBeLessThanOrEqual(66);
 });
 
-test("answers 64 pipelined requests in one write", async () => {
+test("answers 64 pipelined requests that arrive in one write", async () => {
   const { gateway } = await startLimited(10);
   const client = new RawClient(gateway.port);
   client.send(HEALTH.repeat(64));
@@ -114,7 +114,7 @@ test("answers 64 pipelined requests in one write", async () => {
   expect(client.isClosed).toBe(false);
 });
 
-test("bounds the pipelined requests of all connections together, and counts no request that has ended", async () => {
+test("limits the pipelined requests of all connections together, and does not count requests that have ended", async () => {
   const { gateway, finish } = await startLimited(100);
   const pipelining: RawClient[] = [];
   for (let count = 0; count < 16; count++) {
@@ -124,9 +124,9 @@ test("bounds the pipelined requests of all connections together, and counts no r
   }
   const tooMany = await openStream(gateway.port);
   tooMany.send(HEALTH.repeat(63));
-  await waitUntil(() => tooMany.isClosed, "the connection that exceeds the bound to be closed");
+  await waitUntil(() => tooMany.isClosed, "the connection that exceeds the limit to be closed");
   expect(pipelining.map(({ isClosed }) => isClosed)).not.toContain(true);
-  // Connections that pipeline nothing are served.
+  // Connections that pipeline nothing are still served.
   expect((await keepAlive(gateway)).readResponse()?.status).toBe(200);
   for (const client of pipelining.splice(0, 8)) client.socket.destroy();
   finish();

@@ -15,14 +15,14 @@ const preflight = (origin: string) => ({
   },
 });
 
-/** What the log says of refused origins. */
+/** @returns the log lines about refused origins. */
 function refusals({ logs }: TestGateway): { level: unknown; origin: unknown }[] {
   return logs
     .filter(({ msg }) => String(msg).includes("CORS_ORIGINS"))
     .map(({ level, origin }) => ({ level, origin }));
 }
 
-test("a page of a listed origin may call, and may read the ids of its request", async () => {
+test("allows a page of a listed origin to send requests and to read their ids", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "application/json", vary: "Accept" }, "{}")),
   );
@@ -44,7 +44,7 @@ test("a page of a listed origin may call, and may read the ids of its request", 
 });
 
 test.each(["https://evil.example", "null", `${PAGE}.evil.example`, "http://app.example"])(
-  "a page of %s may not call, and both its developer and the operator are told why",
+  "refuses a page of %s, and reports the reason to its developer and in the log",
   async (origin) => {
     const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { CORS_ORIGINS: PAGE });
     const answer = await sendRequest(gateway.port, preflight(origin));
@@ -96,7 +96,7 @@ test.each([
   ["http://[::1]:*", "http://[::1]:3000"],
   ["*", "https://anything.example"],
   ["*", "null"],
-])("with %s, a page of %s may call", async (allowed, origin) => {
+])("CORS_ORIGINS=%s allows a page of %s", async (allowed, origin) => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", {
     CORS_ORIGINS: `https://a.example,${allowed}`,
   });
@@ -116,13 +116,13 @@ test.each([
   ["http://localhost:*", "http://localhost.evil.example:80"],
   ["chrome-extension://*", "moz-extension://abc"],
   ["https://a.example", "https://A.example"],
-])("with %s, a page of %s may not", async (allowed, origin) => {
+])("CORS_ORIGINS=%s refuses a page of %s", async (allowed, origin) => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { CORS_ORIGINS: allowed });
   const answer = await sendRequest(gateway.port, preflight(origin));
   expect([answer.status, answer.headers["access-control-allow-origin"]]).toEqual([403, undefined]);
 });
 
-test("a refused origin is logged once a minute, no more than twenty of them, and none that is not an origin", async () => {
+test("logs a refused origin once a minute, at most twenty origins, and no malformed origin", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { CORS_ORIGINS: PAGE });
   const origins = [
     "https://a.example/?secret=1",
@@ -137,7 +137,7 @@ test("a refused origin is logged once a minute, no more than twenty of them, and
   expect(logged).toHaveLength(20);
 });
 
-test("without CORS_ORIGINS nothing about origins is said but in the log", async () => {
+test("sends no CORS headers and logs the origin without CORS_ORIGINS", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
   const answer = await sendRequest(gateway.port, preflight(PAGE));
   expect(answer.status).toBe(405);

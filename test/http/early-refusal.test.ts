@@ -21,7 +21,7 @@ test.each([
   ["a length over the limit", 413, { "content-length": "500000000", ...AUTHORIZATION }],
   ["a compressed body", 415, { "content-length": "50000000", "content-encoding": "br", ...AUTHORIZATION }],
 ])(
-  "a request with %s is answered before a byte of its body has been sent, and its connection closes",
+  "refuses a request with %s before its body is sent, and closes the connection",
   async (title, status, headers) => {
     const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
     const gateway = await startTestGateway(upstream.baseUrl);
@@ -35,18 +35,18 @@ test.each([
   },
 );
 
-test("a caller in the middle of a long upload gets the refusal, and little of the upload is read", async () => {
+test("refuses a client in the middle of a long upload, and reads little of the upload", async () => {
   const upstream = await startScriptedUpstream(() => {});
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
   client.send(head({ "content-length": String(50 * MEGABYTE.length), authorization: "Bearer sk-wrong" }));
   for (let sent = 0; sent < 50; sent++) client.send(MEGABYTE);
   expect((await client.waitForResponse("the refused upload", 1_000)).status).toBe(401);
-  // What has left the client is in the buffers of the two kernels; the rest waits for a reader that never comes.
+  // The bytes that have left the client are in the socket buffers of the kernel; nobody reads the rest.
   expect(client.socket.bytesWritten - client.socket.writableLength).toBeLessThan(12 * MEGABYTE.length);
 });
 
-test("ends its half of the connection with the refusal when the body is long, and closes when all of it has come", async () => {
+test("half-closes the connection after the refusal of a long body, and closes it when the whole body has arrived", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port, { allowHalfOpen: true });
@@ -56,7 +56,7 @@ test("ends its half of the connection with the refusal when the body is long, an
   client.send(head({ "content-length": String(body.length), authorization: "Bearer sk-wrong" }));
   client.send(body.subarray(0, 100_000));
   expect((await client.waitForResponse("the refusal", 1_000)).status).toBe(401);
-  await waitUntil(() => ended, "the FIN behind the refusal", 1_000);
+  await waitUntil(() => ended, "the FIN after the refusal", 1_000);
   client.send(body.subarray(100_000));
   const record = await gateway.waitForRequestLog("the refused request");
   expect(record).toMatchObject({ status: 401, outcome: "rejected" });
@@ -64,7 +64,7 @@ test("ends its half of the connection with the refusal when the body is long, an
   expect(client.error).toBeUndefined();
 });
 
-test("executes no request that comes over the connection of a refused one", async () => {
+test("executes no request that follows a refused one on its connection", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port, { allowHalfOpen: true });
@@ -79,25 +79,25 @@ test("executes no request that comes over the connection of a refused one", asyn
   );
   client.socket.end();
   await client.waitForEnd("the connection");
-  // One that would have been executed has reached upstream before an answer to a later one comes from there.
+  // If the second request were executed, upstream would see it before the next request, which is sent later.
   expect((await sendRequest(gateway.port)).status).toBe(200);
   expect(upstream.seen).toHaveLength(1);
 });
 
-test("a refused request behind another on its connection does not cut that one's answer", async () => {
+test("does not truncate the response of an earlier request when a later one on the connection is refused", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = await openStream(gateway.port);
   client.send(head({ "content-length": "100000", authorization: "Bearer sk-wrong" }));
-  // The gateway has read the second request when it has answered a later one.
+  // The gateway has read the second request when it answers a request that arrived later.
   expect((await sendRequest(gateway.port)).status).toBe(200);
   finish();
   const response = await client.waitForResponse("the stream");
   expect(response.body.toString()).toBe(EVENT + DONE);
-  await waitUntil(() => client.received.includes("HTTP/1.1 401"), "the refusal behind it");
+  await waitUntil(() => client.received.includes("HTTP/1.1 401"), "the refusal after the stream");
 });
 
-test("a refused request with a short body keeps its connection", async () => {
+test("keeps the connection of a refused request with a short body", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
@@ -107,11 +107,11 @@ test("a refused request with a short body keeps its connection", async () => {
   client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await waitUntil(
     () => client.received.subarray(refusal).includes("200 OK"),
-    "an answer on the same connection",
+    "a response on the same connection",
   );
 });
 
-test("100 Continue is said to a request that is let in, and never before a refusal", async () => {
+test("sends 100 Continue to an admitted request, and never before a refusal", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
   const gateway = await startTestGateway(upstream.baseUrl);
   const refused = new RawClient(gateway.port);
@@ -125,12 +125,12 @@ test("100 Continue is said to a request that is let in, and never before a refus
   expect(tooLong.received.includes("100 Continue")).toBe(false);
   const accepted = new RawClient(gateway.port);
   accepted.send(head({ expect: "100-continue", "content-length": String(body.length), ...AUTHORIZATION }));
-  await waitUntil(() => accepted.received.includes("100 Continue"), "leave to send the body");
+  await waitUntil(() => accepted.received.includes("100 Continue"), "100 Continue");
   accepted.send(body);
-  expect((await accepted.waitForResponse("the answer")).status).toBe(200);
+  expect((await accepted.waitForResponse("the response")).status).toBe(200);
 });
 
-test("two Authorization headers are refused, because proxies disagree on which of them counts", async () => {
+test("refuses two Authorization headers, because proxies disagree on which of them counts", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
   const client = new RawClient(gateway.port);
   const body = buildChatBody();
@@ -143,7 +143,7 @@ test("two Authorization headers are refused, because proxies disagree on which o
   expect((await client.waitForResponse("two keys")).status).toBe(400);
 });
 
-test("a request without a host is refused in OpenAI's shape, with an id", async () => {
+test("refuses a request without a host with an OpenAI error and a request id", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
   const client = new RawClient(gateway.port);
   client.send("GET /healthz HTTP/1.1\r\n\r\n");
@@ -156,7 +156,7 @@ test("a request without a host is refused in OpenAI's shape, with an id", async 
 });
 
 test.each([
-  ["broken HTTP", "GET / HTP/1.1\r\n\r\n", 400, "bad_request"],
+  ["invalid HTTP", "GET / HTP/1.1\r\n\r\n", 400, "bad_request"],
   [
     "headers that are too long",
     `GET /healthz HTTP/1.1\r\nhost: g\r\nx-long: ${"x".repeat(20_000)}\r\n\r\n`,
@@ -164,7 +164,7 @@ test.each([
     "headers_too_large",
   ],
 ])(
-  "%s is answered in OpenAI's shape, logged, and its connection closes",
+  "answers %s with an OpenAI error, logs it, and closes the connection",
   async (title, bytes, status, code) => {
     const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
     const client = new RawClient(gateway.port);
@@ -182,7 +182,7 @@ test.each([
   },
 );
 
-test("garbage behind a request that is being answered breaks that answer off instead of writing into it", async () => {
+test("aborts a running response instead of writing into it when garbage follows its request", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: 1\n\n"),
   );
@@ -194,10 +194,10 @@ test("garbage behind a request that is being answered breaks that answer off ins
   const response = await client.waitForEnd("the stream");
   expect(response?.complete).toBe(false);
   expect(response?.body.toString()).toBe("data: 1\n\n");
-  await waitUntil(() => upstream.open.size === 0, "upstream to be let go");
+  await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
 });
 
-test("an expectation that nobody knows is ignored, and HTTP/1.0 is never told to continue", async () => {
+test("ignores an unknown expectation, and never sends 100 Continue to an HTTP/1.0 client", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
   const gateway = await startTestGateway(upstream.baseUrl);
   expect((await sendRequest(gateway.port, { headers: { expect: "the-unexpected" } })).status).toBe(200);
@@ -207,7 +207,7 @@ test("an expectation that nobody knows is ignored, and HTTP/1.0 is never told to
     `POST ${CHAT_PATH} HTTP/1.0\r\nexpect: 100-continue\r\ncontent-type: application/json\r\n` +
       `authorization: ${AUTHORIZATION.authorization}\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   );
-  await old.waitForEnd("the answer in HTTP/1.0");
+  await old.waitForEnd("the HTTP/1.0 response");
   expect(old.received.includes("100 Continue")).toBe(false);
   expect(old.received.includes("200 OK")).toBe(true);
 });

@@ -17,11 +17,11 @@ const body = (fields: Record<string, unknown>): TestRequest => ({ body: buildCha
 const twice = buildChatBody().replace("{", '{"mod\\u0065l":"a/b",');
 const deep = `{"a":${"[".repeat(512)}${"]".repeat(512)}}`;
 
-/** What the gateway answers by itself: upstream must not hear of it. */
+/** Requests that the gateway answers itself, without sending them upstream. */
 const ROWS: Row[] = [
   ["no key", "401 invalid_api_key", key(undefined), { headers: { "www-authenticate": "Bearer" } }],
   ["an unknown key", "401 invalid_api_key", key("Bearer sk-unknown")],
-  ["upstream's key as a key", "401 invalid_api_key", key(`Bearer ${ACCOUNT_KEY}`)],
+  ["OpenRouter's key as a gateway key", "401 invalid_api_key", key(`Bearer ${ACCOUNT_KEY}`)],
   ["a scheme that is not Bearer", "401 invalid_api_key", key(`Basic ${CALLER_KEY}`)],
   ["an SQL string as key", "401 invalid_api_key", key("Bearer ' OR '1'='1")],
   ["a body that is not JSON", "400 invalid_json", { body: '{"model":' }],
@@ -41,7 +41,7 @@ const ROWS: Row[] = [
   ["no model at all", "400 missing_required_parameter", body({ model: null }), { param: "model" }],
   ["another content type", "415 unsupported_media_type", type("text/plain")],
   ["no content type", "415 unsupported_media_type", type(undefined)],
-  ["something behind the content type", "415 unsupported_media_type", type("application/json garbage")],
+  ["garbage after the content type", "415 unsupported_media_type", type("application/json garbage")],
   ["another charset", "415 unsupported_media_type", type("application/json; charset=utf-16")],
   ["two charsets", "415 unsupported_media_type", type("application/json; charset=utf-8; charset=utf-16")],
   ["a charset twice", "415 unsupported_media_type", type('application/json;CHARSET="UTF-8" ;charset=utf8')],
@@ -51,10 +51,15 @@ const ROWS: Row[] = [
   ["a body over the limit", "413 request_too_large", body({ user: "x".repeat(100_000) })],
   ["an unknown URL", "404 unknown_url", { path: "/v1/chat/completions" }],
   ["an endpoint of other gateways", "400 unsupported_endpoint", { path: "/openai/v1/responses" }],
-  ["a URL that is not valid", "400 bad_request", { path: "/openai/v1/models/%zz" }],
-  ["another method", "405 method_not_allowed", { method: "GET", body: "" }, { headers: { allow: "POST" } }],
+  ["an invalid URL", "400 bad_request", { path: "/openai/v1/models/%zz" }],
   [
-    "a method that models do not take",
+    "an unsupported method",
+    "405 method_not_allowed",
+    { method: "GET", body: "" },
+    { headers: { allow: "POST" } },
+  ],
+  [
+    "an unsupported method for models",
     "405 method_not_allowed",
     { path: "/openai/v1/models" },
     { headers: { allow: "GET" } },
@@ -65,21 +70,27 @@ const typeOf = (status: number): string =>
   status === 401 ? "authentication_error" : "invalid_request_error";
 
 test.each([
-  [type("text/plain; charset=latin1"), "it came as text/plain; charset=latin1."],
-  [type(undefined), "it came without a Content-Type."],
-  [type(`text/${"x".repeat(300)}`), `it came as text/${"x".repeat(95)}….`],
-  [type("text/\u00e9\t"), "it came as text/??."],
-  [{ headers: { "content-encoding": "GZIP" } }, "without Content-Encoding; it came as gzip."],
+  [type("text/plain; charset=latin1"), "The Content-Type text/plain; charset=latin1 is not supported;"],
+  [type(undefined), "The request has no Content-Type;"],
+  [type(`text/${"x".repeat(300)}`), `The Content-Type text/${"x".repeat(95)}… is not supported;`],
+  [type("text/\u00e9\t"), "The Content-Type text/?? is not supported;"],
+  [{ headers: { "content-encoding": "GZIP" } }, "The Content-Encoding gzip is not supported;"],
   [key(undefined), "No API key was given; send a key of this gateway as Authorization: Bearer."],
   [key("Basic abc"), "No API key was given; send"],
-  [key("Bearer sk-unknown"), "the one in Authorization is unknown, expired, disabled or revoked; send"],
-] as [TestRequest, string][])("the message says what came: %j, %s", async (request, words) => {
-  const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
-  const { error } = JSON.parse((await sendRequest(gateway.port, request)).body.toString());
-  expect(error.message).toContain(words);
-});
+  [
+    key("Bearer sk-unknown"),
+    "The API key in the Authorization header is unknown, expired, disabled or revoked; send",
+  ],
+] as [TestRequest, string][])(
+  "the message describes the received request: %j, %s",
+  async (request, words) => {
+    const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
+    const { error } = JSON.parse((await sendRequest(gateway.port, request)).body.toString());
+    expect(error.message).toContain(words);
+  },
+);
 
-test.each(ROWS)("%s is answered with %s", async (title, answer, request, expected = {}) => {
+test.each(ROWS)("answers %s with %s", async (title, answer, request, expected = {}) => {
   const upstream = await startScriptedUpstream((socket) => socket.destroy());
   const gateway = await startTestGateway(upstream.baseUrl, { BODY_LIMIT_BYTES: "10000" });
   const response = await sendRequest(gateway.port, request);

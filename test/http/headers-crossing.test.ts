@@ -1,35 +1,38 @@
 import { expect, test } from "vitest";
 import { addUpstreamHeaders, type HeaderMap, toUpstreamHeaders } from "../../src/http/headers.ts";
 
-const NOTHING_OF_OURS = { authorization: undefined, referer: undefined, title: undefined };
+const NO_DEFAULTS = { authorization: undefined, referer: undefined, title: undefined };
 const OURS = { "user-agent": "sluice", "accept-encoding": "identity" };
 
-test("a caller's header under the former name of the metadata switch is forwarded", () => {
+test("forwards a client's metadata header under its former name", () => {
   const given = { "x-openrouter-experimental-metadata": "enabled" };
-  expect(toUpstreamHeaders(given, NOTHING_OF_OURS)).toEqual({ ...given, ...OURS });
+  expect(toUpstreamHeaders(given, NO_DEFAULTS)).toEqual({ ...given, ...OURS });
 });
 
-test("without a key of ours none is sent, and the caller's never goes out on its own", () => {
-  expect(toUpstreamHeaders({ authorization: "Bearer theirs" }, NOTHING_OF_OURS)).toStrictEqual(OURS);
-  expect(toUpstreamHeaders({}, { ...NOTHING_OF_OURS, authorization: "Bearer ours" })).toEqual({
+test("sends only the gateway's own key upstream, and never the client's", () => {
+  expect(toUpstreamHeaders({ authorization: "Bearer theirs" }, NO_DEFAULTS)).toStrictEqual(OURS);
+  expect(toUpstreamHeaders({}, { ...NO_DEFAULTS, authorization: "Bearer ours" })).toEqual({
     ...OURS,
     authorization: "Bearer ours",
   });
 });
 
 test.each(["a\nb", "a\r\nx-y: z", "a\u0000", "\u007f", "é€", "\nab", "ab\n", "\u001f"])(
-  "a value that could split a message, %j, crosses in neither direction",
+  "forwards a value that could split a message, %j, in neither direction",
   (value) => {
-    expect(toUpstreamHeaders({ "x-title": value }, NOTHING_OF_OURS)).toEqual(OURS);
+    expect(toUpstreamHeaders({ "x-title": value }, NO_DEFAULTS)).toEqual(OURS);
     expect(addUpstreamHeaders({}, { "x-title": value })).toEqual({});
     expect(addUpstreamHeaders({}, { link: ["fine", value] })).toEqual({});
   },
 );
 
-test.each(["", "a\tb", " ~", "\u0080\u00e9\u00ff"])("the value %j crosses in both directions", (value) => {
-  expect(toUpstreamHeaders({ "x-title": value }, NOTHING_OF_OURS)).toEqual({ ...OURS, "x-title": value });
-  expect(addUpstreamHeaders({}, { "x-title": value })).toEqual({ "x-title": value });
-});
+test.each(["forwards the value %j in both directions", "a\tb", " ~", "\u0080\u00e9\u00ff"])(
+  "the value %j crosses in both directions",
+  (value) => {
+    expect(toUpstreamHeaders({ "x-title": value }, NO_DEFAULTS)).toEqual({ ...OURS, "x-title": value });
+    expect(addUpstreamHeaders({}, { "x-title": value })).toEqual({ "x-title": value });
+  },
+);
 
 const STOPPED =
   "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade " +
@@ -37,15 +40,12 @@ const STOPPED =
   "x-powered-by vary x-request-id server-timing x-accel-buffering cf-ray cf-cache-status access-control-allow-origin " +
   "access-control-expose-headers";
 
-test.each(STOPPED.split(" "))(
-  "upstream's %s ends at the gateway, and one of the gateway's own stays",
-  (name) => {
-    expect(addUpstreamHeaders({}, { [name]: "theirs" })).toEqual({});
-    expect(addUpstreamHeaders({ [name]: "ours" }, { [name]: "theirs" })).toEqual({ [name]: "ours" });
-  },
-);
+test.each(STOPPED.split(" "))("does not relay upstream's %s, and keeps the gateway's own", (name) => {
+  expect(addUpstreamHeaders({}, { [name]: "theirs" })).toEqual({});
+  expect(addUpstreamHeaders({ [name]: "ours" }, { [name]: "theirs" })).toEqual({ [name]: "ours" });
+});
 
-test("headers that only resemble the stopped ones pass, and win over the gateway's own", () => {
+test("relays headers that only resemble blocked ones, and prefers them to the gateway's own", () => {
   const passing = {
     "x-cf-ray": "1",
     cf: "2",
@@ -59,7 +59,7 @@ test("headers that only resemble the stopped ones pass, and win over the gateway
   });
 });
 
-test("headers that upstream's connection header names end here, however the list is written", () => {
+test("does not relay headers that upstream's connection header names, however the list is written", () => {
   const hops = { "x-one": "1", "x-two": "2", "x-three": "3", "x-four": "4", "x-on": "5" };
   expect(addUpstreamHeaders({}, { connection: "X-One,x-two , x-Three,\tx-four", ...hops })).toEqual({
     "x-on": "5",
@@ -69,7 +69,7 @@ test("headers that upstream's connection header names end here, however the list
   expect(addUpstreamHeaders({}, hops)).toEqual(hops);
 });
 
-test("a header that came several times stays several, and the gateway's map is changed in place", () => {
+test("keeps repeated headers separate, and changes the gateway's map in place", () => {
   const answer: HeaderMap = {};
   expect(addUpstreamHeaders(answer, { link: ["a", "b"], etag: undefined })).toBe(answer);
   expect(answer).toEqual({ link: ["a", "b"] });

@@ -14,7 +14,7 @@ const UPLOAD_BYTES = 60 * MEBIBYTE;
 const BUDGET_BYTES = 256 * MEBIBYTE;
 const OTHER_KEY = "sk-other-0123456789";
 
-test("eighteen uploads of 60 MiB held before their last byte take no more than the budget, and others are served", async () => {
+test("keeps eighteen unfinished uploads of 60 MiB within the memory budget, and serves other clients", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
@@ -36,7 +36,7 @@ test("eighteen uploads of 60 MiB held before their last byte take no more than t
       `POST ${CHAT_PATH} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n` +
         `authorization: ${AUTHORIZATION.authorization}\r\ncontent-length: ${UPLOAD_BYTES}\r\n\r\n`,
     );
-  // In turn, so that all of them hold as much as they can.
+  // In turn, so that all uploads hold as much as possible.
   for (let sent = 0; sent < UPLOAD_BYTES - MEBIBYTE; sent += MEBIBYTE) {
     const open = clients.filter((client) => !client.readResponse());
     for (const client of open) client.send(block);
@@ -45,7 +45,7 @@ test("eighteen uploads of 60 MiB held before their last byte take no more than t
         open.every(
           (client) => client.isClosed || client.readResponse() || client.socket.writableLength === 0,
         ),
-      "the blocks to leave",
+      "the blocks to be sent",
       20_000,
     );
   }
@@ -55,6 +55,6 @@ test("eighteen uploads of 60 MiB held before their last byte take no more than t
     true,
   );
   expect((await sendRequest(port, { headers: { authorization: `Bearer ${OTHER_KEY}` } })).status).toBe(200);
-  // What has been refused or copied may wait for the garbage collector.
+  // Refused or copied bytes may wait for the garbage collector.
   expect(peak() - before).toBeLessThan(2.5 * BUDGET_BYTES);
 }, 120_000);

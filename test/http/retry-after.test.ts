@@ -16,23 +16,23 @@ test.each([
   ["Sun Nov  6 08:50:07 1994 GMT", 30_000],
   ["Sun, 06 Nov 1994 08:00:00 GMT", 0],
   ["Sun, 06 Nov 2094 08:49:37 GMT", 900_000],
-])("a Retry-After of %j is %i ms after an answer of that date", (value, expected) => {
+])("reads a Retry-After of %j as %i ms after the response's date", (value, expected) => {
   expect(parseRetryAfter({ "retry-after": value, date: DATE })).toBe(expected);
 });
 
 test.each(["", "soon", "-1", "1e3", "5, 6", "0x10", "1994-11-06", "NaN"])(
-  "a Retry-After of %j cannot be read",
+  "rejects a Retry-After of %j",
   (value) => {
     expect(parseRetryAfter({ "retry-after": value, date: DATE })).toBeUndefined();
   },
 );
 
-test("a Retry-After that is absent says nothing", () => {
+test("returns undefined without a Retry-After", () => {
   expect(parseRetryAfter({ date: DATE })).toBeUndefined();
 });
 
 test.each([undefined, "no date"])(
-  "a date is compared with the machine's clock beside a Date of %s",
+  "compares a date with the machine's clock if the Date header is %s",
   (date) => {
     const value = new Date(Date.now() + 60_000).toUTCString();
     const waitMs = parseRetryAfter({ "retry-after": value, ...(date === undefined ? {} : { date }) }) ?? 0;

@@ -12,7 +12,7 @@ import { isListening } from "../support/ports.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { waitUntil, waitFor } from "../support/wait.ts";
 
-test("stopListening accepts every connection that the system has opened, before it stops listening", async () => {
+test("stopListening accepts every connection in the kernel's backlog before it stops listening", async () => {
   const server = createServer();
   const accepted = new Set<Socket>();
   server.on("connection", (socket) => accepted.add(socket));
@@ -25,7 +25,7 @@ test("stopListening accepts every connection that the system has opened, before 
   expect(accepted.size).toBe(clients.length);
 });
 
-test("stopListening does not wait for long in a process whose turns are never short", async () => {
+test("stopListening finishes soon in a process whose event loop is never idle", async () => {
   let isOver = false;
   onTestFinished(() => void (isOver = true));
   onImmediate(function turn(): void {
@@ -39,7 +39,7 @@ test("stopListening does not wait for long in a process whose turns are never sh
   expect(server.listening).toBe(false);
 });
 
-test("a gateway that stops answers requests whose connections the system has opened and nobody has accepted", async () => {
+test("answers requests on connections that are in the kernel's backlog when the gateway stops", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const clients = Array.from({ length: 50 }, () => new RawClient(gateway.port));
@@ -50,16 +50,16 @@ test("a gateway that stops answers requests whose connections the system has ope
   await waitFor(stopped, "the gateway to stop", 5_000);
 });
 
-test("a gateway that shuts down without a delay asks for connections to be closed only when it no longer listens", async () => {
+test("without a shutdown delay, asks clients to close their connections only after it has stopped listening", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const [early, late] = [new RawClient(gateway.port), new RawClient(gateway.port)];
   const ask = async (client: RawClient): Promise<string | undefined> => {
     client.send("GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n");
-    return (await client.waitForResponse("an answer")).headers["connection"];
+    return (await client.waitForResponse("a response")).headers["connection"];
   };
   await waitUntil(() => late.socket.readyState === "open", "a connection");
-  // So that there is no quiet turn for a while.
+  // Keeps the event loop busy for a while.
   let isOver = false;
   onTestFinished(() => void (isOver = true));
   onImmediate(function turn(): void {
@@ -75,7 +75,7 @@ test("a gateway that shuts down without a delay asks for connections to be close
   await waitFor(stopped, "the gateway to stop", 5_000);
 });
 
-test("a gateway that stops answers a request that has arrived on an idle connection and was not read in time", async () => {
+test("answers a request that arrived on an idle connection and was not read before the gateway stopped listening", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
@@ -83,38 +83,38 @@ test("a gateway that stops answers a request that has arrived on an idle connect
   const stopped = gateway.stop({ delayMs: 0, graceMs: 60_000 });
   await waitUntil(async () => !(await isListening(gateway.port)), "the gateway to stop listening");
   await sleep(200);
-  // The end of a turn of the event loop in which the gateway has nothing to do: timers come next, and reading after them.
+  // At the end of an idle turn of the event loop, timers run before the next read.
   await setImmediate();
   await setImmediate();
   client.send("GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n");
-  // The process stands still while the connection becomes old enough to be closed.
+  // Blocks the process until the connection is old enough to be closed.
   const busyUntil = performance.now() + 700;
   while (performance.now() < busyUntil);
-  expect(await client.waitForResponse("an answer")).toMatchObject({ status: 200 });
+  expect(await client.waitForResponse("a response")).toMatchObject({ status: 200 });
   await waitFor(stopped, "the gateway to stop", 5_000);
 });
 
-test("a stream that begins after the grace time is cut too, whatever its key reads on", async () => {
+test("aborts a stream that begins after the grace period, whatever its key's disconnect policy", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startKeyedGateway(upstream.baseUrl);
   const { body } = await gateway.callAdmin("POST", "/keys", { name: "drain", on_disconnect: "drain" });
   const authorization = { authorization: `Bearer ${String(body.secret)}` };
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody(), authorization);
-  await client.waitForResponse("an answer before");
+  await client.waitForResponse("the first response");
   const stopped = gateway.stop();
   await waitUntil(async () => !(await isListening(gateway.port)), "the gateway to stop listening");
   client.post(CHAT_PATH, buildChatBody({ stream: true }), authorization);
   await waitUntil(() => client.received.includes(EVENT), "the late stream to begin");
   await waitFor(stopped, "the gateway to stop", 8_000);
-  await waitUntil(() => upstream.open.size === 0, "upstream to be let go");
+  await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
   expect(client.received.includes("[DONE]")).toBe(false);
 });
 
 test.each([
   ["a header without an end", "x"],
   ["empty lines", "\r\n"],
-])("a caller who sends %s does not hold up the end of a gateway", async (_, bytes) => {
+])("a client that sends %s does not delay the shutdown", async (_, bytes) => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const slow = new RawClient(gateway.port);
@@ -123,5 +123,5 @@ test.each([
   onTestFinished(() => clearInterval(sending));
   await waitUntil(() => slow.socket.bytesWritten > 0, "the first bytes");
   await waitFor(gateway.stop({ delayMs: 0, graceMs: 60_000 }), "the gateway to stop", 5_000);
-  expect(await slow.waitForEnd("the slow caller")).toBeUndefined();
+  expect(await slow.waitForEnd("the slow client")).toBeUndefined();
 });

@@ -2,11 +2,11 @@ import { expect, test } from "vitest";
 import { startTestGateway } from "../support/gateway.ts";
 import { RawClient } from "../support/raw-client.ts";
 
-/** Headers have 15 s, and Node looks every 3 s. */
+/** Request headers may take 15 s, and Node checks them every 3 s. */
 const PATIENCE_MS = 19_000;
 
 test(
-  "headers that never end are answered 408, and a connection that never asked is closed without a word",
+  "answers 408 to headers that never end, and closes a connection without a request silently",
   { timeout: 30_000 },
   async () => {
     const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");

@@ -7,7 +7,7 @@ import { RawClient } from "../support/raw-client.ts";
 import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { waitUntil } from "../support/wait.ts";
 
-/** A process that keeps one Buffer for each byte of these bodies needs several times this heap. */
+/** Heap limit. Keeping one Buffer for each byte of these bodies would need several times as much. */
 const HEAP_MB = 64;
 const BODY_BYTES = 500_000;
 const DEADLINE_MS = 60_000;
@@ -37,7 +37,7 @@ function head(authorization: string): string {
   );
 }
 
-/** A body as chunks of these sizes, over and over. */
+/** Encodes a body in chunks of these sizes, repeated. */
 function inChunks(body: Buffer, sizes: readonly number[]): Buffer {
   const parts: Buffer[] = [];
   for (let at = 0, turn = 0; at < body.length; turn++) {
@@ -57,7 +57,7 @@ test.each([
   ["a gateway key", OWN_ACCOUNT, `Bearer ${CALLER_KEY}`],
   ["an invented key in own-key mode", {}, "Bearer sk-or-invented"],
 ])(
-  "a body in one-byte chunks is answered in a heap of 64 MB, with %s",
+  "answers a body in one-byte chunks within a heap of 64 MB, with %s",
   { timeout: 2 * DEADLINE_MS },
   async (title, env, authorization) => {
     const { port, gateway } = await startSmallGateway(env);
@@ -71,22 +71,26 @@ test.each([
   },
 );
 
-test("small chunks of a body arrive unchanged, whatever their sizes", { timeout: DEADLINE_MS }, async () => {
-  const upstream = await startScriptedUpstream((socket) =>
-    socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
-  );
-  const gateway = runNode("src/server.ts", { PORT: "0", OPENROUTER_BASE_URL: upstream.baseUrl });
-  const port = await waitForPort(gateway);
-  const text = Array.from({ length: 8_000 }, (_, index) => String(index)).join("é");
-  const body = Buffer.from(buildChatBody({ user: text }));
-  const patterns = [[1], [1, 2, 3], [1, 1, 4_096], [4_095, 1, 2], [2_048], [4_096], [4_097], [1, 60_000]];
-  for (const [index, sizes] of patterns.entries()) {
-    const client = new RawClient(port);
-    client.send(head("Bearer sk-or-own"));
-    client.send(inChunks(body, sizes));
-    client.send("0\r\n\r\n");
-    expect((await client.waitForResponse(`sizes ${sizes.join()}`)).status).toBe(200);
-    await waitUntil(() => upstream.seen.length === index + 1, "the body at upstream");
-    expect(upstream.seen[index]?.body.equals(body)).toBe(true);
-  }
-});
+test(
+  "forwards a body in small chunks unchanged, whatever their sizes",
+  { timeout: DEADLINE_MS },
+  async () => {
+    const upstream = await startScriptedUpstream((socket) =>
+      socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
+    );
+    const gateway = runNode("src/server.ts", { PORT: "0", OPENROUTER_BASE_URL: upstream.baseUrl });
+    const port = await waitForPort(gateway);
+    const text = Array.from({ length: 8_000 }, (_, index) => String(index)).join("é");
+    const body = Buffer.from(buildChatBody({ user: text }));
+    const patterns = [[1], [1, 2, 3], [1, 1, 4_096], [4_095, 1, 2], [2_048], [4_096], [4_097], [1, 60_000]];
+    for (const [index, sizes] of patterns.entries()) {
+      const client = new RawClient(port);
+      client.send(head("Bearer sk-or-own"));
+      client.send(inChunks(body, sizes));
+      client.send("0\r\n\r\n");
+      expect((await client.waitForResponse(`sizes ${sizes.join()}`)).status).toBe(200);
+      await waitUntil(() => upstream.seen.length === index + 1, "the body at upstream");
+      expect(upstream.seen[index]?.body.equals(body)).toBe(true);
+    }
+  },
+);

@@ -7,7 +7,7 @@ import { waitUntil } from "../support/wait.ts";
 
 const BODY = buildChatBody();
 const AUTH = `authorization: ${AUTHORIZATION.authorization}\r\ncontent-type: application/json\r\n`;
-/** What an attacker hides behind a request, to be taken for the next one on the connection. */
+/** A request that an attacker hides behind another one, to be read as the next request on the connection. */
 const SMUGGLED = `POST ${CHAT_PATH} HTTP/1.1\r\nhost: g\r\n${AUTH}content-length: ${BODY.length}\r\n\r\n${BODY}`;
 const CHUNKED = `${BODY.length.toString(16)}\r\n${BODY}\r\n0\r\n\r\n`;
 
@@ -118,7 +118,7 @@ const ATTACKS: [title: string, bytes: string][] = [
 ];
 
 test.each(ATTACKS)(
-  "%s never reaches upstream, and what stands behind it is never taken for a request",
+  "never forwards %s, and never reads the bytes after it as a request",
   async (title, bytes) => {
     const upstream = await startScriptedUpstream((socket) =>
       socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
@@ -133,14 +133,14 @@ test.each(ATTACKS)(
   },
 );
 
-test("takes 100 headers, and refuses one more with 431", async () => {
+test("accepts 100 headers, and refuses 101 with 431", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
   const send = (headers: number): RawClient => {
     const client = new RawClient(gateway.port);
-    // Four are there without them.
+    // The request has four other headers.
     client.send(head("x-a: 1\r\n".repeat(headers - 4) + `content-length: ${BODY.length}\r\n`) + BODY);
     return client;
   };
@@ -148,12 +148,12 @@ test("takes 100 headers, and refuses one more with 431", async () => {
   const refused = await send(101).waitForResponse("101 headers");
   expect([refused.status, JSON.parse(refused.body.toString())]).toMatchObject([
     431,
-    { error: { code: "headers_too_large", message: "Send at most 100 headers." } },
+    { error: { code: "headers_too_large", message: "The request has more than 100 headers; send fewer." } },
   ]);
   expect(upstream.seen.length).toBe(1);
 });
 
-test("requests that are pipelined properly are each answered, in their order", async () => {
+test("answers properly pipelined requests in order", async () => {
   let answers = 0;
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "application/json" }, `{"answer":${++answers}}`)),
@@ -161,11 +161,11 @@ test("requests that are pipelined properly are each answered, in their order", a
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
   client.send(SMUGGLED + SMUGGLED + SMUGGLED);
-  await waitUntil(() => client.received.includes('"answer":3'), "three answers");
+  await waitUntil(() => client.received.includes('"answer":3'), "three responses");
   expect(upstream.seen.length).toBe(3);
 });
 
-test("a chunk extension and trailers of the caller's are dropped, and its body arrives with a length", async () => {
+test("drops a client's chunk extension and trailers, and forwards the body with a length", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );

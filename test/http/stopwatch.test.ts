@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { Stopwatch } from "../../src/http/stopwatch.ts";
 
-test("a stopwatch measures the time while it runs, however often it is paused and resumed", () => {
+test("a stopwatch measures the time while it runs, also when it is paused or resumed twice", () => {
   let now = 100;
   const clock = vi.spyOn(performance, "now").mockImplementation(() => now);
   onTestFinished(() => clock.mockRestore());

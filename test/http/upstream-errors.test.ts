@@ -7,7 +7,7 @@ import { formatResponse, type Script, startScriptedUpstream } from "../support/s
 const JSON_TYPE = { "content-type": "application/json" };
 const TWO_LENGTHS = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab";
 
-/** A response with so many header lines, of which two are its type and its length. */
+/** A response with `count` header lines, including its type and its length. */
 function withHeaderLines(count: number, nameOf: (index: number) => string): string {
   const lines = Array.from({ length: count - 2 }, (_, index) => `${nameOf(index)}:\r\n`).join("");
   return `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n${lines}\r\n{}`;
@@ -15,7 +15,7 @@ function withHeaderLines(count: number, nameOf: (index: number) => string): stri
 
 type Row = [title: string, answer: string, script: Script];
 
-/** The request reached upstream, and no answer of upstream's can be relayed. */
+/** Scripts of an upstream that receives the request and sends no response that can be relayed. */
 const ROWS: Row[] = [
   ["closes without a byte", "502 upstream_disconnected", (socket) => socket.end()],
   ["resets without a byte", "502 upstream_disconnected", (socket) => socket.resetAndDestroy()],
@@ -58,7 +58,7 @@ const ROWS: Row[] = [
     (socket) => socket.write(formatResponse(200, {}, "{}")),
   ],
   [
-    "answers with a status that is none",
+    "answers with an invalid status",
     "502 upstream_bad_response",
     (socket) => socket.write(formatResponse(999, JSON_TYPE, "{}")),
   ],
@@ -70,7 +70,7 @@ const ROWS: Row[] = [
 ];
 
 test.each(ROWS)(
-  "an upstream that %s ends in %s, was asked once, and the SDK is told not to retry",
+  "answers an upstream that %s with %s after one attempt, and forbids a retry",
   async (title, answer, script) => {
     const upstream = await startScriptedUpstream(script);
     const gateway = await startTestGateway(upstream.baseUrl, { UPSTREAM_HEADERS_TIMEOUT_MS: "800" });
@@ -95,7 +95,7 @@ test.each(ROWS)(
   },
 );
 
-test("an upstream that sends 256 header lines is relayed", async () => {
+test("relays a response with 256 header lines", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(withHeaderLines(256, (index) => `x-${index}`)),
   );
@@ -103,7 +103,7 @@ test("an upstream that sends 256 header lines is relayed", async () => {
   expect(await sendRequest(gateway.port)).toMatchObject({ status: 200, headers: { "x-0": "", "x-253": "" } });
 });
 
-test("an upstream that sends too many header lines is disconnected", async () => {
+test("disconnects an upstream that sends too many header lines", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(withHeaderLines(300, () => "a").replace("length: 2", "length: 3")),
   );
@@ -112,7 +112,7 @@ test("an upstream that sends too many header lines is disconnected", async () =>
   await waitUntil(() => upstream.open.size === 0, "the connection to upstream to close");
 });
 
-test("a page of the edge in front of upstream keeps its status and retry-after, and becomes an error an SDK can read", async () => {
+test("keeps status and retry-after of a web page from OpenRouter's edge, and replaces its body with a JSON error", async () => {
   const page = formatResponse(
     524,
     { "content-type": "text/html; charset=UTF-8", "retry-after": "7" },
@@ -132,7 +132,7 @@ test("a page of the edge in front of upstream keeps its status and retry-after, 
 });
 
 test.each([400, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 529])(
-  "upstream's own %i passes with its body, type and retry-after",
+  "relays upstream's own %i with its body, type and retry-after",
   async (status) => {
     const body = `{"error":{"code":${status},"message":"its own words","metadata":{"raw":1.0}},"user_id":"user_1"}`;
     const answer = formatResponse(status, { ...JSON_TYPE, "retry-after": "3" }, body);
@@ -171,7 +171,7 @@ test.each([
   expect(response.headers["x-should-retry"]).toBe(expected);
 });
 
-test("callers with keys of their own get upstream's 401 as it is", async () => {
+test("relays upstream's 401 unchanged to clients with their own keys", async () => {
   const body = '{"error":{"message":"User not found.","code":401}}';
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(401, JSON_TYPE, body)),

@@ -9,11 +9,11 @@ const BY: Actor = { actor: "cli", source: "somebody@somewhere" };
 const ALL = { limit: 100 };
 const input = (name: string) => newKeySchema.parse({ name });
 
-/** What is written down of changes, and how a gateway gets its first keys. @param open gives an empty database. */
+/** Tests of the audit log and of the first keys of a gateway. @param open opens an empty database. */
 export function keyAuditContract(open: () => Promise<Database>): void {
   const start = async (): Promise<KeyService> => new KeyService(await open(), () => NOW);
 
-  test("every change is audited, newest first, with what it changed and who made it, page by page", async () => {
+  test("audits every change with its details and actor, and lists changes page by page, newest first", async () => {
     const service = await start();
     const { key } = await service.create(input("team"), BY);
     await service.update("team", { owner: "Zoë" }, { actor: key.id, source: "10.0.0.1" });
@@ -34,7 +34,7 @@ export function keyAuditContract(open: () => Promise<Database>): void {
     expect(rest.map(({ action }) => action)).toEqual(["rotate", "update", "create"]);
   });
 
-  test("a change that is refused is not audited", async () => {
+  test("does not audit a refused change", async () => {
     const service = await start();
     await service.create(input("team"), BY);
     await expect(service.create(input("team"), BY)).rejects.toMatchObject({ code: "key_name_taken" });
@@ -44,7 +44,7 @@ export function keyAuditContract(open: () => Promise<Database>): void {
     expect(await service.listAudit(ALL)).toHaveLength(1);
   });
 
-  test("the first two keys are made once, also when ten ask for them at the same time", async () => {
+  test("creates the first two keys only once, also when ten processes request them at the same time", async () => {
     const service = await start();
     const made = await Promise.all(Array.from({ length: 10 }, () => service.createFirstKeys(BY)));
     const [first, ...others] = made.filter((keys) => keys !== undefined);
@@ -56,7 +56,7 @@ export function keyAuditContract(open: () => Promise<Database>): void {
     expect(await service.createFirstKeys(BY)).toBeUndefined();
   });
 
-  test("no first keys are made where there is a key", async () => {
+  test("creates no first keys where a key exists", async () => {
     const service = await start();
     await service.create(input("team"), BY);
     expect(await service.createFirstKeys(BY)).toBeUndefined();

@@ -4,7 +4,7 @@ import { keyChangesSchema, newKeySchema, rotationSchema } from "../../src/keys/k
 const mistakesOf = (schema: typeof newKeySchema, input: unknown): string[] =>
   schema.safeParse(input).error?.issues.map(({ path }) => path.join(".")) ?? [];
 
-test("a key needs a name and nothing else", () => {
+test("a key needs only a name", () => {
   expect(newKeySchema.parse({ name: "team-a" })).toEqual({
     name: "team-a",
     role: "caller",
@@ -18,7 +18,7 @@ test("a key needs a name and nothing else", () => {
   expect(newKeySchema.safeParse({}).success).toBe(false);
 });
 
-test("all that can be set of a key is taken as it is given, and times as ms", () => {
+test("keeps all fields of a key as given, and times in ms", () => {
   const input = {
     name: "a.b_c-D9",
     role: "admin",
@@ -44,17 +44,17 @@ test.each([
   ["openrouter/auto", "openrouter/auto"],
   ["openrouter/auto:*", "openrouter/auto:*"],
   ["*", "*"],
-])("a pattern is kept under the name that OpenRouter knows: %s as %s", (given, kept) => {
+])("stores a pattern under OpenRouter's name: %s as %s", (given, kept) => {
   expect(newKeySchema.parse({ name: "ok", models: [given] }).models).toEqual([kept]);
   expect(keyChangesSchema.parse({ models: ["a/b", given] }).models).toEqual(["a/b", kept]);
 });
 
 test.each(["openrouter/*", "openrouter/*:free", "openrouter/google*", "openrouter*"])(
-  "refuses %s, whose prefix may be an author, with the remedy",
+  "refuses %s, whose prefix may be an author, and states what to write instead",
   (glob) => {
     const { error } = newKeySchema.safeParse({ name: "ok", models: [glob] });
     expect(error?.issues.map(({ message }) => message)).toEqual([
-      expect.stringContaining("write google/* or *"),
+      expect.stringContaining("use google/*, * or"),
     ]);
   },
 );
@@ -88,7 +88,7 @@ test.each([
   ],
   ["disabled", ["true", 1, null]],
   ["onDisconnect", ["abort", "", null]],
-])("a wrong %s is refused by its name, for a new key and for a change", (field, wrongs) => {
+])("refuses an invalid %s and names the field, for a new key and for an update", (field, wrongs) => {
   for (const wrong of wrongs) {
     const [path] = mistakesOf(newKeySchema, { name: "ok", [field]: wrong });
     expect([wrong, path?.split(".")[0]]).toEqual([wrong, field]);
@@ -96,27 +96,27 @@ test.each([
   }
 });
 
-test("fields that are not known are refused, and so is a change of the role", () => {
+test("refuses unknown fields, and an update of the role", () => {
   expect(newKeySchema.safeParse({ name: "ok", colour: "red" }).success).toBe(false);
   expect(newKeySchema.safeParse({ name: "ok", id: "key_1" }).success).toBe(false);
   expect(keyChangesSchema.safeParse({ role: "admin" }).success).toBe(false);
   expect(keyChangesSchema.safeParse({ graceMs: 5 }).success).toBe(false);
 });
 
-test("a change has what it was given and nothing else, and null clears what can be cleared", () => {
+test("an update contains only the given fields, and null clears optional ones", () => {
   expect(keyChangesSchema.parse({})).toEqual({});
   const cleared = { owner: null, models: null, expiresAt: null };
   expect(keyChangesSchema.parse(cleared)).toEqual(cleared);
 });
 
-test("metadata cannot reach the prototype of anything", () => {
+test("metadata cannot change Object.prototype", () => {
   const input = JSON.parse('{"name":"ok","metadata":{"__proto__":"x","constructor":"y"}}') as unknown;
   newKeySchema.safeParse(input);
   expect(({} as Record<string, unknown>)["x"]).toBeUndefined();
   expect(Object.getPrototypeOf({})).toBe(Object.prototype);
 });
 
-test("an old secret is good for a day after a rotation unless another time is given, up to thirty days", () => {
+test("an old secret stays valid for a day after a rotation, or for a given time of up to thirty days", () => {
   const day = 86_400_000;
   expect(rotationSchema.parse({})).toEqual({ graceMs: day });
   expect(rotationSchema.parse({ graceMs: 0 })).toEqual({ graceMs: 0 });

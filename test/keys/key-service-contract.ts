@@ -16,7 +16,7 @@ const input = (name: string, fields: Partial<NewKey> = {}): NewKey => ({
 
 const refusedAs = (code: string): unknown => expect.objectContaining({ code });
 
-/** What keys do, whatever database they are in. @param open gives an empty database with its schema. */
+/** Tests of the key service, for any database. @param open opens an empty database with its schema. */
 export function keyServiceContract(open: () => Promise<Database>): void {
   const clock = { now: NOW };
   const start = async (): Promise<{ database: Database; service: KeyService }> => {
@@ -26,7 +26,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
   };
 
   describe("a key", () => {
-    test("that is created is shown by its id and by its name, as it was given", async () => {
+    test("that is created is found by its id and its name, as it was given", async () => {
       const { service } = await start();
       const given = input("team", {
         owner: "Zoë",
@@ -42,7 +42,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
       expect(await service.get("team")).toEqual(key);
     });
 
-    test("that is not there is not found, also for hostile names", async () => {
+    test("that does not exist is not found, also for hostile names", async () => {
       const { service } = await start();
       await service.create(input("team"), BY);
       for (const name of [
@@ -63,7 +63,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
       expect(await service.list(ALL)).toHaveLength(1);
     });
 
-    test("that expires in the past is refused, when it is created and when it is changed", async () => {
+    test("that expires in the past is refused, on creation and on update", async () => {
       const { service } = await start();
       await service.create(input("team"), BY);
       for (const expiresAt of [NOW, NOW - 1, 0]) {
@@ -90,18 +90,20 @@ export function keyServiceContract(open: () => Promise<Database>): void {
   });
 
   describe("a name", () => {
-    test("is given once among ten that ask for it at the same time", async () => {
+    test("is given to one of ten concurrent requests for it", async () => {
       const { service } = await start();
       const made = await Promise.allSettled(
         Array.from({ length: 10 }, () => service.create(input("team"), BY)),
       );
       expect(made.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-      const refusals = made.flatMap((one) => (one.status === "rejected" ? [one.reason as unknown] : []));
+      const refusals = made.flatMap((result) =>
+        result.status === "rejected" ? [result.reason as unknown] : [],
+      );
       expect(refusals).toEqual(Array(9).fill(refusedAs("key_name_taken")));
       expect(await service.list(ALL)).toHaveLength(1);
     });
 
-    test("cannot be taken from another key by a change, and is free again when that key is revoked", async () => {
+    test("cannot be taken from another key by an update, and is available when that key is revoked", async () => {
       const { service } = await start();
       const first = await service.create(input("one"), BY);
       await service.create(input("two"), BY);
@@ -113,7 +115,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
     });
   });
 
-  test("a list has the keys in the order of their ids, page by page, by owner, revoked ones when asked for", async () => {
+  test("lists keys by id, page by page, filtered by owner, with revoked ones on request", async () => {
     const { service } = await start();
     for (const name of ["a", "b", "c", "d", "e"])
       await service.create(input(name, { owner: name < "c" ? "x" : "y" }), BY);
@@ -136,7 +138,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
     expect(await service.list({ ...ALL, owner: "' OR '1'='1" })).toEqual([]);
   });
 
-  test("a change sets what it names and leaves the rest, and null clears", async () => {
+  test("an update sets the fields it contains and keeps the others, and null clears", async () => {
     const { service } = await start();
     const { key } = await service.create(
       input("team", { owner: "Zoë", models: ["a/*"], metadata: { a: "b" } }),
@@ -149,7 +151,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
     expect(await service.update(key.id, keyChangesSchema.parse({}), BY)).toEqual(cleared);
   });
 
-  test("a rotated key has a new secret, and that of before until its grace is over", async () => {
+  test("a rotated key has a new secret, and keeps the previous one until its grace period ends", async () => {
     const { database, service } = await start();
     const old = await service.create(input("team"), BY);
     const { key, secret } = await service.rotate("team", { graceMs: 500 }, BY);
@@ -169,7 +171,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
     expect((await digests.executeTakeFirst())?.previous_digest).toBeNull();
   });
 
-  test("revoking a key ends it for good, and revoking it again changes nothing", async () => {
+  test("a revoked key stays revoked, and revoking it again changes nothing", async () => {
     const { service } = await start();
     const { key } = await service.create(input("team"), BY);
     await service.rotate("team", { graceMs: 500 }, BY);

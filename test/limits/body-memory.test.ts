@@ -29,7 +29,7 @@ function head(headers: Record<string, string>): string {
   return `POST ${CHAT_PATH} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
 }
 
-/** A valid body of this length. */
+/** @returns a valid body of this length. */
 function bodyOf(bytes: number, fields: Record<string, unknown> = {}): string {
   return buildChatBody({
     ...fields,
@@ -37,7 +37,7 @@ function bodyOf(bytes: number, fields: Record<string, unknown> = {}): string {
   });
 }
 
-/** Sends a request but for the last byte of its body. */
+/** Sends a request without the last byte of its body. */
 function upload(port: number, body: string, headers: Record<string, string> = AUTHORIZATION): RawClient {
   const client = new RawClient(port);
   client.send(head({ ...headers, "content-length": String(body.length) }));
@@ -56,7 +56,7 @@ async function startSilentUpstream(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** Whether a whole body of this length is taken now; a refusal has the terms of an overload. */
+/** @returns whether the gateway accepts a body of this length now. A refusal has to be a 503 overloaded. */
 async function takes(port: number, bytes: number, headers = AUTHORIZATION): Promise<boolean> {
   const answer = await sendRequest(port, { body: bodyOf(bytes), headers });
   if (answer.status === 200) return true;
@@ -69,7 +69,7 @@ async function takes(port: number, bytes: number, headers = AUTHORIZATION): Prom
   return false;
 }
 
-test("a declared length that does not fit is refused before a byte of the body is sent", async () => {
+test("refuses a declared length that exceeds the free memory before the body is sent", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { BODY_MEMORY_BYTES: "100000" });
   const client = new RawClient(gateway.port);
   client.send(head({ ...AUTHORIZATION, "content-length": "100001", expect: "100-continue" }));
@@ -78,7 +78,7 @@ test("a declared length that does not fit is refused before a byte of the body i
   expect(client.received.includes("100 Continue")).toBe(false);
 });
 
-test("a body without a length is refused when its bytes no longer fit, and its bytes are free again", async () => {
+test("refuses a body without a length when its bytes exceed the free memory, and releases them", async () => {
   const upstream = await startScriptedUpstream(answering);
   const gateway = await startTestGateway(upstream.baseUrl, { BODY_MEMORY_BYTES: "1000000" });
   const client = new RawClient(gateway.port);
@@ -88,7 +88,7 @@ test("a body without a length is refused when its bytes no longer fit, and its b
   expect(await takes(gateway.port, 700_000)).toBe(true);
 });
 
-test("uploads hold what has arrived and not what they declare", async () => {
+test("counts the received bytes of an upload, not its declared length", async () => {
   const upstream = await startScriptedUpstream(answering);
   const gateway = await startTestGateway(upstream.baseUrl, { BODY_MEMORY_BYTES: "1000000" });
   for (let opened = 0; opened < 20; opened++) {
@@ -99,19 +99,19 @@ test("uploads hold what has arrived and not what they declare", async () => {
   expect(await takes(gateway.port, 700_000)).toBe(true);
 });
 
-test("held uploads of one key leave room for another key, and give it back when they leave", async () => {
+test("unfinished uploads of one key leave memory for another key, and release theirs when the clients disconnect", async () => {
   const upstream = await startScriptedUpstream(answering);
   const gateway = await startTestGateway(upstream.baseUrl, { ...TWO_KEYS, BODY_MEMORY_BYTES: "4000000" });
   const clients = Array.from({ length: 12 }, () => upload(gateway.port, bodyOf(600_000)));
   const refused = (): RawClient[] => clients.filter((client) => client.readResponse()?.status === 503);
-  await waitUntil(() => refused().length >= 7, "refusals of what does not fit");
+  await waitUntil(() => refused().length >= 7, "the refusals");
   await waitUntil(async () => !(await takes(gateway.port, 500_000)), "the key's share to be full");
   expect(await takes(gateway.port, 200_000, OTHER)).toBe(true);
   for (const client of clients) client.socket.resetAndDestroy();
-  await waitUntil(() => takes(gateway.port, 2_500_000), "room after the uploads have gone");
+  await waitUntil(() => takes(gateway.port, 2_500_000), "memory after the uploads have ended");
 });
 
-test("a small body is held until its answer has ended, a large one until it has been written", async () => {
+test("holds a small body until its response ends, and a large one until it has been sent", async () => {
   const upstream = await startScriptedUpstream((socket, { body }) =>
     body.includes('"stream":true')
       ? socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk("data: 1\n\n")]))
@@ -125,15 +125,15 @@ test("a small body is held until its answer has ended, a large one until it has 
     return client;
   };
   const large = await stream(700_000);
-  await waitUntil(() => takes(gateway.port, 740_000), "room while the stream of a large body runs");
+  await waitUntil(() => takes(gateway.port, 740_000), "memory while the stream of a large body runs");
   const small = await stream(100_000);
   expect(await takes(gateway.port, 700_000)).toBe(false);
   small.socket.resetAndDestroy();
-  await waitUntil(() => takes(gateway.port, 740_000), "room after the small body's stream");
+  await waitUntil(() => takes(gateway.port, 740_000), "memory after the small body's stream");
   expect(large.isClosed).toBe(false);
 });
 
-test("a large body is held as long as upstream does not read it", async () => {
+test("holds a large body while upstream does not read it", async () => {
   const silent = await startSilentUpstream();
   const gateway = await startTestGateway(`http://127.0.0.1:${silent}/api/v1`, {
     BODY_MEMORY_BYTES: "60000000",
@@ -146,26 +146,26 @@ test("a large body is held as long as upstream does not read it", async () => {
   expect((await probe.waitForResponse("the refusal")).status).toBe(503);
 });
 
-test("whatever exchanges hold and however they end, the count never passes the budget and ends at 0", () => {
+test("held bytes never exceed the budget and end at 0, whatever requests hold and however they end", () => {
   const step = fc.tuple(fc.nat(5), fc.constantFrom("hold", "check", "release"), fc.nat(40));
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
       const inFlight = new InFlight(6);
       const memory = new BodyMemory(100);
-      const exchanges = Array.from({ length: 6 }, (_, index) => {
+      const contexts = Array.from({ length: 6 }, (_, index) => {
         const context = createRequestContext();
         context.callerId = String(index % 3);
         inFlight.enter(context);
         return context;
       });
       for (const [index, action, bytes] of steps) {
-        const context = exchanges[index] as (typeof exchanges)[number];
+        const context = contexts[index] as (typeof contexts)[number];
         if (action === "release") memory.release(context);
         else memory[action](context, bytes);
-        expect(memory.heldBytes).toBe(exchanges.reduce((sum, one) => sum + one.bodyBytesHeld, 0));
+        expect(memory.heldBytes).toBe(contexts.reduce((sum, { bodyBytesHeld }) => sum + bodyBytesHeld, 0));
         expect(memory.heldBytes).toBeLessThanOrEqual(100);
       }
-      for (const context of exchanges) memory.release(context);
+      for (const context of contexts) memory.release(context);
       expect(memory.heldBytes).toBe(0);
     }),
   );

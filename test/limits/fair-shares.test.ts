@@ -31,7 +31,7 @@ const OTHER = { authorization: `Bearer ${OTHER_KEY}` };
 const STREAM_BEGINS = Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk("data: 1\n\n")]);
 const OK_ANSWER = formatResponse(200, { "content-type": "application/json" }, "{}");
 
-/** Streams never end; plain calls are answered at once. */
+/** Never ends a stream, and answers plain requests at once. */
 const holdsStreams: Script = (socket, { body }) =>
   socket.write(body.includes('"stream":true') ? STREAM_BEGINS : OK_ANSWER);
 
@@ -47,7 +47,7 @@ function slowUpload(port: number, headers: Record<string, string>): RawClient {
   return client;
 }
 
-/** How many of these clients have been answered, by status and code. */
+/** @returns the number of these clients with a complete response, by status and code. */
 function answersOf(clients: readonly RawClient[]): Map<string, number> {
   const answers = new Map<string, number>();
   for (const client of clients) {
@@ -67,7 +67,7 @@ test("streams of one key leave the last quarter of the places to a key that hold
   const stream = async (headers: Record<string, string>): Promise<RawClient> => {
     const client = new RawClient(gateway.port);
     client.post(CHAT_PATH, buildChatBody({ stream: true }), headers);
-    await waitUntil(() => client.readResponse(), "an answer");
+    await waitUntil(() => client.readResponse(), "a response");
     return client;
   };
   const statuses: (number | undefined)[] = [];
@@ -83,7 +83,7 @@ test("streams of one key leave the last quarter of the places to a key that hold
   expect(others).toEqual([200, 200, 200, 429]);
 });
 
-test("two thousand slow uploads of one key do not keep another key from 200, nor from an upload", async () => {
+test("two thousand slow uploads of one key do not block requests or uploads of another key", async () => {
   const upstream = await startScriptedUpstream(holdsStreams);
   const gateway = await startTestGateway(upstream.baseUrl, { ...TWO_KEYS, MAX_IN_FLIGHT: "800" });
   const clients: RawClient[] = [];
@@ -92,7 +92,7 @@ test("two thousand slow uploads of one key do not keep another key from 200, nor
     clients.push(...more);
     await Promise.all(more.map(({ socket }) => once(socket, "connect")));
   }
-  // A quarter of 800 places is for uploads, and of those a quarter is not for a key that holds many.
+  // Uploads may take a quarter of the 800 places, and a key with many uploads only three quarters of those.
   await waitUntil(
     () => answersOf(clients).get("429 concurrency_limit_exceeded") === 1_850,
     "refusals",
@@ -105,7 +105,7 @@ test("two thousand slow uploads of one key do not keep another key from 200, nor
   expect((await upload.waitForResponse("the other key's upload")).status).toBe(200);
 }, 180_000);
 
-test("slow uploads from one address with invented keys do not keep another address from 200", async () => {
+test("slow uploads from one address with invented keys do not block another address", async () => {
   const upstream = await startScriptedUpstream(holdsStreams);
   const gateway = await startTestGateway(upstream.baseUrl, {
     OPENROUTER_API_KEY: undefined,
@@ -124,7 +124,7 @@ test("slow uploads from one address with invented keys do not keep another addre
   expect((await sendRequest(gateway.port, { headers: elsewhere })).status).toBe(200);
 });
 
-test("a body that comes with its head does not count as an upload", async () => {
+test("a body that arrives with its head does not count as an upload", async () => {
   const upstream = await startScriptedUpstream(holdsStreams);
   const gateway = await startTestGateway(upstream.baseUrl, { MAX_IN_FLIGHT: "4" });
   const first = slowUpload(gateway.port, AUTHORIZATION);
@@ -140,7 +140,7 @@ test("a body that comes with its head does not count as an upload", async () => 
   }, "the refusal of a second upload");
 });
 
-/** An app that only reads bodies. */
+/** Starts an app that only reads bodies. */
 async function startReader(graceMs: number, bytesPerSecond: number) {
   const inFlight = new InFlight(10);
   const budget = new BodyMemory(10_000);
@@ -164,7 +164,7 @@ async function startReader(graceMs: number, bytesPerSecond: number) {
   return { port: (app.server.address() as AddressInfo).port, inFlight, budget };
 }
 
-test("answers 408 to a body that arrives too slowly, and takes one that keeps the least speed", async () => {
+test("answers 408 to a body that arrives too slowly, and accepts one at the minimum rate", async () => {
   const { port, inFlight, budget } = await startReader(300, 100);
   const slow = slowUpload(port, {});
   const drip = setInterval(() => slow.send("x"), 50);
@@ -175,7 +175,7 @@ test("answers 408 to a body that arrives too slowly, and takes one that keeps th
     const at = performance.now();
     await waitUntil(() => performance.now() - at > 100, "the next piece");
     steady.send("x".repeat(20));
-    await waitUntil(() => steady.socket.bytesWritten > bytes, "the piece to leave");
+    await waitUntil(() => steady.socket.bytesWritten > bytes, "the piece to be sent");
   }
   expect((await steady.waitForResponse("the steady upload")).body.toString()).toBe("161");
   const answer = await slow.waitForResponse("the slow upload");
@@ -186,7 +186,7 @@ test("answers 408 to a body that arrives too slowly, and takes one that keeps th
   await waitUntil(() => inFlight.count + inFlight.uploads + budget.heldBytes === 0, "every count at 0");
 });
 
-test("a thousand requests that end in random ways bring every count back to 0", async () => {
+test("every count returns to 0 after a thousand requests that end in random ways", async () => {
   const endings: Script[] = [
     (socket) => socket.write(OK_ANSWER),
     (socket) => socket.write(formatResponse(500, { "content-type": "application/json" }, "{}")),
@@ -224,11 +224,11 @@ test("a thousand requests that end in random ways bring every count back to 0", 
     const waitMs = below(60);
     const isOver = (): boolean =>
       client.readResponse()?.complete === true || client.isClosed || performance.now() - at > waitMs;
-    await waitUntil(isOver, "the answer or the time to leave");
+    await waitUntil(isOver, "the response or the time to disconnect");
     client.socket.resetAndDestroy();
   };
   for (let made = 0; made < 1_000; made += 20) await Promise.all(Array.from({ length: 20 }, run));
-  // To the byte what one caller may hold of the budget.
+  // Exactly the share of the budget that one caller may hold.
   const whole = buildChatBody({ user: "x".repeat(7_500_000 - buildChatBody({ user: "" }).length) });
   await waitUntil(
     async () => (await sendRequest(port, { body: whole, path: `${CHAT_PATH}?dryRun=x` })).status === 400,
@@ -236,7 +236,7 @@ test("a thousand requests that end in random ways bring every count back to 0", 
     20_000,
   );
   holding = true;
-  // As many streams as there are places, and as many of them uploads as may be.
+  // Takes all places, with as many uploads among them as allowed.
   const declared = { ...AUTHORIZATION, "content-length": String(buildChatBody().length) };
   const uploads = Array.from({ length: 20 }, () => slowUpload(port, declared));
   const others = Array.from({ length: 60 }, () => new RawClient(port));
@@ -250,8 +250,8 @@ test("a thousand requests that end in random ways bring every count back to 0", 
   expect((await sendRequest(port)).status).toBe(503);
 }, 60_000);
 
-/** CPU time of judging a caller when three quarters of these places and of the budget for bodies are taken. */
-function judgingMs(places: number): number {
+/** CPU time of 2,000 checks of a caller when three quarters of the places and of the body memory are taken. */
+function measureChecks(places: number): number {
   const inFlight = new InFlight(places, 1);
   const budget = new BodyMemory(1_000);
   // An address is a new string for each request.
@@ -267,7 +267,7 @@ function judgingMs(places: number): number {
   });
 }
 
-test("judges a caller in the same time however many places are taken", () => {
-  const few = judgingMs(16);
-  expect(judgingMs(10_000)).toBeLessThan(2 * few);
+test("checks a caller in the same time however many places are taken", () => {
+  const few = measureChecks(16);
+  expect(measureChecks(10_000)).toBeLessThan(2 * few);
 });

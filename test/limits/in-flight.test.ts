@@ -17,7 +17,7 @@ import {
 import { runNode } from "../support/run-node.ts";
 import { waitUntil } from "../support/wait.ts";
 
-test("one request more than may be under way is turned away at once, and its place is free when another ends", async () => {
+test("refuses one request more than MAX_IN_FLIGHT at once, and admits another when a request ends", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk("data: 1\n\n")])),
   );
@@ -36,12 +36,12 @@ test("one request more than may be under way is turned away at once, and its pla
   await waitUntil(async () => {
     const status = (await sendRequest(gateway.port, { body: "{}" })).status;
     return status === 400;
-  }, "the free place");
+  }, "a free place");
   next.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
-  expect((await waitUntil(() => next.readResponse(), "a stream in the free place")).status).toBe(200);
+  expect((await waitUntil(() => next.readResponse(), "the next stream")).status).toBe(200);
 });
 
-test("every way in which a request can end gives its place back", async () => {
+test("a request releases its place however it ends", async () => {
   const endings: Script[] = [
     (socket) => socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
     (socket) => socket.write(formatResponse(500, { "content-type": "application/json" }, "{}")),
@@ -60,27 +60,28 @@ test("every way in which a request can end gives its place back", async () => {
       client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
       await waitUntil(
         () => client.isClosed || client.readResponse() || asked > before,
-        "an answer or upstream",
+        "a response or the request at upstream",
       );
       if (client.readResponse()?.status === 503) return false;
       if (asked % endings.length === 0) client.socket.resetAndDestroy();
-      else await waitUntil(() => client.isClosed || client.readResponse()?.complete, "the end of the answer");
+      else
+        await waitUntil(() => client.isClosed || client.readResponse()?.complete, "the end of the response");
       return true;
     }, `a place after ending ${sent}`);
   }
   expect(asked).toBe(3 * endings.length);
 });
 
-test("what has come and gone leaves nothing behind that keeps later requests in memory", async () => {
+test("requests that have ended keep no later request in memory", async () => {
   const churn = runNode("test/support/churn-process.ts");
   expect(await churn.waitForExit("sixty thousand requests", 15_000)).toBe(0);
   const { collections, count } = JSON.parse(churn.stdout()) as { collections: number; count: number };
   expect(count).toBe(32);
-  // With a Set it was eight.
+  // A Set caused eight collections.
   expect(collections).toBeLessThanOrEqual(3);
 });
 
-test("whoever leaves, and in whatever order, the places of the others stay theirs", () => {
+test("requests keep their places when others leave, in any order", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(7), { maxLength: 60 }), (steps) => {
       const inFlight = new InFlight(8);

@@ -11,7 +11,7 @@ afterEach(() => void vi.useRealTimers());
 const limitOf = (max: number): Limit =>
   createLimit({ name: "test", max, windowMs: WINDOW_MS, redis: undefined });
 
-/** How many of so many requests a limit admits. */
+/** @returns the number of `requests` that a limit admits. */
 async function admitted(limit: Limit, caller: string, requests: number): Promise<number> {
   let count = 0;
   for (let sent = 0; sent < requests; sent++)
@@ -22,7 +22,7 @@ async function admitted(limit: Limit, caller: string, requests: number): Promise
   return count;
 }
 
-test("a window begins with a caller's first request, and a new one when it is over", () => {
+test("a window begins with a caller's first request, and the next one after its end", () => {
   const counter = new LocalCounter(WINDOW_MS);
   expect(counter.count("a")).toEqual({ count: 1, resetMs: 1_000 });
   vi.advanceTimersByTime(400);
@@ -34,7 +34,7 @@ test("a window begins with a caller's first request, and a new one when it is ov
 });
 
 test.each([-3_600_000, 3_600_000])(
-  "a clock that is set by %d ms neither locks a caller out nor frees it",
+  "a clock that is set by %d ms neither blocks a caller nor resets its count",
   async (ms) => {
     const limit = limitOf(2);
     expect(await admitted(limit, "a", 1)).toBe(1);
@@ -50,7 +50,7 @@ test.each([-3_600_000, 3_600_000])(
   },
 );
 
-test("a caller that has exceeded the limit stays refused while more callers come than are remembered", async () => {
+test("a caller over the limit stays blocked while more callers arrive than the counter keeps", async () => {
   const limit = limitOf(2);
   expect(await admitted(limit, "blocked", 3)).toBe(2);
   for (let other = 0; other < CALLERS_MAX + 10; other++) await limit.consume(`other ${other}`);
@@ -59,7 +59,7 @@ test("a caller that has exceeded the limit stays refused while more callers come
   expect(await admitted(limit, "blocked", 3)).toBe(2);
 });
 
-test("only as many others that exceed the limit as are remembered displace a caller that has", async () => {
+test("a blocked caller is evicted only by as many other blocked callers as the counter keeps", async () => {
   const limit = limitOf(1);
   expect(await admitted(limit, "blocked", 2)).toBe(1);
   for (let other = 1; other < CALLERS_MAX; other++) await admitted(limit, `other ${other}`, 2);
@@ -69,7 +69,7 @@ test("only as many others that exceed the limit as are remembered displace a cal
   expect(limit.isExceededBy("blocked")).toBe(false);
 });
 
-test("no more callers are remembered than fifty thousand", () => {
+test("keeps at most 50,000 callers", () => {
   const counter = new LocalCounter(WINDOW_MS);
   for (let caller = 0; caller <= CALLERS_MAX; caller++) counter.count(`caller ${caller}`);
   expect(counter.count("caller 1").count).toBe(2);

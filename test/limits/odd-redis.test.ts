@@ -56,7 +56,7 @@ test.each<[string, string, unknown]>([
   ),
   ["an error without a code", `-${TEXT}\r\n`, "ERR"],
   ["an empty error", "-\r\n", "ERR"],
-])("a Redis that answers a count with %s counts as failing", async (_, reply, cause) => {
+])("a Redis that replies to a count with %s counts as failing", async (_, reply, cause) => {
   const { gateway } = await startWith(scripts(reply));
   const answers = [];
   for (let sent = 0; sent < 4; sent++) answers.push(await sendRequest(gateway.port));
@@ -71,7 +71,7 @@ test.each<[string, string, unknown]>([
   expect(JSON.stringify([gateway.logs, answers.map(({ body }) => body.toString())])).not.toContain("hunter2");
 });
 
-test("a Redis that answers a count soundly decides, whatever this process has counted", async () => {
+test("a valid count from Redis decides, whatever this process has counted", async () => {
   const { gateway, redis } = await startWith(scripts("*2\r\n:3\r\n:1500\r\n"));
   const answer = await sendRequest(gateway.port);
   expect(answer.status).toBe(429);
@@ -87,7 +87,7 @@ test.each([
   ["another word", "+PANG\r\n"],
   ["an error", error("NOAUTH")],
   ["nothing", ""],
-])("readiness names a Redis that answers PING with %s, and stays 200", async (_, reply) => {
+])("readiness lists a Redis that replies to PING with %s as degraded, and stays 200", async (_, reply) => {
   const { readiness } = await startWith({ PING: reply });
   expect(await readiness()).toEqual([200, ["redis"]]);
 });

@@ -8,7 +8,7 @@ const upstreamThatAnswers = () =>
     socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
 
-test("a key gets as many requests in a window as it may, then 429 in the terms of the SDKs", async () => {
+test("admits RATE_LIMIT_MAX requests of a key per window, then answers 429 with the headers that SDKs read", async () => {
   const upstream = await upstreamThatAnswers();
   const gateway = await startTestGateway(upstream.baseUrl, {
     RATE_LIMIT_MAX: "3",
@@ -36,7 +36,7 @@ test("a key gets as many requests in a window as it may, then 429 in the terms o
   expect(upstream.seen.length).toBe(3);
 });
 
-test("one key's requests do not count against another's", async () => {
+test("counts the requests of each key separately", async () => {
   const upstream = await upstreamThatAnswers();
   const gateway = await startTestGateway(upstream.baseUrl, {
     RATE_LIMIT_MAX: "1",
@@ -49,7 +49,7 @@ test("one key's requests do not count against another's", async () => {
   ]);
 });
 
-test("a window ends", async () => {
+test("admits requests again when a window ends", async () => {
   const upstream = await upstreamThatAnswers();
   const gateway = await startTestGateway(upstream.baseUrl, {
     RATE_LIMIT_MAX: "1",
@@ -59,7 +59,7 @@ test("a window ends", async () => {
   await expect.poll(async () => (await sendRequest(gateway.port)).status, { timeout: 3_000 }).toBe(200);
 });
 
-test("a clock that is set back by an hour locks no caller out", async () => {
+test("a clock that is set back by an hour blocks no caller", async () => {
   const upstream = await upstreamThatAnswers();
   const gateway = await startTestGateway(upstream.baseUrl, {
     RATE_LIMIT_MAX: "1",
@@ -78,7 +78,7 @@ test("a clock that is set back by an hour locks no caller out", async () => {
 test.each([
   ["failed logins", { headers: { authorization: "Bearer sk-wrong" } }, 401],
   ["unknown URLs", { path: "/admin.php" }, 404],
-])("%s are limited per address, and a valid key is served all the same", async (_, request, status) => {
+])("%s are limited per address, and a valid key is still accepted", async (_, request, status) => {
   const upstream = await upstreamThatAnswers();
   const gateway = await startTestGateway(upstream.baseUrl, { RATE_LIMIT_MAX: "2" });
   const statuses = [];
@@ -87,7 +87,7 @@ test.each([
   expect((await sendRequest(gateway.port)).status).toBe(200);
 });
 
-test("failed logins are limited even where requests are not", async () => {
+test("limits failed logins even without a request limit", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
   const wrong = { headers: { authorization: "Bearer sk-wrong" } };
   const statuses = new Map<number, number>();
@@ -101,7 +101,7 @@ test("failed logins are limited even where requests are not", async () => {
   ]);
 });
 
-test("callers behind a trusted proxy are told apart by the address it gives, and by nothing a stranger gives", async () => {
+test("identifies callers by the address that a trusted proxy forwards, and ignores the header from others", async () => {
   const limited = { RATE_LIMIT_MAX: "1" };
   const statusFrom = async (port: number, address: string) =>
     (await sendRequest(port, { path: "/nothing", headers: { "x-forwarded-for": address } })).status;
@@ -120,7 +120,7 @@ test("callers behind a trusted proxy are told apart by the address it gives, and
   ]);
 });
 
-test("a caller with addresses of one IPv6 network is one caller", async () => {
+test("counts addresses of one IPv6 /64 network as one caller", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", {
     RATE_LIMIT_MAX: "1",
     TRUST_PROXY: "loopback",
@@ -134,7 +134,7 @@ test("a caller with addresses of one IPv6 network is one caller", async () => {
   ]).toEqual([404, 429, 404]);
 });
 
-test("health checks and preflights are not limited", async () => {
+test("does not limit health checks and preflights", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", {
     RATE_LIMIT_MAX: "1",
     CORS_ORIGINS: "https://app.example",

@@ -5,11 +5,11 @@ import { formatResponse, startScriptedUpstream } from "../support/scripted-upstr
 import { waitUntil } from "../support/wait.ts";
 
 const OTHER_KEY = "sk-other-0123456789";
-/** More than the kernel takes for a client that reads nothing. A quarter of 128 MiB holds two of them. */
+/** More than the kernel buffers for a client that reads nothing. A quarter of 128 MiB holds two of them. */
 const LIST = JSON.stringify({
   data: Array.from({ length: 400 }, (_, index) => ({ id: `a/${index}`, description: "x".repeat(32_000) })),
 });
-/** A page is made for each response; the list without parameters is in memory once. */
+/** A page is built for each response; the list without parameters is in memory once. */
 const PAGE = "/openai/v1/models?offset=0&limit=400";
 const WHOLE = "/openai/v1/models";
 
@@ -37,7 +37,7 @@ async function start() {
 
 const statusesOf = (clients: readonly RawClient[]) => clients.map((client) => client.readResponse()?.status);
 
-test("refuses a response of the gateway's own to a caller whose unread responses take a quarter of the memory for them", async () => {
+test("refuses a response of the gateway itself to a caller whose unread responses hold a quarter of the memory", async () => {
   const { get, getTimes } = await start();
   const clients = await getTimes(4, PAGE);
   expect(statusesOf(clients)).toEqual([200, 200, 503, 503]);
@@ -48,12 +48,12 @@ test("refuses a response of the gateway's own to a caller whose unread responses
   expect((await get(PAGE, OTHER_KEY)).readResponse()?.status).toBe(200);
   expect((await get("/healthz")).readResponse()?.status).toBe(200);
 
-  // One client reads, and the other one leaves.
+  // One client reads, and the other one disconnects.
   clients[0]?.socket.resume();
   const read = await clients[0]?.waitForResponse("the page that is read");
   expect(JSON.parse(String(read?.body))).toMatchObject(JSON.parse(LIST) as object);
   clients[1]?.socket.destroy();
-  await waitUntil(async () => (await get(PAGE)).readResponse()?.status === 200, "the memory to be returned");
+  await waitUntil(async () => (await get(PAGE)).readResponse()?.status === 200, "the memory to be released");
 }, 30_000);
 
 test("counts a Buffer that many responses share once", async () => {

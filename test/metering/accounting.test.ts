@@ -13,7 +13,7 @@ async function start(env: Record<string, string> = {}) {
   return { simulator, gateway: await startKeyedGateway(simulator.baseUrl, env) };
 }
 
-/** Asks for a stream and leaves as soon as `left` says so. */
+/** Sends a streaming request and disconnects as soon as `left` returns true. */
 async function askAndLeave(
   { gateway, simulator }: { gateway: KeyedGateway; simulator: Simulator },
   model: string,
@@ -23,14 +23,14 @@ async function askAndLeave(
   client.post(CHAT_PATH, buildChatBody({ model, stream: true }), {
     authorization: `Bearer ${gateway.caller}`,
   });
-  await waitUntil(() => left(client), "the moment to leave");
+  await waitUntil(() => left(client), "the moment to disconnect");
   client.socket.destroy();
 }
 
 const unknownRows = async (gateway: KeyedGateway): Promise<{ id: string }[]> =>
   (await gateway.callAdmin("GET", "/requests?state=unknown")).body.data;
 
-test("a request whose beginning cannot be kept is refused, and nothing of it is sent", async () => {
+test("rejects a request and sends nothing upstream when the journal cannot record its start", async () => {
   const { gateway, simulator } = await start();
   rmSync(join(gateway.dataDir, "journal"), { recursive: true });
   const answer = await gateway.call(gateway.caller);
@@ -38,7 +38,7 @@ test("a request whose beginning cannot be kept is refused, and nothing of it is 
   expect(simulator.readStats().requests).toBe(0);
 });
 
-test("the cost of a request whose caller left and whose head never came is unknown, and the log says so as an error", async () => {
+test("records the cost as unknown and logs an error when the client disconnects and no response head arrives", async () => {
   const running = await start({ DISCONNECT_HEAD_WAIT_MS: "100" });
   await askAndLeave(running, "sim/hang");
   const [row] = await waitUntil(async () => {
@@ -49,15 +49,15 @@ test("the cost of a request whose caller left and whose head never came is unkno
     running.gateway
       .readLog()
       .split("\n")
-      .find((text) => text.includes("will not be known")) ?? "{}";
+      .find((text) => text.includes("cost of a request is unknown")) ?? "{}";
   expect(JSON.parse(line)).toMatchObject({ level: 50, row: row?.id, key: "first-caller" });
 });
 
-test("a bill that OpenRouter never has is given up after SETTLE_GIVE_UP_MS, and the log says so as an error", async () => {
+test("gives up on a missing cost after SETTLE_GIVE_UP_MS and logs an error", async () => {
   const running = await start({ SETTLE_AFTER_MS: "20", SETTLE_GIVE_UP_MS: "100" });
   const model = "sim/ok:recordMs=600000,gapMs=20,events=100";
   await askAndLeave(running, model, (client) => client.readResponse()?.body.length);
   await waitUntil(async () => (await unknownRows(running.gateway)).length === 1, "the row to be given up");
   expect(running.gateway.readLog()).toContain('"generation_id":"gen-');
-  expect(running.gateway.readLog()).toContain("the cost of a request will not be known");
+  expect(running.gateway.readLog()).toContain("ledger: cost of a request is unknown");
 });

@@ -7,7 +7,7 @@ import { beginEntry, startBatchWriter } from "../support/batch-writer.ts";
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] }));
 afterEach(() => void vi.useRealTimers());
 
-/** A writer whose journal does or does not persist, and every write of a row with its time. */
+/** A writer whose journal does or does not survive a lost disk, and every row written with its time. */
 function start(isJournalPersistent: boolean) {
   const writes: { id: string; state: RequestRow["state"]; at: number }[] = [];
   const { journal, writer } = startBatchWriter((rows) => {
@@ -24,7 +24,7 @@ function start(isJournalPersistent: boolean) {
 
 test("writes the open row of a request within 250 ms of its beginning when the journal does not persist", async () => {
   const { writes, begin } = start(false);
-  // Whenever it begins between two flushes.
+  // The requests begin at all offsets between two flushes.
   const beganAt = new Map<string, number>();
   for (let number = 0; number < 40; number++) {
     beganAt.set(`${number}`, performance.now());
@@ -34,11 +34,11 @@ test("writes the open row of a request within 250 ms of its beginning when the j
   await vi.advanceTimersByTimeAsync(250);
   const waits = writes.map(({ id, at }) => at - (beganAt.get(id) ?? 0));
   expect(writes.map(({ state }) => state)).toEqual(Array(40).fill("open"));
-  // What is left of the 250 ms is for the write.
+  // The write itself may take the rest of the 250 ms.
   expect(Math.max(...waits)).toBeLessThanOrEqual(100);
 });
 
-test("writes the row of a request that ends before its open row is due once", async () => {
+test("writes one row when the request ends before its open row is due", async () => {
   for (const isPersistent of [true, false]) {
     const { writer, writes, begin } = start(isPersistent);
     for (let number = 0; number < 20; number++) {
@@ -55,7 +55,7 @@ test("writes the row of a request that ends before its open row is due once", as
   }
 });
 
-test("waits for a write of up to 100 ms, and writes what is due as soon as it ends", async () => {
+test("waits up to 100 ms for a write in progress, then writes the due rows at once", async () => {
   const { journal, writer } = startBatchWriter(async (rows) => {
     writes.push(...rows.map(({ id }) => ({ id, at: performance.now() })));
     await new Promise((resolve) => void setTimeout(resolve, 90));
@@ -72,7 +72,7 @@ test("waits for a write of up to 100 ms, and writes what is due as soon as it en
   expect(spill).not.toHaveBeenCalled();
 });
 
-test("leaves an open row to the journal for a second when the journal persists", async () => {
+test("keeps an open row only in the journal for one second when the journal persists", async () => {
   const { writes, begin } = start(true);
   begin("1");
   await vi.advanceTimersByTimeAsync(990);

@@ -10,7 +10,7 @@ import { waitUntil } from "../support/wait.ts";
 import { createEndedContext } from "../support/request-context.ts";
 import { beginEntry, createEndedEntry, startBatchWriter } from "../support/batch-writer.ts";
 
-/** SQLite with its schema, and its file. */
+/** Opens a migrated SQLite database. @returns the database and the path of its file. */
 async function openFile(): Promise<{ database: Database; path: string }> {
   const dataDir = createTemporaryDirectory();
   const database = openDatabase({ dataDir, databaseUrl: undefined }, () => {});
@@ -23,7 +23,7 @@ const statesIn = async ({ kysely }: Database): Promise<string[]> =>
     ({ id, state }) => `${id} ${state}`,
   );
 
-test("a database that answers but may not be written to refuses no row: all are there when it may", async () => {
+test("quarantines no row while the database is locked, and writes all rows once it is unlocked", async () => {
   const { database, path } = await openFile();
   onTestFinished(() => database.close());
   const { journal, writer, refused, health } = startBatchWriter((rows) => writeRequests(database, rows));
@@ -32,9 +32,9 @@ test("a database that answers but may not be written to refuses no row: all are 
   other.exec("begin immediate");
   writer.enqueue(createEndedEntry("1", journal));
   writer.enqueue(createEndedEntry("2", journal));
-  await waitUntil(() => !writer.isHealthy, "the failure");
+  await waitUntil(() => !writer.isHealthy, "the failed write");
   await waitUntil(() => journal.hasSpilled, "the rows in the journal");
-  // A second failure, of the rows that are in the journal.
+  // The second failure concerns rows that are already in the journal.
   const failedAt = health.length;
   writer.enqueue(createEndedEntry("3", journal));
   await waitUntil(async () => (await database.isReachable()) && !writer.isHealthy, "the database to answer");
@@ -42,11 +42,11 @@ test("a database that answers but may not be written to refuses no row: all are 
   other.exec("rollback");
   await waitUntil(async () => (await statesIn(database)).length === 3, "all rows", 10_000);
   expect(await statesIn(database)).toEqual(["1 settled", "2 settled", "3 settled"]);
-  await waitUntil(() => writer.isHealthy, "health");
+  await waitUntil(() => writer.isHealthy, "the writer to be healthy");
   expect([refused, health]).toEqual([[], [false, true]]);
 }, 30_000);
 
-test("a table that is not there yet refuses no row", async () => {
+test("quarantines no row while the table does not exist", async () => {
   const dataDir = createTemporaryDirectory();
   const database = openDatabase({ dataDir, databaseUrl: undefined }, () => {});
   onTestFinished(() => database.close());
@@ -60,14 +60,14 @@ test("a table that is not there yet refuses no row", async () => {
   });
   writer.enqueue(createEndedEntry("1", journal));
   counting.writer.enqueue(createEndedEntry("2", counting.journal));
-  // The second failure is of what was replayed.
-  await waitUntil(() => failures === 2, "two failures", 10_000);
+  // The second failure comes from the replay of the journal.
+  await waitUntil(() => failures === 2, "two failed writes", 10_000);
   await database.migrate();
   await waitUntil(async () => (await statesIn(database)).length === 2, "both rows", 10_000);
   expect([refused, counting.refused]).toEqual([[], []]);
 }, 30_000);
 
-test("a row that the database will never take is put aside by itself, at once, and the gateway stays well", async () => {
+test("quarantines an invalid row at once, writes the other rows and stays healthy", async () => {
   const { database } = await openFile();
   onTestFinished(() => database.close());
   const { journal, writer, refused, health } = startBatchWriter((rows) =>

@@ -6,14 +6,14 @@ import { waitUntil } from "../support/wait.ts";
 import { createEndedContext } from "../support/request-context.ts";
 import { beginEntry, createEndedEntry, startBatchWriter } from "../support/batch-writer.ts";
 
-/** Everything in a journal. */
+/** Returns the content of all segments of a journal. */
 const rowsKept = (directory: string): string =>
   readdirSync(directory)
     .filter((name) => name.endsWith(".jsonl"))
     .map((name) => readFileSync(join(directory, name), "utf8"))
     .join("");
 
-test("while neither the database nor the disk takes a row it stays in memory, and the database is tried again", async () => {
+test("keeps a row in memory and retries the write while both the database and the journal fail", async () => {
   const rows = new Map<string, RequestRow>();
   let down = true;
   const { journal, writer } = startBatchWriter((some) => {
@@ -24,14 +24,14 @@ test("while neither the database nor the disk takes a row it stays in memory, an
   const entry = createEndedEntry("1", journal);
   journal.isFull = true;
   writer.enqueue(entry);
-  await waitUntil(() => !writer.isHealthy, "the failure");
+  await waitUntil(() => !writer.isHealthy, "the failed write");
   down = false;
   await waitUntil(() => rows.get("1")?.state === "settled", "the row");
-  await waitUntil(() => writer.isHealthy, "health");
+  await waitUntil(() => writer.isHealthy, "the writer to be healthy");
   expect(journal.hasSpilled).toBe(false);
 });
 
-test("spills the rows of a write that hangs within 200 ms, and keeps none of them when the write has ended", async () => {
+test("spills the rows of a hanging write within 200 ms and releases them when the write ends", async () => {
   const { promise: slow, resolve: go } = Promise.withResolvers<void>();
   const { journal, writer } = startBatchWriter(() => slow);
   writer.enqueue(createEndedEntry("1", journal));
@@ -39,10 +39,10 @@ test("spills the rows of a write that hangs within 200 ms, and keeps none of the
   const [segment] = journal.takeSpilled();
   expect(readFileSync(segment?.path ?? "", "utf8")).toContain('["row",{"id":"1"');
   go();
-  await waitUntil(() => !journal.hasSpilled, "the journal to be let go");
+  await waitUntil(() => !journal.hasSpilled, "the journal to be released");
 });
 
-test("what has been written is not kept once more while what was kept before is brought, however long that takes", async () => {
+test("does not spill a row twice while earlier spilled rows are replayed slowly", async () => {
   const given: string[] = [];
   const { promise: slow, resolve: go } = Promise.withResolvers<void>();
   let down = true;
@@ -59,19 +59,19 @@ test("what has been written is not kept once more while what was kept before is 
   writer.enqueue(createEndedEntry("old", journal));
   await waitUntil(() => journal.hasSpilled, "the old row in the journal");
   down = false;
-  await waitUntil(() => given.includes("old"), "the old row to be brought");
+  await waitUntil(() => given.includes("old"), "the old row to be replayed");
   writer.enqueue(createEndedEntry("late", journal));
   await waitUntil(
     () => rowsKept(journal.directory).includes('["row",{"id":"late"'),
-    "what comes meanwhile to be kept",
+    "the late row to be in the journal",
   );
   go();
-  await waitUntil(() => writer.isHealthy && !journal.hasSpilled, "the writer to be well");
+  await waitUntil(() => writer.isHealthy && !journal.hasSpilled, "the writer to be healthy");
   expect(given.toSorted()).toEqual([...new Set(given)].toSorted());
   expect(given).toHaveLength(count + 2);
 });
 
-test("what ends while a write hangs waits in the journal, and is written when the write is over", async () => {
+test("spills rows that are queued during a hanging write, and writes them after it", async () => {
   const rows = new Map<string, RequestRow>();
   const { promise: slow, resolve: go } = Promise.withResolvers<void>();
   let writes = 0;
@@ -92,11 +92,11 @@ test("what ends while a write hangs waits in the journal, and is written when th
   go();
   await waitUntil(() => rows.size === 3, "all rows", 10_000);
   expect([...rows.values()].map(({ state }) => state)).toEqual(["settled", "settled", "settled"]);
-  await waitUntil(() => !journal.hasSpilled, "the journal to be let go");
+  await waitUntil(() => !journal.hasSpilled, "the journal to be released");
   expect(health).toEqual([]);
 });
 
-test("a row that is finished is given to the database within 200 ms, one that goes on when it has lasted for a second", async () => {
+test("writes an ended request within 200 ms and an open request after one second", async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const given: string[] = [];
@@ -119,13 +119,13 @@ test("a row that is finished is given to the database within 200 ms, one that go
   expect(given).toEqual(["short settled", "long open", "long settled"]);
 });
 
-test("no two writes are under way at once, closing included", async () => {
+test("never runs two writes at once, not even while it closes", async () => {
   let underWay = 0;
   let most = 0;
   const rows = new Set<string>();
   const { journal, writer } = startBatchWriter(async (some) => {
     most = Math.max(most, ++underWay);
-    // Longer than rows wait for others: the next write is due while this one runs.
+    // The write takes longer than the flush interval, so the next write is due while this one runs.
     await new Promise((resolve) => void setTimeout(resolve, 400));
     for (const row of some) rows.add(row.id);
     underWay--;
@@ -138,7 +138,7 @@ test("no two writes are under way at once, closing included", async () => {
   expect([most, rows.has("1")]).toEqual([1, true]);
 });
 
-test("many more rows than are written at once are all written, the newest last", async () => {
+test("writes a backlog in batches of 1,000 rows", async () => {
   const sizes: number[] = [];
   const rows = new Map<string, RequestRow>();
   const { journal, writer } = startBatchWriter((some) => {

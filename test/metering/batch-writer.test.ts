@@ -49,7 +49,7 @@ class Request implements PendingRow {
   }
 }
 
-/** What a database says of a row that it will never take. */
+/** The database's error for an invalid row. */
 class RowFault extends Error {}
 
 function start(write: (rows: readonly RequestRow[]) => Promise<void>) {
@@ -72,7 +72,7 @@ function start(write: (rows: readonly RequestRow[]) => Promise<void>) {
   return { journal, writer, health, refused, damaged };
 }
 
-/** A database that keeps the last version of every row. */
+/** A database that stores the last version of every row. */
 function table() {
   const rows = new Map<string, RequestRow>();
   const keep = (some: readonly RequestRow[]): Promise<void> => {
@@ -82,17 +82,17 @@ function table() {
   return { rows, keep };
 }
 
-test("what is finished is written within moments, and its journal is let go", async () => {
+test("writes the row of an ended request and releases its segment", async () => {
   const { rows, keep } = table();
   const { journal, writer } = start(keep);
   const request = new Request("1", journal).end();
   writer.enqueue(request);
   await waitUntil(() => rows.get("1")?.state === "settled", "the row");
-  await waitUntil(() => request.segment.liveEntries === 0, "the segment to be let go");
+  await waitUntil(() => request.segment.liveEntries === 0, "the segment to be released");
   expect(writer.isHealthy).toBe(true);
 });
 
-test("a request that ends while it is written as open is written again, and its journal is kept until then", async () => {
+test("writes a request again, and keeps its segment, when it ends while its open row is written", async () => {
   const { rows, keep } = table();
   const { promise: slow, resolve: go } = Promise.withResolvers<void>();
   let writes = 0;
@@ -113,7 +113,7 @@ test("a request that ends while it is written as open is written again, and its 
   expect([rows.get("1")?.state, request.segment.liveEntries]).toEqual(["settled", 0]);
 });
 
-test("while the database fails rows go to the journal, and they are written when it is back", async () => {
+test("spills rows to the journal while the database fails, and writes them when it recovers", async () => {
   const { rows, keep } = table();
   let down = true;
   const { journal, writer, health } = start((some) =>
@@ -125,12 +125,12 @@ test("while the database fails rows go to the journal, and they are written when
   expect(writer.isHealthy).toBe(false);
   down = false;
   await waitUntil(() => rows.size === 2, "both rows", 10_000);
-  await waitUntil(() => writer.isHealthy, "health");
+  await waitUntil(() => writer.isHealthy, "the writer to be healthy");
   expect(health).toEqual([false, true]);
   expect(journal.hasSpilled).toBe(false);
 });
 
-test("while a write hangs, what is finished meanwhile is kept in the journal", async () => {
+test("writes a row that is queued during a hanging write", async () => {
   const { rows, keep } = table();
   const { promise: slow, resolve: go } = Promise.withResolvers<void>();
   const { journal, writer } = start(async (some) => {
@@ -146,7 +146,7 @@ test("while a write hangs, what is finished meanwhile is kept in the journal", a
   expect(writer.isHealthy).toBe(true);
 });
 
-test("a request that ends while its row is kept back by a failure is written once, and let go once", async () => {
+test("writes and releases a request once when it ends while its row waits after a failed write", async () => {
   const { rows, keep } = table();
   let down = true;
   const { journal, writer } = start((some) => {
@@ -156,25 +156,25 @@ test("a request that ends while its row is kept back by a failure is written onc
   });
   const [first, second] = [new Request("1", journal), new Request("2", journal)];
   writer.enqueue(first);
-  await waitUntil(() => !writer.isHealthy, "the failure");
+  await waitUntil(() => !writer.isHealthy, "the failed write");
   writer.enqueue(first.end());
   down = false;
   await waitUntil(() => rows.get("1")?.state === "settled", "the row", 10_000);
   expect(second.segment.liveEntries).toBe(1);
 });
 
-test("the row of a request that goes on is tried again after a failure", async () => {
+test("retries the row of an open request after a failed write", async () => {
   const { rows, keep } = table();
   let down = true;
   const { journal, writer } = start((some) => (down ? Promise.reject(new Error("down")) : keep(some)));
   writer.enqueue(new Request("1", journal));
-  await waitUntil(() => !writer.isHealthy, "the failure");
+  await waitUntil(() => !writer.isHealthy, "the failed write");
   down = false;
   await waitUntil(() => rows.size > 0, "the row", 10_000);
   expect(rows.get("1")?.state).toBe("open");
 });
 
-test("a request that ends while a write of it fails is written once by the next, and let go once", async () => {
+test("writes and releases a request once when it ends during a write that fails", async () => {
   const { promise: failing, reject: fail } = Promise.withResolvers<void>();
   const writes: string[] = [];
   const { journal, writer } = start(async (some) => {
@@ -191,17 +191,17 @@ test("a request that ends while a write of it fails is written once by the next,
   expect([writes, request.released]).toEqual([["1 open", "1 settled"], 1]);
 });
 
-test("a row that the database refuses is put aside, and the others are written", async () => {
+test("quarantines a row that the database rejects, and writes the others", async () => {
   const { rows, keep } = table();
   const { journal, writer, refused } = start((some) =>
     some.some(({ id }) => id === "bad") ? Promise.reject(new RowFault("refused")) : keep(some),
   );
   for (const id of ["1", "bad", "2"]) writer.enqueue(new Request(id, journal).end());
-  await waitUntil(() => rows.size === 2, "the good rows", 10_000);
+  await waitUntil(() => rows.size === 2, "the valid rows", 10_000);
   expect([...rows.keys(), ...refused].toSorted()).toEqual(["1", "2", "bad"]);
 });
 
-test("closing while the database fails leaves every finished row in the journal", async () => {
+test("leaves every ended request in the journal when it closes while the database fails", async () => {
   const { journal, writer } = start(() => Promise.reject(new Error("down")));
   writer.enqueue(new Request("1", journal).end());
   await writer.close();

@@ -14,24 +14,24 @@ import {
 const SECOND_MS = 1_000;
 const rows = (count: number) => Array.from({ length: count }, (_, index) => createPendingRow(String(index)));
 
-/** A reconciler with many rows, an upstream that can be unwell, and a monotonic clock that the test moves. */
-async function start(count: number, whenUnwell: () => Error) {
-  const upstream = { unwell: true, asked: 0 };
+/** A reconciler with many rows, an upstream that can fail, and a monotonic clock that the test moves. */
+async function start(count: number, createError: () => Error) {
+  const upstream = { isFailing: true, lookups: 0 };
   const clock = { now: 0 };
   const findGeneration: FindGeneration = () => {
-    upstream.asked++;
-    return upstream.unwell ? Promise.reject(whenUnwell()) : Promise.resolve(GENERATION_RECORD);
+    upstream.lookups++;
+    return upstream.isFailing ? Promise.reject(createError()) : Promise.resolve(GENERATION_RECORD);
   };
   const started = await startReconciler(findGeneration, { now: () => clock.now });
   await writeRequests(started.database, rows(count));
-  /** Makes a round every second. @returns how many questions were asked in each. */
+  /** Runs a round every second. @returns the number of lookups in each. */
   const run = async (seconds: number): Promise<number[]> => {
     const asked: number[] = [];
     for (let second = 0; second < seconds; second++) {
-      const before = upstream.asked;
+      const before = upstream.lookups;
       await makeAllDue(started.database);
       await started.reconciler.reconcileDue();
-      asked.push(upstream.asked - before);
+      asked.push(upstream.lookups - before);
       clock.now += SECOND_MS;
     }
     return asked;
@@ -51,29 +51,29 @@ test.each([
   ["a network failure", () => new GatewayError("upstream_unreachable", "no")],
   ["a timeout", () => new GatewayError("upstream_timeout", "no")],
 ])(
-  "a reconciler that gets %s asks once after each pause, twice as long each time, for all rows together",
+  "a reconciler that gets %s probes with one lookup after each pause, and doubles the pause each time",
   async (_, error) => {
     const { database, run, upstream } = await start(100, error);
     const asked = await run(64);
     expect(asked[0]).toBeLessThanOrEqual(8);
     const probes = asked.flatMap((count, second) => (second > 0 && count > 0 ? [[second, count]] : []));
     expect(probes).toEqual([1, 3, 7, 15, 31, 63].map((second) => [second, 1]));
-    upstream.unwell = false;
+    upstream.isFailing = false;
     await run(64);
     expect(await settledIn(database)).toBe(100);
   },
 );
 
-test("a reconciler obeys Retry-After for all rows, and asks with one row first", async () => {
+test("obeys Retry-After for all rows, then probes with one row", async () => {
   const { run, upstream } = await start(100, () => new LookupRefused(429, { "retry-after": "30" }));
   const asked = await run(31);
   expect(asked.slice(1)).toEqual([...Array(29).fill(0), 1]);
-  upstream.unwell = false;
+  upstream.isFailing = false;
   expect((await run(30)).slice(0, 29)).toEqual(Array(29).fill(0));
-  expect(upstream.asked).toBe((asked[0] ?? 0) + 1 + 100);
+  expect(upstream.lookups).toBe((asked[0] ?? 0) + 1 + 100);
 });
 
-test("answers to questions that were on their way when a pause began do not end it", async () => {
+test("lookups that were in flight when a pause began do not end the pause", async () => {
   let asked = 0;
   const clock = { now: 0 };
   const { database, reconciler } = await startReconciler(
@@ -92,7 +92,7 @@ test("answers to questions that were on their way when a pause began do not end 
   expect(await settledIn(database)).toBe(20);
 });
 
-test("no more than eight questions are asked at once", async () => {
+test("runs at most eight lookups at once", async () => {
   let open = 0;
   let most = 0;
   const { database, reconciler } = await startReconciler(async () => {
@@ -106,7 +106,7 @@ test("no more than eight questions are asked at once", async () => {
   expect([most, await settledIn(database)]).toEqual([8, 100]);
 });
 
-test("a record that makes no sense keeps no other row from being settled, and is looked up less and less often", async () => {
+test("an invalid generation record delays no other row, and its own lookups back off", async () => {
   const bad = new GatewayError("upstream_bad_response", "another generation's record");
   const { database, reconciler } = await startReconciler((id) =>
     id === "gen-bad" ? Promise.reject(bad) : Promise.resolve(GENERATION_RECORD),
@@ -122,14 +122,14 @@ test("a record that makes no sense keeps no other row from being settled, and is
   expect(Math.round(((row.settle_at ?? 0) - Date.now()) / 10_000)).toBe(6);
 });
 
-test("an upstream that answers every question with a record that makes no sense is left alone too", async () => {
+test("backs off when upstream returns only invalid generation records", async () => {
   const { run } = await start(100, () => new GatewayError("upstream_bad_response", "no cost"));
   const asked = await run(30);
   expect(asked[0]).toBeLessThanOrEqual(8);
   expect(asked.slice(1).reduce((sum, count) => sum + count)).toBeLessThanOrEqual(4);
 });
 
-test("failures are reported once a minute with their number", async () => {
+test("reports failed lookups once a minute with their number", async () => {
   const { run, counts } = await start(100, () => new LookupRefused(500, { "retry-after": "1" }));
   await run(200);
   expect(counts[0]).toBe(1);

@@ -1,8 +1,7 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
+import { DAY_MS, HOUR_MS } from "../../src/durations.ts";
 import {
-  DAY_MS,
-  HOUR_MS,
   makeAllDue,
   createPendingRow,
   GENERATION_RECORD,
@@ -10,7 +9,7 @@ import {
   startReconciler,
 } from "../support/cost-reconciler.ts";
 
-test("a record that is not there is asked for again, twice as long after each time, up to five minutes", async () => {
+test("doubles the interval between lookups of a missing record from one second up to five minutes", async () => {
   const { database, reconciler, unknown } = await startReconciler(() => Promise.resolve(undefined));
   await writeRequests(database, [createPendingRow("1")]);
   const waits: number[] = [];
@@ -24,7 +23,7 @@ test("a record that is not there is asked for again, twice as long after each ti
   expect([(await readRow(database, "1")).settle_attempts, unknown]).toEqual([12, []]);
 });
 
-test("a record that OpenRouter does not have is asked for as often as fits into the time, then given up and counted", async () => {
+test("gives up on a record that OpenRouter never has after SETTLE_GIVE_UP_MS, and counts it as unknown", async () => {
   const asked: string[] = [];
   const { database, reconciler, unknown } = await startReconciler(
     (id) => {
@@ -60,7 +59,7 @@ test("a record that OpenRouter does not have is asked for as often as fits into 
   ]);
 });
 
-test("however short the time to give up is, OpenRouter is asked eight times, within it", async () => {
+test("makes at least eight lookups before it gives up, however short SETTLE_GIVE_UP_MS is", async () => {
   const { database, reconciler, unknown } = await startReconciler(() => Promise.resolve(undefined), {
     settleAfterMs: 1_000,
     giveUpMs: 4_000,
@@ -81,7 +80,7 @@ test("however short the time to give up is, OpenRouter is asked eight times, wit
   expect(unknown).toEqual(["1"]);
 });
 
-test("a clock that is 25 h ahead gives up no row, and what it has postponed is due when it is right again", async () => {
+test("gives up no row while the clock is 25 h ahead, and looks postponed rows up once the clock is right", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
   onTestFinished(() => void vi.useRealTimers());
   let record: typeof GENERATION_RECORD | undefined;
@@ -138,7 +137,7 @@ test("settles with the final cost of a record that was provisional in some looku
   expect(await readRow(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 9 });
 });
 
-test("a request of long ago is not given up for one bad moment of upstream's, and is settled after it", async () => {
+test("does not give up an old row after one failed lookup, and settles it when upstream recovers", async () => {
   let down = true;
   const { database, reconciler, unknown, failures } = await startReconciler(() =>
     down ? Promise.reject(new Error("502")) : Promise.resolve(GENERATION_RECORD),
@@ -152,7 +151,7 @@ test("a request of long ago is not given up for one bad moment of upstream's, an
   expect(await readRow(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 7 });
 });
 
-test("a lookup that fails does not count towards giving a row up, however often", async () => {
+test("failed lookups never count towards giving up a row", async () => {
   const { database, reconciler, unknown } = await startReconciler(
     () => Promise.reject(new Error("no sense")),
     {

@@ -8,7 +8,7 @@ import { ACCOUNT_KEY } from "../support/gateway.ts";
 import { waitUntil } from "../support/wait.ts";
 import { createPendingRow, GENERATION_RECORD, readRow, startReconciler } from "../support/cost-reconciler.ts";
 
-async function ask(simulator: Simulator): Promise<string> {
+async function requestCompletion(simulator: Simulator): Promise<string> {
   const response = await fetch(`${simulator.baseUrl}/chat/completions`, {
     method: "POST",
     headers: { authorization: `Bearer ${ACCOUNT_KEY}`, "content-type": "application/json" },
@@ -18,7 +18,7 @@ async function ask(simulator: Simulator): Promise<string> {
   return response.headers.get("x-generation-id") ?? "";
 }
 
-test("requests are settled to what upstream billed, when it has their records, each once by one of two replicas", async () => {
+test("two replicas settle each request once, with the cost that upstream billed", async () => {
   const simulator = await startSimulator({ generationDelayMs: 150 });
   onTestFinished(() => simulator.close());
   const timeouts = { connectTimeoutMs: 1_000, headersTimeoutMs: 1_000, idleTimeoutMs: 1_000 };
@@ -33,7 +33,7 @@ test("requests are settled to what upstream billed, when it has their records, e
   const first = await startReconciler(findGeneration, { settleAfterMs: 50 });
   const { database } = first;
   const second = await startReconciler(findGeneration, { settleAfterMs: 50, database });
-  const ids = await Promise.all(Array.from({ length: 100 }, () => ask(simulator)));
+  const ids = await Promise.all(Array.from({ length: 100 }, () => requestCompletion(simulator)));
   await writeRequests(
     database,
     ids.map((generation_id, index) => createPendingRow(String(index), { generation_id })),
@@ -44,7 +44,7 @@ test("requests are settled to what upstream billed, when it has their records, e
     async () =>
       (await database.kysely.selectFrom("requests").select("id").where("state", "=", "settled").execute())
         .length === 100,
-    "all to be settled",
+    "all requests to be settled",
     10_000,
   );
   const rows = await database.kysely.selectFrom("requests").selectAll().execute();
@@ -61,7 +61,7 @@ test("requests are settled to what upstream billed, when it has their records, e
   expect([...first.failures, ...second.failures, ...first.unknown, ...second.unknown]).toEqual([]);
 }, 30_000);
 
-test("a record fills in what the answer did not say, and takes nothing away that it does not say itself", async () => {
+test("a generation record fills in missing fields and overwrites none with null", async () => {
   const { database, reconciler } = await startReconciler(() => Promise.resolve(GENERATION_RECORD));
   const known = { provider: "Known", response_model: null, cached_tokens: 4, reasoning_tokens: 5 };
   await writeRequests(database, [createPendingRow("1", known)]);
@@ -75,7 +75,7 @@ test("a record fills in what the answer did not say, and takes nothing away that
   });
 });
 
-test("settles a BYOK request with what its provider charges, of which the sums have only that of BYOK requests", async () => {
+test("settles a BYOK request with its provider's charge, and sums only the charges of BYOK requests", async () => {
   const { database, reconciler } = await startReconciler((id) =>
     Promise.resolve({ ...GENERATION_RECORD, isByok: id === "gen-1", upstreamInferenceNanodollars: 250 }),
   );
@@ -96,7 +96,7 @@ test("settles a BYOK request with what its provider charges, of which the sums h
     ]);
 });
 
-test("one request that fails does not keep the others of its round from being settled", async () => {
+test("settles the other rows of a round when one row fails", async () => {
   const { database, reconciler, failures } = await startReconciler((id) =>
     Promise.resolve(
       id === "gen-7" ? { ...GENERATION_RECORD, provider: {} as unknown as string } : GENERATION_RECORD,
@@ -112,7 +112,7 @@ test("one request that fails does not keep the others of its round from being se
   expect(failures).toEqual([]);
 });
 
-test("more than are claimed at once are settled in one round", async () => {
+test("settles more rows in one round than one claim returns", async () => {
   const { database, reconciler } = await startReconciler(() => Promise.resolve(GENERATION_RECORD));
   await writeRequests(
     database,
@@ -126,7 +126,7 @@ test("more than are claimed at once are settled in one round", async () => {
   expect(requests).toBe(150);
 });
 
-test("a round that fails is told of and made again, and stopping waits for the one under way", async () => {
+test("reports a failed round, runs another, and waits for the current round when it stops", async () => {
   let asked = 0;
   const { promise: slow, resolve: go } = Promise.withResolvers<GenerationRecord>();
   const { database, reconciler, failures } = await startReconciler(
@@ -135,7 +135,7 @@ test("a round that fails is told of and made again, and stopping waits for the o
   );
   await writeRequests(database, [createPendingRow("1")]);
   reconciler.start();
-  await waitUntil(() => asked === 2, "the second question");
+  await waitUntil(() => asked === 2, "the second lookup");
   let stopped = false;
   const stopping = reconciler.stop().then(() => (stopped = true));
   expect([stopped, failures.length]).toEqual([false, 1]);

@@ -7,7 +7,7 @@ import { type RecoveryResult, recoverJournals } from "../../src/metering/journal
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitFor } from "../support/wait.ts";
 
-/** Runs a process whose files may have so many KiB, until it kills itself. @returns what it was told of each line. */
+/** Runs a process with a file size limit in KiB until it kills itself. @returns the result it printed for each line. */
 async function fill(directory: string, kind: string, kibibytes: number): Promise<string[]> {
   const script = `trap '' XFSZ; ulimit -f ${kibibytes}; exec "$0" "$@"`;
   const child = spawn(
@@ -32,16 +32,16 @@ async function recover(directory: string): Promise<{ ids: string[]; found: Recov
 }
 
 test.each(["begin", "spill"])(
-  "on a full disk (%s) what is said to be kept is, and nothing else",
+  "on a full disk (%s) the journal has exactly the lines that were reported as written",
   async (kind) => {
     const directory = createTemporaryDirectory();
-    const told = await fill(directory, kind, 4);
-    expect(told.slice(-2)).toEqual([`${told.length - 1} full`, "after kept"]);
+    const results = await fill(directory, kind, 4);
+    expect(results.slice(-2)).toEqual([`${results.length - 1} full`, "after kept"]);
     const lines = readdirSync(directory)
       .filter((name) => name.endsWith(".jsonl"))
       .flatMap((name) => readFileSync(join(directory, name), "utf8").trimEnd().split("\n"));
     const { ids, found } = await recover(directory);
-    const kept = told.filter((line) => line.endsWith(" kept")).map((line) => line.replace(" kept", ""));
+    const kept = results.filter((line) => line.endsWith(" kept")).map((line) => line.replace(" kept", ""));
     expect(ids.toSorted()).toEqual(kept.toSorted());
     expect([lines.length, found.damagedLines]).toEqual([kept.length, 0]);
     expect(readdirSync(directory)).toEqual([]);

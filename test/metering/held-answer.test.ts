@@ -14,22 +14,22 @@ import { waitUntil } from "../support/wait.ts";
 import { createRequestContext } from "../support/request-context.ts";
 import { beginRequest, endRequest, startRecorder } from "../support/usage-recorder.ts";
 
-/** A sink that writes down what it is told. */
-function noting(): { told: string[]; sink: UpstreamSink } {
-  const told: string[] = [];
+/** A sink that records its calls. */
+function recordCalls(): { calls: string[]; sink: UpstreamSink } {
+  const calls: string[] = [];
   const sink: UpstreamSink = {
-    onHead: ({ status }) => void told.push(`head ${status}`),
-    onData: (chunk) => void told.push(chunk.toString()),
-    onEnd: () => void told.push("end"),
-    onFailure: ({ code }) => void told.push(code),
+    onHead: ({ status }) => void calls.push(`head ${status}`),
+    onData: (chunk) => void calls.push(chunk.toString()),
+    onEnd: () => void calls.push("end"),
+    onFailure: ({ code }) => void calls.push(code),
     onSent: () => {},
-    onRetry: () => void told.push("retry"),
+    onRetry: () => void calls.push("retry"),
   };
-  return { told, sink };
+  return { calls, sink };
 }
 
-/** A request upstream that a test answers itself, held back until its head is kept. */
-function holding(context: RequestContext, sink: UpstreamSink) {
+/** An upstream call that the test responds to itself, buffered until its head is in the journal. */
+function startBufferedCall(context: RequestContext, sink: UpstreamSink) {
   let handler: Dispatcher.DispatchHandler = {};
   const flow: string[] = [];
   const controller = {
@@ -55,114 +55,114 @@ function holding(context: RequestContext, sink: UpstreamSink) {
   };
 }
 
-/** A request whose account has begun, and whose answer is held back. */
+/** A request whose start is in the journal, and whose response is buffered until its head is too. */
 async function startHeld() {
   const ledger = await startRecorder();
   const context = createRequestContext();
   await beginRequest(ledger.recorder, context);
-  const { told, sink } = noting();
-  return { ...ledger, context, told, sink, held: holding(context, sink) };
+  const { calls, sink } = recordCalls();
+  return { ...ledger, context, calls, sink, held: startBufferedCall(context, sink) };
 }
 
 const HEAD = { status: 200, headers: { "x-generation-id": "gen-7" } };
 
-test("an answer is given on when its head is on the disk, in its order", async () => {
-  const { told, held, context, journal } = await startHeld();
+test("delivers a response in order once its head is on disk", async () => {
+  const { calls, held, context, journal } = await startHeld();
   held.head();
   held.data("a");
   held.data("b");
   held.end();
-  expect(told).toEqual([]);
-  // What is known of it is known at once: the caller may leave before the head is kept.
+  expect(calls).toEqual([]);
+  // The context has the head at once, because the client may disconnect before the journal has it.
   expect([context.generationId, context.upstreamStatus]).toEqual(["gen-7", 200]);
-  await waitUntil(() => told.length > 0, "the answer");
-  expect(told).toEqual(["head 200", "a", "b", "end"]);
+  await waitUntil(() => calls.length > 0, "the response");
+  expect(calls).toEqual(["head 200", "a", "b", "end"]);
   expect(journal()).toContain('{"status":200,"generationId":"gen-7"}');
 });
 
 test("pauses upstream at 64 KiB until the head is on the disk", async () => {
-  const { told, held } = await startHeld();
+  const { calls, held } = await startHeld();
   held.head();
   held.data("a".repeat(65_536));
   expect(held.flow).toEqual([]);
   held.data("b");
-  // A relay that reads on for the bill resumes; still nothing more may be kept.
+  // A relay that drains the response resumes, but no more than 64 KiB may be buffered.
   held.call.resume();
   expect(held.flow).toEqual(["pause"]);
-  await waitUntil(() => told.length === 3, "the answer");
+  await waitUntil(() => calls.length === 3, "the response");
   expect(held.flow).toEqual(["pause", "resume"]);
 });
 
 test("stays paused when the head is on the disk and the client does not read", async () => {
-  const { told, held } = await startHeld();
+  const { calls, held } = await startHeld();
   held.head();
   held.data("a".repeat(65_537));
   held.call.pause();
-  await waitUntil(() => told.length === 2, "the answer");
+  await waitUntil(() => calls.length === 2, "the response");
   expect(held.flow).toEqual(["pause", "pause"]);
   held.call.resume();
   expect(held.flow.at(-1)).toBe("resume");
 });
 
-test("what comes after the head was kept is given on at once", async () => {
-  const { told, held } = await startHeld();
+test("delivers data at once after the head is in the journal", async () => {
+  const { calls, held } = await startHeld();
   held.head();
-  await waitUntil(() => told.length > 0, "the head");
+  await waitUntil(() => calls.length > 0, "the head");
   held.data("a");
   held.end();
-  expect(told).toEqual(["head 200", "a", "end"]);
+  expect(calls).toEqual(["head 200", "a", "end"]);
 });
 
-test("a failure after the head is told after what came before it", async () => {
-  const { told, held } = await startHeld();
+test("delivers a failure after the head and data that preceded it", async () => {
+  const { calls, held } = await startHeld();
   held.head();
   held.data("a");
   held.fail();
-  expect(told).toEqual([]);
-  await waitUntil(() => told.length > 0, "the head");
-  expect(told).toEqual(["head 200", "a", "upstream_disconnected"]);
+  expect(calls).toEqual([]);
+  await waitUntil(() => calls.length > 0, "the head");
+  expect(calls).toEqual(["head 200", "a", "upstream_disconnected"]);
 });
 
-test("the failure of a request that was not answered is told at once", async () => {
-  const { told, held } = await startHeld();
+test("delivers a failure at once when no head has arrived", async () => {
+  const { calls, held } = await startHeld();
   held.fail();
-  expect(told).toEqual(["upstream_disconnected"]);
+  expect(calls).toEqual(["upstream_disconnected"]);
 });
 
-test("a sink hears nothing of what was held back once it has aborted the call", async () => {
-  const { told, sink, held, journal } = await startHeld();
+test("delivers no more buffered data after the sink has aborted the call", async () => {
+  const { calls, sink, held, journal } = await startHeld();
   sink.onData = (chunk) => {
-    told.push(chunk.toString());
+    calls.push(chunk.toString());
     held.call.abort();
   };
   held.head();
   held.data("a");
   held.data("b");
   held.end();
-  await waitUntil(() => told.length > 1, "the first part");
+  await waitUntil(() => calls.length > 1, "the first chunk");
   expect(journal()).toContain("gen-7");
-  expect(told).toEqual(["head 200", "a"]);
+  expect(calls).toEqual(["head 200", "a"]);
 });
 
-test("a call that is aborted while its head is held back gives nothing on", async () => {
-  const { told, held, journal } = await startHeld();
+test("delivers nothing when the call is aborted while its head is buffered", async () => {
+  const { calls, held, journal } = await startHeld();
   held.head();
   held.data("a");
   held.call.abort();
   await waitUntil(() => journal().includes("gen-7"), "the head in the journal");
   await new Promise(setImmediate);
-  expect(told).toEqual([]);
+  expect(calls).toEqual([]);
 });
 
-test("the generation of a request that goes on is in the database, should the disk be lost with its process", async () => {
+test("writes the generation id of an open request to the database, so that a lost disk does not lose it", async () => {
   const { held, rows } = await startHeld();
-  await waitUntil(async () => (await rows()).length === 1, "its beginning");
+  await waitUntil(async () => (await rows()).length === 1, "the open row");
   held.head();
-  await waitUntil(async () => (await rows())[0]?.generation_id === "gen-7", "its generation");
+  await waitUntil(async () => (await rows())[0]?.generation_id === "gen-7", "the generation id");
   expect(await rows()).toMatchObject([{ state: "open", generation_id: "gen-7" }]);
 });
 
-test("a caller who leaves while the head is held back is accounted for with its generation", async () => {
+test("records the generation id of a client that disconnects while the head is buffered", async () => {
   const { held, context, rows, close } = await startHeld();
   held.head();
   context.wasSent = true;
@@ -172,12 +172,12 @@ test("a caller who leaves while the head is held back is accounted for with its 
   expect(await rows()).toMatchObject([{ state: "pending", generation_id: "gen-7", outcome: "client_gone" }]);
 });
 
-test("an id that only the body states is kept as one that the head states is", async () => {
+test("records a generation id that only the body states in the journal", async () => {
   const { context, journal, directory, close } = await startHeld();
   const head = readResponseHead(200, { "content-type": "text/event-stream" });
   let passed = false;
   createHeadRecorder(context)?.(head, () => (passed = true));
-  await waitUntil(() => passed, "the head to pass");
+  await waitUntil(() => passed, "the head to be released");
   const inspector = new ResponseInspector();
   inspector.onHead(head, context);
   inspector.push(Buffer.from('data: {"id":"gen-late","choices":[]}\n\n'));

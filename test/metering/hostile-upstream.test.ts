@@ -6,9 +6,9 @@ import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.t
 import { waitUntil, waitFor } from "../support/wait.ts";
 import { ECHO, ECHOES, RECORDS, REFUSALS } from "../support/hostile-responses.ts";
 
-// The ledger beside the bills of an upstream that repeats what clients send, mixes up its records, and fails in odd ways.
+// Compares the ledger with the costs of an upstream that echoes requests, mixes up its records, and fails in odd ways.
 
-/** Makes the request of one case. */
+/** Sends the request of one case. */
 function call(gateway: KeyedGateway, name: string, leavesAfter: string | undefined): Promise<void> {
   const done = new Promise<void>((resolve) => {
     const sent = request({
@@ -42,7 +42,7 @@ function call(gateway: KeyedGateway, name: string, leavesAfter: string | undefin
       }),
     );
   });
-  return waitFor(done, `the answer of ${name}`, 30_000);
+  return waitFor(done, `the response to ${name}`, 30_000);
 }
 
 interface LedgerRow {
@@ -68,11 +68,11 @@ async function finalRows(gateway: KeyedGateway, count: number): Promise<LedgerRo
 }
 
 test.each([
-  ["repeats what clients send", ECHOES],
-  ["has strange records", RECORDS],
-  ["refuses in strange ways", REFUSALS],
+  ["echoes requests", ECHOES],
+  ["returns strange generation records", RECORDS],
+  ["rejects requests in strange ways", REFUSALS],
 ] as const)(
-  "the ledger equals the bills of an upstream that %s",
+  "the ledger equals the costs of an upstream that %s",
   async (_, cases) => {
     const upstream = await startHostileOpenRouter(cases);
     const gateway = await startKeyedGateway(upstream.baseUrl);

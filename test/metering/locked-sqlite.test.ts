@@ -5,7 +5,7 @@ import { startSimulator } from "../../tools/simulator/simulator.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { waitUntil } from "../support/wait.ts";
 
-test("while another process holds the lock of SQLite requests go on, changes of keys are refused, and no row is lost", async () => {
+test("serves requests, rejects key changes and loses no row while another process locks SQLite", async () => {
   const simulator = await startSimulator();
   onTestFinished(() => simulator.close());
   const gateway = await startKeyedGateway(simulator.baseUrl);
@@ -22,7 +22,7 @@ test("while another process holds the lock of SQLite requests go on, changes of 
     status: 503,
     body: { error: { code: "store_unavailable" } },
   });
-  await waitUntil(() => gateway.readLog().includes("ledger: rows cannot be written"), "the log to say so");
+  await waitUntil(() => gateway.readLog().includes("ledger: writes failed"), "the logged error");
   expect((await gateway.call("", { method: "GET", path: "/readyz", body: "" })).status).toBe(503);
   other.exec("rollback");
   const total = await waitUntil(async () => {

@@ -26,18 +26,18 @@ test.each([
   ["0.00000000749999999999999999999999", 7],
   ["1e-999999999", 0],
   ["0e999999999", 0],
-])("converts %s USD to %d nanodollars, half of one rounded up", (usd, nanodollars) => {
+])("converts %s USD to %d nanodollars, rounding half a nanodollar up", (usd, nanodollars) => {
   expect(toNanodollars(usd)).toBe(nanodollars);
 });
 
 test.each([Number.NaN, Infinity, 1e300, "1e999999999", "", "abc", "0x10", " 1", "1_000"])(
-  "converts %j USD to no safe number of nanodollars",
+  "converts %j USD to an unsafe number",
   (usd) => {
     expect(Number.isSafeInteger(toNanodollars(usd))).toBe(false);
   },
 );
 
-test("rounds what is written with half a nanodollar up, whatever the float of it is", () => {
+test("rounds a decimal with half a nanodollar up, even if its float is smaller", () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 999_999 }), (whole) => {
       expect(toNanodollars(Number(`${whole}.5e-9`))).toBe(whole + 1);
@@ -58,13 +58,13 @@ test.each([
   [9_007_199_254_740_991, "9007199.254740991"],
   [9_223_372_036_854_775_807n, "9223372036.854775807"],
   [-1n, "-0.000000001"],
-])("%d nanodollars are written as %s", (nanodollars, text) => {
+])("formats %d nanodollars as %s", (nanodollars, text) => {
   expect(formatUsd(nanodollars)).toBe(text);
 });
 
 const NANODOLLARS = fc.integer({ min: 0, max: 9_000_000_000_000 });
 
-test("nanodollars that were dollars once are the same nanodollars again", () => {
+test("converting nanodollars to dollars and back returns the same number", () => {
   fc.assert(
     fc.property(NANODOLLARS, (nanodollars) => {
       expect(toNanodollars(toUsd(nanodollars))).toBe(nanodollars);

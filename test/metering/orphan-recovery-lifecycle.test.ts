@@ -8,9 +8,10 @@ import { createRequestRow } from "../support/request-row.ts";
 import { openTestDatabase } from "../support/test-database.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
-import { HOUR_MS, startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
+import { HOUR_MS } from "../../src/durations.ts";
+import { startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
 
-test("a process says that it lives, and when it leaves; one that is long dead is taken off the list", async () => {
+test("lists the process while it sends heartbeats, unlists it when it stops, and unlists processes dead for an hour", async () => {
   const { database, orphanRecovery, clock } = await startOrphanRecovery();
   const listed = () => database.kysely.selectFrom("instances").select("id").orderBy("id").execute();
   for (const [id, agoMs] of [["dead", 2 * HOUR_MS] as const, ["quiet", HOUR_MS / 2] as const]) {
@@ -25,7 +26,7 @@ test("a process says that it lives, and when it leaves; one that is long dead is
   expect(await listed()).toEqual([{ id: "quiet" }]);
 });
 
-test("rows of others are taken over only by who has said for a minute without a break that it lives", async () => {
+test("takes over rows of others only after a minute of uninterrupted heartbeats of its own", async () => {
   const real = await openTestDatabase();
   const state = { down: false };
   const kysely = new Proxy(real.kysely, {
@@ -47,7 +48,7 @@ test("rows of others are taken over only by who has said for a minute without a 
   await waitUntil(readHeartbeat, "the first heartbeat");
   expect(await stateAfter(59_999)).toEqual(["orphan open"]);
   state.down = true;
-  await waitUntil(() => failures.length > 0, "a heartbeat that fails", 12_000);
+  await waitUntil(() => failures.length > 0, "a failed heartbeat", 12_000);
   expect(await stateAfter(60_000)).toEqual(["orphan open"]);
   state.down = false;
   const { seen_at } = (await readHeartbeat()) as { seen_at: number };
@@ -60,7 +61,7 @@ test("rows of others are taken over only by who has said for a minute without a 
   expect(await stateAfter(1)).toEqual(["orphan pending"]);
 }, 30_000);
 
-test("a process that stops leaves a journal it is taking over to others", async () => {
+test("leaves the rest of a journal to other processes when it stops during recovery", async () => {
   const directory = createTemporaryDirectory();
   const rows = Array.from({ length: 1_000 }, (_, id): JournalEntry => [
     ENTRY.row,
@@ -82,7 +83,7 @@ test("a process that stops leaves a journal it is taking over to others", async 
   expect([written, failures, readdirSync(directory)]).toEqual([[500], [], ["dead.1.jsonl", "dead.lock"]]);
 });
 
-test("however soon bills are given up, a gateway that has beaten within the hour stays listed, and its rows its own", async () => {
+test("keeps an instance listed, with its rows, for an hour after its heartbeat, however short SETTLE_GIVE_UP_MS is", async () => {
   const { database, orphanRecovery, clock, unknown } = await startOrphanRecovery({ lostAfterMs: 1 });
   const seen_at = Date.now();
   const alive = { id: "alive", started_at: seen_at, seen_at };
@@ -106,7 +107,7 @@ const readSeenAt = async ({ kysely }: Database): Promise<number> =>
   (await kysely.selectFrom("instances").select("seen_at").where("id", "=", "me").executeTakeFirst())
     ?.seen_at ?? 0;
 
-test("a clock that jumps ahead makes no other process dead before it had a minute for a heartbeat", async () => {
+test("takes over no row after the clock jumps ahead until other instances have had a minute for a heartbeat", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
   onTestFinished(() => void vi.useRealTimers());
   const { database, orphanRecovery, clock } = await startOrphanRecovery();

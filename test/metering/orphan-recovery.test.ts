@@ -10,12 +10,13 @@ import { writeDeadJournal } from "../support/journal.ts";
 import { createRequestRow } from "../support/request-row.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { openTestDatabase } from "../support/test-database.ts";
-import { HOUR_MS, startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
+import { HOUR_MS } from "../../src/durations.ts";
+import { startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
 import { createStartEntry } from "../support/request-context.ts";
 
 test("reports a request as unknown only if the database has no final row for it", async () => {
   const { database, directory, orphanRecovery, unknown } = await startOrphanRecovery();
-  // Their lines stand in one segment with one that still ran, so they are in the journal for as long as that.
+  // The start lines of finished requests stay in the journal while another request of their segment is open.
   await writeRequests(database, [
     createRequestRow("never-sent", { state: "settled", cost_nanodollars: 0, cost_source: "none" }),
     createRequestRow("known", { state: "unknown" }),
@@ -36,7 +37,7 @@ test("reports a request as unknown only if the database has no final row for it"
   ]);
 });
 
-test("a row that the database will never take does not keep back its journal, or those of others", async () => {
+test("an invalid row holds up neither its own journal nor others", async () => {
   const { database, directory, orphanRecovery, refused, recovered, failures } = await startOrphanRecovery();
   const bad = { ...createRequestRow("bad", { state: "settled" }), key_name: null } as unknown as RequestRow;
   writeDeadJournal(
@@ -54,12 +55,12 @@ test("a row that the database will never take does not keep back its journal, or
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test("a journal that cannot be read keeps back neither those of others nor rows of lost disks", async () => {
+test("an unreadable journal holds up neither other journals nor the rows of lost disks", async () => {
   const { database, directory, orphanRecovery, clock, unknown, failures } = await startOrphanRecovery();
   const { started_at } = createRequestRow("lost", { started_at: Date.now() - 2 * HOUR_MS });
   await writeRequests(database, [createRequestRow("lost", { instance: "gone", started_at })]);
   writeDeadJournal(directory, "a.1.jsonl", [ENTRY.start, createStartEntry("1")]);
-  // Nothing that is no lock can be locked.
+  // A file that is not a SQLite database cannot be locked.
   writeFileSync(join(directory, "a.lock"), "x".repeat(4_096));
   writeDeadJournal(directory, "b.1.jsonl", [ENTRY.start, createStartEntry("2")]);
   clock.now += 60_000;
@@ -70,7 +71,7 @@ test("a journal that cannot be read keeps back neither those of others nor rows 
   expect(readdirSync(directory)).toEqual(["a.1.jsonl", "a.lock"]);
 });
 
-test("ten that look after one directory at once take each request over once, and none of them fails", async () => {
+test("ten processes that recover one directory at once take over each request once, without an error", async () => {
   const database = await openTestDatabase();
   const directory = createTemporaryDirectory();
   for (let journal = 0; journal < 20; journal++)
@@ -87,7 +88,7 @@ test("ten that look after one directory at once take each request over once, and
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test("a journal whose process lives is left alone", async () => {
+test("does not recover the journal of a live process", async () => {
   const { database, directory, orphanRecovery } = await startOrphanRecovery();
   const journal = new Journal(directory, "alive", 1_000_000);
   onTestFinished(() => journal.close());
@@ -97,7 +98,7 @@ test("a journal whose process lives is left alone", async () => {
   expect(await readStates(database)).toEqual([]);
 });
 
-test("a gigabyte of rows is not held in memory at once", async () => {
+test("writes a large journal to the database in batches of at most 500 rows", async () => {
   const directory = createTemporaryDirectory();
   const entries = Array.from({ length: 5_000 }, (_, id): JournalEntry[] => [
     [ENTRY.start, createStartEntry(`${id}`)],
@@ -116,7 +117,7 @@ test("a gigabyte of rows is not held in memory at once", async () => {
   expect(recovered).toEqual([{ instances: 1, rows: 5_001, damagedLines: 0 }]);
 });
 
-test("rows of a journal that began before what has been deleted are left out, counted in the log, and not summed again", async () => {
+test("skips and counts journal rows older than the retention cutoff, and does not sum them again", async () => {
   const { database, directory, orphanRecovery, expired, recovered, unknown } = await startOrphanRecovery({
     readRetentionCutoff: () => Promise.resolve(1_000),
   });

@@ -19,7 +19,7 @@ const ERROR = formatError(429);
 
 type Row = Pick<RequestRow, "state" | "cost_source" | "status">;
 
-/** Starts a gateway whose upstream writes these bytes. */
+/** Starts a gateway whose upstream responds with these bytes. */
 async function start(bytes: readonly (Buffer | string)[], end: boolean) {
   const upstream = await startScriptedUpstream((socket) => {
     for (const part of bytes) socket.write(part);
@@ -57,32 +57,36 @@ test.each<[string, readonly (Buffer | string)[], Record<string, unknown>]>([
   ],
   ["the JSON 401 for the gateway's own key", [formatResponse(401, JSON_TYPE, formatError(401))], NOTHING],
   ["a JSON 402", [formatResponse(402, JSON_TYPE, formatError(402))], NOTHING],
-  ["a JSON error with a generation", [formatResponse(429, { ...JSON_TYPE, ...GENERATION }, ERROR)], PENDING],
-  ["a page with a generation", [formatResponse(502, { ...HTML, ...GENERATION }, "<html>")], PENDING],
-  ["a redirect with a generation", [formatResponse(302, { ...GENERATION, location: "/x" })], PENDING],
+  [
+    "a JSON error with a generation id",
+    [formatResponse(429, { ...JSON_TYPE, ...GENERATION }, ERROR)],
+    PENDING,
+  ],
+  ["an HTML page with a generation id", [formatResponse(502, { ...HTML, ...GENERATION }, "<html>")], PENDING],
+  ["a redirect with a generation id", [formatResponse(302, { ...GENERATION, location: "/x" })], PENDING],
   ["a 408 without a body", [formatResponse(408, {})], UNKNOWN],
   ["a 499 without a body", [formatResponse(499, {})], UNKNOWN],
   ["a JSON 408", [formatResponse(408, JSON_TYPE, formatError(408))], UNKNOWN],
   ["a JSON 524", [formatResponse(524, JSON_TYPE, formatError(524))], UNKNOWN],
   ...[401, 403, 429, 500, 502, 503, 520, 522, 523].map(
     (status): [string, Buffer[], Record<string, unknown>] => [
-      `a page of status ${status}`,
+      `an HTML page with status ${status}`,
       [formatResponse(status, HTML, "<html></html>")],
       UNKNOWN,
     ],
   ),
-  ["a page called JSON", [formatResponse(502, JSON_TYPE, "<html></html>")], UNKNOWN],
-  ["an empty body called JSON", [formatResponse(503, JSON_TYPE)], UNKNOWN],
-  ["an empty 401 called JSON", [formatResponse(401, JSON_TYPE)], UNKNOWN],
-  ["a JSON error called text", [formatResponse(400, { "content-type": "text/plain" }, ERROR)], UNKNOWN],
-  ["somebody else's JSON", [formatResponse(403, JSON_TYPE, '{"message":"Forbidden"}')], UNKNOWN],
+  ["HTML labelled as JSON", [formatResponse(502, JSON_TYPE, "<html></html>")], UNKNOWN],
+  ["an empty body labelled as JSON", [formatResponse(503, JSON_TYPE)], UNKNOWN],
+  ["an empty 401 labelled as JSON", [formatResponse(401, JSON_TYPE)], UNKNOWN],
+  ["a JSON error labelled as text", [formatResponse(400, { "content-type": "text/plain" }, ERROR)], UNKNOWN],
+  ["JSON of another shape", [formatResponse(403, JSON_TYPE, '{"message":"Forbidden"}')], UNKNOWN],
   ["a redirect", [formatResponse(302, { ...JSON_TYPE, location: "/x" }, ERROR)], UNKNOWN],
-  ["a status that is not HTTP", [formatResponse(999, JSON_TYPE, ERROR)], UNKNOWN],
-])("a request ends accordingly when upstream answers with %s", async (_, bytes, expected) => {
+  ["a status outside HTTP's range", [formatResponse(999, JSON_TYPE, ERROR)], UNKNOWN],
+])("records the right state when upstream responds with %s", async (_, bytes, expected) => {
   const { gateway, row } = await start(bytes, false);
   await gateway.call(gateway.caller);
   expect(await row()).toMatchObject(expected);
-  const unknown = gateway.readLog().includes("the cost of a request will not be known");
+  const unknown = gateway.readLog().includes("ledger: cost of a request is unknown");
   expect(unknown).toBe(expected === UNKNOWN);
 });
 
@@ -94,16 +98,16 @@ test.each<[string, readonly (Buffer | string)[]]>([
   ["a chunked JSON error without its last chunk", [formatChunkedHead(JSON_TYPE, 429), formatChunk(ERROR)]],
   ["a 401 without its last chunk", [formatChunkedHead(JSON_TYPE, 401), formatChunk(formatError(401))]],
   [
-    "a JSON error without a length that is cut",
+    "a truncated JSON error without a length",
     [`HTTP/1.1 429 Status\r\ncontent-type: application/json\r\n\r\n${half}`],
   ],
-])("a request is unknown when upstream breaks off %s", async (_, bytes) => {
+])("records the cost as unknown when upstream truncates %s", async (_, bytes) => {
   const { gateway, row } = await start(bytes, true);
   await gateway.call(gateway.caller).catch(() => {});
   expect(await row()).toMatchObject(UNKNOWN);
 });
 
-test("a request is unknown when its caller leaves before the error has come whole", async () => {
+test("records the cost as unknown when the client disconnects in the middle of an error", async () => {
   const { gateway, row } = await start([formatChunkedHead(JSON_TYPE, 429), formatChunk(half)], false);
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody({}), { authorization: `Bearer ${gateway.caller}` });
@@ -113,10 +117,10 @@ test("a request is unknown when its caller leaves before the error has come whol
 });
 
 test.each([
-  ["is never completed", [formatChunkedHead(JSON_TYPE, 401), formatChunk(formatError(401).slice(0, -1))]],
+  ["is never complete", [formatChunkedHead(JSON_TYPE, 401), formatChunk(formatError(401).slice(0, -1))]],
   ["is endless", [formatChunkedHead(JSON_TYPE, 401), formatChunk(" ".repeat(70_000))]],
 ])(
-  "answers at once, and the request is unknown, when the 401 for the gateway's own key %s",
+  "responds at once, and records the cost as unknown, when the 401 for the gateway's own key %s",
   async (_, bytes) => {
     const { gateway, row } = await start(bytes, false);
     const answer = await gateway.call(gateway.caller);

@@ -5,7 +5,7 @@ import type { RequestRow } from "../../src/metering/record.ts";
 
 const ENDED_AT = 1_790_000_001_000;
 
-/** What is known of a request when it has ended. */
+/** The context of an ended request. */
 const context = (fields: Partial<RequestContext>): RequestContext =>
   ({
     requestId: "r-1",
@@ -67,31 +67,31 @@ const NO_HEAD = { upstreamStatus: 0, isResponseComplete: false };
 
 test.each<[string, Partial<RequestContext>, Partial<RequestRow>]>([
   [
-    "a whole body that states its cost",
+    "a complete body that states its cost",
     BILLED,
     { ...SETTLED, cost_nanodollars: 12_300, cost_source: "body" },
   ],
   [
-    "a whole stream",
+    "a complete stream",
     { ...BILLED, stream: true },
     { ...SETTLED, cost_nanodollars: 12_300, cost_source: "stream" },
   ],
-  [
-    "a cost of nothing",
-    { ...BILLED, usage: usage(0) },
-    { ...SETTLED, cost_nanodollars: 0, cost_source: "body" },
-  ],
-  ["an answer that broke off after its usage", { ...BILLED, isResponseComplete: false }, PENDING],
-  ["an answer without usage", { generationId: "gen-1" }, PENDING],
+  ["a cost of 0", { ...BILLED, usage: usage(0) }, { ...SETTLED, cost_nanodollars: 0, cost_source: "body" }],
+  ["a response that was truncated after its usage", { ...BILLED, isResponseComplete: false }, PENDING],
+  ["a response without usage", { generationId: "gen-1" }, PENDING],
   ["usage without a cost", { generationId: "gen-1", usage: usage(undefined) }, PENDING],
   [
-    "a caller who left",
+    "a client that disconnected",
     { generationId: "gen-1", outcome: "client_gone", isResponseComplete: false },
     PENDING,
   ],
-  ["an error with a generation", { generationId: "gen-1", upstreamStatus: 502, status: 502 }, PENDING],
-  ["a refusal upstream", { upstreamStatus: 429, status: 429, isUncharged: true }, NOTHING],
-  ["a refusal with a generation", { upstreamStatus: 429, generationId: "gen-1", isUncharged: true }, PENDING],
+  ["an error with a generation id", { generationId: "gen-1", upstreamStatus: 502, status: 502 }, PENDING],
+  ["a refusal", { upstreamStatus: 429, status: 429, isUncharged: true }, NOTHING],
+  [
+    "a refusal with a generation id",
+    { upstreamStatus: 429, generationId: "gen-1", isUncharged: true },
+    PENDING,
+  ],
   ...[302, 400, 401, 408, 429, 499, 500, 502, 504, 520, 524].map(
     (upstreamStatus): [string, Partial<RequestContext>, Partial<RequestRow>] => [
       `status ${upstreamStatus} without a body that proves a refusal`,
@@ -99,23 +99,23 @@ test.each<[string, Partial<RequestContext>, Partial<RequestRow>]>([
       UNKNOWN,
     ],
   ),
-  ["an answer without a generation", {}, UNKNOWN],
-  ["an answer that never came", NO_HEAD, UNKNOWN],
+  ["a response without a generation id", {}, UNKNOWN],
+  ["no response", NO_HEAD, UNKNOWN],
   [
     "a request that was never sent",
     { ...NO_HEAD, wasSent: false, outcome: "rejected", status: 503 },
     NOTHING,
   ],
   [
-    "a caller who left before it was sent",
+    "a client that disconnected before the request was sent",
     { ...NO_HEAD, wasSent: false, outcome: "client_gone", status: 0 },
     NOTHING,
   ],
-])("%s is accounted for", (_ending, fields, expected) => {
+])("records the right state and cost for %s", (_ending, fields, expected) => {
   expect(rowOf(fields)).toMatchObject(expected);
 });
 
-test("a row says what is known of its request", () => {
+test("fills a row from the context of its request", () => {
   expect(rowOf({ ...BILLED, responseModel: "a/b-1", provider: "Some" })).toEqual({
     id: "1",
     request_id: "r-1",
@@ -152,7 +152,7 @@ test("a row says what is known of its request", () => {
   });
 });
 
-test("a request without a key is accounted to nobody by name, and one without a byte has no time to it", () => {
+test('a request without a key belongs to "anonymous", and one without a first byte has no time to first byte', () => {
   const row = rowOf({ keyId: undefined, keyName: undefined, requestedModel: undefined, firstByteAt: 0 });
   expect(row).toMatchObject({
     key_id: "anonymous",
@@ -170,7 +170,7 @@ test.each([
   ["x".repeat(1_000_000), "x".repeat(128)],
   ["' OR '1'='1", "' OR '1'='1"],
   ["ключ 🔑", "ключ 🔑"],
-])("the text %# is made one that every database takes", (given, kept) => {
+])("sanitizes text %# for every database", (given, kept) => {
   const row = rowOf({ requestedModel: given, forwardedModel: given, responseModel: given, provider: given });
   expect([row.requested_model, row.forwarded_model, row.response_model, row.provider]).toEqual(
     Array(4).fill(kept),
@@ -178,13 +178,13 @@ test.each([
 });
 
 test.each([1e300, Infinity, Number.NaN, 1e8, 1_000_001, -1])(
-  "a cost of %s is not taken for one, and is asked for",
+  "looks the cost up when the response states an invalid cost of %s",
   (costUsd) => {
     expect(rowOf({ generationId: "gen-1", usage: usage(costUsd) })).toMatchObject(PENDING);
   },
 );
 
-test("counts of tokens that are no whole numbers a database can hold are rounded or left out", () => {
+test("rounds fractional token counts, and drops counts outside the safe range", () => {
   const tokens = {
     prompt_tokens: 1e300,
     completion_tokens: 1.5,
@@ -208,7 +208,7 @@ test.each([
   [undefined, null],
   [false, 0],
   [true, 1],
-])("keeps in the row whether it was BYOK: %s", (isByok, is_byok) => {
+])("records BYOK as stated: %s", (isByok, is_byok) => {
   const stated = { ...usage(0), isByok, upstreamInferenceUsd: 0.25 };
   expect(rowOf({ usage: stated })).toMatchObject({ is_byok, upstream_inference_nanodollars: 250_000_000 });
 });

@@ -4,7 +4,7 @@ import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { waitUntil } from "../support/wait.ts";
 
-/** All counts that the ledger keeps, each with another value. */
+/** All token counts that the ledger has, each with another value. */
 const USAGE = {
   prompt_tokens: 101,
   completion_tokens: 102,
@@ -19,14 +19,14 @@ const RESPONSE = formatResponse(
   JSON.stringify({ id: "gen-1", model: "a/b", object: "chat.completion", choices: [], usage: USAGE }),
 );
 
-/** Reads one line of CSV values under its head. */
+/** Parses a CSV of one header line and one line of values. */
 function parseCsv(text: string): Record<string, string> {
   const [head = "", line = ""] = text.split("\r\n");
   const values = line.split(",");
   return Object.fromEntries(head.split(",").map((name, index) => [name, values[index] ?? ""]));
 }
 
-test("every count of tokens of a response is in its record and in reports, as JSON and as CSV", async () => {
+test("writes every token count of a response to its record and to reports, as JSON and as CSV", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(RESPONSE));
   const gateway = await startKeyedGateway(upstream.baseUrl);
   const expected = Object.fromEntries(TOKEN_COUNTS.map((name, index) => [name, 101 + index]));

@@ -4,16 +4,16 @@ import { waitUntil, waitFor } from "../support/wait.ts";
 import { createRequestContext } from "../support/request-context.ts";
 import { beginRequest, endRequest, startRecorder } from "../support/usage-recorder.ts";
 
-test("a request may be sent when its beginning is on the disk, and not before", async () => {
+test("allows a request to be sent once its start is on disk, and not before", async () => {
   const { recorder, journal } = await startRecorder();
   const context = createRequestContext();
   const { promise, resolve } = Promise.withResolvers<string>();
   recorder.begin(context, () => resolve(journal()));
   expect(journal()).not.toContain('"start"');
-  expect(await waitFor(promise, "the record to begin")).toContain(context.requestId);
+  expect(await waitFor(promise, "the start to be recorded")).toContain(context.requestId);
 });
 
-test("requests that begin at once have rows of their own, in their order, and leave no journal", async () => {
+test("writes a row for each of many simultaneous requests and leaves no journal", async () => {
   const { recorder, rows, close, directory } = await startRecorder();
   const contexts = Array.from({ length: 1_500 }, () => createRequestContext());
   expect(await Promise.all(contexts.map((context) => beginRequest(recorder, context)))).toEqual(
@@ -28,7 +28,7 @@ test("requests that begin at once have rows of their own, in their order, and le
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test("what cannot be kept may not be sent and has no row, until there is room", async () => {
+test("rejects a request without writing a row while the journal is full", async () => {
   const { recorder, rows, close } = await startRecorder(300);
   const first = [createRequestContext(), createRequestContext()];
   for (const context of first) expect(await beginRequest(recorder, context)).toBeUndefined();
@@ -40,13 +40,13 @@ test("what cannot be kept may not be sent and has no row, until there is room", 
   const next = await waitUntil(async () => {
     const context = createRequestContext();
     return (await beginRequest(recorder, context)) ? undefined : context;
-  }, "room");
+  }, "room in the journal");
   endRequest(next);
   await close();
   expect((await rows()).map(({ state }) => state)).toEqual(["settled", "settled", "settled"]);
 });
 
-test("a request whose caller left before its beginning was kept has a row that costs nothing", async () => {
+test("writes a row without a cost when the client disconnects before the start is recorded", async () => {
   const { recorder, rows, close } = await startRecorder();
   const context = createRequestContext();
   const kept = beginRequest(recorder, context);
@@ -59,7 +59,7 @@ test("a request whose caller left before its beginning was kept has a row that c
   ]);
 });
 
-test("one request whose start fails does not keep those of the same turn waiting", async () => {
+test("an exception in one start callback does not delay the other requests of the batch", async () => {
   const { recorder } = await startRecorder();
   const { promise: caught, resolve } = Promise.withResolvers<unknown>();
   const listeners = process.listeners("uncaughtException");
@@ -73,5 +73,7 @@ test("one request whose start fails does not keep those of the same turn waiting
   });
   const next = beginRequest(recorder, createRequestContext());
   expect(await next).toBeUndefined();
-  expect(await waitFor(caught, "the error to be told of")).toMatchObject({ message: "it broke" });
+  expect(await waitFor(caught, "the uncaught exception")).toMatchObject({
+    message: "it broke",
+  });
 });

@@ -12,7 +12,7 @@ const GIVEN = {
   completion_tokens_details: { reasoning_tokens: 6 },
 };
 
-test("toUsage takes tokens and cost from the usage of an answer", () => {
+test("parseUsage reads tokens and cost from the usage of a response", () => {
   expect(parseUsage(GIVEN)).toEqual({
     tokens: {
       prompt_tokens: 12,
@@ -29,7 +29,7 @@ test("toUsage takes tokens and cost from the usage of an answer", () => {
 });
 
 test.each([undefined, null, 7, "12", true, [], {}, { seconds: 7 }])(
-  "toUsage finds nothing in %j",
+  "parseUsage finds no usage in %j",
   (value) => {
     expect(parseUsage(value)).toBeUndefined();
   },
@@ -75,6 +75,6 @@ test.each<[given: string, read: object]>([
   ],
   ['{"prompt_tokens":1,"note":"}\\"{"}', { tokens: { prompt_tokens: 1 } }],
   ['{"prompt_tokens":1,"__proto__":{"cost":9}}', { tokens: { prompt_tokens: 1 }, costUsd: undefined }],
-])("toUsage takes only sound numbers from %s", (given, expected) => {
+])("parseUsage accepts only valid numbers from %s", (given, expected) => {
   expect(parseUsage(JSON.parse(given))).toMatchObject(expected);
 });

@@ -91,6 +91,6 @@ test("lines that cannot be written are dropped, and their number is logged when 
   expect(lines[0]).toHaveLength(20);
   expect(lines.slice(1).map((line) => JSON.parse(line) as object)).toMatchObject([
     { msg: "fourth" },
-    { level: 50, msg: "log: lines were dropped", lines: 3 },
+    { level: 50, msg: "log: lines dropped", lines: 3 },
   ]);
 });

@@ -56,13 +56,9 @@ test.each([
   [["keys", "create"], 1, "--name"],
   [["keys", "create", "--name", "x", "--expires", "soon"], 1, "such as 2026-12-31"],
   [["keys", "create", "--name", "x", "--expires", "30"], 1, "such as 30d"],
-  [
-    ["keys", "create", "--name", "x", "--models", "openrouter/*"],
-    1,
-    "--models has a star right behind openrouter/",
-  ],
+  [["keys", "create", "--name", "x", "--models", "openrouter/*"], 1, "--models has a star after openrouter/"],
   [["keys", "create", "--name", "x", "--expires", "2027-02-30"], 1, "such as 2026-12-31"],
-  [["keys", "create", "--name", "x", "--models", "a b"], 1, "--models must be a model name"],
+  [["keys", "create", "--name", "x", "--models", "a b"], 1, "--models must be a model id"],
   [
     ["keys", "create", "--name", "x", "--on-disconnect", "stop"],
     1,
@@ -81,8 +77,8 @@ test.each([
 });
 
 test.each([
-  [{ DATA_DIR: "/dev/null" }, "in DATA_DIR (/dev/null) cannot be used: "],
-  [{ DATABASE_URL: "postgres://u:pass-word@127.0.0.1:1/x" }, "at DATABASE_URL cannot be used: "],
+  [{ DATA_DIR: "/dev/null" }, "in DATA_DIR (/dev/null) is unavailable: "],
+  [{ DATABASE_URL: "postgres://u:pass-word@127.0.0.1:1/x" }, "at DATABASE_URL is unavailable: "],
 ])("a database that cannot be had is said in one line: %j", async (env, words) => {
   const run = runNode("src/server.ts", env, ["--cli", "keys", "list"]);
   expect(await run.waitForExit("the command")).toBe(1);
@@ -201,7 +197,7 @@ test("a command says which database it has opened, whether it made it, and that 
     [],
     expect.stringContaining(`database: ${path} (created)\n`),
   ]);
-  expect(first.stderr).toContain("warning: OPENROUTER_API_KEY is not set here.");
+  expect(first.stderr).toContain("warning: OPENROUTER_API_KEY is not set.");
   const env = { OPENROUTER_API_KEY: "sk-or-x", DATA_DIR: join(dir, "..", basename(dir)) };
   const second = runNode("src/server.ts", env, ["--cli", "keys", "list"]);
   expect(await second.waitForExit("the command")).toBe(0);

@@ -58,7 +58,7 @@ test("a Ctrl-C that arrives twice, as npm passes it on, is one", async () => {
   server.child.kill("SIGINT");
   // Two signals at the same moment would be one to the kernel as well.
   setTimeout(() => server.child.kill("SIGINT"), 30);
-  await waitUntil(() => server.stdout().includes('"stopping"'), "the signal to be heard");
+  await waitUntil(() => server.stdout().includes('"server: shutting down"'), "the signal to be heard");
   finish();
   expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
   expect(await server.waitForExit("the interrupted server", 3_000)).toBe(0);

@@ -75,7 +75,7 @@ test("a stream whose gateway is killed is settled by the next one to what upstre
   expect(whole?.generation_id).toBe(done.headers["x-generation-id"]);
   expect(whole?.cost_nanodollars).toBe(simulator.findBilledNanodollars(whole?.generation_id ?? ""));
   await waitUntil(
-    () => second.stdout().includes("the cost of a request will not be known"),
+    () => second.stdout().includes("ledger: cost of a request is unknown"),
     "the log to say so",
   );
 }, 30_000);
@@ -144,7 +144,7 @@ test("a request that its client left is settled after a kill if its head had com
   expect(rows[1]).toMatchObject({ state: "settled", cost_source: "generation" });
   expect(rows[1]?.cost_nanodollars).toBe(simulator.findBilledNanodollars(rows[1]?.generation_id ?? ""));
   await waitUntil(
-    () => second.stdout().includes("the cost of a request will not be known"),
+    () => second.stdout().includes("ledger: cost of a request is unknown"),
     "the log to say so",
   );
 }, 30_000);

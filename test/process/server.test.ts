@@ -130,7 +130,7 @@ test("a second signal exits at once, streams or not", async () => {
   const server = runNode(SERVER, env(upstream));
   await openStream(await waitForPort(server));
   server.child.kill("SIGTERM");
-  await waitUntil(() => server.stdout().includes('"stopping"'), "the first signal to be heard");
+  await waitUntil(() => server.stdout().includes('"server: shutting down"'), "the first signal to be heard");
   server.child.kill("SIGTERM");
   expect(await server.waitForExit("the twice signalled server", 1_000)).toBe(1);
 });
@@ -164,7 +164,7 @@ test("a server whose npm died of a SIGTERM shuts down instead of holding the por
   ]);
   const port = await waitForPort(shell);
   shell.child.kill("SIGKILL");
-  await waitUntil(() => shell.stdout().includes('"stopping"'), "the server to notice");
+  await waitUntil(() => shell.stdout().includes('"server: shutting down"'), "the server to notice");
   const refused = async (): Promise<boolean> => {
     const client = new RawClient(port);
     await client.waitForEnd("a connection", 100).catch(() => undefined);

@@ -11,7 +11,7 @@ const FAR_MORE_THAN_BUFFERS_HOLD = 64 * 1_048_576;
 
 afterEach(() => void vi.useRealTimers());
 
-/** A caller, and the response that it is being given. */
+/** A client, and the server's response to it. */
 async function beginAnswer(version = "1.1"): Promise<{ client: RawClient; response: ServerResponse }> {
   const { promise, resolve } = Promise.withResolvers<ServerResponse>();
   const server = createServer((_, answer) => resolve(answer)).listen(0, "127.0.0.1");
@@ -22,7 +22,7 @@ async function beginAnswer(version = "1.1"): Promise<{ client: RawClient; respon
   return { client, response: await promise };
 }
 
-test("a caller that does not read keeps a connection that is broken off for five seconds and no longer", async () => {
+test("closes the connection of an aborted response after 5 s when the client does not read", async () => {
   const { client, response } = await beginAnswer();
   client.socket.pause();
   response.write(Buffer.alloc(FAR_MORE_THAN_BUFFERS_HOLD));
@@ -35,7 +35,7 @@ test("a caller that does not read keeps a connection that is broken off for five
   expect(response.socket?.destroyed ?? true).toBe(true);
 });
 
-test("a connection that has ended is not waited for any longer", async () => {
+test("stops its timer when the connection of an aborted response closes", async () => {
   const { client, response } = await beginAnswer();
   response.write("a");
   const closed = Promise.all([once(client.socket, "close"), once(response.req.socket, "close")]);
@@ -48,16 +48,16 @@ test("a connection that has ended is not waited for any longer", async () => {
   expect(client.readResponse()?.complete).toBe(false);
 });
 
-test("a caller of HTTP/1.0 gets what was written, nothing more, and a reset", async () => {
+test("sends the written bytes to an HTTP/1.0 client, nothing more, and resets the connection", async () => {
   const { client, response } = await beginAnswer("1.0");
   response.write("a");
   await waitUntil(() => client.readResponse()?.body.length === 1, "the first byte");
   abortResponse(response, "b");
-  expect((await client.waitForEnd("the broken answer"))?.body.toString()).toBe("ab");
+  expect((await client.waitForEnd("the aborted response"))?.body.toString()).toBe("ab");
   expect(client.error).toBe("ECONNRESET");
 });
 
-test("an answer whose connection is gone is dropped without a word", async () => {
+test("writes nothing to a response whose connection is closed", async () => {
   const { response } = await beginAnswer();
   response.write("a");
   response.socket?.destroy();
@@ -73,7 +73,7 @@ test.each([
   ["shutting_down", 503],
   ["upstream_timeout", 504],
 ] as const)(
-  "the last event of a stream that %s ends has a number as its code, and the word as the reason",
+  "the error event for %s has a number as its code, and the reason in metadata.reason",
   (reason, code) => {
     expect(formatErrorEvent(new GatewayError(reason, "Why."))).toBe(
       `data: {"error":{"message":"Why.","type":"upstream_error","param":null,"code":${code},"metadata":{"reason":"${reason}"}}}\n\n`,

@@ -15,7 +15,7 @@ import { waitUntil } from "../support/wait.ts";
 const EVENT = 'data: {"choices":[{"delta":{"content":"né"}}]}\n\n';
 const DONE = "data: [DONE]\n\n";
 
-/** Asks for a stream from an upstream that does this. */
+/** Requests a stream from an upstream that runs this script. */
 async function startStreamFrom(script: Script, env: Record<string, string> = {}) {
   const upstream = await startScriptedUpstream(script);
   const gateway = await startTestGateway(upstream.baseUrl, env);
@@ -34,13 +34,13 @@ const sending =
 test.each([
   ["a reset", DONE, (socket) => void setTimeout(() => socket.resetAndDestroy(), 50)],
   ["an end without the last chunk", DONE, (socket) => socket.end()],
-  ["a chunk size that is none", DONE, (socket) => socket.write("zz\r\n")],
-  ["a reset, without the optional space", "data:[DONE]\n\n", (socket) => socket.end()],
-  ["a reset behind CRLF", "data: [DONE]\r\n\r\n", (socket) => socket.end()],
-  ["a reset behind a comment", `${DONE}: bye\n\n`, (socket) => socket.end()],
-  ["a reset before the blank line", "data: [DONE]\n", (socket) => socket.end()],
+  ["an invalid chunk size", DONE, (socket) => socket.write("zz\r\n")],
+  ["an end, without the optional space", "data:[DONE]\n\n", (socket) => socket.end()],
+  ["an end after CRLF", "data: [DONE]\r\n\r\n", (socket) => socket.end()],
+  ["an end after a comment", `${DONE}: bye\n\n`, (socket) => socket.end()],
+  ["an end before the blank line", "data: [DONE]\n", (socket) => socket.end()],
 ] as [string, string, Script][])(
-  "a stream that has said [DONE] is whole in spite of %s",
+  "relays a stream that has sent [DONE] as complete in spite of %s",
   async (_, done, breaks) => {
     const { gateway, client } = await startStreamFrom(sending(EVENT + done, breaks));
     expect((await client.waitForResponse("the stream")).body.toString()).toBe(EVENT + done);
@@ -51,7 +51,7 @@ test.each([
 );
 
 test.each(["data: [DONE", 'data: {"text":"data: [DONE]"}\n\n', 'data: {"text":"\\ndata: [DONE]\\n\\n'])(
-  "a stream that breaks off behind %j is not whole",
+  "aborts a stream that ends after %j",
   async (end) => {
     const { gateway, client } = await startStreamFrom(sending(EVENT + end, (socket) => socket.end()));
     expect((await client.waitForEnd("the broken stream"))?.complete).toBe(false);
@@ -59,7 +59,7 @@ test.each(["data: [DONE", 'data: {"text":"data: [DONE]"}\n\n', 'data: {"text":"\
   },
 );
 
-test("an error event before [DONE] is logged as upstream's, in spite of a reset behind it", async () => {
+test("logs an error event before [DONE] as an upstream error, in spite of a reset after it", async () => {
   const error = 'data: {"error": {"code": 502, "message": "provider gone"}, "choices": []}\n\n';
   const { gateway, client } = await startStreamFrom(sending(error + DONE, (socket) => socket.end()));
   expect((await client.waitForResponse("the stream")).body.toString()).toBe(error + DONE);
@@ -69,7 +69,7 @@ test("an error event before [DONE] is logged as upstream's, in spite of a reset 
 test.each([
   ["in one chunk", [DONE]],
   ["in pieces", ["data: [DO", "NE]", "\n", "\n"]],
-])("ends a stream soon when upstream falls silent behind a [DONE] that came %s", async (_, pieces) => {
+])("ends a stream soon when upstream falls silent after a [DONE] that came %s", async (_, pieces) => {
   const { upstream, gateway, client } = await startStreamFrom((socket) => {
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)]));
     pieces.forEach((piece, index) => void setTimeout(() => socket.write(formatChunk(piece)), 20 * index));
@@ -79,7 +79,7 @@ test.each([
   await waitUntil(() => upstream.open.size === 0, "upstream's connection to be closed");
 });
 
-test("waits for the blank line behind [DONE], which makes it an event", async () => {
+test("waits for the blank line after [DONE] before it ends a stream", async () => {
   const { client } = await startStreamFrom((socket) => {
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(`${EVENT}data: [DONE]\n`)]));
     setTimeout(() => socket.write(Buffer.concat([formatChunk("\n"), Buffer.from(LAST_CHUNK)])), 1_500);
@@ -93,7 +93,7 @@ test("relays what arrived while the event loop was too busy to read it", async (
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT + DONE)]));
   });
   await waitUntil(() => client.readResponse()?.body.includes(DONE), "[DONE]");
-  // Behind an immediate the event loop runs timers before it reads.
+  // After an immediate, the event loop runs timers before it reads.
   await new Promise(setImmediate);
   for (const socket of upstream.open)
     socket.write(Buffer.concat([formatChunk(comment), Buffer.from(LAST_CHUNK)]));
@@ -102,7 +102,7 @@ test("relays what arrived while the event loop was too busy to read it", async (
   expect((await client.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE + comment);
 });
 
-test("relays what comes behind [DONE] for as long as it comes", async () => {
+test("relays everything that upstream sends after [DONE]", async () => {
   const comment = ": still here\n\n";
   const { client } = await startStreamFrom((socket) => {
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT + DONE)]));
@@ -112,7 +112,7 @@ test("relays what comes behind [DONE] for as long as it comes", async () => {
   expect((await client.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE + comment + comment);
 });
 
-test("a stream that has said [DONE] ends cleanly when the gateway stops", async () => {
+test("ends a stream that has sent [DONE] cleanly when the gateway shuts down", async () => {
   const { gateway, client } = await startStreamFrom(sending(EVENT + DONE, () => {}));
   await waitUntil(() => client.readResponse()?.body.includes(DONE), "[DONE]");
   await gateway.stop({ delayMs: 0, graceMs: 0 });
@@ -122,19 +122,19 @@ test("a stream that has said [DONE] ends cleanly when the gateway stops", async 
 test.each([
   ["text/event-stream", EVENT + DONE],
   ["application/json", "{}"],
-])("trusts the framing of an encoded %s, which cannot be read", async (type, text) => {
+])("relays an encoded response of type %s as complete if its framing is complete", async (type, text) => {
   const encoded = gzipSync(text);
   const { gateway, client } = await startStreamFrom((socket) => {
     socket.write(`HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\ncontent-encoding: gzip\r\n\r\n`);
     socket.end(encoded);
   });
-  const response = await client.waitForResponse("the encoded answer");
+  const response = await client.waitForResponse("the encoded response");
   expect([response.headers["content-encoding"], response.body]).toEqual(["gzip", encoded]);
-  const log = await gateway.waitForRequestLog("the encoded answer");
+  const log = await gateway.waitForRequestLog("the encoded response");
   expect([log["outcome"], log["incomplete"]]).toEqual(["complete", undefined]);
 });
 
-test("reads an answer whose Content-Encoding says identity, or nothing", async () => {
+test("inspects a response whose Content-Encoding is identity or empty", async () => {
   const { gateway, client } = await startStreamFrom((socket) => {
     const headers = "content-type: text/event-stream\r\ncontent-encoding: Identity\r\ncontent-encoding:";
     socket.end(`HTTP/1.1 200 OK\r\n${headers}\r\n\r\n${EVENT}`);
@@ -143,7 +143,7 @@ test("reads an answer whose Content-Encoding says identity, or nothing", async (
   expect(await gateway.waitForRequestLog("the stream")).toMatchObject({ error: "upstream_disconnected" });
 });
 
-test("adds no event to an encoded stream that breaks off", async () => {
+test("adds no error event to an encoded stream that upstream aborts", async () => {
   const encoded = gzipSync(EVENT);
   const { client } = await startStreamFrom((socket) => {
     socket.write(formatChunkedHead({ "content-type": "text/event-stream", "content-encoding": "gzip" }));
@@ -155,7 +155,7 @@ test("adds no event to an encoded stream that breaks off", async () => {
 });
 
 test.each([`${EVENT}data:[DONE]`, `${EVENT}data: [DONE]\n\n: bye\n\n`, `${EVENT}data: [DONE]\r\n\r\n`])(
-  "a stream that its connection delimits is whole when it ends with %j",
+  "relays a stream that the end of the connection delimits as complete when it ends with %j",
   async (body) => {
     const { client } = await startStreamFrom((socket) =>
       socket.end(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n${body}`),

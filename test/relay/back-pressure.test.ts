@@ -11,10 +11,10 @@ import {
 import { waitUntil } from "../support/wait.ts";
 
 const PIECE = Buffer.alloc(65_536, 0x61);
-/** What the socket buffers of both connections and the gateway may hold between them. */
+/** Upper bound of the bytes in the socket buffers of both connections and in the gateway. */
 const FEW_MEGABYTES = 16 * 1_048_576;
 
-/** Writes as fast as it is taken; `written` tells how much upstream could get rid of. */
+/** Writes as fast as the connection accepts data. @param written counts the bytes that upstream has written. */
 function flood(written: { bytes: number }): Script {
   return (socket) => {
     socket.write(formatChunkedHead());
@@ -29,7 +29,7 @@ function flood(written: { bytes: number }): Script {
   };
 }
 
-test("a caller that stops reading stops upstream within a few megabytes, and is served on when it reads again", async () => {
+test("pauses upstream within a few megabytes when the client stops reading, and resumes it when the client reads again", async () => {
   const written = { bytes: 0 };
   const upstream = await startScriptedUpstream(flood(written));
   const gateway = await startTestGateway(upstream.baseUrl);
@@ -42,25 +42,29 @@ test("a caller that stops reading stops upstream within a few megabytes, and is 
     const still = written.bytes === last;
     last = written.bytes;
     return new Promise<boolean>((resolve) => setTimeout(() => resolve(still && written.bytes === last), 200));
-  }, "upstream to stand still");
+  }, "upstream to be paused");
   const before = client.received.length;
   expect(written.bytes - before).toBeLessThan(FEW_MEGABYTES);
   client.socket.resume();
-  await waitUntil(() => client.received.length > before + 2 * FEW_MEGABYTES, "the stream to go on", 10_000);
+  await waitUntil(
+    () => client.received.length > before + 2 * FEW_MEGABYTES,
+    "the stream to continue",
+    10_000,
+  );
 });
 
-test("a caller that takes nothing for the stall time is let go, and upstream with it", async () => {
+test("aborts the request when the client reads nothing for CLIENT_STALL_TIMEOUT_MS", async () => {
   const upstream = await startScriptedUpstream(flood({ bytes: 0 }));
   const gateway = await startTestGateway(upstream.baseUrl, { CLIENT_STALL_TIMEOUT_MS: "300" });
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
   client.socket.pause();
   await waitUntil(() => upstream.seen.length === 1, "the request at upstream");
-  await waitUntil(() => upstream.open.size === 0, "upstream to be let go");
-  expect(await gateway.waitForRequestLog("the stalled caller")).toMatchObject({ outcome: "client_gone" });
+  await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
+  expect(await gateway.waitForRequestLog("the stalled client")).toMatchObject({ outcome: "client_gone" });
 });
 
-test("a long silence of upstream's does not count as a stall of the caller", async () => {
+test("does not count a long silence of upstream as a stall of the client", async () => {
   const upstream = await startScriptedUpstream((socket) => {
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk("data: 1\n\n")]));
     setTimeout(
@@ -76,7 +80,7 @@ test("a long silence of upstream's does not count as a stall of the caller", asy
   );
 });
 
-test("the head and each byte of the body arrive when they came, not later", async () => {
+test("relays the head and each byte of the body as soon as they arrive", async () => {
   const upstream = await startScriptedUpstream((socket) => {
     socket.write(formatChunkedHead({ "content-type": "application/json" }));
     setTimeout(() => socket.write(formatChunk("\n         \n")), 150);
@@ -88,7 +92,7 @@ test("the head and each byte of the body arrive when they came, not later", asyn
   expect(head.body.length).toBe(0);
   await waitUntil(
     () => client.readResponse()?.body.toString() === "\n         \n",
-    "the whitespace that keeps the call alive",
+    "the keep-alive whitespace",
     1_000,
   );
 });

@@ -25,7 +25,7 @@ async function relayBroken(script: Script, env: Record<string, string> = {}): Pr
   const gateway = await startTestGateway(upstream.baseUrl, env);
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
-  return { gateway, client, response: await client.waitForEnd("the broken answer") };
+  return { gateway, client, response: await client.waitForEnd("the aborted response") };
 }
 
 interface LastEvent {
@@ -42,9 +42,9 @@ function lastEvent(response: RawResponse | undefined): LastEvent {
 test.each([
   ["a reset", (socket) => void setTimeout(() => socket.resetAndDestroy(), 30)],
   ["an end without the last chunk", (socket) => socket.end()],
-  ["a chunk size that is none", (socket) => socket.write("zz\r\n")],
+  ["an invalid chunk size", (socket) => socket.write("zz\r\n")],
 ] as [string, Script][])(
-  "at an event boundary, %s is told by one error event and a connection without its last chunk",
+  "at an event boundary, sends one error event and aborts the response after %s",
   async (_, breaks: Script) => {
     const { response, gateway } = await relayBroken((socket, request) => {
       socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)]));
@@ -59,7 +59,7 @@ test.each([
   },
 );
 
-test("in the middle of an event nothing is added, so that half an event never becomes a whole one", async () => {
+test("adds nothing to a stream that breaks within an event, so that the partial event stays invalid", async () => {
   const half = EVENT + EVENT.slice(0, 20);
   const { response } = await relayBroken((socket) => {
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(half)]));
@@ -69,7 +69,7 @@ test("in the middle of an event nothing is added, so that half an event never be
   expect(response?.complete).toBe(false);
 });
 
-test("a stream that falls silent is told as a timeout and upstream's connection is let go", async () => {
+test("sends a timeout error event and aborts the upstream request when a stream falls silent", async () => {
   const started = performance.now();
   const { response } = await relayBroken(
     (socket) => socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)])),
@@ -81,7 +81,7 @@ test("a stream that falls silent is told as a timeout and upstream's connection 
   expect(performance.now() - started).toBeLessThan(3_000);
 });
 
-test("a body that only the end of the connection delimits is broken off when it has no [DONE]", async () => {
+test("aborts a stream that the end of the connection delimits when it has no [DONE]", async () => {
   const head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
   const { response } = await relayBroken((socket) => {
     socket.write(head + EVENT);
@@ -91,7 +91,7 @@ test("a body that only the end of the connection delimits is broken off when it 
   expect(response?.complete).toBe(false);
 });
 
-test("a body that only the end of the connection delimits ends cleanly after [DONE]", async () => {
+test("ends a stream that the end of the connection delimits cleanly after [DONE]", async () => {
   const upstream = await startScriptedUpstream((socket) => {
     socket.end(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n${EVENT}${DONE}`);
   });
@@ -101,7 +101,7 @@ test("a body that only the end of the connection delimits ends cleanly after [DO
   expect((await client.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
 });
 
-test("a clean end without [DONE] is passed on as it is and marked in the log", async () => {
+test("relays a clean end without [DONE] unchanged and logs the response as incomplete", async () => {
   const upstream = await startScriptedUpstream((socket) => {
     socket.write(
       Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT), Buffer.from(LAST_CHUNK)]),
@@ -118,7 +118,7 @@ test("a clean end without [DONE] is passed on as it is and marked in the log", a
 });
 
 test.each(["chunked", "with a length", "delimited by the connection"])(
-  "a JSON answer that is cut (%s) ends in a broken connection",
+  "aborts a truncated JSON response (%s)",
   async (framing) => {
     const heads: Record<string, string> = {
       chunked: formatChunkedHead({ "content-type": "application/json" }),
@@ -135,7 +135,7 @@ test.each(["chunked", "with a length", "delimited by the connection"])(
   },
 );
 
-test("a caller of HTTP/1.0, for whom the end of the connection is the end of the body, sees a reset", async () => {
+test("resets the connection of an HTTP/1.0 client, because a normal close would mark the response as complete", async () => {
   const upstream = await startScriptedUpstream((socket) => {
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)]));
     setTimeout(() => socket.resetAndDestroy(), 50);
@@ -146,13 +146,13 @@ test("a caller of HTTP/1.0, for whom the end of the connection is the end of the
   client.send(
     `POST ${CHAT_PATH} HTTP/1.0\r\nhost: gateway\r\ncontent-type: application/json\r\nauthorization: ${AUTHORIZATION.authorization}\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   );
-  const response = await client.waitForEnd("the answer in HTTP/1.0");
+  const response = await client.waitForEnd("the HTTP/1.0 response");
   expect(response?.headers["transfer-encoding"]).toBeUndefined();
   expect(response?.body.toString().startsWith(EVENT)).toBe(true);
   expect(client.error).toBe("ECONNRESET");
 });
 
-test("an error that upstream sends in its stream passes untouched and is logged as upstream's", async () => {
+test("relays an error event of upstream unchanged and logs it as an upstream error", async () => {
   const answer = `${EVENT}data: {"id":"gen-1","error":{"code":502,"message":"provider gone"},"choices":[]}\n\n${DONE}`;
   const upstream = await startScriptedUpstream((socket) => {
     socket.write(

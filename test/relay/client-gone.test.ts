@@ -13,7 +13,7 @@ import { waitUntil } from "../support/wait.ts";
 const ABORT_DEADLINE_MS = 250;
 const EVENT = 'data: {"choices":[]}\n\n';
 
-/** Waits until upstream has no connection left and says how long that took. */
+/** Waits until upstream has no connection left. @returns how long that took, in ms. */
 async function aborted(upstream: ScriptedUpstream, label: string): Promise<number> {
   const started = performance.now();
   await waitUntil(() => upstream.open.size === 0, `abort of ${label} at upstream`);
@@ -21,11 +21,11 @@ async function aborted(upstream: ScriptedUpstream, label: string): Promise<numbe
 }
 
 test.each([
-  ["a streamed call before upstream's head", true, false],
-  ["a plain call before upstream's head", false, false],
-  ["a stream that is running", true, true],
-  ["a plain answer that has begun", false, true],
-])("a caller who leaves %s aborts it upstream within 250 ms", async (label, stream, begun) => {
+  ["a streamed request before upstream's head", true, false],
+  ["a plain request before upstream's head", false, false],
+  ["a stream in the middle", true, true],
+  ["a plain response in the middle", false, true],
+])("aborts the upstream request within 250 ms when the client leaves %s", async (label, stream, begun) => {
   const type = stream ? "text/event-stream" : "application/json";
   const upstream = await startScriptedUpstream((socket) => {
     if (begun)
@@ -54,7 +54,7 @@ test.each([
   );
 });
 
-test("two hundred callers who leave at once are all aborted within 250 ms", async () => {
+test("aborts 200 upstream requests within 250 ms when 200 clients disconnect at once", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)])),
   );
@@ -70,7 +70,7 @@ test("two hundred callers who leave at once are all aborted within 250 ms", asyn
   );
 });
 
-test("a caller who leaves while its body is still coming is never heard of upstream", async () => {
+test("sends nothing upstream when the client disconnects before its body is complete", async () => {
   const upstream = await startScriptedUpstream(() => {});
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
@@ -78,14 +78,14 @@ test("a caller who leaves while its body is still coming is never heard of upstr
     `POST ${CHAT_PATH} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n` +
       `authorization: ${AUTHORIZATION.authorization}\r\ncontent-length: 1000\r\n\r\n`,
   );
-  await waitUntil(() => client.received.includes("100 Continue"), "leave to send the body");
+  await waitUntil(() => client.received.includes("100 Continue"), "100 Continue");
   client.send('{"model":');
   client.socket.resetAndDestroy();
   expect(await gateway.waitForRequestLog("the upload")).toMatchObject({ outcome: "client_gone", status: 0 });
   expect(upstream.connections).toBe(0);
 });
 
-test("requests pipelined behind a stream are let go with it", async () => {
+test("aborts the requests pipelined after a stream together with the stream", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)])),
   );
@@ -98,5 +98,5 @@ test("requests pipelined behind a stream are let go with it", async () => {
   expect(await aborted(upstream, "the pipelined requests")).toBeLessThan(ABORT_DEADLINE_MS);
   const next = new RawClient(gateway.port);
   for (let sent = 0; sent < 3; sent++) next.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
-  expect((await waitUntil(() => next.readResponse(), "a stream after them")).status).toBe(200);
+  expect((await waitUntil(() => next.readResponse(), "the next stream")).status).toBe(200);
 });

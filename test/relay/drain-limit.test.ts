@@ -19,7 +19,7 @@ const HEAD = { "content-type": "text/event-stream", "x-generation-id": "gen-1" }
 const BEGINNING = Buffer.concat([Buffer.from(formatChunkedHead(HEAD)), formatChunk(EVENT)]);
 
 test.each(["before the head", "in the middle"])(
-  "a caller with a key that drains who leaves %s pays what the answer says at its end",
+  "records the cost that the end of the response states when a client whose key drains disconnects %s",
   async (when) => {
     const held: (() => void)[] = [];
     const { gateway, secret, upstream } = await startMeteredGateway((socket) => {
@@ -32,8 +32,8 @@ test.each(["before the head", "in the middle"])(
       "the request",
     );
     client.socket.resetAndDestroy();
-    await waitUntil(() => client.isClosed, "the caller to leave");
-    // Only that nothing is aborted: a gateway that has noticed would have closed the connection.
+    await waitUntil(() => client.isClosed, "the client to disconnect");
+    // This shows only that nothing is aborted: a gateway that has noticed the disconnect would have closed the connection.
     await gateway.call(secret, { method: "GET", path: "/openai/v1/key", body: "" });
     expect(upstream.open.size).toBe(1);
     for (const finish of held) finish();
@@ -49,7 +49,7 @@ test.each(["before the head", "in the middle"])(
   },
 );
 
-test("a caller who leaves while upstream waits for it has the rest read on", async () => {
+test("drains the response when the client disconnects while upstream is paused", async () => {
   const megabyte = formatChunk(`: ${"x".repeat(1_048_576)}\n\n`);
   const { gateway, secret } = await startMeteredGateway((socket) => {
     socket.write(formatChunkedHead(HEAD));
@@ -59,14 +59,14 @@ test("a caller who leaves while upstream waits for it has the rest read on", asy
   const client = sendStream(gateway.port, secret);
   await waitUntil(() => client.readResponse(), "the head");
   client.socket.pause();
-  // Until the buffers between them are full, which they are when no more comes in.
+  // The buffers between client and gateway are full when no more bytes arrive.
   let before = -1;
   await waitUntil(() => {
     const now = client.socket.bytesRead;
-    const stands = now === before;
+    const isFull = now === before;
     before = now;
-    return stands;
-  }, "the caller to be full");
+    return isFull;
+  }, "the buffers to be full");
   client.socket.resetAndDestroy();
   expect(await waitForRow(gateway)).toMatchObject({ state: "settled", cost_nanodollars: 500_000_000 });
 });
@@ -74,7 +74,7 @@ test("a caller who leaves while upstream waits for it has the rest read on", asy
 test.each([
   ["time", { DISCONNECT_DRAIN_MS: "100" }],
   ["bytes", { DISCONNECT_DRAIN_BYTES: "100000" }],
-])("what is read on is bounded in %s: then upstream is let go, and the bill is asked for", async (_, env) => {
+])("aborts upstream when draining reaches the limit in %s, and leaves the cost pending", async (_, env) => {
   const { gateway, secret, upstream } = await startMeteredGateway((socket) => {
     socket.write(BEGINNING);
     const timer = setInterval(() => socket.write(formatChunk(`: ${"x".repeat(10_000)}\n\n`)), 5);
@@ -83,7 +83,7 @@ test.each([
   const client = sendStream(gateway.port, secret);
   await waitUntil(() => client.readResponse()?.body.length, "the stream to begin");
   client.socket.destroy();
-  await waitUntil(() => upstream.open.size === 0, "upstream to be let go");
+  await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
   expect(await waitForRow(gateway)).toMatchObject({
     state: "pending",
     outcome: "client_gone",
@@ -91,7 +91,7 @@ test.each([
   });
 });
 
-test("an answer that is read on keeps its place until its end, and gives it back once", async () => {
+test("counts a drained response as in flight until its end, and releases its place once", async () => {
   const held: (() => void)[] = [];
   const { gateway, secret } = await startMeteredGateway(
     (socket) => {
@@ -103,32 +103,32 @@ test("an answer that is read on keeps its place until its end, and gives it back
   const client = sendStream(gateway.port, secret);
   await waitUntil(() => client.readResponse()?.body.length, "the stream to begin");
   client.socket.destroy();
-  await waitUntil(() => client.isClosed, "the caller to leave");
+  await waitUntil(() => client.isClosed, "the client to disconnect");
   const turnedAway = sendStream(gateway.port, secret);
   expect((await waitUntil(() => turnedAway.readResponse(), "the refusal")).status).toBe(503);
   for (const finish of held) finish();
   const next = await waitUntil(async () => {
-    const one = sendStream(gateway.port, secret);
-    const response = await waitUntil(() => one.readResponse(), "an answer");
-    return response.status === 200 ? one : undefined;
+    const client = sendStream(gateway.port, secret);
+    const response = await waitUntil(() => client.readResponse(), "a response");
+    return response.status === 200 ? client : undefined;
   }, "the free place");
   const another = sendStream(gateway.port, secret);
   expect((await waitUntil(() => another.readResponse(), "the refusal")).status).toBe(503);
   next.socket.destroy();
 });
 
-test("a gateway that stops breaks off what it reads on, and leaves its bill to be asked for", async () => {
+test("aborts a drained response at shutdown, and leaves its cost pending", async () => {
   const { gateway, secret, upstream } = await startMeteredGateway((socket) => socket.write(BEGINNING));
   const client = sendStream(gateway.port, secret);
   await waitUntil(() => client.readResponse()?.body.length, "the stream to begin");
   client.socket.destroy();
-  await waitUntil(() => client.isClosed, "the caller to leave");
+  await waitUntil(() => client.isClosed, "the client to disconnect");
   await gateway.stop();
   expect(upstream.open.size).toBe(0);
   expect(await waitForRow(gateway)).toMatchObject({ state: "pending", generation_id: "gen-1" });
 });
 
-test("an upstream that breaks while it is read on leaves its bill to be asked for", async () => {
+test("leaves the cost pending when upstream disconnects while its response is drained", async () => {
   const held: (() => void)[] = [];
   const { gateway, secret } = await startMeteredGateway((socket) => {
     socket.write(BEGINNING);
@@ -137,12 +137,12 @@ test("an upstream that breaks while it is read on leaves its bill to be asked fo
   const client = sendStream(gateway.port, secret);
   await waitUntil(() => client.readResponse()?.body.length, "the stream to begin");
   client.socket.destroy();
-  await waitUntil(() => client.isClosed, "the caller to leave");
+  await waitUntil(() => client.isClosed, "the client to disconnect");
   for (const abort of held) abort();
   expect(await waitForRow(gateway)).toMatchObject({ state: "pending", outcome: "client_gone" });
 });
 
-test("with a key that cancels, and with one that drains, the ledger says what upstream billed", async () => {
+test("records the cost that upstream billed, both for a key that cancels and for one that drains", async () => {
   const simulator = await startSimulator({ generationDelayMs: 50 });
   onTestFinished(() => simulator.close());
   const gateway = await startKeyedGateway(simulator.baseUrl);

@@ -14,7 +14,7 @@ import {
 const JSON_TYPE = { "content-type": "application/json" };
 const STREAM_TYPE = { "content-type": "text/event-stream; charset=utf-8" };
 
-/** A gateway in front of an upstream that answers with these bytes and then ends the connection. */
+/** Starts a gateway in front of an upstream that sends these bytes and then ends the connection. */
 async function gatewayTo(bytes: string | Buffer) {
   const upstream = await startScriptedUpstream((socket) => socket.end(bytes));
   return startTestGateway(upstream.baseUrl);
@@ -24,23 +24,23 @@ const untilClosed = (body: string, type = "application/json"): string =>
   `HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\n\r\n${body}`;
 
 test.each(["{}", "[1]\r\n", `{"a":"${"b".repeat(300)}"}`, `{"a":1}${" \n".repeat(20)}`])(
-  "an answer that the connection delimits is whole when it ends as JSON ends: %j",
+  "relays a response that the end of the connection delimits as complete when it ends like a JSON value: %j",
   async (body) => {
     const gateway = await gatewayTo(untilClosed(body));
     expect((await sendRequest(gateway.port)).body.toString()).toBe(body);
-    expect(await gateway.waitForRequestLog("the answer")).toMatchObject({ outcome: "complete" });
+    expect(await gateway.waitForRequestLog("the response")).toMatchObject({ outcome: "complete" });
   },
 );
 
 test.each(['{"a":"b"', '{"a":{},', '{"a":[]x', "{} x", `{}${"x".repeat(100)}`])(
-  "an answer that the connection delimits is broken off when it ends otherwise: %j",
+  "aborts a response that the end of the connection delimits when it does not end like a JSON value: %j",
   async (body) => {
     const gateway = await gatewayTo(untilClosed(body));
     const client = new RawClient(gateway.port);
     client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
-    const response = await client.waitForEnd("the broken answer");
+    const response = await client.waitForEnd("the aborted response");
     expect([response?.complete, response?.body.toString()]).toEqual([false, body]);
-    expect(await gateway.waitForRequestLog("the broken answer")).toMatchObject({
+    expect(await gateway.waitForRequestLog("the aborted response")).toMatchObject({
       outcome: "upstream_error",
       error: "upstream_disconnected",
       incomplete: true,
@@ -49,7 +49,7 @@ test.each(['{"a":"b"', '{"a":{},', '{"a":[]x', "{} x", `{}${"x".repeat(100)}`])(
 );
 
 test.each(["identity", "gzip", "chunked, gzip"])(
-  "breaks off a document that is cut short when its last transfer coding is not chunked: %s",
+  "aborts a truncated document when its last transfer coding is not chunked: %s",
   async (coding) => {
     const head = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: ${coding}\r\n\r\n`;
     const gateway = await gatewayTo(`${head}{"id":"gen-1","usage":{"cost":1}`);
@@ -63,7 +63,7 @@ test.each(["identity", "gzip", "chunked, gzip"])(
   },
 );
 
-test("a long JSON document that the connection delimits is broken off wherever it is cut, and else complete", async () => {
+test("aborts a long JSON document that the end of the connection delimits wherever it is truncated, and only then", async () => {
   const inner = { a: [{ b: {} }, [[]]], "}": '\\"}', usage: { prompt_tokens: 1, cost: 0 } };
   const document = Buffer.from(
     JSON.stringify({ id: "gen-1", pad: "x".repeat(70_000), inner, list: [inner] }),
@@ -98,15 +98,18 @@ test.each([
       Buffer.from(LAST_CHUNK),
     ]),
   ],
-])("an answer with %s is whole when its framing says so, whatever it says", async (_, bytes) => {
-  const gateway = await gatewayTo(bytes);
-  expect((await sendRequest(gateway.port)).body.toString()).toBe('"text"');
-  const log = await gateway.waitForRequestLog("the answer");
-  expect(log).toMatchObject({ outcome: "complete", bytes_out: 6 });
-  expect(log["incomplete"] ?? false).toBe(false);
-});
+])(
+  "relays a response with %s as complete when its framing is complete, whatever its body",
+  async (_, bytes) => {
+    const gateway = await gatewayTo(bytes);
+    expect((await sendRequest(gateway.port)).body.toString()).toBe('"text"');
+    const log = await gateway.waitForRequestLog("the response");
+    expect(log).toMatchObject({ outcome: "complete", bytes_out: 6 });
+    expect(log["incomplete"] ?? false).toBe(false);
+  },
+);
 
-test("a stream whose type has parameters is a stream, and not incomplete when it has said [DONE]", async () => {
+test("recognizes a stream whose content type has parameters, and its [DONE]", async () => {
   const gateway = await gatewayTo(formatResponse(200, STREAM_TYPE, "data: 1\n\ndata: [DONE]\n\n"));
   const { headers } = await sendRequest(gateway.port);
   expect(headers).toMatchObject({ "cache-control": "no-cache" });
@@ -115,7 +118,7 @@ test("a stream whose type has parameters is a stream, and not incomplete when it
   expect(log["incomplete"] ?? false).toBe(false);
 });
 
-test("a stream that the connection ends before [DONE] says so to its reader", async () => {
+test("sends an error event when the connection ends a stream before [DONE]", async () => {
   const gateway = await gatewayTo(untilClosed("data: 1\n\n", "text/event-stream"));
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
@@ -125,7 +128,7 @@ test("a stream that the connection ends before [DONE] says so to its reader", as
   );
 });
 
-test("upstream's own cache-control stays, and an answer that is no stream gets none", async () => {
+test("keeps upstream's cache-control, and adds none to a response that is not a stream", async () => {
   const own = { ...STREAM_TYPE, "cache-control": "no-store" };
   const stream = await gatewayTo(formatResponse(200, own, "data: [DONE]\n\n"));
   expect((await sendRequest(stream.port)).headers["cache-control"]).toBe("no-store");
@@ -133,7 +136,7 @@ test("upstream's own cache-control stays, and an answer that is no stream gets n
   expect((await sendRequest(plain.port)).headers["cache-control"]).toBeUndefined();
 });
 
-test("an answer of status 200 that is an error is logged as upstream's, and one that only quotes the word is not", async () => {
+test("logs a 200 whose body is an error as an upstream error, but not a body that only quotes the word", async () => {
   const failed = await gatewayTo(formatResponse(200, JSON_TYPE, '{"id":"gen-1","error":{"code":502}}'));
   await sendRequest(failed.port);
   expect(await failed.waitForRequestLog("the error")).toMatchObject({
@@ -148,7 +151,7 @@ test("an answer of status 200 that is an error is logged as upstream's, and one 
 });
 
 test.each([400, 500])(
-  "an answer of status %i is logged as upstream's error, whatever its body says",
+  "logs a response of status %i as an upstream error, whatever its body",
   async (status) => {
     const gateway = await gatewayTo(formatResponse(status, { "content-type": "text/plain" }, "no"));
     expect((await sendRequest(gateway.port)).body.toString()).toBe("no");
@@ -157,9 +160,9 @@ test.each([400, 500])(
 );
 
 test.each([
-  [128, "is logged"],
-  [129, "is not, for half of it would be that of nothing"],
-])("a generation's id of %i characters %s", async (length) => {
+  ["logs", 128],
+  ["does not log", 129],
+])("%s a generation id of %i characters", async (_, length) => {
   const id = "g".repeat(length);
   const gateway = await gatewayTo(formatResponse(200, { ...JSON_TYPE, "x-generation-id": id }, "{}"));
   const { headers } = await sendRequest(gateway.port);

@@ -13,7 +13,7 @@ import { sendRequest } from "../support/send-request.ts";
 import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { startTestGateway } from "../support/gateway.ts";
 
-test("requests reach upstream bit for bit but for the prefix of their models", async () => {
+test("sends requests upstream byte for byte except for the prefixes of their models", async () => {
   expect(await findChangedRequests(REQUESTS)).toEqual([]);
 });
 
@@ -21,11 +21,11 @@ test.each([
   ["in one write", cutNowhere],
   ["byte by byte", cutIntoBytes],
   ["in pieces that end anywhere", cutAtRandom],
-])("answers that come %s reach the caller bit for bit", async (_, writing) => {
+])("relays responses that arrive %s byte for byte", async (_, writing) => {
   expect(await findChangedResponses(RESPONSES, writing)).toEqual([]);
 });
 
-test("what upstream says of a wrong key reaches the caller whose key it is", async () => {
+test("relays upstream's error about a wrong key to the client that sent the key", async () => {
   const contentType = "application/json";
   const body = Buffer.from('{"error":{"message":"User not found.","code":401}}');
   const answer = { name: "a wrong key", status: 401, contentType, body };
@@ -33,7 +33,7 @@ test("what upstream says of a wrong key reaches the caller whose key it is", asy
 });
 
 test.each([403, 502, 520])(
-  "a web page of status %i becomes an error of that status that API clients can read",
+  "replaces a web page of status %i with a JSON error of the same status",
   async (status) => {
     const page = formatResponse(status, { "content-type": PAGE.contentType, "retry-after": "7" }, PAGE.body);
     const upstream = await startScriptedUpstream((socket) => void socket.write(page));

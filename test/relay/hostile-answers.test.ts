@@ -2,8 +2,8 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { cutIntoPieces, inspectResponse } from "../support/inspect-response.ts";
 
-// Upstream repeats JSON of the client's in places of its own: `debug.echo_upstream_body`, `error.metadata.raw`, tool
-// schemas, `openrouter_metadata`. Whatever is in it, the bill, the id and the model are upstream's.
+// Upstream repeats the client's JSON in some fields: `debug.echo_upstream_body`, `error.metadata.raw`, tool schemas,
+// `openrouter_metadata`. Whatever these contain, the gateway must read the usage, id and model that upstream itself states.
 
 const ID = "gen-1760000000-AbCdEfGhIjKlMnOpQrSt";
 const BILL = { prompt_tokens: 1_000, completion_tokens: 500, total_tokens: 1_500, cost: 0.5 };
@@ -13,7 +13,7 @@ const HEAD = { id: ID, provider: "Prov", model: "a/b" };
 const STREAM = { contentType: "text/event-stream", status: 200 };
 const JSON_ANSWER = { contentType: "application/json", status: 200 };
 
-/** Something that a client would like to be read as upstream's own. */
+/** Content that a client wants the gateway to take for upstream's own. */
 const bait = fc.constantFrom<unknown>(
   { usage: FORGED, id: "gen-forged", model: "x/cheap", provider: "Forged", error: { code: 502 } },
   { usage: FORGED },
@@ -27,7 +27,7 @@ const bait = fc.constantFrom<unknown>(
   "}}]}",
   '"usage"',
 );
-/** It, at any depth, among other things. */
+/** The bait at any depth, among other values. */
 const nested = fc
   .tuple(
     bait,
@@ -39,7 +39,7 @@ const nested = fc
       value,
     ),
   );
-/** Fields of upstream's in which a client's JSON can be. */
+/** Fields of upstream's response that can contain a client's JSON. */
 const fields = fc.dictionary(
   fc.constantFrom("debug", "openrouter_metadata", "choices", "error_details", "x", "system_fingerprint"),
   nested,
@@ -54,10 +54,10 @@ const spacing = fc.constantFrom(undefined, 1);
 
 const event = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`;
 
-describe("a stream that repeats JSON of the client's", () => {
+describe("a stream that repeats the client's JSON", () => {
   const echoes = fc.array(fc.tuple(fields, padding), { minLength: 1, maxLength: 4 });
 
-  test("is billed what the last top-level usage says, wherever the echo is and however the stream is split", () => {
+  test("has the usage of its last top-level usage field, wherever the echo is and however the stream is split", () => {
     fc.assert(
       fc.property(echoes, echoes, fields, sizes, (before, after, beside, pieces) => {
         const bytes = Buffer.from(
@@ -82,7 +82,7 @@ describe("a stream that repeats JSON of the client's", () => {
     );
   });
 
-  test("has no usage and no end before upstream has stated them, wherever the client leaves", () => {
+  test("has no usage and no end until upstream has sent them, wherever the client disconnects", () => {
     fc.assert(
       fc.property(echoes, fields, sizes, fc.nat(), (before, last, pieces, cut) => {
         const usage = event({ ...last, ...HEAD, usage: BILL });
@@ -103,8 +103,8 @@ describe("a stream that repeats JSON of the client's", () => {
   });
 });
 
-describe("a JSON answer that repeats JSON of the client's", () => {
-  test("is billed what its own usage says, wherever that is", () => {
+describe("a JSON response that repeats the client's JSON", () => {
+  test("has the usage of its own usage field, wherever that is", () => {
     fc.assert(
       fc.property(
         fc.tuple(fields, fields, padding),
@@ -130,7 +130,7 @@ describe("a JSON answer that repeats JSON of the client's", () => {
     );
   });
 
-  test("has no usage if it states none, or is not complete", () => {
+  test("has no usage if it states none or is truncated", () => {
     fc.assert(
       fc.property(fields, padding, sizes, fc.nat(), (echo, pad, pieces, cut) => {
         const none = Buffer.from(JSON.stringify({ ...HEAD, ...echo, pad }));
@@ -140,7 +140,7 @@ describe("a JSON answer that repeats JSON of the client's", () => {
         expect(
           inspectResponse(JSON_ANSWER, cutIntoPieces(part, pieces), { ended: false }).usage,
         ).toBeUndefined();
-        // The end of the connection ends the body, so upstream's clean end says nothing.
+        // The end of the connection delimits the body, so a clean end does not prove that the body is complete.
         const { usage } = inspectResponse(JSON_ANSWER, cutIntoPieces(part, pieces), { headers: {} });
         expect(usage).toBeUndefined();
       }),
@@ -149,8 +149,8 @@ describe("a JSON answer that repeats JSON of the client's", () => {
   });
 });
 
-describe("the id of a generation whose head does not state it", () => {
-  test("is known as soon as the field of the first event is complete", () => {
+describe("the generation id of a response without an X-Generation-Id header", () => {
+  test("is known as soon as the id field of the first event is complete", () => {
     const bytes = Buffer.from(`: OPENROUTER PROCESSING\n\n${event({ ...HEAD, choices: [] })}`);
     const known = bytes.indexOf(",") + 1;
     for (let end = 0; end <= bytes.length; end++) {
@@ -162,7 +162,7 @@ describe("the id of a generation whose head does not state it", () => {
     }
   });
 
-  test("is known as soon as the field of a JSON answer is complete", () => {
+  test("is known as soon as the id field of a JSON response is complete", () => {
     const bytes = Buffer.from(`\n         \n{"id":"${ID}","model":"a/b","choices":[`);
     const known = bytes.indexOf(",") + 1;
     for (let end = 0; end <= bytes.length; end++) {
@@ -184,14 +184,14 @@ describe("the id of a generation whose head does not state it", () => {
     },
   );
 
-  test("the id of the head comes before that of the body", () => {
+  test("takes the id of the X-Generation-Id header before that of the body", () => {
     const headers = { "x-generation-id": "gen-head" };
     const { generationId } = inspectResponse(STREAM, [Buffer.from(event(HEAD))], { headers });
     expect(generationId).toBe("gen-head");
   });
 });
 
-test("an error at the top level is an error, however it is written and wherever it is", () => {
+test("finds an error at the top level, however it is written and wherever it is", () => {
   const error = { code: 502, message: "Provider disconnected", metadata: { raw: "x".repeat(50_000) } };
   for (const space of [undefined, 1]) {
     const text = JSON.stringify({ error, id: ID }, null, space);

@@ -13,10 +13,10 @@ const USAGE =
   'data: {"id":"gen-1","model":"a/b","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"cost":0.5}}\n\n';
 const REST = Buffer.concat([formatChunk(USAGE), formatChunk("data: [DONE]\n\n"), Buffer.from(LAST_CHUNK)]);
 
-/** What a client that left before the head leaves behind. */
+/** Fields of the record of a request whose client left before the head. */
 const LEFT = { outcome: "client_gone", status: 0, first_byte_ms: null, bytes_out: 0 };
 
-/** Starts a gateway in front of an upstream that holds its answers. */
+/** Starts a gateway in front of an upstream that holds its responses. */
 async function startHeld(env: Record<string, string> = {}) {
   const held: Socket[] = [];
   return { held, ...(await startMeteredGateway((socket) => void held.push(socket), env)) };
@@ -26,7 +26,7 @@ type Held = Awaited<ReturnType<typeof startHeld>>;
 type Leave = (socket: Socket) => void;
 const reset: Leave = (socket) => void socket.resetAndDestroy();
 
-/** Asks, and leaves when the request has arrived upstream. */
+/** Sends a request, and leaves when it has arrived upstream. */
 async function askAndLeave({ gateway, held }: Held, secret = gateway.caller, leave = reset): Promise<void> {
   const before = held.length;
   const client = sendStream(gateway.port, secret);
@@ -36,8 +36,8 @@ async function askAndLeave({ gateway, held }: Held, secret = gateway.caller, lea
 }
 
 async function gatewayNotices(gateway: KeyedGateway, client: RawClient): Promise<void> {
-  await waitUntil(() => client.isClosed, "the client to leave");
-  // Whatever the gateway does about a closed connection it has done when it answers the next request.
+  await waitUntil(() => client.isClosed, "the client to disconnect");
+  // The gateway has handled the closed connection when it answers the next request.
   await gateway.call(gateway.caller, { method: "GET", path: "/openai/v1/key", body: "" });
 }
 
@@ -96,7 +96,7 @@ test("keeps every pipelined request until its head when the client leaves before
   );
 });
 
-test("answers garbage behind a request that waits for its head with 400, and still learns the request's generation", async () => {
+test("answers 400 to garbage after a request that waits for its head, and still learns the request's generation id", async () => {
   const { gateway, held, upstream } = await startHeld();
   const client = sendStream(gateway.port, gateway.caller);
   await waitUntil(() => held.length === 1, "the request at upstream");
@@ -114,7 +114,7 @@ test("answers garbage behind a request that waits for its head with 400, and sti
   });
 });
 
-test("reads an answer to its end for a key that drains when its head comes later than DISCONNECT_DRAIN_MS", async () => {
+test("drains a response for a key that drains when its head comes later than DISCONNECT_DRAIN_MS", async () => {
   const running = await startHeld({ DISCONNECT_DRAIN_MS: "1" });
   await askAndLeave(running, running.secret);
   running.held[0]?.write(Buffer.concat([Buffer.from(HEAD), REST]));
@@ -144,8 +144,8 @@ test.each([400, 404, 429, 500, 503])(
 
 test.each<[string, Record<string, string>, (socket: Socket | undefined) => void]>([
   ["never answers within DISCONNECT_HEAD_WAIT_MS", { DISCONNECT_HEAD_WAIT_MS: "200" }, () => {}],
-  ["breaks off before its head", {}, (socket) => void socket?.resetAndDestroy()],
-  ["may not be waited for", { DISCONNECT_HEAD_WAIT_MS: "0" }, () => {}],
+  ["disconnects before its head", {}, (socket) => void socket?.resetAndDestroy()],
+  ["must not be waited for", { DISCONNECT_HEAD_WAIT_MS: "0" }, () => {}],
   ["answers with 504", {}, (socket) => void socket?.write(formatChunkedHead(JSON_TYPE, 504))],
   [
     "answers with a page",
@@ -168,10 +168,10 @@ test.each<[string, Record<string, string>, (socket: Socket | undefined) => void]
   answer(running.held[0]);
   await waitUntil(() => running.upstream.open.size === 0, "the abort at upstream");
   expect(await waitForRow(running.gateway)).toMatchObject({ ...LEFT, state: "unknown", generation_id: null });
-  expect(running.gateway.readLog()).toContain("the cost of a request will not be known");
+  expect(running.gateway.readLog()).toContain("ledger: cost of a request is unknown");
 });
 
-test("waits for the head with a key that drains even when DISCONNECT_HEAD_WAIT_MS is 0", async () => {
+test("waits for the head for a key that drains even when DISCONNECT_HEAD_WAIT_MS is 0", async () => {
   const running = await startHeld({ DISCONNECT_HEAD_WAIT_MS: "0" });
   await askAndLeave(running, running.secret);
   expect(running.upstream.open.size).toBe(1);
@@ -179,9 +179,9 @@ test("waits for the head with a key that drains even when DISCONNECT_HEAD_WAIT_M
   expect(await waitForRow(running.gateway)).toMatchObject({ state: "settled", cost_source: "stream" });
 });
 
-test("forgets a request that was not sent yet when the client leaves, and charges nothing", async () => {
+test("drops a request that has not been sent yet when the client leaves, and charges nothing", async () => {
   const connections: Socket[] = [];
-  // Takes connections and never answers their TLS handshake.
+  // Accepts connections and never answers the TLS handshake.
   const silent = createServer((socket) => void connections.push(socket));
   silent.listen(0, "127.0.0.1");
   onTestFinished(() => {
@@ -199,7 +199,7 @@ test("forgets a request that was not sent yet when the client leaves, and charge
   expect(await waitForRow(gateway)).toMatchObject({ ...LEFT, ...settled });
 });
 
-test("counts a request that waits for its head among those in flight until the head has come", async () => {
+test("counts a request that waits for its head as in flight until the head arrives", async () => {
   const running = await startHeld({ MAX_IN_FLIGHT: "1" });
   await askAndLeave(running);
   expect((await running.gateway.call(running.gateway.caller)).status).toBe(503);
@@ -209,7 +209,7 @@ test("counts a request that waits for its head among those in flight until the h
   expect(running.held.length).toBe(2);
 });
 
-test("ends a request that waits for its head when the gateway's grace time is over", async () => {
+test("ends a request that waits for its head when the gateway's grace period is over", async () => {
   const running = await startHeld();
   await askAndLeave(running);
   await waitFor(running.gateway.stop(), "the gateway to stop");
@@ -217,7 +217,7 @@ test("ends a request that waits for its head when the gateway's grace time is ov
   expect(await waitForRow(running.gateway)).toMatchObject({ ...LEFT, state: "unknown" });
 });
 
-test("learns the generation of an answer whose client reads nothing of it", async () => {
+test("learns the generation id of a response that its client does not read", async () => {
   const { gateway, upstream } = await startMeteredGateway(
     (socket) => {
       socket.write(HEAD);

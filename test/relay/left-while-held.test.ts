@@ -21,7 +21,7 @@ const OPTIONS = {
   responseLimitBytes: Infinity,
 };
 
-/** A request whose account has begun. @param response what differs from a response of which nothing was written. */
+/** Begins the record of a request. @param response overrides fields of a response that has not been written to. */
 async function beginAccount(response: { headersSent?: boolean } = {}) {
   const { recorder, journal, rows } = await startRecorder();
   const raw = { headersSent: false, writableFinished: false, on: () => {}, ...response };
@@ -34,7 +34,7 @@ async function beginAccount(response: { headersSent?: boolean } = {}) {
   return { context, relay: new Relay(request, reply, OPTIONS), journal, rows };
 }
 
-/** A request that has been sent, and whose client leaves in the turn in which the head arrives. */
+/** Sends a request whose client leaves in the same turn of the event loop in which the head arrives. */
 async function leaveWithHead(answer: (handler: Dispatcher.DispatchHandler, controller: Controller) => void) {
   const { context, relay, journal, rows } = await beginAccount();
   const abort = vi.fn<() => void>();
@@ -57,7 +57,7 @@ async function leaveWithHead(answer: (handler: Dispatcher.DispatchHandler, contr
 
 type Controller = Dispatcher.DispatchController;
 
-test("aborts at once when the client leaves while a head with its generation is being written to the journal", async () => {
+test("aborts at once when the client leaves while a head with a generation id is being written to the journal", async () => {
   const { row, journal, abort } = await leaveWithHead((handler, controller) =>
     handler.onResponseStart?.(controller, 200, { ...HEADERS, "x-generation-id": "gen-7" }),
   );
@@ -75,7 +75,7 @@ test("charges nothing when the client leaves while the head of a refusal is bein
   expect(await row).toMatchObject({ state: "settled", outcome: "client_gone", cost_nanodollars: 0 });
 });
 
-test("reads an answer without an id that came with the head when the client leaves while both are held back", async () => {
+test("takes the cost from a buffered response without an id when the client leaves before the journal has its head", async () => {
   const { row } = await leaveWithHead((handler, controller) => {
     handler.onResponseStart?.(controller, 200, HEADERS);
     handler.onResponseData?.(controller, Buffer.from(WHOLE));
@@ -88,7 +88,7 @@ test("reads an answer without an id that came with the head when the client leav
   });
 });
 
-test("sends nothing when the client was answered with an error while its request was written to the journal", async () => {
+test("sends nothing upstream when the client has received an error while its request was written to the journal", async () => {
   const { relay } = await beginAccount({ headersSent: true });
   const send = vi.fn<Parameters<Relay["start"]>[0]>();
   relay.start(send);

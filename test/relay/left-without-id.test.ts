@@ -5,7 +5,7 @@ import { formatChunk, formatChunkedHead, LAST_CHUNK } from "../support/scripted-
 import { waitUntil } from "../support/wait.ts";
 import { waitForRow, startMeteredGateway, sendStream } from "../support/metered-gateway.ts";
 
-// An answer without an X-Generation-Id header.
+// A response head without an X-Generation-Id header.
 const HEAD = formatChunkedHead();
 const EVENT = 'data: {"id":"gen-1","model":"a/b","choices":[]}\n\n';
 const COMMENT = formatChunk(": OPENROUTER PROCESSING\n\n");
@@ -13,12 +13,12 @@ const USAGE =
   'data: {"model":"a/b","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"cost":0.5}}\n\n';
 const REST = Buffer.concat([formatChunk(USAGE), formatChunk("data: [DONE]\n\n"), Buffer.from(LAST_CHUNK)]);
 
-/** Asks, and leaves before the head or, if the head has been sent, after its first bytes. */
+/** Sends a request, and leaves before the head or, if the head has been sent, after its first bytes. */
 async function askAndLeave(gateway: KeyedGateway, secret: string, left: () => unknown): Promise<void> {
   const client = sendStream(gateway.port, secret);
-  await waitUntil(() => client.readResponse()?.body.length ?? left(), "the moment to leave");
+  await waitUntil(() => client.readResponse()?.body.length ?? left(), "the moment to disconnect");
   client.socket.resetAndDestroy();
-  await waitUntil(() => client.isClosed, "the client to leave");
+  await waitUntil(() => client.isClosed, "the client to disconnect");
   await gateway.call(gateway.caller, { method: "GET", path: "/openai/v1/key", body: "" });
 }
 
@@ -32,10 +32,10 @@ const PLAIN = {
 test.each([
   ["a stream", "before the head", STREAMED],
   ["a stream", "in the middle", STREAMED],
-  ["a plain answer", "before the head", PLAIN],
-  ["a plain answer", "in the middle", PLAIN],
+  ["a plain response", "before the head", PLAIN],
+  ["a plain response", "in the middle", PLAIN],
 ])(
-  "reads %s without an id in its head until its body names one when the client left %s",
+  "reads %s without an X-Generation-Id header until its body states the id when the client left %s",
   async (_, when, { head, filler, names }) => {
     const held: Socket[] = [];
     const { gateway, upstream } = await startMeteredGateway((socket) => {
@@ -56,7 +56,7 @@ test.each([
   },
 );
 
-test("reads no more than 64 KiB of an answer that never names its generation", async () => {
+test("reads at most 64 KiB of a response that never states its generation id", async () => {
   const { gateway, upstream } = await startMeteredGateway((socket) => {
     const timer = setInterval(() => socket.write(formatChunk(`: ${"x".repeat(10_000)}\n\n`)), 2);
     socket.on("close", () => clearInterval(timer));
@@ -65,11 +65,11 @@ test("reads no more than 64 KiB of an answer that never names its generation", a
   await askAndLeave(gateway, gateway.caller, () => false);
   await waitUntil(() => upstream.open.size === 0, "the abort at upstream");
   expect(await waitForRow(gateway)).toMatchObject({ state: "unknown", outcome: "client_gone" });
-  expect(gateway.readLog()).toContain("the cost of a request will not be known");
+  expect(gateway.readLog()).toContain("ledger: cost of a request is unknown");
 });
 
 test.each(["cancel", "drain"])(
-  "takes the cost from an answer that ends without naming its generation for a key whose policy is %s",
+  "takes the cost from a response that ends without a generation id, for a key whose policy is %s",
   async (policy) => {
     const held: Socket[] = [];
     const { gateway, secret } = await startMeteredGateway((socket) => void held.push(socket));

@@ -20,14 +20,15 @@ test.each([
   [403, undefined],
   [502, "application/xhtml+xml"],
   [599, JSON_TYPE],
-])("an answer of status %i and type %s is relayed", (status, type) => {
+])("relays a response of status %i and type %s", (status, type) => {
   expect(refused(status, type)).toBeUndefined();
 });
 
 const NO_ANSWER =
-  "OpenRouter answered with something that is neither JSON nor an event stream; the request may have been billed.";
-const REDIRECT = "OpenRouter answered with a redirect, which the gateway does not follow.";
-const NO_STATUS = "OpenRouter answered with a status that is not HTTP.";
+  "OpenRouter's response is neither JSON nor an event stream; the request may have been billed.";
+const REDIRECT =
+  "OpenRouter responded with a redirect, which the gateway does not follow; the operator should check OPENROUTER_BASE_URL.";
+const NO_STATUS = "OpenRouter responded with the invalid status 600.";
 
 test.each([
   [200, undefined, NO_ANSWER],
@@ -39,11 +40,11 @@ test.each([
   [300, JSON_TYPE, REDIRECT],
   [399, "text/event-stream", REDIRECT],
   [600, JSON_TYPE, NO_STATUS],
-])("an answer of status %i and type %s is refused, and the caller is told why", (status, type, message) => {
+])("rejects a response of status %i and type %s with the reason in the message", (status, type, message) => {
   expect(refused(status, type)).toMatchObject({ code: "upstream_bad_response", status: 502, message });
 });
 
-test("a wrong key is the operator's to mend when it is the gateway's, and the caller's when it is theirs", () => {
+test("a 401 of upstream is the operator's to fix when the key is the gateway's, and the client's when it sent its own", () => {
   expect(refused(401, JSON_TYPE)).toMatchObject({
     code: "upstream_auth_failed",
     message: "OpenRouter rejected the gateway's own key; the operator has to set a valid OPENROUTER_API_KEY.",
@@ -53,24 +54,25 @@ test("a wrong key is the operator's to mend when it is the gateway's, and the ca
 });
 
 test.each(["text/html", "Text/HTML; charset=UTF-8"])(
-  "a page (%s) of the edge keeps only its status and retry-after",
+  "keeps only status and retry-after of a web page (%s) from OpenRouter's edge",
   (type) => {
     const error = refused(400, type);
     expect(error).toMatchObject({
       code: "upstream_error",
       status: 400,
-      message: "OpenRouter's edge answered with status 400 and a web page.",
+      message: "OpenRouter's edge responded with status 400 and a web page.",
     });
     expect(error?.headers).toStrictEqual({});
     expect(refused(429, type, true, "30")?.headers).toEqual({ "retry-after": "30" });
     expect(refused(503, type, true, "30")).toMatchObject({
-      message: "OpenRouter's edge answered with status 503 and a web page; the request may have been billed.",
+      message:
+        "OpenRouter's edge responded with status 503 and a web page; the request may have been billed.",
       headers: { "retry-after": "30", "x-should-retry": "false" },
     });
   },
 );
 
-test("a page of the edge forbids a retry unless its status proves that OpenRouter executed nothing", () => {
+test("forbids a retry after a web page unless its status proves that OpenRouter executed nothing", () => {
   const statuses = [400, 402, 403, 404, 408, 413, 429, 499, 500, 501, 502, 503, 504, 520, 521, 522, 523, 524];
   const forbidden = [...statuses, 525, 526, 527, 529, 530, 599].filter(
     (status) => refused(status, "text/html")?.headers["x-should-retry"] === "false",

@@ -21,7 +21,7 @@ const SIZES = fc.array(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ mi
   maxLength: 12,
 });
 
-describe("Reading finds the same however an answer is split", () => {
+describe("The inspector finds the same however a response is split", () => {
   test.each(RESPONSES.map((answer) => [answer.name, answer] as const))("%s", (_, answer) => {
     const whole = inspectResponse(answer, [answer.body]);
     fc.assert(
@@ -45,9 +45,9 @@ test.each([
   ["images", USAGE, true],
   ["nothing but white space", undefined, true],
 ])(
-  "Reading finds usage, model and provider of %s, and whether it is complete",
+  "The inspector finds usage, model and provider of %s, and whether it is complete",
   (name, usage, isResponseComplete) => {
-    const answer = RESPONSES.find((one) => one.name === name) as ResponseFixture;
+    const answer = RESPONSES.find((fixture) => fixture.name === name) as ResponseFixture;
     const found = inspectResponse(answer, [answer.body], {
       ended: answer.contentType === "application/json",
     });
@@ -58,7 +58,7 @@ test.each([
   },
 );
 
-test("Reading finds the model after any keep-alive white space, wherever a piece ends", () => {
+test("The inspector finds the model after any amount of keep-alive white space, wherever a piece ends", () => {
   const json = '{"id":"gen-1","model":"a/b","choices":[]}';
   for (const spaces of [0, 1, 1_000, 1_024, 5_000])
     for (let cut = 0; cut <= json.length; cut++) {
@@ -69,7 +69,7 @@ test("Reading finds the model after any keep-alive white space, wherever a piece
     }
 });
 
-test("Reading does not keep an endless answer", () => {
+test("The inspector does not keep an endless response in memory", () => {
   const answer = { contentType: "application/json", status: 200 };
   const piece = Buffer.from(`"${"x".repeat(65_534)}"`);
   const before = process.memoryUsage().arrayBuffers;

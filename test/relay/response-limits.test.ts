@@ -95,7 +95,7 @@ test("a request without a response head within the total timeout gets a 504 that
   expect(upstream.seen).toHaveLength(1);
 });
 
-test("a stream that has said [DONE] ends cleanly when it exceeds a bound", async () => {
+test("a stream that has sent [DONE] ends cleanly when it exceeds a limit", async () => {
   const done = formatChunk(`${EVENT}data: [DONE]\n\n`);
   for (const [piece, env] of [
     [": waiting\n\n", TOTAL],
@@ -114,7 +114,7 @@ test("a stream that has said [DONE] ends cleanly when it exceeds a bound", async
   }
 });
 
-test("a stream that is complete before the total timeout leaves its connection and later requests alone", async () => {
+test("a stream that is complete before the total timeout does not affect its connection or later requests", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(
       Buffer.concat([Buffer.from(WITH_ID), formatChunk(`${EVENT}data: [DONE]\n\n`), Buffer.from(LAST_CHUNK)]),
@@ -126,7 +126,7 @@ test("a stream that is complete before the total timeout leaves its connection a
   expect(gateway.logs.filter(({ error }) => error !== undefined)).toEqual([]);
 });
 
-test("a stream that exceeds the size limit ends with an error event behind no more than the limit", async () => {
+test("a stream that exceeds the size limit ends with an error event after at most the limit", async () => {
   const { response, log } = await endOf(flood(WITH_ID, EVENT), LIMIT);
   expect(reasonOf(response)).toMatchObject({ code: 502, metadata: { reason: "response_too_large" } });
   const relayed = response?.body.subarray(0, response.body.lastIndexOf("data: "));
@@ -135,7 +135,7 @@ test("a stream that exceeds the size limit ends with an error event behind no mo
   expect(log).toMatchObject({ outcome: "upstream_error", error: "response_too_large", incomplete: true });
 });
 
-test("a response that is as long as the size limit is complete", async () => {
+test("a response of exactly the size limit is complete", async () => {
   const body = `"${"x".repeat(99_998)}"`;
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(Buffer.concat([Buffer.from(JSON_HEAD), formatChunk(body), Buffer.from(LAST_CHUNK)])),
@@ -155,7 +155,7 @@ test.each([
     { RESPONSE_LIMIT_BYTES: "1" },
   ],
   ["exceeds the size limit", "a usage before its end", flood(WITH_ID, USAGE), LIMIT],
-])("a stream that %s with %s is pending, and not drained, in the ledger", async (_, __, script, env) => {
+])("a stream that %s with %s is pending in the ledger, and is not drained", async (_, __, script, env) => {
   const { gateway, upstream, secret } = await startMeteredGateway(script, env);
   const client = sendStream(gateway.port, secret);
   await client.waitForEnd("the stream", 10_000);
@@ -179,7 +179,7 @@ test("a document that exceeds the size limit while its head is written to the jo
   await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
 });
 
-test("a page is not read for its id much longer than the total timeout, for a key that drains", async () => {
+test("a web page is read for its id only until the total timeout, even for a key that drains", async () => {
   const page = drip(formatChunkedHead({ "content-type": "text/html" }), " ");
   const { gateway, upstream, secret } = await startMeteredGateway(page, {
     ...TOTAL,
@@ -190,7 +190,7 @@ test("a page is not read for its id much longer than the total timeout, for a ke
   expect(await waitForRow(gateway)).toMatchObject({ state: "unknown" });
 });
 
-test("a head that comes after the total timeout names the generation whose cost is looked up", async () => {
+test("a head that arrives after the total timeout names the generation whose cost is looked up", async () => {
   const held: Socket[] = [];
   const { gateway, upstream } = await startMeteredGateway((socket) => void held.push(socket), TOTAL);
   const response = await sendStream(gateway.port, gateway.caller).waitForResponse("the error");

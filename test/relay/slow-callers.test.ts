@@ -18,7 +18,7 @@ const HEAD = readResponseHead(200, { "content-type": "application/json", "conten
 const STREAM_HEAD = readResponseHead(200, { "content-type": "text/event-stream" });
 const STALL_MS = 200;
 
-/** A relay that has begun to answer a caller over a real connection, without a gateway around it. */
+/** Starts a relay that responds to a client over a real connection, without a gateway around it. */
 async function beginRelay(wasSent = true) {
   const { promise, resolve } = Promise.withResolvers<ServerResponse>();
   const server = createServer((_, answer) => resolve(answer)).listen(0, "127.0.0.1");
@@ -61,20 +61,20 @@ async function beginRelay(wasSent = true) {
   return { client, socket, context, call, relay, response };
 }
 
-test("the end of an answer waits for a caller that does not read no longer than the stall time", async () => {
+test("closes the connection after the stall timeout when the client does not read the end of a response", async () => {
   const { client, socket, context, call, relay } = await beginRelay();
   client.socket.pause();
   socket.write(FAR_MORE_THAN_BUFFERS_HOLD);
   relay.onHead(HEAD);
   relay.onEnd();
   expect(context.outcome).toBe("complete");
-  await waitUntil(() => socket.destroyed, "the connection to be let go");
+  await waitUntil(() => socket.destroyed, "the connection to be closed");
   relay.onClose();
   expect(context.outcome).toBe("client_gone");
   expect(call.abort).not.toHaveBeenCalled();
 });
 
-test("completes a response that the client took at once", async () => {
+test("completes a response that the client read at once", async () => {
   const { client, context, relay, response } = await beginRelay();
   relay.onHead(HEAD);
   relay.onData(Buffer.from("{}"));
@@ -94,11 +94,11 @@ test("pauses upstream once for each time the client falls behind", async () => {
     relay.onData(Buffer.from("more"));
     expect([call.pause.mock.calls.length, call.resume.mock.calls.length]).toEqual([times, times - 1]);
     client.socket.resume();
-    await waitUntil(() => call.resume.mock.calls.length === times, "upstream to go on", 10_000);
+    await waitUntil(() => call.resume.mock.calls.length === times, "upstream to be resumed", 10_000);
   }
 });
 
-test("what comes after the end changes nothing", async () => {
+test("ignores an abort after the end of a response", async () => {
   const { context, relay } = await beginRelay();
   relay.onHead(HEAD);
   relay.onEnd();
@@ -106,35 +106,38 @@ test("what comes after the end changes nothing", async () => {
   expect([context.outcome, context.errorCode, context.isIncomplete]).toEqual(["complete", undefined, false]);
 });
 
-test.each(["before", "after"])("a caller who is gone %s the head has upstream let go once", async (when) => {
-  const { context, call, relay } = await beginRelay();
-  if (when === "after") relay.onHead(HEAD);
-  relay.onClose();
-  relay.onClose();
-  expect([call.abort.mock.calls.length, context.outcome]).toEqual([1, "client_gone"]);
-});
+test.each(["before", "after"])(
+  "aborts upstream once when the client disconnects %s the head",
+  async (when) => {
+    const { context, call, relay } = await beginRelay();
+    if (when === "after") relay.onHead(HEAD);
+    relay.onClose();
+    relay.onClose();
+    expect([call.abort.mock.calls.length, context.outcome]).toEqual([1, "client_gone"]);
+  },
+);
 
-test("an answer that is cut from our side lets upstream go and says so in the log", async () => {
+test("aborts the upstream request and logs the error when the gateway aborts a response", async () => {
   const { client, context, call, relay } = await beginRelay();
   relay.onHead(STREAM_HEAD);
   relay.abort(new GatewayError("shutting_down", "The gateway is shutting down."));
   expect(call.abort).toHaveBeenCalledTimes(1);
   expect(context).toMatchObject({ outcome: "rejected", errorCode: "shutting_down", isIncomplete: true });
-  const cut = await client.waitForEnd("the cut stream");
+  const cut = await client.waitForEnd("the aborted stream");
   expect(cut?.body.toString()).toContain('"reason":"shutting_down"');
 });
 
 test.each([
   ["forbids a retry", "was", true, "false"],
   ["leaves the retry to the client", "was not", false, undefined],
-])("an error that answers a broken connection %s when the request %s sent", async (_, __, wasSent, retry) => {
+])("an error for a broken connection %s when the request %s sent upstream", async (_, __, wasSent, retry) => {
   const { client, relay } = await beginRelay(wasSent);
   relay.respondWithError(new GatewayError("request_timeout", "The request took too long to arrive."));
   const answer = await client.waitForResponse("the error");
   expect([answer.status, answer.headers["x-should-retry"]]).toEqual([408, retry]);
 });
 
-test("upstream is not asked for a caller who is gone already", async () => {
+test("sends nothing upstream when the client has already disconnected", async () => {
   const { context, call, relay } = await beginRelay();
   context.endedAt = performance.now();
   const send = vi.fn<() => typeof call>(() => call);
@@ -142,7 +145,7 @@ test("upstream is not asked for a caller who is gone already", async () => {
   expect(send).not.toHaveBeenCalled();
 });
 
-test("each retry is counted, and the time of the first byte is not that of a later one", async () => {
+test("counts each retry, and records the time of the first body byte only once", async () => {
   const { context, relay } = await beginRelay();
   relay.onRetry();
   relay.onRetry();

@@ -3,33 +3,33 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { endsWhole, openChatRequest } from "../support/chat-client.ts";
 import { createRandom } from "../support/random.ts";
 
-/** How far a request had come when it was lost. */
+/** The phase in which a request was lost. */
 type Phase = "connect" | "head" | "body";
 
-/** A request that its client lost: it saw no complete answer, or a status other than 200. */
+/** A lost request: its client received no complete response, or a status other than 200. */
 export interface Loss {
-  /** Milliseconds since the last gateway was told to stop, which names the cause as well as the error does. */
+  /** Milliseconds since the last gateway received SIGTERM, a hint at the cause. */
   readonly afterStopMs: number;
   readonly kind: string;
   readonly phase: Phase;
-  /** 0: there was no head. */
+  /** 0: no head arrived. */
   readonly status: number;
-  /** Code of the system's error, or why the answer was incomplete. */
+  /** The system's error code, or the reason why the response was incomplete. */
   readonly cause: string;
-  /** The request was sent over a connection that had served another one before. */
+  /** Whether an earlier request had used the same connection. */
   readonly reusedConnection: boolean;
 }
 
 interface Kind {
   readonly name: string;
-  /** How many in a hundred requests are of this kind. */
+  /** Percentage of requests of this kind. */
   readonly percent: number;
   readonly model: string;
   readonly stream: boolean;
   readonly promptBytes: number;
 }
 
-/** Nothing that is asked of the simulator takes as long as two seconds. */
+/** Kinds of requests. None takes the simulator two seconds. */
 const KINDS: readonly Kind[] = [
   { name: "json", percent: 35, model: "sim/ok", stream: false, promptBytes: 200 },
   { name: "slow-json", percent: 15, model: "sim/ok:delayMs=30,gapMs=5", stream: false, promptBytes: 200 },
@@ -38,14 +38,14 @@ const KINDS: readonly Kind[] = [
   { name: "long-stream", percent: 4, model: "sim/ok:gapMs=60,events=20", stream: true, promptBytes: 200 },
 ];
 const NEW_CONNECTION_PERCENT = 20;
-/** How many callers wait between an answer and their next request, so that their connections are idle. */
+/** Percentage of requests after which the client pauses, so that its connection is idle. */
 const THINKING_PERCENT = 40;
 const THINKING_MAX_MS = 40;
 const DEADLINE_MS = 60_000;
 
-/** How a load is made. */
+/** Options of a load. */
 interface LoadOptions {
-  /** Where requests go, in turn; after a refused connection to the next one. */
+  /** Ports that receive requests in turn. After a refused connection, the next one is tried. */
   readonly ports: readonly number[];
   readonly secret: string;
   readonly callers: number;
@@ -53,7 +53,7 @@ interface LoadOptions {
   readonly onLoss: (loss: Loss) => void;
 }
 
-/** Callers that make requests one after the other, of all kinds, over kept and new connections. */
+/** Clients that send requests of all kinds one after the other, over reused and new connections. */
 export class MixedLoad {
   readonly #options: LoadOptions;
   readonly #random: () => number;
@@ -62,9 +62,9 @@ export class MixedLoad {
   #stoppedAt = performance.now();
   #isStopped = false;
   #started = 0;
-  /** How many requests have ended, lost ones included. */
+  /** Number of ended requests, including lost ones. */
   requests = 0;
-  /** Connections that were refused by one of several ports. */
+  /** Number of connections that one of several ports refused. */
   refused = 0;
 
   constructor(options: LoadOptions) {
@@ -82,7 +82,7 @@ export class MixedLoad {
     this.#stoppedAt = performance.now();
   }
 
-  /** Lets every request end. */
+  /** Stops after the current requests have ended. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await Promise.all(this.#callers);
@@ -121,7 +121,7 @@ export class MixedLoad {
     for (let attempt = 0; attempt < ports.length; attempt++) {
       const port = ports[(first + attempt) % ports.length] ?? 0;
       loss = await this.#sendOnce(kind, body, { agent, port });
-      // Nothing was sent, so another gateway may have it: as a load balancer does.
+      // Nothing was sent, so another gateway may get the request, as behind a load balancer.
       if (loss?.cause !== "ECONNREFUSED" || ports.length === 1) return loss;
       this.refused += 1;
     }
@@ -163,7 +163,7 @@ export class MixedLoad {
   }
 }
 
-/** Reads an answer to its end. @returns why it is none that a client can use; undefined if it is complete. */
+/** Reads a response to its end. @returns why a client cannot use the response; undefined if it is complete. */
 async function readResponse(response: IncomingMessage, isStream: boolean): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   try {

@@ -1,4 +1,4 @@
-// `npm run sim:restarts`: two gateways are restarted in turn under load, and the requests that callers lose are counted.
+// `npm run sim:restarts`: restarts two gateways in turn under load, and counts the requests that clients lose.
 import { parseArgs } from "node:util";
 import { PROCEDURES, type Procedure, restartInTurn } from "./rolling.ts";
 

@@ -3,8 +3,8 @@ import { restartInTurn } from "./rolling.ts";
 
 const RESTARTS = 2;
 /**
- * nginx cannot see readiness. On a machine without idle CPU, a connection may wait unaccepted when its gateway stops
- * listening (docs/reliability.md).
+ * nginx does not check readiness. On a machine without idle CPU, a connection may be in the accept queue when its
+ * gateway stops listening (docs/reliability.md).
  */
 const NGINX_LOST_MAX_PART = 0.001;
 
@@ -13,7 +13,7 @@ test.each([
   { front: "HAProxy", balancer: "haproxy.cfg", lostMaxPart: 0 },
   { front: "nginx", balancer: "nginx.conf", lostMaxPart: NGINX_LOST_MAX_PART },
 ])(
-  "two gateways behind $front lose no more than $lostMaxPart of the requests while they are restarted in turn",
+  "two gateways behind $front lose no more than $lostMaxPart of the requests while they restart in turn",
   async ({ balancer, lostMaxPart }) => {
     const { requests, losses } = await restartInTurn({
       balancer,

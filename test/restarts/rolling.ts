@@ -9,45 +9,45 @@ import { findFreePort } from "../support/ports.ts";
 import { type Loss, MixedLoad } from "./load.ts";
 
 /**
- * What an operator does around each restart. `plain`: nothing. `reload`: reload nginx after it. `down`: mark the gateway as
- * `down` and reload before it, take the mark away and reload after it.
+ * The operator's steps around each restart. `plain`: none. `reload`: reload nginx afterwards. `down`: mark the gateway
+ * as `down` and reload before, remove the mark and reload afterwards.
  */
 export type Procedure = "plain" | "reload" | "down";
 
 export const PROCEDURES: readonly Procedure[] = ["plain", "reload", "down"];
 
 interface RollingRestart {
-  /** A file in `deploy/`; undefined: callers connect to the gateways themselves, and to the other one if one refuses. */
+  /** A file in `deploy/`; undefined: clients connect to the gateways, and to the other one after a refusal. */
   readonly balancer: string | undefined;
   readonly procedure: Procedure;
-  /** How many times a gateway is stopped and started, in turn. */
+  /** Number of restarts, of both gateways in turn. */
   readonly restarts: number;
   readonly callers: number;
   readonly seed: number;
-  /** What differs from the default settings, and from those that the balancer's file asks for. */
+  /** Settings that differ from the defaults and from those that the balancer's file recommends. */
   readonly env?: Readonly<Record<string, string>>;
   /** Changes the text of the balancer's file, for experiments. */
   readonly edit?: ((text: string) => string) | undefined;
 }
 
-/** What rolling restarts came to. */
+/** Results of rolling restarts. */
 interface RollingFigures {
   readonly requests: number;
   readonly lost: number;
-  /** How many requests were lost for each reason. */
+  /** Number of lost requests by cause. */
   readonly causes: Readonly<Record<string, number>>;
-  /** The first losses, whole. */
+  /** The first losses, with all details. */
   readonly losses: readonly Loss[];
-  /** The balancer's own error lines, by what they say, without addresses. */
+  /** Number of the balancer's error lines by message, without addresses. */
   readonly balancerErrors: Readonly<Record<string, number>>;
 }
 
 const SECRET = "sk-restarts-0123456789";
-/** So that a balancer that checks /readyz every half second has found a gateway before the other one leaves. */
+/** Gives a balancer that checks /readyz every half second time to find a gateway before the other one stops. */
 const SETTLE_MS = 1_500;
 const KEPT_LOSSES = 100;
 
-/** Restarts two gateways in turn under load, and counts the requests that their callers lost. */
+/** Restarts two gateways in turn under load, and counts the requests that clients lose. */
 export async function restartInTurn(plan: RollingRestart): Promise<RollingFigures> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-restarts-"));
   const simulator = await startSimulator({ keepSeen: 0 });
@@ -85,7 +85,7 @@ export async function restartInTurn(plan: RollingRestart): Promise<RollingFigure
       if (plan.procedure === "down") await balancer?.markDown(replica.port);
       load.markStop();
       const code = await replica.stop();
-      if (code !== 0) throw new Error(`the gateway on port ${replica.port} ended with ${code}`);
+      if (code !== 0) throw new Error(`the gateway on port ${replica.port} exited with ${code}`);
       await replica.start();
       if (plan.procedure !== "plain") await balancer?.reload();
     }
@@ -113,7 +113,7 @@ function environment(baseUrl: string, { balancer, env }: RollingRestart): Record
     OPENROUTER_BASE_URL: baseUrl,
     GATEWAY_API_KEYS: `restarts:${SECRET}`,
     TRUST_PROXY: "127.0.0.1",
-    // As deploy/nginx.conf says: nginx does not check /readyz, so nobody learns of the shutdown.
+    // See deploy/nginx.conf: nginx does not check /readyz, so it would not notice the shutdown.
     ...(balancer?.endsWith("nginx.conf") === true && { DRAIN_MS: "0" }),
     ...env,
   };
@@ -124,7 +124,7 @@ function describe({ kind, phase, status, cause, reusedConnection }: Loss): strin
   return `${kind} ${phase} ${status === 0 ? cause : `${status} ${cause}`} (${connection} connection)`;
 }
 
-/** Counts nginx's lines of level error and above by their text up to the first comma, without what differs. */
+/** Counts nginx's lines of level error and above by their text up to the first comma, without the variable parts. */
 function countErrors(text: string, counts: Map<string, number>): void {
   for (const [, level, message] of text.matchAll(/\[(error|crit|alert|emerg)\] [^:]*: (?:\*\d+ )?([^,\n]*)/g))
     increment(counts, `${level}: ${message?.replaceAll(/"[^"]*"/g, "...")}`);

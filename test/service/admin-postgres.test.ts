@@ -23,7 +23,7 @@ afterAll(() => postgres.close());
 
 testRequestPaging(async () => openTestDatabase(await postgres.createDatabase()));
 
-test("keys are managed, and changes are audited, over PostgreSQL", async () => {
+test("manages keys and audits changes in PostgreSQL", async () => {
   const gateway = await startKeyedGateway(UPSTREAM, { DATABASE_URL: await postgres.createDatabase() });
   const created = await gateway.callAdmin("POST", "/keys", {
     name: "bob",
@@ -52,7 +52,7 @@ test("keys are managed, and changes are audited, over PostgreSQL", async () => {
   expect((await gateway.callAdmin("GET", "/usage?by=key,model,provider,day")).body.data).toEqual([]);
 });
 
-test("while PostgreSQL is away the admin API says so with 503, and when it is back it goes on", async () => {
+test("the admin API responds with 503 while PostgreSQL is down, and recovers with it", async () => {
   const gateway = await startKeyedGateway(UPSTREAM, { DATABASE_URL: await postgres.createDatabase() });
   const paths = ["/keys", "/keys/first-admin", "/audit", "/usage", "/requests"];
   const statuses = async (): Promise<number[]> => {
@@ -68,13 +68,13 @@ test("while PostgreSQL is away the admin API says so with 503, and when it is ba
   await postgres.start();
   await waitUntil(
     async () => (await gateway.callAdmin("GET", "/keys")).status === 200,
-    "the admin API to be back",
+    "the admin API to recover",
     20_000,
   );
   expect((await gateway.callAdmin("POST", "/keys", { name: "bob" })).status).toBe(201);
 }, 60_000);
 
-test("an export to a slow reader holds no connection, and one that loses PostgreSQL is broken off", async () => {
+test("an export to a slow client holds no connection, and is aborted when PostgreSQL is lost", async () => {
   const database = await openTestDatabase(await postgres.createDatabase());
   const rows = Array.from({ length: 30_000 }, (_, index) => createSettledRow(index * 10));
   await insertRequests(database, rows);
@@ -86,11 +86,11 @@ test("an export to a slow reader holds no connection, and one that loses Postgre
     const [response] = (await once(request, "response")) as [IncomingMessage];
     return response;
   };
-  // More than there are connections to the database.
+  // The exports outnumber the connections to the database.
   const answers: IncomingMessage[] = [];
   for (let count = 0; count < 12; count++) {
     answers.push(await begin());
-    await waitUntil(() => app.lastResponse()?.writableNeedDrain, "an export to wait for its reader");
+    await waitUntil(() => app.lastResponse()?.writableNeedDrain, "an export to wait for its client");
   }
   const report = await sendRequest(app.port, { method: "GET", path: `/admin/v1/usage?${PERIOD}`, body: "" });
   expect(JSON.parse(report.body.toString()).total.requests).toBe(30_000);
@@ -102,8 +102,8 @@ test("an export to a slow reader holds no connection, and one that loses Postgre
   await postgres.start();
 }, 90_000);
 
-async function textOf(answer: IncomingMessage | undefined): Promise<string> {
+async function textOf(response: IncomingMessage | undefined): Promise<string> {
   let text = "";
-  for await (const bytes of answer?.setEncoding("utf8") ?? []) text += bytes as string;
+  for await (const bytes of response?.setEncoding("utf8") ?? []) text += bytes as string;
   return text;
 }

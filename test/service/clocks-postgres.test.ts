@@ -29,7 +29,7 @@ afterAll(() => postgres.close());
 
 const open = async () => openTestDatabase(await postgres.createDatabase());
 
-/** Makes this process' clock wrong, for the rest of the test. @returns the right time. */
+/** Skews this process's clock for the rest of the test. @returns the right time. */
 function skewClock(byMs: number): number {
   const rightAt = Date.now();
   vi.useFakeTimers({ toFake: ["Date"], now: rightAt + byMs });
@@ -38,7 +38,7 @@ function skewClock(byMs: number): number {
 }
 
 test.each(SKEWS)(
-  "a process whose clock is %s beats, claims and postpones by the server's clock",
+  "a process whose clock is %s sends heartbeats, claims and postpones by the server's clock",
   async (_, byMs) => {
     const database = await open();
     await writeRequests(database, [
@@ -56,24 +56,21 @@ test.each(SKEWS)(
   },
 );
 
-test.each(SKEWS)(
-  "a process whose clock is %s neither takes others for dead nor gives up their rows",
-  async (_, byMs) => {
-    const database = await open();
-    await heartbeat(database, "alive");
-    await writeRequests(database, [
-      createRequestRow("1", { instance: "alive", started_at: Date.now() }),
-      createRequestRow("2", { instance: "alive", generation_id: "gen-2", started_at: Date.now() }),
-    ]);
-    skewClock(byMs);
-    expect(await adoptOrphans(database, { deadAfterMs: 60_000, lostAfterMs: HOUR_MS })).toEqual([]);
-    const listed = await database.kysely.selectFrom("instances").select("id").execute();
-    expect(listed).toEqual([{ id: "alive" }]);
-    expect((await readRow(database, "2")).state).toBe("open");
-  },
-);
+test.each(SKEWS)("a process whose clock is %s takes over no rows of live instances", async (_, byMs) => {
+  const database = await open();
+  await heartbeat(database, "alive");
+  await writeRequests(database, [
+    createRequestRow("1", { instance: "alive", started_at: Date.now() }),
+    createRequestRow("2", { instance: "alive", generation_id: "gen-2", started_at: Date.now() }),
+  ]);
+  skewClock(byMs);
+  expect(await adoptOrphans(database, { deadAfterMs: 60_000, lostAfterMs: HOUR_MS })).toEqual([]);
+  const listed = await database.kysely.selectFrom("instances").select("id").execute();
+  expect(listed).toEqual([{ id: "alive" }]);
+  expect((await readRow(database, "2")).state).toBe("open");
+});
 
-test("a reconciler whose clock is 25 h ahead gives up no row after one question", async () => {
+test("gives up no row after one lookup when the reconciler's clock is 25 h ahead", async () => {
   const database = await open();
   await writeRequests(database, [createPendingRow("1")]);
   skewClock(25 * HOUR_MS);
@@ -86,7 +83,7 @@ test("a reconciler whose clock is 25 h ahead gives up no row after one question"
   ]);
 });
 
-test("a process whose clock is 400 days ahead deletes only what is old by the server's clock", async () => {
+test("deletes only rows that are old by the server's clock when the clock is 400 days ahead", async () => {
   const database = await open();
   const row = (started_at: number) =>
     createRequestRow(`${toRowIdPrefix(started_at)}x`, { state: "settled", cost_nanodollars: 1, started_at });
@@ -109,7 +106,7 @@ test("a process whose clock is 400 days ahead deletes only what is old by the se
   expect([left.map(({ started_at }) => now - started_at), ahead]).toEqual([[394 * DAY_MS, 0], []]);
 });
 
-test("a process whose clock differs from the server's is reported once", async () => {
+test("reports once that the process's clock differs from the server's", async () => {
   const database = await open();
   skewClock(25 * HOUR_MS);
   const { skews } = await startOrphanRecovery({ database });
@@ -117,7 +114,7 @@ test("a process whose clock differs from the server's is reported once", async (
   expect(Math.abs((skews[0] ?? 0) - 25 * HOUR_MS)).toBeLessThan(10_000);
 });
 
-test("the statements that run every few seconds use the index of unfinished rows", async () => {
+test("statements that run every few seconds use the index of unfinished rows", async () => {
   const database = await open();
   await sql`
     insert into requests (id, request_id, instance, key_id, key_name, stream, status, state, bytes_in, bytes_out, started_at, settle_at)

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 
-/** Opens a page in a real browser. @returns what it shows, and what it has to say about it. */
+/** Opens a page in a real browser. @returns its DOM and its console messages. */
 async function browse(url: string): Promise<{ dom: string; console: string }> {
   const options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"];
   const directory = `--user-data-dir=${createTemporaryDirectory()}`;
@@ -18,12 +18,12 @@ async function browse(url: string): Promise<{ dom: string; console: string }> {
       ? new Error("Chromium is not installed (Debian: apt-get install chromium)")
       : error;
   });
-  const said = stderr.split("\n").filter((line) => line.includes("CONSOLE"));
-  // Swagger UI puts break opportunities and zero-width spaces into long words.
-  return { dom: stdout.replaceAll(/<wbr>|\u200b/g, ""), console: said.join("\n") };
+  const messages = stderr.split("\n").filter((line) => line.includes("CONSOLE"));
+  // Swagger UI inserts <wbr> and zero-width spaces into long words.
+  return { dom: stdout.replaceAll(/<wbr>|\u200b/g, ""), console: messages.join("\n") };
 }
 
-test("the page at /docs lists the operations in a browser, and its own policy forbids it nothing", async () => {
+test("the page at /docs lists the operations in a browser without violating its content security policy", async () => {
   const { port } = await startKeyedGateway("http://127.0.0.1:9/api/v1");
   for (const path of ["/docs", "/docs/"]) {
     const page = await browse(`http://127.0.0.1:${port}${path}`);

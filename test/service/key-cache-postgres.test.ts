@@ -18,17 +18,17 @@ beforeAll(async () => {
 
 afterAll(() => postgres.close());
 
-/** A replica: a connection, a service and a cache of its own. `told` counts what the database has told of. */
+/** Starts a replica with its own connection, service and cache. `notifications` counts those of the database. */
 async function startReplica(url: string) {
   const database = await openTestDatabase(url);
   const source = createKeySource(database, url);
-  const seen = { told: 0, health: [] as boolean[] };
+  const seen = { notifications: 0, health: [] as boolean[] };
   const cache = new KeyCache({
     source: {
       ...source,
       listen: (changed) =>
         source.listen(() => {
-          seen.told++;
+          seen.notifications++;
           changed();
         }),
     },
@@ -38,8 +38,8 @@ async function startReplica(url: string) {
   await cache.start();
   onTestFinished(() => cache.stop());
   const find = async (secret: string) => cache.find(digestSecret(secret));
-  await waitUntil(() => seen.told > 0, "the replica to listen");
-  /** Finds a key until it is remembered: what is read while a change is heard of is not. */
+  await waitUntil(() => seen.notifications > 0, "the replica to listen");
+  /** Finds a key until the cache stores it. A key that is read during a change notification is not stored. */
   const remember = (secret: string) =>
     waitUntil(
       async () => (await find(secret)) && !(cache.find(digestSecret(secret)) instanceof Promise),
@@ -48,37 +48,37 @@ async function startReplica(url: string) {
   return { service: new KeyService(database), find, remember, seen };
 }
 
-test("a key that is revoked through one replica ends in the other, which the database tells of it", async () => {
+test("a key that one replica revokes is rejected by another after a notification of the database", async () => {
   const url = await postgres.createDatabase();
   const [a, b] = [await startReplica(url), await startReplica(url)];
   const { secret } = await a.service.create(newKeySchema.parse({ name: "team" }), BY);
   await b.remember(secret);
-  const before = b.seen.told;
+  const before = b.seen.notifications;
   await a.service.revoke("team", BY);
-  await waitUntil(() => b.seen.told > before, "the other replica to be told");
-  await waitUntil(async () => !(await b.find(secret)), "the key to end");
+  await waitUntil(() => b.seen.notifications > before, "the other replica to be notified");
+  await waitUntil(async () => !(await b.find(secret)), "the key to be rejected");
   expect(b.seen.health).toEqual([]);
 });
 
-test("known keys outlive a database that is killed, and changes are heard of again when it is back", async () => {
+test("known keys work while the database is down, and notifications resume when it recovers", async () => {
   const url = await postgres.createDatabase();
   const [a, b] = [await startReplica(url), await startReplica(url)];
   const { secret } = await a.service.create(newKeySchema.parse({ name: "team" }), BY);
   await b.remember(secret);
   await postgres.kill();
-  await waitUntil(() => b.seen.health.length === 1, "the failure to be told of", 10_000);
+  await waitUntil(() => b.seen.health.length === 1, "the reported failure", 10_000);
   expect(await b.find(secret)).toMatchObject({ name: "team" });
   await expect(b.find("sk-unknown")).rejects.toMatchObject({ code: "store_unavailable", status: 503 });
-  const told = b.seen.told;
+  const notifications = b.seen.notifications;
   await postgres.start();
-  await waitUntil(() => b.seen.told > told, "the replica to listen again", 20_000);
-  await waitUntil(() => b.seen.health.at(-1) === true, "its health", 10_000);
+  await waitUntil(() => b.seen.notifications > notifications, "the replica to listen again", 20_000);
+  await waitUntil(() => b.seen.health.at(-1) === true, "the cache to be healthy", 10_000);
   expect(b.seen.health).toEqual([false, true]);
   await a.service.revoke("team", BY);
-  await waitUntil(async () => !(await b.find(secret)), "the key to end");
+  await waitUntil(async () => !(await b.find(secret)), "the key to be rejected");
 }, 60_000);
 
-test("a connection that is lost between two statements of a transaction fails the transaction alone", async () => {
+test("a connection that is lost within a transaction fails only that transaction", async () => {
   const database = await openTestDatabase(await postgres.createDatabase());
   const begun = Promise.withResolvers<void>();
   const killed = Promise.withResolvers<void>();
@@ -90,11 +90,11 @@ test("a connection that is lost between two statements of a transaction fails th
   });
   await waitFor(begun.promise, "the transaction to begin");
   await postgres.kill();
-  await waitUntil(async () => !(await database.isReachable()), "the database to be gone");
+  await waitUntil(async () => !(await database.isReachable()), "the database to be unreachable");
   killed.resolve();
   await expect(transaction).rejects.toThrow(/connection|terminat/i);
   await postgres.start();
-  await waitUntil(() => database.isReachable(), "the database to answer again", 10_000);
+  await waitUntil(() => database.isReachable(), "the database to be reachable", 10_000);
 }, 30_000);
 
 keyRestoreContract(async () => openTestDatabase(await postgres.createDatabase()));

@@ -33,7 +33,7 @@ afterAll(async () => {
   await postgres.close();
 });
 
-/** A gateway whose keys need no database. */
+/** Starts a gateway whose keys need no database. */
 async function start(databaseUrl: string, dataDir = createTemporaryDirectory()) {
   const config = loadConfig({
     PORT: "0",
@@ -51,7 +51,7 @@ async function start(databaseUrl: string, dataDir = createTemporaryDirectory()) 
   return { port: Number(new URL(gateway.url).port), dataDir, stop };
 }
 
-/** Waits until there are so many rows, all of them settled to what upstream billed. */
+/** Waits for `count` settled rows, and checks that their costs are those that upstream billed. */
 async function settledRows(databaseUrl: string, count: number): Promise<RequestRow[]> {
   const database = openDatabase({ dataDir: "", databaseUrl }, () => {});
   try {
@@ -75,7 +75,7 @@ async function settledRows(databaseUrl: string, count: number): Promise<RequestR
 const refusedIn = (dataDir: string): string[] =>
   readdirSync(join(dataDir, "journal")).filter((name) => name.endsWith(".refused"));
 
-test("what is asked before the database ever answered is in it as soon as it has its tables", async () => {
+test("writes requests from before the first database connection once the tables exist", async () => {
   const url = await postgres.createDatabase();
   await postgres.kill();
   const { port, dataDir } = await start(url);
@@ -85,7 +85,7 @@ test("what is asked before the database ever answered is in it as soon as it has
   expect(refusedIn(dataDir)).toEqual([]);
 }, 60_000);
 
-test("a database that may only be read for a while, as after a failover, loses no row", async () => {
+test("loses no row while the database is read-only, as after a failover", async () => {
   const url = await postgres.createDatabase();
   const { port, dataDir } = await start(url);
   expect((await sendRequest(port)).status).toBe(200);
@@ -109,15 +109,15 @@ test("a database that may only be read for a while, as after a failover, loses n
     async () => (await sendRequest(port, { method: "GET", path: "/readyz", body: "" })).status === 503,
     "readiness to fail",
   );
-  // Not only what was new was tried, but also what was in the journal.
+  // At least three failed writes show that rows of the journal were retried too.
   const before = await rollbacks();
-  await waitUntil(async () => (await rollbacks()) >= before + 3, "more tries", 20_000);
+  await waitUntil(async () => (await rollbacks()) >= before + 3, "further write attempts", 20_000);
   await readOnly("off");
   await settledRows(url, 6);
   expect(refusedIn(dataDir)).toEqual([]);
 }, 60_000);
 
-test("a gateway that is stopped while the database is down leaves its rows to the next one", async () => {
+test("a gateway that stops while the database is down leaves its rows to the next gateway", async () => {
   const url = await postgres.createDatabase();
   const first = await start(url);
   expect((await sendRequest(first.port)).status).toBe(200);
@@ -134,7 +134,7 @@ test("a gateway that is stopped while the database is down leaves its rows to th
 
 rowFaultContract(async () => openTestDatabase(await postgres.createDatabase()));
 
-test("text that PostgreSQL does not take, or a number, is the fault of its row", async () => {
+test("an invalid text or number in PostgreSQL is an error of its row", async () => {
   const database = await openTestDatabase(await postgres.createDatabase());
   for (const fields of [{ provider: "a\0b" }, { provider: "\uD83D" }, { cost_nanodollars: 1e19 }]) {
     const row = createRequestRow("1", { state: "settled", ...fields });

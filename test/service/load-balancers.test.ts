@@ -9,7 +9,7 @@ import { RawClient } from "../support/raw-client.ts";
 import { type Script, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { waitUntil } from "../support/wait.ts";
 
-/** Two gateways behind a load balancer, in front of an upstream that holds its streams, or does what the script says. */
+/** Starts two gateways behind a load balancer. Upstream holds its streams, or follows the script. */
 async function startFleet(file: string, silence?: Script) {
   const { upstream, finish } = silence
     ? { upstream: await startScriptedUpstream(silence), finish: () => {} }
@@ -30,7 +30,7 @@ async function startFleet(file: string, silence?: Script) {
   return { upstream, finish, gateways, port, start, logged };
 }
 
-test.each(BALANCER_FILES)("with deploy/%s a stream comes as upstream sends it", async (file) => {
+test.each(BALANCER_FILES)("with deploy/%s forwards each event when upstream sends it", async (file) => {
   const { port, finish } = await startFleet(file);
   const stream = await openStream(port);
   expect(stream.readResponse()?.body.toString()).toBe(EVENT);
@@ -38,47 +38,53 @@ test.each(BALANCER_FILES)("with deploy/%s a stream comes as upstream sends it", 
   expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
 });
 
-test.each(BALANCER_FILES)("with deploy/%s a caller who leaves ends the request upstream", async (file) => {
-  const { port, upstream, logged } = await startFleet(file);
-  const stream = await openStream(port);
-  stream.socket.destroy();
-  const gone = await waitUntil(
-    () => logged().find(({ outcome }) => outcome === "client_gone"),
-    "the gateway to know",
-  );
-  await waitUntil(() => upstream.open.size === 0, "upstream to be let go");
-  expect(gone).toMatchObject({ stream: true, bytes_out: EVENT.length });
-});
-
-test.each(BALANCER_FILES)("with deploy/%s a caller may leave before the first byte", async (file) => {
-  const { port, upstream, logged } = await startFleet(file, () => {});
-  const silent = new RawClient(port);
-  silent.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
-  await waitUntil(() => upstream.seen.length === 1, "the request upstream");
-  silent.socket.destroy();
-  const gone = await waitUntil(
-    () => logged().find(({ outcome }) => outcome === "client_gone"),
-    "the gateway to know",
-  );
-  expect(gone).toMatchObject({ bytes_out: 0 });
-});
+test.each(BALANCER_FILES)(
+  "with deploy/%s aborts the upstream request when the client disconnects during a stream",
+  async (file) => {
+    const { port, upstream, logged } = await startFleet(file);
+    const stream = await openStream(port);
+    stream.socket.destroy();
+    const gone = await waitUntil(
+      () => logged().find(({ outcome }) => outcome === "client_gone"),
+      "the gateway to notice the disconnect",
+    );
+    await waitUntil(() => upstream.open.size === 0, "the upstream connection to close");
+    expect(gone).toMatchObject({ stream: true, bytes_out: EVENT.length });
+  },
+);
 
 test.each(BALANCER_FILES)(
-  "with deploy/%s a stream that upstream breaks off says so and never ends well",
+  "with deploy/%s aborts the upstream request when the client disconnects before the first byte",
+  async (file) => {
+    const { port, upstream, logged } = await startFleet(file, () => {});
+    const silent = new RawClient(port);
+    silent.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
+    await waitUntil(() => upstream.seen.length === 1, "the request at upstream");
+    silent.socket.destroy();
+    const gone = await waitUntil(
+      () => logged().find(({ outcome }) => outcome === "client_gone"),
+      "the gateway to notice the disconnect",
+    );
+    expect(gone).toMatchObject({ bytes_out: 0 });
+  },
+);
+
+test.each(BALANCER_FILES)(
+  "with deploy/%s ends a stream with an error, and incomplete, when upstream disconnects",
   async (file) => {
     const { port, upstream } = await startFleet(file);
     const stream = await openStream(port);
     for (const socket of upstream.open) socket.destroy();
-    await waitUntil(() => stream.readResponse()?.body.includes("upstream_disconnected"), "the reason");
-    // Caddy 2.6 makes a clean end of any: behind it the last event has to tell.
-    const complete = file === "Caddyfile" || (await stream.waitForEnd("the broken stream"))?.complete;
+    await waitUntil(() => stream.readResponse()?.body.includes("upstream_disconnected"), "the error event");
+    // Caddy 2.6 turns every end into a clean one. Behind Caddy, only the last event shows the error.
+    const complete = file === "Caddyfile" || (await stream.waitForEnd("the truncated stream"))?.complete;
     expect(complete).toBe(file === "Caddyfile");
     expect(stream.readResponse()?.body.toString()).not.toContain("[DONE]");
   },
 );
 
 test.each(BALANCER_FILES)(
-  "with deploy/%s the gateways are replaced one after the other and no request fails",
+  "with deploy/%s loses no request when the gateways are replaced one after the other",
   async (file) => {
     const { port, gateways, start } = await startFleet(file);
     const statuses = new Set<number | string>();
@@ -89,11 +95,15 @@ test.each(BALANCER_FILES)(
     };
     const workers = Array.from({ length: 4 }, worker);
     for (const gateway of gateways) {
-      // nginx does not check /readyz: nobody learns of the shutdown.
+      // nginx does not check /readyz, so it does not notice the shutdown.
       await gateway.stop({ delayMs: file.endsWith("nginx.conf") ? 0 : 2_000, graceMs: 5_000 });
       const next = await start(gateway.port);
-      // As whoever replaces them should: the second leaves when the first is back.
-      await waitUntil(() => next.logs.some(({ msg }) => msg === "request"), "the new one to be used", 10_000);
+      // Operators should do the same: stop the second gateway only when the first one receives requests.
+      await waitUntil(
+        () => next.logs.some(({ msg }) => msg === "request"),
+        "the new gateway to receive a request",
+        10_000,
+      );
     }
     replaced.abort();
     await Promise.all(workers);

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { type Simulator, startSimulator } from "../../tools/simulator/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { HOUR_MS, startOrphanRecovery } from "../support/orphan-recovery.ts";
+import { HOUR_MS } from "../../src/durations.ts";
+import { startOrphanRecovery } from "../support/orphan-recovery.ts";
 import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "../support/chat-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
@@ -15,9 +16,9 @@ import { waitUntil } from "../support/wait.ts";
 
 const EACH = 20;
 const STREAM = "sim/ok:gapMs=50,events=400";
-/** It never sends a head. */
+/** A model that never sends a response head. */
 const HANGING = "sim/hang";
-/** Rows of requests whose journal is safe come after 1 s at the earliest; a busy machine may take longer than 250 ms. */
+/** With a persistent journal, open rows are written after 1 s or later. A busy machine may need more than 250 ms. */
 const DEADLINE_MS = 900;
 
 let postgres: Postgres;
@@ -33,7 +34,7 @@ afterAll(async () => {
   await postgres.close();
 });
 
-/** A gateway in a process of its own, with a directory that is not said to persist. */
+/** Starts a gateway process whose directory is not declared persistent. */
 async function start(databaseUrl: string) {
   const dataDir = createTemporaryDirectory();
   const gateway = runNode("src/server.ts", {
@@ -57,7 +58,7 @@ function post(port: number, model: string): RawClient {
   return client;
 }
 
-/** Makes the requests, and the last heartbeat of the replica that is lost, older by the database's clock. */
+/** Moves requests, and the last heartbeat of the lost replica, into the past of the database's clock. */
 async function age({ kysely }: Database, ms: number): Promise<void> {
   await kysely
     .updateTable("instances")
@@ -70,19 +71,19 @@ async function age({ kysely }: Database, ms: number): Promise<void> {
     .execute();
 }
 
-test("no request in flight is missing when a replica is killed and its disk is lost", async () => {
+test("loses no request in flight when a replica is killed and its disk is lost", async () => {
   const url = await postgres.createDatabase();
   const database = await openTestDatabase(url);
   const { gateway, dataDir, port } = await start(url);
   const clients = Array.from({ length: 2 * EACH }, (_, index) => post(port, index % 2 ? HANGING : STREAM));
-  await waitUntil(() => simulator.readStats().requests === 2 * EACH, "every request at upstream");
+  await waitUntil(() => simulator.readStats().requests === 2 * EACH, "all requests at upstream");
   const open = await waitUntil(
     async () => {
       const rows = await rowsIn(database);
       const known = rows.filter((row) => row.generation_id !== null);
       return rows.length === 2 * EACH && known.length === EACH ? rows : undefined;
     },
-    "every open row, with its generation if it has one",
+    "all open rows, with their generation ids if they have one",
     DEADLINE_MS,
   );
   for (const row of open) {
@@ -93,7 +94,7 @@ test("no request in flight is missing when a replica is killed and its disk is l
   gateway.child.kill("SIGKILL");
   await gateway.waitForExit("the killed gateway");
   rmSync(dataDir, { recursive: true });
-  await waitUntil(() => clients.every((client) => client.isClosed), "the connections to break");
+  await waitUntil(() => clients.every((client) => client.isClosed), "the connections to close");
 
   const { orphanRecovery, clock, unknown } = await startOrphanRecovery({ database });
   await waitUntil(

@@ -17,7 +17,7 @@ interface TestRedis {
   readonly process: ChildProcess;
 }
 
-/** A real Redis of this test's own. */
+/** Starts a real Redis for this test. */
 async function startRedis(port?: number): Promise<TestRedis> {
   const own = port ?? (await findFreePort());
   const dir = await mkdtemp(join(tmpdir(), "sluice-redis-"));
@@ -36,13 +36,13 @@ async function startRedis(port?: number): Promise<TestRedis> {
   return { url: `redis://127.0.0.1:${own}`, process: redis };
 }
 
-const upstreamThatAnswers = () =>
+const startOkUpstream = () =>
   startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
 const READY = { method: "GET", path: "/readyz", body: "" };
 
-/** What a gateway says of its readiness. */
+/** Reads a gateway's readiness: HTTP status, status word, failing and degraded parts. */
 async function readiness(port: number): Promise<unknown[]> {
   const { status, body } = await sendRequest(port, READY);
   const { status: word, failing, degraded } = JSON.parse(body.toString()) as Record<string, unknown>;
@@ -52,9 +52,9 @@ async function readiness(port: number): Promise<unknown[]> {
 const isReady = async (port: number): Promise<boolean> => (await readiness(port))[1] === "ready";
 const WITHOUT_REDIS = [200, "degraded", [], ["redis"]];
 
-test("replicas on one Redis admit together exactly as many requests as the limit allows", async () => {
+test("replicas that share one Redis admit together exactly as many requests as the limit allows", async () => {
   const redis = await startRedis();
-  const upstream = await upstreamThatAnswers();
+  const upstream = await startOkUpstream();
   const env = { REDIS_URL: redis.url, RATE_LIMIT_MAX: "20" };
   const replicas = await Promise.all([
     startTestGateway(upstream.baseUrl, env),
@@ -62,7 +62,7 @@ test("replicas on one Redis admit together exactly as many requests as the limit
   ]);
   await waitUntil(
     async () => (await Promise.all(replicas.map(({ port }) => isReady(port)))).every(Boolean),
-    "Redis to be reached",
+    "Redis to be connected",
   );
   const answers = await Promise.all(
     Array.from({ length: 80 }, (_, index) => sendRequest(replicas[index % 2]?.port ?? 0)),
@@ -72,34 +72,34 @@ test("replicas on one Redis admit together exactly as many requests as the limit
   expect(upstream.seen.length).toBe(20);
 });
 
-test("while Redis is stopped requests go on under a limit of this process, and readiness tells the truth", async () => {
+test("while Redis hangs, counts requests in the process and reports readiness as degraded", async () => {
   const redis = await startRedis();
-  const upstream = await upstreamThatAnswers();
+  const upstream = await startOkUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, { REDIS_URL: redis.url, RATE_LIMIT_MAX: "3" });
-  await waitUntil(() => isReady(gateway.port), "Redis to be reached");
+  await waitUntil(() => isReady(gateway.port), "Redis to be connected");
   redis.process.kill("SIGSTOP");
   const started = performance.now();
   const statuses = [];
   for (let sent = 0; sent < 5; sent++) statuses.push((await sendRequest(gateway.port)).status);
   expect(statuses).toEqual([200, 200, 200, 429, 429]);
-  // Only the first of them waited for Redis; the others knew.
+  // Only the first request waited for Redis; the others knew of the failure.
   expect(performance.now() - started).toBeLessThan(400);
   expect(gateway.logs.filter(({ msg }) => String(msg).startsWith("redis")).length).toBe(1);
-  // Every replica is without it: a load balancer must go on sending requests to all of them.
+  // Every replica is without Redis, so a load balancer must keep sending requests to all of them.
   expect(await readiness(gateway.port)).toEqual(WITHOUT_REDIS);
   redis.process.kill("SIGCONT");
-  await waitUntil(() => isReady(gateway.port), "Redis to be back");
+  await waitUntil(() => isReady(gateway.port), "Redis to be reconnected");
 });
 
-test("callers who leave while Redis is asked take no place from those who stay", async () => {
+test("clients that disconnect while Redis is slow take no place in flight", async () => {
   const redis = await startRedis();
-  const upstream = await upstreamThatAnswers();
+  const upstream = await startOkUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     REDIS_URL: redis.url,
     RATE_LIMIT_MAX: "1000",
     MAX_IN_FLIGHT: "2",
   });
-  await waitUntil(() => isReady(gateway.port), "Redis to be reached");
+  await waitUntil(() => isReady(gateway.port), "Redis to be connected");
   redis.process.kill("SIGSTOP");
   const leaving = Array.from({ length: 6 }, () => new RawClient(gateway.port));
   for (const client of leaving) client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
@@ -107,16 +107,16 @@ test("callers who leave while Redis is asked take no place from those who stay",
   for (const client of leaving) client.socket.resetAndDestroy();
   await waitUntil(
     () => gateway.logs.filter(({ outcome }) => outcome === "client_gone").length === 6,
-    "six callers to be gone",
+    "six disconnected clients",
   );
   redis.process.kill("SIGCONT");
   await new Promise((resolve) => setTimeout(resolve, 300));
   for (let sent = 0; sent < 4; sent++) expect((await sendRequest(gateway.port)).status).toBe(200);
 });
 
-test("a gateway starts without its Redis, never shows Redis's words, and counts there when it comes", async () => {
+test("starts without Redis, shows no error text of Redis to clients, and uses Redis when it comes up", async () => {
   const port = await findFreePort();
-  const upstream = await upstreamThatAnswers();
+  const upstream = await startOkUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     REDIS_URL: `redis://127.0.0.1:${port}`,
     RATE_LIMIT_MAX: "2",
@@ -129,27 +129,30 @@ test("a gateway starts without its Redis, never shows Redis's words, and counts 
   );
   expect(await readiness(gateway.port)).toEqual(WITHOUT_REDIS);
   await startRedis(port);
-  await waitUntil(() => isReady(gateway.port), "Redis to be found", 8_000);
-  await waitUntil(async () => (await sendRequest(gateway.port)).status === 200, "Redis to be used again");
+  await waitUntil(() => isReady(gateway.port), "Redis to be connected", 8_000);
+  await waitUntil(
+    async () => (await sendRequest(gateway.port)).status === 200,
+    "a count in Redis with free capacity",
+  );
 });
 
 test.each([
   ["has lost its time to live", (client: Redis, key: string) => client.persist(key)],
   ["lives longer than the window", (client: Redis, key: string) => client.pexpire(key, 3_600_000)],
-])("a count in Redis that %s ends with a new window", async (_, damage) => {
+])("a count in Redis that %s expires with a new window", async (_, damage) => {
   const redis = await startRedis();
-  const upstream = await upstreamThatAnswers();
+  const upstream = await startOkUpstream();
   const windowMs = 1_000;
   const gateway = await startTestGateway(upstream.baseUrl, {
     REDIS_URL: redis.url,
     RATE_LIMIT_MAX: "2",
     RATE_LIMIT_WINDOW_MS: String(windowMs),
   });
-  await waitUntil(() => isReady(gateway.port), "Redis to be reached");
+  await waitUntil(() => isReady(gateway.port), "Redis to be connected");
   const client = new Redis(redis.url);
   onTestFinished(() => client.disconnect());
   const key = "sluice:rate:key:key:env:team";
-  // A count far above the limit, as of a caller that was locked out.
+  // A count far above the limit, as if the caller were locked out.
   await client.set(key, 50, "PX", windowMs);
   await damage(client, key);
   const answer = await sendRequest(gateway.port);
@@ -159,15 +162,15 @@ test.each([
   expect(await client.pttl(key)).toBeLessThanOrEqual(windowMs);
   await waitUntil(
     async () => (await sendRequest(gateway.port)).status === 200,
-    "the caller to be free again",
+    "the caller to be admitted again",
   );
 });
 
-test("an address over the limit of failed logins costs Redis nothing, and a known key passes", async () => {
+test("an address over the limit of failed logins causes no Redis command, and a known key works", async () => {
   const redis = await startRedis();
-  const upstream = await upstreamThatAnswers();
+  const upstream = await startOkUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, { REDIS_URL: redis.url, RATE_LIMIT_MAX: "3" });
-  await waitUntil(() => isReady(gateway.port), "Redis to be reached");
+  await waitUntil(() => isReady(gateway.port), "Redis to be connected");
   const client = new Redis(redis.url);
   onTestFinished(() => client.disconnect());
   const wrong = async (index: number) =>

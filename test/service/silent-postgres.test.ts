@@ -10,10 +10,10 @@ import { openTestDatabase } from "../support/test-database.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil, waitFor } from "../support/wait.ts";
 
-/** A way to a server on which connections can die without a word, as behind a firewall that has forgotten them. */
-async function startWay(to: number): Promise<{ port: number; silence: () => void }> {
+/** Starts a TCP proxy that can stop forwarding without closing connections, like a firewall that has dropped them. */
+async function startSilentProxy(to: number): Promise<{ port: number; silence: () => void }> {
   const sockets = new Set<Socket>();
-  const way = createServer((near) => {
+  const proxy = createServer((near) => {
     const far = connect(to, "127.0.0.1");
     for (const socket of [near, far]) {
       sockets.add(socket);
@@ -21,49 +21,49 @@ async function startWay(to: number): Promise<{ port: number; silence: () => void
     }
     near.pipe(far).pipe(near);
   });
-  way.listen(0, "127.0.0.1");
-  await once(way, "listening");
+  proxy.listen(0, "127.0.0.1");
+  await once(proxy, "listening");
   onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
-    way.close();
+    proxy.close();
   });
   return {
-    port: (way.address() as AddressInfo).port,
+    port: (proxy.address() as AddressInfo).port,
     silence() {
       for (const socket of sockets) socket.unpipe().pause();
     },
   };
 }
 
-test("a connection that dies without a word is given up after 20 seconds, and the next one works", async () => {
+test("closes a silent connection after 20 seconds, and the next one works", async () => {
   const postgres = await startPostgres();
   onTestFinished(() => postgres.close());
   const url = new URL(await postgres.createDatabase());
-  const way = await startWay(Number(url.port));
-  url.port = String(way.port);
+  const proxy = await startSilentProxy(Number(url.port));
+  url.port = String(proxy.port);
   const database = await openTestDatabase(url.href);
-  const ask = (): Promise<unknown> => sql`select 1`.execute(database.kysely);
-  await ask();
-  way.silence();
+  const query = (): Promise<unknown> => sql`select 1`.execute(database.kysely);
+  await query();
+  proxy.silence();
   const failure = await waitFor(
-    ask().then(
+    query().then(
       () => undefined,
       (error: unknown) => error,
     ),
-    "the connection to be given up",
+    "the silent connection to be closed",
     25_000,
   );
   expect(failure).toBeInstanceOf(Error);
   expect(isUnavailable(failure)).toBe(true);
-  await waitFor(ask(), "an answer over a new connection");
+  await waitFor(query(), "a result over a new connection");
 }, 60_000);
 
-test("readiness says within 3 s that a database is silent, however often it is asked, and heals", async () => {
+test("readiness reports a silent database within 3 s, however many requests it gets, and recovers", async () => {
   const postgres = await startPostgres();
   onTestFinished(() => postgres.close());
   const url = new URL(await postgres.createDatabase());
-  const way = await startWay(Number(url.port));
-  url.port = String(way.port);
+  const proxy = await startSilentProxy(Number(url.port));
+  url.port = String(proxy.port);
   const gateway = await startTestGateway("http://127.0.0.1:9", {
     DATABASE_URL: url.href,
     DATA_DIR: createTemporaryDirectory(),
@@ -73,9 +73,9 @@ test("readiness says within 3 s that a database is silent, however often it is a
     return [status, (JSON.parse(body.toString()) as { failing: string[] }).failing];
   };
   await waitUntil(async () => (await readiness())[0] === 200, "the gateway to be ready");
-  way.silence();
-  const asked = Array.from({ length: 20 }, readiness);
-  for (const answer of await waitFor(Promise.all(asked), "the answers", 3_000))
-    expect(answer).toEqual([503, ["database"]]);
+  proxy.silence();
+  const responses = Array.from({ length: 20 }, readiness);
+  for (const response of await waitFor(Promise.all(responses), "the readiness responses", 3_000))
+    expect(response).toEqual([503, ["database"]]);
   await waitUntil(async () => (await readiness())[0] === 200, "the gateway to be ready again", 40_000);
 }, 60_000);

@@ -57,7 +57,7 @@ const get = (port: number, path: string, secret = "") =>
 const chat = (port: number, secret: string) =>
   sendRequest(port, { headers: { authorization: `Bearer ${secret}` } });
 
-test("ten replicas that start at once on an empty database share one schema and one pair of first keys", async () => {
+test("ten replicas that start at once on an empty database create one schema and one pair of first keys", async () => {
   const url = await postgres.createDatabase();
   const replicas = await Promise.all(Array.from({ length: 10 }, () => startReplica(url)));
   expect(replicas.flatMap(({ first }) => first)).toHaveLength(1);
@@ -68,7 +68,7 @@ test("ten replicas that start at once on an empty database share one schema and 
   }
 }, 60_000);
 
-test("a key that one replica revokes is refused by the other within two seconds", async () => {
+test("a key that one replica revokes is rejected by the other within two seconds", async () => {
   const url = await postgres.createDatabase();
   const [a, b] = [await startReplica(url), await startReplica(url)];
   const keys = a.first[0];
@@ -83,12 +83,12 @@ test("a key that one replica revokes is refused by the other within two seconds"
   expect(revoked.status).toBe(200);
   await waitUntil(
     async () => (await chat(b.port, secret)).status === 401,
-    "the other replica to refuse",
+    "the other replica to reject the key",
     2_000,
   );
 }, 30_000);
 
-test("while the database is down known keys go on, and what they cost is written when it is back", async () => {
+test("known keys work while the database is down, and their costs are written when it recovers", async () => {
   const url = await postgres.createDatabase();
   const { port, first, log } = await startReplica(url);
   const secret = first[0]?.caller.secret ?? "";
@@ -97,11 +97,15 @@ test("while the database is down known keys go on, and what they cost is written
   await waitUntil(async () => (await get(port, "/readyz")).status === 503, "readiness to fail", 10_000);
   for (let count = 0; count < 5; count++) expect((await chat(port, secret)).status).toBe(200);
   expect((await chat(port, createSecret())).status).toBe(503);
-  // What no gateway has made is in no database.
+  // A key in another format was never issued, so the gateway rejects it without the database.
   expect((await chat(port, `sk-other-${"x".repeat(20)}`)).status).toBe(401);
-  await waitUntil(() => log().includes("ledger: rows cannot be written"), "the log to say so", 10_000);
+  await waitUntil(() => log().includes("ledger: writes failed"), "the logged error", 10_000);
   await postgres.start();
-  await waitUntil(async () => (await get(port, "/readyz")).status === 200, "readiness to come back", 20_000);
+  await waitUntil(
+    async () => (await get(port, "/readyz")).status === 200,
+    "the gateway to be ready again",
+    20_000,
+  );
   const database = await openTestDatabase(url);
   const rows = await waitUntil(
     async () => {
@@ -119,7 +123,7 @@ test("while the database is down known keys go on, and what they cost is written
   expect(cost).toBe(rows.reduce((sum, row) => sum + (row.cost_nanodollars ?? 0), 0));
 }, 90_000);
 
-test("known keys go on for STORE_OUTAGE_GRACE_MS while the database is down, and no longer", async () => {
+test("known keys work for STORE_OUTAGE_GRACE_MS while the database is down, and no longer", async () => {
   const url = await postgres.createDatabase();
   const { port, first } = await startReplica(url, { STORE_OUTAGE_GRACE_MS: "0" });
   const secret = first[0]?.caller.secret ?? "";
@@ -130,43 +134,44 @@ test("known keys go on for STORE_OUTAGE_GRACE_MS while the database is down, and
       const answer = await chat(port, secret);
       return answer.status === 503 ? answer : undefined;
     },
-    "the grace to be over",
+    "the grace period to end",
     10_000,
   );
   expect(JSON.parse(refused.body.toString()).error.code).toBe("store_unavailable");
   await postgres.start();
-  await waitUntil(async () => (await chat(port, secret)).status === 200, "the key to be taken again", 20_000);
+  await waitUntil(
+    async () => (await chat(port, secret)).status === 200,
+    "the key to be accepted again",
+    20_000,
+  );
 }, 60_000);
 
-test("a gateway that starts before its database is not ready, says why, and becomes ready by itself", async () => {
+test("a gateway that starts before its database reports why it is not ready, and becomes ready by itself", async () => {
   const url = await postgres.createDatabase();
   await postgres.kill();
   const { port, first, log } = await startReplica(url);
   expect((await get(port, "/healthz")).status).toBe(200);
   expect(JSON.parse((await get(port, "/readyz")).body.toString())).toMatchObject({ failing: ["database"] });
-  expect(log()).toContain("database: cannot be opened");
+  expect(log()).toContain("database: open failed");
   await postgres.start();
-  await waitUntil(async () => (await get(port, "/readyz")).status === 200, "readiness", 20_000);
+  await waitUntil(async () => (await get(port, "/readyz")).status === 200, "the gateway to be ready", 20_000);
   expect((await chat(port, first[0]?.caller.secret ?? "")).status).toBe(200);
 }, 60_000);
 
-test.each(["SQLite", "PostgreSQL"])(
-  "a migration that fails leaves the schema of before in %s",
-  async (kind) => {
-    const database = await openTestDatabase(kind === "SQLite" ? undefined : await postgres.createDatabase());
-    const broken = {
-      ...MIGRATIONS,
-      "9999-broken": {
-        async up(db: typeof database.kysely) {
-          await sql`create table half_done (id integer)`.execute(db);
-          throw new Error("it broke");
-        },
+test.each(["SQLite", "PostgreSQL"])("a failed migration leaves the previous schema in %s", async (kind) => {
+  const database = await openTestDatabase(kind === "SQLite" ? undefined : await postgres.createDatabase());
+  const broken = {
+    ...MIGRATIONS,
+    "9999-broken": {
+      async up(db: typeof database.kysely) {
+        await sql`create table half_done (id integer)`.execute(db);
+        throw new Error("it broke");
       },
-    };
-    await expect(migrate(database.kysely, broken)).rejects.toThrow("it broke");
-    const tables = await database.kysely.introspection.getTables();
-    expect(tables.map(({ name }) => name)).not.toContain("half_done");
-    await database.migrate();
-    expect(await database.kysely.selectFrom("keys").selectAll().execute()).toEqual([]);
-  },
-);
+    },
+  };
+  await expect(migrate(database.kysely, broken)).rejects.toThrow("it broke");
+  const tables = await database.kysely.introspection.getTables();
+  expect(tables.map(({ name }) => name)).not.toContain("half_done");
+  await database.migrate();
+  expect(await database.kysely.selectFrom("keys").selectAll().execute()).toEqual([]);
+});

@@ -8,7 +8,7 @@ import { waitUntil } from "../support/wait.ts";
 import { readRows } from "../support/metered-gateway.ts";
 
 const GONE_WITHIN_MS = 120_000;
-/** Between the probes of TCP keep-alive, so that data is sent to a client that has not answered some of them. */
+/** Lies between two TCP keep-alive probes, so that data is sent to a client that has left some probes unanswered. */
 const LATE_MS = 55_000;
 const HEAD = formatChunkedHead({ "content-type": "text/event-stream", "x-generation-id": "gen-1" });
 const CLIENT = `
@@ -19,7 +19,7 @@ const CLIENT = `
   setInterval(() => {}, 1_000);
 `;
 
-/** Answers nothing to the model "silent", an event each second to "stream", and the same after a while to "late". */
+/** Sends nothing for the model "silent", an event per second for "stream", and the same after LATE_MS for "late". */
 async function startUpstream() {
   return startScriptedUpstream((socket, { body }) => {
     const timers: NodeJS.Timeout[] = [];
@@ -54,13 +54,13 @@ test("disconnects clients within 120 s when their network is lost, whether they 
   begin(cable, cable.hosts.ipv6, "late");
   begin(address, address.hosts.ipv6, "silent");
   begin(address, address.hosts.ipv4, "late");
-  // Those whose network stays.
+  // Clients whose network is not lost.
   const present = ["silent", "stream"].map((model) => {
     const client = new RawClient(gateway.port);
     client.send(requestFor(gateway.caller, `x/${model}-model`));
     return client;
   });
-  await waitUntil(() => upstream.seen.length === 9, "the requests at upstream", 20_000);
+  await waitUntil(() => upstream.seen.length === 9, "all requests at upstream", 20_000);
   await waitUntil(
     () => streams.every(({ stdout }) => stdout().includes("data:")),
     "the streams to begin",
@@ -69,8 +69,12 @@ test("disconnects clients within 120 s when their network is lost, whether they 
   cable.loseLink();
   address.loseAddress();
   const lostAt = performance.now();
-  await waitUntil(() => upstream.open.size === present.length, "upstream to be aborted", GONE_WITHIN_MS);
-  console.info(`all were disconnected after ${Math.round((performance.now() - lostAt) / 1_000)} s`);
+  await waitUntil(
+    () => upstream.open.size === present.length,
+    "the upstream requests to be aborted",
+    GONE_WITHIN_MS,
+  );
+  console.info(`all clients were disconnected after ${Math.round((performance.now() - lostAt) / 1_000)} s`);
   expect(present.map(({ isClosed }) => isClosed)).toEqual([false, false]);
   const rows = await waitUntil(async () => {
     const ended = (await readRows(gateway)).filter(({ state }) => state !== "open");

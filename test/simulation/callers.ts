@@ -4,24 +4,24 @@ import type { PlannedRequest } from "./plan.ts";
 import type { Replica } from "../support/replica.ts";
 
 const AT_ONCE = 32;
-/** Nothing in a plan takes nearly so long: a request that does is a fault. */
+/** No planned request takes nearly this long, so a slower one is an error. */
 const DEADLINE_MS = 60_000;
 
-/** What a caller saw of its answer. */
+/** A client's view of its response. */
 export interface CallerOutcome {
   readonly planned: PlannedRequest;
-  /** As in the answer's head; undefined: there was none, or no head. */
+  /** The id in the response head; undefined: no head arrived, or it had no id. */
   generationId: string | undefined;
   status: number;
 }
 
-/** The id by which a request is known to gateway and upstream. */
+/** Formats the id of a request at the gateway and upstream. */
 export function formatRequestId(number: number): string {
   return `sim-${number}`;
 }
 
 /**
- * Makes all requests of a plan, in turn to each replica.
+ * Sends all requests of a plan, to each replica in turn.
  * @param secrets of the gateway keys. @param before called before each request with its number.
  */
 export async function runCallers(
@@ -37,7 +37,7 @@ export async function runCallers(
     for (let planned = plan[next++]; planned; planned = plan[next++]) {
       before(planned.number);
       const replica = replicas[planned.number % replicas.length];
-      // What is under way when it is killed is lost; what comes after would only meet a closed port.
+      // A killed replica loses its requests in flight. Later ones wait, because they would only meet a closed port.
       await replica?.whenUp;
       seen.push(await send(agent, replica?.port ?? 0, secrets[planned.key] ?? "", planned));
     }
@@ -73,7 +73,7 @@ function send(agent: Agent, port: number, secret: string, planned: PlannedReques
       response.on("close", end);
       response.resume();
     });
-    // Its replica may be dead, or die.
+    // The replica may be dead, or may die during the request.
     call.on("error", end);
     call.end(planned.body);
   });

@@ -1,12 +1,12 @@
 import { createRandom } from "../support/random.ts";
 
-/** One request of a simulation, and what its caller does with the answer. */
+/** One request of a simulation, and when its client disconnects. */
 export interface PlannedRequest {
   readonly number: number;
-  /** Index of the gateway key it comes with. */
+  /** Index of the gateway key of the request. */
   readonly key: number;
   readonly body: string;
-  /** When the caller leaves, in ms after it has sent the request; undefined: it reads on to the end. */
+  /** Milliseconds after sending at which the client disconnects; undefined: it reads to the end. */
   readonly leavesAfterMs: number | undefined;
 }
 
@@ -35,14 +35,14 @@ const BROKEN = [
   "sim/error-midstream",
   "sim/html",
 ];
-/** How many in a hundred are slow or broken, and how many of all callers leave early. */
+/** Percentages of slow and broken models, of clients that disconnect early, and of streams. */
 const SLOW_PERCENT = 25;
 const BROKEN_PERCENT = 20;
 const LEAVING_PERCENT = 20;
 const STREAMED_PERCENT = 60;
 const LEAVES_WITHIN_MS = 40;
 
-/** The same requests for the same seed. */
+/** Makes a plan. Equal seeds give equal plans. */
 export function makePlan(count: number, seed: number): PlannedRequest[] {
   const random = createRandom(seed);
   const below = (limit: number): number => Math.floor(random() * limit);

@@ -15,7 +15,7 @@ import { type Verdict, verifyLedger } from "./verify.ts";
 
 const ACCOUNT_KEY = "sk-or-simulation-account-0123456789";
 const KILLS = 3;
-/** Records of generations come late, so that the first questions for them are in vain. */
+/** Generation records appear late, so that the first lookups find none. */
 const RECORD_AFTER_MS = 700;
 const SETTLE_AFTER_MS = 200;
 const SETTLED_DEADLINE_MS = 120_000;
@@ -23,11 +23,11 @@ const SETTLED_DEADLINE_MS = 120_000;
 interface Simulation {
   readonly requests: number;
   readonly seed: number;
-  /** An empty database for two replicas; undefined: SQLite, with one. */
+  /** An empty database for two replicas; undefined: one replica with SQLite. */
   readonly databaseUrl: string | undefined;
 }
 
-/** Runs requests through gateways that are killed meanwhile, and compares their ledger with what upstream billed. */
+/** Sends requests through gateways that are killed meanwhile, and compares their ledger with upstream's costs. */
 export async function runSimulation({ requests, seed, databaseUrl }: Simulation): Promise<Verdict> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-simulation-"));
   const simulator = await startSimulator({ generationDelayMs: RECORD_AFTER_MS, keepSeen: 10 * requests });
@@ -54,7 +54,7 @@ export async function runSimulation({ requests, seed, databaseUrl }: Simulation)
       if (replica) restarts.push(replica.restart());
     });
     await Promise.all(restarts);
-    await waitUntil(() => nothingUnfinished(database), "every row to be settled", SETTLED_DEADLINE_MS);
+    await waitUntil(() => areAllFinal(database), "every row to be final", SETTLED_DEADLINE_MS);
     const codes = await Promise.all(replicas.map((replica) => replica.stop()));
     const verdict = await verifyLedger(database, simulator, { seen, keyIds: keys.map(({ key }) => key.id) });
     const texts = [...replicas.map(({ output }) => output), ...filesBelow(directory)];
@@ -63,8 +63,8 @@ export async function runSimulation({ requests, seed, databaseUrl }: Simulation)
       ...verdict,
       differences: [
         ...verdict.differences,
-        ...codes.filter((code) => code !== 0).map((code) => `a replica ended with ${code}`),
-        ...leaks.map((secret) => `${secret.slice(0, 16)}… was written`),
+        ...codes.filter((code) => code !== 0).map((code) => `a replica exited with ${code}`),
+        ...leaks.map((secret) => `${secret.slice(0, 16)}… was written to a file or a log`),
       ],
     };
   } finally {
@@ -75,7 +75,7 @@ export async function runSimulation({ requests, seed, databaseUrl }: Simulation)
   }
 }
 
-/** One key for each name; the last one reads on for the bill when its caller has left. */
+/** Creates a key for each name. The last key drains responses of disconnected clients. */
 export async function createKeys(service: KeyService): Promise<IssuedKey[]> {
   const keys: IssuedKey[] = [];
   for (const name of KEY_NAMES) {
@@ -86,7 +86,7 @@ export async function createKeys(service: KeyService): Promise<IssuedKey[]> {
   return keys;
 }
 
-async function nothingUnfinished({ kysely }: Database): Promise<boolean> {
+async function areAllFinal({ kysely }: Database): Promise<boolean> {
   const unfinished = kysely.selectFrom("requests").select("id").where("state", "in", ["open", "pending"]);
   return (await unfinished.limit(1).execute()).length === 0;
 }

@@ -4,10 +4,10 @@ import { runSimulation } from "./simulate.ts";
 
 const REQUESTS = 2_000;
 const SEED = 1;
-/** Of all money, what may be lost track of because clients leave before the response head. */
+/** Percentage of the total cost that may be unknown because clients disconnect before the response head. */
 const UNKNOWN_LEFT_MAX_PERCENT = 0.5;
 
-test("with SQLite, through three kills, the ledger says to the nanodollar what upstream billed", async () => {
+test("with SQLite, through three kills, the ledger equals the costs upstream billed to the nanodollar", async () => {
   const verdict = await runSimulation({ requests: REQUESTS, seed: SEED, databaseUrl: undefined });
   expect(verdict.differences).toEqual([]);
   expect(verdict.settledByGeneration).toBeGreaterThan(0);
@@ -15,7 +15,7 @@ test("with SQLite, through three kills, the ledger says to the nanodollar what u
   expect(verdict.unknownLeftBeforeHeadPercent).toBeLessThanOrEqual(UNKNOWN_LEFT_MAX_PERCENT);
 }, 300_000);
 
-test("with two replicas on one PostgreSQL, through three kills, the ledger says the same", async () => {
+test("with two replicas on one PostgreSQL, through three kills, the ledger equals the costs upstream billed", async () => {
   const postgres = await startPostgres();
   try {
     const verdict = await runSimulation({

@@ -3,32 +3,32 @@ import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 import { formatRequestId, type CallerOutcome } from "./callers.ts";
 
-/** What a simulation came to. */
+/** Results of a simulation. */
 export interface Verdict {
-  /** Every difference, in words; none is as it has to be. */
+  /** Descriptions of all differences; empty if the ledger is right. */
   readonly differences: readonly string[];
   readonly rows: number;
   readonly unknown: number;
   readonly settledByGeneration: number;
-  /** Rows of processes that were killed. */
+  /** Rows of killed processes. */
   readonly interrupted: number;
   readonly ledgerNanodollars: number;
-  /** Of requests whose rows are unknown. */
+  /** Billed cost of requests whose rows are unknown. */
   readonly unknownNanodollars: number;
-  /** Of those, of clients that left before they saw the response head; killed gateways and broken upstreams included. */
+  /** The part of clients that disconnected before the response head, including killed gateways and broken upstreams. */
   readonly unknownLeftBeforeHeadNanodollars: number;
-  /** The same as a percentage of everything billed. */
+  /** The same part as a percentage of the total billed cost. */
   readonly unknownLeftBeforeHeadPercent: number;
   readonly billedNanodollars: number;
 }
 
-/** What callers saw, and the ids of the keys they came with. */
+/** The clients' views of their responses, and the ids of their keys. */
 interface Callers {
   readonly seen: readonly CallerOutcome[];
   readonly keyIds: readonly string[];
 }
 
-/** Compares the ledger with what callers saw and what upstream billed, to the nanodollar. */
+/** Compares the ledger with the clients' views and with the costs upstream billed, to the nanodollar. */
 export async function verifyLedger(
   { kysely }: Database,
   simulator: Simulator,
@@ -55,7 +55,7 @@ export async function verifyLedger(
     const billed = (generationId !== undefined && simulator.findBilledNanodollars(generationId)) || 0;
     const caller = callersById.get(id);
     const key = keyIds[caller?.planned.key ?? 0] ?? "";
-    if (!row) differences.push(`${id}: upstream has seen it, and there is no row`);
+    if (!row) differences.push(`${id}: upstream received it, but it has no row`);
     else if (row.state === "unknown") {
       unknownNanodollars += billed;
       if (caller?.planned.leavesAfterMs !== undefined && caller.status === 0)
@@ -63,9 +63,9 @@ export async function verifyLedger(
     } else expected.set(key, (expected.get(key) ?? 0) + billed);
     if (row && row.state !== "unknown" && row.cost_nanodollars !== billed)
       differences.push(
-        `${id}: the row says ${row.cost_nanodollars} (${row.cost_source}), upstream billed ${billed}`,
+        `${id}: the row has cost ${row.cost_nanodollars} (${row.cost_source}), upstream billed ${billed}`,
       );
-    if (row && row.key_id !== key) differences.push(`${id}: the row is of ${row.key_id} instead of ${key}`);
+    if (row && row.key_id !== key) differences.push(`${id}: the row has key ${row.key_id} instead of ${key}`);
   }
   for (const row of rows) checkRow(row, callersById.get(row.request_id), differences);
   for (const [key, billed] of expected)
@@ -74,7 +74,7 @@ export async function verifyLedger(
   const ledgerNanodollars = rows.reduce((sum, row) => sum + (row.cost_nanodollars ?? 0), 0);
   if (ledgerNanodollars + unknownNanodollars !== billedNanodollars)
     differences.push(
-      `in all ${ledgerNanodollars} + ${unknownNanodollars} unknown, and upstream billed ${billedNanodollars}`,
+      `total: ${ledgerNanodollars} in the ledger + ${unknownNanodollars} unknown, upstream billed ${billedNanodollars}`,
     );
   return {
     differences,
@@ -90,19 +90,19 @@ export async function verifyLedger(
   };
 }
 
-/** Models whose responses have no generation and do not prove a refusal. */
+/** Models whose responses have no generation id and do not prove a refusal. */
 const UNPROVEN = /"sim\/(?:close|reset:head=0|html)"/;
 
 function checkRow(row: RequestRow, seen: CallerOutcome | undefined, differences: string[]): void {
   const { request_id: id, state, generation_id: generationId } = row;
-  if (!seen) differences.push(`${id}: there is a row, and no such request was made`);
-  if (state !== "settled" && state !== "unknown") differences.push(`${id}: it is still ${state}`);
+  if (!seen) differences.push(`${id}: it has a row, but no client sent it`);
+  if (state !== "settled" && state !== "unknown") differences.push(`${id}: its row is still ${state}`);
   if (state !== "unknown") return;
-  if (generationId !== null) differences.push(`${id}: it is unknown and has a generation`);
+  if (generationId !== null) differences.push(`${id}: its row is unknown, but has a generation id`);
   if (seen?.generationId !== undefined)
-    differences.push(`${id}: it is unknown, and its caller has seen its head`);
+    differences.push(`${id}: its row is unknown, but its client received the generation id`);
   if (row.outcome !== "interrupted" && !UNPROVEN.test(seen?.planned.body ?? ""))
-    differences.push(`${id}: it is unknown, and its response proved what it costs`);
+    differences.push(`${id}: its row is unknown, but its response proved the cost`);
 }
 
 function uniqueBy(
@@ -112,7 +112,7 @@ function uniqueBy(
 ): Map<string, RequestRow> {
   const known = new Map<string, RequestRow>();
   for (const row of rows) {
-    if (known.has(keyOf(row))) differences.push(`${keyOf(row)} stands in more than one row`);
+    if (known.has(keyOf(row))) differences.push(`${keyOf(row)} is in more than one row`);
     known.set(keyOf(row), row);
   }
   return known;
@@ -135,7 +135,7 @@ function compareSums(
     cost_nanodollars: own.reduce((sum, row) => sum + (row.cost_nanodollars ?? 0), 0),
   };
   if (ofRows.cost_nanodollars !== billed)
-    differences.push(`${key}: ${ofRows.cost_nanodollars} in the ledger, and upstream billed ${billed}`);
+    differences.push(`${key}: ${ofRows.cost_nanodollars} in the ledger, upstream billed ${billed}`);
   const groups = rollups.filter(({ key_id: id }) => id === key);
   for (const name of ["requests", "unknown_requests", "cost_nanodollars"] as const) {
     const sum = groups.reduce((total, group) => total + group[name], 0);

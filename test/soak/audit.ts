@@ -3,13 +3,13 @@ import type { Simulator } from "../../tools/simulator/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
 import type { SoakRequest } from "./callers.ts";
 
-/** Requests that upstream has seen and the simulator remembers until they are taken over here. */
+/** Number of requests that the simulator keeps until the audit takes them over. */
 export const KEPT_REQUESTS = 10_000;
 
 const PAGE_ROWS = 2_000;
-/** Rows of requests that began this long ago are there: no earlier id comes after them. */
+/** All rows of requests that began this long ago are written, so no row with a smaller id appears later. */
 const ROWS_COMPLETE_AFTER_MS = 60_000;
-/** What has not matched by then never will. */
+/** Clients' requests are dropped this long after their end, because nothing can match them any more. */
 const CALLER_FORGOTTEN_AFTER_MS = 60_000;
 const EMPTY = Buffer.alloc(0);
 
@@ -23,14 +23,14 @@ interface Row {
   readonly started_at: number;
 }
 
-/** Compares the gateway's ledger with the simulator's charges while both grow, and forgets what has matched. */
+/** Compares the gateway's ledger with the simulator's charges while both grow, and drops what has matched. */
 export class Audit {
   readonly #database: Database;
   readonly #simulator: Simulator;
   readonly #report: (difference: string) => void;
-  /** Requests by id, until their row has matched or nothing can come of them any more. */
+  /** Clients' requests by id, until their row has matched or can no longer appear. */
   readonly #callers = new Map<string, SoakRequest>();
-  /** What upstream has seen, by id, until its row has matched. */
+  /** Requests that upstream received, by id, until their row has matched. */
   readonly #sent = new Map<string, SeenRequest>();
   /** Ids of rows above the watermark that have matched. */
   readonly #matched = new Set<string>();
@@ -41,39 +41,39 @@ export class Audit {
   unknown = 0;
   unknownNanodollars = 0;
 
-  /** @param report called with each difference, in words. */
+  /** @param report called with a description of each difference. */
   constructor(database: Database, simulator: Simulator, report: (difference: string) => void) {
     this.#database = database;
     this.#simulator = simulator;
     this.#report = report;
   }
 
-  /** How many requests that upstream has seen have not matched a row yet. */
+  /** Number of requests that upstream received and that have not matched a row yet. */
   get unmatched(): number {
     return this.#sent.size;
   }
 
-  /** The ids of some of them. */
+  /** Up to ten ids of unmatched requests. */
   get unmatchedIds(): string[] {
     return [...this.#sent.keys()].slice(0, 10);
   }
 
-  /** A request is about to be sent. */
+  /** Adds a request that is about to be sent. */
   addRequest(call: SoakRequest): void {
     this.#callers.set(call.id, call);
   }
 
-  /** Takes over what upstream has seen since the last time. Call it before the simulator forgets. */
+  /** Takes over the requests that upstream received since the last call. Must run before the simulator drops them. */
   takeSeen(): void {
     const { seen } = this.#simulator;
     const from = this.#lastSeen === undefined ? 0 : seen.lastIndexOf(this.#lastSeen) + 1;
     if (from === 0 && this.#lastSeen !== undefined)
-      throw new Error("the simulator forgot requests that this tool has not seen: it is too slow");
+      throw new Error("the simulator dropped requests before the audit read them: the audit is too slow");
     for (const request of seen.slice(from)) {
       const id = request.headers["x-session-id"];
       if (typeof id !== "string") continue;
       this.sent += 1;
-      if (this.#sent.has(id)) this.#report(`${id}: upstream has seen it twice`);
+      if (this.#sent.has(id)) this.#report(`${id}: upstream received it twice`);
       this.#sent.set(id, request);
     }
     this.#lastSeen = seen.at(-1) ?? this.#lastSeen;
@@ -87,7 +87,7 @@ export class Audit {
     const completeBefore = Date.now() - ROWS_COMPLETE_AFTER_MS;
     for (;;) {
       const rows = await this.#page(after);
-      // Upstream has seen what these rows are about, perhaps while they were read.
+      // Upstream may have received the requests of these rows while the rows were read.
       this.takeSeen();
       for (const row of rows) {
         const isMatched = this.#matched.has(row.id) || this.#match(row);
@@ -105,7 +105,7 @@ export class Audit {
     this.#forgetCallers();
   }
 
-  /** Compares the sums of the whole run. Call it when every row is final. */
+  /** Compares the sums of the whole run. All rows must be final. */
   async compareSums(): Promise<{ rows: number; ledgerNanodollars: number; billedNanodollars: number }> {
     const { kysely } = this.#database;
     const { rows, ids, cost } = await kysely
@@ -146,10 +146,10 @@ export class Audit {
   #match(row: Row): boolean {
     if (row.state !== "settled" && row.state !== "unknown") return false;
     const request = this.#sent.get(row.request_id);
-    // Upstream's bill is final when its answer has ended.
+    // The simulator's charge is final when its response has ended.
     if (request && request.endedAtMs === undefined) return false;
     const call = this.#callers.get(row.request_id);
-    if (!call) this.#report(`${row.request_id}: there is a row, and no such request was made`);
+    if (!call) this.#report(`${row.request_id}: it has a row, but no client sent it`);
     else if (!request) this.#matchUnsent(row);
     else this.#compare(row, request, call);
     this.#sent.delete(row.request_id);
@@ -158,10 +158,12 @@ export class Audit {
     return true;
   }
 
-  /** The client left after the request was written down and before it was sent. */
+  /** Checks the row of a client that disconnected after the request was recorded and before it was sent. */
   #matchUnsent(row: Row): void {
     if (row.cost_nanodollars !== 0)
-      this.#report(`${row.request_id}: upstream has not seen it, and the row says ${row.cost_nanodollars}`);
+      this.#report(
+        `${row.request_id}: upstream did not receive it, but the row has cost ${row.cost_nanodollars}`,
+      );
   }
 
   #compare(row: Row, { generationId }: SeenRequest, { kind, status }: SoakRequest): void {
@@ -170,12 +172,14 @@ export class Audit {
     if (row.state === "unknown") {
       this.unknown += 1;
       this.unknownNanodollars += billed ?? 0;
-      if (row.generation_id !== null) this.#report(`${id}: it is unknown and has a generation`);
+      if (row.generation_id !== null) this.#report(`${id}: its row is unknown, but has a generation id`);
       if (!kind.isUnproven)
-        this.#report(`${id}: it is unknown, and its answer (${kind.model}, ${status}) proved its cost`);
+        this.#report(
+          `${id}: its row is unknown, but its response (${kind.model}, ${status}) proved the cost`,
+        );
     } else if (row.cost_nanodollars !== billed)
       this.#report(
-        `${id}: the row says ${row.cost_nanodollars} (${row.cost_source}), upstream billed ${billed} (${kind.model})`,
+        `${id}: the row has cost ${row.cost_nanodollars} (${row.cost_source}), upstream billed ${billed} (${kind.model})`,
       );
   }
 

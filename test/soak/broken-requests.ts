@@ -5,7 +5,7 @@ import { waitFor } from "../support/wait.ts";
 const PATH = "POST /openai/v1/chat/completions HTTP/1.1\r\nhost: gateway\r\n";
 const JSON_TYPE = "content-type: application/json\r\n";
 
-/** Bytes of requests that no gateway may forward. `SECRET` stands for the key. */
+/** Raw requests that the gateway must not forward. `SECRET` is replaced by the key. */
 const BROKEN: readonly string[] = [
   `${PATH}authorization: Bearer SECRET\r\n${JSON_TYPE}content-length: 9\r\n\r\n{"model":`,
   `${PATH}authorization: Bearer SECRET\r\n${JSON_TYPE}content-length: 15\r\n\r\n{"messages": 1}`,
@@ -16,15 +16,15 @@ const BROKEN: readonly string[] = [
   `${PATH}authorization: Bearer SECRET\r\n${JSON_TYPE}transfer-encoding: chunked\r\n\r\nzz\r\n`,
   "\u0016\u0003\u0001 this is not HTTP\r\n\r\n",
   `GET /openai/v1/nothing HTTP/1.1\r\nhost: gateway\r\n\r\n`,
-  // The caller leaves in the middle of its body.
+  // The client disconnects in the middle of the body.
   `${PATH}authorization: Bearer SECRET\r\n${JSON_TYPE}content-length: 100000\r\n\r\n{"model":`,
 ];
 const WAIT_MS = 300;
 const END_DEADLINE_MS = 10_000;
 
 /**
- * Sends a request that is broken, reads whatever comes and leaves.
- * @param index which one of them; any number. @returns the status of the answer; 0 if there was none.
+ * Sends a broken request, reads the response and disconnects.
+ * @param index selects the request; any number. @returns the status of the response; 0 if there was none.
  */
 export async function sendBroken(port: number, secret: string, index: number): Promise<number> {
   const socket = connect(port, "127.0.0.1");

@@ -11,28 +11,28 @@ const LARGE_BODY_BYTES = 300_000;
 const LEAVES_EARLY_WITHIN_MS = 5;
 const LEAVES_MIDWAY_WITHIN_MS = 60;
 const SLOW_READ_MS = 20;
-/** Longer than the gateway of a soak lets a caller take nothing. */
+/** Longer than CLIENT_STALL_TIMEOUT_MS of the soak's gateway. */
 const STOPPED_MS = 4_000;
 const SLOW_SEND_PIECES = 6;
 const SLOW_SEND_MS = 30;
 const DEADLINE_MS = 60_000;
 
-/** A request as its caller knows it. */
+/** A request as its client sees it. */
 export interface SoakRequest {
   readonly id: string;
   readonly kind: SoakKind;
   readonly behaviour: Behaviour;
-  /** 0: no head was seen. */
+  /** 0: no head arrived. */
   status: number;
-  /** The whole answer came, and it is one that a client can use. */
+  /** Whether a complete response arrived that a client can use. */
   isComplete: boolean;
-  /** Code of the error with which it ended for the caller, if any. */
+  /** Code of the client's error, if any. */
   error: string | undefined;
-  /** `performance.now()`; 0: it is in flight. */
+  /** `performance.now()` at the end; 0: in flight. */
   endedAt: number;
 }
 
-/** How the callers of a soak work. */
+/** Options of the clients of a soak. */
 interface CallersOptions {
   readonly port: number;
   readonly secrets: readonly string[];
@@ -40,11 +40,11 @@ interface CallersOptions {
   readonly seed: number;
   /** Called before a request is sent that may reach upstream. */
   readonly onSend: (request: SoakRequest) => void;
-  /** Called when it has ended for its caller. */
+  /** Called when the request has ended for its client. */
   readonly onEnd: (request: SoakRequest) => void;
 }
 
-/** Callers that make requests of all kinds, one after the other, until they are stopped. */
+/** Clients that send requests of all kinds, one after the other, until they are stopped. */
 export class SoakCallers {
   readonly #options: CallersOptions;
   readonly #random: () => number;
@@ -60,7 +60,7 @@ export class SoakCallers {
     for (let caller = 0; caller < options.callers; caller++) this.#loops.push(this.#loop());
   }
 
-  /** Lets every request end, and closes the connections. */
+  /** Stops after the current requests have ended, and closes the connections. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await Promise.all(this.#loops);
@@ -148,7 +148,7 @@ async function readResponse(response: IncomingMessage, request: SoakRequest): Pr
       setTimeout(() => response.resume(), SLOW_READ_MS);
     } else if (request.behaviour === "stops-reading") {
       response.pause();
-      // It reads nothing, so it does not see either that the gateway closes its connection.
+      // A client that does not read cannot notice that the gateway closes its connection.
       setTimeout(() => response.destroy(), STOPPED_MS);
     }
   });

@@ -2,14 +2,14 @@ import { Agent, type ClientRequest } from "node:http";
 import { openChatRequest } from "../support/chat-client.ts";
 import { waitUntil } from "../support/wait.ts";
 
-/** Long enough that the first of many streams still runs when the last one has begun. */
+/** Lasts until the last of many streams has begun. */
 const MODEL = "sim/ok:gapMs=2000,events=4";
 const DEADLINE_MS = 20_000;
 
 /**
- * Proves that no place in flight has been lost: begins as many streams at once as the gateway takes, and one more.
- * @param ids for these requests: one more than the gateway takes.
- * @returns the statuses of the streams, and of the one more.
+ * Proves that every place in flight is free: opens as many streams at once as the gateway admits, and one more.
+ * @param ids ids for these requests: one more than the gateway admits.
+ * @returns the statuses of the streams, and of the extra request.
  */
 export async function fillCapacity(
   port: number,
@@ -34,7 +34,7 @@ export async function fillCapacity(
   places.forEach(begin);
   await waitUntil(() => statuses.length === places.length, "a stream in every place", DEADLINE_MS);
   begin(ids.at(-1) ?? "");
-  await waitUntil(() => statuses.length === ids.length, "an answer to one request more", DEADLINE_MS);
+  await waitUntil(() => statuses.length === ids.length, "a response to the extra request", DEADLINE_MS);
   for (const call of open) call.destroy();
   agent.destroy();
   return { statuses: statuses.slice(0, -1), extra: statuses.at(-1) ?? 0 };

@@ -2,7 +2,7 @@ import { waitFor } from "../support/wait.ts";
 
 const DEADLINE_MS = 20_000;
 
-/** What a process says of its memory, in bytes. */
+/** Memory usage of a process, in bytes. */
 export interface Memory {
   readonly heapUsed: number;
   readonly external: number;
@@ -10,7 +10,7 @@ export interface Memory {
   readonly rss: number;
 }
 
-/** The inspector of a Node process that was started with `--inspect`: its heap, without a hook in the product. */
+/** The inspector of a Node process started with `--inspect`. It reads the heap without a hook in the product. */
 export class Inspector {
   readonly #socket: WebSocket;
   readonly #pending = new Map<number, (message: InspectorMessage) => void>();
@@ -26,7 +26,7 @@ export class Inspector {
     });
   }
 
-  /** @param url as Node prints it: `ws://127.0.0.1:…`. */
+  /** @param url as printed by Node: `ws://127.0.0.1:…`. */
   static async connect(url: string): Promise<Inspector> {
     const socket = new WebSocket(url);
     const open = new Promise<void>((resolve, reject) => {
@@ -37,7 +37,7 @@ export class Inspector {
     return new Inspector(socket);
   }
 
-  /** Collects all garbage, and says what memory is left in use. */
+  /** Collects all garbage. @returns the remaining memory usage. */
   async memoryAfterCollection(): Promise<Memory> {
     await this.#call("HeapProfiler.collectGarbage");
     return (await this.evaluate("process.memoryUsage()")) as Memory;
@@ -52,16 +52,16 @@ export class Inspector {
     return JSON.parse(String(result?.result?.value)) as unknown;
   }
 
-  /** A process that exits waits for its inspector to leave. */
+  /** Disconnects, because a process does not exit while its inspector is connected. */
   close(): void {
     this.#socket.close();
   }
 
   #call(method: string, params: Record<string, unknown> = {}): Promise<InspectorMessage> {
     const id = ++this.#last;
-    const answered = new Promise<InspectorMessage>((resolve) => this.#pending.set(id, resolve));
+    const response = new Promise<InspectorMessage>((resolve) => this.#pending.set(id, resolve));
     this.#socket.send(JSON.stringify({ id, method, params }));
-    return waitFor(answered, method, DEADLINE_MS);
+    return waitFor(response, method, DEADLINE_MS);
   }
 }
 

@@ -1,16 +1,16 @@
-// What the requests of a soak are: what they ask of the simulator, and what their callers do.
+// The requests of a soak: which responses they request from the simulator, and how their clients behave.
 
-/** One kind of request by what it asks of the simulator. */
+/** One kind of request, defined by the simulator's response. */
 export interface SoakKind {
   readonly model: string;
-  /** How the caller wants its answer; undefined: as chance has it. */
+  /** Whether the client requests a stream; undefined: chosen at random. */
   readonly stream?: boolean;
   readonly isFault: boolean;
-  /** The answer neither names a generation nor proves a refusal, so that its cost may stay unknown. */
+  /** Whether the response neither states a generation id nor proves a refusal, so that its cost may stay unknown. */
   readonly isUnproven: boolean;
 }
 
-/** What a caller does besides waiting for its answer. */
+/** A client's behaviour while it waits for its response. */
 export type Behaviour =
   | "reads"
   | "leaves-early"
@@ -67,7 +67,7 @@ const UNPROVEN_FAULTS = [
 const FAULTS: readonly SoakKind[] = [...PROVEN_FAULTS, ...UNPROVEN_FAULTS];
 const SHARE_PERCENT = 1;
 
-/** An answer that is larger than the buffers between simulator and caller. */
+/** A response that exceeds the buffers between simulator and client. */
 export const LARGE_RESPONSE: SoakKind = {
   model: "sim/flood:bytes=8000000",
   stream: true,
@@ -75,7 +75,7 @@ export const LARGE_RESPONSE: SoakKind = {
   isUnproven: false,
 };
 
-/** Every fault for 1 % of all requests, and plain answers for the rest. @param random from 0 to 1. */
+/** Picks each fault for 1 % of all requests, and plain responses for the rest. @param random from 0 to 1. */
 export function pickKind(random: number): SoakKind {
   const percent = random * 100;
   const fault = FAULTS[Math.floor(percent / SHARE_PERCENT)];
@@ -94,7 +94,7 @@ const BEHAVIOUR_PERCENTS: readonly (readonly [Behaviour, number])[] = [
   ["wrong-key", 1],
 ];
 
-/** @param random from 0 to 1. */
+/** Picks a behaviour by its percentage. @param random from 0 to 1. */
 export function pickBehaviour(random: number): Behaviour {
   let percent = random * 100;
   return BEHAVIOUR_PERCENTS.find(([, share]) => (percent -= share) < 0)?.[0] ?? "reads";

@@ -1,16 +1,16 @@
-/** Lines that Node itself writes because its inspector is open. */
+/** Lines that Node writes because its inspector is open. */
 const INSPECTOR_LINES = /^(Debugger (listening|attached|ending)|For help, see|Waiting for the debugger)/;
-/** Errors for which neither a caller nor upstream is to blame. */
+/** Error codes for which neither the client nor upstream is responsible. */
 const OWN_FAULTS = new Set(["internal_error", "store_unavailable", "shutting_down"]);
 const WARN_LEVEL = 40;
 const FATAL_LEVEL = 60;
 
-/** Reads the log of a gateway, and keeps no more of it than counts. */
+/** Reads the log of a gateway, and keeps only counts. */
 export class LogWatch {
   readonly #report: (difference: string) => void;
-  /** Lines at level warn and above: of requests by their error or outcome, of others by their message. */
+  /** Number of lines at level warn and above: by error or outcome for requests, by message for others. */
   readonly counts = new Map<string, number>();
-  /** The address of the inspector, once Node has written it. */
+  /** The URL of the inspector, once Node has printed it. */
   inspectorUrl: string | undefined;
 
   /** @param report called with each line that shows a fault of the gateway. */
@@ -28,7 +28,7 @@ export class LogWatch {
     const { level, msg, error = "", outcome, err } = record;
     const name = msg === "request" ? error || String(outcome) : msg;
     if (level >= WARN_LEVEL) this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
-    // Only an exception that the gateway did not expect is logged with its stack.
+    // The gateway logs a stack only for an unexpected exception.
     const isFault = level >= FATAL_LEVEL || err !== undefined || OWN_FAULTS.has(error);
     return isFault ? this.#report(`log: ${line.slice(0, 400)}`) : undefined;
   };

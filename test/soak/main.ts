@@ -1,4 +1,4 @@
-// `npm run soak`: one gateway under mixed load and every fault, with the simulator's charges as the oracle.
+// `npm run soak`: puts one gateway under mixed load with faults, and checks its ledger against the simulator's charges.
 import { parseArgs } from "node:util";
 import { runSoak } from "./soak.ts";
 

@@ -9,27 +9,27 @@ import type { Inspector } from "./inspector.ts";
 import { LARGE_RESPONSE } from "./kinds.ts";
 import { Samples } from "./samples.ts";
 
-/** How long, with how much and with which load. */
+/** Duration, number of clients, and seed of a soak. */
 export interface SoakOptions {
   readonly minutes: number;
   readonly callers: number;
   readonly seed: number;
 }
 
-/** How many requests the gateway of a soak takes at once. */
+/** MAX_IN_FLIGHT of the soak's gateway. */
 export const MAX_IN_FLIGHT = 300;
-/** Of all money, what may be unknown: as in the simulation. */
+/** Percentage of the total cost that may be unknown, as in the simulation. */
 const UNKNOWN_MAX_PERCENT = 0.5;
 const TAKE_EVERY_MS = 50;
 const MATCH_EVERY_MS = 3_000;
 const SAMPLES = 240;
-/** A collection takes the gateway tens of milliseconds. */
+/** A garbage collection takes the gateway tens of milliseconds. */
 const SAMPLE_EVERY_MIN_MS = 1_000;
 const SETTLED_DEADLINE_MS = 60_000;
-/** Connections to upstream are kept for 30 s. */
+/** Idle connections to upstream are closed after 30 s. */
 const DESCRIPTORS_DEADLINE_MS = 60_000;
 
-/** What a run works with. */
+/** The parts of a run. */
 interface Parts {
   readonly gateway: Replica;
   readonly inspector: Inspector;
@@ -37,7 +37,7 @@ interface Parts {
   readonly report: (violation: string) => void;
 }
 
-/** One run of load and everything that is measured meanwhile. */
+/** One run of load, with all its measurements. */
 export class SoakRun {
   readonly #parts: Parts;
   readonly #options: SoakOptions;
@@ -72,12 +72,12 @@ export class SoakRun {
       await this.#settled();
       const descriptors = await this.#descriptorsAtRest(baseline);
       if (descriptors > baseline)
-        report(`${descriptors} descriptors at the end, ${baseline} at the beginning`);
+        report(`${descriptors} open descriptors at the end, ${baseline} at the beginning`);
       const growth = this.#samples.growth();
       if (growth !== undefined) report(growth);
       const sums = await audit.compareSums();
       const unknownPercent = (100 * audit.unknownNanodollars) / sums.billedNanodollars;
-      if (unknownPercent > UNKNOWN_MAX_PERCENT) report(`${unknownPercent} % of the money is unknown`);
+      if (unknownPercent > UNKNOWN_MAX_PERCENT) report(`${unknownPercent} % of the cost is unknown`);
       const rest = await inspector.memoryAfterCollection();
       return {
         requests: load.requests,
@@ -96,7 +96,7 @@ export class SoakRun {
     }
   }
 
-  /** Waits until connections to upstream are closed. @returns how many descriptors were open at the end. */
+  /** Waits until connections to upstream are closed. @returns the number of open descriptors. */
   async #descriptorsAtRest(wanted: number): Promise<number> {
     const areClosed = waitUntil(
       () => this.#descriptors() <= wanted,
@@ -143,7 +143,7 @@ export class SoakRun {
         await audit.matchRows();
         return audit.unmatched === 0;
       },
-      "every request to have its row",
+      "a final row for every request",
       SETTLED_DEADLINE_MS,
     ).catch((error: unknown) => report(`${String(error)}, such as ${audit.unmatchedIds.join(", ")}`));
   }
@@ -154,25 +154,25 @@ export class SoakRun {
     for (const id of ids) audit.addRequest(finished(id));
     const { statuses, extra } = await fillCapacity(gateway.port, secret, ids);
     const refused = statuses.filter((status) => status !== 200).length;
-    if (refused > 0) report(`${refused} of ${MAX_IN_FLIGHT} places in flight were not free again`);
-    if (extra !== 503) report(`one request more than ${MAX_IN_FLIGHT} got ${extra} instead of 503`);
+    if (refused > 0) report(`${refused} of ${MAX_IN_FLIGHT} places in flight were not free`);
+    if (extra !== 503) report(`the request after ${MAX_IN_FLIGHT} others got ${extra} instead of 503`);
   }
 
-  /** Whether an answer is what its caller should have got. */
+  /** Reports a response that its client should not have received. */
   #judge(call: SoakRequest): void {
     const { kind, behaviour, status, isComplete, error } = call;
     const outcome = `${behaviour}${kind.isFault ? " fault" : ""} ${status}${isComplete ? "" : " incomplete"}`;
     this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
     const { report } = this.#parts;
-    const said = `${call.id} (${behaviour}, ${kind.model}): ${status} ${error ?? ""}`;
+    const result = `${call.id} (${behaviour}, ${kind.model}): ${status} ${error ?? ""}`;
     if (behaviour === "broken-request") {
-      if (status >= 500 || status === 200) report(said);
+      if (status >= 500 || status === 200) report(result);
     } else if (behaviour === "wrong-key") {
-      if (status !== 401 && status !== 429) report(said);
+      if (status !== 401 && status !== 429) report(result);
     } else if (behaviour === "reads" || behaviour === "sends-slowly") {
-      if (!kind.isFault && !(status === 200 && isComplete)) report(said);
+      if (!kind.isFault && !(status === 200 && isComplete)) report(result);
     }
-    if (error === "deadline") report(said);
+    if (error === "deadline") report(result);
   }
 }
 

@@ -1,12 +1,12 @@
 import type { Memory } from "./inspector.ts";
 
-/** How much larger the mean heap of the last quarter may be than that of the second. */
+/** Largest allowed ratio of the mean heap in the last quarter to that in the second. */
 const HEAP_GROWTH_MAX = 1.1;
 const MIB = 1024 * 1024;
 
-/** What a gateway used at one moment, after a collection. */
+/** Resource usage of a gateway at one moment, after a garbage collection. */
 interface Sample extends Memory {
-  /** Share of the run that is over, from 0 to 1. */
+  /** Elapsed part of the run, from 0 to 1. */
   readonly progress: number;
   readonly descriptors: number;
 }
@@ -19,14 +19,14 @@ export class Samples {
     this.#samples.push(sample);
   }
 
-  /** @returns how the heap has grown, if it has grown too much. */
+  /** Describes the growth of the heap; undefined if it is within the limit. */
   growth(): string | undefined {
     const [before, after] = this.#secondAndLast("heapUsed");
     if (after <= before * HEAP_GROWTH_MAX) return undefined;
     return `the mean heap grew from ${mib(before)} MiB in the second quarter to ${mib(after)} MiB in the last`;
   }
 
-  /** Figures for the report: pairs are means of the second and of the last quarter. */
+  /** Returns figures for the report. Pairs are means of the second and of the last quarter. */
   figures(): Record<string, unknown> {
     const [before, after] = this.#secondAndLast("heapUsed");
     return {

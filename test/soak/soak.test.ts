@@ -3,7 +3,7 @@ import { runSoak } from "./soak.ts";
 
 const MINUTES = 0.5;
 
-test("a gateway under mixed load and every fault has a row for each request sent, at upstream's price, and leaks nothing", async () => {
+test("under mixed load and every fault, the gateway records each sent request at upstream's price and leaks nothing", async () => {
   const { violations, figures } = await runSoak({ minutes: MINUTES, callers: 32, seed: 1 });
   expect(violations).toEqual([]);
   expect(figures["sent"]).toBeGreaterThan(300);

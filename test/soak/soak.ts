@@ -13,9 +13,9 @@ import { Inspector } from "./inspector.ts";
 import { LogWatch } from "./log-watch.ts";
 import { MAX_IN_FLIGHT, SoakRun, type SoakOptions } from "./run.ts";
 
-/** What a soak came to. */
+/** Results of a soak. */
 interface SoakVerdict {
-  /** Every violation, in words, up to a limit; none is as it has to be. */
+  /** Descriptions of the violations, up to a limit; empty if there are none. */
   readonly violations: readonly string[];
   readonly figures: Readonly<Record<string, unknown>>;
 }
@@ -42,7 +42,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakVerdict> {
   try {
     await gateway.start();
     const inspector = await Inspector.connect(
-      await waitUntil(() => log.inspectorUrl, "the address of the inspector"),
+      await waitUntil(() => log.inspectorUrl, "the URL of the inspector"),
     );
     const run = new SoakRun(
       { gateway, inspector, report, audit: new Audit(database, simulator, report) },
@@ -51,7 +51,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakVerdict> {
     const figures = await run.run(keys.map(({ secret }) => secret));
     inspector.close();
     const code = await gateway.stop();
-    if (code !== 0) report(`the gateway ended with ${code}`);
+    if (code !== 0) report(`the gateway exited with ${code}`);
     return { violations, figures: { ...figures, log: Object.fromEntries(log.counts) } };
   } finally {
     await database.close();
@@ -69,7 +69,7 @@ function environment(baseUrl: string, dataDir: string): Record<string, string> {
     SETTLE_AFTER_MS: "200",
     DRAIN_MS: "0",
     MAX_IN_FLIGHT: String(MAX_IN_FLIGHT),
-    // One key takes every place to show that they are all free again.
+    // The check of all places needs a single key to take every place.
     MAX_IN_FLIGHT_PER_KEY: String(MAX_IN_FLIGHT),
     UPSTREAM_HEADERS_TIMEOUT_MS: "3000",
     UPSTREAM_IDLE_TIMEOUT_MS: "3000",

@@ -6,7 +6,7 @@ import { Checkpoints } from "../../src/store/checkpoints.ts";
 import { openTestDatabase } from "../support/test-database.ts";
 import { waitUntil, waitFor } from "../support/wait.ts";
 
-/** An open file and its checkpoints, which have not begun. */
+/** Opens a database whose checkpoints have not started. */
 async function open() {
   const database = await openTestDatabase();
   if (!database.sqlite) throw new Error("not SQLite");
@@ -20,8 +20,8 @@ async function open() {
   return { checkpoints, failures, path, write, inFile };
 }
 
-/** How often a log has begun anew: it says so itself, in bytes 12 to 15. */
-function beginningsOf(path: string): number {
+/** Returns how often the WAL has been restarted: its header counts that in bytes 12 to 15. */
+function readRestartCount(path: string): number {
   const file = openSync(`${path}-wal`, "r");
   const header = Buffer.alloc(16);
   readSync(file, header, 0, 16, 0);
@@ -29,75 +29,75 @@ function beginningsOf(path: string): number {
   return header.readUInt32BE(12);
 }
 
-test("what SQLite has in its log comes to its file without the connection that writes", async () => {
+test("copies the WAL to the database file on a thread of its own", async () => {
   const { checkpoints, write, inFile } = await open();
   checkpoints.start();
   await write("instance-of-the-test");
   expect(await waitUntil(() => inFile("instance-of-the-test"), "the row in the file")).toBe(true);
 });
 
-test("a log that is wholly in the file begins anew", async () => {
+test("restarts a WAL that is completely in the database file", async () => {
   const { checkpoints, write, path } = await open();
   checkpoints.start();
   await write("0");
-  const before = beginningsOf(path);
+  const before = readRestartCount(path);
   let id = 0;
-  const begunTwice = async (): Promise<boolean> => {
-    // Between two writes there has to be time for a checkpoint, however slow the disk is.
+  const restartedTwice = async (): Promise<boolean> => {
+    // A checkpoint must fit between two writes, however slow the disk is.
     await sleep(10 * ++id);
     await write(String(id));
-    return beginningsOf(path) >= before + 2;
+    return readRestartCount(path) >= before + 2;
   };
-  expect(await waitUntil(begunTwice, "the log to begin anew", 12_000)).toBe(true);
+  expect(await waitUntil(restartedTwice, "the WAL to restart", 12_000)).toBe(true);
 });
 
-test("when it is stopped all is in the file, and the thread is gone", async () => {
+test("stop ends the thread after a last checkpoint", async () => {
   const { checkpoints, write, inFile, failures } = await open();
-  await waitFor(checkpoints.stop(), "what has not begun to be stopped");
+  await waitFor(checkpoints.stop(), "stop before start");
   checkpoints.start();
   await write("the last one");
-  await waitFor(checkpoints.stop(), "the thread to end");
+  await waitFor(checkpoints.stop(), "the thread to exit");
   expect(inFile("the last one")).toBe(true);
-  await waitFor(checkpoints.stop(), "what has ended to be stopped");
+  await waitFor(checkpoints.stop(), "a second stop");
   expect(failures).toEqual([]);
 });
 
-test("a thread that cannot open the file is told of, and holds up nobody", async () => {
+test("reports a thread that cannot open the file, without blocking stop", async () => {
   const failures: Error[] = [];
   const nowhere = { location: () => "/nowhere/sluice.db" } as DatabaseSync;
   const checkpoints = new Checkpoints(nowhere, (error) => failures.push(error), 20);
   checkpoints.start();
   await waitUntil(() => failures.length > 0, "the failure");
-  await waitFor(checkpoints.stop(), "the thread to end");
+  await waitFor(checkpoints.stop(), "the thread to exit");
   expect(failures).toEqual([expect.objectContaining({ code: "ERR_SQLITE_ERROR" })]);
 });
 
-test("checkpoints that fail are told of once, and go on being tried", async () => {
+test("reports failed checkpoints once, and retries them", async () => {
   const { checkpoints, failures, path, write, inFile } = await open();
   checkpoints.start();
   await write("before the log is lost");
   await waitUntil(() => inFile("before the log is lost"), "the first checkpoint");
   let id = 0;
   const loseLog = async (): Promise<boolean> => {
-    // What is written may be in the file already when its log is lost.
+    // The row may be in the database file before its WAL is truncated.
     await write(String(++id)).catch(() => {});
     truncateSync(`${path}-wal`);
     await sleep(40);
     return failures.length > 0;
   };
   await waitUntil(loseLog, "the failure");
-  // A handful of further ones.
+  // Long enough for a few more checkpoints.
   await sleep(100);
-  await waitFor(checkpoints.stop(), "the thread to end");
+  await waitFor(checkpoints.stop(), "the thread to exit");
   expect(failures).toEqual([expect.objectContaining({ message: "disk I/O error" })]);
   expect(failures[0]?.stack).toContain("Timeout.checkpoint");
 });
 
-test("where no thread can be made that is told, and the gateway goes on", async () => {
+test("reports a thread that cannot be started, without blocking stop", async () => {
   const failures: Error[] = [];
   const unspeakable = { location: () => (() => {}) as unknown as string } as DatabaseSync;
   const checkpoints = new Checkpoints(unspeakable, (error) => failures.push(error), 20);
   checkpoints.start();
-  await waitFor(checkpoints.stop(), "what was never there to be stopped");
+  await waitFor(checkpoints.stop(), "stop without a thread");
   expect(failures).toEqual([expect.objectContaining({ name: "DataCloneError" })]);
 });

@@ -12,9 +12,9 @@ const writing = (database: Database, rows: readonly RequestRow[]): Promise<unkno
     (error: unknown) => error,
   );
 
-/** Which writes are the fault of their rows, whatever database they are for. @param open gives an empty database. */
+/** Tests which errors are caused by an invalid row, for every database. @param open returns an empty database. */
 export function rowFaultContract(open: () => Promise<Database>): void {
-  test("what a column cannot have is the fault of its row", async () => {
+  test("an invalid column value is an error of its row", async () => {
     const database = await open();
     for (const fields of [{ key_id: null }, { started_at: undefined }]) {
       const row = { ...createRequestRow("1", { state: "settled" }), ...fields } as unknown as RequestRow;
@@ -23,7 +23,7 @@ export function rowFaultContract(open: () => Promise<Database>): void {
     expect(await writing(database, [createRequestRow("1", { state: "settled" })])).toBeUndefined();
   });
 
-  test("a table that is not there, and a database that is closed, are the fault of no row", async () => {
+  test("a missing table or a closed database is not an error of a row", async () => {
     const database = await open();
     await sql`drop table requests`.execute(database.kysely);
     const missing = await writing(database, [createRequestRow("1")]);

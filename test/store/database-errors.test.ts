@@ -8,26 +8,26 @@ rowFaultContract(() => openTestDatabase());
 const failing = (fields: object): Error => Object.assign(new Error("it failed"), fields);
 
 test.each([
-  ["a constraint of SQLite's", { code: "ERR_SQLITE_ERROR", errcode: 1_299 }, true],
-  ["SQLite that is busy", { code: "ERR_SQLITE_ERROR", errcode: 5 }, false],
-  ["SQLite that is busy recovering", { code: "ERR_SQLITE_ERROR", errcode: 261 }, false],
-  ["a full disk under SQLite", { code: "ERR_SQLITE_ERROR", errcode: 13 }, false],
-  ["SQLite that may only be read", { code: "ERR_SQLITE_ERROR", errcode: 8 }, false],
-  ["a value that Node does not bind", { code: "ERR_INVALID_ARG_TYPE" }, true],
+  ["a SQLite constraint violation", { code: "ERR_SQLITE_ERROR", errcode: 1_299 }, true],
+  ["a busy SQLite database", { code: "ERR_SQLITE_ERROR", errcode: 5 }, false],
+  ["a SQLite database in recovery", { code: "ERR_SQLITE_ERROR", errcode: 261 }, false],
+  ["a full disk (SQLite)", { code: "ERR_SQLITE_ERROR", errcode: 13 }, false],
+  ["a read-only SQLite database", { code: "ERR_SQLITE_ERROR", errcode: 8 }, false],
+  ["a value that Node cannot bind", { code: "ERR_INVALID_ARG_TYPE" }, true],
   ["a number out of range", { code: "22003" }, true],
-  ["text that no database takes", { code: "22P05" }, true],
-  ["a row that stands twice", { code: "21000" }, true],
+  ["text that PostgreSQL cannot store", { code: "22P05" }, true],
+  ["a row that occurs twice", { code: "21000" }, true],
   ["a deadlock", { code: "40P01" }, false],
-  ["a statement that took too long", { code: "57014" }, false],
-  ["a full disk under PostgreSQL", { code: "53100" }, false],
-  ["PostgreSQL that may only be read", { code: "25006" }, false],
-  ["a table that is not there", { code: "42P01" }, false],
-  ["a connection that is refused", { code: "ECONNREFUSED" }, false],
+  ["a cancelled statement", { code: "57014" }, false],
+  ["a full disk (PostgreSQL)", { code: "53100" }, false],
+  ["read-only PostgreSQL", { code: "25006" }, false],
+  ["a missing table", { code: "42P01" }, false],
+  ["a refused connection", { code: "ECONNREFUSED" }, false],
   ["an error without a code", {}, false],
-])("%s: %o is a fault of a row: %s", (_, fields, expected) => {
+])("whether %s (%o) is an error of its row: %s", (_, fields, expected) => {
   expect(isInvalidRow(failing(fields))).toBe(expected);
 });
 
-test("what is no error is no fault of a row", () => {
+test("a value that is not an Error is not an error of a row", () => {
   for (const error of [undefined, null, "22003", { code: "22003" }]) expect(isInvalidRow(error)).toBe(false);
 });

@@ -9,7 +9,7 @@ import { waitUntil, waitFor } from "../support/wait.ts";
 
 const pathOf = (): string => join(createTemporaryDirectory(), "me.lock");
 
-/** A process that takes a lock, if it can, keeps no reference to it, says whether it has it, and lives on. */
+/** Starts a process that tries to take a lock, keeps no reference to it, prints the result, and keeps running. */
 async function locking(path: string) {
   const script = `
     import { lockFile } from "./src/store/file-lock.ts";
@@ -25,35 +25,35 @@ async function locking(path: string) {
     },
   );
   onTestFinished(() => void child.kill("SIGKILL"));
-  let said = "";
-  child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  await waitUntil(() => said !== "", "the process to say whether it has the lock", 10_000);
-  return { child, said };
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  await waitUntil(() => output !== "", "the result of the process", 10_000);
+  return { child, output };
 }
 
-test("a lock is one process's until that ends, however it ends", async () => {
+test("a process holds a lock until it exits, even if it is killed", async () => {
   const path = pathOf();
-  const { child, said } = await locking(path);
-  expect(said).toBe("locked");
+  const { child, output } = await locking(path);
+  expect(output).toBe("locked");
   expect(lockFile(path)).toBeUndefined();
   const ended = once(child, "close");
   child.kill("SIGKILL");
-  await waitFor(ended, "the process to end");
+  await waitFor(ended, "the process to exit");
   const lock = lockFile(path);
   expect(lock).toBeDefined();
   lock?.release();
 }, 30_000);
 
-test("a lock that was asked for twice in one process is still its own against others", async () => {
+test("a second attempt in the same process fails and does not release the lock", async () => {
   const path = pathOf();
   const lock = lockFile(path);
   for (let count = 0; count < 10; count++) expect(lockFile(path)).toBeUndefined();
-  expect((await locking(path)).said).toBe("taken");
+  expect((await locking(path)).output).toBe("taken");
   lock?.release();
-  expect((await locking(path)).said).toBe("locked");
+  expect((await locking(path)).output).toBe("locked");
 }, 30_000);
 
-test("a lock that is given back leaves nothing but its file", () => {
+test("release leaves only the lock file, which can be locked again", () => {
   const path = pathOf();
   lockFile(path)?.release();
   expect(existsSync(path)).toBe(true);
@@ -61,7 +61,7 @@ test("a lock that is given back leaves nothing but its file", () => {
   lockFile(path)?.release();
 });
 
-test("what is no lock cannot be locked, and is left as it is", () => {
+test("rejects a file that is not a lock, and leaves it unchanged", () => {
   const path = pathOf();
   writeFileSync(path, "x".repeat(4_096));
   expect(() => lockFile(path)).toThrow("file is not a database");

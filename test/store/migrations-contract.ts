@@ -4,9 +4,9 @@ import type { Database } from "../../src/store/database.ts";
 import { migrate, MIGRATIONS } from "../../src/store/migrations.ts";
 import { readSchema } from "../support/read-schema.ts";
 
-/** What migrations owe, on every database. @param open gives an empty one without a schema. */
+/** Tests of migrations, for every database. @param open returns a database without a schema. */
 export function migrationsContract(open: () => Promise<Database>): void {
-  test("the initial migration creates the schema that databases have been created with", async () => {
+  test("the initial migration creates the schema of existing databases", async () => {
     const database = await open();
     const [[name, initial] = []] = Object.entries(MIGRATIONS);
     await migrate(database.kysely, { [String(name)]: initial ?? {} } as typeof MIGRATIONS);

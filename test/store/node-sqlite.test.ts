@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { openSqlite } from "../../src/store/node-sqlite.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 
-/** Files that this process has open below a directory, the deleted ones included. */
+/** Lists the open files of this process whose paths begin with `directory`, including deleted ones. */
 function openFilesIn(directory: string): string[] {
   return readdirSync("/proc/self/fd").flatMap((fd) => {
     try {
@@ -17,7 +17,7 @@ function openFilesIn(directory: string): string[] {
 }
 
 test.runIf(process.platform === "linux")(
-  "a sort that does not fit in memory is written beside the database",
+  "a sort that does not fit in memory is written to the directory of the database",
   () => {
     const directory = createTemporaryDirectory();
     const sqlite = openSqlite(join(directory, "sluice.db"), 0);

@@ -12,7 +12,7 @@ import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { openTestDatabase } from "../support/test-database.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 
-/** Modes of all files below a directory, but for those that only their owner may use. */
+/** Lists the files below a directory that others than their owner can access. */
 function openFiles(directory: string): string[] {
   return readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -20,7 +20,7 @@ function openFiles(directory: string): string[] {
     .filter((path) => (statSync(path).mode & 0o077) !== 0);
 }
 
-test("every file of a gateway is its owner's alone, also in a directory that is open to others", async () => {
+test("only the owner can access the files of a gateway, even in a world-readable directory", async () => {
   const dataDir = createTemporaryDirectory();
   chmodSync(dataDir, 0o755);
   const umask = process.umask(0o022);
@@ -32,7 +32,7 @@ test("every file of a gateway is its owner's alone, also in a directory that is 
   expect(openFiles(dataDir)).toEqual([]);
 });
 
-test("a database that others could read is taken from them when it is opened", async () => {
+test("opening a database removes other users' access to its files", async () => {
   const dataDir = createTemporaryDirectory();
   const open = () => openDatabase({ dataDir, databaseUrl: undefined }, () => {});
   const first = open();
@@ -45,8 +45,8 @@ test("a database that others could read is taken from them when it is opened", a
   await first.close();
 });
 
-test("a file whose mode cannot be changed is reported, and one that is not there is not", () => {
-  // A file of the kernel's, whose mode root may not change either.
+test("reports a file whose mode cannot be changed, and ignores a missing one", () => {
+  // A file of the kernel, whose mode not even root can change.
   const path = "/proc/self/status";
   expect(makePrivate([path, join(createTemporaryDirectory(), "missing")])).toEqual([path]);
   const own = join(createTemporaryDirectory(), "own");
@@ -54,7 +54,7 @@ test("a file whose mode cannot be changed is reported, and one that is not there
   expect(makePrivate([own])).toEqual([]);
 });
 
-test("a change that a full disk prevents says so, and not that its transaction is already over", async () => {
+test("a change that fails on a full disk throws the disk's error and ends its transaction", async () => {
   const database = await openTestDatabase();
   const keys = new KeyService(database);
   const pages = database.sqlite?.prepare("pragma page_count").get()?.["page_count"];
@@ -67,7 +67,7 @@ test("a change that a full disk prevents says so, and not that its transaction i
   const error = await make().catch((cause: unknown) => cause);
   expect(error).toMatchObject({ errcode: 13 });
   expect(isUnavailable(error)).toBe(true);
-  // The connection is not left in a transaction.
+  // Another change succeeds, so the connection is not left in a transaction.
   database.sqlite?.exec(`pragma max_page_count = 1000000`);
   await keys.create(newKeySchema.parse({ name: "after" }), { actor: "a", source: "b" });
 });

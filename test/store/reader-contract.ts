@@ -5,7 +5,7 @@ import type { Database } from "../../src/store/database.ts";
 import { waitUntil, waitFor } from "../support/wait.ts";
 import type { OpenDatabase } from "../support/ledger-rows.ts";
 
-/** Numbers from 1, made by the database. */
+/** Selects the numbers from 1 to `count`. */
 const numbersTo = (count: number) =>
   sql<{
     n: number;
@@ -16,9 +16,9 @@ async function addInstance(database: Database, id: string): Promise<void> {
   await database.kysely.insertInto("instances").values({ id, started_at: 0, seen_at: 0 }).execute();
 }
 
-/** What `reader` and `reports` owe, on every database. */
+/** Tests of `reader` and `reports`, for every database. */
 export function testReaders(open: OpenDatabase): void {
-  test.each(["reader", "reports"] as const)("%s sees what has been committed", async (name) => {
+  test.each(["reader", "reports"] as const)("%s reads committed rows", async (name) => {
     const database = await open();
     const ids = () => database[name].selectFrom("instances").select("id").orderBy("id").execute();
     expect(await ids()).toEqual([]);
@@ -28,13 +28,16 @@ export function testReaders(open: OpenDatabase): void {
     expect(await ids()).toEqual([{ id: "a" }, { id: "b" }]);
   });
 
-  test.each(["reader", "reports"] as const)("%s gives all rows of a long result, in order", async (name) => {
-    const database = await open();
-    const { rows } = await numbersTo(2_345).execute(database[name]);
-    expect(rows.map(({ n }) => n)).toEqual(Array.from({ length: 2_345 }, (_, index) => index + 1));
-  });
+  test.each(["reader", "reports"] as const)(
+    "%s returns all rows of a long result, in order",
+    async (name) => {
+      const database = await open();
+      const { rows } = await numbersTo(2_345).execute(database[name]);
+      expect(rows.map(({ n }) => n)).toEqual(Array.from({ length: 2_345 }, (_, index) => index + 1));
+    },
+  );
 
-  test.each([0, 1, 99, 100, 101, 1_000])("a stream of %i rows in batches of 100 is whole", async (count) => {
+  test.each([0, 1, 99, 100, 101, 1_000])("streams all %i rows in batches of at most 100", async (count) => {
     const { reports } = await open();
     const query = numbersTo(1_000).compile(reports);
     const filtered = { ...query, sql: `select * from (${query.sql}) as numbered where n <= ${count}` };
@@ -43,7 +46,7 @@ export function testReaders(open: OpenDatabase): void {
     expect(batches.filter(({ rows }) => rows.length === 0 || rows.length > 100)).toEqual([]);
   });
 
-  test("a stream sees one snapshot, and a statement beside it sees what was committed since", async () => {
+  test("a stream reads one snapshot, and a concurrent statement reads later commits", async () => {
     const database = await open();
     for (const id of ["a", "b", "c", "d"]) await addInstance(database, id);
     const rows = database.reports
@@ -63,7 +66,7 @@ export function testReaders(open: OpenDatabase): void {
     expect(await Array.fromAsync(rows)).toEqual([{ id: "c" }, { id: "d" }]);
   });
 
-  test("streams that are left before their end leave room for others", async () => {
+  test("streams that are abandoned midway leave room for others", async () => {
     const { reports } = await open();
     for (let count = 0; count < 12; count++) {
       for await (const { rows } of reports
@@ -76,7 +79,7 @@ export function testReaders(open: OpenDatabase): void {
     expect((await waitFor(numbersTo(3).execute(reports), "a statement after them")).rows).toHaveLength(3);
   });
 
-  test("a statement that fails says why, and the next one is answered", async () => {
+  test("a failed statement throws the database's error, and the next one works", async () => {
     const { reader, reports } = await open();
     const failing = sql`select 1 from nowhere`;
     for (const kysely of [reader, reports]) {
@@ -98,7 +101,7 @@ export function testReaders(open: OpenDatabase): void {
     expect(await database.kysely.selectFrom("instances").selectAll().execute()).toEqual([]);
   });
 
-  test("a statement that takes long holds neither the event loop nor a short read", async () => {
+  test("a slow statement blocks neither the event loop nor a short read", async () => {
     const { reader, reports } = await open();
     const slow = sql`select count(*) from (${numbersTo(1_000_000)}) as numbered`.execute(reports);
     let [turns, reads] = [0, 0];
@@ -113,17 +116,17 @@ export function testReaders(open: OpenDatabase): void {
     expect([turns, reads]).toEqual([1_000, 10]);
   });
 
-  test("a statement whose caller has gone is given up", async () => {
+  test("aborts a statement when its client disconnects", async () => {
     const { reports } = await open();
     const leaving = new AbortController();
     const query = sql`select count(*) from (${numbersTo(200_000)}) as numbered`.compile(reports);
     const given = Promise.allSettled(
       Array.from({ length: 5 }, () => reports.executeQuery(query, { signal: leaving.signal })),
     );
-    leaving.abort(new Error("the caller has gone"));
-    const results = await waitFor(given, "the statements to be given up");
+    leaving.abort(new Error("the client disconnected"));
+    const results = await waitFor(given, "the statements to be aborted");
     expect(results.map(({ status }) => status)).toEqual(Array.from({ length: 5 }, () => "rejected"));
-    const isAnswered = async () => (await numbersTo(1).execute(reports)).rows.length === 1;
-    expect(await waitUntil(isAnswered, "the next statement to be answered", 20_000)).toBe(true);
+    const returns = async () => (await numbersTo(1).execute(reports)).rows.length === 1;
+    expect(await waitUntil(returns, "the next statement to return", 20_000)).toBe(true);
   });
 }

@@ -16,22 +16,22 @@ async function open(): Promise<SqliteReader> {
   return new SqliteReader(sqlite, "test");
 }
 
-test("the thread of a reader cannot write", async () => {
+test("the reader's thread cannot write", async () => {
   const { reader } = await openTestDatabase();
   await expect(
     reader.insertInto("instances").values({ id: "a", started_at: 0, seen_at: 0 }).execute(),
   ).rejects.toMatchObject({ message: "attempt to write a readonly database", errcode: 8 });
-  await expect(reader.transaction().execute(async () => {})).rejects.toThrow("no transactions");
+  await expect(reader.transaction().execute(async () => {})).rejects.toThrow("does not support transactions");
 });
 
-test("an integer that is not exact is refused, as on the main thread", async () => {
+test("rejects an integer outside the safe range, as the main thread does", async () => {
   const { reader } = await openTestDatabase();
   await expect(sql`select 9007199254740993 as n`.execute(reader)).rejects.toMatchObject({
     code: "ERR_OUT_OF_RANGE",
   });
 });
 
-test("cursors take turns, so that a stream does not wait for the end of another", async () => {
+test("alternates between cursors, so that a stream does not wait for the end of another", async () => {
   const reader = await open();
   const long = reader.read(SLOW, [], { batchRows: 10, isCopied: false });
   expect((await long.next()).value).toHaveLength(10);
@@ -46,7 +46,7 @@ test("cursors take turns, so that a stream does not wait for the end of another"
 });
 
 test.each([true, false])(
-  "a stream keeps SQLite's log from restarting only if it is not copied: %s",
+  "a stream blocks a restart of the WAL only if it is not copied (copied: %s)",
   async (isCopied) => {
     const { sqlite, kysely } = await openTestDatabase();
     if (!sqlite) throw new Error("not SQLite");
@@ -61,14 +61,14 @@ test.each([true, false])(
     sqlite.exec("pragma busy_timeout = 0");
     expect(restart()).toBe(isCopied ? 0 : 1);
     await rows.return(undefined);
-    // Commands run in order: when this one is answered the cursor is closed.
+    // Commands run in order, so the cursor is closed when this statement has returned.
     await Array.fromAsync(reader.read("select 1", [], { batchRows: 1, isCopied: false }));
     expect(restart()).toBe(0);
     await reader.close();
   },
 );
 
-test("close ends streams, rejects what is queued, and refuses what comes later", async () => {
+test("close ends streams, rejects queued statements, and rejects later ones", async () => {
   const reader = await open();
   const left = reader.read(SLOW, [], { batchRows: 10, isCopied: false });
   await left.next();
@@ -77,7 +77,7 @@ test("close ends streams, rejects what is queued, and refuses what comes later",
       Array.fromAsync(reader.read(SLOW, [], { batchRows: 400_000, isCopied: false })),
     ),
   );
-  await waitFor(reader.close(), "the thread to end");
+  await waitFor(reader.close(), "the thread to exit");
   expect((await results).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
   await expect(left.next()).rejects.toThrow("the database is closed");
   await expect(reader.read(SLOW, [], { batchRows: 10, isCopied: false }).next()).rejects.toThrow(
@@ -86,7 +86,7 @@ test("close ends streams, rejects what is queued, and refuses what comes later",
   await waitFor(reader.close(), "a second close");
 });
 
-test("a reader that was never used closes without a thread", async () => {
+test("an unused reader closes without a thread", async () => {
   const reader = await open();
   await waitFor(reader.close(), "close");
   await expect(reader.read("select 1", [], { batchRows: 1, isCopied: false }).next()).rejects.toThrow(
@@ -94,7 +94,7 @@ test("a reader that was never used closes without a thread", async () => {
   );
 });
 
-test("a thread that cannot open the file fails its statements, and the next one tries again", async () => {
+test("a thread that cannot open the file fails its statement, and the next statement tries again", async () => {
   const missing = { location: () => "/nowhere/sluice.db" } as never;
   const reader = new SqliteReader(missing, "test");
   for (let attempt = 0; attempt < 2; attempt++)

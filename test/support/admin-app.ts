@@ -19,22 +19,22 @@ import { InFlight } from "../../src/limits/in-flight.ts";
 import { createLogger } from "../../src/observability/logger.ts";
 import type { Database } from "../../src/store/database.ts";
 
-/** The admin API alone, over a database that the test has in its hands. */
+/** The admin API alone, over a database that the test controls. */
 export interface AdminApp {
   readonly port: number;
   /** Requests that have ended. */
   readonly ended: readonly RequestContext[];
-  /** How many statements have been made so far. */
+  /** Returns the number of statements so far. */
   readonly countStatements: () => number;
-  /** The last answer that was begun. */
+  /** Returns the last response that was begun. */
   readonly lastResponse: () => FastifyReply["raw"] | undefined;
 }
 
 interface AdminAppOptions {
   readonly clientStallTimeoutMs?: number;
-  /** Called with every request before it is let in, as the look-up of its key is. */
+  /** Called with every request before it is admitted, in place of the look-up of its key. */
   readonly beforeAuthentication?: () => Promise<void>;
-  /** Called before each statement, with how many came before it; what it throws is what the database says. */
+  /** Called before each statement, with the number of earlier ones. An exception becomes the statement's error. */
   readonly beforeStatement?: (count: number) => void;
 }
 
@@ -44,7 +44,7 @@ const ADMIN: Caller = {
   authorization: "",
 };
 
-/** Starts it on a free port, letting everyone in as an admin; it stops when the test is over. */
+/** Starts the admin API on a free port. Everyone is an admin. The server stops when the test ends. */
 export async function startAdminApp(
   database: Database,
   { clientStallTimeoutMs = 60_000, beforeStatement = () => {}, beforeAuthentication }: AdminAppOptions = {},

@@ -4,40 +4,40 @@ import { join } from "node:path";
 import { findFreePort, isListening } from "./ports.ts";
 import { waitUntil } from "./wait.ts";
 
-/** A load balancer, as one of the files in `deploy/` sets it up. */
+/** A load balancer that a file in `deploy/` configures. */
 interface Balancer {
   readonly file: string;
-  /** Texts of the file and their replacements. */
+  /** Texts in the file, and their replacements. */
   readonly changes: (listen: number, gateways: readonly [number, number]) => readonly [string, string][];
-  /** What is around the file, which for nginx is only a part. */
+  /** Wraps the file in a complete configuration. nginx needs this, because its file is only a part. */
   readonly around?: (file: string) => string;
   readonly command: (config: string, directory: string) => readonly [string, ...string[]];
-  /** Marks a gateway as down in the configuration, for balancers that reload it; undefined: the balancer checks /readyz. */
+  /** Marks a gateway as down, for balancers that reload their configuration; undefined: the balancer checks /readyz. */
   readonly markDown?: (config: string, gateway: number) => string;
 }
 
-/** A load balancer that runs. */
+/** A running load balancer. */
 export interface BalancerProcess {
   readonly port: number;
   /** Marks a gateway as down and reloads. Does nothing if the balancer checks /readyz. @param gateway its port. */
   markDown(gateway: number): Promise<void>;
-  /** Reloads the configuration in which no gateway is marked as down. Does nothing if the balancer checks /readyz. */
+  /** Reloads the configuration without gateways marked as down. Does nothing if the balancer checks /readyz. */
   reload(): Promise<void>;
-  /** Stops the process and waits for its end. */
+  /** Stops the process and waits until it exits. */
   close(): Promise<void>;
 }
 
-/** Where and how a balancer runs. */
+/** Options of a balancer process. */
 interface BalancerOptions {
-  /** For its configuration and its files. */
+  /** Holds the configuration and the files of the process. */
   readonly directory: string;
   /** Changes the text of the file in `deploy/`, for experiments. */
   readonly edit?: ((text: string) => string) | undefined;
-  /** Called with everything that the process writes. */
+  /** Called with all output of the process. */
   readonly onOutput?: (text: string) => void;
 }
 
-// As Debian's nginx.conf has it: a worker for each core, each with its own connections to the gateways.
+// Like Debian's nginx.conf: one worker per core, each with its own connections to the gateways.
 const nginx: Pick<Balancer, "around" | "command" | "markDown"> = {
   around: (file) => `daemon off; error_log stderr; pid nginx.pid; worker_processes auto;
 events {}
@@ -88,12 +88,12 @@ const BALANCERS: readonly Balancer[] = [
   },
 ];
 
-/** The files in `deploy/` that set up a load balancer. */
+/** Files in `deploy/` that configure a load balancer. */
 export const BALANCER_FILES: readonly string[] = BALANCERS.map(({ file }) => file);
 
 /**
- * Starts a load balancer, with nothing changed in its file but addresses.
- * @param file one of {@link BALANCER_FILES}. @param gateways ports of two.
+ * Starts a load balancer whose file is unchanged except for addresses.
+ * @param file one of {@link BALANCER_FILES}. @param gateways ports of two gateways.
  */
 export async function launchBalancer(
   file: string,
@@ -106,7 +106,7 @@ export async function launchBalancer(
   const path = join(directory, "config");
   const config = edit(renderConfig(balancer, port, gateways));
   writeFileSync(path, config);
-  // Workers of an nginx that root has started run as another user, and put large bodies into files below it.
+  // If root starts nginx, its workers run as another user. They need access to store large bodies in the directory.
   chmodSync(directory, 0o755);
   const child = spawnBalancer(balancer.command(path, directory), directory, onOutput);
   await waitUntil(() => isListening(port), `${file} to listen`, 10_000).catch((error: unknown) => {
@@ -119,7 +119,7 @@ export async function launchBalancer(
     child.process.kill("SIGHUP");
     await waitUntil(
       () => !listChildren(child.process.pid).some((pid) => before.includes(pid)),
-      "the former workers to end",
+      "the old workers to exit",
     );
   };
   const { markDown } = balancer;
@@ -140,9 +140,9 @@ function renderConfig(
   gateways: readonly [number, number],
 ): string {
   let text = readFileSync(join("deploy", file), "utf8");
-  for (const [there, instead] of changes(port, gateways)) {
-    if (!text.includes(there)) throw new Error(`${file} does not say "${there}"`);
-    text = text.replace(there, instead);
+  for (const [original, replacement] of changes(port, gateways)) {
+    if (!text.includes(original)) throw new Error(`${file} does not contain "${original}"`);
+    text = text.replace(original, replacement);
   }
   return around?.(text) ?? text;
 }
@@ -157,13 +157,13 @@ function spawnBalancer(
   const env = { ...process.env, HOME: directory };
   const child = spawn(command, words, { cwd: directory, stdio: ["ignore", "pipe", "pipe"], env });
   let first = "";
-  const hear = (text: string): void => {
+  const collect = (text: string): void => {
     if (first.length < FIRST_OUTPUT_CHARS) first += text;
     onOutput(text);
   };
   for (const output of [child.stdout, child.stderr])
-    output.on("data", (chunk: Buffer) => hear(chunk.toString()));
-  child.once("error", (error) => hear(error.message));
+    output.on("data", (chunk: Buffer) => collect(chunk.toString()));
+  child.once("error", (error) => collect(error.message));
   const ended = new Promise<void>((resolve) => void child.once("close", () => resolve()));
   return { process: child, ended, firstOutput: () => first };
 }

@@ -8,7 +8,7 @@ import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { createTemporaryDirectory } from "./temporary-directory.ts";
 import { createEndedContext, createStartEntry } from "./request-context.ts";
 
-/** A journal on a disk that has no room for rows while the test says so. */
+/** A journal that rejects spilled rows while the test sets `isFull`. */
 class JournalOnFullDisk extends Journal {
   isFull = false;
 
@@ -18,7 +18,7 @@ class JournalOnFullDisk extends Journal {
   }
 }
 
-/** A writer to a database that the test plays. */
+/** Starts a writer whose database is the test's `write` function. */
 export function startBatchWriter(
   write: (rows: readonly RequestRow[]) => Promise<unknown>,
   isJournalPersistent = true,
@@ -48,7 +48,7 @@ export function startBatchWriter(
   return { journal, writer, health, refused, damaged };
 }
 
-/** A request that has begun. */
+/** Begins a request. */
 export function beginEntry(id: string, journal: Journal, started_at = 0): RequestEntry {
   const startEntry = createStartEntry(id, { started_at });
   return new RequestEntry(
@@ -58,7 +58,7 @@ export function beginEntry(id: string, journal: Journal, started_at = 0): Reques
   );
 }
 
-/** A request that has ended with its cost. */
+/** Begins a request and ends it with its cost. */
 export function createEndedEntry(id: string, journal: Journal): RequestEntry {
   const entry = beginEntry(id, journal);
   entry.end(createEndedContext());

@@ -1,20 +1,20 @@
 const EVENT_END = Buffer.from("\n\n");
 const COLON = 0x3a;
 
-/** The same JSON in the spelling of JavaScript. */
+/** Parses JSON and serialises it again. */
 export function reserialise(json: Buffer): Buffer {
   return Buffer.from(JSON.stringify(JSON.parse(json.toString())));
 }
 
-/** Changes a body as it passes. */
+/** Changes a body while it is streamed. */
 export interface BodyFilter {
-  /** What is to be passed on now. */
+  /** Returns the bytes to forward now. */
   pass(bytes: Buffer): Buffer;
-  /** What is left at the end. */
+  /** Returns the remaining bytes at the end. */
   flush(): Buffer;
 }
 
-/** For a stream: passes whole events only, and of these none that is a comment. */
+/** Creates a filter for streams that forwards complete events and drops comments. */
 export function createCommentFilter(): BodyFilter {
   let pending = Buffer.alloc(0);
   return {
@@ -32,5 +32,5 @@ export function createCommentFilter(): BodyFilter {
   };
 }
 
-/** For any body: changes nothing. */
+/** Forwards any body unchanged. */
 export const UNCHANGED: BodyFilter = { pass: (bytes) => bytes, flush: () => Buffer.alloc(0) };

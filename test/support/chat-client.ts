@@ -1,19 +1,19 @@
-// A client of Node's own HTTP module, for programs whose callers keep connections as real ones do.
+// A client built on Node's HTTP module, for test programs whose clients reuse connections as real ones do.
 import { type Agent, type ClientRequest, request } from "node:http";
 
-/** Where a chat completion is requested, and by whom. */
+/** The connection and the identity of a chat completion request. */
 export interface ChatCall {
-  /** false: over a connection of its own. */
+  /** The agent; false: a new connection for this request. */
   readonly agent: Agent | false;
   readonly port: number;
   readonly secret: string;
-  /** By which the gateway, its ledger and the simulator know the request. */
+  /** The id of the request in the gateway, its ledger and the simulator. */
   readonly id?: string;
-  /** For bodies that are written in pieces; otherwise Node knows the length. */
+  /** The length of a body that is written in pieces. If undefined, Node sets the length. */
   readonly bodyBytes?: number;
 }
 
-/** Opens a request for a chat completion on this machine; its body is the caller's to write. */
+/** Opens a chat completion request to this machine. The test writes its body. */
 export function openChatRequest({ agent, port, secret, id, bodyBytes }: ChatCall): ClientRequest {
   return request({
     agent,
@@ -30,7 +30,7 @@ export function openChatRequest({ agent, port, secret, id, bodyBytes }: ChatCall
   });
 }
 
-/** Whether a body ends as one does that a client can use. @param tail its last characters, or all of it. */
+/** Whether a body has the ending of a complete response. @param tail its last characters, or the whole body. */
 export function endsWhole(tail: string, isStream: boolean): boolean {
   return isStream ? tail.endsWith("data: [DONE]\n\n") : tail.trimEnd().endsWith("}");
 }

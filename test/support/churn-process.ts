@@ -1,4 +1,4 @@
-// Says how often the garbage of requests that came and went had to be collected from where what lives long is kept.
+// Prints how many major garbage collections (of the old generation) many short requests cause.
 import { PerformanceObserver } from "node:perf_hooks";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { RequestContext } from "../../src/http/request-context.ts";
@@ -16,14 +16,14 @@ const observer = new PerformanceObserver((list) => {
 observer.observe({ entryTypes: ["gc"] });
 
 const inFlight = new InFlight(AT_ONCE);
-const underWay: RequestContext[] = [];
+const open: RequestContext[] = [];
 for (let made = 0; made < REQUESTS; made++) {
-  // What hangs on a request: its head, its body, its answer.
+  // Occupies the memory that a request holds: head, body and response.
   const request = { id: "r", method: "POST", routeOptions: { url: "/" }, rest: Array(2_000).fill(made) };
   const context = new RequestContext(request as unknown as FastifyRequest, {} as FastifyReply, () => {});
-  if (underWay.length === AT_ONCE) inFlight.leave(underWay.shift() as RequestContext);
+  if (open.length === AT_ONCE) inFlight.leave(open.shift() as RequestContext);
   inFlight.enter(context);
-  underWay.push(context);
+  open.push(context);
   if (made % 1_000 === 0) await new Promise((resolve) => setImmediate(resolve));
 }
 await new Promise((resolve) => setTimeout(resolve, 10));

@@ -1,6 +1,6 @@
 import { ConfigError, loadConfig } from "../../src/config/config.ts";
 
-/** The mistakes that are found in a configuration; none if it is taken. */
+/** Lists the mistakes in a configuration; none if it is valid. */
 export function listMistakes(environment: Record<string, string>): readonly string[] {
   try {
     loadConfig(environment);

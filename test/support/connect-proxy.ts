@@ -2,21 +2,21 @@ import { createServer, type IncomingHttpHeaders } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** A forward proxy that takes CONNECT and nothing else. */
+/** A forward proxy that supports only CONNECT. */
 interface ConnectProxy {
   readonly port: number;
-  /** What it was asked for, in order: `host:port`. */
+  /** Requested tunnels, in order, as `host:port`. */
   readonly asked: readonly string[];
   /** Headers of the last request. */
   readonly lastHeaders: () => IncomingHttpHeaders;
-  /** Requests for something else than a tunnel. */
+  /** URLs of requests that are not CONNECT. */
   readonly forwarded: readonly string[];
 }
 
 /**
- * Starts it on a free port of this machine.
- * @param to the port that every tunnel leads to, whatever host was asked for.
- * @param refuse answers in place of a tunnel, if given.
+ * Starts a forward proxy on a free port of this machine.
+ * @param to the port that every tunnel leads to, whatever the requested host.
+ * @param refuse responds in place of a tunnel, if given.
  */
 export async function startConnectProxy(
   to: number,

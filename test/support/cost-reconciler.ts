@@ -1,3 +1,4 @@
+import { DAY_MS } from "../../src/durations.ts";
 import { onTestFinished } from "vitest";
 import { CostReconciler, type CostReconcilerOptions } from "../../src/metering/cost-reconciler.ts";
 import type { Database } from "../../src/store/database.ts";
@@ -6,9 +7,7 @@ import type { GenerationRecord } from "../../src/metering/cost-lookup.ts";
 import { createRequestRow } from "./request-row.ts";
 import { openTestDatabase } from "./test-database.ts";
 
-export const HOUR_MS = 3_600_000;
-export const DAY_MS = 24 * HOUR_MS;
-/** What OpenRouter says of every generation. */
+/** The record that OpenRouter returns for every generation. */
 export const GENERATION_RECORD: GenerationRecord = {
   costNanodollars: 7,
   tokens: { prompt_tokens: 1, completion_tokens: 2, reasoning_tokens: 0 },
@@ -18,7 +17,7 @@ export const GENERATION_RECORD: GenerationRecord = {
   model: "a/b-2026",
 };
 
-/** A row that waits for its cost and is due. */
+/** Creates a pending row whose lookup is due. */
 export const createPendingRow = (id: string, fields: Partial<RequestRow> = {}): RequestRow =>
   createRequestRow(id, {
     state: "pending",
@@ -31,7 +30,7 @@ export const createPendingRow = (id: string, fields: Partial<RequestRow> = {}): 
 export const readRow = ({ kysely }: Database, id: string): Promise<RequestRow> =>
   kysely.selectFrom("requests").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
 
-/** A reconciler on a database of its own, which asks when it is told to. */
+/** Creates a reconciler on a new database. It runs only when the test starts it. */
 export async function startReconciler(
   findGeneration: CostReconcilerOptions["findGeneration"],
   options: Partial<CostReconcilerOptions> = {},

@@ -1,10 +1,10 @@
 const ROUNDS = 8;
-/** Many kernels count CPU time in ticks of 4 ms: shorter work is repeated within a round. */
+/** Many kernels count CPU time in ticks of 4 ms, so shorter work is repeated until a round lasts this long. */
 const ROUND_MS = 60;
 
 /**
- * The least CPU time of several rounds of `work`, in milliseconds: other processes delay a round but take no CPU of it.
- * @param enoughMs one round within this ends the measurement.
+ * Returns the least CPU time of `work` in several rounds, in milliseconds. Other processes delay a round without
+ * adding to its CPU time. @param enoughMs stops measuring after a round that takes at most this long.
  */
 export function measureCpuMs(work: () => unknown, enoughMs = 0): number {
   let least = Infinity;
@@ -20,7 +20,7 @@ export function measureCpuMs(work: () => unknown, enoughMs = 0): number {
   return least;
 }
 
-/** Whether `JSON.parse` takes a text. */
+/** Whether `JSON.parse` accepts a text. */
 export function canParseJson(text: string): boolean {
   try {
     JSON.parse(text);
@@ -31,10 +31,10 @@ export function canParseJson(text: string): boolean {
 }
 
 const REFERENCE = JSON.stringify(Array.from({ length: 50_000 }, (_, index) => ({ a: index })));
-/** On the machine on which the bounds were chosen. */
+/** CPU time of the reference on the machine on which the limits were chosen. */
 const REFERENCE_MS = 5;
 
-/** A bound in milliseconds for this machine: longer than `ms` on one on which JSON.parse takes longer. */
+/** Scales a limit in milliseconds to this machine: longer if `JSON.parse` is slower here. */
 export function scaleToMachine(ms: number): number {
   reference ??= measureCpuMs(() => canParseJson(REFERENCE));
   return ms * Math.max(1, reference / REFERENCE_MS);

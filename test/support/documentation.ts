@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from "node:fs";
 
-/** The pages that readers of the project see. */
+/** All documentation pages. */
 export const PAGES: readonly string[] = [
   "README.md",
   "SECURITY.md",
@@ -11,16 +11,16 @@ export const PAGES: readonly string[] = [
 /** A fenced code block of a page. */
 export interface CodeBlock {
   readonly page: string;
-  /** Of the opening fence, from 1. */
+  /** Line of the opening fence, from 1. */
   readonly line: number;
-  /** The word behind the opening fence; empty if there is none. */
+  /** The language after the opening fence; empty if there is none. */
   readonly language: string;
   readonly text: string;
-  /** The text of an HTML comment on the line before the fence: where the block is run, or why it is not. */
+  /** The HTML comment on the line before the fence: which test runs the block, or why none does. */
   readonly note: string | undefined;
 }
 
-/** Finds the fenced code blocks of a page. */
+/** Returns the fenced code blocks of a page. */
 export function readCodeBlocks(page: string): CodeBlock[] {
   const text = readFileSync(page, "utf8");
   return [...text.matchAll(/(?:^<!-- (.*) -->\n)?^```(\w*)\n([\s\S]*?)^```$/gm)].map((match) => {

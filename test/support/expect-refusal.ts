@@ -1,7 +1,7 @@
 import { GatewayError } from "../../src/errors.ts";
 import { readChatRequest } from "../../src/request/chat-request.ts";
 
-/** The error with which a body is refused; fails the test when it is taken. */
+/** Returns the error with which a body is rejected. Fails the test if the body is accepted. */
 export function expectRefusal(body: string | Uint8Array): GatewayError {
   try {
     readChatRequest(Buffer.from(body));
@@ -9,5 +9,5 @@ export function expectRefusal(body: string | Uint8Array): GatewayError {
     if (error instanceof GatewayError) return error;
     throw error;
   }
-  throw new Error("the body was not refused");
+  throw new Error("the body was accepted");
 }

@@ -1,22 +1,22 @@
 import { createServer, type AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** A server that speaks Redis's protocol and answers what a test wants. */
+/** A server that speaks Redis's protocol and sends the replies that a test chooses. */
 interface FakeRedis {
   readonly url: string;
-  /** Every command so far, its name first, in upper case. */
+  /** All commands so far, the name first and in upper case. */
   readonly commands: readonly (readonly string[])[];
 }
 
 const INFO = "redis_version:7.0.0\r\nloading:0\r\n";
-const SOUND: Readonly<Record<string, string>> = {
+const VALID: Readonly<Record<string, string>> = {
   INFO: `$${INFO.length}\r\n${INFO}\r\n`,
   PING: "+PONG\r\n",
 };
 
 /**
- * Starts it on a free port; it stops when the test is over.
- * @param replies raw bytes of the reply by command; other commands get a sound one.
+ * Starts the server on a free port. It stops when the test ends.
+ * @param replies raw bytes of the reply to each command. Other commands get a valid reply.
  */
 export async function startFakeRedis(replies: Readonly<Record<string, string>>): Promise<FakeRedis> {
   const commands: string[][] = [];
@@ -31,7 +31,7 @@ export async function startFakeRedis(replies: Readonly<Record<string, string>>):
         const [name = "", ...args] = parsed.command;
         const upper = name.toUpperCase();
         commands.push([upper, ...args]);
-        socket.write(replies[upper] ?? SOUND[upper] ?? "+OK\r\n", "latin1");
+        socket.write(replies[upper] ?? VALID[upper] ?? "+OK\r\n", "latin1");
       }
     });
   });
@@ -40,7 +40,7 @@ export async function startFakeRedis(replies: Readonly<Record<string, string>>):
   return { url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`, commands };
 }
 
-/** @returns the first command of `text` and how long it is; undefined while it is not whole. */
+/** @returns the first command of `text` and its length; undefined if it is incomplete. */
 function parseCommand(text: string): { command: string[]; length: number } | undefined {
   const head = /^\*(\d+)\r\n/.exec(text);
   if (!head) return undefined;

@@ -11,15 +11,15 @@ export type LogRecord = Readonly<Record<string, unknown>>;
 
 export interface TestGateway extends Gateway {
   readonly port: number;
-  /** Every log line so far, parsed. */
+  /** All log lines so far, parsed. */
   readonly logs: readonly LogRecord[];
-  /** Waits for the one line of a request. */
+  /** Waits for the log line of a request. */
   waitForRequestLog(label: string, matches?: (record: LogRecord) => boolean): Promise<LogRecord>;
 }
 
 /**
- * A gateway on a free port that owns an account, in front of `upstreamBaseUrl`, and stops when the test is over.
- * @param env what differs from that; undefined takes a variable out.
+ * Starts a gateway on a free port, with an account key, in front of `upstreamBaseUrl`. It stops when the test ends.
+ * @param env settings that differ; undefined removes a variable.
  */
 export async function startTestGateway(
   upstreamBaseUrl: string,
@@ -47,7 +47,7 @@ export async function startTestGateway(
     waitForRequestLog: (label, matches = () => true) =>
       waitUntil(
         () => logs.find((record) => record["msg"] === "request" && matches(record)),
-        `log line of ${label}`,
+        `the log line of ${label}`,
       ),
   };
 }

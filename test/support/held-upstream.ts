@@ -10,17 +10,17 @@ import {
 } from "./scripted-upstream.ts";
 import { waitUntil } from "./wait.ts";
 
-/** What each held stream begins and ends with. */
+/** The first and the last event of each held stream. */
 export const EVENT = 'data: {"choices":[]}\n\n';
 export const DONE = "data: [DONE]\n\n";
 
 interface HeldUpstream {
   readonly upstream: ScriptedUpstream;
-  /** Ends every stream that is held. */
+  /** Ends every held stream. */
   readonly finish: () => void;
 }
 
-/** An upstream whose streams end when the test says so; a plain call is answered at once. */
+/** Starts an upstream whose streams end when the test calls `finish`. It responds to plain requests at once. */
 export async function startHeldUpstream(): Promise<HeldUpstream> {
   const held: (() => void)[] = [];
   const upstream = await startScriptedUpstream((socket, { body }) => {
@@ -34,7 +34,7 @@ export async function startHeldUpstream(): Promise<HeldUpstream> {
   return { upstream, finish: () => held.forEach((end) => end()) };
 }
 
-/** Asks for a stream and waits for its first event. */
+/** Requests a stream and waits for its first event. */
 export async function openStream(port: number): Promise<RawClient> {
   const client = new RawClient(port);
   client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);

@@ -2,46 +2,46 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** One answer of `GET /generation`. */
+/** One response to `GET /generation`. */
 interface RecordResponse {
   readonly status: number;
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What upstream does with one chat completion, and what it bills for it. */
+/** Upstream's response to one chat completion, and the cost it bills. */
 export interface Scenario {
-  /** Answers the request; `id` is that of its generation. */
+  /** Responds to the request. `id` is its generation id. */
   readonly respond: (
     response: ServerResponse,
     id: string,
     body: Record<string, unknown>,
   ) => void | Promise<void>;
-  /** Billed, in USD as OpenRouter writes it; undefined: nothing, and there is no record. */
+  /** Billed cost in USD, as OpenRouter writes it; undefined: nothing is billed, and no record exists. */
   readonly costUsd?: number;
   /**
-   * Answers the look-up of its record.
-   * @param asked how often it was looked up, from 1. @param id of the generation. Undefined: the usual record.
+   * Responds to a lookup of the generation record; undefined: the usual record.
+   * @param asked number of the lookup, from 1. @param id the generation id.
    */
   readonly record?: (asked: number, id: string) => RecordResponse | undefined;
 }
 
-/** A hostile stand-in for OpenRouter with records of its own. It shares no code with the gateway or the simulator. */
+/** A hostile fake of OpenRouter with its own records. It shares no code with the gateway or the simulator. */
 interface HostileOpenRouter {
   readonly baseUrl: string;
-  /** How often each generation was looked up. */
+  /** Number of lookups of each generation id. */
   readonly lookUps: ReadonlyMap<string, number>;
-  /** Ids of generations by scenario. */
+  /** Generation ids by scenario. */
   readonly ids: ReadonlyMap<string, string>;
 }
 
-/** Starts it. A request picks a scenario with its model name, which is `scenario/<name>`. */
+/** Starts the fake. A request selects a scenario by the model id `scenario/<name>`. */
 export async function startHostileOpenRouter(
   scenarios: Readonly<Record<string, Scenario>>,
 ): Promise<HostileOpenRouter> {
   const ids = new Map<string, string>();
   const lookUps = new Map<string, number>();
-  const scenarioOf = new Map<string, Scenario>();
+  const scenarioById = new Map<string, Scenario>();
   const server = createServer((request, response) => {
     response.on("error", () => {});
     const url = new URL(request.url ?? "/", "http://upstream");
@@ -49,7 +49,7 @@ export async function startHostileOpenRouter(
       const id = url.searchParams.get("id") ?? "";
       const asked = (lookUps.get(id) ?? 0) + 1;
       lookUps.set(id, asked);
-      const scenario = scenarioOf.get(id);
+      const scenario = scenarioById.get(id);
       const { status, body, headers } = scenario?.record?.(asked, id) ?? buildRecord(id, scenario?.costUsd);
       response.writeHead(status, { "content-type": "application/json", ...headers });
       response.end(typeof body === "string" ? body : JSON.stringify(body));
@@ -63,7 +63,7 @@ export async function startHostileOpenRouter(
     const scenario = scenarios[name];
     const id = `gen-1760000000-${name.replaceAll(/\W/g, "")}${String(ids.size).padStart(6, "0")}`;
     ids.set(name, id);
-    if (scenario) scenarioOf.set(id, scenario);
+    if (scenario) scenarioById.set(id, scenario);
     await scenario?.respond(response, id, body);
   };
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -75,7 +75,7 @@ export async function startHostileOpenRouter(
   return { baseUrl: `http://127.0.0.1:${port}/api/v1`, lookUps, ids };
 }
 
-/** The record of a generation as OpenRouter has it; 404 without a cost. */
+/** Builds the record of a generation as OpenRouter returns it; a 404 if there is no cost. */
 export function buildRecord(id: string, costUsd: number | undefined, fields: object = {}): RecordResponse {
   if (costUsd === undefined)
     return { status: 404, body: { error: { code: 404, message: `Generation ${id} not found` } } };
@@ -107,12 +107,12 @@ async function readBody(request: IncomingMessage): Promise<Record<string, unknow
   return JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>;
 }
 
-/** An event of a stream. */
+/** Formats an event of a stream. */
 export function formatEvent(value: unknown): string {
   return `data: ${typeof value === "string" ? value : JSON.stringify(value)}\n\n`;
 }
 
-/** A usage object as OpenRouter states it. */
+/** Builds a usage object as OpenRouter states it. */
 export function buildUsage(costUsd: number): object {
   return {
     prompt_tokens: 200_000,

@@ -18,7 +18,7 @@ const tool = (parameters: string): string =>
   `{"type":"function","function":{"name":"f","parameters":${parameters}}}`;
 const described = (text: string): string =>
   having(`"tools":[{"type":"function","function":{"name":"f","description":"${text}"}}]`);
-/** Texts of line breaks. */
+/** Texts that consist of line breaks. */
 const texts = (count: number, length: number): string =>
   list(count, (index) => `"${index}${"\\n".repeat(length)}"`);
 const calls = (fields: string, count = 1): string =>
@@ -27,11 +27,11 @@ const refs = (definitions: string, count: number, pointer: (index: number) => st
   having(
     `"tools":[${tool(`{${definitions},"anyOf":[${list(count, (i) => `{"$ref":"#/${pointer(i)}"}`)}]}`)}]`,
   );
-/** `a` sixteen times, some of them written as `%61`. */
+/** Spells `a` sixteen times, some of them as `%61`, depending on the bits of `index`. */
 const spelled = (index: number): string =>
   Array.from({ length: 16 }, (_, bit) => ((index >> bit) & 1 ? "%61" : "a")).join("");
 
-/** Requests whose estimate could cost more than their bytes are worth: what each is, and how to make it. */
+/** Requests whose estimate could take unreasonable CPU time for their size: a label, and a function that makes them. */
 export const HOSTILE_REQUESTS: readonly (readonly [what: string, make: () => string])[] = [
   ...HOSTILE_TEXTS,
   ["a long prompt", () => having(`"x":"${bulk("lorem ipsum ")}"`)],
@@ -42,7 +42,7 @@ export const HOSTILE_REQUESTS: readonly (readonly [what: string, make: () => str
   ["20,000 references", () => refs('"a":{"type":"object"}', 20_000, () => "a")],
   ["20,000 references to a long text", () => refs(`"a":"${"x".repeat(100_000)}"`, 20_000, () => "a")],
   [
-    "20,000 references of as many spellings",
+    "20,000 references with different spellings",
     () => refs(`"${"a".repeat(16)}":"${"x".repeat(100_000)}"`, 20_000, spelled),
   ],
   ["long references", () => refs('"a":1', 20_000, (index) => `${index}${"/a".repeat(200)}`)],
@@ -55,12 +55,12 @@ export const HOSTILE_REQUESTS: readonly (readonly [what: string, make: () => str
   ["a long prediction", () => having(`"prediction":{"type":"content","content":"${bulk("\\\\")}"}`)],
   ["90,000 provider slugs", () => having(`"provider":{"only":[${list(90_000, (i) => `"p/${i}"`)}]}`)],
   ["a long provider slug", () => having(`"provider":{"order":["p/${bulk("A")}"]}`)],
-  ["a provider slug that is no text", () => having('"provider":{"only":[{"toString":1,"valueOf":1}]}')],
+  ["a provider slug that is not a string", () => having('"provider":{"only":[{"toString":1,"valueOf":1}]}')],
   ["60 models", () => having(`"models":[${list(60, (index) => `"a/${index}"`)}]`)],
-  ["a result of many values", () => result(`[${bulk("{},")}{}]`)],
-  ["a result of many keys", () => result(`[${list(500_000, (index) => `{\\"k${index}\\":1}`)}]`)],
-  ["a deep result", () => result(bulk("["))],
-  ["a result of blanks", () => result(`${bulk(" ")}x`)],
+  ["a tool result of many values", () => result(`[${bulk("{},")}{}]`)],
+  ["a tool result of many keys", () => result(`[${list(500_000, (index) => `{\\"k${index}\\":1}`)}]`)],
+  ["a deep tool result", () => result(bulk("["))],
+  ["a tool result of spaces", () => result(`${bulk(" ")}x`)],
   ["a long maximal price", () => having(`"provider":{"max_price":{"prompt":"${bulk("1")}"}}`)],
   ["many unknown fields", () => having(list(980, (index) => `"k${index}":1`))],
 ];

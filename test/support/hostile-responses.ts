@@ -1,11 +1,11 @@
 import { formatEvent, type Scenario, buildUsage, buildRecord } from "./hostile-openrouter.ts";
 import { waitFor } from "./wait.ts";
 
-// What a hostile upstream does, and what it bills, for `hostile-upstream.test.ts`.
+// Responses of a hostile upstream and the costs it bills, for `hostile-upstream.test.ts`.
 
 const COST_USD = 0.5;
 const FORGED = { prompt_tokens: 1, completion_tokens: 0, total_tokens: 1, cost: 0 };
-/** JSON of the client's that upstream repeats. */
+/** JSON of the client that upstream echoes. */
 export const ECHO = {
   model: "a/b",
   usage: FORGED,
@@ -16,9 +16,9 @@ const CHUNK = { provider: "Prov", model: "a/b", choices: [{ index: 0, delta: { c
 const SSE = "text/event-stream";
 
 interface Case extends Scenario {
-  /** The client leaves when it has read this; undefined: it reads to the end. */
+  /** The client disconnects when it has received this text; undefined: it reads to the end. */
   readonly leavesAfter?: string;
-  /** The row ends as unknown; otherwise it has what was billed. */
+  /** The row becomes unknown; otherwise it has the billed cost. */
   readonly unknown?: true;
 }
 
@@ -26,7 +26,7 @@ const head = (id: string, type: string): Record<string, string> => ({
   "content-type": type,
   "x-generation-id": id,
 });
-/** A whole stream with an id in its head. */
+/** Responds with a complete stream whose head states the generation id. */
 const stream =
   (...before: unknown[]): Scenario["respond"] =>
   (response, id) => {
@@ -38,7 +38,7 @@ const stream =
       ),
     );
   };
-/** Something after which the client leaves; upstream bills all the same. */
+/** Responds with a text after which the client disconnects. Upstream bills nevertheless. */
 const beginning =
   (
     type: string,
@@ -57,7 +57,7 @@ const json =
     response.writeHead(status, { "content-type": type });
     response.end(typeof body === "string" ? body : JSON.stringify(body));
   };
-/** The client leaves, so that only the record says what it cost. */
+/** A case in which the client disconnects, so that only the generation record states the cost. */
 const byRecord = (record: NonNullable<Scenario["record"]>): Case => ({
   respond: beginning(SSE, (id) => formatEvent({ id, ...CHUNK, content: "leave now" })),
   leavesAfter: "leave now",
@@ -65,13 +65,13 @@ const byRecord = (record: NonNullable<Scenario["record"]>): Case => ({
   record,
 });
 
-/** Answers in which upstream repeats JSON of the client's. */
+/** Responses in which upstream echoes JSON of the client. */
 export const ECHOES: Readonly<Record<string, Case>> = {
   "an echo in the first chunk": {
     respond: stream({ choices: [], debug: { echo_upstream_body: ECHO } }),
     costUsd: COST_USD,
   },
-  "an echo after the bill": {
+  "an echo after the cost": {
     respond: (response, id) => {
       response.writeHead(200, head(id, SSE));
       const usage = { id, ...CHUNK, usage: buildUsage(COST_USD) };
@@ -79,19 +79,19 @@ export const ECHOES: Readonly<Record<string, Case>> = {
     },
     costUsd: COST_USD,
   },
-  "an echo before a cut": {
+  "an echo before a disconnect": {
     respond: beginning(SSE, (id) => formatEvent({ id, choices: [], debug: { echo_upstream_body: ECHO } })),
     leavesAfter: "echo_upstream_body",
     costUsd: COST_USD,
   },
-  "a text that is [DONE]": {
+  "a text that contains [DONE]": {
     respond: beginning(SSE, (id) =>
       formatEvent({ id, ...CHUNK, debug: ECHO, content: `data: [DONE]${"x".repeat(240)}` }),
     ),
     leavesAfter: "data: [DONE]x",
     costUsd: COST_USD,
   },
-  "an error with the client's JSON in it": {
+  "an error that contains the client's JSON": {
     respond: (response, id) => {
       response.writeHead(200, head(id, SSE));
       const error = { code: 502, message: "Provider error", metadata: { raw: ECHO } };
@@ -99,21 +99,21 @@ export const ECHOES: Readonly<Record<string, Case>> = {
     },
     costUsd: COST_USD,
   },
-  "a JSON answer with an echo behind its bill": {
+  "a JSON response with an echo after its cost": {
     respond: (response, id) => {
       response.writeHead(200, head(id, "application/json"));
       response.end(`\n \n${JSON.stringify({ id, usage: buildUsage(COST_USD), choices: [], debug: ECHO })}`);
     },
     costUsd: COST_USD,
   },
-  "a JSON answer without a bill": {
+  "a JSON response without a cost": {
     respond: (response, id) => {
       response.writeHead(200, head(id, "application/json"));
       response.end(JSON.stringify({ id, choices: [], debug: { echo_upstream_body: ECHO } }));
     },
     costUsd: COST_USD,
   },
-  "a cut JSON answer whose end looks whole": {
+  "a truncated JSON response that ends like a complete one": {
     respond: (response, id) => {
       response.shouldKeepAlive = false;
       response.useChunkedEncodingByDefault = false;
@@ -122,7 +122,7 @@ export const ECHOES: Readonly<Record<string, Case>> = {
     },
     costUsd: COST_USD,
   },
-  "a bill in an event with a raw line separator": {
+  "a cost in an event with a raw line separator": {
     respond: (response, id) => {
       response.writeHead(200, head(id, SSE));
       const early = { id, ...CHUNK, usage: buildUsage(0.001) };
@@ -132,7 +132,7 @@ export const ECHOES: Readonly<Record<string, Case>> = {
     },
     costUsd: COST_USD,
   },
-  "a bill in an event that is too long": {
+  "a cost in an event that is too long": {
     respond: (response, id) => {
       response.writeHead(200, head(id, SSE));
       const last = { id, ...CHUNK, debug: "x".repeat(1_200_000), usage: buildUsage(COST_USD) };
@@ -140,25 +140,25 @@ export const ECHOES: Readonly<Record<string, Case>> = {
     },
     costUsd: COST_USD,
   },
-  "a clean end after a part of the bill": {
+  "a clean end after a partial cost": {
     respond: (response, id) => {
       response.writeHead(200, head(id, SSE));
       response.end(formatEvent({ id, ...CHUNK, usage: buildUsage(0.001) }));
     },
     costUsd: COST_USD,
   },
-  "a JSON answer that is cut behind the client's JSON": {
+  "a JSON response truncated after the client's JSON": {
     respond: (response, id) => {
       response.writeHead(200, head(id, "application/json"));
       response.end(`{"id":"${id}","debug":{"echo_upstream_body":{"usage":{"prompt_tokens":1,"cost":0}}`);
     },
     costUsd: COST_USD,
   },
-  "two JSON answers in one": {
+  "two JSON documents in one response": {
     respond: (response, id) => {
       response.writeHead(200, head(id, "application/json"));
-      const bill = JSON.stringify({ id, usage: buildUsage(COST_USD) });
-      response.end(`${bill}${JSON.stringify({ id, usage: FORGED })}`);
+      const usage = JSON.stringify({ id, usage: buildUsage(COST_USD) });
+      response.end(`${usage}${JSON.stringify({ id, usage: FORGED })}`);
     },
     costUsd: COST_USD,
   },
@@ -171,7 +171,7 @@ export const ECHOES: Readonly<Record<string, Case>> = {
     leavesAfter: "leave now",
     costUsd: COST_USD,
   },
-  "an id that is empty at first": {
+  "an empty id in the first event": {
     respond: beginning(
       SSE,
       (id) => formatEvent({ id: "", choices: [] }) + formatEvent({ id, ...CHUNK, content: "leave now" }),
@@ -200,13 +200,13 @@ export const ECHOES: Readonly<Record<string, Case>> = {
   },
 };
 
-/** Records of generations that are strange. */
+/** Strange generation records. */
 export const RECORDS: Readonly<Record<string, Case>> = {
   "the record of another generation": byRecord((asked) =>
     asked === 1 ? buildRecord("gen-another", 0.000_01) : undefined,
   ),
-  "a cost that is a string": byRecord((_, id) => buildRecord(id, COST_USD, { total_cost: "0.5" })),
-  "a cost under usage alone": byRecord((_, id) => buildRecord(id, COST_USD, { total_cost: undefined })),
+  "a cost as a string": byRecord((_, id) => buildRecord(id, COST_USD, { total_cost: "0.5" })),
+  "a cost only in usage": byRecord((_, id) => buildRecord(id, COST_USD, { total_cost: undefined })),
   "a record that is provisional at first": byRecord((asked, id) =>
     asked > 2
       ? undefined
@@ -217,39 +217,39 @@ export const RECORDS: Readonly<Record<string, Case>> = {
           tokens_completion: null,
         }),
   ),
-  "a record that is provisional after it was missing": byRecord((asked, id) =>
+  "a record that is missing, then provisional": byRecord((asked, id) =>
     asked <= 7
       ? buildRecord(id, undefined)
       : asked === 8
         ? buildRecord(id, 0, { native_tokens_prompt: null, tokens_prompt: null, native_tokens_completion: 0 })
         : undefined,
   ),
-  "a record whose counts are 0 at first": byRecord((asked, id) =>
+  "a record whose token counts are 0 at first": byRecord((asked, id) =>
     asked > 2 ? undefined : buildRecord(id, 0, { native_tokens_prompt: 0, native_tokens_completion: 0 }),
   ),
-  "a cost of 0 beside a usage": byRecord((_, id) => buildRecord(id, COST_USD, { total_cost: 0 })),
-  "a cost that is an empty text": byRecord((_, id) => buildRecord(id, COST_USD, { total_cost: "" })),
-  "a page instead of no record": byRecord((asked) =>
+  "a total cost of 0 beside a usage cost": byRecord((_, id) => buildRecord(id, COST_USD, { total_cost: 0 })),
+  "a cost as an empty string": byRecord((_, id) => buildRecord(id, COST_USD, { total_cost: "" })),
+  "HTML in place of a record": byRecord((asked) =>
     asked === 1 ? { status: 404, body: "<html>", headers: { "content-type": "text/html" } } : undefined,
   ),
   "a record without a cost": byRecord((asked, id) =>
     asked === 1 ? buildRecord(id, COST_USD, { total_cost: null, usage: null }) : undefined,
   ),
-  "a cost below zero": byRecord((asked, id) =>
+  "a negative cost": byRecord((asked, id) =>
     asked === 1 ? buildRecord(id, COST_USD, { total_cost: -1, usage: -1 }) : undefined,
   ),
-  "a record that is no JSON": byRecord((asked) =>
+  "a record that is not JSON": byRecord((asked) =>
     asked === 1 ? { status: 200, body: "<html>" } : undefined,
   ),
-  "a record that comes after an error": byRecord((asked) =>
+  "a record after an error": byRecord((asked) =>
     asked === 1 ? { status: 502, body: "<html>Bad gateway</html>" } : undefined,
   ),
 };
 
-/** Errors, some of which prove that nothing was charged. */
+/** Errors. Only some of them prove that nothing was charged. */
 export const REFUSALS: Readonly<Record<string, Case>> = {
-  "a 400 of OpenRouter's": { respond: json(400, { error: { code: 400, message: "No" } }) },
-  "a 429 of OpenRouter's": { respond: json(429, { error: { code: 429, message: "Slow down" } }) },
+  "a 400 in OpenRouter's format": { respond: json(400, { error: { code: 400, message: "No" } }) },
+  "a 429 in OpenRouter's format": { respond: json(429, { error: { code: 429, message: "Slow down" } }) },
   "a 408 as HTML": { respond: json(408, "<html>", "text/html"), unknown: true },
   "a 499 without a body": { respond: json(499, "", "text/plain"), unknown: true },
   "a 502 as HTML": { respond: json(502, "<html>", "text/html"), unknown: true },
@@ -260,5 +260,5 @@ export const REFUSALS: Readonly<Record<string, Case>> = {
     respond: json(502, { message: "Bad gateway", status: 502 }),
     unknown: true,
   },
-  "a 400 in JSON that is cut": { respond: json(400, '{"error":{"code":400,"mess'), unknown: true },
+  "a 400 in truncated JSON": { respond: json(400, '{"error":{"code":400,"mess'), unknown: true },
 };

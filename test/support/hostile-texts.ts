@@ -1,4 +1,4 @@
-/** Bodies made to cost the gateway more than their bytes are worth, each of several megabytes where its kind allows. */
+/** Bodies made to cost the gateway more CPU time than their size justifies, of several megabytes where possible. */
 
 const MEGABYTE = 1_000_000;
 const BULK_BYTES = 16 * MEGABYTE;
@@ -8,7 +8,7 @@ function list(count: number, item: (index: number) => string): string {
   return Array.from({ length: count }, (_, index) => item(index)).join(",");
 }
 
-/** As many repetitions as fill a large body. */
+/** Repeats `unit` until it fills a large body. */
 function bulk(unit: string, bytes = BULK_BYTES): string {
   return unit.repeat(Math.ceil(bytes / Buffer.byteLength(unit)));
 }
@@ -27,15 +27,15 @@ const names = (count: number): string => list(count, (index) => `"${"a".repeat(2
 
 const escapedKey = (length: number): string => `{"\\u0061${"a".repeat(length)}":1}`;
 
-/** What each body is, and how to make it. */
+/** A label for each body, and a function that makes it. */
 export const HOSTILE_TEXTS: readonly (readonly [what: string, make: () => string])[] = [
-  ["keys that are bad escapes", () => `{${bulk('"\\q",', 5 * MEGABYTE)}`],
-  ["nested keys that are bad escapes", () => `{"x":[${'{"\\q":1},'.repeat(45_000)}1]}`],
+  ["keys with invalid escapes", () => `{${bulk('"\\q",', 5 * MEGABYTE)}`],
+  ["nested keys with invalid escapes", () => `{"x":[${'{"\\q":1},'.repeat(45_000)}1]}`],
   ["a million top-level keys", () => `{${list(1_000_000, (index) => `"k${index}":1`)}}`],
-  ["as many top-level keys as may be", () => having(list(990, (index) => `"k${index}":1`))],
+  ["the most top-level keys allowed", () => having(list(990, (index) => `"k${index}":1`))],
   ["a million models", () => `{"models":[${list(1_000_000, (index) => `"a/${index}"`)}],${MESSAGES}}`],
   ["90,000 models", () => `{"models":[${list(90_000, (index) => `"a/${index}"`)}],${MESSAGES}}`],
-  ["as many models as may be", () => `{"models":[${names(64)}],"speed":"fast",${MESSAGES}}`],
+  ["the most models allowed", () => `{"models":[${names(64)}],"speed":"fast",${MESSAGES}}`],
   ["a model of @", () => `{"model":"${bulk("@")}",${MESSAGES}}`],
   ["a model of /", () => `{"model":"openrouter/${bulk("/")}",${MESSAGES}}`],
   ["a model of *", () => `{"model":"${bulk("*")}",${MESSAGES}}`],
@@ -43,7 +43,7 @@ export const HOSTILE_TEXTS: readonly (readonly [what: string, make: () => string
   ["60,000 keys that are array indices", () => around(`{${list(60_000, (i) => `"${i * 65_536}":1`)}}`)],
   ["200,000 keys", () => around(`{${list(200_000, (index) => `"k${index}":1`)}}`)],
   [
-    "objects of keys that come once",
+    "objects whose keys are all different",
     () => around(`[${list(980, (j) => `{${list(100, (i) => `"${scattered(j * 100 + i)}":1`)}}`)}]`),
   ],
   ["deep arrays", () => around("[".repeat(500_000))],
@@ -55,17 +55,17 @@ export const HOSTILE_TEXTS: readonly (readonly [what: string, make: () => string
   ["escaped quotes 66 bytes apart", () => saying(`${"a".repeat(64)}\\"`)],
   ["ASCII escapes", () => saying("\\u0041")],
   ["line breaks", () => saying("\\n")],
-  ["white space", () => `{${bulk(" ")}"model":"a/b",${MESSAGES}}`],
-  ["white space at the end", () => `{"model":"a/b",${MESSAGES}}${bulk("\n")}`],
+  ["whitespace", () => `{${bulk(" ")}"model":"a/b",${MESSAGES}}`],
+  ["whitespace at the end", () => `{"model":"a/b",${MESSAGES}}${bulk("\n")}`],
   ["duplicate keys", () => having('"a":1,'.repeat(900) + '"a":1')],
   ["closing brackets", () => bulk("]")],
   ["opening brackets", () => bulk("[")],
   ["commas", () => `{${bulk(",")}`],
-  ["colons behind a long string", () => `{"${bulk("a", 8 * MEGABYTE)}"${bulk(":", 8 * MEGABYTE)}`],
+  ["colons after a long string", () => `{"${bulk("a", 8 * MEGABYTE)}"${bulk(":", 8 * MEGABYTE)}`],
   ["quotes", () => `{${bulk('"')}`],
   ["strings without commas", () => `{x${bulk('"\\\\"')}`],
-  ["no JSON at all", () => `{${bulk("x")}`],
-  ["a string that is cut short", () => saying("\\\\").slice(0, -8)],
+  ["no JSON", () => `{${bulk("x")}`],
+  ["a truncated string", () => saying("\\\\").slice(0, -8)],
   ["a long number", () => around(bulk("1"))],
   ["a long fraction", () => around(`0.${bulk("1")}`)],
   ["a long escaped key", () => having(`"${bulk("\\u0041")}":1`)],
@@ -73,10 +73,10 @@ export const HOSTILE_TEXTS: readonly (readonly [what: string, make: () => string
   ["long keys that begin with an escape", () => around(`[${list(49_000, () => escapedKey(300))}]`)],
   ["escaped keys", () => around(`[${'{"\\u0061":1},'.repeat(49_000)}1]`)],
   ["a million tools", () => having(`"tools":[${'{"type":"x"},'.repeat(1_000_000)}{}]`)],
-  ["as many tools as may be", () => having(`"tools":[${'{"type":"x"},'.repeat(49_000)}{}]`)],
-  ["as many functions as may be", () => having(`"tools":[${'{"function":{"name":"x"}},'.repeat(33_000)}{}]`)],
-  ["plugins that ask models", () => having(`"plugins":[${'{"id":"fusion"},'.repeat(49_000)}{}]`)],
-  ["a fault behind 200,000 parts", () => parts(200_000)],
-  ["a fault behind 33,000 parts", () => parts(33_000)],
+  ["the most tools allowed", () => having(`"tools":[${'{"type":"x"},'.repeat(49_000)}{}]`)],
+  ["the most functions allowed", () => having(`"tools":[${'{"function":{"name":"x"}},'.repeat(33_000)}{}]`)],
+  ["plugins that call models", () => having(`"plugins":[${'{"id":"fusion"},'.repeat(49_000)}{}]`)],
+  ["an error after 200,000 parts", () => parts(200_000)],
+  ["an error after 33,000 parts", () => parts(33_000)],
   ["invalid UTF-8 at the end", () => `${bulk("a")}\ud800`],
 ];

@@ -5,15 +5,15 @@ import { ResponseInspector } from "../../src/relay/response-inspector.ts";
 import type { ResponseFixture } from "../fixtures/replay.ts";
 
 interface ReadOptions {
-  /** Upstream has ended the answer cleanly; default true. */
+  /** Whether upstream ended the response cleanly; default true. */
   readonly ended?: boolean;
-  /** Headers besides the type; default: an id and a chunked body. */
+  /** Headers besides the content type; default: a generation id and chunked encoding. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What the gateway reads of an answer that comes in these pieces. */
+/** Returns what the gateway reads from a response that arrives in these pieces. */
 export function inspectResponse(
-  answer: Pick<ResponseFixture, "contentType" | "status">,
+  response: Pick<ResponseFixture, "contentType" | "status">,
   pieces: readonly Buffer[],
   {
     ended = true,
@@ -24,7 +24,7 @@ export function inspectResponse(
   const context = new RequestContext(request, { raw: {} } as FastifyReply, () => {});
   const inspector = new ResponseInspector();
   inspector.onHead(
-    readResponseHead(answer.status, { "content-type": answer.contentType, ...headers }),
+    readResponseHead(response.status, { "content-type": response.contentType, ...headers }),
     context,
   );
   for (const piece of pieces) inspector.push(piece);
@@ -47,7 +47,7 @@ export function inspectResponse(
   };
 }
 
-/** Bytes in pieces of these sizes, over and over. */
+/** Splits bytes into pieces of these sizes, repeating the sizes. */
 export function cutIntoPieces(bytes: Buffer, sizes: readonly number[]): Buffer[] {
   const pieces: Buffer[] = [];
   for (let at = 0, count = 0; at < bytes.length; count++) {

@@ -5,7 +5,7 @@ import { formatEntry, type JournalEntry } from "../../src/metering/journal/forma
 import { type RecoveryResult, recoverJournals } from "../../src/metering/journal/replay.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
 
-/** Leaves a segment of a process that is dead. @param lines entries, or texts as they are, without a line feed. */
+/** Writes a segment of a dead process. @param lines entries, or raw lines without a line feed. */
 export function writeDeadJournal(
   directory: string,
   name: string,
@@ -15,12 +15,12 @@ export function writeDeadJournal(
   writeFileSync(join(directory, name), texts.join(""));
 }
 
-/** Adds the checksum to a line that is no entry. @param unclosed JSON of an array without its closing bracket. */
+/** Adds a checksum to a line that is not an entry. @param unclosed a JSON array without its closing bracket. */
 export function addChecksum(unclosed: string): string {
   return `${unclosed},${crc32(unclosed)}]`;
 }
 
-/** Recovers the journals of a directory. @returns the rows that were written, and what was found. */
+/** Recovers the journals of a directory. @returns the written rows and the result. */
 export async function recover(
   directory: string,
   own = "own",

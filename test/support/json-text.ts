@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 
-/** Arbitrary JSON texts, spelled in every way the grammar has, so that no test depends on how a serialiser writes. */
+/** Arbitrary JSON texts in every spelling of the grammar, so that no test depends on a serialiser. */
 
 const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   '"': '\\"',
@@ -18,7 +18,7 @@ function unicodeEscape(unit: string, upper: boolean): string {
   return `\\u${upper ? hex.toUpperCase() : hex}`;
 }
 
-/** What stands between the quotes of a JSON string for `text`, each character written in one of the legal ways. */
+/** Generates the content of a JSON string for `text`, with each character in one of its legal spellings. */
 export function spellString(text: string): fc.Arbitrary<string> {
   const ways = Array.from(text, (character) => {
     const units = Array.from({ length: character.length }, (_, i) => character.charAt(i));
@@ -39,7 +39,7 @@ export const whitespace: fc.Arbitrary<string> = fc.oneof(
   fc.array(fc.constantFrom(" ", "\n", "\t", "\r"), { maxLength: 5 }).map((parts) => parts.join("")),
 );
 
-/** Any text, lone surrogates included. */
+/** Any text, including lone surrogates. */
 export const anyText: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: "binary", maxLength: 12 }),
   fc.string({ unit: "grapheme", maxLength: 12 }),
@@ -53,7 +53,7 @@ export const anyText: fc.Arbitrary<string> = fc.oneof(
   ),
 );
 
-/** Strings long enough to cross any limit a scanner may have, full of quotes, backslashes and brackets. */
+/** Strings long enough to exceed any limit of a scanner, full of quotes, backslashes and brackets. */
 export const longStringToken: fc.Arbitrary<string> = fc
   .array(
     fc.oneof(
@@ -93,7 +93,7 @@ export const keyText: fc.Arbitrary<string> = fc.oneof(
   anyText,
 );
 
-/** An object's text from its members; keys and values are JSON texts already. */
+/** Formats an object from its members, whose keys and values are JSON texts. */
 export function formatObject(
   members: readonly (readonly [key: string, value: string])[],
   gaps: string[],
@@ -105,7 +105,7 @@ export function formatObject(
   return `${gap(5)}{${inside.join(",") || gap(6)}}${gap(7)}`;
 }
 
-/** Any JSON value, objects with keys called `model` and repeated keys at every level included. */
+/** Any JSON value, including objects with `model` keys and repeated keys at every level. */
 export const valueText: fc.Arbitrary<string> = fc.letrec<{ value: string; array: string; object: string }>(
   (tie) => ({
     value: fc.oneof(

@@ -1,4 +1,4 @@
-/** The traps in which JSON readers differ, as RFC 8259 and its readers' test suites know them. */
+/** JSON texts on which parsers differ, from RFC 8259 and the test suites of parsers. */
 export const JSON_TRAPS = [
   // Numbers
   "0",
@@ -83,7 +83,7 @@ export const JSON_TRAPS = [
   '{"__proto__":{"x":1}}',
   '{"a":{"b":[{"c":null}]}}',
   '{"a":1}}',
-  // Space and what is not
+  // Whitespace, and characters that are not whitespace in JSON
   " 1 ",
   "\t1",
   "\r\n1",
@@ -105,7 +105,7 @@ export const JSON_TRAPS = [
   '1}{"a":2',
 ];
 
-/** Bytes that are no UTF-8: continuations alone, overlong forms, surrogates, beyond Unicode, cut short. */
+/** Bytes that are not UTF-8: lone continuation bytes, overlong forms, surrogates, values beyond Unicode, truncation. */
 export const INVALID_UTF8 = [
   [0x80],
   [0xbf],

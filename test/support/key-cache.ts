@@ -8,14 +8,14 @@ import { createKeySource } from "../../src/keys/key-source.ts";
 import { openTestDatabase } from "./test-database.ts";
 import { waitUntil } from "./wait.ts";
 
-/** Who changes keys here. */
+/** The actor of all key changes in these tests. */
 export const ACTOR: Actor = { actor: "cli", source: "somebody@somewhere" };
-/** What the clock of a cache says at first. */
+/** The initial time of a cache's clock. */
 export const CLOCK_START = 1_800_000_000_000;
-/** A new key of this name, and nothing else. */
+/** Creates the input of a new key that has only a name. */
 export const createKeyInput = (name: string) => newKeySchema.parse({ name });
 
-/** A cache over SQLite whose source can be made to fail, asked how often it was asked, and told to tell of changes. */
+/** Starts a cache over SQLite. Its source can fail, counts lookups, and reports changes when `changed` is called. */
 export async function startCache(graceMs = 60_000) {
   const database = await openTestDatabase();
   const clock = { now: CLOCK_START };
@@ -27,21 +27,21 @@ export async function startCache(graceMs = 60_000) {
     beforeSave: Promise.resolve(),
     saves: 0,
   };
-  const ask = async <T>(answer: () => Promise<T>): Promise<T> => {
+  const request = async <T>(answer: () => Promise<T>): Promise<T> => {
     if (state.down) throw new Error("down");
     return answer();
   };
   const source: KeySource = {
     findByDigest(digest) {
       state.lookUps++;
-      return ask(() => real.findByDigest(digest));
+      return request(() => real.findByDigest(digest));
     },
-    listChangedSince: (revision) => ask(() => real.listChangedSince(revision)),
-    readHistory: (revision) => ask(() => real.readHistory(revision)),
+    listChangedSince: (revision) => request(() => real.listChangedSince(revision)),
+    readHistory: (revision) => request(() => real.readHistory(revision)),
     async saveLastUsed(usedAt) {
       state.saves++;
       await state.beforeSave;
-      return ask(() => real.saveLastUsed(usedAt));
+      return request(() => real.saveLastUsed(usedAt));
     },
     listen(changed) {
       state.changed = changed;
@@ -58,7 +58,7 @@ export async function startCache(graceMs = 60_000) {
   await cache.start();
   onTestFinished(() => cache.stop());
   const find = async (secret: string) => cache.find(digestSecret(secret));
-  /** Finds a key until it is remembered: what is read while a change is heard of is not. */
+  /** Finds a key until the cache stores it. A key that is read during a change notification is not stored. */
   const remember = (secret: string) =>
     waitUntil(
       async () => (await find(secret)) && !(cache.find(digestSecret(secret)) instanceof Promise),

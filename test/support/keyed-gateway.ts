@@ -7,29 +7,29 @@ import { sendRequest, type TestRequest } from "./send-request.ts";
 import { ACCOUNT_KEY } from "./gateway.ts";
 import { createTemporaryDirectory } from "./temporary-directory.ts";
 
-/** An answer of the admin API. */
+/** A response of the admin API. */
 interface AdminResponse {
   readonly status: number;
-  // oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, of which each test says what it expects
+  // oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON that each test asserts
   readonly body: any;
 }
 
-/** A gateway that keeps its keys and its ledger, with the two keys of its first start. */
+/** A gateway with stored keys and a ledger, and the two keys of its first start. */
 export interface KeyedGateway {
   readonly port: number;
   readonly dataDir: string;
   readonly caller: string;
   readonly admin: string;
-  /** Everything it has logged. */
+  /** Returns the log so far. */
   readonly readLog: () => string;
   stop(): Promise<void>;
-  /** Asks the admin API with the admin key. @returns status and the parsed body. */
+  /** Sends a request to the admin API with the admin key. @returns the status and the parsed body. */
   callAdmin(method: string, path: string, body?: unknown): Promise<AdminResponse>;
-  /** Asks as a caller. */
+  /** Sends a chat completion with a gateway key. */
   call(secret: string, request?: TestRequest): ReturnType<typeof sendRequest>;
 }
 
-/** Starts it in front of an upstream, on a free port; it stops when the test is over. */
+/** Starts a gateway in front of an upstream, on a free port. It stops when the test ends. */
 export async function startKeyedGateway(
   upstreamBaseUrl: string,
   env: Record<string, string> = {},
@@ -63,11 +63,11 @@ export async function startKeyedGateway(
     async callAdmin(method, path, body) {
       const headers = { authorization: `Bearer ${admin}` };
       const text = body === undefined ? "" : JSON.stringify(body);
-      const answer = await sendRequest(port, { method, path: `/admin/v1${path}`, headers, body: text });
-      const json = String(answer.headers["content-type"]).startsWith("application/json");
+      const response = await sendRequest(port, { method, path: `/admin/v1${path}`, headers, body: text });
+      const json = String(response.headers["content-type"]).startsWith("application/json");
       return {
-        status: answer.status,
-        body: json ? JSON.parse(answer.body.toString()) : answer.body.toString(),
+        status: response.status,
+        body: json ? JSON.parse(response.body.toString()) : response.body.toString(),
       };
     },
     call: (secret, request = {}) =>

@@ -6,13 +6,13 @@ import { createRequestRow } from "./request-row.ts";
 
 const BATCH = 500;
 
-/** Opens an empty database that is closed when the test is over. */
+/** Opens an empty database that is closed when the test ends. */
 export type OpenDatabase = () => Promise<Database>;
 
-/** 1 November 2026, midnight in UTC. */
+/** 1 November 2026, 00:00 UTC. */
 export const NOVEMBER = Date.UTC(2026, 10, 1);
 
-/** A settled row of a request that began `ms` after November did; rows with different numbers have different ids. */
+/** Creates a settled row of a request that began `ms` after `NOVEMBER`. Different numbers give different ids. */
 export function createSettledRow(ms: number, fields: Partial<RequestRow> = {}, number = 0): RequestRow {
   const id = `${toRowIdPrefix(NOVEMBER + ms)}i${String(number).padStart(6, "0")}`;
   return createRequestRow(id, {
@@ -33,7 +33,7 @@ export function createSettledRow(ms: number, fields: Partial<RequestRow> = {}, n
   });
 }
 
-/** Writes rows as the gateway does. */
+/** Writes rows in batches, as the gateway does. */
 export async function insertRequests(database: Database, rows: readonly RequestRow[]): Promise<void> {
   for (let at = 0; at < rows.length; at += BATCH) await writeRequests(database, rows.slice(at, at + BATCH));
 }

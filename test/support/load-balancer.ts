@@ -3,8 +3,8 @@ import { type BalancerProcess, launchBalancer } from "./balancer-process.ts";
 import { createTemporaryDirectory } from "./temporary-directory.ts";
 
 /**
- * Starts a load balancer that ends with the test, with nothing changed in its file but addresses.
- * @param file one of `BALANCER_FILES`. @param gateways ports of two.
+ * Starts a load balancer whose file is unchanged except for addresses. It stops when the test ends.
+ * @param file one of `BALANCER_FILES`. @param gateways ports of two gateways.
  */
 export async function startBalancer(
   file: string,

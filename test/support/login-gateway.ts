@@ -11,7 +11,7 @@ import { sendRequest } from "./send-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY, type LogRecord } from "./gateway.ts";
 import { formatResponse, startScriptedUpstream } from "./scripted-upstream.ts";
 
-/** A gateway whose keys, besides those of its configuration, are in a store that the test has in its hands. */
+/** Starts a gateway that looks up keys in its configuration and in a store that the test controls. */
 export async function startLoginGateway(stored: KeyStore, env: Record<string, string | undefined>) {
   const logs: LogRecord[] = [];
   const logger = createLogger("debug", { write: (line: string) => void logs.push(JSON.parse(line)) });
@@ -42,8 +42,8 @@ export async function startLoginGateway(stored: KeyStore, env: Record<string, st
   return {
     port,
     logs,
-    /** Sends a chat completion with this key, from this address if the gateway trusts loopback. @returns the status. */
-    statusFor: async (secret: string, address?: string): Promise<number> =>
+    /** Sends a chat completion with this key. If the gateway trusts loopback, `address` is the client. @returns the status. */
+    requestStatus: async (secret: string, address?: string): Promise<number> =>
       (
         await sendRequest(port, {
           headers: { authorization: `Bearer ${secret}`, "x-forwarded-for": address },

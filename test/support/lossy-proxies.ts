@@ -15,30 +15,30 @@ import { checkResponseHead } from "../../src/relay/response-guard.ts";
 import { readResponseHead } from "../../src/upstream/response-head.ts";
 import { type BodyFilter, reserialise, UNCHANGED, createCommentFilter } from "./body-filters.ts";
 
-/** What a proxy does wrong; undefined does all right. Each is what gateways in the field do. */
+/** The fault of a proxy, as gateways in the field have it; undefined: the proxy is correct. */
 export type ProxyFault =
-  /** JSON is parsed and written again: requests, and answers that are not streams */
+  /** parses JSON and serialises it again, in requests and in responses that are not streams */
   | "reserialises"
-  /** comments in streams are taken for nothing */
+  /** drops comments of streams */
   | "drops-comments"
-  /** an upstream that breaks off is taken for the end of the answer */
+  /** ends the response cleanly when upstream disconnects */
   | "ends-cleanly"
-  /** a client that leaves is not noticed */
+  /** does not notice that the client disconnects */
   | "never-aborts"
-  /** answers are passed on when they are whole */
+  /** forwards responses only when they are complete */
   | "collects-answers"
-  /** headers that it does not know are dropped */
+  /** drops unknown headers */
   | "few-headers"
-  /** every error of upstream's becomes a 500 in its own words */
+  /** turns every upstream error into a 500 with its own message */
   | "rewords-errors"
-  /** the rule for model ids, keys, headers and errors are left to upstream */
+  /** leaves model ids, keys, headers and errors to upstream */
   | "adds-nothing";
 
 export const PROXY_KEY = "sk-proxy-client-0123456789";
 const BASE_PATH = "/openai/v1";
 const CHAT_PATH = `${BASE_PATH}/chat/completions`;
 
-/** Starts a plain proxy with one fault or none. @returns its base URL; it closes when the test is over. */
+/** Starts a plain proxy with one fault or none. @returns its base URL. The proxy stops when the test ends. */
 export async function startProxy(upstreamBaseUrl: string, fault?: ProxyFault): Promise<string> {
   const agent = new Agent({ keepAlive: true });
   const server = createServer((req, res) => {
@@ -63,17 +63,17 @@ interface ProxyOptions {
 class Proxied {
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
-  readonly #way: ProxyOptions;
+  readonly #options: ProxyOptions;
 
-  constructor(req: IncomingMessage, res: ServerResponse, way: ProxyOptions) {
+  constructor(req: IncomingMessage, res: ServerResponse, options: ProxyOptions) {
     this.#req = req;
     this.#res = res;
-    this.#way = way;
+    this.#options = options;
     res.on("error", () => {});
   }
 
   async serve(): Promise<void> {
-    if (this.#way.fault === "adds-nothing") {
+    if (this.#options.fault === "adds-nothing") {
       this.#forward(await this.#readBody(), {
         ...(this.#req.headers as Record<string, string>),
         host: "upstream",
@@ -86,9 +86,9 @@ class Proxied {
       if (this.#req.url !== CHAT_PATH) throw new GatewayError("unknown_url", "No such path.");
       const { body } = readChatRequest(await this.#readBody());
       const ours = { authorization: "Bearer sk-or-account", referer: undefined, title: undefined };
-      const sent = this.#way.fault === "reserialises" ? reserialise(body) : body;
+      const sent = this.#options.fault === "reserialises" ? reserialise(body) : body;
       const { "content-type": type } = this.#req.headers;
-      const known = this.#way.fault === "few-headers" ? { "content-type": type } : this.#req.headers;
+      const known = this.#options.fault === "few-headers" ? { "content-type": type } : this.#req.headers;
       this.#forward(sent, toUpstreamHeaders(known, ours));
     } catch (error) {
       this.#refuse(error as GatewayError);
@@ -107,84 +107,87 @@ class Proxied {
   }
 
   #forward(body: Buffer, head: Record<string, string>): void {
-    const { upstreamBaseUrl, agent, fault } = this.#way;
+    const { upstreamBaseUrl, agent, fault } = this.#options;
     const url = upstreamBaseUrl + (this.#req.url ?? "").slice(BASE_PATH.length);
     const headers = { ...head, "content-length": String(body.length) };
     const upstream = requestUpstream(url, { method: "POST", headers, agent });
-    upstream.on("response", (answer) => this.#answer(answer));
-    upstream.on("error", () => this.#broken());
+    upstream.on("response", (response) => this.#respond(response));
+    upstream.on("error", () => this.#handleDisconnect());
     upstream.end(body);
     this.#res.on("close", () => {
       if (!this.#res.writableFinished && fault !== "never-aborts") upstream.destroy();
     });
   }
 
-  #answer(answer: IncomingMessage): void {
-    const { fault } = this.#way;
-    answer.on("error", () => this.#broken());
-    const refusal = this.#refusalOf(answer);
+  #respond(response: IncomingMessage): void {
+    const { fault } = this.#options;
+    response.on("error", () => this.#handleDisconnect());
+    const refusal = this.#findRefusal(response);
     if (refusal) {
-      answer.resume();
+      response.resume();
       this.#refuse(refusal);
       return;
     }
-    const streamed = answer.headers["content-type"]?.startsWith("text/event-stream") ?? false;
+    const streamed = response.headers["content-type"]?.startsWith("text/event-stream") ?? false;
     if (fault === "collects-answers" || (fault === "reserialises" && !streamed)) {
-      this.#collect(answer);
+      this.#collect(response);
       return;
     }
-    this.#writeHead(answer);
+    this.#writeHead(response);
     this.#res.flushHeaders();
-    this.#relay(answer, streamed && fault === "drops-comments" ? createCommentFilter() : UNCHANGED);
+    this.#relay(response, streamed && fault === "drops-comments" ? createCommentFilter() : UNCHANGED);
   }
 
-  #refusalOf({ statusCode: status = 0, headers }: IncomingMessage): GatewayError | undefined {
-    if (this.#way.fault === "adds-nothing") return undefined;
+  #findRefusal({ statusCode: status = 0, headers }: IncomingMessage): GatewayError | undefined {
+    if (this.#options.fault === "adds-nothing") return undefined;
     const refusal = checkResponseHead(readResponseHead(status, headers), true);
-    const rewords = this.#way.fault === "rewords-errors" && status >= 400;
-    return refusal ?? (rewords ? new GatewayError("internal_error", `Upstream said ${status}.`) : undefined);
+    const rewords = this.#options.fault === "rewords-errors" && status >= 400;
+    return (
+      refusal ??
+      (rewords ? new GatewayError("internal_error", `Upstream responded with ${status}.`) : undefined)
+    );
   }
 
   #writeHead({ statusCode = 0, headers, rawHeaders }: IncomingMessage): void {
     const known = { "content-type": headers["content-type"] ?? "" };
-    if (this.#way.fault === "adds-nothing") this.#res.writeHead(statusCode, rawHeaders);
-    else if (this.#way.fault === "few-headers")
+    if (this.#options.fault === "adds-nothing") this.#res.writeHead(statusCode, rawHeaders);
+    else if (this.#options.fault === "few-headers")
       this.#res.writeHead(statusCode, { "x-request-id": randomUUID(), ...known });
     else this.#res.writeHead(statusCode, addUpstreamHeaders({ "x-request-id": randomUUID() }, headers));
   }
 
-  #relay(answer: IncomingMessage, filter: BodyFilter): void {
+  #relay(response: IncomingMessage, filter: BodyFilter): void {
     const res = this.#res;
-    answer.on("data", (bytes: Buffer) => {
+    response.on("data", (bytes: Buffer) => {
       if (res.write(filter.pass(bytes))) return;
-      answer.pause();
-      res.once("drain", () => answer.resume());
+      response.pause();
+      res.once("drain", () => response.resume());
     });
-    answer.on("end", () => {
-      if (answer.complete) res.end(filter.flush());
+    response.on("end", () => {
+      if (response.complete) res.end(filter.flush());
     });
   }
 
-  #collect(answer: IncomingMessage): void {
+  #collect(response: IncomingMessage): void {
     const parts: Buffer[] = [];
-    answer.on("data", (part: Buffer) => parts.push(part));
-    answer.on("end", () => {
-      if (!answer.complete) return;
-      this.#writeHead(answer);
-      if (this.#way.fault === "reserialises") this.#res.write(reserialise(Buffer.concat(parts)));
+    response.on("data", (part: Buffer) => parts.push(part));
+    response.on("end", () => {
+      if (!response.complete) return;
+      this.#writeHead(response);
+      if (this.#options.fault === "reserialises") this.#res.write(reserialise(Buffer.concat(parts)));
       else for (const part of parts) this.#res.write(part);
       this.#res.end();
     });
   }
 
-  /** Upstream is gone before its answer was whole. */
-  #broken(): void {
+  /** Handles an upstream connection that ended before its response was complete. */
+  #handleDisconnect(): void {
     const res = this.#res;
     if (res.writableEnded) return;
-    if (this.#way.fault === "adds-nothing") res.socket?.destroySoon();
+    if (this.#options.fault === "adds-nothing") res.socket?.destroySoon();
     else if (!res.headersSent)
       this.#refuse(new GatewayError("upstream_disconnected", "Upstream closed the connection."));
-    else if (this.#way.fault === "ends-cleanly") res.end();
+    else if (this.#options.fault === "ends-cleanly") res.end();
     else res.socket?.destroySoon();
   }
 }

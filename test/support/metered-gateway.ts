@@ -6,28 +6,28 @@ import { RawClient } from "./raw-client.ts";
 import { type Script, startScriptedUpstream } from "./scripted-upstream.ts";
 import { waitUntil } from "./wait.ts";
 
-/** Starts a gateway with a ledger in front of a scripted upstream. @returns both, and a key that drains. */
+/** Starts a gateway with a ledger in front of a scripted upstream. @returns both, and a key that drains responses. */
 export async function startMeteredGateway(script: Script, env: Record<string, string> = {}) {
   const upstream = await startScriptedUpstream(script);
-  // Asking for bills is not what these tests are about.
+  // These tests do not need cost lookups.
   const gateway = await startKeyedGateway(upstream.baseUrl, { SETTLE_AFTER_MS: "60000", ...env });
   return { upstream, gateway, secret: await createDrainingKey(gateway) };
 }
 
-/** A key whose answers are read on when its caller leaves. */
+/** Creates a key whose responses are drained when the client disconnects. */
 export async function createDrainingKey(gateway: KeyedGateway): Promise<string> {
   const { body } = await gateway.callAdmin("POST", "/keys", { name: "drain", on_disconnect: "drain" });
   return body.secret as string;
 }
 
-/** Sends a streamed request. @param fields added to its body, or in place of what it has. */
+/** Sends a streaming request. @param fields add to the fields of its body, or replace them. */
 export function sendStream(port: number, secret: string, fields: Record<string, unknown> = {}): RawClient {
   const client = new RawClient(port);
   client.post(CHAT_PATH, buildChatBody({ stream: true, ...fields }), { authorization: `Bearer ${secret}` });
   return client;
 }
 
-/** Every row of a gateway's ledger, oldest first. */
+/** Returns all rows of a gateway's ledger, oldest first. */
 export async function readRows({ dataDir }: KeyedGateway): Promise<RequestRow[]> {
   const database = openDatabase({ dataDir, databaseUrl: undefined }, () => {});
   const rows = await database.kysely.selectFrom("requests").selectAll().orderBy("id").execute();
@@ -35,6 +35,6 @@ export async function readRows({ dataDir }: KeyedGateway): Promise<RequestRow[]>
   return rows;
 }
 
-/** The one row of the ledger, once its request has ended. */
+/** Waits for the only row of the ledger to leave the state `open`. */
 export const waitForRow = (gateway: KeyedGateway): Promise<RequestRow> =>
   waitUntil(async () => (await readRows(gateway)).find(({ state }) => state !== "open"), "the row");

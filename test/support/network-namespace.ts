@@ -2,19 +2,19 @@ import { execFileSync, spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { onTestFinished } from "vitest";
 
-/** A machine of its own, as far as the network is concerned, that is connected to this one by a cable. */
+/** A network namespace that a virtual cable (veth pair) connects to this machine. */
 export interface NetworkNamespace {
-  /** Addresses of this machine at the cable. */
+  /** Addresses of this machine on the cable. */
   readonly hosts: { readonly ipv4: string; readonly ipv6: string };
-  /** Runs a script of Node there, which is ended with the test. */
+  /** Runs a Node script in the namespace. The process ends with the test. */
   run(script: string, args: readonly string[]): { readonly stdout: () => string };
-  /** Pulls the cable out at the far end. */
+  /** Takes the link at the far end down. */
   loseLink(): void;
-  /** The far end has other addresses from now on, and ignores what is sent to the old ones. */
+  /** Removes the addresses of the far end, so that packets to them are dropped. */
   loseAddress(): void;
 }
 
-/** Makes a network namespace with a veth pair; needs root and iproute2. It is gone when the test is over. */
+/** Creates a network namespace with a veth pair; needs root and iproute2. The namespace is deleted when the test ends. */
 export function createNetworkNamespace(): NetworkNamespace {
   const id = randomInt(1, 65_535);
   const name = `slc${id.toString(16)}`;
@@ -49,7 +49,7 @@ export function createNetworkNamespace(): NetworkNamespace {
     },
     loseLink: () => inside("link", "set", far, "down"),
     loseAddress() {
-      // Without this the near end would miss its neighbour, and sockets would be notified.
+      // Without static neighbour entries, address resolution would fail and the kernel would notify the sockets.
       const mac = JSON.parse(
         execFileSync("ip", ["netns", "exec", name, "ip", "-json", "link", "show", far], { encoding: "utf8" }),
       )[0].address;

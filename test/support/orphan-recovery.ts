@@ -1,3 +1,4 @@
+import { HOUR_MS } from "../../src/durations.ts";
 import { onTestFinished } from "vitest";
 import { OrphanRecovery, type OrphanRecoveryOptions } from "../../src/metering/orphan-recovery.ts";
 import type { RecoveryResult } from "../../src/metering/journal/replay.ts";
@@ -8,9 +9,7 @@ import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { openTestDatabase } from "./test-database.ts";
 import { createTemporaryDirectory } from "./temporary-directory.ts";
 
-export const HOUR_MS = 3_600_000;
-
-/** An orphan recovery that has been started, with a monotonic clock of its own, and what it has called back with. */
+/** Starts an orphan recovery with its own monotonic clock, and records the calls of its callbacks. */
 export async function startOrphanRecovery(options: Partial<OrphanRecoveryOptions> = {}) {
   const database = options.database ?? (await openTestDatabase());
   const directory = options.directory ?? createTemporaryDirectory();
@@ -56,7 +55,7 @@ export async function startOrphanRecovery(options: Partial<OrphanRecoveryOptions
   };
 }
 
-/** Every row with its state. */
+/** Returns each row as its id and state. */
 export const readStates = async ({ kysely }: Database): Promise<string[]> =>
   (await kysely.selectFrom("requests").select(["id", "state"]).orderBy("id").execute()).map(
     ({ id, state }) => `${id} ${state}`,

@@ -6,17 +6,17 @@ import { Client } from "pg";
 import { findFreePort } from "./ports.ts";
 import { waitUntil } from "./wait.ts";
 
-/** A PostgreSQL server of the tests' own. */
+/** A PostgreSQL server for tests. */
 export interface Postgres {
   /** Creates an empty database. @returns its URL. */
   createDatabase(): Promise<string>;
-  /** Ends the server as a crash of its machine would; `start` begins it again, on the same port. */
+  /** Kills the server as a crash of its machine would. `start` restarts it on the same port. */
   kill(): Promise<void>;
   start(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Starts a PostgreSQL of the machine's on a free port, with its files in a directory of its own. */
+/** Starts the installed PostgreSQL on a free port, with a new data directory. */
 export async function startPostgres(): Promise<Postgres> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-postgres-"));
   const port = await findFreePort();
@@ -33,19 +33,19 @@ export async function startPostgres(): Promise<Postgres> {
   const settings = ["fsync=off", "listen_addresses=127.0.0.1", `unix_socket_directories=${directory}`];
   let server: ReturnType<typeof spawn> | undefined;
   let databases = 0;
-  const urlOf = (name: string): string => `postgres://sluice@127.0.0.1:${port}/${name}`;
+  const buildUrl = (name: string): string => `postgres://sluice@127.0.0.1:${port}/${name}`;
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     const ending = server;
     server = undefined;
     ending?.kill(signal);
     if (ending)
-      await waitUntil(() => ending.exitCode !== null || ending.signalCode !== null, "PostgreSQL to end");
+      await waitUntil(() => ending.exitCode !== null || ending.signalCode !== null, "PostgreSQL to exit");
   };
   const postgres: Postgres = {
     async createDatabase() {
       const name = `test_${++databases}`;
-      await runStatement(urlOf("postgres"), `create database ${name}`);
-      return urlOf(name);
+      await runStatement(buildUrl("postgres"), `create database ${name}`);
+      return buildUrl(name);
     },
     kill: () => end("SIGQUIT"),
     async start() {
@@ -55,8 +55,8 @@ export async function startPostgres(): Promise<Postgres> {
         options,
       );
       await waitUntil(
-        () => runStatement(urlOf("postgres"), "select 1").catch(() => false),
-        "PostgreSQL to answer",
+        () => runStatement(buildUrl("postgres"), "select 1").catch(() => false),
+        "PostgreSQL to accept queries",
         20_000,
       );
     },
@@ -80,7 +80,7 @@ async function runStatement(connectionString: string, text: string): Promise<tru
   }
 }
 
-/** Debian keeps the binaries of each version in a directory of its own, outside of PATH. */
+/** Finds the binaries. Debian keeps those of each version in a directory outside of PATH. */
 function findBinaries(): string {
   const debian = "/usr/lib/postgresql";
   const versions = existsSync(debian) ? readdirSync(debian).toSorted((a, b) => Number(b) - Number(a)) : [];
@@ -92,7 +92,7 @@ function findBinaries(): string {
   return found;
 }
 
-/** PostgreSQL refuses to run as root. */
+/** Finds a user for the server, because PostgreSQL refuses to run as root. */
 function findUnprivilegedUser(): { uid: number; gid: number } | undefined {
   if (userInfo().uid !== 0) return undefined;
   const [, , uid, gid] = execFileSync("getent", ["passwd", "postgres"], { encoding: "utf8" }).split(":");

@@ -20,7 +20,7 @@ export const PLAIN_ENDPOINT: Endpoint = {
 
 const formatUsd = (nanodollars: number): string => (nanodollars / 1e9).toFixed(9);
 
-/** As OpenRouter lists an endpoint. */
+/** Converts an endpoint to the format of OpenRouter's list. */
 function toListedEndpoint(endpoint: Endpoint): Json {
   const { long, context, longest, reasons, tag, discountPercent } = endpoint;
   return {
@@ -58,7 +58,7 @@ export function estimateWithEndpoints(
   return estimateCost({ ...toRequestBody(request), mayHitCache }, [{ model, endpoints: all }]);
 }
 
-/** A small request. */
+/** Builds a small request. */
 export const buildRequest = (content: string, fields: Json = {}): Json => ({
   model: "test/model",
   messages: [{ role: "user", content }],
@@ -66,14 +66,14 @@ export const buildRequest = (content: string, fields: Json = {}): Json => ({
   ...fields,
 });
 
-/** A schema of `depth` objects, each in a property of the one before. */
+/** Creates a schema of `depth` objects, each in a property of the next outer one. */
 export function nestSchema(depth: number): Json {
   let schema: Json = { type: "string" };
   for (let level = 0; level < depth; level++) schema = { type: "object", properties: { a: schema } };
   return schema;
 }
 
-/** A tool with these parameters. */
+/** Builds a tool with these parameters. */
 export const buildTool = (parameters: Json, description = "does"): Json => ({
   type: "function",
   function: { name: "f", description, parameters },

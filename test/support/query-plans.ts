@@ -3,15 +3,15 @@ import { vi } from "vitest";
 import type { CompiledQuery } from "kysely";
 import type { Database } from "../../src/store/database.ts";
 
-/** The same database with every read on the connection that writes, where a test can watch its statements. */
+/** Returns the database with all reads on the connection that writes, where a test can observe statements. */
 export function readOnMainThread(database: Database): Database {
   return { ...database, reader: database.kysely, reports: database.kysely };
 }
 
 /**
- * How SQLite carries out the statements that `run` makes.
- * @param run makes them with the database that it is given.
- * @returns every step, in SQLite's own words.
+ * Returns SQLite's query plans for the statements that `run` executes.
+ * @param run executes statements on the given database.
+ * @returns each step of the plans, in SQLite's words.
  */
 export async function explainStatements(
   database: Database,
@@ -30,7 +30,7 @@ export async function explainStatements(
   );
 }
 
-/** How SQLite carries out a query that is not made by the connection of `sqlite`. @returns as `plansOf`. */
+/** Returns SQLite's query plan for a query that another connection executes. @returns each step, in SQLite's words. */
 export function explainQuery(database: Database, { sql }: CompiledQuery): string[] {
   const sqlite = database.sqlite as DatabaseSync;
   return sqlite

@@ -1,4 +1,4 @@
-/** A small generator (mulberry32, public domain) of numbers from 0 to below 1 that are the same for the same seed. */
+/** Creates a random number generator (mulberry32, public domain) for [0, 1). Equal seeds give equal numbers. */
 export function createRandom(seed: number): () => number {
   let state = seed;
   return () => {

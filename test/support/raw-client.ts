@@ -2,23 +2,23 @@ import { connect, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 import { waitUntil } from "./wait.ts";
 
-/** A response as it stood on the wire. */
+/** A response as received from the socket. */
 export interface RawResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** The body so far, chunk framing taken off. */
+  /** The body so far, without chunked encoding. */
   readonly body: Buffer;
-  /** The body is known to be whole: its length is reached or its terminating chunk has come. */
+  /** Whether the body is complete: its length is reached, or its last chunk has arrived. */
   readonly complete: boolean;
 }
 
-/** A caller with a socket and nothing between it and the wire. */
+/** A client that reads and writes a plain socket. */
 export class RawClient {
   readonly socket: Socket;
   #received: Buffer[] = [];
-  /** The connection has ended, cleanly or not. */
+  /** Whether the connection has ended, cleanly or not. */
   isClosed = false;
-  /** The code of the error it ended with, if any. */
+  /** The code of the connection's error, if any. */
   error: string | undefined;
 
   constructor(port: number, { allowHalfOpen = false } = {}) {
@@ -30,7 +30,7 @@ export class RawClient {
     onTestFinished(() => void this.socket.destroy());
   }
 
-  /** Every byte received so far. */
+  /** All bytes received so far. */
   get received(): Buffer {
     if (this.#received.length > 1) this.#received = [Buffer.concat(this.#received)];
     return this.#received[0] ?? Buffer.alloc(0);
@@ -55,30 +55,30 @@ export class RawClient {
     this.send(body);
   }
 
-  /** The first response so far, once its head is there. */
+  /** Returns the first response so far, once its head is complete. */
   readResponse(): RawResponse | undefined {
     return parseResponse(this.received);
   }
 
-  /** Waits for a response whose body is whole. */
+  /** Waits for a complete response. */
   async waitForResponse(label: string, deadlineMs?: number): Promise<RawResponse> {
     const done = (): RawResponse | undefined => {
       const response = this.readResponse();
       if (!response?.complete && this.isClosed)
-        throw new Error(`${label}: the connection ended before the response did`);
+        throw new Error(`${label}: the connection ended before the response`);
       return response?.complete ? response : undefined;
     };
-    return waitUntil(done, `whole response of ${label}`, deadlineMs);
+    return waitUntil(done, `the complete response to ${label}`, deadlineMs);
   }
 
-  /** Waits for the connection to end and gives what had come of the response. */
+  /** Waits for the connection to end. @returns the response so far. */
   async waitForEnd(label: string, deadlineMs?: number): Promise<RawResponse | undefined> {
-    await waitUntil(() => this.isClosed, `end of the connection of ${label}`, deadlineMs);
+    await waitUntil(() => this.isClosed, `the end of the connection of ${label}`, deadlineMs);
     return this.readResponse();
   }
 }
 
-/** Parses the first response in `bytes`. @returns undefined while its head is not whole. */
+/** Parses the first response in `bytes`. @returns undefined if its head is incomplete. */
 export function parseResponse(bytes: Buffer): RawResponse | undefined {
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd === -1) return undefined;

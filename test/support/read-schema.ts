@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../../src/store/database.ts";
 
-/** Reads columns and indexes of every table but those of the migrations, one in each line, as the database describes them. */
+/** Reads columns and indexes of all tables except those of migrations, one per line, in the database's own words. */
 export async function readSchema(database: Database): Promise<string> {
   const { columns, indexes } = database.sqlite ? SQLITE : POSTGRES;
   const lines = [

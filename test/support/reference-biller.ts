@@ -1,33 +1,33 @@
 /**
- * A model of how OpenRouter and its providers bill a chat completion, to check estimates against. It imports nothing from
- * `src/pricing`: its tokenizers, templates and prices are its own, and each is the worst of its kind.
+ * A model of how OpenRouter and its providers bill a chat completion, as a reference for estimates. It imports
+ * nothing from `src/pricing`. Its tokenizers, templates and prices are the worst cases of their kinds.
  */
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** A tokenizer: how many tokens it makes of a text. */
+/** Returns the number of tokens of a text. */
 type Tokenizer = (text: string) => number;
 
-/** One that makes a token of each byte of the text as it is. */
+/** Counts one token per byte. */
 const bytes: Tokenizer = (text) => Buffer.byteLength(text);
 
 export const TOKENIZERS: Readonly<Record<string, Tokenizer>> = {
   bytes,
-  /** U+FDFA becomes 18 characters of 33 bytes. */
+  /** NFKC turns U+FDFA into 18 characters of 33 bytes. */
   nfkcBytes: (text) => bytes(text.normalize("NFKC")),
   nfkdBytes: (text) => bytes(text.normalize("NFKD")),
   nfdCodePoints: (text) => Array.from(text.normalize("NFD")).length,
   nfcBytes: (text) => bytes(text.normalize("NFC")),
   uncasedBytes: (text) => bytes(text.toLowerCase().normalize("NFKD")),
-  /** Sentencepiece: a mark before the text, a token for each character it knows, bytes for the others. */
+  /** SentencePiece with byte fallback: a mark before the text, a token per known character, bytes for the rest. */
   byteFallback: (text) =>
     1 +
     Array.from(text.normalize("NFKC")).reduce((sum, one) => sum + (/[\w\s]/.test(one) ? 1 : bytes(one)), 0),
-  /** The longest tokens that any vocabulary has, after text without letters was dropped. */
+  /** The longest tokens of any vocabulary, without characters that are not letters or digits. */
   long: (text) => Math.ceil(text.replaceAll(/[^A-Za-z0-9]/g, "").length / 128),
 };
 
-/** How a tool or a schema is printed for the model. */
+/** Formats a tool or a schema for the model. */
 type Printer = (value: unknown) => string;
 
 export const PRINTERS: Readonly<Record<string, Printer>> = {
@@ -72,7 +72,7 @@ function typescript(value: unknown, depth: number): string {
   return lines.join("\n");
 }
 
-/** Replaces each `$ref` by what it points at, as providers do that take no references. */
+/** Replaces each `$ref` by its target, as providers do that support no references. */
 function inlineReferences(value: unknown, root: unknown = value, budget = { left: 2_000_000 }): unknown {
   if (--budget.left < 0) throw new RangeError("a schema without an end");
   if (typeof value !== "object" || value === null) return value;
@@ -92,22 +92,22 @@ function inlineReferences(value: unknown, root: unknown = value, budget = { left
   };
 }
 
-/** What the provider does, of all that it may do. */
+/** The choices of the provider, where several are possible. */
 export interface Choices {
   readonly tokenizer: Tokenizer;
   readonly printer: Printer;
-  /** Which of the endpoints that may serve the request does. */
+  /** Index of the endpoint among those that can serve the request. */
   readonly endpoint: number;
-  /** The part of the longest completion that is written, 0 to 1. */
+  /** Length of the completion as a part of the longest possible one, 0 to 1. */
   readonly fill: number;
-  /** Reasoning comes on top of `max_tokens` instead of out of it. */
+  /** Whether reasoning is added to `max_tokens` instead of counted in it. */
   readonly reasoningOnTop: boolean;
-  /** The larger of two limits wins. */
+  /** Whether the larger of two limits applies. */
   readonly largerLimit: boolean;
   readonly cache: "none" | "read" | "write" | "response";
 }
 
-/** Prices of an endpoint in nanodollars for a token or a request. */
+/** Prices of an endpoint, in nanodollars per token or per request. */
 export interface Endpoint {
   readonly tag: string;
   readonly prompt: number;
@@ -116,7 +116,7 @@ export interface Endpoint {
   readonly cacheRead: number;
   readonly cacheWrite: number;
   readonly reasoning: number;
-  /** The prompt's price beyond so many tokens. */
+  /** Prices of prompts of more than `from` tokens. */
   readonly long: { readonly from: number; readonly prompt: number; readonly completion: number };
   readonly discountPercent: number;
   readonly context: number;
@@ -124,7 +124,7 @@ export interface Endpoint {
   readonly reasons: boolean;
 }
 
-/** @returns nanodollars, with a fraction; undefined when OpenRouter refuses the request. */
+/** Returns the cost in nanodollars, with a fraction; undefined if OpenRouter rejects the request. */
 export function bill(request: Json, endpoints: readonly Endpoint[], choices: Choices): number | undefined {
   const open = endpoints.filter((endpoint) => serves(endpoint, request));
   const endpoint = open[choices.endpoint % open.length];
@@ -144,7 +144,7 @@ export function bill(request: Json, endpoints: readonly Endpoint[], choices: Cho
 function serves(endpoint: Endpoint, request: Json): boolean {
   const { tag } = endpoint;
   const { only, max_price: max = {} } = (request["provider"] ?? {}) as { only?: string[]; max_price?: Json };
-  // Tiers have a slug of their own, and without one `:nitro` and `sort` may choose any endpoint.
+  // Service tiers have slugs of their own. Without a slug, `:nitro` and `sort` may select any endpoint.
   if (only && !only.some((slug) => tag === slug || tag.split("/")[0] === slug)) return false;
   const within = (price: number, limit: unknown, unit: number): boolean =>
     limit === undefined || price / unit <= Number(limit);
@@ -158,7 +158,7 @@ function serves(endpoint: Endpoint, request: Json): boolean {
 function promptPrice({ cacheRead, cacheWrite }: Endpoint, price: number, cache: Choices["cache"]): number {
   if (cache === "read") return Math.min(price, cacheRead);
   if (cache === "none") return price;
-  // Below the prompt's price it is for storage.
+  // A cache write price below the prompt's price is a charge for storage, on top of the prompt.
   return cacheWrite < price ? price + cacheWrite : cacheWrite;
 }
 

@@ -3,38 +3,38 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { waitUntil, waitFor } from "./wait.ts";
 
-/** What is special about the processes of a replica. */
+/** Options for the processes of a replica. */
 interface ReplicaOptions {
-  /** For Node itself, before the file. */
+  /** Arguments of Node itself, before the file. */
   readonly nodeArgs?: readonly string[];
-  /** Called with each line that a process writes, which is then not kept. */
+  /** Called with each output line, which is then not added to `output`. */
   readonly onLine?: (line: string) => void;
 }
 
-/** A gateway process that can be killed and started again. */
+/** A gateway process that can be killed and restarted. */
 export class Replica {
   readonly port: number;
   readonly #env: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
-  /** Over when it serves. */
+  /** Resolves when the process listens after a restart. */
   whenUp: Promise<void> = Promise.resolve();
-  /** Everything that its processes have written, unless they write to `onLine`. */
+  /** All output of its processes, unless `onLine` is set. */
   output = "";
   readonly #options: ReplicaOptions;
 
-  /** @param env its whole environment. */
+  /** @param env the complete environment of the process. */
   constructor(port: number, env: Readonly<Record<string, string>>, options: ReplicaOptions = {}) {
     this.port = port;
     this.#env = { ...env, PORT: String(port) };
     this.#options = options;
   }
 
-  /** Of the running process; undefined: there is none. */
+  /** The id of the process; undefined if none was started. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }
 
-  /** Starts it and waits until it is ready. */
+  /** Starts the process and waits until it listens. */
   async start(): Promise<void> {
     const { nodeArgs = [], onLine } = this.#options;
     const child = spawn(process.execPath, [...nodeArgs, "src/server.ts"], {
@@ -45,7 +45,7 @@ export class Replica {
     let listens = false;
     for (const stream of [child.stdout, child.stderr]) {
       createInterface(stream).on("line", (line) => {
-        listens ||= line.includes('"listening"');
+        listens ||= line.includes('"server: listening"');
         if (onLine) onLine(line);
         else this.output += `${line}\n`;
       });
@@ -53,18 +53,18 @@ export class Replica {
     await waitUntil(() => listens, `replica on port ${this.port} to listen`, 20_000);
   }
 
-  /** Kills it without a warning and starts it again. */
+  /** Kills the process with SIGKILL and starts it again. */
   restart(): Promise<void> {
     this.whenUp = this.kill().then(() => this.start());
     return this.whenUp;
   }
 
-  /** Kills it without a warning. */
+  /** Kills the process with SIGKILL. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
   }
 
-  /** Stops it in order. @returns its exit code. */
+  /** Stops the process with SIGTERM. @returns its exit code. */
   async stop(): Promise<number | null> {
     return this.#end("SIGTERM");
   }
@@ -74,7 +74,7 @@ export class Replica {
     if (!child || child.exitCode !== null || child.signalCode !== null) return null;
     const exit = once(child, "close");
     child.kill(signal);
-    await waitFor(exit, `replica on port ${this.port} to end`, 30_000);
+    await waitFor(exit, `replica on port ${this.port} to exit`, 30_000);
     return child.exitCode;
   }
 }

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { RequestContext } from "../../src/http/request-context.ts";
 import type { StartEntry } from "../../src/metering/journal/format.ts";
 
-/** What is known of a request when it begins. */
+/** Creates the start entry of a request. */
 export function createStartEntry(id: string, fields: Partial<StartEntry> = {}): StartEntry {
   return {
     id,
@@ -18,19 +18,19 @@ export function createStartEntry(id: string, fields: Partial<StartEntry> = {}): 
   };
 }
 
-/** A request, without anything around it. */
+/** Creates a request context without a server. */
 export function createRequestContext(): RequestContext {
   const request = { id: "r-1", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
   return new RequestContext(request, { raw: {} } as FastifyReply, () => {});
 }
 
-/** A request whose answer came whole and stated its cost. */
+/** Creates the context of a request whose response was complete and stated its cost. */
 export function createEndedContext(): RequestContext {
   const context = createRequestContext();
   const tokens = { prompt_tokens: 1, completion_tokens: 2, cached_tokens: 0, reasoning_tokens: 0 };
   const generationId = "gen-1";
-  const answer = { wasSent: true, upstreamStatus: 200, isResponseComplete: true, generationId };
-  return Object.assign(context, answer, {
+  const response = { wasSent: true, upstreamStatus: 200, isResponseComplete: true, generationId };
+  return Object.assign(context, response, {
     status: 200,
     outcome: "complete",
     usage: { tokens, costUsd: 0.000_000_005 },

@@ -1,9 +1,9 @@
+import { HOUR_MS } from "../../src/durations.ts";
 import { EMPTY_ROW, type RequestRow } from "../../src/metering/record.ts";
 
-export const HOUR_MS = 3_600_000;
 export const STARTED_AT = 1_790_000_000_000 - (1_790_000_000_000 % HOUR_MS);
 
-/** A row of the ledger that is under way; `fields` replace what it has. */
+/** Creates an open row of the ledger. `fields` replace its fields. */
 export function createRequestRow(id: string, fields: Partial<RequestRow> = {}): RequestRow {
   return {
     ...EMPTY_ROW,

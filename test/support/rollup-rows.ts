@@ -19,12 +19,12 @@ type Rollup = RollupRow;
 const KEYS = ["key_a", "key_b", "env:team", "anonymous"];
 export const MODELS = ["openai/gpt-4o-mini", "google/gemini-3-flash-preview", ""];
 const PROVIDERS = ["OpenAI", "Google"];
-/** Every way to group. */
+/** All combinations of dimensions. */
 export const GROUPINGS: Dimension[][] = Array.from({ length: 15 }, (_, index) =>
   DIMENSIONS.filter((_dimension, bit) => (index + 1) & (1 << bit)),
 );
 
-/** Sums that differ with `seed`. */
+/** Creates a rollup whose sums depend on `seed`. */
 export function createRollup(hour: number, [key_id, model, provider]: readonly string[], seed = 1): Rollup {
   return {
     hour,
@@ -44,7 +44,7 @@ export function createRollup(hour: number, [key_id, model, provider]: readonly s
   };
 }
 
-/** Four days of rollups before, in and after the time that is reported, all different. */
+/** Generates four days of different rollups: before, in and after the period of the report. */
 export function generateRollups(): Rollup[] {
   const rows: Rollup[] = [];
   for (let hour = NOVEMBER - DAY_MS; hour < NOVEMBER + 3 * DAY_MS; hour += HOUR_MS)
@@ -62,7 +62,7 @@ export async function insertRollups(database: Database, rows: readonly Rollup[])
   });
 }
 
-/** What a report has to say, from the same rows. */
+/** Computes the sums that a report of these rows must have. */
 export function sumRollups(rows: readonly Rollup[], by: readonly Dimension[]): Record<string, number[]> {
   const groups: Record<string, number[]> = {};
   for (const row of rows) {
@@ -75,7 +75,7 @@ export function sumRollups(rows: readonly Rollup[], by: readonly Dimension[]): R
   return groups;
 }
 
-/** A report that has been read to its end. */
+/** A report that was read to its end. */
 interface ReadReport {
   readonly by: readonly Dimension[];
   readonly lines: readonly UsageLine[];
@@ -83,14 +83,14 @@ interface ReadReport {
   readonly pendingRequests: number;
 }
 
-/** Reads a report whole. */
+/** Reads a report to its end. */
 export async function readReport(database: Database, query: UsageQuery): Promise<ReadReport> {
   const report = await reportUsage(database, query);
   const lines = (await Array.fromAsync(report.pages)).flat();
   return { by: report.by, lines, total: report.total(), pendingRequests: report.pendingRequests };
 }
 
-/** What a report says, in the same form. */
+/** Returns the sums of a report in the format of `sumRollups`. */
 export function collectReportedSums({ lines, by }: ReadReport): Record<string, number[]> {
   return Object.fromEntries(
     lines.map((line) => {

@@ -2,17 +2,17 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { onTestFinished } from "vitest";
 import { waitUntil, waitFor } from "./wait.ts";
 
-/** A process of the project's own. */
+/** A Node process started by a test. */
 export interface TestProcess {
   readonly child: ChildProcess;
-  /** What it has written so far. */
+  /** Returns the output so far. */
   readonly stdout: () => string;
   readonly stderr: () => string;
-  /** Waits for its end. @returns its exit code, or the signal that ended it. */
+  /** Waits for the process to exit. @returns its exit code, or the signal that killed it. */
   waitForExit(label: string, deadlineMs?: number): Promise<number | string>;
 }
 
-/** Runs `node src/<file>` with nothing in its environment but `env`. */
+/** Runs `node <file>`. Its environment contains only `env`. */
 export function runNode(
   file: string,
   env: Record<string, string> = {},
@@ -34,7 +34,7 @@ export function runNode(
   };
 }
 
-/** Waits for the line with which a gateway says that it listens. @returns the port. */
+/** Waits for the log line in which a gateway states its URL. @returns the port. */
 export async function waitForPort(gateway: TestProcess): Promise<number> {
   const found = await waitUntil(
     () => /"url":"http:\/\/[\d.]+:(\d+)/.exec(gateway.stdout()),

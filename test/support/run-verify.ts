@@ -3,22 +3,22 @@ import { startSimulator, type Simulator } from "../../tools/simulator/simulator.
 import { type Report, runChecks } from "../../tools/verify/run.ts";
 import { PROXY_KEY, type ProxyFault, startProxy } from "./lossy-proxies.ts";
 
-/** The suite sends 256 MB and waits on purpose; a good gateway takes some 13 s. */
+/** The suite sends 256 MB and contains waits. A correct gateway takes about 13 s. */
 export const SUITE_TIMEOUT_MS = 120_000;
 
-/** A simulator on a free port that is closed after the test. */
+/** Starts a simulator on a free port. It stops when the test ends. */
 export async function startVerifySimulator(): Promise<Simulator> {
   const simulator = await startSimulator({ keepSeen: 0 });
   onTestFinished(() => simulator.close());
   return simulator;
 }
 
-/** What failed, with what was got instead: the message of a test that fails. */
+/** Lists the failed checks and their actual results, for the message of a failed test. */
 export function listFailures({ results }: Report): string[] {
   return results.filter(({ pass }) => !pass).map(({ id, got }) => `${id}: ${got}`);
 }
 
-/** Runs the suite against a proxy with one fault, or none. */
+/** Runs the suite against a proxy with one fault, or with none. */
 export async function checkProxy(fault?: ProxyFault): Promise<Report> {
   const simulator = await startVerifySimulator();
   const gateway = await startProxy(simulator.baseUrl, fault);

@@ -1,10 +1,10 @@
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 
-/** A request as it arrived at upstream. */
+/** A request as upstream received it. */
 export interface UpstreamRequest {
   readonly line: string;
-  /** Names in lower case; repeats joined with a comma. */
+  /** Names are in lower case. Repeated headers are joined with commas. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }
@@ -12,17 +12,17 @@ export interface UpstreamRequest {
 export interface ScriptedUpstream {
   readonly baseUrl: string;
   readonly port: number;
-  /** Whole requests, in order. */
+  /** Complete requests, in order. */
   readonly seen: readonly UpstreamRequest[];
-  /** Connections opened, and those still open. */
+  /** Number of connections so far. `open` has those that are open now. */
   connections: number;
   readonly open: ReadonlySet<Socket>;
 }
 
-/** What upstream does with a request: write bytes to the socket, or leave it. */
+/** Responds to a request: writes bytes to the socket, or does nothing. */
 export type Script = (socket: Socket, request: UpstreamRequest) => void;
 
-/** An upstream that reads whole requests and answers each with whatever bytes the script writes. */
+/** Starts an upstream that reads complete requests and calls the script for each. */
 export async function startScriptedUpstream(script: Script): Promise<ScriptedUpstream> {
   const seen: UpstreamRequest[] = [];
   const open = new Set<Socket>();
@@ -33,7 +33,7 @@ export async function startScriptedUpstream(script: Script): Promise<ScriptedUps
     socket.on("error", () => {});
     socket.on("close", () => open.delete(socket));
     let pending: Buffer[] = [];
-    // Bodies of many megabytes are joined once, and not with each read.
+    // Joins bodies of many megabytes once, instead of with each read.
     let missingBytes = 0;
     socket.on("data", (bytes: Buffer) => {
       pending.push(bytes);
@@ -59,7 +59,7 @@ export async function startScriptedUpstream(script: Script): Promise<ScriptedUps
   return upstream;
 }
 
-/** @returns the request, or how many bytes are missing at least. */
+/** @returns the request, or the least number of missing bytes. */
 function parseRequest(bytes: Buffer): UpstreamRequest | number {
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd === -1) return 1;
@@ -76,7 +76,7 @@ function parseRequest(bytes: Buffer): UpstreamRequest | number {
   return missingBytes > 0 ? missingBytes : { line, headers, body };
 }
 
-/** The bytes of a whole response with a length. */
+/** Formats a complete response with a length. */
 export function formatResponse(
   status: number,
   headers: Record<string, string>,
@@ -92,7 +92,7 @@ export function formatResponse(
   ]);
 }
 
-/** The head of a chunked response. */
+/** Formats the head of a chunked response. */
 export function formatChunkedHead(
   headers: Record<string, string> = { "content-type": "text/event-stream" },
   status = 200,
@@ -101,7 +101,7 @@ export function formatChunkedHead(
   return `HTTP/1.1 ${status} Status\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
 }
 
-/** One chunk of a chunked body. */
+/** Formats one chunk of a chunked body. */
 export function formatChunk(bytes: string | Uint8Array): Buffer {
   return Buffer.concat([
     Buffer.from(`${Buffer.byteLength(bytes).toString(16)}\r\n`),

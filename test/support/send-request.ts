@@ -1,7 +1,7 @@
 import { AUTHORIZATION, CHAT_PATH, buildChatBody } from "./chat-request.ts";
 import { RawClient, type RawResponse } from "./raw-client.ts";
 
-/** A request as it differs from a valid chat completion; a header that is undefined is left out. */
+/** The differences from a valid chat completion request. An undefined header is omitted. */
 export interface TestRequest {
   readonly method?: string;
   readonly path?: string;
@@ -9,7 +9,7 @@ export interface TestRequest {
   readonly body?: string | Buffer;
 }
 
-/** Sends one request over a connection of its own and waits for the whole answer. */
+/** Sends one request over a new connection and waits for the complete response. */
 export async function sendRequest(
   port: number,
   { method = "POST", path = CHAT_PATH, headers = {}, body = buildChatBody() }: TestRequest = {},

@@ -3,7 +3,7 @@ import { onTestFinished } from "vitest";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../tools/simulator/simulator.ts";
 import { waitFor } from "./wait.ts";
 
-/** A simulator on a free port that is closed after the test. */
+/** Starts a simulator on a free port. It stops when the test ends. */
 export async function startTestSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const simulator = await startSimulator({ generationDelayMs: 0, ...options });
   onTestFinished(() => simulator.close());
@@ -13,7 +13,7 @@ export async function startTestSimulator(options: SimulatorOptions = {}): Promis
 const HELLO = [{ role: "user", content: "Grüße, 世界 🎉" }];
 export const API_HEADERS = { authorization: "Bearer sk-or-v1-test", "content-type": "application/json" };
 
-/** POSTs a chat request; `fields` are added to a plain one. */
+/** Sends a chat request. `fields` add to the fields of a plain one. */
 export function sendChat(simulator: Simulator, fields: object, init: RequestInit = {}): Promise<Response> {
   const body = JSON.stringify({ model: "openai/gpt-4o-mini", messages: HELLO, ...fields });
   return waitFor(
@@ -22,7 +22,7 @@ export function sendChat(simulator: Simulator, fields: object, init: RequestInit
   );
 }
 
-/** The JSON of a GET under the API, with its status. */
+/** Sends a GET request to the API. @returns the status and the JSON. */
 export async function getJson(
   simulator: Simulator,
   path: string,
@@ -31,7 +31,7 @@ export async function getJson(
   return { status: response.status, json: await response.json() };
 }
 
-/** The error response's status and body. */
+/** Returns the status and the body of an error response. */
 export async function readError(response: Response): Promise<{ status: number; body: ErrorBody }> {
   return { status: response.status, body: (await response.json()) as ErrorBody };
 }
@@ -47,58 +47,58 @@ interface Usage {
   readonly cost: number;
 }
 
-interface Said {
+interface Message {
   readonly content: string | null;
   readonly reasoning?: string | null;
   readonly tool_calls?: { id?: string; function: { name?: string; arguments: string } }[];
 }
 
-/** As much of a chunk as the tests look at. */
+/** The fields of a chunk that tests read. */
 interface Chunk {
   readonly id: string;
-  readonly choices: { readonly delta: Said; readonly finish_reason: string | null }[];
+  readonly choices: { readonly delta: Message; readonly finish_reason: string | null }[];
   readonly usage?: Usage;
   readonly error?: { readonly code: number };
   readonly debug?: { readonly echo_upstream_body: object };
 }
 
-/** As much of an unstreamed response as the tests look at. */
+/** The fields of a plain response that tests read. */
 interface Completion {
   readonly id: string;
   readonly model: string;
-  readonly choices: { readonly message: Said; readonly finish_reason: string }[];
+  readonly choices: { readonly message: Message; readonly finish_reason: string }[];
   readonly usage: Usage;
 }
 
-/** The unstreamed response to a chat request. */
+/** Returns the plain response to a chat request. */
 export async function completeChat(simulator: Simulator, fields: object): Promise<Completion> {
   const response = await sendChat(simulator, fields);
   return (await waitFor(response.json(), "completion")) as Completion;
 }
 
-/** The streamed response to a chat request, as text. */
+/** Returns the streaming response to a chat request as text. */
 export async function streamChat(simulator: Simulator, fields: object): Promise<string> {
   const response = await sendChat(simulator, { stream: true, ...fields });
   return waitFor(response.text(), "stream");
 }
 
-/** The parsed `data:` events of a stream, `[DONE]` left out. */
+/** Parses the `data:` events of a stream, except `[DONE]`. */
 export function parseEvents(text: string): Chunk[] {
   const lines = text.split("\n").filter((line) => line.startsWith("data: {"));
   return lines.map((line) => JSON.parse(line.slice(6)) as Chunk);
 }
 
-/** What a plain socket saw of a response. */
+/** A response as a plain socket received it. */
 interface SocketResponse {
   readonly bytes: Buffer;
   readonly text: string;
-  /** network reads, in order */
+  /** Reads of the socket, in order. */
   readonly reads: readonly Buffer[];
-  /** "end" for a FIN, "ECONNRESET" for a reset, "open" when asked to stop while it was open */
+  /** "end" after a FIN, "ECONNRESET" after a reset, "open" if `enough` stopped reading. */
   readonly ending: string;
 }
 
-/** Sends one chat request over a plain socket, and reads until it ends or `enough` says so of what came. */
+/** Sends one chat request over a plain socket, and reads until the connection ends or `enough` returns true. */
 export function sendRawChat(
   simulator: Simulator,
   fields: object,
@@ -109,7 +109,7 @@ export function sendRawChat(
   return sendRaw(simulator, head + body, enough);
 }
 
-/** As `sendRawChat`, for any bytes. */
+/** Sends any bytes, like `sendRawChat`. */
 export function sendRaw(
   simulator: Simulator,
   bytes: string,

@@ -1,6 +1,6 @@
 import type { UpstreamCall } from "../../src/upstream/call.ts";
 
-/** A request to upstream that a test answers itself. @param parts what is not to do nothing. */
+/** Creates an upstream call that the test responds to. @param parts members that replace the empty ones. */
 export function createIdleCall<Parts extends Partial<UpstreamCall>>(parts: Parts): UpstreamCall & Parts {
   const nothing = (): void => {};
   return { wasSent: true, abort: nothing, pause: nothing, resume: nothing, ...parts };

@@ -10,7 +10,7 @@ import { createTemporaryDirectory } from "./temporary-directory.ts";
 import { waitFor } from "./wait.ts";
 import { createEndedContext } from "./request-context.ts";
 
-/** Starts a recorder that is closed at the end of the test, on a database and a journal of its own. */
+/** Starts a recorder with a new database and journal. It is closed when the test ends. */
 export async function startRecorder(journalMaxBytes = 1_000_000) {
   const database = await openTestDatabase();
   const dataDir = createTemporaryDirectory();
@@ -38,14 +38,14 @@ export async function startRecorder(journalMaxBytes = 1_000_000) {
   return { recorder, close, directory, journal, rows };
 }
 
-/** Begins the record of a request. @returns why the request must not be sent, if so. */
+/** Begins the record of a request. @returns the reason why the request must not be sent, or undefined. */
 export function beginRequest(
   recorder: UsageRecorder,
   context: RequestContext,
 ): Promise<GatewayError | undefined> {
   const { promise, resolve } = Promise.withResolvers<GatewayError | undefined>();
   recorder.begin(context, resolve);
-  return waitFor(promise, "the record to begin");
+  return waitFor(promise, "the start to be recorded");
 }
 
 /** Ends a request with its cost. */

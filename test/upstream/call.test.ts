@@ -4,16 +4,16 @@ import { Call, type BeforeHead } from "../../src/upstream/call.ts";
 
 const CONTROLLER = { abort: () => {} } as unknown as Dispatcher.DispatchController;
 
-/** Makes a call that is answered at once, with a head, two pieces and an end. @returns what its sink was told. */
-function answeredThrough(beforeHead: BeforeHead): string[] {
-  const told: string[] = [];
+/** Makes a call that receives a head, two pieces and an end at once. @returns the events that its sink received. */
+function callThrough(beforeHead: BeforeHead): string[] {
+  const events: string[] = [];
   const sink = {
-    onHead: ({ status }: { status: number }) => void told.push(`head ${status}`),
-    onData: (chunk: Buffer) => void told.push(chunk.toString()),
-    onEnd: () => void told.push("end"),
-    onFailure: () => void told.push("failure"),
+    onHead: ({ status }: { status: number }) => void events.push(`head ${status}`),
+    onData: (chunk: Buffer) => void events.push(chunk.toString()),
+    onEnd: () => void events.push("end"),
+    onFailure: () => void events.push("failure"),
     onSent: () => {},
-    onRetry: () => void told.push("retry"),
+    onRetry: () => void events.push("retry"),
   };
   const attempt = (handler: Dispatcher.DispatchHandler): void => {
     handler.onRequestStart?.(CONTROLLER, undefined);
@@ -23,18 +23,18 @@ function answeredThrough(beforeHead: BeforeHead): string[] {
     handler.onResponseEnd?.(CONTROLLER, {});
   };
   void new Call(attempt, sink, { body: undefined, beforeHead, retryForMs: 0 });
-  return told;
+  return events;
 }
 
-test("a step before the head that releases the response at once changes nothing", () => {
-  expect(answeredThrough((_, release) => release())).toEqual(["head 200", "a", "b", "end"]);
+test("a beforeHead step that releases the response at once changes nothing", () => {
+  expect(callThrough((_, release) => release())).toEqual(["head 200", "a", "b", "end"]);
 });
 
-test("a step before the head that releases the response later delivers all of it then, once", () => {
+test("a beforeHead step that releases the response later delivers all of it then, once", () => {
   let release = (): void => {};
-  const told = answeredThrough((_, released) => (release = released));
-  expect(told).toEqual([]);
+  const events = callThrough((_, released) => (release = released));
+  expect(events).toEqual([]);
   release();
   release();
-  expect(told).toEqual(["head 200", "a", "b", "end"]);
+  expect(events).toEqual(["head 200", "a", "b", "end"]);
 });

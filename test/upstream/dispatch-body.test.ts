@@ -14,7 +14,7 @@ const LARGE_BYTES = 1_000_000;
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-/** A large body as it is handed to undici, and a way to see whether its memory is still held. */
+/** Creates a large body as passed to undici, and a weak reference that shows whether its memory is still in use. */
 function largeBody(): { stream: Readable; memory: WeakRef<ArrayBufferLike> } {
   const bytes = Buffer.alloc(LARGE_BYTES);
   const { body, headers } = toDispatchBody({}, bytes);
@@ -22,14 +22,14 @@ function largeBody(): { stream: Readable; memory: WeakRef<ArrayBufferLike> } {
   return { stream: body as Readable, memory: new WeakRef(bytes.buffer) };
 }
 
-/** Reads a stream to its end, in a frame of its own that keeps nothing of it. */
+/** Reads a stream to its end in a separate stack frame, which keeps no reference to the chunks. */
 async function lengthOf(stream: Readable): Promise<number> {
   let bytes = 0;
   for await (const chunk of stream) bytes += (chunk as Buffer).length;
   return bytes;
 }
 
-test("large bodies arrive whole while the streams of others run", async () => {
+test("sends large bodies complete while other streams run", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const body = buildChatBody({ stream: true, user: "x".repeat(8_000_000) });
@@ -41,12 +41,12 @@ test("large bodies arrive whole while the streams of others run", async () => {
   expect(upstream.seen.every((seen) => seen.body.length === body.length)).toBe(true);
 });
 
-test("nothing keeps a large body once it has been read, although its stream is kept", async () => {
+test("releases the memory of a large body once it has been read, although its stream is still referenced", async () => {
   const { stream, memory } = largeBody();
   expect(await lengthOf(stream)).toBe(LARGE_BYTES);
   await waitUntil(() => {
     collectGarbage();
     return memory.deref() === undefined;
-  }, "the body to be let go");
+  }, "the body to be collected");
   expect(stream.destroyed).toBe(true);
 });

@@ -8,7 +8,7 @@ import { createIdleCall } from "../support/upstream-call.ts";
 
 const ENDPOINTS = [{ tag: "openai", pricing: { prompt: "0.000001" } }];
 
-/** An upstream that answers when the test says so, on a clock the test sets. */
+/** Creates a catalog over an upstream that responds when the test calls `answer`, with a clock that the test sets. */
 function controlled() {
   const call = createIdleCall({});
   const sinks: UpstreamSink[] = [];
@@ -31,7 +31,7 @@ function controlled() {
   return { sinks, paths, clock, answer, catalog: new EndpointCatalog(upstream, undefined, () => clock.now) };
 }
 
-test("concurrent callers share one fetch, and its list for five minutes", async () => {
+test("concurrent callers share one fetch, and its list is cached for five minutes", async () => {
   const { catalog, paths, answer, clock } = controlled();
   const both = [catalog.find("~a/b.c:free"), catalog.find("~a/b.c:free")];
   answer({ data: { endpoints: ENDPOINTS } });
@@ -41,7 +41,7 @@ test("concurrent callers share one fetch, and its list for five minutes", async 
   expect(paths).toEqual(["/models/~a/b.c:free/endpoints"]);
 });
 
-test("a list that is five minutes old is never served, for its prices may be too low", async () => {
+test("never serves a list that is five minutes old, because its prices may be too low", async () => {
   const { catalog, paths, answer, clock } = controlled();
   const first = catalog.find("a/b");
   answer({ data: { endpoints: ENDPOINTS } });
@@ -58,8 +58,8 @@ test.each([
   ["no JSON", "<html>", 200],
   ["no list", { data: { endpoints: {} } }, 200],
   ["no data", {}, 200],
-  ["endpoints that are no objects", { data: { endpoints: [1] } }, 200],
-])("an answer with %s lists no endpoints, and is asked for again after 10 s", async (_, body, status) => {
+  ["endpoints that are not objects", { data: { endpoints: [1] } }, 200],
+])("a response with %s lists no endpoints, and is fetched again after 10 s", async (_, body, status) => {
   const { catalog, paths, answer, clock } = controlled();
   const found = catalog.find("a/b");
   answer(body, status);
@@ -73,7 +73,7 @@ test.each([
   expect((await again)?.endpoints).toEqual([]);
 });
 
-test("an upstream that fails lists no endpoints", async () => {
+test("lists no endpoints when upstream fails", async () => {
   const { catalog, sinks } = controlled();
   const found = catalog.find("a/b");
   sinks.at(-1)?.onFailure(new GatewayError("upstream_error", "It failed."));
@@ -81,7 +81,7 @@ test("an upstream that fails lists no endpoints", async () => {
 });
 
 test.each([["a"], ["a/b/c"], ["../b"], ["a/.."], ["a/b?x"], ["a/b#x"], ["a /b"], ["a/%2e%2e"]])(
-  "the id %s, which could lead to another path, is not asked for",
+  "does not request the id %s, which could change the path",
   async (id) => {
     const { catalog, paths } = controlled();
     expect(await catalog.find(id)).toBeUndefined();
@@ -89,7 +89,7 @@ test.each([["a"], ["a/b/c"], ["../b"], ["a/.."], ["a/b?x"], ["a/b#x"], ["a /b"],
   },
 );
 
-test("the lists of a thousand models are kept", async () => {
+test("caches the lists of 1,000 models", async () => {
   const { catalog, paths, answer } = controlled();
   for (let index = 0; index <= 1_000; index++) {
     const found = catalog.find(`a/${index}`);

@@ -34,7 +34,7 @@ function finderOf(baseUrl: string): FindGeneration {
   return createGenerationFinder(upstream, AUTHORIZATION);
 }
 
-/** Asks an upstream that answers with these bytes. @returns the record, or the code of the error. */
+/** Looks up a generation at an upstream that runs this script. @returns the record, or the code of the error. */
 async function answered(script: Script): Promise<unknown> {
   const { baseUrl } = await startScriptedUpstream(script);
   return finderOf(baseUrl)("gen-1").catch((error: unknown) => {
@@ -48,7 +48,7 @@ const record = (data: object): Script => {
   return (socket) => socket.write(bytes);
 };
 
-test("a generation has no record at first, and later the one that it was billed by", async () => {
+test("finds no record of a generation at first, and later its billed record", async () => {
   const simulator = await startSimulator({ generationDelayMs: 1_000, apiKeys: [ACCOUNT_KEY] });
   onTestFinished(() => simulator.close());
   const findGeneration = finderOf(simulator.baseUrl);
@@ -78,7 +78,7 @@ test("a generation has no record at first, and later the one that it was billed 
   });
 });
 
-test("an id is sent as one value, whatever is in it, with the account's key", async () => {
+test("sends any id as one query value, with the account's key", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(404, JSON_TYPE, "{}")),
   );
@@ -110,9 +110,9 @@ test.each([
   ["a cost of true", { total_cost: true }],
   ["a negative cost", { total_cost: -0.000_001 }],
   ["a negative cost beside a usage", { total_cost: -1, usage: 0.5 }],
-  ["a cost beyond all money", { total_cost: 1e300 }],
-  ["a cost beyond all sense", { total_cost: 1_000_000.01 }],
-])("a record with %s settles nothing", async (_, data) => {
+  ["a cost over the limit", { total_cost: 1e300 }],
+  ["a cost just over the limit", { total_cost: 1_000_000.01 }],
+])("rejects a record with %s", async (_, data) => {
   expect(await answered(record(data))).toBe("upstream_bad_response");
 });
 
@@ -125,7 +125,7 @@ test.each([
   ["a usage beside a cost of null", { total_cost: null, usage: "0.5" }, 500_000_000],
   ["a cost beside another usage", { total_cost: 0.25, usage: 0.5 }, 250_000_000],
   ["minus zero", { total_cost: -0 }, 0],
-])("a record states its cost as %s", async (_, data, costNanodollars) => {
+])("reads the cost from a record that states %s", async (_, data, costNanodollars) => {
   expect(await answered(record(data))).toMatchObject({ costNanodollars });
 });
 
@@ -135,7 +135,7 @@ test.each([
   ["a number", 1],
   ["null", null],
   ["no id", undefined],
-])("a record with %s is not that of the generation, and settles nothing", async (_, id) => {
+])("rejects a record with %s instead of the generation's id", async (_, id) => {
   expect(await answered(record({ id, total_cost: 0.5 }))).toBe("upstream_bad_response");
 });
 
@@ -145,7 +145,7 @@ test.each([
   ["nothing", { total_cost: 0 }, false],
   ["counts of null", { total_cost: 0, native_tokens_prompt: null, native_tokens_completion: null }, false],
   ["the count of its prompt only", { total_cost: 0, tokens_prompt: 3, tokens_completion: null }, false],
-])("a record that states %s: its cost is final: %s", async (_, data, expected) => {
+])("a record that states %s has a final cost: %s", async (_, data, expected) => {
   expect(hasFinalCost((await answered(record(data))) as GenerationRecord)).toBe(expected);
 });
 
@@ -161,7 +161,7 @@ test.each([
   [400, false],
   [410, false],
   [422, false],
-])("a lookup that is refused with %i says of all others: %s", async (status, isGeneral) => {
+])("a look-up that fails with %i fails for all generations: %s", async (status, isGeneral) => {
   const headers = { ...JSON_TYPE, "retry-after": "7" };
   const { baseUrl } = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(status, headers, "{}")),
@@ -173,7 +173,7 @@ test.each([
   });
 });
 
-test("a cost that JSON says is beyond all numbers settles nothing", async () => {
+test("rejects a cost that is too large for a JavaScript number", async () => {
   const body = '{"data":{"id":"gen-1","total_cost":1e999}}';
   expect(await answered((socket) => socket.write(formatResponse(200, JSON_TYPE, body)))).toBe(
     "upstream_bad_response",
@@ -189,20 +189,20 @@ test.each([
   '{"data":7}',
   "<html>no</html>",
   '{"data":{"total_cost":',
-])("an answer of %j is not understood, and settles nothing", async (body) => {
+])("rejects a response of %j", async (body) => {
   expect(await answered((socket) => socket.write(formatResponse(200, JSON_TYPE, body)))).toBe(
     "upstream_bad_response",
   );
 });
 
-test.each([401, 402, 429, 500, 502, 503, 307])("status %i settles nothing", async (status) => {
+test.each([401, 402, 429, 500, 502, 503, 307])("rejects a response of status %i", async (status) => {
   const headers = status === 307 ? { ...JSON_TYPE, location: "/api/v1/elsewhere" } : JSON_TYPE;
   expect(await answered((socket) => socket.write(formatResponse(status, headers, "{}")))).toBe(
     "upstream_error",
   );
 });
 
-test("counts that a record does not have, or not as numbers, are left out, and a cost of 0 is one", async () => {
+test("omits counts that a record lacks or does not state as numbers, and accepts a cost of 0", async () => {
   const data = { total_cost: 0, native_tokens_prompt: 3, tokens_completion: 4, native_tokens_cached: -1 };
   const strange = { native_tokens_reasoning: "5", provider_name: 7, model: "a\0b\uD83D" };
   expect(await answered(record({ ...data, ...strange }))).toEqual({
@@ -224,24 +224,21 @@ test.each([
   [{ is_byok: true, upstream_inference_cost: 0.25 }, true, 250_000_000],
   [{ is_byok: false, upstream_inference_cost: null }, false, undefined],
   [{ is_byok: "true", upstream_inference_cost: 1e300 }, undefined, undefined],
-])("reads what a BYOK request costs at its provider: %j", async (data, isByok, amount) => {
+])("reads the provider's charge for a BYOK request: %j", async (data, isByok, amount) => {
   expect(await answered(record({ total_cost: 0, ...data }))).toMatchObject({
     isByok,
     upstreamInferenceNanodollars: amount,
   });
 });
 
-test.each([1e300, 2 ** 53, 1e12 + 1, -1])(
-  "takes %d tokens for a count that is not stated",
-  async (tokens) => {
-    const data = { total_cost: 0, native_tokens_prompt: tokens, native_tokens_reasoning: tokens };
-    expect(await answered(record(data))).toMatchObject({
-      tokens: { prompt_tokens: undefined, reasoning_tokens: undefined },
-    });
-  },
-);
+test.each([1e300, 2 ** 53, 1e12 + 1, -1])("treats %d tokens as a missing count", async (tokens) => {
+  const data = { total_cost: 0, native_tokens_prompt: tokens, native_tokens_reasoning: tokens };
+  expect(await answered(record(data))).toMatchObject({
+    tokens: { prompt_tokens: undefined, reasoning_tokens: undefined },
+  });
+});
 
-test("an answer that is longer than any record is not read on", async () => {
+test("aborts a response that is longer than any record", async () => {
   const upstream = await startScriptedUpstream((socket) => {
     socket.write(formatChunkedHead(JSON_TYPE));
     const flood = (): void => {
@@ -251,10 +248,10 @@ test("an answer that is longer than any record is not read on", async () => {
     flood();
   });
   await expect(finderOf(upstream.baseUrl)("gen-1")).rejects.toMatchObject({ code: "upstream_error" });
-  await waitUntil(() => upstream.open.size === 0, "the connection to be let go");
+  await waitUntil(() => upstream.open.size === 0, "the connection to be closed");
 });
 
-test("an answer that never ends is given up after ten seconds, and let go", async () => {
+test("times out a response that never ends after 10 s, and aborts it", async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const abort = vi.fn<() => void>();
@@ -267,18 +264,18 @@ test("an answer that never ends is given up after ten seconds, and let go", asyn
     },
     close: () => Promise.resolve(),
   };
-  const asked = createGenerationFinder(upstream, AUTHORIZATION)("gen-1").catch((error: unknown) => error);
+  const lookUp = createGenerationFinder(upstream, AUTHORIZATION)("gen-1").catch((error: unknown) => error);
   sinks[0]?.onHead(readResponseHead(200, JSON_TYPE));
   for (let second = 0; second < 10; second++) {
     expect(abort).not.toHaveBeenCalled();
     sinks[0]?.onData(Buffer.from(" "));
     vi.advanceTimersByTime(1_000);
   }
-  expect(await asked).toMatchObject({ code: "upstream_timeout" });
+  expect(await lookUp).toMatchObject({ code: "upstream_timeout" });
   expect(abort).toHaveBeenCalledTimes(1);
 });
 
-test("an upstream that is closed already says so, in its own words", async () => {
+test("a closed upstream rejects requests with a GatewayError", async () => {
   const upstream = connectUpstream({
     baseUrl: "http://127.0.0.1:9/api/v1",
     connectTimeoutMs: 100,
@@ -288,6 +285,6 @@ test("an upstream that is closed already says so, in its own words", async () =>
     appTitle: undefined,
   });
   await upstream.close();
-  const asked = fetchBuffered(upstream, { path: "/models", authorization: undefined, maxBytes: 10 });
-  await expect(asked).rejects.toBeInstanceOf(GatewayError);
+  const fetched = fetchBuffered(upstream, { path: "/models", authorization: undefined, maxBytes: 10 });
+  await expect(fetched).rejects.toBeInstanceOf(GatewayError);
 });

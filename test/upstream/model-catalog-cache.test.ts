@@ -7,7 +7,7 @@ import type { UpstreamSink } from "../../src/upstream/call.ts";
 import type { Upstream } from "../../src/upstream/openrouter.ts";
 import { createIdleCall } from "../support/upstream-call.ts";
 
-/** An upstream whose answers come when the test says so, on a clock the test sets. */
+/** Creates a catalog over an upstream that responds when the test calls `answer`, with a clock that the test sets. */
 function controlled() {
   const call = createIdleCall({});
   const sinks: UpstreamSink[] = [];
@@ -36,7 +36,7 @@ function controlled() {
   };
 }
 
-test("requests that come together share one fetch", async () => {
+test("concurrent requests share one fetch", async () => {
   const { catalog, sinks, answer } = controlled();
   const lists = [catalog.list(), catalog.list(), catalog.list()];
   answer([{ id: "a/b" }]);
@@ -44,7 +44,7 @@ test("requests that come together share one fetch", async () => {
   expect(sinks.length).toBe(1);
 });
 
-test("a list is served until it is old, then once more while a new one is fetched", async () => {
+test("serves a stale list once more while it fetches a new one", async () => {
   const { catalog, sinks, clock, answer } = controlled();
   const first = catalog.list();
   answer([{ id: "a/old" }]);
@@ -59,7 +59,7 @@ test("a list is served until it is old, then once more while a new one is fetche
   await expect.poll(() => catalog.find("a/new")).toBeDefined();
 });
 
-test("the list of before is served while upstream fails, and upstream is not asked again at once", async () => {
+test("serves the previous list while upstream fails, and waits before the next attempt", async () => {
   const { catalog, sinks, clock, answer } = controlled();
   const first = catalog.list();
   answer([{ id: "a/b" }]);
@@ -76,14 +76,14 @@ test("the list of before is served while upstream fails, and upstream is not ask
   expect(sinks.length).toBe(3);
 });
 
-test("a list that upstream does not answer fails after 10 s for everybody who waits, and is fetched anew", async () => {
+test("times out a list that upstream does not send within 10 s for all waiting requests, then fetches a new one", async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const { catalog, sinks, answer } = controlled();
   const failures = [catalog.list(), catalog.find("a/b"), catalog.listFiltered("q=a")].map((promise) =>
     promise.catch((error: unknown) => (error as GatewayError).code),
   );
-  // A head and some of the body make no difference.
+  // A head and a part of the body do not extend the timeout.
   sinks[0]?.onHead(readResponseHead(200, {}));
   sinks[0]?.onData(Buffer.from('{"data":['));
   await vi.advanceTimersByTimeAsync(10_000);
@@ -94,7 +94,7 @@ test("a list that upstream does not answer fails after 10 s for everybody who wa
   expect(await found).toMatchObject({ id: "a/b" });
 });
 
-test("each filter has a list of its own, which concurrent callers share and which outlives upstream's failures", async () => {
+test("caches one list per filter, which concurrent callers share and which stays available when upstream fails", async () => {
   const { catalog, sinks, paths, clock, answer } = controlled();
   const whole = catalog.list();
   answer([{ id: "a/b" }]);
@@ -112,7 +112,7 @@ test("each filter has a list of its own, which concurrent callers share and whic
   expect(sinks.length).toBe(3);
 });
 
-test("a filtered list adds no model to those that dry runs and look-ups know", async () => {
+test("a filtered list adds no model to the catalog of dry runs and look-ups", async () => {
   const { catalog, answer } = controlled();
   const whole = catalog.list();
   answer([{ id: "a/b" }]);
@@ -124,7 +124,7 @@ test("a filtered list adds no model to those that dry runs and look-ups know", a
   expect(await catalog.find("a/image")).toBeUndefined();
 });
 
-test("the 50 filters used last are kept, and a filter that failed takes no place", async () => {
+test("caches the 50 most recently used filters, and no filter that failed", async () => {
   const { catalog, paths, answer } = controlled();
   const use = async (filter: string, status = 200): Promise<void> => {
     const before = paths.length;
@@ -144,7 +144,7 @@ test("the 50 filters used last are kept, and a filter that failed takes no place
   expect(paths.slice(before)).toEqual(["/models?q=1"]);
 });
 
-test("filtered lists over 32 MiB together make room for the one used last", async () => {
+test("evicts the least recently used of the filtered lists that exceed 32 MiB together", async () => {
   const { catalog, paths, answer } = controlled();
   const use = async (filter: string): Promise<void> => {
     const before = paths.length;
@@ -158,7 +158,7 @@ test("filtered lists over 32 MiB together make room for the one used last", asyn
   expect(paths.length).toBe(4);
 });
 
-test("more than eight filters at once are overloaded until one of them is answered", async () => {
+test("rejects more than eight concurrent filters as overloaded until one of them completes", async () => {
   const { catalog, sinks, answer } = controlled();
   const lists = Array.from({ length: 8 }, (_, index) => catalog.listFiltered(`q=${index}`));
   await expect(catalog.listFiltered("q=8")).rejects.toMatchObject({ code: "overloaded" });
@@ -171,14 +171,14 @@ test("more than eight filters at once are overloaded until one of them is answer
   for (const list of lists.slice(0, 7)) void list.catch(() => {});
 });
 
-test.each([400, 422])("a filter that upstream refuses with %i is the caller's to correct", async (status) => {
+test.each([400, 422])("answers invalid_value to a filter that upstream rejects with %i", async (status) => {
   const { catalog, answer } = controlled();
-  const one = catalog.listFiltered("sort=x");
+  const filtered = catalog.listFiltered("sort=x");
   answer([], status);
-  await expect(one).rejects.toMatchObject({ code: "invalid_value", param: "sort" });
-  const two = catalog.listFiltered("q=y&sort=x");
+  await expect(filtered).rejects.toMatchObject({ code: "invalid_value", param: "sort" });
+  const combined = catalog.listFiltered("q=y&sort=x");
   answer([], status);
-  await expect(two).rejects.toMatchObject({ code: "invalid_value", param: null });
+  await expect(combined).rejects.toMatchObject({ code: "invalid_value", param: null });
   const whole = catalog.list();
   answer([], status);
   await expect(whole).rejects.toMatchObject({ code: "upstream_error" });

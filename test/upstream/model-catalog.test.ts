@@ -21,7 +21,7 @@ const MODELS = {
 };
 const ANSWER = formatResponse(200, { "content-type": "application/json" }, JSON.stringify(MODELS));
 
-test("the list has OpenAI's fields and OpenRouter's", async () => {
+test("the list of models has OpenAI's and OpenRouter's fields", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(ANSWER));
   const gateway = await startTestGateway(upstream.baseUrl);
   const response = await sendRequest(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" });
@@ -38,7 +38,7 @@ test.each([
   ["~openai/gpt-latest", "~openai/gpt-latest"],
   ["openrouter/auto", "openrouter/auto"],
   ["openrouter/openrouter/auto", "openrouter/auto"],
-])("a model is found as %s", async (path, id) => {
+])("finds a model by the path %s", async (path, id) => {
   const upstream = await startScriptedUpstream((socket) => socket.write(ANSWER));
   const gateway = await startTestGateway(upstream.baseUrl);
   const response = await sendRequest(gateway.port, {
@@ -47,7 +47,7 @@ test.each([
     body: "",
   });
   expect(response.status).toBe(200);
-  const model = MODELS.data.find((one) => one.id === id);
+  const model = MODELS.data.find((entry) => entry.id === id);
   expect(JSON.parse(response.body.toString())).toEqual({
     ...model,
     object: "model",
@@ -55,7 +55,7 @@ test.each([
   });
 });
 
-test("a model that is not listed is 404 model_not_found", async () => {
+test("answers 404 model_not_found for a model that is not listed", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(ANSWER));
   const gateway = await startTestGateway(upstream.baseUrl);
   const response = await sendRequest(gateway.port, {
@@ -69,7 +69,7 @@ test("a model that is not listed is 404 model_not_found", async () => {
   ]);
 });
 
-test("an upstream whose list cannot be had is an error of upstream's", async () => {
+test("answers with an upstream error when upstream does not send its list", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(formatResponse(500, {}, "no")));
   const gateway = await startTestGateway(upstream.baseUrl);
   const response = await sendRequest(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" });
@@ -79,7 +79,7 @@ test("an upstream whose list cannot be had is an error of upstream's", async () 
   ]);
 });
 
-test("a caller that never reads its list is let go", async () => {
+test("disconnects a client that does not read its list", async () => {
   const data = Array.from({ length: 20_000 }, (_, index) => ({
     id: `a/${index}`,
     description: "x".repeat(1_000),
@@ -95,7 +95,7 @@ test("a caller that never reads its list is let go", async () => {
   expect(await gateway.waitForRequestLog("the list")).toMatchObject({ outcome: "client_gone", status: 200 });
 });
 
-test("the list skips entries without a usable id, counts the others and logs it once", async () => {
+test("skips entries without a usable id, counts the others, and logs the number of skipped entries once", async () => {
   const bad = [null, 7, "text", [], {}, { name: "no id" }, { id: null }, { id: 5 }, { id: "" }, { id: " " }];
   const answer = { ...MODELS, data: [...bad, ...MODELS.data, ...bad], total_count: 23 };
   const upstream = await startScriptedUpstream((socket) =>
@@ -116,7 +116,7 @@ test("the list skips entries without a usable id, counts the others and logs it 
 });
 
 test.each(["{}", "null", "[]", '{"data":null}', '{"data":{}}', '{"data":[{"name":"no id"}]}', "<html>"])(
-  "the answer %s is not a list of models",
+  "rejects %s as a list of models",
   async (body) => {
     const upstream = await startScriptedUpstream((socket) => socket.write(formatResponse(200, {}, body)));
     const gateway = await startTestGateway(upstream.baseUrl);

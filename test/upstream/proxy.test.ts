@@ -14,7 +14,7 @@ import { waitUntil } from "../support/wait.ts";
 const BASE_URL = "http://openrouter.test/api/v1";
 const read = (name: string) => readFileSync(new URL(`../fixtures/tls/self-signed.${name}`, import.meta.url));
 
-test("requests and streams go through a CONNECT proxy, and its password to it alone", async () => {
+test("sends requests and streams through a CONNECT proxy, and the proxy's password only to the proxy", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const proxy = await startConnectProxy(upstream.port);
   const gateway = await startTestGateway(BASE_URL, {
@@ -25,7 +25,7 @@ test("requests and streams go through a CONNECT proxy, and its password to it al
   expect((await sendRequest(gateway.port)).status).toBe(200);
   finish();
   expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
-  // The third request reused a tunnel: connections are kept as they are without a proxy.
+  // The third request reuses a tunnel: proxied connections are kept alive, too.
   expect(proxy.asked).toEqual(["openrouter.test:80", "openrouter.test:80"]);
   expect(proxy.forwarded).toEqual([]);
   expect(proxy.lastHeaders()["proxy-authorization"]).toBe(`Basic ${btoa("us@er:canary:1")}`);
@@ -36,7 +36,7 @@ test("requests and streams go through a CONNECT proxy, and its password to it al
   expect(JSON.stringify([upstream.seen, gateway.logs])).not.toMatch(/canary|proxy-/);
 });
 
-test("a host of NO_PROXY is reached without the proxy", async () => {
+test("reaches a host in NO_PROXY without the proxy", async () => {
   const { upstream } = await startHeldUpstream();
   const proxy = await startConnectProxy(upstream.port);
   const gateway = await startTestGateway(upstream.baseUrl, {
@@ -47,7 +47,7 @@ test("a host of NO_PROXY is reached without the proxy", async () => {
   expect(proxy.asked).toEqual([]);
 });
 
-test("limits of time, size and waiting hold through a proxy", async () => {
+test("applies timeouts and size limits through a proxy", async () => {
   const silent = await startScriptedUpstream((socket, { line }) => {
     if (line.includes("/models")) socket.write(`HTTP/1.1 200 OK\r\nx-long: ${"x".repeat(40_000)}\r\n\r\n`);
   });
@@ -71,8 +71,8 @@ test.each([
   ],
   ["refuses the host", "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", "PROXY_403", 1],
   ["cannot reach the host", "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n", "PROXY_503", 3],
-  ["speaks no HTTP", "what?\r\n\r\n", "HTTPParserError", 3],
-])("a proxy that %s is a 502 after which a client may try again", async (_, answer, cause, attempts) => {
+  ["does not speak HTTP", "what?\r\n\r\n", "HTTPParserError", 3],
+])("a proxy that %s causes a 502 that allows a retry", async (_, answer, cause, attempts) => {
   const { upstream } = await startHeldUpstream();
   const proxy = await startConnectProxy(upstream.port, (socket) => socket.end(answer));
   const gateway = await startTestGateway(BASE_URL, { HTTP_PROXY: `http://127.0.0.1:${proxy.port}` });
@@ -84,7 +84,7 @@ test.each([
   expect(upstream.seen).toEqual([]);
 });
 
-test("a proxy that resets, that is silent, or is not there is a 502 within the time to connect", async () => {
+test("a proxy that resets, is silent or is absent causes a 502 within the connect timeout", async () => {
   const { upstream } = await startHeldUpstream();
   const resetting = await startConnectProxy(upstream.port, (socket) => socket.resetAndDestroy());
   const silent = await startConnectProxy(upstream.port, () => {});
@@ -98,7 +98,7 @@ test("a proxy that resets, that is silent, or is not there is a 502 within the t
   }
 });
 
-test("a certificate is checked through the tunnel, and the start says which proxy is used", async () => {
+test("verifies certificates through the tunnel, and logs the proxy at start", async () => {
   const server = createServer({ key: read("key"), cert: read("pem") }, (_request, response) => {
     response.writeHead(200, { "content-type": "application/json" }).end("{}");
   });
@@ -116,7 +116,7 @@ test("a certificate is checked through the tunnel, and the start says which prox
       ...env,
     });
     const { status } = await sendRequest(await waitForPort(gateway));
-    await waitUntil(() => gateway.stdout().includes('"request"'), "the line of the request");
+    await waitUntil(() => gateway.stdout().includes('"request"'), "the request's log line");
     gateway.child.kill("SIGKILL");
     return { status, log: gateway.stdout() + gateway.stderr() };
   };

@@ -12,7 +12,7 @@ test.each([
   expect(head({ "content-type": contentType }).mediaType).toBe(mediaType);
 });
 
-test("takes no id that is longer than one can be, and half of a provider's name", () => {
+test("ignores a generation id over 128 characters, and truncates a provider's name", () => {
   const long = "x".repeat(129);
   expect(head({ "x-generation-id": long, "x-provider-name": long })).toMatchObject({
     generationId: undefined,
@@ -27,7 +27,7 @@ test.each([
   [{ "transfer-encoding": "gzip, chunked" }, false],
   [{ "transfer-encoding": "chunked, gzip" }, true],
   [{}, true],
-])("knows whether the connection delimits a body with %j", (headers, isCloseDelimited) => {
+])("detects whether the end of the connection delimits a body with %j", (headers, isCloseDelimited) => {
   expect(head(headers).isCloseDelimited).toBe(isCloseDelimited);
 });
 
@@ -36,6 +36,6 @@ test.each([
   ["identity", false],
   ["gzip", true],
   [["identity", "gzip"], true],
-])("knows whether content-encoding %j encodes the body", (encoding, isEncoded) => {
+])("detects whether content-encoding %j encodes the body", (encoding, isEncoded) => {
   expect(head(encoding === undefined ? {} : { "content-encoding": encoding }).isEncoded).toBe(isEncoded);
 });

@@ -14,7 +14,7 @@ const OK_ANSWER = formatResponse(200, { "content-type": "application/json" }, "{
 
 const read = (name: string) => readFileSync(new URL(`../fixtures/tls/self-signed.${name}`, import.meta.url));
 
-test("an upstream that cannot be reached is tried three times, then said to be safe to try again", async () => {
+test("tries an unreachable upstream three times, and then allows the client to retry", async () => {
   const gateway = await startTestGateway(`http://127.0.0.1:${await findFreePort()}/api/v1`);
   const response = await sendRequest(gateway.port);
   expect(response.status).toBe(502);
@@ -26,12 +26,12 @@ test("an upstream that cannot be reached is tried three times, then said to be s
   });
 });
 
-test("an upstream that can be reached at the second try is asked once", async () => {
+test("sends a request once to an upstream that becomes reachable at the second attempt", async () => {
   const port = await findFreePort();
   const gateway = await startTestGateway(`http://127.0.0.1:${port}/api/v1`);
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
-  // The first attempt has been refused by now or will be within a moment; the next comes 50 ms later or more.
+  // The first attempt is refused at about this time; the second follows at least 50 ms later.
   let asked = 0;
   const server = createServer((socket) =>
     socket.once("data", () => {
@@ -51,7 +51,7 @@ test("a host that does not exist is unreachable", async () => {
   expect(JSON.parse(response.body.toString())).toMatchObject({ error: { code: "upstream_unreachable" } });
 });
 
-test("a certificate that cannot be trusted ends at once and is not tried again", async () => {
+test("does not retry when a certificate cannot be verified", async () => {
   let connections = 0;
   const server = createTlsServer({ key: read("key"), cert: read("pem") });
   server.on("connection", () => connections++);
@@ -68,7 +68,7 @@ test("a certificate that cannot be trusted ends at once and is not tried again",
   await new Promise((resolve) => server.close(resolve));
 });
 
-test("a caller who leaves while upstream is being reached is not asked for upstream at all", async () => {
+test("does not send a request whose client disconnects while the gateway connects to upstream", async () => {
   const port = await findFreePort();
   const gateway = await startTestGateway(`http://127.0.0.1:${port}/api/v1`);
   const client = new RawClient(gateway.port);
@@ -78,12 +78,14 @@ test("a caller who leaves while upstream is being reached is not asked for upstr
     "the request to be sent",
   );
   setTimeout(() => client.socket.resetAndDestroy(), 20);
-  expect(await gateway.waitForRequestLog("the caller who left")).toMatchObject({ outcome: "client_gone" });
+  expect(await gateway.waitForRequestLog("the disconnected client")).toMatchObject({
+    outcome: "client_gone",
+  });
 });
 
-test("a request on a connection that upstream has just closed is not sent twice", async () => {
+test("does not send a request twice when upstream has just closed its idle connection", async () => {
   const upstream = await startScriptedUpstream((socket, { line }) => {
-    // Answers, then closes while the gateway believes the connection to be good for another request.
+    // Responds, then closes the connection while the gateway still considers it reusable.
     socket.write(OK_ANSWER);
     if (line) setTimeout(() => socket.destroy(), 1);
   });
@@ -95,7 +97,7 @@ test("a request on a connection that upstream has just closed is not sent twice"
   }
 });
 
-test("interim answers are not relayed, and the final one is", async () => {
+test("relays the final response without the interim responses", async () => {
   const hint = "HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\n\r\n";
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(Buffer.concat([Buffer.from(hint + hint), OK_ANSWER])),
@@ -109,7 +111,7 @@ test("interim answers are not relayed, and the final one is", async () => {
   ]);
 });
 
-test("an answer that upstream stages on an idle connection is never given to the next request", async () => {
+test("never relays a response that upstream sends early on an idle connection", async () => {
   let answers = 0;
   const upstream = await startScriptedUpstream((socket) => {
     const own = formatResponse(200, { "content-type": "application/json" }, `{"answer":${++answers}}`);

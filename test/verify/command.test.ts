@@ -31,13 +31,13 @@ async function verifyProxy(fault: ProxyFault | undefined, ...more: string[]): Pr
   return verify("--gateway", gateway, "--key", PROXY_KEY, "--upstream-port", port, ...only, ...more);
 }
 
-test("a full score is exit status 0", async () => {
+test("exits with 0 when all checks pass", async () => {
   const { code, stdout, stderr } = await verifyProxy(undefined);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout).toContain("2 of 2 checks passed");
 });
 
-test("a lost byte is exit status 1, and a report for programs", async () => {
+test("exits with 1 and prints a JSON report when a check fails", async () => {
   const { code, stdout } = await verifyProxy("reserialises", "--format", "json");
   expect(code).toBe(1);
   expect(JSON.parse(stdout) as Report).toMatchObject({
@@ -50,7 +50,7 @@ test("a lost byte is exit status 1, and a report for programs", async () => {
   });
 });
 
-test("a gateway that is not there, and a wrong command line, are exit status 2", async () => {
+test("exits with 2 for an unreachable gateway and for invalid arguments", async () => {
   const port = String(await findFreePort());
   const gone = await verify("--gateway", `http://127.0.0.1:${port}`, "--key", "k", "--upstream-port", port);
   expect(gone).toMatchObject({ code: 2, stdout: "" });
@@ -58,7 +58,7 @@ test("a gateway that is not there, and a wrong command line, are exit status 2",
   expect(wrong).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("Usage:") as string });
 });
 
-test("the list names every check", async () => {
+test("--list prints every check", async () => {
   const { code, stdout } = await verify("--list");
   expect(code).toBe(0);
   expect(stdout.trim().split("\n")).toHaveLength(CHECKS.length);

@@ -109,7 +109,7 @@ const FAILED_BY: Readonly<Record<ProxyFault, readonly string[]>> = {
 };
 
 test.each(Object.entries(FAILED_BY) as [ProxyFault, string[]][])(
-  "a proxy that %s fails what it should, and nothing else",
+  "a proxy with the fault %s fails exactly the expected checks",
   { timeout: SUITE_TIMEOUT_MS },
   async (fault, ids) => {
     const report = await checkProxy(fault);
@@ -117,7 +117,7 @@ test.each(Object.entries(FAILED_BY) as [ProxyFault, string[]][])(
   },
 );
 
-test("every group is failed by some proxy", () => {
+test("at least one proxy fails a check of each group", () => {
   const failed = new Set(Object.values(FAILED_BY).flat().map(getGroup));
   expect([...failed].toSorted()).toEqual(GROUPS.toSorted());
 });

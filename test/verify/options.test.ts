@@ -3,7 +3,7 @@ import { parseOptions, UsageError } from "../../tools/verify/options.ts";
 
 const NEEDED = ["--gateway", "http://127.0.0.1:8080/openai/v1", "--key", "sk-1"];
 
-test("what is not said has a default", () => {
+test("uses defaults for omitted options", () => {
   expect(parseOptions(NEEDED)).toEqual({
     gateway: "http://127.0.0.1:8080/openai/v1",
     key: "sk-1",
@@ -16,7 +16,7 @@ test("what is not said has a default", () => {
   });
 });
 
-test("everything can be said", () => {
+test("parses every option", () => {
   const more = ["--header", "X-A: b:c", "--header", "x-d:e", "--format=json", "--upstream-port", "9181"];
   const chosen = ["--only", "cut/no-done, cancel/plain", "--skip", "model,own-errors"];
   expect(parseOptions([...NEEDED, ...more, ...chosen])).toMatchObject({
@@ -28,7 +28,7 @@ test("everything can be said", () => {
   });
 });
 
-test("a list of the checks needs no gateway", () => {
+test("--list needs no gateway", () => {
   expect(parseOptions(["--list"]).list).toBe(true);
 });
 
@@ -45,7 +45,7 @@ test.each([
   ["--header", [...NEEDED, "--header", "no colon"]],
   ["--header", [...NEEDED, "--header", "a: b\r\nc: d"]],
   ["--other", [...NEEDED, "--other"]],
-])("a mistake in %s is said", (flag, args) => {
+])("rejects an invalid %s", (flag, args) => {
   expect(() => parseOptions(args)).toThrow(UsageError);
   expect(() => parseOptions(args)).toThrow(flag);
 });

@@ -13,10 +13,10 @@ function decode(text: string, splitBytes = text.length): ResponseDecoder {
 }
 
 test.each([
-  ["chunks", CHUNKED],
+  ["chunked encoding", CHUNKED],
   ["a length", SIZED],
-  ["an announcement before", `HTTP/1.1 100 Continue\r\n\r\n${SIZED}`],
-])("an answer with %s is decoded, whole or byte by byte", (_, text) => {
+  ["an interim response before it", `HTTP/1.1 100 Continue\r\n\r\n${SIZED}`],
+])("decodes a response with %s, at once or byte by byte", (_, text) => {
   for (const splitBytes of [text.length, 7, 1]) {
     const { status, complete, body } = decode(text, splitBytes);
     expect({ status, complete, body: body.toString() }).toEqual({
@@ -31,7 +31,7 @@ test.each([
   ["last chunk", CHUNKED.slice(0, CHUNKED.indexOf("0\r\nTrailer"))],
   ["end of the last chunk", CHUNKED.slice(0, -2)],
   ["last byte", SIZED.slice(0, -1)],
-])("an answer without its %s is not complete, also at the end of the connection", (_, text) => {
+])("a response without its %s is incomplete, even at the end of the connection", (_, text) => {
   const decoder = decode(text);
   decoder.end();
   expect(decoder.complete).toBe(false);
@@ -47,7 +47,7 @@ test("a body without a length ends with the connection", () => {
   });
 });
 
-test("it is known when which bytes came", () => {
+test("records when each byte arrived", () => {
   const decoder = new ResponseDecoder();
   decoder.push(Buffer.from(SIZED.slice(0, -4)), 10);
   decoder.push(Buffer.from(SIZED.slice(-4)), 20);
@@ -60,7 +60,7 @@ test("it is known when which bytes came", () => {
   });
 });
 
-test("headers that come twice are both seen", () => {
+test("joins repeated headers", () => {
   const decoder = decode("HTTP/1.1 204 No Content\r\nA: 1\r\na:2\r\n\r\n");
   expect(decoder).toMatchObject({ status: 204, complete: true });
   expect(decoder.readHeader("a")).toBe("1, 2");
@@ -68,7 +68,7 @@ test("headers that come twice are both seen", () => {
 });
 
 test.each(["SSH-2.0-x\r\n\r\n", `${HEAD}Transfer-Encoding: chunked\r\n\r\nzz\r\n`])(
-  "what is not HTTP is refused",
+  "rejects data that is not HTTP",
   (text) => {
     expect(() => decode(text)).toThrow(/begins with/);
   },

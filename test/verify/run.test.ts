@@ -9,7 +9,7 @@ import { startVerifySimulator } from "../support/run-verify.ts";
 
 const key = PROXY_KEY;
 
-/** A server that does with each connection what it is told. */
+/** Starts a server that handles each connection with `onConnection`. */
 async function listen(onConnection: (socket: Socket) => void): Promise<string> {
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
@@ -25,33 +25,33 @@ async function listen(onConnection: (socket: Socket) => void): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/openai/v1`;
 }
 
-test("a gateway that does not listen is told from one that fails", async () => {
+test("throws GatewayUnreachable when the gateway does not listen", async () => {
   const gateway = "http://127.0.0.1:9/openai/v1";
   const run = runChecks({ gateway, key, simulator: await startVerifySimulator() });
   await expect(run).rejects.toThrow(GatewayUnreachable);
   await expect(run).rejects.toThrow("ECONNREFUSED");
 });
 
-test("a gateway that never answers is given up", { timeout: 15_000 }, async () => {
+test("gives up on a gateway that never responds", { timeout: 15_000 }, async () => {
   const gateway = await listen(() => {});
   await expect(runChecks({ gateway, key, simulator: await startVerifySimulator() })).rejects.toThrow(
     "no response",
   );
 });
 
-test("a gateway that speaks something else is told as such", async () => {
+test("reports a gateway that does not speak HTTP", async () => {
   const gateway = await listen((socket) => socket.end("220 mail ESMTP\r\n\r\n"));
   const run = runChecks({ gateway, key, simulator: await startVerifySimulator() });
   await expect(run).rejects.toThrow("220 mail ESMTP");
 });
 
-test("a wrong key is said before any check is tried", async () => {
+test("reports a wrong key before any check runs", async () => {
   const simulator = await startVerifySimulator();
   const gateway = await startProxy(simulator.baseUrl);
   await expect(runChecks({ gateway, key: "sk-other", simulator })).rejects.toThrow("status 401");
 });
 
-test("a run whose time is used up fails what it has not tried", async () => {
+test("fails the remaining checks when the time for the run is used up", async () => {
   const simulator = await startVerifySimulator();
   const gateway = await startProxy(simulator.baseUrl);
   const only = ["timing/head", "cancel/plain", "cut/no-done"];
@@ -64,7 +64,7 @@ test("a run whose time is used up fails what it has not tried", async () => {
   expect(report.ms).toBeLessThan(2_000);
 });
 
-test("checks can be chosen, and groups left out", async () => {
+test("runs selected checks and skips groups", async () => {
   const simulator = await startVerifySimulator();
   const gateway = await startProxy(simulator.baseUrl, "reserialises");
   const only = ["request/whitespace", "request/raw-utf8", "model/bare"];
@@ -81,7 +81,7 @@ test("checks can be chosen, and groups left out", async () => {
   expect(report).toMatchObject({ passed: 1, total: 2, skipped: ["model"] });
 });
 
-test("the text says of each failure what was expected, what came, and why it matters", async () => {
+test("the text report shows expectation, result and reason of each failure", async () => {
   const simulator = await startVerifySimulator();
   const gateway = await startProxy(simulator.baseUrl, "reserialises");
   const only = ["request/big-integers", "request/raw-utf8"];
@@ -98,7 +98,7 @@ test("the text says of each failure what was expected, what came, and why it mat
   expect(text).toContain(`1 of 2 checks passed by ${gateway}`);
 });
 
-test("every check has a group, and says what it is about", async () => {
+test("every check has a group and a description", async () => {
   const { CHECKS } = await import("../../tools/verify/catalogue.ts");
   expect(new Set(CHECKS.map(({ id }) => id)).size).toBe(CHECKS.length);
   for (const { id, title, why, expected } of CHECKS) {

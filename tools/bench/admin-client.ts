@@ -2,13 +2,13 @@
 import { get } from "node:http";
 import { parentPort } from "node:worker_threads";
 
-/** What to ask. */
+/** A query to measure. */
 export interface AdminQuery {
   readonly url: string;
   readonly secret: string;
 }
 
-/** What came. */
+/** The result of a query. */
 export interface AdminQueryResult {
   readonly status: number;
   readonly bytes: number;

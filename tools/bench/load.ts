@@ -1,7 +1,7 @@
 import { Pool, type Dispatcher } from "undici";
 import { CHAT_PATH, buildChatRequest, PLAIN_RESPONSE, STREAM_RESPONSE } from "./traffic.ts";
 
-/** Requests under way at once, each on a connection that is kept. */
+/** Concurrent requests, each on a keep-alive connection. */
 const CONCURRENCY = 32;
 const SECRET = "sk-bench-0123456789abcdef0123456789abcdef";
 

@@ -7,7 +7,7 @@ import { measureStreamsApart } from "./stream-cost.ts";
 import { STREAM_EVENTS } from "./traffic.ts";
 import { warmUp } from "./warm-up.ts";
 
-/** What a ledger may cost, in µs of CPU time. */
+/** Budget of the ledger, in µs of CPU time. */
 const SMALL_REQUEST_BUDGET_US = 6;
 const STREAM_EVENT_BUDGET_US = 0.5;
 
@@ -15,7 +15,7 @@ const STREAM_EVENT_BUDGET_US = 0.5;
 const SLICE_REQUESTS = 512;
 const SLICE_STREAMS = 128;
 
-/** What one kind of request takes, in µs of CPU time. */
+/** CPU time of one kind of request, in µs. */
 interface Figures {
   /** By how much it is dearer with a ledger, of each pair of processes the middle one of its rounds. */
   readonly extrasUs: number[];

@@ -41,7 +41,7 @@ export function judgeExtra(name: string, extrasUs: readonly number[], budgetUs: 
   };
 }
 
-/** What something takes, for who reads the rest. @param us of several rounds. */
+/** Prints the median and the spread of a measurement. @param us CPU time of several rounds, in µs. */
 export function reportMedian(name: string, us: readonly number[]): Verdict {
   return { name, figures: `${computeMedian(us).toFixed(2)} µs`, budget: "", passed: undefined };
 }

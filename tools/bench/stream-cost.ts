@@ -10,7 +10,7 @@ import { spawnScript } from "./server-process.ts";
 import { createTemporaryDirectory } from "./temporary-directory.ts";
 import { STREAM_RESPONSE } from "./traffic.ts";
 
-/** Streams that are under way at once, as in the load on whole gateways. */
+/** Concurrent streams, as many as in the load on whole gateways. */
 const CONCURRENCY = 32;
 /** In each round, with a ledger and without. */
 const STREAMS = 3_200;
@@ -25,7 +25,7 @@ const LONG_RESPONSE = [
   ...STREAM_RESPONSE.slice(-3),
 ];
 
-/** What a ledger adds, in µs of CPU time. */
+/** CPU time that the ledger adds, in µs. */
 interface StreamCost {
   /** To a stream of 50 events, at least: here 32 of them share a write to the journal, and hundreds a commit. */
   readonly streamUs: number;

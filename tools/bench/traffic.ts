@@ -1,4 +1,4 @@
-// What goes over the wire in every measurement: the requests of the load and the canned responses of the upstream.
+// The bytes of every measurement: the requests of the load and the canned responses of the upstream.
 
 const MODEL = "openai/gpt-4o-mini";
 const GENERATION = "gen-1763800000-bEnChMaRkBeNcHmArKbE";
@@ -12,10 +12,10 @@ const USAGE = {
   completion_tokens_details: { reasoning_tokens: 0 },
 };
 
-/** Path of a chat completion, below the base URL of whoever is asked. */
+/** Path of a chat completion, below the base URL of the target. */
 export const CHAT_PATH = "/chat/completions";
 
-/** Headers of every response from OpenRouter that stand there for a reason other than the connection. */
+/** Headers that OpenRouter sends with every response, without those of the connection. */
 export const RESPONSE_HEADERS = {
   "access-control-allow-origin": "*",
   "cf-ray": "9a2b3c4d5e6f7a8b-FRA",

@@ -1,4 +1,4 @@
-// Stands for OpenRouter: answers every chat completion with the same bytes and does as little as it can.
+// A minimal OpenRouter: sends the same bytes for every chat completion, with as little CPU time as possible.
 import { createServer, type ServerResponse } from "node:http";
 import { listen } from "./listen.ts";
 import { RESPONSE_HEADERS, PLAIN_RESPONSE, STREAM_RESPONSE } from "./traffic.ts";

@@ -1,4 +1,4 @@
-// What a request asks the simulator to do: `<behaviour>[:key=value[,key=value…]]`, read from the header
+// The behaviour that a request selects: `<behaviour>[:key=value[,key=value…]]`, read from the header
 // `x-simulate` or from a model named `sim/<behaviour>[:…]`. Every option has a default here, and nowhere else.
 
 const COMMON_DEFAULTS = {
@@ -36,7 +36,7 @@ const OWN_DEFAULTS = {
   reset: { after: 2, half: 0, head: 1 },
   /** a FIN before any head */
   close: {},
-  /** silence for ever after a good beginning */
+  /** starts a valid response and then sends nothing more */
   stall: { after: 2, half: 0 },
   /** never a head */
   hang: {},

@@ -1,4 +1,4 @@
-// Who used how much: the rule for tokens, the price of a response, and the ledger `GET /generation` reads.
+// Usage and charges: how tokens are counted, the price of a response, and the records that `GET /generation` reads.
 import type { SimulatedModel } from "./catalog.ts";
 
 /** One response being generated; it is in the ledger only once it is settled. */
@@ -20,14 +20,14 @@ export interface Generation {
   readonly isByok: boolean;
 }
 
-/** What a response cost, as the ledger keeps it; money in nanodollars (1e-9 USD). */
+/** The charge for one response. Money is in nanodollars (1e-9 USD). */
 export interface Charge {
   readonly generation: Generation;
   readonly completionTokens: number;
   readonly reasoningTokens: number;
-  /** what OpenRouter charges */
+  /** OpenRouter's charge */
   readonly nanodollars: number;
-  /** what the provider charges; part of the above unless it is BYOK */
+  /** the provider's charge; part of OpenRouter's unless the request is BYOK */
   readonly upstreamNanodollars: number;
   readonly cancelled: boolean;
   readonly endedAtMs: number;
@@ -132,7 +132,7 @@ export class Charges {
     }
   }
 
-  /** What a generation was billed; undefined while it runs. */
+  /** The charge for a generation; undefined while it runs. */
   find(id: string): Charge | undefined {
     return this.#charges.get(id);
   }

@@ -104,7 +104,7 @@ const MODELS = new Map<string, SimulatedModel>(
   ]),
 );
 
-/** What routers (`openrouter/auto`) and bare presets answer with and are billed as. */
+/** The model that routers (`openrouter/auto`) and bare presets use and are billed as. */
 const ROUTED = MODELS.get("openai/gpt-4o-mini");
 const ROUTER = "openrouter/auto";
 
@@ -156,7 +156,7 @@ const PARAMETERS = [
   "top_p",
 ];
 
-/** What a model takes, as OpenRouter lists it: clients offer pictures and files only where it says so. */
+/** Input modalities of a model, as OpenRouter lists them: clients offer pictures and files only for listed ones. */
 function listModalities({ id }: SimulatedModel): string[] {
   if (id.startsWith("google/")) return ["text", "image", "video", "file", "audio"];
   return /^~?(?:openai|anthropic)\//.test(id) ? ["text", "image", "file"] : ["text"];

@@ -162,13 +162,13 @@ async function send(exchange: HttpExchange, answer: PreparedResponse, plan: Plan
   if (await breakIfFaulty(exchange, pieces, plan)) return;
   await writePieces(exchange, pieces, plan.common);
   if (!exchange.isOpen) return;
-  // Billed before the end is sent, so that whoever has read the end finds the bill.
+  // Billed before the end is sent, so that a client that has read the end finds the charge.
   exchange.onCutShort = undefined;
   charges.bill(generation, wholeChars, false);
   exchange.end();
 }
 
-/** Sends the part of a response that its fault allows, and breaks off; false when there is no such fault. */
+/** Sends the part of a response that its fault allows and aborts it. Returns false when the request names no such fault. */
 async function breakIfFaulty(exchange: HttpExchange, pieces: readonly Piece[], plan: Plan): Promise<boolean> {
   if (plan.name === "cut" || plan.name === "reset" || plan.name === "stall") {
     await writePart(exchange, pieces, plan.own, plan.common);

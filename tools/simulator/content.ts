@@ -1,4 +1,4 @@
-// What the simulated model says: text, reasoning and tool calls, cut into the pieces a stream sends one by one.
+// Output of the simulated model: text, reasoning and tool calls, cut into the chunks of a stream.
 import { randomUUID } from "node:crypto";
 import type { CommonOptions } from "./behaviour.ts";
 import { makeInstance } from "./instance.ts";

@@ -17,7 +17,7 @@ interface Endpoint {
 
 type Row = [string, string, number, number];
 
-/** What models have besides the endpoint that the list of models shows: tiers, and other providers. */
+/** Endpoints that a model has besides the one in the list of models: tiers, and other providers. */
 const OTHERS: ReadonlyMap<string, readonly Row[]> = new Map([
   [
     "openai/gpt-5-mini",

@@ -27,7 +27,7 @@ const METADATA: Readonly<Record<number, Record<string, unknown>>> = {
   529: { provider_name: "Simulator", raw: '{"error":{"message":"overloaded"}}' },
 };
 
-/** What may differ from the usual body of a status. */
+/** Differences from the usual body of a status. */
 export interface ErrorDetails {
   readonly message?: string;
   /** adds `metadata.file_annotations` of that many bytes, as errors after file parsing have them */

@@ -22,7 +22,7 @@ export class HttpExchange {
   readonly res: ServerResponse;
   readonly state: SimulatorState;
   readonly seen: SeenRequest;
-  /** called once if the response did not come to its end, whoever broke it; billing listens here */
+  /** called once if either side ended the response early; billing uses it */
   onCutShort: (() => void) | undefined;
   #closed = false;
   #breaking = false;

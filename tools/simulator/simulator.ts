@@ -26,7 +26,7 @@ export interface SimulatorOptions {
 
 /**
  * Answers a chat request instead of the simulator, with whatever bytes at whatever times.
- * @param exchange the request, and the way to answer it or to break it off.
+ * @param exchange the request, with methods that send its response or abort it.
  * @param body the request's body, whole.
  */
 export type Interceptor = (exchange: HttpExchange, body: Buffer) => void | Promise<void>;

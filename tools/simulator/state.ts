@@ -1,4 +1,4 @@
-// What the simulator saw and did: the list tests look into, and the counters.
+// Requests that the simulator received, and its counters, for tests to read.
 import type { IncomingHttpHeaders } from "node:http";
 import { Charges } from "./billing.ts";
 
@@ -35,7 +35,7 @@ export interface SimulatorStats {
   /** response bodies, as handed to the socket */
   readonly bytesOut: number;
   readonly billedNanodollars: number;
-  /** what providers charged for BYOK requests */
+  /** charges of providers for BYOK requests */
   readonly byokNanodollars: number;
   /** nanodollars by the model name that requests used */
   readonly billedByModel: Readonly<Record<string, number>>;

@@ -18,7 +18,7 @@ function quoteAround(bytes: Buffer, at: number): string {
 /**
  * Compares bytes.
  * @param what names them: "the request", "the response".
- * @returns passed if they are the same; else where they part, with what stands there on both sides.
+ * @returns passed if they are equal; otherwise the first position where they differ, with the bytes of both.
  */
 export function compareBytes(what: string, expected: string | Uint8Array, came: Buffer): CheckOutcome {
   const wanted = Buffer.from(expected);

@@ -1,18 +1,18 @@
 import type { Harness } from "./harness.ts";
 
-/** What a check found. */
+/** The result of a check. */
 export interface CheckOutcome {
   readonly pass: boolean;
-  /** What the gateway did, for a person who has to mend it; also said of what passes. */
+  /** Description of the gateway's behaviour for the person who mends it, also when the check passes. */
   readonly got: string;
 }
 
 /** One property of a faithful gateway, small enough that a fault fails this check and few others. */
 export interface Check {
-  /** `group/name`, the same for ever: scripts refer to it. */
+  /** `group/name`. It never changes, because scripts refer to it. */
   readonly id: string;
   readonly title: string;
-  /** What goes wrong for users of a gateway that fails. */
+  /** The fault that users of a failing gateway see. */
   readonly why: string;
   readonly expected: string;
   /** How long it may take altogether, in ms; {@link USUAL_DEADLINE_MS} if absent. */

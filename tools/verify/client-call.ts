@@ -26,7 +26,7 @@ export interface Outgoing {
 /** How a response stands: `whole` by its own framing; `cut` by a FIN or `reset` by an error before it was whole. */
 type Ending = "open" | "whole" | "cut" | "reset";
 
-// What openai-node sends, because some gateways behave by it.
+// The headers of openai-node, because some gateways depend on them.
 const USER_AGENT = "OpenAI/JS 7.57.0";
 
 function formatRequestHead(target: GatewayTarget, url: URL, outgoing: Outgoing): string {
@@ -125,7 +125,7 @@ export class ClientCall {
       open: "still open",
       whole: "whole",
       cut: "cut off",
-      reset: `broken off (${this.error ?? ""})`,
+      reset: `aborted (${this.error ?? ""})`,
     };
     if (status === 0) return `no response, connection ${this.ending === "open" ? "open" : "closed"}`;
     return `status ${status}, ${body.length} bytes, ${ends[this.ending]}: ${JSON.stringify(body.toString("utf8", 0, 160))}`;

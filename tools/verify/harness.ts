@@ -15,10 +15,10 @@ export const PASSING_MS = 5_000;
 
 const POLL_MS = 2;
 
-/** What one check works with: a client before the gateway and an upstream behind it. */
+/** The two ends that a check controls: a client of the gateway and its upstream. */
 export class Harness {
   readonly target: GatewayTarget;
-  /** The JSON text of a list with one message. It names this check, so that strays of others are told apart. */
+  /** The JSON text of a list with one message. It names this check, which tells it from late requests of other checks. */
   readonly messages: string;
   readonly upstreamRequests: ArrivedRequest[] = [];
   readonly #marker: string;
@@ -39,7 +39,7 @@ export class Harness {
   respondWith(respond: Responder): void {
     this.#simulator.intercept(async (exchange, body) => {
       if (this.#closed || !body.includes(this.#marker)) {
-        exchange.sendError(500, { message: "This request is of no check under way." });
+        exchange.sendError(500, { message: "No running check sent this request." });
         return;
       }
       this.upstreamRequests.push({ exchange, body });
@@ -85,7 +85,7 @@ export class Harness {
     return call;
   }
 
-  /** Ends everything that is still under way on both sides. */
+  /** Closes every open connection on both sides. */
   close(): void {
     this.#closed = true;
     this.#simulator.intercept();

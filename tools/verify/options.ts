@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { CHECKS, GROUPS } from "./catalogue.ts";
 
-/** What the command line asks for. */
+/** Options of the command line. */
 export interface VerifyOptions {
   readonly gateway: string;
   readonly key: string;

@@ -4,7 +4,7 @@ import type { GatewayTarget } from "./client-call.ts";
 import { CHECKS } from "./catalogue.ts";
 import { type Check, fail, getGroup, type CheckOutcome, USUAL_DEADLINE_MS } from "./check.ts";
 
-/** What to check, and with what. */
+/** The checks to run, and the gateway and upstream to run them with. */
 export interface RunOptions {
   /** The base URL that an SDK would get, such as `http://127.0.0.1:8080/openai/v1`. */
   readonly gateway: string;
@@ -12,7 +12,7 @@ export interface RunOptions {
   readonly key: string;
   /** Sent with every request, names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** What the gateway has as its upstream. While the checks run it answers for them alone. */
+  /** The upstream of the gateway. While the checks run, it responds to their requests only. */
   readonly simulator: Simulator;
   /** Ids of the checks to run; all if absent. */
   readonly only?: readonly string[];

@@ -4,7 +4,7 @@ import { type HttpExchange, waitForNextTurn, sleep } from "../simulator/http-exc
 /** How upstream answers one request. */
 export type Responder = (exchange: HttpExchange) => void | Promise<void>;
 
-/** What OpenRouter sends before the JSON of a plain response to keep the connection alive. */
+/** White space that OpenRouter sends before the JSON of a plain response to keep the connection alive. */
 export const KEEP_ALIVE = "\n         \n";
 export const COMMENT = ": OPENROUTER PROCESSING\n\n";
 export const DONE = "data: [DONE]\n\n";

@@ -1,28 +1,28 @@
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** `instance.number.jsonl` is a segment, `instance.lock` says by its lock that the process of this journal lives. */
+/** Matches segments, `instance.number.jsonl`, and lock files, `instance.lock`. */
 const NAME = /^(.+?)(?:\.(\d+)\.jsonl|\.lock)$/;
 
-/** The file that says, by its lock, that the process of this journal lives. */
+/** Returns the path of the lock file of a journal. The file is locked as long as the journal's process is alive. */
 export const getLockPath = (directory: string, instance: string): string =>
   join(directory, `${instance}.lock`);
 
-/** One file of a journal. @param number from 1. */
+/** Returns the path of a segment. @param number counts from 1. */
 export const getSegmentPath = (directory: string, instance: string, number: number): string =>
   join(directory, `${instance}.${number}.jsonl`);
 
-/** Where a segment with lines that cannot be read stays, for a person to look at. */
+/** Returns the path to which a segment with unreadable lines is renamed, so that the operator can inspect it. */
 export const getDamagedPath = (segment: string): string => `${segment}.damaged`;
 
-/** A file that is written only to see whether it can be. */
+/** Returns the path of a file that is written only to test whether writing works. */
 export const getProbePath = (directory: string, instance: string): string =>
   join(directory, `${instance}.probe`);
 
-/** As much as file systems give out at once: on a full disk a shorter file can still find room. */
+/** The usual block size of file systems. On a full disk, a shorter file may still fit and prove nothing. */
 const PROBE_BYTES = 4_096;
 
-/** Whether a file can be written. @param path is deleted again. */
+/** Whether a file can be written. @param path the test file; it is deleted afterwards. */
 export function canWrite(path: string): boolean {
   try {
     writeFileSync(path, Buffer.alloc(PROBE_BYTES), { mode: 0o600 });
@@ -34,12 +34,15 @@ export function canWrite(path: string): boolean {
   }
 }
 
-/** Deletes the lock of a journal that is no more, with what SQLite may have put beside it. */
+/** Deletes the lock file of a deleted journal, and the file that SQLite may have created beside it. */
 export function deleteLock(directory: string, instance: string): void {
   for (const end of ["", "-journal"]) rmSync(getLockPath(directory, instance) + end, { force: true });
 }
 
-/** Instances that have a journal or a lock in a directory, and the segments of each in the order of their numbers. */
+/**
+ * Lists the instances with a journal or a lock file in a directory.
+ * @returns the segments of each, in the order of their numbers.
+ */
 export function listJournals(directory: string): Map<string, string[]> {
   const numbers = new Map<string, number[]>();
   for (const name of readdirSync(directory)) {

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { crc32 } from "node:zlib";
 import type { RequestRow } from "../record.ts";
 
-/** What is known of a request when it starts. */
+/** The properties of a request that are known at its start. */
 export type StartEntry = Pick<
   RequestRow,
   | "id"
@@ -16,42 +16,42 @@ export type StartEntry = Pick<
   | "started_at"
 >;
 
-/** What the head of upstream's response states. */
+/** The head of upstream's response, as far as the ledger needs it. */
 export interface HeadEntry {
   readonly status: number;
   readonly generationId: string | undefined;
 }
 
-/** The kinds of entries: a request starts, the head of its response has arrived, or the whole row of one that has ended. */
+/** Kinds of entries: the start of a request, the arrival of its response head, and the final row of an ended request. */
 export const ENTRY = { start: "start", head: "head", row: "row" } as const;
 
 /**
- * What one line of a journal states. A head repeats the start, so that either line alone accounts for the request when the
- * other one is damaged.
+ * One line of a journal. A head entry repeats the start entry, so that either line alone accounts for the request if the
+ * other line is damaged.
  */
 export type JournalEntry =
   | readonly [typeof ENTRY.start, StartEntry]
   | readonly [typeof ENTRY.head, StartEntry, HeadEntry]
   | readonly [typeof ENTRY.row, RequestRow];
 
-/** Formats the line of an entry: a JSON array whose last item is the checksum, and a line feed. */
+/** Formats an entry as one line: a JSON array whose last item is the checksum, and a line feed. */
 export function formatEntry(entry: JournalEntry): string {
   const unclosed = JSON.stringify(entry).slice(0, -1);
   return `${unclosed}${formatChecksum(unclosed)}\n`;
 }
 
 /**
- * Formats what closes the JSON array of a line: its last item, the CRC-32 of all before it, so that a flipped bit is detected
- * and not read as another cost, key or id. @param unclosed the JSON of an entry without its closing bracket.
+ * Formats the last item of a line, the CRC-32 of the text before it, and the closing bracket. The checksum detects flipped
+ * bits, which could otherwise change a cost, key or id. @param unclosed the JSON of an entry without its closing bracket.
  */
 function formatChecksum(unclosed: string): string {
   return `,${crc32(unclosed)}]`;
 }
 
 /**
- * Reads a segment of a journal line by line. It skips a line that is incomplete, as a full disk leaves one, that differs from
- * its checksum, or that is no entry.
- * @param onDamaged called for each such line.
+ * Reads a segment of a journal line by line. Skips damaged lines: those that are incomplete (for example after a full disk),
+ * do not match their checksum, or are not entries.
+ * @param onDamaged called for each damaged line.
  */
 export async function* readEntries(path: string, onDamaged: () => void): AsyncGenerator<JournalEntry> {
   for await (const line of readLines(path)) {
@@ -61,7 +61,10 @@ export async function* readEntries(path: string, onDamaged: () => void): AsyncGe
   }
 }
 
-/** Node's readline ends a line at U+2028 too, which JSON does not escape and a caller may put into the name of a model. */
+/**
+ * Replaces Node's readline, which also splits at U+2028. JSON does not escape U+2028, and a client may send it in a model
+ * id.
+ */
 async function* readLines(path: string): AsyncGenerator<string> {
   let rest = "";
   for await (const chunk of createReadStream(path, "utf8") as AsyncIterable<string>) {
@@ -84,7 +87,7 @@ function parseLine(line: string): JournalEntry | undefined {
   }
 }
 
-/** Whether it names its request. A line can have its checksum without being an entry, and must not stop the replay. */
+/** Whether a value is an entry. A line with a valid checksum may be none, and must not stop the replay. */
 function isEntry(value: unknown): value is JournalEntry {
   if (!Array.isArray(value)) return false;
   const [kind, subject, head] = value as unknown[];

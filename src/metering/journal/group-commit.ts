@@ -1,28 +1,28 @@
-/** Called when the operating system has a line, or with the reason why it has not. */
+/** Called when a line has been written to the operating system, or with the error if the write failed. */
 export type CommitCallback = (error: Error | undefined) => void;
 
 /**
- * Writes the lines of one turn of the event loop with one system call, which costs more than a line does. A callback waits no
- * longer than the rest of the turn.
+ * Batches the lines of one turn of the event loop into one system call, because the call is slower than formatting a line. A
+ * callback waits no longer than the rest of the turn.
  */
 export class GroupCommit {
   readonly #write: (lines: string) => void;
   #lines = "";
   #callbacks: CommitCallback[] = [];
 
-  /** @param write writes all or throws. */
+  /** @param write writes all lines or throws. */
   constructor(write: (lines: string) => void) {
     this.#write = write;
   }
 
-  /** @param line with the line feed at its end. */
+  /** Queues a line for the next flush. @param line ends with a line feed. */
   add(line: string, onCommitted: CommitCallback): void {
     if (this.#callbacks.length === 0) setImmediate(() => this.flush());
     this.#lines += line;
     this.#callbacks.push(onCommitted);
   }
 
-  /** Writes the lines that wait, now. */
+  /** Writes the queued lines now. */
   flush(): void {
     if (this.#callbacks.length === 0) return;
     const callbacks = this.#callbacks;

@@ -16,31 +16,31 @@ import { canWrite, deleteLock, getDamagedPath, getLockPath, getProbePath, getSeg
 import { type CommitCallback, GroupCommit } from "./group-commit.ts";
 
 const SEGMENT_MAX_BYTES = 16_777_216;
-/** Otherwise the journal of a busy process would keep requests that ended long ago, and a recovery would replay them. */
+/** Limits the age of a segment. Without it, a recovery would replay requests that ended long ago. */
 const SEGMENT_MAX_MS = 600_000;
-/** A small journal has smaller segments: a segment stays whole as long as one of its requests is in flight. */
+/** A small journal uses smaller segments, because one in-flight request keeps its whole segment. */
 const SEGMENTS_MIN = 8;
 
-/** One file of a journal. It is deleted when none of its entries is needed any more. */
+/** One file of a journal. It is deleted when none of its entries is needed anymore. */
 export interface Segment {
   readonly path: string;
-  /** How many of its entries are of requests whose row is not written yet. */
+  /** Number of entries of requests whose final row is not written yet. */
   liveEntries: number;
   sizeBytes: number;
   /** ms since 1970. */
   readonly createdAt: number;
-  /** It has whole rows that the database does not have yet. */
+  /** Whether the segment has spilled rows that are not in the database yet. */
   hasSpilledRows: boolean;
-  /** Some of its lines cannot be read: it is renamed, not deleted. */
+  /** Whether some lines cannot be read, so that the segment is renamed instead of deleted. */
   isDamaged: boolean;
 }
 
-/** The journal has no room or cannot be written: no request may start that could not be accounted for. */
+/** The error when the journal is full or cannot be written. No request may start then, because its cost could be lost. */
 export class JournalFull extends Error {}
 
 /**
- * An append-only file of the requests in flight. The operating system has a line that is committed, so the line outlives the
- * process however that ends; the database gets its record later, in batches.
+ * An append-only file of the in-flight requests. A committed line has been written to the operating system, so that it
+ * survives even a crash of the process. The database receives the records later, in batches.
  */
 export class Journal {
   readonly directory: string;
@@ -58,8 +58,8 @@ export class Journal {
   #hasWriteFailed = false;
 
   /**
-   * @param directory made when it is not there. @param instance names this process's files.
-   * @throws when it cannot be written to.
+   * @param directory created if it does not exist. @param instance the prefix of the names of this process's files.
+   * @throws if the directory cannot be written to.
    */
   constructor(directory: string, instance: string, maxBytes: number) {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -68,20 +68,21 @@ export class Journal {
     this.#maxBytes = maxBytes;
     this.#segmentMaxBytes = Math.min(SEGMENT_MAX_BYTES, maxBytes / SEGMENTS_MIN);
     const lock = lockFile(getLockPath(directory, instance));
-    if (!lock) throw new Error(`the journal of ${instance} is another process's`);
+    if (!lock) throw new Error(`the journal of ${instance} is locked by another process`);
     this.#lock = lock;
   }
 
   /**
    * Records that a request starts.
-   * @param onCommitted called in this turn of the event loop: the line is written, or the request may not start.
-   * @returns the segment, to be given to `release`.
-   * @throws JournalFull when the request may not start.
+   * @param onCommitted called in this turn of the event loop when the line is written. If it receives an error, the request
+   *   must not start.
+   * @returns the segment, to be passed to `release`.
+   * @throws JournalFull if the request must not start.
    */
   recordStart(startEntry: StartEntry, onCommitted: CommitCallback): Segment {
     if (this.#current && startEntry.started_at - this.#current.createdAt > SEGMENT_MAX_MS)
       this.#closeSegment();
-    if (this.#sizeBytes > this.#maxBytes) throw new JournalFull("the journal is as long as it may be");
+    if (this.#sizeBytes > this.#maxBytes) throw new JournalFull("the journal has reached its maximum size");
     const segment = this.#current ?? this.#openSegment();
     segment.liveEntries++;
     this.#groupCommit.add(formatEntry([ENTRY.start, startEntry]), onCommitted);
@@ -91,7 +92,7 @@ export class Journal {
   /**
    * Records that the head of upstream's response has arrived.
    * @param onCommitted called in this turn of the event loop.
-   * @returns the segment, to be given to `release`; undefined when the line could not be written.
+   * @returns the segment, to be passed to `release`; undefined if no segment could be opened.
    */
   recordHead(startEntry: StartEntry, head: HeadEntry, onCommitted: CommitCallback): Segment | undefined {
     try {
@@ -105,34 +106,34 @@ export class Journal {
     }
   }
 
-  /** Keeps rows that the database does not take now. @throws JournalFull when they could not be written. */
+  /** Stores rows that cannot be written to the database now. @throws JournalFull if they cannot be written here either. */
   spill(rows: readonly RequestRow[]): void {
     this.#groupCommit.flush();
     for (const row of rows) this.#append(formatEntry([ENTRY.row, row]), true);
   }
 
-  /** Sets aside a row that the database rejects, for a person to look at. */
+  /** Stores a row that the database rejects in a separate file, so that the operator can inspect it. */
   quarantine(row: RequestRow): void {
     const line = `${JSON.stringify([ENTRY.row, row])}\n`;
     appendFileSync(join(this.directory, `${this.instance}.refused`), line, { mode: 0o600 });
   }
 
-  /** Gives back one entry in this segment: it is not needed any more. */
+  /** Releases one entry of a segment, which is not needed anymore. */
   release(segment: Segment): void {
     segment.liveEntries--;
-    // Otherwise a quiet process would keep entries of ended requests as long as it lives, and a recovery would replay them.
+    // Otherwise an idle process would keep entries of ended requests until it exits, and a recovery would replay them.
     if (segment === this.#current && segment.liveEntries === 0 && !segment.hasSpilledRows)
       this.#closeSegment();
     else this.#deleteUnneeded(segment);
   }
 
-  /** Returns the segments with rows for the database. Closes the current one if it has some, so that they do not grow. */
+  /** Returns the segments with spilled rows. Closes the current segment if it has any, so that no returned segment grows. */
   takeSpilled(): Segment[] {
     if (this.#current?.hasSpilledRows) this.#closeSegment();
     return [...this.#segments].filter(({ hasSpilledRows }) => hasSpilledRows);
   }
 
-  /** Marks that the database has the rows of a segment. @param isDamaged some of its lines cannot be read. */
+  /** Marks that the rows of a segment are in the database. @param isDamaged whether some lines could not be read. */
   markReplayed(segment: Segment, isDamaged = false): void {
     segment.hasSpilledRows = false;
     segment.isDamaged = isDamaged;
@@ -140,20 +141,21 @@ export class Journal {
   }
 
   /**
-   * Whether a request could start now. After a failed write this tries again, in a file of its own: while readiness fails, no
-   * request arrives that would try.
+   * Whether a request could start now. After a failed write, this tests writing with a separate file: while the readiness
+   * check fails, no request arrives that would write to the journal.
    */
   isWritable(): boolean {
     if (this.#hasWriteFailed) this.#hasWriteFailed = !canWrite(getProbePath(this.directory, this.instance));
     return !this.#hasWriteFailed && this.#sizeBytes <= this.#maxBytes;
   }
 
+  /** Whether any segment has spilled rows that are not in the database yet. */
   get hasSpilled(): boolean {
     for (const { hasSpilledRows } of this.#segments) if (hasSpilledRows) return true;
     return false;
   }
 
-  /** Closes its files. Entries that are still needed stay for the process that recovers them. */
+  /** Closes the files. Entries that are still needed stay until another process recovers them. */
   close(): void {
     this.#closeSegment();
     for (const segment of this.#segments) this.#deleteUnneeded(segment);
@@ -161,7 +163,10 @@ export class Journal {
     if (this.#segments.size === 0) deleteLock(this.directory, this.instance);
   }
 
-  /** Writes whole lines. @param areRows the segment has to stay until the database has them. */
+  /**
+   * Writes complete lines.
+   * @param areRows whether the lines are rows, so that the segment is kept until the database has them.
+   */
   #append(lines: string, areRows = false): void {
     const segment = this.#current ?? this.#openSegment();
     const bytes = Buffer.byteLength(lines);
@@ -176,17 +181,19 @@ export class Journal {
     }
     segment.sizeBytes += bytes;
     this.#sizeBytes += bytes;
-    // Before it may be closed, which deletes a segment that is not needed.
+    // Set before the segment may be closed, because closing deletes a segment without needed entries.
     if (areRows) segment.hasSpilledRows = true;
     if (segment.sizeBytes > this.#segmentMaxBytes) this.#closeSegment();
   }
 
-  /** Removes a part of lines whose write failed. If that fails too, the next line is written to another file all the same. */
+  /**
+   * Removes the partial output of a failed write. May fail too, because the next line is written to a new segment anyway.
+   */
   #truncateToWritten(segment: Segment): void {
     try {
       ftruncateSync(this.#file, segment.sizeBytes);
     } catch {
-      // Readers skip half a line; a whole one is of a request that was rejected.
+      // Readers skip an incomplete line. A complete line belongs to a request that was rejected.
     }
   }
 
@@ -211,7 +218,7 @@ export class Journal {
   }
 
   #closeSegment(): void {
-    // Lines that wait belong to the segment in which they were recorded.
+    // Queued lines belong to the segment that was current when they were recorded.
     this.#groupCommit.flush();
     const segment = this.#current;
     if (!segment) return;

@@ -6,26 +6,26 @@ import { getDamagedPath, deleteLock, listJournals, getLockPath } from "./files.t
 import { createInterruptedRow, createOpenRow } from "../request-row.ts";
 
 const BATCH_MAX = 500;
-/** A process that starts makes its lock, takes it, and only then has a journal. */
+/** A lock file without a journal may be that of a starting process, which locks the file before it creates a journal. */
 const STARTING_MS = 60_000;
 
-/** What the recovery of journals has found. */
+/** The result of recovering journals. */
 export interface RecoveryResult {
   readonly instances: number;
-  /** How many rows were new to the database. */
+  /** Number of rows that were new to the database. */
   readonly rows: number;
-  /** Lines that could not be read. Their file is kept, under a name that ends in `.damaged`. */
+  /** Number of lines that could not be read. Their file is kept with the suffix `.damaged`. */
   readonly damagedLines: number;
 }
 
-/** Writes rows, all or none, no two of the same id. @returns how many were new to the database. */
+/** Writes rows with distinct ids, all or none. @returns the number of rows that were new to the database. */
 type WriteReplayed = (rows: readonly RequestRow[]) => Promise<number>;
 
 /**
- * Replays the journals that dead processes have left in a directory, and deletes them. The lock of a journal says whether its
- * process lives, and keeps others from recovering it at the same time.
- * @param own the instance whose journal is left alone.
- * @throws the first failure. A journal that could not be recovered stays for the next time; the others are gone.
+ * Replays the journals of dead processes in a directory, and deletes them. The lock of a journal shows whether its process
+ * is alive, and prevents two processes from recovering the journal at the same time.
+ * @param own the instance of this process, whose journal is skipped.
+ * @throws the first error, after all journals have been tried. A journal whose recovery failed is kept for the next attempt.
  */
 export async function recoverJournals(
   directory: string,
@@ -60,7 +60,7 @@ async function recoverUnlessAlive(
   const lock = lockFile(getLockPath(directory, instance));
   if (!lock) return undefined;
   try {
-    // Not before it is locked: another process may have recovered it since.
+    // Listed again under the lock: another process may have recovered the journal since the first listing.
     const paths = listJournals(directory).get(instance) ?? [];
     const recovered = paths.length > 0 ? await recoverJournal(instance, paths, write) : undefined;
     deleteLock(directory, instance);
@@ -99,7 +99,9 @@ async function recoverJournal(
   return { rows, damagedLines };
 }
 
-/** Makes rows of the entries of a journal. Of a gigabyte of whole rows it keeps no more than a batch and their ids. */
+/**
+ * Converts the entries of a journal to rows and writes them. Holds only one batch of spilled rows, and all ids, in memory.
+ */
 class JournalReplay {
   readonly #write: WriteReplayed;
   readonly #starts = new Map<string, StartEntry>();
@@ -120,7 +122,10 @@ class JournalReplay {
     if (head) this.#heads.set(startEntry.id, head);
   }
 
-  /** Writes the rows of requests that have only started. @returns how many of all rows were new to the database. */
+  /**
+   * Writes the rows of requests without an end in the journal.
+   * @returns the number of all rows that were new to the database.
+   */
   async end(instance: string, endedAt: number): Promise<number> {
     for (const [id, startEntry] of this.#starts)
       await this.#addRow(

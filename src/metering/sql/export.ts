@@ -3,26 +3,27 @@ import type { Database, Tables } from "../../store/database.ts";
 import { type RequestRow, STATE, type State, toRowIdPrefix } from "../record.ts";
 import { IS_UNSETTLED } from "./state-conditions.ts";
 
-/** Rows that one statement visits at most. The main thread deserializes and formats them in about 2 ms. */
+/** Maximum rows that one statement visits. The main thread deserializes and formats them in about 2 ms. */
 const PAGE_ROWS = 200;
 
-/** Which rows of the ledger to give, and in which order. */
+/** Selection and order of ledger rows. */
 export interface RequestFilter {
-  /** ms since 1970, of their beginning; `to` is not included. */
+  /** Start of the requests, in ms since 1970. */
   readonly from: number;
+  /** Excluded. */
   readonly to: number;
   readonly keyId?: string | undefined;
   readonly state?: State | undefined;
-  /** By the beginning of the requests; default: oldest first. */
+  /** Order by the start of the requests; default: oldest first. */
   readonly order?: "asc" | "desc" | undefined;
-  /** Id of a row: only rows that come later in this order. The row itself may have been deleted. */
+  /** Id of the row after which the result starts, in this order. That row may have been deleted. */
   readonly after?: string | undefined;
 }
 
 /**
- * Yields rows of the ledger page by page, as they are asked for, so that an export of any length takes the memory of one
- * page and no transaction. Every statement is one range of an index and visits at most a page of rows, however few match.
- * @returns pages that are not empty.
+ * Yields ledger rows page by page, so that an export of any length holds one page in memory and no transaction open. Every
+ * statement scans one range of an index and visits at most `PAGE_ROWS` rows, however few of them match.
+ * @returns non-empty pages.
  */
 export async function* readRequestPages(
   { reader }: Database,
@@ -33,7 +34,7 @@ export async function* readRequestPages(
   let [low, high] = toIdRange(filter);
   for (;;) {
     const page = restrictToIndex(reader.selectFrom("requests").selectAll())
-      // One condition for each end: of several, SQLite may choose any to begin with, and read the ledger from there.
+      // One condition per bound: given several lower bounds, SQLite may start its scan at the lowest.
       .where("id", ">", low)
       .where("id", "<", high)
       .orderBy("id", order)
@@ -49,7 +50,7 @@ export async function* readRequestPages(
   }
 }
 
-/** Ids between which rows are, both excluded: no row has an id that is nothing but a time. */
+/** Returns the bounds of the ids, both excluded. No row is missed, because no id equals a bare time prefix. */
 function toIdRange({ from, to, order, after }: RequestFilter): [low: string, high: string] {
   const [low, high] = [toRowIdPrefix(from), toRowIdPrefix(to)];
   if (after === undefined) return [low, high];
@@ -58,13 +59,13 @@ function toIdRange({ from, to, order, after }: RequestFilter): [low: string, hig
 
 type RequestQuery = SelectQueryBuilder<Tables, "requests", RequestRow>;
 
-/** A condition that no index helps with: it is checked for each row of a page. */
+/** A condition without an index: each row of a page is checked. */
 interface RowCondition {
   readonly column: "key_id" | "state";
   readonly value: string;
 }
 
-/** Which condition chooses the index, and which is left for the rows that it finds. */
+/** Splits a filter into the condition that an index serves and the condition that is checked for each row. */
 function splitFilter({ keyId, state }: RequestFilter): {
   restrictToIndex: (query: RequestQuery) => RequestQuery;
   rest: RowCondition | undefined;
@@ -77,12 +78,12 @@ function splitFilter({ keyId, state }: RequestFilter): {
   }
   return {
     restrictToIndex: (query) => (keyId === undefined ? query : query.where("key_id", "=", keyId)),
-    // Nearly all rows are settled: an index of them would cost more than it finds.
+    // Nearly all rows are settled, so an index on this state would not narrow the scan.
     rest: state === undefined ? undefined : { column: "state", value: state },
   };
 }
 
-/** Of a page, the rows that match and the last one, where the next page begins. */
+/** Selects the matching rows of a page, and its last row, after which the next page starts. */
 function filterPage(
   reader: Database["reader"],
   page: RequestQuery,

@@ -17,7 +17,7 @@ declare module "../../store/database.ts" {
   }
 }
 
-/** Says that this process lives. @returns when, by the database's clock, in ms since 1970. */
+/** Records that this process is alive. @returns the time by the database's clock, in ms since 1970. */
 export async function heartbeat(database: Database, id: string): Promise<number> {
   const now = databaseTime(database);
   const { seen_at } = await database.kysely
@@ -29,22 +29,22 @@ export async function heartbeat(database: Database, id: string): Promise<number>
   return seen_at;
 }
 
-/** Takes a process that has ended in order off the list. */
+/** Removes a process that shuts down from the list of instances. */
 export async function deregister(database: Database, id: string): Promise<void> {
   await database.kysely.deleteFrom("instances").where("id", "=", id).execute();
 }
 
-/** How long a process may be silent, by the database's clock. */
+/** Limits for the time since the last heartbeat of a process, by the database's clock. */
 export interface SilenceLimits {
-  /** After this long it counts as dead. */
+  /** The process counts as dead after this time. */
   readonly deadAfterMs: number;
-  /** After this long its rows without a generation are given up. */
+  /** The open rows of the process without a generation id are given up after this time. */
   readonly lostAfterMs: number;
 }
 
 /**
- * Takes over what dead processes have left open: what has a generation waits for its cost, what has none is given up.
- * Those that have been dead for long are taken off the list.
+ * Adopts the open rows of dead processes. Rows with a generation id become pending. Rows without one are given up as unknown
+ * after `lostAfterMs`, when their processes are also removed from the list of instances.
  * @returns the rows that were given up.
  */
 export async function adoptOrphans(
@@ -72,12 +72,12 @@ export async function adoptOrphans(
     const lost = await updateOrphans(Math.max(deadAfterMs, lostAfterMs))
       .set({ ...UNKNOWN_COST, outcome: INTERRUPTED, ended_at: now })
       .where("generation_id", "is", null)
-      // A start in the future is that of a clock which was ahead: it says nothing of the row's age.
+      // A start time in the future comes from a clock that was ahead, so the age of the row is not known.
       .where((eb) => eb.or([eb("started_at", "<", lostBefore), eb("started_at", ">", now)]))
       .returningAll()
       .execute();
     await addToRollups(database, transaction, lost);
-    // A process that lives after all puts itself on the list again.
+    // If such a process is alive after all, its next heartbeat registers it again.
     await transaction.deleteFrom("instances").where("seen_at", "<", lostBefore).execute();
     return lost;
   });

@@ -3,10 +3,10 @@ import type { Database } from "../../store/database.ts";
 import { joinSumParts, selectSumParts } from "../../store/exact-sums.ts";
 import { floorToDay } from "./rollup-times.ts";
 
-/** 1 January 1970 was a Thursday: a week (from Monday) had begun three days before. */
+/** 1 January 1970 was a Thursday, three days after the start of its week (Monday). */
 const WEEK_SHIFT_MS = 3 * DAY_MS;
 
-/** Nanodollars: ever, and since the beginning of the day, week (Monday) and month, UTC. */
+/** Nanodollars: in total, and since the start of the day, the week (Monday) and the month (UTC). */
 export interface Spending {
   readonly total: bigint;
   readonly daily: bigint;
@@ -14,18 +14,18 @@ export interface Spending {
   readonly monthly: bigint;
 }
 
-/** What the requests of a key have cost. */
+/** Settled costs of a key's requests. */
 export interface KeyUsage {
-  /** What OpenRouter charged. */
+  /** Charged by OpenRouter. */
   readonly cost: Spending;
-  /** What providers charged beside it, for BYOK requests. */
+  /** Charged by providers for BYOK requests, in addition to `cost`. */
   readonly byok: Spending;
 }
 
 const NOTHING: Spending = { total: 0n, daily: 0n, weekly: 0n, monthly: 0n };
 export const NO_USAGE: KeyUsage = { cost: NOTHING, byok: NOTHING };
 
-/** Usage that is settled. @param now ms since 1970. */
+/** Reads the settled usage of a key. @param now ms since 1970. */
 export async function readKeyUsage({ reader }: Database, keyId: string, now: number): Promise<KeyUsage> {
   const date = new Date(now);
   const since = {

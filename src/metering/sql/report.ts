@@ -6,61 +6,62 @@ import { type Sum, SUMS } from "../record.ts";
 import { ceilToDay, floorToDay } from "./rollup-times.ts";
 import { IS_UNFINISHED } from "./state-conditions.ts";
 
-/** Lines in one page: few enough to make text of them without holding up a request. */
+/** Lines per page: few enough that formatting a page does not delay requests noticeably. */
 export const LINES_PER_PAGE = 100;
 
 type ReadRow = Readonly<Record<string, unknown>>;
 
-/** What usage can be told apart by. */
+/** The dimensions by which usage can be grouped. */
 export const DIMENSIONS = ["key", "model", "provider", "day"] as const;
 export type Dimension = (typeof DIMENSIONS)[number];
 
 /** Which usage to report. */
 export interface UsageQuery {
-  /** ms since 1970, both the beginning of an hour (UTC); `to` is not included. */
+  /** ms since 1970, the start of an hour (UTC). */
   readonly from: number;
+  /** ms since 1970, the start of an hour (UTC); excluded. */
   readonly to: number;
-  /** One at least. */
+  /** At least one. */
   readonly by: readonly Dimension[];
   readonly keyId?: string | undefined;
-  /** As it is forwarded, without the optional prefix. */
+  /** The model id as forwarded, without the optional prefix. */
   readonly model?: string | undefined;
   readonly provider?: string | undefined;
-  /** Ends a report that nobody reads any more. */
+  /** Aborts the report when its reader disconnects. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Sums over requests that are settled, or given up, exact whatever they come to. */
+/** Sums over settled and unknown requests, exact at any size. */
 export type UsageSums = Readonly<Record<Sum, bigint>>;
 
-/** The sums of one group; it has those of the dimensions that were asked for. */
+/** The sums of one group. It has only the requested dimensions. */
 export interface UsageLine extends UsageSums {
   readonly keyId?: string;
   readonly keyName?: string;
   readonly model?: string;
   readonly provider?: string;
-  /** As 2026-11-22, UTC. */
+  /** UTC date, such as `2026-11-22`. */
   readonly day?: string;
 }
 
-/** Usage between two hours, to be read once. */
+/** The usage of a range of hours. Its pages can be read once. */
 export interface UsageReport {
   readonly from: number;
   readonly to: number;
   readonly by: readonly Dimension[];
-  /** Requests, of any time, that are under way or wait for their cost; they are in no sum yet. */
+  /** Number of requests, of any time, that are in flight or pending. They are in no sum yet. */
   readonly pendingRequests: number;
-  /** Lines, some at a time, from one moment of the database. */
+  /** Pages of lines, all from one snapshot of the database. */
   readonly pages: AsyncGenerator<readonly UsageLine[], void>;
-  /** The sums of the lines that have been read. */
+  /** Returns the sums of the lines that have been read so far. */
   readonly total: () => UsageSums;
 }
 
 const COLUMNS = { key: "sums.key_id", model: "sums.model", provider: "sums.provider" } as const;
 
 /**
- * Reports usage from the rollups: what it costs depends on hours, keys and models, not on how many requests there were.
- * @returns a report whose lines are read as they are asked for, however many there are.
+ * Reports usage from the rollups, so that its run time depends on the number of hours, keys and models, not of requests.
+ * @returns a report whose pages are read from the database one at a time, as its consumer requests them.
  */
 export async function reportUsage(database: Database, query: UsageQuery): Promise<UsageReport> {
   const { from, to, by, keyId } = query;
@@ -75,7 +76,7 @@ export async function reportUsage(database: Database, query: UsageQuery): Promis
   };
 }
 
-/** Reads lines page by page. @param total is added to with every page. */
+/** Reads lines page by page. @param total accumulates the sums of all pages. */
 async function* readLines(
   { reports }: Database,
   { signal, ...query }: UsageQuery,
@@ -91,10 +92,10 @@ async function* readLines(
   }
 }
 
-/** The query whose rows are the lines of a report. */
+/** Compiles the query whose rows are the lines of a report. */
 export function compileUsageQuery(kysely: Database["reports"], usage: UsageQuery): CompiledQuery<ReadRow> {
   const { by } = usage;
-  // Whole numbers are divided without a rest in both databases.
+  // Both databases truncate the division of integers.
   const day = sql<number>`sums.start / ${sql.lit(DAY_MS)}`;
   let query = kysely.selectFrom(selectRollups(kysely, usage).as("sums")).select((eb) =>
     SUMS.flatMap((sum) => {
@@ -111,15 +112,15 @@ export function compileUsageQuery(kysely: Database["reports"], usage: UsageQuery
   }
   for (const dimension of ["model", "provider"] as const)
     if (by.includes(dimension)) query = query.select(`sums.${dimension}`).groupBy(`sums.${dimension}`);
-  // A float holds every sum up to 9 million dollars exactly, and beyond that gives the order all the same.
+  // A float represents sums up to 9 million dollars exactly. Larger sums are rounded, which is sufficient for sorting.
   query = query.orderBy(sql`sum(cast(sums.cost_nanodollars as double precision)) desc`);
-  // What costs the same comes in one order every time.
+  // Groups of equal cost need a stable order too.
   for (const [dimension, column] of Object.entries(COLUMNS))
     if (by.includes(dimension as Dimension)) query = query.orderBy(column);
   return query.compile();
 }
 
-/** Selects the rollups of whole days, and of the hours before and after them. */
+/** Selects daily rollups for the whole days of the range, and hourly rollups for the hours before and after them. */
 function selectRollups(kysely: Database["reports"], { from, to, keyId, model, provider }: UsageQuery) {
   const columns = ["key_id", "model", "provider", ...SUMS] as const;
   const matches = (eb: ExpressionBuilder<Tables, "rollups" | "rollups_daily">) =>
@@ -152,7 +153,7 @@ function toLine(row: ReadRow): UsageLine {
   const sums = SUMS.map((sum) => [sum, joinSumParts(row[`${sum}_billions`] as string, row[sum] as string)]);
   return {
     ...(day !== undefined && { day: new Date(day * DAY_MS).toISOString().slice(0, 10) }),
-    // Keys of the environment, and no key at all, have no row of their own.
+    // Keys from the environment, and requests without a key, have no row in the table of keys.
     ...(keyId !== undefined && { keyId, keyName: keyName ?? keyId.replace(/^env:/, "") }),
     ...(model !== undefined && { model }),
     ...(provider !== undefined && { provider }),
@@ -171,7 +172,7 @@ interface RawGroup {
 async function countPending({ reports }: Database, keyId: string | undefined): Promise<number> {
   const count = reports.selectFrom("requests").select((eb) => {
     const all = eb.fn.countAll<number>();
-    // Not in the condition, where it would make SQLite read all requests of the key instead of the few unfinished ones.
+    // Not a `where` condition: with one, SQLite would read all requests of the key instead of the few unfinished ones.
     return (keyId === undefined ? all : all.filterWhere("key_id", "=", keyId)).as("count");
   });
   return (await count.where(IS_UNFINISHED).executeTakeFirstOrThrow()).count;

@@ -1,15 +1,15 @@
 import type { Database } from "../../store/database.ts";
 import { readDatabaseTime } from "../../store/database-time.ts";
 
-/** The part of the retention time by which a clock may jump forward and be believed at once, as after a stop of the gateway. */
+/** Largest trusted jump of the clock, as a share of the retention time: the gateway may have been stopped for this long. */
 const JUMP_SHARE = 0.1;
-/** A longer jump is believed at this many times the time that the gateway runs: a day for each hour. */
+/** After a larger jump, trusted time advances this many times faster than run time: a day per hour. */
 const CATCH_UP = 24;
 
-/** A clock that was before this was wrong, such as one that begins in 1970. */
+/** A stored time before this came from a wrong clock, such as one that started in 1970. */
 const EARLIEST = Date.UTC(2020, 0, 1);
 
-/** One row: the latest time that the deletion of old requests has believed. */
+/** A table of one row: the last trusted time. */
 interface RetentionClockTable {
   id: number;
   trusted_at: number;
@@ -21,19 +21,19 @@ declare module "../../store/database.ts" {
   }
 }
 
-/** What the database's clock says, and how much of it is believed. ms since 1970. */
+/** The time by the database's clock, and the time that retention trusts, both in ms since 1970. */
 export interface RetentionTime {
   readonly now: number;
-  /** No later than `now`. */
+  /** Never later than `now`. */
   readonly trusted: number;
 }
 
 /**
- * Tells how late it is for the deletion of old rows. A clock that is wrong by months would make every row old, so a clock
- * that goes far forward, from the time that was trusted last or from the newest row, is believed step by step: a day for
- * each hour that a gateway runs.
+ * Reads the time by which retention decides which rows are old. If the clock were wrong by months, every row would be old.
+ * Therefore, when the clock is far ahead of the last trusted time (or, without one, of the newest row), trusted time follows
+ * gradually: by a day for each hour that a gateway runs.
  * @param keepMs how long rows are kept.
- * @param ranMs how long this process has run since it last asked, by a clock that never goes back.
+ * @param ranMs run time of this process since the last stored time, by a monotonic clock.
  */
 export async function readRetentionTime(
   database: Database,
@@ -46,7 +46,7 @@ export async function readRetentionTime(
   return { now, trusted: isCredible ? now : Math.min(now, known + Math.round(ranMs * CATCH_UP)) };
 }
 
-/** Remembers the time that was trusted. */
+/** Stores the trusted time. */
 export async function writeRetentionTime({ kysely }: Database, { trusted }: RetentionTime): Promise<void> {
   await kysely
     .insertInto("retention_clock")

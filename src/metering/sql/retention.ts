@@ -9,9 +9,10 @@ const FIRST_ROUND_AFTER_MS = 60_000;
 const ROUND_EVERY_MS = HOUR_MS;
 
 /**
- * Deletes finished rows of the ledger that began before a time; their sums in the rollups stay. A thousand at a time, so
- * that nobody waits for it long.
- * @param before ms since 1970. @param signal ends it early. @returns how many.
+ * Deletes final rows of requests that started before a time. Their sums in the rollups stay. Deletes a thousand rows at a
+ * time, so that other writes do not wait long.
+ * @param before ms since 1970. @param signal stops the deletion after the current batch. @returns the number of deleted
+ *   rows.
  */
 export async function deleteRequestsBefore(
   { kysely }: Database,
@@ -35,7 +36,8 @@ export async function deleteRequestsBefore(
     deleted += ids.length;
     last = ids.at(-1) ?? last;
     if (ids.length < BATCH_MAX || signal?.aborted) return deleted;
-    // SQLite answers at once: without this, every request would wait for the last batch.
+    // SQLite runs synchronously. Without this turn of the event loop, all requests would wait until the last batch is
+    // deleted.
     await setImmediate();
   }
 }
@@ -55,26 +57,26 @@ export interface RetentionOptions {
   readonly database: Database;
   /** How long rows are kept. */
   readonly keepMs: number;
-  /** Called when a round failed; the next one is made all the same. */
+  /** Called when a round fails. The next round runs as scheduled. */
   readonly onFailure: (error: unknown) => void;
-  /** Called in every round in which rows past their time are kept, because the clock went forward too far at once. */
+  /** Called in every round that keeps expired rows because the clock jumped forward too far. */
   readonly onClockAhead: (time: RetentionTime) => void;
 }
 
-/** Keeps the ledger from growing for ever. */
+/** Limits the size of the ledger: deletes rows that are older than `keepMs`, every hour. */
 export class Retention {
   readonly #options: RetentionOptions;
   readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined = undefined;
   #round: Promise<void> = Promise.resolve();
-  /** How long this process has run, by its timers, since it last wrote down the time. */
+  /** Run time of this process, measured by its timers, since it last stored the trusted time. */
   #ranMs = 0;
 
   constructor(options: RetentionOptions) {
     this.#options = options;
   }
 
-  /** Writes down the time before this process adds rows, whose clock may be wrong, and begins to delete a minute later. */
+  /** Stores the trusted time before this process, whose clock may be wrong, adds rows. Starts to delete a minute later. */
   async start(): Promise<void> {
     this.#schedule(FIRST_ROUND_AFTER_MS);
     this.#round = this.#attempt(async () => {
@@ -83,14 +85,14 @@ export class Retention {
     await this.#round;
   }
 
-  /** Stops after the batch under way. */
+  /** Stops after the current batch. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     clearTimeout(this.#timer);
     await this.#round;
   }
 
-  /** Rows that began before this have been deleted, or are about to be. @returns ms since 1970. */
+  /** Returns the time, in ms since 1970, before which rows have been deleted or are about to be. */
   async deletedBefore(): Promise<number> {
     const { database, keepMs } = this.#options;
     const { trusted } = await readRetentionTime(database, keepMs, 0);

@@ -8,12 +8,12 @@ import { floorToDay, floorToHour } from "./rollup-times.ts";
 const GROUP_COLUMNS = { key_id: TEXT, model: TEXT, provider: TEXT };
 const SUM_COLUMNS = Object.fromEntries(SUMS.map((sum) => [sum, BIGINT])) as Record<Sum, typeof BIGINT>;
 
-/** Sums by the hour (UTC) in which requests began, ms since 1970. */
+/** Columns of the hourly sums. `hour` is the UTC hour in which the requests started, in ms since 1970. */
 export const HOURLY_COLUMNS = { hour: BIGINT, ...GROUP_COLUMNS, ...SUM_COLUMNS };
-/** The same by the day. */
+/** Columns of the daily sums. */
 export const DAILY_COLUMNS = { day: BIGINT, ...GROUP_COLUMNS, ...SUM_COLUMNS };
 
-/** Sums of one hour, key, model and provider. */
+/** The sums of one hour, key, model and provider. */
 export type RollupRow = RowOf<typeof HOURLY_COLUMNS>;
 type DailyRow = RowOf<typeof DAILY_COLUMNS>;
 
@@ -27,7 +27,7 @@ declare module "../../store/database.ts" {
 const HOURLY = createSumStatements("rollups", "hour", HOURLY_COLUMNS);
 const DAILY = createSumStatements("rollups_daily", "day", DAILY_COLUMNS);
 
-/** Makes the statements that add rows to a table of sums. */
+/** Creates the statements that add rows to a table of sums. */
 function createSumStatements<Table extends Columns>(
   table: string,
   time: keyof Table & string,
@@ -43,9 +43,9 @@ function createSumStatements<Table extends Columns>(
 }
 
 /**
- * Adds requests that have just been settled, or given up, to the sums of their hour and day, key, model and provider.
- * Belongs in the transaction that settled them, so that each is counted once.
- * @param corrected rows as they were counted before, whose counts are taken back.
+ * Adds requests that have become final to the sums of their hour, day, key, model and provider. Must run in the transaction
+ * that made them final, so that each request is counted once.
+ * @param corrected previous versions of corrected rows; their amounts are subtracted.
  */
 export async function addToRollups(
   database: Database,
@@ -58,7 +58,9 @@ export async function addToRollups(
   await deleteEmptySums(transaction, wrong);
 }
 
-/** Deletes the groups that lost their last request: with another provider, or a generation, it is counted elsewhere. */
+/**
+ * Deletes groups without requests: a correction that adds a provider or a generation id moves a request to another group.
+ */
 async function deleteEmptySums(
   transaction: Transaction<Tables>,
   groups: readonly RollupRow[],
@@ -76,7 +78,7 @@ async function deleteEmptySums(
   }
 }
 
-/** Adds sums of hours, and with them to those of days. @param hours no two of the same hour, key, model and provider. */
+/** Adds hourly sums to the hourly and daily tables. @param hours rows with distinct hour, key, model and provider. */
 export async function addSums(
   { sqlite }: Database,
   transaction: Kysely<Tables>,
@@ -94,7 +96,7 @@ export async function addSums(
   }
 }
 
-/** One row per group, in the order of their keys: replicas that update the same rows in the same order never deadlock. */
+/** Merges rows into one per group, sorted by group: replicas that update the same rows in the same order cannot deadlock. */
 function mergeSums<Row extends RollupRow | DailyRow>(rows: readonly Row[]): Row[] {
   const groups = new Map<string, Row>();
   for (const row of rows) {
@@ -123,7 +125,7 @@ function toRollup(row: RequestRow): RollupRow {
   };
 }
 
-/** A client can name any text as a model: only those that upstream has served are kept in sums, which are never deleted. */
+/** Whether upstream served the request. A client can send any text as model; only served models enter the permanent sums. */
 function wasServed({ generation_id, cost_source }: RequestRow): boolean {
   return generation_id !== null || cost_source === "stream" || cost_source === "body";
 }

@@ -4,10 +4,10 @@ import { type RequestRow, STATE, type TokenCount, TRANSITIONS } from "../record.
 import { addToRollups } from "./rollups.ts";
 import { IS_UNFINISHED } from "./state-conditions.ts";
 
-/** How long a replica that has claimed rows may take before another one may: longer than it waits for an answer. */
+/** Time before another replica may claim the same rows; longer than the timeout of a cost lookup. */
 const CLAIM_MS = 15_000;
 
-/** Claims at most `limit` rows that wait for their cost and are due by the database's clock, for this replica alone. */
+/** Claims up to `limit` pending rows that are due by the database's clock, so that no other replica looks them up. */
 export async function claimDue(database: Database, limit: number): Promise<RequestRow[]> {
   const { kysely, sqlite } = database;
   return kysely
@@ -30,8 +30,8 @@ export async function claimDue(database: Database, limit: number): Promise<Reque
 }
 
 /**
- * Makes rows due whose time is further ahead than any wait is long: a clock that was ahead has set it.
- * @param longestWaitMs of all the waits that `settle_at` can state.
+ * Makes rows due whose `settle_at` is further ahead than any wait is long, because a clock that was ahead has set it.
+ * @param longestWaitMs the longest wait that `settle_at` can contain.
  */
 export async function makeMisdatedDue(database: Database, longestWaitMs: number): Promise<void> {
   await database.kysely
@@ -43,15 +43,15 @@ export async function makeMisdatedDue(database: Database, longestWaitMs: number)
     .execute();
 }
 
-/** How a claimed row goes back to those that wait. */
+/** Terms on which a claimed row is released for a later lookup. */
 export interface Postponement {
-  /** How long, by the database's clock, before it may be claimed again. */
+  /** Time until the row may be claimed again, by the database's clock. */
   readonly waitMs: number;
-  /** Whether OpenRouter responded, without a final cost: only such lookups count towards giving the row up. */
+  /** Whether OpenRouter responded without a final cost. Only such lookups count towards giving up the row. */
   readonly countsAsAttempt: boolean;
 }
 
-/** Puts a claimed row back, unless another replica has settled it. */
+/** Releases a claimed row for a later lookup, unless another replica has settled it. */
 export async function postponeLookup(
   database: Database,
   id: string,
@@ -68,7 +68,7 @@ export async function postponeLookup(
     .execute();
 }
 
-/** What settles a row. */
+/** The columns that settling a row sets. */
 export type Settlement = Pick<
   RequestRow,
   | "state"
@@ -81,13 +81,13 @@ export type Settlement = Pick<
   | "response_model"
 >;
 
-/** A row that is still open is settled by its own process. */
+/** Open rows are not included: they are settled by their own process. */
 const SETTLEABLE_STATES = [STATE.pending, STATE.unknown] as const;
 
 /**
- * Makes a row final and counts it in the rollups. A row that another replica has settled stays as it is; a real bill
- * corrects one that was given up, and its sums.
- * @returns the row as it is now; undefined when there was nothing to settle.
+ * Makes a row final and counts it in the rollups. Does not change a row that another replica has settled. If a row that was
+ * given up as unknown receives a cost, the row and its sums are corrected.
+ * @returns the updated row; undefined if there was no row to settle.
  */
 export async function settleRow(
   database: Database,

@@ -1,8 +1,8 @@
 import { type RawBuilder, sql } from "kysely";
 import { STATE, type State } from "../record.ts";
 
-// Conditions of partial indexes. SQLite uses such an index, instead of reading the whole ledger, only for a statement that
-// repeats the index's own condition; a narrower one, or bound values, will not do.
+// Conditions of partial indexes. SQLite uses a partial index only for a statement that repeats the condition of the index
+// literally; with a narrower condition or with bound parameters, it reads the whole ledger.
 
 /** Records that are not final: the condition of the index `requests_unfinished`. */
 export const IS_UNFINISHED = createStateCondition([STATE.open, STATE.pending]);

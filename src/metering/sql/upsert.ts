@@ -5,11 +5,14 @@ import { INTERRUPTED, isFinal, REQUEST_COLUMNS, type RequestRow, STATE } from ".
 import { addToRollups } from "./rollups.ts";
 
 /**
- * Which rows a write replaces; see `TRANSITIONS`. An open row is replaced by any; a pending row by a settled one, or, if
- * another process took its process for dead, by the row of its own process; a final row by none, except for a correction
- * (see `correctUnknown`). So every process may write what it knows, any number of times, and each request is counted once. A
- * journal that has lost the line with the generation id does not end an open row that has it: `adoptOrphans` makes that row
- * pending.
+ * The condition under which a write replaces a stored row; see `TRANSITIONS`. Writes are idempotent, so every process may
+ * write its version of a row repeatedly, and each request is counted once:
+ *
+ * - An open row is replaced by any row, with one exception: a replayed row without a generation id does not replace an open
+ *   row that has one (its journal lost that line). `adoptOrphans` makes such a row pending.
+ * - A pending row is replaced by a settled row. If another process adopted it by mistake, the pending row of its own process
+ *   replaces it too.
+ * - A final row is never replaced; `correctUnknown` makes the corrections.
  */
 const REPLACES_STORED_ROW = `
   (requests.state = '${STATE.open}' and (requests.generation_id is null or excluded.generation_id is not null
@@ -27,8 +30,8 @@ const prepareUpsert = createRowInsert("requests", REQUEST_COLUMNS, ON_CONFLICT);
 const buildUpsert = createBulkInsert("requests", REQUEST_COLUMNS, `${ON_CONFLICT} returning id`);
 
 /**
- * Writes rows of the ledger and adds to the rollups those that have become final, in one transaction.
- * @param rows no two of the same id. @returns those that were new, or newer than what was there.
+ * Writes ledger rows, and adds those that have become final to the rollups, in one transaction.
+ * @param rows rows with distinct ids. @returns the rows that were inserted or that replaced a stored row.
  */
 export async function writeRequests(
   database: Database,
@@ -46,7 +49,7 @@ export async function writeRequests(
   });
 }
 
-/** The rows that are not among `written`. */
+/** Returns the rows that are not in `written`. */
 function subtract(rows: readonly RequestRow[], written: readonly RequestRow[]): readonly RequestRow[] {
   if (rows.length === written.length) return [];
   const left = new Set(rows);
@@ -54,16 +57,16 @@ function subtract(rows: readonly RequestRow[], written: readonly RequestRow[]): 
   return [...left];
 }
 
-/** Rows that were given up and are no longer, with what they were before. */
+/** Corrected rows, which were given up as unknown before, with their previous versions. */
 interface Corrections {
   readonly corrected: readonly RequestRow[];
   readonly before: readonly RequestRow[];
 }
 
 /**
- * Corrects rows that were given up: by a real bill that turns up later, or by a generation, whose bill can be asked for,
- * of a row that had none.
- * @param rows that the database did not take, because it has final ones.
+ * Corrects rows that were given up as unknown. A row that has a cost replaces such a row. So does a pending row with a
+ * generation id, by which the cost can be looked up, if the stored row has none.
+ * @param rows rows that did not replace the stored ones, because those are final.
  */
 async function correctUnknown(
   { sqlite }: Database,

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import type { Migration } from "kysely/migration";
 
-/** Keys with their audit log, records with their sums, and the processes that write them. */
+/** Creates the tables of keys, audit log, ledger, rollups and instances. */
 export const initial: Migration = {
   async up(db: Kysely<unknown>) {
     await createKeys(db);
@@ -34,7 +34,7 @@ async function createKeys(db: Kysely<unknown>): Promise<void> {
     .addColumn("on_disconnect", "text", (column) => column.notNull())
     .addColumn("revision", "bigint", (column) => column.notNull())
     .execute();
-  // A name can be given again when its key is revoked.
+  // The name of a revoked key can be reused.
   await sql`create unique index keys_name on keys (name) where revoked_at is null`.execute(db);
   await db.schema.createIndex("keys_by_revision").on("keys").column("revision").execute();
   await db.schema
@@ -97,7 +97,8 @@ async function createRequests(db: Kysely<unknown>): Promise<void> {
     .addColumn("upstream_inference_nanodollars", "bigint")
     .execute();
   await db.schema.createIndex("requests_by_key").on("requests").columns(["key_id", "id"]).execute();
-  // Partial indexes: the ledger grows, but what is not settled stays few, and a row that is written settled pays for neither.
+  // Partial indexes: they stay small, because few rows are not settled, and a row that is inserted as settled updates
+  // neither of them.
   await sql`create index requests_unfinished on requests (settle_at) where state in ('open', 'pending')`.execute(
     db,
   );
@@ -106,7 +107,7 @@ async function createRequests(db: Kysely<unknown>): Promise<void> {
   );
 }
 
-/** Sums by the hour, and by the day, so that a report of a month reads 24 times fewer. */
+/** Creates a table of hourly or daily sums. With daily sums, a report on a month reads 24 times fewer rows. */
 async function createRollups(db: Kysely<unknown>, table: string, time: string): Promise<void> {
   await db.schema
     .createTable(table)
@@ -135,7 +136,7 @@ async function createProcesses(db: Kysely<unknown>): Promise<void> {
     .addColumn("started_at", "bigint", (column) => column.notNull())
     .addColumn("seen_at", "bigint", (column) => column.notNull())
     .execute();
-  // The time that the deletion of old records has believed last.
+  // The last time that the retention of the ledger has trusted.
   await db.schema
     .createTable("retention_clock")
     .addColumn("id", "integer", (column) => column.primaryKey())

@@ -15,11 +15,11 @@ import { createEndedEntry, startBatchWriter } from "../../support/batch-writer.t
 
 const JOURNAL_BYTES = 40_000;
 
-/** A request and what its process had written of it when it died. */
+/** A request, and the lines that its process had written for it. */
 interface Written {
   readonly startEntry: StartEntry;
   readonly head: HeadEntry | undefined;
-  /** Its whole row, which the database did not take. */
+  /** Its final row, which the process had spilled because the database failed. */
   readonly row: RequestRow | undefined;
 }
 
@@ -40,14 +40,14 @@ function requestsOf(count: number): Written[] {
   });
 }
 
-/** Leaves the journal of a process that is dead. @returns its segments with their lines, in their order. */
+/** Writes the journal of a dead process. @returns the paths of its segments, in order. */
 async function leave(directory: string, requests: readonly Written[]): Promise<string[]> {
   const journal = new Journal(directory, "me", JOURNAL_BYTES);
   for (const { startEntry, head: answer, row } of requests) {
     const { promise, resolve } = Promise.withResolvers<Error | undefined>();
     journal.recordStart(startEntry, answer ? () => {} : resolve);
     if (answer) journal.recordHead(startEntry, answer, resolve);
-    expect(await waitFor(promise, "the lines to be kept")).toBeUndefined();
+    expect(await waitFor(promise, "the lines to be written")).toBeUndefined();
     if (row) journal.spill([row]);
   }
   journal.close();
@@ -59,14 +59,14 @@ async function recoverById(directory: string) {
   return { rows: new Map(rows.map((row) => [row.id, row])), count: rows.length, found };
 }
 
-/** The lines of a file, byte for byte, without an end that a line feed left empty. */
+/** Returns the lines of a file, byte for byte, without the empty string after the last line feed. */
 function linesOf(bytes: Buffer): string[] {
   const lines = bytes.toString("latin1").split("\n");
   if (lines.at(-1) === "") lines.pop();
   return lines;
 }
 
-/** Something that happens to a file: at a fraction of its length, to so many bytes. */
+/** One kind of damage to a file: where (a fraction of the length) and which bytes. */
 const fault = fc.record({
   kind: fc.constantFrom("flip", "overwrite", "zero", "cut off", "cut out", "line feed"),
   at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
@@ -88,7 +88,7 @@ function damage(file: Buffer, { kind, at, bytes }: Fault): Buffer {
   return damaged;
 }
 
-/** Whether the row of a request, if it has one, is made of what was written, and has the generation if its head is intact. */
+/** Whether a recovered row comes only from lines as written, and has the generation id if its head line is intact. */
 function isAsWritten(
   { startEntry, head: answer, row: whole }: Written,
   rows: ReadonlyMap<string, RequestRow>,
@@ -101,7 +101,7 @@ function isAsWritten(
   return possible.some((one) => isDeepStrictEqual(row, createInterruptedRow(open, one, row.ended_at ?? 0)));
 }
 
-test("keeps every request of which a line is intact, and makes no row of damage, whatever happens to the bytes", async () => {
+test("recovers each request that has an intact line, and no row from damaged lines, however the file is damaged", async () => {
   const requests = requestsOf(40);
   await fc.assert(
     fc.asyncProperty(fc.array(fault, { minLength: 1, maxLength: 12 }), fc.nat(), async (faults, salt) => {
@@ -132,7 +132,7 @@ test("keeps every request of which a line is intact, and makes no row of damage,
   );
 }, 60_000);
 
-test("a request whose start line is damaged is accounted to its key by its head line alone", async () => {
+test("recovers the key of a request whose start line is damaged from its head line", async () => {
   const directory = createTemporaryDirectory();
   const startEntry = createStartEntry("1");
   const [path = ""] = await leave(directory, [{ startEntry, head: head("gen-1"), row: undefined }]);
@@ -148,7 +148,7 @@ test("a request whose start line is damaged is accounted to its key by its head 
   expect(found).toEqual({ instances: 1, rows: 1, damagedLines: 1 });
 });
 
-test("a row that cannot be read when the database is back is reported, and its file is kept", async () => {
+test("reports a spilled row that cannot be read back, and keeps its file", async () => {
   const rows: string[] = [];
   let isDown = true;
   const { journal, writer, damaged } = startBatchWriter((some) => {
@@ -165,6 +165,6 @@ test("a row that cannot be read when the database is back is reported, and its f
   isDown = false;
   await waitUntil(() => damaged.length > 0, "the report", 10_000);
   expect([rows, damaged]).toEqual([["1", "3"], [1]]);
-  await waitUntil(() => !existsSync(path), "the segment to be put aside");
+  await waitUntil(() => !existsSync(path), "the damaged segment to be renamed");
   expect(readFileSync(`${path}.damaged`, "utf8")).toContain('["row",{"id":"9"');
 });

@@ -41,7 +41,7 @@ const entry = fc.oneof(
   fc.tuple(start, head).map(([startEntry, one]): JournalEntry => [ENTRY.head, startEntry, one]),
 );
 
-test("whatever text a request has, its line is one line, and is read as it was written", async () => {
+test("formats any text as one line, and parses the line back to the same entry", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(entry, { minLength: 1, maxLength: 20 }), async (written) => {
       const lines = written.map(formatEntry);
@@ -52,7 +52,7 @@ test("whatever text a request has, its line is one line, and is read as it was w
   );
 });
 
-test("lines that are read in several pieces are put together, characters of several bytes too", async () => {
+test("joins lines that are read in several chunks, also within multi-byte characters", async () => {
   const written = Array.from({ length: 4_000 }, (_, index): JournalEntry => [
     ENTRY.start,
     createStartEntry(`${index} ${"ключ🔑\u2028".repeat(index % 17)}`),
@@ -61,7 +61,7 @@ test("lines that are read in several pieces are put together, characters of seve
   expect([entries, damaged]).toEqual([written, 0]);
 });
 
-test("what a machine that lost its power leaves is damage, and what stands before it is read", async () => {
+test("counts the garbage that a power failure leaves as damage, and reads the lines before it", async () => {
   const intact = formatEntry([ENTRY.start, createStartEntry("1")]);
   const { entries, damaged } = await read(
     Buffer.concat([Buffer.from(intact), Buffer.alloc(50_000), Buffer.from([0x0a, 0xff, 0xfe, 0x0a])]),
@@ -69,7 +69,7 @@ test("what a machine that lost its power leaves is damage, and what stands befor
   expect([entries.length, damaged]).toEqual([1, 2]);
 });
 
-test("a line with any one bit flipped is damage, behind an intact line and in a file without one", async () => {
+test("detects any single flipped bit, after an intact line and in a file without one", async () => {
   const startEntry = createStartEntry("1", { request_id: "ключ 🔑", forwarded_model: "a,b]}" });
   for (const line of [
     formatEntry([ENTRY.start, startEntry]),
@@ -77,7 +77,7 @@ test("a line with any one bit flipped is damage, behind an intact line and in a 
   ]) {
     const intact = Buffer.from(line);
     const flipped = Array.from({ length: 8 * (intact.length - 1) }, (_, bit) => {
-      // Its line feed is left as it is.
+      // The line feed keeps its bits.
       const bytes = Buffer.from(intact);
       bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
       return bytes;
@@ -89,18 +89,18 @@ test("a line with any one bit flipped is damage, behind an intact line and in a 
   }
 });
 
-test("a line that was cut off at any byte is damage, unless only its line feed is missing", async () => {
+test("counts a line truncated at any byte as damage, unless only its line feed is missing", async () => {
   const intact = Buffer.from(formatEntry([ENTRY.start, createStartEntry("1", { forwarded_model: "a,1]" })]));
   for (let length = 1; length < intact.length - 1; length++)
     expect(await read(intact.subarray(0, length))).toEqual({ entries: [], damaged: 1 });
   expect((await read(intact.subarray(0, -1))).entries).toEqual([[ENTRY.start, expect.anything()]]);
 });
 
-test("a line without a checksum is damage", async () => {
+test("counts a line without a checksum as damage", async () => {
   const line = `${JSON.stringify([ENTRY.start, createStartEntry("1")])}\n`;
   expect(await read(line)).toEqual({ entries: [], damaged: 1 });
 });
 
-test("an empty journal has nothing in it", async () => {
+test("reads an empty journal as no entries", async () => {
   expect(await read("")).toEqual({ entries: [], damaged: 0 });
 });

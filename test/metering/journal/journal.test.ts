@@ -14,11 +14,11 @@ import { waitFor } from "../../support/wait.ts";
 const begin = async (journal: Journal, id: string) => {
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
   const segment = journal.recordStart(createStartEntry(id), resolve);
-  expect(await waitFor(promise, "the line to be kept")).toBeUndefined();
+  expect(await waitFor(promise, "the line to be written")).toBeUndefined();
   return segment;
 };
 
-test("a line is on the disk when it is said to be kept", async () => {
+test("calls back when the line is on disk", async () => {
   const directory = createTemporaryDirectory();
   const journal = new Journal(directory, "me", 1_000_000);
   const { path } = await begin(journal, "1");
@@ -26,7 +26,7 @@ test("a line is on the disk when it is said to be kept", async () => {
   journal.close();
 });
 
-test("a segment is deleted when nothing in it is needed any more, and not before", async () => {
+test("deletes a segment when its last entry is released, and not before", async () => {
   const directory = createTemporaryDirectory();
   const journal = new Journal(directory, "me", 1_000_000);
   const first = await begin(journal, "1");
@@ -42,7 +42,7 @@ test("a segment is deleted when nothing in it is needed any more, and not before
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test("a journal that is as long as it may be lets nothing begin, until there is room again", async () => {
+test("rejects new requests while the journal is full, until there is room again", async () => {
   const journal = new Journal(createTemporaryDirectory(), "me", 100);
   const segment = await begin(journal, "1");
   expect(() => journal.recordStart(createStartEntry("2"), () => {})).toThrow(JournalFull);
@@ -54,7 +54,7 @@ test("a journal that is as long as it may be lets nothing begin, until there is 
   journal.close();
 });
 
-test("a journal that is in use is nobody else's, and is not recovered", async () => {
+test("a journal in use cannot be opened by another process, and is not recovered", async () => {
   const directory = createTemporaryDirectory();
   const journal = new Journal(directory, "me", 1_000_000);
   await begin(journal, "1");
@@ -68,21 +68,21 @@ test("a journal that is in use is nobody else's, and is not recovered", async ()
 test.each<[string, JournalEntry[], Partial<RequestRow>]>([
   ["had no head", [], { state: "unknown", cost_source: "unknown", generation_id: null }],
   [
-    "has a generation",
+    "has a generation id",
     [[ENTRY.head, createStartEntry("1"), { status: 200, generationId: "gen-1" }]],
     { state: "pending", generation_id: "gen-1" },
   ],
   [
-    "has only a status",
+    "has a status but no generation id",
     [[ENTRY.head, createStartEntry("1"), { status: 429, generationId: undefined }]],
     { state: "unknown", cost_source: "unknown" },
   ],
   [
-    "was finished",
+    "has a final row",
     [[ENTRY.row, { ...createOpenRow(createStartEntry("1"), "x"), state: "settled" }]],
     { state: "settled" },
   ],
-])("a request of a dead process that %s ends accordingly", async (_, lines, expected) => {
+])("recovers the right state for a request of a dead process that %s", async (_, lines, expected) => {
   const directory = createTemporaryDirectory();
   writeDeadJournal(directory, "dead.1.jsonl", [ENTRY.start, createStartEntry("1")], ...lines);
   const { rows } = await recover(directory);
@@ -90,7 +90,7 @@ test.each<[string, JournalEntry[], Partial<RequestRow>]>([
   expect(listSegments(directory)).toEqual([]);
 });
 
-test("lines that cannot be read are counted, and their file is kept for a person to look at", async () => {
+test("counts unreadable lines and keeps their file for inspection", async () => {
   const directory = createTemporaryDirectory();
   writeDeadJournal(directory, "dead.1.jsonl", [ENTRY.start, createStartEntry("1")], '["start",{"id":"2"', [
     ENTRY.start,
@@ -102,7 +102,7 @@ test("lines that cannot be read are counted, and their file is kept for a person
   expect(readdirSync(directory)).toEqual(["dead.1.jsonl.damaged"]);
 });
 
-test("a journal stays when its rows cannot be written", async () => {
+test("keeps a journal when its rows cannot be written to the database", async () => {
   const directory = createTemporaryDirectory();
   writeDeadJournal(directory, "dead.1.jsonl", [ENTRY.start, createStartEntry("1")]);
   const down = () => Promise.reject(new Error("down"));
@@ -110,7 +110,7 @@ test("a journal stays when its rows cannot be written", async () => {
   expect((await recover(directory)).rows).toHaveLength(1);
 });
 
-test("a row that fills its segment stays, also when nobody else needs the segment", () => {
+test("keeps a segment that one spilled row fills, also when no other entry is in it", () => {
   const journal = new Journal(createTemporaryDirectory(), "me", 1_073_741_824);
   journal.spill([createOpenRow({ ...createStartEntry("1"), requested_model: "x".repeat(16_777_216) }, "me")]);
   const [segment] = journal.takeSpilled();
@@ -121,7 +121,7 @@ test("a row that fills its segment stays, also when nobody else needs the segmen
   journal.close();
 });
 
-test("as soon as nothing is under way the journal holds nothing that another process could take over once more", async () => {
+test("deletes the segment as soon as no request is in flight", async () => {
   const directory = createTemporaryDirectory();
   const journal = new Journal(directory, "me", 1_073_741_824);
   const segment = await begin(journal, "1");
@@ -135,7 +135,7 @@ test("as soon as nothing is under way the journal holds nothing that another pro
   journal.close();
 });
 
-test("a segment takes no request that begins ten minutes after it did, so that it goes when its last one ends", async () => {
+test("adds no request to a segment that is ten minutes old, so that the segment is deleted when its last request ends", async () => {
   const journal = new Journal(createTemporaryDirectory(), "me", 1_073_741_824);
   const openAt = (id: string, started_at: number) =>
     journal.recordStart({ ...createStartEntry(id), started_at }, () => {});
@@ -149,7 +149,7 @@ test("a segment takes no request that begins ten minutes after it did, so that i
   journal.close();
 });
 
-test("the head of a request is kept as long as its beginning, also in a later segment", async () => {
+test("keeps the head of a request as long as its start line, also in a later segment", async () => {
   const directory = createTemporaryDirectory();
   const journal = new Journal(directory, "me", 1_000_000);
   await begin(journal, "1");
@@ -157,7 +157,7 @@ test("the head of a request is kept as long as its beginning, also in a later se
   for (const spilled of journal.takeSpilled()) journal.markReplayed(spilled);
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
   journal.recordHead(createStartEntry("1"), { status: 200, generationId: "gen-1" }, resolve);
-  await waitFor(promise, "the head to be kept");
+  await waitFor(promise, "the head to be written");
   journal.close();
   const { rows } = await recover(directory);
   expect(rows.find(({ id }) => id === "1")).toMatchObject({ state: "pending", generation_id: "gen-1" });

@@ -9,7 +9,7 @@ import { createStartEntry } from "../../support/request-context.ts";
 import { createTemporaryDirectory } from "../../support/temporary-directory.ts";
 import { waitFor } from "../../support/wait.ts";
 
-test("what a dead process wrote in several segments is put together, in the order of their numbers", async () => {
+test("joins the segments of a dead process in the order of their numbers", async () => {
   const directory = createTemporaryDirectory();
   writeDeadJournal(
     directory,
@@ -38,7 +38,7 @@ test("what a dead process wrote in several segments is put together, in the orde
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test("a lock that was left without a journal is deleted, unless its process may just be starting", async () => {
+test("deletes a lock without a journal once it is a minute old", async () => {
   const directory = createTemporaryDirectory();
   for (const name of ["old.lock", "old.lock-journal", "new.lock"]) writeFileSync(join(directory, name), "");
   const then = (Date.now() - 61_000) / 1_000;
@@ -47,7 +47,7 @@ test("a lock that was left without a journal is deleted, unless its process may 
   expect(readdirSync(directory)).toEqual(["new.lock"]);
 });
 
-test("a row wins over the head and the beginning of its request, wherever it stands", async () => {
+test("prefers a row to the head and the start of its request, whatever the order of the lines", async () => {
   const directory = createTemporaryDirectory();
   const row = {
     ...createOpenRow(createStartEntry("1"), "dead"),
@@ -59,7 +59,7 @@ test("a row wins over the head and the beginning of its request, wherever it sta
   expect((await recover(directory)).rows).toEqual([row]);
 });
 
-test("the journals of several dead processes are recovered, those that live and its own are left alone", async () => {
+test("recovers the journals of all dead processes, and neither those of live processes nor its own", async () => {
   const directory = createTemporaryDirectory();
   writeDeadJournal(directory, "a.1.jsonl", [ENTRY.start, createStartEntry("1")]);
   writeDeadJournal(directory, "b.1.jsonl", [ENTRY.start, createStartEntry("2")]);
@@ -67,7 +67,7 @@ test("the journals of several dead processes are recovered, those that live and 
   const live = new Journal(directory, "live", 1_000_000);
   const kept = Promise.withResolvers<Error | undefined>();
   live.recordStart(createStartEntry("4"), kept.resolve);
-  expect(await waitFor(kept.promise, "the line")).toBeUndefined();
+  expect(await waitFor(kept.promise, "the line to be written")).toBeUndefined();
   const { rows, found } = await recover(directory);
   expect(rows.map(({ id }) => id).toSorted()).toEqual(["1", "2"]);
   expect(found.instances).toBe(2);
@@ -76,14 +76,14 @@ test("the journals of several dead processes are recovered, those that live and 
   live.close();
 });
 
-test("of two that recover at the same time one finds the rows", async () => {
+test("recovers each row once when two processes recover at the same time", async () => {
   const directory = createTemporaryDirectory();
   writeDeadJournal(directory, "dead.1.jsonl", [ENTRY.start, createStartEntry("1")]);
   const found = await Promise.all([recover(directory, "x"), recover(directory, "y")]);
   expect(found.flatMap(({ rows }) => rows)).toHaveLength(1);
 });
 
-test("a request without a generation ends as unknown whatever its status, which proves no refusal", async () => {
+test("recovers a request without a generation id as unknown, whatever its status", async () => {
   const directory = createTemporaryDirectory();
   const statuses = [400, 402, 429, 500, 503, 504, 524, 200];
   const ids = [...statuses.map(String), "none"];
@@ -95,13 +95,13 @@ test("a request without a generation ends as unknown whatever its status, which 
   ]);
   writeDeadJournal(directory, "dead.1.jsonl", ...starts, ...heads);
   const { rows } = await recover(directory);
-  const bills = rows.map(({ id, state, cost_nanodollars, cost_source }) => [
+  const costs = rows.map(({ id, state, cost_nanodollars, cost_source }) => [
     id,
     state,
     cost_nanodollars,
     cost_source,
   ]);
-  expect(bills).toEqual(ids.map((id) => [id, "unknown", null, "unknown"]));
+  expect(costs).toEqual(ids.map((id) => [id, "unknown", null, "unknown"]));
 });
 
 test.each([
@@ -116,20 +116,17 @@ test.each([
   ...["[", '["start"', '["start",null', '["row",{}', '["head",{"id":"9"}', '["other",{"id":"9"}'].map(
     addChecksum,
   ),
-])(
-  "a line that is %j is damaged, does not keep the others back, and stays for a person to look at",
-  async (line) => {
-    const directory = createTemporaryDirectory();
-    writeDeadJournal(directory, "dead.1.jsonl", [ENTRY.start, createStartEntry("1")], line, [
-      ENTRY.start,
-      createStartEntry("2"),
-    ]);
-    writeDeadJournal(directory, "dead.2.jsonl", [ENTRY.start, createStartEntry("3")]);
-    const { rows, found } = await recover(directory);
-    expect(rows.map(({ id }) => id)).toEqual(["1", "2", "3"]);
-    expect(found.damagedLines).toBe(1);
-    expect(readdirSync(directory)).toEqual(["dead.1.jsonl.damaged"]);
-    expect(readFileSync(join(directory, "dead.1.jsonl.damaged"), "utf8")).toContain(line);
-    expect((await recover(directory)).found.instances).toBe(0);
-  },
-);
+])("a line %j counts as damaged, delays no other line, and is kept for inspection", async (line) => {
+  const directory = createTemporaryDirectory();
+  writeDeadJournal(directory, "dead.1.jsonl", [ENTRY.start, createStartEntry("1")], line, [
+    ENTRY.start,
+    createStartEntry("2"),
+  ]);
+  writeDeadJournal(directory, "dead.2.jsonl", [ENTRY.start, createStartEntry("3")]);
+  const { rows, found } = await recover(directory);
+  expect(rows.map(({ id }) => id)).toEqual(["1", "2", "3"]);
+  expect(found.damagedLines).toBe(1);
+  expect(readdirSync(directory)).toEqual(["dead.1.jsonl.damaged"]);
+  expect(readFileSync(join(directory, "dead.1.jsonl.damaged"), "utf8")).toContain(line);
+  expect((await recover(directory)).found.instances).toBe(0);
+});

@@ -17,11 +17,11 @@ function start() {
 async function begin(journal: Journal, id: string): Promise<Segment> {
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
   const segment = journal.recordStart(createStartEntry(id), resolve);
-  expect(await waitFor(promise, "the line to be kept")).toBeUndefined();
+  expect(await waitFor(promise, "the line to be written")).toBeUndefined();
   return segment;
 }
 
-test("a journal is never full of requests that have ended, however small it is and however many they are", async () => {
+test("a small journal never fills up with requests that have ended", async () => {
   const { journal, segments } = start();
   const long = await begin(journal, "long");
   for (let id = 0; id < 3_000; id++) journal.release(await begin(journal, String(id)));
@@ -29,7 +29,7 @@ test("a journal is never full of requests that have ended, however small it is a
   journal.release(long);
 });
 
-test("a journal that was filled by requests under way takes new ones when these have ended", async () => {
+test("a journal that requests in flight have filled takes new requests when these have ended", async () => {
   const { journal } = start();
   const mayBegin = (id: string): Promise<Segment | undefined> =>
     begin(journal, id).catch((error: unknown) => {

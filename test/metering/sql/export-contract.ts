@@ -13,11 +13,11 @@ async function read(database: Database, filter: RequestFilter): Promise<RequestR
 
 const idsOf = (rows: readonly RequestRow[]): string[] => rows.map(({ id }) => id);
 
-/** What the pages of the ledger owe, on every database. */
+/** Tests of paging through the ledger, for every database. */
 export function testRequestPages(open: OpenDatabase): void {
-  test("rows come once each, as they are, in the order of their beginning, at most 200 at a time", async () => {
+  test("returns each row once, in the order of start, at most 200 per page", async () => {
     const database = await open();
-    // Several begin in the same millisecond, also where one page ends and the next begins.
+    // Several requests begin in the same millisecond, also across the boundary of a page.
     const rows = Array.from({ length: 2_500 }, (_, index) =>
       createSettledRow(Math.floor(index / 7), {}, index),
     );
@@ -29,7 +29,7 @@ export function testRequestPages(open: OpenDatabase): void {
     expect(newestFirst.flat()).toEqual(rows.toReversed());
   });
 
-  test.each([0, 1, 199, 200, 201, 1_000])("%i rows are all there", async (count) => {
+  test.each([0, 1, 199, 200, 201, 1_000])("returns all of %i rows", async (count) => {
     const database = await open();
     await insertRequests(
       database,
@@ -40,7 +40,7 @@ export function testRequestPages(open: OpenDatabase): void {
     expect(pages.filter(({ length }) => length === 0 || length > 200)).toEqual([]);
   });
 
-  test("only requests that began in the time are given, to the millisecond, without its end", async () => {
+  test("returns requests that began in the period, whose end is exclusive, to the millisecond", async () => {
     const database = await open();
     await insertRequests(
       database,
@@ -57,7 +57,7 @@ export function testRequestPages(open: OpenDatabase): void {
     expect(await begun(0, Date.UTC(9999, 11) - NOVEMBER)).toEqual([0, 1, 35, 36, 37, 86_400_000]);
   });
 
-  test("rows can be those of one key and of one state, however rare they are", async () => {
+  test("filters rows by key and state, also when matches are rare", async () => {
     const database = await open();
     const rows = Array.from({ length: 4_100 }, (_, index) =>
       createSettledRow(index, {
@@ -88,7 +88,7 @@ export function testRequestPages(open: OpenDatabase): void {
     }
   });
 
-  test("rows after a given one are those that come later in the order, within the time", async () => {
+  test("continues after a given row within the period, in both orders", async () => {
     const database = await open();
     const rows = Array.from({ length: 450 }, (_, index) =>
       createSettledRow(index, { key_id: index % 3 === 0 ? "key_b" : "key_a" }),
@@ -111,13 +111,13 @@ export function testRequestPages(open: OpenDatabase): void {
     expect(await idsAfter(ids[101], { ...time, order: "desc" })).toEqual(ids.slice(100, 101));
   });
 
-  test("rows can be written and deleted between two pages, because no transaction is held", async () => {
+  test("allows writes and deletions between two pages, because it holds no transaction", async () => {
     const database = await open();
     const rows = Array.from({ length: 2_100 }, (_, index) => createSettledRow(index));
     await insertRequests(database, rows);
     const pages = readRequestPages(database, EVER);
     const first = (await pages.next()).value as RequestRow[];
-    // All of the first page and some of a later one.
+    // Deletes the whole first page and part of a later one.
     expect(await deleteRequestsBefore(database, NOVEMBER + 1_500)).toBe(1_500);
     await insertRequests(database, [createSettledRow(5_000)]);
     const rest = (await Array.fromAsync(pages)).flat();

@@ -9,7 +9,7 @@ import { insertRequests, NOVEMBER, createSettledRow } from "../../support/ledger
 
 testRequestPages(openTestDatabase);
 
-test("between two pages everything else gets its turn, also when no row matches", async () => {
+test("yields to the event loop between pages, also when no row matches", async () => {
   const database = await openTestDatabase();
   await insertRequests(
     database,
@@ -35,7 +35,7 @@ const FILTERS: readonly Partial<RequestFilter>[] = [undefined, "key_b", "nobody"
   ),
 );
 
-test("a page is one range of an index, whatever it is filtered by", async () => {
+test("reads a page as one index range, whatever the filter", async () => {
   const database = await openTestDatabase();
   const indexOf = ({ keyId, state }: Partial<RequestFilter>): string => {
     if (state !== undefined && state !== "settled") return "requests_unsettled (state=? AND id>? AND id<?)";
@@ -43,7 +43,7 @@ test("a page is one range of an index, whatever it is filtered by", async () => 
       ? "sqlite_autoindex_requests_1 (id>? AND id<?)"
       : "requests_by_key (key_id=? AND id>? AND id<?)";
   };
-  // A statement whose text was seen before is not prepared again, so one filter for each text.
+  // explainStatements sees each statement text only once, so one filter per text suffices.
   const filters = FILTERS.filter(
     ({ keyId, state }) => keyId !== "nobody" && state !== "open" && state !== "pending",
   );
@@ -56,7 +56,7 @@ test("a page is one range of an index, whatever it is filtered by", async () => 
   }
 });
 
-/** Makes SQLite count the rows of the ledger that each statement visits. */
+/** Makes SQLite count the ledger rows that each statement visits. */
 function countVisits(database: Database): { counted: Database; visits: readonly number[] } {
   const visits: number[] = [];
   database.sqlite?.function("visit", (_id) => {
@@ -77,7 +77,7 @@ function countVisits(database: Database): { counted: Database; visits: readonly 
   return { counted: readOnMainThread({ ...database, kysely }), visits };
 }
 
-test("no statement visits more than a page of rows, however few match", async () => {
+test("visits at most one page of rows per statement, however few match", async () => {
   const database = await openTestDatabase();
   const rows = Array.from({ length: 3_000 }, (_, index) =>
     createSettledRow(index, {

@@ -7,7 +7,7 @@ import { readKeyUsage } from "../../../src/metering/sql/key-usage.ts";
 
 const KEY = "key_1";
 
-/** Each cost as the sum of one hour of a key. */
+/** Adds each cost to the sums of one hour of a key. */
 async function spend(database: Database, costs: Readonly<Record<string, number>>, key = KEY): Promise<void> {
   const rows = Object.entries(costs).map(([hour, cost_nanodollars]) => ({
     hour: Date.parse(hour),
@@ -23,7 +23,7 @@ async function spend(database: Database, costs: Readonly<Record<string, number>>
   await addSums(database, database.kysely, rows);
 }
 
-/** As numbers. What is BYOK is three times as much. */
+/** Returns the usage of the key as numbers, and checks that the BYOK sums are three times the costs. */
 async function at(database: Database, time: string): Promise<Record<string, number>> {
   const { cost, byok } = await readKeyUsage(database, KEY, Date.parse(time));
   const tripled = Object.entries(cost).map(([name, sum]) => [name, 3n * (sum as bigint)]);
@@ -31,9 +31,9 @@ async function at(database: Database, time: string): Promise<Record<string, numb
   return Object.fromEntries(Object.entries(cost).map(([name, sum]) => [name, Number(sum)]));
 }
 
-/** What must hold of a key's usage in every database. @param open gives an empty one. */
+/** Tests of a key's usage, for every database. @param open returns an empty database. */
 export function keyUsageContract(open: () => Promise<Database>): void {
-  test("a key that has cost nothing has cost 0", async () => {
+  test("a key without requests has a usage of 0", async () => {
     expect(await at(await open(), "2026-11-04T10:30:00Z")).toEqual({
       total: 0,
       daily: 0,
@@ -42,7 +42,7 @@ export function keyUsageContract(open: () => Promise<Database>): void {
     });
   });
 
-  test("day, week and month begin at midnight UTC, the week on Monday", async () => {
+  test("days, weeks and months begin at midnight UTC, weeks on Monday", async () => {
     const database = await open();
     await spend(database, {
       "2026-10-31T23:00:00Z": 1,
@@ -65,13 +65,13 @@ export function keyUsageContract(open: () => Promise<Database>): void {
     ["2026-11-01T23:59:59.999Z", { daily: 2, weekly: 3, monthly: 2 }],
     ["2026-11-02T00:00:00.000Z", { daily: 0, weekly: 0, monthly: 2 }],
     ["2026-12-01T00:00:00.000Z", { daily: 0, weekly: 0, monthly: 0 }],
-  ])("at %s Sunday's usage is in %j", async (time, usage) => {
+  ])("at %s Sunday's usage counts towards %j", async (time, usage) => {
     const database = await open();
     await spend(database, { "2026-10-31T12:00:00Z": 1, "2026-11-01T12:00:00Z": 2 });
     expect(await at(database, time)).toEqual({ total: 3, ...usage });
   });
 
-  test("sums are exact beyond 32 bits, and other keys are not in them", async () => {
+  test("sums beyond 32 bits are exact and exclude other keys", async () => {
     const database = await open();
     const dollars = 5_000_000_000_001;
     await spend(database, { "2026-11-04T09:00:00Z": dollars, "2026-11-04T10:00:00Z": dollars });
@@ -85,7 +85,7 @@ export function keyUsageContract(open: () => Promise<Database>): void {
     });
   });
 
-  test("sums beyond 64 bits are answered", async () => {
+  test("returns sums beyond 64 bits", async () => {
     const database = await open();
     await spend(database, { "2026-11-03T10:00:00Z": 1, "2026-11-04T10:00:00Z": 1 });
     await sql`update rollups_daily set cost_nanodollars = 9223372036854775807`.execute(database.kysely);

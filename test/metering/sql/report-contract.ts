@@ -16,9 +16,9 @@ import {
 } from "../../support/rollup-rows.ts";
 import { insertRequests, NOVEMBER, type OpenDatabase, createSettledRow } from "../../support/ledger-rows.ts";
 
-/** What a report of usage owes, on every database. */
+/** Tests of usage reports, for every database. */
 export function testUsageReport(open: OpenDatabase): void {
-  test("every grouping of usage adds up to the rollups of its time", async () => {
+  test("every grouping adds up to the rollups of the period", async () => {
     const database = await open();
     const rows = generateRollups();
     await insertRollups(database, rows);
@@ -31,7 +31,7 @@ export function testUsageReport(open: OpenDatabase): void {
     }
   });
 
-  test("a time that begins and ends within days is made of hours and days, and each hour is counted once", async () => {
+  test("combines hourly and daily rollups for a period that begins or ends within a day, and counts each hour once", async () => {
     const database = await open();
     const rows = generateRollups();
     await insertRollups(database, rows);
@@ -55,7 +55,7 @@ export function testUsageReport(open: OpenDatabase): void {
     }
   });
 
-  test("usage can be that of one key, one model and one provider", async () => {
+  test("filters usage by key, model and provider", async () => {
     const database = await open();
     const rows = generateRollups();
     await insertRollups(database, rows);
@@ -80,7 +80,7 @@ export function testUsageReport(open: OpenDatabase): void {
     }
   });
 
-  test("counts each hour in one of two periods that meet", async () => {
+  test("counts each hour in one of two adjacent periods", async () => {
     const database = await open();
     for (const hour of [-1, 0, 1, 2])
       await insertRollups(database, [createRollup(NOVEMBER + hour * HOUR_MS, ["key_a"])]);
@@ -94,7 +94,7 @@ export function testUsageReport(open: OpenDatabase): void {
     expect(await requests(10, 20)).toBe(0);
   });
 
-  test("a key is named as it is called now, and one that no table has as in its id", async () => {
+  test("shows the current name of a key, and derives the name of a key without a row from its id", async () => {
     const database = await open();
     await database.kysely
       .insertInto("keys")
@@ -113,7 +113,7 @@ export function testUsageReport(open: OpenDatabase): void {
     });
   });
 
-  test("requests that are not finished are counted apart, also by key", async () => {
+  test("counts unfinished requests apart, also by key", async () => {
     const database = await open();
     await insertRequests(database, [
       createSettledRow(0, { state: "open" }, 1),
@@ -133,7 +133,7 @@ export function testUsageReport(open: OpenDatabase): void {
     expect((await readReport(database, { ...time, keyId: "nobody" })).pendingRequests).toBe(0);
   });
 
-  test("days come in order, within a day what cost most comes first, and what cost the same by name", async () => {
+  test("sorts by day, then by cost, then by name", async () => {
     const database = await open();
     const cheap = (key: string, hour: number) => ({
       ...createRollup(hour, [key]),
@@ -167,7 +167,7 @@ export function testUsageReport(open: OpenDatabase): void {
     expect(lines.map(({ cost_nanodollars }) => cost_nanodollars)).toEqual([9_000_000_000_000_003n]);
   });
 
-  test("sums up what is beyond 64 bits, and beyond what a number holds", async () => {
+  test("returns sums beyond 64 bits and beyond the safe integers of JavaScript", async () => {
     const database = await open();
     const largest = 9_223_372_036_854_775_807n;
     await insertRollups(
@@ -183,7 +183,7 @@ export function testUsageReport(open: OpenDatabase): void {
     expect([lines, total]).toMatchObject([[sums], sums]);
   });
 
-  test("reports more groups than fit into memory at a time, in one order, from one moment", async () => {
+  test("pages through more groups than fit into memory, in one order, from one snapshot", async () => {
     const database = await open();
     const rows = Array.from({ length: 25_000 }, (_, index) => ({
       ...createRollup(NOVEMBER, [`key_${index % 200}`, `model-${index}`, `provider-${index % 7}`]),
@@ -208,7 +208,7 @@ export function testUsageReport(open: OpenDatabase): void {
     expect(ofOne.lines).toHaveLength(1);
   }, 60_000);
 
-  test("reports that are left before their end keep nothing of the database", async () => {
+  test("reports that are abandoned midway hold no database resources", async () => {
     const database = await open();
     await insertRollups(
       database,
@@ -226,7 +226,7 @@ export function testUsageReport(open: OpenDatabase): void {
     expect([first?.lines.length, second?.lines.length]).toEqual([1_001, 1_001]);
   }, 30_000);
 
-  test("a report that fails says what the database says", async () => {
+  test("a failed report throws the database's error", async () => {
     const database = await open();
     await sql`alter table rollups rename to elsewhere`.execute(database.kysely);
     const time = { from: NOVEMBER, to: NOVEMBER + HOUR_MS };

@@ -9,7 +9,7 @@ import { testUsageReport } from "./report-contract.ts";
 
 testUsageReport(openTestDatabase);
 
-test("a report reads the hours and days it is about", async () => {
+test("a report reads only the hours and days of its period", async () => {
   const database = await openTestDatabase();
   const plan = (query: UsageQuery) =>
     explainQuery(database, compileUsageQuery(database.kysely, query)).filter((step) =>
@@ -29,13 +29,13 @@ test("a report reads the hours and days it is about", async () => {
   ]);
 });
 
-test("a report of many lines holds up nothing else", async () => {
+test("a report of many lines does not block the event loop", async () => {
   const database = await openTestDatabase();
   const rows = Array.from({ length: 40_000 }, (_, index) =>
     createRollup(NOVEMBER, [`key_${index}`, "a/b", "P"]),
   );
   await insertRollups(database, rows);
-  // Its own CPU between two turns of the event loop: other processes on the machine do not count.
+  // Measures this thread's CPU time between two turns of the event loop, so that other processes do not count.
   let mostMicros = 0;
   let before = process.threadCpuUsage();
   const turning = setInterval(() => {
@@ -49,6 +49,6 @@ test("a report of many lines holds up nothing else", async () => {
   for await (const page of pages) lines += page.length;
   clearInterval(turning);
   expect([lines, total().requests]).toEqual([40_000, 40_000n]);
-  // Read by the connection that requests wait for, it takes some hundred ms at once.
+  // On the main connection, the query would block requests for some hundred milliseconds.
   expect(mostMicros / 1_000).toBeLessThan(50);
 }, 60_000);

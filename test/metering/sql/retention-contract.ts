@@ -8,9 +8,9 @@ async function idsIn({ kysely }: Database): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** What the deletion of old rows owes, on every database. */
+/** Tests of the deletion of old rows, for every database. */
 export function testRetention(open: OpenDatabase): void {
-  test("finished rows from before the time are deleted, however many, and no others", async () => {
+  test("deletes all final rows that began before the cutoff, and no others", async () => {
     const database = await open();
     const old = Array.from({ length: 2_300 }, (_, index) =>
       createSettledRow(index, { state: index % 5 === 0 ? "unknown" : "settled" }),
@@ -27,7 +27,7 @@ export function testRetention(open: OpenDatabase): void {
     expect(await deleteRequestsBefore(database, NOVEMBER + 2_300)).toBe(0);
   });
 
-  test("what was deleted stays in the sums", async () => {
+  test("keeps the sums of deleted rows", async () => {
     const database = await open();
     await insertRequests(database, [createSettledRow(0), createSettledRow(1)]);
     const sums = () => database.kysely.selectFrom("rollups").selectAll().execute();
@@ -37,7 +37,7 @@ export function testRetention(open: OpenDatabase): void {
     expect(await sums()).toEqual(before);
   });
 
-  test("a deletion that is to end ends after the batch under way", async () => {
+  test("an aborted deletion ends after the current batch", async () => {
     const database = await open();
     await insertRequests(
       database,

@@ -16,7 +16,7 @@ async function count({ kysely }: Database): Promise<number> {
   return rows.length;
 }
 
-/** A retention of a day, on a clock that the test moves; it is two days after the beginning of November. */
+/** Starts a retention of `keepMs` on a fake clock, by default two days after the beginning of November. */
 async function start(database: Database, keepMs = DAY_MS, clockMs = NOVEMBER + 2 * DAY_MS) {
   const failures: unknown[] = [];
   const ahead: number[] = [];
@@ -33,12 +33,12 @@ async function start(database: Database, keepMs = DAY_MS, clockMs = NOVEMBER + 2
   return { retention, failures, ahead };
 }
 
-/** Lets everything that is not a timer happen. */
+/** Runs everything that is due on the event loop, except timers. */
 async function turn(): Promise<void> {
   for (let turns = 0; turns < 10; turns++) await new Promise((resolve) => void setImmediate(resolve));
 }
 
-test("old rows are deleted a minute after the start, and from then on every hour", async () => {
+test("deletes old rows a minute after the start, and then every hour", async () => {
   const database = await openTestDatabase();
   await insertRequests(database, [
     createSettledRow(0),
@@ -60,7 +60,7 @@ test("old rows are deleted a minute after the start, and from then on every hour
   expect(await count(database)).toBe(1);
 });
 
-test("a round that fails is told of, and the next one is made all the same", async () => {
+test("reports a failed round, and runs the next one", async () => {
   const database = await openTestDatabase();
   await insertRequests(database, [createSettledRow(0)]);
   const { failures } = await start(database);
@@ -74,7 +74,7 @@ test("a round that fails is told of, and the next one is made all the same", asy
   expect([failures.length, await count(database)]).toEqual([1, 0]);
 });
 
-test("once it has stopped nothing is deleted any more", async () => {
+test("deletes nothing after it has stopped", async () => {
   const database = await openTestDatabase();
   const { retention } = await start(database);
   vi.advanceTimersByTime(MINUTE_MS);
@@ -85,7 +85,7 @@ test("once it has stopped nothing is deleted any more", async () => {
   expect([await count(database), vi.getTimerCount()]).toEqual([1, 0]);
 });
 
-test("between two batches everything else gets its turn, and a stop comes through", async () => {
+test("yields to the event loop between batches, so that a stop takes effect", async () => {
   const database = await openTestDatabase();
   await insertRequests(
     database,
@@ -93,12 +93,12 @@ test("between two batches everything else gets its turn, and a stop comes throug
   );
   const stopping = new AbortController();
   const deletion = deleteRequestsBefore(database, NOVEMBER + DAY_MS, stopping.signal);
-  // Waits for its turn as a request would: without a turn between two batches it comes after the last of them.
+  // Waits for the event loop as a request would. If batches did not yield, the abort would come after the last batch.
   setImmediate(() => stopping.abort());
   expect(await deletion).toBeLessThan(3_500);
 });
 
-/** A ledger that was in use until now, two days after the beginning of November, with a row for each of 50 days. */
+/** Fills a ledger with one row for each of the 50 days before now (two days after the beginning of November). */
 async function openUsedLedger(): Promise<Database> {
   const database = await openTestDatabase();
   const days = Array.from({ length: 50 }, (_, day) => createSettledRow((2 - day) * DAY_MS));
@@ -106,7 +106,7 @@ async function openUsedLedger(): Promise<Database> {
   return database;
 }
 
-/** Starts again with a clock that is wrong, and keeps running. */
+/** Restarts the retention with a wrong clock, and runs it for `runMs`. */
 async function restart(database: Database, clockMs: number, { keepDays = 395, runMs = MINUTE_MS } = {}) {
   const first = await start(database, keepDays * DAY_MS);
   await first.retention.stop();
@@ -118,7 +118,7 @@ async function restart(database: Database, clockMs: number, { keepDays = 395, ru
   return second;
 }
 
-test("a clock that is 400 days ahead deletes nothing and is logged, also when its own rows are the newest", async () => {
+test("deletes nothing and reports a clock that is 400 days ahead, also when a row of that clock is the newest", async () => {
   const database = await openUsedLedger();
   const first = await start(database, 395 * DAY_MS);
   await first.retention.stop();
@@ -131,7 +131,7 @@ test("a clock that is 400 days ahead deletes nothing and is logged, also when it
   expect(await retention.deletedBefore()).toBeLessThan(NOVEMBER - 392 * DAY_MS);
 });
 
-test("a ledger whose time was never written down trusts its newest row more than the clock", async () => {
+test("trusts the newest row more than the clock when no trusted time is stored", async () => {
   const database = await openUsedLedger();
   const { ahead } = await start(database, 395 * DAY_MS, NOVEMBER + 402 * DAY_MS);
   vi.advanceTimersByTime(MINUTE_MS);
@@ -139,7 +139,7 @@ test("a ledger whose time was never written down trusts its newest row more than
   expect([await count(database), ahead.length]).toEqual([50, 1]);
 });
 
-test("ten starts with a clock far ahead delete no more than one", async () => {
+test("ten starts with a clock far ahead delete no more than one start", async () => {
   const database = await openUsedLedger();
   for (let time = 0; time < 10; time++) {
     const { retention } = await restart(database, NOVEMBER + 402 * DAY_MS);
@@ -148,7 +148,7 @@ test("ten starts with a clock far ahead delete no more than one", async () => {
   expect(await count(database)).toBe(50);
 });
 
-test("a clock that jumps far ahead while the gateway runs deletes no more than a day's rows an hour", async () => {
+test("deletes at most one day of rows per hour when the clock jumps far ahead while the gateway runs", async () => {
   const database = await openUsedLedger();
   await start(database, 40 * DAY_MS);
   vi.advanceTimersByTime(MINUTE_MS);
@@ -162,7 +162,7 @@ test("a clock that jumps far ahead while the gateway runs deletes no more than a
   }
 });
 
-test("a shorter LEDGER_RETENTION_DAYS deletes at once what is older", async () => {
+test("deletes older rows at once when LEDGER_RETENTION_DAYS is shortened", async () => {
   const database = await openUsedLedger();
   const first = await start(database, 395 * DAY_MS);
   await first.retention.stop();
@@ -172,7 +172,7 @@ test("a shorter LEDGER_RETENTION_DAYS deletes at once what is older", async () =
   expect([await count(database), ahead]).toEqual([2, []]);
 });
 
-test("a gateway that was off for a month deletes at once what has become too old", async () => {
+test("deletes expired rows at once when the gateway was off for a month", async () => {
   const database = await openUsedLedger();
   const { ahead } = await restart(database, NOVEMBER + 32 * DAY_MS, { keepDays: 300 });
   expect([await count(database), ahead]).toEqual([50, []]);
@@ -180,7 +180,7 @@ test("a gateway that was off for a month deletes at once what has become too old
   expect([await count(database), later]).toEqual([50, []]);
 });
 
-test("a clock that began in 1970 and is set right is believed", async () => {
+test("trusts a clock that began in 1970 and has been corrected", async () => {
   const database = await openTestDatabase();
   const first = await start(database, 10 * DAY_MS, 0);
   await first.retention.stop();
@@ -191,7 +191,7 @@ test("a clock that began in 1970 and is set right is believed", async () => {
   expect([await count(database), ahead]).toEqual([1, []]);
 });
 
-test("a clock that is set back after it was far ahead deletes what it should", async () => {
+test("deletes the right rows when a clock that was far ahead is set back", async () => {
   const database = await openUsedLedger();
   const { retention } = await restart(database, NOVEMBER + 402 * DAY_MS, { keepDays: 40 });
   await retention.stop();

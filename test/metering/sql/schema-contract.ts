@@ -9,15 +9,15 @@ const TABLES: Readonly<Record<string, Columns>> = {
   rollups: HOURLY_COLUMNS,
   rollups_daily: DAILY_COLUMNS,
 };
-/** How PostgreSQL calls types that have other names in the definition. */
+/** PostgreSQL's names of types that the definition calls otherwise. */
 const TYPES: Readonly<Record<string, string>> = { int4: "integer", int8: "bigint" };
 
 const byName = (a: { name: string }, b: { name: string }): number => (a.name < b.name ? -1 : 1);
 
-/** What the schema owes to the definition of a record, on every database. @param open gives one with its schema. */
+/** Tests that tables match the definition of their records. @param open returns a migrated database. */
 export function schemaContract(open: () => Promise<Database>): void {
   test.each(Object.entries(TABLES))(
-    "the table %s has exactly the columns that are defined",
+    "the table %s has exactly the defined columns",
     async (table, columns) => {
       const database = await open();
       const tables = await database.kysely.introspection.getTables();
@@ -25,7 +25,7 @@ export function schemaContract(open: () => Promise<Database>): void {
       const expected = Object.entries(columns).map(([name, { sqlType, isNullable }]) => ({
         name,
         sqlType,
-        // SQLite alone says that a primary key of text may be null.
+        // Only SQLite reports that a text primary key may be null.
         isNullable: name === "id" && database.sqlite ? true : isNullable,
       }));
       expect(

@@ -4,7 +4,7 @@ import { claimDue, makeMisdatedDue } from "../../../src/metering/sql/settlements
 import { openTestDatabase } from "../../support/test-database.ts";
 import { explainStatements } from "../../support/query-plans.ts";
 
-test("what is not finished is found without a look at the rest of the ledger, every few seconds as it is", async () => {
+test("finds unfinished rows by their partial index, without a scan of the ledger", async () => {
   const database = await openTestDatabase();
   const plans = await explainStatements(database, async (watched) => {
     await claimDue(watched, 10);

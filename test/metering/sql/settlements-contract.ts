@@ -31,7 +31,7 @@ const rowOf = ({ kysely }: Database, id: string): Promise<RequestRow> =>
 const hurry = ({ kysely }: Database): Promise<unknown> =>
   kysely.updateTable("requests").set({ settle_at: 0 }).where("state", "=", "pending").execute();
 
-/** How far ahead of now a row is due. */
+/** Returns the milliseconds until a row is due. */
 const dueInMs = async (database: Database, id: string): Promise<number> =>
   ((await rowOf(database, id)).settle_at ?? 0) - Date.now();
 
@@ -53,7 +53,7 @@ async function totals({ kysely }: Database): Promise<{ requests: number; unknown
   return { requests: sum("requests"), unknown: sum("unknown_requests"), cost: sum("cost_nanodollars") };
 }
 
-/** Every way in which a write, or a settlement, replaces a row, as `from>to`. */
+/** Returns every transition by which a write or a settlement replaces a row, as `from>to`. */
 async function findReplacements(database: Database): Promise<string[]> {
   const found = new Set<string>();
   const generations = [null, "gen-1"];
@@ -78,14 +78,14 @@ async function findReplacements(database: Database): Promise<string[]> {
   return [...found].toSorted();
 }
 
-/** How rows without their bill are settled, whatever database they are in. @param open gives an empty database. */
+/** Tests of the settlement of rows without a cost, for every database. @param open returns an empty database. */
 export function settlementsContract(open: () => Promise<Database>): void {
-  test("a row changes its state as the definition says, and in no other way", async () => {
+  test("allows exactly the defined state transitions", async () => {
     const allowed = STATES.flatMap((from) => TRANSITIONS[from].map((to) => `${from}>${to}`));
     expect(await findReplacements(await open())).toEqual(allowed.toSorted());
   }, 60_000);
 
-  test("of ten that claim at the same time each gets rows of its own, and together they get all that are due", async () => {
+  test("ten concurrent claims get disjoint rows, and together all due rows", async () => {
     const database = await open();
     const ids = Array.from({ length: 60 }, (_, index) => String(index));
     await writeRequests(database, [
@@ -102,7 +102,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
     expect(claimed.toSorted()).toEqual(ids.toSorted());
   });
 
-  test("a claim that is not used ends by itself, and one that is put back is due when it says", async () => {
+  test("an unused claim expires, and a postponed row is due at its new time", async () => {
     const database = await open();
     await writeRequests(database, [pending("1")]);
     expect(await claimDue(database, 10)).toHaveLength(1);
@@ -117,7 +117,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
     expect(await claimDue(database, 10)).toHaveLength(1);
   });
 
-  test("an attempt counts only when OpenRouter answered it", async () => {
+  test("counts an attempt only when OpenRouter responded", async () => {
     const database = await open();
     await writeRequests(database, [pending("1")]);
     for (const countsAsAttempt of [true, false, false, true]) {
@@ -128,7 +128,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
     expect((await rowOf(database, "1")).settle_attempts).toBe(2);
   });
 
-  test("a row whose time a clock far ahead has set is due at once, and one that waits as usual is not", async () => {
+  test("makes a row due at once when its time was set by a clock far ahead, and no other row", async () => {
     const database = await open();
     await writeRequests(database, [
       pending("misdated", Date.now() + 400 * DAY_MS),
@@ -139,7 +139,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
     expect((await claimDue(database, 10)).map(({ id }) => id)).toEqual(["misdated"]);
   });
 
-  test("a row that ten settle at the same time is counted once", async () => {
+  test("counts a row once when ten settle it at the same time", async () => {
     const database = await open();
     await writeRequests(database, [
       pending("1"),
@@ -156,7 +156,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
     expect(await claimDue(database, 10)).toEqual([]);
   });
 
-  test("a bill corrects a row that was given up and its sums once, and nothing gives up a settled row", async () => {
+  test("a late cost corrects a row that was given up, and its sums, once; a settled row is never given up", async () => {
     const database = await open();
     await writeRequests(database, [pending("1"), pending("2")]);
     const unknown = {
@@ -179,7 +179,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
     expect(groups).toEqual([{ provider: "Some", requests: 1 }]);
   });
 
-  test("nothing is taken over from a process that lives", async () => {
+  test("takes over no row of a live instance", async () => {
     const database = await open();
     await heartbeat(database, "me");
     await writeRequests(database, [createRequestRow("1"), createRequestRow("2", { generation_id: "gen-2" })]);
@@ -188,7 +188,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
     expect(rows.map(({ state }) => state)).toEqual(["open", "open"]);
   });
 
-  test("of a dead process, what has a generation is to be settled, what has none is given up when it is old", async () => {
+  test("takes over rows of dead instances: reconciles those with a generation id, gives up old ones without", async () => {
     const database = await open();
     const started_at = Date.now() - 3 * LATER_MS;
     const seen_at = Date.now() - 2 * LATER_MS;
@@ -227,7 +227,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
     expect(listed).toEqual([{ id: "quiet" }]);
   });
 
-  test("a process that left in order is not on the list of those that live, and one that beats again is", async () => {
+  test("an instance that deregisters is not listed, and heartbeats update its time", async () => {
     const database = await open();
     const alive = () => database.kysely.selectFrom("instances").select(["id", "seen_at"]).execute();
     await heartbeat(database, "me");

@@ -4,9 +4,10 @@ import type { Database } from "../../../src/store/database.ts";
 import { isFinal, type RequestRow } from "../../../src/metering/record.ts";
 import { adoptOrphans } from "../../../src/metering/sql/instances.ts";
 import { writeRequests } from "../../../src/metering/sql/upsert.ts";
-import { HOUR_MS, createRequestRow, STARTED_AT } from "../../support/request-row.ts";
+import { HOUR_MS } from "../../../src/durations.ts";
+import { createRequestRow, STARTED_AT } from "../../support/request-row.ts";
 
-/** What a request is at one moment. What identifies it never changes. */
+/** The state of a request at one moment. The fields that identify the request never change. */
 const version = fc.record({
   id: fc.constantFrom("1", "2", "3", "4", "5", "6"),
   state: fc.constantFrom("open", "pending", "settled", "unknown"),
@@ -38,7 +39,7 @@ function rowOf({ id, state, cost, tokens, byok, outcome, provider, hasGeneration
   });
 }
 
-/** What the rows have to be after all that was written, in its order. */
+/** Returns the rows that the database must have after these writes. */
 function expectedRows(written: readonly RequestRow[]): Map<string, RequestRow> {
   const rows = new Map<string, RequestRow>();
   for (const row of written) {
@@ -85,7 +86,7 @@ function expectedRollups(rows: Iterable<RequestRow>, spanMs: number): Map<string
 const rowsIn = async ({ kysely }: Database): Promise<RequestRow[]> =>
   kysely.selectFrom("requests").selectAll().orderBy("id").execute();
 
-/** Sums by the hour, and by the day. */
+/** Returns the sums by hour, and by day. */
 async function rollupsIn({ kysely }: Database): Promise<Map<string, number[]>[]> {
   const hours = await kysely.selectFrom("rollups").selectAll().execute();
   const days = await kysely.selectFrom("rollups_daily").selectAll().execute();
@@ -115,9 +116,9 @@ async function expectSums(database: Database): Promise<void> {
   expect(await rollupsIn(database)).toEqual(rollupsOf(await rowsIn(database)));
 }
 
-/** How rows become what they are, whatever database they are in. @param open gives an empty database. */
+/** Tests of writing rows, for every database. @param open returns an empty database. */
 export function requestWritesContract(open: () => Promise<Database>): void {
-  test("whatever is written of requests, in whatever order and batches, each is counted once, as it ended", async () => {
+  test("counts each request once, in its final state, whatever the order and the batches of its writes", async () => {
     const database = await open();
     const batches = fc.array(fc.uniqueArray(version, { selector: ({ id }) => id, maxLength: 6 }), {
       maxLength: 8,
@@ -140,7 +141,7 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     );
   }, 60_000);
 
-  test("a request whose answer stated its cost but no id is summed under its model", async () => {
+  test("sums a request with a stated cost under its model, even without a generation id", async () => {
     const database = await open();
     const served = createRequestRow("0000000011", {
       forwarded_model: "a/b",
@@ -163,7 +164,7 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     ]);
   });
 
-  test("a row without its generation does not end an open row that has it, which is then taken over", async () => {
+  test("a row without a generation id does not end an open row that has one, so that the open row is taken over", async () => {
     const database = await open();
     const known = createRequestRow("1", { generation_id: "gen-1" });
     await writeRequests(database, [known]);
@@ -174,16 +175,16 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     expect(await rowsIn(database)).toMatchObject([{ state: "pending", generation_id: "gen-1" }]);
   });
 
-  test("a late bill corrects a row that was given up, and moves its counts to its provider, once", async () => {
+  test("a late cost corrects a row that was given up, and moves its counts to its provider, once", async () => {
     const database = await open();
     const given = (id: string, fields: Partial<RequestRow> = {}): RequestRow =>
       createRequestRow(id, { state: "unknown", generation_id: `gen-${id}`, prompt_tokens: 5, ...fields });
     await writeRequests(database, [given("1"), given("2"), given("3", { generation_id: null })]);
-    const bills = ["1", "3"].map((id) =>
+    const corrections = ["1", "3"].map((id) =>
       given(id, { state: "settled", provider: "Some", prompt_tokens: 9, cost_nanodollars: 7 }),
     );
-    const news = await Promise.all(Array.from({ length: 5 }, () => writeRequests(database, bills)));
-    expect(news.flat().map(({ id }) => id)).toEqual(["1", "3"]);
+    const written = await Promise.all(Array.from({ length: 5 }, () => writeRequests(database, corrections)));
+    expect(written.flat().map(({ id }) => id)).toEqual(["1", "3"]);
     await writeRequests(database, [
       given("1", { state: "pending" }),
       given("2", { state: "pending" }),
@@ -197,7 +198,7 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     await expectSums(database);
   });
 
-  test("a generation that is found later makes a row wait for its bill that was given up, and takes back its counts", async () => {
+  test("a generation id that is found later makes an unknown row pending, and takes back its counts", async () => {
     const database = await open();
     await writeRequests(database, [createRequestRow("1", { state: "unknown", prompt_tokens: 5 })]);
     const found = createRequestRow("1", { state: "pending", generation_id: "gen-1", settle_at: 1 });
@@ -208,7 +209,7 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     await expectSums(database);
   });
 
-  test("a batch of which one row is refused leaves nothing behind", async () => {
+  test("writes nothing of a batch that contains an invalid row", async () => {
     const database = await open();
     const good = createRequestRow("1", { state: "settled", cost_nanodollars: 5 });
     const bad = { ...createRequestRow("2"), key_id: null } as unknown as RequestRow;
@@ -219,7 +220,7 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     expect(await rowsIn(database)).toEqual([good]);
   });
 
-  test("a thousand rows are written as they are given, hostile texts and large sums included", async () => {
+  test("writes a thousand rows unchanged, including hostile texts and large sums", async () => {
     const database = await open();
     const texts = ["' OR '1'='1", "ключ 🔑", '"\\\n\t', "$1 ? :a", "x".repeat(128)];
     const rows = Array.from({ length: 1_000 }, (_, index) =>
@@ -236,7 +237,7 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     await expectSums(database);
   });
 
-  test("a row from the journal of a version that did not know a column yet has null in it", async () => {
+  test("writes null in a column that the journal's version did not know", async () => {
     const database = await open();
     const row = createRequestRow("1", { state: "settled" });
     const { cache_write_tokens: _unknown, ...known } = row;
@@ -245,7 +246,7 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     await expectSums(database);
   });
 
-  test("writers that add to the same sums at the same time lose nothing and wait for nobody in a circle", async () => {
+  test("concurrent writers of the same sums lose no count and do not deadlock", async () => {
     const database = await open();
     const batches = Array.from({ length: 20 }, (_, batch) => {
       const rows = Array.from({ length: 20 }, (__, index) =>

@@ -22,7 +22,7 @@ assert(provider, `name a provider: ${Object.keys(PROVIDERS).join(", ")}`);
 const model = provider(probe.API_KEY);
 const stranger = provider(probe.WRONG_KEY);
 
-/** What each call has in common: one question, retries off. */
+/** The options that all calls share: one question, no retries. */
 function asking(scenario: string, id: string) {
   return { model: model(id), prompt: probe.buildPrompt(scenario), maxRetries: 0 };
 }

@@ -11,7 +11,7 @@ const USUAL_OPTIONS = ["--silent", "--show-error", "--verbose", "--include", "--
   ["--header", "Content-Type: application/json"],
 );
 
-/** Posts a chat completion request. @returns head and body, and what curl says of the connection. */
+/** Posts a chat completion request. @returns head and body, and curl's verdict on the connection. */
 async function post(fields: Record<string, unknown>, ...options: string[]) {
   const body = JSON.stringify({ model: probe.PLAIN, ...fields });
   const asked = run("curl", [...USUAL_OPTIONS, ...options, `${probe.BASE_URL}/chat/completions`], {

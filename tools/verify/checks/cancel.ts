@@ -16,7 +16,7 @@ const BEGIN_MS = 1_000;
 
 interface Leaving {
   readonly stream: boolean;
-  /** What upstream has done when the client leaves, and goes on doing. */
+  /** How far upstream's response is when the client disconnects. */
   readonly upstream: Responder;
   /** The client leaves when it has so many bytes of the body. */
   readonly afterBytes: number;
@@ -29,7 +29,7 @@ async function checkAborted(
   harness.respondWith(upstream);
   const call = harness.sendChat({ stream });
   const { exchange } = await harness.waitForUpstream(call);
-  // A gateway that holds the response back is left as well: what counts is that upstream is told.
+  // The client also disconnects from a gateway that holds the response back: the check is whether upstream sees an abort.
   const begun = await call.waitUntil(() => call.response.bodyBytes >= afterBytes, BEGIN_MS);
   const closed = once(exchange.res, "close");
   const leftAtMs = performance.now();

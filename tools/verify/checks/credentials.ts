@@ -5,7 +5,7 @@ import { buildChatBody, createErrorCheck, type ErrorCase } from "./error-check.t
 
 const WRONG_KEY = "sk-verify-wrong-key-0123456789";
 
-/** Where `key` stands in what arrived upstream; undefined if nowhere. */
+/** The part of the upstream request that contains `key`; undefined if no part does. */
 async function findKey(
   harness: Harness,
   headers: Readonly<Record<string, string>>,
@@ -62,7 +62,8 @@ export const CREDENTIAL_CHECKS: readonly Check[] = [
     id: "credentials/replaced",
     title: "upstream gets the account's key instead of the client's",
     why: "keys of this gateway must not lie in another company's logs",
-    expected: "an Authorization without the client's key, which stands nowhere else either",
+    expected:
+      "an Authorization without the client's key, and no other part of the request that contains the key",
     run: async (harness) => {
       const seen = await findKey(harness, {});
       const authorization = harness.upstreamRequests[0]?.exchange.req.headers.authorization;

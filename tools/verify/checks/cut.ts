@@ -103,7 +103,7 @@ const VISIBLE: readonly Check[] = (
   run: (harness) => checkEndsBroken(harness, stream, upstream),
 }));
 
-/** Whether what stands behind `data: ` is fit for a parser. */
+/** Whether every `data: ` line has JSON that a parser accepts. */
 function isData(text: string): boolean {
   try {
     JSON.parse(text);
@@ -171,5 +171,5 @@ const CONTENT: readonly Check[] = [
   },
 ];
 
-/** An upstream that breaks off is visible to the client. */
+/** A client sees that upstream aborted the response. */
 export const CUT_CHECKS: readonly Check[] = [...VISIBLE, ...CONTENT];

@@ -11,7 +11,7 @@ interface ErrorBody {
   };
 }
 
-/** What is wrong with a response as an error that OpenAI's SDKs can read; empty if nothing is. */
+/** Reasons why OpenAI's SDKs cannot read a response as an error; empty if they can. */
 function listFaults({ response }: ClientCall, status: number): string[] {
   const said: string[] = [];
   const type = response.readHeader("content-type") ?? "(absent)";

@@ -1,7 +1,7 @@
 import { compareBytes } from "../byte-difference.ts";
 import type { Check } from "../check.ts";
 
-// The vectors stand here as literals: a rule that is computed could be wrong in the same way as the gateway's.
+// The vectors are literals: a computed rule could be wrong in the same way as the gateway's.
 type IdVector = readonly [name: string, asked: string, forwarded: string];
 
 const STRIPPED: readonly IdVector[] = [

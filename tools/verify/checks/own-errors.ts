@@ -53,5 +53,5 @@ const REQUEST_ID: Check = {
   },
 };
 
-/** What a gateway says of its own: errors that OpenAI's SDKs turn into the right class. */
+/** The gateway's own errors: OpenAI's SDKs turn them into the right class. */
 export const OWN_ERROR_CHECKS: readonly Check[] = [...CASES.map(createErrorCheck), REQUEST_ID];

@@ -80,7 +80,7 @@ const STRUCTURE: readonly Vector[] = [
   {
     name: "duplicate-keys",
     title: "a key that comes twice within a nested object stays twice",
-    why: "parsers differ in which one they keep: whoever drops one decides for upstream",
+    why: "parsers differ in which one they keep, so a gateway that drops one decides for upstream",
     body: addToolSchema(`{"type":"object","title":"one","title":"two"}`),
   },
   {

@@ -10,7 +10,7 @@ const FLOOD_BYTES = 256 * MEBIBYTE;
 const TILDE = "~".charCodeAt(0);
 const TILDES = 64 * 1024;
 const EVENT = Buffer.from(formatContentChunk("~".repeat(TILDES)));
-/** Upstream stands still if it could write nothing for so long. */
+/** Upstream counts as paused if it could write nothing for this long. */
 const STILL_MS = 750;
 const DEADLINE_MS = 30_000;
 

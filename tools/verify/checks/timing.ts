@@ -19,7 +19,7 @@ const SILENCE_MS = 1_500;
 const UNITS = 20;
 const UNIT_GAP_MS = 100;
 
-/** What upstream sent when: a text that comes but once in the body, or so many bytes of white space. */
+/** A part of the body with the time it was sent: a text that occurs once in the body, or a number of bytes of white space. */
 type Sent = { readonly sign: string | number; readonly atMs: number }[];
 
 /**
