@@ -49,7 +49,7 @@ test.each([
   ["a line without a space", "data:[DONE]\n\n", true],
   ["a line with CRLF", "data: 1\r\n\r\ndata: [DONE]\r\n\r\n", true],
   ["a line with CR", "data: 1\r\rdata: [DONE]\r\r", true],
-  ["a line before comments", `data: [DONE]\n\n${": waiting\n\n".repeat(5_000)}`, true],
+  ["a line followed by comments", `data: [DONE]\n\n${": waiting\n\n".repeat(5_000)}`, true],
   ["a line without a blank line after it", "data: [DONE]\n", true],
   ["a byte order mark before the line", "\ufeffdata: [DONE]\n\n", true],
   ["text of a model", 'data: {"content":"data: [DONE]"}\n\n', false],
