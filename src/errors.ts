@@ -37,7 +37,7 @@ const TABLE = {
   key_not_found: {
     status: 404,
     ...invalid,
-    message: "No key has this id or name; GET /admin/v1/keys lists all keys.",
+    message: "No key has this id or name; list the keys to find it.",
   },
   key_name_taken: {
     status: 409,

@@ -66,9 +66,9 @@ test("docs/operations/logs.md has a row for each message of the code, and for no
         /\.(?:trace|debug|info|warn|error|fatal)\((?:(?!logger\.)[\s\S]){0,300}?"([^"]+)",?\s*\)/g,
       ),
     ])
-    .map(([, message]) => message)
+    .map(([, message = ""]) => message)
     .filter((message) => message !== "request");
   const page = readFileSync("docs/operations/logs.md", "utf8");
-  const documented = [...page.matchAll(/^\| `(\w+: [^`]+)` \|/gm)].map(([, message]) => message);
+  const documented = [...page.matchAll(/^\| `(\w+: [^`]+)` \|/gm)].map(([, message = ""]) => message);
   expect(documented.toSorted()).toEqual([...new Set(logged)].toSorted());
 });

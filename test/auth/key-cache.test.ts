@@ -8,7 +8,7 @@ test("looks up a key once, and then finds it synchronously", async () => {
   const { service, cache, find, state } = await startCache();
   const { key, secret } = await service.create(createKeyInput("team"), ACTOR);
   const found = await Promise.all(Array.from({ length: 10 }, () => find(secret)));
-  expect(found.map((key) => key?.id)).toEqual(Array(10).fill(key.id));
+  expect(found.map((one) => one?.id)).toEqual(Array(10).fill(key.id));
   expect(cache.find(digestSecret(secret))).toMatchObject({ id: key.id, name: "team", models: null });
   expect(state.lookUps).toBe(1);
 });

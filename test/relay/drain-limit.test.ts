@@ -108,9 +108,9 @@ test("counts a drained response as in flight until its end, and releases its pla
   expect((await waitUntil(() => turnedAway.readResponse(), "the refusal")).status).toBe(503);
   for (const finish of held) finish();
   const next = await waitUntil(async () => {
-    const client = sendStream(gateway.port, secret);
-    const response = await waitUntil(() => client.readResponse(), "a response");
-    return response.status === 200 ? client : undefined;
+    const retried = sendStream(gateway.port, secret);
+    const response = await waitUntil(() => retried.readResponse(), "a response");
+    return response.status === 200 ? retried : undefined;
   }, "the free place");
   const another = sendStream(gateway.port, secret);
   expect((await waitUntil(() => another.readResponse(), "the refusal")).status).toBe(503);
