@@ -51,7 +51,7 @@ test("creates, lists, updates, rotates and revokes keys from the command line", 
 }, 30_000);
 
 test.each([
-  [["keys", "show", "nobody"], 1, "no key of this id or name"],
+  [["keys", "show", "nobody"], 1, "No key has this id or name"],
   [["keys", "create", "--name", "a b"], 1, "name must be up to 64"],
   [["keys", "create"], 1, "--name"],
   [["keys", "create", "--name", "x", "--expires", "soon"], 1, "such as 2026-12-31"],
@@ -67,7 +67,7 @@ test.each([
   [["keys", "rotate", "x", "--grace", "31d"], 1, "--grace must be at most 30 days"],
   [["keys", "rotate", "x", "--grace", "5"], 1, "such as 90s, 30m, 24h or 7d, or 0"],
   [["keys", "update", "x", "--disable", "--enable"], 1, "cannot be used with"],
-  [["keys", "audit", "--key", "nobody"], 1, "no key of this id or name"],
+  [["keys", "audit", "--key", "nobody"], 1, "No key has this id or name"],
   [["usage", "--by", "colour"], 1, 'not "colour"'],
   [["usage", "--to", "2026-11-01T00:30:00Z"], 1, "Use 2026-11-01T00:00:00Z or 2026-11-01T01:00:00Z"],
   [["nothing"], 1, "unknown command"],
