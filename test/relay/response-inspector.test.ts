@@ -43,7 +43,7 @@ test.each([
   ["white space before the JSON", USAGE, true],
   ["white space after the JSON", USAGE, true],
   ["images", USAGE, true],
-  ["nothing but white space", undefined, true],
+  ["only whitespace", undefined, true],
 ])(
   "The inspector finds usage, model and provider of %s, and whether it is complete",
   (name, usage, isResponseComplete) => {
@@ -52,7 +52,7 @@ test.each([
       ended: answer.contentType === "application/json",
     });
     expect([found.usage, found.isResponseComplete]).toEqual([usage, isResponseComplete]);
-    const named = name !== "nothing but white space";
+    const named = name !== "only whitespace";
     expect(found.responseModel).toBe(named ? "a/b-20260101" : undefined);
     expect(found.provider).toBe(named ? "Simulator" : undefined);
   },
