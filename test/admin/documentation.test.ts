@@ -185,6 +185,6 @@ test.each([
 ])("serves a file of the page from memory, however its URL is encoded: %s", async (path) => {
   const answer = await (await start())(path);
   expect([answer.status, answer.headers["cache-control"]]).toEqual([200, "public, max-age=3600"]);
-  // @fastify/static sends this header for a file that it reads from disk.
+  // @fastify/static would send this header with a file that it reads from disk.
   expect(answer.headers["last-modified"]).toBeUndefined();
 });

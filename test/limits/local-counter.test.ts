@@ -22,7 +22,7 @@ async function admitted(limit: Limit, caller: string, requests: number): Promise
   return count;
 }
 
-test("a window begins with a caller's first request, and the next one after its end", () => {
+test("a window begins with the first request of a caller after the previous window", () => {
   const counter = new LocalCounter(WINDOW_MS);
   expect(counter.count("a")).toEqual({ count: 1, resetMs: 1_000 });
   vi.advanceTimersByTime(400);

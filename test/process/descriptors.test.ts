@@ -38,7 +38,7 @@ test("serves requests while idle clients open more connections than the gateway 
 test("survives running out of files, warns about it at start, and serves requests when files are closed", async () => {
   const { child, port, log } = await startWithFewFiles({ MAX_CONNECTIONS: "10000" });
   expect(log()).toContain('"open_files_limit":256,"fitting":96');
-  expect(log()).toContain("connections: MAX_CONNECTIONS exceeds what the open files limit allows");
+  expect(log()).toContain("connections: MAX_CONNECTIONS exceeds the open files limit");
   const clients = Array.from({ length: MANY }, () => new RawClient(port));
   await waitUntil(
     () => clients.filter(({ isClosed }) => isClosed).length >= MANY - 256,

@@ -54,7 +54,7 @@ test.each(["data: [DONE", 'data: {"text":"data: [DONE]"}\n\n', 'data: {"text":"\
   "aborts a stream that ends after %j",
   async (end) => {
     const { gateway, client } = await startStreamFrom(sending(EVENT + end, (socket) => socket.end()));
-    expect((await client.waitForEnd("the broken stream"))?.complete).toBe(false);
+    expect((await client.waitForEnd("the aborted stream"))?.complete).toBe(false);
     expect(await gateway.waitForRequestLog("the stream")).toMatchObject({ error: "upstream_disconnected" });
   },
 );
@@ -139,7 +139,7 @@ test("inspects a response whose Content-Encoding is identity or empty", async ()
     const headers = "content-type: text/event-stream\r\ncontent-encoding: Identity\r\ncontent-encoding:";
     socket.end(`HTTP/1.1 200 OK\r\n${headers}\r\n\r\n${EVENT}`);
   });
-  expect((await client.waitForEnd("the broken stream"))?.complete).toBe(false);
+  expect((await client.waitForEnd("the aborted stream"))?.complete).toBe(false);
   expect(await gateway.waitForRequestLog("the stream")).toMatchObject({ error: "upstream_disconnected" });
 });
 
@@ -150,7 +150,7 @@ test("adds no error event to an encoded stream that upstream aborts", async () =
     socket.write(formatChunk(encoded));
     setTimeout(() => socket.resetAndDestroy(), 50);
   });
-  const response = await client.waitForEnd("the broken stream");
+  const response = await client.waitForEnd("the aborted stream");
   expect([response?.complete, response?.body]).toEqual([false, encoded]);
 });
 

@@ -54,7 +54,7 @@ test.each([
     expect(lastEvent(response)).toMatchObject({ type: "upstream_error" });
     expect(response?.complete).toBe(false);
     expect(response?.body.includes("[DONE]")).toBe(false);
-    const log = await gateway.waitForRequestLog("the broken stream");
+    const log = await gateway.waitForRequestLog("the aborted stream");
     expect(log).toMatchObject({ outcome: "upstream_error", incomplete: true, status: 200, level: 40 });
   },
 );

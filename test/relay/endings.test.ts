@@ -55,8 +55,8 @@ test.each(["identity", "gzip", "chunked, gzip"])(
     const gateway = await gatewayTo(`${head}{"id":"gen-1","usage":{"cost":1}`);
     const client = new RawClient(gateway.port);
     client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
-    expect((await client.waitForEnd("the broken response"))?.complete).toBe(false);
-    expect(await gateway.waitForRequestLog("the broken response")).toMatchObject({
+    expect((await client.waitForEnd("the aborted response"))?.complete).toBe(false);
+    expect(await gateway.waitForRequestLog("the aborted response")).toMatchObject({
       error: "upstream_disconnected",
       incomplete: true,
     });
@@ -122,7 +122,7 @@ test("sends an error event when the connection ends a stream before [DONE]", asy
   const gateway = await gatewayTo(untilClosed("data: 1\n\n", "text/event-stream"));
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
-  const response = await client.waitForEnd("the broken stream");
+  const response = await client.waitForEnd("the aborted stream");
   expect(response?.body.toString()).toContain(
     '"message":"OpenRouter closed the connection before its response was complete; the request may have been billed."',
   );
@@ -167,7 +167,7 @@ test.each([
   const gateway = await gatewayTo(formatResponse(200, { ...JSON_TYPE, "x-generation-id": id }, "{}"));
   const { headers } = await sendRequest(gateway.port);
   expect(headers["x-generation-id"]).toBe(id);
-  const log = await gateway.waitForRequestLog("the answer");
+  const log = await gateway.waitForRequestLog("the response");
   expect(log["generation_id"]).toBe(length > 128 ? undefined : id);
 });
 
@@ -179,7 +179,7 @@ test("tokens and cost are logged of whole answers and of streams", async () => {
   ] as const) {
     const gateway = await gatewayTo(formatResponse(200, type, body));
     await sendRequest(gateway.port);
-    const log = JSON.stringify(await gateway.waitForRequestLog("the answer"));
+    const log = JSON.stringify(await gateway.waitForRequestLog("the response"));
     for (const part of [":3,", ":5,", ":0.25"]) expect(log).toContain(part);
   }
 });

@@ -62,7 +62,7 @@ test.each([
   expect(answer.ending).toBe(ending);
   expect(parseEvents(answer.text)).toHaveLength(3);
   expect(answer.text.endsWith(LAST_CHUNK)).toBe(false);
-  await waitUntil(() => simulator.readStats().broken === 1, "the break");
+  await waitUntil(() => simulator.readStats().broken === 1, "the disconnect");
   expect(simulator.seen[0]?.aborted).toBe(false);
 });
 

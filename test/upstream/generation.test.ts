@@ -161,17 +161,20 @@ test.each([
   [400, false],
   [410, false],
   [422, false],
-])("a look-up that fails with %i fails for all generations: %s", async (status, isGeneral) => {
-  const headers = { ...JSON_TYPE, "retry-after": "7" };
-  const { baseUrl } = await startScriptedUpstream((socket) =>
-    socket.write(formatResponse(status, headers, "{}")),
-  );
-  await expect(finderOf(baseUrl)("gen-1")).rejects.toMatchObject({
-    code: "upstream_error",
-    isGeneral,
-    retryAfterMs: 7_000,
-  });
-});
+])(
+  "a look-up that is refused with %i would be refused for every generation: %s",
+  async (status, isGeneral) => {
+    const headers = { ...JSON_TYPE, "retry-after": "7" };
+    const { baseUrl } = await startScriptedUpstream((socket) =>
+      socket.write(formatResponse(status, headers, "{}")),
+    );
+    await expect(finderOf(baseUrl)("gen-1")).rejects.toMatchObject({
+      code: "upstream_error",
+      isGeneral,
+      retryAfterMs: 7_000,
+    });
+  },
+);
 
 test("rejects a cost that is too large for a JavaScript number", async () => {
   const body = '{"data":{"id":"gen-1","total_cost":1e999}}';
