@@ -2,7 +2,10 @@ import { GatewayError } from "../errors.ts";
 
 /** Concurrent look-ups. Most connections of the database pool stay free for readiness checks and the ledger. */
 const CONCURRENT_MAX = 4;
-/** Maximum number of queued requests. Those of an address that exceeds its limit leave the queue without a look-up. */
+/**
+ * Maximum number of queued requests. If a client address exceeds its limit of failed logins, its queued requests are rejected
+ * without a look-up.
+ */
 const WAITING_MAX = 4_000;
 
 /** Queues look-ups of keys that are not in memory: a few run at once, the others in order of arrival. */

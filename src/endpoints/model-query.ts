@@ -55,8 +55,8 @@ export interface ModelQuery {
 /**
  * Parses the query string of `GET /models`. Parameters without a value are ignored.
  * @param url path and query.
- * @throws GatewayError invalid_value that names the first unknown, repeated or invalid parameter. If it were ignored, the
- * client would take an unfiltered list for a filtered one.
+ * @throws GatewayError invalid_value that names the first unknown, repeated or invalid parameter. If the gateway ignored
+ * such a parameter, the client would mistake an unfiltered list for a filtered one.
  */
 export function readModelQuery(url: string): ModelQuery {
   const start = url.indexOf("?");

@@ -77,7 +77,7 @@ function findTokensPerByte(json: Buffer, hasUnicodeEscape: boolean): number {
 const SPACE = 0x20;
 const ASCII_END = 0x80;
 const TWO_BYTES_END = 0x800;
-/** Maximum number of bytes of each byte of UTF-8 in a JSON string, including the bytes that further escaping adds. */
+/** Maximum number of bytes that one byte of UTF-8 occupies in a JSON string, including those that further escaping adds. */
 export const BYTE_TOKENS: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
   if (byte === QUOTE || byte === BACKSLASH) return 2 + PAIR_GROWS_BY;
   return (byte < SPACE ? 6 : 1) + (GROWS_BY[byte] ?? 0);

@@ -13,8 +13,8 @@ export interface NestedModel {
 const NONE: readonly NestedModel[] = [];
 const NO_NAMES: readonly string[] = [];
 /**
- * Plugins and tools that call a model of OpenRouter's choice if the request does not set these fields. `name` represents
- * that choice in the model policy. For an advisor, the first model chooses any other.
+ * Plugins and tools for which OpenRouter chooses a model in each of `fields` that the request does not set. The model policy
+ * must then allow `name`: `openrouter/auto` for an advisor, because the main model may choose any model as its advisor.
  */
 const UNNAMED: ReadonlyMap<unknown, { readonly fields: readonly string[]; readonly name: string }> = new Map([
   ["fusion", { fields: ["analysis_models", "model"], name: "openrouter/fusion" }],
@@ -36,7 +36,8 @@ interface Place {
  * Finds the models that plugins and server tools of a request call, named in the request or chosen by OpenRouter. Tools of
  * type `function` are skipped, because a `model` in them is a parameter of the client's function.
  * @param request the validated JSON body.
- * @param named the models of `model` and `models` without the optional prefix. With `speed`, their fast variants are added.
+ * @param named the ids in `model` and `models`, without the optional prefix. If `speed` selects faster models, the fast
+ * variants of these ids are added.
  * @returns names as the client wrote them. The gateway removes no prefix from nested models.
  * @throws GatewayError 400 invalid_value when plugins and tools name more than 64 models, or one of more than 256 characters.
  */
@@ -122,7 +123,7 @@ function formatPath({ parent, list, index }: Place): string {
   return `${parent ? `${formatPath(parent)}.` : ""}${list}[${index}]`;
 }
 
-/** Whether a field leaves the choice of a model to OpenRouter. An invalid value does so too, because its effect is unknown. */
+/** Whether a field lets OpenRouter choose the model. An invalid value counts as such, because its effect is unknown. */
 function isOpen(field: string, value: unknown): boolean {
   if (field === "model") return typeof value !== "string";
   return !Array.isArray(value) || value.length === 0 || value.some((name) => typeof name !== "string");

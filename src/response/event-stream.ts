@@ -3,7 +3,7 @@ import { isJsonObject, type JsonObject } from "../json-values.ts";
 
 /** Bytes to collect before a search, because one native search of this size costs less than many small ones. */
 const SCAN_BYTES = 16_384;
-/** Chunks to collect before a search. A chunk has an overhead of about 200 bytes, which 16,384 one-byte chunks would multiply. */
+/** Chunks to collect before a search. Each has about 200 bytes of overhead, so 16,384 one-byte chunks would occupy 3 MB. */
 const SCAN_CHUNKS = 256;
 /**
  * Maximum size of an event that is parsed. A longer event is skipped, and if it may contain the usage, the gateway looks up
@@ -20,15 +20,18 @@ const DONE = Buffer.from("[DONE]");
 const DATA = Buffer.from("data:");
 /** A byte order mark and `data: `. */
 const DONE_PREFIX_MAX_BYTES = 9;
-/** Line breaks of the blank line that ends an event (WHATWG HTML, section 9.2.6). Strings in JSON contain no CR and no LF. */
+/**
+ * Line breaks of the blank line that ends an event (WHATWG HTML, section 9.2.6). They cannot occur inside a JSON string, which
+ * escapes CR and LF.
+ */
 const BLANK_LINE = Buffer.from("\n\n");
 const BLANK_LINES_WITH_CR = [BLANK_LINE, Buffer.from("\n\r\n"), Buffer.from("\r\r")];
-/** Bytes to keep of a skipped event, because they may be the start of its blank line, which has up to three bytes. */
+/** Bytes to keep at the end of a skipped event: they may be the first two of the at most three bytes of its blank line. */
 const KEPT_OF_LONG_BYTES = 2;
 
 /** A key of JSON objects, prepared for many searches. */
 export class JsonKey {
-  /** The name and its closing quote. With the opening quote, a native search would stop at every JSON string. */
+  /** The name and its closing quote. The opening quote is omitted: a native search for it would pause at every JSON string. */
   readonly needle: Buffer;
 
   constructor(name: string) {
@@ -188,7 +191,10 @@ function findLastEventEnd(bytes: Buffer, separators: readonly Buffer[]): number 
   return last;
 }
 
-/** Returns the data of the events in a text that ends with a blank line. The text has several events if it mixes line breaks. */
+/**
+ * Returns the data of the events in a text that ends with a blank line. A text that mixes line breaks can have several events,
+ * because the search for the blank line does not find LF CR.
+ */
 function readEventData(text: string): string[] {
   const events: string[] = [];
   let data: string[] = [];
@@ -209,7 +215,7 @@ function hasDoneLine(bytes: Buffer): boolean {
   for (let at = bytes.lastIndexOf(DONE); at !== -1; at = at === 0 ? -1 : bytes.lastIndexOf(DONE, at - 1)) {
     const after = bytes[at + DONE.length];
     if (after !== LF && after !== CR) continue;
-    // Includes one byte more than the longest prefix, so that a cut line cannot match at its beginning.
+    // Includes one byte more than the longest prefix, so that `^` cannot match in the middle of a line.
     const before = bytes.toString("latin1", Math.max(0, at - DONE_PREFIX_MAX_BYTES - 1), at);
     if (/(?:^|[\r\n])(?:\xef\xbb\xbf)?data: ?$/.test(before)) return true;
   }

@@ -45,7 +45,7 @@ export async function startFollowing(database: Database) {
   return { service: new KeyService(database), find, remember, follow, seen };
 }
 
-/** Tests of a cache under which an older copy of its database is restored. @param open opens an empty database. */
+/** Tests of a key cache while an older copy of its database is restored. @param open opens an empty database. */
 export function keyRestoreContract(open: () => Promise<Database>): void {
   const backUp = async (database: Database): Promise<void> => {
     for (const table of TABLES)
@@ -60,12 +60,12 @@ export function keyRestoreContract(open: () => Promise<Database>): void {
     });
 
   test.each([
-    ["none", 0],
-    ["fewer", 1],
-    ["as many", 3],
-    ["more", 4],
+    ["no change", 0],
+    ["fewer changes than the restore undid", 1],
+    ["as many changes as the restore undid", 3],
+    ["more changes than the restore undid", 4],
   ])(
-    "a cache notices a revocation after a restore when %s changes follow than were lost",
+    "a cache drops a removed or revoked key after a restore that is followed by %s",
     async (_, following) => {
       const database = await open();
       const { service, find, remember, follow, seen } = await startFollowing(database);

@@ -48,7 +48,7 @@ test("stops its timer when the connection of an aborted response closes", async 
   expect(client.readResponse()?.complete).toBe(false);
 });
 
-test("sends the written bytes to an HTTP/1.0 client, nothing more, and resets the connection", async () => {
+test("sends an HTTP/1.0 client only the written bytes, then resets the connection", async () => {
   const { client, response } = await beginAnswer("1.0");
   response.write("a");
   await waitUntil(() => client.readResponse()?.body.length === 1, "the first byte");

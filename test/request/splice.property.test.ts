@@ -56,7 +56,7 @@ interface Member {
 const same = (text: string): Member => ({ asked: text, sent: text });
 const quoted = ({ prefix, rest }: SpelledId): Member => ({ asked: `"${prefix}${rest}"`, sent: `"${rest}"` });
 
-/** Unique keys that no check reads. */
+/** Keys that the gateway does not read: none that it reads starts with `X`. */
 const unknownKey = anyText.map((text) => `X${text}`);
 const oddKeys = fc.subarray(["__proto__", "constructor", "", "Model", "model ", "\u0000model", "modelſ"]);
 const unknownMembers = fc
@@ -164,7 +164,7 @@ test("cutInPlace does not move the longest run between two cuts", () => {
   expect(left.byteOffset + left.indexOf("b")).toBe(long);
 });
 
-test("readChatRequest returns a body without a prefix as the same memory", () => {
+test("readChatRequest returns the given bytes without a copy when no model id has a prefix", () => {
   const given = Buffer.from('{"model":"openai/x","messages":[{"role":"user","content":"hi"}]}');
   const { body: left } = readChatRequest(given);
   expect(left.buffer).toBe(given.buffer);

@@ -24,10 +24,10 @@ test.each([
   ["a missing table", { code: "42P01" }, false],
   ["a refused connection", { code: "ECONNREFUSED" }, false],
   ["an error without a code", {}, false],
-])("whether %s (%o) is an error of its row: %s", (_, fields, expected) => {
+])("isInvalidRow, given %s (%o), returns %s", (_, fields, expected) => {
   expect(isInvalidRow(failing(fields))).toBe(expected);
 });
 
-test("a value that is not an Error is not an error of a row", () => {
+test("isInvalidRow returns false for a value that is not an Error", () => {
   for (const error of [undefined, null, "22003", { code: "22003" }]) expect(isInvalidRow(error)).toBe(false);
 });

@@ -10,7 +10,7 @@ const DAYS = 400;
 /** A report reads hours only for the days that it does not cover whole. */
 const HOURS = 48;
 const AUDIT_ROWS = 20_000;
-/** One row in so many belongs to a rare key, is unknown, or waits for its cost. */
+/** Numbers of rows per row of the rare key, per unknown row, and per pending row. */
 const RARE_EVERY = 40_000;
 const UNKNOWN_EVERY = 20_000;
 const PENDING_EVERY = 100_000;

@@ -18,7 +18,7 @@ const MODEL = "openai/gpt-4o-mini";
 
 /**
  * One stream without sockets, from the moment at which its request has been read until it has been reported.
- * @param recorder undefined: it is accounted for nowhere. @param response its events.
+ * @param recorder undefined: no ledger. @param response the events of the stream.
  */
 export function relayCannedStream(
   recorder: UsageRecorder | undefined,
@@ -83,7 +83,7 @@ function createRequest(report: (context: RequestContext) => void) {
 
 const SERVER = { shutdown: { isShuttingDown: false } };
 
-/** A response to a caller that takes everything at once. */
+/** A response whose client reads everything at once. */
 function createResponse(): ServerResponse {
   const stub = {
     headersSent: false,

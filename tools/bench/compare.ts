@@ -11,7 +11,7 @@ interface RoundsOptions {
   readonly kind: BenchRequest;
   /** Requests per round to each of the targets. */
   readonly requests: number;
-  /** Requests to one of them before it is the next one's turn. */
+  /** Consecutive requests to one target before the next target is measured. */
   readonly slice: number;
   readonly rounds: number;
   /** No round begins when this much time has passed. */
@@ -19,10 +19,10 @@ interface RoundsOptions {
 }
 
 /**
- * Measures servers in turn, slice by slice within each round, so that whatever else the machine does meets all alike.
- * It is CPU time that is compared: on a shared machine elapsed time says more about the neighbours. It is taken over the
- * whole round, because what a server does later for its requests, when others have their turn, belongs to them.
- * @returns of each contestant the CPU time per request of each round, in µs.
+ * Measures servers in turn, slice by slice within each round, so that other load on the machine affects all of them equally.
+ * Compares CPU time, because on a shared machine elapsed time depends on other processes. CPU time is measured over the whole
+ * round, because it must include work that a server does after its slice, such as garbage collection.
+ * @returns for each target, the CPU time per request in each round, in µs.
  */
 export async function measureRounds(
   targets: readonly BenchTarget[],
@@ -46,7 +46,7 @@ async function readCpuUs(targets: readonly BenchTarget[]): Promise<number[]> {
   return us;
 }
 
-/** Makes `requests` to each, in another order for each slice: to come after a certain other one must be nobody's lot. */
+/** Sends `requests` to each target. The order is random in each slice, so that no target always follows the same other one. */
 async function runInTurn(
   targets: readonly BenchTarget[],
   kind: BenchRequest,
@@ -65,7 +65,7 @@ function shuffle<T>(values: readonly T[]): T[] {
     .map(({ value }) => value);
 }
 
-/** The middle one of some values; of an even number the mean of the two in the middle. */
+/** Returns the median of the values; for an even number of values, the mean of the two in the middle. */
 export function computeMedian(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (index: number): number => sorted[index] ?? Number.NaN;

@@ -11,7 +11,7 @@ const GATEWAY = new URL("../../src/server.ts", import.meta.url);
 const ROUNDS = 9;
 const REQUESTS = 2_000;
 const CONCURRENCY = 32;
-/** An invented key may cost at most so many times the CPU time of a request without a key. */
+/** Maximum CPU time of a request with an invented key, as a multiple of a request without a key. */
 const BAR = 1.15;
 
 const KINDS: Readonly<Record<string, () => Record<string, string>>> = {

@@ -65,7 +65,7 @@ function fail(error: unknown): void {
 async function main(): Promise<void> {
   const options = readOptions();
   const { deadlineMs } = options;
-  // Should a process hang: the comparisons and their warm-up are done long before.
+  // Ends the benchmark if a process hangs. The comparisons and their warm-up end long before.
   const deadline = setTimeout(() => fail(`not finished after ${deadlineMs} ms`), deadlineMs);
   const verdicts = await measure(options);
   process.stdout.write(`${formatVerdicts(verdicts)}\n`);

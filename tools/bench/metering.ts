@@ -11,22 +11,22 @@ import { warmUp } from "./warm-up.ts";
 const SMALL_REQUEST_BUDGET_US = 6;
 const STREAM_EVENT_BUDGET_US = 0.5;
 
-/** Some tenths of a second: with fewer the ledger would write smaller batches than it does for a load without gaps. */
+/** Requests for some tenths of a second. With fewer, the ledger would write smaller batches than under a continuous load. */
 const SLICE_REQUESTS = 512;
 const SLICE_STREAMS = 128;
 
 /** CPU time of one kind of request, in µs. */
 interface Figures {
-  /** By how much it is dearer with a ledger, of each pair of processes the middle one of its rounds. */
+  /** CPU time that a ledger adds: for each pair of processes, the median of its rounds. */
   readonly extrasUs: number[];
-  /** Of the baseline, in each round. */
+  /** CPU time of the baseline in each round. */
   readonly baselineUs: number[];
 }
 
 /**
- * Compares the gateway that keeps a ledger with the one that keeps none. Two processes of the same program can differ by
- * more than a ledger costs, by where their memory came to lie and what was compiled when; so it is done with several pairs.
- * What one event adds drowns in the noise of the sockets, and is measured without them.
+ * Compares a gateway that has a ledger with one that has none. Two processes of the same program can differ by more than the
+ * cost of a ledger, because of memory layout and the timing of compilation, so several pairs are compared. The cost of one
+ * event is smaller than the noise of the sockets, so it is measured without sockets.
  */
 export async function measureMetering(upstreamUrl: string, options: BenchOptions): Promise<Verdict[]> {
   const baseline = await startBaseline(upstreamUrl);
@@ -74,7 +74,7 @@ export async function measureMetering(upstreamUrl: string, options: BenchOptions
   ];
 }
 
-/** @returns the one with a ledger and the one without, warm. */
+/** @returns a gateway with a ledger and one without, both warmed up. */
 async function startPair(upstreamUrl: string, ledgerFirst: boolean): Promise<[BenchTarget, BenchTarget]> {
   const early = ledgerFirst ? await startMeteringGateway(upstreamUrl) : undefined;
   const none = await startGateway(upstreamUrl);
@@ -89,7 +89,7 @@ interface PairLoad {
   readonly slice: number;
 }
 
-/** @param targets with a ledger, without, and the baseline. @param figures what is found is added to them. */
+/** @param targets a gateway with a ledger, one without, and the baseline. @param figures receives the results. */
 async function measurePair(
   targets: readonly BenchTarget[],
   figures: Figures,

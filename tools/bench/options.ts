@@ -2,16 +2,16 @@ import { parseArgs } from "node:util";
 
 const USAGE = `usage: npm run bench -- [options]
   --quick         fewer and shorter rounds
-  --rounds <n>    rounds per comparison, as far as time allows (default 15, quick 5; with --metering 8 and 3 a pair)
-  --requests <n>  small requests per round; streams are a tenth of it (default 4000, quick 2000; with --metering 2560)
-  --metering      compare the gateway that keeps a ledger with the one that keeps none; takes some ten minutes
-  --pairs <n>     with --metering: pairs of processes that are compared (default 5, quick 2)
-  --floor-twice   compare the baseline with itself: how far from 1.00 it comes out is noise`;
+  --rounds <n>    maximum rounds per comparison (default 15, with --quick 5; with --metering, per pair: 8, with --quick 3)
+  --requests <n>  small requests per round, and a tenth as many streams (default 4000, with --quick 2000, with --metering 2560)
+  --metering      compare a gateway with a ledger and one without; takes about ten minutes
+  --pairs <n>     with --metering: pairs of processes to compare (default 5, with --quick 2)
+  --floor-twice   compare the baseline with itself; the difference of the ratio from 1.00 is noise`;
 
 const DEADLINE_MS = 118_000;
 const PAIR_DEADLINE_MS = 240_000;
 
-/** How much is measured. */
+/** The extent of a benchmark run. */
 export interface BenchOptions {
   readonly rounds: number;
   /** Small requests to each server in a round. */
@@ -24,11 +24,11 @@ export interface BenchOptions {
   readonly baselineTwice: boolean;
   readonly metering: boolean;
   readonly pairs: number;
-  /** Time after which everything is given up. */
+  /** Time after which the benchmark fails. */
   readonly deadlineMs: number;
 }
 
-/** Reads the command line. @throws an error that says how to use it, when it is wrong. */
+/** Reads the command line. @throws Error with the usage text if an option is invalid. */
 export function readOptions(): BenchOptions {
   try {
     return parseOptions();
@@ -66,7 +66,7 @@ function parseOptions(): BenchOptions {
 
 type Defaults = Pick<BenchOptions, "rounds" | "requests" | "startups" | "budgetMs">;
 
-/** With a ledger each of several pairs of processes has its own rounds. */
+/** Returns the default options. With `--metering`, the number of rounds is for each pair of processes. */
 function chooseDefaults(quick: boolean, metering: boolean): Defaults {
   if (metering) return { rounds: quick ? 3 : 8, requests: 2_560, startups: 0, budgetMs: 25_000 };
   return quick

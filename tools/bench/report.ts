@@ -9,7 +9,7 @@ export interface Verdict {
   readonly passed: boolean | undefined;
 }
 
-/** @param us of the tested one and the baseline, per round. @param budget the highest median ratio that passes; undefined judges nothing. */
+/** @param us of the target and the baseline, per round. @param budget maximum median ratio; undefined: no budget. */
 export function judgeRatio(
   name: string,
   [testedUs = [], baselineUs = []]: readonly (readonly number[])[],
@@ -27,8 +27,8 @@ export function judgeRatio(
 }
 
 /**
- * Judges by how much one is dearer than another, by the middle one of what several processes, or pairs of them, say.
- * @param extrasUs what each says, in µs. @param budgetUs the highest that passes; undefined judges nothing.
+ * Compares additional CPU time with its budget, by the median over several processes or pairs of processes.
+ * @param extrasUs one result per process or pair, in µs. @param budgetUs maximum median; undefined: no budget.
  */
 export function judgeExtra(name: string, extrasUs: readonly number[], budgetUs: number | undefined): Verdict {
   const extraUs = computeMedian(extrasUs);

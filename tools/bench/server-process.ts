@@ -19,14 +19,14 @@ export interface ServerProcess {
 }
 
 /**
- * Starts a script that says its `url` in a JSON line, and waits for that.
- * @param settings its whole environment: what is set around a benchmark must not change what is measured.
- * @throws when the process ends instead.
+ * Starts a script that logs its `url` in a JSON line, and waits for that line.
+ * @param settings the whole environment of the process, so that variables of the shell do not affect the result.
+ * @throws if the process ends before it logs the line.
  */
 export async function startServer(script: URL, settings: Settings): Promise<ServerProcess> {
   const child = spawnScript(script, settings, ["--import", REPORT_CPU]);
   const url = await announcedUrl(child);
-  // Nothing else that it says is of interest, but a full pipe would hold it up.
+  // The rest of the output is not needed, but a full pipe would block the process.
   child.stdout?.resume();
   return {
     url,
@@ -43,7 +43,10 @@ export async function startServer(script: URL, settings: Settings): Promise<Serv
   };
 }
 
-/** Runs a script on the same Node as this, in a folder without an `.env`. Its output has to be read. */
+/**
+ * Runs a script on the same Node as this process, in a folder without an `.env`. The caller must read the output of the script,
+ * because a full pipe would block it.
+ */
 export function spawnScript(script: URL, env: Settings, flags: readonly string[] = []): ChildProcess {
   const child = spawn(process.execPath, [...flags, script.pathname], {
     cwd: import.meta.dirname,

@@ -12,14 +12,14 @@ import { STREAM_RESPONSE } from "./traffic.ts";
 
 /** Concurrent streams, as many as in the load on whole gateways. */
 const CONCURRENCY = 32;
-/** In each round, with a ledger and without. */
+/** Streams in each round, both with a ledger and without. */
 const STREAMS = 3_200;
-/** After the first ones it is as fast as it will be. */
+/** After these rounds, the process has compiled its hot code. */
 const WARM_UP_ROUNDS = 2;
 const ROUNDS = 20;
-/** The last rows are written by then. */
+/** Time after which the last rows are written. */
 const FLUSHED_MS = 250;
-/** The same end behind ten times the text. */
+/** The same response with ten times the text before the same last events. */
 const LONG_RESPONSE = [
   ...Array.from({ length: 10 }, () => STREAM_RESPONSE.slice(0, -3)).flat(),
   ...STREAM_RESPONSE.slice(-3),
@@ -27,16 +27,16 @@ const LONG_RESPONSE = [
 
 /** CPU time that the ledger adds, in µs. */
 interface StreamCost {
-  /** To a stream of 50 events, at least: here 32 of them share a write to the journal, and hundreds a commit. */
+  /** Added to a stream of 50 events; a lower bound, because 32 streams share a journal write here, and hundreds share a commit. */
   readonly streamUs: number;
-  /** To a stream for each event that it has more. */
+  /** Added to a stream by each further event. */
   readonly eventUs: number;
 }
 
 /**
- * Measures what a ledger adds to streams without sockets: these are the same with a ledger and without, and take so much
- * more that it drowns in their noise. Relay, ledger, journal and SQLite are the gateway's own.
- * @param processes how many do it, one after another. @returns what each of them found.
+ * Measures the CPU time that a ledger adds to streams, without sockets: their CPU time does not depend on the ledger, and its
+ * noise is larger than the cost of the ledger. Relay, ledger, journal and SQLite are the gateway's own.
+ * @param processes number of processes that measure, one after another. @returns the result of each process.
  */
 export async function measureStreamsApart(processes: number): Promise<StreamCost[]> {
   const found: StreamCost[] = [];
@@ -52,7 +52,7 @@ export async function measureStreamsApart(processes: number): Promise<StreamCost
   return found;
 }
 
-/** Streams with a ledger and without, in turn, in this process. */
+/** Measures streams with a ledger and without, alternately, in this process. */
 async function measureStreams(): Promise<StreamCost> {
   const { recorder, rows, close } = await openLedger();
   let [streamUs, longUs] = [0, 0];
@@ -61,7 +61,7 @@ async function measureStreams(): Promise<StreamCost> {
     const extra = await measureExtraUs(recorder, STREAM_RESPONSE, ledgerFirst);
     const longExtra = await measureExtraUs(recorder, LONG_RESPONSE, ledgerFirst);
     if (round < WARM_UP_ROUNDS) continue;
-    // Sums, not the middle one: what comes seldom, such as a collection of garbage, counts too.
+    // Means, not medians: rare work such as a garbage collection must count too.
     streamUs += extra / ROUNDS;
     longUs += longExtra / ROUNDS;
   }

@@ -220,7 +220,7 @@ const LIST = listAll();
 
 /**
  * The body of `GET /models`, in the shape of OpenRouter's (no `object`, no `owned_by`).
- * @param query of whose filters only `output_modalities` and `supported_parameters` have an effect.
+ * @param query only its filters `output_modalities` and `supported_parameters` have an effect.
  */
 export function formatModelList(query: URLSearchParams): string {
   const modalities = splitList(query.get("output_modalities") ?? "text");

@@ -37,7 +37,7 @@ function sendPage(exchange: HttpExchange, status: number): void {
   exchange.end(formatCloudflarePage(status));
 }
 
-/** The way to refuse what a plan says is to be refused; undefined when it is to be answered. */
+/** Returns a function that sends the refusal of a plan; undefined if the plan does not refuse the request. */
 export function findRefusal(exchange: HttpExchange, plan: Plan): (() => void | Promise<void>) | undefined {
   if (plan.name === "error") {
     const { status, retryAfter, metadataBytes } = plan.own;

@@ -16,7 +16,7 @@ export interface ReceivedChat {
   /** characters of text in all messages */
   readonly promptChars: number;
   readonly lastUserText: string;
-  /** the function to call; undefined when the response is to be text */
+  /** the function to call; undefined for a text response */
   readonly tool: FunctionTool | undefined;
   /** the schema the content must conform to; undefined for plain text */
   readonly contentSchema: unknown;

@@ -11,7 +11,7 @@ function findFirstDifference(a: Buffer, b: Buffer): number {
 
 function quoteAround(bytes: Buffer, at: number): string {
   const start = Math.max(0, at - CONTEXT_BYTES);
-  // latin1 keeps one character for each byte, so that broken UTF-8 shows as what it is.
+  // latin1 has one character for each byte, so that invalid UTF-8 remains visible.
   return JSON.stringify(bytes.toString("latin1", start, start + SHOWN_BYTES));
 }
 

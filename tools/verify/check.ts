@@ -17,7 +17,7 @@ export interface Check {
   readonly expected: string;
   /** How long it may take altogether, in ms; {@link USUAL_DEADLINE_MS} if absent. */
   readonly deadlineMs?: number;
-  /** Tries the gateway. What it throws is a failure too, with the message as what was got. */
+  /** Runs the check. An exception is a failure too, and its message becomes `got`. */
   readonly run: (harness: Harness) => Promise<CheckOutcome>;
 }
 
@@ -36,7 +36,7 @@ export function fail(got: string): CheckOutcome {
   return { pass: false, got };
 }
 
-/** Passes if `isPass`, whatever is said. */
+/** Passes if `isPass`; the description does not matter. */
 export function toOutcome(isPass: boolean, got: string): CheckOutcome {
   return { pass: isPass, got };
 }

@@ -7,7 +7,7 @@ export interface GatewayTarget {
   /** The base URL that an SDK would get, without a trailing slash. */
   readonly url: string;
   readonly key: string;
-  /** Added to every request; they replace those of the same name. */
+  /** Headers of every request. They replace default headers of the same name. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -19,11 +19,11 @@ export interface Outgoing {
   /** Lower-case names; undefined leaves a header out. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly body: string | Uint8Array;
-  /** Take nothing of the response until `resume()`. */
+  /** Read nothing of the response until `resume()`. */
   readonly paused?: boolean;
 }
 
-/** How a response stands: `whole` by its own framing; `cut` by a FIN or `reset` by an error before it was whole. */
+/** State of a response: `whole` if it is complete by its framing; `cut` by a FIN or `reset` by an error before that. */
 type Ending = "open" | "whole" | "cut" | "reset";
 
 // The headers of openai-node, because some gateways depend on them.
@@ -84,13 +84,13 @@ export class ClientCall {
     return this.error === undefined ? "cut" : "reset";
   }
 
-  /** Begins to read a response that was asked for with `paused`. */
+  /** Begins to read the response of a request that was sent with `paused`. */
   resume(): void {
     this.#listen();
     this.#socket.resume();
   }
 
-  /** Goes away as a client does that is stopped: without a word. */
+  /** Disconnects without a notice, like a client whose process is killed. */
   disconnect(): void {
     this.#socket.destroy();
   }
@@ -112,7 +112,7 @@ export class ClientCall {
     });
   }
 
-  /** Waits for the response to be over, whole or not, at most until the deadline. */
+  /** Waits until the response has ended, complete or not, at most until the deadline. */
   async waitForEnd(deadlineMs: number): Promise<Ending> {
     await this.waitUntil(() => this.ending !== "open", deadlineMs);
     return this.ending;

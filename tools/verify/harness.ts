@@ -35,7 +35,7 @@ export class Harness {
     this.respondWith(respondJson([PLAIN_RESPONSE]));
   }
 
-  /** Says how upstream answers this check's requests from now on; without it, with {@link PLAIN_RESPONSE}. */
+  /** Sets upstream's response to this check's requests; by default, {@link PLAIN_RESPONSE}. */
   respondWith(respond: Responder): void {
     this.#simulator.intercept(async (exchange, body) => {
       if (this.#closed || !body.includes(this.#marker)) {
@@ -64,7 +64,7 @@ export class Harness {
     });
   }
 
-  /** Waits for a request to arrive upstream whole. @throws when it does not; the message says what the gateway said. */
+  /** Waits for a request to arrive upstream whole. @throws if it does not; the message contains the gateway's response. */
   async waitForUpstream(call: ClientCall, deadlineMs = PASSING_MS): Promise<ArrivedRequest> {
     const endMs = performance.now() + deadlineMs;
     for (;;) {

@@ -11,7 +11,7 @@ const EXIT_NOT_RUN = 2;
 
 async function listen(port: number): Promise<Simulator> {
   try {
-    // Nothing is remembered: bodies of 20 MB pass, and every check looks at its own.
+    // The simulator keeps no requests, because bodies have up to 20 MB and every check inspects its own request.
     return await startSimulator({ port, keepSeen: 0 });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -1,5 +1,5 @@
-// HTTP/1.1 responses as they come off the wire (RFC 9112). Own code because an HTTP library would hide what is looked for
-// here: whether a response ended whole, which bytes came when, and headers that came twice.
+// Decodes HTTP/1.1 responses (RFC 9112). Not with an HTTP library, because a library hides facts that the checks need: whether
+// a response is complete, when each byte arrived, and repeated headers.
 
 /** Body bytes that have arrived, counted from the beginning, and when (`performance.now()`). */
 interface BodyArrival {
@@ -13,22 +13,22 @@ const CRLF = Buffer.from("\r\n");
 const HEAD_END = Buffer.from("\r\n\r\n");
 const EMPTY = Buffer.alloc(0);
 
-/** Decodes one response; feed it with what a socket gives. */
+/** Decodes one response from the bytes of a socket. */
 export class ResponseDecoder {
-  /** 0 until the head has come. */
+  /** 0 until the head has arrived. */
   status = 0;
   headAtMs = 0;
-  /** Names in lower case, in the order of the wire. */
+  /** Names in lower case, in the order of arrival. */
   headers: readonly (readonly [name: string, value: string])[] = [];
   readonly arrivals: BodyArrival[] = [];
   #state: State = "head";
   #pending: Buffer = EMPTY;
-  /** Bytes still to come of the chunk or of the whole body. */
+  /** Remaining bytes of the chunk, or of the whole body. */
   #left = 0;
   #parts: Buffer[] = [];
   #bodyBytes = 0;
 
-  /** The body's own framing says that it is whole. */
+  /** Whether the body is complete according to its framing. */
   get complete(): boolean {
     return this.#state === "done";
   }
@@ -37,7 +37,7 @@ export class ResponseDecoder {
     return this.#bodyBytes;
   }
 
-  /** The body so far, chunk framing taken off. */
+  /** The body so far, without chunk framing. */
   get body(): Buffer {
     if (this.#parts.length > 1) this.#parts = [Buffer.concat(this.#parts)];
     return this.#parts[0] ?? EMPTY;
@@ -57,7 +57,7 @@ export class ResponseDecoder {
     if (this.#bodyBytes > before) this.arrivals.push({ bodyBytes: this.#bodyBytes, atMs });
   }
 
-  /** The connection has ended with a FIN: a response that has neither chunks nor a length is whole now. */
+  /** Handles a FIN, which completes a response that has neither chunks nor a length. */
   end(): void {
     if (this.#state === "close") this.#state = "done";
   }
@@ -119,7 +119,7 @@ export class ResponseDecoder {
     this.#pending = this.#pending.subarray(end + HEAD_END.length);
     const status = Number(/^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(first)?.[1]);
     if (Number.isNaN(status)) throw new Error(`the response begins with "${first.slice(0, 40)}"`);
-    // 1xx are announcements; the response follows.
+    // A 1xx response is informational; the final response follows.
     if (status < 200) return true;
     this.status = status;
     this.headAtMs = atMs;

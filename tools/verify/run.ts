@@ -18,7 +18,7 @@ export interface RunOptions {
   readonly only?: readonly string[];
   /** Groups that do not apply to this gateway. */
   readonly skip?: readonly string[];
-  /** For the whole run; what has not begun by then fails. Default 300,000. */
+  /** Maximum duration of the run; checks that have not begun by then fail. Default 300,000. */
   readonly deadlineMs?: number;
   /** Called after each check. */
   readonly onResult?: (result: Result) => void;
@@ -44,11 +44,11 @@ export interface Report {
   readonly results: readonly Result[];
 }
 
-/** The gateway, or the simulator behind it, could not be reached; the message says what came instead. */
+/** The gateway, or the simulator behind it, could not be reached; the message contains the actual response. */
 export class GatewayUnreachable extends Error {}
 
 const RUN_DEADLINE_MS = 300_000;
-/** With less time than this left no check is begun. */
+/** Minimum remaining time for which a check is started. */
 const LEAST_MS = 100;
 
 /**

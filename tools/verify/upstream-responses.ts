@@ -14,7 +14,7 @@ const NAMES = `"id":"${GENERATION_ID}","provider":"OpenAI","model":"openai/gpt-4
 const USAGE = `"usage":{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21,"cost":0.00006,"is_byok":false,"prompt_tokens_details":{"cached_tokens":0},"cost_details":{"upstream_inference_cost":null},"completion_tokens_details":{"reasoning_tokens":0}}`;
 const CONTENT = "Grüße, 世界 🎉 — ¡olé!";
 
-/** A plain response in the spelling of every common JSON writer: no fault of re-serialising shows in it. */
+/** A plain response that every common JSON writer would spell alike, so that re-serialising does not change it. */
 export const PLAIN_RESPONSE = `{${NAMES},"object":"chat.completion","created":1767225600,"choices":[{"logprobs":null,"finish_reason":"stop","native_finish_reason":"completed","index":0,"message":{"role":"assistant","content":"${CONTENT}","refusal":null,"reasoning":null}}],${USAGE}}`;
 
 /** One event of a stream; `more` is JSON text of further fields, with a comma before. */

@@ -14,7 +14,7 @@ import {
 
 /** How long the gateway may keep a client waiting on a connection whose upstream is gone. */
 const NOTICE_MS = 3_000;
-/** Between the last byte and the break, so that the byte is not lost in it. */
+/** Time between the last byte and the end of the connection, so that the last byte is not lost. */
 const SETTLE_MS = 50;
 const RESEND_MS = 1_000;
 
@@ -55,7 +55,8 @@ async function checkEndsBroken(
   return toOutcome(call.ending === "cut" || call.ending === "reset", call.summarize());
 }
 
-const WHY = "a clean end is what every SDK takes for success: half a response is stored, shown, and paid for";
+const WHY =
+  "every SDK treats a clean end as success, so a program would store and show an incomplete response";
 const EXPECTED = `the client's connection ends within ${NOTICE_MS} ms, without the end that the framing promises`;
 
 /** A short response whose Content-Length promises more. */
@@ -117,7 +118,7 @@ const CONTENT: readonly Check[] = [
   {
     id: "cut/no-done",
     title: "no [DONE] is invented for a stream that was cut off",
-    why: "[DONE] says that the response is complete",
+    why: "[DONE] states that the response is complete",
     expected: "no [DONE]",
     run: async (harness) => {
       const call = await sendBrokenCall(harness, true, createBreakingResponder(beginStream, EVENTS, fin));
@@ -126,8 +127,8 @@ const CONTENT: readonly Check[] = [
   },
   {
     id: "cut/bytes-before",
-    title: "what came before the cut is delivered",
-    why: "it has been generated, is paid for, and may be worth keeping",
+    title: "the client receives the events that arrived before the cut",
+    why: "this text is paid for, and may be useful",
     expected: "the client has the text of both events that upstream sent",
     run: async (harness) => {
       const call = await sendBrokenCall(harness, true, createBreakingResponder(beginStream, EVENTS, fin));
@@ -139,8 +140,8 @@ const CONTENT: readonly Check[] = [
   },
   {
     id: "cut/half-event",
-    title: "half an event is not made to look whole",
-    why: "what is written behind a half event becomes part of it: valid events of nonsense, or parser errors",
+    title: "an incomplete event does not become a complete one",
+    why: "bytes that a gateway writes after an incomplete event become part of that event, and cause parser errors or wrong text",
     expected: "every event that ends with an empty line is JSON",
     run: async (harness) => {
       const call = await sendBrokenCall(
@@ -157,8 +158,8 @@ const CONTENT: readonly Check[] = [
   },
   {
     id: "cut/sent-once",
-    title: "a request that was sent is not sent again by itself",
-    why: "upstream has no idempotency keys: the first try may be billed, and the second is too",
+    title: "the gateway does not retry a request that it has sent",
+    why: "upstream has no idempotency keys, so both attempts may be billed",
     expected: "one request upstream after a connection that closed before any response",
     run: async (harness) => {
       const call = await sendBrokenCall(harness, false, (exchange) => exchange.breakConnection(fin));

@@ -52,7 +52,7 @@ export interface ErrorCase {
   readonly why: string;
   readonly status: number;
   readonly buildRequest: (messages: string) => Outgoing;
-  /** A plain response if absent: what has to be refused here would be served. */
+  /** Upstream's response; a plain 200 if absent, so that the check fails if the gateway forwards the request. */
   readonly upstream?: Responder;
 }
 

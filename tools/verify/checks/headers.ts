@@ -36,7 +36,7 @@ const FORWARDED: readonly Forwarded[] = [
   {
     name: "cache",
     title: "headers that control OpenRouter's cache pass",
-    why: "without them a request that asked for a fresh answer gets an old one, or pays for one that it had",
+    why: "without these headers, a client that wants a new response gets a cached one, or pays for one that is cached",
     sent: {
       "x-openrouter-cache": "true",
       "x-openrouter-cache-ttl": "600",
@@ -46,7 +46,7 @@ const FORWARDED: readonly Forwarded[] = [
   {
     name: "body-type",
     title: "Content-Type: application/json reaches upstream",
-    why: "a body of another type is refused, or not read",
+    why: "upstream rejects a body of another type, or does not read it",
     sent: { "content-type": "application/json" },
   },
 ];
@@ -83,7 +83,7 @@ const RETURNED: readonly Check[] = [
   {
     id: "headers/json-type",
     title: "Content-Type of a plain response comes back",
-    why: "openai-node hands a body of another type back as a string",
+    why: "openai-node returns a body of another type as a string",
     expected: "content-type: application/json",
     run: (harness) => checkHeader(harness, "content-type", "application/json"),
   },
@@ -97,14 +97,14 @@ const RETURNED: readonly Check[] = [
   {
     id: "headers/generation-id",
     title: "X-Generation-Id comes back",
-    why: "with it the cost of a request can be asked for, also of one that was cut off",
+    why: "a client can use the id to look up the cost of a request, even of one whose response was aborted",
     expected: `x-generation-id: ${GENERATION_ID}`,
     run: (harness) => checkHeader(harness, "x-generation-id", GENERATION_ID),
   },
   {
     id: "headers/stream-generation-id",
     title: "X-Generation-Id of a stream comes back",
-    why: "with it the cost of a request can be asked for, also of one that was cut off",
+    why: "a client can use the id to look up the cost of a request, even of one whose response was aborted",
     expected: `x-generation-id: ${GENERATION_ID}`,
     run: (harness) => checkHeader(harness, "x-generation-id", GENERATION_ID, true),
   },

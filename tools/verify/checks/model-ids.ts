@@ -32,14 +32,15 @@ const KEPT: readonly IdVector[] = (
 ).map(([name, id]) => [name, id, id]);
 
 const WHY_STRIPPED =
-  "`openrouter/` before a whole id is how other tools name OpenRouter's models; upstream does not know the id with it";
-const WHY_KEPT = "`openrouter/` is also an author of its own; without it the id names nothing";
+  "other tools put `openrouter/` in front of the ids of OpenRouter's models; upstream does not know the prefixed id";
+const WHY_KEPT =
+  "`openrouter/` is a prefix only in front of a complete id; anywhere else, removing it makes the id name another model, or none";
 
 interface Vector {
   readonly name: string;
   readonly title: string;
   readonly why: string;
-  /** The body up to its messages, and after them. */
+  /** The parts of the body before and after the messages. */
   readonly asked: readonly [before: string, after: string];
   readonly forwarded: readonly [before: string, after: string];
 }
@@ -59,7 +60,7 @@ function toListVector(name: string, title: string, vectors: readonly IdVector[])
   return {
     name,
     title,
-    why: "fallback models are named in models[], by the same rule",
+    why: "models[] names the fallback models, and the same rule applies to its ids",
     asked: [`{"messages":`, `,"models":[${list(1)}],"model":"openai/gpt-4o"}`],
     forwarded: [`{"messages":`, `,"models":[${list(2)}],"model":"openai/gpt-4o"}`],
   };
@@ -73,8 +74,8 @@ const LISTS: readonly Vector[] = [
 const SPELLINGS: readonly Vector[] = [
   {
     name: "spaced",
-    title: "white space around the ids stays when their prefixes go",
-    why: "ids are to be cut out of the bytes, not to be written anew with all that is around them",
+    title: "white space around the ids stays when their prefixes are removed",
+    why: "the gateway must remove the prefix from the bytes of the body; if it serialises the body again, the white space changes",
     asked: [
       `{ "model" :\t"openrouter/openai/x" , "models":[ "openrouter/a/b" ,\n"c/d" , "openrouter/e/f" ], "messages":`,
       ` }`,
@@ -84,21 +85,21 @@ const SPELLINGS: readonly Vector[] = [
   {
     name: "escaped-slash",
     title: `"openrouter\\/openai\\/x" loses its prefix and keeps its spelling`,
-    why: "PHP's json_encode writes every slash so; who compares raw text overlooks the prefix",
+    why: "PHP's json_encode escapes every slash; a gateway that compares raw text misses the prefix",
     asked: [`{"model":"openrouter\\/openai\\/x","messages":`, `,"models":["openrouter\\/a\\/b","c\\/d"]}`],
     forwarded: [`{"model":"openai\\/x","messages":`, `,"models":["a\\/b","c\\/d"]}`],
   },
   {
     name: "escaped-letters",
     title: `"\\u006fpenrouter/openai/x" loses its prefix`,
-    why: "escapes are spelling, not meaning",
+    why: "an escape and the character that it represents are the same text to a JSON parser",
     asked: [`{"messages":`, `,"model":"\\u006fpenrouter\\u002fopenai/x"}`],
     forwarded: [`{"messages":`, `,"model":"openai/x"}`],
   },
   {
     name: "escaped-key",
-    title: `the key "\\u006dodel" is model`,
-    why: "upstream decodes keys: one that is overlooked here is a way around limits by model",
+    title: `the key "\\u006dodel" is read as model`,
+    why: "upstream decodes keys; if the gateway misses an escaped key, a client can evade limits by model",
     asked: [`{ "\\u006dodel" : "openrouter/openai/x" , "messages":`, `}`],
     forwarded: [`{ "\\u006dodel" : "openai/x" , "messages":`, `}`],
   },
@@ -126,7 +127,7 @@ function toUntouchedVector(name: string, where: string, fields: string): Vector 
   return {
     name: `untouched-${name}`,
     title: `nothing in ${where} is changed`,
-    why: "only the top-level model and models name what this request asks for; the rest is the caller's data",
+    why: "only the top-level model and models select the model of the request; all other fields are the client's data",
     asked: whole,
     forwarded: whole,
   };
@@ -161,7 +162,7 @@ function toCheck({ name, title, why, asked, forwarded }: Vector): Check {
     id: `model/${name}`,
     title,
     why,
-    expected: "upstream gets the client's bytes but for the prefix where it has to go",
+    expected: "upstream gets the client's bytes, without the prefix in the ids from which it must be removed",
     run: async (harness) => {
       const call = harness.send({ body: asked.join(harness.messages) });
       const { body } = await harness.waitForUpstream(call);
@@ -170,7 +171,7 @@ function toCheck({ name, title, why, asked, forwarded }: Vector): Check {
   };
 }
 
-/** The rule for the optional prefix of model ids, wherever it holds and wherever it must not. */
+/** Checks that the optional prefix of model ids is removed where it must be, and nowhere else. */
 export const MODEL_CHECKS: readonly Check[] = [
   ...[...STRIPPED, ...KEPT].map(toVector),
   ...LISTS,

@@ -6,14 +6,14 @@ interface Vector {
   readonly name: string;
   readonly title: string;
   readonly why: string;
-  /** The body, made of the JSON text of a list of messages that has to be in it. */
+  /** Builds the body. Its argument is the JSON text of the list of messages that the body must contain. */
   readonly body: (messages: string) => string;
   readonly deadlineMs?: number;
 }
 
-const WRITERS = "What is parsed and written again is spelled as the writer likes";
+const WRITERS = "A gateway that parses JSON and serialises it again changes its spelling";
 
-/** A body of the usual two fields and these, as JSON text. */
+/** Builds a body of `model`, `messages` and the given fields, as JSON text. */
 function addFields(fields: string): Vector["body"] {
   return (messages) => `{"model":"openai/gpt-4o-mini","messages":${messages},${fields}}`;
 }
@@ -27,7 +27,7 @@ const NUMBERS: readonly Vector[] = [
   {
     name: "big-integers",
     title: "integers beyond 2^53 keep every digit",
-    why: "openai-python sends big seeds digit for digit; a gateway that reads them as doubles sends other seeds, and no response can be reproduced",
+    why: "openai-python sends every digit of a big seed; a gateway that reads it as a double sends another seed, and no response can be reproduced",
     body: addFields(`"seed":9223372036854775807,"x_ids":[9007199254740993,-9223372036854775808]`),
   },
   {
@@ -39,7 +39,7 @@ const NUMBERS: readonly Vector[] = [
   {
     name: "huge-exponents",
     title: "1e400 does not become null or infinity",
-    why: "JSON has no limit for numbers, doubles have: 1e400 is written again as null",
+    why: "JSON does not limit numbers, but a double cannot represent 1e400, and JavaScript serialises it as null",
     body: addToolSchema(`{"type":"number","maximum":1e400,"minimum":-1e400}`),
   },
 ];
@@ -48,32 +48,32 @@ const STRUCTURE: readonly Vector[] = [
   {
     name: "whitespace",
     title: "white space between and after the fields stays",
-    why: "caches of prompts and answers go by the bytes: other white space is another prompt",
+    why: "prompt and response caches compare bytes, so a request with other white space misses them",
     body: (messages) =>
       `\n{ "model" :\t"openai/gpt-4o-mini",\r\n\t"messages" : ${messages} ,\n  "stop" : [ "a" , "b" ] } \n\n`,
   },
   {
     name: "key-order",
     title: "fields keep their order, also those named like numbers",
-    why: "OpenRouter's cache and the providers' depend on the order of keys; objects of JavaScript put 1 before b and a",
+    why: "OpenRouter's cache and the providers' depend on the order of keys; JavaScript objects put 2 and 10 before b and a",
     body: addToolSchema(`{"properties":{"b":{},"10":{},"a":{},"2":{}},"type":"object"}`),
   },
   {
     name: "unknown-fields",
-    title: "fields that nobody knows pass at every depth",
-    why: "OpenRouter gets new fields without notice; what a gateway drops cannot be used before its next release",
+    title: "unknown fields pass at every depth",
+    why: "OpenRouter adds fields without notice; clients cannot use a field that the gateway drops until its next release",
     body: (messages) =>
       `{"model":"openai/gpt-4o-mini","messages":[{"role":"user","x_part":{"deep":[{"er":true}]},"content":[{"type":"x_new","x_new":{"a":1},"cache_control":{"type":"ephemeral"}}]},${messages.slice(1)},"x_new_field":{"a":[{"b":"c"}]},"provider":{"order":["openai"],"x_new":true},"reasoning":{"effort":"low","x_new":1},"plugins":[{"id":"web","x_new":[]}]}`,
   },
   {
     name: "null-fields",
-    title: "null stays null, and is not left out",
+    title: "null stays null, and is not removed",
     why: "null and absent differ upstream, for example in a stop that overrides a preset",
     body: addFields(`"stop":null,"temperature":null,"tools":null,"x_new":null,"user":null`),
   },
   {
     name: "empty-values",
-    title: "empty strings, lists and objects are not tidied away",
+    title: "empty strings, lists and objects are not removed",
     why: "an assistant's empty content and an empty list of stops are legal, and mean something",
     body: addFields(`"stop":[],"metadata":{},"user":"","x_new":[{}],"logit_bias":{}`),
   },
@@ -86,13 +86,13 @@ const STRUCTURE: readonly Vector[] = [
   {
     name: "proto-keys",
     title: "a key named __proto__ passes",
-    why: "it is an ordinary name in a tool's schema; careless copies lose it or are poisoned by it",
+    why: "__proto__ is a valid name in a tool's schema; a gateway that copies objects may lose it, or pollute a prototype",
     body: addToolSchema(`{"type":"object","properties":{"__proto__":{"type":"string"}}}`),
   },
   {
     name: "constructor-keys",
     title: "keys named constructor, prototype and toString pass",
-    why: "some filters against poisoned objects refuse the whole request, or drop the key",
+    why: "some filters against prototype pollution reject the whole request, or drop the key",
     body: addToolSchema(
       `{"properties":{"constructor":{"prototype":{"a":1}},"prototype":{},"toString":{},"hasOwnProperty":{}}}`,
     ),
@@ -114,14 +114,14 @@ const STRINGS: readonly Vector[] = [
   },
   {
     name: "lone-surrogates",
-    title: "half a surrogate pair stays",
-    why: "a text that was cut inside an emoji is sent so; who decodes and encodes it makes it U+FFFD, or fails",
+    title: "a lone surrogate stays",
+    why: "a client that truncates text inside an emoji sends one; a gateway that decodes and encodes it writes U+FFFD, or fails",
     body: addFields(`"user":"cut \\ud83d here"`),
   },
   {
     name: "escaped-keys",
-    title: "a key spelled with escapes stays so",
-    why: "the key is known by its meaning and must still be sent in its spelling",
+    title: "a key spelled with escapes keeps its spelling",
+    why: "the gateway must recognise the key and still forward its original spelling",
     body: (messages) =>
       `{"\\u006dodel":"openai/gpt-4o-mini","messages":${messages},"x\\u005fnew":{"\\u0061":1}}`,
   },
@@ -146,7 +146,7 @@ const LARGE: readonly Vector[] = [
   {
     name: "image-20mb",
     title: "an image of 20 MB in a data URL passes",
-    why: "images, files and audio come within the body; frameworks stop at 1 MB unless told otherwise",
+    why: "images, files and audio are part of the body, and many frameworks limit bodies to 1 MB by default",
     deadlineMs: 30_000,
     body: (messages) =>
       `{"model":"openai/gpt-4o-mini","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,${"iVBORw0K".repeat(IMAGE_BYTES / 8)}"}}]},${messages.slice(1)}}`,
@@ -154,7 +154,7 @@ const LARGE: readonly Vector[] = [
   {
     name: "long-conversation",
     title: "a conversation of 2,000 messages passes",
-    why: "agents hold long conversations; limits on the length of lists break them in the middle of their work",
+    why: "agents have long conversations, which a limit on the length of lists would end",
     body: buildLongConversation,
   },
 ];

@@ -9,14 +9,14 @@ export interface ResponseVector {
   readonly why: string;
   /** The body in the parts in which upstream writes it. */
   readonly parts: readonly (string | Buffer)[];
-  /** Between the parts; without it they follow at once, each in a packet of its own. */
+  /** Time between the parts. By default, each part is sent at once in a packet of its own. */
   readonly gapMs?: number;
 }
 
 /**
- * A check that the client gets what upstream sends.
- * @param stream whether a stream is asked for, and sent.
- * @param respond sends the vector's parts; in the usual way if absent.
+ * Creates a check that the client receives the bytes that upstream sends.
+ * @param stream whether the client requests a stream, and upstream sends one.
+ * @param respond sends the vector's parts; by default, as a chunked response with status 200.
  */
 export function createResponseCheck(vector: ResponseVector, stream: boolean, respond?: Responder): Check {
   const { name, title, why, parts, gapMs = 0 } = vector;

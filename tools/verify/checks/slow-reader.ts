@@ -16,7 +16,7 @@ const DEADLINE_MS = 30_000;
 
 class Flood {
   sentBytes = 0;
-  /** No event begins any more; `[DONE]` follows. */
+  /** Ends the stream: no further event starts, and `[DONE]` follows. */
   isEnough = false;
 
   async run(exchange: HttpExchange): Promise<void> {
@@ -29,7 +29,7 @@ class Flood {
     exchange.end(DONE);
   }
 
-  /** Waits until nothing moves any more. @returns the bytes that upstream could write. */
+  /** Waits until upstream is paused. @returns the number of bytes that upstream could write. */
   async waitUntilStill(): Promise<number> {
     for (let before = -1; before !== this.sentBytes && this.sentBytes < FLOOD_BYTES;) {
       before = this.sentBytes;
@@ -71,7 +71,7 @@ async function checkLosesNothing(harness: Harness): Promise<CheckOutcome> {
   flood.isEnough = true;
   call.resume();
   const ending = await call.waitForEnd(DEADLINE_MS);
-  // The text is counted, so that a gateway which rewrites events is not taken for one that loses them.
+  // The text is counted, so that a gateway that rewrites events does not count as one that loses them.
   const sent = (flood.sentBytes / EVENT.length) * TILDES;
   const came = countTildes(call.response.body);
   return toOutcome(
@@ -80,12 +80,12 @@ async function checkLosesNothing(harness: Harness): Promise<CheckOutcome> {
   );
 }
 
-/** A client that reads slowly slows upstream down. */
+/** Checks that a client that reads slowly slows upstream down. */
 export const SLOW_READER_CHECKS: readonly Check[] = [
   {
     id: "slow-reader/stalls-upstream",
     title: "a client that does not read stalls upstream",
-    why: "what is not stalled is held in memory, or on disk: some slow clients fill either",
+    why: "a gateway that does not stall upstream buffers the response, and a few slow clients fill its memory or disk",
     expected: `upstream can write less than ${MOST_HELD_BYTES / MEBIBYTE} MB of ${FLOOD_BYTES / MEBIBYTE} MB`,
     deadlineMs: DEADLINE_MS,
     run: checkStalls,
@@ -93,7 +93,7 @@ export const SLOW_READER_CHECKS: readonly Check[] = [
   {
     id: "slow-reader/loses-nothing",
     title: "a client that reads again gets everything",
-    why: "a gateway that gives up on slow readers breaks those on mobile networks",
+    why: "a gateway that aborts responses to slow readers fails clients on mobile networks",
     expected: "all the text that upstream sent, and a proper end",
     deadlineMs: 2 * DEADLINE_MS,
     run: checkLosesNothing,

@@ -23,8 +23,8 @@ const UNIT_GAP_MS = 100;
 type Sent = { readonly sign: string | number; readonly atMs: number }[];
 
 /**
- * The longest time that any of it took; infinite for what did not come. Texts are looked for by what they say, so that
- * a gateway which rewrites events is not taken for one that holds them back.
+ * Returns the longest delay of any part; infinite if a part did not arrive. Finds texts by their decoded content, so that a
+ * gateway that rewrites events does not count as one that delays them.
  */
 function findLatestMs(sent: Sent, call: ClientCall): number {
   const { body, arrivals } = call.response;
@@ -67,7 +67,7 @@ async function checkNotHeldBack(
   );
 }
 
-/** Sends units one by one with gaps between, each made anew with its sign. */
+/** Sends units one by one with gaps between them, each with a sign of its own. */
 async function sendUnits(
   exchange: HttpExchange,
   sent: Sent,
@@ -99,12 +99,12 @@ function createWhiteSpaceResponder(sent: Sent): Responder {
 
 const EXPECTED = `within ${LATE_MS} ms of being sent`;
 
-/** Bytes that are sent are seen, however long it takes until the next ones. */
+/** Checks that bytes reach the client at once, even if no others follow for a long time. */
 export const TIMING_CHECKS: readonly Check[] = [
   {
     id: "timing/head",
     title: "the head of a stream is not held back until its first event",
-    why: "clients and load balancers time out on a head that does not come",
+    why: "clients and load balancers time out if the head does not arrive",
     expected: `the head ${EXPECTED}`,
     run: async (harness) => {
       let sentAtMs = 0;
@@ -123,7 +123,7 @@ export const TIMING_CHECKS: readonly Check[] = [
   {
     id: "timing/first-event",
     title: "the first event is not held back until the second",
-    why: "the time to the first word is what people wait for",
+    why: "users notice the time to the first word most",
     expected: `the first event ${EXPECTED}, though ${SILENCE_MS} ms of silence follow`,
     run: (harness) =>
       checkNotHeldBack(harness, true, (sent) =>
@@ -133,22 +133,22 @@ export const TIMING_CHECKS: readonly Check[] = [
   {
     id: "timing/first-comment",
     title: "a comment before the first event is not held back",
-    why: "it is sent to keep connections alive, and does so only if it gets through",
+    why: "the comment keeps the connection alive only if it reaches the client",
     expected: `the comment ${EXPECTED}`,
     run: (harness) =>
       checkNotHeldBack(harness, true, (sent) => createSilentResponder(COMMENT, COMMENT.trim(), sent)),
   },
   {
     id: "timing/every-event",
-    title: "every event comes when it was sent",
+    title: "every event arrives when it was sent",
     why: "events in bursts look like a model that stutters",
     expected: `each of ${UNITS} events ${EXPECTED}`,
     run: (harness) => checkNotHeldBack(harness, true, createEventResponder),
   },
   {
     id: "timing/keep-alive",
-    title: "white space on a plain call comes when it was sent",
-    why: "a model that thinks for minutes says nothing else; load balancers cut silent calls after 60 s",
+    title: "white space of a plain response arrives when it was sent",
+    why: "upstream sends nothing else while a model thinks for minutes, and load balancers close silent connections after 60 s",
     expected: `each of ${UNITS} units, ${UNIT_GAP_MS} ms apart, ${EXPECTED}`,
     run: (harness) => checkNotHeldBack(harness, false, createWhiteSpaceResponder),
   },
