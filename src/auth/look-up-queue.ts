@@ -1,8 +1,11 @@
 import { GatewayError } from "../errors.ts";
 
-/** Concurrent look-ups. Most connections of the database pool stay free for readiness checks and the ledger. */
+/** Maximum number of concurrent look-ups. It leaves most connections of the database pool to readiness checks and the ledger. */
 const CONCURRENT_MAX = 4;
-/** Maximum number of queued requests. Those of an address that exceeds its limit leave the queue without a look-up. */
+/**
+ * Maximum number of queued look-ups. A queued look-up does not reach the database if its address exceeds the limit of failed
+ * logins in the meantime.
+ */
 const WAITING_MAX = 4_000;
 
 /** Queues look-ups of keys that are not in memory: a few run at once, the others in order of arrival. */
@@ -36,7 +39,7 @@ export class LookUpQueue {
     await promise;
   }
 
-  /** Starts the next queued look-up in place of the one that has ended, so that no new look-up can overtake the queue. */
+  /** Gives the place of an ended look-up to the oldest queued one, so that no new look-up can overtake the queue. */
   #release(): void {
     const next = this.#waiting.shift();
     if (next) next();

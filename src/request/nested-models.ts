@@ -13,8 +13,8 @@ export interface NestedModel {
 const NONE: readonly NestedModel[] = [];
 const NO_NAMES: readonly string[] = [];
 /**
- * Plugins and tools that call a model of OpenRouter's choice if the request does not set these fields. `name` represents
- * that choice in the model policy. For an advisor, the first model chooses any other.
+ * Plugins and tools that call a model of OpenRouter's choice if the request does not set these fields. The model
+ * policy checks `name` in place of that choice. The model of an advisor is chosen by the model that calls it.
  */
 const UNNAMED: ReadonlyMap<unknown, { readonly fields: readonly string[]; readonly name: string }> = new Map([
   ["fusion", { fields: ["analysis_models", "model"], name: "openrouter/fusion" }],
@@ -27,7 +27,7 @@ const UNNAMED: ReadonlyMap<unknown, { readonly fields: readonly string[]; readon
 /** Path from the request to a plugin or tool, as a linked list. It is formatted only when a model is found. */
 interface Place {
   readonly parent: Place | undefined;
-  /** Name of the array, a field of the parent or of the request. */
+  /** Name of the array that contains the plugin or tool. */
   readonly list: string;
   readonly index: number;
 }

@@ -7,10 +7,10 @@ import { toRowIdPrefix } from "../../src/metering/record.ts";
 const KEYS = 200;
 const MODELS = 30;
 const DAYS = 400;
-/** A report reads hours only for the days that it does not cover whole. */
+/** A report reads hourly rollups only for days that it does not cover completely. */
 const HOURS = 48;
 const AUDIT_ROWS = 20_000;
-/** One row in so many belongs to a rare key, is unknown, or waits for its cost. */
+/** Intervals, in rows, at which a row belongs to a rare key, is unknown, or is pending. */
 const RARE_EVERY = 40_000;
 const UNKNOWN_EVERY = 20_000;
 const PENDING_EVERY = 100_000;

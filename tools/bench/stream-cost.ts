@@ -34,8 +34,8 @@ interface StreamCost {
 }
 
 /**
- * Measures what a ledger adds to streams without sockets: these are the same with a ledger and without, and take so much
- * more that it drowns in their noise. Relay, ledger, journal and SQLite are the gateway's own.
+ * Measures the CPU time that a ledger adds to streams, without sockets: sockets cost the same with and without a ledger, and
+ * their noise would hide the difference. Relay, ledger, journal and SQLite are those of the gateway.
  * @param processes how many do it, one after another. @returns what each of them found.
  */
 export async function measureStreamsApart(processes: number): Promise<StreamCost[]> {

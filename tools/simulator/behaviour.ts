@@ -10,7 +10,7 @@ const COMMON_DEFAULTS = {
   gapMs: 0,
   /** extra content in each content event */
   padBytes: 0,
-  /** write the body in pieces of so many bytes, each its own socket write; 0 does not split */
+  /** write the body in pieces of this many bytes, each in its own socket write; 0 does not split */
   split: 0,
   /** how often the keep-alive unit precedes the JSON of an unstreamed response */
   whitespace: 2,
@@ -26,7 +26,7 @@ const COMMON_DEFAULTS = {
 // counted; `half=1` adds half of the next one. `[DONE]`, or the JSON document, never leaves whole before a fault.
 const OWN_DEFAULTS = {
   ok: {},
-  /** OpenRouter's error of a status; Retry-After in seconds, -1 for none; metadata of about so many bytes */
+  /** OpenRouter's error of a status; Retry-After in seconds, -1 for none; metadata of about `metadataBytes` bytes */
   error: { status: 500, retryAfter: -1, metadataBytes: 0 },
   /** a chunk with `error`, then [DONE]; in a JSON response a 200 with whitespace and only `error`, which costs nothing */
   "error-midstream": { after: 2, status: 502 },
@@ -40,13 +40,13 @@ const OWN_DEFAULTS = {
   stall: { after: 2, half: 0 },
   /** never a head */
   hang: {},
-  /** at least so many bytes, as fast as the reader takes them */
+  /** at least `bytes` bytes, as fast as the client reads them */
   flood: { bytes: 64 * 1024 * 1024 },
   /** a page as Cloudflare sends */
   html: { status: 502 },
-  /** a stream, whatever was asked for */
+  /** a stream, even if the request does not request one */
   "sse-for-json": {},
-  /** JSON, whatever was asked for */
+  /** JSON, even if the request requests a stream */
   "json-for-sse": {},
   /** a stream that ends cleanly without [DONE] */
   "no-done": {},

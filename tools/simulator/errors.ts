@@ -32,7 +32,7 @@ export interface ErrorDetails {
   readonly message?: string;
   /** adds `metadata.file_annotations` of that many bytes, as errors after file parsing have them */
   readonly metadataBytes?: number;
-  /** adds `user_id`, which OpenRouter does once it knows who asks */
+  /** adds `user_id`, as OpenRouter does after it has authenticated the request */
   readonly userId?: string;
 }
 

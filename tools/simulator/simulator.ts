@@ -138,7 +138,7 @@ async function serve(exchange: HttpExchange, settings: Settings, interceptor?: I
       await route(exchange, settings);
     }
   } catch (error) {
-    // A mistake in the simulator itself: said where the one who debugs it looks.
+    // A fault of the simulator itself is reported where a developer looks for it.
     const message = `The simulator failed: ${error instanceof Error ? error.stack : String(error)}`;
     if (exchange.res.headersSent) exchange.res.destroy();
     else exchange.sendError(500, { message });

@@ -3,7 +3,7 @@ import type { Harness } from "./harness.ts";
 /** The result of a check. */
 export interface CheckOutcome {
   readonly pass: boolean;
-  /** Description of the gateway's behaviour for the person who mends it, also when the check passes. */
+  /** The observed behaviour of the gateway, stated whether or not the check passes. */
   readonly got: string;
 }
 
@@ -12,12 +12,12 @@ export interface Check {
   /** `group/name`. It never changes, because scripts refer to it. */
   readonly id: string;
   readonly title: string;
-  /** The fault that users of a failing gateway see. */
+  /** Effect of a failure on users, or the reason for the check. */
   readonly why: string;
   readonly expected: string;
-  /** How long it may take altogether, in ms; {@link USUAL_DEADLINE_MS} if absent. */
+  /** Deadline of the whole check; default {@link USUAL_DEADLINE_MS}. */
   readonly deadlineMs?: number;
-  /** Tries the gateway. What it throws is a failure too, with the message as what was got. */
+  /** Runs the check. An error that it throws is a failure whose message becomes `got`. */
   readonly run: (harness: Harness) => Promise<CheckOutcome>;
 }
 
@@ -36,7 +36,7 @@ export function fail(got: string): CheckOutcome {
   return { pass: false, got };
 }
 
-/** Passes if `isPass`, whatever is said. */
+/** Passes if `isPass`; `got` is reported in both cases. */
 export function toOutcome(isPass: boolean, got: string): CheckOutcome {
   return { pass: isPass, got };
 }

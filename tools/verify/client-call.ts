@@ -2,28 +2,28 @@ import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { ResponseDecoder } from "./response-decoder.ts";
 
-/** The gateway under test, and what every request to it carries. */
+/** The gateway under test, with the key and headers of every request. */
 export interface GatewayTarget {
   /** The base URL that an SDK would get, without a trailing slash. */
   readonly url: string;
   readonly key: string;
-  /** Added to every request; they replace those of the same name. */
+  /** Headers of every request. They replace default headers with the same name. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** A request as it differs from a chat completion with the usual headers. */
+/** The differences of a request from a chat completion with default headers. */
 export interface Outgoing {
-  /** Below the base URL; default `/chat/completions`. */
+  /** Path relative to the base URL; default `/chat/completions`. */
   readonly path?: string;
   readonly method?: string;
-  /** Lower-case names; undefined leaves a header out. */
+  /** Headers with lower-case names; undefined omits a header. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly body: string | Uint8Array;
-  /** Take nothing of the response until `resume()`. */
+  /** Whether to read nothing of the response until `resume()`. */
   readonly paused?: boolean;
 }
 
-/** How a response stands: `whole` by its own framing; `cut` by a FIN or `reset` by an error before it was whole. */
+/** State of a response: `whole` if complete by its framing; `cut` or `reset` if a FIN or an error ended it before that. */
 type Ending = "open" | "whole" | "cut" | "reset";
 
 // The headers of openai-node, because some gateways depend on them.
@@ -55,7 +55,7 @@ function open(url: URL): Socket {
     : connectPlain({ host, port });
 }
 
-/** One request over a connection of its own, with nothing between the check and the wire. */
+/** One request over its own connection, written to a socket without an HTTP client. */
 export class ClientCall {
   readonly response = new ResponseDecoder();
   /** Code of the error that the connection ended with. */
@@ -84,13 +84,13 @@ export class ClientCall {
     return this.error === undefined ? "cut" : "reset";
   }
 
-  /** Begins to read a response that was asked for with `paused`. */
+  /** Starts to read the response of a request that was sent with `paused`. */
   resume(): void {
     this.#listen();
     this.#socket.resume();
   }
 
-  /** Goes away as a client does that is stopped: without a word. */
+  /** Disconnects as a client does whose process is stopped, in the middle of the response. */
   disconnect(): void {
     this.#socket.destroy();
   }

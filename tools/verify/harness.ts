@@ -10,7 +10,7 @@ interface ArrivedRequest {
   readonly body: Buffer;
 }
 
-/** How long the gateway may take to pass a request on, and to pass a response back. */
+/** Maximum time for the gateway to forward a request, and to relay a response. */
 export const PASSING_MS = 5_000;
 
 const POLL_MS = 2;
@@ -18,7 +18,7 @@ const POLL_MS = 2;
 /** The two ends that a check controls: a client of the gateway and its upstream. */
 export class Harness {
   readonly target: GatewayTarget;
-  /** The JSON text of a list with one message. It names this check, which tells it from late requests of other checks. */
+  /** JSON text of a list with one message, which identifies this check: late requests of other checks do not contain it. */
   readonly messages: string;
   readonly upstreamRequests: ArrivedRequest[] = [];
   readonly #marker: string;
@@ -29,13 +29,13 @@ export class Harness {
   constructor(simulator: Simulator, target: GatewayTarget) {
     this.#simulator = simulator;
     this.target = target;
-    // Random too: a gateway with a cache must not answer from it.
+    // Random, so that a gateway with a cache cannot respond from it.
     this.#marker = `verify-${randomUUID()}`;
     this.messages = `[{"role":"user","content":"${this.#marker}"}]`;
     this.respondWith(respondJson([PLAIN_RESPONSE]));
   }
 
-  /** Says how upstream answers this check's requests from now on; without it, with {@link PLAIN_RESPONSE}. */
+  /** Sets upstream's response to the requests of this check. Default: {@link PLAIN_RESPONSE}. */
   respondWith(respond: Responder): void {
     this.#simulator.intercept(async (exchange, body) => {
       if (this.#closed || !body.includes(this.#marker)) {
@@ -64,7 +64,7 @@ export class Harness {
     });
   }
 
-  /** Waits for a request to arrive upstream whole. @throws when it does not; the message says what the gateway said. */
+  /** Waits until upstream has received the whole request. @throws if it does not; the message contains the gateway's response. */
   async waitForUpstream(call: ClientCall, deadlineMs = PASSING_MS): Promise<ArrivedRequest> {
     const endMs = performance.now() + deadlineMs;
     for (;;) {
@@ -78,7 +78,7 @@ export class Harness {
     }
   }
 
-  /** Waits for the whole response. @throws when it is not whole in time. */
+  /** Waits for the whole response. @throws if it is not complete before the deadline. */
   async waitForResponse(call: ClientCall, deadlineMs = PASSING_MS): Promise<ClientCall> {
     const ending = await call.waitForEnd(deadlineMs);
     if (ending !== "whole") throw new Error(`no whole response within ${deadlineMs} ms: ${call.summarize()}`);

@@ -10,11 +10,11 @@ export interface VerifyOptions {
   readonly upstreamPort: number;
   readonly only: readonly string[] | undefined;
   readonly skip: readonly string[];
-  /** Say which checks there are, and try nothing. */
+  /** Whether to list the checks and run none. */
   readonly list: boolean;
 }
 
-/** A command line that asks for nothing that can be done; the message says what is wrong with it. */
+/** An invalid command line; the message describes the mistake. */
 export class UsageError extends Error {}
 
 export const USAGE = `Usage: npm run verify -- --gateway URL --key KEY [options]

@@ -29,7 +29,7 @@ function formatGroup(group: string, { results, skipped }: Report): string {
   return `  ${group.padEnd(14)}${score}`;
 }
 
-/** The report as text: every check, what is wrong with those that failed, and the score. */
+/** Formats the report as text: every check, details of failed checks, and the score. */
 export function formatReport(report: Report): string {
   const { results, passed, total, ms, gateway, skipped } = report;
   const idWidth = Math.max(0, ...results.map(({ id }) => id.length));

@@ -1,5 +1,5 @@
-// HTTP/1.1 responses as they come off the wire (RFC 9112). Own code because an HTTP library would hide what is looked for
-// here: whether a response ended whole, which bytes came when, and headers that came twice.
+// Decodes HTTP/1.1 responses (RFC 9112). An HTTP library would hide what the checks need: whether a response is complete,
+// when each byte arrived, and duplicate headers.
 
 /** Body bytes that have arrived, counted from the beginning, and when (`performance.now()`). */
 interface BodyArrival {
@@ -13,9 +13,9 @@ const CRLF = Buffer.from("\r\n");
 const HEAD_END = Buffer.from("\r\n\r\n");
 const EMPTY = Buffer.alloc(0);
 
-/** Decodes one response; feed it with what a socket gives. */
+/** Decodes one response from the data of a socket. */
 export class ResponseDecoder {
-  /** 0 until the head has come. */
+  /** 0 until the head has arrived. */
   status = 0;
   headAtMs = 0;
   /** Names in lower case, in the order of the wire. */
@@ -23,12 +23,12 @@ export class ResponseDecoder {
   readonly arrivals: BodyArrival[] = [];
   #state: State = "head";
   #pending: Buffer = EMPTY;
-  /** Bytes still to come of the chunk or of the whole body. */
+  /** Bytes of the chunk, or of the whole body, that have not arrived yet. */
   #left = 0;
   #parts: Buffer[] = [];
   #bodyBytes = 0;
 
-  /** The body's own framing says that it is whole. */
+  /** Whether the body is complete by its own framing. */
   get complete(): boolean {
     return this.#state === "done";
   }
@@ -37,7 +37,7 @@ export class ResponseDecoder {
     return this.#bodyBytes;
   }
 
-  /** The body so far, chunk framing taken off. */
+  /** The received part of the body, without chunk framing. */
   get body(): Buffer {
     if (this.#parts.length > 1) this.#parts = [Buffer.concat(this.#parts)];
     return this.#parts[0] ?? EMPTY;
@@ -57,12 +57,12 @@ export class ResponseDecoder {
     if (this.#bodyBytes > before) this.arrivals.push({ bodyBytes: this.#bodyBytes, atMs });
   }
 
-  /** The connection has ended with a FIN: a response that has neither chunks nor a length is whole now. */
+  /** Handles a FIN, which completes a response that has neither chunks nor a length. */
   end(): void {
     if (this.#state === "close") this.#state = "done";
   }
 
-  /** Takes one step through the pending bytes; false when more are needed. */
+  /** Decodes the next element of the pending bytes. @returns false if more bytes are needed. */
   #step(atMs: number): boolean {
     switch (this.#state) {
       case "head":
@@ -119,7 +119,7 @@ export class ResponseDecoder {
     this.#pending = this.#pending.subarray(end + HEAD_END.length);
     const status = Number(/^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(first)?.[1]);
     if (Number.isNaN(status)) throw new Error(`the response begins with "${first.slice(0, 40)}"`);
-    // 1xx are announcements; the response follows.
+    // Interim responses (1xx) precede the final response.
     if (status < 200) return true;
     this.status = status;
     this.headAtMs = atMs;

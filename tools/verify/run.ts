@@ -18,13 +18,13 @@ export interface RunOptions {
   readonly only?: readonly string[];
   /** Groups that do not apply to this gateway. */
   readonly skip?: readonly string[];
-  /** For the whole run; what has not begun by then fails. Default 300,000. */
+  /** Deadline of the whole run. Checks that have not started by then fail. Default 300,000. */
   readonly deadlineMs?: number;
   /** Called after each check. */
   readonly onResult?: (result: Result) => void;
 }
 
-/** One check's verdict, in words that need no knowledge of this suite. */
+/** The result of one check, in terms that need no knowledge of this suite. */
 export interface Result extends CheckOutcome {
   readonly id: string;
   readonly group: string;
@@ -34,7 +34,7 @@ export interface Result extends CheckOutcome {
   readonly ms: number;
 }
 
-/** All verdicts; the score is `passed` of `total`. */
+/** All results; the score is `passed` of `total`. */
 export interface Report {
   readonly gateway: string;
   readonly passed: number;
@@ -44,17 +44,17 @@ export interface Report {
   readonly results: readonly Result[];
 }
 
-/** The gateway, or the simulator behind it, could not be reached; the message says what came instead. */
+/** The gateway, or the simulator behind it, is unreachable; the message contains the response or the error. */
 export class GatewayUnreachable extends Error {}
 
 const RUN_DEADLINE_MS = 300_000;
-/** With less time than this left no check is begun. */
+/** No check starts if less time than this is left for the run. */
 const LEAST_MS = 100;
 
 /**
  * Runs the checks one after another.
- * @returns every verdict; a gateway that hangs costs each check its deadline and the run at most `deadlineMs`.
- * @throws GatewayUnreachable when a plain request does not get through to the simulator.
+ * @returns all results. If the gateway hangs, each check takes until its deadline, and the run at most `deadlineMs`.
+ * @throws GatewayUnreachable if a plain request does not reach the simulator.
  */
 export async function runChecks(options: RunOptions): Promise<Report> {
   const { gateway, key, headers = {}, simulator, only, skip = [], deadlineMs = RUN_DEADLINE_MS } = options;

@@ -10,7 +10,7 @@ import {
   type Responder,
 } from "../upstream-responses.ts";
 
-/** How long upstream may be kept at work for a client that has left. */
+/** Maximum time from the client's disconnect to the abort of the upstream request. */
 const ABORT_MS = 1_000;
 const BEGIN_MS = 1_000;
 
@@ -18,7 +18,7 @@ interface Leaving {
   readonly stream: boolean;
   /** How far upstream's response is when the client disconnects. */
   readonly upstream: Responder;
-  /** The client leaves when it has so many bytes of the body. */
+  /** The client disconnects when it has received at least this many bytes of the body. */
   readonly afterBytes: number;
 }
 
@@ -43,21 +43,21 @@ async function checkAborted(
 const silent: Responder = () => undefined;
 
 const WHY_SILENT =
-  "models think for minutes before the first byte; a client that gives up and tries again pays for all of them";
+  "a model may think for minutes before the first byte; a client that times out and retries pays for every attempt";
 
-/** A client that leaves takes its request along. */
+/** When a client disconnects, the gateway aborts the upstream request. */
 export const CANCEL_CHECKS: readonly Check[] = (
   [
     {
       name: "before-first-byte",
-      title: "a stream that is left before its first byte",
+      title: "a stream whose client disconnects before the first byte",
       why: WHY_SILENT,
       leaving: { stream: true, upstream: silent, afterBytes: 0 },
     },
     {
       name: "in-silence",
-      title: "a stream that is left while it is silent",
-      why: "who notices only when writing fails pays until the model has thought to its end",
+      title: "a stream whose client disconnects while upstream sends nothing",
+      why: "a gateway that notices the disconnect only when a write fails pays for all reasoning until then",
       leaving: {
         stream: true,
         upstream: (exchange) => {
@@ -69,8 +69,8 @@ export const CANCEL_CHECKS: readonly Check[] = (
     },
     {
       name: "mid-stream",
-      title: "a stream that is left in the middle",
-      why: "OpenRouter stops generating, and billing, when the connection is closed",
+      title: "a stream whose client disconnects between events",
+      why: "OpenRouter stops generation and billing when the connection closes",
       leaving: {
         stream: true,
         upstream: async (exchange) => {
@@ -85,14 +85,14 @@ export const CANCEL_CHECKS: readonly Check[] = (
     },
     {
       name: "plain",
-      title: "a plain call that is left before its first byte",
+      title: "a plain request whose client disconnects before the first byte",
       why: WHY_SILENT,
       leaving: { stream: false, upstream: silent, afterBytes: 0 },
     },
     {
       name: "plain-waiting",
-      title: "a plain call that is left during its white space",
-      why: "the head has long been sent when a client loses patience",
+      title: "a plain request whose client disconnects during keep-alive white space",
+      why: "clients often time out after the head of the response has been sent",
       leaving: {
         stream: false,
         upstream: (exchange) => {

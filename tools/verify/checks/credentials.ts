@@ -19,7 +19,7 @@ async function findKey(
   return body.includes(key) ? "the body" : undefined;
 }
 
-/** Whether a request with these credentials is answered without asking upstream. */
+/** Checks that the gateway rejects a request with these credentials and sends nothing upstream. */
 async function checkRefused(harness: Harness, authorization: string | undefined): Promise<CheckOutcome> {
   const call = harness.sendChat({ stream: false, headers: { authorization } });
   await call.waitForEnd(PASSING_MS);
@@ -32,7 +32,7 @@ const ERRORS: readonly ErrorCase[] = [
   {
     id: "credentials/wrong-key-is-401",
     title: "a wrong key is a 401",
-    why: "SDKs raise AuthenticationError for it, and do not try again",
+    why: "SDKs raise AuthenticationError for a 401 and do not retry",
     status: 401,
     buildRequest: (messages) => ({
       body: buildChatBody(messages),
@@ -42,26 +42,26 @@ const ERRORS: readonly ErrorCase[] = [
   {
     id: "credentials/no-key-is-401",
     title: "no key is a 401",
-    why: "SDKs raise AuthenticationError for it, and do not try again",
+    why: "SDKs raise AuthenticationError for a 401 and do not retry",
     status: 401,
     buildRequest: (messages) => ({ body: buildChatBody(messages), headers: { authorization: undefined } }),
   },
   {
     id: "credentials/account-refused",
     title: "upstream's 401 for the account's key is not the client's 401",
-    why: "it tells clients that their key is wrong, when it is the operator's",
+    why: "a 401 would tell clients that their own key is wrong, although the operator's key is",
     status: 502,
     buildRequest: (messages) => ({ body: buildChatBody(messages) }),
     upstream: respondError(401, `{"error":{"message":"User not found.","code":401}}`),
   },
 ];
 
-/** For gateways that own the account: what clients present is the gateway's own key, and worth nothing upstream. */
+/** For gateways that own the OpenRouter account: clients send a key of the gateway, which is not valid upstream. */
 export const CREDENTIAL_CHECKS: readonly Check[] = [
   {
     id: "credentials/replaced",
     title: "upstream gets the account's key instead of the client's",
-    why: "keys of this gateway must not lie in another company's logs",
+    why: "keys of this gateway must not be stored in another company's logs",
     expected:
       "an Authorization without the client's key, and no other part of the request that contains the key",
     run: async (harness) => {
@@ -76,9 +76,9 @@ export const CREDENTIAL_CHECKS: readonly Check[] = [
   },
   {
     id: "credentials/other-headers",
-    title: "the client's key does not leave in other headers",
-    why: "tools send the key as x-api-key or api-key as well",
-    expected: "the client's key nowhere",
+    title: "the client's key is not forwarded in other headers",
+    why: "some tools also send the key as x-api-key or api-key",
+    expected: "no part of the request contains the client's key",
     run: async (harness) => {
       const { key } = harness.target;
       const seen = await findKey(harness, { "x-api-key": key, "api-key": key, "x-goog-api-key": key });
@@ -88,21 +88,21 @@ export const CREDENTIAL_CHECKS: readonly Check[] = [
   {
     id: "credentials/wrong-key",
     title: "a request with a wrong key does not reach upstream",
-    why: "it would be paid for",
-    expected: "refused before upstream is asked",
+    why: "the account would pay for the request",
+    expected: "an error, and no request upstream",
     run: (harness) => checkRefused(harness, `Bearer ${WRONG_KEY}`),
   },
   {
     id: "credentials/no-key",
     title: "a request without a key does not reach upstream",
-    why: "it would be paid for",
-    expected: "refused before upstream is asked",
+    why: "the account would pay for the request",
+    expected: "an error, and no request upstream",
     run: (harness) => checkRefused(harness, undefined),
   },
   {
     id: "credentials/not-echoed",
     title: "a wrong key is not repeated in the error",
-    why: "errors are logged and shown; a key with one wrong letter is nearly the right one",
+    why: "errors are logged and displayed; a mistyped key differs from the valid key in one character only",
     expected: "a response without the key",
     run: async (harness) => {
       const call = harness.sendChat({ stream: false, headers: { authorization: `Bearer ${WRONG_KEY}` } });

@@ -12,9 +12,9 @@ import {
   type Responder,
 } from "../upstream-responses.ts";
 
-/** How long the gateway may keep a client waiting on a connection whose upstream is gone. */
+/** Maximum time from the end of upstream's connection to the end of the client's connection. */
 const NOTICE_MS = 3_000;
-/** Between the last byte and the break, so that the byte is not lost in it. */
+/** Delay between the last byte and the end of the connection, so that a reset does not discard the byte. */
 const SETTLE_MS = 50;
 const RESEND_MS = 1_000;
 
@@ -26,7 +26,7 @@ const EVENTS = WORDS.map(formatContentChunk).join("");
 const HALF_EVENT = formatContentChunk("third-word").slice(0, 60);
 const HALF_JSON = KEEP_ALIVE + PLAIN_RESPONSE.slice(0, 200);
 
-/** Begins a response, writes this much of it, and breaks the connection. */
+/** Creates a responder that starts a response, writes `bytes` and ends the connection. */
 function createBreakingResponder(begin: Responder, bytes: string, how: (socket: Socket) => void): Responder {
   return async (exchange) => {
     await begin(exchange);
@@ -50,15 +50,15 @@ async function checkEndsBroken(
 ): Promise<CheckOutcome> {
   const call = await sendBrokenCall(harness, stream, upstream);
   const { status } = call.response;
-  // An error instead of a response is no success either: a gateway may have waited with the head.
+  // A gateway that has not sent the head yet may also respond with an error.
   if (call.ending === "whole" && status >= 500) return pass(`status ${status} instead of the response`);
   return toOutcome(call.ending === "cut" || call.ending === "reset", call.summarize());
 }
 
-const WHY = "a clean end is what every SDK takes for success: half a response is stored, shown, and paid for";
-const EXPECTED = `the client's connection ends within ${NOTICE_MS} ms, without the end that the framing promises`;
+const WHY = "SDKs treat a clean end as success, so that half a response is stored, displayed and paid for";
+const EXPECTED = `the client's connection ends within ${NOTICE_MS} ms, and the response is incomplete by its own framing`;
 
-/** A short response whose Content-Length promises more. */
+/** A response that is shorter than its Content-Length. */
 const tooShort: Responder = (exchange) =>
   beginJson(exchange, ["Content-Length", String(Buffer.byteLength(KEEP_ALIVE + PLAIN_RESPONSE))]);
 
@@ -116,8 +116,8 @@ function isData(text: string): boolean {
 const CONTENT: readonly Check[] = [
   {
     id: "cut/no-done",
-    title: "no [DONE] is invented for a stream that was cut off",
-    why: "[DONE] says that the response is complete",
+    title: "the gateway adds no [DONE] to a stream that upstream aborted",
+    why: "[DONE] means that the response is complete",
     expected: "no [DONE]",
     run: async (harness) => {
       const call = await sendBrokenCall(harness, true, createBreakingResponder(beginStream, EVENTS, fin));
@@ -126,8 +126,8 @@ const CONTENT: readonly Check[] = [
   },
   {
     id: "cut/bytes-before",
-    title: "what came before the cut is delivered",
-    why: "it has been generated, is paid for, and may be worth keeping",
+    title: "events that upstream sent before the abort reach the client",
+    why: "the account has paid for this text, and the client may be able to use it",
     expected: "the client has the text of both events that upstream sent",
     run: async (harness) => {
       const call = await sendBrokenCall(harness, true, createBreakingResponder(beginStream, EVENTS, fin));
@@ -139,8 +139,8 @@ const CONTENT: readonly Check[] = [
   },
   {
     id: "cut/half-event",
-    title: "half an event is not made to look whole",
-    why: "what is written behind a half event becomes part of it: valid events of nonsense, or parser errors",
+    title: "an incomplete event is not completed",
+    why: "any bytes after an incomplete event become part of it: clients get parser errors or wrong content",
     expected: "every event that ends with an empty line is JSON",
     run: async (harness) => {
       const call = await sendBrokenCall(
@@ -157,8 +157,8 @@ const CONTENT: readonly Check[] = [
   },
   {
     id: "cut/sent-once",
-    title: "a request that was sent is not sent again by itself",
-    why: "upstream has no idempotency keys: the first try may be billed, and the second is too",
+    title: "the gateway does not retry a request that upstream has received",
+    why: "OpenRouter has no idempotency keys, so it may bill both attempts",
     expected: "one request upstream after a connection that closed before any response",
     run: async (harness) => {
       const call = await sendBrokenCall(harness, false, (exchange) => exchange.breakConnection(fin));

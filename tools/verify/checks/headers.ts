@@ -14,8 +14,8 @@ interface Forwarded {
 const FORWARDED: readonly Forwarded[] = [
   {
     name: "attribution",
-    title: "headers that name the application pass",
-    why: "OpenRouter's rankings and the account's own statistics by application depend on them",
+    title: "headers that identify the application are forwarded",
+    why: "OpenRouter uses them for its rankings and for the account's statistics by application",
     sent: {
       "http-referer": "https://app.example.com/",
       "x-title": "Example",
@@ -25,8 +25,8 @@ const FORWARDED: readonly Forwarded[] = [
   },
   {
     name: "session",
-    title: "headers that group requests and ask for metadata pass",
-    why: "sessions keep a conversation with one provider, whose prompt cache is warm",
+    title: "headers that group requests and request metadata are forwarded",
+    why: "a session keeps a conversation at the provider that has it in its prompt cache",
     sent: {
       "x-session-id": "session-1",
       "x-openrouter-metadata": "enabled",
@@ -35,8 +35,8 @@ const FORWARDED: readonly Forwarded[] = [
   },
   {
     name: "cache",
-    title: "headers that control OpenRouter's cache pass",
-    why: "without them a request that asked for a fresh answer gets an old one, or pays for one that it had",
+    title: "headers that control OpenRouter's cache are forwarded",
+    why: "without them, a client may get a cached response although it requested a new one, or pay again for a cached one",
     sent: {
       "x-openrouter-cache": "true",
       "x-openrouter-cache-ttl": "600",
@@ -46,7 +46,7 @@ const FORWARDED: readonly Forwarded[] = [
   {
     name: "body-type",
     title: "Content-Type: application/json reaches upstream",
-    why: "a body of another type is refused, or not read",
+    why: "upstream rejects or ignores a body of another type",
     sent: { "content-type": "application/json" },
   },
 ];
@@ -82,40 +82,40 @@ async function checkHeader(
 const RETURNED: readonly Check[] = [
   {
     id: "headers/json-type",
-    title: "Content-Type of a plain response comes back",
-    why: "openai-node hands a body of another type back as a string",
+    title: "Content-Type of a plain response reaches the client",
+    why: "openai-node returns a body of another type as a string",
     expected: "content-type: application/json",
     run: (harness) => checkHeader(harness, "content-type", "application/json"),
   },
   {
     id: "headers/stream-type",
-    title: "Content-Type of a stream comes back",
+    title: "Content-Type of a stream reaches the client",
     why: "clients and browsers read events only from text/event-stream",
     expected: "content-type: text/event-stream",
     run: (harness) => checkHeader(harness, "content-type", "text/event-stream", true),
   },
   {
     id: "headers/generation-id",
-    title: "X-Generation-Id comes back",
-    why: "with it the cost of a request can be asked for, also of one that was cut off",
+    title: "X-Generation-Id reaches the client",
+    why: "clients need it to look up the cost of a request, for example of an aborted one",
     expected: `x-generation-id: ${GENERATION_ID}`,
     run: (harness) => checkHeader(harness, "x-generation-id", GENERATION_ID),
   },
   {
     id: "headers/stream-generation-id",
-    title: "X-Generation-Id of a stream comes back",
-    why: "with it the cost of a request can be asked for, also of one that was cut off",
+    title: "X-Generation-Id of a stream reaches the client",
+    why: "clients need it to look up the cost of a request, for example of an aborted one",
     expected: `x-generation-id: ${GENERATION_ID}`,
     run: (harness) => checkHeader(harness, "x-generation-id", GENERATION_ID, true),
   },
   {
     id: "headers/provider-name",
-    title: "X-Provider-Name comes back",
+    title: "X-Provider-Name reaches the client",
     why: "headers that upstream adds are part of its response",
     expected: "x-provider-name: OpenAI",
     run: (harness) => checkHeader(harness, "x-provider-name", "OpenAI"),
   },
 ];
 
-/** Headers that have to cross the gateway, there and back. */
+/** Headers of the request and of the response that the gateway must forward. */
 export const HEADER_CHECKS: readonly Check[] = [...FORWARDED.map(createForwardCheck), ...RETURNED];

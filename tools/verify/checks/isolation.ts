@@ -20,7 +20,7 @@ const STOPPED: readonly Stopped[] = [
   {
     name: "forwarded",
     title: "addresses of clients and of the network do not reach upstream",
-    why: "they tell a third party who asks, and how the network is built",
+    why: "they reveal the clients and the structure of the network to a third party",
     sent: {
       "x-forwarded-for": "203.0.113.7",
       "x-forwarded-host": "internal.example.com",
@@ -32,7 +32,7 @@ const STOPPED: readonly Stopped[] = [
   {
     name: "depth",
     title: "OpenRouter's internal depth headers do not reach upstream",
-    why: "they are OpenRouter's own count of nested calls: a client could turn off its guard against loops",
+    why: "OpenRouter counts nested calls in them, so a client could disable its protection against loops",
     sent: {
       "x-openrouter-fusion-depth": "1",
       "x-openrouter-advisor-depth": "1",
@@ -41,8 +41,8 @@ const STOPPED: readonly Stopped[] = [
   },
   {
     name: "hop-by-hop",
-    title: "headers for this connection alone do not reach upstream",
-    why: "RFC 9110, section 7.6.1: they, and what Connection names, are meant for the next hop only",
+    title: "hop-by-hop headers do not reach upstream",
+    why: "RFC 9110, section 7.6.1: these headers, and those that Connection lists, are for the next hop only",
     sent: {
       connection: "keep-alive, x-only-here",
       "x-only-here": "1",
@@ -53,7 +53,7 @@ const STOPPED: readonly Stopped[] = [
 ];
 
 function createStopCheck({ name, title, why, sent }: Stopped): Check {
-  // Connection itself is allowed: the gateway has one of its own.
+  // Connection itself is allowed, because the gateway sends its own.
   const names = Object.keys(sent).filter((header) => header !== "connection");
   return {
     id: `isolation/${name}`,
@@ -88,28 +88,28 @@ const KEPT_FROM_CLIENTS: readonly Check[] = [
   {
     id: "isolation/set-cookie",
     title: "upstream's Set-Cookie does not reach the client",
-    why: "it would set a cookie of OpenRouter's edge for this site, the same one for many users",
+    why: "browsers would store a cookie of OpenRouter's edge for this site, and many users would share it",
     expected: "no Set-Cookie",
     run: (harness) => checkKept(harness, (name) => name === "set-cookie"),
   },
   {
     id: "isolation/cors",
     title: "upstream's Access-Control headers do not reach the client",
-    why: "`*` would open this gateway to every web page, whatever its own configuration says",
+    why: "`*` would allow every web page to use this gateway, against its own configuration",
     expected: "no Access-Control headers",
     run: (harness) => checkKept(harness, (name) => name.startsWith("access-control-")),
   },
   {
     id: "isolation/server",
     title: "upstream's Server does not reach the client",
-    why: "it is not the server that answers here",
+    why: "the header describes upstream's server, not this gateway",
     expected: "no Server: cloudflare",
     run: (harness) => checkKept(harness, (name, value) => name === "server" && value === "cloudflare"),
   },
   {
     id: "isolation/edge",
     title: "headers of upstream's edge do not reach the client",
-    why: "CF-Ray is about another site's traffic, and misleads who runs Cloudflare before this one",
+    why: "CF-Ray identifies a request to another site, and misleads operators who run Cloudflare in front of the gateway",
     expected: "no CF-… headers",
     run: (harness) => checkKept(harness, (name) => name.startsWith("cf-")),
   },

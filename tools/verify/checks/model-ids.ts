@@ -1,7 +1,7 @@
 import { compareBytes } from "../byte-difference.ts";
 import type { Check } from "../check.ts";
 
-// The vectors are literals: a computed rule could be wrong in the same way as the gateway's.
+// The vectors are literals, because a computed rule could have the same fault as the gateway.
 type IdVector = readonly [name: string, asked: string, forwarded: string];
 
 const STRIPPED: readonly IdVector[] = [
@@ -32,14 +32,14 @@ const KEPT: readonly IdVector[] = (
 ).map(([name, id]) => [name, id, id]);
 
 const WHY_STRIPPED =
-  "`openrouter/` before a whole id is how other tools name OpenRouter's models; upstream does not know the id with it";
-const WHY_KEPT = "`openrouter/` is also an author of its own; without it the id names nothing";
+  "other tools put `openrouter/` in front of OpenRouter's model ids; upstream does not know ids with this prefix";
+const WHY_KEPT = "`openrouter/` is also the author of some models; without it, their ids are invalid";
 
 interface Vector {
   readonly name: string;
   readonly title: string;
   readonly why: string;
-  /** The body up to its messages, and after them. */
+  /** The JSON text before and after the messages. */
   readonly asked: readonly [before: string, after: string];
   readonly forwarded: readonly [before: string, after: string];
 }
@@ -59,7 +59,7 @@ function toListVector(name: string, title: string, vectors: readonly IdVector[])
   return {
     name,
     title,
-    why: "fallback models are named in models[], by the same rule",
+    why: "models[] contains fallback models, whose ids follow the same rule",
     asked: [`{"messages":`, `,"models":[${list(1)}],"model":"openai/gpt-4o"}`],
     forwarded: [`{"messages":`, `,"models":[${list(2)}],"model":"openai/gpt-4o"}`],
   };
@@ -73,8 +73,8 @@ const LISTS: readonly Vector[] = [
 const SPELLINGS: readonly Vector[] = [
   {
     name: "spaced",
-    title: "white space around the ids stays when their prefixes go",
-    why: "ids are to be cut out of the bytes, not to be written anew with all that is around them",
+    title: "removing a prefix keeps the white space around the id",
+    why: "the prefix must be removed from the bytes, without re-serialising the body",
     asked: [
       `{ "model" :\t"openrouter/openai/x" , "models":[ "openrouter/a/b" ,\n"c/d" , "openrouter/e/f" ], "messages":`,
       ` }`,
@@ -84,21 +84,21 @@ const SPELLINGS: readonly Vector[] = [
   {
     name: "escaped-slash",
     title: `"openrouter\\/openai\\/x" loses its prefix and keeps its spelling`,
-    why: "PHP's json_encode writes every slash so; who compares raw text overlooks the prefix",
+    why: "PHP's json_encode escapes every slash; a gateway that compares raw text misses the prefix",
     asked: [`{"model":"openrouter\\/openai\\/x","messages":`, `,"models":["openrouter\\/a\\/b","c\\/d"]}`],
     forwarded: [`{"model":"openai\\/x","messages":`, `,"models":["a\\/b","c\\/d"]}`],
   },
   {
     name: "escaped-letters",
     title: `"\\u006fpenrouter/openai/x" loses its prefix`,
-    why: "escapes are spelling, not meaning",
+    why: "a JSON string has the same value with and without escapes",
     asked: [`{"messages":`, `,"model":"\\u006fpenrouter\\u002fopenai/x"}`],
     forwarded: [`{"messages":`, `,"model":"openai/x"}`],
   },
   {
     name: "escaped-key",
     title: `the key "\\u006dodel" is model`,
-    why: "upstream decodes keys: one that is overlooked here is a way around limits by model",
+    why: "upstream decodes keys, so a key that the gateway misses bypasses its limits by model",
     asked: [`{ "\\u006dodel" : "openrouter/openai/x" , "messages":`, `}`],
     forwarded: [`{ "\\u006dodel" : "openai/x" , "messages":`, `}`],
   },
@@ -126,7 +126,7 @@ function toUntouchedVector(name: string, where: string, fields: string): Vector 
   return {
     name: `untouched-${name}`,
     title: `nothing in ${where} is changed`,
-    why: "only the top-level model and models name what this request asks for; the rest is the caller's data",
+    why: "only the top-level model and models name the model of the request; other fields are data of the caller",
     asked: whole,
     forwarded: whole,
   };
@@ -161,7 +161,7 @@ function toCheck({ name, title, why, asked, forwarded }: Vector): Check {
     id: `model/${name}`,
     title,
     why,
-    expected: "upstream gets the client's bytes but for the prefix where it has to go",
+    expected: "upstream gets the client's bytes, without the prefix where it must be removed",
     run: async (harness) => {
       const call = harness.send({ body: asked.join(harness.messages) });
       const { body } = await harness.waitForUpstream(call);
@@ -170,7 +170,7 @@ function toCheck({ name, title, why, asked, forwarded }: Vector): Check {
   };
 }
 
-/** The rule for the optional prefix of model ids, wherever it holds and wherever it must not. */
+/** The optional prefix of model ids is removed where the rule requires it, and nowhere else. */
 export const MODEL_CHECKS: readonly Check[] = [
   ...[...STRIPPED, ...KEPT].map(toVector),
   ...LISTS,

@@ -8,7 +8,7 @@ const CASES: readonly ErrorCase[] = [
   {
     id: "own-errors/invalid-json",
     title: "a body that is not JSON is a 400",
-    why: "SDKs raise BadRequestError for it; as a 500 it would be sent two more times",
+    why: "SDKs raise BadRequestError for a 400; they would retry a 500 twice",
     status: 400,
     buildRequest: (messages) => ({ body: buildChatBody(messages).slice(0, -1) }),
     upstream: respondError(400, `{"error":{"message":"Invalid JSON body","code":400}}`),
@@ -16,14 +16,14 @@ const CASES: readonly ErrorCase[] = [
   {
     id: "own-errors/unknown-url",
     title: "an unknown URL is a 404",
-    why: "SDKs raise NotFoundError for it; a page of HTML says nothing to a program",
+    why: "SDKs raise NotFoundError for a 404; programs cannot read an HTML page",
     status: 404,
     buildRequest: (messages) => ({ body: buildChatBody(messages), path: "/no-such-path" }),
   },
   {
     id: "own-errors/html-page",
-    title: "an HTML page of upstream's edge becomes an error that can be read, with its status",
-    why: "openai-node hands HTML back as a string: the error has no message, and the log gets a page",
+    title: "an HTML error page from upstream's edge becomes a JSON error with the same status",
+    why: "openai-node returns HTML as a string: the error has no message, and the client's log contains a page",
     status: 502,
     buildRequest: (messages) => ({ body: buildChatBody(messages) }),
     upstream: (exchange) => {
@@ -34,7 +34,7 @@ const CASES: readonly ErrorCase[] = [
   {
     id: "own-errors/upstream-closed",
     title: "an upstream that closes without a response is a 502",
-    why: "a connection that just closes is a network error to SDKs: they try again, and pay again",
+    why: "SDKs treat a closed connection as a network error, so they retry and may pay twice",
     status: 502,
     buildRequest: (messages) => ({ body: buildChatBody(messages) }),
     upstream: (exchange) => exchange.breakConnection((socket) => socket.destroySoon()),
@@ -44,7 +44,7 @@ const CASES: readonly ErrorCase[] = [
 const REQUEST_ID: Check = {
   id: "own-errors/request-id",
   title: "a relayed response has x-request-id too",
-  why: "SDKs show it as request_id; without it a complaint cannot be found in the log",
+  why: "SDKs expose it as request_id; operators need it to find a request in the log",
   expected: "x-request-id",
   run: async (harness) => {
     const { response } = await harness.waitForResponse(harness.sendChat({ stream: false }));
@@ -53,5 +53,5 @@ const REQUEST_ID: Check = {
   },
 };
 
-/** The gateway's own errors: OpenAI's SDKs turn them into the right class. */
+/** The gateway's own errors, which OpenAI's SDKs must map to the right class. */
 export const OWN_ERROR_CHECKS: readonly Check[] = [...CASES.map(createErrorCheck), REQUEST_ID];

@@ -6,26 +6,26 @@ const PLAIN: readonly ResponseVector[] = [
   {
     name: "plain",
     title: "a plain response",
-    why: "what is parsed and written again loses what the writer does not know: cost, provider, native_finish_reason",
+    why: "a gateway that parses and re-serialises responses loses fields that it does not know: cost, provider, native_finish_reason",
     parts: [PLAIN_RESPONSE],
   },
   {
     name: "keep-alive-whitespace",
     title: "white space that upstream sends before the JSON to keep the connection alive",
-    why: "it is what keeps load balancers from cutting a call whose model thinks for minutes",
+    why: "without it, load balancers close the connection of a request whose model thinks for minutes",
     parts: [KEEP_ALIVE, KEEP_ALIVE.repeat(3), PLAIN_RESPONSE],
     gapMs: 5,
   },
   {
     name: "trailing-whitespace",
     title: "white space after the JSON",
-    why: "a response that is trimmed was parsed, or has a length that does not fit",
+    why: "a gateway that trims a response re-serialises it or sends a wrong Content-Length",
     parts: [PLAIN_RESPONSE, "\n \n"],
   },
   {
     name: "number-spellings",
     title: "numbers as upstream spells them",
-    why: "money and ids must not pass through a double: 6e-05 and 9007199254740993 come out as others",
+    why: "a gateway that parses numbers as doubles changes costs and ids, such as 6e-05 and 9007199254740993",
     parts: [
       `{"id":"gen-1","object":"chat.completion","created":1767225600,"x_id":9007199254740993,"choices":[],"usage":{"cost":6e-05,"total_tokens":21.0}}`,
     ],
@@ -33,15 +33,15 @@ const PLAIN: readonly ResponseVector[] = [
   {
     name: "escapes",
     title: "strings as upstream escapes them",
-    why: "half surrogate pairs and escapes change or vanish when strings are decoded and encoded",
+    why: "decoding and re-encoding strings changes or removes escapes and lone surrogates",
     parts: [
       `{"id":"gen-1","object":"chat.completion","created":1767225600,"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"\\u00e9 \\/ \\uD83D cut \\u003c"}}]}`,
     ],
   },
   {
     name: "unknown-fields",
-    title: "fields of a response that nobody knows",
-    why: "reasoning, images and annotations were once unknown fields, and gateways with lists lost them for months",
+    title: "unknown fields of a response",
+    why: "reasoning, images and annotations were unknown fields once; gateways with lists of fields dropped them for months",
     parts: [
       `{"id":"gen-1","x_new":{"a":[1]},"object":"chat.completion","created":1767225600,"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"a","reasoning_details":[{"type":"reasoning.encrypted","data":"e30="}],"images":[{"type":"image_url"}],"annotations":[],"x_new":null}}],"openrouter_metadata":{"x":1}}`,
     ],
@@ -49,14 +49,14 @@ const PLAIN: readonly ResponseVector[] = [
   {
     name: "error-in-200",
     title: "a 200 whose body is only an error",
-    why: "the 200 leaves before the model has finished; a later failure can only be said in the body",
+    why: "upstream sends status 200 before the model has finished, so it can report a later failure only in the body",
     parts: [KEEP_ALIVE, `{"error":{"message":"Provider returned error","code":502,"metadata":{"raw":"x"}}}`],
   },
 ];
 
 const SPACED = `${KEEP_ALIVE}${PLAIN_RESPONSE}\n`;
 
-/** A response with a Content-Length that counts the white space too. */
+/** A response whose Content-Length includes the white space. */
 const withLength: Responder = (exchange) => {
   beginJson(exchange, ["Content-Length", String(Buffer.byteLength(SPACED))]);
   exchange.end(SPACED);
@@ -65,7 +65,7 @@ const withLength: Responder = (exchange) => {
 const LENGTH: ResponseVector = {
   name: "with-length",
   title: "a response with Content-Length and white space around the JSON",
-  why: "a length that is passed on without the bytes that it counts hangs or breaks every client",
+  why: "if the gateway forwards Content-Length but removes white space, clients time out or fail",
   parts: [SPACED],
 };
 

@@ -6,19 +6,19 @@ interface Vector {
   readonly name: string;
   readonly title: string;
   readonly why: string;
-  /** The body, made of the JSON text of a list of messages that has to be in it. */
+  /** Builds the body. @param messages JSON text of the list of messages, which the body must contain. */
   readonly body: (messages: string) => string;
   readonly deadlineMs?: number;
 }
 
-const WRITERS = "What is parsed and written again is spelled as the writer likes";
+const RESERIALISED = "A gateway that parses and re-serialises JSON changes its spelling";
 
-/** A body of the usual two fields and these, as JSON text. */
+/** Builds bodies with `model`, `messages` and additional fields. @param fields JSON text. */
 function addFields(fields: string): Vector["body"] {
   return (messages) => `{"model":"openai/gpt-4o-mini","messages":${messages},${fields}}`;
 }
 
-/** A body with a tool whose `parameters` are this JSON text. */
+/** Builds bodies with one tool. @param schema JSON text of the tool's `parameters`. */
 function addToolSchema(schema: string): Vector["body"] {
   return addFields(`"tools":[{"type":"function","function":{"name":"f","parameters":${schema}}}]`);
 }
@@ -27,19 +27,19 @@ const NUMBERS: readonly Vector[] = [
   {
     name: "big-integers",
     title: "integers beyond 2^53 keep every digit",
-    why: "openai-python sends big seeds digit for digit; a gateway that reads them as doubles sends other seeds, and no response can be reproduced",
+    why: "openai-python sends every digit of a big seed; a gateway that parses it as a double sends another seed, so that responses cannot be reproduced",
     body: addFields(`"seed":9223372036854775807,"x_ids":[9007199254740993,-9223372036854775808]`),
   },
   {
     name: "number-spellings",
-    title: "1.0, -0 and 1E5 stay as they are spelled",
-    why: `${WRITERS}: 1.0 becomes 1, which strict schemas upstream take for an integer, and prompt caches miss`,
+    title: "1.0, -0 and 1E5 keep their spelling",
+    why: `${RESERIALISED}: if 1.0 becomes 1, strict schemas at providers see an integer, and prompt caches miss`,
     body: addFields(`"temperature":1.0,"top_p":1E0,"x_numbers":[-0,1E5,1e+2,0.10,-0.0,1.5e-7]`),
   },
   {
     name: "huge-exponents",
     title: "1e400 does not become null or infinity",
-    why: "JSON has no limit for numbers, doubles have: 1e400 is written again as null",
+    why: "JSON does not limit numbers, but doubles are limited: a gateway that re-serialises 1e400 writes null",
     body: addToolSchema(`{"type":"number","maximum":1e400,"minimum":-1e400}`),
   },
 ];
@@ -47,52 +47,52 @@ const NUMBERS: readonly Vector[] = [
 const STRUCTURE: readonly Vector[] = [
   {
     name: "whitespace",
-    title: "white space between and after the fields stays",
-    why: "caches of prompts and answers go by the bytes: other white space is another prompt",
+    title: "white space between and after fields is unchanged",
+    why: "prompt caches and response caches compare bytes, so different white space is a cache miss",
     body: (messages) =>
       `\n{ "model" :\t"openai/gpt-4o-mini",\r\n\t"messages" : ${messages} ,\n  "stop" : [ "a" , "b" ] } \n\n`,
   },
   {
     name: "key-order",
-    title: "fields keep their order, also those named like numbers",
-    why: "OpenRouter's cache and the providers' depend on the order of keys; objects of JavaScript put 1 before b and a",
+    title: "fields keep their order, even if their names are integers",
+    why: "the caches of OpenRouter and providers depend on key order; JavaScript objects move integer keys to the front",
     body: addToolSchema(`{"properties":{"b":{},"10":{},"a":{},"2":{}},"type":"object"}`),
   },
   {
     name: "unknown-fields",
-    title: "fields that nobody knows pass at every depth",
-    why: "OpenRouter gets new fields without notice; what a gateway drops cannot be used before its next release",
+    title: "unknown fields are forwarded at every depth",
+    why: "OpenRouter adds fields without notice; clients cannot use a field that the gateway drops until its next release",
     body: (messages) =>
       `{"model":"openai/gpt-4o-mini","messages":[{"role":"user","x_part":{"deep":[{"er":true}]},"content":[{"type":"x_new","x_new":{"a":1},"cache_control":{"type":"ephemeral"}}]},${messages.slice(1)},"x_new_field":{"a":[{"b":"c"}]},"provider":{"order":["openai"],"x_new":true},"reasoning":{"effort":"low","x_new":1},"plugins":[{"id":"web","x_new":[]}]}`,
   },
   {
     name: "null-fields",
-    title: "null stays null, and is not left out",
-    why: "null and absent differ upstream, for example in a stop that overrides a preset",
+    title: "fields with the value null are forwarded",
+    why: "upstream treats null and an absent field differently: a stop of null overrides the stop of a preset",
     body: addFields(`"stop":null,"temperature":null,"tools":null,"x_new":null,"user":null`),
   },
   {
     name: "empty-values",
-    title: "empty strings, lists and objects are not tidied away",
-    why: "an assistant's empty content and an empty list of stops are legal, and mean something",
+    title: "empty strings, lists and objects are forwarded",
+    why: "empty values are valid and have a meaning, such as an assistant's empty content or an empty stop list",
     body: addFields(`"stop":[],"metadata":{},"user":"","x_new":[{}],"logit_bias":{}`),
   },
   {
     name: "duplicate-keys",
-    title: "a key that comes twice within a nested object stays twice",
-    why: "parsers differ in which one they keep, so a gateway that drops one decides for upstream",
+    title: "both copies of a duplicate key in a nested object are forwarded",
+    why: "some parsers keep the first value and others the last; a gateway that drops one of them changes the request",
     body: addToolSchema(`{"type":"object","title":"one","title":"two"}`),
   },
   {
     name: "proto-keys",
-    title: "a key named __proto__ passes",
-    why: "it is an ordinary name in a tool's schema; careless copies lose it or are poisoned by it",
+    title: "a key named __proto__ is forwarded",
+    why: "it is a valid property name in a tool's schema; a gateway that copies objects may drop it or pollute a prototype",
     body: addToolSchema(`{"type":"object","properties":{"__proto__":{"type":"string"}}}`),
   },
   {
     name: "constructor-keys",
-    title: "keys named constructor, prototype and toString pass",
-    why: "some filters against poisoned objects refuse the whole request, or drop the key",
+    title: "keys named constructor, prototype and toString are forwarded",
+    why: "some protections against prototype pollution reject the request or drop the key",
     body: addToolSchema(
       `{"properties":{"constructor":{"prototype":{"a":1}},"prototype":{},"toString":{},"hasOwnProperty":{}}}`,
     ),
@@ -103,32 +103,32 @@ const STRINGS: readonly Vector[] = [
   {
     name: "escaped-slashes",
     title: "\\/ stays \\/",
-    why: `${WRITERS}: PHP writes \\/, others do not, and caches miss`,
+    why: `${RESERIALISED}: PHP clients escape slashes, most serialisers do not, and caches miss`,
     body: addFields(`"user":"https:\\/\\/example.com\\/u"`),
   },
   {
     name: "escaped-letters",
     title: "\\u00e9 and \\u003c stay escapes",
-    why: `${WRITERS}: openai-python may send ASCII with escapes, and caches miss`,
+    why: `${RESERIALISED}: clients that escape all characters beyond ASCII miss the cache`,
     body: addFields(`"user":"caf\\u00e9 \\u003cb\\u003e \\u4E16\\u754C \\ud83c\\udf89"`),
   },
   {
     name: "lone-surrogates",
-    title: "half a surrogate pair stays",
-    why: "a text that was cut inside an emoji is sent so; who decodes and encodes it makes it U+FFFD, or fails",
+    title: "the escape of a lone surrogate is unchanged",
+    why: "clients send lone surrogates when they truncate text within an emoji; a gateway that decodes and re-encodes one fails or writes U+FFFD",
     body: addFields(`"user":"cut \\ud83d here"`),
   },
   {
     name: "escaped-keys",
-    title: "a key spelled with escapes stays so",
-    why: "the key is known by its meaning and must still be sent in its spelling",
+    title: "a key with escapes keeps its escapes",
+    why: "the gateway must recognise model in any spelling and forward the spelling of the client",
     body: (messages) =>
       `{"\\u006dodel":"openai/gpt-4o-mini","messages":${messages},"x\\u005fnew":{"\\u0061":1}}`,
   },
   {
     name: "raw-utf8",
-    title: "text that is not ASCII stays raw UTF-8",
-    why: "escapes instead of UTF-8 make prompts in most of the world's languages up to three times as long",
+    title: "text in UTF-8 is not escaped",
+    why: "escapes make a prompt in most languages up to three times as long as UTF-8 does",
     body: addFields(`"user":"Grüße, 世界 🎉👩🏽‍🚀 ¡olé! \u2028 \u00a0 e\u0301"`),
   },
 ];
@@ -145,16 +145,16 @@ function buildLongConversation(messages: string): string {
 const LARGE: readonly Vector[] = [
   {
     name: "image-20mb",
-    title: "an image of 20 MB in a data URL passes",
-    why: "images, files and audio come within the body; frameworks stop at 1 MB unless told otherwise",
+    title: "an image of 20 MB in a data URL is forwarded",
+    why: "images, files and audio are sent within the body; by default, many frameworks reject bodies above 1 MB",
     deadlineMs: 30_000,
     body: (messages) =>
       `{"model":"openai/gpt-4o-mini","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,${"iVBORw0K".repeat(IMAGE_BYTES / 8)}"}}]},${messages.slice(1)}}`,
   },
   {
     name: "long-conversation",
-    title: "a conversation of 2,000 messages passes",
-    why: "agents hold long conversations; limits on the length of lists break them in the middle of their work",
+    title: "a conversation of 2,000 messages is forwarded",
+    why: "agents have long conversations; a limit on the length of lists fails them in the middle of a task",
     body: buildLongConversation,
   },
 ];
@@ -175,5 +175,5 @@ function toCheck({ name, title, why, body, deadlineMs }: Vector): Check {
   };
 }
 
-/** Requests whose bytes must not change: they name a model without the optional prefix. */
+/** Requests whose bytes must not change, because their model id does not have the optional prefix. */
 export const REQUEST_CHECKS: readonly Check[] = [...NUMBERS, ...STRUCTURE, ...STRINGS, ...LARGE].map(toCheck);

@@ -9,14 +9,14 @@ export interface ResponseVector {
   readonly why: string;
   /** The body in the parts in which upstream writes it. */
   readonly parts: readonly (string | Buffer)[];
-  /** Between the parts; without it they follow at once, each in a packet of its own. */
+  /** Delay between parts. Default: none, and each part is in its own packet. */
   readonly gapMs?: number;
 }
 
 /**
  * A check that the client gets what upstream sends.
- * @param stream whether a stream is asked for, and sent.
- * @param respond sends the vector's parts; in the usual way if absent.
+ * @param stream whether the client requests a stream, and upstream sends one.
+ * @param respond sends the vector's parts. Default: without delays between them.
  */
 export function createResponseCheck(vector: ResponseVector, stream: boolean, respond?: Responder): Check {
   const { name, title, why, parts, gapMs = 0 } = vector;
@@ -26,7 +26,7 @@ export function createResponseCheck(vector: ResponseVector, stream: boolean, res
     id: `answer/${name}`,
     title: `${title}, byte for byte`,
     why,
-    expected: "the client gets status 200, the bytes that upstream sent, and a proper end",
+    expected: "the client gets status 200, the bytes that upstream sent, and a complete response",
     run: async (harness) => {
       harness.respondWith(respond ?? usual);
       const { response } = await harness.waitForResponse(harness.sendChat({ stream }));

@@ -4,7 +4,7 @@ import { type Check, toOutcome, type CheckOutcome } from "../check.ts";
 import { beginStream, formatContentChunk, DONE } from "../upstream-responses.ts";
 
 const MEBIBYTE = 1024 * 1024;
-/** Sockets along the way hold some megabytes each; more than this is a buffer in the gateway. */
+/** Each socket buffers some megabytes. More than this is buffered by the gateway. */
 const MOST_HELD_BYTES = 32 * MEBIBYTE;
 const FLOOD_BYTES = 256 * MEBIBYTE;
 const TILDE = "~".charCodeAt(0);
@@ -16,7 +16,7 @@ const DEADLINE_MS = 30_000;
 
 class Flood {
   sentBytes = 0;
-  /** No event begins any more; `[DONE]` follows. */
+  /** Upstream starts no further event, and ends the stream with `[DONE]`. */
   isEnough = false;
 
   async run(exchange: HttpExchange): Promise<void> {
@@ -29,7 +29,7 @@ class Flood {
     exchange.end(DONE);
   }
 
-  /** Waits until nothing moves any more. @returns the bytes that upstream could write. */
+  /** Waits until upstream cannot write any more. @returns the number of bytes written. */
   async waitUntilStill(): Promise<number> {
     for (let before = -1; before !== this.sentBytes && this.sentBytes < FLOOD_BYTES;) {
       before = this.sentBytes;
@@ -71,7 +71,7 @@ async function checkLosesNothing(harness: Harness): Promise<CheckOutcome> {
   flood.isEnough = true;
   call.resume();
   const ending = await call.waitForEnd(DEADLINE_MS);
-  // The text is counted, so that a gateway which rewrites events is not taken for one that loses them.
+  // Counts text, not bytes, so that a gateway that rewrites events does not fail for losing them.
   const sent = (flood.sentBytes / EVENT.length) * TILDES;
   const came = countTildes(call.response.body);
   return toOutcome(
@@ -80,21 +80,21 @@ async function checkLosesNothing(harness: Harness): Promise<CheckOutcome> {
   );
 }
 
-/** A client that reads slowly slows upstream down. */
+/** Backpressure of a slow client reaches upstream. */
 export const SLOW_READER_CHECKS: readonly Check[] = [
   {
     id: "slow-reader/stalls-upstream",
     title: "a client that does not read stalls upstream",
-    why: "what is not stalled is held in memory, or on disk: some slow clients fill either",
+    why: "a gateway that does not stall upstream buffers in memory or on disk, which a few slow clients can fill",
     expected: `upstream can write less than ${MOST_HELD_BYTES / MEBIBYTE} MB of ${FLOOD_BYTES / MEBIBYTE} MB`,
     deadlineMs: DEADLINE_MS,
     run: checkStalls,
   },
   {
     id: "slow-reader/loses-nothing",
-    title: "a client that reads again gets everything",
-    why: "a gateway that gives up on slow readers breaks those on mobile networks",
-    expected: "all the text that upstream sent, and a proper end",
+    title: "a client that resumes reading gets the whole response",
+    why: "a gateway that disconnects slow readers fails clients on mobile networks",
+    expected: "all text that upstream sent, and a complete response",
     deadlineMs: 2 * DEADLINE_MS,
     run: checkLosesNothing,
   },

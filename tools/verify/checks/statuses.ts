@@ -3,7 +3,7 @@ import { compareBytes } from "../byte-difference.ts";
 import { type Check, fail, type CheckOutcome } from "../check.ts";
 import { respondError } from "../upstream-responses.ts";
 
-/** Error bodies as OpenRouter sends them; the statuses are those that it documents but for 401, which speaks of a key. */
+/** Error bodies as OpenRouter sends them, for all statuses that it documents except 401, which has its own checks. */
 const BODIES: Readonly<Record<number, string>> = {
   400: `{"error":{"message":"Invalid request parameters","code":400},"user_id":"user_1"}`,
   402: `{"error":{"message":"Insufficient credits. Add more using https://openrouter.ai/credits","code":402},"user_id":"user_1"}`,
@@ -32,7 +32,7 @@ function toCheck([status, body]: [string, string]): Check {
   return {
     id: `status/${status}`,
     title: `upstream's ${status} keeps status and body`,
-    why: "programs decide by status and code whether to wait, to pay, to shorten, or to give up",
+    why: "clients use status and code to decide whether to wait, add credits, shorten the prompt, or give up",
     expected: `status ${status} with upstream's bytes`,
     run: (harness) => checkErrorRelayed(harness, Number(status), body),
   };
@@ -41,7 +41,7 @@ function toCheck([status, body]: [string, string]): Check {
 const LARGE: Check = {
   id: "status/large-metadata",
   title: "an error with a megabyte of metadata keeps its body",
-  why: "after a file was parsed its text comes within the error, so that the work is not lost",
+  why: "OpenRouter puts the text of a parsed file into the error, so that clients need not pay for parsing again",
   expected: "status 400 with upstream's bytes",
   run: (harness) =>
     checkErrorRelayed(
@@ -54,7 +54,7 @@ const LARGE: Check = {
 const SPELLED: Check = {
   id: "status/odd-spelling",
   title: "an error in an unusual spelling keeps its body",
-  why: "errors of providers come as they are written there; what is parsed and written again is not what was said",
+  why: "OpenRouter includes errors of providers unchanged; a gateway that re-serialises the body changes them",
   expected: "status 400 with upstream's bytes",
   run: (harness) =>
     checkErrorRelayed(harness, 400, `{ "error" : { "code" : 400.0 , "message" : "caf\\u00e9 \\/ x" } }\n`),
@@ -62,8 +62,8 @@ const SPELLED: Check = {
 
 const IN_STREAM: Check = {
   id: "status/stream-asked",
-  title: "an error in answer to a request for a stream keeps status and body",
-  why: "an error inside a 200 stream is no error for an SDK: it shows as an empty answer",
+  title: "an error response to a request for a stream keeps its status and body",
+  why: "SDKs do not raise an error inside a stream with status 200; users see an empty response",
   expected: "status 429 with upstream's bytes and application/json",
   run: async (harness) => {
     const body = BODIES[429] ?? "";
@@ -79,8 +79,8 @@ const IN_STREAM: Check = {
 function createRetryAfterCheck(status: number): Check {
   return {
     id: `status/retry-after-${status}`,
-    title: `Retry-After of a ${status} comes back`,
-    why: "without it clients try again too early, and are refused again",
+    title: `Retry-After of a ${status} reaches the client`,
+    why: "without it, clients retry too early and are rejected again",
     expected: `status ${status} with Retry-After: 17`,
     run: async (harness) => {
       harness.respondWith(respondError(status, BODIES[status] ?? "", ["Retry-After", "17"]));
@@ -94,7 +94,7 @@ function createRetryAfterCheck(status: number): Check {
   };
 }
 
-/** Errors of upstream's, which are the caller's to see as they are. */
+/** Errors of upstream, which must reach the client unchanged. */
 export const STATUS_CHECKS: readonly Check[] = [
   ...Object.entries(BODIES).map(toCheck),
   LARGE,

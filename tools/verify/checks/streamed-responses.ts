@@ -23,44 +23,44 @@ const STREAMS: readonly ResponseVector[] = [
   {
     name: "stream",
     title: "a stream",
-    why: "events that are parsed and written again lose what the writer does not know",
+    why: "a gateway that parses and re-serialises events loses fields that it does not know",
     parts: STREAM,
   },
   {
     name: "comments-before-data",
     title: "comments before the first event",
-    why: "`: OPENROUTER PROCESSING` keeps a connection alive while nothing is said yet",
+    why: "`: OPENROUTER PROCESSING` keeps a connection alive before the first event",
     parts: [COMMENT, COMMENT, ...STREAM],
   },
   {
     name: "comments-between-data",
     title: "comments between events",
-    why: "a model that thinks in the middle of a response is as silent as one that has not begun",
+    why: "a model may also think in the middle of a response, while only comments keep the connection alive",
     parts: [...STREAM.slice(0, middle), COMMENT, COMMENT, ...STREAM.slice(middle)],
   },
   {
     name: "split-character",
-    title: "a character whose bytes come in two packets",
-    why: "who decodes packet by packet puts U+FFFD for both halves: most emoji and Chinese text break now and then",
+    title: "a character whose bytes arrive in two packets",
+    why: "a gateway that decodes each packet separately replaces both halves with U+FFFD, which corrupts some emoji and Chinese text",
     parts: [...splitInsideEmoji(), ...STREAM_END],
     gapMs: 20,
   },
   {
     name: "one-byte-writes",
-    title: "a stream that comes byte by byte",
-    why: "who takes each packet for a whole event loses events as soon as a network splits them",
+    title: "a stream that arrives byte by byte",
+    why: "a gateway that takes each packet for a complete event loses events that the network splits",
     parts: Array.from(Buffer.from([formatContentChunk("é🎉"), DONE].join("")), (byte) => Buffer.of(byte)),
   },
   {
     name: "events-in-one-packet",
     title: "many events in one packet",
-    why: "who takes each packet for one event loses all others when they come together",
+    why: "a gateway that takes each packet for one event loses all other events in it",
     parts: [STREAM.join("")],
   },
   {
     name: "error-chunk",
     title: "an error in the middle of a stream",
-    why: "it is the only word about why a response ends; gateways that know only choices drop it",
+    why: "only this event states why the response ends; gateways that read only choices drop it",
     parts: [
       ...STREAM.slice(0, 2),
       formatChunk(
@@ -73,7 +73,7 @@ const STREAMS: readonly ResponseVector[] = [
   {
     name: "debug-chunk",
     title: "a first event with debug data and without choices",
-    why: "what OpenRouter made of a request is in it; who looks at choices[0] fails",
+    why: "it shows the request that OpenRouter sent to the provider; a gateway that reads choices[0] fails",
     parts: [
       formatChunk("", `,"debug":{"echo_upstream_body":{"model":"gpt-4o-mini","seed":9007199254740993}}`),
       ...STREAM,
@@ -82,19 +82,19 @@ const STREAMS: readonly ResponseVector[] = [
   {
     name: "empty-choices",
     title: "a usage event without choices",
-    why: "the cost of the whole request is in it",
+    why: "it states the cost of the request",
     parts: [...STREAM.slice(0, 3), ...EMPTY_CHOICES_END],
   },
   {
     name: "crlf",
     title: "a stream with CRLF line ends",
-    why: "server-sent events may end lines so; who splits at LF LF finds no event",
+    why: "server-sent events may use CRLF; a gateway that splits at LF LF finds no event",
     parts: STREAM.map((part) => part.replaceAll("\n", "\r\n")),
   },
   {
     name: "stream-spellings",
     title: "numbers and escapes within events",
-    why: "events that are parsed and written again come out in another spelling",
+    why: "a gateway that parses and re-serialises events changes their spelling",
     parts: [
       formatContentChunk("\\u00e9 \\/ \\uD83D cut"),
       formatChunk("", `,"usage":{"cost":6e-05,"x_id":9007199254740993,"total_tokens":21.0}`),
@@ -104,13 +104,13 @@ const STREAMS: readonly ResponseVector[] = [
   {
     name: "long-event",
     title: "an event of one megabyte",
-    why: "images come in one event; buffers for lines have limits",
+    why: "an image is sent in one event; buffers for lines have limits",
     parts: [formatContentChunk("i".repeat(1 << 20)), ...STREAM_END],
   },
   {
     name: "without-done",
     title: "a stream that ends without [DONE]",
-    why: "an invented [DONE] says that a response is complete which nobody has completed",
+    why: "an added [DONE] claims that an incomplete response is complete",
     parts: STREAM.slice(0, -1),
   },
 ];

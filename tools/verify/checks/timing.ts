@@ -13,7 +13,7 @@ import {
   STREAM_END,
 } from "../upstream-responses.ts";
 
-/** How much later than upstream sent it a byte may reach the client. */
+/** Maximum time from the moment when upstream sends a byte until it reaches the client. */
 const LATE_MS = 250;
 const SILENCE_MS = 1_500;
 const UNITS = 20;
@@ -23,8 +23,8 @@ const UNIT_GAP_MS = 100;
 type Sent = { readonly sign: string | number; readonly atMs: number }[];
 
 /**
- * The longest time that any of it took; infinite for what did not come. Texts are looked for by what they say, so that
- * a gateway which rewrites events is not taken for one that holds them back.
+ * Returns the longest delay of any part; infinite if a part did not arrive. Text is found by its content, so that a gateway
+ * that rewrites events does not fail for delaying them.
  */
 function findLatestMs(sent: Sent, call: ClientCall): number {
   const { body, arrivals } = call.response;
@@ -41,7 +41,7 @@ function judgeLateness(lateMs: number, what: string): CheckOutcome {
   return toOutcome(lateMs <= LATE_MS, `${what} ${said}`);
 }
 
-/** Sends the beginning, is silent, and ends. @returns when the beginning was sent. */
+/** Creates a responder that sends a beginning, pauses, and ends. Records when the beginning was sent. */
 function createSilentResponder(part: string, sign: string, sent: Sent): Responder {
   return async (exchange) => {
     beginStream(exchange);
@@ -67,7 +67,7 @@ async function checkNotHeldBack(
   );
 }
 
-/** Sends units one by one with gaps between, each made anew with its sign. */
+/** Sends units one by one with gaps between them. */
 async function sendUnits(
   exchange: HttpExchange,
   sent: Sent,
@@ -99,12 +99,12 @@ function createWhiteSpaceResponder(sent: Sent): Responder {
 
 const EXPECTED = `within ${LATE_MS} ms of being sent`;
 
-/** Bytes that are sent are seen, however long it takes until the next ones. */
+/** The gateway forwards bytes at once, however long upstream pauses after them. */
 export const TIMING_CHECKS: readonly Check[] = [
   {
     id: "timing/head",
     title: "the head of a stream is not held back until its first event",
-    why: "clients and load balancers time out on a head that does not come",
+    why: "clients and load balancers time out if the head does not arrive",
     expected: `the head ${EXPECTED}`,
     run: async (harness) => {
       let sentAtMs = 0;
@@ -123,7 +123,7 @@ export const TIMING_CHECKS: readonly Check[] = [
   {
     id: "timing/first-event",
     title: "the first event is not held back until the second",
-    why: "the time to the first word is what people wait for",
+    why: "users wait for the first word",
     expected: `the first event ${EXPECTED}, though ${SILENCE_MS} ms of silence follow`,
     run: (harness) =>
       checkNotHeldBack(harness, true, (sent) =>
@@ -133,22 +133,22 @@ export const TIMING_CHECKS: readonly Check[] = [
   {
     id: "timing/first-comment",
     title: "a comment before the first event is not held back",
-    why: "it is sent to keep connections alive, and does so only if it gets through",
+    why: "a comment keeps a connection alive only if it reaches the client at once",
     expected: `the comment ${EXPECTED}`,
     run: (harness) =>
       checkNotHeldBack(harness, true, (sent) => createSilentResponder(COMMENT, COMMENT.trim(), sent)),
   },
   {
     id: "timing/every-event",
-    title: "every event comes when it was sent",
-    why: "events in bursts look like a model that stutters",
+    title: "every event arrives when it was sent",
+    why: "bursts of events make the model appear to stutter",
     expected: `each of ${UNITS} events ${EXPECTED}`,
     run: (harness) => checkNotHeldBack(harness, true, createEventResponder),
   },
   {
     id: "timing/keep-alive",
-    title: "white space on a plain call comes when it was sent",
-    why: "a model that thinks for minutes says nothing else; load balancers cut silent calls after 60 s",
+    title: "keep-alive white space of a plain response arrives when it was sent",
+    why: "while a model thinks, upstream sends only white space; many load balancers close idle connections after 60 s",
     expected: `each of ${UNITS} units, ${UNIT_GAP_MS} ms apart, ${EXPECTED}`,
     run: (harness) => checkNotHeldBack(harness, false, createWhiteSpaceResponder),
   },
