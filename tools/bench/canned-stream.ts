@@ -17,8 +17,8 @@ const CONTROLLER = {
 const MODEL = "openai/gpt-4o-mini";
 
 /**
- * One stream without sockets, from the moment at which its request has been read until it has been reported.
- * @param recorder undefined: it is accounted for nowhere. @param response its events.
+ * Runs one stream without sockets, from the moment when its request has been read until its report.
+ * @param recorder undefined: the stream is not recorded. @param response its events.
  */
 export function relayCannedStream(
   recorder: UsageRecorder | undefined,
@@ -50,7 +50,7 @@ export function relayCannedStream(
   return promise;
 }
 
-/** Answers a request with the canned stream: the head in one turn of the loop, the rest in the next. */
+/** Responds to a request with the canned stream: the head in one turn of the loop, the rest in the next. */
 function createAttempt(response: readonly Buffer[], ended: () => void) {
   return (handler: Dispatcher.DispatchHandler): void => {
     handler.onRequestStart?.(CONTROLLER, undefined);
@@ -83,7 +83,7 @@ function createRequest(report: (context: RequestContext) => void) {
 
 const SERVER = { shutdown: { isShuttingDown: false } };
 
-/** A response to a caller that takes everything at once. */
+/** A response whose client reads all data at once. */
 function createResponse(): ServerResponse {
   const stub = {
     headersSent: false,

@@ -1,7 +1,7 @@
 import type { BenchRequest, Load } from "./load.ts";
 import type { ServerProcess } from "./server-process.ts";
 
-/** A server and the load that is put on it. */
+/** A server and its load generator. */
 export interface BenchTarget {
   readonly server: ServerProcess;
   readonly load: Load;
@@ -9,20 +9,20 @@ export interface BenchTarget {
 
 interface RoundsOptions {
   readonly kind: BenchRequest;
-  /** Requests per round to each of the targets. */
+  /** Requests to each target per round. */
   readonly requests: number;
-  /** Requests to one of them before it is the next one's turn. */
+  /** Requests to one target before the next target gets requests. */
   readonly slice: number;
   readonly rounds: number;
-  /** No round begins when this much time has passed. */
+  /** No round starts after this time. */
   readonly budgetMs: number;
 }
 
 /**
- * Measures servers in turn, slice by slice within each round, so that whatever else the machine does meets all alike.
- * It is CPU time that is compared: on a shared machine elapsed time says more about the neighbours. It is taken over the
- * whole round, because what a server does later for its requests, when others have their turn, belongs to them.
- * @returns of each contestant the CPU time per request of each round, in µs.
+ * Measures servers in alternating slices of each round, so that other load on the machine affects all of them equally.
+ * Compares CPU time, because elapsed time on a shared machine depends on other processes. The CPU time of a whole round is
+ * used, because a server does some of the work for its requests later, during the slices of other servers.
+ * @returns CPU time per request of each round, in µs, for each target.
  */
 export async function measureRounds(
   targets: readonly BenchTarget[],
@@ -46,7 +46,7 @@ async function readCpuUs(targets: readonly BenchTarget[]): Promise<number[]> {
   return us;
 }
 
-/** Makes `requests` to each, in another order for each slice: to come after a certain other one must be nobody's lot. */
+/** Sends `requests` to each target. The order differs between slices, so that no target always follows the same one. */
 async function runInTurn(
   targets: readonly BenchTarget[],
   kind: BenchRequest,
@@ -65,7 +65,7 @@ function shuffle<T>(values: readonly T[]): T[] {
     .map(({ value }) => value);
 }
 
-/** The middle one of some values; of an even number the mean of the two in the middle. */
+/** Returns the median; for an even number of values, the mean of the two in the middle. */
 export function computeMedian(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (index: number): number => sorted[index] ?? Number.NaN;

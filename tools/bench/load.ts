@@ -5,10 +5,10 @@ import { CHAT_PATH, buildChatRequest, PLAIN_RESPONSE, STREAM_RESPONSE } from "./
 const CONCURRENCY = 32;
 const SECRET = "sk-bench-0123456789abcdef0123456789abcdef";
 
-/** The one gateway key of the benchmark, as `GATEWAY_API_KEYS` takes it. */
+/** The gateway key of the benchmark, in the format of `GATEWAY_API_KEYS`. */
 export const GATEWAY_KEY: string = `bench:${SECRET}`;
 
-/** One kind of request, and what its response has to be. */
+/** One kind of request, and its expected response. */
 export interface BenchRequest {
   readonly name: string;
   readonly streamed: boolean;
@@ -29,7 +29,7 @@ export const STREAM: BenchRequest = {
   responseBytes: STREAM_RESPONSE.reduce((sum, event) => sum + event.length, 0),
 };
 
-/** Asks one server, over and over, for chat completions. */
+/** Sends chat completion requests to one server. */
 export class Load {
   readonly #pool: Pool;
   readonly #path: string;
@@ -41,7 +41,7 @@ export class Load {
     this.#path = pathname.replace(/\/$/, "") + CHAT_PATH;
   }
 
-  /** Makes `count` requests and reads every response to its end. @throws at the first that is not as it has to be. */
+  /** Sends `count` requests and reads every response to its end. @throws at the first unexpected response. */
   async run(kind: BenchRequest, count: number): Promise<void> {
     let left = count;
     const worker = async (): Promise<void> => {

@@ -11,22 +11,22 @@ import { warmUp } from "./warm-up.ts";
 const SMALL_REQUEST_BUDGET_US = 6;
 const STREAM_EVENT_BUDGET_US = 0.5;
 
-/** Some tenths of a second: with fewer the ledger would write smaller batches than it does for a load without gaps. */
+/** They take some tenths of a second. With fewer requests, the ledger would write smaller batches than under constant load. */
 const SLICE_REQUESTS = 512;
 const SLICE_STREAMS = 128;
 
 /** CPU time of one kind of request, in µs. */
 interface Figures {
-  /** By how much it is dearer with a ledger, of each pair of processes the middle one of its rounds. */
+  /** CPU time that the ledger adds: for each pair of processes, the median of its rounds. */
   readonly extrasUs: number[];
-  /** Of the baseline, in each round. */
+  /** CPU time of the baseline in each round. */
   readonly baselineUs: number[];
 }
 
 /**
- * Compares the gateway that keeps a ledger with the one that keeps none. Two processes of the same program can differ by
- * more than a ledger costs, by where their memory came to lie and what was compiled when; so it is done with several pairs.
- * What one event adds drowns in the noise of the sockets, and is measured without them.
+ * Compares a gateway with a ledger and a gateway without one. Several pairs of processes are measured, because two processes
+ * of the same program can differ by more than the ledger costs, depending on memory layout and on the time of compilation.
+ * The cost of one event is measured without sockets, because their noise would hide it.
  */
 export async function measureMetering(upstreamUrl: string, options: BenchOptions): Promise<Verdict[]> {
   const baseline = await startBaseline(upstreamUrl);
@@ -74,7 +74,7 @@ export async function measureMetering(upstreamUrl: string, options: BenchOptions
   ];
 }
 
-/** @returns the one with a ledger and the one without, warm. */
+/** Starts and warms up a pair of gateways. @returns the gateway with a ledger and the one without. */
 async function startPair(upstreamUrl: string, ledgerFirst: boolean): Promise<[BenchTarget, BenchTarget]> {
   const early = ledgerFirst ? await startMeteringGateway(upstreamUrl) : undefined;
   const none = await startGateway(upstreamUrl);
@@ -89,7 +89,7 @@ interface PairLoad {
   readonly slice: number;
 }
 
-/** @param targets with a ledger, without, and the baseline. @param figures what is found is added to them. */
+/** @param targets with a ledger, without, and the baseline. @param figures receive the results. */
 async function measurePair(
   targets: readonly BenchTarget[],
   figures: Figures,

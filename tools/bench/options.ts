@@ -11,7 +11,7 @@ const USAGE = `usage: npm run bench -- [options]
 const DEADLINE_MS = 118_000;
 const PAIR_DEADLINE_MS = 240_000;
 
-/** How much is measured. */
+/** Extent of the measurement. */
 export interface BenchOptions {
   readonly rounds: number;
   /** Small requests to each server in a round. */
@@ -19,16 +19,16 @@ export interface BenchOptions {
   /** Streams to each server in a round. */
   readonly streams: number;
   readonly startups: number;
-  /** Time after which a comparison begins no more rounds. */
+  /** Time after which a comparison starts no further round. */
   readonly budgetMs: number;
   readonly baselineTwice: boolean;
   readonly metering: boolean;
   readonly pairs: number;
-  /** Time after which everything is given up. */
+  /** Time after which the benchmark is aborted. */
   readonly deadlineMs: number;
 }
 
-/** Reads the command line. @throws an error that says how to use it, when it is wrong. */
+/** Reads the command line. @throws an error with the usage if it is invalid. */
 export function readOptions(): BenchOptions {
   try {
     return parseOptions();
@@ -66,7 +66,7 @@ function parseOptions(): BenchOptions {
 
 type Defaults = Pick<BenchOptions, "rounds" | "requests" | "startups" | "budgetMs">;
 
-/** With a ledger each of several pairs of processes has its own rounds. */
+/** With a ledger, several pairs of processes are measured, each with its own rounds. */
 function chooseDefaults(quick: boolean, metering: boolean): Defaults {
   if (metering) return { rounds: quick ? 3 : 8, requests: 2_560, startups: 0, budgetMs: 25_000 };
   return quick

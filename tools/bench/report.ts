@@ -9,7 +9,7 @@ export interface Verdict {
   readonly passed: boolean | undefined;
 }
 
-/** @param us of the tested one and the baseline, per round. @param budget the highest median ratio that passes; undefined judges nothing. */
+/** @param us CPU times of the target and of the baseline, per round. @param budget maximum median ratio; undefined: no budget. */
 export function judgeRatio(
   name: string,
   [testedUs = [], baselineUs = []]: readonly (readonly number[])[],
@@ -27,8 +27,8 @@ export function judgeRatio(
 }
 
 /**
- * Judges by how much one is dearer than another, by the middle one of what several processes, or pairs of them, say.
- * @param extrasUs what each says, in µs. @param budgetUs the highest that passes; undefined judges nothing.
+ * Compares the median of the additional CPU time of several processes, or pairs of processes, with a budget.
+ * @param extrasUs additional CPU time of each, in µs. @param budgetUs maximum median; undefined: no budget.
  */
 export function judgeExtra(name: string, extrasUs: readonly number[], budgetUs: number | undefined): Verdict {
   const extraUs = computeMedian(extrasUs);
@@ -46,7 +46,7 @@ export function reportMedian(name: string, us: readonly number[]): Verdict {
   return { name, figures: `${computeMedian(us).toFixed(2)} µs`, budget: "", passed: undefined };
 }
 
-/** @param startupsMs of several starts; the median is judged. */
+/** Compares the median of several startup times with a budget. @param startupsMs one for each start. */
 export function judgeStartup(name: string, startupsMs: readonly number[], budgetMs: number): Verdict {
   const middleMs = computeMedian(startupsMs);
   const best = Math.min(...startupsMs).toFixed(0);
@@ -58,7 +58,7 @@ export function judgeStartup(name: string, startupsMs: readonly number[], budget
   };
 }
 
-/** The verdicts as a table. */
+/** Formats the results as a table. */
 export function formatVerdicts(verdicts: readonly Verdict[]): string {
   const rows = verdicts.map(({ name, figures, budget, passed }) => [
     name,

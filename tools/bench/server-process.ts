@@ -10,7 +10,7 @@ const running = new Set<ChildProcess>();
 process.on("exit", stopServers);
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
-/** A server in a process of its own. */
+/** A server in its own process. */
 export interface ServerProcess {
   readonly url: string;
   /** CPU time that the process has used so far, all its threads together, in µs. */
@@ -19,14 +19,14 @@ export interface ServerProcess {
 }
 
 /**
- * Starts a script that says its `url` in a JSON line, and waits for that.
- * @param settings its whole environment: what is set around a benchmark must not change what is measured.
- * @throws when the process ends instead.
+ * Starts a script that prints its `url` in a JSON line, and waits for this line.
+ * @param settings its whole environment, so that variables of the benchmark's own environment have no effect.
+ * @throws if the process ends before.
  */
 export async function startServer(script: URL, settings: Settings): Promise<ServerProcess> {
   const child = spawnScript(script, settings, ["--import", REPORT_CPU]);
   const url = await announcedUrl(child);
-  // Nothing else that it says is of interest, but a full pipe would hold it up.
+  // Further output is discarded, because a full pipe would block the process.
   child.stdout?.resume();
   return {
     url,
@@ -43,7 +43,7 @@ export async function startServer(script: URL, settings: Settings): Promise<Serv
   };
 }
 
-/** Runs a script on the same Node as this, in a folder without an `.env`. Its output has to be read. */
+/** Runs a script with the same Node executable, in a folder without an `.env`. The caller must read its output. */
 export function spawnScript(script: URL, env: Settings, flags: readonly string[] = []): ChildProcess {
   const child = spawn(process.execPath, [...flags, script.pathname], {
     cwd: import.meta.dirname,

@@ -9,11 +9,11 @@ import { createTemporaryDirectory } from "./temporary-directory.ts";
 const RETRY_MS = 2;
 const GIVE_UP_MS = 10_000;
 
-/** Of several starts, in ms from the start of the process to its first response to a chat completion. */
+/** Startup times in ms: from the start of the process to its first response to a chat completion. */
 interface Startups {
-  /** Node compiles everything. */
+  /** Starts in which Node compiles all modules. */
   readonly first: readonly number[];
-  /** It finds compiled what an earlier start has left. */
+  /** Starts in which Node loads modules from the compile cache of an earlier start. */
   readonly later: readonly number[];
 }
 
@@ -30,7 +30,7 @@ export async function measureStartups(upstreamUrl: string, count: number): Promi
 }
 
 async function measureStartup(upstreamUrl: string, settings: Record<string, string>): Promise<number> {
-  // A port chosen beforehand: the line that would tell it may wait for others in the log's buffer.
+  // The port is chosen beforehand, because the log line that states it may be delayed in the log's buffer.
   const port = await findFreePort();
   const load = new Load(`http://127.0.0.1:${port}/openai/v1`);
   const startedAt = performance.now();
@@ -49,7 +49,7 @@ async function measureStartup(upstreamUrl: string, settings: Record<string, stri
     return performance.now() - startedAt;
   } finally {
     await load.close();
-    // Not SIGKILL: what was compiled is kept at the end of a process.
+    // Not SIGKILL, because Node writes its compile cache when the process exits.
     child.kill("SIGTERM");
     await ended;
   }

@@ -10,16 +10,16 @@ import { spawnScript } from "./server-process.ts";
 import { createTemporaryDirectory } from "./temporary-directory.ts";
 import { STREAM_RESPONSE } from "./traffic.ts";
 
-/** Concurrent streams, as many as in the load on whole gateways. */
+/** Concurrent streams, as many as the load on complete gateways has. */
 const CONCURRENCY = 32;
-/** In each round, with a ledger and without. */
+/** Streams in each round, with a ledger and without. */
 const STREAMS = 3_200;
-/** After the first ones it is as fast as it will be. */
+/** Rounds before the measurement, until CPU time is stable. */
 const WARM_UP_ROUNDS = 2;
 const ROUNDS = 20;
-/** The last rows are written by then. */
+/** Time after which the last rows have been written. */
 const FLUSHED_MS = 250;
-/** The same end behind ten times the text. */
+/** A stream with ten times the text and the same end. */
 const LONG_RESPONSE = [
   ...Array.from({ length: 10 }, () => STREAM_RESPONSE.slice(0, -3)).flat(),
   ...STREAM_RESPONSE.slice(-3),
@@ -27,16 +27,16 @@ const LONG_RESPONSE = [
 
 /** CPU time that the ledger adds, in µs. */
 interface StreamCost {
-  /** To a stream of 50 events, at least: here 32 of them share a write to the journal, and hundreds a commit. */
+  /** For a stream of 50 events, as a minimum: 32 of these streams share a write to the journal, and hundreds a commit. */
   readonly streamUs: number;
-  /** To a stream for each event that it has more. */
+  /** For each additional event of a stream. */
   readonly eventUs: number;
 }
 
 /**
  * Measures the CPU time that a ledger adds to streams, without sockets: sockets cost the same with and without a ledger, and
  * their noise would hide the difference. Relay, ledger, journal and SQLite are those of the gateway.
- * @param processes how many do it, one after another. @returns what each of them found.
+ * @param processes number of processes that measure, one after another. @returns the result of each.
  */
 export async function measureStreamsApart(processes: number): Promise<StreamCost[]> {
   const found: StreamCost[] = [];
@@ -52,7 +52,7 @@ export async function measureStreamsApart(processes: number): Promise<StreamCost
   return found;
 }
 
-/** Streams with a ledger and without, in turn, in this process. */
+/** Measures streams with a ledger and without, in turn, in this process. */
 async function measureStreams(): Promise<StreamCost> {
   const { recorder, rows, close } = await openLedger();
   let [streamUs, longUs] = [0, 0];
@@ -61,7 +61,7 @@ async function measureStreams(): Promise<StreamCost> {
     const extra = await measureExtraUs(recorder, STREAM_RESPONSE, ledgerFirst);
     const longExtra = await measureExtraUs(recorder, LONG_RESPONSE, ledgerFirst);
     if (round < WARM_UP_ROUNDS) continue;
-    // Sums, not the middle one: what comes seldom, such as a collection of garbage, counts too.
+    // Sums, not medians, so that rare work such as garbage collection counts too.
     streamUs += extra / ROUNDS;
     longUs += longExtra / ROUNDS;
   }
@@ -112,7 +112,7 @@ async function openLedger() {
   return { recorder, rows, close };
 }
 
-/** @returns µs of CPU time a stream. */
+/** @returns CPU time per stream, in µs. */
 async function measureStreamUs(
   recorder: UsageRecorder | undefined,
   response: readonly Buffer[],

@@ -8,7 +8,7 @@ process.on("exit", () => {
   for (const directory of made) rmSync(directory, { recursive: true, force: true });
 });
 
-/** Makes a directory that is deleted with all that is in it when the benchmark ends. @returns its path. */
+/** Creates a directory that is deleted when the benchmark ends. @returns its path. */
 export function createTemporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), "sluice-bench-"));
   made.push(directory);
