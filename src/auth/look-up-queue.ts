@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
 
-/** Concurrent look-ups. Most connections of the database pool stay free for readiness checks and the ledger. */
+/** Maximum number of concurrent look-ups. It leaves most connections of the database pool to readiness checks and the ledger. */
 const CONCURRENT_MAX = 4;
 /**
  * Maximum number of queued requests. If a client address exceeds its limit of failed logins, its queued requests are rejected
@@ -39,7 +39,7 @@ export class LookUpQueue {
     await promise;
   }
 
-  /** Starts the next queued look-up in place of the one that has ended, so that no new look-up can overtake the queue. */
+  /** Gives the place of an ended look-up to the oldest queued one, so that no new look-up can overtake the queue. */
   #release(): void {
     const next = this.#waiting.shift();
     if (next) next();

@@ -13,7 +13,7 @@ const FORM =
 /**
  * Finds the mistake in an item of `CORS_ORIGINS`. Origins are compared byte by byte with the header that browsers send, so
  * an item in any other spelling would never match.
- * @returns the end of a sentence whose subject is the item, and which does not contain it; undefined if the item is valid.
+ * @returns a phrase that completes the sentence "<item> ...", such as "must not end in a slash"; undefined if the item is valid.
  */
 export function findOriginMistake(item: string): string | undefined {
   if (item === "*" || item === FILE) return undefined;

@@ -5,8 +5,8 @@ export interface CacheBound {
 }
 
 /**
- * Bounds an `LRUCache` to a number of entries. Its option `max` would allocate the memory of all entries at once, some MB for
- * the caches of a gateway that has just started.
+ * Bounds an `LRUCache` to a number of entries. The option `max` is not used, because it preallocates memory for all entries:
+ * several MB at startup.
  */
 export function boundCache(maxEntries: number): CacheBound {
   return { maxSize: maxEntries, sizeCalculation: () => 1 };

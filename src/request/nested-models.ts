@@ -27,7 +27,7 @@ const UNNAMED: ReadonlyMap<unknown, { readonly fields: readonly string[]; readon
 /** Path from the request to a plugin or tool, as a linked list. It is formatted only when a model is found. */
 interface Place {
   readonly parent: Place | undefined;
-  /** Name of the array, a field of the parent or of the request. */
+  /** Name of the array that contains the plugin or tool. */
   readonly list: string;
   readonly index: number;
 }

@@ -8,7 +8,7 @@ const JSON_TYPE = { "content-type": "application/json" };
 const answering = (headers: Record<string, string> = {}) =>
   startScriptedUpstream((socket) => socket.write(formatResponse(200, { ...JSON_TYPE, ...headers }, "{}")));
 
-test("sends upstream the headers that it reads and the gateway's key, and no other header of the client", async () => {
+test("forwards only the client headers that OpenRouter reads, and authenticates with the account's key", async () => {
   const upstream = await answering();
   const gateway = await startTestGateway(upstream.baseUrl);
   const passing = {
@@ -51,7 +51,7 @@ test("sends upstream the headers that it reads and the gateway's key, and no oth
   });
 });
 
-test("takes attribution headers from the configuration only when the client sends none", async () => {
+test("sends the configured attribution headers only if the client sends none", async () => {
   const upstream = await answering();
   const gateway = await startTestGateway(upstream.baseUrl, {
     APP_URL: "https://ours.example",
@@ -75,7 +75,7 @@ test("takes attribution headers from the configuration only when the client send
   ]);
 });
 
-test("relays response headers except those of upstream's connection, site and edge", async () => {
+test("relays response headers, except those about upstream's connection, website or CDN", async () => {
   const passing = {
     "x-generation-id": "gen-1",
     "x-provider-name": "Some",
@@ -110,7 +110,7 @@ test("relays response headers except those of upstream's connection, site and ed
   });
 });
 
-test("marks an event stream as not to be buffered", async () => {
+test("sends headers that disable buffering and caching of an event stream", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "text/event-stream" }, "data: [DONE]\n\n")),
   );
@@ -131,7 +131,7 @@ test("keeps a client's request id if it is a safe token, and replaces it otherwi
   await gateway.waitForRequestLog("the safe id", (record) => record["request_id"] === "trace-1.a_B");
 });
 
-test("server-timing states the gateway's own time, without that of a slow upload or a slow upstream", async () => {
+test("server-timing excludes the time that upstream takes to respond", async () => {
   const upstream = await startScriptedUpstream((socket) => {
     setTimeout(() => socket.write(formatResponse(200, JSON_TYPE, "{}")), 400);
   });

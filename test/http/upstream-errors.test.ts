@@ -7,7 +7,7 @@ import { formatResponse, type Script, startScriptedUpstream } from "../support/s
 const JSON_TYPE = { "content-type": "application/json" };
 const TWO_LENGTHS = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab";
 
-/** A response with `count` header lines, including its type and its length. */
+/** A response with `count` header lines, including Content-Type and Content-Length. */
 function withHeaderLines(count: number, nameOf: (index: number) => string): string {
   const lines = Array.from({ length: count - 2 }, (_, index) => `${nameOf(index)}:\r\n`).join("");
   return `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n${lines}\r\n{}`;
@@ -17,18 +17,26 @@ type Row = [title: string, answer: string, script: Script];
 
 /** Scripts of an upstream that receives the request and sends no response that can be relayed. */
 const ROWS: Row[] = [
-  ["closes without a byte", "502 upstream_disconnected", (socket) => socket.end()],
-  ["resets without a byte", "502 upstream_disconnected", (socket) => socket.resetAndDestroy()],
+  ["closes the connection before the first byte", "502 upstream_disconnected", (socket) => socket.end()],
   [
-    "closes within its head",
+    "resets the connection before the first byte",
+    "502 upstream_disconnected",
+    (socket) => socket.resetAndDestroy(),
+  ],
+  [
+    "closes the connection within the response head",
     "502 upstream_disconnected",
     (socket) => socket.end("HTTP/1.1 200 OK\r\ncontent-ty"),
   ],
-  ["never answers", "504 upstream_timeout", () => {}],
+  ["never responds", "504 upstream_timeout", () => {}],
   ["does not speak HTTP", "502 upstream_bad_response", (socket) => socket.write("SSH-2.0-OpenSSH_9.2\r\n")],
-  ["sends two lengths", "502 upstream_bad_response", (socket) => socket.write(TWO_LENGTHS)],
   [
-    "has more headers than 32 KiB",
+    "sends two different Content-Length headers",
+    "502 upstream_bad_response",
+    (socket) => socket.write(TWO_LENGTHS),
+  ],
+  [
+    "sends more than 32 KiB of headers",
     "502 upstream_bad_response",
     (socket) => socket.write(`HTTP/1.1 200 OK\r\nx-a: ${"x".repeat(33_000)}\r\n`),
   ],
@@ -43,34 +51,34 @@ const ROWS: Row[] = [
     (socket) => socket.write(withHeaderLines(5_000, () => "a")),
   ],
   [
-    "redirects",
+    "responds with a redirect",
     "502 upstream_bad_response",
     (socket) => socket.write(formatResponse(302, { location: "http://127.0.0.1:1/" })),
   ],
   [
-    "answers 200 with a page",
+    "responds with status 200 and an HTML page",
     "502 upstream_bad_response",
     (socket) => socket.write(formatResponse(200, { "content-type": "text/html" }, "<html>")),
   ],
   [
-    "answers 200 without a type",
+    "responds with status 200 and no Content-Type",
     "502 upstream_bad_response",
     (socket) => socket.write(formatResponse(200, {}, "{}")),
   ],
   [
-    "answers with an invalid status",
+    "responds with an invalid status",
     "502 upstream_bad_response",
     (socket) => socket.write(formatResponse(999, JSON_TYPE, "{}")),
   ],
   [
-    "refuses the gateway's own key",
+    "rejects the OpenRouter API key of the gateway",
     "502 upstream_auth_failed",
     (socket) => socket.write(formatResponse(401, JSON_TYPE, "{}")),
   ],
 ];
 
 test.each(ROWS)(
-  "answers an upstream that %s with %s after one attempt, and forbids a retry",
+  "when upstream %s, responds with %s after one attempt and forbids a retry",
   async (title, answer, script) => {
     const upstream = await startScriptedUpstream(script);
     const gateway = await startTestGateway(upstream.baseUrl, { UPSTREAM_HEADERS_TIMEOUT_MS: "800" });
@@ -112,7 +120,7 @@ test("disconnects an upstream that sends too many header lines", async () => {
   await waitUntil(() => upstream.open.size === 0, "the connection to upstream to close");
 });
 
-test("keeps status and retry-after of a web page from OpenRouter's edge, and replaces its body with a JSON error", async () => {
+test("relays the status and Retry-After of an HTML error page from OpenRouter's edge, and replaces the page with a JSON error", async () => {
   const page = formatResponse(
     524,
     { "content-type": "text/html; charset=UTF-8", "retry-after": "7" },
@@ -132,7 +140,7 @@ test("keeps status and retry-after of a web page from OpenRouter's edge, and rep
 });
 
 test.each([400, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 529])(
-  "relays upstream's own %i with its body, type and retry-after",
+  "relays upstream's error %i with its body, Content-Type and Retry-After",
   async (status) => {
     const body = `{"error":{"code":${status},"message":"its own words","metadata":{"raw":1.0}},"user_id":"user_1"}`;
     const answer = formatResponse(status, { ...JSON_TYPE, "retry-after": "3" }, body);
@@ -160,7 +168,7 @@ test.each([
   [521, "text/plain", undefined],
   [429, "text/plain", undefined],
   [503, "application/json", undefined],
-])("relays a %i of type %j with x-should-retry %s", async (status, type, expected) => {
+])("relays an error %i with Content-Type %j; x-should-retry is %s", async (status, type, expected) => {
   const body = `error code: ${status}`;
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(status, { "content-type": type }, body)),

@@ -34,7 +34,7 @@ test("quarantines no row while the database is locked, and writes all rows once 
   writer.enqueue(createEndedEntry("2", journal));
   await waitUntil(() => !writer.isHealthy, "the failed write");
   await waitUntil(() => journal.hasSpilled, "the rows in the journal");
-  // The second failure concerns rows that are already in the journal.
+  // The writer now retries rows from the journal. These retries fail too, and must not report the outage again.
   const failedAt = health.length;
   writer.enqueue(createEndedEntry("3", journal));
   await waitUntil(async () => (await database.isReachable()) && !writer.isHealthy, "the database to answer");
@@ -60,7 +60,7 @@ test("quarantines no row while the table does not exist", async () => {
   });
   writer.enqueue(createEndedEntry("1", journal));
   counting.writer.enqueue(createEndedEntry("2", counting.journal));
-  // The second failure comes from the replay of the journal.
+  // The first failure is the write of the batch, the second the replay of the journal.
   await waitUntil(() => failures === 2, "two failed writes", 10_000);
   await database.migrate();
   await waitUntil(async () => (await statesIn(database)).length === 2, "both rows", 10_000);

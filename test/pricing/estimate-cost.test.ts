@@ -32,7 +32,7 @@ function accepted(bytes: Buffer): ChatRequest | undefined {
 }
 
 test.each(HOSTILE_REQUESTS)(
-  "takes at most twice the time of JSON.parse and 50 ms to estimate %s",
+  "estimates %s within 50 ms plus twice the time of JSON.parse",
   { timeout: 60_000, retry: 2 },
   (_, make) => {
     const chat = accepted(Buffer.from(make()));
@@ -48,7 +48,7 @@ test.each(HOSTILE_REQUESTS)(
   },
 );
 
-test("the bound of a tool result is at least that of its parsed value", () => {
+test("the token bound of a tool result is at least the bound of its parsed value", () => {
   const values = [
     { a: { b: [1, 1e20, -1.5e-300, null, true] } },
     ["a\nb\u2028c", { "k\n": '"\\<>' }, "\ud800", "é🌊"],
@@ -79,7 +79,7 @@ test("the highest cost is null if a provider slug is not a string, or there are 
 });
 
 test.each(["a", "<>&'", '\\"', "\\\\", "\\n", "\\u0041", "\\\\u", "é", "\ufdfa"])(
-  "the bound of a long text of %j is at least the sum of its parts",
+  "the size bound of a long text of %j is at least the sum of the bounds of its parts",
   (unit) => {
     const part = unit.repeat(1_000);
     const long = measureText(Buffer.from(part.repeat(Math.ceil(4_000_001 / Buffer.byteLength(part)))));
@@ -91,7 +91,7 @@ test.each(["a", "<>&'", '\\"', "\\\\", "\\n", "\\u0041", "\\\\u", "é", "\ufdfa"
   },
 );
 
-test("a schema whose strings or references exceed the budget is unbounded", () => {
+test("no bound is computed for a schema whose strings or references exceed the budget", () => {
   const long = "x".repeat(4_000_001);
   expect(boundRenderedTokens({ description: long })).toBeUndefined();
   expect(boundRenderedTokens({ [long]: 1 })).toBeUndefined();

@@ -1,4 +1,4 @@
-// The requests of a soak: which responses they request from the simulator, and how their clients behave.
+// The requests of a soak test: the responses that they request from the simulator, and the behaviour of their clients.
 
 /** One kind of request, defined by the simulator's response. */
 export interface SoakKind {
@@ -6,7 +6,7 @@ export interface SoakKind {
   /** Whether the client requests a stream; undefined: chosen at random. */
   readonly stream?: boolean;
   readonly isFault: boolean;
-  /** Whether the response neither states a generation id nor proves a refusal, so that its cost may stay unknown. */
+  /** Whether the response has no generation id and does not prove that nothing was charged. Its cost may stay unknown. */
   readonly isUnproven: boolean;
 }
 
@@ -67,7 +67,7 @@ const UNPROVEN_FAULTS = [
 const FAULTS: readonly SoakKind[] = [...PROVEN_FAULTS, ...UNPROVEN_FAULTS];
 const SHARE_PERCENT = 1;
 
-/** A response that exceeds the buffers between simulator and client. */
+/** A response that is larger than all buffers between simulator and client. */
 export const LARGE_RESPONSE: SoakKind = {
   model: "sim/flood:bytes=8000000",
   stream: true,

@@ -1,4 +1,4 @@
-/** Bodies made to cost the gateway more CPU time than their size justifies, of several megabytes where possible. */
+/** Request bodies that try to use more CPU time than their size justifies. Most have several megabytes. */
 
 const MEGABYTE = 1_000_000;
 const BULK_BYTES = 16 * MEGABYTE;
@@ -27,7 +27,7 @@ const names = (count: number): string => list(count, (index) => `"${"a".repeat(2
 
 const escapedKey = (length: number): string => `{"\\u0061${"a".repeat(length)}":1}`;
 
-/** A label for each body, and a function that makes it. */
+/** Pairs of the description of a body and a function that creates the body. */
 export const HOSTILE_TEXTS: readonly (readonly [what: string, make: () => string])[] = [
   ["keys with invalid escapes", () => `{${bulk('"\\q",', 5 * MEGABYTE)}`],
   ["nested keys with invalid escapes", () => `{"x":[${'{"\\q":1},'.repeat(45_000)}1]}`],
@@ -36,10 +36,10 @@ export const HOSTILE_TEXTS: readonly (readonly [what: string, make: () => string
   ["a million models", () => `{"models":[${list(1_000_000, (index) => `"a/${index}"`)}],${MESSAGES}}`],
   ["90,000 models", () => `{"models":[${list(90_000, (index) => `"a/${index}"`)}],${MESSAGES}}`],
   ["the most models allowed", () => `{"models":[${names(64)}],"speed":"fast",${MESSAGES}}`],
-  ["a model of @", () => `{"model":"${bulk("@")}",${MESSAGES}}`],
-  ["a model of /", () => `{"model":"openrouter/${bulk("/")}",${MESSAGES}}`],
-  ["a model of *", () => `{"model":"${bulk("*")}",${MESSAGES}}`],
-  ["a preset of @", () => `{"preset":"${bulk("@")}",${MESSAGES}}`],
+  ["a model id of @ characters", () => `{"model":"${bulk("@")}",${MESSAGES}}`],
+  ["a model id of / characters", () => `{"model":"openrouter/${bulk("/")}",${MESSAGES}}`],
+  ["a model id of * characters", () => `{"model":"${bulk("*")}",${MESSAGES}}`],
+  ["a preset of @ characters", () => `{"preset":"${bulk("@")}",${MESSAGES}}`],
   ["60,000 keys that are array indices", () => around(`{${list(60_000, (i) => `"${i * 65_536}":1`)}}`)],
   ["200,000 keys", () => around(`{${list(200_000, (index) => `"k${index}":1`)}}`)],
   [
@@ -49,7 +49,10 @@ export const HOSTILE_TEXTS: readonly (readonly [what: string, make: () => string
   ["deep arrays", () => around("[".repeat(500_000))],
   ["deep objects", () => around('{"a":'.repeat(500_000))],
   ["deep tools", () => having(`"tools":[${'{"type":"x","parameters":{"tools":['.repeat(150_000)}`)],
-  ["many arrays 500 deep", () => around(`[${list(190, () => "[".repeat(500) + "]".repeat(500))}]`)],
+  [
+    "190 arrays with 500 levels of nesting",
+    () => around(`[${list(190, () => "[".repeat(500) + "]".repeat(500))}]`),
+  ],
   ["backslashes", () => saying("\\\\")],
   ["escaped quotes", () => saying('\\"')],
   ["escaped quotes 66 bytes apart", () => saying(`${"a".repeat(64)}\\"`)],
@@ -69,7 +72,7 @@ export const HOSTILE_TEXTS: readonly (readonly [what: string, make: () => string
   ["a long number", () => around(bulk("1"))],
   ["a long fraction", () => around(`0.${bulk("1")}`)],
   ["a long escaped key", () => having(`"${bulk("\\u0041")}":1`)],
-  ["a key of line breaks", () => having(`"${bulk("\\n")}":1`)],
+  ["a key of escaped line breaks", () => having(`"${bulk("\\n")}":1`)],
   ["long keys that begin with an escape", () => around(`[${list(49_000, () => escapedKey(300))}]`)],
   ["escaped keys", () => around(`[${'{"\\u0061":1},'.repeat(49_000)}1]`)],
   ["a million tools", () => having(`"tools":[${'{"type":"x"},'.repeat(1_000_000)}{}]`)],

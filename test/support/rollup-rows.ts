@@ -44,7 +44,7 @@ export function createRollup(hour: number, [key_id, model, provider]: readonly s
   };
 }
 
-/** Generates four days of different rollups: before, in and after the period of the report. */
+/** Generates hourly rollups for four days, so that tests can report a period with rollups before and after it. */
 export function generateRollups(): Rollup[] {
   const rows: Rollup[] = [];
   for (let hour = NOVEMBER - DAY_MS; hour < NOVEMBER + 3 * DAY_MS; hour += HOUR_MS)

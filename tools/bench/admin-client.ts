@@ -1,4 +1,4 @@
-// A thread that asks the admin API and reads responses to their end, apart from the event loop that is measured.
+// A worker thread that sends requests to the admin API and reads the responses, outside the measured event loop.
 import { get } from "node:http";
 import { parentPort } from "node:worker_threads";
 
@@ -13,7 +13,7 @@ export interface AdminQueryResult {
   readonly status: number;
   readonly bytes: number;
   readonly ms: number;
-  /** Why no whole response came. */
+  /** The reason why the response is missing or incomplete. */
   readonly error?: string;
 }
 

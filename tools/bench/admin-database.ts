@@ -7,7 +7,7 @@ import { toRowIdPrefix } from "../../src/metering/record.ts";
 const KEYS = 200;
 const MODELS = 30;
 const DAYS = 400;
-/** A report reads hours only for the days that it does not cover whole. */
+/** A report reads hourly rollups only for days that it does not cover completely. */
 const HOURS = 48;
 const AUDIT_ROWS = 20_000;
 /** Numbers of rows per row of the rare key, per unknown row, and per pending row. */

@@ -1,4 +1,4 @@
-// Measures how long each query of the admin API holds the event loop of a gateway on SQLite whose ledger is large.
+// Measures how long each query of the admin API blocks the event loop of a gateway with a large ledger in SQLite.
 import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
@@ -29,13 +29,13 @@ interface Result {
 
 /** The longest time between two ticks of the event loop, ms. */
 interface Held {
-  /** CPU time of the main thread, which is judged: other processes of a busy machine do not count. */
+  /** CPU time of the main thread. The budget applies to it, because other processes do not affect it. */
   readonly cpuMs: number;
-  /** Time that passed, which includes waits for the disk and for a processor. */
+  /** Elapsed time, including waits for the disk and for a processor. */
   readonly wallMs: number;
 }
 
-/** Watches the event loop until the function that is returned is called. */
+/** Measures the event loop until the returned function is called. */
 function watchLoop(): () => Held {
   const cpuNow = (): number => {
     const { user, system } = process.threadCpuUsage();

@@ -50,7 +50,7 @@ export function relayCannedStream(
   return promise;
 }
 
-/** Answers a request with the canned stream: the head in one turn of the loop, the rest in the next. */
+/** Responds to a request with the canned stream: the head in one turn of the loop, the rest in the next. */
 function createAttempt(response: readonly Buffer[], ended: () => void) {
   return (handler: Dispatcher.DispatchHandler): void => {
     handler.onRequestStart?.(CONTROLLER, undefined);

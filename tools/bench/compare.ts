@@ -1,7 +1,7 @@
 import type { BenchRequest, Load } from "./load.ts";
 import type { ServerProcess } from "./server-process.ts";
 
-/** A server and the load that is put on it. */
+/** A server and its load generator. */
 export interface BenchTarget {
   readonly server: ServerProcess;
   readonly load: Load;
@@ -9,12 +9,12 @@ export interface BenchTarget {
 
 interface RoundsOptions {
   readonly kind: BenchRequest;
-  /** Requests per round to each of the targets. */
+  /** Requests to each target per round. */
   readonly requests: number;
   /** Consecutive requests to one target before the next target is measured. */
   readonly slice: number;
   readonly rounds: number;
-  /** No round begins when this much time has passed. */
+  /** No round starts after this time. */
   readonly budgetMs: number;
 }
 

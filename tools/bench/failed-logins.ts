@@ -1,4 +1,5 @@
-// Measures what an invented key costs from an address over the limit of failed logins, as a ratio to a request without a key.
+// Measures the CPU time of a request with an invented key from an address that has exceeded its limit of failed logins. The
+// result is a ratio to the CPU time of a request without a key.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,9 +19,11 @@ const KINDS: Readonly<Record<string, () => Record<string, string>>> = {
   "without a key": () => ({}),
   "without a key, again (noise)": () => ({}),
   "invented key": () => ({ authorization: `Bearer ${secrets[next++ % secrets.length]}` }),
-  "invented key of another form": () => ({ authorization: `Bearer sk-invented-${next++}` }),
+  "invented key in another format than the gateway's": () => ({
+    authorization: `Bearer sk-invented-${next++}`,
+  }),
 };
-/** Made before anything is measured. */
+/** Created before the measurement, because their creation takes CPU time. */
 const secrets = Array.from({ length: REQUESTS }, createSecret);
 let next = 0;
 
@@ -61,7 +64,7 @@ async function main(): Promise<void> {
   const pool = new Pool(new URL(gateway.url).origin, { connections: CONCURRENCY });
   for (let sent = 0; sent < 3; sent++) await ask(pool, {});
   const costs = new Map<string, number[]>(Object.keys(KINDS).map((kind) => [kind, []]));
-  // The first round warms up.
+  // The first round warms up the gateway and is not counted.
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [kind, headersOf] of Object.entries(KINDS)) {
       const cost = await measure(gateway, pool, headersOf);

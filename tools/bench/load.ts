@@ -5,7 +5,7 @@ import { CHAT_PATH, buildChatRequest, PLAIN_RESPONSE, STREAM_RESPONSE } from "./
 const CONCURRENCY = 32;
 const SECRET = "sk-bench-0123456789abcdef0123456789abcdef";
 
-/** The one gateway key of the benchmark, as `GATEWAY_API_KEYS` takes it. */
+/** The gateway key of the benchmark, in the format of `GATEWAY_API_KEYS`. */
 export const GATEWAY_KEY: string = `bench:${SECRET}`;
 
 /** One kind of request, and the response that it must get. */

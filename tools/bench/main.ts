@@ -1,4 +1,4 @@
-// Measures what the gateway costs, as ratios to the least that a proxy can cost, and whether it keeps to its budgets.
+// Measures the CPU time of the gateway as a ratio to that of a minimal proxy, and checks it against budgets.
 import { type BenchTarget, measureRounds } from "./compare.ts";
 import { startBaseline, startGateway, startUpstream } from "./targets.ts";
 import { PLAIN, STREAM } from "./load.ts";
@@ -9,12 +9,12 @@ import { stopServers } from "./server-process.ts";
 import { measureStartups } from "./startup.ts";
 import { warmUp } from "./warm-up.ts";
 
-/** How many times the CPU time of the baseline the gateway may take, and how long to start. */
+/** Budgets: maximum ratios of the gateway's CPU time to the baseline's, and maximum startup time. */
 const PLAIN_BUDGET = 2.2;
 const STREAM_BUDGET = 1.8;
 const STARTUP_BUDGET_MS = 700;
 
-/** Requests to one server before it is the other's turn: a few hundredths of a second. */
+/** Requests to one server before the other server gets requests. They take a few hundredths of a second. */
 const SLICE_REQUESTS = 128;
 const SLICE_STREAMS = 32;
 

@@ -19,7 +19,7 @@ export interface BenchOptions {
   /** Streams to each server in a round. */
   readonly streams: number;
   readonly startups: number;
-  /** Time after which a comparison begins no more rounds. */
+  /** Time after which a comparison starts no further round. */
   readonly budgetMs: number;
   readonly baselineTwice: boolean;
   readonly metering: boolean;

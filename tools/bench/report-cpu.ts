@@ -1,4 +1,4 @@
-// Preloaded into a process that is measured: answers each message with the CPU time used so far.
+// Preloaded into a measured process. Responds to each message with the CPU time used so far.
 
 process.on("message", () => process.send?.(process.cpuUsage()));
 // The benchmark has ended or crashed. Not exit(), which would wait for output that has no reader.

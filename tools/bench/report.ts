@@ -46,7 +46,7 @@ export function reportMedian(name: string, us: readonly number[]): Verdict {
   return { name, figures: `${computeMedian(us).toFixed(2)} µs`, budget: "", passed: undefined };
 }
 
-/** @param startupsMs of several starts; the median is judged. */
+/** Compares the median of several startup times with a budget. @param startupsMs one for each start. */
 export function judgeStartup(name: string, startupsMs: readonly number[], budgetMs: number): Verdict {
   const middleMs = computeMedian(startupsMs);
   const best = Math.min(...startupsMs).toFixed(0);
@@ -58,7 +58,7 @@ export function judgeStartup(name: string, startupsMs: readonly number[], budget
   };
 }
 
-/** The verdicts as a table. */
+/** Formats the results as a table. */
 export function formatVerdicts(verdicts: readonly Verdict[]): string {
   const rows = verdicts.map(({ name, figures, budget, passed }) => [
     name,

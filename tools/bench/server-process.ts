@@ -10,7 +10,7 @@ const running = new Set<ChildProcess>();
 process.on("exit", stopServers);
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
-/** A server in a process of its own. */
+/** A server in its own process. */
 export interface ServerProcess {
   readonly url: string;
   /** CPU time that the process has used so far, all its threads together, in µs. */

@@ -11,7 +11,7 @@ const GIVE_UP_MS = 10_000;
 
 /** Durations of several starts, in ms from the start of the process to its first chat completion response. */
 interface Startups {
-  /** Node compiles everything. */
+  /** Starts in which Node compiles all modules. */
   readonly first: readonly number[];
   /** Node uses the compile cache that an earlier start has written. */
   readonly later: readonly number[];

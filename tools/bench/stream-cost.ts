@@ -10,7 +10,7 @@ import { spawnScript } from "./server-process.ts";
 import { createTemporaryDirectory } from "./temporary-directory.ts";
 import { STREAM_RESPONSE } from "./traffic.ts";
 
-/** Concurrent streams, as many as in the load on whole gateways. */
+/** Concurrent streams, as many as the load on complete gateways has. */
 const CONCURRENCY = 32;
 /** Streams in each round, both with a ledger and without. */
 const STREAMS = 3_200;
@@ -112,7 +112,7 @@ async function openLedger() {
   return { recorder, rows, close };
 }
 
-/** @returns µs of CPU time a stream. */
+/** @returns CPU time per stream, in µs. */
 async function measureStreamUs(
   recorder: UsageRecorder | undefined,
   response: readonly Buffer[],

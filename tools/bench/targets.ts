@@ -5,7 +5,7 @@ import { createTemporaryDirectory } from "./temporary-directory.ts";
 
 export const GATEWAY_SCRIPT: URL = new URL("../../src/server.ts", import.meta.url);
 
-/** The gateway's environment as operators have it: keys, a limit that counts every request, a log line for each. */
+/** An environment as in production: gateway keys, a rate limit, and a log line for each request. */
 export function buildGatewaySettings(upstreamUrl: string, port = 0): Record<string, string> {
   return {
     PORT: String(port),
@@ -17,7 +17,7 @@ export function buildGatewaySettings(upstreamUrl: string, port = 0): Record<stri
   };
 }
 
-/** Starts the stand-in for OpenRouter. @returns its base URL. */
+/** Starts the benchmark's upstream. @returns its base URL. */
 export async function startUpstream(): Promise<string> {
   const { url } = await startServer(new URL("./upstream.ts", import.meta.url), {});
   return url;
@@ -27,7 +27,7 @@ export async function startGateway(upstreamUrl: string): Promise<BenchTarget> {
   return startTarget(GATEWAY_SCRIPT, buildGatewaySettings(upstreamUrl));
 }
 
-/** The same, with a ledger in a directory of its own. */
+/** The same, with a ledger in its own directory. */
 export async function startMeteringGateway(upstreamUrl: string): Promise<BenchTarget> {
   return startTarget(GATEWAY_SCRIPT, {
     ...buildGatewaySettings(upstreamUrl),

@@ -51,7 +51,7 @@ export function buildChatRequest(stream: boolean): Buffer {
   );
 }
 
-/** A small response in one piece, behind the whitespace that keeps long calls alive. */
+/** A small plain response with keep-alive whitespace before it, sent in one write. */
 export const PLAIN_RESPONSE: Buffer = Buffer.from(
   `\n         \n${JSON.stringify({
     id: GENERATION,
@@ -71,7 +71,7 @@ export const PLAIN_RESPONSE: Buffer = Buffer.from(
   })}`,
 );
 
-/** How many events a stream has, comments and `[DONE]` included. */
+/** Number of events of a stream, including comments and `[DONE]`. */
 export const STREAM_EVENTS = 50;
 
 /** A streamed response, one item per write: a comment, the text, another comment, usage, `[DONE]`. */

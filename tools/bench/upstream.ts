@@ -6,8 +6,8 @@ import { RESPONSE_HEADERS, PLAIN_RESPONSE, STREAM_RESPONSE } from "./traffic.ts"
 const ASKS_FOR_STREAM = Buffer.from('"stream":true');
 
 /**
- * Without a gap, events that a slow proxy has not read yet reach it as one, and the slower of two proxies would have less
- * to do. With it, 48 to 50 reads of the socket per stream were counted in either.
+ * Without a gap, a slow proxy would read several events at once, and so have less work than a fast one. With the gap, both
+ * proxies read the socket 48 to 50 times per stream.
  */
 const EVENT_GAP_MS = 1;
 

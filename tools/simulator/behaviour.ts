@@ -4,7 +4,7 @@
 const COMMON_DEFAULTS = {
   /** content events in a stream */
   events: 6,
-  /** wait before anything is answered */
+  /** wait before the response */
   delayMs: 0,
   /** wait between data events, or between the pieces of a JSON response; 0 writes everything at once */
   gapMs: 0,
@@ -23,7 +23,7 @@ const COMMON_DEFAULTS = {
 };
 
 // `after` counts the data events (in a JSON response: the keep-alive units) sent whole before the fault, comments not
-// counted; `half=1` adds half of the next one. `[DONE]`, or the JSON document, never leaves whole before a fault.
+// counted; `half=1` adds half of the next one. `[DONE]`, or the JSON document, is never sent completely before a fault.
 const OWN_DEFAULTS = {
   ok: {},
   /** OpenRouter's error of a status; Retry-After in seconds, -1 for none; approximate size of the metadata */
@@ -52,7 +52,7 @@ const OWN_DEFAULTS = {
   "no-done": {},
   /** neither chunked nor with a length: the body ends with the connection, by a reset if `reset=1`; -1 sends all */
   "close-delimited": { after: -1, reset: 0 },
-  /** a redirect to /api/v1/redirect-target, which shows in `seen` if anyone follows it */
+  /** a redirect to /api/v1/redirect-target, which is in `seen` if a client follows the redirect */
   redirect: { status: 307 },
   /** bytes that are not HTTP */
   garbage: {},
@@ -77,7 +77,7 @@ export type CommonOptions = Widened<typeof COMMON_DEFAULTS>;
 /** The name of something the simulator can do. */
 type BehaviourName = keyof OwnDefaults;
 
-/** A behaviour with all its options filled in; `name` tells which `own` options there are. */
+/** A behaviour with values for all its options; `name` determines the type of `own`. */
 export type Plan = {
   [N in BehaviourName]: {
     readonly name: N;
@@ -86,7 +86,7 @@ export type Plan = {
   };
 }[BehaviourName];
 
-/** Why a text names no behaviour, said for the person who wrote it. */
+/** The reason why a text is not a behaviour, as a message for its author. */
 export interface Mistake {
   readonly mistake: string;
 }
@@ -100,7 +100,7 @@ function written(options: object): string {
     .join(",");
 }
 
-/** All behaviours with their options and defaults, a line each, as they are written in a model's name. */
+/** Lists all behaviours with their options and defaults, one per line, in the syntax of model names. */
 export function describeBehaviours(): string {
   const lines = Object.entries(OWN_DEFAULTS).map(
     ([name, own]) => `  sim/${[name, written(own)].filter(Boolean).join(":")}`,
@@ -108,10 +108,10 @@ export function describeBehaviours(): string {
   return `${lines.join("\n")}\n  and for each of them ${written(COMMON_DEFAULTS)}`;
 }
 
-/** The behaviour of a request that asks for none. */
+/** The behaviour of a request that selects none. */
 export const PLAIN: Plan = { name: "ok", own: {}, common: COMMON_DEFAULTS };
 
-// Node's timers turn anything longer into 1 ms.
+// Node's timers treat longer delays as 1 ms.
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 function readNumber(key: string, text: string, fallback: number): number | string {
@@ -125,7 +125,7 @@ function readNumber(key: string, text: string, fallback: number): number | strin
 
 /**
  * Reads `<behaviour>[:key=value[,key=value…]]`.
- * @returns the plan, or the mistake with the known names when behaviour, option or value is none of them
+ * @returns the plan; or, if the behaviour, option or value is unknown, the mistake with a list of the known names
  */
 export function parseBehaviour(text: string): Plan | Mistake {
   const colon = text.indexOf(":");

@@ -14,7 +14,7 @@ export interface Generation {
   readonly finishReason: string;
   readonly nativeFinishReason: string;
   readonly startedAtMs: number;
-  /** how much later than others its record appears */
+  /** additional delay until its record is available */
   readonly recordDelayMs: number;
   /** with the account's own key at the provider, which then charges for it */
   readonly isByok: boolean;
@@ -33,7 +33,7 @@ export interface Charge {
   readonly endedAtMs: number;
 }
 
-/** The simulator's stated rule: four characters (UTF-16 code units) are one token, rounded up. */
+/** Counts tokens by the simulator's rule: four characters (UTF-16 code units) are one token, rounded up. */
 export function countTokens(chars: number): number {
   return Math.ceil(chars / 4);
 }
@@ -138,7 +138,7 @@ export class Charges {
   }
 }
 
-// Fields that the simulator has nothing to say about.
+// Fields that the simulator does not simulate.
 const UNKNOWN = {
   upstream_id: null,
   request_id: null,
@@ -157,7 +157,7 @@ const UNKNOWN = {
   cache_discount: null,
 };
 
-/** The body of `GET /generation` for a settled generation, field for field as OpenRouter's API description has it. */
+/** The body of `GET /generation` for a settled generation, with all fields of OpenRouter's API description. */
 export function formatGeneration(charge: Charge): string {
   const { generation, completionTokens, reasoningTokens, nanodollars, upstreamNanodollars } = charge;
   const { cancelled, endedAtMs } = charge;

@@ -1,4 +1,4 @@
-// The models this simulator sells and their prices. Ids, slugs and prices are those of OpenRouter's own list, the
+// The models of the simulator and their prices. Ids, slugs and prices are those of OpenRouter's own list, the
 // prices written as whole nanodollars (1e-9 USD) per token, so that money is added up in integers.
 import { BEHAVIOUR_NAMES } from "./behaviour.ts";
 
@@ -111,8 +111,8 @@ const ROUTER = "openrouter/auto";
 const VARIANTS = new Set(["free", "online", "nitro", "floor", "thinking", "extended", "exacto"]);
 
 /**
- * Finds what a requested model id is served and billed as; variants (`:free` costs nothing) and `@preset/…` count.
- * @returns undefined when OpenRouter would answer "… is not a valid model ID"
+ * Finds the model that serves a requested model id and determines its price; variants (`:free` costs nothing) and `@preset/…` count.
+ * @returns undefined if OpenRouter would respond with "… is not a valid model ID"
  */
 export function resolveModel(id: string): SimulatedModel | undefined {
   const listed = MODELS.get(id);

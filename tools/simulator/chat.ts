@@ -20,7 +20,7 @@ interface PreparedResponse {
 
 const FLOOD_UNITS = 1500;
 
-/** Answers one chat request. */
+/** Responds to one chat request. */
 export async function respondToChat(exchange: HttpExchange): Promise<void> {
   const header = exchange.req.headers["x-simulate"];
   const requested = typeof header === "string" ? parseBehaviour(header) : undefined;
@@ -116,7 +116,7 @@ function prepare(request: ReceivedChat, model: SimulatedModel, plan: Plan, body:
   const keepAlive = { count: common.whitespace, units: 1 };
   if (plan.name === "error-midstream") {
     const document = JSON.stringify({ error: buildError(plan.own.status) });
-    // Nothing was generated and nothing is charged, and OpenRouter has that on its books.
+    // Nothing was generated or charged, but OpenRouter has a generation record of the request.
     return {
       generation: { ...generation, promptTokens: 0 },
       pieces: prependKeepAlive(document, 0, keepAlive),
@@ -144,14 +144,14 @@ function buildHead({ id, streamed }: Generation): string[] {
     : ["Content-Type", "application/json", ...head];
 }
 
-/** Sends a response, or what the plan leaves of it, and bills it. */
+/** Sends a response, or the part that the plan allows, and bills it. */
 async function send(exchange: HttpExchange, answer: PreparedResponse, plan: Plan): Promise<void> {
   const { generation, pieces } = answer;
   const { charges } = exchange.state;
   const wholeChars = pieces.at(-1)?.chars ?? 0;
   exchange.seen.generationId = generation.id;
   exchange.onCutShort = () => {
-    // OpenRouter stops generating when a stream is abandoned; an unstreamed request runs on and is billed whole.
+    // OpenRouter stops generation when the client of a stream disconnects. It completes and bills a plain request.
     const chars = generation.streamed ? countCharsWithin(pieces, exchange.seen.bytesSent) : wholeChars;
     charges.bill(generation, chars, generation.streamed && exchange.seen.aborted);
   };

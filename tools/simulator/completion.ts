@@ -8,11 +8,11 @@ export interface Piece {
   readonly text: string;
   /** false for comments, which faults do not count and gaps do not precede */
   readonly isData: boolean;
-  /** completion characters the reader has once it has this piece */
+  /** completion characters that the client has after this piece */
   readonly chars: number;
 }
 
-/** How a stream differs from the usual one. */
+/** Differences of a stream from the default one. */
 interface StreamStyle {
   readonly done: boolean;
   readonly emptyChoices: boolean;
@@ -25,7 +25,7 @@ const COMMENT = ": OPENROUTER PROCESSING\n\n";
 export const DONE = "data: [DONE]\n\n";
 const KEEP_ALIVE = "\n         \n";
 
-/** Everything of a chunk up to its `choices`. */
+/** The part of a chunk before its `choices`. */
 export function formatChunkHead(generation: Generation): string {
   const { id, model, startedAtMs } = generation;
   const names = `"model":${JSON.stringify(model.canonicalSlug)},"provider":${JSON.stringify(model.provider)}`;
@@ -37,7 +37,7 @@ function formatFinish({ finishReason, nativeFinishReason }: Generation): string 
   return `"finish_reason":"${finishReason}","native_finish_reason":"${nativeFinishReason}"`;
 }
 
-/** The deltas of a reply, each with the completion characters that are out once it is sent. */
+/** The deltas of a reply, each with the number of completion characters sent up to its end. */
 function buildDeltas(reply: Reply): [delta: string, chars: number][] {
   const deltas: [string, number][] = [];
   let chars = 0;
@@ -61,7 +61,7 @@ function buildDeltas(reply: Reply): [delta: string, chars: number][] {
   let delta = "";
   for (const text of reply.pieces) {
     chars += text.length + padding.length;
-    // A flood says the same thing thousands of times; sharing one string keeps it out of memory.
+    // A flood repeats the same piece thousands of times. They share one string to save memory.
     if (text !== previous) {
       const quoted = `${JSON.stringify(text).slice(0, -1)}${padding}"`;
       const calls = `"tool_calls":[{"index":0,"function":{"arguments":${quoted}}}]`;

@@ -10,7 +10,7 @@ interface ToolCall {
   readonly name: string;
 }
 
-/** A response before it is put into chunks or JSON. */
+/** A response before it is formatted as chunks or as JSON. */
 export interface Reply {
   /** the content, or the arguments of the tool call, in the order of the stream */
   readonly pieces: readonly string[];
@@ -25,7 +25,7 @@ export function makeRandomId(length: number): string {
   return randomUUID().replaceAll("-", "").slice(0, length);
 }
 
-// Long prompts are echoed in part: the response is for reading, and its size has options of its own.
+// Only the beginning of a long prompt is echoed, to keep responses readable. Options determine their size.
 const MOST_ECHOED_CHARS = 400;
 const FILLER = " … und so weiter 🌊 等等";
 const REASONING = ["The user wrote something; ", "I shall echo it, with a wave 🌊."];
@@ -45,7 +45,7 @@ function buildEcho(lastUserText: string, events: number): string {
   return text.length < 2 * events ? text + FILLER.repeat(Math.ceil((2 * events) / FILLER.length)) : text;
 }
 
-/** Makes up the response to a request; the same request and options give the same text. */
+/** Generates the response to a request. The same request and options generate the same text. */
 export function makeReply(request: ReceivedChat, reasons: boolean, common: CommonOptions): Reply {
   const count = Math.max(common.events, 1);
   const reasoning = reasons ? REASONING : [];

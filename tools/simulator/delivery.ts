@@ -1,16 +1,16 @@
-// How a response's pieces get onto the wire: at once, one by one, or split where no event or character ends.
+// Sends the pieces of a response: at once, one by one, or split within events and characters.
 import type { CommonOptions } from "./behaviour.ts";
 import type { Piece } from "./completion.ts";
 import { type HttpExchange, waitForNextTurn, sleep } from "./http-exchange.ts";
 import { takeData } from "./partial-response.ts";
 
-/** How fast, and in what portions: the options `gapMs` and `split`. */
+/** Speed and size of writes: the options `gapMs` and `split`. */
 type Pace = Pick<CommonOptions, "gapMs" | "split">;
 
-// A usual response is one write; a large one is written in batches, waiting where the reader is slower.
+// Most responses are one write. A large one is written in batches, with backpressure.
 const BATCH_PIECES = 64;
 
-/** Writes in parts of `split` bytes, each in a turn of its own so that it is a socket write of its own. */
+/** Writes parts of `split` bytes, each in its own turn of the event loop, so that each is one socket write. */
 async function writeSplit(exchange: HttpExchange, bytes: Buffer, split: number): Promise<void> {
   for (let at = 0; at < bytes.length && exchange.isOpen; at += split) {
     if (at > 0) await waitForNextTurn();
@@ -20,7 +20,7 @@ async function writeSplit(exchange: HttpExchange, bytes: Buffer, split: number):
 
 /**
  * Writes pieces with a gap before each data piece but the first; without gap and split in one single write.
- * Returns early when the client leaves. Does not end the response.
+ * Returns early if the client disconnects. Does not end the response.
  */
 export async function writePieces(
   exchange: HttpExchange,

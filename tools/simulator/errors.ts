@@ -1,4 +1,4 @@
-// The error bodies OpenRouter answers with. Messages are those of its OpenAPI description, except for 412 and 504,
+// The error bodies of OpenRouter. Messages are those of its OpenAPI description, except for 412 and 504,
 // which only its guides mention. The HTTP status equals `error.code` unless another status was already sent.
 
 const MESSAGES: Readonly<Record<number, string>> = {
@@ -39,7 +39,7 @@ export interface ErrorDetails {
 /** The account all simulated keys belong to. */
 export const USER_ID = "user_2sImUlAtOr0000000000000000";
 
-/** The `error` object itself, as it also stands inside a stream's chunk or after the keep-alive whitespace. */
+/** The `error` object, which is also sent within a chunk of a stream and after keep-alive whitespace. */
 export function buildError(status: number, details: ErrorDetails = {}): Record<string, unknown> {
   const padding = details.metadataBytes ?? 0;
   const metadata = {

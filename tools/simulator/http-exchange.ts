@@ -1,11 +1,11 @@
-// One request and its response. Every byte goes out through here, so that bytes, endings and aborts are counted once.
+// One request and its response. All responses are sent by this class, which counts bytes, endings and aborts.
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { type ErrorDetails, formatError, buildErrorHeaders } from "./errors.ts";
 import type { SimulatorState, SeenRequest } from "./state.ts";
 
-// As recorded from OpenRouter, which has Cloudflare before it. A gateway may let only the last two through.
+// As recorded from OpenRouter, which is behind Cloudflare. A gateway may forward only the last two.
 const COOKIE = "__cf_bm=simulated; path=/; HttpOnly; Secure; SameSite=None";
 const USUAL_HEADERS = [
   ["Set-Cookie", COOKIE],
@@ -46,7 +46,7 @@ export class HttpExchange {
     res.once("close", () => this.#close());
   }
 
-  /** Whether the connection still takes a response. */
+  /** Whether a response can still be sent. */
   get isOpen(): boolean {
     return !this.#closed;
   }
@@ -74,7 +74,7 @@ export class HttpExchange {
     this.state.bytesOut += bytes;
   }
 
-  /** Reads the body. Undefined when the client left, or when `isEnough` says so of its first bytes. */
+  /** Reads the body. @returns undefined if the client disconnects, or if `isEnough` returns true for the first bytes. */
   readBody(isEnough: (start: Buffer) => boolean): Promise<Buffer | undefined> {
     const { req, state } = this;
     return new Promise((resolve) => {
@@ -95,13 +95,13 @@ export class HttpExchange {
     });
   }
 
-  /** Prepares the head; it leaves with the first bytes of the body, or with `res.flushHeaders()`. */
+  /** Prepares the head, which is sent with the first bytes of the body, or by `res.flushHeaders()`. */
   writeHead(status: number, headers: readonly string[]): void {
     const ray = `${randomUUID().slice(0, 8)}-SIM`;
     this.res.writeHead(status, [...headers, "CF-Ray", ray, ...USUAL_HEADERS]);
   }
 
-  /** Hands bytes to the socket; false when it has enough for now. Does nothing once the client has left. */
+  /** Writes bytes to the socket. Does nothing after a disconnect. @returns false if the socket's buffer is full. */
   write(bytes: Buffer | string): boolean {
     if (this.#closed) return false;
     this.#count(Buffer.byteLength(bytes));
@@ -115,19 +115,19 @@ export class HttpExchange {
     this.res.end(bytes);
   }
 
-  /** Answers with JSON in one go; no Content-Length, as OpenRouter. */
+  /** Sends a JSON response in one write, without Content-Length, as OpenRouter does. */
   sendJson(status: number, body: string, headers: readonly string[] = []): void {
     if (this.#closed) return;
     this.writeHead(status, ["Content-Type", "application/json", ...headers]);
     this.end(body);
   }
 
-  /** Answers with OpenRouter's error of that status; `retryAfter` in seconds, none when below 0. */
+  /** Sends OpenRouter's error of this status; `retryAfter` in seconds, none when below 0. */
   sendError(status: number, details: ErrorDetails = {}, retryAfter = -1): void {
     this.sendJson(status, formatError(status, details), buildErrorHeaders(status, retryAfter));
   }
 
-  /** Breaks the connection on purpose, once everything written so far has been handed to the system. */
+  /** Aborts the connection after all written data has been passed to the kernel. */
   breakConnection(how: (socket: Socket) => void): void {
     const { socket } = this.req;
     if (this.#closed) return;
@@ -136,7 +136,7 @@ export class HttpExchange {
     socket.write("", () => setImmediate(() => how(socket)));
   }
 
-  /** Resolves when the socket takes bytes again, or when the client has left. */
+  /** Resolves when the socket has drained, or when the client has disconnected. */
   waitUntilWritable(): Promise<void> {
     const { res } = this;
     return new Promise((resolve) => {
@@ -157,7 +157,7 @@ export function sleep(durationMs: number): Promise<void> {
   return new Promise((resolve) => void setTimeout(resolve, durationMs).unref());
 }
 
-/** Waits for the event loop's next turn, so that what is written after is a socket write of its own. */
+/** Waits for the event loop's next turn, so that later data is in a separate socket write. */
 export function waitForNextTurn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve));
 }

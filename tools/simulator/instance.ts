@@ -1,5 +1,5 @@
-// A small value that conforms to a JSON schema: what a model answers under `response_format: json_schema`, and the
-// arguments of the tool call it makes. `pattern` and `not` are not obeyed; local `$ref` are followed.
+// Creates a small value that conforms to a JSON schema: the content for `response_format: json_schema`, and the arguments
+// of tool calls. Ignores `pattern` and `not`, and follows local `$ref`.
 
 type Schema = Record<string, unknown>;
 
@@ -16,7 +16,7 @@ const FORMATS: Readonly<Record<string, string>> = {
   ipv6: "2001:db8::1",
 };
 
-// Past this depth the last branch of a choice is taken, which in recursive schemas is usually `null`.
+// Below this depth, the last alternative of a schema is used, which in recursive schemas is usually `null`.
 const DEEP = 6;
 const TOO_DEEP = 64;
 
@@ -117,7 +117,7 @@ function build(given: unknown, root: unknown, depth: number): unknown {
   }
 }
 
-/** A value that conforms to `schema`: required properties only, or all of them where none is said to be required. */
+/** Creates a value that conforms to `schema`. It has the required properties, or all if the schema requires none. */
 export function makeInstance(schema: unknown): unknown {
   return build(schema, schema, 0);
 }

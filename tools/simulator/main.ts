@@ -9,7 +9,7 @@ const USAGE = `npm run mock -- [--port 9180] [--host 127.0.0.1] [--generation-de
 Answers as OpenRouter does. A model named sim/... answers otherwise:`;
 
 const DEFAULT_PORT = "9180";
-// sysexits.h EX_CONFIG, as the gateway itself exits when told something it cannot do.
+// EX_CONFIG of sysexits.h, which the gateway also uses for an invalid configuration.
 const BAD_CONFIGURATION = 78;
 
 async function start(): Promise<Simulator | undefined> {
@@ -42,7 +42,7 @@ function announce(simulator: Simulator): void {
   process.stdout.write(
     `OpenRouter simulator at ${baseUrl}: start the gateway with OPENROUTER_BASE_URL=${baseUrl}, or give a client this base URL and any key.\n`,
   );
-  // Responses that are slow on purpose would hold the process.
+  // Exits explicitly, because responses that are slow on purpose would keep the process alive.
   const stop = (): void => void simulator.close().then(() => process.exit());
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, stop);
   if (process.env["npm_lifecycle_event"] !== undefined) onParentExit(stop);

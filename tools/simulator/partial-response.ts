@@ -1,9 +1,9 @@
-// Parts of a response: what faults send of it, and what of it an abandoned request had been sent.
+// Parts of a response: the part that a fault sends, and the part that was sent before a disconnect.
 import { type Generation, buildUsage } from "./billing.ts";
 import { DONE, type Piece, formatChunkHead } from "./completion.ts";
 import { buildError } from "./errors.ts";
 
-/** The pieces up to and with the `count`th data piece, and the piece after them. */
+/** The pieces up to and including data piece `count`, and the piece after them. */
 export function takeData(
   pieces: readonly Piece[],
   count: number,

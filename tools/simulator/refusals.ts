@@ -6,18 +6,18 @@ import { type HttpExchange, sleep } from "./http-exchange.ts";
 
 type NamedPlan<N extends Plan["name"]> = Extract<Plan, { name: N }>;
 
-/** The plan of a response that comes before the request has been read. */
+/** The plan of a response that is sent before the request has been read. */
 export type EarlyPlan = NamedPlan<"early-413">;
 
-/** Answers 413 without reading (the rest of) the body, and closes `lingerMs` later. */
+/** Sends 413 without reading (the rest of) the body, and closes the connection `lingerMs` later. */
 export async function refuseEarly(exchange: HttpExchange, { own, common }: EarlyPlan): Promise<void> {
   const body = formatError(413);
   const length = String(Buffer.byteLength(body));
   exchange.req.pause();
   await sleep(common.delayMs);
   if (!exchange.isOpen) return;
-  // With its length said, the response is complete before the connection closes: closing at once, with unread bytes
-  // in the socket, makes the system send a reset that can overtake the response.
+  // Content-Length completes the response before the connection closes. If the socket were closed at once, with unread data,
+  // the kernel would send a reset that can overtake the response.
   const headers = ["Content-Type", "application/json", "Content-Length", length, "Connection", "close"];
   exchange.writeHead(413, headers);
   exchange.write(body);

@@ -1,13 +1,13 @@
-// The few things of a chat request that change the simulator's answer. It is read as loosely as OpenRouter reads it:
-// a field of an unexpected type is as good as absent.
+// The fields of a chat request that affect the simulator's response. As at OpenRouter, a field of an unexpected type is
+// treated as absent.
 
-/** A function the model is to call, with the JSON schema of its arguments. */
+/** A function that the model must call, with the JSON schema of its arguments. */
 interface FunctionTool {
   readonly name: string;
   readonly parameters: unknown;
 }
 
-/** A chat request as far as the simulator looks at it. */
+/** The fields of a chat request that the simulator reads. */
 export interface ReceivedChat {
   /** `model`, or the first of `models` */
   readonly model: string | undefined;

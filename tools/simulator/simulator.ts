@@ -1,5 +1,5 @@
-// A stand-in for OpenRouter: a real HTTP server that answers as OpenRouter does, bills as it does, and fails in every
-// way it is asked to (see `behaviour.ts`). Needs nothing but Node.
+// Simulates OpenRouter: an HTTP server that responds and bills as OpenRouter does, and simulates the faults that requests
+// select (see `behaviour.ts`). It depends on Node only.
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { formatGeneration, type Charges, toUsd } from "./billing.ts";
@@ -18,14 +18,14 @@ export interface SimulatorOptions {
   readonly port?: number;
   /** accepted keys; any bearer if absent */
   readonly apiKeys?: readonly string[];
-  /** how long after a request ended `GET /generation` starts to know it; some 20 s in reality, default 2000 */
+  /** delay from the end of a request until `GET /generation` finds it; default 2000; about 20 s at OpenRouter */
   readonly generationDelayMs?: number;
   /** how many requests, with their bodies, to remember; default 1000, 0 for benchmarks */
   readonly keepSeen?: number;
 }
 
 /**
- * Answers a chat request instead of the simulator, with whatever bytes at whatever times.
+ * Responds to a chat request in place of the simulator.
  * @param exchange the request, with methods that send its response or abort it.
  * @param body the request's body, whole.
  */
@@ -138,7 +138,7 @@ async function serve(exchange: HttpExchange, settings: Settings, interceptor?: I
       await route(exchange, settings);
     }
   } catch (error) {
-    // A mistake in the simulator itself: said where the one who debugs it looks.
+    // A fault of the simulator itself is reported where a developer looks for it.
     const message = `The simulator failed: ${error instanceof Error ? error.stack : String(error)}`;
     if (exchange.res.headersSent) exchange.res.destroy();
     else exchange.sendError(500, { message });

@@ -8,7 +8,7 @@ export interface SeenRequest {
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
   readonly rawHeaders: string[];
-  /** empty until it has arrived whole, and when no requests are kept */
+  /** empty until the whole body has arrived, or if the simulator stores no requests */
   body: Buffer;
   model: string | undefined;
   /** the client left before the response ended */
@@ -28,7 +28,7 @@ export interface SimulatorStats {
   readonly completed: number;
   /** the client left first */
   readonly aborted: number;
-  /** the simulator broke the connection, because a fault asked for it */
+  /** the simulator aborted the connection, because of a fault */
   readonly broken: number;
   /** request bodies */
   readonly bytesIn: number;
@@ -41,7 +41,7 @@ export interface SimulatorStats {
   readonly billedByModel: Readonly<Record<string, number>>;
 }
 
-/** Everything that a reset forgets. Requests that run across a reset go on in the old journal. */
+/** Everything that a reset forgets. Requests in flight during a reset continue in the old journal. */
 export class SimulatorState {
   readonly seen: SeenRequest[] = [];
   readonly charges = new Charges();

@@ -3,7 +3,7 @@ import type { Harness } from "./harness.ts";
 /** The result of a check. */
 export interface CheckOutcome {
   readonly pass: boolean;
-  /** Description of the gateway's behaviour for the person who mends it, also when the check passes. */
+  /** The observed behaviour of the gateway, stated whether or not the check passes. */
   readonly got: string;
 }
 
@@ -12,10 +12,10 @@ export interface Check {
   /** `group/name`. It never changes, because scripts refer to it. */
   readonly id: string;
   readonly title: string;
-  /** The fault that users of a failing gateway see. */
+  /** Effect of a failure on users, or the reason for the check. */
   readonly why: string;
   readonly expected: string;
-  /** How long it may take altogether, in ms; {@link USUAL_DEADLINE_MS} if absent. */
+  /** Deadline of the whole check; default {@link USUAL_DEADLINE_MS}. */
   readonly deadlineMs?: number;
   /** Runs the check. An exception is a failure too, and its message becomes `got`. */
   readonly run: (harness: Harness) => Promise<CheckOutcome>;

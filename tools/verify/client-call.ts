@@ -2,7 +2,7 @@ import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { ResponseDecoder } from "./response-decoder.ts";
 
-/** The gateway under test, and what every request to it carries. */
+/** The gateway under test, with the key and headers of every request. */
 export interface GatewayTarget {
   /** The base URL that an SDK would get, without a trailing slash. */
   readonly url: string;
@@ -11,12 +11,12 @@ export interface GatewayTarget {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** A request as it differs from a chat completion with the usual headers. */
+/** The differences of a request from a chat completion with default headers. */
 export interface Outgoing {
-  /** Below the base URL; default `/chat/completions`. */
+  /** Path relative to the base URL; default `/chat/completions`. */
   readonly path?: string;
   readonly method?: string;
-  /** Lower-case names; undefined leaves a header out. */
+  /** Headers with lower-case names; undefined omits a header. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly body: string | Uint8Array;
   /** Read nothing of the response until `resume()`. */
@@ -55,7 +55,7 @@ function open(url: URL): Socket {
     : connectPlain({ host, port });
 }
 
-/** One request over a connection of its own, with nothing between the check and the wire. */
+/** One request over its own connection, written to a socket without an HTTP client. */
 export class ClientCall {
   readonly response = new ResponseDecoder();
   /** Code of the error that the connection ended with. */

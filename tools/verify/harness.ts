@@ -10,7 +10,7 @@ interface ArrivedRequest {
   readonly body: Buffer;
 }
 
-/** How long the gateway may take to pass a request on, and to pass a response back. */
+/** Maximum time for the gateway to forward a request, and to relay a response. */
 export const PASSING_MS = 5_000;
 
 const POLL_MS = 2;
@@ -18,7 +18,7 @@ const POLL_MS = 2;
 /** The two ends that a check controls: a client of the gateway and its upstream. */
 export class Harness {
   readonly target: GatewayTarget;
-  /** The JSON text of a list with one message. It names this check, which tells it from late requests of other checks. */
+  /** JSON text of a list with one message, which identifies this check: late requests of other checks do not contain it. */
   readonly messages: string;
   readonly upstreamRequests: ArrivedRequest[] = [];
   readonly #marker: string;
@@ -29,7 +29,7 @@ export class Harness {
   constructor(simulator: Simulator, target: GatewayTarget) {
     this.#simulator = simulator;
     this.target = target;
-    // Random too: a gateway with a cache must not answer from it.
+    // Random, so that a gateway with a cache cannot respond from it.
     this.#marker = `verify-${randomUUID()}`;
     this.messages = `[{"role":"user","content":"${this.#marker}"}]`;
     this.respondWith(respondJson([PLAIN_RESPONSE]));
@@ -78,7 +78,7 @@ export class Harness {
     }
   }
 
-  /** Waits for the whole response. @throws when it is not whole in time. */
+  /** Waits for the whole response. @throws if it is not complete before the deadline. */
   async waitForResponse(call: ClientCall, deadlineMs = PASSING_MS): Promise<ClientCall> {
     const ending = await call.waitForEnd(deadlineMs);
     if (ending !== "whole") throw new Error(`no whole response within ${deadlineMs} ms: ${call.summarize()}`);

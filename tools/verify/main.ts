@@ -1,4 +1,4 @@
-// `npm run verify`: tries a running gateway, ours or another, against a simulated OpenRouter.
+// `npm run verify`: checks a running gateway, Sluice or another, against a simulated OpenRouter.
 import process from "node:process";
 import { type Simulator, startSimulator } from "../simulator/simulator.ts";
 import { CHECKS } from "./catalogue.ts";

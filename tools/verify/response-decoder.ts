@@ -62,7 +62,7 @@ export class ResponseDecoder {
     if (this.#state === "close") this.#state = "done";
   }
 
-  /** Takes one step through the pending bytes; false when more are needed. */
+  /** Decodes the next element of the pending bytes. @returns false if more bytes are needed. */
   #step(atMs: number): boolean {
     switch (this.#state) {
       case "head":

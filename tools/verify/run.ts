@@ -24,7 +24,7 @@ export interface RunOptions {
   readonly onResult?: (result: Result) => void;
 }
 
-/** One check's verdict, in words that need no knowledge of this suite. */
+/** The result of one check, in terms that need no knowledge of this suite. */
 export interface Result extends CheckOutcome {
   readonly id: string;
   readonly group: string;
@@ -34,7 +34,7 @@ export interface Result extends CheckOutcome {
   readonly ms: number;
 }
 
-/** All verdicts; the score is `passed` of `total`. */
+/** All results; the score is `passed` of `total`. */
 export interface Report {
   readonly gateway: string;
   readonly passed: number;
@@ -53,8 +53,8 @@ const LEAST_MS = 100;
 
 /**
  * Runs the checks one after another.
- * @returns every verdict; a gateway that hangs costs each check its deadline and the run at most `deadlineMs`.
- * @throws GatewayUnreachable when a plain request does not get through to the simulator.
+ * @returns all results. If the gateway hangs, each check takes until its deadline, and the run at most `deadlineMs`.
+ * @throws GatewayUnreachable if a plain request does not reach the simulator.
  */
 export async function runChecks(options: RunOptions): Promise<Report> {
   const { gateway, key, headers = {}, simulator, only, skip = [], deadlineMs = RUN_DEADLINE_MS } = options;

@@ -1,7 +1,7 @@
-// Responses as OpenRouter sends them, byte for byte known here, and the ways to send them.
+// Responses with the same format as OpenRouter's, as constant bytes, and functions that send them.
 import { type HttpExchange, waitForNextTurn, sleep } from "../simulator/http-exchange.ts";
 
-/** How upstream answers one request. */
+/** Sends upstream's response to one request. */
 export type Responder = (exchange: HttpExchange) => void | Promise<void>;
 
 /** White space that OpenRouter sends before the JSON of a plain response to keep the connection alive. */
@@ -22,7 +22,7 @@ export function formatChunk(choices: string, more = ""): string {
   return `data: {${NAMES},"object":"chat.completion.chunk","created":1767225600,"choices":[${choices}]${more}}\n\n`;
 }
 
-/** One event of a stream with so much text; the text is put into JSON as it is. */
+/** One event of a stream. @param text JSON text of the content, without quotes. */
 export function formatContentChunk(text: string): string {
   return formatChunk(
     `{"index":0,"delta":{"role":"assistant","content":"${text}"},"finish_reason":null,"native_finish_reason":null,"logprobs":null}`,
@@ -37,7 +37,7 @@ export const STREAM_END: readonly string[] = [
   formatChunk(LAST_CHOICE, `,${USAGE}`),
   DONE,
 ];
-/** The last events of a stream whose usage comes without a choice. */
+/** The last events of a stream whose usage event has no choices. */
 export const EMPTY_CHOICES_END: readonly string[] = [
   formatChunk(LAST_CHOICE),
   formatChunk("", `,${USAGE}`),
@@ -83,7 +83,7 @@ async function writeParts(
   }
 }
 
-/** Answers with a plain 200 in these parts. */
+/** Responds with a plain 200 in these parts. */
 export function respondJson(parts: readonly (string | Buffer)[], gapMs = 0): Responder {
   return async (exchange) => {
     beginJson(exchange);
@@ -92,7 +92,7 @@ export function respondJson(parts: readonly (string | Buffer)[], gapMs = 0): Res
   };
 }
 
-/** Answers with a stream in these parts. */
+/** Responds with a stream in these parts. */
 export function respondStream(parts: readonly (string | Buffer)[], gapMs = 0): Responder {
   return async (exchange) => {
     beginStream(exchange);
@@ -101,7 +101,7 @@ export function respondStream(parts: readonly (string | Buffer)[], gapMs = 0): R
   };
 }
 
-/** Answers with an error; `headers` are names and values in turn. */
+/** Responds with an error. `headers` alternates names and values. */
 export function respondError(status: number, body: string, headers: readonly string[] = []): Responder {
   return (exchange) => exchange.sendJson(status, body, headers);
 }

@@ -9,7 +9,7 @@ import { insertRequests, NOVEMBER, createSettledRow } from "../../support/ledger
 
 testRequestPages(openTestDatabase);
 
-test("yields to the event loop between pages, also when no row matches", async () => {
+test("yields to the event loop between pages even if no row matches", async () => {
   const database = await openTestDatabase();
   await insertRequests(
     database,
@@ -35,7 +35,7 @@ const FILTERS: readonly Partial<RequestFilter>[] = [undefined, "key_b", "nobody"
   ),
 );
 
-test("reads a page as one index range, whatever the filter", async () => {
+test("reads each page from one range of one index, with any filter", async () => {
   const database = await openTestDatabase();
   const indexOf = ({ keyId, state }: Partial<RequestFilter>): string => {
     if (state !== undefined && state !== "settled") return "requests_unsettled (state=? AND id>? AND id<?)";
@@ -43,7 +43,7 @@ test("reads a page as one index range, whatever the filter", async () => {
       ? "sqlite_autoindex_requests_1 (id>? AND id<?)"
       : "requests_by_key (key_id=? AND id>? AND id<?)";
   };
-  // explainStatements sees each statement text only once, so one filter per text suffices.
+  // A prepared statement is reused, so explainStatements sees only its first use. The omitted filters prepare no new one.
   const filters = FILTERS.filter(
     ({ keyId, state }) => keyId !== "nobody" && state !== "open" && state !== "pending",
   );
@@ -77,7 +77,7 @@ function countVisits(database: Database): { counted: Database; visits: readonly 
   return { counted: readOnMainThread({ ...database, kysely }), visits };
 }
 
-test("visits at most one page of rows per statement, however few match", async () => {
+test("each statement visits at most one page of rows, even if few rows match", async () => {
   const database = await openTestDatabase();
   const rows = Array.from({ length: 3_000 }, (_, index) =>
     createSettledRow(index, {

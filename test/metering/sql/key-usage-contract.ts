@@ -7,7 +7,7 @@ import { readKeyUsage } from "../../../src/metering/sql/key-usage.ts";
 
 const KEY = "key_1";
 
-/** Adds each cost to the sums of one hour of a key. */
+/** Adds costs to the hourly rollups of a key. @param costs from the start of the hour to the cost. */
 async function spend(database: Database, costs: Readonly<Record<string, number>>, key = KEY): Promise<void> {
   const rows = Object.entries(costs).map(([hour, cost_nanodollars]) => ({
     hour: Date.parse(hour),
@@ -65,7 +65,7 @@ export function keyUsageContract(open: () => Promise<Database>): void {
     ["2026-11-01T23:59:59.999Z", { daily: 2, weekly: 3, monthly: 2 }],
     ["2026-11-02T00:00:00.000Z", { daily: 0, weekly: 0, monthly: 2 }],
     ["2026-12-01T00:00:00.000Z", { daily: 0, weekly: 0, monthly: 0 }],
-  ])("at %s Sunday's usage counts towards %j", async (time, usage) => {
+  ])("at %s, the usage of Saturday 31 October (1) and Sunday 1 November (2) is %j", async (time, usage) => {
     const database = await open();
     await spend(database, { "2026-10-31T12:00:00Z": 1, "2026-11-01T12:00:00Z": 2 });
     expect(await at(database, time)).toEqual({ total: 3, ...usage });

@@ -44,7 +44,7 @@ export async function runProbe(
   return new Map(stdout.split("\n").flatMap(readLine));
 }
 
-/** Parses a line that begins as the JSON of an outcome. Libraries may print other lines, which are ignored. */
+/** Parses an outcome. Ignores other lines, because libraries may print some. */
 function readLine(line: string): [string, ScenarioOutcome][] {
   if (!line.startsWith('{"scenario"')) return [];
   const { scenario, ok, detail } = JSON.parse(line) as ScenarioOutcome & { scenario: string };

@@ -102,7 +102,7 @@ export const CREDENTIAL_CHECKS: readonly Check[] = [
   {
     id: "credentials/not-echoed",
     title: "a wrong key is not repeated in the error",
-    why: "errors are logged and shown; a key with one wrong letter is nearly the right one",
+    why: "errors are logged and displayed; a mistyped key differs from the valid key in one character only",
     expected: "a response without the key",
     run: async (harness) => {
       const call = harness.sendChat({ stream: false, headers: { authorization: `Bearer ${WRONG_KEY}` } });

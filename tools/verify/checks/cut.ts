@@ -12,7 +12,7 @@ import {
   type Responder,
 } from "../upstream-responses.ts";
 
-/** How long the gateway may keep a client waiting on a connection whose upstream is gone. */
+/** Maximum time from the end of upstream's connection to the end of the client's connection. */
 const NOTICE_MS = 3_000;
 /** Time between the last byte and the end of the connection, so that the last byte is not lost. */
 const SETTLE_MS = 50;
@@ -26,7 +26,7 @@ const EVENTS = WORDS.map(formatContentChunk).join("");
 const HALF_EVENT = formatContentChunk("third-word").slice(0, 60);
 const HALF_JSON = KEEP_ALIVE + PLAIN_RESPONSE.slice(0, 200);
 
-/** Begins a response, writes this much of it, and breaks the connection. */
+/** Creates a responder that starts a response, writes `bytes` and ends the connection. */
 function createBreakingResponder(begin: Responder, bytes: string, how: (socket: Socket) => void): Responder {
   return async (exchange) => {
     await begin(exchange);
@@ -50,7 +50,7 @@ async function checkEndsBroken(
 ): Promise<CheckOutcome> {
   const call = await sendBrokenCall(harness, stream, upstream);
   const { status } = call.response;
-  // An error instead of a response is no success either: a gateway may have waited with the head.
+  // A gateway that has not sent the head yet may also respond with an error.
   if (call.ending === "whole" && status >= 500) return pass(`status ${status} instead of the response`);
   return toOutcome(call.ending === "cut" || call.ending === "reset", call.summarize());
 }
@@ -59,7 +59,7 @@ const WHY =
   "every SDK treats a clean end as success, so a program would store and show an incomplete response";
 const EXPECTED = `the client's connection ends within ${NOTICE_MS} ms, without the end that the framing promises`;
 
-/** A short response whose Content-Length promises more. */
+/** A response that is shorter than its Content-Length. */
 const tooShort: Responder = (exchange) =>
   beginJson(exchange, ["Content-Length", String(Buffer.byteLength(KEEP_ALIVE + PLAIN_RESPONSE))]);
 

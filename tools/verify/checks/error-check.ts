@@ -33,7 +33,7 @@ function listFaults({ response }: ClientCall, status: number): string[] {
   return said;
 }
 
-/** Waits for the response and judges it as an error of this status that OpenAI's SDKs turn into the right class. */
+/** Waits for the response and checks that it is an error of this status that OpenAI's SDKs map to the right class. */
 async function judgeError(harness: Harness, call: ClientCall, status: number): Promise<CheckOutcome> {
   await harness.waitForResponse(call);
   const said = listFaults(call, status);
@@ -44,9 +44,9 @@ async function judgeError(harness: Harness, call: ClientCall, status: number): P
   );
 }
 
-/** An error that SDKs can read, and how it comes about. */
+/** An error that SDKs can read, and the request or upstream response that causes it. */
 export interface ErrorCase {
-  /** The id, with its group. */
+  /** The id of the check, including its group. */
   readonly id: string;
   readonly title: string;
   readonly why: string;
@@ -61,7 +61,7 @@ export function buildChatBody(messages: string): string {
   return `{"model":"openai/gpt-4o-mini","messages":${messages}}`;
 }
 
-/** A check that the gateway gives such an error. */
+/** Creates the check that the gateway responds with the error. */
 export function createErrorCheck({
   id,
   title,

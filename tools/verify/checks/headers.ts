@@ -14,8 +14,8 @@ interface Forwarded {
 const FORWARDED: readonly Forwarded[] = [
   {
     name: "attribution",
-    title: "headers that name the application pass",
-    why: "OpenRouter's rankings and the account's own statistics by application depend on them",
+    title: "headers that identify the application are forwarded",
+    why: "OpenRouter uses them for its rankings and for the account's statistics by application",
     sent: {
       "http-referer": "https://app.example.com/",
       "x-title": "Example",
@@ -25,8 +25,8 @@ const FORWARDED: readonly Forwarded[] = [
   },
   {
     name: "session",
-    title: "headers that group requests and ask for metadata pass",
-    why: "sessions keep a conversation with one provider, whose prompt cache is warm",
+    title: "headers that group requests and request metadata are forwarded",
+    why: "a session keeps a conversation at the provider that has it in its prompt cache",
     sent: {
       "x-session-id": "session-1",
       "x-openrouter-metadata": "enabled",
@@ -89,7 +89,7 @@ const RETURNED: readonly Check[] = [
   },
   {
     id: "headers/stream-type",
-    title: "Content-Type of a stream comes back",
+    title: "Content-Type of a stream reaches the client",
     why: "clients and browsers read events only from text/event-stream",
     expected: "content-type: text/event-stream",
     run: (harness) => checkHeader(harness, "content-type", "text/event-stream", true),
@@ -110,12 +110,12 @@ const RETURNED: readonly Check[] = [
   },
   {
     id: "headers/provider-name",
-    title: "X-Provider-Name comes back",
+    title: "X-Provider-Name reaches the client",
     why: "headers that upstream adds are part of its response",
     expected: "x-provider-name: OpenAI",
     run: (harness) => checkHeader(harness, "x-provider-name", "OpenAI"),
   },
 ];
 
-/** Headers that have to cross the gateway, there and back. */
+/** Headers of the request and of the response that the gateway must forward. */
 export const HEADER_CHECKS: readonly Check[] = [...FORWARDED.map(createForwardCheck), ...RETURNED];

@@ -53,7 +53,7 @@ const STOPPED: readonly Stopped[] = [
 ];
 
 function createStopCheck({ name, title, why, sent }: Stopped): Check {
-  // Connection itself is allowed: the gateway has one of its own.
+  // Connection itself is allowed, because the gateway sends its own.
   const names = Object.keys(sent).filter((header) => header !== "connection");
   return {
     id: `isolation/${name}`,

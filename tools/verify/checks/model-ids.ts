@@ -1,7 +1,7 @@
 import { compareBytes } from "../byte-difference.ts";
 import type { Check } from "../check.ts";
 
-// The vectors are literals: a computed rule could be wrong in the same way as the gateway's.
+// The vectors are literals, because a computed rule could have the same fault as the gateway.
 type IdVector = readonly [name: string, asked: string, forwarded: string];
 
 const STRIPPED: readonly IdVector[] = [

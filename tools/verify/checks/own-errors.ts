@@ -53,5 +53,5 @@ const REQUEST_ID: Check = {
   },
 };
 
-/** The gateway's own errors: OpenAI's SDKs turn them into the right class. */
+/** The gateway's own errors, which OpenAI's SDKs must map to the right class. */
 export const OWN_ERROR_CHECKS: readonly Check[] = [...CASES.map(createErrorCheck), REQUEST_ID];

@@ -56,7 +56,7 @@ const PLAIN: readonly ResponseVector[] = [
 
 const SPACED = `${KEEP_ALIVE}${PLAIN_RESPONSE}\n`;
 
-/** A response with a Content-Length that counts the white space too. */
+/** A response whose Content-Length includes the white space. */
 const withLength: Responder = (exchange) => {
   beginJson(exchange, ["Content-Length", String(Buffer.byteLength(SPACED))]);
   exchange.end(SPACED);

@@ -18,7 +18,7 @@ function addFields(fields: string): Vector["body"] {
   return (messages) => `{"model":"openai/gpt-4o-mini","messages":${messages},${fields}}`;
 }
 
-/** A body with a tool whose `parameters` are this JSON text. */
+/** Builds bodies with one tool. @param schema JSON text of the tool's `parameters`. */
 function addToolSchema(schema: string): Vector["body"] {
   return addFields(`"tools":[{"type":"function","function":{"name":"f","parameters":${schema}}}]`);
 }
@@ -32,8 +32,8 @@ const NUMBERS: readonly Vector[] = [
   },
   {
     name: "number-spellings",
-    title: "1.0, -0 and 1E5 stay as they are spelled",
-    why: `${WRITERS}: 1.0 becomes 1, which strict schemas upstream take for an integer, and prompt caches miss`,
+    title: "1.0, -0 and 1E5 keep their spelling",
+    why: `${RESERIALISED}: if 1.0 becomes 1, strict schemas at providers see an integer, and prompt caches miss`,
     body: addFields(`"temperature":1.0,"top_p":1E0,"x_numbers":[-0,1E5,1e+2,0.10,-0.0,1.5e-7]`),
   },
   {
@@ -79,8 +79,8 @@ const STRUCTURE: readonly Vector[] = [
   },
   {
     name: "duplicate-keys",
-    title: "a key that comes twice within a nested object stays twice",
-    why: "parsers differ in which one they keep, so a gateway that drops one decides for upstream",
+    title: "both copies of a duplicate key in a nested object are forwarded",
+    why: "some parsers keep the first value and others the last; a gateway that drops one of them changes the request",
     body: addToolSchema(`{"type":"object","title":"one","title":"two"}`),
   },
   {
@@ -103,13 +103,13 @@ const STRINGS: readonly Vector[] = [
   {
     name: "escaped-slashes",
     title: "\\/ stays \\/",
-    why: `${WRITERS}: PHP writes \\/, others do not, and caches miss`,
+    why: `${RESERIALISED}: PHP clients escape slashes, most serialisers do not, and caches miss`,
     body: addFields(`"user":"https:\\/\\/example.com\\/u"`),
   },
   {
     name: "escaped-letters",
     title: "\\u00e9 and \\u003c stay escapes",
-    why: `${WRITERS}: openai-python may send ASCII with escapes, and caches miss`,
+    why: `${RESERIALISED}: clients that escape all characters beyond ASCII miss the cache`,
     body: addFields(`"user":"caf\\u00e9 \\u003cb\\u003e \\u4E16\\u754C \\ud83c\\udf89"`),
   },
   {
@@ -127,8 +127,8 @@ const STRINGS: readonly Vector[] = [
   },
   {
     name: "raw-utf8",
-    title: "text that is not ASCII stays raw UTF-8",
-    why: "escapes instead of UTF-8 make prompts in most of the world's languages up to three times as long",
+    title: "text in UTF-8 is not escaped",
+    why: "escapes make a prompt in most languages up to three times as long as UTF-8 does",
     body: addFields(`"user":"Grüße, 世界 🎉👩🏽‍🚀 ¡olé! \u2028 \u00a0 e\u0301"`),
   },
 ];
@@ -175,5 +175,5 @@ function toCheck({ name, title, why, body, deadlineMs }: Vector): Check {
   };
 }
 
-/** Requests whose bytes must not change: they name a model without the optional prefix. */
+/** Requests whose bytes must not change, because their model id does not have the optional prefix. */
 export const REQUEST_CHECKS: readonly Check[] = [...NUMBERS, ...STRUCTURE, ...STRINGS, ...LARGE].map(toCheck);

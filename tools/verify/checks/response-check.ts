@@ -26,7 +26,7 @@ export function createResponseCheck(vector: ResponseVector, stream: boolean, res
     id: `answer/${name}`,
     title: `${title}, byte for byte`,
     why,
-    expected: "the client gets status 200, the bytes that upstream sent, and a proper end",
+    expected: "the client gets status 200, the bytes that upstream sent, and a complete response",
     run: async (harness) => {
       harness.respondWith(respond ?? usual);
       const { response } = await harness.waitForResponse(harness.sendChat({ stream }));

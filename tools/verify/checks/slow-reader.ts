@@ -4,7 +4,7 @@ import { type Check, toOutcome, type CheckOutcome } from "../check.ts";
 import { beginStream, formatContentChunk, DONE } from "../upstream-responses.ts";
 
 const MEBIBYTE = 1024 * 1024;
-/** Sockets along the way hold some megabytes each; more than this is a buffer in the gateway. */
+/** Each socket buffers some megabytes. More than this is buffered by the gateway. */
 const MOST_HELD_BYTES = 32 * MEBIBYTE;
 const FLOOD_BYTES = 256 * MEBIBYTE;
 const TILDE = "~".charCodeAt(0);

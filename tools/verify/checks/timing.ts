@@ -13,7 +13,7 @@ import {
   STREAM_END,
 } from "../upstream-responses.ts";
 
-/** How much later than upstream sent it a byte may reach the client. */
+/** Maximum time from the moment when upstream sends a byte until it reaches the client. */
 const LATE_MS = 250;
 const SILENCE_MS = 1_500;
 const UNITS = 20;
@@ -41,7 +41,7 @@ function judgeLateness(lateMs: number, what: string): CheckOutcome {
   return toOutcome(lateMs <= LATE_MS, `${what} ${said}`);
 }
 
-/** Sends the beginning, is silent, and ends. @returns when the beginning was sent. */
+/** Creates a responder that sends a beginning, pauses, and ends. Records when the beginning was sent. */
 function createSilentResponder(part: string, sign: string, sent: Sent): Responder {
   return async (exchange) => {
     beginStream(exchange);
