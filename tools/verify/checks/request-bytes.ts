@@ -11,7 +11,7 @@ interface Vector {
   readonly deadlineMs?: number;
 }
 
-const WRITERS = "A gateway that parses JSON and serialises it again changes its spelling";
+const RESERIALISED = "A gateway that parses JSON and serialises it again changes its spelling";
 
 /** Builds a body of `model`, `messages` and the given fields, as JSON text. */
 function addFields(fields: string): Vector["body"] {
