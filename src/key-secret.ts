@@ -15,7 +15,7 @@ const FINGERPRINT_SEED = randomBytes(4).readUInt32LE();
 /** Creates the secret of a key: 256 random bits and a checksum, in base 62. */
 export function createSecret(): string {
   const random = inDigits(BigInt(`0x${randomBytes(32).toString("hex")}`), RANDOM_DIGITS);
-  return START + random + checksumOf(random);
+  return START + random + computeChecksum(random);
 }
 
 /**
@@ -25,7 +25,7 @@ export function createSecret(): string {
 export function isMistyped(secret: string): boolean {
   if (!secret.startsWith(START)) return false;
   const [, random = "", checksum] = FORM.exec(secret) ?? [];
-  return checksum === undefined || checksumOf(random) !== checksum;
+  return checksum === undefined || computeChecksum(random) !== checksum;
 }
 
 /** Whether a text has the prefix of issued secrets, well formed or not. Databases have only secrets with this prefix. */
@@ -60,7 +60,7 @@ export function randomDigits(count: number): string {
   return inDigits(BigInt(`0x${randomBytes(count).toString("hex")}`), count).slice(-count);
 }
 
-function checksumOf(random: string): string {
+function computeChecksum(random: string): string {
   return inDigits(BigInt(crc32(random)), CHECK_DIGITS);
 }
 
