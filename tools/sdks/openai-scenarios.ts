@@ -62,7 +62,7 @@ type ErrorName =
 
 /** A version of the SDK: its client, and what it calls differently from the others. */
 export interface OpenAiSdk {
-  /** Creates a client that does not retry unless it is told so. */
+  /** Creates a client. It retries only if the options set `maxRetries`. */
   readonly connect: (options?: { apiKey?: string; maxRetries?: number; timeout?: number }) => Client;
   readonly errors: Readonly<Record<ErrorName, new (...args: never[]) => Error>>;
   /** Streams a chat completion with the SDK's helper. @returns the completion that it puts together. */
