@@ -142,8 +142,14 @@ test("releases the descriptors and the memory of clients that do not read a file
   const rss: number[] = [];
   for (let round = 0; round < 4; round++) {
     const clients = Array.from({ length: 50 }, () => new RawClient(running.port));
+    // Before the requests: on a busy machine, the first clients would be reset before the last one has connected.
+    await waitUntil(() => heldBy(running) === clients.length, "the clients to connect", 15_000);
     for (const { socket } of clients) socket.pause().write(get(BUNDLE).repeat(8));
-    await waitUntil(() => heldBy(running) === clients.length, "the clients", 15_000);
+    await waitUntil(
+      () => clients.every(({ socket }) => socket.bytesWritten > 0),
+      "the requests to be sent",
+      15_000,
+    );
     await waitUntil(() => heldBy(running) === 0, "the descriptors to be closed", 20_000);
     rss.push(rssBytes(running));
   }
