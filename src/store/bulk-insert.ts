@@ -20,7 +20,6 @@ export function createRowInsert<Table extends Columns>(
 ): (sqlite: DatabaseSync) => InsertRow<RowOf<Table>> {
   const compiled = new WeakMap<DatabaseSync, InsertRow<RowOf<Table>>>();
   const names = Object.keys(columns);
-  const listValues = compileListValues(names);
   const places = names.map(() => "?").join(", ");
   return (sqlite) => {
     const known = compiled.get(sqlite);
@@ -28,21 +27,12 @@ export function createRowInsert<Table extends Columns>(
     const statement = sqlite.prepare(
       `insert into ${table} (${names.join(", ")}) values (${places}) ${onConflict}`,
     );
-    const insert: InsertRow<RowOf<Table>> = (row) => statement.run(...listValues(row)).changes === 1;
+    // By position: `node:sqlite` takes three times as long to bind values by name, because it looks up each name.
+    const insert: InsertRow<RowOf<Table>> = (row: Readonly<Record<string, SQLInputValue>>) =>
+      statement.run(...names.map((name) => row[name] ?? null)).changes === 1;
     compiled.set(sqlite, insert);
     return insert;
   };
-}
-
-/**
- * Compiles a function that lists the values of a row in the order of its columns, with null for missing values. It is
- * compiled because looping over the column names would add 10 % to the time of a ledger write. Binding values by name would
- * take three times as long as the whole write, because `node:sqlite` looks up each name.
- */
-function compileListValues(names: readonly string[]): (row: object) => SQLInputValue[] {
-  const values = names.map((name) => `row.${name} ?? null`).join(", ");
-  // oxlint-disable-next-line typescript/no-implied-eval -- the names are column names from this code base
-  return new Function("row", `return [${values}]`) as (row: object) => SQLInputValue[];
 }
 
 /**
