@@ -4,7 +4,7 @@ import type { GatewayError } from "../errors.ts";
 import { isRetryable, toUpstreamError } from "./failure.ts";
 import { readResponseHead, type UpstreamHead } from "./response-head.ts";
 
-/** Maximum number of retries. Only a request of which no byte was sent is retried: any other may have been billed. */
+/** Maximum number of retries. Only a request of which no byte was sent is retried, because others may have been billed. */
 const MAX_RETRIES = 2;
 const RETRY_DELAY_MIN_MS = 50;
 const RETRY_DELAY_SPREAD_MS = 150;
