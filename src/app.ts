@@ -25,12 +25,13 @@ import type { InFlight } from "./limits/in-flight.ts";
 import { createLimit } from "./limits/rate-limit.ts";
 import { limitResponseMemory } from "./limits/response-memory.ts";
 import { logRequest } from "./observability/logger.ts";
-import { registerChatCompletions } from "./endpoints/chat-completions.ts";
+import { registerRelayedEndpoints } from "./endpoints/relay-requests.ts";
 import { registerHealth } from "./endpoints/health.ts";
 import { registerKey } from "./endpoints/key.ts";
 import { registerModels } from "./endpoints/models.ts";
 import { handleNotFound } from "./endpoints/not-found.ts";
 import type { RelayOptions } from "./relay/relay-options.ts";
+import { NO_ALIASES } from "./request/model-aliases.ts";
 import type { RedisStore } from "./store/redis.ts";
 import { EndpointCatalog } from "./upstream/endpoint-catalog.ts";
 import { ModelCatalog } from "./upstream/model-catalog.ts";
@@ -118,13 +119,14 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
       ...(persistence && { settlement: () => persistence.recorder.isReconcilerHealthy }),
     },
   });
-  registerChatCompletions(app, {
+  registerRelayedEndpoints(app, {
     accessHooks,
     inFlight,
     bodyMemory,
     upstream,
     catalog,
     endpoints,
+    aliases: NO_ALIASES,
     recorder: persistence?.recorder,
     relay: createRelayOptions(config, persistence),
     appUrl,

@@ -9,7 +9,8 @@ interface ErrorKind {
   readonly message?: string;
   /** Sent as `retry-after`, in seconds. */
   readonly retryAfterS?: number;
-  /** Sent as `x-should-retry`, which the OpenAI SDKs obey. If absent, the SDKs decide by the status. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as `x-should-retry`, which the OpenAI SDKs obey. If absent, only errors of the client forbid it. */
   readonly retry?: boolean;
 }
 
@@ -62,6 +63,12 @@ const TABLE = {
   unknown_url: { status: 404, ...invalid },
   model_not_found: { status: 404, ...invalid },
   method_not_allowed: { status: 405, ...invalid },
+  upgrade_not_supported: {
+    status: 426,
+    ...invalid,
+    message: "The gateway does not upgrade connections; send the request by HTTP/1.1.",
+    headers: { upgrade: "HTTP/1.1" },
+  },
   request_timeout: { status: 408, ...invalid },
   request_too_large: {
     status: 413,
@@ -151,6 +158,14 @@ interface Details {
   readonly cause?: unknown;
 }
 
+/** Statuses after which the same request can succeed later. */
+const TEMPORARY: ReadonlySet<number> = new Set([408, 429]);
+
+/** Whether the same request would be refused again. Claude Code repeats a 401 ten times unless a header forbids it. */
+function isFinal(source: ErrorSource, status: number): boolean {
+  return source === "client" && !TEMPORARY.has(status);
+}
+
 /** An error that the gateway sends in place of an upstream response. */
 export class GatewayError extends Error {
   readonly code: ErrorCode;
@@ -174,9 +189,11 @@ export class GatewayError extends Error {
     this.type = kind.type;
     this.source = kind.source;
     this.param = details.param ?? null;
+    const retry = kind.retry ?? (isFinal(kind.source, this.status) ? false : undefined);
     this.headers = {
-      ...(kind.retry !== undefined && { "x-should-retry": String(kind.retry) }),
+      ...(retry !== undefined && { "x-should-retry": String(retry) }),
       ...(kind.retryAfterS !== undefined && { "retry-after": String(kind.retryAfterS) }),
+      ...kind.headers,
       ...details.headers,
     };
   }

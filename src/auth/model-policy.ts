@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { boundCache } from "../limits/cache-bound.ts";
 import { GatewayError } from "../errors.ts";
-import type { ChatRequest } from "../request/chat-request.ts";
+import type { ModelRequest } from "../request/model-request.ts";
 import type { CallerKey } from "./caller-key.ts";
 
 /** Maximum number of allowed models in an error message. */
@@ -21,7 +21,7 @@ const partsByGlob = new LRUCache<string, Parts>(boundCache(GLOBS_MAX));
  */
 export function refuseForbiddenModels(
   key: CallerKey | undefined,
-  { models, nestedModels = [], preset }: Pick<ChatRequest, "models" | "preset"> & Partial<ChatRequest>,
+  { models, nestedModels = [], preset }: Pick<ModelRequest, "models" | "preset"> & Partial<ModelRequest>,
 ): void {
   if (!key || key.models === null) return;
   // OpenRouter would use the default model of the account, which the gateway does not know.

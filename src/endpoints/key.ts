@@ -1,13 +1,12 @@
-import type { FastifyInstance, onRequestAsyncHookHandler } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from "fastify";
 import { GatewayError } from "../errors.ts";
 import type { CallerKey } from "../auth/caller-key.ts";
 import type { KeyService } from "../keys/key-service.ts";
 import type { Database } from "../store/database.ts";
 import { type KeyUsage, readKeyUsage, NO_USAGE } from "../metering/sql/key-usage.ts";
 import { toUsd } from "../metering/money.ts";
+import { BASE_PATHS } from "./base-paths.ts";
 import { rejectOtherMethods } from "./method-not-allowed.ts";
-
-const URL = "/openai/v1/key";
 
 export interface KeyRouteOptions {
   readonly accessHooks: onRequestAsyncHookHandler[];
@@ -15,10 +14,9 @@ export interface KeyRouteOptions {
   readonly persistence: { readonly database: Database; readonly keys: KeyService } | undefined;
 }
 
-/** Registers `GET /openai/v1/key`: the gateway key of the request and its usage, in the shape of OpenRouter's `/key`. */
+/** Registers `GET /key` below every base path: the gateway key of the request and its usage, in the shape of OpenRouter's `/key`. */
 export function registerKey(app: FastifyInstance, { accessHooks, persistence }: KeyRouteOptions): void {
-  rejectOtherMethods(app, URL, ["GET"]);
-  app.get(URL, { onRequest: accessHooks }, async (request, reply) => {
+  const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { key: own } = request.caller;
     if (!own) {
       throw new GatewayError(
@@ -30,7 +28,11 @@ export function registerKey(app: FastifyInstance, { accessHooks, persistence }: 
       ? await lookUp(own, persistence)
       : { usage: NO_USAGE, expiresAt: null };
     return reply.send({ data: describe(own, usage, expiresAt) });
-  });
+  };
+  for (const basePath of BASE_PATHS) {
+    rejectOtherMethods(app, `${basePath}/key`, ["GET"]);
+    app.get(`${basePath}/key`, { onRequest: accessHooks }, handler);
+  }
 }
 
 async function lookUp(

@@ -3,26 +3,31 @@ import { GatewayError } from "../errors.ts";
 import { allowsModel } from "../auth/model-policy.ts";
 import type { ModelCatalog } from "../upstream/model-catalog.ts";
 import { joinList, type ListedModels } from "../upstream/model-list.ts";
+import { ANTHROPIC_BASE_PATH, BASE_PATHS } from "./base-paths.ts";
 import { rejectOtherMethods } from "./method-not-allowed.ts";
 import { type ModelQuery, readModelQuery } from "./model-query.ts";
-
-const URL = "/openai/v1/models";
 
 export interface ModelsOptions {
   readonly accessHooks: onRequestAsyncHookHandler[];
   readonly catalog: ModelCatalog;
 }
 
-/** Registers `GET /openai/v1/models` and `GET /openai/v1/models/{id}`. The id may have slashes, percent-encoded or not. */
-export function registerModels(app: FastifyInstance, { accessHooks, catalog }: ModelsOptions): void {
-  rejectOtherMethods(app, URL, ["GET"]);
-  rejectOtherMethods(app, `${URL}/*`, ["GET"]);
-  app.get(URL, { onRequest: accessHooks }, async (request, reply) => {
+/** Registers `GET /models` and `GET /models/{id}` below every base path. The id may have slashes, percent-encoded or not. */
+export function registerModels(app: FastifyInstance, options: ModelsOptions): void {
+  for (const basePath of [...BASE_PATHS, ANTHROPIC_BASE_PATH])
+    registerModelUrls(app, `${basePath}/models`, options);
+}
+
+function registerModelUrls(app: FastifyInstance, url: string, { accessHooks, catalog }: ModelsOptions): void {
+  rejectOtherMethods(app, url, ["GET"]);
+  rejectOtherMethods(app, `${url}/*`, ["GET"]);
+  app.get(url, { onRequest: accessHooks }, async (request, reply) => {
     const query = readModelQuery(request.url);
-    const json = toJson(request.caller.key?.models ?? null, await catalog.listFiltered(query.filter), query);
+    const models = await catalog.listFiltered(query.filter);
+    const json = toJson(request.caller.key?.models ?? null, models, { ...query, url });
     return reply.type("application/json").send(json);
   });
-  app.get(`${URL}/*`, { onRequest: accessHooks }, async (request, reply) => {
+  app.get(`${url}/*`, { onRequest: accessHooks }, async (request, reply) => {
     const id = (request.params as { "*": string })["*"];
     const model = await catalog.find(id);
     if (!model || !allowsModel(request.caller.key?.models ?? null, model.id))
@@ -38,7 +43,11 @@ export function registerModels(app: FastifyInstance, { accessHooks, catalog }: M
 }
 
 /** Returns the JSON of the models that a key may use, cut to the requested page. */
-function toJson(allowed: readonly string[] | null, list: ListedModels, { filter, page }: ModelQuery): Buffer {
+function toJson(
+  allowed: readonly string[] | null,
+  list: ListedModels,
+  { filter, page, url }: ModelQuery & { readonly url: string },
+): Buffer {
   if (allowed === null && !page) return list.json;
   const usable = list.entries.filter(({ id }) => allowsModel(allowed, id)).map(({ json }) => json);
   const count = page || list.fields["total_count"] !== undefined ? { total_count: usable.length } : {};
@@ -47,6 +56,6 @@ function toJson(allowed: readonly string[] | null, list: ListedModels, { filter,
   const next = new URLSearchParams(filter);
   next.set("offset", String(end));
   next.set("limit", String(page.limit));
-  const links = { next: end < usable.length ? `${URL}?${next.toString()}` : null };
+  const links = { next: end < usable.length ? `${url}?${next.toString()}` : null };
   return joinList(usable.slice(page.offset, end), { ...list.fields, ...count, links });
 }

@@ -4,12 +4,12 @@ import { GatewayError } from "../errors.ts";
 import { sendError } from "./send-error.ts";
 import { createMediaTypeError } from "./raw-json.ts";
 
-/** Sends every error that a hook or a handler throws as an error in OpenAI's format. */
+/** Sends every error that a hook or a handler throws as an error in the format of its endpoint. */
 export function handleErrors(app: FastifyInstance, logger: Logger): void {
   app.setErrorHandler((error, request, reply) => sendAnyError(error, request, reply, logger));
 }
 
-/** Sends any error in OpenAI's format, and logs it if it is internal. */
+/** Sends any error in the format of the endpoint, and logs it if it is internal. */
 export function sendAnyError(
   error: unknown,
   request: FastifyRequest,

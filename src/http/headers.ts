@@ -68,6 +68,8 @@ export interface OutgoingDefaults {
   readonly authorization: string | undefined;
   readonly referer: string | undefined;
   readonly title: string | undefined;
+  /** Prefix of further headers of the client that are forwarded. */
+  readonly prefix?: string | undefined;
 }
 
 const USER_AGENT = "sluice";
@@ -86,6 +88,7 @@ export function toUpstreamHeaders(
     const value = incoming[name];
     if (typeof value === "string" && SAFE_VALUE.test(value)) headers[name] = value;
   }
+  if (ours.prefix !== undefined) addPrefixed(headers, incoming, ours.prefix);
   if (ours.referer !== undefined) headers["http-referer"] ??= ours.referer;
   if (ours.title !== undefined && headers["x-openrouter-title"] === undefined)
     headers["x-title"] ??= ours.title;
@@ -94,6 +97,13 @@ export function toUpstreamHeaders(
   headers["accept-encoding"] = "identity";
   if (ours.authorization !== undefined) headers["authorization"] = ours.authorization;
   return headers;
+}
+
+function addPrefixed(headers: Record<string, string>, incoming: IncomingHttpHeaders, prefix: string): void {
+  for (const name of Object.keys(incoming)) {
+    const value = incoming[name];
+    if (name.startsWith(prefix) && typeof value === "string" && SAFE_VALUE.test(value)) headers[name] = value;
+  }
 }
 
 /**

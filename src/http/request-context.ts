@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { ErrorSource, GatewayError } from "../errors.ts";
+import { type ErrorFormat, OPENAI_ERRORS } from "./error-format.ts";
 import { sendError } from "./send-error.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
@@ -78,6 +79,12 @@ export class RequestContext implements LimitState {
    * that the client put there by mistake.
    */
   route: string;
+  /** The format in which the client expects errors. */
+  errorFormat: ErrorFormat;
+  /** Name of the model endpoint, such as `chat/completions`; empty for other requests. */
+  endpoint = "";
+  /** The client's id of the session that the request belongs to. Only for reports: a client can send any text. */
+  session: string | undefined = undefined;
   /** Id of the gateway key; undefined for an anonymous caller and for a client's own OpenRouter key. */
   keyId: string | undefined = undefined;
   keyName: string | undefined = undefined;
@@ -130,7 +137,9 @@ export class RequestContext implements LimitState {
   constructor(request: FastifyRequest, reply: FastifyReply, onEnd: OnRequestEnd) {
     this.requestId = request.id;
     this.method = request.method;
-    this.route = request.routeOptions.url ?? "";
+    const { url, config } = request.routeOptions;
+    this.route = url ?? "";
+    this.errorFormat = (config as typeof config | undefined)?.errorFormat ?? OPENAI_ERRORS;
     this.#request = request;
     this.#reply = reply;
     this.#onEnd = onEnd;

@@ -12,7 +12,7 @@ const DISCARD_MAX_BYTES = 1_048_576;
 const LINGER_MS = 2_000;
 
 /**
- * Sends an error in OpenAI's format, even before the body of the request has arrived. In that case the connection stays open
+ * Sends an error in the format of the endpoint, even before the body of the request has arrived. In that case the connection stays open
  * for a moment before it closes: an immediate close would reset it, and a client that is still uploading would lose the
  * response.
  */
@@ -20,8 +20,10 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, error: G
   const response = reply.raw;
   if (response.headersSent || response.destroyed) return;
   reply.hijack();
-  request.context.recordError(error);
-  const body = Buffer.from(error.toJson());
+  const { context } = request;
+  context.recordError(error);
+  const status = context.errorFormat.chooseStatus(error, request.headers);
+  const body = Buffer.from(context.errorFormat.formatBody(error, request.id));
   const headers = getDefaultHeaders(reply);
   Object.assign(headers, error.headers, {
     "content-type": "application/json",
@@ -29,10 +31,10 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, error: G
     "cache-control": "no-store",
   });
   if (!hasLongUnreadBody(request.raw)) {
-    response.writeHead(error.status, headers).end(body);
+    response.writeHead(status, headers).end(body);
     return;
   }
-  response.writeHead(error.status, { ...headers, connection: "close" });
+  response.writeHead(status, { ...headers, connection: "close" });
   const { socket } = response;
   // Without a socket, the response is queued behind another (pipelining), which must not be cut off.
   if (!socket) {

@@ -1,5 +1,4 @@
 import type { ServerResponse } from "node:http";
-import type { GatewayError } from "../errors.ts";
 
 /** Time after which an aborted connection is destroyed if its client does not read. */
 const LINGER_MS = 5_000;
@@ -7,15 +6,15 @@ const LINGER_MS = 5_000;
 /**
  * Ends a response so that the client sees that it is incomplete: the bytes written so far are delivered, and then the
  * connection closes without the terminating chunk. A clean end would look like success to every SDK.
- * @param lastEvent an SSE event to send first. Only at an event boundary: otherwise it would complete a partial event.
+ * @param lastEvents SSE events to send first. Only at an event boundary: otherwise it would complete a partial event.
  */
-export function abortResponse(response: ServerResponse, lastEvent?: string): void {
+export function abortResponse(response: ServerResponse, lastEvents?: string): void {
   const socket = response.socket;
   if (!socket || socket.destroyed) {
     response.destroy();
     return;
   }
-  if (lastEvent !== undefined) response.write(lastEvent);
+  if (lastEvents !== undefined) response.write(lastEvents);
   const linger = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once("close", () => clearTimeout(linger));
   // Node buffers writes until the end of the tick, and would drop them if the socket ended before.
@@ -24,9 +23,4 @@ export function abortResponse(response: ServerResponse, lastEvent?: string): voi
     if (response.req.httpVersionMinor === 0) socket.write("", () => socket.resetAndDestroy());
     else socket.destroySoon();
   });
-}
-
-/** Returns the SSE event that states why a stream is aborted. It is never `[DONE]`. */
-export function formatErrorEvent(error: GatewayError): string {
-  return `data: ${error.toEventJson()}\n\n`;
 }

@@ -7,9 +7,10 @@ import { addUpstreamHeaders } from "../http/headers.ts";
 import { getDefaultHeaders } from "../http/default-headers.ts";
 import type { UpstreamCall, UpstreamSink } from "../upstream/call.ts";
 import type { UpstreamHead } from "../upstream/response-head.ts";
-import { abortResponse, formatErrorEvent } from "./abort-response.ts";
+import { abortResponse } from "./abort-response.ts";
 import { type DrainBounds, DrainLimit } from "./drain-limit.ts";
 import type { RelayOptions } from "./relay-options.ts";
+import type { ResponseFormat } from "./response-format.ts";
 import { ResponseInspector } from "./response-inspector.ts";
 import { forbidsRetry, checkResponseHead } from "./response-guard.ts";
 
@@ -44,7 +45,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
   readonly #response: ServerResponse;
   readonly #context: RequestContext;
   readonly #options: RelayOptions;
-  readonly #inspector = new ResponseInspector();
+  readonly #inspector: ResponseInspector;
   #call: UpstreamCall | undefined = undefined;
   #state: RelayState = "awaiting-head";
   #isPaused = false;
@@ -54,13 +55,15 @@ export class Relay implements UpstreamSink, ActiveResponse {
   #deadline: NodeJS.Timeout | undefined = undefined;
   #silenceTimer: NodeJS.Timeout | undefined = undefined;
 
-  constructor(request: FastifyRequest, reply: FastifyReply, options: RelayOptions) {
+  /** @param format where the response states its end and its usage. */
+  constructor(request: FastifyRequest, reply: FastifyReply, options: RelayOptions, format: ResponseFormat) {
     this.#request = request;
     this.#reply = reply;
     this.#response = reply.raw;
     this.#context = request.context;
     this.#options = options;
     this.#drainBounds = options.drainBounds;
+    this.#inspector = new ResponseInspector(format);
   }
 
   /** Sends the request, and relays its response. @param send sends the request upstream, with this relay as the sink. */
@@ -211,7 +214,9 @@ export class Relay implements UpstreamSink, ActiveResponse {
   #abortResponse(error: GatewayError): void {
     this.#context.recordError(error);
     this.#context.isIncomplete = true;
-    abortResponse(this.#response, this.#inspector.isBetweenEvents ? formatErrorEvent(error) : undefined);
+    const { requestId, errorFormat } = this.#context;
+    const events = this.#inspector.isBetweenEvents ? errorFormat.formatEvents(error, requestId) : undefined;
+    abortResponse(this.#response, events);
   }
 
   onRetry(): void {

@@ -1,23 +1,20 @@
-import type { RequestContext, Usage } from "../http/request-context.ts";
+import type { RequestContext } from "../http/request-context.ts";
 import type { UpstreamHead } from "../upstream/response-head.ts";
 import { EventStreamReader, JsonKey } from "../response/event-stream.ts";
 import { JsonDocumentReader } from "../response/json-document.ts";
 import { JsonStructure } from "../response/json-structure.ts";
 import { mayBeRefusal, RefusalReader } from "../response/refusal-body.ts";
-import { readFirstMembers } from "../response/top-level-members.ts";
-import { parseUsage } from "../metering/usage.ts";
+import { findMemberStart, readFirstMembers } from "../response/top-level-members.ts";
 import { noteHead } from "./head-recorder.ts";
-import type { JsonObject } from "../json-values.ts";
+import type { ResponseFormat } from "./response-format.ts";
+import { isJsonObject, type JsonObject, readFields } from "../json-values.ts";
 
 /** Bytes that are searched for the generation id as they arrive, if the head has none. Every response begins with its id. */
 const ID_WITHIN_BYTES = 65_536;
 const TEXT_MAX_CHARS = 256;
 const LF = 0x0a;
 const CR = 0x0d;
-const RIGHT_BRACKET = 0x5d;
 const GENERATION_ID = /^gen-[\x21-\x7e]{1,124}$/;
-const USAGE = new JsonKey("usage");
-const ERROR = new JsonKey("error");
 const ID = new JsonKey("id");
 /** Fields that identify a response, which are its first ones. */
 const IDENTITY = ["id", "provider", "model"] as const;
@@ -30,23 +27,32 @@ export class ResponseInspector {
   isEventStream = false;
   /** Undefined before the head. */
   #context: RequestContext | undefined = undefined;
-  readonly #events = new EventStreamReader(
-    (event) => this.#readEvent(event),
-    (data) => this.#skipEvent(data),
-  );
+  readonly #format: ResponseFormat;
+  readonly #events = new EventStreamReader({
+    onEvent: (event) => this.#readEvent(event),
+    // The unreadable event may be the one that states the cost.
+    onUnreadable: () => (this.#usage = undefined),
+    onLongEvent: (start) => this.#idBytesLeft > 0 && this.#readIdentity(this.#readMembers(start)),
+  });
   readonly #document = new JsonDocumentReader();
   /** Bytes of the body that are still to be searched for the id; 0 if the id is known, or if there is none. */
   #idBytesLeft = 0;
-  #usage: Usage | undefined = undefined;
+  /** The usage objects of events, combined. */
+  #usage: JsonObject | undefined = undefined;
   #provider: string | undefined = undefined;
   #model: string | undefined = undefined;
   #hasErrorEvent = false;
+  #hasLastEvent = false;
   /** Undefined before the head, and if the head rules out a refusal. */
   #refusal: RefusalReader | undefined = undefined;
   #isCloseDelimited = false;
   /** Only for a document whose end is the end of the connection. */
   #structure: JsonStructure | undefined = undefined;
   #isEncoded = false;
+
+  constructor(format: ResponseFormat) {
+    this.#format = format;
+  }
 
   /** Reads the head of the response, and copies its fields to the context. */
   onHead(head: UpstreamHead, context: RequestContext): void {
@@ -58,7 +64,7 @@ export class ResponseInspector {
     this.#isEncoded = isEncoded;
     if (mayBeRefusal(status, mediaType)) this.#refusal = new RefusalReader();
     if (isCloseDelimited && !this.isEventStream) this.#structure = new JsonStructure();
-    this.#events.wantedKeys = [USAGE, ERROR, ID];
+    this.#events.wantedKeys = [...this.#format.eventKeys, ID];
     if (generationId === undefined && status < 300) this.#idBytesLeft = ID_WITHIN_BYTES;
   }
 
@@ -81,21 +87,25 @@ export class ResponseInspector {
     if (this.isEventStream) {
       this.#events.scan();
       // A first event that repeats the request may be longer than ID_WITHIN_BYTES, so it is read before it is complete.
-      if (this.#idBytesLeft > 0) this.#readIdentity(readMembers(this.#events.incompleteEventData));
+      if (this.#idBytesLeft > 0) this.#readIdentity(this.#readMembers(this.#events.incompleteEventData));
     } else this.#readIdentity(Object.fromEntries(this.#document.readFirstMembers(IDENTITY)));
     this.#idBytesLeft -= bytes;
   }
 
   #readEvent(event: JsonObject): void {
-    this.#readIdentity(event);
-    this.#usage = parseUsage(event["usage"]) ?? this.#usage;
-    this.#hasErrorEvent ||= (event["error"] ?? null) !== null;
+    const { identity, usage, isError, isLast } = this.#format.readEvent(event);
+    this.#readIdentity(identity);
+    if (this.#format.parseUsage(usage))
+      this.#usage = this.#format.combineUsage(this.#usage, readFields(usage));
+    this.#hasErrorEvent ||= isError;
+    this.#hasLastEvent ||= isLast;
   }
 
-  #skipEvent(data: Buffer): void {
-    // The skipped event may be the one that states the cost.
-    this.#usage = undefined;
-    if (this.#idBytesLeft > 0) this.#readIdentity(readMembers(data));
+  /** Reads the identifying fields at the beginning of an event. */
+  #readMembers(start: Buffer): JsonObject {
+    const { identityMember } = this.#format;
+    const json = identityMember === undefined ? start : findMemberStart(start, identityMember);
+    return json.length === 0 ? {} : Object.fromEntries(readFirstMembers(json, IDENTITY));
   }
 
   #readIdentity({ id, provider, model }: JsonObject): void {
@@ -105,7 +115,7 @@ export class ResponseInspector {
     if (typeof id !== "string" || !context) return;
     const isKnown = context.generationId !== undefined;
     if (!isKnown && !GENERATION_ID.test(id)) return;
-    this.#events.wantedKeys = [USAGE, ERROR];
+    this.#events.wantedKeys = this.#format.eventKeys;
     this.#idBytesLeft = 0;
     if (isKnown) return;
     context.generationId = id;
@@ -119,29 +129,32 @@ export class ResponseInspector {
 
   #isComplete(): boolean {
     return this.isEventStream
-      ? this.#events.hasDoneAtEnd
+      ? this.#hasLastEvent || this.#events.hasDoneAtEnd
       : (this.#document.isValid ?? this.#structure?.isComplete ?? true);
   }
 
-  /** Whether a stream has ended without `[DONE]`. */
+  /** Whether a stream has ended without its last event. */
   get isMissingDone(): boolean {
-    return this.isEventStream && !this.#isEncoded && !this.#events.hasDoneAtEnd;
+    return this.isEventStream && !this.#isEncoded && !this.hasDone && !this.#events.hasDoneAtEnd;
   }
 
-  /** Whether a stream has sent a complete line with `[DONE]`. */
+  /** Whether a stream has sent its last event: `[DONE]`, or the one that the API defines. */
   get hasDone(): boolean {
-    return this.isEventStream && this.#events.hasDone;
+    // Reads `#events` first, because its scan may find the last event.
+    return this.isEventStream && (this.#events.hasDone || this.#hasLastEvent);
   }
 
   /**
-   * Whether the stream so far ends with a complete `[DONE]` event. This is cheap for most chunks, because they do not end
-   * with a bracket.
+   * Whether the stream so far ends with its last event. This is cheap for most chunks, because they end with other bytes.
    * @param chunk the last chunk of the stream so far.
    */
   endsWithDone(chunk: Buffer): boolean {
+    const { streamEnd } = this.#format;
     let at = chunk.length - 1;
     while (at >= 0 && (chunk[at] === LF || chunk[at] === CR)) at--;
-    return (at < 0 || chunk[at] === RIGHT_BRACKET) && this.hasDone && this.isBetweenEvents;
+    for (let end = streamEnd.length - 1; at >= 0 && end >= 0; at--, end--)
+      if (chunk[at] !== streamEnd[end]) return false;
+    return this.hasDone && this.isBetweenEvents;
   }
 
   /** Whether a stream is at an event boundary. */
@@ -160,7 +173,7 @@ export class ResponseInspector {
   finish(context: RequestContext): void {
     if (this.isEventStream) this.#finishStream(context);
     else this.#finishDocument(context);
-    context.usage = this.#usage;
+    context.usage = this.#format.parseUsage(this.#usage);
     context.responseModel = this.#model;
     // Documented as a header, which none of the recorded responses has.
     context.provider ??= this.#provider;
@@ -168,8 +181,8 @@ export class ResponseInspector {
   }
 
   #finishStream(context: RequestContext): void {
-    // The usage is in the last event before [DONE], so the stream is complete even if the connection fails afterwards.
-    if (this.#events.hasDone) context.isResponseComplete = true;
+    // The usage precedes the last event, so the stream is complete even if the connection fails afterwards.
+    if (this.hasDone) context.isResponseComplete = true;
   }
 
   #finishDocument(context: RequestContext): void {
@@ -177,13 +190,9 @@ export class ResponseInspector {
     // Only in a complete document is it certain that a member is at the top level.
     if (!context.isResponseComplete || !this.#isComplete()) return;
     if (context.generationId === undefined) this.#readIdentity({ id: this.#document.readMember("id") });
-    this.#usage = parseUsage(this.#document.readMember("usage"));
+    const usage = this.#document.readMember("usage");
+    if (isJsonObject(usage)) this.#usage = usage;
   }
-}
-
-/** Reads the identifying fields at the beginning of an event. */
-function readMembers(json: Buffer): JsonObject {
-  return json.length === 0 ? {} : Object.fromEntries(readFirstMembers(json, IDENTITY));
 }
 
 function readShortText(value: unknown): string | undefined {

@@ -21,11 +21,17 @@ const MAX_DEPTH = 512;
  * are array indices cannot be made to collide, because V8 seeds their hash: 60,000 of them take 20 ms. Recorded objects have
  * up to 12 fields.
  */
-const LIMITS: SizeLimits = { values: 100_000, topLevelFields: 1_000, fields: 10_000 };
-const TOO_COMPLEX: Readonly<Record<keyof SizeLimits, string>> = {
-  values: `The request body has more than ${LIMITS.values} values.`,
-  topLevelFields: `The request body has more than ${LIMITS.topLevelFields} top-level fields.`,
-  fields: `An object in the request body has more than ${LIMITS.fields} fields.`,
+export const DEFAULT_LIMITS: SizeLimits = {
+  values: 100_000,
+  topLevelFields: 1_000,
+  fields: 10_000,
+  allFields: 100_000,
+};
+const TOO_COMPLEX: Readonly<Record<keyof SizeLimits, (limit: number) => string>> = {
+  values: (limit) => `The request body has more than ${limit} values.`,
+  topLevelFields: (limit) => `The request body has more than ${limit} top-level fields.`,
+  fields: (limit) => `An object in the request body has more than ${limit} fields.`,
+  allFields: (limit) => `The objects in the request body have more than ${limit} fields in all.`,
 };
 const BYTE_ORDER_MARK = 0xef;
 
@@ -43,7 +49,7 @@ interface ParsedJsonObject {
  * the wrong value.
  * @throws GatewayError 400 invalid_json, invalid_utf8, duplicate_field, json_too_deep or json_too_complex.
  */
-export function parseJsonObject(body: Buffer): ParsedJsonObject {
+export function parseJsonObject(body: Buffer, limits: SizeLimits = DEFAULT_LIMITS): ParsedJsonObject {
   if (body.length === 0)
     throw new GatewayError("invalid_json", "The request body is empty; send a JSON object.");
   if (!isUtf8(body)) throw new GatewayError("invalid_utf8");
@@ -53,14 +59,15 @@ export function parseJsonObject(body: Buffer): ParsedJsonObject {
       "The request body starts with a byte order mark; send JSON without one.",
     );
   }
-  const fields = findTopLevelFields(body, MAX_DEPTH, LIMITS);
+  const fields = findTopLevelFields(body, MAX_DEPTH, limits);
   if (fields.isTooDeep) {
     throw new GatewayError(
       "json_too_deep",
       `The request body nests objects and arrays more than ${MAX_DEPTH} levels deep.`,
     );
   }
-  if (fields.exceededLimit) throw new GatewayError("json_too_complex", TOO_COMPLEX[fields.exceededLimit]);
+  const exceeded = fields.exceededLimit;
+  if (exceeded) throw new GatewayError("json_too_complex", TOO_COMPLEX[exceeded](limits[exceeded]));
   const value = parseText(body, fields.escapedKeys);
   if (!isJsonObject(value)) throw new GatewayError("invalid_json", "The request body must be a JSON object.");
   // JSON.parse keeps one value of each key, so an object with fewer keys than the text has a duplicate.

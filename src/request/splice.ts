@@ -1,4 +1,4 @@
-import { hasOptionalPrefix, OPTIONAL_PREFIX_LENGTH } from "./model-id.ts";
+import { hasOptionalPrefix, normalizeModelId, OPTIONAL_PREFIX_LENGTH } from "./model-id.ts";
 import type { Span } from "./top-level-fields.ts";
 
 const BACKSLASH = 0x5c;
@@ -19,6 +19,42 @@ export function findPrefixSpan(json: Buffer, string: Span, id: string): Span | u
     else end += json[end + 1] === LOWER_U ? 6 : 2;
   }
   return { start, end };
+}
+
+/** A span of bytes to replace. */
+export interface Edit extends Span {
+  /** ASCII text that needs no JSON escapes; empty to remove the span. */
+  readonly replacement: string;
+}
+
+/**
+ * Finds the edit that turns the raw JSON string of a model id into the id to forward: the removal of the optional prefix, or
+ * the replacement of the whole id.
+ * @param json the text. @param string span of the JSON string with its quotes. @param id the decoded string.
+ * @param forwarded the id to forward. @returns undefined if the string stays as it is.
+ */
+export function findModelEdit(json: Buffer, string: Span, id: string, forwarded: string): Edit | undefined {
+  if (forwarded === id) return undefined;
+  const prefix = findPrefixSpan(json, string, id);
+  return prefix && forwarded === normalizeModelId(id)
+    ? { ...prefix, replacement: "" }
+    : { start: string.start + 1, end: string.end - 1, replacement: forwarded };
+}
+
+/**
+ * Applies edits to a buffer. Removals need no other buffer; see {@link cutInPlace}.
+ * @param bytes the buffer, which this function may change. Use the returned bytes instead. @param edits in ascending order,
+ * without overlaps.
+ */
+export function applyEdits(bytes: Buffer, edits: readonly Edit[]): Buffer {
+  if (edits.every(({ replacement }) => replacement === "")) return cutInPlace(bytes, edits);
+  const parts: Buffer[] = [];
+  let at = 0;
+  for (const { start, end, replacement } of edits) {
+    parts.push(bytes.subarray(at, start), Buffer.from(replacement, "latin1"));
+    at = end;
+  }
+  return Buffer.concat([...parts, bytes.subarray(at)]);
 }
 
 /**

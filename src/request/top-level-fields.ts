@@ -12,6 +12,8 @@ export interface SizeLimits {
   readonly topLevelFields: number;
   /** Maximum number of fields of any other object. */
   readonly fields: number;
+  /** Maximum number of fields of all objects together. */
+  readonly allFields: number;
 }
 
 /** Result of one pass over the bytes of a JSON object. The positions are correct only if the text is valid JSON. */
@@ -27,6 +29,8 @@ export interface TopLevelFields {
   readonly model: Span | undefined;
   /** Spans of the strings in the array that is the value of `models`, with their quotes. */
   readonly models: readonly Span[];
+  /** Spans of the strings that are the value of `model` in the objects of the array `fallbacks`, with their quotes. */
+  readonly fallbackModels: readonly Span[];
 }
 
 const QUOTE = 0x22;
@@ -44,7 +48,12 @@ const SHORT_RUN_BYTES = 64;
 const LONG_RUN_BYTES = 4_096;
 /** Number of bytes to scan for a mark in JavaScript, enough for most gaps. A longer gap takes seven native searches. */
 const NEAR_BYTES = 32;
-const UNLIMITED: SizeLimits = { values: Infinity, topLevelFields: Infinity, fields: Infinity };
+const UNLIMITED: SizeLimits = {
+  values: Infinity,
+  topLevelFields: Infinity,
+  fields: Infinity,
+  allFields: Infinity,
+};
 
 /**
  * Finds the top-level keys and the model strings of a JSON object in its raw bytes, in one pass without recursion or copies,
@@ -84,7 +93,8 @@ export function findTopLevelFields(
       mayBeKey = false;
       if (backslashes.next(stringStart) < stringEnd)
         found.escapedKeys.push({ start: stringStart, end: stringEnd });
-      if (depth === 1) found.readKey(json, stringStart, stringEnd);
+      if (depth === 1 || depth === FALLBACK_DEPTH)
+        found.readKey(json, depth, { start: stringStart, end: stringEnd });
       found.countField(depth);
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
       if (--depth <= 0) break;
@@ -92,7 +102,7 @@ export function findTopLevelFields(
       mayBeKey = true;
       if (++values > limits.values) found.exceededLimit = "values";
       if (byte === COMMA) found.endField(depth);
-      else found.counts[++depth] = 0;
+      else found.open(++depth);
       found.isTooDeep = depth > maxDepth;
     }
     if (found.isTooDeep || found.exceededLimit) break;
@@ -101,44 +111,61 @@ export function findTopLevelFields(
   return found;
 }
 
+/** Number of open objects and arrays inside an object of the array `fallbacks`. */
+const FALLBACK_DEPTH = 3;
+
 /** Fields that a pass has found until now. */
 class Found implements TopLevelFields {
   readonly keys: Span[] = [];
   readonly escapedKeys: Span[] = [];
   readonly models: Span[] = [];
+  readonly fallbackModels: Span[] = [];
   model: Span | undefined;
   exceededLimit: keyof SizeLimits | undefined;
   isTooDeep = false;
-  /** `model` or `models` while the pass reads the value of that field, otherwise "". */
+  /** `model`, `models` or `fallbacks` while the pass reads the value of that field, otherwise "". */
   field = "";
+  /** Whether the pass is at the value of `model` in an object of `fallbacks`. */
+  #isAtFallbackModel = false;
   /** Number of fields of each open object until now, by depth. */
-  readonly counts = [0];
+  readonly #counts = [0];
+  #allFields = 0;
   readonly #limits: SizeLimits;
 
   constructor(limits: SizeLimits) {
     this.#limits = limits;
   }
 
-  countField(depth: number): void {
-    const limit = depth === 1 ? "topLevelFields" : "fields";
-    const count = (this.counts[depth] ?? 0) + 1;
-    this.counts[depth] = count;
-    if (count > this.#limits[limit]) this.exceededLimit = limit;
+  /** @param depth depth inside the opened object or array. */
+  open(depth: number): void {
+    this.#counts[depth] = 0;
+    this.#isAtFallbackModel = false;
   }
 
-  readKey(json: Buffer, start: number, end: number): void {
-    const key = { start, end };
-    this.keys.push(key);
-    this.field = readFieldName(json, key);
+  countField(depth: number): void {
+    const limit = depth === 1 ? "topLevelFields" : "fields";
+    const count = (this.#counts[depth] ?? 0) + 1;
+    this.#counts[depth] = count;
+    if (count > this.#limits[limit]) this.exceededLimit = limit;
+    if (++this.#allFields > this.#limits.allFields) this.exceededLimit = "allFields";
+  }
+
+  readKey(json: Buffer, depth: number, key: Span): void {
+    if (depth === 1) {
+      this.keys.push(key);
+      this.field = readFieldName(json, key);
+    } else if (this.field === "fallbacks") this.#isAtFallbackModel = readFieldName(json, key) === "model";
   }
 
   readString(depth: number, start: number, end: number): void {
     if (depth === 1 && this.field === "model") this.model = { start, end };
     else if (depth === 2 && this.field === "models") this.models.push({ start, end });
+    else if (depth === FALLBACK_DEPTH && this.#isAtFallbackModel) this.fallbackModels.push({ start, end });
   }
 
   endField(depth: number): void {
     if (depth === 1) this.field = "";
+    this.#isAtFallbackModel = false;
   }
 }
 
@@ -204,18 +231,30 @@ export function decodeJsonString(json: Buffer, { start, end }: Span): string {
   return JSON.parse(json.toString("utf8", start, end)) as string;
 }
 
-/** Matches every JSON spelling of `model` and `models`, also with escapes: `"\u006dodel"`. */
-const MODEL_NAME = /^(?:m|\\u006[dD])(?:o|\\u006[fF])(?:d|\\u0064)(?:e|\\u0065)(?:l|\\u006[cC])(s|\\u0073)?$/;
-const SHORTEST_NAME_BYTES = 5;
-const LONGEST_NAME_BYTES = 36;
+/** Returns a pattern of every JSON spelling of an ASCII text, also with escapes: `\u006dodel`. */
+function toSpellingPattern(text: string): string {
+  return [...text]
+    .map((letter) => {
+      const [high = "", low = ""] = letter.charCodeAt(0).toString(16);
+      return `(?:${letter}|\\\\u00${high}[${low}${low.toUpperCase()}])`;
+    })
+    .join("");
+}
 
-/** Returns `model`, `models`, or "" for any other key. @param key span of the key with its quotes. */
+const FIELD_NAME = new RegExp(
+  `^(?:(?<models>${toSpellingPattern("model")}(?<s>${toSpellingPattern("s")})?)|${toSpellingPattern("fallbacks")})$`,
+);
+const SHORTEST_NAME_BYTES = "model".length;
+const LONGEST_NAME_BYTES = "fallbacks".length * "\\u0000".length;
+
+/** Returns `model`, `models`, `fallbacks`, or "" for any other key. @param key span of the key with its quotes. */
 function readFieldName(json: Buffer, key: Span): string {
   const length = key.end - key.start - 2;
   if (length < SHORTEST_NAME_BYTES || length > LONGEST_NAME_BYTES) return "";
-  const match = MODEL_NAME.exec(json.toString("latin1", key.start + 1, key.end - 1));
+  const match = FIELD_NAME.exec(json.toString("latin1", key.start + 1, key.end - 1));
   if (match === null) return "";
-  return match[1] === undefined ? "model" : "models";
+  if (match.groups?.["models"] === undefined) return "fallbacks";
+  return match.groups["s"] === undefined ? "model" : "models";
 }
 
 /** Returns the position after the closing quote of the string at `start`, or the length of the text if it is not closed. */

@@ -1,3 +1,4 @@
+import { LongEvent } from "./long-event.ts";
 import { copyToOwnMemory } from "./own-memory.ts";
 import { isJsonObject, type JsonObject } from "../json-values.ts";
 
@@ -6,9 +7,8 @@ const SCAN_BYTES = 16_384;
 /** Chunks to collect before a search. Each has about 200 bytes of overhead, so 16,384 one-byte chunks would occupy 3 MB. */
 const SCAN_CHUNKS = 256;
 /**
- * Maximum size of an event that is parsed. A longer event is skipped, and if it may contain the usage, the gateway looks up
- * the cost. The event that contains the usage has a few kilobytes; the longest recorded one has 12 kB. The limit bounds the
- * memory of each stream.
+ * Maximum size of an event that is kept. Of a longer event only the outline is kept: events of the Responses API repeat the
+ * instructions and the whole response. The limit bounds the memory of each stream.
  */
 const EVENT_MAX_BYTES = 32_768;
 
@@ -26,12 +26,12 @@ const DONE_PREFIX_MAX_BYTES = 9;
  */
 const BLANK_LINE = Buffer.from("\n\n");
 const BLANK_LINES_WITH_CR = [BLANK_LINE, Buffer.from("\n\r\n"), Buffer.from("\r\r")];
-/** Bytes to keep at the end of a skipped event: they may be the first two of the at most three bytes of its blank line. */
+/** Bytes to keep at the end of a long event: they may be the first two of the at most three bytes of its blank line. */
 const KEPT_OF_LONG_BYTES = 2;
 
-/** A key of JSON objects, prepared for many searches. */
+/** A key or a string value of JSON objects, prepared for many searches. */
 export class JsonKey {
-  /** The name and its closing quote. The opening quote is omitted: a native search for it would pause at every JSON string. */
+  /** The text and its closing quote. The opening quote is omitted: a native search for it would pause at every JSON string. */
   readonly needle: Buffer;
 
   constructor(name: string) {
@@ -39,33 +39,40 @@ export class JsonKey {
   }
 }
 
+/** Receives the events of a stream. */
+export interface EventStreamHandlers {
+  /** Called with the data of each complete event that has a wanted text, and with the outline of each long event. */
+  readonly onEvent: (event: JsonObject) => void;
+  /** Called for each event whose data, which may contain a wanted text, is not valid JSON or has a too long outline. */
+  readonly onUnreadable?: () => void;
+  /** Called at the beginning of a long event with the first bytes of its data. */
+  readonly onLongEvent?: (start: Buffer) => void;
+}
+
 /**
- * Inspects an event stream while the gateway relays it. The reader finds complete events that have one of the wanted keys,
+ * Inspects an event stream while the gateway relays it. The reader finds complete events that have one of the wanted texts,
  * whether the stream has sent `[DONE]`, and whether it is between two events. It keeps at most {@link EVENT_MAX_BYTES} of an
  * incomplete event, and {@link SCAN_BYTES} that it has not searched yet.
  */
 export class EventStreamReader {
-  /** Only events with one of these keys are parsed. The list may change at any time, also in `onEvent`. */
+  /** Only events with one of these texts, and long events, are parsed. The list may change at any time, also in `onEvent`. */
   wantedKeys: readonly JsonKey[] = [];
   readonly #onEvent: (event: JsonObject) => void;
-  readonly #onUnreadable: (data: Buffer) => void;
+  readonly #onUnreadable: () => void;
+  readonly #onLongEvent: (start: Buffer) => void;
   /** Bytes that have not been searched yet. They start at the beginning of an event. */
   #chunks: Buffer[] = [];
   #bytes = 0;
   #scanAt = SCAN_BYTES;
-  /** Whether the current event is longer than {@link EVENT_MAX_BYTES}, so that its data is dropped. */
-  #isSkipping = false;
+  /** The current event, if it is longer than {@link EVENT_MAX_BYTES}. */
+  #longEvent: LongEvent | undefined = undefined;
   #isDone = false;
   #isScanned = true;
 
-  /**
-   * @param onEvent called with the data of each complete event that has a wanted key, at any depth.
-   * @param onUnreadable called for each event that may have a wanted key but is too long or not valid JSON. The argument is
-   * the beginning of the first data line if the event is too long, otherwise an empty buffer.
-   */
-  constructor(onEvent: (event: JsonObject) => void, onUnreadable: (data: Buffer) => void = () => {}) {
+  constructor({ onEvent, onUnreadable = () => {}, onLongEvent = () => {} }: EventStreamHandlers) {
     this.#onEvent = onEvent;
     this.#onUnreadable = onUnreadable;
+    this.#onLongEvent = onLongEvent;
   }
 
   push(chunk: Buffer): void {
@@ -82,16 +89,33 @@ export class EventStreamReader {
     const bytes = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks);
     const separators = bytes.includes(CR) ? BLANK_LINES_WITH_CR : [BLANK_LINE];
     let start = 0;
-    if (this.#isSkipping) {
+    if (this.#longEvent) {
       start = findFirstEventEnd(bytes, 0, separators);
-      if (start === -1) return this.#keep(bytes.subarray(-KEPT_OF_LONG_BYTES));
-      this.#isSkipping = false;
+      if (start === -1) return this.#keepLong(this.#longEvent, bytes);
+      this.#endLongEvent(this.#longEvent, bytes.subarray(0, start));
     }
     const end = Math.max(start, findLastEventEnd(bytes, separators));
     if (end > start) this.#readEvents(bytes.subarray(start, end), separators);
-    this.#isSkipping = bytes.length - end > EVENT_MAX_BYTES;
-    if (this.#isSkipping) this.#onUnreadable(readFirstData(bytes.subarray(end)));
-    this.#keep(bytes.subarray(this.#isSkipping ? -KEPT_OF_LONG_BYTES : end));
+    const rest = bytes.subarray(end);
+    if (rest.length <= EVENT_MAX_BYTES) return this.#keep(rest);
+    const data = readFirstData(rest);
+    this.#onLongEvent(data);
+    this.#longEvent = new LongEvent();
+    this.#keepLong(this.#longEvent, data.length > KEPT_OF_LONG_BYTES ? data : rest);
+  }
+
+  /** Adds bytes to a long event, except the last ones, which may belong to its blank line. */
+  #keepLong(event: LongEvent, bytes: Buffer): void {
+    event.push(bytes.subarray(0, -KEPT_OF_LONG_BYTES));
+    this.#keep(bytes.subarray(-KEPT_OF_LONG_BYTES));
+  }
+
+  #endLongEvent(event: LongEvent, rest: Buffer): void {
+    event.push(rest);
+    this.#longEvent = undefined;
+    const outline = event.parse();
+    if (outline) this.#onEvent(outline);
+    else this.#onUnreadable();
   }
 
   #keep(rest: Buffer): void {
@@ -105,7 +129,7 @@ export class EventStreamReader {
       const value: unknown = JSON.parse(data);
       if (isJsonObject(value)) this.#onEvent(value);
     } catch {
-      this.#onUnreadable(NOTHING);
+      this.#onUnreadable();
     }
   }
 
@@ -122,18 +146,18 @@ export class EventStreamReader {
 
   /** Whether a stream that ended normally has a line `data: [DONE]`. The last line needs no line break. */
   get hasDoneAtEnd(): boolean {
-    return this.hasDone || (!this.#isSkipping && hasDoneLine(Buffer.concat([this.#rest(), Buffer.of(LF)])));
+    return this.hasDone || (!this.#longEvent && hasDoneLine(Buffer.concat([this.#rest(), Buffer.of(LF)])));
   }
 
   /** Whether the stream is between two events, so that the gateway can append an event without corrupting another. */
   get isBetweenEvents(): boolean {
     this.scan();
-    return !this.#isSkipping && this.#bytes === 0;
+    return !this.#longEvent && this.#bytes === 0;
   }
 
   /** Bytes after the last complete event. Valid after `scan`. */
   #rest(): Buffer {
-    return this.#isSkipping ? NOTHING : (this.#chunks[0] ?? NOTHING);
+    return this.#longEvent ? NOTHING : (this.#chunks[0] ?? NOTHING);
   }
 
   #readEvents(events: Buffer, separators: readonly Buffer[]): void {
@@ -167,7 +191,7 @@ function findNextKey(events: Buffer, keys: readonly JsonKey[], from: number): nu
   return first;
 }
 
-/** Whether the match is a whole key whose value is not null. Some streams have `"usage":null` in every event. */
+/** Whether the match is a whole string and not a key whose value is null. Some streams have `"usage":null` in every event. */
 function isKeyWithValue(events: Buffer, at: number, length: number): boolean {
   if (events[at - 1] !== QUOTE) return false;
   return !/^\s*:\s*null/.test(events.toString("latin1", at + length, at + length + 16));

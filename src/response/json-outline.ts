@@ -5,13 +5,11 @@ const FIRST_BYTES = 512;
 const MAX_BYTES = 16_384;
 /** Longer strings are replaced by empty ones. */
 const TEXT_MAX_BYTES = 1_024;
-/** Members of objects at this depth and below are omitted. */
-const HIDDEN_DEPTH = 3;
 
 /**
- * Outline of a JSON document: its top-level members and the members of the objects among them. Array items and members of
- * deeper objects are omitted, and long strings are replaced by empty ones. The outline takes at most 16 KiB for any document.
- * In all methods, `depth` is the number of open objects and arrays.
+ * Outline of a JSON document: its members down to a given depth. Array items and members of deeper objects are omitted, and
+ * long strings are replaced by empty ones. The outline takes at most 16 KiB for any document. In all methods, `depth` is the
+ * number of open objects and arrays.
  */
 export class JsonOutline {
   #bytes = Buffer.alloc(0);
@@ -19,8 +17,15 @@ export class JsonOutline {
   /** Position in the outline where the text of the current string begins. */
   #textAt = 0;
   #isTextTooLong = false;
-  #hiddenDepth = HIDDEN_DEPTH;
+  readonly #maxHiddenDepth: number;
+  #hiddenDepth: number;
   #isTooLong = false;
+
+  /** @param hiddenDepth members of objects at this depth and below are omitted; 2 keeps only the top-level members. */
+  constructor(hiddenDepth: number) {
+    this.#maxHiddenDepth = hiddenDepth;
+    this.#hiddenDepth = hiddenDepth;
+  }
 
   /** Whether the outline exceeded its maximum size, and is incomplete. */
   get isTooLong(): boolean {
@@ -45,7 +50,7 @@ export class JsonOutline {
 
   /** @param depth depth after this bracket. */
   close(bracket: number, depth: number): void {
-    if (depth < this.#hiddenDepth) this.#hiddenDepth = HIDDEN_DEPTH;
+    if (depth < this.#hiddenDepth) this.#hiddenDepth = this.#maxHiddenDepth;
     this.add(bracket, depth);
   }
 

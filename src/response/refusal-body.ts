@@ -6,8 +6,11 @@ import { isJsonObject, type JsonObject, readFields } from "../json-values.ts";
 /** Maximum size of a refusal. Errors after file parsing have the parsed file in `metadata`, which can be megabytes. */
 export const REFUSAL_MAX_BYTES = 8_388_608;
 
-/** Fields of a completion. A document with one of them describes a generation, even if it also has an error. */
-const COMPLETION_FIELDS = ["id", "choices", "usage"] as const;
+/** The outline contains the fields of the document and of its `error`. */
+const OUTLINE_DEPTH = 3;
+
+/** Fields of a response. A document with one of them describes a generation, even if it also has an error. */
+const RESPONSE_FIELDS = ["id", "choices", "output", "content", "data", "results", "usage"] as const;
 
 /**
  * Decides from a response body whether OpenRouter refused the request and charged nothing. A refusal is a complete JSON
@@ -16,7 +19,7 @@ const COMPLETION_FIELDS = ["id", "choices", "usage"] as const;
  * https://openrouter.ai/docs/api/reference/errors-and-debugging
  */
 export class RefusalReader {
-  readonly #outline = new JsonOutline();
+  readonly #outline = new JsonOutline(OUTLINE_DEPTH);
   readonly #structure = new JsonStructure(this.#outline);
   #bytes = 0;
 
@@ -36,7 +39,7 @@ export class RefusalReader {
     const document = parseObject(this.#outline.bytes);
     const error = readFields(document?.["error"]);
     if (!document || typeof error["message"] !== "string") return false;
-    if (COMPLETION_FIELDS.some((field) => Object.hasOwn(document, field))) return false;
+    if (RESPONSE_FIELDS.some((field) => Object.hasOwn(document, field))) return false;
     // Some providers and proxies send the code as a string.
     return !mayHaveStarted(Number(error["code"]));
   }

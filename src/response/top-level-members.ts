@@ -13,6 +13,7 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
+const NO_BYTES = Buffer.alloc(0);
 /** First bytes of an object, an array and a string. */
 const OPENINGS = [OPEN_BRACE, OPEN_BRACKET, QUOTE];
 
@@ -41,6 +42,24 @@ export function readFirstMembers(start: Buffer, names: readonly string[]): Map<s
     at = end;
   }
   return found;
+}
+
+/**
+ * Finds the value of a top-level member in the first bytes of a JSON object.
+ * @param start the beginning of a valid JSON object, truncated anywhere.
+ * @returns the bytes from the beginning of the value on; empty if the member does not begin in these bytes.
+ */
+export function findMemberStart(start: Buffer, name: string): Buffer {
+  let at = skipSpace(start, 0);
+  if (start[at] !== OPEN_BRACE) return NO_BYTES;
+  while (start[at] === OPEN_BRACE || start[at] === COMMA) {
+    const key = skipSpace(start, at + 1);
+    const keyEnd = start[key] === QUOTE ? findStringEnd(start, key) : start.length;
+    const value = skipSpace(start, skipSpace(start, keyEnd) + 1);
+    if (parse(start, { start: key, end: keyEnd }) === name) return start.subarray(value);
+    at = findValueEnd(start, value);
+  }
+  return NO_BYTES;
 }
 
 /**

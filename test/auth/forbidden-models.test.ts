@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import type { CallerKey } from "../../src/auth/caller-key.ts";
 import { refuseForbiddenModels } from "../../src/auth/model-policy.ts";
-import { readChatRequest } from "../../src/request/chat-request.ts";
+import { readChatRequest } from "../support/read-chat-request.ts";
 import { buildChatBody } from "../support/chat-request.ts";
 
 const keyOf = (models: string[] | null): CallerKey => ({

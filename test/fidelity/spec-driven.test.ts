@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import { readChatRequest } from "../../src/request/chat-request.ts";
+import { readChatRequest } from "../support/read-chat-request.ts";
 import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";

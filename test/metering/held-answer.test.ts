@@ -1,3 +1,4 @@
+import { COMPLETION_FORMAT } from "../../src/relay/response-format.ts";
 import { createHeadRecorder } from "../../src/relay/head-recorder.ts";
 import { readResponseHead } from "../../src/upstream/response-head.ts";
 import { readdirSync, writeFileSync } from "node:fs";
@@ -178,7 +179,7 @@ test("records a generation id that only the body states in the journal", async (
   let passed = false;
   createHeadRecorder(context)?.(head, () => (passed = true));
   await waitUntil(() => passed, "the head to be released");
-  const inspector = new ResponseInspector();
+  const inspector = new ResponseInspector(COMPLETION_FORMAT);
   inspector.onHead(head, context);
   inspector.push(Buffer.from('data: {"id":"gen-late","choices":[]}\n\n'));
   expect(context.generationId).toBe("gen-late");

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import { type ChatRequest, readChatRequest } from "../../src/request/chat-request.ts";
+import type { ModelRequest } from "../../src/request/model-request.ts";
+import { readChatRequest } from "../support/read-chat-request.ts";
 import type { ListedModel } from "../support/cost-estimate.ts";
 import { boundPromptSize } from "../../src/pricing/prompt-size.ts";
 import { measureText } from "../../src/pricing/text-size.ts";
@@ -22,7 +23,7 @@ const CANDIDATES = Array.from({ length: 16 }, (_, index) => {
   return { model, endpoints: ENDPOINTS };
 });
 
-function accepted(bytes: Buffer): ChatRequest | undefined {
+function accepted(bytes: Buffer): ModelRequest | undefined {
   try {
     return readChatRequest(bytes);
   } catch (error) {

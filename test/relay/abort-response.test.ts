@@ -3,7 +3,8 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import { abortResponse, formatErrorEvent } from "../../src/relay/abort-response.ts";
+import { OPENAI_ERRORS } from "../../src/http/error-format.ts";
+import { abortResponse } from "../../src/relay/abort-response.ts";
 import { RawClient } from "../support/raw-client.ts";
 import { waitUntil } from "../support/wait.ts";
 
@@ -75,7 +76,7 @@ test.each([
 ] as const)(
   "the error event for %s has a number as its code, and the reason in metadata.reason",
   (reason, code) => {
-    expect(formatErrorEvent(new GatewayError(reason, "Why."))).toBe(
+    expect(OPENAI_ERRORS.formatEvents(new GatewayError(reason, "Why."), "")).toBe(
       `data: {"error":{"message":"Why.","type":"upstream_error","param":null,"code":${code},"metadata":{"reason":"${reason}"}}}\n\n`,
     );
   },

@@ -1,3 +1,4 @@
+import { COMPLETION_FORMAT } from "../../src/relay/response-format.ts";
 import { createHeadRecorder } from "../../src/relay/head-recorder.ts";
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
@@ -31,7 +32,7 @@ async function beginAccount(response: { headersSent?: boolean } = {}) {
   context.stream = true;
   request.context = context;
   await beginRequest(recorder, context);
-  return { context, relay: new Relay(request, reply, OPTIONS), journal, rows };
+  return { context, relay: new Relay(request, reply, OPTIONS, COMPLETION_FORMAT), journal, rows };
 }
 
 /** Sends a request whose client leaves in the same turn of the event loop in which the head arrives. */

@@ -1,3 +1,4 @@
+import { COMPLETION_FORMAT } from "../../src/relay/response-format.ts";
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
@@ -50,13 +51,18 @@ async function beginRelay(wasSent = true) {
   } as FastifyRequest;
   const context = new RequestContext(request, reply, () => {});
   request.context = context;
-  const relay = new Relay(request, reply, {
-    usesOperatorKey: true,
-    headWaitMs: 0,
-    drainBounds: undefined,
-    totalTimeoutMs: 60_000,
-    responseLimitBytes: Infinity,
-  });
+  const relay = new Relay(
+    request,
+    reply,
+    {
+      usesOperatorKey: true,
+      headWaitMs: 0,
+      drainBounds: undefined,
+      totalTimeoutMs: 60_000,
+      responseLimitBytes: Infinity,
+    },
+    COMPLETION_FORMAT,
+  );
   relay.start(() => call);
   return { client, socket, context, call, relay, response };
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import type { CallerKey } from "../../src/auth/caller-key.ts";
 import { refuseForbiddenModels } from "../../src/auth/model-policy.ts";
-import { readChatRequest } from "../../src/request/chat-request.ts";
+import { readChatRequest } from "../support/read-chat-request.ts";
 import { measureCpuMs, scaleToMachine, canParseJson } from "../support/cpu.ts";
 import { HOSTILE_TEXTS } from "../support/hostile-texts.ts";
 

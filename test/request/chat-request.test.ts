@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readChatRequest } from "../../src/request/chat-request.ts";
+import { readChatRequest } from "../support/read-chat-request.ts";
 import { expectRefusal } from "../support/expect-refusal.ts";
 
 const VALID = { model: "openai/gpt-4o-mini", messages: [{ role: "user", content: "hi" }] };

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import { readChatRequest } from "../../src/request/chat-request.ts";
+import { readChatRequest } from "../support/read-chat-request.ts";
 
 /** Returns the code and the path of the error for a request with these fields; undefined if the request is valid. */
 function refusalOf(fields: object): string | undefined {

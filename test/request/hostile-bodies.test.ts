@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readChatRequest } from "../../src/request/chat-request.ts";
+import { readChatRequest } from "../support/read-chat-request.ts";
 import { parseJsonObject } from "../../src/request/json-object.ts";
 import { findTopLevelFields } from "../../src/request/top-level-fields.ts";
 import { expectRefusal } from "../support/expect-refusal.ts";

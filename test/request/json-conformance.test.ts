@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import { readChatRequest } from "../../src/request/chat-request.ts";
+import { readChatRequest } from "../support/read-chat-request.ts";
 import { INVALID_UTF8, JSON_TRAPS } from "../support/json-traps.ts";
 
 const around = (value: string): Buffer =>

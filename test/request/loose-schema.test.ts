@@ -6,7 +6,7 @@ import {
   objectSchema,
   stringSchema,
   integerSchema,
-} from "../../src/request/loose-schema.ts";
+} from "../../src/request/schemas/loose-schema.ts";
 
 const wrong = (message: string, path: PropertyKey[] = []) => ({ path, message, isWrongType: true });
 const bad = (message: string, path: PropertyKey[] = []) => ({ path, message, isWrongType: false });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { readChatRequest } from "../../src/request/chat-request.ts";
+import { readChatRequest } from "../support/read-chat-request.ts";
 import { cutInPlace } from "../../src/request/splice.ts";
 import type { Span } from "../../src/request/top-level-fields.ts";
 import { anyText, formatObject, spellString, valueText, whitespace } from "../support/json-text.ts";

@@ -18,7 +18,7 @@ const WANTED = [new JsonKey("usage"), new JsonKey("id")];
 /** Pushes chunks into a reader that wants events with `"usage"` or `"id"`. Returns the reader and the list of its events. */
 function readerOf(...chunks: (string | Buffer)[]) {
   const events: JsonObject[] = [];
-  const reader = new EventStreamReader((event) => events.push(event));
+  const reader = new EventStreamReader({ onEvent: (event) => void events.push(event) });
   reader.wantedKeys = WANTED;
   for (const chunk of chunks) reader.push(Buffer.from(chunk as string));
   return { reader, events };
@@ -96,12 +96,9 @@ test("reads data with U+2028 and U+2029, which JSON does not escape", () => {
   expect(events).toEqual([{ usage: { text: "a\u2028b\u2029c" } }]);
 });
 
-test("calls onUnreadable for an event with a wanted key that is not JSON, and for one that is too long", () => {
+test("calls onUnreadable for an event with a wanted key that is not JSON, and for a long one without an outline", () => {
   let unreadable = 0;
-  const reader = new EventStreamReader(
-    () => {},
-    () => unreadable++,
-  );
+  const reader = new EventStreamReader({ onEvent: () => {}, onUnreadable: () => void unreadable++ });
   reader.wantedKeys = [new JsonKey("usage")];
   reader.push(Buffer.from('data: {"usage":{}}\n\ndata: {"other"\n\ndata: [DONE]\n\n'));
   reader.scan();
@@ -109,7 +106,9 @@ test("calls onUnreadable for an event with a wanted key that is not JSON, and fo
   reader.push(Buffer.from('data: {"usage":{\n\n'));
   reader.scan();
   expect(unreadable).toBe(1);
-  reader.push(Buffer.from(`data: {"${"x".repeat(2 * EVENT_MAX_BYTES)}`));
+  reader.push(Buffer.from(`data: {${'"x":0,'.repeat(EVENT_MAX_BYTES)}`));
+  reader.scan();
+  reader.push(Buffer.from('"y":0}\n\n'));
   reader.scan();
   expect(unreadable).toBe(2);
 });
@@ -122,9 +121,11 @@ test("ignores data that is not a JSON object", () => {
 
 test("wantedKeys that onEvent changes apply to the next event", () => {
   const events: JsonObject[] = [];
-  const reader = new EventStreamReader((event) => {
-    events.push(event);
-    reader.wantedKeys = [new JsonKey("usage")];
+  const reader = new EventStreamReader({
+    onEvent: (event) => {
+      events.push(event);
+      reader.wantedKeys = [new JsonKey("usage")];
+    },
   });
   reader.wantedKeys = [new JsonKey("id"), new JsonKey("usage")];
   reader.push(Buffer.from('data: {"id":1}\n\ndata: {"id":2}\n\ndata: {"id":3,"usage":{}}\n\n'));

@@ -1,5 +1,5 @@
 import { GatewayError } from "../../src/errors.ts";
-import { readChatRequest } from "../../src/request/chat-request.ts";
+import { readChatRequest } from "./read-chat-request.ts";
 
 /** Returns the error with which a body is rejected. Fails the test if the body is accepted. */
 export function expectRefusal(body: string | Uint8Array): GatewayError {

@@ -1,3 +1,4 @@
+import { COMPLETION_FORMAT } from "../../src/relay/response-format.ts";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { RequestContext } from "../../src/http/request-context.ts";
 import { readResponseHead } from "../../src/upstream/response-head.ts";
@@ -22,7 +23,7 @@ export function inspectResponse(
 ) {
   const request = { id: "r-1", method: "POST", routeOptions: { url: "/" } } as FastifyRequest;
   const context = new RequestContext(request, { raw: {} } as FastifyReply, () => {});
-  const inspector = new ResponseInspector();
+  const inspector = new ResponseInspector(COMPLETION_FORMAT);
   inspector.onHead(
     readResponseHead(response.status, { "content-type": response.contentType, ...headers }),
     context,

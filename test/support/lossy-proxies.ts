@@ -10,7 +10,7 @@ import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { addUpstreamHeaders, toUpstreamHeaders } from "../../src/http/headers.ts";
-import { readChatRequest } from "../../src/request/chat-request.ts";
+import { readChatRequest } from "./read-chat-request.ts";
 import { checkResponseHead } from "../../src/relay/response-guard.ts";
 import { readResponseHead } from "../../src/upstream/response-head.ts";
 import { type BodyFilter, reserialise, UNCHANGED, createCommentFilter } from "./body-filters.ts";

@@ -1,3 +1,4 @@
+import { COMPLETION_FORMAT } from "../../src/relay/response-format.ts";
 import { createHeadRecorder } from "../../src/relay/head-recorder.ts";
 import type { ServerResponse } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
@@ -29,13 +30,18 @@ export function relayCannedStream(
     ended.meter?.end(ended);
     resolve();
   });
-  const relay = new Relay(request, reply, {
-    usesOperatorKey: true,
-    headWaitMs: 0,
-    drainBounds: undefined,
-    totalTimeoutMs: 60_000,
-    responseLimitBytes: Infinity,
-  });
+  const relay = new Relay(
+    request,
+    reply,
+    {
+      usesOperatorKey: true,
+      headWaitMs: 0,
+      drainBounds: undefined,
+      totalTimeoutMs: 60_000,
+      responseLimitBytes: Infinity,
+    },
+    COMPLETION_FORMAT,
+  );
   const attempt = createAttempt(response, () => {
     context.endedAt = performance.now();
     relay.onClose();

@@ -1,4 +1,4 @@
-import { isJsonObject } from "../json-values.ts";
+import { isJsonObject } from "../../json-values.ts";
 
 /**
  * Building blocks of a schema that validates values and never changes them. A schema stops at the first issue: zod's arrays
@@ -130,3 +130,6 @@ export function integerSchema(min: number, max = Infinity): Schema {
     return value >= min && value <= max ? undefined : wrongValue(`must be ${range}`);
   });
 }
+
+/** Accepts every value, present or not. */
+export const anySchema: Schema = new Schema(() => undefined);

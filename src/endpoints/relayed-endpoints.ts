@@ -1,0 +1,87 @@
+import { ANTHROPIC_ERRORS, type ErrorFormat, OPENAI_ERRORS, RESPONSES_ERRORS } from "../http/error-format.ts";
+import {
+  COMPLETION_FORMAT,
+  MESSAGES_FORMAT,
+  type ResponseFormat,
+  RESPONSES_FORMAT,
+} from "../relay/response-format.ts";
+import { DEFAULT_LIMITS } from "../request/json-object.ts";
+import type { RequestShape } from "../request/request-shape.ts";
+import { chatCompletionsSchema } from "../request/schemas/chat-completions.ts";
+import { completionsSchema } from "../request/schemas/completions.ts";
+import { embeddingsSchema } from "../request/schemas/embeddings.ts";
+import { messagesSchema } from "../request/schemas/messages.ts";
+import { rerankSchema } from "../request/schemas/rerank.ts";
+import { responsesSchema } from "../request/schemas/responses.ts";
+import { ANTHROPIC_BASE_PATH, BASE_PATHS } from "./base-paths.ts";
+
+/** An endpoint whose requests call a model, and whose bytes the gateway relays. */
+export interface RelayedEndpoint {
+  /** Path below the base paths and below upstream's base URL. Also the name of the endpoint in the ledger. */
+  readonly path: string;
+  readonly basePaths: readonly string[];
+  readonly request: RequestShape;
+  readonly response: ResponseFormat;
+  readonly errors: ErrorFormat;
+  /** Names of query parameters that are forwarded if they have the value `true`. */
+  readonly forwardedFlags?: readonly string[];
+  /** Whether all headers that begin with `anthropic-` are forwarded. */
+  readonly forwardsAnthropicHeaders?: boolean;
+  /** Whether a dry run returns an estimate of the cost. */
+  readonly hasDryRun?: boolean;
+}
+
+/**
+ * An embeddings request may have 300,000 tokens, each of which can be a JSON number. Numbers take little time to parse, and
+ * the number of fields is limited as for other requests.
+ */
+const EMBEDDINGS_LIMITS = { ...DEFAULT_LIMITS, values: 400_000 };
+
+/** Every endpoint that calls a model. No other module knows how many there are. */
+export const RELAYED_ENDPOINTS: readonly RelayedEndpoint[] = [
+  {
+    path: "chat/completions",
+    basePaths: BASE_PATHS,
+    request: { schema: chatCompletionsSchema },
+    response: COMPLETION_FORMAT,
+    errors: OPENAI_ERRORS,
+    hasDryRun: true,
+  },
+  {
+    path: "completions",
+    basePaths: BASE_PATHS,
+    request: { schema: completionsSchema },
+    response: COMPLETION_FORMAT,
+    errors: OPENAI_ERRORS,
+  },
+  {
+    path: "responses",
+    basePaths: BASE_PATHS,
+    request: { schema: responsesSchema },
+    response: RESPONSES_FORMAT,
+    errors: RESPONSES_ERRORS,
+  },
+  {
+    path: "messages",
+    basePaths: [...BASE_PATHS, ANTHROPIC_BASE_PATH],
+    request: { schema: messagesSchema, hasFallbacks: true },
+    response: MESSAGES_FORMAT,
+    errors: ANTHROPIC_ERRORS,
+    forwardedFlags: ["beta"],
+    forwardsAnthropicHeaders: true,
+  },
+  {
+    path: "embeddings",
+    basePaths: BASE_PATHS,
+    request: { schema: embeddingsSchema, limits: EMBEDDINGS_LIMITS },
+    response: COMPLETION_FORMAT,
+    errors: OPENAI_ERRORS,
+  },
+  {
+    path: "rerank",
+    basePaths: BASE_PATHS,
+    request: { schema: rerankSchema },
+    response: COMPLETION_FORMAT,
+    errors: OPENAI_ERRORS,
+  },
+];

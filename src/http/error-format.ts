@@ -1,0 +1,83 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { GatewayError } from "../errors.ts";
+import type { JsonObject } from "../json-values.ts";
+
+/** How an API presents the gateway's own errors. Upstream's errors are relayed unchanged. */
+export interface ErrorFormat {
+  /** Returns the status of an error response. @param headers the headers of the request. */
+  chooseStatus(error: GatewayError, headers: IncomingHttpHeaders): number;
+  /** Formats the JSON body of an error response. */
+  formatBody(error: GatewayError, requestId: string): string;
+  /** Formats the SSE events that state why a stream is aborted. None of them reports a complete response. */
+  formatEvents(error: GatewayError, requestId: string): string;
+}
+
+/** The format of OpenAI's Chat Completions API, with OpenRouter's format of errors within a stream. */
+export const OPENAI_ERRORS: ErrorFormat = {
+  chooseStatus: (error) => error.status,
+  formatBody: (error) => error.toJson(),
+  formatEvents: (error) => `data: ${error.toEventJson()}\n\n`,
+};
+
+/** Codex repeats a request five times after these statuses, and shows the message of a 400 at once. */
+const REPEATED_BY_CODEX: ReadonlySet<number> = new Set([401, 403, 404, 413]);
+
+/**
+ * The format of OpenAI's Responses API. An aborted stream ends with two events, because OpenAI's SDKs show only the reason in
+ * `error`, and Codex only the one in `response.failed`.
+ */
+export const RESPONSES_ERRORS: ErrorFormat = {
+  chooseStatus: ({ status }, headers) => (isCodex(headers) && REPEATED_BY_CODEX.has(status) ? 400 : status),
+  formatBody: (error) => error.toJson(),
+  formatEvents: ({ message, param, code }) =>
+    formatEvent({
+      type: "response.failed",
+      sequence_number: 0,
+      response: {
+        object: "response",
+        status: "failed",
+        error: { code: "server_error", message },
+        output: [],
+      },
+    }) + formatEvent({ type: "error", sequence_number: 0, code, message, param }),
+};
+
+/** Anthropic's types of errors by status. Source: https://platform.claude.com/docs/en/api/errors */
+const ANTHROPIC_TYPES: ReadonlyMap<number, string> = new Map([
+  [401, "authentication_error"],
+  [402, "billing_error"],
+  [403, "permission_error"],
+  [404, "not_found_error"],
+  [413, "request_too_large"],
+  [429, "rate_limit_error"],
+  [503, "overloaded_error"],
+  [504, "timeout_error"],
+]);
+
+/** The format of Anthropic's Messages API. */
+export const ANTHROPIC_ERRORS: ErrorFormat = {
+  chooseStatus: (error) => error.status,
+  formatBody: (error, requestId) => JSON.stringify(toAnthropicError(error, requestId)),
+  formatEvents: (error, requestId) => formatEvent(toAnthropicError(error, requestId)),
+};
+
+function toAnthropicError({ status, message, param, code }: GatewayError, requestId: string) {
+  const fallback = status < 500 ? "invalid_request_error" : "api_error";
+  const type = ANTHROPIC_TYPES.get(status) ?? fallback;
+  return { type: "error", error: { type, message, param, code }, request_id: requestId } as const;
+}
+
+function formatEvent(event: JsonObject & { readonly type: string }): string {
+  return `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+}
+
+function isCodex({ originator }: IncomingHttpHeaders): boolean {
+  return typeof originator === "string" && originator.startsWith("codex");
+}
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** The format of the errors of this route; OpenAI's Chat Completions API by default. */
+    errorFormat?: ErrorFormat;
+  }
+}
