@@ -11,7 +11,7 @@ export function createHeadRecorder(context: RequestContext): BeforeHead | undefi
   const { meter } = context;
   if (!meter) return undefined;
   return (head, release) => {
-    // Noted here already: the client may disconnect while the response is buffered, and the cost must still be looked up.
+    // The relay notes the head too, but after a disconnect it may abort the request before it receives the buffered head.
     noteHead(context, head);
     context.stopwatch.resume();
     meter.recordHead(context, release);
