@@ -3,7 +3,7 @@ import { GatewayError } from "../errors.ts";
 import type { TokenCounts } from "./record.ts";
 import { parseRetryAfter } from "../http/retry-after.ts";
 
-/** Statuses below 500 that concern the account or the request rate, not the generation. */
+/** Statuses from 400 to 499 that concern the account or the request rate, not the generation. */
 const GENERAL_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 408, 429]);
 
 /** OpenRouter's record of one generation. */

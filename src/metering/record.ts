@@ -37,7 +37,8 @@ export const TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
 export const INTERRUPTED = "interrupted";
 
 /**
- * Source of a cost: the end of a stream, a body, OpenRouter's record of the generation, or `none` if nothing was charged.
+ * Source of a cost: the end of a stream, a body, OpenRouter's record of the generation, `none` if nothing was charged, or
+ * `unknown` if the cost will never be known.
  */
 export type CostSource = "stream" | "body" | "generation" | "none" | "unknown";
 

@@ -7,12 +7,12 @@ import { Redis, ReplyError } from "ioredis";
 const CONNECT_TIMEOUT_MS = 500;
 const COMMAND_TIMEOUT_MS = 150;
 const RECONNECT_MAX_MS = 2_000;
-/** Redis is not used for this long after a failure. Otherwise every request would wait for the timeout. */
+/** Time without Redis after a failure. Otherwise, every request would wait for the timeout. */
 const RECOVERY_MS = 2_000;
 
 /**
- * Counts one request and returns the count and the remaining ms of its window. If the key has no expiry (after PERSIST or a
- * restore), or one that is later than the end of a new window, the script sets the expiry of a new window.
+ * Counts one request and returns the count and the remaining ms of its window. The script sets the expiry of a new window if
+ * the key has no expiry (after PERSIST or a restore), or if its expiry is later than the end of a new window.
  */
 const COUNT_SCRIPT = `
 local count = redis.call('INCR', KEYS[1])

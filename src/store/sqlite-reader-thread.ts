@@ -42,7 +42,7 @@ function openCursor({ cursor, sql, parameters, batchRows, isCopied }: OpenComman
       : database.prepare(sql).iterate(...values);
     cursors.set(cursor, { database, rows, batchRows, isCopied });
   } catch (error) {
-    // The connection may have a partial copy.
+    // The connection may contain a partial copy of the rows, so it is not used again.
     database.close();
     throw error;
   }
@@ -59,7 +59,7 @@ function closeCursor(id: number): void {
   else idle.push(cursor.database);
 }
 
-/** Reads up to `batchRows` rows; a cursor that has reached its end, or that fails, is closed. */
+/** Reads up to `batchRows` rows. Closes the cursor if it has reached its end or fails. */
 function readBatch(id: number): ReaderBatch {
   const cursor = cursors.get(id);
   if (!cursor) throw new Error("the cursor was lost with its thread");

@@ -64,9 +64,9 @@ interface Corrections {
 }
 
 /**
- * Corrects rows that were given up as unknown. A row that has a cost replaces such a row. So does a pending row with a
- * generation id, by which the cost can be looked up, if the stored row has none.
- * @param rows rows that did not replace the stored ones, because those are final.
+ * Corrects rows that were given up as unknown. A row with a cost replaces such a row. A pending row with a generation id
+ * replaces it if the stored row has no generation id, because the cost can now be looked up.
+ * @param rows rows that did not replace the stored rows.
  */
 async function correctUnknown(
   { sqlite }: Database,
