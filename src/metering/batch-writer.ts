@@ -16,8 +16,8 @@ interface Delays {
 const WITH_JOURNAL: Delays = { flushEveryMs: 150, openAfterMs: 1_000 };
 /**
  * If the journal is lost with its process, only the database accounts for a request. The database therefore receives each
- * request within 250 ms of its start, and each generation id within 250 ms of the response head: at most 50 ms until the row
- * is due, 50 ms until the next flush, and 150 ms for writes.
+ * request within 250 ms of its start, and each generation id within 250 ms of the response head. The 250 ms are at most 50 ms
+ * until the row is due, 50 ms until the next flush, and 150 ms for writes.
  */
 const WITHOUT_JOURNAL: Delays = { flushEveryMs: 50, openAfterMs: 50 };
 /**

@@ -10,9 +10,9 @@ const GENERAL_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 408, 
 export interface GenerationRecord {
   readonly costNanodollars: number;
   readonly tokens: TokenCounts;
-  /** undefined if the record does not state it. */
+  /** Whether the account's own key at the provider was used; undefined if the record does not state it. */
   readonly isByok: boolean | undefined;
-  /** The provider's charge. Part of the cost, except with BYOK, where it is charged in addition. */
+  /** The provider's charge. It is part of the cost, except with BYOK: then it is charged in addition to the cost. */
   readonly upstreamInferenceNanodollars: number | undefined;
   readonly provider: string | undefined;
   readonly model: string | undefined;

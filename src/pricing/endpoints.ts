@@ -24,9 +24,9 @@ export interface Routes {
 }
 
 /**
- * Finds every endpoint that may serve a request with one model. Only `provider.max_price` excludes endpoints: fallbacks, load
- * balancing, `:nitro` and most preferences can choose any listed endpoint, and OpenRouter merges `provider.only` with account
- * settings that the gateway does not know.
+ * Finds every endpoint that may serve a request with one model. Only `provider.max_price` excludes endpoints. Fallbacks, load
+ * balancing, `:nitro` and most preferences can choose any listed endpoint. `provider.only` excludes none, because OpenRouter
+ * merges it with account settings that the gateway does not know.
  */
 export function findRoutes({ model, endpoints = [] }: CandidateModel, request: JsonObject): Routes {
   const maxPrice = readMaxPrice(request);

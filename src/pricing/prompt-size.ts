@@ -38,7 +38,7 @@ const ENCRYPTED_FACTOR = 6;
 /**
  * Bounds the tokens of a prompt without a tokenizer.
  *
- * The upper bound starts from the bytes of the whole body: a tokenizer that works on bytes produces at most one token for
+ * The upper bound starts from the bytes of the whole body. A tokenizer that works on bytes produces at most one token for
  * each byte, or `tokensPerByte` if it normalizes the text first. The bound also includes the text that templates add, and
  * the JSON that providers print again (schemas, tool calls). The lower bound counts ASCII letters and digits, which no
  * normalization removes. A run of the same character counts once.

@@ -21,13 +21,13 @@ export function createRenderBudget(): RenderBudget {
 }
 
 /**
- * Bounds the tokens of a JSON value that a provider may print in another form before it reaches the model: as JSON with
- * indentation, as XML with an opening and a closing tag for each key, or as TypeScript, and with every `$ref` replaced by its
- * definition.
+ * Bounds the tokens of a JSON value that a provider may print in another form before the model reads it. The form may be
+ * indented JSON, XML with an opening and a closing tag for each key, or TypeScript. The provider may also replace every `$ref`
+ * by its definition.
  * @param value a tool, a schema, or the arguments of a tool call. @param schema the document that each `$ref` in `value`
  * refers to; undefined if `value` is not a schema, because `$ref` then has no meaning.
- * @returns the number of tokens, one for each byte of ASCII text; undefined if the number is unbounded, because a `$ref` is
- * recursive or not found, the nesting exceeds 600 levels, or pointers or strings exceed the budget.
+ * @returns the number of tokens, one for each byte of ASCII text. The number is unbounded, and the result undefined, if a
+ * `$ref` is recursive or not found, the nesting exceeds 600 levels, or pointers or strings exceed the budget.
  */
 export function boundRenderedTokens(
   value: unknown,

@@ -5,8 +5,8 @@ import type { GatewayError } from "../errors.ts";
 const LINGER_MS = 5_000;
 
 /**
- * Ends a response so that the client sees that it is incomplete: the bytes written so far are delivered, and then the
- * connection closes without the terminating chunk. A clean end would look like success to every SDK.
+ * Ends a response in a way that shows the client that it is incomplete. The client receives the bytes written so far, and then
+ * the connection closes without the terminating chunk. A clean end would look like success to every SDK.
  * @param lastEvent an SSE event to send before the connection closes. Pass it only if the stream is between two events:
  * otherwise it would become the end of a partial event.
  */

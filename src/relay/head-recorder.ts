@@ -3,8 +3,8 @@ import type { BeforeHead } from "../upstream/call.ts";
 import type { UpstreamHead } from "../upstream/response-head.ts";
 
 /**
- * Creates the callback that delays a response until the journal contains its generation id, so that its cost can be looked up
- * after a crash.
+ * Creates the callback that delays a response until the journal contains its generation id. With this id, the cost can be
+ * looked up after a crash.
  * @returns undefined if the cost of the request is not recorded.
  */
 export function createHeadRecorder(context: RequestContext): BeforeHead | undefined {

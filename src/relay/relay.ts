@@ -26,11 +26,11 @@ const NO_GENERATION_FROM = 300;
 /**
  * - `awaiting-head`: upstream's head has not arrived. Next: `relaying`, or `ended` with an error of the gateway.
  * - `relaying`: the gateway sends head and body to the client. Next: `ended`, when upstream's response ends or fails, or on
- *   `abort()`. If the client disconnects, or the response exceeds the total timeout or the size limit: `awaiting-id`,
+ *   `abort()`. Next, if the client disconnects or the response exceeds the total timeout or the size limit: `awaiting-id`,
  *   `draining` or `ended`.
  * - `awaiting-id`: the client no longer receives the response. The generation id, which is needed to look up the cost, is
  *   unknown, and the response may still be a refusal. The relay reads until the id arrives, the refusal is complete, or neither
- *   is possible: at most `headWaitMs` and {@link ID_WITHIN_BYTES}, or up to the limits on draining if they are higher.
+ *   is possible. The limits are `headWaitMs` and {@link ID_WITHIN_BYTES}, or the limits on draining if they are higher.
  * - `draining`: the client no longer receives the response, and the id is known. If `drainBounds` is set, the relay reads the
  *   rest of the response, because its end states the cost.
  * - `ended`: the relay reads nothing more from upstream. The request completes when the response to the client has closed, too.
@@ -142,7 +142,8 @@ export class Relay implements UpstreamSink, ActiveResponse {
   onData(chunk: Buffer): void {
     if (this.#state === "ended") return;
     const context = this.#context;
-    // The inspector must not read the chunk before: an error event may follow the bytes written, without this chunk.
+    // Checks the limit before `push`: if the response is aborted, `isBetweenEvents` must refer to the bytes written so far,
+    // which do not include this chunk.
     if (this.#state === "relaying" && context.bytesOut + chunk.length > this.#options.responseLimitBytes)
       this.endAtLimit(new GatewayError("response_too_large"));
     this.#inspector.push(chunk);
@@ -165,7 +166,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     if (this.#state !== "relaying" || this.#silenceTimer) return;
     this.#silenceTimer = setTimeout(() => {
       const { bytesOut } = this.#context;
-      // A busy event loop runs late timers before it reads bytes that have arrived, and immediates after that.
+      // When the event loop is late, timers run before arrived bytes are read. Immediates run after that read.
       setImmediate(() => {
         if (this.#state !== "relaying" || this.#context.bytesOut !== bytesOut) return;
         // While the relay is paused, upstream seems silent although it may have sent more.

@@ -6,8 +6,8 @@ import { mayHaveBeenBilled } from "../response/possible-charge.ts";
 const HEADER_LINES_MAX = 256;
 
 /**
- * Checks whether an upstream response can be relayed. Most errors can, with their status and body. The gateway replaces a
- * response if no API client can read it, if it is a redirect, or if it rejects the operator's key.
+ * Checks whether an upstream response can be relayed. Most errors are relayed too, with their status and body. The gateway
+ * replaces a response if no API client can read it, if it is a redirect, or if it rejects the operator's key.
  * @param usesOperatorKey whether OPENROUTER_API_KEY was sent.
  * @returns the error to send instead, or undefined to relay the response.
  */

@@ -16,7 +16,7 @@ export interface ChatRequest {
   readonly models: readonly string[];
   /** Further models that OpenRouter may call because of plugins, tools or `speed`. */
   readonly nestedModels: readonly NestedModel[];
-  /** The value of `preset`. A preset inside a model id is not here. */
+  /** The value of `preset`. A preset inside a model id is not included. */
   readonly preset: string | undefined;
   readonly stream: boolean;
   /** The parsed body. Its model ids still have the prefix. */

@@ -69,8 +69,8 @@ export function parseJsonObject(body: Buffer): ParsedJsonObject {
 }
 
 /**
- * Returns the text of a body, in which the escaped ASCII characters of its keys are decoded. This avoids a bug of V8 14: it
- * can parse a key with escapes, such as `"\u006dodel"`, as a different key that an earlier text had at the same position. The
+ * Returns the text of a body, in which the escaped ASCII characters of its keys are decoded. This avoids a bug of V8 14. V8 can
+ * parse a key with escapes, such as `"\u006dodel"`, as a different key that an earlier text had at the same position. The
  * gateway would then not check the field, but upstream would read it. The bug does not affect string values, and most bodies
  * have no escaped key.
  */

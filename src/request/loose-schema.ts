@@ -96,7 +96,7 @@ export function arraySchema(item: Schema, { min = 0, max = Infinity } = {}): Sch
 }
 
 interface Alternatives {
-  /** Accept any string. */
+  /** If true, any string is valid. */
   readonly string?: true;
   readonly array?: Schema;
   readonly object?: Schema;

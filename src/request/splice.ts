@@ -23,7 +23,7 @@ export function findPrefixSpan(json: Buffer, string: Span, id: string): Span | u
 
 /**
  * Removes spans from a buffer without allocating another one. The longest run between two cuts stays in place, and this
- * function moves the shorter runs next to it, so it copies only a small part of a large body.
+ * function moves the shorter runs next to it. It therefore copies only a small part of a large body.
  * @param bytes the buffer, which this function changes. Use the returned view instead. @param cuts spans in ascending order
  * that do not overlap.
  * @returns a view of the remaining bytes, in the same memory.

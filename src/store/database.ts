@@ -52,30 +52,30 @@ export interface DatabaseConfig {
 }
 
 /**
- * An open database. With SQLite, a statement of `kysely` runs on the main thread and blocks every request until it ends, so
- * use `kysely` only for writes and for reads of a few rows by an index. `kysely`, `reader` and `reports` all see committed
+ * An open database. With SQLite, a statement of `kysely` runs on the main thread and blocks every request until it ends. Use
+ * `kysely` only for writes and for reads of a few rows by an index. `kysely`, `reader` and `reports` all see committed
  * data.
  */
 export interface Database {
   readonly kysely: Kysely<Tables>;
   /**
-   * For short reads off the main thread with `execute()`: pages, lists, the sums of one key. SQLite: a thread with read-only
-   * connections. It runs one statement at a time, so each should take only a few ms. PostgreSQL: the same object as
-   * `kysely`.
+   * Runs short reads with `execute()`, such as pages, lists and the sums of one key. With SQLite, they run in a thread with
+   * read-only connections. The thread runs one statement at a time, so each should take only a few ms. With PostgreSQL, this
+   * is the same object as `kysely`.
    */
   readonly reader: Kysely<Tables>;
   /**
-   * For reads that may take seconds, such as sums over all keys, and for results that do not fit in memory. `stream(rows)`
-   * reads batch by batch as its consumer requests them, from one snapshot and without an open transaction.
-   * `execute({ signal })` can be cancelled while it is queued. SQLite: a second thread like that of `reader`. PostgreSQL: a
-   * separate pool of connections; a stream holds one.
+   * Runs reads that may take seconds, such as sums over all keys, and reads whose results do not fit in memory. `stream(rows)`
+   * reads batches as its consumer requests them, from one snapshot and without an open transaction. `execute({ signal })` can
+   * be cancelled while it is queued. With SQLite, the reads run in a second thread like that of `reader`. With PostgreSQL, they
+   * use a separate pool of connections, and a stream holds one connection until it ends.
    */
   readonly reports: Kysely<Tables>;
   /** The connection that `kysely` uses, for statements that must be fast; undefined with PostgreSQL. */
   readonly sqlite: DatabaseSync | undefined;
   /** Database files that other users can access, because their mode could not be changed. */
   readonly exposedFiles: readonly string[];
-  /** Migrates the schema to this version; see `migrations.ts`. */
+  /** Migrates the schema to the version of this gateway; see `migrations.ts`. */
   migrate(): Promise<void>;
   /** Whether the database responds to a query. */
   isReachable(): Promise<boolean>;
@@ -156,7 +156,7 @@ function createDatabase(
         () => false,
       ),
     async close() {
-      // Closed before the main connection, because SQLite's last connection checkpoints the WAL when it closes.
+      // Closes the main connection last, because the last connection to a SQLite file checkpoints the WAL when it closes.
       await Promise.all([reader.destroy(), reports.destroy()]);
       await kysely.destroy();
     },

@@ -64,8 +64,8 @@ interface PendingCommand {
 }
 
 /**
- * Runs read-only statements in a thread with its own connections: `node:sqlite` is synchronous, so a statement on the main
- * thread would block every request of the gateway until it ends. In WAL mode the reader and the writer never wait for each
+ * Runs read-only statements in a thread with its own connections. `node:sqlite` is synchronous: a statement on the main thread
+ * would block every request of the gateway until it ends. In WAL mode the reader and the writer never wait for each
  * other. The thread starts with the first statement. It runs one command at a time, in order of arrival, and takes turns
  * between open cursors batch by batch.
  */

@@ -66,13 +66,13 @@ export class ModelCatalog {
   async listFiltered(query: string): Promise<ListedModels> {
     if (query === "") return this.list();
     const known = this.#filtered.get(query);
-    const kept = known ?? new Refreshed(() => this.#loadFiltered(query), this.#now);
+    const list = known ?? new Refreshed(() => this.#loadFiltered(query), this.#now);
     this.#filtered.delete(query);
-    this.#filtered.set(query, kept);
+    this.#filtered.set(query, list);
     try {
-      return await kept.get();
+      return await list.get();
     } finally {
-      if (kept.value === undefined && this.#filtered.get(query) === kept) this.#filtered.delete(query);
+      if (list.value === undefined && this.#filtered.get(query) === list) this.#filtered.delete(query);
       this.#evict();
     }
   }

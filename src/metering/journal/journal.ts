@@ -27,7 +27,7 @@ export interface Segment {
   /** Number of entries of requests whose final row is not written yet. */
   liveEntries: number;
   sizeBytes: number;
-  /** ms since 1970. */
+  /** Time in ms since 1970. */
   readonly createdAt: number;
   /** Whether the segment has spilled rows that are not in the database yet. */
   hasSpilledRows: boolean;
@@ -141,8 +141,8 @@ export class Journal {
   }
 
   /**
-   * Whether a request could start now. After a failed write, this method tries to write a separate file: while the readiness
-   * check fails, no request arrives whose write would show that the journal can be written again.
+   * Whether a request could start now. After a failed write, this method tries to write a separate file. The gateway
+   * receives no requests while its readiness check fails, so no write to the journal would show that the disk has recovered.
    */
   isWritable(): boolean {
     if (this.#hasWriteFailed) this.#hasWriteFailed = !canWrite(getProbePath(this.directory, this.instance));
@@ -181,7 +181,7 @@ export class Journal {
     }
     segment.sizeBytes += bytes;
     this.#sizeBytes += bytes;
-    // Set before the segment may be closed, because closing deletes a segment without needed entries.
+    // Must be set before the segment may be closed, because closing deletes a segment without needed entries.
     if (areRows) segment.hasSpilledRows = true;
     if (segment.sizeBytes > this.#segmentMaxBytes) this.#closeSegment();
   }

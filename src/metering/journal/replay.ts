@@ -63,7 +63,7 @@ async function recoverUnlessAlive(
   const lock = lockFile(getLockPath(directory, instance));
   if (!lock) return undefined;
   try {
-    // Listed again under the lock: another process may have recovered the journal since the first listing.
+    // Lists the segments again under the lock: another process may have recovered the journal since the first listing.
     const paths = listJournals(directory).get(instance) ?? [];
     const recovered = paths.length > 0 ? await recoverJournal(instance, paths, write) : undefined;
     deleteLock(directory, instance);

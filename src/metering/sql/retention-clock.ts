@@ -30,8 +30,8 @@ export interface RetentionTime {
 
 /**
  * Reads the time by which retention decides which rows are old. By a clock that is wrong by months, every row would be old.
- * If the clock is far ahead of the last trusted time (or, without one, of the newest row), the trusted time therefore follows
- * the clock gradually: by a day for each hour that a gateway runs.
+ * Therefore, if the clock is far ahead of the last trusted time, the trusted time follows the clock gradually: by a day for
+ * each hour that a gateway runs. If no trusted time is stored, the start of the newest row takes its place.
  * @param keepMs how long rows are kept.
  * @param ranMs run time of this process since the last stored time, by a monotonic clock.
  */
