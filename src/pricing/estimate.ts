@@ -20,7 +20,7 @@ export interface CostBound {
   readonly nanodollars: number | null;
 }
 
-/** An item that a model charges for. */
+/** One item of the cost of a model: prompt, completion, request, or a cost that is unbounded. */
 export interface CostComponent {
   readonly model: string;
   readonly name: string;

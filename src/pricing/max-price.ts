@@ -36,7 +36,7 @@ function parseLimit(value: unknown): bigint | undefined {
     : undefined;
 }
 
-/** Whether OpenRouter may route a request to an endpoint: it may unless the lowest prices of the endpoint exceed the limits. */
+/** Whether OpenRouter may route a request to an endpoint, because the lowest prices of the endpoint are within the limits. */
 export function mayServe({ pricing }: PriceSource, limits: MaxPrice): boolean {
   return (["prompt", "completion", "request"] as const).every((name) => {
     const limit = limits[name];

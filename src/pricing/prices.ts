@@ -42,9 +42,9 @@ const UNKNOWN_RANGES: PriceRanges = {
 };
 
 /** Returns the price ranges that include the prices of all sources. @param sources if empty, the prices are unknown. */
-export function findPriceRanges(sources: readonly PriceSource[], use: PriceConditions): PriceRanges {
+export function findPriceRanges(sources: readonly PriceSource[], conditions: PriceConditions): PriceRanges {
   if (sources.length === 0) return UNKNOWN_RANGES;
-  const all = sources.map((source) => source.range ?? readSourceRanges(source.pricing, use));
+  const all = sources.map((source) => source.range ?? readSourceRanges(source.pricing, conditions));
   return {
     prompt: spanRanges(all.map(({ prompt }) => prompt)),
     completion: spanRanges(all.map(({ completion }) => completion)),

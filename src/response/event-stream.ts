@@ -18,7 +18,7 @@ const QUOTE = 0x22;
 const NOTHING = Buffer.alloc(0);
 const DONE = Buffer.from("[DONE]");
 const DATA = Buffer.from("data:");
-/** A byte order mark and `data: `. */
+/** Maximum length of the text before `[DONE]` on its line: a byte order mark and `data: `. */
 const DONE_PREFIX_MAX_BYTES = 9;
 /**
  * Line breaks of the blank line that ends an event (WHATWG HTML, section 9.2.6). They cannot occur inside a JSON string, which

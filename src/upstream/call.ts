@@ -22,7 +22,7 @@ export interface UpstreamSink {
   onFailure(failure: GatewayError): void;
   /** Called when a connection is ready and the request is about to be written. At most once, possibly during `send`. */
   onSent(): void;
-  /** Called before the request is retried; no byte of it was sent. */
+  /** Called before a retry. No byte of the request was sent. */
   onRetry(): void;
 }
 

@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
 
-/** Matches undici's message for a tunnel that the proxy refused. No other property of the error contains the proxy's status. */
+/** Matches undici's message for a tunnel that the proxy refused. Only this message contains the proxy's status. */
 const PROXY_REFUSAL = /^Proxy response \((\d{3})\)/;
 
 const TIMEOUTS = new Set(["UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT"]);
@@ -21,7 +21,7 @@ export function toUpstreamError(error: Error, wasSent: boolean): GatewayError {
   return new GatewayError(code, { cause: withProxyStatus(error) });
 }
 
-/** Puts the proxy's status into the code of the error, which the log shows. undici's code states only that it was aborted. */
+/** Puts the proxy's status into the error code, which the log shows. undici's code states only that the request was aborted. */
 function withProxyStatus(error: Error): Error {
   const status = PROXY_REFUSAL.exec(error.message)?.[1];
   return status === undefined ? error : Object.assign(new Error(error.message), { code: `PROXY_${status}` });

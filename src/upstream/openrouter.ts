@@ -76,8 +76,8 @@ function directPool(origin: string, config: UpstreamConfig): Dispatcher {
 
 /**
  * Creates a pool whose connections are tunnels through a proxy. A proxy can forward requests for `http:` URLs without a tunnel,
- * but the pool uses a tunnel for them too. Otherwise, a response of the proxy itself would look like one of OpenRouter, and
- * the gateway would not know whether OpenRouter received the request.
+ * but the pool uses a tunnel for them too. Otherwise, a response of the proxy itself would look like a response of
+ * OpenRouter, and the gateway would not know whether the request was sent to OpenRouter.
  */
 function proxyPool(uri: string, config: UpstreamConfig): Dispatcher {
   const timeout = config.connectTimeoutMs;

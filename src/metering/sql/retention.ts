@@ -75,7 +75,10 @@ export class Retention {
     this.#options = options;
   }
 
-  /** Stores the trusted time before this process adds rows, because its clock may be wrong. The first deletion follows. */
+  /**
+   * Stores the trusted time before this process adds rows, because the clock of this process may be wrong. The first deletion
+   * starts a minute later.
+   */
   async start(): Promise<void> {
     this.#schedule(FIRST_ROUND_AFTER_MS);
     this.#round = this.#attempt(async () => {
