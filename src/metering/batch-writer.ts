@@ -74,7 +74,7 @@ export class BatchWriter {
   readonly #options: BatchWriterOptions;
   readonly #delays: Delays;
   #state: "idle" | "writing" | "flush due" | "hanging" | "backing off" = "idle";
-  /** May contain rows that are no longer queued. A Set instead of this array would cost more garbage collection. */
+  /** May contain rows that are no longer queued. A Set would cost more garbage collection than this array; see `InFlight`. */
   #queued: PendingRow[] = [];
   /** Rows of the write in progress that are neither in the database nor spilled to the journal yet. */
   #writing: readonly PendingRow[] = [];
