@@ -23,7 +23,10 @@ export interface PromptSize {
 const CHARACTERS_PER_TOKEN = 128;
 /** Tokens of the marks around a message, such as `<|im_start|>assistant<|im_sep|>`. */
 const TOKENS_PER_MESSAGE = 16;
-/** Tokens of the text that templates and providers add before the messages: the date, how to reason. Grok 4 adds 680. */
+/**
+ * Tokens that templates and providers add before the messages, such as the date and instructions for reasoning. Grok 4 was
+ * observed to add 680.
+ */
 const TEMPLATE_TOKENS = 1024;
 /** Tokens of a provider's instructions for tools or a response format. Anthropic documents up to about 800. */
 const INSTRUCTION_TOKENS = 1024;
