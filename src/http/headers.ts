@@ -27,7 +27,7 @@ const FORWARDED = [
   "x-anthropic-beta",
 ] as const;
 
-/** Response headers that are not forwarded, besides `cf-*` (of its edge) and `access-control-*` (of its site). */
+/** Response headers that are not forwarded. Those of upstream's edge (`cf-*`) and site (`access-control-*`) are not either. */
 const STOPPED: ReadonlySet<string> = new Set([
   // Hop-by-hop headers (RFC 9110, section 7.6.1), which describe the connection to upstream.
   "connection",
@@ -64,7 +64,7 @@ const SAFE_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Headers that the gateway adds to every upstream request. */
 export interface OutgoingDefaults {
-  /** The whole `Authorization` value; undefined forwards none. */
+  /** The whole `Authorization` value; if undefined, the request has no such header. */
   readonly authorization: string | undefined;
   readonly referer: string | undefined;
   readonly title: string | undefined;
