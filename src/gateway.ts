@@ -86,8 +86,8 @@ async function resolveAddress(host: string): Promise<string> {
 }
 
 /**
- * Aborts all requests in flight after the grace time. Then, every second, closes all connections and aborts the requests that
- * have arrived meanwhile, because a connection can deliver new requests until it is closed.
+ * Aborts all requests in flight after the grace time. Then, every second, closes all connections and aborts the requests
+ * that have arrived meanwhile, because a connection can deliver new requests until it is closed.
  * @returns a function that cancels the timer.
  */
 function abortAfter(graceMs: number, app: FastifyInstance, inFlight: InFlight): () => void {
@@ -101,7 +101,7 @@ function abortAfter(graceMs: number, app: FastifyInstance, inFlight: InFlight): 
   return () => clearTimeout(timer);
 }
 
-/** Creates the store of keys and ledger, if one is configured. Imports its modules only then, to start faster and save memory. */
+/** Creates the store of keys and ledger, if one is configured. Imports its modules only then, to save time and memory. */
 async function openPersistence(
   config: Config,
   upstream: Upstream,

@@ -8,9 +8,9 @@ const DEFAULTS = { HOST: "127.0.0.1", PORT: "8080" };
 const ANY_ADDRESS: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
 /**
- * Whether the gateway that this environment configures responds to `GET /healthz` with 200. The health check of the container
- * image calls this function. It does not work with `PORT=0`, because only the gateway's log states the port that the system
- * chose.
+ * Whether the gateway that this environment configures responds to `GET /healthz` with 200. The health check of the
+ * container image calls this function. It does not work with `PORT=0`, because only the gateway's log states the port that
+ * the system chose.
  */
 export function isAlive(environment: EnvironmentRecord): Promise<boolean> {
   const { HOST, PORT } = { ...DEFAULTS, ...readSettings(["HOST", "PORT"], environment, readTextFile).values };

@@ -28,7 +28,7 @@ export function isMistyped(secret: string): boolean {
   return checksum === undefined || computeChecksum(random) !== checksum;
 }
 
-/** Whether a text has the prefix of issued secrets, well formed or not. Only such a secret can belong to a key in the database. */
+/** Whether a text has the prefix of issued secrets, well formed or not. The secret of every key in a database has it. */
 export function hasIssuedPrefix(secret: string): boolean {
   return secret.startsWith(START);
 }

@@ -6,8 +6,8 @@ import { onStopSignal } from "./stop-signals.js";
 import { onParentExit } from "./parent-exit.ts";
 
 /**
- * On Ctrl-C, the terminal sends SIGINT to npm and to this process, and npm forwards its own. A SIGINT within this time after
- * the first is the forwarded one, and does not end the process.
+ * On Ctrl-C, the terminal sends SIGINT to npm and to this process, and npm forwards its own SIGINT. A SIGINT within this time
+ * after the first one is the forwarded one, and does not end the process.
  */
 const SAME_SIGNAL_MS = 100;
 const AFTER_CRASH_MS = 10_000;

@@ -88,8 +88,8 @@ export class Persistence {
   }
 
   /**
-   * Opens the database and starts the services that use it. Resolves even if the first attempt fails: the attempt is repeated
-   * every 2 s, and the gateway is not ready until one succeeds.
+   * Opens the database and starts the services that use it. Resolves even if the first attempt fails: the attempt is
+   * repeated every 2 s, and the gateway is not ready until one succeeds.
    */
   async open(): Promise<void> {
     this.#opening = this.#tryToOpen();

@@ -188,9 +188,9 @@ function toConfig(env: Environment, gatewayKeys: readonly ConfiguredKey[]): Conf
 }
 
 /**
- * Returns the storage settings; undefined if the gateway writes nothing to disk. A gateway without an OpenRouter account has
- * nothing to store. A gateway with `GATEWAY_API_KEYS` or `ALLOW_ANONYMOUS` needs no stored keys, so it has a store only if
- * `DATA_DIR` or `DATABASE_URL` is set.
+ * Returns the storage settings; undefined if the gateway stores nothing. Without an OpenRouter account, there is nothing to
+ * store. With `GATEWAY_API_KEYS` or `ALLOW_ANONYMOUS`, the gateway needs no stored keys, so it has a store only if `DATA_DIR`
+ * or `DATABASE_URL` is set.
  */
 function toStoreConfig(env: Environment, hasKeys: boolean): StoreConfig | undefined {
   const hasStore =

@@ -22,8 +22,8 @@ export function parseAddress(entry: string): string | undefined {
 }
 
 /**
- * Creates Fastify's `trustProxy` function, which tells whether an address belongs to a trusted proxy. Fastify calls it without
- * an address if the connection was reset.
+ * Creates Fastify's `trustProxy` function, which tells whether an address belongs to a trusted proxy. Fastify calls it
+ * without an address if the connection was reset.
  * @param networks addresses, CIDR networks and names that `isProxyNetwork` accepts.
  */
 export function createProxyTrust(networks: readonly string[]): (address: string | undefined) => boolean {

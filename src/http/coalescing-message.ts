@@ -6,8 +6,8 @@ const BLOCK_BYTES = 4_096;
 /**
  * A request that joins the small chunks of its body into blocks as they arrive. Node creates a Buffer of some 450 bytes
  * for each chunk, so 18 MB of one-byte chunks would take gigabytes. With blocks, a byte of the body takes at most 2.3 bytes
- * of memory, whether the body is read or discarded; in the worst case, two small chunks and a long one alternate. A body that
- * arrives in one chunk is not copied.
+ * of memory, whether the body is read or discarded; in the worst case, two small chunks and a long one alternate. A body
+ * that arrives in one chunk is not copied.
  */
 export class CoalescingMessage extends IncomingMessage {
   /** Bytes that have arrived but are not pushed yet: either a single chunk, or a block with free space at its end. */
@@ -53,7 +53,7 @@ export class CoalescingMessage extends IncomingMessage {
   }
 }
 
-/** Creates a block that begins with these bytes. It is not part of Node's pool, which a small piece would keep in memory. */
+/** Creates a block that begins with these bytes, outside Node's pool, because a small piece keeps the pool in memory. */
 function blockWith(bytes: Buffer): Buffer {
   const block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
   bytes.copy(block);

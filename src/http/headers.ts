@@ -27,7 +27,7 @@ const FORWARDED = [
   "x-anthropic-beta",
 ] as const;
 
-/** Response headers that are not forwarded. Those of upstream's edge (`cf-*`) and site (`access-control-*`) are not either. */
+/** Response headers that are not forwarded, in addition to `cf-*` (of upstream's edge) and `access-control-*` (of its site). */
 const STOPPED: ReadonlySet<string> = new Set([
   // Hop-by-hop headers (RFC 9110, section 7.6.1), which describe the connection to upstream.
   "connection",

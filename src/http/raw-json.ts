@@ -29,8 +29,8 @@ export function keepBodiesRaw(app: FastifyInstance, limits: BodyLimits): void {
 }
 
 /**
- * Sends `100 Continue` only after the request has passed authentication and limits. By default Node sends it immediately, and
- * the client would upload many megabytes for a request that is then rejected.
+ * Sends `100 Continue` only after the request has passed authentication and limits. By default Node sends it immediately,
+ * and a client would upload many megabytes for a request that is then rejected.
  */
 export function continueWhenAccepted(app: FastifyInstance): void {
   app.server.on("checkContinue", (request, response) => app.server.emit("request", request, response));
@@ -55,8 +55,8 @@ export const requireJson: onRequestHookHandler = (request, _reply, done) => {
 };
 
 /**
- * Whether a media type has no charset parameter, or only one, which names UTF-8. Two charset parameters are rejected, because
- * upstream may use the other one (RFC 9110, 5.6.6).
+ * Whether a media type has no charset parameter, or only one, which names UTF-8. Two charset parameters are rejected,
+ * because upstream may use the other one (RFC 9110, 5.6.6).
  */
 function isUtf8(type: string): boolean {
   if (!type.includes(";")) return true;

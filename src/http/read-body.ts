@@ -72,7 +72,7 @@ export class BodyReader {
   /** NaN if no length was declared. */
   readonly #declaredBytes: number;
   #chunks: Buffer[] = [];
-  /** Buffer for the whole of a long body, used when half of it has arrived. A final `concat` would need twice the memory. */
+  /** Buffer for a whole long body, allocated when half of it has arrived. A final `concat` would need twice the memory. */
   #whole: Buffer | undefined = undefined;
   #received = 0;
   #firstTurn: NodeJS.Immediate | undefined = undefined;
@@ -121,7 +121,7 @@ export class BodyReader {
     }
   }
 
-  /** Rejects a body that arrives too slowly. Otherwise checks again when the time for the bytes received so far has passed. */
+  /** Rejects a body that arrives too slowly. Otherwise checks again when the time for the received bytes has passed. */
   #checkSpeed(): void {
     const { graceMs, bytesPerSecond } = this.#limits.minRate;
     const leftMs = this.#startedAt + graceMs + (this.#received * 1_000) / bytesPerSecond - performance.now();

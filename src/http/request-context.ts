@@ -28,10 +28,10 @@ export interface RequestMeter {
   end(context: RequestContext): void;
 }
 
-/** How a request ended. `rejected`: the gateway sent an error of its own, and did not relay upstream's response. */
+/** How a request ended. `rejected`: the gateway ended it with an error that neither upstream nor the client's disconnect caused. */
 export type Outcome = "complete" | "upstream_error" | "client_gone" | "rejected";
 
-/** A response in flight. It is not a closure, because with a closure V8 retained the memory of every request for a long time. */
+/** A response in flight. It is no closure, because with a closure V8 retained every request in memory for a long time. */
 export interface ActiveResponse {
   /** Aborts the response with this error, even if its head has been sent. */
   abort(error: GatewayError): void;
@@ -116,7 +116,7 @@ export class RequestContext implements LimitState {
   errorSource: ErrorSource | undefined = undefined;
   /** System or library code of the error's cause, such as ECONNREFUSED. */
   errorCause: string | undefined = undefined;
-  /** `performance.now()` at the start of the request, at its first relayed byte, and at its end. The last two begin as 0. */
+  /** `performance.now()` at the start, at the first relayed byte, and at the end. The last two are 0 until then. */
   readonly startedAt: number = performance.now();
   firstByteAt = 0;
   endedAt = 0;

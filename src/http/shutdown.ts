@@ -57,8 +57,8 @@ export function closeIdleConnections(app: FastifyInstance): void {
     }
   };
   app.server.closeIdleConnections = () => closeIdleAsOf(performance.now());
-  // The event loop runs timers, then reads sockets, then runs immediates. So the check, which runs as an immediate, sees all
-  // bytes that had arrived when the timer fired. It uses the time of the timer, however long the turn takes.
+  // The event loop runs timers, then reads sockets, then runs immediates. So the check, which runs as an immediate, sees
+  // all bytes that had arrived when the timer fired. It uses the time of the timer, however long the turn takes.
   const sweep = (): void => {
     const now = performance.now();
     onImmediate(() => closeIdleAsOf(now));

@@ -10,8 +10,8 @@ import { GatewayError } from "../errors.ts";
 const ONCE: ReadonlySet<string> = new Set(["host", "authorization", "content-type"]);
 
 /**
- * Maximum number of headers, as in Apache (LimitRequestFields) and HAProxy (tune.http.maxhdr). Node's default of 1,000 is too
- * high: until the response has ended, a header takes some 75 bytes in addition to its text.
+ * Maximum number of headers, as in Apache (LimitRequestFields) and HAProxy (tune.http.maxhdr). Node's default of 1,000 is
+ * too high: until the response has ended, a header takes some 75 bytes in addition to its text.
  */
 const HEADERS_MAX = 100;
 

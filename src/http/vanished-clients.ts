@@ -7,7 +7,7 @@ import { formatPeer, type UnacknowledgedConnection, readUnacknowledgedConnection
 const KEEP_ALIVE = { enable: true, initialDelay: 30_000, interval: 10_000, count: 6 };
 const CHECK_EVERY_MS = 10_000;
 /** Longest accepted silence: seven checks in a row. */
-const UNANSWERED_MAX_MS = 55_000;
+const SILENCE_MAX_MS = 55_000;
 /**
  * Even if the first attempt follows after 3 s, the kernel makes four attempts in 45 s. Fewer attempts prove that the client
  * was not silent all the time.
@@ -23,8 +23,8 @@ interface Silence {
 }
 
 /**
- * Destroys the connections of clients whose network was lost without a FIN or RST, within 120 s. No generation continues
- * longer without a reader. TCP keep-alive detects such clients while they wait for a response. But while sent data is
+ * Destroys a connection within 120 s if the client's network is lost without a FIN or RST, so that no generation continues
+ * without a reader. TCP keep-alive detects such clients while they wait for a response. But while sent data is
  * unacknowledged, Linux sends no probes and retransmits for about 15 min (`tcp_retries2`), and Node cannot set
  * `TCP_USER_TIMEOUT`. So while requests are in flight, this function reads the kernel's count of retransmissions and probes
  * since the last acknowledgement. Outside Linux only keep-alive is used.
@@ -41,8 +41,8 @@ export function closeVanishedClients(
   server.once("listening", () => {
     const { port } = server.address() as AddressInfo;
     const check = async (): Promise<void> => {
-      const unanswered = connections.busy > 0 ? await readUnacknowledgedConnections(port) : [];
-      silences = destroySilent(connections, unanswered, silences);
+      const unacknowledged = connections.busy > 0 ? await readUnacknowledgedConnections(port) : [];
+      silences = destroySilent(connections, unacknowledged, silences);
     };
     const timer = setInterval(() => {
       check().catch((error: unknown) => {
@@ -57,12 +57,12 @@ export function closeVanishedClients(
 /** Destroys connections that were silent for too long. @returns the continuing silences, by connection. */
 function destroySilent(
   connections: Connections,
-  unanswered: readonly UnacknowledgedConnection[],
+  unacknowledged: readonly UnacknowledgedConnection[],
   previous: ReadonlyMap<Socket, Silence>,
 ): ReadonlyMap<Socket, Silence> {
   const silences = new Map<Socket, Silence>();
-  if (unanswered.length === 0) return silences;
-  const attemptsByPeer = new Map(unanswered.map(({ peer, attempts }) => [peer, attempts]));
+  if (unacknowledged.length === 0) return silences;
+  const attemptsByPeer = new Map(unacknowledged.map(({ peer, attempts }) => [peer, attempts]));
   const now = performance.now();
   for (const socket of connections.sockets()) {
     const attempts = attemptsByPeer.get(formatPeer(socket.remoteAddress, socket.remotePort));
@@ -70,7 +70,7 @@ function destroySilent(
     const before = previous.get(socket);
     // An acknowledgement resets the count to 0, so a lower count means a new period of silence.
     const sinceMs = before && attempts >= before.attempts ? before.sinceMs : now;
-    if (attempts >= ATTEMPTS_MIN && now - sinceMs >= UNANSWERED_MAX_MS) connections.destroy(socket);
+    if (attempts >= ATTEMPTS_MIN && now - sinceMs >= SILENCE_MAX_MS) connections.destroy(socket);
     else silences.set(socket, { attempts, sinceMs });
   }
   return silences;
