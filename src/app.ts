@@ -40,7 +40,7 @@ const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 120_000;
 const TIMEOUT_CHECK_MS = 3_000;
 const MODEL_ID_MAX = 512;
-/** If `RATE_LIMIT_MAX` is 0, the limit per address and window of failed logins, and that of requests for unknown URLs. */
+/** Limit per address and window if `RATE_LIMIT_MAX` is 0. Failed logins and requests for unknown URLs count separately. */
 const UNAUTHENTICATED_MAX = 600;
 
 /** Dependencies of the app. The app does not listen on a port and does not read the environment. */

@@ -56,7 +56,7 @@ function summarizeConfig({ openrouterApiKey, store, upstream }: Config): Record<
         : "account: clients send keys of this gateway",
     store: store && (store.databaseUrl === undefined ? resolve(store.dataDir) : "DATABASE_URL"),
     upstream: upstream.baseUrl,
-    // Only the host: the URL can contain a password.
+    // Logs only the host, because the URL can contain a password.
     proxy: upstream.proxyUrl && new URL(upstream.proxyUrl).host,
   };
 }

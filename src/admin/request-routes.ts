@@ -115,7 +115,7 @@ export function registerRequestRoutes(scope: AdminScope, keys: KeyService, datab
   );
 }
 
-/** What follows a page. */
+/** The data at the end of a page. */
 interface PageEnd {
   /** Cursor of the next page; null after the last page; undefined if the request selects all rows. */
   next: string | null | undefined;

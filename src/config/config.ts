@@ -94,7 +94,7 @@ export class ConfigError extends Error {
 
 /**
  * Loads the configuration from a record of variables and from the files that its `*_FILE` variables name.
- * @param record values by name; empty values count as unset, unknown names are ignored.
+ * @param record values by name. Empty values count as unset, and unknown names are ignored.
  * @param readText reads one of these files.
  * @returns the frozen configuration.
  * @throws ConfigError with all mistakes at once.
@@ -119,7 +119,7 @@ function findContradictions(given: Readonly<Record<string, string | undefined>>,
   if (given["OPENROUTER_API_KEY"] !== undefined) return findSqliteLoss(given, hasKeys);
   const mistakes: string[] = [];
   if (hasKeys) {
-    // The gateway would forward its own gateway keys to OpenRouter, as if they were OpenRouter keys.
+    // Without this check, the gateway would forward gateway keys to OpenRouter as if they were OpenRouter keys.
     mistakes.push(
       "GATEWAY_API_KEYS is set without OPENROUTER_API_KEY: set OPENROUTER_API_KEY, or remove GATEWAY_API_KEYS to forward the OpenRouter keys of clients",
     );

@@ -1,6 +1,6 @@
 import { IncomingMessage } from "node:http";
 
-/** A chunk of at least this length keeps its own Buffer, because the Buffer's overhead of some 450 bytes is then small. */
+/** Length of a block. A longer chunk keeps its own Buffer, because the Buffer's overhead of some 450 bytes is then small. */
 const BLOCK_BYTES = 4_096;
 
 /**

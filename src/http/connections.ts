@@ -2,8 +2,8 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
 /**
- * Maximum number of requests in flight on one connection. Node starts all requests of one read together, which can be
- * hundreds, and each holds a response object. Clients that pipeline send far fewer.
+ * Maximum number of requests in flight on one connection. Node starts all requests that arrive in one read from the socket.
+ * These can be hundreds, and each holds a response object. Clients that pipeline send far fewer.
  */
 const PIPELINED_MAX = 64;
 /**

@@ -9,7 +9,7 @@ import type { IncomingHttpHeaders } from "node:http";
 /** Headers as Node's `writeHead` accepts them, with lower-case names. */
 export type HeaderMap = Record<string, string | string[]>;
 
-/** Request headers that OpenRouter reads, including the two that describe the body and the wanted response. */
+/** Request headers that OpenRouter reads. */
 const FORWARDED = [
   "accept",
   "content-type",
@@ -59,7 +59,7 @@ const STOPPED: ReadonlySet<string> = new Set([
   "x-accel-buffering",
 ]);
 
-/** Header values that Node accepts. It throws for any other value, which could split the response. */
+/** Header values that Node accepts. Node throws for any other value, because such a value could split the response. */
 const SAFE_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Headers that the gateway adds to every upstream request. */

@@ -3,7 +3,7 @@ import { GatewayError } from "../errors.ts";
 import { type BodyLimits, BodyReader, checkDeclaredLength } from "./read-body.ts";
 import { toMessageText } from "../bounded-text.ts";
 
-/** `application/json`, optionally followed by parameters and by nothing else (CVE-2026-3419). */
+/** `application/json`, with or without parameters. Any other text after it is rejected (CVE-2026-3419). */
 const JSON_TYPE = /^application\/json[ \t]*(?:;|$)/i;
 /** Maximum length of a header value in an error message. */
 const SHOWN_MAX_CHARS = 100;

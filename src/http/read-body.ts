@@ -24,7 +24,7 @@ export interface UploadLimit {
   endUpload(context: RequestContext): void;
 }
 
-/** Minimum rate of a body: it may take `graceMs`, plus one second for every `bytesPerSecond` received. */
+/** Minimum rate of a body. It may take `graceMs` to arrive, and one more second for every `bytesPerSecond` bytes received. */
 export interface MinRate {
   readonly graceMs: number;
   readonly bytesPerSecond: number;
@@ -107,7 +107,7 @@ export class BodyReader {
       this.#firstTurn = setImmediate(() => this.#beginUpload());
   }
 
-  /** Whether a response was sent before the body was complete, for example because of a shutdown, or the request ended. */
+  /** Whether the body is no longer needed: the request has ended or has its response, for example because of a shutdown. */
   get #isObsolete(): boolean {
     return this.#context.headersSent || this.#context.hasEnded;
   }

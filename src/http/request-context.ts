@@ -5,7 +5,7 @@ import { Stopwatch } from "./stopwatch.ts";
 
 /** Usage and cost of one generation, as OpenRouter states them. */
 export interface Usage {
-  /** Token counts, by metering's names for them. */
+  /** Token counts, by the names that `metering/` uses. */
   readonly tokens: Readonly<Partial<Record<string, number>>>;
   /** US dollars; undefined if upstream does not state the cost. */
   readonly costUsd: number | undefined;
@@ -28,7 +28,7 @@ export interface RequestMeter {
   end(context: RequestContext): void;
 }
 
-/** How a request ended. `rejected`: the gateway ended it with an error that neither upstream nor the client's disconnect caused. */
+/** How a request ended. `rejected`: the gateway sent an error that upstream did not cause. */
 export type Outcome = "complete" | "upstream_error" | "client_gone" | "rejected";
 
 /** A response in flight. It is no closure, because with a closure V8 retained every request in memory for a long time. */
@@ -63,7 +63,7 @@ export interface LimitState {
   inFlightIndex: number;
   /** Totals of the caller of the request; undefined while the request is not in flight. */
   holdings: CallerHoldings | undefined;
-  /** Whether the body is still arriving, and did not arrive together with the head. */
+  /** Whether the body is still arriving; always false for a body that arrives together with the head. */
   isUploading: boolean;
   /** Bytes of the body that are counted as held. */
   bodyBytesHeld: number;

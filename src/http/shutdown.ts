@@ -38,8 +38,8 @@ interface Idle {
  * Makes `app.close()` finish soon after the last response has been sent, and not before. It replaces
  * `server.closeIdleConnections()`, which has two faults:
  * - It misses connections that become idle later (fastify#7044), which would delay the exit by the keep-alive timeout.
- * - It closes connections whose response has ended but is not flushed, or whose next request is in transit. The first
- *   truncates the response, and the second resets a request, which a load balancer may not retry if it is a POST.
+ * - It closes connections whose response has ended but is not flushed, which truncates the response. It also closes
+ *   connections whose next request is in transit, which resets that request; a load balancer may not retry a POST.
  *
  * Here a connection is idle if it has had no request in flight and has received no bytes for {@link IDLE_MS}.
  */
