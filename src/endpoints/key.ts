@@ -10,11 +10,11 @@ import { rejectOtherMethods } from "./method-not-allowed.ts";
 
 export interface KeyRouteOptions {
   readonly accessHooks: onRequestAsyncHookHandler[];
-  /** undefined: there is no database, and usage is 0. */
+  /** If undefined, there is no database, and every usage field is 0. */
   readonly persistence: { readonly database: Database; readonly keys: KeyService } | undefined;
 }
 
-/** Registers `GET /key` below every base path: the gateway key of the request and its usage, in the shape of OpenRouter's `/key`. */
+/** Registers `GET /key` below every base path. It describes the gateway key like OpenRouter's `/key`, with its usage. */
 export function registerKey(app: FastifyInstance, { accessHooks, persistence }: KeyRouteOptions): void {
   const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { key: own } = request.caller;

@@ -28,11 +28,11 @@ import { RELAYED_ENDPOINTS, type RelayedEndpoint } from "./relayed-endpoints.ts"
 import { createCostEstimate, type EstimateRequest, isDryRun, type PriceLists } from "./cost-estimate.ts";
 
 const NO_BODY = Buffer.alloc(0);
-/** Bytes that a dry run holds for each byte of the body while it fetches prices: parsed strings can take two bytes a character. */
+/** Bytes that a dry run holds per byte of the body while it fetches prices: parsed strings can take two per character. */
 const DRY_RUN_EXTRA = 2;
 
 export interface RelayEndpointOptions {
-  /** Authenticate the request and then apply the limits, before the body is read. */
+  /** Hooks that authenticate the request and then apply the limits, before the body is read. */
   readonly accessHooks: onRequestAsyncHookHandler[];
   readonly inFlight: InFlight;
   readonly bodyMemory: BodyMemory;
@@ -68,13 +68,13 @@ export function registerRelayedEndpoints(app: FastifyInstance, options: RelayEnd
 
 function createHandler(endpoint: RelayedEndpoint, options: RelayEndpointOptions) {
   const { bodyMemory, upstream, recorder, aliases } = options;
-  const cancelling: RelayOptions = { ...options.relay, drainBounds: undefined };
+  const relayWithoutDrain: RelayOptions = { ...options.relay, drainBounds: undefined };
   return (request: FastifyRequest, reply: FastifyReply): unknown => {
     const { context, caller } = request;
     const received = (request.body as Buffer | undefined) ?? NO_BODY;
     const call = readModelRequest(received, endpoint.request, aliases);
     const { body, requestedModel, forwardedModel, stream } = call;
-    // Drops the reference, because a stream can take minutes and a body can have many megabytes.
+    // Frees the received body early: a stream can take minutes, and a body can have many megabytes.
     request.body = undefined;
     context.endpoint = endpoint.path;
     context.session = readSession(request.headers);
@@ -96,7 +96,7 @@ function createHandler(endpoint: RelayedEndpoint, options: RelayEndpointOptions)
     });
     const path = `/${endpoint.path}${formatFlags(endpoint, request.query)}`;
     const drains = caller.key?.onDisconnect === "drain";
-    const relay = new Relay(request, reply, drains ? options.relay : cancelling, endpoint.response);
+    const relay = new Relay(request, reply, drains ? options.relay : relayWithoutDrain, endpoint.response);
     const start = (): void =>
       relay.start((sink) =>
         upstream.send(

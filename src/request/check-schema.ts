@@ -11,9 +11,9 @@ export function checkSchema(schema: Schema, value: JsonObject): void {
   const issue = schema.findIssue(value);
   if (!issue) return;
   const param = formatParamPath(issue.path);
-  let at: unknown = value;
-  for (const step of issue.path) at = (at as Record<PropertyKey, unknown> | undefined)?.[step];
-  if (at === undefined)
+  let invalid: unknown = value;
+  for (const step of issue.path) invalid = (invalid as Record<PropertyKey, unknown> | undefined)?.[step];
+  if (invalid === undefined)
     throw new GatewayError("missing_required_parameter", `${param} is missing.`, { param });
   throw new GatewayError(issue.isWrongType ? "invalid_type" : "invalid_value", `${param} ${issue.message}.`, {
     param,

@@ -16,14 +16,14 @@ export interface ModelRequest {
   readonly forwardedModel: string | undefined;
   /** All values of `model`, `models` and `fallbacks[].model`, as they are forwarded. */
   readonly models: readonly string[];
-  /** Further models that plugins, tools and `speed` may call. */
+  /** Further models that OpenRouter may call because of plugins, tools or `speed`. */
   readonly nestedModels: readonly NestedModel[];
-  /** The value of `preset`. A preset inside a model id is not here. */
+  /** The value of `preset`. A preset inside a model id is not included. */
   readonly preset: string | undefined;
   readonly stream: boolean;
   /** The parsed body, with the model ids as the client wrote them. */
   readonly fields: JsonObject;
-  /** The bytes of the client with the model ids that are forwarded. */
+  /** The body to forward: the client's bytes with the model ids that are forwarded. */
   readonly body: Buffer;
 }
 

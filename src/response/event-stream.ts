@@ -18,7 +18,7 @@ const QUOTE = 0x22;
 const NOTHING = Buffer.alloc(0);
 const DONE = Buffer.from("[DONE]");
 const DATA = Buffer.from("data:");
-/** A byte order mark and `data: `. */
+/** Maximum length of the text before `[DONE]` on its line: a byte order mark and `data: `. */
 const DONE_PREFIX_MAX_BYTES = 9;
 /**
  * Line breaks of the blank line that ends an event (WHATWG HTML, section 9.2.6). They cannot occur inside a JSON string, which
@@ -26,7 +26,7 @@ const DONE_PREFIX_MAX_BYTES = 9;
  */
 const BLANK_LINE = Buffer.from("\n\n");
 const BLANK_LINES_WITH_CR = [BLANK_LINE, Buffer.from("\n\r\n"), Buffer.from("\r\r")];
-/** Bytes to keep at the end of a long event: they may be the first two of the at most three bytes of its blank line. */
+/** Bytes to keep of a long event. Its blank line has up to three bytes, and two of them may have arrived already. */
 const KEPT_OF_LONG_BYTES = 2;
 
 /** A key or a string value of JSON objects, prepared for many searches. */
@@ -52,7 +52,7 @@ export interface EventStreamHandlers {
 /**
  * Inspects an event stream while the gateway relays it. The reader finds complete events that have one of the wanted texts,
  * whether the stream has sent `[DONE]`, and whether it is between two events. It keeps at most {@link EVENT_MAX_BYTES} of an
- * incomplete event, and {@link SCAN_BYTES} that it has not searched yet.
+ * incomplete event, and at most {@link SCAN_BYTES} that it has not searched yet.
  */
 export class EventStreamReader {
   /** Only events with one of these texts, and long events, are parsed. The list may change at any time, also in `onEvent`. */
@@ -216,8 +216,8 @@ function findLastEventEnd(bytes: Buffer, separators: readonly Buffer[]): number 
 }
 
 /**
- * Returns the data of the events in a text that ends with a blank line. A text that mixes line breaks can have several events,
- * because the search for the blank line does not find LF CR.
+ * Returns the data of each event in a text that ends with a blank line. The text has several events only if it mixes kinds of
+ * line breaks, because the search for blank lines does not find LF CR.
  */
 function readEventData(text: string): string[] {
   const events: string[] = [];
@@ -234,7 +234,7 @@ function readEventData(text: string): string[] {
   return events;
 }
 
-/** Whether the bytes have a complete line `data: [DONE]`. Text of a model cannot match, because JSON escapes its line breaks. */
+/** Whether there is a complete line `data: [DONE]`. Text of a model cannot match, because JSON escapes its line breaks. */
 function hasDoneLine(bytes: Buffer): boolean {
   for (let at = bytes.lastIndexOf(DONE); at !== -1; at = at === 0 ? -1 : bytes.lastIndexOf(DONE, at - 1)) {
     const after = bytes[at + DONE.length];

@@ -7,9 +7,9 @@ const MAX_BYTES = 16_384;
 const TEXT_MAX_BYTES = 1_024;
 
 /**
- * Outline of a JSON document: its members down to a given depth. Array items and members of deeper objects are omitted, and
- * long strings are replaced by empty ones. The outline takes at most 16 KiB for any document. In all methods, `depth` is the
- * number of open objects and arrays.
+ * Outline of a JSON document: its members down to a given depth. The outline omits array items and members of deeper objects,
+ * and replaces long strings by empty ones. It takes at most 16 KiB. In all methods, `depth` is the number of open objects and
+ * arrays.
  */
 export class JsonOutline {
   #bytes = Buffer.alloc(0);
@@ -21,13 +21,13 @@ export class JsonOutline {
   #hiddenDepth: number;
   #isTooLong = false;
 
-  /** @param hiddenDepth members of objects at this depth and below are omitted; 2 keeps only the top-level members. */
+  /** @param hiddenDepth the outline omits members of objects at this depth and below; 2 keeps only the top-level members. */
   constructor(hiddenDepth: number) {
     this.#maxHiddenDepth = hiddenDepth;
     this.#hiddenDepth = hiddenDepth;
   }
 
-  /** Whether the outline exceeded its maximum size, and is incomplete. */
+  /** Whether the outline would exceed its maximum size, and is therefore incomplete. */
   get isTooLong(): boolean {
     return this.#isTooLong;
   }

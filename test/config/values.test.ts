@@ -148,7 +148,7 @@ test.each([
   ],
   ["https://a.example:443", "item 1 must not name the default port, which no browser sends; leave it out"],
   ["https://A.example", "item 1 must be in lower case, as browsers send it"],
-  ["https://app-*.example", "item 1 has a star that is neither all subdomains"],
+  ["https://app-*.example", "item 1 has a star in the wrong place"],
   ["null", "item 1 must not be null, which every website can send"],
   ["a.example", "item 1 must be an origin as browsers send it"],
 ])("rejects CORS_ORIGINS=%s and states the remedy", (value, remedy) => {

@@ -11,8 +11,8 @@ import { completionFields, routingFields } from "./common-fields.ts";
 
 /**
  * Types and ranges of the documented fields of a chat completion request. OpenRouter adds fields, roles, part types and
- * values without notice, so everything that this schema does not name is valid, and null is valid wherever OpenRouter or
- * OpenAI accepts it. Source: OpenRouter's OpenAPI description (`ChatRequest`) and its parameter reference.
+ * values without notice, so this schema accepts everything that it does not name. It accepts null wherever OpenRouter or
+ * OpenAI does. Source: OpenRouter's OpenAPI description (`ChatRequest`) and its parameter reference.
  */
 
 const part = objectSchema({
