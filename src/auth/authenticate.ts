@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyRequest, onRequestAsyncHookHandler } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { getLimitAddress } from "../limits/caller-id.ts";
@@ -40,6 +41,7 @@ export interface AuthenticateOptions {
 }
 
 const BEARER = /^Bearer +([\x21-\x7e]{1,512})$/i;
+const API_KEY = /^[\x21-\x7e]{1,512}$/;
 
 /**
  * Creates the hook that authenticates a request before its body is read, and sets `request.caller`.
@@ -48,8 +50,8 @@ const BEARER = /^Bearer +([\x21-\x7e]{1,512})$/i;
  */
 export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHandler {
   return async (request) => {
-    const secret = BEARER.exec(request.headers.authorization ?? "")?.[1];
-    const caller = findCallerInMemory(secret, options) ?? (await logIn(request, secret, options));
+    const secrets = readSecrets(request.headers);
+    const caller = findCallerInMemory(secrets, options) ?? (await logInWithAny(request, secrets, options));
     request.caller = caller;
     request.context.keyId = caller.key?.id;
     request.context.keyName = caller.key?.name;
@@ -58,10 +60,30 @@ export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHa
   };
 }
 
+/**
+ * Returns the secrets of a request, at most two: Claude Code sends different ones in `Authorization` and `x-api-key` if both
+ * of its variables are set. A secret that looks like a gateway key comes first.
+ */
+function readSecrets(headers: IncomingHttpHeaders): readonly string[] {
+  const bearer = BEARER.exec(headers.authorization ?? "")?.[1];
+  const apiKey = headers["x-api-key"];
+  if (typeof apiKey !== "string" || !API_KEY.test(apiKey) || apiKey === bearer)
+    return bearer === undefined ? [] : [bearer];
+  if (bearer === undefined) return [apiKey];
+  return hasIssuedPrefix(apiKey) && !hasIssuedPrefix(bearer) ? [apiKey, bearer] : [bearer, apiKey];
+}
+
 /** Finds a caller whose key is in memory. This fast path serves nearly every request and does not read the address. */
-function findCallerInMemory(secret: string | undefined, options: AuthenticateOptions): Caller | undefined {
+function findCallerInMemory(secrets: readonly string[], options: AuthenticateOptions): Caller | undefined {
+  for (const secret of secrets) {
+    const caller = findBySecretInMemory(secret, options);
+    if (caller) return caller;
+  }
+  return undefined;
+}
+
+function findBySecretInMemory(secret: string, options: AuthenticateOptions): Caller | undefined {
   const { openrouterApiKey, keys, knownSecrets } = options;
-  if (secret === undefined) return undefined;
   // Never forward a gateway key to OpenRouter.
   if (openrouterApiKey === undefined) return hasIssuedPrefix(secret) ? undefined : createOwnKeyCaller(secret);
   if (!knownSecrets.has(secret)) return undefined;
@@ -70,17 +92,31 @@ function findCallerInMemory(secret: string | undefined, options: AuthenticateOpt
 }
 
 /**
- * Authenticates a request that has no key, or a key that is not in memory.
+ * Authenticates a request that has no key, or none that is in memory.
  * @throws GatewayError 401, 429 if its address has exceeded the limit of failed logins, 503 if the look-up fails.
  */
-async function logIn(
+async function logInWithAny(
   request: FastifyRequest,
+  [secret, other]: readonly string[],
+  options: AuthenticateOptions,
+): Promise<Caller> {
+  // Reads the address before the first await, because a connection that has been reset has none.
+  const address = getLimitAddress(request);
+  if (secret === undefined || other === undefined) return logIn(secret, address, options);
+  try {
+    return await logIn(secret, address, { ...options, allowAnonymous: false });
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== "invalid_api_key") throw error;
+  }
+  return logIn(other, address, { ...options, allowAnonymous: options.allowAnonymous && !hasIssuedPrefix(secret) });
+}
+
+async function logIn(
   secret: string | undefined,
+  address: string,
   options: AuthenticateOptions,
 ): Promise<Caller> {
   const { openrouterApiKey, knownSecrets, failedLogins } = options;
-  // Reads the address before the first await, because a connection that has been reset has none.
-  const address = getLimitAddress(request);
   const isKnown = secret !== undefined && knownSecrets.has(secret);
   const refuse = async (): Promise<never> => {
     if (isKnown) knownSecrets.delete(secret);
@@ -165,7 +201,7 @@ function createLoginError(secret: string | undefined, ownsAccount: boolean): Gat
   const problem =
     secret === undefined
       ? "No API key was given"
-      : "The API key in the Authorization header is unknown, expired, disabled or revoked";
+      : "The API key of the request is unknown, expired, disabled or revoked";
   return new GatewayError("invalid_api_key", `${problem}; send ${expected} as Authorization: Bearer.`, {
     headers: { "www-authenticate": "Bearer" },
     // Appears only in the log. The checksum in a secret shows that it is mistyped, without a look-up.

@@ -70,6 +70,10 @@ export const REQUEST_COLUMNS = {
   instance: TEXT,
   key_id: TEXT,
   key_name: TEXT,
+  /** Path of the endpoint below the base URL, such as `chat/completions`. */
+  endpoint: TEXT,
+  /** The client's id of the session. It groups requests, and never decides about access. */
+  session: NULLABLE_TEXT,
   requested_model: NULLABLE_TEXT,
   forwarded_model: NULLABLE_TEXT,
   response_model: NULLABLE_TEXT,

@@ -21,8 +21,6 @@ const AFTER_DONE_MS = 1_000;
  * with the id, and a refusal is shorter than this.
  */
 const ID_WITHIN_BYTES = 65_536;
-/** A response with this status or a higher one has no generation. */
-const NO_GENERATION_FROM = 300;
 
 /**
  * - `awaiting-head`: upstream's head has not arrived. Next: `relaying`, or `ended` with an error of the gateway.
@@ -251,17 +249,10 @@ export class Relay implements UpstreamSink, ActiveResponse {
     const waitMs = Math.max(headWaitMs, drainBounds?.ms ?? 0);
     // A request that was never sent costs nothing.
     if (!this.#call?.wasSent) this.#abortUpstream();
-    else if (!this.#isCostKnowable && waitMs > 0)
+    else if (!this.#inspector.isCostKnowable(this.#context) && waitMs > 0)
       this.#readOn("awaiting-id", { ms: waitMs, bytes: Math.max(ID_WITHIN_BYTES, drainBounds?.bytes ?? 0) });
     else if (drainBounds && this.#context.generationId !== undefined) this.#readOn("draining", drainBounds);
     else this.#abortUpstream();
-  }
-
-  /** Whether the generation id is known, or it is certain that the response has none and is not a refusal. */
-  get #isCostKnowable(): boolean {
-    const { generationId, upstreamStatus } = this.#context;
-    if (generationId !== undefined) return true;
-    return upstreamStatus >= NO_GENERATION_FROM && !this.#inspector.mayBeRefusal;
   }
 
   #readOn(state: "awaiting-id" | "draining", bounds: DrainBounds): void {

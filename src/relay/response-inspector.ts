@@ -15,6 +15,8 @@ import { isJsonObject, type JsonObject, readFields } from "../json-values.ts";
  */
 const ID_WITHIN_BYTES = 65_536;
 const TEXT_MAX_CHARS = 256;
+/** A response with this status or a higher one has no generation. */
+const NO_GENERATION_FROM = 300;
 const LF = 0x0a;
 const CR = 0x0d;
 const GENERATION_ID = /^gen-[\x21-\x7e]{1,124}$/;
@@ -83,6 +85,11 @@ export class ResponseInspector {
   /** Whether the response can still turn out to be a refusal, for which nothing was charged. */
   get mayBeRefusal(): boolean {
     return this.#context === undefined || (this.#refusal?.isPossible ?? false);
+  }
+
+  /** Whether the generation id is known, or it is certain that the response has none and is not a refusal. */
+  isCostKnowable({ generationId, upstreamStatus }: RequestContext): boolean {
+    return generationId !== undefined || (upstreamStatus >= NO_GENERATION_FROM && !this.mayBeRefusal);
   }
 
   /** Searches the body for the generation id, which the head does not have. */

@@ -79,7 +79,7 @@ test.each([
   [key("Basic abc"), "No API key was given; send"],
   [
     key("Bearer sk-unknown"),
-    "The API key in the Authorization header is unknown, expired, disabled or revoked; send",
+    "The API key of the request is unknown, expired, disabled or revoked; send",
   ],
 ] as [TestRequest, string][])(
   "the message describes the received request: %j, %s",

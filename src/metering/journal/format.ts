@@ -9,6 +9,8 @@ export type StartEntry = Pick<
   | "request_id"
   | "key_id"
   | "key_name"
+  | "endpoint"
+  | "session"
   | "requested_model"
   | "forwarded_model"
   | "stream"
