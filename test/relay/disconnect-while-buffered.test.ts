@@ -21,7 +21,7 @@ const OPTIONS = {
   responseLimitBytes: Infinity,
 };
 
-/** Starts a relay and the record of its request. @param response overrides fields of a response that has sent nothing. */
+/** Starts a relay and the record of its request. @param response overrides fields of the unsent response. */
 async function startRelay(response: { headersSent?: boolean } = {}) {
   const { recorder, journal, rows } = await startRecorder();
   const raw = { headersSent: false, writableFinished: false, on: () => {}, ...response };

@@ -20,7 +20,7 @@ async function startGateway(bytes: string | Buffer) {
   return startTestGateway(upstream.baseUrl);
 }
 
-/** Formats a response without a length or chunks, which ends with its connection (close-delimited, RFC 9112, section 6.3). */
+/** Formats a close-delimited response: it ends when its connection closes (RFC 9112, section 6.3). */
 const formatCloseDelimited = (body: string, type = "application/json"): string =>
   `HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\n\r\n${body}`;
 
