@@ -89,7 +89,7 @@ test("does not end a pause when lookups succeed that were in flight when the pau
   expect(await countSettled(database)).toBe(20);
 });
 
-test("runs at mostOpen eight lookups at once", async () => {
+test("runs at most eight lookups at once", async () => {
   let open = 0;
   let mostOpen = 0;
   const { database, reconciler } = await startReconciler(async () => {
