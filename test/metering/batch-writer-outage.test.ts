@@ -60,7 +60,7 @@ test("quarantines no row while the table does not exist", async () => {
   });
   writer.enqueue(createEndedEntry("1", journal));
   counting.writer.enqueue(createEndedEntry("2", counting.journal));
-  // The first failure is the write of the batch, the second the replay of the journal.
+  // The first failure is the write of the batch, the second is the replay of the journal.
   await waitUntil(() => failures === 2, "two failed writes", 10_000);
   await database.migrate();
   await waitUntil(async () => (await readStates(database)).length === 2, "both rows", 10_000);

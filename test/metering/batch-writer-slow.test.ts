@@ -31,7 +31,7 @@ test("keeps a row in memory and retries the write while both the database and th
   expect(journal.hasSpilled).toBe(false);
 });
 
-test("spills the rows of a hanging write within 200 ms and releases them when the write ends", async () => {
+test("spills the rows of a hanging write within 200 ms, and releases the journal when the write ends", async () => {
   const { promise: slow, resolve: endWrite } = Promise.withResolvers<void>();
   const { journal, writer } = startBatchWriter(() => slow);
   writer.enqueue(createEndedEntry("1", journal));
@@ -119,7 +119,7 @@ test("writes an ended request within 200 ms and an open request after one second
   expect(written).toEqual(["short settled", "long open", "long settled"]);
 });
 
-test("never runs two writes at once, not even while it closes", async () => {
+test("never runs two writes at once, not even while the writer closes", async () => {
   let running = 0;
   let mostRunning = 0;
   const rows = new Set<string>();

@@ -56,21 +56,21 @@ class InvalidRow extends Error {}
 function start(write: (rows: readonly RequestRow[]) => Promise<void>) {
   const journal = new Journal(createTemporaryDirectory(), "me", 1_000_000);
   const health: boolean[] = [];
-  const refused: string[] = [];
+  const quarantined: string[] = [];
   const damaged: number[] = [];
   const writer = new BatchWriter({
     journal,
     write: createQuarantiningWriter({
       write: (rows) => write(rows).then(() => rows),
       isInvalidRow: (error) => error instanceof InvalidRow,
-      quarantine: ({ id }) => refused.push(id),
+      quarantine: ({ id }) => quarantined.push(id),
     }),
     isJournalPersistent: true,
     onDamagedLines: (count) => damaged.push(count),
     onHealth: (healthy) => health.push(healthy),
   });
   onTestFinished(() => journal.close());
-  return { journal, writer, health, refused, damaged };
+  return { journal, writer, health, quarantined, damaged };
 }
 
 /** Creates a table that keeps the last version of every row. */
@@ -93,7 +93,7 @@ test("writes the row of an ended request and releases its segment", async () => 
   expect(writer.isHealthy).toBe(true);
 });
 
-test("writes a request again, and keeps its segment, when it ends while its open row is written", async () => {
+test("writes a request again, and keeps its segment, when the request ends while its open row is written", async () => {
   const { rows, store } = createTable();
   const { promise: slow, resolve: endWrite } = Promise.withResolvers<void>();
   let writes = 0;
@@ -114,7 +114,7 @@ test("writes a request again, and keeps its segment, when it ends while its open
   expect([rows.get("1")?.state, request.segment.liveEntries]).toEqual(["settled", 0]);
 });
 
-test("spills rows to the journal while the database fails, and writes them when it recovers", async () => {
+test("spills rows to the journal while the database fails, and writes them when the database recovers", async () => {
   const { rows, store } = createTable();
   let down = true;
   const { journal, writer, health } = start((some) =>
@@ -147,7 +147,7 @@ test("writes a row that is queued while a write hangs", async () => {
   expect(writer.isHealthy).toBe(true);
 });
 
-test("writes and releases a request once when it ends while its row waits after a failed write", async () => {
+test("writes and releases a request once when the request ends while its row waits after a failed write", async () => {
   const { rows, store } = createTable();
   let down = true;
   const { journal, writer } = start((some) => {
@@ -175,7 +175,7 @@ test("retries the row of an open request after a failed write", async () => {
   expect(rows.get("1")?.state).toBe("open");
 });
 
-test("writes and releases a request once when it ends during a write that fails", async () => {
+test("writes and releases a request once when the request ends during a write that fails", async () => {
   const { promise: failing, reject: fail } = Promise.withResolvers<void>();
   const writes: string[] = [];
   const { journal, writer } = start(async (some) => {
@@ -194,15 +194,15 @@ test("writes and releases a request once when it ends during a write that fails"
 
 test("quarantines a row that the database rejects, and writes the others", async () => {
   const { rows, store } = createTable();
-  const { journal, writer, refused } = start((some) =>
+  const { journal, writer, quarantined } = start((some) =>
     some.some(({ id }) => id === "bad") ? Promise.reject(new InvalidRow("invalid")) : store(some),
   );
   for (const id of ["1", "bad", "2"]) writer.enqueue(new Request(id, journal).end());
   await waitUntil(() => rows.size === 2, "the valid rows", 10_000);
-  expect([...rows.keys(), ...refused].toSorted()).toEqual(["1", "2", "bad"]);
+  expect([...rows.keys(), ...quarantined].toSorted()).toEqual(["1", "2", "bad"]);
 });
 
-test("leaves every ended request in the journal when it closes while the database fails", async () => {
+test("leaves every ended request in the journal when the writer closes while the database fails", async () => {
   const { journal, writer } = start(() => Promise.reject(new Error("down")));
   writer.enqueue(new Request("1", journal).end());
   await writer.close();

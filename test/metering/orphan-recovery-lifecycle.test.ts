@@ -11,7 +11,7 @@ import { waitUntil } from "../support/wait.ts";
 import { HOUR_MS } from "../../src/durations.ts";
 import { startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
 
-test("lists the process while it sends heartbeats, and removes it when it stops and others when they are dead for an hour", async () => {
+test("lists the process while it sends heartbeats, removes it when it stops, and removes others an hour after they die", async () => {
   const { database, orphanRecovery, clock } = await startOrphanRecovery();
   const listed = () => database.kysely.selectFrom("instances").select("id").orderBy("id").execute();
   for (const [id, agoMs] of [["dead", 2 * HOUR_MS] as const, ["quiet", HOUR_MS / 2] as const]) {

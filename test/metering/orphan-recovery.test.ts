@@ -37,7 +37,7 @@ test("reports a request as unknown only if the database has no final row for it"
   ]);
 });
 
-test("recovers its own journal and others despite an invalid row", async () => {
+test("recovers the other rows of a journal, and other journals, despite an invalid row", async () => {
   const { database, directory, orphanRecovery, refused, recovered, failures } = await startOrphanRecovery();
   const bad = { ...createRequestRow("bad", { state: "settled" }), key_name: null } as unknown as RequestRow;
   writeDeadJournal(

@@ -78,13 +78,13 @@ function findWrongIds(ids: readonly string[]): string[] {
     .map(([requested]) => requested);
 }
 
-test("removes exactly one prefix from listed ids, and forwards them unchanged without a prefix", () => {
+test("removes exactly one prefix from listed ids, and changes no id without the prefix", () => {
   expect(LISTED_IDS).toHaveLength(40);
   expect(SUFFIXES).toHaveLength(10);
   expect(findWrongIds(LISTED_IDS)).toEqual([]);
 });
 
-test("removes exactly one prefix from all ids of OpenRouter's full list, and forwards them unchanged without a prefix", async ({
+test("removes exactly one prefix from all ids of OpenRouter's full list, and changes no id without the prefix", async ({
   annotate,
 }) => {
   const hasFullList = existsSync(FULL_LIST);

@@ -59,7 +59,7 @@ const quoted = ({ prefix, rest }: SpelledId): Member => ({
   forwarded: `"${rest}"`,
 });
 
-/** Keys that the gateway does not read, because it reads no key that starts with `X`. */
+/** Keys that start with `X`, which the gateway ignores. */
 const unknownKey = anyText.map((text) => `X${text}`);
 const oddKeys = fc.subarray(["__proto__", "constructor", "", "Model", "model ", "\u0000model", "modelſ"]);
 const unknownMembers = fc

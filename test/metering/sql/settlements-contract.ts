@@ -188,7 +188,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
     expect(rows.map(({ state }) => state)).toEqual(["open", "open"]);
   });
 
-  test("takes over rows of dead instances: rows with a generation id become pending, old rows without one become unknown", async () => {
+  test("makes rows of dead instances pending if they have a generation id, and old rows without one unknown", async () => {
     const database = await open();
     const started_at = Date.now() - 3 * LATER_MS;
     const seen_at = Date.now() - 2 * LATER_MS;
@@ -204,9 +204,9 @@ export function settlementsContract(open: () => Promise<Database>): void {
       createRequestRow("done", { state: "settled", cost_nanodollars: 3, generation_id: "gen-5" }),
     ]);
     const silence = { deadAfterMs: LATER_MS / 2, lostAfterMs: 1.5 * LATER_MS };
-    const lost = await Promise.all(Array.from({ length: 5 }, () => adoptOrphans(database, silence)));
+    const unknownRows = await Promise.all(Array.from({ length: 5 }, () => adoptOrphans(database, silence)));
     expect(
-      lost
+      unknownRows
         .flat()
         .map(({ id }) => id)
         .toSorted(),
