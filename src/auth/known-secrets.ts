@@ -11,7 +11,7 @@ const SECRETS_MAX = 20_000;
  * checksum of each secret. It decides only whether a secret is worth a look-up, and never authenticates a request.
  */
 export class KnownSecrets {
-  /** Read with `has`, which does not refresh an entry, so that the oldest entry is evicted first. */
+  /** The oldest entry is evicted first, because `has`, which reads the cache, does not refresh an entry. */
   readonly #fingerprints: LRUCache<number, true>;
   /** Ids of keys that are configured by their digest and have not been used yet. */
   readonly #unseen = new Set<string>();

@@ -9,6 +9,8 @@ export function createStartEntry(id: string, fields: Partial<StartEntry> = {}): 
     request_id: `r-${id}`,
     key_id: "key_1",
     key_name: "team",
+    endpoint: "chat/completions",
+    session: null,
     requested_model: "a/b",
     forwarded_model: "a/b",
     stream: 0,

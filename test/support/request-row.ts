@@ -12,6 +12,8 @@ export function createRequestRow(id: string, fields: Partial<RequestRow> = {}): 
     instance: "me",
     key_id: "key_1",
     key_name: "team",
+    endpoint: "chat/completions",
+    session: null,
     requested_model: "a/b",
     forwarded_model: "a/b",
     stream: 1,
