@@ -1,7 +1,7 @@
-// Usage and charges: how tokens are counted, the price of a response, and the records that `GET /generation` reads.
+// Counts tokens, computes the charge for a response, and stores the records that `GET /generation` returns.
 import type { SimulatedModel } from "./catalog.ts";
 
-/** One response being generated; it is in the ledger only once it is settled. */
+/** One response from its beginning. {@link Charges} has a charge for it only after it has ended. */
 export interface Generation {
   readonly id: string;
   readonly model: SimulatedModel;
@@ -9,14 +9,14 @@ export interface Generation {
   readonly requestedModel: string;
   readonly streamed: boolean;
   readonly promptTokens: number;
-  /** how many of the first completion characters are reasoning */
+  /** number of characters of reasoning, which precede the other completion characters */
   readonly reasoningChars: number;
   readonly finishReason: string;
   readonly nativeFinishReason: string;
   readonly startedAtMs: number;
-  /** additional delay until its record is available */
+  /** additional delay until `GET /generation` returns its record */
   readonly recordDelayMs: number;
-  /** with the account's own key at the provider, which then charges for it */
+  /** whether it uses the account's own key at the provider, so that the provider charges for it */
   readonly isByok: boolean;
 }
 
@@ -43,10 +43,10 @@ export function toUsd(nanodollars: number): number {
   return nanodollars / 1e9;
 }
 
-/** OpenRouter's share of what a BYOK request costs at its provider. */
+/** OpenRouter's fee for a BYOK request, as a fraction of the provider's charge. */
 const BYOK_FEE = 0.05;
 
-interface Bill {
+interface Costs {
   readonly completionTokens: number;
   readonly reasoningTokens: number;
   readonly promptNanodollars: number;
@@ -55,7 +55,7 @@ interface Bill {
   readonly upstreamNanodollars: number;
 }
 
-function computeBill(generation: Generation, completionChars: number): Bill {
+function computeCosts(generation: Generation, completionChars: number): Costs {
   const { model, promptTokens, reasoningChars, isByok } = generation;
   const completionTokens = countTokens(completionChars);
   const upstreamNanodollars =
@@ -73,34 +73,34 @@ function computeBill(generation: Generation, completionChars: number): Bill {
 /** The `usage` object after `completionChars` characters of completion, reasoning included. */
 export function buildUsage(generation: Generation, completionChars: number): Record<string, unknown> {
   const { promptTokens, isByok } = generation;
-  const bill = computeBill(generation, completionChars);
+  const costs = computeCosts(generation, completionChars);
   return {
     prompt_tokens: promptTokens,
-    completion_tokens: bill.completionTokens,
-    total_tokens: promptTokens + bill.completionTokens,
-    cost: toUsd(bill.nanodollars),
+    completion_tokens: costs.completionTokens,
+    total_tokens: promptTokens + costs.completionTokens,
+    cost: toUsd(costs.nanodollars),
     is_byok: isByok,
     prompt_tokens_details: { cached_tokens: 0, cache_write_tokens: 0, audio_tokens: 0, video_tokens: 0 },
     cost_details: {
-      upstream_inference_cost: toUsd(bill.upstreamNanodollars),
-      upstream_inference_prompt_cost: toUsd(bill.promptNanodollars),
-      upstream_inference_completions_cost: toUsd(bill.completionNanodollars),
+      upstream_inference_cost: toUsd(costs.upstreamNanodollars),
+      upstream_inference_prompt_cost: toUsd(costs.promptNanodollars),
+      upstream_inference_completions_cost: toUsd(costs.completionNanodollars),
     },
-    completion_tokens_details: { reasoning_tokens: bill.reasoningTokens, image_tokens: 0, audio_tokens: 0 },
+    completion_tokens_details: { reasoning_tokens: costs.reasoningTokens, image_tokens: 0, audio_tokens: 0 },
   };
 }
 
-// Enough for any test; a benchmark of millions of requests must not fill the memory.
+// Limits the memory that a benchmark with millions of requests takes. No test needs more.
 const MOST_CHARGES = 50_000;
 
-/** All settled generations and their sums. */
+/** The charges for all generations that have ended, and their sums. */
 export class Charges {
   readonly #charges = new Map<string, Charge>();
   readonly #byModel = new Map<string, number>();
   #nanodollars = 0;
   #byokNanodollars = 0;
 
-  /** The sum of everything billed, in nanodollars. */
+  /** The sum of OpenRouter's charges, in nanodollars. */
   get nanodollars(): number {
     return this.#nanodollars;
   }
@@ -115,14 +115,14 @@ export class Charges {
     return Object.fromEntries(this.#byModel);
   }
 
-  /** Bills a generation for its prompt and `completionChars` characters; call it once for each. */
+  /** Bills a generation for its prompt and `completionChars` characters. Must be called once for each generation. */
   bill(generation: Generation, completionChars: number, cancelled: boolean): void {
-    const bill = computeBill(generation, completionChars);
-    const { nanodollars } = bill;
-    this.#charges.set(generation.id, { ...bill, generation, cancelled, endedAtMs: Date.now() });
+    const costs = computeCosts(generation, completionChars);
+    const { nanodollars } = costs;
+    this.#charges.set(generation.id, { ...costs, generation, cancelled, endedAtMs: Date.now() });
     this.#nanodollars += nanodollars;
     const { requestedModel, isByok } = generation;
-    if (isByok) this.#byokNanodollars += bill.upstreamNanodollars;
+    if (isByok) this.#byokNanodollars += costs.upstreamNanodollars;
     this.#byModel.set(requestedModel, (this.#byModel.get(requestedModel) ?? 0) + nanodollars);
     if (this.#charges.size > MOST_CHARGES) {
       for (const oldest of this.#charges.keys()) {
@@ -138,7 +138,7 @@ export class Charges {
   }
 }
 
-// Fields that the simulator does not simulate.
+// Fields of a generation record that the simulator always sends empty.
 const UNKNOWN = {
   upstream_id: null,
   request_id: null,
@@ -157,7 +157,7 @@ const UNKNOWN = {
   cache_discount: null,
 };
 
-/** The body of `GET /generation` for a settled generation, with all fields of OpenRouter's API description. */
+/** The body of `GET /generation` for a generation that has ended, with all fields of OpenRouter's API description. */
 export function formatGeneration(charge: Charge): string {
   const { generation, completionTokens, reasoningTokens, nanodollars, upstreamNanodollars } = charge;
   const { cancelled, endedAtMs } = charge;

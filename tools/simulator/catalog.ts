@@ -1,11 +1,11 @@
-// The models of the simulator and their prices. Ids, slugs and prices are those of OpenRouter's own list, the
-// prices written as whole nanodollars (1e-9 USD) per token, so that money is added up in integers.
+// The models of the simulator and their prices. Ids, slugs and prices are those of OpenRouter's own list. Prices are whole
+// nanodollars (1e-9 USD) per token, so that sums of money are exact integers.
 import { BEHAVIOUR_NAMES } from "./behaviour.ts";
 
-/** A model as it is billed; prices are nanodollars per token. */
+/** A model and its prices in nanodollars per token. */
 export interface SimulatedModel {
   readonly id: string;
-  /** the dated name that responses carry in their `model` */
+  /** the dated name, which is the `model` of responses */
   readonly canonicalSlug: string;
   readonly name: string;
   readonly provider: string;
@@ -104,14 +104,14 @@ const MODELS = new Map<string, SimulatedModel>(
   ]),
 );
 
-/** The model that routers (`openrouter/auto`) and bare presets use and are billed as. */
+/** The model that serves, and determines the price of, requests to `openrouter/auto` and to presets without a model. */
 const ROUTED = MODELS.get("openai/gpt-4o-mini");
 const ROUTER = "openrouter/auto";
 
 const VARIANTS = new Set(["free", "online", "nitro", "floor", "thinking", "extended", "exacto"]);
 
 /**
- * Finds the model that serves a requested model id and determines its price; variants (`:free` costs nothing) and `@preset/…` count.
+ * Finds the model that serves a requested model id. Variants and `@preset/…` are valid; `:free` sets the prices to 0.
  * @returns undefined if OpenRouter would respond with "… is not a valid model ID"
  */
 export function resolveModel(id: string): SimulatedModel | undefined {
@@ -126,7 +126,7 @@ export function resolveModel(id: string): SimulatedModel | undefined {
   return variant === "free" ? { ...known, promptNanodollars: 0, completionNanodollars: 0 } : known;
 }
 
-/** Models that never reason; every other one may. */
+/** Models that do not support reasoning. */
 const PLAIN_MODELS = /^openai\/gpt-4o|^meta-llama\//;
 
 /** The parameters that requests to a model may have. */
@@ -134,13 +134,13 @@ export function listParameters({ id }: SimulatedModel): readonly string[] {
   return PLAIN_MODELS.test(id) ? PARAMETERS.filter((name) => name !== "reasoning") : PARAMETERS;
 }
 
-/** Nanodollars as the decimal string of USD that price lists carry: 150 -> "0.00000015". */
+/** Formats nanodollars as OpenRouter's price lists do, as a decimal string of USD: 150 -> "0.00000015". */
 export function formatPrice(nanodollars: number): string {
   const text = (nanodollars / 1e9).toFixed(9).replace(/\.?0+$/, "");
   return text === "" ? "0" : text;
 }
 
-/** The longest completion that any model here is listed with. */
+/** The `max_completion_tokens` of every listed model. */
 export const MAX_COMPLETION_TOKENS = 16_384;
 
 const PARAMETERS = [
@@ -156,7 +156,7 @@ const PARAMETERS = [
   "top_p",
 ];
 
-/** Input modalities of a model, as OpenRouter lists them: clients offer pictures and files only for listed ones. */
+/** Input modalities of a model, as OpenRouter lists them. Clients offer to attach images and files only if they are listed. */
 function listModalities({ id }: SimulatedModel): string[] {
   if (id.startsWith("google/")) return ["text", "image", "video", "file", "audio"];
   return /^~?(?:openai|anthropic)\//.test(id) ? ["text", "image", "file"] : ["text"];
@@ -205,7 +205,7 @@ function listAll(): ListEntry[] {
     listEntry(model, formatPrice(model.promptNanodollars), formatPrice(model.completionNanodollars)),
   );
   if (ROUTED === undefined) return entries;
-  // A router's price is not known beforehand, which OpenRouter writes as "-1".
+  // OpenRouter lists "-1" as the price of a router, because the model that it will choose is not known.
   const router = {
     ...ROUTED,
     id: ROUTER,
@@ -219,8 +219,8 @@ function listAll(): ListEntry[] {
 const LIST = listAll();
 
 /**
- * The body of `GET /models`, in the shape of OpenRouter's (no `object`, no `owned_by`).
- * @param query only its filters `output_modalities` and `supported_parameters` have an effect.
+ * The body of `GET /models`, in OpenRouter's format, which has neither `object` nor `owned_by`.
+ * @param query the query; only the filters `output_modalities` and `supported_parameters` have an effect.
  */
 export function formatModelList(query: URLSearchParams): string {
   const modalities = splitList(query.get("output_modalities") ?? "text");

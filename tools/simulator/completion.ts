@@ -1,22 +1,23 @@
-// Responses as bytes to send, in OpenRouter's form. Each JSON text is put together from parts that are serialised once
-// for a whole response, because a benchmark's upstream must not be its bottleneck.
+// Builds the texts of responses in OpenRouter's format. JSON that repeats within a response is serialised only once,
+// because the simulator must not be the bottleneck of a benchmark.
 import { type Generation, buildUsage } from "./billing.ts";
 import { type Reply, joinPieces } from "./content.ts";
 
-/** A part of a body that is sent as one: an event, a comment, a keep-alive unit, a JSON document. */
+/** A unit of a response body: an event, a comment, keep-alive white space or a JSON document. */
 export interface Piece {
   readonly text: string;
-  /** false for comments, which faults do not count and gaps do not precede */
+  /** false for comments: faults do not count them, and there is no gap before them */
   readonly isData: boolean;
-  /** completion characters that the client has after this piece */
+  /** completion characters that have been sent when this piece has been sent */
   readonly chars: number;
 }
 
-/** Differences of a stream from the default one. */
+/** Variations of a stream. */
 interface StreamStyle {
+  /** whether the stream ends with `[DONE]` */
   readonly done: boolean;
   readonly emptyChoices: boolean;
-  /** the request body to show in a debug chunk before all others */
+  /** request body to repeat in a debug chunk, which precedes all other chunks; undefined: no such chunk */
   readonly echo: unknown;
 }
 

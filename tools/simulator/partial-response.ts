@@ -1,4 +1,4 @@
-// Parts of a response: the part that a fault sends, and the part that was sent before a disconnect.
+// Computes parts of a response: the part before a simulated fault, and the part that was sent before a disconnect.
 import { type Generation, buildUsage } from "./billing.ts";
 import { DONE, type Piece, formatChunkHead } from "./completion.ts";
 import { buildError } from "./errors.ts";
@@ -31,7 +31,7 @@ export function buildFailingStream(
   return [...sent, { text, isData: true, chars }, { text: DONE, isData: true, chars }];
 }
 
-/** The completion characters within the first `bytesSent` bytes of a body made of these pieces. */
+/** Counts the completion characters in the first `bytesSent` bytes of a body. @param pieces all pieces of the body. */
 export function countCharsWithin(pieces: readonly Piece[], bytesSent: number): number {
   let chars = 0;
   let end = 0;

@@ -18,7 +18,7 @@ export interface ReceivedChat {
   readonly lastUserText: string;
   /** the function to call; undefined for a text response */
   readonly tool: FunctionTool | undefined;
-  /** the schema the content must conform to; undefined for plain text */
+  /** JSON schema of the content; undefined for plain text */
   readonly contentSchema: unknown;
   readonly wantsReasoning: boolean;
   readonly echoesBody: boolean;
@@ -43,10 +43,11 @@ function joinText(content: unknown): string {
 function chooseTool(body: Fields, lastRole: unknown): FunctionTool | undefined {
   const choice = body["tool_choice"];
   if (choice === "none" || lastRole === "tool") return undefined;
-  const wanted = toFields(toFields(choice)["function"])["name"];
+  const requiredName = toFields(toFields(choice)["function"])["name"];
   for (const tool of toList(body["tools"])) {
     const { name, parameters } = toFields(toFields(tool)["function"]);
-    if (typeof name === "string" && (wanted === undefined || wanted === name)) return { name, parameters };
+    if (typeof name === "string" && (requiredName === undefined || requiredName === name))
+      return { name, parameters };
   }
   return undefined;
 }
@@ -64,7 +65,7 @@ function wantsReasoning(reasoning: Fields | undefined): boolean {
   return reasoning["enabled"] !== false && reasoning["exclude"] !== true && reasoning["effort"] !== "none";
 }
 
-/** Reads a parsed body; undefined when it is not a JSON object. */
+/** Reads the fields of a parsed body. @returns undefined if the body is not a JSON object */
 export function readChatRequest(value: unknown): ReceivedChat | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   const body = value as Fields;
