@@ -153,13 +153,13 @@ test("a model is found by its dated name, and a listed variant is found with its
   const show = async (id: string) =>
     (await getModels(gateway, gateway.caller, `/${id}`)).json as List["data"][0];
   const { data } = await getList(gateway, gateway.caller);
-  const entryOf = (id: string) => data.find((model) => model.id === id);
+  const findEntry = (id: string) => data.find((model) => model.id === id);
   const dated = "openai/gpt-5-mini-2025-08-07";
-  expect(await show(dated)).toEqual({ ...entryOf("openai/gpt-5-mini"), id: dated });
+  expect(await show(dated)).toEqual({ ...findEntry("openai/gpt-5-mini"), id: dated });
   expect((await show(`${dated}:nitro`)).id).toBe(`${dated}:nitro`);
   const free = "meta-llama/llama-3.3-70b-instruct:free";
-  expect(await show(free)).toEqual(entryOf(free));
-  expect(await show(`${free}:online`)).toEqual({ ...entryOf(free), id: `${free}:online` });
+  expect(await show(free)).toEqual(findEntry(free));
+  expect(await show(`${free}:online`)).toEqual({ ...findEntry(free), id: `${free}:online` });
 });
 
 test("a model name with an invalid variant or an unknown model is not found", async () => {

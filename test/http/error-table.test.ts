@@ -66,7 +66,7 @@ const ROWS: Row[] = [
   ],
 ];
 
-const typeOf = (status: number): string =>
+const getType = (status: number): string =>
   status === 401 ? "authentication_error" : "invalid_request_error";
 
 test.each([
@@ -97,7 +97,7 @@ test.each(ROWS)("responds to %s with %s", async (title, error, request, expected
   const [status, code] = [Number(error.slice(0, 3)), error.slice(4)];
   expect(response.status).toBe(status);
   expect(JSON.parse(response.body.toString())).toEqual({
-    error: { message: expect.any(String), type: typeOf(status), param: expected.param ?? null, code },
+    error: { message: expect.any(String), type: getType(status), param: expected.param ?? null, code },
   });
   expect(response.headers).toMatchObject({
     "content-type": "application/json",

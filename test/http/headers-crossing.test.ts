@@ -4,7 +4,7 @@ import { addUpstreamHeaders, type HeaderMap, toUpstreamHeaders } from "../../src
 const NO_DEFAULTS = { authorization: undefined, referer: undefined, title: undefined };
 const OURS = { "user-agent": "sluice", "accept-encoding": "identity" };
 
-test("forwards the metadata header of a client that uses its former name", () => {
+test("forwards a client's metadata header, even under its former name", () => {
   const given = { "x-openrouter-experimental-metadata": "enabled" };
   expect(toUpstreamHeaders(given, NO_DEFAULTS)).toEqual({ ...given, ...OURS });
 });

@@ -69,7 +69,7 @@ async function accepts(port: number, bytes: number, headers = AUTHORIZATION): Pr
   return false;
 }
 
-test("refuses a body with a declared length over the free memory before the client sends it", async () => {
+test("refuses a declared length that exceeds the free memory before the client sends the body", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { BODY_MEMORY_BYTES: "100000" });
   const client = new RawClient(gateway.port);
   client.send(head({ ...AUTHORIZATION, "content-length": "100001", expect: "100-continue" }));

@@ -34,7 +34,7 @@ test("a window begins with the first request of a caller after the previous wind
 });
 
 test.each([-3_600_000, 3_600_000])(
-  "a clock that is set by %d ms neither blocks a caller nor resets its count",
+  "a change of the system clock by %d ms neither blocks a caller nor resets its count",
   async (ms) => {
     const limit = createTestLimit(2);
     expect(await countAdmitted(limit, "a", 1)).toBe(1);

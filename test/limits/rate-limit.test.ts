@@ -59,7 +59,7 @@ test("admits requests again when a window ends", async () => {
   await expect.poll(async () => (await sendRequest(gateway.port)).status, { timeout: 3_000 }).toBe(200);
 });
 
-test("a clock that is set back by an hour blocks no caller", async () => {
+test("no caller is blocked longer when the system clock is set back by an hour", async () => {
   const upstream = await startUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     RATE_LIMIT_MAX: "1",
