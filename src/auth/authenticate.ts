@@ -108,7 +108,10 @@ async function logInWithAny(
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== "invalid_api_key") throw error;
   }
-  return logIn(other, address, { ...options, allowAnonymous: options.allowAnonymous && !hasIssuedPrefix(secret) });
+  return logIn(other, address, {
+    ...options,
+    allowAnonymous: options.allowAnonymous && !hasIssuedPrefix(secret),
+  });
 }
 
 async function logIn(

@@ -239,7 +239,7 @@ export function decodeJsonString(json: Buffer, { start, end }: Span): string {
 
 /** Returns a pattern of every JSON spelling of an ASCII text, also with escapes: `\u006dodel`. */
 function toSpellingPattern(text: string): string {
-  return [...text]
+  return Array.from(text)
     .map((letter) => {
       const [high = "", low = ""] = letter.charCodeAt(0).toString(16);
       return `(?:${letter}|\\\\u00${high}[${low}${low.toUpperCase()}])`;

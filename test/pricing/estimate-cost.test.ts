@@ -23,7 +23,7 @@ const CANDIDATES = Array.from({ length: 16 }, (_, index) => {
   return { model, endpoints: ENDPOINTS };
 });
 
-function accepted(bytes: Buffer): ModelRequest | undefined {
+function readIfValid(bytes: Buffer): ModelRequest | undefined {
   try {
     return readChatRequest(bytes);
   } catch (error) {
@@ -36,7 +36,7 @@ test.each(HOSTILE_REQUESTS)(
   "estimates %s within 50 ms plus twice the time of JSON.parse",
   { timeout: 60_000, retry: 2 },
   (_, make) => {
-    const chat = accepted(Buffer.from(make()));
+    const chat = readIfValid(Buffer.from(make()));
     if (!chat) return;
     const { fields, body } = chat;
     const parsing = measureCpuMs(() => canParseJson(body.toString()));
@@ -64,8 +64,8 @@ test("the token bound of a tool result is at least the bound of its parsed value
     for (const content of spellings) {
       const tool = boundPromptSize(toRequestBody({ messages: [{ role: "tool", content }] }));
       const user = boundPromptSize(toRequestBody({ messages: [{ role: "user", content }] }));
-      const printed = ((tool.maxTokens ?? NaN) - (user.maxTokens ?? NaN)) / tool.tokensPerByte;
-      expect(printed).toBeGreaterThanOrEqual(boundRenderedTokens(value) ?? NaN);
+      const rendered = ((tool.maxTokens ?? NaN) - (user.maxTokens ?? NaN)) / tool.tokensPerByte;
+      expect(rendered).toBeGreaterThanOrEqual(boundRenderedTokens(value) ?? NaN);
     }
   }
 });

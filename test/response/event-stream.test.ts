@@ -171,12 +171,12 @@ test("finds the same events and the same end for any split into chunks", () => {
   );
 });
 
-test("skips an event that is too long and reads the next one", () => {
+test("reads the outline of a long event, and the next event", () => {
   const long = `data: {"usage":{"text":"${"x".repeat(2 * EVENT_MAX_BYTES)}"}}\n\n`;
   const pieces = Array.from({ length: 100 }, (_, index) => long.slice(index * 6_000, (index + 1) * 6_000));
   const { reader, events } = createReader(...pieces, 'data: {"usage":{"a":1}}\n\ndata: [DONE]\n\n');
   expect([reader.hasDone, reader.isBetweenEvents]).toEqual([true, true]);
-  expect(events).toEqual([{ usage: { a: 1 } }]);
+  expect(events).toEqual([{ usage: { text: "" } }, { usage: { a: 1 } }]);
 });
 
 test.each([
