@@ -20,15 +20,27 @@ const COMMON_DEFAULTS = {
   recordMs: 0,
   /** 1 bills as with the account's own key at the provider (BYOK): OpenRouter charges only its fee */
   byok: 0,
+  /** 0 leaves out the header X-Generation-Id, so that only the body has the id */
+  idHeader: 1,
+  /** 0 leaves the cost out of the usage */
+  cost: 1,
+  /** 1 adds `event:` lines to the streams of /responses */
+  eventLines: 0,
+  /** 1 puts the usage of embeddings before their data */
+  usageFirst: 0,
 };
 
 // `after` counts the data events (in a JSON response: the keep-alive units) sent whole before the fault, comments not
-// counted; `half=1` adds half of the next one. `[DONE]`, or the JSON document, is never sent completely before a fault.
+// counted; `half=1` adds half of the next one. What completes a response, such as `[DONE]`
+// or the JSON document, is never sent completely before a fault.
 const OWN_DEFAULTS = {
   ok: {},
   /** OpenRouter's error of a status; Retry-After in seconds, -1 for none; approximate size of the metadata */
   error: { status: 500, retryAfter: -1, metadataBytes: 0 },
-  /** a chunk with `error`, then [DONE]; in a JSON response a 200 with whitespace and only `error`, which costs nothing */
+  /**
+   * an error event in the form of the endpoint, as the end of a stream; in a JSON response a 200 with whitespace and only
+   * the error, which costs nothing
+   */
   "error-midstream": { after: 2, status: 502 },
   /** a FIN without the terminating chunk */
   cut: { after: 2, half: 0 },
@@ -48,7 +60,7 @@ const OWN_DEFAULTS = {
   "sse-for-json": {},
   /** JSON, even if the client requested a stream */
   "json-for-sse": {},
-  /** a stream that ends cleanly without [DONE] */
+  /** a stream that ends cleanly without the event by which clients know its end, such as [DONE] */
   "no-done": {},
   /** neither chunked nor with a length: the body ends with the connection, by a reset if `reset=1`; -1 sends all */
   "close-delimited": { after: -1, reset: 0 },
@@ -56,9 +68,9 @@ const OWN_DEFAULTS = {
   redirect: { status: 307 },
   /** bytes that are not HTTP */
   garbage: {},
-  /** a first chunk with `choices: []` and the request body under `debug` */
+  /** chat completions and completions: a first chunk with `choices: []` and the request body under `debug` */
   debug: {},
-  /** the usage chunk of a stream has `choices: []` */
+  /** chat completions and completions: the usage chunk of a stream has `choices: []` */
   "empty-choices": {},
   /** a stream with CRLF line ends */
   crlf: {},

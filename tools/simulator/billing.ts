@@ -1,14 +1,20 @@
 // Usage and charges: how tokens are counted, the price of a response, and the records that `GET /generation` reads.
-import type { SimulatedModel } from "./catalog.ts";
+import type { SimulatedModel } from "./models.ts";
+
+/** The kind of a generation, as `GET /generation` states it. */
+export type ApiType = "completions" | "embeddings" | "rerank";
 
 /** One response being generated; it is in the ledger only once it is settled. */
 export interface Generation {
   readonly id: string;
+  readonly apiType: ApiType;
   readonly model: SimulatedModel;
   /** the model as the request named it */
   readonly requestedModel: string;
   readonly streamed: boolean;
   readonly promptTokens: number;
+  /** units that rerankers charge for; 0 elsewhere */
+  readonly searchUnits: number;
   /** how many of the first completion characters are reasoning */
   readonly reasoningChars: number;
   readonly finishReason: string;
@@ -18,6 +24,8 @@ export interface Generation {
   readonly recordDelayMs: number;
   /** with the account's own key at the provider, which then charges for it */
   readonly isByok: boolean;
+  /** false if the usage in the response leaves out the cost */
+  readonly statesCost: boolean;
 }
 
 /** The charge for one response. Money is in nanodollars (1e-9 USD). */
@@ -46,7 +54,8 @@ export function toUsd(nanodollars: number): number {
 /** OpenRouter's share of what a BYOK request costs at its provider. */
 const BYOK_FEE = 0.05;
 
-interface Bill {
+/** The tokens and prices of a response. Money is in nanodollars. */
+export interface Bill {
   readonly completionTokens: number;
   readonly reasoningTokens: number;
   readonly promptNanodollars: number;
@@ -55,38 +64,50 @@ interface Bill {
   readonly upstreamNanodollars: number;
 }
 
-function computeBill(generation: Generation, completionChars: number): Bill {
-  const { model, promptTokens, reasoningChars, isByok } = generation;
+/** The bill for a generation after `completionChars` characters of completion, reasoning included. */
+export function computeBill(generation: Generation, completionChars: number): Bill {
+  const { model, promptTokens, searchUnits, reasoningChars, isByok } = generation;
   const completionTokens = countTokens(completionChars);
-  const upstreamNanodollars =
-    promptTokens * model.promptNanodollars + completionTokens * model.completionNanodollars;
+  const promptNanodollars = promptTokens * model.promptNanodollars + searchUnits * model.searchNanodollars;
+  const completionNanodollars = completionTokens * model.completionNanodollars;
+  const upstreamNanodollars = promptNanodollars + completionNanodollars;
   return {
     completionTokens,
     reasoningTokens: countTokens(Math.min(reasoningChars, completionChars)),
-    promptNanodollars: promptTokens * model.promptNanodollars,
-    completionNanodollars: completionTokens * model.completionNanodollars,
+    promptNanodollars,
+    completionNanodollars,
     nanodollars: isByok ? Math.round(upstreamNanodollars * BYOK_FEE) : upstreamNanodollars,
     upstreamNanodollars,
   };
 }
 
-/** The `usage` object after `completionChars` characters of completion, reasoning included. */
-export function buildUsage(generation: Generation, completionChars: number): Record<string, unknown> {
-  const { promptTokens, isByok } = generation;
-  const bill = computeBill(generation, completionChars);
+/** The fields of a usage that state money: none if the generation states no cost. */
+export interface StatedCost {
+  readonly cost?: number;
+  readonly is_byok?: boolean;
+}
+
+/** The cost in USD, as every usage states it. */
+export function stateCost({ statesCost, isByok }: Generation, { nanodollars }: Bill): StatedCost {
+  return statesCost ? { cost: toUsd(nanodollars), is_byok: isByok } : {};
+}
+
+/**
+ * What the provider charged, in USD.
+ * @param names what the endpoint calls the parts for the prompt and for the completion
+ */
+export function stateCostDetails(
+  { statesCost }: Generation,
+  { upstreamNanodollars, promptNanodollars, completionNanodollars }: Bill,
+  names: readonly [prompt: string, completion: string] = ["prompt", "completions"],
+): { readonly cost_details?: Readonly<Record<string, number>> } {
+  if (!statesCost) return {};
   return {
-    prompt_tokens: promptTokens,
-    completion_tokens: bill.completionTokens,
-    total_tokens: promptTokens + bill.completionTokens,
-    cost: toUsd(bill.nanodollars),
-    is_byok: isByok,
-    prompt_tokens_details: { cached_tokens: 0, cache_write_tokens: 0, audio_tokens: 0, video_tokens: 0 },
     cost_details: {
-      upstream_inference_cost: toUsd(bill.upstreamNanodollars),
-      upstream_inference_prompt_cost: toUsd(bill.promptNanodollars),
-      upstream_inference_completions_cost: toUsd(bill.completionNanodollars),
+      upstream_inference_cost: toUsd(upstreamNanodollars),
+      [`upstream_inference_${names[0]}_cost`]: toUsd(promptNanodollars),
+      [`upstream_inference_${names[1]}_cost`]: toUsd(completionNanodollars),
     },
-    completion_tokens_details: { reasoning_tokens: bill.reasoningTokens, image_tokens: 0, audio_tokens: 0 },
   };
 }
 
@@ -166,7 +187,7 @@ export function formatGeneration(charge: Charge): string {
     data: {
       ...UNKNOWN,
       id: generation.id,
-      api_type: "completions",
+      api_type: generation.apiType,
       model: generation.model.canonicalSlug,
       provider_name: generation.model.provider,
       data_region: "global",
