@@ -82,7 +82,7 @@ test("a model that the key may not use is not found under any of its names", asy
 test("filters are forwarded upstream and cached in any order, and the model policy applies to the result", async () => {
   const { gateway, simulator } = await startBoth();
   const whole = await listOf(gateway, gateway.caller);
-  expect(await listOf(gateway, gateway.caller, "?output_modalities=image")).toMatchObject({
+  expect(await listOf(gateway, gateway.caller, "?output_modalities=video")).toMatchObject({
     data: [],
     total_count: 0,
   });
@@ -101,7 +101,7 @@ test("filters are forwarded upstream and cached in any order, and the model poli
   }
   expect(simulator.seen.map(({ url }) => url)).toEqual([
     "/api/v1/models",
-    "/api/v1/models?output_modalities=image",
+    "/api/v1/models?output_modalities=video",
     "/api/v1/models?output_modalities=all&supported_parameters=tools%2Creasoning",
   ]);
 });
