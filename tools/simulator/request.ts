@@ -39,13 +39,16 @@ export function toList(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
+// A tool's result is a part of a message and has parts itself. A hostile body may be nested deeper than the stack allows.
+const DEEPEST_PART = 8;
+
 /** The text in a message's content, in parts of it, and in the results of tools. */
-export function joinText(content: unknown): string {
+export function joinText(content: unknown, depth = 0): string {
   if (typeof content === "string") return content;
-  if (Array.isArray(content)) return content.map(joinText).join("");
+  if (depth > DEEPEST_PART) return "";
+  if (Array.isArray(content)) return content.map((part) => joinText(part, depth + 1)).join("");
   const { text, content: nested, output } = toFields(content);
-  const inner = text ?? nested ?? output;
-  return inner === undefined ? "" : joinText(inner);
+  return joinText(text ?? nested ?? output ?? "", depth + 1);
 }
 
 /** A conversation's turns as far as a response depends on them. */
