@@ -4,7 +4,7 @@
 FROM node:26-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# Without dev dependencies there is nothing left whose install script would be needed.
+# No install script is needed, because only dev dependencies have one.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM node:26-slim AS app
@@ -12,11 +12,11 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY src ./src
-# For `--demo`; the other tools stay out.
+# `--demo` needs the simulator; the image contains no other tool.
 COPY tools/simulator ./tools/simulator
 
-# What Node compiles when a gateway starts, for a faster start: of the same user, whose number is part of its name, and at
-# the same place.
+# Creates the compile cache, with which a gateway starts faster. Node uses the cache only for the same user id, which is part
+# of the cache's name, and for code in the same directory. Therefore this stage runs the code in /app as the user of the image.
 FROM app AS compiled
 USER 10001:10001
 RUN NODE_COMPILE_CACHE=/tmp/compiled node --input-type=module --eval "\
@@ -29,22 +29,22 @@ RUN NODE_COMPILE_CACHE=/tmp/compiled node --input-type=module --eval "\
     await gateway.stop({ delayMs: 0, graceMs: 0 });"
 
 FROM app
-# Nothing here installs packages; what is not there cannot be misused.
+# The image needs no package manager, and an attacker could misuse one.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
     /usr/local/bin/yarn /usr/local/bin/yarnpkg /opt/yarn-*
 ENV NODE_ENV=production \
     HOST=0.0.0.0 \
     DATA_DIR=/data
-# Root's: a process that was broken into must not change what the next one runs.
+# The cache belongs to root, so that a compromised process cannot change the code that the next process runs.
 COPY --from=compiled --chmod=755 /tmp/compiled ./node_modules/.cache/sluice
-# Keys, ledger and journal; nothing else is written.
+# The directory for keys, ledger and journal, the only one to which the gateway writes.
 RUN mkdir -m 0700 /data && chown 10001:10001 /data
 VOLUME /data
-# A number, so that Kubernetes can see that it is not root.
+# A numeric user id, because Kubernetes cannot verify from a name that the user is not root.
 USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
     CMD ["node", "src/server.ts", "--health"]
-# SIGUSR1 would open Node's inspector. Signals are handled before the rest is loaded: the kernel keeps them from a PID 1
-# without handlers.
+# `--disable-sigusr1`: otherwise SIGUSR1 would open Node's inspector. `stop-signals.js` is loaded first to install the signal
+# handlers: the kernel does not deliver a signal to PID 1 unless it has a handler.
 CMD ["node", "--disable-sigusr1", "--import", "./src/stop-signals.js", "src/server.ts"]

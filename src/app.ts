@@ -40,10 +40,10 @@ const HEADERS_TIMEOUT_MS = 15_000;
 const REQUEST_TIMEOUT_MS = 120_000;
 const TIMEOUT_CHECK_MS = 3_000;
 const MODEL_ID_MAX = 512;
-/** Failed logins, and requests for unknown URLs, that one address may send per window if `RATE_LIMIT_MAX` is 0. */
+/** Limit per address and window if `RATE_LIMIT_MAX` is 0. Failed logins and requests for unknown URLs count separately. */
 const UNAUTHENTICATED_MAX = 600;
 
-/** Dependencies of the app, which itself neither listens nor reads the environment. */
+/** Dependencies of the app. The app does not listen on a port and does not read the environment. */
 export interface AppDependencies {
   readonly config: Config;
   readonly keys: KeyStore;
@@ -65,7 +65,7 @@ export async function buildApp(deps: AppDependencies): Promise<FastifyInstance> 
   const { config, redis, persistence, logger, shutdown, inFlight } = deps;
   const bodyMemory = new BodyMemory(config.bodyMemoryBytes);
   const onEnd: OnRequestEnd = (context) => {
-    // Before `leave`, which deletes the caller's counts together with its last request.
+    // Must run before `leave`, which deletes the counts of a caller when its last request ends.
     bodyMemory.release(context);
     inFlight.leave(context);
     context.meter?.end(context);
@@ -154,7 +154,7 @@ function createRelayOptions(config: Config, persistence: Persistence | undefined
   };
 }
 
-/** Creates the state that the authentication of callers and of admins share. */
+/** Creates the state that is shared by the authentication of caller keys and of admin keys. */
 function loginMemory({ gatewayKeys }: Config): Pick<AuthenticateOptions, "knownSecrets" | "lookUps"> {
   return { knownSecrets: new KnownSecrets(gatewayKeys), lookUps: new LookUpQueue() };
 }

@@ -11,8 +11,8 @@ const LOCAL_PAGES = ["localhost", "127.0.0.1", "[::1]"]
   .join();
 
 /**
- * Runs a gateway and a simulated OpenRouter in this process (`npm run demo`), to try Sluice without an account. Accepts any
- * key, or none, because requests cost nothing.
+ * Runs a gateway and a simulated OpenRouter in this process (`npm run demo`), to try Sluice without an account. The gateway
+ * accepts any key, or none, because requests cost nothing.
  * @param environment the operator's settings, such as `PORT`; the demo overrides the account and its keys.
  */
 export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
@@ -20,7 +20,7 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
   environment["LOG_LEVEL"] ??= "warn";
   // Lets pages under development on this machine call the demo.
   environment["CORS_ORIGINS"] ||= LOCAL_PAGES;
-  // The simulator forgets its generations when it exits, so the keys and the ledger are deleted as well.
+  // The simulator's generations end with the process, so the keys and the ledger are deleted then as well.
   const directory = mkdtempSync(join(tmpdir(), "sluice-demo-"));
   process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
   const url = await runGateway(environment, {
@@ -40,7 +40,7 @@ export async function runDemo(environment: NodeJS.ProcessEnv): Promise<void> {
   process.stdout.write(welcome(url, directory));
 }
 
-/** Returns the demo's greeting. Its commands and its program run as pasted. */
+/** Returns the demo's greeting. Users can paste its commands and its program unchanged. */
 function welcome(gateway: string, directory: string): string {
   const url = `${gateway}/openai/v1`;
   // Every variable is set here, because the command also reads a `.env` file.

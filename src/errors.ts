@@ -17,7 +17,7 @@ const BILLED = "the request may have been billed";
 
 const invalid = { type: "invalid_request_error", source: "client" } as const;
 const upstream = { type: "upstream_error", source: "upstream" } as const;
-/** The gateway has sent the request upstream. It may have been billed, and a retry could be billed a second time. */
+/** For a request that was sent upstream: OpenRouter may have billed it, and could bill a retry a second time. */
 const maybeBilled = { ...upstream, retry: false } as const;
 
 /** Every error that the gateway itself can send. The codes are those that OpenAI's SDKs and their users know. */
@@ -26,7 +26,7 @@ const TABLE = {
   /** The key is valid, but its role is wrong: an admin key for a model, or a caller key for the admin API. */
   key_role_not_allowed: { status: 403, type: "permission_error", source: "client" },
   model_not_allowed: { status: 403, type: "permission_error", source: "client" },
-  /** A web page whose origin is not in CORS_ORIGINS sends a CORS preflight request. */
+  /** For a CORS preflight request from a web page whose origin is not in CORS_ORIGINS. */
   origin_not_allowed: {
     status: 403,
     type: "permission_error",
@@ -57,7 +57,7 @@ const TABLE = {
   invalid_value: { status: 400, ...invalid },
   missing_required_parameter: { status: 400, ...invalid },
   bad_request: { status: 400, ...invalid, message: "The request could not be parsed, or it ended early." },
-  /** An endpoint that other gateways have. The status is 400 because clients show the message of a 400, but not of a 404. */
+  /** For an endpoint that only other gateways have. It is a 400, because clients do not show the message of a 404. */
   unsupported_endpoint: { status: 400, ...invalid },
   unknown_url: { status: 404, ...invalid },
   model_not_found: { status: 404, ...invalid },
@@ -84,7 +84,7 @@ const TABLE = {
   /** Keys or ledger are unavailable. Nothing was sent upstream, so a retry is safe. */
   store_unavailable: { status: 503, type: "server_error", source: "gateway", retryAfterS: 2 },
   overloaded: { status: 503, type: "server_error", source: "gateway", retryAfterS: 1 },
-  /** For a request that was sent upstream. One that was not sent gets `overloaded`. */
+  /** For a request that was sent upstream. A request that was not sent gets `overloaded`. */
   shutting_down: {
     status: 503,
     type: "server_error",
@@ -117,7 +117,7 @@ const TABLE = {
     ...maybeBilled,
     message: `OpenRouter sent no data for too long; ${BILLED}.`,
   },
-  /** The response is not complete within UPSTREAM_TOTAL_TIMEOUT_MS. */
+  /** For a response that is not complete within UPSTREAM_TOTAL_TIMEOUT_MS. */
   deadline_exceeded: {
     status: 504,
     ...maybeBilled,
@@ -162,7 +162,7 @@ export class GatewayError extends Error {
 
   /** Creates an error with the default message of its code. */
   constructor(code: CodeWithMessage, details?: Details);
-  /** @param message tells the client what is wrong and how to fix it; has no secret and no value of the body. */
+  /** @param message tells the client what is wrong and how to fix it; must contain no secret and no value from the body. */
   constructor(code: ErrorCode, message: string, details?: Details);
   constructor(code: ErrorCode, messageOrDetails: string | Details = {}, furtherDetails: Details = {}) {
     const kind: ErrorKind = TABLE[code];
@@ -195,8 +195,9 @@ export class GatewayError extends Error {
   }
 
   /**
-   * Returns the data of the event that ends an aborted stream, in the shape of OpenRouter's mid-stream errors. `code` is
-   * the status, because LiteLLM and pydantic-ai fail if it is not a number; `metadata.reason` is the code of this error.
+   * Returns the data of the event that ends an aborted stream, in the shape of OpenRouter's mid-stream errors. The field
+   * `code` is the status, because LiteLLM and pydantic-ai fail if `code` is not a number; `metadata.reason` is this error's
+   * code.
    */
   toEventJson(): string {
     const { message, param, status, code } = this;

@@ -10,7 +10,7 @@ import { InFlight } from "./limits/in-flight.ts";
 import type { RedisStore } from "./store/redis.ts";
 import { connectUpstream, type Upstream } from "./upstream/openrouter.ts";
 
-/** Time that aborted connections have to send their last bytes before they are destroyed. */
+/** Time between the abort of all requests and the end of their connections, in which the last bytes are sent. */
 const ABORT_GRACE_MS = 1_000;
 
 /** A running gateway. */
@@ -26,7 +26,7 @@ export interface Gateway {
 }
 
 /**
- * Opens everything that the gateway depends on, and starts to listen.
+ * Connects upstream, database and Redis, and starts to listen.
  * @param onFirstKeys called with the keys that were created because the database had none.
  * @throws if the port or the data directory is unavailable.
  */
@@ -78,17 +78,17 @@ export async function startGateway(
 }
 
 /**
- * Resolves `localhost` to one address. For the name itself Fastify would create a second server, without the listeners and
- * limits of the first: that server would read bodies before authentication, and delay the shutdown.
+ * Resolves `localhost` to one address. Given the name, Fastify would create a second server, which would have none of the
+ * listeners and limits of the first one. The second server would read bodies before authentication, and delay the shutdown.
  */
 async function resolveAddress(host: string): Promise<string> {
   return host === "localhost" ? (await lookup(host, { order: "ipv4first" })).address : host;
 }
 
 /**
- * Aborts all requests in flight after the grace time, then closes all connections and aborts again every second, because open
- * connections can deliver new requests until they are closed.
- * @returns a function that cancels this.
+ * Aborts all requests in flight after the grace time. Then, every second, closes all connections and aborts the requests
+ * that have arrived meanwhile, because a connection can deliver new requests until it is closed.
+ * @returns a function that cancels the timer.
  */
 function abortAfter(graceMs: number, app: FastifyInstance, inFlight: InFlight): () => void {
   let timer = setTimeout(function abort() {
@@ -101,7 +101,7 @@ function abortAfter(graceMs: number, app: FastifyInstance, inFlight: InFlight): 
   return () => clearTimeout(timer);
 }
 
-/** Opens keys and ledger. The modules are imported only if a store is configured, which saves startup time and memory. */
+/** Creates the store of keys and ledger, if one is configured. Imports its modules only then, to save time and memory. */
 async function openPersistence(
   config: Config,
   upstream: Upstream,
@@ -114,14 +114,14 @@ async function openPersistence(
   return new PersistenceClass({ config, store, openrouterApiKey, upstream, logger, onFirstKeys });
 }
 
-/** Opens the Redis store. Its modules, too, are imported only if they are needed. */
+/** Creates the Redis store, if `REDIS_URL` is set. Imports its modules only then. */
 async function openRedis({ redisUrl }: Config, logger: Logger): Promise<RedisStore | undefined> {
   if (redisUrl === undefined) return undefined;
   const { RedisStore: RedisStoreClass } = await import("./store/redis.ts");
   return new RedisStoreClass(redisUrl, createRedisWarning(logger));
 }
 
-/** Creates a callback that logs at most one Redis error in 30 s: the client reports every failed attempt. */
+/** Creates a callback that logs at most one Redis error in 30 s, because the Redis client reports every failed attempt. */
 function createRedisWarning(logger: Logger): (error: Error) => void {
   const everyMs = 30_000;
   let last = -everyMs;

@@ -4,12 +4,13 @@ import { type EnvironmentRecord, readSettings, readTextFile } from "./config/sou
 const TIMEOUT_MS = 2_000;
 /** Copied from `config/environment-schema.ts`, which takes longer to load than the whole check. */
 const DEFAULTS = { HOST: "127.0.0.1", PORT: "8080" };
-/** Wildcard addresses, which can be listened on but not connected to, and the loopback address to connect to instead. */
+/** Maps each wildcard address, which only a server can use, to the loopback address that a client can connect to. */
 const ANY_ADDRESS: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
 
 /**
- * Whether the gateway that this environment configures responds to `GET /healthz`. The image's health check calls this. It
- * does not work with `PORT=0`, because only the gateway's log states the port that the system chose.
+ * Whether the gateway that this environment configures responds to `GET /healthz` with 200. The health check of the
+ * container image calls this function. It does not work with `PORT=0`, because only the gateway's log states the port that
+ * the system chose.
  */
 export function isAlive(environment: EnvironmentRecord): Promise<boolean> {
   const { HOST, PORT } = { ...DEFAULTS, ...readSettings(["HOST", "PORT"], environment, readTextFile).values };

@@ -28,7 +28,7 @@ export function isMistyped(secret: string): boolean {
   return checksum === undefined || computeChecksum(random) !== checksum;
 }
 
-/** Whether a text has the prefix of issued secrets, well formed or not. Databases have only secrets with this prefix. */
+/** Whether a text has the prefix of issued secrets, well formed or not. The secret of every key in a database has it. */
 export function hasIssuedPrefix(secret: string): boolean {
   return secret.startsWith(START);
 }
@@ -55,7 +55,7 @@ export function fingerprintSecret(secret: string): number {
   return crc32(secret, FINGERPRINT_SEED);
 }
 
-/** Returns a random text of letters and digits, for ids. */
+/** Returns a random id of `count` letters and digits. */
 export function randomDigits(count: number): string {
   return inDigits(BigInt(`0x${randomBytes(count).toString("hex")}`), count).slice(-count);
 }

@@ -5,7 +5,10 @@ import type { Gateway } from "./gateway.ts";
 import { onStopSignal } from "./stop-signals.js";
 import { onParentExit } from "./parent-exit.ts";
 
-/** The terminal sends Ctrl-C to npm and to this process, and npm forwards its copy: the copy is not a second signal. */
+/**
+ * On Ctrl-C, the terminal sends SIGINT to npm and to this process, and npm forwards its own SIGINT. A SIGINT within this time
+ * after the first one is the forwarded one, and does not end the process.
+ */
 const SAME_SIGNAL_MS = 100;
 const AFTER_CRASH_MS = 10_000;
 const LOG_FLUSH_MS = 250;
@@ -48,7 +51,7 @@ export function stopOnSignals(gateway: Gateway, config: Config, logger: Logger, 
   process.on("unhandledRejection", onCrash);
 }
 
-/** Exits once the log is flushed, or after 250 ms: the reader of the log may have stopped. */
+/** Exits when the log is flushed, or after 250 ms, because the process that reads the log may have stopped reading. */
 async function exit(code: number, logger: Logger): Promise<never> {
   await Promise.race([new Promise<void>((resolve) => logger.flush(() => resolve())), sleep(LOG_FLUSH_MS)]);
   return process.exit(code);

@@ -12,8 +12,8 @@ import { createLogger } from "./observability/logger.ts";
 const EXIT_CONFIG = 78;
 
 /**
- * Runs a gateway in this process until a signal stops it. If the configuration is invalid, prints every problem to standard
- * error and exits with code 78. If the gateway cannot start, prints one line and exits with code 1.
+ * Starts a gateway in this process; it runs until a signal stops it. If the configuration is invalid, prints every problem
+ * to standard error and exits with code 78. If the gateway cannot start, prints one line and exits with code 1.
  * @param environment the operator's settings; secrets are deleted from it once they have been read.
  * @param fixed settings that override the operator's.
  * @returns the URL of the gateway.
@@ -27,7 +27,7 @@ export async function runGateway(
   process.stderr.on("error", () => {});
   const config = loadConfigOrExit({ ...environment, ...fixed });
   const underNpm = environment["npm_lifecycle_event"] !== undefined;
-  // The configuration holds these values now: an inspection of the process must not find them in its environment as well.
+  // `config` has these values now. They are deleted here so that nobody can read them from the environment of the process.
   for (const name of [...SECRET_NAMES, ...PROXY_NAMES]) {
     delete environment[name];
     delete environment[name.toLowerCase()];
@@ -47,7 +47,7 @@ export async function runGateway(
   }
 }
 
-/** Returns the settings to log at startup: a mistake in one of them misdirects requests or costs. */
+/** Returns the settings to log at startup: those that send requests or costs to the wrong place if they are mistaken. */
 function summarizeConfig({ openrouterApiKey, store, upstream }: Config): Record<string, unknown> {
   return {
     mode:
@@ -56,7 +56,7 @@ function summarizeConfig({ openrouterApiKey, store, upstream }: Config): Record<
         : "account: clients send keys of this gateway",
     store: store && (store.databaseUrl === undefined ? resolve(store.dataDir) : "DATABASE_URL"),
     upstream: upstream.baseUrl,
-    // Only the host: the URL can contain a password.
+    // Logs only the host, because the URL can contain a password.
     proxy: upstream.proxyUrl && new URL(upstream.proxyUrl).host,
   };
 }

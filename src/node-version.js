@@ -1,5 +1,5 @@
-// This file is JavaScript because an old Node cannot load TypeScript. `npm start` preloads it (`node --import`), and
-// `server.ts` imports it first.
+// This file is JavaScript because an old Node version cannot load TypeScript. `npm start` preloads it (`node --import`),
+// and `server.ts` imports it before all other modules.
 const OLDEST_MAJOR = 26;
 
 const major = Number(process.versions.node.split(".")[0]);

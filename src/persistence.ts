@@ -13,10 +13,10 @@ import type { Upstream } from "./upstream/openrouter.ts";
 import { DAY_MS } from "./durations.ts";
 
 const RETRY_AFTER_MS = 2_000;
-/** Short, because the main thread blocks while SQLite waits for a lock. A write that fails is retried later. */
+/** This time is short because the main thread blocks while SQLite waits for a lock. A write that fails is retried later. */
 const BUSY_TIMEOUT_MS = 20;
 
-/** The keys that a gateway without any keys issues at its first start, so that it can be used. */
+/** The keys that a gateway creates at its first start, because without a key nobody could use it. */
 export interface FirstKeys {
   readonly admin: IssuedKey;
   readonly caller: IssuedKey;
@@ -88,8 +88,8 @@ export class Persistence {
   }
 
   /**
-   * Opens the database and starts the services that use it. If this fails, it is retried; until then the gateway is not
-   * ready.
+   * Opens the database and starts the services that use it. Resolves even if the first attempt fails: the attempt is
+   * repeated every 2 s, and the gateway is not ready until one succeeds.
    */
   async open(): Promise<void> {
     this.#opening = this.#tryToOpen();

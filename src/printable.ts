@@ -3,7 +3,7 @@
  * format characters (which reverse or hide text), line separators, and lone surrogates.
  */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
-/** The same characters without those that `JSON.stringify` escapes, and without the line feeds between lines. */
+/** The same characters without those that `JSON.stringify` escapes, and without the line feed that ends a line. */
 const UNPRINTABLE_IN_JSON = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
 const DELETE = "\u007f";
 

@@ -1,6 +1,6 @@
-// First, because the other modules may not even parse on an unsupported Node version.
+// This import is first because an unsupported Node version may be unable to parse the other modules.
 import "./node-version.js";
-// Before the slow imports, so that a stop signal during startup is handled.
+// This import precedes the slow ones so that the process handles a stop signal during startup.
 import "./stop-signals.js";
 import { enableCompileCache } from "node:module";
 import process from "node:process";
@@ -17,7 +17,7 @@ const [, , mode, ...args] = process.argv;
 // can change the program anyway. An unwritable directory is not an error. NODE_COMPILE_CACHE overrides the directory.
 enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/sluice", import.meta.url)));
 
-// The only module that reads process.env; all others receive their settings as arguments.
+// Only this module reads process.env; all others receive their settings as arguments.
 if (mode === "--demo") {
   const { runDemo } = await import("./demo.ts");
   await runDemo(process.env);

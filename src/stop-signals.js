@@ -8,7 +8,7 @@ const STOP_SIGNALS = /** @type {const} */ (["SIGTERM", "SIGINT", "SIGHUP", "SIGQ
 const SHORT_MODES = ["--cli", "--health"];
 
 /**
- * Exits at once, because no request can be in flight before the gateway has set its own receiver.
+ * Until the gateway sets its own receiver, a signal ends the process at once, because no request can be in flight yet.
  * @type {(signal: NodeJS.Signals) => void}
  */
 let receive = () => process.exit(0);

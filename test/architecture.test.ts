@@ -3,9 +3,10 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 
 /**
- * Ranks of the folders of `src` and of the tools, lowest first: a file may import from its own folder and from lower
- * ranks, types included. Folders of one rank do not import each other. A module that needs something from a higher rank
- * declares the interface, which the higher module implements.
+ * Ranks of the components, lowest first. A component is a folder of `src`, a file directly in `src`, or a folder of
+ * `tools`. A file may import only from its own component and from lower ranks; this rule includes type imports.
+ * Components of one rank do not import each other. A module that needs something from a higher rank declares an
+ * interface, and the module of the higher rank implements it.
  */
 const RANKS: readonly (readonly string[])[] = [
   [
@@ -43,10 +44,10 @@ const RANKS: readonly (readonly string[])[] = [
   ["tools/bench"],
 ];
 
-/** The only import of a tool in `src`. */
+/** The only import from `tools` in `src`. */
 const DEMO = "src/demo.ts imports tools/simulator/simulator.ts";
 
-/** The rooms (folders, or files directly in `src`) that import each library. Imports of types alone do not count. */
+/** The components that may import each library. Imports of types alone do not count. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   undici: ["upstream"],
   zod: ["admin", "config", "keys", "presentation"],
@@ -89,17 +90,17 @@ function readFiles(folder: string): SourceFile[] {
 
 const gateway = readFiles("src");
 const tools = readFiles("tools");
-/** Files that follow the gateway's rules. Benchmarks and SDK probes may use any library. */
+/** Files that follow the gateway's rules for libraries. Benchmarks and SDK probes may use any library. */
 const files = [...gateway, ...readFiles("tools/simulator"), ...readFiles("tools/verify")];
 
 /** @returns the folder that a file belongs to, or the file's own name if it is directly in `src`. */
-function getRoom(path: string): string {
+function getComponent(path: string): string {
   const tool = /^tools\/[^/]+/.exec(path)?.[0];
   return tool ?? path.replace(/^src\//, "").replace(/\/.*|\.[jt]s$/, "");
 }
 
 function getRank(path: string): number {
-  const rank = RANKS.findIndex((rooms) => rooms.includes(getRoom(path)));
+  const rank = RANKS.findIndex((components) => components.includes(getComponent(path)));
   if (rank === -1) throw new Error(`${path} has no rank in test/architecture.test.ts`);
   return rank;
 }
@@ -118,9 +119,11 @@ function listImports(sources: readonly SourceFile[]): { path: string; target: st
   );
 }
 
-test("imports only point from later stages to earlier ones", () => {
+test("a file imports only from its own component and from lower ranks", () => {
   const wrong = [...listImports(gateway), ...listImports(tools)]
-    .filter(({ path, target }) => getRoom(target) !== getRoom(path) && getRank(target) >= getRank(path))
+    .filter(
+      ({ path, target }) => getComponent(target) !== getComponent(path) && getRank(target) >= getRank(path),
+    )
     .map(({ path, target }) => `${path} imports ${target}`);
   expect(wrong).toEqual([]);
 });
@@ -128,15 +131,16 @@ test("imports only point from later stages to earlier ones", () => {
 test("the store imports no domain module, types included", () => {
   const wrong = listImports(gateway)
     .filter(
-      ({ path, target }) => getRoom(path) === "store" && getRoom(target) !== "store" && getRank(target) > 0,
+      ({ path, target }) =>
+        getComponent(path) === "store" && getComponent(target) !== "store" && getRank(target) > 0,
     )
     .map(({ path, target }) => `${path} imports ${target}`);
   expect(wrong).toEqual([]);
 });
 
-test("the admin API and the command line share only modules that both import, types included", () => {
+test("the admin API and the command line do not import each other, and presentation imports neither, types included", () => {
   const wrong = files
-    .filter(({ path }) => ["presentation", "admin", "cli"].includes(getRoom(path)))
+    .filter(({ path }) => ["presentation", "admin", "cli"].includes(getComponent(path)))
     .flatMap(({ path, imports }) =>
       imports
         .filter(({ target }) => /^\.\.\/(.*\/)?(admin|cli)\//.test(target))
@@ -145,7 +149,7 @@ test("the admin API and the command line share only modules that both import, ty
   expect(wrong).toEqual([]);
 });
 
-test("the gateway imports the simulator for the demo, and no other tool, types included", () => {
+test("src imports only one file of the tools, the simulator for the demo, types included", () => {
   const used = listImports(gateway).filter(({ target }) => !target.startsWith("src/"));
   expect(used.map(({ path, target }) => `${path} imports ${target}`)).toEqual([DEMO]);
 });
@@ -154,10 +158,10 @@ test.each(Object.entries(OWNERS))("%s is imported only by %j", (library, owners)
   const users = files.filter(({ imports }) =>
     imports.some(({ target, typeOnly }) => !typeOnly && getLibrary(target) === library),
   );
-  expect([...new Set(users.map(({ path }) => getRoom(path)))].toSorted()).toEqual(owners);
+  expect([...new Set(users.map(({ path }) => getComponent(path)))].toSorted()).toEqual(owners);
 });
 
-test("every library has an owner", () => {
+test("OWNERS lists every imported library", () => {
   const libraries = files.flatMap(({ imports }) =>
     imports.filter(({ target, typeOnly }) => !typeOnly && !/^(\.|node:)/.test(target)),
   );
@@ -165,18 +169,18 @@ test("every library has an owner", () => {
   expect([...names].filter((name) => !(name in OWNERS))).toEqual([]);
 });
 
-test("the environment is read in one place", () => {
+test("only src/server.ts reads process.env", () => {
   const readers = files.filter(
     ({ path, text }) => !path.startsWith("tools/simulator/") && /\bprocess\.env\b/.test(text),
   );
   expect(readers.map(({ path }) => path).toSorted()).toEqual(["src/server.ts"]);
 });
 
-test("every error body is built in one place", () => {
-  const makers = files.filter(
+test("only src/errors.ts builds error bodies", () => {
+  const builders = files.filter(
     ({ path, text }) => !path.startsWith("tools/simulator/") && /JSON\.stringify\(\{ error:/.test(text),
   );
-  expect(makers.map(({ path }) => path)).toEqual(["src/errors.ts"]);
+  expect(builders.map(({ path }) => path)).toEqual(["src/errors.ts"]);
 });
 
 test("no file has a name that says nothing about its content", () => {
@@ -204,8 +208,8 @@ test("every test is in the folder of its subject", () => {
   const folders = new Set([...gateway, ...tools].map(({ path }) => path.split("/")[1]));
   const programs = ["simulation", "restarts", "soak"];
   const suites = ["support", "fixtures", "process", "sdk", "fidelity", "service", ...programs];
-  const strays = readdirSync("test", { withFileTypes: true })
+  const misplaced = readdirSync("test", { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !folders.has(entry.name) && !suites.includes(entry.name))
     .map((entry) => entry.name);
-  expect(strays).toEqual([]);
+  expect(misplaced).toEqual([]);
 });

@@ -8,7 +8,7 @@ const README_LINES_MAX = 150;
 const RUNNABLE: ReadonlySet<string> = new Set(["sh", "js", "ts", "python", "go", "java"]);
 
 /** @returns the anchors that GitHub derives from the headings of a page. */
-function anchorsOf(page: string): string[] {
+function listAnchors(page: string): string[] {
   const text = readFileSync(page, "utf8").replaceAll(/^```[\s\S]*?^```$/gm, "");
   return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
     heading
@@ -22,7 +22,7 @@ test("the README has at most 150 lines", () => {
   expect(readFileSync("README.md", "utf8").split("\n").length - 1).toBeLessThanOrEqual(README_LINES_MAX);
 });
 
-test.each(PAGES)("links of %s lead to files and headings that exist", (page) => {
+test.each(PAGES)("the relative links of %s lead to files and headings that exist", (page) => {
   const text = readFileSync(page, "utf8").replaceAll(/^```[\s\S]*?^```$/gm, "");
   const broken = [...text.matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, target = ""]) => target)
@@ -30,12 +30,12 @@ test.each(PAGES)("links of %s lead to files and headings that exist", (page) => 
     .filter((target) => {
       const [file = "", anchor] = target.split("#");
       const path = file === "" ? page : join(dirname(page), file);
-      return !existsSync(path) || (anchor !== undefined && !anchorsOf(path).includes(anchor));
+      return !existsSync(path) || (anchor !== undefined && !listAnchors(path).includes(anchor));
     });
   expect(broken).toEqual([]);
 });
 
-test.each(PAGES)("each command and snippet of %s is run by a test, or states why it is not", (page) => {
+test.each(PAGES)("each code block of %s names the test that runs it, or states why no test does", (page) => {
   const unmarked = readCodeBlocks(page)
     .filter(({ language }) => RUNNABLE.has(language))
     .filter(({ note = "" }) => {
@@ -46,7 +46,7 @@ test.each(PAGES)("each command and snippet of %s is run by a test, or states why
   expect(unmarked).toEqual([]);
 });
 
-test("docs/errors.md lists each error of src/errors.ts with its status, and nothing else", () => {
+test("docs/errors.md lists exactly the errors of src/errors.ts, with their statuses", () => {
   const table = readFileSync("src/errors.ts", "utf8");
   const thrown = [...table.matchAll(/^ {2}(\w+): \{\s+status: (\d+)/gm)].map(
     ([, code, status]) => `${code} ${status}`,
@@ -58,7 +58,7 @@ test("docs/errors.md lists each error of src/errors.ts with its status, and noth
   expect(documented.toSorted()).toEqual(thrown.toSorted());
 });
 
-test("docs/operations/logs.md has a row for each message of the code, and for nothing else", () => {
+test("docs/operations/logs.md lists exactly the log messages of src", () => {
   const logged = globSync("src/**/*.ts")
     .map((path) => readFileSync(path, "utf8"))
     .flatMap((text) => [

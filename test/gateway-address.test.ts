@@ -4,7 +4,10 @@ import { once } from "node:events";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { startTestGateway } from "./support/gateway.ts";
 
-/** Makes localhost resolve to two addresses, as on most machines. The second one, 127.0.0.2, works without IPv6. */
+/**
+ * Makes localhost resolve to two addresses, as it does on most machines. The second address is 127.0.0.2 in place of ::1,
+ * so that the test also works on a machine without IPv6.
+ */
 function resolveLocalhostTwice(): void {
   const addresses = [
     { address: "127.0.0.1", family: 4 },
@@ -13,8 +16,8 @@ function resolveLocalhostTwice(): void {
   const real = dns.lookup;
   const lookup = vi.spyOn(dns, "lookup").mockImplementation((name: string, ...rest: unknown[]) => {
     if (name !== "localhost") return (real as (...all: unknown[]) => void)(name, ...rest);
-    const answer = rest.at(-1) as (...found: unknown[]) => void;
-    return queueMicrotask(() => answer(null, addresses));
+    const callback = rest.at(-1) as (...found: unknown[]) => void;
+    return queueMicrotask(() => callback(null, addresses));
   });
   onTestFinished(() => lookup.mockRestore());
 }
@@ -28,7 +31,7 @@ async function connects(host: string, port: number): Promise<boolean> {
   );
 }
 
-test("a gateway on localhost listens on one address only, so that its limits apply to all connections", async () => {
+test("a gateway with HOST=localhost listens on one address only, so that its limits apply to all connections", async () => {
   resolveLocalhostTwice();
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { HOST: "localhost" });
   expect(await connects(new URL(gateway.url).hostname.replace(/[[\]]/g, ""), gateway.port)).toBe(true);

@@ -16,15 +16,15 @@ test("secrets are unique, well formed, and start with their public prefix", () =
 test("isMistyped detects one wrong, swapped, missing or added character", () => {
   const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   fc.assert(
-    fc.property(fc.nat(48), fc.nat(61), (at, digit) => {
+    fc.property(fc.nat(48), fc.nat(61), (offset, digit) => {
       const secret = createSecret();
-      const place = 7 + at;
-      const [before, after] = [secret.slice(0, place), secret.slice(place + 1)];
+      const position = 7 + offset;
+      const [before, after] = [secret.slice(0, position), secret.slice(position + 1)];
       const wrong = before + digits[digit] + after;
       expect(isMistyped(wrong)).toBe(wrong !== secret);
       expect(isMistyped(before + after)).toBe(true);
-      expect(isMistyped(before + digits[digit] + secret.slice(place))).toBe(true);
-      const swapped = before + (secret[place + 1] ?? "") + secret[place] + secret.slice(place + 2);
+      expect(isMistyped(before + digits[digit] + secret.slice(position))).toBe(true);
+      const swapped = before + (secret[position + 1] ?? "") + secret[position] + secret.slice(position + 2);
       expect(isMistyped(swapped)).toBe(swapped !== secret);
     }),
     { numRuns: 2_000 },
@@ -32,7 +32,7 @@ test("isMistyped detects one wrong, swapped, missing or added character", () => 
 });
 
 test.each(["", "' OR '1'='1", "x".repeat(1_000_000), "ключ", "sk-or-v1-x", "sk-demo"])(
-  "a text without the prefix of issued secrets is not mistyped (%#)",
+  "isMistyped returns false for a text without the prefix of issued secrets (%#)",
   (text) => {
     expect(isMistyped(text)).toBe(false);
   },
@@ -58,7 +58,7 @@ test("each of the 256 bits of a secret is 1 as often as 0", () => {
     { length: 256 },
     (_, bit) => values.filter((value) => (value >> BigInt(bit)) & 1n).length,
   );
-  // Eight standard deviations from the mean, which a random source never reaches in practice.
+  // The bounds are eight standard deviations from the mean. A random source never reaches them in practice.
   expect(Math.min(...ones)).toBeGreaterThan(count / 2 - 4 * Math.sqrt(count));
   expect(Math.max(...ones)).toBeLessThan(count / 2 + 4 * Math.sqrt(count));
 });
@@ -70,6 +70,9 @@ test.each([
   "ключ".repeat(13),
   `${"0".repeat(49)}\n`,
   "é".repeat(49),
-])("a text with the prefix of issued secrets and an invalid rest is mistyped (%#)", (rest) => {
-  expect(isMistyped(`sk-slc-${rest}`)).toBe(true);
-});
+])(
+  "isMistyped returns true for a text with the prefix of issued secrets and an invalid rest (%#)",
+  (rest) => {
+    expect(isMistyped(`sk-slc-${rest}`)).toBe(true);
+  },
+);

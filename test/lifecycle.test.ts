@@ -39,7 +39,7 @@ test("during the shutdown delay a gateway is not ready, serves requests, and ask
   await waitFor(stopped, "the gateway to stop", 2_000);
 });
 
-test("after the shutdown delay a gateway accepts no connection, closes idle ones, and stops after the last stream", async () => {
+test("after the shutdown delay a gateway accepts no connections, closes idle connections, and stops after the last stream", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const idle = new RawClient(gateway.port);
@@ -51,30 +51,30 @@ test("after the shutdown delay a gateway accepts no connection, closes idle ones
   const late = new RawClient(gateway.port);
   await waitUntil(() => late.isClosed, "the refusal of a new connection", 1_000);
   expect(stream.isClosed).toBe(false);
-  const finished = performance.now();
+  const finishedAt = performance.now();
   finish();
   await waitFor(stopped, "the gateway to stop", 2_000);
-  expect(performance.now() - finished).toBeLessThan(1_000);
+  expect(performance.now() - finishedAt).toBeLessThan(1_000);
   expect(stream.readResponse()?.body.toString()).toBe(EVENT + DONE);
 });
 
-test("answers a request that is in transit on an open connection when the gateway stops listening", async () => {
+test("serves a request that is in transit on an open connection when the gateway stops listening", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const open = new RawClient(gateway.port);
   open.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await open.waitForResponse("the first response");
-  const answered = open.received.length;
+  const firstResponseEnd = open.received.length;
   const stopped = gateway.stop({ delayMs: 0, graceMs: 5_000 });
   await waitUntil(async () => !(await isListening(gateway.port)), "the gateway to stop listening");
   open.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await waitUntil(() => open.isClosed, "the end of the connection");
-  const second = parseResponse(open.received.subarray(answered));
+  const second = parseResponse(open.received.subarray(firstResponseEnd));
   expect([second?.status, second?.headers["connection"], open.error]).toEqual([200, "close", undefined]);
   await waitFor(stopped, "the gateway to stop", 2_000);
 });
 
-test("sends a shutdown error event to a stream that exceeds the grace period, then aborts it and its upstream request", async () => {
+test("sends a shutdown error event to a stream that exceeds the grace period, then aborts the stream and its upstream request", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const stream = await openStream(gateway.port);
@@ -90,7 +90,7 @@ test("sends a shutdown error event to a stream that exceeds the grace period, th
   });
 });
 
-test("answers 503 to a plain request that still waits for upstream when the grace period ends", async () => {
+test("responds with 503 to a non-streaming request that still waits for upstream when the grace period ends", async () => {
   const upstream = await startScriptedUpstream(() => {});
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
@@ -103,21 +103,21 @@ test("answers 503 to a plain request that still waits for upstream when the grac
 });
 
 test("sends connection: close with a response to a request that arrived before the shutdown", async () => {
-  const answers: (() => void)[] = [];
+  const responders: (() => void)[] = [];
   const upstream = await startScriptedUpstream((socket) => {
-    answers.push(() => socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")));
+    responders.push(() => socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")));
   });
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await waitUntil(() => upstream.seen.length === 1, "the request at upstream");
   const stopped = gateway.stop({ delayMs: 100, graceMs: 5_000 });
-  answers.forEach((answer) => answer());
+  responders.forEach((respond) => respond());
   expect((await client.waitForResponse("the response")).headers["connection"]).toBe("close");
   await waitFor(stopped, "the gateway to stop", 2_000);
 });
 
-test("sends the whole of a finished response to a slow reader before the gateway closes", async () => {
+test("sends a finished response completely to a slow reader before the gateway stops", async () => {
   const long = Buffer.alloc(12_000_000, 0x61);
   const upstream = await startScriptedUpstream((socket) => {
     socket.write(
@@ -141,7 +141,7 @@ test("sends the whole of a finished response to a slow reader before the gateway
   await waitFor(stopped, "the gateway to stop", 3_000);
 });
 
-test("answers 503 to an upload that is incomplete when the grace period ends, and allows a retry", async () => {
+test("responds with 503 to an upload that is incomplete when the grace period ends, and allows a retry", async () => {
   const upstream = await startScriptedUpstream(() => {});
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
@@ -161,7 +161,7 @@ test("answers 503 to an upload that is incomplete when the grace period ends, an
   expect(upstream.connections).toBe(0);
 });
 
-test("does not truncate a finished response that is still in the send buffer when the gateway closes", async () => {
+test("does not truncate a finished response that is still in the send buffer when the gateway stops", async () => {
   const data = Array.from({ length: 20_000 }, (_, index) => ({
     id: `a/${index}`,
     description: "x".repeat(1_000),
@@ -178,7 +178,7 @@ test("does not truncate a finished response that is still in the send buffer whe
   const stopped = gateway.stop({ delayMs: 0, graceMs: 8_000 });
   await new Promise((resolve) => setTimeout(resolve, 400));
   client.socket.resume();
-  const whole = await client.waitForResponse("the list", 8_000);
-  expect((JSON.parse(whole.body.toString()) as { data: unknown[] }).data.length).toBe(data.length);
+  const response = await client.waitForResponse("the list", 8_000);
+  expect((JSON.parse(response.body.toString()) as { data: unknown[] }).data.length).toBe(data.length);
   await waitFor(stopped, "the gateway to stop", 3_000);
 });

@@ -45,10 +45,10 @@ test("a gateway deletes ledger rows that are older than LEDGER_RETENTION_DAYS", 
   const { database } = await openPersistence({ LEDGER_RETENTION_DAYS: "1" });
   await insertRequests(database, [createSettledRow(0), createSettledRow(2 * DAY_MS)]);
   vi.advanceTimersByTime(MINUTE_MS);
-  // SQLite answers synchronously; each batch takes one turn of the event loop.
+  // SQLite executes statements synchronously, so each batch takes one turn of the event loop.
   for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => void setImmediate(resolve));
-  const left = await database.kysely.selectFrom("requests").select("started_at").execute();
-  expect(left).toEqual([{ started_at: NOVEMBER + 2 * DAY_MS }]);
+  const remaining = await database.kysely.selectFrom("requests").select("started_at").execute();
+  expect(remaining).toEqual([{ started_at: NOVEMBER + 2 * DAY_MS }]);
 });
 
 test("a gateway checkpoints SQLite's write-ahead log while it runs", { timeout: 20_000 }, async () => {

@@ -2,7 +2,10 @@ import { expect, test } from "vitest";
 import { createLogger } from "../src/observability/logger.ts";
 import { escapeUnprintable, escapeUnprintableJson } from "../src/printable.ts";
 
-/** Escape, DEL, CSI, right-to-left override, isolate, zero-width joiner, line separator, byte order mark, a tag. */
+/**
+ * Contains ESC, DEL, CSI, a right-to-left override, an isolate, a zero-width joiner, a line separator, a byte order mark and
+ * a tag character.
+ */
 const HOSTILE = "a\u001b[31m\u007f\u009b\u202e\u2066\u200d\u2028\ufeff\u{e0041}z";
 // oxlint-disable-next-line no-control-regex -- characters that a terminal interprets
 const ACTIVE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/u;

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
-/** Phrases that read like a riddle, each with what to write instead. To add one, add a line. */
+/** Phrases that most readers must read twice, each with the words to use instead. To forbid another one, add a line. */
 const PHRASES: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\b(?:is|are|was|were|be|been|being|gets?|not|and) told\b/i, "receives, is called with, logs, reports"],
   [/\btold of\b/i, "reported, logged, called with"],
@@ -42,7 +42,7 @@ const files = globSync([
   "Dockerfile",
 ]).filter((path) => path !== "test/prose.test.ts" && !path.includes("node_modules"));
 
-/** The places in a text that match a pattern, as `path:line: text`. */
+/** @returns the lines of a text that match a pattern, as `path:line: text`. */
 function findMatches(path: string, lines: readonly string[], pattern: RegExp): string[] {
   return lines.flatMap((line, index) => (pattern.test(line) ? [`${path}:${index + 1}: ${line.trim()}`] : []));
 }
@@ -54,7 +54,7 @@ test.each(PHRASES)("no text has %s", (pattern, instead) => {
   expect(found, `write instead: ${instead}`).toEqual([]);
 });
 
-/** The first words of comments, headings and test titles, each with its place. */
+/** @returns the first line of each comment and heading, and each test title, with its place. */
 function listOpenings(path: string, lines: readonly string[]): { place: string; text: string }[] {
   const opening = path.endsWith(".md")
     ? /^#+ (.*)/

@@ -70,7 +70,7 @@ export async function adminApiPlugin(app: FastifyInstance, options: AdminOptions
   );
 }
 
-/** Stores the client's address before the first asynchronous hook: a connection that has been reset has no address. */
+/** Stores the client's address before the first asynchronous hook, because a connection that has been reset has none. */
 function recordSource(scope: AdminScope): void {
   scope.decorateRequest("source", "");
   scope.addHook("onRequest", (request, _reply, next) => {

@@ -1,7 +1,7 @@
 import { HOUR_MS } from "../durations.ts";
 
-// Examples for the page at /docs, with which "Execute" works unchanged. Without them, the page generates examples from the
-// schemas: an expiry in 1970, names of random characters and an empty chat.
+// Examples for the page at /docs, which a user can execute without edits. Without them, the page would generate examples
+// from the schemas: an expiry in 1970, names of random characters and an empty chat.
 
 /** Bodies by operation. `POST /admin/v1/keys` creates the key that the other operations use. */
 const BODIES: Readonly<Record<string, unknown>> = {

@@ -72,7 +72,7 @@ export const API_PATHS = {
   "/openai/v1/models/{id}": {
     get: {
       tags: ["models"],
-      summary: "One model of this list",
+      summary: "One model that this key may use",
       parameters: [
         {
           name: "id",

@@ -11,17 +11,17 @@ import { createPageFileHook } from "./page-files.ts";
 type OpenApiPaths = NonNullable<NonNullable<StaticDocument["openapi"]>["paths"]>;
 type StaticDocument = Extract<Parameters<typeof swagger>[1], { openapi?: unknown }>;
 
-/** The page loads everything from the gateway, and contains inline styles. */
+/** The page loads all its files from the gateway, and contains inline styles. */
 const CONTENT_SECURITY_POLICY =
   "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
 /** The files that the page of the plugin loads. */
 const PAGE_FILES = new URL("static/", import.meta.resolve("@fastify/swagger-ui"));
 const DESCRIPTION =
-  "A gateway to OpenRouter that changes nothing. Requests to /openai/v1 require a key with the role caller, requests to /admin/v1 a key with the role admin.";
+  "A gateway that relays OpenRouter's responses unchanged. Requests to /openai/v1 require a key with the role caller; requests to /admin/v1 require a key with the role admin.";
 
 /**
- * Serves the OpenAPI description at `GET /openapi.json` and a page for it at `/docs`. It describes the routes with a schema
- * that are registered after this plugin. Both need no key, because they contain no secrets.
+ * Serves the OpenAPI description at `GET /openapi.json` and a page for it at `/docs`. The description contains the routes
+ * that have a schema and are registered after this plugin. Neither URL requires a key, because neither contains a secret.
  */
 export async function documentationPlugin(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {

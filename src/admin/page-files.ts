@@ -17,7 +17,7 @@ const TYPES: Readonly<Record<string, string>> = {
  * Creates a hook that serves the files of a directory from memory, for wildcard routes such as `/static/*`. Each file is
  * read at its first request. A file streamed from disk holds a descriptor until its client has read the whole response, so
  * clients that do not read could use up every descriptor of the process. The hook ignores routes without a wildcard.
- * @param directory a small one: all files that are requested stay in memory.
+ * @param directory must be small, because every file that is requested stays in memory.
  */
 export function createPageFileHook(directory: URL): onRequestAsyncHookHandler {
   const names = new Set(readdirSync(directory).filter((name) => TYPES[extname(name)] !== undefined));
@@ -25,7 +25,7 @@ export function createPageFileHook(directory: URL): onRequestAsyncHookHandler {
   const read = (name: string): Promise<Buffer> => {
     const content = readFile(new URL(name, directory));
     contents.set(name, content);
-    // Allow another attempt: the process may have been out of descriptors.
+    // The next request tries again, because the process may only have been short of descriptors.
     content.catch(() => contents.delete(name));
     return content;
   };

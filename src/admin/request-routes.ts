@@ -44,7 +44,7 @@ const TYPES: Readonly<Record<Format, string>> = {
   csv: "text/csv; charset=utf-8",
 };
 
-/** The columns for settling are an implementation detail and not exported. */
+/** The columns that control cost lookups are an implementation detail, so they are not exported. */
 const { settle_attempts: _hiddenAttempts, settle_at: _hiddenAt, ...EXPORTED_COLUMNS } = REQUEST_COLUMNS;
 
 const requestSchema = z.object({
@@ -115,13 +115,13 @@ export function registerRequestRoutes(scope: AdminScope, keys: KeyService, datab
   );
 }
 
-/** The end of a page. */
+/** The data at the end of a page. */
 interface PageEnd {
   /** Cursor of the next page; null after the last page; undefined if the request selects all rows. */
   next: string | null | undefined;
 }
 
-/** Reads and formats a page. Each database page is formatted as it arrives, so no more than one blocks the event loop. */
+/** Reads and formats a page. Each database page is formatted as it arrives, so the event loop is never blocked for long. */
 async function readPage(
   pages: AsyncIterable<readonly RequestRow[]>,
   limit: number,
@@ -132,7 +132,7 @@ async function readPage(
   return { text: text.join(""), next: end.next };
 }
 
-/** Yields at most `limit` rows. Database pages are never empty, so one more page means that there are more rows. */
+/** Yields at most `limit` rows. Database pages are never empty, so another page after the limit proves that rows remain. */
 async function* takeRows(
   pages: AsyncIterable<readonly RequestRow[]>,
   limit: number,

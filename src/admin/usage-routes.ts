@@ -72,7 +72,7 @@ export function registerUsageRoutes(scope: AdminScope, keys: KeyService, databas
       // Read the first part before the response head is sent, so that a failure can still be sent as an error response.
       const first = await text.next();
       const stream = Readable.from(prependFirst(first, text, context));
-      // A stream that is closed before it is read does not end its source.
+      // If the stream closes before it has been read, it does not end its source itself.
       stream.once("close", () => void text.return().catch(() => {}));
       return reply.type(TYPES[format]).send(stream as never);
     },

@@ -44,7 +44,7 @@ const BEARER = /^Bearer +([\x21-\x7e]{1,512})$/i;
 /**
  * Creates the hook that authenticates a request before its body is read, and sets `request.caller`.
  * Every key that is not accepted gets the same response, so that a client learns nothing about the key. An address that has
- * exceeded the limit of failed logins gets 429 for every unknown secret, at the cost of one checksum.
+ * exceeded the limit of failed logins gets 429 for every unknown secret. Such a rejection costs only one checksum.
  */
 export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHandler {
   return async (request) => {
@@ -79,7 +79,7 @@ async function logIn(
   options: AuthenticateOptions,
 ): Promise<Caller> {
   const { openrouterApiKey, knownSecrets, failedLogins } = options;
-  // Read before the first await: a connection that has been reset has no address.
+  // Reads the address before the first await, because a connection that has been reset has none.
   const address = getLimitAddress(request);
   const isKnown = secret !== undefined && knownSecrets.has(secret);
   const refuse = async (): Promise<never> => {
@@ -96,7 +96,7 @@ async function logIn(
       return createKeyCaller(key, openrouterApiKey);
     }
   }
-  // An invalid gateway key must not become an anonymous request: a revoked key could then use more models than before.
+  // A request with an invalid gateway key must not become anonymous: a revoked key could then use more models than before.
   return options.allowAnonymous && (secret === undefined || !hasIssuedPrefix(secret))
     ? {
         key: undefined,
@@ -113,7 +113,7 @@ interface Attempt extends AuthenticateOptions {
 
 /**
  * Finds the key of a secret.
- * @throws GatewayError from `refuse` if a look-up finds nothing: the failure must count before the next look-up begins.
+ * @throws GatewayError from `refuse` if a look-up finds no key: the failure must count before the next look-up begins.
  */
 async function findKey(
   secret: string,
@@ -153,7 +153,7 @@ function createRoleError(role: KeyRole): GatewayError {
 }
 
 function createLoginError(secret: string | undefined, ownsAccount: boolean): GatewayError {
-  // In own-key mode only secrets with the prefix of gateway keys are refused.
+  // In own-key mode the gateway rejects only secrets with the prefix of gateway keys.
   if (!ownsAccount && secret !== undefined) {
     return new GatewayError(
       "invalid_api_key",

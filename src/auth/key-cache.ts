@@ -11,7 +11,7 @@ const CACHE_MAX = 10_000;
 const LOOK_UPS_MAX = 1_000;
 /** Maximum number of cached digests that belong to no key. */
 const ABSENT_MAX = 10_000;
-/** Two polls find every change. If polls have failed for longer, a key that was absent may have been created since. */
+/** Polls find every change within this time. If they have failed for longer, an absent key may have been created since. */
 const ABSENT_MAX_AGE_MS = 2 * POLL_EVERY_MS;
 
 /** A cached key, with the digests and times that decide whether a secret is valid. */
@@ -24,7 +24,7 @@ export interface CachedKey {
   readonly validUntil: number;
 }
 
-/** The state of the change history of keys. A cache compares it with its own state to find changes and replacements. */
+/** The newest part of the history of key changes. With it, a cache notices changes, and that the database was replaced. */
 export interface KeyHistory {
   /** The revision of the last change. */
   readonly revision: number;
@@ -34,7 +34,7 @@ export interface KeyHistory {
   readonly lastChangeIdBefore: string | null;
 }
 
-/** The database, as the cache uses it. */
+/** The operations of the database that the cache uses. */
 export interface KeySource {
   /** @param digest as 64 hexadecimal digits. */
   findByDigest(digest: string): Promise<CachedKey | undefined>;
@@ -42,7 +42,7 @@ export interface KeySource {
   listChangedSince(revision: number): Promise<readonly string[]>;
   /** Reads the last change, and the last change up to `revision`, in one consistent snapshot. */
   readHistory(revision: number): Promise<KeyHistory>;
-  /** @param usedAt ids to ms since 1970. */
+  /** @param usedAt for each key id, when the key was last used, in ms since 1970. */
   saveLastUsed(usedAt: ReadonlyMap<string, number>): Promise<void>;
   /** Listens for changes. @param changed called when keys may have changed. @returns a function that stops listening. */
   listen(changed: () => void): () => void;
@@ -61,13 +61,13 @@ export interface KeyCacheOptions {
 }
 
 /**
- * Caches the keys of a database in memory. PostgreSQL notifies every replica of a change at once; polling finds it within
- * two seconds where there is no notification.
+ * Caches the keys of a database in memory. Polling finds every change within two seconds. In addition, PostgreSQL notifies
+ * every replica of a change at once.
  */
 export class KeyCache implements KeyStore {
   readonly #options: KeyCacheOptions;
   readonly #now: () => number;
-  /** By digest, as latin1 text. */
+  /** Keys by digest. The digest is a latin1 text. */
   readonly #keys = new LRUCache<string, CachedKey>(boundCache(CACHE_MAX));
   /**
    * Digests that belonged to no key as of the last change, as latin1 text. Read with `has`, which does not refresh an entry,
@@ -163,8 +163,8 @@ export class KeyCache implements KeyStore {
     const found = await this.#options.source.findByDigest(digest.toString("hex")).catch((error: unknown) => {
       throw createUnreachableError(error);
     });
-    // A change that was found in the meantime may be newer than this result: do not cache it, so that the next request
-    // reads it again.
+    // A change that was found in the meantime may be newer than this result. Then the result is not cached, so the next
+    // request reads the key again.
     if (before === this.#lastChangeId) {
       if (found) this.#keys.set(index, found);
       else if (!this.#absent.has(index)) this.#absent.set(index, true);
@@ -172,7 +172,7 @@ export class KeyCache implements KeyStore {
     return found;
   }
 
-  /** Polls now, or once more after the running poll: that one may have read the history before the change. */
+  /** Polls now. If a poll is running, polls again after it, because it may have read the history before the change. */
   async #poll(): Promise<void> {
     await this.#polling;
     this.#polling ??= this.#readChanges().finally(() => {
@@ -191,7 +191,7 @@ export class KeyCache implements KeyStore {
       this.#advanceTo(history);
       this.#polledAt = startedAt;
       this.#reportHealth(true);
-      // Not awaited: a row that another transaction has locked must not delay the next poll, which may find a revocation.
+      // This is not awaited: a row locked by another transaction must not delay the next poll, which may find a revocation.
       if (startedAt - this.#savedLastUsedAt > SAVE_LAST_USED_EVERY_MS)
         this.#savingLastUsed ??= this.#saveLastUsed().finally(() => {
           this.#savingLastUsed = undefined;
@@ -214,7 +214,7 @@ export class KeyCache implements KeyStore {
     for (const [index] of changed) this.#keys.delete(index);
   }
 
-  /** Clears the cache after the database was replaced by another one or by an older copy, whose changes are unknown. */
+  /** Clears the cache, because the database was replaced by another one or by an older copy. What has changed is unknown. */
   #forgetAll(): void {
     this.#keys.clear();
     this.#absent.clear();
@@ -228,7 +228,7 @@ export class KeyCache implements KeyStore {
     const usedAt = this.#usedAt;
     this.#usedAt = new Map();
     await this.#options.source.saveLastUsed(usedAt).catch(() => {
-      // Times recorded since then are newer and take precedence.
+      // Times that were recorded during the failed write are newer and take precedence.
       this.#usedAt = new Map([...usedAt, ...this.#usedAt]);
     });
   }
@@ -246,8 +246,8 @@ function createUnreachableError(cause?: unknown): GatewayError {
 }
 
 /**
- * Whether a secret is valid for a key now. The digests are compared in constant time; the index of the cache only finds the
- * digest to compare with.
+ * Whether a secret is valid for a key now. The digests are compared in constant time. A match in the index of the cache is
+ * not enough: the index only finds the digest to compare with.
  * @param given SHA-256 of the secret. @param now ms since 1970.
  */
 function isValidSecret(

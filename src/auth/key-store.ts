@@ -10,7 +10,7 @@ export interface KeyStore {
   /**
    * Finds the key of a secret.
    * @param digest SHA-256 of the secret that the client sent.
-   * @param scheduleLookUp runs the look-up in the database, if one is needed; by default at once.
+   * @param scheduleLookUp runs the look-up in the database, if one is needed. By default the look-up runs at once.
    * @returns the key, or undefined if the secret belongs to none; a promise only if a look-up is needed.
    */
   find(
@@ -45,7 +45,7 @@ function toStoredKey(entry: ConfiguredKey): { digest: Buffer; key: CallerKey } {
   };
 }
 
-/** Chains two stores: the second one is searched for keys that the first one does not have. */
+/** Chains two stores: a key that the first store does not have is looked up in the second one. */
 export function chainKeyStores(first: KeyStore, second: KeyStore): KeyStore {
   return { find: (digest, scheduleLookUp) => first.find(digest) ?? second.find(digest, scheduleLookUp) };
 }

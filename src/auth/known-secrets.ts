@@ -8,15 +8,15 @@ const SECRETS_MAX = 20_000;
 
 /**
  * Recognises the secrets of keys that were valid when they were last used, without a digest or a look-up. It stores a 32-bit
- * checksum of each secret. It only decides whether a secret is worth a look-up and never authenticates a request.
+ * checksum of each secret. It decides only whether a secret is worth a look-up, and never authenticates a request.
  */
 export class KnownSecrets {
-  /** Read with `has`, which does not refresh an entry, so that the oldest entry is evicted first. */
+  /** The oldest entry is evicted first, because `has`, which reads the cache, does not refresh an entry. */
   readonly #fingerprints: LRUCache<number, true>;
   /** Ids of keys that are configured by their digest and have not been used yet. */
   readonly #unseen = new Set<string>();
 
-  /** @param entries the configured keys, which are known from the start. */
+  /** @param entries the configured keys, whose secrets are known from the start. */
   constructor(entries: readonly ConfiguredKey[]) {
     this.#fingerprints = new LRUCache(boundCache(Math.max(SECRETS_MAX, entries.length)));
     for (const entry of entries) {
@@ -26,7 +26,7 @@ export class KnownSecrets {
     }
   }
 
-  /** Whether any secret may be valid although its fingerprint is unknown, because a key is configured by its digest only. */
+  /** Whether a secret with an unknown fingerprint may be valid: a key that is configured by its digest is still unused. */
   get hasUnseen(): boolean {
     return this.#unseen.size > 0;
   }

@@ -8,7 +8,7 @@ const CONCURRENT_MAX = 4;
  */
 const WAITING_MAX = 4_000;
 
-/** Queues look-ups of keys that are not in memory: a few run at once, the others in order of arrival. */
+/** Queues look-ups of keys that are not in memory: a few run at once, and the others start in order of arrival. */
 export class LookUpQueue {
   /** One callback for each queued look-up, which starts it; the oldest is first. */
   readonly #waiting: (() => void)[] = [];
@@ -39,7 +39,7 @@ export class LookUpQueue {
     await promise;
   }
 
-  /** Gives the place of an ended look-up to the oldest queued one, so that no new look-up can overtake the queue. */
+  /** Starts the oldest queued look-up in place of an ended one, so that no new look-up can overtake the queue. */
   #release(): void {
     const next = this.#waiting.shift();
     if (next) next();

@@ -15,8 +15,8 @@ type Parts = readonly (readonly string[])[];
 const partsByGlob = new LRUCache<string, Parts>(boundCache(GLOBS_MAX));
 
 /**
- * Refuses a request if its key may not use one of its models, one of the nested models of its plugins and tools, or its
- * preset, which can select another model.
+ * Rejects a request if its key may not use one of its models, one of the nested models of its plugins and tools, or its
+ * preset, because a preset can select another model.
  * @throws GatewayError 403 model_not_allowed.
  */
 export function refuseForbiddenModels(
@@ -39,8 +39,8 @@ export function refuseForbiddenModels(
 
 /**
  * Whether a key may use a model.
- * @param models globs in which `*` matches any characters except `@`; null allows every model. `@` precedes the name of a
- * preset, and a preset can select another model.
+ * @param models globs in which `*` matches any characters except `@`; null allows every model. A star must not match `@`,
+ * which precedes the name of a preset, because a preset can select another model.
  * @param model id without the prefix.
  */
 export function allowsModel(models: readonly string[] | null, model: string): boolean {
@@ -57,7 +57,7 @@ function splitGlob(glob: string): Parts {
   return parts;
 }
 
-/** Matches a model segment by segment: a star matches no `@`, so the model and the glob must have equally many segments. */
+/** Matches a model segment by segment. The glob must have the same number of segments, because a star matches no `@`. */
 function matches(parts: Parts, segments: readonly string[]): boolean {
   return (
     parts.length === segments.length &&
@@ -66,8 +66,8 @@ function matches(parts: Parts, segments: readonly string[]): boolean {
 }
 
 /**
- * Searches each text between two stars at its first place after the previous text, in linear time. A regular expression
- * would try every combination of places, which takes far too long for a long model id.
+ * Matches each text between two stars at its first occurrence after the previous text, which takes linear time. A regular
+ * expression would try every combination of occurrences, which takes far too long for a long model id.
  */
 function matchesSegment(texts: readonly string[], segment: string): boolean {
   const first = texts[0] ?? "";

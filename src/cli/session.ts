@@ -70,7 +70,7 @@ function describeLocation({ databaseUrl, dataDir }: StoreConfig): string {
   return `postgres://${host}${pathname}`;
 }
 
-/** Returns the user's name, or its number: users of the container image and of OpenShift have no entry in /etc/passwd. */
+/** Returns the name of the user, or the uid if /etc/passwd has no entry, as in the container image and on OpenShift. */
 function readUserName(): string {
   try {
     return userInfo().username;
@@ -91,7 +91,7 @@ async function openStore(store: StoreConfig): Promise<Database> {
   }
 }
 
-/** Converts an error of the database to a message without its URL, which contains a password. */
+/** Converts an error of the database to a message without the URL of the database, which contains a password. */
 function toUnusableError({ databaseUrl, dataDir }: StoreConfig, cause: unknown): CommandError {
   const where = databaseUrl === undefined ? `in DATA_DIR (${dataDir})` : "at DATABASE_URL";
   const { message, code } = cause as { message?: string; code?: string };

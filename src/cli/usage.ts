@@ -31,7 +31,7 @@ export function addUsageCommand(program: Command, run: RunCommand): void {
     .option("--from <when>", "a date, or the beginning of an hour; default: 30 days before --to", parseDate)
     .option(
       "--to <when>",
-      "a date, or the beginning of an hour, not included; default: now, with the current hour",
+      "a date, or the beginning of an hour, which is not included; default: the end of the current hour",
       parseDate,
     )
     .option("--key <key>", "only requests with this key (id or name)")
@@ -78,13 +78,13 @@ async function* formatReportTable({
 }: UsageReport): AsyncGenerator<string, void> {
   const table = new TableFormatter(`usage from ${formatTimestamp(from)} to ${formatTimestamp(to)}`);
   let lines = 0;
-  let waiting: Record<string, unknown>[] = [];
+  let lastPage: Record<string, unknown>[] = [];
   for await (const page of pages) {
     lines += page.length;
-    if (waiting.length > 0) yield table.formatRows(waiting);
-    waiting = page.map(toUsageLineJson);
+    if (lastPage.length > 0) yield table.formatRows(lastPage);
+    lastPage = page.map(toUsageLineJson);
   }
-  yield table.formatRows(lines > 1 ? [...waiting, toUsageSumsJson(total())] : waiting);
+  yield table.formatRows(lines > 1 ? [...lastPage, toUsageSumsJson(total())] : lastPage);
   if (pendingRequests > 0) yield `${pendingRequests} more requests are in flight or wait for their cost.\n`;
 }
 

@@ -4,7 +4,7 @@ import { type EnvironmentRecord, readSettings, readTextFile } from "./sources.ts
 import { splitList } from "./values.ts";
 import { parseKeyList, type ConfiguredKey } from "./gateway-api-keys.ts";
 
-/** Default share of one key when few places are left: one sixteenth, so that sixteen busy keys can share all places. */
+/** `MAX_IN_FLIGHT_PER_KEY` defaults to one sixteenth of `MAX_IN_FLIGHT`, so that sixteen busy keys can share the limit. */
 const PER_KEY_DIVISOR = 16;
 
 /** The validated configuration of the gateway. Frozen; `.env.example` describes each variable. */
@@ -24,10 +24,10 @@ export interface Config {
   /** Addresses and networks of proxies whose `X-Forwarded-For` is trusted. */
   readonly trustProxy: readonly string[];
   readonly bodyLimitBytes: number;
-  /** Maximum size of all request bodies that the process holds at once. */
+  /** Maximum total size of the request bodies that the process holds in memory. */
   readonly bodyMemoryBytes: number;
   readonly maxInFlight: number;
-  /** Maximum number of chat completions that one caller may have in flight when few places are left. */
+  /** Maximum number of chat completions in flight of one caller, enforced only when `maxInFlight` is nearly reached. */
   readonly maxInFlightPerKey: number;
   /** Maximum time from sending a request to the end of its response. */
   readonly upstreamTotalTimeoutMs: number;
@@ -61,7 +61,7 @@ export interface UpstreamConfig {
 export interface StoreConfig {
   /** Directory of the SQLite file and of the journal. */
   readonly dataDir: string;
-  /** Whether the directory outlives the container and is mounted again by a process that can replay the journal in it. */
+  /** Whether the directory outlives the container, so that a later process can mount it and replay the journal in it. */
   readonly isDataDirPersistent: boolean;
   /** A `postgres://` URL; undefined: keys and ledger are in the SQLite file. */
   readonly databaseUrl: string | undefined;
@@ -94,7 +94,7 @@ export class ConfigError extends Error {
 
 /**
  * Loads the configuration from a record of variables and from the files that its `*_FILE` variables name.
- * @param record values by name; empty values count as unset, unknown names are ignored.
+ * @param record values by name. Empty values count as unset, and unknown names are ignored.
  * @param readText reads one of these files.
  * @returns the frozen configuration.
  * @throws ConfigError with all mistakes at once.
@@ -107,7 +107,7 @@ export function loadConfig(record: EnvironmentRecord, readText = readTextFile): 
   const keyItems = splitList(given["GATEWAY_API_KEYS"] ?? "");
   const keys = parseKeyList(keyItems);
   mistakes.push(...keys.mistakes);
-  // A key that is set but invalid has its own mistake: do not report that the key is missing as well.
+  // An invalid OPENROUTER_API_KEY is reported already, and must not be reported as missing too.
   if (!mistakes.some((mistake) => mistake.startsWith("OPENROUTER_API_KEY")))
     mistakes.push(...findContradictions(given, keyItems.length > 0));
   if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes);
@@ -119,7 +119,7 @@ function findContradictions(given: Readonly<Record<string, string | undefined>>,
   if (given["OPENROUTER_API_KEY"] !== undefined) return findSqliteLoss(given, hasKeys);
   const mistakes: string[] = [];
   if (hasKeys) {
-    // The gateway would forward its own gateway keys to OpenRouter, as if they were OpenRouter keys.
+    // Without this check, the gateway would forward gateway keys to OpenRouter as if they were OpenRouter keys.
     mistakes.push(
       "GATEWAY_API_KEYS is set without OPENROUTER_API_KEY: set OPENROUTER_API_KEY, or remove GATEWAY_API_KEYS to forward the OpenRouter keys of clients",
     );
@@ -134,8 +134,9 @@ function findContradictions(given: Readonly<Record<string, string | undefined>>,
 
 /** Rejects a SQLite file in a directory that does not persist: keys and ledger would be lost with the container. */
 function findSqliteLoss(given: Readonly<Record<string, string | undefined>>, hasKeys: boolean): string[] {
-  const isOpen = hasKeys || given["ALLOW_ANONYMOUS"] === "true";
-  const isSqlite = given["DATABASE_URL"] === undefined && (given["DATA_DIR"] !== undefined || !isOpen);
+  const needsStoredKeys = !hasKeys && given["ALLOW_ANONYMOUS"] !== "true";
+  const isSqlite =
+    given["DATABASE_URL"] === undefined && (given["DATA_DIR"] !== undefined || needsStoredKeys);
   if (!isSqlite || given["DATA_DIR_PERSISTENT"] !== "false") return [];
   return [
     "DATA_DIR_PERSISTENT is false without DATABASE_URL: SQLite keeps keys and ledger in DATA_DIR and would lose them; set DATABASE_URL, or mount a directory that persists and remove DATA_DIR_PERSISTENT",
@@ -187,13 +188,14 @@ function toConfig(env: Environment, gatewayKeys: readonly ConfiguredKey[]): Conf
 }
 
 /**
- * Returns undefined for a gateway that writes nothing to disk. A gateway without an account has nothing to store. A gateway
- * with `GATEWAY_API_KEYS` or `ALLOW_ANONYMOUS` needs no stored keys, so it has a store only if one is configured.
+ * Returns the storage settings; undefined if the gateway stores nothing. Without an OpenRouter account, there is nothing to
+ * store. With `GATEWAY_API_KEYS` or `ALLOW_ANONYMOUS`, the gateway needs no stored keys, so it has a store only if `DATA_DIR`
+ * or `DATABASE_URL` is set.
  */
 function toStoreConfig(env: Environment, hasKeys: boolean): StoreConfig | undefined {
-  const wanted =
+  const hasStore =
     env.DATA_DIR !== undefined || env.DATABASE_URL !== undefined || !(hasKeys || env.ALLOW_ANONYMOUS);
-  if (env.OPENROUTER_API_KEY === undefined || !wanted) return undefined;
+  if (env.OPENROUTER_API_KEY === undefined || !hasStore) return undefined;
   return Object.freeze({
     dataDir: env.DATA_DIR ?? "data",
     // With PostgreSQL the directory is often inside a container, so the default assumes that its journal can be lost.

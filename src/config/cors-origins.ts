@@ -49,7 +49,7 @@ function isStarred(host: string): boolean {
 function findStarMistake(host: string): string | undefined {
   return /^\*\.[^*]+$/.test(host)
     ? undefined
-    : "has a star that is neither all subdomains, as in https://*.example.com, nor the port, as in http://localhost:*";
+    : "has a star in the wrong place; a star can be all subdomains, as in https://*.example.com, or the port, as in http://localhost:*";
 }
 
 /**

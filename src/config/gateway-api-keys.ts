@@ -11,7 +11,7 @@ const NAME = /^[\w.-]{1,64}$/;
 const SECRET = /^[\x21-\x7e]{1,512}$/;
 const DIGEST = /^sha256=([0-9a-f]{64})$/i;
 
-/** Kept apart from the keys, because the configuration is the same in every process and fingerprints are not. */
+/** Fingerprints of secrets. They differ from process to process, so they are not part of the configuration. */
 const fingerprints = new WeakMap<ConfiguredKey, number>();
 
 /** Returns the fingerprint of a key's secret; undefined if only the digest is configured. */

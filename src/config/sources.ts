@@ -10,12 +10,12 @@ export type ReadText = (path: string) => string;
 
 /** Settings that can also be read from the file at `NAME_FILE`, which is how Docker and Kubernetes provide secrets. */
 export const SECRET_NAMES = ["OPENROUTER_API_KEY", "GATEWAY_API_KEYS", "DATABASE_URL", "REDIS_URL"] as const;
-/** Settings that are also read in lower case, which takes precedence, as in other programs. */
+/** Settings whose lower-case names are also read. As in other programs, the lower-case name takes precedence. */
 export const PROXY_NAMES = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] as const;
 
 const FILE_MAX_BYTES = 1_048_576;
 const ANY_QUOTE = /^["'`“”‘’]$/;
-/** Quotes that shells and env files use. Typographic quotes are reported as a mistake instead of removed. */
+/** Quotes that shells and env files use, which are removed. Typographic quotes are reported as a mistake. */
 const STRAIGHT_QUOTE = /^["'`]$/;
 
 /** Thrown for a file that cannot be used. The message is the end of a sentence whose subject is the file. */
@@ -43,7 +43,7 @@ export function unquoteValue(text: string): string | undefined {
 
 /**
  * Reads settings from a record and from the files that its `*_FILE` settings name.
- * @param names of all settings.
+ * @param names the names of all settings.
  * @returns the values that are not empty, and one sentence per mistake, which never contains a value.
  */
 export function readSettings(
@@ -107,7 +107,7 @@ export function addEnvFile(
 
 /**
  * Reads a text file of at most 1 MiB, with or without a byte order mark.
- * @throws UnreadableFile if it cannot be read, is longer, or is not UTF-8.
+ * @throws UnreadableFile if the file cannot be read, is longer, or is not UTF-8.
  */
 export function readTextFile(path: string): string {
   const bytes = readBytes(path);
@@ -118,7 +118,7 @@ export function readTextFile(path: string): string {
   return bytes.toString().replace(/^\uFEFF/, "");
 }
 
-/** Reads a file, but not beyond the limit, because a device or a pipe may never end. */
+/** Reads a file, and stops at the length limit, because a device or a pipe may never end. */
 function readBytes(path: string): Buffer {
   const bytes = Buffer.alloc(FILE_MAX_BYTES + 1);
   let length = 0;

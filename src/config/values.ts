@@ -5,9 +5,9 @@ import { z } from "zod";
 type Default<Schema extends z.ZodType> = z.ZodDefault<Schema>;
 type Transformed<Out> = z.ZodPipe<z.ZodString, z.ZodTransform<Out, string>>;
 
-/** Creates a schema of a text for which `holds` must return true. @param error such as `must be a URL`. */
-export function checkedText(holds: (value: string) => boolean, error: string): z.ZodString {
-  return z.string().refine(holds, { error });
+/** Creates a schema of a text that `isValid` accepts. @param error the message for other texts, such as `must be a URL`. */
+export function checkedText(isValid: (value: string) => boolean, error: string): z.ZodString {
+  return z.string().refine(isValid, { error });
 }
 
 /** Creates a schema of a whole number with inclusive bounds and a default. */
@@ -29,15 +29,15 @@ export function flag(fallback: boolean): Default<Transformed<boolean>> {
     .default(fallback);
 }
 
-/** Creates a schema of items separated by commas, for each of which `holds` must return true. Default: no items. */
-export function list(holds: (item: string) => boolean, error: string): Default<Transformed<string[]>> {
-  return checkedText((value) => splitList(value).every(holds), error)
+/** Creates a schema of items separated by commas. `isValid` must accept every item. The default is no items. */
+export function list(isValid: (item: string) => boolean, error: string): Default<Transformed<string[]>> {
+  return checkedText((value) => splitList(value).every(isValid), error)
     .transform(splitList)
     .default([]);
 }
 
 /**
- * Creates a schema as {@link list} does, with an error message for each item.
+ * Creates a schema as {@link list} does, with a separate error message for each invalid item.
  * @param findMistake returns the end of a sentence whose subject is the item; undefined if the item is valid.
  */
 export function explainedList(

@@ -18,12 +18,12 @@ import { rejectOtherMethods } from "./method-not-allowed.ts";
 import { createCostEstimate, type EstimateRequest, isDryRun, type PriceLists } from "./cost-estimate.ts";
 
 const NO_BODY = Buffer.alloc(0);
-/** Bytes that a dry run holds for each byte of the body while it fetches prices: parsed strings can take two bytes a character. */
+/** Bytes that a dry run holds per byte of the body while it fetches prices: parsed strings can take two per character. */
 const DRY_RUN_EXTRA = 2;
 const URL = "/openai/v1/chat/completions";
 
 export interface ChatCompletionsOptions {
-  /** Authenticate the request and then apply the limits, before the body is read. */
+  /** Hooks that authenticate the request and then apply the limits, before the body is read. */
   readonly accessHooks: onRequestAsyncHookHandler[];
   readonly inFlight: InFlight;
   readonly bodyMemory: BodyMemory;
@@ -42,7 +42,7 @@ export interface ChatCompletionsOptions {
 /** Registers `POST /openai/v1/chat/completions`, which relays the bytes of the request and of the response. */
 export function registerChatCompletions(app: FastifyInstance, options: ChatCompletionsOptions): void {
   const { accessHooks, inFlight, bodyMemory, upstream, recorder, appUrl, appTitle } = options;
-  const cancelling: RelayOptions = { ...options.relay, drainBounds: undefined };
+  const relayWithoutDrain: RelayOptions = { ...options.relay, drainBounds: undefined };
   rejectOtherMethods(app, URL, ["POST"]);
   app.post(URL, {
     onRequest: [...accessHooks, requireJson, createEnterHook(inFlight)],
@@ -50,7 +50,7 @@ export function registerChatCompletions(app: FastifyInstance, options: ChatCompl
       const { context, caller } = request;
       const chat = readChatRequest((request.body as Buffer | undefined) ?? NO_BODY);
       const { body, requestedModel, forwardedModel, stream } = chat;
-      // Drops the reference, because a stream can take minutes and a body can have many megabytes.
+      // Frees the received body early: a stream can take minutes, and a body can have many megabytes.
       request.body = undefined;
       context.requestedModel = requestedModel;
       context.forwardedModel = forwardedModel;
@@ -67,7 +67,7 @@ export function registerChatCompletions(app: FastifyInstance, options: ChatCompl
         title: appTitle,
       });
       const drains = caller.key?.onDisconnect === "drain";
-      const relay = new Relay(request, reply, drains ? options.relay : cancelling);
+      const relay = new Relay(request, reply, drains ? options.relay : relayWithoutDrain);
       const start = (): void =>
         relay.start((sink) =>
           upstream.send(

@@ -11,7 +11,7 @@ import { formatUsd } from "../metering/money.ts";
 /**
  * Whether a chat completion request is a dry run.
  * @param query the parsed query string: `dryRun` is `true`, `false` or absent.
- * @throws GatewayError invalid_value for any other value or spelling, because an intended dry run must not be billed.
+ * @throws GatewayError invalid_value for any other value or spelling: a client that intends a dry run must not be billed.
  */
 export function isDryRun(query: unknown): boolean {
   const { dryRun, ...others } = (query ?? {}) as { dryRun?: unknown };
@@ -48,8 +48,8 @@ const MODELS_MAX = 16;
 /**
  * Estimates the cost of a request at the prices that OpenRouter lists now.
  * @returns the JSON text of the response to a dry run.
- * @throws GatewayError missing_required_parameter when no model is named, invalid_value when more than 16 are, model_not_found when one is not listed, and what
- * the catalog throws when there is no list.
+ * @throws GatewayError missing_required_parameter if the request names no model, invalid_value if it names more than 16,
+ * model_not_found if a model is not listed; the error of the catalog if there is no list.
  */
 export async function createCostEstimate(
   { catalog, endpoints }: PriceLists,
@@ -60,10 +60,10 @@ export async function createCostEstimate(
   const listed = names.flatMap((name) => addFastModels(byId, findListed(byId, name), fields["speed"]));
   const distinct = mergeById(listed);
   const lists = await Promise.all(
-    distinct.map(async (one, index) => {
-      if (one.endpoints || index >= MODELS_MAX) return { ...one, fetchedAt };
-      const found = await endpoints.find(one.model.id);
-      return { ...one, endpoints: found?.endpoints, fetchedAt: found?.fetchedAt ?? fetchedAt };
+    distinct.map(async (candidate, index) => {
+      if (candidate.endpoints || index >= MODELS_MAX) return { ...candidate, fetchedAt };
+      const found = await endpoints.find(candidate.model.id);
+      return { ...candidate, endpoints: found?.endpoints, fetchedAt: found?.fetchedAt ?? fetchedAt };
     }),
   );
   const input = {
@@ -88,7 +88,7 @@ export async function createCostEstimate(
         : { nanodollars: highestNanodollars, usd: formatUsd(highestNanodollars) },
     notes: estimate.notes,
     prices_as_of: new Date(
-      lists.reduce((oldest, one) => Math.min(oldest, one.fetchedAt), fetchedAt),
+      lists.reduce((oldest, list) => Math.min(oldest, list.fetchedAt), fetchedAt),
     ).toISOString(),
   });
 }
@@ -109,7 +109,7 @@ function distinctNames(models: readonly string[]): readonly string[] {
   return names;
 }
 
-/** Merges candidates of the same model, because two names can mean the same model, and only one of them may be unbounded. */
+/** Merges candidates of the same model. Two names can mean the same model, and only one of them may add unbounded costs. */
 function mergeById(candidates: readonly CandidateModel[]): CandidateModel[] {
   const byId = new Map<string, CandidateModel>();
   for (const candidate of candidates) {
@@ -147,7 +147,7 @@ function findListed(byId: ReadonlyMap<string, Model>, name: string): CandidateMo
   return [{ ...candidate, unbounded: [{ name: "variant", note }] }];
 }
 
-/** Adds the `-fast` models that may serve the candidates because of `speed`. OpenRouter may bill either of the two. */
+/** If `speed` selects fast models, adds the `-fast` model of each candidate. OpenRouter may bill either of the two. */
 function addFastModels(
   byId: ReadonlyMap<string, Model>,
   candidates: readonly CandidateModel[],

@@ -3,10 +3,10 @@ import type { FastifyInstance } from "fastify";
 import type { ShutdownState } from "../http/shutdown.ts";
 import { rejectOtherMethods } from "./method-not-allowed.ts";
 
-/** A check that takes longer has failed. Without this limit, a database on a frozen machine would delay it much longer. */
+/** A check that takes longer has failed. Otherwise a database on a frozen machine would delay the response much longer. */
 const CHECK_TIMEOUT_MS = 2_000;
 
-/** Checks whether a part of the gateway works now. It may also reject. */
+/** Checks whether a part of the gateway works now. A check that throws or rejects has failed. */
 export type HealthCheck = () => boolean | Promise<boolean>;
 
 export interface HealthOptions {
@@ -56,7 +56,7 @@ function withDeadline(check: HealthCheck): () => Promise<boolean> {
       .catch(() => false)
       .finally(() => (running = undefined));
     const deadline = new AbortController();
-    const late = sleep(CHECK_TIMEOUT_MS, false, { signal: deadline.signal, ref: false }).catch(() => false);
-    return Promise.race([running, late]).finally(() => deadline.abort());
+    const timeout = sleep(CHECK_TIMEOUT_MS, false, { signal: deadline.signal, ref: false });
+    return Promise.race([running, timeout.catch(() => false)]).finally(() => deadline.abort());
   };
 }

@@ -11,11 +11,11 @@ const URL = "/openai/v1/key";
 
 export interface KeyRouteOptions {
   readonly accessHooks: onRequestAsyncHookHandler[];
-  /** undefined: there is no database, and usage is 0. */
+  /** If undefined, there is no database, and every usage field is 0. */
   readonly persistence: { readonly database: Database; readonly keys: KeyService } | undefined;
 }
 
-/** Registers `GET /openai/v1/key`: the gateway key of the request and its usage, in the shape of OpenRouter's `/key`. */
+/** Registers `GET /openai/v1/key`, which describes the gateway key of the request like OpenRouter's `/key`, with its usage. */
 export function registerKey(app: FastifyInstance, { accessHooks, persistence }: KeyRouteOptions): void {
   rejectOtherMethods(app, URL, ["GET"]);
   app.get(URL, { onRequest: accessHooks }, async (request, reply) => {

@@ -18,9 +18,9 @@ const SHOWN_MAX_CHARS = 200;
 const SEGMENTS_MAX = 32;
 
 /**
- * Rejects a request to an unknown URL before its body is read, and limits how many such requests an address may send. An
- * endpoint that other gateways have gets a 400, because Claude Code and Codex show the message of a 400 at once. After a 404
- * they report a wrong model, or retry.
+ * Rejects a request to an unknown URL before its body is read, and limits how many such requests an address may send. A
+ * request to an endpoint that other gateways have gets 400, because Claude Code and Codex show the message of a 400 at once.
+ * After a 404 they report a wrong model, or retry.
  */
 export function handleNotFound(app: FastifyInstance, unknownUrls: Limit): void {
   app.addHook("onRequest", async (request) => {
@@ -42,8 +42,8 @@ function findEndpoint(path: string): string | undefined {
   const at = segments.findIndex((segment) => Object.hasOwn(UNSUPPORTED, segment));
   const endpoint = segments[at];
   if (endpoint !== undefined && segments[at - 1] !== "chat") return endpoint;
-  const asked = segments.join("/");
-  return MISPLACED.find((own) => asked === own || asked.endsWith(`/${own}`));
+  const joined = segments.join("/");
+  return MISPLACED.find((own) => joined === own || joined.endsWith(`/${own}`));
 }
 
 function createUnsupportedError(request: FastifyRequest, path: string, endpoint: string): GatewayError {

@@ -4,7 +4,7 @@ import { type OnRequestEnd, RequestContext } from "./request-context.ts";
 
 const activeRequests = new WeakMap<Socket, RequestContext>();
 
-/** Returns the last request in flight on a connection, if there is one. */
+/** Returns the newest request in flight on a connection, if there is one. */
 export function findActiveRequest(socket: Socket): RequestContext | undefined {
   return activeRequests.get(socket);
 }
@@ -42,8 +42,8 @@ export function trackRequests(app: FastifyInstance, onEnd: OnRequestEnd): void {
 }
 
 /**
- * Whether a response can be sent: the gateway may have closed its half of the connection after it rejected the body of a
- * previous request, or too many pipelined ones. A request without a possible response must not be executed and billed.
+ * Whether a response can still be sent. It cannot if the gateway has rejected the body of a previous request, or too many
+ * pipelined requests, and has closed its half of the connection. A request that cannot get a response must not cost money.
  */
 function canRespond({ raw }: FastifyRequest): boolean {
   return !raw.socket.writableEnded && !raw.socket.destroyed;

@@ -3,7 +3,7 @@ import { compile } from "@fastify/proxy-addr";
 import type { FastifyRequest } from "fastify";
 import { LRUCache } from "lru-cache";
 
-/** Addresses in the cache: the library takes up to 10 µs to match one. */
+/** Maximum number of cached addresses. Without the cache, the library takes up to 10 µs to match an address. */
 const CACHE_MAX = 1_000;
 
 /**
@@ -22,12 +22,12 @@ export function parseAddress(entry: string): string | undefined {
 }
 
 /**
- * Creates Fastify's `trustProxy` function: whether an address is a trusted proxy's. Fastify calls it without an address if
- * the connection was reset.
+ * Creates Fastify's `trustProxy` function, which tells whether an address belongs to a trusted proxy. Fastify calls it
+ * without an address if the connection was reset.
  * @param networks addresses, CIDR networks and names that `isProxyNetwork` accepts.
  */
 export function createProxyTrust(networks: readonly string[]): (address: string | undefined) => boolean {
-  // parseAddress() removes zones, and the library compares them, so they are removed here as well.
+  // The library compares zones. parseAddress() removes them from addresses, so they are removed from networks as well.
   const isInNetworks = compile(networks.map((network) => network.replace(/%[^/]*/, "")));
   const trusted = new LRUCache<string, boolean>({ max: CACHE_MAX });
   return (entry) => {
@@ -42,8 +42,8 @@ export function createProxyTrust(networks: readonly string[]): (address: string 
 }
 
 /**
- * Returns the client's IP address: the one that a trusted proxy forwards, or else the peer address of the connection. Empty
- * if the connection was reset, so call it before the first `await`.
+ * Returns the client's IP address: the one that a trusted proxy forwards, or else the peer address of the connection. Call
+ * this before the first `await`, because it returns an empty text if the connection was reset.
  */
 export function getClientAddress(request: FastifyRequest): string {
   return parseAddress(request.ip ?? "") ?? request.raw.socket.remoteAddress ?? "";

@@ -8,8 +8,8 @@ import { closeStalledClients } from "./stalled-clients.ts";
 import { closeVanishedClients } from "./vanished-clients.ts";
 
 /**
- * Limits the connections of clients, on all routes: their number, the time for which a client may read nothing of a response,
- * and the time until the loss of a client's network is noticed.
+ * Limits, on all routes, the number of client connections. Also disconnects clients that stop reading their response, and
+ * clients whose network was lost.
  */
 export function guardConnections(
   server: Server,

@@ -17,8 +17,8 @@ interface ClientErrorRecord {
 /**
  * Sends an error for bytes that Node cannot parse as HTTP: an invalid request line or body, headers that are too long, a
  * request that took too long to arrive. The connection always closes, because the bytes after the fault cannot be trusted.
- * The error repeats no received byte. If a response has begun, nothing is written, because it would become a part of that
- * response.
+ * The error repeats no received byte. If a response has begun, no error is sent, because its bytes would become a part of
+ * that response.
  * @param error Node's parser error.
  * @returns the fields to log, or undefined if nothing was sent or the request has a context and thus its own log line.
  */
@@ -52,8 +52,8 @@ export function sendClientError(
 }
 
 /**
- * Whether the client waits for a response. Load balancers open connections in advance: they would take a 408 on such a
- * connection, or on one whose last request has its response, for the response to their next request.
+ * Whether the client waits for a response. Load balancers open connections in advance and keep them open between requests.
+ * They would take a 408 on such a connection for the response to their next request.
  */
 function expectsResponse(error: { code?: string }, socket: Socket): boolean {
   if (socket.bytesRead === 0) return false;

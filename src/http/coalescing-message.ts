@@ -1,13 +1,13 @@
 import { IncomingMessage } from "node:http";
 
-/** A chunk of this length or more keeps its own Buffer, whose overhead of some 450 bytes is then small. */
+/** Length of a block. A longer chunk keeps its own Buffer, because the Buffer's overhead of some 450 bytes is then small. */
 const BLOCK_BYTES = 4_096;
 
 /**
  * A request that joins the small chunks of its body into blocks as they arrive. Node creates a Buffer of some 450 bytes
- * for each chunk, so that 18 MB of one-byte chunks would take gigabytes. With blocks, a byte of the body takes at most
- * 2.3 bytes of memory (the worst case repeats two small chunks and a long one), whether the body is read or discarded. A
- * body that arrives in one chunk is not copied.
+ * for each chunk, so 18 MB of one-byte chunks would take gigabytes. With blocks, a byte of the body takes at most 2.3 bytes
+ * of memory, whether the body is read or discarded; in the worst case, two small chunks and a long one alternate. A body
+ * that arrives in one chunk is not copied.
  */
 export class CoalescingMessage extends IncomingMessage {
   /** Bytes that have arrived but are not pushed yet: either a single chunk, or a block with free space at its end. */
@@ -53,7 +53,7 @@ export class CoalescingMessage extends IncomingMessage {
   }
 }
 
-/** A block that begins with these bytes. Not of Node's pool, which small pieces would keep in memory. */
+/** Creates a block that begins with these bytes, outside Node's pool, because a small piece keeps the pool in memory. */
 function blockWith(bytes: Buffer): Buffer {
   const block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
   bytes.copy(block);

@@ -3,7 +3,7 @@ import type { Connections } from "./connections.ts";
 
 const REPORT_EVERY_MS = 30_000;
 
-/** Connections closed because of the limit since the previous report. */
+/** Events at the connection limit since the previous report. */
 export interface LimitCounts {
   /** New connections that were closed immediately, because all other connections had requests in flight. */
   readonly dropped: number;
@@ -30,7 +30,7 @@ export function limitConnections(
   const report = createThrottledCounter(server, onLimit);
   server.on("connection", (socket) => {
     if (connections.size <= max) return;
-    // The new connection is idle too, so it is the last candidate.
+    // The new connection is idle too, and is chosen last.
     const closed = connections.longestIdle() ?? socket;
     connections.destroy(closed);
     report(closed === socket ? "dropped" : "idleClosed");

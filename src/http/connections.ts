@@ -2,8 +2,8 @@ import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
 /**
- * Maximum number of requests in flight on one connection. Node starts all requests of one read together, which can be
- * hundreds, and each holds a response object. Clients that pipeline send far fewer.
+ * Maximum number of requests in flight on one connection. Node starts all requests that arrive in one read from the socket.
+ * These can be hundreds, and each holds a response object. Clients that pipeline send far fewer.
  */
 const PIPELINED_MAX = 64;
 /**
@@ -60,7 +60,7 @@ export class Connections {
     return this.#idle.values().next().value;
   }
 
-  /** Destroys a connection. It stops counting immediately, although Node emits `close` later. */
+  /** Destroys a connection and stops counting it immediately, before Node emits `close`. */
   destroy(socket: Socket): void {
     this.#forget(socket);
     socket.destroy();
@@ -74,13 +74,13 @@ export class Connections {
 
   #count(socket: Socket, change: 1 | -1): void {
     const inFlight = this.#inFlight.get(socket);
-    // The connection closed before its response.
+    // The connection has closed before the response.
     if (inFlight === undefined) return;
     const after = inFlight + change;
     this.#inFlight.set(socket, after);
     if (after === 0) this.#idle.add(socket);
     else this.#idle.delete(socket);
-    // The first request on a connection to begin, and the last one to end, does not count as pipelined.
+    // On each connection, one request in flight does not count as pipelined.
     if (inFlight > 0 && after > 0) this.#pipelined += change;
     const isNew = change === 1 && after > 1;
     if (isNew && (after > PIPELINED_MAX || this.#pipelined > PIPELINED_TOTAL_MAX)) this.destroy(socket);

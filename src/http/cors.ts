@@ -37,8 +37,8 @@ export async function allowOrigins(
       done();
       return;
     }
-    const { origin, "access-control-request-method": asked } = request.headers;
-    if (origin === undefined || asked === undefined || isAllowed(origin)) {
+    const { origin, "access-control-request-method": requestedMethod } = request.headers;
+    if (origin === undefined || requestedMethod === undefined || isAllowed(origin)) {
       done();
       return;
     }

@@ -25,10 +25,10 @@ export function setDefaultHeaders(app: FastifyInstance, shutdown: ShutdownFlag):
   });
 }
 
-/** Returns the default headers for a response that bypasses Fastify, as they are now. */
+/** Returns the current default headers for a response that bypasses Fastify. */
 export function getDefaultHeaders(reply: FastifyReply): HeaderMap {
   const headers = reply.getHeaders() as HeaderMap;
-  // Makes clients and load balancers send their next request to another process.
+  // This header makes clients and load balancers send their next request to another process.
   if (reply.server.shutdown.isShuttingDown) headers["connection"] = "close";
   return headers;
 }

@@ -9,7 +9,7 @@ import type { IncomingHttpHeaders } from "node:http";
 /** Headers as Node's `writeHead` accepts them, with lower-case names. */
 export type HeaderMap = Record<string, string | string[]>;
 
-/** Request headers that OpenRouter reads, including the two that describe the body and the wanted response. */
+/** Request headers that OpenRouter reads. */
 const FORWARDED = [
   "accept",
   "content-type",
@@ -27,7 +27,7 @@ const FORWARDED = [
   "x-anthropic-beta",
 ] as const;
 
-/** Response headers that are not forwarded, besides `cf-*` (of its edge) and `access-control-*` (of its site). */
+/** Response headers that are not forwarded, in addition to `cf-*` (of upstream's edge) and `access-control-*` (of its site). */
 const STOPPED: ReadonlySet<string> = new Set([
   // Hop-by-hop headers (RFC 9110, section 7.6.1), which describe the connection to upstream.
   "connection",
@@ -59,12 +59,12 @@ const STOPPED: ReadonlySet<string> = new Set([
   "x-accel-buffering",
 ]);
 
-/** Header values that Node accepts. It throws for any other value, which could split the response. */
+/** Header values that Node accepts. Node throws for any other value, because such a value could split the response. */
 const SAFE_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Headers that the gateway adds to every upstream request. */
 export interface OutgoingDefaults {
-  /** The whole `Authorization` value; undefined forwards none. */
+  /** The whole `Authorization` value; if undefined, the request has no such header. */
   readonly authorization: string | undefined;
   readonly referer: string | undefined;
   readonly title: string | undefined;

@@ -3,7 +3,7 @@ import { GatewayError } from "../errors.ts";
 import { type BodyLimits, BodyReader, checkDeclaredLength } from "./read-body.ts";
 import { toMessageText } from "../bounded-text.ts";
 
-/** `application/json`, optionally followed by parameters and by nothing else (CVE-2026-3419). */
+/** `application/json`, with or without parameters. Any other text after it is rejected (CVE-2026-3419). */
 const JSON_TYPE = /^application\/json[ \t]*(?:;|$)/i;
 /** Maximum length of a header value in an error message. */
 const SHOWN_MAX_CHARS = 100;
@@ -20,7 +20,7 @@ export function keepBodiesRaw(app: FastifyInstance, limits: BodyLimits): void {
   });
   app.addHook("preParsing", (request, reply, _payload, done) => {
     request.context.stopwatch.pause();
-    // The earliest hook after authentication and limits: see continueWhenAccepted().
+    // This is the first hook after authentication and limits: see continueWhenAccepted().
     const awaitsContinue =
       request.headers.expect?.toLowerCase() === "100-continue" && request.raw.httpVersion === "1.1";
     if (awaitsContinue && !checkDeclaredLength(request, limits)) reply.raw.writeContinue();
@@ -29,8 +29,8 @@ export function keepBodiesRaw(app: FastifyInstance, limits: BodyLimits): void {
 }
 
 /**
- * Sends `100 Continue` only after the request has passed authentication and limits. By default Node sends it immediately, so
- * that the client would upload many megabytes for a request that is refused.
+ * Sends `100 Continue` only after the request has passed authentication and limits. By default Node sends it immediately,
+ * and a client would upload many megabytes for a request that is then rejected.
  */
 export function continueWhenAccepted(app: FastifyInstance): void {
   app.server.on("checkContinue", (request, response) => app.server.emit("request", request, response));
@@ -54,7 +54,10 @@ export const requireJson: onRequestHookHandler = (request, _reply, done) => {
   } else done();
 };
 
-/** Whether a media type has no charset, or only UTF-8. Two are rejected: upstream may use the other one (RFC 9110, 5.6.6). */
+/**
+ * Whether a media type has no charset parameter, or only one, which names UTF-8. Two charset parameters are rejected,
+ * because upstream may use the other one (RFC 9110, 5.6.6).
+ */
 function isUtf8(type: string): boolean {
   if (!type.includes(";")) return true;
   const charsets = type

@@ -10,7 +10,7 @@ export interface BodyBudget {
    * @returns the error to send if there is no room for the body.
    */
   check(context: RequestContext, bytes: number): GatewayError | undefined;
-  /** Counts received bytes until `release`. @returns the error to send if there is no room for them. */
+  /** Counts received bytes as held, until `release`. @returns the error to send if there is no room for them. */
   hold(context: RequestContext, bytes: number): GatewayError | undefined;
   /** Stops counting all bytes of the request. Repeated calls have no effect. */
   release(context: RequestContext): void;
@@ -18,13 +18,13 @@ export interface BodyBudget {
 
 /** Limits the number of bodies that are still arriving. */
 export interface UploadLimit {
-  /** Counts the body as still arriving. @returns the error to send if too many are. */
+  /** Counts the body as still arriving. @returns the error to send if too many bodies are arriving. */
   beginUpload(context: RequestContext): GatewayError | undefined;
   /** Stops counting the body. Has no effect on a body that is not counted. */
   endUpload(context: RequestContext): void;
 }
 
-/** Minimum rate of a body: it may take `graceMs`, plus one second for every `bytesPerSecond` received. */
+/** Minimum rate of a body. It may take `graceMs` to arrive, and one more second for every `bytesPerSecond` bytes received. */
 export interface MinRate {
   readonly graceMs: number;
   readonly bytesPerSecond: number;
@@ -45,7 +45,7 @@ export interface BodyLimits {
 const LONG_BODY_BYTES = 1_048_576;
 
 interface BodyStream extends IncomingMessage {
-  /** See CoalescingMessage. If undefined, no body counts as received together with its head. */
+  /** See CoalescingMessage. Without this field, no body counts as received together with its head. */
   readonly arrivedBytes?: number;
 }
 
@@ -72,7 +72,7 @@ export class BodyReader {
   /** NaN if no length was declared. */
   readonly #declaredBytes: number;
   #chunks: Buffer[] = [];
-  /** Buffer for all of a long body, used once half of it has arrived: a final `concat` would double the memory. */
+  /** Buffer for a whole long body, allocated when half of it has arrived. A final `concat` would need twice the memory. */
   #whole: Buffer | undefined = undefined;
   #received = 0;
   #firstTurn: NodeJS.Immediate | undefined = undefined;
@@ -90,7 +90,7 @@ export class BodyReader {
   };
   readonly #onError = (error: Error): void => this.#fail(new GatewayError("bad_request", { cause: error }));
 
-  /** @param done called with the body or an error, unless a response is sent or the request ends before. */
+  /** @param done called with the body or an error; not called if a response is sent, or the request ends, before that. */
   constructor(request: FastifyRequest, payload: BodyStream, limits: BodyLimits, done: BodyDone) {
     this.#context = request.context;
     this.#declaredBytes = Number(request.headers["content-length"]);
@@ -107,7 +107,7 @@ export class BodyReader {
       this.#firstTurn = setImmediate(() => this.#beginUpload());
   }
 
-  /** Whether a response was sent before the body was complete, for example because of a shutdown, or the request ended. */
+  /** Whether the body is no longer needed: the request has ended or has its response, for example because of a shutdown. */
   get #isObsolete(): boolean {
     return this.#context.headersSent || this.#context.hasEnded;
   }
@@ -121,7 +121,7 @@ export class BodyReader {
     }
   }
 
-  /** Fails a body that is too slow. Otherwise repeats the check when the bytes received so far stop being enough. */
+  /** Rejects a body that arrives too slowly. Otherwise checks again when the time for the received bytes has passed. */
   #checkSpeed(): void {
     const { graceMs, bytesPerSecond } = this.#limits.minRate;
     const leftMs = this.#startedAt + graceMs + (this.#received * 1_000) / bytesPerSecond - performance.now();
@@ -154,7 +154,7 @@ export class BodyReader {
     }
   }
 
-  /** Whether to allocate the Buffer for a long body. Not before half of it has arrived: the rest may never arrive. */
+  /** Whether half of a long body has arrived. Its Buffer is not allocated earlier, because the rest may never arrive. */
   #isHalfOfLong(): boolean {
     return this.#declaredBytes >= LONG_BODY_BYTES && this.#received * 2 >= this.#declaredBytes;
   }

@@ -5,7 +5,7 @@ import { Stopwatch } from "./stopwatch.ts";
 
 /** Usage and cost of one generation, as OpenRouter states them. */
 export interface Usage {
-  /** Token counts, by metering's names for them. */
+  /** Token counts, by the names that `metering/` uses. */
   readonly tokens: Readonly<Partial<Record<string, number>>>;
   /** US dollars; undefined if upstream does not state the cost. */
   readonly costUsd: number | undefined;
@@ -28,23 +28,23 @@ export interface RequestMeter {
   end(context: RequestContext): void;
 }
 
-/** How a request ended. `rejected`: the gateway sent its own error, instead of an upstream request or of its response. */
+/** How a request ended. `rejected`: the gateway sent an error that upstream did not cause. */
 export type Outcome = "complete" | "upstream_error" | "client_gone" | "rejected";
 
-/** A response in flight. An object, because with a closure V8 retained the memory of every request for a long time. */
+/** A response in flight. It is no closure, because with a closure V8 retained every request in memory for a long time. */
 export interface ActiveResponse {
   /** Aborts the response with this error, even if its head has been sent. */
   abort(error: GatewayError): void;
   /** Sends this error if the response has not begun. Upstream's response may still be read for its cost. */
   respondWithError(error: GatewayError): void;
   /**
-   * Called once, when the response has ended or its connection has closed. Has to call `context.complete()`: immediately, or
-   * later if upstream's response is still read for its cost.
+   * Called once, when the response has ended or its connection has closed. It must call `context.complete()`: immediately,
+   * or later if upstream's response is still read for its cost.
    */
   onClose(): void;
 }
 
-/** Called once per request, when its response has ended or its connection has closed, and upstream is no longer read. */
+/** Called once per request, when its response or its connection has ended and upstream's response is no longer read. */
 export type OnRequestEnd = (context: RequestContext) => void;
 
 /** Totals of all requests in flight of one caller. */
@@ -55,15 +55,15 @@ export interface CallerHoldings {
   bodyBytes: number;
 }
 
-/** State of one request in `limits/`. The context has these fields itself, which saves an object per request. */
+/** State of one request that `limits/` uses. It is part of the request context, which saves an object per request. */
 export interface LimitState {
   /** Identity of the caller, for limits per caller: see limits/caller-id.ts. */
   callerId: string;
   /** Index of the request among the requests in flight; -1 if it is not in flight. */
   inFlightIndex: number;
-  /** Totals of its caller; undefined while the request is not in flight. */
+  /** Totals of the caller of the request; undefined while the request is not in flight. */
   holdings: CallerHoldings | undefined;
-  /** Whether the body is still arriving, and did not arrive together with the head. */
+  /** Whether the body is still arriving; always false for a body that arrives together with the head. */
   isUploading: boolean;
   /** Bytes of the body that are counted as held. */
   bodyBytesHeld: number;
@@ -116,7 +116,7 @@ export class RequestContext implements LimitState {
   errorSource: ErrorSource | undefined = undefined;
   /** System or library code of the error's cause, such as ECONNREFUSED. */
   errorCause: string | undefined = undefined;
-  /** `performance.now()` at the start, at the first relayed byte (0 before), and at the end (0 before). */
+  /** `performance.now()` at the start, at the first relayed byte, and at the end. The last two are 0 until then. */
   readonly startedAt: number = performance.now();
   firstByteAt = 0;
   endedAt = 0;
@@ -152,7 +152,7 @@ export class RequestContext implements LimitState {
     else sendError(this.#request, this.#reply, error);
   }
 
-  /** Sends this error as the last response on the connection, which cannot be used any more. */
+  /** Sends this error as the last response on a connection that cannot be used for another request. */
   respondWithError(error: GatewayError): void {
     if (this.activeResponse) this.activeResponse.respondWithError(error);
     else sendError(this.#request, this.#reply, error);
@@ -169,7 +169,7 @@ export class RequestContext implements LimitState {
     this.#onEnd(this);
   }
 
-  /** Records the error that the response consists of or ends with. */
+  /** Records the error that replaces the response, or that ends it. */
   recordError(error: GatewayError): void {
     this.errorCode = error.code;
     this.errorSource = error.source;

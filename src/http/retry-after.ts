@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 
-/** Longest accepted wait: a longer one is probably a mistake, and would delay cost lookups too much. */
+/** Longest accepted wait. A longer wait is probably a mistake, and would delay cost lookups too much. */
 export const RETRY_AFTER_MAX_MS = 900_000;
 const SECONDS = /^\d+(?:\.\d+)?$/;
 /** Start of an HTTP date: all three formats begin with the weekday (RFC 9110, section 5.6.7). */

@@ -6,7 +6,7 @@ import { getDefaultHeaders } from "./default-headers.ts";
 
 /** A body up to this length is read and discarded, so that the connection can be reused. */
 const REUSE_MAX_BYTES = 65_536;
-/** Bytes of a longer body that are discarded before its connection closes: unread bytes would reset the connection. */
+/** Bytes of a longer body that are discarded before its connection closes. Closing it with unread bytes would reset it. */
 const DISCARD_MAX_BYTES = 1_048_576;
 /** Time that a client has to read the response while it still sends its body. */
 const LINGER_MS = 2_000;
@@ -34,7 +34,7 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, error: G
   }
   response.writeHead(error.status, { ...headers, connection: "close" });
   const { socket } = response;
-  // Without a socket, the response is queued behind another (pipelining), which must not be cut off.
+  // A response without a socket is queued: the response to an earlier, pipelined request must not be truncated.
   if (!socket) {
     response.end(body);
     return;
@@ -49,7 +49,7 @@ export function sendError(request: FastifyRequest, reply: FastifyReply, error: G
  * `connection: close`. Then the body is discarded for a while, because closing a socket with unread bytes resets it.
  */
 function closeLingering(message: IncomingMessage, response: ServerResponse, socket: Socket): void {
-  // Node buffers writes until the end of the tick, and would drop them if the socket ended before.
+  // Node buffers writes until the end of the tick, and drops them if the socket ends earlier.
   process.nextTick(() => socket.end());
   const linger = setTimeout(() => socket.destroy(), LINGER_MS);
   response.once("close", () => clearTimeout(linger));

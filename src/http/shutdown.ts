@@ -4,7 +4,7 @@ import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { findActiveRequest } from "./active-requests.ts";
 
-/** Whether the process is shutting down. One instance per app, which readiness and every response check. */
+/** Whether the process is shutting down. Each app has one instance, which the readiness check and every response read. */
 export class ShutdownState {
   #isShuttingDown = false;
 
@@ -38,8 +38,8 @@ interface Idle {
  * Makes `app.close()` finish soon after the last response has been sent, and not before. It replaces
  * `server.closeIdleConnections()`, which has two faults:
  * - It misses connections that become idle later (fastify#7044), which would delay the exit by the keep-alive timeout.
- * - It closes connections whose response has ended but is not flushed, or whose next request is in transit. The first
- *   truncates the response, and the second resets a request, which a load balancer may not retry if it is a POST.
+ * - It closes connections whose response has ended but is not flushed, which truncates the response. It also closes
+ *   connections whose next request is in transit, which resets that request; a load balancer may not retry a POST.
  *
  * Here a connection is idle if it has had no request in flight and has received no bytes for {@link IDLE_MS}.
  */
@@ -57,8 +57,8 @@ export function closeIdleConnections(app: FastifyInstance): void {
     }
   };
   app.server.closeIdleConnections = () => closeIdleAsOf(performance.now());
-  // The event loop runs timers, then reads sockets, then runs immediates. So bytes that had arrived when the timer fired are
-  // read before the check, which uses the time of the timer, however long the turn takes.
+  // The event loop runs timers, then reads sockets, then runs immediates. So the check, which runs as an immediate, sees
+  // all bytes that had arrived when the timer fired. It uses the time of the timer, however long the turn takes.
   const sweep = (): void => {
     const now = performance.now();
     onImmediate(() => closeIdleAsOf(now));
@@ -83,8 +83,8 @@ function isIdleLongEnough({ since, quietSince }: Idle, now: number): boolean {
 
 /**
  * Begins the shutdown: serves requests for `delayMs` while readiness fails and responses carry `connection: close`, and then
- * stops listening. If `delayMs` is 0, responses carry the header only afterwards: it makes a load balancer open new
- * connections, and the last of them could be reset.
+ * stops listening. If `delayMs` is 0, responses carry the header only after listening has stopped: the header makes a load
+ * balancer open new connections, and the newest of them could be reset.
  */
 export async function beginShutdown(server: Server, shutdown: ShutdownState, delayMs: number): Promise<void> {
   if (delayMs > 0) {
@@ -99,14 +99,14 @@ export async function beginShutdown(server: Server, shutdown: ShutdownState, del
 const IDLE_TICK_MS = 0.05;
 /** The limit grows by this fraction of the time waited, for a busy process whose ticks are all longer. */
 const IDLE_TICK_GROWTH = 1 / 500;
-/** Longest wait for an idle tick, for a process that accepts connections in every tick. It serves requests meanwhile. */
+/** Longest wait for an idle tick; a process may accept connections in every tick. Requests are served during the wait. */
 const IDLE_TICK_WAIT_MS = 2_000;
 
 /**
- * Stops listening, and keeps the open connections. Closing the listening socket makes the system reset the connections that
- * the process has not accepted yet, and behind a load balancer that ignores readiness each of them may carry a POST. So this
- * waits for an idle tick of the event loop and closes the socket in that tick. `app.close()` alone would close it several
- * ticks later, after its hooks.
+ * Stops listening, and keeps the open connections. When the listening socket closes, the system resets all connections that
+ * the process has not accepted yet. Behind a load balancer that ignores readiness, each of them may carry a POST. So this
+ * function waits for an idle tick of the event loop and closes the socket in that tick. `app.close()` alone would close it
+ * several ticks later, after its hooks.
  * @param server an HTTP or TCP server that is listening.
  */
 export async function stopListening(server: Server): Promise<void> {

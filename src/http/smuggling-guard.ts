@@ -3,20 +3,21 @@ import type { FastifyInstance } from "fastify";
 import { GatewayError } from "../errors.ts";
 
 /**
- * Headers of which Node uses only the first. A proxy in front may use the last, and then proxy and gateway disagree about
- * the host, the credentials or the type of the body (RFC 9110, section 5.3; RFC 9112, section 3.2).
+ * Headers of which Node uses only the first if they are repeated. A proxy in front of the gateway may use the last one. The
+ * two would then disagree about the host, the credentials or the type of the body (RFC 9110, section 5.3; RFC 9112,
+ * section 3.2).
  */
 const ONCE: ReadonlySet<string> = new Set(["host", "authorization", "content-type"]);
 
 /**
- * The default of Apache (LimitRequestFields) and HAProxy (tune.http.maxhdr). Node's default of 1,000 is too high: until the
- * response has ended, a header takes some 75 bytes in addition to its text.
+ * Maximum number of headers, as in Apache (LimitRequestFields) and HAProxy (tune.http.maxhdr). Node's default of 1,000 is
+ * too high: until the response has ended, a header takes some 75 bytes in addition to its text.
  */
 const HEADERS_MAX = 100;
 
 /**
- * Rejects requests that a proxy in front may parse differently from Node, and closes their connections: the two may disagree
- * about where one request ends and the next begins.
+ * Rejects requests that a proxy in front of the gateway may parse differently from Node. Closes their connections, because
+ * proxy and gateway may disagree about where one request ends and the next begins.
  */
 export function guardAgainstSmuggling(app: FastifyInstance): void {
   app.server.maxHeadersCount = HEADERS_MAX + 1;
@@ -42,7 +43,7 @@ function findAmbiguity(message: IncomingMessage): GatewayError | undefined {
     );
   if (repeated !== undefined)
     return new GatewayError("bad_request", `The request has more than one ${repeated} header; send one.`);
-  // Node's default response to this has neither a body nor a request id.
+  // Node's own response to such a request would have neither a body nor a request id.
   if (headers.host === undefined && httpVersion === "1.1")
     return new GatewayError("bad_request", "The request has no Host header; send one.");
   const chunked = headers["transfer-encoding"] !== undefined;

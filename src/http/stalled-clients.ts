@@ -22,12 +22,12 @@ interface TcpHandle {
 }
 
 /**
- * Destroys connections whose clients have stopped reading, on all routes. That closes the response, and with it the file, the
- * query or the upstream request that the response is read from. A connection is stalled if the kernel's buffers are full and
- * accept no unsent byte during the timeout. It is not stalled if there is nothing to send, however long upstream is silent,
- * or if the client reads slowly. `socket.setTimeout()` is no substitute: a client can reset that timer by sending a byte, and
- * Node replaces it with each request.
- * @param timeoutMs time without progress. The connection is destroyed up to half of it, and at most 10 s, later.
+ * Destroys connections whose clients have stopped reading, on all routes. This closes the response and its source: the
+ * file, the query or the upstream request. A connection is stalled if the kernel's buffers are full and accept no unsent
+ * byte during the timeout. It is not stalled while there is nothing to send, however long upstream is silent, nor while the
+ * client reads slowly. `socket.setTimeout()` is no substitute: a client can reset that timer by sending a byte, and Node
+ * replaces it with each request.
+ * @param timeoutMs time without progress. A connection is destroyed with a delay of up to half of it, and at most 10 s.
  */
 export function closeStalledClients(server: Server, connections: Connections, timeoutMs: number): void {
   const waiting = new WeakMap<Socket, Waiting>();

@@ -6,7 +6,7 @@ import { DAY_MS } from "../durations.ts";
 const GRACE_MAX_MS = 30 * DAY_MS;
 
 /** Text without control characters: PostgreSQL cannot store NUL, and terminals execute escape sequences. */
-// Written without \P{Cc}: the page at /docs checks values against the pattern without the flag u.
+// The pattern does not use \P{Cc}, because the page at /docs checks values against it without the flag u.
 export const plainTextSchema = z
   .string()
   // oxlint-disable-next-line no-control-regex -- the pattern rejects control characters
@@ -34,9 +34,9 @@ const metadata = z
   .refine((fields) => Object.keys(fields).length <= 16, "must have at most 16 fields");
 /**
  * A pattern such as `openrouter/*` or `openrouter/a*`, with a star and no second slash. It is ambiguous: `openrouter/` is
- * the author if the star matches a text without a slash, and the prefix if it matches a text with one.
+ * the author if the star matches a text without a slash, and the prefix if the star matches a text with a slash.
  */
-const UNDECIDED = /^openrouter(?:\/(?!@preset\/)[^/:@]*)?\*[^/]*$/;
+const AMBIGUOUS = /^openrouter(?:\/(?!@preset\/)[^/:@]*)?\*[^/]*$/;
 const models = z
   .array(
     z
@@ -46,7 +46,7 @@ const models = z
         "must be a model id without spaces, in which * matches any text, such as google/*",
       )
       .refine(
-        (glob) => !UNDECIDED.test(glob),
+        (glob) => !AMBIGUOUS.test(glob),
         "has a star after openrouter/, which may be a prefix or an author; use google/*, * or a full id such as openrouter/auto",
       )
       // Model ids are compared without the prefix, so a pattern with the prefix would never match.

@@ -15,7 +15,7 @@ export interface KeyChange {
   readonly revision: number;
 }
 
-/** Runs a change of keys in a transaction. Changes of all replicas run one after the other. */
+/** Runs a change of keys in a transaction. Only one change runs at a time, even if several replicas make changes. */
 export async function runKeyChange<T>(
   { kysely, sqlite }: Database,
   run: (change: KeyChange) => Promise<T>,
@@ -33,7 +33,7 @@ export async function runKeyChange<T>(
   });
 }
 
-/** Formats the prefix of the audit ids of a change. Audit ids sort in the order of changes, even if clocks differ. */
+/** Formats the prefix of the audit ids of a change. It makes audit ids sort in the order of changes, even if clocks differ. */
 export function formatAuditIdPrefix(revision: number): string {
   return String(revision).padStart(12, "0");
 }
@@ -71,7 +71,7 @@ export async function hasKeys({ transaction }: KeyChange): Promise<boolean> {
   return (await transaction.selectFrom("keys").select("id").limit(1).executeTakeFirst()) !== undefined;
 }
 
-/** Finds a key by its id, or by its name unless it is revoked. */
+/** Finds a key by its id or name. A revoked key is found only by its id. */
 export async function findKeyByIdOrName(
   db: Database["kysely"],
   idOrName: string,

@@ -57,8 +57,8 @@ export class KeyService {
 
   /**
    * Resolves a key to the id under which the ledger records its requests.
-   * @param idOrName id or name of a key. `env:name` (a key of the environment) and `anonymous` are ids without a row in the
-   * table of keys, and are returned unchanged.
+   * @param idOrName id or name of a key. `env:name` (a key of the environment) and `anonymous` are returned unchanged: they
+   * are ids without a row in the table of keys.
    * @returns undefined if no key was given.
    * @throws GatewayError key_not_found.
    */

@@ -72,7 +72,7 @@ async function readHistory({ kysely }: Database, revision: number): Promise<KeyH
 /** Saves when keys were last used. @param usedAt ms since 1970 by key id. */
 async function saveLastUsed({ kysely }: Database, usedAt: ReadonlyMap<string, number>): Promise<void> {
   await kysely.transaction().execute(async (transaction) => {
-    // In the order of ids: replicas that lock the same rows in different orders would deadlock.
+    // The rows are updated in the order of ids: replicas that lock the same rows in different orders would deadlock.
     for (const [id, at] of [...usedAt].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
       await transaction
         .updateTable("keys")
@@ -103,25 +103,25 @@ async function listen(connectionString: string, changed: () => void, stopped: Ab
     keepAlive: true,
     application_name: "sluice-keys",
   });
-  let over = false;
-  const again = (): void => {
-    if (over) return;
-    over = true;
-    stopped.removeEventListener("abort", again);
+  let hasEnded = false;
+  const reconnect = (): void => {
+    if (hasEnded) return;
+    hasEnded = true;
+    stopped.removeEventListener("abort", reconnect);
     client.end().catch(() => {});
     if (!stopped.aborted)
       setTimeout(() => void listen(connectionString, changed, stopped), LISTEN_AGAIN_MS).unref();
   };
   client.on("error", () => {});
-  client.once("end", again);
+  client.once("end", reconnect);
   client.on("notification", changed);
-  stopped.addEventListener("abort", again);
+  stopped.addEventListener("abort", reconnect);
   try {
     await client.connect();
     await client.query(`listen ${KEY_CHANNEL}`);
     changed();
   } catch {
-    // Polling finds the changes that are missed until then.
-    again();
+    // Until the connection is restored, polling finds the changes.
+    reconnect();
   }
 }

@@ -12,7 +12,7 @@ export interface KeyTable {
   /** The first characters of the secret, by which people recognise a key. */
   prefix: string;
   digest: string;
-  /** Digest of the secret before the last rotation, which is valid until `previous_until`. */
+  /** Digest of the secret that the last rotation replaced. That secret is valid until `previous_until`. */
   previous_digest: string | null;
   previous_until: number | null;
   created_at: number;
@@ -27,7 +27,7 @@ export interface KeyTable {
   revision: number;
 }
 
-/** A table of one row: the revision of the last change. Its lock serializes changes of keys. */
+/** A table of one row: the revision of the last change. The lock on this row serializes changes of keys. */
 export interface KeyRevisionTable {
   id: number;
   revision: number;

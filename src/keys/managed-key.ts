@@ -8,14 +8,14 @@ export interface ManagedKey extends CallerKey {
   readonly metadata: Readonly<Record<string, string>>;
   /** The first characters of the secret. */
   readonly prefix: string;
-  /** Times are ms since 1970, UTC. */
+  /** All times are ms since 1970 (UTC). */
   readonly createdAt: number;
   /** Accurate to some seconds. */
   readonly lastUsedAt: number | null;
   readonly expiresAt: number | null;
   readonly disabled: boolean;
   readonly revokedAt: number | null;
-  /** Time until which the secret before the last rotation is valid. */
+  /** Time until which the secret that the last rotation replaced is valid. */
   readonly previousSecretUntil: number | null;
 }
 
@@ -46,7 +46,7 @@ export interface AuditEntry {
   readonly source: string;
 }
 
-/** Converts the settings of a key to columns. A setting that is left out is undefined. */
+/** Converts the settings of a key to columns. The column of a setting that is left out is undefined. */
 export function toKeyColumns(settings: KeyChanges | NewKey): Pick<KeyRow, SettingColumn> {
   const { models, metadata, disabled } = settings;
   const row = {

@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { boundCache } from "./cache-bound.ts";
 
-/** A blocked caller is evicted after this many other callers have exceeded the limit, which takes as many addresses. */
+/** Maximum number of blocked callers. To evict one, this many other callers must exceed the limit, from as many addresses. */
 const CALLERS_MAX = 50_000;
 
 /** Callers that have exceeded a limit, each until its window ends. Times are from `performance.now()`. */

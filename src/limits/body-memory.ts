@@ -2,14 +2,14 @@ import { GatewayError } from "../errors.ts";
 import type { RequestContext } from "../http/request-context.ts";
 import type { BodyBudget } from "../http/read-body.ts";
 
-/** The share limit of {@link CALLER_PART} applies while less than this part of the budget is free. */
+/** While less than this part of the budget is free, a caller may hold no more than {@link CALLER_PART}. */
 const RESERVED_PART = 1 / 4;
-/** The part of the budget that one caller may hold while little is free. */
+/** The part of the budget that one caller may hold while less than {@link RESERVED_PART} is free. */
 const CALLER_PART = 1 / 16;
 
 /**
- * Limits the total size of request bodies in memory. Bytes count from their arrival until the body is released: a large body
- * when it has been written to upstream, a small one when its request has ended.
+ * Limits the total size of request bodies in memory. Bytes count from their arrival until their body is released. A large
+ * body is released when it has been written to upstream, and a small one when its request has ended.
  */
 export class BodyMemory implements BodyBudget {
   readonly #maxBytes: number;
@@ -49,7 +49,7 @@ export class BodyMemory implements BodyBudget {
     context.bodyBytesHeld = 0;
   }
 
-  /** Whether the caller would exceed its share, which keeps the last quarter of the budget available to other callers. */
+  /** Whether the caller would exceed its share. The share keeps the last quarter of the budget available to other callers. */
   #exceedsShare({ holdings }: RequestContext, bytes: number): boolean {
     return (holdings?.bodyBytes ?? 0) + bytes > this.#maxBytes * CALLER_PART;
   }

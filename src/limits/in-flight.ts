@@ -6,12 +6,12 @@ const NONE = -1;
 
 /** The part of the places that is reserved for callers with few requests in flight. */
 const RESERVED_PART = 1 / 4;
-/** The part of all places, and of the places of one caller, that requests may hold while their bodies are arriving. */
+/** Requests whose bodies are arriving may hold this part of all places, and this part of the places of one caller. */
 const UPLOADS_PART = 1 / 4;
 
 /**
- * Limits the number of chat completions in flight, because neither Node nor undici does. A request takes a place before its
- * body is read, and leaves it when the connection has released the response.
+ * Limits the number of chat completions in flight, because neither Node nor undici does. Each request takes one of `max`
+ * places before its body is read, and gives it back when the connection has released the response.
  *
  * One caller may take any number of places until only the last quarter is free; from then on, a caller that holds
  * `maxPerCaller` places gets no more. The same rule, with a quarter of both limits, applies to requests whose bodies are
@@ -29,7 +29,7 @@ export class InFlight implements UploadLimit {
    * garbage collector copies every request.
    */
   readonly #places: RequestContext[] = [];
-  /** Counts by caller id, updated with each request: iterating over thousands of places takes longer than a response. */
+  /** Totals by caller id, updated with each request. To iterate over thousands of places takes longer than a response. */
   readonly #holdings = new Map<string, CallerHoldings>();
   #whenEmpty: (() => void) | undefined = undefined;
 
@@ -55,7 +55,7 @@ export class InFlight implements UploadLimit {
   }
 
   /**
-   * Takes a place. A request that has ended during authentication takes none, because nothing would release it.
+   * Takes a place. A request that has ended during authentication takes none, because the place would never be released.
    * @throws GatewayError 503 if every place is taken, 429 if few are free and the caller holds its share.
    */
   enter(context: RequestContext): void {
@@ -131,7 +131,7 @@ export class InFlight implements UploadLimit {
 
   /** Aborts all requests in flight, because the process exits. */
   abortAll(): void {
-    // Iterates over a copy, because an aborted request may leave its place at once.
+    // Iterates over a copy, because an aborted request may release its place at once.
     for (const context of this.#places.slice()) {
       context.abort(
         context.activeResponse

@@ -6,11 +6,11 @@ const CALLERS_MAX = 50_000;
 
 interface Window {
   count: number;
-  /** Time from `performance.now()`: setting the system clock would end a window early or keep a caller blocked. */
+  /** From `performance.now()`: a change of the system clock must neither end a window early nor keep a caller blocked. */
   readonly endsAt: number;
 }
 
-/** Number of a caller's requests in its window, including the current one, and the remaining time of the window in ms. */
+/** The number of a caller's requests in its window, including the current request, and the window's remaining time in ms. */
 export interface WindowCount {
   readonly count: number;
   readonly resetMs: number;
@@ -26,7 +26,7 @@ export class LocalCounter {
     this.#windowMs = windowMs;
   }
 
-  /** Counts one request of a caller. It begins a new window unless the caller has one that has not ended. */
+  /** Counts one request in the current window of its caller, or in a new window if the caller has none. */
   count(caller: string): WindowCount {
     const now = performance.now();
     let window = this.#windows.peek(caller);

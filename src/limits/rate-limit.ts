@@ -14,7 +14,7 @@ export interface Limit {
    * @throws GatewayError 429 if the caller has exceeded the limit.
    */
   consume(caller: string, reply?: FastifyReply): Promise<void>;
-  /** Whether this process knows that the caller has exceeded the limit in its current window. Uses no Redis. */
+  /** Whether this process knows that the caller has exceeded the limit in its current window. Sends no Redis command. */
   isExceededBy(caller: string): boolean;
 }
 
@@ -32,7 +32,7 @@ export interface LimitOptions {
 
 /**
  * Creates a limit with fixed windows, so up to twice `max` requests can pass around the boundary of two windows. While Redis
- * fails, this process counts alone, so that an outage neither blocks callers nor lifts their limit.
+ * is unavailable, this process counts alone: callers are not blocked, and they still have a limit.
  */
 export function createLimit(options: LimitOptions): Limit {
   if (options.max === 0) return { consume: () => Promise.resolve(), isExceededBy: () => false };
@@ -99,7 +99,7 @@ class FixedWindowLimit implements Limit {
   }
 }
 
-/** Creates the rate limit headers under both the common names, in seconds, and the names that OpenAI uses. */
+/** Creates the rate limit headers, under the common names and under the names that OpenAI uses. Times are in seconds. */
 function createLimitHeaders(max: number, remaining: number, resetMs: number): Record<string, string> {
   const [limit, left, reset] = [String(max), String(remaining), String(Math.ceil(resetMs / 1000))];
   return {

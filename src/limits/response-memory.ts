@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { getCallerId } from "./caller-id.ts";
 
-/** An eighth of 1 GiB. */
+/** Limit for all callers together: an eighth of 1 GiB. */
 const MAX_BYTES = 134_217_728;
 /** A response that alone exceeds this limit is still sent if the caller holds no other response. */
 const MAX_BYTES_PER_CALLER = MAX_BYTES / 4;
@@ -15,7 +15,7 @@ const SHORT_BYTES = 4_096;
  * once. Streams and relayed responses are not counted, because back pressure limits them.
  */
 export function limitResponseMemory(app: FastifyInstance): void {
-  const held = new HeldPayloads();
+  const heldPayloads = new HeldPayloads();
   app.addHook("onSend", (request, reply, payload, done) => {
     const isWhole = typeof payload === "string" || Buffer.isBuffer(payload);
     // A response that has ended emits no further "close" event, so its bytes would never be released.
@@ -23,19 +23,19 @@ export function limitResponseMemory(app: FastifyInstance): void {
       done();
       return;
     }
-    // A string has no identity: equal strings count separately.
+    // A string has no identity, so equal strings count separately.
     const identity = typeof payload === "string" ? {} : payload;
-    if (!held.add(identity, getCallerId(request), payload.length)) {
+    if (!heldPayloads.add(identity, getCallerId(request), payload.length)) {
       done(createRefusal());
       return;
     }
-    reply.raw.once("close", () => held.remove(identity));
+    reply.raw.once("close", () => heldPayloads.remove(identity));
     done();
   });
 }
 
 interface HeldPayload {
-  /** The caller of the first response that holds it, to which its bytes are counted. */
+  /** The caller whose response was the first to hold the payload. Its bytes count for this caller only. */
   readonly callerId: string;
   readonly bytes: number;
   responses: number;
@@ -53,11 +53,11 @@ class HeldPayloads {
       shared.responses++;
       return true;
     }
-    const ofCaller = this.#bytesByCaller.get(callerId) ?? 0;
-    const exceedsOwn = ofCaller > 0 && ofCaller + bytes > MAX_BYTES_PER_CALLER;
-    if (exceedsOwn || this.#bytes + bytes > MAX_BYTES) return false;
+    const callerBytes = this.#bytesByCaller.get(callerId) ?? 0;
+    const exceedsCallerLimit = callerBytes > 0 && callerBytes + bytes > MAX_BYTES_PER_CALLER;
+    if (exceedsCallerLimit || this.#bytes + bytes > MAX_BYTES) return false;
     this.#bytes += bytes;
-    this.#bytesByCaller.set(callerId, ofCaller + bytes);
+    this.#bytesByCaller.set(callerId, callerBytes + bytes);
     this.#payloads.set(identity, { callerId, bytes, responses: 1 });
     return true;
   }
@@ -69,8 +69,8 @@ class HeldPayloads {
     const { callerId, bytes } = payload;
     this.#payloads.delete(identity);
     this.#bytes -= bytes;
-    const ofCaller = (this.#bytesByCaller.get(callerId) ?? 0) - bytes;
-    if (ofCaller > 0) this.#bytesByCaller.set(callerId, ofCaller);
+    const callerBytes = (this.#bytesByCaller.get(callerId) ?? 0) - bytes;
+    if (callerBytes > 0) this.#bytesByCaller.set(callerId, callerBytes);
     else this.#bytesByCaller.delete(callerId);
   }
 }

@@ -12,16 +12,17 @@ interface Delays {
   readonly openAfterMs: number;
 }
 
-/** Including the write itself, the row of an ended request is in the database within 200 ms. */
+/** With these delays, the row of an ended request is in the database within 200 ms, including the time of the write. */
 const WITH_JOURNAL: Delays = { flushEveryMs: 150, openAfterMs: 1_000 };
 /**
- * If the journal is lost with its process, only the database accounts for a request. It therefore receives each request
- * within 250 ms of its start, and each generation id within 250 ms of the response head: at most 50 ms until the row is due,
- * 50 ms until the next flush, and 150 ms for writes.
+ * If the journal is lost with its process, only the database accounts for a request. The database therefore receives each
+ * request within 250 ms of its start, and each generation id within 250 ms of the response head. The 250 ms are at most 50 ms
+ * until the row is due, 50 ms until the next flush, and 150 ms for writes.
  */
 const WITHOUT_JOURNAL: Delays = { flushEveryMs: 50, openAfterMs: 50 };
 /**
- * A write that takes longer than this counts as hanging: its rows, and those that become due, are spilled to the journal.
+ * A write that takes longer than this counts as hanging. The batch writer then spills the rows of this write, and rows that
+ * become due, to the journal.
  */
 const WRITE_HANGS_AFTER_MS = 100;
 /** Maximum rows per write, so that no write blocks the event loop for long. */
@@ -73,7 +74,7 @@ export class BatchWriter {
   readonly #options: BatchWriterOptions;
   readonly #delays: Delays;
   #state: "idle" | "writing" | "flush due" | "hanging" | "backing off" = "idle";
-  /** May contain rows that are no longer queued. An array, because a Set costs more garbage collection; see `InFlight`. */
+  /** May contain rows that are no longer queued. A Set would cost more garbage collection than this array; see `InFlight`. */
   #queued: PendingRow[] = [];
   /** Rows of the write in progress that are neither in the database nor spilled to the journal yet. */
   #writing: readonly PendingRow[] = [];
@@ -129,16 +130,16 @@ export class BatchWriter {
     }, this.#delays.flushEveryMs);
   }
 
-  /** Removes the due rows from the queue. @param openBefore in-flight requests that started later stay queued. */
+  /** Removes the due rows from the queue. @param openBefore rows of in-flight requests that started later stay queued. */
   #dequeue(openBefore: number): PendingRow[] {
     const due: PendingRow[] = [];
-    const left: PendingRow[] = [];
+    const remaining: PendingRow[] = [];
     for (const row of this.#queued) {
       if (!row.isQueued) continue;
       row.isQueued = !row.hasEnded && row.startedAt > openBefore;
-      (row.isQueued ? left : due).push(row);
+      (row.isQueued ? remaining : due).push(row);
     }
-    this.#queued = left;
+    this.#queued = remaining;
     return due;
   }
 
@@ -197,7 +198,7 @@ export class BatchWriter {
   async #write(pending: readonly PendingRow[]): Promise<void> {
     const rows = pending.map((row) => row.toRow());
     await this.#options.write(rows);
-    // A request may have ended while its row was written as open. Its final row is not written yet, so it is not released.
+    // A request may have ended while its row was written as open. Its final row is not written yet, so nothing is released.
     for (const [index, row] of pending.entries()) if (rows[index]?.state !== STATE.open) row.release();
   }
 
@@ -235,7 +236,7 @@ export class BatchWriter {
       this.#options.journal.spill(ended.map((row) => row.toRow()));
       for (const row of ended) {
         row.release();
-        // A request that ended while its row was being written was queued a second time.
+        // If the request ended while its row was being written, the row was queued again. The spilled row is the final one.
         row.isQueued = false;
       }
     } catch (error) {

@@ -3,16 +3,16 @@ import { GatewayError } from "../errors.ts";
 import type { TokenCounts } from "./record.ts";
 import { parseRetryAfter } from "../http/retry-after.ts";
 
-/** Statuses below 500 that concern the account or the request rate, not the generation. */
+/** Statuses from 400 to 499 that concern the account or the request rate, not the generation. */
 const GENERAL_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407, 408, 429]);
 
 /** OpenRouter's record of one generation. */
 export interface GenerationRecord {
   readonly costNanodollars: number;
   readonly tokens: TokenCounts;
-  /** undefined if the record does not state it. */
+  /** Whether the account's own key at the provider was used; undefined if the record does not state it. */
   readonly isByok: boolean | undefined;
-  /** The provider's charge. Part of the cost, except with BYOK, where it is charged in addition. */
+  /** The provider's charge. It is part of the cost, except with BYOK: then it is charged in addition to the cost. */
   readonly upstreamInferenceNanodollars: number | undefined;
   readonly provider: string | undefined;
   readonly model: string | undefined;

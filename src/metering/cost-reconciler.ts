@@ -18,7 +18,8 @@ const RUN_EVERY_MIN_MS = 50;
 const ATTEMPTS_MIN = 8;
 const REPORT_EVERY_MS = 60_000;
 /**
- * Maximum number of rows whose provisional records are counted. Beyond it, the oldest count is dropped and restarts at 0.
+ * Maximum number of rows whose provisional records are counted. If there are more, the oldest count is dropped and restarts
+ * at 0.
  */
 const PROVISIONAL_MAX = 10_000;
 
@@ -131,7 +132,7 @@ export class CostReconciler {
     }
   }
 
-  /** Applies all lookups even if some fail; a failed row can be claimed again later. @returns the database errors. */
+  /** Applies all lookups even if some fail. A row that failed can be claimed again later. @returns the database errors. */
   async #applyAll(lookups: readonly CostLookup[]): Promise<unknown[]> {
     const waiting = lookups.values();
     const failures: unknown[] = [];
@@ -175,14 +176,17 @@ export class CostReconciler {
     return count;
   }
 
-  /** Doubles with every attempt, up to five minutes, or less if `ATTEMPTS_MIN` attempts must fit into `giveUpMs`. */
+  /**
+   * Returns a wait that doubles with every attempt. The maximum is five minutes, or less if `ATTEMPTS_MIN` attempts would not
+   * fit into `giveUpMs` otherwise.
+   */
   #getWaitAfterAttemptMs(attempts: number): number {
     const { giveUpMs } = this.#options;
     const maxMs = Math.min(BACKOFF_MAX_MS, Math.max(giveUpMs / ATTEMPTS_MIN, BACKOFF_MIN_MS));
     return Math.min(this.#firstWaitMs * 2 ** Math.min(attempts - 1, 20), maxMs);
   }
 
-  /** Returns the time since the request ended, so that the total wait doubles with every failure; at most five minutes. */
+  /** Returns the time since the request ended, at most five minutes. The total wait therefore doubles with every failure. */
   #getWaitAfterFailureMs({ ended_at, started_at }: RequestRow): number {
     const ageMs = Date.now() - (ended_at ?? started_at);
     return Math.min(Math.max(ageMs, this.#firstWaitMs), BACKOFF_MAX_MS);
@@ -194,8 +198,8 @@ export class CostReconciler {
 
   /**
    * Returns the number of attempts after which a row is given up: as many as fit into `giveUpMs` with the waits between
-   * them. Attempts are counted instead of time, so that a clock jump skips one wait at most and a time without lookups does
-   * not count.
+   * them. The reconciler counts attempts, not time, because a clock jump then skips at most one wait, and a period without
+   * lookups does not count.
    */
   #countAttempts(giveUpMs: number): number {
     let attempts = 1;

@@ -1,6 +1,6 @@
 const PAUSE_MIN_MS = 1_000;
 const PAUSE_MAX_MS = 300_000;
-/** This many consecutive failures are attributed to upstream, not to single generations. */
+/** After this many consecutive failures, the cause is assumed to be upstream, not the single generations. */
 const FAILURES_MAX = 5;
 
 /** The consequences of a failed lookup for later lookups. */
@@ -19,7 +19,7 @@ export interface LookupFailure {
 export class LookupBackoff {
   readonly #now: () => number;
   #pausedUntil = -Infinity;
-  /** Consecutive pauses: reset when a lookup succeeds while there is no pause. */
+  /** Number of consecutive pauses. Reset to 0 when a lookup succeeds outside a pause. */
   #pauses = 0;
   #failures = 0;
 

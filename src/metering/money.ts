@@ -2,14 +2,15 @@
 const NANODOLLARS_PER_USD = 1e9;
 const NANO_DIGITS = 9;
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,9}))?$/;
-/** A safe integer has at most 16 digits, so an amount that needs more trailing zeros than this is converted to Infinity. */
+/** A safe integer has at most 16 digits, so an amount that needs more trailing zeros than this becomes Infinity. */
 const ZEROS_MAX = 30;
 
 /**
  * Converts US dollars, as OpenRouter states them, to whole nanodollars. Works on decimal digits, because multiplying floats
  * adds a rounding error: 1.0000000005 * 1e9 is less than 1000000000.5 and would be rounded down.
  * @param usd a float, converted by its shortest decimal digits, or decimal text such as `0.00006` or `1e-7`.
- * @returns whole nanodollars, with halves rounded away from zero; NaN or ±Infinity if `usd` is; NaN for any other text.
+ * @returns whole nanodollars, with halves rounded away from zero; `usd` itself if it is NaN or ±Infinity; NaN for
+ * text that is not a decimal.
  */
 export function toNanodollars(usd: number | string): number {
   const [, sign, whole = "", fraction = "", exponent = "0"] = DECIMAL.exec(String(usd)) ?? [];

@@ -8,7 +8,9 @@ import { HOUR_MS } from "../durations.ts";
 const HEARTBEAT_EVERY_MS = 10_000;
 /** A process without a heartbeat for this long counts as dead. If it is alive after all, its rows are still accepted. */
 const DEAD_AFTER_MS = 60_000;
-/** If the time between two heartbeats differs by more than this between two clocks, one of the clocks has jumped. */
+/**
+ * Two clocks measure the time between two heartbeats. If the results differ by more than this, one of the clocks has jumped.
+ */
 const CLOCK_JUMP_MS = 30_000;
 /** Synchronized machine clocks differ by less than this. */
 const CLOCK_SKEW_MS = 60_000;
@@ -148,7 +150,8 @@ export class OrphanRecovery {
     const kept = rows.filter(({ started_at }) => started_at >= keptSince);
     if (kept.length < rows.length) onExpired(rows.length - kept.length);
     const written = await write(kept);
-    // Only written rows: for most requests without an end in the journal, the database has the final row already.
+    // Reports only rows that were written: for most requests that have no end in the journal, the database already has the
+    // final row.
     onUnknown(written.filter(({ state }) => state === STATE.unknown));
     return written.length;
   }

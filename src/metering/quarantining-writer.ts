@@ -5,7 +5,7 @@ export type WriteRows = (rows: readonly RequestRow[]) => Promise<readonly Reques
 
 export interface QuarantiningWriterOptions {
   readonly write: WriteRows;
-  /** Whether a write failed because a row is invalid, so that a retry would fail too. */
+  /** Whether a write failed because a row is invalid. If so, a retry would fail too. */
   readonly isInvalidRow: (error: unknown) => boolean;
   /** Quarantines a row that the database will never accept. */
   readonly quarantine: (row: RequestRow, error: unknown) => void;

@@ -24,7 +24,7 @@ export const STATES: readonly State[] = Object.values(STATE);
 export const FINAL_STATES: readonly State[] = [STATE.settled, STATE.unknown];
 
 /**
- * The states that may follow each state. `sql/upsert.ts`, `sql/settlements.ts` and `sql/instances.ts` have the conditions.
+ * The states that may follow each state. The conditions are in `sql/upsert.ts`, `sql/settlements.ts` and `sql/instances.ts`.
  */
 export const TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
   open: [STATE.open, STATE.pending, STATE.settled, STATE.unknown],
@@ -37,7 +37,8 @@ export const TRANSITIONS: Readonly<Record<State, readonly State[]>> = {
 export const INTERRUPTED = "interrupted";
 
 /**
- * Source of a cost: the end of a stream, a body, OpenRouter's record of the generation, or `none` if nothing was charged.
+ * Source of a cost: the end of a stream, a body, or OpenRouter's record of the generation. `none`: nothing was charged.
+ * `unknown`: the cost will never be known.
  */
 export type CostSource = "stream" | "body" | "generation" | "none" | "unknown";
 
@@ -82,7 +83,7 @@ export const REQUEST_COLUMNS = {
   cost_source: NULLABLE_TEXT as Column<CostSource | null>,
   /** Whether the account's own key at the provider was used (BYOK); null if upstream did not state it. */
   is_byok: NULLABLE_INTEGER,
-  /** The provider's charge. Part of the cost, except with BYOK. */
+  /** The provider's charge. It is part of the cost, except with BYOK. */
   upstream_inference_nanodollars: NULLABLE_BIGINT,
   first_byte_ms: NULLABLE_BIGINT,
   total_ms: NULLABLE_BIGINT,

@@ -42,7 +42,7 @@ export class RequestEntry implements PendingRow, RequestMeter {
   }
 
   toRow(): RequestRow {
-    // Before the request ends, the row may still change. A copy keeps it unchanged while it is written.
+    // Before the request ends, the row may still change. The batch writer therefore receives a copy, which does not change.
     return this.#hasEnded ? this.#row : { ...this.#row };
   }
 
@@ -53,7 +53,7 @@ export class RequestEntry implements PendingRow, RequestMeter {
   recordHead({ generationId, upstreamStatus }: RequestContext, release: () => void): void {
     if (generationId !== undefined && !this.#hasEnded) {
       this.#row.generation_id = generationId;
-      // If the disk with the journal is lost, the cost can still be looked up by the id in the database.
+      // Writes the id to the database too: if the disk with the journal is lost, the cost can still be looked up by this id.
       this.#options.onChange(this);
     }
     // The response is released even if the line cannot be written. If this process then dies, the cost becomes unknown.

@@ -1,4 +1,4 @@
-/** More tokens than a model processes in years, yet the sum of a million such counts still fits in a 64-bit integer. */
+/** More tokens than a model processes in years. The sum of a million such counts still fits in a 64-bit integer. */
 const TOKENS_MAX = 1e12;
 /** More than any request costs, in US dollars. */
 const USD_MAX = 1e6;

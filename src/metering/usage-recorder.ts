@@ -34,7 +34,7 @@ export interface UsageRecorderOptions {
 /**
  * Creates a record for every admitted request before the first byte is sent upstream. The request's context has the record
  * as its `meter` and completes the record when the request ends. The record is settled with the cost that OpenRouter states.
- * A request waits only for two lines of the local journal; the record is written to the database later.
+ * A request waits only until two lines are written to the local journal; the record is written to the database later.
  */
 export class UsageRecorder {
   readonly #options: UsageRecorderOptions;
@@ -191,7 +191,7 @@ export class UsageRecorder {
 
   /** Writes all records to the database. If that fails, they stay in the journal until another process recovers it. */
   async close(): Promise<void> {
-    // The reconciler may be waiting for upstream. The rows of ended requests are written without waiting for it.
+    // Writes the rows of ended requests while the reconciler may still be waiting for upstream.
     const stopped = this.#reconciler.stop();
     await this.#writer.close();
     await stopped;
@@ -211,7 +211,7 @@ function createUnrecordedError(error: Error): GatewayError {
   );
 }
 
-/** Logs damaged lines as an error: each may have been the only entry of a request. The file is kept for the operator. */
+/** Logs damaged lines as an error: each may have been the only entry of a request. Their files are kept for the operator. */
 function reportDamage(logger: Logger, found: { readonly damagedLines: number }): void {
   logger.error(found, "journal: damaged lines, requests may be missing from the ledger");
 }

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import process from "node:process";
 import { isatty } from "node:tty";
 
-/** Lines are buffered for this time or up to this many bytes, because a system call costs far more than a line. */
+/** Lines are buffered for this time or up to this many bytes, because a system call costs far more than to buffer a line. */
 const FLUSH_AFTER_MS = 100;
 const FLUSH_AT_BYTES = 65_536;
 const WRITE_MAX_BYTES = 131_072;
@@ -11,7 +11,7 @@ const BUFFER_MAX_BYTES = 16_777_216;
 /** Delay before a write to a full pipe is retried; it doubles with each retry up to the maximum. */
 const RETRY_MIN_MS = 1;
 const RETRY_MAX_MS = 100;
-/** A write that takes longer is blocked, which happens only if the file descriptor could not be made non-blocking. */
+/** A write that takes longer is blocked. This happens only if the file descriptor could not be made non-blocking. */
 const STUCK_MS = 200;
 
 const STANDARD_OUTPUT = 1;
@@ -52,7 +52,7 @@ export class LogOutput {
 
   /** @param text one line, with its line feed. */
   write(text: string): void {
-    // A buffer of strings would be joined again at every line, which produced 26 KB of garbage per request.
+    // Lines are kept as Buffers: a buffered string was joined again with every line, with 26 KB of garbage per request.
     const line = Buffer.from(text);
     if (this.#bytes + line.length > BUFFER_MAX_BYTES) {
       this.#droppedLines++;
@@ -71,11 +71,11 @@ export class LogOutput {
   }
 
   /**
-   * Collects lines before they are written together. Without this delay, each line is one write in the thread pool: at one
-   * line per ms, that took 44 us of CPU per line more for a file and 81 us more for a pipe, on a busy machine on which a
-   * whole request took 650 us. The timer runs only while lines wait. The timer of sonic-boom's `periodicFlush` never stops
-   * and used most of the CPU time of an idle gateway. `process.stdout` uses as little as this class, but blocks on a full
-   * pipe.
+   * Collects lines before they are written together. Without this delay, each line is one write in the thread pool. At one
+   * line per ms, such a write took 44 us more CPU time per line for a file, and 81 us more for a pipe. The machine was busy,
+   * and a whole request took 650 us. The timer runs only while lines wait. In contrast, the timer of sonic-boom's
+   * `periodicFlush` never stops, and it used most of the CPU time of an idle gateway. `process.stdout` uses as little CPU
+   * time as this class, but blocks on a full pipe.
    */
   #scheduleFlush(): void {
     if (this.#isFlushScheduled) return;
@@ -154,7 +154,7 @@ export class LogOutput {
 
   /** Writes waiting lines synchronously when the process exits, for example after a failed start. */
   #writeAtExit(): void {
-    // The process would wait for this write before it exits, without any limit.
+    // Otherwise the process would wait for this write, without any limit, before it exits.
     if (this.#writingSince > 0 && performance.now() - this.#writingSince > STUCK_MS)
       process.kill(process.pid, "SIGKILL");
     if (this.#batch) return;

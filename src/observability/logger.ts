@@ -24,7 +24,7 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
   }
 }
 
-/** Logs the single line of a request after its end. */
+/** Logs one line for a request that has ended. */
 export function logRequest(logger: Logger, context: RequestContext): void {
   logger[chooseLevel(context)](toLogRecord(context), "request");
 }
@@ -71,7 +71,7 @@ function toLogRecord(context: RequestContext): Record<string, unknown> {
   };
 }
 
-/** Limits the length of a text that the client chooses. JSON escapes its line feeds, so it cannot forge a line. */
+/** Limits the length of a model id, which the client chooses. JSON escapes line feeds, so the id cannot forge a log line. */
 function truncateModel(model: string | undefined): string | undefined {
   return model === undefined ? undefined : truncate(model, MODEL_MAX_CHARS);
 }

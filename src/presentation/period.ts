@@ -30,13 +30,13 @@ export const hourQueryFields = {
   to: dateSchema
     .optional()
     .describe(
-      "A date, or the beginning of an hour in UTC, not included; default: now, with the current hour",
+      "A date, or the beginning of an hour in UTC, which is not included; default: the end of the current hour",
     ),
 };
 
 /**
  * Fills in the defaults of a period as `periodQueryFields` describes them.
- * @param now ms since 1970, as are the period's ends.
+ * @param now ms since 1970, like the start and the end of the period.
  * @throws GatewayError invalid_value if the period ends before it begins.
  */
 export function resolvePeriod(
@@ -55,10 +55,10 @@ export function resolvePeriod(
 /**
  * Fills in the defaults of a report's period as `hourQueryFields` describes them. Periods consist of whole hours, so that
  * two adjacent periods never count a request twice.
- * @param now ms since 1970, as are the period's ends.
- * @returns beginnings of hours; `to` is not included.
- * @throws GatewayError invalid_value if an end is given and is not the beginning of an hour, or if the period ends before
- * it begins.
+ * @param now ms since 1970, like the start and the end of the period.
+ * @returns two beginnings of hours; the hour that begins at `to` is not included.
+ * @throws GatewayError invalid_value if `from` or `to` is given and is not the beginning of an hour, or if the period ends
+ * before it begins.
  */
 export function resolveHours(
   { from, to }: { from?: number | undefined; to?: number | undefined },

@@ -12,7 +12,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Describes what is wrong with a value if its schema has no message of its own. Zod calls it as its `error` parameter.
+ * Describes what is wrong with a value if its schema has no message of its own. Zod gets this function as `error` parameter.
  * @returns the end of a sentence whose subject is the field, such as `must be a string`; it never contains the value.
  */
 export function describeIssue(issue: z.core.$ZodRawIssue): string {

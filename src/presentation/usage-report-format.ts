@@ -28,7 +28,7 @@ const SUM_FIELDS = SUMS.flatMap((sum) => {
   return sum.endsWith("_nanodollars") ? [field, { name: usdName, sum, isUsd: true }] : [field];
 });
 
-/** Creates an object with these fields. */
+/** Creates an object that has all {@link SUM_FIELDS}. */
 function mapSums<Count, Usd>(
   toCountField: (sum: Sum) => Count,
   toUsdField: (sum: Sum) => Usd,

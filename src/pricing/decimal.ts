@@ -6,14 +6,15 @@ const ATTO_DIGITS = 18;
 /** 1e18. A discount is parsed like a price, so this is also the value of a discount of 100 %. */
 export const ATTODOLLARS_PER_DOLLAR: bigint = 10n ** 18n;
 const ATTODOLLARS_PER_NANODOLLAR = 1_000_000_000n;
-/** Larger exponents are rejected, because 10^1000000000 would be a number with a billion digits. No price comes near. */
+/** Larger exponents are rejected, because 10^1000000000 has a billion digits. The exponents of real prices are far smaller. */
 const MAX_EXPONENT = 100;
 const DECIMAL = /^(\d{1,100})(?:\.(\d{1,100}))?(?:[eE]([+-]?\d{1,9}))?$/;
 
 /**
  * Parses a price of OpenRouter's lists without floating-point arithmetic.
  * @param text US dollars, such as `0.00000015` or `1e-7`. @param rounding rounding to 18 decimal places.
- * @returns attodollars (1e-18 USD); undefined if the price is unknown, which OpenRouter writes as `-1`, or not a decimal.
+ * @returns attodollars (1e-18 USD); undefined if the text is not a decimal of 0 or more. OpenRouter writes an unknown price
+ * as `-1`.
  */
 export function parseUsdToAttodollars(text: string, rounding: Rounding): bigint | undefined {
   const match = DECIMAL.exec(text);

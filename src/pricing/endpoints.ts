@@ -24,9 +24,9 @@ export interface Routes {
 }
 
 /**
- * Finds every endpoint that may serve a request with one model. Only `provider.max_price` excludes endpoints: fallbacks, load
- * balancing, `:nitro` and most preferences can choose any listed endpoint, and OpenRouter merges `provider.only` with account
- * settings that the gateway does not know.
+ * Finds every endpoint that may serve a request with one model. Only `provider.max_price` excludes endpoints. Fallbacks, load
+ * balancing, `:nitro` and most preferences can choose any listed endpoint. `provider.only` excludes none, because OpenRouter
+ * merges it with account settings that the gateway does not know.
  */
 export function findRoutes({ model, endpoints = [] }: CandidateModel, request: JsonObject): Routes {
   const maxPrice = readMaxPrice(request);
@@ -35,14 +35,14 @@ export function findRoutes({ model, endpoints = [] }: CandidateModel, request: J
   const sources = listed.map((one) => ({ pricing: readFields(one["pricing"]) }));
   const mayReason = model["reasoning"] != null || listed.some(canReason);
   const missing = findMissingRoute(model.id, endpoints, request);
-  const open = sources.filter((source) => mayServe(source, maxPrice));
-  if (missing === undefined && open.length > 0)
-    return { sources: open, limits: listed.map(readCompletionLimits), mayReason, notes: [] };
-  const dearest = missing?.isTier ? undefined : toWorstCaseSource(maxPrice);
+  const eligible = sources.filter((source) => mayServe(source, maxPrice));
+  if (missing === undefined && eligible.length > 0)
+    return { sources: eligible, limits: listed.map(readCompletionLimits), mayReason, notes: [] };
+  const worstCase = missing?.isTier ? undefined : toWorstCaseSource(maxPrice);
   const reason = missing?.reason ?? `No listed endpoint of ${model.id} is within provider.max_price.`;
-  if (dearest)
+  if (worstCase)
     return {
-      sources: [...open, dearest],
+      sources: [...eligible, worstCase],
       limits: undefined,
       mayReason,
       notes: [
@@ -57,11 +57,11 @@ export function findRoutes({ model, endpoints = [] }: CandidateModel, request: J
 
 interface MissingRoute {
   readonly reason: string;
-  /** Whether the route is a service tier, for which OpenRouter may not apply `provider.max_price`. */
+  /** Whether the price is missing because of a service tier. OpenRouter may not apply `provider.max_price` to a tier. */
   readonly isTier: boolean;
 }
 
-/** Finds the reason why a request may be served at a price that is not listed; undefined if there is none. */
+/** Finds the reason why OpenRouter may serve a request at a price that is not listed; undefined if there is none. */
 function findMissingRoute(
   id: string,
   endpoints: readonly JsonObject[],
@@ -83,9 +83,12 @@ function findMissingRoute(
   return undefined;
 }
 
-/** Service tiers with the listed prices of the model. */
+/** Service tiers that have the listed prices of the model. */
 const BASE_TIERS: ReadonlySet<unknown> = new Set([undefined, null, "auto", "default", "standard"]);
-/** Last segments of the tags of endpoints that serve the other tiers. The price of a tier without a listed endpoint is unknown. */
+/**
+ * The other service tiers, each with the last tag segments of the endpoints that serve it. The price of a tier without a listed
+ * endpoint is unknown.
+ */
 const SUFFIXES: ReadonlyMap<unknown, readonly string[]> = new Map([
   ["priority", ["priority", "fast"]],
   ["fast", ["priority", "fast"]],
@@ -94,7 +97,7 @@ const SUFFIXES: ReadonlyMap<unknown, readonly string[]> = new Map([
 
 /** Maximum number of slugs to compare with the endpoints of every model. OpenRouter has fewer than 100 providers. */
 const SLUGS_MAX = 256;
-/** Maximum length of a slug. No tag of an endpoint is longer. */
+/** Maximum length of a slug. The tags of endpoints are shorter. */
 const SLUG_MAX_CHARACTERS = 256;
 
 /**

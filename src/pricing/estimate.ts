@@ -11,7 +11,7 @@ import {
   findUnboundedCosts,
 } from "./unbounded-costs.ts";
 
-/** Lower or upper bound of the cost of a component; null: not known before the request. */
+/** Lower or upper bound of the cost of a component. A field that is not known before the request is null. */
 export interface CostBound {
   /** Number of tokens or requests. */
   readonly quantity: number | null;
@@ -20,7 +20,7 @@ export interface CostBound {
   readonly nanodollars: number | null;
 }
 
-/** An item that a model charges for. */
+/** One item of the cost of a model: prompt, completion, request, or a cost that is unbounded. */
 export interface CostComponent {
   readonly model: string;
   readonly name: string;
@@ -54,7 +54,7 @@ const CACHE_NOTE = "A response from OpenRouter's cache costs nothing, so the low
 
 /**
  * Estimates the range of the cost of a chat completion at listed prices, without a call to the model. The highest total is
- * an upper bound. If the cost is unbounded, it is null, and a note names the field to drop or to set.
+ * an upper bound. If the cost is unbounded, the highest total is null, and a note names the field to drop or to set.
  * @param candidates at least one: all models that may serve the request, also as fallbacks. The lowest total is that of the
  * cheapest model, and the highest total is that of the most expensive one.
  */
@@ -68,7 +68,7 @@ export function estimateCost(input: EstimateInput, candidates: readonly Candidat
   const modelInput = {
     ...input,
     size,
-    // Searches the body once for all models, because it can have many megabytes and name many models.
+    // Searches the body only once for all models, because a body can have many megabytes and name many models.
     mayUseLongCache: hasField(input.fields, "ttl"),
     predictionBytes: boundPredictionBytes(input),
   };
@@ -81,8 +81,8 @@ export function estimateCost(input: EstimateInput, candidates: readonly Candidat
   });
   const components = estimates.flat();
   for (const note of explainComponents(components, size)) notes.add(note);
-  const lowest = estimates.map((own) =>
-    own.reduce((sum, component) => sum + component.lowest.nanodollars, 0),
+  const lowest = estimates.map((ofModel) =>
+    ofModel.reduce((sum, component) => sum + component.lowest.nanodollars, 0),
   );
   const highest = estimates.map(sumHighest);
   return {
@@ -131,21 +131,23 @@ function estimateComponents(model: string, modelInput: ModelEstimateInput): Cost
   ];
 }
 
-/** Returns the maximum for all `n` choices, because a provider may bill the prompt for each of them. */
+/** Returns the maximum. It counts the prompt `n` times, because a provider may bill the prompt for each of the `n` choices. */
 function computeMaxPromptTokens({ fields, size: { maxTokens } }: ModelEstimateInput): number | null {
   const total = (maxTokens ?? NaN) * (readCount(fields["n"]) ?? 1);
   return Number.isSafeInteger(total) ? total : null;
 }
 
 /**
- * Returns the minimum. It is 0 if the prompt and the completion may not fit into the context, because OpenRouter may then
- * remove the middle of the prompt.
+ * Returns the minimum. It is 0 if the prompt and the completion may exceed the context, because OpenRouter may then remove
+ * the middle of the prompt.
  */
 function computeMinPromptTokens({ fields, size, routes }: ModelEstimateInput): number {
   if (fields["transforms"] != null) return 0;
   const contexts = (routes.limits ?? []).map(({ contextTokens }) => contextTokens ?? Infinity);
-  const asked = [fields["max_tokens"], fields["max_completion_tokens"]].map((limit) => readCount(limit) ?? 0);
-  const needed = size.minTokens + Math.max(...asked);
+  const limits = [fields["max_tokens"], fields["max_completion_tokens"]].map(
+    (limit) => readCount(limit) ?? 0,
+  );
+  const needed = size.minTokens + Math.max(...limits);
   return needed > Math.min(...contexts) ? 0 : size.minTokens;
 }
 
@@ -197,7 +199,7 @@ function sumHighest(components: readonly CostComponent[]): number | null {
   return Number.isSafeInteger(sum) ? sum : null;
 }
 
-/** The prediction is measured in bodies of up to this size. In a longer body, it counts as the whole body. */
+/** In a body of up to this size, the prediction is measured. In a longer body, it is assumed to be as long as the body. */
 const MEASURED_BYTES = 1_000_000;
 
 function boundPredictionBytes({ fields, bytes }: EstimateInput): number {

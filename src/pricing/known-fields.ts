@@ -1,6 +1,6 @@
 import { type JsonObject, readFields, readItems } from "../json-values.ts";
 
-/** Top-level fields that do not affect the cost, except by their bytes, which the estimate counts. */
+/** Top-level fields that affect the cost only by their number of bytes, which the estimate counts. */
 const HARMLESS = `temperature top_p top_k top_a min_p frequency_penalty presence_penalty repetition_penalty seed stop
   logit_bias logprobs top_logprobs parallel_tool_calls verbosity structured_outputs stream stream_options user metadata
   session_id trace debug usage store safety_identifier prompt_cache_key prompt_cache_options cache_control`;
@@ -29,8 +29,8 @@ const SHOWN_MAX = 5;
 const SHOWN_MAX_CHARS = 64;
 
 /**
- * Lists the fields of a request whose effect on the cost is unknown. A field that is null selects the default, so it is not
- * listed.
+ * Lists the fields of a request whose effect on the cost is unknown. A field that is null is not listed, because null selects
+ * the default.
  * @returns the paths for a note, such as `provider.options`: at most five, each of at most 64 characters; undefined if there
  * are none.
  */

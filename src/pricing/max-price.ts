@@ -36,7 +36,7 @@ function parseLimit(value: unknown): bigint | undefined {
     : undefined;
 }
 
-/** Whether OpenRouter may route to an endpoint: even its lowest prices do not exceed the limits. */
+/** Whether OpenRouter may route a request to an endpoint, because the lowest prices of the endpoint are within the limits. */
 export function mayServe({ pricing }: PriceSource, limits: MaxPrice): boolean {
   return (["prompt", "completion", "request"] as const).every((name) => {
     const limit = limits[name];
@@ -44,7 +44,7 @@ export function mayServe({ pricing }: PriceSource, limits: MaxPrice): boolean {
   });
 }
 
-/** Returns the most expensive endpoint that the limits allow, for unknown endpoints; undefined if a limit is missing. */
+/** Returns the highest prices that an unknown endpoint can have within the limits; undefined if a limit is missing. */
 export function toWorstCaseSource({ prompt, completion, request }: MaxPrice): PriceSource | undefined {
   if (prompt === undefined || completion === undefined || request === undefined) return undefined;
   return {

@@ -18,7 +18,7 @@ interface PriceRanges {
 /** Source of prices: the `pricing` of a model or of one of its endpoints. */
 export interface PriceSource {
   readonly pricing: Pricing;
-  /** Overrides `pricing`. */
+  /** If set, replaces the prices in `pricing`. */
   readonly range?: PriceRanges;
 }
 
@@ -42,9 +42,9 @@ const UNKNOWN_RANGES: PriceRanges = {
 };
 
 /** Returns the price ranges that include the prices of all sources. @param sources if empty, the prices are unknown. */
-export function findPriceRanges(sources: readonly PriceSource[], use: PriceConditions): PriceRanges {
+export function findPriceRanges(sources: readonly PriceSource[], conditions: PriceConditions): PriceRanges {
   if (sources.length === 0) return UNKNOWN_RANGES;
-  const all = sources.map((source) => source.range ?? readSourceRanges(source.pricing, use));
+  const all = sources.map((source) => source.range ?? readSourceRanges(source.pricing, conditions));
   return {
     prompt: spanRanges(all.map(({ prompt }) => prompt)),
     completion: spanRanges(all.map(({ completion }) => completion)),
@@ -64,9 +64,9 @@ function listOverrides(pricing: Pricing): Pricing[] {
 
 /**
  * Reads the price ranges of one source. They include every tier (`overrides`) that may apply, such as prices of long prompts
- * or hours of the day. The state of the provider's cache is unknown: the lowest prompt price is that of a cache read if it is
- * lower, and the highest is that of a cache write if it is higher. A discount reduces the lowest prices only, because listed
- * prices may already include it.
+ * or hours of the day. The state of the provider's cache is unknown. The range of the prompt price therefore extends down to
+ * the price of a cache read, and up to the price of a cache write. A discount reduces only the lowest prices, because the
+ * listed prices may already include it.
  */
 function readSourceRanges(
   pricing: Pricing,
@@ -100,7 +100,7 @@ function readPromptRange(tiers: readonly Pricing[], mayUseLongCache: boolean): P
   const writes = tiers.flatMap((tier) => readCacheWritePrices(tier, mayUseLongCache));
   const known = writes.filter((write) => write !== undefined);
   if (highest === undefined || known.length < writes.length) return { lowest: bottom, highest: undefined };
-  // A cache write price below the prompt price is for storage only (Gemini), and is added to the prompt price.
+  // A cache write price below the prompt price is for storage only (Gemini), so the prompt price is charged in addition.
   const storesOnly = tiers.some((tier) => {
     const prompt = readPrice(tier, "prompt", "up") ?? 0n;
     return readCacheWritePrices(tier, mayUseLongCache).some((write) => write !== undefined && write < prompt);
@@ -121,7 +121,7 @@ function readCompletionRange(tier: Pricing): PriceRange {
     : completion;
 }
 
-/** Returns a discount in units of 1e-18; undefined if it is not from 0 to 1: a negative one would be a surcharge. */
+/** Returns a discount in units of 1e-18; undefined if it is not from 0 to 1. A negative discount would be a surcharge. */
 function readDiscount({ discount }: Pricing): bigint | undefined {
   if (discount == null) return 0n;
   const part = typeof discount === "number" ? parseUsdToAttodollars(String(discount), "up") : undefined;

@@ -19,17 +19,20 @@ export interface PromptSize {
   readonly tokensPerByte: number;
 }
 
-/** Length of the longest tokens of known vocabularies. */
+/** Maximum length of a token in the known vocabularies. */
 const CHARACTERS_PER_TOKEN = 128;
 /** Tokens of the marks around a message, such as `<|im_start|>assistant<|im_sep|>`. */
 const TOKENS_PER_MESSAGE = 16;
-/** Tokens that templates and providers add before the messages: the date, how to reason. Grok 4 was observed to add 680. */
+/**
+ * Tokens that templates and providers add before the messages, such as the date and instructions for reasoning. Grok 4 was
+ * observed to add 680.
+ */
 const TEMPLATE_TOKENS = 1024;
 /** Tokens of a provider's instructions for tools or a response format. Anthropic documents up to about 800. */
 const INSTRUCTION_TOKENS = 1024;
 /**
- * Maximum characters of JSON in tool calls and their results. Measuring takes 4 ns a byte, and few models accept a million
- * tokens, so a longer text is unbounded.
+ * Maximum characters of JSON in tool calls and their results. Measuring takes 4 ns per byte, and few models accept a million
+ * tokens, so more characters count as unbounded.
  */
 const REPRINTED_CHARACTERS = 4_000_000;
 /** Tokens per byte of encrypted reasoning. Its plain text is unknown, so it counts as text that is not ASCII. */
@@ -38,10 +41,10 @@ const ENCRYPTED_FACTOR = 6;
 /**
  * Bounds the tokens of a prompt without a tokenizer.
  *
- * The upper bound starts from the bytes of the whole body: a tokenizer that works on bytes produces at most one token for
- * each byte, or `tokensPerByte` if it normalizes the text first. The text that templates add, and JSON that providers print
- * again (schemas, tool calls), are added to it. The lower bound counts ASCII letters and digits, which no normalization
- * removes. A run of the same character counts once.
+ * The upper bound starts from the bytes of the whole body. A tokenizer that works on bytes produces at most one token for
+ * each byte, or `tokensPerByte` if it normalizes the text first. The bound also includes the text that templates add, and
+ * the JSON that providers print again (schemas, tool calls). The lower bound counts ASCII letters and digits, which no
+ * normalization removes. A run of the same character counts once.
  * @param body the request. Parts other than text are not bounded.
  */
 export function boundPromptSize({ fields, bytes }: RequestBody): PromptSize {
@@ -99,7 +102,7 @@ function listCallTexts(message: JsonObject): unknown[] {
   return isResult ? values.concat(listTexts(message["content"])) : values;
 }
 
-/** Sums the counts of all lists; undefined, without reading further, at the first unbounded count. */
+/** Sums the counts of all lists. Stops at the first unbounded count, and then returns undefined. */
 function sumUntilUnbounded(lists: readonly Iterable<number | undefined>[]): number | undefined {
   let sum = 0;
   for (const counts of lists)
@@ -117,7 +120,10 @@ function listTexts(content: unknown): string[] {
     .filter((text) => typeof text === "string");
 }
 
-/** Maximum number of characters to count. They are 31,250 tokens; the time for more is not worth a higher lower bound. */
+/**
+ * Maximum number of characters to count for the lower bound. They are at least 31,250 tokens. Counting more characters would
+ * raise the lower bound, but is not worth the time.
+ */
 const COUNTED_CHARACTERS = 4_000_000;
 
 /** Counts ASCII letters and digits in the first four million characters. A run of the same character counts once. */

@@ -15,19 +15,19 @@ interface RenderBudget {
   textCharacters: number;
 }
 
-/** Creates the budget of one request. It is far more than models accept, and takes a few milliseconds to read. */
+/** Creates the budget of one request. Models accept far less text, and the estimate reads this much in a few milliseconds. */
 export function createRenderBudget(): RenderBudget {
   return { pointerCharacters: 250_000, textCharacters: 4_000_000 };
 }
 
 /**
- * Bounds the tokens of a JSON value that a provider may print in another form before it reaches the model: as JSON with
- * indentation, as XML with an opening and a closing tag for each key, or as TypeScript, and with every `$ref` replaced by its
- * definition.
+ * Bounds the tokens of a JSON value that a provider may print in another form before the model reads it. The form may be
+ * indented JSON, XML with an opening and a closing tag for each key, or TypeScript. The provider may also replace every `$ref`
+ * by its definition.
  * @param value a tool, a schema, or the arguments of a tool call. @param schema the document that each `$ref` in `value`
- * refers to; undefined if `value` is not a schema, and `$ref` has no meaning in it.
- * @returns the number of tokens, one for each byte of ASCII text; undefined if it is unbounded: a `$ref` is recursive or not
- * found, the nesting exceeds 600 levels, or pointers or strings exceed the budget.
+ * refers to; undefined if `value` is not a schema, because `$ref` then has no meaning.
+ * @returns the number of tokens, one for each byte of ASCII text. The number is unbounded, and the result undefined, if a
+ * `$ref` is recursive or not found, the nesting exceeds 600 levels, or pointers or strings exceed the budget.
  */
 export function boundRenderedTokens(
   value: unknown,
@@ -41,7 +41,7 @@ export function boundRenderedTokens(
 class Renderer {
   readonly #schema: unknown;
   readonly #budget: RenderBudget;
-  /** Sizes of objects and arrays; undefined while an object is being measured, which detects a recursive `$ref`. */
+  /** Sizes of objects and arrays. A size is undefined during its measurement, so a recursive `$ref` has an undefined size. */
   readonly #known = new Map<object, Size | undefined>();
   /** Sizes of long strings, because many pointers may refer to the same string. */
   readonly #strings = new Map<string, Size>();
@@ -88,13 +88,14 @@ class Renderer {
     return size;
   }
 
+  /** Subtracts a text from the budget. @returns whether the budget was sufficient. */
   #mayRead(text: string): boolean {
     this.#budget.textCharacters -= text.length;
     return this.#budget.textCharacters >= 0;
   }
 
   #definition(pointer: unknown, depth: number): Size | undefined {
-    // A property named `$ref` has an object as its value, and is not a reference.
+    // If the value is an object, `$ref` is the name of a property of the schema, not a reference.
     if (typeof pointer !== "string") return NOTHING;
     const target = this.#targets.get(pointer) ?? this.#resolve(pointer);
     return target === undefined ? undefined : this.measure(target, depth);
@@ -113,7 +114,7 @@ const NOTHING: Size = { tokens: 0, lines: 0 };
 
 const LONG_STRING = 256;
 
-/** Measures a scalar. It has two lines around it, and lines of its own that are indented by one more level. */
+/** Measures a scalar. It takes two lines around its text, and the lines of the text are indented by one more level. */
 function measureScalar(value: unknown): Size {
   const text = typeof value === "string" ? value : String(value);
   const inner = 1 + countLineBreaks(text);

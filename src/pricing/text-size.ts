@@ -5,7 +5,7 @@ const NON_ASCII_FACTOR = 6;
 /** NFKC normalization of U+FDFA produces 33 bytes from 3. */
 const FDFA_FACTOR = 11;
 const FDFA = Buffer.from("\ufdfa");
-/** Longer texts are measured with a simpler upper bound, because the exact one would take longer than parsing them. */
+/** Longer texts are measured with a simpler upper bound, because exact measuring would take longer than parsing. */
 const EXACT_BYTES = 4_000_000;
 
 const QUOTE = 0x22;
@@ -17,7 +17,7 @@ const CHARACTER_GROWS_BY = 5;
 /** Bytes that escaping adds to an escaped quote: `\"` becomes `&quot;`. */
 const PAIR_GROWS_BY = 4;
 
-/** Bytes that escaping adds to each ASCII character. For a backslash, the next character decides whether they apply. */
+/** Bytes that escaping adds to each ASCII character. It adds them to a backslash only if a quote or a backslash follows. */
 const GROWS_BY = new Uint8Array(256);
 for (const character of "<>&'") GROWS_BY[character.charCodeAt(0)] = CHARACTER_GROWS_BY;
 GROWS_BY[BACKSLASH] = PAIR_GROWS_BY;
@@ -87,7 +87,7 @@ export const ILL_FORMED_FACTOR = 2;
 /** For longer texts, a copy as bytes takes less time than reading the characters. */
 const SHORT_CHARACTERS = 1_024;
 
-/** Bytes of line breaks, and the first byte of U+2028 and U+2029, which some other punctuation has too. */
+/** Bytes of line breaks. The last one is the first byte of U+2028 and U+2029, and of some other punctuation. */
 const BREAKS_LINE = new Uint8Array(256);
 for (const byte of [0x0a, 0x0d, 0xe2]) BREAKS_LINE[byte] = 1;
 

@@ -8,7 +8,7 @@ export interface UnboundedCost {
   readonly note: string;
 }
 
-/** Matches models that search the web without a request to do so. */
+/** Matches models that search the web even if the request does not ask for a search. */
 const SEARCHES_BY_ITSELF = /^~?perplexity\/|-search-preview|-deep-research/;
 
 /** Matches models that consist of several agents. Each agent may read the prompt and generate tokens. */
@@ -48,7 +48,7 @@ export function findUnboundedCosts(request: JsonObject): UnboundedCost[] {
       name: "media",
       note: "Message parts other than text (images, audio, video, files) have an unbounded cost: send text only.",
     });
-  // OpenRouter may not ignore an object in place of the list.
+  // An object instead of a list counts too, because OpenRouter may use it.
   if (!isEmpty(request["plugins"]))
     found.push({ name: "plugins", note: "Plugins have an unbounded cost: drop plugins." });
   if (

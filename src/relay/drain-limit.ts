@@ -7,19 +7,19 @@ export interface DrainBounds {
 /** Enforces the limits on draining one response. */
 export class DrainLimit {
   readonly #timer: NodeJS.Timeout;
-  readonly #exceeded: () => void;
+  readonly #onExceeded: () => void;
   #bytesLeft: number;
 
-  /** @param exceeded called when a limit is exceeded. */
-  constructor({ ms, bytes }: DrainBounds, exceeded: () => void) {
+  /** @param onExceeded called when the response exceeds a limit. */
+  constructor({ ms, bytes }: DrainBounds, onExceeded: () => void) {
     this.#bytesLeft = bytes;
-    this.#exceeded = exceeded;
-    this.#timer = setTimeout(exceeded, ms);
+    this.#onExceeded = onExceeded;
+    this.#timer = setTimeout(onExceeded, ms);
   }
 
   count(chunk: Buffer): void {
     this.#bytesLeft -= chunk.length;
-    if (this.#bytesLeft < 0) this.#exceeded();
+    if (this.#bytesLeft < 0) this.#onExceeded();
   }
 
   end(): void {

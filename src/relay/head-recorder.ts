@@ -3,15 +3,15 @@ import type { BeforeHead } from "../upstream/call.ts";
 import type { UpstreamHead } from "../upstream/response-head.ts";
 
 /**
- * Creates the callback that delays a response until the journal contains its generation id, so that its cost can be looked up
- * after a crash.
+ * Creates the callback that delays a response until the journal contains its generation id. With this id, the cost can be
+ * looked up after a crash.
  * @returns undefined if the cost of the request is not recorded.
  */
 export function createHeadRecorder(context: RequestContext): BeforeHead | undefined {
   const { meter } = context;
   if (!meter) return undefined;
   return (head, release) => {
-    // Noted here already: the client may disconnect while the response is buffered, and the cost must still be looked up.
+    // The relay notes the head too, but after a disconnect it may abort the request before it receives the buffered head.
     noteHead(context, head);
     context.stopwatch.resume();
     meter.recordHead(context, release);

@@ -16,24 +16,24 @@ import { forbidsRetry, checkResponseHead } from "./response-guard.ts";
 /** Time that upstream may be silent after `[DONE]` before the gateway ends the response. */
 const AFTER_DONE_MS = 1_000;
 /**
- * Bytes of a response without an `X-Generation-Id` header that are read after the client has disconnected: the body begins
- * with the id, and a refusal is shorter.
+ * Maximum number of body bytes to read after a disconnect if the response has no `X-Generation-Id` header. The body begins
+ * with the id, and a refusal is shorter than this.
  */
 const ID_WITHIN_BYTES = 65_536;
-/** Lowest status that proves that there is no generation. */
+/** A response with this status or a higher one has no generation. */
 const NO_GENERATION_FROM = 300;
 
 /**
  * - `awaiting-head`: upstream's head has not arrived. Next: `relaying`, or `ended` with an error of the gateway.
  * - `relaying`: the gateway sends head and body to the client. Next: `ended`, when upstream's response ends or fails, or on
- *   `abort()`. If the client disconnects, or the response exceeds the total timeout or the size limit: `awaiting-id`,
+ *   `abort()`. Next, if the client disconnects or the response exceeds the total timeout or the size limit: `awaiting-id`,
  *   `draining` or `ended`.
- * - `awaiting-id`: the client no longer receives the response, the generation id (needed to look up the cost) is unknown, and
- *   the response may still be a refusal. Upstream is read until this is decided, but no longer than `headWaitMs` and no
- *   further than {@link ID_WITHIN_BYTES}, or the limits on draining if they are higher.
- * - `draining`: the client has disconnected and the id is known. If `drainBounds` is set, the rest of the response is read,
- *   because its end states the cost.
- * - `ended`: nothing more is read from upstream. The request completes when the response to the client has closed as well.
+ * - `awaiting-id`: the client no longer receives the response. The generation id, which is needed to look up the cost, is
+ *   unknown, and the response may still be a refusal. The relay reads until the id arrives, the refusal is complete, or neither
+ *   is possible. The limits are `headWaitMs` and {@link ID_WITHIN_BYTES}, or the limits on draining if they are higher.
+ * - `draining`: the client no longer receives the response, and the id is known. If `drainBounds` is set, the relay reads the
+ *   rest of the response, because its end states the cost.
+ * - `ended`: the relay reads nothing more from upstream. The request completes when the response to the client has closed, too.
  */
 type RelayState = "awaiting-head" | "relaying" | "awaiting-id" | "draining" | "ended";
 
@@ -48,7 +48,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
   #call: UpstreamCall | undefined = undefined;
   #state: RelayState = "awaiting-head";
   #isPaused = false;
-  /** Limits the reading after the client has stopped receiving the response. */
+  /** Limits how much the relay reads after the client has stopped receiving the response. */
   #drainLimit: DrainLimit | undefined = undefined;
   #drainBounds: DrainBounds | undefined;
   #deadline: NodeJS.Timeout | undefined = undefined;
@@ -85,7 +85,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     this.#respondInstead(this.#call?.wasSent ? error.withoutRetry() : error);
   }
 
-  /** Sends an error instead of upstream's head. Then reads for the cost, as after a disconnect. */
+  /** Sends an error instead of upstream's head. Then reads what is needed for the cost, as after a disconnect. */
   #respondInstead(error: GatewayError): void {
     if (this.#state !== "awaiting-head") return;
     sendError(this.#request, this.#reply, error);
@@ -97,9 +97,8 @@ export class Relay implements UpstreamSink, ActiveResponse {
   }
 
   /**
-   * Ends a response that exceeds a limit: the client receives this error, or an aborted response if the head has been sent.
-   * The upstream request is aborted without draining, but not before the id for the cost lookup is known, as far as
-   * `headWaitMs` allows.
+   * Ends a response that exceeds a limit. The client receives this error, or an aborted response if the head has been sent.
+   * The relay does not drain: it aborts the upstream request when the generation id is known or `headWaitMs` has passed.
    */
   endAtLimit(error: GatewayError): void {
     const state = this.#state;
@@ -129,21 +128,22 @@ export class Relay implements UpstreamSink, ActiveResponse {
   #writeHead(head: UpstreamHead): void {
     const { status, headers } = head;
     const responseHeaders = addUpstreamHeaders(getDefaultHeaders(this.#reply), headers);
-    // Otherwise nginx buffers events, and the whitespace that keeps a long request alive.
+    // Without this header, nginx buffers events, and the white space that OpenRouter sends to keep a long request alive.
     responseHeaders["x-accel-buffering"] = "no";
     if (this.#inspector.isEventStream) responseHeaders["cache-control"] ??= "no-cache";
     if (forbidsRetry(head)) responseHeaders["x-should-retry"] = "false";
     responseHeaders["server-timing"] = `gateway;dur=${this.#context.stopwatch.elapsedMs.toFixed(3)}`;
     this.#response.writeHead(status, responseHeaders);
     this.#state = "relaying";
-    // On the next tick, so that the head shares a packet with body bytes of the same read.
+    // Flushes the head on the next tick, so that it shares a packet with body bytes of the same read.
     process.nextTick(flushHeaders, this.#response, this.#context);
   }
 
   onData(chunk: Buffer): void {
     if (this.#state === "ended") return;
     const context = this.#context;
-    // Before the inspector reads the chunk: an aborted response must end according to the bytes written, without this chunk.
+    // Checks the limit before `push`: if the response is aborted, `isBetweenEvents` must refer to the bytes written so far,
+    // which do not include this chunk.
     if (this.#state === "relaying" && context.bytesOut + chunk.length > this.#options.responseLimitBytes)
       this.endAtLimit(new GatewayError("response_too_large"));
     this.#inspector.push(chunk);
@@ -166,10 +166,10 @@ export class Relay implements UpstreamSink, ActiveResponse {
     if (this.#state !== "relaying" || this.#silenceTimer) return;
     this.#silenceTimer = setTimeout(() => {
       const { bytesOut } = this.#context;
-      // A busy event loop runs late timers before it reads the bytes that have arrived meanwhile.
+      // When the event loop is late, timers run before arrived bytes are read. Immediates run after that read.
       setImmediate(() => {
         if (this.#state !== "relaying" || this.#context.bytesOut !== bytesOut) return;
-        // Upstream is silent only because the gateway does not read.
+        // While the relay is paused, upstream seems silent although it may have sent more.
         if (this.#isPaused) {
           this.#silenceTimer?.refresh();
           return;
@@ -223,7 +223,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     this.#call?.pause();
     this.#response.once("drain", () => {
       this.#isPaused = false;
-      // Node may emit `drain` during a read from upstream, when undici ignores a resume.
+      // Node may emit `drain` while undici reads from upstream, and undici ignores a resume during a read.
       process.nextTick(() => this.#call?.resume());
     });
   }
@@ -280,7 +280,7 @@ export class Relay implements UpstreamSink, ActiveResponse {
     this.#state = "ended";
     clearTimeout(this.#deadline);
     this.#drainLimit?.end();
-    // Otherwise `onClose` completes the request.
+    // If the response to the client is still open, `onClose` completes the request.
     if (this.#context.hasEnded) this.#complete();
   }
 

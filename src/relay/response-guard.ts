@@ -6,8 +6,8 @@ import { mayHaveBeenBilled } from "../response/possible-charge.ts";
 const HEADER_LINES_MAX = 256;
 
 /**
- * Checks whether an upstream response can be relayed. Errors are relayed with their status and body. Responses are replaced
- * if no API client can read them, if they redirect, or if they reject the operator's key.
+ * Checks whether an upstream response can be relayed. Most errors are relayed too, with their status and body. The gateway
+ * replaces a response if no API client can read it, if it is a redirect, or if it rejects the operator's key.
  * @param usesOperatorKey whether OPENROUTER_API_KEY was sent.
  * @returns the error to send instead, or undefined to relay the response.
  */
@@ -44,8 +44,8 @@ export function checkResponseHead(head: UpstreamHead, usesOperatorKey: boolean):
 }
 
 /**
- * Whether a relayed error needs a header that keeps SDKs from retrying: the request may have been billed, and the body is not
- * OpenRouter's but, for example, Cloudflare's `error code: 524`.
+ * Whether a relayed error needs `x-should-retry: false`, which keeps SDKs from retrying. It does if the request may have been
+ * billed and the body does not come from OpenRouter itself, such as Cloudflare's `error code: 524`.
  */
 export function forbidsRetry({ status, mediaType }: UpstreamHead): boolean {
   return status >= 400 && mayHaveBeenBilled(status) && mediaType !== "application/json";
@@ -58,7 +58,7 @@ function countHeaderLines({ headers }: UpstreamHead): number {
   return count;
 }
 
-/** Returns the error that replaces an HTML page of OpenRouter's edge, with the same status. */
+/** Returns the error that replaces an HTML page of OpenRouter's edge. The error has the status of the page. */
 function createPageError({ status, headers }: UpstreamHead): GatewayError {
   const retryAfter = headers["retry-after"];
   const message = `OpenRouter's edge responded with status ${status} and a web page`;

@@ -9,7 +9,10 @@ import { parseUsage } from "../metering/usage.ts";
 import { noteHead } from "./head-recorder.ts";
 import type { JsonObject } from "../json-values.ts";
 
-/** Bytes that are searched for the generation id as they arrive, if the head has none. Every response begins with its id. */
+/**
+ * Maximum number of body bytes to search for the generation id, as they arrive, if the head has none. Every body begins with
+ * the id.
+ */
 const ID_WITHIN_BYTES = 65_536;
 const TEXT_MAX_CHARS = 256;
 const LF = 0x0a;
@@ -19,16 +22,16 @@ const GENERATION_ID = /^gen-[\x21-\x7e]{1,124}$/;
 const USAGE = new JsonKey("usage");
 const ERROR = new JsonKey("error");
 const ID = new JsonKey("id");
-/** Fields that identify a response, which are its first ones. */
+/** Fields that identify a response. They are the first fields of a document or an event. */
 const IDENTITY = ["id", "provider", "model"] as const;
 
 /**
- * Inspects a response while it is relayed, without delaying it: its completeness, its cost and its generation id. Reads only
- * the top level of complete events and documents, because nested JSON may be the client's, repeated by upstream.
+ * Finds out whether a response is complete, its cost, and its generation id, while the gateway relays the response without
+ * delay. The inspector reads only the top level of events and documents, because nested JSON may repeat the client's request.
  */
 export class ResponseInspector {
   isEventStream = false;
-  /** Undefined before the head. */
+  /** Undefined before the head arrives. */
   #context: RequestContext | undefined = undefined;
   readonly #events = new EventStreamReader(
     (event) => this.#readEvent(event),
@@ -41,10 +44,10 @@ export class ResponseInspector {
   #provider: string | undefined = undefined;
   #model: string | undefined = undefined;
   #hasErrorEvent = false;
-  /** Undefined before the head, and if the head rules out a refusal. */
+  /** Undefined before the head arrives, and if the head rules out a refusal. */
   #refusal: RefusalReader | undefined = undefined;
   #isCloseDelimited = false;
-  /** Only for a document whose end is the end of the connection. */
+  /** Set only for a document that ends when the connection closes. */
   #structure: JsonStructure | undefined = undefined;
   #isEncoded = false;
 
@@ -80,7 +83,7 @@ export class ResponseInspector {
   #lookForId(bytes: number): void {
     if (this.isEventStream) {
       this.#events.scan();
-      // A first event that repeats the request may be longer than ID_WITHIN_BYTES, so it is read before it is complete.
+      // The first event may be longer than ID_WITHIN_BYTES if it repeats the request, so this reads its first fields early.
       if (this.#idBytesLeft > 0) this.#readIdentity(readMembers(this.#events.incompleteEventData));
     } else this.#readIdentity(Object.fromEntries(this.#document.readFirstMembers(IDENTITY)));
     this.#idBytesLeft -= bytes;
@@ -112,7 +115,7 @@ export class ResponseInspector {
     context.meter?.recordGenerationId(context);
   }
 
-  /** Whether a response was truncated although its connection ended cleanly. */
+  /** Whether a response was truncated although undici reported a normal end of its connection. */
   get isTruncated(): boolean {
     return this.#isCloseDelimited && !this.#isEncoded && !this.#isComplete();
   }
@@ -156,13 +159,13 @@ export class ResponseInspector {
     return this.#hasErrorEvent;
   }
 
-  /** Copies the usage, model and provider of the response to the context. Called when nothing more of it is read. */
+  /** Copies the usage, model and provider of the response to the context. Called when the relay stops reading. */
   finish(context: RequestContext): void {
     if (this.isEventStream) this.#finishStream(context);
     else this.#finishDocument(context);
     context.usage = this.#usage;
     context.responseModel = this.#model;
-    // Documented as a header, which none of the recorded responses has.
+    // OpenRouter documents a header for the provider, but no recorded response has it.
     context.provider ??= this.#provider;
     context.isUncharged = context.isResponseComplete && (this.#refusal?.isRefusal ?? false);
   }
@@ -174,7 +177,7 @@ export class ResponseInspector {
 
   #finishDocument(context: RequestContext): void {
     this.#readIdentity(Object.fromEntries(this.#document.readFirstMembers(IDENTITY)));
-    // Only in a complete document is it certain that a member is at the top level.
+    // In an incomplete document, a member near the end may be a nested one.
     if (!context.isResponseComplete || !this.#isComplete()) return;
     if (context.generationId === undefined) this.#readIdentity({ id: this.#document.readMember("id") });
     this.#usage = parseUsage(this.#document.readMember("usage"));

@@ -10,23 +10,23 @@ import type { JsonObject } from "../json-values.ts";
 export interface ChatRequest {
   /** The first model of the request, as the client wrote it; undefined if the request has only a preset. */
   readonly requestedModel: string | undefined;
-  /** The same model without the optional prefix. */
+  /** The same model without the optional prefix `openrouter/`. */
   readonly forwardedModel: string | undefined;
   /** All values of `model` and `models`, without the optional prefix. */
   readonly models: readonly string[];
-  /** Further models that plugins, tools and `speed` may call. */
+  /** Further models that OpenRouter may call because of plugins, tools or `speed`. */
   readonly nestedModels: readonly NestedModel[];
-  /** The value of `preset`. A preset inside a model id is not here. */
+  /** The value of `preset`. A preset inside a model id is not included. */
   readonly preset: string | undefined;
   readonly stream: boolean;
-  /** The parsed body, with the prefixes of model ids. */
+  /** The parsed body. Its model ids still have the prefix. */
   readonly fields: JsonObject;
-  /** The bytes of the client without the optional prefix of model ids. */
+  /** The body to forward: the client's bytes without the optional prefix of the model ids. */
   readonly body: Buffer;
 }
 
 /**
- * Validates the body of a chat completion request, and removes the optional prefix of its model ids in place.
+ * Validates the body of a chat completion request, and removes the optional prefix from its model ids in place.
  * @param body the raw bytes. This function changes them, so use the returned `body` instead.
  * @throws GatewayError 400 that names the first issue.
  */

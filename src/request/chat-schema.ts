@@ -16,8 +16,8 @@ import type { JsonObject } from "../json-values.ts";
 
 /**
  * Types and ranges of the documented fields of a chat completion request. OpenRouter adds fields, roles, part types and
- * values without notice, so everything that this schema does not name is valid, and null is valid wherever OpenRouter or
- * OpenAI accepts it. Source: OpenRouter's OpenAPI description (`ChatRequest`) and its parameter reference.
+ * values without notice, so this schema accepts everything that it does not name. It accepts null wherever OpenRouter or
+ * OpenAI does. Source: OpenRouter's OpenAPI description (`ChatRequest`) and its parameter reference.
  */
 
 const part = objectSchema({
@@ -160,9 +160,9 @@ export function checkChatRequest(value: JsonObject): ChatFields {
 
 function schemaError(value: unknown, issue: SchemaIssue): GatewayError {
   const param = formatParamPath(issue.path);
-  let at: unknown = value;
-  for (const step of issue.path) at = (at as Record<PropertyKey, unknown> | undefined)?.[step];
-  if (at === undefined)
+  let invalid: unknown = value;
+  for (const step of issue.path) invalid = (invalid as Record<PropertyKey, unknown> | undefined)?.[step];
+  if (invalid === undefined)
     return new GatewayError("missing_required_parameter", `${param} is missing.`, { param });
   return new GatewayError(
     issue.isWrongType ? "invalid_type" : "invalid_value",

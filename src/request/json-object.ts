@@ -9,17 +9,17 @@ import {
 } from "./top-level-fields.ts";
 import { isJsonObject, type JsonObject } from "../json-values.ts";
 
-/** Maximum nesting depth of a body. Deeper nesting could overflow the stack of the recursive functions that read it later. */
+/** Maximum nesting depth of a body. Deeper nesting could overflow the stack in the recursive functions that read the body. */
 const MAX_DEPTH = 512;
 /**
- * Limits that bound the time of `JSON.parse` before it runs. The slowest known text, objects of 100 keys that all differ,
- * takes 0.95 us a value (Node 26.10, one core), so 100,000 values take about 100 ms. A million empty objects also take
- * 100 ms, but a limit that distinguishes them would cost more. The largest recorded request, Claude Code with 29 tools, has
- * 800 values; a conversation of 2,000 messages with tool calls has about 30,000.
+ * Limits that are checked before `JSON.parse` runs, to bound its time. The slowest known text consists of objects of 100 keys
+ * that all differ. It takes 0.95 us per value (Node 26.10, one core), so 100,000 values take about 100 ms. A million empty
+ * objects also take 100 ms, but a limit that counts values by kind would cost more time. The largest recorded request, Claude
+ * Code with 29 tools, has 800 values; a conversation of 2,000 messages with tool calls has about 30,000.
  *
- * The limits on fields bound the time for keys whose hashes collide: 10,000 such keys take 50 million comparisons. Keys that
- * are array indices cannot be made to collide, because V8 seeds their hash: 60,000 of them take 20 ms. Recorded objects have
- * up to 12 fields.
+ * The limits on fields bound the time for keys whose hashes collide: 10,000 such keys take 50 million comparisons. A client
+ * cannot make keys collide that are array indices, because V8 seeds their hash: 60,000 of them take 20 ms. Recorded objects
+ * have up to 12 fields.
  */
 const LIMITS: SizeLimits = { values: 100_000, topLevelFields: 1_000, fields: 10_000 };
 const TOO_COMPLEX: Readonly<Record<keyof SizeLimits, string>> = {
@@ -38,9 +38,9 @@ interface ParsedJsonObject {
 /**
  * Parses a request body that must be one JSON object.
  *
- * Two inputs are refused that `JSON.parse` accepts: invalid UTF-8, which would be replaced silently, and duplicate top-level
- * keys. Upstream may use the first value of a duplicate key, but `JSON.parse` keeps the last, so the gateway would check
- * the wrong value.
+ * This function refuses two inputs that `JSON.parse` accepts: invalid UTF-8, which decoding would silently replace, and
+ * duplicate top-level keys. `JSON.parse` keeps the last value of a duplicate key. Upstream may use the first one, and then the
+ * gateway would check the wrong value.
  * @throws GatewayError 400 invalid_json, invalid_utf8, duplicate_field, json_too_deep or json_too_complex.
  */
 export function parseJsonObject(body: Buffer): ParsedJsonObject {
@@ -69,9 +69,10 @@ export function parseJsonObject(body: Buffer): ParsedJsonObject {
 }
 
 /**
- * Returns the text of a body with the escaped ASCII characters of its keys decoded. This avoids a bug of V8 14: it can parse
- * a key with escapes, such as `"\u006dodel"`, as another key that an earlier text had at the same position. The gateway would
- * not check such a field, but upstream would read it. String values are not affected, and most bodies have no escaped key.
+ * Returns the text of a body, in which the escaped ASCII characters of its keys are decoded. This avoids a bug of V8 14. V8 can
+ * parse a key with escapes, such as `"\u006dodel"`, as a different key that an earlier text had at the same position. The
+ * gateway would then not check the field, but upstream would read it. The bug does not affect string values, and most bodies
+ * have no escaped key.
  */
 function decodeKeys(body: Buffer, escapedKeys: readonly Span[]): string {
   if (escapedKeys.length === 0) return body.toString();
@@ -84,10 +85,16 @@ const BACKSLASH = 0x5c;
 const QUOTE = 0x22;
 const SPACE = 0x20;
 
-/** Runs of up to this many bytes are copied in JavaScript. For longer ones, the native copy is faster in spite of its call. */
+/**
+ * JavaScript copies runs of up to this many bytes. The native copy is faster only for longer runs, because each call to it has
+ * a fixed cost.
+ */
 const SHORT_RUN_BYTES = 64;
 
-/** Decodes `\u0020` to `\u007f`, except quotes and backslashes, in a JSON string, and pads the rest of its span with spaces. */
+/**
+ * Decodes the escapes `\u0020` to `\u007f` in a JSON string, except those of quotes and backslashes, and pads the rest of its
+ * span with spaces.
+ */
 function decodeInPlace(json: Buffer, { start, end }: Span): void {
   let to = start;
   let from = start;

@@ -1,9 +1,9 @@
 import { isJsonObject } from "../json-values.ts";
 
 /**
- * Building blocks of a schema that validates values and never changes them. A schema stops at the first issue: zod's arrays
- * and unions collect all issues, which were 37 MB for 20,000 invalid message parts. A schema takes one function call per
- * value, because a body may have 100,000 values and validation must not take longer than parsing.
+ * Building blocks of a schema that validates values and never changes them. A schema stops at the first issue. zod's arrays
+ * and unions collect all issues, and for 20,000 invalid message parts the issues took 37 MB. A schema makes one function call
+ * per value: a body may have 100,000 values, and validation must not take longer than parsing.
  */
 
 /** The first issue of a value. */
@@ -55,8 +55,8 @@ export function shortStringSchema(max: number): Schema {
 }
 
 /**
- * Accepts an object whose named fields are valid. Other fields are ignored. The schema iterates over the fields that an object
- * has, because a request has only a few of the many documented ones.
+ * Accepts an object if the fields named here are valid, and ignores other fields. The schema iterates over the fields of the
+ * object, not over its own, because a request has only a few of the many documented fields.
  */
 export function objectSchema(fields: Readonly<Record<string, Schema>> = {}): Schema {
   const schemas = new Map(Object.entries(fields));
@@ -80,7 +80,7 @@ export function objectSchema(fields: Readonly<Record<string, Schema>> = {}): Sch
   });
 }
 
-/** Accepts an array whose items `item` accepts. */
+/** Accepts an array if `item` accepts each of its items. */
 export function arraySchema(item: Schema, { min = 0, max = Infinity } = {}): Schema {
   return new Schema((value) => {
     if (!Array.isArray(value)) return wrongType("must be an array");
@@ -96,7 +96,7 @@ export function arraySchema(item: Schema, { min = 0, max = Infinity } = {}): Sch
 }
 
 interface Alternatives {
-  /** Accept any string. */
+  /** If true, any string is valid. */
   readonly string?: true;
   readonly array?: Schema;
   readonly object?: Schema;
@@ -120,7 +120,7 @@ export function numberSchema(min: number, max: number): Schema {
   });
 }
 
-/** Accepts a whole number of any size, also one that no double can hold: `9223372036854775807`, `1e400`. */
+/** Accepts a whole number from `min` to `max`, even if a double cannot hold it exactly: `9223372036854775807`, `1e400`. */
 export function integerSchema(min: number, max = Infinity): Schema {
   const range = max === Infinity ? `at least ${min}` : `from ${min} to ${max}`;
   return new Schema((value) => {

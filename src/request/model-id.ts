@@ -6,11 +6,11 @@ const AUTHOR_AND_SLUG = /^[^:@/]+\/[^:@/]+(?:[:@]|$)/;
 /**
  * Returns a model id in OpenRouter's spelling: without the optional prefix `openrouter/`.
  *
- * `openrouter` is also the author of real models (`openrouter/auto`, and stealth models that appear and disappear), so a
- * list of names cannot decide. The prefix is removed if `author/slug` or `@preset/slug` remains. The comparison is case
- * sensitive, nothing is trimmed, and at most one prefix is removed.
+ * `openrouter` is also the author of real models: `openrouter/auto`, and stealth models that appear and disappear. A list of
+ * names can therefore not tell author and prefix apart. Instead, the function removes the prefix if `author/slug` or
+ * `@preset/slug` remains. It compares case-sensitively, does not trim, and removes at most one prefix.
  * @param id a model id as the client wrote it, with JSON escapes decoded.
- * @returns the id to forward. All limits, prices and log lines use it too, so that both spellings share one limit.
+ * @returns the id to forward. Limits, prices and log lines use this id too, so both spellings share one limit.
  */
 export function normalizeModelId(id: string): string {
   return hasOptionalPrefix(id) ? id.slice(PREFIX.length) : id;

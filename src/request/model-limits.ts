@@ -1,6 +1,6 @@
 /**
- * Maximum length of the name of a model or preset, the same as that of a pattern of a key. The longest recorded name has 36
- * characters. The length is limited because each name is compared with up to 100 patterns.
+ * Maximum length of the name of a model or preset. The length is limited because the gateway compares each name with up to
+ * 100 patterns of the key, which have the same maximum length. The longest recorded name has 36 characters.
  */
 export const MODEL_NAME_MAX_CHARACTERS = 256;
 

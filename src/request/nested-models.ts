@@ -13,8 +13,9 @@ export interface NestedModel {
 const NONE: readonly NestedModel[] = [];
 const NO_NAMES: readonly string[] = [];
 /**
- * Plugins and tools for which OpenRouter chooses a model in each of `fields` that the request does not set. The model policy
- * must then allow `name`: `openrouter/auto` for an advisor, because the main model may choose any model as its advisor.
+ * Plugins and tools for which OpenRouter chooses a model if the request does not set one of `fields`. The model policy must
+ * allow `name` for each field that is not set. For an advisor, `name` is `openrouter/auto`, because the main model may choose
+ * any model as its advisor.
  */
 const UNNAMED: ReadonlyMap<unknown, { readonly fields: readonly string[]; readonly name: string }> = new Map([
   ["fusion", { fields: ["analysis_models", "model"], name: "openrouter/fusion" }],
@@ -33,13 +34,14 @@ interface Place {
 }
 
 /**
- * Finds the models that plugins and server tools of a request call, named in the request or chosen by OpenRouter. Tools of
- * type `function` are skipped, because a `model` in them is a parameter of the client's function.
+ * Finds the models that the plugins and server tools of a request call. The request names these models, or OpenRouter chooses
+ * them. Tools of type `function` are skipped, because a `model` in them is a parameter of the client's function.
  * @param request the validated JSON body.
  * @param named the ids in `model` and `models`, without the optional prefix. If `speed` selects faster models, the fast
  * variants of these ids are added.
  * @returns names as the client wrote them. The gateway removes no prefix from nested models.
- * @throws GatewayError 400 invalid_value when plugins and tools name more than 64 models, or one of more than 256 characters.
+ * @throws GatewayError 400 invalid_value if plugins and tools name more than 64 models, or if a name has more than 256
+ * characters.
  */
 export function findNestedModels(
   { plugins, tools, speed }: JsonObject,
@@ -83,7 +85,7 @@ interface Settings {
   /** Id of a plugin, or type of a tool. */
   readonly kind: unknown;
   readonly place: Place;
-  /** Path of the settings, relative to the place. */
+  /** Path of the settings below `place`; empty for a plugin. */
   readonly below: string;
 }
 
@@ -123,7 +125,7 @@ function formatPath({ parent, list, index }: Place): string {
   return `${parent ? `${formatPath(parent)}.` : ""}${list}[${index}]`;
 }
 
-/** Whether a field lets OpenRouter choose the model. An invalid value counts as such, because its effect is unknown. */
+/** Whether a field lets OpenRouter choose the model. An invalid value counts as not set, because its effect is unknown. */
 function isOpen(field: string, value: unknown): boolean {
   if (field === "model") return typeof value !== "string";
   return !Array.isArray(value) || value.length === 0 || value.some((name) => typeof name !== "string");

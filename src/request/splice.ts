@@ -6,7 +6,7 @@ const LOWER_U = 0x75;
 
 /**
  * Finds the optional prefix in the raw JSON string of a model id.
- * @param json the text. @param string span of the JSON string with its quotes. @param id the decoded string.
+ * @param json the whole JSON text. @param string span of the JSON string of the id, with its quotes. @param id the decoded id.
  * @returns the span of the prefix, or undefined if the id has no optional prefix.
  */
 export function findPrefixSpan(json: Buffer, string: Span, id: string): Span | undefined {
@@ -22,8 +22,8 @@ export function findPrefixSpan(json: Buffer, string: Span, id: string): Span | u
 }
 
 /**
- * Removes spans from a buffer without allocating another one. The longest run between two cuts stays in place and the other
- * runs move next to it, so only the shorter runs of a large body are copied.
+ * Removes spans from a buffer without allocating another one. The longest run between two cuts stays in place, and this
+ * function moves the shorter runs next to it. It therefore copies only a small part of a large body.
  * @param bytes the buffer, which this function changes. Use the returned view instead. @param cuts spans in ascending order
  * that do not overlap.
  * @returns a view of the remaining bytes, in the same memory.

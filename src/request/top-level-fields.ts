@@ -14,18 +14,18 @@ export interface SizeLimits {
   readonly fields: number;
 }
 
-/** Result of one pass over the bytes of a JSON object. The positions are correct only if the text is valid JSON. */
+/** Result of one pass over the bytes of a JSON object. The spans are correct only if the text is valid JSON. */
 export interface TopLevelFields {
   readonly isTooDeep: boolean;
   /** The first limit that the text exceeds. */
   readonly exceededLimit: keyof SizeLimits | undefined;
-  /** Spans of all keys of the outermost object with their quotes. A repeated key has several spans. */
+  /** Spans, with quotes, of all keys of the outermost object. A repeated key has several spans. */
   readonly keys: readonly Span[];
-  /** Spans of the keys, of any object, that contain a backslash, with their quotes. */
+  /** Spans, with quotes, of all keys of any object that contain a backslash. */
   readonly escapedKeys: readonly Span[];
-  /** Span of the string that is the value of `model`, with its quotes. */
+  /** Span, with quotes, of the string that is the value of `model`. */
   readonly model: Span | undefined;
-  /** Spans of the strings in the array that is the value of `models`, with their quotes. */
+  /** Spans, with quotes, of the strings in the array that is the value of `models`. */
   readonly models: readonly Span[];
 }
 
@@ -38,20 +38,26 @@ const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 
-/** Runs of up to this many bytes are scanned in JavaScript. For longer ones, the native search is faster in spite of its call. */
+/**
+ * JavaScript scans runs of up to this many bytes. The native search is faster only for longer runs, because each call to it has
+ * a fixed cost.
+ */
 const SHORT_RUN_BYTES = 64;
-/** Maximum number of bytes to scan in JavaScript before the next native search: see findStringEnd(). */
+/** Maximum number of bytes of a string to scan in JavaScript before the next native search: see findStringEnd(). */
 const LONG_RUN_BYTES = 4_096;
-/** Number of bytes to scan for a mark in JavaScript, enough for most gaps. A longer gap takes seven native searches. */
+/**
+ * Number of bytes to scan in JavaScript for the next mark. Most gaps between marks are shorter. A longer gap takes seven
+ * native searches, one for each mark.
+ */
 const NEAR_BYTES = 32;
 const UNLIMITED: SizeLimits = { values: Infinity, topLevelFields: Infinity, fields: Infinity };
 
 /**
- * Finds the top-level keys and the model strings of a JSON object in its raw bytes, in one pass without recursion or copies,
- * so that the gateway can change the bytes and need not serialize the object again. This function does not check the syntax.
- * `JSON.parse` does, and for valid JSON both find the same fields. The pass ends at the first exceeded limit, at the end of
- * the outermost value, or at two consecutive strings or colons, which valid JSON never has. The limit on values therefore
- * bounds the number of steps for any text.
+ * Finds the top-level keys and the model strings of a JSON object in its raw bytes, in one pass without recursion or copies.
+ * With their positions, the gateway can change the bytes and need not serialize the object again. This function does not check
+ * the syntax; `JSON.parse` does, and for valid JSON both find the same fields. The pass ends at the first exceeded limit, at
+ * the end of the outermost value, or at two consecutive strings or colons, which valid JSON never has. The limit on values
+ * therefore bounds the number of steps for any text.
  * @param json UTF-8 text. @param maxDepth maximum nesting depth.
  */
 export function findTopLevelFields(
@@ -67,7 +73,7 @@ export function findTopLevelFields(
   let values = 0;
   let mayBeKey = false;
   let stringStart = 0;
-  /** End of the previous string; 0 if another mark followed that string. */
+  /** End of the previous string; 0 if another mark has followed that string. */
   let stringEnd = 0;
   for (let at = marks.next(0); at < length; at = marks.next(at + 1)) {
     const byte = json[at];
@@ -101,7 +107,7 @@ export function findTopLevelFields(
   return found;
 }
 
-/** Fields that a pass has found until now. */
+/** The part of the result that the pass has found so far. */
 class Found implements TopLevelFields {
   readonly keys: Span[] = [];
   readonly escapedKeys: Span[] = [];
@@ -111,7 +117,7 @@ class Found implements TopLevelFields {
   isTooDeep = false;
   /** `model` or `models` while the pass reads the value of that field, otherwise "". */
   field = "";
-  /** Number of fields of each open object until now, by depth. */
+  /** Number of fields found so far in each open object, by depth. */
   readonly counts = [0];
   readonly #limits: SizeLimits;
 
@@ -146,7 +152,7 @@ const MARKS = [QUOTE, COLON, COMMA, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE
 const IS_MARK = new Uint8Array(256);
 for (const mark of MARKS) IS_MARK[mark] = 1;
 
-/** Finds brackets, quotes, colons and commas. It skips long numbers and white space with native searches. */
+/** Finds marks: brackets, quotes, colons and commas. It skips long numbers and white space with native searches. */
 class MarkSearch {
   readonly #json: Buffer;
   readonly #marks: readonly ByteSearch[];
@@ -161,7 +167,7 @@ class MarkSearch {
     const json = this.#json;
     const near = Math.min(json.length, from + NEAR_BYTES);
     let at = from;
-    // Compares four bytes at once, because the pass spends most of its time in this loop.
+    // Checks four bytes per iteration, because the pass spends most of its time in this loop.
     for (; at + 4 <= near; at += 4) {
       const isMark =
         isMarkAt(json, at) | isMarkAt(json, at + 1) | isMarkAt(json, at + 2) | isMarkAt(json, at + 3);
@@ -174,7 +180,7 @@ class MarkSearch {
   }
 }
 
-/** Searches forward for one byte. It remembers the last match, so all its searches together read the text once. */
+/** Searches forward for one byte. It remembers the last match, so all its searches together read the text only once. */
 class ByteSearch {
   readonly #json: Buffer;
   readonly #byte: number;
@@ -222,7 +228,8 @@ function readFieldName(json: Buffer, key: Span): string {
 function findStringEnd(json: Buffer, start: number): number {
   const { length } = json;
   let at = start + 1;
-  // The run doubles whenever a native search ends at an escaped quote, or a string of escaped quotes would take a call for each.
+  // The run doubles whenever a native search ends at an escaped quote. Otherwise, a string that consists of escaped quotes
+  // would take a native call for each of them.
   for (let run = SHORT_RUN_BYTES; ; run = Math.min(2 * run, LONG_RUN_BYTES)) {
     const near = Math.min(length, at + run);
     for (; at < near; at++) {
@@ -230,7 +237,7 @@ function findStringEnd(json: Buffer, start: number): number {
       if (byte === QUOTE) return at + 1;
       if (byte === BACKSLASH) at++;
     }
-    // The byte at `at` is not escaped, so the backslashes before it need not be counted.
+    // No backslash before `at` escapes the byte at `at`, so only the backslashes from `at` on are counted.
     const quote = json.indexOf(QUOTE, at);
     if (quote === -1) return length;
     let backslashes = 0;

@@ -18,7 +18,7 @@ const QUOTE = 0x22;
 const NOTHING = Buffer.alloc(0);
 const DONE = Buffer.from("[DONE]");
 const DATA = Buffer.from("data:");
-/** A byte order mark and `data: `. */
+/** Maximum length of the text before `[DONE]` on its line: a byte order mark and `data: `. */
 const DONE_PREFIX_MAX_BYTES = 9;
 /**
  * Line breaks of the blank line that ends an event (WHATWG HTML, section 9.2.6). They cannot occur inside a JSON string, which
@@ -26,7 +26,7 @@ const DONE_PREFIX_MAX_BYTES = 9;
  */
 const BLANK_LINE = Buffer.from("\n\n");
 const BLANK_LINES_WITH_CR = [BLANK_LINE, Buffer.from("\n\r\n"), Buffer.from("\r\r")];
-/** Bytes to keep at the end of a skipped event: they may be the first two of the at most three bytes of its blank line. */
+/** Bytes to keep of a skipped event. Its blank line has up to three bytes, and two of them may have arrived already. */
 const KEPT_OF_LONG_BYTES = 2;
 
 /** A key of JSON objects, prepared for many searches. */
@@ -42,18 +42,18 @@ export class JsonKey {
 /**
  * Inspects an event stream while the gateway relays it. The reader finds complete events that have one of the wanted keys,
  * whether the stream has sent `[DONE]`, and whether it is between two events. It keeps at most {@link EVENT_MAX_BYTES} of an
- * incomplete event, and {@link SCAN_BYTES} that it has not searched yet.
+ * incomplete event, and at most {@link SCAN_BYTES} that it has not searched yet.
  */
 export class EventStreamReader {
   /** Only events with one of these keys are parsed. The list may change at any time, also in `onEvent`. */
   wantedKeys: readonly JsonKey[] = [];
   readonly #onEvent: (event: JsonObject) => void;
   readonly #onUnreadable: (data: Buffer) => void;
-  /** Bytes that have not been searched yet. They start at the beginning of an event. */
+  /** Bytes that have not been searched yet. They start at the beginning of an event, unless an event is being skipped. */
   #chunks: Buffer[] = [];
   #bytes = 0;
   #scanAt = SCAN_BYTES;
-  /** Whether the current event is longer than {@link EVENT_MAX_BYTES}, so that its data is dropped. */
+  /** Whether the current event is longer than {@link EVENT_MAX_BYTES}. The reader drops the data of such an event. */
   #isSkipping = false;
   #isDone = false;
   #isScanned = true;
@@ -192,8 +192,8 @@ function findLastEventEnd(bytes: Buffer, separators: readonly Buffer[]): number 
 }
 
 /**
- * Returns the data of the events in a text that ends with a blank line. A text that mixes line breaks can have several events,
- * because the search for the blank line does not find LF CR.
+ * Returns the data of each event in a text that ends with a blank line. The text has several events only if it mixes kinds of
+ * line breaks, because the search for blank lines does not find LF CR.
  */
 function readEventData(text: string): string[] {
   const events: string[] = [];
@@ -210,7 +210,7 @@ function readEventData(text: string): string[] {
   return events;
 }
 
-/** Whether the bytes have a complete line `data: [DONE]`. Text of a model cannot match, because JSON escapes its line breaks. */
+/** Whether there is a complete line `data: [DONE]`. Text of a model cannot match, because JSON escapes its line breaks. */
 function hasDoneLine(bytes: Buffer): boolean {
   for (let at = bytes.lastIndexOf(DONE); at !== -1; at = at === 0 ? -1 : bytes.lastIndexOf(DONE, at - 1)) {
     const after = bytes[at + DONE.length];

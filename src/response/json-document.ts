@@ -2,7 +2,7 @@ import { copyToOwnMemory } from "./own-memory.ts";
 import { readFirstMembers, readLastMember } from "./top-level-members.ts";
 
 const SPACE = 0x20;
-/** Bytes to keep from the start of the document, enough for the id. The white space that keeps a connection alive is not counted. */
+/** Bytes to keep from the start of the document, enough for the id. White space before the document does not count. */
 const START_BYTES = 4_096;
 /** Bytes to keep from the end of the document, enough for the usage and the fields after it. */
 const END_BYTES = 16_384;
@@ -18,7 +18,7 @@ export class JsonDocumentReader {
   #startBytes = 0;
   #end: Buffer[] = [];
   #endBytes = 0;
-  /** Whether `#end` has the whole document. */
+  /** Whether `#end` contains the whole document. */
   #isWhole = true;
 
   push(chunk: Buffer): void {
@@ -27,7 +27,7 @@ export class JsonDocumentReader {
     if (this.#startBytes === 0) return;
     this.#end.push(chunk);
     this.#endBytes += chunk.length;
-    // Trims in batches, because a shift of the array for each chunk would cost more time than the memory is worth.
+    // Trims only when there are twice as many bytes as needed, because trimming for every chunk would take too much time.
     if (this.#endBytes > 2 * END_BYTES && this.#end.length > 1) this.#trimEnd();
     if (this.#end.length > CHUNKS_MAX) this.#end = [copyToOwnMemory(Buffer.concat(this.#end))];
   }
@@ -80,7 +80,7 @@ export class JsonDocumentReader {
     return error?.has("error") ? error.get("error") !== null : (this.readMember("error") ?? null) !== null;
   }
 
-  /** Whether the document is valid JSON; undefined if only its ends were kept. */
+  /** Whether the document is valid JSON; undefined if only its start and its end were kept. */
   get isValid(): boolean | undefined {
     if (!this.#isWhole) return undefined;
     try {

@@ -9,8 +9,8 @@ const TEXT_MAX_BYTES = 1_024;
 const HIDDEN_DEPTH = 3;
 
 /**
- * Outline of a JSON document: its top-level members and the members of the objects among them. Array items and members of
- * deeper objects are omitted, and long strings are replaced by empty ones. The outline takes at most 16 KiB for any document.
+ * Outline of a JSON document: its top-level members and, if their values are objects, the members of these objects. The outline
+ * omits array items and members of deeper objects, and replaces long strings by empty ones. It takes at most 16 KiB.
  * In all methods, `depth` is the number of open objects and arrays.
  */
 export class JsonOutline {
@@ -22,7 +22,7 @@ export class JsonOutline {
   #hiddenDepth = HIDDEN_DEPTH;
   #isTooLong = false;
 
-  /** Whether the outline exceeded its maximum size, and is incomplete. */
+  /** Whether the outline would exceed its maximum size, and is therefore incomplete. */
   get isTooLong(): boolean {
     return this.#isTooLong;
   }

@@ -10,7 +10,7 @@ const CLOSE_BRACKET = 0x5d;
 
 /**
  * Tracks strings and the nesting depth of a JSON document in constant memory, to detect whether the document is complete. A
- * truncated object, array or string is never complete. The class does not validate: a complete document may be invalid JSON.
+ * truncated object, array or string is never complete. The class does not validate: it can report invalid JSON as complete.
  */
 export class JsonStructure {
   readonly #outline: JsonOutline | undefined;
@@ -18,7 +18,7 @@ export class JsonStructure {
   #inString = false;
   /** Whether the next byte is inside a string and escaped by a backslash. */
   #isEscaped = false;
-  /** `bare`: inside a number, a literal, or text that is not JSON. `invalid`: several values, or an unmatched closing bracket. */
+  /** `bare`: in a number, a literal, or text that is not JSON. `invalid`: several values, or an unmatched closing bracket. */
   #state: "before" | "within" | "bare" | "after" | "invalid" = "before";
 
   /** @param outline if given, receives the outline of the document. */

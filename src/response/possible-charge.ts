@@ -1,13 +1,14 @@
 /**
- * Statuses and error codes that report a timeout or a cancelled request. The provider may have started, and its work may be
- * billed. 502 is excluded, because OpenRouter does not charge for a response that ends in an error without output.
+ * Statuses and error codes that report a timeout or a cancelled request. The provider may have started to generate, and its
+ * work may be billed. 502 is excluded, because OpenRouter does not charge for a response that ends in an error without output.
  * https://openrouter.ai/docs/features/zero-completion-insurance
  */
 const MAY_HAVE_STARTED: ReadonlySet<number> = new Set([408, 499, 504, 522, 524]);
 
 /**
- * Statuses of Cloudflare if it could not connect to OpenRouter: connection refused, no route, TLS handshake failed, invalid
- * certificate. https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
+ * Statuses that Cloudflare sends if it could not connect to OpenRouter: connection refused, no route, TLS handshake failed,
+ * invalid certificate.
+ * https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
  */
 const NEVER_REACHED: ReadonlySet<number> = new Set([521, 523, 525, 526]);
 

@@ -3,7 +3,7 @@ import { JsonStructure } from "./json-structure.ts";
 import { mayHaveStarted } from "./possible-charge.ts";
 import { isJsonObject, type JsonObject, readFields } from "../json-values.ts";
 
-/** Maximum size of a refusal. Errors after file parsing have the parsed file in `metadata`, which can be megabytes. */
+/** Maximum size of a refusal. An error after file parsing repeats the parsed file, often megabytes, in `metadata`. */
 export const REFUSAL_MAX_BYTES = 8_388_608;
 
 /** Fields of a completion. A document with one of them describes a generation, even if it also has an error. */

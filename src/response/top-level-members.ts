@@ -20,8 +20,8 @@ const OPENINGS = [OPEN_BRACE, OPEN_BRACKET, QUOTE];
  * Reads top-level members of a JSON object from its first bytes, and stops when all names are found.
  * @param start the beginning of a valid JSON object, truncated anywhere. White space may precede the object.
  * @param names names of top-level members.
- * @returns the parsed value of each name, the first one if a name is repeated. The value of a truncated object, array or
- * string is undefined.
+ * @returns the parsed value of each name that was found; of a repeated name, the first value. The value of a truncated object,
+ * array or string is undefined.
  */
 export function readFirstMembers(start: Buffer, names: readonly string[]): Map<string, unknown> {
   const found = new Map<string, unknown>();
@@ -44,8 +44,8 @@ export function readFirstMembers(start: Buffer, names: readonly string[]): Map<s
 }
 
 /**
- * Reads one top-level member of a JSON object from its last bytes. This function reads from right to left, which needs no
- * earlier bytes: JSON has backslashes only inside strings, and a quote inside a string has a backslash before it.
+ * Reads one top-level member of a JSON object from its last bytes. This function reads from right to left. It needs no earlier
+ * bytes to find strings: JSON has backslashes only inside strings, and a quote inside a string has a backslash before it.
  * @param end the end of a valid, complete JSON object. White space may follow the object.
  * @param name name of a top-level member. @returns its parsed value; undefined if the member does not begin in these bytes.
  */
@@ -112,7 +112,7 @@ function findStringStart(json: Buffer, close: number): number {
     at = json.lastIndexOf(QUOTE, at - 1);
     if (at === -1) return -1;
     const backslashes = countBackslashesBefore(json, at);
-    // If the backslashes reach the first byte, more of them may precede it, so the quote may be escaped or not.
+    // If the backslashes reach the first byte, more of them may precede it, so it is unknown whether the quote is escaped.
     if (backslashes === at) return -1;
     if (backslashes % 2 === 0) return at;
   }

@@ -3,7 +3,8 @@ import { type RawBuilder, sql } from "kysely";
 import type { Columns, RowOf } from "./columns.ts";
 
 // Kysely compiles the SQL text of a statement for each execution, which takes longer than SQLite takes to run the statement.
-// Bulk inserts compile their text once. SQLite then inserts row by row, PostgreSQL all rows from one JSON text.
+// Bulk inserts compile their text once. With SQLite, the statement then runs once per row. With PostgreSQL, it inserts all
+// rows from one JSON text.
 
 /** Inserts one row. @returns whether it changed the table. */
 export type InsertRow<Row> = (row: Row) => boolean;
@@ -20,14 +21,14 @@ export function createRowInsert<Table extends Columns>(
 ): (sqlite: DatabaseSync) => InsertRow<RowOf<Table>> {
   const compiled = new WeakMap<DatabaseSync, InsertRow<RowOf<Table>>>();
   const names = Object.keys(columns);
-  const places = names.map(() => "?").join(", ");
+  const placeholders = names.map(() => "?").join(", ");
   return (sqlite) => {
     const known = compiled.get(sqlite);
     if (known) return known;
     const statement = sqlite.prepare(
-      `insert into ${table} (${names.join(", ")}) values (${places}) ${onConflict}`,
+      `insert into ${table} (${names.join(", ")}) values (${placeholders}) ${onConflict}`,
     );
-    // By position: `node:sqlite` takes three times as long to bind values by name, because it looks up each name.
+    // Binds values by position: `node:sqlite` takes three times as long to bind them by name, because it looks up each name.
     const insert: InsertRow<RowOf<Table>> = (row: Readonly<Record<string, SQLInputValue>>) =>
       statement.run(...names.map((name) => row[name] ?? null)).changes === 1;
     compiled.set(sqlite, insert);

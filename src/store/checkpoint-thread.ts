@@ -12,9 +12,9 @@ const ATTEMPTS_MAX = 3;
 let isFailing = false;
 
 /**
- * Runs a passive checkpoint, which neither waits for other connections nor blocks them. SQLite restarts the WAL only after
- * it is checkpointed completely. If pages were written in the meantime, the checkpoint is repeated: these pages are few, so
- * that it usually ends before the next commit.
+ * Runs a passive checkpoint, which neither waits for other connections nor blocks them. SQLite restarts the WAL only after a
+ * checkpoint of the whole WAL. If pages were written in the meantime, this function repeats the checkpoint. These pages are
+ * few, so the repeated checkpoint usually ends before the next commit.
  */
 function checkpoint(): void {
   try {
@@ -24,7 +24,7 @@ function checkpoint(): void {
     }
     isFailing = false;
   } catch (error) {
-    // Reported once per series of failures. The main thread would not notice them, because commits write only to the WAL.
+    // Reports each series of failures once. The main thread does not notice failures, because commits write only to the WAL.
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker is not a window
     if (!isFailing) parentPort?.postMessage(error);
     isFailing = true;

@@ -68,7 +68,7 @@ export class Checkpoints {
   async stop(): Promise<void> {
     const thread = this.#thread;
     if (!thread) return;
-    // Not `events.once`, which would reject if the thread failed. A failure ends the thread too.
+    // `events.once` would reject if the thread failed. This promise does not, because a failure ends the thread too.
     const ended = new Promise((resolve) => void thread.once("exit", resolve));
     thread.ref();
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker is not a window

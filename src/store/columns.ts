@@ -5,7 +5,7 @@ export type SqlType = "text" | "integer" | "bigint";
 export interface Column<Value extends string | number | null = string | number | null> {
   readonly sqlType: SqlType;
   readonly isNullable: boolean;
-  /** Never set. It only carries the type. */
+  /** Never set. This member exists only for its type. */
   readonly value?: Value;
 }
 

@@ -4,7 +4,7 @@ const INVALID_ROW_SQLITE_CODES: ReadonlySet<number> = new Set([18, 19, 20]);
 const INVALID_ROW_CODES = /^(?:21|22|23|54)\w{3}$|^ERR_(?:INVALID_ARG|OUT_OF_RANGE)/;
 
 /**
- * Whether a write failed because of its rows, so that a retry would fail too. All other causes are temporary, even if
+ * Whether a write failed because of its rows. If so, a retry would fail too. All other causes are temporary, even if
  * `select 1` succeeds: a full disk, a lock, a table that does not exist yet, a read-only replica.
  */
 export function isInvalidRow(error: unknown): boolean {
@@ -24,7 +24,7 @@ const UNAVAILABLE_CODES =
 const UNAVAILABLE_MESSAGES =
   /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered)/;
 
-/** Whether an error means that the database is unavailable, so that a retry may succeed. Errors in a statement are not. */
+/** Whether an error means that the database is unavailable. A retry may then succeed, unlike after an error in a statement. */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code, errcode } = error as { code?: unknown; errcode?: unknown };

@@ -2,8 +2,8 @@ import { type RawBuilder, sql } from "kysely";
 import type { Database } from "./database.ts";
 
 /**
- * Returns the database's clock as an SQL expression, because replicas need one clock even if their machines' clocks differ.
- * With SQLite, it is the clock of the gateway's machine.
+ * Returns an SQL expression for the time by the database's clock. Replicas need one clock, and their machines' clocks may
+ * differ. With SQLite, the database's clock is that of the gateway's machine.
  * @param offsetMs added to the time. @returns an expression in ms since 1970.
  */
 export function databaseTime({ sqlite }: Database, offsetMs = 0): RawBuilder<number> {

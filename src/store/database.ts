@@ -15,21 +15,28 @@ export const getSqlitePath = (dataDir: string): string => join(dataDir, "sluice.
 const BUSY_TIMEOUT_MS = 1_000;
 const POOL_MAX = 10;
 /**
- * Connections for reports, apart from those of ledger and keys, because a report with a slow reader holds its connection.
+ * Maximum connections for reports. Reports have a pool of their own, because a report with a slow reader holds its
+ * connection for a long time.
  */
 const REPORTS_MAX = 3;
 const CONNECT_TIMEOUT_MS = 3_000;
 const STATEMENT_TIMEOUT_MS = 15_000;
-/** Longer than the statement timeout: a connection without data for this long is dead, even if it was never closed. */
+/**
+ * A connection without data for this long is dead, even if it was never closed. This time is longer than the statement
+ * timeout.
+ */
 const SILENCE_MAX_MS = 20_000;
-/** Longer, because PostgreSQL sends nothing between two pages of a report until the client has read the first page. */
+/**
+ * The same limit for reports. It is longer, because PostgreSQL sends nothing between two pages of a report until the client
+ * has read the first page.
+ */
 const REPORT_SILENCE_MAX_MS = 300_000;
 const INT8 = 20;
 const NUMERIC = 1700;
 
 /**
- * All tables by name. Each module that owns a table adds it here by declaration merging. So `store` does not depend on these
- * modules, and a query can join tables of several modules.
+ * All tables by name. Each module that owns a table adds it here by declaration merging. Therefore, `store` does not depend on
+ * these modules, and a query can join tables of several modules.
  */
 // oxlint-disable-next-line typescript/no-empty-object-type
 export interface Tables {}
@@ -45,30 +52,30 @@ export interface DatabaseConfig {
 }
 
 /**
- * An open database. With SQLite, a statement of `kysely` runs on the main thread and blocks every request until it ends, so
- * use `kysely` only for writes and for reads of a few rows by an index. `kysely`, `reader` and `reports` all see committed
+ * An open database. With SQLite, a statement of `kysely` runs on the main thread and blocks every request until it ends. Use
+ * `kysely` only for writes and for reads of a few rows by an index. `kysely`, `reader` and `reports` all see committed
  * data.
  */
 export interface Database {
   readonly kysely: Kysely<Tables>;
   /**
-   * For short reads off the main thread with `execute()`: pages, lists, the sums of one key. SQLite: a thread with read-only
-   * connections. It runs one statement at a time, so each should take only a few ms. PostgreSQL: the same object as
-   * `kysely`.
+   * Runs short reads with `execute()`, such as pages, lists and the sums of one key. With SQLite, they run in a thread with
+   * read-only connections. The thread runs one statement at a time, so each should take only a few ms. With PostgreSQL, this
+   * is the same object as `kysely`.
    */
   readonly reader: Kysely<Tables>;
   /**
-   * For reads that may take seconds, such as sums over all keys, and for results that do not fit in memory. `stream(rows)`
-   * reads batch by batch as its consumer requests them, from one snapshot and without an open transaction.
-   * `execute({ signal })` can be cancelled while it is queued. SQLite: a second thread like that of `reader`. PostgreSQL: a
-   * separate pool of connections; a stream holds one.
+   * Runs reads that may take seconds, such as sums over all keys, and reads whose results do not fit in memory. `stream(rows)`
+   * reads batches as its consumer requests them, from one snapshot and without an open transaction. `execute({ signal })` can
+   * be cancelled while it is queued. With SQLite, the reads run in a second thread like that of `reader`. With PostgreSQL, they
+   * use a separate pool of connections, and a stream holds one connection until it ends.
    */
   readonly reports: Kysely<Tables>;
   /** The connection that `kysely` uses, for statements that must be fast; undefined with PostgreSQL. */
   readonly sqlite: DatabaseSync | undefined;
   /** Database files that other users can access, because their mode could not be changed. */
   readonly exposedFiles: readonly string[];
-  /** Migrates the schema to this version; see `migrations.ts`. */
+  /** Migrates the schema to the version of this gateway; see `migrations.ts`. */
   migrate(): Promise<void>;
   /** Whether the database responds to a query. */
   isReachable(): Promise<boolean>;
@@ -76,7 +83,7 @@ export interface Database {
 }
 
 /**
- * Opens the database. With PostgreSQL, the first statement connects.
+ * Opens the database. With PostgreSQL, the connection is opened by the first statement.
  * @param onError called when an idle connection is lost. The pool replaces the connection.
  * @throws if a SQLite file cannot be opened.
  */
@@ -149,7 +156,7 @@ function createDatabase(
         () => false,
       ),
     async close() {
-      // Closed before the main connection, because SQLite's last connection checkpoints the WAL when it closes.
+      // Closes the main connection last, because the last connection to a SQLite file checkpoints the WAL when it closes.
       await Promise.all([reader.destroy(), reports.destroy()]);
       await kysely.destroy();
     },
@@ -157,7 +164,8 @@ function createDatabase(
 }
 
 /**
- * Creates a socket with an idle timeout: no event reports that a firewall dropped the connection or that the server crashed.
+ * Creates a socket with an idle timeout. No other event reports that a firewall dropped the connection or that the server
+ * crashed.
  */
 function createSilenceLimitedSocket(silenceMaxMs: number): Socket {
   const socket = new Socket();
@@ -166,7 +174,7 @@ function createSilenceLimitedSocket(silenceMaxMs: number): Socket {
   });
 }
 
-/** Declares that SQLite supports schema changes in a transaction, which Kysely's dialect does not. */
+/** Declares that SQLite supports schema changes in a transaction. Kysely's dialect does not declare this. */
 class TransactionalSqlite extends SqliteDialect {
   override createAdapter(): SqliteAdapter {
     return new (class extends SqliteAdapter {
@@ -178,8 +186,8 @@ class TransactionalSqlite extends SqliteDialect {
 }
 
 /**
- * Parses 64-bit integers and their sums, which `pg` returns as text, as numbers. The ledger's are exact up to 9 million
- * dollars.
+ * Parses 64-bit integers and their sums, which `pg` returns as text, to numbers. Amounts of the ledger are exact up to
+ * 9 million dollars.
  */
 const getNumberParser: typeof types.getTypeParser = ((oid: number, format?: "text" | "binary") =>
   oid === INT8 || oid === NUMERIC

@@ -1,7 +1,7 @@
 import { type Expression, type RawBuilder, sql } from "kysely";
 
-// Sums are read in two parts, because they may exceed the safe integers of JavaScript, or 64 bits, where SQLite throws an
-// error.
+// A sum is read in two parts, because it may exceed the safe integers of JavaScript. It may even exceed 64 bits, and then
+// SQLite throws an error.
 
 const BILLION = 1_000_000_000;
 

@@ -6,8 +6,8 @@ export interface FileLock {
   release(): void;
 }
 
-/** Keeps connections with a lock from being garbage-collected, which would release their locks. */
-const held = new Set<DatabaseSync>();
+/** References to all connections with a lock. Without a reference, garbage collection would release the lock. */
+const lockedConnections = new Set<DatabaseSync>();
 
 /**
  * Locks a file, unless another process or other code in this process holds the lock. Uses a SQLite transaction, because
@@ -26,16 +26,16 @@ export function lockFile(path: string): FileLock | undefined {
     if (isBusy(error)) return undefined;
     throw error;
   }
-  held.add(database);
+  lockedConnections.add(database);
   return {
     release: () => {
-      held.delete(database);
+      lockedConnections.delete(database);
       database.close();
     },
   };
 }
 
-/** Primary result code. The higher bits of an extended code give details. */
+/** Primary result code of SQLite: the lowest byte of an extended result code. */
 const SQLITE_BUSY = 5;
 
 function isBusy(error: unknown): boolean {

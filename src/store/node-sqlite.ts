@@ -4,18 +4,18 @@ import type { SqliteDatabase, SqliteStatement } from "kysely";
 import { createPrivateFile } from "./private-files.ts";
 
 /**
- * Maximum number of cached prepared statements. Kysely's texts vary with the number of values, so their number is not
- * bounded.
+ * Maximum number of cached prepared statements. Kysely's SQL texts vary with the number of values, so there can be any number
+ * of different texts.
  */
 const KEPT_STATEMENTS = 200;
-/** Larger than the default. Rows are appended and read in order, so that fewer pages are written twice. */
+/** Larger than SQLite's default. Rows are appended and read in order, so with larger pages, fewer are written twice. */
 const PAGE_BYTES = 16_384;
-/** A WAL of 64 MiB. Normally, `checkpoints.ts` checkpoints it long before it reaches this size. */
+/** Size of the WAL (64 MiB) at which SQLite itself runs a checkpoint. Normally, `checkpoints.ts` does so long before. */
 const CHECKPOINT_PAGES = 4_096;
 
 /**
- * Opens a SQLite file in WAL mode, so that readers never wait for writers. A commit survives a crash of the process
- * immediately, and a crash of the machine from the next checkpoint on.
+ * Opens a SQLite file in WAL mode, in which readers never wait for writers. A commit survives a crash of the process
+ * immediately. It survives a crash of the machine after the next checkpoint.
  * @param busyTimeoutMs how long a statement waits for a lock that another process holds. The thread is blocked meanwhile.
  * @throws if the file cannot be opened or is not a database.
  */
@@ -38,16 +38,16 @@ export function openSqlite(path: string, busyTimeoutMs: number): DatabaseSync {
 
 /** Adapts `node:sqlite` to the interface that Kysely's SQLite dialect expects. */
 export function asKyselyDatabase(database: DatabaseSync): SqliteDatabase {
-  const kept = new Map<string, SqliteStatement>();
+  const statements = new Map<string, SqliteStatement>();
   return {
     close: () => database.close(),
     prepare(text) {
       // A deferred transaction that starts with a read fails if it writes while another process holds the write lock.
       const sql = text === "begin" ? "begin immediate" : text;
-      const found = kept.get(sql);
+      const found = statements.get(sql);
       if (found) return found;
       const statement = sql === "rollback" ? createRollback(database) : adapt(database.prepare(sql));
-      if (kept.size < KEPT_STATEMENTS) kept.set(sql, statement);
+      if (statements.size < KEPT_STATEMENTS) statements.set(sql, statement);
       return statement;
     },
   };

@@ -10,9 +10,9 @@ import {
 } from "kysely";
 
 /**
- * Kysely's PostgreSQL dialect with `stream()` by a server-side cursor, for which Kysely itself needs a package. A stream
- * holds its connection until it ends, but no transaction: the cursor is declared `with hold`, so the server stores the rows,
- * and no old snapshot prevents vacuuming.
+ * Kysely's PostgreSQL dialect, with a `stream()` that uses a server-side cursor. Kysely's own `stream()` needs a package for
+ * cursors. A stream holds its connection until it ends, but no transaction. The cursor is declared `with hold`: the
+ * server stores the rows, so no old snapshot prevents vacuuming.
  */
 export class PostgresCursorDialect extends PostgresDialect {
   readonly #config: PostgresDialectConfig;

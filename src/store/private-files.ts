@@ -4,9 +4,9 @@ const OTHERS = 0o077;
 const OWNER_ONLY = 0o600;
 
 /**
- * Creates an empty file with mode 0600 if it does not exist, because SQLite would create it with the mode of the umask. An
- * existing file is not opened: closing it would release every lock that this process holds on it (POSIX). Errors are
- * ignored, because SQLite reports them when it opens the file.
+ * Creates an empty file with mode 0600 if it does not exist, because SQLite would create it with the mode that the umask
+ * allows. An existing file is not opened: closing it would release every lock that this process holds on it (POSIX). Errors
+ * are ignored, because SQLite reports them when it opens the file.
  */
 export function createPrivateFile(path: string): void {
   try {

@@ -1,18 +1,18 @@
 import { Redis, ReplyError } from "ioredis";
 
 /**
- * Short timeouts, so that an unresponsive Redis does not block requests. By default, commands are queued without a time
+ * Short timeouts, so that an unresponsive Redis does not block requests. By default, ioredis queues commands without a time
  * limit.
  */
 const CONNECT_TIMEOUT_MS = 500;
 const COMMAND_TIMEOUT_MS = 150;
 const RECONNECT_MAX_MS = 2_000;
-/** Redis is not used for this long after a failure. Otherwise every request would wait for the timeout. */
+/** Time without Redis after a failure. Otherwise, every request would wait for the timeout. */
 const RECOVERY_MS = 2_000;
 
 /**
- * Counts one request and returns the count and the remaining ms of its window. If the key has no expiry (after PERSIST or a
- * restore), or one that is later than the end of a new window, the script sets the expiry of a new window.
+ * Counts one request and returns the count and the remaining ms of its window. The script starts a new window if the key has
+ * no expiry (after PERSIST or a restore), or an expiry later than the end of a new window.
  */
 const COUNT_SCRIPT = `
 local count = redis.call('INCR', KEYS[1])
@@ -54,7 +54,7 @@ export class RedisStore {
     this.#client.on("error", this.#onFailure);
   }
 
-  /** Whether Redis should be used: it has not failed in the last two seconds. */
+  /** Whether Redis should be used. It should not for two seconds after a failure. */
   get usable(): boolean {
     return performance.now() - this.#failedAt > RECOVERY_MS;
   }

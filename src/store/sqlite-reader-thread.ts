@@ -20,8 +20,8 @@ const cursors = new Map<number, Cursor>();
 
 interface Cursor {
   /**
-   * One connection per cursor: statements that overlap on one connection share a snapshot, so later ones would read old
-   * data.
+   * One connection per cursor: statements that overlap on one connection share a snapshot, so the later statement would read
+   * old data.
    */
   readonly database: DatabaseSync;
   readonly rows: Iterator<Record<string, unknown>>;
@@ -35,14 +35,14 @@ function openCursor({ cursor, sql, parameters, batchRows, isCopied }: OpenComman
   const database = idle.pop() ?? new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
   const values = parameters as SQLInputValue[];
   try {
-    // A copy in a temporary table ends the read transaction early: a long one would prevent SQLite from restarting the WAL.
+    // A copy in a temporary table ends the read transaction early. A long transaction would keep SQLite from restarting the WAL.
     if (isCopied) database.prepare(`create table ${COPY} as ${sql}`).run(...values);
     const rows = isCopied
       ? database.prepare(`select * from ${COPY} order by rowid`).iterate()
       : database.prepare(sql).iterate(...values);
     cursors.set(cursor, { database, rows, batchRows, isCopied });
   } catch (error) {
-    // The connection may have a partial copy.
+    // The connection may contain a partial copy of the rows, so it is not used again.
     database.close();
     throw error;
   }
@@ -59,7 +59,7 @@ function closeCursor(id: number): void {
   else idle.push(cursor.database);
 }
 
-/** Reads up to `batchRows` rows; a cursor that has reached its end, or that fails, is closed. */
+/** Reads up to `batchRows` rows. Closes the cursor if it has reached its end or fails. */
 function readBatch(id: number): ReaderBatch {
   const cursor = cursors.get(id);
   if (!cursor) throw new Error("the cursor was lost with its thread");

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 
-/** Bounds the JavaScript heap of the thread. It holds one batch of rows per cursor. */
+/** Limits the JavaScript heap of the thread, which holds one batch of rows per cursor. */
 const HEAP_MAX_MB = 128;
 
 /** Start data of the thread. */
@@ -23,15 +23,16 @@ export interface OpenCommand {
 
 /** Options for reading a statement. */
 export interface ReadOptions {
-  /** Rows per batch; a batch is what the main thread deserializes at once. */
+  /** Rows per batch. The main thread deserializes a whole batch at once. */
   readonly batchRows: number;
   readonly isCopied: boolean;
-  /** Removes the statement from the queue; a batch that is already being read is finished and dropped. */
+  /** Cancels the statement in the queue. A batch that the thread is already reading is finished and dropped. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * A command for the thread. It replies to `open` and `next` with one batch each, and does not reply to `close` and `stop`.
+ * A command for the thread. The thread replies to `open` and `next` with one batch each. It does not reply to `close` and
+ * `stop`.
  */
 export type ReaderCommand =
   | OpenCommand
@@ -39,7 +40,7 @@ export type ReaderCommand =
   | { readonly type: "close"; readonly cursor: number }
   | { readonly type: "stop" };
 
-/** Rows of a statement, in order. The cursor is closed when `isLast`. */
+/** Rows of a statement, in order. If `isLast`, the thread has closed the cursor. */
 export interface ReaderBatch {
   readonly rows: Record<string, unknown>[];
   readonly isLast: boolean;
@@ -48,7 +49,7 @@ export interface ReaderBatch {
 /** A reply of the thread. An error closes its cursor. */
 export type ReaderReply = ReaderBatch | { readonly error: ReaderError };
 
-/** The fields of a `node:sqlite` error; a structured clone keeps only the message. */
+/** The fields of a `node:sqlite` error. A structured clone of the error would keep only the message. */
 export interface ReaderError {
   readonly message: string;
   readonly code?: unknown;
@@ -63,8 +64,8 @@ interface PendingCommand {
 }
 
 /**
- * Runs read-only statements in a thread with its own connections: `node:sqlite` is synchronous, so a statement on the main
- * thread would block every request of the gateway until it ends. In WAL mode the reader and the writer never wait for each
+ * Runs read-only statements in a thread with its own connections. `node:sqlite` is synchronous: a statement on the main thread
+ * would block every request of the gateway until it ends. In WAL mode the reader and the writer never wait for each
  * other. The thread starts with the first statement. It runs one command at a time, in order of arrival, and takes turns
  * between open cursors batch by batch.
  */
@@ -114,7 +115,7 @@ export class SqliteReader {
     this.#rejectAll(new Error("the database is closed"));
     const thread = this.#thread;
     if (!thread) return;
-    // Not `events.once`, which would reject if the thread failed.
+    // `events.once` would reject if the thread failed; this promise does not.
     const ended = new Promise((resolve) => void thread.once("exit", resolve));
     thread.ref();
     this.#post({ type: "stop" });
@@ -159,7 +160,7 @@ export class SqliteReader {
     this.#thread?.postMessage(command);
   }
 
-  #settle(reply: ReaderReply): void {
+  #handleReply(reply: ReaderReply): void {
     const pending = this.#running;
     this.#running = undefined;
     if (!this.#isClosed) this.#thread?.unref();
@@ -187,7 +188,7 @@ export class SqliteReader {
       execArgv: [],
     });
     let failure = new Error("the SQLite reader thread exited");
-    thread.on("message", (reply: ReaderReply) => this.#settle(reply));
+    thread.on("message", (reply: ReaderReply) => this.#handleReply(reply));
     thread.on("error", (error: Error) => (failure = error));
     thread.once("exit", () => {
       // The cursors of the thread are lost. The next statement starts a new thread.

@@ -4,7 +4,10 @@ import type { GatewayError } from "../errors.ts";
 import { isRetryable, toUpstreamError } from "./failure.ts";
 import { readResponseHead, type UpstreamHead } from "./response-head.ts";
 
-/** Maximum number of retries. Only a request of which no byte was sent is retried, because others may have been billed. */
+/**
+ * Maximum number of retries. The gateway retries a request only if no byte of it was sent: OpenRouter may have billed any
+ * other request.
+ */
 const MAX_RETRIES = 2;
 const RETRY_DELAY_MIN_MS = 50;
 const RETRY_DELAY_SPREAD_MS = 150;
@@ -19,7 +22,7 @@ export interface UpstreamSink {
   onFailure(failure: GatewayError): void;
   /** Called when a connection is ready and the request is about to be written. At most once, possibly during `send`. */
   onSent(): void;
-  /** Called before the request is retried; no byte of it was sent. */
+  /** Called before a retry. No byte of the request was sent. */
   onRetry(): void;
 }
 
@@ -34,10 +37,10 @@ export interface UpstreamCall {
   resume(): void;
 }
 
-/** Called with the head before the sink receives it. The sink receives the response when `release` is called. */
+/** Called with the head before the sink receives it. The sink receives the response only after `release` has been called. */
 export type BeforeHead = (head: UpstreamHead, release: () => void) => void;
 
-/** Maximum bytes of a body that are buffered before the release, so that a slow journal cannot exhaust the memory. */
+/** Maximum bytes of a body that are buffered until the release, so that a slow journal cannot exhaust the memory. */
 const BUFFERED_MAX_BYTES = 65_536;
 const ABORTED = new Error("the gateway aborted the request");
 
@@ -50,12 +53,12 @@ interface CallOptions {
 }
 
 /**
- * Sends a request, retries it if no byte was sent, and passes the response to a sink. If there is a `beforeHead`, the
- * response is buffered here until its release, so that sinks need no buffer and an abort also discards the buffered calls.
+ * Sends a request, retries it if no byte was sent, and passes the response to a sink. If there is a `beforeHead`, this class
+ * buffers the response until its release. Sinks therefore need no buffer, and an abort also discards the buffered calls.
  */
 export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   readonly #attempt: Attempt;
-  /** Body of the request; undefined once it is sent, when no retry can need it. */
+  /** Body of the request; undefined once the request is sent, because it is then never retried. */
   #body: Buffer | undefined;
   readonly #sink: UpstreamSink;
   readonly #beforeHead: BeforeHead | undefined;
@@ -105,7 +108,7 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
     if (this.#bufferedBytes <= BUFFERED_MAX_BYTES) this.#controller?.resume();
   }
 
-  /** Called by undici just before it writes the first byte. Only this call tells whether a request was sent. */
+  /** Called by undici just before it writes the first byte. A request counts as sent only after this call. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     this.#body = undefined;
@@ -128,7 +131,7 @@ export class Call implements UpstreamCall, Dispatcher.DispatchHandler {
     const buffered = this.#buffered ?? [];
     this.#buffered = undefined;
     for (const deliver of buffered) if (!this.#isAborted) deliver();
-    // Resume only after the delivery: undici may read during a resume, and its chunk would overtake the buffered ones.
+    // Resume only after the delivery: undici may read during a resume, and the chunk read would overtake the buffered chunks.
     const wasFull = this.#bufferedBytes > BUFFERED_MAX_BYTES;
     this.#bufferedBytes = 0;
     if (wasFull && !this.#isPaused && !this.#hasEnded) this.#controller?.resume();

@@ -3,8 +3,9 @@ import { fetchBuffered } from "./fetch-buffered.ts";
 import type { Upstream } from "./openrouter.ts";
 import { isJsonObject, type JsonObject } from "../json-values.ts";
 
-/** Maximum age of a list, and the delay before a failed fetch is retried. */
+/** Maximum age of a list. */
 const MAX_AGE_MS = 300_000;
+/** Delay before a failed fetch is retried. */
 const RETRY_AFTER_MS = 10_000;
 const MAX_BYTES = 4_194_304;
 /** Maximum number of models whose lists are cached: about as many as OpenRouter has. */
@@ -32,9 +33,9 @@ interface Entry {
 }
 
 /**
- * Cache of the endpoints of models, each of which has its own prices. A list is fetched when it is first needed, and again
- * when it is five minutes old. Concurrent lookups share one fetch, which times out after 10 s. A list that is older is never
- * returned, because its prices may be too low.
+ * Cache of the endpoints of models. Each endpoint has its own prices. The catalog fetches a list when it is first needed, and
+ * again when it is five minutes old. Concurrent lookups share one fetch, which times out after 10 s. The catalog never returns
+ * a list that is older than five minutes, because its prices may be too low.
  */
 export class EndpointCatalog {
   readonly #upstream: Upstream;

@@ -1,6 +1,6 @@
 import { GatewayError } from "../errors.ts";
 
-/** undici's message for a refused tunnel, which alone contains the proxy's status. */
+/** Matches undici's message for a tunnel that the proxy refused. Only this message contains the proxy's status. */
 const PROXY_REFUSAL = /^Proxy response \((\d{3})\)/;
 
 const TIMEOUTS = new Set(["UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT"]);
@@ -14,14 +14,14 @@ const UNREADABLE = new Set([
 /**
  * Converts an undici error to the error for the client. The code of the error alone is ambiguous: ECONNRESET can mean a
  * failed TLS handshake, before anything was sent, or a lost request.
- * @param wasSent whether undici began to write the request, so that it may have been received and billed.
+ * @param wasSent whether undici began to write the request. If so, OpenRouter may have received and billed it.
  */
 export function toUpstreamError(error: Error, wasSent: boolean): GatewayError {
   const code = wasSent ? classifySentFailure(error) : "upstream_unreachable";
   return new GatewayError(code, { cause: withProxyStatus(error) });
 }
 
-/** Adds the proxy's status to the code of the error, which the log shows: undici's code says only that it was aborted. */
+/** Puts the proxy's status into the error code, which the log shows. undici's code states only that the request was aborted. */
 function withProxyStatus(error: Error): Error {
   const status = PROXY_REFUSAL.exec(error.message)?.[1];
   return status === undefined ? error : Object.assign(new Error(error.message), { code: `PROXY_${status}` });
@@ -39,7 +39,7 @@ function classifySentFailure(
   return "upstream_disconnected";
 }
 
-/** Whether a retry of a failed connection may succeed. An invalid certificate or a wrong proxy password stays so. */
+/** Whether a retry of a failed connection may succeed. It cannot if a certificate is invalid or a proxy password is wrong. */
 export function isRetryable(error: Error): boolean {
   if (PROXY_REFUSAL.exec(error.message)?.[1]?.startsWith("4")) return false;
   return !/CERT|TLS|SSL|SELF_SIGNED|ALTNAME|ISSUER|UND_ERR_(DESTROYED|CLOSED|INVALID_ARG)/.test(

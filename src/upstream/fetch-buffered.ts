@@ -5,7 +5,7 @@ import type { UpstreamCall } from "./call.ts";
 import type { Upstream } from "./openrouter.ts";
 import type { UpstreamHead } from "./response-head.ts";
 
-/** Total timeout. Unlike generations, these responses need no long computation. */
+/** Total timeout. It can be short, because upstream generates nothing for these responses. */
 const TIMEOUT_MS = 10_000;
 
 /** A complete upstream response. */
@@ -38,7 +38,7 @@ export function fetchBuffered(
     let call: UpstreamCall | undefined;
     const fail = (error: GatewayError): void => {
       clearTimeout(timer);
-      // A closed upstream fails during `send`, before it returns a call.
+      // If the upstream is closed, `send` calls `onFailure` before it returns a call.
       call?.abort();
       reject(error);
     };

@@ -12,9 +12,9 @@ const NOT_THERE_YET = 404;
 const DECIMAL = /^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /**
- * Creates a function that looks up a generation with `GET /generation`. OpenRouter publishes the record of a generation some
+ * Creates a function that looks up a generation with `GET /generation`. OpenRouter publishes the record of a generation about
  * 20 s after its request has ended.
- * @param authorization credentials of the account that made the generations.
+ * @param authorization value of `Authorization` for the account that made the generations.
  * @returns a function that returns undefined while there is no record, and throws GatewayError if the lookup fails.
  */
 export function createGenerationFinder(upstream: Upstream, authorization: string): FindGeneration {
@@ -25,7 +25,7 @@ export function createGenerationFinder(upstream: Upstream, authorization: string
       authorization,
       maxBytes: MAX_BYTES,
     });
-    // A 404 without JSON is not OpenRouter's, but comes from a proxy or from the edge.
+    // A 404 without JSON comes from a proxy or from the edge, not from OpenRouter itself.
     if (status === NOT_THERE_YET && holdsJsonObject(body)) return undefined;
     if (status === 200) return toRecord(parse(body, id));
     throw new LookupRefused(status, headers);
@@ -48,7 +48,7 @@ function toRecord(data: JsonObject): GenerationRecord {
   const isByok = data["is_byok"];
   return {
     costNanodollars,
-    // OpenRouter charges the provider's own counts, and responses state them as their usage.
+    // The native counts are those of the provider. OpenRouter charges for them, and responses state them as their usage.
     tokens: {
       prompt_tokens: parseTokenCount(data["native_tokens_prompt"] ?? data["tokens_prompt"]),
       completion_tokens: parseTokenCount(data["native_tokens_completion"] ?? data["tokens_completion"]),
@@ -62,7 +62,7 @@ function toRecord(data: JsonObject): GenerationRecord {
   };
 }
 
-/** Parses US dollars, from a number or a decimal string, to nanodollars. @returns undefined for an impossible cost. */
+/** Converts US dollars, a number or a decimal string, to nanodollars. @returns undefined if the value is not a valid cost. */
 function parseCost(value: unknown): number | undefined {
   const usd = parseUsdAmount(typeof value === "string" && DECIMAL.test(value) ? Number(value) : value);
   return usd === undefined ? undefined : toNanodollars(usd);

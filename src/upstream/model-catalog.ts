@@ -9,10 +9,10 @@ import type { Upstream } from "./openrouter.ts";
 export type { Model } from "./model-list.ts";
 
 const MAX_BYTES = 33_554_432;
-/** Maximum number and total size of cached filtered lists. The unfiltered list is cached in addition. */
+/** Maximum number and total size of the cached filtered lists. The unfiltered list does not count. */
 const FILTERED_MAX = 50;
 const FILTERED_MAX_BYTES = 33_554_432;
-/** Maximum number of concurrent fetches with a filter: each buffers a complete list, and clients can send any filters. */
+/** Maximum number of concurrent filtered fetches: each buffers a complete list, and clients can send any number of filters. */
 const CONCURRENT_FILTERED_MAX = 8;
 
 /** Upstream's list of models, as of one fetch. */
@@ -24,13 +24,13 @@ export interface ModelList extends ListedModels, ModelIndex {
 export interface ModelCatalogOptions {
   /** Monotonic clock in ms. */
   readonly now?: () => number;
-  /** Called the first time that entries are skipped because they have no usable id. */
+  /** Called the first time that the catalog skips entries because they have no usable id. */
   readonly onSkipped?: (entries: number) => void;
 }
 
 /**
- * Cache of upstream's list of models, unfiltered and for each filter that clients send. {@link Refreshed} describes when a
- * list is fetched again. A fetch times out after 10 s.
+ * Cache of upstream's list of models: the unfiltered list, and a list for each filter that clients send. {@link Refreshed}
+ * describes when a list is fetched again. A fetch times out after 10 s.
  */
 export class ModelCatalog {
   readonly #upstream: Upstream;
@@ -59,20 +59,20 @@ export class ModelCatalog {
 
   /**
    * Returns the list as upstream filters and sorts it.
-   * @param query a query string whose result does not depend on the client; "" does not filter.
-   * @throws GatewayError `invalid_value` if upstream rejects the filter, `overloaded` if too many other filters are being
-   * fetched, and otherwise as {@link list}.
+   * @param query a query string whose result does not depend on the client; "" selects the unfiltered list.
+   * @throws GatewayError `invalid_value` if upstream rejects the filter, `overloaded` if too many other filtered lists are
+   * being fetched, and the errors of {@link list}.
    */
   async listFiltered(query: string): Promise<ListedModels> {
     if (query === "") return this.list();
     const known = this.#filtered.get(query);
-    const kept = known ?? new Refreshed(() => this.#loadFiltered(query), this.#now);
+    const list = known ?? new Refreshed(() => this.#loadFiltered(query), this.#now);
     this.#filtered.delete(query);
-    this.#filtered.set(query, kept);
+    this.#filtered.set(query, list);
     try {
-      return await kept.get();
+      return await list.get();
     } finally {
-      if (kept.value === undefined && this.#filtered.get(query) === kept) this.#filtered.delete(query);
+      if (list.value === undefined && this.#filtered.get(query) === list) this.#filtered.delete(query);
       this.#evict();
     }
   }

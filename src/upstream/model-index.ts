@@ -3,7 +3,10 @@ import type { Model } from "./model-list.ts";
 /** Listed models by the names that requests can use for them. */
 export interface ModelIndex {
   readonly byId: ReadonlyMap<string, Model>;
-  /** By dated name (`canonical_slug`) if it differs from the id. Excludes variants, which share their model's dated name. */
+  /**
+   * Models by dated name (`canonical_slug`), if it differs from the id. Variants are excluded, because they share the dated
+   * name of their model.
+   */
   readonly byDatedName: ReadonlyMap<string, Model>;
 }
 
@@ -29,8 +32,9 @@ export function indexModels(models: readonly Model[]): ModelIndex {
 }
 
 /**
- * Finds a model by any name that requests can use: its id or its dated name, with or without variants. If the name is not
- * listed itself, returns the entry of its model with the name as `id`, so that a client that uses the id gets this variant.
+ * Finds a model by any name that requests can use: its id or its dated name, with or without variants. If the name itself is
+ * not listed, the function returns the entry of its model with the name as `id`. A client that uses this `id` in a request
+ * gets the variant that it looked up.
  * @param name name without the optional prefix.
  */
 export function findModel({ byId, byDatedName }: ModelIndex, name: string): Model | undefined {
@@ -40,7 +44,7 @@ export function findModel({ byId, byDatedName }: ModelIndex, name: string): Mode
   if (new Set(variants).size < variants.length || !variants.every((variant) => VARIANTS.has(variant)))
     return undefined;
   const id = byId.get(base)?.id ?? byDatedName.get(base)?.id ?? base;
-  // The entry of `a/b:free`, if there is one, describes `a/b:free:online` best.
+  // Tries the longest name first: an entry for `a/b:free` describes `a/b:free:online` better than the entry for `a/b`.
   for (let count = variants.length; count >= 0; count--) {
     const model = byId.get([id, ...variants.slice(0, count)].join(":"));
     if (model) return { ...model, id: name, ...(variants.slice(count).includes("free") && FREE) };

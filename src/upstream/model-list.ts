@@ -31,7 +31,7 @@ export interface ModelsRead {
 /**
  * Parses upstream's list of models. Skips entries without a usable id, so that one invalid entry does not invalidate the
  * whole list.
- * @throws GatewayError `upstream_bad_response` if there is no list, or if it has entries but none is usable.
+ * @throws GatewayError `upstream_bad_response` if the body has no list, or if the list has entries but none with a usable id.
  */
 export function parseModels(body: Buffer): ModelsRead {
   try {
@@ -75,7 +75,7 @@ function toListed(models: readonly Model[], fields: JsonObject): ListedModels {
 const COMMA = Buffer.from(",");
 const END = Buffer.from("]}");
 
-/** Formats the list up to its entries. @param fields at least one field, so that a comma may follow. */
+/** Formats the JSON that precedes the entries of a list. @param fields at least one field, because a comma follows. */
 function formatListHead(fields: JsonObject): Buffer {
   return Buffer.from(`${JSON.stringify(fields).slice(0, -1)},"data":[`);
 }

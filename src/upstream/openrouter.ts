@@ -3,7 +3,10 @@ import type { UpstreamConfig } from "../config/config.ts";
 import { Call, type BeforeHead, type UpstreamCall, type UpstreamSink } from "./call.ts";
 import { toDispatchBody } from "./dispatch-body.ts";
 
-/** Shorter than the time after which OpenRouter's edge closes idle connections (400 s), so that reused ones are open. */
+/**
+ * Idle time after which the pool closes a connection. OpenRouter's edge closes idle connections after 400 s, so a connection
+ * that the pool reuses is still open.
+ */
 const KEEP_ALIVE_MS = 30_000;
 /** Maximum age of a connection, so that a long-lived process follows DNS changes. */
 const CONNECTION_LIFE_MS = 300_000;
@@ -17,7 +20,7 @@ export interface UpstreamRequest {
   readonly body?: Buffer;
   /** Called when a large body has been written and its memory is released. Small bodies are retained until the end. */
   readonly onBodyReleased?: () => void;
-  /** Can delay the response. If undefined, the sink receives the response immediately. */
+  /** Called with the head; can delay the response. If undefined, the sink receives the response immediately. */
   readonly beforeHead?: BeforeHead | undefined;
 }
 
@@ -29,8 +32,8 @@ export interface Upstream {
 }
 
 /**
- * Opens a pool of connections to the configured base URL. The pool does not limit their number, because undici would queue
- * requests without a timeout: `InFlight` limits the requests instead. Redirects are not followed.
+ * Opens a pool of connections to the configured base URL. The pool does not limit the number of connections, because undici
+ * would queue requests without a timeout. `InFlight` limits the number of requests instead. The pool follows no redirects.
  */
 export function connectUpstream(config: UpstreamConfig): Upstream {
   const base = new URL(config.baseUrl);
@@ -53,7 +56,7 @@ export function connectUpstream(config: UpstreamConfig): Upstream {
 
 function poolOptions(config: UpstreamConfig): Pool.Options {
   return {
-    // HTTP/1.1 only: with HTTP/2 the failure of one connection would end many streams.
+    // HTTP/1.1 only: with HTTP/2, the failure of one connection would end many responses.
     allowH2: false,
     pipelining: 1,
     connections: null,
@@ -72,9 +75,9 @@ function directPool(origin: string, config: UpstreamConfig): Dispatcher {
 }
 
 /**
- * Creates a pool whose connections are tunnels through a proxy, even for `http:` URLs, which a proxy can forward without a
- * tunnel. Without one, a response of the proxy would look like OpenRouter's, and it would be unknown whether a request was
- * sent.
+ * Creates a pool whose connections are tunnels through a proxy. A proxy can forward requests for `http:` URLs without a tunnel,
+ * but the pool uses a tunnel for them too. Otherwise, a response of the proxy itself would look like a response of
+ * OpenRouter, and the gateway would not know whether the request was sent to OpenRouter.
  */
 function proxyPool(uri: string, config: UpstreamConfig): Dispatcher {
   const timeout = config.connectTimeoutMs;
@@ -84,7 +87,8 @@ function proxyPool(uri: string, config: UpstreamConfig): Dispatcher {
     proxyTunnel: true,
     proxyTls: { timeout },
     requestTls: { timeout },
-    // The pool that requests tunnels. If the proxy does not respond in time, the connection counts as not opened.
+    // The pool of connections to the proxy, which requests the tunnels. If the proxy does not respond in time, undici reports
+    // that the connection could not be opened.
     clientFactory: (url, options) =>
       new Pool(url, { ...options, allowH2: false, connections: null, headersTimeout: timeout }),
   });

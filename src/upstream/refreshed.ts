@@ -1,10 +1,11 @@
-/** Age at which a value is loaded again, and the delay before a failed load is retried. */
+/** Age at which a value is loaded again. */
 const MAX_AGE_MS = 300_000;
+/** Delay before a failed load is retried. */
 const RETRY_AFTER_MS = 10_000;
 
 /**
- * A value that is loaded from upstream when it is first needed, and again when it is five minutes old. Concurrent calls of
- * `get()` share one load. While a new value is loaded, and as long as loads fail, `get()` returns the old value.
+ * A value that `get()` loads from upstream on its first call, and again when the value is five minutes old. Concurrent calls
+ * share one load. While a new value is being loaded, and as long as loads fail, `get()` returns the old value.
  */
 export class Refreshed<T> {
   readonly #load: () => Promise<T>;

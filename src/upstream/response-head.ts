@@ -7,15 +7,15 @@ export interface UpstreamHead {
   readonly status: number;
   /** Lower-case names. */
   readonly headers: IncomingHttpHeaders;
-  /** Media type in lower case without parameters; the first if there are several, and empty if there is none. */
+  /** Media type in lower case without parameters. It is the first of several, and empty if there is none. */
   readonly mediaType: string;
   /** OpenRouter's id of the response, by which its cost can be looked up. */
   readonly generationId: string | undefined;
   /** Provider that OpenRouter has chosen. */
   readonly provider: string | undefined;
-  /** Whether the end of the connection ends the body. If so, undici reports even a reset as a clean end. */
+  /** Whether the body ends when the connection closes. If so, undici reports even a reset of the connection as a normal end. */
   readonly isCloseDelimited: boolean;
-  /** Whether the body has a Content-Encoding, although the request accepts none. If so, the gateway cannot inspect it. */
+  /** Whether the body has a Content-Encoding, although the request accepts none. The gateway cannot inspect such a body. */
   readonly isEncoded: boolean;
 }
 
@@ -50,7 +50,10 @@ function readShortText(value: string | string[] | undefined): string | undefined
   return typeof value === "string" && value !== "" ? value.slice(0, MAX_CHARS) : undefined;
 }
 
-/** Whether the last coding is `chunked`. After any other, the end of the connection ends the body (RFC 9112, section 6.3). */
+/**
+ * Whether the last transfer coding is `chunked`. With any other last coding, the body ends when the connection closes
+ * (RFC 9112, section 6.3).
+ */
 function isChunked(transferEncoding: string | string[] | undefined): boolean {
   return /(?:^|,)[ \t]*chunked[ \t]*$/i.test(listValues(transferEncoding).join());
 }

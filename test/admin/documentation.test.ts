@@ -13,21 +13,24 @@ async function start(): Promise<(path: string, request?: TestRequest) => Promise
   return (path, request = {}) => sendRequest(port, { method: "GET", body: "", headers, ...request, path });
 }
 
-async function describe(): Promise<Json> {
-  const answer = await (await start())("/openapi.json");
-  expect([answer.status, answer.headers["content-type"]]).toEqual([200, "application/json; charset=utf-8"]);
-  return JSON.parse(answer.body.toString());
+async function fetchDescription(): Promise<Json> {
+  const response = await (await start())("/openapi.json");
+  expect([response.status, response.headers["content-type"]]).toEqual([
+    200,
+    "application/json; charset=utf-8",
+  ]);
+  return JSON.parse(response.body.toString());
 }
 
-/** Yields every object within a value. */
-function* objectsIn(value: Json): Generator<Json> {
+/** Yields every object and array in a value, and the value itself. */
+function* listObjects(value: Json): Generator<Json> {
   if (typeof value !== "object" || value === null) return;
   yield value;
-  for (const inner of Object.values(value)) yield* objectsIn(inner);
+  for (const inner of Object.values(value)) yield* listObjects(inner);
 }
 
 test("the API description lists every operation with its success and error responses", async () => {
-  const { openapi, paths } = await describe();
+  const { openapi, paths } = await fetchDescription();
   expect(openapi).toBe("3.1.0");
   const operations = Object.entries<Json>(paths).flatMap(([path, item]) =>
     Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
@@ -61,7 +64,7 @@ test("the API description lists every operation with its success and error respo
 });
 
 test("the API description is complete: path parameters are declared, and no schema is empty or has a $ref", async () => {
-  const document = await describe();
+  const document = await fetchDescription();
   for (const [path, item] of Object.entries<Json>(document.paths))
     for (const { parameters = [] } of Object.values<Json>(item)) {
       const declared = parameters
@@ -71,15 +74,15 @@ test("the API description is complete: path parameters are declared, and no sche
       expect(new Set(parameters.map((parameter: Json) => parameter.name)).size).toBe(parameters.length);
       for (const { schema } of parameters) expect(schema).toHaveProperty("type");
     }
-  for (const part of objectsIn(document)) {
+  for (const part of listObjects(document)) {
     const lists = ["anyOf", "oneOf", "allOf", "enum", "required"].map((name) => part[name]);
     expect(lists.filter((list) => Array.isArray(list) && list.length === 0)).toEqual([]);
     expect(part).not.toHaveProperty("$ref");
   }
 });
 
-test("describes fields as the schemas check them", async () => {
-  const { paths, components, security } = await describe();
+test("the API description states the fields and limits that the schemas check", async () => {
+  const { paths, components, security } = await fetchDescription();
   expect(components.securitySchemes.key).toEqual({ type: "http", scheme: "bearer" });
   expect(security).toEqual([{ key: [] }]);
   for (const path of ["/healthz", "/readyz"]) expect(paths[path].get.security).toEqual([]);
@@ -107,7 +110,7 @@ test("describes fields as the schemas check them", async () => {
   ]);
 });
 
-test("every operation succeeds with the values that the page fills in", async () => {
+test("every operation succeeds with the example values that the documentation page fills in", async () => {
   const simulator = await startSimulator();
   onTestFinished(() => simulator.close());
   const { port, admin, caller } = await startKeyedGateway(simulator.baseUrl);
@@ -117,28 +120,28 @@ test("every operation succeeds with the values that the page fills in", async ()
   const operations = Object.entries<Json>(paths).flatMap(([path, item]) =>
     Object.entries<Json>(item).map(([method, operation]) => ({ path, method, operation })),
   );
-  // In the order that a person would use: the key is created first and revoked last.
+  // Runs the operations in the order that a person would use: the key is created first and revoked last.
   const order = ["post", "get", "patch", "delete"];
   operations.sort((a, b) => order.indexOf(a.method) - order.indexOf(b.method));
   for (const { path, method, operation } of operations) {
     const parameters: Json[] = operation.parameters ?? [];
-    // Swagger UI sends no value that does not match its pattern, and ignores regular expression flags.
+    // Swagger UI sends only values that match their patterns, and ignores the flags of regular expressions.
     for (const { schema, example = "Bob" } of parameters.filter((one) => one.schema.pattern))
       expect(example).toMatch(new RegExp(schema.pattern));
     const url = parameters
-      .filter((one) => one.in === "path")
-      .reduce((text, one) => text.replace(`{${one.name}}`, encodeURIComponent(one.example)), path);
+      .filter((parameter) => parameter.in === "path")
+      .reduce((text, { name, example }) => text.replace(`{${name}}`, encodeURIComponent(example)), path);
     const query = parameters
-      .filter((one) => one.in === "query" && one.schema.default !== undefined)
-      .map((one) => `${one.name}=${encodeURIComponent(one.schema.default)}`);
+      .filter((parameter) => parameter.in === "query" && parameter.schema.default !== undefined)
+      .map(({ name, schema }) => `${name}=${encodeURIComponent(schema.default)}`);
     const example = operation.requestBody?.content["application/json"].example;
-    const answer = await sendRequest(port, {
+    const response = await sendRequest(port, {
       method: method.toUpperCase(),
       path: [url, ...(query.length > 0 ? [query.join("&")] : [])].join("?"),
       headers: { authorization: `Bearer ${path.startsWith("/admin/") ? admin : caller}` },
       body: example === undefined ? "" : JSON.stringify(example),
     });
-    expect([method, path, answer.status]).toEqual([
+    expect([method, path, response.status]).toEqual([
       method,
       path,
       path === "/admin/v1/keys" && method === "post" ? 201 : 200,
@@ -146,7 +149,7 @@ test("every operation succeeds with the values that the page fills in", async ()
   }
 });
 
-test("the page loads everything from the gateway, and cannot be framed", async () => {
+test("the documentation page loads all its files from the gateway, and forbids other sites to show it in a frame", async () => {
   const send = await start();
   const page = await send("/docs/");
   expect([page.status, page.headers["content-type"]]).toEqual([200, "text/html; charset=utf-8"]);
@@ -162,17 +165,17 @@ test("the page loads everything from the gateway, and cannot be framed", async (
   }
 });
 
-test("the documentation URLs answer with the same errors as all others", async () => {
+test("the documentation URLs return the same errors as all other URLs", async () => {
   const send = await start();
-  const codeOf = async (path: string, method = "GET"): Promise<unknown[]> => {
-    const answer = await send(path, { method, headers: {} });
-    return [answer.status, JSON.parse(answer.body.toString()).error.code, answer.headers["allow"]];
+  const readError = async (path: string, method = "GET"): Promise<unknown[]> => {
+    const response = await send(path, { method, headers: {} });
+    return [response.status, JSON.parse(response.body.toString()).error.code, response.headers["allow"]];
   };
-  expect(await codeOf("/docs/static/none.js")).toEqual([404, "unknown_url", undefined]);
-  expect(await codeOf("/docs/static/..%2f..%2fpackage.json")).toEqual([404, "unknown_url", undefined]);
-  expect(await codeOf("/docs/none")).toEqual([404, "unknown_url", undefined]);
-  expect(await codeOf("/openapi.json", "POST")).toEqual([405, "method_not_allowed", "GET, HEAD"]);
-  expect(await codeOf("/docs", "POST")).toEqual([405, "method_not_allowed", "GET"]);
+  expect(await readError("/docs/static/none.js")).toEqual([404, "unknown_url", undefined]);
+  expect(await readError("/docs/static/..%2f..%2fpackage.json")).toEqual([404, "unknown_url", undefined]);
+  expect(await readError("/docs/none")).toEqual([404, "unknown_url", undefined]);
+  expect(await readError("/openapi.json", "POST")).toEqual([405, "method_not_allowed", "GET, HEAD"]);
+  expect(await readError("/docs", "POST")).toEqual([405, "method_not_allowed", "GET"]);
 });
 
 test.each([
@@ -182,9 +185,9 @@ test.each([
   "/docs/st%61tic/swagger-ui-bundle.js",
   "/docs/static/swagger-ui-bundle.js/",
   "/docs/static/swagger-ui-bundle.js?a=1",
-])("serves a file of the page from memory, however its URL is encoded: %s", async (path) => {
-  const answer = await (await start())(path);
-  expect([answer.status, answer.headers["cache-control"]]).toEqual([200, "public, max-age=3600"]);
+])("serves a file of the documentation page from memory, however its URL is encoded: %s", async (path) => {
+  const response = await (await start())(path);
+  expect([response.status, response.headers["cache-control"]]).toEqual([200, "public, max-age=3600"]);
   // @fastify/static would send this header with a file that it reads from disk.
-  expect(answer.headers["last-modified"]).toBeUndefined();
+  expect(response.headers["last-modified"]).toBeUndefined();
 });

@@ -17,15 +17,15 @@ async function start() {
     headers: TestRequest["headers"] = {},
   ): Promise<RawResponse & { json: Json }> => {
     const text = body === undefined ? "" : JSON.stringify(body);
-    const answer = await sendRequest(port, { method, path: `/admin/v1${path}`, body: text, headers });
-    return { ...answer, json: JSON.parse(answer.body.toString()) };
+    const response = await sendRequest(port, { method, path: `/admin/v1${path}`, body: text, headers });
+    return { ...response, json: JSON.parse(response.body.toString()) };
   };
   return { port, send };
 }
 
-const namesOf = ({ json }: { json: Json }): string[] => json.data.map((key: { name: string }) => key.name);
+const listNames = ({ json }: { json: Json }): string[] => json.data.map((key: { name: string }) => key.name);
 
-test("creates a key with all fields, and returns them as they were given", async () => {
+test("creates a key with all fields, and returns them unchanged", async () => {
   const { send } = await start();
   const fields = {
     name: "bob",
@@ -58,7 +58,7 @@ test("an update sets the given fields, clears those that are null, and keeps the
 
 test("returns a secret only when it is created, with cache-control: no-store", async () => {
   const { send } = await start();
-  const answers = [
+  const responses = [
     await send("POST", "/keys", { name: "bob" }),
     await send("POST", "/keys/bob/rotate", { grace_ms: 1_000 }),
     await send("PATCH", "/keys/bob", { owner: "Bob" }),
@@ -67,15 +67,15 @@ test("returns a secret only when it is created, with cache-control: no-store", a
     await send("GET", "/audit"),
     await send("DELETE", "/keys/bob"),
   ];
-  expect(answers.map(({ json }) => "secret" in json)).toEqual([true, true, ...Array(5).fill(false)]);
-  for (const { headers } of answers.slice(0, 2)) expect(headers["cache-control"]).toBe("no-store");
-  const secrets = answers.slice(0, 2).map(({ json }) => json.secret as string);
-  const rest = answers.slice(2).map(({ body }) => body.toString());
+  expect(responses.map(({ json }) => "secret" in json)).toEqual([true, true, ...Array(5).fill(false)]);
+  for (const { headers } of responses.slice(0, 2)) expect(headers["cache-control"]).toBe("no-store");
+  const secrets = responses.slice(0, 2).map(({ json }) => json.secret as string);
+  const rest = responses.slice(2).map(({ body }) => body.toString());
   for (const secret of secrets) expect(rest.join("")).not.toContain(secret.slice(12));
   expect(rest.join("")).not.toMatch(/digest|[0-9a-f]{64}/);
 });
 
-test("logs no secret", async () => {
+test("the admin API logs no secret", async () => {
   const gateway = await startKeyedGateway("http://127.0.0.1:9/api/v1");
   const { secret } = (await gateway.callAdmin("POST", "/keys", { name: "bob" })).body;
   await gateway.callAdmin("POST", "/keys/bob/rotate");
@@ -84,21 +84,21 @@ test("logs no secret", async () => {
   for (const text of [secret, gateway.admin]) expect(gateway.readLog()).not.toContain(text.slice(12));
 });
 
-test("a rotation returns the end of the old secret's validity: after a day, or after grace_ms", async () => {
+test("a rotation returns the time until which the old secret is valid: one day later, or grace_ms later", async () => {
   const { send } = await start();
   await send("POST", "/keys", { name: "bob" });
-  const graceOf = async (body?: unknown): Promise<number | null> => {
+  const measureGraceMinutes = async (body?: unknown): Promise<number | null> => {
     const before = Date.now();
     const { json } = await send("POST", "/keys/bob/rotate", body);
     const until = json.previous_secret_until;
     return until === null ? null : Math.floor((Date.parse(until) - before) / 60_000);
   };
-  for (const body of [undefined, {}]) expect(await graceOf(body)).toBe(24 * 60);
-  expect(await graceOf({ grace_ms: 7_200_000 })).toBe(120);
-  expect(await graceOf({ grace_ms: 0 })).toBeNull();
+  for (const body of [undefined, {}]) expect(await measureGraceMinutes(body)).toBe(24 * 60);
+  expect(await measureGraceMinutes({ grace_ms: 7_200_000 })).toBe(120);
+  expect(await measureGraceMinutes({ grace_ms: 0 })).toBeNull();
 });
 
-test("accepts an empty JSON body where no body is needed", async () => {
+test("accepts an empty JSON body where no body is required", async () => {
   const { send } = await start();
   const typed = { "content-type": "application/json", "content-length": "0" };
   await send("POST", "/keys", { name: "bob" });
@@ -116,20 +116,20 @@ test("lists keys page by page and by owner, with revoked keys only on request", 
   const pages: string[][] = [];
   for (let after = ""; ;) {
     const page = await send("GET", `/keys?limit=3${after && `&after=${after}`}`);
-    pages.push(namesOf(page));
+    pages.push(listNames(page));
     if (page.json.data.length < 3) break;
     after = page.json.data.at(-1).id;
   }
   expect(pages.map(({ length }) => length)).toEqual([3, 3, 1]);
   expect(pages.flat()).toEqual([...ids].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, name]) => name));
-  expect(namesOf(await send("GET", "/keys?owner=a")).toSorted()).toEqual(["key-0", "key-1", "key-2"]);
+  expect(listNames(await send("GET", "/keys?owner=a")).toSorted()).toEqual(["key-0", "key-1", "key-2"]);
   await send("DELETE", "/keys/key-0");
-  expect(namesOf(await send("GET", "/keys?owner=a"))).not.toContain("key-0");
-  expect(namesOf(await send("GET", "/keys?owner=a&include_revoked=false"))).toHaveLength(2);
-  expect(namesOf(await send("GET", "/keys?owner=a&include_revoked=true"))).toHaveLength(3);
+  expect(listNames(await send("GET", "/keys?owner=a"))).not.toContain("key-0");
+  expect(listNames(await send("GET", "/keys?owner=a&include_revoked=false"))).toHaveLength(2);
+  expect(listNames(await send("GET", "/keys?owner=a&include_revoked=true"))).toHaveLength(3);
 });
 
-test("lists changes page by page, newest first, for all keys or for one by name or id", async () => {
+test("lists audited changes page by page, newest first, for all keys or for one key by its name or id", async () => {
   const { send } = await start();
   const { id } = (await send("POST", "/keys", { name: "bob" })).json;
   for (let number = 0; number < 4; number++) await send("PATCH", "/keys/bob", { owner: `o${number}` });
@@ -151,7 +151,7 @@ test("lists changes page by page, newest first, for all keys or for one by name 
   }
 });
 
-test("the audit table records the forwarded address behind a trusted proxy, and otherwise that of the connection", async () => {
+test("the audit table records the forwarded address if the proxy is trusted, and the address of the connection otherwise", async () => {
   for (const [trusted, source] of [
     ["127.0.0.1", "192.0.2.7"],
     ["192.0.2.0/24", "127.0.0.1"],

@@ -86,7 +86,7 @@ test("does not audit an update that changes nothing", async () => {
   expect(data.map(({ action }: { action: string }) => action)).toEqual(["create"]);
 });
 
-test("after a rotation both secrets are valid, and with grace_ms 0 only the new one", async () => {
+test("after a rotation both secrets are valid; after a rotation with grace_ms 0, only the new secret is", async () => {
   const { gateway } = await start();
   const { secret: first } = (await gateway.callAdmin("POST", "/keys", { name: "bob" })).body;
   const { secret: second } = (await gateway.callAdmin("POST", "/keys/bob/rotate")).body;
@@ -101,7 +101,7 @@ test("after a rotation both secrets are valid, and with grace_ms 0 only the new 
   expect((await gateway.call(third)).status).toBe(200);
 });
 
-test("a key sees and uses only the models of its patterns", async () => {
+test("a key can list and use only the models that match its patterns", async () => {
   const { gateway, simulator } = await start();
   const { secret } = (
     await gateway.callAdmin("POST", "/keys", { name: "bob", models: ["google/*", "*:free"] })
@@ -124,8 +124,8 @@ test("a key sees and uses only the models of its patterns", async () => {
     { model: google, preset: "any" },
   ];
   for (const fields of forbidden) {
-    const answer = await gateway.call(secret, { body: buildChatBody(fields) });
-    expect([fields, answer.status, JSON.parse(answer.body.toString()).error.code]).toEqual([
+    const response = await gateway.call(secret, { body: buildChatBody(fields) });
+    expect([fields, response.status, JSON.parse(response.body.toString()).error.code]).toEqual([
       fields,
       403,
       "model_not_allowed",
@@ -165,11 +165,11 @@ test.each([
   ["GET", "/usage?by=nothing", undefined, 400, "by"],
   ["GET", "/usage?from=yesterday", undefined, 400, "from"],
   ["GET", "/requests?format=xml", undefined, 400, "format"],
-])("refuses %s %s with %j with %d, and names %s", async (...row) => {
+])("refuses %s %s with the body %j: status %d, param %s", async (...row) => {
   const [method, path, body, status, param] = row;
   const { gateway } = await start();
-  const answer = await gateway.callAdmin(method, path, body);
-  expect([answer.status, answer.body.error.param]).toEqual([status, param]);
+  const response = await gateway.callAdmin(method, path, body);
+  expect([response.status, response.body.error.param]).toEqual([status, param]);
 });
 
 test("the admin API refuses caller keys, and the model API refuses admin keys", async () => {

@@ -15,16 +15,16 @@ async function start(): Promise<AdminApp> {
   return startAdminApp(await openTestDatabase());
 }
 
-/** Sends a request and expects an OpenAI error with all of its fields. */
-async function refusal(app: AdminApp, { path = "", ...request }: TestRequest): Promise<Refusal> {
-  const answer = await sendRequest(app.port, { ...request, path: `/admin/v1${path}` });
-  expect(answer.headers["content-type"]).toBe("application/json");
-  const { error } = JSON.parse(answer.body.toString()) as { error: Refusal & { type: string } };
+/** Sends a request that the gateway must refuse, and expects an OpenAI error with all of its fields. */
+async function sendInvalid(app: AdminApp, { path = "", ...request }: TestRequest): Promise<Refusal> {
+  const response = await sendRequest(app.port, { ...request, path: `/admin/v1${path}` });
+  expect(response.headers["content-type"]).toBe("application/json");
+  const { error } = JSON.parse(response.body.toString()) as { error: Refusal & { type: string } };
   expect(Object.keys(error).toSorted()).toEqual(["code", "message", "param", "type"]);
-  return { status: answer.status, code: error.code, param: error.param, message: error.message };
+  return { status: response.status, code: error.code, param: error.param, message: error.message };
 }
 
-/** A request, and the code, the param and a part of the message of its error. */
+/** A request, and the code, the param and a part of the message of the error that it must cause. */
 type Row = readonly [TestRequest, string, string | null, string];
 const post = (body: unknown): TestRequest => ({ path: "/keys", body: JSON.stringify(body) });
 const get = (path: string): TestRequest => ({ method: "GET", path, body: "" });
@@ -116,20 +116,20 @@ const FAULTS: readonly Row[] = [
   [get("/requests?model=x"), "invalid_value", "model", "model is unknown; remove it"],
 ];
 
-test("answers 400 to an invalid request, and names the invalid field", async () => {
+test("responds with 400 to an invalid request, and names the invalid field", async () => {
   const app = await start();
   for (const [request, code, param, words] of FAULTS) {
-    const { message, ...rest } = await refusal(app, request);
+    const { message, ...rest } = await sendInvalid(app, request);
     expect([request, rest]).toEqual([request, { status: 400, code, param }]);
     expect(message).toContain(words);
   }
   expect(app.ended.every(({ errorSource }) => errorSource === "client")).toBe(true);
 });
 
-test("answers 404 for an unknown key", async () => {
+test("responds with 404 to a request that names an unknown key", async () => {
   const app = await start();
   for (const path of ["/keys/nobody", "/usage?key=nobody", "/requests?key=nobody", "/audit?key=nobody"])
-    expect([path, await refusal(app, get(path))]).toMatchObject([
+    expect([path, await sendInvalid(app, get(path))]).toMatchObject([
       path,
       { status: 404, code: "key_not_found", param: "key" },
     ]);
@@ -152,10 +152,13 @@ test("refuses a body that is not JSON, not UTF-8, compressed or too long, or has
     [{ body: JSON.stringify({ name: "x".repeat(65_536) }) }, 413, "request_too_large"],
   ];
   for (const [request, status, code] of cases)
-    expect([code, await refusal(app, { path: "/keys", ...request })]).toMatchObject([code, { status, code }]);
+    expect([code, await sendInvalid(app, { path: "/keys", ...request })]).toMatchObject([
+      code,
+      { status, code },
+    ]);
 });
 
-test("every URL lists its methods in a 405", async () => {
+test("a 405 response lists the methods that the URL supports", async () => {
   const app = await start();
   const urls = {
     "/keys": "GET, POST",
@@ -168,12 +171,12 @@ test("every URL lists its methods in a 405", async () => {
   for (const [path, allow] of Object.entries(urls))
     for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
       if (allow.split(", ").includes(method)) continue;
-      const answer = await sendRequest(app.port, { method, path: `/admin/v1${path}`, body: "{}" });
-      expect([method, path, answer.status, answer.headers["allow"]]).toEqual([method, path, 405, allow]);
+      const response = await sendRequest(app.port, { method, path: `/admin/v1${path}`, body: "{}" });
+      expect([method, path, response.status, response.headers["allow"]]).toEqual([method, path, 405, allow]);
     }
 });
 
-test("answers 503 to a change that a full disk prevents", async () => {
+test("responds with 503 to a change when the disk is full", async () => {
   const database = await openTestDatabase();
   const app = await startAdminApp(database);
   const pages = database.sqlite?.prepare("pragma page_count").get()?.["page_count"];

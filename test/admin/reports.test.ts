@@ -10,15 +10,15 @@ import { openTestDatabase } from "../support/test-database.ts";
 import { waitUntil } from "../support/wait.ts";
 import { startAdminApp } from "../support/admin-app.ts";
 
-const HEAD =
+const CSV_COLUMNS =
   "requests,unknown_requests,prompt_tokens,completion_tokens,cached_tokens,cache_write_tokens,reasoning_tokens,prompt_audio_tokens,cost_nanodollars,cost_usd,byok_nanodollars,byok_usd";
 
 async function start(database: Database) {
   const { port } = await startAdminApp(database);
   return async (query: string): Promise<string> => {
-    const answer = await sendRequest(port, { method: "GET", path: `/admin/v1/usage?${query}`, body: "" });
-    expect([query, answer.status]).toEqual([query, 200]);
-    return answer.body.toString();
+    const response = await sendRequest(port, { method: "GET", path: `/admin/v1/usage?${query}`, body: "" });
+    expect([query, response.status]).toEqual([query, 200]);
+    return response.body.toString();
   };
 }
 
@@ -53,15 +53,15 @@ test("a report has its period, lines, total and number of pending requests", asy
   });
 });
 
-test("a CSV report has a column for each requested group, also without lines", async () => {
+test("a CSV report has a column for each requested group, even if it has no lines", async () => {
   const database = await openTestDatabase();
   const usage = await start(database);
-  expect(await usage("by=provider&format=csv")).toBe(`provider,${HEAD}\r\n`);
-  expect(await usage("by=model,key,day&format=csv")).toBe(`day,key_id,key_name,model,${HEAD}\r\n`);
+  expect(await usage("by=provider&format=csv")).toBe(`provider,${CSV_COLUMNS}\r\n`);
+  expect(await usage("by=model,key,day&format=csv")).toBe(`day,key_id,key_name,model,${CSV_COLUMNS}\r\n`);
   await insertRollups(database, [createRollup(NOVEMBER, ["env:team", '=a,"b"', "X"])]);
   const table = await usage("by=model,key&format=csv&from=2026-11-01&to=2026-11-02");
   expect(table.split("\r\n")).toEqual([
-    `key_id,key_name,model,${HEAD}`,
+    `key_id,key_name,model,${CSV_COLUMNS}`,
     `env:team,team,"'=a,""b""",1,1,101,37,1,1,1,1,1234567,0.001234567,7654321,0.007654321`,
     "",
   ]);
@@ -71,24 +71,24 @@ test("a report covers the last thirty days by default, or the thirty days before
   vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2026-11-22T15:45:00Z") });
   onTestFinished(() => void vi.useRealTimers());
   const usage = await start(await openTestDatabase());
-  const timeOf = async (query: string): Promise<string[]> => {
+  const getPeriod = async (query: string): Promise<string[]> => {
     const { from, to } = JSON.parse(await usage(query)) as { from: string; to: string };
     return [from, to].map((text) => text.slice(0, 16));
   };
-  expect(await timeOf("")).toEqual(["2026-10-23T15:00", "2026-11-22T16:00"]);
-  expect(await timeOf("to=2026-11-01")).toEqual(["2026-10-02T00:00", "2026-11-01T00:00"]);
-  expect(await timeOf("from=2026-11-21T23:00:00-01:00")).toEqual(["2026-11-22T00:00", "2026-11-22T16:00"]);
+  expect(await getPeriod("")).toEqual(["2026-10-23T15:00", "2026-11-22T16:00"]);
+  expect(await getPeriod("to=2026-11-01")).toEqual(["2026-10-02T00:00", "2026-11-01T00:00"]);
+  expect(await getPeriod("from=2026-11-21T23:00:00-01:00")).toEqual(["2026-11-22T00:00", "2026-11-22T16:00"]);
   vi.setSystemTime(Date.parse("2026-11-22T15:00:00Z"));
-  expect(await timeOf("")).toEqual(["2026-10-23T15:00", "2026-11-22T16:00"]);
-  expect(await timeOf("to=2026-11-22T15:00:00Z")).toEqual(["2026-10-23T15:00", "2026-11-22T15:00"]);
+  expect(await getPeriod("")).toEqual(["2026-10-23T15:00", "2026-11-22T16:00"]);
+  expect(await getPeriod("to=2026-11-22T15:00:00Z")).toEqual(["2026-10-23T15:00", "2026-11-22T15:00"]);
 });
 
-test("reports and exports find a key by name or id, and configured and anonymous keys by their ids", async () => {
+test("a report finds a stored key by its name or id, and a configured or anonymous key by its id", async () => {
   const database = await openTestDatabase();
   const { port } = await startAdminApp(database);
   const manage = async (method: string, path: string, body = "") => {
-    const answer = await sendRequest(port, { method, path: `/admin/v1${path}`, body });
-    return JSON.parse(answer.body.toString());
+    const response = await sendRequest(port, { method, path: `/admin/v1${path}`, body });
+    return JSON.parse(response.body.toString());
   };
   const { id } = await manage("POST", "/keys", '{"name":"bob"}');
   await insertRollups(
@@ -115,9 +115,9 @@ test.each([
   "refuses the bound %s, which is not a full hour, and names the nearest hours",
   async (query, param, remedy) => {
     const { port } = await startAdminApp(await openTestDatabase());
-    const answer = await sendRequest(port, { method: "GET", path: `/admin/v1/usage?${query}`, body: "" });
-    const { error } = JSON.parse(answer.body.toString());
-    expect([answer.status, error.code, error.param]).toEqual([400, "invalid_value", param]);
+    const response = await sendRequest(port, { method: "GET", path: `/admin/v1/usage?${query}`, body: "" });
+    const { error } = JSON.parse(response.body.toString());
+    expect([response.status, error.code, error.param]).toEqual([400, "invalid_value", param]);
     expect(error.message).toContain(remedy);
   },
 );
@@ -128,19 +128,19 @@ test("streams a complete report of 20,000 keys as JSON and as CSV, also to a slo
     database,
     Array.from({ length: 20_000 }, (_, index) => createRollup(NOVEMBER, [`key_${index}`])),
   );
-  let mostHeld = 0;
+  let mostBuffered = 0;
   const app = await startAdminApp(database);
   const path = "/admin/v1/usage?from=2026-11-01&to=2026-11-02";
   const request = get({ host: "127.0.0.1", port: app.port, path, agent: false });
-  const [answer] = (await once(request, "response")) as [IncomingMessage];
+  const [response] = (await once(request, "response")) as [IncomingMessage];
   await waitUntil(() => app.lastResponse()?.writableNeedDrain, "the report to wait for its reader");
   let text = "";
-  for await (const bytes of answer.setEncoding("utf8")) {
+  for await (const bytes of response.setEncoding("utf8")) {
     text += bytes as string;
-    mostHeld = Math.max(mostHeld, app.lastResponse()?.writableLength ?? 0);
+    mostBuffered = Math.max(mostBuffered, app.lastResponse()?.writableLength ?? 0);
   }
   // A line has about 330 bytes.
-  expect(mostHeld).toBeLessThan(3 * LINES_PER_PAGE * 400);
+  expect(mostBuffered).toBeLessThan(3 * LINES_PER_PAGE * 400);
   const { data, total } = JSON.parse(text) as { data: { key_id: string }[]; total: { requests: number } };
   expect([new Set(data.map(({ key_id }) => key_id)).size, total.requests]).toEqual([20_000, 20_000]);
   const csv = await sendRequest(app.port, {
@@ -151,7 +151,7 @@ test("streams a complete report of 20,000 keys as JSON and as CSV, also to a slo
   expect(csv.body.toString().split("\r\n")).toHaveLength(20_002);
 }, 60_000);
 
-test("reports whose clients disconnect, before or after they begin, release the database", async () => {
+test("a report releases the database when its client disconnects before or after the response begins", async () => {
   const database = await openTestDatabase();
   await insertRollups(
     database,
@@ -166,11 +166,11 @@ test("reports whose clients disconnect, before or after they begin, release the 
     request.destroy();
     await waitUntil(() => app.ended.length === count + 1, "the request to end");
   }
-  const answer = await sendRequest(app.port, { method: "GET", path, body: "" });
-  expect(JSON.parse(answer.body.toString()).total.requests).toBe(900);
+  const response = await sendRequest(app.port, { method: "GET", path, body: "" });
+  expect(JSON.parse(response.body.toString()).total.requests).toBe(900);
 });
 
-test("reports sums that exceed the safe integers as strings", async () => {
+test("a report has sums that exceed the largest safe integer as strings", async () => {
   const database = await openTestDatabase();
   const rows = [0, 1].map((hour) => createRollup(NOVEMBER + hour * 3_600_000, ["env:team"]));
   await insertRollups(

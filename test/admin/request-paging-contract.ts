@@ -15,7 +15,7 @@ interface JsonPage {
   readonly data: readonly { readonly id: string }[];
 }
 
-/** Parses the ids of a response, and the response itself if it is one JSON text. */
+/** @returns the ids in a response body and, if the format is JSON, the parsed body. */
 function parse(text: string, format: string): { ids: string[]; json: unknown } {
   if (format === "json") {
     const json = JSON.parse(text) as JsonPage;
@@ -29,8 +29,8 @@ function parse(text: string, format: string): { ids: string[]; json: unknown } {
   return { ids, json: undefined };
 }
 
-/** Reads a page in one of the formats, and checks that header and body name the same next cursor. */
-async function pageOf(port: number, query: string, format: string): Promise<Page> {
+/** Reads a page in one of the formats, and checks that the header and the body contain the same next cursor. */
+async function readPage(port: number, query: string, format: string): Promise<Page> {
   const path = `/admin/v1/requests?${PERIOD}&${query}&format=${format}`;
   const { status, headers, body } = await sendRequest(port, { method: "GET", path, body: "" });
   expect([status, body.toString().slice(0, 200)]).toEqual([200, expect.anything()]);
@@ -41,11 +41,11 @@ async function pageOf(port: number, query: string, format: string): Promise<Page
   return { ids, next };
 }
 
-/** Reads all pages. */
-async function pagesOf(port: number, query: string, format: string): Promise<Page[]> {
+/** Reads a page and all pages after it. */
+async function readPages(port: number, query: string, format: string): Promise<Page[]> {
   const pages: Page[] = [];
   for (let next: string | undefined = ""; next !== undefined;) {
-    const page: Page = await pageOf(port, next === "" ? query : `${query}&cursor=${next}`, format);
+    const page: Page = await readPage(port, next === "" ? query : `${query}&cursor=${next}`, format);
     pages.push(page);
     ({ next } = page);
   }
@@ -54,9 +54,9 @@ async function pagesOf(port: number, query: string, format: string): Promise<Pag
 
 /** Tests of paging over the ledger, for any database. */
 export function testRequestPaging(open: OpenDatabase): void {
-  test("pages contain every row once, whatever the limit, the order, the filters and the format", async () => {
+  test("all pages together contain every matching row once, for any limit, order, filter and format", async () => {
     const database = await open();
-    // Several requests begin in the same millisecond.
+    // Seven requests begin in each millisecond.
     const rows = Array.from({ length: COUNT }, (_, index) =>
       createSettledRow(
         Math.floor(index / 7),
@@ -86,42 +86,45 @@ export function testRequestPaging(open: OpenDatabase): void {
           [90, "ndjson"],
           [5_000, "json"],
         ] as const) {
-          const pages = await pagesOf(port, `${filter}&order=${order}&limit=${limit}`, format);
+          const pages = await readPages(port, `${filter}&order=${order}&limit=${limit}`, format);
           const ids = matching.map(({ id }) => id);
-          const about = [filter, order, limit, format];
-          expect([about, pages.flatMap((page) => page.ids)]).toEqual([
-            about,
+          const parameters = [filter, order, limit, format];
+          expect([parameters, pages.flatMap((page) => page.ids)]).toEqual([
+            parameters,
             order === "asc" ? ids : ids.toReversed(),
           ]);
-          expect([about, pages.length]).toEqual([about, Math.max(1, Math.ceil(ids.length / limit))]);
+          expect([parameters, pages.length]).toEqual([
+            parameters,
+            Math.max(1, Math.ceil(ids.length / limit)),
+          ]);
         }
   });
 
-  test("a cursor stays valid when rows are added and deleted, its own row included", async () => {
+  test("a cursor stays valid when rows are added and deleted, even if its own row is deleted", async () => {
     const database = await open();
     const rows = Array.from({ length: 10 }, (_, index) => createSettledRow(index * 10));
     await insertRequests(database, rows);
     const { port } = await startAdminApp(database);
-    const { next } = await pageOf(port, "limit=4", "json");
+    const { next } = await readPage(port, "limit=4", "json");
     await database.kysely
       .deleteFrom("requests")
       .where("id", "<=", rows[3]?.id ?? "")
       .execute();
     await insertRequests(database, [createSettledRow(5), createSettledRow(45)]);
-    const { ids } = await pageOf(port, `limit=100&cursor=${next}`, "json");
+    const { ids } = await readPage(port, `limit=100&cursor=${next}`, "json");
     expect(ids).toEqual([rows[4]?.id, createSettledRow(45).id, ...rows.slice(5).map(({ id }) => id)]);
   });
 
-  test("streams all rows after the cursor in the shape of an export when there is no limit", async () => {
+  test("streams all rows after the cursor, in the format of an export, when the request has no limit", async () => {
     const database = await open();
     const rows = Array.from({ length: 500 }, (_, index) => createSettledRow(index));
     await insertRequests(database, rows);
     const { port } = await startAdminApp(database);
-    const { next } = await pageOf(port, "limit=20", "json");
+    const { next } = await readPage(port, "limit=20", "json");
     const path = `/admin/v1/requests?${PERIOD}&cursor=${next}`;
-    const answer = await sendRequest(port, { method: "GET", path, body: "" });
-    expect(answer.headers["x-next-cursor"]).toBeUndefined();
-    const json = JSON.parse(answer.body.toString()) as { data: { id: string }[] };
+    const response = await sendRequest(port, { method: "GET", path, body: "" });
+    expect(response.headers["x-next-cursor"]).toBeUndefined();
+    const json = JSON.parse(response.body.toString()) as { data: { id: string }[] };
     expect(Object.keys(json)).toEqual(["data"]);
     expect(json.data.map(({ id }) => id)).toEqual(rows.slice(20).map(({ id }) => id));
   });

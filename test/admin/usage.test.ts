@@ -13,7 +13,7 @@ async function start() {
   return { simulator, gateway: await startKeyedGateway(simulator.baseUrl) };
 }
 
-test("usage by key, model and day adds up to the cost that upstream billed", async () => {
+test("the usage of all keys, models and days adds up to the cost that upstream charged", async () => {
   const { simulator, gateway } = await start();
   const { secret } = (await gateway.callAdmin("POST", "/keys", { name: "bob" })).body;
   for (const model of ["openai/gpt-4o-mini", "google/gemini-3-flash-preview"])
@@ -43,15 +43,15 @@ test("usage by key, model and day adds up to the cost that upstream billed", asy
 test("a client reads the usage of its own key in OpenRouter's format", async () => {
   const { simulator, gateway } = await start();
   await gateway.call(gateway.caller);
-  const own = async () =>
+  const getUsage = async () =>
     JSON.parse(
       (
         await gateway.call(gateway.caller, { method: "GET", path: "/openai/v1/key", body: "" })
       ).body.toString(),
     );
   const { data } = await waitUntil(async () => {
-    const answer = await own();
-    return answer.data.usage > 0 && answer;
+    const usage = await getUsage();
+    return usage.data.usage > 0 && usage;
   }, "usage of the key");
   expect(Math.round(data.usage * 1e9)).toBe(simulator.readStats().billedNanodollars);
   expect(data).toMatchObject({
@@ -62,7 +62,7 @@ test("a client reads the usage of its own key in OpenRouter's format", async () 
   });
 });
 
-test("reports the provider's charge for BYOK requests beside OpenRouter's, for streams, plain and aborted responses", async () => {
+test("reports the provider's charge for BYOK requests separately from OpenRouter's, for streams, plain responses and aborted responses", async () => {
   const { simulator, gateway } = await start();
   await gateway.call(gateway.caller);
   for (const stream of [false, true])
@@ -134,7 +134,7 @@ test("an export reads no page before its consumer requests it", async () => {
   await text.return(undefined);
 });
 
-test("the API description lists the routes, and needs no key", async () => {
+test("the API description lists the routes, and requires no key", async () => {
   const { gateway } = await start();
   const { body } = await gateway.call("none", { method: "GET", path: "/openapi.json", body: "" });
   const paths = Object.keys((JSON.parse(body.toString()) as { paths: object }).paths);

@@ -24,7 +24,7 @@ test("compares the digests of secrets in constant time, for configured and for s
   expect(compared.splice(0)).toContainEqual(digest);
   const { service, find } = await startCache();
   const { secret } = await service.create(createKeyInput("bob"), ACTOR);
-  for (let look = 0; look < 2; look++) {
+  for (let attempt = 0; attempt < 2; attempt++) {
     expect(await find(secret)).toMatchObject({ name: "bob" });
     expect(compared.splice(0)).toContainEqual(digestSecret(secret));
   }

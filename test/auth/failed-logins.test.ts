@@ -8,7 +8,7 @@ import { ACTOR, createKeyInput, startCache } from "../support/key-cache.ts";
 import { startLoginGateway } from "../support/login-gateway.ts";
 
 const LOGINS_MAX = 5;
-const AT_ONCE_MAX = 4;
+const CONCURRENT_MAX = 4;
 const LIMITED = { RATE_LIMIT_MAX: String(LOGINS_MAX) };
 
 const digests = vi.hoisted(() => ({ made: 0 }));
@@ -21,7 +21,7 @@ vi.mock("node:crypto", async (original) => {
   return { ...crypto, hash };
 });
 
-/** Starts a gateway over a key cache in SQLite whose look-ups and digests are counted. */
+/** Starts a gateway with a key cache over SQLite. The test counts the look-ups and the digests. */
 async function start(env: Record<string, string | undefined> = LIMITED) {
   const cache = await startCache();
   const gateway = await startLoginGateway(cache.cache, env);
@@ -31,9 +31,9 @@ async function start(env: Record<string, string | undefined> = LIMITED) {
   return { ...cache, ...gateway, exceedLimit };
 }
 
-const several = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
+const repeat = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
 
-test("over the limit, an invented key of any form costs neither a look-up nor a digest", async () => {
+test("over the login limit, an invented key of any form causes neither a look-up nor a digest", async () => {
   const { requestStatus, exceedLimit, state } = await start();
   await exceedLimit();
   const before = [state.lookUps, digests.made];
@@ -43,7 +43,7 @@ test("over the limit, an invented key of any form costs neither a look-up nor a 
   expect(state.lookUps).toBe(LOGINS_MAX + 1);
 });
 
-test("over the limit of an address, keys that were valid before stay valid, also after a change", async () => {
+test("over the login limit of an address, keys that were valid before stay valid, even after they change", async () => {
   const { requestStatus, exceedLimit, service, state } = await start();
   const { secret } = await service.create(createKeyInput("team"), ACTOR);
   const unseen = await service.create(createKeyInput("unseen"), ACTOR);
@@ -60,7 +60,7 @@ test("over the limit of an address, keys that were valid before stay valid, also
   );
 });
 
-test("a revoked key is refused, and costs no digest after its first refusal", async () => {
+test("a revoked key is refused, and causes no digest after its first refusal", async () => {
   const { requestStatus, exceedLimit, service, state } = await start();
   const { secret } = await service.create(createKeyInput("team"), ACTOR);
   expect(await requestStatus(secret)).toBe(200);
@@ -73,7 +73,7 @@ test("a revoked key is refused, and costs no digest after its first refusal", as
   expect([state.lookUps, digests.made]).toEqual(before);
 });
 
-test("over the limit, a key that is configured by its digest is valid although its secret was never used", async () => {
+test("over the login limit, a key that is configured by its digest is valid although its secret was never used", async () => {
   const { requestStatus, exceedLimit } = await start({
     ...LIMITED,
     GATEWAY_API_KEYS: `team:sha256=${digestSecret("sk-by-digest").toString("hex")}`,
@@ -85,60 +85,60 @@ test("over the limit, a key that is configured by its digest is valid although i
   expect(digests.made).toBe(before);
 });
 
-/** A key store that finds a few keys, and counts its look-ups, which take 2 ms each. */
-function countedKeys(secrets: readonly string[] = []) {
+/** Creates a key store that finds these secrets and counts its look-ups. Each look-up takes 2 ms. */
+function createCountingStore(secrets: readonly string[] = []) {
   const names = new Map(
     secrets.map((secret, index) => [digestSecret(secret).toString("hex"), `key-${index}`]),
   );
-  const seen = { lookUps: 0, running: 0, mostRunning: 0 };
+  const counts = { lookUps: 0, running: 0, mostRunning: 0 };
   const keys: KeyStore = {
     find: (digest, scheduleLookUp = (lookUp) => lookUp()) =>
       scheduleLookUp(async () => {
-        seen.lookUps++;
-        seen.mostRunning = Math.max(seen.mostRunning, ++seen.running);
+        counts.lookUps++;
+        counts.mostRunning = Math.max(counts.mostRunning, ++counts.running);
         await new Promise((resolve) => setTimeout(resolve, 2));
-        seen.running--;
+        counts.running--;
         const name = names.get(digest.toString("hex"));
         return name === undefined
           ? undefined
           : { id: name, name, role: "caller", models: null, onDisconnect: "cancel" };
       }),
   };
-  return { keys, seen };
+  return { keys, counts };
 }
 
-test("a burst of invented keys causes only as many look-ups as the limit allows, a few at once", async () => {
-  const { keys, seen } = countedKeys();
+test("a burst of invented keys causes few more look-ups than the limit allows, at most four at once", async () => {
+  const { keys, counts } = createCountingStore();
   const { requestStatus } = await startLoginGateway(keys, LIMITED);
-  const statuses = await Promise.all(several(300, () => requestStatus(createSecret())));
+  const statuses = await Promise.all(repeat(300, () => requestStatus(createSecret())));
   expect(statuses.filter((status) => status === 401).length).toBe(LOGINS_MAX);
   expect(statuses.filter((status) => status === 429).length).toBe(300 - LOGINS_MAX);
-  expect(seen.lookUps).toBeLessThanOrEqual(LOGINS_MAX + AT_ONCE_MAX);
-  expect(seen.mostRunning).toBeLessThanOrEqual(AT_ONCE_MAX);
+  expect(counts.lookUps).toBeLessThanOrEqual(LOGINS_MAX + CONCURRENT_MAX);
+  expect(counts.mostRunning).toBeLessThanOrEqual(CONCURRENT_MAX);
 });
 
-test("a burst of invented keys from many addresses causes only a few concurrent look-ups", async () => {
-  const { keys, seen } = countedKeys();
+test("a burst of invented keys from many addresses causes at most four concurrent look-ups", async () => {
+  const { keys, counts } = createCountingStore();
   const { requestStatus } = await startLoginGateway(keys, { ...LIMITED, TRUST_PROXY: "loopback" });
   const statuses = await Promise.all(
     Array.from({ length: 200 }, (_, index) => requestStatus(createSecret(), `198.51.100.${index}`)),
   );
   expect(new Set(statuses)).toEqual(new Set([401]));
-  expect(seen.lookUps).toBe(200);
-  expect(seen.mostRunning).toBeLessThanOrEqual(AT_ONCE_MAX);
+  expect(counts.lookUps).toBe(200);
+  expect(counts.mostRunning).toBeLessThanOrEqual(CONCURRENT_MAX);
 });
 
-test("a hundred valid keys from one address are all accepted after a cold start", async () => {
-  const secrets = several(100, createSecret);
-  const { keys, seen } = countedKeys(secrets);
+test("accepts a hundred valid keys from one address while the key cache is empty", async () => {
+  const secrets = repeat(100, createSecret);
+  const { keys, counts } = createCountingStore(secrets);
   const { requestStatus } = await startLoginGateway(keys, { RATE_LIMIT_MAX: "1" });
   const statuses = await Promise.all(secrets.map((secret) => requestStatus(secret)));
   expect(statuses).toEqual(secrets.map(() => 200));
-  expect(seen.lookUps).toBe(100);
-  expect(seen.mostRunning).toBeLessThanOrEqual(AT_ONCE_MAX);
+  expect(counts.lookUps).toBe(100);
+  expect(counts.mostRunning).toBeLessThanOrEqual(CONCURRENT_MAX);
 });
 
-test("with ALLOW_ANONYMOUS, a text that cannot be a stored key is never looked up", async () => {
+test("with ALLOW_ANONYMOUS, the gateway never looks up a text that cannot be a stored key", async () => {
   const { requestStatus, state, exceedLimit } = await start({
     RATE_LIMIT_MAX: "100",
     ALLOW_ANONYMOUS: "true",

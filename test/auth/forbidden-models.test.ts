@@ -5,7 +5,7 @@ import { refuseForbiddenModels } from "../../src/auth/model-policy.ts";
 import { readChatRequest } from "../../src/request/chat-request.ts";
 import { buildChatBody } from "../support/chat-request.ts";
 
-const keyOf = (models: string[] | null): CallerKey => ({
+const createKey = (models: string[] | null): CallerKey => ({
   id: "key_1",
   name: "bob",
   role: "caller",
@@ -14,10 +14,10 @@ const keyOf = (models: string[] | null): CallerKey => ({
 });
 
 /** @returns the error that refuses a request, or undefined if the key may send the request. */
-function refusal(models: string[] | null, fields: Record<string, unknown>): GatewayError | undefined {
+function findRefusal(models: string[] | null, fields: Record<string, unknown>): GatewayError | undefined {
   const request = readChatRequest(Buffer.from(buildChatBody(fields)));
   try {
-    refuseForbiddenModels(keyOf(models), request);
+    refuseForbiddenModels(createKey(models), request);
     return undefined;
   } catch (error) {
     if (error instanceof GatewayError) return error;
@@ -42,8 +42,8 @@ test.each([
   [{ model: GOOGLE, plugins: [{ id: "fusion" }] }, "plugins[0].analysis_models"],
   [{ model: GOOGLE, models: ["openai/gpt-4o"], speed: "fast" }, "model"],
 ])("refuses %j for a key whose pattern is google/*", (fields, param) => {
-  expect(refusal(["google/*"], fields)).toMatchObject({ code: "model_not_allowed", status: 403, param });
-  expect(refusal(null, fields)).toBeUndefined();
+  expect(findRefusal(["google/*"], fields)).toMatchObject({ code: "model_not_allowed", status: 403, param });
+  expect(findRefusal(null, fields)).toBeUndefined();
 });
 
 test.each([
@@ -54,19 +54,23 @@ test.each([
   [["@preset/x"], { model: null, preset: "x" }],
   [["google/*", "anthropic/*"], { model: GOOGLE, tools: [ADVISOR] }],
 ])("a key with the patterns %j may send %j", (models, fields) => {
-  expect(refusal(models, fields)).toBeUndefined();
+  expect(findRefusal(models, fields)).toBeUndefined();
 });
 
 test.each([
   [{ model: "anthropic/claude-opus-5", speed: "fast" }],
   [{ model: "openrouter/anthropic/claude-opus-5", speed: "of-tomorrow" }],
   [{ model: GOOGLE, models: ["anthropic/claude-opus-5:nitro"], speed: "fast" }],
-])("a key without the -fast model may not request it with speed: %j", (fields) => {
+])("a key that may not use the -fast model may not request it with the field speed: %j", (fields) => {
   const models = ["anthropic/claude-opus-5", "anthropic/claude-opus-5:nitro", "google/*"];
-  expect(refusal(models, fields)).toMatchObject({ code: "model_not_allowed", status: 403, param: "speed" });
-  expect(refusal([...models, "anthropic/claude-opus-5-fast*"], fields)).toBeUndefined();
-  expect(refusal(models, { ...fields, speed: "standard" })).toBeUndefined();
-  expect(refusal(models, { ...fields, speed: null })).toBeUndefined();
+  expect(findRefusal(models, fields)).toMatchObject({
+    code: "model_not_allowed",
+    status: 403,
+    param: "speed",
+  });
+  expect(findRefusal([...models, "anthropic/claude-opus-5-fast*"], fields)).toBeUndefined();
+  expect(findRefusal(models, { ...fields, speed: "standard" })).toBeUndefined();
+  expect(findRefusal(models, { ...fields, speed: null })).toBeUndefined();
 });
 
 test("a client without a gateway key may use every model", () => {
@@ -74,13 +78,13 @@ test("a client without a gateway key may use every model", () => {
 });
 
 test("refuses a request without a model, because OpenRouter would use the account's default", () => {
-  const nothing = { models: [], preset: undefined };
-  expect(() => refuseForbiddenModels(keyOf(["*"]), nothing)).toThrow(/a request without a model/);
+  const withoutModel = { models: [], preset: undefined };
+  expect(() => refuseForbiddenModels(createKey(["*"]), withoutModel)).toThrow(/a request without a model/);
 });
 
 test("the error lists at most five patterns of the key, and not the requested model", () => {
   const models = ["a/1", "a/2", "a/3", "a/4", "a/5", "a/6"];
-  const message = refusal(models, { model: "secret/name" })?.message ?? "";
+  const message = findRefusal(models, { model: "secret/name" })?.message ?? "";
   expect(message).toContain("a/1, a/2, a/3, a/4, a/5, …");
   expect(message).not.toContain("a/6");
   expect(message).not.toContain("secret/name");

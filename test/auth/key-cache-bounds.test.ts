@@ -5,7 +5,7 @@ import { waitUntil } from "../support/wait.ts";
 const CACHE_MAX = 10_000;
 const LOOK_UPS_MAX = 1_000;
 
-const keyOf = (digest: string): CachedKey => ({
+const createCachedKey = (digest: string): CachedKey => ({
   key: {
     id: `key_${digest.slice(0, 16)}`,
     name: digest.slice(0, 16),
@@ -25,7 +25,7 @@ const digest = (index: number): Buffer => {
   return bytes;
 };
 
-const historyOf = (revision: number): KeyHistory => ({
+const createHistory = (revision: number): KeyHistory => ({
   revision,
   lastChangeId: String(revision),
   lastChangeIdBefore: String(revision),
@@ -34,9 +34,9 @@ const historyOf = (revision: number): KeyHistory => ({
 async function start(source: Partial<KeySource>): Promise<KeyCache> {
   const cache = new KeyCache({
     source: {
-      findByDigest: (hex) => Promise.resolve(keyOf(hex)),
+      findByDigest: (hex) => Promise.resolve(createCachedKey(hex)),
       listChangedSince: () => Promise.resolve([]),
-      readHistory: () => Promise.resolve(historyOf(1)),
+      readHistory: () => Promise.resolve(createHistory(1)),
       saveLastUsed: () => Promise.resolve(),
       listen: () => () => {},
       ...source,
@@ -49,75 +49,75 @@ async function start(source: Partial<KeySource>): Promise<KeyCache> {
   return cache;
 }
 
-test("caches at most 10,000 keys, and keeps the most recently used", async () => {
-  const asked: string[] = [];
+test("caches at most 10,000 keys, and keeps the most recently used keys", async () => {
+  const lookedUp: string[] = [];
   const cache = await start({
     findByDigest(hex) {
-      asked.push(hex);
-      return Promise.resolve(keyOf(hex));
+      lookedUp.push(hex);
+      return Promise.resolve(createCachedKey(hex));
     },
   });
   for (let index = 0; index < CACHE_MAX; index++) await cache.find(digest(index));
   await cache.find(digest(0));
   await cache.find(digest(CACHE_MAX));
-  expect(asked).toHaveLength(CACHE_MAX + 1);
+  expect(lookedUp).toHaveLength(CACHE_MAX + 1);
   await cache.find(digest(0));
-  expect(asked).toHaveLength(CACHE_MAX + 1);
+  expect(lookedUp).toHaveLength(CACHE_MAX + 1);
   await cache.find(digest(1));
-  expect(asked).toHaveLength(CACHE_MAX + 2);
+  expect(lookedUp).toHaveLength(CACHE_MAX + 2);
 });
 
-/** Creates a source without keys until `change` creates them all. The cache finds changes only by polling. */
+/** Creates a source that finds no key until `change` is called, and then finds any key. The cache must poll it for changes. */
 function emptySource() {
-  const asked: string[] = [];
+  const lookedUp: string[] = [];
   let revision = 1;
   let isDown = false;
   const source: Partial<KeySource> = {
     findByDigest(hex) {
-      asked.push(hex);
-      return Promise.resolve(revision > 1 ? keyOf(hex) : undefined);
+      lookedUp.push(hex);
+      return Promise.resolve(revision > 1 ? createCachedKey(hex) : undefined);
     },
     readHistory: (since) =>
       isDown
         ? Promise.reject(new Error("down"))
-        : Promise.resolve({ ...historyOf(revision), lastChangeIdBefore: String(since || 1) }),
+        : Promise.resolve({ ...createHistory(revision), lastChangeIdBefore: String(since || 1) }),
   };
-  return { source, asked, change: () => void revision++, fail: () => void (isDown = true) };
+  return { source, lookedUp, change: () => void revision++, fail: () => void (isDown = true) };
 }
 
-test("looks up an unknown digest once until keys change, and then finds it within 2 s", async () => {
-  const { source, asked, change } = emptySource();
+test("looks up an unknown digest only once until keys change, and then finds the new key within 2 s", async () => {
+  const { source, lookedUp, change } = emptySource();
   const cache = await start(source);
   for (let count = 0; count < 5; count++) expect(await cache.find(digest(1))).toBeUndefined();
   expect(cache.find(digest(1))).toBeUndefined();
-  expect(asked.length).toBe(1);
+  expect(lookedUp.length).toBe(1);
   change();
   await waitUntil(() => cache.find(digest(1)), "the new key", 2_000);
 });
 
 test("looks up an unknown digest again when the source cannot be polled", async () => {
-  const { source, asked, fail, change } = emptySource();
+  const { source, lookedUp, fail, change } = emptySource();
   const cache = await start(source);
   expect(await cache.find(digest(1))).toBeUndefined();
   fail();
   change();
   await waitUntil(() => cache.find(digest(1)), "the new key", 3_000);
-  expect(asked.length).toBe(2);
+  expect(lookedUp.length).toBe(2);
 });
 
 test("caches at most 10,000 unknown digests", async () => {
-  const { source, asked } = emptySource();
+  const { source, lookedUp } = emptySource();
   const cache = await start(source);
   for (let index = 0; index <= CACHE_MAX; index++) await cache.find(digest(index));
-  expect(asked.length).toBe(CACHE_MAX + 1);
+  expect(lookedUp.length).toBe(CACHE_MAX + 1);
   await cache.find(digest(CACHE_MAX));
-  expect(asked.length).toBe(CACHE_MAX + 1);
+  expect(lookedUp.length).toBe(CACHE_MAX + 1);
   await cache.find(digest(0));
-  expect(asked.length).toBe(CACHE_MAX + 2);
+  expect(lookedUp.length).toBe(CACHE_MAX + 2);
 });
 
-test("does not repeat a look-up that has waited in the queue while the same key was found", async () => {
-  const { source, asked, change } = emptySource();
+test("does not execute a queued look-up if an earlier look-up has found the same key", async () => {
+  const { source, lookedUp, change } = emptySource();
   change();
   const cache = await start(source);
   const turns: (() => void)[] = [];
@@ -131,10 +131,10 @@ test("does not repeat a look-up that has waited in the queue while the same key 
     turn();
     expect(await found[index]).toMatchObject({ role: "caller" });
   }
-  expect(asked.length).toBe(1);
+  expect(lookedUp.length).toBe(1);
 });
 
-test("runs at most 1,000 look-ups at once, and refuses one more", async () => {
+test("runs at most 1,000 look-ups at once, and refuses another", async () => {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const cache = await start({ findByDigest: () => promise });
   const waiting = Array.from({ length: LOOK_UPS_MAX }, (_, index) =>
@@ -148,7 +148,7 @@ test("runs at most 1,000 look-ups at once, and refuses one more", async () => {
   expect(await cache.find(digest(LOOK_UPS_MAX))).toBeUndefined();
 });
 
-test("does not cache a key that was read before a change was noticed", async () => {
+test("does not cache a key that was read before the cache noticed a change of it", async () => {
   const first = Promise.withResolvers<CachedKey>();
   let lookUps = 0;
   let changes = 1;
@@ -156,12 +156,12 @@ test("does not cache a key that was read before a change was noticed", async () 
   const polled = Promise.withResolvers<void>();
   const cache = await start({
     findByDigest: (hex) =>
-      lookUps++ === 0 ? first.promise : Promise.resolve({ ...keyOf(hex), validUntil: 0 }),
+      lookUps++ === 0 ? first.promise : Promise.resolve({ ...createCachedKey(hex), validUntil: 0 }),
     readHistory: (revision) =>
-      Promise.resolve({ ...historyOf(changes), lastChangeIdBefore: String(revision || 1) }),
+      Promise.resolve({ ...createHistory(changes), lastChangeIdBefore: String(revision || 1) }),
     listChangedSince(revision) {
       setImmediate(polled.resolve);
-      return Promise.resolve(revision < 2 ? [keyOf(digest(7).toString("hex")).key.id] : []);
+      return Promise.resolve(revision < 2 ? [createCachedKey(digest(7).toString("hex")).key.id] : []);
     },
     listen(onChange) {
       changed = onChange;
@@ -172,13 +172,13 @@ test("does not cache a key that was read before a change was noticed", async () 
   changes = 2;
   changed();
   await polled.promise;
-  first.resolve(keyOf(digest(7).toString("hex")));
+  first.resolve(createCachedKey(digest(7).toString("hex")));
   await found;
   expect(await cache.find(digest(7))).toBeUndefined();
   expect(lookUps).toBe(2);
 });
 
-test("refuses a look-up with 503 before the keys have been opened, instead of finding no key", async () => {
+test("refuses a look-up with 503 if the cache could not start, instead of finding no key", async () => {
   const cache = new KeyCache({
     source: {
       findByDigest: () => Promise.resolve(undefined),

@@ -13,7 +13,7 @@ test("looks up a key once, and then finds it synchronously", async () => {
   expect(state.lookUps).toBe(1);
 });
 
-test("finds no key for an unknown secret, and caches nothing under it that hides a new key", async () => {
+test("finds no key for an unknown secret, and finds a key that is created later", async () => {
   const { service, find } = await startCache();
   for (const secret of ["", "' OR '1'='1", "x".repeat(1_000_000), "ключ"])
     expect(await find(secret)).toBeUndefined();
@@ -71,7 +71,7 @@ test("a rotation without a grace period invalidates the old secret", async () =>
   await waitUntil(async () => !(await find(secret)), "the old secret to be refused");
 });
 
-test("while the source fails, finds cached keys, answers 503 for others, and reports failure and recovery once", async () => {
+test("while the source fails, finds cached keys, refuses other keys with 503, and reports the failure and the recovery once", async () => {
   const { service, find, remember, state, health } = await startCache();
   const known = await service.create(createKeyInput("known"), ACTOR);
   const other = await service.create(createKeyInput("other"), ACTOR);
@@ -93,7 +93,7 @@ test("while the source fails, finds cached keys, answers 503 for others, and rep
   expect(await find(other.secret)).toMatchObject({ name: "other" });
 });
 
-test("answers 503 for a cached key when the source has failed for longer than the grace period", async () => {
+test("refuses a cached key with 503 when the source has failed for longer than the grace period", async () => {
   const { service, find, remember, state, health } = await startCache(0);
   const { secret } = await service.create(createKeyInput("team"), ACTOR);
   await remember(secret);

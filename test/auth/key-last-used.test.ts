@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { waitUntil } from "../support/wait.ts";
 import { ACTOR, createKeyInput, CLOCK_START, startCache } from "../support/key-cache.ts";
 
-test("writes the time of last use of a key when the cache stops", async () => {
+test("writes a key's time of last use when the cache stops", async () => {
   const { service, cache, find, clock } = await startCache();
   const { secret } = await service.create(createKeyInput("used"), ACTOR);
   await service.create(createKeyInput("unused"), ACTOR);
@@ -34,7 +34,7 @@ test("notices a revocation while the write of another key's time of last use han
   const revoked = await service.create(createKeyInput("revoked"), ACTOR);
   await remember(used.secret);
   await remember(revoked.secret);
-  await waitUntil(() => state.saves > 0, "the time of use to be written");
+  await waitUntil(() => state.saves > 0, "the time of last use to be written");
   await service.revoke("revoked", ACTOR);
   await waitUntil(async () => !(await find(revoked.secret)), "the key to be refused", 3_000);
   expect(state.saves).toBe(1);

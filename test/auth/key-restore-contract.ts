@@ -45,7 +45,7 @@ export async function startFollowing(database: Database) {
   return { service: new KeyService(database), find, remember, follow, seen };
 }
 
-/** Tests of a key cache while an older copy of its database is restored. @param open opens an empty database. */
+/** Tests of a key cache when an older copy of its database is restored. @param open opens an empty database. */
 export function keyRestoreContract(open: () => Promise<Database>): void {
   const backUp = async (database: Database): Promise<void> => {
     for (const table of TABLES)
@@ -65,7 +65,7 @@ export function keyRestoreContract(open: () => Promise<Database>): void {
     ["as many changes as the restore undid", 3],
     ["more changes than the restore undid", 4],
   ])(
-    "a cache drops a removed or revoked key after a restore that is followed by %s",
+    "a key cache drops a removed or revoked key after a database restore that is followed by %s",
     async (_, following) => {
       const database = await open();
       const { service, find, remember, follow, seen } = await startFollowing(database);
@@ -100,7 +100,7 @@ export function keyRestoreContract(open: () => Promise<Database>): void {
     },
   );
 
-  test("keeps its cached keys after an update that changes nothing", async () => {
+  test("a key cache keeps its keys after an update that changes nothing", async () => {
     const database = await open();
     const { service, find, remember, follow, seen } = await startFollowing(database);
     const { secret } = await service.create(input("team"), BY);

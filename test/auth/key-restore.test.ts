@@ -11,7 +11,7 @@ const BY = { actor: "cli", source: "somebody@somewhere" };
 
 keyRestoreContract(openTestDatabase);
 
-test("a cache notices a revocation after SQLite has restored a backup into the open file", async () => {
+test("a key cache notices a revocation after SQLite has restored a backup into the open file", async () => {
   const database = await openTestDatabase();
   const { service, find, remember, follow, seen } = await startFollowing(database);
   const { secret } = await service.create(newKeySchema.parse({ name: "team" }), BY);

@@ -3,7 +3,7 @@ import { parseKeyList } from "../../src/config/gateway-api-keys.ts";
 import { fingerprintSecret } from "../../src/key-secret.ts";
 import { KnownSecrets } from "../../src/auth/known-secrets.ts";
 
-test("knows configured secrets from the start, and others once they have been valid", () => {
+test("knows configured secrets from the start, and other secrets once they have been valid", () => {
   const known = new KnownSecrets(parseKeyList(["a:sk-a", "b:sk-b"]).entries);
   expect([known.has("sk-a"), known.has("sk-b"), known.has("sk-c")]).toEqual([true, true, false]);
   known.add("sk-c", "key_c");
@@ -22,7 +22,7 @@ test("a key that is configured by its digest is unseen until its secret has been
   expect(known.hasUnseen).toBe(false);
 });
 
-test("knows at most 20,000 secrets, and keeps none of them as text", () => {
+test("knows at most 20,000 secrets, and keeps numeric fingerprints in place of their texts", () => {
   const known = new KnownSecrets([]);
   for (let index = 0; index <= 20_000; index++) known.add(`sk-${index}`, "key");
   expect([known.has("sk-0"), known.has("sk-1"), known.has("sk-20000")]).toEqual([false, true, true]);

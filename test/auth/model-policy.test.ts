@@ -23,8 +23,8 @@ test.each([
   ["*", "openrouter/auto", true],
   ["**", "openrouter/auto", true],
   ["*", "", true],
-])("the pattern %s for the model %s: %s", (glob, model, allowed) => {
-  expect(allowsModel([glob], model)).toBe(allowed);
+])("whether the pattern %s allows the model %s: %s", (pattern, model, allowed) => {
+  expect(allowsModel([pattern], model)).toBe(allowed);
 });
 
 test.each([
@@ -36,11 +36,14 @@ test.each([
   ["*@preset/x", "openai/gpt-4o@preset/x", true],
   ["*@preset/x", "openai/gpt-4o@preset/y", false],
   ["*@preset/x", "openai/gpt-4o@other@preset/x", false],
-])("a star does not match a preset: the pattern %s for the model %s: %s", (glob, model, allowed) => {
-  expect(allowsModel([glob], model)).toBe(allowed);
-});
+])(
+  "a star does not match a preset; whether the pattern %s allows the model %s: %s",
+  (pattern, model, allowed) => {
+    expect(allowsModel([pattern], model)).toBe(allowed);
+  },
+);
 
-test("one matching pattern is enough, and an empty list allows nothing", () => {
+test("a model is allowed if one pattern of a key matches it, and an empty list allows no model", () => {
   expect(allowsModel(["a/*", "b/*"], "b/c")).toBe(true);
   expect(allowsModel([], "b/c")).toBe(false);
 });
@@ -48,12 +51,12 @@ test("one matching pattern is enough, and an empty list allows nothing", () => {
 test("patterns are equivalent to a regular expression with [^@]* for each star", () => {
   const letters = fc.string({ unit: fc.constantFrom("a", "b", "@", "/", "*"), maxLength: 8 });
   fc.assert(
-    fc.property(letters, letters, (glob, model) => {
-      const source = glob
+    fc.property(letters, letters, (pattern, model) => {
+      const source = pattern
         .split("*")
         .map((text) => RegExp.escape(text))
         .join("[^@]*");
-      expect(allowsModel([glob], model)).toBe(new RegExp(`^${source}$`).test(model));
+      expect(allowsModel([pattern], model)).toBe(new RegExp(`^${source}$`).test(model));
     }),
     { numRuns: 5_000 },
   );
@@ -77,6 +80,6 @@ test.each([
   [["*"], "a/b", true],
   [["****************************a"], "a".repeat(50_000), true],
   [[`${"*a".repeat(120)}*b`], "a".repeat(50_000), false],
-])("a key with patterns may use only the models that they match, %#", (models, model, allowed) => {
+])("a key with patterns may use only the models that a pattern matches (%#)", (models, model, allowed) => {
   expect(allowsModel(models, model)).toBe(allowed);
 });

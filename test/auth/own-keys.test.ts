@@ -7,16 +7,16 @@ import { waitForPort, runNode } from "../support/run-node.ts";
 
 const OWN_KEYS = { OPENROUTER_API_KEY: undefined, GATEWAY_API_KEYS: undefined };
 
-test("a gateway without an account forwards OpenRouter keys, and never a gateway key", async () => {
+test("a gateway without an account forwards OpenRouter keys, and never forwards a gateway key", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, OWN_KEYS);
   const call = (key: string) => sendRequest(gateway.port, { headers: { authorization: `Bearer ${key}` } });
   expect((await call("sk-or-v1-own")).status).toBe(200);
   const issued = createSecret();
   for (const key of [issued, `${issued.slice(0, -1)}!`, "sk-slc-mistyped"]) {
-    const answer = await call(key);
-    expect([answer.status, answer.headers["www-authenticate"]]).toEqual([401, "Bearer"]);
-    const { error } = JSON.parse(answer.body.toString());
+    const response = await call(key);
+    expect([response.status, response.headers["www-authenticate"]]).toEqual([401, "Bearer"]);
+    const { error } = JSON.parse(response.body.toString());
     expect(error.code).toBe("invalid_api_key");
     expect(error.message).toMatch(/key of a Sluice gateway.*OPENROUTER_API_KEY/);
   }

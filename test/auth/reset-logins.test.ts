@@ -9,8 +9,8 @@ import { startLoginGateway } from "../support/login-gateway.ts";
 
 const LOGINS_MAX = 5;
 
-/** A key store whose look-ups find nothing, and end when the test resolves them. */
-function slowKeys() {
+/** Creates a key store whose look-ups find no key, and end when the test resolves them. */
+function createSlowStore() {
   const waiting: (() => void)[] = [];
   const lookUp = (): Promise<undefined> => new Promise((resolve) => waiting.push(() => resolve(undefined)));
   const keys: KeyStore = { find: (_digest, scheduleLookUp = (start) => start()) => scheduleLookUp(lookUp) };
@@ -23,16 +23,19 @@ test.each([
 ])(
   "counts a login that fails after its connection was reset, and logs it as client_gone (%s)",
   async (_, env, headers) => {
-    const { keys, waiting } = slowKeys();
+    const { keys, waiting } = createSlowStore();
     const gateway = await startLoginGateway(keys, { RATE_LIMIT_MAX: String(LOGINS_MAX), ...env });
-    const wrong = (): Record<string, string> => ({ ...headers, authorization: `Bearer ${createSecret()}` });
+    const createHeaders = (): Record<string, string> => ({
+      ...headers,
+      authorization: `Bearer ${createSecret()}`,
+    });
     for (let sent = 1; sent <= LOGINS_MAX; sent++) {
       const client = new RawClient(gateway.port);
-      client.post(CHAT_PATH, buildChatBody(), wrong());
-      const answer = await waitUntil(() => waiting.shift(), "the look-up");
+      client.post(CHAT_PATH, buildChatBody(), createHeaders());
+      const endLookUp = await waitUntil(() => waiting.shift(), "the look-up");
       client.socket.resetAndDestroy();
       await waitUntil(() => gateway.logs.length === sent, "the request to end");
-      answer();
+      endLookUp();
     }
     const refused = await sendRequest(gateway.port, { headers: { ...headers, authorization: undefined } });
     expect(refused.status).toBe(429);

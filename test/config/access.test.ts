@@ -5,7 +5,7 @@ import { listMistakes } from "../support/config-mistakes.ts";
 const SECRET = "s3cr3t-do-not-show";
 
 test.each([{ GATEWAY_API_KEYS: undefined }, { GATEWAY_API_KEYS: "" }, { GATEWAY_API_KEYS: " , ," }])(
-  "an account without configured keys keeps its keys in a store: %j",
+  "a gateway with an account and no configured keys has a store for its keys: %j",
   ({ GATEWAY_API_KEYS: keys = "" }) => {
     const config = loadConfig({ OPENROUTER_API_KEY: SECRET, GATEWAY_API_KEYS: keys });
     expect(config.store).toEqual({
@@ -19,15 +19,15 @@ test.each([{ GATEWAY_API_KEYS: undefined }, { GATEWAY_API_KEYS: "" }, { GATEWAY_
 );
 
 test.each([{ GATEWAY_API_KEYS: "team:sk-a" }, { ALLOW_ANONYMOUS: "true" }])(
-  "an account with configured keys or anonymous access has a store only with DATA_DIR or DATABASE_URL: %j",
+  "a gateway with an account and %j has a store only if DATA_DIR or DATABASE_URL is set",
   (env) => {
-    const owned = { OPENROUTER_API_KEY: "x", ...env };
-    expect(loadConfig(owned).store).toBeUndefined();
-    expect(loadConfig({ ...owned, DATA_DIR: "/x" }).store).toMatchObject({
+    const account = { OPENROUTER_API_KEY: "x", ...env };
+    expect(loadConfig(account).store).toBeUndefined();
+    expect(loadConfig({ ...account, DATA_DIR: "/x" }).store).toMatchObject({
       dataDir: "/x",
       databaseUrl: undefined,
     });
-    expect(loadConfig({ ...owned, DATABASE_URL: "postgresql://db/x" }).store).toMatchObject({
+    expect(loadConfig({ ...account, DATABASE_URL: "postgresql://db/x" }).store).toMatchObject({
       dataDir: "data",
       databaseUrl: "postgresql://db/x",
     });
@@ -41,7 +41,7 @@ test("without an account, DATA_DIR is ignored and DATABASE_URL is a mistake", ()
   ]);
 });
 
-test("the data directory is persistent with SQLite, and with PostgreSQL only with DATA_DIR_PERSISTENT", () => {
+test("the data directory is persistent with SQLite, and with PostgreSQL only if DATA_DIR_PERSISTENT is true", () => {
   const persistent = (env: Record<string, string>): boolean | undefined =>
     loadConfig({ OPENROUTER_API_KEY: "x", ...env }).store?.isDataDirPersistent;
   const postgres = { DATABASE_URL: "postgres://db/x" };
@@ -69,12 +69,12 @@ test.each([
   expect(loadConfig({ DATA_DIR_PERSISTENT: "false", ...env }).store).toBeUndefined();
 });
 
-test("an account allows anonymous requests only with ALLOW_ANONYMOUS=true", () => {
+test("a gateway with an account allows anonymous requests only with ALLOW_ANONYMOUS=true", () => {
   expect(loadConfig({ OPENROUTER_API_KEY: "x", ALLOW_ANONYMOUS: "true" }).allowAnonymous).toBe(true);
   expect(loadConfig({ OPENROUTER_API_KEY: "x", ALLOW_ANONYMOUS: "false" }).allowAnonymous).toBe(false);
 });
 
-test("gateway keys without an account are a mistake, because they would be forwarded", () => {
+test("gateway keys without an account are a mistake, because the gateway would forward them", () => {
   const mistakes = listMistakes({ GATEWAY_API_KEYS: `team:${SECRET}` });
   expect(mistakes).toEqual([expect.stringContaining("without OPENROUTER_API_KEY")]);
   expect(mistakes.join()).not.toContain(SECRET);

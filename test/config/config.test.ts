@@ -6,7 +6,7 @@ import { digestSecret } from "../../src/key-secret.ts";
 
 const SECRET = "s3cr3t-do-not-show";
 
-test("by default, clients send their own OpenRouter keys and every setting has its default", () => {
+test("without variables, clients send their own OpenRouter keys, and every setting has its default", () => {
   expect(loadConfig({})).toEqual({
     host: "127.0.0.1",
     port: 8080,
@@ -49,7 +49,7 @@ test("by default, clients send their own OpenRouter keys and every setting has i
   });
 });
 
-test("the headers timeout exceeds the 600 s that SDKs wait", () => {
+test("the default headers timeout exceeds the 600 s that SDKs wait", () => {
   expect(loadConfig({}).upstream.headersTimeoutMs).toBeGreaterThan(600_000);
 });
 
@@ -156,7 +156,7 @@ test("empty and blank values count as unset", () => {
   }
 });
 
-test("unknown names are ignored", () => {
+test("unknown variables are ignored", () => {
   expect(loadConfig({ PATH: "/bin", openrouter_api_key: "x", __proto__: "x" })).toEqual(loadConfig({}));
 });
 

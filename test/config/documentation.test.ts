@@ -5,10 +5,10 @@ import { environmentSchema } from "../../src/config/environment-schema.ts";
 
 const names = Object.keys(environmentSchema.shape);
 
-/** A row of the table of settings; its numbers have no thousands separators. */
+/** A row of the table of settings. The thousands separators of its numbers are removed. */
 interface Row {
   readonly name: string;
-  readonly standard: string;
+  readonly defaultText: string;
   readonly bounds: string;
 }
 
@@ -16,14 +16,14 @@ function readRows(): Row[] {
   const page = readFileSync("docs/configuration.md", "utf8");
   const table = page.slice(page.indexOf("## Settings"), page.indexOf("### Secrets in files"));
   return [...table.matchAll(/^\| `([A-Z_]+)` \|(.*)\|$/gm)].map(([, name = "", cells = ""]) => {
-    const [, , standard = "", bounds = ""] = cells
+    const [, , defaultText = "", bounds = ""] = cells
       .split("|")
       .map((cell) => cell.trim().replaceAll(/(?<=\d),(?=\d{3})/g, ""));
-    return { name, standard, bounds };
+    return { name, defaultText, bounds };
   });
 }
 
-/** Whether a setting accepts a value. */
+/** @returns whether a setting accepts a value. */
 function accepts(name: string, value: string): boolean {
   return environmentSchema.partial().safeParse({ [name]: value }).success;
 }
@@ -40,9 +40,9 @@ function readExample(): Map<string, { value: string; comment: string }> {
 }
 
 const rows = readRows();
-const ranges = rows.flatMap(({ name, standard, bounds }) => {
+const ranges = rows.flatMap(({ name, defaultText, bounds }) => {
   const [, min, max] = /^(\d+) to (\d+)$/.exec(bounds) ?? [];
-  return min === undefined || max === undefined ? [] : [{ name, standard, min, max }];
+  return min === undefined || max === undefined ? [] : [{ name, defaultText, min, max }];
 });
 
 test("the table of settings has exactly one row for each setting", () => {
@@ -76,13 +76,13 @@ const defaults = Object.entries(environmentSchema.parse({}))
   .map(([name, value]) => ({ name, value: String(value) }));
 
 test.each(defaults)("the table and .env.example state the default of $name, $value", ({ name, value }) => {
-  expect(rows.find((row) => row.name === name)?.standard.replaceAll("`", "")).toBe(value);
+  expect(rows.find((row) => row.name === name)?.defaultText.replaceAll("`", "")).toBe(value);
   expect(readExample().get(name)?.value).toBe(value);
 });
 
-test("the table states no default for settings without one", () => {
-  const stated = new Set(defaults.map(({ name }) => name));
-  const others = rows.filter(({ name }) => !stated.has(name)).map(({ standard }) => standard);
+test("the table states no default value for settings that have none", () => {
+  const withDefault = new Set(defaults.map(({ name }) => name));
+  const others = rows.filter(({ name }) => !withDefault.has(name)).map(({ defaultText }) => defaultText);
   expect(
     others.filter((text) => !/^none$|^a quarter|^half|^a sixteenth|DATABASE_URL|database/.test(text)),
   ).toEqual([]);

@@ -42,7 +42,7 @@ test.each([
   [`team:sha256=${HEX.slice(1)}`, "has a sha256= digest that is not 64"],
   [`team:sha256=${HEX.slice(1)}g`, "has a sha256= digest that is not 64"],
   [`team:sha256=${HEX} `, "has a sha256= digest that is not 64"],
-])("reports the mistake in %j by its position, without its text", (item, mistake) => {
+])("reports a mistake in the item %j with the position of the item, without its text", (item, mistake) => {
   const { entries, mistakes } = parseKeyList(["first:x", item, "last:y"]);
   expect(entries.map(({ name }) => name)).toEqual(["first", "last"]);
   expect(mistakes).toEqual([expect.stringContaining(`GATEWAY_API_KEYS item 2 ${mistake}`)]);

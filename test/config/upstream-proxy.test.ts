@@ -44,7 +44,7 @@ test.each([
   expect(selectProxy(target, { HTTP_PROXY: PROXY, NO_PROXY }) !== undefined).toBe(isProxied);
 });
 
-test("HTTPS_PROXY applies to https, and HTTP_PROXY to http and, without HTTPS_PROXY, to https", () => {
+test("HTTPS_PROXY applies to https URLs; HTTP_PROXY applies to http URLs, and to https URLs if HTTPS_PROXY is not set", () => {
   const proxyUrl = (env: Record<string, string>): string | undefined => loadConfig(env).upstream.proxyUrl;
   const http = { OPENROUTER_BASE_URL: "http://127.0.0.1:1" };
   expect(proxyUrl({})).toBeUndefined();
@@ -62,7 +62,7 @@ test("lower-case proxy variables take precedence over upper-case ones", () => {
 });
 
 test.each(["socks5://a:1", "http://", "http://a:1/path", "http://a:1?x", "http://%zz:p@a:1", "a b"])(
-  "rejects HTTPS_PROXY=%s with its name",
+  "rejects HTTPS_PROXY=%s, and names the variable",
   (value) => {
     expect(listMistakes({ HTTPS_PROXY: value })).toEqual([
       expect.stringMatching(/^HTTPS_PROXY must be the http/),

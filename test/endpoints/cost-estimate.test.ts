@@ -20,9 +20,9 @@ test("a dry run calls no model, and its range contains the cost of the request",
   const estimate = JSON.parse(dry.body.toString());
   expect(estimate).toMatchObject({ estimated: true, model: "openai/gpt-4o-mini", currency: "USD" });
   await sendRequest(gateway.port, { body });
-  const billed = simulator.readStats().billedNanodollars;
-  expect(billed).toBeGreaterThanOrEqual(estimate.lowest.nanodollars);
-  expect(billed).toBeLessThanOrEqual(estimate.highest.nanodollars);
+  const cost = simulator.readStats().billedNanodollars;
+  expect(cost).toBeGreaterThanOrEqual(estimate.lowest.nanodollars);
+  expect(cost).toBeLessThanOrEqual(estimate.highest.nanodollars);
 });
 
 test.each([
@@ -37,11 +37,11 @@ test.each([
   ["?dryRun=true", { messages: undefined }, 400, "messages"],
 ])("a dry run with %s and the fields %j is rejected", async (query, fields, status, param) => {
   const { gateway } = await start();
-  const answer = await sendRequest(gateway.port, { path: CHAT_PATH + query, body: buildChatBody(fields) });
-  expect([answer.status, JSON.parse(answer.body.toString()).error.param]).toEqual([status, param]);
+  const response = await sendRequest(gateway.port, { path: CHAT_PATH + query, body: buildChatBody(fields) });
+  expect([response.status, JSON.parse(response.body.toString()).error.param]).toEqual([status, param]);
 });
 
-test("an estimate has its range, its components and the time of its prices", async () => {
+test("an estimate has a range, components and the time of its prices", async () => {
   const { gateway } = await start();
   const before = Date.now();
   const body = buildChatBody({
@@ -79,13 +79,13 @@ test("an estimate has its range, its components and the time of its prices", asy
 
 async function dryRun(port: number, fields: Record<string, unknown>, headers: Record<string, string> = {}) {
   const path = `${CHAT_PATH}?dryRun=true`;
-  const answer = await sendRequest(port, {
+  const response = await sendRequest(port, {
     path,
     body: buildChatBody(fields),
     headers: { ...AUTHORIZATION, ...headers },
   });
-  expect(answer.status).toBe(200);
-  return JSON.parse(answer.body.toString()) as {
+  expect(response.status).toBe(200);
+  return JSON.parse(response.body.toString()) as {
     lowest: { nanodollars: number };
     highest: { nanodollars: number } | null;
     components: { model: string; name: string; highest: { unit_price_usd: string } }[];
@@ -104,18 +104,18 @@ test.each([
   ["service_tier flex", { model: "openai/gpt-5-mini", service_tier: "flex" }, "0.00000045"],
   ["the variant :nitro", { model: "qwen/qwen3-32b:nitro" }, "0.0000004"],
   ["provider.order", { model: "qwen/qwen3-32b", provider: { order: ["cerebras"] } }, "0.0000004"],
-])("an estimate with %s uses the highest price that may apply", async (_, fields, price) => {
+])("an estimate for a request with %s uses the highest price that can apply", async (_, fields, price) => {
   const { simulator, gateway } = await start();
   const { lowest, highest, components } = await dryRun(gateway.port, { ...fields, max_tokens: 200 });
   const prompts = components.filter(({ name }) => name === "prompt");
   expect(prompts.at(-1)?.highest.unit_price_usd).toBe(price);
   expect((await sendRequest(gateway.port, { body: buildChatBody(fields) })).status).toBe(200);
-  const billed = simulator.readStats().billedNanodollars;
-  expect(billed).toBeGreaterThanOrEqual(lowest.nanodollars);
-  expect(billed).toBeLessThanOrEqual(highest?.nanodollars ?? NaN);
+  const cost = simulator.readStats().billedNanodollars;
+  expect(cost).toBeGreaterThanOrEqual(lowest.nanodollars);
+  expect(cost).toBeLessThanOrEqual(highest?.nanodollars ?? NaN);
 });
 
-test("an estimate with speed has the prices of the model and of its -fast model", async () => {
+test("an estimate for a request with speed has the prices of the model and of its -fast model", async () => {
   const { gateway } = await start();
   const { components } = await dryRun(gateway.port, { model: "anthropic/claude-opus-5", speed: "fast" });
   const prompts = components.filter(({ name }) => name === "prompt");
@@ -184,12 +184,12 @@ test("a dry run accepts 16 models and rejects 17", async () => {
   await dryRun(gateway.port, { ...fields, models });
   expect(simulator.seen.filter(({ url }) => url.endsWith("/endpoints"))).toHaveLength(16);
   const path = `${CHAT_PATH}?dryRun=true`;
-  const answer = await sendRequest(gateway.port, {
+  const response = await sendRequest(gateway.port, {
     path,
     body: buildChatBody({ ...fields, models: [...models, "a/b"] }),
   });
-  const { error } = JSON.parse(answer.body.toString());
-  expect([answer.status, error.code, error.param]).toEqual([400, "invalid_value", "models"]);
+  const { error } = JSON.parse(response.body.toString());
+  expect([response.status, error.code, error.param]).toEqual([400, "invalid_value", "models"]);
   expect(error.message).toContain("16 models");
 });
 
@@ -199,7 +199,7 @@ test.each([
   ["openai/gpt-4o-mini:online", "openai/gpt-4o-mini", false],
   ["openrouter/auto", "openrouter/auto", false],
 ])(
-  "a dry run of %s has the prices of %s, and whether the highest cost is known is %s",
+  "a dry run of %s uses the prices of %s; whether the highest cost is known: %s",
   async (model, listed, bounded) => {
     const { gateway } = await start();
     const dry = await sendRequest(gateway.port, {
@@ -219,11 +219,11 @@ test("the range of a :free variant that is not listed is from 0 to the cost of i
   const { lowest, highest } = await dryRun(gateway.port, { model: "openai/gpt-4o-mini:free" });
   expect(lowest.nanodollars).toBe(0);
   const paid = await dryRun(gateway.port, { model: "openai/gpt-4o-mini" });
-  // The name of the paid model is five bytes shorter.
+  // The suffix :free has five bytes. Each byte counts as a token, at 150 nanodollars.
   expect(highest?.nanodollars).toBe((paid.highest?.nanodollars ?? NaN) + 5 * 150);
 });
 
-test("a dry run needs a key and a model that the key may use", async () => {
+test("a dry run requires a key and a model that the key may use", async () => {
   const simulator = await startSimulator();
   onTestFinished(() => simulator.close());
   const gateway = await startKeyedGateway(simulator.baseUrl);
@@ -236,7 +236,7 @@ test("a dry run needs a key and a model that the key may use", async () => {
   expect((await gateway.callAdmin("GET", "/requests")).body.data).toEqual([]);
 });
 
-test("a dry run works with an OpenRouter key of the client", async () => {
+test("a dry run works with the client's own OpenRouter key", async () => {
   const simulator = await startSimulator();
   onTestFinished(() => simulator.close());
   const env = { OPENROUTER_API_KEY: undefined, GATEWAY_API_KEYS: undefined };

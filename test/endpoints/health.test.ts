@@ -10,7 +10,10 @@ import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 import { registerHealth, type HealthCheck } from "../../src/endpoints/health.ts";
 
-async function ready(required: Record<string, HealthCheck>, optional: Record<string, HealthCheck> = {}) {
+async function startReadiness(
+  required: Record<string, HealthCheck>,
+  optional: Record<string, HealthCheck> = {},
+) {
   const app = fastify();
   onTestFinished(() => app.close());
   registerHealth(app, { shutdown: new ShutdownState(), required, optional });
@@ -20,18 +23,18 @@ async function ready(required: Record<string, HealthCheck>, optional: Record<str
   };
 }
 
-const works = (): boolean => true;
+const succeeds = (): boolean => true;
 const fails = (): Promise<boolean> => Promise.reject(new Error("broken"));
 
 test.each([
-  [works, works, 200, { status: "ready", failing: [], degraded: [] }],
-  [works, fails, 200, { status: "degraded", failing: [], degraded: ["b"] }],
-  [fails, works, 503, { status: "not_ready", failing: ["a"], degraded: [] }],
+  [succeeds, succeeds, 200, { status: "ready", failing: [], degraded: [] }],
+  [succeeds, fails, 200, { status: "degraded", failing: [], degraded: ["b"] }],
+  [fails, succeeds, 503, { status: "not_ready", failing: ["a"], degraded: [] }],
   [fails, fails, 503, { status: "not_ready", failing: ["a"], degraded: ["b"] }],
 ])(
-  "readiness depends on the required checks, and lists failed optional ones as degraded (%#)",
+  "readiness depends only on the required checks, and lists failed optional checks as degraded (%#)",
   async (a, b, status, body) => {
-    const readiness = await ready({ a }, { b });
+    const readiness = await startReadiness({ a }, { b });
     expect(await readiness()).toEqual([status, { draining: false, ...body }]);
   },
 );
@@ -42,15 +45,15 @@ test("a check that never settles fails after 2 s and is not started again", asyn
     started++;
     return new Promise(() => {});
   };
-  const readiness = await ready({ a: hangs }, { b: works });
-  const since = performance.now();
-  const answers = await Promise.all([readiness(), readiness(), readiness()]);
-  expect(performance.now() - since).toBeLessThan(4_000);
-  for (const [status, body] of answers) expect([status, body.failing]).toEqual([503, ["a"]]);
+  const readiness = await startReadiness({ a: hangs }, { b: succeeds });
+  const startedAt = performance.now();
+  const responses = await Promise.all([readiness(), readiness(), readiness()]);
+  expect(performance.now() - startedAt).toBeLessThan(4_000);
+  for (const [status, body] of responses) expect([status, body.failing]).toEqual([503, ["a"]]);
   expect(started).toBe(1);
 });
 
-test("the gateway is not ready while its journal cannot be written, and recovers without a request", async () => {
+test("the gateway is not ready while its journal cannot be written, and becomes ready again without a request", async () => {
   const { upstream } = await startHeldUpstream();
   const dataDir = createTemporaryDirectory();
   const gateway = await startTestGateway(upstream.baseUrl, { DATA_DIR: dataDir });

@@ -7,7 +7,7 @@ import { startTestGateway } from "../support/gateway.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 
 const KEY = { method: "GET", path: "/openai/v1/key", body: "" };
-const NOTHING = {
+const NO_USAGE = {
   creator_user_id: null,
   limit: null,
   limit_remaining: null,
@@ -34,13 +34,13 @@ async function startUpstream() {
   return simulator;
 }
 
-test("without a database, a key of the environment has every field of OpenRouter's /key and no usage", async () => {
+test("without a database, the response for a configured key has every field of OpenRouter's /key, and no usage", async () => {
   const { baseUrl } = await startUpstream();
   const gateway = await startTestGateway(baseUrl);
-  const answer = await sendRequest(gateway.port, KEY);
-  expect([answer.status, JSON.parse(answer.body.toString())]).toEqual([
+  const response = await sendRequest(gateway.port, KEY);
+  expect([response.status, JSON.parse(response.body.toString())]).toEqual([
     200,
-    { data: { label: "team", ...NOTHING } },
+    { data: { label: "team", ...NO_USAGE } },
   ]);
 });
 
@@ -49,13 +49,13 @@ test("a key with an expiry date has expires_at", async () => {
   const gateway = await startKeyedGateway(baseUrl);
   const expires_at = "2099-01-01T00:00:00.000Z";
   const { secret } = (await gateway.callAdmin("POST", "/keys", { name: "bob", expires_at })).body;
-  const answer = await gateway.call(secret, KEY);
-  expect(JSON.parse(answer.body.toString())).toEqual({ data: { label: "bob", ...NOTHING, expires_at } });
+  const response = await gateway.call(secret, KEY);
+  expect(JSON.parse(response.body.toString())).toEqual({ data: { label: "bob", ...NO_USAGE, expires_at } });
 });
 
 test.each([
   [
-    "with a key of OpenRouter's own",
+    "with its own OpenRouter key",
     { OPENROUTER_API_KEY: undefined, GATEWAY_API_KEYS: undefined },
     "Bearer sk-or-v1-mine",
   ],
@@ -64,8 +64,8 @@ test.each([
   const simulator = await startUpstream();
   const gateway = await startTestGateway(simulator.baseUrl, { DATA_DIR: undefined, ...env });
   const headers = { authorization };
-  const answer = await sendRequest(gateway.port, { ...KEY, headers });
-  expect([answer.status, JSON.parse(answer.body.toString()).error.code]).toEqual([404, "unknown_url"]);
+  const response = await sendRequest(gateway.port, { ...KEY, headers });
+  expect([response.status, JSON.parse(response.body.toString()).error.code]).toEqual([404, "unknown_url"]);
   expect(simulator.seen).toEqual([]);
 });
 
@@ -83,9 +83,9 @@ test("responds with 503 and retry-after while the ledger cannot be read", async 
   const ledger = new DatabaseSync(join(gateway.dataDir, "sluice.db"));
   onTestFinished(() => ledger.close());
   ledger.exec("alter table rollups_daily rename to elsewhere");
-  const answer = await gateway.call(gateway.caller, KEY);
-  expect([answer.status, answer.headers["retry-after"]]).toEqual([503, "2"]);
-  expect(JSON.parse(answer.body.toString()).error.code).toBe("store_unavailable");
+  const response = await gateway.call(gateway.caller, KEY);
+  expect([response.status, response.headers["retry-after"]]).toEqual([503, "2"]);
+  expect(JSON.parse(response.body.toString()).error.code).toBe("store_unavailable");
   ledger.exec("alter table elsewhere rename to rollups_daily");
   expect((await gateway.call(gateway.caller, KEY)).status).toBe(200);
 });

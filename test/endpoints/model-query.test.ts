@@ -16,7 +16,7 @@ test.each([
   expect(readModelQuery(`/openai/v1/models${query}`)).toEqual(NOTHING);
 });
 
-test("forwards every filter, in the same order for any order of the client", () => {
+test("forwards every filter in alphabetical order, in whatever order the client sends them", () => {
   const pairs = MODEL_FILTERS.map((name) => `${name}=1`);
   const { filter } = readModelQuery(`/models?${pairs.join("&")}`);
   expect(readModelQuery(`/models?${pairs.toReversed().join("&")}&zdr=`)).toEqual({ filter, page: undefined });
@@ -43,7 +43,7 @@ test.each([
   expect(readModelQuery(`/models?${query}`)).toEqual({ filter: "", page });
 });
 
-function refusalOf(query: string): GatewayError | undefined {
+function findRefusal(query: string): GatewayError | undefined {
   try {
     readModelQuery(`/models?${query}`);
   } catch (error) {
@@ -69,7 +69,7 @@ test.each([
   ["offset=-1", "offset"],
   ["offset=9999999999999999", "offset"],
 ])("rejects the query %s and names the parameter", (query, param) => {
-  const refusal = refusalOf(query);
+  const refusal = findRefusal(query);
   expect(refusal).toMatchObject({ status: 400, code: "invalid_value", param });
   expect(refusal?.message).toContain(param);
 });
@@ -77,7 +77,7 @@ test.each([
 test.each([["%3Cb%3E=1"], ["=1"], [`${"x".repeat(65)}=1`], [`q=${"x".repeat(1_000)}`]])(
   "rejects the query %s without repeating it in the message",
   (query) => {
-    const refusal = refusalOf(query);
+    const refusal = findRefusal(query);
     expect(refusal).toMatchObject({ status: 400, code: "invalid_value", param: null });
     expect(refusal?.message).not.toMatch(/<b>|xxx/);
   },

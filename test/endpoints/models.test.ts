@@ -13,24 +13,24 @@ interface List {
 }
 
 async function start(): Promise<KeyedGateway> {
-  return (await startBoth()).gateway;
+  return (await startWithSimulator()).gateway;
 }
 
-async function startBoth(): Promise<{ gateway: KeyedGateway; simulator: Simulator }> {
+async function startWithSimulator(): Promise<{ gateway: KeyedGateway; simulator: Simulator }> {
   const simulator = await startSimulator();
   onTestFinished(() => simulator.close());
   return { gateway: await startKeyedGateway(simulator.baseUrl), simulator };
 }
 
-async function keyFor(gateway: KeyedGateway, name: string, models: string[] | null): Promise<string> {
+async function createKey(gateway: KeyedGateway, name: string, models: string[] | null): Promise<string> {
   return (await gateway.callAdmin("POST", "/keys", { name, models })).body.secret;
 }
 
-async function listOf(gateway: KeyedGateway, secret: string, query = ""): Promise<List> {
+async function getList(gateway: KeyedGateway, secret: string, query = ""): Promise<List> {
   return (await getModels(gateway, secret, query)).json as List;
 }
 
-/** @param rest of the path, from the end of `models`. */
+/** @param rest the part of the path after `/openai/v1/models`. */
 async function getModels(
   gateway: KeyedGateway,
   secret: string,
@@ -43,33 +43,33 @@ async function getModels(
 
 test("the list of a key has only the models that the key may use, and their number", async () => {
   const gateway = await start();
-  const whole = await listOf(gateway, gateway.caller);
+  const whole = await getList(gateway, gateway.caller);
   expect(whole.data.length).toBe(whole.total_count);
   const patterns = { one: ["google/*"], other: ["openai/*", "*:free"], none: ["nobody/knows"], all: ["*"] };
   for (const [name, models] of Object.entries(patterns)) {
-    const secret = await keyFor(gateway, name, models);
+    const secret = await createKey(gateway, name, models);
     const data = whole.data.filter(({ id }) =>
       models.some((glob) => id.startsWith(glob.split("*")[0] ?? "") && id.endsWith(glob.split("*")[1] ?? "")),
     );
-    expect(await listOf(gateway, secret)).toEqual({ ...whole, data, total_count: data.length });
+    expect(await getList(gateway, secret)).toEqual({ ...whole, data, total_count: data.length });
   }
-  expect(await listOf(gateway, gateway.caller)).toEqual(whole);
+  expect(await getList(gateway, gateway.caller)).toEqual(whole);
 });
 
 test("keys with the same patterns get the same list, and a key gets another list when its patterns change", async () => {
   const gateway = await start();
-  const first = await keyFor(gateway, "first", ["google/*"]);
-  const second = await keyFor(gateway, "second", ["google/*"]);
-  expect(await listOf(gateway, first)).toEqual(await listOf(gateway, second));
+  const first = await createKey(gateway, "first", ["google/*"]);
+  const second = await createKey(gateway, "second", ["google/*"]);
+  expect(await getList(gateway, first)).toEqual(await getList(gateway, second));
   await gateway.callAdmin("PATCH", "/keys/second", { models: null });
   await expect
-    .poll(async () => (await listOf(gateway, second)).total_count, { timeout: 2_000 })
-    .toBe((await listOf(gateway, gateway.caller)).total_count);
+    .poll(async () => (await getList(gateway, second)).total_count, { timeout: 2_000 })
+    .toBe((await getList(gateway, gateway.caller)).total_count);
 });
 
 test("a model that the key may not use is not found under any of its names", async () => {
   const gateway = await start();
-  const secret = await keyFor(gateway, "bob", ["google/*"]);
+  const secret = await createKey(gateway, "bob", ["google/*"]);
   const show = async (id: string) =>
     (await gateway.call(secret, { method: "GET", path: `/openai/v1/models/${id}`, body: "" })).status;
   expect(await show("google/gemini-3-flash-preview")).toBe(200);
@@ -79,10 +79,10 @@ test("a model that the key may not use is not found under any of its names", asy
   expect(await show("openai%2Fgpt-4o")).toBe(404);
 });
 
-test("filters are forwarded upstream and cached in any order, and the model policy applies to the result", async () => {
-  const { gateway, simulator } = await startBoth();
-  const whole = await listOf(gateway, gateway.caller);
-  expect(await listOf(gateway, gateway.caller, "?output_modalities=video")).toMatchObject({
+test("forwards filters upstream, caches one list for all orders of them, and applies the model policy to the list", async () => {
+  const { gateway, simulator } = await startWithSimulator();
+  const whole = await getList(gateway, gateway.caller);
+  expect(await getList(gateway, gateway.caller, "?output_modalities=video")).toMatchObject({
     data: [],
     total_count: 0,
   });
@@ -93,11 +93,11 @@ test("filters are forwarded upstream and cached in any order, and the model poli
     "?output_modalities=all&supported_parameters=tools%2Creasoning",
     "?zdr=&output_modalities=%61ll&user=bob&supported_parameters=tools,reasoning&",
   ];
-  const secret = await keyFor(gateway, "bob", ["openai/*"]);
+  const secret = await createKey(gateway, "bob", ["openai/*"]);
   for (const query of queries) {
-    expect((await listOf(gateway, gateway.caller, query)).data).toEqual(reasoning);
+    expect((await getList(gateway, gateway.caller, query)).data).toEqual(reasoning);
     const data = reasoning.filter(({ id }) => id.startsWith("openai/"));
-    expect(await listOf(gateway, secret, query)).toMatchObject({ data, total_count: data.length });
+    expect(await getList(gateway, secret, query)).toMatchObject({ data, total_count: data.length });
   }
   expect(simulator.seen.map(({ url }) => url)).toEqual([
     "/api/v1/models",
@@ -107,33 +107,33 @@ test("filters are forwarded upstream and cached in any order, and the model poli
 });
 
 test("offset and limit divide the models of a key into pages, and each page links to the next", async () => {
-  const { gateway, simulator } = await startBoth();
-  const secret = await keyFor(gateway, "bob", ["openai/*", "sim/*"]);
-  const whole = await listOf(gateway, secret);
+  const { gateway, simulator } = await startWithSimulator();
+  const secret = await createKey(gateway, "bob", ["openai/*", "sim/*"]);
+  const whole = await getList(gateway, secret);
   const ids: string[] = [];
   let next: string | null = "/openai/v1/models?supported_parameters=tools&limit=4";
   while (next !== null && ids.length <= whole.data.length) {
-    const page: List = await listOf(gateway, secret, next.slice("/openai/v1/models".length));
+    const page: List = await getList(gateway, secret, next.slice("/openai/v1/models".length));
     expect([page.data.length <= 4, page.total_count]).toEqual([true, whole.data.length]);
     ids.push(...page.data.map(({ id }) => id));
     ({ next } = page.links);
   }
   expect(ids).toEqual(whole.data.map(({ id }) => id));
-  expect(await listOf(gateway, secret, "?offset=1000")).toMatchObject({ data: [], links: { next: null } });
-  expect((await listOf(gateway, secret, "?limit=1000")).data).toEqual(whole.data);
+  expect(await getList(gateway, secret, "?offset=1000")).toMatchObject({ data: [], links: { next: null } });
+  expect((await getList(gateway, secret, "?limit=1000")).data).toEqual(whole.data);
   expect(simulator.seen.length).toBe(2);
 });
 
 test("rejects an unknown query parameter by name without a request upstream", async () => {
-  const { gateway, simulator } = await startBoth();
+  const { gateway, simulator } = await startWithSimulator();
   const { status, json } = await getModels(gateway, gateway.caller, "?zdr=true&colour=red");
   expect([status, json]).toMatchObject([400, { error: { code: "invalid_value", param: "colour" } }]);
   expect(simulator.seen).toEqual([]);
 });
 
-test("a model is found with each variant that a request may name, under the name with the variant", async () => {
+test("a model is found with each variant that a request may use, and its id then includes the variant", async () => {
   const gateway = await start();
-  const { data } = await listOf(gateway, gateway.caller);
+  const { data } = await getList(gateway, gateway.caller);
   const model = data.find(({ id }) => id === "openai/gpt-4o-mini");
   const paid = ["nitro", "floor", "online", "thinking", "extended", "exacto", "beta", "thinking:online"];
   const free = ["free", "free:online"];
@@ -148,21 +148,21 @@ test("a model is found with each variant that a request may name, under the name
   }
 });
 
-test("a model is found by its dated name, and a listed variant has its own entry", async () => {
+test("a model is found by its dated name, and a listed variant is found with its own entry", async () => {
   const gateway = await start();
   const show = async (id: string) =>
     (await getModels(gateway, gateway.caller, `/${id}`)).json as List["data"][0];
-  const { data } = await listOf(gateway, gateway.caller);
-  const entryOf = (id: string) => data.find((model) => model.id === id);
+  const { data } = await getList(gateway, gateway.caller);
+  const findEntry = (id: string) => data.find((model) => model.id === id);
   const dated = "openai/gpt-5-mini-2025-08-07";
-  expect(await show(dated)).toEqual({ ...entryOf("openai/gpt-5-mini"), id: dated });
+  expect(await show(dated)).toEqual({ ...findEntry("openai/gpt-5-mini"), id: dated });
   expect((await show(`${dated}:nitro`)).id).toBe(`${dated}:nitro`);
   const free = "meta-llama/llama-3.3-70b-instruct:free";
-  expect(await show(free)).toEqual(entryOf(free));
-  expect(await show(`${free}:online`)).toEqual({ ...entryOf(free), id: `${free}:online` });
+  expect(await show(free)).toEqual(findEntry(free));
+  expect(await show(`${free}:online`)).toEqual({ ...findEntry(free), id: `${free}:online` });
 });
 
-test("a name that a request may not use is not found", async () => {
+test("a model name with an invalid variant or an unknown model is not found", async () => {
   const gateway = await start();
   const variants = ["unknown", "", "nitro:nitro", "__proto__", "Nitro"].map(
     (name) => `openai/gpt-4o-mini:${name}`,
@@ -174,9 +174,9 @@ test("a name that a request may not use is not found", async () => {
     ]);
 });
 
-test("only the variants and dated names that a key may use are found with it", async () => {
+test("a key finds only the variants and dated names that it may use", async () => {
   const gateway = await start();
-  const secret = await keyFor(gateway, "bob", ["openai/gpt-4o-mini:nitro", "openai/gpt-5-mini"]);
+  const secret = await createKey(gateway, "bob", ["openai/gpt-4o-mini:nitro", "openai/gpt-5-mini"]);
   const show = async (id: string) => (await getModels(gateway, secret, `/${id}`)).status;
   expect(await show("openai/gpt-4o-mini:nitro")).toBe(200);
   expect(await show("openai/gpt-4o-mini")).toBe(404);

@@ -5,13 +5,13 @@ import { RawClient } from "../support/raw-client.ts";
 
 const NOWHERE = "http://127.0.0.1:9/api/v1";
 
-interface Said {
+interface ErrorResponse {
   readonly status: number;
   readonly code: string;
   readonly message: string;
 }
 
-async function asked(port: number, request: TestRequest): Promise<Said> {
+async function requestError(port: number, request: TestRequest): Promise<ErrorResponse> {
   const { status, body } = await sendRequest(port, request);
   const { error } = JSON.parse(body.toString()) as { error: { code: string; message: string } };
   return { status, code: error.code, message: error.message };
@@ -35,7 +35,7 @@ test.each([
   const gateway = await startTestGateway(NOWHERE);
   const body = method === "GET" ? "" : "{}";
   const headers = { host: `127.0.0.1:${gateway.port}`, authorization: undefined };
-  const { status, code, message } = await asked(gateway.port, { method, path, body, headers });
+  const { status, code, message } = await requestError(gateway.port, { method, path, body, headers });
   expect([status, code]).toEqual([400, "unsupported_endpoint"]);
   expect(message).toContain(`no ${name} (${method} ${path.split("?")[0]})`);
   expect(message).toContain(`the base URL http://127.0.0.1:${gateway.port}/openai/v1.`);
@@ -57,7 +57,10 @@ test.each([
   const gateway = await startTestGateway(NOWHERE);
   const base = `http://localhost:${gateway.port}/openai/v1`;
   const headers = { host: `localhost:${gateway.port}` };
-  const { status, code, message } = await asked(gateway.port, { path: `${path}?key=sk-secret`, headers });
+  const { status, code, message } = await requestError(gateway.port, {
+    path: `${path}?key=sk-secret`,
+    headers,
+  });
   expect([status, code]).toEqual([404, "unknown_url"]);
   expect(message).toBe(
     `The gateway has no endpoint POST ${path}. Set the base URL to ${base}: chat completions are at ${base}/chat/completions.`,
@@ -67,9 +70,9 @@ test.each([
   expect(JSON.stringify(gateway.logs)).not.toContain("sk-secret");
 });
 
-test("shows at most 200 characters of a path, escaped as JSON", async () => {
+test("the error message shows at most 200 characters of a path, escaped as JSON", async () => {
   const gateway = await startTestGateway(NOWHERE);
-  const { message } = await asked(gateway.port, { path: `/${"x".repeat(5_000)}` });
+  const { message } = await requestError(gateway.port, { path: `/${"x".repeat(5_000)}` });
   expect(message).toContain(`POST /${"x".repeat(199)}….`);
   const client = new RawClient(gateway.port);
   client.send('GET /a"<b>\\ HTTP/1.1\r\nhost: g\r\n\r\n');
@@ -97,7 +100,7 @@ test.each([
   "builds the base URL from the host %j and headers %j with settings %j",
   async (host, forwarded, env, expected) => {
     const gateway = await startTestGateway(NOWHERE, env);
-    const { message } = await asked(gateway.port, { path: "/none", headers: { host, ...forwarded } });
+    const { message } = await requestError(gateway.port, { path: "/none", headers: { host, ...forwarded } });
     expect(message).toContain(`Set the base URL to ${expected}:`);
   },
 );
@@ -105,7 +108,7 @@ test.each([
 test("the base URL has a scheme if the host has the port of the gateway", async () => {
   const gateway = await startTestGateway(NOWHERE);
   const host = `gw.internal:${gateway.port}`;
-  const { message } = await asked(gateway.port, { path: "/none", headers: { host } });
+  const { message } = await requestError(gateway.port, { path: "/none", headers: { host } });
   expect(message).toContain(`Set the base URL to http://${host}/openai/v1:`);
 });
 
@@ -124,11 +127,11 @@ test("counts unsupported endpoints as unknown URLs in the limit of an address", 
   const gateway = await startTestGateway(NOWHERE, { RATE_LIMIT_MAX: "2" });
   const statuses = [];
   for (const path of ["/v1/messages", "/none", "/v1/messages", "/none"])
-    statuses.push((await asked(gateway.port, { path })).status);
+    statuses.push((await requestError(gateway.port, { path })).status);
   expect(statuses).toEqual([400, 404, 429, 429]);
 });
 
-test("responds before it has received a body of 120 kB, the size that Claude Code sends", async () => {
+test("rejects an unsupported endpoint before it has received the body, here 120 kB as Claude Code sends", async () => {
   const gateway = await startTestGateway(NOWHERE);
   const client = new RawClient(gateway.port);
   client.send("POST /v1/messages?beta=true HTTP/1.1\r\nhost: g\r\ncontent-length: 120000\r\n\r\n");

@@ -57,10 +57,10 @@ test("every listed model has a lowest total that is not above its highest", () =
   );
 });
 
-/** Models whose price depends on more than prompt and completion: they search the web, or consist of several agents. */
+/** Matches models that search the web or consist of several agents, so that prompt and completion do not bound the price. */
 const OPEN_ENDED = /^perplexity\/|^sakana\/fugu|-multi-agent/;
 
-test("every listed text model has a highest total, unless its price is unknowable", () => {
+test("every listed text model has a highest total, unless its price cannot be known before a request", () => {
   const body = { messages: [{ role: "user", content: "Hello" }], max_tokens: 100 };
   const unbounded = listed.filter(
     (model) => estimateWithListedPrices(body, [model]).highestNanodollars === null,
@@ -86,25 +86,25 @@ test("an estimate with all listed models as fallbacks ranges over all of them", 
   });
 });
 
-interface Billed {
+interface RecordedUsage {
   readonly name: string;
   readonly estimate: CostEstimate;
   readonly promptTokens: number;
   readonly completionTokens: number;
-  /** undefined: the response did not state it. */
+  /** The cost; undefined if the response does not state it. */
   readonly nanodollars: number | undefined;
 }
 
-/** Recorded responses that state their usage, of models that are still listed. */
-function billed(): Billed[] {
+/** @returns the recorded responses that state their usage and have models that are still listed. */
+function listRecordedUsages(): RecordedUsage[] {
   return recordedRequests.flatMap(({ name, asked }, index) => {
     const body = JSON.parse(asked.toString()) as Record<string, unknown>;
     const model = byId.get(normalizeModelId(String(body["model"])));
-    const answer = recordedResponses[index];
-    const usage = answer?.status === 200 ? inspectResponse(answer, [answer.body]).usage : undefined;
+    const response = recordedResponses[index];
+    const usage = response?.status === 200 ? inspectResponse(response, [response.body]).usage : undefined;
     if (!model || !usage) return [];
     const { tokens, costUsd } = usage;
-    // A free response of a model with a price used the client's own provider key (BYOK).
+    // A model with a price costs 0 if the request used the client's own provider key (BYOK).
     const nanodollars = costUsd === undefined || costUsd === 0 ? undefined : toNanodollars(costUsd);
     return [
       {
@@ -119,14 +119,14 @@ function billed(): Billed[] {
 }
 
 test("the usage of recorded requests is within their estimates", () => {
-  const all = billed();
+  const all = listRecordedUsages();
   const outside = all.flatMap(({ name, estimate, promptTokens, completionTokens }) => {
     const used = { prompt: promptTokens, completion: completionTokens };
     return estimate.components.flatMap((component) => {
       const tokens = used[component.name as keyof typeof used] as number | undefined;
-      // Parts that are not text count as prompt tokens too, so the prompt has no highest quantity.
-      const open = component.name === "prompt" && estimate.highestNanodollars === null;
-      const most = open ? Infinity : (component.highest.quantity ?? Infinity);
+      // Parts that are not text also count as prompt tokens. The prompt of a request with them has no highest quantity.
+      const isUnbounded = component.name === "prompt" && estimate.highestNanodollars === null;
+      const most = isUnbounded ? Infinity : (component.highest.quantity ?? Infinity);
       if (tokens === undefined || (tokens >= (component.lowest.quantity ?? 0) && tokens <= most)) return [];
       return [`${name}: ${component.name} ${component.lowest.quantity}..${most}, used ${tokens}`];
     });
@@ -136,7 +136,7 @@ test("the usage of recorded requests is within their estimates", () => {
 });
 
 test("the cost of recorded requests is within their estimates at current prices", () => {
-  const paid = billed().filter(({ nanodollars }) => nanodollars !== undefined);
+  const paid = listRecordedUsages().filter(({ nanodollars }) => nanodollars !== undefined);
   const outside = paid.filter(
     ({ nanodollars = 0, estimate: { lowestNanodollars, highestNanodollars } }) =>
       nanodollars < lowestNanodollars || nanodollars > (highestNanodollars ?? Infinity),
@@ -145,7 +145,7 @@ test("the cost of recorded requests is within their estimates at current prices"
   expect(paid.length).toBeGreaterThan(50);
 });
 
-test("the cost that the simulator bills is within the estimate of a dry run", async () => {
+test("the cost that the simulator charges is within the estimate of a dry run", async () => {
   const simulator = await startSimulator();
   onTestFinished(() => simulator.close());
   const gateway = await startTestGateway(simulator.baseUrl);

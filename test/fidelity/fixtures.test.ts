@@ -11,21 +11,25 @@ test(
   { timeout: 300_000 },
   async () => {
     expect(short.length).toBeGreaterThan(20);
-    const cases = short.flatMap((answer) =>
-      Array.from(answer.body, (_, at) => ({ ...answer, name: `${answer.name}, split at ${at}`, at })),
+    const cases = short.flatMap((response) =>
+      Array.from(response.body, (_, position) => ({
+        ...response,
+        name: `${response.name}, split at ${position}`,
+        position,
+      })),
     );
-    const inTwo: CutIntoWrites = (head, body, index) => {
-      const at = cases[index]?.at ?? 0;
-      const chunks = [body.subarray(0, at), body.subarray(at)]
+    const cutInTwo: CutIntoWrites = (head, body, index) => {
+      const position = cases[index]?.position ?? 0;
+      const chunks = [body.subarray(0, position), body.subarray(position)]
         .filter((part) => part.length > 0)
         .map(formatChunk);
       return [Buffer.from(head), ...chunks, Buffer.from(LAST_CHUNK)];
     };
-    expect(await findChangedResponses(cases, inTwo)).toEqual([]);
+    expect(await findChangedResponses(cases, cutInTwo)).toEqual([]);
   },
 );
 
 test("relays responses byte for byte when they are split at random", { timeout: 300_000 }, async () => {
-  const often = Array.from({ length: 20 }, () => RESPONSES).flat();
-  expect(await findChangedResponses(often, cutAtRandom)).toEqual([]);
+  const repeated = Array.from({ length: 20 }, () => RESPONSES).flat();
+  expect(await findChangedResponses(repeated, cutAtRandom)).toEqual([]);
 });

@@ -4,7 +4,7 @@ import { cutIntoPieces, inspectResponse } from "../support/inspect-response.ts";
 import { recordedResponses } from "./recordings.ts";
 
 /** The cost fields of a response, or of the last chunk of a stream. */
-interface Stated {
+interface StatedCost {
   readonly provider?: string;
   readonly model?: string;
   readonly usage?: {
@@ -15,30 +15,30 @@ interface Stated {
 }
 
 /** Parses a complete response, or the last chunk of a stream. */
-function statedBy({ body, contentType }: ResponseFixture): Stated | undefined {
+function parseStatedCost({ body, contentType }: ResponseFixture): StatedCost | undefined {
   const text = body.toString();
   const json = contentType.startsWith("text/event-stream") ? text.match(/(?<=^data: )\{.*/gm)?.at(-1) : text;
   try {
-    return JSON.parse(json ?? "") as Stated;
+    return JSON.parse(json ?? "") as StatedCost;
   } catch {
     return undefined;
   }
 }
 
-/** Responses of OpenRouter. Other hosts state no cost. */
-const billed = recordedResponses.flatMap((answer) => {
-  const stated = statedBy(answer);
-  return stated?.usage?.cost === undefined ? [] : [{ answer, stated }];
+/** The responses that state a cost. Only OpenRouter states it; other hosts do not. */
+const responsesWithCost = recordedResponses.flatMap((response) => {
+  const stated = parseStatedCost(response);
+  return stated?.usage?.cost === undefined ? [] : [{ response, stated }];
 });
 
 test("reads cost, tokens, model and provider of every recorded response as OpenRouter states them", () => {
-  expect(billed.length).toBeGreaterThan(50);
-  for (const { answer, stated } of billed) {
-    const found = inspectResponse(answer, cutIntoPieces(answer.body, [1_000]), {
+  expect(responsesWithCost.length).toBeGreaterThan(50);
+  for (const { response, stated } of responsesWithCost) {
+    const found = inspectResponse(response, cutIntoPieces(response.body, [1_000]), {
       headers: { "transfer-encoding": "chunked" },
     });
-    expect([answer.name, found.usage]).toMatchObject([
-      answer.name,
+    expect([response.name, found.usage]).toMatchObject([
+      response.name,
       {
         costUsd: stated.usage?.cost,
         tokens: {
@@ -48,9 +48,9 @@ test("reads cost, tokens, model and provider of every recorded response as OpenR
       },
     ]);
     // Some recorders sorted the keys of JSON responses. OpenRouter puts id, provider and model first.
-    if (!answer.body.toString().trimStart().startsWith('{"id":')) continue;
-    expect([answer.name, found.responseModel, found.provider]).toEqual([
-      answer.name,
+    if (!response.body.toString().trimStart().startsWith('{"id":')) continue;
+    expect([response.name, found.responseModel, found.provider]).toEqual([
+      response.name,
       stated.model,
       stated.provider,
     ]);

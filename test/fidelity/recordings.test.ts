@@ -31,13 +31,13 @@ test.skipIf(missing)("forwards every recorded request byte for byte", { timeout:
 });
 
 test.skipIf(missing)(
-  "removes only the prefix of every recorded request whose model has one",
+  "removes only the prefix from every recorded request whose model has a prefix",
   { timeout: TIMEOUT_MS },
   async () => {
-    const cut = prefixedRequests.filter(
+    const shortened = prefixedRequests.filter(
       ({ asked, sent }) => sent.length === asked.length - "openrouter/".length,
     );
-    expect(cut.length).toBeGreaterThan(200);
+    expect(shortened.length).toBeGreaterThan(200);
     expect(await findChangedRequests(prefixedRequests)).toEqual([]);
   },
 );
@@ -46,9 +46,9 @@ test.skipIf(missing)(
   "relays every recorded response byte for byte when it arrives in one write",
   { timeout: TIMEOUT_MS },
   async () => {
-    const answers = recordedResponses.filter(({ status }) => status !== 401);
-    expect(answers.length).toBeGreaterThan(300);
-    expect(await findChangedResponses(answers, cutNowhere)).toEqual([]);
+    const responses = recordedResponses.filter(({ status }) => status !== 401);
+    expect(responses.length).toBeGreaterThan(300);
+    expect(await findChangedResponses(responses, cutNowhere)).toEqual([]);
   },
 );
 
@@ -58,13 +58,13 @@ test.skipIf(missing)(
   async () => {
     const DATA_DIR = createTemporaryDirectory();
     expect(await findChangedRequests(recordedRequests, { DATA_DIR })).toEqual([]);
-    const answers = recordedResponses.filter(({ status }) => status !== 401);
-    for (const writing of [cutNowhere, cutAtRandom])
-      expect(await findChangedResponses(answers, writing, { DATA_DIR })).toEqual([]);
+    const responses = recordedResponses.filter(({ status }) => status !== 401);
+    for (const cutIntoWrites of [cutNowhere, cutAtRandom])
+      expect(await findChangedResponses(responses, cutIntoWrites, { DATA_DIR })).toEqual([]);
     const database = openDatabase({ dataDir: DATA_DIR, databaseUrl: undefined }, () => {});
     onTestFinished(() => database.close());
     const rows = database.kysely.selectFrom("requests").select("id");
-    const all = recordedRequests.length + 2 * answers.length;
+    const all = recordedRequests.length + 2 * responses.length;
     await waitUntil(async () => (await rows.execute()).length === all, "a row for each request");
   },
 );

@@ -28,7 +28,7 @@ export const recordedRequests: readonly RequestFixture[] = chats.map(({ file }) 
   return { name: file, asked: body, sent: body };
 });
 
-/** Responses to these requests, with status and Content-Type. */
+/** The responses to `recordedRequests`, in the same order, with status and Content-Type. */
 export const recordedResponses: readonly ResponseFixture[] = chats.map(({ file, status, kind }) => {
   const meta = JSON.parse(readFileSync(`${DIRECTORY}/${file}.meta.json`, "utf8")) as Meta;
   const type = Object.entries(meta.response_headers).find(([name]) => name.toLowerCase() === "content-type");
@@ -38,12 +38,12 @@ export const recordedResponses: readonly ResponseFixture[] = chats.map(({ file, 
 });
 
 const PREFIX = "openrouter/";
-/** A model id with an author, as OpenRouter uses them. Ids of other hosts may lack the author. */
+/** Matches a model id with an author, the form of OpenRouter's ids. Ids of other hosts may have no author. */
 const AUTHOR_AND_SLUG = /^[^/:@]+\/[^/:@]+(?:[:@]|$)/;
 
 /** The recorded requests with the optional prefix inserted before their model. */
-export const prefixedRequests: readonly RequestFixture[] = recordedRequests.map(({ name, asked: bare }) => {
-  const text = bare.toString();
+export const prefixedRequests: readonly RequestFixture[] = recordedRequests.map(({ name, asked: body }) => {
+  const text = body.toString();
   const { model } = JSON.parse(text) as { model: string };
   const asked = Array.from(
     text.matchAll(/"model"\s*:\s*"/g),
@@ -51,5 +51,5 @@ export const prefixedRequests: readonly RequestFixture[] = recordedRequests.map(
   ).find((candidate) => (JSON.parse(candidate) as { model: string }).model === PREFIX + model);
   if (asked === undefined) throw new Error(`${name} has no model`);
   const prefixed = Buffer.from(asked);
-  return { name, asked: prefixed, sent: AUTHOR_AND_SLUG.test(model) ? bare : prefixed };
+  return { name, asked: prefixed, sent: AUTHOR_AND_SLUG.test(model) ? body : prefixed };
 });

@@ -36,14 +36,14 @@ function generateRequest(generator: ValueGenerator): Fields {
 }
 
 test("accepts thousands of requests that OpenRouter's specification allows, and changes no byte", () => {
-  const refused: string[] = [];
+  const refusals: string[] = [];
   for (let seed = 1; seed <= 5_000; seed++) {
     const request = generateRequest(new ValueGenerator(spec, seed));
     const refusal = findRefusal(request);
     if (refusal !== undefined)
-      refused.push(`seed ${seed}: ${refusal}: ${JSON.stringify(request).slice(0, 300)}`);
+      refusals.push(`seed ${seed}: ${refusal}: ${JSON.stringify(request).slice(0, 300)}`);
   }
-  expect(refused).toEqual([]);
+  expect(refusals).toEqual([]);
 });
 
 test("forwards requests that the specification allows byte for byte over real sockets", async () => {
@@ -58,8 +58,8 @@ test("forwards requests that the specification allows byte for byte over real so
   expect(upstream.seen.map(({ body }) => body.toString())).toEqual(bodies);
 });
 
-test("accepts every field of the specification alone, in all variants", () => {
-  const refused: string[] = [];
+test("accepts each field of the specification on its own, in all variants", () => {
+  const refusals: string[] = [];
   for (const [name, schema] of Object.entries(chatRequest.properties ?? {})) {
     for (let seed = 1; seed <= 200; seed++) {
       const value = new ValueGenerator(spec, seed).generate(schema);
@@ -70,29 +70,29 @@ test("accepts every field of the specification alone, in all variants", () => {
         messages: [{ role: "user", content: "Hello" }],
         [name]: value,
       });
-      if (refusal !== undefined) refused.push(`${name} ${JSON.stringify(value)?.slice(0, 200)}: ${refusal}`);
+      if (refusal !== undefined) refusals.push(`${name} ${JSON.stringify(value)?.slice(0, 200)}: ${refusal}`);
     }
   }
-  expect(refused).toEqual([]);
+  expect(refusals).toEqual([]);
 });
 
 const BASE: Fields = { model: "openai/gpt-4o", messages: [{ role: "user", content: "Hello" }] };
-const saying = (message: Fields): Fields => ({ ...BASE, messages: [message] });
+const withMessage = (message: Fields): Fields => ({ ...BASE, messages: [message] });
 
-/** The specification forbids these; OpenRouter's documentation, OpenAI or recorded traffic allows them. */
+/** Requests that the specification forbids, although OpenRouter's documentation, OpenAI's API or recorded traffic has them. */
 const ALLOWED_BEYOND: [why: string, request: Fields][] = [
   ["a preset in place of a model", { preset: "mine", messages: BASE["messages"] }],
   ["models[] in place of a model", { models: ["a/b", "c/d"], messages: BASE["messages"] }],
-  ["an unknown role", saying({ role: "critic", content: "x" })],
-  ["an unknown part type", saying({ role: "user", content: [{ type: "hologram", hologram: {} }] })],
+  ["an unknown role", withMessage({ role: "critic", content: "x" })],
+  ["an unknown part type", withMessage({ role: "user", content: [{ type: "hologram", hologram: {} }] })],
   [
     "an assistant message without content",
-    saying({
+    withMessage({
       role: "assistant",
       tool_calls: [{ id: "1", type: "function", function: { name: "f", arguments: "{}" } }],
     }),
   ],
-  ["a user message with null content", saying({ role: "user", content: null })],
+  ["a user message with null content", withMessage({ role: "user", content: null })],
   ["stream: null", { ...BASE, stream: null }],
   ["tools: null", { ...BASE, tools: null }],
   ["tool_choice: null", { ...BASE, tool_choice: null }],
@@ -119,12 +119,12 @@ const BROKEN: [param: string, request: Fields][] = [
   ["messages", { ...BASE, messages: {} }],
   ["messages[0]", { ...BASE, messages: ["Hello"] }],
   ["messages[1].role", { ...BASE, messages: [{ role: "user", content: "" }, { content: "" }] }],
-  ["messages[0].role", saying({ role: 1, content: "" })],
-  ["messages[0].content", saying({ role: "user", content: 1 })],
-  ["messages[0].content[0].type", saying({ role: "user", content: [{}] })],
+  ["messages[0].role", withMessage({ role: 1, content: "" })],
+  ["messages[0].content", withMessage({ role: "user", content: 1 })],
+  ["messages[0].content[0].type", withMessage({ role: "user", content: [{}] })],
   [
     "messages[0].content[1].text",
-    saying({
+    withMessage({
       role: "user",
       content: [
         { type: "text", text: "" },
@@ -134,9 +134,9 @@ const BROKEN: [param: string, request: Fields][] = [
   ],
   [
     "messages[0].content[0].image_url.url",
-    saying({ role: "user", content: [{ type: "image_url", image_url: {} }] }),
+    withMessage({ role: "user", content: [{ type: "image_url", image_url: {} }] }),
   ],
-  ["messages[0].tool_calls", saying({ role: "assistant", tool_calls: "x" })],
+  ["messages[0].tool_calls", withMessage({ role: "assistant", tool_calls: "x" })],
   ["model", { ...BASE, model: 1 }],
   ["model", { ...BASE, model: "" }],
   ["model", { messages: BASE["messages"] }],

@@ -71,7 +71,7 @@ export class ValueGenerator {
     this.#random = createRandom(seed);
   }
 
-  /** Generates a matching value. @param depth levels of optional parts still allowed. */
+  /** Generates a matching value. @param depth the number of nested levels that may have optional parts. */
   generate(reference: Schema, depth = 6): unknown {
     const schema = this.#spec.resolve(reference);
     if (schema.const !== undefined) return schema.const;
@@ -86,7 +86,7 @@ export class ValueGenerator {
     return this.#ofType(type, schema, depth);
   }
 
-  /** Merges the parts of an object. For other types, the first part decides. */
+  /** Generates a value for `allOf`: an object with the properties of all parts. Other types match only the first part. */
   #all(parts: readonly Schema[], depth: number): unknown {
     const values = parts.map((part) => this.generate(part, depth));
     return typeof values[0] === "object" ? Object.assign({}, ...values) : values[0];
@@ -117,8 +117,8 @@ export class ValueGenerator {
   generateObject(schema: Schema, depth: number, likelihood = 0.35): Record<string, unknown> {
     const made: Record<string, unknown> = {};
     for (const [name, property] of Object.entries(schema.properties ?? {})) {
-      const wanted = schema.required?.includes(name) ?? false;
-      if (wanted || (depth > 0 && this.#random() < likelihood))
+      const isRequired = schema.required?.includes(name) ?? false;
+      if (isRequired || (depth > 0 && this.#random() < likelihood))
         made[name] = this.generate(property, depth - 1);
     }
     const more = schema.additionalProperties;
@@ -131,7 +131,7 @@ export class ValueGenerator {
   }
 
   #number({ minimum, maximum, description = "" }: Schema): number {
-    // Some ranges are only in descriptions: "Sampling temperature (0-2)", "(-2.0 to 2.0)".
+    // Some ranges are stated only in descriptions: "Sampling temperature (0-2)", "(-2.0 to 2.0)".
     const range = /\((-?\d+(?:\.\d+)?)(?: to |-)(\d+(?:\.\d+)?)\)/.exec(description);
     const low = minimum ?? Number(range?.[1] ?? 0);
     const high = maximum ?? Number(range?.[2] ?? Math.max(low, 1));

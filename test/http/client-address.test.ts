@@ -38,7 +38,7 @@ test.each([
   expect(parseAddress(entry)).toBeUndefined();
 });
 
-test("trusts proxies by address, network and name, with a port, in brackets and as IPv6", () => {
+test("trusts proxies by address, network and range name, even with a port, in brackets or as IPv6", () => {
   const isTrusted = createProxyTrust(["loopback", "10.0.0.0/8", "192.0.2.1", "2001:db8::/32"]);
   for (const trusted of [
     "127.0.0.5",
@@ -59,8 +59,8 @@ test("trusts proxies by address, network and name, with a port, in brackets and 
   expect(["10.1.2.3:4", "11.0.0.1"].map(isTrusted)).toEqual([true, false]);
 });
 
-/** Sends one request per forwarded address to a gateway that admits two per address. @returns the statuses. */
-async function statusesOf(entries: readonly string[]): Promise<number[]> {
+/** Sends a request for each forwarded address to a gateway that admits two requests per address. @returns the statuses. */
+async function sendForwarded(entries: readonly string[]): Promise<number[]> {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     GATEWAY_API_KEYS: undefined,
@@ -90,6 +90,6 @@ test.each([
     ],
   ],
   ["that are not addresses", ["unknown", "_a", "_b", "203.0.113.8"]],
-])("counts callers by address: %s", async (_, entries) => {
-  expect(await statusesOf(entries)).toEqual([200, 200, 429, 200]);
+])("counts the requests of each forwarded address, for addresses %s", async (_, entries) => {
+  expect(await sendForwarded(entries)).toEqual([200, 200, 429, 200]);
 });

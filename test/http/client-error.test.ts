@@ -20,7 +20,7 @@ test("never writes into a running response when garbage follows two pipelined re
   await waitUntil(() => upstream.open.size <= 1, "the upstream request to be aborted");
 });
 
-test("answers garbage once after a request that still waits for upstream, and aborts the upstream request", async () => {
+test("responds once to garbage after a request that still waits for upstream, and aborts the upstream request", async () => {
   const upstream = await startScriptedUpstream(() => {});
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);

@@ -20,11 +20,11 @@ async function keepAlive(gateway: TestGateway): Promise<RawClient> {
   return client;
 }
 
-function limitLines(gateway: TestGateway) {
+function findLimitLogs(gateway: TestGateway) {
   return gateway.logs.filter(({ msg }) => msg === "connections: limit reached, closed connections");
 }
 
-test("closes the longest-idle connection when a connection exceeds the limit", async () => {
+test("closes the connection that has been idle longest when a new connection exceeds the limit", async () => {
   const { gateway } = await startLimited(3);
   const clients: RawClient[] = [];
   for (let count = 0; count < 3; count++) clients.push(await keepAlive(gateway));
@@ -36,7 +36,7 @@ test("closes the longest-idle connection when a connection exceeds the limit", a
   const fourth = await keepAlive(gateway);
   await waitUntil(() => second.isClosed, "the connection that was idle longest to be closed");
   expect([first.isClosed, third.isClosed, fourth.isClosed]).toEqual([false, false, false]);
-  expect(limitLines(gateway)).toMatchObject([
+  expect(findLimitLogs(gateway)).toMatchObject([
     { level: 40, dropped: 0, idle_closed: 1, accept_errors: 0, max_connections: 3 },
   ]);
 });
@@ -50,7 +50,7 @@ test("closes no idle connection below the limit", async () => {
     await waitUntil(() => client.received.length > before, "the second response");
   }
   expect(clients.map(({ isClosed }) => isClosed)).toEqual([false, false, false]);
-  expect(limitLines(gateway)).toEqual([]);
+  expect(findLimitLogs(gateway)).toEqual([]);
 });
 
 test("serves every new client while idle clients hold all connections", async () => {
@@ -67,7 +67,7 @@ test("serves every new client while idle clients hold all connections", async ()
   );
 });
 
-test("drops a new connection when all others have a request in flight, and keeps those", async () => {
+test("drops a new connection when all others have a request in flight, and keeps the others", async () => {
   const { gateway, finish } = await startLimited(3);
   const streams = [
     await openStream(gateway.port),
@@ -76,8 +76,8 @@ test("drops a new connection when all others have a request in flight, and keeps
   ];
   const dropped = Array.from({ length: 5 }, () => new RawClient(gateway.port));
   await waitUntil(() => dropped.every(({ isClosed }) => isClosed), "the new connections to be closed");
-  // The first drop is logged at once, the count of the others later.
-  expect(limitLines(gateway)).toMatchObject([{ dropped: 1, idle_closed: 0, max_connections: 3 }]);
+  // The gateway logs the first drop at once, and the number of the others later.
+  expect(findLimitLogs(gateway)).toMatchObject([{ dropped: 1, idle_closed: 0, max_connections: 3 }]);
   finish();
   for (const stream of streams)
     expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
@@ -85,7 +85,7 @@ test("drops a new connection when all others have a request in flight, and keeps
   expect((await keepAlive(gateway)).readResponse()?.status).toBe(200);
 });
 
-test("counts a connection with a second request in flight as busy when the first is answered", async () => {
+test("does not close a connection as idle while one of its two requests is in flight", async () => {
   const { gateway } = await startLimited(2);
   const pipelining = await openStream(gateway.port);
   pipelining.send(HEALTH);
@@ -95,7 +95,7 @@ test("counts a connection with a second request in flight as busy when the first
   expect(pipelining.isClosed).toBe(false);
 });
 
-test("closes a connection with more than 64 requests in flight, and starts no more of them", async () => {
+test("closes a connection with more than 64 requests in flight, and starts no further request of it", async () => {
   const { gateway } = await startLimited(10);
   const pipelining = new RawClient(gateway.port);
   pipelining.send(HEALTH.repeat(500));
@@ -106,7 +106,7 @@ test("closes a connection with more than 64 requests in flight, and starts no mo
   expect(started.length).toBeLessThanOrEqual(66);
 });
 
-test("answers 64 pipelined requests that arrive in one write", async () => {
+test("responds to 64 pipelined requests that arrive in one write", async () => {
   const { gateway } = await startLimited(10);
   const client = new RawClient(gateway.port);
   client.send(HEALTH.repeat(64));

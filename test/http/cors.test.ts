@@ -22,7 +22,7 @@ function refusals({ logs }: TestGateway): { level: unknown; origin: unknown }[] 
     .map(({ level, origin }) => ({ level, origin }));
 }
 
-test("allows a page of a listed origin to send requests and to read their ids", async () => {
+test("allows a page of a listed origin to send requests and to read the request ids", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "application/json", vary: "Accept" }, "{}")),
   );
@@ -36,20 +36,20 @@ test("allows a page of a listed origin to send requests and to read their ids", 
   });
   expect(allowed.headers["access-control-allow-credentials"]).toBeUndefined();
   for (const headers of [{ origin: PAGE }, { origin: PAGE, authorization: "Bearer sk-wrong" }]) {
-    const answer = await sendRequest(gateway.port, { headers });
-    expect(answer.headers["access-control-allow-origin"]).toBe(PAGE);
-    expect(answer.headers["vary"]).toMatch(/Origin/i);
-    expect(answer.headers["access-control-expose-headers"]).toMatch(/x-request-id.*x-generation-id/);
+    const response = await sendRequest(gateway.port, { headers });
+    expect(response.headers["access-control-allow-origin"]).toBe(PAGE);
+    expect(response.headers["vary"]).toMatch(/Origin/i);
+    expect(response.headers["access-control-expose-headers"]).toMatch(/x-request-id.*x-generation-id/);
   }
 });
 
 test.each(["https://evil.example", "null", `${PAGE}.evil.example`, "http://app.example"])(
-  "refuses a page of %s, and reports the reason to its developer and in the log",
+  "refuses a preflight from a page of %s, and states the reason in the response and in the log",
   async (origin) => {
     const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { CORS_ORIGINS: PAGE });
-    const answer = await sendRequest(gateway.port, preflight(origin));
-    expect(answer.headers["access-control-allow-origin"]).toBeUndefined();
-    expect([answer.status, JSON.parse(answer.body.toString()).error]).toEqual([
+    const response = await sendRequest(gateway.port, preflight(origin));
+    expect(response.headers["access-control-allow-origin"]).toBeUndefined();
+    expect([response.status, JSON.parse(response.body.toString()).error]).toEqual([
       403,
       expect.objectContaining({
         code: "origin_not_allowed",
@@ -100,9 +100,9 @@ test.each([
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", {
     CORS_ORIGINS: `https://a.example,${allowed}`,
   });
-  const answer = await sendRequest(gateway.port, preflight(origin));
+  const response = await sendRequest(gateway.port, preflight(origin));
   const expected = allowed === "*" ? "*" : origin;
-  expect([answer.status, answer.headers["access-control-allow-origin"]]).toEqual([204, expected]);
+  expect([response.status, response.headers["access-control-allow-origin"]]).toEqual([204, expected]);
   expect(refusals(gateway)).toEqual([]);
 });
 
@@ -118,11 +118,11 @@ test.each([
   ["https://a.example", "https://A.example"],
 ])("CORS_ORIGINS=%s refuses a page of %s", async (allowed, origin) => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { CORS_ORIGINS: allowed });
-  const answer = await sendRequest(gateway.port, preflight(origin));
-  expect([answer.status, answer.headers["access-control-allow-origin"]]).toEqual([403, undefined]);
+  const response = await sendRequest(gateway.port, preflight(origin));
+  expect([response.status, response.headers["access-control-allow-origin"]]).toEqual([403, undefined]);
 });
 
-test("logs a refused origin once a minute, at most twenty origins, and no malformed origin", async () => {
+test("logs each refused origin once a minute, at most twenty origins, and not the text of a malformed origin", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { CORS_ORIGINS: PAGE });
   const origins = [
     "https://a.example/?secret=1",
@@ -137,10 +137,10 @@ test("logs a refused origin once a minute, at most twenty origins, and no malfor
   expect(logged).toHaveLength(20);
 });
 
-test("sends no CORS headers and logs the origin without CORS_ORIGINS", async () => {
+test("sends no CORS headers and logs the origin if CORS_ORIGINS is not set", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
-  const answer = await sendRequest(gateway.port, preflight(PAGE));
-  expect(answer.status).toBe(405);
-  expect(Object.keys(answer.headers).filter((name) => name.startsWith("access-control"))).toEqual([]);
+  const response = await sendRequest(gateway.port, preflight(PAGE));
+  expect(response.status).toBe(405);
+  expect(Object.keys(response.headers).filter((name) => name.startsWith("access-control"))).toEqual([]);
   expect(refusals(gateway)).toEqual([{ level: 40, origin: PAGE }]);
 });

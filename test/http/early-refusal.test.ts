@@ -7,7 +7,7 @@ import { RawClient } from "../support/raw-client.ts";
 import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { waitUntil } from "../support/wait.ts";
 
-const OK_ANSWER = formatResponse(200, { "content-type": "application/json" }, "{}");
+const OK_RESPONSE = formatResponse(200, { "content-type": "application/json" }, "{}");
 const MEGABYTE = Buffer.alloc(1_048_576, 0x20);
 
 function head(headers: Record<string, string>): string {
@@ -23,7 +23,7 @@ test.each([
 ])(
   "refuses a request with %s before its body is sent, and closes the connection",
   async (title, status, headers) => {
-    const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
+    const upstream = await startScriptedUpstream((socket) => socket.write(OK_RESPONSE));
     const gateway = await startTestGateway(upstream.baseUrl);
     const client = new RawClient(gateway.port);
     client.send(head(headers));
@@ -42,21 +42,21 @@ test("refuses a client in the middle of a long upload, and reads little of the u
   client.send(head({ "content-length": String(50 * MEGABYTE.length), authorization: "Bearer sk-wrong" }));
   for (let sent = 0; sent < 50; sent++) client.send(MEGABYTE);
   expect((await client.waitForResponse("the refused upload", 1_000)).status).toBe(401);
-  // The bytes that have left the client are in the socket buffers of the kernel; nobody reads the rest.
+  // The bytes that have left the client are in the kernel's socket buffers. The gateway does not read the rest.
   expect(client.socket.bytesWritten - client.socket.writableLength).toBeLessThan(12 * MEGABYTE.length);
 });
 
-test("half-closes the connection after the refusal of a long body, and closes it when the whole body has arrived", async () => {
-  const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
+test("half-closes the connection when it refuses a long body, and closes the connection when the whole body has arrived", async () => {
+  const upstream = await startScriptedUpstream((socket) => socket.write(OK_RESPONSE));
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port, { allowHalfOpen: true });
-  let ended = false;
-  client.socket.on("end", () => (ended = true));
+  let hasEnded = false;
+  client.socket.on("end", () => (hasEnded = true));
   const body = Buffer.alloc(300_000, 0x20);
   client.send(head({ "content-length": String(body.length), authorization: "Bearer sk-wrong" }));
   client.send(body.subarray(0, 100_000));
   expect((await client.waitForResponse("the refusal", 1_000)).status).toBe(401);
-  await waitUntil(() => ended, "the FIN after the refusal", 1_000);
+  await waitUntil(() => hasEnded, "the FIN after the refusal", 1_000);
   client.send(body.subarray(100_000));
   const record = await gateway.waitForRequestLog("the refused request");
   expect(record).toMatchObject({ status: 401, outcome: "rejected" });
@@ -64,8 +64,8 @@ test("half-closes the connection after the refusal of a long body, and closes it
   expect(client.error).toBeUndefined();
 });
 
-test("executes no request that follows a refused one on its connection", async () => {
-  const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
+test("executes no request that follows a refused request with a long body on the same connection", async () => {
+  const upstream = await startScriptedUpstream((socket) => socket.write(OK_RESPONSE));
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port, { allowHalfOpen: true });
   client.send(head({ "content-length": "100000", authorization: "Bearer sk-wrong" }));
@@ -84,12 +84,12 @@ test("executes no request that follows a refused one on its connection", async (
   expect(upstream.seen).toHaveLength(1);
 });
 
-test("does not truncate the response of an earlier request when a later one on the connection is refused", async () => {
+test("does not truncate the response of an earlier request when a later request on the connection is refused", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = await openStream(gateway.port);
   client.send(head({ "content-length": "100000", authorization: "Bearer sk-wrong" }));
-  // The gateway has read the second request when it answers a request that arrived later.
+  // When the gateway responds to this later request, it has already read the refused request.
   expect((await sendRequest(gateway.port)).status).toBe(200);
   finish();
   const response = await client.waitForResponse("the stream");
@@ -98,7 +98,7 @@ test("does not truncate the response of an earlier request when a later one on t
 });
 
 test("keeps the connection of a refused request with a short body", async () => {
-  const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
+  const upstream = await startScriptedUpstream((socket) => socket.write(OK_RESPONSE));
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody(), { authorization: "Bearer sk-wrong" });
@@ -112,7 +112,7 @@ test("keeps the connection of a refused request with a short body", async () => 
 });
 
 test("sends 100 Continue to an admitted request, and never before a refusal", async () => {
-  const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
+  const upstream = await startScriptedUpstream((socket) => socket.write(OK_RESPONSE));
   const gateway = await startTestGateway(upstream.baseUrl);
   const refused = new RawClient(gateway.port);
   const body = buildChatBody();
@@ -143,7 +143,7 @@ test("refuses two Authorization headers, because proxies disagree on which of th
   expect((await client.waitForResponse("two keys")).status).toBe(400);
 });
 
-test("refuses a request without a host with an OpenAI error and a request id", async () => {
+test("refuses a request without a Host header with an OpenAI error and a request id", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
   const client = new RawClient(gateway.port);
   client.send("GET /healthz HTTP/1.1\r\n\r\n");
@@ -164,7 +164,7 @@ test.each([
     "headers_too_large",
   ],
 ])(
-  "answers %s with an OpenAI error, logs it, and closes the connection",
+  "responds to %s with an OpenAI error, logs the error, and closes the connection",
   async (title, bytes, status, code) => {
     const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
     const client = new RawClient(gateway.port);
@@ -198,7 +198,7 @@ test("aborts a running response instead of writing into it when garbage follows 
 });
 
 test("ignores an unknown expectation, and never sends 100 Continue to an HTTP/1.0 client", async () => {
-  const upstream = await startScriptedUpstream((socket) => socket.write(OK_ANSWER));
+  const upstream = await startScriptedUpstream((socket) => socket.write(OK_RESPONSE));
   const gateway = await startTestGateway(upstream.baseUrl);
   expect((await sendRequest(gateway.port, { headers: { expect: "the-unexpected" } })).status).toBe(200);
   const old = new RawClient(gateway.port);

@@ -9,7 +9,7 @@ interface Expected {
   readonly headers?: Record<string, string>;
 }
 
-type Row = [title: string, answer: string, request: TestRequest, expected?: Expected];
+type Row = [title: string, error: string, request: TestRequest, expected?: Expected];
 
 const key = (authorization: string | undefined): TestRequest => ({ headers: { authorization } });
 const type = (contentType: string | undefined): TestRequest => ({ headers: { "content-type": contentType } });
@@ -17,7 +17,7 @@ const body = (fields: Record<string, unknown>): TestRequest => ({ body: buildCha
 const twice = buildChatBody().replace("{", '{"mod\\u0065l":"a/b",');
 const deep = `{"a":${"[".repeat(512)}${"]".repeat(512)}}`;
 
-/** Requests that the gateway answers itself, without sending them upstream. */
+/** Requests that the gateway refuses without sending them upstream. */
 const ROWS: Row[] = [
   ["no key", "401 invalid_api_key", key(undefined), { headers: { "www-authenticate": "Bearer" } }],
   ["an unknown key", "401 invalid_api_key", key("Bearer sk-unknown")],
@@ -66,7 +66,7 @@ const ROWS: Row[] = [
   ],
 ];
 
-const typeOf = (status: number): string =>
+const getType = (status: number): string =>
   status === 401 ? "authentication_error" : "invalid_request_error";
 
 test.each([
@@ -82,7 +82,7 @@ test.each([
     "The API key in the Authorization header is unknown, expired, disabled or revoked; send",
   ],
 ] as [TestRequest, string][])(
-  "the message describes the received request: %j, %s",
+  "the error message describes the received request: %j, %s",
   async (request, words) => {
     const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
     const { error } = JSON.parse((await sendRequest(gateway.port, request)).body.toString());
@@ -90,14 +90,14 @@ test.each([
   },
 );
 
-test.each(ROWS)("answers %s with %s", async (title, answer, request, expected = {}) => {
+test.each(ROWS)("responds to %s with %s", async (title, error, request, expected = {}) => {
   const upstream = await startScriptedUpstream((socket) => socket.destroy());
   const gateway = await startTestGateway(upstream.baseUrl, { BODY_LIMIT_BYTES: "10000" });
   const response = await sendRequest(gateway.port, request);
-  const [status, code] = [Number(answer.slice(0, 3)), answer.slice(4)];
+  const [status, code] = [Number(error.slice(0, 3)), error.slice(4)];
   expect(response.status).toBe(status);
   expect(JSON.parse(response.body.toString())).toEqual({
-    error: { message: expect.any(String), type: typeOf(status), param: expected.param ?? null, code },
+    error: { message: expect.any(String), type: getType(status), param: expected.param ?? null, code },
   });
   expect(response.headers).toMatchObject({
     "content-type": "application/json",

@@ -4,7 +4,7 @@ import { addUpstreamHeaders, type HeaderMap, toUpstreamHeaders } from "../../src
 const NO_DEFAULTS = { authorization: undefined, referer: undefined, title: undefined };
 const OURS = { "user-agent": "sluice", "accept-encoding": "identity" };
 
-test("forwards a client's metadata header under its former name", () => {
+test("forwards a client's metadata header, even under its former name", () => {
   const given = { "x-openrouter-experimental-metadata": "enabled" };
   expect(toUpstreamHeaders(given, NO_DEFAULTS)).toEqual({ ...given, ...OURS });
 });
@@ -18,7 +18,7 @@ test("sends only the gateway's own key upstream, and never the client's", () => 
 });
 
 test.each(["a\nb", "a\r\nx-y: z", "a\u0000", "\u007f", "é€", "\nab", "ab\n", "\u001f"])(
-  "forwards a value that could split a message, %j, in neither direction",
+  "forwards the value %j, which could split a message, in neither direction",
   (value) => {
     expect(toUpstreamHeaders({ "x-title": value }, NO_DEFAULTS)).toEqual(OURS);
     expect(addUpstreamHeaders({}, { "x-title": value })).toEqual({});
@@ -31,18 +31,18 @@ test.each(["", "a\tb", " ~", "\u0080\u00e9\u00ff"])("forwards the value %j in bo
   expect(addUpstreamHeaders({}, { "x-title": value })).toEqual({ "x-title": value });
 });
 
-const STOPPED =
+const BLOCKED =
   "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding upgrade " +
   "content-length set-cookie server via alt-svc date nel report-to reporting-endpoints strict-transport-security " +
   "x-powered-by vary x-request-id server-timing x-accel-buffering cf-ray cf-cache-status access-control-allow-origin " +
   "access-control-expose-headers";
 
-test.each(STOPPED.split(" "))("does not relay upstream's %s, and keeps the gateway's own", (name) => {
+test.each(BLOCKED.split(" "))("does not relay upstream's header %s, and keeps the gateway's own", (name) => {
   expect(addUpstreamHeaders({}, { [name]: "theirs" })).toEqual({});
   expect(addUpstreamHeaders({ [name]: "ours" }, { [name]: "theirs" })).toEqual({ [name]: "ours" });
 });
 
-test("relays headers that only resemble blocked ones, and prefers them to the gateway's own", () => {
+test("relays headers whose names only resemble blocked names, and replaces the gateway's own with them", () => {
   const passing = {
     "x-cf-ray": "1",
     cf: "2",
@@ -66,9 +66,9 @@ test("does not relay headers that upstream's connection header names, however th
   expect(addUpstreamHeaders({}, hops)).toEqual(hops);
 });
 
-test("keeps repeated headers separate, and changes the gateway's map in place", () => {
-  const answer: HeaderMap = {};
-  expect(addUpstreamHeaders(answer, { link: ["a", "b"], etag: undefined })).toBe(answer);
-  expect(answer).toEqual({ link: ["a", "b"] });
-  expect("etag" in answer).toBe(false);
+test("keeps repeated headers separate, and adds them to the given map", () => {
+  const headers: HeaderMap = {};
+  expect(addUpstreamHeaders(headers, { link: ["a", "b"], etag: undefined })).toBe(headers);
+  expect(headers).toEqual({ link: ["a", "b"] });
+  expect("etag" in headers).toBe(false);
 });

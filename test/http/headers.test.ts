@@ -5,13 +5,13 @@ import { ACCOUNT_KEY, startTestGateway } from "../support/gateway.ts";
 import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
-const answering = (headers: Record<string, string> = {}) =>
+const startUpstream = (headers: Record<string, string> = {}) =>
   startScriptedUpstream((socket) => socket.write(formatResponse(200, { ...JSON_TYPE, ...headers }, "{}")));
 
 test("forwards only the client headers that OpenRouter reads, and authenticates with the account's key", async () => {
-  const upstream = await answering();
+  const upstream = await startUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
-  const passing = {
+  const forwarded = {
     accept: "application/json",
     "http-referer": "https://app.example",
     "x-title": "App",
@@ -24,7 +24,7 @@ test("forwards only the client headers that OpenRouter reads, and authenticates 
     "x-session-id": "s-1",
     "x-anthropic-beta": "b-1",
   };
-  const stopped = {
+  const blocked = {
     cookie: "a=b",
     "proxy-authorization": "Basic eDp5",
     "x-api-key": "sk-1",
@@ -38,9 +38,9 @@ test("forwards only the client headers that OpenRouter reads, and authenticates 
     "accept-encoding": "gzip",
     te: "trailers",
   };
-  await sendRequest(gateway.port, { headers: { ...passing, ...stopped } });
+  await sendRequest(gateway.port, { headers: { ...forwarded, ...blocked } });
   expect(upstream.seen[0]?.headers).toEqual({
-    ...passing,
+    ...forwarded,
     ...JSON_TYPE,
     host: `127.0.0.1:${upstream.port}`,
     connection: "keep-alive",
@@ -52,7 +52,7 @@ test("forwards only the client headers that OpenRouter reads, and authenticates 
 });
 
 test("sends the configured attribution headers only if the client sends none", async () => {
-  const upstream = await answering();
+  const upstream = await startUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     APP_URL: "https://ours.example",
     APP_TITLE: "Ours",
@@ -76,13 +76,13 @@ test("sends the configured attribution headers only if the client sends none", a
 });
 
 test("relays response headers, except those about upstream's connection, website or CDN", async () => {
-  const passing = {
+  const forwarded = {
     "x-generation-id": "gen-1",
     "x-provider-name": "Some",
     "x-openrouter-cache-status": "HIT",
     "x-content-type-options": "nosniff",
   };
-  const stopped = {
+  const blocked = {
     "set-cookie": "__cf_bm=1",
     server: "cloudflare",
     "cf-ray": "1",
@@ -94,11 +94,11 @@ test("relays response headers, except those about upstream's connection, website
     "x-request-id": "theirs",
     "strict-transport-security": "max-age=1",
   };
-  const upstream = await answering({ ...passing, ...stopped });
+  const upstream = await startUpstream({ ...forwarded, ...blocked });
   const gateway = await startTestGateway(upstream.baseUrl);
   const { headers } = await sendRequest(gateway.port);
   expect(headers).toEqual({
-    ...passing,
+    ...forwarded,
     ...JSON_TYPE,
     date: expect.any(String),
     connection: "keep-alive",
@@ -121,7 +121,7 @@ test("sends headers that disable buffering and caching of an event stream", asyn
 });
 
 test("keeps a client's request id if it is a safe token, and replaces it otherwise", async () => {
-  const upstream = await answering();
+  const upstream = await startUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const idFor = async (id: string) =>
     (await sendRequest(gateway.port, { headers: { "x-request-id": id } })).headers["x-request-id"];
@@ -141,7 +141,7 @@ test("server-timing excludes the time that upstream takes to respond", async () 
 });
 
 test("server-timing includes the work before the request is sent upstream", async () => {
-  const upstream = await answering();
+  const upstream = await startUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const { headers } = await sendRequest(gateway.port, {
     body: buildChatBody({ user: "x".repeat(20_000_000) }),

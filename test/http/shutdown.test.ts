@@ -25,7 +25,7 @@ test("stopListening accepts every connection in the kernel's backlog before it s
   expect(accepted.size).toBe(clients.length);
 });
 
-test("stopListening finishes soon in a process whose event loop is never idle", async () => {
+test("stopListening finishes within 1.5 s in a process whose event loop is never idle", async () => {
   let isOver = false;
   onTestFinished(() => void (isOver = true));
   onImmediate(function turn(): void {
@@ -39,7 +39,7 @@ test("stopListening finishes soon in a process whose event loop is never idle", 
   expect(server.listening).toBe(false);
 });
 
-test("answers requests on connections that are in the kernel's backlog when the gateway stops", async () => {
+test("serves requests on connections that are in the kernel's backlog when the gateway stops", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const clients = Array.from({ length: 50 }, () => new RawClient(gateway.port));
@@ -50,11 +50,11 @@ test("answers requests on connections that are in the kernel's backlog when the 
   await waitFor(stopped, "the gateway to stop", 5_000);
 });
 
-test("without a shutdown delay, asks clients to close their connections only after it has stopped listening", async () => {
+test("without a shutdown delay, the gateway asks clients to close their connections only after it has stopped listening", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const [early, late] = [new RawClient(gateway.port), new RawClient(gateway.port)];
-  const ask = async (client: RawClient): Promise<string | undefined> => {
+  const readConnectionHeader = async (client: RawClient): Promise<string | undefined> => {
     client.send("GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n");
     return (await client.waitForResponse("a response")).headers["connection"];
   };
@@ -68,14 +68,14 @@ test("without a shutdown delay, asks clients to close their connections only aft
     if (!isOver) onImmediate(turn);
   });
   const stopped = gateway.stop({ delayMs: 0, graceMs: 60_000 });
-  expect(await ask(early)).not.toBe("close");
+  expect(await readConnectionHeader(early)).not.toBe("close");
   isOver = true;
   await waitUntil(async () => !(await isListening(gateway.port)), "the gateway to stop listening");
-  expect(await ask(late)).toBe("close");
+  expect(await readConnectionHeader(late)).toBe("close");
   await waitFor(stopped, "the gateway to stop", 5_000);
 });
 
-test("answers a request that arrived on an idle connection and was not read before the gateway stopped listening", async () => {
+test("serves a request that the gateway has not yet read when the idle connection is old enough to be closed", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);

@@ -7,13 +7,13 @@ import { RawClient } from "../support/raw-client.ts";
 import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { waitUntil } from "../support/wait.ts";
 
-/** Heap limit. Keeping one Buffer for each byte of these bodies would need several times as much. */
+/** Heap limit of the gateway. One Buffer for each byte of these bodies would need several times as much memory. */
 const HEAP_MB = 64;
 const BODY_BYTES = 500_000;
 const DEADLINE_MS = 60_000;
 const MEBIBYTE = 1_048_576;
 
-const OWN_ACCOUNT = { OPENROUTER_API_KEY: "sk-or-account", GATEWAY_API_KEYS: `team:${CALLER_KEY}` };
+const ACCOUNT = { OPENROUTER_API_KEY: "sk-or-account", GATEWAY_API_KEYS: `team:${CALLER_KEY}` };
 
 async function startSmallGateway(
   env: Record<string, string>,
@@ -37,7 +37,7 @@ function head(authorization: string): string {
   );
 }
 
-/** Encodes a body in chunks of these sizes, repeated. */
+/** Encodes a body in chunks. Their sizes are `sizes`, repeated in this order. */
 function inChunks(body: Buffer, sizes: readonly number[]): Buffer {
   const parts: Buffer[] = [];
   for (let at = 0, turn = 0; at < body.length; turn++) {
@@ -48,26 +48,26 @@ function inChunks(body: Buffer, sizes: readonly number[]): Buffer {
   return Buffer.concat(parts);
 }
 
-function rssBytes(pid: number | undefined): number {
+function readPeakRssBytes(pid: number | undefined): number {
   const kilobytes = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   return Number(kilobytes) * 1_024;
 }
 
 test.each([
-  ["a gateway key", OWN_ACCOUNT, `Bearer ${CALLER_KEY}`],
-  ["an invented key in own-key mode", {}, "Bearer sk-or-invented"],
+  ["a gateway key", ACCOUNT, `Bearer ${CALLER_KEY}`],
+  ["an invented key in the mode without an account", {}, "Bearer sk-or-invented"],
 ])(
-  "answers a body in one-byte chunks within a heap of 64 MB, with %s",
+  "accepts a body in one-byte chunks within a heap of 64 MB, with %s",
   { timeout: 2 * DEADLINE_MS },
   async (title, env, authorization) => {
     const { port, gateway } = await startSmallGateway(env);
-    const before = rssBytes(gateway.child.pid);
+    const before = readPeakRssBytes(gateway.child.pid);
     const client = new RawClient(port);
     client.send(head(authorization));
     client.send(buildChatBody({ user: "x".repeat(BODY_BYTES) }).replaceAll(/./g, "1\r\n$&\r\n"));
     client.send("0\r\n\r\n");
     expect((await client.waitForResponse(title, DEADLINE_MS)).status).toBe(200);
-    expect(rssBytes(gateway.child.pid) - before).toBeLessThan(100 * MEBIBYTE);
+    expect(readPeakRssBytes(gateway.child.pid) - before).toBeLessThan(100 * MEBIBYTE);
   },
 );
 

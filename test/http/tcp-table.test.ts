@@ -15,7 +15,7 @@ function line({
   return `   3: ${local} ${peer} 01 00000010:00000000 01:000008E4 ${retransmissions}  1000        ${probes} 83456 4 0000000000000000 20 4 30 10 -1\n`;
 }
 
-test("finds the connections to a port with unacknowledged retransmissions or probes, and adds up both", () => {
+test("finds the connections of a port that have unacknowledged retransmissions or probes, and adds up both numbers", () => {
   const lines = [
     "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n",
     line({ peer: "0200000A:C350", retransmissions: "0000000A", probes: 2 }),
@@ -35,7 +35,7 @@ test.each([
   ["::1", "::1", "tcp6"],
   ["::", "127.0.0.1", "tcp6"],
 ])(
-  "formats the peer of a server at %s like the socket does when the client connects to %s",
+  "formats a peer in the TCP table as its socket does, for a server at %s and a client that connects to %s",
   async (host, to, table) => {
     const server = createServer().listen(0, host);
     onTestFinished(() => void server.close());
@@ -46,14 +46,14 @@ test.each([
     onTestFinished(() => void client.destroy());
     const [socket] = (await accepted) as [Socket];
     onTestFinished(() => void socket.destroy());
-    // The kernel reports no attempts for a healthy connection, so the test writes some into its lines.
-    const attempted = (): string =>
+    // The kernel reports no attempts for a healthy connection, so the test inserts seven attempts into the lines.
+    const readTable = (): string =>
       readFileSync(`/proc/self/net/${table}`, "latin1").replaceAll(
         / 00000000( +\d+ +\d+ \d+ \d)/g,
         " 00000007$1",
       );
     const peers = await waitUntil(
-      () => parseUnacknowledged(attempted(), port).map(({ peer }) => peer),
+      () => parseUnacknowledged(readTable(), port).map(({ peer }) => peer),
       "the line",
     );
     expect(peers).toContain(formatPeer(socket.remoteAddress, socket.remotePort));

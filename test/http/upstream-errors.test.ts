@@ -13,7 +13,7 @@ function withHeaderLines(count: number, nameOf: (index: number) => string): stri
   return `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n${lines}\r\n{}`;
 }
 
-type Row = [title: string, answer: string, script: Script];
+type Row = [title: string, error: string, script: Script];
 
 /** Scripts of an upstream that receives the request and sends no response that can be relayed. */
 const ROWS: Row[] = [
@@ -79,11 +79,11 @@ const ROWS: Row[] = [
 
 test.each(ROWS)(
   "when upstream %s, responds with %s after one attempt and forbids a retry",
-  async (title, answer, script) => {
+  async (title, error, script) => {
     const upstream = await startScriptedUpstream(script);
     const gateway = await startTestGateway(upstream.baseUrl, { UPSTREAM_HEADERS_TIMEOUT_MS: "800" });
     const response = await sendRequest(gateway.port);
-    const [status, code] = [Number(answer.slice(0, 3)), answer.slice(4)];
+    const [status, code] = [Number(error.slice(0, 3)), error.slice(4)];
     expect(response.status).toBe(status);
     expect(JSON.parse(response.body.toString())).toEqual({
       error: { message: expect.any(String), type: "upstream_error", param: null, code },
@@ -143,8 +143,8 @@ test.each([400, 402, 403, 404, 408, 413, 422, 429, 500, 502, 503, 529])(
   "relays upstream's error %i with its body, Content-Type and Retry-After",
   async (status) => {
     const body = `{"error":{"code":${status},"message":"its own words","metadata":{"raw":1.0}},"user_id":"user_1"}`;
-    const answer = formatResponse(status, { ...JSON_TYPE, "retry-after": "3" }, body);
-    const upstream = await startScriptedUpstream((socket) => socket.write(answer));
+    const upstreamResponse = formatResponse(status, { ...JSON_TYPE, "retry-after": "3" }, body);
+    const upstream = await startScriptedUpstream((socket) => socket.write(upstreamResponse));
     const gateway = await startTestGateway(upstream.baseUrl);
     const response = await sendRequest(gateway.port);
     expect([response.status, response.body.toString()]).toEqual([status, body]);
@@ -168,16 +168,19 @@ test.each([
   [521, "text/plain", undefined],
   [429, "text/plain", undefined],
   [503, "application/json", undefined],
-])("relays an error %i with Content-Type %j; x-should-retry is %s", async (status, type, expected) => {
-  const body = `error code: ${status}`;
-  const upstream = await startScriptedUpstream((socket) =>
-    socket.write(formatResponse(status, { "content-type": type }, body)),
-  );
-  const gateway = await startTestGateway(upstream.baseUrl);
-  const response = await sendRequest(gateway.port);
-  expect([response.status, response.body.toString()]).toEqual([status, body]);
-  expect(response.headers["x-should-retry"]).toBe(expected);
-});
+])(
+  "relays an error %i with Content-Type %j; the header x-should-retry is %s",
+  async (status, type, expected) => {
+    const body = `error code: ${status}`;
+    const upstream = await startScriptedUpstream((socket) =>
+      socket.write(formatResponse(status, { "content-type": type }, body)),
+    );
+    const gateway = await startTestGateway(upstream.baseUrl);
+    const response = await sendRequest(gateway.port);
+    expect([response.status, response.body.toString()]).toEqual([status, body]);
+    expect(response.headers["x-should-retry"]).toBe(expected);
+  },
+);
 
 test("relays upstream's 401 unchanged to clients with their own keys", async () => {
   const body = '{"error":{"message":"User not found.","code":401}}';

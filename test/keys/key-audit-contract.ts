@@ -44,10 +44,10 @@ export function keyAuditContract(open: () => Promise<Database>): void {
     expect(await service.listAudit(ALL)).toHaveLength(1);
   });
 
-  test("creates the first two keys only once, also when ten processes request them at the same time", async () => {
+  test("creates the first two keys only once, even if ten requests for them run at the same time", async () => {
     const service = await start();
-    const made = await Promise.all(Array.from({ length: 10 }, () => service.createFirstKeys(BY)));
-    const [first, ...others] = made.filter((keys) => keys !== undefined);
+    const results = await Promise.all(Array.from({ length: 10 }, () => service.createFirstKeys(BY)));
+    const [first, ...others] = results.filter((keys) => keys !== undefined);
     expect(others).toEqual([]);
     expect(first).toMatchObject({ admin: { key: { role: "admin" } }, caller: { key: { role: "caller" } } });
     expect(await service.list(ALL)).toHaveLength(2);
@@ -56,7 +56,7 @@ export function keyAuditContract(open: () => Promise<Database>): void {
     expect(await service.createFirstKeys(BY)).toBeUndefined();
   });
 
-  test("creates no first keys where a key exists", async () => {
+  test("creates no first keys if a key exists", async () => {
     const service = await start();
     await service.create(input("team"), BY);
     expect(await service.createFirstKeys(BY)).toBeUndefined();

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { keyChangesSchema, newKeySchema, rotationSchema } from "../../src/keys/key-input.ts";
 
-const mistakesOf = (schema: typeof newKeySchema, input: unknown): string[] =>
+const listMistakes = (schema: typeof newKeySchema, input: unknown): string[] =>
   schema.safeParse(input).error?.issues.map(({ path }) => path.join(".")) ?? [];
 
-test("a key needs only a name", () => {
+test("a new key requires only a name, and every other field has a default", () => {
   expect(newKeySchema.parse({ name: "team-a" })).toEqual({
     name: "team-a",
     role: "caller",
@@ -18,7 +18,7 @@ test("a key needs only a name", () => {
   expect(newKeySchema.safeParse({}).success).toBe(false);
 });
 
-test("keeps all fields of a key as given, and times in ms", () => {
+test("keeps all fields of a key as given, and converts times to milliseconds", () => {
   const input = {
     name: "a.b_c-D9",
     role: "admin",
@@ -44,13 +44,13 @@ test.each([
   ["openrouter/auto", "openrouter/auto"],
   ["openrouter/auto:*", "openrouter/auto:*"],
   ["*", "*"],
-])("stores a pattern under OpenRouter's name: %s as %s", (given, kept) => {
-  expect(newKeySchema.parse({ name: "ok", models: [given] }).models).toEqual([kept]);
-  expect(keyChangesSchema.parse({ models: ["a/b", given] }).models).toEqual(["a/b", kept]);
+])("stores a pattern with OpenRouter's name for the models: %s as %s", (given, stored) => {
+  expect(newKeySchema.parse({ name: "ok", models: [given] }).models).toEqual([stored]);
+  expect(keyChangesSchema.parse({ models: ["a/b", given] }).models).toEqual(["a/b", stored]);
 });
 
 test.each(["openrouter/*", "openrouter/*:free", "openrouter/google*", "openrouter*"])(
-  "refuses %s, whose prefix may be an author, and states what to write instead",
+  "refuses the pattern %s, because its prefix may be an author, and states the alternatives",
   (glob) => {
     const { error } = newKeySchema.safeParse({ name: "ok", models: [glob] });
     expect(error?.issues.map(({ message }) => message)).toEqual([
@@ -90,7 +90,7 @@ test.each([
   ["onDisconnect", ["abort", "", null]],
 ])("refuses an invalid %s and names the field, for a new key and for an update", (field, wrongs) => {
   for (const wrong of wrongs) {
-    const [path] = mistakesOf(newKeySchema, { name: "ok", [field]: wrong });
+    const [path] = listMistakes(newKeySchema, { name: "ok", [field]: wrong });
     expect([wrong, path?.split(".")[0]]).toEqual([wrong, field]);
     expect(keyChangesSchema.safeParse({ [field]: wrong }).success).toBe(false);
   }
@@ -103,7 +103,7 @@ test("refuses unknown fields, and an update of the role", () => {
   expect(keyChangesSchema.safeParse({ graceMs: 5 }).success).toBe(false);
 });
 
-test("an update contains only the given fields, and null clears optional ones", () => {
+test("an update contains only the given fields, and null clears an optional field", () => {
   expect(keyChangesSchema.parse({})).toEqual({});
   const cleared = { owner: null, models: null, expiresAt: null };
   expect(keyChangesSchema.parse(cleared)).toEqual(cleared);

@@ -14,7 +14,7 @@ const input = (name: string, fields: Partial<NewKey> = {}): NewKey => ({
   ...fields,
 });
 
-const refusedAs = (code: string): unknown => expect.objectContaining({ code });
+const expectCode = (code: string): unknown => expect.objectContaining({ code });
 
 /** Tests of the key service, for any database. @param open opens an empty database with its schema. */
 export function keyServiceContract(open: () => Promise<Database>): void {
@@ -26,7 +26,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
   };
 
   describe("a key", () => {
-    test("that is created is found by its id and its name, as it was given", async () => {
+    test("that is created is found by its id and by its name, with the given fields", async () => {
       const { service } = await start();
       const given = input("team", {
         owner: "Zoë",
@@ -42,7 +42,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
       expect(await service.get("team")).toEqual(key);
     });
 
-    test("that does not exist is not found, also for hostile names", async () => {
+    test("that does not exist is not found, even by a hostile name", async () => {
       const { service } = await start();
       await service.create(input("team"), BY);
       for (const name of [
@@ -53,24 +53,24 @@ export function keyServiceContract(open: () => Promise<Database>): void {
         "ключ",
         "x".repeat(1_000_000),
       ])
-        await expect(service.get(name)).rejects.toThrow(refusedAs("key_not_found"));
+        await expect(service.get(name)).rejects.toThrow(expectCode("key_not_found"));
       for (const change of [
         () => service.update("no", {}, BY),
         () => service.revoke("no", BY),
         () => service.rotate("no", { graceMs: 0 }, BY),
       ])
-        await expect(change()).rejects.toThrow(refusedAs("key_not_found"));
+        await expect(change()).rejects.toThrow(expectCode("key_not_found"));
       expect(await service.list(ALL)).toHaveLength(1);
     });
 
-    test("that expires in the past is refused, on creation and on update", async () => {
+    test("with an expiry in the past is refused on creation and on update", async () => {
       const { service } = await start();
       await service.create(input("team"), BY);
       for (const expiresAt of [NOW, NOW - 1, 0]) {
         await expect(service.create(input("late", { expiresAt }), BY)).rejects.toThrow(
-          refusedAs("invalid_value"),
+          expectCode("invalid_value"),
         );
-        await expect(service.update("team", { expiresAt }, BY)).rejects.toThrow(refusedAs("invalid_value"));
+        await expect(service.update("team", { expiresAt }, BY)).rejects.toThrow(expectCode("invalid_value"));
       }
       expect(await service.list(ALL)).toHaveLength(1);
       expect((await service.get("team")).expiresAt).toBeNull();
@@ -90,16 +90,16 @@ export function keyServiceContract(open: () => Promise<Database>): void {
   });
 
   describe("a name", () => {
-    test("is given to one of ten concurrent requests for it", async () => {
+    test("is given to only one key when ten concurrent requests create a key with it", async () => {
       const { service } = await start();
-      const made = await Promise.allSettled(
+      const results = await Promise.allSettled(
         Array.from({ length: 10 }, () => service.create(input("team"), BY)),
       );
-      expect(made.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-      const refusals = made.flatMap((result) =>
+      expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      const refusals = results.flatMap((result) =>
         result.status === "rejected" ? [result.reason as unknown] : [],
       );
-      expect(refusals).toEqual(Array(9).fill(refusedAs("key_name_taken")));
+      expect(refusals).toEqual(Array(9).fill(expectCode("key_name_taken")));
       expect(await service.list(ALL)).toHaveLength(1);
     });
 
@@ -107,7 +107,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
       const { service } = await start();
       const first = await service.create(input("one"), BY);
       await service.create(input("two"), BY);
-      await expect(service.update("two", { name: "one" }, BY)).rejects.toThrow(refusedAs("key_name_taken"));
+      await expect(service.update("two", { name: "one" }, BY)).rejects.toThrow(expectCode("key_name_taken"));
       await service.revoke("one", BY);
       const next = await service.update("two", { name: "one" }, BY);
       expect((await service.get("one")).id).toBe(next.id);
@@ -115,7 +115,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
     });
   });
 
-  test("lists keys by id, page by page, filtered by owner, with revoked ones on request", async () => {
+  test("lists keys in the order of their ids, page by page, filtered by owner, and with revoked keys on request", async () => {
     const { service } = await start();
     for (const name of ["a", "b", "c", "d", "e"])
       await service.create(input(name, { owner: name < "c" ? "x" : "y" }), BY);
@@ -138,7 +138,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
     expect(await service.list({ ...ALL, owner: "' OR '1'='1" })).toEqual([]);
   });
 
-  test("an update sets the fields it contains and keeps the others, and null clears", async () => {
+  test("an update sets the fields that it contains, clears those that are null, and keeps the others", async () => {
     const { service } = await start();
     const { key } = await service.create(
       input("team", { owner: "Zoë", models: ["a/*"], metadata: { a: "b" } }),
@@ -151,7 +151,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
     expect(await service.update(key.id, keyChangesSchema.parse({}), BY)).toEqual(cleared);
   });
 
-  test("a rotated key has a new secret, and keeps the previous one until its grace period ends", async () => {
+  test("a rotated key has a new secret, and keeps the previous secret until the grace period ends", async () => {
     const { database, service } = await start();
     const old = await service.create(input("team"), BY);
     const { key, secret } = await service.rotate("team", { graceMs: 500 }, BY);
@@ -181,7 +181,9 @@ export function keyServiceContract(open: () => Promise<Database>): void {
     clock.now += 5;
     expect(await service.revoke(key.id, BY)).toEqual(revoked);
     expect(await service.listAudit(ALL)).toEqual(before);
-    await expect(service.update(key.id, { disabled: false }, BY)).rejects.toThrow(refusedAs("invalid_value"));
-    await expect(service.rotate(key.id, { graceMs: 0 }, BY)).rejects.toThrow(refusedAs("invalid_value"));
+    await expect(service.update(key.id, { disabled: false }, BY)).rejects.toThrow(
+      expectCode("invalid_value"),
+    );
+    await expect(service.rotate(key.id, { graceMs: 0 }, BY)).rejects.toThrow(expectCode("invalid_value"));
   });
 }

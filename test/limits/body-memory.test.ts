@@ -17,12 +17,12 @@ import {
 } from "../support/scripted-upstream.ts";
 import { waitUntil } from "../support/wait.ts";
 
-const OK_ANSWER = formatResponse(200, { "content-type": "application/json" }, "{}");
+const OK_RESPONSE = formatResponse(200, { "content-type": "application/json" }, "{}");
 const OTHER_KEY = "sk-other-0123456789";
 const TWO_KEYS = { GATEWAY_API_KEYS: `team:${CALLER_KEY},other:${OTHER_KEY}` };
 const OTHER = { authorization: `Bearer ${OTHER_KEY}` };
 
-const answering: Script = (socket) => socket.write(OK_ANSWER);
+const respond: Script = (socket) => socket.write(OK_RESPONSE);
 
 function head(headers: Record<string, string>): string {
   const lines = Object.entries({ host: "gateway", "content-type": "application/json", ...headers });
@@ -30,7 +30,7 @@ function head(headers: Record<string, string>): string {
 }
 
 /** @returns a valid body of this length. */
-function bodyOf(bytes: number, fields: Record<string, unknown> = {}): string {
+function buildBody(bytes: number, fields: Record<string, unknown> = {}): string {
   return buildChatBody({
     ...fields,
     user: "x".repeat(bytes - buildChatBody({ ...fields, user: "" }).length),
@@ -38,7 +38,7 @@ function bodyOf(bytes: number, fields: Record<string, unknown> = {}): string {
 }
 
 /** Sends a request without the last byte of its body. */
-function upload(port: number, body: string, headers: Record<string, string> = AUTHORIZATION): RawClient {
+function startUpload(port: number, body: string, headers: Record<string, string> = AUTHORIZATION): RawClient {
   const client = new RawClient(port);
   client.send(head({ ...headers, "content-length": String(body.length) }));
   client.send(body.slice(0, -1));
@@ -56,12 +56,12 @@ async function startSilentUpstream(): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** @returns whether the gateway accepts a body of this length now. A refusal has to be a 503 overloaded. */
-async function takes(port: number, bytes: number, headers = AUTHORIZATION): Promise<boolean> {
-  const answer = await sendRequest(port, { body: bodyOf(bytes), headers });
-  if (answer.status === 200) return true;
-  const { error } = JSON.parse(answer.body.toString()) as { error: unknown };
-  expect([answer.status, answer.headers["retry-after"], error]).toMatchObject([
+/** @returns whether the gateway accepts a body of this length now. Expects that a refusal is a 503 with code overloaded. */
+async function accepts(port: number, bytes: number, headers = AUTHORIZATION): Promise<boolean> {
+  const response = await sendRequest(port, { body: buildBody(bytes), headers });
+  if (response.status === 200) return true;
+  const { error } = JSON.parse(response.body.toString()) as { error: unknown };
+  expect([response.status, response.headers["retry-after"], error]).toMatchObject([
     503,
     "1",
     { type: "server_error", code: "overloaded", param: null },
@@ -69,7 +69,7 @@ async function takes(port: number, bytes: number, headers = AUTHORIZATION): Prom
   return false;
 }
 
-test("refuses a declared length that exceeds the free memory before the body is sent", async () => {
+test("refuses a declared length that exceeds the free memory before the client sends the body", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { BODY_MEMORY_BYTES: "100000" });
   const client = new RawClient(gateway.port);
   client.send(head({ ...AUTHORIZATION, "content-length": "100001", expect: "100-continue" }));
@@ -78,58 +78,58 @@ test("refuses a declared length that exceeds the free memory before the body is 
   expect(client.received.includes("100 Continue")).toBe(false);
 });
 
-test("refuses a body without a length when its bytes exceed the free memory, and releases them", async () => {
-  const upstream = await startScriptedUpstream(answering);
+test("refuses a body without a declared length when its bytes exceed the free memory, and releases the bytes", async () => {
+  const upstream = await startScriptedUpstream(respond);
   const gateway = await startTestGateway(upstream.baseUrl, { BODY_MEMORY_BYTES: "1000000" });
   const client = new RawClient(gateway.port);
   client.send(head({ ...AUTHORIZATION, "transfer-encoding": "chunked" }));
   client.send(formatChunk(Buffer.alloc(1_100_000, 0x20)));
   expect((await client.waitForResponse("the refusal")).status).toBe(503);
-  expect(await takes(gateway.port, 700_000)).toBe(true);
+  expect(await accepts(gateway.port, 700_000)).toBe(true);
 });
 
 test("counts the received bytes of an upload, not its declared length", async () => {
-  const upstream = await startScriptedUpstream(answering);
+  const upstream = await startScriptedUpstream(respond);
   const gateway = await startTestGateway(upstream.baseUrl, { BODY_MEMORY_BYTES: "1000000" });
   for (let opened = 0; opened < 20; opened++) {
     const client = new RawClient(gateway.port);
     client.send(head({ ...AUTHORIZATION, "content-length": "700000" }));
     client.send("{");
   }
-  expect(await takes(gateway.port, 700_000)).toBe(true);
+  expect(await accepts(gateway.port, 700_000)).toBe(true);
 });
 
-test("unfinished uploads of one key leave memory for another key, and release theirs when the clients disconnect", async () => {
-  const upstream = await startScriptedUpstream(answering);
+test("unfinished uploads of one key leave memory for another key, and release their own memory when the clients disconnect", async () => {
+  const upstream = await startScriptedUpstream(respond);
   const gateway = await startTestGateway(upstream.baseUrl, { ...TWO_KEYS, BODY_MEMORY_BYTES: "4000000" });
-  const clients = Array.from({ length: 12 }, () => upload(gateway.port, bodyOf(600_000)));
+  const clients = Array.from({ length: 12 }, () => startUpload(gateway.port, buildBody(600_000)));
   const refused = (): RawClient[] => clients.filter((client) => client.readResponse()?.status === 503);
   await waitUntil(() => refused().length >= 7, "the refusals");
-  await waitUntil(async () => !(await takes(gateway.port, 500_000)), "the key's share to be full");
-  expect(await takes(gateway.port, 200_000, OTHER)).toBe(true);
+  await waitUntil(async () => !(await accepts(gateway.port, 500_000)), "the key's share to be full");
+  expect(await accepts(gateway.port, 200_000, OTHER)).toBe(true);
   for (const client of clients) client.socket.resetAndDestroy();
-  await waitUntil(() => takes(gateway.port, 2_500_000), "memory after the uploads have ended");
+  await waitUntil(() => accepts(gateway.port, 2_500_000), "memory after the uploads have ended");
 });
 
-test("holds a small body until its response ends, and a large one until it has been sent", async () => {
+test("holds a small body until its response ends, and a large body until the gateway has sent it upstream", async () => {
   const upstream = await startScriptedUpstream((socket, { body }) =>
     body.includes('"stream":true')
       ? socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk("data: 1\n\n")]))
-      : socket.write(OK_ANSWER),
+      : socket.write(OK_RESPONSE),
   );
   const gateway = await startTestGateway(upstream.baseUrl, { BODY_MEMORY_BYTES: "1000000" });
   const stream = async (bytes: number): Promise<RawClient> => {
     const client = new RawClient(gateway.port);
-    client.post(CHAT_PATH, bodyOf(bytes, { stream: true }), AUTHORIZATION);
+    client.post(CHAT_PATH, buildBody(bytes, { stream: true }), AUTHORIZATION);
     await waitUntil(() => client.readResponse(), "the stream");
     return client;
   };
   const large = await stream(700_000);
-  await waitUntil(() => takes(gateway.port, 740_000), "memory while the stream of a large body runs");
+  await waitUntil(() => accepts(gateway.port, 740_000), "memory while the stream of a large body runs");
   const small = await stream(100_000);
-  expect(await takes(gateway.port, 700_000)).toBe(false);
+  expect(await accepts(gateway.port, 700_000)).toBe(false);
   small.socket.resetAndDestroy();
-  await waitUntil(() => takes(gateway.port, 740_000), "memory after the small body's stream");
+  await waitUntil(() => accepts(gateway.port, 740_000), "memory after the small body's stream");
   expect(large.isClosed).toBe(false);
 });
 
@@ -139,7 +139,7 @@ test("holds a large body while upstream does not read it", async () => {
     BODY_MEMORY_BYTES: "60000000",
   });
   const client = new RawClient(gateway.port);
-  client.post(CHAT_PATH, bodyOf(40_000_000), AUTHORIZATION);
+  client.post(CHAT_PATH, buildBody(40_000_000), AUTHORIZATION);
   await waitUntil(() => client.socket.writableLength === 0, "the upload", 30_000);
   const probe = new RawClient(gateway.port);
   probe.send(head({ ...AUTHORIZATION, "content-length": "30000000" }));

@@ -29,11 +29,11 @@ const OTHER_KEY = "sk-other-0123456789";
 const TWO_KEYS = { GATEWAY_API_KEYS: `team:${CALLER_KEY},other:${OTHER_KEY}` };
 const OTHER = { authorization: `Bearer ${OTHER_KEY}` };
 const STREAM_BEGINS = Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk("data: 1\n\n")]);
-const OK_ANSWER = formatResponse(200, { "content-type": "application/json" }, "{}");
+const OK_RESPONSE = formatResponse(200, { "content-type": "application/json" }, "{}");
 
-/** Never ends a stream, and answers plain requests at once. */
-const holdsStreams: Script = (socket, { body }) =>
-  socket.write(body.includes('"stream":true') ? STREAM_BEGINS : OK_ANSWER);
+/** Script of an upstream that never ends a stream, and responds to non-streaming requests at once. */
+const holdStreams: Script = (socket, { body }) =>
+  socket.write(body.includes('"stream":true') ? STREAM_BEGINS : OK_RESPONSE);
 
 function head(headers: Record<string, string>): string {
   const lines = Object.entries({ host: "gateway", "content-type": "application/json", ...headers });
@@ -47,21 +47,21 @@ function slowUpload(port: number, headers: Record<string, string>): RawClient {
   return client;
 }
 
-/** @returns the number of these clients with a complete response, by status and code. */
-function answersOf(clients: readonly RawClient[]): Map<string, number> {
-  const answers = new Map<string, number>();
+/** @returns how many of these clients have received a complete response, by status and error code. */
+function countResponses(clients: readonly RawClient[]): Map<string, number> {
+  const counts = new Map<string, number>();
   for (const client of clients) {
     const response = client.readResponse();
     if (!response?.complete) continue;
     const { error } = JSON.parse(response.body.toString()) as { error?: { code: string } };
-    const answer = `${response.status} ${error?.code}`;
-    answers.set(answer, (answers.get(answer) ?? 0) + 1);
+    const result = `${response.status} ${error?.code}`;
+    counts.set(result, (counts.get(result) ?? 0) + 1);
   }
-  return answers;
+  return counts;
 }
 
-test("streams of one key leave the last quarter of the places to a key that holds few", async () => {
-  const upstream = await startScriptedUpstream(holdsStreams);
+test("streams of one key leave the last quarter of the places to another key that holds few places", async () => {
+  const upstream = await startScriptedUpstream(holdStreams);
   const env = { ...TWO_KEYS, MAX_IN_FLIGHT: "16", MAX_IN_FLIGHT_PER_KEY: "3" };
   const gateway = await startTestGateway(upstream.baseUrl, env);
   const stream = async (headers: Record<string, string>): Promise<RawClient> => {
@@ -71,20 +71,19 @@ test("streams of one key leave the last quarter of the places to a key that hold
     return client;
   };
   const statuses: (number | undefined)[] = [];
-  for (let asked = 0; asked < 13; asked++)
-    statuses.push((await stream(AUTHORIZATION)).readResponse()?.status);
+  for (let sent = 0; sent < 13; sent++) statuses.push((await stream(AUTHORIZATION)).readResponse()?.status);
   expect(statuses).toEqual([...Array<number>(12).fill(200), 429]);
   const refused = await sendRequest(gateway.port);
   expect([refused.status, refused.headers["retry-after"], JSON.parse(refused.body.toString())]).toMatchObject(
     [429, "1", { error: { type: "rate_limit_error", code: "concurrency_limit_exceeded", param: null } }],
   );
   const others: (number | undefined)[] = [];
-  for (let asked = 0; asked < 4; asked++) others.push((await stream(OTHER)).readResponse()?.status);
+  for (let sent = 0; sent < 4; sent++) others.push((await stream(OTHER)).readResponse()?.status);
   expect(others).toEqual([200, 200, 200, 429]);
 });
 
 test("two thousand slow uploads of one key do not block requests or uploads of another key", async () => {
-  const upstream = await startScriptedUpstream(holdsStreams);
+  const upstream = await startScriptedUpstream(holdStreams);
   const gateway = await startTestGateway(upstream.baseUrl, { ...TWO_KEYS, MAX_IN_FLIGHT: "800" });
   const clients: RawClient[] = [];
   for (let opened = 0; opened < 2_000; opened += 100) {
@@ -92,9 +91,9 @@ test("two thousand slow uploads of one key do not block requests or uploads of a
     clients.push(...more);
     await Promise.all(more.map(({ socket }) => once(socket, "connect")));
   }
-  // Uploads may take a quarter of the 800 places, and a key with many uploads only three quarters of those.
+  // Uploads may take 200 of the 800 places, and one key 150 of those. The gateway refuses the other 1,850 uploads.
   await waitUntil(
-    () => answersOf(clients).get("429 concurrency_limit_exceeded") === 1_850,
+    () => countResponses(clients).get("429 concurrency_limit_exceeded") === 1_850,
     "refusals",
     120_000,
   );
@@ -106,7 +105,7 @@ test("two thousand slow uploads of one key do not block requests or uploads of a
 }, 180_000);
 
 test("slow uploads from one address with invented keys do not block another address", async () => {
-  const upstream = await startScriptedUpstream(holdsStreams);
+  const upstream = await startScriptedUpstream(holdStreams);
   const gateway = await startTestGateway(upstream.baseUrl, {
     OPENROUTER_API_KEY: undefined,
     GATEWAY_API_KEYS: undefined,
@@ -119,13 +118,16 @@ test("slow uploads from one address with invented keys do not block another addr
       "x-forwarded-for": `2001:db8::${index.toString(16)}`,
     }),
   );
-  await waitUntil(() => (answersOf(clients).get("429 concurrency_limit_exceeded") ?? 0) >= 185, "refusals");
+  await waitUntil(
+    () => (countResponses(clients).get("429 concurrency_limit_exceeded") ?? 0) >= 185,
+    "refusals",
+  );
   const elsewhere = { authorization: "Bearer sk-or-1", "x-forwarded-for": "192.0.2.1" };
   expect((await sendRequest(gateway.port, { headers: elsewhere })).status).toBe(200);
 });
 
 test("a body that arrives with its head does not count as an upload", async () => {
-  const upstream = await startScriptedUpstream(holdsStreams);
+  const upstream = await startScriptedUpstream(holdStreams);
   const gateway = await startTestGateway(upstream.baseUrl, { MAX_IN_FLIGHT: "4" });
   const first = slowUpload(gateway.port, AUTHORIZATION);
   await waitUntil(async () => {
@@ -140,7 +142,7 @@ test("a body that arrives with its head does not count as an upload", async () =
   }, "the refusal of a second upload");
 });
 
-/** Starts an app that only reads bodies. */
+/** Starts an app that only reads bodies, with a minimum rate. */
 async function startReader(graceMs: number, bytesPerSecond: number) {
   const inFlight = new InFlight(10);
   const budget = new BodyMemory(10_000);
@@ -164,7 +166,7 @@ async function startReader(graceMs: number, bytesPerSecond: number) {
   return { port: (app.server.address() as AddressInfo).port, inFlight, budget };
 }
 
-test("answers 408 to a body that arrives too slowly, and accepts one at the minimum rate", async () => {
+test("responds with 408 to a body below the minimum rate, and accepts a body above it", async () => {
   const { port, inFlight, budget } = await startReader(300, 100);
   const slow = slowUpload(port, {});
   const drip = setInterval(() => slow.send("x"), 50);
@@ -178,27 +180,30 @@ test("answers 408 to a body that arrives too slowly, and accepts one at the mini
     await waitUntil(() => steady.socket.bytesWritten > bytes, "the piece to be sent");
   }
   expect((await steady.waitForResponse("the steady upload")).body.toString()).toBe("161");
-  const answer = await slow.waitForResponse("the slow upload");
-  expect([answer.status, JSON.parse(answer.body.toString())]).toMatchObject([
+  const refusal = await slow.waitForResponse("the slow upload");
+  expect([refusal.status, JSON.parse(refusal.body.toString())]).toMatchObject([
     408,
     { error: { code: "request_timeout" } },
   ]);
-  await waitUntil(() => inFlight.count + inFlight.uploads + budget.heldBytes === 0, "every count at 0");
+  await waitUntil(
+    () => inFlight.count + inFlight.uploads + budget.heldBytes === 0,
+    "every count to return to 0",
+  );
 });
 
 test("every count returns to 0 after a thousand requests that end in random ways", async () => {
   const endings: Script[] = [
-    (socket) => socket.write(OK_ANSWER),
+    (socket) => socket.write(OK_RESPONSE),
     (socket) => socket.write(formatResponse(500, { "content-type": "application/json" }, "{}")),
     (socket) => socket.resetAndDestroy(),
     (socket) => socket.end(STREAM_BEGINS),
     () => {},
   ];
-  let asked = 0;
-  let holding = false;
+  let received = 0;
+  let holdsAll = false;
   const upstream = await startScriptedUpstream((socket, request) => {
-    if (holding) socket.write(STREAM_BEGINS);
-    else endings[asked++ % endings.length]?.(socket, request);
+    if (holdsAll) socket.write(STREAM_BEGINS);
+    else endings[received++ % endings.length]?.(socket, request);
   });
   const gateway = await startTestGateway(upstream.baseUrl, {
     MAX_IN_FLIGHT: "80",
@@ -207,36 +212,38 @@ test("every count returns to 0 after a thousand requests that end in random ways
   });
   const { port } = gateway;
   let random = 7;
-  const below = (max: number): number => {
+  const randomBelow = (max: number): number => {
     random = (random * 48_271) % 2_147_483_647;
     return random % max;
   };
   const run = async (): Promise<void> => {
     const body =
-      below(5) === 0 ? "{" : buildChatBody({ user: "x".repeat(below(4) === 0 ? 600_000 : below(9_000)) });
+      randomBelow(5) === 0
+        ? "{"
+        : buildChatBody({ user: "x".repeat(randomBelow(4) === 0 ? 600_000 : randomBelow(9_000)) });
     const client = new RawClient(port);
-    const path = below(6) === 0 ? `${CHAT_PATH}?dryRun=true` : CHAT_PATH;
-    const declared = String(body.length + (below(6) === 0 ? 10 : 0));
-    const cut = below(3) === 0 ? below(body.length) : body.length;
+    const path = randomBelow(6) === 0 ? `${CHAT_PATH}?dryRun=true` : CHAT_PATH;
+    const declared = String(body.length + (randomBelow(6) === 0 ? 10 : 0));
+    const sentBytes = randomBelow(3) === 0 ? randomBelow(body.length) : body.length;
     client.send(head({ ...AUTHORIZATION, "content-length": declared }).replace(CHAT_PATH, path));
-    client.send(body.slice(0, cut));
+    client.send(body.slice(0, sentBytes));
     const at = performance.now();
-    const waitMs = below(60);
+    const waitMs = randomBelow(60);
     const isOver = (): boolean =>
       client.readResponse()?.complete === true || client.isClosed || performance.now() - at > waitMs;
     await waitUntil(isOver, "the response or the time to disconnect");
     client.socket.resetAndDestroy();
   };
   for (let made = 0; made < 1_000; made += 20) await Promise.all(Array.from({ length: 20 }, run));
-  // Exactly the share of the budget that one caller may hold.
+  // This body has the exact size of the share of the budget that one caller may hold.
   const whole = buildChatBody({ user: "x".repeat(7_500_000 - buildChatBody({ user: "" }).length) });
   await waitUntil(
     async () => (await sendRequest(port, { body: whole, path: `${CHAT_PATH}?dryRun=x` })).status === 400,
     "the whole budget",
     20_000,
   );
-  holding = true;
-  // Takes all places, with as many uploads among them as allowed.
+  holdsAll = true;
+  // Takes all 80 places, 20 of them with uploads. More uploads are not allowed.
   const declared = { ...AUTHORIZATION, "content-length": String(buildChatBody().length) };
   const uploads = Array.from({ length: 20 }, () => slowUpload(port, declared));
   const others = Array.from({ length: 60 }, () => new RawClient(port));
@@ -250,11 +257,11 @@ test("every count returns to 0 after a thousand requests that end in random ways
   expect((await sendRequest(port)).status).toBe(503);
 }, 60_000);
 
-/** CPU time of 2,000 checks of a caller when three quarters of the places and of the body memory are taken. */
+/** Measures the CPU time of 2,000 checks of a caller while three quarters of the places and of the body memory are taken. */
 function measureChecks(places: number): number {
   const inFlight = new InFlight(places, 1);
   const budget = new BodyMemory(1_000);
-  // An address is a new string for each request.
+  // In a gateway, each request has a new string with the address of its client.
   const next = () => Object.assign(createRequestContext(), { callerId: ["2001:db8::", "1"].join("") });
   for (let taken = 0; taken < places * 0.75; taken++) inFlight.enter(next());
   for (let held = 0; held < 750; held += 50) budget.hold(createRequestContext(), 50);
@@ -267,7 +274,7 @@ function measureChecks(places: number): number {
   });
 }
 
-test("checks a caller in the same time however many places are taken", () => {
+test("the time to check a caller does not depend on the number of places that are taken", () => {
   const few = measureChecks(16);
   expect(measureChecks(10_000)).toBeLessThan(2 * few);
 });

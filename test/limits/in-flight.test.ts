@@ -17,7 +17,7 @@ import {
 import { runNode } from "../support/run-node.ts";
 import { waitUntil } from "../support/wait.ts";
 
-test("refuses one request more than MAX_IN_FLIGHT at once, and admits another when a request ends", async () => {
+test("refuses a request while MAX_IN_FLIGHT others are in flight, and admits another request when one of them ends", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk("data: 1\n\n")])),
   );
@@ -50,34 +50,34 @@ test("a request releases its place however it ends", async () => {
     (socket) => socket.write(formatResponse(200, { "content-type": "text/html" }, "<p>")),
     () => {},
   ];
-  let asked = 0;
-  const upstream = await startScriptedUpstream((...seen) => endings[asked++ % endings.length]?.(...seen));
+  let received = 0;
+  const upstream = await startScriptedUpstream((...seen) => endings[received++ % endings.length]?.(...seen));
   const gateway = await startTestGateway(upstream.baseUrl, { MAX_IN_FLIGHT: "1" });
   for (let sent = 0; sent < 3 * endings.length; sent++) {
-    const before = asked;
+    const before = received;
     await waitUntil(async () => {
       const client = new RawClient(gateway.port);
       client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
       await waitUntil(
-        () => client.isClosed || client.readResponse() || asked > before,
+        () => client.isClosed || client.readResponse() || received > before,
         "a response or the request at upstream",
       );
       if (client.readResponse()?.status === 503) return false;
-      if (asked % endings.length === 0) client.socket.resetAndDestroy();
+      if (received % endings.length === 0) client.socket.resetAndDestroy();
       else
         await waitUntil(() => client.isClosed || client.readResponse()?.complete, "the end of the response");
       return true;
     }, `a place after ending ${sent}`);
   }
-  expect(asked).toBe(3 * endings.length);
+  expect(received).toBe(3 * endings.length);
 });
 
-test("requests that have ended keep no later request in memory", async () => {
+test("a request that has ended keeps no later request in memory", async () => {
   const churn = runNode("test/support/churn-process.ts");
   expect(await churn.waitForExit("sixty thousand requests", 15_000)).toBe(0);
   const { collections, count } = JSON.parse(churn.stdout()) as { collections: number; count: number };
   expect(count).toBe(32);
-  // A Set caused eight collections.
+  // An implementation with a Set caused eight major garbage collections.
   expect(collections).toBeLessThanOrEqual(3);
 });
 
@@ -85,10 +85,10 @@ test("requests keep their places when others leave, in any order", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(7), { maxLength: 60 }), (steps) => {
       const inFlight = new InFlight(8);
-      const cut: RequestContext[] = [];
+      const aborted: RequestContext[] = [];
       const all = Array.from({ length: 8 }, () => {
         const context = createRequestContext();
-        context.abort = () => void cut.push(context);
+        context.abort = () => void aborted.push(context);
         return context;
       });
       const inside = new Set<RequestContext>();
@@ -103,7 +103,7 @@ test("requests keep their places when others leave, in any order", () => {
         expect(inFlight.count).toBe(inside.size);
       }
       inFlight.abortAll();
-      expect(new Set(cut)).toEqual(inside);
+      expect(new Set(aborted)).toEqual(inside);
     }),
   );
 });

@@ -8,11 +8,11 @@ const WINDOW_MS = 1_000;
 beforeEach(() => void vi.useFakeTimers({ toFake: ["performance", "Date"] }));
 afterEach(() => void vi.useRealTimers());
 
-const limitOf = (max: number): Limit =>
+const createTestLimit = (max: number): Limit =>
   createLimit({ name: "test", max, windowMs: WINDOW_MS, redis: undefined });
 
 /** @returns the number of `requests` that a limit admits. */
-async function admitted(limit: Limit, caller: string, requests: number): Promise<number> {
+async function countAdmitted(limit: Limit, caller: string, requests: number): Promise<number> {
   let count = 0;
   for (let sent = 0; sent < requests; sent++)
     await limit.consume(caller).then(
@@ -34,42 +34,42 @@ test("a window begins with the first request of a caller after the previous wind
 });
 
 test.each([-3_600_000, 3_600_000])(
-  "a clock that is set by %d ms neither blocks a caller nor resets its count",
+  "a change of the system clock by %d ms neither blocks a caller nor resets its count",
   async (ms) => {
-    const limit = limitOf(2);
-    expect(await admitted(limit, "a", 1)).toBe(1);
+    const limit = createTestLimit(2);
+    expect(await countAdmitted(limit, "a", 1)).toBe(1);
     vi.setSystemTime(Date.now() + ms);
-    expect(await admitted(limit, "a", 5)).toBe(1);
+    expect(await countAdmitted(limit, "a", 5)).toBe(1);
     vi.advanceTimersByTime(WINDOW_MS);
-    expect(await admitted(limit, "a", 5)).toBe(2);
+    expect(await countAdmitted(limit, "a", 5)).toBe(2);
     vi.setSystemTime(Date.now() - ms);
     expect(limit.isExceededBy("a")).toBe(true);
     vi.advanceTimersByTime(WINDOW_MS);
     expect(limit.isExceededBy("a")).toBe(false);
-    expect(await admitted(limit, "a", 5)).toBe(2);
+    expect(await countAdmitted(limit, "a", 5)).toBe(2);
   },
 );
 
 test("a caller over the limit stays blocked while more callers arrive than the counter keeps", async () => {
-  const limit = limitOf(2);
-  expect(await admitted(limit, "blocked", 3)).toBe(2);
+  const limit = createTestLimit(2);
+  expect(await countAdmitted(limit, "blocked", 3)).toBe(2);
   for (let other = 0; other < CALLERS_MAX + 10; other++) await limit.consume(`other ${other}`);
-  expect(await admitted(limit, "blocked", 3)).toBe(0);
+  expect(await countAdmitted(limit, "blocked", 3)).toBe(0);
   vi.advanceTimersByTime(WINDOW_MS);
-  expect(await admitted(limit, "blocked", 3)).toBe(2);
+  expect(await countAdmitted(limit, "blocked", 3)).toBe(2);
 });
 
-test("a blocked caller is evicted only by as many other blocked callers as the counter keeps", async () => {
-  const limit = limitOf(1);
-  expect(await admitted(limit, "blocked", 2)).toBe(1);
-  for (let other = 1; other < CALLERS_MAX; other++) await admitted(limit, `other ${other}`, 2);
+test("a counter evicts a blocked caller only when the counter is full of other blocked callers", async () => {
+  const limit = createTestLimit(1);
+  expect(await countAdmitted(limit, "blocked", 2)).toBe(1);
+  for (let other = 1; other < CALLERS_MAX; other++) await countAdmitted(limit, `other ${other}`, 2);
   expect(limit.isExceededBy("blocked")).toBe(true);
-  await admitted(limit, "one more", 2);
-  await admitted(limit, "and another", 2);
+  await countAdmitted(limit, "one more", 2);
+  await countAdmitted(limit, "and another", 2);
   expect(limit.isExceededBy("blocked")).toBe(false);
 });
 
-test("keeps at most 50,000 callers", () => {
+test("a counter keeps at most 50,000 callers", () => {
   const counter = new LocalCounter(WINDOW_MS);
   for (let caller = 0; caller <= CALLERS_MAX; caller++) counter.count(`caller ${caller}`);
   expect(counter.count("caller 1").count).toBe(2);

@@ -11,8 +11,8 @@ const TEXT = "hunter2 of the Redis";
 const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
 const error = (code: string): string => `-${code} ${TEXT}\r\n`;
 
-/** Starts a gateway that admits two requests per window, in front of a Redis that gives these replies. */
-async function startWith(replies: Record<string, string>) {
+/** Starts a fake Redis that sends these replies, and a gateway that uses it and admits two requests per window. */
+async function startWithReplies(replies: Record<string, string>) {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
@@ -26,7 +26,7 @@ async function startWith(replies: Record<string, string>) {
   return { gateway, redis, readiness };
 }
 
-const scripts = (reply: string) => ({ EVAL: reply, EVALSHA: reply });
+const replyToCounts = (reply: string) => ({ EVAL: reply, EVALSHA: reply });
 
 test.each<[string, string, unknown]>([
   ["nil", "$-1\r\n", "UNEXPECTED_REPLY"],
@@ -56,26 +56,28 @@ test.each<[string, string, unknown]>([
   ),
   ["an error without a code", `-${TEXT}\r\n`, "ERR"],
   ["an empty error", "-\r\n", "ERR"],
-])("a Redis that replies to a count with %s counts as failing", async (_, reply, cause) => {
-  const { gateway } = await startWith(scripts(reply));
-  const answers = [];
-  for (let sent = 0; sent < 4; sent++) answers.push(await sendRequest(gateway.port));
-  expect(answers.map(({ status }) => status)).toEqual([200, 200, 429, 429]);
-  expect(answers[1]?.headers).toMatchObject({
+])("treats Redis as failed if its reply to a count is %s", async (_, reply, cause) => {
+  const { gateway } = await startWithReplies(replyToCounts(reply));
+  const responses = [];
+  for (let sent = 0; sent < 4; sent++) responses.push(await sendRequest(gateway.port));
+  expect(responses.map(({ status }) => status)).toEqual([200, 200, 429, 429]);
+  expect(responses[1]?.headers).toMatchObject({
     "x-ratelimit-remaining": "0",
     "x-ratelimit-reset": "60",
   });
   const warnings = gateway.logs.filter(({ msg }) => String(msg).startsWith("redis"));
   expect(warnings.length).toBe(1);
   expect(warnings[0]).toMatchObject({ level: 40, cause });
-  expect(JSON.stringify([gateway.logs, answers.map(({ body }) => body.toString())])).not.toContain("hunter2");
+  expect(JSON.stringify([gateway.logs, responses.map(({ body }) => body.toString())])).not.toContain(
+    "hunter2",
+  );
 });
 
-test("a valid count from Redis decides, whatever this process has counted", async () => {
-  const { gateway, redis } = await startWith(scripts("*2\r\n:3\r\n:1500\r\n"));
-  const answer = await sendRequest(gateway.port);
-  expect(answer.status).toBe(429);
-  expect(answer.headers).toMatchObject({ "retry-after": "2", "retry-after-ms": "1500" });
+test("a valid count from Redis takes precedence over the count of this process", async () => {
+  const { gateway, redis } = await startWithReplies(replyToCounts("*2\r\n:3\r\n:1500\r\n"));
+  const response = await sendRequest(gateway.port);
+  expect(response.status).toBe(429);
+  expect(response.headers).toMatchObject({ "retry-after": "2", "retry-after-ms": "1500" });
   const command = redis.commands.find(([name]) => name?.startsWith("EVAL"));
   expect(command?.slice(2)).toEqual(["1", "sluice:rate:key:key:env:team", "60000"]);
 });
@@ -87,7 +89,7 @@ test.each([
   ["another word", "+PANG\r\n"],
   ["an error", error("NOAUTH")],
   ["nothing", ""],
-])("readiness lists a Redis that replies to PING with %s as degraded, and stays 200", async (_, reply) => {
-  const { readiness } = await startWith({ PING: reply });
+])("readiness lists Redis as degraded, with status 200, if its reply to PING is %s", async (_, reply) => {
+  const { readiness } = await startWithReplies({ PING: reply });
   expect(await readiness()).toEqual([200, ["redis"]]);
 });

@@ -3,21 +3,21 @@ import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
-const upstreamThatAnswers = () =>
+const startUpstream = () =>
   startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
 
-test("admits RATE_LIMIT_MAX requests of a key per window, then answers 429 with the headers that SDKs read", async () => {
-  const upstream = await upstreamThatAnswers();
+test("admits RATE_LIMIT_MAX requests of a key per window, and then responds with 429 and the headers that SDKs read", async () => {
+  const upstream = await startUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     RATE_LIMIT_MAX: "3",
     RATE_LIMIT_WINDOW_MS: "120000",
   });
-  const answers = [];
-  for (let sent = 0; sent < 5; sent++) answers.push(await sendRequest(gateway.port));
-  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429, 429]);
-  expect(answers[1]?.headers).toMatchObject({
+  const responses = [];
+  for (let sent = 0; sent < 5; sent++) responses.push(await sendRequest(gateway.port));
+  expect(responses.map(({ status }) => status)).toEqual([200, 200, 200, 429, 429]);
+  expect(responses[1]?.headers).toMatchObject({
     "x-ratelimit-limit": "3",
     "x-ratelimit-remaining": "1",
     "x-ratelimit-reset": "120",
@@ -25,19 +25,19 @@ test("admits RATE_LIMIT_MAX requests of a key per window, then answers 429 with 
     "x-ratelimit-remaining-requests": "1",
     "x-ratelimit-reset-requests": "120s",
   });
-  expect(answers[3]?.headers).toMatchObject({
+  expect(responses[3]?.headers).toMatchObject({
     "retry-after": "60",
     "retry-after-ms": "60000",
     "x-ratelimit-remaining": "0",
   });
-  expect(JSON.parse(answers[3]?.body.toString() ?? "")).toMatchObject({
+  expect(JSON.parse(responses[3]?.body.toString() ?? "")).toMatchObject({
     error: { type: "rate_limit_error", code: "rate_limit_exceeded" },
   });
   expect(upstream.seen.length).toBe(3);
 });
 
 test("counts the requests of each key separately", async () => {
-  const upstream = await upstreamThatAnswers();
+  const upstream = await startUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     RATE_LIMIT_MAX: "1",
     GATEWAY_API_KEYS: "a:sk-a,b:sk-b",
@@ -50,7 +50,7 @@ test("counts the requests of each key separately", async () => {
 });
 
 test("admits requests again when a window ends", async () => {
-  const upstream = await upstreamThatAnswers();
+  const upstream = await startUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     RATE_LIMIT_MAX: "1",
     RATE_LIMIT_WINDOW_MS: "200",
@@ -59,8 +59,8 @@ test("admits requests again when a window ends", async () => {
   await expect.poll(async () => (await sendRequest(gateway.port)).status, { timeout: 3_000 }).toBe(200);
 });
 
-test("a clock that is set back by an hour blocks no caller", async () => {
-  const upstream = await upstreamThatAnswers();
+test("no caller is blocked longer when the system clock is set back by an hour", async () => {
+  const upstream = await startUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     RATE_LIMIT_MAX: "1",
     RATE_LIMIT_WINDOW_MS: "500",
@@ -79,7 +79,7 @@ test.each([
   ["failed logins", { headers: { authorization: "Bearer sk-wrong" } }, 401],
   ["unknown URLs", { path: "/admin.php" }, 404],
 ])("%s are limited per address, and a valid key is still accepted", async (_, request, status) => {
-  const upstream = await upstreamThatAnswers();
+  const upstream = await startUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, { RATE_LIMIT_MAX: "2" });
   const statuses = [];
   for (let sent = 0; sent < 4; sent++) statuses.push((await sendRequest(gateway.port, request)).status);
@@ -87,7 +87,7 @@ test.each([
   expect((await sendRequest(gateway.port)).status).toBe(200);
 });
 
-test("limits failed logins even without a request limit", async () => {
+test("limits failed logins even if RATE_LIMIT_MAX is not set", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
   const wrong = { headers: { authorization: "Bearer sk-wrong" } };
   const statuses = new Map<number, number>();
@@ -101,7 +101,7 @@ test("limits failed logins even without a request limit", async () => {
   ]);
 });
 
-test("identifies callers by the address that a trusted proxy forwards, and ignores the header from others", async () => {
+test("identifies callers by the address that a trusted proxy forwards, and ignores the header of other clients", async () => {
   const limited = { RATE_LIMIT_MAX: "1" };
   const statusFrom = async (port: number, address: string) =>
     (await sendRequest(port, { path: "/nothing", headers: { "x-forwarded-for": address } })).status;
@@ -114,10 +114,11 @@ test("identifies callers by the address that a trusted proxy forwards, and ignor
     await statusFrom(trusting.port, "198.51.100.2"),
   ]).toEqual([404, 404]);
   expect(await statusFrom(trusting.port, "198.51.100.1")).toBe(429);
-  const wary = await startTestGateway("http://127.0.0.1:9/api/v1", limited);
-  expect([await statusFrom(wary.port, "198.51.100.1"), await statusFrom(wary.port, "198.51.100.2")]).toEqual([
-    404, 429,
-  ]);
+  const untrusting = await startTestGateway("http://127.0.0.1:9/api/v1", limited);
+  expect([
+    await statusFrom(untrusting.port, "198.51.100.1"),
+    await statusFrom(untrusting.port, "198.51.100.2"),
+  ]).toEqual([404, 429]);
 });
 
 test("counts addresses of one IPv6 /64 network as one caller", async () => {

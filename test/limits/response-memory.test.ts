@@ -5,11 +5,11 @@ import { formatResponse, startScriptedUpstream } from "../support/scripted-upstr
 import { waitUntil } from "../support/wait.ts";
 
 const OTHER_KEY = "sk-other-0123456789";
-/** More than the kernel buffers for a client that reads nothing. A quarter of 128 MiB holds two of them. */
+/** A list larger than the kernel buffers for a client that reads nothing. A quarter of 128 MiB has room for two lists. */
 const LIST = JSON.stringify({
   data: Array.from({ length: 400 }, (_, index) => ({ id: `a/${index}`, description: "x".repeat(32_000) })),
 });
-/** A page is built for each response; the list without parameters is in memory once. */
+/** The gateway builds a page for each response. It keeps the whole list in memory only once. */
 const PAGE = "/openai/v1/models?offset=0&limit=400";
 const WHOLE = "/openai/v1/models";
 
@@ -35,12 +35,13 @@ async function start() {
   return { get, getTimes };
 }
 
-const statusesOf = (clients: readonly RawClient[]) => clients.map((client) => client.readResponse()?.status);
+const listStatuses = (clients: readonly RawClient[]) =>
+  clients.map((client) => client.readResponse()?.status);
 
-test("refuses a response of the gateway itself to a caller whose unread responses hold a quarter of the memory", async () => {
+test("refuses to build a response for a caller whose unread responses hold a quarter of the memory", async () => {
   const { get, getTimes } = await start();
   const clients = await getTimes(4, PAGE);
-  expect(statusesOf(clients)).toEqual([200, 200, 503, 503]);
+  expect(listStatuses(clients)).toEqual([200, 200, 503, 503]);
   expect(JSON.parse(String(clients[3]?.readResponse()?.body))).toMatchObject({
     error: { code: "overloaded" },
   });
@@ -48,7 +49,7 @@ test("refuses a response of the gateway itself to a caller whose unread response
   expect((await get(PAGE, OTHER_KEY)).readResponse()?.status).toBe(200);
   expect((await get("/healthz")).readResponse()?.status).toBe(200);
 
-  // One client reads, and the other one disconnects.
+  // One client reads its page, and another client disconnects.
   clients[0]?.socket.resume();
   const read = await clients[0]?.waitForResponse("the page that is read");
   expect(JSON.parse(String(read?.body))).toMatchObject(JSON.parse(LIST) as object);
@@ -56,7 +57,7 @@ test("refuses a response of the gateway itself to a caller whose unread response
   await waitUntil(async () => (await get(PAGE)).readResponse()?.status === 200, "the memory to be released");
 }, 30_000);
 
-test("counts a Buffer that many responses share once", async () => {
+test("counts a Buffer only once when many responses share it", async () => {
   const { getTimes } = await start();
-  expect(statusesOf(await getTimes(12, WHOLE))).toEqual(Array.from({ length: 12 }, () => 200));
+  expect(listStatuses(await getTimes(12, WHOLE))).toEqual(Array.from({ length: 12 }, () => 200));
 }, 30_000);

@@ -13,36 +13,39 @@ async function start(env: Record<string, string> = {}) {
   return { simulator, gateway: await startKeyedGateway(simulator.baseUrl, env) };
 }
 
-/** Sends a streaming request and disconnects as soon as `left` returns true. */
-async function askAndLeave(
+/** Sends a streaming request, and disconnects as soon as `isReady` returns true. */
+async function sendAndDisconnect(
   { gateway, simulator }: { gateway: KeyedGateway; simulator: Simulator },
   model: string,
-  left: (client: RawClient) => unknown = () => simulator.readStats().requests > 0,
+  isReady: (client: RawClient) => unknown = () => simulator.readStats().requests > 0,
 ): Promise<void> {
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody({ model, stream: true }), {
     authorization: `Bearer ${gateway.caller}`,
   });
-  await waitUntil(() => left(client), "the moment to disconnect");
+  await waitUntil(() => isReady(client), "the moment to disconnect");
   client.socket.destroy();
 }
 
-const unknownRows = async (gateway: KeyedGateway): Promise<{ id: string }[]> =>
+const readUnknownRows = async (gateway: KeyedGateway): Promise<{ id: string }[]> =>
   (await gateway.callAdmin("GET", "/requests?state=unknown")).body.data;
 
 test("rejects a request and sends nothing upstream when the journal cannot record its start", async () => {
   const { gateway, simulator } = await start();
   rmSync(join(gateway.dataDir, "journal"), { recursive: true });
-  const answer = await gateway.call(gateway.caller);
-  expect([answer.status, JSON.parse(answer.body.toString()).error.code]).toEqual([503, "store_unavailable"]);
+  const response = await gateway.call(gateway.caller);
+  expect([response.status, JSON.parse(response.body.toString()).error.code]).toEqual([
+    503,
+    "store_unavailable",
+  ]);
   expect(simulator.readStats().requests).toBe(0);
 });
 
-test("records the cost as unknown and logs an error when the client disconnects and no response head arrives", async () => {
+test("records the cost as unknown and logs an error when the client disconnects and upstream sends no head", async () => {
   const running = await start({ DISCONNECT_HEAD_WAIT_MS: "100" });
-  await askAndLeave(running, "sim/hang");
+  await sendAndDisconnect(running, "sim/hang");
   const [row] = await waitUntil(async () => {
-    const rows = await unknownRows(running.gateway);
+    const rows = await readUnknownRows(running.gateway);
     return rows.length > 0 ? rows : undefined;
   }, "the row");
   const line =
@@ -56,8 +59,11 @@ test("records the cost as unknown and logs an error when the client disconnects 
 test("gives up on a missing cost after SETTLE_GIVE_UP_MS and logs an error", async () => {
   const running = await start({ SETTLE_AFTER_MS: "20", SETTLE_GIVE_UP_MS: "100" });
   const model = "sim/ok:recordMs=600000,gapMs=20,events=100";
-  await askAndLeave(running, model, (client) => client.readResponse()?.body.length);
-  await waitUntil(async () => (await unknownRows(running.gateway)).length === 1, "the row to be given up");
+  await sendAndDisconnect(running, model, (client) => client.readResponse()?.body.length);
+  await waitUntil(
+    async () => (await readUnknownRows(running.gateway)).length === 1,
+    "the row to be given up",
+  );
   expect(running.gateway.readLog()).toContain('"generation_id":"gen-');
   expect(running.gateway.readLog()).toContain("ledger: cost of a request is unknown");
 });

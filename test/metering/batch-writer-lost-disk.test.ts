@@ -7,7 +7,7 @@ import { beginEntry, startBatchWriter } from "../support/batch-writer.ts";
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] }));
 afterEach(() => void vi.useRealTimers());
 
-/** A writer whose journal does or does not survive a lost disk, and every row written with its time. */
+/** Starts a writer and collects the rows that it writes. @param isJournalPersistent whether it survives a lost disk. */
 function start(isJournalPersistent: boolean) {
   const writes: { id: string; state: RequestRow["state"]; at: number }[] = [];
   const { journal, writer } = startBatchWriter((rows) => {
@@ -22,7 +22,7 @@ function start(isJournalPersistent: boolean) {
   return { writer, writes, begin };
 }
 
-test("writes the open row of a request within 250 ms of its beginning when the journal does not persist", async () => {
+test("writes the open row of a request within 250 ms of its start when the journal is not persistent", async () => {
   const { writes, begin } = start(false);
   // The requests begin at all offsets between two flushes.
   const beganAt = new Map<string, number>();
@@ -72,7 +72,7 @@ test("waits up to 100 ms for a write in progress, then writes the due rows at on
   expect(spill).not.toHaveBeenCalled();
 });
 
-test("keeps an open row only in the journal for one second when the journal persists", async () => {
+test("keeps an open row only in the journal for one second when the journal is persistent", async () => {
   const { writes, begin } = start(true);
   begin("1");
   await vi.advanceTimersByTimeAsync(990);

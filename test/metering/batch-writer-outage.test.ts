@@ -11,20 +11,20 @@ import { createEndedContext } from "../support/request-context.ts";
 import { beginEntry, createEndedEntry, startBatchWriter } from "../support/batch-writer.ts";
 
 /** Opens a migrated SQLite database. @returns the database and the path of its file. */
-async function openFile(): Promise<{ database: Database; path: string }> {
+async function openDatabaseFile(): Promise<{ database: Database; path: string }> {
   const dataDir = createTemporaryDirectory();
   const database = openDatabase({ dataDir, databaseUrl: undefined }, () => {});
   await database.migrate();
   return { database, path: join(dataDir, "sluice.db") };
 }
 
-const statesIn = async ({ kysely }: Database): Promise<string[]> =>
+const readStates = async ({ kysely }: Database): Promise<string[]> =>
   (await kysely.selectFrom("requests").select(["id", "state"]).orderBy("id").execute()).map(
     ({ id, state }) => `${id} ${state}`,
   );
 
 test("quarantines no row while the database is locked, and writes all rows once it is unlocked", async () => {
-  const { database, path } = await openFile();
+  const { database, path } = await openDatabaseFile();
   onTestFinished(() => database.close());
   const { journal, writer, refused, health } = startBatchWriter((rows) => writeRequests(database, rows));
   const other = new DatabaseSync(path);
@@ -37,11 +37,11 @@ test("quarantines no row while the database is locked, and writes all rows once 
   // The writer now retries rows from the journal. These retries fail too, and must not report the outage again.
   const failedAt = health.length;
   writer.enqueue(createEndedEntry("3", journal));
-  await waitUntil(async () => (await database.isReachable()) && !writer.isHealthy, "the database to answer");
+  await waitUntil(async () => (await database.isReachable()) && !writer.isHealthy, "the database to respond");
   expect([failedAt, refused]).toEqual([1, []]);
   other.exec("rollback");
-  await waitUntil(async () => (await statesIn(database)).length === 3, "all rows", 10_000);
-  expect(await statesIn(database)).toEqual(["1 settled", "2 settled", "3 settled"]);
+  await waitUntil(async () => (await readStates(database)).length === 3, "all rows", 10_000);
+  expect(await readStates(database)).toEqual(["1 settled", "2 settled", "3 settled"]);
   await waitUntil(() => writer.isHealthy, "the writer to be healthy");
   expect([refused, health]).toEqual([[], [false, true]]);
 }, 30_000);
@@ -60,15 +60,15 @@ test("quarantines no row while the table does not exist", async () => {
   });
   writer.enqueue(createEndedEntry("1", journal));
   counting.writer.enqueue(createEndedEntry("2", counting.journal));
-  // The first failure is the write of the batch, the second the replay of the journal.
+  // The first failure is the write of the batch, the second is the replay of the journal.
   await waitUntil(() => failures === 2, "two failed writes", 10_000);
   await database.migrate();
-  await waitUntil(async () => (await statesIn(database)).length === 2, "both rows", 10_000);
+  await waitUntil(async () => (await readStates(database)).length === 2, "both rows", 10_000);
   expect([refused, counting.refused]).toEqual([[], []]);
 }, 30_000);
 
 test("quarantines an invalid row at once, writes the other rows and stays healthy", async () => {
-  const { database } = await openFile();
+  const { database } = await openDatabaseFile();
   onTestFinished(() => database.close());
   const { journal, writer, refused, health } = startBatchWriter((rows) =>
     writeRequests(
@@ -79,11 +79,11 @@ test("quarantines an invalid row at once, writes the other rows and stays health
   for (let id = 0; id < 9; id++) writer.enqueue(createEndedEntry(String(id), journal));
   const open = beginEntry("x", journal);
   writer.enqueue(open);
-  await waitUntil(async () => (await statesIn(database)).length === 9, "the other rows");
+  await waitUntil(async () => (await readStates(database)).length === 9, "the other rows");
   expect([refused, health]).toEqual([["5"], []]);
-  const aside = readFileSync(join(journal.directory, "me.refused"), "utf8");
-  expect(JSON.parse(aside)).toMatchObject(["row", { id: "5", state: "settled" }]);
-  expect(await statesIn(database)).toContain("x open");
+  const quarantined = readFileSync(join(journal.directory, "me.refused"), "utf8");
+  expect(JSON.parse(quarantined)).toMatchObject(["row", { id: "5", state: "settled" }]);
+  expect(await readStates(database)).toContain("x open");
   writer.enqueue(open);
   open.end(createEndedContext());
 });

@@ -7,7 +7,7 @@ import { createEndedContext } from "../support/request-context.ts";
 import { beginEntry, createEndedEntry, startBatchWriter } from "../support/batch-writer.ts";
 
 /** Returns the content of all segments of a journal. */
-const rowsKept = (directory: string): string =>
+const readSegments = (directory: string): string =>
   readdirSync(directory)
     .filter((name) => name.endsWith(".jsonl"))
     .map((name) => readFileSync(join(directory, name), "utf8"))
@@ -31,25 +31,25 @@ test("keeps a row in memory and retries the write while both the database and th
   expect(journal.hasSpilled).toBe(false);
 });
 
-test("spills the rows of a hanging write within 200 ms and releases them when the write ends", async () => {
-  const { promise: slow, resolve: go } = Promise.withResolvers<void>();
+test("spills the rows of a hanging write within 200 ms, and releases the journal when the write ends", async () => {
+  const { promise: slow, resolve: endWrite } = Promise.withResolvers<void>();
   const { journal, writer } = startBatchWriter(() => slow);
   writer.enqueue(createEndedEntry("1", journal));
   await waitUntil(() => journal.hasSpilled, "the row in the journal");
   const [segment] = journal.takeSpilled();
   expect(readFileSync(segment?.path ?? "", "utf8")).toContain('["row",{"id":"1"');
-  go();
+  endWrite();
   await waitUntil(() => !journal.hasSpilled, "the journal to be released");
 });
 
-test("does not spill a row twice while earlier spilled rows are replayed slowly", async () => {
-  const given: string[] = [];
-  const { promise: slow, resolve: go } = Promise.withResolvers<void>();
+test("does not spill a row twice while it replays earlier spilled rows slowly", async () => {
+  const written: string[] = [];
+  const { promise: slow, resolve: endWrite } = Promise.withResolvers<void>();
   let down = true;
   const { journal, writer } = startBatchWriter(async (rows) => {
     if (down) throw new Error("down");
-    given.push(...rows.map(({ id }) => id));
-    if (!given.includes("old")) return;
+    written.push(...rows.map(({ id }) => id));
+    if (!written.includes("old")) return;
     clearInterval(feeding);
     await slow;
   });
@@ -59,21 +59,21 @@ test("does not spill a row twice while earlier spilled rows are replayed slowly"
   writer.enqueue(createEndedEntry("old", journal));
   await waitUntil(() => journal.hasSpilled, "the old row in the journal");
   down = false;
-  await waitUntil(() => given.includes("old"), "the old row to be replayed");
+  await waitUntil(() => written.includes("old"), "the old row to be replayed");
   writer.enqueue(createEndedEntry("late", journal));
   await waitUntil(
-    () => rowsKept(journal.directory).includes('["row",{"id":"late"'),
+    () => readSegments(journal.directory).includes('["row",{"id":"late"'),
     "the late row to be in the journal",
   );
-  go();
+  endWrite();
   await waitUntil(() => writer.isHealthy && !journal.hasSpilled, "the writer to be healthy");
-  expect(given.toSorted()).toEqual([...new Set(given)].toSorted());
-  expect(given).toHaveLength(count + 2);
+  expect(written.toSorted()).toEqual([...new Set(written)].toSorted());
+  expect(written).toHaveLength(count + 2);
 });
 
-test("spills rows that are queued during a hanging write, and writes them after it", async () => {
+test("spills rows that are queued while a write hangs, and writes them after that write", async () => {
   const rows = new Map<string, RequestRow>();
-  const { promise: slow, resolve: go } = Promise.withResolvers<void>();
+  const { promise: slow, resolve: endWrite } = Promise.withResolvers<void>();
   let writes = 0;
   const { journal, writer, health } = startBatchWriter(async (some) => {
     writes++;
@@ -89,7 +89,7 @@ test("spills rows that are queued during a hanging write, and writes them after 
   expect([writes, [...rows.keys()]]).toEqual([1, []]);
   open.end(createEndedContext());
   writer.enqueue(open);
-  go();
+  endWrite();
   await waitUntil(() => rows.size === 3, "all rows", 10_000);
   expect([...rows.values()].map(({ state }) => state)).toEqual(["settled", "settled", "settled"]);
   await waitUntil(() => !journal.hasSpilled, "the journal to be released");
@@ -99,43 +99,43 @@ test("spills rows that are queued during a hanging write, and writes them after 
 test("writes an ended request within 200 ms and an open request after one second", async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
-  const given: string[] = [];
+  const written: string[] = [];
   const { journal, writer } = startBatchWriter((rows) => {
-    given.push(...rows.map(({ id, state }) => `${id} ${state}`));
+    written.push(...rows.map(({ id, state }) => `${id} ${state}`));
     return Promise.resolve();
   });
-  const goingOn = beginEntry("long", journal, Date.now());
-  writer.enqueue(goingOn);
+  const openRequest = beginEntry("long", journal, Date.now());
+  writer.enqueue(openRequest);
   writer.enqueue(createEndedEntry("short", journal));
   await vi.advanceTimersByTimeAsync(200);
-  expect(given).toEqual(["short settled"]);
+  expect(written).toEqual(["short settled"]);
   await vi.advanceTimersByTimeAsync(799);
-  expect(given).toEqual(["short settled"]);
+  expect(written).toEqual(["short settled"]);
   await vi.advanceTimersByTimeAsync(202);
-  expect(given).toEqual(["short settled", "long open"]);
-  goingOn.end(createEndedContext());
-  writer.enqueue(goingOn);
+  expect(written).toEqual(["short settled", "long open"]);
+  openRequest.end(createEndedContext());
+  writer.enqueue(openRequest);
   await vi.advanceTimersByTimeAsync(200);
-  expect(given).toEqual(["short settled", "long open", "long settled"]);
+  expect(written).toEqual(["short settled", "long open", "long settled"]);
 });
 
-test("never runs two writes at once, not even while it closes", async () => {
-  let underWay = 0;
-  let most = 0;
+test("never runs two writes at once, not even while the writer closes", async () => {
+  let running = 0;
+  let mostRunning = 0;
   const rows = new Set<string>();
   const { journal, writer } = startBatchWriter(async (some) => {
-    most = Math.max(most, ++underWay);
-    // The write takes longer than the flush interval, so the next write is due while this one runs.
+    mostRunning = Math.max(mostRunning, ++running);
+    // This write takes longer than the flush interval, so the next write is due before it ends.
     await new Promise((resolve) => void setTimeout(resolve, 400));
     for (const row of some) rows.add(row.id);
-    underWay--;
+    running--;
   });
   writer.enqueue(createEndedEntry("1", journal));
   const closing = writer.close();
-  await waitUntil(() => underWay === 1, "the write to begin");
+  await waitUntil(() => running === 1, "the write to begin");
   writer.enqueue(createEndedEntry("2", journal));
   await closing;
-  expect([most, rows.has("1")]).toEqual([1, true]);
+  expect([mostRunning, rows.has("1")]).toEqual([1, true]);
 });
 
 test("writes a backlog in batches of 1,000 rows", async () => {

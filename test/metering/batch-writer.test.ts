@@ -8,6 +8,7 @@ import type { RequestRow } from "../../src/metering/record.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 
+/** A request as the writer sees it, which counts how often the writer releases it. */
 class Request implements PendingRow {
   readonly #journal: Journal;
   readonly segment: Segment;
@@ -49,42 +50,42 @@ class Request implements PendingRow {
   }
 }
 
-/** The database's error for an invalid row. */
-class RowFault extends Error {}
+/** The error that the database throws for an invalid row. */
+class InvalidRow extends Error {}
 
 function start(write: (rows: readonly RequestRow[]) => Promise<void>) {
   const journal = new Journal(createTemporaryDirectory(), "me", 1_000_000);
   const health: boolean[] = [];
-  const refused: string[] = [];
+  const quarantined: string[] = [];
   const damaged: number[] = [];
   const writer = new BatchWriter({
     journal,
     write: createQuarantiningWriter({
       write: (rows) => write(rows).then(() => rows),
-      isInvalidRow: (error) => error instanceof RowFault,
-      quarantine: ({ id }) => refused.push(id),
+      isInvalidRow: (error) => error instanceof InvalidRow,
+      quarantine: ({ id }) => quarantined.push(id),
     }),
     isJournalPersistent: true,
     onDamagedLines: (count) => damaged.push(count),
     onHealth: (healthy) => health.push(healthy),
   });
   onTestFinished(() => journal.close());
-  return { journal, writer, health, refused, damaged };
+  return { journal, writer, health, quarantined, damaged };
 }
 
-/** A database that stores the last version of every row. */
-function table() {
+/** Creates a table that keeps the last version of every row. */
+function createTable() {
   const rows = new Map<string, RequestRow>();
-  const keep = (some: readonly RequestRow[]): Promise<void> => {
+  const store = (some: readonly RequestRow[]): Promise<void> => {
     for (const row of some) rows.set(row.id, row);
     return Promise.resolve();
   };
-  return { rows, keep };
+  return { rows, store };
 }
 
 test("writes the row of an ended request and releases its segment", async () => {
-  const { rows, keep } = table();
-  const { journal, writer } = start(keep);
+  const { rows, store } = createTable();
+  const { journal, writer } = start(store);
   const request = new Request("1", journal).end();
   writer.enqueue(request);
   await waitUntil(() => rows.get("1")?.state === "settled", "the row");
@@ -92,32 +93,32 @@ test("writes the row of an ended request and releases its segment", async () => 
   expect(writer.isHealthy).toBe(true);
 });
 
-test("writes a request again, and keeps its segment, when it ends while its open row is written", async () => {
-  const { rows, keep } = table();
-  const { promise: slow, resolve: go } = Promise.withResolvers<void>();
+test("writes a request again, and keeps its segment, when the request ends while its open row is written", async () => {
+  const { rows, store } = createTable();
+  const { promise: slow, resolve: endWrite } = Promise.withResolvers<void>();
   let writes = 0;
   const { journal, writer } = start(async (some) => {
     writes++;
     await slow;
-    await keep(some);
+    await store(some);
   });
   const request = new Request("1", journal);
   writer.enqueue(request);
   const closing = writer.close();
   await waitUntil(() => writes === 1, "the write to begin");
   writer.enqueue(request.end());
-  go();
+  endWrite();
   await closing;
   expect([rows.get("1")?.state, request.segment.liveEntries]).toEqual(["open", 1]);
   await writer.close();
   expect([rows.get("1")?.state, request.segment.liveEntries]).toEqual(["settled", 0]);
 });
 
-test("spills rows to the journal while the database fails, and writes them when it recovers", async () => {
-  const { rows, keep } = table();
+test("spills rows to the journal while the database fails, and writes them when the database recovers", async () => {
+  const { rows, store } = createTable();
   let down = true;
   const { journal, writer, health } = start((some) =>
-    down ? Promise.reject(new Error("down")) : keep(some),
+    down ? Promise.reject(new Error("down")) : store(some),
   );
   writer.enqueue(new Request("1", journal).end());
   await waitUntil(() => journal.hasSpilled, "the row in the journal");
@@ -130,29 +131,29 @@ test("spills rows to the journal while the database fails, and writes them when 
   expect(journal.hasSpilled).toBe(false);
 });
 
-test("writes a row that is queued during a hanging write", async () => {
-  const { rows, keep } = table();
-  const { promise: slow, resolve: go } = Promise.withResolvers<void>();
+test("writes a row that is queued while a write hangs", async () => {
+  const { rows, store } = createTable();
+  const { promise: slow, resolve: endWrite } = Promise.withResolvers<void>();
   const { journal, writer } = start(async (some) => {
     await slow;
-    await keep(some);
+    await store(some);
   });
   writer.enqueue(new Request("1", journal).end());
   const closing = writer.close();
   writer.enqueue(new Request("2", journal).end());
-  go();
+  endWrite();
   await closing;
   await waitUntil(() => rows.size === 2, "both rows", 10_000);
   expect(writer.isHealthy).toBe(true);
 });
 
-test("writes and releases a request once when it ends while its row waits after a failed write", async () => {
-  const { rows, keep } = table();
+test("writes and releases a request once when the request ends while its row waits after a failed write", async () => {
+  const { rows, store } = createTable();
   let down = true;
   const { journal, writer } = start((some) => {
     const ids = some.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
-    return down ? Promise.reject(new Error("down")) : keep(some);
+    return down ? Promise.reject(new Error("down")) : store(some);
   });
   const [first, second] = [new Request("1", journal), new Request("2", journal)];
   writer.enqueue(first);
@@ -164,9 +165,9 @@ test("writes and releases a request once when it ends while its row waits after 
 });
 
 test("retries the row of an open request after a failed write", async () => {
-  const { rows, keep } = table();
+  const { rows, store } = createTable();
   let down = true;
-  const { journal, writer } = start((some) => (down ? Promise.reject(new Error("down")) : keep(some)));
+  const { journal, writer } = start((some) => (down ? Promise.reject(new Error("down")) : store(some)));
   writer.enqueue(new Request("1", journal));
   await waitUntil(() => !writer.isHealthy, "the failed write");
   down = false;
@@ -174,7 +175,7 @@ test("retries the row of an open request after a failed write", async () => {
   expect(rows.get("1")?.state).toBe("open");
 });
 
-test("writes and releases a request once when it ends during a write that fails", async () => {
+test("writes and releases a request once when the request ends during a write that fails", async () => {
   const { promise: failing, reject: fail } = Promise.withResolvers<void>();
   const writes: string[] = [];
   const { journal, writer } = start(async (some) => {
@@ -192,16 +193,16 @@ test("writes and releases a request once when it ends during a write that fails"
 });
 
 test("quarantines a row that the database rejects, and writes the others", async () => {
-  const { rows, keep } = table();
-  const { journal, writer, refused } = start((some) =>
-    some.some(({ id }) => id === "bad") ? Promise.reject(new RowFault("refused")) : keep(some),
+  const { rows, store } = createTable();
+  const { journal, writer, quarantined } = start((some) =>
+    some.some(({ id }) => id === "bad") ? Promise.reject(new InvalidRow("invalid")) : store(some),
   );
   for (const id of ["1", "bad", "2"]) writer.enqueue(new Request(id, journal).end());
   await waitUntil(() => rows.size === 2, "the valid rows", 10_000);
-  expect([...rows.keys(), ...refused].toSorted()).toEqual(["1", "2", "bad"]);
+  expect([...rows.keys(), ...quarantined].toSorted()).toEqual(["1", "2", "bad"]);
 });
 
-test("leaves every ended request in the journal when it closes while the database fails", async () => {
+test("leaves every ended request in the journal when the writer closes while the database fails", async () => {
   const { journal, writer } = start(() => Promise.reject(new Error("down")));
   writer.enqueue(new Request("1", journal).end());
   await writer.close();

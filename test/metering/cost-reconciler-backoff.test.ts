@@ -24,22 +24,22 @@ async function start(count: number, createError: () => Error) {
   };
   const started = await startReconciler(findGeneration, { now: () => clock.now });
   await writeRequests(started.database, rows(count));
-  /** Runs a round every second. @returns the number of lookups in each. */
+  /** Runs a round every second. @returns the number of lookups in each round. */
   const run = async (seconds: number): Promise<number[]> => {
-    const asked: number[] = [];
+    const counts: number[] = [];
     for (let second = 0; second < seconds; second++) {
       const before = upstream.lookups;
       await makeAllDue(started.database);
       await started.reconciler.reconcileDue();
-      asked.push(upstream.lookups - before);
+      counts.push(upstream.lookups - before);
       clock.now += SECOND_MS;
     }
-    return asked;
+    return counts;
   };
   return { ...started, upstream, clock, run };
 }
 
-const settledIn = async ({ kysely }: Database): Promise<number> =>
+const countSettled = async ({ kysely }: Database): Promise<number> =>
   (await kysely.selectFrom("requests").select("id").where("state", "=", "settled").execute()).length;
 
 test.each([
@@ -50,63 +50,60 @@ test.each([
   ["307", () => new LookupRefused(307, {})],
   ["a network failure", () => new GatewayError("upstream_unreachable", "no")],
   ["a timeout", () => new GatewayError("upstream_timeout", "no")],
-])(
-  "a reconciler that gets %s probes with one lookup after each pause, and doubles the pause each time",
-  async (_, error) => {
-    const { database, run, upstream } = await start(100, error);
-    const asked = await run(64);
-    expect(asked[0]).toBeLessThanOrEqual(8);
-    const probes = asked.flatMap((count, second) => (second > 0 && count > 0 ? [[second, count]] : []));
-    expect(probes).toEqual([1, 3, 7, 15, 31, 63].map((second) => [second, 1]));
-    upstream.isFailing = false;
-    await run(64);
-    expect(await settledIn(database)).toBe(100);
-  },
-);
+])("after %s, probes with one lookup after each pause, and doubles the pause each time", async (_, error) => {
+  const { database, run, upstream } = await start(100, error);
+  const lookups = await run(64);
+  expect(lookups[0]).toBeLessThanOrEqual(8);
+  const probes = lookups.flatMap((count, second) => (second > 0 && count > 0 ? [[second, count]] : []));
+  expect(probes).toEqual([1, 3, 7, 15, 31, 63].map((second) => [second, 1]));
+  upstream.isFailing = false;
+  await run(64);
+  expect(await countSettled(database)).toBe(100);
+});
 
 test("obeys Retry-After for all rows, then probes with one row", async () => {
   const { run, upstream } = await start(100, () => new LookupRefused(429, { "retry-after": "30" }));
-  const asked = await run(31);
-  expect(asked.slice(1)).toEqual([...Array(29).fill(0), 1]);
+  const lookups = await run(31);
+  expect(lookups.slice(1)).toEqual([...Array(29).fill(0), 1]);
   upstream.isFailing = false;
   expect((await run(30)).slice(0, 29)).toEqual(Array(29).fill(0));
-  expect(upstream.lookups).toBe((asked[0] ?? 0) + 1 + 100);
+  expect(upstream.lookups).toBe((lookups[0] ?? 0) + 1 + 100);
 });
 
-test("lookups that were in flight when a pause began do not end the pause", async () => {
-  let asked = 0;
+test("does not end a pause when lookups succeed that were in flight when the pause began", async () => {
+  let lookups = 0;
   const clock = { now: 0 };
   const { database, reconciler } = await startReconciler(
-    () => (++asked === 1 ? Promise.reject(new LookupRefused(503, {})) : Promise.resolve(GENERATION_RECORD)),
+    () => (++lookups === 1 ? Promise.reject(new LookupRefused(503, {})) : Promise.resolve(GENERATION_RECORD)),
     { now: () => clock.now },
   );
   await writeRequests(database, rows(20));
   await reconciler.reconcileDue();
-  expect(asked).toBe(8);
+  expect(lookups).toBe(8);
   clock.now += 999;
   await makeAllDue(database);
   await reconciler.reconcileDue();
-  expect(asked).toBe(8);
+  expect(lookups).toBe(8);
   clock.now += 1;
   await reconciler.reconcileDue();
-  expect(await settledIn(database)).toBe(20);
+  expect(await countSettled(database)).toBe(20);
 });
 
 test("runs at most eight lookups at once", async () => {
   let open = 0;
-  let most = 0;
+  let mostOpen = 0;
   const { database, reconciler } = await startReconciler(async () => {
-    most = Math.max(most, ++open);
+    mostOpen = Math.max(mostOpen, ++open);
     await new Promise((resolve) => void setImmediate(resolve));
     open--;
     return GENERATION_RECORD;
   });
   await writeRequests(database, rows(100));
   await reconciler.reconcileDue();
-  expect([most, await settledIn(database)]).toEqual([8, 100]);
+  expect([mostOpen, await countSettled(database)]).toEqual([8, 100]);
 });
 
-test("an invalid generation record delays no other row, and its own lookups back off", async () => {
+test("backs off only the lookups of a row whose generation record is invalid", async () => {
   const bad = new GatewayError("upstream_bad_response", "another generation's record");
   const { database, reconciler } = await startReconciler((id) =>
     id === "gen-bad" ? Promise.reject(bad) : Promise.resolve(GENERATION_RECORD),
@@ -116,7 +113,7 @@ test("an invalid generation record delays no other row, and its own lookups back
     ...rows(50),
   ]);
   await reconciler.reconcileDue();
-  expect(await settledIn(database)).toBe(50);
+  expect(await countSettled(database)).toBe(50);
   const row = await readRow(database, "bad");
   expect(row.state).toBe("pending");
   expect(Math.round(((row.settle_at ?? 0) - Date.now()) / 10_000)).toBe(6);
@@ -124,12 +121,12 @@ test("an invalid generation record delays no other row, and its own lookups back
 
 test("backs off when upstream returns only invalid generation records", async () => {
   const { run } = await start(100, () => new GatewayError("upstream_bad_response", "no cost"));
-  const asked = await run(30);
-  expect(asked[0]).toBeLessThanOrEqual(8);
-  expect(asked.slice(1).reduce((sum, count) => sum + count)).toBeLessThanOrEqual(4);
+  const lookups = await run(30);
+  expect(lookups[0]).toBeLessThanOrEqual(8);
+  expect(lookups.slice(1).reduce((sum, count) => sum + count)).toBeLessThanOrEqual(4);
 });
 
-test("reports failed lookups once a minute with their number", async () => {
+test("reports the number of failed lookups once a minute", async () => {
   const { run, counts } = await start(100, () => new LookupRefused(500, { "retry-after": "1" }));
   await run(200);
   expect(counts[0]).toBe(1);

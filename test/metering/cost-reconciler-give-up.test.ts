@@ -23,29 +23,29 @@ test("doubles the interval between lookups of a missing record from one second u
   expect([(await readRow(database, "1")).settle_attempts, unknown]).toEqual([12, []]);
 });
 
-test("gives up on a record that OpenRouter never has after SETTLE_GIVE_UP_MS, and counts it as unknown", async () => {
-  const asked: string[] = [];
+test("gives up after SETTLE_GIVE_UP_MS on a record that OpenRouter never has, and counts the request as unknown", async () => {
+  const lookups: string[] = [];
   const { database, reconciler, unknown } = await startReconciler(
     (id) => {
-      asked.push(id);
+      lookups.push(id);
       return Promise.resolve(undefined);
     },
     { giveUpMs: HOUR_MS },
   );
   const waits = [1, 2, 4, 8, 16, 32, 64, 128, 256].map((seconds) => seconds * 1_000);
-  const questions =
+  const lookupCount =
     1 + waits.length + Math.ceil((HOUR_MS - waits.reduce((sum, ms) => sum + ms, 0)) / 300_000);
   await writeRequests(database, [
     createPendingRow("1", { ended_at: Date.now() - 30 * DAY_MS, prompt_tokens: 5 }),
   ]);
-  for (let round = 1; round < questions; round++) {
+  for (let round = 1; round < lookupCount; round++) {
     await makeAllDue(database);
     await reconciler.reconcileDue();
     expect((await readRow(database, "1")).state).toBe("pending");
   }
   await makeAllDue(database);
   await reconciler.reconcileDue();
-  expect([asked.length, unknown]).toEqual([questions, ["1"]]);
+  expect([lookups.length, unknown]).toEqual([lookupCount, ["1"]]);
   expect(await readRow(database, "1")).toMatchObject({
     state: "unknown",
     cost_source: "unknown",
@@ -80,7 +80,7 @@ test("makes at least eight lookups before it gives up, however short SETTLE_GIVE
   expect(unknown).toEqual(["1"]);
 });
 
-test("gives up no row while the clock is 25 h ahead, and looks postponed rows up once the clock is right", async () => {
+test("gives up on no row while the clock is 25 h ahead, and looks up postponed rows once the clock is right", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
   onTestFinished(() => void vi.useRealTimers());
   let record: typeof GENERATION_RECORD | undefined;
@@ -96,14 +96,14 @@ test("gives up no row while the clock is 25 h ahead, and looks postponed rows up
   expect(await readRow(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 7 });
 });
 
-test("looks up a provisional record eight times, then settles with the cost it states", async () => {
-  const empty = {
+test("looks up a provisional record eight times, then settles with the cost that it states", async () => {
+  const provisional = {
     ...GENERATION_RECORD,
     costNanodollars: 0,
     tokens: {},
   };
   const { database, reconciler } = await startReconciler((id) =>
-    Promise.resolve(id === "gen-free" ? { ...GENERATION_RECORD, costNanodollars: 0 } : empty),
+    Promise.resolve(id === "gen-free" ? { ...GENERATION_RECORD, costNanodollars: 0 } : provisional),
   );
   await writeRequests(database, [createPendingRow("1"), createPendingRow("free")]);
   for (let round = 1; round < 8; round++) {
@@ -121,7 +121,7 @@ test("looks up a provisional record eight times, then settles with the cost it s
   });
 });
 
-test("settles with the final cost of a record that was provisional in some lookups", async () => {
+test("settles with the final cost of a record that is provisional at first", async () => {
   let record = {
     ...GENERATION_RECORD,
     costNanodollars: 0,
@@ -137,7 +137,7 @@ test("settles with the final cost of a record that was provisional in some looku
   expect(await readRow(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 9 });
 });
 
-test("does not give up an old row after one failed lookup, and settles it when upstream recovers", async () => {
+test("does not give up on an old row after one failed lookup, and settles it when upstream recovers", async () => {
   let down = true;
   const { database, reconciler, unknown, failures } = await startReconciler(() =>
     down ? Promise.reject(new Error("502")) : Promise.resolve(GENERATION_RECORD),
@@ -151,9 +151,9 @@ test("does not give up an old row after one failed lookup, and settles it when u
   expect(await readRow(database, "1")).toMatchObject({ state: "settled", cost_nanodollars: 7 });
 });
 
-test("failed lookups never count towards giving up a row", async () => {
+test("never gives up on a row because of failed lookups", async () => {
   const { database, reconciler, unknown } = await startReconciler(
-    () => Promise.reject(new Error("no sense")),
+    () => Promise.reject(new Error("invalid response")),
     {
       giveUpMs: 1,
       now: (

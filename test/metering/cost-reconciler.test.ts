@@ -112,7 +112,7 @@ test("settles the other rows of a round when one row fails", async () => {
   expect(failures).toEqual([]);
 });
 
-test("settles more rows in one round than one claim returns", async () => {
+test("settles in one round more rows than one claim returns", async () => {
   const { database, reconciler } = await startReconciler(() => Promise.resolve(GENERATION_RECORD));
   await writeRequests(
     database,
@@ -127,19 +127,19 @@ test("settles more rows in one round than one claim returns", async () => {
 });
 
 test("reports a failed round, runs another, and waits for the current round when it stops", async () => {
-  let asked = 0;
-  const { promise: slow, resolve: go } = Promise.withResolvers<GenerationRecord>();
+  let lookups = 0;
+  const { promise: slowLookup, resolve: endLookup } = Promise.withResolvers<GenerationRecord>();
   const { database, reconciler, failures } = await startReconciler(
-    () => (++asked === 1 ? Promise.reject(new Error("502")) : slow),
+    () => (++lookups === 1 ? Promise.reject(new Error("502")) : slowLookup),
     { settleAfterMs: 50 },
   );
   await writeRequests(database, [createPendingRow("1")]);
   reconciler.start();
-  await waitUntil(() => asked === 2, "the second lookup");
+  await waitUntil(() => lookups === 2, "the second lookup");
   let stopped = false;
   const stopping = reconciler.stop().then(() => (stopped = true));
   expect([stopped, failures.length]).toEqual([false, 1]);
-  go(GENERATION_RECORD);
+  endLookup(GENERATION_RECORD);
   await stopping;
   expect((await readRow(database, "1")).state).toBe("settled");
 });

@@ -7,8 +7,8 @@ import { type RecoveryResult, recoverJournals } from "../../src/metering/journal
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitFor } from "../support/wait.ts";
 
-/** Runs a process with a file size limit in KiB until it kills itself. @returns the result it printed for each line. */
-async function fill(directory: string, kind: string, kibibytes: number): Promise<string[]> {
+/** Runs a process with this limit of its file size until it ends. @returns the result that it prints for each line. */
+async function fillDisk(directory: string, kind: string, kibibytes: number): Promise<string[]> {
   const script = `trap '' XFSZ; ulimit -f ${kibibytes}; exec "$0" "$@"`;
   const child = spawn(
     "bash",
@@ -32,10 +32,10 @@ async function recover(directory: string): Promise<{ ids: string[]; found: Recov
 }
 
 test.each(["begin", "spill"])(
-  "on a full disk (%s) the journal has exactly the lines that were reported as written",
+  "a journal on a full disk (%s) has exactly the lines that it reported as written",
   async (kind) => {
     const directory = createTemporaryDirectory();
-    const results = await fill(directory, kind, 4);
+    const results = await fillDisk(directory, kind, 4);
     expect(results.slice(-2)).toEqual([`${results.length - 1} full`, "after kept"]);
     const lines = readdirSync(directory)
       .filter((name) => name.endsWith(".jsonl"))

@@ -6,9 +6,9 @@ import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.t
 import { waitUntil, waitFor } from "../support/wait.ts";
 import { ECHO, ECHOES, RECORDS, REFUSALS } from "../support/hostile-responses.ts";
 
-// Compares the ledger with the costs of an upstream that echoes requests, mixes up its records, and fails in odd ways.
+// Compares the ledger with the costs at an upstream that echoes requests, mixes up its records, and fails in odd ways.
 
-/** Sends the request of one case. */
+/** Sends the request of one case. Disconnects when the response contains `leavesAfter`, if that is defined. */
 function call(gateway: KeyedGateway, name: string, leavesAfter: string | undefined): Promise<void> {
   const done = new Promise<void>((resolve) => {
     const sent = request({
@@ -52,7 +52,7 @@ interface LedgerRow {
   readonly forwarded_model: string;
 }
 
-async function finalRows(gateway: KeyedGateway, count: number): Promise<LedgerRow[]> {
+async function readFinalRows(gateway: KeyedGateway, count: number): Promise<LedgerRow[]> {
   return waitUntil(
     async () => {
       const { body } = await gateway.callAdmin("GET", "/requests");
@@ -72,22 +72,22 @@ test.each([
   ["returns strange generation records", RECORDS],
   ["rejects requests in strange ways", REFUSALS],
 ] as const)(
-  "the ledger equals the costs of an upstream that %s",
+  "records the right costs of an upstream that %s",
   async (_, cases) => {
     const upstream = await startHostileOpenRouter(cases);
     const gateway = await startKeyedGateway(upstream.baseUrl);
     const names = Object.keys(cases);
     await Promise.all(names.map((name) => call(gateway, name, cases[name]?.leavesAfter)));
-    const rows = await finalRows(gateway, names.length);
+    const rows = await readFinalRows(gateway, names.length);
     const found = rows.map(({ forwarded_model, state, cost_usd }) => [
       forwarded_model,
       state === "unknown" ? state : Number(cost_usd),
     ]);
-    const billed = names.map((name) => [
+    const costs = names.map((name) => [
       `scenario/${name}`,
       cases[name]?.unknown ? "unknown" : (cases[name]?.costUsd ?? 0),
     ]);
-    expect(Object.fromEntries(found)).toEqual(Object.fromEntries(billed));
+    expect(Object.fromEntries(found)).toEqual(Object.fromEntries(costs));
   },
   120_000,
 );

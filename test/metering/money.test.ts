@@ -31,13 +31,13 @@ test.each([
 });
 
 test.each([Number.NaN, Infinity, 1e300, "1e999999999", "", "abc", "0x10", " 1", "1_000"])(
-  "converts %j USD to an unsafe number",
+  "converts %j USD to a number that is not a safe integer",
   (usd) => {
     expect(Number.isSafeInteger(toNanodollars(usd))).toBe(false);
   },
 );
 
-test("rounds a decimal with half a nanodollar up, even if its float is smaller", () => {
+test("rounds half a nanodollar up, even if the float is smaller than the decimal", () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 999_999 }), (whole) => {
       expect(toNanodollars(Number(`${whole}.5e-9`))).toBe(whole + 1);

@@ -11,7 +11,7 @@ import { waitUntil } from "../support/wait.ts";
 import { HOUR_MS } from "../../src/durations.ts";
 import { startOrphanRecovery, readStates } from "../support/orphan-recovery.ts";
 
-test("lists the process while it sends heartbeats, unlists it when it stops, and unlists processes dead for an hour", async () => {
+test("lists the process while it sends heartbeats, removes it when it stops, and removes others an hour after they die", async () => {
   const { database, orphanRecovery, clock } = await startOrphanRecovery();
   const listed = () => database.kysely.selectFrom("instances").select("id").orderBy("id").execute();
   for (const [id, agoMs] of [["dead", 2 * HOUR_MS] as const, ["quiet", HOUR_MS / 2] as const]) {
@@ -26,7 +26,7 @@ test("lists the process while it sends heartbeats, unlists it when it stops, and
   expect(await listed()).toEqual([{ id: "quiet" }]);
 });
 
-test("takes over rows of others only after a minute of uninterrupted heartbeats of its own", async () => {
+test("takes over rows of other instances only after it has sent heartbeats for a minute without a failure", async () => {
   const real = await openTestDatabase();
   const state = { down: false };
   const kysely = new Proxy(real.kysely, {
@@ -83,7 +83,7 @@ test("leaves the rest of a journal to other processes when it stops during recov
   expect([written, failures, readdirSync(directory)]).toEqual([[500], [], ["dead.1.jsonl", "dead.lock"]]);
 });
 
-test("keeps an instance listed, with its rows, for an hour after its heartbeat, however short SETTLE_GIVE_UP_MS is", async () => {
+test("keeps an instance listed and its rows open for an hour after its last heartbeat, however short SETTLE_GIVE_UP_MS is", async () => {
   const { database, orphanRecovery, clock, unknown } = await startOrphanRecovery({ lostAfterMs: 1 });
   const seen_at = Date.now();
   const alive = { id: "alive", started_at: seen_at, seen_at };

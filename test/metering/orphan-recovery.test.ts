@@ -37,7 +37,7 @@ test("reports a request as unknown only if the database has no final row for it"
   ]);
 });
 
-test("an invalid row holds up neither its own journal nor others", async () => {
+test("recovers the other rows of a journal, and other journals, despite an invalid row", async () => {
   const { database, directory, orphanRecovery, refused, recovered, failures } = await startOrphanRecovery();
   const bad = { ...createRequestRow("bad", { state: "settled" }), key_name: null } as unknown as RequestRow;
   writeDeadJournal(
@@ -55,7 +55,7 @@ test("an invalid row holds up neither its own journal nor others", async () => {
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test("an unreadable journal holds up neither other journals nor the rows of lost disks", async () => {
+test("recovers other journals and the rows of lost disks despite an unreadable journal", async () => {
   const { database, directory, orphanRecovery, clock, unknown, failures } = await startOrphanRecovery();
   const { started_at } = createRequestRow("lost", { started_at: Date.now() - 2 * HOUR_MS });
   await writeRequests(database, [createRequestRow("lost", { instance: "gone", started_at })]);
@@ -117,7 +117,7 @@ test("writes a large journal to the database in batches of at most 500 rows", as
   expect(recovered).toEqual([{ instances: 1, rows: 5_001, damagedLines: 0 }]);
 });
 
-test("skips and counts journal rows older than the retention cutoff, and does not sum them again", async () => {
+test("skips and counts journal rows that are older than the retention cutoff, and does not sum them again", async () => {
   const { database, directory, orphanRecovery, expired, recovered, unknown } = await startOrphanRecovery({
     readRetentionCutoff: () => Promise.resolve(1_000),
   });

@@ -26,37 +26,37 @@ async function start(bytes: readonly (Buffer | string)[], end: boolean) {
     if (end) socket.end();
   });
   const gateway = await startKeyedGateway(upstream.baseUrl, { DISCONNECT_HEAD_WAIT_MS: "300" });
-  const row = async (): Promise<Row> => {
+  const waitForFinalRow = async (): Promise<Row> => {
     const data: Row[] = await waitUntil(async () => {
       const { body } = await gateway.callAdmin("GET", "/requests");
       return body.data.length > 0 && body.data[0].state !== "open" ? body.data : undefined;
     }, "the row");
     return data[0] as Row;
   };
-  return { gateway, row };
+  return { gateway, waitForFinalRow };
 }
 
-const NOTHING = { state: "settled", cost_source: "none", cost_nanodollars: 0 };
+const NOT_CHARGED = { state: "settled", cost_source: "none", cost_nanodollars: 0 };
 const UNKNOWN = { state: "unknown", cost_source: "unknown", cost_nanodollars: null };
 const PENDING = { state: "pending", cost_source: null };
 const GENERATION = { "x-generation-id": "gen-1" };
 const half = ERROR.slice(0, 20);
 
 test.each<[string, readonly (Buffer | string)[], Record<string, unknown>]>([
-  ["a JSON error in OpenRouter's shape", [formatResponse(429, JSON_TYPE, ERROR)], NOTHING],
-  ["a JSON 502 of OpenRouter's own", [formatResponse(502, JSON_TYPE, formatError(502))], NOTHING],
+  ["a JSON error in OpenRouter's shape", [formatResponse(429, JSON_TYPE, ERROR)], NOT_CHARGED],
+  ["OpenRouter's own JSON 502", [formatResponse(502, JSON_TYPE, formatError(502))], NOT_CHARGED],
   [
     "a chunked JSON error",
     [formatChunkedHead(JSON_TYPE, 400), formatChunk(half), formatChunk(ERROR.slice(20)), LAST_CHUNK],
-    NOTHING,
+    NOT_CHARGED,
   ],
   [
     "an error with two megabytes of metadata",
     [formatResponse(400, JSON_TYPE, formatError(400, { metadataBytes: 2_000_000 }))],
-    NOTHING,
+    NOT_CHARGED,
   ],
-  ["the JSON 401 for the gateway's own key", [formatResponse(401, JSON_TYPE, formatError(401))], NOTHING],
-  ["a JSON 402", [formatResponse(402, JSON_TYPE, formatError(402))], NOTHING],
+  ["the JSON 401 for the gateway's own key", [formatResponse(401, JSON_TYPE, formatError(401))], NOT_CHARGED],
+  ["a JSON 402", [formatResponse(402, JSON_TYPE, formatError(402))], NOT_CHARGED],
   [
     "a JSON error with a generation id",
     [formatResponse(429, { ...JSON_TYPE, ...GENERATION }, ERROR)],
@@ -83,9 +83,9 @@ test.each<[string, readonly (Buffer | string)[], Record<string, unknown>]>([
   ["a redirect", [formatResponse(302, { ...JSON_TYPE, location: "/x" }, ERROR)], UNKNOWN],
   ["a status outside HTTP's range", [formatResponse(999, JSON_TYPE, ERROR)], UNKNOWN],
 ])("records the right state when upstream responds with %s", async (_, bytes, expected) => {
-  const { gateway, row } = await start(bytes, false);
+  const { gateway, waitForFinalRow } = await start(bytes, false);
   await gateway.call(gateway.caller);
-  expect(await row()).toMatchObject(expected);
+  expect(await waitForFinalRow()).toMatchObject(expected);
   const unknown = gateway.readLog().includes("ledger: cost of a request is unknown");
   expect(unknown).toBe(expected === UNKNOWN);
 });
@@ -102,18 +102,21 @@ test.each<[string, readonly (Buffer | string)[]]>([
     [`HTTP/1.1 429 Status\r\ncontent-type: application/json\r\n\r\n${half}`],
   ],
 ])("records the cost as unknown when upstream truncates %s", async (_, bytes) => {
-  const { gateway, row } = await start(bytes, true);
+  const { gateway, waitForFinalRow } = await start(bytes, true);
   await gateway.call(gateway.caller).catch(() => {});
-  expect(await row()).toMatchObject(UNKNOWN);
+  expect(await waitForFinalRow()).toMatchObject(UNKNOWN);
 });
 
 test("records the cost as unknown when the client disconnects in the middle of an error", async () => {
-  const { gateway, row } = await start([formatChunkedHead(JSON_TYPE, 429), formatChunk(half)], false);
+  const { gateway, waitForFinalRow } = await start(
+    [formatChunkedHead(JSON_TYPE, 429), formatChunk(half)],
+    false,
+  );
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody({}), { authorization: `Bearer ${gateway.caller}` });
   await waitUntil(() => client.readResponse()?.body.length, "the first part of the error");
   client.socket.destroy();
-  expect(await row()).toMatchObject({ ...UNKNOWN, outcome: "client_gone" });
+  expect(await waitForFinalRow()).toMatchObject({ ...UNKNOWN, outcome: "client_gone" });
 });
 
 test.each([
@@ -122,12 +125,12 @@ test.each([
 ])(
   "responds at once, and records the cost as unknown, when the 401 for the gateway's own key %s",
   async (_, bytes) => {
-    const { gateway, row } = await start(bytes, false);
-    const answer = await gateway.call(gateway.caller);
-    expect([answer.status, JSON.parse(answer.body.toString()).error.code]).toEqual([
+    const { gateway, waitForFinalRow } = await start(bytes, false);
+    const response = await gateway.call(gateway.caller);
+    expect([response.status, JSON.parse(response.body.toString()).error.code]).toEqual([
       502,
       "upstream_auth_failed",
     ]);
-    expect(await row()).toMatchObject(UNKNOWN);
+    expect(await waitForFinalRow()).toMatchObject(UNKNOWN);
   },
 );

@@ -5,8 +5,8 @@ import type { RequestRow } from "../../src/metering/record.ts";
 
 const ENDED_AT = 1_790_000_001_000;
 
-/** The context of an ended request. */
-const context = (fields: Partial<RequestContext>): RequestContext =>
+/** Creates the context of an ended request. */
+const createContext = (fields: Partial<RequestContext>): RequestContext =>
   ({
     requestId: "r-1",
     keyId: "key_1",
@@ -27,8 +27,8 @@ const context = (fields: Partial<RequestContext>): RequestContext =>
     ...fields,
   }) as RequestContext;
 
-function rowOf(fields: Partial<RequestContext>): RequestRow {
-  const ended = context(fields);
+function createRow(fields: Partial<RequestContext>): RequestRow {
+  const ended = createContext(fields);
   const row = createOpenRow(toStartEntry(ended, "1", 1_790_000_000_000), "me");
   completeRow(row, ended, ENDED_AT, 500);
   return row;
@@ -49,7 +49,7 @@ const usage = (costUsd: number | undefined) => ({
 });
 
 const SETTLED: Partial<RequestRow> = { state: "settled", settle_at: null };
-const NOTHING: Partial<RequestRow> = { ...SETTLED, cost_nanodollars: 0, cost_source: "none" };
+const NOT_CHARGED: Partial<RequestRow> = { ...SETTLED, cost_nanodollars: 0, cost_source: "none" };
 const PENDING: Partial<RequestRow> = {
   state: "pending",
   cost_nanodollars: null,
@@ -62,22 +62,26 @@ const UNKNOWN: Partial<RequestRow> = {
   cost_source: "unknown",
   settle_at: null,
 };
-const BILLED: Partial<RequestContext> = { generationId: "gen-1", usage: usage(0.000_012_3) };
+const WITH_COST: Partial<RequestContext> = { generationId: "gen-1", usage: usage(0.000_012_3) };
 const NO_HEAD = { upstreamStatus: 0, isResponseComplete: false };
 
 test.each<[string, Partial<RequestContext>, Partial<RequestRow>]>([
   [
     "a complete body that states its cost",
-    BILLED,
+    WITH_COST,
     { ...SETTLED, cost_nanodollars: 12_300, cost_source: "body" },
   ],
   [
     "a complete stream",
-    { ...BILLED, stream: true },
+    { ...WITH_COST, stream: true },
     { ...SETTLED, cost_nanodollars: 12_300, cost_source: "stream" },
   ],
-  ["a cost of 0", { ...BILLED, usage: usage(0) }, { ...SETTLED, cost_nanodollars: 0, cost_source: "body" }],
-  ["a response that was truncated after its usage", { ...BILLED, isResponseComplete: false }, PENDING],
+  [
+    "a cost of 0",
+    { ...WITH_COST, usage: usage(0) },
+    { ...SETTLED, cost_nanodollars: 0, cost_source: "body" },
+  ],
+  ["a response that was truncated after its usage", { ...WITH_COST, isResponseComplete: false }, PENDING],
   ["a response without usage", { generationId: "gen-1" }, PENDING],
   ["usage without a cost", { generationId: "gen-1", usage: usage(undefined) }, PENDING],
   [
@@ -86,7 +90,7 @@ test.each<[string, Partial<RequestContext>, Partial<RequestRow>]>([
     PENDING,
   ],
   ["an error with a generation id", { generationId: "gen-1", upstreamStatus: 502, status: 502 }, PENDING],
-  ["a refusal", { upstreamStatus: 429, status: 429, isUncharged: true }, NOTHING],
+  ["a refusal", { upstreamStatus: 429, status: 429, isUncharged: true }, NOT_CHARGED],
   [
     "a refusal with a generation id",
     { upstreamStatus: 429, generationId: "gen-1", isUncharged: true },
@@ -104,19 +108,19 @@ test.each<[string, Partial<RequestContext>, Partial<RequestRow>]>([
   [
     "a request that was never sent",
     { ...NO_HEAD, wasSent: false, outcome: "rejected", status: 503 },
-    NOTHING,
+    NOT_CHARGED,
   ],
   [
     "a client that disconnected before the request was sent",
     { ...NO_HEAD, wasSent: false, outcome: "client_gone", status: 0 },
-    NOTHING,
+    NOT_CHARGED,
   ],
 ])("records the right state and cost for %s", (_ending, fields, expected) => {
-  expect(rowOf(fields)).toMatchObject(expected);
+  expect(createRow(fields)).toMatchObject(expected);
 });
 
 test("fills a row from the context of its request", () => {
-  expect(rowOf({ ...BILLED, responseModel: "a/b-1", provider: "Some" })).toEqual({
+  expect(createRow({ ...WITH_COST, responseModel: "a/b-1", provider: "Some" })).toEqual({
     id: "1",
     request_id: "r-1",
     generation_id: "gen-1",
@@ -152,8 +156,8 @@ test("fills a row from the context of its request", () => {
   });
 });
 
-test('a request without a key belongs to "anonymous", and one without a first byte has no time to first byte', () => {
-  const row = rowOf({ keyId: undefined, keyName: undefined, requestedModel: undefined, firstByteAt: 0 });
+test('records a request without a key as "anonymous", and a request without a first byte without first_byte_ms', () => {
+  const row = createRow({ keyId: undefined, keyName: undefined, requestedModel: undefined, firstByteAt: 0 });
   expect(row).toMatchObject({
     key_id: "anonymous",
     key_name: "anonymous",
@@ -170,17 +174,22 @@ test.each([
   ["x".repeat(1_000_000), "x".repeat(128)],
   ["' OR '1'='1", "' OR '1'='1"],
   ["ключ 🔑", "ключ 🔑"],
-])("sanitizes text %# for every database", (given, kept) => {
-  const row = rowOf({ requestedModel: given, forwardedModel: given, responseModel: given, provider: given });
+])("sanitizes text %# for every database", (given, sanitized) => {
+  const row = createRow({
+    requestedModel: given,
+    forwardedModel: given,
+    responseModel: given,
+    provider: given,
+  });
   expect([row.requested_model, row.forwarded_model, row.response_model, row.provider]).toEqual(
-    Array(4).fill(kept),
+    Array(4).fill(sanitized),
   );
 });
 
 test.each([1e300, Infinity, Number.NaN, 1e8, 1_000_001, -1])(
-  "looks the cost up when the response states an invalid cost of %s",
+  "leaves the cost pending when the response states the invalid cost %s",
   (costUsd) => {
-    expect(rowOf({ generationId: "gen-1", usage: usage(costUsd) })).toMatchObject(PENDING);
+    expect(createRow({ generationId: "gen-1", usage: usage(costUsd) })).toMatchObject(PENDING);
   },
 );
 
@@ -193,7 +202,7 @@ test("rounds fractional token counts, and drops counts outside the safe range", 
     reasoning_tokens: 0,
   };
   const money = { costUsd: 0, isByok: true, upstreamInferenceUsd: 1e300 };
-  expect(rowOf({ usage: { tokens, ...money } })).toMatchObject({
+  expect(createRow({ usage: { tokens, ...money } })).toMatchObject({
     prompt_tokens: null,
     completion_tokens: 2,
     cached_tokens: null,
@@ -208,7 +217,10 @@ test.each([
   [undefined, null],
   [false, 0],
   [true, 1],
-])("records BYOK as stated: %s", (isByok, is_byok) => {
+])("records the BYOK field that the response states: %s", (isByok, is_byok) => {
   const stated = { ...usage(0), isByok, upstreamInferenceUsd: 0.25 };
-  expect(rowOf({ usage: stated })).toMatchObject({ is_byok, upstream_inference_nanodollars: 250_000_000 });
+  expect(createRow({ usage: stated })).toMatchObject({
+    is_byok,
+    upstream_inference_nanodollars: 250_000_000,
+  });
 });

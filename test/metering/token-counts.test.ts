@@ -4,7 +4,7 @@ import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { waitUntil } from "../support/wait.ts";
 
-/** All token counts that the ledger has, each with another value. */
+/** All token counts that the ledger has, each with a different value. */
 const USAGE = {
   prompt_tokens: 101,
   completion_tokens: 102,

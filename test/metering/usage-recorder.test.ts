@@ -32,10 +32,10 @@ test("rejects a request without writing a row while the journal is full", async 
   const { recorder, rows, close } = await startRecorder(300);
   const first = [createRequestContext(), createRequestContext()];
   for (const context of first) expect(await beginRequest(recorder, context)).toBeUndefined();
-  const refused = createRequestContext();
-  const error = await beginRequest(recorder, refused);
+  const rejected = createRequestContext();
+  const error = await beginRequest(recorder, rejected);
   expect(error).toMatchObject({ code: "store_unavailable", status: 503, headers: { "retry-after": "5" } });
-  expect(refused.meter).toBeUndefined();
+  expect(rejected.meter).toBeUndefined();
   for (const context of first) endRequest(context);
   const next = await waitUntil(async () => {
     const context = createRequestContext();
@@ -46,20 +46,20 @@ test("rejects a request without writing a row while the journal is full", async 
   expect((await rows()).map(({ state }) => state)).toEqual(["settled", "settled", "settled"]);
 });
 
-test("writes a row without a cost when the client disconnects before the start is recorded", async () => {
+test("records a cost of 0 when the client disconnects before the start is in the journal", async () => {
   const { recorder, rows, close } = await startRecorder();
   const context = createRequestContext();
-  const kept = beginRequest(recorder, context);
+  const recorded = beginRequest(recorder, context);
   context.outcome = "client_gone";
   context.meter?.end(context);
-  expect(await kept).toBeUndefined();
+  expect(await recorded).toBeUndefined();
   await close();
   expect(await rows()).toMatchObject([
     { state: "settled", cost_nanodollars: 0, cost_source: "none", outcome: "client_gone" },
   ]);
 });
 
-test("an exception in one start callback does not delay the other requests of the batch", async () => {
+test("begins the other requests of a batch when the callback of one throws", async () => {
   const { recorder } = await startRecorder();
   const { promise: caught, resolve } = Promise.withResolvers<unknown>();
   const listeners = process.listeners("uncaughtException");
@@ -69,11 +69,11 @@ test("an exception in one start callback does not delay the other requests of th
     for (const listener of listeners) process.on("uncaughtException", listener);
   });
   recorder.begin(createRequestContext(), () => {
-    throw new Error("it broke");
+    throw new Error("callback failed");
   });
   const next = beginRequest(recorder, createRequestContext());
   expect(await next).toBeUndefined();
   expect(await waitFor(caught, "the uncaught exception")).toMatchObject({
-    message: "it broke",
+    message: "callback failed",
   });
 });

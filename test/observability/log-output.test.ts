@@ -8,8 +8,8 @@ const LOGGER = JSON.stringify(new URL("../../src/observability/logger.ts", impor
 const DEADLINE_MS = 20_000;
 const FLAGS = ["--input-type=module", "--eval"];
 
-/** Script of a process that logs, is read, and reports its number of empty writes. The logger drops lines beyond its buffer. */
-const emptyWritesAfter = (say: string): string => `
+/** Script of a process that logs, and then reports its number of empty log writes. The logger drops lines beyond its buffer. */
+const buildScript = (statement: string): string => `
   import fs from "node:fs";
   import { setTimeout as sleep } from "node:timers/promises";
   let empty = 0;
@@ -20,7 +20,7 @@ const emptyWritesAfter = (say: string): string => `
   };
   const { createLogger } = await import(${LOGGER});
   const logger = createLogger("info");
-  ${say};
+  ${statement};
   await sleep(1_500);
   process.stderr.write(String(empty));`;
 
@@ -28,8 +28,8 @@ test.each([
   ["a line", 'logger.info("a line")'],
   ["a line that is long enough to be flushed", 'logger.info("x".repeat(70_000))'],
   ["more than the buffer", 'for (let count = 0; count < 200; count++) logger.info("x".repeat(100_000))'],
-])("a process that has logged %s makes no further writes", async (_, say) => {
-  const run = await promisify(execFile)(process.execPath, [...FLAGS, emptyWritesAfter(say)], {
+])("a process that has logged %s makes no empty writes", async (_, statement) => {
+  const run = await promisify(execFile)(process.execPath, [...FLAGS, buildScript(statement)], {
     timeout: DEADLINE_MS,
     maxBuffer: 100_000_000,
   });
@@ -37,7 +37,7 @@ test.each([
   expect(run.stdout).toMatch(/"msg":"(a line|x+)"/);
 });
 
-/** Logs more than a pipe buffers while nobody reads, then a line that is too short to cause a flush. */
+/** Script of a process that logs more than the unread pipe can buffer, and then a line too short to cause a flush. */
 const BURST = `
   import { setTimeout as sleep } from "node:timers/promises";
   const { createLogger } = await import(${LOGGER});
@@ -45,10 +45,10 @@ const BURST = `
   logger.info("x".repeat(500_000));
   logger.info("the last line");
   await sleep(300);
-  process.stderr.write("said");
+  process.stderr.write("logged");
   setInterval(() => {}, 1_000);`;
 
-test("writes buffered lines as soon as the pipe is read, without another line", async () => {
+test("writes buffered lines as soon as the pipe is read, without waiting for another line", async () => {
   const child = spawn(process.execPath, [...FLAGS, BURST]);
   try {
     await once(child.stderr, "data");
@@ -87,7 +87,7 @@ const FAILING = `
 test("drops lines that cannot be written, and logs their number when writes succeed again", async () => {
   const run = await promisify(execFile)(process.execPath, [...FLAGS, FAILING], { timeout: DEADLINE_MS });
   const lines = run.stdout.trimEnd().split("\n");
-  // The written half of the first line stays on a line of its own.
+  // The 20 bytes of the first line that were written stay on a line of their own.
   expect(lines[0]).toHaveLength(20);
   expect(lines.slice(1).map((line) => JSON.parse(line) as object)).toMatchObject([
     { msg: "fourth" },

@@ -4,14 +4,14 @@ import { AUTHORIZATION, buildChatBody } from "../support/chat-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY, startTestGateway } from "../support/gateway.ts";
 import { formatResponse, startScriptedUpstream } from "../support/scripted-upstream.ts";
 
-const ANSWER =
+const RESPONSE_BODY =
   '\n         \n{"id":"gen-1","choices":[{"message":{"content":"secret answer"}}],"usage":{"prompt_tokens":3,"completion_tokens":4,' +
   '"total_tokens":7,"cost":1.5e-7,"prompt_tokens_details":{"cached_tokens":1},"completion_tokens_details":{"reasoning_tokens":2}}}';
 
 test("logs one line per request with key, request, outcome, duration and cost", async () => {
   const headers = { "content-type": "application/json", "x-generation-id": "gen-1" };
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(formatResponse(200, headers, ANSWER)),
+    socket.write(formatResponse(200, headers, RESPONSE_BODY)),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
   const body = buildChatBody({ model: "openrouter/openai/gpt-4o-mini" });
@@ -29,7 +29,7 @@ test("logs one line per request with key, request, outcome, duration and cost", 
     status: 200,
     outcome: "complete",
     bytes_in: Buffer.byteLength(body),
-    bytes_out: Buffer.byteLength(ANSWER),
+    bytes_out: Buffer.byteLength(RESPONSE_BODY),
     first_byte_ms: expect.any(Number),
     duration_ms: expect.any(Number),
     generation_id: "gen-1",
@@ -39,9 +39,9 @@ test("logs one line per request with key, request, outcome, duration and cost", 
   expect(gateway.logs.filter((record) => record["request_id"] === "req-1").length).toBe(1);
 });
 
-test("logs no secret, prompt, response or URL, and escapes line breaks of clients", async () => {
+test("logs no secret, prompt, response or URL, and escapes line breaks that clients send", async () => {
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(formatResponse(200, { "content-type": "application/json" }, ANSWER)),
+    socket.write(formatResponse(200, { "content-type": "application/json" }, RESPONSE_BODY)),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
   const forged = 'x"}\n{"level":60,"msg":"forged"}';

@@ -29,7 +29,7 @@ const text = oneof(
   array(awkward, { maxLength: 8 }).map((parts) => parts.join("")),
 );
 
-test("a written line is read back unchanged except for apostrophes", () => {
+test("a CSV parser reads a formatted line back unchanged, except for apostrophes", () => {
   assert(
     property(array(oneof(text, integer(), double({ noNaN: true })), { minLength: 1 }), (cells) => {
       const read = parse(formatCsvLine(cells));
@@ -41,20 +41,23 @@ test("a written line is read back unchanged except for apostrophes", () => {
   );
 });
 
-/** Where an importer could begin a cell, whatever it splits at, folds together and drops as invisible. */
-function beginnings(cell: string): string[] {
+/**
+ * @returns the texts that an importer could read as cells, if it normalizes characters, splits at any separator and drops
+ * leading invisible characters.
+ */
+function listPossibleCells(cell: string): string[] {
   return cell
     .normalize("NFKC")
     .split(/[,;|\t\n\v\f\r\u0085\u2028\u2029]/u)
     .map((piece) => piece.replace(/^[^\p{L}\p{N}\p{P}\p{S}]+/u, ""));
 }
 
-test("leaves no place in a text at which a spreadsheet could begin a formula", () => {
+test("a formatted text has no place at which a spreadsheet could begin a formula", () => {
   assert(
     property(text, (value) => {
       const [cell = ""] = parse(formatCsvLine([value]));
       const isNumber = /^-?\d+(\.\d+)?$/.test(value);
-      const formulas = beginnings(cell).filter((piece) => /^["“`´]*[=+\-@%−]/u.test(piece));
+      const formulas = listPossibleCells(cell).filter((piece) => /^["“`´]*[=+\-@%−]/u.test(piece));
       expect(formulas).toEqual(isNumber && value.startsWith("-") ? [value] : []);
     }),
     { numRuns: 5_000 },
@@ -93,11 +96,11 @@ test.each([
   ["a|+1", "'a|'+1"],
   ["a；＝1", "'a；'＝1"],
   ["-1;2", "'-1;2"],
-])("guards %j", (given, expected) => {
+])("adds an apostrophe before each possible formula in %j", (given, expected) => {
   expect(parse(formatCsvLine([given]))).toEqual([expected]);
 });
 
-test("keeps numbers, and texts that begin no formula, unchanged", () => {
+test("does not change numbers, or texts that cannot begin a formula", () => {
   const harmless = [
     "-1",
     "-0.000000001",
@@ -118,7 +121,7 @@ test("keeps numbers, and texts that begin no formula, unchanged", () => {
   );
 });
 
-test("guards formulas and quotes cells in one line of several types", () => {
+test("adds apostrophes and quotes in one line with cells of several types", () => {
   expect(formatCsvLine(["=1+1", "-x", -1, 'a"b', "a,b", null, true])).toBe(
     `'=1+1,'-x,-1,"a""b","a,b",,true\r\n`,
   );

@@ -16,7 +16,7 @@ test("formatTable escapes characters that act on a terminal", () => {
   expect(table).toContain(String.raw`x\u{1b}[2J  a\u{202e}`);
 });
 
-test("formatTable aligns numbers to the right, and names the rows that are missing", () => {
+test("formatTable aligns numbers to the right, and states that there are no rows", () => {
   expect(
     formatTable(
       [
@@ -29,7 +29,7 @@ test("formatTable aligns numbers to the right, and names the rows that are missi
   expect(formatTable([], "rows")).toBe("(no rows)\n");
 });
 
-test("TableFormatter writes one head and widens its columns with later rows", () => {
+test("TableFormatter writes the header once, and ignores columns that only later rows have", () => {
   const table = new TableFormatter("rows");
   expect(table.formatRows([{ name: "a" }])).toBe("name\na\n");
   expect(table.formatRows([{ name: "abcdef", ignored: 1 }])).toBe("abcdef\n");

@@ -82,7 +82,7 @@ const choices: fc.Arbitrary<Choices> = fc.record({
   cache: fc.constantFrom("none", "read", "write"),
 });
 
-test("the reference biller never bills more than the highest or less than the lowest cost", () => {
+test("a cost that the reference biller computes is never above the highest or below the lowest cost of the estimate", () => {
   let bounded = 0;
   fc.assert(
     fc.property(
@@ -91,12 +91,12 @@ test("the reference biller never bills more than the highest or less than the lo
       choices,
       (body, endpoints, made) => {
         const { lowestNanodollars, highestNanodollars } = estimateWithEndpoints(body, endpoints);
-        const billed = bill(body, endpoints, made);
-        if (billed === undefined) return;
+        const cost = bill(body, endpoints, made);
+        if (cost === undefined) return;
         if (highestNanodollars !== null) bounded++;
-        // The error of the biller's floating-point numbers is far less than a nanodollar.
-        expect(billed).toBeLessThanOrEqual((highestNanodollars ?? Infinity) + 1e-3);
-        expect(billed).toBeGreaterThanOrEqual(lowestNanodollars - 1e-3);
+        // The floating-point error of the biller is far less than a nanodollar.
+        expect(cost).toBeLessThanOrEqual((highestNanodollars ?? Infinity) + 1e-3);
+        expect(cost).toBeGreaterThanOrEqual(lowestNanodollars - 1e-3);
       },
     ),
     { numRuns: 2_000 },

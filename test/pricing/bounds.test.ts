@@ -9,29 +9,29 @@ import {
   buildTool,
 } from "../support/priced-requests.ts";
 
-/** Returns the costs that the reference biller bills for every tokenizer, printer and endpoint. */
-function bills(request: Json, endpoints: readonly Endpoint[]): number[] {
+/** Returns the costs that the reference biller computes for every tokenizer, printer and endpoint. */
+function listCosts(request: Json, endpoints: readonly Endpoint[]): number[] {
   return Object.values(TOKENIZERS).flatMap((tokenizer) =>
     Object.values(PRINTERS).flatMap((printer) =>
       endpoints.flatMap((_, endpoint) =>
-        [true, false].flatMap((flag) => {
-          const worst = {
-            fill: flag ? 1 : 0,
-            reasoningOnTop: flag,
-            largerLimit: flag,
-            cache: flag ? "write" : "read",
+        [true, false].flatMap((isHigh) => {
+          const extremes = {
+            fill: isHigh ? 1 : 0,
+            reasoningOnTop: isHigh,
+            largerLimit: isHigh,
+            cache: isHigh ? "write" : "read",
           } as const;
-          return bill(request, endpoints, { tokenizer, printer, endpoint, ...worst }) ?? [];
+          return bill(request, endpoints, { tokenizer, printer, endpoint, ...extremes }) ?? [];
         }),
       ),
     ),
   );
 }
 
-/** Returns an estimate, and whether any billed cost is outside of it. */
-function judge(request: Json, endpoints: readonly Endpoint[] = [PLAIN_ENDPOINT]) {
+/** Returns an estimate, and whether any cost of the reference biller is above or below it. */
+function compareCosts(request: Json, endpoints: readonly Endpoint[] = [PLAIN_ENDPOINT]) {
   const { lowestNanodollars, highestNanodollars, notes } = estimateWithEndpoints(request, endpoints);
-  const all = bills(request, endpoints);
+  const all = listCosts(request, endpoints);
   const isAbove = Math.max(...all) > (highestNanodollars ?? -1);
   return {
     highest: highestNanodollars ?? Infinity,
@@ -52,7 +52,7 @@ const PRIORITY = {
   cacheWrite: 248,
   long: { from: 1_000_000, prompt: 248, completion: 990 },
 };
-const THINKER = { ...PLAIN_ENDPOINT, reasons: true, reasoning: 900, longest: 64_000 };
+const REASONING = { ...PLAIN_ENDPOINT, reasons: true, reasoning: 900, longest: 64_000 };
 
 test.each([
   ["U+FDFA, which normalization replaces by 18 characters", buildRequest("\ufdfa".repeat(2_000))],
@@ -109,7 +109,7 @@ test.each([
     },
   ],
 ])("the estimate bounds the cost for every tokenizer and template: %s", (_, request) => {
-  expect(judge(request)).toMatchObject(WITHIN);
+  expect(compareCosts(request)).toMatchObject(WITHIN);
 });
 
 test.each([
@@ -117,7 +117,7 @@ test.each([
   ["reasoning.effort", buildRequest("Hi", { reasoning: { effort: "high" }, max_tokens: 4_000 })],
   ["no reasoning field", buildRequest("Hi")],
 ])("the estimate bounds reasoning in addition to max_tokens with %s", (_, request) => {
-  expect(judge(request, [THINKER])).toMatchObject(WITHIN);
+  expect(compareCosts(request, [REASONING])).toMatchObject(WITHIN);
 });
 
 test.each([
@@ -132,16 +132,16 @@ test.each([
   ["service_tier priority", buildRequest("Hi", { service_tier: "priority" })],
   ["service_tier fast", buildRequest("Hi", { service_tier: "fast" })],
 ])("the most expensive listed endpoint bounds a request with %s", (_, request) => {
-  const judged = judge(request, [PLAIN_ENDPOINT, PRIORITY]);
-  expect(judged).toMatchObject(WITHIN);
-  expect(judged.highest).toBeGreaterThan(judge(buildRequest("Hi")).highest);
+  const compared = compareCosts(request, [PLAIN_ENDPOINT, PRIORITY]);
+  expect(compared).toMatchObject(WITHIN);
+  expect(compared.highest).toBeGreaterThan(compareCosts(buildRequest("Hi")).highest);
 });
 
 test("provider.max_price excludes more expensive endpoints", () => {
   const cheap = buildRequest("Hi", { provider: { max_price: { prompt: "0.2", completion: 0.7 } } });
-  const both = judge(cheap, [PLAIN_ENDPOINT, PRIORITY]);
-  expect(both).toEqual({ ...judge(cheap), ...WITHIN });
-  expect(both.highest).toBeLessThan(judge(buildRequest("Hi"), [PLAIN_ENDPOINT, PRIORITY]).highest);
+  const both = compareCosts(cheap, [PLAIN_ENDPOINT, PRIORITY]);
+  expect(both).toEqual({ ...compareCosts(cheap), ...WITHIN });
+  expect(both.highest).toBeLessThan(compareCosts(buildRequest("Hi"), [PLAIN_ENDPOINT, PRIORITY]).highest);
 });
 
 test("provider.max_price does not exclude an endpoint whose discounted prices are below it", () => {
@@ -149,12 +149,14 @@ test("provider.max_price does not exclude an endpoint whose discounted prices ar
   const discounted = { ...PRIORITY, tag: "b", prompt: 400, completion: 1_200, long, discountPercent: 50 };
   const limited = (prompt: string, completion: string): Json =>
     buildRequest("Hi", { provider: { max_price: { prompt, completion } } });
-  const below = judge(limited("0.3", "0.7"), [PLAIN_ENDPOINT, discounted]);
-  expect(below).toEqual({ ...judge(limited("9.9", "9.9"), [PLAIN_ENDPOINT, discounted]), ...WITHIN });
-  expect(judge(limited("0.19", "0.7"), [PLAIN_ENDPOINT, discounted]).highest).toBeLessThan(below.highest);
+  const below = compareCosts(limited("0.3", "0.7"), [PLAIN_ENDPOINT, discounted]);
+  expect(below).toEqual({ ...compareCosts(limited("9.9", "9.9"), [PLAIN_ENDPOINT, discounted]), ...WITHIN });
+  expect(compareCosts(limited("0.19", "0.7"), [PLAIN_ENDPOINT, discounted]).highest).toBeLessThan(
+    below.highest,
+  );
 });
 
-test("nested definitions are counted for each reference, and recursive or unknown references are unbounded", () => {
+test("nested definitions are counted for each reference, and the cost is unbounded for recursive or unknown references", () => {
   const definitions = Object.fromEntries(
     Array.from({ length: 6 }, (_, level) => [
       `d${level}`,
@@ -168,9 +170,9 @@ test("nested definitions are counted for each reference, and recursive or unknow
     $ref: "#/$defs/d0",
     $defs: { ...definitions, d6: { type: "string", description: "x".repeat(50) } },
   };
-  const judged = judge(buildRequest("Hi", { tools: [buildTool(schema)] }));
-  expect(judged).toMatchObject(WITHIN);
-  expect(judged.highest).toBeGreaterThan(64 * 50 * PLAIN_ENDPOINT.prompt);
+  const compared = compareCosts(buildRequest("Hi", { tools: [buildTool(schema)] }));
+  expect(compared).toMatchObject(WITHIN);
+  expect(compared.highest).toBeGreaterThan(64 * 50 * PLAIN_ENDPOINT.prompt);
   for (const $ref of ["#", "#/$defs/none", "#anchor", "https://example.com/schema"]) {
     const recursive = estimateWithEndpoints(
       buildRequest("Hi", { tools: [buildTool({ type: "object", properties: { a: { $ref } } })] }),
@@ -181,7 +183,7 @@ test("nested definitions are counted for each reference, and recursive or unknow
   }
 });
 
-test("definitions whose size exceeds every number are unbounded", () => {
+test("the cost is unbounded for definitions whose size doubles at each of 200 levels", () => {
   const $defs = Object.fromEntries(
     Array.from({ length: 200 }, (_, level) => [
       `d${level}`,
@@ -195,16 +197,16 @@ test("definitions whose size exceeds every number are unbounded", () => {
   ).toBeNull();
 });
 
-test("the bound of a plain ASCII request is at most its bytes, the template tokens and max_tokens", () => {
+test("the highest cost of an ASCII request is at most that of its bytes, the template tokens and max_tokens", () => {
   const request = buildRequest("What is the capital of France?", { max_tokens: 200 });
   const most =
     (toRequestBody(request).bytes.length + 1024 + 16) * PLAIN_ENDPOINT.prompt +
     200 * PLAIN_ENDPOINT.completion;
-  expect(judge(request)).toMatchObject(WITHIN);
-  expect(judge(request).highest).toBeLessThanOrEqual(most);
+  expect(compareCosts(request)).toMatchObject(WITHIN);
+  expect(compareCosts(request).highest).toBeLessThanOrEqual(most);
 });
 
-test("the lowest cost is 0 with the response cache, and at the cache read price without it", () => {
+test("the lowest cost is 0 with the response cache, and uses the cache read price without it", () => {
   const request = buildRequest("word ".repeat(5_000));
   const { lowestNanodollars } = estimateWithEndpoints(request, [PLAIN_ENDPOINT]);
   expect(lowestNanodollars).toBeGreaterThan(0);

@@ -12,27 +12,29 @@ const decimal = fc.record({
 });
 
 /** Returns the value of a decimal as a fraction of two whole numbers. */
-function rational(whole: string, fraction = "", exponent = 0): { above: bigint; below: bigint } {
+function toFraction(whole: string, fraction = "", exponent = 0): { numerator: bigint; denominator: bigint } {
   const power = exponent - fraction.length;
   const unscaled = BigInt(whole + fraction);
   return power >= 0
-    ? { above: unscaled * 10n ** BigInt(power), below: 1n }
-    : { above: unscaled, below: 10n ** BigInt(-power) };
+    ? { numerator: unscaled * 10n ** BigInt(power), denominator: 1n }
+    : { numerator: unscaled, denominator: 10n ** BigInt(-power) };
 }
 
-test("parseUsdToAttodollars returns the nearest attodollar below or above, and the exact one if possible", () => {
+test("parseUsdToAttodollars returns the nearest attodollar below or above, or the exact value if that is possible", () => {
   fc.assert(
     fc.property(decimal, ({ whole, fraction, exponent }) => {
       const text =
         whole +
         (fraction === undefined ? "" : `.${fraction}`) +
         (exponent === undefined ? "" : `e${exponent}`);
-      const { above, below } = rational(whole, fraction, exponent);
+      const { numerator, denominator } = toFraction(whole, fraction, exponent);
       const down = parseUsdToAttodollars(text, "down") ?? -1n;
       const up = parseUsdToAttodollars(text, "up") ?? -1n;
-      expect(down * below <= above * ATTO && (down + 1n) * below > above * ATTO).toBe(true);
-      expect(up * below >= above * ATTO && (up - 1n) * below < above * ATTO).toBe(true);
-      expect(up - down).toBe((above * ATTO) % below === 0n ? 0n : 1n);
+      expect(down * denominator <= numerator * ATTO && (down + 1n) * denominator > numerator * ATTO).toBe(
+        true,
+      );
+      expect(up * denominator >= numerator * ATTO && (up - 1n) * denominator < numerator * ATTO).toBe(true);
+      expect(up - down).toBe((numerator * ATTO) % denominator === 0n ? 0n : 1n);
     }),
   );
 });

@@ -14,7 +14,7 @@ const MODEL: ListedModel = {
 const estimate = (request: object): CostEstimate =>
   estimateWithListedPrices({ messages: MESSAGES, ...request }, [MODEL]);
 
-function highestOf({ components }: CostEstimate, name: string) {
+function findHighest({ components }: CostEstimate, name: string) {
   return components.find((one) => one.name === name)?.highest;
 }
 
@@ -31,26 +31,26 @@ test("the highest cost is null if the endpoints are unknown, and a note names th
 });
 
 test("ten times provider.max_price bounds a request whose endpoints are unknown", () => {
-  const of = (max_price: object, endpoints?: []) => {
+  const estimateWithMaxPrice = (max_price: object, endpoints?: []) => {
     const request = { messages: MESSAGES, max_tokens: 100, provider: { max_price } };
     return estimateCost({ ...toRequestBody(request), mayHitCache: false }, [{ model: MODEL, endpoints }]);
   };
-  const bounded = of({ prompt: "1", completion: 2, request: "0.001" });
-  expect(highestOf(bounded, "prompt")?.unitPriceUsd).toBe("0.00001");
-  expect(highestOf(bounded, "completion")?.unitPriceUsd).toBe("0.00002");
-  expect(highestOf(bounded, "request")?.nanodollars).toBe(1_000_000);
+  const bounded = estimateWithMaxPrice({ prompt: "1", completion: 2, request: "0.001" });
+  expect(findHighest(bounded, "prompt")?.unitPriceUsd).toBe("0.00001");
+  expect(findHighest(bounded, "completion")?.unitPriceUsd).toBe("0.00002");
+  expect(findHighest(bounded, "request")?.nanodollars).toBe(1_000_000);
   expect(bounded.highestNanodollars).not.toBeNull();
-  expect(of({ prompt: "1", completion: 2 }).highestNanodollars).toBeNull();
-  expect(of({ prompt: "-1", completion: 2, request: 0 }).highestNanodollars).toBeNull();
+  expect(estimateWithMaxPrice({ prompt: "1", completion: 2 }).highestNanodollars).toBeNull();
+  expect(estimateWithMaxPrice({ prompt: "-1", completion: 2, request: 0 }).highestNanodollars).toBeNull();
 });
 
 test.each([["only"], ["order"]])(
   "the highest cost is null if provider.%s names an endpoint that is not listed",
   (field) => {
-    const at = (slug: string) => estimate({ provider: { [field]: [slug] } });
-    expect(at("test/priority").highestNanodollars).toBeNull();
-    expect(at("test/priority").notes.join("\n")).toContain(`provider.${field}`);
-    expect(at("test").highestNanodollars).not.toBeNull();
+    const estimateWithSlug = (slug: string) => estimate({ provider: { [field]: [slug] } });
+    expect(estimateWithSlug("test/priority").highestNanodollars).toBeNull();
+    expect(estimateWithSlug("test/priority").notes.join("\n")).toContain(`provider.${field}`);
+    expect(estimateWithSlug("test").highestNanodollars).not.toBeNull();
   },
 );
 

@@ -22,7 +22,7 @@ const CANDIDATES = Array.from({ length: 16 }, (_, index) => {
   return { model, endpoints: ENDPOINTS };
 });
 
-function accepted(bytes: Buffer): ChatRequest | undefined {
+function readIfValid(bytes: Buffer): ChatRequest | undefined {
   try {
     return readChatRequest(bytes);
   } catch (error) {
@@ -35,7 +35,7 @@ test.each(HOSTILE_REQUESTS)(
   "estimates %s within 50 ms plus twice the time of JSON.parse",
   { timeout: 60_000, retry: 2 },
   (_, make) => {
-    const chat = accepted(Buffer.from(make()));
+    const chat = readIfValid(Buffer.from(make()));
     if (!chat) return;
     const { fields, body } = chat;
     const parsing = measureCpuMs(() => canParseJson(body.toString()));
@@ -63,8 +63,8 @@ test("the token bound of a tool result is at least the bound of its parsed value
     for (const content of spellings) {
       const tool = boundPromptSize(toRequestBody({ messages: [{ role: "tool", content }] }));
       const user = boundPromptSize(toRequestBody({ messages: [{ role: "user", content }] }));
-      const printed = ((tool.maxTokens ?? NaN) - (user.maxTokens ?? NaN)) / tool.tokensPerByte;
-      expect(printed).toBeGreaterThanOrEqual(boundRenderedTokens(value) ?? NaN);
+      const rendered = ((tool.maxTokens ?? NaN) - (user.maxTokens ?? NaN)) / tool.tokensPerByte;
+      expect(rendered).toBeGreaterThanOrEqual(boundRenderedTokens(value) ?? NaN);
     }
   }
 });

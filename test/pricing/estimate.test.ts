@@ -33,7 +33,7 @@ function mostTokens(request: object): number {
   return JSON.stringify({ messages: MESSAGES, ...request }).length + OVERHEAD;
 }
 
-test("a prompt has between one token for 128 letters and one for each byte of the request, at the listed price", () => {
+test("a prompt has at least one token for 128 letters and at most one token for each byte of the request, at the listed price", () => {
   const messages = [{ role: "user", content: "ab".repeat(640) }];
   const { lowest, highest } = component(estimate({ messages }), "prompt");
   expect(lowest).toEqual({ quantity: 10, unitPriceUsd: "0.00000015", nanodollars: 1_500 });
@@ -41,20 +41,20 @@ test("a prompt has between one token for 128 letters and one for each byte of th
   expect(highest).toEqual({ quantity, unitPriceUsd: "0.00000015", nanodollars: quantity * 150 });
 });
 
-test("the minimum of the prompt is 0 if prompt and completion may not fit into the context of the model", () => {
+test("the minimum of the prompt is 0 if the prompt and the completion might exceed the context of the model", () => {
   const messages = [{ role: "user", content: "All of it fits. ".repeat(1_000) }];
-  const least = (context_length: number | null, request = {}) =>
+  const minTokens = (context_length: number | null, request = {}) =>
     component(estimate({ messages, ...request }, model({}, { context_length })), "prompt").lowest.quantity;
-  expect([least(77), least(78), least(null)]).toEqual([0, 78, 78]);
-  expect(least(1_000, { max_tokens: 923 })).toBe(0);
-  expect(least(128_000, { transforms: ["middle-out"] })).toBe(0);
+  expect([minTokens(77), minTokens(78), minTokens(null)]).toEqual([0, 78, 78]);
+  expect(minTokens(1_000, { max_tokens: 923 })).toBe(0);
+  expect(minTokens(128_000, { transforms: ["middle-out"] })).toBe(0);
 });
 
 test.each([
   ["Grüße, 世界 🎉", 6],
   ["\ufdfa", 11],
 ])(
-  "a request with the text %s has at most %d tokens for each byte, as a string and as a part",
+  "a request with the text %s, as a string or as a part, has at most %d tokens for each byte",
   (text, factor) => {
     for (const content of [text, [{ type: "text", text }]]) {
       const messages = [{ role: "user", content }];
@@ -75,7 +75,7 @@ test("the highest price of the prompt includes the cache write price", () => {
   const price = (pricing: object, request = {}) =>
     component(estimate(request, model(pricing)), "prompt").highest.unitPriceUsd;
   expect(price({ input_cache_write: "0.0000002" })).toBe("0.0000002");
-  // A cache write price below the prompt price is for storage only, and is added to it.
+  // A cache write price below the prompt price is for storage only, and is added to the prompt price.
   expect(price({ input_cache_write: "0.00000005" })).toBe("0.0000002");
   const hour = { input_cache_write: "0.0000002", input_cache_write_1h: "0.0000003" };
   expect(price(hour)).toBe("0.0000002");
@@ -130,12 +130,12 @@ test("the highest price of the completion is the reasoning price if that is high
   expect(price("0.0000001")).toBe("0.0000006");
 });
 
-test("both totals include the price of a request", () => {
+test("both totals include the fixed price per request", () => {
   const result = estimate({ max_tokens: 0 }, model({ request: "0.005", prompt: "0", completion: "0" }));
   expect(result).toMatchObject({ lowestNanodollars: 5_000_000, highestNanodollars: 5_000_000 });
 });
 
-test("totals are the sums of their components, the lowest rounded down and the highest rounded up", () => {
+test("totals are the sums of their components; the lowest total is rounded down, and the highest total up", () => {
   const result = estimate({ max_tokens: 21 }, model({ prompt: "0.0000000001", completion: "0.0000000001" }));
   expect(result.lowestNanodollars).toBe(0);
   expect(result.highestNanodollars).toBe(Math.ceil(mostTokens({ max_tokens: 21 }) / 10) + 3);
@@ -179,10 +179,12 @@ test.each([
 });
 
 test("the highest cost is null for a model that generates images or always searches the web", () => {
-  const painter = model({}, { architecture: { output_modalities: ["text", "image"] } });
-  expect(component(estimate({ modalities: ["image"] }, painter), "media_output").highest.quantity).toBeNull();
-  const searcher = model({}, { id: "perplexity/sonar" });
-  expect(component(estimate({}, searcher), "web_search").highest.quantity).toBeNull();
+  const imageModel = model({}, { architecture: { output_modalities: ["text", "image"] } });
+  expect(
+    component(estimate({ modalities: ["image"] }, imageModel), "media_output").highest.quantity,
+  ).toBeNull();
+  const searchModel = model({}, { id: "perplexity/sonar" });
+  expect(component(estimate({}, searchModel), "web_search").highest.quantity).toBeNull();
 });
 
 test.each([["-1"], ["gibberish"], [undefined]])(
@@ -200,7 +202,7 @@ test.each([["-1"], ["gibberish"], [undefined]])(
   },
 );
 
-test("the lowest cost is 0 and the highest null for a service tier whose prices are not listed", () => {
+test("the lowest cost is 0 and the highest cost is null for a service tier without listed prices", () => {
   expect(estimate({ service_tier: "priority" })).toMatchObject({
     lowestNanodollars: 0,
     highestNanodollars: null,
@@ -210,7 +212,7 @@ test("the lowest cost is 0 and the highest null for a service tier whose prices 
   expect(tier.notes).toEqual(estimate({}).notes);
 });
 
-test("the highest cost is known for a request with harmless fields and with fields that are null", () => {
+test("the highest cost is known if the other fields do not affect the price or are null", () => {
   const fields = {
     temperature: 1,
     stop: ["x"],
@@ -225,7 +227,7 @@ test("the highest cost is known for a request with harmless fields and with fiel
   expect(estimate({ ...fields, ...nothing, provider }).highestNanodollars).toBeGreaterThan(0);
 });
 
-test("the note on unknown fields has at most five names of at most 64 characters, and no value", () => {
+test("the note on unknown fields contains at most five names of at most 64 characters, and no value", () => {
   const names = ["a", "b", "c", "d", "e", "f"].map((letter) => letter.repeat(100));
   const { notes } = estimate(Object.fromEntries(names.map((name) => [name, "SECRET"])));
   const note = notes.at(-1) ?? "";
@@ -252,10 +254,10 @@ test("the highest price combines overrides that can apply at the same time", () 
 
 test("totals range from the cheapest to the most expensive of the fallback models", () => {
   const cheap = model({ prompt: "0.00000001", completion: "0.00000001" }, { id: "test/cheap" });
-  const dear = model({ prompt: "0.00001", completion: "0.00001" }, { id: "test/dear" });
-  const result = estimate({}, dear, cheap);
+  const expensive = model({ prompt: "0.00001", completion: "0.00001" }, { id: "test/dear" });
+  const result = estimate({}, expensive, cheap);
   expect(result.lowestNanodollars).toBe(estimate({}, cheap).lowestNanodollars);
-  expect(result.highestNanodollars).toBe(estimate({}, dear).highestNanodollars);
+  expect(result.highestNanodollars).toBe(estimate({}, expensive).highestNanodollars);
   expect(result.components.map((one) => `${one.model} ${one.name}`)).toEqual(
     ["test/dear", "test/cheap"].flatMap((id) =>
       ["prompt", "completion", "request"].map((name) => `${id} ${name}`),

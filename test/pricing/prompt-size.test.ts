@@ -4,18 +4,20 @@ import { boundRenderedTokens } from "../../src/pricing/rendered-size.ts";
 import { toRequestBody } from "../support/cost-estimate.ts";
 
 const MESSAGES = [{ role: "user", content: "What is the capital of France?" }];
-const TEMPLATE = 1024;
-const MARKS = 16;
+const TEMPLATE_TOKENS = 1024;
+const INSTRUCTION_TOKENS = 1024;
+/** Tokens that mark the beginning and the end of a message. */
+const MARK_TOKENS = 16;
 
-const most = (fields: Record<string, unknown>): number | null =>
+const boundMaxTokens = (fields: Record<string, unknown>): number | null =>
   boundPromptSize(toRequestBody(fields)).maxTokens;
-const bytes = (fields: Record<string, unknown>): number => toRequestBody(fields).bytes.length;
+const countBytes = (fields: Record<string, unknown>): number => toRequestBody(fields).bytes.length;
 
-test("each message adds its bytes and the tokens of its marks", () => {
+test("each message adds its bytes and the tokens that mark its beginning and end", () => {
   const one = { messages: MESSAGES };
   const two = { messages: [...MESSAGES, { role: "assistant", content: "Paris." }] };
-  expect(most(one)).toBe(bytes(one) + TEMPLATE + MARKS);
-  expect(most(two)).toBe(bytes(two) + TEMPLATE + 2 * MARKS);
+  expect(boundMaxTokens(one)).toBe(countBytes(one) + TEMPLATE_TOKENS + MARK_TOKENS);
+  expect(boundMaxTokens(two)).toBe(countBytes(two) + TEMPLATE_TOKENS + 2 * MARK_TOKENS);
 });
 
 test.each([
@@ -26,31 +28,37 @@ test.each([
 ])("a request with %s has %3$d tokens for each byte", (_, json, factor) => {
   const size = boundPromptSize({ fields: JSON.parse(json), bytes: Buffer.from(json) });
   expect(size).toMatchObject({ tokensPerByte: factor });
-  expect(size.maxTokens).toBe(factor * Buffer.byteLength(json) + TEMPLATE + MARKS);
+  expect(size.maxTokens).toBe(factor * Buffer.byteLength(json) + TEMPLATE_TOKENS + MARK_TOKENS);
 });
 
 test.each([["tools"], ["functions"]])(
-  "%s add their bytes, their rendered tokens and instructions",
+  "%s add their bytes, their rendered tokens and the tokens of instructions",
   (name) => {
     const tool = { type: "function", function: { name: "f", parameters: { type: "object" } } };
     const request = { messages: MESSAGES, [name]: [tool] };
-    const printed = boundRenderedTokens(tool) ?? NaN;
-    expect(printed).toBeGreaterThan(JSON.stringify(tool, null, 4).length);
-    expect(most(request)).toBe(bytes(request) + printed + 2 * TEMPLATE + MARKS);
-    expect(most({ messages: MESSAGES, [name]: [] })).toBe(
-      bytes({ messages: MESSAGES, [name]: [] }) + TEMPLATE + MARKS,
+    const rendered = boundRenderedTokens(tool) ?? NaN;
+    expect(rendered).toBeGreaterThan(JSON.stringify(tool, null, 4).length);
+    expect(boundMaxTokens(request)).toBe(
+      countBytes(request) + rendered + INSTRUCTION_TOKENS + TEMPLATE_TOKENS + MARK_TOKENS,
+    );
+    expect(boundMaxTokens({ messages: MESSAGES, [name]: [] })).toBe(
+      countBytes({ messages: MESSAGES, [name]: [] }) + TEMPLATE_TOKENS + MARK_TOKENS,
     );
   },
 );
 
-test("response_format adds its rendered tokens, and instructions unless its type is text", () => {
+test("response_format adds its rendered tokens and, unless its type is text, the tokens of instructions", () => {
   for (const [type, instructions] of [
-    ["json_object", 1024],
+    ["json_object", INSTRUCTION_TOKENS],
     ["text", 0],
   ] as const) {
     const request = { messages: MESSAGES, response_format: { type } };
-    expect(most(request)).toBe(
-      bytes(request) + (boundRenderedTokens({ type }) ?? NaN) + instructions + TEMPLATE + MARKS,
+    expect(boundMaxTokens(request)).toBe(
+      countBytes(request) +
+        (boundRenderedTokens({ type }) ?? NaN) +
+        instructions +
+        TEMPLATE_TOKENS +
+        MARK_TOKENS,
     );
   }
 });
@@ -64,16 +72,16 @@ test.each([
   ["a tool's result", { role: "tool", content: '{"a":{"b":1}}' }],
 ])("JSON in %s adds its rendered tokens", (_, message) => {
   const request = { messages: [message] };
-  const added = (most(request) ?? NaN) - bytes(request) - TEMPLATE - MARKS;
+  const added = (boundMaxTokens(request) ?? NaN) - countBytes(request) - TEMPLATE_TOKENS - MARK_TOKENS;
   // The bound also counts the escapes of the quotes.
   expect(added).toBeGreaterThanOrEqual(boundRenderedTokens({ a: { b: 1 } }) ?? NaN);
-  expect(most({ messages: [{ role: "tool", content: "{no JSON" }] })).not.toBeNull();
+  expect(boundMaxTokens({ messages: [{ role: "tool", content: "{no JSON" }] })).not.toBeNull();
 });
 
-test("JSON that nests beyond 600 levels is unbounded", () => {
+test("the number of tokens is unbounded for JSON that nests beyond 600 levels", () => {
   const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
-  expect(most({ messages: [{ role: "tool", content: nested(500) }] })).not.toBeNull();
-  expect(most({ messages: [{ role: "tool", content: nested(100_000) }] })).toBeNull();
+  expect(boundMaxTokens({ messages: [{ role: "tool", content: nested(500) }] })).not.toBeNull();
+  expect(boundMaxTokens({ messages: [{ role: "tool", content: nested(100_000) }] })).toBeNull();
 });
 
 test("$ref is not resolved in the arguments of a tool call or as the name of a property", () => {
@@ -83,18 +91,18 @@ test("$ref is not resolved in the arguments of a tool call or as the name of a p
   expect(boundRenderedTokens({ $ref: "#/none" }, schema)).toBeUndefined();
 });
 
-test("a definition with an escaped name is found, and counted for each reference", () => {
-  const of = (uses: number) => {
+test("a definition with an escaped name is found, and is counted for each reference", () => {
+  const boundTokens = (uses: number) => {
     const schema = {
       $defs: { "a/b~c": { description: "x".repeat(100) } },
       uses: Array.from({ length: uses }, () => ({ $ref: "#/$defs/a~1b~0c" })),
     };
     return boundRenderedTokens(schema, schema) ?? NaN;
   };
-  expect(of(3) - of(2)).toBeGreaterThan(100);
+  expect(boundTokens(3) - boundTokens(2)).toBeGreaterThan(100);
 });
 
-test("the minimum for a text of very long words is at most the 2,100 tokens of o200k", () => {
+test("the minimum for a text of very long words is at most 2,100 tokens, which o200k needs for it", () => {
   const words =
     " notwithstanding administration telecommunications constitutional responsibilities international organizations";
   const { minTokens } = boundPromptSize(

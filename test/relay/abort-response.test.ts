@@ -11,10 +11,10 @@ const FAR_MORE_THAN_BUFFERS_HOLD = 64 * 1_048_576;
 
 afterEach(() => void vi.useRealTimers());
 
-/** A client, and the server's response to it. */
-async function beginAnswer(version = "1.1"): Promise<{ client: RawClient; response: ServerResponse }> {
+/** Starts a server that does not respond. @returns its client, and the response, which the test writes. */
+async function startResponse(version = "1.1"): Promise<{ client: RawClient; response: ServerResponse }> {
   const { promise, resolve } = Promise.withResolvers<ServerResponse>();
-  const server = createServer((_, answer) => resolve(answer)).listen(0, "127.0.0.1");
+  const server = createServer((_, response) => resolve(response)).listen(0, "127.0.0.1");
   onTestFinished(() => void server.close());
   await once(server, "listening");
   const client = new RawClient((server.address() as AddressInfo).port);
@@ -23,7 +23,7 @@ async function beginAnswer(version = "1.1"): Promise<{ client: RawClient; respon
 }
 
 test("closes the connection of an aborted response after 5 s when the client does not read", async () => {
-  const { client, response } = await beginAnswer();
+  const { client, response } = await startResponse();
   client.socket.pause();
   response.write(Buffer.alloc(FAR_MORE_THAN_BUFFERS_HOLD));
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
@@ -35,8 +35,8 @@ test("closes the connection of an aborted response after 5 s when the client doe
   expect(response.socket?.destroyed ?? true).toBe(true);
 });
 
-test("stops its timer when the connection of an aborted response closes", async () => {
-  const { client, response } = await beginAnswer();
+test("stops the timer of an aborted response when the connection closes", async () => {
+  const { client, response } = await startResponse();
   response.write("a");
   const closed = Promise.all([once(client.socket, "close"), once(response.req.socket, "close")]);
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
@@ -49,7 +49,7 @@ test("stops its timer when the connection of an aborted response closes", async 
 });
 
 test("sends an HTTP/1.0 client only the written bytes, then resets the connection", async () => {
-  const { client, response } = await beginAnswer("1.0");
+  const { client, response } = await startResponse("1.0");
   response.write("a");
   await waitUntil(() => client.readResponse()?.body.length === 1, "the first byte");
   abortResponse(response, "b");
@@ -58,7 +58,7 @@ test("sends an HTTP/1.0 client only the written bytes, then resets the connectio
 });
 
 test("writes nothing to a response whose connection is closed", async () => {
-  const { response } = await beginAnswer();
+  const { response } = await startResponse();
   response.write("a");
   response.socket?.destroy();
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });

@@ -15,7 +15,7 @@ import { waitUntil } from "../support/wait.ts";
 const EVENT = 'data: {"choices":[{"delta":{"content":"né"}}]}\n\n';
 const DONE = "data: [DONE]\n\n";
 
-/** Requests a stream from an upstream that runs this script. */
+/** Starts a gateway whose upstream runs `script`, and requests a stream. */
 async function startStreamFrom(script: Script, env: Record<string, string> = {}) {
   const upstream = await startScriptedUpstream(script);
   const gateway = await startTestGateway(upstream.baseUrl, env);
@@ -24,11 +24,12 @@ async function startStreamFrom(script: Script, env: Record<string, string> = {})
   return { upstream, gateway, client };
 }
 
-const sending =
-  (body: string, then: Script): Script =>
+/** Returns a script that sends a head and one chunk, and then runs `next`. */
+const sendThen =
+  (body: string, next: Script): Script =>
   (socket, request) => {
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(body)]));
-    then(socket, request);
+    next(socket, request);
   };
 
 test.each([
@@ -40,9 +41,9 @@ test.each([
   ["an end after a comment", `${DONE}: bye\n\n`, (socket) => socket.end()],
   ["an end before the blank line", "data: [DONE]\n", (socket) => socket.end()],
 ] as [string, string, Script][])(
-  "relays a stream that has sent [DONE] as complete in spite of %s",
-  async (_, done, breaks) => {
-    const { gateway, client } = await startStreamFrom(sending(EVENT + done, breaks));
+  "treats a stream as complete after [DONE], despite %s",
+  async (_, done, endConnection) => {
+    const { gateway, client } = await startStreamFrom(sendThen(EVENT + done, endConnection));
     expect((await client.waitForResponse("the stream")).body.toString()).toBe(EVENT + done);
     const log = await gateway.waitForRequestLog("the stream");
     expect(log).toMatchObject({ outcome: "complete", status: 200, level: 30 });
@@ -51,17 +52,17 @@ test.each([
 );
 
 test.each(["data: [DONE", 'data: {"text":"data: [DONE]"}\n\n', 'data: {"text":"\\ndata: [DONE]\\n\\n'])(
-  "aborts a stream that ends after %j",
+  "aborts a stream that ends with %j, which is not a [DONE] line",
   async (end) => {
-    const { gateway, client } = await startStreamFrom(sending(EVENT + end, (socket) => socket.end()));
+    const { gateway, client } = await startStreamFrom(sendThen(EVENT + end, (socket) => socket.end()));
     expect((await client.waitForEnd("the aborted stream"))?.complete).toBe(false);
     expect(await gateway.waitForRequestLog("the stream")).toMatchObject({ error: "upstream_disconnected" });
   },
 );
 
-test("logs an error event before [DONE] as an upstream error, in spite of a reset after it", async () => {
+test("logs an error event as an upstream error when the connection ends after [DONE]", async () => {
   const error = 'data: {"error": {"code": 502, "message": "provider gone"}, "choices": []}\n\n';
-  const { gateway, client } = await startStreamFrom(sending(error + DONE, (socket) => socket.end()));
+  const { gateway, client } = await startStreamFrom(sendThen(error + DONE, (socket) => socket.end()));
   expect((await client.waitForResponse("the stream")).body.toString()).toBe(error + DONE);
   expect(await gateway.waitForRequestLog("the stream")).toMatchObject({ outcome: "upstream_error" });
 });
@@ -69,15 +70,18 @@ test("logs an error event before [DONE] as an upstream error, in spite of a rese
 test.each([
   ["in one chunk", [DONE]],
   ["in pieces", ["data: [DO", "NE]", "\n", "\n"]],
-])("ends a stream soon when upstream falls silent after a [DONE] that came %s", async (_, pieces) => {
-  const { upstream, gateway, client } = await startStreamFrom((socket) => {
-    socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)]));
-    pieces.forEach((piece, index) => void setTimeout(() => socket.write(formatChunk(piece)), 20 * index));
-  });
-  expect((await client.waitForResponse("the stream", 4_000)).body.toString()).toBe(EVENT + DONE);
-  expect(await gateway.waitForRequestLog("the stream")).toMatchObject({ outcome: "complete", status: 200 });
-  await waitUntil(() => upstream.open.size === 0, "upstream's connection to be closed");
-});
+])(
+  "ends a stream within 4 s when upstream falls silent after a [DONE] that arrives %s",
+  async (_, pieces) => {
+    const { upstream, gateway, client } = await startStreamFrom((socket) => {
+      socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)]));
+      pieces.forEach((piece, index) => void setTimeout(() => socket.write(formatChunk(piece)), 20 * index));
+    });
+    expect((await client.waitForResponse("the stream", 4_000)).body.toString()).toBe(EVENT + DONE);
+    expect(await gateway.waitForRequestLog("the stream")).toMatchObject({ outcome: "complete", status: 200 });
+    await waitUntil(() => upstream.open.size === 0, "upstream's connection to be closed");
+  },
+);
 
 test("waits for the blank line after [DONE] before it ends a stream", async () => {
   const { client } = await startStreamFrom((socket) => {
@@ -87,13 +91,13 @@ test("waits for the blank line after [DONE] before it ends a stream", async () =
   expect((await client.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
 });
 
-test("relays what arrived while the event loop was too busy to read it", async () => {
+test("relays bytes that arrive after [DONE] while the event loop is blocked", async () => {
   const comment = ": still here\n\n";
   const { upstream, client } = await startStreamFrom((socket) => {
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT + DONE)]));
   });
   await waitUntil(() => client.readResponse()?.body.includes(DONE), "[DONE]");
-  // After an immediate, the event loop runs timers before it reads.
+  // After an immediate, the event loop runs due timers before it reads from sockets.
   await new Promise(setImmediate);
   for (const socket of upstream.open)
     socket.write(Buffer.concat([formatChunk(comment), Buffer.from(LAST_CHUNK)]));
@@ -112,8 +116,8 @@ test("relays everything that upstream sends after [DONE]", async () => {
   expect((await client.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE + comment + comment);
 });
 
-test("ends a stream that has sent [DONE] cleanly when the gateway shuts down", async () => {
-  const { gateway, client } = await startStreamFrom(sending(EVENT + DONE, () => {}));
+test("ends a stream cleanly at shutdown if it has sent [DONE]", async () => {
+  const { gateway, client } = await startStreamFrom(sendThen(EVENT + DONE, () => {}));
   await waitUntil(() => client.readResponse()?.body.includes(DONE), "[DONE]");
   await gateway.stop({ delayMs: 0, graceMs: 0 });
   expect((await client.waitForEnd("the stream"))?.complete).toBe(true);
@@ -122,17 +126,20 @@ test("ends a stream that has sent [DONE] cleanly when the gateway shuts down", a
 test.each([
   ["text/event-stream", EVENT + DONE],
   ["application/json", "{}"],
-])("relays an encoded response of type %s as complete if its framing is complete", async (type, text) => {
-  const encoded = gzipSync(text);
-  const { gateway, client } = await startStreamFrom((socket) => {
-    socket.write(`HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\ncontent-encoding: gzip\r\n\r\n`);
-    socket.end(encoded);
-  });
-  const response = await client.waitForResponse("the encoded response");
-  expect([response.headers["content-encoding"], response.body]).toEqual(["gzip", encoded]);
-  const log = await gateway.waitForRequestLog("the encoded response");
-  expect([log["outcome"], log["incomplete"]]).toEqual(["complete", undefined]);
-});
+])(
+  "treats an encoded response of type %s as complete when the connection ends cleanly",
+  async (type, text) => {
+    const encoded = gzipSync(text);
+    const { gateway, client } = await startStreamFrom((socket) => {
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\ncontent-encoding: gzip\r\n\r\n`);
+      socket.end(encoded);
+    });
+    const response = await client.waitForResponse("the encoded response");
+    expect([response.headers["content-encoding"], response.body]).toEqual(["gzip", encoded]);
+    const log = await gateway.waitForRequestLog("the encoded response");
+    expect([log["outcome"], log["incomplete"]]).toEqual(["complete", undefined]);
+  },
+);
 
 test("inspects a response whose Content-Encoding is identity or empty", async () => {
   const { gateway, client } = await startStreamFrom((socket) => {
@@ -155,7 +162,7 @@ test("adds no error event to an encoded stream that upstream aborts", async () =
 });
 
 test.each([`${EVENT}data:[DONE]`, `${EVENT}data: [DONE]\n\n: bye\n\n`, `${EVENT}data: [DONE]\r\n\r\n`])(
-  "relays a stream that the end of the connection delimits as complete when it ends with %j",
+  "treats a close-delimited stream as complete when it ends with %j",
   async (body) => {
     const { client } = await startStreamFrom((socket) =>
       socket.end(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n${body}`),

@@ -29,7 +29,7 @@ function flood(written: { bytes: number }): Script {
   };
 }
 
-test("pauses upstream within a few megabytes when the client stops reading, and resumes it when the client reads again", async () => {
+test("pauses upstream after a few megabytes when the client stops reading, and resumes it when the client reads again", async () => {
   const written = { bytes: 0 };
   const upstream = await startScriptedUpstream(flood(written));
   const gateway = await startTestGateway(upstream.baseUrl);
@@ -39,9 +39,11 @@ test("pauses upstream within a few megabytes when the client stops reading, and 
   client.socket.pause();
   let last = -1;
   await waitUntil(() => {
-    const still = written.bytes === last;
+    const isUnchanged = written.bytes === last;
     last = written.bytes;
-    return new Promise<boolean>((resolve) => setTimeout(() => resolve(still && written.bytes === last), 200));
+    return new Promise<boolean>((resolve) =>
+      setTimeout(() => resolve(isUnchanged && written.bytes === last), 200),
+    );
   }, "upstream to be paused");
   const before = client.received.length;
   expect(written.bytes - before).toBeLessThan(FEW_MEGABYTES);

@@ -13,14 +13,14 @@ import {
 const EVENT = 'data: {"choices":[{"delta":{"content":"né"}}]}\n\n';
 const DONE = "data: [DONE]\n\n";
 
-interface Broken {
+interface AbortedStream {
   readonly gateway: TestGateway;
   readonly client: RawClient;
   readonly response: RawResponse | undefined;
 }
 
 /** Sends one streamed chat completion and waits until its connection has ended. */
-async function relayBroken(script: Script, env: Record<string, string> = {}): Promise<Broken> {
+async function relayAborted(script: Script, env: Record<string, string> = {}): Promise<AbortedStream> {
   const upstream = await startScriptedUpstream(script);
   const gateway = await startTestGateway(upstream.baseUrl, env);
   const client = new RawClient(gateway.port);
@@ -34,7 +34,7 @@ interface LastEvent {
   readonly metadata: { readonly reason: string };
 }
 
-function lastEvent(response: RawResponse | undefined): LastEvent {
+function readLastEvent(response: RawResponse | undefined): LastEvent {
   const events = response?.body.toString().split("\n\n") ?? [];
   return (JSON.parse(events.at(-2)?.replace("data: ", "") ?? "") as { error: LastEvent }).error;
 }
@@ -44,14 +44,14 @@ test.each([
   ["an end without the last chunk", (socket) => socket.end()],
   ["an invalid chunk size", (socket) => socket.write("zz\r\n")],
 ] as [string, Script][])(
-  "at an event boundary, sends one error event and aborts the response after %s",
-  async (_, breaks: Script) => {
-    const { response, gateway } = await relayBroken((socket, request) => {
+  "sends one error event and aborts the response when %s follows a complete event",
+  async (_, endConnection: Script) => {
+    const { response, gateway } = await relayAborted((socket, request) => {
       socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)]));
-      breaks(socket, request);
+      endConnection(socket, request);
     });
     expect(response?.body.toString().startsWith(EVENT)).toBe(true);
-    expect(lastEvent(response)).toMatchObject({ type: "upstream_error" });
+    expect(readLastEvent(response)).toMatchObject({ type: "upstream_error" });
     expect(response?.complete).toBe(false);
     expect(response?.body.includes("[DONE]")).toBe(false);
     const log = await gateway.waitForRequestLog("the aborted stream");
@@ -59,9 +59,9 @@ test.each([
   },
 );
 
-test("adds nothing to a stream that breaks within an event, so that the partial event stays invalid", async () => {
+test("adds nothing to a stream that upstream aborts within an event, so that the partial event stays invalid", async () => {
   const half = EVENT + EVENT.slice(0, 20);
-  const { response } = await relayBroken((socket) => {
+  const { response } = await relayAborted((socket) => {
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(half)]));
     setTimeout(() => socket.resetAndDestroy(), 30);
   });
@@ -71,27 +71,27 @@ test("adds nothing to a stream that breaks within an event, so that the partial 
 
 test("sends a timeout error event and aborts the upstream request when a stream falls silent", async () => {
   const started = performance.now();
-  const { response } = await relayBroken(
+  const { response } = await relayAborted(
     (socket) => socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)])),
     {
       UPSTREAM_IDLE_TIMEOUT_MS: "500",
     },
   );
-  expect(lastEvent(response)).toMatchObject({ code: 504, metadata: { reason: "upstream_timeout" } });
+  expect(readLastEvent(response)).toMatchObject({ code: 504, metadata: { reason: "upstream_timeout" } });
   expect(performance.now() - started).toBeLessThan(3_000);
 });
 
-test("aborts a stream that the end of the connection delimits when it has no [DONE]", async () => {
+test("aborts a close-delimited stream without [DONE]", async () => {
   const head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
-  const { response } = await relayBroken((socket) => {
+  const { response } = await relayAborted((socket) => {
     socket.write(head + EVENT);
     setTimeout(() => socket.resetAndDestroy(), 30);
   });
-  expect(lastEvent(response)).toMatchObject({ code: 502, metadata: { reason: "upstream_disconnected" } });
+  expect(readLastEvent(response)).toMatchObject({ code: 502, metadata: { reason: "upstream_disconnected" } });
   expect(response?.complete).toBe(false);
 });
 
-test("ends a stream that the end of the connection delimits cleanly after [DONE]", async () => {
+test("cleanly ends a close-delimited stream after [DONE]", async () => {
   const upstream = await startScriptedUpstream((socket) => {
     socket.end(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n${EVENT}${DONE}`);
   });
@@ -101,7 +101,7 @@ test("ends a stream that the end of the connection delimits cleanly after [DONE]
   expect((await client.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
 });
 
-test("relays a clean end without [DONE] unchanged and logs the response as incomplete", async () => {
+test("relays the clean end of a stream without [DONE], and logs the response as incomplete", async () => {
   const upstream = await startScriptedUpstream((socket) => {
     socket.write(
       Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT), Buffer.from(LAST_CHUNK)]),
@@ -117,16 +117,16 @@ test("relays a clean end without [DONE] unchanged and logs the response as incom
   });
 });
 
-test.each(["chunked", "with a length", "delimited by the connection"])(
+test.each(["chunked", "with a length", "close-delimited"])(
   "aborts a truncated JSON response (%s)",
   async (framing) => {
     const heads: Record<string, string> = {
       chunked: formatChunkedHead({ "content-type": "application/json" }),
       "with a length": "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n",
-      "delimited by the connection": "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n",
+      "close-delimited": "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n",
     };
     const part = '\n         \n{"id":"gen-1","choices":[';
-    const { response } = await relayBroken((socket) => {
+    const { response } = await relayAborted((socket) => {
       socket.write(heads[framing] ?? "");
       socket.end(framing === "chunked" ? formatChunk(part) : part);
     });
@@ -152,17 +152,17 @@ test("resets the connection of an HTTP/1.0 client, because a normal close would 
   expect(client.error).toBe("ECONNRESET");
 });
 
-test("relays an error event of upstream unchanged and logs it as an upstream error", async () => {
-  const answer = `${EVENT}data: {"id":"gen-1","error":{"code":502,"message":"provider gone"},"choices":[]}\n\n${DONE}`;
+test("relays upstream's error event unchanged, and logs it as an upstream error", async () => {
+  const body = `${EVENT}data: {"id":"gen-1","error":{"code":502,"message":"provider gone"},"choices":[]}\n\n${DONE}`;
   const upstream = await startScriptedUpstream((socket) => {
     socket.write(
-      Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(answer), Buffer.from(LAST_CHUNK)]),
+      Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(body), Buffer.from(LAST_CHUNK)]),
     );
   });
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
-  expect((await client.waitForResponse("the stream")).body.toString()).toBe(answer);
+  expect((await client.waitForResponse("the stream")).body.toString()).toBe(body);
   expect(await gateway.waitForRequestLog("the stream")).toMatchObject({
     outcome: "upstream_error",
     status: 200,

@@ -20,16 +20,16 @@ test("sends requests upstream byte for byte except for the prefixes of their mod
 test.each([
   ["in one write", cutNowhere],
   ["byte by byte", cutIntoBytes],
-  ["in pieces that end anywhere", cutAtRandom],
-])("relays responses that arrive %s byte for byte", async (_, writing) => {
-  expect(await findChangedResponses(RESPONSES, writing)).toEqual([]);
+  ["in pieces of random length", cutAtRandom],
+])("relays every byte of responses that arrive %s", async (_, cut) => {
+  expect(await findChangedResponses(RESPONSES, cut)).toEqual([]);
 });
 
 test("relays upstream's error about a wrong key to the client that sent the key", async () => {
   const contentType = "application/json";
   const body = Buffer.from('{"error":{"message":"User not found.","code":401}}');
-  const answer = { name: "a wrong key", status: 401, contentType, body };
-  expect(await findChangedResponses([answer], cutIntoBytes, OWN_KEYS)).toEqual([]);
+  const response = { name: "a wrong key", status: 401, contentType, body };
+  expect(await findChangedResponses([response], cutIntoBytes, OWN_KEYS)).toEqual([]);
 });
 
 test.each([403, 502, 520])(
@@ -38,11 +38,11 @@ test.each([403, 502, 520])(
     const page = formatResponse(status, { "content-type": PAGE.contentType, "retry-after": "7" }, PAGE.body);
     const upstream = await startScriptedUpstream((socket) => void socket.write(page));
     const { port } = await startTestGateway(upstream.baseUrl);
-    const answer = await sendRequest(port);
-    expect(answer.status).toBe(status);
-    expect(answer.headers).toMatchObject({ "content-type": "application/json", "retry-after": "7" });
-    expect(answer.body.toString()).not.toContain("Ray ID");
-    expect(JSON.parse(answer.body.toString())).toEqual({
+    const response = await sendRequest(port);
+    expect(response.status).toBe(status);
+    expect(response.headers).toMatchObject({ "content-type": "application/json", "retry-after": "7" });
+    expect(response.body.toString()).not.toContain("Ray ID");
+    expect(JSON.parse(response.body.toString())).toEqual({
       error: {
         message: expect.any(String) as string,
         type: "upstream_error",

@@ -13,48 +13,52 @@ const USAGE =
   'data: {"id":"gen-1","model":"a/b","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"cost":0.5}}\n\n';
 const REST = Buffer.concat([formatChunk(USAGE), formatChunk("data: [DONE]\n\n"), Buffer.from(LAST_CHUNK)]);
 
-/** Fields of the record of a request whose client left before the head. */
-const LEFT = { outcome: "client_gone", status: 0, first_byte_ms: null, bytes_out: 0 };
+/** Fields of the record of a request whose client disconnected before the head. */
+const DISCONNECTED = { outcome: "client_gone", status: 0, first_byte_ms: null, bytes_out: 0 };
 
-/** Starts a gateway in front of an upstream that holds its responses. */
-async function startHeld(env: Record<string, string> = {}) {
-  const held: Socket[] = [];
-  return { held, ...(await startMeteredGateway((socket) => void held.push(socket), env)) };
+/** Starts a gateway in front of an upstream that sends nothing until the test writes to its sockets. */
+async function startSilentUpstream(env: Record<string, string> = {}) {
+  const sockets: Socket[] = [];
+  return { sockets, ...(await startMeteredGateway((socket) => void sockets.push(socket), env)) };
 }
 
-type Held = Awaited<ReturnType<typeof startHeld>>;
-type Leave = (socket: Socket) => void;
-const reset: Leave = (socket) => void socket.resetAndDestroy();
+type Running = Awaited<ReturnType<typeof startSilentUpstream>>;
+type Disconnect = (socket: Socket) => void;
+const reset: Disconnect = (socket) => void socket.resetAndDestroy();
 
-/** Sends a request, and leaves when it has arrived upstream. */
-async function askAndLeave({ gateway, held }: Held, secret = gateway.caller, leave = reset): Promise<void> {
-  const before = held.length;
+/** Sends a request, and disconnects when it has arrived upstream. */
+async function sendAndDisconnect(
+  { gateway, sockets }: Running,
+  secret = gateway.caller,
+  disconnect = reset,
+): Promise<void> {
+  const before = sockets.length;
   const client = sendStream(gateway.port, secret);
-  await waitUntil(() => held.length > before, "the request at upstream");
-  leave(client.socket);
-  await gatewayNotices(gateway, client);
+  await waitUntil(() => sockets.length > before, "the request at upstream");
+  disconnect(client.socket);
+  await waitUntilGatewayNotices(gateway, client);
 }
 
-async function gatewayNotices(gateway: KeyedGateway, client: RawClient): Promise<void> {
+async function waitUntilGatewayNotices(gateway: KeyedGateway, client: RawClient): Promise<void> {
   await waitUntil(() => client.isClosed, "the client to disconnect");
-  // The gateway has handled the closed connection when it answers the next request.
+  // The gateway has handled the closed connection before it responds to this request.
   await gateway.call(gateway.caller, { method: "GET", path: "/openai/v1/key", body: "" });
 }
 
-test.each<[string, Leave]>([
+test.each<[string, Disconnect]>([
   ["closes", (socket) => void socket.destroy()],
   ["resets", reset],
   ["half-closes", (socket) => void socket.end()],
 ])(
-  "keeps a request until the head names its generation when the client %s its connection before",
-  async (_, leave) => {
-    const running = await startHeld();
-    await askAndLeave(running, undefined, leave);
+  "waits for the head and its generation id before it aborts when the client %s its connection",
+  async (_, disconnect) => {
+    const running = await startSilentUpstream();
+    await sendAndDisconnect(running, undefined, disconnect);
     expect(running.upstream.open.size).toBe(1);
-    running.held[0]?.write(HEAD);
+    running.sockets[0]?.write(HEAD);
     await waitUntil(() => running.upstream.open.size === 0, "the abort at upstream");
     expect(await waitForRow(running.gateway)).toMatchObject({
-      ...LEFT,
+      ...DISCONNECTED,
       state: "pending",
       generation_id: "gen-1",
     });
@@ -62,28 +66,32 @@ test.each<[string, Leave]>([
   },
 );
 
-test("keeps a plain request until its head when the client leaves before", async () => {
-  const { gateway, held, upstream } = await startHeld();
+test("waits for the head of a JSON response when the client disconnects before it", async () => {
+  const { gateway, sockets, upstream } = await startSilentUpstream();
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody(), { authorization: `Bearer ${gateway.caller}` });
-  await waitUntil(() => held.length === 1, "the request at upstream");
+  await waitUntil(() => sockets.length === 1, "the request at upstream");
   client.socket.resetAndDestroy();
-  await gatewayNotices(gateway, client);
-  held[0]?.write(formatChunkedHead({ ...JSON_TYPE, "x-generation-id": "gen-1" }));
+  await waitUntilGatewayNotices(gateway, client);
+  sockets[0]?.write(formatChunkedHead({ ...JSON_TYPE, "x-generation-id": "gen-1" }));
   await waitUntil(() => upstream.open.size === 0, "the abort at upstream");
-  expect(await waitForRow(gateway)).toMatchObject({ ...LEFT, state: "pending", generation_id: "gen-1" });
+  expect(await waitForRow(gateway)).toMatchObject({
+    ...DISCONNECTED,
+    state: "pending",
+    generation_id: "gen-1",
+  });
 });
 
-test("keeps every pipelined request until its head when the client leaves before the first", async () => {
-  const { gateway, held, upstream } = await startHeld();
+test("waits for the head of every pipelined request when the client disconnects before the first head", async () => {
+  const { gateway, sockets, upstream } = await startSilentUpstream();
   const client = new RawClient(gateway.port);
   for (let sent = 0; sent < 3; sent++)
     client.post(CHAT_PATH, buildChatBody({ stream: true }), { authorization: `Bearer ${gateway.caller}` });
-  await waitUntil(() => held.length === 3, "the requests at upstream");
+  await waitUntil(() => sockets.length === 3, "the requests at upstream");
   client.socket.resetAndDestroy();
-  await gatewayNotices(gateway, client);
+  await waitUntilGatewayNotices(gateway, client);
   expect(upstream.open.size).toBe(3);
-  for (const [number, socket] of held.entries())
+  for (const [number, socket] of sockets.entries())
     socket.write(
       formatChunkedHead({ "content-type": "text/event-stream", "x-generation-id": `gen-${number}` }),
     );
@@ -96,15 +104,15 @@ test("keeps every pipelined request until its head when the client leaves before
   );
 });
 
-test("answers 400 to garbage after a request that waits for its head, and still learns the request's generation id", async () => {
-  const { gateway, held, upstream } = await startHeld();
+test("sends 400 for garbage after a request that waits for its head, and still records the request's generation id", async () => {
+  const { gateway, sockets, upstream } = await startSilentUpstream();
   const client = sendStream(gateway.port, gateway.caller);
-  await waitUntil(() => held.length === 1, "the request at upstream");
+  await waitUntil(() => sockets.length === 1, "the request at upstream");
   client.send("GARBAGE\r\n\r\n");
   expect((await client.waitForResponse("the refusal")).status).toBe(400);
-  await gatewayNotices(gateway, client);
+  await waitUntilGatewayNotices(gateway, client);
   expect(upstream.open.size).toBe(1);
-  held[0]?.write(HEAD);
+  sockets[0]?.write(HEAD);
   await waitUntil(() => upstream.open.size === 0, "the abort at upstream");
   expect(await waitForRow(gateway)).toMatchObject({
     state: "pending",
@@ -114,12 +122,12 @@ test("answers 400 to garbage after a request that waits for its head, and still 
   });
 });
 
-test("drains a response for a key that drains when its head comes later than DISCONNECT_DRAIN_MS", async () => {
-  const running = await startHeld({ DISCONNECT_DRAIN_MS: "1" });
-  await askAndLeave(running, running.secret);
-  running.held[0]?.write(Buffer.concat([Buffer.from(HEAD), REST]));
+test("drains a response whose head arrives later than DISCONNECT_DRAIN_MS for a key with on_disconnect drain", async () => {
+  const running = await startSilentUpstream({ DISCONNECT_DRAIN_MS: "1" });
+  await sendAndDisconnect(running, running.secret);
+  running.sockets[0]?.write(Buffer.concat([Buffer.from(HEAD), REST]));
   expect(await waitForRow(running.gateway)).toMatchObject({
-    ...LEFT,
+    ...DISCONNECTED,
     state: "settled",
     cost_source: "stream",
     generation_id: "gen-1",
@@ -127,15 +135,15 @@ test("drains a response for a key that drains when its head comes later than DIS
 });
 
 test.each([400, 404, 429, 500, 503])(
-  "charges nothing when upstream answers with %i after the client left",
+  "records a cost of 0 when upstream responds with %i after the client has disconnected",
   async (status) => {
-    const running = await startHeld();
-    await askAndLeave(running);
+    const running = await startSilentUpstream();
+    await sendAndDisconnect(running);
     const refusal = formatChunk(JSON.stringify({ error: { code: status, message: "No" } }));
-    running.held[0]?.write(Buffer.concat([Buffer.from(formatChunkedHead(JSON_TYPE, status)), refusal]));
-    running.held[0]?.write(LAST_CHUNK);
+    running.sockets[0]?.write(Buffer.concat([Buffer.from(formatChunkedHead(JSON_TYPE, status)), refusal]));
+    running.sockets[0]?.write(LAST_CHUNK);
     const settled = { state: "settled", cost_source: "none", cost_nanodollars: 0 };
-    expect(await waitForRow(running.gateway)).toMatchObject({ ...LEFT, ...settled });
+    expect(await waitForRow(running.gateway)).toMatchObject({ ...DISCONNECTED, ...settled });
     expect(running.gateway.readLog()).toContain(
       `"status":0,"upstream_status":${status},"outcome":"client_gone"`,
     );
@@ -143,17 +151,17 @@ test.each([400, 404, 429, 500, 503])(
 );
 
 test.each<[string, Record<string, string>, (socket: Socket | undefined) => void]>([
-  ["never answers within DISCONNECT_HEAD_WAIT_MS", { DISCONNECT_HEAD_WAIT_MS: "200" }, () => {}],
+  ["sends no head within DISCONNECT_HEAD_WAIT_MS", { DISCONNECT_HEAD_WAIT_MS: "200" }, () => {}],
   ["disconnects before its head", {}, (socket) => void socket?.resetAndDestroy()],
-  ["must not be waited for", { DISCONNECT_HEAD_WAIT_MS: "0" }, () => {}],
-  ["answers with 504", {}, (socket) => void socket?.write(formatChunkedHead(JSON_TYPE, 504))],
+  ["has sent no head and DISCONNECT_HEAD_WAIT_MS is 0", { DISCONNECT_HEAD_WAIT_MS: "0" }, () => {}],
+  ["responds with 504", {}, (socket) => void socket?.write(formatChunkedHead(JSON_TYPE, 504))],
   [
-    "answers with a page",
+    "responds with a web page",
     {},
     (socket) => void socket?.write(formatChunkedHead({ "content-type": "text/html" }, 502)),
   ],
   [
-    "answers with half an error",
+    "responds with half an error",
     {},
     (socket) => {
       socket?.write(
@@ -162,26 +170,30 @@ test.each<[string, Record<string, string>, (socket: Socket | undefined) => void]
       socket?.end();
     },
   ],
-])("logs the cost as unknown when the client left and upstream %s", async (_, env, answer) => {
-  const running = await startHeld(env);
-  await askAndLeave(running);
-  answer(running.held[0]);
+])("logs the cost as unknown when the client has disconnected and upstream %s", async (_, env, respond) => {
+  const running = await startSilentUpstream(env);
+  await sendAndDisconnect(running);
+  respond(running.sockets[0]);
   await waitUntil(() => running.upstream.open.size === 0, "the abort at upstream");
-  expect(await waitForRow(running.gateway)).toMatchObject({ ...LEFT, state: "unknown", generation_id: null });
+  expect(await waitForRow(running.gateway)).toMatchObject({
+    ...DISCONNECTED,
+    state: "unknown",
+    generation_id: null,
+  });
   expect(running.gateway.readLog()).toContain("ledger: cost of a request is unknown");
 });
 
-test("waits for the head for a key that drains even when DISCONNECT_HEAD_WAIT_MS is 0", async () => {
-  const running = await startHeld({ DISCONNECT_HEAD_WAIT_MS: "0" });
-  await askAndLeave(running, running.secret);
+test("waits for the head for a key with on_disconnect drain even when DISCONNECT_HEAD_WAIT_MS is 0", async () => {
+  const running = await startSilentUpstream({ DISCONNECT_HEAD_WAIT_MS: "0" });
+  await sendAndDisconnect(running, running.secret);
   expect(running.upstream.open.size).toBe(1);
-  running.held[0]?.write(Buffer.concat([Buffer.from(HEAD), REST]));
+  running.sockets[0]?.write(Buffer.concat([Buffer.from(HEAD), REST]));
   expect(await waitForRow(running.gateway)).toMatchObject({ state: "settled", cost_source: "stream" });
 });
 
-test("drops a request that has not been sent yet when the client leaves, and charges nothing", async () => {
+test("records a cost of 0 when the client disconnects before the TLS handshake with upstream is complete", async () => {
   const connections: Socket[] = [];
-  // Accepts connections and never answers the TLS handshake.
+  // Accepts connections and never responds to the TLS handshake.
   const silent = createServer((socket) => void connections.push(socket));
   silent.listen(0, "127.0.0.1");
   onTestFinished(() => {
@@ -196,28 +208,28 @@ test("drops a request that has not been sent yet when the client leaves, and cha
   await waitUntil(() => connections.length > 0, "the handshake to begin");
   client.socket.resetAndDestroy();
   const settled = { state: "settled", cost_source: "none", cost_nanodollars: 0 };
-  expect(await waitForRow(gateway)).toMatchObject({ ...LEFT, ...settled });
+  expect(await waitForRow(gateway)).toMatchObject({ ...DISCONNECTED, ...settled });
 });
 
 test("counts a request that waits for its head as in flight until the head arrives", async () => {
-  const running = await startHeld({ MAX_IN_FLIGHT: "1" });
-  await askAndLeave(running);
+  const running = await startSilentUpstream({ MAX_IN_FLIGHT: "1" });
+  await sendAndDisconnect(running);
   expect((await running.gateway.call(running.gateway.caller)).status).toBe(503);
-  running.held[0]?.write(HEAD);
+  running.sockets[0]?.write(HEAD);
   await waitForRow(running.gateway);
-  await askAndLeave(running);
-  expect(running.held.length).toBe(2);
+  await sendAndDisconnect(running);
+  expect(running.sockets.length).toBe(2);
 });
 
-test("ends a request that waits for its head when the gateway's grace period is over", async () => {
-  const running = await startHeld();
-  await askAndLeave(running);
+test("aborts a request that waits for its head when the grace period of the shutdown ends", async () => {
+  const running = await startSilentUpstream();
+  await sendAndDisconnect(running);
   await waitFor(running.gateway.stop(), "the gateway to stop");
   expect(running.upstream.open.size).toBe(0);
-  expect(await waitForRow(running.gateway)).toMatchObject({ ...LEFT, state: "unknown" });
+  expect(await waitForRow(running.gateway)).toMatchObject({ ...DISCONNECTED, state: "unknown" });
 });
 
-test("learns the generation id of a response that its client does not read", async () => {
+test("records the generation id of a response that the client does not read", async () => {
   const { gateway, upstream } = await startMeteredGateway(
     (socket) => {
       socket.write(HEAD);

@@ -13,40 +13,44 @@ const USAGE =
   'data: {"model":"a/b","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"cost":0.5}}\n\n';
 const REST = Buffer.concat([formatChunk(USAGE), formatChunk("data: [DONE]\n\n"), Buffer.from(LAST_CHUNK)]);
 
-/** Sends a request, and leaves before the head or, if the head has been sent, after its first bytes. */
-async function askAndLeave(gateway: KeyedGateway, secret: string, left: () => unknown): Promise<void> {
+/** Sends a request, and disconnects when the body begins, or earlier if `isReady` returns true. */
+async function sendAndDisconnect(
+  gateway: KeyedGateway,
+  secret: string,
+  isReady: () => unknown,
+): Promise<void> {
   const client = sendStream(gateway.port, secret);
-  await waitUntil(() => client.readResponse()?.body.length ?? left(), "the moment to disconnect");
+  await waitUntil(() => client.readResponse()?.body.length ?? isReady(), "the moment to disconnect");
   client.socket.resetAndDestroy();
   await waitUntil(() => client.isClosed, "the client to disconnect");
   await gateway.call(gateway.caller, { method: "GET", path: "/openai/v1/key", body: "" });
 }
 
-const STREAMED = { head: HEAD, filler: COMMENT, names: EVENT };
+const STREAMED = { head: HEAD, filler: COMMENT, partWithId: EVENT };
 const PLAIN = {
   head: formatChunkedHead({ "content-type": "application/json" }),
   filler: formatChunk("\n         \n"),
-  names: '{"id":"gen-1","object":"chat.completion","created":1,"model":"a/b","provider":"A",',
+  partWithId: '{"id":"gen-1","object":"chat.completion","created":1,"model":"a/b","provider":"A",',
 };
 
 test.each([
   ["a stream", "before the head", STREAMED],
   ["a stream", "in the middle", STREAMED],
-  ["a plain response", "before the head", PLAIN],
-  ["a plain response", "in the middle", PLAIN],
+  ["a JSON response", "before the head", PLAIN],
+  ["a JSON response", "in the middle", PLAIN],
 ])(
-  "reads %s without an X-Generation-Id header until its body states the id when the client left %s",
-  async (_, when, { head, filler, names }) => {
-    const held: Socket[] = [];
+  "reads %s without an X-Generation-Id header until its body states the id when the client disconnects %s",
+  async (_, when, { head, filler, partWithId }) => {
+    const sockets: Socket[] = [];
     const { gateway, upstream } = await startMeteredGateway((socket) => {
-      held.push(socket);
+      sockets.push(socket);
       if (when === "in the middle") socket.write(Buffer.concat([Buffer.from(head), filler]));
     });
-    await askAndLeave(gateway, gateway.caller, () => when === "before the head" && held.length);
+    await sendAndDisconnect(gateway, gateway.caller, () => when === "before the head" && sockets.length);
     expect(upstream.open.size).toBe(1);
-    if (when === "before the head") held[0]?.write(head);
-    held[0]?.write(filler);
-    held[0]?.write(formatChunk(names));
+    if (when === "before the head") sockets[0]?.write(head);
+    sockets[0]?.write(filler);
+    sockets[0]?.write(formatChunk(partWithId));
     await waitUntil(() => upstream.open.size === 0, "the abort at upstream");
     expect(await waitForRow(gateway)).toMatchObject({
       state: "pending",
@@ -62,19 +66,19 @@ test("reads at most 64 KiB of a response that never states its generation id", a
     socket.on("close", () => clearInterval(timer));
     socket.write(HEAD);
   });
-  await askAndLeave(gateway, gateway.caller, () => false);
+  await sendAndDisconnect(gateway, gateway.caller, () => false);
   await waitUntil(() => upstream.open.size === 0, "the abort at upstream");
   expect(await waitForRow(gateway)).toMatchObject({ state: "unknown", outcome: "client_gone" });
   expect(gateway.readLog()).toContain("ledger: cost of a request is unknown");
 });
 
 test.each(["cancel", "drain"])(
-  "takes the cost from a response that ends without a generation id, for a key whose policy is %s",
+  "reads the cost from a response that ends without a generation id when on_disconnect is %s",
   async (policy) => {
-    const held: Socket[] = [];
-    const { gateway, secret } = await startMeteredGateway((socket) => void held.push(socket));
-    await askAndLeave(gateway, policy === "drain" ? secret : gateway.caller, () => held.length);
-    held[0]?.write(Buffer.concat([Buffer.from(HEAD), REST]));
+    const sockets: Socket[] = [];
+    const { gateway, secret } = await startMeteredGateway((socket) => void sockets.push(socket));
+    await sendAndDisconnect(gateway, policy === "drain" ? secret : gateway.caller, () => sockets.length);
+    sockets[0]?.write(Buffer.concat([Buffer.from(HEAD), REST]));
     expect(await waitForRow(gateway)).toMatchObject({
       state: "settled",
       cost_source: "stream",

@@ -3,7 +3,7 @@ import { checkResponseHead } from "../../src/relay/response-guard.ts";
 import { readResponseHead } from "../../src/upstream/response-head.ts";
 
 const JSON_TYPE = "application/json";
-const refused = (status: number, type: string | undefined, usesOperatorKey = true, retryAfter?: string) =>
+const checkHead = (status: number, type: string | undefined, usesOperatorKey = true, retryAfter?: string) =>
   checkResponseHead(
     readResponseHead(status, { "content-type": type, "retry-after": retryAfter }),
     usesOperatorKey,
@@ -21,50 +21,50 @@ test.each([
   [502, "application/xhtml+xml"],
   [599, JSON_TYPE],
 ])("relays a response of status %i and type %s", (status, type) => {
-  expect(refused(status, type)).toBeUndefined();
+  expect(checkHead(status, type)).toBeUndefined();
 });
 
-const NO_ANSWER =
+const WRONG_TYPE =
   "OpenRouter's response is neither JSON nor an event stream; the request may have been billed.";
 const REDIRECT =
   "OpenRouter responded with a redirect, which the gateway does not follow; the operator should check OPENROUTER_BASE_URL.";
-const NO_STATUS = "OpenRouter responded with the invalid status 600.";
+const INVALID_STATUS = "OpenRouter responded with the invalid status 600.";
 
 test.each([
-  [200, undefined, NO_ANSWER],
-  [200, "", NO_ANSWER],
-  [200, "text/html", NO_ANSWER],
-  [200, "text/plain; application/json", NO_ANSWER],
-  [200, "application/jsonl", NO_ANSWER],
-  [299, "text/html", NO_ANSWER],
+  [200, undefined, WRONG_TYPE],
+  [200, "", WRONG_TYPE],
+  [200, "text/html", WRONG_TYPE],
+  [200, "text/plain; application/json", WRONG_TYPE],
+  [200, "application/jsonl", WRONG_TYPE],
+  [299, "text/html", WRONG_TYPE],
   [300, JSON_TYPE, REDIRECT],
   [399, "text/event-stream", REDIRECT],
-  [600, JSON_TYPE, NO_STATUS],
+  [600, JSON_TYPE, INVALID_STATUS],
 ])("rejects a response of status %i and type %s with the reason in the message", (status, type, message) => {
-  expect(refused(status, type)).toMatchObject({ code: "upstream_bad_response", status: 502, message });
+  expect(checkHead(status, type)).toMatchObject({ code: "upstream_bad_response", status: 502, message });
 });
 
-test("a 401 of upstream is the operator's to fix when the key is the gateway's, and the client's when it sent its own", () => {
-  expect(refused(401, JSON_TYPE)).toMatchObject({
+test("replaces upstream's 401 for the gateway's own key, and relays a 401 for the client's key and any 403", () => {
+  expect(checkHead(401, JSON_TYPE)).toMatchObject({
     code: "upstream_auth_failed",
     message: "OpenRouter rejected the gateway's own key; the operator has to set a valid OPENROUTER_API_KEY.",
   });
-  expect(refused(401, JSON_TYPE, false)).toBeUndefined();
-  expect(refused(403, JSON_TYPE)).toBeUndefined();
+  expect(checkHead(401, JSON_TYPE, false)).toBeUndefined();
+  expect(checkHead(403, JSON_TYPE)).toBeUndefined();
 });
 
 test.each(["text/html", "Text/HTML; charset=UTF-8"])(
-  "keeps only status and retry-after of a web page (%s) from OpenRouter's edge",
+  "keeps only the status and Retry-After of a web page (%s) from OpenRouter's edge",
   (type) => {
-    const error = refused(400, type);
+    const error = checkHead(400, type);
     expect(error).toMatchObject({
       code: "upstream_error",
       status: 400,
       message: "OpenRouter's edge responded with status 400 and a web page.",
     });
     expect(error?.headers).toStrictEqual({});
-    expect(refused(429, type, true, "30")?.headers).toEqual({ "retry-after": "30" });
-    expect(refused(503, type, true, "30")).toMatchObject({
+    expect(checkHead(429, type, true, "30")?.headers).toEqual({ "retry-after": "30" });
+    expect(checkHead(503, type, true, "30")).toMatchObject({
       message:
         "OpenRouter's edge responded with status 503 and a web page; the request may have been billed.",
       headers: { "retry-after": "30", "x-should-retry": "false" },
@@ -75,7 +75,7 @@ test.each(["text/html", "Text/HTML; charset=UTF-8"])(
 test("forbids a retry after a web page unless its status proves that OpenRouter executed nothing", () => {
   const statuses = [400, 402, 403, 404, 408, 413, 429, 499, 500, 501, 502, 503, 504, 520, 521, 522, 523, 524];
   const forbidden = [...statuses, 525, 526, 527, 529, 530, 599].filter(
-    (status) => refused(status, "text/html")?.headers["x-should-retry"] === "false",
+    (status) => checkHead(status, "text/html")?.headers["x-should-retry"] === "false",
   );
   expect(forbidden).toEqual([408, 499, 500, 501, 502, 503, 504, 520, 522, 524, 527, 529, 530, 599]);
 });

@@ -21,14 +21,14 @@ const SIZES = fc.array(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ mi
   maxLength: 12,
 });
 
-describe("The inspector finds the same however a response is split", () => {
-  test.each(RESPONSES.map((answer) => [answer.name, answer] as const))("%s", (_, answer) => {
-    const whole = inspectResponse(answer, [answer.body]);
+describe("finds the same fields for any split of a response into chunks", () => {
+  test.each(RESPONSES.map((response) => [response.name, response] as const))("%s", (_, response) => {
+    const whole = inspectResponse(response, [response.body]);
     fc.assert(
       fc.property(SIZES, (sizes) => {
-        expect(inspectResponse(answer, cutIntoPieces(answer.body, sizes))).toEqual(whole);
+        expect(inspectResponse(response, cutIntoPieces(response.body, sizes))).toEqual(whole);
       }),
-      answer.body.length < 16_384 ? { numRuns: 100, examples: [[[1]]] } : { numRuns: 10 },
+      response.body.length < 16_384 ? { numRuns: 100, examples: [[[1]]] } : { numRuns: 10 },
     );
   });
 });
@@ -45,20 +45,20 @@ test.each([
   ["images", USAGE, true],
   ["only whitespace", undefined, true],
 ])(
-  "The inspector finds usage, model and provider of %s, and whether it is complete",
+  "finds the usage, model and provider of %s, and whether it is complete",
   (name, usage, isResponseComplete) => {
-    const answer = RESPONSES.find((fixture) => fixture.name === name) as ResponseFixture;
-    const found = inspectResponse(answer, [answer.body], {
-      ended: answer.contentType === "application/json",
+    const response = RESPONSES.find((fixture) => fixture.name === name) as ResponseFixture;
+    const found = inspectResponse(response, [response.body], {
+      ended: response.contentType === "application/json",
     });
     expect([found.usage, found.isResponseComplete]).toEqual([usage, isResponseComplete]);
-    const named = name !== "only whitespace";
-    expect(found.responseModel).toBe(named ? "a/b-20260101" : undefined);
-    expect(found.provider).toBe(named ? "Simulator" : undefined);
+    const hasModel = name !== "only whitespace";
+    expect(found.responseModel).toBe(hasModel ? "a/b-20260101" : undefined);
+    expect(found.provider).toBe(hasModel ? "Simulator" : undefined);
   },
 );
 
-test("The inspector finds the model after any amount of keep-alive white space, wherever a piece ends", () => {
+test("finds the model after any amount of keep-alive white space, for any split into two chunks", () => {
   const json = '{"id":"gen-1","model":"a/b","choices":[]}';
   for (const spaces of [0, 1, 1_000, 1_024, 5_000])
     for (let cut = 0; cut <= json.length; cut++) {
@@ -69,11 +69,11 @@ test("The inspector finds the model after any amount of keep-alive white space, 
     }
 });
 
-test("The inspector does not keep an endless response in memory", () => {
-  const answer = { contentType: "application/json", status: 200 };
+test("does not keep an endless response in memory", () => {
+  const response = { contentType: "application/json", status: 200 };
   const piece = Buffer.from(`"${"x".repeat(65_534)}"`);
   const before = process.memoryUsage().arrayBuffers;
-  const found = inspectResponse(answer, Array<Buffer>(20_000).fill(piece));
+  const found = inspectResponse(response, Array<Buffer>(20_000).fill(piece));
   expect(found).toMatchObject({ usage: undefined, responseModel: undefined });
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000);
 });

@@ -14,7 +14,7 @@ import {
 import { waitUntil } from "../support/wait.ts";
 import { waitForRow, startMeteredGateway, sendStream } from "../support/metered-gateway.ts";
 
-// A response that exceeds the total timeout or the size limit.
+// Tests of responses that exceed the total timeout or the size limit.
 
 const EVENT = 'data: {"id":"gen-1","model":"a/b","choices":[]}\n\n';
 const USAGE =
@@ -33,7 +33,7 @@ const drip =
     socket.on("close", () => clearInterval(timer));
   };
 
-/** Sends a head, then one piece of a body as often as the connection takes it. */
+/** Sends a head, then one piece of a body as fast as the connection accepts data. */
 const flood =
   (head: string, piece: string): Script =>
   (socket) => {
@@ -45,44 +45,44 @@ const flood =
     more();
   };
 
-function reasonOf(response: RawResponse | undefined): unknown {
+function readLastError(response: RawResponse | undefined): unknown {
   const last = response?.body.toString().split("\n\n").at(-2)?.replace("data: ", "") ?? "";
   return (JSON.parse(last) as { error: { code: number; metadata: unknown } }).error;
 }
 
-async function endOf(script: Script, env: Record<string, string>) {
+async function relayUntilEnd(script: Script, env: Record<string, string>) {
   const upstream = await startScriptedUpstream(script);
   const gateway = await startTestGateway(upstream.baseUrl, env);
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
   const response = await client.waitForEnd("the response", 10_000);
-  await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
   return { response, log: await gateway.waitForRequestLog("the response") };
 }
 
-test("a stream that exceeds the total timeout ends with an error event and a broken connection", async () => {
+test("sends an error event and aborts the response when a stream exceeds the total timeout", async () => {
   const startedAt = performance.now();
-  const { response, log } = await endOf(drip(WITH_ID, EVENT), TOTAL);
+  const { response, log } = await relayUntilEnd(drip(WITH_ID, EVENT), TOTAL);
   expect(performance.now() - startedAt).toBeGreaterThan(590);
-  expect(reasonOf(response)).toMatchObject({ code: 504, metadata: { reason: "deadline_exceeded" } });
+  expect(readLastError(response)).toMatchObject({ code: 504, metadata: { reason: "deadline_exceeded" } });
   expect([response?.complete, response?.body.includes("[DONE]")]).toEqual([false, false]);
   expect(log).toMatchObject({ outcome: "upstream_error", error: "deadline_exceeded", incomplete: true });
 });
 
-test("a stream that exceeds the total timeout within an event ends with a broken connection alone", async () => {
-  const { response } = await endOf(drip(WITH_ID, "x"), TOTAL);
+test("aborts the response without an error event when a stream exceeds the total timeout within an event", async () => {
+  const { response } = await relayUntilEnd(drip(WITH_ID, "x"), TOTAL);
   expect(response?.body.toString()).toMatch(/^x+$/);
   expect(response?.complete).toBe(false);
 });
 
-test("a JSON response that exceeds the total timeout ends with a broken connection alone", async () => {
-  const { response, log } = await endOf(drip(JSON_HEAD, "\n         \n"), TOTAL);
+test("aborts a JSON response that exceeds the total timeout", async () => {
+  const { response, log } = await relayUntilEnd(drip(JSON_HEAD, "\n         \n"), TOTAL);
   expect(response?.body.toString().trim()).toBe("");
   expect(response?.complete).toBe(false);
   expect(log).toMatchObject({ error: "deadline_exceeded" });
 });
 
-test("a request without a response head within the total timeout gets a 504 that forbids a retry", async () => {
+test("sends a 504 that forbids a retry when upstream sends no head within the total timeout", async () => {
   const upstream = await startScriptedUpstream((socket) => {
     const timer = setInterval(() => socket.write("HTTP/1.1 103 Early Hints\r\n\r\n"), 20);
     socket.on("close", () => clearInterval(timer));
@@ -91,11 +91,11 @@ test("a request without a response head within the total timeout gets a 504 that
   const response = await sendRequest(gateway.port);
   expect([response.status, response.headers["x-should-retry"]]).toEqual([504, "false"]);
   expect(JSON.parse(response.body.toString())).toMatchObject({ error: { code: "deadline_exceeded" } });
-  await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
   expect(upstream.seen).toHaveLength(1);
 });
 
-test("a stream that has sent [DONE] ends cleanly when it exceeds a limit", async () => {
+test("ends a stream cleanly when it exceeds a limit after [DONE]", async () => {
   const done = formatChunk(`${EVENT}data: [DONE]\n\n`);
   for (const [piece, env] of [
     [": waiting\n\n", TOTAL],
@@ -110,11 +110,11 @@ test("a stream that has sent [DONE] ends cleanly when it exceeds a limit", async
     client.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
     expect((await client.waitForResponse("the stream")).body.includes("[DONE]")).toBe(true);
     expect(await gateway.waitForRequestLog("the stream")).toMatchObject({ outcome: "complete" });
-    await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
+    await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
   }
 });
 
-test("a stream that is complete before the total timeout does not affect its connection or later requests", async () => {
+test("does not abort later requests on a connection when the total timeout of a complete stream passes", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(
       Buffer.concat([Buffer.from(WITH_ID), formatChunk(`${EVENT}data: [DONE]\n\n`), Buffer.from(LAST_CHUNK)]),
@@ -126,16 +126,16 @@ test("a stream that is complete before the total timeout does not affect its con
   expect(gateway.logs.filter(({ error }) => error !== undefined)).toEqual([]);
 });
 
-test("a stream that exceeds the size limit ends with an error event after at most the limit", async () => {
-  const { response, log } = await endOf(flood(WITH_ID, EVENT), LIMIT);
-  expect(reasonOf(response)).toMatchObject({ code: 502, metadata: { reason: "response_too_large" } });
+test("sends an error event after at most RESPONSE_LIMIT_BYTES when a stream exceeds the size limit", async () => {
+  const { response, log } = await relayUntilEnd(flood(WITH_ID, EVENT), LIMIT);
+  expect(readLastError(response)).toMatchObject({ code: 502, metadata: { reason: "response_too_large" } });
   const relayed = response?.body.subarray(0, response.body.lastIndexOf("data: "));
   expect(relayed?.length).toBeLessThanOrEqual(100_000);
   expect(relayed?.toString().replaceAll(EVENT, "")).toBe("");
   expect(log).toMatchObject({ outcome: "upstream_error", error: "response_too_large", incomplete: true });
 });
 
-test("a response of exactly the size limit is complete", async () => {
+test("relays a response of exactly the size limit", async () => {
   const body = `"${"x".repeat(99_998)}"`;
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(Buffer.concat([Buffer.from(JSON_HEAD), formatChunk(body), Buffer.from(LAST_CHUNK)])),
@@ -154,8 +154,8 @@ test.each([
     flood(formatChunkedHead(), EVENT),
     { RESPONSE_LIMIT_BYTES: "1" },
   ],
-  ["exceeds the size limit", "a usage before its end", flood(WITH_ID, USAGE), LIMIT],
-])("a stream that %s with %s is pending in the ledger, and is not drained", async (_, __, script, env) => {
+  ["exceeds the size limit", "a usage field before its end", flood(WITH_ID, USAGE), LIMIT],
+])("leaves the cost pending and drains nothing when a stream %s, with %s", async (_, __, script, env) => {
   const { gateway, upstream, secret } = await startMeteredGateway(script, env);
   const client = sendStream(gateway.port, secret);
   await client.waitForEnd("the stream", 10_000);
@@ -165,10 +165,10 @@ test.each([
     generation_id: "gen-1",
     cost_nanodollars: null,
   });
-  await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
 });
 
-test("a document that exceeds the size limit while its head is written to the journal is pending", async () => {
+test("leaves the cost pending when a JSON response exceeds the size limit while its head is written to the journal", async () => {
   const document = formatChunk(`{"id":"gen-1","choices":["${"x".repeat(300_000)}"]}`);
   const { gateway, upstream } = await startMeteredGateway(
     (socket) => socket.write(Buffer.concat([Buffer.from(JSON_HEAD), document])),
@@ -176,31 +176,31 @@ test("a document that exceeds the size limit while its head is written to the jo
   );
   await sendStream(gateway.port, gateway.caller).waitForEnd("the document", 10_000);
   expect(await waitForRow(gateway)).toMatchObject({ state: "pending", generation_id: "gen-1" });
-  await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
 });
 
-test("a web page is read for its id only until the total timeout, even for a key that drains", async () => {
+test("reads a web page for its generation id only until the total timeout, even when on_disconnect is drain", async () => {
   const page = drip(formatChunkedHead({ "content-type": "text/html" }), " ");
   const { gateway, upstream, secret } = await startMeteredGateway(page, {
     ...TOTAL,
     DISCONNECT_HEAD_WAIT_MS: "100",
   });
   expect((await sendStream(gateway.port, secret).waitForResponse("the error")).status).toBe(502);
-  await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
   expect(await waitForRow(gateway)).toMatchObject({ state: "unknown" });
 });
 
-test("a head that arrives after the total timeout names the generation whose cost is looked up", async () => {
-  const held: Socket[] = [];
-  const { gateway, upstream } = await startMeteredGateway((socket) => void held.push(socket), TOTAL);
+test("records the generation id of a head that arrives after the total timeout", async () => {
+  const sockets: Socket[] = [];
+  const { gateway, upstream } = await startMeteredGateway((socket) => void sockets.push(socket), TOTAL);
   const response = await sendStream(gateway.port, gateway.caller).waitForResponse("the error");
   expect(response.status).toBe(504);
-  held[0]?.write(WITH_ID);
+  sockets[0]?.write(WITH_ID);
   expect(await waitForRow(gateway)).toMatchObject({ state: "pending", status: 504, generation_id: "gen-1" });
-  await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
 });
 
-test("a stream that is drained for its cost is aborted at the total timeout", async () => {
+test("aborts a drained stream at the total timeout", async () => {
   const { gateway, upstream, secret } = await startMeteredGateway(drip(WITH_ID, EVENT), TOTAL);
   const client = sendStream(gateway.port, secret);
   await waitUntil(() => client.readResponse()?.body.length, "the first event");
@@ -210,5 +210,5 @@ test("a stream that is drained for its cost is aborted at the total timeout", as
     outcome: "client_gone",
     generation_id: "gen-1",
   });
-  await waitUntil(() => upstream.open.size === 0, "the request to upstream to be aborted");
+  await waitUntil(() => upstream.open.size === 0, "the upstream request to be aborted");
 });

@@ -19,7 +19,7 @@ test.each<[what: string, code: string, body: string | Uint8Array]>([
   ["null", "invalid_json", "null"],
   ["a string", "invalid_json", `"${SECRET}"`],
   ["a number", "invalid_json", "7"],
-  ["an object cut short", "invalid_json", withFields({ user: SECRET }).slice(0, -1)],
+  ["a truncated object", "invalid_json", withFields({ user: SECRET }).slice(0, -1)],
   ["two objects", "invalid_json", `${withFields({ user: SECRET })}{}`],
   ["a trailing comma", "invalid_json", `{"user":"${SECRET}",}`],
   ["a comment", "invalid_json", `{/*${SECRET}*/}`],
@@ -37,7 +37,7 @@ test.each<[what: string, code: string, body: string | Uint8Array]>([
   ],
   ["513 open brackets", "json_too_deep", nested(513)],
   ["100,000 open brackets", "json_too_deep", "[".repeat(100_000)],
-])("rejects %s in place of a JSON object as %s", (_, code, body) => {
+])("rejects the body (%s) with the code %s", (_, code, body) => {
   const error = expectRefusal(body);
   expect({ status: error.status, type: error.type, code: error.code, param: error.param }).toEqual({
     status: 400,
@@ -56,7 +56,7 @@ test.each([
   ["", `{"":"${SECRET}","":1}`],
   ["\ud800", `{"\\ud800":"${SECRET}","\\uD800":1}`],
   ["k".repeat(64), `{"${"k".repeat(5_000)}":"${SECRET}","${"k".repeat(5_000)}":1}`],
-])("rejects a repeated key %j", (param, body) => {
+])("rejects a body that repeats the key %j", (param, body) => {
   const error = expectRefusal(body);
   expect([error.status, error.code, error.param]).toEqual([400, "duplicate_field", param]);
   expect(error.toJson()).not.toContain(SECRET);
@@ -75,7 +75,7 @@ test("accepts 512 open brackets", () => {
   expect(readChatRequest(Buffer.from(nested(512))).body.toString()).toBe(nested(512));
 });
 
-test("rejects 20,000 invalid messages, or the last of 20,000 parts, with one small error", () => {
+test("sends one small error for 20,000 invalid messages, and for one invalid part after 19,999 valid parts", () => {
   const messages = Array.from({ length: 20_000 }, () => ({ role: 7, content: { [SECRET]: 1 } }));
   expect(expectRefusal(withFields({ messages })).toJson().length).toBeLessThan(300);
   const content: unknown[] = Array.from({ length: 20_000 }, () => ({ type: "text", text: SECRET }));

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { readChatRequest } from "../../src/request/chat-request.ts";
 
-/** Returns the code and the path of the error for a request with these fields; undefined if the request is valid. */
-function refusalOf(fields: object): string | undefined {
+/** Returns the code and the param of the error for a request with these fields; undefined if it is valid. */
+function findError(fields: object): string | undefined {
   const body = JSON.stringify({ model: "a/b", messages: [{ role: "user", content: "hi" }], ...fields });
   try {
     expect(readChatRequest(Buffer.from(body)).body.toString()).toBe(body);
@@ -24,9 +24,9 @@ test.each([
   ["repetition_penalty", 0, 2],
 ])("%s accepts numbers from %d to %d only", (field, min, max) => {
   for (const value of [min, min + 0.01, max - 0.01, max])
-    expect(refusalOf({ [field]: value })).toBeUndefined();
+    expect(findError({ [field]: value })).toBeUndefined();
   for (const value of [min - 0.01, max + 0.01])
-    expect(refusalOf({ [field]: value })).toBe(`invalid_value ${field}`);
+    expect(findError({ [field]: value })).toBe(`invalid_value ${field}`);
 });
 
 test.each([
@@ -37,11 +37,11 @@ test.each([
   ["top_logprobs", 0, 20],
 ])("%s accepts whole numbers from %d to %d only", (field, min, max) => {
   const largest = Math.min(max, 1e300);
-  for (const value of [min, min + 1, largest]) expect(refusalOf({ [field]: value })).toBeUndefined();
-  expect(refusalOf({ [field]: min - 1 })).toBe(`invalid_value ${field}`);
-  expect(refusalOf({ [field]: min + 0.5 })).toBe(`invalid_type ${field}`);
-  const beyond = max < Infinity ? `invalid_value ${field}` : undefined;
-  expect(refusalOf({ [field]: largest + 1 })).toBe(beyond);
+  for (const value of [min, min + 1, largest]) expect(findError({ [field]: value })).toBeUndefined();
+  expect(findError({ [field]: min - 1 })).toBe(`invalid_value ${field}`);
+  expect(findError({ [field]: min + 0.5 })).toBe(`invalid_type ${field}`);
+  const expected = max < Infinity ? `invalid_value ${field}` : undefined;
+  expect(findError({ [field]: largest + 1 })).toBe(expected);
 });
 
 const message = (fields: object): object => ({ messages: [{ role: "user", ...fields }] });
@@ -80,7 +80,7 @@ test.each<[param: string, fields: object]>([
   ["prediction", { prediction: "p" }],
   ["debug", { debug: true }],
 ])("rejects %s of a wrong type with its path as param", (param, fields) => {
-  expect(refusalOf(fields)).toBe(`invalid_type ${param}`);
+  expect(findError(fields)).toBe(`invalid_type ${param}`);
 });
 
 test.each<[what: string, fields: object]>([
@@ -89,8 +89,8 @@ test.each<[what: string, fields: object]>([
   ["an image with a detail", part({ image_url: { url: "data:,", detail: "low" } })],
   ["a tool choice as a string", { tool_choice: "auto" }],
   ["a list of stops", { stop: ["a"] }],
-  ["a model that only models names", { model: undefined, models: ["a/b"] }],
-  ["a model that only a preset names", { model: undefined, preset: "p" }],
+  ["models without model", { model: undefined, models: ["a/b"] }],
+  ["a preset without a model", { model: undefined, preset: "p" }],
 ])("accepts %s", (_, fields) => {
-  expect(refusalOf(fields)).toBeUndefined();
+  expect(findError(fields)).toBeUndefined();
 });

@@ -5,7 +5,7 @@ const MESSAGES = '"messages":[{"role":"user","content":"hi"}]';
 const VALID = { model: "openai/gpt-4o-mini", messages: [{ role: "user", content: "hi" }] };
 
 /** Returns the bytes that the gateway forwards for a valid body. */
-function sent(body: string): string {
+function forward(body: string): string {
   return readChatRequest(Buffer.from(body)).body.toString();
 }
 
@@ -21,7 +21,7 @@ const NULLABLE =
 
 test.each(NULLABLE.split(" "))("accepts null for %s", (field) => {
   const body = JSON.stringify({ ...VALID, [field]: null });
-  expect(sent(body)).toBe(body);
+  expect(forward(body)).toBe(body);
 });
 
 test("accepts null in nested fields", () => {
@@ -41,7 +41,7 @@ test("accepts null in nested fields", () => {
     reasoning,
     stream_options: { include_usage: null },
   });
-  expect(sent(body)).toBe(body);
+  expect(forward(body)).toBe(body);
 });
 
 test.each<[what: string, fields: object]>([
@@ -82,30 +82,30 @@ test.each<[what: string, fields: object]>([
   ["an empty list of stops", { stop: [] }],
   ["four stops", { stop: ["a", "b", "c", "d"] }],
   [
-    "the bounds of numbers",
+    "numbers at their bounds",
     { temperature: 2, top_p: 0, top_k: 0, frequency_penalty: -2, n: 1, top_logprobs: 20 },
   ],
   ["a session of 256 characters", { session_id: "s".repeat(256) }],
   ["a tool choice of any shape", { tool_choice: { type: "allowed_tools", allowed_tools: { mode: "auto" } } }],
 ])("accepts %s", (_, fields) => {
   const body = JSON.stringify({ ...VALID, ...fields });
-  expect(sent(body)).toBe(body);
+  expect(forward(body)).toBe(body);
 });
 
 test.each(["9223372036854775807", "-9223372036854775808", "1e400", "-1e400", "1.0", "1E2", "-0", "0"])(
   "forwards seed %s unchanged",
   (seed) => {
     const body = `{"model":"a/b",${MESSAGES},"seed":${seed}}`;
-    expect(sent(body)).toBe(body);
+    expect(forward(body)).toBe(body);
   },
 );
 
 test.each(["18446744073709551616", "1e400", "1.0", "1e2"])("forwards max_tokens %s unchanged", (number) => {
   const body = `{"model":"a/b",${MESSAGES},"max_tokens":${number},"top_k":${number}}`;
-  expect(sent(body)).toBe(body);
+  expect(forward(body)).toBe(body);
 });
 
-test("the requested model is model, otherwise the first of models, otherwise undefined with a preset", () => {
+test("requestedModel is the field model, else the first item of models, else undefined", () => {
   expect(read('"model":"openrouter/a/b","models":["openrouter/c/d"]')).toMatchObject({
     requestedModel: "openrouter/a/b",
     forwardedModel: "a/b",

@@ -1,18 +1,18 @@
 import { expect, test } from "vitest";
 import type { GatewayError } from "../../src/errors.ts";
-import { expectRefusal as refusalOfBody } from "../support/expect-refusal.ts";
+import { expectRefusal as expectBodyRejection } from "../support/expect-refusal.ts";
 
 const VALID = { model: "openai/gpt-4o-mini", messages: [{ role: "user", content: "hi" }] };
 /** Value of fields in rejected bodies. No error response may contain it. */
 const SECRET = "5ecret-va1ue";
 const HUGE = 86_420_975;
 
-function refusalOf(fields: object): GatewayError {
-  return refusalOfBody(JSON.stringify({ ...VALID, ...fields }));
+function expectRejection(fields: object): GatewayError {
+  return expectBodyRejection(JSON.stringify({ ...VALID, ...fields }));
 }
 
-const say = (message: object): object => ({ messages: [{ role: "user", ...message }] });
-const part = (fields: object): object => say({ content: [{ type: "text", text: "a" }, fields] });
+const message = (fields: object): object => ({ messages: [{ role: "user", ...fields }] });
+const part = (fields: object): object => message({ content: [{ type: "text", text: "a" }, fields] });
 const tool = (fields: object): object => ({
   tools: [{ type: "function", function: { name: "f", ...fields } }],
 });
@@ -30,7 +30,7 @@ test.each<[param: string, fields: object]>([
   ["model", { model: null, models: [], preset: null }],
   ["model", { model: undefined, models: null, preset: "" }],
 ])("rejects a missing %s", (param, fields) => {
-  const error = refusalOf(fields);
+  const error = expectRejection(fields);
   expect([error.status, error.type, error.code, error.param]).toEqual([
     400,
     "invalid_request_error",
@@ -46,10 +46,10 @@ test.each<[param: string, fields: object]>([
   ["messages", { messages: OBJECT }],
   ["messages", { messages: null }],
   ["messages[1]", { messages: [{ role: "user" }, SECRET] }],
-  ["messages[0].role", say({ role: null })],
-  ["messages[0].role", say({ role: OBJECT })],
-  ["messages[0].content", say({ content: OBJECT })],
-  ["messages[0].content", say({ content: HUGE })],
+  ["messages[0].role", message({ role: null })],
+  ["messages[0].role", message({ role: OBJECT })],
+  ["messages[0].content", message({ content: OBJECT })],
+  ["messages[0].content", message({ content: HUGE })],
   ["messages[0].content[1]", part([SECRET])],
   ["messages[0].content[1].type", part({ type: HUGE })],
   ["messages[0].content[1].text", part({ type: "text", text: OBJECT })],
@@ -58,11 +58,11 @@ test.each<[param: string, fields: object]>([
   ["messages[0].content[1].input_audio", part({ type: "input_audio", input_audio: SECRET })],
   ["messages[0].content[1].file", part({ type: "file", file: [SECRET] })],
   ["messages[0].content[1].cache_control", part({ type: "text", cache_control: SECRET })],
-  ["messages[0].name", say({ name: OBJECT })],
-  ["messages[0].tool_call_id", say({ tool_call_id: HUGE })],
-  ["messages[0].tool_calls", say({ tool_calls: OBJECT })],
-  ["messages[0].tool_calls[0].function.name", say({ tool_calls: [{ function: { name: OBJECT } }] })],
-  ["messages[0].reasoning", say({ reasoning: OBJECT })],
+  ["messages[0].name", message({ name: OBJECT })],
+  ["messages[0].tool_call_id", message({ tool_call_id: HUGE })],
+  ["messages[0].tool_calls", message({ tool_calls: OBJECT })],
+  ["messages[0].tool_calls[0].function.name", message({ tool_calls: [{ function: { name: OBJECT } }] })],
+  ["messages[0].reasoning", message({ reasoning: OBJECT })],
   ["model", { model: [SECRET] }],
   ["models", { models: SECRET }],
   ["models[1]", { models: ["a/b", OBJECT] }],
@@ -99,7 +99,7 @@ test.each<[param: string, fields: object]>([
   ["session_id", { session_id: HUGE }],
   ["debug.echo_upstream_body", { debug: { echo_upstream_body: SECRET } }],
 ])("rejects %s of a wrong type: %j", (param, fields) => {
-  const error = refusalOf(fields);
+  const error = expectRejection(fields);
   expect([error.status, error.code, error.param]).toEqual([400, "invalid_type", param]);
   expect(error.toJson()).not.toMatch(new RegExp(`${SECRET}|${HUGE}`));
 });
@@ -122,7 +122,7 @@ test.each<[param: string, fields: object]>([
   ["stop", { stop: ["1", "2", "3", "4", SECRET] }],
   ["session_id", { session_id: SECRET.repeat(40) }],
 ])("rejects %s out of range: %j", (param, fields) => {
-  const error = refusalOf(fields);
+  const error = expectRejection(fields);
   expect([error.status, error.code, error.param]).toEqual([400, "invalid_value", param]);
   expect(error.toJson()).not.toMatch(new RegExp(`${SECRET}|${HUGE}`));
 });

@@ -4,11 +4,11 @@ import { GatewayError } from "../../src/errors.ts";
 import { readChatRequest } from "../../src/request/chat-request.ts";
 import { INVALID_UTF8, JSON_TRAPS } from "../support/json-traps.ts";
 
-const around = (value: string): Buffer =>
+const wrap = (value: string): Buffer =>
   Buffer.from(`{"model":"a/b","x":${value},"messages":[{"role":"user"}]}`);
 
-/** Returns the bytes that the gateway would forward for a body, or the code of the error. */
-function outcomeOf(body: Buffer): string {
+/** Returns the bytes that the gateway would forward for a body, or the code of its error. */
+function readOutcome(body: Buffer): string {
   try {
     return readChatRequest(Buffer.from(body)).body.toString("latin1");
   } catch (error) {
@@ -17,7 +17,7 @@ function outcomeOf(body: Buffer): string {
   }
 }
 
-function parses(body: Buffer): boolean {
+function canParse(body: Buffer): boolean {
   try {
     JSON.parse(body.toString());
     return true;
@@ -29,17 +29,17 @@ function parses(body: Buffer): boolean {
 test.each(JSON_TRAPS)(
   "forwards the value %j unchanged if JSON.parse accepts it, and otherwise rejects it",
   (value) => {
-    const body = around(value);
-    expect(outcomeOf(body)).toBe(parses(body) ? body.toString("latin1") : "invalid_json");
+    const body = wrap(value);
+    expect(readOutcome(body)).toBe(canParse(body) ? body.toString("latin1") : "invalid_json");
   },
 );
 
 test.each(JSON_TRAPS)(
-  "rejects the body %j as invalid JSON, or for its fields if it is an object",
+  "rejects the body %j as invalid JSON or, if it is an object, for its fields",
   (value) => {
-    const code = outcomeOf(Buffer.from(value));
+    const code = readOutcome(Buffer.from(value));
     // JSON.parse rejects the byte order mark, which \s accepts.
-    const isObject = parses(Buffer.from(value)) && /^\s*\{/.test(value);
+    const isObject = canParse(Buffer.from(value)) && /^\s*\{/.test(value);
     expect(code).toBe(
       isObject
         ? value.includes('"a":1,"a"')
@@ -58,14 +58,14 @@ test.each(INVALID_UTF8)("rejects the bytes %j as invalid UTF-8 at any position",
     ["", "{}"],
     ["{}", ""],
   ] as const) {
-    expect(outcomeOf(Buffer.concat([Buffer.from(before), bad, Buffer.from(after)]))).toBe("invalid_utf8");
+    expect(readOutcome(Buffer.concat([Buffer.from(before), bad, Buffer.from(after)]))).toBe("invalid_utf8");
   }
 });
 
 test("rejects UTF-16 and a byte order mark", () => {
-  expect(outcomeOf(Buffer.from("\ufeff{}", "utf16le"))).toBe("invalid_utf8");
-  expect(outcomeOf(Buffer.from('{"model":"a/b"}', "utf16le"))).toBe("invalid_json");
-  expect(outcomeOf(Buffer.from('\ufeff{"model":"a/b"}'))).toBe("invalid_json");
+  expect(readOutcome(Buffer.from("\ufeff{}", "utf16le"))).toBe("invalid_utf8");
+  expect(readOutcome(Buffer.from('{"model":"a/b"}', "utf16le"))).toBe("invalid_json");
+  expect(readOutcome(Buffer.from('\ufeff{"model":"a/b"}'))).toBe("invalid_json");
 });
 
 const PIECES = String.raw`{ } [ ] : , " \ / 0 1 9 e E + - . true null "a" "model" \u0041 \ud800 é`.split(" ");
@@ -74,9 +74,9 @@ test("rejects a random sequence of JSON tokens as invalid JSON if and only if JS
   const piece = fc.constantFrom(...PIECES, " ", "\n", "\t", "\u0001");
   const wrong = fc.check(
     fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
-      const body = around(pieces.join(""));
-      const outcome = outcomeOf(body);
-      return parses(body)
+      const body = wrap(pieces.join(""));
+      const outcome = readOutcome(body);
+      return canParse(body)
         ? [body.toString("latin1"), "duplicate_field"].includes(outcome)
         : outcome === "invalid_json";
     }),
@@ -88,7 +88,7 @@ test("rejects a random sequence of JSON tokens as invalid JSON if and only if JS
 test("rejects random bytes with a GatewayError", () => {
   const codes = ["invalid_json", "invalid_utf8", "missing_required_parameter"];
   const wrong = fc.check(
-    fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => codes.includes(outcomeOf(Buffer.from(bytes)))),
+    fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => codes.includes(readOutcome(Buffer.from(bytes)))),
     { numRuns: 5_000 },
   );
   expect(wrong.counterexample).toBeNull();

@@ -5,7 +5,7 @@ import { LISTED_IDS, SUFFIXES } from "../fixtures/model-ids.ts";
 
 const FULL_LIST = new URL("../../../shared/specs/openrouter-model-ids.txt", import.meta.url);
 
-const STRIPPED: readonly [asked: string, forwarded: string][] = [
+const STRIPPED: readonly [requested: string, forwarded: string][] = [
   ["openrouter/google/gemini-3-flash-preview", "google/gemini-3-flash-preview"],
   ["openrouter/openrouter/auto", "openrouter/auto"],
   ["openrouter/openrouter/auto:online", "openrouter/auto:online"],
@@ -54,18 +54,18 @@ const UNCHANGED: readonly string[] = [
   "",
 ];
 
-test.each(STRIPPED)("%j is forwarded as %j", (asked, forwarded) => {
-  expect(normalizeModelId(asked)).toBe(forwarded);
-  expect(hasOptionalPrefix(asked)).toBe(true);
+test.each(STRIPPED)("%j is forwarded as %j", (requested, forwarded) => {
+  expect(normalizeModelId(requested)).toBe(forwarded);
+  expect(hasOptionalPrefix(requested)).toBe(true);
 });
 
-test.each(UNCHANGED)("%j is forwarded unchanged", (asked) => {
-  expect(normalizeModelId(asked)).toBe(asked);
-  expect(hasOptionalPrefix(asked)).toBe(false);
+test.each(UNCHANGED)("%j is forwarded unchanged", (requested) => {
+  expect(normalizeModelId(requested)).toBe(requested);
+  expect(hasOptionalPrefix(requested)).toBe(false);
 });
 
-/** Returns the ids, with and without prefix and with each suffix, that are not forwarded in OpenRouter's spelling. */
-function misnamed(ids: readonly string[]): string[] {
+/** Tries each id with each suffix, with and without the prefix. @returns those whose forwarded spelling is wrong. */
+function findWrongIds(ids: readonly string[]): string[] {
   return ids
     .flatMap((id) => SUFFIXES.map((suffix) => id + suffix))
     .flatMap((id) => [
@@ -74,26 +74,26 @@ function misnamed(ids: readonly string[]): string[] {
       // A normalized id must not change when it is normalized again.
       [normalizeModelId(`openrouter/${id}`), id] as const,
     ])
-    .filter(([asked, forwarded]) => normalizeModelId(asked) !== forwarded)
-    .map(([asked]) => asked);
+    .filter(([requested, forwarded]) => normalizeModelId(requested) !== forwarded)
+    .map(([requested]) => requested);
 }
 
-test("listed ids are unchanged without the prefix and lose exactly one prefix", () => {
+test("removes exactly one prefix from listed ids, and changes no id without the prefix", () => {
   expect(LISTED_IDS).toHaveLength(40);
   expect(SUFFIXES).toHaveLength(10);
-  expect(misnamed(LISTED_IDS)).toEqual([]);
+  expect(findWrongIds(LISTED_IDS)).toEqual([]);
 });
 
-test("all ids of OpenRouter's full list are unchanged without the prefix and lose exactly one prefix", async ({
+test("removes exactly one prefix from all ids of OpenRouter's full list, and changes no id without the prefix", async ({
   annotate,
 }) => {
-  const known = existsSync(FULL_LIST);
-  const ids = known ? readFileSync(FULL_LIST, "utf8").split("\n").filter(Boolean) : LISTED_IDS;
-  if (!known) {
+  const hasFullList = existsSync(FULL_LIST);
+  const ids = hasFullList ? readFileSync(FULL_LIST, "utf8").split("\n").filter(Boolean) : LISTED_IDS;
+  if (!hasFullList) {
     const warning = `NOT CHECKED: OpenRouter's full list of models is missing; only ${ids.length} ids were tested`;
     console.warn(warning);
     await annotate(warning);
   }
-  expect(ids).toHaveLength(known ? 413 : 40);
-  expect(misnamed(ids)).toEqual([]);
+  expect(ids).toHaveLength(hasFullList ? 413 : 40);
+  expect(findWrongIds(ids)).toEqual([]);
 });

@@ -106,9 +106,9 @@ test.each([
   [{ id: "fusion", analysis_models: ["a/b", null], model: "a/b" }, ["analysis_models"]],
   [{ id: "fusion", analysis_models: ["a/b"] }, ["model"]],
   [{ id: "fusion", model: "a/b" }, ["analysis_models"]],
-])("finds openrouter/fusion for the plugin %j and its open fields %j", (plugin, open) => {
-  const unnamed = findNestedModels({ plugins: [plugin] }).filter(({ name }) => name === "openrouter/fusion");
-  expect(unnamed.map(({ param }) => param)).toEqual(open.map((field) => `plugins[0].${field}`));
+])("finds openrouter/fusion for the plugin %j in %j, the fields without valid models", (plugin, fields) => {
+  const defaults = findNestedModels({ plugins: [plugin] }).filter(({ name }) => name === "openrouter/fusion");
+  expect(defaults.map(({ param }) => param)).toEqual(fields.map((field) => `plugins[0].${field}`));
 });
 
 test("finds no nested model for a subagent without a model, which uses the model of the request", () => {

@@ -15,12 +15,12 @@ test.each<[message: string, body: string | Uint8Array]>([
   ["The request body is not valid JSON.", "\u00ef{}"],
   ["The request body has a field more than once; send each field once.", '{"a":1,"a":2}'],
   ["The request names no model; set model, a non-empty models, or preset.", '{"messages":[{"role":"user"}]}'],
-])("an invalid body has the error message: %s", (message, body) => {
+])("sends this error message for an invalid body: %s", (message, body) => {
   expect(expectRefusal(body).message).toBe(message);
 });
 
 test.each(["\uf03f", "\ufec0", "\u0eff"])(
-  "%j, which shares bytes with a byte order mark, is not reported as one",
+  "reports %j, which shares bytes with a byte order mark, as invalid JSON",
   (character) => {
     expect(expectRefusal(`${character}{}`).message).toBe("The request body is not valid JSON.");
   },
@@ -52,6 +52,6 @@ test.each<[message: string, fields: object]>([
   ["stop must be a string or an array of up to 4 strings.", { stop: 1 }],
   ["stop must have at most 4 items.", { stop: ["1", "2", "3", "4", "5"] }],
   ["tool_choice must be a string or an object.", { tool_choice: 1 }],
-])("an invalid field has the error message: %s", (text, fields) => {
+])("sends this error message for an invalid field: %s", (text, fields) => {
   expect(expectRefusal(JSON.stringify({ ...VALID, ...fields })).message).toBe(text);
 });

@@ -11,8 +11,8 @@ interface SpelledId {
   /** JSON text of the prefix to remove, without quotes; empty if the id has no optional prefix. */
   readonly prefix: string;
   readonly rest: string;
-  readonly asked: string;
-  readonly sent: string;
+  readonly requested: string;
+  readonly forwarded: string;
 }
 
 const namePart = anyText.map((text) => text.replaceAll(/[/:@]/g, "") || "x");
@@ -26,10 +26,10 @@ const upstreamId = fc.oneof(
   ),
   fc.tuple(namePart, namePart).map((parts) => parts.join("/")),
 );
-const prefixedId = upstreamId.chain((sent) =>
+const prefixedId = upstreamId.chain((forwarded) =>
   fc
-    .tuple(spellString("openrouter/"), spellString(sent))
-    .map(([prefix, rest]) => ({ prefix, rest, asked: `openrouter/${sent}`, sent })),
+    .tuple(spellString("openrouter/"), spellString(forwarded))
+    .map(([prefix, rest]) => ({ prefix, rest, requested: `openrouter/${forwarded}`, forwarded })),
 );
 const otherId = fc
   .oneof(
@@ -44,19 +44,22 @@ const otherId = fc
     ),
   )
   .filter((id) => !/^openrouter\/[^/:@]+\/[^/:@]+(?:[:@]|$)/u.test(id))
-  .chain((id) => spellString(id).map((rest) => ({ prefix: "", rest, asked: id, sent: id })));
+  .chain((id) => spellString(id).map((rest) => ({ prefix: "", rest, requested: id, forwarded: id })));
 const modelId: fc.Arbitrary<SpelledId> = fc.oneof(prefixedId, prefixedId, otherId);
 
 /** Text of a member of the body, as the client sends it and as the gateway must forward it. */
 interface Member {
-  readonly asked: string;
-  readonly sent: string;
+  readonly requested: string;
+  readonly forwarded: string;
 }
 
-const same = (text: string): Member => ({ asked: text, sent: text });
-const quoted = ({ prefix, rest }: SpelledId): Member => ({ asked: `"${prefix}${rest}"`, sent: `"${rest}"` });
+const same = (text: string): Member => ({ requested: text, forwarded: text });
+const quoted = ({ prefix, rest }: SpelledId): Member => ({
+  requested: `"${prefix}${rest}"`,
+  forwarded: `"${rest}"`,
+});
 
-/** Keys that the gateway does not read: none that it reads starts with `X`. */
+/** Keys that start with `X`, which the gateway ignores. */
 const unknownKey = anyText.map((text) => `X${text}`);
 const oddKeys = fc.subarray(["__proto__", "constructor", "", "Model", "model ", "\u0000model", "modelſ"]);
 const unknownMembers = fc
@@ -89,32 +92,37 @@ const chatBodies = fc
     members.push(['"messages"', same(messages)]);
     if (model) members.push([`"${modelKey}"`, quoted(model)]);
     const comma = `${gaps.at(-1)},${gaps[0]}`;
-    const list = (which: keyof Member): string => `[${models?.map((id) => quoted(id)[which]).join(comma)}]`;
-    if (models) members.push([`"${modelsKey}"`, { asked: list("asked"), sent: list("sent") }]);
+    const formatList = (which: keyof Member): string =>
+      `[${models?.map((id) => quoted(id)[which]).join(comma)}]`;
+    if (models)
+      members.push([
+        `"${modelsKey}"`,
+        { requested: formatList("requested"), forwarded: formatList("forwarded") },
+      ]);
     const shuffled = members
       .map((member, i) => ({ member, rank: order[i % order.length] ?? 0 }))
       .toSorted((a, b) => a.rank - b.rank);
-    const text = (which: keyof Member): string =>
+    const formatBody = (which: keyof Member): string =>
       formatObject(
         shuffled.map(({ member: [key, value] }) => [key, value[which]]),
         gaps,
       );
-    return { asked: text("asked"), sent: text("sent"), model, models };
+    return { requested: formatBody("requested"), forwarded: formatBody("forwarded"), model, models };
   });
 
 test("readChatRequest removes only the prefix of model ids, in any JSON spelling", () => {
   fc.assert(
-    fc.property(chatBodies, ({ asked, sent, model, models }) => {
-      const expected = JSON.parse(asked) as Record<string, unknown>;
-      if (model) expected["model"] = model.sent;
-      if (models) expected["models"] = models.map((id) => id.sent);
+    fc.property(chatBodies, ({ requested, forwarded, model, models }) => {
+      const expected = JSON.parse(requested) as Record<string, unknown>;
+      if (model) expected["model"] = model.forwarded;
+      if (models) expected["models"] = models.map((id) => id.forwarded);
 
-      const request = readChatRequest(Buffer.from(asked));
+      const request = readChatRequest(Buffer.from(requested));
 
-      expect(request.body.toString()).toBe(sent);
+      expect(request.body.toString()).toBe(forwarded);
       assert.deepStrictEqual(JSON.parse(request.body.toString()), expected);
-      expect(request.requestedModel).toBe((model ?? models?.[0])?.asked);
-      expect(request.forwardedModel).toBe((model ?? models?.[0])?.sent);
+      expect(request.requestedModel).toBe((model ?? models?.[0])?.requested);
+      expect(request.forwardedModel).toBe((model ?? models?.[0])?.forwarded);
     }),
     { numRuns: 2_000 },
   );
@@ -132,21 +140,21 @@ const bytesAndCuts = fc
 
 const GUARD = 16;
 
-test("cutInPlace gives the same bytes as a copy, and changes no memory outside of the buffer", () => {
+test("cutInPlace returns the same bytes as a copy would have, and changes no memory outside of the buffer", () => {
   fc.assert(
     fc.property(bytesAndCuts, ({ bytes, cuts }) => {
-      const kept = (at: number): boolean => !cuts.some(({ start, end }) => at >= start && at < end);
-      const expected = Array.from(bytes).filter((_, at) => kept(at));
+      const isKept = (at: number): boolean => !cuts.some(({ start, end }) => at >= start && at < end);
+      const expected = Array.from(bytes).filter((_, at) => isKept(at));
       const memory = Buffer.alloc(bytes.length + 2 * GUARD, 0xee);
       const body = memory.subarray(GUARD, GUARD + bytes.length);
       body.set(bytes);
 
-      const left = cutInPlace(body, cuts);
+      const result = cutInPlace(body, cuts);
 
-      expect(Array.from(left)).toEqual(expected);
-      expect(left.buffer).toBe(memory.buffer);
-      expect(left.byteOffset).toBeGreaterThanOrEqual(body.byteOffset);
-      expect(left.byteOffset + left.length).toBeLessThanOrEqual(body.byteOffset + body.length);
+      expect(Array.from(result)).toEqual(expected);
+      expect(result.buffer).toBe(memory.buffer);
+      expect(result.byteOffset).toBeGreaterThanOrEqual(body.byteOffset);
+      expect(result.byteOffset + result.length).toBeLessThanOrEqual(body.byteOffset + body.length);
       const guards = [...memory.subarray(0, GUARD), ...memory.subarray(-GUARD)];
       expect(new Set(guards)).toEqual(new Set([0xee]));
     }),
@@ -157,16 +165,16 @@ test("cutInPlace gives the same bytes as a copy, and changes no memory outside o
 test("cutInPlace does not move the longest run between two cuts", () => {
   const text = `${"a".repeat(5)}--${"b".repeat(900)}--${"c".repeat(7)}--d`;
   const body = Buffer.from(text);
-  const long = body.byteOffset + text.indexOf("b");
+  const longestRunAt = body.byteOffset + text.indexOf("b");
   const cuts = [...text.matchAll(/--/g)].map(({ index }) => ({ start: index, end: index + 2 }));
-  const left = cutInPlace(body, cuts);
-  expect(left.toString()).toBe(text.replaceAll("-", ""));
-  expect(left.byteOffset + left.indexOf("b")).toBe(long);
+  const result = cutInPlace(body, cuts);
+  expect(result.toString()).toBe(text.replaceAll("-", ""));
+  expect(result.byteOffset + result.indexOf("b")).toBe(longestRunAt);
 });
 
 test("readChatRequest returns the given bytes without a copy when no model id has a prefix", () => {
   const given = Buffer.from('{"model":"openai/x","messages":[{"role":"user","content":"hi"}]}');
-  const { body: left } = readChatRequest(given);
-  expect(left.buffer).toBe(given.buffer);
-  expect([left.byteOffset, left.length]).toEqual([given.byteOffset, given.length]);
+  const { body: result } = readChatRequest(given);
+  expect(result.buffer).toBe(given.buffer);
+  expect([result.byteOffset, result.length]).toEqual([given.byteOffset, given.length]);
 });

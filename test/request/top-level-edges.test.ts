@@ -4,15 +4,15 @@ import { findTopLevelFields } from "../../src/request/top-level-fields.ts";
 const MAX_DEPTH = 8;
 
 /** Returns the texts of the strings that findTopLevelFields finds in `json`. */
-function found(json: string) {
+function find(json: string) {
   const bytes = Buffer.from(json);
   const { isTooDeep, keys, model, models } = findTopLevelFields(bytes, MAX_DEPTH);
   const textOf = ({ start, end }: { start: number; end: number }) => bytes.toString("utf8", start, end);
   return { isTooDeep, keys: keys.map(textOf), model: model && textOf(model), models: models.map(textOf) };
 }
 
-test("finds only strings directly in models, and model only if it is a string", () => {
-  expect(found('{"models":["a",["b"],{"c":"d"}],"x":["e"],"model":["f"],"y":"g"}')).toEqual({
+test("finds only the strings that are items of models, and model only if it is a string", () => {
+  expect(find('{"models":["a",["b"],{"c":"d"}],"x":["e"],"model":["f"],"y":"g"}')).toEqual({
     isTooDeep: false,
     keys: ['"models"', '"x"', '"model"', '"y"'],
     model: undefined,
@@ -21,29 +21,29 @@ test("finds only strings directly in models, and model only if it is a string", 
 });
 
 test("ignores keys that contain model or models only as a part", () => {
-  const { model, models } = found(
+  const { model, models } = find(
     '{"mode":"a","modelx":"b","xmodel":"c","":"d","modelss":["e"],"nmodels":["f"]}',
   );
   expect({ model, models }).toEqual({ model: undefined, models: [] });
 });
 
 test("recognizes a key with escapes, and ignores a key with an invalid escape", () => {
-  expect(found(String.raw`{"\u006d\u006f\u0064\u0065\u006c":"a","\u006dodels":["b"]}`)).toMatchObject({
+  expect(find(String.raw`{"\u006d\u006f\u0064\u0065\u006c":"a","\u006dodels":["b"]}`)).toMatchObject({
     model: '"a"',
     models: ['"b"'],
   });
-  expect(found(String.raw`{"model\u00zz":"a","models\x":["b"]}`)).toMatchObject({
+  expect(find(String.raw`{"model\u00zz":"a","models\x":["b"]}`)).toMatchObject({
     model: undefined,
     models: [],
   });
 });
 
 test("stops at the maximum depth, and returns the fields found before it", () => {
-  expect(found(`{"model":"a","x":${"[".repeat(MAX_DEPTH - 1)}`)).toMatchObject({
+  expect(find(`{"model":"a","x":${"[".repeat(MAX_DEPTH - 1)}`)).toMatchObject({
     isTooDeep: false,
     model: '"a"',
   });
-  expect(found(`{"model":"a","x":${"[".repeat(MAX_DEPTH)}"b"],"y":1`)).toEqual({
+  expect(find(`{"model":"a","x":${"[".repeat(MAX_DEPTH)}"b"],"y":1`)).toEqual({
     isTooDeep: true,
     keys: ['"model"', '"x"'],
     model: '"a"',
@@ -52,10 +52,10 @@ test("stops at the maximum depth, and returns the fields found before it", () =>
 });
 
 test.each([1, 62, 63, 64, 65, 200])(
-  "an unclosed string of %i characters ends at the end of the text",
+  "ends an unclosed string of %i characters at the end of the text",
   (length) => {
     const json = `{"model":"${"a".repeat(length)}`;
-    expect(found(json).model).toBe(`"${"a".repeat(length)}`);
-    expect(found(`${json}\\"`).model).toBe(`"${"a".repeat(length)}\\"`);
+    expect(find(json).model).toBe(`"${"a".repeat(length)}`);
+    expect(find(`${json}\\"`).model).toBe(`"${"a".repeat(length)}\\"`);
   },
 );

@@ -52,15 +52,15 @@ const member = fc.tuple(
 const text = fc
   .tuple(fc.array(member, { maxLength: 6 }), fc.array(whitespace, { minLength: 1, maxLength: 8 }))
   .map(([members, gaps]) => formatObject(members, gaps));
-/** Whether a text has repeated keys, or `models` with other values than strings. Such a body is rejected, so its spans are unused. */
-function willBeRefused(json: string, keys: readonly Span[]): boolean {
+/** Returns whether the gateway rejects a body for its keys or its `models`, and so never uses the spans. */
+function willBeRejected(json: string, keys: readonly Span[]): boolean {
   const names = new Set(keys.map((key) => decodeJsonString(Buffer.from(json), key)));
   const { models } = JSON.parse(json) as Record<string, unknown>;
-  const listsNames = Array.isArray(models) && models.every((item) => typeof item === "string");
-  return names.size < keys.length || (models !== undefined && !listsNames);
+  const hasOnlyStrings = Array.isArray(models) && models.every((item) => typeof item === "string");
+  return names.size < keys.length || (models !== undefined && !hasOnlyStrings);
 }
 
-test("finds the keys and model strings of a random JSON object at the positions that a tokenizer finds", () => {
+test("finds the keys and model strings of a random JSON object at the same positions as a tokenizer", () => {
   fc.assert(
     fc.property(text, (json) => {
       const found = findTopLevelFields(Buffer.from(json), 512);
@@ -68,13 +68,13 @@ test("finds the keys and model strings of a random JSON object at the positions 
       expect(depth).toBeLessThan(512);
       expect(found.keys).toEqual(expected.keys);
       expect(found.model).toEqual(expected.model);
-      expect(found.models).toEqual(willBeRefused(json, found.keys) ? found.models : expected.models);
+      expect(found.models).toEqual(willBeRejected(json, found.keys) ? found.models : expected.models);
     }),
     { numRuns: 2_000 },
   );
 });
 
-test("detects excessive depth exactly if a tokenizer does", () => {
+test("reports isTooDeep exactly if a tokenizer counts more levels than maxDepth", () => {
   fc.assert(
     fc.property(text, fc.integer({ min: 1, max: 6 }), (json, maxDepth) => {
       const { depth } = naiveFields(json);
@@ -83,9 +83,9 @@ test("detects excessive depth exactly if a tokenizer does", () => {
   );
 });
 
-// Short and long strings are scanned in different ways, so the test covers lengths around the boundary between them.
+// findTopLevelFields scans short and long strings in different ways, so the test covers lengths around the boundary.
 test.each(Array.from({ length: 12 }, (_, backslashes) => backslashes))(
-  "finds the end of a string with %i backslashes before it, for any length",
+  "finds the end of a string that ends with %i backslashes, for any length",
   (backslashes) => {
     for (let length = 40; length <= 90; length++) {
       for (const filler of ["a", "é", "\\\\", '\\"']) {

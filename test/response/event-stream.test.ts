@@ -15,8 +15,8 @@ const collectGarbage = runInNewContext("gc") as () => void;
 
 const WANTED = [new JsonKey("usage"), new JsonKey("id")];
 
-/** Pushes chunks into a reader that wants events with `"usage"` or `"id"`. Returns the reader and the list of its events. */
-function readerOf(...chunks: (string | Buffer)[]) {
+/** Pushes chunks into a reader that wants events with `"usage"` or `"id"`. @returns the reader and its events. */
+function createReader(...chunks: (string | Buffer)[]) {
   const events: JsonObject[] = [];
   const reader = new EventStreamReader((event) => events.push(event));
   reader.wantedKeys = WANTED;
@@ -28,20 +28,20 @@ test.each([
   ["nothing", "", true],
   ["two line feeds", "data: 1\n\n", true],
   ["two carriage returns", "data: 1\r\r", true],
-  ["two pairs of both", "data: 1\r\n\r\n", true],
+  ["two CRLFs", "data: 1\r\n\r\n", true],
   ["a comment and a blank line", ": OPENROUTER PROCESSING\n\n", true],
   ["a line feed", "data: 1\n", false],
   ["a carriage return", "data: 1\r", false],
-  ["a pair of both", "data: 1\r\n", false],
-  ["a line feed before a carriage return", "data: 1\n\r", false],
-  ["a pair and a carriage return", "data: 1\r\n\r", false],
-  ["a carriage return before a pair", "data: 1\rx\r\n", false],
-  ["one character in a line", "data: 1\nx\n", false],
+  ["a CRLF", "data: 1\r\n", false],
+  ["a line feed and a carriage return", "data: 1\n\r", false],
+  ["a CRLF and a carriage return", "data: 1\r\n\r", false],
+  ["a line between a carriage return and a CRLF", "data: 1\rx\r\n", false],
+  ["a line of one character", "data: 1\nx\n", false],
   ["text", "data: 1", false],
   ["text after a blank line", "data: 1\n\nd", false],
-])("after a stream that ends with %s, %j, isBetweenEvents is %s", (_, text, between) => {
-  expect(readerOf(text).reader.isBetweenEvents).toBe(between);
-  expect(readerOf(...text.split("")).reader.isBetweenEvents).toBe(between);
+])("for a stream that ends with %s (%j), isBetweenEvents is %s", (_, text, isBetween) => {
+  expect(createReader(text).reader.isBetweenEvents).toBe(isBetween);
+  expect(createReader(...text.split("")).reader.isBetweenEvents).toBe(isBetween);
 });
 
 test.each([
@@ -62,19 +62,19 @@ test.each([
   ["a truncated line", "data: [DONE", false],
   ["nothing", "", false],
 ])("hasDone is correct for a stream with %s", (_, text, done) => {
-  expect(readerOf(text).reader.hasDone).toBe(done);
-  expect(readerOf(...text.split("")).reader.hasDone).toBe(done);
+  expect(createReader(text).reader.hasDone).toBe(done);
+  expect(createReader(...text.split("")).reader.hasDone).toBe(done);
 });
 
 test("hasDone needs a line break after [DONE], and hasDoneAtEnd does not", () => {
-  const { reader } = readerOf("data: 1\n\ndata: [DONE]");
+  const { reader } = createReader("data: 1\n\ndata: [DONE]");
   expect([reader.hasDone, reader.hasDoneAtEnd]).toEqual([false, true]);
   reader.push(Buffer.from(" and more\n\n"));
   expect([reader.hasDone, reader.hasDoneAtEnd]).toEqual([false, false]);
 });
 
 test("calls onEvent for each complete event with a wanted key, and for no other", () => {
-  const { reader, events } = readerOf(
+  const { reader, events } = createReader(
     ': comment\n\ndata: {"usage":{"a":1}}\n\ndata: {"other":2}\n\nevent: x\nid: 7\ndata: {"id":3}\n\n',
     'data: {"usage":null}\n\ndata: {"usage" : null }\n\ndata: {"choices":[{"usage" : {}}]}\n\ndata: {"usage":{"a":9}}\n',
   );
@@ -84,19 +84,19 @@ test("calls onEvent for each complete event with a wanted key, and for no other"
 
 test("joins the data lines of an event for each kind of line break", () => {
   for (const end of ["\n", "\r\n", "\r"]) {
-    const { reader, events } = readerOf(`data: {${end}data:"usage":${end}data: {"a":1}}${end}${end}`);
+    const { reader, events } = createReader(`data: {${end}data:"usage":${end}data: {"a":1}}${end}${end}`);
     reader.scan();
     expect(events).toEqual([{ usage: { a: 1 } }]);
   }
 });
 
 test("reads data with U+2028 and U+2029, which JSON does not escape", () => {
-  const { reader, events } = readerOf('data: {"usage":{"text":"a\u2028b\u2029c"}}\n\n');
+  const { reader, events } = createReader('data: {"usage":{"text":"a\u2028b\u2029c"}}\n\n');
   reader.scan();
   expect(events).toEqual([{ usage: { text: "a\u2028b\u2029c" } }]);
 });
 
-test("calls onUnreadable for an event with a wanted key that is not JSON, and for one that is too long", () => {
+test("calls onUnreadable for an event that has a wanted key but is not JSON, and for an event that is too long", () => {
   let unreadable = 0;
   const reader = new EventStreamReader(
     () => {},
@@ -115,12 +115,12 @@ test("calls onUnreadable for an event with a wanted key that is not JSON, and fo
 });
 
 test("ignores data that is not a JSON object", () => {
-  const { reader, events } = readerOf('data: "usage"\n\ndata: ["usage"\n\ndata: {"usage":{}}\n\n');
+  const { reader, events } = createReader('data: "usage"\n\ndata: ["usage"\n\ndata: {"usage":{}}\n\n');
   reader.scan();
   expect(events).toEqual([{ usage: {} }]);
 });
 
-test("wantedKeys that onEvent changes apply to the next event", () => {
+test("uses the new wantedKeys from the next event on when onEvent changes them", () => {
   const events: JsonObject[] = [];
   const reader = new EventStreamReader((event) => {
     events.push(event);
@@ -147,24 +147,24 @@ test("finds the same events and the same end for any split into chunks", () => {
   const stream = fc
     .tuple(fc.array(data, { maxLength: 40 }), fc.constantFrom("\n", "\r\n", "\r"))
     .map(([lines, end]) => {
-      // Makes the long line a separate event. As a part of a longer event, the split would decide whether it is skipped.
+      // Makes the long line a separate event. Within a longer event, the reader would skip it for some splits only.
       const separated = lines.flatMap((line) => (line === LONG ? ["", line, ""] : [line]));
       return Buffer.from(separated.map((line) => line + end).join(""));
     });
   fc.assert(
     fc.property(stream, fc.array(fc.integer({ min: 1, max: 3_000 }), { minLength: 1 }), (bytes, sizes) => {
-      const whole = readerOf(bytes);
+      const whole = createReader(bytes);
       const pieces: Buffer[] = [];
       for (let at = 0, i = 0; at < bytes.length; at += sizes[i++ % sizes.length] ?? 1)
         pieces.push(bytes.subarray(at, at + (sizes[i % sizes.length] ?? 1)));
-      const split = readerOf(...pieces);
-      const seen = ({ reader, events }: ReturnType<typeof readerOf>) => ({
+      const split = createReader(...pieces);
+      const readState = ({ reader, events }: ReturnType<typeof createReader>) => ({
         done: reader.hasDone,
         ends: reader.hasDoneAtEnd,
         between: reader.isBetweenEvents,
         events: [...events],
       });
-      expect(seen(split)).toEqual(seen(whole));
+      expect(readState(split)).toEqual(readState(whole));
     }),
     { numRuns: 200 },
   );
@@ -173,7 +173,7 @@ test("finds the same events and the same end for any split into chunks", () => {
 test("skips an event that is too long and reads the next one", () => {
   const long = `data: {"usage":{"text":"${"x".repeat(2 * EVENT_MAX_BYTES)}"}}\n\n`;
   const pieces = Array.from({ length: 100 }, (_, index) => long.slice(index * 6_000, (index + 1) * 6_000));
-  const { reader, events } = readerOf(...pieces, 'data: {"usage":{"a":1}}\n\ndata: [DONE]\n\n');
+  const { reader, events } = createReader(...pieces, 'data: {"usage":{"a":1}}\n\ndata: [DONE]\n\n');
   expect([reader.hasDone, reader.isBetweenEvents]).toEqual([true, true]);
   expect(events).toEqual([{ usage: { a: 1 } }]);
 });
@@ -183,11 +183,11 @@ test.each([
   ["short events", 'data: {"choices":[{"delta":{"content":"x"}}]}\n\n'.repeat(2_000), 1_300],
   ["an event that is too long", `data: {"id":"${"x".repeat(300_000)}`, 65_536],
   ["a long chunk that ends within an event", `${": c\n\n".repeat(40_000)}data: {"id":1`, 240_100],
-])("the memory of a reader stays within its bounds for a stream with %s", async (_, text, chunkBytes) => {
+])("keeps the memory of a reader within its bounds for a stream with %s", async (_, text, chunkBytes) => {
   collectGarbage();
   const before = process.memoryUsage().arrayBuffers;
   const readers = Array.from({ length: 200 }, () => {
-    const { reader } = readerOf();
+    const { reader } = createReader();
     for (let at = 0; at < text.length; at += chunkBytes) {
       const bytes = Buffer.from(text.slice(at, at + chunkBytes));
       const chunk = Buffer.allocUnsafeSlow(bytes.length);
@@ -204,12 +204,12 @@ test.each([
   expect(readers.every(({ hasDone }) => !hasDone)).toBe(true);
 });
 
-test("a reader keeps a stream of one-byte chunks with little overhead", () => {
+test("takes at most 100 kB of heap for a stream of one-byte chunks", () => {
   const source = Buffer.from(`data: {"id":"${"x".repeat(EVENT_MAX_BYTES - 100)}`);
   collectGarbage();
   const before = process.memoryUsage().heapUsed;
   const readers = Array.from({ length: 20 }, () => {
-    const { reader } = readerOf();
+    const { reader } = createReader();
     for (let at = 0; at < source.length; at++) reader.push(source.subarray(at, at + 1));
     return reader;
   });
@@ -217,12 +217,12 @@ test("a reader keeps a stream of one-byte chunks with little overhead", () => {
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(readers.length * 100_000);
 });
 
-test("an endless event is not kept in memory and does not count as the end of the stream", async () => {
+test("neither keeps an endless event in memory nor takes it for the end of the stream", async () => {
   const piece = Buffer.from("data: [DONE]x".repeat(5_000));
-  const { reader, events } = readerOf();
+  const { reader, events } = createReader();
   const before = process.memoryUsage().arrayBuffers;
   for (let count = 0; count < 5_000; count++) reader.push(piece);
-  // The memory of buffers is released some time after the garbage collection.
+  // V8 releases the memory of buffers some time after the garbage collection.
   await waitUntil(() => {
     collectGarbage();
     return process.memoryUsage().arrayBuffers - before < 2 * EVENT_MAX_BYTES;

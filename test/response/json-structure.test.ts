@@ -59,7 +59,7 @@ test.each(["", " ", "]", "}{", "{}}", "1", "tru", "1 2", "null {}"])("%j is not 
   expect(isComplete(bytes.split(""))).toBe(false);
 });
 
-test("a document may be nested a million levels deep", () => {
+test("accepts a document that is nested a million levels deep", () => {
   const half = "[".repeat(1_000_000);
   expect(isComplete([half, "]".repeat(999_999)])).toBe(false);
   expect(isComplete([half, "]".repeat(1_000_000)])).toBe(true);

@@ -16,7 +16,7 @@ function isRefusalDocument(body: unknown): boolean {
   return typeof message === "string" && ![408, 499, 504, 522, 524].includes(Number(code));
 }
 
-function judge(body: string | Buffer, status = 400, type = JSON_TYPE): boolean {
+function isReadAsRefusal(body: string | Buffer, status = 400, type = JSON_TYPE): boolean {
   const reader = new RefusalReader();
   reader.push(Buffer.from(body as string));
   return mayBeRefusal(status, type) && reader.isRefusal;
@@ -26,29 +26,29 @@ describe("RefusalReader", () => {
   test.each([400, 401, 402, 403, 404, 412, 413, 422, 429, 500, 502, 503, 529])(
     "accepts OpenRouter's own error of status %i",
     (status) => {
-      expect(judge(formatError(status, { userId: "user_1" }), status)).toBe(true);
+      expect(isReadAsRefusal(formatError(status, { userId: "user_1" }), status)).toBe(true);
     },
   );
 
-  test.each([408, 499, 504, 522, 524])("rejects %i as a status, and as a code of another status", (code) => {
-    expect(judge(formatError(code), code)).toBe(false);
-    expect(judge('{"error":{"message":"m"}}', code)).toBe(false);
-    expect(judge(`{"error":{"message":"m","code":${code}}}`, 500)).toBe(false);
-    expect(judge(`{"error":{"message":"m","code":"${code}"}}`, 500)).toBe(false);
-  });
+  test.each([408, 499, 504, 522, 524])(
+    "rejects an error that has %i as its status or as its code",
+    (code) => {
+      expect(isReadAsRefusal(formatError(code), code)).toBe(false);
+      expect(isReadAsRefusal('{"error":{"message":"m"}}', code)).toBe(false);
+      expect(isReadAsRefusal(`{"error":{"message":"m","code":${code}}}`, 500)).toBe(false);
+      expect(isReadAsRefusal(`{"error":{"message":"m","code":"${code}"}}`, 500)).toBe(false);
+    },
+  );
 
   test.each([
     ["whitespace around it", ' \n{"error":{"message":"m","code":400}}\r\n'],
     ["no code", '{"error":{"message":"m"}}'],
     ["a code that is a string", '{"error":{"message":"m","code":"invalid_prompt"}}'],
     ["a code of null", '{"error":{"message":"m","code":null}}'],
-    [
-      "fields that are not known yet",
-      '{"error":{"message":"m","code":400,"new":[1]},"openrouter_metadata":{}}',
-    ],
+    ["unknown fields", '{"error":{"message":"m","code":400,"new":[1]},"openrouter_metadata":{}}'],
     ["an escaped key", '{"\\u0065rror":{"message":"m","code":400}}'],
   ])("accepts an error with %s", (_, body) => {
-    expect(judge(body)).toBe(true);
+    expect(isReadAsRefusal(body)).toBe(true);
   });
 
   test.each([
@@ -56,7 +56,7 @@ describe("RefusalReader", () => {
     ["whitespace", " \n"],
     ["a page", "<html><body>400</body></html>"],
     ["text", "Bad Request"],
-    ["an error that was cut off", formatError(400).slice(0, -1)],
+    ["a truncated error", formatError(400).slice(0, -1)],
     ["an error followed by more", `${formatError(400)}x`],
     ["two errors", formatError(400).repeat(2)],
     ["an event", `data: ${formatError(400)}\n\n`],
@@ -74,11 +74,11 @@ describe("RefusalReader", () => {
     ["an error of a generation", '{"id":"gen-1","error":{"message":"m","code":400}}'],
     ["a byte order mark", `\uFEFF${formatError(400)}`],
   ])("rejects %s", (_, body) => {
-    expect(judge(body)).toBe(false);
+    expect(isReadAsRefusal(body)).toBe(false);
   });
 
   test.each([100, 200, 204, 299, 301, 307, 399, 600, 999])("rejects an error of status %i", (status) => {
-    expect(judge(formatError(400), status)).toBe(false);
+    expect(isReadAsRefusal(formatError(400), status)).toBe(false);
   });
 
   test.each([
@@ -89,22 +89,22 @@ describe("RefusalReader", () => {
     "application/jsonl",
     "application/problem+json",
   ])("rejects an error of content type %j", (type) => {
-    expect(judge(formatError(400), 400, type)).toBe(false);
+    expect(isReadAsRefusal(formatError(400), 400, type)).toBe(false);
   });
 
   test.each(["Application/JSON", "application/json; charset=utf-8", " application/json ;x=y"])(
     "accepts an error of content type %j",
     (type) => {
-      expect(judge(formatError(400), 400, type)).toBe(true);
+      expect(isReadAsRefusal(formatError(400), 400, type)).toBe(true);
     },
   );
 
   test("accepts an error with megabytes of metadata up to its limit, and rejects one above it", () => {
-    expect(judge(formatError(400, { metadataBytes: REFUSAL_MAX_BYTES - 1_000 }))).toBe(true);
-    expect(judge(formatError(400, { metadataBytes: REFUSAL_MAX_BYTES }))).toBe(false);
+    expect(isReadAsRefusal(formatError(400, { metadataBytes: REFUSAL_MAX_BYTES - 1_000 }))).toBe(true);
+    expect(isReadAsRefusal(formatError(400, { metadataBytes: REFUSAL_MAX_BYTES }))).toBe(false);
   });
 
-  test("decides by the outline of a body as by the whole body, for any split into chunks", () => {
+  test("decides like a parser of the whole body, for any split into chunks", () => {
     const text = fc.constantFrom("m", "", "x".repeat(2_000), '"}],{[', "\\", "504", "é", "error");
     const code = fc.oneof(fc.constantFrom(400, 504, "504", "522", null, 1e3), text);
     const { value } = fc.letrec((tie) => ({
@@ -139,11 +139,7 @@ describe("RefusalReader", () => {
   });
 
   test.each([
-    [
-      "a metadata of megabytes",
-      `{"error":{"message":"m","metadata":{"a":[${"{},".repeat(500_000)}1]}}}`,
-      true,
-    ],
+    ["megabytes of metadata", `{"error":{"message":"m","metadata":{"a":[${"{},".repeat(500_000)}1]}}}`, true],
     ["a message of megabytes", `{"error":{"message":"${"x".repeat(4_000_000)}"}}`, true],
     ["megabytes of white space", `${" \n".repeat(2_000_000)}{"error":{"message":"m"}}`, true],
     ["a list of megabytes", `{"error":{"message":"m"},"list":[${"1,".repeat(1_000_000)}1]}`, true],
@@ -158,12 +154,12 @@ describe("RefusalReader", () => {
   });
 
   test("rejects deep nesting without an exception", () => {
-    expect(judge(`{"error":{"message":"m","metadata":${"[".repeat(1_000_000)}`)).toBe(false);
+    expect(isReadAsRefusal(`{"error":{"message":"m","metadata":${"[".repeat(1_000_000)}`)).toBe(false);
   });
 });
 
-test("mayBeRefusal is true for a status and content type exactly if an error body makes a refusal", () => {
+test("mayBeRefusal is true exactly for the statuses and content types of a refusal", () => {
   for (const status of [200, 302, 399, 400, 408, 429, 500, 524, 599, 600])
     for (const type of [JSON_TYPE, "text/html", ""])
-      expect(mayBeRefusal(status, type)).toBe(judge('{"error":{"message":"m"}}', status, type));
+      expect(mayBeRefusal(status, type)).toBe(isReadAsRefusal('{"error":{"message":"m"}}', status, type));
 });

@@ -36,7 +36,7 @@ test("readFirstMembers and readLastMember return the values of JSON.parse for a 
   );
 });
 
-test("readLastMember returns the top-level value or undefined for a document cut at any start", () => {
+test("readLastMember returns the top-level value or undefined for a document without its first bytes", () => {
   fc.assert(
     fc.property(DOCUMENT, fc.nat(400), (document, from) => {
       const text = Buffer.from(JSON.stringify(document));
@@ -47,7 +47,7 @@ test("readLastMember returns the top-level value or undefined for a document cut
   );
 });
 
-test("readFirstMembers returns whole top-level values or undefined for a document cut at any end", () => {
+test("readFirstMembers returns whole top-level values or undefined for a document without its last bytes", () => {
   fc.assert(
     fc.property(DOCUMENT, fc.nat(400), (document, end) => {
       const text = Buffer.from(JSON.stringify(document));
@@ -68,7 +68,7 @@ test("readFirstMembers returns the first of repeated names, and readLastMember t
   expect([first(text, "usage"), last(text)]).toEqual([{ usage: 1 }, 3]);
 });
 
-test("readFirstMembers returns undefined for a member whose value is cut", () => {
+test("readFirstMembers returns undefined for a member whose value is truncated", () => {
   expect(first('{"error":{"code":5', "error")).toEqual({ error: undefined });
   expect(first('{"error":nul', "error")).toEqual({});
   expect(first('{"erro', "error")).toEqual({});

@@ -1,14 +1,14 @@
-// A worker thread that sends requests to the admin API and reads the responses, outside the measured event loop.
+// A worker thread that sends requests to the admin API and reads the responses, so that the measured event loop does not.
 import { get } from "node:http";
 import { parentPort } from "node:worker_threads";
 
-/** A query to measure. */
+/** A request to the admin API. */
 export interface AdminQuery {
   readonly url: string;
   readonly secret: string;
 }
 
-/** The result of a query. */
+/** The response to a request, and how long it took. */
 export interface AdminQueryResult {
   readonly status: number;
   readonly bytes: number;

@@ -10,12 +10,12 @@ const DAYS = 400;
 /** A report reads hourly rollups only for days that it does not cover completely. */
 const HOURS = 48;
 const AUDIT_ROWS = 20_000;
-/** Numbers of rows per row of the rare key, per unknown row, and per pending row. */
+/** One of this many rows belongs to the rare key, is unknown, or is pending. */
 const RARE_EVERY = 40_000;
 const UNKNOWN_EVERY = 20_000;
 const PENDING_EVERY = 100_000;
 
-/** The key that has nearly all requests, and one that has few. */
+/** The id of the key that has nearly all requests, and that of a key that has few. */
 export const BUSY_KEY = "key_000";
 export const RARE_KEY = "key_001";
 

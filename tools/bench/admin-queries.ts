@@ -1,4 +1,4 @@
-// Measures how long each query of the admin API blocks the event loop of a gateway with a large ledger in SQLite.
+// Measures for how long each query of the admin API blocks the event loop of a gateway with a large ledger in SQLite.
 import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
@@ -11,7 +11,7 @@ import { createTemporaryDirectory } from "./temporary-directory.ts";
 
 const USAGE = `usage: npm run bench:admin -- [options]
   --rows <n>      rows of the ledger (default 2000000)
-  --only <text>   only queries whose name has this text`;
+  --only <text>   run only queries whose name contains this text`;
 const BUDGET_MS = 50;
 const TICK_MS = 1;
 const DIMENSIONS = ["key", "model", "provider", "day"] as const;
@@ -24,30 +24,30 @@ interface Query {
 
 interface Result {
   readonly result: AdminQueryResult;
-  readonly held: Held;
+  readonly blocked: Blocked;
 }
 
-/** The longest time between two ticks of the event loop, ms. */
-interface Held {
-  /** CPU time of the main thread. The budget applies to it, because other processes do not affect it. */
+/** The longest time between two ticks of the event loop, in ms. */
+interface Blocked {
+  /** CPU time of the main thread. The budget limits this time, because other processes do not affect it. */
   readonly cpuMs: number;
   /** Elapsed time, including waits for the disk and for a processor. */
   readonly wallMs: number;
 }
 
-/** Measures the event loop until the returned function is called. */
-function watchLoop(): () => Held {
+/** Measures how long the event loop is blocked. @returns a function that ends the measurement. */
+function watchLoop(): () => Blocked {
   const cpuNow = (): number => {
     const { user, system } = process.threadCpuUsage();
     return (user + system) / 1_000;
   };
   let [cpu, wall] = [cpuNow(), performance.now()];
-  let held: Held = { cpuMs: 0, wallMs: 0 };
+  let blocked: Blocked = { cpuMs: 0, wallMs: 0 };
   const tick = (): void => {
     const [nextCpu, nextWall] = [cpuNow(), performance.now()];
-    held = {
-      cpuMs: Math.max(held.cpuMs, nextCpu - cpu),
-      wallMs: Math.max(held.wallMs, nextWall - wall),
+    blocked = {
+      cpuMs: Math.max(blocked.cpuMs, nextCpu - cpu),
+      wallMs: Math.max(blocked.wallMs, nextWall - wall),
     };
     [cpu, wall] = [nextCpu, nextWall];
   };
@@ -55,7 +55,7 @@ function watchLoop(): () => Held {
   return () => {
     tick();
     clearInterval(timer);
-    return held;
+    return blocked;
   };
 }
 
@@ -99,14 +99,14 @@ async function measure(url: string, secret: string, client: Worker): Promise<Res
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
   client.postMessage({ url, secret } satisfies AdminQuery);
   const [result] = (await once(client, "message")) as [AdminQueryResult];
-  return { result, held: stop() };
+  return { result, blocked: stop() };
 }
 
-function formatResult(name: string, { result, held }: Result, passed: boolean): string {
-  const { cpuMs, wallMs } = held;
+function formatResult(name: string, { result, blocked }: Result, passed: boolean): string {
+  const { cpuMs, wallMs } = blocked;
   const columns = [
     name.padEnd(32),
-    `held ${cpuMs.toFixed(0).padStart(6)} ms CPU, ${wallMs.toFixed(0).padStart(6)} ms`,
+    `blocked ${cpuMs.toFixed(0).padStart(6)} ms CPU, ${wallMs.toFixed(0).padStart(6)} ms`,
     `took ${result.ms.toFixed(0).padStart(7)} ms`,
     `${(result.bytes / 1e6).toFixed(1).padStart(7)} MB`,
     String(result.status),
@@ -141,7 +141,7 @@ async function main(): Promise<void> {
     query.name.includes(values.only),
   )) {
     const result = await measure(gateway.url + path, asCaller ? CALLER_SECRET : ADMIN_SECRET, client);
-    const passed = result.held.cpuMs <= BUDGET_MS && result.result.error === undefined;
+    const passed = result.blocked.cpuMs <= BUDGET_MS && result.result.error === undefined;
     failed ||= !passed;
     process.stdout.write(formatResult(name, result, passed));
   }

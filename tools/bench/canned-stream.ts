@@ -17,8 +17,8 @@ const CONTROLLER = {
 const MODEL = "openai/gpt-4o-mini";
 
 /**
- * One stream without sockets, from the moment at which its request has been read until it has been reported.
- * @param recorder undefined: no ledger. @param response the events of the stream.
+ * Relays one stream without sockets, from the state in which its request body has been read to the request's report.
+ * @param recorder records the request in a ledger; undefined: no ledger. @param response the events of the stream.
  */
 export function relayCannedStream(
   recorder: UsageRecorder | undefined,
@@ -50,7 +50,7 @@ export function relayCannedStream(
   return promise;
 }
 
-/** Responds to a request with the canned stream: the head in one turn of the loop, the rest in the next. */
+/** Creates a simulated upstream request whose response has its head in one turn of the event loop and the rest in the next. */
 function createAttempt(response: readonly Buffer[], ended: () => void) {
   return (handler: Dispatcher.DispatchHandler): void => {
     handler.onRequestStart?.(CONTROLLER, undefined);
@@ -83,7 +83,7 @@ function createRequest(report: (context: RequestContext) => void) {
 
 const SERVER = { shutdown: { isShuttingDown: false } };
 
-/** A response whose client reads everything at once. */
+/** Creates a response whose client reads everything at once. */
 function createResponse(): ServerResponse {
   const stub = {
     headersSent: false,

@@ -19,9 +19,9 @@ interface RoundsOptions {
 }
 
 /**
- * Measures servers in turn, slice by slice within each round, so that other load on the machine affects all of them equally.
- * Compares CPU time, because on a shared machine elapsed time depends on other processes. CPU time is measured over the whole
- * round, because it must include work that a server does after its slice, such as garbage collection.
+ * Measures the CPU time of several servers. Elapsed time is not used, because it depends on other processes of the machine.
+ * Within a round, servers are measured in turn, slice by slice, so that other load affects all of them equally. CPU time is
+ * read at the ends of a round, so that it includes work that a server does after its slice, such as garbage collection.
  * @returns for each target, the CPU time per request in each round, in µs.
  */
 export async function measureRounds(
@@ -46,7 +46,7 @@ async function readCpuUs(targets: readonly BenchTarget[]): Promise<number[]> {
   return us;
 }
 
-/** Sends `requests` to each target. The order is random in each slice, so that no target always follows the same other one. */
+/** Sends `requests` requests to each target. Each slice has a random order, so that no target has a fixed predecessor. */
 async function runInTurn(
   targets: readonly BenchTarget[],
   kind: BenchRequest,

@@ -1,5 +1,5 @@
-// Measures the CPU time of a request with an invented key from an address that has exceeded its limit of failed logins. The
-// result is a ratio to the CPU time of a request without a key.
+// Compares the CPU times of two requests from an address that has exceeded its limit of failed logins: one with an invented
+// key, and one without a key. The result is their ratio.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ const ROUNDS = 9;
 const REQUESTS = 2_000;
 const CONCURRENCY = 32;
 /** Maximum CPU time of a request with an invented key, as a multiple of a request without a key. */
-const BAR = 1.15;
+const BUDGET = 1.15;
 
 const KINDS: Readonly<Record<string, () => Record<string, string>>> = {
   "without a key": () => ({}),
@@ -27,19 +27,19 @@ const KINDS: Readonly<Record<string, () => Record<string, string>>> = {
 const secrets = Array.from({ length: REQUESTS }, createSecret);
 let next = 0;
 
-async function ask(pool: Pool, headers: Record<string, string>): Promise<number> {
+async function send(pool: Pool, headers: Record<string, string>): Promise<number> {
   const { statusCode, body } = await pool.request({ method: "GET", path: "/openai/v1/models", headers });
   await body.dump();
   return statusCode;
 }
 
 /** @returns CPU time of the gateway per request, in µs. */
-async function measure(gateway: ServerProcess, pool: Pool, headersOf: () => Record<string, string>) {
+async function measure(gateway: ServerProcess, pool: Pool, createHeaders: () => Record<string, string>) {
   const before = await gateway.readCpuUs();
   let left = REQUESTS;
   const worker = async (): Promise<void> => {
     while (left-- > 0) {
-      const status = await ask(pool, headersOf());
+      const status = await send(pool, createHeaders());
       if (status !== 429) throw new Error(`status ${status} instead of 429`);
     }
   };
@@ -62,24 +62,24 @@ async function main(): Promise<void> {
     DATA_DIR: dataDir,
   });
   const pool = new Pool(new URL(gateway.url).origin, { connections: CONCURRENCY });
-  for (let sent = 0; sent < 3; sent++) await ask(pool, {});
+  for (let sent = 0; sent < 3; sent++) await send(pool, {});
   const costs = new Map<string, number[]>(Object.keys(KINDS).map((kind) => [kind, []]));
   // The first round warms up the gateway and is not counted.
   for (let round = 0; round <= ROUNDS; round++) {
-    for (const [kind, headersOf] of Object.entries(KINDS)) {
-      const cost = await measure(gateway, pool, headersOf);
+    for (const [kind, createHeaders] of Object.entries(KINDS)) {
+      const cost = await measure(gateway, pool, createHeaders);
       if (round > 0) costs.get(kind)?.push(cost);
     }
   }
   await pool.destroy();
   stopServers();
   await rm(dataDir, { recursive: true, force: true });
-  const bare = costs.get("without a key") ?? [];
+  const withoutKey = costs.get("without a key") ?? [];
   let passed = true;
   for (const [kind, values] of costs) {
-    const ratio = median(values.map((value, round) => value / (bare[round] ?? NaN)));
+    const ratio = median(values.map((value, round) => value / (withoutKey[round] ?? NaN)));
     process.stdout.write(`${kind}: ${median(values).toFixed(1)} µs CPU, ratio ${ratio.toFixed(3)}\n`);
-    passed &&= ratio <= BAR;
+    passed &&= ratio <= BUDGET;
   }
   process.exit(passed ? 0 : 1);
 }

@@ -45,7 +45,7 @@ export class Load {
   async run(kind: BenchRequest, count: number): Promise<void> {
     let left = count;
     const worker = async (): Promise<void> => {
-      while (left-- > 0) await this.#ask(kind);
+      while (left-- > 0) await this.#send(kind);
     };
     await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   }
@@ -54,7 +54,7 @@ export class Load {
     return this.#pool.destroy();
   }
 
-  #ask({ name, body, responseBytes }: BenchRequest): Promise<void> {
+  #send({ name, body, responseBytes }: BenchRequest): Promise<void> {
     const headers = { "content-type": "application/json", authorization: `Bearer ${SECRET}` };
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#pool.dispatch(

@@ -1,4 +1,4 @@
-// Measures the CPU time of the gateway as a ratio to that of a minimal proxy, and checks it against budgets.
+// Compares the CPU time of the gateway with that of a minimal proxy, the baseline, and checks the ratio against budgets.
 import { type BenchTarget, measureRounds } from "./compare.ts";
 import { startBaseline, startGateway, startUpstream } from "./targets.ts";
 import { PLAIN, STREAM } from "./load.ts";
@@ -14,7 +14,7 @@ const PLAIN_BUDGET = 2.2;
 const STREAM_BUDGET = 1.8;
 const STARTUP_BUDGET_MS = 700;
 
-/** Requests to one server before the other server gets requests. They take a few hundredths of a second. */
+/** Number of requests to one server before the other server is measured. They take a few hundredths of a second. */
 const SLICE_REQUESTS = 128;
 const SLICE_STREAMS = 32;
 
@@ -65,7 +65,7 @@ function fail(error: unknown): void {
 async function main(): Promise<void> {
   const options = readOptions();
   const { deadlineMs } = options;
-  // Ends the benchmark if a process hangs. The comparisons and their warm-up end long before.
+  // Ends the benchmark if a process hangs. Otherwise it ends long before the deadline.
   const deadline = setTimeout(() => fail(`not finished after ${deadlineMs} ms`), deadlineMs);
   const verdicts = await measure(options);
   process.stdout.write(`${formatVerdicts(verdicts)}\n`);

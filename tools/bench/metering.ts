@@ -11,22 +11,22 @@ import { warmUp } from "./warm-up.ts";
 const SMALL_REQUEST_BUDGET_US = 6;
 const STREAM_EVENT_BUDGET_US = 0.5;
 
-/** Requests for some tenths of a second. With fewer, the ledger would write smaller batches than under a continuous load. */
+/** Number of requests in a slice, which takes some tenths of a second. With fewer, the ledger would write smaller batches. */
 const SLICE_REQUESTS = 512;
 const SLICE_STREAMS = 128;
 
 /** CPU time of one kind of request, in µs. */
 interface Figures {
-  /** CPU time that a ledger adds: for each pair of processes, the median of its rounds. */
+  /** CPU time that a ledger adds: one value for each pair of processes, the median of the pair's rounds. */
   readonly extrasUs: number[];
   /** CPU time of the baseline in each round. */
   readonly baselineUs: number[];
 }
 
 /**
- * Compares a gateway that has a ledger with one that has none. Two processes of the same program can differ by more than the
- * cost of a ledger, because of memory layout and the timing of compilation, so several pairs are compared. The cost of one
- * event is smaller than the noise of the sockets, so it is measured without sockets.
+ * Compares a gateway that has a ledger with one that has none. The CPU times of two processes of the same program can differ by
+ * more than a ledger costs, because of memory layout and the timing of compilation. Therefore several pairs are compared. The
+ * cost of one event is smaller than the variation of sockets, so it is measured without sockets.
  */
 export async function measureMetering(upstreamUrl: string, options: BenchOptions): Promise<Verdict[]> {
   const baseline = await startBaseline(upstreamUrl);
@@ -56,17 +56,17 @@ export async function measureMetering(upstreamUrl: string, options: BenchOptions
   return [
     judgeExtra("ledger, CPU per small request", plain.extrasUs, SMALL_REQUEST_BUDGET_US),
     judgeExtra(
-      "ledger, CPU that one more event of a stream adds, without sockets",
+      "ledger, CPU per additional event of a stream, without sockets",
       apart.map(({ eventUs }) => eventUs),
       STREAM_EVENT_BUDGET_US,
     ),
     judgeExtra(
-      `ledger, CPU per event: of a whole stream, divided by its ${STREAM_EVENTS}`,
+      `ledger, CPU per event: that of a whole stream divided by its ${STREAM_EVENTS} events`,
       stream.extrasUs.map((us) => us / STREAM_EVENTS),
       STREAM_EVENT_BUDGET_US,
     ),
     reportMedian(
-      "ledger, CPU per stream without sockets, at least",
+      "ledger, CPU per stream without sockets (lower bound)",
       apart.map(({ streamUs }) => streamUs),
     ),
     reportMedian("bare Node, CPU per small request", plain.baselineUs),

@@ -2,8 +2,10 @@ import { parseArgs } from "node:util";
 
 const USAGE = `usage: npm run bench -- [options]
   --quick         fewer and shorter rounds
-  --rounds <n>    maximum rounds per comparison (default 15, with --quick 5; with --metering, per pair: 8, with --quick 3)
-  --requests <n>  small requests per round, and a tenth as many streams (default 4000, with --quick 2000, with --metering 2560)
+  --rounds <n>    maximum rounds per comparison (default 15, with --quick 5); with --metering, per pair of processes
+                  (default 8, with --quick 3)
+  --requests <n>  small requests per round; the number of streams is a tenth of it (default 4000, with --quick 2000, with
+                  --metering 2560)
   --metering      compare a gateway with a ledger and one without; takes about ten minutes
   --pairs <n>     with --metering: pairs of processes to compare (default 5, with --quick 2)
   --floor-twice   compare the baseline with itself; the difference of the ratio from 1.00 is noise`;
@@ -76,6 +78,7 @@ function chooseDefaults(quick: boolean, metering: boolean): Defaults {
 
 function parseCount(name: string, given: string | undefined, usual: number): number {
   const value = given === undefined ? usual : Number(given);
-  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} takes a whole number from 1`);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new Error(`${name} must be a whole number, at least 1`);
   return value;
 }

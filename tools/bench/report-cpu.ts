@@ -1,5 +1,5 @@
-// Preloaded into a measured process. Responds to each message with the CPU time used so far.
+// Preloaded into a measured process. Replies to each message of the benchmark with the CPU time used so far.
 
 process.on("message", () => process.send?.(process.cpuUsage()));
-// The benchmark has ended or crashed. Not exit(), which would wait for output that has no reader.
+// The benchmark has ended or crashed. process.exit() is not used: it would wait for output that nobody reads.
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));

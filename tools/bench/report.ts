@@ -9,7 +9,10 @@ export interface Verdict {
   readonly passed: boolean | undefined;
 }
 
-/** @param us of the target and the baseline, per round. @param budget maximum median ratio; undefined: no budget. */
+/**
+ * Compares the CPU time of a target with that of the baseline, each given as one value per round, in µs.
+ * @param budget maximum median ratio; undefined: no budget.
+ */
 export function judgeRatio(
   name: string,
   [testedUs = [], baselineUs = []]: readonly (readonly number[])[],
@@ -27,7 +30,7 @@ export function judgeRatio(
 }
 
 /**
- * Compares additional CPU time with its budget, by the median over several processes or pairs of processes.
+ * Compares additional CPU time with its budget. Uses the median of several processes or pairs of processes.
  * @param extrasUs one result per process or pair, in µs. @param budgetUs maximum median; undefined: no budget.
  */
 export function judgeExtra(name: string, extrasUs: readonly number[], budgetUs: number | undefined): Verdict {
@@ -35,26 +38,26 @@ export function judgeExtra(name: string, extrasUs: readonly number[], budgetUs: 
   const all = extrasUs.toSorted((a, b) => a - b).map((us) => us.toFixed(2));
   return {
     name,
-    figures: `${extraUs.toFixed(2)} µs (processes say ${all.join(", ")})`,
+    figures: `${extraUs.toFixed(2)} µs (each measured: ${all.join(", ")})`,
     budget: budgetUs === undefined ? "" : `<= ${budgetUs} µs`,
     passed: budgetUs === undefined ? undefined : extraUs <= budgetUs,
   };
 }
 
-/** Prints the median and the spread of a measurement. @param us CPU time of several rounds, in µs. */
+/** Reports the median of a measurement, without a budget. @param us CPU time of several rounds, in µs. */
 export function reportMedian(name: string, us: readonly number[]): Verdict {
   return { name, figures: `${computeMedian(us).toFixed(2)} µs`, budget: "", passed: undefined };
 }
 
 /** Compares the median of several startup times with a budget. @param startupsMs one for each start. */
 export function judgeStartup(name: string, startupsMs: readonly number[], budgetMs: number): Verdict {
-  const middleMs = computeMedian(startupsMs);
+  const medianMs = computeMedian(startupsMs);
   const best = Math.min(...startupsMs).toFixed(0);
   return {
     name,
-    figures: `${middleMs.toFixed(0)} ms (best ${best} ms of ${startupsMs.length})`,
+    figures: `${medianMs.toFixed(0)} ms (best ${best} ms of ${startupsMs.length})`,
     budget: `< ${budgetMs} ms`,
-    passed: middleMs < budgetMs,
+    passed: medianMs < budgetMs,
   };
 }
 

@@ -25,8 +25,8 @@ export interface ServerProcess {
  */
 export async function startServer(script: URL, settings: Settings): Promise<ServerProcess> {
   const child = spawnScript(script, settings, ["--import", REPORT_CPU]);
-  const url = await announcedUrl(child);
-  // The rest of the output is not needed, but a full pipe would block the process.
+  const url = await readUrl(child);
+  // Discards the rest of the output, because a full pipe would block the process.
   child.stdout?.resume();
   return {
     url,
@@ -58,13 +58,13 @@ export function spawnScript(script: URL, env: Settings, flags: readonly string[]
   return child;
 }
 
-/** Kills every process that was started here. */
+/** Kills every process that this module has started. */
 export function stopServers(): void {
   for (const child of running) child.kill("SIGKILL");
 }
 
-async function announcedUrl(child: ChildProcess): Promise<string> {
-  if (child.stdout === null) throw new Error("the output of a server has to be a pipe");
+async function readUrl(child: ChildProcess): Promise<string> {
+  if (child.stdout === null) throw new Error("the standard output of a server must be a pipe");
   for await (const line of createInterface(child.stdout)) {
     const { url } = JSON.parse(line) as { url?: string };
     if (url !== undefined) return url;

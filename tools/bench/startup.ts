@@ -11,20 +11,21 @@ const GIVE_UP_MS = 10_000;
 
 /** Durations of several starts, in ms from the start of the process to its first chat completion response. */
 interface Startups {
-  /** Starts in which Node compiles all modules. */
+  /** Node compiles all modules. */
   readonly first: readonly number[];
   /** Node uses the compile cache that an earlier start has written. */
   readonly later: readonly number[];
 }
 
 export async function measureStartups(upstreamUrl: string, count: number): Promise<Startups> {
-  const again = { NODE_COMPILE_CACHE: createTemporaryDirectory() };
-  await measureStartup(upstreamUrl, again);
+  const cacheSettings = { NODE_COMPILE_CACHE: createTemporaryDirectory() };
+  // This start writes the compile cache.
+  await measureStartup(upstreamUrl, cacheSettings);
   const first: number[] = [];
   const later: number[] = [];
   while (first.length < count) {
     first.push(await measureStartup(upstreamUrl, { NODE_DISABLE_COMPILE_CACHE: "1" }));
-    later.push(await measureStartup(upstreamUrl, again));
+    later.push(await measureStartup(upstreamUrl, cacheSettings));
   }
   return { first, later };
 }
@@ -43,7 +44,8 @@ async function measureStartup(upstreamUrl: string, settings: Record<string, stri
   child.stdout?.resume();
   try {
     while (!(await load.run(PLAIN, 1).then(() => true, isNotListening))) {
-      if (performance.now() - startedAt > GIVE_UP_MS) throw new Error("the gateway does not start");
+      if (performance.now() - startedAt > GIVE_UP_MS)
+        throw new Error(`the gateway did not respond within ${GIVE_UP_MS} ms`);
       await sleep(RETRY_MS);
     }
     return performance.now() - startedAt;

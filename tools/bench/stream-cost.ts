@@ -10,16 +10,16 @@ import { spawnScript } from "./server-process.ts";
 import { createTemporaryDirectory } from "./temporary-directory.ts";
 import { STREAM_RESPONSE } from "./traffic.ts";
 
-/** Concurrent streams, as many as the load on complete gateways has. */
+/** Concurrent streams, the same number as in the measurement of complete gateways. */
 const CONCURRENCY = 32;
-/** Streams in each round, both with a ledger and without. */
+/** Streams per measurement. A round has one measurement with a ledger and one without. */
 const STREAMS = 3_200;
 /** After these rounds, the process has compiled its hot code. */
 const WARM_UP_ROUNDS = 2;
 const ROUNDS = 20;
 /** Time after which the last rows are written. */
 const FLUSHED_MS = 250;
-/** The same response with ten times the text before the same last events. */
+/** The same response with ten times as many events before the last three. */
 const LONG_RESPONSE = [
   ...Array.from({ length: 10 }, () => STREAM_RESPONSE.slice(0, -3)).flat(),
   ...STREAM_RESPONSE.slice(-3),
@@ -27,22 +27,22 @@ const LONG_RESPONSE = [
 
 /** CPU time that the ledger adds, in µs. */
 interface StreamCost {
-  /** Added to a stream of 50 events; a lower bound, because 32 streams share a journal write here, and hundreds share a commit. */
+  /** For a stream of 50 events. A lower bound: 32 streams share a write to the journal here, and hundreds share a commit. */
   readonly streamUs: number;
-  /** Added to a stream by each further event. */
+  /** For each additional event of a stream. */
   readonly eventUs: number;
 }
 
 /**
- * Measures the CPU time that a ledger adds to streams, without sockets: their CPU time does not depend on the ledger, and its
- * noise is larger than the cost of the ledger. Relay, ledger, journal and SQLite are the gateway's own.
+ * Measures the CPU time that a ledger adds to streams. It uses no sockets, because the CPU time of sockets does not depend on
+ * the ledger and varies by more than the ledger costs. Relay, ledger, journal and SQLite are those of the gateway.
  * @param processes number of processes that measure, one after another. @returns the result of each process.
  */
 export async function measureStreamsApart(processes: number): Promise<StreamCost[]> {
   const found: StreamCost[] = [];
   while (found.length < processes) {
     const child = spawnScript(new URL(import.meta.url), {});
-    if (child.stdout === null) throw new Error("the output of a measurement has to be a pipe");
+    if (child.stdout === null) throw new Error("the standard output of a measurement must be a pipe");
     const ended = once(child, "exit");
     const output = await text(child.stdout);
     const [code] = (await ended) as [number | null];
@@ -65,8 +65,8 @@ async function measureStreams(): Promise<StreamCost> {
     streamUs += extra / ROUNDS;
     longUs += longExtra / ROUNDS;
   }
-  const made = 2 * STREAMS * (WARM_UP_ROUNDS + ROUNDS);
-  if ((await rows()) !== made) throw new Error("not every stream has come to the ledger");
+  const expectedRows = 2 * STREAMS * (WARM_UP_ROUNDS + ROUNDS);
+  if ((await rows()) !== expectedRows) throw new Error("the ledger does not have one row for each stream");
   await close();
   return { streamUs, eventUs: (longUs - streamUs) / (LONG_RESPONSE.length - STREAM_RESPONSE.length) };
 }

@@ -1,4 +1,4 @@
-// The bytes of every measurement: the requests of the load and the canned responses of the upstream.
+// The bytes that every measurement sends: the requests of the load generator and the constant responses of the upstream.
 
 const MODEL = "openai/gpt-4o-mini";
 const GENERATION = "gen-1763800000-bEnChMaRkBeNcHmArKbE";
@@ -15,7 +15,7 @@ const USAGE = {
 /** Path of a chat completion, below the base URL of the target. */
 export const CHAT_PATH = "/chat/completions";
 
-/** Headers that OpenRouter sends with every response, without those of the connection. */
+/** Headers that OpenRouter sends with every response, except Connection and Keep-Alive. */
 export const RESPONSE_HEADERS = {
   "access-control-allow-origin": "*",
   "cf-ray": "9a2b3c4d5e6f7a8b-FRA",
@@ -28,7 +28,7 @@ export const RESPONSE_HEADERS = {
   "transfer-encoding": "chunked",
 };
 
-/** A small chat completion request, of about 1 KB, the way an SDK writes it. */
+/** Builds a chat completion request of about 1 KB, as an SDK sends it. */
 export function buildChatRequest(stream: boolean): Buffer {
   const paragraph =
     'The parcel was handed over on Monday, the tracking page has not changed since, and the "express" ' +
@@ -51,7 +51,7 @@ export function buildChatRequest(stream: boolean): Buffer {
   );
 }
 
-/** A small plain response with keep-alive whitespace before it, sent in one write. */
+/** A small plain response that begins with keep-alive white space; sent in one write. */
 export const PLAIN_RESPONSE: Buffer = Buffer.from(
   `\n         \n${JSON.stringify({
     id: GENERATION,
@@ -74,7 +74,7 @@ export const PLAIN_RESPONSE: Buffer = Buffer.from(
 /** Number of events of a stream, including comments and `[DONE]`. */
 export const STREAM_EVENTS = 50;
 
-/** A streamed response, one item per write: a comment, the text, another comment, usage, `[DONE]`. */
+/** A streamed response, with one item for each write: a comment, the text, another comment, usage, `[DONE]`. */
 export const STREAM_RESPONSE: readonly Buffer[] = formatStream();
 
 function formatStream(): Buffer[] {

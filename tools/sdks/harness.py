@@ -1,4 +1,4 @@
-"""What the probes for Python share: the questions, the answers they must bring, and one JSON line per scenario."""
+"""Shared by the probes for Python: prompts, expected responses, and a runner that prints one JSON line per scenario."""
 
 import asyncio
 import json
@@ -10,32 +10,32 @@ from typing import Any
 
 BASE_URL = os.environ["BASE_URL"]
 API_KEY = os.environ["API_KEY"]
-#: Tells this run's requests from those of other probes.
+#: Identifies the requests of this run: every prompt contains it.
 RUN_ID = os.environ["RUN_ID"]
 WRONG_KEY = "sk-not-a-key-of-this-gateway"
 
 PLAIN = "openai/gpt-4o-mini"
-#: Streams in writes of 7 bytes, which end in the middle of events and of characters.
+#: Responds in writes of 7 bytes, so that writes end in the middle of events and of characters.
 STREAMED = "sim/ok:events=12,split=7"
-#: Streams for 20 seconds.
+#: Responds with a stream that takes 20 s.
 SLOW = "sim/ok:events=400,gapMs=50"
-#: Breaks off in the middle of a stream, between two events.
+#: Aborts the stream between two events.
 CUT = "sim/cut"
-#: What the gateway says of such a stream.
+#: The message in the gateway's last event of such a stream.
 WHY_CUT = "OpenRouter closed the connection before its response was complete"
-#: Never answers.
+#: Never responds.
 SILENT = "sim/hang"
-#: Answers 429 once, with a second to wait, and then as usual.
+#: Responds with 429 and `Retry-After: 1` to the first request, and normally to later ones.
 BUSY_ONCE = f"sim/flaky:times=1,status=429,retryAfter=1,id={RUN_ID}"
-#: Lets a client give up long before SILENT answers.
+#: Client timeout for requests to SILENT.
 TIMEOUT_S = 0.7
 
-#: A picture of one pixel.
+#: An image of one pixel.
 PICTURE_URL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 
-#: Any text of the simulator's.
+#: The text that the simulator uses for every string of a JSON schema.
 CITY = "Zürich 🗼"
 TOOL_NAME = "get_weather"
 TOOL: Any = {
@@ -51,50 +51,50 @@ TOOL: Any = {
         "strict": True,
     },
 }
-#: What every answer of {city: string, celsius: integer} is.
+#: The simulator's structured output for the schema {city: string, celsius: integer}.
 REPORT = {"city": CITY, "celsius": 1}
 
 
 def failing(status: int) -> str:
-    """The model that answers with OpenRouter's error of a status."""
+    """Returns the model that responds with OpenRouter's error with this status."""
     return f"sim/error:status={status}"
 
 
 def build_prompt(scenario: str) -> str:
-    """What a scenario asks; the matrix finds the request upstream by it."""
+    """Returns the prompt of a scenario. `test/sdk/matrix` finds the scenario's requests at upstream by this text."""
     return f"Ahoj from {RUN_ID}: {scenario}."
 
 
 def build_reply(scenario: str) -> str:
-    """The whole answer to build_prompt(scenario)."""
+    """Returns the complete text with which the simulator responds to build_prompt(scenario)."""
     return f"Echo: {build_prompt(scenario)} — ¡olé! 👋🏽 你好"
 
 
 def asking(scenario: str) -> Any:
-    """The messages of a scenario."""
+    """Returns the messages of a scenario."""
     return [{"role": "user", "content": build_prompt(scenario)}]
 
 
 def showing(scenario: str) -> Any:
-    """The messages of a scenario, with a picture."""
+    """Returns the messages of a scenario, with an image."""
     text = {"type": "text", "text": build_prompt(scenario)}
     picture = {"type": "image_url", "image_url": {"url": PICTURE_URL}}
     return [{"role": "user", "content": [text, picture]}]
 
 
 def equal(found: object, expected: object) -> None:
-    """Like assert, but says what came."""
+    """Like assert, but its message has both values."""
     if found != expected:
-        raise AssertionError(f"expected {expected!r}, came {found!r}")
+        raise AssertionError(f"expected {expected!r}, got {found!r}")
 
 
 def has(value: object, **fields: object) -> None:
-    """Checks some of a value's attributes."""
+    """Checks that a value has these attributes. Ignores its other attributes."""
     equal({name: getattr(value, name, None) for name in fields}, fields)
 
 
 class Raises:
-    """A `with` block that must end in an exception of the given class; `error` is that exception."""
+    """Checks that a `with` block raises an exception of the given class. `error` is that exception."""
 
     error: Any
 
@@ -106,9 +106,9 @@ class Raises:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> bool:
         if error is None:
-            raise AssertionError(f"expected {self._expected.__name__}, came an answer")
+            raise AssertionError(f"expected {self._expected.__name__}, got a response")
         if not isinstance(error, self._expected):
-            raise AssertionError(f"expected {self._expected.__name__}, came {describe(error)}") from error
+            raise AssertionError(f"expected {self._expected.__name__}, got {describe(error)}") from error
         self.error = error
         return True
 
@@ -133,7 +133,7 @@ def scenario(name: str) -> Callable[[Check], Check]:
 
 
 def _too_late(_signal: int, _frame: FrameType | None) -> None:
-    raise TimeoutError(f"no end after {DEADLINE_S} s")
+    raise TimeoutError(f"not finished after {DEADLINE_S} s")
 
 
 async def _finish(check: Check) -> None:
@@ -145,7 +145,7 @@ async def _finish(check: Check) -> None:
 
 async def _run_all() -> None:
     for name, check in _checks.items():
-        # For checks that block: an alarm interrupts those, too.
+        # The timeout of asyncio cannot interrupt a check that blocks; an alarm can.
         signal.alarm(DEADLINE_S + 1)
         detail = ""
         try:
@@ -157,6 +157,6 @@ async def _run_all() -> None:
 
 
 def run() -> None:
-    """Runs the registered checks one after the other and says how each went."""
+    """Runs the registered checks one after another and prints the result of each as a JSON line."""
     signal.signal(signal.SIGALRM, _too_late)
     asyncio.run(_run_all())

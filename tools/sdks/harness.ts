@@ -1,4 +1,5 @@
-// What the probes for Node share: the questions, the answers they must bring, and one JSON line per scenario.
+// Shared by the probes for Node. A probe is a program that sends requests to a gateway with one SDK. This module has the models,
+// the prompts, the expected responses, and a runner that prints one JSON line per scenario.
 import assert from "node:assert/strict";
 
 function requireVariable(name: string): string {
@@ -9,44 +10,44 @@ function requireVariable(name: string): string {
 
 export const BASE_URL: string = requireVariable("BASE_URL");
 export const API_KEY: string = requireVariable("API_KEY");
-/** Tells this run's requests from those of other probes. */
+/** Identifies the requests of this run: every prompt contains it. */
 export const RUN_ID: string = requireVariable("RUN_ID");
 export const WRONG_KEY = "sk-not-a-key-of-this-gateway";
 
 export const PLAIN = "openai/gpt-4o-mini";
-/** Streams in writes of 7 bytes, which end in the middle of events and of characters. */
+/** Responds in writes of 7 bytes, so that writes end in the middle of events and of characters. */
 export const STREAMED = "sim/ok:events=12,split=7";
-/** Streams for 20 seconds. */
+/** Responds with a stream that takes 20 s. */
 export const SLOW = "sim/ok:events=400,gapMs=50";
-/** Never answers. */
+/** Never responds. */
 export const SILENT = "sim/hang";
-/** Answers 429 once, with a second to wait, and then as usual. */
+/** Responds with 429 and `Retry-After: 1` to the first request, and normally to later ones. */
 export const BUSY_ONCE = `sim/flaky:times=1,status=429,retryAfter=1,id=${RUN_ID}`;
-/** Lets a client give up long before `SILENT` answers. */
+/** Client timeout for requests to `SILENT`. */
 export const TIMEOUT_MS = 700;
 
-/** The model that answers with OpenRouter's error of a status. */
+/** Returns the model that responds with OpenRouter's error with this status. */
 export function failing(status: number): string {
   return `sim/error:status=${status}`;
 }
 
-/** What a scenario asks; the matrix finds the request upstream by it. */
+/** Returns the prompt of a scenario. `test/sdk/matrix` finds the scenario's requests at upstream by this text. */
 export function buildPrompt(scenario: string): string {
   return `Ahoj from ${RUN_ID}: ${scenario}.`;
 }
 
-/** The whole response to `buildPrompt(scenario)`. */
+/** Returns the complete text with which the simulator responds to `buildPrompt(scenario)`. */
 export function buildReply(scenario: string): string {
   return `Echo: ${buildPrompt(scenario)} — ¡olé! 👋🏽 你好`;
 }
 
-/** A picture of one pixel. */
+/** An image of one pixel. */
 export const PICTURE_URL =
   "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
-/** Any text of the simulator's. */
+/** The text that the simulator uses for every string of a JSON schema. */
 export const CITY = "Zürich 🗼";
-/** Parameters of a tool that takes a city, and what it is called with. */
+/** A tool that has a city as its only parameter. The simulator calls it with `CITY`. */
 export const TOOL_NAME = "get_weather";
 export const TOOL_SCHEMA = {
   type: "object" as const,
@@ -54,7 +55,7 @@ export const TOOL_SCHEMA = {
   required: ["city"],
   additionalProperties: false,
 };
-/** What every response of `{ city: string, celsius: integer }` is. */
+/** The simulator's structured output for the schema `{ city: string, celsius: integer }`. */
 export const REPORT = { city: CITY, celsius: 1 };
 
 interface Class<T> {
@@ -62,7 +63,7 @@ interface Class<T> {
   new (...args: never[]): T;
 }
 
-/** Waits for a failure of the given class. @returns it, for a closer look. */
+/** Expects `action` to fail with an error of the given class. @returns the error. @throws Error if that does not happen. */
 export async function expectFailure<T extends Error>(
   action: PromiseLike<unknown>,
   expected: Class<T>,
@@ -72,12 +73,12 @@ export async function expectFailure<T extends Error>(
     response = await action;
   } catch (error) {
     if (error instanceof expected) return error;
-    throw new Error(`expected ${expected.name}, came ${describe(error)}`, { cause: error });
+    throw new Error(`expected ${expected.name}, got ${describe(error)}`, { cause: error });
   }
-  throw new Error(`expected ${expected.name}, came a response: ${JSON.stringify(response)}`);
+  throw new Error(`expected ${expected.name}, got a response: ${JSON.stringify(response)}`);
 }
 
-/** Checks some of a value's fields. */
+/** Checks that `value` has these values in these fields. Ignores its other fields. */
 export function expectFields(value: object, fields: Readonly<Record<string, unknown>>): void {
   const found = Object.fromEntries(Object.keys(fields).map((key) => [key, Reflect.get(value, key)]));
   assert.deepEqual(found, fields);
@@ -91,7 +92,7 @@ const DEADLINE_MS = 20_000;
 
 async function runWithDeadline(scenario: () => Promise<void>): Promise<void> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`no end after ${DEADLINE_MS} ms`)), DEADLINE_MS);
+  const timer = setTimeout(() => reject(new Error(`not finished after ${DEADLINE_MS} ms`)), DEADLINE_MS);
   try {
     await Promise.race([scenario(), promise]);
   } finally {
@@ -99,7 +100,7 @@ async function runWithDeadline(scenario: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Runs scenarios one after the other and says how each went. */
+/** Runs scenarios one after another and prints the result of each as a JSON line. */
 export async function runProbe(scenarios: Readonly<Record<string, () => Promise<void>>>): Promise<void> {
   for (const [scenario, run] of Object.entries(scenarios)) {
     let result: { ok: boolean; detail: string };

@@ -1,4 +1,4 @@
-// The scenarios of the official SDK of OpenAI for Node, for each of its versions: what differs is in `OpenAiSdk`.
+// The scenarios of OpenAI's official SDK for Node. All versions of the SDK share them; `OpenAiSdk` has the differences.
 import assert from "node:assert/strict";
 import * as probe from "./harness.ts";
 
@@ -38,7 +38,7 @@ interface Chunk {
   readonly choices: { readonly finish_reason: string | null; readonly delta: { content?: string | null } }[];
 }
 
-/** As much of a client as the scenarios use. */
+/** The part of the SDK's client that the scenarios use. */
 interface Client {
   readonly chat: {
     readonly completions: {
@@ -60,16 +60,16 @@ type ErrorName =
   | "NotFoundError"
   | "RateLimitError";
 
-/** A version of the SDK: its client, and what it calls differently from the others. */
+/** A version of the SDK: how to create its client, and the names that differ between versions. */
 export interface OpenAiSdk {
   /** Creates a client. It retries only if the options set `maxRetries`. */
   readonly connect: (options?: { apiKey?: string; maxRetries?: number; timeout?: number }) => Client;
   readonly errors: Readonly<Record<ErrorName, new (...args: never[]) => Error>>;
-  /** Streams a chat completion with the SDK's helper. @returns the completion that it puts together. */
+  /** Streams a chat completion with the SDK's helper. @returns the completion that the helper assembles. */
   readonly streamToEnd: (request: ChatRequest) => Promise<Completion>;
-  /** Requests `probe.REPORT` with the SDK's helper for structured output. @returns what it has parsed. */
+  /** Requests `probe.REPORT` with the SDK's helper for structured output. @returns the parsed output. */
   readonly parseReport: (request: ChatRequest) => Promise<unknown>;
-  /** The field of an error in which the id of the request is. */
+  /** The field of an error that contains the request id. */
   readonly requestIdField: string;
 }
 
@@ -160,8 +160,8 @@ function createErrorScenarios({ connect, errors, requestIdField }: OpenAiSdk): S
   const create = bindCreate(connect());
   return {
     "401": async () => {
-      const stranger = connect({ apiKey: probe.WRONG_KEY });
-      const error = await probe.expectFailure(stranger.models.list(), errors.AuthenticationError);
+      const unknownClient = connect({ apiKey: probe.WRONG_KEY });
+      const error = await probe.expectFailure(unknownClient.models.list(), errors.AuthenticationError);
       probe.expectFields(error, { status: 401, code: "invalid_api_key", type: "authentication_error" });
       assert(Reflect.get(error, requestIdField));
     },
@@ -205,7 +205,7 @@ function createTimeScenarios(sdk: OpenAiSdk): Scenarios {
 
 type Create = (scenario: string, model: string, more?: Partial<ChatRequest>) => PromiseLike<Completion>;
 
-/** @returns a function that requests a chat completion for a scenario; `more` replaces what the request has. */
+/** @returns a function that requests a chat completion for a scenario. The fields of `more` replace those of the request. */
 function bindCreate({ chat: { completions } }: Client): Create {
   return (scenario, model, more = {}) =>
     completions.create({ model, messages: createMessages(scenario), ...more });
@@ -220,7 +220,7 @@ function createStream(
   return completions.create({ model, messages: createMessages(scenario), stream: true });
 }
 
-/** Runs the scenarios with a version of the SDK and says how each went. */
+/** Runs the scenarios with a version of the SDK and prints the result of each. */
 export async function runOpenAiProbe(sdk: OpenAiSdk): Promise<void> {
   await probe.runProbe({
     ...createChatScenarios(sdk),

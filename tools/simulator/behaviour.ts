@@ -1,5 +1,5 @@
 // The behaviour that a request selects: `<behaviour>[:key=value[,key=value…]]`, read from the header
-// `x-simulate` or from a model named `sim/<behaviour>[:…]`. Every option has a default here, and nowhere else.
+// `x-simulate` or from a model named `sim/<behaviour>[:…]`. This file defines the default of every option.
 
 const COMMON_DEFAULTS = {
   /** content events in a stream */
@@ -8,9 +8,9 @@ const COMMON_DEFAULTS = {
   delayMs: 0,
   /** wait between data events, or between the pieces of a JSON response; 0 writes everything at once */
   gapMs: 0,
-  /** extra content in each content event */
+  /** bytes of padding in each content event */
   padBytes: 0,
-  /** size of the pieces of the body in bytes, each of which is a separate socket write; 0 does not split */
+  /** splits the body into socket writes of this many bytes; 0 does not split */
   split: 0,
   /** number of keep-alive units before the JSON of an unstreamed response */
   whitespace: 2,
@@ -18,11 +18,11 @@ const COMMON_DEFAULTS = {
   comments: 3,
   /** extra wait after the end of a generation before `GET /generation` knows it */
   recordMs: 0,
-  /** 1 bills as with the account's own key at the provider (BYOK): OpenRouter charges only its fee */
+  /** 1 simulates the account's own key at the provider (BYOK), for which OpenRouter charges only its fee */
   byok: 0,
-  /** 0 leaves out the header X-Generation-Id, so that only the body has the id */
+  /** 0 omits the header X-Generation-Id, so that only the body has the id */
   idHeader: 1,
-  /** 0 leaves the cost out of the usage */
+  /** 0 omits the cost from the usage */
   cost: 1,
   /** 1 adds `event:` lines to the streams of /responses */
   eventLines: 0,
@@ -30,27 +30,24 @@ const COMMON_DEFAULTS = {
   usageFirst: 0,
 };
 
-// `after` counts the data events (in a JSON response: the keep-alive units) sent whole before the fault, comments not
-// counted; `half=1` adds half of the next one. What completes a response, such as `[DONE]`
-// or the JSON document, is never sent completely before a fault.
+// `after` is the number of complete data events before the fault, without comments. In a JSON response, it counts keep-alive
+// units. `half=1` also sends half of the next one. Neither the JSON document nor the event that completes a stream, such as
+// `[DONE]`, is sent completely before a fault.
 const OWN_DEFAULTS = {
   ok: {},
-  /** OpenRouter's error of a status; Retry-After in seconds, -1 for none; approximate size of the metadata */
+  /** OpenRouter's error with `status`; `retryAfter` is in seconds, -1 omits the header; `metadataBytes` is approximate */
   error: { status: 500, retryAfter: -1, metadataBytes: 0 },
-  /**
-   * an error event in the form of the endpoint, as the end of a stream; in a JSON response a 200 with whitespace and only
-   * the error, which costs nothing
-   */
+  /** in a stream, an error event in the endpoint's format; otherwise a 200 whose JSON has only the error, which costs nothing */
   "error-midstream": { after: 2, status: 502 },
   /** a FIN without the terminating chunk */
   cut: { after: 2, half: 0 },
-  /** a TCP reset; before any head with `head=0` or `after=-1` */
+  /** a TCP reset; with `head=0` or `after=-1`, before the response head */
   reset: { after: 2, half: 0, head: 1 },
-  /** a FIN before any head */
+  /** a FIN before the response head */
   close: {},
   /** starts a valid response and then sends nothing more */
   stall: { after: 2, half: 0 },
-  /** no head, and the connection stays open */
+  /** sends nothing, not even a head, and keeps the connection open */
   hang: {},
   /** at least this many bytes, as fast as the client reads them */
   flood: { bytes: 64 * 1024 * 1024 },
@@ -60,11 +57,11 @@ const OWN_DEFAULTS = {
   "sse-for-json": {},
   /** JSON, even if the client requested a stream */
   "json-for-sse": {},
-  /** a stream that ends cleanly without the event by which clients know its end, such as [DONE] */
+  /** a stream that ends cleanly without the event that completes it, such as [DONE] */
   "no-done": {},
-  /** neither chunked nor with a length: the body ends with the connection, by a reset if `reset=1`; -1 sends all */
+  /** no chunks and no Content-Length: the end of the connection ends the body; `after=-1` sends all, `reset=1` resets */
   "close-delimited": { after: -1, reset: 0 },
-  /** a redirect to /api/v1/redirect-target, which is in `seen` if a client follows the redirect */
+  /** a redirect to /api/v1/redirect-target; if a client follows it, `seen` has the second request */
   redirect: { status: 307 },
   /** bytes that are not HTTP */
   garbage: {},
@@ -86,7 +83,7 @@ type Widened<T> = { readonly [K in keyof T]: T[K] extends string ? string : numb
 /** Options that every behaviour takes; `…Ms` are milliseconds, `…Bytes` bytes, the others counts. */
 export type CommonOptions = Widened<typeof COMMON_DEFAULTS>;
 
-/** The name of something the simulator can do. */
+/** The name of a behaviour. */
 type BehaviourName = keyof OwnDefaults;
 
 /** A behaviour with values for all its options; `name` determines the type of `own`. */
@@ -98,15 +95,15 @@ export type Plan = {
   };
 }[BehaviourName];
 
-/** The reason why a text is not a behaviour, as a message for its author. */
+/** The result of parsing an invalid behaviour: a message for the author of the request. */
 export interface Mistake {
   readonly mistake: string;
 }
 
-/** All behaviours, in the order of their table. */
+/** The names of all behaviours, in the order of `OWN_DEFAULTS`. */
 export const BEHAVIOUR_NAMES = Object.keys(OWN_DEFAULTS) as BehaviourName[];
 
-function written(options: object): string {
+function formatOptions(options: object): string {
   return Object.entries(options)
     .map(([key, value]) => `${key}=${value}`)
     .join(",");
@@ -115,9 +112,9 @@ function written(options: object): string {
 /** Lists all behaviours with their options and defaults, one per line, in the syntax of model names. */
 export function describeBehaviours(): string {
   const lines = Object.entries(OWN_DEFAULTS).map(
-    ([name, own]) => `  sim/${[name, written(own)].filter(Boolean).join(":")}`,
+    ([name, own]) => `  sim/${[name, formatOptions(own)].filter(Boolean).join(":")}`,
   );
-  return `${lines.join("\n")}\n  and for each of them ${written(COMMON_DEFAULTS)}`;
+  return `${lines.join("\n")}\n  Options of every behaviour: ${formatOptions(COMMON_DEFAULTS)}`;
 }
 
 /** The behaviour of a request that selects none. */

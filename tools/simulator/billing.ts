@@ -1,10 +1,10 @@
-// Usage and charges: how tokens are counted, the price of a response, and the records that `GET /generation` reads.
+// Counts tokens, computes the charge for a response, and stores the records that `GET /generation` returns.
 import type { SimulatedModel } from "./models.ts";
 
 /** The kind of a generation, as `GET /generation` states it. */
 export type ApiType = "completions" | "embeddings" | "rerank";
 
-/** One response being generated; it is in the ledger only once it is settled. */
+/** One response from its beginning. {@link Charges} has a charge for it only after it has ended. */
 export interface Generation {
   readonly id: string;
   readonly apiType: ApiType;
@@ -13,18 +13,18 @@ export interface Generation {
   readonly requestedModel: string;
   readonly streamed: boolean;
   readonly promptTokens: number;
-  /** units that rerankers charge for; 0 elsewhere */
+  /** units that rerankers charge for; 0 for other models */
   readonly searchUnits: number;
-  /** how many of the first completion characters are reasoning */
+  /** number of characters of reasoning, which precede the other completion characters */
   readonly reasoningChars: number;
   readonly finishReason: string;
   readonly nativeFinishReason: string;
   readonly startedAtMs: number;
-  /** additional delay until its record is available */
+  /** additional delay until `GET /generation` returns its record */
   readonly recordDelayMs: number;
-  /** with the account's own key at the provider, which then charges for it */
+  /** whether it uses the account's own key at the provider, so that the provider charges for it */
   readonly isByok: boolean;
-  /** false if the usage in the response leaves out the cost */
+  /** false if the usage in the response omits the cost */
   readonly statesCost: boolean;
 }
 
@@ -51,11 +51,11 @@ export function toUsd(nanodollars: number): number {
   return nanodollars / 1e9;
 }
 
-/** OpenRouter's share of what a BYOK request costs at its provider. */
+/** OpenRouter's fee for a BYOK request, as a fraction of the provider's charge. */
 const BYOK_FEE = 0.05;
 
-/** The tokens and prices of a response. Money is in nanodollars. */
-export interface Bill {
+/** The tokens and the cost of a response. Money is in nanodollars. */
+export interface Costs {
   readonly completionTokens: number;
   readonly reasoningTokens: number;
   readonly promptNanodollars: number;
@@ -64,8 +64,8 @@ export interface Bill {
   readonly upstreamNanodollars: number;
 }
 
-/** The bill for a generation after `completionChars` characters of completion, reasoning included. */
-export function computeBill(generation: Generation, completionChars: number): Bill {
+/** Computes the cost of a generation after `completionChars` characters of completion, reasoning included. */
+export function computeCosts(generation: Generation, completionChars: number): Costs {
   const { model, promptTokens, searchUnits, reasoningChars, isByok } = generation;
   const completionTokens = countTokens(completionChars);
   const promptNanodollars = promptTokens * model.promptNanodollars + searchUnits * model.searchNanodollars;
@@ -81,24 +81,24 @@ export function computeBill(generation: Generation, completionChars: number): Bi
   };
 }
 
-/** The fields of a usage that state money: none if the generation states no cost. */
+/** Fields of a usage; empty if the generation states no cost. */
 export interface StatedCost {
   readonly cost?: number;
   readonly is_byok?: boolean;
 }
 
-/** The cost in USD, as every usage states it. */
-export function stateCost({ statesCost, isByok }: Generation, { nanodollars }: Bill): StatedCost {
+/** The fields with OpenRouter's charge in USD, which the usage of every endpoint has. */
+export function stateCost({ statesCost, isByok }: Generation, { nanodollars }: Costs): StatedCost {
   return statesCost ? { cost: toUsd(nanodollars), is_byok: isByok } : {};
 }
 
 /**
- * What the provider charged, in USD.
- * @param names what the endpoint calls the parts for the prompt and for the completion
+ * The field with the provider's charge in USD.
+ * @param names the endpoint's names of the parts for the prompt and for the completion
  */
 export function stateCostDetails(
   { statesCost }: Generation,
-  { upstreamNanodollars, promptNanodollars, completionNanodollars }: Bill,
+  { upstreamNanodollars, promptNanodollars, completionNanodollars }: Costs,
   names: readonly [prompt: string, completion: string] = ["prompt", "completions"],
 ): { readonly cost_details?: Readonly<Record<string, number>> } {
   if (!statesCost) return {};
@@ -111,17 +111,17 @@ export function stateCostDetails(
   };
 }
 
-// Enough for any test; a benchmark of millions of requests must not fill the memory.
+// Limits the memory that a benchmark with millions of requests takes. No test needs more.
 const MOST_CHARGES = 50_000;
 
-/** All settled generations and their sums. */
+/** The charges for all generations that have ended, and their sums. */
 export class Charges {
   readonly #charges = new Map<string, Charge>();
   readonly #byModel = new Map<string, number>();
   #nanodollars = 0;
   #byokNanodollars = 0;
 
-  /** The sum of everything billed, in nanodollars. */
+  /** The sum of OpenRouter's charges, in nanodollars. */
   get nanodollars(): number {
     return this.#nanodollars;
   }
@@ -136,14 +136,14 @@ export class Charges {
     return Object.fromEntries(this.#byModel);
   }
 
-  /** Bills a generation for its prompt and `completionChars` characters; call it once for each. */
+  /** Bills a generation for its prompt and `completionChars` characters. Must be called once for each generation. */
   bill(generation: Generation, completionChars: number, cancelled: boolean): void {
-    const bill = computeBill(generation, completionChars);
-    const { nanodollars } = bill;
-    this.#charges.set(generation.id, { ...bill, generation, cancelled, endedAtMs: Date.now() });
+    const costs = computeCosts(generation, completionChars);
+    const { nanodollars } = costs;
+    this.#charges.set(generation.id, { ...costs, generation, cancelled, endedAtMs: Date.now() });
     this.#nanodollars += nanodollars;
     const { requestedModel, isByok } = generation;
-    if (isByok) this.#byokNanodollars += bill.upstreamNanodollars;
+    if (isByok) this.#byokNanodollars += costs.upstreamNanodollars;
     this.#byModel.set(requestedModel, (this.#byModel.get(requestedModel) ?? 0) + nanodollars);
     if (this.#charges.size > MOST_CHARGES) {
       for (const oldest of this.#charges.keys()) {
@@ -159,7 +159,7 @@ export class Charges {
   }
 }
 
-// Fields that the simulator does not simulate.
+// Fields of a generation record that the simulator always sends empty.
 const UNKNOWN = {
   upstream_id: null,
   request_id: null,
@@ -178,7 +178,7 @@ const UNKNOWN = {
   cache_discount: null,
 };
 
-/** The body of `GET /generation` for a settled generation, with all fields of OpenRouter's API description. */
+/** The body of `GET /generation` for a generation that has ended, with all fields of OpenRouter's API description. */
 export function formatGeneration(charge: Charge): string {
   const { generation, completionTokens, reasoningTokens, nanodollars, upstreamNanodollars } = charge;
   const { cancelled, endedAtMs } = charge;

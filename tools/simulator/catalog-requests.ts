@@ -3,7 +3,7 @@ import { formatModel, formatModelCount, formatModelList } from "./catalog.ts";
 import { formatEndpoints, formatProviders, formatZeroRetention } from "./model-endpoints.ts";
 
 interface CatalogEntry {
-  /** whether OpenRouter responds without a key */
+  /** whether OpenRouter needs no key for it */
   readonly isPublic: boolean;
   /** Returns the body; undefined if there is no such model. */
   format(query: URLSearchParams): string | undefined;

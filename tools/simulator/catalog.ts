@@ -1,8 +1,8 @@
-// The list of models, and what else can be asked about them.
+// Lists the models.
 import { MODELS, ROUTED, ROUTER, type SimulatedModel } from "./models.ts";
 import type { Fields } from "./request.ts";
 
-/** Models that never reason; every other one may. */
+/** Models that do not support reasoning. */
 const PLAIN_MODELS = /^openai\/gpt-4o|^meta-llama\//;
 
 /** The parameters that requests to a model may have. */
@@ -11,13 +11,13 @@ export function listParameters({ id, outputs }: SimulatedModel): readonly string
   return PLAIN_MODELS.test(id) ? PARAMETERS.filter((name) => name !== "reasoning") : PARAMETERS;
 }
 
-/** Nanodollars as the decimal string of USD that price lists carry: 150 -> "0.00000015". */
+/** Formats nanodollars as OpenRouter's price lists do, as a decimal string of USD: 150 -> "0.00000015". */
 export function formatPrice(nanodollars: number): string {
   const text = (nanodollars / 1e9).toFixed(9).replace(/\.?0+$/, "");
   return text === "" ? "0" : text;
 }
 
-/** The longest completion that any model here is listed with. */
+/** The `max_completion_tokens` of every listed model. */
 export const MAX_COMPLETION_TOKENS = 16_384;
 
 const PARAMETERS = [
@@ -47,7 +47,7 @@ interface ListEntry extends Fields {
   readonly supported_parameters: readonly string[];
 }
 
-/** The modalities of a model, in the shape of OpenRouter's. */
+/** The modalities of a model, in OpenRouter's format. Clients offer to attach images and files only if they are listed. */
 export function buildArchitecture({ inputs, outputs }: SimulatedModel): Architecture {
   return {
     modality: `${inputs.join("+")}->${outputs.join("+")}`,
@@ -92,7 +92,7 @@ function listAll(): ListEntry[] {
     listEntry(model, formatPrice(model.promptNanodollars), formatPrice(model.completionNanodollars)),
   );
   if (ROUTED === undefined) return entries;
-  // A router's price is not known beforehand, which OpenRouter writes as "-1".
+  // OpenRouter lists "-1" as the price of a router, because the model that it will choose is not known.
   const router = {
     ...ROUTED,
     id: ROUTER,
@@ -149,8 +149,8 @@ function selectModels(query: URLSearchParams): ListEntry[] {
 }
 
 /**
- * The body of `GET /models`, in the shape of OpenRouter's (no `object`, no `owned_by`).
- * @param query its filters as OpenRouter documents them; those about speed, popularity, age and benchmarks have no effect.
+ * The body of `GET /models`, in OpenRouter's format, which has neither `object` nor `owned_by`.
+ * @param query the query; the filters and orders by speed, popularity, age and benchmarks have no effect.
  */
 export function formatModelList(query: URLSearchParams): string {
   const data = selectModels(query);

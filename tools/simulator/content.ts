@@ -1,4 +1,4 @@
-// Output of the simulated model: text, reasoning and tool calls, cut into the chunks of a stream.
+// Creates the output of the simulated model: text, reasoning and tool calls, split into the chunks of a stream.
 import { randomUUID } from "node:crypto";
 import type { CommonOptions } from "./behaviour.ts";
 import { makeInstance } from "./instance.ts";
@@ -24,17 +24,17 @@ export interface Reply {
   readonly toolCall: ToolCall | undefined;
 }
 
-/** Up to 32 random letters and digits; `randomUUID` because it draws its randomness in bulk. */
+/** Returns up to 32 random letters and digits. `randomUUID` is fast because Node caches random bytes for it. */
 export function makeRandomId(length: number): string {
   return randomUUID().replaceAll("-", "").slice(0, length);
 }
 
-// Only the beginning of a long prompt is echoed, to keep responses readable. Options determine their size.
+// Responses repeat only the beginning of a long prompt, so that they stay readable. Their size depends on the options only.
 const MOST_ECHOED_CHARS = 400;
 const FILLER = " … und so weiter 🌊 等等";
 const REASONING = ["The user wrote something; ", "I shall echo it, with a wave 🌊."];
 
-/** Cuts a text into `count` pieces (at least one), never inside a character; surplus pieces are empty. */
+/** Splits a text into `count` pieces at character boundaries. A short text also gives empty pieces. `count` is at least 1. */
 function cutText(text: string, count: number): string[] {
   const characters = Array.from(text);
   const at = (i: number): number => Math.floor((i * characters.length) / count);
@@ -42,10 +42,10 @@ function cutText(text: string, count: number): string[] {
 }
 
 function buildEcho(lastUserText: string, events: number): string {
-  // A cut surrogate pair would be an unpaired surrogate, which UTF-8 cannot carry.
+  // The slice may split a surrogate pair, and UTF-8 cannot represent an unpaired surrogate.
   const echoed = lastUserText.slice(0, MOST_ECHOED_CHARS).toWellFormed();
   const text = `Echo: ${echoed} — ¡olé! 👋🏽 你好`;
-  // Twice as many code units as events are enough code points for each event to have one.
+  // A code point has at most two code units, so this length is enough for one code point in each event.
   return text.length < 2 * events ? text + FILLER.repeat(Math.ceil((2 * events) / FILLER.length)) : text;
 }
 
@@ -54,7 +54,7 @@ export function makeReply(request: ReceivedRequest, reasons: boolean, common: Co
   const count = Math.max(common.events, 1);
   const reasoning = reasons ? REASONING : [];
   const { tool, contentSchema } = request;
-  // Padding would break the JSON of arguments and of structured content, so those have none.
+  // Arguments and structured content are JSON, which padding would make invalid.
   if (tool !== undefined || contentSchema !== undefined) {
     const text = JSON.stringify(tool ? makeArguments(tool) : makeInstance(contentSchema));
     const toolCall = tool && { id: makeRandomId(24), name: tool.name };

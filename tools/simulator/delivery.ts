@@ -7,7 +7,7 @@ import type { Piece } from "./pieces.ts";
 /** Speed and size of writes: the options `gapMs` and `split`. */
 type Pace = Pick<CommonOptions, "gapMs" | "split">;
 
-// Most responses are one write. A large one is written in batches, with backpressure.
+// A response of at most this many pieces is one write. A longer one is written in batches, with backpressure.
 const BATCH_PIECES = 64;
 
 /** Writes parts of `split` bytes, each in its own turn of the event loop, so that each is one socket write. */
@@ -19,8 +19,8 @@ async function writeSplit(exchange: HttpExchange, bytes: Buffer, split: number):
 }
 
 /**
- * Writes pieces with a gap before each data piece but the first; without gap and split in one single write.
- * Returns early if the client disconnects. Does not end the response.
+ * Writes pieces, with `gapMs` before each data piece except the first. Returns early if the client disconnects. Does not end
+ * the response.
  */
 export async function writePieces(
   exchange: HttpExchange,
@@ -43,7 +43,7 @@ export async function writePieces(
   }
 }
 
-/** Writes the head, `after` data pieces and, if `half`, half of the next one; never the end of the response. */
+/** Writes the head and `after` data pieces, and half of the next piece if `half` is 1. Never writes the pieces that end a response. */
 export async function writePart(
   exchange: HttpExchange,
   pieces: readonly Piece[],

@@ -27,16 +27,16 @@ const METADATA: Readonly<Record<number, Record<string, unknown>>> = {
   529: { provider_name: "Simulator", raw: '{"error":{"message":"overloaded"}}' },
 };
 
-/** Differences from the usual body of a status. */
+/** Changes to the default error body of a status. */
 export interface ErrorDetails {
   readonly message?: string;
-  /** adds `metadata.file_annotations` of that many bytes, as errors after file parsing have them */
+  /** adds `metadata.file_annotations` of this many bytes, which OpenRouter adds to errors that occur after it parsed a file */
   readonly metadataBytes?: number;
-  /** adds `user_id`, which OpenRouter does after authentication */
+  /** adds `user_id`, as OpenRouter does if the request was authenticated */
   readonly userId?: string;
 }
 
-/** The account all simulated keys belong to. */
+/** The account to which all simulated keys belong. */
 export const USER_ID = "user_2sImUlAtOr0000000000000000";
 
 /** The `error` object, which is also sent within a chunk of a stream and after keep-alive whitespace. */
@@ -96,7 +96,7 @@ export function formatAnthropicError(status: number, details: ErrorDetails = {})
   });
 }
 
-/** The headers of an error response beyond the usual ones; `retryAfter` in seconds, below 0 for none. */
+/** The additional headers of an error response. `retryAfter` is in seconds; a negative value omits the header. */
 export function buildErrorHeaders(status: number, retryAfter: number): string[] {
   const headers = retryAfter < 0 ? [] : ["Retry-After", String(retryAfter)];
   if (status === 429) {
@@ -113,7 +113,7 @@ export function buildErrorHeaders(status: number, retryAfter: number): string[] 
   return headers;
 }
 
-/** A page like the ones Cloudflare puts in front of OpenRouter, without any JSON in it. */
+/** An HTML error page like those that Cloudflare, in front of OpenRouter, sends instead of a JSON error. */
 export function formatCloudflarePage(status: number): string {
   return `<!DOCTYPE html>
 <html lang="en-US">

@@ -1,11 +1,11 @@
-// One request and its response. All responses are sent by this class, which counts bytes, endings and aborts.
+// One request and its response. Every response is sent through this class, which counts its bytes and how it ended.
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { type ErrorDetails, type ErrorFormat, formatError, buildErrorHeaders } from "./errors.ts";
 import type { SimulatorState, SeenRequest } from "./state.ts";
 
-// As recorded from OpenRouter, which is behind Cloudflare. A gateway may forward only the last two.
+// Recorded from OpenRouter, which is behind Cloudflare. A gateway may forward only the last two of these headers.
 const COOKIE = "__cf_bm=simulated; path=/; HttpOnly; Secure; SameSite=None";
 const USUAL_HEADERS = [
   ["Set-Cookie", COOKIE],
@@ -24,15 +24,15 @@ export class HttpExchange {
   readonly seen: SeenRequest;
   /** the form of error bodies that the requested endpoint has */
   formatError: ErrorFormat = formatError;
-  /** called once if either side ended the response early; billing uses it */
+  /** called once if the client or a simulated fault ends the response early; bills the part that was sent */
   onCutShort: (() => void) | undefined;
   #closed = false;
   #breaking = false;
 
-  constructor(req: IncomingMessage, res: ServerResponse, journal: SimulatorState) {
+  constructor(req: IncomingMessage, res: ServerResponse, state: SimulatorState) {
     this.req = req;
     this.res = res;
-    this.state = journal;
+    this.state = state;
     this.seen = {
       method: req.method ?? "",
       url: req.url ?? "",
@@ -44,7 +44,7 @@ export class HttpExchange {
       startedAtMs: Date.now(),
       bytesSent: 0,
     };
-    journal.add(this.seen);
+    state.add(this.seen);
     res.once("close", () => this.#close());
   }
 
@@ -110,7 +110,7 @@ export class HttpExchange {
     return this.res.write(bytes);
   }
 
-  /** Ends the response properly. */
+  /** Writes the last bytes and ends the response normally. */
   end(bytes: Buffer | string = ""): void {
     if (this.#closed) return;
     this.#count(Buffer.byteLength(bytes));
@@ -124,7 +124,7 @@ export class HttpExchange {
     this.end(body);
   }
 
-  /** Sends OpenRouter's error of this status; `retryAfter` in seconds, none when below 0. */
+  /** Sends OpenRouter's error with this status. `retryAfter` is in seconds; a negative value omits the header. */
   sendError(status: number, details: ErrorDetails = {}, retryAfter = -1): void {
     this.sendJson(status, this.formatError(status, details), buildErrorHeaders(status, retryAfter));
   }
@@ -134,7 +134,7 @@ export class HttpExchange {
     const { socket } = this.req;
     if (this.#closed) return;
     this.#breaking = true;
-    // The response corks the socket until the end of this turn; an empty write queues behind what it holds.
+    // Node corks the socket until the end of this turn of the event loop. The empty write is queued behind the corked data.
     socket.write("", () => setImmediate(() => how(socket)));
   }
 
@@ -153,7 +153,7 @@ export class HttpExchange {
   }
 }
 
-/** Waits without keeping the process alive; 0 or less does not wait. */
+/** Waits without keeping the process alive. Resolves at once if the duration is 0 or negative. */
 export function sleep(durationMs: number): Promise<void> {
   if (durationMs <= 0) return Promise.resolve();
   return new Promise((resolve) => void setTimeout(resolve, durationMs).unref());

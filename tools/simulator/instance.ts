@@ -16,7 +16,7 @@ const FORMATS: Readonly<Record<string, string>> = {
   ipv6: "2001:db8::1",
 };
 
-// Below this depth, the last alternative of a schema is used, which in recursive schemas is usually `null`.
+// Below this depth, the last alternative of `anyOf` and `oneOf` is used: in recursive schemas, it is usually `null`.
 const DEEP = 6;
 const TOO_DEEP = 64;
 
@@ -45,7 +45,7 @@ function buildText(schema: Schema): string {
   if (formatted !== undefined) return formatted;
   const least = readNumber(schema["minLength"], 0);
   const most = readNumber(schema["maxLength"], Number.POSITIVE_INFINITY);
-  // JSON Schema counts code points, so the text is cut by those.
+  // The text is split into code points, because JSON Schema counts the length of a string in code points.
   return Array.from("Zürich 🗼".padEnd(least + 1, "…"))
     .slice(0, Math.max(least, Math.min(most, 8)))
     .join("");
@@ -117,7 +117,7 @@ function build(given: unknown, root: unknown, depth: number): unknown {
   }
 }
 
-/** Creates a value that conforms to `schema`. It has the required properties, or all if the schema requires none. */
+/** Creates a value that conforms to `schema`. Without a `required` list, an object gets all properties of its schema. */
 export function makeInstance(schema: unknown): unknown {
   return build(schema, schema, 0);
 }

@@ -1,4 +1,4 @@
-// `npm run mock`: the simulator as a process of its own, for demos, benchmarks and tests without a network.
+// `npm run mock` runs the simulator as a separate process, for demos, benchmarks and tests without a network.
 import { parseArgs } from "node:util";
 import { onParentExit } from "../../src/parent-exit.ts";
 import { describeBehaviours } from "./behaviour.ts";
@@ -6,7 +6,7 @@ import { type Simulator, startSimulator } from "./simulator.ts";
 
 const USAGE = `npm run mock -- [--port 9180] [--host 127.0.0.1] [--generation-delay-ms 2000] [--keep-seen 1000]
 
-Answers as OpenRouter does. A model named sim/... answers otherwise:`;
+Responds as OpenRouter does. A model named sim/... selects another behaviour:`;
 
 const DEFAULT_PORT = "9180";
 // EX_CONFIG of sysexits.h, which the gateway also uses for an invalid configuration.

@@ -1,4 +1,4 @@
-// GET /models/{author}/{slug}/endpoints: where a model is served, and at which prices.
+// GET /models/{author}/{slug}/endpoints: the providers and service tiers of a model, with their prices.
 import { buildArchitecture, formatPrice, MAX_COMPLETION_TOKENS, listParameters } from "./catalog.ts";
 import { MODELS, type SimulatedModel, resolveModel } from "./models.ts";
 import { type Fields, toFields } from "./request.ts";
@@ -13,7 +13,7 @@ interface Endpoint {
 
 type Row = [string, string, number, number];
 
-/** Endpoints that a model has besides the one in the list of models: tiers, and other providers. */
+/** Further endpoints of models, by model id: service tiers and other providers. The list of models does not show them. */
 const OTHERS: ReadonlyMap<string, readonly Row[]> = new Map([
   [
     "openai/gpt-5-mini",
@@ -54,8 +54,8 @@ const TIERS: ReadonlyMap<unknown, string> = new Map([
 ]);
 
 /**
- * The model that a request is served and billed as: another one for `speed`, and with the prices of another endpoint for
- * `provider.only`, `provider.order`, `service_tier` and `:nitro`, which takes the dearest one here.
+ * Returns the model that serves a request, with the prices that are billed. `speed` selects another model. `provider.only`,
+ * `provider.order`, `service_tier` and `:nitro` select an endpoint; for `:nitro` this is the most expensive one.
  */
 export function routeModel(model: SimulatedModel, request: Fields): SimulatedModel {
   const { speed, service_tier: tier } = request;
@@ -68,16 +68,16 @@ export function routeModel(model: SimulatedModel, request: Fields): SimulatedMod
   const chosen =
     endpoints.find((endpoint) => endpoint.tag === slug) ??
     endpoints.find((endpoint) => suffix !== undefined && endpoint.tag.endsWith(`/${suffix}`)) ??
-    (String(request["model"]).endsWith(":nitro") ? findDearest(endpoints) : endpoints[0]);
+    (String(request["model"]).endsWith(":nitro") ? findMostExpensive(endpoints) : endpoints[0]);
   const { promptNanodollars, completionNanodollars } = chosen;
   return { ...model, provider: chosen.provider, promptNanodollars, completionNanodollars };
 }
 
-function findDearest(endpoints: readonly [Endpoint, ...Endpoint[]]): Endpoint {
+function findMostExpensive(endpoints: readonly [Endpoint, ...Endpoint[]]): Endpoint {
   return endpoints.reduce((a, b) => (b.completionNanodollars > a.completionNanodollars ? b : a));
 }
 
-/** The body of the response for a listed model, in OpenRouter's shape; undefined when the model is not listed. */
+/** The response body for a model, in OpenRouter's format; undefined if the model is not listed. */
 export function formatEndpoints(id: string): string | undefined {
   const model = resolveModel(id);
   if (model?.id !== id) return undefined;

@@ -1,11 +1,11 @@
-// The models of the simulator and their prices. Ids, slugs and prices are those of OpenRouter's own list, the
-// prices written as whole nanodollars (1e-9 USD) per token, so that money is added up in integers.
+// The models of the simulator and their prices. Ids, slugs and prices are those of OpenRouter's own list. Prices are whole
+// nanodollars (1e-9 USD) per token, so that sums of money are exact integers.
 import { BEHAVIOUR_NAMES } from "./behaviour.ts";
 
-/** A model as it is billed; prices are nanodollars per token. */
+/** A model and its prices in nanodollars per token. */
 export interface SimulatedModel {
   readonly id: string;
-  /** the dated name that responses carry in their `model` */
+  /** the dated name, which is the `model` of responses */
   readonly canonicalSlug: string;
   /** the provider's own name, which embeddings and reranks carry in their `model` */
   readonly providerSlug: string;
@@ -223,7 +223,7 @@ export const MODELS: readonly SimulatedModel[] = ROWS.map(buildModel);
 
 const BY_ID = new Map(MODELS.map((model) => [model.id, model]));
 
-/** The model that routers (`openrouter/auto`) and bare presets use and are billed as. */
+/** The model that serves, and determines the price of, requests to `openrouter/auto` and to presets without a model. */
 export const ROUTED = BY_ID.get("openai/gpt-4o-mini");
 /** The id of the router. */
 export const ROUTER = "openrouter/auto";
@@ -231,7 +231,7 @@ export const ROUTER = "openrouter/auto";
 const VARIANTS = new Set(["free", "online", "nitro", "floor", "thinking", "extended", "exacto"]);
 
 /**
- * Finds the model that serves a requested model id and determines its price; variants (`:free` costs nothing) and `@preset/…` count.
+ * Finds the model that serves a requested model id. Variants and `@preset/…` are valid; `:free` sets the prices to 0.
  * @returns undefined if OpenRouter would respond with "… is not a valid model ID"
  */
 export function resolveModel(id: string): SimulatedModel | undefined {

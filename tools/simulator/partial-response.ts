@@ -1,4 +1,4 @@
-// Parts of a response: the part that a fault sends, and the part that was sent before a disconnect.
+// Computes parts of a response: the part before a simulated fault, and the part that was sent before a disconnect.
 import type { Piece } from "./pieces.ts";
 
 /** The pieces up to and including data piece `count`, and the piece after them. The pieces that end a response are never sent. */
@@ -13,7 +13,7 @@ export function takeData(
   return { sent: pieces.slice(0, end), next: pieces[end] };
 }
 
-/** The completion characters within the first `bytesSent` bytes of a body made of these pieces. */
+/** Counts the completion characters in the first `bytesSent` bytes of a body. @param pieces all pieces of the body. */
 export function countCharsWithin(pieces: readonly Piece[], bytesSent: number): number {
   let chars = 0;
   let end = 0;

@@ -1,13 +1,13 @@
 // The parts of a response body, in the order in which they are sent.
 
-/** A part of a body that is sent as one: an event, a comment, a keep-alive unit, a JSON document. */
+/** A unit of a response body: an event, a comment, keep-alive white space or a JSON document. */
 export interface Piece {
   readonly text: string;
-  /** false for comments, which faults do not count and gaps do not precede */
+  /** false for comments: faults do not count them, and there is no gap before them */
   readonly isData: boolean;
-  /** completion characters that the client has after this piece */
+  /** completion characters that have been sent when this piece has been sent */
   readonly chars: number;
-  /** true for pieces by which a client knows that the response is complete; a fault never sends them whole */
+  /** true for the pieces that complete a response; a fault never sends them completely */
   readonly isEnd?: boolean;
 }
 

@@ -1,5 +1,5 @@
-// Responses without a generation: errors, pages that are not OpenRouter's, and connections that break before any head.
-// Nothing here is ever billed.
+// Responses without a generation, which are never billed: errors, HTML pages, redirects, and connections that are aborted
+// before the response head.
 import type { Plan } from "./behaviour.ts";
 import { USER_ID, formatCloudflarePage } from "./errors.ts";
 import { type HttpExchange, sleep } from "./http-exchange.ts";
@@ -9,7 +9,7 @@ type NamedPlan<N extends Plan["name"]> = Extract<Plan, { name: N }>;
 /** The plan of a response that is sent before the request has been read. */
 export type EarlyPlan = NamedPlan<"early-413">;
 
-/** Sends 413 without reading (the rest of) the body, and closes the connection `lingerMs` later. */
+/** Sends 413 without reading the rest of the body, and closes the connection `lingerMs` later. */
 export async function refuseEarly(exchange: HttpExchange, { own, common }: EarlyPlan): Promise<void> {
   const body = exchange.formatError(413);
   const length = String(Buffer.byteLength(body));

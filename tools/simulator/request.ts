@@ -1,5 +1,5 @@
-// The fields of a request that affect the simulator's response, whatever the endpoint, and how they are read. As at OpenRouter,
-// a field of an unexpected type is treated as absent.
+// Reads the fields of requests that affect the simulator's response. As at OpenRouter, a field of an unexpected type is
+// treated as absent.
 import { countTokens } from "./billing.ts";
 
 /** A JSON object. */
@@ -19,12 +19,12 @@ export interface ReceivedRequest {
   readonly missing: string | undefined;
   readonly streamed: boolean;
   readonly promptTokens: number;
-  /** units that rerankers charge for; 0 elsewhere */
+  /** units that rerankers charge for; 0 for other models */
   readonly searchUnits: number;
   readonly lastUserText: string;
   /** the function to call; undefined for a text response */
   readonly tool: FunctionTool | undefined;
-  /** the schema the text must conform to; undefined for plain text */
+  /** JSON schema of the text; undefined for plain text */
   readonly contentSchema: unknown;
   readonly wantsReasoning: boolean;
 }
@@ -51,13 +51,13 @@ export function joinText(content: unknown, depth = 0): string {
   return joinText(text ?? nested ?? output ?? "", depth + 1);
 }
 
-/** A conversation's turns as far as a response depends on them. */
+/** One message of a conversation. */
 export interface Turn {
   readonly role: unknown;
   readonly text: string;
 }
 
-/** Reads the fields that every endpoint's requests have, with the values of a request without tools, schema and reasoning. */
+/** Reads the fields that requests of all endpoints have. The result has no tool, no schema and no reasoning. */
 export function readRequest(
   body: Fields,
   missing: string | undefined,

@@ -1,4 +1,4 @@
-// From the request to the response, for every endpoint: behaviours, faults and bills.
+// Handles POST requests to all endpoints: reads the body, chooses the behaviour, and sends and bills the response.
 import { type Mistake, PLAIN, type Plan, parseBehaviour } from "./behaviour.ts";
 import type { Generation } from "./billing.ts";
 import { countReplyChars, makeFloodReply, makeRandomId, makeReply, NO_REPLY, type Reply } from "./content.ts";
@@ -58,7 +58,7 @@ export async function respond(exchange: HttpExchange, endpoint: Endpoint): Promi
   return exchange.isOpen ? refusal() : undefined;
 }
 
-/** `early-413` must be known before the body has been read, so its model is looked for in the first bytes. */
+/** Searches the first bytes of a body for the model `sim/early-413`, whose response is sent before the body is read. */
 function findEarlyPlan(start: Buffer): EarlyPlan | undefined {
   if (!start.includes('"sim/early-413')) return undefined;
   const plan = parseBehaviour(/"sim\/(early-413[^"]*)"/.exec(start.toString("latin1"))?.[1] ?? "");
@@ -180,9 +180,9 @@ function buildHead({ id, streamed }: Generation, { common }: Plan): string[] {
     : ["Content-Type", "application/json", ...head];
 }
 
-/** Sends a response, or the part that the plan allows, and bills it. */
-async function send(exchange: HttpExchange, answer: PreparedResponse, plan: Plan): Promise<void> {
-  const { generation, pieces } = answer;
+/** Sends a response, or only its part before the fault of the plan, and bills it. */
+async function send(exchange: HttpExchange, response: PreparedResponse, plan: Plan): Promise<void> {
+  const { generation, pieces } = response;
   const { charges } = exchange.state;
   const wholeChars = pieces.at(-1)?.chars ?? 0;
   exchange.seen.generationId = generation.id;
@@ -204,7 +204,10 @@ async function send(exchange: HttpExchange, answer: PreparedResponse, plan: Plan
   exchange.end();
 }
 
-/** Sends the part of a response that its fault allows and aborts it. Returns false when the request names no such fault. */
+/**
+ * Simulates a fault within a response: sends the part before the fault, then aborts the connection or, for `stall`, waits.
+ * @returns false if the plan has no such fault; nothing was sent then.
+ */
 async function breakIfFaulty(exchange: HttpExchange, pieces: readonly Piece[], plan: Plan): Promise<boolean> {
   if (plan.name === "cut" || plan.name === "reset" || plan.name === "stall") {
     await writePart(exchange, pieces, plan.own, plan.common);

@@ -1,5 +1,5 @@
-// Simulates OpenRouter: an HTTP server that responds and bills as OpenRouter does, and simulates the faults that requests
-// select (see `behaviour.ts`). It depends on Node only.
+// An HTTP server that responds and bills as OpenRouter does. A request can select a fault, which the server then simulates
+// (see `behaviour.ts`). It has no dependencies besides Node.
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { formatGeneration, type Charges, toUsd } from "./billing.ts";
@@ -17,11 +17,11 @@ export interface SimulatorOptions {
   readonly host?: string;
   /** default 0, any free port */
   readonly port?: number;
-  /** accepted keys; any bearer if absent */
+  /** API keys to accept; by default, any bearer token is accepted */
   readonly apiKeys?: readonly string[];
-  /** delay from the end of a request until `GET /generation` finds it; default 2000; about 20 s at OpenRouter */
+  /** time from the end of a request until `GET /generation` returns its record; default 2000; OpenRouter takes some 20 s */
   readonly generationDelayMs?: number;
-  /** how many requests, with their bodies, to remember; default 1000, 0 for benchmarks */
+  /** number of requests to store with their bodies, the most recent ones; default 1000; benchmarks store none (0) */
   readonly keepSeen?: number;
 }
 
@@ -35,16 +35,16 @@ export type Interceptor = (exchange: HttpExchange, body: Buffer) => void | Promi
 /** A running simulator. */
 export interface Simulator {
   readonly origin: string;
-  /** `origin` + `/api/v1`: what goes into a client's base URL */
+  /** the base URL for clients: `origin` followed by `/api/v1` */
   readonly baseUrl: string;
-  /** the requests remembered since the start or the last reset, oldest first */
+  /** the stored requests since the start or the last reset, oldest first */
   readonly seen: readonly SeenRequest[];
   readStats(): SimulatorStats;
-  /** nanodollars billed for a generation; undefined while it runs */
+  /** nanodollars billed for a generation; undefined until it has ended */
   findBilledNanodollars(generationId: string): number | undefined;
-  /** hands every POST to an endpoint for models to `interceptor`, whatever its key, until called without one */
+  /** passes every POST to a model endpoint to `interceptor`, without checking its key, until called without an argument */
   intercept(interceptor?: Interceptor): void;
-  /** forgets requests, counters, bills and failures */
+  /** deletes the stored requests, counters, charges and the failure counts of `flaky` */
   reset(): void;
   /** stops listening and destroys open connections */
   close(): Promise<void>;
@@ -65,16 +65,16 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     generationDelayMs: options.generationDelayMs ?? 2000,
     keepSeen: options.keepSeen ?? 1000,
   };
-  let journal = new SimulatorState(settings.keepSeen);
+  let state = new SimulatorState(settings.keepSeen);
   const reset = (): void => {
-    journal = new SimulatorState(settings.keepSeen);
+    state = new SimulatorState(settings.keepSeen);
   };
   let intercepting: Interceptor | undefined;
   const server = createServer((req, res) => {
-    if (req.url?.startsWith("/__simulator/")) serveControl(req, res, journal, reset);
-    else void serve(new HttpExchange(req, res, journal), settings, intercepting);
+    if (req.url?.startsWith("/__simulator/")) serveControl(req, res, state, reset);
+    else void serve(new HttpExchange(req, res, state), settings, intercepting);
   });
-  // A body or a pause between requests may take as long as a test or a benchmark wants.
+  // Tests send bodies slowly and pause between requests.
   server.requestTimeout = 0;
   server.keepAliveTimeout = 60_000;
   await listen(server, settings);
@@ -85,17 +85,17 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     origin,
     baseUrl: origin + API,
     get seen() {
-      return journal.seen;
+      return state.seen;
     },
-    readStats: () => journal.readStats(),
-    findBilledNanodollars: (id) => journal.charges.find(id)?.nanodollars,
+    readStats: () => state.readStats(),
+    findBilledNanodollars: (id) => state.charges.find(id)?.nanodollars,
     intercept: (interceptor) => void (intercepting = interceptor),
     reset,
     close: () => close(server),
   };
 }
 
-// Thousands of clients may connect at the same moment; Node's default backlog of 511 would make some wait a second.
+// Thousands of clients may connect at the same moment. With Node's default backlog of 511, some would connect a second late.
 const BACKLOG = 8192;
 
 function listen(server: Server, { host, port }: Settings): Promise<void> {
@@ -118,15 +118,15 @@ function close(server: Server): Promise<void> {
 function serveControl(
   req: IncomingMessage,
   res: ServerResponse,
-  journal: SimulatorState,
+  state: SimulatorState,
   reset: () => void,
 ): void {
-  const wanted = `${req.method} ${req.url}`;
+  const endpoint = `${req.method} ${req.url}`;
   req.resume();
-  if (wanted === "POST /__simulator/reset") reset();
-  else if (wanted !== "GET /__simulator/stats") res.statusCode = 404;
+  if (endpoint === "POST /__simulator/reset") reset();
+  else if (endpoint !== "GET /__simulator/stats") res.statusCode = 404;
   res.setHeader("Content-Type", "application/json");
-  res.end(JSON.stringify(wanted === "GET /__simulator/stats" ? journal.readStats() : {}));
+  res.end(JSON.stringify(endpoint === "GET /__simulator/stats" ? state.readStats() : {}));
 }
 
 async function serve(exchange: HttpExchange, settings: Settings, interceptor?: Interceptor): Promise<void> {
@@ -148,7 +148,7 @@ async function serve(exchange: HttpExchange, settings: Settings, interceptor?: I
       if (authenticate(exchange, settings) !== undefined) exchange.sendError(404);
     }
   } catch (error) {
-    // A fault of the simulator itself is reported where a developer looks for it.
+    // The response shows an error of the simulator itself, because the author of a test looks there first.
     const message = `The simulator failed: ${error instanceof Error ? error.stack : String(error)}`;
     if (exchange.res.headersSent) exchange.res.destroy();
     else exchange.sendError(500, { message });

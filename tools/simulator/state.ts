@@ -1,23 +1,23 @@
-// Requests that the simulator received, and its counters, for tests to read.
+// The requests that the simulator received and its counters, which tests read.
 import type { IncomingHttpHeaders } from "node:http";
 import { Charges } from "./billing.ts";
 
-/** One request as it arrived, and how its response went; times are milliseconds since the epoch. */
+/** One received request and the state of its response. Times are milliseconds since the epoch. */
 export interface SeenRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
   readonly rawHeaders: string[];
-  /** empty until the whole body has arrived, or if the simulator stores no requests */
+  /** empty until the whole body has arrived; always empty if the simulator stores no requests */
   body: Buffer;
   model: string | undefined;
-  /** the client left before the response ended */
+  /** whether the client disconnected before the response ended */
   aborted: boolean;
   readonly startedAtMs: number;
   endedAtMs?: number;
   abortedAtMs?: number;
   generationId?: string;
-  /** body bytes of the response that were handed to the socket */
+  /** bytes of the response body that were written to the socket */
   bytesSent: number;
 }
 
@@ -26,26 +26,26 @@ export interface SimulatorStats {
   readonly requests: number;
   readonly active: number;
   readonly completed: number;
-  /** the client left first */
+  /** requests whose client disconnected before the response ended */
   readonly aborted: number;
-  /** the simulator aborted the connection, because of a fault */
+  /** requests whose connection the simulator aborted to simulate a fault */
   readonly broken: number;
-  /** request bodies */
+  /** bytes of request bodies */
   readonly bytesIn: number;
-  /** response bodies, as handed to the socket */
+  /** bytes of response bodies that were written to sockets */
   readonly bytesOut: number;
   readonly billedNanodollars: number;
-  /** charges of providers for BYOK requests */
+  /** sum of what providers charged for BYOK requests */
   readonly byokNanodollars: number;
-  /** nanodollars by the model name that requests used */
+  /** nanodollars billed for each model, under the name that requests used */
   readonly billedByModel: Readonly<Record<string, number>>;
 }
 
-/** Everything that a reset forgets. Requests in flight during a reset continue in the old journal. */
+/** All data that a reset deletes. A request in flight during a reset is still counted in the previous state object. */
 export class SimulatorState {
   readonly seen: SeenRequest[] = [];
   readonly charges = new Charges();
-  /** how often `flaky` has failed already, by its id */
+  /** number of failures that `flaky` has simulated, by its option `id` */
   readonly flakyFailures = new Map<string, number>();
   readonly keepSeen: number;
   requests = 0;
@@ -55,12 +55,12 @@ export class SimulatorState {
   bytesIn = 0;
   bytesOut = 0;
 
-  /** @param keepSeen how many requests, with their bodies, to remember */
+  /** @param keepSeen number of requests to store with their bodies */
   constructor(keepSeen: number) {
     this.keepSeen = keepSeen;
   }
 
-  /** Counts a request and remembers it; the oldest one is forgotten when there are too many. */
+  /** Counts a request and stores it. Deletes the oldest stored request if there are more than `keepSeen`. */
   add(request: SeenRequest): void {
     this.requests += 1;
     if (this.keepSeen === 0) return;
@@ -68,7 +68,7 @@ export class SimulatorState {
     if (this.seen.length > this.keepSeen) this.seen.shift();
   }
 
-  /** The counters as they are now. */
+  /** Returns the current counters. */
   readStats(): SimulatorStats {
     const { requests, completed, aborted, broken, bytesIn, bytesOut, charges } = this;
     return {

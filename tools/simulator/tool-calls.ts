@@ -1,4 +1,4 @@
-// Which of the tools that a request offers is called, and with which arguments.
+// Chooses one of the tools that a request offers, and creates the arguments of its call.
 import { makeInstance } from "./instance.ts";
 import { type Fields, type FunctionTool, toFields } from "./request.ts";
 
@@ -7,18 +7,18 @@ const COMMAND = "echo hello";
 const COMMAND_NAMES = ["command", "cmd", "script"];
 
 /**
- * Chooses a tool: the one that `tool_choice` names, else one that runs shell commands, else the first one.
+ * Chooses the tool that `tool_choice` names, otherwise one that runs shell commands, otherwise the first one.
  * @returns undefined if `tool_choice` forbids calls or there are no tools
  */
 export function chooseTool(tools: readonly FunctionTool[], choice: unknown): FunctionTool | undefined {
   const { type, name, function: chosen } = toFields(choice);
   if (choice === "none" || type === "none") return undefined;
-  const wanted = toFields(chosen)["name"] ?? name;
-  if (wanted !== undefined) return tools.find((tool) => tool.name === wanted);
+  const requiredName = toFields(chosen)["name"] ?? name;
+  if (requiredName !== undefined) return tools.find((tool) => tool.name === requiredName);
   return tools.find((tool) => SHELL.test(tool.name)) ?? tools[0];
 }
 
-/** The arguments of a call: the command `echo hello` for a shell, else any values that its schema allows. */
+/** Creates the arguments of a call: the command `echo hello` for a shell, otherwise any values that conform to the schema. */
 export function makeArguments({ name, parameters }: FunctionTool): unknown {
   if (!SHELL.test(name)) return makeInstance(parameters ?? { type: "object" });
   const schema = toFields(parameters);

@@ -16,15 +16,15 @@ function quoteAround(bytes: Buffer, at: number): string {
 }
 
 /**
- * Compares bytes.
- * @param what names them: "the request", "the response".
- * @returns passed if they are equal; otherwise the first position where they differ, with the bytes of both.
+ * Compares the bytes that one side sent with the bytes that the other side received.
+ * @param what names the bytes in the outcome: "the request", "the response".
+ * @returns an outcome that passes if they are equal, and otherwise shows the first difference.
  */
-export function compareBytes(what: string, expected: string | Uint8Array, came: Buffer): CheckOutcome {
-  const wanted = Buffer.from(expected);
-  if (wanted.equals(came)) return pass(`${what}: the same ${came.length} bytes`);
-  const at = findFirstDifference(wanted, came);
+export function compareBytes(what: string, sent: string | Uint8Array, received: Buffer): CheckOutcome {
+  const expected = Buffer.from(sent);
+  if (expected.equals(received)) return pass(`${what}: the same ${received.length} bytes`);
+  const at = findFirstDifference(expected, received);
   return fail(
-    `${what} differs from byte ${at} on (${wanted.length} bytes sent, ${came.length} came): sent ${quoteAround(wanted, at)}, came ${quoteAround(came, at)}`,
+    `${what} differs from byte ${at} on (${expected.length} bytes sent, ${received.length} received): sent ${quoteAround(expected, at)}, received ${quoteAround(received, at)}`,
   );
 }

@@ -12,7 +12,7 @@ export interface Check {
   /** `group/name`. It never changes, because scripts refer to it. */
   readonly id: string;
   readonly title: string;
-  /** Effect of a failure on users, or the reason for the check. */
+  /** The effect of a failure on users, or another reason for the check. */
   readonly why: string;
   readonly expected: string;
   /** Deadline of the whole check; default {@link USUAL_DEADLINE_MS}. */
@@ -36,7 +36,7 @@ export function fail(got: string): CheckOutcome {
   return { pass: false, got };
 }
 
-/** Passes if `isPass`; the description does not matter. */
+/** Creates an outcome that passes if `isPass` is true. */
 export function toOutcome(isPass: boolean, got: string): CheckOutcome {
   return { pass: isPass, got };
 }

@@ -4,29 +4,29 @@ import { ResponseDecoder } from "./response-decoder.ts";
 
 /** The gateway under test, with the key and headers of every request. */
 export interface GatewayTarget {
-  /** The base URL that an SDK would get, without a trailing slash. */
+  /** The base URL, as for an SDK, without a trailing slash. */
   readonly url: string;
   readonly key: string;
   /** Headers of every request. They replace default headers of the same name. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** The differences of a request from a chat completion with default headers. */
+/** A request. Without further fields, it is a POST to `/chat/completions` with default headers. */
 export interface Outgoing {
   /** Path relative to the base URL; default `/chat/completions`. */
   readonly path?: string;
   readonly method?: string;
-  /** Headers with lower-case names; undefined omits a header. */
+  /** Headers with lower-case names. They replace default headers of the same name; undefined omits a header. */
   readonly headers?: Readonly<Record<string, string | undefined>>;
   readonly body: string | Uint8Array;
-  /** Read nothing of the response until `resume()`. */
+  /** Whether to read nothing of the response until `resume()` is called. */
   readonly paused?: boolean;
 }
 
-/** State of a response: `whole` if it is complete by its framing; `cut` by a FIN or `reset` by an error before that. */
+/** State of a response. `whole`: complete by its framing. `cut` and `reset`: ended before that, by a FIN or by an error. */
 type Ending = "open" | "whole" | "cut" | "reset";
 
-// The headers of openai-node, because some gateways depend on them.
+// Requests have the headers of openai-node, because some gateways depend on them.
 const USER_AGENT = "OpenAI/JS 7.57.0";
 
 function formatRequestHead(target: GatewayTarget, url: URL, outgoing: Outgoing): string {
@@ -58,7 +58,7 @@ function open(url: URL): Socket {
 /** One request over its own connection, written to a socket without an HTTP client. */
 export class ClientCall {
   readonly response = new ResponseDecoder();
-  /** Code of the error that the connection ended with. */
+  /** Code of the error that ended the connection. */
   error: string | undefined;
   readonly #socket: Socket;
   readonly #watchers = new Set<() => void>();
@@ -90,12 +90,12 @@ export class ClientCall {
     this.#socket.resume();
   }
 
-  /** Disconnects without a notice, like a client whose process is killed. */
+  /** Closes the connection, like a client whose process is killed. */
   disconnect(): void {
     this.#socket.destroy();
   }
 
-  /** Waits until `probe` holds, the response is over, or the deadline has passed. @returns whether `probe` holds. */
+  /** Waits until `probe` returns true, the response has ended, or the deadline has passed. @returns the result of `probe`. */
   waitUntil(probe: () => boolean, deadlineMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const settle = (): void => {
@@ -118,7 +118,7 @@ export class ClientCall {
     return this.ending;
   }
 
-  /** The response in one line, for messages. */
+  /** Describes the response in one line, for messages. */
   summarize(): string {
     const { status, body } = this.response;
     const ends = {

@@ -10,7 +10,7 @@ interface ArrivedRequest {
   readonly body: Buffer;
 }
 
-/** Maximum time for the gateway to forward a request, and to relay a response. */
+/** Maximum time that the gateway may take to forward a request, and to relay a response. */
 export const PASSING_MS = 5_000;
 
 const POLL_MS = 2;
@@ -18,7 +18,7 @@ const POLL_MS = 2;
 /** The two ends that a check controls: a client of the gateway and its upstream. */
 export class Harness {
   readonly target: GatewayTarget;
-  /** JSON text of a list with one message, which identifies this check: late requests of other checks do not contain it. */
+  /** JSON text of a list with one message that identifies the requests of this check. Late requests of other checks lack it. */
   readonly messages: string;
   readonly upstreamRequests: ArrivedRequest[] = [];
   readonly #marker: string;
@@ -29,7 +29,7 @@ export class Harness {
   constructor(simulator: Simulator, target: GatewayTarget) {
     this.#simulator = simulator;
     this.target = target;
-    // Random, so that a gateway with a cache cannot respond from it.
+    // Random, so that a gateway with a cache has no cached response.
     this.#marker = `verify-${randomUUID()}`;
     this.messages = `[{"role":"user","content":"${this.#marker}"}]`;
     this.respondWith(respondJson([PLAIN_RESPONSE]));
@@ -64,7 +64,7 @@ export class Harness {
     });
   }
 
-  /** Waits for a request to arrive upstream whole. @throws if it does not; the message contains the gateway's response. */
+  /** Waits for a complete request at upstream. @throws if none arrives; the message contains the gateway's response. */
   async waitForUpstream(call: ClientCall, deadlineMs = PASSING_MS): Promise<ArrivedRequest> {
     const endMs = performance.now() + deadlineMs;
     for (;;) {

@@ -1,4 +1,4 @@
-// `npm run verify`: checks a running gateway, Sluice or another, against a simulated OpenRouter.
+// `npm run verify` checks a running gateway, Sluice or another, in front of a simulated OpenRouter.
 import process from "node:process";
 import { type Simulator, startSimulator } from "../simulator/simulator.ts";
 import { CHECKS } from "./catalogue.ts";
@@ -11,7 +11,7 @@ const EXIT_NOT_RUN = 2;
 
 async function listen(port: number): Promise<Simulator> {
   try {
-    // The simulator keeps no requests, because bodies have up to 20 MB and every check inspects its own request.
+    // The simulator stores no requests: bodies have up to 20 MB, and each check receives its own requests directly.
     return await startSimulator({ port, keepSeen: 0 });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -14,22 +14,22 @@ export interface VerifyOptions {
   readonly list: boolean;
 }
 
-/** An invalid command line; the message states the mistake. */
+/** The command line is invalid; the message states the mistake. */
 export class UsageError extends Error {}
 
 export const USAGE = `Usage: npm run verify -- --gateway URL --key KEY [options]
 
-Starts a simulated OpenRouter, sends requests through the gateway at URL, and says where bytes, headers or time were
-lost. Start the gateway with http://127.0.0.1:9180/api/v1 as its upstream.
+Starts a simulated OpenRouter, sends requests through the gateway at URL, and reports where the gateway lost or changed
+bytes and headers, or lost time. Start the gateway with http://127.0.0.1:9180/api/v1 as its upstream.
 
-  --gateway URL          the base URL that an SDK would get, such as http://127.0.0.1:8080/openai/v1
+  --gateway URL          base URL, as for an SDK, such as http://127.0.0.1:8080/openai/v1
   --key KEY              a key that the gateway accepts
-  --header name:value    sent with every request; may be given several times
-  --upstream-port N      where the simulated OpenRouter listens; default 9180
-  --only id,id           only these checks
-  --skip group,group     without these groups: for what does not apply to a gateway
-  --format text|json     default text
-  --list                 says which checks there are
+  --header name:value    send this header with every request; may be repeated
+  --upstream-port N      port of the simulated OpenRouter; default 9180
+  --only id,id           run only these checks
+  --skip group,group     omit these groups of checks, because they do not apply to the gateway
+  --format text|json     format of the report; default text
+  --list                 list all checks and run none
 
 Exit status: 0 if every check passed, 1 if not, 2 if the command line is wrong or the gateway cannot be reached.
 `;

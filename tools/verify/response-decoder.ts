@@ -1,7 +1,7 @@
-// Decodes HTTP/1.1 responses (RFC 9112). Not with an HTTP library, because a library hides facts that the checks need: whether
-// a response is complete, when each byte arrived, and repeated headers.
+// Decodes HTTP/1.1 responses (RFC 9112). HTTP libraries hide facts that the checks need: whether a response is complete, when
+// each byte arrived, and whether a header is repeated.
 
-/** Body bytes that have arrived, counted from the beginning, and when (`performance.now()`). */
+/** The number of body bytes that had arrived at a time (`performance.now()`). */
 interface BodyArrival {
   readonly bodyBytes: number;
   readonly atMs: number;
@@ -43,7 +43,7 @@ export class ResponseDecoder {
     return this.#parts[0] ?? EMPTY;
   }
 
-  /** The value of a header; several are joined with a comma. */
+  /** Returns the value of a header. The values of a repeated header are joined with commas. */
   readHeader(name: string): string | undefined {
     const values = this.headers.filter(([one]) => one === name).map(([, value]) => value);
     return values.length === 0 ? undefined : values.join(", ");
@@ -57,7 +57,7 @@ export class ResponseDecoder {
     if (this.#bodyBytes > before) this.arrivals.push({ bodyBytes: this.#bodyBytes, atMs });
   }
 
-  /** Handles a FIN, which completes a response that has neither chunks nor a length. */
+  /** Handles a FIN, which completes a response that has neither chunks nor a Content-Length. */
   end(): void {
     if (this.#state === "close") this.#state = "done";
   }

@@ -4,21 +4,21 @@ import type { GatewayTarget } from "./client-call.ts";
 import { CHECKS } from "./catalogue.ts";
 import { type Check, fail, getGroup, type CheckOutcome, USUAL_DEADLINE_MS } from "./check.ts";
 
-/** The checks to run, and the gateway and upstream to run them with. */
+/** The gateway to check, its upstream, and the checks to run. */
 export interface RunOptions {
-  /** The base URL that an SDK would get, such as `http://127.0.0.1:8080/openai/v1`. */
+  /** The base URL, as for an SDK, such as `http://127.0.0.1:8080/openai/v1`. */
   readonly gateway: string;
   /** A key that the gateway accepts. */
   readonly key: string;
-  /** Sent with every request, names in lower case. */
+  /** Headers to send with every request. Their names are in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
   /** The upstream of the gateway. While the checks run, it responds to their requests only. */
   readonly simulator: Simulator;
   /** Ids of the checks to run; all if absent. */
   readonly only?: readonly string[];
-  /** Groups that do not apply to this gateway. */
+  /** Groups of checks that do not apply to this gateway and are not run. */
   readonly skip?: readonly string[];
-  /** Maximum duration of the run; checks that have not begun by then fail. Default 300,000. */
+  /** Maximum duration of the run; default 300,000. Checks that have not begun by then fail. */
   readonly deadlineMs?: number;
   /** Called after each check. */
   readonly onResult?: (result: Result) => void;
@@ -44,11 +44,11 @@ export interface Report {
   readonly results: readonly Result[];
 }
 
-/** The gateway, or the simulator behind it, could not be reached; the message contains the actual response. */
+/** A request did not reach the simulator through the gateway; the message contains the response that the client received. */
 export class GatewayUnreachable extends Error {}
 
 const RUN_DEADLINE_MS = 300_000;
-/** Minimum remaining time for which a check is started. */
+/** A check is started only if at least this much time remains. */
 const LEAST_MS = 100;
 
 /**
@@ -80,12 +80,12 @@ async function checkReachable(harness: Harness, simulator: Simulator): Promise<v
     await harness.waitForUpstream(call);
     await call.waitForEnd(PASSING_MS);
   } catch {
-    const came =
+    const outcome =
       call.response.status === 0 && call.error !== undefined
         ? call.error
         : `the client got ${call.summarize()}`;
     throw new GatewayUnreachable(
-      `A plain request to ${harness.target.url}/chat/completions did not reach the simulator at ${simulator.baseUrl}: ${came}`,
+      `A plain request to ${harness.target.url}/chat/completions did not reach the simulator at ${simulator.baseUrl}: ${outcome}`,
     );
   } finally {
     harness.close();

@@ -1,4 +1,4 @@
-// Responses with the same format as OpenRouter's, as constant bytes, and functions that send them.
+// Constant responses in OpenRouter's format, and functions that send them.
 import { type HttpExchange, waitForNextTurn, sleep } from "../simulator/http-exchange.ts";
 
 /** Sends upstream's response to one request. */
@@ -14,10 +14,10 @@ const NAMES = `"id":"${GENERATION_ID}","provider":"OpenAI","model":"openai/gpt-4
 const USAGE = `"usage":{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21,"cost":0.00006,"is_byok":false,"prompt_tokens_details":{"cached_tokens":0},"cost_details":{"upstream_inference_cost":null},"completion_tokens_details":{"reasoning_tokens":0}}`;
 const CONTENT = "Grüße, 世界 🎉 — ¡olé!";
 
-/** A plain response that every common JSON writer would spell alike, so that re-serialising does not change it. */
+/** A plain response whose spelling every common JSON serialiser produces, so that serialising it again does not change it. */
 export const PLAIN_RESPONSE = `{${NAMES},"object":"chat.completion","created":1767225600,"choices":[{"logprobs":null,"finish_reason":"stop","native_finish_reason":"completed","index":0,"message":{"role":"assistant","content":"${CONTENT}","refusal":null,"reasoning":null}}],${USAGE}}`;
 
-/** One event of a stream; `more` is JSON text of further fields, with a comma before. */
+/** One event of a stream. @param more JSON text of further fields; it begins with a comma. */
 export function formatChunk(choices: string, more = ""): string {
   return `data: {${NAMES},"object":"chat.completion.chunk","created":1767225600,"choices":[${choices}]${more}}\n\n`;
 }
@@ -71,7 +71,7 @@ export function beginStream(exchange: HttpExchange): void {
   exchange.res.flushHeaders();
 }
 
-/** Writes each part as a chunk and a packet of its own, `gapMs` apart. */
+/** Writes each part as a separate chunk and packet, with `gapMs` between them. */
 async function writeParts(
   exchange: HttpExchange,
   parts: readonly (string | Buffer)[],

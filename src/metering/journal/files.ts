@@ -19,7 +19,7 @@ export const getDamagedPath = (segment: string): string => `${segment}.damaged`;
 export const getProbePath = (directory: string, instance: string): string =>
   join(directory, `${instance}.probe`);
 
-/** The usual block size of file systems. On a full disk, a shorter file may still fit and prove nothing. */
+/** Size of the test file: the usual block size of file systems. A shorter file may fit even on a full disk. */
 const PROBE_BYTES = 4_096;
 
 /** Whether a file can be written. @param path the test file; it is deleted afterwards. */

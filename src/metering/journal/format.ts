@@ -87,7 +87,7 @@ function parseLine(line: string): JournalEntry | undefined {
   }
 }
 
-/** Whether a value is an entry. A line with a valid checksum may be none, and must not stop the replay. */
+/** Whether a value is an entry. A line with a valid checksum may contain another value, which must not stop the replay. */
 function isEntry(value: unknown): value is JournalEntry {
   if (!Array.isArray(value)) return false;
   const [kind, subject, head] = value as unknown[];

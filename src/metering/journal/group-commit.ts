@@ -39,7 +39,7 @@ export class GroupCommit {
       try {
         onCommitted(failure);
       } catch (error) {
-        // A failing callback must not keep the others from being called. Its error ends the process like any uncaught one.
+        // The other callbacks must be called even if one throws. Its error ends the process, as any uncaught error does.
         queueMicrotask(() => {
           throw error;
         });

@@ -16,9 +16,9 @@ import { canWrite, deleteLock, getDamagedPath, getLockPath, getProbePath, getSeg
 import { type CommitCallback, GroupCommit } from "./group-commit.ts";
 
 const SEGMENT_MAX_BYTES = 16_777_216;
-/** Limits the age of a segment. Without it, a recovery would replay requests that ended long ago. */
+/** Maximum age of a segment. Without this limit, a recovery would replay requests that ended long ago. */
 const SEGMENT_MAX_MS = 600_000;
-/** A small journal uses smaller segments, because one in-flight request keeps its whole segment. */
+/** Number of segments that must fit into the journal. One in-flight request keeps its whole segment from being deleted. */
 const SEGMENTS_MIN = 8;
 
 /** One file of a journal. It is deleted when none of its entries is needed anymore. */
@@ -27,11 +27,11 @@ export interface Segment {
   /** Number of entries of requests whose final row is not written yet. */
   liveEntries: number;
   sizeBytes: number;
-  /** ms since 1970. */
+  /** Time in ms since 1970. */
   readonly createdAt: number;
   /** Whether the segment has spilled rows that are not in the database yet. */
   hasSpilledRows: boolean;
-  /** Whether some lines cannot be read, so that the segment is renamed instead of deleted. */
+  /** Whether some lines cannot be read. Such a segment is renamed instead of deleted. */
   isDamaged: boolean;
 }
 
@@ -39,8 +39,8 @@ export interface Segment {
 export class JournalFull extends Error {}
 
 /**
- * An append-only file of the in-flight requests. A committed line has been written to the operating system, so that it
- * survives even a crash of the process. The database receives the records later, in batches.
+ * An append-only file of the in-flight requests. A committed line has been written to the operating system, so it survives
+ * a crash of the process. The database receives the records later, in batches.
  */
 export class Journal {
   readonly directory: string;
@@ -118,10 +118,10 @@ export class Journal {
     appendFileSync(join(this.directory, `${this.instance}.refused`), line, { mode: 0o600 });
   }
 
-  /** Releases one entry of a segment, which is not needed anymore. */
+  /** Releases one entry that is not needed anymore. @param segment the segment that contains the entry. */
   release(segment: Segment): void {
     segment.liveEntries--;
-    // Otherwise an idle process would keep entries of ended requests until it exits, and a recovery would replay them.
+    // An idle process would otherwise keep entries of ended requests until it exits, and a recovery would replay them.
     if (segment === this.#current && segment.liveEntries === 0 && !segment.hasSpilledRows)
       this.#closeSegment();
     else this.#deleteUnneeded(segment);
@@ -141,8 +141,8 @@ export class Journal {
   }
 
   /**
-   * Whether a request could start now. After a failed write, this tests writing with a separate file: while the readiness
-   * check fails, no request arrives that would write to the journal.
+   * Whether a request could start now. After a failed write, this method tries to write a separate file. The gateway
+   * receives no requests while its readiness check fails, so no write to the journal would show that the disk has recovered.
    */
   isWritable(): boolean {
     if (this.#hasWriteFailed) this.#hasWriteFailed = !canWrite(getProbePath(this.directory, this.instance));
@@ -165,7 +165,7 @@ export class Journal {
 
   /**
    * Writes complete lines.
-   * @param areRows whether the lines are rows, so that the segment is kept until the database has them.
+   * @param areRows whether the lines are spilled rows. The journal keeps their segment until the database has the rows.
    */
   #append(lines: string, areRows = false): void {
     const segment = this.#current ?? this.#openSegment();
@@ -181,13 +181,14 @@ export class Journal {
     }
     segment.sizeBytes += bytes;
     this.#sizeBytes += bytes;
-    // Set before the segment may be closed, because closing deletes a segment without needed entries.
+    // Must be set before the segment may be closed, because closing deletes a segment without needed entries.
     if (areRows) segment.hasSpilledRows = true;
     if (segment.sizeBytes > this.#segmentMaxBytes) this.#closeSegment();
   }
 
   /**
-   * Removes the partial output of a failed write. May fail too, because the next line is written to a new segment anyway.
+   * Removes the partial output of a failed write. A failure here does no harm, because the next line is written to a new
+   * segment.
    */
   #truncateToWritten(segment: Segment): void {
     try {

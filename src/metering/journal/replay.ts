@@ -6,7 +6,10 @@ import { getDamagedPath, deleteLock, listJournals, getLockPath } from "./files.t
 import { createInterruptedRow, createOpenRow } from "../request-row.ts";
 
 const BATCH_MAX = 500;
-/** A lock file without a journal may be that of a starting process, which locks the file before it creates a journal. */
+/**
+ * Age up to which a lock file without a journal may belong to a starting process, which locks the file before it creates its
+ * journal.
+ */
 const STARTING_MS = 60_000;
 
 /** The result of recovering journals. */
@@ -14,7 +17,7 @@ export interface RecoveryResult {
   readonly instances: number;
   /** Number of rows that were new to the database. */
   readonly rows: number;
-  /** Number of lines that could not be read. Their file is kept with the suffix `.damaged`. */
+  /** Number of lines that could not be read. A file with such lines is kept with the suffix `.damaged`. */
   readonly damagedLines: number;
 }
 
@@ -60,7 +63,7 @@ async function recoverUnlessAlive(
   const lock = lockFile(getLockPath(directory, instance));
   if (!lock) return undefined;
   try {
-    // Listed again under the lock: another process may have recovered the journal since the first listing.
+    // Lists the segments again under the lock: another process may have recovered the journal since the first listing.
     const paths = listJournals(directory).get(instance) ?? [];
     const recovered = paths.length > 0 ? await recoverJournal(instance, paths, write) : undefined;
     deleteLock(directory, instance);
@@ -100,7 +103,7 @@ async function recoverJournal(
 }
 
 /**
- * Converts the entries of a journal to rows and writes them. Holds only one batch of spilled rows, and all ids, in memory.
+ * Converts the entries of a journal to rows and writes them. Keeps all ids, but only one batch of spilled rows, in memory.
  */
 class JournalReplay {
   readonly #write: WriteReplayed;

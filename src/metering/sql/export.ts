@@ -8,9 +8,9 @@ const PAGE_ROWS = 200;
 
 /** Selection and order of ledger rows. */
 export interface RequestFilter {
-  /** Start of the requests, in ms since 1970. */
+  /** Earliest start of a request, in ms since 1970. */
   readonly from: number;
-  /** Excluded. */
+  /** End of the range that begins with `from`, in ms since 1970; excluded. */
   readonly to: number;
   readonly keyId?: string | undefined;
   readonly state?: State | undefined;
@@ -21,7 +21,7 @@ export interface RequestFilter {
 }
 
 /**
- * Yields ledger rows page by page, so that an export of any length holds one page in memory and no transaction open. Every
+ * Yields ledger rows page by page: an export of any length holds only one page in memory, and no open transaction. Every
  * statement scans one range of an index and visits at most `PAGE_ROWS` rows, however few of them match.
  * @returns non-empty pages.
  */
@@ -59,7 +59,7 @@ function toIdRange({ from, to, order, after }: RequestFilter): [low: string, hig
 
 type RequestQuery = SelectQueryBuilder<Tables, "requests", RequestRow>;
 
-/** A condition without an index: each row of a page is checked. */
+/** A condition that no index serves. It is checked for each row of a page. */
 interface RowCondition {
   readonly column: "key_id" | "state";
   readonly value: string;

@@ -44,7 +44,7 @@ export interface SilenceLimits {
 
 /**
  * Adopts the open rows of dead processes. Rows with a generation id become pending. Rows without one are given up as unknown
- * after `lostAfterMs`, when their processes are also removed from the list of instances.
+ * after `lostAfterMs`, and then their processes are also removed from the list of instances.
  * @returns the rows that were given up.
  */
 export async function adoptOrphans(

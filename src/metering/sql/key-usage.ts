@@ -6,7 +6,7 @@ import { floorToDay } from "./rollup-times.ts";
 /** 1 January 1970 was a Thursday, three days after the start of its week (Monday). */
 const WEEK_SHIFT_MS = 3 * DAY_MS;
 
-/** Nanodollars: in total, and since the start of the day, the week (Monday) and the month (UTC). */
+/** Amounts in nanodollars: in total, and since the start of the day, the week (Monday) and the month (UTC). */
 export interface Spending {
   readonly total: bigint;
   readonly daily: bigint;

@@ -15,7 +15,7 @@ type ReadRow = Readonly<Record<string, unknown>>;
 export const DIMENSIONS = ["key", "model", "provider", "day"] as const;
 export type Dimension = (typeof DIMENSIONS)[number];
 
-/** Which usage to report. */
+/** Selection and grouping of the usage to report. */
 export interface UsageQuery {
   /** ms since 1970, the start of an hour (UTC). */
   readonly from: number;
@@ -49,7 +49,7 @@ export interface UsageReport {
   readonly from: number;
   readonly to: number;
   readonly by: readonly Dimension[];
-  /** Number of requests, of any time, that are in flight or pending. They are in no sum yet. */
+  /** Number of requests that are in flight or pending, even outside the range. No sum includes them yet. */
   readonly pendingRequests: number;
   /** Pages of lines, all from one snapshot of the database. */
   readonly pages: AsyncGenerator<readonly UsageLine[], void>;
@@ -60,8 +60,8 @@ export interface UsageReport {
 const COLUMNS = { key: "sums.key_id", model: "sums.model", provider: "sums.provider" } as const;
 
 /**
- * Reports usage from the rollups, so that its run time depends on the number of hours, keys and models, not of requests.
- * @returns a report whose pages are read from the database one at a time, as its consumer requests them.
+ * Reports usage from the rollups. The run time depends on the number of hours, keys and models, not on the number of requests.
+ * @returns a report. Its pages are read from the database one at a time, as the consumer requests them.
  */
 export async function reportUsage(database: Database, query: UsageQuery): Promise<UsageReport> {
   const { from, to, by, keyId } = query;
@@ -95,7 +95,7 @@ async function* readLines(
 /** Compiles the query whose rows are the lines of a report. */
 export function compileUsageQuery(kysely: Database["reports"], usage: UsageQuery): CompiledQuery<ReadRow> {
   const { by } = usage;
-  // Both databases truncate the division of integers.
+  // Both databases truncate the result of an integer division.
   const day = sql<number>`sums.start / ${sql.lit(DAY_MS)}`;
   let query = kysely.selectFrom(selectRollups(kysely, usage).as("sums")).select((eb) =>
     SUMS.flatMap((sum) => {
@@ -172,7 +172,8 @@ interface RawGroup {
 async function countPending({ reports }: Database, keyId: string | undefined): Promise<number> {
   const count = reports.selectFrom("requests").select((eb) => {
     const all = eb.fn.countAll<number>();
-    // Not a `where` condition: with one, SQLite would read all requests of the key instead of the few unfinished ones.
+    // A filter instead of a `where` condition, with which SQLite would read all requests of the key, not only the few
+    // unfinished ones.
     return (keyId === undefined ? all : all.filterWhere("key_id", "=", keyId)).as("count");
   });
   return (await count.where(IS_UNFINISHED).executeTakeFirstOrThrow()).count;

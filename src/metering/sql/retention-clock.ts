@@ -1,12 +1,12 @@
 import type { Database } from "../../store/database.ts";
 import { readDatabaseTime } from "../../store/database-time.ts";
 
-/** Largest trusted jump of the clock, as a share of the retention time: the gateway may have been stopped for this long. */
+/** Largest credible jump of the clock, as a share of the retention time: the gateway may have been stopped for this long. */
 const JUMP_SHARE = 0.1;
 /** After a larger jump, trusted time advances this many times faster than run time: a day per hour. */
 const CATCH_UP = 24;
 
-/** A stored time before this came from a wrong clock, such as one that started in 1970. */
+/** A stored time before this date came from a wrong clock, such as one that started in 1970. */
 const EARLIEST = Date.UTC(2020, 0, 1);
 
 /** A table of one row: the last trusted time. */
@@ -29,9 +29,9 @@ export interface RetentionTime {
 }
 
 /**
- * Reads the time by which retention decides which rows are old. If the clock were wrong by months, every row would be old.
- * Therefore, when the clock is far ahead of the last trusted time (or, without one, of the newest row), trusted time follows
- * gradually: by a day for each hour that a gateway runs.
+ * Reads the time by which retention decides which rows are old. By a clock that is wrong by months, every row would be old.
+ * Therefore, if the clock is far ahead of the last trusted time, the trusted time follows the clock gradually: by a day for
+ * each hour that a gateway runs. If no trusted time is stored, the start of the newest row takes its place.
  * @param keepMs how long rows are kept.
  * @param ranMs run time of this process since the last stored time, by a monotonic clock.
  */

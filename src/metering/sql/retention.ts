@@ -36,8 +36,7 @@ export async function deleteRequestsBefore(
     deleted += ids.length;
     last = ids.at(-1) ?? last;
     if (ids.length < BATCH_MAX || signal?.aborted) return deleted;
-    // SQLite runs synchronously. Without this turn of the event loop, all requests would wait until the last batch is
-    // deleted.
+    // SQLite runs synchronously. Without a pause here, all requests would wait until the last batch is deleted.
     await setImmediate();
   }
 }
@@ -76,7 +75,10 @@ export class Retention {
     this.#options = options;
   }
 
-  /** Stores the trusted time before this process, whose clock may be wrong, adds rows. Starts to delete a minute later. */
+  /**
+   * Stores the trusted time before this process adds rows, because the clock of this process may be wrong. The first deletion
+   * starts a minute later.
+   */
   async start(): Promise<void> {
     this.#schedule(FIRST_ROUND_AFTER_MS);
     this.#round = this.#attempt(async () => {

@@ -44,7 +44,7 @@ function createSumStatements<Table extends Columns>(
 
 /**
  * Adds requests that have become final to the sums of their hour, day, key, model and provider. Must run in the transaction
- * that made them final, so that each request is counted once.
+ * that made the requests final, so that each request is counted once.
  * @param corrected previous versions of corrected rows; their amounts are subtracted.
  */
 export async function addToRollups(
@@ -59,7 +59,8 @@ export async function addToRollups(
 }
 
 /**
- * Deletes groups without requests: a correction that adds a provider or a generation id moves a request to another group.
+ * Deletes groups that have no requests left. A correction that adds a provider or a generation id moves a request to another
+ * group.
  */
 async function deleteEmptySums(
   transaction: Transaction<Tables>,

@@ -4,7 +4,7 @@ import { type RequestRow, STATE, type TokenCount, TRANSITIONS } from "../record.
 import { addToRollups } from "./rollups.ts";
 import { IS_UNFINISHED } from "./state-conditions.ts";
 
-/** Time before another replica may claim the same rows; longer than the timeout of a cost lookup. */
+/** Time after which another replica may claim the same rows. It is longer than the timeout of a cost lookup. */
 const CLAIM_MS = 15_000;
 
 /** Claims up to `limit` pending rows that are due by the database's clock, so that no other replica looks them up. */
@@ -30,7 +30,7 @@ export async function claimDue(database: Database, limit: number): Promise<Reque
 }
 
 /**
- * Makes rows due whose `settle_at` is further ahead than any wait is long, because a clock that was ahead has set it.
+ * Makes a row due if its `settle_at` is later than the longest wait allows. A clock that was ahead has set such a time.
  * @param longestWaitMs the longest wait that `settle_at` can contain.
  */
 export async function makeMisdatedDue(database: Database, longestWaitMs: number): Promise<void> {
@@ -43,11 +43,11 @@ export async function makeMisdatedDue(database: Database, longestWaitMs: number)
     .execute();
 }
 
-/** Terms on which a claimed row is released for a later lookup. */
+/** How `postponeLookup` changes a row. */
 export interface Postponement {
   /** Time until the row may be claimed again, by the database's clock. */
   readonly waitMs: number;
-  /** Whether OpenRouter responded without a final cost. Only such lookups count towards giving up the row. */
+  /** Whether OpenRouter responded without a final cost. After enough such lookups, the row is given up. */
   readonly countsAsAttempt: boolean;
 }
 
@@ -81,7 +81,7 @@ export type Settlement = Pick<
   | "response_model"
 >;
 
-/** Open rows are not included: they are settled by their own process. */
+/** Open rows are not included, because their own process settles them. */
 const SETTLEABLE_STATES = [STATE.pending, STATE.unknown] as const;
 
 /**

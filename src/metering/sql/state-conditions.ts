@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from "kysely";
 import { STATE, type State } from "../record.ts";
 
 // Conditions of partial indexes. SQLite uses a partial index only for a statement that repeats the condition of the index
-// literally; with a narrower condition or with bound parameters, it reads the whole ledger.
+// literally. For a narrower condition or one with bound parameters, SQLite reads the whole ledger.
 
 /** Records that are not final: the condition of the index `requests_unfinished`. */
 export const IS_UNFINISHED = createStateCondition([STATE.open, STATE.pending]);

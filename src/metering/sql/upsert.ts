@@ -5,14 +5,14 @@ import { INTERRUPTED, isFinal, REQUEST_COLUMNS, type RequestRow, STATE } from ".
 import { addToRollups } from "./rollups.ts";
 
 /**
- * The condition under which a write replaces a stored row; see `TRANSITIONS`. Writes are idempotent, so every process may
- * write its version of a row repeatedly, and each request is counted once:
+ * The condition under which a write replaces a stored row; see `TRANSITIONS`. Writes are idempotent: every process may write
+ * its version of a row repeatedly, and each request is still counted only once.
  *
- * - An open row is replaced by any row, with one exception: a replayed row without a generation id does not replace an open
- *   row that has one (its journal lost that line). `adoptOrphans` makes such a row pending.
- * - A pending row is replaced by a settled row. If another process adopted it by mistake, the pending row of its own process
- *   replaces it too.
- * - A final row is never replaced; `correctUnknown` makes the corrections.
+ * - Any row replaces an open row, with one exception. If the open row has a generation id, a replayed row without one does not
+ *   replace it, because the journal has lost the line with the id. `adoptOrphans` makes such an open row pending.
+ * - A settled row replaces a pending row. If another process adopted the row by mistake, the pending row that its own process
+ *   writes replaces it too.
+ * - No row replaces a final row here; `correctUnknown` makes the corrections.
  */
 const REPLACES_STORED_ROW = `
   (requests.state = '${STATE.open}' and (requests.generation_id is null or excluded.generation_id is not null
@@ -64,9 +64,9 @@ interface Corrections {
 }
 
 /**
- * Corrects rows that were given up as unknown. A row that has a cost replaces such a row. So does a pending row with a
- * generation id, by which the cost can be looked up, if the stored row has none.
- * @param rows rows that did not replace the stored ones, because those are final.
+ * Corrects rows that were given up as unknown. A row with a cost replaces such a row. A pending row with a generation id
+ * replaces it if the stored row has no generation id, because the cost can now be looked up.
+ * @param rows rows that did not replace the stored rows.
  */
 async function correctUnknown(
   { sqlite }: Database,

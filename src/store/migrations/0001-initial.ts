@@ -97,8 +97,8 @@ async function createRequests(db: Kysely<unknown>): Promise<void> {
     .addColumn("upstream_inference_nanodollars", "bigint")
     .execute();
   await db.schema.createIndex("requests_by_key").on("requests").columns(["key_id", "id"]).execute();
-  // Partial indexes: they stay small, because few rows are not settled, and a row that is inserted as settled updates
-  // neither of them.
+  // These partial indexes stay small, because few rows are not settled. A row that is inserted as settled updates neither of
+  // them.
   await sql`create index requests_unfinished on requests (settle_at) where state in ('open', 'pending')`.execute(
     db,
   );
@@ -136,7 +136,7 @@ async function createProcesses(db: Kysely<unknown>): Promise<void> {
     .addColumn("started_at", "bigint", (column) => column.notNull())
     .addColumn("seen_at", "bigint", (column) => column.notNull())
     .execute();
-  // The last time that the retention of the ledger has trusted.
+  // The last trusted time of the ledger's retention: see `retention-clock.ts`.
   await db.schema
     .createTable("retention_clock")
     .addColumn("id", "integer", (column) => column.primaryKey())

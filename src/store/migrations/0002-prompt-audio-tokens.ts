@@ -1,7 +1,7 @@
 import type { Kysely } from "kysely";
 import type { Migration } from "kysely/migration";
 
-/** Tokens of audio input, which have a price of their own. */
+/** Adds columns for tokens of audio input, which have a price of their own. */
 export const promptAudioTokens: Migration = {
   async up(db: Kysely<unknown>) {
     await db.schema.alterTable("requests").addColumn("prompt_audio_tokens", "bigint").execute();

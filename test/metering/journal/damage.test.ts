@@ -15,17 +15,17 @@ import { createEndedEntry, startBatchWriter } from "../../support/batch-writer.t
 
 const JOURNAL_BYTES = 40_000;
 
-/** A request, and the lines that its process had written for it. */
+/** A request, and the lines that its process wrote for it. */
 interface Written {
   readonly startEntry: StartEntry;
   readonly head: HeadEntry | undefined;
-  /** Its final row, which the process had spilled because the database failed. */
+  /** Its final row, if the process spilled it because the database failed. */
   readonly row: RequestRow | undefined;
 }
 
 const head = (generationId?: string): HeadEntry => ({ status: 200, generationId });
 
-function requestsOf(count: number): Written[] {
+function createRequests(count: number): Written[] {
   return Array.from({ length: count }, (_, number) => {
     const startEntry = createStartEntry(`${number}`, {
       key_id: `key_${number % 3}`,
@@ -41,12 +41,12 @@ function requestsOf(count: number): Written[] {
 }
 
 /** Writes the journal of a dead process. @returns the paths of its segments, in order. */
-async function leave(directory: string, requests: readonly Written[]): Promise<string[]> {
+async function writeJournal(directory: string, requests: readonly Written[]): Promise<string[]> {
   const journal = new Journal(directory, "me", JOURNAL_BYTES);
-  for (const { startEntry, head: answer, row } of requests) {
+  for (const { startEntry, head: headEntry, row } of requests) {
     const { promise, resolve } = Promise.withResolvers<Error | undefined>();
-    journal.recordStart(startEntry, answer ? () => {} : resolve);
-    if (answer) journal.recordHead(startEntry, answer, resolve);
+    journal.recordStart(startEntry, headEntry ? () => {} : resolve);
+    if (headEntry) journal.recordHead(startEntry, headEntry, resolve);
     expect(await waitFor(promise, "the lines to be written")).toBeUndefined();
     if (row) journal.spill([row]);
   }
@@ -60,13 +60,13 @@ async function recoverById(directory: string) {
 }
 
 /** Returns the lines of a file, byte for byte, without the empty string after the last line feed. */
-function linesOf(bytes: Buffer): string[] {
+function splitLines(bytes: Buffer): string[] {
   const lines = bytes.toString("latin1").split("\n");
   if (lines.at(-1) === "") lines.pop();
   return lines;
 }
 
-/** One kind of damage to a file: where (a fraction of the length) and which bytes. */
+/** One fault of a file: its kind, its position as a fraction of the length, and the bytes that it writes. */
 const fault = fc.record({
   kind: fc.constantFrom("flip", "overwrite", "zero", "cut off", "cut out", "line feed"),
   at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
@@ -88,32 +88,34 @@ function damage(file: Buffer, { kind, at, bytes }: Fault): Buffer {
   return damaged;
 }
 
-/** Whether a recovered row comes only from lines as written, and has the generation id if its head line is intact. */
+/** Returns whether a recovered row has only data from intact lines, including the head if its line is intact. */
 function isAsWritten(
-  { startEntry, head: answer, row: whole }: Written,
+  { startEntry, head: headEntry, row: finalRow }: Written,
   rows: ReadonlyMap<string, RequestRow>,
   headsLeft: ReadonlySet<string>,
 ): boolean {
   const row = rows.get(startEntry.id);
-  if (!row || isDeepStrictEqual(row, whole)) return true;
-  const possible = headsLeft.has(startEntry.id) ? [answer] : [undefined, answer];
+  if (!row || isDeepStrictEqual(row, finalRow)) return true;
+  const possible = headsLeft.has(startEntry.id) ? [headEntry] : [undefined, headEntry];
   const open = createOpenRow(startEntry, "me");
-  return possible.some((one) => isDeepStrictEqual(row, createInterruptedRow(open, one, row.ended_at ?? 0)));
+  return possible.some((entry) =>
+    isDeepStrictEqual(row, createInterruptedRow(open, entry, row.ended_at ?? 0)),
+  );
 }
 
-test("recovers each request that has an intact line, and no row from damaged lines, however the file is damaged", async () => {
-  const requests = requestsOf(40);
+test("recovers each request with an intact line, and no row from damaged lines, for any damage to the files", async () => {
+  const requests = createRequests(40);
   await fc.assert(
     fc.asyncProperty(fc.array(fault, { minLength: 1, maxLength: 12 }), fc.nat(), async (faults, salt) => {
       const directory = createTemporaryDirectory();
-      const paths = await leave(directory, requests);
+      const paths = await writeJournal(directory, requests);
       expect(paths.length).toBeGreaterThan(2);
-      const intact = new Set(paths.flatMap((path) => linesOf(readFileSync(path))));
-      for (const [index, one] of faults.entries()) {
+      const intact = new Set(paths.flatMap((path) => splitLines(readFileSync(path))));
+      for (const [index, fileFault] of faults.entries()) {
         const path = paths[(index + salt) % paths.length] ?? "";
-        writeFileSync(path, damage(readFileSync(path), one));
+        writeFileSync(path, damage(readFileSync(path), fileFault));
       }
-      const left = paths.flatMap((path) => linesOf(readFileSync(path)));
+      const left = paths.flatMap((path) => splitLines(readFileSync(path)));
       const readable = left
         .filter((line) => intact.has(line))
         .map((line) => JSON.parse(Buffer.from(line, "latin1").toString()));
@@ -132,10 +134,10 @@ test("recovers each request that has an intact line, and no row from damaged lin
   );
 }, 60_000);
 
-test("recovers the key of a request whose start line is damaged from its head line", async () => {
+test("recovers the key of a request from its head line when its start line is damaged", async () => {
   const directory = createTemporaryDirectory();
   const startEntry = createStartEntry("1");
-  const [path = ""] = await leave(directory, [{ startEntry, head: head("gen-1"), row: undefined }]);
+  const [path = ""] = await writeJournal(directory, [{ startEntry, head: head("gen-1"), row: undefined }]);
   writeFileSync(path, readFileSync(path, "utf8").replace('["start",{"id":"1"', '["start",{"id":"2"'));
   const { rows, found } = await recover(directory);
   expect(rows).toEqual([

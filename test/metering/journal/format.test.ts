@@ -52,7 +52,7 @@ test("formats any text as one line, and parses the line back to the same entry",
   );
 });
 
-test("joins lines that are read in several chunks, also within multi-byte characters", async () => {
+test("joins lines that are read in several chunks, even when a chunk ends within a character", async () => {
   const written = Array.from({ length: 4_000 }, (_, index): JournalEntry => [
     ENTRY.start,
     createStartEntry(`${index} ${"ключ🔑\u2028".repeat(index % 17)}`),
@@ -61,7 +61,7 @@ test("joins lines that are read in several chunks, also within multi-byte charac
   expect([entries, damaged]).toEqual([written, 0]);
 });
 
-test("counts the garbage that a power failure leaves as damage, and reads the lines before it", async () => {
+test("counts garbage from a power failure as damage, and reads the lines before it", async () => {
   const intact = formatEntry([ENTRY.start, createStartEntry("1")]);
   const { entries, damaged } = await read(
     Buffer.concat([Buffer.from(intact), Buffer.alloc(50_000), Buffer.from([0x0a, 0xff, 0xfe, 0x0a])]),
@@ -69,15 +69,15 @@ test("counts the garbage that a power failure leaves as damage, and reads the li
   expect([entries.length, damaged]).toEqual([1, 2]);
 });
 
-test("detects any single flipped bit, after an intact line and in a file without one", async () => {
+test("detects any single flipped bit, both after an intact line and in a file without intact lines", async () => {
   const startEntry = createStartEntry("1", { request_id: "ключ 🔑", forwarded_model: "a,b]}" });
   for (const line of [
     formatEntry([ENTRY.start, startEntry]),
     formatEntry([ENTRY.head, startEntry, { status: 200, generationId: "gen-1" }]),
   ]) {
     const intact = Buffer.from(line);
+    // Flips each bit of the line except those of the line feed at its end.
     const flipped = Array.from({ length: 8 * (intact.length - 1) }, (_, bit) => {
-      // The line feed keeps its bits.
       const bytes = Buffer.from(intact);
       bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
       return bytes;
@@ -101,6 +101,6 @@ test("counts a line without a checksum as damage", async () => {
   expect(await read(line)).toEqual({ entries: [], damaged: 1 });
 });
 
-test("reads an empty journal as no entries", async () => {
+test("finds no entries in an empty journal", async () => {
   expect(await read("")).toEqual({ entries: [], damaged: 0 });
 });

@@ -54,7 +54,7 @@ test("rejects new requests while the journal is full, until there is room again"
   journal.close();
 });
 
-test("a journal in use cannot be opened by another process, and is not recovered", async () => {
+test("neither opens nor recovers a journal that another process uses", async () => {
   const directory = createTemporaryDirectory();
   const journal = new Journal(directory, "me", 1_000_000);
   await begin(journal, "1");
@@ -102,7 +102,7 @@ test("counts unreadable lines and keeps their file for inspection", async () => 
   expect(readdirSync(directory)).toEqual(["dead.1.jsonl.damaged"]);
 });
 
-test("keeps a journal when its rows cannot be written to the database", async () => {
+test("keeps a journal when the database fails to write its rows", async () => {
   const directory = createTemporaryDirectory();
   writeDeadJournal(directory, "dead.1.jsonl", [ENTRY.start, createStartEntry("1")]);
   const down = () => Promise.reject(new Error("down"));
@@ -110,7 +110,7 @@ test("keeps a journal when its rows cannot be written to the database", async ()
   expect((await recover(directory)).rows).toHaveLength(1);
 });
 
-test("keeps a segment that one spilled row fills, also when no other entry is in it", () => {
+test("keeps a segment that one spilled row fills, even when the segment has no other entry", () => {
   const journal = new Journal(createTemporaryDirectory(), "me", 1_073_741_824);
   journal.spill([createOpenRow({ ...createStartEntry("1"), requested_model: "x".repeat(16_777_216) }, "me")]);
   const [segment] = journal.takeSpilled();
@@ -121,7 +121,7 @@ test("keeps a segment that one spilled row fills, also when no other entry is in
   journal.close();
 });
 
-test("deletes the segment as soon as no request is in flight", async () => {
+test("deletes the current segment as soon as no request is in flight", async () => {
   const directory = createTemporaryDirectory();
   const journal = new Journal(directory, "me", 1_073_741_824);
   const segment = await begin(journal, "1");
@@ -135,13 +135,13 @@ test("deletes the segment as soon as no request is in flight", async () => {
   journal.close();
 });
 
-test("adds no request to a segment that is ten minutes old, so that the segment is deleted when its last request ends", async () => {
+test("adds no request to a segment that is older than ten minutes, and deletes the segment when its last request ends", async () => {
   const journal = new Journal(createTemporaryDirectory(), "me", 1_073_741_824);
-  const openAt = (id: string, started_at: number) =>
+  const startAt = (id: string, started_at: number) =>
     journal.recordStart({ ...createStartEntry(id), started_at }, () => {});
-  const first = openAt("1", Date.now());
-  expect(openAt("2", first.createdAt + 600_000)).toBe(first);
-  const second = openAt("3", first.createdAt + 600_001);
+  const first = startAt("1", Date.now());
+  expect(startAt("2", first.createdAt + 600_000)).toBe(first);
+  const second = startAt("3", first.createdAt + 600_001);
   expect(second).not.toBe(first);
   for (let live = 0; live < 2; live++) journal.release(first);
   expect([existsSync(first.path), existsSync(second.path)]).toEqual([false, true]);
@@ -149,7 +149,7 @@ test("adds no request to a segment that is ten minutes old, so that the segment 
   journal.close();
 });
 
-test("keeps the head of a request as long as its start line, also in a later segment", async () => {
+test("keeps the head of a request as long as its start line, even when the head is in a later segment", async () => {
   const directory = createTemporaryDirectory();
   const journal = new Journal(directory, "me", 1_000_000);
   await begin(journal, "1");

@@ -47,7 +47,7 @@ test("deletes a lock without a journal once it is a minute old", async () => {
   expect(readdirSync(directory)).toEqual(["new.lock"]);
 });
 
-test("prefers a row to the head and the start of its request, whatever the order of the lines", async () => {
+test("prefers a row to the head and the start of its request, in any order of the lines", async () => {
   const directory = createTemporaryDirectory();
   const row = {
     ...createOpenRow(createStartEntry("1"), "dead"),
@@ -59,15 +59,15 @@ test("prefers a row to the head and the start of its request, whatever the order
   expect((await recover(directory)).rows).toEqual([row]);
 });
 
-test("recovers the journals of all dead processes, and neither those of live processes nor its own", async () => {
+test("recovers the journals of all dead processes, but neither those of live processes nor its own", async () => {
   const directory = createTemporaryDirectory();
   writeDeadJournal(directory, "a.1.jsonl", [ENTRY.start, createStartEntry("1")]);
   writeDeadJournal(directory, "b.1.jsonl", [ENTRY.start, createStartEntry("2")]);
   writeDeadJournal(directory, "own.1.jsonl", [ENTRY.start, createStartEntry("3")]);
   const live = new Journal(directory, "live", 1_000_000);
-  const kept = Promise.withResolvers<Error | undefined>();
-  live.recordStart(createStartEntry("4"), kept.resolve);
-  expect(await waitFor(kept.promise, "the line to be written")).toBeUndefined();
+  const recorded = Promise.withResolvers<Error | undefined>();
+  live.recordStart(createStartEntry("4"), recorded.resolve);
+  expect(await waitFor(recorded.promise, "the line to be written")).toBeUndefined();
   const { rows, found } = await recover(directory);
   expect(rows.map(({ id }) => id).toSorted()).toEqual(["1", "2"]);
   expect(found.instances).toBe(2);
@@ -116,17 +116,20 @@ test.each([
   ...["[", '["start"', '["start",null', '["row",{}', '["head",{"id":"9"}', '["other",{"id":"9"}'].map(
     addChecksum,
   ),
-])("a line %j counts as damaged, delays no other line, and is kept for inspection", async (line) => {
-  const directory = createTemporaryDirectory();
-  writeDeadJournal(directory, "dead.1.jsonl", [ENTRY.start, createStartEntry("1")], line, [
-    ENTRY.start,
-    createStartEntry("2"),
-  ]);
-  writeDeadJournal(directory, "dead.2.jsonl", [ENTRY.start, createStartEntry("3")]);
-  const { rows, found } = await recover(directory);
-  expect(rows.map(({ id }) => id)).toEqual(["1", "2", "3"]);
-  expect(found.damagedLines).toBe(1);
-  expect(readdirSync(directory)).toEqual(["dead.1.jsonl.damaged"]);
-  expect(readFileSync(join(directory, "dead.1.jsonl.damaged"), "utf8")).toContain(line);
-  expect((await recover(directory)).found.instances).toBe(0);
-});
+])(
+  "counts the line %j as damaged, recovers the other lines, and keeps the file for inspection",
+  async (line) => {
+    const directory = createTemporaryDirectory();
+    writeDeadJournal(directory, "dead.1.jsonl", [ENTRY.start, createStartEntry("1")], line, [
+      ENTRY.start,
+      createStartEntry("2"),
+    ]);
+    writeDeadJournal(directory, "dead.2.jsonl", [ENTRY.start, createStartEntry("3")]);
+    const { rows, found } = await recover(directory);
+    expect(rows.map(({ id }) => id)).toEqual(["1", "2", "3"]);
+    expect(found.damagedLines).toBe(1);
+    expect(readdirSync(directory)).toEqual(["dead.1.jsonl.damaged"]);
+    expect(readFileSync(join(directory, "dead.1.jsonl.damaged"), "utf8")).toContain(line);
+    expect((await recover(directory)).found.instances).toBe(0);
+  },
+);

@@ -21,7 +21,7 @@ async function begin(journal: Journal, id: string): Promise<Segment> {
   return segment;
 }
 
-test("a small journal never fills up with requests that have ended", async () => {
+test("never fills a small journal with requests that have ended", async () => {
   const { journal, segments } = start();
   const long = await begin(journal, "long");
   for (let id = 0; id < 3_000; id++) journal.release(await begin(journal, String(id)));
@@ -29,16 +29,16 @@ test("a small journal never fills up with requests that have ended", async () =>
   journal.release(long);
 });
 
-test("a journal that requests in flight have filled takes new requests when these have ended", async () => {
+test("accepts new requests after the in-flight requests that filled the journal have ended", async () => {
   const { journal } = start();
-  const mayBegin = (id: string): Promise<Segment | undefined> =>
+  const tryToBegin = (id: string): Promise<Segment | undefined> =>
     begin(journal, id).catch((error: unknown) => {
       if (error instanceof JournalFull) return undefined;
       throw error;
     });
   const fill = async (): Promise<Segment[]> => {
     const begun: Segment[] = [];
-    for (let segment = await mayBegin("0"); segment; segment = await mayBegin(String(begun.length)))
+    for (let segment = await tryToBegin("0"); segment; segment = await tryToBegin(String(begun.length)))
       begun.push(segment);
     return begun;
   };

@@ -15,9 +15,9 @@ const idsOf = (rows: readonly RequestRow[]): string[] => rows.map(({ id }) => id
 
 /** Tests of paging through the ledger, for every database. */
 export function testRequestPages(open: OpenDatabase): void {
-  test("returns each row once, in the order of start, at most 200 per page", async () => {
+  test("returns each row once, in the order of start times, with at most 200 rows per page", async () => {
     const database = await open();
-    // Several requests begin in the same millisecond, also across the boundary of a page.
+    // Several requests begin in the same millisecond, even across the boundary between two pages.
     const rows = Array.from({ length: 2_500 }, (_, index) =>
       createSettledRow(Math.floor(index / 7), {}, index),
     );
@@ -40,24 +40,24 @@ export function testRequestPages(open: OpenDatabase): void {
     expect(pages.filter(({ length }) => length === 0 || length > 200)).toEqual([]);
   });
 
-  test("returns requests that began in the period, whose end is exclusive, to the millisecond", async () => {
+  test("returns exactly the requests that began from the start of the period up to, but not at, its end", async () => {
     const database = await open();
     await insertRequests(
       database,
       [-1, 0, 1, 35, 36, 37, 86_400_000].map((ms) => createSettledRow(ms)),
     );
-    const begun = async (from: number, to: number): Promise<number[]> => {
+    const readStarts = async (from: number, to: number): Promise<number[]> => {
       const pages = await read(database, { from: NOVEMBER + from, to: NOVEMBER + to });
       return pages.flat().map((row) => row.started_at - NOVEMBER);
     };
-    expect(await begun(0, 36)).toEqual([0, 1, 35]);
-    expect(await begun(36, 86_400_001)).toEqual([36, 37, 86_400_000]);
-    expect(await begun(2, 2)).toEqual([]);
-    expect(await begun(-NOVEMBER - 1, 0)).toEqual([-1]);
-    expect(await begun(0, Date.UTC(9999, 11) - NOVEMBER)).toEqual([0, 1, 35, 36, 37, 86_400_000]);
+    expect(await readStarts(0, 36)).toEqual([0, 1, 35]);
+    expect(await readStarts(36, 86_400_001)).toEqual([36, 37, 86_400_000]);
+    expect(await readStarts(2, 2)).toEqual([]);
+    expect(await readStarts(-NOVEMBER - 1, 0)).toEqual([-1]);
+    expect(await readStarts(0, Date.UTC(9999, 11) - NOVEMBER)).toEqual([0, 1, 35, 36, 37, 86_400_000]);
   });
 
-  test("filters rows by key and state, also when matches are rare", async () => {
+  test("filters rows by key and state, even when matches are rare", async () => {
     const database = await open();
     const rows = Array.from({ length: 4_100 }, (_, index) =>
       createSettledRow(index, {
@@ -79,11 +79,11 @@ export function testRequestPages(open: OpenDatabase): void {
     for (const filter of filters) {
       const pages = await read(database, { ...EVER, ...filter });
       const reversed = await read(database, { ...EVER, ...filter, order: "desc" });
-      const left = rows.filter(
+      const matching = rows.filter(
         (row) => row.key_id === (filter.keyId ?? row.key_id) && row.state === (filter.state ?? row.state),
       );
-      expect([filter, idsOf(pages.flat())]).toEqual([filter, idsOf(left)]);
-      expect([filter, idsOf(reversed.flat())]).toEqual([filter, idsOf(left.toReversed())]);
+      expect([filter, idsOf(pages.flat())]).toEqual([filter, idsOf(matching)]);
+      expect([filter, idsOf(reversed.flat())]).toEqual([filter, idsOf(matching.toReversed())]);
       expect([...pages, ...reversed].filter(({ length }) => length === 0)).toEqual([]);
     }
   });

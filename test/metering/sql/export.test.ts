@@ -43,7 +43,7 @@ test("reads each page from one range of one index, with any filter", async () =>
       ? "sqlite_autoindex_requests_1 (id>? AND id<?)"
       : "requests_by_key (key_id=? AND id>? AND id<?)";
   };
-  // A prepared statement is reused, so explainStatements sees only its first use. The omitted filters prepare no new one.
+  // explainStatements sees only the first use of a prepared statement. The omitted filters reuse statements of others.
   const filters = FILTERS.filter(
     ({ keyId, state }) => keyId !== "nobody" && state !== "open" && state !== "pending",
   );
@@ -51,8 +51,8 @@ test("reads each page from one range of one index, with any filter", async () =>
     const plans = await explainStatements(database, (watched) =>
       Array.fromAsync(readRequestPages(watched, { from: 0, to: 1, ...filter })),
     );
-    const looks = plans.filter((step) => step.includes("requests"));
-    expect([filter, looks]).toEqual([filter, [`SEARCH requests USING INDEX ${indexOf(filter)}`]]);
+    const steps = plans.filter((step) => step.includes("requests"));
+    expect([filter, steps]).toEqual([filter, [`SEARCH requests USING INDEX ${indexOf(filter)}`]]);
   }
 });
 

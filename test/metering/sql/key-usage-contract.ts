@@ -7,7 +7,7 @@ import { readKeyUsage } from "../../../src/metering/sql/key-usage.ts";
 
 const KEY = "key_1";
 
-/** Adds costs to the hourly rollups of a key. @param costs from the start of the hour to the cost. */
+/** Adds costs to the hourly rollups of a key. @param costs the cost by the start of the hour. */
 async function spend(database: Database, costs: Readonly<Record<string, number>>, key = KEY): Promise<void> {
   const rows = Object.entries(costs).map(([hour, cost_nanodollars]) => ({
     hour: Date.parse(hour),
@@ -24,7 +24,7 @@ async function spend(database: Database, costs: Readonly<Record<string, number>>
 }
 
 /** Returns the usage of the key as numbers, and checks that the BYOK sums are three times the costs. */
-async function at(database: Database, time: string): Promise<Record<string, number>> {
+async function readUsage(database: Database, time: string): Promise<Record<string, number>> {
   const { cost, byok } = await readKeyUsage(database, KEY, Date.parse(time));
   const tripled = Object.entries(cost).map(([name, sum]) => [name, 3n * (sum as bigint)]);
   expect(byok).toEqual(Object.fromEntries(tripled));
@@ -34,7 +34,7 @@ async function at(database: Database, time: string): Promise<Record<string, numb
 /** Tests of a key's usage, for every database. @param open returns an empty database. */
 export function keyUsageContract(open: () => Promise<Database>): void {
   test("a key without requests has a usage of 0", async () => {
-    expect(await at(await open(), "2026-11-04T10:30:00Z")).toEqual({
+    expect(await readUsage(await open(), "2026-11-04T10:30:00Z")).toEqual({
       total: 0,
       daily: 0,
       weekly: 0,
@@ -42,7 +42,7 @@ export function keyUsageContract(open: () => Promise<Database>): void {
     });
   });
 
-  test("days, weeks and months begin at midnight UTC, weeks on Monday", async () => {
+  test("days, weeks and months begin at midnight UTC, and weeks begin on Monday", async () => {
     const database = await open();
     await spend(database, {
       "2026-10-31T23:00:00Z": 1,
@@ -53,7 +53,7 @@ export function keyUsageContract(open: () => Promise<Database>): void {
       "2026-11-04T00:00:00Z": 100_000,
       "2026-11-04T10:00:00Z": 1_000_000,
     });
-    expect(await at(database, "2026-11-04T10:30:00Z")).toEqual({
+    expect(await readUsage(database, "2026-11-04T10:30:00Z")).toEqual({
       total: 1_111_111,
       daily: 1_100_000,
       weekly: 1_111_000,
@@ -68,7 +68,7 @@ export function keyUsageContract(open: () => Promise<Database>): void {
   ])("at %s, the usage of Saturday 31 October (1) and Sunday 1 November (2) is %j", async (time, usage) => {
     const database = await open();
     await spend(database, { "2026-10-31T12:00:00Z": 1, "2026-11-01T12:00:00Z": 2 });
-    expect(await at(database, time)).toEqual({ total: 3, ...usage });
+    expect(await readUsage(database, time)).toEqual({ total: 3, ...usage });
   });
 
   test("sums beyond 32 bits are exact and exclude other keys", async () => {
@@ -77,7 +77,7 @@ export function keyUsageContract(open: () => Promise<Database>): void {
     await spend(database, { "2026-11-04T09:00:00Z": dollars, "2026-11-04T10:00:00Z": dollars });
     await spend(database, { "2026-11-04T10:00:00Z": 7 }, "key_2");
     const total = 2 * dollars;
-    expect(await at(database, "2026-11-04T10:30:00Z")).toEqual({
+    expect(await readUsage(database, "2026-11-04T10:30:00Z")).toEqual({
       total,
       daily: total,
       weekly: total,

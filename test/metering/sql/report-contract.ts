@@ -69,18 +69,18 @@ export function testUsageReport(open: OpenDatabase): void {
       { keyId: "nobody" },
     ];
     for (const filter of filters) {
-      const left = rows.filter(
+      const matching = rows.filter(
         (row) =>
           (filter.keyId ?? row.key_id) === row.key_id &&
           (filter.model ?? row.model) === row.model &&
           (filter.provider ?? row.provider) === row.provider,
       );
       const report = await readReport(database, { ...time, ...filter, by: ["day", "model"] });
-      expect([filter, collectReportedSums(report)]).toEqual([filter, sumRollups(left, ["day", "model"])]);
+      expect([filter, collectReportedSums(report)]).toEqual([filter, sumRollups(matching, ["day", "model"])]);
     }
   });
 
-  test("counts each hour in one of two adjacent periods", async () => {
+  test("counts each hour in exactly one of two adjacent periods", async () => {
     const database = await open();
     for (const hour of [-1, 0, 1, 2])
       await insertRollups(database, [createRollup(NOVEMBER + hour * HOUR_MS, ["key_a"])]);
@@ -113,7 +113,7 @@ export function testUsageReport(open: OpenDatabase): void {
     });
   });
 
-  test("counts unfinished requests apart, also by key", async () => {
+  test("counts unfinished requests separately, for all keys and for one key", async () => {
     const database = await open();
     await insertRequests(database, [
       createSettledRow(0, { state: "open" }, 1),
@@ -135,13 +135,13 @@ export function testUsageReport(open: OpenDatabase): void {
 
   test("sorts by day, then by cost, then by name", async () => {
     const database = await open();
-    const cheap = (key: string, hour: number) => ({
+    const createLine = (key: string, hour: number) => ({
       ...createRollup(hour, [key]),
       cost_nanodollars: key === "d" ? 9 : 1,
     });
     await insertRollups(
       database,
-      [DAY_MS, 0].flatMap((day) => ["c", "a", "d", "b"].map((key) => cheap(key, NOVEMBER + day))),
+      [DAY_MS, 0].flatMap((day) => ["c", "a", "d", "b"].map((key) => createLine(key, NOVEMBER + day))),
     );
     const { lines } = await readReport(database, {
       from: NOVEMBER,
@@ -183,7 +183,7 @@ export function testUsageReport(open: OpenDatabase): void {
     expect([lines, total]).toMatchObject([[sums], sums]);
   });
 
-  test("pages through more groups than fit into memory, in one order, from one snapshot", async () => {
+  test("pages through 25,000 groups in one order, from one snapshot", async () => {
     const database = await open();
     const rows = Array.from({ length: 25_000 }, (_, index) => ({
       ...createRollup(NOVEMBER, [`key_${index % 200}`, `model-${index}`, `provider-${index % 7}`]),
@@ -204,11 +204,11 @@ export function testUsageReport(open: OpenDatabase): void {
       }
     }
     expect([models.size, models.has("late"), report.total().requests]).toEqual([25_000, false, 25_000n]);
-    const ofOne = await readReport(database, { ...time, by: ["model"], model: "model-7" });
-    expect(ofOne.lines).toHaveLength(1);
+    const oneModel = await readReport(database, { ...time, by: ["model"], model: "model-7" });
+    expect(oneModel.lines).toHaveLength(1);
   }, 60_000);
 
-  test("reports that are abandoned midway hold no database resources", async () => {
+  test("releases the database resources of reports that are abandoned midway", async () => {
     const database = await open();
     await insertRollups(
       database,
@@ -226,7 +226,7 @@ export function testUsageReport(open: OpenDatabase): void {
     expect([first?.lines.length, second?.lines.length]).toEqual([1_001, 1_001]);
   }, 30_000);
 
-  test("a failed report throws the database's error", async () => {
+  test("throws the error of the database when a report fails", async () => {
     const database = await open();
     await sql`alter table rollups rename to elsewhere`.execute(database.kysely);
     const time = { from: NOVEMBER, to: NOVEMBER + HOUR_MS };

@@ -35,10 +35,10 @@ test("a report of many lines does not block the event loop", async () => {
     createRollup(NOVEMBER, [`key_${index}`, "a/b", "P"]),
   );
   await insertRollups(database, rows);
-  // Measures this thread's CPU time between two turns of the event loop, so that other processes do not count.
+  // Measures this thread's CPU time between two turns of the event loop, which excludes the time of other processes.
   let mostMicros = 0;
   let before = process.threadCpuUsage();
-  const turning = setInterval(() => {
+  const timer = setInterval(() => {
     const { user, system } = process.threadCpuUsage(before);
     mostMicros = Math.max(mostMicros, user + system);
     before = process.threadCpuUsage();
@@ -47,8 +47,8 @@ test("a report of many lines does not block the event loop", async () => {
   const { pages, total } = await reportUsage(database, { ...time, by: ["key"] });
   let lines = 0;
   for await (const page of pages) lines += page.length;
-  clearInterval(turning);
+  clearInterval(timer);
   expect([lines, total().requests]).toEqual([40_000, 40_000n]);
-  // On the main connection, the query would block requests for some hundred milliseconds.
+  // On the main connection, the query would block requests for several hundred milliseconds.
   expect(mostMicros / 1_000).toBeLessThan(50);
 }, 60_000);

@@ -3,7 +3,7 @@ import type { Database } from "../../../src/store/database.ts";
 import { deleteRequestsBefore } from "../../../src/metering/sql/retention.ts";
 import { insertRequests, NOVEMBER, type OpenDatabase, createSettledRow } from "../../support/ledger-rows.ts";
 
-async function idsIn({ kysely }: Database): Promise<string[]> {
+async function readIds({ kysely }: Database): Promise<string[]> {
   const rows = await kysely.selectFrom("requests").select("id").orderBy("id").execute();
   return rows.map(({ id }) => id);
 }
@@ -23,7 +23,7 @@ export function testRetention(open: OpenDatabase): void {
     ];
     await insertRequests(database, [...old, ...kept]);
     expect(await deleteRequestsBefore(database, NOVEMBER + 2_300)).toBe(2_300);
-    expect(await idsIn(database)).toEqual(kept.map(({ id }) => id));
+    expect(await readIds(database)).toEqual(kept.map(({ id }) => id));
     expect(await deleteRequestsBefore(database, NOVEMBER + 2_300)).toBe(0);
   });
 
@@ -37,13 +37,13 @@ export function testRetention(open: OpenDatabase): void {
     expect(await sums()).toEqual(before);
   });
 
-  test("an aborted deletion ends after the current batch", async () => {
+  test("ends an aborted deletion after the current batch", async () => {
     const database = await open();
     await insertRequests(
       database,
       Array.from({ length: 1_500 }, (_, index) => createSettledRow(index)),
     );
     expect(await deleteRequestsBefore(database, NOVEMBER + 10_000, AbortSignal.abort())).toBe(1_000);
-    expect(await idsIn(database)).toHaveLength(500);
+    expect(await readIds(database)).toHaveLength(500);
   });
 }

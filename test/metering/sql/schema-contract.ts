@@ -9,7 +9,7 @@ const TABLES: Readonly<Record<string, Columns>> = {
   rollups: HOURLY_COLUMNS,
   rollups_daily: DAILY_COLUMNS,
 };
-/** PostgreSQL's names of types that the definition calls otherwise. */
+/** Names of types that differ between PostgreSQL and the definition. */
 const TYPES: Readonly<Record<string, string>> = { int4: "integer", int8: "bigint" };
 
 const byName = (a: { name: string }, b: { name: string }): number => (a.name < b.name ? -1 : 1);

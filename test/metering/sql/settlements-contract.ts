@@ -24,16 +24,16 @@ const LATER_MS = 60_000;
 const pending = (id: string, settle_at = Date.now() - 1_000): RequestRow =>
   createRequestRow(id, { state: "pending", generation_id: `gen-${id}`, settle_at });
 
-const rowOf = ({ kysely }: Database, id: string): Promise<RequestRow> =>
+const readRow = ({ kysely }: Database, id: string): Promise<RequestRow> =>
   kysely.selectFrom("requests").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
 
 /** Makes every row due. */
-const hurry = ({ kysely }: Database): Promise<unknown> =>
+const makeAllDue = ({ kysely }: Database): Promise<unknown> =>
   kysely.updateTable("requests").set({ settle_at: 0 }).where("state", "=", "pending").execute();
 
 /** Returns the milliseconds until a row is due. */
 const dueInMs = async (database: Database, id: string): Promise<number> =>
-  ((await rowOf(database, id)).settle_at ?? 0) - Date.now();
+  ((await readRow(database, id)).settle_at ?? 0) - Date.now();
 
 const SETTLEMENT: Settlement = {
   state: "settled",
@@ -78,14 +78,14 @@ async function findReplacements(database: Database): Promise<string[]> {
   return [...found].toSorted();
 }
 
-/** Tests of the settlement of rows without a cost, for every database. @param open returns an empty database. */
+/** Tests of settling rows without a cost, for every database. @param open returns an empty database. */
 export function settlementsContract(open: () => Promise<Database>): void {
   test("allows exactly the defined state transitions", async () => {
     const allowed = STATES.flatMap((from) => TRANSITIONS[from].map((to) => `${from}>${to}`));
     expect(await findReplacements(await open())).toEqual(allowed.toSorted());
   }, 60_000);
 
-  test("ten concurrent claims get disjoint rows, and together all due rows", async () => {
+  test("ten concurrent claims get disjoint rows, and together get all due rows", async () => {
     const database = await open();
     const ids = Array.from({ length: 60 }, (_, index) => String(index));
     await writeRequests(database, [
@@ -121,14 +121,14 @@ export function settlementsContract(open: () => Promise<Database>): void {
     const database = await open();
     await writeRequests(database, [pending("1")]);
     for (const countsAsAttempt of [true, false, false, true]) {
-      await hurry(database);
+      await makeAllDue(database);
       await claimDue(database, 10);
       await postponeLookup(database, "1", { waitMs: 0, countsAsAttempt });
     }
-    expect((await rowOf(database, "1")).settle_attempts).toBe(2);
+    expect((await readRow(database, "1")).settle_attempts).toBe(2);
   });
 
-  test("makes a row due at once when its time was set by a clock far ahead, and no other row", async () => {
+  test("makes only those rows due at once whose time comes from a clock that was far ahead", async () => {
     const database = await open();
     await writeRequests(database, [
       pending("misdated", Date.now() + 400 * DAY_MS),
@@ -139,7 +139,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
     expect((await claimDue(database, 10)).map(({ id }) => id)).toEqual(["misdated"]);
   });
 
-  test("counts a row once when ten settle it at the same time", async () => {
+  test("counts a row once when ten settlements of it run at the same time", async () => {
     const database = await open();
     await writeRequests(database, [
       pending("1"),
@@ -156,7 +156,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
     expect(await claimDue(database, 10)).toEqual([]);
   });
 
-  test("a late cost corrects a row that was given up, and its sums, once; a settled row is never given up", async () => {
+  test("a late cost corrects an unknown row and its sums once, and a settled row never becomes unknown", async () => {
     const database = await open();
     await writeRequests(database, [pending("1"), pending("2")]);
     const unknown = {
@@ -188,7 +188,7 @@ export function settlementsContract(open: () => Promise<Database>): void {
     expect(rows.map(({ state }) => state)).toEqual(["open", "open"]);
   });
 
-  test("takes over rows of dead instances: reconciles those with a generation id, gives up old ones without", async () => {
+  test("makes rows of dead instances pending if they have a generation id, and old rows without one unknown", async () => {
     const database = await open();
     const started_at = Date.now() - 3 * LATER_MS;
     const seen_at = Date.now() - 2 * LATER_MS;
@@ -204,9 +204,9 @@ export function settlementsContract(open: () => Promise<Database>): void {
       createRequestRow("done", { state: "settled", cost_nanodollars: 3, generation_id: "gen-5" }),
     ]);
     const silence = { deadAfterMs: LATER_MS / 2, lostAfterMs: 1.5 * LATER_MS };
-    const lost = await Promise.all(Array.from({ length: 5 }, () => adoptOrphans(database, silence)));
+    const unknownRows = await Promise.all(Array.from({ length: 5 }, () => adoptOrphans(database, silence)));
     expect(
-      lost
+      unknownRows
         .flat()
         .map(({ id }) => id)
         .toSorted(),
@@ -227,15 +227,15 @@ export function settlementsContract(open: () => Promise<Database>): void {
     expect(listed).toEqual([{ id: "quiet" }]);
   });
 
-  test("an instance that deregisters is not listed, and heartbeats update its time", async () => {
+  test("updates the time of an instance at each heartbeat, and removes the instance when it deregisters", async () => {
     const database = await open();
-    const alive = () => database.kysely.selectFrom("instances").select(["id", "seen_at"]).execute();
+    const readInstances = () => database.kysely.selectFrom("instances").select(["id", "seen_at"]).execute();
     await heartbeat(database, "me");
     const seen_at = await heartbeat(database, "me");
     expect(Math.abs(seen_at - Date.now())).toBeLessThan(2_000);
-    expect(await alive()).toEqual([{ id: "me", seen_at }]);
+    expect(await readInstances()).toEqual([{ id: "me", seen_at }]);
     await deregister(database, "me");
     await deregister(database, "me");
-    expect(await alive()).toEqual([]);
+    expect(await readInstances()).toEqual([]);
   });
 }

@@ -7,7 +7,7 @@ import { writeRequests } from "../../../src/metering/sql/upsert.ts";
 import { HOUR_MS } from "../../../src/durations.ts";
 import { createRequestRow, STARTED_AT } from "../../support/request-row.ts";
 
-/** The state of a request at one moment. The fields that identify the request never change. */
+/** One version of a request's row. The fields that identify the request are the same in every version. */
 const version = fc.record({
   id: fc.constantFrom("1", "2", "3", "4", "5", "6"),
   state: fc.constantFrom("open", "pending", "settled", "unknown"),
@@ -21,7 +21,7 @@ const version = fc.record({
 
 type Version = typeof version extends fc.Arbitrary<infer T> ? T : never;
 
-function rowOf({ id, state, cost, tokens, byok, outcome, provider, hasGeneration }: Version): RequestRow {
+function createRow({ id, state, cost, tokens, byok, outcome, provider, hasGeneration }: Version): RequestRow {
   const number = Number(id);
   return createRequestRow(id, {
     state,
@@ -46,19 +46,19 @@ function expectedRows(written: readonly RequestRow[]): Map<string, RequestRow> {
     const known = rows.get(row.id);
     const losesId = known?.generation_id != null && row.generation_id === null;
     const ends = known?.state === "open" && !(losesId && row.outcome === "interrupted");
-    const takes = !known || ends || (known.state === "pending" && row.state === "settled");
-    const tookItForDead =
+    const replaces = !known || ends || (known.state === "pending" && row.state === "settled");
+    const wasTakenOver =
       known?.state === "pending" && known.outcome === "interrupted" && row.state === "pending";
     const corrects = known?.state === "unknown" && row.state === "settled";
-    const canBeAsked = known?.state === "unknown" && known.generation_id === null && row.state === "pending";
-    if (takes || (tookItForDead && row.outcome !== "interrupted") || corrects) rows.set(row.id, row);
-    if (canBeAsked && row.generation_id !== null) rows.set(row.id, row);
+    const getsLookup = known?.state === "unknown" && known.generation_id === null && row.state === "pending";
+    if (replaces || (wasTakenOver && row.outcome !== "interrupted") || corrects) rows.set(row.id, row);
+    if (getsLookup && row.generation_id !== null) rows.set(row.id, row);
   }
   return rows;
 }
 
 /** The sums of final rows by hour or day, key, model and provider. */
-function expectedRollups(rows: Iterable<RequestRow>, spanMs: number): Map<string, number[]> {
+function sumBySpan(rows: Iterable<RequestRow>, spanMs: number): Map<string, number[]> {
   const sums = new Map<string, number[]>();
   for (const row of rows) {
     if (!isFinal(row)) continue;
@@ -83,11 +83,11 @@ function expectedRollups(rows: Iterable<RequestRow>, spanMs: number): Map<string
   return sums;
 }
 
-const rowsIn = async ({ kysely }: Database): Promise<RequestRow[]> =>
+const readRows = async ({ kysely }: Database): Promise<RequestRow[]> =>
   kysely.selectFrom("requests").selectAll().orderBy("id").execute();
 
 /** Returns the sums by hour, and by day. */
-async function rollupsIn({ kysely }: Database): Promise<Map<string, number[]>[]> {
+async function readRollups({ kysely }: Database): Promise<Map<string, number[]>[]> {
   const hours = await kysely.selectFrom("rollups").selectAll().execute();
   const days = await kysely.selectFrom("rollups_daily").selectAll().execute();
   return [hours.map((row) => ({ ...row, at: row.hour })), days.map((row) => ({ ...row, at: row.day }))].map(
@@ -109,16 +109,16 @@ async function rollupsIn({ kysely }: Database): Promise<Map<string, number[]>[]>
   );
 }
 
-const rollupsOf = (rows: Iterable<RequestRow>): Map<string, number[]>[] =>
-  [HOUR_MS, 24 * HOUR_MS].map((spanMs) => expectedRollups(rows, spanMs));
+const sumRollups = (rows: Iterable<RequestRow>): Map<string, number[]>[] =>
+  [HOUR_MS, 24 * HOUR_MS].map((spanMs) => sumBySpan(rows, spanMs));
 
 async function expectSums(database: Database): Promise<void> {
-  expect(await rollupsIn(database)).toEqual(rollupsOf(await rowsIn(database)));
+  expect(await readRollups(database)).toEqual(sumRollups(await readRows(database)));
 }
 
 /** Tests of writing rows, for every database. @param open returns an empty database. */
 export function requestWritesContract(open: () => Promise<Database>): void {
-  test("counts each request once, in its final state, whatever the order and the batches of its writes", async () => {
+  test("counts each request once, in its final state, for any order of its writes in any batches", async () => {
     const database = await open();
     const batches = fc.array(fc.uniqueArray(version, { selector: ({ id }) => id, maxLength: 6 }), {
       maxLength: 8,
@@ -126,11 +126,11 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     await fc.assert(
       fc
         .asyncProperty(batches, async (given) => {
-          const written = given.map((batch) => batch.map(rowOf));
+          const written = given.map((batch) => batch.map(createRow));
           for (const batch of written) await writeRequests(database, batch);
           const expected = expectedRows(written.flat());
-          expect(new Map((await rowsIn(database)).map((row) => [row.id, row]))).toEqual(expected);
-          expect(await rollupsIn(database)).toEqual(rollupsOf([...expected.values()]));
+          expect(new Map((await readRows(database)).map((row) => [row.id, row]))).toEqual(expected);
+          expect(await readRollups(database)).toEqual(sumRollups([...expected.values()]));
         })
         .beforeEach(async () => {
           await database.kysely.deleteFrom("requests").execute();
@@ -164,18 +164,18 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     ]);
   });
 
-  test("a row without a generation id does not end an open row that has one, so that the open row is taken over", async () => {
+  test("a row without a generation id does not end an open row that has one, and recovery takes over the open row", async () => {
     const database = await open();
     const known = createRequestRow("1", { generation_id: "gen-1" });
     await writeRequests(database, [known]);
     const interrupted = { state: "unknown", outcome: "interrupted", cost_source: "unknown" } as const;
     expect(await writeRequests(database, [createRequestRow("1", interrupted)])).toEqual([]);
-    expect(await rowsIn(database)).toEqual([known]);
+    expect(await readRows(database)).toEqual([known]);
     await adoptOrphans(database, { deadAfterMs: 0, lostAfterMs: 0 });
-    expect(await rowsIn(database)).toMatchObject([{ state: "pending", generation_id: "gen-1" }]);
+    expect(await readRows(database)).toMatchObject([{ state: "pending", generation_id: "gen-1" }]);
   });
 
-  test("a late cost corrects a row that was given up, and moves its counts to its provider, once", async () => {
+  test("a late cost corrects an unknown row once, and moves its counts to the provider", async () => {
     const database = await open();
     const given = (id: string, fields: Partial<RequestRow> = {}): RequestRow =>
       createRequestRow(id, { state: "unknown", generation_id: `gen-${id}`, prompt_tokens: 5, ...fields });
@@ -190,7 +190,7 @@ export function requestWritesContract(open: () => Promise<Database>): void {
       given("2", { state: "pending" }),
       given("3"),
     ]);
-    expect((await rowsIn(database)).map(({ id, state }) => [id, state])).toEqual([
+    expect((await readRows(database)).map(({ id, state }) => [id, state])).toEqual([
       ["1", "settled"],
       ["2", "unknown"],
       ["3", "settled"],
@@ -198,13 +198,13 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     await expectSums(database);
   });
 
-  test("a generation id that is found later makes an unknown row pending, and takes back its counts", async () => {
+  test("a generation id that arrives late makes an unknown row pending, and removes its counts", async () => {
     const database = await open();
     await writeRequests(database, [createRequestRow("1", { state: "unknown", prompt_tokens: 5 })]);
     const found = createRequestRow("1", { state: "pending", generation_id: "gen-1", settle_at: 1 });
     for (let time = 0; time < 3; time++) await writeRequests(database, [found]);
-    expect(await rowsIn(database)).toEqual([found]);
-    expect(await rollupsIn(database)).toEqual([new Map(), new Map()]);
+    expect(await readRows(database)).toEqual([found]);
+    expect(await readRollups(database)).toEqual([new Map(), new Map()]);
     await writeRequests(database, [{ ...found, state: "settled", cost_nanodollars: 7 }]);
     await expectSums(database);
   });
@@ -214,10 +214,10 @@ export function requestWritesContract(open: () => Promise<Database>): void {
     const good = createRequestRow("1", { state: "settled", cost_nanodollars: 5 });
     const bad = { ...createRequestRow("2"), key_id: null } as unknown as RequestRow;
     await expect(writeRequests(database, [good, bad])).rejects.toThrow(/null/i);
-    expect(await rowsIn(database)).toEqual([]);
-    expect(await rollupsIn(database)).toEqual([new Map(), new Map()]);
+    expect(await readRows(database)).toEqual([]);
+    expect(await readRollups(database)).toEqual([new Map(), new Map()]);
     await writeRequests(database, [good]);
-    expect(await rowsIn(database)).toEqual([good]);
+    expect(await readRows(database)).toEqual([good]);
   });
 
   test("writes a thousand rows unchanged, including hostile texts and large sums", async () => {
@@ -233,16 +233,16 @@ export function requestWritesContract(open: () => Promise<Database>): void {
       }),
     );
     await writeRequests(database, rows);
-    expect(await rowsIn(database)).toEqual(rows);
+    expect(await readRows(database)).toEqual(rows);
     await expectSums(database);
   });
 
-  test("writes null in a column that the journal's version did not know", async () => {
+  test("writes null to a column that a row from an older journal does not have", async () => {
     const database = await open();
     const row = createRequestRow("1", { state: "settled" });
     const { cache_write_tokens: _unknown, ...known } = row;
     await writeRequests(database, [known as RequestRow]);
-    expect(await rowsIn(database)).toEqual([row]);
+    expect(await readRows(database)).toEqual([row]);
     await expectSums(database);
   });
 
@@ -260,7 +260,7 @@ export function requestWritesContract(open: () => Promise<Database>): void {
       return batch % 2 === 0 ? rows : rows.toReversed();
     });
     await Promise.all(batches.map((rows) => writeRequests(database, rows)));
-    expect(await rowsIn(database)).toHaveLength(400);
+    expect(await readRows(database)).toHaveLength(400);
     await expectSums(database);
   });
 }

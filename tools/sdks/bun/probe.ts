@@ -1,25 +1,26 @@
-// Bun's fetch with bodies that are refused before they have arrived. Bun 1.3 sends its next request over the connection of
-// such a refusal, unless the server has closed it; coding agents run on it.
+// Probe of Bun's fetch, on which coding agents run: the gateway refuses each request before its body has arrived. Bun 1.3
+// sends its next request over the connection of the refusal unless the server has closed that connection.
 import { API_KEY, BASE_URL, buildPrompt, PLAIN, runProbe } from "../harness.ts";
 
 const BODY = JSON.stringify({
   model: PLAIN,
   messages: [{ role: "user", content: buildPrompt("refused") + "x".repeat(400_000) }],
 });
-/** Less than any client waits before it asks again. */
+/** Pause between requests. It is shorter than the delay of any client before a retry. */
 const BETWEEN_MS = 100;
 
-async function refusedWith(status: string): Promise<void> {
-  const answer = await fetch(`${BASE_URL}/chat/completions`, {
+async function expectRefusal(status: string): Promise<void> {
+  const response = await fetch(`${BASE_URL}/chat/completions`, {
     method: "POST",
     headers: { authorization: `Bearer ${API_KEY}`, "content-type": "application/json" },
     body: BODY,
   });
-  const text = await answer.text();
-  if (String(answer.status) !== status) throw new Error(`expected ${status}, came ${answer.status} ${text}`);
+  const text = await response.text();
+  if (String(response.status) !== status)
+    throw new Error(`expected ${status}, got ${response.status} ${text}`);
   await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
 }
 
 const [, , expected = ""] = process.argv;
 const requests = ["first", "second", "third", "fourth"];
-await runProbe(Object.fromEntries(requests.map((name) => [name, () => refusedWith(expected)])));
+await runProbe(Object.fromEntries(requests.map((name) => [name, () => expectRefusal(expected)])));

@@ -1,4 +1,4 @@
-// curl, which speaks HTTP in ways that no SDK does.
+// Probe of curl. It uses parts of HTTP that no SDK uses: HTTP/1.0, `--compressed` and `Expect: 100-continue`.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
@@ -11,16 +11,16 @@ const USUAL_OPTIONS = ["--silent", "--show-error", "--verbose", "--include", "--
   ["--header", "Content-Type: application/json"],
 );
 
-/** Posts a chat completion request. @returns head and body, and curl's verdict on the connection. */
+/** Posts a chat completion request. @returns head and body of the response, and curl's verbose output. */
 async function post(fields: Record<string, unknown>, ...options: string[]) {
   const body = JSON.stringify({ model: probe.PLAIN, ...fields });
-  const asked = run("curl", [...USUAL_OPTIONS, ...options, `${probe.BASE_URL}/chat/completions`], {
+  const running = run("curl", [...USUAL_OPTIONS, ...options, `${probe.BASE_URL}/chat/completions`], {
     maxBuffer: 16 * 1024 * 1024,
   });
-  asked.child.stdin?.end(body);
-  const { stdout, stderr } = await asked;
+  running.child.stdin?.end(body);
+  const { stdout, stderr } = await running;
   const at = stdout.lastIndexOf("\r\n\r\n") + 4;
-  return { head: stdout.slice(0, at), body: stdout.slice(at), conversation: stderr };
+  return { head: stdout.slice(0, at), body: stdout.slice(at), verboseOutput: stderr };
 }
 
 function messages(scenario: string): unknown[] {
@@ -28,11 +28,11 @@ function messages(scenario: string): unknown[] {
 }
 
 function readContent(json: string): unknown {
-  const answer = JSON.parse(json) as { choices: { message: { content: string } }[] };
-  return answer.choices[0]?.message.content;
+  const completion = JSON.parse(json) as { choices: { message: { content: string } }[] };
+  return completion.choices[0]?.message.content;
 }
 
-function streamedText(body: string): string {
+function readStreamedText(body: string): string {
   assert(body.endsWith("data: [DONE]\n\n"));
   const chunks = [...body.matchAll(/^data: (\{.*\})$/gm)].map(
     ([, json = ""]) => JSON.parse(json) as { choices: { delta: { content?: string } }[] },
@@ -47,38 +47,38 @@ await probe.runProbe({
     assert.equal(readContent(body), probe.buildReply("chat"));
   },
   stream: async () => {
-    const asked = { model: probe.STREAMED, messages: messages("stream"), stream: true };
-    const { head, body } = await post(asked, "--no-buffer");
+    const request = { model: probe.STREAMED, messages: messages("stream"), stream: true };
+    const { head, body } = await post(request, "--no-buffer");
     assert.match(head, /content-type: text\/event-stream/i);
-    assert.equal(streamedText(body), probe.buildReply("stream"));
+    assert.equal(readStreamedText(body), probe.buildReply("stream"));
   },
   compressed: async () => {
-    const { conversation, body } = await post({ messages: messages("compressed") }, "--compressed");
-    assert.match(conversation, /> Accept-Encoding: .*gzip/);
+    const { verboseOutput, body } = await post({ messages: messages("compressed") }, "--compressed");
+    assert.match(verboseOutput, /> Accept-Encoding: .*gzip/);
     assert.equal(readContent(body), probe.buildReply("compressed"));
   },
   "http 1.0": async () => {
-    const { conversation, head, body } = await post({ messages: messages("http 1.0") }, "--http1.0");
-    assert.match(conversation, /> POST \S+ HTTP\/1\.0/);
+    const { verboseOutput, head, body } = await post({ messages: messages("http 1.0") }, "--http1.0");
+    assert.match(verboseOutput, /> POST \S+ HTTP\/1\.0/);
     assert.doesNotMatch(head, /transfer-encoding/i);
     assert.equal(readContent(body), probe.buildReply("http 1.0"));
   },
   "http 1.0 stream": async () => {
-    const asked = { model: probe.STREAMED, messages: messages("http 1.0 stream"), stream: true };
-    const { head, body } = await post(asked, "--http1.0", "--no-buffer");
+    const request = { model: probe.STREAMED, messages: messages("http 1.0 stream"), stream: true };
+    const { head, body } = await post(request, "--http1.0", "--no-buffer");
     assert.doesNotMatch(head, /transfer-encoding/i);
-    assert.equal(streamedText(body), probe.buildReply("http 1.0 stream"));
+    assert.equal(readStreamedText(body), probe.buildReply("http 1.0 stream"));
   },
   "expect continue": async () => {
-    const asked = {
+    const request = {
       messages: [{ role: "system", content: "x".repeat(2_000_000) }, ...messages("expect continue")],
     };
     const started = performance.now();
     const options = ["--header", "Expect: 100-continue", "--expect100-timeout", "10"];
-    const { conversation, head, body } = await post(asked, ...options);
-    // curl would send the body anyway after those 10 seconds.
+    const { verboseOutput, head, body } = await post(request, ...options);
+    // Without a 100 response, curl would send the body after 10 s.
     assert(performance.now() - started < 9_000);
-    assert.match(conversation, /< HTTP\/1\.1 100 Continue/);
+    assert.match(verboseOutput, /< HTTP\/1\.1 100 Continue/);
     assert.match(head, /HTTP\/1\.1 200 /);
     assert.equal(readContent(body), probe.buildReply("expect continue"));
   },

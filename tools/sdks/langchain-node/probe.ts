@@ -1,4 +1,4 @@
-// LangChain for Node, which puts its own classes and retries around the SDK of OpenAI.
+// Probe of LangChain for Node, which wraps OpenAI's SDK in its own classes and retries.
 import assert from "node:assert/strict";
 import { type AIMessageChunk, HumanMessage, type UsageMetadata } from "@langchain/core/messages";
 import { ChatOpenAI } from "@langchain/openai";
@@ -23,16 +23,20 @@ function checkToolCall(message?: AIMessageChunk): void {
   probe.expectFields(call, { name: probe.TOOL_NAME, args: { city: probe.CITY } });
 }
 
-/** LangChain throws the errors of the SDK of OpenAI, whose classes it does not export, with a code of its own. */
-async function failed(scenario: string, model: string, fields: Exclude<Fields, string> = {}): Promise<Error> {
+/** Expects an error. LangChain throws errors of OpenAI's SDK, with a code added, and does not export their classes. */
+async function expectChatFailure(
+  scenario: string,
+  model: string,
+  fields: Exclude<Fields, string> = {},
+): Promise<Error> {
   return probe.expectFailure(chat(model, fields).invoke(probe.buildPrompt(scenario)), Error);
 }
 
 await probe.runProbe({
   chat: async () => {
-    const answer = await chat(probe.PLAIN).invoke(probe.buildPrompt("chat"));
-    assert.equal(answer.text, probe.buildReply("chat"));
-    const usage = answer.usage_metadata as UsageMetadata;
+    const response = await chat(probe.PLAIN).invoke(probe.buildPrompt("chat"));
+    assert.equal(response.text, probe.buildReply("chat"));
+    const usage = response.usage_metadata as UsageMetadata;
     assert(usage.total_tokens > 0);
   },
   stream: async () => {
@@ -61,11 +65,11 @@ await probe.runProbe({
       { type: "text", text: probe.buildPrompt("image input") },
       { type: "image_url", image_url: { url: probe.PICTURE_URL } },
     ];
-    const answer = await chat(probe.PLAIN).invoke([new HumanMessage({ content })]);
-    assert.equal(answer.text, probe.buildReply("image input"));
+    const response = await chat(probe.PLAIN).invoke([new HumanMessage({ content })]);
+    assert.equal(response.text, probe.buildReply("image input"));
   },
   "401": async () => {
-    const error = await failed("401", probe.PLAIN, { apiKey: probe.WRONG_KEY });
+    const error = await expectChatFailure("401", probe.PLAIN, { apiKey: probe.WRONG_KEY });
     assert.equal(error.constructor.name, "AuthenticationError");
     probe.expectFields(error, {
       status: 401,
@@ -74,22 +78,22 @@ await probe.runProbe({
     });
   },
   "400": async () => {
-    const error = await failed("400", probe.PLAIN, { temperature: 3 });
+    const error = await expectChatFailure("400", probe.PLAIN, { temperature: 3 });
     assert.equal(error.constructor.name, "BadRequestError");
     probe.expectFields(error, { status: 400, code: "invalid_value", param: "temperature" });
   },
   "404": async () => {
-    const error = await failed("404", probe.failing(404));
+    const error = await expectChatFailure("404", probe.failing(404));
     assert.equal(error.constructor.name, "NotFoundError");
     probe.expectFields(error, { status: 404, code: 404, lc_error_code: "MODEL_NOT_FOUND" });
   },
   "429": async () => {
-    const error = await failed("429", probe.failing(429));
+    const error = await expectChatFailure("429", probe.failing(429));
     assert.equal(error.constructor.name, "RateLimitError");
     probe.expectFields(error, { status: 429, code: 429, lc_error_code: "MODEL_RATE_LIMIT" });
   },
   "500": async () => {
-    const error = await failed("500", probe.failing(500));
+    const error = await expectChatFailure("500", probe.failing(500));
     assert.equal(error.constructor.name, "InternalServerError");
     probe.expectFields(error, { status: 500, code: 500 });
   },
@@ -100,13 +104,13 @@ await probe.runProbe({
     assert.equal(chunks, 3);
   },
   timeout: async () => {
-    const error = await failed("timeout", probe.SILENT, { timeout: probe.TIMEOUT_MS });
+    const error = await expectChatFailure("timeout", probe.SILENT, { timeout: probe.TIMEOUT_MS });
     assert.equal(error.name, "TimeoutError");
   },
   "retry after 429": async () => {
-    const answer = await chat(probe.BUSY_ONCE, { maxRetries: 2 }).invoke(
+    const response = await chat(probe.BUSY_ONCE, { maxRetries: 2 }).invoke(
       probe.buildPrompt("retry after 429"),
     );
-    assert.equal(answer.text, probe.buildReply("retry after 429"));
+    assert.equal(response.text, probe.buildReply("retry after 429"));
   },
 });

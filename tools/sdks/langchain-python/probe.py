@@ -1,4 +1,4 @@
-"""LangChain for Python, which raises the errors of the SDK of OpenAI, for the most part as they are."""
+"""Probe of LangChain for Python, which raises most errors of OpenAI's SDK unchanged."""
 
 from typing import Any
 

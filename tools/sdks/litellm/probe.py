@@ -1,10 +1,10 @@
-"""LiteLLM's client, which knows OpenAI-compatible services under the prefix `openai/`."""
+"""Probe of LiteLLM's client, in which the model prefix `openai/` selects OpenAI-compatible services."""
 
 import json
 import os
 from typing import Any
 
-# Else it fetches its list of prices from the Internet when it is imported.
+# Otherwise LiteLLM fetches its list of prices from the Internet when it is imported.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import harness as probe  # noqa: E402
@@ -113,7 +113,7 @@ def upstream_failure() -> None:
 
 @probe.scenario("cut stream")
 def cut_stream() -> None:
-    # The provider `openrouter`, too, which takes the code of an error in a stream for a status.
+    # The provider `openrouter` is tested too, because it uses the code of an error in a stream as a status.
     for provider in ("openai", "openrouter"):
         with probe.Raises(MidStreamFallbackError) as caught:
             for _ in ask("cut stream", probe.CUT, provider, stream=True):
@@ -126,7 +126,7 @@ def cancel() -> None:
     chunks = ask("cancel", probe.SLOW, stream=True)
     for _ in range(3):
         next(chunks)
-    # LiteLLM's wrapper has no close of its own; what it wraps is the stream of the SDK of OpenAI.
+    # LiteLLM's stream has no close method; the stream of OpenAI's SDK that it wraps has one.
     chunks.completion_stream.close()
 
 

@@ -12,7 +12,7 @@ import (
 	"github.com/openai/openai-go/v3/shared"
 )
 
-// answers are the scenarios in which all goes well.
+// answers are the scenarios with successful responses.
 var answers = []scenario{
 	{"chat", chat},
 	{"stream", stream},

@@ -10,7 +10,7 @@ import (
 	"github.com/openai/openai-go/v3/option"
 )
 
-// failures are the scenarios in which something goes wrong, or takes too long.
+// failures are the scenarios with errors, disconnects, timeouts and retries.
 var failures = []scenario{
 	{"401", wrongKey},
 	{"400", wrongRequest},
@@ -22,11 +22,11 @@ var failures = []scenario{
 	{"retry after 429", retryAfter429},
 }
 
-// checkError wants the SDK's only class of API errors, with the given status and code.
+// checkError checks that err is an *openai.Error, the SDK's only type of API errors, with the given status and code.
 func checkError(err error, status int, code string) error {
 	var apiError *openai.Error
 	if !errors.As(err, &apiError) {
-		return fmt.Errorf("expected an *openai.Error, came %T: %w", err, err)
+		return fmt.Errorf("expected an *openai.Error, got %T: %w", err, err)
 	}
 	return errors.Join(same(apiError.StatusCode, status), same(apiError.Code, code))
 }
@@ -72,7 +72,7 @@ func cancelStream(ctx context.Context, p *probe) error {
 	for chunks.Next() {
 	}
 	if !errors.Is(chunks.Err(), context.Canceled) {
-		return fmt.Errorf("expected context.Canceled, came %w", chunks.Err())
+		return fmt.Errorf("expected context.Canceled, got %w", chunks.Err())
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func cancelStream(ctx context.Context, p *probe) error {
 func timeout(ctx context.Context, p *probe) error {
 	_, err := p.ask(ctx, "timeout", silent, option.WithRequestTimeout(700*time.Millisecond))
 	if !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("expected context.DeadlineExceeded, came %w", err)
+		return fmt.Errorf("expected context.DeadlineExceeded, got %w", err)
 	}
 	return nil
 }

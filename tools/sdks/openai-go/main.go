@@ -1,4 +1,4 @@
-// Command probe runs the official SDK of OpenAI for Go against a gateway and prints one JSON line per scenario.
+// Command probe makes requests to a gateway with OpenAI's official SDK for Go and prints one JSON line per scenario.
 package main
 
 import (
@@ -16,40 +16,40 @@ const (
 	deadline = 20 * time.Second
 
 	plain = "openai/gpt-4o-mini"
-	// streamed comes in writes of 7 bytes, which end in the middle of events and of characters.
+	// streamed responds in writes of 7 bytes, so that writes end in the middle of events and of characters.
 	streamed = "sim/ok:events=12,split=7"
-	// slow streams for 20 seconds.
+	// slow responds with a stream that takes 20 s.
 	slow = "sim/ok:events=400,gapMs=50"
-	// silent never answers.
+	// silent never responds.
 	silent = "sim/hang"
 
 	pictureURL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-	// city is any text of the simulator's.
+	// city is the text that the simulator uses for every string of a JSON schema.
 	city     = "Zürich 🗼"
 	toolName = "get_weather"
 )
 
-// scenario is one check: an error says what was wrong.
+// scenario is one check. Its error says what is wrong.
 type scenario struct {
 	name string
 	run  func(context.Context, *probe) error
 }
 
-// probe is what scenarios work with.
+// probe has the client and the run id that all scenarios use.
 type probe struct {
 	client openai.Client
 	runID  string
 }
 
-// promptOf is what a scenario asks; the matrix finds the request upstream by it.
+// promptOf returns the prompt of a scenario. test/sdk/matrix finds the scenario's requests at upstream by this text.
 func (p *probe) promptOf(name string) string { return fmt.Sprintf("Ahoj from %s: %s.", p.runID, name) }
 
-// answerTo is the whole answer to promptOf(name).
+// answerTo returns the complete text with which the simulator responds to promptOf(name).
 func (p *probe) answerTo(name string) string {
 	return fmt.Sprintf("Echo: %s — ¡olé! 👋🏽 你好", p.promptOf(name))
 }
 
-// request is the question of a scenario.
+// request returns a chat completion request with the prompt of a scenario.
 func (p *probe) request(name, model string) openai.ChatCompletionNewParams {
 	return openai.ChatCompletionNewParams{
 		Model:    model,
@@ -57,19 +57,19 @@ func (p *probe) request(name, model string) openai.ChatCompletionNewParams {
 	}
 }
 
-// ask gives the text of the answer to a scenario's question.
+// ask sends the request of a scenario and returns the text of the response.
 func (p *probe) ask(ctx context.Context, name, model string, opts ...option.RequestOption) (string, error) {
-	answer, err := p.client.Chat.Completions.New(ctx, p.request(name, model), opts...)
+	response, err := p.client.Chat.Completions.New(ctx, p.request(name, model), opts...)
 	if err != nil {
 		return "", err
 	}
-	return answer.Choices[0].Message.Content, nil
+	return response.Choices[0].Message.Content, nil
 }
 
-// same is nil when what came is what was expected.
-func same[T comparable](came, expected T) error {
-	if came != expected {
-		return fmt.Errorf("expected %v, came %v", expected, came)
+// same returns an error if a value differs from the expected one.
+func same[T comparable](got, expected T) error {
+	if got != expected {
+		return fmt.Errorf("expected %v, got %v", expected, got)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-// The official SDK of OpenAI for Node, version 4, which many projects still have.
+// Probe of version 4 of OpenAI's official SDK for Node, which many projects still use.
 import {
   APIConnectionTimeoutError,
   AuthenticationError,

@@ -1,4 +1,4 @@
-// The official SDK of OpenAI for Node.
+// Probe of OpenAI's official SDK for Node.
 import {
   APIConnectionTimeoutError,
   AuthenticationError,

@@ -1,4 +1,4 @@
-"""The official SDK of OpenAI for Python, its asynchronous client; the same program for the old version and the new one."""
+"""Probe of the asynchronous client of OpenAI's official SDK for Python; the old and the new version run the same program."""
 
 from typing import Any
 

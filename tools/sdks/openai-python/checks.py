@@ -1,4 +1,4 @@
-"""What the blocking and the asynchronous client must bring; each has the same checks."""
+"""Checks of results and errors, which the probes of the blocking and of the asynchronous client share."""
 
 import json
 from typing import Any

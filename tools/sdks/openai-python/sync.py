@@ -1,4 +1,4 @@
-"""The official SDK of OpenAI for Python, its blocking client; the same program for the old version and the new one."""
+"""Probe of the blocking client of OpenAI's official SDK for Python; the old and the new version run the same program."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-// OpenRouter's own SDK for Node.
+// Probe of OpenRouter's official SDK for Node.
 import assert from "node:assert/strict";
 import { OpenRouter, type SDKOptions } from "@openrouter/sdk";
 import type {
@@ -26,24 +26,24 @@ function connect(options: SDKOptions = {}): OpenRouter {
 
 const client = connect();
 
-function asking(scenario: string): ChatMessages[] {
+function createMessages(scenario: string): ChatMessages[] {
   return [{ role: "user", content: probe.buildPrompt(scenario) }];
 }
 
 async function send(chatRequest: ChatRequest, from: OpenRouter = client): Promise<ChatResult> {
-  const answer = await from.chat.send({ chatRequest: { ...chatRequest, stream: false } });
-  assert("choices" in answer);
-  return answer;
+  const response = await from.chat.send({ chatRequest: { ...chatRequest, stream: false } });
+  assert("choices" in response);
+  return response;
 }
 
 async function stream(chatRequest: ChatRequest): Promise<AsyncIterable<ChatStreamChunk>> {
-  const answer = await client.chat.send({ chatRequest: { ...chatRequest, stream: true } });
-  assert(!("choices" in answer));
-  return answer;
+  const response = await client.chat.send({ chatRequest: { ...chatRequest, stream: true } });
+  assert(!("choices" in response));
+  return response;
 }
 
-function ask(scenario: string, model: string, from?: OpenRouter): Promise<ChatResult> {
-  return send({ model, messages: asking(scenario) }, from);
+function complete(scenario: string, model: string, from?: OpenRouter): Promise<ChatResult> {
+  return send({ model, messages: createMessages(scenario) }, from);
 }
 
 const tools: ChatFunctionTool[] = [
@@ -64,26 +64,26 @@ function readText(message?: ChatAssistantMessage): string {
 
 await probe.runProbe({
   chat: async () => {
-    const answer = await ask("chat", probe.PLAIN);
-    assert.equal(readText(answer.choices[0]?.message), probe.buildReply("chat"));
-    assert.equal(answer.choices[0]?.finishReason, "stop");
-    assert(answer.usage && (answer.usage.cost ?? 0) > 0);
+    const response = await complete("chat", probe.PLAIN);
+    assert.equal(readText(response.choices[0]?.message), probe.buildReply("chat"));
+    assert.equal(response.choices[0]?.finishReason, "stop");
+    assert(response.usage && (response.usage.cost ?? 0) > 0);
   },
   stream: async () => {
     let text = "";
-    for await (const chunk of await stream({ model: probe.STREAMED, messages: asking("stream") })) {
+    for await (const chunk of await stream({ model: probe.STREAMED, messages: createMessages("stream") })) {
       text += chunk.choices[0]?.delta.content ?? "";
     }
-    assert.equal(text, readText((await ask("stream", probe.PLAIN)).choices[0]?.message));
+    assert.equal(text, readText((await complete("stream", probe.PLAIN)).choices[0]?.message));
     assert.equal(text, probe.buildReply("stream"));
   },
   tools: async () => {
-    const answer = await send({ model: probe.PLAIN, messages: asking("tools"), tools });
-    checkToolCall(answer.choices[0]?.message.toolCalls?.[0]?.function);
+    const response = await send({ model: probe.PLAIN, messages: createMessages("tools"), tools });
+    checkToolCall(response.choices[0]?.message.toolCalls?.[0]?.function);
   },
   "tools streamed": async () => {
     const call = { name: "", arguments: "" };
-    const messages = asking("tools streamed");
+    const messages = createMessages("tools streamed");
     for await (const chunk of await stream({ model: probe.STREAMED, messages, tools })) {
       const part = chunk.choices[0]?.delta.toolCalls?.[0]?.function;
       call.name += part?.name ?? "";
@@ -97,12 +97,12 @@ await probe.runProbe({
       properties: { city: { type: "string" }, celsius: { type: "integer" } },
       required: ["city", "celsius"],
     };
-    const answer = await send({
+    const response = await send({
       model: probe.PLAIN,
-      messages: asking("structured output"),
+      messages: createMessages("structured output"),
       responseFormat: { type: "json_schema", jsonSchema: { name: "report", schema } },
     });
-    assert.deepEqual(JSON.parse(readText(answer.choices[0]?.message)), probe.REPORT);
+    assert.deepEqual(JSON.parse(readText(response.choices[0]?.message)), probe.REPORT);
   },
   "image input": async () => {
     const messages: ChatMessages[] = [
@@ -114,59 +114,62 @@ await probe.runProbe({
         ],
       },
     ];
-    const answer = await send({ model: probe.PLAIN, messages });
-    assert.equal(readText(answer.choices[0]?.message), probe.buildReply("image input"));
+    const response = await send({ model: probe.PLAIN, messages });
+    assert.equal(readText(response.choices[0]?.message), probe.buildReply("image input"));
   },
   "models list": async () => {
     const ids: string[] = [];
     for await (const page of await client.models.list()) ids.push(...page.result.data.map(({ id }) => id));
     assert(ids.includes(probe.PLAIN));
   },
-  // The SDK's classes want OpenRouter's numeric codes, so an error of the gateway's own comes as their base class.
+  // The SDK's error classes need OpenRouter's numeric codes. An error of the gateway is therefore an OpenRouterError.
   "401": async () => {
-    const asked = ask("401", probe.PLAIN, connect({ apiKey: probe.WRONG_KEY }));
-    const error = await probe.expectFailure(asked, OpenRouterError);
+    const call = complete("401", probe.PLAIN, connect({ apiKey: probe.WRONG_KEY }));
+    const error = await probe.expectFailure(call, OpenRouterError);
     assert.equal(error.statusCode, 401);
     assert.match(error.body, /"code":"invalid_api_key"/);
   },
   "400": async () => {
-    const error = await probe.expectFailure(ask("400", probe.failing(400)), BadRequestResponseError);
+    const error = await probe.expectFailure(complete("400", probe.failing(400)), BadRequestResponseError);
     probe.expectFields(error, { statusCode: 400, message: "Invalid request parameters" });
     assert.equal(error.error.code, 400);
   },
   "404": async () => {
-    const error = await probe.expectFailure(ask("404", probe.failing(404)), NotFoundResponseError);
+    const error = await probe.expectFailure(complete("404", probe.failing(404)), NotFoundResponseError);
     probe.expectFields(error, { statusCode: 404, message: "Resource not found" });
   },
   "429": async () => {
-    const error = await probe.expectFailure(ask("429", probe.failing(429)), TooManyRequestsResponseError);
+    const error = await probe.expectFailure(
+      complete("429", probe.failing(429)),
+      TooManyRequestsResponseError,
+    );
     probe.expectFields(error, { statusCode: 429, message: "Rate limit exceeded" });
     assert.equal(error.error.code, 429);
   },
   "500": async () => {
-    const error = await probe.expectFailure(ask("500", probe.failing(500)), InternalServerResponseError);
+    const error = await probe.expectFailure(complete("500", probe.failing(500)), InternalServerResponseError);
     probe.expectFields(error, { statusCode: 500, message: "Internal Server Error" });
   },
   cancel: async () => {
     let chunks = 0;
-    for await (const _ of await stream({ model: probe.SLOW, messages: asking("cancel") })) {
+    for await (const _ of await stream({ model: probe.SLOW, messages: createMessages("cancel") })) {
       if (++chunks === 3) break;
     }
     assert.equal(chunks, 3);
   },
   timeout: async () => {
-    const asked = ask("timeout", probe.SILENT, connect({ timeoutMs: probe.TIMEOUT_MS }));
-    await probe.expectFailure(asked, RequestTimeoutError);
+    const call = complete("timeout", probe.SILENT, connect({ timeoutMs: probe.TIMEOUT_MS }));
+    await probe.expectFailure(call, RequestTimeoutError);
   },
   "retry after 429": async () => {
     const chatRequest = {
       model: probe.BUSY_ONCE,
-      messages: asking("retry after 429"),
+      messages: createMessages("retry after 429"),
       stream: false as const,
     };
     const retries = { strategy: "backoff" as const };
-    const answer = await client.chat.send({ chatRequest }, { retries, retryCodes: ["429", "5XX"] });
-    assert("choices" in answer);
-    assert.equal(readText(answer.choices[0]?.message), probe.buildReply("retry after 429"));
+    const response = await client.chat.send({ chatRequest }, { retries, retryCodes: ["429", "5XX"] });
+    assert("choices" in response);
+    assert.equal(readText(response.choices[0]?.message), probe.buildReply("retry after 429"));
   },
 });

@@ -1,4 +1,4 @@
-"""pydantic-ai with its model for OpenRouter, which reads OpenRouter's own fields and errors."""
+"""Probe of pydantic-ai with its model for OpenRouter, which reads OpenRouter's own fields and errors."""
 
 import base64
 from typing import Any
@@ -32,7 +32,7 @@ async def streamed(scenario: str, name: str) -> str:
 
 
 class Called(Exception):
-    """A tool was called, which is all that is to be seen: the simulator would call it forever."""
+    """Ends the run when the tool is called: the simulator would call it again without end."""
 
 
 async def expect_tool_call(scenario: str, name: str, stream: bool) -> None:

@@ -1,6 +1,6 @@
-// Streams of chunks, which chat completions and completions have. Each JSON text is put together from parts that are serialised
-// once for a whole response, because a benchmark's upstream must not be its bottleneck.
-import { computeBill, type Generation, stateCost, stateCostDetails } from "../billing.ts";
+// Builds the streams of chat completions and completions. JSON that repeats within a response is serialised only once,
+// because the simulator must not be the bottleneck of a benchmark.
+import { computeCosts, type Generation, stateCost, stateCostDetails } from "../billing.ts";
 import { type Answer, getCreated } from "../endpoint.ts";
 import { buildError } from "../errors.ts";
 import { type Piece, buildDone, buildEvent } from "../pieces.ts";
@@ -32,19 +32,19 @@ function formatFinish({ finishReason, nativeFinishReason }: Generation): string 
 /** The `usage` object after `completionChars` characters of completion, reasoning included. */
 export function buildUsage(generation: Generation, completionChars: number): Record<string, unknown> {
   const { promptTokens } = generation;
-  const bill = computeBill(generation, completionChars);
+  const costs = computeCosts(generation, completionChars);
   return {
     prompt_tokens: promptTokens,
-    completion_tokens: bill.completionTokens,
-    total_tokens: promptTokens + bill.completionTokens,
-    ...stateCost(generation, bill),
+    completion_tokens: costs.completionTokens,
+    total_tokens: promptTokens + costs.completionTokens,
+    ...stateCost(generation, costs),
     prompt_tokens_details: { cached_tokens: 0, cache_write_tokens: 0, audio_tokens: 0, video_tokens: 0 },
-    ...stateCostDetails(generation, bill),
-    completion_tokens_details: { reasoning_tokens: bill.reasoningTokens, image_tokens: 0, audio_tokens: 0 },
+    ...stateCostDetails(generation, costs),
+    completion_tokens_details: { reasoning_tokens: costs.reasoningTokens, image_tokens: 0, audio_tokens: 0 },
   };
 }
 
-/** The body to show in a debug chunk before all others; undefined for none. */
+/** The request body to repeat in a debug chunk, which precedes all other chunks; undefined: no such chunk. */
 function findEcho({ plan, body }: Answer): unknown {
   const { debug } = body;
   return plan.name === "debug" || toFields(debug)["echo_upstream_body"] === true ? body : undefined;

@@ -1,5 +1,5 @@
 // POST /embeddings.
-import { computeBill, countTokens, stateCost, stateCostDetails } from "../billing.ts";
+import { computeCosts, countTokens, stateCost, stateCostDetails } from "../billing.ts";
 import type { Answer, Endpoint } from "../endpoint.ts";
 import { formatError } from "../errors.ts";
 import { type Fields, type ReceivedRequest, joinText, readRequest } from "../request.ts";
@@ -74,12 +74,12 @@ function buildDocument({ generation, body, plan }: Answer): string {
   const embedded = listInputs(body["input"]).map(
     (input, index) => `{"object":"embedding","embedding":${formatVector(input, format)},"index":${index}}`,
   );
-  const bill = computeBill(generation, 0);
+  const costs = computeCosts(generation, 0);
   const usage = JSON.stringify({
     prompt_tokens: promptTokens,
     total_tokens: promptTokens,
-    ...stateCost(generation, bill),
-    ...stateCostDetails(generation, bill),
+    ...stateCost(generation, costs),
+    ...stateCostDetails(generation, costs),
   });
   const vectors = `"data":[${embedded.join(",")}]`;
   const named = `"model":${JSON.stringify(model.providerSlug)}`;

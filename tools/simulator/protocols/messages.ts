@@ -1,5 +1,5 @@
 // POST /messages: Anthropic's Messages API.
-import { computeBill, stateCost, stateCostDetails } from "../billing.ts";
+import { computeCosts, stateCost, stateCostDetails } from "../billing.ts";
 import { countReplyChars, quotePiece, type Reply } from "../content.ts";
 import { type Answer, describeInvalidModel, type Endpoint } from "../endpoint.ts";
 import { buildAnthropicError, formatAnthropicError } from "../errors.ts";
@@ -48,16 +48,16 @@ const UNKNOWN_USAGE = { cache_creation: null, inference_geo: null, service_tier:
 
 /** The tokens and the cost after `completionChars` characters of completion, reasoning included. */
 function buildUsage({ generation }: Answer, completionChars: number): Fields {
-  const bill = computeBill(generation, completionChars);
+  const costs = computeCosts(generation, completionChars);
   return {
     input_tokens: generation.promptTokens,
-    output_tokens: bill.completionTokens,
+    output_tokens: costs.completionTokens,
     cache_creation_input_tokens: 0,
     cache_read_input_tokens: 0,
     output_tokens_details: null,
     server_tool_use: null,
-    ...stateCost(generation, bill),
-    ...stateCostDetails(generation, bill),
+    ...stateCost(generation, costs),
+    ...stateCostDetails(generation, costs),
   };
 }
 

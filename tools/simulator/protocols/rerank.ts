@@ -1,5 +1,5 @@
 // POST /rerank: orders documents by their relevance for a query.
-import { computeBill, countTokens, stateCost } from "../billing.ts";
+import { computeCosts, countTokens, stateCost } from "../billing.ts";
 import type { Answer, Endpoint } from "../endpoint.ts";
 import { formatError } from "../errors.ts";
 import { type Fields, type ReceivedRequest, readRequest, toFields, toList } from "../request.ts";
@@ -53,7 +53,7 @@ function buildDocument({ generation, body }: Answer): string {
     usage: {
       total_tokens: promptTokens,
       ...(model.searchNanodollars > 0 && { search_units: searchUnits }),
-      cost: stateCost(generation, computeBill(generation, 0)).cost,
+      cost: stateCost(generation, computeCosts(generation, 0)).cost,
     },
     provider: model.provider,
     id,

@@ -1,5 +1,5 @@
 // POST /responses: OpenAI's Responses API.
-import { computeBill, stateCost, stateCostDetails } from "../billing.ts";
+import { computeCosts, stateCost, stateCostDetails } from "../billing.ts";
 import { countReplyChars } from "../content.ts";
 import { type Answer, describeInvalidModel, type Endpoint, getCreated } from "../endpoint.ts";
 import { formatError } from "../errors.ts";
@@ -48,15 +48,15 @@ function read(body: Fields): ReceivedRequest {
 /** The `usage` object after `completionChars` characters of completion, reasoning included. */
 function buildUsage({ generation }: Answer, completionChars: number): Fields {
   const { promptTokens } = generation;
-  const bill = computeBill(generation, completionChars);
+  const costs = computeCosts(generation, completionChars);
   return {
     input_tokens: promptTokens,
     input_tokens_details: { cached_tokens: 0 },
-    output_tokens: bill.completionTokens,
-    output_tokens_details: { reasoning_tokens: bill.reasoningTokens },
-    total_tokens: promptTokens + bill.completionTokens,
-    ...stateCost(generation, bill),
-    ...stateCostDetails(generation, bill, ["input", "output"]),
+    output_tokens: costs.completionTokens,
+    output_tokens_details: { reasoning_tokens: costs.reasoningTokens },
+    total_tokens: promptTokens + costs.completionTokens,
+    ...stateCost(generation, costs),
+    ...stateCostDetails(generation, costs, ["input", "output"]),
   };
 }
 

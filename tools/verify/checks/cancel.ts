@@ -16,7 +16,7 @@ const BEGIN_MS = 1_000;
 
 interface Leaving {
   readonly stream: boolean;
-  /** How far upstream's response is when the client disconnects. */
+  /** Sends the part of upstream's response that precedes the disconnect. */
   readonly upstream: Responder;
   /** The client disconnects when it has received this many bytes of the body. */
   readonly afterBytes: number;
@@ -29,7 +29,7 @@ async function checkAborted(
   harness.respondWith(upstream);
   const call = harness.sendChat({ stream });
   const { exchange } = await harness.waitForUpstream(call);
-  // The client also disconnects from a gateway that holds the response back: the check is whether upstream sees an abort.
+  // If the gateway holds the response back, the client disconnects anyway: this check tests only the abort of upstream.
   const begun = await call.waitUntil(() => call.response.bodyBytes >= afterBytes, BEGIN_MS);
   const closed = once(exchange.res, "close");
   const leftAtMs = performance.now();
@@ -57,7 +57,7 @@ export const CANCEL_CHECKS: readonly Check[] = (
     {
       name: "in-silence",
       title: "a stream whose client disconnects while upstream is silent",
-      why: "a gateway that detects a disconnect only by a failed write lets the model think, and bill, to the end",
+      why: "a gateway that detects a disconnect only by a failed write lets the model run, and its cost grow, to the end",
       leaving: {
         stream: true,
         upstream: (exchange) => {
@@ -70,7 +70,7 @@ export const CANCEL_CHECKS: readonly Check[] = (
     {
       name: "mid-stream",
       title: "a stream whose client disconnects in the middle",
-      why: "OpenRouter stops generating, and billing, when the connection is closed",
+      why: "OpenRouter stops the generation and its charges when the connection is closed",
       leaving: {
         stream: true,
         upstream: async (exchange) => {

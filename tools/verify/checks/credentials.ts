@@ -5,7 +5,7 @@ import { buildChatBody, createErrorCheck, type ErrorCase } from "./error-check.t
 
 const WRONG_KEY = "sk-verify-wrong-key-0123456789";
 
-/** The part of the upstream request that contains `key`; undefined if no part does. */
+/** Searches the upstream request for the client's key. @returns the part that contains it; undefined if none does. */
 async function findKey(
   harness: Harness,
   headers: Readonly<Record<string, string>>,
@@ -19,7 +19,7 @@ async function findKey(
   return body.includes(key) ? "the body" : undefined;
 }
 
-/** Whether a request with these credentials gets a response without a request upstream. */
+/** Checks that a request with these credentials does not reach upstream. */
 async function checkRefused(harness: Harness, authorization: string | undefined): Promise<CheckOutcome> {
   const call = harness.sendChat({ stream: false, headers: { authorization } });
   await call.waitForEnd(PASSING_MS);
@@ -56,14 +56,14 @@ const ERRORS: readonly ErrorCase[] = [
   },
 ];
 
-/** For gateways that have an account at upstream: clients send a gateway key, which upstream does not know. */
+/** Checks for gateways with an account at upstream: their clients send a gateway key, which upstream does not know. */
 export const CREDENTIAL_CHECKS: readonly Check[] = [
   {
     id: "credentials/replaced",
     title: "upstream gets the account's key instead of the client's",
     why: "a gateway key must not be in the logs of another company",
     expected:
-      "an Authorization without the client's key, and no other part of the request that contains the key",
+      "an Authorization header with another key, and no part of the request that contains the client's key",
     run: async (harness) => {
       const seen = await findKey(harness, {});
       const authorization = harness.upstreamRequests[0]?.exchange.req.headers.authorization;

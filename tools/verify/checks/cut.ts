@@ -57,7 +57,7 @@ async function checkEndsBroken(
 
 const WHY =
   "every SDK treats a clean end as success, so a program would store and show an incomplete response";
-const EXPECTED = `the client's connection ends within ${NOTICE_MS} ms, without the end that the framing promises`;
+const EXPECTED = `the client's connection ends within ${NOTICE_MS} ms, before the response is complete by its framing`;
 
 /** A response that is shorter than its Content-Length. */
 const tooShort: Responder = (exchange) =>
@@ -104,7 +104,7 @@ const VISIBLE: readonly Check[] = (
   run: (harness) => checkEndsBroken(harness, stream, upstream),
 }));
 
-/** Whether every `data: ` line has JSON that a parser accepts. */
+/** Whether a text is the data of a complete event: JSON or `[DONE]`. */
 function isData(text: string): boolean {
   try {
     JSON.parse(text);
@@ -172,5 +172,5 @@ const CONTENT: readonly Check[] = [
   },
 ];
 
-/** A client sees that upstream aborted the response. */
+/** Checks that a client can see that upstream aborted the response. */
 export const CUT_CHECKS: readonly Check[] = [...VISIBLE, ...CONTENT];

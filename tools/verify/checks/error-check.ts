@@ -11,40 +11,40 @@ interface ErrorBody {
   };
 }
 
-/** Reasons why OpenAI's SDKs cannot read a response as an error; empty if they can. */
+/** Lists the reasons why OpenAI's SDKs cannot read a response as an error with this status; empty if they can. */
 function listFaults({ response }: ClientCall, status: number): string[] {
-  const said: string[] = [];
+  const faults: string[] = [];
   const type = response.readHeader("content-type") ?? "(absent)";
-  if (response.status !== status) said.push(`status ${response.status}`);
-  if (!/^application\/json\b/.test(type)) said.push(`content-type: ${type}`);
-  if (!response.readHeader("x-request-id")) said.push("no x-request-id");
+  if (response.status !== status) faults.push(`status ${response.status}`);
+  if (!/^application\/json\b/.test(type)) faults.push(`content-type: ${type}`);
+  if (!response.readHeader("x-request-id")) faults.push("no x-request-id");
   let body: ErrorBody | null = null;
   try {
     body = JSON.parse(response.body.toString()) as ErrorBody | null;
   } catch {
-    said.push("a body that is not JSON");
+    faults.push("a body that is not JSON");
   }
   const error = body?.error;
   for (const name of ["message", "type", "code"] as const) {
     const value = error?.[name];
     if (typeof value !== "string" || value === "")
-      said.push(`error.${name} is ${JSON.stringify(value) ?? "absent"}`);
+      faults.push(`error.${name} is ${JSON.stringify(value) ?? "absent"}`);
   }
-  return said;
+  return faults;
 }
 
 /** Waits for the response and checks that it is an error of this status that OpenAI's SDKs map to the right class. */
 async function judgeError(harness: Harness, call: ClientCall, status: number): Promise<CheckOutcome> {
   await harness.waitForResponse(call);
-  const said = listFaults(call, status);
+  const faults = listFaults(call, status);
   const body = call.response.body.toString("utf8", 0, 200);
   return toOutcome(
-    said.length === 0,
-    said.length === 0 ? body : `${said.join(", ")}; the body is ${JSON.stringify(body)}`,
+    faults.length === 0,
+    faults.length === 0 ? body : `${faults.join(", ")}; the body is ${JSON.stringify(body)}`,
   );
 }
 
-/** An error that SDKs can read, and the request or upstream response that causes it. */
+/** An error that SDKs must be able to read, and the request or the upstream response that causes it. */
 export interface ErrorCase {
   /** The id of the check, including its group. */
   readonly id: string;
@@ -52,7 +52,7 @@ export interface ErrorCase {
   readonly why: string;
   readonly status: number;
   readonly buildRequest: (messages: string) => Outgoing;
-  /** Upstream's response; a plain 200 if absent, so that the check fails if the gateway forwards the request. */
+  /** Upstream's response. The default is a plain 200, with which the check fails if the gateway forwards the request. */
   readonly upstream?: Responder;
 }
 

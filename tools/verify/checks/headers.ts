@@ -25,7 +25,7 @@ const FORWARDED: readonly Forwarded[] = [
   },
   {
     name: "session",
-    title: "headers that group requests and request metadata are forwarded",
+    title: "headers that name a session or request metadata are forwarded",
     why: "a session keeps a conversation at the provider that has it in its prompt cache",
     sent: {
       "x-session-id": "session-1",
@@ -35,7 +35,7 @@ const FORWARDED: readonly Forwarded[] = [
   },
   {
     name: "cache",
-    title: "headers that control OpenRouter's cache pass",
+    title: "headers that control OpenRouter's cache are forwarded",
     why: "without these headers, a client that wants a new response gets a cached one, or pays for one that is cached",
     sent: {
       "x-openrouter-cache": "true",
@@ -61,8 +61,8 @@ function createForwardCheck({ name, title, why, sent }: Forwarded): Check {
       const { exchange } = await harness.waitForUpstream(harness.sendChat({ stream: false, headers: sent }));
       const { headers } = exchange.req;
       const wrong = Object.entries(sent).filter(([header, value]) => headers[header] !== value);
-      const said = wrong.map(([header]) => `${header}: ${String(headers[header] ?? "(absent)")}`);
-      return toOutcome(wrong.length === 0, wrong.length === 0 ? "all of them" : said.join("; "));
+      const differences = wrong.map(([header]) => `${header}: ${String(headers[header] ?? "(absent)")}`);
+      return toOutcome(wrong.length === 0, wrong.length === 0 ? "all of them" : differences.join("; "));
     },
   };
 }
@@ -75,14 +75,14 @@ async function checkHeader(
 ): Promise<CheckOutcome> {
   harness.respondWith(stream ? respondStream(STREAM) : respondJson([PLAIN_RESPONSE]));
   const { response } = await harness.waitForResponse(harness.sendChat({ stream }));
-  const came = response.readHeader(name);
-  return toOutcome(came === value, `${name}: ${came ?? "(absent)"}`);
+  const received = response.readHeader(name);
+  return toOutcome(received === value, `${name}: ${received ?? "(absent)"}`);
 }
 
 const RETURNED: readonly Check[] = [
   {
     id: "headers/json-type",
-    title: "Content-Type of a plain response comes back",
+    title: "Content-Type of a plain response reaches the client",
     why: "openai-node returns a body of another type as a string",
     expected: "content-type: application/json",
     run: (harness) => checkHeader(harness, "content-type", "application/json"),
@@ -96,14 +96,14 @@ const RETURNED: readonly Check[] = [
   },
   {
     id: "headers/generation-id",
-    title: "X-Generation-Id comes back",
+    title: "X-Generation-Id of a plain response reaches the client",
     why: "a client can use the id to look up the cost of a request, even of one whose response was aborted",
     expected: `x-generation-id: ${GENERATION_ID}`,
     run: (harness) => checkHeader(harness, "x-generation-id", GENERATION_ID),
   },
   {
     id: "headers/stream-generation-id",
-    title: "X-Generation-Id of a stream comes back",
+    title: "X-Generation-Id of a stream reaches the client",
     why: "a client can use the id to look up the cost of a request, even of one whose response was aborted",
     expected: `x-generation-id: ${GENERATION_ID}`,
     run: (harness) => checkHeader(harness, "x-generation-id", GENERATION_ID, true),

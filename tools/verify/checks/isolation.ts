@@ -3,14 +3,14 @@ import { type Check, toOutcome, type CheckOutcome } from "../check.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
-interface Stopped {
+interface Hidden {
   readonly name: string;
   readonly title: string;
   readonly why: string;
   readonly sent: Headers;
 }
 
-const STOPPED: readonly Stopped[] = [
+const HIDDEN_FROM_UPSTREAM: readonly Hidden[] = [
   {
     name: "cookie",
     title: "the client's cookies do not reach upstream",
@@ -52,7 +52,7 @@ const STOPPED: readonly Stopped[] = [
   },
 ];
 
-function createStopCheck({ name, title, why, sent }: Stopped): Check {
+function createHiddenCheck({ name, title, why, sent }: Hidden): Check {
   // Connection itself is allowed, because the gateway sends its own.
   const names = Object.keys(sent).filter((header) => header !== "connection");
   return {
@@ -72,48 +72,51 @@ function createStopCheck({ name, title, why, sent }: Stopped): Check {
   };
 }
 
-async function checkKept(
+async function checkAbsent(
   harness: Harness,
   isUpstreams: (name: string, value: string) => boolean,
 ): Promise<CheckOutcome> {
   const { response } = await harness.waitForResponse(harness.sendChat({ stream: false }));
-  const came = response.headers.filter(([name, value]) => isUpstreams(name, value));
+  const received = response.headers.filter(([name, value]) => isUpstreams(name, value));
   return toOutcome(
-    came.length === 0,
-    came.length === 0 ? "none" : came.map(([name, value]) => `${name}: ${value}`).join("; "),
+    received.length === 0,
+    received.length === 0 ? "none" : received.map(([name, value]) => `${name}: ${value}`).join("; "),
   );
 }
 
-const KEPT_FROM_CLIENTS: readonly Check[] = [
+const HIDDEN_FROM_CLIENTS: readonly Check[] = [
   {
     id: "isolation/set-cookie",
     title: "upstream's Set-Cookie does not reach the client",
     why: "the cookie belongs to OpenRouter's edge; relayed, it would be set for the gateway's site, and many clients would share it",
     expected: "no Set-Cookie",
-    run: (harness) => checkKept(harness, (name) => name === "set-cookie"),
+    run: (harness) => checkAbsent(harness, (name) => name === "set-cookie"),
   },
   {
     id: "isolation/cors",
     title: "upstream's Access-Control headers do not reach the client",
     why: "`*` would let every web page read the gateway's responses, whatever its own configuration allows",
     expected: "no Access-Control headers",
-    run: (harness) => checkKept(harness, (name) => name.startsWith("access-control-")),
+    run: (harness) => checkAbsent(harness, (name) => name.startsWith("access-control-")),
   },
   {
     id: "isolation/server",
     title: "upstream's Server does not reach the client",
-    why: "the header names another server than the one that sends the response",
+    why: "the header names a server that is not the one that sends the response",
     expected: "no Server: cloudflare",
-    run: (harness) => checkKept(harness, (name, value) => name === "server" && value === "cloudflare"),
+    run: (harness) => checkAbsent(harness, (name, value) => name === "server" && value === "cloudflare"),
   },
   {
     id: "isolation/edge",
     title: "headers of upstream's edge do not reach the client",
     why: "CF-Ray identifies a request to OpenRouter's site, and misleads an operator whose gateway is behind Cloudflare",
     expected: "no CF-… headers",
-    run: (harness) => checkKept(harness, (name) => name.startsWith("cf-")),
+    run: (harness) => checkAbsent(harness, (name) => name.startsWith("cf-")),
   },
 ];
 
 /** Headers that must not cross the gateway. */
-export const ISOLATION_CHECKS: readonly Check[] = [...STOPPED.map(createStopCheck), ...KEPT_FROM_CLIENTS];
+export const ISOLATION_CHECKS: readonly Check[] = [
+  ...HIDDEN_FROM_UPSTREAM.map(createHiddenCheck),
+  ...HIDDEN_FROM_CLIENTS,
+];

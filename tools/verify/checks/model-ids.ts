@@ -2,7 +2,7 @@ import { compareBytes } from "../byte-difference.ts";
 import type { Check } from "../check.ts";
 
 // The vectors are literals, because a computed rule could have the same fault as the gateway.
-type IdVector = readonly [name: string, asked: string, forwarded: string];
+type IdVector = readonly [name: string, sent: string, forwarded: string];
 
 const STRIPPED: readonly IdVector[] = [
   ["prefixed", "openrouter/google/gemini-3-flash-preview", "google/gemini-3-flash-preview"],
@@ -41,16 +41,16 @@ interface Vector {
   readonly title: string;
   readonly why: string;
   /** The parts of the body before and after the messages. */
-  readonly asked: readonly [before: string, after: string];
+  readonly sent: readonly [before: string, after: string];
   readonly forwarded: readonly [before: string, after: string];
 }
 
-function toVector([name, asked, forwarded]: IdVector): Vector {
+function toVector([name, sent, forwarded]: IdVector): Vector {
   return {
     name,
-    title: asked === forwarded ? `"${asked}" stays` : `"${asked}" is forwarded as "${forwarded}"`,
-    why: asked === forwarded ? WHY_KEPT : WHY_STRIPPED,
-    asked: [`{"model":"${asked}","messages":`, `}`],
+    title: sent === forwarded ? `"${sent}" stays` : `"${sent}" is forwarded as "${forwarded}"`,
+    why: sent === forwarded ? WHY_KEPT : WHY_STRIPPED,
+    sent: [`{"model":"${sent}","messages":`, `}`],
     forwarded: [`{"model":"${forwarded}","messages":`, `}`],
   };
 }
@@ -61,7 +61,7 @@ function toListVector(name: string, title: string, vectors: readonly IdVector[])
     name,
     title,
     why: "models[] names the fallback models, and the same rule applies to its ids",
-    asked: [`{"messages":`, `,"models":[${list(1)}],"model":"openai/gpt-4o"}`],
+    sent: [`{"messages":`, `,"models":[${list(1)}],"model":"openai/gpt-4o"}`],
     forwarded: [`{"messages":`, `,"models":[${list(2)}],"model":"openai/gpt-4o"}`],
   };
 }
@@ -76,7 +76,7 @@ const SPELLINGS: readonly Vector[] = [
     name: "spaced",
     title: "white space around the ids stays when their prefixes are removed",
     why: "the gateway must remove the prefix from the bytes of the body; if it serialises the body again, the white space changes",
-    asked: [
+    sent: [
       `{ "model" :\t"openrouter/openai/x" , "models":[ "openrouter/a/b" ,\n"c/d" , "openrouter/e/f" ], "messages":`,
       ` }`,
     ],
@@ -86,21 +86,21 @@ const SPELLINGS: readonly Vector[] = [
     name: "escaped-slash",
     title: `"openrouter\\/openai\\/x" loses its prefix and keeps its spelling`,
     why: "PHP's json_encode escapes every slash; a gateway that compares raw text misses the prefix",
-    asked: [`{"model":"openrouter\\/openai\\/x","messages":`, `,"models":["openrouter\\/a\\/b","c\\/d"]}`],
+    sent: [`{"model":"openrouter\\/openai\\/x","messages":`, `,"models":["openrouter\\/a\\/b","c\\/d"]}`],
     forwarded: [`{"model":"openai\\/x","messages":`, `,"models":["a\\/b","c\\/d"]}`],
   },
   {
     name: "escaped-letters",
     title: `"\\u006fpenrouter/openai/x" loses its prefix`,
     why: "an escape and the character that it represents are the same text to a JSON parser",
-    asked: [`{"messages":`, `,"model":"\\u006fpenrouter\\u002fopenai/x"}`],
+    sent: [`{"messages":`, `,"model":"\\u006fpenrouter\\u002fopenai/x"}`],
     forwarded: [`{"messages":`, `,"model":"openai/x"}`],
   },
   {
     name: "escaped-key",
     title: `the key "\\u006dodel" is read as model`,
     why: "upstream decodes keys; if the gateway misses an escaped key, a client can evade limits by model",
-    asked: [`{ "\\u006dodel" : "openrouter/openai/x" , "messages":`, `}`],
+    sent: [`{ "\\u006dodel" : "openrouter/openai/x" , "messages":`, `}`],
     forwarded: [`{ "\\u006dodel" : "openai/x" , "messages":`, `}`],
   },
 ];
@@ -123,19 +123,19 @@ const UNTOUCHED: readonly (readonly [name: string, where: string, fields: string
 ];
 
 function toUntouchedVector(name: string, where: string, fields: string): Vector {
-  const whole: Vector["asked"] = [`{${fields},"model":"openai/gpt-4o","messages":`, `}`];
+  const whole: Vector["sent"] = [`{${fields},"model":"openai/gpt-4o","messages":`, `}`];
   return {
     name: `untouched-${name}`,
     title: `nothing in ${where} is changed`,
     why: "only the top-level model and models select the model of the request; all other fields are the client's data",
-    asked: whole,
+    sent: whole,
     forwarded: whole,
   };
 }
 
 const IN_TEXT: Vector = {
   ...toUntouchedVector("text", "text and other fields", ""),
-  asked: [
+  sent: [
     `{"system":"{\\"model\\":\\"openrouter/openai/x\\"}","user":"openrouter/openai/x","messages":`,
     `,"model":"openrouter/openai/x"}`,
   ],
@@ -147,7 +147,7 @@ const IN_TEXT: Vector = {
 
 const IN_MESSAGE: Vector = {
   ...toUntouchedVector("message", "a message's own model", ""),
-  asked: [
+  sent: [
     `{"messages":[{"role":"assistant","content":"a","model":"openrouter/openai/x"}],"model":"openrouter/a/b","x_last":`,
     `}`,
   ],
@@ -157,14 +157,14 @@ const IN_MESSAGE: Vector = {
   ],
 };
 
-function toCheck({ name, title, why, asked, forwarded }: Vector): Check {
+function toCheck({ name, title, why, sent, forwarded }: Vector): Check {
   return {
     id: `model/${name}`,
     title,
     why,
     expected: "upstream gets the client's bytes, without the prefix in the ids from which it must be removed",
     run: async (harness) => {
-      const call = harness.send({ body: asked.join(harness.messages) });
+      const call = harness.send({ body: sent.join(harness.messages) });
       const { body } = await harness.waitForUpstream(call);
       return compareBytes("the request", forwarded.join(harness.messages), body);
     },

@@ -19,7 +19,7 @@ const PLAIN: readonly ResponseVector[] = [
   {
     name: "trailing-whitespace",
     title: "white space after the JSON",
-    why: "a trimmed response was parsed, or does not match its Content-Length",
+    why: "a gateway that removes it has parsed the response, or sends fewer bytes than Content-Length states",
     parts: [PLAIN_RESPONSE, "\n \n"],
   },
   {
@@ -33,7 +33,7 @@ const PLAIN: readonly ResponseVector[] = [
   {
     name: "escapes",
     title: "strings as upstream escapes them",
-    why: "lone surrogates and escapes change or vanish when a gateway decodes and encodes strings",
+    why: "a gateway that decodes and encodes strings changes or loses lone surrogates and escapes",
     parts: [
       `{"id":"gen-1","object":"chat.completion","created":1767225600,"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"\\u00e9 \\/ \\uD83D cut \\u003c"}}]}`,
     ],
@@ -41,7 +41,7 @@ const PLAIN: readonly ResponseVector[] = [
   {
     name: "unknown-fields",
     title: "unknown fields of a response",
-    why: "reasoning, images and annotations were once unknown fields, and gateways with lists lost them for months",
+    why: "reasoning, images and annotations were once unknown; gateways that relay only known fields lost them for months",
     parts: [
       `{"id":"gen-1","x_new":{"a":[1]},"object":"chat.completion","created":1767225600,"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"a","reasoning_details":[{"type":"reasoning.encrypted","data":"e30="}],"images":[{"type":"image_url"}],"annotations":[],"x_new":null}}],"openrouter_metadata":{"x":1}}`,
     ],

@@ -6,19 +6,19 @@ interface Vector {
   readonly name: string;
   readonly title: string;
   readonly why: string;
-  /** Builds the body. Its argument is the JSON text of the list of messages that the body must contain. */
+  /** Builds the body. `messages` is the JSON text of a list of messages, which the body must contain. */
   readonly body: (messages: string) => string;
   readonly deadlineMs?: number;
 }
 
 const RESERIALISED = "A gateway that parses JSON and serialises it again changes its spelling";
 
-/** Builds a body of `model`, `messages` and the given fields, as JSON text. */
+/** Creates a builder of bodies with `model`, `messages` and further fields. @param fields JSON text of those fields. */
 function addFields(fields: string): Vector["body"] {
   return (messages) => `{"model":"openai/gpt-4o-mini","messages":${messages},${fields}}`;
 }
 
-/** Builds bodies with one tool. @param schema JSON text of the tool's `parameters`. */
+/** Creates a builder of bodies with one tool. @param schema JSON text of the tool's `parameters`. */
 function addToolSchema(schema: string): Vector["body"] {
   return addFields(`"tools":[{"type":"function","function":{"name":"f","parameters":${schema}}}]`);
 }
@@ -54,7 +54,7 @@ const STRUCTURE: readonly Vector[] = [
   },
   {
     name: "key-order",
-    title: "fields keep their order, also those named like numbers",
+    title: "fields keep their order, even if their names are numbers",
     why: "OpenRouter's cache and the providers' depend on the order of keys; JavaScript objects put 2 and 10 before b and a",
     body: addToolSchema(`{"properties":{"b":{},"10":{},"a":{},"2":{}},"type":"object"}`),
   },
@@ -74,7 +74,7 @@ const STRUCTURE: readonly Vector[] = [
   {
     name: "empty-values",
     title: "empty strings, lists and objects are not removed",
-    why: "an assistant's empty content and an empty list of stops are legal, and mean something",
+    why: "an assistant's empty content and an empty list of stop sequences are legal, and differ from absent fields",
     body: addFields(`"stop":[],"metadata":{},"user":"","x_new":[{}],"logit_bias":{}`),
   },
   {
@@ -154,7 +154,7 @@ const LARGE: readonly Vector[] = [
   {
     name: "long-conversation",
     title: "a conversation of 2,000 messages passes",
-    why: "agents have long conversations, which a limit on the length of lists would end",
+    why: "agents have long conversations; a gateway that limits the number of messages would reject them",
     body: buildLongConversation,
   },
 ];
@@ -169,11 +169,11 @@ function toCheck({ name, title, why, body, deadlineMs }: Vector): Check {
     run: async (harness: Harness) => {
       const sent = body(harness.messages);
       const call = harness.send({ body: sent });
-      const { body: came } = await harness.waitForUpstream(call, deadlineMs);
-      return compareBytes("the request", sent, came);
+      const { body: received } = await harness.waitForUpstream(call, deadlineMs);
+      return compareBytes("the request", sent, received);
     },
   };
 }
 
-/** Requests whose bytes must not change, because their model id does not have the optional prefix. */
+/** Checks with requests that the gateway must not change, because their model id lacks the optional prefix. */
 export const REQUEST_CHECKS: readonly Check[] = [...NUMBERS, ...STRUCTURE, ...STRINGS, ...LARGE].map(toCheck);

@@ -7,9 +7,9 @@ export interface ResponseVector {
   readonly name: string;
   readonly title: string;
   readonly why: string;
-  /** The body in the parts in which upstream writes it. */
+  /** The parts of the body; upstream writes them one after another. */
   readonly parts: readonly (string | Buffer)[];
-  /** Time between the parts. By default, each part is sent at once in a packet of its own. */
+  /** Time between the parts. By default, upstream sends them without a pause, each in a separate packet. */
   readonly gapMs?: number;
 }
 
@@ -21,14 +21,14 @@ export interface ResponseVector {
 export function createResponseCheck(vector: ResponseVector, stream: boolean, respond?: Responder): Check {
   const { name, title, why, parts, gapMs = 0 } = vector;
   const sent = Buffer.concat(parts.map((part) => Buffer.from(part)));
-  const usual = stream ? respondStream(parts, gapMs) : respondJson(parts, gapMs);
+  const defaultResponder = stream ? respondStream(parts, gapMs) : respondJson(parts, gapMs);
   return {
     id: `answer/${name}`,
     title: `${title}, byte for byte`,
     why,
     expected: "the client gets status 200, the bytes that upstream sent, and a complete response",
     run: async (harness) => {
-      harness.respondWith(respond ?? usual);
+      harness.respondWith(respond ?? defaultResponder);
       const { response } = await harness.waitForResponse(harness.sendChat({ stream }));
       const bytes = compareBytes("the response", sent, response.body);
       return response.status === 200 ? bytes : fail(`status ${response.status}; ${bytes.got}`);

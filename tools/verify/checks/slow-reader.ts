@@ -4,19 +4,19 @@ import { type Check, toOutcome, type CheckOutcome } from "../check.ts";
 import { beginStream, formatContentChunk, DONE } from "../upstream-responses.ts";
 
 const MEBIBYTE = 1024 * 1024;
-/** Each socket buffers some megabytes. More than this is buffered by the gateway. */
+/** Sockets buffer some megabytes. If upstream can write more than this, the gateway buffers the rest. */
 const MOST_HELD_BYTES = 32 * MEBIBYTE;
 const FLOOD_BYTES = 256 * MEBIBYTE;
 const TILDE = "~".charCodeAt(0);
 const TILDES = 64 * 1024;
 const EVENT = Buffer.from(formatContentChunk("~".repeat(TILDES)));
-/** Upstream counts as paused if it could write nothing for this long. */
+/** Upstream counts as paused after it could write nothing for this long. */
 const STILL_MS = 750;
 const DEADLINE_MS = 30_000;
 
 class Flood {
   sentBytes = 0;
-  /** Ends the stream: no further event starts, and `[DONE]` follows. */
+  /** Set to true to end the stream: the current event is the last one before `[DONE]`. */
   isEnough = false;
 
   async run(exchange: HttpExchange): Promise<void> {
@@ -71,16 +71,16 @@ async function checkLosesNothing(harness: Harness): Promise<CheckOutcome> {
   flood.isEnough = true;
   call.resume();
   const ending = await call.waitForEnd(DEADLINE_MS);
-  // The text is counted, so that a gateway that rewrites events does not count as one that loses them.
+  // Only the text is counted, because a gateway may rewrite events without losing text.
   const sent = (flood.sentBytes / EVENT.length) * TILDES;
-  const came = countTildes(call.response.body);
+  const received = countTildes(call.response.body);
   return toOutcome(
-    ending === "whole" && came === sent,
-    `${came} of ${sent} bytes of text, the response is ${ending}`,
+    ending === "whole" && received === sent,
+    `${received} of ${sent} bytes of text, the response is ${ending}`,
   );
 }
 
-/** Checks that a client that reads slowly slows upstream down. */
+/** Checks that a slow client slows upstream down and loses nothing. */
 export const SLOW_READER_CHECKS: readonly Check[] = [
   {
     id: "slow-reader/stalls-upstream",

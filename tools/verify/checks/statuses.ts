@@ -79,7 +79,7 @@ const IN_STREAM: Check = {
 function createRetryAfterCheck(status: number): Check {
   return {
     id: `status/retry-after-${status}`,
-    title: `Retry-After of a ${status} comes back`,
+    title: `Retry-After of a ${status} reaches the client`,
     why: "without the header, clients retry too early and are rejected again",
     expected: `status ${status} with Retry-After: 17`,
     run: async (harness) => {

@@ -19,12 +19,12 @@ const SILENCE_MS = 1_500;
 const UNITS = 20;
 const UNIT_GAP_MS = 100;
 
-/** A part of the body with the time it was sent: a text that occurs once in the body, or a number of bytes of white space. */
+/** Parts of the body and when they were sent. `sign` is a text that occurs only in this part, or the body's length up to it. */
 type Sent = { readonly sign: string | number; readonly atMs: number }[];
 
 /**
- * Returns the longest delay of any part; infinite if a part did not arrive. Finds texts by their decoded content, so that a
- * gateway that rewrites events does not count as one that delays them.
+ * Returns the longest delay of any part; infinite if a part did not arrive. It searches for texts and not for whole events,
+ * because a gateway may rewrite events without delaying them.
  */
 function findLatestMs(sent: Sent, call: ClientCall): number {
   const { body, arrivals } = call.response;
@@ -37,11 +37,11 @@ function findLatestMs(sent: Sent, call: ClientCall): number {
 }
 
 function judgeLateness(lateMs: number, what: string): CheckOutcome {
-  const said = Number.isFinite(lateMs) ? `after ${Math.max(0, Math.round(lateMs))} ms` : "never";
-  return toOutcome(lateMs <= LATE_MS, `${what} ${said}`);
+  const delay = Number.isFinite(lateMs) ? `after ${Math.max(0, Math.round(lateMs))} ms` : "never";
+  return toOutcome(lateMs <= LATE_MS, `${what} ${delay}`);
 }
 
-/** Creates a responder that sends a beginning, pauses, and ends. Records when the beginning was sent. */
+/** Creates a responder that sends `part`, is silent, and sends the end. It adds `part` to `sent`. */
 function createSilentResponder(part: string, sign: string, sent: Sent): Responder {
   return async (exchange) => {
     beginStream(exchange);
@@ -63,11 +63,11 @@ async function checkNotHeldBack(
   await call.waitForEnd(UNITS * UNIT_GAP_MS + SILENCE_MS + 2_000);
   return judgeLateness(
     sent.length === 0 ? Number.POSITIVE_INFINITY : findLatestMs(sent, call),
-    "the slowest came",
+    "the slowest part arrived",
   );
 }
 
-/** Sends units one by one with gaps between them, each with a sign of its own. */
+/** Sends units one by one, with gaps between them, and adds each to `sent`. */
 async function sendUnits(
   exchange: HttpExchange,
   sent: Sent,
@@ -117,7 +117,10 @@ export const TIMING_CHECKS: readonly Check[] = [
       const call = harness.sendChat({ stream: true });
       await call.waitForEnd(SILENCE_MS + 2_000);
       const { headAtMs } = call.response;
-      return judgeLateness(headAtMs === 0 ? Number.POSITIVE_INFINITY : headAtMs - sentAtMs, "the head came");
+      return judgeLateness(
+        headAtMs === 0 ? Number.POSITIVE_INFINITY : headAtMs - sentAtMs,
+        "the head arrived",
+      );
     },
   },
   {
@@ -140,14 +143,14 @@ export const TIMING_CHECKS: readonly Check[] = [
   },
   {
     id: "timing/every-event",
-    title: "every event arrives when it was sent",
+    title: "every event arrives as soon as it is sent",
     why: "events in bursts look like a model that stutters",
     expected: `each of ${UNITS} events ${EXPECTED}`,
     run: (harness) => checkNotHeldBack(harness, true, createEventResponder),
   },
   {
     id: "timing/keep-alive",
-    title: "white space of a plain response arrives when it was sent",
+    title: "white space of a plain response arrives as soon as it is sent",
     why: "upstream sends nothing else while a model thinks for minutes, and load balancers close silent connections after 60 s",
     expected: `each of ${UNITS} units, ${UNIT_GAP_MS} ms apart, ${EXPECTED}`,
     run: (harness) => checkNotHeldBack(harness, false, createWhiteSpaceResponder),

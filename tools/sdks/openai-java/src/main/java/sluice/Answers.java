@@ -17,12 +17,12 @@ import com.openai.models.models.Model;
 import java.util.List;
 import java.util.Map;
 
-/** The scenarios in which all goes well. */
+/** The scenarios with successful responses. */
 final class Answers {
   private static final String PICTURE_URL =
       "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
-  /** The SDK names a tool after its class and makes its schema from the fields. */
+  /** A tool. The SDK derives its name from the class and its schema from the fields. */
   static final class GetWeather {
     public String city;
   }

@@ -15,7 +15,7 @@ import java.io.InterruptedIOException;
 import java.time.Duration;
 import java.util.Map;
 
-/** The scenarios in which something goes wrong, or takes too long. */
+/** The scenarios with errors, disconnects, timeouts and retries. */
 final class Failures {
   private final Probe probe;
   private final OpenAIClient client;
@@ -54,7 +54,7 @@ final class Failures {
     same(error.code().orElse(null), code);
   }
 
-  /** OpenRouter's codes are numbers, at which `code()` throws; the rest of the exception is as usual. */
+  /** Checks an error of OpenRouter. Its code is a number, for which {@code code()} throws an exception. */
   private static void checkOpenRouters(OpenAIServiceException error, int status, String message) {
     same(error.statusCode(), status);
     same(error.getMessage().contains(message) ? message : error.getMessage(), message);
@@ -93,7 +93,7 @@ final class Failures {
   }
 
   private void cancel() {
-    // Streams for 20 seconds.
+    // Responds with a stream that takes 20 s.
     var request = probe.request("cancel", "sim/ok:events=400,gapMs=50").build();
     try (var chunks = client.chat().completions().createStreaming(request)) {
       same(chunks.stream().limit(3).count(), 3L);

@@ -14,19 +14,19 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 
-/** Runs the official SDK of OpenAI for Java against a gateway and prints one JSON line per scenario. */
+/** Makes requests to a gateway with OpenAI's official SDK for Java and prints one JSON line per scenario. */
 public final class Probe {
   static final String PLAIN = "openai/gpt-4o-mini";
 
-  /** Streams in writes of 7 bytes, which end in the middle of events and of characters. */
+  /** Responds in writes of 7 bytes, so that writes end in the middle of events and of characters. */
   static final String STREAMED = "sim/ok:events=12,split=7";
 
-  /** Any text of the simulator's. */
+  /** The text that the simulator uses for every string of a JSON schema. */
   static final String CITY = "Zürich 🗼";
 
   private static final int DEADLINE_S = 20;
 
-  /** One check; whatever it throws says what was wrong. */
+  /** One check. Its exception says what is wrong. */
   interface Scenario {
     void run() throws Exception;
   }
@@ -40,12 +40,12 @@ public final class Probe {
           .maxRetries(0)
           .build();
 
-  /** What a scenario asks; the matrix finds the request upstream by it. */
+  /** Returns the prompt of a scenario. {@code test/sdk/matrix} finds the scenario's requests at upstream by this text. */
   String promptOf(String scenario) {
     return "Ahoj from %s: %s.".formatted(runId, scenario);
   }
 
-  /** The whole answer to the prompt of a scenario. */
+  /** Returns the complete text with which the simulator responds to the prompt of a scenario. */
   String answerTo(String scenario) {
     return "Echo: %s — ¡olé! 👋🏽 你好".formatted(promptOf(scenario));
   }
@@ -54,14 +54,14 @@ public final class Probe {
     return ChatCompletionCreateParams.builder().model(model).addUserMessage(promptOf(scenario));
   }
 
-  /** The text of the answer to a scenario's question. */
+  /** Sends a request and returns the text of the response. */
   static String ask(OpenAIClient client, ChatCompletionCreateParams request) {
     return client.chat().completions().create(request).choices().get(0).message().content().orElseThrow();
   }
 
-  static void same(Object came, Object expected) {
-    if (!Objects.equals(came, expected)) {
-      throw new AssertionError("expected %s, came %s".formatted(expected, came));
+  static void same(Object actual, Object expected) {
+    if (!Objects.equals(actual, expected)) {
+      throw new AssertionError("expected %s, got %s".formatted(expected, actual));
     }
   }
 
@@ -79,7 +79,7 @@ public final class Probe {
       return failure.getCause().toString();
     } catch (java.util.concurrent.TimeoutException late) {
       running.cancel(true);
-      return "no end after %d s".formatted(DEADLINE_S);
+      return "not finished after %d s".formatted(DEADLINE_S);
     }
   }
 
@@ -100,7 +100,7 @@ public final class Probe {
       outcome.put("detail", detail);
       out.println(json.writeValueAsString(outcome));
     }
-    // The client keeps threads that would keep the process.
+    // The client's threads would keep the process alive.
     System.exit(0);
   }
 }

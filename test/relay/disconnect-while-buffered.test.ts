@@ -21,8 +21,8 @@ const OPTIONS = {
   responseLimitBytes: Infinity,
 };
 
-/** Begins the record of a request. @param response overrides fields of a response that has not been written to. */
-async function beginAccount(response: { headersSent?: boolean } = {}) {
+/** Starts a relay and the record of its request. @param response overrides fields of the unsent response. */
+async function startRelay(response: { headersSent?: boolean } = {}) {
   const { recorder, journal, rows } = await startRecorder();
   const raw = { headersSent: false, writableFinished: false, on: () => {}, ...response };
   const reply = { raw: raw as unknown as ServerResponse, hijack: () => {} } as unknown as FastifyReply;
@@ -34,21 +34,23 @@ async function beginAccount(response: { headersSent?: boolean } = {}) {
   return { context, relay: new Relay(request, reply, OPTIONS), journal, rows };
 }
 
-/** Sends a request whose client leaves in the same turn of the event loop in which the head arrives. */
-async function leaveWithHead(answer: (handler: Dispatcher.DispatchHandler, controller: Controller) => void) {
-  const { context, relay, journal, rows } = await beginAccount();
+/** Sends a request whose client disconnects in the turn of the event loop in which the head arrives. */
+async function disconnectWithHead(
+  respond: (handler: Dispatcher.DispatchHandler, controller: Controller) => void,
+) {
+  const { context, relay, journal, rows } = await startRelay();
   const abort = vi.fn<() => void>();
   const controller = { abort, resume: () => {} } as unknown as Controller;
   let handler: Dispatcher.DispatchHandler = {};
-  const attempt = (of: Dispatcher.DispatchHandler): void => {
-    handler = of;
+  const attempt = (dispatchHandler: Dispatcher.DispatchHandler): void => {
+    handler = dispatchHandler;
     handler.onRequestStart?.(controller, undefined);
   };
   relay.start(
     (sink) =>
       new Call(attempt, sink, { body: undefined, beforeHead: createHeadRecorder(context), retryForMs: 0 }),
   );
-  answer(handler, controller);
+  respond(handler, controller);
   context.endedAt = performance.now();
   relay.onClose();
   const row = waitUntil(async () => (await rows()).find(({ state }) => state !== "open"), "the row");
@@ -57,8 +59,8 @@ async function leaveWithHead(answer: (handler: Dispatcher.DispatchHandler, contr
 
 type Controller = Dispatcher.DispatchController;
 
-test("aborts at once when the client leaves while a head with a generation id is being written to the journal", async () => {
-  const { row, journal, abort } = await leaveWithHead((handler, controller) =>
+test("aborts at once when the client disconnects while a head with a generation id is being written to the journal", async () => {
+  const { row, journal, abort } = await disconnectWithHead((handler, controller) =>
     handler.onResponseStart?.(controller, 200, { ...HEADERS, "x-generation-id": "gen-7" }),
   );
   expect(abort).toHaveBeenCalledOnce();
@@ -66,8 +68,8 @@ test("aborts at once when the client leaves while a head with a generation id is
   expect(await row).toMatchObject({ state: "pending", outcome: "client_gone", generation_id: "gen-7" });
 });
 
-test("charges nothing when the client leaves while the head of a refusal is being written to the journal", async () => {
-  const { row } = await leaveWithHead((handler, controller) => {
+test("records a cost of 0 when the client disconnects while the head of a refusal is being written to the journal", async () => {
+  const { row } = await disconnectWithHead((handler, controller) => {
     handler.onResponseStart?.(controller, 429, { ...HEADERS, "content-type": "application/json" });
     handler.onResponseData?.(controller, Buffer.from('{"error":{"code":429,"message":"No"}}'));
     handler.onResponseEnd?.(controller, {});
@@ -75,8 +77,8 @@ test("charges nothing when the client leaves while the head of a refusal is bein
   expect(await row).toMatchObject({ state: "settled", outcome: "client_gone", cost_nanodollars: 0 });
 });
 
-test("takes the cost from a buffered response without an id when the client leaves before the journal has its head", async () => {
-  const { row } = await leaveWithHead((handler, controller) => {
+test("reads the cost from a buffered response without a generation id when the client disconnects before the journal has the head", async () => {
+  const { row } = await disconnectWithHead((handler, controller) => {
     handler.onResponseStart?.(controller, 200, HEADERS);
     handler.onResponseData?.(controller, Buffer.from(WHOLE));
     handler.onResponseEnd?.(controller, {});
@@ -88,8 +90,8 @@ test("takes the cost from a buffered response without an id when the client leav
   });
 });
 
-test("sends nothing upstream when the client has received an error while its request was written to the journal", async () => {
-  const { relay } = await beginAccount({ headersSent: true });
+test("sends nothing upstream when the client receives an error while its request is written to the journal", async () => {
+  const { relay } = await startRelay({ headersSent: true });
   const send = vi.fn<Parameters<Relay["start"]>[0]>();
   relay.start(send);
   expect(send).not.toHaveBeenCalled();

@@ -18,10 +18,10 @@ const HEAD = readResponseHead(200, { "content-type": "application/json", "conten
 const STREAM_HEAD = readResponseHead(200, { "content-type": "text/event-stream" });
 const STALL_MS = 200;
 
-/** Starts a relay that responds to a client over a real connection, without a gateway around it. */
-async function beginRelay(wasSent = true) {
+/** Starts a relay that responds to a client over a real connection, without a gateway. */
+async function startRelay(wasSent = true) {
   const { promise, resolve } = Promise.withResolvers<ServerResponse>();
-  const server = createServer((_, answer) => resolve(answer)).listen(0, "127.0.0.1");
+  const server = createServer((_, received) => resolve(received)).listen(0, "127.0.0.1");
   closeStalledClients(server, new Connections(server), STALL_MS);
   onTestFinished(() => void server.close());
   await once(server, "listening");
@@ -62,7 +62,7 @@ async function beginRelay(wasSent = true) {
 }
 
 test("closes the connection after the stall timeout when the client does not read the end of a response", async () => {
-  const { client, socket, context, call, relay } = await beginRelay();
+  const { client, socket, context, call, relay } = await startRelay();
   client.socket.pause();
   socket.write(FAR_MORE_THAN_BUFFERS_HOLD);
   relay.onHead(HEAD);
@@ -74,8 +74,8 @@ test("closes the connection after the stall timeout when the client does not rea
   expect(call.abort).not.toHaveBeenCalled();
 });
 
-test("completes a response that the client read at once", async () => {
-  const { client, context, relay, response } = await beginRelay();
+test("completes a response that the client reads at once", async () => {
+  const { client, context, relay, response } = await startRelay();
   relay.onHead(HEAD);
   relay.onData(Buffer.from("{}"));
   await waitUntil(() => client.readResponse()?.body.length === 2, "the body");
@@ -85,8 +85,8 @@ test("completes a response that the client read at once", async () => {
   expect(context.outcome).toBe("complete");
 });
 
-test("pauses upstream once for each time the client falls behind", async () => {
-  const { client, call, relay } = await beginRelay();
+test("pauses upstream once each time the client falls behind", async () => {
+  const { client, call, relay } = await startRelay();
   relay.onHead(STREAM_HEAD);
   for (const times of [1, 2]) {
     client.socket.pause();
@@ -99,7 +99,7 @@ test("pauses upstream once for each time the client falls behind", async () => {
 });
 
 test("ignores an abort after the end of a response", async () => {
-  const { context, relay } = await beginRelay();
+  const { context, relay } = await startRelay();
   relay.onHead(HEAD);
   relay.onEnd();
   relay.abort(new GatewayError("shutting_down", "The gateway is shutting down."));
@@ -109,7 +109,7 @@ test("ignores an abort after the end of a response", async () => {
 test.each(["before", "after"])(
   "aborts upstream once when the client disconnects %s the head",
   async (when) => {
-    const { context, call, relay } = await beginRelay();
+    const { context, call, relay } = await startRelay();
     if (when === "after") relay.onHead(HEAD);
     relay.onClose();
     relay.onClose();
@@ -118,27 +118,27 @@ test.each(["before", "after"])(
 );
 
 test("aborts the upstream request and logs the error when the gateway aborts a response", async () => {
-  const { client, context, call, relay } = await beginRelay();
+  const { client, context, call, relay } = await startRelay();
   relay.onHead(STREAM_HEAD);
   relay.abort(new GatewayError("shutting_down", "The gateway is shutting down."));
   expect(call.abort).toHaveBeenCalledTimes(1);
   expect(context).toMatchObject({ outcome: "rejected", errorCode: "shutting_down", isIncomplete: true });
-  const cut = await client.waitForEnd("the aborted stream");
-  expect(cut?.body.toString()).toContain('"reason":"shutting_down"');
+  const stream = await client.waitForEnd("the aborted stream");
+  expect(stream?.body.toString()).toContain('"reason":"shutting_down"');
 });
 
 test.each([
   ["forbids a retry", "was", true, "false"],
   ["leaves the retry to the client", "was not", false, undefined],
-])("an error for a broken connection %s when the request %s sent upstream", async (_, __, wasSent, retry) => {
-  const { client, relay } = await beginRelay(wasSent);
+])("respondWithError %s when the request %s sent upstream", async (_, __, wasSent, shouldRetry) => {
+  const { client, relay } = await startRelay(wasSent);
   relay.respondWithError(new GatewayError("request_timeout", "The request took too long to arrive."));
-  const answer = await client.waitForResponse("the error");
-  expect([answer.status, answer.headers["x-should-retry"]]).toEqual([408, retry]);
+  const error = await client.waitForResponse("the error");
+  expect([error.status, error.headers["x-should-retry"]]).toEqual([408, shouldRetry]);
 });
 
 test("sends nothing upstream when the client has already disconnected", async () => {
-  const { context, call, relay } = await beginRelay();
+  const { context, call, relay } = await startRelay();
   context.endedAt = performance.now();
   const send = vi.fn<() => typeof call>(() => call);
   relay.start(send);
@@ -146,7 +146,7 @@ test("sends nothing upstream when the client has already disconnected", async ()
 });
 
 test("counts each retry, and records the time of the first body byte only once", async () => {
-  const { context, relay } = await beginRelay();
+  const { context, relay } = await startRelay();
   relay.onRetry();
   relay.onRetry();
   relay.onHead(HEAD);

@@ -28,7 +28,7 @@ function recordCalls(): { calls: string[]; sink: UpstreamSink } {
   return { calls, sink };
 }
 
-/** An upstream call that the test responds to itself, buffered until its head is in the journal. */
+/** Starts a call whose response the test sends. The call buffers the response until its head is in the journal. */
 function startBufferedCall(context: RequestContext, sink: UpstreamSink) {
   let handler: Dispatcher.DispatchHandler = {};
   const flow: string[] = [];
@@ -38,8 +38,8 @@ function startBufferedCall(context: RequestContext, sink: UpstreamSink) {
     resume: () => void flow.push("resume"),
   } as unknown as Dispatcher.DispatchController;
   const call = new Call(
-    (of) => {
-      handler = of;
+    (dispatchHandler) => {
+      handler = dispatchHandler;
       handler.onRequestStart?.(controller, undefined);
     },
     sink,
@@ -55,116 +55,116 @@ function startBufferedCall(context: RequestContext, sink: UpstreamSink) {
   };
 }
 
-/** A request whose start is in the journal, and whose response is buffered until its head is too. */
-async function startHeld() {
+/** Records the start of a request in the journal, and starts its buffered call. */
+async function startBuffered() {
   const ledger = await startRecorder();
   const context = createRequestContext();
   await beginRequest(ledger.recorder, context);
   const { calls, sink } = recordCalls();
-  return { ...ledger, context, calls, sink, held: startBufferedCall(context, sink) };
+  return { ...ledger, context, calls, sink, buffered: startBufferedCall(context, sink) };
 }
 
 const HEAD = { status: 200, headers: { "x-generation-id": "gen-7" } };
 
 test("delivers a response in order once its head is on disk", async () => {
-  const { calls, held, context, journal } = await startHeld();
-  held.head();
-  held.data("a");
-  held.data("b");
-  held.end();
+  const { calls, buffered, context, journal } = await startBuffered();
+  buffered.head();
+  buffered.data("a");
+  buffered.data("b");
+  buffered.end();
   expect(calls).toEqual([]);
-  // The context has the head at once, because the client may disconnect before the journal has it.
+  // The context has the head at once, because the client may disconnect before the head is in the journal.
   expect([context.generationId, context.upstreamStatus]).toEqual(["gen-7", 200]);
   await waitUntil(() => calls.length > 0, "the response");
   expect(calls).toEqual(["head 200", "a", "b", "end"]);
   expect(journal()).toContain('{"status":200,"generationId":"gen-7"}');
 });
 
-test("pauses upstream at 64 KiB until the head is on the disk", async () => {
-  const { calls, held } = await startHeld();
-  held.head();
-  held.data("a".repeat(65_536));
-  expect(held.flow).toEqual([]);
-  held.data("b");
-  // A relay that drains the response resumes, but no more than 64 KiB may be buffered.
-  held.call.resume();
-  expect(held.flow).toEqual(["pause"]);
+test("pauses upstream after 64 KiB until the head is on disk", async () => {
+  const { calls, buffered } = await startBuffered();
+  buffered.head();
+  buffered.data("a".repeat(65_536));
+  expect(buffered.flow).toEqual([]);
+  buffered.data("b");
+  // A relay that drains the response calls resume(), but the call must not buffer more than 64 KiB.
+  buffered.call.resume();
+  expect(buffered.flow).toEqual(["pause"]);
   await waitUntil(() => calls.length === 3, "the response");
-  expect(held.flow).toEqual(["pause", "resume"]);
+  expect(buffered.flow).toEqual(["pause", "resume"]);
 });
 
-test("stays paused when the head is on the disk and the client does not read", async () => {
-  const { calls, held } = await startHeld();
-  held.head();
-  held.data("a".repeat(65_537));
-  held.call.pause();
+test("stays paused after the head is on disk while the client does not read", async () => {
+  const { calls, buffered } = await startBuffered();
+  buffered.head();
+  buffered.data("a".repeat(65_537));
+  buffered.call.pause();
   await waitUntil(() => calls.length === 2, "the response");
-  expect(held.flow).toEqual(["pause", "pause"]);
-  held.call.resume();
-  expect(held.flow.at(-1)).toBe("resume");
+  expect(buffered.flow).toEqual(["pause", "pause"]);
+  buffered.call.resume();
+  expect(buffered.flow.at(-1)).toBe("resume");
 });
 
 test("delivers data at once after the head is in the journal", async () => {
-  const { calls, held } = await startHeld();
-  held.head();
+  const { calls, buffered } = await startBuffered();
+  buffered.head();
   await waitUntil(() => calls.length > 0, "the head");
-  held.data("a");
-  held.end();
+  buffered.data("a");
+  buffered.end();
   expect(calls).toEqual(["head 200", "a", "end"]);
 });
 
-test("delivers a failure after the head and data that preceded it", async () => {
-  const { calls, held } = await startHeld();
-  held.head();
-  held.data("a");
-  held.fail();
+test("delivers a failure after the head and the data that arrived before it", async () => {
+  const { calls, buffered } = await startBuffered();
+  buffered.head();
+  buffered.data("a");
+  buffered.fail();
   expect(calls).toEqual([]);
   await waitUntil(() => calls.length > 0, "the head");
   expect(calls).toEqual(["head 200", "a", "upstream_disconnected"]);
 });
 
 test("delivers a failure at once when no head has arrived", async () => {
-  const { calls, held } = await startHeld();
-  held.fail();
+  const { calls, buffered } = await startBuffered();
+  buffered.fail();
   expect(calls).toEqual(["upstream_disconnected"]);
 });
 
 test("delivers no more buffered data after the sink has aborted the call", async () => {
-  const { calls, sink, held, journal } = await startHeld();
+  const { calls, sink, buffered, journal } = await startBuffered();
   sink.onData = (chunk) => {
     calls.push(chunk.toString());
-    held.call.abort();
+    buffered.call.abort();
   };
-  held.head();
-  held.data("a");
-  held.data("b");
-  held.end();
+  buffered.head();
+  buffered.data("a");
+  buffered.data("b");
+  buffered.end();
   await waitUntil(() => calls.length > 1, "the first chunk");
   expect(journal()).toContain("gen-7");
   expect(calls).toEqual(["head 200", "a"]);
 });
 
 test("delivers nothing when the call is aborted while its head is buffered", async () => {
-  const { calls, held, journal } = await startHeld();
-  held.head();
-  held.data("a");
-  held.call.abort();
+  const { calls, buffered, journal } = await startBuffered();
+  buffered.head();
+  buffered.data("a");
+  buffered.call.abort();
   await waitUntil(() => journal().includes("gen-7"), "the head in the journal");
   await new Promise(setImmediate);
   expect(calls).toEqual([]);
 });
 
-test("writes the generation id of an open request to the database, so that a lost disk does not lose it", async () => {
-  const { held, rows } = await startHeld();
+test("writes the generation id of an open request to the database, so that it survives a lost disk", async () => {
+  const { buffered, rows } = await startBuffered();
   await waitUntil(async () => (await rows()).length === 1, "the open row");
-  held.head();
+  buffered.head();
   await waitUntil(async () => (await rows())[0]?.generation_id === "gen-7", "the generation id");
   expect(await rows()).toMatchObject([{ state: "open", generation_id: "gen-7" }]);
 });
 
-test("records the generation id of a client that disconnects while the head is buffered", async () => {
-  const { held, context, rows, close } = await startHeld();
-  held.head();
+test("records the generation id when the client disconnects while the head is buffered", async () => {
+  const { buffered, context, rows, close } = await startBuffered();
+  buffered.head();
   context.wasSent = true;
   context.outcome = "client_gone";
   context.meter?.end(context);
@@ -172,23 +172,23 @@ test("records the generation id of a client that disconnects while the head is b
   expect(await rows()).toMatchObject([{ state: "pending", generation_id: "gen-7", outcome: "client_gone" }]);
 });
 
-test("records a generation id that only the body states in the journal", async () => {
-  const { context, journal, directory, close } = await startHeld();
+test("adds the generation id to the journal when only the body states it", async () => {
+  const { context, journal, directory, close } = await startBuffered();
   const head = readResponseHead(200, { "content-type": "text/event-stream" });
-  let passed = false;
-  createHeadRecorder(context)?.(head, () => (passed = true));
-  await waitUntil(() => passed, "the head to be released");
+  let isReleased = false;
+  createHeadRecorder(context)?.(head, () => (isReleased = true));
+  await waitUntil(() => isReleased, "the head to be released");
   const inspector = new ResponseInspector();
   inspector.onHead(head, context);
   inspector.push(Buffer.from('data: {"id":"gen-late","choices":[]}\n\n'));
   expect(context.generationId).toBe("gen-late");
   await waitUntil(() => journal().includes('"gen-late"'), "the id to be in the journal");
-  // A gateway that finds this journal after a crash knows whose cost to look up.
-  const found: RequestRow[] = [];
+  // After a crash, another gateway can look up the cost by the id in this journal.
+  const recovered: RequestRow[] = [];
   const copy = createTemporaryDirectory();
   writeFileSync(join(copy, "dead.1.jsonl"), journal());
-  await recoverJournals(copy, "own", (rows) => Promise.resolve(found.push(...rows)));
-  expect(found).toMatchObject([{ generation_id: "gen-late", state: "pending" }]);
+  await recoverJournals(copy, "own", (rows) => Promise.resolve(recovered.push(...rows)));
+  expect(recovered).toMatchObject([{ generation_id: "gen-late", state: "pending" }]);
   endRequest(context);
   await close();
   expect(readdirSync(directory)).toEqual([]);
