@@ -97,8 +97,8 @@ interface Billed {
 
 /** Recorded responses that state their usage, of models that are still listed. */
 function billed(): Billed[] {
-  return recordedRequests.flatMap(({ name, asked }, index) => {
-    const body = JSON.parse(asked.toString()) as Record<string, unknown>;
+  return recordedRequests.flatMap(({ name, clientBody }, index) => {
+    const body = JSON.parse(clientBody.toString()) as Record<string, unknown>;
     const model = byId.get(normalizeModelId(String(body["model"])));
     const answer = recordedResponses[index];
     const usage = answer?.status === 200 ? inspectResponse(answer, [answer.body]).usage : undefined;

@@ -35,7 +35,7 @@ test.skipIf(missing)(
   { timeout: TIMEOUT_MS },
   async () => {
     const cut = prefixedRequests.filter(
-      ({ asked, sent }) => sent.length === asked.length - "openrouter/".length,
+      ({ clientBody, upstreamBody }) => upstreamBody.length === clientBody.length - "openrouter/".length,
     );
     expect(cut.length).toBeGreaterThan(200);
     expect(await findChangedRequests(prefixedRequests)).toEqual([]);

@@ -1,6 +1,6 @@
 import { Agent, type ClientRequest, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { endsWhole, openChatRequest } from "../support/chat-client.ts";
+import { hasCompleteEnd, openChatRequest } from "../support/chat-client.ts";
 import { createRandom } from "../support/random.ts";
 
 /** The phase in which a request was lost. */
@@ -48,7 +48,7 @@ interface LoadOptions {
   /** Ports that receive requests in turn. After a refused connection, the next one is tried. */
   readonly ports: readonly number[];
   readonly secret: string;
-  readonly callers: number;
+  readonly clients: number;
   readonly seed: number;
   readonly onLoss: (loss: Loss) => void;
 }
@@ -70,11 +70,11 @@ export class MixedLoad {
   constructor(options: LoadOptions) {
     this.#options = options;
     this.#random = createRandom(options.seed);
-    this.#agent = new Agent({ keepAlive: true, maxSockets: options.callers });
+    this.#agent = new Agent({ keepAlive: true, maxSockets: options.clients });
   }
 
   start(): void {
-    for (let caller = 0; caller < this.#options.callers; caller++) this.#callers.push(this.#call());
+    for (let caller = 0; caller < this.#options.clients; caller++) this.#callers.push(this.#call());
   }
 
   /** Records that a gateway receives its stop signal now. */
@@ -174,5 +174,5 @@ async function readResponse(response: IncomingMessage, isStream: boolean): Promi
   const text = Buffer.concat(chunks).toString();
   if (response.statusCode !== 200)
     return /"code":\s*"([a-z_]+)"/.exec(text)?.[1] ?? `HTTP ${response.statusCode}`;
-  return endsWhole(text, isStream) ? undefined : "incomplete";
+  return hasCompleteEnd(text, isStream) ? undefined : "incomplete";
 }

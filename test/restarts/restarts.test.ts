@@ -19,7 +19,7 @@ test.each([
       balancer,
       procedure: "plain",
       restarts: RESTARTS,
-      callers: 16,
+      clients: 16,
       seed: 1,
     });
     expect(losses.slice(Math.floor(requests * lostMaxPart))).toEqual([]);

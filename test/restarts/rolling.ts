@@ -22,7 +22,7 @@ interface RollingRestart {
   readonly procedure: Procedure;
   /** Number of restarts, of both gateways in turn. */
   readonly restarts: number;
-  readonly callers: number;
+  readonly clients: number;
   readonly seed: number;
   /** Settings that differ from the defaults and from those that the balancer's file recommends. */
   readonly env?: Readonly<Record<string, string>>;
@@ -70,7 +70,7 @@ export async function restartInTurn(plan: RollingRestart): Promise<RollingFigure
     const load = new MixedLoad({
       ports: balancer ? [balancer.port] : ports,
       secret: SECRET,
-      callers: plan.callers,
+      clients: plan.clients,
       seed: plan.seed,
       onLoss: (loss) => {
         increment(causes, describe(loss));

@@ -11,7 +11,7 @@ import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { createRequestRow } from "../support/request-row.ts";
-import { rowFaultContract } from "../store/database-errors-contract.ts";
+import { databaseErrorsContract } from "../store/database-errors-contract.ts";
 import { sendRequest } from "../support/send-request.ts";
 import { buildChatBody } from "../support/chat-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
@@ -132,7 +132,7 @@ test("a gateway that stops while the database is down leaves its rows to the nex
   expect(rows.filter(({ cost_source }) => cost_source === "stream")).toHaveLength(5);
 }, 60_000);
 
-rowFaultContract(async () => openTestDatabase(await postgres.createDatabase()));
+databaseErrorsContract(async () => openTestDatabase(await postgres.createDatabase()));
 
 test("an invalid text or number in PostgreSQL is an error of its row", async () => {
   const database = await openTestDatabase(await postgres.createDatabase());

@@ -8,7 +8,7 @@ import { KeyService } from "../../src/keys/key-service.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
 import { findFreePort } from "../support/ports.ts";
 import { waitUntil } from "../support/wait.ts";
-import { runCallers } from "./callers.ts";
+import { runClients } from "./clients.ts";
 import { KEY_NAMES, makePlan } from "./plan.ts";
 import { Replica } from "../support/replica.ts";
 import { type Verdict, verifyLedger } from "./verify.ts";
@@ -48,7 +48,7 @@ export async function runSimulation({ requests, seed, databaseUrl }: Simulation)
     const killAt = Array.from({ length: KILLS }, (_, kill) =>
       Math.floor(((kill + 1) * requests) / (KILLS + 1)),
     );
-    const seen = await runCallers(makePlan(requests, seed), replicas, secrets, (number) => {
+    const seen = await runClients(makePlan(requests, seed), replicas, secrets, (number) => {
       const kill = killAt.indexOf(number);
       const replica = kill === -1 ? undefined : replicas[kill % replicas.length];
       if (replica) restarts.push(replica.restart());

@@ -1,7 +1,7 @@
 import type { Simulator } from "../../tools/simulator/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { formatRequestId, type CallerOutcome } from "./callers.ts";
+import { formatRequestId, type ClientOutcome } from "./clients.ts";
 
 /** Results of a simulation. */
 export interface Verdict {
@@ -24,7 +24,7 @@ export interface Verdict {
 
 /** The clients' views of their responses, and the ids of their keys. */
 interface Callers {
-  readonly seen: readonly CallerOutcome[];
+  readonly seen: readonly ClientOutcome[];
   readonly keyIds: readonly string[];
 }
 
@@ -58,7 +58,7 @@ export async function verifyLedger(
     if (!row) differences.push(`${id}: upstream received it, but it has no row`);
     else if (row.state === "unknown") {
       unknownNanodollars += billed;
-      if (caller?.planned.leavesAfterMs !== undefined && caller.status === 0)
+      if (caller?.planned.disconnectsAfterMs !== undefined && caller.status === 0)
         unknownLeftBeforeHeadNanodollars += billed;
     } else expected.set(key, (expected.get(key) ?? 0) + billed);
     if (row && row.state !== "unknown" && row.cost_nanodollars !== billed)
@@ -93,7 +93,7 @@ export async function verifyLedger(
 /** Models whose responses have no generation id and do not prove a refusal. */
 const UNPROVEN = /"sim\/(?:close|reset:head=0|html)"/;
 
-function checkRow(row: RequestRow, seen: CallerOutcome | undefined, differences: string[]): void {
+function checkRow(row: RequestRow, seen: ClientOutcome | undefined, differences: string[]): void {
   const { request_id: id, state, generation_id: generationId } = row;
   if (!seen) differences.push(`${id}: it has a row, but no client sent it`);
   if (state !== "settled" && state !== "unknown") differences.push(`${id}: its row is still ${state}`);

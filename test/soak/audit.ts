@@ -1,7 +1,7 @@
 import type { SeenRequest } from "../../tools/simulator/state.ts";
 import type { Simulator } from "../../tools/simulator/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
-import type { SoakRequest } from "./callers.ts";
+import type { SoakRequest } from "./clients.ts";
 
 /** Number of requests that the simulator keeps until the audit takes them over. */
 export const KEPT_REQUESTS = 10_000;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Replica } from "../support/replica.ts";
 import { waitUntil } from "../support/wait.ts";
 import type { Audit } from "./audit.ts";
-import { type SoakRequest, SoakCallers } from "./callers.ts";
+import { type SoakRequest, SoakClients } from "./clients.ts";
 import { fillCapacity } from "./capacity.ts";
 import type { Inspector } from "./inspector.ts";
 import { LARGE_RESPONSE } from "./kinds.ts";
@@ -12,7 +12,7 @@ import { Samples } from "./samples.ts";
 /** Duration, number of clients, and seed of a soak. */
 export interface SoakOptions {
   readonly minutes: number;
-  readonly callers: number;
+  readonly clients: number;
   readonly seed: number;
 }
 
@@ -51,15 +51,15 @@ export class SoakRun {
 
   async run(secrets: readonly string[]): Promise<Record<string, unknown>> {
     const { gateway, audit, report, inspector } = this.#parts;
-    const { callers, seed, minutes } = this.#options;
+    const { clients, seed, minutes } = this.#options;
     const taking = setInterval(() => audit.takeSeen(), TAKE_EVERY_MS);
     try {
       const baseline = this.#descriptors();
       const cpuBefore = await this.#cpuMs();
-      const load = new SoakCallers({
+      const load = new SoakClients({
         port: gateway.port,
         secrets,
-        callers,
+        clients,
         seed,
         onSend: (call) => audit.addRequest(call),
         onEnd: (call) => this.#judge(call),

@@ -4,7 +4,7 @@ import { runSoak } from "./soak.ts";
 const MINUTES = 0.5;
 
 test("under mixed load and every fault, the gateway records each sent request at upstream's price and leaks nothing", async () => {
-  const { violations, figures } = await runSoak({ minutes: MINUTES, callers: 32, seed: 1 });
+  const { violations, figures } = await runSoak({ minutes: MINUTES, clients: 32, seed: 1 });
   expect(violations).toEqual([]);
   expect(figures["sent"]).toBeGreaterThan(300);
 }, 300_000);

@@ -13,7 +13,7 @@ const writing = (database: Database, rows: readonly RequestRow[]): Promise<unkno
   );
 
 /** Tests which errors are caused by an invalid row, for every database. @param open returns an empty database. */
-export function rowFaultContract(open: () => Promise<Database>): void {
+export function databaseErrorsContract(open: () => Promise<Database>): void {
   test("an invalid column value is an error of its row", async () => {
     const database = await open();
     for (const fields of [{ key_id: null }, { started_at: undefined }]) {

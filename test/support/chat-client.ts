@@ -31,6 +31,6 @@ export function openChatRequest({ agent, port, secret, id, bodyBytes }: ChatCall
 }
 
 /** Whether a body has the ending of a complete response. @param tail its last characters, or the whole body. */
-export function endsWhole(tail: string, isStream: boolean): boolean {
+export function hasCompleteEnd(tail: string, isStream: boolean): boolean {
   return isStream ? tail.endsWith("data: [DONE]\n\n") : tail.trimEnd().endsWith("}");
 }

@@ -6,7 +6,7 @@ import { onTestFinished } from "vitest";
 interface ConnectProxy {
   readonly port: number;
   /** Requested tunnels, in order, as `host:port`. */
-  readonly asked: readonly string[];
+  readonly tunnels: readonly string[];
   /** Headers of the last request. */
   readonly lastHeaders: () => IncomingHttpHeaders;
   /** URLs of requests that are not CONNECT. */
@@ -22,7 +22,7 @@ export async function startConnectProxy(
   to: number,
   refuse?: (socket: Socket) => void,
 ): Promise<ConnectProxy> {
-  const asked: string[] = [];
+  const tunnels: string[] = [];
   const forwarded: string[] = [];
   let headers: IncomingHttpHeaders = {};
   const sockets = new Set<Socket>();
@@ -31,7 +31,7 @@ export async function startConnectProxy(
     response.writeHead(400).end();
   });
   server.on("connect", (request, near: Socket) => {
-    asked.push(request.url ?? "");
+    tunnels.push(request.url ?? "");
     headers = request.headers;
     near.on("error", () => {});
     sockets.add(near);
@@ -48,5 +48,5 @@ export async function startConnectProxy(
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  return { port: (server.address() as AddressInfo).port, asked, forwarded, lastHeaders: () => headers };
+  return { port: (server.address() as AddressInfo).port, tunnels, forwarded, lastHeaders: () => headers };
 }

@@ -17,7 +17,7 @@ const SSE = "text/event-stream";
 
 interface Case extends Scenario {
   /** The client disconnects when it has received this text; undefined: it reads to the end. */
-  readonly leavesAfter?: string;
+  readonly disconnectsAfter?: string;
   /** The row becomes unknown; otherwise it has the billed cost. */
   readonly unknown?: true;
 }
@@ -60,7 +60,7 @@ const json =
 /** A case in which the client disconnects, so that only the generation record states the cost. */
 const byRecord = (record: NonNullable<Scenario["record"]>): Case => ({
   respond: beginning(SSE, (id) => formatEvent({ id, ...CHUNK, content: "leave now" })),
-  leavesAfter: "leave now",
+  disconnectsAfter: "leave now",
   costUsd: COST_USD,
   record,
 });
@@ -81,14 +81,14 @@ export const ECHOES: Readonly<Record<string, Case>> = {
   },
   "an echo before a disconnect": {
     respond: beginning(SSE, (id) => formatEvent({ id, choices: [], debug: { echo_upstream_body: ECHO } })),
-    leavesAfter: "echo_upstream_body",
+    disconnectsAfter: "echo_upstream_body",
     costUsd: COST_USD,
   },
   "a text that contains [DONE]": {
     respond: beginning(SSE, (id) =>
       formatEvent({ id, ...CHUNK, debug: ECHO, content: `data: [DONE]${"x".repeat(240)}` }),
     ),
-    leavesAfter: "data: [DONE]x",
+    disconnectsAfter: "data: [DONE]x",
     costUsd: COST_USD,
   },
   "an error that contains the client's JSON": {
@@ -168,7 +168,7 @@ export const ECHOES: Readonly<Record<string, Case>> = {
       (id) => `data: ${JSON.stringify({ id, debug: `${"x".repeat(1_200_000)}leave now` })}`,
       () => ({ "content-type": SSE }),
     ),
-    leavesAfter: "leave now",
+    disconnectsAfter: "leave now",
     costUsd: COST_USD,
   },
   "an empty id in the first event": {
@@ -177,7 +177,7 @@ export const ECHOES: Readonly<Record<string, Case>> = {
       (id) => formatEvent({ id: "", choices: [] }) + formatEvent({ id, ...CHUNK, content: "leave now" }),
       () => ({ "content-type": SSE }),
     ),
-    leavesAfter: "leave now",
+    disconnectsAfter: "leave now",
     costUsd: COST_USD,
   },
   "an id that only the stream states": {
@@ -186,7 +186,7 @@ export const ECHOES: Readonly<Record<string, Case>> = {
       (id) => formatEvent({ id, ...CHUNK, content: "leave now" }),
       () => ({ "content-type": SSE }),
     ),
-    leavesAfter: "leave now",
+    disconnectsAfter: "leave now",
     costUsd: COST_USD,
   },
   "an id that only the JSON states": {
@@ -195,7 +195,7 @@ export const ECHOES: Readonly<Record<string, Case>> = {
       (id) => `\n \n{"id":"${id}","provider":"Prov","model":"a/b","choices":[{"x":"leave now"`,
       () => ({ "content-type": "application/json" }),
     ),
-    leavesAfter: "leave now",
+    disconnectsAfter: "leave now",
     costUsd: COST_USD,
   },
 };

@@ -119,9 +119,9 @@ export interface Endpoint {
   /** Prices of prompts of more than `from` tokens. */
   readonly long: { readonly from: number; readonly prompt: number; readonly completion: number };
   readonly discountPercent: number;
-  readonly context: number;
-  readonly longest: number;
-  readonly reasons: boolean;
+  readonly contextTokens: number;
+  readonly maxCompletionTokens: number;
+  readonly supportsReasoning: boolean;
 }
 
 /** Returns the cost in nanodollars, with a fraction; undefined if OpenRouter rejects the request. */
@@ -194,14 +194,14 @@ function completion(
     (one) => typeof one === "number",
   );
   const chosen = choices.largerLimit ? Math.max(...limits) : Math.min(...limits);
-  const limit = Math.min(limits.length > 0 ? Math.max(16, chosen) : Infinity, endpoint.longest);
+  const limit = Math.min(limits.length > 0 ? Math.max(16, chosen) : Infinity, endpoint.maxCompletionTokens);
   const predicted = request["prediction"] as { content: string } | undefined;
   const rejected = predicted ? choices.tokenizer(predicted.content) : 0;
   const answer = Math.floor(limit * choices.fill);
   const { max_tokens: budget } = (request["reasoning"] ?? {}) as { max_tokens?: number };
-  if (!endpoint.reasons) return { answer: answer + rejected, reasoning: 0 };
+  if (!endpoint.supportsReasoning) return { answer: answer + rejected, reasoning: 0 };
   const reasoning = Math.floor(choices.fill * Math.max(1024, budget ?? limit));
-  const room = endpoint.context;
+  const room = endpoint.contextTokens;
   if (!choices.reasoningOnTop) return { answer: rejected, reasoning: Math.min(answer, room) };
   return {
     answer: Math.min(answer, Math.max(0, room - reasoning)) + rejected,

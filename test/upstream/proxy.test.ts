@@ -26,7 +26,7 @@ test("sends requests and streams through a CONNECT proxy, and the proxy's passwo
   finish();
   expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
   // The third request reuses a tunnel: proxied connections are kept alive, too.
-  expect(proxy.asked).toEqual(["openrouter.test:80", "openrouter.test:80"]);
+  expect(proxy.tunnels).toEqual(["openrouter.test:80", "openrouter.test:80"]);
   expect(proxy.forwarded).toEqual([]);
   expect(proxy.lastHeaders()["proxy-authorization"]).toBe(`Basic ${btoa("us@er:canary:1")}`);
   expect(upstream.seen[0]?.headers).toMatchObject({
@@ -44,7 +44,7 @@ test("reaches a host in NO_PROXY without the proxy", async () => {
     NO_PROXY: "localhost,127.0.0.0/8",
   });
   expect((await sendRequest(gateway.port)).status).toBe(200);
-  expect(proxy.asked).toEqual([]);
+  expect(proxy.tunnels).toEqual([]);
 });
 
 test("applies timeouts and size limits through a proxy", async () => {
@@ -80,7 +80,7 @@ test.each([
   expect([response.status, response.headers["x-should-retry"]]).toEqual([502, undefined]);
   expect(JSON.parse(response.body.toString()).error.code).toBe("upstream_unreachable");
   expect(await gateway.waitForRequestLog("the request")).toMatchObject({ cause });
-  expect(proxy.asked).toHaveLength(attempts);
+  expect(proxy.tunnels).toHaveLength(attempts);
   expect(upstream.seen).toEqual([]);
 });
 
@@ -127,6 +127,6 @@ test("verifies certificates through the tunnel, and logs the proxy at start", as
   const strict = await start({});
   expect(strict.status).toBe(502);
   expect(strict.log).toMatch(/"cause":"[A-Z_]*(CERT|SELF_SIGNED)[A-Z_]*"/);
-  expect(proxy.asked).toContain("localhost:443");
+  expect(proxy.tunnels).toContain("localhost:443");
   expect(trusting.log + strict.log).not.toContain("canary");
 }, 30_000);

@@ -1,6 +1,6 @@
 import { Agent, type ClientRequest, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { endsWhole, openChatRequest } from "../support/chat-client.ts";
+import { hasCompleteEnd, openChatRequest } from "../support/chat-client.ts";
 import { createRandom } from "../support/random.ts";
 import { sendBroken } from "./broken-requests.ts";
 import { type Behaviour, type SoakKind, LARGE_RESPONSE, pickBehaviour, pickKind } from "./kinds.ts";
@@ -33,10 +33,10 @@ export interface SoakRequest {
 }
 
 /** Options of the clients of a soak. */
-interface CallersOptions {
+interface ClientsOptions {
   readonly port: number;
   readonly secrets: readonly string[];
-  readonly callers: number;
+  readonly clients: number;
   readonly seed: number;
   /** Called before a request is sent that may reach upstream. */
   readonly onSend: (request: SoakRequest) => void;
@@ -45,19 +45,19 @@ interface CallersOptions {
 }
 
 /** Clients that send requests of all kinds, one after the other, until they are stopped. */
-export class SoakCallers {
-  readonly #options: CallersOptions;
+export class SoakClients {
+  readonly #options: ClientsOptions;
   readonly #random: () => number;
   readonly #agent: Agent;
   readonly #loops: Promise<void>[] = [];
   #isStopped = false;
   requests = 0;
 
-  constructor(options: CallersOptions) {
+  constructor(options: ClientsOptions) {
     this.#options = options;
     this.#random = createRandom(options.seed);
-    this.#agent = new Agent({ keepAlive: true, maxSockets: options.callers });
-    for (let caller = 0; caller < options.callers; caller++) this.#loops.push(this.#loop());
+    this.#agent = new Agent({ keepAlive: true, maxSockets: options.clients });
+    for (let caller = 0; caller < options.clients; caller++) this.#loops.push(this.#loop());
   }
 
   /** Stops after the current requests have ended, and closes the connections. */
@@ -155,7 +155,7 @@ async function readResponse(response: IncomingMessage, request: SoakRequest): Pr
   response.on("error", (error: NodeJS.ErrnoException) => (request.error ??= error.code ?? error.message));
   await new Promise<void>((resolve) => void response.once("close", () => resolve()));
   const isStream = response.headers["content-type"]?.startsWith("text/event-stream") === true;
-  request.isComplete = response.complete && endsWhole(tail, isStream);
+  request.isComplete = response.complete && hasCompleteEnd(tail, isStream);
 }
 
 async function sendSlowly(call: ClientRequest, body: Buffer): Promise<void> {

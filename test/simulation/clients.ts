@@ -8,7 +8,7 @@ const AT_ONCE = 32;
 const DEADLINE_MS = 60_000;
 
 /** A client's view of its response. */
-export interface CallerOutcome {
+export interface ClientOutcome {
   readonly planned: PlannedRequest;
   /** The id in the response head; undefined: no head arrived, or it had no id. */
   generationId: string | undefined;
@@ -24,14 +24,14 @@ export function formatRequestId(number: number): string {
  * Sends all requests of a plan, to each replica in turn.
  * @param secrets of the gateway keys. @param before called before each request with its number.
  */
-export async function runCallers(
+export async function runClients(
   plan: readonly PlannedRequest[],
   replicas: readonly Replica[],
   secrets: readonly string[],
   before: (number: number) => void,
-): Promise<CallerOutcome[]> {
+): Promise<ClientOutcome[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
-  const seen: CallerOutcome[] = [];
+  const seen: ClientOutcome[] = [];
   let next = 0;
   const caller = async (): Promise<void> => {
     for (let planned = plan[next++]; planned; planned = plan[next++]) {
@@ -47,8 +47,8 @@ export async function runCallers(
   return seen;
 }
 
-function send(agent: Agent, port: number, secret: string, planned: PlannedRequest): Promise<CallerOutcome> {
-  const seen: CallerOutcome = { planned, generationId: undefined, status: 0 };
+function send(agent: Agent, port: number, secret: string, planned: PlannedRequest): Promise<ClientOutcome> {
+  const seen: ClientOutcome = { planned, generationId: undefined, status: 0 };
   const id = formatRequestId(planned.number);
   return new Promise((resolve, reject) => {
     const end = (): void => {
@@ -58,9 +58,9 @@ function send(agent: Agent, port: number, secret: string, planned: PlannedReques
     };
     const call = openChatRequest({ agent, port, secret, id });
     const leaving =
-      planned.leavesAfterMs === undefined
+      planned.disconnectsAfterMs === undefined
         ? undefined
-        : setTimeout(() => call.destroy(), planned.leavesAfterMs);
+        : setTimeout(() => call.destroy(), planned.disconnectsAfterMs);
     const deadline = setTimeout(
       () => reject(new Error(`${id} took longer than ${DEADLINE_MS} ms`)),
       DEADLINE_MS,
