@@ -9,17 +9,17 @@ interface ConnectProxy {
   readonly tunnels: readonly string[];
   /** Headers of the last request. */
   readonly lastHeaders: () => IncomingHttpHeaders;
-  /** URLs of requests that are not CONNECT. */
+  /** URLs of requests with a method other than CONNECT. */
   readonly forwarded: readonly string[];
 }
 
 /**
  * Starts a forward proxy on a free port of this machine.
- * @param to the port that every tunnel leads to, whatever the requested host.
- * @param refuse responds in place of a tunnel, if given.
+ * @param targetPort the port to which every tunnel leads, regardless of the requested host.
+ * @param refuse if given, called with the client's socket instead of opening a tunnel.
  */
 export async function startConnectProxy(
-  to: number,
+  targetPort: number,
   refuse?: (socket: Socket) => void,
 ): Promise<ConnectProxy> {
   const tunnels: string[] = [];
@@ -36,7 +36,7 @@ export async function startConnectProxy(
     near.on("error", () => {});
     sockets.add(near);
     if (refuse) return refuse(near);
-    const far = connect(to, "127.0.0.1", () => {
+    const far = connect(targetPort, "127.0.0.1", () => {
       near.write("HTTP/1.1 200 Connection established\r\n\r\n");
       near.pipe(far).pipe(near);
     });

@@ -42,7 +42,7 @@ export async function startLoginGateway(stored: KeyStore, env: Record<string, st
   return {
     port,
     logs,
-    /** Sends a chat completion with this key. If the gateway trusts loopback, `address` is the client. @returns the status. */
+    /** Sends a chat completion with this key, and `address` in X-Forwarded-For. @returns the status. */
     requestStatus: async (secret: string, address?: string): Promise<number> =>
       (
         await sendRequest(port, {

@@ -47,7 +47,7 @@ function toListedEndpoint(endpoint: Endpoint): Json {
   };
 }
 
-/** Estimates a request whose model has these endpoints. */
+/** Estimates the cost of a request whose model has these endpoints. */
 export function estimateWithEndpoints(
   request: Json,
   endpoints: readonly Endpoint[],
