@@ -10,7 +10,7 @@ const PAGE_ROWS = 2_000;
 /** All rows of requests that began this long ago are written, so no row with a smaller id appears later. */
 const ROWS_COMPLETE_AFTER_MS = 60_000;
 /** Clients' requests are dropped this long after their end, because nothing can match them any more. */
-const CALLER_FORGOTTEN_AFTER_MS = 60_000;
+const CLIENT_REQUEST_DROPPED_AFTER_MS = 60_000;
 const EMPTY = Buffer.alloc(0);
 
 interface Row {
@@ -29,7 +29,7 @@ export class Audit {
   readonly #simulator: Simulator;
   readonly #report: (difference: string) => void;
   /** Clients' requests by id, until their row has matched or can no longer appear. */
-  readonly #callers = new Map<string, SoakRequest>();
+  readonly #clientRequests = new Map<string, SoakRequest>();
   /** Requests that upstream received, by id, until their row has matched. */
   readonly #sent = new Map<string, SeenRequest>();
   /** Ids of rows above the watermark that have matched. */
@@ -60,7 +60,7 @@ export class Audit {
 
   /** Adds a request that is about to be sent. */
   addRequest(call: SoakRequest): void {
-    this.#callers.set(call.id, call);
+    this.#clientRequests.set(call.id, call);
   }
 
   /** Takes over the requests that upstream received since the last call. Must run before the simulator drops them. */
@@ -102,7 +102,7 @@ export class Audit {
       if (rows.length < PAGE_ROWS || !last) break;
       after = last.id;
     }
-    this.#forgetCallers();
+    this.#dropOldClientRequests();
   }
 
   /** Compares the sums of the whole run. All rows must be final. */
@@ -148,12 +148,12 @@ export class Audit {
     const request = this.#sent.get(row.request_id);
     // The simulator's charge is final when its response has ended.
     if (request && request.endedAtMs === undefined) return false;
-    const call = this.#callers.get(row.request_id);
+    const call = this.#clientRequests.get(row.request_id);
     if (!call) this.#report(`${row.request_id}: it has a row, but no client sent it`);
     else if (!request) this.#matchUnsent(row);
     else this.#compare(row, request, call);
     this.#sent.delete(row.request_id);
-    if (request && call?.endedAt !== 0) this.#callers.delete(row.request_id);
+    if (request && call?.endedAt !== 0) this.#clientRequests.delete(row.request_id);
     this.matched += 1;
     return true;
   }
@@ -183,10 +183,10 @@ export class Audit {
       );
   }
 
-  #forgetCallers(): void {
-    const before = performance.now() - CALLER_FORGOTTEN_AFTER_MS;
-    for (const [id, call] of this.#callers) {
-      if (call.endedAt !== 0 && call.endedAt < before && !this.#sent.has(id)) this.#callers.delete(id);
+  #dropOldClientRequests(): void {
+    const before = performance.now() - CLIENT_REQUEST_DROPPED_AFTER_MS;
+    for (const [id, call] of this.#clientRequests) {
+      if (call.endedAt !== 0 && call.endedAt < before && !this.#sent.has(id)) this.#clientRequests.delete(id);
     }
   }
 }

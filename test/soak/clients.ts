@@ -8,8 +8,8 @@ import { type Behaviour, type SoakKind, LARGE_RESPONSE, pickBehaviour, pickKind 
 const NEW_CONNECTION_PERCENT = 20;
 const LARGE_BODY_PERCENT = 2;
 const LARGE_BODY_BYTES = 300_000;
-const LEAVES_EARLY_WITHIN_MS = 5;
-const LEAVES_MIDWAY_WITHIN_MS = 60;
+const DISCONNECT_EARLY_WITHIN_MS = 5;
+const DISCONNECT_MIDWAY_WITHIN_MS = 60;
 const SLOW_READ_MS = 20;
 /** Longer than CLIENT_STALL_TIMEOUT_MS of the soak's gateway. */
 const STOPPED_MS = 4_000;
@@ -57,7 +57,7 @@ export class SoakClients {
     this.#options = options;
     this.#random = createRandom(options.seed);
     this.#agent = new Agent({ keepAlive: true, maxSockets: options.clients });
-    for (let caller = 0; caller < options.clients; caller++) this.#loops.push(this.#loop());
+    for (let client = 0; client < options.clients; client++) this.#loops.push(this.#loop());
   }
 
   /** Stops after the current requests have ended, and closes the connections. */
@@ -116,9 +116,12 @@ export class SoakClients {
     });
     const ended = followResponse(call, request);
     const timers = [setTimeout(() => call.destroy(new Error("deadline")), DEADLINE_MS)];
-    const leavesWithin = { "leaves-early": LEAVES_EARLY_WITHIN_MS, "leaves-midway": LEAVES_MIDWAY_WITHIN_MS };
-    if (request.behaviour === "leaves-early" || request.behaviour === "leaves-midway")
-      timers.push(setTimeout(() => call.destroy(), this.#random() * leavesWithin[request.behaviour]));
+    const disconnectWithinMs = {
+      "disconnects-early": DISCONNECT_EARLY_WITHIN_MS,
+      "disconnects-midway": DISCONNECT_MIDWAY_WITHIN_MS,
+    };
+    if (request.behaviour === "disconnects-early" || request.behaviour === "disconnects-midway")
+      timers.push(setTimeout(() => call.destroy(), this.#random() * disconnectWithinMs[request.behaviour]));
     if (request.behaviour === "sends-slowly") await sendSlowly(call, body);
     else call.end(body);
     await ended;

@@ -13,8 +13,8 @@ export interface SoakKind {
 /** A client's behaviour while it waits for its response. */
 export type Behaviour =
   | "reads"
-  | "leaves-early"
-  | "leaves-midway"
+  | "disconnects-early"
+  | "disconnects-midway"
   | "reads-slowly"
   | "stops-reading"
   | "sends-slowly"
@@ -85,8 +85,8 @@ export function pickKind(random: number): SoakKind {
 }
 
 const BEHAVIOUR_PERCENTS: readonly (readonly [Behaviour, number])[] = [
-  ["leaves-early", 4],
-  ["leaves-midway", 4],
+  ["disconnects-early", 4],
+  ["disconnects-midway", 4],
   ["reads-slowly", 0.5],
   ["stops-reading", 0.5],
   ["sends-slowly", 1],
