@@ -7,9 +7,9 @@ import type { SoakRequest } from "./clients.ts";
 export const KEPT_REQUESTS = 10_000;
 
 const PAGE_ROWS = 2_000;
-/** All rows of requests that began this long ago are written, so no row with a smaller id appears later. */
+/** The rows of all requests that began longer ago than this are written. No row with a smaller id appears later. */
 const ROWS_COMPLETE_AFTER_MS = 60_000;
-/** Clients' requests are dropped this long after their end, because nothing can match them any more. */
+/** The audit drops a client's request this long after its end, because no row can match it any more. */
 const CLIENT_REQUEST_DROPPED_AFTER_MS = 60_000;
 const EMPTY = Buffer.alloc(0);
 
@@ -23,14 +23,14 @@ interface Row {
   readonly started_at: number;
 }
 
-/** Compares the gateway's ledger with the simulator's charges while both grow, and drops what has matched. */
+/** Compares the gateway's ledger with the simulator's charges while both grow. Drops requests that have matched a row. */
 export class Audit {
   readonly #database: Database;
   readonly #simulator: Simulator;
   readonly #report: (difference: string) => void;
-  /** Clients' requests by id, until their row has matched or can no longer appear. */
+  /** Clients' requests by id. Each is kept until its row has matched or can no longer appear. */
   readonly #clientRequests = new Map<string, SoakRequest>();
-  /** Requests that upstream received, by id, until their row has matched. */
+  /** Requests that upstream received, by id. Each is kept until its row has matched. */
   readonly #sent = new Map<string, SeenRequest>();
   /** Ids of rows above the watermark that have matched. */
   readonly #matched = new Set<string>();
@@ -48,7 +48,7 @@ export class Audit {
     this.#report = report;
   }
 
-  /** Number of requests that upstream received and that have not matched a row yet. */
+  /** Number of requests that upstream received and that match no row yet. */
   get unmatched(): number {
     return this.#sent.size;
   }
@@ -63,7 +63,7 @@ export class Audit {
     this.#clientRequests.set(call.id, call);
   }
 
-  /** Takes over the requests that upstream received since the last call. Must run before the simulator drops them. */
+  /** Takes over the requests that upstream received since the last call. Call it before the simulator drops them. */
   takeSeen(): void {
     const { seen } = this.#simulator;
     const from = this.#lastSeen === undefined ? 0 : seen.lastIndexOf(this.#lastSeen) + 1;
@@ -158,7 +158,7 @@ export class Audit {
     return true;
   }
 
-  /** Checks the row of a client that disconnected after the request was recorded and before it was sent. */
+  /** Checks the row of a request that was recorded but not sent, because its client disconnected in between. */
   #matchUnsent(row: Row): void {
     if (row.cost_nanodollars !== 0)
       this.#report(

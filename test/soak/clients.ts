@@ -22,7 +22,7 @@ export interface SoakRequest {
   readonly id: string;
   readonly kind: SoakKind;
   readonly behaviour: Behaviour;
-  /** 0: no head arrived. */
+  /** The status of the response; 0 if no head arrived. */
   status: number;
   /** Whether a complete response arrived that a client can use. */
   isComplete: boolean;
@@ -38,7 +38,7 @@ interface ClientsOptions {
   readonly secrets: readonly string[];
   readonly clients: number;
   readonly seed: number;
-  /** Called before a request is sent that may reach upstream. */
+  /** Called before each request is sent. */
   readonly onSend: (request: SoakRequest) => void;
   /** Called when the request has ended for its client. */
   readonly onEnd: (request: SoakRequest) => void;

@@ -1,4 +1,4 @@
-// The requests of a soak test: the responses that they request from the simulator, and the behaviour of their clients.
+// The requests of a soak test: the simulator's responses to them, and the behaviour of their clients.
 
 /** One kind of request, defined by the simulator's response. */
 export interface SoakKind {
@@ -6,7 +6,7 @@ export interface SoakKind {
   /** Whether the client requests a stream; undefined: chosen at random. */
   readonly stream?: boolean;
   readonly isFault: boolean;
-  /** Whether the response has no generation id and does not prove that nothing was charged. Its cost may stay unknown. */
+  /** Whether the response has no generation id and may have been charged, so that its cost may stay unknown. */
   readonly isUnproven: boolean;
 }
 

@@ -36,7 +36,7 @@ test("sends requests and streams through a CONNECT proxy, and the proxy's passwo
   expect(JSON.stringify([upstream.seen, gateway.logs])).not.toMatch(/canary|proxy-/);
 });
 
-test("reaches a host in NO_PROXY without the proxy", async () => {
+test("connects to a host in NO_PROXY without the proxy", async () => {
   const { upstream } = await startHeldUpstream();
   const proxy = await startConnectProxy(upstream.port);
   const gateway = await startTestGateway(upstream.baseUrl, {
@@ -72,19 +72,19 @@ test.each([
   ["refuses the host", "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", "PROXY_403", 1],
   ["cannot reach the host", "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n", "PROXY_503", 3],
   ["does not speak HTTP", "what?\r\n\r\n", "HTTPParserError", 3],
-])("a proxy that %s causes a 502 that allows a retry", async (_, answer, cause, attempts) => {
+])("a proxy that %s causes a 502 that allows a retry", async (_, response, cause, attempts) => {
   const { upstream } = await startHeldUpstream();
-  const proxy = await startConnectProxy(upstream.port, (socket) => socket.end(answer));
+  const proxy = await startConnectProxy(upstream.port, (socket) => socket.end(response));
   const gateway = await startTestGateway(BASE_URL, { HTTP_PROXY: `http://127.0.0.1:${proxy.port}` });
-  const response = await sendRequest(gateway.port);
-  expect([response.status, response.headers["x-should-retry"]]).toEqual([502, undefined]);
-  expect(JSON.parse(response.body.toString()).error.code).toBe("upstream_unreachable");
+  const { status, headers, body } = await sendRequest(gateway.port);
+  expect([status, headers["x-should-retry"]]).toEqual([502, undefined]);
+  expect(JSON.parse(body.toString()).error.code).toBe("upstream_unreachable");
   expect(await gateway.waitForRequestLog("the request")).toMatchObject({ cause });
   expect(proxy.tunnels).toHaveLength(attempts);
   expect(upstream.seen).toEqual([]);
 });
 
-test("a proxy that resets, is silent or is absent causes a 502 within the connect timeout", async () => {
+test("a proxy that resets connections, is silent or is absent causes a 502 within the connect timeout", async () => {
   const { upstream } = await startHeldUpstream();
   const resetting = await startConnectProxy(upstream.port, (socket) => socket.resetAndDestroy());
   const silent = await startConnectProxy(upstream.port, () => {});
