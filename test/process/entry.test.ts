@@ -29,9 +29,9 @@ test("removes secrets from the environment once they have been read", async () =
     settings(upstream.baseUrl),
   );
   const port = await waitForPort(server);
-  const left = (await waitUntil(() => /LEFT (.*)/.exec(server.stdout()), "the remaining names"))[1];
-  expect(left).toContain("OPENROUTER_BASE_URL");
-  expect(left).not.toMatch(/OPENROUTER_API_KEY|GATEWAY_API_KEYS/);
+  const remaining = (await waitUntil(() => /LEFT (.*)/.exec(server.stdout()), "the remaining names"))[1];
+  expect(remaining).toContain("OPENROUTER_BASE_URL");
+  expect(remaining).not.toMatch(/OPENROUTER_API_KEY|GATEWAY_API_KEYS/);
   expect((await sendRequest(port)).status).toBe(200);
 });
 

@@ -52,7 +52,7 @@ test("a gateway settles a stream of a killed gateway at the cost that upstream b
   await waitUntil(() => stream.readResponse()?.body.length, "the stream to begin");
   const withoutResponse = post(port, { model: "sim/hang", stream: true });
   await waitUntil(() => simulator.readStats().requests === 2, "both requests at upstream");
-  const done = await sendRequest(port);
+  const completeResponse = await sendRequest(port);
   first.child.kill("SIGKILL");
   await first.waitForExit("the killed gateway");
   await waitUntil(() => stream.isClosed && withoutResponse.isClosed, "the connections to break");
@@ -68,12 +68,12 @@ test("a gateway settles a stream of a killed gateway at the cost that upstream b
     "three finished rows",
     10_000,
   );
-  const [streamed, hanging, whole] = rows;
+  const [streamed, hanging, complete] = rows;
   expect(streamed).toMatchObject({ state: "settled", cost_source: "generation", outcome: "interrupted" });
   expect(streamed?.cost_nanodollars).toBe(simulator.findBilledNanodollars(streamed?.generation_id ?? ""));
   expect(hanging).toMatchObject({ state: "unknown", generation_id: null, cost_source: "unknown" });
-  expect(whole?.generation_id).toBe(done.headers["x-generation-id"]);
-  expect(whole?.cost_nanodollars).toBe(simulator.findBilledNanodollars(whole?.generation_id ?? ""));
+  expect(complete?.generation_id).toBe(completeResponse.headers["x-generation-id"]);
+  expect(complete?.cost_nanodollars).toBe(simulator.findBilledNanodollars(complete?.generation_id ?? ""));
   await waitUntil(() => second.stdout().includes("ledger: cost of a request is unknown"), "the log line");
 }, 30_000);
 

@@ -33,7 +33,7 @@ test.each(["SIGHUP", "SIGQUIT"] as const)(
 );
 
 test("exits with 0 after a SIGTERM during its start", async () => {
-  // Stands for a database that accepts connections and never replies. The start of the server waits for it.
+  // Imitates a database that accepts connections and never replies. The start of the server waits for it.
   const silent = createServer(() => {}).listen(0, "127.0.0.1");
   onTestFinished(() => void silent.close());
   await once(silent, "listening");

@@ -102,8 +102,8 @@ test("deletes only rows that are old by the server's clock when the clock is 400
   vi.advanceTimersByTime(60_000);
   await retention.stop();
   vi.useRealTimers();
-  const left = await database.kysely.selectFrom("requests").select("started_at").orderBy("id").execute();
-  expect([left.map(({ started_at }) => now - started_at), ahead]).toEqual([[394 * DAY_MS, 0], []]);
+  const remaining = await database.kysely.selectFrom("requests").select("started_at").orderBy("id").execute();
+  expect([remaining.map(({ started_at }) => now - started_at), ahead]).toEqual([[394 * DAY_MS, 0], []]);
 });
 
 test("reports once that the process's clock differs from the server's", async () => {

@@ -44,12 +44,12 @@ test.each(BALANCER_FILES)(
     const { port, upstream, logged } = await startFleet(file);
     const stream = await openStream(port);
     stream.socket.destroy();
-    const gone = await waitUntil(
+    const logLine = await waitUntil(
       () => logged().find(({ outcome }) => outcome === "client_gone"),
       "the gateway to notice the disconnect",
     );
     await waitUntil(() => upstream.open.size === 0, "the upstream connection to close");
-    expect(gone).toMatchObject({ stream: true, bytes_out: EVENT.length });
+    expect(logLine).toMatchObject({ stream: true, bytes_out: EVENT.length });
   },
 );
 
@@ -61,11 +61,11 @@ test.each(BALANCER_FILES)(
     silent.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
     await waitUntil(() => upstream.seen.length === 1, "the request at upstream");
     silent.socket.destroy();
-    const gone = await waitUntil(
+    const logLine = await waitUntil(
       () => logged().find(({ outcome }) => outcome === "client_gone"),
       "the gateway to notice the disconnect",
     );
-    expect(gone).toMatchObject({ bytes_out: 0 });
+    expect(logLine).toMatchObject({ bytes_out: 0 });
   },
 );
 

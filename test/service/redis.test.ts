@@ -101,10 +101,10 @@ test("requests of clients that disconnect while Redis is slow are not counted as
   });
   await waitUntil(() => isReady(gateway.port), "Redis to be connected");
   redis.process.kill("SIGSTOP");
-  const leaving = Array.from({ length: 6 }, () => new RawClient(gateway.port));
-  for (const client of leaving) client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
+  const clients = Array.from({ length: 6 }, () => new RawClient(gateway.port));
+  for (const client of clients) client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await new Promise((resolve) => setTimeout(resolve, 60));
-  for (const client of leaving) client.socket.resetAndDestroy();
+  for (const client of clients) client.socket.resetAndDestroy();
   await waitUntil(
     () => gateway.logs.filter(({ outcome }) => outcome === "client_gone").length === 6,
     "six disconnected clients",

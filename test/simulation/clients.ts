@@ -52,12 +52,12 @@ function send(agent: Agent, port: number, secret: string, planned: PlannedReques
   const id = formatRequestId(planned.number);
   return new Promise((resolve, reject) => {
     const end = (): void => {
-      clearTimeout(leaving);
+      clearTimeout(disconnectTimer);
       clearTimeout(deadline);
       resolve(outcome);
     };
     const call = openChatRequest({ agent, port, secret, id });
-    const leaving =
+    const disconnectTimer =
       planned.disconnectsAfterMs === undefined
         ? undefined
         : setTimeout(() => call.destroy(), planned.disconnectsAfterMs);

@@ -76,11 +76,11 @@ test("bills an aborted stream for its prompt and the sent tokens", async () => {
 
 test("completes and bills an aborted plain request", async () => {
   const simulator = await startTestSimulator();
-  const whole = await completeChat(simulator, { model: "sim/ok" });
+  const plain = await completeChat(simulator, { model: "sim/ok" });
   await sendRawChat(simulator, { model: "sim/ok:gapMs=1000" }, (text) => text.includes("200 OK"));
   await waitUntil(() => simulator.readStats().aborted === 1, "the abort");
   const { generationId = "" } = lastSeen(simulator);
-  expect(simulator.findBilledNanodollars(generationId)).toBe(simulator.findBilledNanodollars(whole.id));
+  expect(simulator.findBilledNanodollars(generationId)).toBe(simulator.findBilledNanodollars(plain.id));
 });
 
 test("returns a record with no tokens and no cost for a response that contains only an error", async () => {

@@ -148,11 +148,11 @@ test.each([
   ["sim/close-delimited", "end", true],
   ["sim/close-delimited:reset=1", "ECONNRESET", true],
   ["sim/close-delimited:after=1", "end", false],
-])("%s ends its body with %s", async (model, ending, whole) => {
+])("%s ends its body with %s", async (model, ending, isComplete) => {
   const response = await sendRawChat(await startTestSimulator(), { model, stream: true });
   expect(response.ending).toBe(ending);
   expect(response.text).not.toMatch(/transfer-encoding|content-length/i);
-  expect(response.text.endsWith("data: [DONE]\n\n")).toBe(whole);
+  expect(response.text.endsWith("data: [DONE]\n\n")).toBe(isComplete);
 });
 
 test("redirect responds with a redirect, and garbage does not respond with HTTP", async () => {

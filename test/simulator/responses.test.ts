@@ -69,11 +69,11 @@ test("a stream begins with a comment, sends its usage in a last chunk, and ends 
 test("streamed and plain responses have the same text and cost", async () => {
   const simulator = await startTestSimulator();
   const fields = { model: "sim/ok:events=40,padBytes=10" };
-  const whole = await completeChat(simulator, fields);
+  const plain = await completeChat(simulator, fields);
   const events = parseEvents(await streamChat(simulator, fields));
   const text = events.map((event) => event.choices[0]?.delta.content).join("");
-  expect(text).toBe(whole.choices[0]?.message.content);
-  expect(events.at(-1)?.usage).toEqual(whole.usage);
+  expect(text).toBe(plain.choices[0]?.message.content);
+  expect(events.at(-1)?.usage).toEqual(plain.usage);
 });
 
 test("calls a tool with arguments that match its schema", async () => {
@@ -125,11 +125,11 @@ test("returns reasoning for reasoning models, and for others on request", async 
   const simulator = await startTestSimulator();
   const bodies = [{ model: "deepseek/deepseek-r1:free" }, { reasoning: { effort: "low" } }];
   for (const body of bodies) {
-    const whole = await completeChat(simulator, body);
-    expect(whole.choices[0]?.message).toMatchObject({ reasoning_details: [{ type: "reasoning.text" }] });
+    const plain = await completeChat(simulator, body);
+    expect(plain.choices[0]?.message).toMatchObject({ reasoning_details: [{ type: "reasoning.text" }] });
     const events = parseEvents(await streamChat(simulator, body));
     const reasoning = events.map((event) => event.choices[0]?.delta.reasoning ?? "").join("");
-    expect(reasoning).toBe(whole.choices[0]?.message.reasoning);
+    expect(reasoning).toBe(plain.choices[0]?.message.reasoning);
   }
 });
 

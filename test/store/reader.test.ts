@@ -70,8 +70,8 @@ test.each([true, false])(
 
 test("close ends streams, and rejects queued and later statements", async () => {
   const reader = await open();
-  const left = reader.read(SLOW, [], { batchRows: 10, isCopied: false });
-  await left.next();
+  const stream = reader.read(SLOW, [], { batchRows: 10, isCopied: false });
+  await stream.next();
   const results = Promise.allSettled(
     Array.from({ length: 3 }, () =>
       Array.fromAsync(reader.read(SLOW, [], { batchRows: 400_000, isCopied: false })),
@@ -79,7 +79,7 @@ test("close ends streams, and rejects queued and later statements", async () => 
   );
   await waitFor(reader.close(), "the thread to exit");
   expect((await results).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
-  await expect(left.next()).rejects.toThrow("the database is closed");
+  await expect(stream.next()).rejects.toThrow("the database is closed");
   await expect(reader.read(SLOW, [], { batchRows: 10, isCopied: false }).next()).rejects.toThrow(
     "the database is closed",
   );

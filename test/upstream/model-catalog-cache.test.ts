@@ -96,14 +96,14 @@ test("times out all requests that wait for one list after 10 s, and fetches a ne
 
 test("caches one list per filter, shares it between concurrent calls, and serves it when upstream fails", async () => {
   const { catalog, sinks, paths, clock, respond } = createCatalog();
-  const whole = catalog.list();
+  const unfiltered = catalog.list();
   respond([{ id: "a/b" }]);
   const lists = [catalog.listFiltered("zdr=true"), catalog.listFiltered("zdr=true")];
   respond([{ id: "a/private" }]);
   const [first, second] = await Promise.all(lists);
   expect(first).toBe(second);
   expect(first?.entries.map(({ id }) => id)).toEqual(["a/private"]);
-  expect((await whole).entries.map(({ id }) => id)).toEqual(["a/b"]);
+  expect((await unfiltered).entries.map(({ id }) => id)).toEqual(["a/b"]);
   expect(paths).toEqual(["/models", "/models?zdr=true"]);
   clock.now = 301_000;
   expect(await catalog.listFiltered("zdr=true")).toBe(first);
@@ -114,9 +114,9 @@ test("caches one list per filter, shares it between concurrent calls, and serves
 
 test("a filtered list adds no model to the catalog of dry runs and look-ups", async () => {
   const { catalog, respond } = createCatalog();
-  const whole = catalog.list();
+  const unfiltered = catalog.list();
   respond([{ id: "a/b" }]);
-  await whole;
+  await unfiltered;
   const filtered = catalog.listFiltered("output_modalities=image");
   respond([{ id: "a/image" }]);
   await filtered;
@@ -179,7 +179,7 @@ test.each([400, 422])("returns invalid_value for a filter that upstream rejects 
   const combined = catalog.listFiltered("q=y&sort=x");
   respond([], status);
   await expect(combined).rejects.toMatchObject({ code: "invalid_value", param: null });
-  const whole = catalog.list();
+  const unfiltered = catalog.list();
   respond([], status);
-  await expect(whole).rejects.toMatchObject({ code: "upstream_error" });
+  await expect(unfiltered).rejects.toMatchObject({ code: "upstream_error" });
 });
