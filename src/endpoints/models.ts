@@ -2,10 +2,16 @@ import type { FastifyInstance, onRequestAsyncHookHandler } from "fastify";
 import { GatewayError } from "../errors.ts";
 import { allowsModel } from "../auth/model-policy.ts";
 import type { ModelCatalog } from "../upstream/model-catalog.ts";
-import { joinList, type ListedModels } from "../upstream/model-list.ts";
-import { ANTHROPIC_BASE_PATH, BASE_PATHS } from "./base-paths.ts";
+import type { ListedModels } from "../upstream/model-list.ts";
+import { getErrorFormat, READ_BASE_PATHS } from "./base-paths.ts";
+import { formatPage } from "./list-page.ts";
 import { rejectOtherMethods } from "./method-not-allowed.ts";
 import { type ModelQuery, readModelQuery } from "./model-query.ts";
+
+const LIST_PATH = "models";
+const MODEL_PATH = `${LIST_PATH}/*`;
+/** Paths of the model list and of its entries, below the base paths. */
+export const MODEL_PATHS: readonly string[] = [LIST_PATH, MODEL_PATH];
 
 export interface ModelsOptions {
   readonly accessHooks: onRequestAsyncHookHandler[];
@@ -14,48 +20,50 @@ export interface ModelsOptions {
 
 /** Registers `GET /models` and `GET /models/{id}` below every base path. The id may have slashes, percent-encoded or not. */
 export function registerModels(app: FastifyInstance, options: ModelsOptions): void {
-  for (const basePath of [...BASE_PATHS, ANTHROPIC_BASE_PATH])
-    registerModelUrls(app, `${basePath}/models`, options);
+  for (const basePath of READ_BASE_PATHS) registerModelUrls(app, basePath, options);
 }
 
-function registerModelUrls(app: FastifyInstance, url: string, { accessHooks, catalog }: ModelsOptions): void {
-  rejectOtherMethods(app, url, ["GET"]);
-  rejectOtherMethods(app, `${url}/*`, ["GET"]);
-  app.get(url, { onRequest: accessHooks }, async (request, reply) => {
+function registerModelUrls(
+  app: FastifyInstance,
+  basePath: string,
+  { accessHooks, catalog }: ModelsOptions,
+): void {
+  const url = `${basePath}/${LIST_PATH}`;
+  const modelUrl = `${basePath}/${MODEL_PATH}`;
+  const errorFormat = getErrorFormat(basePath);
+  const options = { config: { errorFormat }, onRequest: accessHooks };
+  rejectOtherMethods(app, url, ["GET"], errorFormat);
+  rejectOtherMethods(app, modelUrl, ["GET"], errorFormat);
+  app.get(url, options, async (request, reply) => {
     const query = readModelQuery(request.url);
     const models = await catalog.listFiltered(query.filter);
     const json = toJson(request.caller.key?.models ?? null, models, { ...query, url });
     return reply.type("application/json").send(json);
   });
-  app.get(`${url}/*`, { onRequest: accessHooks }, async (request, reply) => {
+  app.get(modelUrl, options, async (request, reply) => {
     const id = (request.params as { "*": string })["*"];
     const model = await catalog.find(id);
-    if (!model || !allowsModel(request.caller.key?.models ?? null, model.id))
-      throw new GatewayError(
-        "model_not_found",
-        "The model does not exist, or this key may not use it; GET /openai/v1/models lists all models of the key.",
-        {
-          param: "model",
-        },
-      );
+    if (!model || !allowsModel(request.caller.key?.models ?? null, model.id)) throw createModelError();
     return reply.type("application/json").send(JSON.stringify(model));
   });
+}
+
+/** Returns the error for a model that does not exist or that the key may not use. */
+export function createModelError(): GatewayError {
+  return new GatewayError(
+    "model_not_found",
+    "The model does not exist, or this key may not use it; GET /openai/v1/models lists all models of the key.",
+    { param: "model" },
+  );
 }
 
 /** Returns the JSON of the models that a key may use, cut to the requested page. */
 function toJson(
   allowed: readonly string[] | null,
   list: ListedModels,
-  { filter, page, url }: ModelQuery & { readonly url: string },
+  query: ModelQuery & { readonly url: string },
 ): Buffer {
-  if (allowed === null && !page) return list.json;
+  if (allowed === null && !query.page) return list.json;
   const usable = list.entries.filter(({ id }) => allowsModel(allowed, id)).map(({ json }) => json);
-  const count = page || list.fields["total_count"] !== undefined ? { total_count: usable.length } : {};
-  if (!page) return joinList(usable, { ...list.fields, ...count });
-  const end = page.offset + page.limit;
-  const next = new URLSearchParams(filter);
-  next.set("offset", String(end));
-  next.set("limit", String(page.limit));
-  const links = { next: end < usable.length ? `${url}?${next.toString()}` : null };
-  return joinList(usable.slice(page.offset, end), { ...list.fields, ...count, links });
+  return formatPage(usable, list.fields, query);
 }

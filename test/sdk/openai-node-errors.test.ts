@@ -113,14 +113,14 @@ test("raises a NotFoundError when an unknown model is retrieved, and a BadReques
 
 test("raises a BadRequestError for an unsupported endpoint, and a NotFoundError for an unknown one", async () => {
   const { client } = await setUpClient();
-  const unsupported = await catchRejection(client.embeddings.create({ model: MODEL, input: "x" }));
+  const unsupported = await catchRejection(client.moderations.create({ input: "x" }));
   expect(unsupported).toBeInstanceOf(BadRequestError);
   expect(unsupported).toMatchObject({
     code: "unsupported_endpoint",
     requestID: expect.any(String) as string,
   });
-  expect((unsupported as Error).message).toContain("no Embeddings API (POST /openai/v1/embeddings)");
-  const unknown = await catchRejection(client.moderations.create({ input: "x" }));
+  expect((unsupported as Error).message).toContain("no Moderations API (POST /openai/v1/moderations)");
+  const unknown = await catchRejection(client.get("/none"));
   expect(unknown).toBeInstanceOf(NotFoundError);
   expect(unknown).toMatchObject({ code: "unknown_url", requestID: expect.any(String) as string });
 });
