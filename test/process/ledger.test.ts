@@ -112,7 +112,7 @@ test("charges a request to its key although its start line in the journal is dam
   expect(readdirSync(journal)).toContain(`${segment}.damaged`);
 }, 30_000);
 
-test("after a kill, settles a request whose client disconnected, or logs its cost as unknown if no head had arrived", async () => {
+test("after a kill, the next gateway settles a request whose client disconnected, or logs its cost as unknown if no head had arrived", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const first = start(simulator, dataDir);
@@ -143,7 +143,7 @@ test("after a kill, settles a request whose client disconnected, or logs its cos
   await waitUntil(() => second.stdout().includes("ledger: cost of a request is unknown"), "the log line");
 }, 30_000);
 
-test("after SIGTERM, writes every row and removes the journal", async () => {
+test("the gateway writes every row and removes the journal after SIGTERM", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const gateway = start(simulator, dataDir);
