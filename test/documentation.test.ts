@@ -39,7 +39,7 @@ test.each(PAGES)("each command and snippet of %s is run by a test, or states why
   const unmarked = readCodeBlocks(page)
     .filter(({ language }) => RUNNABLE.has(language))
     .filter(({ note = "" }) => {
-      const [, runner] = /^run by (\S+)$/.exec(note) ?? [];
+      const [, runner] = /^run by ([^\s,]+)(?:, \S.*)?$/.exec(note) ?? [];
       return runner === undefined ? !/^not run: \S/.test(note) : !existsSync(runner);
     })
     .map(({ line, text }) => `${page}:${line} ${text.split("\n", 1)[0]}`);
