@@ -64,7 +64,7 @@ test("treats two SIGINTs in quick succession as one, because npm forwards a SIGI
   expect(await server.waitForExit("the interrupted server", 3_000)).toBe(0);
 });
 
-test("after an uncaught error, logs it, lets streams finish, and exits with 1", async () => {
+test("the gateway logs an uncaught error, lets streams finish, and exits with 1", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runText(
     `await import("${SERVER}"); process.on("SIGUSR2", () => { throw new Error("a bug of ours"); });`,

@@ -21,7 +21,7 @@ const env = (upstream: ScriptedUpstream, more: Record<string, string> = {}) => (
   ...more,
 });
 
-test("with an invalid configuration, exits with 78 and lists every mistake without values or a stack trace", async () => {
+test("with an invalid configuration, the gateway exits with 78 and lists every mistake without values or a stack trace", async () => {
   const server = runNode(SERVER, {
     PORT: "80800",
     RATE_LIMIT_MAX: "-1",
@@ -44,7 +44,7 @@ test("with an invalid configuration, exits with 78 and lists every mistake witho
   expect(server.stderr()).not.toMatch(/secret|80800|\n +at /);
 });
 
-test("without gateway keys, creates two, prints them once, does not log them, and rejects other keys", async () => {
+test("a gateway without keys creates two, prints them once, does not log them, and rejects other keys", async () => {
   const { upstream } = await startHeldUpstream();
   const directory = mkdtempSync(join(tmpdir(), "sluice-first-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
@@ -67,7 +67,7 @@ test("without gateway keys, creates two, prints them once, does not log them, an
   expect(second.stderr()).toBe("");
 });
 
-test("with an unusable data directory, exits with 1 and prints one line that names it", async () => {
+test("with an unusable data directory, the gateway exits with 1 and prints one line that names it", async () => {
   const server = runNode(SERVER, { OPENROUTER_API_KEY: ACCOUNT_KEY, DATA_DIR: "/dev/null/x", PORT: "0" });
   expect(await server.waitForExit("the gateway without a directory")).toBe(1);
   expect(server.stderr()).toMatch(/^sluice cannot start: .*DATA_DIR.*\n$/);
@@ -88,14 +88,14 @@ test("reuses compiled code of an earlier start from the cache in node_modules", 
   expect(await start()).toMatch(found);
 });
 
-test("with a port in use, exits with 1 and prints one line", async () => {
+test("with a port in use, the gateway exits with 1 and prints one line", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { PORT: String(upstream.port) }));
   expect(await server.waitForExit("the server without a port")).toBe(1);
   expect(server.stderr()).toMatch(/^sluice cannot start: .*EADDRINUSE.*\n$/);
 });
 
-test("after SIGTERM, fails readiness at once, serves requests, completes the running stream, and exits with 0", async () => {
+test("after SIGTERM, the gateway fails readiness at once, serves requests, completes the running stream, and exits with 0", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "700" }));
   const port = await waitForPort(server);
@@ -118,7 +118,7 @@ test("after SIGTERM, fails readiness at once, serves requests, completes the run
   expect(server.stdout()).toMatch(/"outcome":"complete"/);
 });
 
-test("after SIGINT, exits without the shutdown delay", async () => {
+test("the gateway exits without the shutdown delay after SIGINT", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "60000" }));
   await waitForPort(server);
@@ -145,7 +145,7 @@ test("exits at the end of the grace period, even with a running stream", async (
   expect((await stream.waitForEnd("the long stream"))?.complete).toBe(false);
 });
 
-test("writes no secret of its configuration to its output", async () => {
+test("the gateway writes no secret of its configuration to its output", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { LOG_LEVEL: "trace" }));
   const port = await waitForPort(server);

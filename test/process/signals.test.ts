@@ -18,7 +18,7 @@ const settings = (baseUrl: string) => ({
 });
 
 test.each(["SIGHUP", "SIGQUIT"] as const)(
-  "after %s, shuts down, lets streams finish, and exits with 0",
+  "after %s, the gateway shuts down, lets streams finish, and exits with 0",
   async (signal) => {
     const { upstream, finish } = await startHeldUpstream();
     const server = runNode(SERVER, settings(upstream.baseUrl));

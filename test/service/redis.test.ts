@@ -52,7 +52,7 @@ async function readiness(port: number): Promise<unknown[]> {
 const isReady = async (port: number): Promise<boolean> => (await readiness(port))[1] === "ready";
 const WITHOUT_REDIS = [200, "degraded", [], ["redis"]];
 
-test("two replicas that share one Redis together admit exactly as many requests as the limit allows", async () => {
+test("two replicas together admit exactly as many requests as the limit allows when they share one Redis", async () => {
   const redis = await startRedis();
   const upstream = await startOkUpstream();
   const env = { REDIS_URL: redis.url, RATE_LIMIT_MAX: "20" };
@@ -72,7 +72,7 @@ test("two replicas that share one Redis together admit exactly as many requests 
   expect(upstream.seen.length).toBe(20);
 });
 
-test("while Redis hangs, counts requests in the process and reports readiness as degraded", async () => {
+test("the gateway counts requests in its own memory and reports readiness as degraded while Redis hangs", async () => {
   const redis = await startRedis();
   const upstream = await startOkUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, { REDIS_URL: redis.url, RATE_LIMIT_MAX: "3" });
@@ -138,8 +138,8 @@ test("starts without Redis, sends no error text of Redis to clients, and uses Re
 
 test.each([
   ["has lost its time to live", (client: Redis, key: string) => client.persist(key)],
-  ["lives longer than the window", (client: Redis, key: string) => client.pexpire(key, 3_600_000)],
-])("a count in Redis that %s expires at the end of a window", async (_, damage) => {
+  ["would live longer than the window", (client: Redis, key: string) => client.pexpire(key, 3_600_000)],
+])("the gateway lets a count in Redis expire after one window when the count %s", async (_, damage) => {
   const redis = await startRedis();
   const upstream = await startOkUpstream();
   const windowMs = 1_000;
