@@ -31,7 +31,6 @@ import { registerKey } from "./endpoints/key.ts";
 import { registerModels } from "./endpoints/models.ts";
 import { handleNotFound } from "./endpoints/not-found.ts";
 import type { RelayOptions } from "./relay/relay-options.ts";
-import { NO_ALIASES } from "./request/model-aliases.ts";
 import type { RedisStore } from "./store/redis.ts";
 import { EndpointCatalog } from "./upstream/endpoint-catalog.ts";
 import { ModelCatalog } from "./upstream/model-catalog.ts";
@@ -126,13 +125,13 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
     upstream,
     catalog,
     endpoints,
-    aliases: NO_ALIASES,
+    aliases: config.modelAliases,
     recorder: persistence?.recorder,
     relay: createRelayOptions(config, persistence),
     appUrl,
     appTitle,
   });
-  registerModels(app, { accessHooks, catalog });
+  registerModels(app, { accessHooks, catalog, aliases: config.modelAliases });
   registerKey(app, { accessHooks, persistence });
   if (persistence) {
     const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
