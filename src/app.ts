@@ -34,7 +34,6 @@ import { type ModelsOptions, registerModels } from "./endpoints/models.ts";
 import { handleNotFound } from "./endpoints/not-found.ts";
 import { registerRoot } from "./endpoints/root.ts";
 import type { RelayOptions } from "./relay/relay-options.ts";
-import { NO_ALIASES } from "./request/model-aliases.ts";
 import type { RedisStore } from "./store/redis.ts";
 import { CatalogCache } from "./upstream/catalog-cache.ts";
 import { EndpointCatalog } from "./upstream/endpoint-catalog.ts";
@@ -131,13 +130,13 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
     upstream,
     catalog,
     endpoints,
-    aliases: NO_ALIASES,
+    aliases: config.modelAliases,
     recorder: persistence?.recorder,
     relay: createRelayOptions(config, persistence),
     appUrl,
     appTitle,
   });
-  registerReads(app, deps, { accessHooks, catalog });
+  registerReads(app, deps, { accessHooks, catalog, aliases: config.modelAliases });
   registerKey(app, { accessHooks, persistence });
   if (persistence) {
     const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
@@ -154,13 +153,13 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
 function registerReads(
   app: FastifyInstance,
   deps: RouteDependencies,
-  { accessHooks, catalog }: ModelsOptions,
+  { accessHooks, catalog, aliases }: ModelsOptions,
 ): void {
   const { config, upstream, persistence } = deps;
   const usesOperatorKey = config.openrouterApiKey !== undefined;
   const fetch = new LimitedFetch(upstream);
   registerRoot(app, { hasDocumentation: persistence !== undefined });
-  registerModels(app, { accessHooks, catalog });
+  registerModels(app, { accessHooks, catalog, aliases });
   registerCatalog(app, { accessHooks, models: catalog, cache: new CatalogCache(fetch), usesOperatorKey });
   registerGeneration(app, { accessHooks, fetch, database: persistence?.database, usesOperatorKey });
 }

@@ -4,7 +4,8 @@ import { DAY_MS } from "../durations.ts";
 
 // Schemas that only the admin API uses: request bodies, query parameters and errors.
 
-const { name, role, owner, metadata, models, expiresAt, disabled, onDisconnect, graceMs } = keyFields;
+const { name, role, owner, metadata, models, aliases, expiresAt, disabled, onDisconnect, graceMs } =
+  keyFields;
 
 /** Body of `POST /admin/v1/keys`. */
 export const newKeyBodySchema = z
@@ -14,6 +15,7 @@ export const newKeyBodySchema = z
     owner: owner.default(null),
     metadata: metadata.default({}),
     models: models.default(null),
+    aliases: aliases.default({}),
     expires_at: expiresAt.default(null),
     disabled: disabled.default(false),
     on_disconnect: onDisconnect.default("cancel"),
@@ -31,6 +33,7 @@ export const keyChangesBodySchema = z
     owner,
     metadata,
     models,
+    aliases,
     expires_at: expiresAt,
     disabled,
     on_disconnect: onDisconnect,

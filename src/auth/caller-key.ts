@@ -1,3 +1,5 @@
+import type { ModelAliases } from "../request/model-aliases.ts";
+
 /** The key id under which the ledger records requests without a gateway key. */
 export const ANONYMOUS = "anonymous";
 
@@ -15,5 +17,7 @@ export interface CallerKey {
   readonly role: KeyRole;
   /** Glob patterns for model ids without the prefix; null allows every model. */
   readonly models: readonly string[] | null;
+  /** The key's own aliases, which take precedence over those of the gateway. */
+  readonly aliases: ModelAliases;
   readonly onDisconnect: OnDisconnect;
 }

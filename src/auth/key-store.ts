@@ -1,6 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { CallerKey } from "./caller-key.ts";
 import type { ConfiguredKey } from "../config/gateway-api-keys.ts";
+import { NO_ALIASES } from "../request/model-aliases.ts";
 
 /** Runs the look-up of a key that is not in memory: now, later, or not at all. */
 export type ScheduleLookUp = (lookUp: () => Promise<CallerKey | undefined>) => Promise<CallerKey | undefined>;
@@ -41,7 +42,14 @@ function toStoredKey(entry: ConfiguredKey): { digest: Buffer; key: CallerKey } {
   const { name, digest } = entry;
   return {
     digest,
-    key: { id: getConfiguredKeyId(entry), name, role: "caller", models: null, onDisconnect: "cancel" },
+    key: {
+      id: getConfiguredKeyId(entry),
+      name,
+      role: "caller",
+      models: null,
+      aliases: NO_ALIASES,
+      onDisconnect: "cancel",
+    },
   };
 }
 

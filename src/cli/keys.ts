@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { ManagedKey, IssuedKey } from "../keys/managed-key.ts";
 import { keyChangesSchema, newKeySchema, rotationSchema } from "../keys/key-input.ts";
 import { toAuditEntryJson, toIssuedKeyJson, toKeyJson } from "../presentation/key-json.ts";
-import { parseExpiry, collectMetadata, parseModels, parseDuration } from "./options.ts";
+import { parseExpiry, collectAliases, collectMetadata, parseModels, parseDuration } from "./options.ts";
 import { parseOptions, printResult, type CommandSession } from "./session.ts";
 
 const PAGE_ROWS = 500;
@@ -18,6 +18,7 @@ interface KeyOptions {
   readonly owner?: string | false;
   readonly metadata?: Record<string, string> | false;
   readonly models?: string[] | null;
+  readonly alias?: Record<string, string> | false;
   readonly expires?: number | null;
   readonly onDisconnect?: string;
   readonly disable?: boolean;
@@ -29,6 +30,11 @@ function addSettingOptions(command: Command): Command {
     .option("--owner <text>", "owner of the key")
     .option("--metadata <name=value>", "repeatable; replaces all existing metadata", collectMetadata)
     .option("--models <globs>", "allowed models, such as google/*,*:free, or any", parseModels)
+    .option(
+      "--alias <name=model>",
+      "repeatable; name for a model, such as fast=google/gemini-3-flash-preview; replaces all existing aliases",
+      collectAliases,
+    )
     .option("--expires <when>", "expiry, such as 30d, 2026-12-31, or never", parseExpiry)
     .option(
       "--on-disconnect <policy>",
@@ -51,6 +57,7 @@ export function addKeysCommands(program: Command, run: RunCommand): void {
   addSettingOptions(keys.command("update <key>").option("--name <name>", "a new name"))
     .option("--no-owner", "remove the owner")
     .option("--no-metadata", "remove all metadata")
+    .option("--no-alias", "remove all aliases")
     .addOption(new Option("--disable", "reject requests with this key").conflicts("enable"))
     .option("--enable", "accept requests with this key again")
     .action((key: string, options: KeyOptions) =>
@@ -143,7 +150,8 @@ function toFields({ name, models, ...rest }: KeyOptions): Record<string, unknown
   const { expires, onDisconnect, disable, enable } = rest;
   const owner = rest.owner === false ? null : rest.owner;
   const metadata = rest.metadata === false ? {} : rest.metadata;
-  const fields = { name, owner, metadata, models, expiresAt: expires, onDisconnect };
+  const aliases = rest.alias === false ? {} : rest.alias;
+  const fields = { name, owner, metadata, models, aliases, expiresAt: expires, onDisconnect };
   const disabled = disable ? true : enable ? false : undefined;
   return Object.fromEntries(
     Object.entries({ ...fields, disabled }).filter(([, value]) => value !== undefined),

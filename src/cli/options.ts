@@ -48,3 +48,15 @@ export function collectMetadata(
   if (at < 1) throw new InvalidArgumentError("Use name=value.");
   return { ...previous, [text.slice(0, at)]: text.slice(at + 1) };
 }
+
+/** Adds `name=model` to the aliases of a repeatable option. */
+export function collectAliases(
+  text: string,
+  previous: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError("Use name=model, such as fast=google/gemini-3-flash-preview.");
+  const name = text.slice(0, at);
+  if (Object.hasOwn(previous, name)) throw new InvalidArgumentError("Use each alias once.");
+  return { ...previous, [name]: text.slice(at + 1) };
+}

@@ -108,6 +108,7 @@ function loadCommandConfig(environment: EnvironmentRecord) {
 
 /** Names of options that differ from the fields that they set. */
 const OPTIONS: Readonly<Record<string, string>> = {
+  aliases: "alias",
   expiresAt: "expires",
   onDisconnect: "on-disconnect",
   graceMs: "grace",

@@ -3,6 +3,8 @@ import { selectProxy } from "./upstream-proxy.ts";
 import { type EnvironmentRecord, readSettings, readTextFile } from "./sources.ts";
 import { splitList } from "./values.ts";
 import { parseKeyList, type ConfiguredKey } from "./gateway-api-keys.ts";
+import { parseAliasList } from "./model-aliases.ts";
+import type { ModelAliases } from "../request/model-aliases.ts";
 
 /** `MAX_IN_FLIGHT_PER_KEY` defaults to one sixteenth of `MAX_IN_FLIGHT`, so that sixteen busy keys can share the limit. */
 const PER_KEY_DIVISOR = 16;
@@ -15,6 +17,8 @@ export interface Config {
   readonly openrouterApiKey: string | undefined;
   readonly gatewayKeys: readonly ConfiguredKey[];
   readonly allowAnonymous: boolean;
+  /** Names that every client may use instead of model ids. */
+  readonly modelAliases: ModelAliases;
   readonly upstream: UpstreamConfig;
   /** Storage of keys and ledger; undefined if the gateway stores nothing. */
   readonly store: StoreConfig | undefined;
@@ -106,12 +110,13 @@ export function loadConfig(record: EnvironmentRecord, readText = readTextFile): 
     mistakes.push(...parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`));
   const keyItems = splitList(given["GATEWAY_API_KEYS"] ?? "");
   const keys = parseKeyList(keyItems);
-  mistakes.push(...keys.mistakes);
+  const { aliases, mistakes: aliasMistakes } = parseAliasList(splitList(given["MODEL_ALIASES"] ?? ""));
+  mistakes.push(...keys.mistakes, ...aliasMistakes);
   // An invalid OPENROUTER_API_KEY is reported already, and must not be reported as missing too.
   if (!mistakes.some((mistake) => mistake.startsWith("OPENROUTER_API_KEY")))
     mistakes.push(...findContradictions(given, keyItems.length > 0));
   if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes);
-  return Object.freeze(toConfig(parsed.data, keys.entries));
+  return Object.freeze(toConfig(parsed.data, keys.entries, aliases));
 }
 
 /** Finds mistakes in combinations of variables. */
@@ -143,13 +148,18 @@ function findSqliteLoss(given: Readonly<Record<string, string | undefined>>, has
   ];
 }
 
-function toConfig(env: Environment, gatewayKeys: readonly ConfiguredKey[]): Config {
+function toConfig(
+  env: Environment,
+  gatewayKeys: readonly ConfiguredKey[],
+  modelAliases: ModelAliases,
+): Config {
   return {
     host: env.HOST,
     port: env.PORT,
     openrouterApiKey: env.OPENROUTER_API_KEY,
     gatewayKeys: Object.freeze(gatewayKeys),
     allowAnonymous: env.ALLOW_ANONYMOUS,
+    modelAliases,
     upstream: Object.freeze({
       baseUrl: env.OPENROUTER_BASE_URL,
       proxyUrl: selectProxy(env.OPENROUTER_BASE_URL, env),

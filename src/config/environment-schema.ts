@@ -61,6 +61,7 @@ export const environmentSchema = z.object({
   GATEWAY_API_KEYS: z.string().optional(),
   GATEWAY_API_KEYS_FILE: file,
   ALLOW_ANONYMOUS: flag(false),
+  MODEL_ALIASES: z.string().optional(),
   DATA_DIR: checkedText((value) => !value.includes("\0"), "must be the path of a directory").optional(),
   // The default depends on DATABASE_URL.
   DATA_DIR_PERSISTENT: z.enum(["true", "false"], { error: "must be true or false" }).optional(),

@@ -35,9 +35,9 @@ export interface PriceLists {
 export interface EstimateRequest {
   /** The valid JSON that would be forwarded. */
   readonly body: Buffer;
-  /** The parsed body as the client sent it, with any prefixes of model ids. */
+  /** The parsed body as the client sent it, with any prefixes and aliases of model ids. */
   readonly fields: Readonly<Record<string, unknown>>;
-  /** Model ids of the request without the optional prefix. OpenRouter tries the first one first. */
+  /** Model ids as they are forwarded. OpenRouter tries the first one first. */
   readonly models: readonly string[];
   readonly headers: IncomingHttpHeaders;
 }
@@ -67,7 +67,8 @@ export async function createCostEstimate(
     }),
   );
   const input = {
-    fields,
+    // The target of an alias can add costs, for example by `:online`.
+    fields: { ...fields, model: names[0], models: names },
     bytes: body,
     mayHitCache: mayHitCache(headers),
     unbounded: unboundedHeaders(headers),

@@ -1,8 +1,11 @@
 import type { FastifyInstance, onRequestAsyncHookHandler } from "fastify";
 import { GatewayError } from "../errors.ts";
+import type { CallerKey } from "../auth/caller-key.ts";
 import { allowsModel } from "../auth/model-policy.ts";
+import { mergeAliases, type ModelAliases } from "../request/model-aliases.ts";
 import type { ModelCatalog } from "../upstream/model-catalog.ts";
 import type { ListedModels } from "../upstream/model-list.ts";
+import { createAliasEntries, toAliasEntry } from "./alias-entries.ts";
 import { getErrorFormat, READ_BASE_PATHS } from "./base-paths.ts";
 import { formatPage } from "./list-page.ts";
 import { rejectOtherMethods } from "./method-not-allowed.ts";
@@ -16,6 +19,8 @@ export const MODEL_PATHS: readonly string[] = [LIST_PATH, MODEL_PATH];
 export interface ModelsOptions {
   readonly accessHooks: onRequestAsyncHookHandler[];
   readonly catalog: ModelCatalog;
+  /** The aliases of the gateway. */
+  readonly aliases: ModelAliases;
 }
 
 /** Registers `GET /models` and `GET /models/{id}` below every base path. The id may have slashes, percent-encoded or not. */
@@ -26,7 +31,7 @@ export function registerModels(app: FastifyInstance, options: ModelsOptions): vo
 function registerModelUrls(
   app: FastifyInstance,
   basePath: string,
-  { accessHooks, catalog }: ModelsOptions,
+  { accessHooks, catalog, aliases }: ModelsOptions,
 ): void {
   const url = `${basePath}/${LIST_PATH}`;
   const modelUrl = `${basePath}/${MODEL_PATH}`;
@@ -37,14 +42,18 @@ function registerModelUrls(
   app.get(url, options, async (request, reply) => {
     const query = readModelQuery(request.url);
     const models = await catalog.listFiltered(query.filter);
-    const json = toJson(request.caller.key?.models ?? null, models, { ...query, url });
+    const json = toJson(toView(request.caller.key, aliases), models, { ...query, url });
     return reply.type("application/json").send(json);
   });
   app.get(modelUrl, options, async (request, reply) => {
     const id = (request.params as { "*": string })["*"];
-    const model = await catalog.find(id);
-    if (!model || !allowsModel(request.caller.key?.models ?? null, model.id)) throw createModelError();
-    return reply.type("application/json").send(JSON.stringify(model));
+    const view = toView(request.caller.key, aliases);
+    const target = view.aliases.get(id);
+    const model = await catalog.find(target ?? id);
+    if (!model || !allowsModel(view.allowed, model.id)) throw createModelError();
+    return reply
+      .type("application/json")
+      .send(JSON.stringify(target === undefined ? model : toAliasEntry(model, id)));
   });
 }
 
@@ -57,13 +66,30 @@ export function createModelError(): GatewayError {
   );
 }
 
-/** Returns the JSON of the models that a key may use, cut to the requested page. */
+/** The part of a list of models that a client may see. */
+interface View {
+  /** Patterns of the models that the client may use; null allows every model. */
+  readonly allowed: readonly string[] | null;
+  readonly aliases: ModelAliases;
+}
+
+/** @param key the client's key, if it has one. @param aliases those of the gateway. */
+function toView(key: CallerKey | undefined, aliases: ModelAliases): View {
+  return { allowed: key?.models ?? null, aliases: mergeAliases(aliases, key?.aliases) };
+}
+
+/** Returns the JSON of the models and aliases that a client may use, cut to the requested page. */
 function toJson(
-  allowed: readonly string[] | null,
+  { allowed, aliases }: View,
   list: ListedModels,
   query: ModelQuery & { readonly url: string },
 ): Buffer {
-  if (allowed === null && !query.page) return list.json;
-  const usable = list.entries.filter(({ id }) => allowsModel(allowed, id)).map(({ json }) => json);
+  if (allowed === null && aliases.size === 0 && !query.page) return list.json;
+  const mayUse = (id: string): boolean => allowsModel(allowed, id);
+  const named = createAliasEntries(list.entries, aliases, mayUse);
+  const usable = list.entries.flatMap(({ id, json }) => {
+    const ofAliases = named.get(id) ?? [];
+    return mayUse(id) ? [json, ...ofAliases] : ofAliases;
+  });
   return formatPage(usable, list.fields, query);
 }

@@ -40,7 +40,7 @@ export interface RelayEndpointOptions {
   /** Source of the model prices for a dry run. */
   readonly catalog: ModelCatalog;
   readonly endpoints: EndpointCatalog;
-  /** Names that clients may use instead of model ids. */
+  /** The aliases of the gateway. A key can have its own, which take precedence. */
   readonly aliases: ModelAliases;
   /** Records requests in the ledger; undefined: requests are not recorded. */
   readonly recorder: UsageRecorder | undefined;
@@ -72,7 +72,7 @@ function createHandler(endpoint: RelayedEndpoint, options: RelayEndpointOptions)
   return (request: FastifyRequest, reply: FastifyReply): unknown => {
     const { context, caller } = request;
     const received = (request.body as Buffer | undefined) ?? NO_BODY;
-    const call = readModelRequest(received, endpoint.request, aliases);
+    const call = readModelRequest(received, endpoint.request, aliases, caller.key?.aliases);
     const { body, requestedModel, forwardedModel, stream } = call;
     // Frees the received body early: a stream can take minutes, and a body can have many megabytes.
     request.body = undefined;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ALIASES_MAX, findAliasMistake } from "../request/model-aliases.ts";
 import { normalizeModelId } from "../request/model-id.ts";
 import { ANONYMOUS } from "../auth/caller-key.ts";
 import { DAY_MS } from "../durations.ts";
@@ -55,6 +56,20 @@ const models = z
   .min(1, "must name at least one model; leave it out to allow every model")
   .max(100, "must have at most 100 patterns");
 
+/** Model ids by alias. */
+const aliases = z
+  .record(z.string(), z.string())
+  .refine((fields) => Object.keys(fields).length <= ALIASES_MAX, `must have at most ${ALIASES_MAX} aliases`)
+  .superRefine((fields, context) => {
+    for (const [alias, target] of Object.entries(fields)) {
+      const message = findAliasMistake(alias, target);
+      if (message !== undefined) context.addIssue({ code: "custom", path: [alias], message });
+    }
+  })
+  .transform((fields) =>
+    Object.fromEntries(Object.entries(fields).map(([alias, target]) => [alias, normalizeModelId(target)])),
+  );
+
 /** A time in ms since 1970, or in ISO 8601 with a zone, which is converted to ms. */
 const time = z.union(
   [
@@ -72,6 +87,7 @@ export const keyFields = {
   metadata,
   /** Patterns of the models that the key may use; null allows every model. */
   models: models.nullable(),
+  aliases,
   expiresAt: time.nullable(),
   disabled: z.boolean(),
   onDisconnect: z.enum(["cancel", "drain"], { error: "must be cancel or drain" }),
@@ -86,6 +102,7 @@ export const newKeySchema = z.strictObject({
   owner: keyFields.owner.default(null),
   metadata: keyFields.metadata.default({}),
   models: keyFields.models.default(null),
+  aliases: keyFields.aliases.default({}),
   expiresAt: keyFields.expiresAt.default(null),
   disabled: keyFields.disabled.default(false),
   onDisconnect: keyFields.onDisconnect.default("cancel"),

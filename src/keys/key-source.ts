@@ -3,6 +3,7 @@ import type { CachedKey, KeyHistory, KeySource } from "../auth/key-cache.ts";
 import type { Database } from "../store/database.ts";
 import { formatAuditIdPrefix, KEY_CHANNEL, type KeyRow } from "./key-rows.ts";
 import { toManagedKey } from "./managed-key.ts";
+import { NO_ALIASES } from "../request/model-aliases.ts";
 
 const LISTEN_AGAIN_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -35,8 +36,11 @@ async function findByDigest({ kysely }: Database, digest: string): Promise<Cache
 function toCachedKey(row: KeyRow): CachedKey {
   const key = toManagedKey(row);
   const { id, name, role, models, onDisconnect } = key;
+  const entries = Object.entries(key.aliases);
+  // Most keys have no aliases, and up to 10,000 keys are cached.
+  const aliases = entries.length === 0 ? NO_ALIASES : new Map(entries);
   return {
-    key: { id, name, role, models, onDisconnect },
+    key: { id, name, role, models, aliases, onDisconnect },
     digest: Buffer.from(row.digest, "hex"),
     previousDigest: row.previous_digest === null ? undefined : Buffer.from(row.previous_digest, "hex"),
     previousValidUntil: row.previous_until ?? 0,

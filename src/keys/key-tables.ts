@@ -22,6 +22,8 @@ export interface KeyTable {
   revoked_at: number | null;
   /** JSON list of glob patterns for model ids; null allows every model. */
   models: string | null;
+  /** JSON object of model ids by alias. */
+  aliases: string;
   on_disconnect: "cancel" | "drain";
   /** Number of the key's last change. All keys share one sequence, so a cache reads only rows above its own revision. */
   revision: number;

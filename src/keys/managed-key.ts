@@ -3,7 +3,9 @@ import type { KeyChanges, NewKey } from "./key-input.ts";
 import type { KeyRow } from "./key-rows.ts";
 
 /** All properties of a key except its digests, for the admin API and the command line. */
-export interface ManagedKey extends CallerKey {
+export interface ManagedKey extends Omit<CallerKey, "aliases"> {
+  /** Model ids by alias. */
+  readonly aliases: Readonly<Record<string, string>>;
   readonly owner: string | null;
   readonly metadata: Readonly<Record<string, string>>;
   /** The first characters of the secret. */
@@ -48,13 +50,14 @@ export interface AuditEntry {
 
 /** Converts the settings of a key to columns. The column of a setting that is left out is undefined. */
 export function toKeyColumns(settings: KeyChanges | NewKey): Pick<KeyRow, SettingColumn> {
-  const { models, metadata, disabled } = settings;
+  const { models, aliases, metadata, disabled } = settings;
   const row = {
     name: settings.name,
     ...("role" in settings && { role: settings.role }),
     owner: settings.owner,
     metadata: metadata && JSON.stringify(metadata),
     models: models && JSON.stringify(models),
+    aliases: aliases && JSON.stringify(aliases),
     expires_at: settings.expiresAt,
     disabled: disabled === undefined ? undefined : Number(disabled),
     on_disconnect: settings.onDisconnect,
@@ -69,6 +72,7 @@ type SettingColumn =
   | "owner"
   | "metadata"
   | "models"
+  | "aliases"
   | "expires_at"
   | "disabled"
   | "on_disconnect";
@@ -83,6 +87,7 @@ export function toManagedKey(row: KeyRow): ManagedKey {
     metadata: JSON.parse(row.metadata) as Record<string, string>,
     prefix: row.prefix,
     models: row.models === null ? null : (JSON.parse(row.models) as string[]),
+    aliases: JSON.parse(row.aliases) as Record<string, string>,
     onDisconnect: row.on_disconnect,
     createdAt: row.created_at,
     lastUsedAt: row.last_used_at,

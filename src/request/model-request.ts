@@ -2,7 +2,7 @@ import { GatewayError } from "../errors.ts";
 import { checkSchema } from "./check-schema.ts";
 import { type NestedModel, findNestedModels } from "./nested-models.ts";
 import { parseJsonObject } from "./json-object.ts";
-import { type ModelAliases, resolveModelId } from "./model-aliases.ts";
+import { type ModelAliases, NO_ALIASES, resolveModelId } from "./model-aliases.ts";
 import type { RequestShape } from "./request-shape.ts";
 import { applyEdits, type Edit, findModelEdit } from "./splice.ts";
 import type { Span, TopLevelFields } from "./top-level-fields.ts";
@@ -45,16 +45,22 @@ interface LocatedId {
 /**
  * Validates the body of a request for a model, and changes its model ids to the ids that are forwarded.
  * @param body the raw bytes. This function changes them, so use the returned `body` instead.
- * @param shape what the requests of the endpoint look like. @param aliases the aliases that the client may use.
+ * @param shape what the requests of the endpoint look like.
+ * @param aliases those of the gateway. @param own those of the client's key, which take precedence.
  * @throws GatewayError 400 that names the first issue.
  */
-export function readModelRequest(body: Buffer, shape: RequestShape, aliases: ModelAliases): ModelRequest {
+export function readModelRequest(
+  body: Buffer,
+  shape: RequestShape,
+  aliases: ModelAliases,
+  own = NO_ALIASES,
+): ModelRequest {
   const { value, fields } = parseJsonObject(body, shape.limits);
   checkSchema(shape.schema, value);
   const named = value as NamedModels;
   if (!named.model && !named.models?.length && !named.preset) throw createMissingModelError();
   const ids = locateModelIds(named, fields, shape);
-  const models = ids.map(({ id }) => resolveModelId(id, aliases));
+  const models = ids.map(({ id }) => resolveModelId(id, aliases, own));
   const edits = ids
     .map(({ id, span }, index) => findModelEdit(body, span, id, models[index] ?? id))
     .filter((edit) => edit !== undefined)

@@ -1,13 +1,20 @@
 import type { Model } from "./model-list.ts";
 
+/** A model in a list. */
+interface Listed {
+  readonly id: string;
+  /** The dated name of the model, as OpenRouter states it. */
+  readonly canonical_slug?: unknown;
+}
+
 /** Listed models by the names that requests can use for them. */
-export interface ModelIndex {
-  readonly byId: ReadonlyMap<string, Model>;
+export interface ModelIndex<Entry extends Listed = Model> {
+  readonly byId: ReadonlyMap<string, Entry>;
   /**
    * Models by dated name (`canonical_slug`), if it differs from the id. Variants are excluded, because they share the dated
    * name of their model.
    */
-  readonly byDatedName: ReadonlyMap<string, Model>;
+  readonly byDatedName: ReadonlyMap<string, Entry>;
 }
 
 /** Variants that OpenRouter accepts as the suffix of any model name, even if it does not list them. */
@@ -22,10 +29,10 @@ const VARIANTS: ReadonlySet<string> = new Set([
   "beta",
 ]);
 
-/** Indexes models by their names. @param models all models of the unfiltered list. */
-export function indexModels(models: readonly Model[]): ModelIndex {
-  const dated = models.flatMap((model): [string, Model][] => {
-    const name = model["canonical_slug"];
+/** Indexes models by their names. @param models all models of a list. */
+export function indexModels<Entry extends Listed>(models: readonly Entry[]): ModelIndex<Entry> {
+  const dated = models.flatMap((model): [string, Entry][] => {
+    const name = model.canonical_slug;
     return typeof name === "string" && name !== model.id && !model.id.includes(":") ? [[name, model]] : [];
   });
   return { byId: new Map(models.map((model) => [model.id, model])), byDatedName: new Map(dated) };
@@ -37,7 +44,16 @@ export function indexModels(models: readonly Model[]): ModelIndex {
  * the variant that it looked up.
  * @param name name without the optional prefix.
  */
-export function findModel({ byId, byDatedName }: ModelIndex, name: string): Model | undefined {
+export function findModel(index: ModelIndex, name: string): Model | undefined {
+  const listed = findListed(index, name);
+  return listed && describeAs(listed, name);
+}
+
+/** Finds the entry that describes a name best: that of the name, or that of its model. @param name as for {@link findModel}. */
+export function findListed<Entry extends Listed>(
+  { byId, byDatedName }: ModelIndex<Entry>,
+  name: string,
+): Entry | undefined {
   const exact = byId.get(name);
   if (exact) return exact;
   const [base = "", ...variants] = name.split(":");
@@ -46,10 +62,17 @@ export function findModel({ byId, byDatedName }: ModelIndex, name: string): Mode
   const id = byId.get(base)?.id ?? byDatedName.get(base)?.id ?? base;
   // Tries the longest name first: an entry for `a/b:free` describes `a/b:free:online` better than the entry for `a/b`.
   for (let count = variants.length; count >= 0; count--) {
-    const model = byId.get([id, ...variants.slice(0, count)].join(":"));
-    if (model) return { ...model, id: name, ...(variants.slice(count).includes("free") && FREE) };
+    const entry = byId.get([id, ...variants.slice(0, count)].join(":"));
+    if (entry) return entry;
   }
   return undefined;
+}
+
+/** Returns an entry with another name of its model as `id`. @param name a name for which {@link findListed} finds the entry. */
+export function describeAs(model: Model, name: string): Model {
+  if (model.id === name) return model;
+  const isFree = name.split(":").includes("free") && !model.id.split(":").includes("free");
+  return { ...model, id: name, ...(isFree && FREE) };
 }
 
 /** Prices of a `:free` variant, which costs nothing even if the entry of its model has prices. */

@@ -5,8 +5,10 @@ import { type JsonObject, readFields } from "../json-values.ts";
 export type Model = JsonObject & { readonly id: string };
 
 /** JSON of one model in a list. */
-interface Entry {
+export interface Entry {
   readonly id: string;
+  /** OpenRouter's field with the dated name of the model, if the list has such fields. */
+  readonly canonical_slug?: unknown;
   readonly json: Buffer;
 }
 
@@ -81,9 +83,9 @@ function toListed(models: readonly Model[], fields: JsonObject): ListedModels {
   const parts = models.map((model) => Buffer.from(JSON.stringify(model)));
   const json = joinList(parts, fields);
   let start = formatListHead(fields).length;
-  const entries = models.map(({ id }, index) => {
+  const entries = models.map(({ id, canonical_slug }, index) => {
     const end = start + (parts[index]?.length ?? 0);
-    const entry = { id, json: json.subarray(start, end) };
+    const entry = { id, canonical_slug, json: json.subarray(start, end) };
     start = end + COMMA.length;
     return entry;
   });

@@ -33,6 +33,7 @@ test("creates a key with all fields, and returns them unchanged", async () => {
     owner: "Bob",
     metadata: { team: "a", note: "ünïcode" },
     models: ["google/*"],
+    aliases: { fast: "google/gemini-3-flash-preview" },
     disabled: true,
     on_disconnect: "drain",
   };
@@ -54,6 +55,23 @@ test("an update sets the given fields, clears those that are null, and keeps the
   const cleared = await send("PATCH", "/keys/rob", { models: null, expires_at: "2100-01-01T00:00:00Z" });
   expect(cleared.json).toMatchObject({ models: null, expires_at: "2100-01-01T00:00:00.000Z" });
   expect((await send("PATCH", "/keys/rob", { expires_at: null })).json.expires_at).toBeNull();
+});
+
+test("stores the aliases of a key without the optional prefix, replaces all of them, and names a mistake", async () => {
+  const { send } = await start();
+  expect((await send("POST", "/keys", { name: "eve" })).json.aliases).toEqual({});
+  const aliases = { fast: "openrouter/a/b", smart: "c/d" };
+  const created = await send("POST", "/keys", { name: "bob", aliases });
+  expect(created.json.aliases).toEqual({ fast: "a/b", smart: "c/d" });
+  const changed = await send("PATCH", "/keys/bob", { aliases: { best: "e/f" } });
+  expect(changed.json.aliases).toEqual({ best: "e/f" });
+  expect((await send("PATCH", "/keys/bob", { owner: "Bob" })).json.aliases).toEqual({ best: "e/f" });
+  const refused = await send("PATCH", "/keys/bob", { aliases: { "openai/gpt-4o": "a/b" } });
+  expect([refused.status, refused.json.error]).toMatchObject([
+    400,
+    { code: "invalid_value", param: "aliases.openai/gpt-4o", message: expect.stringContaining("could hide") },
+  ]);
+  expect((await send("GET", "/keys/bob")).json.aliases).toEqual({ best: "e/f" });
 });
 
 test("returns a secret only when it is created, with cache-control: no-store", async () => {

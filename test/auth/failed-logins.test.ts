@@ -1,6 +1,7 @@
 import type * as NodeCrypto from "node:crypto";
 import { expect, test, vi } from "vitest";
 import type { KeyStore } from "../../src/auth/key-store.ts";
+import { NO_ALIASES } from "../../src/request/model-aliases.ts";
 import { createSecret, digestSecret } from "../../src/key-secret.ts";
 import { CALLER_KEY } from "../support/gateway.ts";
 import { waitUntil } from "../support/wait.ts";
@@ -101,7 +102,7 @@ function createCountingStore(secrets: readonly string[] = []) {
         const name = names.get(digest.toString("hex"));
         return name === undefined
           ? undefined
-          : { id: name, name, role: "caller", models: null, onDisconnect: "cancel" };
+          : { id: name, name, role: "caller", models: null, aliases: NO_ALIASES, onDisconnect: "cancel" };
       }),
   };
   return { keys, counts };

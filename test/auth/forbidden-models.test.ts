@@ -3,6 +3,7 @@ import { GatewayError } from "../../src/errors.ts";
 import type { CallerKey } from "../../src/auth/caller-key.ts";
 import { refuseForbiddenModels } from "../../src/auth/model-policy.ts";
 import { readChatRequest } from "../support/read-chat-request.ts";
+import { NO_ALIASES } from "../../src/request/model-aliases.ts";
 import { buildChatBody } from "../support/chat-request.ts";
 
 const createKey = (models: string[] | null): CallerKey => ({
@@ -10,6 +11,7 @@ const createKey = (models: string[] | null): CallerKey => ({
   name: "bob",
   role: "caller",
   models,
+  aliases: NO_ALIASES,
   onDisconnect: "cancel",
 });
 

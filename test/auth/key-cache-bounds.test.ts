@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { type CachedKey, KeyCache, type KeyHistory, type KeySource } from "../../src/auth/key-cache.ts";
+import { NO_ALIASES } from "../../src/request/model-aliases.ts";
 import { waitUntil } from "../support/wait.ts";
 
 const CACHE_MAX = 10_000;
@@ -11,6 +12,7 @@ const createCachedKey = (digest: string): CachedKey => ({
     name: digest.slice(0, 16),
     role: "caller",
     models: null,
+    aliases: NO_ALIASES,
     onDisconnect: "cancel",
   },
   digest: Buffer.from(digest, "hex"),

@@ -13,6 +13,7 @@ test("in an empty environment, every setting has its default, and no OpenRouter 
     openrouterApiKey: undefined,
     gatewayKeys: [],
     allowAnonymous: false,
+    modelAliases: new Map(),
     upstream: {
       baseUrl: "https://openrouter.ai/api/v1",
       connectTimeoutMs: 5_000,
@@ -60,6 +61,7 @@ const EVERYTHING = {
   OPENROUTER_BASE_URL: "http://127.0.0.1:9/api/v1//",
   GATEWAY_API_KEYS: " team:sk-a , ,ci:sk-b,",
   ALLOW_ANONYMOUS: "true",
+  MODEL_ALIASES: "fast=a/b , smart=c/d",
   DATA_DIR: "/var/lib/sluice",
   DATA_DIR_PERSISTENT: "true",
   DATABASE_URL: "postgres://user:pw@example.com/sluice",
@@ -106,6 +108,10 @@ test("every variable sets its field, and white space around values is ignored", 
       { name: "ci", digest: digestSecret("sk-b") },
     ],
     allowAnonymous: true,
+    modelAliases: new Map([
+      ["fast", "a/b"],
+      ["smart", "c/d"],
+    ]),
     upstream: {
       baseUrl: "http://127.0.0.1:9/api/v1",
       connectTimeoutMs: 11,

@@ -11,6 +11,7 @@ test("a new key requires only a name, and every other field has a default", () =
     owner: null,
     metadata: {},
     models: null,
+    aliases: {},
     expiresAt: null,
     disabled: false,
     onDisconnect: "cancel",
@@ -25,6 +26,7 @@ test("keeps all fields of a key as given, and converts times to milliseconds", (
     owner: "Zoë 🌱",
     metadata: { team: "кухня", empty: "" },
     models: ["openai/*", "@preset/x"],
+    aliases: { fast: "a/b", "claude-haiku-4-5": "@preset/x" },
     disabled: true,
     onDisconnect: "drain",
   };
@@ -47,6 +49,13 @@ test.each([
 ])("stores a pattern with OpenRouter's name for the models: %s as %s", (given, stored) => {
   expect(newKeySchema.parse({ name: "ok", models: [given] }).models).toEqual([stored]);
   expect(keyChangesSchema.parse({ models: ["a/b", given] }).models).toEqual(["a/b", stored]);
+});
+
+test("stores the target of an alias with OpenRouter's name for the model", () => {
+  const aliases = { fast: "openrouter/google/gemini-3-flash-preview", auto: "openrouter/auto" };
+  const stored = { fast: "google/gemini-3-flash-preview", auto: "openrouter/auto" };
+  expect(newKeySchema.parse({ name: "ok", aliases }).aliases).toEqual(stored);
+  expect(keyChangesSchema.parse({ aliases }).aliases).toEqual(stored);
 });
 
 test.each(["openrouter/*", "openrouter/*:free", "openrouter/google*", "openrouter*"])(
@@ -82,6 +91,26 @@ test.each([
   ],
   ["metadata", [Object.fromEntries(Array.from({ length: 17 }, (_, index) => [`m${index}`, ""]))]],
   ["models", [[], ["a b"], [""], ["x".repeat(257)], ["ключ"], "openai/*", Array(101).fill("a"), [null]]],
+  [
+    "aliases",
+    [
+      { "a/b": "c/d" },
+      { "a:free": "c/d" },
+      { "@preset/x": "c/d" },
+      { "..": "c/d" },
+      { "": "c/d" },
+      { ["x".repeat(65)]: "c/d" },
+      { fast: "smart", smart: "c/d" },
+      { fast: "" },
+      { fast: 'a/b"' },
+      { fast: `a/${"x".repeat(255)}` },
+      { fast: null },
+      Object.fromEntries(Array.from({ length: 101 }, (_, index) => [`a${index}`, "c/d"])),
+      ["fast"],
+      "fast=a/b",
+      null,
+    ],
+  ],
   [
     "expiresAt",
     ["tomorrow", "2026-12-31", "2026-12-31T23:00:00", -1, 1.5, 1e300, 253_402_300_800_000, true, {}],

@@ -32,6 +32,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
         owner: "Zoë",
         metadata: { a: "ключ 🔑" },
         models: ["openai/*"],
+        aliases: { fast: "a/b" },
         expiresAt: NOW + 1,
         onDisconnect: "drain",
       });
@@ -141,7 +142,7 @@ export function keyServiceContract(open: () => Promise<Database>): void {
   test("an update sets the fields that it contains, clears those that are null, and keeps the others", async () => {
     const { service } = await start();
     const { key } = await service.create(
-      input("team", { owner: "Zoë", models: ["a/*"], metadata: { a: "b" } }),
+      input("team", { owner: "Zoë", models: ["a/*"], metadata: { a: "b" }, aliases: { fast: "a/b" } }),
       BY,
     );
     const changed = await service.update("team", { disabled: true, name: "crew" }, BY);
@@ -149,6 +150,11 @@ export function keyServiceContract(open: () => Promise<Database>): void {
     const cleared = await service.update(key.id, { owner: null, models: null, disabled: false }, BY);
     expect(cleared).toEqual({ ...key, name: "crew", owner: null, models: null });
     expect(await service.update(key.id, keyChangesSchema.parse({}), BY)).toEqual(cleared);
+    const aliases = { smart: "c/d" };
+    expect(await service.update(key.id, { aliases }, BY)).toEqual({ ...cleared, aliases });
+    const [{ details } = { details: {} }] = await service.listAudit({ limit: 1 });
+    expect(details).toEqual({ aliases: { from: { fast: "a/b" }, to: aliases } });
+    expect((await service.update(key.id, { aliases: {} }, BY)).aliases).toEqual({});
   });
 
   test("a rotated key has a new secret, and keeps the previous secret until the grace period ends", async () => {

@@ -59,6 +59,10 @@ test.each([
   [["keys", "create", "--name", "x", "--models", "openrouter/*"], 1, "--models has a star after openrouter/"],
   [["keys", "create", "--name", "x", "--expires", "2027-02-30"], 1, "such as 2026-12-31"],
   [["keys", "create", "--name", "x", "--models", "a b"], 1, "--models must be a model id"],
+  [["keys", "create", "--name", "x", "--alias", "fast"], 1, "Use name=model, such as"],
+  [["keys", "create", "--name", "x", "--alias", "a=b/c", "--alias", "a=d/e"], 1, "Use each alias once."],
+  [["keys", "create", "--name", "x", "--alias", "a/b=c/d"], 1, "--alias must have a name without '/'"],
+  [["keys", "create", "--name", "x", "--alias", "a=b"], 1, "--alias must name a model id"],
   [
     ["keys", "create", "--name", "x", "--on-disconnect", "stop"],
     1,
@@ -143,6 +147,17 @@ test.each(["0", "0s", "0h"])(
     expect(JSON.parse(rotated.stdout).previous_secret_until).toBeNull();
   },
 );
+
+test("sets the aliases of a key, replaces all of them, and removes them", async () => {
+  const dir = createTemporaryDirectory();
+  const aliases = ["--alias", "fast=openrouter/a/b", "--alias", "best=e/f"];
+  await sluice(dir, "keys", "create", "--name", "bob", ...aliases);
+  const read = async (...args: string[]): Promise<unknown> =>
+    (JSON.parse((await sluice(dir, "keys", ...args, "--json")).stdout) as { aliases: unknown }).aliases;
+  expect(await read("show", "bob")).toEqual({ fast: "a/b", best: "e/f" });
+  expect(await read("update", "bob", "--alias", "x=y/z")).toEqual({ x: "y/z" });
+  expect(await read("update", "bob", "--no-alias")).toEqual({});
+});
 
 test("removes owner and metadata, and shows an expired key as expired", async () => {
   const dir = createTemporaryDirectory();

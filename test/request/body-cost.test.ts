@@ -4,11 +4,19 @@ import type { CallerKey } from "../../src/auth/caller-key.ts";
 import { refuseForbiddenModels } from "../../src/auth/model-policy.ts";
 import { readChatRequest } from "../support/read-chat-request.ts";
 import { measureCpuMs, scaleToMachine, canParseJson } from "../support/cpu.ts";
+import { NO_ALIASES } from "../../src/request/model-aliases.ts";
 import { HOSTILE_TEXTS } from "../support/hostile-texts.ts";
 
 /** The maximum number of patterns of one key, each with as many stars as fit. */
 const PATTERNS = Array.from({ length: 100 }, (_, index) => `${"*a".repeat(120)}*${index}b*`);
-const KEY: CallerKey = { id: "key_1", name: "bob", role: "caller", models: PATTERNS, onDisconnect: "cancel" };
+const KEY: CallerKey = {
+  id: "key_1",
+  name: "bob",
+  role: "caller",
+  models: PATTERNS,
+  aliases: NO_ALIASES,
+  onDisconnect: "cancel",
+};
 const TIMES_JSON_PARSE = 2;
 /** Time allowed for the checks of any valid JSON, however little time `JSON.parse` takes. */
 const VALID_MIN_MS = 40;

@@ -17,6 +17,7 @@ import { KeyService } from "../../src/keys/key-service.ts";
 import { BodyMemory } from "../../src/limits/body-memory.ts";
 import { InFlight } from "../../src/limits/in-flight.ts";
 import { createLogger } from "../../src/observability/logger.ts";
+import { NO_ALIASES } from "../../src/request/model-aliases.ts";
 import type { Database } from "../../src/store/database.ts";
 
 /** The admin API alone, over a database that the test controls. */
@@ -39,7 +40,14 @@ interface AdminAppOptions {
 }
 
 const ADMIN: Caller = {
-  key: { id: "key_admin", name: "admin", role: "admin", models: null, onDisconnect: "cancel" },
+  key: {
+    id: "key_admin",
+    name: "admin",
+    role: "admin",
+    models: null,
+    aliases: NO_ALIASES,
+    onDisconnect: "cancel",
+  },
   limitKey: "key:key_admin",
   authorization: "",
 };

@@ -250,6 +250,7 @@ const KEY_ROW = {
   disabled: 0,
   revoked_at: null,
   models: null,
+  aliases: "{}",
   on_disconnect: "cancel",
   revision: 1,
 } as const;
