@@ -44,7 +44,7 @@ const RANKS: readonly (readonly string[])[] = [
   ["tools/bench"],
 ];
 
-/** The only import from `tools` in `src`. */
+/** The only import in `src` of a file in `tools`. */
 const DEMO = "src/demo.ts imports tools/simulator/simulator.ts";
 
 /** The components that may import each library. Imports of types alone do not count. */
@@ -128,7 +128,7 @@ test("a file imports only from its own component and from lower ranks", () => {
   expect(wrong).toEqual([]);
 });
 
-test("the store imports no domain module, types included", () => {
+test("the store imports other components only from the lowest rank, and this rule includes type imports", () => {
   const wrong = listImports(gateway)
     .filter(
       ({ path, target }) =>
@@ -138,7 +138,7 @@ test("the store imports no domain module, types included", () => {
   expect(wrong).toEqual([]);
 });
 
-test("the admin API and the command line do not import each other, and presentation imports neither, types included", () => {
+test("admin and cli do not import each other, and presentation imports nothing from them, not even types", () => {
   const wrong = files
     .filter(({ path }) => ["presentation", "admin", "cli"].includes(getComponent(path)))
     .flatMap(({ path, imports }) =>
@@ -149,7 +149,7 @@ test("the admin API and the command line do not import each other, and presentat
   expect(wrong).toEqual([]);
 });
 
-test("src imports only one file of the tools, the simulator for the demo, types included", () => {
+test("src/demo.ts imports the simulator, and src has no other import from tools, not even of types", () => {
   const used = listImports(gateway).filter(({ target }) => !target.startsWith("src/"));
   expect(used.map(({ path, target }) => `${path} imports ${target}`)).toEqual([DEMO]);
 });
@@ -183,7 +183,7 @@ test("only src/errors.ts builds error bodies", () => {
   expect(builders.map(({ path }) => path)).toEqual(["src/errors.ts"]);
 });
 
-test("no file has a name that says nothing about its content", () => {
+test("no file has a generic name such as utils, helpers or index", () => {
   expect(
     [...gateway, ...tools]
       .filter(({ path }) => /(^|\/)(utils?|helpers?|common|misc|index)[./]/.test(path))

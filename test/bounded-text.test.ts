@@ -13,7 +13,7 @@ test("toMessageText replaces each code unit that is not printable ASCII", () => 
   expect(toMessageText("éé\u{1f600}", 3)).toBe("???…");
 });
 
-test("toColumnText returns at most 128 code units without NUL or lone surrogates", () => {
+test("toColumnText removes NUL, replaces lone surrogates, and returns at most 128 code units", () => {
   expect(toColumnText(`a\0b`)).toBe("ab");
   expect(toColumnText("\ud83d")).toBe("\ufffd");
   expect(toColumnText(`${"x".repeat(127)}\u{1f600}`)).toBe(`${"x".repeat(127)}\ufffd`);

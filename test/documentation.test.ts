@@ -5,7 +5,7 @@ import { parse, parseAllDocuments } from "yaml";
 import { PAGES, readCodeBlocks } from "./support/documentation.ts";
 
 const README_LINES_MAX = 150;
-/** Languages of code blocks that a reader runs, or with which a reader configures a program; blocks in other languages show data. */
+/** Languages of the code blocks that a reader runs or uses as a configuration. Blocks in other languages show data. */
 const RUNNABLE: ReadonlySet<string> = new Set([
   "sh",
   "js",
@@ -47,16 +47,19 @@ test.each(PAGES)("the relative links of %s lead to files and headings that exist
   expect(broken).toEqual([]);
 });
 
-test.each(PAGES)("each code block of %s names the test that runs it, or states why no test does", (page) => {
-  const unmarked = readCodeBlocks(page)
-    .filter(({ language }) => RUNNABLE.has(language))
-    .filter(({ note = "" }) => {
-      const [, runner] = /^run by ([^\s,]+)(?:, \S.*)?$/.exec(note) ?? [];
-      return runner === undefined ? !/^not run: \S/.test(note) : !existsSync(runner);
-    })
-    .map(({ line, text }) => `${page}:${line} ${text.split("\n", 1)[0]}`);
-  expect(unmarked).toEqual([]);
-});
+test.each(PAGES)(
+  "each runnable code block of %s names the test that runs it, or states why no test runs it",
+  (page) => {
+    const unmarked = readCodeBlocks(page)
+      .filter(({ language }) => RUNNABLE.has(language))
+      .filter(({ note = "" }) => {
+        const [, runner] = /^run by ([^\s,]+)(?:, \S.*)?$/.exec(note) ?? [];
+        return runner === undefined ? !/^not run: \S/.test(note) : !existsSync(runner);
+      })
+      .map(({ line, text }) => `${page}:${line} ${text.split("\n", 1)[0]}`);
+    expect(unmarked).toEqual([]);
+  },
+);
 
 test("each block of JSON and YAML on a page, and each YAML file in deploy/, can be parsed", () => {
   const blocks = PAGES.flatMap(readCodeBlocks).filter(({ language }) => /^(?:json|yaml)$/.test(language));

@@ -8,7 +8,7 @@ test("an error without a message has the default message of its code", () => {
   expect(error.message).toMatch(/closed the connection before its response was complete/);
 });
 
-test("an error has the default retry-after of its code unless the header is given", () => {
+test("an error has the retry-after header that it is given, or else the default of its code", () => {
   expect(new GatewayError("overloaded", "Too many.").headers).toEqual({ "retry-after": "1" });
   const headers = { "retry-after": "5" };
   expect(new GatewayError("store_unavailable", "No journal.", { headers }).headers).toEqual(headers);

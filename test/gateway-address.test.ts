@@ -5,8 +5,8 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { startTestGateway } from "./support/gateway.ts";
 
 /**
- * Makes localhost resolve to two addresses, as it does on most machines. The second address is 127.0.0.2 in place of ::1,
- * so that the test also works on a machine without IPv6.
+ * Makes localhost resolve to two addresses, as on most machines. The second address is 127.0.0.2 instead of ::1, so that
+ * the test does not need IPv6.
  */
 function resolveLocalhostTwice(): void {
   const addresses = [

@@ -44,7 +44,7 @@ test("digestSecret returns the SHA-256 of the UTF-8 bytes of the secret", () => 
   );
 });
 
-test("each of the 256 bits of a secret is 1 as often as 0", () => {
+test("each of the 256 bits of a secret is 1 in about half of all secrets", () => {
   const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   const count = 2_000;
   const values = Array.from({ length: count }, () =>

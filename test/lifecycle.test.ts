@@ -58,7 +58,7 @@ test("after the shutdown delay a gateway accepts no connections, closes idle con
   expect(stream.readResponse()?.body.toString()).toBe(EVENT + DONE);
 });
 
-test("serves a request that is in transit on an open connection when the gateway stops listening", async () => {
+test("a gateway that stops listening serves a request that is already in transit on an open connection", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const open = new RawClient(gateway.port);
@@ -74,7 +74,7 @@ test("serves a request that is in transit on an open connection when the gateway
   await waitFor(stopped, "the gateway to stop", 2_000);
 });
 
-test("sends a shutdown error event to a stream that exceeds the grace period, then aborts the stream and its upstream request", async () => {
+test("when the grace period ends, a gateway sends an error event to a running stream, and aborts the stream and its upstream request", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const stream = await openStream(gateway.port);
@@ -90,7 +90,7 @@ test("sends a shutdown error event to a stream that exceeds the grace period, th
   });
 });
 
-test("responds with 503 to a non-streaming request that still waits for upstream when the grace period ends", async () => {
+test("when the grace period ends, a gateway responds with 503 to a non-streaming request that waits for upstream", async () => {
   const upstream = await startScriptedUpstream(() => {});
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
@@ -102,7 +102,7 @@ test("responds with 503 to a non-streaming request that still waits for upstream
   expect(JSON.parse(response?.body.toString() ?? "")).toMatchObject({ error: { code: "shutting_down" } });
 });
 
-test("sends connection: close with a response to a request that arrived before the shutdown", async () => {
+test("during the shutdown, the response to an earlier request has the header connection: close", async () => {
   const responders: (() => void)[] = [];
   const upstream = await startScriptedUpstream((socket) => {
     responders.push(() => socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")));
@@ -117,7 +117,7 @@ test("sends connection: close with a response to a request that arrived before t
   await waitFor(stopped, "the gateway to stop", 2_000);
 });
 
-test("sends a finished response completely to a slow reader before the gateway stops", async () => {
+test("a gateway sends the rest of a finished response to a slow client before the gateway stops", async () => {
   const long = Buffer.alloc(12_000_000, 0x61);
   const upstream = await startScriptedUpstream((socket) => {
     socket.write(
@@ -141,7 +141,7 @@ test("sends a finished response completely to a slow reader before the gateway s
   await waitFor(stopped, "the gateway to stop", 3_000);
 });
 
-test("responds with 503 to an upload that is incomplete when the grace period ends, and allows a retry", async () => {
+test("when the grace period ends, a gateway responds with 503 to an incomplete upload, and allows the client to retry", async () => {
   const upstream = await startScriptedUpstream(() => {});
   const gateway = await startTestGateway(upstream.baseUrl);
   const client = new RawClient(gateway.port);
@@ -161,7 +161,7 @@ test("responds with 503 to an upload that is incomplete when the grace period en
   expect(upstream.connections).toBe(0);
 });
 
-test("does not truncate a finished response that is still in the send buffer when the gateway stops", async () => {
+test("a gateway that stops does not truncate a finished response that is still in the send buffer", async () => {
   const data = Array.from({ length: 20_000 }, (_, index) => ({
     id: `a/${index}`,
     description: "x".repeat(1_000),

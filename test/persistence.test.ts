@@ -51,7 +51,7 @@ test("a gateway deletes ledger rows that are older than LEDGER_RETENTION_DAYS", 
   expect(remaining).toEqual([{ started_at: NOVEMBER + 2 * DAY_MS }]);
 });
 
-test("a gateway checkpoints SQLite's write-ahead log while it runs", { timeout: 20_000 }, async () => {
+test("a running gateway checkpoints SQLite's write-ahead log", { timeout: 20_000 }, async () => {
   const { database } = await openPersistence({});
   const row = createSettledRow(0);
   await insertRequests(database, [row]);

@@ -10,7 +10,7 @@ const HOSTILE = "a\u001b[31m\u007f\u009b\u202e\u2066\u200d\u2028\ufeff\u{e0041}z
 // oxlint-disable-next-line no-control-regex -- characters that a terminal interprets
 const ACTIVE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/u;
 
-test("escapeUnprintable replaces characters that a terminal interprets, and no others", () => {
+test("escapeUnprintable replaces the characters that a terminal interprets, and keeps printable characters", () => {
   expect(escapeUnprintable(HOSTILE)).toBe(
     String.raw`a\u{1b}[31m\u{7f}\u{9b}\u{202e}\u{2066}\u{200d}\u{2028}\u{feff}\u{e0041}z`,
   );
@@ -18,7 +18,7 @@ test("escapeUnprintable replaces characters that a terminal interprets, and no o
   for (const text of ["openai/gpt-4o:free", "模型 naïve 🌍 é"]) expect(escapeUnprintable(text)).toBe(text);
 });
 
-test("escapeUnprintableJson keeps the parsed value", () => {
+test("escapeUnprintableJson escapes a JSON text without a change to its parsed value", () => {
   const json = `${JSON.stringify({ [HOSTILE]: HOSTILE }, null, 2)}\n`;
   expect(escapeUnprintableJson(json)).not.toMatch(ACTIVE);
   expect(JSON.parse(escapeUnprintableJson(json))).toEqual({ [HOSTILE]: HOSTILE });

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
-/** Phrases that most readers must read twice, each with the words to use instead. To forbid another one, add a line. */
+/** Phrases that most readers must read twice, each with the words to use instead. To forbid another phrase, add a line. */
 const PHRASES: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\b(?:is|are|was|were|be|been|being|gets?|not|and) told\b/i, "receives, is called with, logs, reports"],
   [/\btold of\b/i, "reported, logged, called with"],

@@ -69,7 +69,7 @@ async function accepts(port: number, bytes: number, headers = AUTHORIZATION): Pr
   return false;
 }
 
-test("refuses a declared length that exceeds the free memory before the client sends the body", async () => {
+test("before the client sends a body, the gateway refuses a declared length that exceeds the free memory", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", { BODY_MEMORY_BYTES: "100000" });
   const client = new RawClient(gateway.port);
   client.send(head({ ...AUTHORIZATION, "content-length": "100001", expect: "100-continue" }));
@@ -78,7 +78,7 @@ test("refuses a declared length that exceeds the free memory before the client s
   expect(client.received.includes("100 Continue")).toBe(false);
 });
 
-test("refuses a body without a declared length when its bytes exceed the free memory, and releases the bytes", async () => {
+test("the gateway refuses a body without a declared length when the received bytes exceed the free memory, and releases these bytes", async () => {
   const upstream = await startScriptedUpstream(respond);
   const gateway = await startTestGateway(upstream.baseUrl, { BODY_MEMORY_BYTES: "1000000" });
   const client = new RawClient(gateway.port);
@@ -88,7 +88,7 @@ test("refuses a body without a declared length when its bytes exceed the free me
   expect(await accepts(gateway.port, 700_000)).toBe(true);
 });
 
-test("counts the received bytes of an upload, not its declared length", async () => {
+test("the body memory counts the received bytes of an upload, not its declared length", async () => {
   const upstream = await startScriptedUpstream(respond);
   const gateway = await startTestGateway(upstream.baseUrl, { BODY_MEMORY_BYTES: "1000000" });
   for (let opened = 0; opened < 20; opened++) {
@@ -111,7 +111,7 @@ test("unfinished uploads of one key leave memory for another key, and release th
   await waitUntil(() => accepts(gateway.port, 2_500_000), "memory after the uploads have ended");
 });
 
-test("holds a small body until its response ends, and a large body until the gateway has sent it upstream", async () => {
+test("a small body stays in memory until its response ends, a large body only until the gateway has sent it upstream", async () => {
   const upstream = await startScriptedUpstream((socket, { body }) =>
     body.includes('"stream":true')
       ? socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk("data: 1\n\n")]))
@@ -133,7 +133,7 @@ test("holds a small body until its response ends, and a large body until the gat
   expect(large.isClosed).toBe(false);
 });
 
-test("holds a large body while upstream does not read it", async () => {
+test("a large body stays in memory while upstream does not read it", async () => {
   const silent = await startSilentUpstream();
   const gateway = await startTestGateway(`http://127.0.0.1:${silent}/api/v1`, {
     BODY_MEMORY_BYTES: "60000000",
@@ -146,7 +146,7 @@ test("holds a large body while upstream does not read it", async () => {
   expect((await probe.waitForResponse("the refusal")).status).toBe(503);
 });
 
-test("held bytes never exceed the budget and end at 0, whatever requests hold and however they end", () => {
+test("held bytes never exceed the budget, and are 0 after every request has released its memory", () => {
   const step = fc.tuple(fc.nat(5), fc.constantFrom("hold", "check", "release"), fc.nat(40));
   fc.assert(
     fc.property(fc.array(step, { maxLength: 80 }), (steps) => {

@@ -60,7 +60,7 @@ function countResponses(clients: readonly RawClient[]): Map<string, number> {
   return counts;
 }
 
-test("streams of one key leave the last quarter of the places to another key that holds few places", async () => {
+test("streams of one key take at most three quarters of all places, and the last quarter remains for keys that hold few places", async () => {
   const upstream = await startScriptedUpstream(holdStreams);
   const env = { ...TWO_KEYS, MAX_IN_FLIGHT: "16", MAX_IN_FLIGHT_PER_KEY: "3" };
   const gateway = await startTestGateway(upstream.baseUrl, env);
@@ -91,7 +91,8 @@ test("two thousand slow uploads of one key do not block requests or uploads of a
     clients.push(...more);
     await Promise.all(more.map(({ socket }) => once(socket, "connect")));
   }
-  // Uploads may take 200 of the 800 places, and one key 150 of those. The gateway refuses the other 1,850 uploads.
+  // Uploads may take 200 of the 800 places, and the uploads of one key 150 of these 200. The gateway refuses the other
+  // 1,850 uploads.
   await waitUntil(
     () => countResponses(clients).get("429 concurrency_limit_exceeded") === 1_850,
     "refusals",
@@ -104,7 +105,7 @@ test("two thousand slow uploads of one key do not block requests or uploads of a
   expect((await upload.waitForResponse("the other key's upload")).status).toBe(200);
 }, 180_000);
 
-test("slow uploads from one address with invented keys do not block another address", async () => {
+test("slow uploads with invented keys from one IPv6 network do not block a client with another address", async () => {
   const upstream = await startScriptedUpstream(holdStreams);
   const gateway = await startTestGateway(upstream.baseUrl, {
     OPENROUTER_API_KEY: undefined,
@@ -126,7 +127,7 @@ test("slow uploads from one address with invented keys do not block another addr
   expect((await sendRequest(gateway.port, { headers: elsewhere })).status).toBe(200);
 });
 
-test("a body that arrives with its head does not count as an upload", async () => {
+test("a body that arrives together with the head of its request does not count as an upload", async () => {
   const upstream = await startScriptedUpstream(holdStreams);
   const gateway = await startTestGateway(upstream.baseUrl, { MAX_IN_FLIGHT: "4" });
   const first = slowUpload(gateway.port, AUTHORIZATION);
@@ -134,7 +135,7 @@ test("a body that arrives with its head does not count as an upload", async () =
     const second = slowUpload(gateway.port, AUTHORIZATION);
     await waitUntil(
       () => second.readResponse() ?? first.readResponse() ?? second.socket.bytesWritten > 0,
-      "the second",
+      "the second upload",
     );
     const status = (await sendRequest(gateway.port)).status;
     expect(status).toBe(200);
@@ -142,7 +143,7 @@ test("a body that arrives with its head does not count as an upload", async () =
   }, "the refusal of a second upload");
 });
 
-/** Starts an app that only reads bodies, with a minimum rate. */
+/** Starts an app that only reads bodies. Clients must send them at a minimum rate. */
 async function startReader(graceMs: number, bytesPerSecond: number) {
   const inFlight = new InFlight(10);
   const budget = new BodyMemory(10_000);
@@ -166,7 +167,7 @@ async function startReader(graceMs: number, bytesPerSecond: number) {
   return { port: (app.server.address() as AddressInfo).port, inFlight, budget };
 }
 
-test("responds with 408 to a body below the minimum rate, and accepts a body above it", async () => {
+test("the gateway responds with 408 to a body that arrives below the minimum rate, and accepts a faster body", async () => {
   const { port, inFlight, budget } = await startReader(300, 100);
   const slow = slowUpload(port, {});
   const drip = setInterval(() => slow.send("x"), 50);
@@ -235,7 +236,7 @@ test("every count returns to 0 after a thousand requests that end in random ways
     client.socket.resetAndDestroy();
   };
   for (let made = 0; made < 1_000; made += 20) await Promise.all(Array.from({ length: 20 }, run));
-  // This body has the exact size of the share of the budget that one caller may hold.
+  // One caller may hold three quarters of the budget: 7.5 MB, which is the exact size of this body.
   const whole = buildChatBody({ user: "x".repeat(7_500_000 - buildChatBody({ user: "" }).length) });
   await waitUntil(
     async () => (await sendRequest(port, { body: whole, path: `${CHAT_PATH}?dryRun=x` })).status === 400,
@@ -243,7 +244,7 @@ test("every count returns to 0 after a thousand requests that end in random ways
     20_000,
   );
   holdsAll = true;
-  // Takes all 80 places, 20 of them with uploads. More uploads are not allowed.
+  // Takes all 80 places, 20 of them with uploads. The gateway admits no more than 20 uploads.
   const declared = { ...AUTHORIZATION, "content-length": String(buildChatBody().length) };
   const uploads = Array.from({ length: 20 }, () => slowUpload(port, declared));
   const others = Array.from({ length: 60 }, () => new RawClient(port));
@@ -261,7 +262,7 @@ test("every count returns to 0 after a thousand requests that end in random ways
 function measureChecks(places: number): number {
   const inFlight = new InFlight(places, 1);
   const budget = new BodyMemory(1_000);
-  // In a gateway, each request has a new string with the address of its client.
+  // In a gateway, the client's address is a new string for each request. `join` also creates a new string each time.
   const next = () => Object.assign(createRequestContext(), { callerId: ["2001:db8::", "1"].join("") });
   for (let taken = 0; taken < places * 0.75; taken++) inFlight.enter(next());
   for (let held = 0; held < 750; held += 50) budget.hold(createRequestContext(), 50);

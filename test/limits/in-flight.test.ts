@@ -17,7 +17,7 @@ import {
 import { runNode } from "../support/run-node.ts";
 import { waitUntil } from "../support/wait.ts";
 
-test("refuses a request while MAX_IN_FLIGHT others are in flight, and admits another request when one of them ends", async () => {
+test("the gateway refuses requests while MAX_IN_FLIGHT requests are in flight, and admits a new request when one of these ends", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk("data: 1\n\n")])),
   );
@@ -41,7 +41,7 @@ test("refuses a request while MAX_IN_FLIGHT others are in flight, and admits ano
   expect((await waitUntil(() => next.readResponse(), "the next stream")).status).toBe(200);
 });
 
-test("a request releases its place however it ends", async () => {
+test("a request releases its place, in whatever way the request ends", async () => {
   const endings: Script[] = [
     (socket) => socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
     (socket) => socket.write(formatResponse(500, { "content-type": "application/json" }, "{}")),
@@ -72,7 +72,7 @@ test("a request releases its place however it ends", async () => {
   expect(received).toBe(3 * endings.length);
 });
 
-test("a request that has ended keeps no later request in memory", async () => {
+test("an ended request does not keep later requests in memory", async () => {
   const churn = runNode("test/support/churn-process.ts");
   expect(await churn.waitForExit("sixty thousand requests", 15_000)).toBe(0);
   const { collections, count } = JSON.parse(churn.stdout()) as { collections: number; count: number };
@@ -81,7 +81,7 @@ test("a request that has ended keeps no later request in memory", async () => {
   expect(collections).toBeLessThanOrEqual(3);
 });
 
-test("requests keep their places when others leave, in any order", () => {
+test("requests can leave in any order, and the remaining requests keep their places", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(7), { maxLength: 60 }), (steps) => {
       const inFlight = new InFlight(8);

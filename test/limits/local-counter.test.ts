@@ -50,7 +50,7 @@ test.each([-3_600_000, 3_600_000])(
   },
 );
 
-test("a caller over the limit stays blocked while more callers arrive than the counter keeps", async () => {
+test("a caller over the limit stays blocked even if more callers arrive than the counter can keep", async () => {
   const limit = createTestLimit(2);
   expect(await countAdmitted(limit, "blocked", 3)).toBe(2);
   for (let other = 0; other < CALLERS_MAX + 10; other++) await limit.consume(`other ${other}`);

@@ -11,7 +11,7 @@ const TEXT = "hunter2 of the Redis";
 const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
 const error = (code: string): string => `-${code} ${TEXT}\r\n`;
 
-/** Starts a fake Redis that sends these replies, and a gateway that uses it and admits two requests per window. */
+/** Starts a fake Redis that sends these replies, and a gateway with this Redis and a limit of two requests per window. */
 async function startWithReplies(replies: Record<string, string>) {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
@@ -56,7 +56,7 @@ test.each<[string, string, unknown]>([
   ),
   ["an error without a code", `-${TEXT}\r\n`, "ERR"],
   ["an empty error", "-\r\n", "ERR"],
-])("treats Redis as failed if its reply to a count is %s", async (_, reply, cause) => {
+])("the gateway treats Redis as failed if Redis replies to a count with %s", async (_, reply, cause) => {
   const { gateway } = await startWithReplies(replyToCounts(reply));
   const responses = [];
   for (let sent = 0; sent < 4; sent++) responses.push(await sendRequest(gateway.port));
@@ -89,7 +89,10 @@ test.each([
   ["another word", "+PANG\r\n"],
   ["an error", error("NOAUTH")],
   ["nothing", ""],
-])("readiness lists Redis as degraded, with status 200, if its reply to PING is %s", async (_, reply) => {
-  const { readiness } = await startWithReplies({ PING: reply });
-  expect(await readiness()).toEqual([200, ["redis"]]);
-});
+])(
+  "/readyz responds with 200 and lists Redis as degraded if Redis replies to PING with %s",
+  async (_, reply) => {
+    const { readiness } = await startWithReplies({ PING: reply });
+    expect(await readiness()).toEqual([200, ["redis"]]);
+  },
+);

@@ -8,7 +8,7 @@ const startUpstream = () =>
     socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );
 
-test("admits RATE_LIMIT_MAX requests of a key per window, and then responds with 429 and the headers that SDKs read", async () => {
+test("the gateway admits RATE_LIMIT_MAX requests of a key per window, and then responds with 429 and the headers that SDKs read", async () => {
   const upstream = await startUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     RATE_LIMIT_MAX: "3",
@@ -36,7 +36,7 @@ test("admits RATE_LIMIT_MAX requests of a key per window, and then responds with
   expect(upstream.seen.length).toBe(3);
 });
 
-test("counts the requests of each key separately", async () => {
+test("the gateway counts the requests of each key separately", async () => {
   const upstream = await startUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     RATE_LIMIT_MAX: "1",
@@ -49,7 +49,7 @@ test("counts the requests of each key separately", async () => {
   ]);
 });
 
-test("admits requests again when a window ends", async () => {
+test("a key can send requests again when its window ends", async () => {
   const upstream = await startUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     RATE_LIMIT_MAX: "1",
@@ -59,7 +59,7 @@ test("admits requests again when a window ends", async () => {
   await expect.poll(async () => (await sendRequest(gateway.port)).status, { timeout: 3_000 }).toBe(200);
 });
 
-test("no caller is blocked longer when the system clock is set back by an hour", async () => {
+test("setting the system clock back by an hour does not extend the time for which a caller is blocked", async () => {
   const upstream = await startUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     RATE_LIMIT_MAX: "1",
@@ -78,16 +78,19 @@ test("no caller is blocked longer when the system clock is set back by an hour",
 test.each([
   ["failed logins", { headers: { authorization: "Bearer sk-wrong" } }, 401],
   ["unknown URLs", { path: "/admin.php" }, 404],
-])("%s are limited per address, and a valid key is still accepted", async (_, request, status) => {
-  const upstream = await startUpstream();
-  const gateway = await startTestGateway(upstream.baseUrl, { RATE_LIMIT_MAX: "2" });
-  const statuses = [];
-  for (let sent = 0; sent < 4; sent++) statuses.push((await sendRequest(gateway.port, request)).status);
-  expect(statuses).toEqual([status, status, 429, 429]);
-  expect((await sendRequest(gateway.port)).status).toBe(200);
-});
+])(
+  "the gateway limits %s per address, and still accepts a valid key from this address",
+  async (_, request, status) => {
+    const upstream = await startUpstream();
+    const gateway = await startTestGateway(upstream.baseUrl, { RATE_LIMIT_MAX: "2" });
+    const statuses = [];
+    for (let sent = 0; sent < 4; sent++) statuses.push((await sendRequest(gateway.port, request)).status);
+    expect(statuses).toEqual([status, status, 429, 429]);
+    expect((await sendRequest(gateway.port)).status).toBe(200);
+  },
+);
 
-test("limits failed logins even if RATE_LIMIT_MAX is not set", async () => {
+test("the gateway limits failed logins even if RATE_LIMIT_MAX is not set", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1");
   const wrong = { headers: { authorization: "Bearer sk-wrong" } };
   const statuses = new Map<number, number>();
@@ -101,7 +104,7 @@ test("limits failed logins even if RATE_LIMIT_MAX is not set", async () => {
   ]);
 });
 
-test("identifies callers by the address that a trusted proxy forwards, and ignores the header of other clients", async () => {
+test("the gateway reads a caller's address from x-forwarded-for only if a trusted proxy sent this header", async () => {
   const limited = { RATE_LIMIT_MAX: "1" };
   const statusFrom = async (port: number, address: string) =>
     (await sendRequest(port, { path: "/nothing", headers: { "x-forwarded-for": address } })).status;
@@ -121,7 +124,7 @@ test("identifies callers by the address that a trusted proxy forwards, and ignor
   ]).toEqual([404, 429]);
 });
 
-test("counts addresses of one IPv6 /64 network as one caller", async () => {
+test("the gateway counts all addresses of an IPv6 /64 network as one caller", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", {
     RATE_LIMIT_MAX: "1",
     TRUST_PROXY: "loopback",
@@ -135,7 +138,7 @@ test("counts addresses of one IPv6 /64 network as one caller", async () => {
   ]).toEqual([404, 429, 404]);
 });
 
-test("does not limit health checks and preflights", async () => {
+test("the rate limit does not apply to health checks and preflights", async () => {
   const gateway = await startTestGateway("http://127.0.0.1:9/api/v1", {
     RATE_LIMIT_MAX: "1",
     CORS_ORIGINS: "https://app.example",

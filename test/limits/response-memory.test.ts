@@ -5,11 +5,14 @@ import { formatResponse, startScriptedUpstream } from "../support/scripted-upstr
 import { waitUntil } from "../support/wait.ts";
 
 const OTHER_KEY = "sk-other-0123456789";
-/** A list larger than the kernel buffers for a client that reads nothing. A quarter of 128 MiB has room for two lists. */
+/**
+ * A list that is larger than the kernel's buffers for a client that reads nothing. One caller may hold a quarter of
+ * 128 MiB, which is enough for two lists.
+ */
 const LIST = JSON.stringify({
   data: Array.from({ length: 400 }, (_, index) => ({ id: `a/${index}`, description: "x".repeat(32_000) })),
 });
-/** The gateway builds a page for each response. It keeps the whole list in memory only once. */
+/** The gateway builds a new page for each response. All responses with the whole list share one Buffer. */
 const PAGE = "/openai/v1/models?offset=0&limit=400";
 const WHOLE = "/openai/v1/models";
 
@@ -38,7 +41,7 @@ async function start() {
 const listStatuses = (clients: readonly RawClient[]) =>
   clients.map((client) => client.readResponse()?.status);
 
-test("refuses to build a response for a caller whose unread responses hold a quarter of the memory", async () => {
+test("the gateway refuses to build a response for a caller whose unread responses hold a quarter of the memory", async () => {
   const { get, getTimes } = await start();
   const clients = await getTimes(4, PAGE);
   expect(listStatuses(clients)).toEqual([200, 200, 503, 503]);
@@ -57,7 +60,7 @@ test("refuses to build a response for a caller whose unread responses hold a qua
   await waitUntil(async () => (await get(PAGE)).readResponse()?.status === 200, "the memory to be released");
 }, 30_000);
 
-test("counts a Buffer only once when many responses share it", async () => {
+test("the memory limit counts a Buffer only once when many responses share it", async () => {
   const { getTimes } = await start();
   expect(listStatuses(await getTimes(12, WHOLE))).toEqual(Array.from({ length: 12 }, () => 200));
 }, 30_000);

@@ -8,7 +8,10 @@ const LOGGER = JSON.stringify(new URL("../../src/observability/logger.ts", impor
 const DEADLINE_MS = 20_000;
 const FLAGS = ["--input-type=module", "--eval"];
 
-/** Script of a process that logs, and then reports its number of empty log writes. The logger drops lines beyond its buffer. */
+/**
+ * Builds the script of a process that runs a log statement, and then prints how many log writes were empty. The logger
+ * drops lines that exceed its buffer.
+ */
 const buildScript = (statement: string): string => `
   import fs from "node:fs";
   import { setTimeout as sleep } from "node:timers/promises";
@@ -37,7 +40,7 @@ test.each([
   expect(run.stdout).toMatch(/"msg":"(a line|x+)"/);
 });
 
-/** Script of a process that logs more than the unread pipe can buffer, and then a line too short to cause a flush. */
+/** Script of a process that first logs more than an unread pipe can hold. It then logs a line too short to cause a flush. */
 const BURST = `
   import { setTimeout as sleep } from "node:timers/promises";
   const { createLogger } = await import(${LOGGER});
@@ -48,7 +51,7 @@ const BURST = `
   process.stderr.write("logged");
   setInterval(() => {}, 1_000);`;
 
-test("writes buffered lines as soon as the pipe is read, without waiting for another line", async () => {
+test("the logger writes its buffered lines as soon as the pipe is read, and does not wait for another line", async () => {
   const child = spawn(process.execPath, [...FLAGS, BURST]);
   try {
     await once(child.stderr, "data");
@@ -61,7 +64,7 @@ test("writes buffered lines as soon as the pipe is read, without waiting for ano
   }
 });
 
-/** Script of a process whose log writes fail from the middle of the first line until the fourth line. */
+/** Script of a process whose log writes fail in the middle of the first line, and succeed again from the fourth line. */
 const FAILING = `
   import fs from "node:fs";
   import { setTimeout as sleep } from "node:timers/promises";
@@ -84,10 +87,10 @@ const FAILING = `
   logger.info("fourth");
   await sleep(400);`;
 
-test("drops lines that cannot be written, and logs their number when writes succeed again", async () => {
+test("the logger drops lines that cannot be written, and logs their number when writes succeed again", async () => {
   const run = await promisify(execFile)(process.execPath, [...FLAGS, FAILING], { timeout: DEADLINE_MS });
   const lines = run.stdout.trimEnd().split("\n");
-  // The 20 bytes of the first line that were written stay on a line of their own.
+  // The first 20 bytes of the first line were written. They stay on a line of their own.
   expect(lines[0]).toHaveLength(20);
   expect(lines.slice(1).map((line) => JSON.parse(line) as object)).toMatchObject([
     { msg: "fourth" },

@@ -8,7 +8,7 @@ const RESPONSE_BODY =
   '\n         \n{"id":"gen-1","choices":[{"message":{"content":"secret answer"}}],"usage":{"prompt_tokens":3,"completion_tokens":4,' +
   '"total_tokens":7,"cost":1.5e-7,"prompt_tokens_details":{"cached_tokens":1},"completion_tokens_details":{"reasoning_tokens":2}}}';
 
-test("logs one line per request with key, request, outcome, duration and cost", async () => {
+test("the gateway logs one line for each request, with its key, model, outcome, duration and cost", async () => {
   const headers = { "content-type": "application/json", "x-generation-id": "gen-1" };
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, headers, RESPONSE_BODY)),
@@ -39,7 +39,7 @@ test("logs one line per request with key, request, outcome, duration and cost", 
   expect(gateway.logs.filter((record) => record["request_id"] === "req-1").length).toBe(1);
 });
 
-test("logs no secret, prompt, response or URL, and escapes line breaks that clients send", async () => {
+test("the gateway logs no secret, prompt, response or URL, and escapes line breaks that clients send", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "application/json" }, RESPONSE_BODY)),
   );
@@ -66,7 +66,7 @@ test("logs no secret, prompt, response or URL, and escapes line breaks that clie
   expect(gateway.logs.find((record) => record["outcome"] === "complete")?.["requested_model"]).toBe(forged);
 });
 
-test("truncates long model names in the log", async () => {
+test("the gateway truncates long model names in its log", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(200, { "content-type": "application/json" }, "{}")),
   );

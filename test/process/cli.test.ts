@@ -13,7 +13,7 @@ async function sluice(dataDir: string, ...args: string[]) {
   return { code: await run.waitForExit(args.join(" ")), stdout: run.stdout(), stderr: run.stderr() };
 }
 
-test("creates, lists, updates, rotates and revokes keys from the command line", async () => {
+test("the command line creates, lists, updates, rotates and revokes keys", async () => {
   const dir = createTemporaryDirectory();
   const created = await sluice(
     dir,
@@ -83,7 +83,7 @@ test.each([
 test.each([
   [{ DATA_DIR: "/dev/null" }, "in DATA_DIR (/dev/null) is unavailable: "],
   [{ DATABASE_URL: "postgres://u:pass-word@127.0.0.1:1/x" }, "at DATABASE_URL is unavailable: "],
-])("reports an unusable database in one line: %j", async (env, words) => {
+])("a command reports an unusable database in one line: %j", async (env, words) => {
   const run = runNode("src/server.ts", env, ["--cli", "keys", "list"]);
   expect(await run.waitForExit("the command")).toBe(1);
   expect(run.stderr()).toContain(words);
@@ -91,7 +91,7 @@ test.each([
   expect(run.stderr()).not.toContain("pass-word");
 });
 
-test("prints usage filtered by time, key, model and provider, as a table, as JSON and as CSV", async () => {
+test("the usage command filters by time, key, model and provider, and prints a table, JSON or CSV", async () => {
   const dir = createTemporaryDirectory();
   const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
   await database.migrate();
@@ -119,7 +119,7 @@ test("prints usage filtered by time, key, model and provider, as a table, as JSO
   expect((await usage()).stdout).toMatch(/ byok_usd\n.* 0\.099506173\n.*\n- +- +15 .* 0\.114814815\n$/s);
 }, 30_000);
 
-test("prints a report of 12,000 keys as a table with one header row and one total row", async () => {
+test("the usage command prints a report of 12,000 keys as a table with one header row and one total row", async () => {
   const dir = createTemporaryDirectory();
   const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
   await database.migrate();
@@ -138,7 +138,7 @@ test("prints a report of 12,000 keys as a table with one header row and one tota
 }, 30_000);
 
 test.each(["0", "0s", "0h"])(
-  "invalidates the old secret at once when a key is rotated with --grace %s",
+  "a rotation with --grace %s invalidates the old secret at once",
   async (grace) => {
     const dir = createTemporaryDirectory();
     await sluice(dir, "keys", "create", "--name", "bob");
@@ -148,7 +148,7 @@ test.each(["0", "0s", "0h"])(
   },
 );
 
-test("sets the aliases of a key, replaces all of them, and removes them", async () => {
+test("the keys commands set the aliases of a key, replace all of them, and remove them", async () => {
   const dir = createTemporaryDirectory();
   const aliases = ["--alias", "fast=openrouter/a/b", "--alias", "best=e/f"];
   await sluice(dir, "keys", "create", "--name", "bob", ...aliases);
@@ -159,7 +159,7 @@ test("sets the aliases of a key, replaces all of them, and removes them", async 
   expect(await read("update", "bob", "--no-alias")).toEqual({});
 });
 
-test("removes owner and metadata, and shows an expired key as expired", async () => {
+test("the keys commands remove the owner and the metadata of a key, and show an expired key as expired", async () => {
   const dir = createTemporaryDirectory();
   await sluice(dir, "keys", "create", "--name", "bob", "--owner", "Bob", "--metadata", "team=a");
   const bare = await sluice(dir, "keys", "update", "bob", "--no-owner", "--no-metadata", "--json");
@@ -170,7 +170,7 @@ test("removes owner and metadata, and shows an expired key as expired", async ()
   expect((await sluice(dir, "keys", "show", "bob")).stdout).toMatch(/expired\n$/);
 });
 
-test("prints a note in place of an empty table, and in the cell of a missing model or provider", async () => {
+test("a command prints a note instead of an empty table, and a note in the cell of a missing model or provider", async () => {
   const dir = createTemporaryDirectory();
   const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
   await database.migrate();
@@ -184,13 +184,13 @@ test("prints a note in place of an empty table, and in the cell of a missing mod
   expect((await sluice(dir, "keys", "audit")).stdout).toBe("(no changes of keys)\n");
 }, 30_000);
 
-test("a keys command without a store fails, and names the settings that configure one", async () => {
+test("without a store, a keys command fails and names the settings that configure a store", async () => {
   const run = runNode("src/server.ts", { GATEWAY_API_KEYS: "a:b" }, ["--cli", "keys", "list"]);
   expect(await run.waitForExit("the command")).toBe(1);
   expect(run.stderr()).toContain("DATA_DIR or DATABASE_URL");
 });
 
-test("runs commands under a user id without a name", async () => {
+test("commands run under a user id that has no user name", async () => {
   const nameless = `import os from "node:os"; import { syncBuiltinESMExports } from "node:module";
     os.userInfo = () => { throw new Error("uv_os_get_passwd returned ENOENT"); }; syncBuiltinESMExports();`;
   const hook = `--import=data:text/javascript,${encodeURIComponent(nameless)}`;

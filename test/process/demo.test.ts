@@ -9,12 +9,12 @@ function curlCommand(text: string): string {
   return /curl -N [\s\S]*?(?=\n\n|\n```)/.exec(text)?.[0] ?? "";
 }
 
-/** Runs a curl command, or sends its request with fetch where curl is not installed. */
+/** Runs a curl command. If curl is not installed, sends the request of the command with fetch. */
 async function runCurl(command: string): Promise<string> {
   const { stdout, error } = spawnSync("curl", ["--version"], { encoding: "utf8" });
   if (!error && stdout) return spawnSync("sh", ["-c", command], { encoding: "utf8", timeout: 10_000 }).stdout;
   process.stderr.write(
-    "\ncurl is not installed: the test sends the request of its command line with fetch.\n\n",
+    "\ncurl is not installed, so the test sends the request of the command with fetch.\n\n",
   );
   const headers = [...command.matchAll(/-H "([^:]+): ([^"]+)"/g)].map(
     ([, name = "", value = ""]): [string, string] => [name, value],
@@ -37,7 +37,7 @@ function readUsage(dataDir: string): string {
   }).stdout;
 }
 
-test("the demo serves its own curl command, the README's, and web pages on localhost, and deletes its ledger on exit", async () => {
+test("the demo serves the curl commands of its output and of the README, allows web pages on localhost, and deletes its ledger on exit", async () => {
   const demo = runNode("src/server.ts", { PORT: "0" }, ["--demo"]);
   await waitUntil(() => demo.stdout().includes("Ctrl-C"), "the demo to be ready", 10_000);
   const base = /http:\/\/127\.0\.0\.1:\d+/.exec(demo.stdout())?.[0] ?? "";

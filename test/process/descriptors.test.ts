@@ -8,7 +8,7 @@ import { waitUntil } from "../support/wait.ts";
 const HEALTH = { method: "GET", path: "/healthz", body: "" };
 const MANY = 400;
 
-/** Starts a gateway that may open 256 files. */
+/** Starts a gateway that may open at most 256 files. */
 async function startWithFewFiles(env: Record<string, string> = {}) {
   const command = `ulimit -n 256; exec "${process.execPath}" src/server.ts`;
   const child = spawn("sh", ["-c", command], {
@@ -26,7 +26,7 @@ async function startWithFewFiles(env: Record<string, string> = {}) {
   return { child, port: Number(found[1]), log: () => log };
 }
 
-test("serves requests while idle clients open more connections than the gateway may open files", async () => {
+test("the gateway serves requests although idle clients open more connections than its limit of open files allows", async () => {
   const { port, log } = await startWithFewFiles();
   const idle = Array.from({ length: MANY }, () => new RawClient(port));
   await waitUntil(
@@ -39,7 +39,7 @@ test("serves requests while idle clients open more connections than the gateway 
   expect(log()).not.toContain("MAX_CONNECTIONS exceeds");
 });
 
-test("warns at start that its file limit is too low, and serves requests again after it has run out of files", async () => {
+test("the gateway warns at start that its file limit is too low, and serves requests again after it has run out of files", async () => {
   const { child, port, log } = await startWithFewFiles({ MAX_CONNECTIONS: "10000" });
   expect(log()).toContain('"open_files_limit":256,"fitting":96');
   expect(log()).toContain("connections: MAX_CONNECTIONS exceeds the open files limit");

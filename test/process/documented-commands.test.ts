@@ -13,7 +13,10 @@ const pages = PAGES.map((page) => ({
   blocks: readCodeBlocks(page).filter(({ note }) => note === MARK),
 })).filter(({ blocks }) => blocks.length > 0);
 
-/** Starts the gateway of the quick start: `npm start` with an OpenRouter key and an empty data directory. @returns its port and keys. */
+/**
+ * Starts a gateway as the quick start does: with `npm start`, an OpenRouter key and an empty data directory.
+ * @returns its port, and the environment for the commands, which has its keys.
+ */
 async function startDocumentedGateway(): Promise<{ port: string; env: Record<string, string> }> {
   const simulator = await startTestSimulator();
   const env = {
@@ -37,14 +40,14 @@ async function startDocumentedGateway(): Promise<{ port: string; env: Record<str
 }
 
 test.each(pages)(
-  "the marked commands and snippets of $page work in order on a new gateway",
+  "the marked commands and snippets of $page succeed, one after the other, on a new gateway",
   async ({ blocks }) => {
     const { port, env } = await startDocumentedGateway();
     for (const { line, language, text } of blocks) {
       const script = text.replaceAll(/(localhost|127\.0\.0\.1):8080/g, `127.0.0.1:${port}`);
       const [program, args] =
         language === "js" ? [process.execPath, ["--input-type=module"]] : ["sh", ["-e"]];
-      // Not spawnSync, because the simulator runs in this process.
+      // `spawnSync` would block the simulator, which runs in this process.
       const run = spawn(program, args, { env, timeout: DEADLINE_MS });
       run.stdin.end(script);
       let printed = "";

@@ -11,7 +11,7 @@ import { waitUntil } from "../support/wait.ts";
 const MAIN = new URL("../../src/main.ts", import.meta.url).href;
 const SERVER = new URL("../../src/server.ts", import.meta.url).href;
 
-/** Runs the text of an ES module. */
+/** Runs a text as an ES module. */
 const runText = (text: string, env: Record<string, string> = {}): TestProcess =>
   runNode("--input-type=module", env, ["-e", text]);
 
@@ -22,7 +22,7 @@ const settings = (baseUrl: string) => ({
   OPENROUTER_BASE_URL: baseUrl,
 });
 
-test("removes secrets from the environment once they have been read", async () => {
+test("the gateway reads its secrets, and then removes their variables from the environment", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runText(
     `const { runGateway } = await import("${MAIN}"); await runGateway(process.env, {}); console.log("LEFT", Object.keys(process.env).join());`,
@@ -35,7 +35,7 @@ test("removes secrets from the environment once they have been read", async () =
   expect((await sendRequest(port)).status).toBe(200);
 });
 
-test("reads .env in the working directory, and prefers variables of the environment", async () => {
+test("the gateway reads .env in the working directory, but variables of the environment take precedence", async () => {
   const { upstream } = await startHeldUpstream();
   const folder = mkdtempSync(join(tmpdir(), "sluice-env-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -51,12 +51,12 @@ test("reads .env in the working directory, and prefers variables of the environm
   expect(upstream.seen[0]?.headers["authorization"]).toBe(`Bearer ${ACCOUNT_KEY}`);
 });
 
-test("treats two SIGINTs in quick succession as one, because npm forwards a SIGINT that the server also receives", async () => {
+test("the gateway treats two SIGINTs in quick succession as one, because Ctrl-C sends a SIGINT to the gateway and npm forwards another", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runNode("src/server.ts", settings(upstream.baseUrl));
   const stream = await openStream(await waitForPort(server));
   server.child.kill("SIGINT");
-  // The kernel merges two signals that arrive at the same moment.
+  // The second signal is late, because the kernel merges two signals that arrive at the same moment.
   setTimeout(() => server.child.kill("SIGINT"), 30);
   await waitUntil(() => server.stdout().includes('"server: shutting down"'), "the shutdown to begin");
   finish();

@@ -43,7 +43,7 @@ function post(port: number, fields: Record<string, unknown>): RawClient {
   return client;
 }
 
-test("a gateway settles a stream of a killed gateway at the cost that upstream billed", async () => {
+test("after a kill, the next gateway settles the interrupted stream at the cost that upstream billed", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const first = start(simulator, dataDir);
@@ -77,7 +77,7 @@ test("a gateway settles a stream of a killed gateway at the cost that upstream b
   await waitUntil(() => second.stdout().includes("ledger: cost of a request is unknown"), "the log line");
 }, 30_000);
 
-test("charges a request to its key although its start line in the journal is damaged, and logs the damage", async () => {
+test("if the start line of a request in the journal is damaged, the next gateway still charges the request to its key, and logs the damage", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const first = start(simulator, dataDir);
@@ -112,7 +112,7 @@ test("charges a request to its key although its start line in the journal is dam
   expect(readdirSync(journal)).toContain(`${segment}.damaged`);
 }, 30_000);
 
-test("after a kill, the next gateway settles a request whose client disconnected, or logs its cost as unknown if no head had arrived", async () => {
+test("after a kill, the next gateway settles the request of a disconnected client, or logs the cost as unknown if no response head had arrived", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const first = start(simulator, dataDir);
@@ -143,7 +143,7 @@ test("after a kill, the next gateway settles a request whose client disconnected
   await waitUntil(() => second.stdout().includes("ledger: cost of a request is unknown"), "the log line");
 }, 30_000);
 
-test("the gateway writes every row and removes the journal after SIGTERM", async () => {
+test("after SIGTERM, the gateway writes every row and removes its journal", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const gateway = start(simulator, dataDir);

@@ -52,20 +52,20 @@ async function logMuch(port: number): Promise<void> {
 test.each([
   ["standard output is on a full disk", "exec $RUN"],
   ["standard output and standard error are on a full disk", "exec $RUN 2>/dev/full"],
-])("serves and shuts down when %s", async (_, shell) => {
+])("the gateway serves requests and shuts down although %s", async (_, shell) => {
   const full = openSync("/dev/full", "w");
   onTestFinished(() => closeSync(full));
   const { child, port, exit } = await start(shell, full);
   for (let count = 0; count < 5; count++) {
     expect((await sendRequest(port)).status).toBe(200);
-    // The logger buffers lines for less time than this, so a write has failed before the next request.
+    // The logger writes its buffer within this time, so a write has failed before the next request.
     await new Promise((resolve) => setTimeout(resolve, 150));
   }
   child.kill("SIGTERM");
   expect(await exit()).toBe(0);
 });
 
-test("serves and shuts down when nobody reads the pipe of standard output", async () => {
+test("the gateway serves requests and shuts down although nobody reads the pipe of its standard output", async () => {
   const { child, port, exit } = await start("exec $RUN");
   child.stdout?.pause();
   for (let count = 0; count < 10; count++) await logMuch(port);
@@ -73,15 +73,15 @@ test("serves and shuts down when nobody reads the pipe of standard output", asyn
   expect(await exit()).toBe(0);
 }, 30_000);
 
-test("serves and shuts down when a shell pipe is full and nobody reads it", async () => {
+test("the gateway serves requests and shuts down although a shell pipe is full and nobody reads it", async () => {
   const { child, port, exit } = await start("exec > >(exec sleep 60); exec $RUN");
   for (let count = 0; count < 10; count++) await logMuch(port);
   child.kill("SIGTERM");
   expect(await exit()).toBe(0);
 }, 30_000);
 
-test("exits, or kills itself with SIGKILL, when another process has made the full pipe blocking again", async () => {
-  // This second Node process shares the pipe with the gateway. When it ends, it restores the flags of the pipe.
+test("the gateway exits, or kills itself with SIGKILL, when another process has made the full log pipe blocking again", async () => {
+  // The second Node process shares the gateway's pipe. When this process ends, it restores the flags of the pipe.
   const { child, port, exit } = await start(
     'exec > >(exec sleep 60); { sleep 4; exec "$NODE" -e process.stdout; } & exec $RUN',
   );

@@ -37,7 +37,7 @@ async function start(script: Script, env: Record<string, string> = {}) {
   return { upstream, call, pid: server.child.pid as number };
 }
 
-/** Begins to measure the memory of a process. @returns a function that returns its peak growth since then, in bytes. */
+/** Begins to measure the memory of a process. @returns a function that returns the peak growth since this call, in bytes. */
 function measureGrowth(pid: number): () => number {
   const bytes = (name: string): number =>
     1_024 * Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
@@ -53,15 +53,15 @@ const items = `{"error":{"message":"m","metadata":[${'{"a":1},'.repeat(880_000)}
 const text = `{"error":{"message":"m","metadata":{"raw":"${"é".repeat(10 * MIB)}"}}}`;
 
 test.each([
-  ["JSON with many values", "without a ledger", formatResponse(400, JSON_TYPE, items)],
-  ["JSON with many values", "with a ledger", formatResponse(400, JSON_TYPE, items)],
-  ["JSON with a long text", "with a ledger", formatResponse(500, JSON_TYPE, text)],
-  ["HTML", "with a ledger", formatResponse(502, HTML_TYPE, "x".repeat(20 * MIB))],
+  ["without a ledger", "JSON with many values", formatResponse(400, JSON_TYPE, items)],
+  ["with a ledger", "JSON with many values", formatResponse(400, JSON_TYPE, items)],
+  ["with a ledger", "JSON with a long text", formatResponse(500, JSON_TYPE, text)],
+  ["with a ledger", "HTML", formatResponse(502, HTML_TYPE, "x".repeat(20 * MIB))],
 ])(
-  "takes less than 10 MiB of memory for each error response with megabytes of %s, %s",
+  "a gateway %s takes less than 10 MiB of memory for each error response with megabytes of %s",
   // The measured peak depends on when the garbage collector runs.
   { timeout: 90_000, retry: 2 },
-  async (_, ledger, response) => {
+  async (ledger, _, response) => {
     const { call, pid } = await start(
       (socket) => void socket.write(response),
       ledger === "with a ledger" ? { DATA_DIR: createTemporaryDirectory() } : {},
@@ -74,7 +74,7 @@ test.each([
 );
 
 test(
-  "takes little memory for an endless response to a slow client, and aborts it at RESPONSE_LIMIT_BYTES",
+  "the gateway takes little memory for an endless response to a slow client, and aborts the response at RESPONSE_LIMIT_BYTES",
   { timeout: 90_000, retry: 2 },
   async () => {
     const event = formatChunk(`: ${"x".repeat(65_000)}\n\n`);

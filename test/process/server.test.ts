@@ -44,7 +44,7 @@ test("with an invalid configuration, the gateway exits with 78 and lists every m
   expect(server.stderr()).not.toMatch(/secret|80800|\n +at /);
 });
 
-test("a gateway without keys creates two, prints them once, does not log them, and rejects other keys", async () => {
+test("a gateway without keys creates two keys, prints them once, does not log them, and rejects all other keys", async () => {
   const { upstream } = await startHeldUpstream();
   const directory = mkdtempSync(join(tmpdir(), "sluice-first-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
@@ -67,13 +67,13 @@ test("a gateway without keys creates two, prints them once, does not log them, a
   expect(second.stderr()).toBe("");
 });
 
-test("with an unusable data directory, the gateway exits with 1 and prints one line that names it", async () => {
+test("with an unusable data directory, the gateway exits with 1 and prints one line that names DATA_DIR", async () => {
   const server = runNode(SERVER, { OPENROUTER_API_KEY: ACCOUNT_KEY, DATA_DIR: "/dev/null/x", PORT: "0" });
   expect(await server.waitForExit("the gateway without a directory")).toBe(1);
   expect(server.stderr()).toMatch(/^sluice cannot start: .*DATA_DIR.*\n$/);
 });
 
-test("reuses compiled code of an earlier start from the cache in node_modules", async () => {
+test("the gateway reuses the compiled code of an earlier start from the cache in node_modules", async () => {
   const { upstream } = await startHeldUpstream();
   const start = async (): Promise<string> => {
     const server = runNode(SERVER, env(upstream, { DRAIN_MS: "0", NODE_DEBUG_NATIVE: "COMPILE_CACHE" }));
@@ -88,7 +88,7 @@ test("reuses compiled code of an earlier start from the cache in node_modules", 
   expect(await start()).toMatch(found);
 });
 
-test("with a port in use, the gateway exits with 1 and prints one line", async () => {
+test("if its port is in use, the gateway exits with 1 and prints one line", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { PORT: String(upstream.port) }));
   expect(await server.waitForExit("the server without a port")).toBe(1);
@@ -118,7 +118,7 @@ test("after SIGTERM, the gateway fails readiness at once, serves requests, compl
   expect(server.stdout()).toMatch(/"outcome":"complete"/);
 });
 
-test("the gateway exits without the shutdown delay after SIGINT", async () => {
+test("after SIGINT, the gateway exits without the shutdown delay", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "60000" }));
   await waitForPort(server);
@@ -126,7 +126,7 @@ test("the gateway exits without the shutdown delay after SIGINT", async () => {
   expect(await server.waitForExit("the interrupted server", 2_000)).toBe(0);
 });
 
-test("exits at once after a second signal, even with a running stream", async () => {
+test("after a second signal, the gateway exits at once, even with a running stream", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream));
   await openStream(await waitForPort(server));
@@ -136,7 +136,7 @@ test("exits at once after a second signal, even with a running stream", async ()
   expect(await server.waitForExit("the twice signalled server", 1_000)).toBe(1);
 });
 
-test("exits at the end of the grace period, even with a running stream", async () => {
+test("the gateway exits at the end of the grace period, even with a running stream", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "0", SHUTDOWN_GRACE_MS: "300" }));
   const stream = await openStream(await waitForPort(server));
@@ -158,7 +158,7 @@ test("the gateway writes no secret of its configuration to its output", async ()
     expect(server.stdout() + server.stderr()).not.toContain(secret);
 });
 
-test("shuts down and releases its port when the npm that started it is killed", async () => {
+test("the gateway shuts down and releases its port when its npm process is killed", async () => {
   const { upstream } = await startHeldUpstream();
   const shell = runNode("-e", env(upstream, { DRAIN_MS: "100", npm_lifecycle_event: "start" }), [
     `require("node:child_process").spawn(process.execPath, ["${SERVER}"], { stdio: "inherit" })`,
@@ -174,7 +174,7 @@ test("shuts down and releases its port when the npm that started it is killed", 
   expect(await waitUntil(refused, "the port to be free")).toBe(true);
 });
 
-test("exits after SIGINT although nobody reads its log pipe any more", async () => {
+test("the gateway exits after SIGINT although nobody reads its log pipe any more", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream));
   await waitForPort(server);

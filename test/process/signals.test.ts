@@ -32,8 +32,8 @@ test.each(["SIGHUP", "SIGQUIT"] as const)(
   },
 );
 
-test("exits with 0 after a SIGTERM during its start", async () => {
-  // Imitates a database that accepts connections and never replies. The start of the server waits for it.
+test("the gateway exits with 0 after a SIGTERM during its start", async () => {
+  // Imitates a database that accepts connections and never replies. During its start, the gateway waits for a reply.
   const silent = createServer(() => {}).listen(0, "127.0.0.1");
   onTestFinished(() => void silent.close());
   await once(silent, "listening");
@@ -65,7 +65,7 @@ test.each([
   [() => "1", 1],
   [() => "0", 1],
 ])(
-  "the image's health check parses PORT as the gateway does: %s exits with %d",
+  "the image's health check parses PORT as the gateway does: with PORT from %s, the check exits with %d",
   async (write, code) => {
     const { upstream } = await startHeldUpstream();
     const server = runNode(SERVER, settings(upstream.baseUrl));

@@ -5,7 +5,7 @@ import { waitUntil } from "../support/wait.ts";
 
 const { PATH = "", HOME = "" } = process.env;
 
-test("the simulator exits when the npm that started it is killed, even with a request in flight", async () => {
+test("the simulator exits when its npm process is killed, even with a request in flight", async () => {
   const npm = spawn("npm", ["run", "mock", "--", "--port", "0"], {
     env: { PATH, HOME },
     stdio: ["ignore", "pipe", "inherit"],

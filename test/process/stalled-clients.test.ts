@@ -55,8 +55,8 @@ async function startServer(env: Record<string, string> = {}): Promise<Running> {
 }
 
 /**
- * Counts the server's open client connections, and the files of the page at `/docs` that it has open. The server should
- * read each of these files only once.
+ * Counts the server's open connections to clients, plus its open files of the page at `/docs`. The server should read
+ * each of these files only once.
  */
 function countOpen({ server: { child }, port }: Running): number {
   const proc = `/proc/${child.pid}`;
@@ -101,7 +101,7 @@ const listLongKinds = ({ caller, admin }: Running): Kinds => ({
   "the keys behind a file of the page": [get(BUNDLE).repeat(10) + get("/admin/v1/keys", admin), 4],
 });
 
-/** Lists requests with short responses. The server closes the connection of a client that pipelines this many. */
+/** Lists requests with short responses. The server closes the connection of a client that pipelines a request this often. */
 const listShortKinds = ({ caller, admin }: Running): Kinds => ({
   "a model": [get("/openai/v1/models/a/1", caller), 8_000],
   "the description of the API": [get("/openapi.json"), 400],
@@ -112,7 +112,7 @@ const listShortKinds = ({ caller, admin }: Running): Kinds => ({
   "the keys": [get("/admin/v1/keys", admin), 8_000],
 });
 
-test("resets the connection of a client that reads no response, whatever it requested", async () => {
+test("the gateway resets the connection of a client that reads no response, whatever the client requested", async () => {
   const running = await startServer();
   const stuck: string[] = [];
   for (const [kind, [request, times]] of Object.entries(listLongKinds(running))) {
@@ -129,7 +129,7 @@ test("resets the connection of a client that reads no response, whatever it requ
   expect(stuck).toEqual([]);
 }, 240_000);
 
-test("closes the connection of a client that sends hundreds of requests at once, whatever it requests", async () => {
+test("the gateway closes the connection of a client that sends hundreds of requests at once, whatever the client requests", async () => {
   const running = await startServer();
   for (const [kind, [request, times]] of Object.entries(listShortKinds(running))) {
     const client = new RawClient(running.port);
@@ -140,13 +140,13 @@ test("closes the connection of a client that sends hundreds of requests at once,
   expect(running.server.child.exitCode).toBeNull();
 }, 240_000);
 
-test("releases the descriptors and the memory of clients that do not read a file", async () => {
+test("the gateway releases the descriptors and the memory of clients that do not read the requested file", async () => {
   const running = await startServer();
   const rss: number[] = [];
   for (let round = 0; round < 4; round++) {
     const clients = Array.from({ length: 50 }, () => new RawClient(running.port));
-    // No client sends requests before all have connected. Otherwise, on a busy machine, the server could reset the
-    // first clients before the last one connects.
+    // The clients send requests only after all of them have connected. Otherwise a server on a busy machine could reset
+    // the first clients before the last client connects.
     await waitUntil(() => countOpen(running) === clients.length, "the clients to connect", 15_000);
     for (const { socket } of clients) socket.pause().write(get(BUNDLE).repeat(8));
     await waitUntil(
@@ -157,11 +157,11 @@ test("releases the descriptors and the memory of clients that do not read a file
     await waitUntil(() => countOpen(running) === 0, "the descriptors to be closed", 20_000);
     rss.push(rssBytes(running));
   }
-  // Later rounds reuse the memory of the first two.
+  // Later rounds reuse the memory of the first two rounds.
   expect((rss[3] ?? 0) - (rss[1] ?? 0)).toBeLessThan(64 * 1_048_576);
 }, 120_000);
 
-test("resets the connection of a client that reads nothing and keeps sending single bytes", async () => {
+test("the gateway resets the connection of a client that reads nothing and keeps sending single bytes", async () => {
   const running = await startServer();
   const client = new RawClient(running.port);
   client.socket.pause();
@@ -171,7 +171,7 @@ test("resets the connection of a client that reads nothing and keeps sending sin
   expect(client.error).toMatch(/ECONNRESET|EPIPE/);
 });
 
-test("resets the connection of a client that closes its sending half and then reads nothing", async () => {
+test("the gateway resets the connection of a client that closes its sending half and then reads nothing", async () => {
   const running = await startServer();
   const client = new RawClient(running.port, { allowHalfOpen: true });
   client.socket.pause();
@@ -182,7 +182,7 @@ test("resets the connection of a client that closes its sending half and then re
   expect(client.received.length).toBeLessThan(MODELS.length);
 });
 
-test("keeps the connection of a client that reads a large response slowly, and sends it every byte", async () => {
+test("a client that reads a large response slowly keeps its connection and receives every byte", async () => {
   // The timeout is long, because on a busy machine this process may read nothing for some time.
   const stallMs = 2_000;
   const { port, caller } = await startServer({ CLIENT_STALL_TIMEOUT_MS: String(stallMs) });

@@ -64,7 +64,7 @@ export class MixedLoad {
   #started = 0;
   /** Number of ended requests, including lost ones. */
   requests = 0;
-  /** Number of connections that one of several ports refused. */
+  /** Number of refused connections; 0 if there is only one port. */
   refused = 0;
 
   constructor(options: LoadOptions) {
@@ -82,7 +82,7 @@ export class MixedLoad {
     this.#stoppedAt = performance.now();
   }
 
-  /** Stops after the current requests have ended. */
+  /** Stops the clients after their current requests have ended. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await Promise.all(this.#loops);
@@ -163,7 +163,7 @@ export class MixedLoad {
   }
 }
 
-/** Reads a response to its end. @returns why a client cannot use the response; undefined if it is complete. */
+/** Reads a response to its end. @returns why a client cannot use the response; undefined if the response is complete. */
 async function readResponse(response: IncomingMessage, isStream: boolean): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   try {

@@ -13,7 +13,7 @@ test.each([
   { front: "HAProxy", balancer: "haproxy.cfg", lostMaxPart: 0 },
   { front: "nginx", balancer: "nginx.conf", lostMaxPart: NGINX_LOST_MAX_PART },
 ])(
-  "two gateways behind $front lose no more than $lostMaxPart of the requests while they restart in turn",
+  "with $front, two gateways that restart in turn lose at most the fraction $lostMaxPart of the requests",
   async ({ balancer, lostMaxPart }) => {
     const { requests, losses } = await restartInTurn({
       balancer,

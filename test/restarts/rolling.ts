@@ -10,21 +10,25 @@ import { type Loss, MixedLoad } from "./load.ts";
 
 /**
  * The operator's steps before and after each restart of a gateway. `plain`: no steps. `reload`: reload nginx after the
- * restart. `down`: mark the gateway as `down` and reload nginx before the restart; remove the mark and reload after it.
+ * restart. `down`: mark the gateway as `down` and reload nginx before the restart; after the restart, remove the mark and
+ * reload nginx again.
  */
 export type Procedure = "plain" | "reload" | "down";
 
 export const PROCEDURES: readonly Procedure[] = ["plain", "reload", "down"];
 
 interface RollingRestart {
-  /** A file in `deploy/`; undefined: clients connect to either gateway, and to the other one if it refuses. */
+  /**
+   * A file in `deploy/`. If undefined, clients connect to the gateways directly. If one gateway refuses a connection, the
+   * client connects to the other gateway.
+   */
   readonly balancer: string | undefined;
   readonly procedure: Procedure;
   /** Number of restarts. The two gateways take turns. */
   readonly restarts: number;
   readonly clients: number;
   readonly seed: number;
-  /** Settings that differ from the defaults and from those that the balancer's file recommends. */
+  /** Settings that replace the defaults and the settings that the balancer's file recommends. */
   readonly env?: Readonly<Record<string, string>>;
   /** Changes the text of the balancer's file, for experiments. */
   readonly edit?: ((text: string) => string) | undefined;
@@ -113,7 +117,7 @@ function environment(baseUrl: string, { balancer, env }: RollingRestart): Record
     OPENROUTER_BASE_URL: baseUrl,
     GATEWAY_API_KEYS: `restarts:${SECRET}`,
     TRUST_PROXY: "127.0.0.1",
-    // See deploy/nginx.conf: nginx does not check /readyz, so it would not notice the shutdown.
+    // nginx does not check /readyz, so it would not notice the shutdown: see deploy/nginx.conf.
     ...(balancer?.endsWith("nginx.conf") === true && { DRAIN_MS: "0" }),
     ...env,
   };
@@ -124,7 +128,10 @@ function describe({ kind, phase, status, cause, reusedConnection }: Loss): strin
   return `${kind} ${phase} ${status === 0 ? cause : `${status} ${cause}`} (${connection} connection)`;
 }
 
-/** Counts nginx's log lines of level error and above. Groups them by the text up to the first comma, without quotes. */
+/**
+ * Counts nginx's log lines of level error and above. Groups them by the text up to the first comma, in which `...` replaces
+ * each quoted part.
+ */
 function countErrors(text: string, counts: Map<string, number>): void {
   for (const [, level, message] of text.matchAll(/\[(error|crit|alert|emerg)\] [^:]*: (?:\*\d+ )?([^,\n]*)/g))
     increment(counts, `${level}: ${message?.replaceAll(/"[^"]*"/g, "...")}`);

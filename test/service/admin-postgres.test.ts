@@ -23,7 +23,7 @@ afterAll(() => postgres.close());
 
 testRequestPaging(async () => openTestDatabase(await postgres.createDatabase()));
 
-test("manages keys and audits changes in PostgreSQL", async () => {
+test("the admin API manages keys and audits changes in PostgreSQL", async () => {
   const gateway = await startKeyedGateway(UPSTREAM, { DATABASE_URL: await postgres.createDatabase() });
   const created = await gateway.callAdmin("POST", "/keys", {
     name: "bob",
@@ -52,7 +52,7 @@ test("manages keys and audits changes in PostgreSQL", async () => {
   expect((await gateway.callAdmin("GET", "/usage?by=key,model,provider,day")).body.data).toEqual([]);
 });
 
-test("the admin API responds with 503 while PostgreSQL is down, and recovers with it", async () => {
+test("the admin API responds with 503 while PostgreSQL is down, and recovers when PostgreSQL starts again", async () => {
   const gateway = await startKeyedGateway(UPSTREAM, { DATABASE_URL: await postgres.createDatabase() });
   const paths = ["/keys", "/keys/first-admin", "/audit", "/usage", "/requests"];
   const statuses = async (): Promise<number[]> => {

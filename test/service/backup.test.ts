@@ -1,4 +1,4 @@
-// Runs the commands of docs/operations/backup.md as they are on the page, against gateways that serve requests meanwhile.
+// Runs the unchanged commands of docs/operations/backup.md while gateways serve requests.
 import { spawn } from "node:child_process";
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -12,9 +12,9 @@ import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitFor, waitUntil } from "../support/wait.ts";
 
 const NOTICED = '"keys: database was restored or replaced, reloading all keys"';
-/** Two seconds, as the page says, and half a second for a busy machine. */
+/** The page states two seconds. The test allows half a second more for a busy machine. */
 const NOTICED_WITHIN_MS = 2_500;
-/** Longer than the time between two polls of the key cache. A cache that has not read a change cannot miss it later. */
+/** Longer than the time between two polls of the key cache, so that each cache has read the changes before the restore. */
 const FOLLOWED_MS = 1_500;
 const CLIENTS = 4;
 
@@ -29,7 +29,7 @@ const [
 ] = readCodeBlocks("docs/operations/backup.md")
   .filter(({ note }) => note === MARK)
   .map(({ text }) => text);
-/** The commands of the page. `copy` restores before a gateway starts. */
+/** The commands of the page. `copy` restores a backup for a gateway that has not started. */
 const DATABASES = [
   {
     database: "SQLite",
@@ -57,13 +57,13 @@ interface Fleet {
   readonly gateways: readonly KeyedGateway[];
   /** The first gateway, which created the first keys. */
   readonly gateway: KeyedGateway;
-  /** The parent of the data directory. The commands run in it. */
+  /** The working directory of the commands, and the parent of the data directory. */
   readonly directory: string;
   readonly upstreamUrl: string;
   readonly run: (commands: string) => Promise<void>;
 }
 
-/** Starts a gateway on SQLite, or two on PostgreSQL. */
+/** Starts one gateway with SQLite, or two gateways with PostgreSQL. */
 async function startFleet(database: DatabaseKind): Promise<Fleet> {
   const directory = createTemporaryDirectory();
   const { baseUrl: upstreamUrl } = await startTestSimulator();
@@ -82,7 +82,7 @@ async function createStore(database: DatabaseKind, directory: string): Promise<R
 }
 
 /**
- * Runs commands of the page. Not `spawnSync`, because the gateways run in this process.
+ * Runs commands of the page. `spawnSync` would block the gateways, which run in this process.
  * @throws if a command fails or prints anything.
  */
 async function run(commands: string, cwd: string, store: Record<string, string>): Promise<void> {
@@ -121,7 +121,7 @@ function waitForRows(read: ReadList, key: string, count: number): Promise<readon
   }, `${count} rows of ${key}`);
 }
 
-/** Reads the keys without the times of their last use, their audit, and the usage of one key. */
+/** Reads the audit, the usage of one key, and all keys. Omits the keys' times of last use, which every request changes. */
 async function readState(read: ReadList, key: string): Promise<unknown> {
   const keys = await read("/keys");
   return {
@@ -133,7 +133,7 @@ async function readState(read: ReadList, key: string): Promise<unknown> {
 
 const CLOSE = { connection: "close" };
 
-/** Sends requests to all gateways until the returned function is called, which returns their statuses. */
+/** Sends requests to all gateways. @returns a function that stops the requests and returns the statuses of the responses. */
 function sendRequests({ gateways, gateway: { caller } }: Fleet): () => Promise<readonly (number | string)[]> {
   const statuses = new Set<number | string>();
   const ending = new AbortController();
@@ -151,7 +151,7 @@ function sendRequests({ gateways, gateway: { caller } }: Fleet): () => Promise<r
 }
 
 test.each(DATABASES)(
-  "$database: a restore under running gateways brings back the keys and the ledger of the backup",
+  "$database: a restore while gateways run brings back the keys and the ledger of the backup",
   async ({ database, commands }) => {
     const fleet = await startFleet(database);
     const { gateways, gateway } = fleet;
@@ -195,7 +195,7 @@ test.each(DATABASES)(
 );
 
 test.each(DATABASES)(
-  "$database: a gateway that starts on a copy of a backup has its keys and its ledger",
+  "$database: a gateway that starts with a copy of a backup has the keys and the ledger of the backup",
   async ({ database, commands, file }) => {
     const { gateways, gateway, directory, upstreamUrl, run: runHere } = await startFleet(database);
     const kept = await createKey(gateway, "kept");

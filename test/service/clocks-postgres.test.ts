@@ -38,7 +38,7 @@ function skewClock(byMs: number): number {
 }
 
 test.each(SKEWS)(
-  "a process whose clock is %s sends heartbeats, claims and postpones by the server's clock",
+  "a process whose clock is %s uses the database server's clock for heartbeats, claims and postponed look-ups",
   async (_, byMs) => {
     const database = await open();
     await writeRequests(database, [
@@ -70,7 +70,7 @@ test.each(SKEWS)("a process whose clock is %s takes over no rows of live instanc
   expect((await readRow(database, "2")).state).toBe("open");
 });
 
-test("keeps a row pending after one look-up when the reconciler's clock is 25 h ahead", async () => {
+test("a reconciler whose clock is 25 h ahead keeps a row pending after one look-up", async () => {
   const database = await open();
   await writeRequests(database, [createPendingRow("1")]);
   skewClock(25 * HOUR_MS);
@@ -83,7 +83,7 @@ test("keeps a row pending after one look-up when the reconciler's clock is 25 h 
   ]);
 });
 
-test("deletes only rows that are old by the server's clock when the clock is 400 days ahead", async () => {
+test("a process whose clock is 400 days ahead deletes only rows that are old by the database server's clock", async () => {
   const database = await open();
   const row = (started_at: number) =>
     createRequestRow(`${toRowIdPrefix(started_at)}x`, { state: "settled", cost_nanodollars: 1, started_at });
@@ -106,7 +106,7 @@ test("deletes only rows that are old by the server's clock when the clock is 400
   expect([remaining.map(({ started_at }) => now - started_at), ahead]).toEqual([[394 * DAY_MS, 0], []]);
 });
 
-test("reports once that the process's clock differs from the server's", async () => {
+test("orphan recovery reports the difference between the clocks of the process and of the database server", async () => {
   const database = await open();
   skewClock(25 * HOUR_MS);
   const { skews } = await startOrphanRecovery({ database });

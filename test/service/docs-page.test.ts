@@ -23,7 +23,7 @@ async function browse(url: string): Promise<{ dom: string; console: string }> {
   return { dom: stdout.replaceAll(/<wbr>|\u200b/g, ""), console: messages.join("\n") };
 }
 
-test("the page at /docs lists the operations in a browser without violating its content security policy", async () => {
+test("in a browser, the page at /docs lists the operations and does not violate its content security policy", async () => {
   const { port } = await startKeyedGateway("http://127.0.0.1:9/api/v1");
   for (const path of ["/docs", "/docs/"]) {
     const page = await browse(`http://127.0.0.1:${port}${path}`);

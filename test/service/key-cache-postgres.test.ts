@@ -18,7 +18,10 @@ beforeAll(async () => {
 
 afterAll(() => postgres.close());
 
-/** Starts a replica with its own connection, service and cache. `seen` counts the notifications of the database. */
+/**
+ * Starts a replica with its own connection, service and cache. `seen` has the number of notifications from the database
+ * and the health reports of the cache.
+ */
 async function startReplica(url: string) {
   const database = await openTestDatabase(url);
   const source = createKeySource(database, url);
@@ -39,7 +42,7 @@ async function startReplica(url: string) {
   onTestFinished(() => cache.stop());
   const find = async (secret: string) => cache.find(digestSecret(secret));
   await waitUntil(() => seen.notifications > 0, "the replica to listen");
-  /** Looks up a key until the cache stores it. The cache does not store a key that it reads during a notification. */
+  /** Looks up a key until the cache stores the key. The cache does not store a key that it reads during a notification. */
   const remember = (secret: string) =>
     waitUntil(
       async () => (await find(secret)) && !(cache.find(digestSecret(secret)) instanceof Promise),
@@ -48,7 +51,7 @@ async function startReplica(url: string) {
   return { service: new KeyService(database), find, remember, seen };
 }
 
-test("a replica rejects a key that another replica has revoked, once the database notifies it", async () => {
+test("when the database notifies a replica, the replica rejects a key that another replica has revoked", async () => {
   const url = await postgres.createDatabase();
   const [a, b] = [await startReplica(url), await startReplica(url)];
   const { secret } = await a.service.create(newKeySchema.parse({ name: "team" }), BY);
@@ -60,7 +63,7 @@ test("a replica rejects a key that another replica has revoked, once the databas
   expect(b.seen.health).toEqual([]);
 });
 
-test("known keys work while the database is down, and notifications resume when it recovers", async () => {
+test("known keys work while the database is down, and notifications resume when the database recovers", async () => {
   const url = await postgres.createDatabase();
   const [a, b] = [await startReplica(url), await startReplica(url)];
   const { secret } = await a.service.create(newKeySchema.parse({ name: "team" }), BY);

@@ -51,7 +51,7 @@ async function start(databaseUrl: string, dataDir = createTemporaryDirectory()) 
   return { port: Number(new URL(gateway.url).port), dataDir, stop };
 }
 
-/** Waits for `count` settled rows, and checks that their costs are those that upstream billed. */
+/** Waits for `count` settled rows, and checks that upstream billed the costs of these rows. */
 async function settledRows(databaseUrl: string, count: number): Promise<RequestRow[]> {
   const database = openDatabase({ dataDir: "", databaseUrl }, () => {});
   try {
@@ -85,7 +85,7 @@ test("a gateway that starts without a database writes its requests when the data
   expect(refusedIn(dataDir)).toEqual([]);
 }, 60_000);
 
-test("loses no row while the database is read-only, as after a failover", async () => {
+test("the gateway loses no row while the database is read-only, for example after a failover", async () => {
   const url = await postgres.createDatabase();
   const { port, dataDir } = await start(url);
   expect((await sendRequest(port)).status).toBe(200);

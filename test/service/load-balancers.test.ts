@@ -9,7 +9,7 @@ import { RawClient } from "../support/raw-client.ts";
 import { type Script, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { waitUntil } from "../support/wait.ts";
 
-/** Starts two gateways behind a load balancer. Upstream runs the script; without one, it keeps its streams open. */
+/** Starts two gateways behind a load balancer. Without a script, upstream keeps streams open until the test calls `finish`. */
 async function startFleet(file: string, script?: Script) {
   const { upstream, finish } = script
     ? { upstream: await startScriptedUpstream(script), finish: () => {} }
@@ -30,16 +30,19 @@ async function startFleet(file: string, script?: Script) {
   return { upstream, finish, gateways, port, start, logged };
 }
 
-test.each(BALANCER_FILES)("with deploy/%s forwards each event when upstream sends it", async (file) => {
-  const { port, finish } = await startFleet(file);
-  const stream = await openStream(port);
-  expect(stream.readResponse()?.body.toString()).toBe(EVENT);
-  finish();
-  expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
-});
+test.each(BALANCER_FILES)(
+  "a load balancer with deploy/%s forwards each event as soon as upstream sends it",
+  async (file) => {
+    const { port, finish } = await startFleet(file);
+    const stream = await openStream(port);
+    expect(stream.readResponse()?.body.toString()).toBe(EVENT);
+    finish();
+    expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
+  },
+);
 
 test.each(BALANCER_FILES)(
-  "with deploy/%s aborts the upstream request when the client disconnects during a stream",
+  "behind deploy/%s, the gateway aborts the upstream request when the client disconnects during a stream",
   async (file) => {
     const { port, upstream, logged } = await startFleet(file);
     const stream = await openStream(port);
@@ -54,7 +57,7 @@ test.each(BALANCER_FILES)(
 );
 
 test.each(BALANCER_FILES)(
-  "with deploy/%s aborts the upstream request when the client disconnects before the first byte",
+  "behind deploy/%s, the gateway aborts the upstream request when the client disconnects before the first byte",
   async (file) => {
     const { port, upstream, logged } = await startFleet(file, () => {});
     const silent = new RawClient(port);
@@ -70,7 +73,7 @@ test.each(BALANCER_FILES)(
 );
 
 test.each(BALANCER_FILES)(
-  "with deploy/%s ends a stream with an error event, and leaves it incomplete, when upstream disconnects",
+  "behind deploy/%s, a stream ends with an error event and stays incomplete when upstream disconnects",
   async (file) => {
     const { port, upstream } = await startFleet(file);
     const stream = await openStream(port);
@@ -84,7 +87,7 @@ test.each(BALANCER_FILES)(
 );
 
 test.each(BALANCER_FILES)(
-  "with deploy/%s loses no request when the gateways are replaced one after the other",
+  "a load balancer with deploy/%s loses no request while its gateways are replaced one after the other",
   async (file) => {
     const { port, gateways, start } = await startFleet(file);
     const statuses = new Set<number | string>();

@@ -10,9 +10,9 @@ import { formatResponse, startScriptedUpstream } from "../support/scripted-upstr
 import { waitUntil } from "../support/wait.ts";
 
 const CONNECTIONS = 1_500;
-/** Limit of failed logins from one address, without RATE_LIMIT_MAX. */
+/** The limit of failed logins from one address if RATE_LIMIT_MAX is not set. */
 const LOGINS_MAX = 600;
-/** Delay of a database in another zone. It is long enough for look-ups to queue. */
+/** The network delay to a database in another zone. During this delay, look-ups queue. */
 const DATABASE_DELAY_MS = 20;
 const MODELS = "/openai/v1/models";
 let postgres: Postgres;
@@ -92,7 +92,7 @@ function flood({ port }: KeyedGateway, connections: number, addressOf?: (index: 
   return { statuses, isOver };
 }
 
-/** Requests /readyz, and the models with a known key, until `isOver` returns true. @returns the statuses of both. */
+/** Requests /readyz, and the models with a known key, until `isOver` returns true. @returns the statuses of both kinds of requests. */
 async function watch(
   gateway: KeyedGateway,
   isOver: () => boolean,
@@ -109,7 +109,7 @@ async function watch(
   return [ready, known];
 }
 
-test("1,500 connections with invented keys leave a gateway on PostgreSQL ready, and known keys work", async () => {
+test("while 1,500 connections send invented keys, a gateway on PostgreSQL stays ready and accepts a known key", async () => {
   const gateway = await start();
   const { statuses, isOver } = flood(gateway, CONNECTIONS);
   expect(await watch(gateway, isOver)).toEqual([new Set([200]), new Set([200])]);
@@ -117,7 +117,7 @@ test("1,500 connections with invented keys leave a gateway on PostgreSQL ready, 
   expect(gateway.readLog()).not.toContain("http: internal error");
 }, 60_000);
 
-test("rejects invented keys with 429 over the limit of their address, and stays ready", async () => {
+test("a gateway on PostgreSQL stays ready, and responds with 429 to invented keys from an address over its limit", async () => {
   const gateway = await start({ RATE_LIMIT_MAX: "1000" });
   const totals: Record<string, number> = {};
   for (let wave = 0; wave < 4; wave++) {
@@ -136,7 +136,7 @@ test("a gateway on PostgreSQL stays ready when invented keys arrive from many ad
   expect(statuses()).toEqual({ 401: CONNECTIONS });
 }, 60_000);
 
-test("the admin API rejects invented keys with 429 over the limit of their address, and accepts its admin key", async () => {
+test("the admin API responds with 429 to invented keys from an address over its limit, and accepts the admin key from this address", async () => {
   const gateway = await start({ RATE_LIMIT_MAX: "50" });
   expect((await gateway.callAdmin("GET", "/keys")).status).toBe(200);
   const statusFor = async (secret: string): Promise<number> =>

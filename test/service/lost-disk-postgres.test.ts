@@ -19,8 +19,8 @@ const STREAM = "sim/ok:gapMs=50,events=400";
 /** A model that never sends a response head. */
 const HANGING = "sim/hang";
 /**
- * Deadline for writing open rows. A gateway with a persistent journal writes them after 1 s or later. A busy machine may
- * need more than 250 ms.
+ * Deadline for writing open rows. It must be below 1 s, because even a gateway with a persistent journal writes these rows
+ * after 1 s. It must be above 250 ms, because a busy machine may need more time than that.
  */
 const DEADLINE_MS = 900;
 
@@ -37,7 +37,7 @@ afterAll(async () => {
   await postgres.close();
 });
 
-/** Starts a gateway process whose directory is not declared persistent. */
+/** Starts a gateway process whose data directory is not declared persistent. */
 async function start(databaseUrl: string) {
   const dataDir = createTemporaryDirectory();
   const gateway = runNode("src/server.ts", {
@@ -74,7 +74,7 @@ async function age({ kysely }: Database, ms: number): Promise<void> {
     .execute();
 }
 
-test("loses no request in flight when a replica is killed and its disk is lost", async () => {
+test("the ledger loses no request in flight when a replica is killed and its disk is lost", async () => {
   const url = await postgres.createDatabase();
   const database = await openTestDatabase(url);
   const { gateway, dataDir, port } = await start(url);
@@ -91,7 +91,7 @@ test("loses no request in flight when a replica is killed and its disk is lost",
       const known = rows.filter((row) => row.generation_id !== null);
       return rows.length === 2 * REQUESTS_PER_MODEL && known.length === REQUESTS_PER_MODEL ? rows : undefined;
     },
-    "all open rows, with their generation ids if they have one",
+    "all open rows, half of them with a generation id",
     DEADLINE_MS,
   );
   for (const row of open) {

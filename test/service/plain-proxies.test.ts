@@ -1,5 +1,5 @@
-// Runs the fidelity suite against nginx, HAProxy and Caddy with the configurations of docs/fidelity.md, and compares the scores with the
-// table on that page.
+// Runs the fidelity suite against nginx, HAProxy and Caddy with the configurations of docs/fidelity.md. Compares the scores
+// with the table on that page.
 import { type SpawnOptions, execFileSync, spawn } from "node:child_process";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,19 +12,19 @@ import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 
 const PAGE = "docs/fidelity.md";
-/** Groups that do not apply to a proxy without keys; see the page. */
+/** Groups of checks that do not apply to a proxy without keys, as the page explains. */
 const SKIPPED = ["model", "credentials", "own-errors"];
 
 interface Proxy {
-  /** The name in the head of the table, and the language of the block on the page. */
+  /** The name in the head of the table. In lower case, it is the command, and the language of the code block on the page. */
   readonly name: string;
   /** Arguments that check the file `config`. */
   readonly check: readonly string[];
-  /** Arguments that run it in the foreground. */
+  /** Arguments that run the proxy in the foreground. */
   readonly run: readonly string[];
 }
 
-// Not the pid file of Debian's package, which another nginx may use.
+// The test's nginx has a pid file of its own, because another nginx may use the pid file of Debian's package.
 const NGINX = ["-p", ".", "-g", "pid nginx.pid;", "-c", "config"];
 const CADDY = ["--adapter", "caddyfile", "--config", "config"];
 const PROXIES: readonly Proxy[] = [
@@ -82,7 +82,7 @@ function countByGroup({ results }: Report): Record<string, string> {
 
 test.each(PROXIES)(
   `$name with the configuration of ${PAGE} has the scores of that page`,
-  // The checks of `timing` allow 250 ms, which a busy machine may exceed.
+  // The checks of the group `timing` allow a delay of 250 ms, which a busy machine may exceed.
   { retry: 2, timeout: SUITE_TIMEOUT_MS },
   async (proxy) => {
     const simulator = await startVerifySimulator();

@@ -91,7 +91,7 @@ test("the gateway counts requests in its own memory and reports readiness as deg
   await waitUntil(() => isReady(gateway.port), "Redis to be reconnected");
 });
 
-test("requests of clients that disconnect while Redis is slow are not counted as in flight", async () => {
+test("requests do not stay in flight if their clients disconnect while Redis is slow", async () => {
   const redis = await startRedis();
   const upstream = await startOkUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
@@ -114,7 +114,7 @@ test("requests of clients that disconnect while Redis is slow are not counted as
   for (let sent = 0; sent < 4; sent++) expect((await sendRequest(gateway.port)).status).toBe(200);
 });
 
-test("starts without Redis, sends no error text of Redis to clients, and uses Redis once it is available", async () => {
+test("the gateway starts without Redis, sends no error text of Redis to clients, and uses Redis as soon as it is available", async () => {
   const port = await findFreePort();
   const upstream = await startOkUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
@@ -166,7 +166,7 @@ test.each([
   );
 });
 
-test("an address over the limit of failed logins causes no Redis command, and a known key works", async () => {
+test("failed logins from an address over the limit cause no Redis command, and a known key from this address works", async () => {
   const redis = await startRedis();
   const upstream = await startOkUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, { REDIS_URL: redis.url, RATE_LIMIT_MAX: "3" });

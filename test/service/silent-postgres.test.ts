@@ -10,7 +10,7 @@ import { openTestDatabase } from "../support/test-database.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil, waitFor } from "../support/wait.ts";
 
-/** Starts a TCP proxy that can stop forwarding without closing connections, like a firewall that has dropped them. */
+/** Starts a TCP proxy that can stop forwarding but keep its connections open, like a firewall that drops packets. */
 async function startSilentProxy(to: number): Promise<{ port: number; silence: () => void }> {
   const sockets = new Set<Socket>();
   const proxy = createServer((near) => {
@@ -35,7 +35,7 @@ async function startSilentProxy(to: number): Promise<{ port: number; silence: ()
   };
 }
 
-test("closes a connection on which the database has been silent for 20 s, and the next connection works", async () => {
+test("the database client closes a connection after 20 s without a reply, and the next connection works", async () => {
   const postgres = await startPostgres();
   onTestFinished(() => postgres.close());
   const url = new URL(await postgres.createDatabase());
@@ -58,7 +58,7 @@ test("closes a connection on which the database has been silent for 20 s, and th
   await waitFor(query(), "a result over a new connection");
 }, 60_000);
 
-test("20 concurrent readiness checks report a silent database within 3 s, and a later check reports its recovery", async () => {
+test("20 concurrent readiness checks report a silent database within 3 s, and a later check reports that the database is back", async () => {
   const postgres = await startPostgres();
   onTestFinished(() => postgres.close());
   const url = new URL(await postgres.createDatabase());

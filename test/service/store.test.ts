@@ -88,7 +88,7 @@ test("a replica rejects a key within two seconds after another replica has revok
   );
 }, 30_000);
 
-test("known keys work while the database is down, and their costs are written when it recovers", async () => {
+test("known keys work while the database is down, and the costs of their requests are written when the database recovers", async () => {
   const url = await postgres.createDatabase();
   const { port, first, log } = await startReplica(url);
   const secret = first[0]?.caller.secret ?? "";
@@ -123,7 +123,7 @@ test("known keys work while the database is down, and their costs are written wh
   expect(cost).toBe(rows.reduce((sum, row) => sum + (row.cost_nanodollars ?? 0), 0));
 }, 90_000);
 
-test("known keys work for STORE_OUTAGE_GRACE_MS while the database is down, and no longer", async () => {
+test("while the database is down, known keys work for STORE_OUTAGE_GRACE_MS and no longer", async () => {
   const url = await postgres.createDatabase();
   const { port, first } = await startReplica(url, { STORE_OUTAGE_GRACE_MS: "0" });
   const secret = first[0]?.caller.secret ?? "";
@@ -146,7 +146,7 @@ test("known keys work for STORE_OUTAGE_GRACE_MS while the database is down, and 
   );
 }, 60_000);
 
-test("a gateway that starts before its database reports why it is not ready, and becomes ready by itself", async () => {
+test("a gateway that starts before its database reports why it is not ready, and becomes ready when the database starts", async () => {
   const url = await postgres.createDatabase();
   await postgres.kill();
   const { port, first, log } = await startReplica(url);

@@ -9,8 +9,8 @@ import { readRows } from "../support/metered-gateway.ts";
 
 const GONE_WITHIN_MS = 120_000;
 /**
- * Time before the first data for a "late" request. It is between two TCP keep-alive probes, so that the gateway sends
- * data to a client that has not acknowledged some probes.
+ * Time after which upstream sends the first data for the model "late". It ends between two TCP keep-alive probes, so that
+ * the gateway sends data to a client that has left earlier probes unacknowledged.
  */
 const LATE_MS = 55_000;
 const HEAD = formatChunkedHead({ "content-type": "text/event-stream", "x-generation-id": "gen-1" });
@@ -22,7 +22,10 @@ const CLIENT = `
   setInterval(() => {}, 1_000);
 `;
 
-/** For the model "silent", sends nothing; for "stream", an event per second; for "late", the same after LATE_MS. */
+/**
+ * Starts an upstream. For the model "silent", it sends nothing. For "stream", it sends an event per second. For "late", it
+ * begins to send such events after LATE_MS.
+ */
 async function startUpstream() {
   return startScriptedUpstream((socket, { body }) => {
     const timers: NodeJS.Timeout[] = [];
@@ -41,7 +44,7 @@ const requestFor = (secret: string, model: string): string => {
   return `POST ${CHAT_PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${secret}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 };
 
-test("disconnects waiting and streaming clients within 120 s of the loss of their network", async () => {
+test("the gateway disconnects waiting and streaming clients at most 120 s after they lose their network", async () => {
   const cable = createNetworkNamespace();
   const address = createNetworkNamespace();
   const upstream = await startUpstream();
@@ -57,7 +60,7 @@ test("disconnects waiting and streaming clients within 120 s of the loss of thei
   begin(cable, cable.hosts.ipv6, "late");
   begin(address, address.hosts.ipv6, "silent");
   begin(address, address.hosts.ipv4, "late");
-  // Clients whose network is not lost.
+  // These clients do not lose their network.
   const present = ["silent", "stream"].map((model) => {
     const client = new RawClient(gateway.port);
     client.send(requestFor(gateway.caller, `x/${model}-model`));

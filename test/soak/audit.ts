@@ -7,7 +7,7 @@ import type { SoakRequest } from "./clients.ts";
 export const KEPT_REQUESTS = 10_000;
 
 const PAGE_ROWS = 2_000;
-/** The rows of all requests that began longer ago than this are written. No row with a smaller id appears later. */
+/** This long after the start of a request, its row has been written. No row with a smaller id can appear any more. */
 const ROWS_COMPLETE_AFTER_MS = 60_000;
 /** The audit drops a client's request this long after its end, because no row can match it any more. */
 const CLIENT_REQUEST_DROPPED_AFTER_MS = 60_000;
@@ -32,7 +32,7 @@ export class Audit {
   readonly #clientRequests = new Map<string, SoakRequest>();
   /** Requests that upstream received, by id. Each is kept until its row has matched. */
   readonly #sent = new Map<string, SeenRequest>();
-  /** Ids of rows above the watermark that have matched. */
+  /** Ids of matched rows above the watermark. */
   readonly #matched = new Set<string>();
   #watermark = "";
   #lastSeen: SeenRequest | undefined;
@@ -63,7 +63,7 @@ export class Audit {
     this.#clientRequests.set(call.id, call);
   }
 
-  /** Takes over the requests that upstream received since the last call. Call it before the simulator drops them. */
+  /** Takes over the requests that upstream received since the last call. Must run before the simulator drops these requests. */
   takeSeen(): void {
     const { seen } = this.#simulator;
     const from = this.#lastSeen === undefined ? 0 : seen.lastIndexOf(this.#lastSeen) + 1;
@@ -73,7 +73,7 @@ export class Audit {
       const id = request.headers["x-session-id"];
       if (typeof id !== "string") continue;
       this.sent += 1;
-      if (this.#sent.has(id)) this.#report(`${id}: upstream received it twice`);
+      if (this.#sent.has(id)) this.#report(`${id}: upstream received the request twice`);
       this.#sent.set(id, request);
     }
     this.#lastSeen = seen.at(-1) ?? this.#lastSeen;
@@ -127,7 +127,7 @@ export class Audit {
     for (const { request_id: id } of open) this.#report(`${id}: its row is not final`);
     if (ledgerNanodollars + this.unknownNanodollars !== billedNanodollars)
       this.#report(
-        `${ledgerNanodollars} in the ledger and ${this.unknownNanodollars} unknown, upstream billed ${billedNanodollars}`,
+        `the ledger has ${ledgerNanodollars} nanodollars, and ${this.unknownNanodollars} are unknown, but upstream billed ${billedNanodollars}`,
       );
     return { rows, ledgerNanodollars, billedNanodollars };
   }
@@ -149,7 +149,7 @@ export class Audit {
     // The simulator's charge is final when its response has ended.
     if (request && request.endedAtMs === undefined) return false;
     const call = this.#clientRequests.get(row.request_id);
-    if (!call) this.#report(`${row.request_id}: it has a row, but no client sent it`);
+    if (!call) this.#report(`${row.request_id}: the request has a row, but no client sent it`);
     else if (!request) this.#matchUnsent(row);
     else this.#compare(row, request, call);
     this.#sent.delete(row.request_id);
@@ -162,7 +162,7 @@ export class Audit {
   #matchUnsent(row: Row): void {
     if (row.cost_nanodollars !== 0)
       this.#report(
-        `${row.request_id}: upstream did not receive it, but the row has cost ${row.cost_nanodollars}`,
+        `${row.request_id}: upstream did not receive the request, but its row has cost ${row.cost_nanodollars}`,
       );
   }
 
@@ -172,10 +172,11 @@ export class Audit {
     if (row.state === "unknown") {
       this.unknown += 1;
       this.unknownNanodollars += billed ?? 0;
-      if (row.generation_id !== null) this.#report(`${id}: its row is unknown, but has a generation id`);
+      if (row.generation_id !== null)
+        this.#report(`${id}: the state of the row is unknown, but the row has a generation id`);
       if (!kind.isUnproven)
         this.#report(
-          `${id}: its row is unknown, but its response (${kind.model}, ${status}) proved the cost`,
+          `${id}: the state of the row is unknown, but the response (${kind.model}, ${status}) proved the cost`,
         );
     } else if (row.cost_nanodollars !== billed)
       this.#report(

@@ -7,7 +7,7 @@ const MODEL = "sim/ok:gapMs=2000,events=4";
 const DEADLINE_MS = 20_000;
 
 /**
- * Tests whether a gateway admits MAX_IN_FLIGHT requests: opens this many streams at once, and one more.
+ * Opens MAX_IN_FLIGHT streams at once, and then one more stream, to test whether a gateway admits MAX_IN_FLIGHT requests.
  * @param ids ids of the requests: one more than MAX_IN_FLIGHT.
  * @returns the statuses of the streams, and of the extra request.
  */

@@ -24,7 +24,7 @@ export interface SoakRequest {
   readonly behaviour: Behaviour;
   /** The status of the response; 0 if no head arrived. */
   status: number;
-  /** Whether a complete response arrived that a client can use. */
+  /** Whether the client received a complete response that it can use. */
   isComplete: boolean;
   /** Code of the client's error, if any. */
   error: string | undefined;

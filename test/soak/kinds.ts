@@ -1,4 +1,4 @@
-// The requests of a soak test: the simulator's responses to them, and the behaviour of their clients.
+// The kinds of requests of a soak test, and the behaviours of its clients.
 
 /** One kind of request, defined by the simulator's response. */
 export interface SoakKind {
@@ -10,7 +10,7 @@ export interface SoakKind {
   readonly isUnproven: boolean;
 }
 
-/** A client's behaviour while it waits for its response. */
+/** A client's behaviour during one request. */
 export type Behaviour =
   | "reads"
   | "disconnects-early"

@@ -1,6 +1,6 @@
 /** Lines that Node writes because its inspector is open. */
 const INSPECTOR_LINES = /^(Debugger (listening|attached|ending)|For help, see|Waiting for the debugger)/;
-/** Error codes for which neither the client nor upstream is responsible. */
+/** Codes of errors for which the gateway itself is responsible. */
 const OWN_FAULTS = new Set(["internal_error", "store_unavailable", "shutting_down"]);
 const WARN_LEVEL = 40;
 const FATAL_LEVEL = 60;
@@ -8,9 +8,9 @@ const FATAL_LEVEL = 60;
 /** Reads the log of a gateway, and keeps only counts. */
 export class LogWatch {
   readonly #report: (difference: string) => void;
-  /** Number of lines at level warn and above: by error or outcome for requests, by message for others. */
+  /** Numbers of lines at level warn and above: request lines by error or outcome, other lines by message. */
   readonly counts = new Map<string, number>();
-  /** The URL of the inspector, once Node has printed it. */
+  /** The URL of the inspector; undefined until Node has printed it. */
   inspectorUrl: string | undefined;
 
   /** @param report called with each line that shows a fault of the gateway. */

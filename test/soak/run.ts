@@ -26,7 +26,7 @@ const SAMPLES = 240;
 /** Each sample needs a garbage collection, which takes the gateway tens of milliseconds. */
 const SAMPLE_EVERY_MIN_MS = 1_000;
 const SETTLED_DEADLINE_MS = 60_000;
-/** Idle connections to upstream are closed after 30 s. */
+/** Longer than 30 s, after which the gateway closes idle connections to upstream. */
 const DESCRIPTORS_DEADLINE_MS = 60_000;
 
 /** The parts of a run. */

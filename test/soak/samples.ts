@@ -19,7 +19,7 @@ export class Samples {
     this.#samples.push(sample);
   }
 
-  /** Describes the growth of the heap; undefined if it is within the limit. */
+  /** @returns a description of the heap's growth; undefined if the growth is within the limit. */
   growth(): string | undefined {
     const [before, after] = this.#secondAndLast("heapUsed");
     if (after <= before * HEAP_GROWTH_MAX) return undefined;

@@ -23,7 +23,10 @@ interface SoakVerdict {
 const RECORD_AFTER_MS = 700;
 const KEPT_VIOLATIONS = 100;
 
-/** Puts one gateway under mixed load, 1 % of it each fault, and compares its ledger with the simulator's charges. */
+/**
+ * Puts one gateway under mixed load, in which each fault occurs in 1 % of the requests. Compares the gateway's ledger with
+ * the simulator's charges.
+ */
 export async function runSoak(options: SoakOptions): Promise<SoakVerdict> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-soak-"));
   const violations: string[] = [];

@@ -29,21 +29,21 @@ function readRestartCount(path: string): number {
   return header.readUInt32BE(12);
 }
 
-test("copies the WAL to the database file on a separate thread", async () => {
+test("a separate thread copies the WAL to the database file", async () => {
   const { checkpoints, write, inFile } = await open();
   checkpoints.start();
   await write("instance-of-the-test");
   expect(await waitUntil(() => inFile("instance-of-the-test"), "the row in the file")).toBe(true);
 });
 
-test("restarts the WAL once all of it is in the database file", async () => {
+test("SQLite restarts the WAL when the database file has all content of the WAL", async () => {
   const { checkpoints, write, path } = await open();
   checkpoints.start();
   await write("0");
   const before = readRestartCount(path);
   let id = 0;
   const restartedTwice = async (): Promise<boolean> => {
-    // A checkpoint must fit between two writes, so on a slow disk the pauses become long enough.
+    // A checkpoint must fit between two writes. The pauses grow until they are long enough for a slow disk.
     await sleep(10 * ++id);
     await write(String(id));
     return readRestartCount(path) >= before + 2;
@@ -62,7 +62,7 @@ test("stop ends the thread after a last checkpoint", async () => {
   expect(failures).toEqual([]);
 });
 
-test("reports a thread that cannot open the file, without blocking stop", async () => {
+test("a thread that cannot open the file is reported, and does not block stop", async () => {
   const failures: Error[] = [];
   const nowhere = { location: () => "/nowhere/sluice.db" } as DatabaseSync;
   const checkpoints = new Checkpoints(nowhere, (error) => failures.push(error), 20);
@@ -72,14 +72,14 @@ test("reports a thread that cannot open the file, without blocking stop", async 
   expect(failures).toEqual([expect.objectContaining({ code: "ERR_SQLITE_ERROR" })]);
 });
 
-test("reports failed checkpoints once, and retries them", async () => {
+test("failed checkpoints are reported once and retried", async () => {
   const { checkpoints, failures, path, write, inFile } = await open();
   checkpoints.start();
   await write("before the WAL is lost");
   await waitUntil(() => inFile("before the WAL is lost"), "the first checkpoint");
   let id = 0;
   const loseWal = async (): Promise<boolean> => {
-    // The row may be in the database file before its WAL is truncated.
+    // A checkpoint may copy the row before the WAL is truncated, so this may need more than one attempt.
     await write(String(++id)).catch(() => {});
     truncateSync(`${path}-wal`);
     await sleep(40);
@@ -93,7 +93,7 @@ test("reports failed checkpoints once, and retries them", async () => {
   expect(failures[0]?.stack).toContain("Timeout.checkpoint");
 });
 
-test("reports a thread that cannot be started, without blocking stop", async () => {
+test("a thread that cannot be started is reported, and does not block stop", async () => {
   const failures: Error[] = [];
   const uncloneable = { location: () => (() => {}) as unknown as string } as DatabaseSync;
   const checkpoints = new Checkpoints(uncloneable, (error) => failures.push(error), 20);

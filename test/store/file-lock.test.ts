@@ -44,7 +44,7 @@ test("a process holds a lock until it exits, even if it is killed", async () => 
   lock?.release();
 }, 30_000);
 
-test("a second attempt to lock in the same process fails and does not release the lock", async () => {
+test("a second attempt to lock in the same process fails and does not release the first lock", async () => {
   const path = createLockPath();
   const lock = lockFile(path);
   for (let count = 0; count < 10; count++) expect(lockFile(path)).toBeUndefined();
@@ -61,7 +61,7 @@ test("release leaves only the lock file, which can be locked again", () => {
   lockFile(path)?.release();
 });
 
-test("rejects a file that is not a lock, and leaves it unchanged", () => {
+test("lockFile rejects a file that is not a lock file", () => {
   const path = createLockPath();
   writeFileSync(path, "x".repeat(4_096));
   expect(() => lockFile(path)).toThrow("file is not a database");

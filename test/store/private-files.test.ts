@@ -12,7 +12,7 @@ import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { openTestDatabase } from "../support/test-database.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 
-/** Lists the files below a directory that users other than their owner can access. */
+/** @returns the paths of all files below `directory` whose mode gives access to users other than the owner. */
 function listExposedFiles(directory: string): string[] {
   return readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -45,7 +45,7 @@ test("opening a database removes other users' access to its files", async () => 
   await first.close();
 });
 
-test("reports a file whose mode cannot be changed, and ignores a missing one", () => {
+test("makePrivate returns the path of a file whose mode cannot be changed, and ignores a missing file", () => {
   // A file of the kernel. Not even root can change its mode.
   const path = "/proc/self/status";
   expect(makePrivate([path, join(createTemporaryDirectory(), "missing")])).toEqual([path]);
@@ -67,7 +67,7 @@ test("a change that fails on a full disk throws SQLite's error and ends its tran
   const error = await make().catch((cause: unknown) => cause);
   expect(error).toMatchObject({ errcode: 13 });
   expect(isUnavailable(error)).toBe(true);
-  // Another change succeeds, so the connection is not left in a transaction.
+  // The next change would fail if the connection were still in a transaction.
   database.sqlite?.exec(`pragma max_page_count = 1000000`);
   await keys.create(newKeySchema.parse({ name: "after" }), { actor: "a", source: "b" });
 });

@@ -37,14 +37,17 @@ export function testReaders(open: OpenDatabase): void {
     },
   );
 
-  test.each([0, 1, 99, 100, 101, 1_000])("streams all %i rows in batches of at most 100", async (count) => {
-    const { reports } = await open();
-    const query = numbersTo(1_000).compile(reports);
-    const filtered = { ...query, sql: `select * from (${query.sql}) as numbered where n <= ${count}` };
-    const batches = await Array.fromAsync(reports.getExecutor().stream<{ n: number }>(filtered, 100));
-    expect(batches.flatMap(({ rows }) => rows)).toHaveLength(count);
-    expect(batches.filter(({ rows }) => rows.length === 0 || rows.length > 100)).toEqual([]);
-  });
+  test.each([0, 1, 99, 100, 101, 1_000])(
+    "a stream returns all %i rows in batches of at most 100",
+    async (count) => {
+      const { reports } = await open();
+      const query = numbersTo(1_000).compile(reports);
+      const filtered = { ...query, sql: `select * from (${query.sql}) as numbered where n <= ${count}` };
+      const batches = await Array.fromAsync(reports.getExecutor().stream<{ n: number }>(filtered, 100));
+      expect(batches.flatMap(({ rows }) => rows)).toHaveLength(count);
+      expect(batches.filter(({ rows }) => rows.length === 0 || rows.length > 100)).toEqual([]);
+    },
+  );
 
   test("a stream reads one snapshot, and a concurrent statement reads later commits", async () => {
     const database = await open();
@@ -76,10 +79,12 @@ export function testReaders(open: OpenDatabase): void {
         break;
       }
     }
-    expect((await waitFor(numbersTo(3).execute(reports), "a statement after them")).rows).toHaveLength(3);
+    expect((await waitFor(numbersTo(3).execute(reports), "a statement after the streams")).rows).toHaveLength(
+      3,
+    );
   });
 
-  test("a failed statement throws the database's error, and the next one works", async () => {
+  test("a failed statement throws the database's error, and the next statement works", async () => {
     const { reader, reports } = await open();
     const failing = sql`select 1 from nowhere`;
     for (const kysely of [reader, reports]) {
@@ -91,7 +96,7 @@ export function testReaders(open: OpenDatabase): void {
     expect((await numbersTo(2).execute(reports)).rows).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
-  test("reports cannot write through a stream", async () => {
+  test("a stream of `reports` cannot write", async () => {
     const database = await open();
     const { reports } = database;
     const write = sql`insert into instances (id, started_at, seen_at) values ('x', 0, 0) returning id`;
@@ -116,7 +121,7 @@ export function testReaders(open: OpenDatabase): void {
     expect([turns, reads]).toEqual([1_000, 10]);
   });
 
-  test("aborts a statement when its client disconnects", async () => {
+  test("a statement is aborted when its client disconnects", async () => {
     const { reports } = await open();
     const controller = new AbortController();
     const query = sql`select count(*) from (${numbersTo(200_000)}) as numbered`.compile(reports);

@@ -24,14 +24,14 @@ test("the reader's thread cannot write", async () => {
   await expect(reader.transaction().execute(async () => {})).rejects.toThrow("does not support transactions");
 });
 
-test("rejects an integer outside the safe range, as the main thread does", async () => {
+test("the reader's thread rejects an integer outside the safe range, as the main thread does", async () => {
   const { reader } = await openTestDatabase();
   await expect(sql`select 9007199254740993 as n`.execute(reader)).rejects.toMatchObject({
     code: "ERR_OUT_OF_RANGE",
   });
 });
 
-test("reads from open cursors in turn, so that one stream does not wait for the end of another", async () => {
+test("the reader serves open streams in turn, so that a short stream does not wait for the end of a long stream", async () => {
   const reader = await open();
   const long = reader.read(SLOW, [], { batchRows: 10, isCopied: false });
   expect((await long.next()).value).toHaveLength(10);
@@ -46,7 +46,7 @@ test("reads from open cursors in turn, so that one stream does not wait for the 
 });
 
 test.each([true, false])(
-  "a stream blocks a restart of the WAL only if it is not copied (copied: %s)",
+  "a stream blocks a restart of the WAL only if its result is not copied (copied: %s)",
   async (isCopied) => {
     const { sqlite, kysely } = await openTestDatabase();
     if (!sqlite) throw new Error("not SQLite");
@@ -94,7 +94,7 @@ test("an unused reader closes without starting a thread", async () => {
   );
 });
 
-test("a thread that cannot open the file fails its statement, and the next statement tries again", async () => {
+test("if the reader's thread cannot open the file, the statement fails, and the next statement tries to open the file again", async () => {
   const missing = { location: () => "/nowhere/sluice.db" } as never;
   const reader = new SqliteReader(missing, "test");
   for (let attempt = 0; attempt < 2; attempt++)

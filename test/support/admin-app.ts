@@ -20,7 +20,7 @@ import { createLogger } from "../../src/observability/logger.ts";
 import { NO_ALIASES } from "../../src/request/model-aliases.ts";
 import type { Database } from "../../src/store/database.ts";
 
-/** The admin API alone, over a database that the test controls. */
+/** The admin API without the rest of the gateway, on a database that the test controls. */
 export interface AdminApp {
   readonly port: number;
   /** Requests that have ended. */
@@ -35,7 +35,7 @@ interface AdminAppOptions {
   readonly clientStallTimeoutMs?: number;
   /** Awaited for each request, in place of the look-up of its key. */
   readonly beforeAuthentication?: () => Promise<void>;
-  /** Called before each statement with the number of earlier statements. If it throws, the statement fails. */
+  /** Called before each statement. `count` is the number of earlier statements. If the function throws, the statement fails. */
   readonly beforeStatement?: (count: number) => void;
 }
 

@@ -12,14 +12,14 @@ interface Balancer {
   /** Wraps the text of the file in a complete configuration. Only nginx needs this: its file is a fragment. */
   readonly wrap?: (file: string) => string;
   readonly command: (config: string, directory: string) => readonly [string, ...string[]];
-  /** Returns the configuration with the gateway on this port marked as down; undefined: the balancer checks /readyz. */
+  /** Returns the configuration in which this port's gateway is marked as down. Undefined if the balancer checks /readyz. */
   readonly markDown?: (config: string, gateway: number) => string;
 }
 
 /** A running load balancer. */
 export interface BalancerProcess {
   readonly port: number;
-  /** Marks the gateway on this port as down and reloads. Does nothing if the balancer checks /readyz. */
+  /** Marks the gateway on this port as down and reloads the configuration. Does nothing if the balancer checks /readyz. */
   markDown(gateway: number): Promise<void>;
   /** Restores and reloads the original configuration. Does nothing if the balancer checks /readyz. */
   reload(): Promise<void>;
@@ -106,7 +106,8 @@ export async function launchBalancer(
   const path = join(directory, "config");
   const config = edit(renderConfig(balancer, port, gateways));
   writeFileSync(path, config);
-  // If root starts nginx, its workers run as another user. They need access to store large bodies in the directory.
+  // If root starts nginx, the workers run as another user. The workers store large bodies in the directory, so they need
+  // access to it.
   chmodSync(directory, 0o755);
   const child = spawnBalancer(balancer.command(path, directory), directory, onOutput);
   await waitUntil(() => isListening(port), `${file} to listen`, 10_000).catch((error: unknown) => {

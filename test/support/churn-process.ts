@@ -18,7 +18,7 @@ observer.observe({ entryTypes: ["gc"] });
 const inFlight = new InFlight(AT_ONCE);
 const open: RequestContext[] = [];
 for (let created = 0; created < REQUESTS; created++) {
-  // Occupies the memory that a request holds: head, body and response.
+  // Occupies as much memory as the head, the body and the response of a request.
   const request = { id: "r", method: "POST", routeOptions: { url: "/" }, rest: Array(2_000).fill(created) };
   const context = new RequestContext(request as unknown as FastifyRequest, {} as FastifyReply, () => {});
   if (open.length === AT_ONCE) inFlight.leave(open.shift() as RequestContext);

@@ -1,6 +1,6 @@
 import { ConfigError, loadConfig } from "../../src/config/config.ts";
 
-/** Lists the mistakes in a configuration; none if it is valid. */
+/** @returns the mistakes in a configuration; an empty list if the configuration is valid. */
 export function listMistakes(environment: Record<string, string>): readonly string[] {
   try {
     loadConfig(environment);

@@ -16,7 +16,7 @@ interface ConnectProxy {
 /**
  * Starts a forward proxy on a free port of this machine.
  * @param targetPort the port to which every tunnel leads, regardless of the requested host.
- * @param refuse if given, called with the client's socket instead of opening a tunnel.
+ * @param refuse called with the client's socket for each request. If given, the proxy opens no tunnel.
  */
 export async function startConnectProxy(
   targetPort: number,

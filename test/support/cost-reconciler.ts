@@ -30,7 +30,7 @@ export const createPendingRow = (id: string, fields: Partial<RequestRow> = {}): 
 export const readRow = ({ kysely }: Database, id: string): Promise<RequestRow> =>
   kysely.selectFrom("requests").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
 
-/** Creates a reconciler on a new database. It runs only when the test starts it. */
+/** Creates a reconciler on a new database. The reconciler runs only when the test starts it. */
 export async function startReconciler(
   findGeneration: CostReconcilerOptions["findGeneration"],
   options: Partial<CostReconcilerOptions> = {},

@@ -4,7 +4,7 @@ const ROUND_MS = 60;
 
 /**
  * Measures the CPU time of `work` in several rounds. CPU time excludes the time in which other processes run.
- * @param enoughMs stops measuring after a round that takes at most this long. @returns the least time, in milliseconds.
+ * @param enoughMs the measurement ends when the least time is at most this long. @returns the least time, in milliseconds.
  */
 export function measureCpuMs(work: () => unknown, enoughMs = 0): number {
   let least = Infinity;
@@ -34,7 +34,7 @@ const REFERENCE = JSON.stringify(Array.from({ length: 50_000 }, (_, index) => ({
 /** CPU time for parsing `REFERENCE` on the machine for which the limits were chosen. */
 const REFERENCE_MS = 5;
 
-/** Scales a limit in milliseconds to this machine: longer if `JSON.parse` is slower here. */
+/** Scales a limit in milliseconds to this machine. If `JSON.parse` takes longer here, the limit is longer, too. */
 export function scaleToMachine(ms: number): number {
   reference ??= measureCpuMs(() => canParseJson(REFERENCE));
   return ms * Math.max(1, reference / REFERENCE_MS);

@@ -16,7 +16,7 @@ export interface CodeBlock {
   /** The language after the opening fence; empty if there is none. */
   readonly language: string;
   readonly text: string;
-  /** The HTML comment on the line before the fence: which test runs the block, or why none does. */
+  /** The HTML comment on the line before the fence. It names the test that runs the block, or says why no test runs it. */
   readonly note: string | undefined;
 }
 

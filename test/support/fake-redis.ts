@@ -16,7 +16,7 @@ const VALID: Readonly<Record<string, string>> = {
 
 /**
  * Starts the server on a free port. It stops when the test ends.
- * @param replies raw bytes of the reply to each command. Other commands get a valid reply.
+ * @param replies raw bytes of replies, by the name of the command. A command without an entry gets a valid reply.
  */
 export async function startFakeRedis(replies: Readonly<Record<string, string>>): Promise<FakeRedis> {
   const commands: string[][] = [];
@@ -40,7 +40,7 @@ export async function startFakeRedis(replies: Readonly<Record<string, string>>):
   return { url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`, commands };
 }
 
-/** @returns the first command of `text` and its length; undefined if it is incomplete. */
+/** @returns the first command of `text` and its length; undefined if the command is incomplete. */
 function parseCommand(text: string): { command: string[]; length: number } | undefined {
   const head = /^\*(\d+)\r\n/.exec(text);
   if (!head) return undefined;

@@ -9,9 +9,9 @@ interface RecordResponse {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Upstream's response to one chat completion, and the cost it bills. */
+/** Upstream's response to one chat completion, and the cost that upstream bills. */
 export interface Scenario {
-  /** Responds to the request. `id` is its generation id. */
+  /** Responds to the request. `id` is the generation id of the response. */
   readonly respond: (
     response: ServerResponse,
     id: string,

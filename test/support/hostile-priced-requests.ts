@@ -31,7 +31,10 @@ const refs = (definitions: string, count: number, pointer: (index: number) => st
 const spelled = (index: number): string =>
   Array.from({ length: 16 }, (_, bit) => ((index >> bit) & 1 ? "%61" : "a")).join("");
 
-/** Requests whose estimate could take more CPU time than their size justifies: labels, and functions that create bodies. */
+/**
+ * Requests whose estimate could take more CPU time than their size justifies. Each entry has a label and a function that
+ * creates the body.
+ */
 export const HOSTILE_REQUESTS: readonly (readonly [label: string, create: () => string])[] = [
   ...HOSTILE_TEXTS,
   ["a long prompt", () => having(`"x":"${bulk("lorem ipsum ")}"`)],

@@ -1,7 +1,7 @@
 import { formatEvent, type Scenario, buildUsage, buildRecord } from "./hostile-openrouter.ts";
 import { waitFor } from "./wait.ts";
 
-// Responses of a hostile upstream and the costs it bills, for `hostile-upstream.test.ts`.
+// Responses of a hostile upstream, and the costs that it bills, for `hostile-upstream.test.ts`.
 
 const COST_USD = 0.5;
 const FORGED = { prompt_tokens: 1, completion_tokens: 0, total_tokens: 1, cost: 0 };
@@ -16,7 +16,7 @@ const CHUNK = { provider: "Prov", model: "a/b", choices: [{ index: 0, delta: { c
 const SSE = "text/event-stream";
 
 interface Case extends Scenario {
-  /** The client disconnects when it has received this text; undefined: it reads to the end. */
+  /** The client disconnects after it has received this text. If undefined, the client reads the whole response. */
   readonly disconnectsAfter?: string;
   /** Set if the row must become unknown. Otherwise the row must have the billed cost. */
   readonly unknown?: true;
@@ -38,7 +38,7 @@ const stream =
       ),
     );
   };
-/** Responds with the beginning of a response, and waits for the client to disconnect. Upstream bills nevertheless. */
+/** Responds with the beginning of a response, and waits for the client to disconnect. Upstream bills the request nevertheless. */
 const respondPartially =
   (
     type: string,

@@ -27,7 +27,7 @@ const names = (count: number): string => list(count, (index) => `"${"a".repeat(2
 
 const escapedKey = (length: number): string => `{"\\u0061${"a".repeat(length)}":1}`;
 
-/** Pairs of the description of a body and a function that creates the body. */
+/** Each entry has the description of a body and a function that creates the body. */
 export const HOSTILE_TEXTS: readonly (readonly [label: string, create: () => string])[] = [
   ["keys with invalid escapes", () => `{${bulk('"\\q",', 5 * MEGABYTE)}`],
   ["nested keys with invalid escapes", () => `{"x":[${'{"\\q":1},'.repeat(45_000)}1]}`],

@@ -8,7 +8,7 @@ import type { ResponseFixture } from "../fixtures/replay.ts";
 interface ReadOptions {
   /** Whether upstream ended the response cleanly; default true. */
   readonly ended?: boolean;
-  /** Headers besides the content type; default: a generation id and chunked encoding. */
+  /** Headers in addition to the content type; default: a generation id and chunked encoding. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -48,7 +48,7 @@ export function inspectResponse(
   };
 }
 
-/** Splits bytes into pieces of these sizes. After the last size, starts again with the first one. */
+/** Splits bytes into pieces of these sizes. After the last size, continues with the first size. */
 export function cutIntoPieces(bytes: Buffer, sizes: readonly number[]): Buffer[] {
   const pieces: Buffer[] = [];
   for (let at = 0, count = 0; at < bytes.length; count++) {

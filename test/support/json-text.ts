@@ -56,7 +56,7 @@ export const anyText: fc.Arbitrary<string> = fc.oneof(
   ),
 );
 
-/** Strings long enough to exceed any limit of a scanner, full of quotes, backslashes and brackets. */
+/** Strings full of quotes, backslashes and brackets. They are long enough to exceed any limit of a scanner. */
 export const longStringToken: fc.Arbitrary<string> = fc
   .array(
     fc.oneof(

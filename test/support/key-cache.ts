@@ -16,8 +16,8 @@ export const CLOCK_START = 1_800_000_000_000;
 export const createKeyInput = (name: string) => newKeySchema.parse({ name });
 
 /**
- * Starts a cache over SQLite. The test controls the cache's source by `state`: `down` makes it fail, and `changed`
- * reports a change. `lookUps` and `saves` count calls.
+ * Starts a cache with a source on SQLite. The test controls the source by `state`: `down` makes the source fail, and
+ * `changed` reports a change. `lookUps` and `saves` count calls of the source.
  */
 export async function startCache(graceMs = 60_000) {
   const database = await openTestDatabase();
@@ -61,7 +61,7 @@ export async function startCache(graceMs = 60_000) {
   await cache.start();
   onTestFinished(() => cache.stop());
   const find = async (secret: string) => cache.find(digestSecret(secret));
-  /** Looks up a key until the cache stores it. The cache does not store a key that it reads during a notification. */
+  /** Looks up a key until the cache stores the key. The cache does not store a key that it reads during a notification. */
   const remember = (secret: string) =>
     waitUntil(
       async () => (await find(secret)) && !(cache.find(digestSecret(secret)) instanceof Promise),

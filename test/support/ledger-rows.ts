@@ -12,7 +12,7 @@ export type OpenDatabase = () => Promise<Database>;
 /** 1 November 2026, 00:00 UTC. */
 export const NOVEMBER = Date.UTC(2026, 10, 1);
 
-/** Creates a settled row of a request that began `ms` after `NOVEMBER`. Different numbers give different ids. */
+/** Creates a settled row of a request that began `ms` after `NOVEMBER`. Different values of `number` give different ids. */
 export function createSettledRow(ms: number, fields: Partial<RequestRow> = {}, number = 0): RequestRow {
   const id = `${toRowIdPrefix(NOVEMBER + ms)}i${String(number).padStart(6, "0")}`;
   return createRequestRow(id, {

@@ -15,7 +15,7 @@ import { checkResponseHead } from "../../src/relay/response-guard.ts";
 import { readResponseHead } from "../../src/upstream/response-head.ts";
 import { type BodyFilter, reserialise, UNCHANGED, createCommentFilter } from "./body-filters.ts";
 
-/** A fault that gateways in production have; undefined: the proxy is correct. */
+/** A fault that occurs in gateways in production. Undefined if the proxy is correct. */
 export type ProxyFault =
   /** parses JSON and serialises it again, in requests and in responses that are not streams */
   | "reserialises"

@@ -8,7 +8,7 @@ import { waitUntil } from "./wait.ts";
 
 /**
  * Starts a gateway with a ledger in front of a scripted upstream.
- * @returns both, and the secret of a key whose responses are drained when the client disconnects.
+ * @returns the upstream, the gateway, and the secret of a key whose responses are drained when the client disconnects.
  */
 export async function startMeteredGateway(script: Script, env: Record<string, string> = {}) {
   const upstream = await startScriptedUpstream(script);
@@ -23,7 +23,7 @@ export async function createDrainingKey(gateway: KeyedGateway): Promise<string> 
   return body.secret as string;
 }
 
-/** Sends a streaming request. @param fields add to the fields of its body, or replace them. */
+/** Sends a streaming request. @param fields fields of the body that are added or replaced. */
 export function sendStream(port: number, secret: string, fields: Record<string, unknown> = {}): RawClient {
   const client = new RawClient(port);
   client.post(CHAT_PATH, buildChatBody({ stream: true, ...fields }), { authorization: `Bearer ${secret}` });

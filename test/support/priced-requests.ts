@@ -66,7 +66,7 @@ export const buildRequest = (content: string, fields: Json = {}): Json => ({
   ...fields,
 });
 
-/** Creates a schema of `depth` objects, each in a property of the next outer one. */
+/** Creates a schema of nested objects. @param depth number of the nested objects. */
 export function nestSchema(depth: number): Json {
   let schema: Json = { type: "string" };
   for (let level = 0; level < depth; level++) schema = { type: "object", properties: { a: schema } };

@@ -3,7 +3,7 @@ import { vi } from "vitest";
 import type { CompiledQuery } from "kysely";
 import type { Database } from "../../src/store/database.ts";
 
-/** Makes all reads use the connection that writes, on which a test can observe statements. */
+/** Makes all reads use the connection that writes, because a test can observe the statements of this connection only. */
 export function readOnMainThread(database: Database): Database {
   return { ...database, reader: database.kysely, reports: database.kysely };
 }

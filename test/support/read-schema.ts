@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../../src/store/database.ts";
 
-/** Reads the columns and indexes of all tables except those of migrations, one per line, as the database states them. */
+/** Describes the columns and indexes of all tables, except the tables of migrations. Each line has one column or index. */
 export async function readSchema(database: Database): Promise<string> {
   const { columns, indexes } = database.sqlite ? SQLITE : POSTGRES;
   const lines = [

@@ -13,13 +13,16 @@ const bytes: Tokenizer = (text) => Buffer.byteLength(text);
 
 export const TOKENIZERS: Readonly<Record<string, Tokenizer>> = {
   bytes,
-  /** NFKC turns U+FDFA into 18 characters of 33 bytes. */
+  /** NFKC turns U+FDFA into 18 characters, which have 33 bytes together. */
   nfkcBytes: (text) => bytes(text.normalize("NFKC")),
   nfkdBytes: (text) => bytes(text.normalize("NFKD")),
   nfdCodePoints: (text) => Array.from(text.normalize("NFD")).length,
   nfcBytes: (text) => bytes(text.normalize("NFC")),
   uncasedBytes: (text) => bytes(text.toLowerCase().normalize("NFKD")),
-  /** SentencePiece with byte fallback: one token before the text, one per known character, and one per other byte. */
+  /**
+   * SentencePiece with byte fallback: one token before the text, one for each known character, and one for each byte of an
+   * unknown character.
+   */
   byteFallback: (text) =>
     1 +
     Array.from(text.normalize("NFKC")).reduce(
@@ -105,7 +108,7 @@ export interface Choices {
   readonly fill: number;
   /** Whether reasoning tokens are billed in addition to `max_tokens`. Otherwise they count towards it. */
   readonly reasoningOnTop: boolean;
-  /** Which limit applies if a request has `max_tokens` and `max_completion_tokens`: the larger or the smaller one. */
+  /** Whether the larger limit applies if a request has both `max_tokens` and `max_completion_tokens`. */
   readonly largerLimit: boolean;
   readonly cache: "none" | "read" | "write" | "response";
 }
@@ -161,7 +164,7 @@ function serves(endpoint: Endpoint, request: Json): boolean {
 function promptPrice({ cacheRead, cacheWrite }: Endpoint, price: number, cache: Choices["cache"]): number {
   if (cache === "read") return Math.min(price, cacheRead);
   if (cache === "none") return price;
-  // If the price of a cache write is below the prompt's price, it is charged for storage, in addition to the prompt.
+  // A price of cache writes that is below the prompt's price is a price of storage, and is charged in addition to the prompt.
   return cacheWrite < price ? price + cacheWrite : cacheWrite;
 }
 
@@ -188,7 +191,7 @@ function promptText(request: Json, print: Printer): string {
   return [...printed, ...texts].join("");
 }
 
-/** Counts the billed tokens of the completion, without and with reasoning. */
+/** Counts the billed output tokens and reasoning tokens of the completion. */
 function countCompletion(
   request: Json,
   endpoint: Endpoint,

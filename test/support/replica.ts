@@ -5,7 +5,7 @@ import { waitUntil, waitFor } from "./wait.ts";
 
 /** Options for the processes of a replica. */
 interface ReplicaOptions {
-  /** Arguments for Node, which precede the file. */
+  /** Arguments for Node. They precede the file in the command line. */
   readonly nodeArgs?: readonly string[];
   /** Called with each line of output. If set, `output` stays empty. */
   readonly onLine?: (line: string) => void;

@@ -44,7 +44,7 @@ export function createRollup(hour: number, [key_id, model, provider]: readonly s
   };
 }
 
-/** Generates hourly rollups for four days, so that tests can report a period with rollups before and after it. */
+/** Generates hourly rollups for four days. A report of the days in the middle must ignore the other rollups. */
 export function generateRollups(): Rollup[] {
   const rows: Rollup[] = [];
   for (let hour = NOVEMBER - DAY_MS; hour < NOVEMBER + 3 * DAY_MS; hour += HOUR_MS)

@@ -10,7 +10,7 @@ import { createTemporaryDirectory } from "./temporary-directory.ts";
 import { waitFor } from "./wait.ts";
 import { createEndedContext } from "./request-context.ts";
 
-/** Starts a recorder with a new database and journal. It is closed when the test ends. */
+/** Starts a recorder with a new database and a new journal. The recorder is closed when the test ends. */
 export async function startRecorder(journalMaxBytes = 1_000_000) {
   const database = await openTestDatabase();
   const dataDir = createTemporaryDirectory();

@@ -4,7 +4,7 @@ import { Call, type BeforeHead } from "../../src/upstream/call.ts";
 
 const CONTROLLER = { abort: () => {} } as unknown as Dispatcher.DispatchController;
 
-/** Makes a call that receives a head, two pieces and an end at once. @returns the events that its sink received. */
+/** Makes a call that receives a whole response at once. @returns the events that the sink of the call received. */
 function callThrough(beforeHead: BeforeHead): string[] {
   const events: string[] = [];
   const sink = {
@@ -26,11 +26,11 @@ function callThrough(beforeHead: BeforeHead): string[] {
   return events;
 }
 
-test("delivers a response at once when beforeHead releases it at once", () => {
+test("a call delivers a response at once if beforeHead releases the response at once", () => {
   expect(callThrough((_, release) => release())).toEqual(["head 200", "a", "b", "end"]);
 });
 
-test("delivers a complete response, only once, when beforeHead releases it later", () => {
+test("a call delivers a buffered response only once, even if beforeHead releases the response twice", () => {
   let release = (): void => {};
   const events = callThrough((_, released) => (release = released));
   expect(events).toEqual([]);

@@ -22,14 +22,14 @@ function largeBody(): { stream: Readable; memory: WeakRef<ArrayBufferLike> } {
   return { stream: body as Readable, memory: new WeakRef(bytes.buffer) };
 }
 
-/** Reads a stream to its end in a separate stack frame, which keeps no reference to the chunks. */
+/** Reads a stream to its end. In a separate function, because its variables would otherwise keep the chunks in memory. */
 async function countBytes(stream: Readable): Promise<number> {
   let bytes = 0;
   for await (const chunk of stream) bytes += (chunk as Buffer).length;
   return bytes;
 }
 
-test("sends large bodies complete while other streams run", async () => {
+test("the gateway sends every byte of large bodies while other streams run", async () => {
   const { upstream } = await startHeldUpstream();
   const gateway = await startTestGateway(upstream.baseUrl);
   const body = buildChatBody({ stream: true, user: "x".repeat(8_000_000) });
@@ -41,7 +41,7 @@ test("sends large bodies complete while other streams run", async () => {
   expect(upstream.seen.every((seen) => seen.body.length === body.length)).toBe(true);
 });
 
-test("releases the memory of a large body once it has been read, although its stream is still referenced", async () => {
+test("the memory of a large body is released when the body has been read, although its stream is still referenced", async () => {
   const { stream, memory } = largeBody();
   expect(await countBytes(stream)).toBe(LARGE_BYTES);
   await waitUntil(() => {

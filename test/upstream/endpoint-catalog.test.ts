@@ -8,7 +8,7 @@ import { createIdleCall } from "../support/upstream-call.ts";
 
 const ENDPOINTS = [{ tag: "openai", pricing: { prompt: "0.000001" } }];
 
-/** Creates a catalog over an upstream that responds when the test calls `respond`, with a clock that the test sets. */
+/** Creates a catalog whose clock the test sets. Its upstream responds when the test calls `respond`. */
 function createCatalog() {
   const call = createIdleCall({});
   const sinks: UpstreamSink[] = [];
@@ -31,7 +31,7 @@ function createCatalog() {
   return { sinks, paths, clock, respond, catalog: new EndpointCatalog(upstream, undefined, () => clock.now) };
 }
 
-test("concurrent calls share one fetch, and the catalog caches its list for five minutes", async () => {
+test("concurrent calls share one fetch, and the catalog caches the fetched list for five minutes", async () => {
   const { catalog, paths, respond, clock } = createCatalog();
   const both = [catalog.find("~a/b.c:free"), catalog.find("~a/b.c:free")];
   respond({ data: { endpoints: ENDPOINTS } });
@@ -41,7 +41,7 @@ test("concurrent calls share one fetch, and the catalog caches its list for five
   expect(paths).toEqual(["/models/~a/b.c:free/endpoints"]);
 });
 
-test("never serves a list that is five minutes old, because its prices may be too low", async () => {
+test("the catalog never serves a list that is five minutes old, because the prices of an old list may be too low", async () => {
   const { catalog, paths, respond, clock } = createCatalog();
   const first = catalog.find("a/b");
   respond({ data: { endpoints: ENDPOINTS } });
@@ -60,7 +60,7 @@ test.each([
   ["no data", {}, 200],
   ["endpoints that are not objects", { data: { endpoints: [1] } }, 200],
 ])(
-  "finds no endpoints in a response with %s, and fetches the list again after 10 s",
+  "the catalog finds no endpoints in a response with %s, and fetches the list again after 10 s",
   async (_, body, status) => {
     const { catalog, paths, respond, clock } = createCatalog();
     const found = catalog.find("a/b");
@@ -76,7 +76,7 @@ test.each([
   },
 );
 
-test("finds no endpoints when upstream fails", async () => {
+test("the catalog finds no endpoints when upstream fails", async () => {
   const { catalog, sinks } = createCatalog();
   const found = catalog.find("a/b");
   sinks.at(-1)?.onFailure(new GatewayError("upstream_error", "It failed."));
@@ -84,7 +84,7 @@ test("finds no endpoints when upstream fails", async () => {
 });
 
 test.each([["a"], ["a/b/c"], ["../b"], ["a/.."], ["a/b?x"], ["a/b#x"], ["a /b"], ["a/%2e%2e"]])(
-  "does not request the id %s, which could change the path",
+  "the catalog does not request the id %s, because this id could change the path of the request",
   async (id) => {
     const { catalog, paths } = createCatalog();
     expect(await catalog.find(id)).toBeUndefined();
@@ -92,7 +92,7 @@ test.each([["a"], ["a/b/c"], ["../b"], ["a/.."], ["a/b?x"], ["a/b#x"], ["a /b"],
   },
 );
 
-test("caches the lists of 1,000 models", async () => {
+test("the catalog caches the lists of the last 1,000 models", async () => {
   const { catalog, paths, respond } = createCatalog();
   for (let index = 0; index <= 1_000; index++) {
     const found = catalog.find(`a/${index}`);

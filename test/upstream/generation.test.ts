@@ -48,7 +48,7 @@ const record = (data: object): Script => {
   return (socket) => socket.write(bytes);
 };
 
-test("finds no record of a generation at first, and later its billed record", async () => {
+test("a look-up finds no record of a new generation, and later finds the record with the billed cost", async () => {
   const simulator = await startSimulator({ generationDelayMs: 1_000, apiKeys: [ACCOUNT_KEY] });
   onTestFinished(() => simulator.close());
   const findGeneration = connectFinder(simulator.baseUrl);
@@ -78,7 +78,7 @@ test("finds no record of a generation at first, and later its billed record", as
   });
 });
 
-test("sends any id as one query value, with the account's key", async () => {
+test("a look-up sends any id as one query value, with the account's key", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(404, JSON_TYPE, "{}")),
   );
@@ -98,8 +98,8 @@ test("sends any id as one query value, with the account's key", async () => {
 test.each([
   ["no cost", {}],
   ["a cost of null", { total_cost: null }],
-  ["a text that is not a number as its cost", { total_cost: "half a dollar" }],
-  ["an empty text as its cost", { total_cost: "" }],
+  ["a cost that is a text but not a number", { total_cost: "half a dollar" }],
+  ["a cost that is an empty text", { total_cost: "" }],
   ["a cost in hexadecimal", { total_cost: "0x10" }],
   ["a cost with white space", { total_cost: " 1" }],
   ["a cost of NaN as text", { total_cost: "NaN" }],
@@ -112,7 +112,7 @@ test.each([
   ["a negative cost beside a usage", { total_cost: -1, usage: 0.5 }],
   ["a cost over the limit", { total_cost: 1e300 }],
   ["a cost just over the limit", { total_cost: 1_000_000.01 }],
-])("rejects a record with %s", async (_, data) => {
+])("a look-up rejects a record with %s", async (_, data) => {
   expect(await lookUpWith(record(data))).toBe("upstream_bad_response");
 });
 
@@ -125,7 +125,7 @@ test.each([
   ["a usage beside a cost of null", { total_cost: null, usage: "0.5" }, 500_000_000],
   ["a cost beside another usage", { total_cost: 0.25, usage: 0.5 }, 250_000_000],
   ["minus zero", { total_cost: -0 }, 0],
-])("reads the cost from a record that states %s", async (_, data, costNanodollars) => {
+])("a look-up reads the cost from a record that states %s", async (_, data, costNanodollars) => {
   expect(await lookUpWith(record(data))).toMatchObject({ costNanodollars });
 });
 
@@ -135,7 +135,7 @@ test.each([
   ["a number", 1],
   ["null", null],
   ["no id", undefined],
-])("rejects a record with %s instead of the generation's id", async (_, id) => {
+])("a look-up rejects a record with %s instead of the generation's id", async (_, id) => {
   expect(await lookUpWith(record({ id, total_cost: 0.5 }))).toBe("upstream_bad_response");
 });
 
@@ -176,7 +176,7 @@ test.each([
   },
 );
 
-test("rejects a cost that is too large for a JavaScript number", async () => {
+test("a look-up rejects a cost that is too large for a JavaScript number", async () => {
   const body = '{"data":{"id":"gen-1","total_cost":1e999}}';
   expect(await lookUpWith((socket) => socket.write(formatResponse(200, JSON_TYPE, body)))).toBe(
     "upstream_bad_response",
@@ -192,20 +192,23 @@ test.each([
   '{"data":7}',
   "<html>no</html>",
   '{"data":{"total_cost":',
-])("rejects a response of %j", async (body) => {
+])("a look-up rejects the response %j", async (body) => {
   expect(await lookUpWith((socket) => socket.write(formatResponse(200, JSON_TYPE, body)))).toBe(
     "upstream_bad_response",
   );
 });
 
-test.each([401, 402, 429, 500, 502, 503, 307])("rejects a response of status %i", async (status) => {
-  const headers = status === 307 ? { ...JSON_TYPE, location: "/api/v1/elsewhere" } : JSON_TYPE;
-  expect(await lookUpWith((socket) => socket.write(formatResponse(status, headers, "{}")))).toBe(
-    "upstream_error",
-  );
-});
+test.each([401, 402, 429, 500, 502, 503, 307])(
+  "a look-up rejects a response with status %i",
+  async (status) => {
+    const headers = status === 307 ? { ...JSON_TYPE, location: "/api/v1/elsewhere" } : JSON_TYPE;
+    expect(await lookUpWith((socket) => socket.write(formatResponse(status, headers, "{}")))).toBe(
+      "upstream_error",
+    );
+  },
+);
 
-test("omits counts that a record lacks or does not state as numbers, and accepts a cost of 0", async () => {
+test("a look-up omits missing and invalid token counts of a record, and accepts a cost of 0", async () => {
   const data = { total_cost: 0, native_tokens_prompt: 3, tokens_completion: 4, native_tokens_cached: -1 };
   const strange = { native_tokens_reasoning: "5", provider_name: 7, model: "a\0b\uD83D" };
   expect(await lookUpWith(record({ ...data, ...strange }))).toEqual({
@@ -227,21 +230,24 @@ test.each([
   [{ is_byok: true, upstream_inference_cost: 0.25 }, true, 250_000_000],
   [{ is_byok: false, upstream_inference_cost: null }, false, undefined],
   [{ is_byok: "true", upstream_inference_cost: 1e300 }, undefined, undefined],
-])("reads the provider's charge for a BYOK request: %j", async (data, isByok, amount) => {
+])("a look-up reads the provider's charge for a BYOK request: %j", async (data, isByok, amount) => {
   expect(await lookUpWith(record({ total_cost: 0, ...data }))).toMatchObject({
     isByok,
     upstreamInferenceNanodollars: amount,
   });
 });
 
-test.each([1e300, 2 ** 53, 1e12 + 1, -1])("treats %d tokens as a missing count", async (tokens) => {
-  const data = { total_cost: 0, native_tokens_prompt: tokens, native_tokens_reasoning: tokens };
-  expect(await lookUpWith(record(data))).toMatchObject({
-    tokens: { prompt_tokens: undefined, reasoning_tokens: undefined },
-  });
-});
+test.each([1e300, 2 ** 53, 1e12 + 1, -1])(
+  "a look-up treats a count of %d tokens as missing",
+  async (tokens) => {
+    const data = { total_cost: 0, native_tokens_prompt: tokens, native_tokens_reasoning: tokens };
+    expect(await lookUpWith(record(data))).toMatchObject({
+      tokens: { prompt_tokens: undefined, reasoning_tokens: undefined },
+    });
+  },
+);
 
-test("aborts a response that is longer than any record", async () => {
+test("a look-up aborts a response that is longer than any record", async () => {
   const upstream = await startScriptedUpstream((socket) => {
     socket.write(formatChunkedHead(JSON_TYPE));
     const flood = (): void => {
@@ -254,7 +260,7 @@ test("aborts a response that is longer than any record", async () => {
   await waitUntil(() => upstream.open.size === 0, "the connection to be closed");
 });
 
-test("times out a response that never ends after 10 s, and aborts it", async () => {
+test("a look-up times out after 10 s, and aborts a response that never ends", async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const abort = vi.fn<() => void>();

@@ -7,7 +7,7 @@ import type { UpstreamSink } from "../../src/upstream/call.ts";
 import type { Upstream } from "../../src/upstream/openrouter.ts";
 import { createIdleCall } from "../support/upstream-call.ts";
 
-/** Creates a catalog over an upstream that responds when the test calls `respond`, with a clock that the test sets. */
+/** Creates a catalog whose clock the test sets. Its upstream responds when the test calls `respond`. */
 function createCatalog() {
   const call = createIdleCall({});
   const sinks: UpstreamSink[] = [];
@@ -44,7 +44,7 @@ test("concurrent requests share one fetch", async () => {
   expect(sinks.length).toBe(1);
 });
 
-test("serves a stale list once more while it fetches a new one", async () => {
+test("the catalog serves a stale list once more while it fetches a new list", async () => {
   const { catalog, sinks, clock, respond } = createCatalog();
   const first = catalog.list();
   respond([{ id: "a/old" }]);
@@ -59,7 +59,7 @@ test("serves a stale list once more while it fetches a new one", async () => {
   await expect.poll(() => catalog.find("a/new")).toBeDefined();
 });
 
-test("serves the previous list while upstream fails, and waits before the next attempt", async () => {
+test("the catalog serves the previous list while upstream fails, and waits before the next fetch", async () => {
   const { catalog, sinks, clock, respond } = createCatalog();
   const first = catalog.list();
   respond([{ id: "a/b" }]);
@@ -76,7 +76,7 @@ test("serves the previous list while upstream fails, and waits before the next a
   expect(sinks.length).toBe(3);
 });
 
-test("times out all requests that wait for one list after 10 s, and fetches a new list for the next request", async () => {
+test("after 10 s, all requests that wait for a list time out, and the next request fetches a new list", async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
   const { catalog, sinks, respond } = createCatalog();
@@ -94,7 +94,7 @@ test("times out all requests that wait for one list after 10 s, and fetches a ne
   expect(await found).toMatchObject({ id: "a/b" });
 });
 
-test("caches one list per filter, shares it between concurrent calls, and serves it when upstream fails", async () => {
+test("the catalog caches one list per filter, shares the list between concurrent calls, and serves it when upstream fails", async () => {
   const { catalog, sinks, paths, clock, respond } = createCatalog();
   const unfiltered = catalog.list();
   respond([{ id: "a/b" }]);
@@ -112,7 +112,7 @@ test("caches one list per filter, shares it between concurrent calls, and serves
   expect(sinks.length).toBe(3);
 });
 
-test("a filtered list adds no model to the catalog of dry runs and look-ups", async () => {
+test("a filtered list adds no model to the list that dry runs and look-ups use", async () => {
   const { catalog, respond } = createCatalog();
   const unfiltered = catalog.list();
   respond([{ id: "a/b" }]);
@@ -124,7 +124,7 @@ test("a filtered list adds no model to the catalog of dry runs and look-ups", as
   expect(await catalog.find("a/image")).toBeUndefined();
 });
 
-test("caches the 50 most recently used filters, and no filter that failed", async () => {
+test("the catalog caches the lists of the 50 most recently used filters, and ignores filters that failed", async () => {
   const { catalog, paths, respond } = createCatalog();
   const use = async (filter: string, status = 200): Promise<void> => {
     const before = paths.length;
@@ -144,7 +144,7 @@ test("caches the 50 most recently used filters, and no filter that failed", asyn
   expect(paths.slice(before)).toEqual(["/models?q=1"]);
 });
 
-test("evicts the least recently used filtered list when all of them together exceed 32 MiB", async () => {
+test("the catalog evicts the least recently used filtered list when the filtered lists together exceed 32 MiB", async () => {
   const { catalog, paths, respond } = createCatalog();
   const use = async (filter: string): Promise<void> => {
     const before = paths.length;
@@ -158,7 +158,7 @@ test("evicts the least recently used filtered list when all of them together exc
   expect(paths.length).toBe(4);
 });
 
-test("rejects a ninth concurrent filter as overloaded until one of the eight others completes", async () => {
+test("while the catalog fetches lists for eight filters, it rejects a ninth filter as overloaded", async () => {
   const { catalog, sinks, respond } = createCatalog();
   const lists = Array.from({ length: 8 }, (_, index) => catalog.listFiltered(`q=${index}`));
   await expect(catalog.listFiltered("q=8")).rejects.toMatchObject({ code: "overloaded" });
@@ -171,15 +171,18 @@ test("rejects a ninth concurrent filter as overloaded until one of the eight oth
   for (const list of lists.slice(0, 7)) void list.catch(() => {});
 });
 
-test.each([400, 422])("returns invalid_value for a filter that upstream rejects with %i", async (status) => {
-  const { catalog, respond } = createCatalog();
-  const filtered = catalog.listFiltered("sort=x");
-  respond([], status);
-  await expect(filtered).rejects.toMatchObject({ code: "invalid_value", param: "sort" });
-  const combined = catalog.listFiltered("q=y&sort=x");
-  respond([], status);
-  await expect(combined).rejects.toMatchObject({ code: "invalid_value", param: null });
-  const unfiltered = catalog.list();
-  respond([], status);
-  await expect(unfiltered).rejects.toMatchObject({ code: "upstream_error" });
-});
+test.each([400, 422])(
+  "the catalog returns invalid_value for a filter that upstream rejects with %i",
+  async (status) => {
+    const { catalog, respond } = createCatalog();
+    const filtered = catalog.listFiltered("sort=x");
+    respond([], status);
+    await expect(filtered).rejects.toMatchObject({ code: "invalid_value", param: "sort" });
+    const combined = catalog.listFiltered("q=y&sort=x");
+    respond([], status);
+    await expect(combined).rejects.toMatchObject({ code: "invalid_value", param: null });
+    const unfiltered = catalog.list();
+    respond([], status);
+    await expect(unfiltered).rejects.toMatchObject({ code: "upstream_error" });
+  },
+);

@@ -38,7 +38,7 @@ test.each([
   ["~openai/gpt-latest", "~openai/gpt-latest"],
   ["openrouter/auto", "openrouter/auto"],
   ["openrouter/openrouter/auto", "openrouter/auto"],
-])("finds a model by the path %s", async (path, id) => {
+])("the gateway finds a model by the path %s", async (path, id) => {
   const upstream = await startScriptedUpstream((socket) => socket.write(MODELS_RESPONSE));
   const gateway = await startTestGateway(upstream.baseUrl);
   const response = await sendRequest(gateway.port, {
@@ -55,7 +55,7 @@ test.each([
   });
 });
 
-test("returns 404 model_not_found for a model that is not in the list", async () => {
+test("the gateway returns 404 model_not_found for a model that is not in the list", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(MODELS_RESPONSE));
   const gateway = await startTestGateway(upstream.baseUrl);
   const response = await sendRequest(gateway.port, {
@@ -69,7 +69,7 @@ test("returns 404 model_not_found for a model that is not in the list", async ()
   ]);
 });
 
-test("returns an upstream error when upstream does not send its list", async () => {
+test("the gateway returns an upstream error when upstream does not send the list of models", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(formatResponse(500, {}, "no")));
   const gateway = await startTestGateway(upstream.baseUrl);
   const response = await sendRequest(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" });
@@ -79,7 +79,7 @@ test("returns an upstream error when upstream does not send its list", async () 
   ]);
 });
 
-test("disconnects a client that does not read the list of models", async () => {
+test("the gateway disconnects a client that does not read the list of models", async () => {
   const data = Array.from({ length: 20_000 }, (_, index) => ({
     id: `a/${index}`,
     description: "x".repeat(1_000),
@@ -95,7 +95,7 @@ test("disconnects a client that does not read the list of models", async () => {
   expect(await gateway.waitForRequestLog("the list")).toMatchObject({ outcome: "client_gone", status: 200 });
 });
 
-test("skips entries without a usable id, counts the others, and logs the number of skipped entries once", async () => {
+test("the gateway skips entries without a usable id, counts the other entries, and logs the number of skipped entries once", async () => {
   const bad = [null, 7, "text", [], {}, { name: "no id" }, { id: null }, { id: 5 }, { id: "" }, { id: " " }];
   const models = { ...MODELS, data: [...bad, ...MODELS.data, ...bad], total_count: 23 };
   const upstream = await startScriptedUpstream((socket) =>
@@ -116,7 +116,7 @@ test("skips entries without a usable id, counts the others, and logs the number 
 });
 
 test.each(["{}", "null", "[]", '{"data":null}', '{"data":{}}', '{"data":[{"name":"no id"}]}', "<html>"])(
-  "rejects %s as a list of models",
+  "the gateway rejects %s as a list of models",
   async (body) => {
     const upstream = await startScriptedUpstream((socket) => socket.write(formatResponse(200, {}, body)));
     const gateway = await startTestGateway(upstream.baseUrl);

@@ -14,7 +14,7 @@ import { waitUntil } from "../support/wait.ts";
 const BASE_URL = "http://openrouter.test/api/v1";
 const read = (name: string) => readFileSync(new URL(`../fixtures/tls/self-signed.${name}`, import.meta.url));
 
-test("sends requests and streams through a CONNECT proxy, and the proxy's password only to the proxy", async () => {
+test("requests and streams pass through a CONNECT proxy, and only the proxy receives the proxy's password", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const proxy = await startConnectProxy(upstream.port);
   const gateway = await startTestGateway(BASE_URL, {
@@ -36,7 +36,7 @@ test("sends requests and streams through a CONNECT proxy, and the proxy's passwo
   expect(JSON.stringify([upstream.seen, gateway.logs])).not.toMatch(/canary|proxy-/);
 });
 
-test("connects to a host in NO_PROXY without the proxy", async () => {
+test("the gateway connects to a host in NO_PROXY without the proxy", async () => {
   const { upstream } = await startHeldUpstream();
   const proxy = await startConnectProxy(upstream.port);
   const gateway = await startTestGateway(upstream.baseUrl, {
@@ -47,7 +47,7 @@ test("connects to a host in NO_PROXY without the proxy", async () => {
   expect(proxy.tunnels).toEqual([]);
 });
 
-test("applies timeouts and size limits through a proxy", async () => {
+test("timeouts and size limits also apply to responses that arrive through a proxy", async () => {
   const silent = await startScriptedUpstream((socket, { line }) => {
     if (line.includes("/models")) socket.write(`HTTP/1.1 200 OK\r\nx-long: ${"x".repeat(40_000)}\r\n\r\n`);
   });
@@ -64,7 +64,7 @@ test("applies timeouts and size limits through a proxy", async () => {
 
 test.each([
   [
-    "refuses its password",
+    "refuses the password",
     "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 2\r\n\r\nno",
     "PROXY_407",
     1,
@@ -98,7 +98,7 @@ test("a proxy that resets connections, is silent or is absent causes a 502 withi
   }
 });
 
-test("verifies certificates through the tunnel, and logs the proxy at start", async () => {
+test("the gateway verifies certificates through the tunnel, and logs the proxy at start", async () => {
   const server = createServer({ key: read("key"), cert: read("pem") }, (_request, response) => {
     response.writeHead(200, { "content-type": "application/json" }).end("{}");
   });

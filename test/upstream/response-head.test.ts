@@ -8,11 +8,11 @@ test.each([
   ["Text/Event-Stream ; charset=utf-8", "text/event-stream"],
   [["text/html", "application/json"], "text/html"],
   ["", ""],
-])("reads the media type of %j", (contentType, mediaType) => {
+])("readResponseHead reads the media type of %j", (contentType, mediaType) => {
   expect(head({ "content-type": contentType }).mediaType).toBe(mediaType);
 });
 
-test("ignores a generation id over 128 characters, and truncates a provider's name", () => {
+test("readResponseHead ignores a generation id of more than 128 characters, and truncates such a provider name", () => {
   const long = "x".repeat(129);
   expect(head({ "x-generation-id": long, "x-provider-name": long })).toMatchObject({
     generationId: undefined,
@@ -27,15 +27,18 @@ test.each([
   [{ "transfer-encoding": "gzip, chunked" }, false],
   [{ "transfer-encoding": "chunked, gzip" }, true],
   [{}, true],
-])("detects whether the end of the connection delimits a body with %j", (headers, isCloseDelimited) => {
-  expect(head(headers).isCloseDelimited).toBe(isCloseDelimited);
-});
+])(
+  "readResponseHead detects whether the end of the connection delimits the body of a response with the headers %j",
+  (headers, isCloseDelimited) => {
+    expect(head(headers).isCloseDelimited).toBe(isCloseDelimited);
+  },
+);
 
 test.each([
   [undefined, false],
   ["identity", false],
   ["gzip", true],
   [["identity", "gzip"], true],
-])("detects whether content-encoding %j encodes the body", (encoding, isEncoded) => {
+])("readResponseHead detects whether content-encoding %j encodes the body", (encoding, isEncoded) => {
   expect(head(encoding === undefined ? {} : { "content-encoding": encoding }).isEncoded).toBe(isEncoded);
 });

@@ -14,7 +14,7 @@ const OK_RESPONSE = formatResponse(200, { "content-type": "application/json" }, 
 
 const read = (name: string) => readFileSync(new URL(`../fixtures/tls/self-signed.${name}`, import.meta.url));
 
-test("tries an unreachable upstream three times, and then allows the client to retry", async () => {
+test("the gateway tries an unreachable upstream three times, and then allows the client to retry", async () => {
   const gateway = await startTestGateway(`http://127.0.0.1:${await findFreePort()}/api/v1`);
   const response = await sendRequest(gateway.port);
   expect(response.status).toBe(502);
@@ -26,12 +26,12 @@ test("tries an unreachable upstream three times, and then allows the client to r
   });
 });
 
-test("sends a request once to an upstream that becomes reachable at the second attempt", async () => {
+test("the gateway sends a request only once to an upstream that becomes reachable at the second attempt", async () => {
   const port = await findFreePort();
   const gateway = await startTestGateway(`http://127.0.0.1:${port}/api/v1`);
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
-  // The first attempt is refused at about this time; the second follows at least 50 ms later.
+  // At about this time, the gateway's first attempt fails. The second attempt follows at least 50 ms later.
   let requests = 0;
   const server = createServer((socket) =>
     socket.once("data", () => {
@@ -45,13 +45,13 @@ test("sends a request once to an upstream that becomes reachable at the second a
   await new Promise((resolve) => server.close(resolve));
 });
 
-test("returns upstream_unreachable for a host that does not exist", async () => {
+test("the gateway returns upstream_unreachable for a host that does not exist", async () => {
   const gateway = await startTestGateway("http://no-such-host.invalid/api/v1");
   const response = await sendRequest(gateway.port);
   expect(JSON.parse(response.body.toString())).toMatchObject({ error: { code: "upstream_unreachable" } });
 });
 
-test("does not retry when a certificate cannot be verified", async () => {
+test("the gateway does not retry when it cannot verify a certificate", async () => {
   let connections = 0;
   const server = createTlsServer({ key: read("key"), cert: read("pem") });
   server.on("connection", () => connections++);
@@ -68,7 +68,7 @@ test("does not retry when a certificate cannot be verified", async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-test("does not send a request whose client disconnects while the gateway connects to upstream", async () => {
+test("the gateway does not send a request whose client disconnects while the gateway connects to upstream", async () => {
   const port = await findFreePort();
   const gateway = await startTestGateway(`http://127.0.0.1:${port}/api/v1`);
   const client = new RawClient(gateway.port);
@@ -83,7 +83,7 @@ test("does not send a request whose client disconnects while the gateway connect
   });
 });
 
-test("does not send a request twice when upstream has just closed its idle connection", async () => {
+test("the gateway does not send a request twice when upstream has just closed an idle connection", async () => {
   const upstream = await startScriptedUpstream((socket, { line }) => {
     // Responds, then closes the connection while the gateway still considers it reusable.
     socket.write(OK_RESPONSE);
@@ -97,7 +97,7 @@ test("does not send a request twice when upstream has just closed its idle conne
   }
 });
 
-test("relays the final response without the interim responses", async () => {
+test("the gateway relays the final response without the interim responses", async () => {
   const hint = "HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\n\r\n";
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(Buffer.concat([Buffer.from(hint + hint), OK_RESPONSE])),
@@ -111,7 +111,7 @@ test("relays the final response without the interim responses", async () => {
   ]);
 });
 
-test("never relays a response that upstream sends early on an idle connection", async () => {
+test("the gateway never relays a response that upstream sends on an idle connection before it receives a request", async () => {
   let responses = 0;
   const upstream = await startScriptedUpstream((socket) => {
     const own = formatResponse(200, { "content-type": "application/json" }, `{"response":${++responses}}`);
