@@ -25,14 +25,19 @@ import type { InFlight } from "./limits/in-flight.ts";
 import { createLimit } from "./limits/rate-limit.ts";
 import { limitResponseMemory } from "./limits/response-memory.ts";
 import { logRequest } from "./observability/logger.ts";
+import { registerCatalog } from "./endpoints/catalog.ts";
+import { registerGeneration } from "./endpoints/generation.ts";
 import { registerRelayedEndpoints } from "./endpoints/relay-requests.ts";
 import { registerHealth } from "./endpoints/health.ts";
 import { registerKey } from "./endpoints/key.ts";
-import { registerModels } from "./endpoints/models.ts";
+import { type ModelsOptions, registerModels } from "./endpoints/models.ts";
 import { handleNotFound } from "./endpoints/not-found.ts";
+import { registerRoot } from "./endpoints/root.ts";
 import type { RelayOptions } from "./relay/relay-options.ts";
 import type { RedisStore } from "./store/redis.ts";
+import { CatalogCache } from "./upstream/catalog-cache.ts";
 import { EndpointCatalog } from "./upstream/endpoint-catalog.ts";
+import { LimitedFetch } from "./upstream/limited-fetch.ts";
 import { ModelCatalog } from "./upstream/model-catalog.ts";
 import type { Upstream } from "./upstream/openrouter.ts";
 
@@ -131,7 +136,7 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
     appUrl,
     appTitle,
   });
-  registerModels(app, { accessHooks, catalog, aliases: config.modelAliases });
+  registerReads(app, deps, { accessHooks, catalog, aliases: config.modelAliases });
   registerKey(app, { accessHooks, persistence });
   if (persistence) {
     const asAdmin = authenticate({ ...access, allowAnonymous: false, role: "admin" });
@@ -142,6 +147,21 @@ async function addRoutes(app: FastifyInstance, deps: RouteDependencies, limits: 
       database: persistence.database,
     });
   }
+}
+
+/** Registers the endpoints that read from OpenRouter and call no model. */
+function registerReads(
+  app: FastifyInstance,
+  deps: RouteDependencies,
+  { accessHooks, catalog, aliases }: ModelsOptions,
+): void {
+  const { config, upstream, persistence } = deps;
+  const usesOperatorKey = config.openrouterApiKey !== undefined;
+  const fetch = new LimitedFetch(upstream);
+  registerRoot(app, { hasDocumentation: persistence !== undefined });
+  registerModels(app, { accessHooks, catalog, aliases });
+  registerCatalog(app, { accessHooks, models: catalog, cache: new CatalogCache(fetch), usesOperatorKey });
+  registerGeneration(app, { accessHooks, fetch, database: persistence?.database, usesOperatorKey });
 }
 
 function createRelayOptions(config: Config, persistence: Persistence | undefined): RelayOptions {

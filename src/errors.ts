@@ -58,10 +58,11 @@ const TABLE = {
   invalid_value: { status: 400, ...invalid },
   missing_required_parameter: { status: 400, ...invalid },
   bad_request: { status: 400, ...invalid, message: "The request could not be parsed, or it ended early." },
-  /** For an endpoint that only other gateways have. It is a 400, because clients do not show the message of a 404. */
+  /** For a known endpoint that this gateway does not have. It is a 400, because clients do not show the message of a 404. */
   unsupported_endpoint: { status: 400, ...invalid },
   unknown_url: { status: 404, ...invalid },
   model_not_found: { status: 404, ...invalid },
+  generation_not_found: { status: 404, ...invalid },
   method_not_allowed: { status: 405, ...invalid },
   upgrade_not_supported: {
     status: 426,

@@ -9,13 +9,27 @@ const BODIES: Readonly<Record<string, unknown>> = {
     model: "openai/gpt-4o-mini",
     messages: [{ role: "user", content: "Hello" }],
   },
+  "post /openai/v1/completions": { model: "openai/gpt-4o-mini", prompt: "Hello" },
+  "post /openai/v1/responses": { model: "openai/gpt-4o-mini", input: "Hello" },
+  "post /anthropic/v1/messages": {
+    model: "anthropic/claude-haiku-4.5",
+    max_tokens: 100,
+    messages: [{ role: "user", content: "Hello" }],
+  },
+  "post /openai/v1/embeddings": { model: "openai/text-embedding-3-small", input: "Hello" },
+  "post /openai/v1/rerank": { model: "cohere/rerank-v3.5", query: "Hello", documents: ["Hi", "Bye"] },
   "post /admin/v1/keys": { name: "bob", models: ["google/*", "*:free"] },
   "patch /admin/v1/keys/{key}": { owner: "Bob" },
   "post /admin/v1/keys/{key}/rotate": { grace_ms: HOUR_MS },
 };
 
 /** Required parameters by name. */
-const PARAMETERS: Readonly<Record<string, string>> = { key: "bob", id: "openai/gpt-4o-mini" };
+const PARAMETERS: Readonly<Record<string, string>> = {
+  key: "bob",
+  id: "openai/gpt-4o-mini",
+  author: "openai",
+  slug: "gpt-4o-mini",
+};
 
 interface Parameter {
   readonly name?: string;

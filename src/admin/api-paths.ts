@@ -1,56 +1,105 @@
-// The OpenAPI description of /openai/v1 and the health checks. The bodies of chat completions are forwarded unchanged, so
-// OpenRouter's documentation describes them.
+// The OpenAPI description of the endpoints for clients and of the health checks. OpenRouter's documentation describes the
+// bodies, because they are forwarded unchanged.
 
+import { DOCUMENTED_BASE_PATH } from "../endpoints/base-paths.ts";
+import { CATALOG_ENDPOINTS, type CatalogEndpoint } from "../endpoints/catalog-endpoints.ts";
+import { formatPath } from "../endpoints/known-endpoints.ts";
 import { MODEL_FILTERS } from "../endpoints/model-query.ts";
+import { RELAYED_ENDPOINTS, type RelayedEndpoint } from "../endpoints/relayed-endpoints.ts";
+import { ANTHROPIC_ERRORS } from "../http/error-format.ts";
 
-const OPENROUTER = "https://openrouter.ai/docs/api-reference/chat-completion";
+const OPENROUTER = "https://openrouter.ai/docs/api-reference/overview";
 
 const describeJson = (description: string) => ({
   description,
   content: { "application/json": { schema: { type: "object" } } },
 });
 const ERROR_RESPONSE = describeJson("An error in OpenAI's shape: {error: {message, type, param, code}}");
-const describeResponses = (description: string) => ({
+const ANTHROPIC_ERROR_RESPONSE = describeJson(
+  "An error in Anthropic's shape: {type: error, error: {type, message, param, code}, request_id}",
+);
+const describeResponses = (description: string, error = ERROR_RESPONSE) => ({
   "200": describeJson(description),
-  "4XX": ERROR_RESPONSE,
-  "5XX": ERROR_RESPONSE,
+  "4XX": error,
+  "5XX": error,
 });
 
-/** Path items of OpenAPI 3.1. */
-export const API_PATHS = {
-  "/openai/v1/chat/completions": {
+const DRY_RUN = {
+  name: "dryRun",
+  in: "query",
+  description: "true: the response is an estimate of the cost, and no model is called",
+  schema: { type: "boolean", default: false },
+};
+const OFFSET = { name: "offset", in: "query", schema: { type: "integer", minimum: 0, default: 0 } };
+const LIMIT = {
+  name: "limit",
+  in: "query",
+  description:
+    "The default applies if only offset is sent. If neither is sent, the response is the whole list",
+  schema: { type: "integer", minimum: 1, maximum: 1_000, default: 500 },
+};
+
+function describeRelayed({ summary, hasDryRun, errors, hasStreams }: RelayedEndpoint) {
+  const stream = {
+    "text/event-stream": { schema: { type: "string", description: "If the request has stream: true" } },
+  };
+  return {
     post: {
       tags: ["models"],
-      summary: "A chat completion, streamed or not",
-      description: `The body is forwarded to OpenRouter unchanged, except that an openrouter/ prefix of model ids is removed: ${OPENROUTER}`,
-      parameters: [
-        {
-          name: "dryRun",
-          in: "query",
-          description: "true: the response is an estimate of the cost, and no model is called",
-          schema: { type: "boolean", default: false },
-        },
-      ],
+      summary,
+      description: `The body is forwarded to OpenRouter unchanged, except that the prefix openrouter/ of model ids is removed. OpenRouter documents the fields of the body at ${OPENROUTER}`,
+      ...(hasDryRun && { parameters: [DRY_RUN] }),
       requestBody: { required: true, content: { "application/json": { schema: { type: "object" } } } },
       responses: {
-        ...describeResponses(""),
+        ...describeResponses("", errors === ANTHROPIC_ERRORS ? ANTHROPIC_ERROR_RESPONSE : ERROR_RESPONSE),
         "200": {
           description: "OpenRouter's response, byte for byte",
-          content: {
-            "application/json": { schema: { type: "object" } },
-            "text/event-stream": {
-              schema: { type: "string", description: "If the request has stream: true" },
-            },
-          },
+          content: { "application/json": { schema: { type: "object" } }, ...(hasStreams && stream) },
         },
       },
     },
-  },
+  };
+}
+
+function describeCatalog({ path, summary, query }: CatalogEndpoint) {
+  const segments = Array.from(path.matchAll(/:(\w+)/g), ([, name = ""]) => ({
+    name,
+    in: "path",
+    required: true,
+    description: `The ${name} of the model id`,
+    schema: { type: "string" },
+  }));
+  const filters = query.filters.map((name) => ({ name, in: "query", schema: { type: "string" } }));
+  return {
+    get: {
+      tags: ["models"],
+      summary,
+      parameters: [...segments, ...filters, ...(query.hasPages ? [OFFSET, LIMIT] : [])],
+      responses: describeResponses("OpenRouter's response, restricted to the models this key may use"),
+    },
+  };
+}
+
+/** Path items of OpenAPI 3.1. */
+export const API_PATHS = {
+  ...Object.fromEntries(
+    RELAYED_ENDPOINTS.map((endpoint) => [
+      `${endpoint.basePaths[0] ?? ""}/${endpoint.path}`,
+      describeRelayed(endpoint),
+    ]),
+  ),
+  ...Object.fromEntries(
+    CATALOG_ENDPOINTS.map((endpoint) => [
+      `${DOCUMENTED_BASE_PATH}/${formatPath(endpoint.path)}`,
+      describeCatalog(endpoint),
+    ]),
+  ),
   "/openai/v1/models": {
     get: {
       tags: ["models"],
       summary: "The models this key may use",
-      description: "Any other query parameter causes the error 400.",
+      description:
+        "An unknown query parameter causes the error 400. The parameters api-version, client_version and user are ignored.",
       parameters: [
         ...MODEL_FILTERS.map((name) => ({
           name,
@@ -58,13 +107,8 @@ export const API_PATHS = {
           description: "A filter or order, which OpenRouter validates and applies",
           schema: { type: "string" },
         })),
-        { name: "offset", in: "query", schema: { type: "integer", minimum: 0, default: 0 } },
-        {
-          name: "limit",
-          in: "query",
-          description: "Without offset and limit, the whole list is sent",
-          schema: { type: "integer", minimum: 1, maximum: 1_000, default: 500 },
-        },
+        OFFSET,
+        LIMIT,
       ],
       responses: describeResponses("OpenRouter's list"),
     },
@@ -93,6 +137,30 @@ export const API_PATHS = {
       responses: describeResponses("The same fields as OpenRouter's /key"),
     },
   },
+  "/openai/v1/generation": {
+    get: {
+      tags: ["models"],
+      summary: "OpenRouter's record of a generation that this key made",
+      parameters: [
+        {
+          name: "id",
+          in: "query",
+          required: true,
+          description: "The id of a response, or its header x-generation-id",
+          schema: { type: "string" },
+        },
+      ],
+      responses: describeResponses("OpenRouter's record, byte for byte"),
+    },
+  },
+  "/": {
+    get: {
+      tags: ["health"],
+      summary: "Name and base URLs of the gateway",
+      security: [],
+      responses: describeResponses("Name and base URLs"),
+    },
+  },
   "/healthz": {
     get: {
       tags: ["health"],
@@ -112,4 +180,4 @@ export const API_PATHS = {
       },
     },
   },
-} as const;
+};

@@ -17,7 +17,7 @@ const CONTENT_SECURITY_POLICY =
 /** The files that the page of the plugin loads. */
 const PAGE_FILES = new URL("static/", import.meta.resolve("@fastify/swagger-ui"));
 const DESCRIPTION =
-  "A gateway that relays OpenRouter's responses unchanged. Requests to /openai/v1 require a key with the role caller; requests to /admin/v1 require a key with the role admin.";
+  "A gateway that relays OpenRouter's responses unchanged. Requests to /openai/v1 and /anthropic/v1 require a key with the role caller; requests to /admin/v1 require a key with the role admin.";
 
 /**
  * Serves the OpenAPI description at `GET /openapi.json` and a page for it at `/docs`. The description contains the routes

@@ -42,6 +42,8 @@ export interface AuthenticateOptions {
 
 const BEARER = /^Bearer +([\x21-\x7e]{1,512})$/i;
 const API_KEY = /^[\x21-\x7e]{1,512}$/;
+/** Prefix of OpenRouter's own keys. */
+const OPENROUTER_PREFIX = "sk-or-";
 
 /**
  * Creates the hook that authenticates a request before its body is read, and sets `request.caller`.
@@ -62,7 +64,8 @@ export function authenticate(options: AuthenticateOptions): onRequestAsyncHookHa
 
 /**
  * Returns the secrets of a request, at most two: Claude Code sends different ones in `Authorization` and `x-api-key` if both
- * of its variables are set. A secret that looks like a gateway key comes first.
+ * of its variables are set. A secret that looks like a gateway key comes first, and then one that looks like OpenRouter's:
+ * in own-key mode, the key of another provider must not be forwarded to OpenRouter.
  */
 function readSecrets(headers: IncomingHttpHeaders): readonly string[] {
   const bearer = BEARER.exec(headers.authorization ?? "")?.[1];
@@ -70,7 +73,12 @@ function readSecrets(headers: IncomingHttpHeaders): readonly string[] {
   if (typeof apiKey !== "string" || !API_KEY.test(apiKey) || apiKey === bearer)
     return bearer === undefined ? [] : [bearer];
   if (bearer === undefined) return [apiKey];
-  return hasIssuedPrefix(apiKey) && !hasIssuedPrefix(bearer) ? [apiKey, bearer] : [bearer, apiKey];
+  return rankSecret(apiKey) < rankSecret(bearer) ? [apiKey, bearer] : [bearer, apiKey];
+}
+
+function rankSecret(secret: string): number {
+  if (hasIssuedPrefix(secret)) return 0;
+  return secret.startsWith(OPENROUTER_PREFIX) ? 1 : 2;
 }
 
 /** Finds a caller whose key is in memory. This fast path serves nearly every request and does not read the address. */
@@ -106,7 +114,10 @@ async function logInWithAny(
   try {
     return await logIn(secret, address, { ...options, allowAnonymous: false });
   } catch (error) {
-    if (!(error instanceof GatewayError) || error.code !== "invalid_api_key") throw error;
+    // Over the limit of failed logins, the other secret can still be that of a known key. Its own look-up checks the limit.
+    const isRefusal =
+      error instanceof GatewayError && ["invalid_api_key", "rate_limit_exceeded"].includes(error.code);
+    if (!isRefusal) throw error;
   }
   return logIn(other, address, {
     ...options,

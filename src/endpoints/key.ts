@@ -8,6 +8,8 @@ import { toUsd } from "../metering/money.ts";
 import { BASE_PATHS } from "./base-paths.ts";
 import { rejectOtherMethods } from "./method-not-allowed.ts";
 
+export const KEY_PATH = "key";
+
 export interface KeyRouteOptions {
   readonly accessHooks: onRequestAsyncHookHandler[];
   /** If undefined, there is no database, and every usage field is 0. */
@@ -30,8 +32,9 @@ export function registerKey(app: FastifyInstance, { accessHooks, persistence }: 
     return reply.send({ data: describe(own, usage, expiresAt) });
   };
   for (const basePath of BASE_PATHS) {
-    rejectOtherMethods(app, `${basePath}/key`, ["GET"]);
-    app.get(`${basePath}/key`, { onRequest: accessHooks }, handler);
+    const url = `${basePath}/${KEY_PATH}`;
+    rejectOtherMethods(app, url, ["GET"]);
+    app.get(url, { onRequest: accessHooks }, handler);
   }
 }
 

@@ -31,7 +31,16 @@ export const MODEL_FILTERS = [
   "max_tool_success_rate",
 ] as const;
 
-const FILTERS: ReadonlySet<string> = new Set(MODEL_FILTERS);
+/** Query parameters that an endpoint has. */
+export interface QueryParameters {
+  readonly filters: readonly string[];
+  /** Whether `offset` and `limit` select a part of the response. */
+  readonly hasPages: boolean;
+}
+
+/** The query parameters of `GET /models`. */
+export const MODEL_QUERY: QueryParameters = { filters: MODEL_FILTERS, hasPages: true };
+
 /** Parameters that clients (Azure's SDKs, Codex, LibreChat) add to every URL. They do not affect the model list. */
 const IGNORED: ReadonlySet<string> = new Set(["api-version", "client_version", "user"]);
 const MAX_LENGTH = 1_000;
@@ -44,7 +53,7 @@ export interface Page {
   readonly limit: number;
 }
 
-/** A parsed query string of the model list. */
+/** A parsed query string of a list of models. */
 export interface ModelQuery {
   /** Query string to forward, with its parameters sorted by name; "" without filters. */
   readonly filter: string;
@@ -53,27 +62,46 @@ export interface ModelQuery {
 }
 
 /**
- * Parses the query string of `GET /models`. Parameters without a value are ignored.
- * @param url path and query.
+ * Parses the query string of a list of models. Parameters without a value are ignored.
+ * @param url path and query. @param parameters the parameters that the endpoint has.
  * @throws GatewayError invalid_value that names the first unknown, repeated or invalid parameter. If the gateway ignored
  * such a parameter, the client would mistake an unfiltered list for a filtered one.
  */
-export function readModelQuery(url: string): ModelQuery {
+export function readModelQuery(
+  url: string,
+  { filters, hasPages }: QueryParameters = MODEL_QUERY,
+): ModelQuery {
   const start = url.indexOf("?");
   if (start === -1) return { filter: "", page: undefined };
   const values = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(url.slice(start + 1))) {
     if (value === "" || IGNORED.has(name)) continue;
-    if (name !== "offset" && name !== "limit" && !FILTERS.has(name)) throw unknownParameter(name);
+    if (!filters.includes(name) && !(hasPages && isPageParameter(name))) throw unknownParameter(name);
     if (values.has(name)) throw invalid(name, `The query parameter ${name} is repeated; send it once.`);
     values.set(name, value);
   }
   const page = readPage(values);
-  const filters = [...values].filter(([name]) => FILTERS.has(name)).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const filter = new URLSearchParams(filters).toString();
+  const given = [...values]
+    .filter(([name]) => !isPageParameter(name))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const filter = new URLSearchParams(given).toString();
   if (filter.length > MAX_LENGTH)
     throw invalid(undefined, `The filters are too long; send at most ${MAX_LENGTH} characters.`);
   return { filter, page };
+}
+
+/** Formats a query string with a filter and a page. */
+export function formatModelQuery(filter: string, page: Page | undefined): string {
+  const query = new URLSearchParams(filter);
+  if (page) {
+    query.set("offset", String(page.offset));
+    query.set("limit", String(page.limit));
+  }
+  return query.toString();
+}
+
+function isPageParameter(name: string): boolean {
+  return name === "offset" || name === "limit";
 }
 
 function readPage(values: ReadonlyMap<string, string>): Page | undefined {

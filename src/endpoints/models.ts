@@ -4,11 +4,17 @@ import type { CallerKey } from "../auth/caller-key.ts";
 import { allowsModel } from "../auth/model-policy.ts";
 import { mergeAliases, type ModelAliases } from "../request/model-aliases.ts";
 import type { ModelCatalog } from "../upstream/model-catalog.ts";
-import { joinList, type ListedModels } from "../upstream/model-list.ts";
+import type { ListedModels } from "../upstream/model-list.ts";
 import { createAliasEntries, toAliasEntry } from "./alias-entries.ts";
-import { ANTHROPIC_BASE_PATH, BASE_PATHS } from "./base-paths.ts";
+import { getErrorFormat, READ_BASE_PATHS } from "./base-paths.ts";
+import { formatPage } from "./list-page.ts";
 import { rejectOtherMethods } from "./method-not-allowed.ts";
 import { type ModelQuery, readModelQuery } from "./model-query.ts";
+
+const LIST_PATH = "models";
+const MODEL_PATH = `${LIST_PATH}/*`;
+/** Paths of the model list and of its entries, below the base paths. */
+export const MODEL_PATHS: readonly string[] = [LIST_PATH, MODEL_PATH];
 
 export interface ModelsOptions {
   readonly accessHooks: onRequestAsyncHookHandler[];
@@ -19,40 +25,45 @@ export interface ModelsOptions {
 
 /** Registers `GET /models` and `GET /models/{id}` below every base path. The id may have slashes, percent-encoded or not. */
 export function registerModels(app: FastifyInstance, options: ModelsOptions): void {
-  for (const basePath of [...BASE_PATHS, ANTHROPIC_BASE_PATH])
-    registerModelUrls(app, `${basePath}/models`, options);
+  for (const basePath of READ_BASE_PATHS) registerModelUrls(app, basePath, options);
 }
 
 function registerModelUrls(
   app: FastifyInstance,
-  url: string,
+  basePath: string,
   { accessHooks, catalog, aliases }: ModelsOptions,
 ): void {
-  rejectOtherMethods(app, url, ["GET"]);
-  rejectOtherMethods(app, `${url}/*`, ["GET"]);
-  app.get(url, { onRequest: accessHooks }, async (request, reply) => {
+  const url = `${basePath}/${LIST_PATH}`;
+  const modelUrl = `${basePath}/${MODEL_PATH}`;
+  const errorFormat = getErrorFormat(basePath);
+  const options = { config: { errorFormat }, onRequest: accessHooks };
+  rejectOtherMethods(app, url, ["GET"], errorFormat);
+  rejectOtherMethods(app, modelUrl, ["GET"], errorFormat);
+  app.get(url, options, async (request, reply) => {
     const query = readModelQuery(request.url);
     const models = await catalog.listFiltered(query.filter);
     const json = toJson(toView(request.caller.key, aliases), models, { ...query, url });
     return reply.type("application/json").send(json);
   });
-  app.get(`${url}/*`, { onRequest: accessHooks }, async (request, reply) => {
+  app.get(modelUrl, options, async (request, reply) => {
     const id = (request.params as { "*": string })["*"];
     const view = toView(request.caller.key, aliases);
     const target = view.aliases.get(id);
     const model = await catalog.find(target ?? id);
-    if (!model || !allowsModel(view.allowed, model.id))
-      throw new GatewayError(
-        "model_not_found",
-        "The model does not exist, or this key may not use it; GET /openai/v1/models lists all models of the key.",
-        {
-          param: "model",
-        },
-      );
+    if (!model || !allowsModel(view.allowed, model.id)) throw createModelError();
     return reply
       .type("application/json")
       .send(JSON.stringify(target === undefined ? model : toAliasEntry(model, id)));
   });
+}
+
+/** Returns the error for a model that does not exist or that the key may not use. */
+export function createModelError(): GatewayError {
+  return new GatewayError(
+    "model_not_found",
+    "The model does not exist, or this key may not use it; GET /openai/v1/models lists all models of the key.",
+    { param: "model" },
+  );
 }
 
 /** The part of a list of models that a client may see. */
@@ -71,21 +82,14 @@ function toView(key: CallerKey | undefined, aliases: ModelAliases): View {
 function toJson(
   { allowed, aliases }: View,
   list: ListedModels,
-  { filter, page, url }: ModelQuery & { readonly url: string },
+  query: ModelQuery & { readonly url: string },
 ): Buffer {
-  if (allowed === null && aliases.size === 0 && !page) return list.json;
+  if (allowed === null && aliases.size === 0 && !query.page) return list.json;
   const mayUse = (id: string): boolean => allowsModel(allowed, id);
   const named = createAliasEntries(list.entries, aliases, mayUse);
   const usable = list.entries.flatMap(({ id, json }) => {
     const ofAliases = named.get(id) ?? [];
     return mayUse(id) ? [json, ...ofAliases] : ofAliases;
   });
-  const count = page || list.fields["total_count"] !== undefined ? { total_count: usable.length } : {};
-  if (!page) return joinList(usable, { ...list.fields, ...count });
-  const end = page.offset + page.limit;
-  const next = new URLSearchParams(filter);
-  next.set("offset", String(end));
-  next.set("limit", String(page.limit));
-  const links = { next: end < usable.length ? `${url}?${next.toString()}` : null };
-  return joinList(usable.slice(page.offset, end), { ...list.fields, ...count, links });
+  return formatPage(usable, list.fields, query);
 }

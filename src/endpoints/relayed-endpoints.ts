@@ -19,6 +19,9 @@ import { ANTHROPIC_BASE_PATH, BASE_PATHS } from "./base-paths.ts";
 export interface RelayedEndpoint {
   /** Path below the base paths and below upstream's base URL. Also the name of the endpoint in the ledger. */
   readonly path: string;
+  /** Result of a request, for the description of the API. */
+  readonly summary: string;
+  /** Base paths of the endpoint, the documented one first. */
   readonly basePaths: readonly string[];
   readonly request: RequestShape;
   readonly response: ResponseFormat;
@@ -27,6 +30,8 @@ export interface RelayedEndpoint {
   readonly forwardedFlags?: readonly string[];
   /** Whether all headers that begin with `anthropic-` are forwarded. */
   readonly forwardsAnthropicHeaders?: boolean;
+  /** Whether a request with `stream: true` gets a stream of events. */
+  readonly hasStreams?: boolean;
   /** Whether a dry run returns an estimate of the cost. */
   readonly hasDryRun?: boolean;
 }
@@ -41,37 +46,46 @@ const EMBEDDINGS_LIMITS = { ...DEFAULT_LIMITS, values: 400_000 };
 export const RELAYED_ENDPOINTS: readonly RelayedEndpoint[] = [
   {
     path: "chat/completions",
+    summary: "A chat completion, streamed or not",
     basePaths: BASE_PATHS,
     request: { schema: chatCompletionsSchema },
     response: COMPLETION_FORMAT,
     errors: OPENAI_ERRORS,
     hasDryRun: true,
+    hasStreams: true,
   },
   {
     path: "completions",
+    summary: "A completion of a text, streamed or not",
     basePaths: BASE_PATHS,
     request: { schema: completionsSchema },
     response: COMPLETION_FORMAT,
     errors: OPENAI_ERRORS,
+    hasStreams: true,
   },
   {
     path: "responses",
+    summary: "A response of OpenAI's Responses API, streamed or not",
     basePaths: BASE_PATHS,
     request: { schema: responsesSchema },
     response: RESPONSES_FORMAT,
     errors: RESPONSES_ERRORS,
+    hasStreams: true,
   },
   {
     path: "messages",
-    basePaths: [...BASE_PATHS, ANTHROPIC_BASE_PATH],
+    summary: "A message of Anthropic's Messages API, streamed or not",
+    basePaths: [ANTHROPIC_BASE_PATH, ...BASE_PATHS],
     request: { schema: messagesSchema, hasFallbacks: true },
     response: MESSAGES_FORMAT,
     errors: ANTHROPIC_ERRORS,
     forwardedFlags: ["beta"],
     forwardsAnthropicHeaders: true,
+    hasStreams: true,
   },
   {
     path: "embeddings",
+    summary: "Embeddings of texts",
     basePaths: BASE_PATHS,
     request: { schema: embeddingsSchema, limits: EMBEDDINGS_LIMITS },
     response: COMPLETION_FORMAT,
@@ -79,6 +93,7 @@ export const RELAYED_ENDPOINTS: readonly RelayedEndpoint[] = [
   },
   {
     path: "rerank",
+    summary: "Documents, ordered by their relevance to a query",
     basePaths: BASE_PATHS,
     request: { schema: rerankSchema },
     response: COMPLETION_FORMAT,

@@ -4,6 +4,7 @@ import { initial } from "./migrations/0001-initial.ts";
 import { promptAudioTokens } from "./migrations/0002-prompt-audio-tokens.ts";
 import { endpointAndSession } from "./migrations/0003-endpoint-and-session.ts";
 import { keyAliases } from "./migrations/0004-key-aliases.ts";
+import { generationIndex } from "./migrations/0005-generation-index.ts";
 
 /** All schema changes, in order. Never edit a released migration; add a new one. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -11,6 +12,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0002-prompt-audio-tokens": promptAudioTokens,
   "0003-endpoint-and-session": endpointAndSession,
   "0004-key-aliases": keyAliases,
+  "0005-generation-index": generationIndex,
 };
 
 /**

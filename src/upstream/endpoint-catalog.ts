@@ -13,6 +13,11 @@ const CACHE_MAX = 1_000;
 /** `author/slug`, as in the model list, without characters that have a meaning in a URL path. */
 const MODEL_ID = /^~?[\w-][\w.-]*\/[\w-][\w.:-]*$/;
 
+/** Whether a text is a model id that can be a part of upstream's URL path. */
+export function isModelPath(text: string): boolean {
+  return MODEL_ID.test(text);
+}
+
 const NO_LIST = Promise.resolve(undefined);
 
 /** One endpoint of a model, as OpenRouter lists it. */
@@ -60,7 +65,7 @@ export class EndpointCatalog {
 
   /** Returns the endpoints of a listed model; undefined if upstream does not list them. */
   find(id: string): Promise<EndpointList | undefined> {
-    if (!MODEL_ID.test(id)) return Promise.resolve(undefined);
+    if (!isModelPath(id)) return Promise.resolve(undefined);
     const known = this.#entries.peek(id);
     if (known && this.#now() < known.freshUntil) return known.list;
     const entry: Entry = { list: NO_LIST, freshUntil: Infinity };

@@ -7,8 +7,8 @@ export type Model = JsonObject & { readonly id: string };
 /** JSON of one model in a list. */
 export interface Entry {
   readonly id: string;
-  /** OpenRouter's field with the dated name of the model. */
-  readonly canonical_slug: unknown;
+  /** OpenRouter's field with the dated name of the model; only in lists of models. */
+  readonly canonical_slug?: unknown;
   readonly json: Buffer;
 }
 
@@ -16,7 +16,7 @@ export interface Entry {
 export interface ListedModels {
   /** JSON in OpenAI's format plus OpenRouter's fields. */
   readonly json: Buffer;
-  /** Entries in upstream's order; each `json` is a view of the list's `json`. */
+  /** Entries in upstream's order. */
   readonly entries: readonly Entry[];
   /** Fields of the list other than `data`. */
   readonly fields: JsonObject;
@@ -56,6 +56,24 @@ export function parseModels(body: Buffer): ModelsRead {
   }
 }
 
+/**
+ * Splits any other list of OpenRouter into its entries, whose fields do not change. Skips entries without a usable id.
+ * @param idField the field of an entry that names a model.
+ * @throws GatewayError `upstream_bad_response` if the body has no list.
+ */
+export function splitList(body: Buffer, idField: string): ListedModels {
+  try {
+    const { data, ...fields } = JSON.parse(body.toString()) as { data: readonly JsonObject[] } & JsonObject;
+    const entries = data.flatMap((entry) => {
+      const id = readFields(entry)[idField];
+      return typeof id === "string" ? [{ id, json: Buffer.from(JSON.stringify(entry)) }] : [];
+    });
+    return { json: body, entries, fields };
+  } catch (cause) {
+    throw new GatewayError("upstream_bad_response", "OpenRouter's list is not valid.", { cause });
+  }
+}
+
 function isModel(entry: unknown): entry is Model {
   const { id } = readFields(entry);
   return typeof id === "string" && id.trim() !== "";
@@ -77,9 +95,10 @@ function toListed(models: readonly Model[], fields: JsonObject): ListedModels {
 const COMMA = Buffer.from(",");
 const END = Buffer.from("]}");
 
-/** Formats the JSON that precedes the entries of a list. @param fields at least one field, because a comma follows. */
+/** Formats the JSON that precedes the entries of a list. */
 function formatListHead(fields: JsonObject): Buffer {
-  return Buffer.from(`${JSON.stringify(fields).slice(0, -1)},"data":[`);
+  const head = JSON.stringify(fields).slice(0, -1);
+  return Buffer.from(`${head}${head === "{" ? "" : ","}"data":[`);
 }
 
 /** Joins entries and fields to the JSON of a list. */

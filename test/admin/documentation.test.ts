@@ -1,8 +1,10 @@
 import { expect, onTestFinished, test } from "vitest";
 import { startSimulator } from "../../tools/simulator/simulator.ts";
+import { formatPath, KNOWN_ENDPOINTS } from "../../src/endpoints/known-endpoints.ts";
 import { type TestRequest, sendRequest } from "../support/send-request.ts";
 import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import type { RawResponse } from "../support/raw-client.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- parsed JSON, whose shape each test asserts
 type Json = any;
@@ -37,10 +39,9 @@ test("the API description lists every operation with its success and error respo
   );
   expect(operations.toSorted()).toEqual(
     [
-      "POST /openai/v1/chat/completions",
-      "GET /openai/v1/models",
-      "GET /openai/v1/models/{id}",
-      "GET /openai/v1/key",
+      // The endpoints for clients are in one list, of which each is registered: see test/endpoints/not-found.test.ts.
+      ...KNOWN_ENDPOINTS.map(({ method, basePath, path }) => `${method} ${basePath}/${formatPath(path)}`),
+      "GET /",
       "GET /healthz",
       "GET /readyz",
       "GET /admin/v1/keys",
@@ -103,6 +104,8 @@ test("the API description states the fields and limits that the schemas check", 
   const formats = paths["/admin/v1/requests"].get.responses["200"].content;
   expect(Object.keys(formats)).toEqual(["application/json", "application/x-ndjson", "text/csv"]);
   expect(paths["/admin/v1/keys/{key}/rotate"].post.requestBody.required).toBe(false);
+  const messages = paths["/anthropic/v1/messages"].post;
+  expect(messages.responses["4XX"].description).toContain("Anthropic");
   const chat = paths["/openai/v1/chat/completions"].post;
   expect([chat.parameters[0].name, chat.description]).toEqual([
     "dryRun",
@@ -111,9 +114,10 @@ test("the API description states the fields and limits that the schemas check", 
 });
 
 test("every operation succeeds with the example values that the documentation page fills in", async () => {
-  const simulator = await startSimulator();
+  const simulator = await startSimulator({ generationDelayMs: 0 });
   onTestFinished(() => simulator.close());
   const { port, admin, caller } = await startKeyedGateway(simulator.baseUrl);
+  let generationId = "";
   const { paths } = JSON.parse(
     (await sendRequest(port, { method: "GET", path: "/openapi.json", body: "" })).body.toString(),
   );
@@ -134,13 +138,23 @@ test("every operation succeeds with the example values that the documentation pa
     const query = parameters
       .filter((parameter) => parameter.in === "query" && parameter.schema.default !== undefined)
       .map(({ name, schema }) => `${name}=${encodeURIComponent(schema.default)}`);
+    if (path.endsWith("/generation")) query.push(`id=${generationId}`);
     const example = operation.requestBody?.content["application/json"].example;
-    const response = await sendRequest(port, {
-      method: method.toUpperCase(),
-      path: [url, ...(query.length > 0 ? [query.join("&")] : [])].join("?"),
-      headers: { authorization: `Bearer ${path.startsWith("/admin/") ? admin : caller}` },
-      body: example === undefined ? "" : JSON.stringify(example),
-    });
+    const send = () =>
+      sendRequest(port, {
+        method: method.toUpperCase(),
+        path: [url, ...(query.length > 0 ? [query.join("&")] : [])].join("?"),
+        headers: { authorization: `Bearer ${path.startsWith("/admin/") ? admin : caller}` },
+        body: example === undefined ? "" : JSON.stringify(example),
+      });
+    // The ledger knows a generation a moment after its request has ended.
+    const response = path.endsWith("/generation")
+      ? await waitUntil(async () => {
+          const found = await send();
+          return found.status === 200 ? found : undefined;
+        }, "the generation")
+      : await send();
+    if (path.endsWith("/chat/completions")) generationId = response.headers["x-generation-id"] ?? "";
     expect([method, path, response.status]).toEqual([
       method,
       path,

@@ -49,8 +49,8 @@ const ROWS: Row[] = [
   ["an extended charset", "415 unsupported_media_type", type("application/json; charset*=utf-8''utf-16")],
   ["a compressed body", "415 unsupported_content_encoding", { headers: { "content-encoding": "gzip" } }],
   ["a body over the limit", "413 request_too_large", body({ user: "x".repeat(100_000) })],
-  ["an unknown URL", "404 unknown_url", { path: "/v1/chat/completions" }],
-  ["an endpoint of other gateways", "400 unsupported_endpoint", { path: "/openai/v1/responses" }],
+  ["an unknown URL", "404 unknown_url", { path: "/chat/completions" }],
+  ["an endpoint of other gateways", "400 unsupported_endpoint", { path: "/openai/v1/files" }],
   ["an invalid URL", "400 bad_request", { path: "/openai/v1/models/%zz" }],
   [
     "an unsupported method",
