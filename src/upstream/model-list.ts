@@ -7,7 +7,7 @@ export type Model = JsonObject & { readonly id: string };
 /** JSON of one model in a list. */
 export interface Entry {
   readonly id: string;
-  /** OpenRouter's field with the dated name of the model, if the list has such fields. */
+  /** OpenRouter's field with the dated name of the model; only in lists of models. */
   readonly canonical_slug?: unknown;
   readonly json: Buffer;
 }
