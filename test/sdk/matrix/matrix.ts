@@ -32,12 +32,24 @@ const CURL_SCENARIOS = {
 /** For clients that treat an error code that is not a number as their own fault, and hide the reason. */
 const CUT_STREAM = { "cut stream": "A stream that is aborted raises an error with the reason" };
 
+/** For clients of the Messages API, in addition to the usual scenarios. */
+const MESSAGES_SCENARIOS = {
+  ...CUT_STREAM,
+  "stream helper": "The helper for streams assembles the message",
+  "tool runner": "The tool runner calls a tool and returns the final message",
+  abort: "A stream is cancelled with the helper for streams",
+  "413": "A request that is too large raises the error for 413",
+  "other errors": "Every other status raises its own error",
+};
+
 type Scenario = keyof typeof SCENARIOS;
 
 /** A row of the matrix of SDKs and scenarios. */
 export interface Sdk extends Probe {
   /** Name of the SDK, and the run id of its probe. */
   readonly name: string;
+  /** The part of the base URL after the origin; `/openai/v1` by default. */
+  readonly basePath?: string;
   readonly scenarios: Readonly<Record<string, string>>;
 }
 
@@ -118,6 +130,30 @@ export const SDKS: readonly Sdk[] = [
       "sluice.Probe",
     ],
     scenarios: allBut(),
+  },
+  {
+    name: "anthropic-node",
+    command: node("anthropic-node/probe.ts"),
+    basePath: "/anthropic",
+    scenarios: { ...allBut(), ...MESSAGES_SCENARIOS },
+  },
+  {
+    name: "anthropic-node-root",
+    command: node("anthropic-node/probe.ts"),
+    basePath: "",
+    scenarios: { ...allBut(), ...MESSAGES_SCENARIOS },
+  },
+  {
+    name: "anthropic-python",
+    ...python("anthropic-python", "anthropic-python/sync.py"),
+    basePath: "/anthropic",
+    scenarios: { ...allBut(), ...MESSAGES_SCENARIOS },
+  },
+  {
+    name: "anthropic-python-async",
+    ...python("anthropic-python", "anthropic-python/asynchronous.py"),
+    basePath: "",
+    scenarios: { ...allBut(), ...MESSAGES_SCENARIOS },
   },
   { name: "curl", command: node("curl/probe.ts"), scenarios: CURL_SCENARIOS },
 ];
