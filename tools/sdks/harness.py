@@ -15,6 +15,7 @@ RUN_ID = os.environ["RUN_ID"]
 WRONG_KEY = "sk-not-a-key-of-this-gateway"
 
 PLAIN = "openai/gpt-4o-mini"
+EMBEDDER = "openai/text-embedding-3-small"
 #: Responds in writes of 7 bytes, so that writes end in the middle of events and of characters.
 STREAMED = "sim/ok:events=12,split=7"
 #: Responds with a stream that takes 20 s.

@@ -15,6 +15,7 @@ export const RUN_ID: string = requireVariable("RUN_ID");
 export const WRONG_KEY = "sk-not-a-key-of-this-gateway";
 
 export const PLAIN = "openai/gpt-4o-mini";
+export const EMBEDDER = "openai/text-embedding-3-small";
 /** Responds in writes of 7 bytes, so that writes end in the middle of events and of characters. */
 export const STREAMED = "sim/ok:events=12,split=7";
 /** Responds with a stream that takes 20 s. */

@@ -218,12 +218,13 @@ function createStream(
   return completions.create({ model, messages: createMessages(scenario), stream: true });
 }
 
-/** Runs the scenarios with a version of the SDK and prints the result of each. */
-export async function runOpenAiProbe(sdk: OpenAiSdk): Promise<void> {
+/** Runs the scenarios with a version of the SDK, and `more` scenarios, and prints the result of each. */
+export async function runOpenAiProbe(sdk: OpenAiSdk, more: probe.Scenarios = {}): Promise<void> {
   await probe.runProbe({
     ...createChatScenarios(sdk),
     ...createModelScenarios(sdk),
     ...createErrorScenarios(sdk),
     ...createTimeScenarios(sdk),
+    ...more,
   });
 }

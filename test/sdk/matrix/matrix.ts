@@ -32,6 +32,26 @@ const CURL_SCENARIOS = {
 /** For clients that treat an error code that is not a number as their own fault, and hide the reason. */
 const CUT_STREAM = { "cut stream": "A stream that is aborted raises an error with the reason" };
 
+/** For OpenAI's current SDKs, in addition to the usual scenarios. */
+const RESPONSES_SCENARIOS = {
+  response: "A response is answered",
+  "response stream": "A streamed response ends with the text of the plain one",
+  "response parse": "The structured output of a response is parsed",
+  "response tools": "A response calls a tool and continues with its result",
+  "response tools streamed": "A streamed response calls a tool and continues with its result",
+  "response image": "An image is forwarded in a response",
+  "response errors": "Errors of the Responses API raise their own classes",
+  "response cancel": "A streamed response can be cancelled",
+  "response cut stream": "A streamed response that is aborted raises an error",
+};
+const RESPONSES_HELPER = { "response stream helper": "The helper for streams assembles the response" };
+const OTHER_ENDPOINTS = {
+  embeddings: "Embeddings arrive as numbers and as base64",
+  completion: "A legacy completion is answered",
+  "completion stream": "A streamed legacy completion arrives complete",
+};
+const OPENAI_SCENARIOS = { ...allBut(), ...RESPONSES_SCENARIOS, ...RESPONSES_HELPER, ...OTHER_ENDPOINTS };
+
 /** For clients of the Messages API, in addition to the usual scenarios. */
 const MESSAGES_SCENARIOS = {
   ...CUT_STREAM,
@@ -71,7 +91,7 @@ function python(venv: string, file: string, ...args: string[]): Pick<Probe, "com
 }
 
 export const SDKS: readonly Sdk[] = [
-  { name: "openai-node", command: node("openai-node/probe.ts"), scenarios: allBut() },
+  { name: "openai-node", command: node("openai-node/probe.ts"), scenarios: OPENAI_SCENARIOS },
   { name: "openai-node-4", command: node("openai-node-4/probe.ts"), scenarios: allBut() },
   {
     name: "openrouter-node",
@@ -93,17 +113,21 @@ export const SDKS: readonly Sdk[] = [
     command: node("langchain-node/probe.ts"),
     scenarios: allBut("models list", "model retrieve"),
   },
-  { name: "openai-python", ...python("openai-python", "openai-python/sync.py"), scenarios: allBut() },
+  { name: "openai-python", ...python("openai-python", "openai-python/sync.py"), scenarios: OPENAI_SCENARIOS },
   {
     name: "openai-python-async",
     ...python("openai-python", "openai-python/asynchronous.py"),
-    scenarios: allBut(),
+    scenarios: OPENAI_SCENARIOS,
   },
-  { name: "openai-python-1", ...python("openai-python-1", "openai-python/sync.py"), scenarios: allBut() },
+  {
+    name: "openai-python-1",
+    ...python("openai-python-1", "openai-python/sync.py"),
+    scenarios: OPENAI_SCENARIOS,
+  },
   {
     name: "openai-python-1-async",
     ...python("openai-python-1", "openai-python/asynchronous.py"),
-    scenarios: allBut(),
+    scenarios: OPENAI_SCENARIOS,
   },
   {
     name: "langchain-python",
