@@ -50,7 +50,9 @@ const OTHER_ENDPOINTS = {
   completion: "A legacy completion is answered",
   "completion stream": "A streamed legacy completion arrives complete",
 };
-const OPENAI_SCENARIOS = { ...allBut(), ...RESPONSES_SCENARIOS, ...RESPONSES_HELPER, ...OTHER_ENDPOINTS };
+/** For the SDK for Go, whose helper does not return a response. */
+const OPENAI_BASIC_SCENARIOS = { ...allBut(), ...RESPONSES_SCENARIOS, ...OTHER_ENDPOINTS };
+const OPENAI_SCENARIOS = { ...OPENAI_BASIC_SCENARIOS, ...RESPONSES_HELPER };
 
 /** For clients of the Messages API, in addition to the usual scenarios. */
 const MESSAGES_SCENARIOS = {
@@ -144,7 +146,7 @@ export const SDKS: readonly Sdk[] = [
     ...python("pydantic-ai", "pydantic-ai/probe.py"),
     scenarios: { ...allBut("models list", "model retrieve"), ...CUT_STREAM },
   },
-  { name: "openai-go", command: ["tools/sdks/openai-go/probe"], scenarios: allBut() },
+  { name: "openai-go", command: ["tools/sdks/openai-go/probe"], scenarios: OPENAI_BASIC_SCENARIOS },
   {
     name: "openai-java",
     command: [
@@ -153,7 +155,7 @@ export const SDKS: readonly Sdk[] = [
       "tools/sdks/openai-java/target/classes:tools/sdks/openai-java/target/lib/*",
       "sluice.Probe",
     ],
-    scenarios: allBut(),
+    scenarios: OPENAI_SCENARIOS,
   },
   {
     name: "anthropic-node",
