@@ -20,7 +20,7 @@ export interface Usage {
 export interface RequestMeter {
   /**
    * Called when the head of upstream's response has arrived, with the status and generation id in the context.
-   * @param release called, at once or later, when the response may be sent to the client.
+   * @param release lets the response be sent to the client. The implementation must call it, immediately or later.
    */
   recordHead(context: RequestContext, release: () => void): void;
   /** Called when the body states the generation id, if the head did not. */
@@ -32,7 +32,7 @@ export interface RequestMeter {
 /** How a request ended. `rejected`: the gateway sent an error that upstream did not cause. */
 export type Outcome = "complete" | "upstream_error" | "client_gone" | "rejected";
 
-/** A response in flight. It is no closure, because with a closure V8 retained every request in memory for a long time. */
+/** A response in flight. This is an object and not a callback: with a closure, V8 retained every request for a long time. */
 export interface ActiveResponse {
   /** Aborts the response with this error, even if its head has been sent. */
   abort(error: GatewayError): void;
@@ -127,7 +127,7 @@ export class RequestContext implements LimitState {
   readonly startedAt: number = performance.now();
   firstByteAt = 0;
   endedAt = 0;
-  /** Runs while the gateway works on the request. */
+  /** Runs while the gateway itself works on the request; paused while it waits for the client or for upstream. */
   readonly stopwatch: Stopwatch = new Stopwatch(this.startedAt);
 
   readonly #request: FastifyRequest;

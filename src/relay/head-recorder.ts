@@ -11,7 +11,8 @@ export function createHeadRecorder(context: RequestContext): BeforeHead | undefi
   const { meter } = context;
   if (!meter) return undefined;
   return (head, release) => {
-    // The relay notes the head too, but after a disconnect it may abort the request before it receives the buffered head.
+    // The relay copies the head too. But if the client disconnects while the head is buffered, the relay may abort the
+    // request, and then never receives the head.
     noteHead(context, head);
     context.stopwatch.resume();
     meter.recordHead(context, release);

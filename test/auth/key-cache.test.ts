@@ -44,7 +44,7 @@ test("does not find a revoked, disabled or expired key, and finds a key that is 
   expect(await find(a)).toBeUndefined();
 });
 
-test("after a rotation, finds a key by its new secret at once, and by the old one until its grace period ends", async () => {
+test("finds a rotated key by its new secret at once, and by its old secret until the grace period ends", async () => {
   const { service, find, state, clock } = await startCache();
   const old = await service.create(createKeyInput("team"), ACTOR);
   expect(await find(old.secret)).toMatchObject({ name: "team" });
@@ -71,7 +71,7 @@ test("a rotation without a grace period invalidates the old secret", async () =>
   await waitUntil(async () => !(await find(secret)), "the old secret to be refused");
 });
 
-test("while the source fails, finds cached keys, refuses other keys with 503, and reports the failure and the recovery once", async () => {
+test("finds cached keys and refuses other keys with 503 while the source fails, and reports the failure and the recovery once", async () => {
   const { service, find, remember, state, health } = await startCache();
   const known = await service.create(createKeyInput("known"), ACTOR);
   const other = await service.create(createKeyInput("other"), ACTOR);

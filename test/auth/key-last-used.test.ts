@@ -25,7 +25,7 @@ test("retries a failed write of a key's time of last use", async () => {
   expect((await service.get(key.id)).lastUsedAt).toBe(CLOCK_START);
 });
 
-test("notices a revocation while the write of another key's time of last use hangs", async () => {
+test("notices the revocation of a key while a write to the row of another key hangs", async () => {
   const { service, find, remember, state } = await startCache();
   const stuck = Promise.withResolvers<void>();
   onTestFinished(() => stuck.resolve());

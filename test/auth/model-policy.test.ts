@@ -23,7 +23,7 @@ test.each([
   ["*", "openrouter/auto", true],
   ["**", "openrouter/auto", true],
   ["*", "", true],
-])("whether the pattern %s allows the model %s: %s", (pattern, model, allowed) => {
+])("allowsModel with the pattern %s and the model %s returns %s", (pattern, model, allowed) => {
   expect(allowsModel([pattern], model)).toBe(allowed);
 });
 
@@ -37,7 +37,7 @@ test.each([
   ["*@preset/x", "openai/gpt-4o@preset/y", false],
   ["*@preset/x", "openai/gpt-4o@other@preset/x", false],
 ])(
-  "a star does not match a preset; whether the pattern %s allows the model %s: %s",
+  "a star matches no preset: allowsModel with the pattern %s and the model %s returns %s",
   (pattern, model, allowed) => {
     expect(allowsModel([pattern], model)).toBe(allowed);
   },

@@ -97,8 +97,8 @@ interface RecordedUsage {
 
 /** @returns the recorded responses that state their usage and have models that are still listed. */
 function listRecordedUsages(): RecordedUsage[] {
-  return recordedRequests.flatMap(({ name, asked }, index) => {
-    const body = JSON.parse(asked.toString()) as Record<string, unknown>;
+  return recordedRequests.flatMap(({ name, clientBody }, index) => {
+    const body = JSON.parse(clientBody.toString()) as Record<string, unknown>;
     const model = byId.get(normalizeModelId(String(body["model"])));
     const response = recordedResponses[index];
     const usage = response?.status === 200 ? inspectResponse(response, [response.body]).usage : undefined;

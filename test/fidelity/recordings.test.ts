@@ -35,7 +35,7 @@ test.skipIf(missing)(
   { timeout: TIMEOUT_MS },
   async () => {
     const shortened = prefixedRequests.filter(
-      ({ asked, sent }) => sent.length === asked.length - "openrouter/".length,
+      ({ clientBody, upstreamBody }) => upstreamBody.length === clientBody.length - "openrouter/".length,
     );
     expect(shortened.length).toBeGreaterThan(200);
     expect(await findChangedRequests(prefixedRequests)).toEqual([]);

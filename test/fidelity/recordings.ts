@@ -25,7 +25,7 @@ const chats = entries.filter(({ path }) => path.endsWith("/chat/completions"));
 /** Bodies of all recorded chat completion requests. They must be forwarded unchanged. */
 export const recordedRequests: readonly RequestFixture[] = chats.map(({ file }) => {
   const body = readFileSync(`${DIRECTORY}/${file}.request.json`);
-  return { name: file, asked: body, sent: body };
+  return { name: file, clientBody: body, upstreamBody: body };
 });
 
 /** The responses to `recordedRequests`, in the same order, with status and Content-Type. */
@@ -42,14 +42,16 @@ const PREFIX = "openrouter/";
 const AUTHOR_AND_SLUG = /^[^/:@]+\/[^/:@]+(?:[:@]|$)/;
 
 /** The recorded requests with the optional prefix inserted before their model. */
-export const prefixedRequests: readonly RequestFixture[] = recordedRequests.map(({ name, asked: body }) => {
-  const text = body.toString();
-  const { model } = JSON.parse(text) as { model: string };
-  const asked = Array.from(
-    text.matchAll(/"model"\s*:\s*"/g),
-    ({ index: at, 0: match }) => text.slice(0, at + match.length) + PREFIX + text.slice(at + match.length),
-  ).find((candidate) => (JSON.parse(candidate) as { model: string }).model === PREFIX + model);
-  if (asked === undefined) throw new Error(`${name} has no model`);
-  const prefixed = Buffer.from(asked);
-  return { name, asked: prefixed, sent: AUTHOR_AND_SLUG.test(model) ? body : prefixed };
-});
+export const prefixedRequests: readonly RequestFixture[] = recordedRequests.map(
+  ({ name, clientBody: bare }) => {
+    const text = bare.toString();
+    const { model } = JSON.parse(text) as { model: string };
+    const prefixedText = Array.from(
+      text.matchAll(/"model"\s*:\s*"/g),
+      ({ index: at, 0: match }) => text.slice(0, at + match.length) + PREFIX + text.slice(at + match.length),
+    ).find((candidate) => (JSON.parse(candidate) as { model: string }).model === PREFIX + model);
+    if (prefixedText === undefined) throw new Error(`${name} has no model`);
+    const prefixed = Buffer.from(prefixedText);
+    return { name, clientBody: prefixed, upstreamBody: AUTHOR_AND_SLUG.test(model) ? bare : prefixed };
+  },
+);

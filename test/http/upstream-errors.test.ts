@@ -78,7 +78,7 @@ const ROWS: Row[] = [
 ];
 
 test.each(ROWS)(
-  "when upstream %s, responds with %s after one attempt and forbids a retry",
+  "when upstream %s, the gateway responds with %s after one attempt and forbids a retry",
   async (title, error, script) => {
     const upstream = await startScriptedUpstream(script);
     const gateway = await startTestGateway(upstream.baseUrl, { UPSTREAM_HEADERS_TIMEOUT_MS: "800" });

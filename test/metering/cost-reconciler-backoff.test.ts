@@ -50,16 +50,19 @@ test.each([
   ["307", () => new LookupRefused(307, {})],
   ["a network failure", () => new GatewayError("upstream_unreachable", "no")],
   ["a timeout", () => new GatewayError("upstream_timeout", "no")],
-])("after %s, probes with one lookup after each pause, and doubles the pause each time", async (_, error) => {
-  const { database, run, upstream } = await start(100, error);
-  const lookups = await run(64);
-  expect(lookups[0]).toBeLessThanOrEqual(8);
-  const probes = lookups.flatMap((count, second) => (second > 0 && count > 0 ? [[second, count]] : []));
-  expect(probes).toEqual([1, 3, 7, 15, 31, 63].map((second) => [second, 1]));
-  upstream.isFailing = false;
-  await run(64);
-  expect(await countSettled(database)).toBe(100);
-});
+])(
+  "after %s, the reconciler sends one lookup after each pause, and doubles the pause each time",
+  async (_, error) => {
+    const { database, run, upstream } = await start(100, error);
+    const lookups = await run(64);
+    expect(lookups[0]).toBeLessThanOrEqual(8);
+    const probes = lookups.flatMap((count, second) => (second > 0 && count > 0 ? [[second, count]] : []));
+    expect(probes).toEqual([1, 3, 7, 15, 31, 63].map((second) => [second, 1]));
+    upstream.isFailing = false;
+    await run(64);
+    expect(await countSettled(database)).toBe(100);
+  },
+);
 
 test("obeys Retry-After for all rows, then probes with one row", async () => {
   const { run, upstream } = await start(100, () => new LookupRefused(429, { "retry-after": "30" }));

@@ -77,7 +77,7 @@ test.each([
     const upstream = await startHostileOpenRouter(cases);
     const gateway = await startKeyedGateway(upstream.baseUrl);
     const names = Object.keys(cases);
-    await Promise.all(names.map((name) => call(gateway, name, cases[name]?.leavesAfter)));
+    await Promise.all(names.map((name) => call(gateway, name, cases[name]?.disconnectsAfter)));
     const rows = await readFinalRows(gateway, names.length);
     const found = rows.map(({ forwarded_model, state, cost_usd }) => [
       forwarded_model,

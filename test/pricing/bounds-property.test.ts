@@ -21,9 +21,9 @@ const endpoint: fc.Arbitrary<Endpoint> = fc.record({
   reasoning: price,
   long: fc.record({ from: fc.constantFrom(0, 500, 200_000), prompt: price, completion: price }),
   discountPercent: fc.constantFrom(0, 0, 25, 100),
-  context: fc.constantFrom(8_192, 200_000),
-  longest: fc.constantFrom(100, 4_096, 16_384),
-  reasons: fc.boolean(),
+  contextTokens: fc.constantFrom(8_192, 200_000),
+  maxCompletionTokens: fc.constantFrom(100, 4_096, 16_384),
+  supportsReasoning: fc.boolean(),
 });
 const text = fc.oneof(
   fc.string({ unit: "grapheme", maxLength: 100 }),

@@ -52,7 +52,7 @@ const PRIORITY = {
   cacheWrite: 248,
   long: { from: 1_000_000, prompt: 248, completion: 990 },
 };
-const REASONING = { ...PLAIN_ENDPOINT, reasons: true, reasoning: 900, longest: 64_000 };
+const REASONING = { ...PLAIN_ENDPOINT, supportsReasoning: true, reasoning: 900, maxCompletionTokens: 64_000 };
 
 test.each([
   ["U+FDFA, which normalization replaces by 18 characters", buildRequest("\ufdfa".repeat(2_000))],

@@ -115,7 +115,7 @@ test("prints usage filtered by time, key, model and provider, as a table, as JSO
   expect((await usage()).stdout).toMatch(/ byok_usd\n.* 0\.099506173\n.*\n- +- +15 .* 0\.114814815\n$/s);
 }, 30_000);
 
-test("prints a report of 12,000 keys as a table with one head and one total", async () => {
+test("prints a report of 12,000 keys as a table with one header row and one total row", async () => {
   const dir = createTemporaryDirectory();
   const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
   await database.migrate();
@@ -155,7 +155,7 @@ test("removes owner and metadata, and shows an expired key as expired", async ()
   expect((await sluice(dir, "keys", "show", "bob")).stdout).toMatch(/expired\n$/);
 });
 
-test("an empty table says what is missing, and a row without a model or provider says so in its cell", async () => {
+test("prints a note in place of an empty table, and in the cell of a missing model or provider", async () => {
   const dir = createTemporaryDirectory();
   const database = openDatabase({ dataDir: dir, databaseUrl: undefined }, () => {});
   await database.migrate();
@@ -169,7 +169,7 @@ test("an empty table says what is missing, and a row without a model or provider
   expect((await sluice(dir, "keys", "audit")).stdout).toBe("(no changes of keys)\n");
 }, 30_000);
 
-test("reports that a configuration without a store keeps no keys", async () => {
+test("a keys command without a store fails, and names the settings that configure one", async () => {
   const run = runNode("src/server.ts", { GATEWAY_API_KEYS: "a:b" }, ["--cli", "keys", "list"]);
   expect(await run.waitForExit("the command")).toBe(1);
   expect(run.stderr()).toContain("DATA_DIR or DATABASE_URL");
@@ -189,7 +189,7 @@ test("runs commands under a user id without a name", async () => {
   expect([code, JSON.parse(audit)]).toMatchObject([0, [{ source: expect.stringMatching(/^uid \d+@/) }]]);
 });
 
-test("prints which database it has opened and whether it was created, and warns if no gateway would read it", async () => {
+test("a command prints the path of its database and whether it has created it, and warns if no gateway would use the database", async () => {
   const dir = createTemporaryDirectory();
   const path = join(dir, "sluice.db");
   const first = await sluice(dir, "keys", "list", "--json");

@@ -20,12 +20,16 @@ async function runCurl(command: string): Promise<string> {
     ([, name = "", value = ""]): [string, string] => [name, value],
   );
   const url = /http\S+/.exec(command)?.[0] ?? "";
-  const answer = await fetch(url, { method: "POST", headers, body: /-d '([^']+)'/.exec(command)?.[1] ?? "" });
-  return answer.text();
+  const response = await fetch(url, {
+    method: "POST",
+    headers,
+    body: /-d '([^']+)'/.exec(command)?.[1] ?? "",
+  });
+  return response.text();
 }
 
 /** @returns the usage report of a demo's ledger. */
-function usageOf(dataDir: string): string {
+function readUsage(dataDir: string): string {
   return spawnSync(process.execPath, ["src/server.ts", "--cli", "usage", "--by", "model"], {
     env: { DATA_DIR: dataDir },
     encoding: "utf8",
@@ -33,7 +37,7 @@ function usageOf(dataDir: string): string {
   }).stdout;
 }
 
-test("the demo serves its own and the README's curl command and pages on localhost, and keeps its ledger until it ends", async () => {
+test("the demo serves its own curl command, the README's, and web pages on localhost, and deletes its ledger on exit", async () => {
   const demo = runNode("src/server.ts", { PORT: "0" }, ["--demo"]);
   await waitUntil(() => demo.stdout().includes("Ctrl-C"), "the demo to be ready", 10_000);
   const base = /http:\/\/127\.0\.0\.1:\d+/.exec(demo.stdout())?.[0] ?? "";
@@ -41,16 +45,16 @@ test("the demo serves its own and the README's curl command and pages on localho
   for (const text of [demo.stdout(), readme]) {
     const command = curlCommand(text);
     expect(command).toContain(base);
-    const answer = await runCurl(command);
-    expect(answer).toMatch(/^: OPENROUTER PROCESSING\n\n/);
-    expect(answer.endsWith("data: [DONE]\n\n")).toBe(true);
+    const output = await runCurl(command);
+    expect(output).toMatch(/^: OPENROUTER PROCESSING\n\n/);
+    expect(output.endsWith("data: [DONE]\n\n")).toBe(true);
   }
   const preflight = { origin: "http://localhost:5173", "access-control-request-method": "POST" };
   const page = await fetch(`${base}/openai/v1/chat/completions`, { method: "OPTIONS", headers: preflight });
   expect(page.headers.get("access-control-allow-origin")).toBe("http://localhost:5173");
   const [dataDir = ""] = /(?<=DATA_DIR=)\S+/.exec(demo.stdout()) ?? [];
   await waitUntil(
-    () => usageOf(dataDir).includes("openai/gpt-4o-mini"),
+    () => readUsage(dataDir).includes("openai/gpt-4o-mini"),
     "the model in the demo's ledger",
     10_000,
   );

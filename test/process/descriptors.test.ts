@@ -18,7 +18,11 @@ async function startWithFewFiles(env: Record<string, string> = {}) {
   onTestFinished(() => void child.kill("SIGKILL"));
   let log = "";
   child.stdout.on("data", (chunk: Buffer) => (log += chunk.toString()));
-  const found = await waitUntil(() => /"url":"http:\/\/[\d.]+:(\d+)/.exec(log), "the gateway", 10_000);
+  const found = await waitUntil(
+    () => /"url":"http:\/\/[\d.]+:(\d+)/.exec(log),
+    "the gateway to listen",
+    10_000,
+  );
   return { child, port: Number(found[1]), log: () => log };
 }
 
@@ -35,7 +39,7 @@ test("serves requests while idle clients open more connections than the gateway 
   expect(log()).not.toContain("MAX_CONNECTIONS exceeds");
 });
 
-test("survives running out of files, warns about it at start, and serves requests when files are closed", async () => {
+test("warns at start that its file limit is too low, and serves requests again after it has run out of files", async () => {
   const { child, port, log } = await startWithFewFiles({ MAX_CONNECTIONS: "10000" });
   expect(log()).toContain('"open_files_limit":256,"fitting":96');
   expect(log()).toContain("connections: MAX_CONNECTIONS exceeds the open files limit");

@@ -58,7 +58,7 @@ test.each(pages)(
   4 * DEADLINE_MS,
 );
 
-test("the commands of the pages need only curl, openssl and npm", () => {
+test("curl and openssl, which the commands of the pages need, are installed", () => {
   for (const tool of ["curl", "openssl"])
     expect([tool, spawnSync("sh", ["-c", `command -v ${tool}`]).status]).toEqual([tool, 0]);
 });

@@ -29,13 +29,13 @@ test("removes secrets from the environment once they have been read", async () =
     settings(upstream.baseUrl),
   );
   const port = await waitForPort(server);
-  const left = (await waitUntil(() => /LEFT (.*)/.exec(server.stdout()), "the remaining names"))[1];
-  expect(left).toContain("OPENROUTER_BASE_URL");
-  expect(left).not.toMatch(/OPENROUTER_API_KEY|GATEWAY_API_KEYS/);
+  const remaining = (await waitUntil(() => /LEFT (.*)/.exec(server.stdout()), "the remaining names"))[1];
+  expect(remaining).toContain("OPENROUTER_BASE_URL");
+  expect(remaining).not.toMatch(/OPENROUTER_API_KEY|GATEWAY_API_KEYS/);
   expect((await sendRequest(port)).status).toBe(200);
 });
 
-test("reads .env in the working directory, and prefers the environment", async () => {
+test("reads .env in the working directory, and prefers variables of the environment", async () => {
   const { upstream } = await startHeldUpstream();
   const folder = mkdtempSync(join(tmpdir(), "sluice-env-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -51,7 +51,7 @@ test("reads .env in the working directory, and prefers the environment", async (
   expect(upstream.seen[0]?.headers["authorization"]).toBe(`Bearer ${ACCOUNT_KEY}`);
 });
 
-test("treats a repeated SIGINT within a moment, as npm forwards it, as one", async () => {
+test("treats two SIGINTs in quick succession as one, because npm forwards a SIGINT that the server also receives", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runNode("src/server.ts", settings(upstream.baseUrl));
   const stream = await openStream(await waitForPort(server));
@@ -64,7 +64,7 @@ test("treats a repeated SIGINT within a moment, as npm forwards it, as one", asy
   expect(await server.waitForExit("the interrupted server", 3_000)).toBe(0);
 });
 
-test("an uncaught error is logged, lets streams finish, and exits with 1", async () => {
+test("the gateway logs an uncaught error, lets streams finish, and exits with 1", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runText(
     `await import("${SERVER}"); process.on("SIGUSR2", () => { throw new Error("a bug of ours"); });`,

@@ -23,7 +23,7 @@ test("the image contains the gateway and the simulator, and no other tool", () =
   expect(new Set(context)).toEqual(new Set(paths));
 });
 
-test("the demo starts from the files of the image only", async () => {
+test("the demo starts with only the files that the image contains", async () => {
   const image = mkdtempSync(join(tmpdir(), "sluice-image-"));
   onTestFinished(() => rmSync(image, { recursive: true, force: true }));
   for (const path of copiedPaths()) cpSync(path, join(image, path), { recursive: true });

@@ -43,19 +43,19 @@ function post(port: number, fields: Record<string, unknown>): RawClient {
   return client;
 }
 
-test("the next gateway settles a stream of a killed gateway at the cost that upstream billed", async () => {
+test("a gateway settles a stream of a killed gateway at the cost that upstream billed", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const first = start(simulator, dataDir);
   const port = await waitForPort(first);
   const stream = post(port, { model: "sim/ok:gapMs=50,events=200", stream: true });
   await waitUntil(() => stream.readResponse()?.body.length, "the stream to begin");
-  const unanswered = post(port, { model: "sim/hang", stream: true });
+  const withoutResponse = post(port, { model: "sim/hang", stream: true });
   await waitUntil(() => simulator.readStats().requests === 2, "both requests at upstream");
-  const done = await sendRequest(port);
+  const completeResponse = await sendRequest(port);
   first.child.kill("SIGKILL");
   await first.waitForExit("the killed gateway");
-  await waitUntil(() => stream.isClosed && unanswered.isClosed, "the connections to break");
+  await waitUntil(() => stream.isClosed && withoutResponse.isClosed, "the connections to break");
 
   const second = start(simulator, dataDir);
   await waitForPort(second);
@@ -68,16 +68,16 @@ test("the next gateway settles a stream of a killed gateway at the cost that ups
     "three finished rows",
     10_000,
   );
-  const [streamed, hanging, whole] = rows;
+  const [streamed, hanging, complete] = rows;
   expect(streamed).toMatchObject({ state: "settled", cost_source: "generation", outcome: "interrupted" });
   expect(streamed?.cost_nanodollars).toBe(simulator.findBilledNanodollars(streamed?.generation_id ?? ""));
   expect(hanging).toMatchObject({ state: "unknown", generation_id: null, cost_source: "unknown" });
-  expect(whole?.generation_id).toBe(done.headers["x-generation-id"]);
-  expect(whole?.cost_nanodollars).toBe(simulator.findBilledNanodollars(whole?.generation_id ?? ""));
+  expect(complete?.generation_id).toBe(completeResponse.headers["x-generation-id"]);
+  expect(complete?.cost_nanodollars).toBe(simulator.findBilledNanodollars(complete?.generation_id ?? ""));
   await waitUntil(() => second.stdout().includes("ledger: cost of a request is unknown"), "the log line");
 }, 30_000);
 
-test("settles a request whose start line is damaged for its key, and logs the damage", async () => {
+test("charges a request to its key although its start line in the journal is damaged, and logs the damage", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const first = start(simulator, dataDir);
@@ -86,7 +86,7 @@ test("settles a request whose start line is damaged for its key, and logs the da
   await waitUntil(() => stream.readResponse()?.body.length, "the stream to begin");
   first.child.kill("SIGKILL");
   await first.waitForExit("the killed gateway");
-  // Simulates a disk that lost the first page of the journal, and the database with its open row.
+  // Simulates a disk that has lost the first page of the journal. It has also lost the database, which had the open row.
   const journal = join(dataDir, "journal");
   const [segment = ""] = readdirSync(journal).filter((name) => name.endsWith(".jsonl"));
   const path = join(journal, segment);
@@ -112,7 +112,7 @@ test("settles a request whose start line is damaged for its key, and logs the da
   expect(readdirSync(journal)).toContain(`${segment}.damaged`);
 }, 30_000);
 
-test("after a kill, settles a request whose client left after the head, and logs the cost as unknown if the head was missing", async () => {
+test("after a kill, the next gateway settles a request whose client disconnected, or logs its cost as unknown if no head had arrived", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const first = start(simulator, dataDir);
@@ -143,7 +143,7 @@ test("after a kill, settles a request whose client left after the head, and logs
   await waitUntil(() => second.stdout().includes("ledger: cost of a request is unknown"), "the log line");
 }, 30_000);
 
-test("SIGTERM writes every row and removes the journal", async () => {
+test("the gateway writes every row and removes the journal after SIGTERM", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const gateway = start(simulator, dataDir);
@@ -163,7 +163,7 @@ function writtenBy(gateway: TestProcess, dataDir: string): string[] {
   return [gateway.stdout(), ...files.map((path) => readFileSync(path, "latin1"))];
 }
 
-test("writes no secret that the gateway creates, for first, created and rotated keys, to its log or its files", async () => {
+test("the gateway writes no secret of the first keys, of created keys or of rotated keys to its log or its files", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const gateway = runNode("src/server.ts", {
@@ -177,8 +177,8 @@ test("writes no secret that the gateway creates, for first, created and rotated 
   const [caller = "", admin = ""] = gateway.stderr().match(/sk-slc-\w{49}/g) ?? [];
   const manage = async (path: string, body: string): Promise<string> => {
     const headers = { authorization: `Bearer ${admin}` };
-    const answer = await sendRequest(port, { path: `/admin/v1${path}`, body, headers });
-    return (JSON.parse(answer.body.toString()) as { secret: string }).secret;
+    const response = await sendRequest(port, { path: `/admin/v1${path}`, body, headers });
+    return (JSON.parse(response.body.toString()) as { secret: string }).secret;
   };
   const secrets = [caller, admin, await manage("/keys", '{"name":"bob"}')];
   secrets.push(await manage("/keys/bob/rotate", "{}"));
@@ -194,7 +194,7 @@ test("writes no secret that the gateway creates, for first, created and rotated 
     expect(written.filter((text) => text.includes(secret))).toEqual([]);
 }, 30_000);
 
-test("writes no secret of the configuration or of clients", async () => {
+test("the gateway writes no secret of its configuration or of its clients to its log or its files", async () => {
   const simulator = await startUpstream();
   const dataDir = createTemporaryDirectory();
   const gateway = start(simulator, dataDir);

@@ -41,7 +41,7 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
-/** Makes the gateway log more than a pipe buffers: a health check logs about 250 bytes at trace level. */
+/** Makes the gateway log about 25 kB: each health check logs about 250 bytes at trace level. Ten calls fill a pipe. */
 async function logMuch(port: number): Promise<void> {
   const requests = Array.from({ length: 100 }, () =>
     sendRequest(port, { path: `/healthz`, method: "GET", body: "" }),
@@ -58,7 +58,7 @@ test.each([
   const { child, port, exit } = await start(shell, full);
   for (let count = 0; count < 5; count++) {
     expect((await sendRequest(port)).status).toBe(200);
-    // Longer than the logger buffers lines: the next request follows a failed write.
+    // The logger buffers lines for less time than this, so a write has failed before the next request.
     await new Promise((resolve) => setTimeout(resolve, 150));
   }
   child.kill("SIGTERM");
@@ -80,8 +80,8 @@ test("serves and shuts down when a shell pipe is full and nobody reads it", asyn
   expect(await exit()).toBe(0);
 }, 30_000);
 
-test("exits, if need be by SIGKILL, when another process has made the full pipe blocking again", async () => {
-  // A Node process restores the flags of its standard output when it ends, and it shares this pipe with the gateway.
+test("exits, or kills itself with SIGKILL, when another process has made the full pipe blocking again", async () => {
+  // This second Node process shares the pipe with the gateway. When it ends, it restores the flags of the pipe.
   const { child, port, exit } = await start(
     'exec > >(exec sleep 60); { sleep 4; exec "$NODE" -e process.stdout; } & exec $RUN',
   );

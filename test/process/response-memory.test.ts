@@ -14,7 +14,7 @@ import {
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 
-// Memory that a gateway process needs for responses of any length.
+// Tests that a gateway process needs limited memory for responses of any length.
 
 const MIB = 1_048_576;
 const AT_ONCE = 12;
@@ -37,8 +37,8 @@ async function start(script: Script, env: Record<string, string> = {}) {
   return { upstream, call, pid: server.child.pid as number };
 }
 
-/** @returns a function that returns the peak growth of a process's memory since this call. */
-function growthOf(pid: number): () => number {
+/** Begins to measure the memory of a process. @returns a function that returns its peak growth since then, in bytes. */
+function measureGrowth(pid: number): () => number {
   const bytes = (name: string): number =>
     1_024 * Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
   const before = bytes("VmRSS");
@@ -58,15 +58,15 @@ test.each([
   ["JSON with a long text", "with a ledger", formatResponse(500, JSON_TYPE, text)],
   ["HTML", "with a ledger", formatResponse(502, HTML_TYPE, "x".repeat(20 * MIB))],
 ])(
-  "error responses with megabytes of %s take less than 10 MiB each %s",
+  "takes less than 10 MiB of memory for each error response with megabytes of %s, %s",
   // The measured peak depends on when the garbage collector runs.
   { timeout: 90_000, retry: 2 },
-  async (_, ledger, answer) => {
+  async (_, ledger, response) => {
     const { call, pid } = await start(
-      (socket) => void socket.write(answer),
+      (socket) => void socket.write(response),
       ledger === "with a ledger" ? { DATA_DIR: createTemporaryDirectory() } : {},
     );
-    const growth = growthOf(pid);
+    const growth = measureGrowth(pid);
     const clients = Array.from({ length: AT_ONCE }, () => call());
     for (const client of clients) await client.waitForResponse("an error", 60_000);
     expect(growth()).toBeLessThan(AT_ONCE * 10 * MIB);
@@ -74,7 +74,7 @@ test.each([
 );
 
 test(
-  "an endless response to a slow reader takes little memory, and ends at RESPONSE_LIMIT_BYTES",
+  "takes little memory for an endless response to a slow client, and aborts it at RESPONSE_LIMIT_BYTES",
   { timeout: 90_000, retry: 2 },
   async () => {
     const event = formatChunk(`: ${"x".repeat(65_000)}\n\n`);
@@ -89,7 +89,7 @@ test(
       },
       { RESPONSE_LIMIT_BYTES: String(100 * MIB) },
     );
-    const growth = growthOf(pid);
+    const growth = measureGrowth(pid);
     const clients = Array.from({ length: 4 }, () => call());
     // Limits each client to about 20 MiB/s.
     const timers = clients.map(({ socket }) =>

@@ -21,7 +21,7 @@ const env = (upstream: ScriptedUpstream, more: Record<string, string> = {}) => (
   ...more,
 });
 
-test("an invalid configuration exits with 78 and lists every mistake, without values or a stack trace", async () => {
+test("with an invalid configuration, the gateway exits with 78 and lists every mistake without values or a stack trace", async () => {
   const server = runNode(SERVER, {
     PORT: "80800",
     RATE_LIMIT_MAX: "-1",
@@ -44,7 +44,7 @@ test("an invalid configuration exits with 78 and lists every mistake, without va
   expect(server.stderr()).not.toMatch(/secret|80800|\n +at /);
 });
 
-test("an account without keys gets two first keys, which are printed once and not logged, and refuses other keys", async () => {
+test("a gateway without keys creates two, prints them once, does not log them, and rejects other keys", async () => {
   const { upstream } = await startHeldUpstream();
   const directory = mkdtempSync(join(tmpdir(), "sluice-first-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
@@ -52,10 +52,11 @@ test("an account without keys gets two first keys, which are printed once and no
   const first = runNode(SERVER, keyless);
   const port = await waitForPort(first);
   const [caller = "", admin = ""] = first.stderr().match(/sk-slc-\w{49}/g) ?? [];
-  const asking = (secret: string) => sendRequest(port, { headers: { authorization: `Bearer ${secret}` } });
-  expect((await asking(caller)).status).toBe(200);
-  expect((await asking(admin)).status).toBe(403);
-  expect((await asking("sk-slc-of-somebody-else")).status).toBe(401);
+  const requestWith = (secret: string) =>
+    sendRequest(port, { headers: { authorization: `Bearer ${secret}` } });
+  expect((await requestWith(caller)).status).toBe(200);
+  expect((await requestWith(admin)).status).toBe(403);
+  expect((await requestWith("sk-slc-of-somebody-else")).status).toBe(401);
   first.child.kill("SIGTERM");
   expect(await first.waitForExit("the first start")).toBe(0);
   for (const secret of [caller, admin]) expect(first.stdout()).not.toContain(secret);
@@ -66,13 +67,13 @@ test("an account without keys gets two first keys, which are printed once and no
   expect(second.stderr()).toBe("");
 });
 
-test("an unusable data directory exits with 1 and one line that names it", async () => {
+test("with an unusable data directory, the gateway exits with 1 and prints one line that names it", async () => {
   const server = runNode(SERVER, { OPENROUTER_API_KEY: ACCOUNT_KEY, DATA_DIR: "/dev/null/x", PORT: "0" });
   expect(await server.waitForExit("the gateway without a directory")).toBe(1);
   expect(server.stderr()).toMatch(/^sluice cannot start: .*DATA_DIR.*\n$/);
 });
 
-test("the next start reuses compiled code from the cache beside the dependencies", async () => {
+test("reuses compiled code of an earlier start from the cache in node_modules", async () => {
   const { upstream } = await startHeldUpstream();
   const start = async (): Promise<string> => {
     const server = runNode(SERVER, env(upstream, { DRAIN_MS: "0", NODE_DEBUG_NATIVE: "COMPILE_CACHE" }));
@@ -87,14 +88,14 @@ test("the next start reuses compiled code from the cache beside the dependencies
   expect(await start()).toMatch(found);
 });
 
-test("a port in use exits with 1 and one line", async () => {
+test("with a port in use, the gateway exits with 1 and prints one line", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { PORT: String(upstream.port) }));
-  expect(await server.waitForExit("the second on one port")).toBe(1);
+  expect(await server.waitForExit("the server without a port")).toBe(1);
   expect(server.stderr()).toMatch(/^sluice cannot start: .*EADDRINUSE.*\n$/);
 });
 
-test("SIGTERM fails readiness at once, serves requests, completes the running stream, and exits with 0", async () => {
+test("after SIGTERM, the gateway fails readiness at once, serves requests, completes the running stream, and exits with 0", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "700" }));
   const port = await waitForPort(server);
@@ -117,7 +118,7 @@ test("SIGTERM fails readiness at once, serves requests, completes the running st
   expect(server.stdout()).toMatch(/"outcome":"complete"/);
 });
 
-test("SIGINT skips the shutdown delay", async () => {
+test("the gateway exits without the shutdown delay after SIGINT", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "60000" }));
   await waitForPort(server);
@@ -125,7 +126,7 @@ test("SIGINT skips the shutdown delay", async () => {
   expect(await server.waitForExit("the interrupted server", 2_000)).toBe(0);
 });
 
-test("a second signal exits at once, even with a running stream", async () => {
+test("exits at once after a second signal, even with a running stream", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream));
   await openStream(await waitForPort(server));
@@ -135,7 +136,7 @@ test("a second signal exits at once, even with a running stream", async () => {
   expect(await server.waitForExit("the twice signalled server", 1_000)).toBe(1);
 });
 
-test("a stream that outlives the grace period does not delay the exit", async () => {
+test("exits at the end of the grace period, even with a running stream", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { DRAIN_MS: "0", SHUTDOWN_GRACE_MS: "300" }));
   const stream = await openStream(await waitForPort(server));
@@ -144,7 +145,7 @@ test("a stream that outlives the grace period does not delay the exit", async ()
   expect((await stream.waitForEnd("the long stream"))?.complete).toBe(false);
 });
 
-test("writes no secret of its configuration", async () => {
+test("the gateway writes no secret of its configuration to its output", async () => {
   const { upstream, finish } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream, { LOG_LEVEL: "trace" }));
   const port = await waitForPort(server);
@@ -157,7 +158,7 @@ test("writes no secret of its configuration", async () => {
     expect(server.stdout() + server.stderr()).not.toContain(secret);
 });
 
-test("a server whose npm was killed shuts down and releases the port", async () => {
+test("shuts down and releases its port when the npm that started it is killed", async () => {
   const { upstream } = await startHeldUpstream();
   const shell = runNode("-e", env(upstream, { DRAIN_MS: "100", npm_lifecycle_event: "start" }), [
     `require("node:child_process").spawn(process.execPath, ["${SERVER}"], { stdio: "inherit" })`,
@@ -173,7 +174,7 @@ test("a server whose npm was killed shuts down and releases the port", async () 
   expect(await waitUntil(refused, "the port to be free")).toBe(true);
 });
 
-test("a server whose log pipe has lost its reader still exits", async () => {
+test("exits after SIGINT although nobody reads its log pipe any more", async () => {
   const { upstream } = await startHeldUpstream();
   const server = runNode(SERVER, env(upstream));
   await waitForPort(server);

@@ -18,7 +18,7 @@ const settings = (baseUrl: string) => ({
 });
 
 test.each(["SIGHUP", "SIGQUIT"] as const)(
-  "%s shuts down, lets streams finish, and exits with 0",
+  "after %s, the gateway shuts down, lets streams finish, and exits with 0",
   async (signal) => {
     const { upstream, finish } = await startHeldUpstream();
     const server = runNode(SERVER, settings(upstream.baseUrl));
@@ -32,8 +32,8 @@ test.each(["SIGHUP", "SIGQUIT"] as const)(
   },
 );
 
-test("a SIGTERM during the start exits with 0", async () => {
-  // A database that accepts connections and never replies, so that the start waits for it.
+test("exits with 0 after a SIGTERM during its start", async () => {
+  // Imitates a database that accepts connections and never replies. The start of the server waits for it.
   const silent = createServer(() => {}).listen(0, "127.0.0.1");
   onTestFinished(() => void silent.close());
   await once(silent, "listening");
@@ -65,7 +65,7 @@ test.each([
   [() => "1", 1],
   [() => "0", 1],
 ])(
-  "the image's health check reads PORT like the gateway: %s exits with %d",
+  "the image's health check parses PORT as the gateway does: %s exits with %d",
   async (write, code) => {
     const { upstream } = await startHeldUpstream();
     const server = runNode(SERVER, settings(upstream.baseUrl));

@@ -5,7 +5,7 @@ import { waitUntil } from "../support/wait.ts";
 
 const { PATH = "", HOME = "" } = process.env;
 
-test("the simulator exits when its npm is killed, even with a request in flight", async () => {
+test("the simulator exits when the npm that started it is killed, even with a request in flight", async () => {
   const npm = spawn("npm", ["run", "mock", "--", "--port", "0"], {
     env: { PATH, HOME },
     stdio: ["ignore", "pipe", "inherit"],
@@ -26,18 +26,18 @@ test("the simulator exits when its npm is killed, even with a request in flight"
     headers: { authorization: "Bearer any", "content-type": "application/json" },
     body: JSON.stringify({ model: "sim/hang", messages: [{ role: "user", content: "x" }] }),
   }).then(
-    () => "answered",
+    () => "completed",
     () => "broken",
   );
   const stats = new URL("/__simulator/stats", baseUrl);
-  const answers = (): Promise<boolean> =>
+  const isServing = (): Promise<boolean> =>
     fetch(stats).then(
       ({ ok }) => ok,
       () => false,
     );
-  expect(await answers()).toBe(true);
+  expect(await isServing()).toBe(true);
   npm.kill("SIGTERM");
   await once(npm, "exit");
-  await waitUntil(async () => !(await answers()), "the simulator to exit");
+  await waitUntil(async () => !(await isServing()), "the simulator to exit");
   expect(await hanging).toBe("broken");
 });

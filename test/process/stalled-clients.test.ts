@@ -18,7 +18,7 @@ const STALL_MS = 400;
 const MODELS = JSON.stringify({
   data: Array.from({ length: 5_000 }, (_, index) => ({ id: `a/${index}`, description: "x".repeat(1_000) })),
 });
-const ANSWER = JSON.stringify({ id: "gen-1", text: "x".repeat(12 * 1_048_576) });
+const COMPLETION = JSON.stringify({ id: "gen-1", text: "x".repeat(12 * 1_048_576) });
 const BUNDLE = "/docs/static/swagger-ui-bundle.js";
 
 interface Running {
@@ -37,7 +37,7 @@ async function startServer(env: Record<string, string> = {}): Promise<Running> {
     else if (body.includes("stream")) {
       socket.write(formatChunkedHead());
       for (let count = 0; count < 12; count++) socket.write(formatChunk(`: ${"x".repeat(1_048_576)}\n\n`));
-    } else socket.end(formatResponse(200, json, ANSWER));
+    } else socket.end(formatResponse(200, json, COMPLETION));
   });
   const server = runNode("src/server.ts", {
     PORT: "0",
@@ -54,8 +54,11 @@ async function startServer(env: Record<string, string> = {}): Promise<Running> {
   return { server, port, caller, admin };
 }
 
-/** Counts the server's open client connections, and its open files of the page at `/docs`, which it should read only once. */
-function heldBy({ server: { child }, port }: Running): number {
+/**
+ * Counts the server's open client connections, and the files of the page at `/docs` that it has open. The server should
+ * read each of these files only once.
+ */
+function countOpen({ server: { child }, port }: Running): number {
   const proc = `/proc/${child.pid}`;
   const end = port.toString(16).toUpperCase().padStart(4, "0");
   // The kernel may keep the line of a closed connection, with inode 0.
@@ -66,11 +69,11 @@ function heldBy({ server: { child }, port }: Running): number {
   const connections = readFileSync(`${proc}/net/tcp`, "latin1").match(owned)?.length ?? 0;
   return (
     connections +
-    readdirSync(`${proc}/fd`).filter((fd) => targetOf(`${proc}/fd/${fd}`).includes("swagger")).length
+    readdirSync(`${proc}/fd`).filter((fd) => readTarget(`${proc}/fd/${fd}`).includes("swagger")).length
   );
 }
 
-function targetOf(link: string): string {
+function readTarget(link: string): string {
   try {
     return readlinkSync(link);
   } catch {
@@ -89,8 +92,8 @@ const post = (secret: string, body: string): string =>
 
 type Kinds = Readonly<Record<string, [request: string, times: number]>>;
 
-/** Requests whose responses fill the kernel's buffers, and how often each must be pipelined for that. */
-const longKindsOf = ({ caller, admin }: Running): Kinds => ({
+/** Lists requests with long responses, and how often each must be pipelined to fill the kernel's buffers. */
+const listLongKinds = ({ caller, admin }: Running): Kinds => ({
   "a stream": [post(caller, buildChatBody({ stream: true })), 1],
   "a completion": [post(caller, buildChatBody()), 1],
   "the models": [get("/openai/v1/models", caller), 3],
@@ -98,8 +101,8 @@ const longKindsOf = ({ caller, admin }: Running): Kinds => ({
   "the keys behind a file of the page": [get(BUNDLE).repeat(10) + get("/admin/v1/keys", admin), 4],
 });
 
-/** Requests with short responses. The server closes the connection of a client that pipelines this many. */
-const shortKindsOf = ({ caller, admin }: Running): Kinds => ({
+/** Lists requests with short responses. The server closes the connection of a client that pipelines this many. */
+const listShortKinds = ({ caller, admin }: Running): Kinds => ({
   "a model": [get("/openai/v1/models/a/1", caller), 8_000],
   "the description of the API": [get("/openapi.json"), 400],
   "failed log-ins": [get("/openai/v1/models"), 12_000],
@@ -112,28 +115,28 @@ const shortKindsOf = ({ caller, admin }: Running): Kinds => ({
 test("resets the connection of a client that reads no response, whatever it requested", async () => {
   const running = await startServer();
   const stuck: string[] = [];
-  for (const [kind, [request, times]] of Object.entries(longKindsOf(running))) {
+  for (const [kind, [request, times]] of Object.entries(listLongKinds(running))) {
     const client = new RawClient(running.port);
     client.socket.pause();
     client.send(request.repeat(times));
-    await waitUntil(() => heldBy(running) > 0, `the connection of ${kind}`, 15_000);
-    await waitUntil(() => heldBy(running) === 0, `the reset of ${kind}`, 20_000).catch(() =>
+    await waitUntil(() => countOpen(running) > 0, `the connection of ${kind}`, 15_000);
+    await waitUntil(() => countOpen(running) === 0, `the reset of ${kind}`, 20_000).catch(() =>
       stuck.push(kind),
     );
     client.socket.destroy();
-    await waitUntil(() => heldBy(running) === 0, `the client of ${kind} to disconnect`, 20_000);
+    await waitUntil(() => countOpen(running) === 0, `the client of ${kind} to disconnect`, 20_000);
   }
   expect(stuck).toEqual([]);
 }, 240_000);
 
 test("closes the connection of a client that sends hundreds of requests at once, whatever it requests", async () => {
   const running = await startServer();
-  for (const [kind, [request, times]] of Object.entries(shortKindsOf(running))) {
+  for (const [kind, [request, times]] of Object.entries(listShortKinds(running))) {
     const client = new RawClient(running.port);
     client.send(request.repeat(times));
     await waitUntil(() => client.isClosed, `the end of ${kind}`, 20_000);
   }
-  await waitUntil(() => heldBy(running) === 0, "every connection to be closed", 20_000);
+  await waitUntil(() => countOpen(running) === 0, "every connection to be closed", 20_000);
   expect(running.server.child.exitCode).toBeNull();
 }, 240_000);
 
@@ -142,22 +145,23 @@ test("releases the descriptors and the memory of clients that do not read a file
   const rss: number[] = [];
   for (let round = 0; round < 4; round++) {
     const clients = Array.from({ length: 50 }, () => new RawClient(running.port));
-    // Before the requests: on a busy machine, the first clients would be reset before the last one has connected.
-    await waitUntil(() => heldBy(running) === clients.length, "the clients to connect", 15_000);
+    // No client sends requests before all have connected. Otherwise, on a busy machine, the server could reset the
+    // first clients before the last one connects.
+    await waitUntil(() => countOpen(running) === clients.length, "the clients to connect", 15_000);
     for (const { socket } of clients) socket.pause().write(get(BUNDLE).repeat(8));
     await waitUntil(
       () => clients.every(({ socket }) => socket.bytesWritten > 0),
       "the requests to be sent",
       15_000,
     );
-    await waitUntil(() => heldBy(running) === 0, "the descriptors to be closed", 20_000);
+    await waitUntil(() => countOpen(running) === 0, "the descriptors to be closed", 20_000);
     rss.push(rssBytes(running));
   }
-  // The memory of the first rounds is reused.
+  // Later rounds reuse the memory of the first two.
   expect((rss[3] ?? 0) - (rss[1] ?? 0)).toBeLessThan(64 * 1_048_576);
 }, 120_000);
 
-test("resets a client that reads nothing but sends a byte now and then", async () => {
+test("resets the connection of a client that reads nothing and keeps sending single bytes", async () => {
   const running = await startServer();
   const client = new RawClient(running.port);
   client.socket.pause();
@@ -167,32 +171,32 @@ test("resets a client that reads nothing but sends a byte now and then", async (
   expect(client.error).toMatch(/ECONNRESET|EPIPE/);
 });
 
-test("resets a client that reads nothing after it has closed its sending half", async () => {
+test("resets the connection of a client that closes its sending half and then reads nothing", async () => {
   const running = await startServer();
   const client = new RawClient(running.port, { allowHalfOpen: true });
   client.socket.pause();
   client.socket.end(get("/openai/v1/models", running.caller).repeat(3));
   const log = (): string => running.server.stdout();
   await waitUntil(() => log().includes('"outcome":"client_gone"'), "the request's log line", 15_000);
-  await waitUntil(() => heldBy(running) === 0, "the end of the connection", 8_000);
+  await waitUntil(() => countOpen(running) === 0, "the end of the connection", 8_000);
   expect(client.received.length).toBeLessThan(MODELS.length);
 });
 
-test("keeps a client that reads one large write slowly, and sends it every byte", async () => {
-  // On a busy machine this process may itself read nothing for some time.
+test("keeps the connection of a client that reads a large response slowly, and sends it every byte", async () => {
+  // The timeout is long, because on a busy machine this process may read nothing for some time.
   const stallMs = 2_000;
   const { port, caller } = await startServer({ CLIENT_STALL_TIMEOUT_MS: String(stallMs) });
   const client = new RawClient(port);
   client.send(post(caller, buildChatBody()));
   const begun = performance.now();
-  for (let taken = -1; taken !== client.received.length;) {
-    taken = client.received.length;
+  for (let before = -1; before !== client.received.length;) {
+    before = client.received.length;
     client.socket.resume();
-    await waitUntil(() => client.received.length > taken || client.readResponse()?.complete, "more bytes");
+    await waitUntil(() => client.received.length > before || client.readResponse()?.complete, "more bytes");
     if (client.readResponse()?.complete) break;
     client.socket.pause();
     await sleep(stallMs / 4);
   }
-  expect(client.readResponse()?.body.toString()).toBe(ANSWER);
+  expect(client.readResponse()?.body.toString()).toBe(COMPLETION);
   expect(performance.now() - begun).toBeGreaterThan(stallMs);
 }, 60_000);

@@ -1,6 +1,6 @@
 import { Agent, type ClientRequest, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { endsWhole, openChatRequest } from "../support/chat-client.ts";
+import { hasCompleteEnd, openChatRequest } from "../support/chat-client.ts";
 import { createRandom } from "../support/random.ts";
 
 /** The phase in which a request was lost. */
@@ -8,11 +8,11 @@ type Phase = "connect" | "head" | "body";
 
 /** A lost request: its client received no complete response, or a status other than 200. */
 export interface Loss {
-  /** Milliseconds since the last gateway received SIGTERM, a hint at the cause. */
+  /** Milliseconds since a gateway last received SIGTERM, as a hint at the cause. */
   readonly afterStopMs: number;
   readonly kind: string;
   readonly phase: Phase;
-  /** 0: no head arrived. */
+  /** The status of the response; 0 if no head arrived. */
   readonly status: number;
   /** The system's error code, or the reason why the response was incomplete. */
   readonly cause: string;
@@ -29,7 +29,7 @@ interface Kind {
   readonly promptBytes: number;
 }
 
-/** Kinds of requests. None takes the simulator two seconds. */
+/** Kinds of requests. The simulator completes its response to each in less than 2 s. */
 const KINDS: readonly Kind[] = [
   { name: "json", percent: 35, model: "sim/ok", stream: false, promptBytes: 200 },
   { name: "slow-json", percent: 15, model: "sim/ok:delayMs=30,gapMs=5", stream: false, promptBytes: 200 },
@@ -45,20 +45,20 @@ const DEADLINE_MS = 60_000;
 
 /** Options of a load. */
 interface LoadOptions {
-  /** Ports that receive requests in turn. After a refused connection, the next one is tried. */
+  /** Ports that receive requests in turn. If a port refuses the connection, the client tries the next port. */
   readonly ports: readonly number[];
   readonly secret: string;
-  readonly callers: number;
+  readonly clients: number;
   readonly seed: number;
   readonly onLoss: (loss: Loss) => void;
 }
 
-/** Clients that send requests of all kinds one after the other, over reused and new connections. */
+/** Clients, each of which sends requests of all kinds one after the other, over reused and new connections. */
 export class MixedLoad {
   readonly #options: LoadOptions;
   readonly #random: () => number;
   readonly #agent: Agent;
-  readonly #callers: Promise<void>[] = [];
+  readonly #loops: Promise<void>[] = [];
   #stoppedAt = performance.now();
   #isStopped = false;
   #started = 0;
@@ -70,14 +70,14 @@ export class MixedLoad {
   constructor(options: LoadOptions) {
     this.#options = options;
     this.#random = createRandom(options.seed);
-    this.#agent = new Agent({ keepAlive: true, maxSockets: options.callers });
+    this.#agent = new Agent({ keepAlive: true, maxSockets: options.clients });
   }
 
   start(): void {
-    for (let caller = 0; caller < this.#options.callers; caller++) this.#callers.push(this.#call());
+    for (let client = 0; client < this.#options.clients; client++) this.#loops.push(this.#runClient());
   }
 
-  /** Records that a gateway receives its stop signal now. */
+  /** Records that a gateway receives SIGTERM now. */
   markStop(): void {
     this.#stoppedAt = performance.now();
   }
@@ -85,31 +85,31 @@ export class MixedLoad {
   /** Stops after the current requests have ended. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await Promise.all(this.#callers);
+    await Promise.all(this.#loops);
     this.#agent.destroy();
   }
 
-  #isOneIn(percent: number): boolean {
+  #hasChance(percent: number): boolean {
     return this.#random() * 100 < percent;
   }
 
-  async #call(): Promise<void> {
+  async #runClient(): Promise<void> {
     while (!this.#isStopped) {
-      const kind = this.#kind();
+      const kind = this.#pickKind();
       const body = JSON.stringify({
         model: kind.model,
         stream: kind.stream,
         messages: [{ role: "user", content: "x".repeat(kind.promptBytes) }],
       });
-      const agent = this.#isOneIn(NEW_CONNECTION_PERCENT) ? false : this.#agent;
+      const agent = this.#hasChance(NEW_CONNECTION_PERCENT) ? false : this.#agent;
       const loss = await this.#send(kind, body, agent);
       this.requests += 1;
       if (loss) this.#options.onLoss(loss);
-      if (this.#isOneIn(THINKING_PERCENT)) await sleep(this.#random() * THINKING_MAX_MS);
+      if (this.#hasChance(THINKING_PERCENT)) await sleep(this.#random() * THINKING_MAX_MS);
     }
   }
 
-  #kind(): Kind {
+  #pickKind(): Kind {
     let below = this.#random() * 100;
     return KINDS.find(({ percent }) => (below -= percent) < 0) ?? (KINDS[0] as Kind);
   }
@@ -121,7 +121,7 @@ export class MixedLoad {
     for (let attempt = 0; attempt < ports.length; attempt++) {
       const port = ports[(first + attempt) % ports.length] ?? 0;
       loss = await this.#sendOnce(kind, body, { agent, port });
-      // Nothing was sent, so another gateway may get the request, as behind a load balancer.
+      // The request was not sent, so the client may send it to another gateway, as a load balancer would.
       if (loss?.cause !== "ECONNREFUSED" || ports.length === 1) return loss;
       this.refused += 1;
     }
@@ -174,5 +174,5 @@ async function readResponse(response: IncomingMessage, isStream: boolean): Promi
   const text = Buffer.concat(chunks).toString();
   if (response.statusCode !== 200)
     return /"code":\s*"([a-z_]+)"/.exec(text)?.[1] ?? `HTTP ${response.statusCode}`;
-  return endsWhole(text, isStream) ? undefined : "incomplete";
+  return hasCompleteEnd(text, isStream) ? undefined : "incomplete";
 }

@@ -40,7 +40,7 @@ for (const balancer of files) {
       balancer,
       procedure,
       restarts: Number(values.restarts),
-      callers: Number(values.callers),
+      clients: Number(values.callers),
       seed: Number(values.seed),
       env,
     });

@@ -3,8 +3,8 @@ import { restartInTurn } from "./rolling.ts";
 
 const RESTARTS = 2;
 /**
- * nginx does not check readiness. On a machine without idle CPU, a connection may be in the accept queue when its
- * gateway stops listening (docs/reliability.md).
+ * nginx does not check readiness. On a machine without idle CPU, a new connection may still be in the accept queue when
+ * its gateway stops listening, and is then lost (docs/reliability.md).
  */
 const NGINX_LOST_MAX_PART = 0.001;
 
@@ -19,7 +19,7 @@ test.each([
       balancer,
       procedure: "plain",
       restarts: RESTARTS,
-      callers: 16,
+      clients: 16,
       seed: 1,
     });
     expect(losses.slice(Math.floor(requests * lostMaxPart))).toEqual([]);

@@ -9,20 +9,20 @@ import { findFreePort } from "../support/ports.ts";
 import { type Loss, MixedLoad } from "./load.ts";
 
 /**
- * The operator's steps around each restart. `plain`: none. `reload`: reload nginx afterwards. `down`: mark the gateway
- * as `down` and reload before, remove the mark and reload afterwards.
+ * The operator's steps before and after each restart of a gateway. `plain`: no steps. `reload`: reload nginx after the
+ * restart. `down`: mark the gateway as `down` and reload nginx before the restart; remove the mark and reload after it.
  */
 export type Procedure = "plain" | "reload" | "down";
 
 export const PROCEDURES: readonly Procedure[] = ["plain", "reload", "down"];
 
 interface RollingRestart {
-  /** A file in `deploy/`; undefined: clients connect to the gateways, and to the other one after a refusal. */
+  /** A file in `deploy/`; undefined: clients connect to either gateway, and to the other one if it refuses. */
   readonly balancer: string | undefined;
   readonly procedure: Procedure;
-  /** Number of restarts, of both gateways in turn. */
+  /** Number of restarts. The two gateways take turns. */
   readonly restarts: number;
-  readonly callers: number;
+  readonly clients: number;
   readonly seed: number;
   /** Settings that differ from the defaults and from those that the balancer's file recommends. */
   readonly env?: Readonly<Record<string, string>>;
@@ -43,7 +43,7 @@ interface RollingFigures {
 }
 
 const SECRET = "sk-restarts-0123456789";
-/** Gives a balancer that checks /readyz every half second time to find a gateway before the other one stops. */
+/** Wait before each restart, so that a balancer that checks /readyz every 0.5 s has found the other gateway. */
 const SETTLE_MS = 1_500;
 const KEPT_LOSSES = 100;
 
@@ -70,7 +70,7 @@ export async function restartInTurn(plan: RollingRestart): Promise<RollingFigure
     const load = new MixedLoad({
       ports: balancer ? [balancer.port] : ports,
       secret: SECRET,
-      callers: plan.callers,
+      clients: plan.clients,
       seed: plan.seed,
       onLoss: (loss) => {
         increment(causes, describe(loss));
@@ -124,7 +124,7 @@ function describe({ kind, phase, status, cause, reusedConnection }: Loss): strin
   return `${kind} ${phase} ${status === 0 ? cause : `${status} ${cause}`} (${connection} connection)`;
 }
 
-/** Counts nginx's lines of level error and above by their text up to the first comma, without the variable parts. */
+/** Counts nginx's log lines of level error and above. Groups them by the text up to the first comma, without quotes. */
 function countErrors(text: string, counts: Map<string, number>): void {
   for (const [, level, message] of text.matchAll(/\[(error|crit|alert|emerg)\] [^:]*: (?:\*\d+ )?([^,\n]*)/g))
     increment(counts, `${level}: ${message?.replaceAll(/"[^"]*"/g, "...")}`);

@@ -125,7 +125,7 @@ test("raises a BadRequestError for an unsupported endpoint, and a NotFoundError 
   expect(unknown).toMatchObject({ code: "unknown_url", requestID: expect.any(String) as string });
 });
 
-test("raises an error with a message for a web page from OpenRouter's edge", async () => {
+test("raises an error with a message of the gateway when OpenRouter's edge sends a web page", async () => {
   const { client } = await setUpClient();
   const error = await catchRejection(
     client.chat.completions.create({ model: "sim/html:status=503", messages: HELLO }),
@@ -144,7 +144,7 @@ test.each([
   [521, 2],
   [429, 2],
 ])(
-  "for a web page of status %i, a client that retries causes %i upstream request(s)",
+  "for a web page with status %i, a client that may retry once causes %i upstream request(s)",
   async (status, times) => {
     const page = formatResponse(status, { "content-type": "text/html; charset=UTF-8" }, "<html></html>");
     const upstream = await startScriptedUpstream((socket) => socket.write(page));
@@ -183,7 +183,7 @@ test.each(["cut", "cut:half=1", "reset", "reset:half=1", "close-delimited:after=
   },
 );
 
-test("causes no retry after an aborted response", async () => {
+test("the client does not retry when upstream disconnects before its response", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.destroy());
   const client = createClient(await startTestGateway(upstream.baseUrl), { maxRetries: 2 });
   const error = await catchRejection(client.chat.completions.create({ model: MODEL, messages: HELLO }));
@@ -193,7 +193,7 @@ test("causes no retry after an aborted response", async () => {
   expect(upstream.seen).toHaveLength(1);
 });
 
-test("lets the client retry upstream's own 502", async () => {
+test("the client retries a 502 that upstream has sent", async () => {
   const busy = formatResponse(
     502,
     { "content-type": "application/json" },

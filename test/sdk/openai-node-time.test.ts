@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { waitUntil } from "../support/wait.ts";
 import { HELLO, MODEL, catchRejection, setUpClient, type Setup } from "./client.ts";
 
-/** OpenRouter must see a disconnect this soon, because it bills until then. */
+/** OpenRouter must see a disconnect within this time, because it bills until it sees the disconnect. */
 const ABORT_DEADLINE_MS = 250;
 
 const ONE_ABORTED = { requests: 1, active: 0, completed: 0, aborted: 1 };
@@ -68,8 +68,8 @@ test("the client retries a 429 after upstream's Retry-After, and succeeds", asyn
   const { client, simulator } = await setUpClient({ maxRetries: 2 });
   const startedAt = performance.now();
   const params = { model: "sim/flaky:times=1,status=429,retryAfter=1", messages: HELLO };
-  const answer = await client.chat.completions.create(params);
-  expect(answer.choices).toHaveLength(1);
+  const response = await client.chat.completions.create(params);
+  expect(response.choices).toHaveLength(1);
   expect(simulator.readStats().requests).toBe(2);
   // Without `retry-after`, the client waits 0.5 s at most.
   expect(performance.now() - startedAt).toBeGreaterThan(950);

@@ -87,11 +87,11 @@ test("calls tools, plain and streamed, and forwards their results", async () => 
   });
 
   const result = { role: "tool", tool_call_id: call.id, content: "21.50" } as const;
-  const answer = await client.chat.completions.create({
+  const response = await client.chat.completions.create({
     ...params,
     messages: [...HELLO, { role: "assistant", content: null, tool_calls: [call] }, result],
   });
-  expect(answer.choices[0]?.finish_reason).toBe("stop");
+  expect(response.choices[0]?.finish_reason).toBe("stop");
 });
 
 const Forecast = z.object({
@@ -117,8 +117,8 @@ test("forwards an image unchanged", async () => {
     { type: "image_url", image_url: { url, detail: "high" } },
   ];
   const params: Params = { model: MODEL, messages: [{ role: "user", content }] };
-  const answer = await client.chat.completions.create(params);
-  expect(answer.choices[0]?.message.content).toContain("What is this?");
+  const response = await client.chat.completions.create(params);
+  expect(response.choices[0]?.message.content).toContain("What is this?");
   expect(simulator.seen[0]?.body.toString()).toBe(JSON.stringify({ ...params, model: "openai/gpt-4o-mini" }));
 });
 

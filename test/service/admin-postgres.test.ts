@@ -56,9 +56,9 @@ test("the admin API responds with 503 while PostgreSQL is down, and recovers wit
   const gateway = await startKeyedGateway(UPSTREAM, { DATABASE_URL: await postgres.createDatabase() });
   const paths = ["/keys", "/keys/first-admin", "/audit", "/usage", "/requests"];
   const statuses = async (): Promise<number[]> => {
-    const answers: number[] = [];
-    for (const path of paths) answers.push((await gateway.callAdmin("GET", path)).status);
-    return answers;
+    const found: number[] = [];
+    for (const path of paths) found.push((await gateway.callAdmin("GET", path)).status);
+    return found;
   };
   expect(await statuses()).toEqual([200, 200, 200, 200, 200]);
   await postgres.kill();
@@ -74,7 +74,7 @@ test("the admin API responds with 503 while PostgreSQL is down, and recovers wit
   expect((await gateway.callAdmin("POST", "/keys", { name: "bob" })).status).toBe(201);
 }, 60_000);
 
-test("an export to a slow client holds no connection, and is aborted when PostgreSQL is lost", async () => {
+test("an export to a slow client holds no database connection, and is aborted when PostgreSQL is killed", async () => {
   const database = await openTestDatabase(await postgres.createDatabase());
   const rows = Array.from({ length: 30_000 }, (_, index) => createSettledRow(index * 10));
   await insertRequests(database, rows);
@@ -87,22 +87,22 @@ test("an export to a slow client holds no connection, and is aborted when Postgr
     return response;
   };
   // The exports outnumber the connections to the database.
-  const answers: IncomingMessage[] = [];
+  const exports: IncomingMessage[] = [];
   for (let count = 0; count < 12; count++) {
-    answers.push(await begin());
+    exports.push(await begin());
     await waitUntil(() => app.lastResponse()?.writableNeedDrain, "an export to wait for its client");
   }
   const report = await sendRequest(app.port, { method: "GET", path: `/admin/v1/usage?${PERIOD}`, body: "" });
   expect(JSON.parse(report.body.toString()).total.requests).toBe(30_000);
-  const [first, second, ...rest] = answers;
-  for (const answer of rest) answer.destroy();
-  expect(JSON.parse(await textOf(first))).toMatchObject({ data: { length: 30_000 } });
+  const [first, second, ...rest] = exports;
+  for (const response of rest) response.destroy();
+  expect(JSON.parse(await readText(first))).toMatchObject({ data: { length: 30_000 } });
   await postgres.kill();
-  await expect(textOf(second)).rejects.toThrow("aborted");
+  await expect(readText(second)).rejects.toThrow("aborted");
   await postgres.start();
 }, 90_000);
 
-async function textOf(response: IncomingMessage | undefined): Promise<string> {
+async function readText(response: IncomingMessage | undefined): Promise<string> {
   let text = "";
   for await (const bytes of response?.setEncoding("utf8") ?? []) text += bytes as string;
   return text;

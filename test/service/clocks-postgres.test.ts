@@ -29,7 +29,7 @@ afterAll(() => postgres.close());
 
 const open = async () => openTestDatabase(await postgres.createDatabase());
 
-/** Skews this process's clock for the rest of the test. @returns the right time. */
+/** Skews this process's clock for the rest of the test. @returns the correct time. */
 function skewClock(byMs: number): number {
   const rightAt = Date.now();
   vi.useFakeTimers({ toFake: ["Date"], now: rightAt + byMs });
@@ -70,7 +70,7 @@ test.each(SKEWS)("a process whose clock is %s takes over no rows of live instanc
   expect((await readRow(database, "2")).state).toBe("open");
 });
 
-test("gives up no row after one lookup when the reconciler's clock is 25 h ahead", async () => {
+test("keeps a row pending after one look-up when the reconciler's clock is 25 h ahead", async () => {
   const database = await open();
   await writeRequests(database, [createPendingRow("1")]);
   skewClock(25 * HOUR_MS);
@@ -102,8 +102,8 @@ test("deletes only rows that are old by the server's clock when the clock is 400
   vi.advanceTimersByTime(60_000);
   await retention.stop();
   vi.useRealTimers();
-  const left = await database.kysely.selectFrom("requests").select("started_at").orderBy("id").execute();
-  expect([left.map(({ started_at }) => now - started_at), ahead]).toEqual([[394 * DAY_MS, 0], []]);
+  const remaining = await database.kysely.selectFrom("requests").select("started_at").orderBy("id").execute();
+  expect([remaining.map(({ started_at }) => now - started_at), ahead]).toEqual([[394 * DAY_MS, 0], []]);
 });
 
 test("reports once that the process's clock differs from the server's", async () => {
@@ -114,7 +114,7 @@ test("reports once that the process's clock differs from the server's", async ()
   expect(Math.abs((skews[0] ?? 0) - 25 * HOUR_MS)).toBeLessThan(10_000);
 });
 
-test("statements that run every few seconds use the index of unfinished rows", async () => {
+test("the statement that claims due rows every few seconds uses the index of unfinished rows", async () => {
   const database = await open();
   await sql`
     insert into requests (id, request_id, instance, key_id, key_name, stream, status, state, bytes_in, bytes_out, started_at, settle_at)

@@ -18,7 +18,7 @@ beforeAll(async () => {
 
 afterAll(() => postgres.close());
 
-/** Starts a replica with its own connection, service and cache. `notifications` counts those of the database. */
+/** Starts a replica with its own connection, service and cache. `seen` counts the notifications of the database. */
 async function startReplica(url: string) {
   const database = await openTestDatabase(url);
   const source = createKeySource(database, url);
@@ -39,7 +39,7 @@ async function startReplica(url: string) {
   onTestFinished(() => cache.stop());
   const find = async (secret: string) => cache.find(digestSecret(secret));
   await waitUntil(() => seen.notifications > 0, "the replica to listen");
-  /** Finds a key until the cache stores it. A key that is read during a change notification is not stored. */
+  /** Looks up a key until the cache stores it. The cache does not store a key that it reads during a notification. */
   const remember = (secret: string) =>
     waitUntil(
       async () => (await find(secret)) && !(cache.find(digestSecret(secret)) instanceof Promise),
@@ -48,7 +48,7 @@ async function startReplica(url: string) {
   return { service: new KeyService(database), find, remember, seen };
 }
 
-test("a key that one replica revokes is rejected by another after a notification of the database", async () => {
+test("a replica rejects a key that another replica has revoked, once the database notifies it", async () => {
   const url = await postgres.createDatabase();
   const [a, b] = [await startReplica(url), await startReplica(url)];
   const { secret } = await a.service.create(newKeySchema.parse({ name: "team" }), BY);
@@ -78,7 +78,7 @@ test("known keys work while the database is down, and notifications resume when 
   await waitUntil(async () => !(await b.find(secret)), "the key to be rejected");
 }, 60_000);
 
-test("a connection that is lost within a transaction fails only that transaction", async () => {
+test("when a connection is lost within a transaction, only that transaction fails", async () => {
   const database = await openTestDatabase(await postgres.createDatabase());
   const begun = Promise.withResolvers<void>();
   const killed = Promise.withResolvers<void>();

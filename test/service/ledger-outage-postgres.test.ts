@@ -11,7 +11,7 @@ import type { RequestRow } from "../../src/metering/record.ts";
 import { writeRequests } from "../../src/metering/sql/upsert.ts";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { createRequestRow } from "../support/request-row.ts";
-import { rowFaultContract } from "../store/database-errors-contract.ts";
+import { databaseErrorsContract } from "../store/database-errors-contract.ts";
 import { sendRequest } from "../support/send-request.ts";
 import { buildChatBody } from "../support/chat-request.ts";
 import { ACCOUNT_KEY, CALLER_KEY } from "../support/gateway.ts";
@@ -75,7 +75,7 @@ async function settledRows(databaseUrl: string, count: number): Promise<RequestR
 const refusedIn = (dataDir: string): string[] =>
   readdirSync(join(dataDir, "journal")).filter((name) => name.endsWith(".refused"));
 
-test("writes requests from before the first database connection once the tables exist", async () => {
+test("a gateway that starts without a database writes its requests when the database becomes available", async () => {
   const url = await postgres.createDatabase();
   await postgres.kill();
   const { port, dataDir } = await start(url);
@@ -109,7 +109,7 @@ test("loses no row while the database is read-only, as after a failover", async 
     async () => (await sendRequest(port, { method: "GET", path: "/readyz", body: "" })).status === 503,
     "readiness to fail",
   );
-  // At least three failed writes show that rows of the journal were retried too.
+  // After the first failed write, rows are in the journal. Three more failures therefore include a retry of these rows.
   const before = await rollbacks();
   await waitUntil(async () => (await rollbacks()) >= before + 3, "further write attempts", 20_000);
   await readOnly("off");
@@ -132,9 +132,9 @@ test("a gateway that stops while the database is down leaves its rows to the nex
   expect(rows.filter(({ cost_source }) => cost_source === "stream")).toHaveLength(5);
 }, 60_000);
 
-rowFaultContract(async () => openTestDatabase(await postgres.createDatabase()));
+databaseErrorsContract(async () => openTestDatabase(await postgres.createDatabase()));
 
-test("an invalid text or number in PostgreSQL is an error of its row", async () => {
+test("isInvalidRow returns true for PostgreSQL's error about an invalid text or number", async () => {
   const database = await openTestDatabase(await postgres.createDatabase());
   for (const fields of [{ provider: "a\0b" }, { provider: "\uD83D" }, { cost_nanodollars: 1e19 }]) {
     const row = createRequestRow("1", { state: "settled", ...fields });

@@ -9,10 +9,10 @@ import { RawClient } from "../support/raw-client.ts";
 import { type Script, startScriptedUpstream } from "../support/scripted-upstream.ts";
 import { waitUntil } from "../support/wait.ts";
 
-/** Starts two gateways behind a load balancer. Upstream holds its streams, or follows the script. */
-async function startFleet(file: string, silence?: Script) {
-  const { upstream, finish } = silence
-    ? { upstream: await startScriptedUpstream(silence), finish: () => {} }
+/** Starts two gateways behind a load balancer. Upstream runs the script; without one, it keeps its streams open. */
+async function startFleet(file: string, script?: Script) {
+  const { upstream, finish } = script
+    ? { upstream: await startScriptedUpstream(script), finish: () => {} }
     : await startHeldUpstream();
   const start = (port = 0): Promise<TestGateway> =>
     startTestGateway(upstream.baseUrl, { PORT: String(port), TRUST_PROXY: "127.0.0.1" });
@@ -44,12 +44,12 @@ test.each(BALANCER_FILES)(
     const { port, upstream, logged } = await startFleet(file);
     const stream = await openStream(port);
     stream.socket.destroy();
-    const gone = await waitUntil(
+    const logLine = await waitUntil(
       () => logged().find(({ outcome }) => outcome === "client_gone"),
       "the gateway to notice the disconnect",
     );
     await waitUntil(() => upstream.open.size === 0, "the upstream connection to close");
-    expect(gone).toMatchObject({ stream: true, bytes_out: EVENT.length });
+    expect(logLine).toMatchObject({ stream: true, bytes_out: EVENT.length });
   },
 );
 
@@ -61,22 +61,22 @@ test.each(BALANCER_FILES)(
     silent.post(CHAT_PATH, buildChatBody({ stream: true }), AUTHORIZATION);
     await waitUntil(() => upstream.seen.length === 1, "the request at upstream");
     silent.socket.destroy();
-    const gone = await waitUntil(
+    const logLine = await waitUntil(
       () => logged().find(({ outcome }) => outcome === "client_gone"),
       "the gateway to notice the disconnect",
     );
-    expect(gone).toMatchObject({ bytes_out: 0 });
+    expect(logLine).toMatchObject({ bytes_out: 0 });
   },
 );
 
 test.each(BALANCER_FILES)(
-  "with deploy/%s ends a stream with an error, and incomplete, when upstream disconnects",
+  "with deploy/%s ends a stream with an error event, and leaves it incomplete, when upstream disconnects",
   async (file) => {
     const { port, upstream } = await startFleet(file);
     const stream = await openStream(port);
     for (const socket of upstream.open) socket.destroy();
     await waitUntil(() => stream.readResponse()?.body.includes("upstream_disconnected"), "the error event");
-    // Caddy 2.6 turns every end into a clean one. Behind Caddy, only the last event shows the error.
+    // Caddy 2.6 ends every response cleanly, even one that the gateway aborts. Only the last event shows the error.
     const complete = file === "Caddyfile" || (await stream.waitForEnd("the truncated stream"))?.complete;
     expect(complete).toBe(file === "Caddyfile");
     expect(stream.readResponse()?.body.toString()).not.toContain("[DONE]");
@@ -91,14 +91,14 @@ test.each(BALANCER_FILES)(
     const replaced = new AbortController();
     const worker = async (): Promise<void> => {
       while (!replaced.signal.aborted)
-        statuses.add(await sendRequest(port).then((answer) => answer.status, String));
+        statuses.add(await sendRequest(port).then((response) => response.status, String));
     };
     const workers = Array.from({ length: 4 }, worker);
     for (const gateway of gateways) {
       // nginx does not check /readyz, so it does not notice the shutdown.
       await gateway.stop({ delayMs: file.endsWith("nginx.conf") ? 0 : 2_000, graceMs: 5_000 });
       const next = await start(gateway.port);
-      // Operators should do the same: stop the second gateway only when the first one receives requests.
+      // Operators should do the same: stop the second gateway only when the new first gateway receives requests.
       await waitUntil(
         () => next.logs.some(({ msg }) => msg === "request"),
         "the new gateway to receive a request",

@@ -12,7 +12,7 @@ import { waitUntil } from "../support/wait.ts";
 const CONNECTIONS = 1_500;
 /** Limit of failed logins from one address, without RATE_LIMIT_MAX. */
 const LOGINS_MAX = 600;
-/** Round trip to a database in another zone: long enough that look-ups queue. */
+/** Delay of a database in another zone. It is long enough for look-ups to queue. */
 const DATABASE_DELAY_MS = 20;
 const MODELS = "/openai/v1/models";
 let postgres: Postgres;
@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => postgres.close());
 
 /** Starts a proxy that delays data to PostgreSQL. @returns the URL of the database through the proxy. */
-async function delayed(databaseUrl: string): Promise<string> {
+async function startDelayingProxy(databaseUrl: string): Promise<string> {
   const url = new URL(databaseUrl);
   const target = { host: url.hostname, port: Number(url.port) };
   const sockets: Socket[] = [];
@@ -53,14 +53,14 @@ async function start(env: Record<string, string> = {}): Promise<KeyedGateway> {
     socket.write(formatResponse(200, { "content-type": "application/json" }, '{"data":[]}')),
   );
   const gateway = await startKeyedGateway(upstream.baseUrl, {
-    DATABASE_URL: await delayed(await postgres.createDatabase()),
+    DATABASE_URL: await startDelayingProxy(await postgres.createDatabase()),
     ...env,
   });
-  await waitUntil(async () => (await serve(gateway)) === 200, "the key to be known");
+  await waitUntil(async () => (await requestModels(gateway)) === 200, "the key to be known");
   return gateway;
 }
 
-const serve = async ({ port, caller }: KeyedGateway): Promise<number> =>
+const requestModels = async ({ port, caller }: KeyedGateway): Promise<number> =>
   (
     await sendRequest(port, {
       method: "GET",
@@ -70,7 +70,7 @@ const serve = async ({ port, caller }: KeyedGateway): Promise<number> =>
     })
   ).status;
 
-/** Sends one request with an invented key over each connection. @param addressOf gives the forwarded client address. */
+/** Sends one request with an invented key over each connection. @param addressOf returns a client address to forward. */
 function flood({ port }: KeyedGateway, connections: number, addressOf?: (index: number) => string) {
   const clients = Array.from({ length: connections }, (_, index) => {
     const client = new RawClient(port);
@@ -92,7 +92,7 @@ function flood({ port }: KeyedGateway, connections: number, addressOf?: (index: 
   return { statuses, isOver };
 }
 
-/** Requests /readyz, and models with a known key, until `isOver`. @returns the statuses of both. */
+/** Requests /readyz, and the models with a known key, until `isOver` returns true. @returns the statuses of both. */
 async function watch(
   gateway: KeyedGateway,
   isOver: () => boolean,
@@ -102,7 +102,7 @@ async function watch(
   const end = performance.now() + 30_000;
   while (!isOver() && performance.now() < end) {
     ready.add((await sendRequest(gateway.port, { method: "GET", path: "/readyz", body: "" })).status);
-    known.add(await serve(gateway));
+    known.add(await requestModels(gateway));
     await sleep(5);
   }
   expect(isOver()).toBe(true);
@@ -117,7 +117,7 @@ test("1,500 connections with invented keys leave a gateway on PostgreSQL ready, 
   expect(gateway.readLog()).not.toContain("http: internal error");
 }, 60_000);
 
-test("invented keys are rejected over the limit of their address, and the gateway stays ready", async () => {
+test("rejects invented keys with 429 over the limit of their address, and stays ready", async () => {
   const gateway = await start({ RATE_LIMIT_MAX: "1000" });
   const totals: Record<string, number> = {};
   for (let wave = 0; wave < 4; wave++) {
@@ -136,7 +136,7 @@ test("a gateway on PostgreSQL stays ready when invented keys arrive from many ad
   expect(statuses()).toEqual({ 401: CONNECTIONS });
 }, 60_000);
 
-test("the admin API rejects invented keys of an address over the limit, and serves its admin key", async () => {
+test("the admin API rejects invented keys with 429 over the limit of their address, and accepts its admin key", async () => {
   const gateway = await start({ RATE_LIMIT_MAX: "50" });
   expect((await gateway.callAdmin("GET", "/keys")).status).toBe(200);
   const statusFor = async (secret: string): Promise<number> =>

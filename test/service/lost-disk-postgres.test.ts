@@ -14,11 +14,14 @@ import { openTestDatabase } from "../support/test-database.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil } from "../support/wait.ts";
 
-const EACH = 20;
+const REQUESTS_PER_MODEL = 20;
 const STREAM = "sim/ok:gapMs=50,events=400";
 /** A model that never sends a response head. */
 const HANGING = "sim/hang";
-/** With a persistent journal, open rows are written after 1 s or later. A busy machine may need more than 250 ms. */
+/**
+ * Deadline for writing open rows. A gateway with a persistent journal writes them after 1 s or later. A busy machine may
+ * need more than 250 ms.
+ */
 const DEADLINE_MS = 900;
 
 let postgres: Postgres;
@@ -58,7 +61,7 @@ function post(port: number, model: string): RawClient {
   return client;
 }
 
-/** Moves requests, and the last heartbeat of the lost replica, into the past of the database's clock. */
+/** Makes all requests, and the last heartbeat of the lost replica, older by `ms`. */
 async function age({ kysely }: Database, ms: number): Promise<void> {
   await kysely
     .updateTable("instances")
@@ -75,13 +78,18 @@ test("loses no request in flight when a replica is killed and its disk is lost",
   const url = await postgres.createDatabase();
   const database = await openTestDatabase(url);
   const { gateway, dataDir, port } = await start(url);
-  const clients = Array.from({ length: 2 * EACH }, (_, index) => post(port, index % 2 ? HANGING : STREAM));
-  await waitUntil(() => simulator.readStats().requests === 2 * EACH, "all requests at upstream");
+  const clients = Array.from({ length: 2 * REQUESTS_PER_MODEL }, (_, index) =>
+    post(port, index % 2 ? HANGING : STREAM),
+  );
+  await waitUntil(
+    () => simulator.readStats().requests === 2 * REQUESTS_PER_MODEL,
+    "all requests at upstream",
+  );
   const open = await waitUntil(
     async () => {
       const rows = await rowsIn(database);
       const known = rows.filter((row) => row.generation_id !== null);
-      return rows.length === 2 * EACH && known.length === EACH ? rows : undefined;
+      return rows.length === 2 * REQUESTS_PER_MODEL && known.length === REQUESTS_PER_MODEL ? rows : undefined;
     },
     "all open rows, with their generation ids if they have one",
     DEADLINE_MS,
@@ -107,11 +115,11 @@ test("loses no request in flight when a replica is killed and its disk is lost",
   await orphanRecovery.runOnce();
   const byState = async (state: RequestRow["state"]): Promise<RequestRow[]> =>
     (await rowsIn(database)).filter((row) => row.state === state);
-  expect(await byState("pending")).toHaveLength(EACH);
+  expect(await byState("pending")).toHaveLength(REQUESTS_PER_MODEL);
   await age(database, 2 * HOUR_MS);
   await orphanRecovery.runOnce();
-  expect(await byState("unknown")).toHaveLength(EACH);
-  expect(unknown).toHaveLength(EACH);
+  expect(await byState("unknown")).toHaveLength(REQUESTS_PER_MODEL);
+  expect(unknown).toHaveLength(REQUESTS_PER_MODEL);
   const billed = simulator.seen.flatMap(({ generationId }) => generationId ?? []);
   const pending = (await byState("pending")).map((row) => row.generation_id);
   expect(new Set(pending)).toEqual(new Set(billed));

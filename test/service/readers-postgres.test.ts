@@ -18,7 +18,7 @@ const open = async (): Promise<Database> => openTestDatabase(await postgres.crea
 
 testReaders(open);
 
-test("streams to slow readers leave the ledger's connections free, and one stream too many is rejected", async () => {
+test("three streams to slow readers leave the ledger's connections free, and a fourth stream is rejected", async () => {
   const { kysely, reports } = await open();
   const streams = Array.from({ length: 4 }, () =>
     reports.getExecutor().stream(sql`select generate_series(1, 100)`.compile(reports), 10),

@@ -42,7 +42,7 @@ const startOkUpstream = () =>
   );
 const READY = { method: "GET", path: "/readyz", body: "" };
 
-/** Reads a gateway's readiness: HTTP status, status word, failing and degraded parts. */
+/** Reads a gateway's readiness. @returns the HTTP status, the status word, and the failing and the degraded parts. */
 async function readiness(port: number): Promise<unknown[]> {
   const { status, body } = await sendRequest(port, READY);
   const { status: word, failing, degraded } = JSON.parse(body.toString()) as Record<string, unknown>;
@@ -52,7 +52,7 @@ async function readiness(port: number): Promise<unknown[]> {
 const isReady = async (port: number): Promise<boolean> => (await readiness(port))[1] === "ready";
 const WITHOUT_REDIS = [200, "degraded", [], ["redis"]];
 
-test("replicas that share one Redis admit together exactly as many requests as the limit allows", async () => {
+test("two replicas together admit exactly as many requests as the limit allows when they share one Redis", async () => {
   const redis = await startRedis();
   const upstream = await startOkUpstream();
   const env = { REDIS_URL: redis.url, RATE_LIMIT_MAX: "20" };
@@ -64,15 +64,15 @@ test("replicas that share one Redis admit together exactly as many requests as t
     async () => (await Promise.all(replicas.map(({ port }) => isReady(port)))).every(Boolean),
     "Redis to be connected",
   );
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     Array.from({ length: 80 }, (_, index) => sendRequest(replicas[index % 2]?.port ?? 0)),
   );
-  expect(answers.filter(({ status }) => status === 200).length).toBe(20);
-  expect(answers.filter(({ status }) => status === 429).length).toBe(60);
+  expect(responses.filter(({ status }) => status === 200).length).toBe(20);
+  expect(responses.filter(({ status }) => status === 429).length).toBe(60);
   expect(upstream.seen.length).toBe(20);
 });
 
-test("while Redis hangs, counts requests in the process and reports readiness as degraded", async () => {
+test("the gateway counts requests in its own memory and reports readiness as degraded while Redis hangs", async () => {
   const redis = await startRedis();
   const upstream = await startOkUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, { REDIS_URL: redis.url, RATE_LIMIT_MAX: "3" });
@@ -82,7 +82,7 @@ test("while Redis hangs, counts requests in the process and reports readiness as
   const statuses = [];
   for (let sent = 0; sent < 5; sent++) statuses.push((await sendRequest(gateway.port)).status);
   expect(statuses).toEqual([200, 200, 200, 429, 429]);
-  // Only the first request waited for Redis; the others knew of the failure.
+  // Only the first request waited for Redis. For the others, the gateway had already recorded the failure.
   expect(performance.now() - started).toBeLessThan(400);
   expect(gateway.logs.filter(({ msg }) => String(msg).startsWith("redis")).length).toBe(1);
   // Every replica is without Redis, so a load balancer must keep sending requests to all of them.
@@ -91,7 +91,7 @@ test("while Redis hangs, counts requests in the process and reports readiness as
   await waitUntil(() => isReady(gateway.port), "Redis to be reconnected");
 });
 
-test("clients that disconnect while Redis is slow take no place in flight", async () => {
+test("requests of clients that disconnect while Redis is slow are not counted as in flight", async () => {
   const redis = await startRedis();
   const upstream = await startOkUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
@@ -101,10 +101,10 @@ test("clients that disconnect while Redis is slow take no place in flight", asyn
   });
   await waitUntil(() => isReady(gateway.port), "Redis to be connected");
   redis.process.kill("SIGSTOP");
-  const leaving = Array.from({ length: 6 }, () => new RawClient(gateway.port));
-  for (const client of leaving) client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
+  const clients = Array.from({ length: 6 }, () => new RawClient(gateway.port));
+  for (const client of clients) client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   await new Promise((resolve) => setTimeout(resolve, 60));
-  for (const client of leaving) client.socket.resetAndDestroy();
+  for (const client of clients) client.socket.resetAndDestroy();
   await waitUntil(
     () => gateway.logs.filter(({ outcome }) => outcome === "client_gone").length === 6,
     "six disconnected clients",
@@ -114,17 +114,17 @@ test("clients that disconnect while Redis is slow take no place in flight", asyn
   for (let sent = 0; sent < 4; sent++) expect((await sendRequest(gateway.port)).status).toBe(200);
 });
 
-test("starts without Redis, shows no error text of Redis to clients, and uses Redis when it comes up", async () => {
+test("starts without Redis, sends no error text of Redis to clients, and uses Redis once it is available", async () => {
   const port = await findFreePort();
   const upstream = await startOkUpstream();
   const gateway = await startTestGateway(upstream.baseUrl, {
     REDIS_URL: `redis://127.0.0.1:${port}`,
     RATE_LIMIT_MAX: "2",
   });
-  const answers = [];
-  for (let sent = 0; sent < 3; sent++) answers.push(await sendRequest(gateway.port));
-  expect(answers.map(({ status }) => status)).toEqual([200, 200, 429]);
-  expect(answers.map(({ body }) => body.toString()).join("")).not.toMatch(
+  const responses = [];
+  for (let sent = 0; sent < 3; sent++) responses.push(await sendRequest(gateway.port));
+  expect(responses.map(({ status }) => status)).toEqual([200, 200, 429]);
+  expect(responses.map(({ body }) => body.toString()).join("")).not.toMatch(
     /redis|stream|writeable|timed out/i,
   );
   expect(await readiness(gateway.port)).toEqual(WITHOUT_REDIS);
@@ -132,14 +132,14 @@ test("starts without Redis, shows no error text of Redis to clients, and uses Re
   await waitUntil(() => isReady(gateway.port), "Redis to be connected", 8_000);
   await waitUntil(
     async () => (await sendRequest(gateway.port)).status === 200,
-    "a count in Redis with free capacity",
+    "a count in Redis that is below the limit",
   );
 });
 
 test.each([
   ["has lost its time to live", (client: Redis, key: string) => client.persist(key)],
-  ["lives longer than the window", (client: Redis, key: string) => client.pexpire(key, 3_600_000)],
-])("a count in Redis that %s expires with a new window", async (_, damage) => {
+  ["would live longer than the window", (client: Redis, key: string) => client.pexpire(key, 3_600_000)],
+])("the gateway lets a count in Redis expire after one window when the count %s", async (_, damage) => {
   const redis = await startRedis();
   const upstream = await startOkUpstream();
   const windowMs = 1_000;
@@ -155,8 +155,8 @@ test.each([
   // A count far above the limit, as if the caller were locked out.
   await client.set(key, 50, "PX", windowMs);
   await damage(client, key);
-  const answer = await sendRequest(gateway.port);
-  expect([answer.status, answer.headers["x-ratelimit-reset"]]).toEqual([429, "1"]);
+  const response = await sendRequest(gateway.port);
+  expect([response.status, response.headers["x-ratelimit-reset"]]).toEqual([429, "1"]);
   expect(await client.get(key)).toBe("51");
   expect(await client.pttl(key)).toBeGreaterThan(0);
   expect(await client.pttl(key)).toBeLessThanOrEqual(windowMs);

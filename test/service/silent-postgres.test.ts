@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { sql } from "kysely";
 import { expect, onTestFinished, test } from "vitest";
 import { isUnavailable } from "../../src/store/database-errors.ts";
-import { sendRequest as askGateway } from "../support/send-request.ts";
+import { sendRequest } from "../support/send-request.ts";
 import { startTestGateway } from "../support/gateway.ts";
 import { startPostgres } from "../support/postgres.ts";
 import { openTestDatabase } from "../support/test-database.ts";
@@ -35,7 +35,7 @@ async function startSilentProxy(to: number): Promise<{ port: number; silence: ()
   };
 }
 
-test("closes a silent connection after 20 seconds, and the next one works", async () => {
+test("closes a connection on which the database has been silent for 20 s, and the next connection works", async () => {
   const postgres = await startPostgres();
   onTestFinished(() => postgres.close());
   const url = new URL(await postgres.createDatabase());
@@ -58,7 +58,7 @@ test("closes a silent connection after 20 seconds, and the next one works", asyn
   await waitFor(query(), "a result over a new connection");
 }, 60_000);
 
-test("readiness reports a silent database within 3 s, however many requests it gets, and recovers", async () => {
+test("20 concurrent readiness checks report a silent database within 3 s, and a later check reports its recovery", async () => {
   const postgres = await startPostgres();
   onTestFinished(() => postgres.close());
   const url = new URL(await postgres.createDatabase());
@@ -69,7 +69,7 @@ test("readiness reports a silent database within 3 s, however many requests it g
     DATA_DIR: createTemporaryDirectory(),
   });
   const readiness = async (): Promise<[number, string[]]> => {
-    const { status, body } = await askGateway(gateway.port, { method: "GET", path: "/readyz", body: "" });
+    const { status, body } = await sendRequest(gateway.port, { method: "GET", path: "/readyz", body: "" });
     return [status, (JSON.parse(body.toString()) as { failing: string[] }).failing];
   };
   await waitUntil(async () => (await readiness())[0] === 200, "the gateway to be ready");

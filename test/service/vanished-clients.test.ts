@@ -8,7 +8,10 @@ import { waitUntil } from "../support/wait.ts";
 import { readRows } from "../support/metered-gateway.ts";
 
 const GONE_WITHIN_MS = 120_000;
-/** Lies between two TCP keep-alive probes, so that data is sent to a client that has left some probes unanswered. */
+/**
+ * Time before the first data for a "late" request. It is between two TCP keep-alive probes, so that the gateway sends
+ * data to a client that has not acknowledged some probes.
+ */
 const LATE_MS = 55_000;
 const HEAD = formatChunkedHead({ "content-type": "text/event-stream", "x-generation-id": "gen-1" });
 const CLIENT = `
@@ -19,7 +22,7 @@ const CLIENT = `
   setInterval(() => {}, 1_000);
 `;
 
-/** Sends nothing for the model "silent", an event per second for "stream", and the same after LATE_MS for "late". */
+/** For the model "silent", sends nothing; for "stream", an event per second; for "late", the same after LATE_MS. */
 async function startUpstream() {
   return startScriptedUpstream((socket, { body }) => {
     const timers: NodeJS.Timeout[] = [];
@@ -38,7 +41,7 @@ const requestFor = (secret: string, model: string): string => {
   return `POST ${CHAT_PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${secret}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 };
 
-test("disconnects clients within 120 s when their network is lost, whether they wait or receive a stream", async () => {
+test("disconnects waiting and streaming clients within 120 s of the loss of their network", async () => {
   const cable = createNetworkNamespace();
   const address = createNetworkNamespace();
   const upstream = await startUpstream();

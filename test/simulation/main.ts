@@ -1,4 +1,4 @@
-// `npm run sim`: sends many requests through gateways that are killed meanwhile, and verifies their ledger.
+// `npm run sim`: sends many requests through gateways, kills the gateways meanwhile, and verifies their ledger.
 import { parseArgs } from "node:util";
 import { startPostgres } from "../support/postgres.ts";
 import { runSimulation } from "./simulate.ts";

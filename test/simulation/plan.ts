@@ -7,7 +7,7 @@ export interface PlannedRequest {
   readonly key: number;
   readonly body: string;
   /** Milliseconds after sending at which the client disconnects; undefined: it reads to the end. */
-  readonly leavesAfterMs: number | undefined;
+  readonly disconnectsAfterMs: number | undefined;
 }
 
 /** Names of the gateway keys. */
@@ -38,9 +38,9 @@ const BROKEN = [
 /** Percentages of slow and broken models, of clients that disconnect early, and of streams. */
 const SLOW_PERCENT = 25;
 const BROKEN_PERCENT = 20;
-const LEAVING_PERCENT = 20;
+const DISCONNECT_PERCENT = 20;
 const STREAMED_PERCENT = 60;
-const LEAVES_WITHIN_MS = 40;
+const DISCONNECT_WITHIN_MS = 40;
 
 /** Makes a plan. Equal seeds give equal plans. */
 export function makePlan(count: number, seed: number): PlannedRequest[] {
@@ -49,7 +49,7 @@ export function makePlan(count: number, seed: number): PlannedRequest[] {
   return Array.from({ length: count }, (_, number) => {
     const kind = below(100);
     const models = kind < SLOW_PERCENT ? SLOW : kind < SLOW_PERCENT + BROKEN_PERCENT ? BROKEN : PLAIN;
-    const leaves = below(100) < LEAVING_PERCENT;
+    const disconnects = below(100) < DISCONNECT_PERCENT;
     return {
       number,
       key: below(KEY_NAMES.length),
@@ -58,7 +58,7 @@ export function makePlan(count: number, seed: number): PlannedRequest[] {
         stream: below(100) < STREAMED_PERCENT,
         messages: [{ role: "user", content: "word ".repeat(1 + below(60)) }],
       }),
-      leavesAfterMs: leaves ? below(LEAVES_WITHIN_MS) : undefined,
+      disconnectsAfterMs: disconnects ? below(DISCONNECT_WITHIN_MS) : undefined,
     };
   });
 }

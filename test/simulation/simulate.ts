@@ -8,14 +8,14 @@ import { KeyService } from "../../src/keys/key-service.ts";
 import { type Database, openDatabase } from "../../src/store/database.ts";
 import { findFreePort } from "../support/ports.ts";
 import { waitUntil } from "../support/wait.ts";
-import { runCallers } from "./callers.ts";
+import { runClients } from "./clients.ts";
 import { KEY_NAMES, makePlan } from "./plan.ts";
 import { Replica } from "../support/replica.ts";
 import { type Verdict, verifyLedger } from "./verify.ts";
 
 const ACCOUNT_KEY = "sk-or-simulation-account-0123456789";
 const KILLS = 3;
-/** Generation records appear late, so that the first lookups find none. */
+/** Generation records appear this late, so that the first look-ups find none. */
 const RECORD_AFTER_MS = 700;
 const SETTLE_AFTER_MS = 200;
 const SETTLED_DEADLINE_MS = 120_000;
@@ -27,7 +27,7 @@ interface Simulation {
   readonly databaseUrl: string | undefined;
 }
 
-/** Sends requests through gateways that are killed meanwhile, and compares their ledger with upstream's costs. */
+/** Sends requests through gateways, kills the gateways meanwhile, and compares their ledger with upstream's costs. */
 export async function runSimulation({ requests, seed, databaseUrl }: Simulation): Promise<Verdict> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-simulation-"));
   const simulator = await startSimulator({ generationDelayMs: RECORD_AFTER_MS, keepSeen: 10 * requests });
@@ -48,7 +48,7 @@ export async function runSimulation({ requests, seed, databaseUrl }: Simulation)
     const killAt = Array.from({ length: KILLS }, (_, kill) =>
       Math.floor(((kill + 1) * requests) / (KILLS + 1)),
     );
-    const seen = await runCallers(makePlan(requests, seed), replicas, secrets, (number) => {
+    const outcomes = await runClients(makePlan(requests, seed), replicas, secrets, (number) => {
       const kill = killAt.indexOf(number);
       const replica = kill === -1 ? undefined : replicas[kill % replicas.length];
       if (replica) restarts.push(replica.restart());
@@ -56,7 +56,10 @@ export async function runSimulation({ requests, seed, databaseUrl }: Simulation)
     await Promise.all(restarts);
     await waitUntil(() => areAllFinal(database), "every row to be final", SETTLED_DEADLINE_MS);
     const codes = await Promise.all(replicas.map((replica) => replica.stop()));
-    const verdict = await verifyLedger(database, simulator, { seen, keyIds: keys.map(({ key }) => key.id) });
+    const verdict = await verifyLedger(database, simulator, {
+      outcomes,
+      keyIds: keys.map(({ key }) => key.id),
+    });
     const texts = [...replicas.map(({ output }) => output), ...filesBelow(directory)];
     const leaks = [ACCOUNT_KEY, ...secrets].filter((secret) => texts.some((text) => text.includes(secret)));
     return {

@@ -7,7 +7,7 @@ const SEED = 1;
 /** Percentage of the total cost that may be unknown because clients disconnect before the response head. */
 const UNKNOWN_LEFT_MAX_PERCENT = 0.5;
 
-test("with SQLite, through three kills, the ledger equals the costs upstream billed to the nanodollar", async () => {
+test("with SQLite, the ledger equals upstream's billed costs to the nanodollar after three kills", async () => {
   const verdict = await runSimulation({ requests: REQUESTS, seed: SEED, databaseUrl: undefined });
   expect(verdict.differences).toEqual([]);
   expect(verdict.settledByGeneration).toBeGreaterThan(0);
@@ -15,7 +15,7 @@ test("with SQLite, through three kills, the ledger equals the costs upstream bil
   expect(verdict.unknownLeftBeforeHeadPercent).toBeLessThanOrEqual(UNKNOWN_LEFT_MAX_PERCENT);
 }, 300_000);
 
-test("with two replicas on one PostgreSQL, through three kills, the ledger equals the costs upstream billed", async () => {
+test("with two replicas on one PostgreSQL, the ledger equals upstream's billed costs after three kills", async () => {
   const postgres = await startPostgres();
   try {
     const verdict = await runSimulation({

@@ -1,7 +1,7 @@
 import type { Simulator } from "../../tools/simulator/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
 import type { RequestRow } from "../../src/metering/record.ts";
-import { formatRequestId, type CallerOutcome } from "./callers.ts";
+import { formatRequestId, type ClientOutcome } from "./clients.ts";
 
 /** Results of a simulation. */
 export interface Verdict {
@@ -15,7 +15,10 @@ export interface Verdict {
   readonly ledgerNanodollars: number;
   /** Billed cost of requests whose rows are unknown. */
   readonly unknownNanodollars: number;
-  /** The part of clients that disconnected before the response head, including killed gateways and broken upstreams. */
+  /**
+   * The part of `unknownNanodollars` for clients that disconnect early and received no response head. For some of them,
+   * the gateway was killed or upstream failed first.
+   */
   readonly unknownLeftBeforeHeadNanodollars: number;
   /** The same part as a percentage of the total billed cost. */
   readonly unknownLeftBeforeHeadPercent: number;
@@ -23,8 +26,8 @@ export interface Verdict {
 }
 
 /** The clients' views of their responses, and the ids of their keys. */
-interface Callers {
-  readonly seen: readonly CallerOutcome[];
+interface Clients {
+  readonly outcomes: readonly ClientOutcome[];
   readonly keyIds: readonly string[];
 }
 
@@ -32,7 +35,7 @@ interface Callers {
 export async function verifyLedger(
   { kysely }: Database,
   simulator: Simulator,
-  { seen: callers, keyIds }: Callers,
+  { outcomes, keyIds }: Clients,
 ): Promise<Verdict> {
   const rows = await kysely.selectFrom("requests").selectAll().execute();
   const hours = await kysely.selectFrom("rollups").selectAll().execute();
@@ -44,7 +47,7 @@ export async function verifyLedger(
     (row) => row.generation_id ?? "",
     differences,
   );
-  const callersById = new Map(callers.map((seen) => [formatRequestId(seen.planned.number), seen]));
+  const outcomesById = new Map(outcomes.map((outcome) => [formatRequestId(outcome.planned.number), outcome]));
   const expected = new Map<string, number>(keyIds.map((id) => [id, 0]));
   let unknownNanodollars = 0;
   let unknownLeftBeforeHeadNanodollars = 0;
@@ -53,12 +56,12 @@ export async function verifyLedger(
     if (typeof id !== "string") continue;
     const row = byRequest.get(id);
     const billed = (generationId !== undefined && simulator.findBilledNanodollars(generationId)) || 0;
-    const caller = callersById.get(id);
-    const key = keyIds[caller?.planned.key ?? 0] ?? "";
+    const outcome = outcomesById.get(id);
+    const key = keyIds[outcome?.planned.key ?? 0] ?? "";
     if (!row) differences.push(`${id}: upstream received it, but it has no row`);
     else if (row.state === "unknown") {
       unknownNanodollars += billed;
-      if (caller?.planned.leavesAfterMs !== undefined && caller.status === 0)
+      if (outcome?.planned.disconnectsAfterMs !== undefined && outcome.status === 0)
         unknownLeftBeforeHeadNanodollars += billed;
     } else expected.set(key, (expected.get(key) ?? 0) + billed);
     if (row && row.state !== "unknown" && row.cost_nanodollars !== billed)
@@ -67,7 +70,7 @@ export async function verifyLedger(
       );
     if (row && row.key_id !== key) differences.push(`${id}: the row has key ${row.key_id} instead of ${key}`);
   }
-  for (const row of rows) checkRow(row, callersById.get(row.request_id), differences);
+  for (const row of rows) checkRow(row, outcomesById.get(row.request_id), differences);
   for (const [key, billed] of expected)
     for (const rollups of [hours, days]) compareSums(key, rows, rollups, billed, differences);
   const { billedNanodollars } = simulator.readStats();
@@ -93,15 +96,15 @@ export async function verifyLedger(
 /** Models whose responses have no generation id and do not prove a refusal. */
 const UNPROVEN = /"sim\/(?:close|reset:head=0|html)"/;
 
-function checkRow(row: RequestRow, seen: CallerOutcome | undefined, differences: string[]): void {
+function checkRow(row: RequestRow, outcome: ClientOutcome | undefined, differences: string[]): void {
   const { request_id: id, state, generation_id: generationId } = row;
-  if (!seen) differences.push(`${id}: it has a row, but no client sent it`);
+  if (!outcome) differences.push(`${id}: it has a row, but no client sent it`);
   if (state !== "settled" && state !== "unknown") differences.push(`${id}: its row is still ${state}`);
   if (state !== "unknown") return;
   if (generationId !== null) differences.push(`${id}: its row is unknown, but has a generation id`);
-  if (seen?.generationId !== undefined)
+  if (outcome?.generationId !== undefined)
     differences.push(`${id}: its row is unknown, but its client received the generation id`);
-  if (row.outcome !== "interrupted" && !UNPROVEN.test(seen?.planned.body ?? ""))
+  if (row.outcome !== "interrupted" && !UNPROVEN.test(outcome?.planned.body ?? ""))
     differences.push(`${id}: its row is unknown, but its response proved the cost`);
 }
 

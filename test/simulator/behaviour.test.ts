@@ -30,8 +30,8 @@ test.each([
   ["ok:events=-1", 'Option "events" must be a whole number'],
   ["ok:gapMs=99999999999", 'Option "gapMs" must be a whole number'],
   ["error:status=42", 'Option "status" must be a status'],
-])("rejects %s with the mistake and the known names", (text, what) => {
+])("rejects %s with the mistake and the known names", (text, mistake) => {
   const result = parseBehaviour(text);
-  expect(result).toMatchObject({ mistake: expect.stringContaining(what) as string });
+  expect(result).toMatchObject({ mistake: expect.stringContaining(mistake) as string });
   expect(JSON.stringify(result)).toMatch(/known: ok, error|options of behaviour .*: .*events, delayMs/);
 });

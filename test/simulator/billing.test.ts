@@ -34,7 +34,7 @@ test("bills a complete response by its usage, to the nanodollar", async () => {
   });
 });
 
-test("bills a BYOK request its fee, and states the provider's charge", async () => {
+test("bills only the fee of a BYOK request, and states the provider's charge", async () => {
   const simulator = await startTestSimulator();
   const { id, usage } = await completeChat(simulator, { model: "sim/ok:byok=1" });
   const provider = usage.prompt_tokens * 1_000 + usage.completion_tokens * 2_000;
@@ -76,14 +76,14 @@ test("bills an aborted stream for its prompt and the sent tokens", async () => {
 
 test("completes and bills an aborted plain request", async () => {
   const simulator = await startTestSimulator();
-  const whole = await completeChat(simulator, { model: "sim/ok" });
+  const plain = await completeChat(simulator, { model: "sim/ok" });
   await sendRawChat(simulator, { model: "sim/ok:gapMs=1000" }, (text) => text.includes("200 OK"));
   await waitUntil(() => simulator.readStats().aborted === 1, "the abort");
   const { generationId = "" } = lastSeen(simulator);
-  expect(simulator.findBilledNanodollars(generationId)).toBe(simulator.findBilledNanodollars(whole.id));
+  expect(simulator.findBilledNanodollars(generationId)).toBe(simulator.findBilledNanodollars(plain.id));
 });
 
-test("has a record without tokens and cost for a response with only an error", async () => {
+test("returns a record with no tokens and no cost for a response that contains only an error", async () => {
   const simulator = await startTestSimulator();
   await (await sendChat(simulator, { model: "sim/error-midstream" })).text();
   const { generationId = "" } = lastSeen(simulator);
@@ -97,7 +97,7 @@ test("has a record without tokens and cost for a response with only an error", a
   });
 });
 
-test("returns a delayed generation record later than others", async () => {
+test("returns a generation record only after the time in recordMs", async () => {
   const simulator = await startTestSimulator();
   const slow = await completeChat(simulator, { model: "sim/ok:recordMs=60" });
   const early = await getJson(simulator, `/generation?id=${slow.id}`);
@@ -111,8 +111,8 @@ test("returns a delayed generation record later than others", async () => {
 test("does not bill errors", async () => {
   const simulator = await startTestSimulator();
   for (const model of ["sim/error", "sim/html", "x/y", "sim/error-midstream"]) {
-    const answer = await sendChat(simulator, { model });
-    await answer.text();
+    const response = await sendChat(simulator, { model });
+    await response.text();
   }
   expect(simulator.readStats().billedNanodollars).toBe(0);
 });
@@ -126,7 +126,7 @@ test("bills a stream that fails midway by its last usage", async () => {
   );
 });
 
-test("returns a generation record only some time after its request ended", async () => {
+test("returns a generation record only generationDelayMs after its request ended", async () => {
   const simulator = await startTestSimulator({ generationDelayMs: 60 });
   const { id, usage } = await completeChat(simulator, {});
   const early = await getJson(simulator, `/generation?id=${id}`);
@@ -146,7 +146,7 @@ test("returns a generation record only some time after its request ended", async
   });
 });
 
-test("the usage of a key is the sum of its bills", async () => {
+test("the usage of a key is the sum of the costs of its requests", async () => {
   const simulator = await startTestSimulator();
   const { usage } = await completeChat(simulator, {});
   expect(await readData(simulator, "/key")).toMatchObject({

@@ -16,22 +16,22 @@ const LAST_CHUNK = "\r\n0\r\n\r\n";
 test.each([400, 401, 402, 403, 404, 408, 412, 413, 422, 429, 500, 502, 503, 504, 524, 529])(
   "error:status=%i responds in OpenRouter's format",
   async (status) => {
-    const answer = await sendChat(await startTestSimulator(), {
+    const response = await sendChat(await startTestSimulator(), {
       model: `sim/error:status=${status},retryAfter=7`,
     });
-    const { headers } = answer;
+    const { headers } = response;
     expect(headers.get("retry-after")).toBe("7");
     expect(headers.has("x-generation-id")).toBe(false);
     expect(headers.has("x-ratelimit-limit")).toBe(status === 429);
-    const { body } = await readError(answer);
-    expect(answer.status).toBe(status);
+    const { body } = await readError(response);
+    expect(response.status).toBe(status);
     expect(body).toMatchObject({ error: { code: status, message: expect.any(String) as string } });
   },
 );
 
-test("an error's metadata may be large", async () => {
-  const answer = await sendChat(await startTestSimulator(), { model: "sim/error:metadataBytes=100000" });
-  expect((await answer.text()).length).toBeGreaterThan(100_000);
+test("error:metadataBytes sets the size of an error's metadata", async () => {
+  const response = await sendChat(await startTestSimulator(), { model: "sim/error:metadataBytes=100000" });
+  expect((await response.text()).length).toBeGreaterThan(100_000);
 });
 
 test("the header x-simulate takes precedence over the model", async () => {
@@ -39,15 +39,15 @@ test("the header x-simulate takes precedence over the model", async () => {
   expect((await sendChat(await startTestSimulator(), { model: "sim/ok" }, { headers })).status).toBe(503);
 });
 
-test("a plain response that fails late is a 200 with an error in its body", async () => {
-  const answer = await sendChat(await startTestSimulator(), { model: "sim/error-midstream:status=524" });
-  const text = await answer.text();
-  expect(answer.status).toBe(200);
+test("error-midstream, for a plain request, sends a 200 with an error in its body", async () => {
+  const response = await sendChat(await startTestSimulator(), { model: "sim/error-midstream:status=524" });
+  const text = await response.text();
+  expect(response.status).toBe(200);
   expect(text).toMatch(/^\n {9}\n/);
   expect(JSON.parse(text)).toMatchObject({ error: { code: 524 } });
 });
 
-test("a stream that fails midway has an error chunk, then [DONE]", async () => {
+test("error-midstream, for a stream, sends an error chunk and then [DONE]", async () => {
   const text = await streamChat(await startTestSimulator(), { model: "sim/error-midstream:after=3" });
   expect(parseEvents(text).map((event) => event.error?.code)).toEqual([undefined, undefined, undefined, 502]);
   expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
@@ -58,10 +58,10 @@ test.each([
   ["reset", "ECONNRESET"],
 ])("%s aborts a stream after the given number of events", async (name, ending) => {
   const simulator = await startTestSimulator();
-  const answer = await sendRawChat(simulator, { model: `sim/${name}:after=3`, stream: true });
-  expect(answer.ending).toBe(ending);
-  expect(parseEvents(answer.text)).toHaveLength(3);
-  expect(answer.text.endsWith(LAST_CHUNK)).toBe(false);
+  const response = await sendRawChat(simulator, { model: `sim/${name}:after=3`, stream: true });
+  expect(response.ending).toBe(ending);
+  expect(parseEvents(response.text)).toHaveLength(3);
+  expect(response.text.endsWith(LAST_CHUNK)).toBe(false);
   await waitUntil(() => simulator.readStats().broken === 1, "the disconnect");
   expect(simulator.seen[0]?.aborted).toBe(false);
 });
@@ -94,7 +94,7 @@ test.each([
   });
 });
 
-test("stall falls silent and hang never responds, until the client disconnects", async () => {
+test("stall stops sending, and hang never responds, until the client disconnects", async () => {
   const simulator = await startTestSimulator();
   const body = JSON.stringify({ messages: [], model: "sim/hang" });
   const hung = AbortSignal.timeout(50);
@@ -110,8 +110,8 @@ test("stall falls silent and hang never responds, until the client disconnects",
 test("flood sends the requested number of bytes, and respects back pressure", async () => {
   const simulator = await startTestSimulator();
   for (const streams of [true, false]) {
-    const answer = await sendChat(simulator, { model: "sim/flood:bytes=3000000", stream: streams });
-    expect((await answer.arrayBuffer()).byteLength).toBeGreaterThan(3_000_000);
+    const response = await sendChat(simulator, { model: "sim/flood:bytes=3000000", stream: streams });
+    expect((await response.arrayBuffer()).byteLength).toBeGreaterThan(3_000_000);
   }
   const huge = await sendChat(simulator, { model: "sim/flood:bytes=2000000000", stream: true });
   await huge.body?.cancel();
@@ -120,10 +120,10 @@ test("flood sends the requested number of bytes, and respects back pressure", as
 });
 
 test.each([200, 502])("html:status=%i responds with a web page", async (status) => {
-  const answer = await sendChat(await startTestSimulator(), { model: `sim/html:status=${status}` });
-  expect(answer.status).toBe(status);
-  expect(answer.headers.get("content-type")).toMatch(/^text\/html/);
-  expect(await answer.text()).toMatch(/^<!DOCTYPE html>/);
+  const response = await sendChat(await startTestSimulator(), { model: `sim/html:status=${status}` });
+  expect(response.status).toBe(status);
+  expect(response.headers.get("content-type")).toMatch(/^text\/html/);
+  expect(await response.text()).toMatch(/^<!DOCTYPE html>/);
 });
 
 test("sse-for-json and json-for-sse respond with the other content type", async () => {
@@ -134,7 +134,7 @@ test("sse-for-json and json-for-sse respond with the other content type", async 
   expect(json.headers.get("content-type")).toBe("application/json");
 });
 
-test("streams without [DONE], with CRLF, with a debug chunk and with usage without choices", async () => {
+test("no-done omits [DONE], crlf sends CRLF, debug adds a debug chunk, and empty-choices sends usage without choices", async () => {
   const simulator = await startTestSimulator();
   expect(await streamChat(simulator, { model: "sim/no-done" })).not.toContain("[DONE]");
   expect((await streamChat(simulator, { model: "sim/crlf" })).replaceAll("\r\n", "")).not.toContain("\n");
@@ -148,17 +148,17 @@ test.each([
   ["sim/close-delimited", "end", true],
   ["sim/close-delimited:reset=1", "ECONNRESET", true],
   ["sim/close-delimited:after=1", "end", false],
-])("%s ends its body with %s", async (model, ending, whole) => {
-  const answer = await sendRawChat(await startTestSimulator(), { model, stream: true });
-  expect(answer.ending).toBe(ending);
-  expect(answer.text).not.toMatch(/transfer-encoding|content-length/i);
-  expect(answer.text.endsWith("data: [DONE]\n\n")).toBe(whole);
+])("%s ends its body with %s", async (model, ending, isComplete) => {
+  const response = await sendRawChat(await startTestSimulator(), { model, stream: true });
+  expect(response.ending).toBe(ending);
+  expect(response.text).not.toMatch(/transfer-encoding|content-length/i);
+  expect(response.text.endsWith("data: [DONE]\n\n")).toBe(isComplete);
 });
 
 test("redirect responds with a redirect, and garbage does not respond with HTTP", async () => {
   const simulator = await startTestSimulator();
-  const answer = await sendChat(simulator, { model: "sim/redirect" }, { redirect: "manual" });
-  expect([answer.status, answer.headers.get("location")]).toEqual([307, "/api/v1/redirect-target"]);
+  const response = await sendChat(simulator, { model: "sim/redirect" }, { redirect: "manual" });
+  expect([response.status, response.headers.get("location")]).toEqual([307, "/api/v1/redirect-target"]);
   expect((await sendRawChat(simulator, { model: "sim/garbage" })).text).toMatch(/^SSH-/);
 });
 
@@ -168,9 +168,9 @@ test.each(["x-simulate: early-413:lingerMs=0", "x-other: 1"])(
     const start = '{"model":"sim/early-413:lingerMs=0","messages":[';
     const head = `POST /api/v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\n${header}\r\n`;
     const simulator = await startTestSimulator();
-    const answer = await sendRaw(simulator, `${head}Content-Length: 99999999\r\n\r\n${start}`, () => false);
-    expect(answer.text).toMatch(/^HTTP\/1.1 413 .*\r\n/);
-    expect(answer.text).toContain('"code":413');
+    const response = await sendRaw(simulator, `${head}Content-Length: 99999999\r\n\r\n${start}`, () => false);
+    expect(response.text).toMatch(/^HTTP\/1.1 413 .*\r\n/);
+    expect(response.text).toContain('"code":413');
   },
 );
 

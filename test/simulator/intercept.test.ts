@@ -11,8 +11,8 @@ test("an interceptor receives the complete body and responds with any bytes at a
     exchange.write("short ");
     setTimeout(() => exchange.end("and stout"), 20);
   });
-  const answer = await sendChat(simulator, { user: "x".repeat(1e6) });
-  expect({ status: answer.status, text: await answer.text() }).toEqual({
+  const response = await sendChat(simulator, { user: "x".repeat(1e6) });
+  expect({ status: response.status, text: await response.text() }).toEqual({
     status: 418,
     text: "short and stout",
   });
@@ -27,13 +27,13 @@ test("an interceptor can abort a response, and is notified when the client disco
     exchange.breakConnection((socket) => socket.resetAndDestroy());
   });
   expect(await sendRawChat(simulator, {})).toMatchObject({ ending: "ECONNRESET" });
-  const left = Promise.withResolvers<void>();
+  const disconnected = Promise.withResolvers<void>();
   simulator.intercept((exchange) => {
-    exchange.res.once("close", () => left.resolve());
+    exchange.res.once("close", () => disconnected.resolve());
     exchange.res.flushHeaders();
   });
   await sendRawChat(simulator, {}, (text) => text.includes("\r\n\r\n"));
-  await waitFor(left.promise, "the disconnect");
+  await waitFor(disconnected.promise, "the disconnect");
 });
 
 test("an interceptor that throws causes a 500 with its message, until it is removed", async () => {

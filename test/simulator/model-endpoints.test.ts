@@ -29,6 +29,6 @@ test.each([
   ["/models/~openai/gpt-latest/endpoints", 200],
   ["/models/openai/none/endpoints", 404],
   ["/models/openai/gpt-4o:nitro/endpoints", 404],
-])("answers %s with status %d", async (path, status) => {
+])("GET %s returns status %d", async (path, status) => {
   expect((await get(path)).status).toBe(status);
 });

@@ -22,15 +22,15 @@ const WEATHER = {
   },
 };
 
-test("a plain response is keep-alive white space, then JSON, without a content length", async () => {
+test("a plain response consists of keep-alive white space and JSON, and has no content-length header", async () => {
   const simulator = await startTestSimulator();
-  const answer = await sendChat(simulator, {});
-  const text = await answer.text();
-  expect(answer.headers.get("content-type")).toBe("application/json");
-  expect(answer.headers.has("content-length")).toBe(false);
+  const response = await sendChat(simulator, {});
+  const text = await response.text();
+  expect(response.headers.get("content-type")).toBe("application/json");
+  expect(response.headers.has("content-length")).toBe(false);
   expect(text).toMatch(/^(\n {9}\n)+\{"id":"gen-\d+-\w{20}"/);
   expect(JSON.parse(text)).toMatchObject({
-    id: answer.headers.get("x-generation-id"),
+    id: response.headers.get("x-generation-id"),
     object: "chat.completion",
     model: "openai/gpt-4o-mini",
     provider: "OpenAI",
@@ -40,7 +40,7 @@ test("a plain response is keep-alive white space, then JSON, without a content l
   expect(text).toContain("Echo: Grüße, 世界 🎉");
 });
 
-test("responses have the headers that a gateway must not relay, and harmless ones", async () => {
+test("a response has headers that a gateway must not relay, and others that it may relay", async () => {
   const { headers } = await sendChat(await startTestSimulator(), {});
   expect(headers.get("set-cookie")).toMatch(/^__cf_bm=/);
   expect(headers.get("server")).toBe("cloudflare");
@@ -51,10 +51,10 @@ test("responses have the headers that a gateway must not relay, and harmless one
 
 test("a stream begins with a comment, sends its usage in a last chunk, and ends with [DONE]", async () => {
   const simulator = await startTestSimulator();
-  const answer = await sendChat(simulator, { stream: true });
-  const text = await answer.text();
-  expect(answer.headers.get("content-type")).toBe("text/event-stream");
-  expect(answer.headers.get("cache-control")).toBe("no-cache");
+  const response = await sendChat(simulator, { stream: true });
+  const text = await response.text();
+  expect(response.headers.get("content-type")).toBe("text/event-stream");
+  expect(response.headers.get("cache-control")).toBe("no-cache");
   expect(text.startsWith(": OPENROUTER PROCESSING\n\ndata: {")).toBe(true);
   expect(text.indexOf(": OPENROUTER", 30)).toBeGreaterThan(0);
   expect(text.endsWith("}\n\ndata: [DONE]\n\n")).toBe(true);
@@ -69,11 +69,11 @@ test("a stream begins with a comment, sends its usage in a last chunk, and ends 
 test("streamed and plain responses have the same text and cost", async () => {
   const simulator = await startTestSimulator();
   const fields = { model: "sim/ok:events=40,padBytes=10" };
-  const whole = await completeChat(simulator, fields);
+  const plain = await completeChat(simulator, fields);
   const events = parseEvents(await streamChat(simulator, fields));
   const text = events.map((event) => event.choices[0]?.delta.content).join("");
-  expect(text).toBe(whole.choices[0]?.message.content);
-  expect(events.at(-1)?.usage).toEqual(whole.usage);
+  expect(text).toBe(plain.choices[0]?.message.content);
+  expect(events.at(-1)?.usage).toEqual(plain.usage);
 });
 
 test("calls a tool with arguments that match its schema", async () => {
@@ -101,11 +101,11 @@ test("calls no tool after a tool's result, nor with tool_choice none", async () 
     { role: "user", content: "?" },
     { role: "tool", content: "17 °C" },
   ];
-  const answers = [
+  const responses = [
     await completeChat(simulator, { tools: [WEATHER], messages }),
     await completeChat(simulator, { tools: [WEATHER], tool_choice: "none" }),
   ];
-  for (const answer of answers) expect(answer.choices[0]?.message.content).toMatch(/^Echo: /);
+  for (const response of responses) expect(response.choices[0]?.message.content).toMatch(/^Echo: /);
 });
 
 test("structured output matches its schema", async () => {
@@ -121,15 +121,15 @@ test("structured output matches its schema", async () => {
   expect(contents).toEqual(['{"n":7}', '{"ok":true}']);
 });
 
-test("reasons with reasoning models, and with others on request", async () => {
+test("returns reasoning for reasoning models, and for others on request", async () => {
   const simulator = await startTestSimulator();
   const bodies = [{ model: "deepseek/deepseek-r1:free" }, { reasoning: { effort: "low" } }];
   for (const body of bodies) {
-    const whole = await completeChat(simulator, body);
-    expect(whole.choices[0]?.message).toMatchObject({ reasoning_details: [{ type: "reasoning.text" }] });
+    const plain = await completeChat(simulator, body);
+    expect(plain.choices[0]?.message).toMatchObject({ reasoning_details: [{ type: "reasoning.text" }] });
     const events = parseEvents(await streamChat(simulator, body));
     const reasoning = events.map((event) => event.choices[0]?.delta.reasoning ?? "").join("");
-    expect(reasoning).toBe(whole.choices[0]?.message.reasoning);
+    expect(reasoning).toBe(plain.choices[0]?.message.reasoning);
   }
 });
 
@@ -156,9 +156,9 @@ test("a split body arrives in many reads, some of which end within a character",
 test("sends white space at intervals before a slow JSON response", async () => {
   const simulator = await startTestSimulator();
   const startedAtMs = performance.now();
-  const answer = await sendChat(simulator, { model: "sim/ok:whitespace=4,gapMs=10" });
+  const response = await sendChat(simulator, { model: "sim/ok:whitespace=4,gapMs=10" });
   const headAtMs = performance.now();
-  const text = await waitFor(answer.text(), "slow JSON");
+  const text = await waitFor(response.text(), "slow JSON");
   expect(text.startsWith("\n         \n".repeat(4) + "{")).toBe(true);
   expect(performance.now() - startedAtMs).toBeGreaterThan(38);
   expect(performance.now() - headAtMs).toBeGreaterThan(20);
@@ -172,7 +172,7 @@ test.each([
   ['{"messages":[],"model":"x/y"}', "x/y is not a valid model ID"],
   ['{"messages":[],"model":"openrouter/openai/gpt-4o"}', "openrouter/openai/gpt-4o is not a valid model ID"],
   ['{"messages":[],"model":"sim/ok:colour=1"}', 'Unknown option "colour"'],
-])("refuses %j with %s", async (body, message) => {
+])("rejects %j with %s", async (body, message) => {
   const simulator = await startTestSimulator();
   const refused = await readError(await sendChat(simulator, {}, { body }));
   expect(refused.status).toBe(400);
@@ -191,9 +191,9 @@ test.each([
 });
 
 test("uses the first of `models` when `model` is absent", async () => {
-  const answer = await completeChat(await startTestSimulator(), {
+  const response = await completeChat(await startTestSimulator(), {
     model: undefined,
     models: ["anthropic/claude-haiku-4.5"],
   });
-  expect(answer.model).toBe("anthropic/claude-4.5-haiku-20251001");
+  expect(response.model).toBe("anthropic/claude-4.5-haiku-20251001");
 });

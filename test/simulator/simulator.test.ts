@@ -16,7 +16,7 @@ interface Models {
   readonly total_count: number;
 }
 
-test("refuses a request without a known key", async () => {
+test("rejects a request without a known key with 401", async () => {
   const simulator = await startTestSimulator({ apiKeys: ["sk-or-v1-test"] });
   const missing = await readError(await sendChat(simulator, {}, { headers: {} }));
   expect(missing).toEqual({
@@ -58,7 +58,7 @@ test("filters models by output_modalities and supported_parameters", async () =>
   ]);
 });
 
-test("answers an unknown path with a 404 in OpenRouter's format", async () => {
+test("returns a 404 in OpenRouter's format for an unknown path", async () => {
   const { status, json } = await getJson(await startTestSimulator(), "/nothing");
   expect({ status, json }).toMatchObject({ status: 404, json: { error: { code: 404 } } });
 });
@@ -96,7 +96,7 @@ test("returns and resets the counters over HTTP without a key", async () => {
   expect(await stats()).toMatchObject({ requests: 0, billedNanodollars: 0 });
 });
 
-test("closing destroys open connections", async () => {
+test("close destroys open connections", async () => {
   const simulator = await startTestSimulator();
   const hung = sendRawChat(simulator, { model: "sim/stall", stream: true });
   while (simulator.readStats().bytesOut === 0) await new Promise((resolve) => void setImmediate(resolve));

@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { type Json, readEvents, readJson, sendTo } from "../support/model-endpoints.ts";
+import {
+  type Json,
+  expectBilled,
+  readBilling,
+  readEvents,
+  readJson,
+  sendTo,
+} from "../support/model-endpoints.ts";
 import { startTestSimulator } from "../support/simulator.ts";
 
 interface Protocol {
@@ -176,6 +183,21 @@ test.each([
     input,
   ]);
 });
+
+test.each([false, true])(
+  "a local shell without a name is called by an item of its own (stream %s)",
+  async (stream) => {
+    const simulator = await startTestSimulator();
+    const input = { ...RESPONSES.question, tools: [{ type: "local_shell" }], stream };
+    const response = await sendTo(simulator, { path: "/responses", model: "openai/gpt-5-mini", input });
+    const text = await response.text();
+    const documents = stream ? readEvents(text) : [JSON.parse(text) as Json];
+    const last = (documents.at(-1)?.["response"] ?? documents[0]) as Json;
+    const action = { type: "exec", command: ["sh", "-c", "echo hello"] };
+    expect(last["output"]).toMatchObject([{ type: "local_shell_call", status: "completed", action }]);
+    await expectBilled(simulator, readBilling(documents));
+  },
+);
 
 test("tools that run upstream are not called", async () => {
   const tools = [{ type: "web_search_20250305", name: "web_search" }];

@@ -1,16 +1,16 @@
 import type { SeenRequest } from "../../tools/simulator/state.ts";
 import type { Simulator } from "../../tools/simulator/simulator.ts";
 import type { Database } from "../../src/store/database.ts";
-import type { SoakRequest } from "./callers.ts";
+import type { SoakRequest } from "./clients.ts";
 
 /** Number of requests that the simulator keeps until the audit takes them over. */
 export const KEPT_REQUESTS = 10_000;
 
 const PAGE_ROWS = 2_000;
-/** All rows of requests that began this long ago are written, so no row with a smaller id appears later. */
+/** The rows of all requests that began longer ago than this are written. No row with a smaller id appears later. */
 const ROWS_COMPLETE_AFTER_MS = 60_000;
-/** Clients' requests are dropped this long after their end, because nothing can match them any more. */
-const CALLER_FORGOTTEN_AFTER_MS = 60_000;
+/** The audit drops a client's request this long after its end, because no row can match it any more. */
+const CLIENT_REQUEST_DROPPED_AFTER_MS = 60_000;
 const EMPTY = Buffer.alloc(0);
 
 interface Row {
@@ -23,14 +23,14 @@ interface Row {
   readonly started_at: number;
 }
 
-/** Compares the gateway's ledger with the simulator's charges while both grow, and drops what has matched. */
+/** Compares the gateway's ledger with the simulator's charges while both grow. Drops requests that have matched a row. */
 export class Audit {
   readonly #database: Database;
   readonly #simulator: Simulator;
   readonly #report: (difference: string) => void;
-  /** Clients' requests by id, until their row has matched or can no longer appear. */
-  readonly #callers = new Map<string, SoakRequest>();
-  /** Requests that upstream received, by id, until their row has matched. */
+  /** Clients' requests by id. Each is kept until its row has matched or can no longer appear. */
+  readonly #clientRequests = new Map<string, SoakRequest>();
+  /** Requests that upstream received, by id. Each is kept until its row has matched. */
   readonly #sent = new Map<string, SeenRequest>();
   /** Ids of rows above the watermark that have matched. */
   readonly #matched = new Set<string>();
@@ -48,7 +48,7 @@ export class Audit {
     this.#report = report;
   }
 
-  /** Number of requests that upstream received and that have not matched a row yet. */
+  /** Number of requests that upstream received and that match no row yet. */
   get unmatched(): number {
     return this.#sent.size;
   }
@@ -60,10 +60,10 @@ export class Audit {
 
   /** Adds a request that is about to be sent. */
   addRequest(call: SoakRequest): void {
-    this.#callers.set(call.id, call);
+    this.#clientRequests.set(call.id, call);
   }
 
-  /** Takes over the requests that upstream received since the last call. Must run before the simulator drops them. */
+  /** Takes over the requests that upstream received since the last call. Call it before the simulator drops them. */
   takeSeen(): void {
     const { seen } = this.#simulator;
     const from = this.#lastSeen === undefined ? 0 : seen.lastIndexOf(this.#lastSeen) + 1;
@@ -102,7 +102,7 @@ export class Audit {
       if (rows.length < PAGE_ROWS || !last) break;
       after = last.id;
     }
-    this.#forgetCallers();
+    this.#dropOldClientRequests();
   }
 
   /** Compares the sums of the whole run. All rows must be final. */
@@ -148,17 +148,17 @@ export class Audit {
     const request = this.#sent.get(row.request_id);
     // The simulator's charge is final when its response has ended.
     if (request && request.endedAtMs === undefined) return false;
-    const call = this.#callers.get(row.request_id);
+    const call = this.#clientRequests.get(row.request_id);
     if (!call) this.#report(`${row.request_id}: it has a row, but no client sent it`);
     else if (!request) this.#matchUnsent(row);
     else this.#compare(row, request, call);
     this.#sent.delete(row.request_id);
-    if (request && call?.endedAt !== 0) this.#callers.delete(row.request_id);
+    if (request && call?.endedAt !== 0) this.#clientRequests.delete(row.request_id);
     this.matched += 1;
     return true;
   }
 
-  /** Checks the row of a client that disconnected after the request was recorded and before it was sent. */
+  /** Checks the row of a request that was recorded but not sent, because its client disconnected in between. */
   #matchUnsent(row: Row): void {
     if (row.cost_nanodollars !== 0)
       this.#report(
@@ -183,10 +183,10 @@ export class Audit {
       );
   }
 
-  #forgetCallers(): void {
-    const before = performance.now() - CALLER_FORGOTTEN_AFTER_MS;
-    for (const [id, call] of this.#callers) {
-      if (call.endedAt !== 0 && call.endedAt < before && !this.#sent.has(id)) this.#callers.delete(id);
+  #dropOldClientRequests(): void {
+    const before = performance.now() - CLIENT_REQUEST_DROPPED_AFTER_MS;
+    for (const [id, call] of this.#clientRequests) {
+      if (call.endedAt !== 0 && call.endedAt < before && !this.#sent.has(id)) this.#clientRequests.delete(id);
     }
   }
 }

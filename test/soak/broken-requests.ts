@@ -24,7 +24,7 @@ const END_DEADLINE_MS = 10_000;
 
 /**
  * Sends a broken request, reads the response and disconnects.
- * @param index selects the request; any number. @returns the status of the response; 0 if there was none.
+ * @param index any number; it selects the request. @returns the status of the response; 0 if there was none.
  */
 export async function sendBroken(port: number, secret: string, index: number): Promise<number> {
   const socket = connect(port, "127.0.0.1");

@@ -2,13 +2,13 @@ import { Agent, type ClientRequest } from "node:http";
 import { openChatRequest } from "../support/chat-client.ts";
 import { waitUntil } from "../support/wait.ts";
 
-/** Lasts until the last of many streams has begun. */
+/** A stream of this model is still open when the last of many streams begins. */
 const MODEL = "sim/ok:gapMs=2000,events=4";
 const DEADLINE_MS = 20_000;
 
 /**
- * Proves that every place in flight is free: opens as many streams at once as the gateway admits, and one more.
- * @param ids ids for these requests: one more than the gateway admits.
+ * Tests whether a gateway admits MAX_IN_FLIGHT requests: opens this many streams at once, and one more.
+ * @param ids ids of the requests: one more than MAX_IN_FLIGHT.
  * @returns the statuses of the streams, and of the extra request.
  */
 export async function fillCapacity(
@@ -30,9 +30,13 @@ export async function fillCapacity(
     call.end(JSON.stringify({ model: MODEL, stream: true, messages: [{ role: "user", content: "Hello" }] }));
     open.push(call);
   };
-  const places = ids.slice(0, -1);
-  places.forEach(begin);
-  await waitUntil(() => statuses.length === places.length, "a stream in every place", DEADLINE_MS);
+  const admitted = ids.slice(0, -1);
+  admitted.forEach(begin);
+  await waitUntil(
+    () => statuses.length === admitted.length,
+    "a response to every admitted request",
+    DEADLINE_MS,
+  );
   begin(ids.at(-1) ?? "");
   await waitUntil(() => statuses.length === ids.length, "a response to the extra request", DEADLINE_MS);
   for (const call of open) call.destroy();

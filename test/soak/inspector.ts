@@ -10,7 +10,7 @@ export interface Memory {
   readonly rss: number;
 }
 
-/** The inspector of a Node process started with `--inspect`. It reads the heap without a hook in the product. */
+/** The inspector of a Node process started with `--inspect`. It can read the heap without extra code in the gateway. */
 export class Inspector {
   readonly #socket: WebSocket;
   readonly #pending = new Map<number, (message: InspectorMessage) => void>();

@@ -1,4 +1,4 @@
-// The requests of a soak test: the responses that they request from the simulator, and the behaviour of their clients.
+// The requests of a soak test: the simulator's responses to them, and the behaviour of their clients.
 
 /** One kind of request, defined by the simulator's response. */
 export interface SoakKind {
@@ -6,15 +6,15 @@ export interface SoakKind {
   /** Whether the client requests a stream; undefined: chosen at random. */
   readonly stream?: boolean;
   readonly isFault: boolean;
-  /** Whether the response has no generation id and does not prove that nothing was charged. Its cost may stay unknown. */
+  /** Whether the response has no generation id and may have been charged, so that its cost may stay unknown. */
   readonly isUnproven: boolean;
 }
 
 /** A client's behaviour while it waits for its response. */
 export type Behaviour =
   | "reads"
-  | "leaves-early"
-  | "leaves-midway"
+  | "disconnects-early"
+  | "disconnects-midway"
   | "reads-slowly"
   | "stops-reading"
   | "sends-slowly"
@@ -85,8 +85,8 @@ export function pickKind(random: number): SoakKind {
 }
 
 const BEHAVIOUR_PERCENTS: readonly (readonly [Behaviour, number])[] = [
-  ["leaves-early", 4],
-  ["leaves-midway", 4],
+  ["disconnects-early", 4],
+  ["disconnects-midway", 4],
   ["reads-slowly", 0.5],
   ["stops-reading", 0.5],
   ["sends-slowly", 1],

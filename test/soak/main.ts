@@ -14,7 +14,7 @@ const { values } = parseArgs({
 
 const { violations, figures } = await runSoak({
   minutes: Number(values.minutes),
-  callers: Number(values.callers),
+  clients: Number(values.callers),
   seed: Number(values.seed),
 });
 process.stdout.write(

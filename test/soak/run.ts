@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Replica } from "../support/replica.ts";
 import { waitUntil } from "../support/wait.ts";
 import type { Audit } from "./audit.ts";
-import { type SoakRequest, SoakCallers } from "./callers.ts";
+import { type SoakRequest, SoakClients } from "./clients.ts";
 import { fillCapacity } from "./capacity.ts";
 import type { Inspector } from "./inspector.ts";
 import { LARGE_RESPONSE } from "./kinds.ts";
@@ -12,7 +12,7 @@ import { Samples } from "./samples.ts";
 /** Duration, number of clients, and seed of a soak. */
 export interface SoakOptions {
   readonly minutes: number;
-  readonly callers: number;
+  readonly clients: number;
   readonly seed: number;
 }
 
@@ -20,10 +20,10 @@ export interface SoakOptions {
 export const MAX_IN_FLIGHT = 300;
 /** Percentage of the total cost that may be unknown, as in the simulation. */
 const UNKNOWN_MAX_PERCENT = 0.5;
-const TAKE_EVERY_MS = 50;
-const MATCH_EVERY_MS = 3_000;
+const TAKE_SEEN_EVERY_MS = 50;
+const MATCH_ROWS_EVERY_MS = 3_000;
 const SAMPLES = 240;
-/** A garbage collection takes the gateway tens of milliseconds. */
+/** Each sample needs a garbage collection, which takes the gateway tens of milliseconds. */
 const SAMPLE_EVERY_MIN_MS = 1_000;
 const SETTLED_DEADLINE_MS = 60_000;
 /** Idle connections to upstream are closed after 30 s. */
@@ -37,7 +37,7 @@ interface Parts {
   readonly report: (violation: string) => void;
 }
 
-/** One run of load, with all its measurements. */
+/** One run of a soak: the load, the measurements and the checks. */
 export class SoakRun {
   readonly #parts: Parts;
   readonly #options: SoakOptions;
@@ -51,25 +51,25 @@ export class SoakRun {
 
   async run(secrets: readonly string[]): Promise<Record<string, unknown>> {
     const { gateway, audit, report, inspector } = this.#parts;
-    const { callers, seed, minutes } = this.#options;
-    const taking = setInterval(() => audit.takeSeen(), TAKE_EVERY_MS);
+    const { clients, seed, minutes } = this.#options;
+    const takingTimer = setInterval(() => audit.takeSeen(), TAKE_SEEN_EVERY_MS);
     try {
       const baseline = this.#descriptors();
       const cpuBefore = await this.#cpuMs();
-      const load = new SoakCallers({
+      const load = new SoakClients({
         port: gateway.port,
         secrets,
-        callers,
+        clients,
         seed,
         onSend: (call) => audit.addRequest(call),
-        onEnd: (call) => this.#judge(call),
+        onEnd: (call) => this.#checkResponse(call),
       });
       await this.#watch(minutes * 60_000);
       await load.stop();
       const cpuMs = (await this.#cpuMs()) - cpuBefore;
-      await this.#settled();
-      await this.#checkPlaces(secrets[0] ?? "");
-      await this.#settled();
+      await this.#waitForFinalRows();
+      await this.#checkCapacity(secrets[0] ?? "");
+      await this.#waitForFinalRows();
       const descriptors = await this.#descriptorsAtRest(baseline);
       if (descriptors > baseline)
         report(`${descriptors} open descriptors at the end, ${baseline} at the beginning`);
@@ -92,14 +92,14 @@ export class SoakRun {
         outcomes: Object.fromEntries([...this.#outcomes].toSorted(([a], [b]) => a.localeCompare(b))),
       };
     } finally {
-      clearInterval(taking);
+      clearInterval(takingTimer);
     }
   }
 
-  /** Waits until connections to upstream are closed. @returns the number of open descriptors. */
-  async #descriptorsAtRest(wanted: number): Promise<number> {
+  /** Waits until idle connections to upstream are closed. @returns the number of open descriptors. */
+  async #descriptorsAtRest(baseline: number): Promise<number> {
     const areClosed = waitUntil(
-      () => this.#descriptors() <= wanted,
+      () => this.#descriptors() <= baseline,
       "descriptors to be closed",
       DESCRIPTORS_DEADLINE_MS,
     );
@@ -116,7 +116,7 @@ export class SoakRun {
     return (user + system) / 1_000;
   }
 
-  /** Samples memory and compares rows until the time is over. */
+  /** Samples the gateway's memory and compares rows until `durationMs` has passed. */
   async #watch(durationMs: number): Promise<void> {
     const { inspector, audit } = this.#parts;
     const everyMs = Math.max(durationMs / SAMPLES, SAMPLE_EVERY_MIN_MS);
@@ -128,14 +128,14 @@ export class SoakRun {
       if (progress >= 1) return;
       const memory = await inspector.memoryAfterCollection();
       this.#samples.add({ ...memory, progress, descriptors: this.#descriptors() });
-      if (performance.now() - matchedAt > MATCH_EVERY_MS) {
+      if (performance.now() - matchedAt > MATCH_ROWS_EVERY_MS) {
         await audit.matchRows();
         matchedAt = performance.now();
       }
     }
   }
 
-  async #settled(): Promise<void> {
+  async #waitForFinalRows(): Promise<void> {
     const { audit, report } = this.#parts;
     await waitUntil(
       async () => {
@@ -148,18 +148,19 @@ export class SoakRun {
     ).catch((error: unknown) => report(`${String(error)}, such as ${audit.unmatchedIds.join(", ")}`));
   }
 
-  async #checkPlaces(secret: string): Promise<void> {
+  /** Reports requests that still count as in flight although they have ended. */
+  async #checkCapacity(secret: string): Promise<void> {
     const { gateway, audit, report } = this.#parts;
-    const ids = Array.from({ length: MAX_IN_FLIGHT + 1 }, (_, index) => `place-${index}`);
-    for (const id of ids) audit.addRequest(finished(id));
+    const ids = Array.from({ length: MAX_IN_FLIGHT + 1 }, (_, index) => `capacity-${index}`);
+    for (const id of ids) audit.addRequest(createEndedRequest(id));
     const { statuses, extra } = await fillCapacity(gateway.port, secret, ids);
     const refused = statuses.filter((status) => status !== 200).length;
-    if (refused > 0) report(`${refused} of ${MAX_IN_FLIGHT} places in flight were not free`);
+    if (refused > 0) report(`${refused} of ${MAX_IN_FLIGHT} concurrent requests were rejected`);
     if (extra !== 503) report(`the request after ${MAX_IN_FLIGHT} others got ${extra} instead of 503`);
   }
 
   /** Reports a response that its client should not have received. */
-  #judge(call: SoakRequest): void {
+  #checkResponse(call: SoakRequest): void {
     const { kind, behaviour, status, isComplete, error } = call;
     const outcome = `${behaviour}${kind.isFault ? " fault" : ""} ${status}${isComplete ? "" : " incomplete"}`;
     this.#outcomes.set(outcome, (this.#outcomes.get(outcome) ?? 0) + 1);
@@ -176,7 +177,7 @@ export class SoakRun {
   }
 }
 
-function finished(id: string): SoakRequest {
+function createEndedRequest(id: string): SoakRequest {
   return {
     id,
     kind: LARGE_RESPONSE,

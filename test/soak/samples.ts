@@ -1,6 +1,6 @@
 import type { Memory } from "./inspector.ts";
 
-/** Largest allowed ratio of the mean heap in the last quarter to that in the second. */
+/** Largest allowed ratio of the mean heap in the last quarter of a run to the mean heap in its second quarter. */
 const HEAP_GROWTH_MAX = 1.1;
 const MIB = 1024 * 1024;
 
@@ -26,7 +26,7 @@ export class Samples {
     return `the mean heap grew from ${mib(before)} MiB in the second quarter to ${mib(after)} MiB in the last`;
   }
 
-  /** Returns figures for the report. Pairs are means of the second and of the last quarter. */
+  /** Returns figures for the report. Each pair has the mean of the second quarter and the mean of the last quarter. */
   figures(): Record<string, unknown> {
     const [before, after] = this.#secondAndLast("heapUsed");
     return {

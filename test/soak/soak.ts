@@ -23,7 +23,7 @@ interface SoakVerdict {
 const RECORD_AFTER_MS = 700;
 const KEPT_VIOLATIONS = 100;
 
-/** Puts one gateway under mixed load with 1 % of every fault, and compares its ledger with the simulator's charges. */
+/** Puts one gateway under mixed load, 1 % of it each fault, and compares its ledger with the simulator's charges. */
 export async function runSoak(options: SoakOptions): Promise<SoakVerdict> {
   const directory = mkdtempSync(join(tmpdir(), "sluice-soak-"));
   const violations: string[] = [];
@@ -69,7 +69,7 @@ function environment(baseUrl: string, dataDir: string): Record<string, string> {
     SETTLE_AFTER_MS: "200",
     DRAIN_MS: "0",
     MAX_IN_FLIGHT: String(MAX_IN_FLIGHT),
-    // The check of all places needs a single key to take every place.
+    // To check the capacity, a single key must be able to send MAX_IN_FLIGHT requests at once.
     MAX_IN_FLIGHT_PER_KEY: String(MAX_IN_FLIGHT),
     UPSTREAM_HEADERS_TIMEOUT_MS: "3000",
     UPSTREAM_IDLE_TIMEOUT_MS: "3000",

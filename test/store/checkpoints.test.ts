@@ -20,7 +20,7 @@ async function open() {
   return { checkpoints, failures, path, write, inFile };
 }
 
-/** Returns how often the WAL has been restarted: its header counts that in bytes 12 to 15. */
+/** Returns how often SQLite has restarted the WAL. The WAL's header has this count in bytes 12 to 15. */
 function readRestartCount(path: string): number {
   const file = openSync(`${path}-wal`, "r");
   const header = Buffer.alloc(16);
@@ -29,21 +29,21 @@ function readRestartCount(path: string): number {
   return header.readUInt32BE(12);
 }
 
-test("copies the WAL to the database file on a thread of its own", async () => {
+test("copies the WAL to the database file on a separate thread", async () => {
   const { checkpoints, write, inFile } = await open();
   checkpoints.start();
   await write("instance-of-the-test");
   expect(await waitUntil(() => inFile("instance-of-the-test"), "the row in the file")).toBe(true);
 });
 
-test("restarts a WAL that is completely in the database file", async () => {
+test("restarts the WAL once all of it is in the database file", async () => {
   const { checkpoints, write, path } = await open();
   checkpoints.start();
   await write("0");
   const before = readRestartCount(path);
   let id = 0;
   const restartedTwice = async (): Promise<boolean> => {
-    // A checkpoint must fit between two writes, however slow the disk is.
+    // A checkpoint must fit between two writes, so on a slow disk the pauses become long enough.
     await sleep(10 * ++id);
     await write(String(id));
     return readRestartCount(path) >= before + 2;
@@ -75,17 +75,17 @@ test("reports a thread that cannot open the file, without blocking stop", async 
 test("reports failed checkpoints once, and retries them", async () => {
   const { checkpoints, failures, path, write, inFile } = await open();
   checkpoints.start();
-  await write("before the log is lost");
-  await waitUntil(() => inFile("before the log is lost"), "the first checkpoint");
+  await write("before the WAL is lost");
+  await waitUntil(() => inFile("before the WAL is lost"), "the first checkpoint");
   let id = 0;
-  const loseLog = async (): Promise<boolean> => {
+  const loseWal = async (): Promise<boolean> => {
     // The row may be in the database file before its WAL is truncated.
     await write(String(++id)).catch(() => {});
     truncateSync(`${path}-wal`);
     await sleep(40);
     return failures.length > 0;
   };
-  await waitUntil(loseLog, "the failure");
+  await waitUntil(loseWal, "the failure");
   // Long enough for a few more checkpoints.
   await sleep(100);
   await waitFor(checkpoints.stop(), "the thread to exit");
@@ -95,8 +95,8 @@ test("reports failed checkpoints once, and retries them", async () => {
 
 test("reports a thread that cannot be started, without blocking stop", async () => {
   const failures: Error[] = [];
-  const unspeakable = { location: () => (() => {}) as unknown as string } as DatabaseSync;
-  const checkpoints = new Checkpoints(unspeakable, (error) => failures.push(error), 20);
+  const uncloneable = { location: () => (() => {}) as unknown as string } as DatabaseSync;
+  const checkpoints = new Checkpoints(uncloneable, (error) => failures.push(error), 20);
   checkpoints.start();
   await waitFor(checkpoints.stop(), "stop without a thread");
   expect(failures).toEqual([expect.objectContaining({ name: "DataCloneError" })]);

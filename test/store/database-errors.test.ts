@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { openTestDatabase } from "../support/test-database.ts";
-import { rowFaultContract } from "./database-errors-contract.ts";
+import { databaseErrorsContract } from "./database-errors-contract.ts";
 
-rowFaultContract(() => openTestDatabase());
+databaseErrorsContract(() => openTestDatabase());
 
 const failing = (fields: object): Error => Object.assign(new Error("it failed"), fields);
 

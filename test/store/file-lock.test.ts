@@ -7,15 +7,15 @@ import { lockFile } from "../../src/store/file-lock.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 import { waitUntil, waitFor } from "../support/wait.ts";
 
-const pathOf = (): string => join(createTemporaryDirectory(), "me.lock");
+const createLockPath = (): string => join(createTemporaryDirectory(), "me.lock");
 
 /** Starts a process that tries to take a lock, keeps no reference to it, prints the result, and keeps running. */
-async function locking(path: string) {
+async function startLockingProcess(path: string) {
   const script = `
     import { lockFile } from "./src/store/file-lock.ts";
-    const answer = lockFile(process.argv[1]) ? "locked" : "taken";
+    const result = lockFile(process.argv[1]) ? "locked" : "taken";
     for (let count = 0; count < 3; count++) { globalThis.gc(); await new Promise(setImmediate); }
-    process.stdout.write(answer);
+    process.stdout.write(result);
     setInterval(() => {}, 1_000);`;
   const child = spawn(
     process.execPath,
@@ -32,8 +32,8 @@ async function locking(path: string) {
 }
 
 test("a process holds a lock until it exits, even if it is killed", async () => {
-  const path = pathOf();
-  const { child, output } = await locking(path);
+  const path = createLockPath();
+  const { child, output } = await startLockingProcess(path);
   expect(output).toBe("locked");
   expect(lockFile(path)).toBeUndefined();
   const ended = once(child, "close");
@@ -44,17 +44,17 @@ test("a process holds a lock until it exits, even if it is killed", async () => 
   lock?.release();
 }, 30_000);
 
-test("a second attempt in the same process fails and does not release the lock", async () => {
-  const path = pathOf();
+test("a second attempt to lock in the same process fails and does not release the lock", async () => {
+  const path = createLockPath();
   const lock = lockFile(path);
   for (let count = 0; count < 10; count++) expect(lockFile(path)).toBeUndefined();
-  expect((await locking(path)).output).toBe("taken");
+  expect((await startLockingProcess(path)).output).toBe("taken");
   lock?.release();
-  expect((await locking(path)).output).toBe("locked");
+  expect((await startLockingProcess(path)).output).toBe("locked");
 }, 30_000);
 
 test("release leaves only the lock file, which can be locked again", () => {
-  const path = pathOf();
+  const path = createLockPath();
   lockFile(path)?.release();
   expect(existsSync(path)).toBe(true);
   expect(readdirSync(join(path, ".."))).toEqual(["me.lock"]);
@@ -62,7 +62,7 @@ test("release leaves only the lock file, which can be locked again", () => {
 });
 
 test("rejects a file that is not a lock, and leaves it unchanged", () => {
-  const path = pathOf();
+  const path = createLockPath();
   writeFileSync(path, "x".repeat(4_096));
   expect(() => lockFile(path)).toThrow("file is not a database");
   expect(() => lockFile(join(path, "below"))).toThrow("unable to open");

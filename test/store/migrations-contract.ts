@@ -6,7 +6,7 @@ import { readSchema } from "../support/read-schema.ts";
 
 /** Tests of migrations, for every database. @param open returns a database without a schema. */
 export function migrationsContract(open: () => Promise<Database>): void {
-  test("the initial migration still creates the schema that existing databases were created with", async () => {
+  test("the initial migration still creates the original schema of existing databases", async () => {
     const database = await open();
     const [[name, initial] = []] = Object.entries(MIGRATIONS);
     await migrate(database.kysely, { [String(name)]: initial ?? {} } as typeof MIGRATIONS);

@@ -12,8 +12,8 @@ import { startKeyedGateway } from "../support/keyed-gateway.ts";
 import { openTestDatabase } from "../support/test-database.ts";
 import { createTemporaryDirectory } from "../support/temporary-directory.ts";
 
-/** Lists the files below a directory that others than their owner can access. */
-function openFiles(directory: string): string[] {
+/** Lists the files below a directory that users other than their owner can access. */
+function listExposedFiles(directory: string): string[] {
   return readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
@@ -29,7 +29,7 @@ test("only the owner can access the files of a gateway, even in a world-readable
   const gateway = await startKeyedGateway(upstream.baseUrl, { DATA_DIR: dataDir });
   expect((await gateway.call(gateway.caller, { headers: AUTHORIZATION })).status).toBe(200);
   expect(readdirSync(dataDir)).toContain("sluice.db-wal");
-  expect(openFiles(dataDir)).toEqual([]);
+  expect(listExposedFiles(dataDir)).toEqual([]);
 });
 
 test("opening a database removes other users' access to its files", async () => {
@@ -40,13 +40,13 @@ test("opening a database removes other users' access to its files", async () => 
   for (const end of ["", "-wal", "-shm"]) chmodSync(join(dataDir, `sluice.db${end}`), 0o644);
   const second = open();
   expect(second.exposedFiles).toEqual([]);
-  expect(openFiles(dataDir)).toEqual([]);
+  expect(listExposedFiles(dataDir)).toEqual([]);
   await second.close();
   await first.close();
 });
 
 test("reports a file whose mode cannot be changed, and ignores a missing one", () => {
-  // A file of the kernel, whose mode not even root can change.
+  // A file of the kernel. Not even root can change its mode.
   const path = "/proc/self/status";
   expect(makePrivate([path, join(createTemporaryDirectory(), "missing")])).toEqual([path]);
   const own = join(createTemporaryDirectory(), "own");
@@ -54,7 +54,7 @@ test("reports a file whose mode cannot be changed, and ignores a missing one", (
   expect(makePrivate([own])).toEqual([]);
 });
 
-test("a change that fails on a full disk throws the disk's error and ends its transaction", async () => {
+test("a change that fails on a full disk throws SQLite's error and ends its transaction", async () => {
   const database = await openTestDatabase();
   const keys = new KeyService(database);
   const pages = database.sqlite?.prepare("pragma page_count").get()?.["page_count"];

@@ -57,8 +57,8 @@ export function testReaders(open: OpenDatabase): void {
       .stream(1);
     expect((await rows.next()).value).toEqual({ id: "b" });
     await database.kysely.deleteFrom("instances").where("id", "=", "d").execute();
-    const left = database.reports.selectFrom("instances").select("id").orderBy("id");
-    expect(await waitFor(left.execute(), "a statement beside the stream")).toEqual([
+    const statement = database.reports.selectFrom("instances").select("id").orderBy("id");
+    expect(await waitFor(statement.execute(), "a statement beside the stream")).toEqual([
       { id: "a" },
       { id: "b" },
       { id: "c" },
@@ -66,7 +66,7 @@ export function testReaders(open: OpenDatabase): void {
     expect(await Array.fromAsync(rows)).toEqual([{ id: "c" }, { id: "d" }]);
   });
 
-  test("streams that are abandoned midway leave room for others", async () => {
+  test("streams that are abandoned midway do not block later statements", async () => {
     const { reports } = await open();
     for (let count = 0; count < 12; count++) {
       for await (const { rows } of reports
@@ -118,13 +118,13 @@ export function testReaders(open: OpenDatabase): void {
 
   test("aborts a statement when its client disconnects", async () => {
     const { reports } = await open();
-    const leaving = new AbortController();
+    const controller = new AbortController();
     const query = sql`select count(*) from (${numbersTo(200_000)}) as numbered`.compile(reports);
-    const given = Promise.allSettled(
-      Array.from({ length: 5 }, () => reports.executeQuery(query, { signal: leaving.signal })),
+    const settled = Promise.allSettled(
+      Array.from({ length: 5 }, () => reports.executeQuery(query, { signal: controller.signal })),
     );
-    leaving.abort(new Error("the client disconnected"));
-    const results = await waitFor(given, "the statements to be aborted");
+    controller.abort(new Error("the client disconnected"));
+    const results = await waitFor(settled, "the statements to be aborted");
     expect(results.map(({ status }) => status)).toEqual(Array.from({ length: 5 }, () => "rejected"));
     const returns = async () => (await numbersTo(1).execute(reports)).rows.length === 1;
     expect(await waitUntil(returns, "the next statement to return", 20_000)).toBe(true);

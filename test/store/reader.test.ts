@@ -31,7 +31,7 @@ test("rejects an integer outside the safe range, as the main thread does", async
   });
 });
 
-test("alternates between cursors, so that a stream does not wait for the end of another", async () => {
+test("reads from open cursors in turn, so that one stream does not wait for the end of another", async () => {
   const reader = await open();
   const long = reader.read(SLOW, [], { batchRows: 10, isCopied: false });
   expect((await long.next()).value).toHaveLength(10);
@@ -61,17 +61,17 @@ test.each([true, false])(
     sqlite.exec("pragma busy_timeout = 0");
     expect(restart()).toBe(isCopied ? 0 : 1);
     await rows.return(undefined);
-    // Commands run in order, so the cursor is closed when this statement has returned.
+    // The thread runs commands in order, so the cursor is closed when this statement has returned.
     await Array.fromAsync(reader.read("select 1", [], { batchRows: 1, isCopied: false }));
     expect(restart()).toBe(0);
     await reader.close();
   },
 );
 
-test("close ends streams, rejects queued statements, and rejects later ones", async () => {
+test("close ends streams, and rejects queued and later statements", async () => {
   const reader = await open();
-  const left = reader.read(SLOW, [], { batchRows: 10, isCopied: false });
-  await left.next();
+  const stream = reader.read(SLOW, [], { batchRows: 10, isCopied: false });
+  await stream.next();
   const results = Promise.allSettled(
     Array.from({ length: 3 }, () =>
       Array.fromAsync(reader.read(SLOW, [], { batchRows: 400_000, isCopied: false })),
@@ -79,14 +79,14 @@ test("close ends streams, rejects queued statements, and rejects later ones", as
   );
   await waitFor(reader.close(), "the thread to exit");
   expect((await results).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
-  await expect(left.next()).rejects.toThrow("the database is closed");
+  await expect(stream.next()).rejects.toThrow("the database is closed");
   await expect(reader.read(SLOW, [], { batchRows: 10, isCopied: false }).next()).rejects.toThrow(
     "the database is closed",
   );
   await waitFor(reader.close(), "a second close");
 });
 
-test("an unused reader closes without a thread", async () => {
+test("an unused reader closes without starting a thread", async () => {
   const reader = await open();
   await waitFor(reader.close(), "close");
   await expect(reader.read("select 1", [], { batchRows: 1, isCopied: false }).next()).rejects.toThrow(

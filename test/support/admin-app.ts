@@ -24,17 +24,17 @@ export interface AdminApp {
   readonly port: number;
   /** Requests that have ended. */
   readonly ended: readonly RequestContext[];
-  /** Returns the number of statements so far. */
+  /** Returns the number of statements that the database has received. */
   readonly countStatements: () => number;
-  /** Returns the last response that was begun. */
+  /** Returns the response to the latest request. */
   readonly lastResponse: () => FastifyReply["raw"] | undefined;
 }
 
 interface AdminAppOptions {
   readonly clientStallTimeoutMs?: number;
-  /** Called with every request before it is admitted, in place of the look-up of its key. */
+  /** Awaited for each request, in place of the look-up of its key. */
   readonly beforeAuthentication?: () => Promise<void>;
-  /** Called before each statement, with the number of earlier ones. An exception becomes the statement's error. */
+  /** Called before each statement with the number of earlier statements. If it throws, the statement fails. */
   readonly beforeStatement?: (count: number) => void;
 }
 
@@ -44,7 +44,7 @@ const ADMIN: Caller = {
   authorization: "",
 };
 
-/** Starts the admin API on a free port. Everyone is an admin. The server stops when the test ends. */
+/** Starts the admin API on a free port. It treats every client as an admin. The server stops when the test ends. */
 export async function startAdminApp(
   database: Database,
   { clientStallTimeoutMs = 60_000, beforeStatement = () => {}, beforeAuthentication }: AdminAppOptions = {},

@@ -9,19 +9,19 @@ interface Balancer {
   readonly file: string;
   /** Texts in the file, and their replacements. */
   readonly changes: (listen: number, gateways: readonly [number, number]) => readonly [string, string][];
-  /** Wraps the file in a complete configuration. nginx needs this, because its file is only a part. */
-  readonly around?: (file: string) => string;
+  /** Wraps the text of the file in a complete configuration. Only nginx needs this: its file is a fragment. */
+  readonly wrap?: (file: string) => string;
   readonly command: (config: string, directory: string) => readonly [string, ...string[]];
-  /** Marks a gateway as down, for balancers that reload their configuration; undefined: the balancer checks /readyz. */
+  /** Returns the configuration with the gateway on this port marked as down; undefined: the balancer checks /readyz. */
   readonly markDown?: (config: string, gateway: number) => string;
 }
 
 /** A running load balancer. */
 export interface BalancerProcess {
   readonly port: number;
-  /** Marks a gateway as down and reloads. Does nothing if the balancer checks /readyz. @param gateway its port. */
+  /** Marks the gateway on this port as down and reloads. Does nothing if the balancer checks /readyz. */
   markDown(gateway: number): Promise<void>;
-  /** Reloads the configuration without gateways marked as down. Does nothing if the balancer checks /readyz. */
+  /** Restores and reloads the original configuration. Does nothing if the balancer checks /readyz. */
   reload(): Promise<void>;
   /** Stops the process and waits until it exits. */
   close(): Promise<void>;
@@ -29,7 +29,7 @@ export interface BalancerProcess {
 
 /** Options of a balancer process. */
 interface BalancerOptions {
-  /** Holds the configuration and the files of the process. */
+  /** Directory for the configuration and the files of the process. */
   readonly directory: string;
   /** Changes the text of the file in `deploy/`, for experiments. */
   readonly edit?: ((text: string) => string) | undefined;
@@ -38,8 +38,8 @@ interface BalancerOptions {
 }
 
 // Like Debian's nginx.conf: one worker per core, each with its own connections to the gateways.
-const nginx: Pick<Balancer, "around" | "command" | "markDown"> = {
-  around: (file) => `daemon off; error_log stderr; pid nginx.pid; worker_processes auto;
+const nginx: Pick<Balancer, "wrap" | "command" | "markDown"> = {
+  wrap: (file) => `daemon off; error_log stderr; pid nginx.pid; worker_processes auto;
 events {}
 http {
   access_log off;
@@ -92,7 +92,7 @@ const BALANCERS: readonly Balancer[] = [
 export const BALANCER_FILES: readonly string[] = BALANCERS.map(({ file }) => file);
 
 /**
- * Starts a load balancer whose file is unchanged except for addresses.
+ * Starts a load balancer with a file from `deploy/`, in which only the addresses are replaced.
  * @param file one of {@link BALANCER_FILES}. @param gateways ports of two gateways.
  */
 export async function launchBalancer(
@@ -100,7 +100,7 @@ export async function launchBalancer(
   gateways: readonly [number, number],
   { directory, edit = (text) => text, onOutput = () => {} }: BalancerOptions,
 ): Promise<BalancerProcess> {
-  const balancer = BALANCERS.find((one) => one.file === file);
+  const balancer = BALANCERS.find((candidate) => candidate.file === file);
   if (!balancer) throw new Error(`no load balancer has the file ${file}`);
   const port = await findFreePort();
   const path = join(directory, "config");
@@ -135,7 +135,7 @@ export async function launchBalancer(
 }
 
 function renderConfig(
-  { file, changes, around }: Balancer,
+  { file, changes, wrap }: Balancer,
   port: number,
   gateways: readonly [number, number],
 ): string {
@@ -144,18 +144,18 @@ function renderConfig(
     if (!text.includes(original)) throw new Error(`${file} does not contain "${original}"`);
     text = text.replace(original, replacement);
   }
-  return around?.(text) ?? text;
+  return wrap?.(text) ?? text;
 }
 
 const FIRST_OUTPUT_CHARS = 4_096;
 
 function spawnBalancer(
-  [command, ...words]: readonly [string, ...string[]],
+  [command, ...args]: readonly [string, ...string[]],
   directory: string,
   onOutput: (text: string) => void,
 ): { process: ChildProcess; ended: Promise<void>; firstOutput: () => string } {
   const env = { ...process.env, HOME: directory };
-  const child = spawn(command, words, { cwd: directory, stdio: ["ignore", "pipe", "pipe"], env });
+  const child = spawn(command, args, { cwd: directory, stdio: ["ignore", "pipe", "pipe"], env });
   let first = "";
   const collect = (text: string): void => {
     if (first.length < FIRST_OUTPUT_CHARS) first += text;

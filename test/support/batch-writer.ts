@@ -8,7 +8,7 @@ import { isInvalidRow } from "../../src/store/database-errors.ts";
 import { createTemporaryDirectory } from "./temporary-directory.ts";
 import { createEndedContext, createStartEntry } from "./request-context.ts";
 
-/** A journal that rejects spilled rows while the test sets `isFull`. */
+/** A journal that rejects spilled rows while `isFull` is true. */
 class JournalOnFullDisk extends Journal {
   isFull = false;
 
@@ -48,7 +48,7 @@ export function startBatchWriter(
   return { journal, writer, health, refused, damaged };
 }
 
-/** Begins a request. */
+/** Creates the entry of a request, and records the start of the request in the journal. */
 export function beginEntry(id: string, journal: Journal, started_at = 0): RequestEntry {
   const startEntry = createStartEntry(id, { started_at });
   return new RequestEntry(
@@ -58,7 +58,7 @@ export function beginEntry(id: string, journal: Journal, started_at = 0): Reques
   );
 }
 
-/** Begins a request and ends it with its cost. */
+/** Creates the entry of a request that has ended with a known cost. */
 export function createEndedEntry(id: string, journal: Journal): RequestEntry {
   const entry = beginEntry(id, journal);
   entry.end(createEndedContext());

@@ -6,7 +6,7 @@ export function reserialise(json: Buffer): Buffer {
   return Buffer.from(JSON.stringify(JSON.parse(json.toString())));
 }
 
-/** Changes a body while it is streamed. */
+/** Changes a body piece by piece. */
 export interface BodyFilter {
   /** Returns the bytes to forward now. */
   pass(bytes: Buffer): Buffer;
@@ -14,7 +14,7 @@ export interface BodyFilter {
   flush(): Buffer;
 }
 
-/** Creates a filter for streams that forwards complete events and drops comments. */
+/** Creates a filter for event streams. It forwards complete events and drops comments. */
 export function createCommentFilter(): BodyFilter {
   let pending = Buffer.alloc(0);
   return {

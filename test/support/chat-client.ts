@@ -1,4 +1,4 @@
-// A client built on Node's HTTP module, for test programs whose clients reuse connections as real ones do.
+// A client for test programs. It uses Node's HTTP module, so that it can reuse connections as real clients do.
 import { type Agent, type ClientRequest, request } from "node:http";
 
 /** The connection and the identity of a chat completion request. */
@@ -30,7 +30,7 @@ export function openChatRequest({ agent, port, secret, id, bodyBytes }: ChatCall
   });
 }
 
-/** Whether a body has the ending of a complete response. @param tail its last characters, or the whole body. */
-export function endsWhole(tail: string, isStream: boolean): boolean {
+/** Whether a body ends as a complete response does. @param tail the last characters of the body, or all of it. */
+export function hasCompleteEnd(tail: string, isStream: boolean): boolean {
   return isStream ? tail.endsWith("data: [DONE]\n\n") : tail.trimEnd().endsWith("}");
 }

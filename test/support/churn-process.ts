@@ -1,4 +1,4 @@
-// Prints how many major garbage collections (of the old generation) many short requests cause.
+// Creates many short requests, and prints how many major garbage collections (of the old generation) they cause.
 import { PerformanceObserver } from "node:perf_hooks";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { RequestContext } from "../../src/http/request-context.ts";
@@ -17,14 +17,14 @@ observer.observe({ entryTypes: ["gc"] });
 
 const inFlight = new InFlight(AT_ONCE);
 const open: RequestContext[] = [];
-for (let made = 0; made < REQUESTS; made++) {
+for (let created = 0; created < REQUESTS; created++) {
   // Occupies the memory that a request holds: head, body and response.
-  const request = { id: "r", method: "POST", routeOptions: { url: "/" }, rest: Array(2_000).fill(made) };
+  const request = { id: "r", method: "POST", routeOptions: { url: "/" }, rest: Array(2_000).fill(created) };
   const context = new RequestContext(request as unknown as FastifyRequest, {} as FastifyReply, () => {});
   if (open.length === AT_ONCE) inFlight.leave(open.shift() as RequestContext);
   inFlight.enter(context);
   open.push(context);
-  if (made % 1_000 === 0) await new Promise((resolve) => setImmediate(resolve));
+  if (created % 1_000 === 0) await new Promise((resolve) => setImmediate(resolve));
 }
 await new Promise((resolve) => setTimeout(resolve, 10));
 process.stdout.write(JSON.stringify({ collections, count: inFlight.count }));

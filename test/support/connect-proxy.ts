@@ -6,23 +6,23 @@ import { onTestFinished } from "vitest";
 interface ConnectProxy {
   readonly port: number;
   /** Requested tunnels, in order, as `host:port`. */
-  readonly asked: readonly string[];
+  readonly tunnels: readonly string[];
   /** Headers of the last request. */
   readonly lastHeaders: () => IncomingHttpHeaders;
-  /** URLs of requests that are not CONNECT. */
+  /** URLs of requests with a method other than CONNECT. */
   readonly forwarded: readonly string[];
 }
 
 /**
  * Starts a forward proxy on a free port of this machine.
- * @param to the port that every tunnel leads to, whatever the requested host.
- * @param refuse responds in place of a tunnel, if given.
+ * @param targetPort the port to which every tunnel leads, regardless of the requested host.
+ * @param refuse if given, called with the client's socket instead of opening a tunnel.
  */
 export async function startConnectProxy(
-  to: number,
+  targetPort: number,
   refuse?: (socket: Socket) => void,
 ): Promise<ConnectProxy> {
-  const asked: string[] = [];
+  const tunnels: string[] = [];
   const forwarded: string[] = [];
   let headers: IncomingHttpHeaders = {};
   const sockets = new Set<Socket>();
@@ -31,12 +31,12 @@ export async function startConnectProxy(
     response.writeHead(400).end();
   });
   server.on("connect", (request, near: Socket) => {
-    asked.push(request.url ?? "");
+    tunnels.push(request.url ?? "");
     headers = request.headers;
     near.on("error", () => {});
     sockets.add(near);
     if (refuse) return refuse(near);
-    const far = connect(to, "127.0.0.1", () => {
+    const far = connect(targetPort, "127.0.0.1", () => {
       near.write("HTTP/1.1 200 Connection established\r\n\r\n");
       near.pipe(far).pipe(near);
     });
@@ -48,5 +48,5 @@ export async function startConnectProxy(
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  return { port: (server.address() as AddressInfo).port, asked, forwarded, lastHeaders: () => headers };
+  return { port: (server.address() as AddressInfo).port, tunnels, forwarded, lastHeaders: () => headers };
 }

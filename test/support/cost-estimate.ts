@@ -10,14 +10,14 @@ export function toRequestBody(fields: Readonly<Record<string, unknown>>): Reques
   return { fields: JSON.parse(bytes.toString()) as Record<string, unknown>, bytes };
 }
 
-/** Makes a candidate whose only endpoint has the prices of the model list. */
+/** Converts a listed model to a candidate with one endpoint, which has the prices of the model list. */
 function toOnlyCandidate(model: ListedModel): CandidateModel {
   const endpoint = { tag: "test", pricing: model["pricing"], context_length: model["context_length"] };
   const { max_completion_tokens } = (model["top_provider"] ?? {}) as { max_completion_tokens?: unknown };
   return { model, endpoints: [{ ...endpoint, max_completion_tokens }] };
 }
 
-/** Estimates a request whose models have one endpoint each. */
+/** Estimates the cost of a request whose models have one endpoint each. */
 export function estimateWithListedPrices(
   fields: Readonly<Record<string, unknown>>,
   models: readonly ListedModel[],

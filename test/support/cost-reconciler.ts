@@ -55,6 +55,6 @@ export async function startReconciler(
   return { database, reconciler, unknown, failures, counts };
 }
 
-/** Makes every row due. */
+/** Makes the look-up of every pending row due. */
 export const makeAllDue = ({ kysely }: Database): Promise<unknown> =>
   kysely.updateTable("requests").set({ settle_at: 0 }).where("state", "=", "pending").execute();

@@ -3,8 +3,8 @@ const ROUNDS = 8;
 const ROUND_MS = 60;
 
 /**
- * Returns the least CPU time of `work` in several rounds, in milliseconds. Other processes delay a round without
- * adding to its CPU time. @param enoughMs stops measuring after a round that takes at most this long.
+ * Measures the CPU time of `work` in several rounds. CPU time excludes the time in which other processes run.
+ * @param enoughMs stops measuring after a round that takes at most this long. @returns the least time, in milliseconds.
  */
 export function measureCpuMs(work: () => unknown, enoughMs = 0): number {
   let least = Infinity;
@@ -31,7 +31,7 @@ export function canParseJson(text: string): boolean {
 }
 
 const REFERENCE = JSON.stringify(Array.from({ length: 50_000 }, (_, index) => ({ a: index })));
-/** CPU time of the reference on the machine on which the limits were chosen. */
+/** CPU time for parsing `REFERENCE` on the machine for which the limits were chosen. */
 const REFERENCE_MS = 5;
 
 /** Scales a limit in milliseconds to this machine: longer if `JSON.parse` is slower here. */

@@ -1,7 +1,7 @@
 import { GatewayError } from "../../src/errors.ts";
 import { readChatRequest } from "./read-chat-request.ts";
 
-/** Returns the error with which a body is rejected. Fails the test if the body is accepted. */
+/** Returns the error with which `readChatRequest` rejects a body. Fails the test if it accepts the body. */
 export function expectRefusal(body: string | Uint8Array): GatewayError {
   try {
     readChatRequest(Buffer.from(body));

@@ -4,7 +4,7 @@ import { onTestFinished } from "vitest";
 /** A server that speaks Redis's protocol and sends the replies that a test chooses. */
 interface FakeRedis {
   readonly url: string;
-  /** All commands so far, the name first and in upper case. */
+  /** All commands so far. The first element of each is its name, in upper case. */
   readonly commands: readonly (readonly string[])[];
 }
 

@@ -1,5 +1,5 @@
-// Limits the size of journal files, as on a full disk. Writes lines until one fails, then one line to the next file.
-// Prints the result of each line, and exits without closing the journal.
+// Writes journal lines until one fails, and then one line to the next file. The test limits the size of files, so that
+// a file behaves as on a full disk. Prints the result of each line, and exits without closing the journal.
 import { Journal, JournalFull } from "../../src/metering/journal/journal.ts";
 import { createOpenRow } from "../../src/metering/request-row.ts";
 import { createStartEntry } from "./request-context.ts";
@@ -25,7 +25,7 @@ for (let id = 1; !results.some((line) => line.endsWith("full")); id++) {
   if (spills === "spill") spill(String(id));
   else await begin(String(id));
 }
-// This line goes to a new file, which has room.
+// The journal writes this line to a new file, which is below the size limit.
 await begin("after");
 process.stdout.write(JSON.stringify(results));
 process.kill(process.pid, "SIGKILL");

@@ -19,7 +19,7 @@ export interface TestGateway extends Gateway {
 
 /**
  * Starts a gateway on a free port, with an account key, in front of `upstreamBaseUrl`. It stops when the test ends.
- * @param env settings that differ; undefined removes a variable.
+ * @param env settings that are added or replaced; undefined removes a setting.
  */
 export async function startTestGateway(
   upstreamBaseUrl: string,

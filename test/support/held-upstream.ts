@@ -10,28 +10,28 @@ import {
 } from "./scripted-upstream.ts";
 import { waitUntil } from "./wait.ts";
 
-/** The first and the last event of each held stream. */
+/** The first and the last event of each stream. */
 export const EVENT = 'data: {"choices":[]}\n\n';
 export const DONE = "data: [DONE]\n\n";
 
 interface HeldUpstream {
   readonly upstream: ScriptedUpstream;
-  /** Ends every held stream. */
+  /** Ends every stream. */
   readonly finish: () => void;
 }
 
 /** Starts an upstream whose streams end when the test calls `finish`. It responds to plain requests at once. */
 export async function startHeldUpstream(): Promise<HeldUpstream> {
-  const held: (() => void)[] = [];
+  const endStream: (() => void)[] = [];
   const upstream = await startScriptedUpstream((socket, { body }) => {
     if (!body.includes('"stream":true')) {
       socket.write(formatResponse(200, { "content-type": "application/json" }, "{}"));
       return;
     }
     socket.write(Buffer.concat([Buffer.from(formatChunkedHead()), formatChunk(EVENT)]));
-    held.push(() => socket.write(Buffer.concat([formatChunk(DONE), Buffer.from(LAST_CHUNK)])));
+    endStream.push(() => socket.write(Buffer.concat([formatChunk(DONE), Buffer.from(LAST_CHUNK)])));
   });
-  return { upstream, finish: () => held.forEach((end) => end()) };
+  return { upstream, finish: () => endStream.forEach((end) => end()) };
 }
 
 /** Requests a stream and waits for its first event. */

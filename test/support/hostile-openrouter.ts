@@ -20,16 +20,16 @@ export interface Scenario {
   /** Billed cost in USD, as OpenRouter writes it; undefined: nothing is billed, and no record exists. */
   readonly costUsd?: number;
   /**
-   * Responds to a lookup of the generation record; undefined: the usual record.
-   * @param asked number of the lookup, from 1. @param id the generation id.
+   * Returns the response to a look-up of the generation record, or undefined for the usual record.
+   * @param lookUp number of the look-up, from 1. @param id the generation id.
    */
-  readonly record?: (asked: number, id: string) => RecordResponse | undefined;
+  readonly record?: (lookUp: number, id: string) => RecordResponse | undefined;
 }
 
 /** A hostile fake of OpenRouter with its own records. It shares no code with the gateway or the simulator. */
 interface HostileOpenRouter {
   readonly baseUrl: string;
-  /** Number of lookups of each generation id. */
+  /** Number of look-ups of each generation id. */
   readonly lookUps: ReadonlyMap<string, number>;
   /** Generation ids by scenario. */
   readonly ids: ReadonlyMap<string, string>;
@@ -47,10 +47,10 @@ export async function startHostileOpenRouter(
     const url = new URL(request.url ?? "/", "http://upstream");
     if (url.pathname === "/api/v1/generation") {
       const id = url.searchParams.get("id") ?? "";
-      const asked = (lookUps.get(id) ?? 0) + 1;
-      lookUps.set(id, asked);
+      const lookUp = (lookUps.get(id) ?? 0) + 1;
+      lookUps.set(id, lookUp);
       const scenario = scenarioById.get(id);
-      const { status, body, headers } = scenario?.record?.(asked, id) ?? buildRecord(id, scenario?.costUsd);
+      const { status, body, headers } = scenario?.record?.(lookUp, id) ?? buildRecord(id, scenario?.costUsd);
       response.writeHead(status, { "content-type": "application/json", ...headers });
       response.end(typeof body === "string" ? body : JSON.stringify(body));
       return;
@@ -75,7 +75,7 @@ export async function startHostileOpenRouter(
   return { baseUrl: `http://127.0.0.1:${port}/api/v1`, lookUps, ids };
 }
 
-/** Builds the record of a generation as OpenRouter returns it; a 404 if there is no cost. */
+/** Builds OpenRouter's response with the record of a generation, or a 404 if there is no cost. */
 export function buildRecord(id: string, costUsd: number | undefined, fields: object = {}): RecordResponse {
   if (costUsd === undefined)
     return { status: 404, body: { error: { code: 404, message: `Generation ${id} not found` } } };
@@ -107,7 +107,7 @@ async function readBody(request: IncomingMessage): Promise<Record<string, unknow
   return JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>;
 }
 
-/** Formats an event of a stream. */
+/** Formats an event of an event stream. */
 export function formatEvent(value: unknown): string {
   return `data: ${typeof value === "string" ? value : JSON.stringify(value)}\n\n`;
 }

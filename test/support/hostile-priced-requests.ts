@@ -18,7 +18,7 @@ const tool = (parameters: string): string =>
   `{"type":"function","function":{"name":"f","parameters":${parameters}}}`;
 const described = (text: string): string =>
   having(`"tools":[{"type":"function","function":{"name":"f","description":"${text}"}}]`);
-/** Texts that consist of line breaks. */
+/** Lists texts that consist of a number and many line breaks. */
 const texts = (count: number, length: number): string =>
   list(count, (index) => `"${index}${"\\n".repeat(length)}"`);
 const calls = (fields: string, count = 1): string =>
@@ -27,12 +27,12 @@ const refs = (definitions: string, count: number, pointer: (index: number) => st
   having(
     `"tools":[${tool(`{${definitions},"anyOf":[${list(count, (i) => `{"$ref":"#/${pointer(i)}"}`)}]}`)}]`,
   );
-/** Spells `a` sixteen times, some of them as `%61`, depending on the bits of `index`. */
+/** Writes the letter `a` 16 times. For each bit of `index` that is set, one of the letters is written as `%61`. */
 const spelled = (index: number): string =>
   Array.from({ length: 16 }, (_, bit) => ((index >> bit) & 1 ? "%61" : "a")).join("");
 
-/** Requests whose estimate could take unreasonable CPU time for their size: a label, and a function that makes them. */
-export const HOSTILE_REQUESTS: readonly (readonly [what: string, make: () => string])[] = [
+/** Requests whose estimate could take more CPU time than their size justifies: labels, and functions that create bodies. */
+export const HOSTILE_REQUESTS: readonly (readonly [label: string, create: () => string])[] = [
   ...HOSTILE_TEXTS,
   ["a long prompt", () => having(`"x":"${bulk("lorem ipsum ")}"`)],
   ["characters near U+FDFA", () => having(`"x":"${bulk("\ufdf9")}"`)],

@@ -5,7 +5,7 @@ import { waitFor } from "./wait.ts";
 
 const COST_USD = 0.5;
 const FORGED = { prompt_tokens: 1, completion_tokens: 0, total_tokens: 1, cost: 0 };
-/** JSON of the client that upstream echoes. */
+/** A part of the client's request that upstream echoes in its response. It contains a forged cost. */
 export const ECHO = {
   model: "a/b",
   usage: FORGED,
@@ -17,8 +17,8 @@ const SSE = "text/event-stream";
 
 interface Case extends Scenario {
   /** The client disconnects when it has received this text; undefined: it reads to the end. */
-  readonly leavesAfter?: string;
-  /** The row becomes unknown; otherwise it has the billed cost. */
+  readonly disconnectsAfter?: string;
+  /** Set if the row must become unknown. Otherwise the row must have the billed cost. */
   readonly unknown?: true;
 }
 
@@ -38,8 +38,8 @@ const stream =
       ),
     );
   };
-/** Responds with a text after which the client disconnects. Upstream bills nevertheless. */
-const beginning =
+/** Responds with the beginning of a response, and waits for the client to disconnect. Upstream bills nevertheless. */
+const respondPartially =
   (
     type: string,
     text: (id: string) => string,
@@ -59,13 +59,13 @@ const json =
   };
 /** A case in which the client disconnects, so that only the generation record states the cost. */
 const byRecord = (record: NonNullable<Scenario["record"]>): Case => ({
-  respond: beginning(SSE, (id) => formatEvent({ id, ...CHUNK, content: "leave now" })),
-  leavesAfter: "leave now",
+  respond: respondPartially(SSE, (id) => formatEvent({ id, ...CHUNK, content: "leave now" })),
+  disconnectsAfter: "leave now",
   costUsd: COST_USD,
   record,
 });
 
-/** Responses in which upstream echoes JSON of the client. */
+/** Responses in which upstream echoes JSON of the client, and other misleading responses. */
 export const ECHOES: Readonly<Record<string, Case>> = {
   "an echo in the first chunk": {
     respond: stream({ choices: [], debug: { echo_upstream_body: ECHO } }),
@@ -80,15 +80,17 @@ export const ECHOES: Readonly<Record<string, Case>> = {
     costUsd: COST_USD,
   },
   "an echo before a disconnect": {
-    respond: beginning(SSE, (id) => formatEvent({ id, choices: [], debug: { echo_upstream_body: ECHO } })),
-    leavesAfter: "echo_upstream_body",
+    respond: respondPartially(SSE, (id) =>
+      formatEvent({ id, choices: [], debug: { echo_upstream_body: ECHO } }),
+    ),
+    disconnectsAfter: "echo_upstream_body",
     costUsd: COST_USD,
   },
   "a text that contains [DONE]": {
-    respond: beginning(SSE, (id) =>
+    respond: respondPartially(SSE, (id) =>
       formatEvent({ id, ...CHUNK, debug: ECHO, content: `data: [DONE]${"x".repeat(240)}` }),
     ),
-    leavesAfter: "data: [DONE]x",
+    disconnectsAfter: "data: [DONE]x",
     costUsd: COST_USD,
   },
   "an error that contains the client's JSON": {
@@ -163,52 +165,52 @@ export const ECHOES: Readonly<Record<string, Case>> = {
     costUsd: COST_USD,
   },
   "an id in a first event that is too long": {
-    respond: beginning(
+    respond: respondPartially(
       SSE,
       (id) => `data: ${JSON.stringify({ id, debug: `${"x".repeat(1_200_000)}leave now` })}`,
       () => ({ "content-type": SSE }),
     ),
-    leavesAfter: "leave now",
+    disconnectsAfter: "leave now",
     costUsd: COST_USD,
   },
   "an empty id in the first event": {
-    respond: beginning(
+    respond: respondPartially(
       SSE,
       (id) => formatEvent({ id: "", choices: [] }) + formatEvent({ id, ...CHUNK, content: "leave now" }),
       () => ({ "content-type": SSE }),
     ),
-    leavesAfter: "leave now",
+    disconnectsAfter: "leave now",
     costUsd: COST_USD,
   },
   "an id that only the stream states": {
-    respond: beginning(
+    respond: respondPartially(
       SSE,
       (id) => formatEvent({ id, ...CHUNK, content: "leave now" }),
       () => ({ "content-type": SSE }),
     ),
-    leavesAfter: "leave now",
+    disconnectsAfter: "leave now",
     costUsd: COST_USD,
   },
   "an id that only the JSON states": {
-    respond: beginning(
+    respond: respondPartially(
       "application/json",
       (id) => `\n \n{"id":"${id}","provider":"Prov","model":"a/b","choices":[{"x":"leave now"`,
       () => ({ "content-type": "application/json" }),
     ),
-    leavesAfter: "leave now",
+    disconnectsAfter: "leave now",
     costUsd: COST_USD,
   },
 };
 
-/** Strange generation records. */
+/** Generation records that are wrong, incomplete or late. */
 export const RECORDS: Readonly<Record<string, Case>> = {
-  "the record of another generation": byRecord((asked) =>
-    asked === 1 ? buildRecord("gen-another", 0.000_01) : undefined,
+  "the record of another generation": byRecord((lookUp) =>
+    lookUp === 1 ? buildRecord("gen-another", 0.000_01) : undefined,
   ),
   "a cost as a string": byRecord((_, id) => buildRecord(id, COST_USD, { total_cost: "0.5" })),
   "a cost only in usage": byRecord((_, id) => buildRecord(id, COST_USD, { total_cost: undefined })),
-  "a record that is provisional at first": byRecord((asked, id) =>
-    asked > 2
+  "a record that is provisional at first": byRecord((lookUp, id) =>
+    lookUp > 2
       ? undefined
       : buildRecord(id, 0, {
           native_tokens_prompt: null,
@@ -217,36 +219,36 @@ export const RECORDS: Readonly<Record<string, Case>> = {
           tokens_completion: null,
         }),
   ),
-  "a record that is missing, then provisional": byRecord((asked, id) =>
-    asked <= 7
+  "a record that is missing, then provisional": byRecord((lookUp, id) =>
+    lookUp <= 7
       ? buildRecord(id, undefined)
-      : asked === 8
+      : lookUp === 8
         ? buildRecord(id, 0, { native_tokens_prompt: null, tokens_prompt: null, native_tokens_completion: 0 })
         : undefined,
   ),
-  "a record whose token counts are 0 at first": byRecord((asked, id) =>
-    asked > 2 ? undefined : buildRecord(id, 0, { native_tokens_prompt: 0, native_tokens_completion: 0 }),
+  "a record whose token counts are 0 at first": byRecord((lookUp, id) =>
+    lookUp > 2 ? undefined : buildRecord(id, 0, { native_tokens_prompt: 0, native_tokens_completion: 0 }),
   ),
   "a total cost of 0 beside a usage cost": byRecord((_, id) => buildRecord(id, COST_USD, { total_cost: 0 })),
   "a cost as an empty string": byRecord((_, id) => buildRecord(id, COST_USD, { total_cost: "" })),
-  "HTML in place of a record": byRecord((asked) =>
-    asked === 1 ? { status: 404, body: "<html>", headers: { "content-type": "text/html" } } : undefined,
+  "HTML in place of a record": byRecord((lookUp) =>
+    lookUp === 1 ? { status: 404, body: "<html>", headers: { "content-type": "text/html" } } : undefined,
   ),
-  "a record without a cost": byRecord((asked, id) =>
-    asked === 1 ? buildRecord(id, COST_USD, { total_cost: null, usage: null }) : undefined,
+  "a record without a cost": byRecord((lookUp, id) =>
+    lookUp === 1 ? buildRecord(id, COST_USD, { total_cost: null, usage: null }) : undefined,
   ),
-  "a negative cost": byRecord((asked, id) =>
-    asked === 1 ? buildRecord(id, COST_USD, { total_cost: -1, usage: -1 }) : undefined,
+  "a negative cost": byRecord((lookUp, id) =>
+    lookUp === 1 ? buildRecord(id, COST_USD, { total_cost: -1, usage: -1 }) : undefined,
   ),
-  "a record that is not JSON": byRecord((asked) =>
-    asked === 1 ? { status: 200, body: "<html>" } : undefined,
+  "a record that is not JSON": byRecord((lookUp) =>
+    lookUp === 1 ? { status: 200, body: "<html>" } : undefined,
   ),
-  "a record after an error": byRecord((asked) =>
-    asked === 1 ? { status: 502, body: "<html>Bad gateway</html>" } : undefined,
+  "a record after an error": byRecord((lookUp) =>
+    lookUp === 1 ? { status: 502, body: "<html>Bad gateway</html>" } : undefined,
   ),
 };
 
-/** Errors. Only some of them prove that nothing was charged. */
+/** Error responses. Only some of them prove that nothing was charged. */
 export const REFUSALS: Readonly<Record<string, Case>> = {
   "a 400 in OpenRouter's format": { respond: json(400, { error: { code: 400, message: "No" } }) },
   "a 429 in OpenRouter's format": { respond: json(429, { error: { code: 429, message: "Slow down" } }) },

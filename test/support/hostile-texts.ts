@@ -1,4 +1,4 @@
-/** Request bodies that try to use more CPU time than their size justifies. Most have several megabytes. */
+/** Request bodies whose parsing could take more CPU time than their size justifies. Most have several megabytes. */
 
 const MEGABYTE = 1_000_000;
 const BULK_BYTES = 16 * MEGABYTE;
@@ -13,7 +13,7 @@ function bulk(unit: string, bytes = BULK_BYTES): string {
   return unit.repeat(Math.ceil(bytes / Buffer.byteLength(unit)));
 }
 
-function scattered(index: number): string {
+function hashToKey(index: number): string {
   return (Math.imul(index + 1, 2_654_435_761) >>> 0).toString(36);
 }
 
@@ -28,7 +28,7 @@ const names = (count: number): string => list(count, (index) => `"${"a".repeat(2
 const escapedKey = (length: number): string => `{"\\u0061${"a".repeat(length)}":1}`;
 
 /** Pairs of the description of a body and a function that creates the body. */
-export const HOSTILE_TEXTS: readonly (readonly [what: string, make: () => string])[] = [
+export const HOSTILE_TEXTS: readonly (readonly [label: string, create: () => string])[] = [
   ["keys with invalid escapes", () => `{${bulk('"\\q",', 5 * MEGABYTE)}`],
   ["nested keys with invalid escapes", () => `{"x":[${'{"\\q":1},'.repeat(45_000)}1]}`],
   ["a million top-level keys", () => `{${list(1_000_000, (index) => `"k${index}":1`)}}`],
@@ -44,7 +44,7 @@ export const HOSTILE_TEXTS: readonly (readonly [what: string, make: () => string
   ["200,000 keys", () => around(`{${list(200_000, (index) => `"k${index}":1`)}}`)],
   [
     "objects whose keys are all different",
-    () => around(`[${list(980, (j) => `{${list(100, (i) => `"${scattered(j * 100 + i)}":1`)}}`)}]`),
+    () => around(`[${list(980, (j) => `{${list(100, (i) => `"${hashToKey(j * 100 + i)}":1`)}}`)}]`),
   ],
   ["deep arrays", () => around("[".repeat(500_000))],
   ["deep objects", () => around('{"a":'.repeat(500_000))],
@@ -67,7 +67,7 @@ export const HOSTILE_TEXTS: readonly (readonly [what: string, make: () => string
   ["colons after a long string", () => `{"${bulk("a", 8 * MEGABYTE)}"${bulk(":", 8 * MEGABYTE)}`],
   ["quotes", () => `{${bulk('"')}`],
   ["strings without commas", () => `{x${bulk('"\\\\"')}`],
-  ["no JSON", () => `{${bulk("x")}`],
+  ["text that is not JSON", () => `{${bulk("x")}`],
   ["a truncated string", () => saying("\\\\").slice(0, -8)],
   ["a long number", () => around(bulk("1"))],
   ["a long fraction", () => around(`0.${bulk("1")}`)],

@@ -12,7 +12,7 @@ interface ReadOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Returns what the gateway reads from a response that arrives in these pieces. */
+/** Passes a response to a `ResponseInspector` in these pieces. @returns the facts that the inspector has read. */
 export function inspectResponse(
   response: Pick<ResponseFixture, "contentType" | "status">,
   pieces: readonly Buffer[],
@@ -48,7 +48,7 @@ export function inspectResponse(
   };
 }
 
-/** Splits bytes into pieces of these sizes, repeating the sizes. */
+/** Splits bytes into pieces of these sizes. After the last size, starts again with the first one. */
 export function cutIntoPieces(bytes: Buffer, sizes: readonly number[]): Buffer[] {
   const pieces: Buffer[] = [];
   for (let at = 0, count = 0; at < bytes.length; count++) {

@@ -1,6 +1,9 @@
 import * as fc from "fast-check";
 
-/** Arbitrary JSON texts in every spelling of the grammar, so that no test depends on a serialiser. */
+/**
+ * Generators of JSON texts in every spelling that the grammar allows. A serialiser would always write a value in the
+ * same way.
+ */
 
 const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   '"': '\\"',
@@ -93,7 +96,7 @@ export const keyText: fc.Arbitrary<string> = fc.oneof(
   anyText,
 );
 
-/** Formats an object from its members, whose keys and values are JSON texts. */
+/** Formats an object from members whose keys and values are JSON texts. @param gaps whitespace between the tokens. */
 export function formatObject(
   members: readonly (readonly [key: string, value: string])[],
   gaps: string[],

@@ -15,7 +15,10 @@ export const CLOCK_START = 1_800_000_000_000;
 /** Creates the input of a new key that has only a name. */
 export const createKeyInput = (name: string) => newKeySchema.parse({ name });
 
-/** Starts a cache over SQLite. Its source can fail, counts lookups, and reports changes when `changed` is called. */
+/**
+ * Starts a cache over SQLite. The test controls the cache's source by `state`: `down` makes it fail, and `changed`
+ * reports a change. `lookUps` and `saves` count calls.
+ */
 export async function startCache(graceMs = 60_000) {
   const database = await openTestDatabase();
   const clock = { now: CLOCK_START };
@@ -27,21 +30,21 @@ export async function startCache(graceMs = 60_000) {
     beforeSave: Promise.resolve(),
     saves: 0,
   };
-  const request = async <T>(answer: () => Promise<T>): Promise<T> => {
+  const callUnlessDown = async <T>(call: () => Promise<T>): Promise<T> => {
     if (state.down) throw new Error("down");
-    return answer();
+    return call();
   };
   const source: KeySource = {
     findByDigest(digest) {
       state.lookUps++;
-      return request(() => real.findByDigest(digest));
+      return callUnlessDown(() => real.findByDigest(digest));
     },
-    listChangedSince: (revision) => request(() => real.listChangedSince(revision)),
-    readHistory: (revision) => request(() => real.readHistory(revision)),
+    listChangedSince: (revision) => callUnlessDown(() => real.listChangedSince(revision)),
+    readHistory: (revision) => callUnlessDown(() => real.readHistory(revision)),
     async saveLastUsed(usedAt) {
       state.saves++;
       await state.beforeSave;
-      return request(() => real.saveLastUsed(usedAt));
+      return callUnlessDown(() => real.saveLastUsed(usedAt));
     },
     listen(changed) {
       state.changed = changed;
@@ -58,7 +61,7 @@ export async function startCache(graceMs = 60_000) {
   await cache.start();
   onTestFinished(() => cache.stop());
   const find = async (secret: string) => cache.find(digestSecret(secret));
-  /** Finds a key until the cache stores it. A key that is read during a change notification is not stored. */
+  /** Looks up a key until the cache stores it. The cache does not store a key that it reads during a notification. */
   const remember = (secret: string) =>
     waitUntil(
       async () => (await find(secret)) && !(cache.find(digestSecret(secret)) instanceof Promise),

@@ -3,7 +3,8 @@ import { type BalancerProcess, launchBalancer } from "./balancer-process.ts";
 import { createTemporaryDirectory } from "./temporary-directory.ts";
 
 /**
- * Starts a load balancer whose file is unchanged except for addresses. It stops when the test ends.
+ * Starts a load balancer with a file from `deploy/`, in which only the addresses are replaced. It stops when the test
+ * ends.
  * @param file one of `BALANCER_FILES`. @param gateways ports of two gateways.
  */
 export async function startBalancer(

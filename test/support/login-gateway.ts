@@ -42,7 +42,10 @@ export async function startLoginGateway(stored: KeyStore, env: Record<string, st
   return {
     port,
     logs,
-    /** Sends a chat completion with this key. If the gateway trusts loopback, `address` is the client. @returns the status. */
+    /**
+     * Sends a chat completion with this key.
+     * @param address the client's address, for a gateway that trusts loopback. @returns the status of the response.
+     */
     requestStatus: async (secret: string, address?: string): Promise<number> =>
       (
         await sendRequest(port, {

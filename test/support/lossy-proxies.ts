@@ -15,7 +15,7 @@ import { checkResponseHead } from "../../src/relay/response-guard.ts";
 import { readResponseHead } from "../../src/upstream/response-head.ts";
 import { type BodyFilter, reserialise, UNCHANGED, createCommentFilter } from "./body-filters.ts";
 
-/** The fault of a proxy, as gateways in the field have it; undefined: the proxy is correct. */
+/** A fault that gateways in production have; undefined: the proxy is correct. */
 export type ProxyFault =
   /** parses JSON and serialises it again, in requests and in responses that are not streams */
   | "reserialises"
@@ -25,13 +25,13 @@ export type ProxyFault =
   | "ends-cleanly"
   /** does not notice that the client disconnects */
   | "never-aborts"
-  /** forwards responses only when they are complete */
-  | "collects-answers"
-  /** drops unknown headers */
+  /** forwards a response only when it is complete */
+  | "buffers-responses"
+  /** drops all headers except the content type */
   | "few-headers"
   /** turns every upstream error into a 500 with its own message */
   | "rewords-errors"
-  /** leaves model ids, keys, headers and errors to upstream */
+  /** forwards model ids, keys, headers and errors unchanged */
   | "adds-nothing";
 
 export const PROXY_KEY = "sk-proxy-client-0123456789";
@@ -60,6 +60,7 @@ interface ProxyOptions {
   readonly fault: ProxyFault | undefined;
 }
 
+/** One request through the proxy. */
 class Proxied {
   readonly #req: IncomingMessage;
   readonly #res: ServerResponse;
@@ -86,10 +87,10 @@ class Proxied {
       if (this.#req.url !== CHAT_PATH) throw new GatewayError("unknown_url", "No such path.");
       const { body } = readChatRequest(await this.#readBody());
       const ours = { authorization: "Bearer sk-or-account", referer: undefined, title: undefined };
-      const sent = this.#options.fault === "reserialises" ? reserialise(body) : body;
+      const forwardedBody = this.#options.fault === "reserialises" ? reserialise(body) : body;
       const { "content-type": type } = this.#req.headers;
       const known = this.#options.fault === "few-headers" ? { "content-type": type } : this.#req.headers;
-      this.#forward(sent, toUpstreamHeaders(known, ours));
+      this.#forward(forwardedBody, toUpstreamHeaders(known, ours));
     } catch (error) {
       this.#refuse(error as GatewayError);
     }
@@ -129,8 +130,8 @@ class Proxied {
       return;
     }
     const streamed = response.headers["content-type"]?.startsWith("text/event-stream") ?? false;
-    if (fault === "collects-answers" || (fault === "reserialises" && !streamed)) {
-      this.#collect(response);
+    if (fault === "buffers-responses" || (fault === "reserialises" && !streamed)) {
+      this.#forwardWhenComplete(response);
       return;
     }
     this.#writeHead(response);
@@ -168,7 +169,7 @@ class Proxied {
     });
   }
 
-  #collect(response: IncomingMessage): void {
+  #forwardWhenComplete(response: IncomingMessage): void {
     const parts: Buffer[] = [];
     response.on("data", (part: Buffer) => parts.push(part));
     response.on("end", () => {

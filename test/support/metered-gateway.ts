@@ -6,7 +6,10 @@ import { RawClient } from "./raw-client.ts";
 import { type Script, startScriptedUpstream } from "./scripted-upstream.ts";
 import { waitUntil } from "./wait.ts";
 
-/** Starts a gateway with a ledger in front of a scripted upstream. @returns both, and a key that drains responses. */
+/**
+ * Starts a gateway with a ledger in front of a scripted upstream.
+ * @returns both, and the secret of a key whose responses are drained when the client disconnects.
+ */
 export async function startMeteredGateway(script: Script, env: Record<string, string> = {}) {
   const upstream = await startScriptedUpstream(script);
   // These tests do not need cost lookups.

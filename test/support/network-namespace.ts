@@ -8,9 +8,9 @@ export interface NetworkNamespace {
   readonly hosts: { readonly ipv4: string; readonly ipv6: string };
   /** Runs a Node script in the namespace. The process ends with the test. */
   run(script: string, args: readonly string[]): { readonly stdout: () => string };
-  /** Takes the link at the far end down. */
+  /** Disables the link at the end that is in the namespace. */
   loseLink(): void;
-  /** Removes the addresses of the far end, so that packets to them are dropped. */
+  /** Removes the addresses in the namespace, so that packets to them are dropped. */
   loseAddress(): void;
 }
 

@@ -10,7 +10,7 @@ import { waitUntil } from "./wait.ts";
 export interface Postgres {
   /** Creates an empty database. @returns its URL. */
   createDatabase(): Promise<string>;
-  /** Kills the server as a crash of its machine would. `start` restarts it on the same port. */
+  /** Stops the server at once, without a clean shutdown. `start` restarts it on the same port. */
   kill(): Promise<void>;
   start(): Promise<void>;
   close(): Promise<void>;

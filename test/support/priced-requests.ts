@@ -13,21 +13,21 @@ export const PLAIN_ENDPOINT: Endpoint = {
   reasoning: 600,
   long: { from: 1_000_000, prompt: 150, completion: 600 },
   discountPercent: 0,
-  context: 128_000,
-  longest: 16_384,
-  reasons: false,
+  contextTokens: 128_000,
+  maxCompletionTokens: 16_384,
+  supportsReasoning: false,
 };
 
 const formatUsd = (nanodollars: number): string => (nanodollars / 1e9).toFixed(9);
 
 /** Converts an endpoint to the format of OpenRouter's list. */
 function toListedEndpoint(endpoint: Endpoint): Json {
-  const { long, context, longest, reasons, tag, discountPercent } = endpoint;
+  const { long, contextTokens, maxCompletionTokens, supportsReasoning, tag, discountPercent } = endpoint;
   return {
     tag,
-    context_length: context,
-    max_completion_tokens: longest,
-    supported_parameters: reasons ? ["max_tokens", "reasoning"] : ["max_tokens"],
+    context_length: contextTokens,
+    max_completion_tokens: maxCompletionTokens,
+    supported_parameters: supportsReasoning ? ["max_tokens", "reasoning"] : ["max_tokens"],
     pricing: {
       prompt: formatUsd(endpoint.prompt),
       completion: formatUsd(endpoint.completion),
@@ -47,7 +47,7 @@ function toListedEndpoint(endpoint: Endpoint): Json {
   };
 }
 
-/** Estimates a request whose model has these endpoints. */
+/** Estimates the cost of a request whose model has these endpoints. */
 export function estimateWithEndpoints(
   request: Json,
   endpoints: readonly Endpoint[],

@@ -3,7 +3,7 @@ import { vi } from "vitest";
 import type { CompiledQuery } from "kysely";
 import type { Database } from "../../src/store/database.ts";
 
-/** Returns the database with all reads on the connection that writes, where a test can observe statements. */
+/** Makes all reads use the connection that writes, on which a test can observe statements. */
 export function readOnMainThread(database: Database): Database {
   return { ...database, reader: database.kysely, reports: database.kysely };
 }
@@ -11,7 +11,7 @@ export function readOnMainThread(database: Database): Database {
 /**
  * Returns SQLite's query plans for the statements that `run` executes.
  * @param run executes statements on the given database.
- * @returns each step of the plans, in SQLite's words.
+ * @returns each step of the plans, as SQLite describes it.
  */
 export async function explainStatements(
   database: Database,
@@ -30,7 +30,7 @@ export async function explainStatements(
   );
 }
 
-/** Returns SQLite's query plan for a query that another connection executes. @returns each step, in SQLite's words. */
+/** Returns SQLite's query plan for a query that another connection executes. @returns each step, as SQLite describes it. */
 export function explainQuery(database: Database, { sql }: CompiledQuery): string[] {
   const sqlite = database.sqlite as DatabaseSync;
   return sqlite

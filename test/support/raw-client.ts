@@ -55,7 +55,7 @@ export class RawClient {
     this.send(body);
   }
 
-  /** Returns the first response so far, once its head is complete. */
+  /** Returns the received part of the first response; undefined until its head is complete. */
   readResponse(): RawResponse | undefined {
     return parseResponse(this.received);
   }
@@ -71,7 +71,7 @@ export class RawClient {
     return waitUntil(done, `the complete response to ${label}`, deadlineMs);
   }
 
-  /** Waits for the connection to end. @returns the response so far. */
+  /** Waits for the connection to end. @returns the received part of the first response. */
   async waitForEnd(label: string, deadlineMs?: number): Promise<RawResponse | undefined> {
     await waitUntil(() => this.isClosed, `the end of the connection of ${label}`, deadlineMs);
     return this.readResponse();

@@ -1,7 +1,7 @@
 import { sql } from "kysely";
 import type { Database } from "../../src/store/database.ts";
 
-/** Reads columns and indexes of all tables except those of migrations, one per line, in the database's own words. */
+/** Reads the columns and indexes of all tables except those of migrations, one per line, as the database states them. */
 export async function readSchema(database: Database): Promise<string> {
   const { columns, indexes } = database.sqlite ? SQLITE : POSTGRES;
   const lines = [

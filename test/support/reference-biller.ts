@@ -19,11 +19,14 @@ export const TOKENIZERS: Readonly<Record<string, Tokenizer>> = {
   nfdCodePoints: (text) => Array.from(text.normalize("NFD")).length,
   nfcBytes: (text) => bytes(text.normalize("NFC")),
   uncasedBytes: (text) => bytes(text.toLowerCase().normalize("NFKD")),
-  /** SentencePiece with byte fallback: a mark before the text, a token per known character, bytes for the rest. */
+  /** SentencePiece with byte fallback: one token before the text, one per known character, and one per other byte. */
   byteFallback: (text) =>
     1 +
-    Array.from(text.normalize("NFKC")).reduce((sum, one) => sum + (/[\w\s]/.test(one) ? 1 : bytes(one)), 0),
-  /** The longest tokens of any vocabulary, without characters that are not letters or digits. */
+    Array.from(text.normalize("NFKC")).reduce(
+      (sum, character) => sum + (/[\w\s]/.test(character) ? 1 : bytes(character)),
+      0,
+    ),
+  /** Counts only letters and digits, in tokens of 128 characters: the longest tokens of any vocabulary. */
   long: (text) => Math.ceil(text.replaceAll(/[^A-Za-z0-9]/g, "").length / 128),
 };
 
@@ -72,9 +75,9 @@ function typescript(value: unknown, depth: number): string {
   return lines.join("\n");
 }
 
-/** Replaces each `$ref` by its target, as providers do that support no references. */
+/** Inserts the target of each `$ref`, as providers without support for references do. */
 function inlineReferences(value: unknown, root: unknown = value, budget = { left: 2_000_000 }): unknown {
-  if (--budget.left < 0) throw new RangeError("a schema without an end");
+  if (--budget.left < 0) throw new RangeError("the references of the schema never end");
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map((item) => inlineReferences(item, root, budget));
   const { $ref } = value as Json;
@@ -92,17 +95,17 @@ function inlineReferences(value: unknown, root: unknown = value, budget = { left
   };
 }
 
-/** The choices of the provider, where several are possible. */
+/** Choices that OpenRouter or a provider makes for a request. */
 export interface Choices {
   readonly tokenizer: Tokenizer;
   readonly printer: Printer;
   /** Index of the endpoint among those that can serve the request. */
   readonly endpoint: number;
-  /** Length of the completion as a part of the longest possible one, 0 to 1. */
+  /** Length of the completion as a fraction of the longest possible completion, from 0 to 1. */
   readonly fill: number;
-  /** Whether reasoning is added to `max_tokens` instead of counted in it. */
+  /** Whether reasoning tokens are billed in addition to `max_tokens`. Otherwise they count towards it. */
   readonly reasoningOnTop: boolean;
-  /** Whether the larger of two limits applies. */
+  /** Which limit applies if a request has `max_tokens` and `max_completion_tokens`: the larger or the smaller one. */
   readonly largerLimit: boolean;
   readonly cache: "none" | "read" | "write" | "response";
 }
@@ -119,25 +122,25 @@ export interface Endpoint {
   /** Prices of prompts of more than `from` tokens. */
   readonly long: { readonly from: number; readonly prompt: number; readonly completion: number };
   readonly discountPercent: number;
-  readonly context: number;
-  readonly longest: number;
-  readonly reasons: boolean;
+  readonly contextTokens: number;
+  readonly maxCompletionTokens: number;
+  readonly supportsReasoning: boolean;
 }
 
-/** Returns the cost in nanodollars, with a fraction; undefined if OpenRouter rejects the request. */
+/** Returns the cost in nanodollars, not rounded; undefined if OpenRouter rejects the request. */
 export function bill(request: Json, endpoints: readonly Endpoint[], choices: Choices): number | undefined {
-  const open = endpoints.filter((endpoint) => serves(endpoint, request));
-  const endpoint = open[choices.endpoint % open.length];
+  const candidates = endpoints.filter((endpoint) => serves(endpoint, request));
+  const endpoint = candidates[choices.endpoint % candidates.length];
   if (!endpoint) return undefined;
   if (choices.cache === "response") return 0;
   const promptTokens = choices.tokenizer(promptText(request, choices.printer));
   const isLong = promptTokens > endpoint.long.from;
   const completionPrice = isLong ? endpoint.long.completion : endpoint.completion;
-  const { answer, reasoning } = completion(request, endpoint, choices);
+  const { output, reasoning } = countCompletion(request, endpoint, choices);
   const n = Number(request["n"] ?? 1);
   const prompt =
     promptTokens * promptPrice(endpoint, isLong ? endpoint.long.prompt : endpoint.prompt, choices.cache);
-  const sum = prompt + n * (answer * completionPrice + reasoning * endpoint.reasoning) + endpoint.request;
+  const sum = prompt + n * (output * completionPrice + reasoning * endpoint.reasoning) + endpoint.request;
   return (sum * (100 - endpoint.discountPercent)) / 100;
 }
 
@@ -158,7 +161,7 @@ function serves(endpoint: Endpoint, request: Json): boolean {
 function promptPrice({ cacheRead, cacheWrite }: Endpoint, price: number, cache: Choices["cache"]): number {
   if (cache === "read") return Math.min(price, cacheRead);
   if (cache === "none") return price;
-  // A cache write price below the prompt's price is a charge for storage, on top of the prompt.
+  // If the price of a cache write is below the prompt's price, it is charged for storage, in addition to the prompt.
   return cacheWrite < price ? price + cacheWrite : cacheWrite;
 }
 
@@ -167,44 +170,45 @@ function promptText(request: Json, print: Printer): string {
   const schemas = [...((request["tools"] ?? []) as Json[]), ...((request["functions"] ?? []) as Json[])];
   const format = request["response_format"] as Json | undefined;
   if (format) schemas.push(format);
-  const printed = schemas.map((one) => {
-    const { parameters } = (one["function"] ?? one) as Json;
-    const schema = parameters ?? ((one["json_schema"] ?? {}) as Json)["schema"];
-    return print(inlineReferences(one, schema));
+  const printed = schemas.map((entry) => {
+    const { parameters } = (entry["function"] ?? entry) as Json;
+    const schema = parameters ?? ((entry["json_schema"] ?? {}) as Json)["schema"];
+    return print(inlineReferences(entry, schema));
   });
   const texts = messages.map(({ role, content, tool_calls: calls = [] }) => {
     const parts =
       typeof content === "string"
         ? [content]
         : ((content ?? []) as Json[]).map((part) => String(part["text"]));
-    const asked = (calls as { function: { arguments: string } }[]).map((call) =>
+    const printedCalls = (calls as { function: { arguments: string } }[]).map((call) =>
       print(JSON.parse(call.function.arguments)),
     );
-    return `<|start|>${String(role)}<|sep|>${[...parts, ...asked].join("\n")}<|end|>`;
+    return `<|start|>${String(role)}<|sep|>${[...parts, ...printedCalls].join("\n")}<|end|>`;
   });
   return [...printed, ...texts].join("");
 }
 
-function completion(
+/** Counts the billed tokens of the completion, without and with reasoning. */
+function countCompletion(
   request: Json,
   endpoint: Endpoint,
   choices: Choices,
-): { answer: number; reasoning: number } {
+): { output: number; reasoning: number } {
   const limits = [request["max_tokens"], request["max_completion_tokens"]].filter(
-    (one) => typeof one === "number",
+    (limit) => typeof limit === "number",
   );
   const chosen = choices.largerLimit ? Math.max(...limits) : Math.min(...limits);
-  const limit = Math.min(limits.length > 0 ? Math.max(16, chosen) : Infinity, endpoint.longest);
+  const limit = Math.min(limits.length > 0 ? Math.max(16, chosen) : Infinity, endpoint.maxCompletionTokens);
   const predicted = request["prediction"] as { content: string } | undefined;
   const rejected = predicted ? choices.tokenizer(predicted.content) : 0;
-  const answer = Math.floor(limit * choices.fill);
+  const output = Math.floor(limit * choices.fill);
   const { max_tokens: budget } = (request["reasoning"] ?? {}) as { max_tokens?: number };
-  if (!endpoint.reasons) return { answer: answer + rejected, reasoning: 0 };
+  if (!endpoint.supportsReasoning) return { output: output + rejected, reasoning: 0 };
   const reasoning = Math.floor(choices.fill * Math.max(1024, budget ?? limit));
-  const room = endpoint.context;
-  if (!choices.reasoningOnTop) return { answer: rejected, reasoning: Math.min(answer, room) };
+  const room = endpoint.contextTokens;
+  if (!choices.reasoningOnTop) return { output: rejected, reasoning: Math.min(output, room) };
   return {
-    answer: Math.min(answer, Math.max(0, room - reasoning)) + rejected,
+    output: Math.min(output, Math.max(0, room - reasoning)) + rejected,
     reasoning: Math.min(reasoning, room),
   };
 }

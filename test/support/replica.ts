@@ -5,9 +5,9 @@ import { waitUntil, waitFor } from "./wait.ts";
 
 /** Options for the processes of a replica. */
 interface ReplicaOptions {
-  /** Arguments of Node itself, before the file. */
+  /** Arguments for Node, which precede the file. */
   readonly nodeArgs?: readonly string[];
-  /** Called with each output line, which is then not added to `output`. */
+  /** Called with each line of output. If set, `output` stays empty. */
   readonly onLine?: (line: string) => void;
 }
 
@@ -16,9 +16,9 @@ export class Replica {
   readonly port: number;
   readonly #env: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
-  /** Resolves when the process listens after a restart. */
+  /** Resolves when the process listens again after the latest restart. */
   whenUp: Promise<void> = Promise.resolve();
-  /** All output of its processes, unless `onLine` is set. */
+  /** All output of the processes, unless `onLine` is set. */
   output = "";
   readonly #options: ReplicaOptions;
 

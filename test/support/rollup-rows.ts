@@ -24,7 +24,7 @@ export const GROUPINGS: Dimension[][] = Array.from({ length: 15 }, (_, index) =>
   DIMENSIONS.filter((_dimension, bit) => (index + 1) & (1 << bit)),
 );
 
-/** Creates a rollup whose sums depend on `seed`. */
+/** Creates a rollup. `seed` is its number of requests, and determines the other sums. */
 export function createRollup(hour: number, [key_id, model, provider]: readonly string[], seed = 1): Rollup {
   return {
     hour,

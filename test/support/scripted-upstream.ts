@@ -14,8 +14,9 @@ export interface ScriptedUpstream {
   readonly port: number;
   /** Complete requests, in order. */
   readonly seen: readonly UpstreamRequest[];
-  /** Number of connections so far. `open` has those that are open now. */
+  /** Number of connections so far. */
   connections: number;
+  /** Connections that are open now. */
   readonly open: ReadonlySet<Socket>;
 }
 
@@ -33,7 +34,7 @@ export async function startScriptedUpstream(script: Script): Promise<ScriptedUps
     socket.on("error", () => {});
     socket.on("close", () => open.delete(socket));
     let pending: Buffer[] = [];
-    // Joins bodies of many megabytes once, instead of with each read.
+    // Lets the server join the chunks of a large body once, instead of after each read.
     let missingBytes = 0;
     socket.on("data", (bytes: Buffer) => {
       pending.push(bytes);
@@ -59,7 +60,7 @@ export async function startScriptedUpstream(script: Script): Promise<ScriptedUps
   return upstream;
 }
 
-/** @returns the request, or the least number of missing bytes. */
+/** @returns the request; if it is incomplete, the minimum number of missing bytes. */
 function parseRequest(bytes: Buffer): UpstreamRequest | number {
   const headEnd = bytes.indexOf("\r\n\r\n");
   if (headEnd === -1) return 1;
@@ -76,7 +77,7 @@ function parseRequest(bytes: Buffer): UpstreamRequest | number {
   return missingBytes > 0 ? missingBytes : { line, headers, body };
 }
 
-/** Formats a complete response with a length. */
+/** Formats a complete response with a content-length header. */
 export function formatResponse(
   status: number,
   headers: Record<string, string>,

@@ -13,7 +13,7 @@ export async function startTestSimulator(options: SimulatorOptions = {}): Promis
 const HELLO = [{ role: "user", content: "Grüße, 世界 🎉" }];
 export const API_HEADERS = { authorization: "Bearer sk-or-v1-test", "content-type": "application/json" };
 
-/** Sends a chat request. `fields` add to the fields of a plain one. */
+/** Sends a chat request. `fields` add to the default fields or replace them. */
 export function sendChat(simulator: Simulator, fields: object, init: RequestInit = {}): Promise<Response> {
   const body = JSON.stringify({ model: "openai/gpt-4o-mini", messages: HELLO, ...fields });
   return waitFor(
@@ -70,13 +70,13 @@ interface Completion {
   readonly usage: Usage;
 }
 
-/** Returns the plain response to a chat request. */
+/** Sends a chat request. @returns the plain response. */
 export async function completeChat(simulator: Simulator, fields: object): Promise<Completion> {
   const response = await sendChat(simulator, fields);
   return (await waitFor(response.json(), "completion")) as Completion;
 }
 
-/** Returns the streaming response to a chat request as text. */
+/** Sends a streaming chat request. @returns the complete stream as text. */
 export async function streamChat(simulator: Simulator, fields: object): Promise<string> {
   const response = await sendChat(simulator, { stream: true, ...fields });
   return waitFor(response.text(), "stream");
@@ -92,28 +92,28 @@ export function parseEvents(text: string): Chunk[] {
 interface SocketResponse {
   readonly bytes: Buffer;
   readonly text: string;
-  /** Reads of the socket, in order. */
+  /** Chunks that the socket has read, in order. */
   readonly reads: readonly Buffer[];
-  /** "end" after a FIN, "ECONNRESET" after a reset, "open" if `enough` stopped reading. */
+  /** "end" after a FIN, "ECONNRESET" after a reset, "open" if `isEnough` ended the reading. */
   readonly ending: string;
 }
 
-/** Sends one chat request over a plain socket, and reads until the connection ends or `enough` returns true. */
+/** Sends one chat request over a plain socket. Reads until the connection ends or `isEnough` returns true. */
 export function sendRawChat(
   simulator: Simulator,
   fields: object,
-  enough: (text: string) => boolean = () => false,
+  isEnough: (text: string) => boolean = () => false,
 ): Promise<SocketResponse> {
   const body = JSON.stringify({ model: "openai/gpt-4o-mini", messages: HELLO, ...fields });
   const head = `POST /api/v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`;
-  return sendRaw(simulator, head + body, enough);
+  return sendRaw(simulator, head + body, isEnough);
 }
 
-/** Sends any bytes, like `sendRawChat`. */
+/** Sends any bytes over a plain socket, and reads as `sendRawChat` does. */
 export function sendRaw(
   simulator: Simulator,
   bytes: string,
-  enough: (text: string) => boolean,
+  isEnough: (text: string) => boolean,
 ): Promise<SocketResponse> {
   const socket: Socket = connect(Number(new URL(simulator.origin).port), "127.0.0.1");
   const reads: Buffer[] = [];
@@ -125,7 +125,7 @@ export function sendRaw(
     };
     socket.on("data", (chunk) => {
       reads.push(Buffer.from(chunk as Buffer));
-      if (enough(Buffer.concat(reads).toString())) finish("open");
+      if (isEnough(Buffer.concat(reads).toString())) finish("open");
     });
     socket.on("end", () => finish("end"));
     socket.on("error", (error: NodeJS.ErrnoException) => finish(String(error.code)));

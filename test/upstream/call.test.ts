@@ -26,11 +26,11 @@ function callThrough(beforeHead: BeforeHead): string[] {
   return events;
 }
 
-test("a beforeHead step that releases the response at once changes nothing", () => {
+test("delivers a response at once when beforeHead releases it at once", () => {
   expect(callThrough((_, release) => release())).toEqual(["head 200", "a", "b", "end"]);
 });
 
-test("a beforeHead step that releases the response later delivers all of it then, once", () => {
+test("delivers a complete response, only once, when beforeHead releases it later", () => {
   let release = (): void => {};
   const events = callThrough((_, released) => (release = released));
   expect(events).toEqual([]);

@@ -14,7 +14,7 @@ const LARGE_BYTES = 1_000_000;
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-/** Creates a large body as passed to undici, and a weak reference that shows whether its memory is still in use. */
+/** Creates a large body for undici, and a weak reference that shows whether the memory of the body is still in use. */
 function largeBody(): { stream: Readable; memory: WeakRef<ArrayBufferLike> } {
   const bytes = Buffer.alloc(LARGE_BYTES);
   const { body, headers } = toDispatchBody({}, bytes);
@@ -23,7 +23,7 @@ function largeBody(): { stream: Readable; memory: WeakRef<ArrayBufferLike> } {
 }
 
 /** Reads a stream to its end in a separate stack frame, which keeps no reference to the chunks. */
-async function lengthOf(stream: Readable): Promise<number> {
+async function countBytes(stream: Readable): Promise<number> {
   let bytes = 0;
   for await (const chunk of stream) bytes += (chunk as Buffer).length;
   return bytes;
@@ -43,7 +43,7 @@ test("sends large bodies complete while other streams run", async () => {
 
 test("releases the memory of a large body once it has been read, although its stream is still referenced", async () => {
   const { stream, memory } = largeBody();
-  expect(await lengthOf(stream)).toBe(LARGE_BYTES);
+  expect(await countBytes(stream)).toBe(LARGE_BYTES);
   await waitUntil(() => {
     collectGarbage();
     return memory.deref() === undefined;

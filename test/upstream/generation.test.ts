@@ -21,7 +21,7 @@ import { waitUntil } from "../support/wait.ts";
 const JSON_TYPE = { "content-type": "application/json" };
 const AUTHORIZATION = `Bearer ${ACCOUNT_KEY}`;
 
-function finderOf(baseUrl: string): FindGeneration {
+function connectFinder(baseUrl: string): FindGeneration {
   const upstream = connectUpstream({
     baseUrl,
     connectTimeoutMs: 1_000,
@@ -35,9 +35,9 @@ function finderOf(baseUrl: string): FindGeneration {
 }
 
 /** Looks up a generation at an upstream that runs this script. @returns the record, or the code of the error. */
-async function answered(script: Script): Promise<unknown> {
+async function lookUpWith(script: Script): Promise<unknown> {
   const { baseUrl } = await startScriptedUpstream(script);
-  return finderOf(baseUrl)("gen-1").catch((error: unknown) => {
+  return connectFinder(baseUrl)("gen-1").catch((error: unknown) => {
     if (!(error instanceof GatewayError)) throw error;
     return error.code;
   });
@@ -51,7 +51,7 @@ const record = (data: object): Script => {
 test("finds no record of a generation at first, and later its billed record", async () => {
   const simulator = await startSimulator({ generationDelayMs: 1_000, apiKeys: [ACCOUNT_KEY] });
   onTestFinished(() => simulator.close());
-  const findGeneration = finderOf(simulator.baseUrl);
+  const findGeneration = connectFinder(simulator.baseUrl);
   const response = await fetch(`${simulator.baseUrl}/chat/completions`, {
     method: "POST",
     headers: { authorization: AUTHORIZATION, ...JSON_TYPE },
@@ -82,7 +82,7 @@ test("sends any id as one query value, with the account's key", async () => {
   const upstream = await startScriptedUpstream((socket) =>
     socket.write(formatResponse(404, JSON_TYPE, "{}")),
   );
-  const findGeneration = finderOf(upstream.baseUrl);
+  const findGeneration = connectFinder(upstream.baseUrl);
   for (const id of ["gen-1", "a&b=c", "../key?x=#", "é🌊", "\r\nx: y"])
     expect(await findGeneration(id)).toBeUndefined();
   expect(upstream.seen.map(({ line }) => line)).toEqual([
@@ -98,8 +98,8 @@ test("sends any id as one query value, with the account's key", async () => {
 test.each([
   ["no cost", {}],
   ["a cost of null", { total_cost: null }],
-  ["a cost of text", { total_cost: "half a dollar" }],
-  ["a cost of no text", { total_cost: "" }],
+  ["a text that is not a number as its cost", { total_cost: "half a dollar" }],
+  ["an empty text as its cost", { total_cost: "" }],
   ["a cost in hexadecimal", { total_cost: "0x10" }],
   ["a cost with white space", { total_cost: " 1" }],
   ["a cost of NaN as text", { total_cost: "NaN" }],
@@ -113,7 +113,7 @@ test.each([
   ["a cost over the limit", { total_cost: 1e300 }],
   ["a cost just over the limit", { total_cost: 1_000_000.01 }],
 ])("rejects a record with %s", async (_, data) => {
-  expect(await answered(record(data))).toBe("upstream_bad_response");
+  expect(await lookUpWith(record(data))).toBe("upstream_bad_response");
 });
 
 test.each([
@@ -126,7 +126,7 @@ test.each([
   ["a cost beside another usage", { total_cost: 0.25, usage: 0.5 }, 250_000_000],
   ["minus zero", { total_cost: -0 }, 0],
 ])("reads the cost from a record that states %s", async (_, data, costNanodollars) => {
-  expect(await answered(record(data))).toMatchObject({ costNanodollars });
+  expect(await lookUpWith(record(data))).toMatchObject({ costNanodollars });
 });
 
 test.each([
@@ -136,7 +136,7 @@ test.each([
   ["null", null],
   ["no id", undefined],
 ])("rejects a record with %s instead of the generation's id", async (_, id) => {
-  expect(await answered(record({ id, total_cost: 0.5 }))).toBe("upstream_bad_response");
+  expect(await lookUpWith(record({ id, total_cost: 0.5 }))).toBe("upstream_bad_response");
 });
 
 test.each([
@@ -144,9 +144,9 @@ test.each([
   ["both counts and no cost", { total_cost: 0, tokens_prompt: 3, tokens_completion: 0 }, true],
   ["nothing", { total_cost: 0 }, false],
   ["counts of null", { total_cost: 0, native_tokens_prompt: null, native_tokens_completion: null }, false],
-  ["the count of its prompt only", { total_cost: 0, tokens_prompt: 3, tokens_completion: null }, false],
+  ["only the count of its prompt", { total_cost: 0, tokens_prompt: 3, tokens_completion: null }, false],
 ])("a record that states %s has a final cost: %s", async (_, data, expected) => {
-  expect(hasFinalCost((await answered(record(data))) as GenerationRecord)).toBe(expected);
+  expect(hasFinalCost((await lookUpWith(record(data))) as GenerationRecord)).toBe(expected);
 });
 
 test.each([
@@ -162,13 +162,13 @@ test.each([
   [410, false],
   [422, false],
 ])(
-  "a look-up that is refused with %i would be refused for every generation: %s",
+  "when upstream refuses a look-up with %i, the refusal applies to every generation: %s",
   async (status, isGeneral) => {
     const headers = { ...JSON_TYPE, "retry-after": "7" };
     const { baseUrl } = await startScriptedUpstream((socket) =>
       socket.write(formatResponse(status, headers, "{}")),
     );
-    await expect(finderOf(baseUrl)("gen-1")).rejects.toMatchObject({
+    await expect(connectFinder(baseUrl)("gen-1")).rejects.toMatchObject({
       code: "upstream_error",
       isGeneral,
       retryAfterMs: 7_000,
@@ -178,7 +178,7 @@ test.each([
 
 test("rejects a cost that is too large for a JavaScript number", async () => {
   const body = '{"data":{"id":"gen-1","total_cost":1e999}}';
-  expect(await answered((socket) => socket.write(formatResponse(200, JSON_TYPE, body)))).toBe(
+  expect(await lookUpWith((socket) => socket.write(formatResponse(200, JSON_TYPE, body)))).toBe(
     "upstream_bad_response",
   );
 });
@@ -193,14 +193,14 @@ test.each([
   "<html>no</html>",
   '{"data":{"total_cost":',
 ])("rejects a response of %j", async (body) => {
-  expect(await answered((socket) => socket.write(formatResponse(200, JSON_TYPE, body)))).toBe(
+  expect(await lookUpWith((socket) => socket.write(formatResponse(200, JSON_TYPE, body)))).toBe(
     "upstream_bad_response",
   );
 });
 
 test.each([401, 402, 429, 500, 502, 503, 307])("rejects a response of status %i", async (status) => {
   const headers = status === 307 ? { ...JSON_TYPE, location: "/api/v1/elsewhere" } : JSON_TYPE;
-  expect(await answered((socket) => socket.write(formatResponse(status, headers, "{}")))).toBe(
+  expect(await lookUpWith((socket) => socket.write(formatResponse(status, headers, "{}")))).toBe(
     "upstream_error",
   );
 });
@@ -208,7 +208,7 @@ test.each([401, 402, 429, 500, 502, 503, 307])("rejects a response of status %i"
 test("omits counts that a record lacks or does not state as numbers, and accepts a cost of 0", async () => {
   const data = { total_cost: 0, native_tokens_prompt: 3, tokens_completion: 4, native_tokens_cached: -1 };
   const strange = { native_tokens_reasoning: "5", provider_name: 7, model: "a\0b\uD83D" };
-  expect(await answered(record({ ...data, ...strange }))).toEqual({
+  expect(await lookUpWith(record({ ...data, ...strange }))).toEqual({
     costNanodollars: 0,
     tokens: {
       prompt_tokens: 3,
@@ -228,7 +228,7 @@ test.each([
   [{ is_byok: false, upstream_inference_cost: null }, false, undefined],
   [{ is_byok: "true", upstream_inference_cost: 1e300 }, undefined, undefined],
 ])("reads the provider's charge for a BYOK request: %j", async (data, isByok, amount) => {
-  expect(await answered(record({ total_cost: 0, ...data }))).toMatchObject({
+  expect(await lookUpWith(record({ total_cost: 0, ...data }))).toMatchObject({
     isByok,
     upstreamInferenceNanodollars: amount,
   });
@@ -236,7 +236,7 @@ test.each([
 
 test.each([1e300, 2 ** 53, 1e12 + 1, -1])("treats %d tokens as a missing count", async (tokens) => {
   const data = { total_cost: 0, native_tokens_prompt: tokens, native_tokens_reasoning: tokens };
-  expect(await answered(record(data))).toMatchObject({
+  expect(await lookUpWith(record(data))).toMatchObject({
     tokens: { prompt_tokens: undefined, reasoning_tokens: undefined },
   });
 });
@@ -250,7 +250,7 @@ test("aborts a response that is longer than any record", async () => {
     };
     flood();
   });
-  await expect(finderOf(upstream.baseUrl)("gen-1")).rejects.toMatchObject({ code: "upstream_error" });
+  await expect(connectFinder(upstream.baseUrl)("gen-1")).rejects.toMatchObject({ code: "upstream_error" });
   await waitUntil(() => upstream.open.size === 0, "the connection to be closed");
 });
 

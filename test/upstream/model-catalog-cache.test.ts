@@ -7,8 +7,8 @@ import type { UpstreamSink } from "../../src/upstream/call.ts";
 import type { Upstream } from "../../src/upstream/openrouter.ts";
 import { createIdleCall } from "../support/upstream-call.ts";
 
-/** Creates a catalog over an upstream that responds when the test calls `answer`, with a clock that the test sets. */
-function controlled() {
+/** Creates a catalog over an upstream that responds when the test calls `respond`, with a clock that the test sets. */
+function createCatalog() {
   const call = createIdleCall({});
   const sinks: UpstreamSink[] = [];
   const paths: string[] = [];
@@ -21,7 +21,7 @@ function controlled() {
     close: () => Promise.resolve(),
   };
   const clock = { now: 0 };
-  const answer = (data: object[], status = 200): void => {
+  const respond = (data: object[], status = 200): void => {
     const sink = sinks.at(-1);
     sink?.onHead(readResponseHead(status, {}));
     sink?.onData(Buffer.from(JSON.stringify({ data })));
@@ -31,23 +31,23 @@ function controlled() {
     sinks,
     paths,
     clock,
-    answer,
+    respond,
     catalog: new ModelCatalog(upstream, undefined, { now: () => clock.now }),
   };
 }
 
 test("concurrent requests share one fetch", async () => {
-  const { catalog, sinks, answer } = controlled();
+  const { catalog, sinks, respond } = createCatalog();
   const lists = [catalog.list(), catalog.list(), catalog.list()];
-  answer([{ id: "a/b" }]);
+  respond([{ id: "a/b" }]);
   expect(new Set(await Promise.all(lists)).size).toBe(1);
   expect(sinks.length).toBe(1);
 });
 
 test("serves a stale list once more while it fetches a new one", async () => {
-  const { catalog, sinks, clock, answer } = controlled();
+  const { catalog, sinks, clock, respond } = createCatalog();
   const first = catalog.list();
-  answer([{ id: "a/old" }]);
+  respond([{ id: "a/old" }]);
   const list = await first;
   clock.now = 299_000;
   expect(await catalog.list()).toBe(list);
@@ -55,14 +55,14 @@ test("serves a stale list once more while it fetches a new one", async () => {
   clock.now = 301_000;
   expect(await catalog.list()).toBe(list);
   expect(sinks.length).toBe(2);
-  answer([{ id: "a/new" }]);
+  respond([{ id: "a/new" }]);
   await expect.poll(() => catalog.find("a/new")).toBeDefined();
 });
 
 test("serves the previous list while upstream fails, and waits before the next attempt", async () => {
-  const { catalog, sinks, clock, answer } = controlled();
+  const { catalog, sinks, clock, respond } = createCatalog();
   const first = catalog.list();
-  answer([{ id: "a/b" }]);
+  respond([{ id: "a/b" }]);
   const list = await first;
   clock.now = 301_000;
   expect(await catalog.list()).toBe(list);
@@ -76,10 +76,10 @@ test("serves the previous list while upstream fails, and waits before the next a
   expect(sinks.length).toBe(3);
 });
 
-test("times out a list that upstream does not send within 10 s for all waiting requests, then fetches a new one", async () => {
+test("times out all requests that wait for one list after 10 s, and fetches a new list for the next request", async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
-  const { catalog, sinks, answer } = controlled();
+  const { catalog, sinks, respond } = createCatalog();
   const failures = [catalog.list(), catalog.find("a/b"), catalog.listFiltered("q=a")].map((promise) =>
     promise.catch((error: unknown) => (error as GatewayError).code),
   );
@@ -90,20 +90,20 @@ test("times out a list that upstream does not send within 10 s for all waiting r
   expect(await Promise.all(failures)).toEqual(["upstream_timeout", "upstream_timeout", "upstream_timeout"]);
   expect(sinks.length).toBe(2);
   const found = catalog.find("a/b");
-  answer([{ id: "a/b" }]);
+  respond([{ id: "a/b" }]);
   expect(await found).toMatchObject({ id: "a/b" });
 });
 
-test("caches one list per filter, which concurrent callers share and which stays available when upstream fails", async () => {
-  const { catalog, sinks, paths, clock, answer } = controlled();
-  const whole = catalog.list();
-  answer([{ id: "a/b" }]);
+test("caches one list per filter, shares it between concurrent calls, and serves it when upstream fails", async () => {
+  const { catalog, sinks, paths, clock, respond } = createCatalog();
+  const unfiltered = catalog.list();
+  respond([{ id: "a/b" }]);
   const lists = [catalog.listFiltered("zdr=true"), catalog.listFiltered("zdr=true")];
-  answer([{ id: "a/private" }]);
+  respond([{ id: "a/private" }]);
   const [first, second] = await Promise.all(lists);
   expect(first).toBe(second);
   expect(first?.entries.map(({ id }) => id)).toEqual(["a/private"]);
-  expect((await whole).entries.map(({ id }) => id)).toEqual(["a/b"]);
+  expect((await unfiltered).entries.map(({ id }) => id)).toEqual(["a/b"]);
   expect(paths).toEqual(["/models", "/models?zdr=true"]);
   clock.now = 301_000;
   expect(await catalog.listFiltered("zdr=true")).toBe(first);
@@ -113,23 +113,23 @@ test("caches one list per filter, which concurrent callers share and which stays
 });
 
 test("a filtered list adds no model to the catalog of dry runs and look-ups", async () => {
-  const { catalog, answer } = controlled();
-  const whole = catalog.list();
-  answer([{ id: "a/b" }]);
-  await whole;
+  const { catalog, respond } = createCatalog();
+  const unfiltered = catalog.list();
+  respond([{ id: "a/b" }]);
+  await unfiltered;
   const filtered = catalog.listFiltered("output_modalities=image");
-  answer([{ id: "a/image" }]);
+  respond([{ id: "a/image" }]);
   await filtered;
   expect([...(await catalog.list()).byId.keys()]).toEqual(["a/b"]);
   expect(await catalog.find("a/image")).toBeUndefined();
 });
 
 test("caches the 50 most recently used filters, and no filter that failed", async () => {
-  const { catalog, paths, answer } = controlled();
+  const { catalog, paths, respond } = createCatalog();
   const use = async (filter: string, status = 200): Promise<void> => {
     const before = paths.length;
     const list = catalog.listFiltered(filter);
-    if (paths.length > before) answer([{ id: "a/b" }], status);
+    if (paths.length > before) respond([{ id: "a/b" }], status);
     await list.catch(() => {});
   };
   for (let index = 0; index < 50; index++) await use(`q=${index}`);
@@ -144,12 +144,12 @@ test("caches the 50 most recently used filters, and no filter that failed", asyn
   expect(paths.slice(before)).toEqual(["/models?q=1"]);
 });
 
-test("evicts the least recently used of the filtered lists that exceed 32 MiB together", async () => {
-  const { catalog, paths, answer } = controlled();
+test("evicts the least recently used filtered list when all of them together exceed 32 MiB", async () => {
+  const { catalog, paths, respond } = createCatalog();
   const use = async (filter: string): Promise<void> => {
     const before = paths.length;
     const list = catalog.listFiltered(filter);
-    if (paths.length > before) answer([{ id: "a/b", description: "x".repeat(12_000_000) }]);
+    if (paths.length > before) respond([{ id: "a/b", description: "x".repeat(12_000_000) }]);
     await list;
   };
   for (const filter of ["q=1", "q=2", "q=3", "q=3", "q=2"]) await use(filter);
@@ -158,28 +158,28 @@ test("evicts the least recently used of the filtered lists that exceed 32 MiB to
   expect(paths.length).toBe(4);
 });
 
-test("rejects more than eight concurrent filters as overloaded until one of them completes", async () => {
-  const { catalog, sinks, answer } = controlled();
+test("rejects a ninth concurrent filter as overloaded until one of the eight others completes", async () => {
+  const { catalog, sinks, respond } = createCatalog();
   const lists = Array.from({ length: 8 }, (_, index) => catalog.listFiltered(`q=${index}`));
   await expect(catalog.listFiltered("q=8")).rejects.toMatchObject({ code: "overloaded" });
   expect(sinks.length).toBe(8);
-  answer([{ id: "a/b" }]);
+  respond([{ id: "a/b" }]);
   await lists[7];
   const next = catalog.listFiltered("q=8");
-  answer([{ id: "a/c" }]);
+  respond([{ id: "a/c" }]);
   expect((await next).entries.map(({ id }) => id)).toEqual(["a/c"]);
   for (const list of lists.slice(0, 7)) void list.catch(() => {});
 });
 
-test.each([400, 422])("answers invalid_value to a filter that upstream rejects with %i", async (status) => {
-  const { catalog, answer } = controlled();
+test.each([400, 422])("returns invalid_value for a filter that upstream rejects with %i", async (status) => {
+  const { catalog, respond } = createCatalog();
   const filtered = catalog.listFiltered("sort=x");
-  answer([], status);
+  respond([], status);
   await expect(filtered).rejects.toMatchObject({ code: "invalid_value", param: "sort" });
   const combined = catalog.listFiltered("q=y&sort=x");
-  answer([], status);
+  respond([], status);
   await expect(combined).rejects.toMatchObject({ code: "invalid_value", param: null });
-  const whole = catalog.list();
-  answer([], status);
-  await expect(whole).rejects.toMatchObject({ code: "upstream_error" });
+  const unfiltered = catalog.list();
+  respond([], status);
+  await expect(unfiltered).rejects.toMatchObject({ code: "upstream_error" });
 });

@@ -19,10 +19,10 @@ const MODELS = {
   ],
   total_count: 3,
 };
-const ANSWER = formatResponse(200, { "content-type": "application/json" }, JSON.stringify(MODELS));
+const MODELS_RESPONSE = formatResponse(200, { "content-type": "application/json" }, JSON.stringify(MODELS));
 
 test("the list of models has OpenAI's and OpenRouter's fields", async () => {
-  const upstream = await startScriptedUpstream((socket) => socket.write(ANSWER));
+  const upstream = await startScriptedUpstream((socket) => socket.write(MODELS_RESPONSE));
   const gateway = await startTestGateway(upstream.baseUrl);
   const response = await sendRequest(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" });
   const data = MODELS.data.map((model) => ({ ...model, object: "model", owned_by: model.id.split("/")[0] }));
@@ -39,7 +39,7 @@ test.each([
   ["openrouter/auto", "openrouter/auto"],
   ["openrouter/openrouter/auto", "openrouter/auto"],
 ])("finds a model by the path %s", async (path, id) => {
-  const upstream = await startScriptedUpstream((socket) => socket.write(ANSWER));
+  const upstream = await startScriptedUpstream((socket) => socket.write(MODELS_RESPONSE));
   const gateway = await startTestGateway(upstream.baseUrl);
   const response = await sendRequest(gateway.port, {
     method: "GET",
@@ -55,8 +55,8 @@ test.each([
   });
 });
 
-test("answers 404 model_not_found for a model that is not listed", async () => {
-  const upstream = await startScriptedUpstream((socket) => socket.write(ANSWER));
+test("returns 404 model_not_found for a model that is not in the list", async () => {
+  const upstream = await startScriptedUpstream((socket) => socket.write(MODELS_RESPONSE));
   const gateway = await startTestGateway(upstream.baseUrl);
   const response = await sendRequest(gateway.port, {
     method: "GET",
@@ -69,7 +69,7 @@ test("answers 404 model_not_found for a model that is not listed", async () => {
   ]);
 });
 
-test("answers with an upstream error when upstream does not send its list", async () => {
+test("returns an upstream error when upstream does not send its list", async () => {
   const upstream = await startScriptedUpstream((socket) => socket.write(formatResponse(500, {}, "no")));
   const gateway = await startTestGateway(upstream.baseUrl);
   const response = await sendRequest(gateway.port, { method: "GET", path: "/openai/v1/models", body: "" });
@@ -79,13 +79,13 @@ test("answers with an upstream error when upstream does not send its list", asyn
   ]);
 });
 
-test("disconnects a client that does not read its list", async () => {
+test("disconnects a client that does not read the list of models", async () => {
   const data = Array.from({ length: 20_000 }, (_, index) => ({
     id: `a/${index}`,
     description: "x".repeat(1_000),
   }));
-  const answer = formatResponse(200, { "content-type": "application/json" }, JSON.stringify({ data }));
-  const upstream = await startScriptedUpstream((socket) => socket.write(answer));
+  const response = formatResponse(200, { "content-type": "application/json" }, JSON.stringify({ data }));
+  const upstream = await startScriptedUpstream((socket) => socket.write(response));
   const gateway = await startTestGateway(upstream.baseUrl, { CLIENT_STALL_TIMEOUT_MS: "300" });
   const client = new RawClient(gateway.port);
   client.socket.pause();
@@ -97,9 +97,9 @@ test("disconnects a client that does not read its list", async () => {
 
 test("skips entries without a usable id, counts the others, and logs the number of skipped entries once", async () => {
   const bad = [null, 7, "text", [], {}, { name: "no id" }, { id: null }, { id: 5 }, { id: "" }, { id: " " }];
-  const answer = { ...MODELS, data: [...bad, ...MODELS.data, ...bad], total_count: 23 };
+  const models = { ...MODELS, data: [...bad, ...MODELS.data, ...bad], total_count: 23 };
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(formatResponse(200, {}, JSON.stringify(answer))),
+    socket.write(formatResponse(200, {}, JSON.stringify(models))),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
   for (const path of ["/openai/v1/models", "/openai/v1/models?q=a"]) {

@@ -26,7 +26,7 @@ test("sends requests and streams through a CONNECT proxy, and the proxy's passwo
   finish();
   expect((await stream.waitForResponse("the stream")).body.toString()).toBe(EVENT + DONE);
   // The third request reuses a tunnel: proxied connections are kept alive, too.
-  expect(proxy.asked).toEqual(["openrouter.test:80", "openrouter.test:80"]);
+  expect(proxy.tunnels).toEqual(["openrouter.test:80", "openrouter.test:80"]);
   expect(proxy.forwarded).toEqual([]);
   expect(proxy.lastHeaders()["proxy-authorization"]).toBe(`Basic ${btoa("us@er:canary:1")}`);
   expect(upstream.seen[0]?.headers).toMatchObject({
@@ -36,7 +36,7 @@ test("sends requests and streams through a CONNECT proxy, and the proxy's passwo
   expect(JSON.stringify([upstream.seen, gateway.logs])).not.toMatch(/canary|proxy-/);
 });
 
-test("reaches a host in NO_PROXY without the proxy", async () => {
+test("connects to a host in NO_PROXY without the proxy", async () => {
   const { upstream } = await startHeldUpstream();
   const proxy = await startConnectProxy(upstream.port);
   const gateway = await startTestGateway(upstream.baseUrl, {
@@ -44,7 +44,7 @@ test("reaches a host in NO_PROXY without the proxy", async () => {
     NO_PROXY: "localhost,127.0.0.0/8",
   });
   expect((await sendRequest(gateway.port)).status).toBe(200);
-  expect(proxy.asked).toEqual([]);
+  expect(proxy.tunnels).toEqual([]);
 });
 
 test("applies timeouts and size limits through a proxy", async () => {
@@ -72,19 +72,19 @@ test.each([
   ["refuses the host", "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", "PROXY_403", 1],
   ["cannot reach the host", "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n", "PROXY_503", 3],
   ["does not speak HTTP", "what?\r\n\r\n", "HTTPParserError", 3],
-])("a proxy that %s causes a 502 that allows a retry", async (_, answer, cause, attempts) => {
+])("a proxy that %s causes a 502 that allows a retry", async (_, response, cause, attempts) => {
   const { upstream } = await startHeldUpstream();
-  const proxy = await startConnectProxy(upstream.port, (socket) => socket.end(answer));
+  const proxy = await startConnectProxy(upstream.port, (socket) => socket.end(response));
   const gateway = await startTestGateway(BASE_URL, { HTTP_PROXY: `http://127.0.0.1:${proxy.port}` });
-  const response = await sendRequest(gateway.port);
-  expect([response.status, response.headers["x-should-retry"]]).toEqual([502, undefined]);
-  expect(JSON.parse(response.body.toString()).error.code).toBe("upstream_unreachable");
+  const { status, headers, body } = await sendRequest(gateway.port);
+  expect([status, headers["x-should-retry"]]).toEqual([502, undefined]);
+  expect(JSON.parse(body.toString()).error.code).toBe("upstream_unreachable");
   expect(await gateway.waitForRequestLog("the request")).toMatchObject({ cause });
-  expect(proxy.asked).toHaveLength(attempts);
+  expect(proxy.tunnels).toHaveLength(attempts);
   expect(upstream.seen).toEqual([]);
 });
 
-test("a proxy that resets, is silent or is absent causes a 502 within the connect timeout", async () => {
+test("a proxy that resets connections, is silent or is absent causes a 502 within the connect timeout", async () => {
   const { upstream } = await startHeldUpstream();
   const resetting = await startConnectProxy(upstream.port, (socket) => socket.resetAndDestroy());
   const silent = await startConnectProxy(upstream.port, () => {});
@@ -127,6 +127,6 @@ test("verifies certificates through the tunnel, and logs the proxy at start", as
   const strict = await start({});
   expect(strict.status).toBe(502);
   expect(strict.log).toMatch(/"cause":"[A-Z_]*(CERT|SELF_SIGNED)[A-Z_]*"/);
-  expect(proxy.asked).toContain("localhost:443");
+  expect(proxy.tunnels).toContain("localhost:443");
   expect(trusting.log + strict.log).not.toContain("canary");
 }, 30_000);

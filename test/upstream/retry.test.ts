@@ -10,7 +10,7 @@ import { formatResponse, startScriptedUpstream } from "../support/scripted-upstr
 import { waitUntil } from "../support/wait.ts";
 import { findFreePort } from "../support/ports.ts";
 
-const OK_ANSWER = formatResponse(200, { "content-type": "application/json" }, "{}");
+const OK_RESPONSE = formatResponse(200, { "content-type": "application/json" }, "{}");
 
 const read = (name: string) => readFileSync(new URL(`../fixtures/tls/self-signed.${name}`, import.meta.url));
 
@@ -32,20 +32,20 @@ test("sends a request once to an upstream that becomes reachable at the second a
   const client = new RawClient(gateway.port);
   client.post(CHAT_PATH, buildChatBody(), AUTHORIZATION);
   // The first attempt is refused at about this time; the second follows at least 50 ms later.
-  let asked = 0;
+  let requests = 0;
   const server = createServer((socket) =>
     socket.once("data", () => {
-      asked++;
-      socket.end(OK_ANSWER);
+      requests++;
+      socket.end(OK_RESPONSE);
     }),
   );
   await new Promise<void>((resolve) => setTimeout(() => server.listen(port, "127.0.0.1", resolve), 30));
   expect((await client.waitForResponse("the retried request")).status).toBe(200);
-  expect(asked).toBe(1);
+  expect(requests).toBe(1);
   await new Promise((resolve) => server.close(resolve));
 });
 
-test("a host that does not exist is unreachable", async () => {
+test("returns upstream_unreachable for a host that does not exist", async () => {
   const gateway = await startTestGateway("http://no-such-host.invalid/api/v1");
   const response = await sendRequest(gateway.port);
   expect(JSON.parse(response.body.toString())).toMatchObject({ error: { code: "upstream_unreachable" } });
@@ -86,7 +86,7 @@ test("does not send a request whose client disconnects while the gateway connect
 test("does not send a request twice when upstream has just closed its idle connection", async () => {
   const upstream = await startScriptedUpstream((socket, { line }) => {
     // Responds, then closes the connection while the gateway still considers it reusable.
-    socket.write(OK_ANSWER);
+    socket.write(OK_RESPONSE);
     if (line) setTimeout(() => socket.destroy(), 1);
   });
   const gateway = await startTestGateway(upstream.baseUrl);
@@ -100,7 +100,7 @@ test("does not send a request twice when upstream has just closed its idle conne
 test("relays the final response without the interim responses", async () => {
   const hint = "HTTP/1.1 103 Early Hints\r\nlink: </a>; rel=preload\r\n\r\n";
   const upstream = await startScriptedUpstream((socket) =>
-    socket.write(Buffer.concat([Buffer.from(hint + hint), OK_ANSWER])),
+    socket.write(Buffer.concat([Buffer.from(hint + hint), OK_RESPONSE])),
   );
   const gateway = await startTestGateway(upstream.baseUrl);
   const response = await sendRequest(gateway.port);
@@ -112,18 +112,18 @@ test("relays the final response without the interim responses", async () => {
 });
 
 test("never relays a response that upstream sends early on an idle connection", async () => {
-  let answers = 0;
+  let responses = 0;
   const upstream = await startScriptedUpstream((socket) => {
-    const own = formatResponse(200, { "content-type": "application/json" }, `{"answer":${++answers}}`);
+    const own = formatResponse(200, { "content-type": "application/json" }, `{"response":${++responses}}`);
     socket.write(own);
     setTimeout(
-      () => socket.write(formatResponse(200, { "content-type": "application/json" }, '{"answer":"staged"}')),
+      () => socket.write(formatResponse(200, { "content-type": "application/json" }, '{"response":"early"}')),
       5,
     );
   });
   const gateway = await startTestGateway(upstream.baseUrl);
   for (let sent = 1; sent <= 5; sent++) {
-    expect((await sendRequest(gateway.port)).body.toString()).toBe(`{"answer":${sent}}`);
+    expect((await sendRequest(gateway.port)).body.toString()).toBe(`{"response":${sent}}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 });

@@ -52,8 +52,15 @@ test("exits with 1 and prints a JSON report when a check fails", async () => {
 
 test("exits with 2 for an unreachable gateway and for invalid arguments", async () => {
   const port = String(await findFreePort());
-  const gone = await verify("--gateway", `http://127.0.0.1:${port}`, "--key", "k", "--upstream-port", port);
-  expect(gone).toMatchObject({ code: 2, stdout: "" });
+  const unreachable = await verify(
+    "--gateway",
+    `http://127.0.0.1:${port}`,
+    "--key",
+    "k",
+    "--upstream-port",
+    port,
+  );
+  expect(unreachable).toMatchObject({ code: 2, stdout: "" });
   const wrong = await verify("--gateway", "nonsense", "--key", "k");
   expect(wrong).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("Usage:") as string });
 });

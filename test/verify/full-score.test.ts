@@ -22,7 +22,7 @@ test.each([
   expect(report.ms).toBeLessThan(60_000);
 });
 
-test("with a ledger and default settings, fails only the two checks that disconnect before the response head", async () => {
+test("the gateway with a ledger and default settings fails only the two checks that disconnect before the response head", async () => {
   const simulator = await startVerifySimulator();
   const { url } = await startTestGateway(simulator.baseUrl, { DATA_DIR: createTemporaryDirectory() });
   const only = CANCEL_CHECKS.map(({ id }) => id);

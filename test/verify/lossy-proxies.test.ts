@@ -42,7 +42,7 @@ const FAILED_BY: Readonly<Record<ProxyFault, readonly string[]>> = {
     "cancel/plain",
     "cancel/plain-waiting",
   ],
-  "collects-answers": [
+  "buffers-responses": [
     "timing/head",
     "timing/first-event",
     "timing/first-comment",

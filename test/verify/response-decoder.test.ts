@@ -47,7 +47,7 @@ test("a body without a length ends with the connection", () => {
   });
 });
 
-test("records when each byte arrived", () => {
+test("records the arrival time of each byte", () => {
   const decoder = new ResponseDecoder();
   decoder.push(Buffer.from(SIZED.slice(0, -4)), 10);
   decoder.push(Buffer.from(SIZED.slice(-4)), 20);

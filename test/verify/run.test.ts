@@ -81,7 +81,7 @@ test("runs selected checks and skips groups", async () => {
   expect(report).toMatchObject({ passed: 1, total: 2, skipped: ["model"] });
 });
 
-test("the text report shows expectation, result and reason of each failure", async () => {
+test("the text report shows the expectation, the result and the reason of each failed check", async () => {
   const simulator = await startVerifySimulator();
   const gateway = await startProxy(simulator.baseUrl, "reserialises");
   const only = ["request/big-integers", "request/raw-utf8"];

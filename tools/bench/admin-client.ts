@@ -27,7 +27,7 @@ parentPort?.on("message", ({ url, secret }: AdminQuery) => {
       ms: performance.now() - startedAt,
       ...(error && { error: error.message }),
     };
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no target origin
     parentPort?.postMessage(result);
   };
   get(url, { headers: { authorization: `Bearer ${secret}` }, agent: false }, (response) => {

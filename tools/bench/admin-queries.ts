@@ -96,7 +96,7 @@ function listQueries(now: number): Query[] {
 
 async function measure(url: string, secret: string, client: Worker): Promise<Result> {
   const stop = watchLoop();
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread is no window
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no target origin
   client.postMessage({ url, secret } satisfies AdminQuery);
   const [result] = (await once(client, "message")) as [AdminQueryResult];
   return { result, blocked: stop() };

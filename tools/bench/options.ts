@@ -6,7 +6,7 @@ const USAGE = `usage: npm run bench -- [options]
                   (default 8, with --quick 3)
   --requests <n>  small requests per round; the number of streams is a tenth of it (default 4000, with --quick 2000, with
                   --metering 2560)
-  --metering      compare a gateway with a ledger and one without; takes about ten minutes
+  --metering      compare two gateways, one with a ledger and one without; takes about ten minutes
   --pairs <n>     with --metering: pairs of processes to compare (default 5, with --quick 2)
   --floor-twice   compare the baseline with itself; the difference of the ratio from 1.00 is noise`;
 

@@ -6,7 +6,7 @@ import type { ReceivedRequest } from "./request.ts";
 import { makeArguments } from "./tool-calls.ts";
 
 /** A call of a function, with its arguments as JSON text. */
-interface ToolCall {
+export interface ToolCall {
   /** 24 characters, before which each protocol puts its prefix */
   readonly id: string;
   readonly name: string;

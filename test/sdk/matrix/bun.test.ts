@@ -13,7 +13,7 @@ test.each([
   ["413", CALLER_KEY, { BODY_LIMIT_BYTES: "300000" }],
   ["503", CALLER_KEY, { MAX_IN_FLIGHT: "1" }],
 ])(
-  "Bun reads the %s that refuses each of several long requests",
+  "Bun reads the %s with which the gateway rejects each of four long requests",
   async (status, key, env) => {
     const { upstream } = await startHeldUpstream();
     const gateway = await startTestGateway(upstream.baseUrl, env);

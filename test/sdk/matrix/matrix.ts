@@ -1,8 +1,8 @@
 import type { Probe } from "./run-probe.ts";
 
-/** Scenarios that an SDK must pass through a gateway, each with its description. */
+/** Scenarios and their descriptions. An SDK must pass each of its scenarios through a gateway. */
 const SCENARIOS = {
-  chat: "A chat completion is answered",
+  chat: "A chat completion returns a response",
   stream: "A stream ends with the text of the plain response",
   tools: "A tool call arrives",
   "tools streamed": "A streamed tool call is assembled",
@@ -21,15 +21,15 @@ const SCENARIOS = {
 } as const;
 
 const CURL_SCENARIOS = {
-  chat: "A chat completion is answered",
+  chat: "A chat completion returns a response",
   stream: "A stream arrives complete",
-  compressed: "A response that may be compressed is read",
-  "http 1.0": "A chat completion over HTTP/1.0 is answered",
+  compressed: "A response arrives when the client accepts compression",
+  "http 1.0": "A chat completion over HTTP/1.0 returns a response",
   "http 1.0 stream": "A stream over HTTP/1.0 arrives complete",
   "expect continue": "A body of 2 MB that waits for 100 Continue is forwarded",
 } as const;
 
-/** For clients that treat an error code that is not a number as their own fault, and hide the reason. */
+/** For SDKs that, if an error code is not a number, report a fault of their own and hide the reason. */
 const CUT_STREAM = { "cut stream": "A stream that is aborted raises an error with the reason" };
 
 /** For OpenAI's current SDKs, in addition to the usual scenarios. */
@@ -66,7 +66,7 @@ const MESSAGES_SCENARIOS = {
 
 type Scenario = keyof typeof SCENARIOS;
 
-/** A row of the matrix of SDKs and scenarios. */
+/** One SDK and the scenarios that it supports. */
 export interface Sdk extends Probe {
   /** Name of the SDK, and the run id of its probe. */
   readonly name: string;
@@ -75,9 +75,9 @@ export interface Sdk extends Probe {
   readonly scenarios: Readonly<Record<string, string>>;
 }
 
-function allBut(...lacks: readonly Scenario[]): Readonly<Record<string, string>> {
+function allBut(...excluded: readonly Scenario[]): Readonly<Record<string, string>> {
   return Object.fromEntries(
-    Object.entries(SCENARIOS).filter(([scenario]) => !lacks.includes(scenario as Scenario)),
+    Object.entries(SCENARIOS).filter(([scenario]) => !excluded.includes(scenario as Scenario)),
   );
 }
 

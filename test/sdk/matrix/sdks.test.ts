@@ -1,4 +1,4 @@
-// Common SDKs, unmodified, against a gateway in front of a simulated OpenRouter.
+// Tests common SDKs, unmodified, with a gateway in front of a simulated OpenRouter.
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadConfig } from "../../../src/config/config.ts";
 import { startGateway } from "../../../src/gateway.ts";
@@ -40,16 +40,17 @@ beforeAll(async () => {
   };
 });
 
-/** @returns the upstream requests of one scenario, recognized by the prompt of the probe. */
+/** @returns the upstream requests of one scenario. The prompt of the probe identifies them. */
 function listUpstreamRequests(sdk: Sdk, scenario: string): SeenRequest[] {
   return simulator.seen.filter(({ body }) => body.includes(`Ahoj from ${sdk.name}: ${scenario}.`));
 }
 
 /**
  * Waits until upstream sees that a request of a scenario was aborted.
- * @returns whether the abort came before the probe's last request. A later abort could be due to the end of the probe's process.
+ * @returns whether upstream saw the abort before the probe's last request. The exit of the probe's process could cause a
+ * later abort.
  */
-async function abandonedInTime(sdk: Sdk, scenario: string): Promise<boolean> {
+async function wasAbortedInTime(sdk: Sdk, scenario: string): Promise<boolean> {
   const [request, ...more] = listUpstreamRequests(sdk, scenario);
   if (more.length > 0) throw new Error(`upstream received ${more.length + 1} requests`);
   const abortedAtMs = await waitUntil(() => request?.abortedAtMs, `the abort of ${sdk.name}: ${scenario}`);
@@ -73,7 +74,7 @@ describe.each(SDKS)("$name", (sdk) => {
     expect(outcomes.get(scenario)).toEqual({ ok: true, detail: "" });
   });
 
-  test("The probe runs no scenario that is missing from the matrix", () => {
+  test("The probe runs exactly the scenarios of the matrix", () => {
     expect([...outcomes.keys()].toSorted()).toEqual(Object.keys(sdk.scenarios).toSorted());
   });
 });
@@ -84,7 +85,7 @@ describe("Upstream", () => {
   test.each(
     CANCELLATIONS.flatMap((scenario) => having(scenario).map((sdk) => ({ name: sdk.name, scenario, sdk }))),
   )("sees that $name cancels a stream: $scenario", async ({ sdk, scenario }) => {
-    expect(await abandonedInTime(sdk, scenario)).toBe(true);
+    expect(await wasAbortedInTime(sdk, scenario)).toBe(true);
   });
 
   test.each(having("413"))("never receives the request of $name that is too large", (sdk) => {
@@ -92,7 +93,7 @@ describe("Upstream", () => {
   });
 
   test.each(having("timeout"))("receives one request, which is aborted when $name times out", async (sdk) => {
-    expect(await abandonedInTime(sdk, "timeout")).toBe(true);
+    expect(await wasAbortedInTime(sdk, "timeout")).toBe(true);
   });
 
   test.each(having("429"))("receives one request from $name while retries are off", (sdk) => {
@@ -101,7 +102,7 @@ describe("Upstream", () => {
   });
 
   test.each(having("retry after 429"))(
-    "receives a retry from $name, not before the time in Retry-After",
+    "receives a retry from $name only after the time in Retry-After",
     (sdk) => {
       const [first, second, ...more] = listUpstreamRequests(sdk, "retry after 429");
       expect(more).toEqual([]);

@@ -1,5 +1,5 @@
 // The stream of POST /responses.
-import { quotePiece } from "../content.ts";
+import { quotePiece, type Reply } from "../content.ts";
 import type { Answer } from "../endpoint.ts";
 import { buildError } from "../errors.ts";
 import { type Piece, buildDone, buildEvent } from "../pieces.ts";
@@ -28,26 +28,27 @@ class EventList {
   }
 }
 
-/** The events `….added`, the deltas, `….done` of one item. Deltas are serialised once for repeated pieces. */
+/** The events of one item, from `response.output_item.added` to `response.output_item.done`. */
 function addItem(events: EventList, { reply }: Answer, { item, opened }: OutputItem, index: number): void {
+  const { toolCall, text } = reply;
+  const { type } = item;
   const at = { item_id: item.id, output_index: index };
+  const named = type === "function_call" || type === "local_shell_call" ? toolCall?.name.length : 0;
+  events.add("response.output_item.added", { output_index: index, item: opened }, named);
+  if (type === "reasoning") addSummary(events, reply.reasoning, { ...at, summary_index: 0 });
+  if (type === "message") addMessage(events, reply, { ...at, content_index: 0 });
+  if (type === "function_call") addArguments(events, reply, at);
+  const unsent = type === "local_shell_call" ? text.length : 0;
+  events.add("response.output_item.done", { output_index: index, item }, unsent);
+}
+
+function addArguments(events: EventList, { pieces, padding, text, toolCall }: Reply, at: Fields): void {
   const place = JSON.stringify(at).slice(1, -1);
-  const isCall = reply.toolCall !== undefined;
-  events.add(
-    "response.output_item.added",
-    { output_index: index, item: opened },
-    item["type"] === "function_call" ? reply.toolCall?.name.length : 0,
-  );
-  if (item["type"] === "reasoning") addSummary(events, reply.reasoning, { ...at, summary_index: 0 });
-  else if (isCall) {
-    for (const text of reply.pieces) {
-      const delta = quotePiece(text, reply.padding);
-      events.addText("response.function_call_arguments.delta", `${place},"delta":${delta}`, text.length);
-    }
-    const { name, text } = { ...reply.toolCall, text: reply.text };
-    events.add("response.function_call_arguments.done", { ...at, name, arguments: text });
-  } else addMessage(events, reply, { ...at, content_index: 0 });
-  events.add("response.output_item.done", { output_index: index, item });
+  for (const piece of pieces) {
+    const fields = `${place},"delta":${quotePiece(piece, padding)}`;
+    events.addText("response.function_call_arguments.delta", fields, piece.length);
+  }
+  events.add("response.function_call_arguments.done", { ...at, name: toolCall?.name, arguments: text });
 }
 
 function addSummary(events: EventList, texts: readonly string[], at: Fields): void {
@@ -60,7 +61,7 @@ function addSummary(events: EventList, texts: readonly string[], at: Fields): vo
   events.add("response.reasoning_summary_part.done", { ...at, part: { type: "summary_text", text } });
 }
 
-function addMessage(events: EventList, { pieces, padding, text }: Answer["reply"], at: Fields): void {
+function addMessage(events: EventList, { pieces, padding, text }: Reply, at: Fields): void {
   events.add("response.content_part.added", { ...at, part: buildTextPart("") });
   const place = JSON.stringify(at).slice(1, -1);
   let previous: string | undefined;

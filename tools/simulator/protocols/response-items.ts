@@ -1,7 +1,14 @@
 // The output items of a response: reasoning, a message, or the call of a function.
 import type { Generation } from "../billing.ts";
+import type { ToolCall } from "../content.ts";
 import type { Answer } from "../endpoint.ts";
-import { type Fields, toList } from "../request.ts";
+import { type Fields, type FunctionTool, toFields, toList } from "../request.ts";
+
+/** The tool that a request offers as `{"type":"local_shell"}`, without a name and a schema. */
+export const LOCAL_SHELL: FunctionTool = {
+  name: "local_shell",
+  parameters: { properties: { command: { type: "array" } } },
+};
 
 /** One item of a response's output. */
 export interface OutputItem {
@@ -52,10 +59,23 @@ function buildCallItem(callId: string, name: string, text: string): OutputItem {
   };
 }
 
+function buildShellItem(callId: string, text: string): OutputItem {
+  const { command } = toFields(JSON.parse(text));
+  const action = { type: "exec", command, env: {}, timeout_ms: null, user: null, working_directory: null };
+  const fields = { id: `lsh_${callId}`, type: "local_shell_call", call_id: `call_${callId}`, action };
+  return { item: { ...fields, status: "completed" }, opened: { ...fields, status: "in_progress" } };
+}
+
+function buildToolItem({ id, name }: ToolCall, { reply, body }: Answer): OutputItem {
+  const isLocalShell =
+    name === LOCAL_SHELL.name && toList(body["tools"]).some((tool) => toFields(tool)["type"] === name);
+  return isLocalShell ? buildShellItem(id, reply.text) : buildCallItem(id, name, reply.text);
+}
+
 /** The items of a response, in the order of its stream. */
 export function listItems(answer: Answer): OutputItem[] {
-  const { reasoning, toolCall, text } = answer.reply;
+  const { reasoning, toolCall } = answer.reply;
   const reasoned = reasoning.length > 0 ? [buildReasoningItem(answer)] : [];
-  const last = toolCall ? buildCallItem(toolCall.id, toolCall.name, text) : buildMessageItem(answer);
+  const last = toolCall ? buildToolItem(toolCall, answer) : buildMessageItem(answer);
   return [...reasoned, last];
 }

@@ -16,7 +16,7 @@ import {
 } from "../request.ts";
 import { chooseTool } from "../tool-calls.ts";
 import { buildResponseEvents, buildResponseFailure } from "./response-events.ts";
-import { listItems } from "./response-items.ts";
+import { listItems, LOCAL_SHELL } from "./response-items.ts";
 
 function readTool(body: Fields, items: readonly Fields[]): FunctionTool | undefined {
   const lastUser = items.findLastIndex(({ role }) => role === "user");
@@ -24,6 +24,7 @@ function readTool(body: Fields, items: readonly Fields[]): FunctionTool | undefi
   if (hasResult) return undefined;
   const tools = toList(body["tools"]).flatMap((tool) => {
     const { type, name, parameters } = toFields(tool);
+    if (type === LOCAL_SHELL.name) return [LOCAL_SHELL];
     return type === "function" && typeof name === "string" ? [{ name, parameters }] : [];
   });
   return chooseTool(tools, body["tool_choice"]);

@@ -4,11 +4,11 @@ import type { PlannedRequest } from "./plan.ts";
 import type { Replica } from "../support/replica.ts";
 
 const AT_ONCE = 32;
-/** No planned request takes nearly this long, so a slower one is an error. */
+/** Every planned request takes much less time than this, so a slower request is an error. */
 const DEADLINE_MS = 60_000;
 
 /** A client's view of its response. */
-export interface CallerOutcome {
+export interface ClientOutcome {
   readonly planned: PlannedRequest;
   /** The id in the response head; undefined: no head arrived, or it had no id. */
   generationId: string | undefined;
@@ -21,54 +21,54 @@ export function formatRequestId(number: number): string {
 }
 
 /**
- * Sends all requests of a plan, to each replica in turn.
- * @param secrets of the gateway keys. @param before called before each request with its number.
+ * Sends all requests of a plan. The replicas receive them in turn.
+ * @param secrets secrets of the gateway keys. @param beforeRequest called before each request with its number.
  */
-export async function runCallers(
+export async function runClients(
   plan: readonly PlannedRequest[],
   replicas: readonly Replica[],
   secrets: readonly string[],
-  before: (number: number) => void,
-): Promise<CallerOutcome[]> {
+  beforeRequest: (number: number) => void,
+): Promise<ClientOutcome[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
-  const seen: CallerOutcome[] = [];
+  const outcomes: ClientOutcome[] = [];
   let next = 0;
-  const caller = async (): Promise<void> => {
+  const runClient = async (): Promise<void> => {
     for (let planned = plan[next++]; planned; planned = plan[next++]) {
-      before(planned.number);
+      beforeRequest(planned.number);
       const replica = replicas[planned.number % replicas.length];
-      // A killed replica loses its requests in flight. Later ones wait, because they would only meet a closed port.
+      // A killed replica loses its requests in flight. Later requests wait until the replica listens again.
       await replica?.whenUp;
-      seen.push(await send(agent, replica?.port ?? 0, secrets[planned.key] ?? "", planned));
+      outcomes.push(await send(agent, replica?.port ?? 0, secrets[planned.key] ?? "", planned));
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, caller));
+  await Promise.all(Array.from({ length: AT_ONCE }, runClient));
   agent.destroy();
-  return seen;
+  return outcomes;
 }
 
-function send(agent: Agent, port: number, secret: string, planned: PlannedRequest): Promise<CallerOutcome> {
-  const seen: CallerOutcome = { planned, generationId: undefined, status: 0 };
+function send(agent: Agent, port: number, secret: string, planned: PlannedRequest): Promise<ClientOutcome> {
+  const outcome: ClientOutcome = { planned, generationId: undefined, status: 0 };
   const id = formatRequestId(planned.number);
   return new Promise((resolve, reject) => {
     const end = (): void => {
-      clearTimeout(leaving);
+      clearTimeout(disconnectTimer);
       clearTimeout(deadline);
-      resolve(seen);
+      resolve(outcome);
     };
     const call = openChatRequest({ agent, port, secret, id });
-    const leaving =
-      planned.leavesAfterMs === undefined
+    const disconnectTimer =
+      planned.disconnectsAfterMs === undefined
         ? undefined
-        : setTimeout(() => call.destroy(), planned.leavesAfterMs);
+        : setTimeout(() => call.destroy(), planned.disconnectsAfterMs);
     const deadline = setTimeout(
       () => reject(new Error(`${id} took longer than ${DEADLINE_MS} ms`)),
       DEADLINE_MS,
     );
     call.on("response", (response) => {
-      seen.status = response.statusCode ?? 0;
+      outcome.status = response.statusCode ?? 0;
       const generationId = response.headers["x-generation-id"];
-      if (typeof generationId === "string") seen.generationId = generationId;
+      if (typeof generationId === "string") outcome.generationId = generationId;
       response.on("error", () => {});
       response.on("close", end);
       response.resume();

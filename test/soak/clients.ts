@@ -1,6 +1,6 @@
 import { Agent, type ClientRequest, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { endsWhole, openChatRequest } from "../support/chat-client.ts";
+import { hasCompleteEnd, openChatRequest } from "../support/chat-client.ts";
 import { createRandom } from "../support/random.ts";
 import { sendBroken } from "./broken-requests.ts";
 import { type Behaviour, type SoakKind, LARGE_RESPONSE, pickBehaviour, pickKind } from "./kinds.ts";
@@ -8,8 +8,8 @@ import { type Behaviour, type SoakKind, LARGE_RESPONSE, pickBehaviour, pickKind 
 const NEW_CONNECTION_PERCENT = 20;
 const LARGE_BODY_PERCENT = 2;
 const LARGE_BODY_BYTES = 300_000;
-const LEAVES_EARLY_WITHIN_MS = 5;
-const LEAVES_MIDWAY_WITHIN_MS = 60;
+const DISCONNECT_EARLY_WITHIN_MS = 5;
+const DISCONNECT_MIDWAY_WITHIN_MS = 60;
 const SLOW_READ_MS = 20;
 /** Longer than CLIENT_STALL_TIMEOUT_MS of the soak's gateway. */
 const STOPPED_MS = 4_000;
@@ -22,7 +22,7 @@ export interface SoakRequest {
   readonly id: string;
   readonly kind: SoakKind;
   readonly behaviour: Behaviour;
-  /** 0: no head arrived. */
+  /** The status of the response; 0 if no head arrived. */
   status: number;
   /** Whether a complete response arrived that a client can use. */
   isComplete: boolean;
@@ -33,31 +33,31 @@ export interface SoakRequest {
 }
 
 /** Options of the clients of a soak. */
-interface CallersOptions {
+interface ClientsOptions {
   readonly port: number;
   readonly secrets: readonly string[];
-  readonly callers: number;
+  readonly clients: number;
   readonly seed: number;
-  /** Called before a request is sent that may reach upstream. */
+  /** Called before each request is sent. */
   readonly onSend: (request: SoakRequest) => void;
   /** Called when the request has ended for its client. */
   readonly onEnd: (request: SoakRequest) => void;
 }
 
 /** Clients that send requests of all kinds, one after the other, until they are stopped. */
-export class SoakCallers {
-  readonly #options: CallersOptions;
+export class SoakClients {
+  readonly #options: ClientsOptions;
   readonly #random: () => number;
   readonly #agent: Agent;
   readonly #loops: Promise<void>[] = [];
   #isStopped = false;
   requests = 0;
 
-  constructor(options: CallersOptions) {
+  constructor(options: ClientsOptions) {
     this.#options = options;
     this.#random = createRandom(options.seed);
-    this.#agent = new Agent({ keepAlive: true, maxSockets: options.callers });
-    for (let caller = 0; caller < options.callers; caller++) this.#loops.push(this.#loop());
+    this.#agent = new Agent({ keepAlive: true, maxSockets: options.clients });
+    for (let client = 0; client < options.clients; client++) this.#loops.push(this.#loop());
   }
 
   /** Stops after the current requests have ended, and closes the connections. */
@@ -116,9 +116,12 @@ export class SoakCallers {
     });
     const ended = followResponse(call, request);
     const timers = [setTimeout(() => call.destroy(new Error("deadline")), DEADLINE_MS)];
-    const leavesWithin = { "leaves-early": LEAVES_EARLY_WITHIN_MS, "leaves-midway": LEAVES_MIDWAY_WITHIN_MS };
-    if (request.behaviour === "leaves-early" || request.behaviour === "leaves-midway")
-      timers.push(setTimeout(() => call.destroy(), this.#random() * leavesWithin[request.behaviour]));
+    const disconnectWithinMs = {
+      "disconnects-early": DISCONNECT_EARLY_WITHIN_MS,
+      "disconnects-midway": DISCONNECT_MIDWAY_WITHIN_MS,
+    };
+    if (request.behaviour === "disconnects-early" || request.behaviour === "disconnects-midway")
+      timers.push(setTimeout(() => call.destroy(), this.#random() * disconnectWithinMs[request.behaviour]));
     if (request.behaviour === "sends-slowly") await sendSlowly(call, body);
     else call.end(body);
     await ended;
@@ -155,7 +158,7 @@ async function readResponse(response: IncomingMessage, request: SoakRequest): Pr
   response.on("error", (error: NodeJS.ErrnoException) => (request.error ??= error.code ?? error.message));
   await new Promise<void>((resolve) => void response.once("close", () => resolve()));
   const isStream = response.headers["content-type"]?.startsWith("text/event-stream") === true;
-  request.isComplete = response.complete && endsWhole(tail, isStream);
+  request.isComplete = response.complete && hasCompleteEnd(tail, isStream);
 }
 
 async function sendSlowly(call: ClientRequest, body: Buffer): Promise<void> {
