@@ -23,13 +23,22 @@ export const OPENAI_ERRORS: ErrorFormat = {
 const REPEATED_BY_CODEX: ReadonlySet<number> = new Set([401, 403, 404, 413]);
 
 /**
- * The format of OpenAI's Responses API. An aborted stream ends with two events, because OpenAI's SDKs show only the reason in
- * `error`, and Codex only the one in `response.failed`.
+ * The format of OpenAI's Responses API. An aborted stream ends with two events, because OpenAI's SDKs raise an error at `error`,
+ * and Codex reads only `response.failed`. `error` comes first, because the SDKs' helpers reject a `response.failed` without the
+ * id of the response, and hide the reason. The SDKs for Python and Go recognize the event by its member `error`.
  */
 export const RESPONSES_ERRORS: ErrorFormat = {
   chooseStatus: ({ status }, headers) => (isCodex(headers) && REPEATED_BY_CODEX.has(status) ? 400 : status),
   formatBody: (error) => error.toJson(),
-  formatEvents: ({ message, param, code }) =>
+  formatEvents: ({ message, type, param, code }) =>
+    formatEvent({
+      type: "error",
+      sequence_number: 0,
+      code,
+      message,
+      param,
+      error: { type, code, message, param },
+    }) +
     formatEvent({
       type: "response.failed",
       sequence_number: 0,
@@ -39,7 +48,7 @@ export const RESPONSES_ERRORS: ErrorFormat = {
         error: { code: "server_error", message },
         output: [],
       },
-    }) + formatEvent({ type: "error", sequence_number: 0, code, message, param }),
+    }),
 };
 
 /** Anthropic's types of errors by status. Source: https://platform.claude.com/docs/en/api/errors */

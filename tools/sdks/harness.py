@@ -15,6 +15,7 @@ RUN_ID = os.environ["RUN_ID"]
 WRONG_KEY = "sk-not-a-key-of-this-gateway"
 
 PLAIN = "openai/gpt-4o-mini"
+EMBEDDER = "openai/text-embedding-3-small"
 #: Responds in writes of 7 bytes, so that writes end in the middle of events and of characters.
 STREAMED = "sim/ok:events=12,split=7"
 #: Responds with a stream that takes 20 s.
@@ -30,10 +31,14 @@ BUSY_ONCE = f"sim/flaky:times=1,status=429,retryAfter=1,id={RUN_ID}"
 #: Client timeout for requests to SILENT.
 TIMEOUT_S = 0.7
 
+#: A length that exceeds the gateway's limit of request bodies.
+TOO_MANY_BYTES = 4_000_000
+
 #: An image of one pixel.
-PICTURE_URL = (
-    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PICTURE_BASE64 = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+PICTURE_URL = f"data:image/png;base64,{PICTURE_BASE64}"
 
 #: The text that the simulator uses for every string of a JSON schema.
 CITY = "Zürich 🗼"
@@ -51,6 +56,8 @@ TOOL: Any = {
         "strict": True,
     },
 }
+#: The result that a probe returns for a call of the tool.
+TOOL_RESULT = "21 °C, sunny, no wind at all"
 #: The simulator's structured output for the schema {city: string, celsius: integer}.
 REPORT = {"city": CITY, "celsius": 1}
 
@@ -67,7 +74,12 @@ def build_prompt(scenario: str) -> str:
 
 def build_reply(scenario: str) -> str:
     """Returns the complete text with which the simulator responds to build_prompt(scenario)."""
-    return f"Echo: {build_prompt(scenario)} — ¡olé! 👋🏽 你好"
+    return build_echo(build_prompt(scenario))
+
+
+def build_echo(text: str) -> str:
+    """Returns the complete text with which the simulator responds to a text."""
+    return f"Echo: {text} — ¡olé! 👋🏽 你好"
 
 
 def asking(scenario: str) -> Any:

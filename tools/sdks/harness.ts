@@ -15,14 +15,21 @@ export const RUN_ID: string = requireVariable("RUN_ID");
 export const WRONG_KEY = "sk-not-a-key-of-this-gateway";
 
 export const PLAIN = "openai/gpt-4o-mini";
+export const EMBEDDER = "openai/text-embedding-3-small";
 /** Responds in writes of 7 bytes, so that writes end in the middle of events and of characters. */
 export const STREAMED = "sim/ok:events=12,split=7";
 /** Responds with a stream that takes 20 s. */
 export const SLOW = "sim/ok:events=400,gapMs=50";
+/** Aborts the stream after its first two events. */
+export const CUT = "sim/cut";
+/** The message in the gateway's last event of such a stream. */
+export const WHY_CUT = "OpenRouter closed the connection before its response was complete";
 /** Never responds. */
 export const SILENT = "sim/hang";
 /** Responds with 429 and `Retry-After: 1` to the first request, and normally to later ones. */
 export const BUSY_ONCE = `sim/flaky:times=1,status=429,retryAfter=1,id=${RUN_ID}`;
+/** A length that exceeds the gateway's limit of request bodies. */
+export const TOO_MANY_BYTES = 4_000_000;
 /** Client timeout for requests to `SILENT`. */
 export const TIMEOUT_MS = 700;
 
@@ -38,12 +45,18 @@ export function buildPrompt(scenario: string): string {
 
 /** Returns the complete text with which the simulator responds to `buildPrompt(scenario)`. */
 export function buildReply(scenario: string): string {
-  return `Echo: ${buildPrompt(scenario)} — ¡olé! 👋🏽 你好`;
+  return buildEcho(buildPrompt(scenario));
+}
+
+/** Returns the complete text with which the simulator responds to `text`. */
+export function buildEcho(text: string): string {
+  return `Echo: ${text} — ¡olé! 👋🏽 你好`;
 }
 
 /** An image of one pixel. */
-export const PICTURE_URL =
-  "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+export const PICTURE_BASE64 =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+export const PICTURE_URL = `data:image/png;base64,${PICTURE_BASE64}`;
 
 /** The text that the simulator uses for every string of a JSON schema. */
 export const CITY = "Zürich 🗼";
@@ -55,6 +68,8 @@ export const TOOL_SCHEMA = {
   required: ["city"],
   additionalProperties: false,
 };
+/** The result that a probe returns for a call of the tool. */
+export const TOOL_RESULT = "21 °C, sunny, no wind at all";
 /** The simulator's structured output for the schema `{ city: string, celsius: integer }`. */
 export const REPORT = { city: CITY, celsius: 1 };
 
@@ -100,8 +115,11 @@ async function runWithDeadline(scenario: () => Promise<void>): Promise<void> {
   }
 }
 
+/** Checks, by the names of their scenarios. A rejection says what is wrong. */
+export type Scenarios = Readonly<Record<string, () => Promise<void>>>;
+
 /** Runs scenarios one after another and prints the result of each as a JSON line. */
-export async function runProbe(scenarios: Readonly<Record<string, () => Promise<void>>>): Promise<void> {
+export async function runProbe(scenarios: Scenarios): Promise<void> {
   for (const [scenario, run] of Object.entries(scenarios)) {
     let result: { ok: boolean; detail: string };
     try {

@@ -89,9 +89,7 @@ function checkToolCall(message: ResponseMessage | undefined): void {
   assert.deepEqual(JSON.parse(call?.function?.arguments ?? ""), { city: probe.CITY });
 }
 
-type Scenarios = Record<string, () => Promise<void>>;
-
-function createChatScenarios(sdk: OpenAiSdk): Scenarios {
+function createChatScenarios(sdk: OpenAiSdk): probe.Scenarios {
   const create = bindCreate(sdk.connect());
   return {
     chat: async () => {
@@ -136,7 +134,7 @@ function createChatScenarios(sdk: OpenAiSdk): Scenarios {
   };
 }
 
-function createModelScenarios({ connect, errors }: OpenAiSdk): Scenarios {
+function createModelScenarios({ connect, errors }: OpenAiSdk): probe.Scenarios {
   const { models } = connect();
   return {
     "models list": async () => {
@@ -156,7 +154,7 @@ function createModelScenarios({ connect, errors }: OpenAiSdk): Scenarios {
   };
 }
 
-function createErrorScenarios({ connect, errors, requestIdField }: OpenAiSdk): Scenarios {
+function createErrorScenarios({ connect, errors, requestIdField }: OpenAiSdk): probe.Scenarios {
   const create = bindCreate(connect());
   return {
     "401": async () => {
@@ -184,7 +182,7 @@ function createErrorScenarios({ connect, errors, requestIdField }: OpenAiSdk): S
   };
 }
 
-function createTimeScenarios(sdk: OpenAiSdk): Scenarios {
+function createTimeScenarios(sdk: OpenAiSdk): probe.Scenarios {
   return {
     cancel: async () => {
       let chunks = 0;
@@ -220,12 +218,13 @@ function createStream(
   return completions.create({ model, messages: createMessages(scenario), stream: true });
 }
 
-/** Runs the scenarios with a version of the SDK and prints the result of each. */
-export async function runOpenAiProbe(sdk: OpenAiSdk): Promise<void> {
+/** Runs the scenarios with a version of the SDK, and `more` scenarios, and prints the result of each. */
+export async function runOpenAiProbe(sdk: OpenAiSdk, more: probe.Scenarios = {}): Promise<void> {
   await probe.runProbe({
     ...createChatScenarios(sdk),
     ...createModelScenarios(sdk),
     ...createErrorScenarios(sdk),
     ...createTimeScenarios(sdk),
+    ...more,
   });
 }

@@ -97,11 +97,11 @@ from pydantic_ai.providers.openrouter import OpenRouterProvider`,
 const MESSAGES = JSON.stringify([{ role: "user", content: PROMPT }]);
 
 function buildNodeLine(line: string, { project, imports, send }: Framework, baseUrl: string): Program {
-  const stdin = `${imports}
+  const program = `${imports}
 const [baseURL, apiKey, model, messages] = [${JSON.stringify(baseUrl)}, process.env.SLUICE_KEY, "${MODEL}", ${MESSAGES}];
 const value = ${line}
 console.log(${send});`;
-  return { command: process.execPath, args: ["--input-type=module"], stdin, cwd: join(SDKS, project) };
+  return buildNode(project, program);
 }
 
 function buildPythonLine(line: string, { project, imports, send }: Framework, baseUrl: string): Program {
@@ -118,6 +118,18 @@ print(${send})`,
 function buildPython(project: string, stdin: string): Program {
   return { command: join(SDKS, `.venv-${project}/bin/python`), args: ["-"], stdin, cwd: SDKS };
 }
+
+function buildNode(project: string, stdin: string): Program {
+  return { command: process.execPath, args: ["--input-type=module"], stdin, cwd: join(SDKS, project) };
+}
+
+/** The programs that are complete, by a line of theirs: how each runs with the packages of a folder in `tools/sdks`. */
+const COMPLETE: Readonly<Record<string, (text: string) => Program>> = {
+  'import OpenAI from "openai";': (text) => buildNode("openai-node", text),
+  'import Anthropic from "@anthropic-ai/sdk";': (text) => buildNode("anthropic-node", text),
+  "from openai import OpenAI": (text) => buildPython("openai-python", text),
+  "from anthropic import Anthropic": (text) => buildPython("anthropic-python", text),
+};
 
 /** Adds the package, the imports and `main`. */
 function buildGo(body: string): Program {
@@ -170,7 +182,8 @@ const SNIPPETS = readCodeBlocks(PAGE)
     ];
     if (language === "go") return one(buildGo);
     if (language === "java") return one(buildJava);
-    if (text.startsWith("import ")) return one((body) => buildPython("openai-python", body));
+    const buildComplete = Object.entries(COMPLETE).find(([mark]) => text.includes(mark))?.[1];
+    if (buildComplete) return one(buildComplete);
     const [frameworks, buildLine] =
       language === "python" ? ([FOR_PYTHON, buildPythonLine] as const) : ([FOR_NODE, buildNodeLine] as const);
     return text
@@ -222,6 +235,6 @@ test.each(SNIPPETS)(
   DEADLINE_MS + 5_000,
 );
 
-test(`${PAGE} has a line for each framework of this test`, () => {
-  expect(SNIPPETS).toHaveLength(FOR_NODE.length + FOR_PYTHON.length + 3);
+test(`${PAGE} has all snippets and a line for each framework of this test`, () => {
+  expect(SNIPPETS).toHaveLength(FOR_NODE.length + FOR_PYTHON.length + 6);
 });

@@ -12,8 +12,13 @@ import { type ScenarioOutcome, runProbe } from "./run-probe.ts";
 
 /** On a busy machine, most of this time is the start of the JVM or a large Python import. */
 const PROBE_DEADLINE_MS = 120_000;
+/** More than any scenario sends, except those for 413. */
+const BODY_LIMIT_BYTES = 3_000_000;
 /** Timers may fire slightly early, and clocks return whole milliseconds. */
 const CLOCK_SLACK_MS = 10;
+
+/** Scenarios in which a client ends a stream early. */
+const CANCELLATIONS = ["cancel", "abort", "response cancel"];
 
 let simulator: Simulator;
 let gatewayUrl: string;
@@ -25,6 +30,7 @@ beforeAll(async () => {
     OPENROUTER_API_KEY: ACCOUNT_KEY,
     GATEWAY_API_KEYS: `team:${CALLER_KEY}`,
     OPENROUTER_BASE_URL: simulator.baseUrl,
+    BODY_LIMIT_BYTES: String(BODY_LIMIT_BYTES),
   });
   const gateway = await startGateway(config, createLogger("silent"));
   gatewayUrl = gateway.url;
@@ -56,7 +62,11 @@ describe.each(SDKS)("$name", (sdk) => {
   let outcomes: ReadonlyMap<string, ScenarioOutcome>;
 
   beforeAll(async () => {
-    const env = { BASE_URL: `${gatewayUrl}/openai/v1`, API_KEY: CALLER_KEY, RUN_ID: sdk.name };
+    const env = {
+      BASE_URL: gatewayUrl + (sdk.basePath ?? "/openai/v1"),
+      API_KEY: CALLER_KEY,
+      RUN_ID: sdk.name,
+    };
     outcomes = await runProbe(sdk, env, PROBE_DEADLINE_MS);
   }, PROBE_DEADLINE_MS + 5_000);
 
@@ -72,8 +82,14 @@ describe.each(SDKS)("$name", (sdk) => {
 describe("Upstream", () => {
   const having = (scenario: string): Sdk[] => SDKS.filter(({ scenarios }) => scenario in scenarios);
 
-  test.each(having("cancel"))("sees that $name cancels a stream", async (sdk) => {
-    expect(await wasAbortedInTime(sdk, "cancel")).toBe(true);
+  test.each(
+    CANCELLATIONS.flatMap((scenario) => having(scenario).map((sdk) => ({ name: sdk.name, scenario, sdk }))),
+  )("sees that $name cancels a stream: $scenario", async ({ sdk, scenario }) => {
+    expect(await wasAbortedInTime(sdk, scenario)).toBe(true);
+  });
+
+  test.each(having("413"))("never receives the request of $name that is too large", (sdk) => {
+    expect(listUpstreamRequests(sdk, "413")).toEqual([]);
   });
 
   test.each(having("timeout"))("receives one request, which is aborted when $name times out", async (sdk) => {
@@ -97,11 +113,14 @@ describe("Upstream", () => {
 
   test.each(having("image input"))("receives the image of $name unchanged", (sdk) => {
     const [request] = listUpstreamRequests(sdk, "image input");
-    expect(request?.body.toString()).toMatch(/"url": ?"data:image\/png;base64,iVBOR[^"]+ggg=="/);
+    expect(request?.body.toString()).toMatch(/: ?"(data:image\/png;base64,)?iVBOR[^"]+ggg=="/);
   });
 
   test.each(SDKS)("never receives the key of $name", (sdk) => {
-    const sent = listUpstreamRequests(sdk, "chat").map(({ headers }) => headers.authorization);
-    expect(new Set(sent)).toEqual(new Set([`Bearer ${ACCOUNT_KEY}`]));
+    const requests = listUpstreamRequests(sdk, "chat");
+    expect(new Set(requests.map(({ headers }) => headers.authorization))).toEqual(
+      new Set([`Bearer ${ACCOUNT_KEY}`]),
+    );
+    expect(JSON.stringify(requests.map(({ rawHeaders }) => rawHeaders))).not.toContain(CALLER_KEY);
   });
 });

@@ -54,16 +54,19 @@ func stream(ctx context.Context, p *probe) error {
 	return errors.Join(err, same(text.String(), whole), same(text.String(), p.answerTo("stream")))
 }
 
+// toolSchema is the schema of a tool that has a city as its only parameter.
+var toolSchema = map[string]any{
+	"type":                 "object",
+	"properties":           map[string]any{"city": map[string]any{"type": "string"}},
+	"required":             []string{"city"},
+	"additionalProperties": false,
+}
+
 func weatherTool() []openai.ChatCompletionToolUnionParam {
 	return []openai.ChatCompletionToolUnionParam{openai.ChatCompletionFunctionTool(shared.FunctionDefinitionParam{
-		Name: toolName,
-		Parameters: shared.FunctionParameters{
-			"type":                 "object",
-			"properties":           map[string]any{"city": map[string]any{"type": "string"}},
-			"required":             []string{"city"},
-			"additionalProperties": false,
-		},
-		Strict: openai.Bool(true),
+		Name:       toolName,
+		Parameters: toolSchema,
+		Strict:     openai.Bool(true),
 	})}
 }
 
@@ -104,20 +107,22 @@ func toolsStreamed(ctx context.Context, p *probe) error {
 	return checkToolCall(&whole.ChatCompletion)
 }
 
+var reportSchema = map[string]any{
+	"type": "object",
+	"properties": map[string]any{
+		"city":    map[string]any{"type": "string"},
+		"celsius": map[string]any{"type": "integer"},
+	},
+	"required":             []string{"city", "celsius"},
+	"additionalProperties": false,
+}
+
 func structuredOutput(ctx context.Context, p *probe) error {
 	request := p.request("structured output", plain)
 	request.ResponseFormat.OfJSONSchema = &shared.ResponseFormatJSONSchemaParam{
 		JSONSchema: shared.ResponseFormatJSONSchemaJSONSchemaParam{
-			Name: "report",
-			Schema: map[string]any{
-				"type": "object",
-				"properties": map[string]any{
-					"city":    map[string]any{"type": "string"},
-					"celsius": map[string]any{"type": "integer"},
-				},
-				"required":             []string{"city", "celsius"},
-				"additionalProperties": false,
-			},
+			Name:   "report",
+			Schema: reportSchema,
 			Strict: openai.Bool(true),
 		},
 	}
@@ -125,11 +130,16 @@ func structuredOutput(ctx context.Context, p *probe) error {
 	if err != nil {
 		return err
 	}
+	return checkReport(answer.Choices[0].Message.Content)
+}
+
+// checkReport checks the structured output for reportSchema.
+func checkReport(text string) error {
 	var report struct {
 		City    string
 		Celsius int
 	}
-	err = json.Unmarshal([]byte(answer.Choices[0].Message.Content), &report)
+	err := json.Unmarshal([]byte(text), &report)
 	return errors.Join(err, same(report.City, city), same(report.Celsius, 1))
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/openai/openai-go/v3"
@@ -27,6 +28,10 @@ const (
 	// city is the text that the simulator uses for every string of a JSON schema.
 	city     = "Zürich 🗼"
 	toolName = "get_weather"
+	// toolResult is the result that the program returns for a call of the tool.
+	toolResult = "21 °C, sunny, no wind at all"
+	// whyCut is the message in the gateway's last event of a stream that upstream aborts.
+	whyCut = "OpenRouter closed the connection before its response was complete"
 )
 
 // scenario is one check. Its error says what is wrong.
@@ -99,7 +104,7 @@ func main() {
 		runID: os.Getenv("RUN_ID"),
 	}
 	out := json.NewEncoder(os.Stdout)
-	for _, s := range append(answers, failures...) {
+	for _, s := range slices.Concat(answers, endpoints, failures) {
 		if err := out.Encode(p.try(s)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

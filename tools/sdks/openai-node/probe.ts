@@ -11,6 +11,7 @@ import {
 import { zodResponseFormat } from "openai/helpers/zod";
 import { z } from "zod";
 import * as probe from "../harness.ts";
+import { otherScenarios, responsesScenarios } from "./endpoints.ts";
 import { type OpenAiSdk, runOpenAiProbe } from "../openai-scenarios.ts";
 
 type Options = Parameters<OpenAiSdk["connect"]>[0];
@@ -21,7 +22,7 @@ function connect(options: Options = {}): OpenAI {
 
 const { completions } = connect().chat;
 
-await runOpenAiProbe({
+const openAiSdk: OpenAiSdk = {
   connect,
   errors: {
     APIConnectionTimeoutError,
@@ -39,4 +40,6 @@ await runOpenAiProbe({
     return completion.choices[0]?.message.parsed;
   },
   requestIdField: "requestID",
-});
+};
+
+await runOpenAiProbe(openAiSdk, { ...responsesScenarios, ...otherScenarios });

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import asynchronous_endpoints  # noqa: F401 (registers its scenarios)
 import checks
 import harness as probe
 import openai

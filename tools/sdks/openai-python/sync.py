@@ -5,6 +5,7 @@ from typing import Any
 import checks
 import harness as probe
 import openai
+import sync_endpoints  # noqa: F401 (registers its scenarios)
 from openai.types.chat import ChatCompletion
 
 client = openai.OpenAI(base_url=probe.BASE_URL, api_key=probe.API_KEY, max_retries=0)

@@ -1,6 +1,7 @@
 package sluice;
 
 import static sluice.Probe.CITY;
+import static sluice.Probe.PICTURE_URL;
 import static sluice.Probe.PLAIN;
 import static sluice.Probe.STREAMED;
 import static sluice.Probe.same;
@@ -19,9 +20,6 @@ import java.util.Map;
 
 /** The scenarios with successful responses. */
 final class Answers {
-  private static final String PICTURE_URL =
-      "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
-
   /** A tool. The SDK derives its name from the class and its schema from the fields. */
   static final class GetWeather {
     public String city;

@@ -1,6 +1,7 @@
 package sluice;
 
 import static sluice.Probe.PLAIN;
+import static sluice.Probe.SLOW;
 import static sluice.Probe.same;
 
 import com.openai.client.OpenAIClient;
@@ -37,7 +38,7 @@ final class Failures {
   }
 
   /** Runs an action that must fail with an exception of the given class. */
-  private static <E extends Throwable> E failure(Class<E> expected, Probe.Scenario action) {
+  static <E extends Throwable> E failure(Class<E> expected, Probe.Scenario action) {
     try {
       action.run();
     } catch (Throwable error) {
@@ -49,13 +50,13 @@ final class Failures {
     throw new AssertionError("expected %s, came an answer".formatted(expected.getName()));
   }
 
-  private static void check(OpenAIServiceException error, int status, String code) {
+  static void check(OpenAIServiceException error, int status, String code) {
     same(error.statusCode(), status);
     same(error.code().orElse(null), code);
   }
 
   /** Checks an error of OpenRouter. Its code is a number, for which {@code code()} throws an exception. */
-  private static void checkOpenRouters(OpenAIServiceException error, int status, String message) {
+  static void checkOpenRouters(OpenAIServiceException error, int status, String message) {
     same(error.statusCode(), status);
     same(error.getMessage().contains(message) ? message : error.getMessage(), message);
   }
@@ -93,8 +94,7 @@ final class Failures {
   }
 
   private void cancel() {
-    // Responds with a stream that takes 20 s.
-    var request = probe.request("cancel", "sim/ok:events=400,gapMs=50").build();
+    var request = probe.request("cancel", SLOW).build();
     try (var chunks = client.chat().completions().createStreaming(request)) {
       same(chunks.stream().limit(3).count(), 3L);
     }

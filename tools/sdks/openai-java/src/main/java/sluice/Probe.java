@@ -21,6 +21,13 @@ public final class Probe {
   /** Responds in writes of 7 bytes, so that writes end in the middle of events and of characters. */
   static final String STREAMED = "sim/ok:events=12,split=7";
 
+  /** Responds with a stream that takes 20 s. */
+  static final String SLOW = "sim/ok:events=400,gapMs=50";
+
+  /** An image of one pixel. */
+  static final String PICTURE_URL =
+      "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
   /** The text that the simulator uses for every string of a JSON schema. */
   static final String CITY = "Zürich 🗼";
 
@@ -87,6 +94,7 @@ public final class Probe {
     var probe = new Probe();
     Map<String, Scenario> scenarios = new LinkedHashMap<>();
     new Answers(probe).addTo(scenarios);
+    new Endpoints(probe).addTo(scenarios);
     new Failures(probe).addTo(scenarios);
 
     var json = JsonMapper.builder().build();
