@@ -1,11 +1,23 @@
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
+import { parse, parseAllDocuments } from "yaml";
 import { PAGES, readCodeBlocks } from "./support/documentation.ts";
 
 const README_LINES_MAX = 150;
-/** Languages of code blocks that a reader runs; blocks in other languages show data. */
-const RUNNABLE: ReadonlySet<string> = new Set(["sh", "js", "ts", "python", "go", "java"]);
+/** Languages of code blocks that a reader runs, or with which a reader configures a program; blocks in other languages show data. */
+const RUNNABLE: ReadonlySet<string> = new Set([
+  "sh",
+  "js",
+  "ts",
+  "python",
+  "go",
+  "java",
+  "nginx",
+  "haproxy",
+  "caddy",
+  "yaml",
+]);
 
 /** @returns the anchors that GitHub derives from the headings of a page. */
 function listAnchors(page: string): string[] {
@@ -39,11 +51,22 @@ test.each(PAGES)("each code block of %s names the test that runs it, or states w
   const unmarked = readCodeBlocks(page)
     .filter(({ language }) => RUNNABLE.has(language))
     .filter(({ note = "" }) => {
-      const [, runner] = /^run by (\S+)$/.exec(note) ?? [];
+      const [, runner] = /^run by ([^\s,]+)(?:, \S.*)?$/.exec(note) ?? [];
       return runner === undefined ? !/^not run: \S/.test(note) : !existsSync(runner);
     })
     .map(({ line, text }) => `${page}:${line} ${text.split("\n", 1)[0]}`);
   expect(unmarked).toEqual([]);
+});
+
+test("each block of JSON and YAML on a page, and each YAML file in deploy/, can be parsed", () => {
+  const blocks = PAGES.flatMap(readCodeBlocks).filter(({ language }) => /^(?:json|yaml)$/.test(language));
+  for (const { language, text } of blocks)
+    expect(() => (language === "json" ? JSON.parse(text) : parse(text))).not.toThrow();
+  const documents = globSync("deploy/*.yaml").flatMap((path) =>
+    parseAllDocuments(readFileSync(path, "utf8")),
+  );
+  expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([]);
+  expect([blocks.length > 0, documents.length > 2]).toEqual([true, true]);
 });
 
 test("docs/errors.md lists exactly the errors of src/errors.ts, with their statuses", () => {

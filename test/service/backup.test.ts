@@ -1,0 +1,217 @@
+// Runs the commands of docs/operations/backup.md as they are on the page, against gateways that serve requests meanwhile.
+import { spawn } from "node:child_process";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { readCodeBlocks } from "../support/documentation.ts";
+import { type KeyedGateway, startKeyedGateway } from "../support/keyed-gateway.ts";
+import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { startTestSimulator } from "../support/simulator.ts";
+import { createTemporaryDirectory } from "../support/temporary-directory.ts";
+import { waitFor, waitUntil } from "../support/wait.ts";
+
+const NOTICED = '"keys: database was restored or replaced, reloading all keys"';
+/** Two seconds, as the page says, and half a second for a busy machine. */
+const NOTICED_WITHIN_MS = 2_500;
+/** Longer than the time between two polls of the key cache. A cache that has not read a change cannot miss it later. */
+const FOLLOWED_MS = 1_500;
+const CLIENTS = 4;
+
+const MARK = "run by test/service/backup.test.ts";
+const [
+  sqliteBackup = "",
+  sqliteRestore = "",
+  sqliteCopy = "",
+  postgresBackup = "",
+  postgresRestore = "",
+  postgresCopy = "",
+] = readCodeBlocks("docs/operations/backup.md")
+  .filter(({ note }) => note === MARK)
+  .map(({ text }) => text);
+/** The commands of the page. `copy` restores before a gateway starts. */
+const DATABASES = [
+  {
+    database: "SQLite",
+    commands: { backUp: sqliteBackup, restore: sqliteRestore, copy: sqliteCopy },
+    file: "sluice-backup.db",
+  },
+  {
+    database: "PostgreSQL",
+    commands: { backUp: postgresBackup, restore: postgresRestore, copy: postgresCopy },
+    file: "sluice-backup.dump",
+  },
+] as const;
+
+let postgres: Postgres;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+}, 30_000);
+
+afterAll(() => postgres.close());
+
+type DatabaseKind = (typeof DATABASES)[number]["database"];
+
+interface Fleet {
+  readonly gateways: readonly KeyedGateway[];
+  /** The first gateway, which created the first keys. */
+  readonly gateway: KeyedGateway;
+  /** The parent of the data directory. The commands run in it. */
+  readonly directory: string;
+  readonly upstreamUrl: string;
+  readonly run: (commands: string) => Promise<void>;
+}
+
+/** Starts a gateway on SQLite, or two on PostgreSQL. */
+async function startFleet(database: DatabaseKind): Promise<Fleet> {
+  const directory = createTemporaryDirectory();
+  const { baseUrl: upstreamUrl } = await startTestSimulator();
+  const store = await createStore(database, directory);
+  const gateway = await startKeyedGateway(upstreamUrl, store);
+  const gateways = [gateway];
+  if (database === "PostgreSQL") gateways.push(await startKeyedGateway(upstreamUrl, store));
+  return { gateways, gateway, directory, upstreamUrl, run: (commands) => run(commands, directory, store) };
+}
+
+/** @returns the settings of a gateway with an empty database. */
+async function createStore(database: DatabaseKind, directory: string): Promise<Record<string, string>> {
+  return database === "SQLite"
+    ? { DATA_DIR: join(directory, "data") }
+    : { DATABASE_URL: await postgres.createDatabase() };
+}
+
+/**
+ * Runs commands of the page. Not `spawnSync`, because the gateways run in this process.
+ * @throws if a command fails or prints anything.
+ */
+async function run(commands: string, cwd: string, store: Record<string, string>): Promise<void> {
+  const shell = spawn("sh", ["-e"], { cwd, env: { PATH: process.env["PATH"] ?? "", ...store } });
+  let output = "";
+  for (const stream of [shell.stdout, shell.stderr])
+    stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  shell.stdin.end(commands);
+  const code = await waitFor(new Promise((resolve) => void shell.on("close", resolve)), commands, 30_000);
+  expect({ commands, code, output }).toEqual({ commands, code: 0, output: "" });
+}
+
+async function createKey(gateway: KeyedGateway, name: string): Promise<string> {
+  const { status, body } = await gateway.callAdmin("POST", "/keys", { name });
+  expect(status).toBe(201);
+  return body.secret as string;
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** Reads a list from the admin API. */
+type ReadList = (path: string) => Promise<readonly Row[]>;
+
+function createReader(gateway: KeyedGateway, admin: string): ReadList {
+  return async (path) => {
+    const { body } = await gateway.call(admin, { method: "GET", path: `/admin/v1${path}`, body: "" });
+    return (JSON.parse(body.toString()) as { data: Row[] }).data;
+  };
+}
+
+/** Waits until the ledger has this number of rows of a key, all with their costs. @returns the rows. */
+function waitForRows(read: ReadList, key: string, count: number): Promise<readonly Row[]> {
+  return waitUntil(async () => {
+    const rows = await read(`/requests?key=${key}`);
+    return rows.length === count && rows.every(({ state }) => state === "settled") ? rows : undefined;
+  }, `${count} rows of ${key}`);
+}
+
+/** Reads the keys without the times of their last use, their audit, and the usage of one key. */
+async function readState(read: ReadList, key: string): Promise<unknown> {
+  const keys = await read("/keys");
+  return {
+    keys: keys.map((row) => ({ ...row, last_used_at: undefined })),
+    audit: await read("/audit"),
+    usage: await read(`/usage?key=${key}&by=key`),
+  };
+}
+
+const CLOSE = { connection: "close" };
+
+/** Sends requests to all gateways until the returned function is called, which returns their statuses. */
+function sendRequests({ gateways, gateway: { caller } }: Fleet): () => Promise<readonly (number | string)[]> {
+  const statuses = new Set<number | string>();
+  const ending = new AbortController();
+  const clients = gateways.flatMap((each) =>
+    Array.from({ length: CLIENTS }, async () => {
+      while (!ending.signal.aborted)
+        statuses.add(await each.call(caller, { headers: CLOSE }).then(({ status }) => status, String));
+    }),
+  );
+  return async () => {
+    ending.abort();
+    await Promise.all(clients);
+    return [...statuses];
+  };
+}
+
+test.each(DATABASES)(
+  "$database: a restore under running gateways brings back the keys and the ledger of the backup",
+  async ({ database, commands }) => {
+    const fleet = await startFleet(database);
+    const { gateways, gateway } = fleet;
+    const read = createReader(gateway, gateway.admin);
+    const [kept, revoked] = [await createKey(gateway, "kept"), await createKey(gateway, "revoked")];
+    for (const each of gateways) expect((await each.call(kept)).status).toBe(200);
+    const rows = await waitForRows(read, "kept", gateways.length);
+    const state = await readState(read, "kept");
+    const endBackUp = sendRequests(fleet);
+    await fleet.run(commands.backUp);
+    expect(await endBackUp()).toEqual([200]);
+
+    await gateway.callAdmin("DELETE", "/keys/revoked");
+    const lost = await createKey(gateway, "lost");
+    for (const each of gateways) {
+      expect((await each.call(kept)).status).toBe(200);
+      expect((await each.call(lost)).status).toBe(200);
+      await waitUntil(async () => (await each.call(revoked)).status === 401, "the revocation");
+    }
+    await waitForRows(read, "kept", 2 * gateways.length);
+    await waitForRows(read, "lost", gateways.length);
+    await sleep(FOLLOWED_MS);
+
+    const endRestore = sendRequests(fleet);
+    await fleet.run(commands.restore);
+    for (const { readLog } of gateways)
+      await waitUntil(() => readLog().includes(NOTICED), "the gateway to notice", NOTICED_WITHIN_MS);
+    expect(await endRestore()).toEqual([200]);
+    expect(await readState(read, "kept")).toEqual(state);
+    expect(await waitForRows(read, "kept", gateways.length)).toEqual(rows);
+    for (const each of gateways) {
+      expect((await each.call(lost)).status).toBe(401);
+      expect((await each.call(revoked)).status).toBe(200);
+      expect((await each.call(kept)).status).toBe(200);
+    }
+    const more = await waitForRows(read, "kept", 2 * gateways.length);
+    expect(more.slice(0, gateways.length)).toEqual(rows);
+    expect((await gateway.call(await createKey(gateway, "new"))).status).toBe(200);
+  },
+  60_000,
+);
+
+test.each(DATABASES)(
+  "$database: a gateway that starts on a copy of a backup has its keys and its ledger",
+  async ({ database, commands, file }) => {
+    const { gateways, gateway, directory, upstreamUrl, run: runHere } = await startFleet(database);
+    const kept = await createKey(gateway, "kept");
+    expect((await gateway.call(kept)).status).toBe(200);
+    const rows = await waitForRows(createReader(gateway, gateway.admin), "kept", 1);
+    await runHere(commands.backUp);
+    expect(statSync(join(directory, file)).mode & 0o777).toBe(0o600);
+    const lost = await createKey(gateway, "lost");
+    for (const each of gateways) await each.stop();
+
+    const store = await createStore(database, directory);
+    await run(commands.copy, directory, store);
+    const next = await startKeyedGateway(upstreamUrl, store);
+    expect((await next.call(lost)).status).toBe(401);
+    expect((await next.call(kept)).status).toBe(200);
+    expect((await waitForRows(createReader(next, gateway.admin), "kept", 2))[0]).toEqual(rows[0]);
+  },
+  60_000,
+);
