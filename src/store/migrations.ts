@@ -3,12 +3,16 @@ import { type Migration, Migrator } from "kysely/migration";
 import { initial } from "./migrations/0001-initial.ts";
 import { promptAudioTokens } from "./migrations/0002-prompt-audio-tokens.ts";
 import { endpointAndSession } from "./migrations/0003-endpoint-and-session.ts";
+import { rollupsByEndpoint } from "./migrations/0006-rollups-by-endpoint.ts";
+import { requestsBySession } from "./migrations/0007-requests-by-session.ts";
 
 /** All schema changes, in order. Never edit a released migration; add a new one. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-initial": initial,
   "0002-prompt-audio-tokens": promptAudioTokens,
   "0003-endpoint-and-session": endpointAndSession,
+  "0006-rollups-by-endpoint": rollupsByEndpoint,
+  "0007-requests-by-session": requestsBySession,
 };
 
 /**
